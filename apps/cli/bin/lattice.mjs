@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+// lattice: the command line and REPL of a Lattice node. Continues on a newer Node where this one is too old.
+import { launch } from '@lattice/runtime/launch'
+
+await launch(import.meta.url, () => import('../dist/index.js'))

@@ -1,0 +1,96 @@
+/**
+ * The conventional payload of an intention: `UniversalOp`, decoded into one tagged union.
+ *
+ * Ops are opaque to replication: a payload that is not a `UniversalOp` this version knows all of is the kind `unknown`,
+ * replicates like any other, and is rejected by projection, the same on every node.
+ *
+ * @module
+ */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { type system, weaver } from '@lattice/proto'
+
+/** A payload whose kind is known. `schema` is the state machine's schema version that wrote it. */
+export type KnownOp =
+  | { readonly kind: 'appData'; readonly schema: number; readonly value: Uint8Array }
+  | { readonly kind: 'system'; readonly schema: number; readonly value: system.SystemOp }
+  | { readonly kind: 'genesis'; readonly schema: number; readonly value: weaver.GenesisOp }
+  | { readonly kind: 'epoch'; readonly schema: number; readonly value: weaver.EpochOp }
+  | { readonly kind: 'epochAck'; readonly schema: number; readonly value: weaver.EpochAckOp }
+  | { readonly kind: 'ack'; readonly schema: number; readonly value: weaver.AckOp }
+  | { readonly kind: 'sealed'; readonly schema: number; readonly value: weaver.SealedOp }
+
+/** A decoded payload. */
+export type UniversalOp = KnownOp | UnknownOp
+
+/** A payload that this version cannot read. */
+export interface UnknownOp {
+  readonly kind: 'unknown'
+}
+
+/** Which kind of payload. */
+export type OpKind = UniversalOp['kind']
+
+const UNKNOWN: UnknownOp = { kind: 'unknown' }
+
+/** Decodes a payload. Total: what cannot be read is `unknown`. The values are views of `bytes`. */
+export function decodeUniversalOp(bytes: Uint8Array): UniversalOp {
+  const message = readMessage(bytes)
+  // A field that this version does not know may change the meaning of those it does.
+  if (message === undefined || (message.$unknown?.length ?? 0) > 0) return UNKNOWN
+  const { schema, op } = message
+  switch (op.case) {
+    case 'appData':
+      return { kind: 'appData', schema, value: op.value }
+    case 'system':
+      return { kind: 'system', schema, value: op.value }
+    case 'genesis':
+      return { kind: 'genesis', schema, value: op.value }
+    case 'epoch':
+      return { kind: 'epoch', schema, value: op.value }
+    case 'epochAck':
+      return { kind: 'epochAck', schema, value: op.value }
+    case 'ack':
+      return { kind: 'ack', schema, value: op.value }
+    case 'sealed':
+      return { kind: 'sealed', schema, value: op.value }
+    case undefined:
+      return UNKNOWN
+  }
+}
+
+/** Encodes a payload. */
+export function encodeUniversalOp(op: KnownOp): Uint8Array {
+  return toBinary(weaver.UniversalOpSchema, create(weaver.UniversalOpSchema, { schema: op.schema, op: toOneof(op) }))
+}
+
+/** True for the ops that only the kernel reads: no state machine ever sees them. */
+export function isKernelOp(op: UniversalOp): boolean {
+  return op.kind === 'genesis' || op.kind === 'epoch' || op.kind === 'epochAck' || op.kind === 'ack'
+}
+
+function readMessage(bytes: Uint8Array): weaver.UniversalOp | undefined {
+  try {
+    return fromBinary(weaver.UniversalOpSchema, bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function toOneof(op: KnownOp): Exclude<weaver.UniversalOp['op'], { case: undefined }> {
+  switch (op.kind) {
+    case 'appData':
+      return { case: 'appData', value: op.value }
+    case 'system':
+      return { case: 'system', value: op.value }
+    case 'genesis':
+      return { case: 'genesis', value: op.value }
+    case 'epoch':
+      return { case: 'epoch', value: op.value }
+    case 'epochAck':
+      return { case: 'epochAck', value: op.value }
+    case 'ack':
+      return { case: 'ack', value: op.value }
+    case 'sealed':
+      return { case: 'sealed', value: op.value }
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Failures of a transport, the same for every adapter.
+ *
+ * @module
+ */
+import { LatticeError, type PublicKey, toHex } from '@lattice/model'
+
+/** No connection to the peer could be made. Try again later, or from another address. */
+export class PeerUnreachable extends LatticeError {
+  override readonly name = 'PeerUnreachable'
+  readonly code = 'PEER_UNREACHABLE'
+  readonly detail: { readonly peer: string; readonly addresses: readonly string[] }
+
+  constructor(peer: PublicKey, addresses: readonly string[], options?: { readonly cause?: unknown }) {
+    const key = toHex(peer)
+    super(`no connection to peer ${key.slice(0, 16)}: check that it is running and reachable`, options)
+    this.detail = { peer: key, addresses }
+  }
+}
+
+/** The stream or its connection ended before the exchange was complete. */
+export class StreamLost extends LatticeError {
+  override readonly name = 'StreamLost'
+  readonly code = 'PEER_UNREACHABLE'
+  readonly detail: Readonly<Record<string, never>> = {}
+
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super(`the connection ended: ${message}`, options)
+  }
+}

@@ -1,0 +1,10 @@
+export { PeerUnreachable, StreamLost } from './errors.ts'
+export type {
+  IntentionsRead,
+  PeerAccess,
+  ReplicaDigest,
+  ReplicatedStore,
+  WitnessedBatch,
+  WitnessPageRead,
+} from './replicated-store.ts'
+export type { BiStream, CloseReason, Connection, DialOptions, Transport } from './transport.ts'

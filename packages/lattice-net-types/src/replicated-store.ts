@@ -1,0 +1,64 @@
+/**
+ * A store as the network sees it: something with a digest, a range index and a
+ * way in. The network knows neither the kernel nor a store type.
+ *
+ * @module
+ */
+import type { Cancel, IngestOutcome, IntentionId, Hash, PublicKey, SignedIntention, StoreId, WitnessRecord } from '@lattice/model'
+import type { RangeIndex } from '@lattice/sync'
+
+/** What two replicas compare to see whether they hold the same witnessed set. */
+export interface ReplicaDigest {
+  readonly witnessCount: number
+  /** Sum of all witnessed ids mod 2^256, little-endian, 32 bytes. */
+  readonly fingerprint: Uint8Array
+  /** Sorted. */
+  readonly epochHeads: readonly IntentionId[]
+  readonly settledSeq: number
+  /** BLAKE3 over the sorted tips. */
+  readonly tipsDigest: Hash
+}
+
+/** `none`: the peer gets the answer it would get if the store did not exist. */
+export type PeerAccess = 'full' | 'none'
+
+export interface WitnessPageRead {
+  /** Ends with a signed record, unless empty. */
+  readonly records: readonly WitnessRecord[]
+  readonly headSeq: number
+}
+
+export interface IntentionsRead {
+  /** In causal order, closed runs; may be empty when the first alone is over the budget only if nothing was asked. */
+  readonly intentions: readonly SignedIntention[]
+  /** Ids that did not fit, to be asked for again. Unknown ids are left out of both. */
+  readonly rest: readonly IntentionId[]
+}
+
+/** Intentions that became witnessed in one commit, in witness order. */
+export interface WitnessedBatch {
+  readonly intentions: readonly SignedIntention[]
+  /** The peer they came from; undefined for this node's own writes. */
+  readonly source: PublicKey | undefined
+}
+
+export interface ReplicatedStore {
+  readonly id: StoreId
+  readonly storeType: string
+  readonly digest: () => ReplicaDigest
+  /** Asked at the start of every session and on every frame that names the store. */
+  readonly access: (peer: PublicKey) => PeerAccess
+  /** The witnessed set as of this call; unchanged by later commits. */
+  readonly rangeIndex: () => RangeIndex
+  /** Those of `ids` that are not witnessed here, in the order given. */
+  readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]
+  /** Reads witnessed intentions in witness order until about `maxBytes` are reached. */
+  readonly read: (ids: readonly IntentionId[], maxBytes: number) => IntentionsRead
+  /** Walks store_prev back from `target` to `since` (exclusive); oldest first, at most `limit`. */
+  readonly readChain: (target: IntentionId, since: IntentionId | undefined, limit: number) => readonly SignedIntention[]
+  readonly witnessPage: (fromSeq: number, limit: number) => WitnessPageRead
+  /** Verifies, stores and witnesses; one outcome per intention, in order. Durable when it resolves. */
+  readonly ingest: (batch: readonly SignedIntention[], source: PublicKey) => Promise<readonly IngestOutcome[]>
+  /** Called after each commit that witnessed something. */
+  readonly onWitnessed: (listener: (batch: WitnessedBatch) => void) => Cancel
+}

@@ -1,0 +1,63 @@
+/**
+ * Ports of the network. Everything above them is the same on QUIC, in the
+ * simulator and over a serial line.
+ *
+ * @module
+ */
+import type { PublicKey } from '@lattice/model'
+
+/** Why a connection ended; `local` when this side closed it. */
+export interface CloseReason {
+  readonly by: 'local' | 'remote' | 'lost'
+  readonly message: string
+}
+
+/**
+ * A byte stream in both directions. Reads and writes are each made by one
+ * caller at a time. After `reset` or a lost connection both reject.
+ */
+export interface BiStream {
+  /** The next bytes, at least one; undefined after the peer's `finish`. */
+  readonly read: () => Promise<Uint8Array | undefined>
+  /** Resolves when the transport can take more. The bytes are not kept after that. */
+  readonly write: (bytes: Uint8Array) => Promise<void>
+  /** Nothing more will be written; what was written still arrives. Idempotent. */
+  readonly finish: () => Promise<void>
+  /** Drops both directions at once. Idempotent; never throws. */
+  readonly reset: () => void
+}
+
+/** A mutually authenticated connection: `peer` is proved by the transport. */
+export interface Connection {
+  readonly peer: PublicKey
+  /** True when this side dialled. */
+  readonly outgoing: boolean
+  readonly open: () => Promise<BiStream>
+  /** Streams the peer opened; one consumer. Ends when the connection does. */
+  readonly streams: AsyncIterable<BiStream>
+  /** Resolves once, when the connection has ended for whatever reason. */
+  readonly closed: Promise<CloseReason>
+  /** Idempotent. */
+  readonly close: (message: string) => Promise<void>
+}
+
+export interface DialOptions {
+  /** Where to try, in the transport's own notation; unknown notations are passed over. */
+  readonly addresses: readonly string[]
+  readonly signal: AbortSignal
+}
+
+export interface Transport {
+  /** `iroh`, `sim`, … */
+  readonly name: string
+  /** This node's key. */
+  readonly id: PublicKey
+  /** Rejects with {@link PeerUnreachable}, or `signal.reason` once aborted. */
+  readonly connect: (peer: PublicKey, options: DialOptions) => Promise<Connection>
+  /** One consumer. Ends on close. */
+  readonly incoming: AsyncIterable<Connection>
+  /** Where this node can be reached now, for tokens and peers. */
+  readonly addresses: () => readonly string[]
+  /** Ends every connection and releases sockets. Idempotent. */
+  readonly close: () => Promise<void>
+}

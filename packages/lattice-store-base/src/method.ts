@@ -1,0 +1,74 @@
+/**
+ * Commands, queries and streams of a state machine, each bound to the protobuf
+ * method that describes it.
+ *
+ * @module
+ */
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import type { IntentionId, ReadTable } from '@lattice/model'
+
+/** Deps of a write, resolved against the state in which it is signed. */
+export type ResolveDeps = (read: ReadTable) => readonly IntentionId[]
+
+export interface QueryContext {
+  /** The projected application table. */
+  readonly read: ReadTable
+  readonly signal: AbortSignal
+}
+
+export interface CommandContext extends QueryContext {
+  /**
+   * Signs, witnesses and projects one operation; resolves with its id once it
+   * is durable. `deps` runs inside the store's writer, so that this node's own
+   * concurrent writes see each other. Not cancelled once it is queued.
+   */
+  readonly submit: (payload: Uint8Array, deps: ResolveDeps) => Promise<IntentionId>
+}
+
+/** A subscriber fell behind by so many events and has to read again. */
+export interface StreamLagged {
+  readonly kind: 'lagged'
+  readonly count: number
+}
+
+export interface StreamEvents<Event> {
+  readonly kind: 'events'
+  /** Events of one commit, in order. */
+  readonly events: readonly Event[]
+}
+
+export interface StreamContext<Event> extends QueryContext {
+  /** Everything applied from this call on, commit by commit; ends on `signal`. */
+  readonly changes: () => AsyncIterable<StreamEvents<Event> | StreamLagged>
+}
+
+export interface CommandDefinition<Req extends DescMessage = DescMessage, Res extends DescMessage = DescMessage> {
+  readonly kind: 'command'
+  readonly description: string
+  readonly request: Req
+  readonly response: Res
+  readonly run: (context: CommandContext, request: MessageShape<Req>) => Promise<MessageShape<Res>>
+}
+
+export interface QueryDefinition<Req extends DescMessage = DescMessage, Res extends DescMessage = DescMessage> {
+  readonly kind: 'query'
+  readonly description: string
+  readonly request: Req
+  readonly response: Res
+  readonly run: (context: QueryContext, request: MessageShape<Req>) => MessageShape<Res>
+}
+
+export interface StreamDefinition<
+  Event = unknown,
+  Params extends DescMessage = DescMessage,
+  Item extends DescMessage = DescMessage,
+> {
+  readonly kind: 'stream'
+  readonly description: string
+  readonly params: Params
+  readonly item: Item
+  readonly open: (
+    context: StreamContext<Event>,
+    params: MessageShape<Params>,
+  ) => AsyncIterable<MessageShape<Item>>
+}

@@ -1,0 +1,60 @@
+/**
+ * What the kernel projects. The kernel hands over every witnessed operation that
+ * is not its own; the system layer is the projector of a real store and routes
+ * to the state machine inside it.
+ *
+ * @module
+ */
+import type { Hlc, IntentionId, PublicKey, SExpr, ReadTable, WriteTable } from '@lattice/model'
+import type { weaver } from '@lattice/proto'
+import type { OpOutcome } from './state-machine.ts'
+
+/** The two tables of a store's state. */
+export interface StoreTables {
+  readonly system: WriteTable
+  readonly app: WriteTable
+}
+
+export interface ReadStoreTables {
+  readonly system: ReadTable
+  readonly app: ReadTable
+}
+
+export interface ProjectedOp {
+  readonly id: IntentionId
+  readonly author: PublicKey
+  readonly timestamp: Hlc
+  readonly deps: readonly IntentionId[]
+  /** The decoded envelope, or undefined when the ops are not one. */
+  readonly op: weaver.UniversalOp | undefined
+  /** True when `ancestor` is among the causes of this operation, at any distance. */
+  readonly follows: (ancestor: IntentionId) => boolean
+}
+
+export interface Projector<Event = unknown> {
+  /** Changes whenever the tables would come out different: state is then rebuilt. */
+  readonly version: string
+  /** Once, before any operation: the genesis names the creator. */
+  readonly applyGenesis: (tables: StoreTables, genesis: ProjectedOp) => OpOutcome<Event>
+  /** Total, deterministic, synchronous. */
+  readonly apply: (tables: StoreTables, op: ProjectedOp) => OpOutcome<Event>
+  /** A payload for people. Total. */
+  readonly summarize: (op: weaver.UniversalOp) => SExpr
+}
+
+/**
+ * Who may author here. Answers come from replicated tables, so they only ever
+ * delay: what is refused now may be admitted when an admission arrives.
+ */
+export interface Authority {
+  readonly admits: (tables: ReadStoreTables, author: PublicKey) => boolean
+  /**
+   * What an author's next intention has to cite beside the deps the caller
+   * names: its admission or the grant it relies on, unless it is the creator.
+   */
+  readonly requiredDeps: (
+    tables: ReadStoreTables,
+    author: PublicKey,
+    op: weaver.UniversalOp,
+  ) => readonly IntentionId[]
+}

@@ -1,0 +1,77 @@
+/**
+ * What a store type must provide: how its operations change a table, and which
+ * methods read and write it.
+ *
+ * `apply` is the only part that decides state, so it is pure, synchronous and
+ * total: two nodes that applied the same operations in any two causal orders
+ * hold the same bytes.
+ *
+ * @module
+ */
+import type { DescService } from '@bufbuild/protobuf'
+import type { Hlc, IntentionId, PublicKey, ReadTable, SExpr, StoreType, WriteTable } from '@lattice/model'
+import type { CommandDefinition, QueryDefinition, StreamDefinition } from './method.ts'
+
+/** One witnessed operation, as a state machine sees it. */
+export interface AppliedOp {
+  /** Id of the intention. */
+  readonly id: IntentionId
+  readonly author: PublicKey
+  readonly timestamp: Hlc
+  /** The intention's causal deps: what its author cited. Sorted, unique. */
+  readonly deps: readonly IntentionId[]
+  /** Schema version of the machine that wrote the payload. */
+  readonly schema: number
+  readonly payload: Uint8Array
+}
+
+/** The operation changed the table; events are differences of the resolved state. */
+export interface OpApplied<Event> {
+  readonly kind: 'applied'
+  readonly events: readonly Event[]
+}
+
+/**
+ * The operation is a recorded no-op, by a rule that depends on its bytes and
+ * the table alone. The table is unchanged.
+ */
+export interface OpRejected {
+  readonly kind: 'rejected'
+  /** Stable, short, in snake_case: `payload_malformed`. */
+  readonly reason: string
+}
+
+export type OpOutcome<Event> = OpApplied<Event> | OpRejected
+
+/** How a client shows a bytes or integer field. */
+export type FieldFormat = 'utf8' | 'hex' | 'json' | 'timestamp'
+
+export interface BlobReference {
+  readonly cid: string
+  readonly class: string
+}
+
+/**
+ * A pluggable state machine. `Event` is what its `apply` emits and its streams
+ * are made of.
+ */
+export interface StateMachine<Event = unknown> {
+  readonly storeType: StoreType
+  /** Version of the payload schema this machine writes and understands; from 1. */
+  readonly schemaVersion: number
+  /** Version of the table's layout; a change rebuilds the projection. From 1. */
+  readonly tableVersion: number
+  /** The protobuf service that describes every method and stream. */
+  readonly service: DescService
+  readonly commands: Readonly<Record<string, CommandDefinition>>
+  readonly queries: Readonly<Record<string, QueryDefinition>>
+  readonly streams: Readonly<Record<string, StreamDefinition<Event>>>
+  /** Applies one operation. Total: never throws on any payload. */
+  readonly apply: (table: WriteTable, op: AppliedOp) => OpOutcome<Event>
+  /** A payload for people. Total; an undecodable payload is shown as bytes. */
+  readonly summarize: (payload: Uint8Array) => SExpr
+  /** Display formats by full field name, such as `lattice.kv.v1.PutRequest.key`. */
+  readonly fieldFormats: Readonly<Record<string, FieldFormat>>
+  /** Blobs the present state needs. */
+  readonly referencedBlobs: (read: ReadTable) => Iterable<BlobReference>
+}

@@ -1,0 +1,52 @@
+/**
+ * One vitest run over every package and app: each is a project named after its package.
+ *
+ * Packages resolve to each other's sources (the `source` condition), so tests need no build. Each test file runs
+ * in a process of its own, as many at once as there are cores: native add-ons and a killed handle stay contained.
+ *
+ * @module
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
+
+const root = import.meta.dirname
+const conditions = ['source', 'node', 'module', 'import', 'default']
+
+function nameOf(folder: string): string {
+  const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  if (typeof manifest !== 'object' || manifest === null || !('name' in manifest))
+    throw new Error(`${folder} has no name`)
+  return String(manifest.name)
+}
+
+function projectOf(folder: string): TestProjectInlineConfiguration {
+  return {
+    root: folder,
+    resolve: { conditions },
+    ssr: { resolve: { conditions, externalConditions: conditions } },
+    test: {
+      name: nameOf(folder),
+      environment: 'node',
+      include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+      pool: 'forks',
+      execArgv: ['--conditions=source'],
+      testTimeout: 20_000,
+      hookTimeout: 20_000,
+    },
+  }
+}
+
+const projects = ['packages', 'apps']
+  .flatMap((group) => readdirSync(join(root, group)).map((name) => join(root, group, name)))
+  .filter((folder) => existsSync(join(folder, 'package.json')))
+  .sort()
+  .map(projectOf)
+
+/** The checks themselves are tested: each rule is seen to refuse. */
+const scripts: TestProjectInlineConfiguration = {
+  root: join(root, 'scripts'),
+  test: { name: 'scripts', environment: 'node', include: ['**/*.test.mjs'], pool: 'forks' },
+}
+
+export default defineConfig({ test: { projects: [...projects, scripts], passWithNoTests: true } })

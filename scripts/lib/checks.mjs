@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { capture, step } from './terminal.mjs'
-import { packageManager, pinnedNode, readJson, root, tool, toolEnvironment } from './workspace.mjs'
+import { packageManager, pinnedNode, root, tool, toolEnvironment } from './workspace.mjs'
 
 const reportPath = join(root, 'node_modules', '.cache', 'lattice', 'vitest.json')
 
@@ -41,11 +41,16 @@ async function types() {
   return { ...packages, ok: packages.ok && tooling.ok, output: `${packages.output}\n${tooling.output}` }
 }
 
+async function format() {
+  const result = await run('oxfmt', ['--list-different'])
+  return { ...result, output: `not formatted, run \`npm run format\`:\n${result.output}` }
+}
+
 const CHECKS = [
   ['layers', () => script('check-layers.mjs')],
   ['types', types],
   ['lint', () => run('oxlint', ['-c', '.oxlintrc.json'])],
-  ['format', () => run('oxfmt', ['--list-different'])],
+  ['format', format],
   ['generated', () => script('generate.mjs', ['--check'])],
   ['unused', () => run('knip', ['--no-progress', '--no-config-hints'])],
   ['publishable', () => script('check-publish.mjs')],
@@ -88,6 +93,3 @@ export function summarize(report, result) {
   const note = `${counts.passed} passed, ${failed} failed, ${report.testResults.length} files`
   return { ok: failed === 0, counts, note, output: result.output }
 }
-
-/** The version of the workspace, for a headline. */
-export const nodeVersion = () => readJson(join(root, 'node_modules', 'node', 'package.json')).version

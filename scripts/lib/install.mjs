@@ -28,8 +28,9 @@ export function missingRequirement() {
   return undefined
 }
 
+/** Not of the running Node: npm puts the workspace's own first on the PATH once it is installed. */
 function fingerprint() {
-  const hash = createHash('sha256').update(`${process.platform} ${process.arch} ${process.versions.node.split('.')[0]}`)
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
   const inputs = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'].map((name) => join(root, name))
   for (const path of [...inputs, ...packageFolders().map((folder) => join(folder, 'package.json'))]) {
     hash.update(path.slice(root.length)).update('\0').update(readFileSync(path)).update('\0')

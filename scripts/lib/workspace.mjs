@@ -59,6 +59,8 @@ export function toolEnvironment() {
     TURBO_NO_UPDATE_NOTIFIER: '1',
     NO_UPDATE_NOTIFIER: '1',
     npm_config_update_notifier: 'false',
+    // Versions are exact, so what npm has cached is right: a later run needs no network.
+    npm_config_prefer_offline: 'true',
   }
 }
 

@@ -1,1 +1,8 @@
-export {}
+export { BACKEND_SERVICES, type BackendHandlers, type LatticeBackend } from './backend.ts'
+export { ERROR_TABLE, type ErrorMapping, EXIT, type ExitCode, exitCodeOf } from './error-table.ts'
+export { RemoteError } from './error-wire.ts'
+export { connectBackend, DaemonUnreachable, type RpcBackendOptions } from './grpc-client.ts'
+export { type ApiServer, type ApiServerOptions, ApiUnavailable, openApiServer } from './grpc-server.ts'
+export { BackendClosed, createInProcessBackend } from './in-process-backend.ts'
+export type { CallOptions, ServiceClient, ServiceHandlers, ServiceSchema } from './service-types.ts'
+export { storeExecutor } from './store-executor.ts'

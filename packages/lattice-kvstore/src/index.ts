@@ -1,1 +1,20 @@
-export {}
+/**
+ * The key-value store: `core:kvstore`.
+ *
+ * @module
+ */
+export type { KvEvent } from './apply-payload.ts'
+export { kvStore } from './kv-store.ts'
+export { DEFAULT_LIST_LIMIT, MAX_BATCH_KEYS, MAX_LIST_LIMIT, MAX_PAGE_BYTES, MAX_SNAPSHOT_BYTES } from './limits.ts'
+export {
+  type Kv,
+  type KvBatch,
+  type KvBytes,
+  type KvHeadInfo,
+  type KvItem,
+  type KvListOptions,
+  type KvRead,
+  type KvWatchEvent,
+  type KvWatchOptions,
+  openKv,
+} from './open-kv.ts'

@@ -1,1 +1,9 @@
-export {}
+/**
+ * The conflict-domain engine: the heads of each key, and one rule for who wins.
+ *
+ * @module
+ */
+export { applyWrite, isKvKey, type KvChange, type KvWrite } from './apply-write.ts'
+export { get, headIds, heads, type KvEntry, type KvRange, scan } from './read-table.ts'
+export { readsTheSame, type Resolved, resolveHeads } from './resolve.ts'
+export { compareHeads, decodeHeads, encodeHeads, type KvHead, type KvState } from './value-codec.ts'

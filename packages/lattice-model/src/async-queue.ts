@@ -7,6 +7,7 @@
  * @module
  */
 import { assert } from './assert.ts'
+import { createRing } from './ring.ts'
 
 /** Pushed to from anywhere, iterated by one consumer. */
 export interface AsyncQueue<T> extends AsyncIterable<T> {
@@ -25,82 +26,58 @@ interface Waiter<T> {
 
 /** Makes an empty queue that holds at most `capacity` items. */
 export function createAsyncQueue<T>({ capacity }: { readonly capacity: number }): AsyncQueue<T> {
-  assert(Number.isSafeInteger(capacity) && capacity > 0, 'capacity is a positive integer')
-  let items: T[] = []
-  // Index of the oldest item: taking one is O(1), and the array is cut when half of it is behind the head.
-  let head = 0
+  const ring = createRing<T>(capacity)
   let waiter: Waiter<T> | undefined
   let closed = false
   let failure: Error | undefined
   let iterated = false
 
-  const size = (): number => items.length - head
-
+  const takeWaiter = (): Waiter<T> | undefined => {
+    const taken = waiter
+    waiter = undefined
+    return taken
+  }
+  const takeFailure = (): Error | undefined => {
+    const taken = failure
+    failure = undefined
+    return taken
+  }
+  const push = (item: T): boolean => {
+    if (closed) return false
+    const waiting = takeWaiter()
+    if (waiting !== undefined) waiting.resolve({ done: false, value: item })
+    else if (ring.isFull()) return false
+    else ring.push(item)
+    return true
+  }
   const close = (error?: Error): void => {
     if (closed) return
     closed = true
-    failure = error
-    const waiting = waiter
-    waiter = undefined
-    if (waiting === undefined) return
-    if (error === undefined) waiting.resolve({ done: true, value: undefined })
-    else {
-      failure = undefined
-      waiting.reject(error)
-    }
+    const waiting = takeWaiter()
+    if (waiting === undefined) failure = error
+    else if (error === undefined) waiting.resolve({ done: true, value: undefined })
+    else waiting.reject(error)
   }
-
   const next = async (): Promise<IteratorResult<T, undefined>> => {
-    if (size() > 0) {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- In range: T itself may include undefined.
-      const value = items[head] as T
-      head += 1
-      if (head * 2 >= items.length) {
-        items = items.slice(head)
-        head = 0
-      }
-      return { done: false, value }
-    }
-    if (failure !== undefined) {
-      const error = failure
-      failure = undefined
-      throw error
-    }
+    if (ring.size() > 0) return { done: false, value: ring.shift() }
+    const error = takeFailure()
+    if (error !== undefined) throw error
     if (closed) return { done: true, value: undefined }
     assert(waiter === undefined, 'a queue has one consumer')
     return new Promise((resolve, reject) => {
       waiter = { resolve, reject }
     })
   }
-
-  return {
-    push: (item) => {
-      if (closed) return false
-      if (waiter !== undefined) {
-        const waiting = waiter
-        waiter = undefined
-        waiting.resolve({ done: false, value: item })
-        return true
-      }
-      if (size() >= capacity) return false
-      items.push(item)
-      return true
-    },
-    close,
-    size,
-    [Symbol.asyncIterator]: () => {
-      assert(!iterated, 'a queue is iterated once')
-      iterated = true
-      return {
-        next,
-        // Leaving the loop early closes the queue, so the producer learns of it by its next push.
-        return: async () => {
-          items = []
-          head = 0
-          close()
-          return { done: true, value: undefined }
-        },
-      }
-    },
+  // Leaving the loop early closes the queue, so the producer learns of it by its next push.
+  const leave = async (): Promise<IteratorResult<T, undefined>> => {
+    ring.clear()
+    close()
+    return { done: true, value: undefined }
   }
+  const iterate = (): AsyncIterator<T, undefined> => {
+    assert(!iterated, 'a queue is iterated once')
+    iterated = true
+    return { next, return: leave }
+  }
+  return { push, close, size: ring.size, [Symbol.asyncIterator]: iterate }
 }

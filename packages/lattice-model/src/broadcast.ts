@@ -8,6 +8,7 @@
  */
 import type { AbortSignal } from './abort.ts'
 import { assert } from './assert.ts'
+import { createRing } from './ring.ts'
 
 /** In place of events that a subscriber was too slow for: it must read the state again. */
 export interface Lagged {
@@ -66,7 +67,7 @@ export function createBroadcast<T>({ capacity }: { readonly capacity: number }):
     },
     close: () => {
       closed = true
-      for (const subscription of [...subscriptions]) subscription.end()
+      for (const subscription of subscriptions) subscription.end()
     },
     subscribers: () => subscriptions.size,
   }
@@ -76,42 +77,38 @@ function createSubscription<T>(
   capacity: number,
   onEnd: () => void,
 ): { readonly subscription: Subscription<T>; readonly iterable: AsyncIterable<T | Lagged> } {
-  // A ring: `start` is the oldest event, `count` how many there are.
-  const ring: T[] = []
-  let start = 0
-  let count = 0
+  const ring = createRing<T>(capacity)
   let missed = 0
   let ended = false
   let iterated = false
   let wake: (() => void) | undefined
 
-  const signalConsumer = (): void => {
+  const wakeConsumer = (): void => {
     const waking = wake
     wake = undefined
     waking?.()
+  }
+  const offer = (event: T): void => {
+    if (ring.isFull()) {
+      ring.shift()
+      missed += 1
+    }
+    ring.push(event)
+    wakeConsumer()
   }
   const end = (): void => {
     if (ended) return
     ended = true
     onEnd()
-    signalConsumer()
+    wakeConsumer()
   }
   const abandon = (): void => {
-    count = 0
+    ring.clear()
     missed = 0
     end()
   }
-  const offer = (event: T): void => {
-    ring[(start + count) % capacity] = event
-    if (count < capacity) count += 1
-    else {
-      start = (start + 1) % capacity
-      missed += 1
-    }
-    signalConsumer()
-  }
   const next = async (): Promise<IteratorResult<T | Lagged, undefined>> => {
-    if (missed === 0 && count === 0 && !ended) {
+    if (ring.size() === 0 && !ended) {
       assert(wake === undefined, 'a subscription has one consumer')
       await new Promise<void>((resolve) => {
         wake = resolve
@@ -122,26 +119,17 @@ function createSubscription<T>(
       missed = 0
       return { done: false, value: { lagged } }
     }
-    if (count === 0) return { done: true, value: undefined }
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- In range: T itself may include undefined.
-    const value = ring[start] as T
-    start = (start + 1) % capacity
-    count -= 1
-    return { done: false, value }
+    if (ring.size() === 0) return { done: true, value: undefined }
+    return { done: false, value: ring.shift() }
   }
-
-  const iterable: AsyncIterable<T | Lagged> = {
-    [Symbol.asyncIterator]: () => {
-      assert(!iterated, 'a subscription is iterated once')
-      iterated = true
-      return {
-        next,
-        return: async () => {
-          abandon()
-          return { done: true, value: undefined }
-        },
-      }
-    },
+  const leave = async (): Promise<IteratorResult<T | Lagged, undefined>> => {
+    abandon()
+    return { done: true, value: undefined }
   }
-  return { subscription: { offer, end, abandon }, iterable }
+  const iterate = (): AsyncIterator<T | Lagged, undefined> => {
+    assert(!iterated, 'a subscription is iterated once')
+    iterated = true
+    return { next, return: leave }
+  }
+  return { subscription: { offer, end, abandon }, iterable: { [Symbol.asyncIterator]: iterate } }
 }

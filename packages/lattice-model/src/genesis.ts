@@ -36,7 +36,11 @@ export function createGenesis(
   { storeType, nonce, timestamp }: GenesisInfo & { readonly timestamp: Hlc },
 ): ParsedIntention {
   assert(nonce.length === GENESIS_NONCE_BYTES, 'a genesis nonce has 16 bytes')
-  const ops = encodeUniversalOp({ kind: 'genesis', schema: 0, value: create(weaver.GenesisOpSchema, { storeType, nonce }) })
+  const ops = encodeUniversalOp({
+    kind: 'genesis',
+    schema: 0,
+    value: create(weaver.GenesisOpSchema, { storeType, nonce }),
+  })
   return signIntention(crypto, signer, {
     intention: { author: signer.publicKey, timestamp, storePrev: ZERO_HASH, causalDeps: [], hints: NO_HINTS, ops },
     close: true,

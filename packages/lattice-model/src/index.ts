@@ -11,7 +11,13 @@ export type { Brand } from './brand.ts'
 export { type Broadcast, createBroadcast, isLagged, type Lagged } from './broadcast.ts'
 export { compareBytes, concatBytes, equalBytes, fromHex, toHex, utf8Decode, utf8Encode } from './bytes.ts'
 export type { Crypto, KeyPair } from './crypto-port.ts'
-export { isLatticeError, isLatticeErrorCode, LATTICE_ERROR_CODES, LatticeError, type LatticeErrorCode } from './errors.ts'
+export {
+  isLatticeError,
+  isLatticeErrorCode,
+  LATTICE_ERROR_CODES,
+  LatticeError,
+  type LatticeErrorCode,
+} from './errors.ts'
 export { createGenesis, type GenesisInfo, genesisStoreId, type NotGenesis, readGenesis } from './genesis.ts'
 export { compareHlc, createHlc, formatHlc, type Hlc, HLC_ZERO, type HybridClock, isHlc } from './hlc.ts'
 export {
@@ -49,6 +55,8 @@ export {
   type WitnessSeq,
   ZERO_HASH,
 } from './ids.ts'
+export type { FloatReason, IngestOutcome } from './ingest-outcome.ts'
+export { intentionToSExpr, type SummarizeOp } from './intention-sexpr.ts'
 export { decodeIntention, encodedIntentionBytes, encodeIntention, INTENTION_VERSION } from './intention-codec.ts'
 export {
   causesOf,
@@ -90,6 +98,9 @@ export {
 export { type Err, err, type Ok, ok, type Result } from './result.ts'
 export { closedBy, type RunError, verifyRun } from './run.ts'
 export { createScope, type Scope, ScopeClosed, type ScopeOptions } from './scope.ts'
+export { type FormatSExprOptions, formatSExpr, MAX_SEXPR_DEPTH } from './sexpr-format.ts'
+export { DEFAULT_SEXPR_LIMITS, parseSExpr, type SExprError, type SExprLimits } from './sexpr-parse.ts'
+export { int, list, raw, type SExpr, str, sym } from './sexpr.ts'
 export {
   intentionId,
   isSigned,
@@ -101,14 +112,7 @@ export {
   verifyIntention,
   verifyParsed,
 } from './signed-intention.ts'
-export {
-  createSigner,
-  SIGNATURE_TAGS,
-  type SignatureTag,
-  type Signer,
-  signTagged,
-  verifyTagged,
-} from './signing.ts'
+export { createSigner, SIGNATURE_TAGS, type SignatureTag, type Signer, signTagged, verifyTagged } from './signing.ts'
 export { parseStoreType, type StoreType, type StoreTypeError } from './store-type.ts'
 export { prefixRange, type ReadTable, type TableRange, type TableRow, type WriteTable } from './table.ts'
 export {

@@ -66,7 +66,5 @@ export function closedBy(
 }
 
 function isLink(older: ParsedIntention, newer: ParsedIntention): boolean {
-  return (
-    equalBytes(older.intention.author, newer.intention.author) && equalBytes(older.id, newer.intention.storePrev)
-  )
+  return equalBytes(older.intention.author, newer.intention.author) && equalBytes(older.id, newer.intention.storePrev)
 }

@@ -47,11 +47,7 @@ export class ScopeClosed extends LatticeError {
 }
 
 /** Opens a scope, which closes when `parentSignal` aborts. */
-export function createScope(
-  name: string,
-  parentSignal?: AbortSignal,
-  { onFailure }: ScopeOptions = {},
-): Scope {
+export function createScope(name: string, parentSignal?: AbortSignal, { onFailure }: ScopeOptions = {}): Scope {
   const controller = createAbortController()
   const { signal } = controller
   const cleanups: (() => void | Promise<void>)[] = []

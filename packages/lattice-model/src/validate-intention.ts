@@ -6,7 +6,13 @@
 import { isHlc } from './hlc.ts'
 import { encodedIntentionBytes } from './intention-codec.ts'
 import { type Intention, type IntentionError, isGenesis } from './intention.ts'
-import { GENESIS_NONCE_BYTES, MAX_CAUSAL_DEPS, MAX_INTENTION_BYTES, MAX_KERNEL_CAUSAL_DEPS, MAX_OPS_BYTES } from './limits.ts'
+import {
+  GENESIS_NONCE_BYTES,
+  MAX_CAUSAL_DEPS,
+  MAX_INTENTION_BYTES,
+  MAX_KERNEL_CAUSAL_DEPS,
+  MAX_OPS_BYTES,
+} from './limits.ts'
 import { err, ok, type Result } from './result.ts'
 import { parseStoreType } from './store-type.ts'
 import type { OpKind, UniversalOp } from './universal-op.ts'

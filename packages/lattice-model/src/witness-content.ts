@@ -65,16 +65,19 @@ export function encodeWitnessContent(content: WitnessContent): Uint8Array {
   assert(Number.isInteger(wallTime) && wallTime >= 0 && wallTime <= MAX_WALL_MS, 'the wall time is within range')
   const wallBytes = wallTime === 0 ? 0 : 1 + varintBytes(wallTime)
   const bytes = new Uint8Array(3 * HASH_FIELD_BYTES + 1 + varintBytes(seq) + wallBytes)
-  writeHashField(bytes, 0, TAG_STORE_ID, content.storeId)
+  bytes[0] = TAG_STORE_ID
+  writeHash(bytes, 1, content.storeId)
   bytes[HASH_FIELD_BYTES] = TAG_SEQ
   let offset = writeVarint(bytes, SEQ_OFFSET, seq)
-  writeHashField(bytes, offset, TAG_INTENTION_ID, content.intentionId)
+  bytes[offset] = TAG_INTENTION_ID
+  writeHash(bytes, offset + 1, content.intentionId)
   offset += HASH_FIELD_BYTES
   if (wallTime > 0) {
     bytes[offset] = TAG_WALL_TIME
     offset = writeVarint(bytes, offset + 1, wallTime)
   }
-  writeHashField(bytes, offset, TAG_PREV_HASH, content.prevHash)
+  bytes[offset] = TAG_PREV_HASH
+  writeHash(bytes, offset + 1, content.prevHash)
   return bytes
 }
 
@@ -121,11 +124,10 @@ function malformed(offset: number): Result<never, WitnessContentError> {
   return err({ code: 'witness_malformed', offset })
 }
 
-function writeHashField(bytes: Uint8Array, offset: number, tag: number, hash: Uint8Array): void {
+function writeHash(bytes: Uint8Array, offset: number, hash: Uint8Array): void {
   assert(hash.length === HASH_BYTES, 'a hash has 32 bytes')
-  bytes[offset] = tag
-  bytes[offset + 1] = HASH_BYTES
-  bytes.set(hash, offset + 2)
+  bytes[offset] = HASH_BYTES
+  bytes.set(hash, offset + 1)
 }
 
 function hasHashField(bytes: Uint8Array, offset: number, tag: number): boolean {

@@ -1,1 +1,12 @@
-export {}
+export type { SimEvent } from './sim-event.ts'
+export { MAX_OPEN_STREAMS } from './sim-link.ts'
+export {
+  CONNECT_TIMEOUT_MS,
+  createSimNetwork,
+  IDLE_TIMEOUT_MS,
+  type SimNetwork,
+  type SimNetworkOptions,
+  STREAM_WINDOW_BYTES,
+} from './sim-network.ts'
+export { MAX_INCOMING, simAddress } from './sim-node.ts'
+export type { LatencyRange } from './wire.ts'

@@ -1,1 +1,30 @@
-export {}
+/**
+ * What every `Transport` must do, as cases to run in any test framework. A failure throws.
+ *
+ * @module
+ */
+import { connectionCases } from './compliance/connection-cases.ts'
+import type { ComplianceCase, TransportCase, TransportHarness } from './compliance/harness.ts'
+import { openMesh } from './compliance/mesh.ts'
+import { lifecycleCases } from './compliance/lifecycle-cases.ts'
+import { streamCases } from './compliance/stream-cases.ts'
+
+export type { ComplianceCase, TransportHarness } from './compliance/harness.ts'
+
+/** The cases, to be run one at a time. Each opens what it needs through the harness and closes it. */
+export function transportCompliance(harness: TransportHarness): readonly ComplianceCase[] {
+  const cases: readonly TransportCase[] = [...connectionCases, ...streamCases, ...lifecycleCases]
+  const during = harness.during ?? ((body: () => Promise<void>) => body())
+  return cases.map(({ name, run }) => ({
+    name,
+    run: () =>
+      during(async () => {
+        const mesh = openMesh(harness)
+        try {
+          await run(mesh)
+        } finally {
+          await mesh.close()
+        }
+      }),
+  }))
+}

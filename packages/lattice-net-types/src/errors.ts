@@ -9,7 +9,7 @@ import { LatticeError, type PublicKey, toHex } from '@lattice/model'
 export class PeerUnreachable extends LatticeError {
   override readonly name = 'PeerUnreachable'
   readonly code = 'PEER_UNREACHABLE'
-  readonly detail: { readonly peer: string; readonly addresses: readonly string[] }
+  override readonly detail: { readonly peer: string; readonly addresses: readonly string[] }
 
   constructor(peer: PublicKey, addresses: readonly string[], options?: { readonly cause?: unknown }) {
     const key = toHex(peer)
@@ -22,7 +22,7 @@ export class PeerUnreachable extends LatticeError {
 export class StreamLost extends LatticeError {
   override readonly name = 'StreamLost'
   readonly code = 'PEER_UNREACHABLE'
-  readonly detail: Readonly<Record<string, never>> = {}
+  override readonly detail: Readonly<Record<string, never>> = {}
 
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super(`the connection ended: ${message}`, options)

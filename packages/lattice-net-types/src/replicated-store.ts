@@ -4,7 +4,16 @@
  *
  * @module
  */
-import type { Cancel, IngestOutcome, IntentionId, Hash, PublicKey, SignedIntention, StoreId, WitnessRecord } from '@lattice/model'
+import type {
+  Cancel,
+  IngestOutcome,
+  IntentionId,
+  Hash,
+  PublicKey,
+  SignedIntention,
+  StoreId,
+  WitnessRecord,
+} from '@lattice/model'
 import type { RangeIndex } from '@lattice/sync'
 
 /** What two replicas compare to see whether they hold the same witnessed set. */

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { PublicKey } from '@lattice/model'
+import type { AbortSignal, PublicKey } from '@lattice/model'
+import type { PeerUnreachable, StreamLost } from './errors.ts'
 
 /** Why a connection ended; `local` when this side closed it. */
 export interface CloseReason {
@@ -14,7 +15,10 @@ export interface CloseReason {
 
 /**
  * A byte stream in both directions. Reads and writes are each made by one
- * caller at a time. After `reset` or a lost connection both reject.
+ * caller at a time; where one write ends and the next begins is not kept.
+ * After `reset` by either side, or the end of the connection, both reject with
+ * {@link StreamLost}. A stream holds a slot of its connection until both
+ * directions were read and finished, or it is reset.
  */
 export interface BiStream {
   /** The next bytes, at least one; undefined after the peer's `finish`. */
@@ -32,12 +36,16 @@ export interface Connection {
   readonly peer: PublicKey
   /** True when this side dialled. */
   readonly outgoing: boolean
+  /**
+   * A new stream; waits while too many are open. The peer sees it with the
+   * first write or finish. Rejects with {@link StreamLost} once the connection ended.
+   */
   readonly open: () => Promise<BiStream>
   /** Streams the peer opened; one consumer. Ends when the connection does. */
   readonly streams: AsyncIterable<BiStream>
   /** Resolves once, when the connection has ended for whatever reason. */
   readonly closed: Promise<CloseReason>
-  /** Idempotent. */
+  /** Ends every stream of it at once; what the peer has not read yet may be lost. Idempotent. */
   readonly close: (message: string) => Promise<void>
 }
 
@@ -54,7 +62,7 @@ export interface Transport {
   readonly id: PublicKey
   /** Rejects with {@link PeerUnreachable}, or `signal.reason` once aborted. */
   readonly connect: (peer: PublicKey, options: DialOptions) => Promise<Connection>
-  /** One consumer. Ends on close. */
+  /** Connections that peers made; one consumer. Ends on close. */
   readonly incoming: AsyncIterable<Connection>
   /** Where this node can be reached now, for tokens and peers. */
   readonly addresses: () => readonly string[]

@@ -1,1 +1,23 @@
-export {}
+/**
+ * SQLite for Lattice: opening, transactions, schema versions, typed failures, fault hooks and the state database.
+ *
+ * @module
+ */
+export { type Database, openDatabase, type OpenDatabaseOptions, type SqlValue, type Statement } from './database.ts'
+export { type LockAttempt, tryExclusiveLock } from './exclusive-lock.ts'
+export { DiskFull, LogDamaged, SchemaTooNew, StateDamaged, StorageFailed } from './errors.ts'
+export type { Migration } from './migrations.ts'
+export { moveAside, removeDatabase, replaceDatabase } from './move-aside.ts'
+export type { OverlayValue } from './merge-rows.ts'
+export { createOverlayTable, type OverlayTable } from './overlay-table.ts'
+export { toPlainBytes } from './plain-bytes.ts'
+export {
+  openStateDatabase,
+  type OpenStateOptions,
+  type Rejection,
+  type StateChange,
+  type StateCursor,
+  type StateDatabase,
+} from './state-database.ts'
+export type { StorageHooks, StoragePoint } from './storage-hooks.ts'
+export { type DatabaseContents, type ErrorSource, translateStorageError } from './translate-error.ts'

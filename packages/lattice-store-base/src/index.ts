@@ -1,3 +1,20 @@
+/**
+ * The contract of a state machine, and what every host of one needs.
+ *
+ * @module
+ */
+export { type Client, createClient, type Executor, type StreamCall, type UnaryCall } from './client.ts'
+export { defineCommand, defineQuery, defineStateMachine, defineStream } from './define.ts'
+export {
+  describeMachine,
+  type FieldFormatDescription,
+  type MachineDescription,
+  type MethodDescription,
+  type MethodKind,
+} from './describe-machine.ts'
+export { execMethod, type MachineMethods, openStream } from './dispatch.ts'
+export { InvalidArgument, LimitExceeded, MethodNotFound, StreamNotFound } from './errors.ts'
+export { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES, MAX_REQUEST_BYTES } from './limits.ts'
 export type {
   CommandContext,
   CommandDefinition,
@@ -9,7 +26,9 @@ export type {
   StreamEvents,
   StreamLagged,
 } from './method.ts'
+export { type CitationPlan, planCitations, unfoldCitations } from './plan-citations.ts'
 export type { Authority, ProjectedOp, Projector, ReadStoreTables, StoreTables } from './projector.ts'
+export type { AnyService, ServiceMethod } from './service.ts'
 export type {
   AppliedOp,
   BlobReference,

@@ -2,12 +2,20 @@
  * Commands, queries and streams of a state machine, each bound to the protobuf
  * method that describes it.
  *
+ * `run` and `open` are declared as methods: that lets a definition with precise
+ * messages stand in a record of any definitions. Dispatch decodes a request
+ * with the definition's own schema, so each still gets exactly what it names.
+ *
  * @module
  */
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
-import type { IntentionId, ReadTable } from '@lattice/model'
+import type { AbortSignal, IntentionId, ReadTable } from '@lattice/model'
 
-/** Deps of a write, resolved against the state in which it is signed. */
+/**
+ * Deps of a write, resolved against the state in which it is signed. At most
+ * `MAX_FOLDED_DEPS`, in any order; more than an intention can hold are folded
+ * through an AckOp by the writer.
+ */
 export type ResolveDeps = (read: ReadTable) => readonly IntentionId[]
 
 export interface QueryContext {
@@ -47,7 +55,7 @@ export interface CommandDefinition<Req extends DescMessage = DescMessage, Res ex
   readonly description: string
   readonly request: Req
   readonly response: Res
-  readonly run: (context: CommandContext, request: MessageShape<Req>) => Promise<MessageShape<Res>>
+  run(context: CommandContext, request: MessageShape<Req>): Promise<MessageShape<Res>>
 }
 
 export interface QueryDefinition<Req extends DescMessage = DescMessage, Res extends DescMessage = DescMessage> {
@@ -55,7 +63,7 @@ export interface QueryDefinition<Req extends DescMessage = DescMessage, Res exte
   readonly description: string
   readonly request: Req
   readonly response: Res
-  readonly run: (context: QueryContext, request: MessageShape<Req>) => MessageShape<Res>
+  run(context: QueryContext, request: MessageShape<Req>): MessageShape<Res>
 }
 
 export interface StreamDefinition<
@@ -67,8 +75,6 @@ export interface StreamDefinition<
   readonly description: string
   readonly params: Params
   readonly item: Item
-  readonly open: (
-    context: StreamContext<Event>,
-    params: MessageShape<Params>,
-  ) => AsyncIterable<MessageShape<Item>>
+  /** Validates and subscribes at once; what comes is read from the result. */
+  open(context: StreamContext<Event>, params: MessageShape<Params>): AsyncIterable<MessageShape<Item>>
 }

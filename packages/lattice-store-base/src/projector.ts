@@ -24,6 +24,11 @@ export interface ProjectedOp {
   readonly id: IntentionId
   readonly author: PublicKey
   readonly timestamp: Hlc
+  /**
+   * The intention's causal deps. Where one of them is its `store_prev` and an
+   * AckOp, the deps of that ack count as its own, see `planCitations`. Sorted,
+   * unique.
+   */
   readonly deps: readonly IntentionId[]
   /** The decoded envelope, or undefined when the ops are not one. */
   readonly op: weaver.UniversalOp | undefined
@@ -51,6 +56,7 @@ export interface Authority {
   /**
    * What an author's next intention has to cite beside the deps the caller
    * names: its admission or the grant it relies on, unless it is the creator.
+   * The writer leaves out those that are in the past of its tips already.
    */
   readonly requiredDeps: (
     tables: ReadStoreTables,

@@ -11,6 +11,7 @@
 import type { DescService } from '@bufbuild/protobuf'
 import type { Hlc, IntentionId, PublicKey, ReadTable, SExpr, StoreType, WriteTable } from '@lattice/model'
 import type { CommandDefinition, QueryDefinition, StreamDefinition } from './method.ts'
+import type { AnyService } from './service.ts'
 
 /** One witnessed operation, as a state machine sees it. */
 export interface AppliedOp {
@@ -18,8 +19,17 @@ export interface AppliedOp {
   readonly id: IntentionId
   readonly author: PublicKey
   readonly timestamp: Hlc
-  /** The intention's causal deps: what its author cited. Sorted, unique. */
+  /**
+   * What its author cited: the intention's causal deps, and those of the
+   * AckOp that folds them, see `planCitations`. Sorted, unique; every one of
+   * them was applied before, in any causal order.
+   */
   readonly deps: readonly IntentionId[]
+  /**
+   * True when `ancestor` is among the causes of this operation, at any
+   * distance. A fact of the DAG, so it may decide; it may cost a walk.
+   */
+  readonly follows: (ancestor: IntentionId) => boolean
   /** Schema version of the machine that wrote the payload. */
   readonly schema: number
   readonly payload: Uint8Array
@@ -53,16 +63,17 @@ export interface BlobReference {
 
 /**
  * A pluggable state machine. `Event` is what its `apply` emits and its streams
- * are made of.
+ * are made of; `Service` carries the types of its methods to `createClient`.
  */
-export interface StateMachine<Event = unknown> {
+export interface StateMachine<Event = unknown, Service extends AnyService = DescService> {
   readonly storeType: StoreType
   /** Version of the payload schema this machine writes and understands; from 1. */
   readonly schemaVersion: number
   /** Version of the table's layout; a change rebuilds the projection. From 1. */
   readonly tableVersion: number
   /** The protobuf service that describes every method and stream. */
-  readonly service: DescService
+  readonly service: Service
+  /** By the method's name in the service. */
   readonly commands: Readonly<Record<string, CommandDefinition>>
   readonly queries: Readonly<Record<string, QueryDefinition>>
   readonly streams: Readonly<Record<string, StreamDefinition<Event>>>

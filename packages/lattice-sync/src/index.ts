@@ -1,1 +1,40 @@
-export {}
+export {
+  accumulate,
+  type Accumulator,
+  addAccumulators,
+  addInto,
+  digestOf,
+  EMPTY_ACCUMULATOR,
+  type Fingerprint,
+  FINGERPRINT_BYTES,
+  fingerprintOf,
+  subtractAccumulators,
+  subtractFrom,
+  SUM_BYTES,
+} from './accumulator.ts'
+export {
+  type Bound,
+  boundAt,
+  boundBetween,
+  compareBounds,
+  compareItems,
+  FIRST_BOUND,
+  type Id,
+  INFINITY_BOUND,
+  isBelow,
+  type Item,
+  MAX_TIMESTAMP,
+} from './item.ts'
+export {
+  MAX_IDS_PER_MESSAGE,
+  MAX_MESSAGE_BYTES,
+  MAX_ROUNDS,
+  MIN_FRAME_BYTES,
+  roundLimit,
+  type RoundLimitOptions,
+} from './limits.ts'
+export { createMemoryRangeIndex, type MemoryRangeIndex } from './memory-range-index.ts'
+export type { RangeIndex } from './range-index.ts'
+export type { ReconcileError } from './reconcile-error.ts'
+export type { Role } from './reconcile-pass.ts'
+export { createReconciler, type Reconciler, type ReconcilerOptions, type ReconcileStep } from './reconciler.ts'

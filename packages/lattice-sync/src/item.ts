@@ -13,18 +13,21 @@ export type Id = Hash
 
 /** One element of the set. Its id determines its timestamp. */
 export interface Item {
-  /** Milliseconds since the Unix epoch: a safe integer, not negative. */
+  /** Milliseconds since the Unix epoch: an integer from 0 to {@link MAX_TIMESTAMP}. */
   readonly timestamp: number
   readonly id: Id
 }
 
 /** A place between items: everything below it belongs to the range it ends. */
 export interface Bound {
-  /** A safe integer, or `Infinity` for the end of the order. */
+  /** An integer up to {@link MAX_TIMESTAMP}, or `Infinity` for the end of the order. */
   readonly timestamp: number
   /** First bytes of an id, at most 32; none at the end of the order. */
   readonly prefix: Uint8Array
 }
+
+/** Largest timestamp: one more than its distance from zero still travels as a safe integer. */
+export const MAX_TIMESTAMP: number = Number.MAX_SAFE_INTEGER - 1
 
 const NO_PREFIX = new Uint8Array(0)
 
@@ -36,6 +39,7 @@ export const INFINITY_BOUND: Bound = { timestamp: Infinity, prefix: NO_PREFIX }
 /** Asserts what every index relies on. */
 export function assertItem(item: Item): void {
   assert(Number.isSafeInteger(item.timestamp) && item.timestamp >= 0, 'a timestamp is a safe integer from 0')
+  assert(item.timestamp <= MAX_TIMESTAMP, 'a timestamp fits the wire')
   assert(item.id.length === HASH_BYTES, 'an id has 32 bytes')
 }
 

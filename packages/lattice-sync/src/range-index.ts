@@ -19,6 +19,6 @@ export interface RangeIndex {
   readonly at: (rank: number) => Item
   /** Sum and count of the items from rank `begin` up to `end`, exclusive. O(log n), never a scan of the range. */
   readonly accumulate: (begin: number, end: number) => Accumulator
-  /** The items from rank `begin` up to `end`, exclusive, in order. Ends with the first change of the index. */
+  /** The items from rank `begin` up to `end`, exclusive, in order. Not used past a change of the index. */
   readonly items: (begin: number, end: number) => IterableIterator<Item>
 }

@@ -20,7 +20,7 @@ export type ReconcileError =
   | { readonly code: 'varint_overflow'; readonly offset: number }
   /** A varint with leading zeros. */
   | { readonly code: 'varint_not_minimal'; readonly offset: number }
-  /** Timestamp deltas that add up to more than 2^53 - 1. */
+  /** Timestamp deltas that add up to more than `MAX_TIMESTAMP`. */
   | { readonly code: 'timestamp_overflow'; readonly offset: number }
   /** A bound with more than 32 bytes of id. */
   | { readonly code: 'prefix_too_long'; readonly offset: number; readonly length: number }
@@ -33,7 +33,12 @@ export type ReconcileError =
   /** A range that is neither skip, fingerprint nor id list. */
   | { readonly code: 'bad_mode'; readonly offset: number; readonly mode: number }
   /** A list that announces more ids than there are bytes left. */
-  | { readonly code: 'id_list_too_long'; readonly offset: number; readonly declared: number; readonly available: number }
+  | {
+      readonly code: 'id_list_too_long'
+      readonly offset: number
+      readonly declared: number
+      readonly available: number
+    }
   /** The session has gone on longer than honest peers need. */
   | { readonly code: 'too_many_rounds'; readonly max: number }
   /** A message after the last one, or after a refused one. */

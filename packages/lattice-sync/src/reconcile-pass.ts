@@ -6,11 +6,12 @@
  *
  * @module
  */
-import { assert, equalBytes, HASH_BYTES, idKey, type IdKey, toHash } from '@lattice/model'
+import { assert, equalBytes, HASH_BYTES } from '@lattice/model'
 import { EMPTY_ACCUMULATOR, type Fingerprint, fingerprintOf } from './accumulator.ts'
 import { type Bound, boundAt, FIRST_BOUND, type Id, INFINITY_BOUND } from './item.ts'
+import { listDifference } from './list-difference.ts'
 import type { WireRange } from './message-reader.ts'
-import { createMessageWriter } from './message-writer.ts'
+import { createMessageWriter, type MessageWriter } from './message-writer.ts'
 import type { RangeIndex } from './range-index.ts'
 import { askAgain, type OwnRange, splitRange } from './split-range.ts'
 
@@ -31,125 +32,121 @@ export interface PassOutcome {
   readonly need: readonly Id[]
 }
 
-export interface ReconcilePass {
-  /** Handles the next range; does nothing once the reply is full. */
-  readonly take: (range: WireRange) => void
-  readonly finish: () => PassOutcome
-}
-
 /** Room kept at the end of a frame: the end of an id list, one skip and the closing fingerprint. */
 const FRAME_MARGIN_BYTES = 200
 const EMPTY_FINGERPRINT: Fingerprint = fingerprintOf(EMPTY_ACCUMULATOR)
 
-/** Starts the answer to one message. */
-export function createPass({ index, role, frameBytesMax, idsPerMessageMax }: PassContext): ReconcilePass {
-  const size = index.size()
-  const out = createMessageWriter()
-  const softMax = frameBytesMax - FRAME_MARGIN_BYTES
-  const have: Id[] = []
-  const need: Id[] = []
-  let idBudget = idsPerMessageMax
-  let full = false
+/** The answer to one message. */
+export class ReconcilePass {
+  readonly #context: PassContext
+  readonly #size: number
+  readonly #softMax: number
+  readonly #out: MessageWriter = createMessageWriter()
+  readonly #have: Id[] = []
+  readonly #need: Id[] = []
+  #idBudget: number
+  #full = false
+  #skipPending = false
   // Where the last range ended. Its rank is looked up when a range needs it: skips cost nothing.
-  let lastBound = FIRST_BOUND
-  let lastRank: number | undefined = 0
-  let skipPending = false
+  #lastBound: Bound = FIRST_BOUND
+  #lastRank: number | undefined = 0
 
-  function rankOf(bound: Bound): number {
-    return bound.timestamp === Infinity ? size : index.lowerBound(bound)
+  constructor(context: PassContext) {
+    this.#context = context
+    this.#size = context.index.size()
+    this.#softMax = context.frameBytesMax - FRAME_MARGIN_BYTES
+    this.#idBudget = context.idsPerMessageMax
   }
 
-  function ownFingerprint(begin: number, end: number): Fingerprint {
-    return begin === end ? EMPTY_FINGERPRINT : fingerprintOf(index.accumulate(begin, end))
-  }
-
-  function flushSkip(): void {
-    if (skipPending) out.skip(lastBound)
-    skipPending = false
-  }
-
-  /** Closes a full reply: everything from rank `begin` on is asked about in the next round. */
-  function closeWith(begin: number): void {
-    out.fingerprint(INFINITY_BOUND, ownFingerprint(begin, size))
-    full = true
-  }
-
-  function takeFingerprint(range: OwnRange, theirs: Fingerprint): void {
-    if (equalBytes(theirs, ownFingerprint(range.begin, range.end))) {
-      skipPending = true
+  /** Handles the next range; does nothing once the reply is full. */
+  take(wire: WireRange): void {
+    if (this.#full) return
+    if (wire.mode === 'skip') {
+      this.#skipPending = true
+      this.#lastBound = wire.bound
+      this.#lastRank = undefined
       return
     }
-    const mark = out.mark()
-    flushSkip()
-    splitRange(out, index, range)
-    if (out.length() <= softMax) return
-    // The closing fingerprint stands for all behind the last range sent, this one included. Like other implementations
-    // it sums from behind this range: that cannot match while the peer has items in here, and so asks again. Only a
-    // peer with none could take it for equality; for it the sum starts at the range itself.
-    out.rollback(mark)
-    closeWith(equalBytes(theirs, EMPTY_FINGERPRINT) ? range.begin : range.end)
+    const begin = this.#lastRank ?? this.#rankOf(this.#lastBound)
+    const range: OwnRange = { begin, end: this.#rankOf(wire.bound), bound: wire.bound }
+    assert(range.begin <= range.end, 'ranks ascend with bounds')
+    if (wire.mode === 'fingerprint') this.#takeFingerprint(range, wire.fingerprint)
+    else if (this.#context.role === 'initiator') this.#learnFrom(range, wire.ids)
+    else this.#answerList(range)
+    this.#lastBound = wire.bound
+    this.#lastRank = range.end
   }
 
-  /** Initiator: the peer's whole list for a range decides it. */
-  function learnFrom(range: OwnRange, ids: Uint8Array): void {
+  finish(): PassOutcome {
+    assert(this.#out.length() <= this.#context.frameBytesMax, 'a reply fits the frame limit')
+    return { reply: this.#out.finish(), have: this.#have, need: this.#need }
+  }
+
+  #takeFingerprint(range: OwnRange, theirs: Fingerprint): void {
+    if (equalBytes(theirs, this.#ownFingerprint(range.begin, range.end))) {
+      this.#skipPending = true
+      return
+    }
+    // When the split does not fit, the closing fingerprint stands for all behind the last range sent, this one
+    // included. Like other implementations it sums from behind this range: that cannot match while the peer has items
+    // in here, and so asks again. Only a peer with none could take it for equality; for it the sum starts here.
+    const resumeAt = equalBytes(theirs, EMPTY_FINGERPRINT) ? range.begin : range.end
+    this.#writeOrClose(() => splitRange(this.#out, this.#context.index, range), resumeAt)
+  }
+
+  /** Initiator: the peer's whole list for a range decides it, within the budget of own ids to look at. */
+  #learnFrom(range: OwnRange, ids: Uint8Array): void {
+    const { index, idsPerMessageMax } = this.#context
     const count = range.end - range.begin
-    if (count > idBudget) {
-      const mark = out.mark()
-      flushSkip()
-      askAgain(out, index, { range, itemsMax: idsPerMessageMax })
-      if (out.length() <= softMax) return
-      out.rollback(mark)
-      closeWith(range.begin)
+    if (count > this.#idBudget) {
+      this.#writeOrClose(() => askAgain(this.#out, index, { range, itemsMax: idsPerMessageMax }), range.begin)
       return
     }
-    idBudget -= count
-    skipPending = true
-    const theirs = new Map<IdKey, number>()
-    for (let offset = 0; offset < ids.length; offset += HASH_BYTES) {
-      const key = idKey(ids.subarray(offset, offset + HASH_BYTES))
-      if (!theirs.has(key)) theirs.set(key, offset)
-    }
-    for (const item of index.items(range.begin, range.end)) {
-      if (!theirs.delete(idKey(item.id))) have.push(item.id)
-    }
-    // Copies: the message belongs to the caller.
-    for (const offset of theirs.values()) need.push(toHash(ids.slice(offset, offset + HASH_BYTES)))
+    this.#idBudget -= count
+    this.#skipPending = true
+    const difference = listDifference(index.items(range.begin, range.end), ids)
+    for (const id of difference.have) this.#have.push(id)
+    for (const id of difference.need) this.#need.push(id)
   }
 
   /** Responder: answers a list with the own list, as much of it as fits. */
-  function answerList(range: OwnRange): void {
-    const fitting = Math.floor((softMax - out.length()) / HASH_BYTES) + 1
+  #answerList(range: OwnRange): void {
+    const { index } = this.#context
+    const fitting = Math.floor((this.#softMax - this.#out.length()) / HASH_BYTES) + 1
     const end = Math.min(range.end, range.begin + fitting)
-    flushSkip()
+    this.#flushSkip()
     const bound = end === range.end ? range.bound : boundAt(index.at(end))
-    out.idList(bound, end - range.begin, index.items(range.begin, end))
-    if (out.length() > softMax) closeWith(end)
-    assert(full || end === range.end, 'a shortened list fills the frame')
+    this.#out.idList(bound, end - range.begin, index.items(range.begin, end))
+    if (this.#out.length() > this.#softMax) this.#closeWith(end)
+    assert(this.#full || end === range.end, 'a shortened list fills the frame')
   }
 
-  function take(wire: WireRange): void {
-    if (full) return
-    if (wire.mode === 'skip') {
-      skipPending = true
-      lastBound = wire.bound
-      lastRank = undefined
-      return
-    }
-    const begin = lastRank ?? rankOf(lastBound)
-    const range: OwnRange = { begin, end: rankOf(wire.bound), bound: wire.bound }
-    assert(range.begin <= range.end, 'ranks ascend with bounds')
-    if (wire.mode === 'fingerprint') takeFingerprint(range, wire.fingerprint)
-    else if (role === 'initiator') learnFrom(range, wire.ids)
-    else answerList(range)
-    lastBound = wire.bound
-    lastRank = range.end
+  /** Writes a range's answer, or takes it back and closes the reply when it does not fit. */
+  #writeOrClose(write: () => void, resumeAt: number): void {
+    const mark = this.#out.mark()
+    this.#flushSkip()
+    write()
+    if (this.#out.length() <= this.#softMax) return
+    this.#out.rollback(mark)
+    this.#closeWith(resumeAt)
   }
 
-  return {
-    take,
-    finish: () => {
-      assert(out.length() <= frameBytesMax, 'a reply fits the frame limit')
-      return { reply: out.finish(), have, need }
-    },
+  /** Closes a full reply: everything from rank `begin` on is asked about in the next round. */
+  #closeWith(begin: number): void {
+    this.#out.fingerprint(INFINITY_BOUND, this.#ownFingerprint(begin, this.#size))
+    this.#full = true
+  }
+
+  #flushSkip(): void {
+    if (this.#skipPending) this.#out.skip(this.#lastBound)
+    this.#skipPending = false
+  }
+
+  #rankOf(bound: Bound): number {
+    return bound.timestamp === Infinity ? this.#size : this.#context.index.lowerBound(bound)
+  }
+
+  #ownFingerprint(begin: number, end: number): Fingerprint {
+    return begin === end ? EMPTY_FINGERPRINT : fingerprintOf(this.#context.index.accumulate(begin, end))
   }
 }

@@ -9,18 +9,12 @@
  */
 import { assert, err, ok, type Result } from '@lattice/model'
 import { type Id, INFINITY_BOUND } from './item.ts'
-import {
-  MAX_IDS_PER_MESSAGE,
-  MAX_MESSAGE_BYTES,
-  MAX_ROUNDS,
-  MIN_FRAME_BYTES,
-  MIN_IDS_PER_MESSAGE,
-} from './limits.ts'
+import { MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, MAX_ROUNDS, MIN_FRAME_BYTES, MIN_IDS_PER_MESSAGE } from './limits.ts'
 import { createMessageReader } from './message-reader.ts'
 import { createMessageWriter, VERSION_BYTE } from './message-writer.ts'
 import type { RangeIndex } from './range-index.ts'
 import type { ReconcileError } from './reconcile-error.ts'
-import { createPass, type PassContext, type PassOutcome, type Role } from './reconcile-pass.ts'
+import { type PassContext, type PassOutcome, ReconcilePass, type Role } from './reconcile-pass.ts'
 import { splitRange } from './split-range.ts'
 
 /** Version bytes of all versions of the protocol: 0x60 plus the version. */
@@ -116,7 +110,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 /** Runs one pass. The whole message is read even when the reply is full, so that a malformed end is never overlooked. */
 function answer(context: PassContext, message: Uint8Array): Result<PassOutcome, ReconcileError> {
   const reader = createMessageReader(message)
-  const pass = createPass(context)
+  const pass = new ReconcilePass(context)
   for (;;) {
     const range = reader.next()
     if (!range.ok) return range

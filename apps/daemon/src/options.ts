@@ -1,0 +1,54 @@
+/**
+ * What `latticed` may be told, by flags first and the environment second.
+ *
+ * @module
+ */
+import { defaultDataDir, LOG_LEVELS, type LogLevel } from '@lattice/runtime'
+import { Command, InvalidArgumentError, Option } from 'commander'
+
+export interface DaemonOptions {
+  readonly dataDir: string
+  /** Path of the API socket; in the data directory unless named. */
+  readonly socket: string | undefined
+  readonly name: string | undefined
+  /** No network at all: reads and writes stay local until a start without it. */
+  readonly offline: boolean
+  /** May relays help peers that cannot reach this node directly? */
+  readonly relay: boolean
+  /** Address and port to listen on for peers, such as `127.0.0.1:0`. */
+  readonly bind: string | undefined
+  readonly logLevel: LogLevel
+}
+
+/** The command, whose action is `run`. Its result is the exit code. */
+export function createCommand(
+  env: NodeJS.ProcessEnv,
+  version: string,
+  run: (options: DaemonOptions) => Promise<void>,
+): Command {
+  return new Command('latticed')
+    .description('Runs a Lattice node and serves its API on a Unix socket.')
+    .version(version)
+    .addOption(
+      new Option('--data-dir <dir>', 'where the node keeps its identity and stores')
+        .env('LATTICE_DATA_DIR')
+        .default(defaultDataDir(env)),
+    )
+    .option('--socket <path>', 'API socket (default: lattice.sock in the data directory)')
+    .option('--name <name>', 'what this node calls itself; kept for later starts')
+    .option('--offline', 'no network: work locally', false)
+    .option('--no-relay', 'reach peers directly or not at all')
+    .option('--bind <address:port>', 'listen for peers here (default: every interface, a free port)', parseBind)
+    .addOption(new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).env('LATTICE_LOG').default('warn'))
+    .action((flags: DaemonOptions) => run(flags))
+}
+
+const HIGHEST_PORT = 65_535
+
+function parseBind(text: string): string {
+  const match = /^(?<host>\[[0-9a-fA-F:]+\]|[0-9.]+):(?<port>\d{1,5})$/u.exec(text)
+  if (match?.groups === undefined || Number(match.groups['port']) > HIGHEST_PORT) {
+    throw new InvalidArgumentError('give an IP address and a port, such as 127.0.0.1:0 or [::1]:4433')
+  }
+  return text
+}

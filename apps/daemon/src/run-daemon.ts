@@ -1,0 +1,62 @@
+/**
+ * One daemon from start to clean end. The first signal closes the node, the
+ * second ends the process at once: what was acknowledged is durable either way.
+ *
+ * @module
+ */
+import { toHex } from '@lattice/model'
+import {
+  coreOpeners,
+  createPinoLogger,
+  createRuntimeBuilder,
+  irohTransport,
+  type Runtime,
+  type RuntimeBuilder,
+} from '@lattice/runtime'
+import type { DaemonOptions } from './options.ts'
+
+export interface DaemonDeps {
+  readonly print: (line: string) => void
+  /** Registers what happens on SIGTERM, SIGINT and SIGHUP; returns the undo. */
+  readonly onSignal: (handler: (signal: NodeJS.Signals) => void) => () => void
+  /** Ends the process without further ado. */
+  readonly exitNow: (code: number) => void
+}
+
+/** 128 + SIGTERM, as a shell reports a process that a signal ended. */
+const EXIT_AT_ONCE = 143
+
+/** Resolves once the node is closed after a signal. */
+export async function runDaemon(options: DaemonOptions, deps: DaemonDeps): Promise<void> {
+  const ending = Promise.withResolvers<NodeJS.Signals>()
+  let signals = 0
+  const undo = deps.onSignal((signal) => {
+    signals += 1
+    if (signals > 1) deps.exitNow(EXIT_AT_ONCE)
+    ending.resolve(signal)
+  })
+  try {
+    await using runtime = await configure(options).build()
+    deps.print(`latticed ready: node ${toHex(runtime.node.id)} serves ${socketOf(runtime)}`)
+    await ending.promise
+    deps.print('latticed stopping')
+  } finally {
+    undo()
+  }
+}
+
+function configure(options: DaemonOptions): RuntimeBuilder {
+  let builder = createRuntimeBuilder({ dataDir: options.dataDir })
+    .withOpeners(coreOpeners())
+    .withLogger(createPinoLogger({ level: options.logLevel }))
+    .withRpc({ socket: options.socket })
+  if (options.name !== undefined) builder = builder.withName(options.name)
+  if (!options.offline) {
+    builder = builder.withTransport(irohTransport({ relay: options.relay ? 'default' : 'off', bind: options.bind }))
+  }
+  return builder
+}
+
+function socketOf(runtime: Runtime): string {
+  return runtime.socket ?? 'nothing'
+}

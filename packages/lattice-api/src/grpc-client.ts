@@ -1,0 +1,168 @@
+/**
+ * A backend over gRPC: each method of a schema becomes a promise or an async
+ * iterable, and a failure the LatticeError that the node raised.
+ *
+ * @module
+ */
+import { create, type DescMethod, type Message } from '@bufbuild/protobuf'
+import {
+  Client,
+  type ClientReadableStream,
+  credentials,
+  type MethodDefinition,
+  type ServiceDefinition,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
+import { LatticeError } from '@lattice/model'
+import { BACKEND_SERVICES, type LatticeBackend } from './backend.ts'
+import { errorFromStatus, hasErrorDetail } from './error-wire.ts'
+import { grpcDefinition, MAX_MESSAGE_BYTES } from './grpc-definition.ts'
+import type { CallOptions, ServiceClient, ServiceSchema } from './service-types.ts'
+import { isListening } from './socket.ts'
+
+/** Nothing answers on the socket. Start the daemon, or name another data directory. */
+export class DaemonUnreachable extends LatticeError {
+  override readonly name = 'DaemonUnreachable'
+  readonly code = 'DAEMON_UNREACHABLE'
+  override readonly detail: { readonly target: string }
+
+  constructor(target: string, options?: ErrorOptions) {
+    super(`no daemon answers at ${target}: start one with 'latticed', or name its directory with --data-dir`, options)
+    this.detail = { target }
+  }
+}
+
+export interface RpcBackendOptions {
+  /** Path of the daemon's Unix socket. */
+  readonly socket: string
+  /** Gives up connecting. */
+  readonly signal?: AbortSignal
+}
+
+/** Connects; rejects with {@link DaemonUnreachable} at once when nobody listens. */
+export async function connectBackend({ socket, signal }: RpcBackendOptions): Promise<LatticeBackend> {
+  if (!(await isListening(socket))) throw new DaemonUnreachable(socket)
+  const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    'grpc.enable_retries': 0,
+  })
+  await whenReady(client, socket, signal)
+  let closed = false
+  const close = (): Promise<void> => {
+    if (!closed) client.close()
+    closed = true
+    return Promise.resolve()
+  }
+  return {
+    node: serviceClient(client, BACKEND_SERVICES.node, socket),
+    store: serviceClient(client, BACKEND_SERVICES.store, socket),
+    dynamic: serviceClient(client, BACKEND_SERVICES.dynamic, socket),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** The client of one service over an open channel. */
+export function serviceClient<Schema extends ServiceSchema>(
+  client: Client,
+  schema: Schema,
+  target: string,
+): ServiceClient<Schema> {
+  const definition = grpcDefinition(schema)
+  const entries = schema.methods.map((method) => [method.localName, callMethod({ client, definition, method, target })])
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Every method of the schema is built above, by its own name.
+  return Object.fromEntries(entries) as ServiceClient<Schema>
+}
+
+interface MethodCall {
+  readonly client: Client
+  readonly definition: ServiceDefinition
+  readonly method: DescMethod
+  readonly target: string
+}
+
+type Call = (request: Record<string, unknown>, options?: CallOptions) => Promise<Message> | AsyncIterable<Message>
+
+function callMethod({ client, definition, method, target }: MethodCall): Call {
+  const grpcMethod = definition[method.localName] as MethodDefinition<Message, Message>
+  const fail = (error: ServiceError, signal: AbortSignal | undefined): unknown => {
+    if (signal?.aborted === true) return signal.reason
+    const lost = error.code === status.UNAVAILABLE && !hasErrorDetail(error)
+    return lost ? new DaemonUnreachable(target, { cause: error }) : errorFromStatus(error)
+  }
+  if (method.methodKind === 'server_streaming') {
+    return (request, options) => streamCall({ client, grpcMethod, request: create(method.input, request), options, fail })
+  }
+  return (request, options) => unaryCall({ client, grpcMethod, request: create(method.input, request), options, fail })
+}
+
+interface OneCall {
+  readonly client: Client
+  readonly grpcMethod: MethodDefinition<Message, Message>
+  readonly request: Message
+  readonly options: CallOptions | undefined
+  readonly fail: (error: ServiceError, signal: AbortSignal | undefined) => unknown
+}
+
+function unaryCall({ client, grpcMethod, request, options, fail }: OneCall): Promise<Message> {
+  const { path, requestSerialize, responseDeserialize } = grpcMethod
+  const signal = options?.signal
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return reject(signal.reason)
+    const call = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error, response) => {
+      signal?.removeEventListener('abort', cancel)
+      if (error !== null) reject(fail(error, signal))
+      else if (response === undefined) reject(new DaemonUnreachable(grpcMethod.path))
+      else resolve(response)
+    })
+    const cancel = (): void => call.cancel()
+    signal?.addEventListener('abort', cancel, { once: true })
+  })
+}
+
+async function* streamCall({ client, grpcMethod, request, options, fail }: OneCall): AsyncGenerator<Message> {
+  const { path, requestSerialize, responseDeserialize } = grpcMethod
+  const signal = options?.signal
+  signal?.throwIfAborted()
+  const call: ClientReadableStream<Message> = client.makeServerStreamRequest(
+    path,
+    requestSerialize,
+    responseDeserialize,
+    request,
+  )
+  const cancel = (): void => call.cancel()
+  signal?.addEventListener('abort', cancel, { once: true })
+  try {
+    for await (const message of call) yield message as Message
+  } catch (error) {
+    throw isServiceError(error) ? fail(error, signal) : error
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+    // A consumer that stops early ends the call; its status then has nobody to go to.
+    call.on('error', () => undefined)
+    call.cancel()
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'metadata' in error && 'code' in error
+}
+
+function whenReady(client: Client, socket: string, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => {
+      client.close()
+      reject(signal?.reason)
+    }
+    if (signal?.aborted === true) return giveUp()
+    signal?.addEventListener('abort', giveUp, { once: true })
+    client.waitForReady(Number.POSITIVE_INFINITY, (error) => {
+      signal?.removeEventListener('abort', giveUp)
+      if (error === undefined) return resolve()
+      client.close()
+      reject(new DaemonUnreachable(socket, { cause: error }))
+    })
+  })
+}

@@ -1,0 +1,205 @@
+/**
+ * Serves a backend's services over gRPC, with the standard health and
+ * reflection services beside them.
+ *
+ * The socket file is owner-only and a stale one, left by a killed process, is
+ * replaced; a live one is another daemon and is refused.
+ *
+ * @module
+ */
+import { chmod, rm } from 'node:fs/promises'
+import { type DescMethod, type Message, toBinary } from '@bufbuild/protobuf'
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
+import {
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { ReflectionService } from '@grpc/reflection'
+import { LatticeError, type Logger } from '@lattice/model'
+import { HealthImplementation } from 'grpc-health-check'
+import { BACKEND_SERVICES, type BackendHandlers } from './backend.ts'
+import { errorToStatus } from './error-wire.ts'
+import { collectFiles } from './file-descriptors.ts'
+import { grpcDefinition, MAX_MESSAGE_BYTES } from './grpc-definition.ts'
+import type { ServiceSchema } from './service-types.ts'
+import { isListening } from './socket.ts'
+
+/** The address cannot be served. */
+export class ApiUnavailable extends LatticeError {
+  override readonly name = 'ApiUnavailable'
+  readonly code: 'ALREADY_RUNNING' | 'DATA_DIR_UNUSABLE'
+  override readonly detail: { readonly socket: string }
+
+  constructor(code: 'ALREADY_RUNNING' | 'DATA_DIR_UNUSABLE', socket: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.detail = { socket }
+  }
+}
+
+export interface ApiServer extends AsyncDisposable {
+  readonly socket: string
+  /** Ends streams, lets running calls finish, removes the socket. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+export interface ApiServerOptions {
+  readonly handlers: BackendHandlers
+  /** Path of the Unix socket. */
+  readonly socket: string
+  readonly logger: Logger
+}
+
+/** A Unix socket's path has to fit sockaddr_un with its closing zero on every system. */
+const MAX_SOCKET_PATH_BYTES = 103
+
+/** Binds the socket; rejects with {@link ApiUnavailable}. */
+export async function openApiServer({ handlers, socket, logger }: ApiServerOptions): Promise<ApiServer> {
+  await claimSocket(socket)
+  const server = new Server({
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  })
+  const ending = new AbortController()
+  const health = new HealthImplementation({ '': 'SERVING' })
+  for (const name of ['node', 'store', 'dynamic'] as const) {
+    const schema = BACKEND_SERVICES[name]
+    server.addService(grpcDefinition(schema), implement({ schema, handlers: handlers[name], ending: ending.signal, logger }))
+    health.setStatus(schema.typeName, 'SERVING')
+  }
+  health.addToServer(server)
+  new ReflectionService(reflectionPackage()).addToServer(server)
+  await bind(server, socket)
+
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      ending.abort(new ApiClosing())
+      await new Promise<void>((resolve) => {
+        server.tryShutdown(() => resolve())
+      })
+      await rm(socket, { force: true })
+    })()
+    return closing
+  }
+  return { socket, close, [Symbol.asyncDispose]: close }
+}
+
+/** The node is going down; a stream ends with this. */
+class ApiClosing extends LatticeError {
+  override readonly name = 'ApiClosing'
+  readonly code = 'CLOSED'
+
+  constructor() {
+    super('the daemon is shutting down: call again once it runs')
+  }
+}
+
+interface Implementation {
+  readonly schema: ServiceSchema
+  readonly handlers: object
+  readonly ending: AbortSignal
+  readonly logger: Logger
+}
+
+type Handler = (request: Message, signal: AbortSignal) => Promise<Message> | AsyncIterable<Message>
+
+function implement({ schema, handlers, ending, logger }: Implementation): UntypedServiceImplementation {
+  const byName = new Map<string, Handler>(Object.entries(handlers))
+  const entries = schema.methods.map((method: DescMethod) => {
+    const handler = byName.get(method.localName)
+    if (handler === undefined) throw new TypeError(`no handler for ${schema.typeName}/${method.name}`)
+    const report = (error: unknown): ReturnType<typeof errorToStatus> => {
+      const wire = errorToStatus(error)
+      if (!(error instanceof LatticeError)) logger.error('api.call_failed', { method: method.name, error: String(error) })
+      return wire
+    }
+    const call = method.methodKind === 'server_streaming' ? streaming(handler, ending, report) : unary(handler, report)
+    return [method.localName, call]
+  })
+  return Object.fromEntries(entries)
+}
+
+type Report = (error: unknown) => ReturnType<typeof errorToStatus>
+
+function unary(handler: Handler, report: Report): handleUnaryCall<Message, Message> {
+  return (call, callback) => {
+    const abort = new AbortController()
+    call.on('cancelled', () => abort.abort())
+    const answer = async (): Promise<void> => {
+      try {
+        callback(null, await (handler(call.request, abort.signal) as Promise<Message>))
+      } catch (error) {
+        callback(report(error))
+      }
+    }
+    void answer()
+  }
+}
+
+function streaming(handler: Handler, ending: AbortSignal, report: Report): handleServerStreamingCall<Message, Message> {
+  return (call) => {
+    const abort = new AbortController()
+    const signal = AbortSignal.any([abort.signal, ending])
+    call.on('cancelled', () => abort.abort())
+    const pump = async (): Promise<void> => {
+      try {
+        for await (const message of handler(call.request, signal) as AsyncIterable<Message>) {
+          if (!call.write(message)) await drained(call, signal)
+          if (signal.aborted) break
+        }
+        if (ending.aborted && !abort.signal.aborted) throw ending.reason
+        call.end()
+      } catch (error) {
+        call.emit('error', report(error))
+      }
+    }
+    void pump()
+  }
+}
+
+function drained(call: ServerWritableStream<Message, Message>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      call.off('drain', done)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    call.once('drain', done)
+    signal.addEventListener('abort', done, { once: true })
+    if (signal.aborted) done()
+  })
+}
+
+function reflectionPackage(): ConstructorParameters<typeof ReflectionService>[0] {
+  const files = collectFiles(Object.values(BACKEND_SERVICES).map((schema) => schema.file))
+  const fileDescriptorProtos = files.map((file) => Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)))
+  return { lattice: { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos } }
+}
+
+async function claimSocket(socket: string): Promise<void> {
+  const length = Buffer.byteLength(socket)
+  if (length > MAX_SOCKET_PATH_BYTES) {
+    const message = `the socket path ${socket} has ${length} bytes, a Unix socket takes ${MAX_SOCKET_PATH_BYTES}: use a shorter --data-dir or --socket`
+    throw new ApiUnavailable('DATA_DIR_UNUSABLE', socket, message)
+  }
+  if (await isListening(socket)) {
+    throw new ApiUnavailable('ALREADY_RUNNING', socket, `a daemon already serves ${socket}: stop it first`)
+  }
+  await rm(socket, { force: true })
+}
+
+async function bind(server: Server, socket: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => {
+      if (error === null) return resolve()
+      const message = `cannot serve on ${socket}: check that its directory exists and is writable`
+      reject(new ApiUnavailable('DATA_DIR_UNUSABLE', socket, message, { cause: error }))
+    })
+  })
+  await chmod(socket, 0o600)
+}

@@ -1,0 +1,81 @@
+/**
+ * A backend without a socket: calls go straight to the handlers. Requests are
+ * made complete as a decoder would, so that a handler cannot tell the difference.
+ *
+ * @module
+ */
+import { create, type DescMethod, type Message } from '@bufbuild/protobuf'
+import { LatticeError } from '@lattice/model'
+import { BACKEND_SERVICES, type BackendHandlers, type LatticeBackend } from './backend.ts'
+import type { CallOptions, ServiceClient, ServiceHandlers, ServiceSchema } from './service-types.ts'
+
+/** The backend was closed; open another. */
+export class BackendClosed extends LatticeError {
+  override readonly name = 'BackendClosed'
+  readonly code = 'CLOSED'
+
+  constructor() {
+    super('this backend is closed: open another one')
+  }
+}
+
+/** Calls `handlers` directly. Closing it ends running calls; the node stays open. */
+export function createInProcessBackend(handlers: BackendHandlers): LatticeBackend {
+  const ending = new AbortController()
+  const close = (): Promise<void> => {
+    ending.abort(new BackendClosed())
+    return Promise.resolve()
+  }
+  return {
+    node: directClient(BACKEND_SERVICES.node, handlers.node, ending.signal),
+    store: directClient(BACKEND_SERVICES.store, handlers.store, ending.signal),
+    dynamic: directClient(BACKEND_SERVICES.dynamic, handlers.dynamic, ending.signal),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+type Handler = (request: Message, signal: AbortSignal) => Promise<Message> | AsyncIterable<Message>
+type Call = (request: Record<string, unknown>, options?: CallOptions) => Promise<Message> | AsyncIterable<Message>
+
+function directClient<Schema extends ServiceSchema>(
+  schema: Schema,
+  handlers: ServiceHandlers<Schema>,
+  ending: AbortSignal,
+): ServiceClient<Schema> {
+  const byName = new Map<string, Handler>(Object.entries(handlers))
+  const calls = schema.methods.map((method: DescMethod) => {
+    const handler = byName.get(method.localName)
+    if (handler === undefined) throw new TypeError(`no handler for ${schema.typeName}/${method.name}`)
+    return [method.localName, method.methodKind === 'server_streaming' ? stream(method, handler, ending) : unary(method, handler, ending)]
+  })
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Every method of the schema is built above, by its own name.
+  return Object.fromEntries(calls) as ServiceClient<Schema>
+}
+
+function unary(method: DescMethod, handler: Handler, ending: AbortSignal): Call {
+  return async (request, options) => {
+    const signal = joined(ending, options)
+    signal.throwIfAborted()
+    return (await handler(create(method.input, request), signal)) as Message
+  }
+}
+
+function stream(method: DescMethod, handler: Handler, ending: AbortSignal): Call {
+  return async function* (request, options) {
+    const consumer = new AbortController()
+    const signal = AbortSignal.any([consumer.signal, joined(ending, options)])
+    signal.throwIfAborted()
+    try {
+      yield* handler(create(method.input, request), signal) as AsyncIterable<Message>
+      // A handler may end quietly on abort; the caller is told, as it is over a socket.
+      signal.throwIfAborted()
+    } finally {
+      consumer.abort()
+    }
+  }
+}
+
+function joined(ending: AbortSignal, options: CallOptions | undefined): AbortSignal {
+  return options?.signal === undefined ? ending : AbortSignal.any([ending, options.signal])
+}

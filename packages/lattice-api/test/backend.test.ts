@@ -1,0 +1,172 @@
+/**
+ * One suite for both backends: what a caller sees must not depend on whether
+ * the node is in this process or behind a socket.
+ */
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { create } from '@bufbuild/protobuf'
+import { LatticeError, silentLogger } from '@lattice/model'
+import { daemon } from '@lattice/proto'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  type ApiServer,
+  type BackendHandlers,
+  connectBackend,
+  createInProcessBackend,
+  type LatticeBackend,
+  openApiServer,
+} from '../src/index.ts'
+
+class Missing extends LatticeError {
+  readonly code = 'STORE_NOT_FOUND'
+  override readonly detail = { reference: 'abcd', size: 10n }
+}
+
+/** Handlers of which only those that a test calls do anything. */
+function fakeHandlers(streams: { opened: number; ended: number }): BackendHandlers {
+  const handlers: Record<string, unknown> = {
+    getStatus: () => Promise.resolve(create(daemon.NodeStatusSchema, { name: 'first', stores: 2 })),
+    setName: () => Promise.reject(new Missing('no store abcd: list them first')),
+    listStoreTypes: () => Promise.reject(new TypeError('secret internals')),
+    subscribe: async function* (_request: unknown, signal: AbortSignal) {
+      streams.opened += 1
+      try {
+        for (let n = 0; n < 3; n += 1) yield create(daemon.NodeEventSchema, { time: BigInt(n) })
+        if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+      } finally {
+        streams.ended += 1
+      }
+    },
+  }
+  const any = new Proxy(handlers, {
+    get: (target, name) => (typeof name === 'string' ? (target[name] ?? (() => Promise.reject(new Missing('x')))) : undefined),
+    ownKeys: () => [...new Set([...Object.values(daemon.NodeService.method), ...Object.values(daemon.StoreService.method), ...Object.values(daemon.DynamicStoreService.method)].map((m) => m.localName))],
+    getOwnPropertyDescriptor: (_target, name) => ({ enumerable: true, configurable: true, value: handlers[String(name)] ?? (() => Promise.reject(new Missing('x'))) }),
+  })
+  return { node: any, store: any, dynamic: any } as unknown as BackendHandlers
+}
+
+interface Opened {
+  readonly backend: LatticeBackend
+  readonly server: ApiServer | undefined
+}
+
+let folder: string
+let opened: Opened[]
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'api-'))
+  opened = []
+})
+
+afterEach(async () => {
+  for (const { backend, server } of opened) {
+    await backend.close()
+    await server?.close()
+  }
+  await rm(folder, { recursive: true })
+})
+
+const ways = {
+  'in process': (handlers: BackendHandlers) =>
+    Promise.resolve({ backend: createInProcessBackend(handlers), server: undefined }),
+  'over gRPC': async (handlers: BackendHandlers) => {
+    const socket = join(folder, 'lattice.sock')
+    const server = await openApiServer({ handlers, socket, logger: silentLogger })
+    return { backend: await connectBackend({ socket }), server }
+  },
+} satisfies Record<string, (handlers: BackendHandlers) => Promise<Opened>>
+
+describe.each(Object.entries(ways))('a backend %s', (_name, openBackend) => {
+  const open = async (streams = { opened: 0, ended: 0 }): Promise<LatticeBackend> => {
+    const one = await openBackend(fakeHandlers(streams))
+    opened.push(one)
+    return one.backend
+  }
+
+  test('answers a unary call', async () => {
+    const { node } = await open()
+    expect(await node.getStatus({})).toMatchObject({ name: 'first', stores: 2 })
+  })
+
+  test('reports the code, the sentence and the facts of a failure', async () => {
+    const { node } = await open()
+    const failure = await node.setName({ name: 'x' }).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'STORE_NOT_FOUND', message: 'no store abcd: list them first' })
+    expect(JSON.stringify((failure as LatticeError).detail, (_, v: unknown) => (typeof v === 'bigint' ? `${v}` : v))).toBe(
+      '{"reference":"abcd","size":"10"}',
+    )
+  })
+
+  test('streams items as they come, and ends when the caller stops', async () => {
+    const streams = { opened: 0, ended: 0 }
+    const { node } = await open(streams)
+    const times: bigint[] = []
+    for await (const event of node.subscribe({})) {
+      times.push(event.time)
+      if (times.length === 3) break
+    }
+    expect(times).toEqual([0n, 1n, 2n])
+    expect(streams.opened).toBe(1)
+  })
+
+  test('rejects with the reason of the abort', async () => {
+    const { node } = await open()
+    const abort = new AbortController()
+    const reason = new Error('enough')
+    const reading = (async () => {
+      for await (const event of node.subscribe({}, { signal: abort.signal })) if (event.time === 2n) abort.abort(reason)
+    })()
+    await expect(reading).rejects.toBe(reason)
+    await expect(node.getStatus({}, { signal: abort.signal })).rejects.toBe(reason)
+  })
+})
+
+describe('the socket', () => {
+  test('is for its owner only', async () => {
+    const { server } = await ways['over gRPC'](fakeHandlers({ opened: 0, ended: 0 })).then((one) => (opened.push(one), one))
+    expect((await stat(server.socket)).mode & 0o777).toBe(0o600)
+  })
+
+  test('of a live daemon is refused, a stale one is replaced', async () => {
+    const socket = join(folder, 'lattice.sock')
+    await writeFile(socket, '')
+    const options = { handlers: fakeHandlers({ opened: 0, ended: 0 }), socket, logger: silentLogger }
+    await using server = await openApiServer(options)
+    await expect(openApiServer(options)).rejects.toMatchObject({ code: 'ALREADY_RUNNING' })
+    expect(server.socket).toBe(socket)
+  })
+
+  test('of an overlong path is refused with its length', async () => {
+    const socket = join(folder, 'x'.repeat(120))
+    const options = { handlers: fakeHandlers({ opened: 0, ended: 0 }), socket, logger: silentLogger }
+    await expect(openApiServer(options)).rejects.toMatchObject({ code: 'DATA_DIR_UNUSABLE' })
+  })
+
+  test('that nobody serves is told at once', async () => {
+    await expect(connectBackend({ socket: join(folder, 'none.sock') })).rejects.toMatchObject({ code: 'DAEMON_UNREACHABLE' })
+  })
+
+  test('closing the server ends open streams with CLOSED', async () => {
+    const { backend, server } = await ways['over gRPC'](fakeHandlers({ opened: 0, ended: 0 }))
+    let seen = 0
+    const reading = (async () => {
+      for await (const _event of backend.node.subscribe({})) {
+        seen += 1
+        if (seen === 3) void server.close()
+      }
+    })()
+    await expect(reading).rejects.toMatchObject({ code: 'CLOSED' })
+    await server.close()
+    await backend.close()
+  })
+
+  test('hides the insides of an unexpected failure', async () => {
+    const one = await ways['over gRPC'](fakeHandlers({ opened: 0, ended: 0 }))
+    opened.push(one)
+    const failure = await one.backend.node.listStoreTypes({}).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'INTERNAL' })
+    expect(String(failure)).not.toContain('secret')
+  })
+})

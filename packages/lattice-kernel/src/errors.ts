@@ -1,0 +1,75 @@
+/**
+ * Failures of a kernel's operations.
+ *
+ * @module
+ */
+import { type IntentionId, LatticeError, type StoreId, toHex } from '@lattice/model'
+
+/** The kernel is closing or closed. Open the store again. */
+export class KernelClosed extends LatticeError {
+  override readonly name = 'KernelClosed'
+  readonly code = 'CLOSED'
+  override readonly detail: { readonly storeId: string }
+
+  constructor(storeId: StoreId) {
+    super(`store ${shortId(storeId)} is closed: open it again to go on`)
+    this.detail = { storeId: toHex(storeId) }
+  }
+}
+
+/** Why a write was refused before anything was signed. */
+export type WriteRefusal =
+  /** No admission of this node is known here. */
+  | 'NOT_ADMITTED'
+  /** The clock is too far from that of the others. */
+  | 'CLOCK_SKEW'
+  /** Payload, deps or queue are beyond their limit. */
+  | 'LIMIT_EXCEEDED'
+  /** The state machine would make it a no-op; `detail.reason` is its word for why. */
+  | 'INVALID_ARGUMENT'
+  /** The store has no genesis yet. */
+  | 'STORE_NOT_READY'
+
+/** A local write was refused. Nothing was written. */
+export class WriteRefused extends LatticeError {
+  override readonly name = 'WriteRefused'
+  readonly code: WriteRefusal
+  override readonly detail: Readonly<Record<string, unknown>>
+
+  constructor(code: WriteRefusal, message: string, detail: Readonly<Record<string, unknown>> = {}) {
+    super(message)
+    this.code = code
+    this.detail = detail
+  }
+}
+
+/** The projection stands still, so a write would be made from old state. */
+export class ProjectionStalled extends LatticeError {
+  override readonly name = 'ProjectionStalled'
+  readonly code = 'PROJECTION_STALLED'
+  override readonly detail: { readonly seq: number; readonly id: string }
+
+  constructor(seq: number, id: IntentionId, cause: unknown) {
+    super(`projection stands at record ${seq}: look at the error, then retry or rebuild the store`, { cause })
+    this.detail = { seq, id: toHex(id) }
+  }
+}
+
+/** More is waiting for this store's writer than it holds. Wait for what is under way, then try again. */
+export class WriterBusy extends LatticeError {
+  override readonly name = 'WriterBusy'
+  readonly code = 'LIMIT_EXCEEDED'
+  override readonly detail: { readonly limit: number }
+
+  constructor(what: string, limit: number) {
+    super(`${limit} ${what} already wait for this store's writer: wait for them first`)
+    this.detail = { limit }
+  }
+}
+
+const SHORT_ID_DIGITS = 16
+
+/** The first digits of an id, for messages. */
+export function shortId(id: Uint8Array): string {
+  return toHex(id).slice(0, SHORT_ID_DIGITS)
+}

@@ -1,0 +1,58 @@
+/**
+ * The maximal elements of the witnessed DAG: what nothing cites yet.
+ *
+ * @module
+ */
+import { type IdKey, idKey, idKeyBytes, type IntentionId, type ParsedIntention, toIntentionId } from '@lattice/model'
+import { type Database, toPlainBytes } from '@lattice/storage'
+
+export interface Frontier {
+  /** Sorted. */
+  readonly ids: () => readonly IntentionId[]
+  /** Adds a witnessed intention and takes out what it cites. */
+  readonly advance: (parsed: ParsedIntention, seq: number) => void
+  /** Inside a transaction: writes what changed. */
+  readonly flush: () => void
+  readonly load: () => void
+}
+
+export function createFrontier(database: Database): Frontier {
+  let members = new Map<IdKey, number>()
+  let added = new Set<number>()
+  let removed = new Set<number>()
+  const insert = database.prepare('INSERT INTO frontier VALUES (?)')
+  const remove = database.prepare('DELETE FROM frontier WHERE seq = ?')
+  const all = database.prepare<{ readonly seq: number; readonly id: Buffer }>(
+    'SELECT f.seq, i.id FROM frontier f JOIN intentions i ON i.seq = f.seq',
+  )
+
+  function cite(id: Uint8Array): void {
+    const key = idKey(id)
+    const seq = members.get(key)
+    if (seq === undefined) return
+    members.delete(key)
+    if (!added.delete(seq)) removed.add(seq)
+  }
+
+  return {
+    ids: () => [...members.keys()].sort().map((key) => toIntentionId(idKeyBytes(key))),
+    advance: ({ id, intention }, seq) => {
+      cite(intention.storePrev)
+      for (const dep of intention.causalDeps) cite(dep)
+      members.set(idKey(id), seq)
+      added.add(seq)
+    },
+    flush: () => {
+      for (const seq of removed) remove.run(seq)
+      for (const seq of added) insert.run(seq)
+      added = new Set()
+      removed = new Set()
+    },
+    load: () => {
+      members = new Map()
+      added = new Set()
+      removed = new Set()
+      for (const { seq, id } of all.all()) members.set(idKey(toPlainBytes(id)), seq)
+    },
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * What a kernel is to those who use it.
+ *
+ * @module
+ */
+import type {
+  Cancel,
+  Clock,
+  Crypto,
+  FloatReason,
+  Hash,
+  Hints,
+  Hlc,
+  IngestOutcome,
+  IntentionId,
+  KnownOp,
+  Logger,
+  OpKind,
+  ParsedIntention,
+  PublicKey,
+  Scheduler,
+  SignedIntention,
+  Signer,
+  StoreId,
+  StoreType,
+  WitnessRecord,
+} from '@lattice/model'
+import type { weaver } from '@lattice/proto'
+import type { Rejection, StorageHooks } from '@lattice/storage'
+import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
+import type { RangeIndex } from '@lattice/sync'
+
+export interface KernelOptions {
+  /** Holds `log.db` and `state.db`; created when absent. One kernel at a time. */
+  readonly directory: string
+  readonly storeId: StoreId
+  /** The genesis, where this node creates the store or holds it already. A joiner opens without and ingests it. */
+  readonly genesis?: SignedIntention
+  readonly projector: Projector
+  readonly authority: Authority
+  readonly signer: Signer
+  readonly crypto: Crypto
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly logger: Logger
+  /** The median of the wall times that connected peers report, where there are any. */
+  readonly peerWallMs?: () => number | undefined
+  /** Called while state is rebuilt at open: applied records, and how many there are. */
+  readonly onRebuild?: RebuildProgress
+  /** Fault injection for tests. */
+  readonly storageHooks?: StorageHooks
+}
+
+export type RebuildProgress = (done: number, total: number) => void
+
+/** What to submit: the envelope of the wire, the decoded one, or its content alone. */
+export type SubmitOp = weaver.UniversalOp | KnownOp
+
+export interface SubmitOptions {
+  /** Deps of the write, resolved in the writer against state with all earlier writes in it. Must not throw. */
+  readonly deps?: (tables: ReadStoreTables) => readonly IntentionId[]
+  readonly hints?: Partial<Hints>
+}
+
+/** An intention that is held here, with its place in the DAG and in this node's log. */
+export interface StoredIntention {
+  readonly parsed: ParsedIntention
+  /** Undefined while it floats, as are the following. */
+  readonly seq: number | undefined
+  /** Number of its author's intentions before it on its chain, the genesis included. */
+  readonly position: number | undefined
+  /** Length of the longest path from the genesis. */
+  readonly generation: number | undefined
+  /** When this node witnessed it. */
+  readonly witnessedMs: number | undefined
+  /** Why it waits; undefined once it is witnessed. */
+  readonly floating: FloatReason | undefined
+}
+
+/** A record of this node's log with the intention it witnesses. */
+export interface WitnessEntry {
+  readonly seq: number
+  readonly wallTime: number
+  readonly chainHash: Hash
+  readonly record: WitnessRecord
+  readonly parsed: ParsedIntention
+}
+
+export interface FloatingIntention {
+  readonly parsed: ParsedIntention
+  readonly reason: FloatReason
+  readonly missing: readonly IntentionId[]
+}
+
+/** Where an author's chain ends; several tips mean it forked. */
+export interface AuthorTips {
+  readonly author: PublicKey
+  readonly tips: readonly { readonly id: IntentionId; readonly position: number; readonly timestamp: Hlc }[]
+}
+
+export interface ProjectionStatus {
+  readonly appliedSeq: number
+  readonly headSeq: number
+  readonly stalled?: StalledProjection
+}
+
+export interface StalledProjection {
+  /** The record that could not be applied. */
+  readonly seq: number
+  readonly id: IntentionId
+  readonly error: unknown
+  /** Wall time. */
+  readonly since: number
+}
+
+export interface KernelStats {
+  readonly storeId: StoreId
+  /** Undefined until the genesis is here. */
+  readonly storeType: StoreType | undefined
+  readonly witnessCount: number
+  readonly appliedSeq: number
+  readonly floatingCount: number
+  readonly floatingBytes: number
+  readonly evictedCount: number
+  readonly authorCount: number
+  readonly forkCount: number
+  readonly rejectionCount: number
+  readonly hlc: Hlc
+}
+
+/** The same shape as the network's port: equal on replicas that hold the same set. */
+export interface KernelDigest {
+  readonly witnessCount: number
+  readonly fingerprint: Uint8Array
+  readonly epochHeads: readonly IntentionId[]
+  readonly settledSeq: number
+  readonly tipsDigest: Hash
+}
+
+export interface WitnessedNotice {
+  readonly intentions: readonly ParsedIntention[]
+  readonly source: PublicKey | undefined
+}
+
+export interface ProjectedNotice {
+  /** The last applied record. */
+  readonly seq: number
+  readonly ops: readonly {
+    readonly id: IntentionId
+    readonly author: PublicKey
+    readonly timestamp: Hlc
+    readonly kind: OpKind
+    readonly events: readonly unknown[]
+    readonly rejected?: string
+  }[]
+}
+
+export type KernelEvent =
+  | {
+      readonly kind: 'fork_detected'
+      readonly author: PublicKey
+      /** Two intentions of one author with one `store_prev`: the proof. */
+      readonly proof: readonly [SignedIntention, SignedIntention]
+    }
+  | ({ readonly kind: 'stalled' } & StalledProjection)
+  | { readonly kind: 'resumed'; readonly appliedSeq: number }
+  | { readonly kind: 'rebuilt'; readonly appliedSeq: number }
+  | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
+
+/** One store's history and state. One writer; readers see what is committed and never wait. */
+export interface Kernel extends AsyncDisposable {
+  readonly storeId: StoreId
+  /**
+   * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.
+   * Writes submitted together share a commit. Rejects with `WriteRefused` when nothing was written.
+   */
+  readonly submit: (op: SubmitOp, options?: SubmitOptions) => Promise<IntentionId>
+  /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
+  readonly ingest: (
+    batch: readonly SignedIntention[],
+    source: PublicKey | undefined,
+  ) => Promise<readonly IngestOutcome[]>
+  /** Looks again at everything that waits for admission or time. */
+  readonly recheckFloating: () => Promise<void>
+  /** Resolves when `id` is witnessed; rejects with `KernelClosed`, or `signal.reason` once aborted. */
+  readonly waitFor: (id: IntentionId, signal?: AbortSignal) => Promise<void>
+
+  /** The projected state, as of the last commit. */
+  readonly tables: () => ReadStoreTables
+  readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
+  /** True for witnessed intentions. */
+  readonly has: (id: IntentionId) => boolean
+  readonly get: (id: IntentionId) => StoredIntention | undefined
+  /** Candidates for a prefix of at least two hex digits; at most 16, so 16 means the prefix is too short. */
+  readonly getByPrefix: (hex: string) => readonly StoredIntention[]
+  /** Records from `fromSeq` on, oldest first. */
+  readonly scanWitness: (fromSeq: number, limit: number) => readonly WitnessEntry[]
+  /** Records before `beforeSeq` (from the head when absent), newest first. */
+  readonly history: (beforeSeq: number | undefined, limit: number) => readonly WitnessEntry[]
+  readonly tips: () => readonly AuthorTips[]
+  /** Witnessed intentions that no other cites. Sorted. */
+  readonly frontier: () => readonly IntentionId[]
+  readonly floating: (limit: number) => readonly FloatingIntention[]
+  readonly forks: (limit: number) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]
+  readonly isAncestor: (ancestor: IntentionId, descendant: IntentionId) => boolean
+  readonly stats: () => KernelStats
+  readonly storeType: () => StoreType | undefined
+
+  readonly digest: () => KernelDigest
+  /** The witnessed set. Follows later commits; stands still within one turn of the event loop. */
+  readonly rangeIndex: () => RangeIndex
+  readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]
+  /** In witness order, each author's run closed, up to about `maxBytes` (at least one run); `rest` did not fit. */
+  readonly read: (
+    ids: readonly IntentionId[],
+    maxBytes: number,
+  ) => { readonly intentions: readonly SignedIntention[]; readonly rest: readonly IntentionId[] }
+  readonly readChain: (
+    target: IntentionId,
+    since: IntentionId | undefined,
+    limit: number,
+  ) => readonly SignedIntention[]
+  readonly witnessPage: (
+    fromSeq: number,
+    limit: number,
+  ) => { readonly records: readonly WitnessRecord[]; readonly headSeq: number }
+  /** One hash over every row of both tables: equal on nodes that converged. Reads all rows. */
+  readonly stateDigest: () => Hash
+
+  readonly projection: () => ProjectionStatus
+  /** Builds state anew beside the one in use, then swaps it in. */
+  readonly rebuild: (onProgress?: RebuildProgress) => Promise<void>
+  /** Resumes a stalled projection; rejects with `ProjectionStalled` when it stalls again. */
+  readonly retry: () => Promise<void>
+
+  /** Listeners are called in commit order, after the commit, and must not throw. */
+  readonly onWitnessed: (listener: (notice: WitnessedNotice) => void) => Cancel
+  readonly onProjected: (listener: (notice: ProjectedNotice) => void) => Cancel
+  readonly onEvent: (listener: (event: KernelEvent) => void) => Cancel
+  /** Finishes what was accepted, then releases the files. Idempotent. */
+  readonly close: () => Promise<void>
+}

@@ -1,0 +1,35 @@
+/**
+ * How a payload changes the table, and what its readers see of it.
+ *
+ * Total: any payload is either applied whole or rejected with a reason before
+ * the first row is written.
+ *
+ * @module
+ */
+import { applyWrite, type KvChange } from '@lattice/kvtable'
+import type { WriteTable } from '@lattice/model'
+import type { AppliedOp, OpOutcome } from '@lattice/store-base'
+import { decodePayload } from './payload.ts'
+
+/** A key reads differently than before. */
+export type KvEvent =
+  | { readonly kind: 'put'; readonly key: Uint8Array; readonly value: Uint8Array; readonly conflicted: boolean }
+  | { readonly kind: 'deleted'; readonly key: Uint8Array }
+
+export function applyPayload(table: WriteTable, op: AppliedOp): OpOutcome<KvEvent> {
+  const decoded = decodePayload(op.payload)
+  if (!decoded.ok) return { kind: 'rejected', reason: decoded.error }
+  const { id, timestamp, author, deps } = op
+  const events: KvEvent[] = []
+  for (const { key, state } of decoded.value) {
+    const change = applyWrite(table, { id, timestamp, author, deps, key, state })
+    if (change.changed) events.push(eventOf(change))
+  }
+  return { kind: 'applied', events }
+}
+
+function eventOf({ key, after }: KvChange): KvEvent {
+  return after.value === undefined
+    ? { kind: 'deleted', key }
+    : { kind: 'put', key, value: after.value, conflicted: after.conflicted }
+}

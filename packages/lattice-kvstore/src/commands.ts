@@ -1,0 +1,108 @@
+/**
+ * The writes of the key-value store.
+ *
+ * Everything a user can get wrong is refused here, before anything is signed;
+ * `apply` judges the same payload again, for it may come from anybody. Deps are
+ * the heads of the touched keys, read where the write is signed, so a write
+ * replaces exactly what this node has seen.
+ *
+ * @module
+ */
+import { create } from '@bufbuild/protobuf'
+import { headIds, isKvKey, type KvState } from '@lattice/kvtable'
+import { MAX_KEY_BYTES } from '@lattice/model'
+import { kv } from '@lattice/proto'
+import {
+  type CommandContext,
+  type CommandDefinition,
+  defineCommand,
+  InvalidArgument,
+  LimitExceeded,
+  MAX_FOLDED_DEPS,
+  MAX_PAYLOAD_BYTES,
+} from '@lattice/store-base'
+import { MAX_BATCH_KEYS } from './limits.ts'
+import { encodePayload, type KeyWrite, lastPerKey } from './payload.ts'
+
+type Write<Request extends typeof kv.PutRequestSchema | typeof kv.DeleteRequestSchema | typeof kv.BatchRequestSchema | typeof kv.ResolveRequestSchema> =
+  CommandDefinition<Request, typeof kv.WriteResponseSchema>
+
+export const put: Write<typeof kv.PutRequestSchema> = defineCommand({
+  description: 'Writes a value under a key.',
+  request: kv.PutRequestSchema,
+  response: kv.WriteResponseSchema,
+  run: (context, { key, value }) => submit(context, [{ key: checkKey(key), state: { kind: 'value', value } }]),
+})
+
+export const remove: Write<typeof kv.DeleteRequestSchema> = defineCommand({
+  description: 'Deletes a key.',
+  request: kv.DeleteRequestSchema,
+  response: kv.WriteResponseSchema,
+  run: (context, { key }) => submit(context, [{ key: checkKey(key), state: { kind: 'tombstone' } }]),
+})
+
+export const batch: Write<typeof kv.BatchRequestSchema> = defineCommand({
+  description: 'Writes several keys atomically; the last operation of a key wins.',
+  request: kv.BatchRequestSchema,
+  response: kv.WriteResponseSchema,
+  run: async (context, { operations }) => {
+    if (operations.length === 0) throw new InvalidArgument('a batch needs at least one operation: add a put or a delete')
+    const writes = lastPerKey(operations.map(({ key, operation }) => ({ key: checkKey(key), state: stateOf(operation) })))
+    if (writes.length > MAX_BATCH_KEYS)
+      throw new LimitExceeded(`a batch has at most ${MAX_BATCH_KEYS} keys: split it`, {
+        limit: MAX_BATCH_KEYS,
+        actual: writes.length,
+      })
+    return submit(context, writes)
+  },
+})
+
+export const resolve: Write<typeof kv.ResolveRequestSchema> = defineCommand({
+  description: 'Ends a conflict: replaces every concurrent value of a key.',
+  request: kv.ResolveRequestSchema,
+  response: kv.WriteResponseSchema,
+  run: (context, { key, value }) =>
+    submit(context, [{ key: checkKey(key), state: value === undefined ? { kind: 'tombstone' } : { kind: 'value', value } }]),
+})
+
+async function submit(context: CommandContext, writes: readonly KeyWrite[]): Promise<kv.WriteResponse> {
+  const payload = encodePayload(writes)
+  if (payload.length > MAX_PAYLOAD_BYTES)
+    throw new LimitExceeded(`a write has at most ${MAX_PAYLOAD_BYTES} bytes of keys and values: write less at once`, {
+      limit: MAX_PAYLOAD_BYTES,
+      actual: payload.length,
+    })
+  const keys = writes.map((write) => write.key)
+  const id = await context.submit(payload, (read) => citedHeads(headIds(read, keys)))
+  return create(kv.WriteResponseSchema, { id })
+}
+
+/**
+ * Winners come first, so where a peer has piled up more heads than one write can
+ * cite, the write still replaces every winner; the losers that are left stand as
+ * a conflict and go with the next write. No key can be made unwritable.
+ */
+function citedHeads<Id extends Uint8Array>(ids: readonly Id[]): readonly Id[] {
+  return ids.slice(0, MAX_FOLDED_DEPS)
+}
+
+function checkKey(key: Uint8Array): Uint8Array {
+  if (key.length === 0) throw new InvalidArgument('the key is empty: give a key of at least one byte')
+  if (!isKvKey(key))
+    throw new LimitExceeded(`a key has at most ${MAX_KEY_BYTES} bytes: use a shorter one`, {
+      limit: MAX_KEY_BYTES,
+      actual: key.length,
+    })
+  return key
+}
+
+function stateOf(operation: kv.KvOperation['operation']): KvState {
+  switch (operation.case) {
+    case 'put':
+      return { kind: 'value', value: operation.value }
+    case 'delete':
+      return { kind: 'tombstone' }
+    case undefined:
+      throw new InvalidArgument('an operation of the batch is neither a put nor a delete: set one of them')
+  }
+}

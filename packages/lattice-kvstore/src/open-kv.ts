@@ -1,0 +1,169 @@
+/**
+ * The key-value store as a library is used: text or bytes in, bytes out, pages
+ * and batches taken care of.
+ *
+ * @module
+ */
+import { create } from '@bufbuild/protobuf'
+import { type AbortSignal, assert, type IntentionId, type PublicKey, toIntentionId, toPublicKey, utf8Encode } from '@lattice/model'
+import { kv } from '@lattice/proto'
+import { type Client, createClient, type Executor } from '@lattice/store-base'
+
+/** Text is taken as UTF-8. */
+export type KvBytes = string | Uint8Array
+
+export interface KvItem {
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+  /** Other concurrent writes stand beside the winner: see `inspect`. */
+  readonly conflicted: boolean
+}
+
+export interface KvRead {
+  /** Undefined when the key does not exist. */
+  readonly value: Uint8Array | undefined
+  readonly conflicted: boolean
+}
+
+export interface KvHeadInfo {
+  readonly id: IntentionId
+  readonly author: PublicKey
+  readonly wall: number
+  readonly counter: number
+  /** Undefined for a deletion. */
+  readonly value: Uint8Array | undefined
+}
+
+export interface KvListOptions {
+  readonly prefix?: KvBytes
+  /** Inclusive. */
+  readonly start?: KvBytes
+  /** Exclusive. */
+  readonly end?: KvBytes
+  readonly reverse?: boolean
+  /** Entries fetched at a time. */
+  readonly pageSize?: number
+  readonly signal?: AbortSignal
+}
+
+export interface KvWatchOptions {
+  readonly prefix?: KvBytes
+  /** Begin with every present key, then `snapshot_end`. */
+  readonly snapshot?: boolean
+  readonly signal?: AbortSignal
+}
+
+export type KvWatchEvent =
+  | ({ readonly kind: 'put' } & KvItem)
+  | { readonly kind: 'deleted'; readonly key: Uint8Array }
+  | { readonly kind: 'lagged'; readonly count: number }
+  | { readonly kind: 'snapshot_end' }
+
+export interface KvBatch {
+  readonly put: (key: KvBytes, value: KvBytes) => KvBatch
+  readonly delete: (key: KvBytes) => KvBatch
+  /** Writes everything in one intention; all of it or nothing. */
+  readonly commit: (signal?: AbortSignal) => Promise<IntentionId>
+}
+
+/** Every write resolves with the id of its intention, once it is durable. */
+export interface Kv {
+  readonly put: (key: KvBytes, value: KvBytes, signal?: AbortSignal) => Promise<IntentionId>
+  readonly delete: (key: KvBytes, signal?: AbortSignal) => Promise<IntentionId>
+  /** Ends a conflict with `value`, or by deleting the key. */
+  readonly resolve: (key: KvBytes, value: KvBytes | undefined, signal?: AbortSignal) => Promise<IntentionId>
+  readonly batch: () => KvBatch
+  readonly get: (key: KvBytes, signal?: AbortSignal) => Promise<KvRead>
+  /** Every standing write of the key, the winner first. */
+  readonly inspect: (key: KvBytes, signal?: AbortSignal) => Promise<readonly KvHeadInfo[]>
+  readonly count: (prefix?: KvBytes, signal?: AbortSignal) => Promise<number>
+  /** Entries in key order, fetched page by page: each page is one state, the whole need not be. */
+  readonly list: (options?: KvListOptions) => AsyncIterable<KvItem>
+  /** Subscribes at once; ends on `signal`. */
+  readonly watch: (options?: KvWatchOptions) => AsyncIterable<KvWatchEvent>
+}
+
+/** Opens a key-value store over `executor`: a store handle of a node, a client of a daemon, or a test host. */
+export function openKv(executor: Executor): Kv {
+  const client = createClient({ service: kv.KvStore }, executor)
+  return {
+    put: async (key, value, signal) => idOf(await client.put({ key: toBytes(key), value: toBytes(value) }, signal)),
+    delete: async (key, signal) => idOf(await client.delete({ key: toBytes(key) }, signal)),
+    resolve: async (key, value, signal) =>
+      idOf(await client.resolve({ key: toBytes(key), ...(value !== undefined && { value: toBytes(value) }) }, signal)),
+    batch: () => createBatch(client),
+    get: async (key, signal) => {
+      const { value, conflicted } = await client.get({ key: toBytes(key) }, signal)
+      return { value, conflicted }
+    },
+    inspect: async (key, signal) => (await client.inspect({ key: toBytes(key) }, signal)).heads.map(headOf),
+    count: async (prefix = '', signal) => Number((await client.count({ prefix: toBytes(prefix) }, signal)).count),
+    list: (options = {}) => listPages(client, options),
+    watch: ({ prefix = '', snapshot = false, signal } = {}) =>
+      watchEvents(client.watch({ prefix: toBytes(prefix), snapshot }, signal)),
+  }
+}
+
+function createBatch(client: Client<typeof kv.KvStore>): KvBatch {
+  const operations: kv.KvOperation[] = []
+  const batch: KvBatch = {
+    put: (key, value) => {
+      operations.push(create(kv.KvOperationSchema, { key: toBytes(key), operation: { case: 'put', value: toBytes(value) } }))
+      return batch
+    },
+    delete: (key) => {
+      operations.push(create(kv.KvOperationSchema, { key: toBytes(key), operation: { case: 'delete', value: {} } }))
+      return batch
+    },
+    commit: async (signal) => idOf(await client.batch({ operations }, signal)),
+  }
+  return batch
+}
+
+async function* listPages(
+  client: Client<typeof kv.KvStore>,
+  { prefix = '', start = '', end = '', reverse = false, pageSize = 0, signal }: KvListOptions,
+): AsyncGenerator<KvItem, void, undefined> {
+  let pageToken: Uint8Array = new Uint8Array()
+  do {
+    const request = { prefix: toBytes(prefix), start: toBytes(start), end: toBytes(end), reverse, limit: pageSize, pageToken }
+    const { items, nextPageToken } = await client.list(request, signal)
+    for (const { key, value, conflicted } of items) yield { key, value, conflicted }
+    pageToken = nextPageToken
+  } while (pageToken.length > 0)
+}
+
+async function* watchEvents(events: AsyncIterable<kv.WatchEvent>): AsyncGenerator<KvWatchEvent, void, undefined> {
+  for await (const { event } of events) {
+    switch (event.case) {
+      case 'put':
+        yield { kind: 'put', key: event.value.key, value: event.value.value, conflicted: event.value.conflicted }
+        break
+      case 'deleted':
+        yield { kind: 'deleted', key: event.value.key }
+        break
+      case 'lagged':
+        yield { kind: 'lagged', count: Number(event.value) }
+        break
+      case 'snapshotEnd':
+        yield { kind: 'snapshot_end' }
+        break
+      case undefined:
+        // Made by a newer store: this version has no word for it.
+        break
+    }
+  }
+}
+
+function headOf({ id, author, wall, counter, value }: kv.HeadInfo): KvHeadInfo {
+  return { id: toIntentionId(id), author: toPublicKey(author), wall: Number(wall), counter, value }
+}
+
+function idOf({ id }: kv.WriteResponse): IntentionId {
+  assert(id.length > 0, 'a write answers with its id')
+  return toIntentionId(id)
+}
+
+function toBytes(value: KvBytes): Uint8Array {
+  return typeof value === 'string' ? utf8Encode(value) : value
+}

@@ -1,0 +1,76 @@
+/**
+ * What an intention of this store carries, decoded into one write per key.
+ *
+ * A payload comes from any admitted peer, so every way it can be wrong has a
+ * reason of its own, found before a row is touched. The verdict depends on the
+ * bytes alone.
+ *
+ * @module
+ */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { err, type IdKey, idKey, ok, type Result } from '@lattice/model'
+import { kv } from '@lattice/proto'
+import { isKvKey, type KvState } from '@lattice/kvtable'
+
+/** One key and what becomes of it. */
+export interface KeyWrite {
+  readonly key: Uint8Array
+  readonly state: KvState
+}
+
+/** Why a payload is a recorded no-op. */
+export type PayloadRejection = 'payload_malformed' | 'payload_empty' | 'key_out_of_bounds' | 'operation_unset'
+
+const TOMBSTONE: KvState = { kind: 'tombstone' }
+
+/** Reads a payload: at most one write per key, the last one. Total. */
+export function decodePayload(bytes: Uint8Array): Result<readonly KeyWrite[], PayloadRejection> {
+  const payload = readMessage(bytes)
+  // A field this version does not know may change the meaning of those it does.
+  if (payload === undefined || hasUnknown(payload)) return err('payload_malformed')
+  if (payload.operations.length === 0) return err('payload_empty')
+  const writes: KeyWrite[] = []
+  for (const { key, operation } of payload.operations) {
+    if (!isKvKey(key)) return err('key_out_of_bounds')
+    if (operation.case === undefined) return err('operation_unset')
+    writes.push({ key, state: operation.case === 'put' ? { kind: 'value', value: operation.value } : TOMBSTONE })
+  }
+  return ok(lastPerKey(writes))
+}
+
+/** Encodes writes, in the order given. */
+export function encodePayload(writes: readonly KeyWrite[]): Uint8Array {
+  const operations = writes.map(({ key, state }) =>
+    create(kv.KvOperationSchema, {
+      key,
+      operation:
+        state.kind === 'value'
+          ? { case: 'put', value: state.value }
+          : { case: 'delete', value: create(kv.KvDeleteSchema) },
+    }),
+  )
+  return toBinary(kv.KvPayloadSchema, create(kv.KvPayloadSchema, { operations }))
+}
+
+/** One write per key, the last; keys in the order in which they first appear. */
+export function lastPerKey(writes: readonly KeyWrite[]): readonly KeyWrite[] {
+  const last = new Map<IdKey, KeyWrite>()
+  for (const write of writes) last.set(idKey(write.key), write)
+  return last.size === writes.length ? writes : [...last.values()]
+}
+
+function readMessage(bytes: Uint8Array): kv.KvPayload | undefined {
+  try {
+    return fromBinary(kv.KvPayloadSchema, bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function hasUnknown(payload: kv.KvPayload): boolean {
+  if (payload.$unknown !== undefined) return true
+  return payload.operations.some(
+    ({ $unknown, operation }) =>
+      $unknown !== undefined || (operation.case === 'delete' && operation.value.$unknown !== undefined),
+  )
+}

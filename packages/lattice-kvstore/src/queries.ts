@@ -1,0 +1,137 @@
+/**
+ * The reads of the key-value store. Each runs synchronously, and so on one state.
+ *
+ * @module
+ */
+import { create } from '@bufbuild/protobuf'
+import { get as getKey, heads, isKvKey, type KvHead, type KvRange, resolveHeads, scan } from '@lattice/kvtable'
+import { compareBytes, MAX_KEY_BYTES, type ReadTable } from '@lattice/model'
+import { kv } from '@lattice/proto'
+import { defineQuery, InvalidArgument, LimitExceeded, type QueryDefinition } from '@lattice/store-base'
+import { DEFAULT_LIST_LIMIT, MAX_LIST_LIMIT, MAX_PAGE_BYTES } from './limits.ts'
+import { decodePageToken, encodePageToken, type PagePosition } from './page-token.ts'
+
+export const get: QueryDefinition<typeof kv.GetRequestSchema, typeof kv.GetResponseSchema> = defineQuery({
+  description: 'Reads the winning value of a key.',
+  request: kv.GetRequestSchema,
+  response: kv.GetResponseSchema,
+  run: ({ read }, { key }) => {
+    const found = getKey(read, checkKey(key))
+    return create(kv.GetResponseSchema, {
+      conflicted: found?.conflicted ?? false,
+      ...(found?.value && { value: found.value }),
+    })
+  },
+})
+
+export const list: QueryDefinition<typeof kv.ListRequestSchema, typeof kv.ListResponseSchema> = defineQuery({
+  description: 'Lists keys and values in key order.',
+  request: kv.ListRequestSchema,
+  response: kv.ListResponseSchema,
+  run: ({ read }, request) => {
+    const range = listRange(request)
+    return readPage(read, range, checkLimit(request.limit))
+  },
+})
+
+export const inspect: QueryDefinition<typeof kv.InspectRequestSchema, typeof kv.InspectResponseSchema> = defineQuery({
+  description: 'Shows every concurrent value of a key with its author and time.',
+  request: kv.InspectRequestSchema,
+  response: kv.InspectResponseSchema,
+  run: ({ read }, { key }) => {
+    const [winner, ...losers] = heads(read, checkKey(key))
+    if (winner === undefined) return create(kv.InspectResponseSchema, { key })
+    const { value, conflicted } = resolveHeads([winner, ...losers])
+    return create(kv.InspectResponseSchema, {
+      key,
+      exists: value !== undefined,
+      conflicted,
+      heads: [winner, ...losers].map(headInfo),
+    })
+  },
+})
+
+export const count: QueryDefinition<typeof kv.CountRequestSchema, typeof kv.CountResponseSchema> = defineQuery({
+  description: 'Counts keys.',
+  request: kv.CountRequestSchema,
+  response: kv.CountResponseSchema,
+  run: ({ read }, { prefix }) => {
+    let total = 0n
+    for (const entry of scan(read, { prefix: checkBound(prefix, 'prefix') })) if (entry.value !== undefined) total += 1n
+    return create(kv.CountResponseSchema, { count: total })
+  },
+})
+
+function readPage(read: ReadTable, range: KvRange, limit: number): kv.ListResponse {
+  const items: kv.KeyValue[] = []
+  let bytes = 0
+  for (const { key, value, conflicted } of scan(read, range)) {
+    if (value === undefined) continue
+    bytes += key.length + value.length
+    const last = items.at(-1)
+    // The page is full and there is more: only then is there a next page.
+    if (last !== undefined && (items.length === limit || bytes > MAX_PAGE_BYTES))
+      return create(kv.ListResponseSchema, {
+        items,
+        nextPageToken: encodePageToken({ after: last.key, reverse: range.reverse ?? false }),
+      })
+    items.push(create(kv.KeyValueSchema, { key, value, conflicted }))
+  }
+  return create(kv.ListResponseSchema, { items })
+}
+
+function listRange({ prefix, start, end, pageToken, reverse }: kv.ListRequest): KvRange {
+  const gte = checkBound(start, 'start')
+  const lt = checkBound(end, 'end')
+  if (gte.length > 0 && lt.length > 0 && compareBytes(gte, lt) > 0)
+    throw new InvalidArgument('the range is upside down: give a start that is not after the end')
+  const range: KvRange = {
+    prefix: checkBound(prefix, 'prefix'),
+    ...(gte.length > 0 && { gte }),
+    ...(lt.length > 0 && { lt }),
+    reverse,
+  }
+  if (pageToken.length === 0) return range
+  const position = decodePageToken(pageToken)
+  if (position === undefined || position.reverse !== reverse || !isWithin(range, position))
+    throw new InvalidArgument('the page token is not of this listing: repeat the request that gave it, with its token')
+  return { ...range, after: position.after }
+}
+
+function isWithin({ prefix, gte, lt }: KvRange, { after }: PagePosition): boolean {
+  if (prefix !== undefined && compareBytes(after.subarray(0, prefix.length), prefix) !== 0) return false
+  if (gte !== undefined && compareBytes(after, gte) < 0) return false
+  return lt === undefined || compareBytes(after, lt) < 0
+}
+
+function checkLimit(limit: number): number {
+  if (limit > MAX_LIST_LIMIT)
+    throw new LimitExceeded(`a page has at most ${MAX_LIST_LIMIT} keys: ask for fewer and follow the page token`, {
+      limit: MAX_LIST_LIMIT,
+      actual: limit,
+    })
+  return limit === 0 ? DEFAULT_LIST_LIMIT : limit
+}
+
+function headInfo({ id, author, timestamp, state }: KvHead): kv.HeadInfo {
+  return create(kv.HeadInfoSchema, {
+    id,
+    author,
+    wall: BigInt(timestamp.wall),
+    counter: timestamp.counter,
+    ...(state.kind === 'value' && { value: state.value }),
+  })
+}
+
+function checkKey(key: Uint8Array): Uint8Array {
+  if (!isKvKey(key))
+    throw new InvalidArgument(`a key has 1 to ${MAX_KEY_BYTES} bytes, this one has ${key.length}: give the key of an entry`)
+  return key
+}
+
+/** A bound is no key: it may be empty, and longer ones than any key are refused before they are compared. */
+export function checkBound(bound: Uint8Array, name: string): Uint8Array {
+  if (bound.length > MAX_KEY_BYTES)
+    throw new InvalidArgument(`the ${name} has ${bound.length} bytes, no key is longer than ${MAX_KEY_BYTES}: shorten it`)
+  return bound
+}

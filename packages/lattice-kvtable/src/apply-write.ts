@@ -1,0 +1,75 @@
+/**
+ * Applies one write to a key.
+ *
+ * A key holds the writes that no later write of it has cited, so a write drops
+ * the heads among its deps and adds itself. Order cannot matter: an intention's
+ * deps are applied before it in every causal order, so what is left at the end
+ * is the set of writes of the key that no other write of the key cites, a fact
+ * of the DAG. That is also why only deps may be dropped: dropping what an author
+ * merely claims to replace would leave a head behind on the nodes where it
+ * arrives later.
+ *
+ * Pure but for the table; the cost is that of the key's heads.
+ *
+ * @module
+ */
+import { assert, equalBytes, type Hlc, idKey, type IntentionId, MAX_KEY_BYTES, type PublicKey, type WriteTable } from '@lattice/model'
+import { type Resolved, readsTheSame, resolveHeads } from './resolve.ts'
+import { compareHeads, decodeHeads, encodeHeads, type KvHead, type KvState } from './value-codec.ts'
+
+export interface KvWrite {
+  /** Id of the intention. Each is applied to a key once. */
+  readonly id: IntentionId
+  readonly timestamp: Hlc
+  readonly author: PublicKey
+  /** What its author cited; all of them were applied before. */
+  readonly deps: readonly IntentionId[]
+  /** 1 to 4,096 bytes. */
+  readonly key: Uint8Array
+  readonly state: KvState
+}
+
+export interface KvChange {
+  readonly key: Uint8Array
+  /** Undefined when the key was never written. */
+  readonly before: Resolved | undefined
+  readonly after: Resolved
+  /** A reader sees a difference: another value, its coming or going, or the start or end of a conflict. */
+  readonly changed: boolean
+}
+
+/** True for what may be a key. */
+export function isKvKey(key: Uint8Array): boolean {
+  return key.length >= 1 && key.length <= MAX_KEY_BYTES
+}
+
+/** Applies `write` and says what it changed for readers. */
+export function applyWrite(table: WriteTable, write: KvWrite): KvChange {
+  assert(isKvKey(write.key), 'a key has 1 to 4,096 bytes')
+  const stored = table.get(write.key)
+  const heads = stored === undefined ? undefined : decodeHeads(stored)
+  const before = heads && resolveHeads(heads)
+  if (heads !== undefined && before !== undefined && heads.some((head) => equalBytes(head.id, write.id)))
+    return { key: write.key, before, after: before, changed: false }
+
+  const { id, timestamp, author, state } = write
+  const next = insertHead(withoutCited(heads ?? [], write.deps), { id, timestamp, author, state })
+  table.set(write.key, encodeHeads(next))
+  const after = resolveHeads(next)
+  return { key: write.key, before, after, changed: !readsTheSame(before, after) }
+}
+
+function withoutCited(heads: readonly KvHead[], deps: readonly IntentionId[]): readonly KvHead[] {
+  if (heads.length === 0) return heads
+  const cited = new Set(deps.map(idKey))
+  return heads.filter((head) => !cited.has(idKey(head.id)))
+}
+
+/** Heads are in winner order already, so one is put in its place. */
+function insertHead(heads: readonly KvHead[], head: KvHead): readonly [KvHead, ...KvHead[]] {
+  const found = heads.findIndex((other) => compareHeads(head, other) < 0)
+  const place = found === -1 ? heads.length : found
+  const [winner, ...losers] = [...heads.slice(0, place), head, ...heads.slice(place)]
+  assert(winner !== undefined, 'a written key has a head')
+  return [winner, ...losers]
+}

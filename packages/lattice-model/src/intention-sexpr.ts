@@ -1,0 +1,66 @@
+/**
+ * The debug view of an intention.
+ *
+ * @module
+ */
+import { type Intention, NO_HINTS } from './intention.ts'
+import { int, list, raw, type SExpr, str, sym } from './sexpr.ts'
+import type { ParsedIntention } from './signed-intention.ts'
+import type { UniversalOp } from './universal-op.ts'
+
+/** A state machine's own view of a payload; `undefined` leaves it to the plain one. */
+export type SummarizeOp = (op: UniversalOp) => SExpr | undefined
+
+/** `(intention (id …) (author …) (timestamp w :counter c) (store-prev …) (deps …) [(hints …)] (ops …))`. */
+export function intentionToSExpr(parsed: ParsedIntention, summarize?: SummarizeOp): SExpr {
+  const { id, intention, op } = parsed
+  const { author, timestamp, storePrev, causalDeps, hints } = intention
+  const hasHints = hints.supersedesAll !== NO_HINTS.supersedesAll || hints.ephemeral !== NO_HINTS.ephemeral
+  return list(
+    sym('intention'),
+    list(sym('id'), raw(id)),
+    list(sym('author'), raw(author)),
+    list(sym('timestamp'), int(timestamp.wall), sym(':counter'), int(timestamp.counter)),
+    list(sym('store-prev'), raw(storePrev)),
+    list(sym('deps'), ...causalDeps.map(raw)),
+    ...(hasHints ? [hintsToSExpr(intention)] : []),
+    list(sym('ops'), summarize?.(op) ?? opToSExpr(op, intention.ops)),
+  )
+}
+
+function hintsToSExpr({ hints }: Intention): SExpr {
+  return list(
+    sym('hints'),
+    ...(hints.supersedesAll ? [sym('supersedes-all')] : []),
+    ...(hints.ephemeral ? [sym('ephemeral')] : []),
+  )
+}
+
+/** The plain view: kernel ops in full, the rest as the bytes they are. */
+function opToSExpr(op: UniversalOp, bytes: Uint8Array): SExpr {
+  switch (op.kind) {
+    case 'appData':
+      return list(sym('app-data'), sym(':schema'), int(op.schema), raw(op.value))
+    case 'system':
+      return list(sym('system'), raw(bytes))
+    case 'genesis':
+      return list(sym('genesis'), sym(':type'), str(op.value.storeType), sym(':nonce'), raw(op.value.nonce))
+    case 'epoch':
+      return list(
+        sym('epoch'),
+        sym(':seq'),
+        int(op.value.seq),
+        sym(':cause'),
+        sym(op.value.cause?.cause.case ?? 'none'),
+        list(sym('required-acks'), ...op.value.requiredAcks.map(raw)),
+      )
+    case 'epochAck':
+      return list(sym('epoch-ack'), sym(':epoch'), raw(op.value.epoch), sym(':state-root'), raw(op.value.stateRoot))
+    case 'ack':
+      return list(sym('ack'))
+    case 'sealed':
+      return list(sym('sealed'), sym(':key'), raw(op.value.keyId), raw(op.value.ciphertext))
+    case 'unknown':
+      return list(sym('unknown'), raw(bytes))
+  }
+}

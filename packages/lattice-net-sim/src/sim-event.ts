@@ -1,0 +1,17 @@
+/**
+ * What a simulated network tells of itself.
+ *
+ * @module
+ */
+import type { LinkMessage } from './sim-link.ts'
+
+/** Something that happened, named by the nodes' keys in hex. */
+export interface SimEvent {
+  readonly kind: LinkMessage['kind'] | 'dial' | 'accept' | 'refuse' | 'connect' | 'lost' | 'crash'
+  readonly from: string
+  readonly to: string
+  /** The connection, in order of their making; -1 before there is one. */
+  readonly link: number
+  readonly stream: number
+  readonly bytes: number
+}

@@ -1,0 +1,141 @@
+/**
+ * The digest exchange: one round trip after which both sides know which of their common stores differ.
+ *
+ * Store ids travel blinded by a nonce of the connection, so only a holder recognises one and nobody can list or guess the
+ * rest; and a store is named only to a peer that may use it. A thousand idle stores cost one message.
+ *
+ * @module
+ */
+import {
+  assert,
+  type Crypto,
+  equalBytes,
+  HASH_BYTES,
+  type IdKey,
+  idKey,
+  type IntentionId,
+  type StoreId,
+} from '@lattice/model'
+import type { ReplicaDigest } from '@lattice/net-types'
+import type { net } from '@lattice/proto'
+import type { FrameInit } from './frame.ts'
+import {
+  BLINDED_ID_BYTES,
+  DIGEST_NONCE_BYTES,
+  MAX_ADDRESS_LENGTH,
+  MAX_ADDRESSES,
+  MAX_DIGEST_STORES,
+} from './limits.ts'
+import { readClaim, sameSet } from './reconcile.ts'
+import { type Effects, finish, send, type SessionMachine, unexpected, violation } from './session.ts'
+
+/** A store this side may share with the peer. */
+export interface SharedStore {
+  readonly id: StoreId
+  readonly digest: ReplicaDigest
+}
+
+export interface DigestOptions {
+  readonly crypto: Crypto
+  /** The stores the peer may use, asked once. */
+  readonly stores: () => readonly SharedStore[]
+  /** Where this side can be reached. */
+  readonly addresses: () => readonly string[]
+}
+
+/** What the exchange told. */
+export interface DigestOutcome {
+  /** Common stores that differ, the most different first. */
+  readonly differing: readonly StoreId[]
+  readonly equal: readonly StoreId[]
+  /** Where the peer says it can be reached. */
+  readonly addresses: readonly string[]
+}
+
+/** The side that asks. `nonce` is 16 random bytes. */
+export function createDigestInitiator(
+  options: DigestOptions & { readonly nonce: Uint8Array },
+): SessionMachine<DigestOutcome> {
+  assert(options.nonce.length === DIGEST_NONCE_BYTES, 'a digest nonce has 16 bytes')
+  const mine = blind(options, options.nonce)
+  return {
+    start: () => [send(digestsFrame(mine, options))],
+    receive: (frame) => {
+      if (frame.case !== 'digests') return [unexpected(frame)]
+      if (!equalBytes(frame.value.nonce, options.nonce)) return [violation('digests_another_nonce')]
+      return compare(mine, frame.value)
+    },
+    answered: () => [],
+  }
+}
+
+/** The side that answers. */
+export function createDigestResponder(options: DigestOptions): SessionMachine<DigestOutcome> {
+  return {
+    start: () => [],
+    receive: (frame) => {
+      if (frame.case !== 'digests') return [unexpected(frame)]
+      if (frame.value.nonce.length !== DIGEST_NONCE_BYTES) return [violation('digests_bad_nonce')]
+      const mine = blind(options, frame.value.nonce)
+      return [send(digestsFrame(mine, options)), ...compare(mine, frame.value)]
+    },
+    answered: () => [],
+  }
+}
+
+/** Addresses from a peer, as far as they are believed: bounded in number and length, no control characters. */
+export function readAddresses(addresses: readonly string[]): readonly string[] {
+  return addresses
+    .filter((address) => address.length > 0 && address.length <= MAX_ADDRESS_LENGTH && !/\p{Cc}/u.test(address))
+    .slice(0, MAX_ADDRESSES)
+}
+
+interface BlindedStores {
+  readonly nonce: Uint8Array
+  readonly stores: ReadonlyMap<IdKey, SharedStore>
+}
+
+function blind({ crypto, stores }: DigestOptions, nonce: Uint8Array): BlindedStores {
+  const blinded = new Map<IdKey, SharedStore>()
+  for (const store of stores().slice(0, MAX_DIGEST_STORES)) {
+    blinded.set(idKey(crypto.blake3(store.id, nonce).subarray(0, BLINDED_ID_BYTES)), store)
+  }
+  return { nonce, stores: blinded }
+}
+
+function digestsFrame({ nonce, stores }: BlindedStores, { crypto, addresses }: DigestOptions): FrameInit {
+  const digests = [...stores.entries()].map(([key, { digest }]) => ({
+    blindedId: Uint8Array.from(key, (character) => character.charCodeAt(0)),
+    witnessCount: BigInt(digest.witnessCount),
+    fingerprint: digest.fingerprint,
+    epochDigest: epochDigest(crypto, digest.epochHeads),
+  }))
+  return { case: 'digests', value: { nonce, stores: digests, addresses: [...readAddresses(addresses())] } }
+}
+
+function epochDigest(crypto: Crypto, heads: readonly IntentionId[]): Uint8Array {
+  return heads.length === 0 ? new Uint8Array(0) : crypto.blake3(...heads)
+}
+
+function compare(mine: BlindedStores, theirs: net.Digests): Effects<DigestOutcome> {
+  if (theirs.stores.length > MAX_DIGEST_STORES) return [violation('digests_too_many')]
+  const equal: StoreId[] = []
+  const differing: { readonly id: StoreId; readonly distance: number }[] = []
+  const seen = new Set<IdKey>()
+  for (const entry of theirs.stores) {
+    const claim = readClaim(entry)
+    const { blindedId, epochDigest: epochs } = entry
+    if (blindedId.length !== BLINDED_ID_BYTES || claim === undefined) return [violation('digests_malformed')]
+    if (epochs.length !== 0 && epochs.length !== HASH_BYTES) return [violation('digests_malformed')]
+    const key = idKey(blindedId)
+    if (seen.has(key)) return [violation('digests_repeated')]
+    seen.add(key)
+    const store = mine.stores.get(key)
+    if (store === undefined) continue
+    if (sameSet(claim, store.digest)) equal.push(store.id)
+    else differing.push({ id: store.id, distance: Math.abs(claim.witnessCount - store.digest.witnessCount) })
+  }
+  differing.sort((a, b) => b.distance - a.distance)
+  const addresses = readAddresses(theirs.addresses)
+  return [finish({ differing: differing.map(({ id }) => id), equal, addresses })]
+}

@@ -1,0 +1,47 @@
+/**
+ * Refusals: what one side tells the other instead of going on, and the error it becomes there.
+ *
+ * One table in both directions. A code this version does not know becomes a protocol violation, never a guess.
+ *
+ * @module
+ */
+import type { LatticeErrorCode } from '@lattice/model'
+import { net } from '@lattice/proto'
+
+const { RefusalCode } = net
+type RefusalCode = net.RefusalCode
+
+/** The error code a refusal has where it arrives. Exhaustive by type. */
+const ERROR_OF_REFUSAL: Readonly<Record<RefusalCode, LatticeErrorCode>> = {
+  [RefusalCode.UNSPECIFIED]: 'PROTOCOL_VIOLATION',
+  [RefusalCode.PROTOCOL_UNKNOWN]: 'NOT_SUPPORTED',
+  [RefusalCode.VERSION_UNSUPPORTED]: 'VERSION_UNSUPPORTED',
+  [RefusalCode.NO_SUCH_STORE]: 'STORE_NOT_FOUND',
+  [RefusalCode.BUSY]: 'PEER_UNREACHABLE',
+  [RefusalCode.PROTOCOL_VIOLATION]: 'PROTOCOL_VIOLATION',
+  [RefusalCode.LIMIT_EXCEEDED]: 'LIMIT_EXCEEDED',
+  [RefusalCode.TOKEN_UNKNOWN]: 'TOKEN_UNKNOWN',
+  [RefusalCode.TOKEN_EXPIRED]: 'TOKEN_EXPIRED',
+  [RefusalCode.TOKEN_USED]: 'TOKEN_USED',
+  [RefusalCode.TOKEN_CANCELLED]: 'TOKEN_REVOKED',
+  [RefusalCode.REVOKED]: 'NOT_ADMITTED',
+  [RefusalCode.NOT_READY]: 'STORE_NOT_READY',
+  [RefusalCode.INTERNAL]: 'INTERNAL',
+}
+
+const REFUSAL_OF_ERROR: ReadonlyMap<LatticeErrorCode, RefusalCode> = new Map(
+  Object.values(RefusalCode)
+    .filter((code) => code !== RefusalCode.UNSPECIFIED)
+    .map((code) => [ERROR_OF_REFUSAL[code], code] as const),
+)
+
+/** The code of the error that a refusal from a peer becomes here. */
+export function errorCodeOf(refusal: number): LatticeErrorCode {
+  const codes: Readonly<Record<number, LatticeErrorCode | undefined>> = ERROR_OF_REFUSAL
+  return codes[refusal] ?? 'PROTOCOL_VIOLATION'
+}
+
+/** The refusal that tells a peer of an error; `INTERNAL` for one that is none of its business. */
+export function refusalOf(code: LatticeErrorCode): RefusalCode {
+  return REFUSAL_OF_ERROR.get(code) ?? RefusalCode.INTERNAL
+}

@@ -1,0 +1,146 @@
+/**
+ * Serves the log to peers that fetch: witness pages and intentions by id or by chain, each within bounds.
+ *
+ * One request at a time per stream, answered in frames that are read from the log only as fast as the peer takes them.
+ * Every request names its store and is checked anew.
+ *
+ * @module
+ */
+import { assert, type IntentionId, readIntentionId, readStoreId, type SignedIntention } from '@lattice/model'
+import type { IntentionsRead } from '@lattice/net-types'
+import type { net } from '@lattice/proto'
+import { readCount, toWire } from './frame.ts'
+import { FETCH_CHAIN_MAX, FETCH_IDS_MAX, INTENTIONS_FRAME_BYTES, WITNESS_PAGE_RECORDS } from './limits.ts'
+import type { SessionStore } from './session-call.ts'
+import {
+  type Effect,
+  type Effects,
+  finish,
+  noSuchStore,
+  send,
+  type SessionMachine,
+  unexpected,
+  violation,
+} from './session.ts'
+
+/** What was served on one stream. */
+export interface ServedLog {
+  readonly pages: number
+  readonly intentions: number
+}
+
+export interface ServeLogOptions {
+  /** The store as the peer may use it; undefined for any other. */
+  readonly resolve: (storeId: Uint8Array) => SessionStore | undefined
+  /** Witness pages are served too: the bootstrap protocol. */
+  readonly pages: boolean
+}
+
+/** Waits for requests until the peer ends its side. */
+export function createLogServer({ resolve, pages: servesPages }: ServeLogOptions): SessionMachine<ServedLog> {
+  let serving: SessionStore | undefined
+  let pages = 0
+  let intentions = 0
+
+  function find(bytes: Uint8Array): SessionStore | undefined {
+    const storeId = readStoreId(bytes)
+    const store = storeId === undefined ? undefined : resolve(storeId)
+    return store?.allowed() === true ? store : undefined
+  }
+  function read(store: SessionStore, ids: readonly IntentionId[]): Effects<ServedLog> {
+    serving = store
+    return [{ kind: 'pull', call: { kind: 'read', store, ids, maxBytes: INTENTIONS_FRAME_BYTES } }]
+  }
+  function page(request: net.WitnessPageRequest): Effects<ServedLog> {
+    const store = find(request.storeId)
+    if (store === undefined) return [noSuchStore()]
+    const fromSeq = readCount(request.fromSeq)
+    if (fromSeq === undefined || fromSeq < 1) return [violation('page_from_out_of_range')]
+    const limit = Math.min(request.limit, WITNESS_PAGE_RECORDS)
+    if (limit < 1) return [violation('page_limit_out_of_range')]
+    serving = store
+    return [{ kind: 'pull', call: { kind: 'read_page', store, fromSeq, limit } }]
+  }
+  function fetch(request: net.FetchIntentions): Effects<ServedLog> {
+    const store = find(request.storeId)
+    if (store === undefined) return [noSuchStore()]
+    if (request.ids.length < 1 || request.ids.length > FETCH_IDS_MAX) return [violation('fetch_ids_out_of_range')]
+    const ids: IntentionId[] = []
+    for (const bytes of request.ids) {
+      const id = readIntentionId(bytes)
+      if (id === undefined) return [violation('fetch_id_malformed')]
+      ids.push(id)
+    }
+    return read(store, ids)
+  }
+  function chain(request: net.FetchChain): Effects<ServedLog> {
+    const store = find(request.storeId)
+    if (store === undefined) return [noSuchStore()]
+    const target = readIntentionId(request.target)
+    const since = readIntentionId(request.since)
+    if (target === undefined || (since === undefined && request.since.length > 0)) {
+      return [violation('chain_id_malformed')]
+    }
+    const limit = Math.min(request.limit, FETCH_CHAIN_MAX)
+    if (limit < 1) return [violation('chain_limit_out_of_range')]
+    serving = store
+    return [{ kind: 'pull', call: { kind: 'read_chain', store, target, since, limit } }]
+  }
+  function loaded({ intentions: batch, rest }: IntentionsRead): Effects<ServedLog> {
+    const store = serving
+    assert(store !== undefined, 'a read answers a request')
+    assert(batch.length > 0 || rest.length === 0, 'a read that leaves something makes progress')
+    intentions += batch.length
+    if (rest.length > 0) return [...intentionFrames(batch, false), ...read(store, rest)]
+    serving = undefined
+    return intentionFrames(batch, true)
+  }
+
+  return {
+    start: () => [],
+    receive: (frame) => {
+      if (serving !== undefined) return [violation('request_before_answer')]
+      if (frame.case === 'witnessPageRequest' && servesPages) return page(frame.value)
+      if (frame.case === 'fetchIntentions') return fetch(frame.value)
+      if (frame.case === 'fetchChain') return chain(frame.value)
+      return [unexpected(frame)]
+    },
+    answered: (answer) => {
+      switch (answer.kind) {
+        case 'loaded':
+          return loaded(answer.read)
+        case 'chain':
+          serving = undefined
+          intentions += answer.intentions.length
+          return intentionFrames(answer.intentions, true)
+        case 'page': {
+          serving = undefined
+          pages += 1
+          const records = answer.page.records.map(({ content, signature }) => ({ content, signature }))
+          return [send({ case: 'witnessPage', value: { records, headSeq: BigInt(answer.page.headSeq) } })]
+        }
+        default:
+          assert(false, 'a log server reads only')
+      }
+    },
+    ended: () => [finish({ pages, intentions })],
+  }
+}
+
+/** `intentions` in frames of bounded payload; with `last`, the last frame says so. At least one frame. */
+function intentionFrames(intentions: readonly SignedIntention[], last: boolean): Effect<never>[] {
+  const frames: Effect<never>[] = []
+  let batch: SignedIntention[] = []
+  let bytes = 0
+  for (const intention of intentions) {
+    const size = intention.bytes.length + intention.signature.length
+    if (batch.length > 0 && bytes + size > INTENTIONS_FRAME_BYTES) {
+      frames.push(send({ case: 'intentions', value: { intentions: toWire(batch), last: false } }))
+      batch = []
+      bytes = 0
+    }
+    batch.push(intention)
+    bytes += size
+  }
+  return [...frames, send({ case: 'intentions', value: { intentions: toWire(batch), last } })]
+}

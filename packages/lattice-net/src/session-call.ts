@@ -1,0 +1,116 @@
+/**
+ * What sessions ask of their surroundings, as data: ingest these, read those, redeem a token.
+ *
+ * Machines read small things of a store (its digest, its range index) directly; everything that may take long or wait
+ * goes through here, so that the shell decides when, and one slow store holds up only its own sessions.
+ *
+ * @module
+ */
+import type { IngestOutcome, IntentionId, PublicKey, SignedIntention, StoreId, WitnessSeq } from '@lattice/model'
+import type { Hash, LatticeErrorCode } from '@lattice/model'
+import type { IntentionsRead, ReplicaDigest, ReplicatedStore, WitnessPageRead } from '@lattice/net-types'
+
+/** A store as one peer may use it. */
+export interface SessionStore {
+  readonly id: StoreId
+  readonly digest: () => ReplicaDigest
+  readonly rangeIndex: ReplicatedStore['rangeIndex']
+  readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]
+  readonly read: ReplicatedStore['read']
+  readonly readChain: ReplicatedStore['readChain']
+  readonly witnessPage: ReplicatedStore['witnessPage']
+  readonly ingest: (intentions: readonly SignedIntention[]) => Promise<readonly IngestOutcome[]>
+  /** Whether the peer may use it now: asked again at every frame. */
+  readonly allowed: () => boolean
+}
+
+/** What a peer says its store adds up to. */
+export interface ClaimedDigest {
+  readonly witnessCount: number
+  readonly fingerprint: Uint8Array
+}
+
+/** A position in the witness log of one peer. */
+export interface BootstrapPosition {
+  /** The last record taken in. */
+  readonly seq: WitnessSeq
+  /** Its chain hash. */
+  readonly hash: Hash
+}
+
+/** Where a peer may be reached. */
+export interface PeerHint {
+  readonly peer: PublicKey
+  readonly addresses: readonly string[]
+}
+
+/** What a joiner shows. Everything but `peer` is its own claim, within the bounds of the protocol. */
+export interface JoinAttempt {
+  readonly storeId: StoreId
+  readonly secret: Uint8Array
+  readonly peer: PublicKey
+  readonly name: string
+  readonly addresses: readonly string[]
+}
+
+export interface JoinGrant {
+  readonly kind: 'granted'
+  readonly storeType: string
+  readonly witnessCount: number
+  /** Others to bootstrap from. */
+  readonly peers: readonly PeerHint[]
+}
+
+/** Why a token is not redeemed, as the error the joiner gets. */
+export type JoinRefusalCode = Extract<
+  LatticeErrorCode,
+  | 'TOKEN_UNKNOWN'
+  | 'TOKEN_EXPIRED'
+  | 'TOKEN_USED'
+  | 'TOKEN_REVOKED'
+  | 'STORE_NOT_FOUND'
+  | 'STORE_NOT_READY'
+  | 'NOT_ADMITTED'
+>
+
+export interface JoinRefusal {
+  readonly kind: 'refused'
+  readonly code: JoinRefusalCode
+}
+
+/** Redeems tokens: supplied by whoever keeps the invites. */
+export interface JoinHandler {
+  /**
+   * Checks and uses up a token in one step, so that no two calls pass on its last use. Resolves once the admission is
+   * durable. Hostile input ends in a refusal; a rejection is a failure of this node.
+   */
+  readonly redeem: (attempt: JoinAttempt) => Promise<JoinGrant | JoinRefusal>
+}
+
+export type SessionCall =
+  | {
+      readonly kind: 'ingest'
+      readonly store: SessionStore
+      readonly intentions: readonly SignedIntention[]
+      /** The sender's digest after these, where it came with them. */
+      readonly claim?: ClaimedDigest
+    }
+  | { readonly kind: 'read'; readonly store: SessionStore; readonly ids: readonly IntentionId[]; readonly maxBytes: number }
+  | {
+      readonly kind: 'read_chain'
+      readonly store: SessionStore
+      readonly target: IntentionId
+      readonly since: IntentionId | undefined
+      readonly limit: number
+    }
+  | { readonly kind: 'read_page'; readonly store: SessionStore; readonly fromSeq: number; readonly limit: number }
+  | { readonly kind: 'redeem'; readonly attempt: JoinAttempt }
+  | { readonly kind: 'advance'; readonly position: BootstrapPosition; readonly done: number; readonly total: number }
+
+export type SessionAnswer =
+  | { readonly kind: 'ingested'; readonly outcomes: readonly IngestOutcome[] }
+  | { readonly kind: 'loaded'; readonly read: IntentionsRead }
+  | { readonly kind: 'chain'; readonly intentions: readonly SignedIntention[] }
+  | { readonly kind: 'page'; readonly page: WitnessPageRead }
+  | { readonly kind: 'redeemed'; readonly result: JoinGrant | JoinRefusal }
+  | { readonly kind: 'advanced' }

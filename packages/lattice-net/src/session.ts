@@ -1,0 +1,110 @@
+/**
+ * The shape of every protocol: a state machine without I/O that is told what happened and answers what to do.
+ *
+ * A machine is synchronous, deterministic and total: whatever frames arrive in whatever order, it answers effects. Its
+ * shell (`run-session.ts`) carries them out in order, and ends with the first `finish` or `fail`.
+ *
+ * @module
+ */
+import { net } from '@lattice/proto'
+import type { Frame, FrameInit } from './frame.ts'
+import type { SessionAnswer, SessionCall } from './session-call.ts'
+
+/** Why a machine gave up. */
+export type SessionFailure =
+  /** The peer broke the protocol: it is told so and scored. */
+  | { readonly kind: 'violation'; readonly why: string }
+  /** This side will not do what was asked: the peer is told. */
+  | { readonly kind: 'refuse'; readonly refusal: net.RefusalCode; readonly message: string }
+  /** The peer will not do what was asked. */
+  | { readonly kind: 'refused'; readonly refusal: number; readonly message: string }
+  /** What was fetched does not hold together: the peer is told and scored. */
+  | { readonly kind: 'bootstrap'; readonly why: string }
+  /** The stream ended early. */
+  | { readonly kind: 'lost'; readonly why: string }
+
+/** The effect that ends a session in failure. */
+export interface Fail {
+  readonly kind: 'fail'
+  readonly failure: SessionFailure
+}
+
+/**
+ * One thing to do.
+ *
+ * - `send`: a frame, in order with the others.
+ * - `call`: carried out one at a time, in order; the answer comes back through `answered`.
+ * - `pull`: a call that waits until all frames so far are written: how a sender keeps to the pace of its peer.
+ * - `finish`, `fail`: the end; nothing after it counts.
+ */
+export type Effect<Outcome> =
+  | { readonly kind: 'send'; readonly frame: FrameInit }
+  | { readonly kind: 'call'; readonly call: SessionCall }
+  | { readonly kind: 'pull'; readonly call: SessionCall }
+  | { readonly kind: 'finish'; readonly outcome: Outcome }
+  | Fail
+
+export type Effects<Outcome> = readonly Effect<Outcome>[]
+
+/** One side of one session. */
+export interface SessionMachine<Outcome> {
+  /** Called once, first. */
+  readonly start: () => Effects<Outcome>
+  readonly receive: (frame: Frame) => Effects<Outcome>
+  /** The answer to the oldest open call, or to the oldest open pull. */
+  readonly answered: (answer: SessionAnswer) => Effects<Outcome>
+  /** The peer will send no more. Without it the session is lost. */
+  readonly ended?: () => Effects<Outcome>
+  /** A refusal that is an answer among others. Without it a refusal ends the session. */
+  readonly refused?: (refused: net.Refused) => Effects<Outcome>
+  /** True while nothing is due from the peer: no deadline runs. Without it something always is. */
+  readonly idle?: () => boolean
+  /** True for a session that may last as long as its connection. */
+  readonly lasting?: () => boolean
+}
+
+export function send(frame: FrameInit): { readonly kind: 'send'; readonly frame: FrameInit } {
+  return { kind: 'send', frame }
+}
+
+export function finish<Outcome>(outcome: Outcome): { readonly kind: 'finish'; readonly outcome: Outcome } {
+  return { kind: 'finish', outcome }
+}
+
+/** A failure the peer is to blame for. */
+export function violation(why: string): Fail {
+  return { kind: 'fail', failure: { kind: 'violation', why } }
+}
+
+/** A frame that has no place here. */
+export function unexpected(frame: Frame): Fail {
+  return violation(`unexpected_${frame.case}`)
+}
+
+/** A failure that tells the peer no. */
+export function refuse(refusal: net.RefusalCode, message: string): Fail {
+  return { kind: 'fail', failure: { kind: 'refuse', refusal, message } }
+}
+
+/** The one answer for a store that is absent, not registered or not shared with the asker. */
+export function noSuchStore(): Fail {
+  return refuse(net.RefusalCode.NO_SUCH_STORE, 'no such store')
+}
+
+/** The frame by which the other side learns of a failure, if it does. */
+export function refusalFrameOf(failure: SessionFailure): FrameInit | undefined {
+  switch (failure.kind) {
+    case 'violation':
+    case 'bootstrap':
+      return refusedFrame(net.RefusalCode.PROTOCOL_VIOLATION, failure.why)
+    case 'refuse':
+      return refusedFrame(failure.refusal, failure.message)
+    case 'refused':
+    case 'lost':
+      return undefined
+  }
+}
+
+export function refusedFrame(code: net.RefusalCode, message: string): FrameInit {
+  return { case: 'refused', value: { code, message } }
+}

@@ -1,0 +1,35 @@
+/**
+ * Creates a small file so that it is there whole or not at all, and stays there through a power cut.
+ *
+ * The bytes go to a name beside it, are synced, and are renamed; then the directory is synced. A crash leaves at most the
+ * other name behind, which the next attempt overwrites.
+ *
+ * @module
+ */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/** Writes `bytes` to `path`, replacing what is there, with the permissions of `mode`. */
+export function writeFileAtomic(path: string, bytes: Uint8Array, mode: number): void {
+  const pending = `${path}.new`
+  rmSync(pending, { force: true })
+  const file = openSync(pending, 'wx', mode)
+  try {
+    for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(pending, path)
+  syncDirectory(dirname(path))
+}
+
+/** Makes the names within a directory durable. */
+export function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r')
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Every way a node refuses or fails, each as one sentence that says who must do what.
+ *
+ * One class carries them: callers act on `code`, people read the sentence, and the sentences stand side by side here.
+ *
+ * @module
+ */
+import { LatticeError, type LatticeErrorCode, type PublicKey, type StoreId, toHex } from '@lattice/model'
+
+/** A node could not do what was asked. `code` says what to do about it. */
+export class NodeError extends LatticeError {
+  override readonly name = 'NodeError'
+  readonly code: LatticeErrorCode
+  override readonly detail: Readonly<Record<string, unknown>>
+
+  constructor(code: LatticeErrorCode, message: string, { detail = {}, cause }: NodeErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.detail = detail
+  }
+}
+
+/** Facts to act on, and what was thrown below. */
+export interface NodeErrorOptions {
+  readonly detail?: Readonly<Record<string, unknown>>
+  readonly cause?: unknown
+}
+
+/** Hex digits of an id in a sentence: enough to tell two apart. */
+const SHORT_ID_DIGITS = 12
+
+/** The beginning of an id or key, as sentences show it. */
+export function shortId(id: Uint8Array): string {
+  return toHex(id).slice(0, SHORT_ID_DIGITS)
+}
+
+export function dataDirLocked(path: string, pid: number | undefined): NodeError {
+  const holder = pid === undefined ? 'another process' : `process ${pid}`
+  return new NodeError(
+    'DATA_DIR_LOCKED',
+    `the data directory ${path} is in use by ${holder}: stop it, or choose another directory`,
+    { detail: { path, ...(pid === undefined ? {} : { pid }) } },
+  )
+}
+
+export function dataDirUnusable(path: string, why: string, cause?: unknown): NodeError {
+  return new NodeError('DATA_DIR_UNUSABLE', `the data directory ${path} cannot be used: ${why}`, {
+    detail: { path },
+    cause,
+  })
+}
+
+export function identityUnreadable(path: string, why: string, cause?: unknown): NodeError {
+  return new NodeError('IDENTITY_UNREADABLE', `the identity key ${path} cannot be read: ${why}`, {
+    detail: { path },
+    cause,
+  })
+}
+
+export function identityExposed(path: string, mode: number): NodeError {
+  const octal = mode.toString(8).padStart(4, '0')
+  return new NodeError(
+    'IDENTITY_EXPOSED',
+    `the identity key ${path} is open to others (mode ${octal}): run \`chmod 600 ${path}\`, and make a new identity if someone may have read it`,
+    { detail: { path, mode: octal } },
+  )
+}
+
+export function identityDamaged(path: string, bytes: number): NodeError {
+  return new NodeError(
+    'IDENTITY_DAMAGED',
+    `the identity key ${path} has ${bytes} bytes instead of 32: restore it from a backup, or remove it together with the data directory to begin anew`,
+    { detail: { path, bytes } },
+  )
+}
+
+export function storeNotFound(reference: string): NodeError {
+  return new NodeError('STORE_NOT_FOUND', `there is no store \`${reference}\` here: list the stores to see their names`, {
+    detail: { reference },
+  })
+}
+
+export function storeAmbiguous(reference: string, candidates: readonly string[]): NodeError {
+  return new NodeError(
+    'STORE_AMBIGUOUS',
+    `\`${reference}\` fits ${candidates.length} stores (${candidates.join(', ')}): give more of the id, or the path`,
+    { detail: { reference, candidates } },
+  )
+}
+
+export function storeNotReady(storeId: StoreId, state: string): NodeError {
+  return new NodeError('STORE_NOT_READY', `the store ${shortId(storeId)} is ${state}, not ready for use: try again once it is active`, {
+    detail: { storeId: toHex(storeId), state },
+  })
+}
+
+/** The store is known but did not open; carries the code of what went wrong. */
+export function storeFailed(storeId: StoreId, failure: { readonly code: LatticeErrorCode; readonly message: string }): NodeError {
+  return new NodeError(failure.code, `the store ${shortId(storeId)} did not open: ${failure.message}`, {
+    detail: { storeId: toHex(storeId) },
+  })
+}
+
+export function storeTypeUnknown(storeType: string, known: readonly string[]): NodeError {
+  return new NodeError(
+    'STORE_TYPE_UNKNOWN',
+    `this node has nothing that opens stores of type \`${storeType}\`: use one of ${known.join(', ') || '(none)'}, or install what provides it`,
+    { detail: { storeType, known } },
+  )
+}
+
+export function invalidArgument(message: string, detail: Readonly<Record<string, unknown>> = {}): NodeError {
+  return new NodeError('INVALID_ARGUMENT', message, { detail })
+}
+
+export function nodeClosed(): NodeError {
+  return new NodeError('CLOSED', 'the node is closed: start it again')
+}
+
+export function notAdmin(storeId: StoreId, act: string): NodeError {
+  return new NodeError('NOT_ADMIN', `this node may not ${act} in store ${shortId(storeId)}: ask one of its admins`, {
+    detail: { storeId: toHex(storeId) },
+  })
+}
+
+export function methodNotFound(kind: 'method' | 'stream', name: string, known: readonly string[]): NodeError {
+  return new NodeError(
+    kind === 'method' ? 'METHOD_NOT_FOUND' : 'STREAM_NOT_FOUND',
+    `the store has no ${kind} \`${name}\`: it has ${known.join(', ') || 'none'}`,
+    { detail: { [kind]: name, known } },
+  )
+}
+
+export function tokenMalformed(why: string, detail: Readonly<Record<string, unknown>> = {}): NodeError {
+  return new NodeError('TOKEN_MALFORMED', why, { detail })
+}
+
+export function tokenExpired(expiresAt: number): NodeError {
+  return new NodeError('TOKEN_EXPIRED', 'the token has expired: ask for a new one', { detail: { expiresAt } })
+}
+
+export function peerNotReached(peer: PublicKey, cause: unknown): NodeError {
+  return new NodeError('PEER_UNREACHABLE', `the inviting node ${shortId(peer)} cannot be reached: check that it runs and that its addresses lead to it`, {
+    detail: { peer: toHex(peer) },
+    cause,
+  })
+}

@@ -1,0 +1,160 @@
+/**
+ * One SQLite file: opened with the pragmas a durable store needs, its schema brought up to date, its errors typed.
+ *
+ * Everything is synchronous and one connection is the only writer, so no statement ever sees half a transaction of
+ * another. Statements are prepared once and kept. WAL lets other processes read meanwhile.
+ *
+ * @module
+ */
+import { assert } from '@lattice/model'
+import Sqlite from 'better-sqlite3'
+import { SchemaTooNew } from './errors.ts'
+import { type Migration, migrate } from './migrations.ts'
+import type { StorageHooks, StoragePoint } from './storage-hooks.ts'
+import { damagedError, type DatabaseContents, translateStorageError } from './translate-error.ts'
+
+/** What a column may hold. Integers are safe integers. */
+export type SqlValue = Uint8Array | number | string | null
+
+/** A prepared statement. `Row` is what the caller knows its columns to be; blobs come back as `Buffer`s. */
+export interface Statement<Row> {
+  /** Runs a statement that writes; answers how many rows it changed. */
+  readonly run: (...values: readonly SqlValue[]) => number
+  readonly get: (...values: readonly SqlValue[]) => Row | undefined
+  readonly all: (...values: readonly SqlValue[]) => Row[]
+}
+
+export interface Database {
+  readonly path: string
+  /** The statement for this text, prepared at its first use. */
+  readonly prepare: <Row = never>(sql: string) => Statement<Row>
+  /** Commits what `work` wrote, durably as the database was opened for; when anything throws, nothing of it is there. */
+  readonly transaction: <T>(work: () => T) => T
+  /** Folds the write-ahead log into the file. Idempotent. */
+  readonly close: () => void
+}
+
+export interface OpenDatabaseOptions {
+  readonly path: string
+  readonly contents: DatabaseContents
+  /** `full`: a commit survives a power cut. `normal`: it may be lost, but never torn. */
+  readonly durability: 'full' | 'normal'
+  /** Marks the file as this kind of database: a positive 31-bit number. */
+  readonly applicationId: number
+  /** Each brings the schema one version up; the version is their count. */
+  readonly migrations: readonly Migration[]
+  readonly readonly?: boolean
+  readonly hooks?: StorageHooks
+}
+
+/** How long to wait for a reader of another process that holds the file for a checkpoint. */
+const BUSY_TIMEOUT_MS = 5000
+/** Prepared statements of one database: they are written in the source, so there are a few dozen. */
+const STATEMENTS_MAX = 256
+/** Pages cached in memory: 8 MiB, enough for the upper levels of every index. */
+const CACHE_KIB = 8192
+
+/**
+ * Opens or creates a database. Throws `SchemaTooNew`, the damage error of its contents, `DiskFull` or `StorageFailed`;
+ * then nothing is left open.
+ */
+export function openDatabase(options: OpenDatabaseOptions): Database {
+  const { path } = options
+  const guard = <T>(work: () => T): T => {
+    try {
+      return work()
+    } catch (error) {
+      throw translateStorageError(error, options)
+    }
+  }
+  const readonly = options.readonly ?? false
+  const handle = guard(() => new Sqlite(path, { readonly, fileMustExist: readonly, timeout: BUSY_TIMEOUT_MS }))
+  try {
+    guard(() => configure(handle, options))
+    return createDatabase(handle, { path, guard, hooks: options.hooks })
+  } catch (error) {
+    handle.close()
+    throw error
+  }
+}
+
+function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void {
+  const { path, applicationId, migrations } = options
+  const found = handle.pragma('application_id', { simple: true })
+  const version = Number(handle.pragma('user_version', { simple: true }))
+  if (found !== 0 && found !== applicationId) throw damagedError(options, 'it is a database of another kind')
+  if (found === 0 && version !== 0) throw damagedError(options, 'it has no application id')
+  if (version > migrations.length) throw new SchemaTooNew(path, version, migrations.length)
+  if (options.readonly === true) {
+    if (version === 0) throw damagedError(options, 'it is empty')
+    return
+  }
+  handle.pragma('journal_mode = WAL')
+  handle.pragma(`synchronous = ${options.durability === 'full' ? 'FULL' : 'NORMAL'}`)
+  handle.pragma('foreign_keys = ON')
+  handle.pragma('trusted_schema = OFF')
+  handle.pragma(`cache_size = -${CACHE_KIB}`)
+  migrate(handle, { migrations, version, applicationId })
+}
+
+interface DatabaseParts {
+  readonly path: string
+  readonly guard: <T>(work: () => T) => T
+  readonly hooks: StorageHooks | undefined
+}
+
+function createDatabase(handle: Sqlite.Database, { path, guard, hooks }: DatabaseParts): Database {
+  const statements = new Map<string, Statement<unknown>>()
+  const at = (point: StoragePoint): void => hooks?.at(point, path)
+  const begin = handle.prepare('BEGIN IMMEDIATE')
+  const commit = handle.prepare('COMMIT')
+  const rollback = handle.prepare('ROLLBACK')
+
+  function createStatement(sql: string): Statement<unknown> {
+    assert(statements.size < STATEMENTS_MAX, 'statements are few and written in the source')
+    const prepared = guard(() => handle.prepare<SqlValue[]>(sql))
+    const statement: Statement<unknown> = {
+      run: (...values) =>
+        guard(() => {
+          at('write')
+          return prepared.run(...values).changes
+        }),
+      get: (...values) => guard(() => prepared.get(...values)),
+      all: (...values) => guard(() => prepared.all(...values)),
+    }
+    statements.set(sql, statement)
+    return statement
+  }
+
+  function transaction<T>(work: () => T): T {
+    assert(!handle.inTransaction, 'transactions are not nested')
+    return guard(() => {
+      begin.run()
+      let result: T
+      try {
+        result = work()
+        at('commit')
+        commit.run()
+      } catch (error) {
+        // SQLite has rolled back by itself after some errors, such as a full disk.
+        if (handle.inTransaction) rollback.run()
+        throw error
+      }
+      at('committed')
+      return result
+    })
+  }
+
+  return {
+    path,
+    prepare: <Row>(sql: string) => {
+      const statement = statements.get(sql) ?? createStatement(sql)
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The one place where SQL text becomes a row type.
+      return statement as Statement<Row>
+    },
+    transaction,
+    close: () => {
+      if (handle.open) guard(() => handle.close())
+    },
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * A typed client for any machine: methods with the request and response types
+ * of its service, over anything that carries bytes.
+ *
+ * It needs the service's descriptor alone, not the machine, so the same client
+ * works in process, over a socket and in a browser.
+ *
+ * @module
+ */
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf'
+import { type AbortSignal, createAbortController } from '@lattice/model'
+import type { AnyService, ServiceMethod } from './service.ts'
+
+/** Carries calls to a store. */
+export interface Executor {
+  /** Runs a command or query by its name in the service. */
+  readonly exec: (method: string, request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>
+  /** Opens a stream; ends on `signal`. */
+  readonly subscribe: (stream: string, params: Uint8Array, signal: AbortSignal) => AsyncIterable<Uint8Array>
+}
+
+export type UnaryCall<Req extends DescMessage, Res extends DescMessage> = (
+  request: MessageInitShape<Req>,
+  signal?: AbortSignal,
+) => Promise<MessageShape<Res>>
+
+export type StreamCall<Params extends DescMessage, Item extends DescMessage> = (
+  params: MessageInitShape<Params>,
+  signal?: AbortSignal,
+) => AsyncIterable<MessageShape<Item>>
+
+type Call<Method extends ServiceMethod> = Method['methodKind'] extends 'unary'
+  ? UnaryCall<Method['input'], Method['output']>
+  : StreamCall<Method['input'], Method['output']>
+
+/** One function per method of the service, in camelCase: `client.put({ key, value })`. */
+export type Client<Service extends AnyService> = {
+  readonly [Name in keyof Service['method']]: Call<Service['method'][Name]>
+}
+
+/** Makes the client of `definition` (a machine, or anything else with its service) over `executor`. */
+export function createClient<Service extends AnyService>(
+  definition: { readonly service: Service },
+  executor: Executor,
+): Client<Service> {
+  const never = createAbortController().signal
+  const calls = definition.service.methods.map((method) => [method.localName, callOf(method, executor, never)] as const)
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Built from the very descriptor that the type is computed from.
+  return Object.fromEntries(calls) as Client<Service>
+}
+
+function callOf({ name, methodKind, input, output }: DescMethod, executor: Executor, never: AbortSignal): unknown {
+  const encode = (init: MessageInitShape<DescMessage>): Uint8Array => toBinary(input, create(input, init))
+  if (methodKind === 'unary')
+    return async (request: MessageInitShape<DescMessage>, signal: AbortSignal = never) =>
+      fromBinary(output, await executor.exec(name, encode(request), signal))
+  return (params: MessageInitShape<DescMessage>, signal: AbortSignal = never) =>
+    decodeItems(output, executor.subscribe(name, encode(params), signal))
+}
+
+async function* decodeItems(
+  schema: DescMessage,
+  items: AsyncIterable<Uint8Array>,
+): AsyncGenerator<MessageShape<DescMessage>, void, undefined> {
+  for await (const item of items) yield fromBinary(schema, item)
+}

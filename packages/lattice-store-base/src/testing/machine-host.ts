@@ -1,0 +1,150 @@
+/**
+ * A host for one state machine in memory: no disk, keys, signatures or network.
+ *
+ * Behaves as a store does towards the machine: writes are applied one at a
+ * time in the order they are submitted, deps are resolved against the state
+ * just before, and the clock only grows. Ids are counters, so that every run
+ * gives the same bytes.
+ *
+ * @module
+ */
+import {
+  assert,
+  compareBytes,
+  createAbortController,
+  createBroadcast,
+  type Hlc,
+  HASH_BYTES,
+  idKey,
+  type IntentionId,
+  isLagged,
+  PUBLIC_KEY_BYTES,
+  type PublicKey,
+  toIntentionId,
+  toPublicKey,
+  type WriteTable,
+} from '@lattice/model'
+import type { Executor } from '../client.ts'
+import { execMethod, openStream } from '../dispatch.ts'
+import { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES } from '../limits.ts'
+import type { CommandContext, StreamContext, StreamEvents, StreamLagged } from '../method.ts'
+import type { AppliedOp, OpOutcome, StateMachine } from '../state-machine.ts'
+
+export interface MachineHostOptions<Event> {
+  readonly machine: StateMachine<Event>
+  /** An empty table; the host owns it from here on. */
+  readonly table: WriteTable
+  readonly author?: PublicKey
+  /** Events kept for a slow stream; by default {@link STREAM_CAPACITY}. */
+  readonly streamCapacity?: number
+}
+
+/** An operation of somebody else. Whatever is left out is made up: a new id, the next time, no deps. */
+export interface ForeignOp {
+  readonly payload: Uint8Array
+  readonly id?: IntentionId
+  readonly author?: PublicKey
+  readonly timestamp?: Hlc
+  readonly deps?: readonly IntentionId[]
+}
+
+export interface MachineHost<Event> extends Executor {
+  readonly table: WriteTable
+  /** Applies an operation as if it had arrived from a peer. */
+  readonly deliver: (op: ForeignOp) => { readonly id: IntentionId; readonly outcome: OpOutcome<Event> }
+  /** Everything that was applied, in order. */
+  readonly applied: () => readonly AppliedOp[]
+}
+
+/** Commits that a slow stream may be behind by default: enough for any example, small enough to test lagging. */
+const STREAM_CAPACITY = 1024
+
+export function createMachineHost<Event>({
+  machine,
+  table,
+  author = toPublicKey(new Uint8Array(PUBLIC_KEY_BYTES).fill(1)),
+  streamCapacity = STREAM_CAPACITY,
+}: MachineHostOptions<Event>): MachineHost<Event> {
+  const commits = createBroadcast<StreamEvents<Event>>({ capacity: streamCapacity })
+  const ops: AppliedOp[] = []
+  const past = createPast()
+
+  const deliver: MachineHost<Event>['deliver'] = (foreign) => {
+    const count = ops.length + 1
+    const op: AppliedOp = {
+      id: foreign.id ?? counterId(count),
+      author: foreign.author ?? author,
+      timestamp: foreign.timestamp ?? { wall: count, counter: 0 },
+      deps: [...(foreign.deps ?? [])].sort(compareBytes),
+      follows: (ancestor) => past.holds(op.deps, ancestor),
+      schema: machine.schemaVersion,
+      payload: foreign.payload,
+    }
+    past.add(op)
+    const outcome = machine.apply(table, op)
+    ops.push(op)
+    if (outcome.kind === 'applied' && outcome.events.length > 0)
+      commits.publish({ kind: 'events', events: outcome.events })
+    return { id: op.id, outcome }
+  }
+  const commandContext = (signal: CommandContext['signal']): CommandContext => ({
+    read: table,
+    signal,
+    submit: async (payload, resolveDeps) => {
+      assert(payload.length <= MAX_PAYLOAD_BYTES, 'a submitted payload fits an intention')
+      const deps = resolveDeps(table)
+      assert(deps.length <= MAX_FOLDED_DEPS, 'a write cites at most what one ack holds')
+      return deliver({ payload, deps }).id
+    },
+  })
+  const streamContext = (signal: CommandContext['signal']): StreamContext<Event> => ({
+    read: table,
+    signal,
+    changes: () => relabel(commits.subscribe(signal)),
+  })
+
+  return {
+    table,
+    deliver,
+    applied: () => ops,
+    exec: async (method, request, signal = createAbortController().signal) =>
+      execMethod(machine, method, { request, context: commandContext(signal) }),
+    subscribe: (stream, params, signal = createAbortController().signal) =>
+      openStream(machine, stream, { params, context: streamContext(signal) }),
+  }
+}
+
+async function* relabel<Event>(
+  items: AsyncIterable<StreamEvents<Event> | { readonly lagged: number }>,
+): AsyncGenerator<StreamEvents<Event> | StreamLagged, void, undefined> {
+  for await (const item of items) yield isLagged(item) ? { kind: 'lagged', count: item.lagged } : item
+}
+
+function createPast(): {
+  readonly add: (op: AppliedOp) => void
+  readonly holds: (from: readonly IntentionId[], ancestor: IntentionId) => boolean
+} {
+  const depsOf = new Map<string, readonly IntentionId[]>()
+  return {
+    add: (op) => void depsOf.set(idKey(op.id), op.deps),
+    holds: (from, ancestor) => {
+      const target = idKey(ancestor)
+      const seen = new Set<string>()
+      const open = [...from]
+      for (let id = open.pop(); id !== undefined; id = open.pop()) {
+        const key = idKey(id)
+        if (key === target) return true
+        if (seen.has(key)) continue
+        seen.add(key)
+        open.push(...(depsOf.get(key) ?? []))
+      }
+      return false
+    },
+  }
+}
+
+function counterId(count: number): IntentionId {
+  const id = new Uint8Array(HASH_BYTES)
+  new DataView(id.buffer).setUint32(HASH_BYTES - 4, count)
+  return toIntentionId(id)
+}

@@ -62,12 +62,19 @@ async function tell(nodes) {
   await step('resolving', () => steps.resolveConflict(a, nodes, storeId, SHARED_KEY))
   const written = await step('killing', async () => {
     const keys = await steps.writeUntilKilled(c, storeId, { endAfter: WRITES_BEFORE_KILL, end: () => kill(c) })
-    return { text: 'C was killed (SIGKILL) in the middle of writes', figures: `${count(keys.length)} acknowledged`, value: keys }
+    return {
+      text: 'C was killed (SIGKILL) in the middle of writes',
+      figures: `${count(keys.length)} acknowledged`,
+      value: keys,
+    }
   })
   await step('C returns', async () => {
     await start(c)
     await steps.checkWrites(c, storeId, written)
-    return { text: 'C came back with every acknowledged write', figures: `${count(written.length)} of ${count(written.length)}` }
+    return {
+      text: 'C came back with every acknowledged write',
+      figures: `${count(written.length)} of ${count(written.length)}`,
+    }
   })
   await steps.connected(c, 1)
   const { status } = await steps.converge(nodes, storeId)
@@ -78,7 +85,9 @@ async function tell(nodes) {
 }
 
 async function openRepl(node, storeId) {
-  process.stdout.write('\nYou are on node A. Try: list, get 1F600, put hello world, store status, help. quit ends the mesh.\n')
+  process.stdout.write(
+    '\nYou are on node A. Try: list, get 1F600, put hello world, store status, help. quit ends the mesh.\n',
+  )
   const argv = ['--data-dir', node.dataDir, '--store', Buffer.from(storeId).toString('hex')]
   const child = spawn(process.execPath, [CLI, ...argv], { stdio: 'inherit' })
   await once(child, 'exit')

@@ -45,6 +45,8 @@ export async function step(label, run) {
   const { text, figures, value } = await run({ progress: (done, total) => progress(label, done, total) })
   clearProgress()
   const milliseconds = Math.round(performance.now() - started)
-  process.stdout.write(`  ${text.padEnd(LABEL_WIDTH)} ${figures}${figures === '' ? '' : ', '}${count(milliseconds)} ms\n`)
+  process.stdout.write(
+    `  ${text.padEnd(LABEL_WIDTH)} ${figures}${figures === '' ? '' : ', '}${count(milliseconds)} ms\n`,
+  )
   return value
 }

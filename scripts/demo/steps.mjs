@@ -26,12 +26,27 @@ const open = (node, storeId) => createClient({ service: kv.KvStore }, storeExecu
 
 export async function createStore(node) {
   const store = await node.backend.store.create({ name: 'unicode', storeType: 'core:kvstore' })
-  return { text: `${node.name} created the store "unicode"`, figures: `id ${hex(store.id).slice(0, 12)}`, value: store.id }
+  return {
+    text: `${node.name} created the store "unicode"`,
+    figures: `id ${hex(store.id).slice(0, 12)}`,
+    value: store.id,
+  }
 }
 
 /** Imports the data set with the command line, as a user would. */
 export async function importData(node, storeId) {
-  const argv = ['--data-dir', node.dataDir, '--store', hex(storeId), '--json', 'store', 'import', DATA_SET, '--separator', ';']
+  const argv = [
+    '--data-dir',
+    node.dataDir,
+    '--store',
+    hex(storeId),
+    '--json',
+    'store',
+    'import',
+    DATA_SET,
+    '--separator',
+    ';',
+  ]
   const summary = JSON.parse(await runCli(argv))
   const { size } = await stat(DATA_SET)
   return {
@@ -96,7 +111,8 @@ export async function connected(node, peers) {
       next = events.next()
     }
   } catch (error) {
-    if (signal.aborted) throw new Error(`${node.name} reached fewer than ${peers} peers within ${CONNECT_DEADLINE_MS} ms`)
+    if (signal.aborted)
+      throw new Error(`${node.name} reached fewer than ${peers} peers within ${CONNECT_DEADLINE_MS} ms`)
     throw error
   } finally {
     next.catch(() => undefined)
@@ -141,7 +157,8 @@ export async function resolveConflict(node, nodes, storeId, key) {
   await converge(nodes, storeId)
   for (const other of nodes) {
     const answer = await open(other, storeId).get({ key: utf8(key) })
-    if (answer.conflicted || text(answer.value) !== value) throw new Error(`${other.name} does not see the resolution of ${key}`)
+    if (answer.conflicted || text(answer.value) !== value)
+      throw new Error(`${other.name} does not see the resolution of ${key}`)
   }
   return { text: `${node.name} resolved it`, figures: `"${value}" everywhere` }
 }

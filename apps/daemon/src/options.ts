@@ -39,7 +39,9 @@ export function createCommand(
     .option('--offline', 'no network: work locally', false)
     .option('--no-relay', 'reach peers directly or not at all')
     .option('--bind <address:port>', 'listen for peers here (default: every interface, a free port)', parseBind)
-    .addOption(new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).env('LATTICE_LOG').default('warn'))
+    .addOption(
+      new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).env('LATTICE_LOG').default('warn'),
+    )
     .action((flags: DaemonOptions) => run(flags))
 }
 

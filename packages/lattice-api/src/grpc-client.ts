@@ -93,7 +93,8 @@ function callMethod({ client, definition, method, target }: MethodCall): Call {
     return lost ? new DaemonUnreachable(target, { cause: error }) : errorFromStatus(error)
   }
   if (method.methodKind === 'server_streaming') {
-    return (request, options) => streamCall({ client, grpcMethod, request: create(method.input, request), options, fail })
+    return (request, options) =>
+      streamCall({ client, grpcMethod, request: create(method.input, request), options, fail })
   }
   return (request, options) => unaryCall({ client, grpcMethod, request: create(method.input, request), options, fail })
 }

@@ -68,7 +68,10 @@ export async function openApiServer({ handlers, socket, logger }: ApiServerOptio
   const health = new HealthImplementation({ '': 'SERVING' })
   for (const name of ['node', 'store', 'dynamic'] as const) {
     const schema = BACKEND_SERVICES[name]
-    server.addService(grpcDefinition(schema), implement({ schema, handlers: handlers[name], ending: ending.signal, logger }))
+    server.addService(
+      grpcDefinition(schema),
+      implement({ schema, handlers: handlers[name], ending: ending.signal, logger }),
+    )
     health.setStatus(schema.typeName, 'SERVING')
   }
   health.addToServer(server)
@@ -115,7 +118,8 @@ function implement({ schema, handlers, ending, logger }: Implementation): Untype
     if (handler === undefined) throw new TypeError(`no handler for ${schema.typeName}/${method.name}`)
     const report = (error: unknown): ReturnType<typeof errorToStatus> => {
       const wire = errorToStatus(error)
-      if (!(error instanceof LatticeError)) logger.error('api.call_failed', { method: method.name, error: String(error) })
+      if (!(error instanceof LatticeError))
+        logger.error('api.call_failed', { method: method.name, error: String(error) })
       return wire
     }
     const call = method.methodKind === 'server_streaming' ? streaming(handler, ending, report) : unary(handler, report)

@@ -47,7 +47,10 @@ function directClient<Schema extends ServiceSchema>(
   const calls = schema.methods.map((method: DescMethod) => {
     const handler = byName.get(method.localName)
     if (handler === undefined) throw new TypeError(`no handler for ${schema.typeName}/${method.name}`)
-    return [method.localName, method.methodKind === 'server_streaming' ? stream(method, handler, ending) : unary(method, handler, ending)]
+    return [
+      method.localName,
+      method.methodKind === 'server_streaming' ? stream(method, handler, ending) : unary(method, handler, ending),
+    ]
   })
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Every method of the schema is built above, by its own name.
   return Object.fromEntries(calls) as ServiceClient<Schema>

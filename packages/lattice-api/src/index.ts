@@ -3,6 +3,7 @@ export { ERROR_TABLE, type ErrorMapping, EXIT, type ExitCode, exitCodeOf } from 
 export { RemoteError } from './error-wire.ts'
 export { connectBackend, DaemonUnreachable, type RpcBackendOptions } from './grpc-client.ts'
 export { type ApiServer, type ApiServerOptions, ApiUnavailable, openApiServer } from './grpc-server.ts'
+export { createHandlers, type HandlerDeps } from './handlers/create-handlers.ts'
 export { BackendClosed, createInProcessBackend } from './in-process-backend.ts'
 export type { CallOptions, ServiceClient, ServiceHandlers, ServiceSchema } from './service-types.ts'
 export { storeExecutor } from './store-executor.ts'

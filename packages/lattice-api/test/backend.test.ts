@@ -40,9 +40,22 @@ function fakeHandlers(streams: { opened: number; ended: number }): BackendHandle
     },
   }
   const any = new Proxy(handlers, {
-    get: (target, name) => (typeof name === 'string' ? (target[name] ?? (() => Promise.reject(new Missing('x')))) : undefined),
-    ownKeys: () => [...new Set([...Object.values(daemon.NodeService.method), ...Object.values(daemon.StoreService.method), ...Object.values(daemon.DynamicStoreService.method)].map((m) => m.localName))],
-    getOwnPropertyDescriptor: (_target, name) => ({ enumerable: true, configurable: true, value: handlers[String(name)] ?? (() => Promise.reject(new Missing('x'))) }),
+    get: (target, name) =>
+      typeof name === 'string' ? (target[name] ?? (() => Promise.reject(new Missing('x')))) : undefined,
+    ownKeys: () => [
+      ...new Set(
+        [
+          ...Object.values(daemon.NodeService.method),
+          ...Object.values(daemon.StoreService.method),
+          ...Object.values(daemon.DynamicStoreService.method),
+        ].map((m) => m.localName),
+      ),
+    ],
+    getOwnPropertyDescriptor: (_target, name) => ({
+      enumerable: true,
+      configurable: true,
+      value: handlers[String(name)] ?? (() => Promise.reject(new Missing('x'))),
+    }),
   })
   return { node: any, store: any, dynamic: any } as unknown as BackendHandlers
 }
@@ -94,9 +107,9 @@ describe.each(Object.entries(ways))('a backend %s', (_name, openBackend) => {
     const { node } = await open()
     const failure = await node.setName({ name: 'x' }).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code: 'STORE_NOT_FOUND', message: 'no store abcd: list them first' })
-    expect(JSON.stringify((failure as LatticeError).detail, (_, v: unknown) => (typeof v === 'bigint' ? `${v}` : v))).toBe(
-      '{"reference":"abcd","size":"10"}',
-    )
+    expect(
+      JSON.stringify((failure as LatticeError).detail, (_, v: unknown) => (typeof v === 'bigint' ? `${v}` : v)),
+    ).toBe('{"reference":"abcd","size":"10"}')
   })
 
   test('streams items as they come, and ends when the caller stops', async () => {
@@ -125,7 +138,9 @@ describe.each(Object.entries(ways))('a backend %s', (_name, openBackend) => {
 
 describe('the socket', () => {
   test('is for its owner only', async () => {
-    const { server } = await ways['over gRPC'](fakeHandlers({ opened: 0, ended: 0 })).then((one) => (opened.push(one), one))
+    const { server } = await ways['over gRPC'](fakeHandlers({ opened: 0, ended: 0 })).then(
+      (one) => (opened.push(one), one),
+    )
     expect((await stat(server.socket)).mode & 0o777).toBe(0o600)
   })
 
@@ -145,7 +160,9 @@ describe('the socket', () => {
   })
 
   test('that nobody serves is told at once', async () => {
-    await expect(connectBackend({ socket: join(folder, 'none.sock') })).rejects.toMatchObject({ code: 'DAEMON_UNREACHABLE' })
+    await expect(connectBackend({ socket: join(folder, 'none.sock') })).rejects.toMatchObject({
+      code: 'DAEMON_UNREACHABLE',
+    })
   })
 
   test('closing the server ends open streams with CLOSED', async () => {

@@ -1,1 +1,28 @@
-export {}
+/**
+ * Signed intentions become a durable, ordered, projected history of one store.
+ *
+ * @module
+ */
+export { DiskFull, LogDamaged, SchemaTooNew, StorageFailed, type StorageHooks, type StoragePoint } from '@lattice/storage'
+export { KernelClosed, ProjectionStalled, WriteRefused, type WriteRefusal, WriterBusy } from './errors.ts'
+export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
+export type {
+  AuthorTips,
+  FloatingIntention,
+  Kernel,
+  KernelDigest,
+  KernelEvent,
+  KernelOptions,
+  KernelStats,
+  ProjectedNotice,
+  ProjectionStatus,
+  RebuildProgress,
+  StalledProjection,
+  StoredIntention,
+  SubmitOp,
+  SubmitOptions,
+  WitnessedNotice,
+  WitnessEntry,
+} from './kernel-types.ts'
+export { openKernel } from './open-kernel.ts'
+export { type LogPeek, peekLog } from './open-log.ts'

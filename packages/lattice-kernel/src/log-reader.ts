@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from '@lattice/model'
-import type { Database } from '@lattice/storage'
+import { type Database, toPlainBytes } from '@lattice/storage'
 import { entryOfRow, type LogEntry } from './log-entry.ts'
 import type { IntentionRow } from './log-schema.ts'
 
@@ -22,6 +22,8 @@ export interface LogReader {
   readonly keysAfter: (seq: number, limit: number) => readonly { seq: number; wall: number; id: Buffer }[]
   readonly forks: (limit: number) => readonly { author: number; first_seq: number; second_seq: number }[]
   readonly forkCount: () => number
+  /** Ids of every author's tips, in no order. */
+  readonly tipIds: () => readonly Uint8Array[]
 }
 
 export function createLogReader(database: Database): LogReader {
@@ -42,6 +44,7 @@ export function createLogReader(database: Database): LogReader {
     'SELECT * FROM forks LIMIT ?',
   )
   const forkCount = database.prepare<{ readonly count: number }>('SELECT count(*) AS count FROM forks')
+  const tips = database.prepare<{ readonly id: Buffer }>('SELECT i.id FROM tips t JOIN intentions i ON i.seq = t.seq')
   const entry = (row: IntentionRow): LogEntry => entryOfRow(path, row)
 
   return {
@@ -55,6 +58,7 @@ export function createLogReader(database: Database): LogReader {
     signedFrom: (seq) => signedFrom.get(seq)?.seq,
     keysAfter: (seq, limit) => keys.all(seq, limit),
     forks: (limit) => forks.all(limit),
+    tipIds: () => tips.all().map(({ id }) => toPlainBytes(id)),
     forkCount: () => {
       const row = forkCount.get()
       assert(row !== undefined, 'a count has one row')

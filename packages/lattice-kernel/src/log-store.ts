@@ -57,8 +57,10 @@ export interface LogStore {
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   /** The record at a seq, also one that is appended and not committed. */
   readonly entryAt: (seq: number) => LogEntry
-  /** Appends a witnessable intention: all its causes are here. */
-  readonly append: (parsed: ParsedIntention, witnessedMs: number) => LogEntry
+  /** The record that would witness this intention next; all its causes are here. Changes nothing but the author book. */
+  readonly prepare: (parsed: ParsedIntention, witnessedMs: number) => LogEntry
+  /** Appends what was prepared last. */
+  readonly append: (entry: LogEntry) => void
   /** Gives the last appended record the signature that closes its run. */
   readonly closeRun: () => void
   /** How many records are appended and not committed. */
@@ -122,38 +124,46 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     if (first !== undefined) forks.push({ author, first, second })
   }
 
-  function append(parsed: ParsedIntention, witnessedMs: number): LogEntry {
-    const { intention, id } = parsed
-    const author = authors.intern(intention.author)
-    const seq = meta.headSeq + 1
-    const place = placeOf(parsed, author)
-    const entryMeta: IntentionMeta = { seq, author: author.number, timestamp: intention.timestamp, ...place }
+  function prepare(parsed: ParsedIntention, witnessedMs: number): LogEntry {
+    const { timestamp, author: key } = parsed.intention
+    const author = authors.intern(key)
+    const entryMeta: IntentionMeta = {
+      seq: meta.headSeq + 1,
+      author: author.number,
+      timestamp,
+      ...placeOf(parsed, author),
+    }
     const content = contentOf(meta.storeId, meta.headHash, { parsed, meta: entryMeta, witnessedMs })
     const chainHash = crypto.blake3(content)
-    // A record inside a group carries no signature; every run's length has one, so pages stay short.
+    // A record inside a group carries no signature; one per run's length does, so that pages stay short.
     const isClosing = (batch.length + 1) % MAX_RUN_LENGTH === 0
     const witnessSignature = isClosing ? signer.sign('lattice/witness/v1', chainHash) : NO_BYTES
-    const entry: LogEntry = { parsed, meta: entryMeta, witnessedMs, chainHash, witnessSignature }
+    return { parsed, meta: entryMeta, witnessedMs, chainHash, witnessSignature }
+  }
 
-    const parent = find(toIntentionId(intention.storePrev))?.seq
+  function append(entry: LogEntry): void {
+    const { parsed, chainHash } = entry
+    const { seq, timestamp } = entry.meta
+    assert(seq === meta.headSeq + 1, 'a record is appended right after it is prepared')
+    const author = authors.byNumber(entry.meta.author)
+    const parent = find(toIntentionId(parsed.intention.storePrev))?.seq
     const isFork = parent !== undefined && author.tips.size > 0 && !author.tips.has(parent)
     batch.push(entry)
     authors.advance(author, parent, seq)
     frontier.advance(parsed, seq)
-    ids.add(id, entryMeta)
+    ids.add(parsed.id, entry.meta)
     const fingerprint = meta.fingerprint.slice()
-    addInto(fingerprint, id)
-    const genesis = isGenesis(intention) ? readGenesis(parsed) : undefined
+    addInto(fingerprint, parsed.id)
+    const genesis = seq === 1 ? readGenesis(parsed) : undefined
     meta = {
       ...meta,
       storeType: genesis?.ok === true ? genesis.value.storeType : meta.storeType,
       headSeq: seq,
       headHash: chainHash,
       fingerprint,
-      highestWall: Math.max(meta.highestWall, intention.timestamp.wall),
+      highestWall: Math.max(meta.highestWall, timestamp.wall),
     }
     if (isFork && author.tips.size <= FORK_PROOFS_MAX) findFork(author, entry)
-    return entry
   }
 
   function placeOf({ intention, id }: ParsedIntention, author: Author): { position: number; generation: number } {
@@ -217,6 +227,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     meta: () => meta,
     find,
     entryAt,
+    prepare,
     append,
     closeRun: () => {
       const last = batch.at(-1)

@@ -24,8 +24,13 @@ import {
 import { MAX_BATCH_KEYS } from './limits.ts'
 import { encodePayload, type KeyWrite, lastPerKey } from './payload.ts'
 
-type Write<Request extends typeof kv.PutRequestSchema | typeof kv.DeleteRequestSchema | typeof kv.BatchRequestSchema | typeof kv.ResolveRequestSchema> =
-  CommandDefinition<Request, typeof kv.WriteResponseSchema>
+type Write<
+  Request extends
+    | typeof kv.PutRequestSchema
+    | typeof kv.DeleteRequestSchema
+    | typeof kv.BatchRequestSchema
+    | typeof kv.ResolveRequestSchema,
+> = CommandDefinition<Request, typeof kv.WriteResponseSchema>
 
 export const put: Write<typeof kv.PutRequestSchema> = defineCommand({
   description: 'Writes a value under a key.',
@@ -46,8 +51,11 @@ export const batch: Write<typeof kv.BatchRequestSchema> = defineCommand({
   request: kv.BatchRequestSchema,
   response: kv.WriteResponseSchema,
   run: async (context, { operations }) => {
-    if (operations.length === 0) throw new InvalidArgument('a batch needs at least one operation: add a put or a delete')
-    const writes = lastPerKey(operations.map(({ key, operation }) => ({ key: checkKey(key), state: stateOf(operation) })))
+    if (operations.length === 0)
+      throw new InvalidArgument('a batch needs at least one operation: add a put or a delete')
+    const writes = lastPerKey(
+      operations.map(({ key, operation }) => ({ key: checkKey(key), state: stateOf(operation) })),
+    )
     if (writes.length > MAX_BATCH_KEYS)
       throw new LimitExceeded(`a batch has at most ${MAX_BATCH_KEYS} keys: split it`, {
         limit: MAX_BATCH_KEYS,
@@ -62,7 +70,9 @@ export const resolve: Write<typeof kv.ResolveRequestSchema> = defineCommand({
   request: kv.ResolveRequestSchema,
   response: kv.WriteResponseSchema,
   run: (context, { key, value }) =>
-    submit(context, [{ key: checkKey(key), state: value === undefined ? { kind: 'tombstone' } : { kind: 'value', value } }]),
+    submit(context, [
+      { key: checkKey(key), state: value === undefined ? { kind: 'tombstone' } : { kind: 'value', value } },
+    ]),
 })
 
 async function submit(context: CommandContext, writes: readonly KeyWrite[]): Promise<kv.WriteResponse> {

@@ -5,7 +5,15 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import { type AbortSignal, assert, type IntentionId, type PublicKey, toIntentionId, toPublicKey, utf8Encode } from '@lattice/model'
+import {
+  type AbortSignal,
+  assert,
+  type IntentionId,
+  type PublicKey,
+  toIntentionId,
+  toPublicKey,
+  utf8Encode,
+} from '@lattice/model'
 import { kv } from '@lattice/proto'
 import { type Client, createClient, type Executor } from '@lattice/store-base'
 
@@ -108,7 +116,9 @@ function createBatch(client: Client<typeof kv.KvStore>): KvBatch {
   const operations: kv.KvOperation[] = []
   const batch: KvBatch = {
     put: (key, value) => {
-      operations.push(create(kv.KvOperationSchema, { key: toBytes(key), operation: { case: 'put', value: toBytes(value) } }))
+      operations.push(
+        create(kv.KvOperationSchema, { key: toBytes(key), operation: { case: 'put', value: toBytes(value) } }),
+      )
       return batch
     },
     delete: (key) => {
@@ -126,7 +136,14 @@ async function* listPages(
 ): AsyncGenerator<KvItem, void, undefined> {
   let pageToken: Uint8Array = new Uint8Array()
   do {
-    const request = { prefix: toBytes(prefix), start: toBytes(start), end: toBytes(end), reverse, limit: pageSize, pageToken }
+    const request = {
+      prefix: toBytes(prefix),
+      start: toBytes(start),
+      end: toBytes(end),
+      reverse,
+      limit: pageSize,
+      pageToken,
+    }
     const { items, nextPageToken } = await client.list(request, signal)
     for (const { key, value, conflicted } of items) yield { key, value, conflicted }
     pageToken = nextPageToken

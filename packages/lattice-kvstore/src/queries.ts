@@ -125,13 +125,17 @@ function headInfo({ id, author, timestamp, state }: KvHead): kv.HeadInfo {
 
 function checkKey(key: Uint8Array): Uint8Array {
   if (!isKvKey(key))
-    throw new InvalidArgument(`a key has 1 to ${MAX_KEY_BYTES} bytes, this one has ${key.length}: give the key of an entry`)
+    throw new InvalidArgument(
+      `a key has 1 to ${MAX_KEY_BYTES} bytes, this one has ${key.length}: give the key of an entry`,
+    )
   return key
 }
 
 /** A bound is no key: it may be empty, and longer ones than any key are refused before they are compared. */
 export function checkBound(bound: Uint8Array, name: string): Uint8Array {
   if (bound.length > MAX_KEY_BYTES)
-    throw new InvalidArgument(`the ${name} has ${bound.length} bytes, no key is longer than ${MAX_KEY_BYTES}: shorten it`)
+    throw new InvalidArgument(
+      `the ${name} has ${bound.length} bytes, no key is longer than ${MAX_KEY_BYTES}: shorten it`,
+    )
   return bound
 }

@@ -12,7 +12,13 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { type KvEntry, scan } from '@lattice/kvtable'
 import { equalBytes, type ReadTable } from '@lattice/model'
 import { kv } from '@lattice/proto'
-import { defineStream, LimitExceeded, type StreamDefinition, type StreamEvents, type StreamLagged } from '@lattice/store-base'
+import {
+  defineStream,
+  LimitExceeded,
+  type StreamDefinition,
+  type StreamEvents,
+  type StreamLagged,
+} from '@lattice/store-base'
 import type { KvEvent } from './apply-payload.ts'
 import { MAX_SNAPSHOT_BYTES } from './limits.ts'
 import { checkBound } from './queries.ts'

@@ -13,7 +13,16 @@
  *
  * @module
  */
-import { assert, equalBytes, type Hlc, idKey, type IntentionId, MAX_KEY_BYTES, type PublicKey, type WriteTable } from '@lattice/model'
+import {
+  assert,
+  equalBytes,
+  type Hlc,
+  idKey,
+  type IntentionId,
+  MAX_KEY_BYTES,
+  type PublicKey,
+  type WriteTable,
+} from '@lattice/model'
 import { type Resolved, readsTheSame, resolveHeads } from './resolve.ts'
 import { compareHeads, decodeHeads, encodeHeads, type KvHead, type KvState } from './value-codec.ts'
 

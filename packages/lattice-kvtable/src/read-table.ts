@@ -72,7 +72,8 @@ function rangeBounds({
   after,
   reverse = false,
 }: KvRange): { readonly gte?: Uint8Array; readonly lt?: Uint8Array; readonly reverse: boolean } | undefined {
-  const within: { readonly gte?: Uint8Array; readonly lt?: Uint8Array } = prefix === undefined ? {} : prefixRange(prefix)
+  const within: { readonly gte?: Uint8Array; readonly lt?: Uint8Array } =
+    prefix === undefined ? {} : prefixRange(prefix)
   const next = after === undefined || reverse ? undefined : successor(after)
   const low = extreme([within.gte, gte, next], 1)
   const high = extreme([within.lt, lt, reverse ? after : undefined], -1)

@@ -58,7 +58,8 @@ function toMessage(head: KvHead): kvtable.Head {
     wall: BigInt(head.timestamp.wall),
     counter: head.timestamp.counter,
     author: head.author,
-    state: head.state.kind === 'value' ? { case: 'value', value: head.state.value } : { case: 'tombstone', value: true },
+    state:
+      head.state.kind === 'value' ? { case: 'value', value: head.state.value } : { case: 'tombstone', value: true },
   })
 }
 

@@ -112,8 +112,8 @@ function wordToAtom(word: string, { maxDigits }: SExprLimits): SExpr | undefined
     const value = fromHex(word.slice(2))
     return value && { kind: 'bytes', value }
   }
-  // The sign may come on top of the digits.
-  if (!INTEGER.test(word) || word.length > maxDigits + 1) return undefined
+  const digits = word.startsWith('-') ? word.length - 1 : word.length
+  if (digits > maxDigits || !INTEGER.test(word)) return undefined
   return { kind: 'int', value: BigInt(word) }
 }
 

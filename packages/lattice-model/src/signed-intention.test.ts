@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf'
+import { create, toBinary } from '@bufbuild/protobuf'
 import { weaver } from '@lattice/proto'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -233,6 +233,25 @@ describe('UniversalOp', () => {
   test.each(OPS)('reads back $kind', (op) => {
     expect(decodeUniversalOp(encodeUniversalOp(op))).toEqual(op)
     expect(isKernelOp(op)).toBe(!['appData', 'sealed'].includes(op.kind))
+  })
+
+  test('app data has the bytes of the generated codec', () => {
+    const schemas = fc.oneof(fc.nat({ max: 2 ** 32 - 1 }), fc.constantFrom(0, 1, 127, 128, 2 ** 32 - 1))
+    const values = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.constantFrom(16383, 16384).map((n) => new Uint8Array(n)),
+    )
+    fc.assert(
+      fc.property(schemas, values, (schema, value) => {
+        const message = create(weaver.UniversalOpSchema, { schema, op: { case: 'appData', value } })
+        expect(encodeUniversalOp({ kind: 'appData', schema, value })).toEqual(
+          toBinary(weaver.UniversalOpSchema, message),
+        )
+      }),
+    )
+    for (const schema of [-1, 0.5, 2 ** 32]) {
+      expect(() => encodeUniversalOp({ kind: 'appData', schema, value: new Uint8Array() })).toThrow('u32')
+    }
   })
 
   test('is unknown when it does not decode, has no variant, or has a field this version does not know', () => {

@@ -8,6 +8,8 @@
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { type system, weaver } from '@lattice/proto'
+import { assert } from './assert.ts'
+import { varintBytes, writeVarint } from './varint.ts'
 
 /** A payload whose kind is known. `schema` is the state machine's schema version that wrote it. */
 export type KnownOp =
@@ -30,6 +32,7 @@ export interface UnknownOp {
 /** Which kind of payload. */
 export type OpKind = UniversalOp['kind']
 
+const MAX_U32: number = 2 ** 32 - 1
 const UNKNOWN: UnknownOp = { kind: 'unknown' }
 
 /** Decodes a payload. Total: what cannot be read is `unknown`. The values are views of `bytes`. */
@@ -58,8 +61,9 @@ export function decodeUniversalOp(bytes: Uint8Array): UniversalOp {
   }
 }
 
-/** Encodes a payload. */
+/** Encodes a payload, in the bytes of the generated codec. */
 export function encodeUniversalOp(op: KnownOp): Uint8Array {
+  if (op.kind === 'appData') return encodeAppData(op.schema, op.value)
   return toBinary(weaver.UniversalOpSchema, create(weaver.UniversalOpSchema, { schema: op.schema, op: toOneof(op) }))
 }
 
@@ -93,4 +97,21 @@ function toOneof(op: KnownOp): Exclude<weaver.UniversalOp['op'], { case: undefin
     case 'sealed':
       return { case: 'sealed', value: op.value }
   }
+}
+
+const TAG_SCHEMA = 0x08
+const TAG_APP_DATA = 0x52
+
+/** By hand, because every write passes here: an order of magnitude quicker than building the message. */
+function encodeAppData(schema: number, value: Uint8Array): Uint8Array {
+  assert(Number.isInteger(schema) && schema >= 0 && schema <= MAX_U32, 'a schema version is a u32')
+  const schemaBytes = schema === 0 ? 0 : 1 + varintBytes(schema)
+  const bytes = new Uint8Array(schemaBytes + 1 + varintBytes(value.length) + value.length)
+  if (schema > 0) {
+    bytes[0] = TAG_SCHEMA
+    writeVarint(bytes, 1, schema)
+  }
+  bytes[schemaBytes] = TAG_APP_DATA
+  bytes.set(value, writeVarint(bytes, schemaBytes + 1, value.length))
+  return bytes
 }

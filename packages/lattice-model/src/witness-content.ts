@@ -22,6 +22,7 @@ import {
 import { MAX_WALL_MS } from './limits.ts'
 import { err, ok, type Result } from './result.ts'
 import type { Signer } from './signing.ts'
+import { readVarint, varintBytes, writeVarint } from './varint.ts'
 
 /** What a node says when it appends an intention to its log. */
 export interface WitnessContent {
@@ -56,7 +57,6 @@ const TAG_WALL_TIME = 0x20
 const TAG_PREV_HASH = 0x2a
 const HASH_FIELD_BYTES: number = 2 + HASH_BYTES
 const SEQ_OFFSET: number = HASH_FIELD_BYTES + 1
-const MAX_VARINT_BYTES = 8
 
 /** Encodes a content. Byte-equal to the generated protobuf codec. */
 export function encodeWitnessContent(content: WitnessContent): Uint8Array {
@@ -132,35 +132,4 @@ function writeHash(bytes: Uint8Array, offset: number, hash: Uint8Array): void {
 
 function hasHashField(bytes: Uint8Array, offset: number, tag: number): boolean {
   return bytes[offset] === tag && bytes[offset + 1] === HASH_BYTES && bytes.length >= offset + HASH_FIELD_BYTES
-}
-
-function varintBytes(value: number): number {
-  let length = 1
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) length += 1
-  return length
-}
-
-function writeVarint(bytes: Uint8Array, start: number, value: number): number {
-  let offset = start
-  let rest = value
-  for (; rest >= 128; rest = Math.floor(rest / 128)) {
-    bytes[offset] = (rest % 128) | 0x80
-    offset += 1
-  }
-  bytes[offset] = rest
-  return offset + 1
-}
-
-/** A positive varint in its shortest form, or -1. Zero is -1 too: a default value is left out. */
-function readVarint(bytes: Uint8Array, start: number, max: number): number {
-  let value = 0
-  let scale = 1
-  for (let index = 0; index < MAX_VARINT_BYTES; index += 1, scale *= 128) {
-    const byte = bytes[start + index]
-    if (byte === undefined) return -1
-    // Beyond 2^53 the sum is rounded, but never down to `max` or below.
-    value += (byte & 0x7f) * scale
-    if (byte < 128) return byte === 0 || value > max ? -1 : value
-  }
-  return -1
 }

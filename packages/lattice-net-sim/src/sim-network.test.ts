@@ -103,7 +103,9 @@ async function disturbedRun(seed: string): Promise<readonly SimEvent[]> {
   await runInVirtualTime(scheduler, async () => {
     const serving = transports.map(serve)
     await Promise.all(
-      transports.flatMap((transport) => [A, B, C].filter((peer) => peer !== transport.id).map((peer) => talk(transport, peer))),
+      transports.flatMap((transport) =>
+        [A, B, C].filter((peer) => peer !== transport.id).map((peer) => talk(transport, peer)),
+      ),
     )
     await Promise.all(transports.map((transport) => transport.close()))
     await Promise.all(serving)
@@ -152,7 +154,8 @@ describe('repeatability', () => {
             }
             const read = async (): Promise<void> => {
               const other = await firstStream(far)
-              for (let chunk = await other.read(); chunk !== undefined; chunk = await other.read()) received.push(...chunk)
+              for (let chunk = await other.read(); chunk !== undefined; chunk = await other.read())
+                received.push(...chunk)
             }
             await Promise.all([write(), read()])
           })

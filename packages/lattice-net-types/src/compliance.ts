@@ -4,9 +4,9 @@
  * @module
  */
 import { connectionCases } from './compliance/connection-cases.ts'
-import type { ComplianceCase, TransportCase, TransportHarness } from './compliance/harness.ts'
-import { openMesh } from './compliance/mesh.ts'
+import type { ComplianceCase, TransportHarness } from './compliance/harness.ts'
 import { lifecycleCases } from './compliance/lifecycle-cases.ts'
+import { openMesh, type TransportCase } from './compliance/mesh.ts'
 import { streamCases } from './compliance/stream-cases.ts'
 
 export type { ComplianceCase, TransportHarness } from './compliance/harness.ts'

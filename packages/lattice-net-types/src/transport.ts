@@ -5,7 +5,6 @@
  * @module
  */
 import type { AbortSignal, PublicKey } from '@lattice/model'
-import type { PeerUnreachable, StreamLost } from './errors.ts'
 
 /** Why a connection ended; `local` when this side closed it. */
 export interface CloseReason {
@@ -17,7 +16,7 @@ export interface CloseReason {
  * A byte stream in both directions. Reads and writes are each made by one
  * caller at a time; where one write ends and the next begins is not kept.
  * After `reset` by either side, or the end of the connection, both reject with
- * {@link StreamLost}. A stream holds a slot of its connection until both
+ * `StreamLost`. A stream holds a slot of its connection until both
  * directions were read and finished, or it is reset.
  */
 export interface BiStream {
@@ -38,7 +37,7 @@ export interface Connection {
   readonly outgoing: boolean
   /**
    * A new stream; waits while too many are open. The peer sees it with the
-   * first write or finish. Rejects with {@link StreamLost} once the connection ended.
+   * first write or finish. Rejects with `StreamLost` once the connection ended.
    */
   readonly open: () => Promise<BiStream>
   /** Streams the peer opened; one consumer. Ends when the connection does. */
@@ -60,7 +59,7 @@ export interface Transport {
   readonly name: string
   /** This node's key. */
   readonly id: PublicKey
-  /** Rejects with {@link PeerUnreachable}, or `signal.reason` once aborted. */
+  /** Rejects with `PeerUnreachable`, or `signal.reason` once aborted. */
   readonly connect: (peer: PublicKey, options: DialOptions) => Promise<Connection>
   /** Connections that peers made; one consumer. Ends on close. */
   readonly incoming: AsyncIterable<Connection>

@@ -1,1 +1,54 @@
-export {}
+export { type BootstrapOptions, createBootstrap, type FetchedLog } from './bootstrap.ts'
+export {
+  createDigestInitiator,
+  createDigestResponder,
+  type DigestOptions,
+  type DigestOutcome,
+  type SharedStore,
+} from './digest-exchange.ts'
+export { createDirectGossip } from './direct-gossip.ts'
+export {
+  BootstrapFailed,
+  NetworkClosed,
+  PeerMuted,
+  PeerRefused,
+  PeerTooSlow,
+  PeerViolation,
+  RefusedPeer,
+  SessionFailed,
+  StoreNotRegistered,
+} from './errors.ts'
+export { decodeFrame, encodeFrame, type Frame, type FrameError, type FrameInit } from './frame.ts'
+export { createFrameDecoder, type FrameDecoder } from './frame-decoder.ts'
+export type { Gossip, GossipDeps, GossipFactory, GossipLink, PushedIntentions, SyncReason } from './gossip.ts'
+export { createInviter, createJoiner, type JoinRequest } from './join.ts'
+export { DEFAULT_LIMITS, type NetworkLimits, PROTOCOL_VERSION } from './limits.ts'
+export type { NetworkServiceOptions } from './network-core.ts'
+export type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
+export { createNetworkService, type JoinOptions, type NetworkService } from './network-service.ts'
+export { acceptOpening, withOpening } from './opening.ts'
+export type { ReconcileOutcome } from './reconcile.ts'
+export { createReconcileInitiator } from './reconcile-initiator.ts'
+export { createReconcileResponder } from './reconcile-responder.ts'
+export { errorCodeOf, refusalOf } from './refusal.ts'
+export type {
+  BootstrapOutcome,
+  BootstrapPositions,
+  BootstrapProgress,
+  BootstrapRequest,
+} from './run-bootstrap.ts'
+export { runSession, type SessionOptions } from './run-session.ts'
+export { createLogServer } from './serve-log.ts'
+export type { Effect, Effects, SessionFailure, SessionMachine } from './session.ts'
+export type {
+  BootstrapPosition,
+  JoinAttempt,
+  JoinGrant,
+  JoinHandler,
+  JoinRefusal,
+  JoinRefusalCode,
+  PeerHint,
+  SessionAnswer,
+  SessionCall,
+  SessionStore,
+} from './session-call.ts'

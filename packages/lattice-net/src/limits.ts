@@ -88,6 +88,18 @@ export const MAX_KNOWN_PEERS = 4096
 /** Share of invalid items that costs a peer its connection, per connection. */
 export const MAX_INVALID_PER_CONNECTION = 64
 
+/** Tokens one connection may try: a person pastes a few, a guesser many. */
+export const MAX_JOINS_PER_CONNECTION = 8
+
+/** Streams turned away at once with a word; beyond them without one. */
+export const MAX_TURNED_AWAY = 8
+
+/** A connection that lasted this long was a good one: the next dial is not held back for it. */
+export const STABLE_CONNECTION_MS = 10_000
+
+/** Attempts of a session that meets the peer's own of the same kind. */
+export const MAX_BUSY_ATTEMPTS = 4
+
 /** What a service is tuned by. Times in milliseconds. */
 export interface NetworkLimits {
   /** Longest time without a whole frame while one is due. */
@@ -109,8 +121,9 @@ export interface NetworkLimits {
   readonly streamsPerConnection: number
   /** Connections at once: more than a mesh has peers. */
   readonly connections: number
-  /** Reconcile sessions started here at once. */
+  /** Reconcile sessions started here at once, in all and with one peer: a stalled peer holds up its own only. */
   readonly sessions: number
+  readonly sessionsPerPeer: number
   /** Pause before a gap is healed: lets what is in flight arrive. */
   readonly gapDelayMs: number
   /** Pause before differing digests are looked into. */
@@ -134,7 +147,8 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   strangerIdleMs: 60_000,
   streamsPerConnection: 32,
   connections: 256,
-  sessions: 4,
+  sessions: 8,
+  sessionsPerPeer: 2,
   gapDelayMs: 200,
   differDelayMs: 1_000,
   retryMs: 2_000,

@@ -7,7 +7,6 @@ import { assert, equalBytes, type IdKey, idKey, idKeyBytes, type IntentionId, to
 import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import { createReconciler, MAX_MESSAGE_BYTES, type RangeIndex, type Reconciler, roundLimit } from '@lattice/sync'
-import type { Frame } from './frame.ts'
 import { MAX_DIFFERENCE_IDS, WANT_IDS_MAX } from './limits.ts'
 import {
   type Closing,

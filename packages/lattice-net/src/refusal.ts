@@ -8,30 +8,29 @@
 import type { LatticeErrorCode } from '@lattice/model'
 import { net } from '@lattice/proto'
 
-const { RefusalCode } = net
 type RefusalCode = net.RefusalCode
 
 /** The error code a refusal has where it arrives. Exhaustive by type. */
 const ERROR_OF_REFUSAL: Readonly<Record<RefusalCode, LatticeErrorCode>> = {
-  [RefusalCode.UNSPECIFIED]: 'PROTOCOL_VIOLATION',
-  [RefusalCode.PROTOCOL_UNKNOWN]: 'NOT_SUPPORTED',
-  [RefusalCode.VERSION_UNSUPPORTED]: 'VERSION_UNSUPPORTED',
-  [RefusalCode.NO_SUCH_STORE]: 'STORE_NOT_FOUND',
-  [RefusalCode.BUSY]: 'PEER_UNREACHABLE',
-  [RefusalCode.PROTOCOL_VIOLATION]: 'PROTOCOL_VIOLATION',
-  [RefusalCode.LIMIT_EXCEEDED]: 'LIMIT_EXCEEDED',
-  [RefusalCode.TOKEN_UNKNOWN]: 'TOKEN_UNKNOWN',
-  [RefusalCode.TOKEN_EXPIRED]: 'TOKEN_EXPIRED',
-  [RefusalCode.TOKEN_USED]: 'TOKEN_USED',
-  [RefusalCode.TOKEN_CANCELLED]: 'TOKEN_REVOKED',
-  [RefusalCode.REVOKED]: 'NOT_ADMITTED',
-  [RefusalCode.NOT_READY]: 'STORE_NOT_READY',
-  [RefusalCode.INTERNAL]: 'INTERNAL',
+  [net.RefusalCode.UNSPECIFIED]: 'PROTOCOL_VIOLATION',
+  [net.RefusalCode.PROTOCOL_UNKNOWN]: 'NOT_SUPPORTED',
+  [net.RefusalCode.VERSION_UNSUPPORTED]: 'VERSION_UNSUPPORTED',
+  [net.RefusalCode.NO_SUCH_STORE]: 'STORE_NOT_FOUND',
+  [net.RefusalCode.BUSY]: 'PEER_UNREACHABLE',
+  [net.RefusalCode.PROTOCOL_VIOLATION]: 'PROTOCOL_VIOLATION',
+  [net.RefusalCode.LIMIT_EXCEEDED]: 'LIMIT_EXCEEDED',
+  [net.RefusalCode.TOKEN_UNKNOWN]: 'TOKEN_UNKNOWN',
+  [net.RefusalCode.TOKEN_EXPIRED]: 'TOKEN_EXPIRED',
+  [net.RefusalCode.TOKEN_USED]: 'TOKEN_USED',
+  [net.RefusalCode.TOKEN_CANCELLED]: 'TOKEN_REVOKED',
+  [net.RefusalCode.REVOKED]: 'NOT_ADMITTED',
+  [net.RefusalCode.NOT_READY]: 'STORE_NOT_READY',
+  [net.RefusalCode.INTERNAL]: 'INTERNAL',
 }
 
 const REFUSAL_OF_ERROR: ReadonlyMap<LatticeErrorCode, RefusalCode> = new Map(
-  Object.values(RefusalCode)
-    .filter((code) => code !== RefusalCode.UNSPECIFIED)
+  Object.values(net.RefusalCode)
+    .filter((code) => code !== net.RefusalCode.UNSPECIFIED)
     .map((code) => [ERROR_OF_REFUSAL[code], code] as const),
 )
 
@@ -43,5 +42,5 @@ export function errorCodeOf(refusal: number): LatticeErrorCode {
 
 /** The refusal that tells a peer of an error; `INTERNAL` for one that is none of its business. */
 export function refusalOf(code: LatticeErrorCode): RefusalCode {
-  return REFUSAL_OF_ERROR.get(code) ?? RefusalCode.INTERNAL
+  return REFUSAL_OF_ERROR.get(code) ?? net.RefusalCode.INTERNAL
 }

@@ -91,6 +91,29 @@ export function noSuchStore(): Fail {
   return refuse(net.RefusalCode.NO_SUCH_STORE, 'no such store')
 }
 
+/** Tells `onFinish` the outcome of a machine as it finishes. */
+export function tapFinish<Outcome>(
+  machine: SessionMachine<Outcome>,
+  onFinish: (outcome: Outcome) => void,
+): SessionMachine<Outcome> {
+  const tap = (effects: Effects<Outcome>): Effects<Outcome> => {
+    for (const effect of effects) {
+      if (effect.kind === 'fail') break
+      if (effect.kind === 'finish') onFinish(effect.outcome)
+    }
+    return effects
+  }
+  const { ended, refused } = machine
+  return {
+    ...machine,
+    start: () => tap(machine.start()),
+    receive: (frame) => tap(machine.receive(frame)),
+    answered: (answer) => tap(machine.answered(answer)),
+    ...(ended === undefined ? {} : { ended: () => tap(ended()) }),
+    ...(refused === undefined ? {} : { refused: (frame) => tap(refused(frame)) }),
+  }
+}
+
 /** The frame by which the other side learns of a failure, if it does. */
 export function refusalFrameOf(failure: SessionFailure): FrameInit | undefined {
   switch (failure.kind) {

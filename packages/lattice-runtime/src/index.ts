@@ -1,1 +1,8 @@
-export {}
+export { exitCodeOf } from '@lattice/api'
+export { defaultDataDir, SOCKET_NAME } from './data-dir-default.ts'
+export { coreOpeners, type Opener } from './openers.ts'
+export { createPinoLogger, LOG_LEVELS, type LogLevel } from './pino-logger.ts'
+export { createRuntimeBuilder, type RuntimeBuilder } from './runtime-builder.ts'
+export { openRuntime, type RpcOptions, type Runtime, type RuntimeOptions } from './runtime.ts'
+export { createSystemClock, createSystemRandom, createSystemScheduler } from './system-ports.ts'
+export { type IrohOptions, irohTransport, type TransportDeps, type TransportFactory } from './transports.ts'

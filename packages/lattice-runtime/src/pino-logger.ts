@@ -12,7 +12,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** A logger that writes events of `level` and above. Bytes are shown as hex. */
 export function createPinoLogger({ level }: { readonly level: LogLevel }): Logger {
-  const logger = pino({ level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }, destination({ dest: 2, sync: true }))
+  const logger = pino(
+    { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` },
+    destination({ dest: 2, sync: true }),
+  )
   return {
     debug: (event, fields) => logger.debug(printable(fields), event),
     info: (event, fields) => logger.info(printable(fields), event),

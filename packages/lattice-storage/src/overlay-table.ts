@@ -38,7 +38,7 @@ interface Undo {
   readonly value: OverlayValue
 }
 
-/** An empty overlay over `base`. Values are kept as they are given: the caller no longer writes to them. */
+/** An empty overlay over `base`. */
 export function createOverlayTable(base: ReadTable): OverlayTable {
   const rows = new Map<IdKey, OverlayValue>()
   let undo: Undo[] = []
@@ -82,7 +82,7 @@ export function createOverlayTable(base: ReadTable): OverlayTable {
       const { limit: _, ...unlimited } = range
       return mergeRows(base.scan(unlimited), changesIn(range), range)
     },
-    set: (key, value) => put(key, value),
+    set: (key, value) => put(key, value.slice()),
     delete: (key) => put(key, undefined),
     mark: () => {
       undo = []

@@ -55,6 +55,7 @@ export interface StateDatabase {
   readonly commit: (change: StateChange) => void
   /** Rejections of records after `seq`, in log order. */
   readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
+  readonly rejectionCount: () => number
   readonly close: () => void
 }
 
@@ -147,6 +148,8 @@ function createStateDatabase(database: Database, opened: StateCursor): StateData
   const reject = database.prepare('INSERT INTO rejections VALUES (?, ?, ?)')
   const list = database.prepare<RejectionRow>('SELECT * FROM rejections WHERE seq > ? ORDER BY seq LIMIT ?')
 
+  const count = database.prepare<{ readonly count: number }>('SELECT count(*) AS count FROM rejections')
+
   return {
     system: createSqliteTable(database, 'system'),
     app: createSqliteTable(database, 'app'),
@@ -164,6 +167,7 @@ function createStateDatabase(database: Database, opened: StateCursor): StateData
     },
     rejections: (afterSeq, limit) =>
       list.all(afterSeq, limit).map(({ seq, id, reason }) => ({ seq, id: toIntentionId(toPlainBytes(id)), reason })),
+    rejectionCount: () => count.get()?.count ?? 0,
     close: () => database.close(),
   }
 }

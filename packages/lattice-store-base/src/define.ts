@@ -67,7 +67,11 @@ export function defineStateMachine<Machine extends StateMachine>(machine: Machin
 function checkMethod(
   machine: StateMachine,
   name: string,
-  { kind, input, output }: { readonly kind: DescMethod['methodKind']; readonly input: DescMessage; readonly output: DescMessage },
+  {
+    kind,
+    input,
+    output,
+  }: { readonly kind: DescMethod['methodKind']; readonly input: DescMessage; readonly output: DescMessage },
 ): void {
   const method = machine.service.methods.find((candidate) => candidate.name === name)
   assert(method !== undefined, `${name} is a method of ${machine.service.typeName}`)
@@ -75,4 +79,3 @@ function checkMethod(
   assert(method.input.typeName === input.typeName, `${name} takes what its service says`)
   assert(method.output.typeName === output.typeName, `${name} answers what its service says`)
 }
-

@@ -71,7 +71,11 @@ function decodeRequest<Req extends DescMessage>(schema: Req, name: string, bytes
   try {
     return fromBinary(schema, bytes)
   } catch (cause) {
-    throw new InvalidArgument(`the request of ${name} is not a ${schema.typeName}: encode it as that message`, { method: name }, { cause })
+    throw new InvalidArgument(
+      `the request of ${name} is not a ${schema.typeName}: encode it as that message`,
+      { method: name },
+      { cause },
+    )
   }
 }
 

@@ -58,9 +58,5 @@ export interface Authority {
    * names: its admission or the grant it relies on, unless it is the creator.
    * The writer leaves out those that are in the past of its tips already.
    */
-  readonly requiredDeps: (
-    tables: ReadStoreTables,
-    author: PublicKey,
-    op: weaver.UniversalOp,
-  ) => readonly IntentionId[]
+  readonly requiredDeps: (tables: ReadStoreTables, author: PublicKey, op: weaver.UniversalOp) => readonly IntentionId[]
 }

@@ -1,1 +1,70 @@
-export {}
+/**
+ * The system layer around every store: who its peers are, which invites are
+ * open, which child stores it has.
+ *
+ * @module
+ */
+export { createSystemAuthority, isAdmin } from './authority.ts'
+export type { UnauthorizedReason } from './authorize.ts'
+export { checkText, type TextProblem, type TextRule } from './check-text.ts'
+export { type ChildEntry, readChild, readChildren } from './children.ts'
+export { type InviteEntry, readInvite, readInvites } from './invites.ts'
+export {
+  type ChildField,
+  decodeSystemKey,
+  encodeSystemKey,
+  type InviteField,
+  type PeerField,
+  type ReplicationField,
+  type StoreField,
+  type SystemKey,
+} from './keys.ts'
+export {
+  MAX_APP_ID_BYTES,
+  MAX_CRUSH_BYTES,
+  MAX_DEVICE_BYTES,
+  MAX_INVITE_USES,
+  MAX_NAME_BYTES,
+  MAX_REPLICATION_FACTOR,
+} from './limits.ts'
+export { listSystem, type SystemEntry } from './list-system.ts'
+export type { MalformedReason } from './op-plan.ts'
+export {
+  admitPeer,
+  cancelInvite,
+  claimInvite,
+  createInvite,
+  setPeerDevice,
+  setPeerName,
+  setPeerRole,
+  setPeerStatus,
+  type Signing,
+} from './peer-writes.ts'
+export { type PeerEntry, readPeer, readPeers } from './peers.ts'
+export {
+  readAppId,
+  readCreator,
+  readDestroyed,
+  readName,
+  readReplication,
+  readSchema,
+  readStrategy,
+  type ReplicationPolicy,
+} from './store-info.ts'
+export {
+  ackChildDestroy,
+  activateSchema,
+  addChild,
+  destroyStore,
+  setAppId,
+  setChildAlias,
+  setChildStatus,
+  setName,
+  setReplication,
+  setStrategy,
+} from './store-writes.ts'
+export { summarizeSystemOp } from './summarize.ts'
+export type { SystemEvent } from './system-event.ts'
+export { createSystemLayer, type SystemRejection, UpgradeNeeded } from './system-layer.ts'
+export { batchSystemWrites, createSystemWrite, type SystemWrite } from './system-write.ts'
+export type { ChildStatus, InviteStatus, PeerStatus, Role, Strategy } from './values.ts'

@@ -22,7 +22,8 @@ export async function runInVirtualTime<T>(scheduler: ManualScheduler, body: () =
     const delayMs = scheduler.nextDelayMs()
     if (delayMs === undefined) {
       await scheduler.advanceAsync(0)
-      if (running && scheduler.nextDelayMs() === undefined) throw new Error('the test waits for something that cannot happen')
+      if (running && scheduler.nextDelayMs() === undefined)
+        throw new Error('the test waits for something that cannot happen')
       continue
     }
     await scheduler.advanceAsync(delayMs)

@@ -5,8 +5,17 @@
  */
 import { assert, createAbortController, equalBytes } from '@lattice/model'
 import { PeerUnreachable } from '../errors.ts'
-import type { TransportCase } from './harness.ts'
-import { assertBytes, connect, failureOf, noAbort, openStream, pattern, readAll, sendAll } from './mesh.ts'
+import {
+  assertBytes,
+  connect,
+  failureOf,
+  noAbort,
+  openStream,
+  pattern,
+  readAll,
+  sendAll,
+  type TransportCase,
+} from './mesh.ts'
 
 export const connectionCases: readonly TransportCase[] = [
   {
@@ -80,7 +89,14 @@ export const connectionCases: readonly TransportCase[] = [
     run: async (mesh) => {
       const [dialer, acceptor] = [await mesh.open(0), await mesh.open(1)]
       const own = acceptor.transport.addresses()
-      const addresses = ['serial:/dev/null', '', ':', `${dialer.transport.name}:`, `${dialer.transport.name}:\u0000`, ...own]
+      const addresses = [
+        'serial:/dev/null',
+        '',
+        ':',
+        `${dialer.transport.name}:`,
+        `${dialer.transport.name}:\u0000`,
+        ...own,
+      ]
       const dialling = dialer.transport.connect(acceptor.transport.id, { addresses, signal: noAbort() })
       const [outgoing] = await Promise.all([dialling, acceptor.accept()])
       assert(equalBytes(outgoing.peer, acceptor.transport.id), 'connected')

@@ -5,7 +5,6 @@
  */
 import type { PublicKey } from '@lattice/model'
 import type { Transport } from '../transport.ts'
-import type { Mesh } from './mesh.ts'
 
 /** What an adapter's test supplies. */
 export interface TransportHarness {
@@ -21,9 +20,4 @@ export interface TransportHarness {
 export interface ComplianceCase {
   readonly name: string
   readonly run: () => Promise<void>
-}
-
-export interface TransportCase {
-  readonly name: string
-  readonly run: (mesh: Mesh) => Promise<void>
 }

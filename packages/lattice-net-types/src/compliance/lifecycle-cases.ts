@@ -5,7 +5,6 @@
  */
 import { assert, equalBytes } from '@lattice/model'
 import { PeerUnreachable } from '../errors.ts'
-import type { TransportCase } from './harness.ts'
 import {
   assertBytes,
   assertLost,
@@ -17,6 +16,7 @@ import {
   readAll,
   sendAll,
   streamsEnded,
+  type TransportCase,
 } from './mesh.ts'
 
 export const lifecycleCases: readonly TransportCase[] = [

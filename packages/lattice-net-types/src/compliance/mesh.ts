@@ -32,6 +32,12 @@ export interface Pair {
   readonly incoming: Connection
 }
 
+/** A rule and its check against freshly opened nodes. */
+export interface TransportCase {
+  readonly name: string
+  readonly run: (mesh: Mesh) => Promise<void>
+}
+
 /** A signal that is never aborted. */
 export function noAbort(): AbortSignal {
   return createAbortController().signal

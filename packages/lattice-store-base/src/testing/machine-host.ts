@@ -11,7 +11,6 @@
 import {
   assert,
   compareBytes,
-  createAbortController,
   createBroadcast,
   type Hlc,
   HASH_BYTES,
@@ -107,9 +106,9 @@ export function createMachineHost<Event>({
     table,
     deliver,
     applied: () => ops,
-    exec: async (method, request, signal = createAbortController().signal) =>
+    exec: async (method, request, signal) =>
       execMethod(machine, method, { request, context: commandContext(signal) }),
-    subscribe: (stream, params, signal = createAbortController().signal) =>
+    subscribe: (stream, params, signal) =>
       openStream(machine, stream, { params, context: streamContext(signal) }),
   }
 }

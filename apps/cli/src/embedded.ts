@@ -1,0 +1,22 @@
+/**
+ * `--embedded`: the node runs inside this process, and is closed with it.
+ *
+ * Loaded on demand, for a client of a daemon has no need of a node's libraries.
+ *
+ * @module
+ */
+import type { LatticeBackend } from '@lattice/api'
+
+/** Opens the node of `dataDir` and a backend on it; closing the backend closes the node. */
+export async function openEmbeddedBackend(dataDir: string): Promise<LatticeBackend> {
+  const { coreOpeners, createRuntimeBuilder, irohTransport } = await import('@lattice/runtime')
+  const runtime = await createRuntimeBuilder({ dataDir })
+    .withOpeners(coreOpeners())
+    .withTransport(irohTransport({ relay: 'default', bind: undefined }))
+    .build()
+  const close = async (): Promise<void> => {
+    await runtime.backend.close()
+    await runtime.close()
+  }
+  return { ...runtime.backend, close, [Symbol.asyncDispose]: close }
+}

@@ -1,0 +1,137 @@
+/**
+ * Any message for a person, by its descriptor alone: a single value bare,
+ * several as aligned names and values, lists as tables, events on one line.
+ *
+ * @module
+ */
+import { type DescField, type DescMessage, type Message, ScalarType } from '@bufbuild/protobuf'
+import { reflect, type ReflectMessage } from '@bufbuild/protobuf/reflect'
+import { formatBytes, formatId } from './bytes-text.ts'
+import { printable } from './display-text.ts'
+import type { FormatOf } from './message-json.ts'
+import type { Style } from './style.ts'
+import { renderPairs, renderTable } from './table.ts'
+import { formatTime } from './units.ts'
+
+export interface MessageTextOptions {
+  readonly style: Style
+  readonly formatOf: FormatOf
+  /** Columns of the terminal; undefined where none is. */
+  readonly width: number | undefined
+  /** Ids in full. */
+  readonly full: boolean
+}
+
+/** A message on as many lines as it needs; empty when it holds nothing. */
+export function messageToText(schema: DescMessage, message: Message, options: MessageTextOptions): string {
+  const view = reflect(schema, message)
+  const isSeries = (field: DescField): boolean => field.fieldKind === 'list' || field.fieldKind === 'map'
+  const single = view.fields.filter((field) => !isSeries(field) && view.isSet(field))
+  const series = view.fields.filter((field) => isSeries(field) && view.isSet(field))
+  const [only] = schema.fields.length === 1 ? schema.fields : single
+  if (only !== undefined && !isSeries(only) && single.length <= 1 && !view.fields.some(isSeries)) {
+    return bareText(view, only, options)
+  }
+  const pairs = single.map((field) => [field.name, fieldText(view, field, options)] as const)
+  const tables = series.map((field) => seriesText(view, field, options))
+  const headed = tables.map((table, index) =>
+    series.length === 1 ? table : `${options.style.strong(series[index]?.name ?? '')}\n${table}`,
+  )
+  // What belongs to a list as a whole, such as the token of its next page, is read after it.
+  const isList = view.fields.find(isSeries) === view.fields[0]
+  const facts = pairs.length === 0 ? [] : [renderPairs(pairs, options.style)]
+  return (isList ? [...headed, ...facts] : [...facts, ...headed]).join('\n\n')
+}
+
+/** A message on one line: `name=value` for everything that is set, the chosen variant of a oneof by its name. */
+export function messageToLine(schema: DescMessage, message: Message, options: MessageTextOptions): string {
+  return lineOf(reflect(schema, message), options)
+}
+
+/** A single value, as it is: the one place where text keeps its line breaks when a program reads it. */
+function bareText(view: ReflectMessage, field: DescField, options: MessageTextOptions): string {
+  const value: unknown = view.get(field)
+  const isExact = options.width === undefined
+  if (isExact && typeof value === 'string') return value
+  if (isExact && value instanceof Uint8Array && options.formatOf(field) !== 'hex') return formatBytes(value, options.formatOf(field))
+  return printable(fieldText(view, field, options))
+}
+
+function lineOf(view: ReflectMessage, options: MessageTextOptions): string {
+  return view.fields
+    .filter((field) => view.isSet(field))
+    .map((field) => {
+      const text = fieldText(view, field, options)
+      if (field.oneof !== undefined && field.message !== undefined) {
+        return [options.style.name(field.name), text].filter((part) => part !== '').join(' ')
+      }
+      return `${options.style.dim(`${field.name}=`)}${field.message === undefined ? quoted(text) : text}`
+    })
+    .join(' ')
+}
+
+function seriesText(view: ReflectMessage, field: DescField, options: MessageTextOptions): string {
+  if (field.fieldKind !== 'list' || field.message === undefined) return fieldText(view, field, options)
+  const schema = field.message
+  const rows = [...iterate(view.get(field))].filter(isReflectMessage)
+  const columns = schema.fields.filter((each) => rows.some((row) => row.isSet(each)))
+  return renderTable({
+    columns: columns.map((each) => ({ header: each.name.toUpperCase(), align: isNumber(each, options) ? 'right' : 'left' })),
+    rows: rows.map((row) => columns.map((each) => (row.isSet(each) || isNumber(each, options) ? fieldText(row, each, options) : ''))),
+    style: options.style,
+    width: options.width,
+  })
+}
+
+function fieldText(view: ReflectMessage, field: DescField, options: MessageTextOptions): string {
+  const value: unknown = view.get(field)
+  if (field.fieldKind === 'list') return [...iterate(value)].map((each) => quoted(valueText(each, field, options))).join(' ')
+  if (field.fieldKind === 'map') {
+    return [...iterate(value)]
+      .map((entry) => (Array.isArray(entry) ? `${String(entry[0])}=${quoted(valueText(entry[1], field, options))}` : ''))
+      .join(' ')
+  }
+  return valueText(value, field, options)
+}
+
+function valueText(value: unknown, field: DescField, options: MessageTextOptions): string {
+  const format = options.formatOf(field)
+  if (isReflectMessage(value)) {
+    const inner = lineOf(value, options)
+    return field.oneof === undefined ? `{${inner}}` : inner
+  }
+  if (value instanceof Uint8Array) return format === 'hex' ? formatId(value, options.full) : formatBytes(value, format)
+  if (field.enum !== undefined && typeof value === 'number') return enumText(field, value)
+  if (typeof value === 'boolean') return value ? 'yes' : 'no'
+  if (format === 'timestamp' && (typeof value === 'bigint' || typeof value === 'number')) return formatTime(value)
+  return String(value)
+}
+
+/** `PEER_STATUS_ACTIVE` of `PeerStatus` reads `active`. */
+function enumText(field: DescField, value: number): string {
+  const found = field.enum?.value[value]
+  if (found === undefined) return String(value)
+  return found.localName.toLowerCase().replaceAll('_', '-')
+}
+
+function isNumber(field: DescField, { formatOf }: MessageTextOptions): boolean {
+  if (field.fieldKind !== 'scalar' || formatOf(field) === 'timestamp') return false
+  return field.scalar !== ScalarType.STRING && field.scalar !== ScalarType.BYTES && field.scalar !== ScalarType.BOOL
+}
+
+/** Quotes what would not read as one word. */
+function quoted(text: string): string {
+  return text === '' || /[\s"=]/u.test(text) ? JSON.stringify(text) : printable(text)
+}
+
+function isReflectMessage(value: unknown): value is ReflectMessage {
+  return typeof value === 'object' && value !== null && 'desc' in value && 'isSet' in value
+}
+
+function iterate(value: unknown): Iterable<unknown> {
+  return isIterable(value) ? value : []
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value
+}

@@ -1,0 +1,144 @@
+/**
+ * Turns what a node reports into the messages of its API.
+ *
+ * @module
+ */
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import { isLagged, type Lagged, unreachable } from '@lattice/model'
+import type { InviteEntry, NodeEvent, PeerEntry, StoreHandle, StoreState, StoreSummary } from '@lattice/node'
+import { daemon } from '@lattice/proto'
+
+const STATES: Readonly<Record<StoreState, daemon.StoreState>> = {
+  creating: daemon.StoreState.BOOTSTRAPPING,
+  bootstrapping: daemon.StoreState.BOOTSTRAPPING,
+  active: daemon.StoreState.ACTIVE,
+  left: daemon.StoreState.LEFT,
+  archived: daemon.StoreState.ARCHIVED,
+  destroyed: daemon.StoreState.DESTROYED,
+  failed: daemon.StoreState.FAILED,
+}
+
+export function toStoreInfo(summary: StoreSummary): daemon.StoreInfo {
+  return create(daemon.StoreInfoSchema, {
+    id: summary.id,
+    storeType: summary.storeType,
+    name: summary.name,
+    parentId: summary.parentId ?? new Uint8Array(0),
+    state: STATES[summary.state],
+    path: summary.path,
+    errorCode: summary.error?.code ?? '',
+    error: summary.error?.message ?? '',
+  })
+}
+
+export function toStoreStatus(store: StoreHandle): daemon.StoreStatus {
+  const status = store.status()
+  const { stats, projection } = status
+  return create(daemon.StoreStatusSchema, {
+    store: toStoreInfo(status.summary),
+    witnessCount: BigInt(stats.witnessCount),
+    witnessHead: status.witnessHead,
+    fingerprint: status.fingerprint,
+    stateDigest: status.stateDigest,
+    floating: BigInt(stats.floatingCount),
+    authors: stats.authorCount,
+    forkedAuthors: stats.forkCount,
+    appliedSeq: BigInt(projection.appliedSeq),
+    rejections: BigInt(stats.rejectionCount),
+    ...(projection.stalled === undefined
+      ? {}
+      : {
+          stalled: {
+            storeId: store.id,
+            seq: BigInt(projection.stalled.seq),
+            intentionId: projection.stalled.id,
+            error: sentenceOf(projection.stalled.error),
+          },
+        }),
+    logBytes: BigInt(status.logBytes),
+    stateBytes: BigInt(status.stateBytes),
+    strategy: status.strategy,
+    peers: status.peers,
+    peersOnline: status.peersOnline,
+    keys: BigInt(status.keys),
+    synced: status.synced,
+  })
+}
+
+export function toPeerInfo(peer: PeerEntry): daemon.PeerInfo {
+  const { addedAt, addedBy, lastSeen, ...same } = peer
+  return create(daemon.PeerInfoSchema, {
+    ...same,
+    addedAt: BigInt(addedAt),
+    addedBy: addedBy ?? new Uint8Array(0),
+    lastSeen: BigInt(lastSeen),
+  })
+}
+
+export function toInviteInfo(invite: InviteEntry): daemon.InviteInfo {
+  return create(daemon.InviteInfoSchema, {
+    tokenHash: invite.tokenHash,
+    status: invite.status,
+    role: invite.role,
+    expiresAt: BigInt(invite.expiresAt),
+    usesLeft: invite.usesLeft,
+    invitedBy: invite.invitedBy ?? new Uint8Array(0),
+    claimedBy: [...invite.claimedBy],
+  })
+}
+
+type Outcome = Extract<NodeEvent, { kind: 'sync_result' }>['outcome']
+
+export function toSyncOutcome(outcome: Outcome): daemon.SyncOutcome {
+  const { storeId, peer } = outcome
+  if (outcome.kind === 'failed') {
+    const { code, message } = outcome.error
+    return create(daemon.SyncOutcomeSchema, { storeId, peer, errorCode: code, error: message })
+  }
+  return create(daemon.SyncOutcomeSchema, {
+    storeId,
+    peer,
+    sent: BigInt(outcome.sent),
+    received: BigInt(outcome.received),
+    synced: outcome.synced,
+  })
+}
+
+export function toNodeEvent(event: NodeEvent | Lagged): daemon.NodeEvent {
+  if (isLagged(event)) return create(daemon.NodeEventSchema, { event: { case: 'lagged', value: BigInt(event.lagged) } })
+  return create(daemon.NodeEventSchema, { time: BigInt(event.time), event: eventBody(event) })
+}
+
+type EventBody = NonNullable<MessageInitShape<typeof daemon.NodeEventSchema>['event']>
+
+function eventBody(event: NodeEvent): EventBody {
+  switch (event.kind) {
+    case 'store_ready':
+      return { case: 'storeReady', value: { storeId: event.storeId, storeType: event.storeType } }
+    case 'join_failed':
+      return { case: 'joinFailed', value: { storeId: event.storeId, ...event.failure } }
+    case 'sync_result':
+      return { case: 'syncResult', value: toSyncOutcome(event.outcome) }
+    case 'peer_online':
+      return { case: 'peerOnline', value: { peer: event.peer } }
+    case 'peer_offline':
+      return { case: 'peerOffline', value: { peer: event.peer } }
+    case 'fork_detected':
+      return { case: 'forkDetected', value: { storeId: event.storeId, author: event.author } }
+    case 'stalled':
+      return { case: 'stalled', value: { ...event, seq: BigInt(event.seq) } }
+    case 'bootstrap_progress':
+      return {
+        case: 'bootstrapProgress',
+        value: { storeId: event.storeId, done: BigInt(event.done), total: BigInt(event.total) },
+      }
+    case 'clock_skew':
+      return { case: 'clockSkew', value: { aheadMs: BigInt(Math.round(event.aheadMs)) } }
+    default:
+      return unreachable(event)
+  }
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,45 @@
+/**
+ * NodeService over a node.
+ *
+ * @module
+ */
+import { create } from '@bufbuild/protobuf'
+import { daemon } from '@lattice/proto'
+import type { ServiceHandlers } from '../service-types.ts'
+import { toNodeEvent } from './messages.ts'
+import type { HandlerDeps } from './create-handlers.ts'
+
+export function createNodeService({
+  node,
+  clock,
+  version,
+  cryptoBackend,
+}: HandlerDeps): ServiceHandlers<typeof daemon.NodeService> {
+  const startedMs = clock.monotonicMs()
+  return {
+    getStatus: async () =>
+      create(daemon.NodeStatusSchema, {
+        publicKey: node.id,
+        name: node.name(),
+        dataDir: node.dataDir,
+        version,
+        stores: node.stores().length,
+        addresses: [...node.network.addresses()],
+        peers: node.network
+          .connectedPeers()
+          .map(({ publicKey, connectedAt }) => ({ publicKey, connectedAt: BigInt(connectedAt) })),
+        uptimeMs: BigInt(Math.round(clock.monotonicMs() - startedMs)),
+        crypto: cryptoBackend,
+        clockSkewed: node.network.clockSkewed(),
+      }),
+    setName: async ({ name }) => {
+      await node.setName(name)
+      return create(daemon.SetNodeNameResponseSchema, { name: node.name() })
+    },
+    listStoreTypes: async () =>
+      create(daemon.ListStoreTypesResponseSchema, { storeTypes: node.storeTypes().toSorted() }),
+    subscribe: async function* (_request, signal) {
+      for await (const event of node.events(signal)) yield toNodeEvent(event)
+    },
+  }
+}

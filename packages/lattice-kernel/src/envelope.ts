@@ -1,0 +1,47 @@
+/**
+ * The payload of an intention in its two forms: the model's tagged union and the generated message.
+ *
+ * @module
+ */
+import { create } from '@bufbuild/protobuf'
+import { decodeUniversalOp, encodeUniversalOp, type KnownOp, type UniversalOp } from '@lattice/model'
+import { weaver } from '@lattice/proto'
+import { toBinary } from '@bufbuild/protobuf'
+import type { SubmitOp } from './kernel-types.ts'
+
+/** The generated message, or `undefined` for a payload that is not one. */
+export function toEnvelope(op: UniversalOp): weaver.UniversalOp | undefined {
+  if (op.kind === 'unknown') return undefined
+  return create(weaver.UniversalOpSchema, { schema: op.schema, op: toCase(op) })
+}
+
+/** What to sign: the bytes, and both forms of them. */
+export interface EncodedOp {
+  readonly bytes: Uint8Array
+  readonly op: UniversalOp
+}
+
+/** Encodes what a caller submits. The op is decoded from the bytes again, so that it is what others will read. */
+export function encodeOp(submitted: SubmitOp): EncodedOp {
+  const bytes = '$typeName' in submitted ? toBinary(weaver.UniversalOpSchema, submitted) : encodeUniversalOp(submitted)
+  return { bytes, op: decodeUniversalOp(bytes) }
+}
+
+function toCase(op: KnownOp): Exclude<weaver.UniversalOp['op'], { case: undefined }> {
+  switch (op.kind) {
+    case 'appData':
+      return { case: 'appData', value: op.value }
+    case 'system':
+      return { case: 'system', value: op.value }
+    case 'genesis':
+      return { case: 'genesis', value: op.value }
+    case 'epoch':
+      return { case: 'epoch', value: op.value }
+    case 'epochAck':
+      return { case: 'epochAck', value: op.value }
+    case 'ack':
+      return { case: 'ack', value: op.value }
+    case 'sealed':
+      return { case: 'sealed', value: op.value }
+  }
+}

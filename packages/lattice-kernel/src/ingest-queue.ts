@@ -1,0 +1,147 @@
+/**
+ * The one way in for intentions of others: checked, made to float, witnessed when they can be, committed and projected.
+ *
+ * A batch goes through in slices whose cost is bounded, so that neither the event loop nor this node's own writes wait for
+ * the whole of it. The outcome of each is what became of it when the batch is through.
+ *
+ * @module
+ */
+import {
+  equalBytes,
+  type IdKey,
+  idKey,
+  type IngestOutcome,
+  isGenesis,
+  isSigned,
+  parseSignedIntention,
+  type ParsedIntention,
+  type PublicKey,
+  type SignedIntention,
+  verifyParsed,
+} from '@lattice/model'
+import type { Core } from './core.ts'
+import { describeFloating } from './describe-floating.ts'
+import { WriterBusy } from './errors.ts'
+import type { Work } from './work-loop.ts'
+
+export interface IngestQueue extends Work {
+  readonly ingest: (
+    batch: readonly SignedIntention[],
+    source: PublicKey | undefined,
+  ) => Promise<readonly IngestOutcome[]>
+}
+
+/** Batches that wait at most, one or a few per peer. */
+export const MAX_QUEUED_BATCHES = 256
+/** About how long a slice takes, in microseconds. */
+const SLICE_COST = 6000
+/** What parsing, witnessing and projecting take, by intention and by KiB, and what a signature adds. */
+const COST_PER_INTENTION = 20
+const COST_PER_KIB = 4
+const COST_PER_SIGNATURE = 110
+/** Records per commit: one fsync for many, and short enough for the event loop. */
+export const RECORDS_PER_COMMIT = 512
+
+/** What is known of one intention of a batch: its outcome, or which to look at in the end. */
+type Taken = IngestOutcome | { readonly kind: 'pending'; readonly parsed: ParsedIntention }
+
+interface Batch {
+  readonly items: readonly SignedIntention[]
+  readonly source: PublicKey | undefined
+  next: number
+  readonly taken: Taken[]
+  readonly faults: Map<IdKey, string>
+  readonly resolve: (outcomes: readonly IngestOutcome[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+export function createIngestQueue(core: Core): IngestQueue {
+  let queue: Batch[] = []
+
+  function step(): number | undefined {
+    const batch = queue[0]
+    if (batch === undefined) return undefined
+    const cost = takeSlice(core, batch)
+    const failure = advance(core, batch)
+    if (failure !== undefined) {
+      queue = queue.slice(1)
+      batch.reject(failure.error)
+    } else if (batch.next === batch.items.length && !core.witnesser.hasReady()) {
+      queue = queue.slice(1)
+      batch.resolve(batch.taken.map((taken) => outcomeOf(core, taken, batch.faults)))
+    }
+    return cost
+  }
+
+  return {
+    ingest: async (items, source) => {
+      if (queue.length >= MAX_QUEUED_BATCHES) throw new WriterBusy('batches', MAX_QUEUED_BATCHES)
+      return new Promise((resolve, reject) => {
+        queue.push({ items, source, next: 0, taken: [], faults: new Map(), resolve, reject })
+      })
+    },
+    step,
+  }
+}
+
+/** One commit of what is ready, with what follows from it. */
+function advance(core: Core, { source, faults }: Batch): { readonly error: unknown } | undefined {
+  const { log, pool, witnesser } = core
+  witnesser.witness(RECORDS_PER_COMMIT)
+  for (const [key, fault] of witnesser.takeInvalid()) faults.set(key, fault)
+  if (log.appended() === 0 && !pool.isChanged()) return undefined
+  const commit = core.commitLog(source)
+  if (!commit.ok) return { error: commit.error }
+  core.project(commit.value.entries, RECORDS_PER_COMMIT)
+  return undefined
+}
+
+/** Parses, checks and takes in the next part of a batch; answers its cost. */
+function takeSlice(core: Core, batch: Batch): number {
+  const arrived = new Map<IdKey, ParsedIntention>()
+  let cost = 1
+  while (batch.next < batch.items.length && cost < SLICE_COST) {
+    const item = batch.items[batch.next]
+    if (item === undefined) break
+    batch.next += 1
+    cost += COST_PER_INTENTION + (item.bytes.length / 1024) * COST_PER_KIB
+    if (isSigned(item)) cost += COST_PER_SIGNATURE
+    const taken = takeOne(core, item, arrived)
+    batch.taken.push(taken)
+    if (taken.kind === 'pending') arrived.set(idKey(taken.parsed.id), taken.parsed)
+  }
+  if (arrived.size > 0) core.reportEvicted(core.witnesser.arrive([...arrived.values()]))
+  return cost
+}
+
+/** Everything about one intention that its bytes decide. */
+function takeOne(core: Core, item: SignedIntention, arrived: ReadonlyMap<IdKey, ParsedIntention>): Taken {
+  const { crypto, storeId } = core.options
+  // A copy: the bytes of a batch are parts of large frames, and belong to the caller.
+  const result = parseSignedIntention(crypto, { bytes: item.bytes.slice(), signature: item.signature.slice() })
+  if (!result.ok) return { kind: 'invalid', code: result.error.code, id: undefined }
+  const parsed = result.value
+  const { id } = parsed
+  if (isGenesis(parsed.intention) && !equalBytes(id, storeId)) return { kind: 'invalid', code: 'foreign_genesis', id }
+  const key = idKey(id)
+  if (core.log.find(id) !== undefined) return { kind: 'duplicate', id }
+  const floating = core.pool.get(key)
+  const known = arrived.get(key) ?? floating?.parsed
+  // The very intention with the signature that closes its run is news.
+  if (known !== undefined && (isSigned(known) || !isSigned(parsed))) return { kind: 'duplicate', id }
+  if (isSigned(parsed) && !verifyParsed(crypto, parsed)) return { kind: 'invalid', code: 'bad_signature', id }
+  if (floating !== undefined) core.pool.remove(floating)
+  return { kind: 'pending', parsed }
+}
+
+function outcomeOf(core: Core, taken: Taken, faults: ReadonlyMap<IdKey, string>): IngestOutcome {
+  if (taken.kind !== 'pending') return taken
+  const { id } = taken.parsed
+  if (core.log.find(id) !== undefined) return { kind: 'witnessed', id }
+  const code = faults.get(idKey(id))
+  if (code !== undefined) return { kind: 'invalid', code, id }
+  const entry = core.pool.get(idKey(id))
+  // Evicted again by the limits: as if it had not come, so it waits for what it waited for.
+  if (entry === undefined) return { kind: 'floating', id, reason: 'missing_causes', missing: [] }
+  return { kind: 'floating', id, ...describeFloating(core, entry) }
+}

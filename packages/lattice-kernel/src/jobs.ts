@@ -1,0 +1,76 @@
+/**
+ * What the writer does besides writing: catching up, looking again at what floats, rebuilding.
+ *
+ * @module
+ */
+import type { Core } from './core.ts'
+import { RECORDS_PER_COMMIT } from './ingest-queue.ts'
+import type { Work } from './work-loop.ts'
+
+export interface JobQueue extends Work {
+  /** Runs `step` again and again, between other works, until it answers true; rejects with what it throws. */
+  readonly run: (step: () => boolean) => Promise<void>
+}
+
+interface Job {
+  readonly step: () => boolean
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Records applied per step of a catch-up. */
+export const RECORDS_PER_STEP = 256
+const COST_PER_STEP = 5000
+
+export function createJobQueue(): JobQueue {
+  let jobs: Job[] = []
+  return {
+    run: async (step) =>
+      new Promise<void>((resolve, reject) => {
+        jobs.push({ step, resolve, reject })
+      }),
+    step: () => {
+      const job = jobs[0]
+      if (job === undefined) return undefined
+      try {
+        if (!job.step()) return COST_PER_STEP
+        job.resolve()
+      } catch (error) {
+        job.reject(error)
+      }
+      jobs = jobs.slice(1)
+      return COST_PER_STEP
+    },
+  }
+}
+
+/** Applies records that are committed and not applied: after a crash, a stall, or with a new state database. */
+export function createCatchUp(core: Core, onProgress: () => void): Work {
+  return {
+    step: () => {
+      const { log, projection } = core
+      if (projection().appliedSeq() >= log.meta().headSeq) return undefined
+      if (core.project([], RECORDS_PER_STEP) === 0) return undefined
+      onProgress()
+      return COST_PER_STEP
+    },
+  }
+}
+
+/** Witnesses what became ready without an arrival: by admission or by time. */
+export function createPump(core: Core): Work {
+  return {
+    step: () => {
+      const { log, pool, witnesser } = core
+      if (!witnesser.hasReady()) return undefined
+      witnesser.witness(RECORDS_PER_COMMIT)
+      witnesser.takeInvalid()
+      if (log.appended() === 0 && !pool.isChanged()) return undefined
+      const commit = core.commitLog(undefined)
+      if (commit.ok) core.project(commit.value.entries, RECORDS_PER_COMMIT)
+      else core.options.logger.error('commit of floating intentions failed', { error: commit.error })
+      // After a failure all is ready again; the next arrival or recheck tries it.
+      return commit.ok ? COST_PER_STEP : undefined
+    },
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Opens a store's history and state, and puts the kernel together.
+ *
+ * @module
+ */
+import { mkdirSync } from 'node:fs'
+import { type SignedIntention } from '@lattice/model'
+import { type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
+import { type Core, createCore } from './core.ts'
+import { createDagQueries } from './dag-queries.ts'
+import { MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
+import { createFloatingPool } from './floating-pool.ts'
+import { createKernel, type StartedKernel } from './kernel.ts'
+import { createKernelTime } from './kernel-time.ts'
+import type { Kernel, KernelOptions } from './kernel-types.ts'
+import { createListeners } from './listeners.ts'
+import { createLogStore, type LogStore } from './log-store.ts'
+import { openLog } from './open-log.ts'
+import { openState } from './open-state.ts'
+import { createProjection, type Projection } from './projection.ts'
+import { createWitnesser } from './witnesser.ts'
+
+/**
+ * Opens the store in `options.directory`; resolves when its state reflects its log, or stands stalled. Rejects with
+ * `LogDamaged`, `SchemaTooNew`, `DiskFull` or `StorageFailed`; then nothing is left open.
+ */
+export async function openKernel(options: KernelOptions): Promise<Kernel> {
+  const { directory, storageHooks } = options
+  createDirectory(directory)
+  const { database, meta } = openLog({ ...options, ...(storageHooks && { hooks: storageHooks }) })
+  let started: StartedKernel | undefined
+  let state: StateDatabase | undefined
+  try {
+    const log = createLogStore({ ...options, database, opened: meta })
+    const pool = createFloatingPool(database, { count: MAX_FLOATING, bytes: MAX_FLOATING_BYTES })
+    state = openState({
+      ...options,
+      projectorVersion: options.projector.version,
+      log,
+      ...(storageHooks && { hooks: storageHooks }),
+    })
+    started = createKernel(...assemble(options, { log, pool, state }))
+    await started.caughtUp()
+    await ensureGenesis(started.kernel, options.genesis)
+    return started.kernel
+  } catch (error) {
+    if (started === undefined) {
+      state?.close()
+      database.close()
+    } else await started.kernel.close()
+    throw error
+  }
+}
+
+interface Opened {
+  readonly log: LogStore
+  readonly pool: ReturnType<typeof createFloatingPool>
+  readonly state: StateDatabase
+}
+
+function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, (state: StateDatabase) => Projection] {
+  const { projector, authority, logger, clock } = options
+  const dag = createDagQueries(log)
+  const projectionOver = (database: StateDatabase): Projection =>
+    createProjection({ state: database, projector, follows: dag.follows, wallMs: clock.wallMs })
+  const time = createKernelTime({
+    clock,
+    last: log.meta().hlc,
+    highestWall: () => log.meta().highestWall,
+    peerWallMs: options.peerWallMs,
+  })
+  const core = createCore(
+    {
+      options,
+      log,
+      pool,
+      time,
+      dag,
+      projector,
+      authority,
+      witnessed: createListeners(logger),
+      projected: createListeners(logger),
+      events: createListeners(logger),
+    },
+    projectionOver(state),
+    (admits) => createWitnesser({ log, pool, time, admits }),
+  )
+  return [core, projectionOver]
+}
+
+function createDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw translateStorageError(error, { path: directory, contents: 'log' })
+  }
+}
+
+/** A genesis goes in as everything does. */
+async function ensureGenesis(kernel: Kernel, genesis: SignedIntention | undefined): Promise<void> {
+  if (genesis === undefined) return
+  const [outcome] = await kernel.ingest([genesis], undefined)
+  if (outcome?.kind === 'witnessed' || outcome?.kind === 'duplicate') return
+  const reason = outcome?.kind === 'invalid' ? outcome.code : 'not witnessed'
+  throw new StorageFailed(kernel.storeId.toString(), `its genesis is refused (${reason})`)
+}

@@ -1,0 +1,177 @@
+/**
+ * What anyone may ask about a store's history. Reads see what is committed and never wait for the writer.
+ *
+ * @module
+ */
+import {
+  fromHex,
+  HASH_BYTES,
+  idKey,
+  type IntentionId,
+  type ReadTable,
+  ZERO_HASH,
+} from '@lattice/model'
+import type { ReadStoreTables } from '@lattice/store-base'
+import type { Core } from './core.ts'
+import { describeFloating } from './describe-floating.ts'
+import type { AuthorTips, Kernel, KernelStats, StoredIntention, WitnessEntry } from './kernel-types.ts'
+import { contentOf, type LogEntry } from './log-entry.ts'
+import { digestState } from './state-digest.ts'
+
+/** Candidates named for an ambiguous prefix. */
+export const PREFIX_CANDIDATES_MAX = 16
+/** Records answered at once, whatever was asked for. */
+export const PAGE_RECORDS_MAX = 4096
+const PREFIX_DIGITS_MIN = 2
+
+type Reading = Pick<
+  Kernel,
+  | 'tables'
+  | 'rejections'
+  | 'has'
+  | 'get'
+  | 'getByPrefix'
+  | 'scanWitness'
+  | 'history'
+  | 'tips'
+  | 'frontier'
+  | 'floating'
+  | 'forks'
+  | 'isAncestor'
+  | 'stats'
+  | 'storeType'
+  | 'stateDigest'
+  | 'projection'
+>
+
+export function createReading(core: Core): Reading {
+  const { log, pool, dag } = core
+  const { crypto } = core.options
+  const tables = currentTables(core)
+  const clamp = (limit: number): number => Math.max(0, Math.min(limit, PAGE_RECORDS_MAX))
+
+  return {
+    tables: () => tables,
+    rejections: (afterSeq, limit) => core.projection().state.rejections(afterSeq, clamp(limit)),
+    has: (id) => log.find(id) !== undefined,
+    get: (id) => findStored(core, id),
+    getByPrefix: (hex) => findByPrefix(core, hex),
+    scanWitness: (fromSeq, limit) => witnessEntries(core, log.reader.from(fromSeq, clamp(limit))),
+    history: (beforeSeq, limit) => {
+      const entries = log.reader.before(beforeSeq ?? log.meta().headSeq + 1, clamp(limit))
+      return witnessEntries(core, entries.toReversed()).toReversed()
+    },
+    tips: () => [...log.authors.all()].filter(({ tips }) => tips.size > 0).map((author) => tipsOf(core, author)),
+    frontier: () => log.frontier.ids(),
+    floating: (limit) => {
+      const entries = pool.entries()[Symbol.iterator]()
+      const listed = []
+      for (let next = entries.next(); next.done !== true && listed.length < clamp(limit); next = entries.next()) {
+        listed.push({ parsed: next.value.parsed, ...describeFloating(core, next.value) })
+      }
+      return listed
+    },
+    forks: (limit) =>
+      log.reader.forks(clamp(limit)).map(({ author, first_seq: first, second_seq: second }) => ({
+        author: log.authors.byNumber(author).key,
+        ids: [log.entryAt(first).parsed.id, log.entryAt(second).parsed.id] as const,
+      })),
+    isAncestor: (ancestor, descendant) => dag.isAncestor(ancestor, descendant),
+    stats: () => statsOf(core),
+    storeType: () => log.meta().storeType,
+    stateDigest: () => digestState(crypto, tables),
+    projection: () => {
+      const stalled = core.projection().stalled()
+      const status = { appliedSeq: core.projection().state.cursor().seq, headSeq: log.meta().headSeq }
+      return stalled === undefined ? status : { ...status, stalled }
+    },
+  }
+}
+
+/** The committed tables, also after a rebuild has put others in their place. */
+function currentTables(core: Core): ReadStoreTables {
+  const system: ReadTable = {
+    get: (key) => core.projection().state.system.get(key),
+    scan: (range) => core.projection().state.system.scan(range),
+  }
+  const app: ReadTable = {
+    get: (key) => core.projection().state.app.get(key),
+    scan: (range) => core.projection().state.app.scan(range),
+  }
+  return { system, app }
+}
+
+function storedOf({ parsed, meta, witnessedMs }: LogEntry): StoredIntention {
+  const { seq, position, generation } = meta
+  return { parsed, seq, position, generation, witnessedMs, floating: undefined }
+}
+
+function findStored(core: Core, id: IntentionId): StoredIntention | undefined {
+  const meta = core.log.find(id)
+  if (meta !== undefined) return storedOf(core.log.entryAt(meta.seq))
+  const entry = core.pool.get(idKey(id))
+  if (entry === undefined) return undefined
+  const nowhere = { seq: undefined, position: undefined, generation: undefined, witnessedMs: undefined }
+  return { parsed: entry.parsed, ...nowhere, floating: describeFloating(core, entry).reason }
+}
+
+function findByPrefix(core: Core, hex: string): readonly StoredIntention[] {
+  if (hex.length < PREFIX_DIGITS_MIN || hex.length > 2 * HASH_BYTES) return []
+  const low = fromHex(hex.padEnd(2 * HASH_BYTES, '0'))
+  const high = fromHex(hex.padEnd(2 * HASH_BYTES, 'f'))
+  if (low === undefined || high === undefined) return []
+  const found = core.log.ids.between(low, high, PREFIX_CANDIDATES_MAX).map((seq) => storedOf(core.log.entryAt(seq)))
+  const [first, last] = [idKey(low), idKey(high)]
+  for (const { key, parsed } of core.pool.entries()) {
+    if (found.length >= PREFIX_CANDIDATES_MAX) break
+    const stored = key >= first && key <= last ? findStored(core, parsed.id) : undefined
+    if (stored !== undefined) found.push(stored)
+  }
+  return found
+}
+
+/** Consecutive records, oldest first, with their contents. */
+function witnessEntries({ log }: Core, entries: readonly LogEntry[]): readonly WitnessEntry[] {
+  const first = entries[0]
+  if (first === undefined) return []
+  let prevHash = first.meta.seq === 1 ? ZERO_HASH : log.entryAt(first.meta.seq - 1).chainHash
+  return entries.map((entry) => {
+    const content = contentOf(log.meta().storeId, prevHash, entry)
+    prevHash = entry.chainHash
+    return {
+      seq: entry.meta.seq,
+      wallTime: entry.witnessedMs,
+      chainHash: entry.chainHash,
+      record: { content, signature: entry.witnessSignature },
+      parsed: entry.parsed,
+    }
+  })
+}
+
+function tipsOf({ log }: Core, { key, tips }: { readonly key: AuthorTips['author']; readonly tips: Set<number> }): AuthorTips {
+  return {
+    author: key,
+    tips: [...tips].map((seq) => {
+      const { parsed, meta } = log.entryAt(seq)
+      return { id: parsed.id, position: meta.position, timestamp: meta.timestamp }
+    }),
+  }
+}
+
+function statsOf(core: Core): KernelStats {
+  const { log, pool, time } = core
+  const { storeId, storeType, headSeq } = log.meta()
+  return {
+    storeId,
+    storeType,
+    witnessCount: headSeq,
+    appliedSeq: core.projection().state.cursor().seq,
+    floatingCount: pool.size(),
+    floatingBytes: pool.bytes(),
+    evictedCount: core.evictedCount(),
+    authorCount: log.authors.size(),
+    forkCount: log.reader.forkCount(),
+    rejectionCount: core.projection().state.rejectionCount(),
+    hlc: time.last(),
+  }
+}

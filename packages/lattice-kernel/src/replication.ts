@@ -1,0 +1,170 @@
+/**
+ * A store as other nodes see it: what it holds in brief, and its intentions by id, by chain and by page.
+ *
+ * The shapes are those of the network's port; the kernel knows neither the network nor who asks.
+ *
+ * @module
+ */
+import {
+  compareBytes,
+  equalBytes,
+  type Hash,
+  type IdKey,
+  idKey,
+  type IntentionId,
+  isGenesis,
+  isSigned,
+  MAX_RUN_LENGTH,
+  type SignedIntention,
+  toIntentionId,
+  ZERO_HASH,
+} from '@lattice/model'
+import { createMemoryRangeIndex, type MemoryRangeIndex } from '@lattice/sync'
+import type { Core } from './core.ts'
+import type { Kernel } from './kernel-types.ts'
+import { contentOf, type LogEntry } from './log-entry.ts'
+import { PAGE_RECORDS_MAX } from './reading.ts'
+
+type Replication = Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'read' | 'readChain' | 'witnessPage'>
+
+/** Keys read at once while the range index is built. */
+const INDEX_PAGE = 4096
+
+export function createReplication(core: Core): Replication {
+  const { log } = core
+  const { crypto } = core.options
+  const rangeIndex = createRangeIndexSource(core)
+  let tips: { readonly headSeq: number; readonly digest: Hash } | undefined
+
+  function tipsDigest(headSeq: number): Hash {
+    if (tips?.headSeq !== headSeq) {
+      const ids = [...log.reader.tipIds()].sort(compareBytes)
+      tips = { headSeq, digest: crypto.blake3(...ids) }
+    }
+    return tips.digest
+  }
+
+  return {
+    digest: () => {
+      const { headSeq, fingerprint, settledSeq } = log.meta()
+      return { witnessCount: headSeq, fingerprint, epochHeads: [], settledSeq, tipsDigest: tipsDigest(headSeq) }
+    },
+    rangeIndex,
+    missing: (ids) => ids.filter((id) => log.find(id) === undefined),
+    read: (ids, maxBytes) => readIntentions(core, ids, maxBytes),
+    readChain: (target, since, limit) => readChain(core, { target, since, limit }),
+    witnessPage: (fromSeq, limit) => readWitnessPage(core, fromSeq, limit),
+  }
+}
+
+/** The range index, built when it is first asked for and kept up with every commit since. */
+function createRangeIndexSource({ log, witnessed }: Core): () => MemoryRangeIndex {
+  let index: MemoryRangeIndex | undefined
+  let indexedSeq = 0
+
+  function addCommitted(into: MemoryRangeIndex): void {
+    const { headSeq } = log.meta()
+    while (indexedSeq < headSeq) {
+      const keys = log.reader.keysAfter(indexedSeq, INDEX_PAGE)
+      into.insertAll(keys.map(({ wall, id }) => ({ timestamp: wall, id: toIntentionId(new Uint8Array(id)) })))
+      indexedSeq = keys.at(-1)?.seq ?? headSeq
+    }
+  }
+
+  witnessed.add(({ intentions }) => {
+    if (index === undefined) return
+    const items = intentions.map(({ id, intention }) => ({ timestamp: intention.timestamp.wall, id }))
+    index.insertAll(items)
+    indexedSeq += items.length
+  })
+  return () => {
+    index ??= createMemoryRangeIndex()
+    addCommitted(index)
+    return index
+  }
+}
+
+function readIntentions(core: Core, ids: readonly IntentionId[], maxBytes: number): ReturnType<Kernel['read']> {
+  const { log } = core
+  const asked = new Map<number, IntentionId>()
+  for (const id of ids) {
+    const meta = log.find(id)
+    if (meta !== undefined) asked.set(meta.seq, id)
+  }
+  const included = new Map<number, SignedIntention>()
+  let bytes = 0
+  const include = (entry: LogEntry): void => {
+    if (included.has(entry.meta.seq)) return
+    included.set(entry.meta.seq, entry.parsed)
+    bytes += entry.parsed.bytes.length + entry.parsed.signature.length
+  }
+  for (const seq of [...asked.keys()].sort((a, b) => a - b)) {
+    if (included.has(seq)) continue
+    if (bytes >= maxBytes && included.size > 0) break
+    const entry = log.entryAt(seq)
+    include(entry)
+    for (const later of closingRun(core, entry)) include(later)
+  }
+  return {
+    intentions: [...included].sort(([a], [b]) => a - b).map(([, intention]) => intention),
+    rest: [...asked].filter(([seq]) => !included.has(seq)).map(([, id]) => id),
+  }
+}
+
+/** What follows an unsigned intention on its author's chain up to the signature that vouches for it. */
+function closingRun({ log }: Core, entry: LogEntry): readonly LogEntry[] {
+  if (isSigned(entry.parsed)) return []
+  const [from, number] = [entry.meta.position + 1, entry.meta.author]
+  // Each level holds the descendants at one position; several where the chain forked.
+  const parents = new Map<IdKey, readonly LogEntry[]>([[idKey(entry.parsed.id), []]])
+  for (let position = from; position < from + MAX_RUN_LENGTH && parents.size > 0; position += 1) {
+    const level = [...parents]
+    parents.clear()
+    for (const child of log.reader.atPosition(number, position)) {
+      const path = level.find(([key]) => key === idKey(child.parsed.intention.storePrev))?.[1]
+      if (path === undefined) continue
+      if (isSigned(child.parsed)) return [...path, child]
+      parents.set(idKey(child.parsed.id), [...path, child])
+    }
+  }
+  return []
+}
+
+function readChain(
+  core: Core,
+  { target, since, limit }: { target: IntentionId; since: IntentionId | undefined; limit: number },
+): readonly SignedIntention[] {
+  const { log } = core
+  const found = log.find(target)
+  if (found === undefined) return []
+  const last = log.entryAt(found.seq)
+  const newestFirst: SignedIntention[] = []
+  for (let entry = last; newestFirst.length < Math.min(limit, PAGE_RECORDS_MAX); ) {
+    if (since !== undefined && equalBytes(entry.parsed.id, since)) break
+    newestFirst.push(entry.parsed)
+    if (isGenesis(entry.parsed.intention)) break
+    const prev = log.find(toIntentionId(entry.parsed.intention.storePrev))
+    if (prev === undefined || prev.author !== entry.meta.author) break
+    entry = log.entryAt(prev.seq)
+  }
+  const closers = newestFirst.length === 0 ? [] : closingRun(core, last)
+  return [...newestFirst.reverse(), ...closers.map(({ parsed }) => parsed)]
+}
+
+function readWitnessPage({ log }: Core, fromSeq: number, limit: number): ReturnType<Kernel['witnessPage']> {
+  const { headSeq, storeId } = log.meta()
+  let entries = log.reader.from(fromSeq, Math.max(1, Math.min(limit, PAGE_RECORDS_MAX)))
+  const lastSigned = entries.findLastIndex(({ witnessSignature }) => witnessSignature.length > 0)
+  if (lastSigned >= 0) entries = entries.slice(0, lastSigned + 1)
+  else {
+    const end = log.reader.signedFrom(fromSeq)
+    entries = end === undefined ? [] : log.reader.from(fromSeq, end - fromSeq + 1)
+  }
+  let prevHash = fromSeq > 1 && entries.length > 0 ? log.entryAt(fromSeq - 1).chainHash : ZERO_HASH
+  const records = entries.map((entry) => {
+    const content = contentOf(storeId, prevHash, entry)
+    prevHash = entry.chainHash
+    return { content, signature: entry.witnessSignature }
+  })
+  return { records, headSeq }
+}

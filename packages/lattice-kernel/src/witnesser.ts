@@ -1,0 +1,151 @@
+/**
+ * From arrival to witnessing: what can be witnessed is, in a stable order, and wakes what waited for it.
+ *
+ * One loop over a heap, never recursion: a single missing cause may set free all that floats. The caller limits how much
+ * is appended before the next commit and goes on after it.
+ *
+ * @module
+ */
+import { type IdKey, idKey, type IntentionId, type ParsedIntention, type PublicKey, toIntentionId } from '@lattice/model'
+import type { FloatingEntry } from './floating-entry.ts'
+import type { FloatingPool } from './floating-pool.ts'
+import type { KernelTime } from './kernel-time.ts'
+import type { LogStore } from './log-store.ts'
+import { createReadyHeap } from './ready-heap.ts'
+import { checkRun, type RunCheckDeps, type RunFault } from './run-check.ts'
+
+/** Why an intention was dropped after its causes were known: its own fault, or a cause's. */
+export type WitnessFault = RunFault | 'cause_invalid'
+
+export interface Witnesser {
+  /** Takes in checked intentions; answers what the limits pushed out. */
+  readonly arrive: (intentions: readonly ParsedIntention[]) => readonly FloatingEntry[]
+  /** Looks again at these runs. */
+  readonly consider: (closers: Iterable<FloatingEntry>) => void
+  /** Appends ready runs while the log's group stays within `maxRecords` (at least one run when it is empty). */
+  readonly witness: (maxRecords: number) => void
+  readonly hasReady: () => boolean
+  /** What was found invalid since the last call. */
+  readonly takeInvalid: () => ReadonlyMap<IdKey, WitnessFault>
+  /** Ids in the causes of this entry's run that nobody here has. */
+  readonly missingOf: (entry: FloatingEntry) => readonly IntentionId[]
+  /** Starts over from what the pool holds. */
+  readonly restart: (signed: Iterable<FloatingEntry>) => void
+}
+
+export interface WitnesserDeps {
+  readonly log: LogStore
+  readonly pool: FloatingPool
+  readonly time: KernelTime
+  readonly admits: (author: PublicKey) => boolean
+}
+
+/** Missing causes named per intention: enough to fetch, bounded whatever an intention cites. */
+export const MISSING_MAX = 64
+
+export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Witnesser {
+  const ready = createReadyHeap()
+  let invalid = new Map<IdKey, WitnessFault>()
+  const check: RunCheckDeps = {
+    floating: pool.get,
+    witnessed: log.find,
+    authorNumber: (author) => log.authors.find(author)?.number,
+    admits,
+    nowMs: time.nowMs,
+  }
+
+  function consider(closers: Iterable<FloatingEntry>): void {
+    for (const closer of closers) {
+      if (pool.get(closer.key) !== closer) continue
+      const verdict = checkRun(check, closer)
+      pool.setWait(closer, verdict.kind === 'waits' ? verdict.wait : undefined)
+      if (verdict.kind === 'ready') ready.push(closer)
+      else if (verdict.kind === 'invalid') {
+        invalid.set(verdict.entry.key, verdict.code)
+        drop(verdict.lost)
+      }
+    }
+  }
+
+  /** Removes what can never be witnessed, with all that waits for it. */
+  function drop(lost: readonly FloatingEntry[]): void {
+    const queue = [...lost]
+    for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
+      if (!invalid.has(entry.key)) invalid.set(entry.key, 'cause_invalid')
+      queue.push(...pool.waitingOn(entry.key))
+      pool.remove(entry)
+    }
+  }
+
+  function appendRun(run: readonly FloatingEntry[]): void {
+    for (const entry of run) {
+      log.append(log.prepare(entry.parsed, time.wallMs()))
+      time.observe(entry.parsed.intention.timestamp)
+      pool.remove(entry)
+    }
+    for (const entry of run) consider(pool.wake(entry.key))
+  }
+
+  function witness(maxRecords: number): void {
+    for (let closer = ready.pop(); closer !== undefined; closer = ready.pop()) {
+      if (pool.get(closer.key) !== closer) continue
+      // Looked at again: what it shared with another run may be witnessed by now.
+      const verdict = checkRun(check, closer)
+      if (verdict.kind !== 'ready') {
+        consider([closer])
+        continue
+      }
+      if (log.appended() > 0 && log.appended() + verdict.run.length > maxRecords) {
+        ready.push(closer)
+        return
+      }
+      appendRun(verdict.run)
+    }
+  }
+
+  return {
+    arrive: (intentions) => {
+      const evicted: FloatingEntry[] = []
+      const affected: FloatingEntry[] = []
+      for (const parsed of intentions) {
+        const added = pool.add(parsed)
+        evicted.push(...added.evicted)
+        if (added.entry.signed) affected.push(added.entry)
+        // An unsigned one may be what a run that is here already lacks.
+        else affected.push(...pool.wake(added.entry.key))
+      }
+      consider(affected)
+      return evicted
+    },
+    consider,
+    witness,
+    hasReady: () => ready.size() > 0,
+    takeInvalid: () => {
+      const taken = invalid
+      invalid = new Map()
+      return taken
+    },
+    missingOf: (entry) => missingOf({ pool, log }, entry),
+    restart: (signed) => {
+      ready.clear()
+      invalid = new Map()
+      consider(signed)
+    },
+  }
+}
+
+function missingOf({ pool, log }: Pick<WitnesserDeps, 'pool' | 'log'>, entry: FloatingEntry): readonly IntentionId[] {
+  const missing = new Map<IdKey, IntentionId>()
+  for (let at: FloatingEntry | undefined = entry.closer; at !== undefined; ) {
+    const { storePrev, causalDeps } = at.parsed.intention
+    const prev = toIntentionId(storePrev)
+    for (const cause of [prev, ...causalDeps.slice(at.metDeps)]) {
+      if (missing.size >= MISSING_MAX) return [...missing.values()]
+      const key = idKey(cause)
+      if (pool.get(key) === undefined && log.find(cause) === undefined) missing.set(key, cause)
+    }
+    const older = pool.get(idKey(prev))
+    at = older !== undefined && !older.signed && older.closer === entry.closer ? older : undefined
+  }
+  return [...missing.values()]
+}

@@ -1,0 +1,97 @@
+/**
+ * The actor of a store: one thing at a time, in turns short enough for the event loop.
+ *
+ * Work is done in steps, each synchronous; between steps promise chains go on, so that writers whose write has just
+ * resolved join the next group. After enough steps the loop lets I/O in, by the injected scheduler.
+ *
+ * @module
+ */
+import { assert, type Scheduler } from '@lattice/model'
+
+/** Something to do in steps. */
+export interface Work {
+  /** Does one step; answers what it cost in about microseconds, or `undefined` when there is nothing (left) to do. */
+  readonly step: () => number | undefined
+}
+
+export interface WorkLoop {
+  /** Makes sure that all works are stepped until none has anything to do. */
+  readonly wake: () => void
+  /** Resolves when nothing is left to do. */
+  readonly idle: () => Promise<void>
+}
+
+/** About how long steps may hold the event loop, in microseconds. */
+const TURN_COST = 10_000
+/** Awaits between a write's resolution and its caller's next write: the layers of an interface, with room. */
+const SETTLE_TICKS = 16
+
+/** A loop over `works`, in their order of precedence. `onBug` is told what no step may throw. */
+export function createWorkLoop(
+  scheduler: Scheduler,
+  works: readonly Work[],
+  onBug: (error: unknown) => void,
+): WorkLoop {
+  let running: Promise<void> | undefined
+  let pendingWake = false
+  let spent = 0
+
+  function spend(cost: number): void {
+    // Whatever the loop does, a turn of the event loop ends it anew.
+    if (spent === 0) {
+      scheduler.soon(() => {
+        spent = 0
+      })
+    }
+    spent += cost
+  }
+
+  async function run(): Promise<void> {
+    for (;;) {
+      await settle()
+      if (spent >= TURN_COST) await new Promise<void>((resolve) => void scheduler.soon(resolve))
+      const cost = stepAll(works)
+      if (cost === 0) return
+      spend(cost)
+    }
+  }
+
+  function wake(): void {
+    if (running !== undefined) return
+    running = run()
+      .catch(onBug)
+      .finally(() => {
+        running = undefined
+        // What came in while the loop was ending.
+        if (pendingWake) {
+          pendingWake = false
+          wake()
+        }
+      })
+  }
+
+  return {
+    wake: () => {
+      if (running === undefined) wake()
+      else pendingWake = true
+    },
+    idle: async () => {
+      while (running !== undefined) await running
+    },
+  }
+}
+
+/** Steps each work once; answers the cost. */
+function stepAll(works: readonly Work[]): number {
+  let cost = 0
+  for (const work of works) {
+    const step = work.step()
+    assert(step === undefined || step > 0, 'a step costs something')
+    cost += step ?? 0
+  }
+  return cost
+}
+
+async function settle(): Promise<void> {
+  for (let tick = 0; tick < SETTLE_TICKS; tick += 1) await undefined
+}

@@ -1,0 +1,65 @@
+/**
+ * Opens the native endpoint on the sockets asked for, and on no others.
+ *
+ * The native side listens on every interface of the address family that it was told nothing of. A bind address of one
+ * interface therefore also pins the other family, to loopback.
+ *
+ * @module
+ */
+import { LatticeError, type Seed } from '@lattice/model'
+import { isLoopback, parseSocket } from './address.ts'
+import { type Binding, describeFailure, type Endpoint, textToNumbers, toNumbers } from './native.ts'
+
+/** What peers must speak; a peer that speaks nothing of it is not connected. */
+export const ALPN: readonly number[] = textToNumbers('lattice/1')
+
+/** The endpoint cannot listen where it was told to. */
+export class BindFailed extends LatticeError {
+  override readonly name = 'BindFailed'
+  readonly code = 'INVALID_ARGUMENT'
+  override readonly detail: { readonly address: string }
+
+  constructor(address: string, why: string, options?: { readonly cause?: unknown }) {
+    super(`cannot listen on ${address}: ${why}; choose another bind address`, options)
+    this.detail = { address }
+  }
+}
+
+export interface BindOptions {
+  readonly secretSeed: Seed
+  readonly bindAddress: string | undefined
+  readonly relay: 'off' | 'default'
+}
+
+/** Rejects with {@link BindFailed}. */
+export async function bindEndpoint(binding: Binding, options: BindOptions): Promise<Endpoint> {
+  const { bindAddress } = options
+  if (bindAddress === undefined) return bind(binding, options, [])
+  const socket = parseSocket(bindAddress)
+  if (socket === undefined) throw new BindFailed(bindAddress, 'it is not an IP address with a port')
+  if (socket.ip === '0.0.0.0' || socket.ip === '::') return bind(binding, options, [bindAddress])
+  const otherFamily = socket.family === 4 ? '[::1]:0' : '127.0.0.1:0'
+  return bind(binding, options, [bindAddress, otherFamily])
+}
+
+async function bind(binding: Binding, options: BindOptions, sockets: readonly string[]): Promise<Endpoint> {
+  const builder = binding.Endpoint.builder()
+  if (options.relay === 'off') {
+    // Nothing but the crypto: no relays, no lookup service, no packet to anybody who was not dialled.
+    binding.presetMinimal(builder)
+    builder.relayMode(binding.RelayMode.disabled())
+  } else binding.presetN0(builder)
+  builder.secretKey(toNumbers(options.secretSeed))
+  builder.alpns([[...ALPN]])
+  try {
+    for (const socket of sockets) builder.bindAddr(socket)
+    return await builder.bind()
+  } catch (error) {
+    throw new BindFailed(options.bindAddress ?? 'any address', describeFailure(error), { cause: error })
+  }
+}
+
+/** Whether an address was asked for that only this machine reaches. */
+export function bindsLoopback(bindAddress: string | undefined): boolean {
+  return bindAddress !== undefined && isLoopback(bindAddress)
+}

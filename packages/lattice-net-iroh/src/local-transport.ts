@@ -1,0 +1,103 @@
+/**
+ * The transport as it runs in its worker: a node's Ed25519 key is its endpoint key, so whoever answers a dial has proved to
+ * be the peer.
+ *
+ * Every native promise is awaited or has its failure handled, and every connection that comes up after nobody waits for it
+ * any more is closed, so a hostile or vanished peer costs bounded resources and never an unhandled rejection.
+ *
+ * @module
+ */
+import {
+  assert,
+  createAbortController,
+  createAsyncQueue,
+  createScope,
+  type PublicKey,
+  readPublicKey,
+} from '@lattice/model'
+import type { Connection, Transport } from '@lattice/net-types'
+import { runAcceptLoop } from './accept-loop.ts'
+import { formatAddresses, isLoopback, parseAddresses, parseSocket } from './address.ts'
+import { ALPN, bindEndpoint, type BindOptions, bindsLoopback } from './bind-endpoint.ts'
+import { dial } from './dial.ts'
+import { createIrohConnection } from './iroh-connection.ts'
+import { type Connection as NativeConnection, type Endpoint, loadBinding, toNumbers } from './native.ts'
+
+/** Connections at a time; beyond it dials are refused. A mesh's active peers are a few dozen. */
+export const MAX_CONNECTIONS = 256
+/** Connections that wait to be accepted. */
+export const MAX_INCOMING = 64
+
+export interface LocalTransportOptions extends BindOptions {
+  /** Told whenever the addresses may have changed. */
+  readonly onAddresses: () => void
+  readonly onError: (error: unknown) => void
+}
+
+/** Listens and dials. Rejects with `BindFailed`, or `IrohUnavailable` where there is no native build. */
+export async function openLocalTransport(options: LocalTransportOptions): Promise<Transport> {
+  const { bindAddress, onError } = options
+  const binding = await loadBinding()
+  const endpoint = await bindEndpoint(binding, options)
+  const id = readPublicKey(Uint8Array.from(endpoint.id().toBytes()))
+  assert(id !== undefined, 'an endpoint has a key of 32 bytes')
+
+  const scope = createScope('iroh transport', undefined, { onFailure: onError })
+  const incoming = createAsyncQueue<Connection>({ capacity: MAX_INCOMING })
+  const live = new Set<Connection>()
+  const adopt = (native: NativeConnection, peer: PublicKey, outgoing: boolean): Connection => {
+    const connection = createIrohConnection({ native, peer, outgoing })
+    live.add(connection)
+    scope.spawn('connection', async () => {
+      await connection.closed
+      live.delete(connection)
+    })
+    return connection
+  }
+  const hasRoom = (): boolean => live.size < MAX_CONNECTIONS
+  scope.spawn('accept', () => runAcceptLoop({ endpoint, scope, incoming, hasRoom, adopt, onError }))
+
+  const watch = endpoint.watchAddr(options.onAddresses)
+  const stop = createAbortController()
+  const release = async (): Promise<void> => {
+    stop.abort()
+    incoming.close()
+    await Promise.all([...live].map((connection) => connection.close('the transport was closed')))
+    await watch.stop()
+    // Ends the accept loop and whatever dial or handshake is left.
+    await endpoint.close()
+    await scope.close()
+  }
+  let closing: Promise<void> | undefined
+
+  return {
+    name: 'iroh',
+    id,
+    incoming,
+    addresses: () => (closing === undefined ? addressesOf(endpoint, bindAddress) : []),
+    connect: (peer, dialOptions) =>
+      dial(peer, dialOptions, {
+        attempt: async () => {
+          const { sockets, relay } = parseAddresses(dialOptions.addresses)
+          const target = binding.EndpointId.fromBytes(toNumbers(peer))
+          const via = options.relay === 'off' ? undefined : relay
+          return endpoint.connect(new binding.EndpointAddr(target, via, [...sockets]), [...ALPN])
+        },
+        adopt: (native) => adopt(native, peer, true),
+        stop: stop.signal,
+      }),
+    close: () => (closing ??= release()),
+  }
+}
+
+/** Where the endpoint is reached; loopback only when it was asked for, or nothing else is there. */
+function addressesOf(endpoint: Endpoint, bindAddress: string | undefined): readonly string[] {
+  const address = endpoint.addr()
+  const relay = address.relayUrl() ?? undefined
+  const sockets = address.directAddresses()
+  const wanted = bindsLoopback(bindAddress) ? sockets : sockets.filter((socket) => !isLoopback(socket))
+  if (wanted.length > 0 || relay !== undefined) return formatAddresses({ sockets: wanted, relay })
+  const ports = endpoint.boundSockets().flatMap((socket) => parseSocket(socket) ?? [])
+  const local = ports.map(({ family, port }) => (family === 4 ? `127.0.0.1:${port}` : `[::1]:${port}`))
+  return formatAddresses({ sockets: local, relay: undefined })
+}

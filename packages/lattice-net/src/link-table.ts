@@ -1,0 +1,85 @@
+/**
+ * One connection per peer.
+ *
+ * When two peers dial each other at once, both keep the connection that the smaller key dialled. When a peer dials again
+ * later, it has lost the connection that still looks whole here, and the new one takes its place. Strangers, peers that
+ * share no store, are let in to join, within bounds, and are shown out when they do nothing.
+ *
+ * @module
+ */
+import { type Cancel, compareBytes, type IdKey, idKey, type PublicKey, type Scheduler } from '@lattice/model'
+import type { NetworkLimits } from './limits.ts'
+import type { PeerLink } from './peer-link.ts'
+
+export interface LinkTable {
+  /** Takes a new connection in; false when it is to be closed as a duplicate or for want of room. */
+  readonly admit: (peer: PublicKey, outgoing: boolean) => boolean
+  /** An admitted connection, now served. A connection it replaces is closed. */
+  readonly add: (link: PeerLink) => void
+  /** The connection ended. True when the peer is gone with it. */
+  readonly remove: (link: PeerLink) => boolean
+  readonly get: (peer: PublicKey) => PeerLink | undefined
+  readonly all: () => readonly PeerLink[]
+}
+
+export interface LinkTableOptions {
+  readonly self: PublicKey
+  readonly scheduler: Scheduler
+  readonly nowMs: () => number
+  readonly limits: Pick<NetworkLimits, 'connections' | 'simultaneousDialMs' | 'strangerIdleMs'>
+  /** True for a peer that shares a store or is wanted. */
+  readonly isKnown: (peer: PublicKey) => boolean
+  readonly close: (link: PeerLink, message: string) => void
+}
+
+/** Starts without connections. */
+export function createLinkTable(options: LinkTableOptions): LinkTable {
+  const { self, scheduler, nowMs, limits, isKnown, close } = options
+  const links = new Map<IdKey, PeerLink>()
+  const watches = new Map<PeerLink, Cancel>()
+
+  /** Shows a stranger out once it has been idle for long; looks again later while it is not. */
+  function watch(link: PeerLink): void {
+    const cancel = scheduler.after(limits.strangerIdleMs, () => {
+      if (!link.active() && !isKnown(link.peer)) close(link, 'idle')
+      else watch(link)
+    })
+    watches.set(link, cancel)
+  }
+  function makeRoom(peer: PublicKey): boolean {
+    if (links.size < limits.connections) return true
+    if (!isKnown(peer)) return false
+    const stranger = [...links.values()].find((link) => !isKnown(link.peer))
+    if (stranger === undefined) return false
+    close(stranger, 'making room')
+    return true
+  }
+
+  return {
+    admit: (peer, outgoing) => {
+      const current = links.get(idKey(peer))
+      if (current === undefined || current.signal.aborted) return makeRoom(peer)
+      const isFresh = nowMs() - current.sinceMs < limits.simultaneousDialMs
+      const isCurrentKept = current.outgoing === compareBytes(self, peer) < 0
+      return !(isFresh && current.outgoing !== outgoing && isCurrentKept)
+    },
+    add: (link) => {
+      const replaced = links.get(link.key)
+      links.set(link.key, link)
+      watch(link)
+      if (replaced !== undefined) close(replaced, 'replaced by a newer connection')
+    },
+    remove: (link) => {
+      watches.get(link)?.()
+      watches.delete(link)
+      if (links.get(link.key) !== link) return false
+      links.delete(link.key)
+      return true
+    },
+    get: (peer) => {
+      const link = links.get(idKey(peer))
+      return link?.signal.aborted === true ? undefined : link
+    },
+    all: () => [...links.values()].filter((link) => !link.signal.aborted),
+  }
+}

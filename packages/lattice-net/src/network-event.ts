@@ -1,0 +1,40 @@
+/**
+ * What the network tells of itself.
+ *
+ * @module
+ */
+import type { LatticeError, PublicKey, StoreId } from '@lattice/model'
+import type { ReconcileOutcome } from './reconcile.ts'
+
+/** What came of a session with one peer over one store. */
+export type SyncOutcome =
+  | (ReconcileOutcome & { readonly kind: 'done'; readonly peer: PublicKey; readonly durationMs: number })
+  | { readonly kind: 'failed'; readonly storeId: StoreId; readonly peer: PublicKey; readonly error: LatticeError }
+
+export type NetworkEvent =
+  | { readonly kind: 'peer_online'; readonly peer: PublicKey; readonly outgoing: boolean }
+  | {
+      readonly kind: 'peer_offline'
+      readonly peer: PublicKey
+      /** Wall clock of this node when it was last heard of. */
+      readonly lastSeenMs: number
+      readonly reason: string
+    }
+  | { readonly kind: 'sync_result'; readonly outcome: SyncOutcome }
+  /** Where the peer says it can be reached: a hint, to be tried. */
+  | { readonly kind: 'addresses_learned'; readonly peer: PublicKey; readonly addresses: readonly string[] }
+  /** This node's clock against the median of its peers'; told when `skewed` changes. */
+  | { readonly kind: 'clock_skew'; readonly aheadMs: number; readonly skewed: boolean }
+  /** The peer broke the protocol or sent what it should not have, and was scored or shut out for it. */
+  | { readonly kind: 'misbehaviour'; readonly peer: PublicKey; readonly code: string; readonly message: string }
+
+/** A peer as seen from here. */
+export interface PeerPresence {
+  readonly peer: PublicKey
+  readonly online: boolean
+  /** True when this side dialled; of the last connection. */
+  readonly outgoing: boolean
+  /** Wall clock of this node when the connection began, and when the peer was last heard of. */
+  readonly sinceMs: number
+  readonly lastSeenMs: number
+}

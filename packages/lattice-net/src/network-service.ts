@@ -1,0 +1,138 @@
+/**
+ * The network of a node: connections to peers, and every protocol over them, for the stores that are registered.
+ *
+ * The service owns all that runs: connections are children of its scope, sessions of their connections, so `close` leaves
+ * nothing behind. It knows stores as ports and peers as keys; who may use what, each store says.
+ *
+ * @module
+ */
+import type { AbortSignal, Lagged, PublicKey, StoreId } from '@lattice/model'
+import { PeerUnreachable, type ReplicatedStore } from '@lattice/net-types'
+import { net } from '@lattice/proto'
+import { NetworkClosed, PeerMuted, StoreNotRegistered } from './errors.ts'
+import { createJoiner, type JoinRequest } from './join.ts'
+import type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
+import { NetworkCore, type NetworkServiceOptions } from './network-core.ts'
+import type { PeerLink } from './peer-link.ts'
+import { type BootstrapOutcome, type BootstrapRequest, runBootstrap } from './run-bootstrap.ts'
+import type { JoinGrant, PeerHint } from './session-call.ts'
+import { mergeUnordered } from './merge-unordered.ts'
+
+/** What a joiner asks of an inviter. */
+export interface JoinOptions {
+  readonly inviter: PublicKey
+  /** Where to try to reach it. */
+  readonly addresses: readonly string[]
+  readonly storeId: StoreId
+  /** The token's secret, 32 bytes. */
+  readonly secret: Uint8Array
+  readonly name: string
+}
+
+export interface NetworkService extends AsyncDisposable {
+  /** This node's key. */
+  readonly id: PublicKey
+  /** Where this node can be reached now. */
+  readonly addresses: () => readonly string[]
+  /** From now on the store is spoken about with peers that may use it. A store is registered once at a time. */
+  readonly register: (store: ReplicatedStore) => void
+  /** Cuts the sessions of the store and resolves when they have ended. Idempotent. */
+  readonly unregister: (storeId: StoreId) => Promise<void>
+  /** Keeps a connection to the peer. Idempotent; addresses replace earlier ones when there are any. */
+  readonly want: (peer: PublicKey, addresses: readonly string[]) => void
+  /** Dials the peer no more. A connection that is there stays while it is of use. */
+  readonly unwant: (peer: PublicKey) => void
+  readonly connectedPeers: () => readonly PeerPresence[]
+  /** Also of peers that are gone, since the start. */
+  readonly presence: (peer: PublicKey) => PeerPresence | undefined
+  /** The median of the connected peers' wall clocks now; undefined without peers. */
+  readonly peerTimeMs: () => number | undefined
+  /**
+   * Reconciles the store with each connected peer that may use it and yields what came of it, as each ends. Throws
+   * {@link StoreNotRegistered}, or `signal.reason`.
+   */
+  readonly sync: (storeId: StoreId, signal: AbortSignal) => AsyncIterable<SyncOutcome>
+  /** Redeems a token. Rejects with `PeerRefused` (its code says why), `PeerUnreachable`, or `signal.reason`. */
+  readonly join: (options: JoinOptions, signal: AbortSignal) => Promise<JoinGrant>
+  /** Fetches a whole store; see {@link runBootstrap}. */
+  readonly bootstrap: (request: BootstrapRequest) => Promise<BootstrapOutcome>
+  /** Events from now on; a slow subscriber is told how many it missed. */
+  readonly events: (signal: AbortSignal) => AsyncIterable<NetworkEvent | Lagged>
+  /** Ends every connection, waits for everything that runs, closes the transport. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+/** Starts the network on a transport, which it owns from now on. */
+export function createNetworkService(options: NetworkServiceOptions): NetworkService {
+  const core = new NetworkCore(options)
+  const { transport } = options
+  return {
+    id: transport.id,
+    addresses: () => transport.addresses(),
+    register: (store) => core.register(store),
+    unregister: (storeId) => core.unregister(storeId),
+    want: core.dialer.want,
+    unwant: core.dialer.unwant,
+    connectedPeers: () => core.links.all().flatMap((link) => core.ledger.presence(link.peer) ?? []),
+    presence: core.ledger.presence,
+    peerTimeMs: core.clocks.medianMs,
+    sync: (storeId, signal) => sync(core, storeId, signal),
+    join: (request, signal) => join(core, request, { addresses: transport.addresses(), signal }),
+    bootstrap: (request) => bootstrap(core, request, options),
+    events: core.events.subscribe,
+    close: () => core.close(),
+    [Symbol.asyncDispose]: () => core.close(),
+  }
+}
+
+async function* sync(core: NetworkCore, storeId: StoreId, signal: AbortSignal): AsyncIterable<SyncOutcome> {
+  signal.throwIfAborted()
+  if (core.stores.get(storeId) === undefined) throw new StoreNotRegistered(storeId)
+  const sessions = core.links.all().flatMap((link) => {
+    const store = core.stores.resolve(link.peer, storeId)
+    return store === undefined ? [] : [() => core.runner.run(link, store, signal)]
+  })
+  yield* mergeUnordered(sessions, core.limits.sessions)
+}
+
+async function join(
+  core: NetworkCore,
+  { inviter, addresses, storeId, secret, name }: JoinOptions,
+  { addresses: own, signal }: { readonly addresses: readonly string[]; readonly signal: AbortSignal },
+): Promise<JoinGrant> {
+  const link = await connect(core, { peer: inviter, addresses }, signal)
+  const request: JoinRequest = { storeId, secret, name, addresses: own }
+  return link.run({
+    protocol: net.Protocol.JOIN,
+    machine: createJoiner(request),
+    perform: (call) => core.perform(link, call),
+    signal,
+  })
+}
+
+function bootstrap(
+  core: NetworkCore,
+  request: BootstrapRequest,
+  { crypto }: NetworkServiceOptions,
+): Promise<BootstrapOutcome> {
+  return runBootstrap(request, {
+    crypto,
+    connect: (hint, signal) => connect(core, hint, signal),
+    reconcile: (link, store, signal) => core.runner.run(link, store, signal),
+    perform: (link, call, onAdvance) => core.perform(link, call, onAdvance),
+  })
+}
+
+/** The connection to a peer, made if there is none. */
+async function connect(core: NetworkCore, { peer, addresses }: PeerHint, signal: AbortSignal): Promise<PeerLink> {
+  signal.throwIfAborted()
+  if (core.closed()) throw new NetworkClosed()
+  const current = core.links.get(peer)
+  if (current !== undefined) return current
+  const mutedForMs = core.ledger.mutedForMs(peer)
+  if (mutedForMs > 0) throw new PeerMuted(peer, mutedForMs)
+  await core.dialer.dial(peer, addresses, signal)
+  const link = core.links.get(peer)
+  if (link === undefined) throw new PeerUnreachable(peer, addresses)
+  return link
+}

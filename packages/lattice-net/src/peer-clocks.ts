@@ -1,0 +1,56 @@
+/**
+ * What time the connected peers have, and whether this node's clock is out of line.
+ *
+ * Each peer's wall clock is kept as an offset to this node's monotonic one, so that a change of this node's own clock does
+ * not change what its peers said. One peer cannot move the median of several.
+ *
+ * @module
+ */
+import { type Clock, type IdKey, MAX_DRIFT_MS } from '@lattice/model'
+
+export interface PeerClocks {
+  readonly observe: (peer: IdKey, wallMs: number) => void
+  readonly forget: (peer: IdKey) => void
+  /** The median of the peers' wall clocks now; undefined without peers. */
+  readonly medianMs: () => number | undefined
+}
+
+export interface PeerClocksOptions {
+  readonly clock: Clock
+  /** Told when the verdict changes: ahead of the median by more than half of what an intention may be. */
+  readonly onSkew: (skew: { readonly aheadMs: number; readonly skewed: boolean }) => void
+}
+
+/** Starts without peers. */
+export function createPeerClocks({ clock, onSkew }: PeerClocksOptions): PeerClocks {
+  const offsets = new Map<IdKey, number>()
+  let skewed = false
+
+  function medianMs(): number | undefined {
+    const sorted = [...offsets.values()].sort((a, b) => a - b)
+    const middle = sorted.length >> 1
+    const upper = sorted[middle]
+    if (upper === undefined) return undefined
+    const lower = sorted.length % 2 === 1 ? upper : (sorted[middle - 1] ?? upper)
+    return Math.round((lower + upper) / 2 + clock.monotonicMs())
+  }
+  function review(): void {
+    const median = medianMs()
+    if (median === undefined) return
+    const aheadMs = clock.wallMs() - median
+    const verdict = aheadMs > MAX_DRIFT_MS / 2
+    if (verdict === skewed) return
+    skewed = verdict
+    onSkew({ aheadMs, skewed })
+  }
+  return {
+    observe: (peer, wallMs) => {
+      offsets.set(peer, wallMs - clock.monotonicMs())
+      review()
+    },
+    forget: (peer) => {
+      offsets.delete(peer)
+    },
+    medianMs,
+  }
+}

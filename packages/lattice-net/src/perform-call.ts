@@ -1,0 +1,39 @@
+/**
+ * Carries out what sessions ask for.
+ *
+ * @module
+ */
+import { assert, type IngestOutcome } from '@lattice/model'
+import type { JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
+
+export interface PerformDeps {
+  readonly joinHandler?: JoinHandler
+  /** Told of every ingest, before the session is. */
+  readonly onIngested: (call: Extract<SessionCall, { kind: 'ingest' }>, outcomes: readonly IngestOutcome[]) => void
+  readonly onAdvance?: (call: Extract<SessionCall, { kind: 'advance' }>) => Promise<void>
+}
+
+/** Carries out one call. Rejects when the store or the handler does. */
+export async function performCall(call: SessionCall, deps: PerformDeps): Promise<SessionAnswer> {
+  switch (call.kind) {
+    case 'ingest': {
+      const outcomes = await call.store.ingest(call.intentions)
+      assert(outcomes.length === call.intentions.length, 'an ingest answers for each intention')
+      deps.onIngested(call, outcomes)
+      return { kind: 'ingested', outcomes }
+    }
+    case 'read':
+      return { kind: 'loaded', read: call.store.read(call.ids, call.maxBytes) }
+    case 'read_chain':
+      return { kind: 'chain', intentions: call.store.readChain(call.target, call.since, call.limit) }
+    case 'read_page':
+      return { kind: 'page', page: call.store.witnessPage(call.fromSeq, call.limit) }
+    case 'redeem':
+      assert(deps.joinHandler !== undefined, 'only the join protocol redeems')
+      return { kind: 'redeemed', result: await deps.joinHandler.redeem(call.attempt) }
+    case 'advance':
+      assert(deps.onAdvance !== undefined, 'only a bootstrap advances')
+      await deps.onAdvance(call)
+      return { kind: 'advanced' }
+  }
+}

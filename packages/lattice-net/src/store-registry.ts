@@ -1,0 +1,98 @@
+/**
+ * The stores this node speaks about, and which of them with whom.
+ *
+ * A store that is not here and one that is not shared with the asker are the same to everyone who asks.
+ *
+ * @module
+ */
+import { assert, type Cancel, createAbortController, type AbortController, type IdKey, idKey, type PublicKey, type StoreId } from '@lattice/model'
+import type { ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
+import type { SharedStore } from './digest-exchange.ts'
+import { StoreNotRegistered } from './errors.ts'
+import type { SessionStore } from './session-call.ts'
+
+export interface StoreRegistry {
+  /** A store is registered once at a time. */
+  readonly register: (store: ReplicatedStore) => void
+  /** Aborts what runs on the store. False when it was not registered. */
+  readonly unregister: (storeId: StoreId) => boolean
+  readonly get: (storeId: Uint8Array) => ReplicatedStore | undefined
+  /** As the peer may use it; undefined for any other. */
+  readonly resolve: (peer: PublicKey, storeId: Uint8Array) => SessionStore | undefined
+  /** Aborts when the store is unregistered. */
+  readonly signal: (storeId: StoreId) => AbortController['signal']
+  /** The stores the peer may use, those with the largest logs first. */
+  readonly sharedWith: (peer: PublicKey) => readonly SharedStore[]
+  readonly sharesWith: (peer: PublicKey) => boolean
+  readonly clear: () => void
+}
+
+interface Registered {
+  readonly store: ReplicatedStore
+  readonly controller: AbortController
+  readonly unsubscribe: Cancel
+}
+
+/** Starts empty. `onWitnessed` is told of what each registered store witnesses. */
+export function createStoreRegistry(
+  onWitnessed: (store: ReplicatedStore, batch: WitnessedBatch) => void,
+): StoreRegistry {
+  const stores = new Map<IdKey, Registered>()
+  const isShared = (store: ReplicatedStore, peer: PublicKey): boolean => store.access(peer) === 'full'
+
+  function unregister(storeId: StoreId): boolean {
+    const key = idKey(storeId)
+    const registered = stores.get(key)
+    if (registered === undefined) return false
+    stores.delete(key)
+    registered.unsubscribe()
+    registered.controller.abort(new StoreNotRegistered(storeId))
+    return true
+  }
+
+  return {
+    register: (store) => {
+      const key = idKey(store.id)
+      assert(!stores.has(key), 'a store is registered once at a time')
+      const unsubscribe = store.onWitnessed((batch) => onWitnessed(store, batch))
+      stores.set(key, { store, controller: createAbortController(), unsubscribe })
+    },
+    unregister,
+    get: (storeId) => stores.get(idKey(storeId))?.store,
+    resolve: (peer, storeId) => {
+      const store = stores.get(idKey(storeId))?.store
+      if (store === undefined || !isShared(store, peer)) return undefined
+      const key = idKey(storeId)
+      return viewFor(store, peer, () => stores.get(key)?.store === store && isShared(store, peer))
+    },
+    signal: (storeId) => {
+      const registered = stores.get(idKey(storeId))
+      assert(registered !== undefined, 'the store is registered')
+      return registered.controller.signal
+    },
+    sharedWith: (peer) =>
+      [...stores.values()]
+        .filter(({ store }) => isShared(store, peer))
+        .map(({ store }) => ({ id: store.id, digest: store.digest() }))
+        .sort((a, b) => b.digest.witnessCount - a.digest.witnessCount),
+    sharesWith: (peer) => [...stores.values()].some(({ store }) => isShared(store, peer)),
+    clear: () => {
+      for (const { store } of [...stores.values()]) unregister(store.id)
+    },
+  }
+}
+
+/** A store as one peer may use it, for as long as `allowed` holds. */
+export function viewFor(store: ReplicatedStore, peer: PublicKey, allowed: () => boolean): SessionStore {
+  return {
+    id: store.id,
+    digest: store.digest,
+    rangeIndex: store.rangeIndex,
+    missing: store.missing,
+    read: store.read,
+    readChain: store.readChain,
+    witnessPage: store.witnessPage,
+    ingest: (intentions) => store.ingest(intentions, peer),
+    allowed,
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * What each protocol gets on a stream that a peer opened.
+ *
+ * @module
+ */
+import { assert, type Crypto, type PublicKey } from '@lattice/model'
+import { net } from '@lattice/proto'
+import { createDigestResponder, type DigestOptions } from './digest-exchange.ts'
+import type { Gossip } from './gossip.ts'
+import { createInviter } from './join.ts'
+import { MAX_JOINS_PER_CONNECTION } from './limits.ts'
+import type { Accepted, PeerLink } from './peer-link.ts'
+import { performCall } from './perform-call.ts'
+import { createLogServer } from './serve-log.ts'
+import type { JoinHandler, SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
+import { type Fail, refuse, tapFinish } from './session.ts'
+import type { SyncRunner } from './sync-runner.ts'
+
+export interface StreamAcceptorOptions {
+  readonly crypto: Crypto
+  readonly joinHandler: JoinHandler
+  readonly gossip: Gossip
+  readonly syncs: SyncRunner
+  readonly resolve: (peer: PublicKey, storeId: Uint8Array) => SessionStore | undefined
+  /** What a digest exchange with the peer shows. */
+  readonly digests: (peer: PublicKey) => DigestOptions
+  readonly onAddresses: (peer: PublicKey, addresses: readonly string[]) => void
+  readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
+}
+
+/** Makes the function that a connection asks for each stream. */
+export function createStreamAcceptor(
+  options: StreamAcceptorOptions,
+): (link: PeerLink, protocol: net.Protocol) => Accepted | Fail {
+  const { joinHandler, gossip, syncs, resolve, digests, onAddresses } = options
+  const joins = new WeakMap<PeerLink, number>()
+
+  function join(link: PeerLink): Accepted | Fail {
+    const tried = joins.get(link) ?? 0
+    if (tried >= MAX_JOINS_PER_CONNECTION) {
+      return refuse(net.RefusalCode.LIMIT_EXCEEDED, 'too many invites tried: connect again')
+    }
+    joins.set(link, tried + 1)
+    return {
+      machine: tapFinish(createInviter(link.peer), ({ addresses }) => onAddresses(link.peer, addresses)),
+      perform: (call) => performCall(call, { joinHandler, onIngested: () => undefined }),
+    }
+  }
+
+  return (link, protocol) => {
+    const { peer } = link
+    const perform = (call: SessionCall): Promise<SessionAnswer> => options.perform(link, call)
+    switch (protocol) {
+      case net.Protocol.DIGEST: {
+        const machine = createDigestResponder(digests(peer))
+        return { machine: tapFinish(machine, ({ addresses }) => onAddresses(peer, addresses)), perform }
+      }
+      case net.Protocol.RECONCILE:
+        return syncs.accept(link)
+      case net.Protocol.JOIN:
+        return join(link)
+      case net.Protocol.BOOTSTRAP:
+      case net.Protocol.FETCH: {
+        const pages = protocol === net.Protocol.BOOTSTRAP
+        return { machine: createLogServer({ resolve: (storeId) => resolve(peer, storeId), pages }), perform }
+      }
+      case net.Protocol.PUSH:
+        return { machine: gossip.accept(peer), perform: (call) => performPush(call, { options, link }) }
+      default:
+        return refuse(net.RefusalCode.PROTOCOL_UNKNOWN, 'this protocol is not spoken here')
+    }
+  }
+}
+
+/** An ingest of pushed intentions, of which gossip is told before the sender is. */
+async function performPush(
+  call: SessionCall,
+  { options, link }: { readonly options: StreamAcceptorOptions; readonly link: PeerLink },
+): Promise<SessionAnswer> {
+  const answer = await options.perform(link, call)
+  assert(call.kind === 'ingest' && answer.kind === 'ingested', 'a push receiver ingests only')
+  options.gossip.pushed({ peer: link.peer, store: call.store, outcomes: answer.outcomes, claim: call.claim })
+  return answer
+}

@@ -1,0 +1,157 @@
+/**
+ * Runs reconcile sessions, those of this side and those of peers, one per peer and store.
+ *
+ * @module
+ */
+import {
+  type AbortSignal,
+  isLatticeError,
+  type LatticeError,
+  type PublicKey,
+  type Scheduler,
+  type StoreId,
+} from '@lattice/model'
+import { net } from '@lattice/proto'
+import { createDeadline, pause } from './deadline.ts'
+import { PeerRefused, SessionFailed, StoreNotRegistered } from './errors.ts'
+import { MAX_BUSY_ATTEMPTS, type NetworkLimits } from './limits.ts'
+import type { SyncOutcome } from './network-event.ts'
+import type { Accepted, PeerLink } from './peer-link.ts'
+import type { ReconcileOutcome } from './reconcile.ts'
+import { createReconcileInitiator } from './reconcile-initiator.ts'
+import { createReconcileResponder } from './reconcile-responder.ts'
+import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
+import type { SessionSlots, Slot } from './session-slots.ts'
+import { type Fail, noSuchStore, refuse, tapFinish } from './session.ts'
+import type { StoreRegistry } from './store-registry.ts'
+
+export interface SyncRunner {
+  /**
+   * Runs a session now, or joins the one under way. Resolves with the outcome, also of a failure; rejects only with
+   * `signal.reason`.
+   */
+  readonly run: (link: PeerLink, store: SessionStore, signal?: AbortSignal) => Promise<SyncOutcome>
+  /** What to do on a stream by which the peer starts a session. */
+  readonly accept: (link: PeerLink) => Accepted
+}
+
+export interface SyncRunnerOptions {
+  readonly slots: SessionSlots
+  readonly stores: StoreRegistry
+  readonly scheduler: Scheduler
+  readonly nowMs: () => number
+  readonly limits: Pick<NetworkLimits, 'gapDelayMs'>
+  readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
+  /** Told of each session's end once, whoever started it. */
+  readonly onOutcome: (outcome: SyncOutcome) => void
+}
+
+/** Starts without sessions. */
+export function createSyncRunner(options: SyncRunnerOptions): SyncRunner {
+  const { slots, stores, scheduler, nowMs, onOutcome } = options
+
+  async function runOnce(link: PeerLink, store: SessionStore, signal: AbortSignal | undefined): Promise<SyncOutcome> {
+    const { peer } = link
+    const slot = slots.begin(peer, store.id)
+    const current = slots.current(peer, store.id)
+    if (slot === undefined) return current === undefined ? busy(peer, store.id) : current.outcome
+    const startedMs = nowMs()
+    const registered = stores.get(store.id) === undefined ? undefined : stores.signal(store.id)
+    const parents = [registered, signal].filter((parent) => parent !== undefined)
+    const cut = createDeadline({ parents, scheduler, waitingFor: 'a session' })
+    let outcome: SyncOutcome
+    try {
+      const done = await link.run({
+        protocol: net.Protocol.RECONCILE,
+        machine: createReconcileInitiator(store),
+        perform: (call) => options.perform(link, call),
+        signal: cut.signal,
+      })
+      outcome = doneOutcome(peer, done, nowMs() - startedMs)
+    } catch (error) {
+      outcome = { kind: 'failed', peer, storeId: store.id, error: asLatticeError(error) }
+    } finally {
+      cut.release()
+    }
+    // The peer's own session went first: its outcome is ours.
+    const other = slots.current(peer, store.id)
+    slot.end(outcome)
+    if (isBusy(outcome) && other !== undefined && other !== slot) return other.outcome
+    if (!isBusy(outcome)) onOutcome(outcome)
+    return outcome
+  }
+
+  async function run(link: PeerLink, store: SessionStore, signal?: AbortSignal): Promise<SyncOutcome> {
+    for (let attempt = 1; ; attempt += 1) {
+      const outcome = await runOnce(link, store, signal)
+      signal?.throwIfAborted()
+      if (!isBusy(outcome)) return outcome
+      if (attempt === MAX_BUSY_ATTEMPTS || link.signal.aborted) {
+        onOutcome(outcome)
+        return outcome
+      }
+      await pause(scheduler, options.limits.gapDelayMs, [link.signal, ...(signal === undefined ? [] : [signal])])
+    }
+  }
+
+  function accept(link: PeerLink): Accepted {
+    const { peer } = link
+    let slot: Slot | undefined
+    const startedMs = nowMs()
+    const cut = createDeadline({ parents: [], scheduler, waitingFor: 'a session' })
+    let leave: (() => void) | undefined
+    const resolve = (storeId: StoreId): SessionStore | Fail => {
+      const store = stores.resolve(peer, storeId)
+      if (store === undefined) return noSuchStore()
+      slot = slots.accept(peer, storeId)
+      if (slot === undefined) return refuse(net.RefusalCode.BUSY, 'a session for this store is under way')
+      const registered = stores.signal(storeId)
+      const onAbort = (): void => cut.abort(registered.reason)
+      registered.addEventListener('abort', onAbort, { once: true })
+      leave = () => registered.removeEventListener('abort', onAbort)
+      return store
+    }
+    let result: ReconcileOutcome | undefined
+    const machine = tapFinish(createReconcileResponder({ resolve }), (finished) => {
+      result = finished
+    })
+    return {
+      machine,
+      perform: (call) => options.perform(link, call),
+      signal: cut.signal,
+      onEnd: (end) => {
+        leave?.()
+        cut.release()
+        if (slot === undefined) return
+        const outcome: SyncOutcome =
+          result === undefined
+            ? { kind: 'failed', peer, storeId: slot.storeId, error: asLatticeError('error' in end ? end.error : undefined) }
+            : doneOutcome(peer, result, nowMs() - startedMs)
+        slot.end(outcome)
+        onOutcome(outcome)
+      },
+    }
+  }
+
+  return { run, accept }
+}
+
+function doneOutcome(peer: PublicKey, outcome: ReconcileOutcome, durationMs: number): SyncOutcome {
+  return { kind: 'done', peer, ...outcome, durationMs }
+}
+
+function isBusy(outcome: SyncOutcome): boolean {
+  return outcome.kind === 'failed' && outcome.error instanceof PeerRefused && outcome.error.busy
+}
+
+function busy(peer: PublicKey, storeId: StoreId): SyncOutcome {
+  const error = new PeerRefused(net.RefusalCode.BUSY, 'a session for this store is under way')
+  return { kind: 'failed', peer, storeId, error }
+}
+
+/** Any failure of a session as one that has a code. */
+export function asLatticeError(error: unknown): LatticeError {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- By shape it is one, of whichever copy of the model.
+  if (isLatticeError(error)) return error as LatticeError
+  return new SessionFailed('a session failed on this node', { cause: error })
+}

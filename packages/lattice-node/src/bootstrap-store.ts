@@ -1,0 +1,130 @@
+/**
+ * Fetches a store that others hold, until it is all here.
+ *
+ * Any peer of the list will do, and how far each one's log was taken in is recorded, so a lost peer or a crash costs
+ * nothing but time. An attempt that failed is repeated when a peer comes up, or after a pause that grows.
+ *
+ * @module
+ */
+import { type AbortSignal, createAbortController, equalBytes, idKey, type PublicKey, toWitnessSeq } from '@lattice/model'
+import type { NetworkService, PeerHint } from '@lattice/net'
+import { toFailure } from './failure.ts'
+import type { NodeContext } from './node-context.ts'
+import type { StoreFailure } from './node-types.ts'
+import type { OpenStore } from './open-store.ts'
+import type { Bootstrap } from './store-entry.ts'
+import { createWakeUp } from './wake-up.ts'
+
+/** First pause after an attempt that failed; doubles. */
+const RETRY_FIRST_MS = 1_000
+/** Longest pause: a peer that comes up ends it anyway. */
+const RETRY_MAX_MS = 60_000
+
+export interface StartBootstrapOptions {
+  readonly store: OpenStore
+  /** Whom to fetch from, asked again for each attempt. */
+  readonly peers: () => readonly PublicKey[]
+  readonly onProgress: (done: number, total: number) => void
+  /** Everything is here. */
+  readonly onDone: () => void
+  /** Told of each attempt that failed. */
+  readonly onFailure: () => void
+}
+
+/** Starts fetching; ends when done or aborted. */
+export function startBootstrap(context: NodeContext, options: StartBootstrapOptions): Bootstrap {
+  const controller = createAbortController()
+  const { signal } = controller
+  const wakeUp = createWakeUp(context.scheduler)
+  const state: BootstrapState = { failure: undefined, attempts: 0 }
+  const run = async (): Promise<void> => {
+    try {
+      await fetchUntilDone(context, options, { signal, wakeUp, state })
+    } catch (error) {
+      // Only the abort ends it early; what is here stays, and the next start goes on.
+      if (!signal.aborted) context.logger.error('bootstrap.failed', { storeId: options.store.id, error })
+      return
+    }
+    options.onDone()
+  }
+  return {
+    controller,
+    done: run(),
+    nudge: wakeUp.nudge,
+    lastFailure: () => state.failure,
+    attempts: () => state.attempts,
+  }
+}
+
+interface BootstrapState {
+  failure: StoreFailure | undefined
+  attempts: number
+}
+
+interface BootstrapRun {
+  readonly signal: AbortSignal
+  readonly wakeUp: ReturnType<typeof createWakeUp>
+  readonly state: BootstrapState
+}
+
+async function fetchUntilDone(
+  context: NodeContext,
+  options: StartBootstrapOptions,
+  { signal, wakeUp, state }: BootstrapRun,
+): Promise<void> {
+  let pauseMs = RETRY_FIRST_MS
+  for (;;) {
+    signal.throwIfAborted()
+    const network = context.network()
+    const peers = hintsOf(context, options.peers())
+    if (network !== undefined && peers.length > 0) {
+      try {
+        await fetchOnce(context, { network, peers, signal, options })
+        state.failure = undefined
+        return
+      } catch (error) {
+        if (signal.aborted) throw error
+        state.failure = toFailure(error)
+        state.attempts += 1
+        context.logger.warn('bootstrap.retry', { storeId: options.store.id, ...state.failure })
+        options.onFailure()
+      }
+    }
+    await wakeUp.wait(pauseMs, signal)
+    pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)
+  }
+}
+
+interface FetchOnce {
+  readonly network: NetworkService
+  readonly peers: readonly PeerHint[]
+  readonly signal: AbortSignal
+  readonly options: StartBootstrapOptions
+}
+
+async function fetchOnce(context: NodeContext, { network, peers, signal, options }: FetchOnce): Promise<void> {
+  const { meta } = context
+  const { store, onProgress } = options
+  // A position speaks of what is in the log; a log that was lost makes it void.
+  const hasLog = store.kernel.stats().witnessCount > 0
+  await network.bootstrap({
+    store: store.replicated,
+    peers,
+    signal,
+    onProgress: ({ done, total }) => onProgress(done, total),
+    position: {
+      load: (peer) => {
+        const found = hasLog ? meta.bootstrapPosition(store.id, peer) : undefined
+        return found && { seq: toWitnessSeq(found.seq), hash: found.hash }
+      },
+      save: (peer, position) => meta.saveBootstrapPosition(store.id, peer, position),
+    },
+  })
+}
+
+function hintsOf(context: NodeContext, peers: readonly PublicKey[]): PeerHint[] {
+  const unique = new Map(peers.map((peer) => [idKey(peer), peer]))
+  return [...unique.values()]
+    .filter((peer) => !equalBytes(peer, context.id))
+    .map((peer) => ({ peer, addresses: context.meta.addresses(peer) }))
+}

@@ -1,0 +1,44 @@
+/**
+ * The tables of `meta.db`. Released migrations never change; a new version adds one.
+ *
+ * @module
+ */
+import type { Migration } from '@lattice/storage'
+
+/** `Latn`, the mark of a node's inventory. */
+export const META_APPLICATION_ID = 0x4c61746e
+
+export const META_MIGRATIONS: readonly Migration[] = [
+  `CREATE TABLE setting (
+     key TEXT PRIMARY KEY,
+     value TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE store (
+     id BLOB PRIMARY KEY,
+     parent BLOB,
+     store_type TEXT NOT NULL,
+     state TEXT NOT NULL,
+     created_at INTEGER NOT NULL,
+     -- While it is being created: what has to be done again after a crash.
+     wanted_name TEXT,
+     genesis BLOB,
+     genesis_signature BLOB
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE bootstrap_peer (
+     store BLOB NOT NULL,
+     peer BLOB NOT NULL,
+     -- How far this peer's witness log was taken in.
+     seq INTEGER,
+     hash BLOB,
+     PRIMARY KEY (store, peer)
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE peer_address (
+     peer BLOB NOT NULL,
+     address TEXT NOT NULL,
+     seen_at INTEGER NOT NULL,
+     PRIMARY KEY (peer, address)
+   ) STRICT, WITHOUT ROWID;`,
+]

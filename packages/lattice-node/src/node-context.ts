@@ -1,0 +1,31 @@
+/**
+ * What the parts of one node share. Made by `openNode`, which owns all of it.
+ *
+ * @module
+ */
+import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler, Signer, StoreType } from '@lattice/model'
+import type { NetworkService } from '@lattice/net'
+import type { StorageHooks } from '@lattice/storage'
+import type { StateMachine } from '@lattice/store-base'
+import type { DataDirectory } from './data-directory.ts'
+import type { MetaDb } from './meta-db.ts'
+import type { NodeEventBody } from './node-types.ts'
+
+export interface NodeContext {
+  readonly id: PublicKey
+  readonly signer: Signer
+  readonly directory: DataDirectory
+  readonly meta: MetaDb
+  readonly openers: ReadonlyMap<StoreType, () => StateMachine>
+  readonly crypto: Crypto
+  readonly clock: Clock
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly logger: Logger
+  readonly storageHooks: StorageHooks | undefined
+  /** Undefined for a node without a transport. */
+  readonly network: () => NetworkService | undefined
+  /** Hands an event to every subscriber. */
+  readonly publish: (event: NodeEventBody) => void
+  readonly nodeName: () => string
+}

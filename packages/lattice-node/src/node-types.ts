@@ -1,0 +1,255 @@
+/**
+ * What a node is to those who use it: the interfaces, the runtime and applications.
+ *
+ * @module
+ */
+import type {
+  AbortSignal,
+  Clock,
+  Crypto,
+  Hash,
+  KeyPair,
+  Lagged,
+  LatticeErrorCode,
+  Logger,
+  PublicKey,
+  Random,
+  Scheduler,
+  SExpr,
+  StoreId,
+  StoreType,
+  UniversalOp,
+} from '@lattice/model'
+import type { Kernel, KernelStats, ProjectionStatus } from '@lattice/kernel'
+import type { NetworkLimits, SyncOutcome } from '@lattice/net'
+import type { Transport } from '@lattice/net-types'
+import type { system } from '@lattice/proto'
+import type { StorageHooks } from '@lattice/storage'
+import type { AnyService, Client, Executor, MachineDescription, StateMachine } from '@lattice/store-base'
+
+export interface NodeOptions {
+  /** Created when absent. */
+  readonly dataDir: string
+  /** What opens stores of a type. A store of another type replicates without being readable. */
+  readonly openers: ReadonlyMap<StoreType, () => StateMachine>
+  /** Makes the node's transport, for its key. The node closes it. Absent: the node stays alone. */
+  readonly openTransport?: (keyPair: KeyPair) => Transport | Promise<Transport>
+  readonly clock: Clock
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly logger: Logger
+  readonly crypto: Crypto
+  /** The name a node gets that has none yet. */
+  readonly name?: string
+  /** Shown to whoever finds the data directory taken; 0 for unknown. */
+  readonly pid?: number
+  readonly networkLimits?: Partial<NetworkLimits>
+  /** Fault injection for tests. */
+  readonly storageHooks?: StorageHooks
+}
+
+/**
+ * `creating` and `bootstrapping` go on by themselves, after a restart too. `failed`: did not open; `error` says why.
+ */
+export type StoreState = 'creating' | 'bootstrapping' | 'active' | 'left' | 'archived' | 'destroyed' | 'failed'
+
+/** Why something is not as it should be, as it is shown. */
+export interface StoreFailure {
+  readonly code: LatticeErrorCode
+  readonly message: string
+}
+
+export interface StoreSummary {
+  readonly id: StoreId
+  /** Empty while it is not known. */
+  readonly storeType: string
+  /** A root's own name; a child's alias in its parent. May be empty. */
+  readonly name: string
+  readonly parentId: StoreId | undefined
+  readonly state: StoreState
+  /** Names from the root down, such as `team/notes`; short ids stand in for names that are empty. */
+  readonly path: string
+  readonly error: StoreFailure | undefined
+}
+
+export interface StoreStatus {
+  readonly summary: StoreSummary
+  readonly stats: KernelStats
+  /** Chain hash of the last witness record. */
+  readonly witnessHead: Hash
+  readonly fingerprint: Uint8Array
+  /** Reads every row. */
+  readonly stateDigest: Hash
+  readonly projection: ProjectionStatus
+  readonly logBytes: number
+  readonly stateBytes: number
+  /** `independent`, `inherited` or `snapshot`. */
+  readonly strategy: string
+  readonly peers: number
+  readonly peersOnline: number
+  /** Keys of the application table. Reads every row. */
+  readonly keys: number
+  /** The last exchange with every connected peer of this store ended with equal digests, and nothing came since. */
+  readonly synced: boolean
+  /** False where no opener of the store's type is installed: it replicates, unread. */
+  readonly readable: boolean
+}
+
+export interface PeerEntry {
+  readonly publicKey: PublicKey
+  readonly name: string
+  readonly status: system.PeerStatus
+  readonly role: system.Role
+  readonly online: boolean
+  readonly self: boolean
+  /** Milliseconds since the Unix epoch; 0 for the creator. */
+  readonly addedAt: number
+  readonly addedBy: PublicKey | undefined
+  /** Milliseconds since the Unix epoch; 0 when never seen from here. */
+  readonly lastSeen: number
+  readonly forked: boolean
+}
+
+export interface InviteEntry {
+  readonly tokenHash: Hash
+  readonly status: system.InviteStatus
+  readonly role: system.Role
+  readonly expiresAt: number
+  readonly usesLeft: number
+  readonly invitedBy: PublicKey | undefined
+  readonly claimedBy: readonly PublicKey[]
+}
+
+/** One entry of the system table, decoded for a person. */
+export interface SystemTableEntry {
+  readonly key: string
+  readonly value: string
+  readonly raw: Uint8Array
+  readonly conflicted: boolean
+}
+
+export interface InviteOptions {
+  /** `WRITER` when absent. */
+  readonly role?: system.Role
+  /** A day when absent. */
+  readonly expiresInMs?: number
+  /** One when absent. */
+  readonly uses?: number
+}
+
+export interface Invitation {
+  /** `lattice1…` */
+  readonly token: string
+  readonly tokenHash: Hash
+  readonly expiresAt: number
+}
+
+/** A store of this node. Stays valid while the node is open; methods reject once the store is not open. */
+export interface StoreHandle extends Executor {
+  readonly id: StoreId
+  readonly storeType: () => string
+  readonly name: () => string
+  readonly summary: () => StoreSummary
+  readonly state: () => StoreState
+  /** The store's kernel. Throws when the store is not open. */
+  readonly kernel: () => Kernel
+  readonly status: () => StoreStatus
+  readonly setName: (name: string) => Promise<void>
+  readonly invite: (options?: InviteOptions) => Promise<Invitation>
+  readonly invites: () => readonly InviteEntry[]
+  /** The peers that count for this store: with inherited peers, the parent's. */
+  readonly peers: () => readonly PeerEntry[]
+  readonly systemEntries: () => readonly SystemTableEntry[]
+  /** Throws `STORE_TYPE_UNKNOWN` where the type has no opener. */
+  readonly describe: () => MachineDescription
+  /** A typed client of the store's machine: `store.open(kvStore)`. Throws `INVALID_ARGUMENT` for another type. */
+  readonly open: <Service extends AnyService>(machine: {
+    readonly storeType: StoreType
+    readonly service: Service
+  }) => Client<Service>
+  /** The payload of an intention for people. Total. */
+  readonly summarize: (op: UniversalOp) => SExpr
+  readonly rebuild: (onProgress?: (done: number, total: number) => void) => Promise<void>
+  /** Reconciles with every connected peer of the store; one outcome each, as they end. */
+  readonly sync: (signal: AbortSignal) => AsyncIterable<SyncOutcome>
+}
+
+export interface CreateStoreOptions {
+  readonly name?: string
+  /** `core:kvstore` when absent. */
+  readonly storeType?: string
+  /** Makes a child of this store, with its parent's peers. */
+  readonly parent?: StoreId
+}
+
+export type JoinStage = 'connecting' | 'redeeming' | 'bootstrapping'
+
+export type JoinProgress =
+  | { readonly kind: 'stage'; readonly stage: JoinStage }
+  | { readonly kind: 'bootstrap'; readonly storeId: StoreId; readonly done: number; readonly total: number }
+
+export interface JoinOptions {
+  readonly onProgress?: (progress: JoinProgress) => void
+  /** Stops waiting. What was admitted goes on in the background. */
+  readonly signal?: AbortSignal
+}
+
+export interface ConnectedPeer {
+  readonly publicKey: PublicKey
+  /** Milliseconds since the Unix epoch. */
+  readonly connectedAt: number
+}
+
+export interface NodeNetwork {
+  readonly connectedPeers: () => readonly ConnectedPeer[]
+  readonly addresses: () => readonly string[]
+  /** True while this node's clock is ahead of its peers by more than half the drift that is accepted. */
+  readonly clockSkewed: () => boolean
+}
+
+/** What happens on a node. `time` is wall time. */
+export type NodeEvent = { readonly time: number } & NodeEventBody
+
+export type NodeEventBody =
+  | { readonly kind: 'store_ready'; readonly storeId: StoreId; readonly storeType: string }
+  | { readonly kind: 'join_failed'; readonly storeId: StoreId; readonly failure: StoreFailure }
+  | { readonly kind: 'sync_result'; readonly outcome: SyncOutcome }
+  | { readonly kind: 'peer_online'; readonly peer: PublicKey }
+  | { readonly kind: 'peer_offline'; readonly peer: PublicKey }
+  | { readonly kind: 'fork_detected'; readonly storeId: StoreId; readonly author: PublicKey }
+  | {
+      readonly kind: 'stalled'
+      readonly storeId: StoreId
+      readonly seq: number
+      readonly intentionId: Uint8Array
+      readonly error: string
+    }
+  | { readonly kind: 'bootstrap_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
+  | { readonly kind: 'clock_skew'; readonly aheadMs: number }
+
+/** A running node. One owner; closed once. */
+export interface Node extends AsyncDisposable {
+  readonly id: PublicKey
+  /** Absolute. */
+  readonly dataDir: string
+  readonly name: () => string
+  /** Kept here, and told to the peers of every store in which this node is one. */
+  readonly setName: (name: string) => Promise<void>
+  readonly storeTypes: () => readonly StoreType[]
+  /** Roots in order of creation, each followed by its children. */
+  readonly stores: () => readonly StoreSummary[]
+  /**
+   * The store that `reference` means: an id, a prefix of it of 4 or more hex digits, a name, or a path such as
+   * `team/notes`. Throws `STORE_NOT_FOUND` or `STORE_AMBIGUOUS`.
+   */
+  readonly store: (reference: string | StoreId) => StoreHandle
+  /** Resolves once the store is durable, named and open. */
+  readonly createStore: (options?: CreateStoreOptions) => Promise<StoreHandle>
+  /** Resolves once the store is live here. A refused token leaves nothing behind. */
+  readonly join: (token: string, options?: JoinOptions) => Promise<StoreHandle>
+  readonly network: NodeNetwork
+  /** Events from this call on. */
+  readonly events: (signal: AbortSignal) => AsyncIterable<NodeEvent | Lagged>
+  /** Stops accepting, tries a last sync for at most 5 s, closes everything. Idempotent. */
+  readonly close: () => Promise<void>
+}

@@ -1,0 +1,118 @@
+/**
+ * One open store: its kernel with the system layer and the machine of its type, and what the rest of the node needs of
+ * them.
+ *
+ * A store whose type has no opener is opened without a machine: it replicates and is served, and its app data waits.
+ *
+ * @module
+ */
+import { type Kernel, openKernel, peekLog } from '@lattice/kernel'
+import { type Broadcast, createBroadcast, parseStoreType, type PublicKey, type SignedIntention, type StoreId } from '@lattice/model'
+import type { ReplicatedStore } from '@lattice/net-types'
+import type { Projector, ReadStoreTables, StateMachine, StreamEvents } from '@lattice/store-base'
+import { createSystemLayer } from '@lattice/systemstore'
+import { createInheritedAuthority } from './inherited-authority.ts'
+import type { NodeContext } from './node-context.ts'
+import { createReplicatedStore } from './replicated-store.ts'
+import { isReplicaPeer } from './store-peers.ts'
+
+/** Commits kept for a watcher that falls behind before it is told so: a second of busy writing. */
+const CHANGES_CAPACITY = 1024
+
+export interface OpenStore {
+  readonly id: StoreId
+  readonly storeType: string
+  readonly machine: StateMachine | undefined
+  readonly projector: Projector
+  readonly kernel: Kernel
+  readonly replicated: ReplicatedStore
+  /** The machine's events, commit by commit. */
+  readonly changes: Broadcast<StreamEvents<unknown>>
+  /** Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+export interface OpenStoreOptions {
+  readonly id: StoreId
+  /** What is believed of its type until the genesis is here. */
+  readonly storeTypeHint: string
+  /** Where this node creates the store. */
+  readonly genesis?: SignedIntention
+  /** The tables of another open store, for stores that inherit their peers. */
+  readonly tablesOf: (id: StoreId) => ReadStoreTables | undefined
+  /** After each commit that changed the system table. */
+  readonly onSystemChange: () => void
+}
+
+/** Opens a store. Rejects with what `openKernel` rejects with; nothing stays open then. */
+export async function openStore(context: NodeContext, options: OpenStoreOptions): Promise<OpenStore> {
+  const { id, genesis, tablesOf } = options
+  const directory = context.directory.storePath(id)
+  const storeType = peekLog(directory)?.storeType ?? options.storeTypeHint
+  const machine = openMachine(context, storeType)
+  const projector = createSystemLayer(machine === undefined ? {} : { machine })
+  const kernel = await openKernel({
+    directory,
+    storeId: id,
+    ...(genesis === undefined ? {} : { genesis }),
+    projector,
+    authority: createInheritedAuthority(tablesOf),
+    signer: context.signer,
+    crypto: context.crypto,
+    clock: context.clock,
+    scheduler: context.scheduler,
+    logger: context.logger,
+    peerWallMs: () => context.network()?.peerTimeMs(),
+    ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
+  })
+  const changes = createBroadcast<StreamEvents<unknown>>({ capacity: CHANGES_CAPACITY })
+  followKernel(context, kernel, { changes, onSystemChange: options.onSystemChange })
+  const replicated = createReplicatedStore({
+    kernel,
+    storeType,
+    mayReplicate: (peer: PublicKey) => isReplicaPeer(kernel.tables(), peer, tablesOf),
+  })
+  return {
+    id,
+    storeType,
+    machine,
+    projector,
+    kernel,
+    replicated,
+    changes,
+    close: async () => {
+      changes.close()
+      await kernel.close()
+    },
+  }
+}
+
+function openMachine(context: NodeContext, storeType: string): StateMachine | undefined {
+  const parsed = parseStoreType(storeType)
+  return parsed.ok ? context.openers.get(parsed.value)?.() : undefined
+}
+
+interface KernelFollower {
+  readonly changes: Broadcast<StreamEvents<unknown>>
+  readonly onSystemChange: () => void
+}
+
+/** Hands on what the kernel reports. The listeners end with the kernel. */
+function followKernel(context: NodeContext, kernel: Kernel, { changes, onSystemChange }: KernelFollower): void {
+  const { storeId } = kernel
+  kernel.onProjected(({ ops }) => {
+    const events = ops.flatMap((op) => (op.kind === 'appData' ? op.events : []))
+    if (events.length > 0) changes.publish({ kind: 'events', events })
+    if (ops.some((op) => op.kind === 'genesis' || (op.kind === 'system' && op.rejected === undefined))) onSystemChange()
+  })
+  kernel.onEvent((event) => {
+    if (event.kind === 'fork_detected') context.publish({ kind: 'fork_detected', storeId, author: event.author })
+    if (event.kind === 'stalled') {
+      const error = event.error instanceof Error ? event.error.message : String(event.error)
+      context.publish({ kind: 'stalled', storeId, seq: event.seq, intentionId: event.id, error })
+      context.logger.warn('store.stalled', { storeId, seq: event.seq, error })
+    }
+    // The tables were made anew: whatever was read from them may read differently now.
+    if (event.kind === 'rebuilt') onSystemChange()
+  })
+}

@@ -1,0 +1,39 @@
+/**
+ * A store of this node at run time: what is recorded of it, and what is open.
+ *
+ * @module
+ */
+import type { AbortController } from '@lattice/model'
+import type { StoreRecord } from './meta-db.ts'
+import type { StoreFailure, StoreState } from './node-types.ts'
+import type { OpenStore } from './open-store.ts'
+
+/** Changed by the store manager alone. */
+export interface StoreEntry {
+  record: StoreRecord
+  open: OpenStore | undefined
+  /** Open, registered with the network, and so in use. */
+  ready: boolean
+  /** Why it did not open. */
+  failure: unknown
+  /** The bootstrap under way. */
+  bootstrap: Bootstrap | undefined
+}
+
+export interface Bootstrap {
+  readonly controller: AbortController
+  readonly done: Promise<void>
+  /** Tries again now: a peer came up. */
+  readonly nudge: () => void
+  /** The last attempt's failure, until one succeeds. */
+  readonly lastFailure: () => StoreFailure | undefined
+  readonly attempts: () => number
+}
+
+export function createStoreEntry(record: StoreRecord): StoreEntry {
+  return { record, open: undefined, ready: false, failure: undefined, bootstrap: undefined }
+}
+
+export function stateOf(entry: StoreEntry): StoreState {
+  return entry.failure === undefined ? entry.record.state : 'failed'
+}

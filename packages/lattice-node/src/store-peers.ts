@@ -1,0 +1,49 @@
+/**
+ * Whose peers count for a store, and who of them may replicate it.
+ *
+ * A store with inherited peers has none of its own: its parent's count, as they are now, and so on upwards.
+ *
+ * @module
+ */
+import { equalBytes, type PublicKey, type ReadTable, type StoreId } from '@lattice/model'
+import type { ReadStoreTables } from '@lattice/store-base'
+import { readPeer, readPeers, readStrategy } from '@lattice/systemstore'
+import type * as systemstore from '@lattice/systemstore'
+
+/** The tables of another open store. */
+export type TablesOf = (id: StoreId) => ReadStoreTables | undefined
+
+/** Longest chain of stores that inherit from each other; a cycle, which only an admin could declare, ends here. */
+const MAX_DEPTH = 16
+
+/** The system table that holds a store's peers; undefined while the parent it inherits from is not open. */
+export function peerTable(tables: ReadStoreTables, tablesOf: TablesOf): ReadTable | undefined {
+  let current: ReadStoreTables | undefined = tables
+  for (let depth = 0; current !== undefined && depth < MAX_DEPTH; depth += 1) {
+    const strategy = readStrategy(current.system)
+    if (strategy?.kind !== 'inherited') return current.system
+    current = tablesOf(strategy.parent)
+  }
+  return undefined
+}
+
+/** True for a peer that takes part in the store: it may read everything, and what it sends is looked at. */
+export function isReplicaPeer(tables: ReadStoreTables, peer: PublicKey, tablesOf: TablesOf): boolean {
+  const table = peerTable(tables, tablesOf)
+  const entry = table && readPeer(table, peer)
+  return entry !== undefined && isTakingPart(entry)
+}
+
+/** The peers that take part, this node left out. */
+export function replicaPeers(tables: ReadStoreTables, self: PublicKey, tablesOf: TablesOf): PublicKey[] {
+  const table = peerTable(tables, tablesOf)
+  if (table === undefined) return []
+  return [...readPeers(table)]
+    .filter((entry) => isTakingPart(entry) && !equalBytes(entry.peer, self))
+    .map((entry) => entry.peer)
+}
+
+/** A dormant peer is away, not out. */
+function isTakingPart({ status }: systemstore.PeerEntry): boolean {
+  return status === 'active' || status === 'dormant'
+}

@@ -1,0 +1,95 @@
+/**
+ * Composes a node, its network and its API into one thing that is opened and
+ * closed as a whole. Together with the apps, the only place that names concrete
+ * adapters.
+ *
+ * What was opened before a failure is closed again, in reverse.
+ *
+ * @module
+ */
+import { join } from 'node:path'
+import {
+  type ApiServer,
+  createHandlers,
+  createInProcessBackend,
+  type LatticeBackend,
+  openApiServer,
+} from '@lattice/api'
+import { type Clock, type Logger, type Random, type Scheduler, silentLogger, type StoreType } from '@lattice/model'
+import { openCrypto } from '@lattice/model/crypto'
+import { type Node, openNode } from '@lattice/node'
+import packageJson from '../package.json' with { type: 'json' }
+import { SOCKET_NAME } from './data-dir-default.ts'
+import type { Opener } from './openers.ts'
+import { createSystemClock, createSystemRandom, createSystemScheduler } from './system-ports.ts'
+import type { TransportFactory } from './transports.ts'
+
+export interface RpcOptions {
+  /** Path of the Unix socket; in the data directory unless named. */
+  readonly socket?: string | undefined
+}
+
+export interface RuntimeOptions {
+  readonly dataDir: string
+  readonly name?: string
+  readonly openers: ReadonlyMap<StoreType, Opener>
+  /** Absent: the node is offline. */
+  readonly transport?: TransportFactory
+  /** Absent: no API is served; the backend still works. */
+  readonly rpc?: RpcOptions
+  readonly logger?: Logger
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly scheduler?: Scheduler
+}
+
+export interface Runtime extends AsyncDisposable {
+  readonly node: Node
+  /** The API without a socket. */
+  readonly backend: LatticeBackend
+  /** Where the API is served; undefined without one. */
+  readonly socket: string | undefined
+  /** API first, node last. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+/** Opens everything. Rejects with the LatticeError of the part that could not be opened. */
+export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const { logger = silentLogger, clock = createSystemClock(), scheduler = createSystemScheduler() } = options
+  const crypto = await openCrypto()
+  const { transport } = options
+  const node = await openNode({
+    dataDir: options.dataDir,
+    openers: options.openers,
+    ...(transport === undefined ? {} : { openTransport: (keyPair) => transport({ keyPair, scheduler, logger }) }),
+    ...(options.name === undefined ? {} : { name: options.name }),
+    clock,
+    random: options.random ?? createSystemRandom(),
+    scheduler,
+    logger,
+    crypto,
+    pid: process.pid,
+  })
+  const handlers = createHandlers({ node, clock, version: packageJson.version, cryptoBackend: crypto.backend })
+  let server: ApiServer | undefined
+  try {
+    if (options.rpc !== undefined) {
+      const socket = options.rpc.socket ?? join(node.dataDir, SOCKET_NAME)
+      server = await openApiServer({ handlers, socket, logger })
+    }
+  } catch (error) {
+    await node.close()
+    throw error
+  }
+  const backend = createInProcessBackend(handlers)
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      await backend.close()
+      await server?.close()
+      await node.close()
+    })()
+    return closing
+  }
+  return { node, backend, socket: server?.socket, close, [Symbol.asyncDispose]: close }
+}

@@ -1,0 +1,35 @@
+/**
+ * A sentence for each reason why a system operation would be rejected, for the
+ * one who is about to sign it.
+ *
+ * @module
+ */
+import { MAX_APP_ID_BYTES, MAX_CRUSH_BYTES, MAX_INVITE_USES, MAX_NAME_BYTES, MAX_REPLICATION_FACTOR } from './limits.ts'
+import type { MalformedReason } from './op-plan.ts'
+
+const SENTENCES: Readonly<Record<MalformedReason, string>> = {
+  op_unset: 'the operation says nothing: set what it is to do',
+  op_unknown_field: 'the operation holds a field this version does not know: upgrade this node, or leave it out',
+  batch_empty: 'the batch is empty: add an operation',
+  batch_nested: 'a batch cannot hold a batch: put its operations side by side',
+  peer_malformed: 'a peer is named by its public key of 32 bytes: give that',
+  status_invalid: 'this is not a status the operation can set: use active, dormant or, when admitting, invited',
+  role_invalid: 'this is not a role: use reader, writer or admin',
+  time_out_of_range: 'the time is out of range: give milliseconds since the Unix epoch',
+  token_hash_malformed: 'an invite is named by the hash of its secret, 32 bytes: give that',
+  uses_out_of_range: `an invite has 1 to ${MAX_INVITE_USES} uses: choose a number in between`,
+  child_malformed: 'a child store is named by its id of 32 bytes: give that',
+  store_type_malformed: "this is not a store type: write it as 'namespace:name' in lower case",
+  strategy_malformed: 'the peer strategy is incomplete: use independent, or name the parent store',
+  schema_out_of_range: 'a schema version is at least 1: give the version to activate',
+  replication_out_of_range: `a replication factor is 1 to ${MAX_REPLICATION_FACTOR}, its placement map at most ${MAX_CRUSH_BYTES} bytes`,
+  text_empty: 'the name is empty: give at least one character',
+  text_too_long: `the name is too long: use at most ${Math.min(MAX_NAME_BYTES, MAX_APP_ID_BYTES)} bytes`,
+  text_malformed:
+    'the name holds a character that cannot be shown or typed, a slash, or a space at an end: leave it out',
+  needs_epoch: 'this takes a right away, which this version cannot do',
+}
+
+export function explainReason(reason: MalformedReason): string {
+  return SENTENCES[reason]
+}

@@ -1,0 +1,73 @@
+/**
+ * The peers of a store, as its system table tells.
+ *
+ * @module
+ */
+import type { PublicKey, ReadTable } from '@lattice/model'
+import { strongestRole } from './grants.ts'
+import { systemPrefix } from './keys.ts'
+import { type Field, groupFields, readFields } from './read-fields.ts'
+import {
+  decodePeer,
+  decodePeerStatus,
+  decodeRole,
+  decodeText,
+  decodeTime,
+  type PeerStatus,
+  type Role,
+} from './values.ts'
+
+export interface PeerEntry {
+  readonly peer: PublicKey
+  readonly status: PeerStatus
+  /** What the peer may do: the strongest role it was given; for an invited peer the role that awaits it. */
+  readonly role: Role
+  readonly name: string | undefined
+  readonly device: string | undefined
+  /** Milliseconds since the Unix epoch, by the one who added it. */
+  readonly addedAt: number | undefined
+  readonly addedBy: PublicKey | undefined
+  /** Concurrent changes of some part of it stand. */
+  readonly conflicted: boolean
+}
+
+/** Every peer that was admitted or announced, in order of key. */
+export function* readPeers(read: ReadTable): Generator<PeerEntry, void, undefined> {
+  const fields = readFields(read, systemPrefix('peer'))
+  for (const group of groupFields(fields, (key) => (key.kind === 'peer' ? key.peer : undefined))) {
+    const entry = peerOf(read, group)
+    if (entry !== undefined) yield entry
+  }
+}
+
+export function readPeer(read: ReadTable, peer: PublicKey): PeerEntry | undefined {
+  return peerOf(read, [...readFields(read, systemPrefix('peer', peer))])
+}
+
+function peerOf(read: ReadTable, fields: readonly Field[]): PeerEntry | undefined {
+  const values = new Map<string, Uint8Array>()
+  let peer: PublicKey | undefined
+  for (const { key, value } of fields) {
+    if (key.kind !== 'peer') continue
+    peer = key.peer
+    values.set(key.field, value)
+  }
+  const part = <T>(field: string, decode: (bytes: Uint8Array) => T | undefined): T | undefined => {
+    const value = values.get(field)
+    return value && decode(value)
+  }
+  const status = part('status', decodePeerStatus)
+  // A peer that only named itself, in a store whose peers are another's.
+  if (peer === undefined || status === undefined) return undefined
+  const given = strongestRole(read, peer) ?? 'none'
+  return {
+    peer,
+    status,
+    role: given === 'none' ? (part('role', decodeRole) ?? 'none') : given,
+    name: part('name', decodeText),
+    device: part('device', decodeText),
+    addedAt: part('added-at', decodeTime),
+    addedBy: part('added-by', decodePeer),
+    conflicted: fields.some((field) => field.conflicted),
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * What the system table says of the store itself.
+ *
+ * @module
+ */
+import type { PublicKey, ReadTable } from '@lattice/model'
+import type { StoreField } from './keys.ts'
+import { readField } from './read-fields.ts'
+import { decodeCount, decodePeer, decodeStrategy, decodeText, isMark, type Strategy } from './values.ts'
+
+export interface ReplicationPolicy {
+  /** Copies wanted. */
+  readonly factor: number
+  /** Placement map; empty when none is set. */
+  readonly crush: Uint8Array
+}
+
+/** Schema version of a store in which none was activated. */
+export const FIRST_SCHEMA = 1
+
+export function readName(read: ReadTable): string | undefined {
+  return readStoreField(read, 'name', decodeText)
+}
+
+/** Undefined until it is set: the store then has peers of its own. */
+export function readStrategy(read: ReadTable): Strategy | undefined {
+  return readStoreField(read, 'strategy', decodeStrategy)
+}
+
+export function readAppId(read: ReadTable): string | undefined {
+  return readStoreField(read, 'app-id', decodeText)
+}
+
+/** The author of the genesis; undefined before it is applied. */
+export function readCreator(read: ReadTable): PublicKey | undefined {
+  return readStoreField(read, 'creator', decodePeer)
+}
+
+/** The schema version that was activated last, for people: which one an operation may use follows from its own past. */
+export function readSchema(read: ReadTable): number {
+  return readStoreField(read, 'schema', decodeCount) ?? FIRST_SCHEMA
+}
+
+export function readDestroyed(read: ReadTable): boolean {
+  return readStoreField(read, 'destroyed', isMark) ?? false
+}
+
+export function readReplication(read: ReadTable): ReplicationPolicy | undefined {
+  const factor = readField(read, { kind: 'replication', field: 'factor' }, decodeCount)
+  const crush = readField(read, { kind: 'replication', field: 'crush' }, (bytes) => bytes)
+  return factor === undefined ? undefined : { factor, crush: crush ?? new Uint8Array() }
+}
+
+function readStoreField<T>(
+  read: ReadTable,
+  field: StoreField,
+  decode: (bytes: Uint8Array) => T | undefined,
+): T | undefined {
+  return readField(read, { kind: 'store', field }, decode)
+}

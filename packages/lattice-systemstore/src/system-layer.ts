@@ -1,0 +1,147 @@
+/**
+ * The projector of a real store: system operations change the system table, app
+ * data goes to the state machine inside.
+ *
+ * Total: whatever was signed is applied or is a recorded no-op, by rules that
+ * read the operation, the records in its past and nothing else.
+ *
+ * @module
+ */
+import { applyWrite } from '@lattice/kvtable'
+import { LatticeError, list, raw, type SExpr, sym } from '@lattice/model'
+import type { system, weaver } from '@lattice/proto'
+import type { OpOutcome, ProjectedOp, Projector, StateMachine, StoreTables } from '@lattice/store-base'
+import { authorize, type UnauthorizedReason } from './authorize.ts'
+import type { MalformedReason, SystemRow } from './op-plan.ts'
+import { lastPerKey, type PlannedWrite, planSystemOp } from './plan-op.ts'
+import { isActivated } from './schema-activation.ts'
+import { FIRST_SCHEMA } from './store-info.ts'
+import { summarizeSystemOp } from './summarize.ts'
+import { eventsOf, type SystemChange, type SystemEvent } from './system-event.ts'
+import { encodePeerStatus, encodeRole, encodeTime } from './values.ts'
+
+/** Why the layer itself makes an operation a no-op; a state machine has reasons of its own. */
+export type SystemRejection =
+  | MalformedReason
+  | UnauthorizedReason
+  /** The ops are no envelope this version knows all of. */
+  | 'envelope_malformed'
+  | 'sealed_unsupported'
+  /** A payload without a schema version, or of one that was not activated in its past. */
+  | 'schema_invalid'
+  | 'schema_not_activated'
+  /** Epochs, acks and genesis are the kernel's. */
+  | 'kernel_op'
+
+/** Changes with the system table's layout or rules: projections are then rebuilt. */
+const LAYER_VERSION = 1
+
+/**
+ * Thrown by `apply` for a payload of a schema that the store has activated and
+ * this machine does not know: projection stalls here and goes on after an
+ * upgrade, with nothing skipped.
+ */
+export class UpgradeNeeded extends LatticeError {
+  override readonly name = 'UpgradeNeeded'
+  readonly code = 'SCHEMA_TOO_NEW'
+  override readonly detail: { readonly storeType: string; readonly known: number; readonly needed: number }
+
+  constructor(detail: { readonly storeType: string; readonly known: number; readonly needed: number }) {
+    super(
+      `this store uses schema ${detail.needed} of ${detail.storeType}, this version knows ${detail.known}: upgrade this node`,
+    )
+    this.detail = detail
+  }
+}
+
+/** Wraps `machine`. Without one the store is headless: app data replicates and is left alone. */
+export function createSystemLayer<Event = never>({
+  machine,
+}: { readonly machine?: StateMachine<Event> } = {}): Projector<SystemEvent | Event> {
+  const inner =
+    machine === undefined ? 'headless' : `${machine.storeType}/${machine.schemaVersion}/${machine.tableVersion}`
+  return {
+    version: `system/${LAYER_VERSION} ${inner}`,
+    applyGenesis,
+    apply: (tables, op) => {
+      const envelope = op.op
+      if (envelope === undefined) return rejected('envelope_malformed')
+      switch (envelope.op.case) {
+        case 'system':
+          return applySystem(tables, op, envelope.op.value)
+        case 'appData':
+          return machine === undefined
+            ? { kind: 'applied', events: [] }
+            : applyApp(machine, tables, { op, schema: envelope.schema, payload: envelope.op.value })
+        case 'sealed':
+          return rejected('sealed_unsupported')
+        case undefined:
+          return rejected('envelope_malformed')
+        default:
+          return rejected('kernel_op')
+      }
+    },
+    summarize: (op) => summarize(op, machine),
+  }
+}
+
+/** The creator is an active ADMIN from the start; its grant is the genesis, which is in every past. */
+function applyGenesis(tables: StoreTables, genesis: ProjectedOp): OpOutcome<SystemEvent> {
+  const { id, author: peer, timestamp } = genesis
+  const rows: SystemRow[] = [
+    { key: { kind: 'store', field: 'creator' }, value: peer },
+    { key: { kind: 'peer', peer, field: 'status' }, value: encodePeerStatus('active') },
+    { key: { kind: 'peer', peer, field: 'role' }, value: encodeRole('admin') },
+    { key: { kind: 'peer', peer, field: 'added-at' }, value: encodeTime(timestamp.wall) },
+    { key: { kind: 'peer', peer, field: 'added-by' }, value: peer },
+    { key: { kind: 'grant', peer, grant: id }, value: encodeRole('admin') },
+  ]
+  return { kind: 'applied', events: write(tables, genesis, lastPerKey(rows)) }
+}
+
+function applySystem(tables: StoreTables, op: ProjectedOp, message: system.SystemOp): OpOutcome<SystemEvent> {
+  const plan = planSystemOp(message, op)
+  if (!plan.ok) return rejected(plan.error)
+  const reason = authorize(tables.system, op, plan.value.steps)
+  if (reason !== undefined) return rejected(reason)
+  return { kind: 'applied', events: write(tables, op, plan.value.writes) }
+}
+
+function write(
+  tables: StoreTables,
+  { id, timestamp, author, deps }: ProjectedOp,
+  writes: readonly PlannedWrite[],
+): readonly SystemEvent[] {
+  const changes: SystemChange[] = writes.map(({ key, keyBytes, value }) => ({
+    systemKey: key,
+    ...applyWrite(tables.system, { id, timestamp, author, deps, key: keyBytes, state: { kind: 'value', value } }),
+  }))
+  return eventsOf(tables.system, changes)
+}
+
+function applyApp<Event>(
+  machine: StateMachine<Event>,
+  tables: StoreTables,
+  { op, schema, payload }: { readonly op: ProjectedOp; readonly schema: number; readonly payload: Uint8Array },
+): OpOutcome<Event> {
+  if (schema < FIRST_SCHEMA) return rejected('schema_invalid')
+  if (schema > FIRST_SCHEMA && !isActivated(tables.system, schema, op.follows)) return rejected('schema_not_activated')
+  if (schema > machine.schemaVersion)
+    throw new UpgradeNeeded({ storeType: machine.storeType, known: machine.schemaVersion, needed: schema })
+  const { id, author, timestamp, deps, follows } = op
+  return machine.apply(tables.app, { id, author, timestamp, deps, follows, schema, payload })
+}
+
+function summarize(
+  { op }: weaver.UniversalOp,
+  machine: { readonly summarize: (payload: Uint8Array) => SExpr } | undefined,
+): SExpr {
+  if (op.case === 'system') return summarizeSystemOp(op.value)
+  if (op.case === 'appData')
+    return machine === undefined ? list(sym('app-data'), raw(op.value)) : machine.summarize(op.value)
+  return sym(op.case ?? 'unknown')
+}
+
+function rejected(reason: SystemRejection): { readonly kind: 'rejected'; readonly reason: SystemRejection } {
+  return { kind: 'rejected', reason }
+}

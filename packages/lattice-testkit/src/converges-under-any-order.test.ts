@@ -1,0 +1,170 @@
+import { create, toBinary } from '@bufbuild/protobuf'
+import { kvStore } from '@lattice/kvstore'
+import { utf8Encode } from '@lattice/model'
+import { kv, system, weaver } from '@lattice/proto'
+import type { StateMachine } from '@lattice/store-base'
+import { createSystemLayer } from '@lattice/systemstore'
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { convergesUnderAnyOrder, projectorConvergesUnderAnyOrder } from './converges-under-any-order.ts'
+import { DAG_AUTHORS } from './op-dag.ts'
+
+// Few keys and values, so that operations meet.
+const keys = fc.constantFrom('a', 'b', 'c').map(utf8Encode)
+const kvOperations = fc
+  .record({ key: keys, value: fc.option(fc.constantFrom('1', '2').map(utf8Encode), { nil: undefined }) })
+  .map(({ key, value }) =>
+    create(kv.KvOperationSchema, {
+      key,
+      operation: value === undefined ? { case: 'delete', value: {} } : { case: 'put', value },
+    }),
+  )
+const kvPayloads = fc
+  .array(kvOperations, { maxLength: 4 })
+  .map((operations) => toBinary(kv.KvPayloadSchema, create(kv.KvPayloadSchema, { operations })))
+
+const peers = fc.constantFrom(...DAG_AUTHORS)
+const ids = fc.constantFrom(1, 2).map((fill) => new Uint8Array(32).fill(fill))
+const names = fc.constantFrom('x', 'y', '')
+const peerOps = fc
+  .record({
+    peer: peers,
+    op: fc.oneof(
+      fc.record({
+        case: fc.constant('admit' as const),
+        value: fc.record({ status: fc.constantFrom(1, 2), role: fc.constantFrom(1, 2, 3), addedAt: fc.constant(5n) }),
+      }),
+      fc.record({ case: fc.constant('setRole' as const), value: fc.constantFrom(1, 2, 3) }),
+      fc.record({ case: fc.constant('setStatus' as const), value: fc.constantFrom(0, 2, 3, 4) }),
+      fc.record({ case: fc.constant('setName' as const), value: names }),
+    ),
+  })
+  .map((value) => create(system.SystemOpSchema, { op: { case: 'peer', value } }))
+const inviteOps = fc
+  .record({
+    tokenHash: ids,
+    op: fc.oneof(
+      fc.constant({ case: 'create' as const, value: { expiresAt: 9n, uses: 2, role: 2 } }),
+      peers.map((claimedBy) => ({ case: 'claim' as const, value: { claimedBy, usesLeft: 1 } })),
+      fc.constant({ case: 'cancel' as const, value: {} }),
+    ),
+  })
+  .map((value) => create(system.SystemOpSchema, { op: { case: 'invite', value } }))
+const childOps = fc
+  .record({
+    child: ids,
+    op: fc.oneof(
+      names.map((alias) => ({ case: 'add' as const, value: { alias, storeType: 'core:kvstore' } })),
+      fc.constantFrom(1, 2, 3).map((value) => ({ case: 'setStatus' as const, value })),
+      fc.constant({ case: 'destroyAck' as const, value: {} }),
+    ),
+  })
+  .map((value) => create(system.SystemOpSchema, { op: { case: 'child', value } }))
+const storeOps = fc
+  .oneof(
+    names.map((value) => ({ case: 'setName' as const, value })),
+    fc.constantFrom(0, 1, 2).map((version) => ({ case: 'activateSchema' as const, value: { version } })),
+  )
+  .map((op) => create(system.SystemOpSchema, { op: { case: 'store', value: { op } } }))
+const singleOps = fc.oneof({ weight: 3, arbitrary: peerOps }, inviteOps, childOps, storeOps)
+const systemOps = fc.oneof(
+  { weight: 3, arbitrary: singleOps },
+  fc
+    .array(singleOps, { maxLength: 4 })
+    .map((ops) => create(system.SystemOpSchema, { op: { case: 'batch', value: { ops } } })),
+)
+const envelopes = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: systemOps.map((value) => create(weaver.UniversalOpSchema, { op: { case: 'system', value } })),
+  },
+  fc
+    .record({ schema: fc.constantFrom(0, 1, 1, 2), payload: kvPayloads })
+    .map(({ schema, payload }) =>
+      create(weaver.UniversalOpSchema, { schema, op: { case: 'appData', value: payload } }),
+    ),
+  fc.constant(undefined),
+)
+
+// Three peers that make each other ADMIN, and what counts only from one.
+const grantOps = fc.oneof(
+  fc.constantFrom(...DAG_AUTHORS.slice(0, 3)).map((peer) => ({
+    case: 'peer' as const,
+    value: { peer, op: { case: 'admit' as const, value: { status: 2, role: 3, addedAt: 5n } } },
+  })),
+  fc
+    .constantFrom('x', 'y')
+    .map((value) => ({ case: 'store' as const, value: { op: { case: 'setName' as const, value } } })),
+)
+const grantEnvelopes = grantOps.map((op) =>
+  create(weaver.UniversalOpSchema, { op: { case: 'system', value: create(system.SystemOpSchema, { op }) } }),
+)
+// A schema that is activated, and payloads that use it.
+const activation = create(system.SystemOpSchema, {
+  op: { case: 'store', value: { op: { case: 'activateSchema', value: { version: 2 } } } },
+})
+const upgradeEnvelopes = fc.oneof(
+  fc.constant(create(weaver.UniversalOpSchema, { op: { case: 'system', value: activation } })),
+  kvPayloads.map((value) => create(weaver.UniversalOpSchema, { schema: 2, op: { case: 'appData', value } })),
+)
+
+describe('convergesUnderAnyOrder', () => {
+  test('the key-value store converges', () => {
+    convergesUnderAnyOrder(kvStore, kvPayloads, { runs: 400 })
+  })
+
+  test('the system layer converges, with a machine inside', () => {
+    const upgraded: StateMachine = { ...kvStore, schemaVersion: 2 }
+    projectorConvergesUnderAnyOrder(createSystemLayer({ machine: upgraded }), envelopes, { runs: 400 })
+  })
+
+  test('a grant counts for what follows it, in any order', () => {
+    projectorConvergesUnderAnyOrder(createSystemLayer(), grantEnvelopes, { authors: 3, maxOps: 12 })
+  })
+
+  test('an activated schema counts for what follows it, in any order', () => {
+    const upgraded: StateMachine = { ...kvStore, schemaVersion: 2 }
+    projectorConvergesUnderAnyOrder(createSystemLayer({ machine: upgraded }), upgradeEnvelopes, {
+      authors: 2,
+      maxOps: 8,
+    })
+  })
+
+  test('the headless system layer converges', () => {
+    projectorConvergesUnderAnyOrder(createSystemLayer(), envelopes, { runs: 100 })
+  })
+
+  test('a machine in which the last to arrive wins is caught', () => {
+    const arrival: StateMachine = {
+      ...kvStore,
+      apply: (table, op) => {
+        table.set(utf8Encode('last'), op.payload)
+        return { kind: 'applied', events: [] }
+      },
+    }
+    expect(() => convergesUnderAnyOrder(arrival, kvPayloads)).toThrow('two orders end differently')
+  })
+
+  test('a machine that judges by what has arrived is caught', () => {
+    const racing: StateMachine = {
+      ...kvStore,
+      apply: (table, op) => {
+        if (table.get(utf8Encode('taken')) !== undefined) return { kind: 'rejected', reason: 'taken' }
+        table.set(utf8Encode('taken'), Uint8Array.of(1))
+        return { kind: 'applied', events: op.deps }
+      },
+    }
+    expect(() => convergesUnderAnyOrder(racing, kvPayloads)).toThrow('in one order an operation is')
+  })
+
+  test('dropping what was not cited is caught: the reason why only deps replace', () => {
+    const hidden: StateMachine = {
+      ...kvStore,
+      apply: (table, op) => {
+        for (const { key } of [...table.scan({})]) table.delete(key)
+        return kvStore.apply(table, op)
+      },
+    }
+    expect(() => convergesUnderAnyOrder(hidden, kvPayloads)).toThrow('two orders end differently')
+  })
+})

@@ -14,9 +14,5 @@ export async function openEmbeddedBackend(dataDir: string): Promise<LatticeBacke
     .withOpeners(coreOpeners())
     .withTransport(irohTransport({ relay: 'default', bind: undefined }))
     .build()
-  const close = async (): Promise<void> => {
-    await runtime.backend.close()
-    await runtime.close()
-  }
-  return { ...runtime.backend, close, [Symbol.asyncDispose]: close }
+  return { ...runtime.backend, close: runtime.close, [Symbol.asyncDispose]: runtime.close }
 }

@@ -13,7 +13,10 @@ export class UsageError extends LatticeError {
   override readonly detail: Readonly<Record<string, unknown>>
   readonly hint: string | undefined
 
-  constructor(message: string, { hint, detail = {} }: { readonly hint?: string; readonly detail?: Readonly<Record<string, unknown>> } = {}) {
+  constructor(
+    message: string,
+    { hint, detail = {} }: { readonly hint?: string; readonly detail?: Readonly<Record<string, unknown>> } = {},
+  ) {
     super(message)
     this.hint = hint
     this.detail = detail

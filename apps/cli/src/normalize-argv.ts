@@ -34,6 +34,7 @@ export function normalizeArgv(program: Command, argv: readonly string[]): readon
       continue
     }
     if (words.length === 0 && (isOptionLike(word) || isCommand(program, word))) return argv
+    if (word === '--help' || word === '-h') return [...globals, 'help', words[0] ?? '']
     if (isOptionLike(word)) throw unknownOption(word, words[0] ?? '')
     words.push(word)
   }
@@ -50,7 +51,7 @@ function isOptionLike(word: string): boolean {
 
 function findOption(program: Command, word: string): { readonly required: boolean } | undefined {
   const name = word.startsWith('--') ? (word.split('=', 1)[0] ?? word) : word
-  return program.options.find((option) => option.is(name))
+  return program.options.find((option) => option.long === name || option.short === name)
 }
 
 function unknownOption(word: string, method: string): UsageError {

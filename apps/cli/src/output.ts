@@ -20,7 +20,11 @@ export interface Output {
   /** Columns of the terminal; undefined when stdout is none. */
   readonly width: number | undefined
   /** One answer: the message as a line of JSON, or `text`. */
-  readonly message: <Schema extends DescMessage>(schema: Schema, message: MessageShape<Schema>, text: () => string) => Promise<void>
+  readonly message: <Schema extends DescMessage>(
+    schema: Schema,
+    message: MessageShape<Schema>,
+    text: () => string,
+  ) => Promise<void>
   /** An answer of a store's own type. */
   readonly foreign: (answer: ForeignAnswer) => Promise<void>
   /** An answer that no message of the API stands for. */

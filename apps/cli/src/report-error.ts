@@ -24,6 +24,8 @@ export async function reportError(error: unknown, { stderr, json, style }: Repor
   if (error instanceof Interrupted) return error.exitCode
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
   const failure = describe(error)
+  // The help of the command that is incomplete has been printed already.
+  if (error instanceof CommanderError && error.code === 'commander.help' && !json) return EXIT.usage
   if (json) {
     const { code, message, detail, hint } = failure
     const document = { error: { code, message, detail, ...(hint === undefined ? {} : { hint }) } }
@@ -50,7 +52,13 @@ function describe(error: unknown): Failure {
     return { code: error.code, message: error.message, detail: error.detail, hint, exitCode: exitCodeOf(error.code) }
   }
   if (isSystemError(error)) {
-    return { code: 'INTERNAL', message: error.message, detail: { cause: error.code }, hint: undefined, exitCode: EXIT.failed }
+    return {
+      code: 'INTERNAL',
+      message: error.message,
+      detail: { cause: error.code },
+      hint: undefined,
+      exitCode: EXIT.failed,
+    }
   }
   const message = error instanceof Error ? error.message : String(error)
   return {
@@ -64,7 +72,7 @@ function describe(error: unknown): Failure {
 
 function describeUsage(error: CommanderError): Failure {
   // commander's own sentences begin with the word that is printed anyway.
-  const message = error.message.replace(/^error: /u, '')
+  const message = error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /u, '')
   return {
     code: 'INVALID_ARGUMENT',
     message,

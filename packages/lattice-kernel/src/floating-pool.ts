@@ -17,7 +17,10 @@ import type { FloatingRow } from './log-schema.ts'
 export interface FloatingPool {
   readonly get: (key: IdKey) => FloatingEntry | undefined
   /** Adds what is not there yet, and evicts beyond the limits. */
-  readonly add: (parsed: ParsedIntention) => { readonly entry: FloatingEntry; readonly evicted: readonly FloatingEntry[] }
+  readonly add: (parsed: ParsedIntention) => {
+    readonly entry: FloatingEntry
+    readonly evicted: readonly FloatingEntry[]
+  }
   readonly remove: (entry: FloatingEntry) => void
   readonly setWait: (entry: FloatingEntry, wait: Wait | undefined) => void
   /** Takes those that wait for this cause; they wait for nothing then. */

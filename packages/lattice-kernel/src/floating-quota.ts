@@ -81,11 +81,15 @@ export function createFloatingQuota({ count, bytes }: FloatingLimits): FloatingQ
     excess: (author) => {
       const holding = holdings.get(author)
       const isGreedy =
-        holding !== undefined &&
-        (holding.entries.size > count * AUTHOR_SHARE || holding.bytes > bytes * AUTHOR_SHARE)
+        holding !== undefined && (holding.entries.size > count * AUTHOR_SHARE || holding.bytes > bytes * AUTHOR_SHARE)
       if (isGreedy) return oldestOf(holding)
       if (entries <= count && total <= bytes) return undefined
-      return oldestOf(classes.findLast((holders) => holders.size > 0)?.values().next().value)
+      return oldestOf(
+        classes
+          .findLast((holders) => holders.size > 0)
+          ?.values()
+          .next().value,
+      )
     },
     bytes: () => total,
   }

@@ -12,8 +12,10 @@ import { type Database, toPlainBytes } from '@lattice/storage'
 import { type IntentionMeta, META_COLUMNS, metaOfRow, type MetaColumns } from './log-entry.ts'
 import { ID_PREFIX_BYTES } from './log-schema.ts'
 
+/** Older ids that were asked for and are remembered: what many cite, such as the genesis. */
+const REMEMBERED_MAX = 1024
 /** Ids that gather before they are indexed: a bulk insert of some milliseconds, read again at open in as many. */
-export const UNINDEXED_IDS_MAX = 8192
+export const UNINDEXED_IDS_MAX = 2048
 
 export interface IdIndex {
   readonly find: (id: IntentionId) => IntentionMeta | undefined
@@ -29,8 +31,10 @@ export interface IdIndex {
 export function createIdIndex(database: Database): IdIndex {
   let young = new Map<IdKey, IntentionMeta>()
   let old = new Map<IdKey, IntentionMeta>()
+  const remembered = new Map<IdKey, IntentionMeta>()
   let indexedSeq = 0
   const insert = database.prepare('INSERT OR IGNORE INTO ids VALUES (?, ?)')
+  const probe = database.prepare<{ readonly seq: number }>('SELECT seq FROM ids WHERE prefix = ? LIMIT 1')
   const lookup = database.prepare<MetaColumns>(
     `SELECT ${META_COLUMNS.replace('seq', 'i.seq')} FROM ids JOIN intentions i ON i.seq = ids.seq WHERE ids.prefix = ?`,
   )
@@ -54,15 +58,22 @@ export function createIdIndex(database: Database): IdIndex {
     return last
   }
 
+  function findIndexed(id: IntentionId, key: IdKey): IntentionMeta | undefined {
+    const prefix = id.subarray(0, ID_PREFIX_BYTES)
+    // Most that is asked for and not in memory is not there at all.
+    if (indexedSeq === 0 || probe.get(prefix) === undefined) return undefined
+    const row = lookup.all(prefix).find((candidate) => equalBytes(candidate.id, id))
+    if (row === undefined) return undefined
+    if (remembered.size >= REMEMBERED_MAX) remembered.clear()
+    const meta = metaOfRow(row)
+    remembered.set(key, meta)
+    return meta
+  }
+
   return {
     find: (id) => {
       const key = idKey(id)
-      const recent = young.get(key) ?? old.get(key)
-      if (recent !== undefined || indexedSeq === 0) return recent
-      for (const row of lookup.all(id.subarray(0, ID_PREFIX_BYTES))) {
-        if (equalBytes(row.id, id)) return metaOfRow(row)
-      }
-      return undefined
+      return young.get(key) ?? old.get(key) ?? remembered.get(key) ?? findIndexed(id, key)
     },
     add: (id, meta) => {
       young.set(idKey(id), meta)
@@ -84,6 +95,7 @@ export function createIdIndex(database: Database): IdIndex {
       indexedSeq = from
       young = new Map()
       old = new Map()
+      remembered.clear()
       for (const row of tail.all(from)) young.set(idKey(toPlainBytes(row.id)), metaOfRow(row))
     },
   }

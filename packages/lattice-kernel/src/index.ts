@@ -3,7 +3,14 @@
  *
  * @module
  */
-export { DiskFull, LogDamaged, SchemaTooNew, StorageFailed, type StorageHooks, type StoragePoint } from '@lattice/storage'
+export {
+  DiskFull,
+  LogDamaged,
+  SchemaTooNew,
+  StorageFailed,
+  type StorageHooks,
+  type StoragePoint,
+} from '@lattice/storage'
 export { KernelClosed, ProjectionStalled, WriteRefused, type WriteRefusal, WriterBusy } from './errors.ts'
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
 export type {

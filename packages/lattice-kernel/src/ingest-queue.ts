@@ -22,6 +22,7 @@ import {
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
 import { WriterBusy } from './errors.ts'
+import { witnessNext } from './witness-next.ts'
 import type { Work } from './work-loop.ts'
 
 export interface IngestQueue extends Work {
@@ -29,19 +30,20 @@ export interface IngestQueue extends Work {
     batch: readonly SignedIntention[],
     source: PublicKey | undefined,
   ) => Promise<readonly IngestOutcome[]>
+  /** True while a batch is not through: what becomes ready belongs to it. */
+  readonly isBusy: () => boolean
 }
 
 /** Batches that wait at most, one or a few per peer. */
 export const MAX_QUEUED_BATCHES = 256
 /** About how long a slice takes, in microseconds. */
-const SLICE_COST = 6000
+const SLICE_COST = 10_000
+/** How long taking one in may take by the clock; witnessing and projecting it take about twice as long again. */
+const TAKING_MAX_MS = 4
 /** What parsing, witnessing and projecting take, by intention and by KiB, and what a signature adds. */
-const COST_PER_INTENTION = 20
-const COST_PER_KIB = 4
+const COST_PER_INTENTION = 40
+const COST_PER_KIB = 5
 const COST_PER_SIGNATURE = 110
-/** Records per commit: one fsync for many, and short enough for the event loop. */
-export const RECORDS_PER_COMMIT = 512
-
 /** What is known of one intention of a batch: its outcome, or which to look at in the end. */
 type Taken = IngestOutcome | { readonly kind: 'pending'; readonly parsed: ParsedIntention }
 
@@ -62,15 +64,16 @@ export function createIngestQueue(core: Core): IngestQueue {
     const batch = queue[0]
     if (batch === undefined) return undefined
     const cost = takeSlice(core, batch)
-    const failure = advance(core, batch)
-    if (failure !== undefined) {
+    const committed = witnessNext(core, batch.source)
+    for (const [key, fault] of core.witnesser.takeInvalid()) batch.faults.set(key, fault)
+    if (!committed.ok) {
       queue = queue.slice(1)
-      batch.reject(failure.error)
+      batch.reject(committed.error)
     } else if (batch.next === batch.items.length && !core.witnesser.hasReady()) {
       queue = queue.slice(1)
       batch.resolve(batch.taken.map((taken) => outcomeOf(core, taken, batch.faults)))
     }
-    return cost
+    return cost + (committed.ok ? committed.value.records * COST_PER_INTENTION : 0)
   }
 
   return {
@@ -80,27 +83,18 @@ export function createIngestQueue(core: Core): IngestQueue {
         queue.push({ items, source, next: 0, taken: [], faults: new Map(), resolve, reject })
       })
     },
+    isBusy: () => queue.length > 0,
     step,
   }
-}
-
-/** One commit of what is ready, with what follows from it. */
-function advance(core: Core, { source, faults }: Batch): { readonly error: unknown } | undefined {
-  const { log, pool, witnesser } = core
-  witnesser.witness(RECORDS_PER_COMMIT)
-  for (const [key, fault] of witnesser.takeInvalid()) faults.set(key, fault)
-  if (log.appended() === 0 && !pool.isChanged()) return undefined
-  const commit = core.commitLog(source)
-  if (!commit.ok) return { error: commit.error }
-  core.project(commit.value.entries, RECORDS_PER_COMMIT)
-  return undefined
 }
 
 /** Parses, checks and takes in the next part of a batch; answers its cost. */
 function takeSlice(core: Core, batch: Batch): number {
   const arrived = new Map<IdKey, ParsedIntention>()
+  const { clock } = core.options
+  const untilMs = clock.monotonicMs() + TAKING_MAX_MS
   let cost = 1
-  while (batch.next < batch.items.length && cost < SLICE_COST) {
+  while (batch.next < batch.items.length && cost < SLICE_COST && clock.monotonicMs() <= untilMs) {
     const item = batch.items[batch.next]
     if (item === undefined) break
     batch.next += 1

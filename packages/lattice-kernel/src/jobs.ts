@@ -4,7 +4,7 @@
  * @module
  */
 import type { Core } from './core.ts'
-import { RECORDS_PER_COMMIT } from './ingest-queue.ts'
+import { witnessNext } from './witness-next.ts'
 import type { Work } from './work-loop.ts'
 
 export interface JobQueue extends Work {
@@ -57,20 +57,30 @@ export function createCatchUp(core: Core, onProgress: () => void): Work {
   }
 }
 
-/** Witnesses what became ready without an arrival: by admission or by time. */
-export function createPump(core: Core): Work {
+/** A job step that witnesses all that is ready; throws when a commit fails. */
+export function createWitnessAll(core: Core): () => boolean {
+  return () => {
+    const next = witnessNext(core, undefined)
+    core.witnesser.takeInvalid()
+    if (!next.ok) throw next.error
+    return !next.value.more
+  }
+}
+
+/** Witnesses what became ready without an arrival and belongs to no batch: by admission or by time. */
+export function createPump(core: Core, isOthers: () => boolean): Work {
+  const step = createWitnessAll(core)
   return {
     step: () => {
-      const { log, pool, witnesser } = core
-      if (!witnesser.hasReady()) return undefined
-      witnesser.witness(RECORDS_PER_COMMIT)
-      witnesser.takeInvalid()
-      if (log.appended() === 0 && !pool.isChanged()) return undefined
-      const commit = core.commitLog(undefined)
-      if (commit.ok) core.project(commit.value.entries, RECORDS_PER_COMMIT)
-      else core.options.logger.error('commit of floating intentions failed', { error: commit.error })
-      // After a failure all is ready again; the next arrival or recheck tries it.
-      return commit.ok ? COST_PER_STEP : undefined
+      if (isOthers() || !core.witnesser.hasReady()) return undefined
+      try {
+        step()
+        return COST_PER_STEP
+      } catch (error) {
+        // All is ready again; the next arrival or recheck tries it.
+        core.options.logger.error('commit of floating intentions failed', { error })
+        return undefined
+      }
     },
   }
 }

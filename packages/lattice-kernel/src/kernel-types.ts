@@ -201,7 +201,9 @@ export interface Kernel extends AsyncDisposable {
   /** Witnessed intentions that no other cites. Sorted. */
   readonly frontier: () => readonly IntentionId[]
   readonly floating: (limit: number) => readonly FloatingIntention[]
-  readonly forks: (limit: number) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]
+  readonly forks: (
+    limit: number,
+  ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]
   readonly isAncestor: (ancestor: IntentionId, descendant: IntentionId) => boolean
   readonly stats: () => KernelStats
   readonly storeType: () => StoreType | undefined
@@ -215,11 +217,7 @@ export interface Kernel extends AsyncDisposable {
     ids: readonly IntentionId[],
     maxBytes: number,
   ) => { readonly intentions: readonly SignedIntention[]; readonly rest: readonly IntentionId[] }
-  readonly readChain: (
-    target: IntentionId,
-    since: IntentionId | undefined,
-    limit: number,
-  ) => readonly SignedIntention[]
+  readonly readChain: (target: IntentionId, since: IntentionId | undefined, limit: number) => readonly SignedIntention[]
   readonly witnessPage: (
     fromSeq: number,
     limit: number,

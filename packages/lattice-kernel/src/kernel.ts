@@ -9,7 +9,7 @@ import type { Core } from './core.ts'
 import { KernelClosed, ProjectionStalled } from './errors.ts'
 import { createFutureTimer } from './future-timer.ts'
 import { createIngestQueue } from './ingest-queue.ts'
-import { createCatchUp, createJobQueue, createPump } from './jobs.ts'
+import { createCatchUp, createJobQueue, createPump, createWitnessAll } from './jobs.ts'
 import type { Kernel } from './kernel-types.ts'
 import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
@@ -43,7 +43,11 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
       return undefined
     },
   }
-  const loop = createWorkLoop(scheduler, [catchUp, submits, ingests, jobs, createPump(core), arm], onBug)
+  const loop = createWorkLoop(
+    scheduler,
+    [catchUp, submits, ingests, jobs, createPump(core, ingests.isBusy), arm],
+    onBug,
+  )
   let closing: Promise<void> | undefined
 
   function onBug(error: unknown): void {
@@ -69,6 +73,19 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     waiters.rejectAll(new KernelClosed(storeId))
     core.projection().state.close()
     log.close()
+  }
+
+  function recheckStep(): () => boolean {
+    const witnessAll = createWitnessAll(core)
+    let isFirst = true
+    return () => {
+      if (isFirst) {
+        isFirst = false
+        core.recheckAdmission()
+        witnesser.consider([...pool.inFuture()])
+      }
+      return witnessAll()
+    }
   }
 
   function retryStep(): boolean {
@@ -97,15 +114,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     ...createReplication(core),
     submit: async (op, submitOptions = {}) => accept(async () => submits.submit(op, submitOptions)),
     ingest: async (batch, source: PublicKey | undefined) => accept(async () => ingests.ingest(batch, source)),
-    recheckFloating: async () =>
-      accept(async () => {
-        await jobs.run(() => {
-          core.recheckAdmission()
-          witnesser.consider([...pool.inFuture()])
-          return true
-        })
-        await jobs.run(() => !witnesser.hasReady())
-      }),
+    recheckFloating: async () => accept(async () => jobs.run(recheckStep())),
     waitFor: async (id, signal) => {
       if (closing !== undefined) throw new KernelClosed(storeId)
       if (log.find(id) === undefined) await waiters.wait(id, signal)

@@ -51,7 +51,10 @@ export function metaOfRow(row: Omit<MetaColumns, 'id'>): IntentionMeta {
 }
 
 /** A stored intention. It was checked when it came in, so one that does not decode is damage. */
-export function parsedOfRow(path: string, row: Pick<IntentionRow, 'seq' | 'id' | 'bytes' | 'signature'>): ParsedIntention {
+export function parsedOfRow(
+  path: string,
+  row: Pick<IntentionRow, 'seq' | 'id' | 'bytes' | 'signature'>,
+): ParsedIntention {
   const bytes = toPlainBytes(row.bytes)
   const decoded = decodeIntention(bytes)
   if (!decoded.ok) throw new LogDamaged(path, { record: `witness ${row.seq}`, problem: decoded.error.code })
@@ -75,7 +78,11 @@ export function entryOfRow(path: string, row: IntentionRow): LogEntry {
 }
 
 /** The content of the record, as it was hashed. */
-export function contentOf(storeId: StoreId, prevHash: Hash, entry: Pick<LogEntry, 'parsed' | 'meta' | 'witnessedMs'>): Uint8Array {
+export function contentOf(
+  storeId: StoreId,
+  prevHash: Hash,
+  entry: Pick<LogEntry, 'parsed' | 'meta' | 'witnessedMs'>,
+): Uint8Array {
   return encodeWitnessContent({
     storeId,
     seq: toWitnessSeq(entry.meta.seq),

@@ -16,6 +16,8 @@ export interface LogReader {
   readonly before: (beforeSeq: number, limit: number) => readonly LogEntry[]
   /** An author's intentions at a position of its chain: several when it forked. */
   readonly atPosition: (author: number, position: number) => readonly LogEntry[]
+  /** An author's intentions from a position on, by position. */
+  readonly chainFrom: (author: number, position: number, limit: number) => readonly LogEntry[]
   /** The seq of the first record from `seq` on with a witness signature. */
   readonly signedFrom: (seq: number) => number | undefined
   /** (seq, wall, id) of every record after `seq`, for indexes. */
@@ -33,6 +35,9 @@ export function createLogReader(database: Database): LogReader {
   const before = database.prepare<IntentionRow>('SELECT * FROM intentions WHERE seq < ? ORDER BY seq DESC LIMIT ?')
   const atPosition = database.prepare<IntentionRow>(
     'SELECT * FROM intentions WHERE author = ? AND position = ? ORDER BY seq',
+  )
+  const chainFrom = database.prepare<IntentionRow>(
+    'SELECT * FROM intentions WHERE author = ? AND position >= ? ORDER BY position, seq LIMIT ?',
   )
   const signedFrom = database.prepare<{ readonly seq: number }>(
     'SELECT seq FROM intentions WHERE seq >= ? AND witness_signature IS NOT NULL ORDER BY seq LIMIT 1',
@@ -55,6 +60,7 @@ export function createLogReader(database: Database): LogReader {
     from: (seq, limit) => from.all(seq, limit).map(entry),
     before: (seq, limit) => before.all(seq, limit).map(entry),
     atPosition: (author, position) => atPosition.all(author, position).map(entry),
+    chainFrom: (author, position, limit) => chainFrom.all(author, position, limit).map(entry),
     signedFrom: (seq) => signedFrom.get(seq)?.seq,
     keysAfter: (seq, limit) => keys.all(seq, limit),
     forks: (limit) => forks.all(limit),

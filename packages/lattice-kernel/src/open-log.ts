@@ -123,7 +123,8 @@ function checkEnd(database: Database, meta: LogMeta, crypto: Crypto): void {
   if (!verifyTagged(crypto, meta.witnessKey, { tag: 'lattice/witness/v1', hash: last.chainHash, signature })) {
     throw damaged(path, record, 'its witness signature fails')
   }
-  for (const entry of lastGroup(reader, last)) checkEntry(path, { meta, crypto, entry, prevHash: prevHashOf(reader, entry) })
+  for (const entry of lastGroup(reader, last))
+    checkEntry(path, { meta, crypto, entry, prevHash: prevHashOf(reader, entry) })
 }
 
 /** The records of the last group, newest first. */

@@ -8,7 +8,13 @@
  * @module
  */
 import { isKernelOp, type KnownOp, type OpKind } from '@lattice/model'
-import { createOverlayTable, type OverlayTable, type Rejection, type StateCursor, type StateDatabase } from '@lattice/storage'
+import {
+  createOverlayTable,
+  type OverlayTable,
+  type Rejection,
+  type StateCursor,
+  type StateDatabase,
+} from '@lattice/storage'
 import type { OpOutcome, ProjectedOp, Projector, ReadStoreTables, StoreTables } from '@lattice/store-base'
 import { toEnvelope } from './envelope.ts'
 import type { ProjectedNotice, StalledProjection } from './kernel-types.ts'

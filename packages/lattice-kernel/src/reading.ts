@@ -3,14 +3,7 @@
  *
  * @module
  */
-import {
-  fromHex,
-  HASH_BYTES,
-  idKey,
-  type IntentionId,
-  type ReadTable,
-  ZERO_HASH,
-} from '@lattice/model'
+import { fromHex, HASH_BYTES, idKey, type IntentionId, type ReadTable, ZERO_HASH } from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
@@ -148,7 +141,10 @@ function witnessEntries({ log }: Core, entries: readonly LogEntry[]): readonly W
   })
 }
 
-function tipsOf({ log }: Core, { key, tips }: { readonly key: AuthorTips['author']; readonly tips: Set<number> }): AuthorTips {
+function tipsOf(
+  { log }: Core,
+  { key, tips }: { readonly key: AuthorTips['author']; readonly tips: Set<number> },
+): AuthorTips {
   return {
     author: key,
     tips: [...tips].map((seq) => {

@@ -34,7 +34,7 @@ export function createReadyHeap(): ReadyHeap {
   return {
     push: (entry) => {
       heap.push(entry)
-      for (let at = heap.length - 1; at > 0; ) {
+      for (let at = heap.length - 1; at > 0;) {
         const parent = (at - 1) >> 1
         if (!isBefore(at, parent)) return
         swap(at, parent)
@@ -46,7 +46,7 @@ export function createReadyHeap(): ReadyHeap {
       const last = heap.pop()
       if (first === undefined || last === undefined || heap.length === 0) return first
       heap[0] = last
-      for (let at = 0; ; ) {
+      for (let at = 0; ;) {
         const left = 2 * at + 1
         const child = isBefore(left + 1, left) ? left + 1 : left
         if (child >= heap.length || !isBefore(child, at)) return first

@@ -27,6 +27,10 @@ import { PAGE_RECORDS_MAX } from './reading.ts'
 
 type Replication = Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'read' | 'readChain' | 'witnessPage'>
 
+/** Records looked at for the end of a run: it is within a run's length, on each branch of a chain that forked. */
+const RUN_SEARCH_MAX: number = 4 * MAX_RUN_LENGTH
+/** Read at once on the way there: many groups are small. */
+const RUN_PAGE = 32
 /** Keys read at once while the range index is built. */
 const INDEX_PAGE = 4096
 
@@ -114,18 +118,22 @@ function readIntentions(core: Core, ids: readonly IntentionId[], maxBytes: numbe
 /** What follows an unsigned intention on its author's chain up to the signature that vouches for it. */
 function closingRun({ log }: Core, entry: LogEntry): readonly LogEntry[] {
   if (isSigned(entry.parsed)) return []
-  const [from, number] = [entry.meta.position + 1, entry.meta.author]
-  // Each level holds the descendants at one position; several where the chain forked.
-  const parents = new Map<IdKey, readonly LogEntry[]>([[idKey(entry.parsed.id), []]])
-  for (let position = from; position < from + MAX_RUN_LENGTH && parents.size > 0; position += 1) {
-    const level = [...parents]
-    parents.clear()
-    for (const child of log.reader.atPosition(number, position)) {
-      const path = level.find(([key]) => key === idKey(child.parsed.intention.storePrev))?.[1]
+  // From an intention to the way there from `entry`; several ways where the chain forked.
+  const paths = new Map<IdKey, readonly LogEntry[]>([[idKey(entry.parsed.id), []]])
+  let seen = 0
+  for (let position = entry.meta.position + 1; seen < RUN_SEARCH_MAX; ) {
+    const page = log.reader.chainFrom(entry.meta.author, position, RUN_PAGE)
+    for (const child of page) {
+      const path = paths.get(idKey(child.parsed.intention.storePrev))
       if (path === undefined) continue
       if (isSigned(child.parsed)) return [...path, child]
-      parents.set(idKey(child.parsed.id), [...path, child])
+      paths.set(idKey(child.parsed.id), [...path, child])
     }
+    const last = page.at(-1)
+    if (last === undefined || page.length < RUN_PAGE) return []
+    seen += page.length
+    // A position that a page cuts is read again: its siblings may be on the way.
+    position = Math.max(position + 1, last.meta.position)
   }
   return []
 }
@@ -139,7 +147,7 @@ function readChain(
   if (found === undefined) return []
   const last = log.entryAt(found.seq)
   const newestFirst: SignedIntention[] = []
-  for (let entry = last; newestFirst.length < Math.min(limit, PAGE_RECORDS_MAX); ) {
+  for (let entry = last; newestFirst.length < Math.min(limit, PAGE_RECORDS_MAX);) {
     if (since !== undefined && equalBytes(entry.parsed.id, since)) break
     newestFirst.push(entry.parsed)
     if (isGenesis(entry.parsed.intention)) break

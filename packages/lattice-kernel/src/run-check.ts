@@ -80,7 +80,7 @@ function waitsFor(wait: Wait): RunVerdict {
 /** Walks `store_prev` back from the closer through what its signature covers, to what is witnessed. */
 function collectRun(deps: RunCheckDeps, closer: FloatingEntry): Chain | Extract<Wait, { kind: 'cause' }> {
   const newestFirst = [closer]
-  for (let entry = closer; !isGenesis(entry.parsed.intention); ) {
+  for (let entry = closer; !isGenesis(entry.parsed.intention);) {
     const prev = toIntentionId(entry.parsed.intention.storePrev)
     const older = deps.floating(idKey(prev))
     if (older === undefined) {
@@ -98,11 +98,7 @@ function collectRun(deps: RunCheckDeps, closer: FloatingEntry): Chain | Extract<
 }
 
 /** The first dep that is neither witnessed nor earlier in the run. What was found met stays so and is not asked again. */
-function findUnmetDep(
-  deps: RunCheckDeps,
-  entry: FloatingEntry,
-  run: readonly FloatingEntry[],
-): IdKey | undefined {
+function findUnmetDep(deps: RunCheckDeps, entry: FloatingEntry, run: readonly FloatingEntry[]): IdKey | undefined {
   const { causalDeps } = entry.parsed.intention
   for (let index = entry.metDeps; index < causalDeps.length; index += 1) {
     const dep = causalDeps[index]

@@ -6,7 +6,14 @@
  *
  * @module
  */
-import { type IdKey, idKey, type IntentionId, type ParsedIntention, type PublicKey, toIntentionId } from '@lattice/model'
+import {
+  type IdKey,
+  idKey,
+  type IntentionId,
+  type ParsedIntention,
+  type PublicKey,
+  toIntentionId,
+} from '@lattice/model'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { KernelTime } from './kernel-time.ts'
@@ -136,7 +143,7 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
 
 function missingOf({ pool, log }: Pick<WitnesserDeps, 'pool' | 'log'>, entry: FloatingEntry): readonly IntentionId[] {
   const missing = new Map<IdKey, IntentionId>()
-  for (let at: FloatingEntry | undefined = entry.closer; at !== undefined; ) {
+  for (let at: FloatingEntry | undefined = entry.closer; at !== undefined;) {
     const { storePrev, causalDeps } = at.parsed.intention
     const prev = toIntentionId(storePrev)
     for (const cause of [prev, ...causalDeps.slice(at.metDeps)]) {

@@ -22,7 +22,7 @@ export interface WorkLoop {
 }
 
 /** About how long steps may hold the event loop, in microseconds. */
-const TURN_COST = 10_000
+const TURN_COST = 4000
 /** Awaits between a write's resolution and its caller's next write: the layers of an interface, with room. */
 const SETTLE_TICKS = 16
 
@@ -93,5 +93,5 @@ function stepAll(works: readonly Work[]): number {
 }
 
 async function settle(): Promise<void> {
-  for (let tick = 0; tick < SETTLE_TICKS; tick += 1) await undefined
+  for (let tick = 0; tick < SETTLE_TICKS; tick += 1) await Promise.resolve()
 }

@@ -15,9 +15,9 @@
  */
 import {
   assert,
+  compareBytes,
   equalBytes,
   type Hlc,
-  idKey,
   type IntentionId,
   MAX_KEY_BYTES,
   type PublicKey,
@@ -31,7 +31,7 @@ export interface KvWrite {
   readonly id: IntentionId
   readonly timestamp: Hlc
   readonly author: PublicKey
-  /** What its author cited; all of them were applied before. */
+  /** What its author cited, sorted ascending as an operation has it; all of them were applied before. */
   readonly deps: readonly IntentionId[]
   /** 1 to 4,096 bytes. */
   readonly key: Uint8Array
@@ -69,9 +69,23 @@ export function applyWrite(table: WriteTable, write: KvWrite): KvChange {
 }
 
 function withoutCited(heads: readonly KvHead[], deps: readonly IntentionId[]): readonly KvHead[] {
-  if (heads.length === 0) return heads
-  const cited = new Set(deps.map(idKey))
-  return heads.filter((head) => !cited.has(idKey(head.id)))
+  return heads.filter((head) => !includesSorted(deps, head.id))
+}
+
+/** By halving: a batch over thousands of keys has thousands of deps, and looks them up for each key. */
+function includesSorted(ids: readonly IntentionId[], wanted: IntentionId): boolean {
+  let low = 0
+  let high = ids.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const id = ids[middle]
+    assert(id !== undefined, 'the middle is within the list')
+    const order = compareBytes(id, wanted)
+    if (order === 0) return true
+    if (order < 0) low = middle + 1
+    else high = middle
+  }
+  return false
 }
 
 /** Heads are in winner order already, so one is put in its place. */

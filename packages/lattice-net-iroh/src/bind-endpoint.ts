@@ -17,11 +17,11 @@ export const ALPN: readonly number[] = textToNumbers('lattice/1')
 export class BindFailed extends LatticeError {
   override readonly name = 'BindFailed'
   readonly code = 'INVALID_ARGUMENT'
-  override readonly detail: { readonly address: string }
+  override readonly detail: { readonly address: string; readonly why: string }
 
   constructor(address: string, why: string, options?: { readonly cause?: unknown }) {
     super(`cannot listen on ${address}: ${why}; choose another bind address`, options)
-    this.detail = { address }
+    this.detail = { address, why }
   }
 }
 

@@ -29,8 +29,6 @@ export const MAX_CONNECTIONS = 256
 export const MAX_INCOMING = 64
 
 export interface LocalTransportOptions extends BindOptions {
-  /** Told whenever the addresses may have changed. */
-  readonly onAddresses: () => void
   readonly onError: (error: unknown) => void
 }
 
@@ -57,13 +55,11 @@ export async function openLocalTransport(options: LocalTransportOptions): Promis
   const hasRoom = (): boolean => live.size < MAX_CONNECTIONS
   scope.spawn('accept', () => runAcceptLoop({ endpoint, scope, incoming, hasRoom, adopt, onError }))
 
-  const watch = endpoint.watchAddr(options.onAddresses)
   const stop = createAbortController()
   const release = async (): Promise<void> => {
     stop.abort()
     incoming.close()
     await Promise.all([...live].map((connection) => connection.close('the transport was closed')))
-    await watch.stop()
     // Ends the accept loop and whatever dial or handshake is left.
     await endpoint.close()
     await scope.close()

@@ -31,6 +31,7 @@ export type Operation =
 export type Command =
   | { readonly op: 'abortDial'; readonly dial: number }
   | { readonly op: 'reset'; readonly stream: number }
+  | { readonly op: 'refreshAddresses' }
 
 export interface Request {
   readonly call: number

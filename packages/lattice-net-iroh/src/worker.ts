@@ -12,7 +12,7 @@ import type { Transport } from '@lattice/net-types'
 import { BindFailed } from './bind-endpoint.ts'
 import { openLocalTransport } from './local-transport.ts'
 import { describeFailure } from './native.ts'
-import type { FromWorker, StartFailure, ToWorker, WorkerSettings } from './worker-protocol.ts'
+import type { FromWorker, StartFailure, WorkerSettings } from './worker-protocol.ts'
 import { createWorkerServer } from './worker-server.ts'
 
 assert(parentPort !== null, 'the entry runs in a worker')
@@ -36,14 +36,12 @@ async function start(): Promise<void> {
       secretSeed: toSeed(settings.secretSeed),
       bindAddress: settings.bindAddress,
       relay: settings.relay,
-      onAddresses: () => post({ kind: 'addresses', addresses: transport.addresses() }),
       onError: (error) => post({ kind: 'error', why: describeFailure(error) }),
     })
   } catch (error) {
     return post({ kind: 'failed', failure: startFailure(error) })
   }
-  const server = createWorkerServer({ transport, post, onShutdown: () => port.close() })
-  port.on('message', (message: ToWorker) => server.receive(message))
+  port.on('message', createWorkerServer({ transport, post, onShutdown: () => port.close() }))
   post({ kind: 'ready', id: transport.id, addresses: transport.addresses() })
 }
 

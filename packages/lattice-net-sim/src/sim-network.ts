@@ -8,13 +8,11 @@
  *
  * @module
  */
-import { assert, type Cancel, idKey, type IdKey, type PublicKey, type Random, type Scheduler } from '@lattice/model'
-import type { CloseReason, Transport } from '@lattice/net-types'
-import { createDialer } from './dial.ts'
-import { drawBelow } from './draw.ts'
-import type { SimEvent } from './sim-event.ts'
-import { createSimLink, type LinkMessage, type SimLink } from './sim-link.ts'
-import { createSimNode, simAddress, type SimNode } from './sim-node.ts'
+import { assert, idKey, type PublicKey, type Random, type Scheduler } from '@lattice/model'
+import type { Transport } from '@lattice/net-types'
+import { createLinkTable } from './link-table.ts'
+import { createNodeTable } from './node-table.ts'
+import type { Emit, SimEvent } from './sim-event.ts'
 import { createTopology } from './topology.ts'
 import { createWire, type LatencyRange } from './wire.ts'
 
@@ -57,137 +55,52 @@ export interface SimNetwork {
   readonly connectionCount: () => number
 }
 
-interface LiveLink {
-  readonly link: SimLink
-  /** Withdraws the pending loss; undefined while the link is whole. */
-  cancelLoss: Cancel | undefined
-}
-
 /** Makes a network without nodes. */
 export function createSimNetwork(options: SimNetworkOptions): SimNetwork {
   const { random, scheduler, latencyMs } = options
   const windowBytes = options.streamWindowBytes ?? STREAM_WINDOW_BYTES
-  const idleTimeoutMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS
   assert(windowBytes > 0, 'a stream window is positive')
   const topology = createTopology()
   const wire = createWire({ random, scheduler, latencyMs, isBlocked: topology.isBlocked })
-  const nodes = new Map<IdKey, SimNode>()
-  const links = new Map<number, LiveLink>()
-  let linkCount = 0
-
-  const emit = (event: Partial<SimEvent> & Pick<SimEvent, 'kind' | 'from' | 'to'>): void =>
-    options.onEvent?.({ link: -1, stream: -1, bytes: 0, ...event })
-
-  const lose = ({ link }: LiveLink, message: string): void => {
-    emit({ kind: 'lost', from: link.dialer.node.hex, to: link.acceptor.node.hex, link: link.id })
-    const reason: CloseReason = { by: 'lost', message }
-    link.dialer.end(reason)
-    link.acceptor.end(reason)
-  }
-  const onMessage = (id: number, message: LinkMessage): void => {
-    emit({ ...message, from: message.from.hex, to: message.to.hex, link: id })
-    if (options.loseOneIn === undefined || drawBelow(random, options.loseOneIn) > 0) return
-    const live = links.get(id)
-    if (live !== undefined) lose(live, 'the connection was lost')
-  }
-  const createLink = (dialer: SimNode, acceptor: SimNode): SimLink => {
-    const id = linkCount
-    linkCount += 1
-    const onDone = (): void => {
-      links.get(id)?.cancelLoss?.()
-      links.delete(id)
-    }
-    const deps = { id, dialer, acceptor, random, windowBytes, wire, onDone }
-    const link = createSimLink({ ...deps, onMessage: (message) => onMessage(id, message) })
-    links.set(id, { link, cancelLoss: undefined })
-    return link
-  }
-  /** Starts or stops the idle time of each link after the network changed. */
-  const reviewLinks = (): void => {
-    for (const live of links.values()) {
-      const { dialer, acceptor } = live.link
-      const cut =
-        !dialer.node.isOpen ||
-        !acceptor.node.isOpen ||
-        topology.isBlocked(dialer.node.key, acceptor.node.key) ||
-        topology.isBlocked(acceptor.node.key, dialer.node.key)
-      if (cut) live.cancelLoss ??= scheduler.after(idleTimeoutMs, () => lose(live, 'the peer fell silent'))
-      else {
-        live.cancelLoss?.()
-        live.cancelLoss = undefined
-      }
-    }
-  }
-  const endsOf = (node: SimNode): readonly SimLink['dialer'][] =>
-    [...links.values()].flatMap(({ link }) => [link.dialer, link.acceptor].filter((end) => end.node === node))
-
-  const takeDown = (node: SimNode): void => {
-    node.isOpen = false
-    nodes.delete(node.key)
-    wire.forget(node)
-    node.incoming.close()
-    for (const giveUp of [...node.dials]) giveUp()
-  }
-  const dial = createDialer({
+  const emit: Emit = (event) => options.onEvent?.({ link: -1, stream: -1, bytes: 0, ...event })
+  const links = createLinkTable({
+    random,
     scheduler,
     wire,
+    windowBytes,
+    idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+    loseOneIn: options.loseOneIn,
+    isBlocked: topology.isBlocked,
+    emit,
+  })
+  const nodes = createNodeTable({
+    scheduler,
+    wire,
+    links,
+    emit,
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     discovery: options.discovery ?? true,
-    nodeAt: (key) => nodes.get(key),
-    createLink,
-    reviewLinks,
-    emit,
   })
 
   return {
-    transport: (publicKey) => {
-      assert(!nodes.has(idKey(publicKey)), 'a key has one transport at a time')
-      const node = createSimNode(publicKey)
-      nodes.set(node.key, node)
-      return {
-        name: 'sim',
-        id: publicKey,
-        connect: (peer, dialOptions) => dial(node, peer, dialOptions),
-        incoming: node.incoming,
-        addresses: () => [simAddress(publicKey)],
-        close: async () => {
-          if (!node.isOpen) return
-          takeDown(node)
-          for (const end of endsOf(node)) end.close('the transport was closed')
-          reviewLinks()
-        },
-      }
-    },
+    transport: nodes.open,
     partition: (groups) => {
       topology.partition(groups)
       wire.release()
-      reviewLinks()
+      links.review()
     },
     cut: (a, b, { oneWay = false } = {}) => {
       topology.cut(idKey(a), idKey(b))
       if (!oneWay) topology.cut(idKey(b), idKey(a))
-      reviewLinks()
+      links.review()
     },
     heal: () => {
       topology.heal()
       wire.release()
-      reviewLinks()
+      links.review()
     },
-    disconnect: (a, b) => {
-      const pair = new Set([idKey(a), idKey(b)])
-      for (const live of [...links.values()]) {
-        const { dialer, acceptor } = live.link
-        if (pair.has(dialer.node.key) && pair.has(acceptor.node.key)) lose(live, 'the connection was lost')
-      }
-    },
-    crash: (publicKey) => {
-      const node = nodes.get(idKey(publicKey))
-      if (node === undefined) return
-      emit({ kind: 'crash', from: node.hex, to: node.hex })
-      takeDown(node)
-      for (const end of endsOf(node)) end.end({ by: 'lost', message: 'the node crashed' })
-      reviewLinks()
-    },
-    connectionCount: () => links.size,
+    disconnect: (a, b) => links.loseBetween(idKey(a), idKey(b)),
+    crash: nodes.crash,
+    connectionCount: links.count,
   }
 }

@@ -73,11 +73,7 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal, onLate
 }
 
 /** Resolves after `delayMs`, or at once when one of `signals` aborts. */
-export async function pause(
-  scheduler: Scheduler,
-  delayMs: number,
-  signals: readonly AbortSignal[],
-): Promise<void> {
+export async function pause(scheduler: Scheduler, delayMs: number, signals: readonly AbortSignal[]): Promise<void> {
   const deadline = createDeadline({ parents: signals, scheduler, afterMs: delayMs, waitingFor: 'a pause' })
   try {
     await new Promise<void>((resolve) => {

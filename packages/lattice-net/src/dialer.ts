@@ -6,7 +6,15 @@
  *
  * @module
  */
-import { type AbortSignal, type Cancel, type IdKey, idKey, type PublicKey, type Random, type Scheduler } from '@lattice/model'
+import {
+  type AbortSignal,
+  type Cancel,
+  type IdKey,
+  idKey,
+  type PublicKey,
+  type Random,
+  type Scheduler,
+} from '@lattice/model'
 import type { Connection, Transport } from '@lattice/net-types'
 import { backoffMs } from './backoff.ts'
 import { createDeadline, orAborted } from './deadline.ts'

@@ -19,13 +19,7 @@ import {
 import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import type { FrameInit } from './frame.ts'
-import {
-  BLINDED_ID_BYTES,
-  DIGEST_NONCE_BYTES,
-  MAX_ADDRESS_LENGTH,
-  MAX_ADDRESSES,
-  MAX_DIGEST_STORES,
-} from './limits.ts'
+import { BLINDED_ID_BYTES, DIGEST_NONCE_BYTES, MAX_ADDRESS_LENGTH, MAX_ADDRESSES, MAX_DIGEST_STORES } from './limits.ts'
 import { readClaim, sameSet } from './reconcile.ts'
 import { type Effects, finish, send, type SessionMachine, unexpected, violation } from './session.ts'
 

@@ -7,7 +7,15 @@
  *
  * @module
  */
-import { equalBytes, type IdKey, idKey, idKeyBytes, type IngestOutcome, type PublicKey, toStoreId } from '@lattice/model'
+import {
+  equalBytes,
+  type IdKey,
+  idKey,
+  idKeyBytes,
+  type IngestOutcome,
+  type PublicKey,
+  toStoreId,
+} from '@lattice/model'
 import type { ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import type { Gossip, GossipDeps, GossipLink } from './gossip.ts'

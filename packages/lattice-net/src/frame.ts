@@ -86,11 +86,11 @@ export function readCount(value: bigint): number | undefined {
  */
 function countFields(body: Uint8Array): number | undefined {
   let count = 0
-  for (let offset = 0; offset < body.length; ) {
+  for (let offset = 0; offset < body.length;) {
     const field = readField(body, offset, body.length)
     if (field === undefined) return undefined
     count += 1
-    for (let inner = field.begin; field.wire === WIRE_BYTES && inner < field.end; ) {
+    for (let inner = field.begin; field.wire === WIRE_BYTES && inner < field.end;) {
       const next = readField(body, inner, field.end)
       if (next === undefined) return undefined
       count += 1

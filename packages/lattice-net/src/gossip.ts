@@ -8,7 +8,7 @@
  * @module
  */
 import type { AbortSignal, IngestOutcome, PublicKey, StoreId } from '@lattice/model'
-import type { BiStream, ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
+import type { ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import type { ClaimedDigest, SessionStore } from './session-call.ts'
 import type { SessionMachine } from './session.ts'

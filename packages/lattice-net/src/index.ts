@@ -31,12 +31,7 @@ export type { ReconcileOutcome } from './reconcile.ts'
 export { createReconcileInitiator } from './reconcile-initiator.ts'
 export { createReconcileResponder } from './reconcile-responder.ts'
 export { errorCodeOf, refusalOf } from './refusal.ts'
-export type {
-  BootstrapOutcome,
-  BootstrapPositions,
-  BootstrapProgress,
-  BootstrapRequest,
-} from './run-bootstrap.ts'
+export type { BootstrapOutcome, BootstrapPositions, BootstrapProgress, BootstrapRequest } from './run-bootstrap.ts'
 export { runSession, type SessionOptions } from './run-session.ts'
 export { createLogServer } from './serve-log.ts'
 export type { Effect, Effects, SessionFailure, SessionMachine } from './session.ts'

@@ -5,13 +5,7 @@
  *
  * @module
  */
-import {
-  assert,
-  type PublicKey,
-  readPublicKey,
-  readStoreId,
-  type StoreId,
-} from '@lattice/model'
+import { assert, type PublicKey, readPublicKey, readStoreId, type StoreId } from '@lattice/model'
 import { net } from '@lattice/proto'
 import { readAddresses } from './digest-exchange.ts'
 import { readCount } from './frame.ts'

@@ -21,13 +21,27 @@ import {
 } from './reconcile.ts'
 import { createSendOrder } from './send-order.ts'
 import type { SessionStore } from './session-call.ts'
-import { type Effect, type Effects, finish, noSuchStore, send, type SessionMachine, unexpected, violation } from './session.ts'
+import {
+  type Effect,
+  type Effects,
+  finish,
+  noSuchStore,
+  send,
+  type SessionMachine,
+  unexpected,
+  violation,
+} from './session.ts'
 
 type State =
   | { readonly at: 'hello'; readonly index: RangeIndex; readonly digest: ReplicaDigest }
   /** Both said the same: the peer's `Done` is due. */
   | { readonly at: 'equal'; readonly digest: ReplicaDigest }
-  | { readonly at: 'difference'; readonly index: RangeIndex; readonly reconciler: Reconciler; readonly peerCount: number }
+  | {
+      readonly at: 'difference'
+      readonly index: RangeIndex
+      readonly reconciler: Reconciler
+      readonly peerCount: number
+    }
   | { readonly at: 'transfer'; readonly closing: Closing }
 
 /** Starts a session over `store`. */

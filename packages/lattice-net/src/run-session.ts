@@ -10,14 +10,21 @@
  */
 import { type AbortSignal, assert, type Cancel, isLatticeError, type Scheduler } from '@lattice/model'
 import { type BiStream, StreamLost } from '@lattice/net-types'
+import { net } from '@lattice/proto'
 import { BootstrapFailed, PeerRefused, PeerTooSlow, PeerViolation, RefusedPeer, SessionFailed } from './errors.ts'
 import { createFrameDecoder, type FrameDecoder } from './frame-decoder.ts'
 import { encodeFrame, type FrameInit } from './frame.ts'
 import { MAX_WAITING_CALLS, MAX_WAITING_FRAMES, type NetworkLimits } from './limits.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
-import { type Effects, refusalFrameOf, refusedFrame, type SessionFailure, type SessionMachine } from './session.ts'
-import { createTurn } from './turn.ts'
-import { net } from '@lattice/proto'
+import {
+  type Effect,
+  type Effects,
+  refusalFrameOf,
+  refusedFrame,
+  type SessionFailure,
+  type SessionMachine,
+} from './session.ts'
+import { createTurn, type Turn } from './turn.ts'
 
 export interface SessionOptions<Outcome> {
   readonly stream: BiStream
@@ -52,224 +59,232 @@ export async function runSession<Outcome>(options: SessionOptions<Outcome>): Pro
     stream.reset()
     throw signal.reason
   }
-  const session = createSession(options)
-  const onAbort = (): void => session.cut(signal.reason)
+  const run = new SessionRun(options)
+  const onAbort = (): void => run.cut(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
   try {
-    session.drive(options.machine.start())
-    options.onReady?.(session.drive)
-    await Promise.all([session.read(), session.write(), session.carryOut()])
-    const end = session.end()
+    return await run.toEnd()
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** One session under way. */
+class SessionRun<Outcome> {
+  readonly #options: SessionOptions<Outcome>
+  readonly #deadlines: Deadlines
+  readonly #decoder: FrameDecoder = createFrameDecoder()
+  readonly #readable: Turn = createTurn()
+  readonly #writable: Turn = createTurn()
+  readonly #callable: Turn = createTurn()
+  readonly #frames: Uint8Array[] = []
+  readonly #calls: SessionCall[] = []
+  readonly #pulls: WaitingPull[] = []
+  #sent = 0
+  #written = 0
+  #working = false
+  #end: End<Outcome> | undefined
+  #reset = false
+  #endOfInput = false
+
+  constructor(options: SessionOptions<Outcome>) {
+    const { scheduler, limits, machine } = options
+    this.#options = options
+    this.#deadlines = createDeadlines({
+      scheduler,
+      limits,
+      isDue: () => !this.#working && (this.#frames.length > 0 || this.#decoder.partial() || machine.idle?.() !== true),
+      isLasting: () => machine.lasting?.() ?? false,
+      onExpired: (error) => this.cut(error),
+    })
+  }
+
+  async toEnd(): Promise<Outcome> {
+    const { machine, onReady } = this.#options
+    try {
+      this.#drive(() => machine.start())
+      onReady?.((effects) => this.#drive(() => effects))
+      await Promise.all([this.#read(), this.#write(), this.#carryOut()])
+    } finally {
+      this.#deadlines.cancel()
+    }
+    const end = this.#end
     assert(end !== undefined, 'the tasks of a session end after it')
     if (end.kind === 'failed') throw end.error
     return end.outcome
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-    session.release()
-  }
-}
-
-interface Session<Outcome> {
-  readonly drive: (effects: Effects<Outcome>) => void
-  readonly read: () => Promise<void>
-  readonly write: () => Promise<void>
-  readonly carryOut: () => Promise<void>
-  readonly cut: (error: unknown) => void
-  readonly end: () => End<Outcome> | undefined
-  readonly release: () => void
-}
-
-function createSession<Outcome>(options: SessionOptions<Outcome>): Session<Outcome> {
-  const { stream, machine, perform, limits, scheduler } = options
-  const decoder = createFrameDecoder()
-  const readable = createTurn()
-  const writable = createTurn()
-  const callable = createTurn()
-  const frames: Uint8Array[] = []
-  const calls: SessionCall[] = []
-  const pulls: WaitingPull[] = []
-  let sent = 0
-  let written = 0
-  let working = false
-  let end: End<Outcome> | undefined
-  let reset = false
-  let endOfInput = false
-
-  const wakeAll = (): void => {
-    for (const turn of [readable, writable, callable]) turn.notify()
-  }
-  const resetStream = (): void => {
-    reset = true
-    stream.reset()
-    wakeAll()
-  }
-  const deadlines = createDeadlines({
-    scheduler,
-    limits,
-    isDue: () => !working && (frames.length > 0 || decoder.partial() || machine.idle?.() !== true),
-    isLasting: () => machine.lasting?.() ?? false,
-    onExpired: (error) => cut(error),
-  })
-
-  /** Ends the session once; a frame for the peer goes out before its side is finished. */
-  function settle(how: End<Outcome>, parting?: FrameInit): void {
-    if (end !== undefined) return
-    end = how
-    calls.length = 0
-    pulls.length = 0
-    if (how.kind === 'failed') frames.length = 0
-    if (parting !== undefined) frames.push(encodeFrame(parting))
-    deadlines.replaceByLinger(resetStream)
-    wakeAll()
-  }
-  function cut(error: unknown): void {
-    settle({ kind: 'failed', error })
-    resetStream()
-  }
-  function fail(failure: SessionFailure): void {
-    settle({ kind: 'failed', error: errorOf(failure) }, refusalFrameOf(failure))
-    if (failure.kind === 'lost') resetStream()
   }
 
-  function drive(effects: Effects<Outcome>): void {
-    for (const effect of effects) {
-      if (end !== undefined) return
-      switch (effect.kind) {
-        case 'send':
-          frames.push(encodeFrame(effect.frame))
-          sent += 1
-          writable.notify()
-          break
-        case 'call':
-          calls.push(effect.call)
-          callable.notify()
-          break
-        case 'pull':
-          pulls.push({ call: effect.call, afterFrame: sent })
-          callable.notify()
-          break
-        case 'finish':
-          settle({ kind: 'finished', outcome: effect.outcome })
-          break
-        case 'fail':
-          fail(effect.failure)
-          break
+  /** Ends the session without a word to the peer. */
+  cut(error: unknown): void {
+    this.#settle({ kind: 'failed', error })
+    this.#resetStream()
+  }
+
+  /** Ends the session once; a parting frame goes out before this side is finished. */
+  #settle(end: End<Outcome>, parting?: FrameInit): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    this.#calls.length = 0
+    this.#pulls.length = 0
+    if (end.kind === 'failed') this.#frames.length = 0
+    if (parting !== undefined) this.#frames.push(encodeFrame(parting))
+    this.#deadlines.replaceByLinger(() => this.#resetStream())
+    this.#wakeAll()
+  }
+  #fail(failure: SessionFailure): void {
+    this.#settle({ kind: 'failed', error: errorOf(failure) }, refusalFrameOf(failure))
+    if (failure.kind === 'lost') this.#resetStream()
+  }
+  /** Something failed here: the peer hears of it, but not what. */
+  #failInternally(error: unknown): void {
+    this.#settle(
+      { kind: 'failed', error: internalError(error) },
+      refusedFrame(net.RefusalCode.INTERNAL, 'internal error'),
+    )
+  }
+  #resetStream(): void {
+    this.#reset = true
+    this.#options.stream.reset()
+    this.#wakeAll()
+  }
+  #wakeAll(): void {
+    for (const turn of [this.#readable, this.#writable, this.#callable]) turn.notify()
+  }
+
+  /** Carries out what the machine answers; a machine that throws ends the session, not its shell. */
+  #drive(step: () => Effects<Outcome>): void {
+    if (this.#end !== undefined) return
+    try {
+      for (const effect of step()) {
+        this.#carry(effect)
+        if (effect.kind === 'finish' || effect.kind === 'fail') return
       }
+    } catch (error) {
+      this.#failInternally(error)
+    }
+  }
+  #carry(effect: Effect<Outcome>): void {
+    switch (effect.kind) {
+      case 'send':
+        this.#frames.push(encodeFrame(effect.frame))
+        this.#sent += 1
+        this.#writable.notify()
+        break
+      case 'call':
+        this.#calls.push(effect.call)
+        this.#callable.notify()
+        break
+      case 'pull':
+        this.#pulls.push({ call: effect.call, afterFrame: this.#sent })
+        this.#callable.notify()
+        break
+      case 'finish':
+        this.#settle({ kind: 'finished', outcome: effect.outcome })
+        break
+      case 'fail':
+        this.#fail(effect.failure)
+        break
     }
   }
 
-  function handleInput(bytes: Uint8Array | undefined): void {
-    if (bytes !== undefined) decoder.push(bytes)
-    else {
-      endOfInput = true
-      const whole = decoder.end()
-      if (!whole.ok) fail({ kind: 'violation', why: whole.error.code })
-      else drive(machine.ended?.() ?? [lostEarly])
+  async #read(): Promise<void> {
+    while (!this.#endOfInput && !this.#reset) {
+      if (this.#end === undefined && this.#isLoaded()) await this.#readable.wait()
+      else if (this.#end === undefined && this.#takeFrame()) this.#deadlines.progress()
+      else await this.#readBytes()
     }
   }
-
-  async function read(): Promise<void> {
-    while (!endOfInput && !reset) {
-      if (end === undefined && (calls.length > MAX_WAITING_CALLS || frames.length > MAX_WAITING_FRAMES)) {
-        await readable.wait()
-        continue
-      }
-      if (end === undefined && takeFrame(decoder, { drive, fail, machine })) {
-        deadlines.progress()
-        continue
-      }
-      try {
-        const bytes = await stream.read()
+  #isLoaded(): boolean {
+    return this.#calls.length > MAX_WAITING_CALLS || this.#frames.length > MAX_WAITING_FRAMES
+  }
+  /** Hands the next whole frame to the machine; false when there is none yet. */
+  #takeFrame(): boolean {
+    const next = this.#decoder.next()
+    if (!next.ok) {
+      this.#fail({ kind: 'violation', why: next.error.code })
+      return true
+    }
+    const frame = next.value
+    if (frame === undefined) return false
+    this.#drive(() => this.#options.machine.receive(frame))
+    return true
+  }
+  async #readBytes(): Promise<void> {
+    const { stream, machine } = this.#options
+    try {
+      const bytes = await stream.read()
+      if (bytes !== undefined) {
         // After the end only the peer's own end is waited for.
-        if (end === undefined) handleInput(bytes)
-        else endOfInput = bytes === undefined
-      } catch (error) {
-        endOfInput = true
-        cut(lostBy(error))
+        if (this.#end === undefined) this.#decoder.push(bytes)
+        return
       }
+      this.#endOfInput = true
+      const whole = this.#decoder.end()
+      if (!whole.ok) this.#fail({ kind: 'violation', why: whole.error.code })
+      else this.#drive(() => machine.ended?.() ?? [lostEarly])
+    } catch (error) {
+      this.#endOfInput = true
+      this.cut(lostBy(error))
     }
   }
 
-  async function write(): Promise<void> {
-    for (;;) {
-      const bytes = frames[0]
-      if (reset) return
+  async #write(): Promise<void> {
+    const { stream } = this.#options
+    while (!this.#reset) {
+      const bytes = this.#frames[0]
       try {
         if (bytes !== undefined) {
           await stream.write(bytes)
-          if (frames[0] === bytes) frames.shift()
-          written += 1
-          deadlines.progress()
-          readable.notify()
-          callable.notify()
-        } else if (end !== undefined) {
+          this.#onWritten(bytes)
+        } else if (this.#end === undefined) await this.#writable.wait()
+        else {
           await stream.finish()
           return
-        } else await writable.wait()
+        }
       } catch (error) {
-        cut(lostBy(error))
-        return
+        this.cut(lostBy(error))
       }
     }
   }
-
-  /** The next call that may go: those that wait for frames to be written come after the others. */
-  function nextCall(): SessionCall | undefined {
-    if (calls.length > 0) return calls.shift()
-    const [pull] = pulls
-    if (pull === undefined || pull.afterFrame > written) return undefined
-    pulls.shift()
-    return pull.call
+  #onWritten(bytes: Uint8Array): void {
+    // What waited is gone when the session failed meanwhile.
+    if (this.#frames[0] === bytes) this.#frames.shift()
+    this.#written += 1
+    this.#deadlines.progress()
+    this.#readable.notify()
+    this.#callable.notify()
   }
 
-  async function carryOut(): Promise<void> {
-    while (end === undefined) {
-      const call = nextCall()
+  async #carryOut(): Promise<void> {
+    while (this.#end === undefined) {
+      const call = this.#nextCall()
       if (call === undefined) {
-        await callable.wait()
+        await this.#callable.wait()
         continue
       }
+      this.#working = true
       try {
-        working = true
-        const answer = await perform(call)
-        drive(machine.answered(answer))
+        const answer = await this.#options.perform(call)
+        this.#drive(() => this.#options.machine.answered(answer))
       } catch (error) {
-        settle({ kind: 'failed', error: internalError(error) }, refusedFrame(net.RefusalCode.INTERNAL, 'internal error'))
-      } finally {
-        working = false
-        deadlines.progress()
-        readable.notify()
+        this.#failInternally(error)
       }
+      this.#working = false
+      this.#deadlines.progress()
+      this.#readable.notify()
     }
   }
-
-  return { drive, read, write, carryOut, cut, end: () => end, release: () => deadlines.cancel() }
+  /** The next call that may go: those that wait for frames to be written come after the others. */
+  #nextCall(): SessionCall | undefined {
+    if (this.#calls.length > 0) return this.#calls.shift()
+    const [pull] = this.#pulls
+    if (pull === undefined || pull.afterFrame > this.#written) return undefined
+    this.#pulls.shift()
+    return pull.call
+  }
 }
 
 const lostEarly = { kind: 'fail', failure: { kind: 'lost', why: 'the stream ended early' } } as const
-
-/** Hands the next whole frame to the machine; false when there is none yet. */
-function takeFrame<Outcome>(
-  decoder: FrameDecoder,
-  {
-    drive,
-    fail,
-    machine,
-  }: {
-    readonly drive: (effects: Effects<Outcome>) => void
-    readonly fail: (failure: SessionFailure) => void
-    readonly machine: SessionMachine<Outcome>
-  },
-): boolean {
-  const next = decoder.next()
-  if (!next.ok) {
-    fail({ kind: 'violation', why: next.error.code })
-    return true
-  }
-  if (next.value === undefined) return false
-  drive(machine.receive(next.value))
-  return true
-}
 
 interface Deadlines {
   /** Something moved: the step deadline starts over. */

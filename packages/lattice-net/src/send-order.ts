@@ -15,7 +15,7 @@ import { READ_SLICE_IDS } from './limits.ts'
 const WALK_RANKS = 16_384
 
 export interface SendOrder {
-  /** The next ids to read, at most {@link READ_SLICE_IDS} unless all fit; empty at the end. */
+  /** The next ids to read, about {@link READ_SLICE_IDS} and at most twice as many; empty at the end. */
   readonly next: () => readonly IntentionId[]
 }
 
@@ -36,15 +36,24 @@ export function createSendOrder(index: RangeIndex, ids: readonly IntentionId[]):
   return {
     next: () => {
       const slice: IntentionId[] = []
-      while (slice.length < READ_SLICE_IDS && left.size > 0 && rank < index.size()) {
+      let lastTimestamp: number | undefined
+      // The walk goes a range of ranks at a time, and on from the item after the last one taken.
+      while (left.size > 0 && rank < index.size()) {
         const end = Math.min(index.size(), rank + WALK_RANKS)
         for (const item of index.items(rank, end)) {
+          if (isFull(slice.length, item.timestamp === lastTimestamp)) return slice
           rank += 1
-          if (left.delete(idKey(item.id))) slice.push(toIntentionId(item.id))
-          if (slice.length === READ_SLICE_IDS) break
+          if (!left.delete(idKey(item.id))) continue
+          slice.push(toIntentionId(item.id))
+          lastTimestamp = item.timestamp
         }
       }
       return slice
     },
   }
+}
+
+/** Intentions of one millisecond may depend on each other, so a slice ends between two, within reason. */
+function isFull(length: number, sameMillisecond: boolean): boolean {
+  return length >= READ_SLICE_IDS && (!sameMillisecond || length >= 2 * READ_SLICE_IDS)
 }

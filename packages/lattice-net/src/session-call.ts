@@ -95,7 +95,12 @@ export type SessionCall =
       /** The sender's digest after these, where it came with them. */
       readonly claim?: ClaimedDigest
     }
-  | { readonly kind: 'read'; readonly store: SessionStore; readonly ids: readonly IntentionId[]; readonly maxBytes: number }
+  | {
+      readonly kind: 'read'
+      readonly store: SessionStore
+      readonly ids: readonly IntentionId[]
+      readonly maxBytes: number
+    }
   | {
       readonly kind: 'read_chain'
       readonly store: SessionStore

@@ -5,7 +5,16 @@
  *
  * @module
  */
-import { assert, type Cancel, createAbortController, type AbortController, type IdKey, idKey, type PublicKey, type StoreId } from '@lattice/model'
+import {
+  assert,
+  type Cancel,
+  createAbortController,
+  type AbortController,
+  type IdKey,
+  idKey,
+  type PublicKey,
+  type StoreId,
+} from '@lattice/model'
 import type { ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
 import type { SharedStore } from './digest-exchange.ts'
 import { StoreNotRegistered } from './errors.ts'

@@ -13,7 +13,7 @@ import {
 } from '@lattice/model'
 import { net } from '@lattice/proto'
 import { createDeadline, pause } from './deadline.ts'
-import { PeerRefused, SessionFailed, StoreNotRegistered } from './errors.ts'
+import { PeerRefused, SessionFailed } from './errors.ts'
 import { MAX_BUSY_ATTEMPTS, type NetworkLimits } from './limits.ts'
 import type { SyncOutcome } from './network-event.ts'
 import type { Accepted, PeerLink } from './peer-link.ts'
@@ -125,7 +125,12 @@ export function createSyncRunner(options: SyncRunnerOptions): SyncRunner {
         if (slot === undefined) return
         const outcome: SyncOutcome =
           result === undefined
-            ? { kind: 'failed', peer, storeId: slot.storeId, error: asLatticeError('error' in end ? end.error : undefined) }
+            ? {
+                kind: 'failed',
+                peer,
+                storeId: slot.storeId,
+                error: asLatticeError('error' in end ? end.error : undefined),
+              }
             : doneOutcome(peer, result, nowMs() - startedMs)
         slot.end(outcome)
         onOutcome(outcome)
@@ -151,7 +156,6 @@ function busy(peer: PublicKey, storeId: StoreId): SyncOutcome {
 
 /** Any failure of a session as one that has a code. */
 export function asLatticeError(error: unknown): LatticeError {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- By shape it is one, of whichever copy of the model.
-  if (isLatticeError(error)) return error as LatticeError
+  if (isLatticeError(error)) return error
   return new SessionFailed('a session failed on this node', { cause: error })
 }

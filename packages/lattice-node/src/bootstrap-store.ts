@@ -10,7 +10,6 @@ import { type AbortSignal, createAbortController, equalBytes, idKey, type Public
 import type { NetworkService, PeerHint } from '@lattice/net'
 import { toFailure } from './failure.ts'
 import type { NodeContext } from './node-context.ts'
-import type { StoreFailure } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
 import type { Bootstrap } from './store-entry.ts'
 import { createWakeUp } from './wake-up.ts'
@@ -57,7 +56,7 @@ export function startBootstrap(context: NodeContext, options: StartBootstrapOpti
 }
 
 interface BootstrapState {
-  failure: StoreFailure | undefined
+  failure: unknown
   attempts: number
 }
 
@@ -84,9 +83,9 @@ async function fetchUntilDone(
         return
       } catch (error) {
         if (signal.aborted) throw error
-        state.failure = toFailure(error)
+        state.failure = error
         state.attempts += 1
-        context.logger.warn('bootstrap.retry', { storeId: options.store.id, ...state.failure })
+        context.logger.warn('bootstrap.retry', { storeId: options.store.id, ...toFailure(error) })
         options.onFailure()
       }
     }
@@ -112,7 +111,7 @@ async function fetchOnce(context: NodeContext, { network, peers, signal, options
     peers,
     signal,
     onProgress: ({ done, total }) => onProgress(done, total),
-    position: {
+    positions: {
       load: (peer) => {
         const found = hasLog ? meta.bootstrapPosition(store.id, peer) : undefined
         return found && { seq: toWitnessSeq(found.seq), hash: found.hash }

@@ -1,1 +1,39 @@
-export {}
+/**
+ * A node: identity, data directory, stores, invites and joins.
+ *
+ * @module
+ */
+export { type DataDirectory, openDataDirectory, socketPathOf } from './data-directory.ts'
+export { NodeError, type NodeErrorOptions } from './errors.ts'
+export { FINAL_SYNC_MS } from './final-sync.ts'
+export { DEFAULT_INVITE_MS } from './invite-peer.ts'
+export {
+  decodeInviteToken,
+  encodeInviteToken,
+  type InviteToken,
+  MAX_TOKEN_CHARS,
+  type TokenError,
+} from './invite-token.ts'
+export type {
+  ConnectedPeer,
+  CreateStoreOptions,
+  Invitation,
+  InviteEntry,
+  InviteOptions,
+  JoinOptions,
+  JoinProgress,
+  JoinStage,
+  Node,
+  NodeEvent,
+  NodeEventBody,
+  NodeNetwork,
+  NodeOptions,
+  PeerEntry,
+  StoreFailure,
+  StoreHandle,
+  StoreState,
+  StoreStatus,
+  StoreSummary,
+  SystemTableEntry,
+} from './node-types.ts'
+export { openNode } from './open-node.ts'

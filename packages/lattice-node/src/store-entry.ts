@@ -5,7 +5,7 @@
  */
 import type { AbortController } from '@lattice/model'
 import type { StoreRecord } from './meta-db.ts'
-import type { StoreFailure, StoreState } from './node-types.ts'
+import type { StoreState } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
 
 /** Changed by the store manager alone. */
@@ -26,7 +26,7 @@ export interface Bootstrap {
   /** Tries again now: a peer came up. */
   readonly nudge: () => void
   /** The last attempt's failure, until one succeeds. */
-  readonly lastFailure: () => StoreFailure | undefined
+  readonly lastFailure: () => unknown
   readonly attempts: () => number
 }
 

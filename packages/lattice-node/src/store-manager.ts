@@ -197,7 +197,7 @@ export function createStoreManager(context: NodeContext, options: StoreManagerOp
     const { open, bootstrap } = entry
     if (open === undefined) return
     entry.ready = false
-    context.network()?.unregister(entry.record.id)
+    await context.network()?.unregister(entry.record.id)
     bootstrap?.controller.abort(nodeClosed())
     await bootstrap?.done
     entry.bootstrap = undefined
@@ -297,11 +297,13 @@ function isMistyped({ open, bootstrap }: StoreEntry): boolean {
 /** Why waiting for the store is in vain, or no longer worth it. */
 function hopeless(entry: StoreEntry): unknown {
   if (entry.failure !== undefined) return entry.failure
-  const failure = entry.bootstrap?.lastFailure()
-  if (entry.bootstrap === undefined || failure === undefined) return undefined
-  const isPassing = failure.code === 'PEER_UNREACHABLE' || failure.code === 'DEADLINE_EXCEEDED'
+  const error = entry.bootstrap?.lastFailure()
+  if (entry.bootstrap === undefined || error === undefined) return undefined
+  // Without a cause it is the content that was bad; anything else may pass.
+  const isPassing = error instanceof Error && error.cause !== undefined
   if (isPassing && entry.bootstrap.attempts() < MAX_AWAITED_ATTEMPTS) return undefined
-  return new NodeError(failure.code, `${failure.message} (the store is fetched on in the background)`)
+  const { code, message } = toFailure(error)
+  return new NodeError(code, `${message} (it is tried again in the background)`, { cause: error })
 }
 
 /** Every store after its parent. */

@@ -2,7 +2,8 @@
  * One SQLite file: opened with the pragmas a durable store needs, its schema brought up to date, its errors typed.
  *
  * Everything is synchronous and one connection is the only writer, so no statement ever sees half a transaction of
- * another. Statements are prepared once and kept. WAL lets other processes read meanwhile.
+ * another, and no other process opens the file meanwhile: it is told that the file is held. Statements are prepared once
+ * and kept.
  *
  * @module
  */
@@ -47,8 +48,8 @@ export interface OpenDatabaseOptions {
   readonly hooks?: StorageHooks
 }
 
-/** How long to wait for a reader of another process that holds the file for a checkpoint. */
-const BUSY_TIMEOUT_MS = 5000
+/** How long to wait for another process that holds the file: it may be closing just now. The event loop waits with it. */
+const BUSY_TIMEOUT_MS = 200
 /** Prepared statements of one database: they are written in the source, so there are a few dozen. */
 const STATEMENTS_MAX = 256
 /** Pages cached in memory: 8 MiB, enough for the upper levels of every index. */
@@ -80,6 +81,8 @@ export function openDatabase(options: OpenDatabaseOptions): Database {
 
 function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void {
   const { path, applicationId, migrations } = options
+  // Before the first access: then there is no shared memory and no lock per statement.
+  if (options.readonly !== true) handle.pragma('locking_mode = EXCLUSIVE')
   const found = handle.pragma('application_id', { simple: true })
   const version = Number(handle.pragma('user_version', { simple: true }))
   if (found !== 0 && found !== applicationId) throw damagedError(options, 'it is a database of another kind')

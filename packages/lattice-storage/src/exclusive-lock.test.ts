@@ -54,8 +54,6 @@ describe('exclusive lock', () => {
   })
 
   test('a path that cannot be a file is a typed failure', () => {
-    expect(() => tryExclusiveLock(directory, 'one')).toThrow(
-      expect.objectContaining({ code: 'STORAGE_FAILED' }),
-    )
+    expect(() => tryExclusiveLock(directory, 'one')).toThrow(expect.objectContaining({ code: 'STORAGE_FAILED' }))
   })
 })

@@ -18,7 +18,7 @@ export function* mergeRows(
 ): IterableIterator<TableRow> {
   let row = take(base)
   let change = take(changes)
-  for (let taken = 0; taken < limit; ) {
+  for (let taken = 0; taken < limit;) {
     if (row === undefined && change === undefined) return
     const order = compareHeads(row, change, reverse)
     if (order < 0 && row !== undefined) {

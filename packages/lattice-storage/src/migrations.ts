@@ -18,9 +18,11 @@ interface MigrateOptions {
 /** Runs what is missing. A crash in between leaves the version before. */
 export function migrate(handle: Sqlite.Database, { migrations, version, applicationId }: MigrateOptions): void {
   if (version === migrations.length) return
-  handle.transaction(() => {
-    for (const migration of migrations.slice(version)) handle.exec(migration)
-    handle.pragma(`application_id = ${applicationId}`)
-    handle.pragma(`user_version = ${migrations.length}`)
-  }).immediate()
+  handle
+    .transaction(() => {
+      for (const migration of migrations.slice(version)) handle.exec(migration)
+      handle.pragma(`application_id = ${applicationId}`)
+      handle.pragma(`user_version = ${migrations.length}`)
+    })
+    .immediate()
 }

@@ -43,7 +43,8 @@ export function createSqliteTable(database: Database, name: TableName): ReadTabl
     let [from, below, left, pageRows] = [gte ?? NO_BYTES, lt, limit, PAGE_ROWS_FIRST]
     while (left > 0) {
       const rowsMax = Math.min(left, pageRows)
-      const page: Row[] = below === undefined ? statements.open.all(from, rowsMax) : statements.closed.all(from, below, rowsMax)
+      const page: Row[] =
+        below === undefined ? statements.open.all(from, rowsMax) : statements.closed.all(from, below, rowsMax)
       let bytes = 0
       for (const { key, value } of page) {
         bytes += key.length + value.length

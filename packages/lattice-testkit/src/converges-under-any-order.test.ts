@@ -88,17 +88,18 @@ const envelopes = fc.oneof(
 
 // Three peers that make each other ADMIN, and what counts only from one.
 const grantOps = fc.oneof(
-  fc.constantFrom(...DAG_AUTHORS.slice(0, 3)).map((peer) => ({
-    case: 'peer' as const,
-    value: { peer, op: { case: 'admit' as const, value: { status: 2, role: 3, addedAt: 5n } } },
-  })),
+  fc.constantFrom(...DAG_AUTHORS.slice(0, 3)).map((peer) =>
+    create(system.SystemOpSchema, {
+      op: { case: 'peer', value: { peer, op: { case: 'admit', value: { status: 2, role: 3, addedAt: 5n } } } },
+    }),
+  ),
   fc
     .constantFrom('x', 'y')
-    .map((value) => ({ case: 'store' as const, value: { op: { case: 'setName' as const, value } } })),
+    .map((value) =>
+      create(system.SystemOpSchema, { op: { case: 'store', value: { op: { case: 'setName', value } } } }),
+    ),
 )
-const grantEnvelopes = grantOps.map((op) =>
-  create(weaver.UniversalOpSchema, { op: { case: 'system', value: create(system.SystemOpSchema, { op }) } }),
-)
+const grantEnvelopes = grantOps.map((value) => create(weaver.UniversalOpSchema, { op: { case: 'system', value } }))
 // A schema that is activated, and payloads that use it.
 const activation = create(system.SystemOpSchema, {
   op: { case: 'store', value: { op: { case: 'activateSchema', value: { version: 2 } } } },

@@ -1,1 +1,13 @@
-export {}
+/**
+ * What tests of Lattice are built with. Imported by tests only.
+ *
+ * @module
+ */
+export {
+  convergesUnderAnyOrder,
+  type ConvergenceOptions,
+  projectorConvergesUnderAnyOrder,
+} from './converges-under-any-order.ts'
+export { buildDag, DAG_AUTHORS, type DagOp, type DagPlan, dagPlans, type OpDag } from './op-dag.ts'
+export { createSimMesh, type SimMesh, type SimMeshOptions, type SimPeer } from './sim-mesh.ts'
+export { createVirtualTime, DEFAULT_PATIENCE_MS, type VirtualTime } from './virtual-time.ts'

@@ -47,7 +47,10 @@ interface Filling {
   readonly formatOf: FormatOf
 }
 
-function readNamed(fields: readonly DescField[], word: string): { readonly field: DescField; readonly text: string } | undefined {
+function readNamed(
+  fields: readonly DescField[],
+  word: string,
+): { readonly field: DescField; readonly text: string } | undefined {
   const at = word.indexOf('=')
   if (at <= 0) return undefined
   const name = word.slice(0, at)

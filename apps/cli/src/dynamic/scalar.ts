@@ -26,6 +26,7 @@ export function readValue(field: DescField, text: string, format: DisplayFormat 
 /** Reads `text` as JSON for `field`. */
 export function readJson(field: DescField, text: string): JsonValue {
   try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- What JSON.parse returns is a JSON value.
     return JSON.parse(text) as JsonValue
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'it does not parse'
@@ -88,7 +89,8 @@ function readDecimal(field: DescField, text: string): number {
 function readEnum(field: DescField, schema: DescEnum, text: string): JsonValue {
   const wanted = text.toLowerCase().replaceAll('-', '_')
   const found = schema.values.find(
-    (value) => value.name.toLowerCase() === wanted || value.localName.toLowerCase() === wanted || String(value.number) === text,
+    (value) =>
+      value.name.toLowerCase() === wanted || value.localName.toLowerCase() === wanted || String(value.number) === text,
   )
   if (found !== undefined) return found.name
   const names = schema.values.map((value) => value.localName.toLowerCase().replaceAll('_', '-'))

@@ -61,7 +61,8 @@ export function readStoreInterface(descriptor: daemon.StoreDescriptor): StoreInt
     findMessage: (name) => {
       const full = registry.getMessage(name)
       if (full !== undefined) return full
-      for (const type of registry) if (type.kind === 'message' && type.name.toLowerCase() === name.toLowerCase()) return type
+      for (const type of registry)
+        if (type.kind === 'message' && type.name.toLowerCase() === name.toLowerCase()) return type
       return undefined
     },
   }
@@ -96,7 +97,8 @@ export function usageOf(method: StoreMethod): string {
  * one out is a slip of the hand far more often than a wish to write nothing.
  */
 export function isRequired(method: StoreMethod, field: DescField): boolean {
-  if (method.kind !== 'command' || field.fieldKind !== 'scalar' || field.presence !== FeatureSet_FieldPresence.IMPLICIT) return false
+  if (method.kind !== 'command' || field.fieldKind !== 'scalar' || field.presence !== FeatureSet_FieldPresence.IMPLICIT)
+    return false
   return field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES
 }
 

@@ -8,7 +8,9 @@ import { type DescField, type DescMessage, type Message, ScalarType } from '@buf
 import { reflect, type ReflectMessage } from '@bufbuild/protobuf/reflect'
 import { formatBytes, formatId } from './bytes-text.ts'
 import { printable } from './display-text.ts'
+import { enumText } from './enum-text.ts'
 import type { FormatOf } from './message-json.ts'
+import { elementsOf, isReflectMessage } from './reflect-values.ts'
 import type { Style } from './style.ts'
 import { renderPairs, renderTable } from './table.ts'
 import { formatTime } from './units.ts'
@@ -53,7 +55,8 @@ function bareText(view: ReflectMessage, field: DescField, options: MessageTextOp
   const value: unknown = view.get(field)
   const isExact = options.width === undefined
   if (isExact && typeof value === 'string') return value
-  if (isExact && value instanceof Uint8Array && options.formatOf(field) !== 'hex') return formatBytes(value, options.formatOf(field))
+  if (isExact && value instanceof Uint8Array && options.formatOf(field) !== 'hex')
+    return formatBytes(value, options.formatOf(field))
   return printable(fieldText(view, field, options))
 }
 
@@ -73,11 +76,16 @@ function lineOf(view: ReflectMessage, options: MessageTextOptions): string {
 function seriesText(view: ReflectMessage, field: DescField, options: MessageTextOptions): string {
   if (field.fieldKind !== 'list' || field.message === undefined) return fieldText(view, field, options)
   const schema = field.message
-  const rows = [...iterate(view.get(field))].filter(isReflectMessage)
+  const rows = [...elementsOf(view.get(field))].filter(isReflectMessage)
   const columns = schema.fields.filter((each) => rows.some((row) => row.isSet(each)))
   return renderTable({
-    columns: columns.map((each) => ({ header: each.name.toUpperCase(), align: isNumber(each, options) ? 'right' : 'left' })),
-    rows: rows.map((row) => columns.map((each) => (row.isSet(each) || isNumber(each, options) ? fieldText(row, each, options) : ''))),
+    columns: columns.map((each) => ({
+      header: each.name.toUpperCase(),
+      align: isNumber(each, options) ? 'right' : 'left',
+    })),
+    rows: rows.map((row) =>
+      columns.map((each) => (row.isSet(each) || isNumber(each, options) ? fieldText(row, each, options) : '')),
+    ),
     style: options.style,
     width: options.width,
   })
@@ -85,10 +93,13 @@ function seriesText(view: ReflectMessage, field: DescField, options: MessageText
 
 function fieldText(view: ReflectMessage, field: DescField, options: MessageTextOptions): string {
   const value: unknown = view.get(field)
-  if (field.fieldKind === 'list') return [...iterate(value)].map((each) => quoted(valueText(each, field, options))).join(' ')
+  if (field.fieldKind === 'list')
+    return [...elementsOf(value)].map((each) => quoted(valueText(each, field, options))).join(' ')
   if (field.fieldKind === 'map') {
-    return [...iterate(value)]
-      .map((entry) => (Array.isArray(entry) ? `${String(entry[0])}=${quoted(valueText(entry[1], field, options))}` : ''))
+    return [...elementsOf(value)]
+      .map((entry) =>
+        Array.isArray(entry) ? `${String(entry[0])}=${quoted(valueText(entry[1], field, options))}` : '',
+      )
       .join(' ')
   }
   return valueText(value, field, options)
@@ -101,17 +112,10 @@ function valueText(value: unknown, field: DescField, options: MessageTextOptions
     return field.oneof === undefined ? `{${inner}}` : inner
   }
   if (value instanceof Uint8Array) return format === 'hex' ? formatId(value, options.full) : formatBytes(value, format)
-  if (field.enum !== undefined && typeof value === 'number') return enumText(field, value)
+  if (field.enum !== undefined && typeof value === 'number') return enumText(field.enum, value)
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (format === 'timestamp' && (typeof value === 'bigint' || typeof value === 'number')) return formatTime(value)
   return String(value)
-}
-
-/** `PEER_STATUS_ACTIVE` of `PeerStatus` reads `active`. */
-function enumText(field: DescField, value: number): string {
-  const found = field.enum?.value[value]
-  if (found === undefined) return String(value)
-  return found.localName.toLowerCase().replaceAll('_', '-')
 }
 
 function isNumber(field: DescField, { formatOf }: MessageTextOptions): boolean {
@@ -122,16 +126,4 @@ function isNumber(field: DescField, { formatOf }: MessageTextOptions): boolean {
 /** Quotes what would not read as one word. */
 function quoted(text: string): string {
   return text === '' || /[\s"=]/u.test(text) ? JSON.stringify(text) : printable(text)
-}
-
-function isReflectMessage(value: unknown): value is ReflectMessage {
-  return typeof value === 'object' && value !== null && 'desc' in value && 'isSet' in value
-}
-
-function iterate(value: unknown): Iterable<unknown> {
-  return isIterable(value) ? value : []
-}
-
-function isIterable(value: unknown): value is Iterable<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.iterator in value
 }

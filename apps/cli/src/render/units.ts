@@ -37,7 +37,8 @@ export function formatDuration(ms: number | bigint): string {
   const value = Math.max(0, Number(ms))
   if (value < SECOND_MS) return `${Math.round(value)} ms`
   if (value < MINUTE_MS) return `${(Math.floor(value / 100) / 10).toFixed(1)} s`
-  if (value < HOUR_MS) return two([Math.floor(value / MINUTE_MS), 'min'], [Math.floor((value % MINUTE_MS) / SECOND_MS), 's'])
+  if (value < HOUR_MS)
+    return two([Math.floor(value / MINUTE_MS), 'min'], [Math.floor((value % MINUTE_MS) / SECOND_MS), 's'])
   if (value < DAY_MS) return two([Math.floor(value / HOUR_MS), 'h'], [Math.floor((value % HOUR_MS) / MINUTE_MS), 'min'])
   return two([Math.floor(value / DAY_MS), 'd'], [Math.floor((value % DAY_MS) / HOUR_MS), 'h'])
 }

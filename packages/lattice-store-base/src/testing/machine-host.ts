@@ -106,10 +106,8 @@ export function createMachineHost<Event>({
     table,
     deliver,
     applied: () => ops,
-    exec: async (method, request, signal) =>
-      execMethod(machine, method, { request, context: commandContext(signal) }),
-    subscribe: (stream, params, signal) =>
-      openStream(machine, stream, { params, context: streamContext(signal) }),
+    exec: async (method, request, signal) => execMethod(machine, method, { request, context: commandContext(signal) }),
+    subscribe: (stream, params, signal) => openStream(machine, stream, { params, context: streamContext(signal) }),
   }
 }
 

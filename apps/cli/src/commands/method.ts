@@ -1,0 +1,96 @@
+/**
+ * The methods of a store, called by their name: `lattice put k v`.
+ *
+ * @module
+ */
+import { create, type DescMessage, fromBinary, type Message, toBinary } from '@bufbuild/protobuf'
+import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
+import { reflect } from '@bufbuild/protobuf/reflect'
+import type { daemon } from '@lattice/proto'
+import type { CommandContext } from '../command-context.ts'
+import { buildRequest } from '../dynamic/arguments.ts'
+import { commandName, findMethod, type StoreInterface, type StoreMethod } from '../dynamic/store-methods.ts'
+import { CommandFailed } from '../errors.ts'
+import { messageToLine, messageToText } from '../render/message-text.ts'
+
+/** Calls the method `name` of the selected store with the words of the command line. */
+export async function callMethod(context: CommandContext, name: string, words: readonly string[]): Promise<void> {
+  const store = await context.store()
+  const described = await context.storeInterface(store)
+  const method = findMethod(described, name)
+  const request = buildRequest(method, words, described.formatOf)
+  const call: MethodCall = { store, described, method, request: toBinary(method.input, request) }
+  if (method.kind === 'stream') await follow(context, call, [commandName(method), ...words].join(' '))
+  else await exec(context, call)
+}
+
+interface MethodCall {
+  readonly store: daemon.StoreInfo
+  readonly described: StoreInterface
+  readonly method: StoreMethod
+  readonly request: Uint8Array
+}
+
+async function exec(
+  { out, backend, signal }: CommandContext,
+  { store, described, method, request }: MethodCall,
+): Promise<void> {
+  const { dynamic } = await backend()
+  const { response } = await dynamic.exec({ storeId: store.id, method: method.name, request }, { signal })
+  const message = decode(method.output, response)
+  const options = out.textOptions(described.formatOf)
+  const isAbsent = method.kind === 'query' && lacksAnswer(method.output, message)
+  await out.foreign({
+    schema: method.output,
+    message,
+    formatOf: described.formatOf,
+    text: () => {
+      if (isAbsent) return ''
+      if (method.kind === 'query') return messageToText(method.output, message, options)
+      return `${out.style.good('ok')} ${messageToLine(method.output, message, options)}`.trimEnd()
+    },
+  })
+  if (isAbsent) throw new CommandFailed('VALUE_NOT_FOUND', `${commandName(method)} found nothing there`)
+}
+
+async function follow(
+  context: CommandContext,
+  { store, described, method, request }: MethodCall,
+  label: string,
+): Promise<void> {
+  const { out, backend, signal, repl } = context
+  const { dynamic } = await backend()
+  const options = out.textOptions(described.formatOf)
+  const run = async (ending: AbortSignal): Promise<void> => {
+    const events = dynamic.subscribe({ storeId: store.id, stream: method.name, params: request }, { signal: ending })
+    for await (const { event } of events) {
+      const message = decode(method.output, event)
+      const text = (): string => messageToLine(method.output, message, options)
+      await out.foreign({ schema: method.output, message, formatOf: described.formatOf, text })
+    }
+  }
+  if (repl === undefined) return run(signal)
+  await out.note(`[${repl.follow(label, run)}] ${label}`)
+}
+
+/**
+ * An `optional` first field is what a query is about: without it there was
+ * nothing to find, and the command says so with its exit code.
+ */
+function lacksAnswer(schema: DescMessage, message: Message): boolean {
+  const [first] = schema.fields
+  if (first === undefined || first.oneof !== undefined || first.presence !== FeatureSet_FieldPresence.EXPLICIT)
+    return false
+  return (first.fieldKind === 'scalar' || first.fieldKind === 'enum') && !reflect(schema, message).isSet(first)
+}
+
+function decode(schema: DescMessage, bytes: Uint8Array): Message {
+  try {
+    return bytes.length === 0 ? create(schema) : fromBinary(schema, bytes)
+  } catch {
+    throw new CommandFailed(
+      'PROTOCOL_VIOLATION',
+      `the answer is no ${schema.typeName}: the node and lattice are of different versions`,
+    )
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * `lattice node …`: the node itself.
+ *
+ * @module
+ */
+import { daemon } from '@lattice/proto'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.ts'
+import { formatId } from '../render/bytes-text.ts'
+import { nodeEventText } from '../render/node-event.ts'
+import { type Cell, renderPairs } from '../render/table.ts'
+import { formatDuration, formatPlural, formatTime } from '../render/units.ts'
+import type { Bind } from '../run-action.ts'
+
+export function addNodeCommands(program: Command, bind: Bind): void {
+  const node = program.command('node').description('the node itself')
+  node.command('status').description('identity, addresses and connected peers').action(bind(showStatus))
+  node
+    .command('set-name')
+    .description('change what this node calls itself')
+    .argument('<name>')
+    .action(bind((context, name: string) => setName(context, name)))
+  node.command('events').description('follow what happens, until Ctrl-C').action(bind(followEvents))
+}
+
+async function showStatus({ out, backend, signal }: CommandContext): Promise<void> {
+  const status = await (await backend()).node.getStatus({}, { signal })
+  await out.message(daemon.NodeStatusSchema, status, () => statusText(status, out))
+}
+
+function statusText(status: daemon.NodeStatus, { style, full }: CommandContext['out']): string {
+  const peers = status.peers.map(({ publicKey, connectedAt }): [string, Cell] => [
+    'peer',
+    `${formatId(publicKey, full)} since ${formatTime(connectedAt)}`,
+  ])
+  const pairs: [string, Cell][] = [
+    ['node', { text: formatId(status.publicKey, full), paint: style.strong }],
+    ['name', status.name],
+    ['data', status.dataDir],
+    ['version', `${status.version}, ${status.crypto} crypto`],
+    ['up', formatDuration(status.uptimeMs)],
+    ['stores', String(status.stores)],
+    ...status.addresses.map((address): [string, Cell] => ['address', address]),
+    ['connected', formatPlural(status.peers.length, 'peer')],
+    ...peers,
+  ]
+  if (status.clockSkewed) {
+    pairs.push(['clock', { text: 'differs from the peers by too much: set it right', paint: style.bad }])
+  }
+  return renderPairs(pairs, style)
+}
+
+async function setName({ out, backend, signal }: CommandContext, name: string): Promise<void> {
+  const response = await (await backend()).node.setName({ name }, { signal })
+  await out.message(daemon.SetNodeNameResponseSchema, response, () => `this node is now called ${response.name}`)
+}
+
+async function followEvents(context: CommandContext): Promise<void> {
+  const { out, backend, signal, repl } = context
+  const { node } = await backend()
+  const run = async (ending: AbortSignal): Promise<void> => {
+    for await (const event of node.subscribe({}, { signal: ending })) {
+      await out.message(daemon.NodeEventSchema, event, () => nodeEventText(event, out))
+    }
+  }
+  if (repl === undefined) return run(signal)
+  await out.note(`[${repl.follow('node events', run)}] follows the events of the node`)
+}

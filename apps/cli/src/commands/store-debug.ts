@@ -1,0 +1,149 @@
+/**
+ * `lattice store debug …`: the log of a store as it is.
+ *
+ * @module
+ */
+import { toHex } from '@lattice/model'
+import { daemon } from '@lattice/proto'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.ts'
+import { parseCount } from '../parse-option.ts'
+import { formatId } from '../render/bytes-text.ts'
+import { renderTable } from '../render/table.ts'
+import { formatPlural, formatTime } from '../render/units.ts'
+import type { Bind } from '../run-action.ts'
+
+/** Most entries of one reply. */
+const MAX_ENTRIES = 1000
+const DEFAULT_ENTRIES = 100
+
+interface PageOptions {
+  readonly number: number
+  readonly from?: number
+}
+
+export function addStoreDebugCommands(store: Command, bind: Bind): void {
+  const debug = store.command('debug').description('the log of the selected store as it is')
+  const countOption = [
+    '-n, --number <count>',
+    'how many',
+    parseCount({ min: 1, max: MAX_ENTRIES }),
+    DEFAULT_ENTRIES,
+  ] as const
+  debug.command('tips').description('the last witnessed intention of every author').action(bind(showTips))
+  debug
+    .command('witness')
+    .description("this node's witness log, from the first record or from --from")
+    .option(...countOption)
+    .option('--from <seq>', 'first record', parseCount({ min: 1, max: Number.MAX_SAFE_INTEGER }))
+    .action(bind((context, options: PageOptions) => showWitness(context, options)))
+  debug
+    .command('floating')
+    .description('what waits to be witnessed, and why')
+    .option(...countOption)
+    .action(bind((context, options: PageOptions) => showFloating(context, options)))
+  debug
+    .command('intention')
+    .description('one intention in full')
+    .argument('<prefix>', '4 or more digits of its id')
+    .action(bind((context, prefix: string) => showIntention(context, prefix)))
+}
+
+async function showTips(context: CommandContext): Promise<void> {
+  const { out, signal } = context
+  const { id } = await context.store()
+  const response = await (await context.backend()).store.listTips({ storeId: id }, { signal })
+  await out.message(daemon.ListTipsResponseSchema, response, () =>
+    renderTable({
+      columns: [
+        { header: 'AUTHOR' },
+        { header: 'NAME' },
+        { header: 'TIP' },
+        { header: 'POSITION', align: 'right' },
+        { header: 'SEQ', align: 'right' },
+        { header: 'TIME' },
+      ],
+      rows: response.tips.map((tip) => [
+        formatId(tip.author, out.full),
+        tip.authorName,
+        { text: formatId(tip.id, out.full), paint: out.style.name },
+        String(tip.position),
+        String(tip.seq),
+        formatTime(tip.wall),
+      ]),
+      style: out.style,
+      width: out.width,
+    }),
+  )
+}
+
+async function showWitness(context: CommandContext, { number, from = 0 }: PageOptions): Promise<void> {
+  const { out, signal } = context
+  const { id } = await context.store()
+  const request = { storeId: id, fromSeq: BigInt(from), limit: number }
+  const response = await (await context.backend()).store.listWitness(request, { signal })
+  await out.message(daemon.ListWitnessResponseSchema, response, () =>
+    renderTable({
+      columns: [
+        { header: 'SEQ', align: 'right' },
+        { header: 'HASH' },
+        { header: 'INTENTION' },
+        { header: 'TIME' },
+        { header: 'PREVIOUS' },
+        { header: 'SIGNED' },
+      ],
+      rows: response.entries.map((entry) => [
+        String(entry.seq),
+        formatId(entry.hash, out.full),
+        { text: formatId(entry.intentionId, out.full), paint: out.style.name },
+        formatTime(entry.wallTime),
+        formatId(entry.prevHash, out.full),
+        entry.signed ? 'yes' : '',
+      ]),
+      style: out.style,
+      width: out.width,
+    }),
+  )
+}
+
+async function showFloating(context: CommandContext, { number }: PageOptions): Promise<void> {
+  const { out, signal } = context
+  const { id } = await context.store()
+  const response = await (await context.backend()).store.listFloating({ storeId: id, limit: number }, { signal })
+  await out.message(daemon.ListFloatingResponseSchema, response, () =>
+    response.total === 0n ? 'nothing floats' : floatingText(response, out),
+  )
+}
+
+function floatingText(
+  { entries, total }: daemon.ListFloatingResponse,
+  { style, width, full }: CommandContext['out'],
+): string {
+  const table = renderTable({
+    columns: [{ header: 'ID' }, { header: 'AUTHOR' }, { header: 'TIME' }, { header: 'WHY' }, { header: 'MISSING' }],
+    rows: entries.map(({ intention, reason, missing }) => [
+      { text: intention === undefined ? '' : formatId(intention.id, full), paint: style.name },
+      intention === undefined ? '' : formatId(intention.author, full),
+      intention === undefined ? '' : formatTime(intention.wall),
+      reason,
+      missing.map((each) => formatId(each, full)).join(' '),
+    ]),
+    style,
+    width,
+  })
+  return BigInt(entries.length) < total
+    ? `${table}\n${style.dim(`${entries.length} of ${formatPlural(total, 'intention')}`)}`
+    : table
+}
+
+async function showIntention(context: CommandContext, text: string): Promise<void> {
+  const { out, signal } = context
+  const { id } = await context.store()
+  // An id cut short by a table ends in an ellipsis; it may be pasted as it is.
+  const prefix = text.toLowerCase().replace(/…$/u, '')
+  const details = await (await context.backend()).store.getIntention({ storeId: id, prefix }, { signal })
+  await out.message(daemon.IntentionDetailsSchema, details, () => {
+    const place = details.seq === 0n ? `floating: ${details.floating}` : `witnessed as ${details.seq}`
+    return `${out.style.dim(`${toHex(details.id)}, ${details.size} bytes, ${place}`)}\n${details.text}`
+  })
+}

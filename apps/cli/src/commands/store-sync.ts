@@ -1,0 +1,74 @@
+/**
+ * `lattice store sync` and `lattice store rebuild`: work that the node does and
+ * this reports.
+ *
+ * @module
+ */
+import { create, type JsonValue } from '@bufbuild/protobuf'
+import { daemon } from '@lattice/proto'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.ts'
+import { CommandFailed } from '../errors.ts'
+import { API_FORMATS, messageToJson } from '../render/message-json.ts'
+import { syncText } from '../render/node-event.ts'
+import { formatCount, formatDuration } from '../render/units.ts'
+import type { Bind } from '../run-action.ts'
+import { describeStore } from '../store-selection.ts'
+
+export function addSyncCommands(store: Command, bind: Bind): void {
+  store.command('sync').description('reconcile with every connected peer now').action(bind(syncStore))
+  store.command('rebuild').description('delete the projected state and project the log anew').action(bind(rebuildStore))
+}
+
+async function syncStore(context: CommandContext): Promise<void> {
+  const { out, signal } = context
+  const info = await context.store()
+  const outcomes: daemon.SyncOutcome[] = []
+  for await (const { progress } of (await context.backend()).store.sync({ storeId: info.id }, { signal })) {
+    if (progress.case !== 'outcome') continue
+    outcomes.push(progress.value)
+    if (!out.json) await out.message(daemon.SyncOutcomeSchema, progress.value, () => syncText(progress.value, out))
+  }
+  const failed = outcomes.filter((outcome) => !outcome.synced)
+  if (out.json) await out.document(summaryDocument(outcomes, outcomes.length - failed.length), () => '')
+  if (outcomes.length === 0) {
+    throw new CommandFailed('SYNC_FAILED', `no peer of ${describeStore(info)} is connected, so nothing was compared`, {
+      hint: "'peer list' shows who is online",
+    })
+  }
+  if (failed.length > 0) {
+    throw new CommandFailed('SYNC_FAILED', `${failed.length} of ${outcomes.length} peers could not be synced`, {
+      detail: { failed: failed.length, peers: outcomes.length },
+    })
+  }
+}
+
+function summaryDocument(outcomes: readonly daemon.SyncOutcome[], synced: number): JsonValue {
+  return {
+    outcomes: outcomes.map((outcome) => messageToJson(daemon.SyncOutcomeSchema, outcome, API_FORMATS)),
+    peers: outcomes.length,
+    synced,
+  }
+}
+
+async function rebuildStore(context: CommandContext): Promise<void> {
+  const { out, clock, signal } = context
+  const info = await context.store()
+  const startMs = clock.monotonicMs()
+  const bar = out.progress('rebuilding')
+  let last = create(daemon.RebuildProgressSchema)
+  try {
+    for await (const progress of (await context.backend()).store.rebuild({ storeId: info.id }, { signal })) {
+      last = progress
+      bar.update(Number(last.done), Number(last.total), `${formatCount(last.done)} of ${formatCount(last.total)}`)
+    }
+  } finally {
+    bar.clear()
+  }
+  const took = formatDuration(clock.monotonicMs() - startMs)
+  await out.message(
+    daemon.RebuildProgressSchema,
+    last,
+    () => `rebuilt ${describeStore(info)}: ${formatCount(last.done)} intentions projected in ${took}`,
+  )
+}

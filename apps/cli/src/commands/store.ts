@@ -1,0 +1,25 @@
+/**
+ * `lattice store …`: the stores of a node.
+ *
+ * @module
+ */
+import type { Command } from 'commander'
+import type { Bind } from '../run-action.ts'
+import { addStoreDebugCommands } from './store-debug.ts'
+import { addHistoryCommand } from './store-history.ts'
+import { addImportCommand } from './store-import.ts'
+import { addJoinCommand } from './store-join.ts'
+import { addLifecycleCommands } from './store-lifecycle.ts'
+import { addStatusCommands } from './store-status.ts'
+import { addSyncCommands } from './store-sync.ts'
+
+export function addStoreCommands(program: Command, bind: Bind): void {
+  const store = program.command('store').description('the stores of this node')
+  addLifecycleCommands(store, bind)
+  addStatusCommands(store, bind)
+  addJoinCommand(store, bind)
+  addSyncCommands(store, bind)
+  addHistoryCommand(store, bind)
+  addImportCommand(store, bind)
+  addStoreDebugCommands(store, bind)
+}

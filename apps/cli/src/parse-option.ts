@@ -1,0 +1,38 @@
+/**
+ * Values of options, read strictly; commander turns a refusal into a usage error.
+ *
+ * @module
+ */
+import { system } from '@lattice/proto'
+import { InvalidArgumentError } from 'commander'
+import { parseDuration } from './render/units.ts'
+
+/** Reads a whole number within the bounds. */
+export function parseCount({ min, max }: { readonly min: number; readonly max: number }): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/u.test(text) ? Number(text) : Number.NaN
+    if (!(value >= min && value <= max))
+      throw new InvalidArgumentError(`It takes a whole number from ${min} to ${max}.`)
+    return value
+  }
+}
+
+/** Reads a duration such as `24h` into milliseconds. */
+export function parseMilliseconds(text: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined || ms === 0) throw new InvalidArgumentError('It takes a duration such as 90s, 30m, 24h or 7d.')
+  return ms
+}
+
+const ROLES: Readonly<Record<string, system.Role>> = {
+  reader: system.Role.READER,
+  writer: system.Role.WRITER,
+  admin: system.Role.ADMIN,
+}
+
+/** Reads a role. */
+export function parseRole(text: string): system.Role {
+  const role = ROLES[text.toLowerCase()]
+  if (role === undefined) throw new InvalidArgumentError('It is one of reader, writer and admin.')
+  return role
+}

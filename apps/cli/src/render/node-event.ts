@@ -1,0 +1,69 @@
+/**
+ * An event of the node as one line.
+ *
+ * @module
+ */
+import type { daemon } from '@lattice/proto'
+import { formatId } from './bytes-text.ts'
+import { printable } from './display-text.ts'
+import type { Style } from './style.ts'
+import { formatCount, formatDuration, formatPlural, formatTime } from './units.ts'
+
+export interface EventTextOptions {
+  readonly style: Style
+  readonly full: boolean
+}
+
+/** `2026-11-22 17:47:47Z  peer 3f2a9c01b2d4 is online`. */
+export function nodeEventText(event: daemon.NodeEvent, options: EventTextOptions): string {
+  return `${options.style.dim(formatTime(event.time))}  ${nodeEventSentence(event, options)}`
+}
+
+/** What happened, without when. */
+export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: EventTextOptions): string {
+  const id = (bytes: Uint8Array): string => style.name(formatId(bytes, full))
+  switch (event.case) {
+    case 'storeReady':
+      return `store ${id(event.value.storeId)} is ready`
+    case 'joinFailed':
+      return style.bad(`joining ${formatId(event.value.storeId, full)} failed: ${printable(event.value.message)}`)
+    case 'syncResult':
+      return syncText(event.value, { style, full })
+    case 'peerOnline':
+      return `peer ${id(event.value.peer)} is ${style.good('online')}`
+    case 'peerOffline':
+      return `peer ${id(event.value.peer)} is ${style.warn('offline')}`
+    case 'forkDetected':
+      return style.warn(
+        `author ${formatId(event.value.author, full)} forked in ${formatId(event.value.storeId, full)}: was a backup restored there?`,
+      )
+    case 'stalled':
+      return style.bad(
+        `store ${formatId(event.value.storeId, full)} is stalled at ${event.value.seq}: ${printable(event.value.error)}`,
+      )
+    case 'bootstrapProgress':
+      return `store ${id(event.value.storeId)} received ${formatCount(event.value.done)} of ${formatCount(event.value.total)}`
+    case 'clockSkew':
+      return style.bad(skewText(event.value.aheadMs))
+    case 'lagged':
+      return style.warn(`${formatPlural(event.value, 'event')} dropped: this reader is too slow`)
+    case undefined:
+      return 'something this version does not know'
+  }
+}
+
+/** What came of reconciling with one peer. */
+export function syncText(outcome: daemon.SyncOutcome, { style, full }: EventTextOptions): string {
+  const peer = style.name(formatId(outcome.peer, full))
+  const moved = `sent ${formatCount(outcome.sent)}, received ${formatCount(outcome.received)}`
+  if (outcome.errorCode !== '')
+    return `${peer} ${style.bad('failed')}: ${printable(outcome.error)} (${outcome.errorCode})`
+  return outcome.synced
+    ? `${peer} ${style.good('synced')}: ${moved}`
+    : `${peer} ${style.warn('not synced yet')}: ${moved}`
+}
+
+function skewText(aheadMs: bigint): string {
+  const size = formatDuration(aheadMs < 0n ? -aheadMs : aheadMs)
+  return `the clock of this node is ${size} ${aheadMs < 0n ? 'behind' : 'ahead of'} its peers: set it right`
+}

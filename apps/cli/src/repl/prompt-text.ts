@@ -1,0 +1,31 @@
+/**
+ * The prompt: which store the commands are about and how it stands with its
+ * peers. Pure.
+ *
+ * @module
+ */
+import type { daemon } from '@lattice/proto'
+import { formatId } from '../render/bytes-text.ts'
+import { printable, truncate } from '../render/display-text.ts'
+import type { Style } from '../render/style.ts'
+
+/** A name longer than this would leave no room to type. */
+const MAX_NAME_COLUMNS = 24
+
+/** `notes ●> `: ● synced with every connected peer, ◐ a peer differs, ○ no peer is connected, ! stalled. */
+export function promptText(
+  store: daemon.StoreInfo | undefined,
+  status: daemon.StoreStatus | undefined,
+  style: Style,
+): string {
+  if (store === undefined) return 'lattice> '
+  const label = store.path === '' ? store.name : store.path
+  const name = truncate(printable(label === '' ? formatId(store.id) : label), MAX_NAME_COLUMNS)
+  return status === undefined ? `${style.strong(name)}> ` : `${style.strong(name)} ${syncSign(status, style)}> `
+}
+
+function syncSign(status: daemon.StoreStatus, style: Style): string {
+  if (status.stalled !== undefined) return style.bad('!')
+  if (status.peersOnline === 0) return style.dim('○')
+  return status.synced ? style.good('●') : style.warn('◐')
+}

@@ -1,0 +1,116 @@
+/**
+ * The REPL: the command tree of the shell on a connection that stays open.
+ *
+ * On a terminal it edits, completes and remembers lines; elsewhere it reads
+ * commands line by line, as a script. A command that fails is reported and the
+ * next one is read.
+ *
+ * @module
+ */
+import { createInterface, type Interface } from 'node:readline'
+import { EXIT } from '@lattice/api'
+import { systemClock } from '../io.ts'
+import { createStyle, wantsColour } from '../render/style.ts'
+import { borrowSession } from '../session.ts'
+import { createCompleter } from './completer.ts'
+import { isWorthKeeping, MAX_HISTORY_LINES, readHistory, writeHistory } from './history-file.ts'
+import type { ReplOptions } from './repl-options.ts'
+import { openReplState, type ReplState } from './repl-state.ts'
+import { runLine } from './run-line.ts'
+import { createScreen } from './screen.ts'
+
+/**
+ * Runs until `quit`, the end of the input, or abort. Resolves with the exit
+ * code: 0 on a terminal, in a script that of the first command that failed.
+ */
+export async function runRepl(options: ReplOptions): Promise<number> {
+  const { input, output, historyFile, env = {}, clock = systemClock } = options
+  const isInteractive = input.isTTY === true && output.isTTY === true
+  let history = isInteractive && historyFile !== undefined ? await readHistory(historyFile) : []
+  const completer = createCompleter()
+  const terminal = createInterface({
+    input,
+    ...(isInteractive ? { output, completer: completer.complete } : {}),
+    terminal: isInteractive,
+    history,
+    historySize: MAX_HISTORY_LINES,
+    removeHistoryDuplicates: true,
+  })
+  // Taken before anything is awaited: a script may be at its end by then.
+  const lines = terminal[Symbol.asyncIterator]()
+  const screen = createScreen(output, isInteractive ? terminal : undefined)
+  const style = createStyle({ colour: wantsColour({ isTerminal: isInteractive }, env, options.colour ?? true) })
+  const errors = isInteractive ? screen.stream : (options.errors ?? output)
+  const state = openReplState({
+    ...options,
+    env,
+    clock,
+    style,
+    screen,
+    errors,
+    isInteractive,
+    session: borrowSession(options.backend),
+  })
+  completer.attach(state)
+  terminal.on('history', (kept: string[]) => {
+    history = kept.filter(isWorthKeeping)
+  })
+  const undo = wireSignals(terminal, state, options.signal)
+  try {
+    await state.begin(options.store)
+    const afterLine = async (): Promise<void> => {
+      if (isInteractive && historyFile !== undefined) await writeHistory(historyFile, history)
+    }
+    const exitCode = await readLines(lines, state, afterLine)
+    return isInteractive ? EXIT.ok : exitCode
+  } finally {
+    undo()
+    screen.hidePrompt()
+    terminal.close()
+    await state.close()
+  }
+}
+
+async function readLines(
+  lines: AsyncIterator<string>,
+  state: ReplState,
+  afterLine: () => Promise<void>,
+): Promise<number> {
+  let firstFailure: number = EXIT.ok
+  while (!state.isQuitting()) {
+    state.showPrompt()
+    const next = await lines.next()
+    state.screen.hidePrompt()
+    if (next.done === true) {
+      if (state.isInteractive) state.options.output.write('\n')
+      break
+    }
+    const exitCode = await runLine(next.value, state)
+    if (firstFailure === EXIT.ok) firstFailure = exitCode
+    await afterLine()
+  }
+  return firstFailure
+}
+
+/** Ctrl-C ends what runs, or clears what is typed; abort closes the terminal, which ends the reading. */
+function wireSignals(terminal: Interface, state: ReplState, signal: AbortSignal | undefined): () => void {
+  const onInterrupt = (): void => {
+    if (state.foreground.interrupt()) return
+    // To the end, then everything before it: the line as readline knows it is empty.
+    terminal.write(null, { ctrl: true, name: 'e' })
+    terminal.write(null, { ctrl: true, name: 'u' })
+    state.options.output.write('\n')
+    terminal.prompt()
+  }
+  const onAbort = (): void => {
+    state.foreground.interrupt()
+    terminal.close()
+  }
+  terminal.on('SIGINT', onInterrupt)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  if (signal?.aborted === true) onAbort()
+  return () => {
+    terminal.off('SIGINT', onInterrupt)
+    signal?.removeEventListener('abort', onAbort)
+  }
+}

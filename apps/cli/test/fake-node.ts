@@ -1,0 +1,303 @@
+/**
+ * A node in memory for tests: stores of keys and values, no network, no disk.
+ * Anything can be made to fail.
+ *
+ * @module
+ */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import { type BackendHandlers, createInProcessBackend, type LatticeBackend, RemoteError } from '@lattice/api'
+import { type AsyncQueue, createAsyncQueue, type LatticeErrorCode, toHex } from '@lattice/model'
+import { daemon, kv, system } from '@lattice/proto'
+
+export interface FakeNode {
+  readonly backend: LatticeBackend
+  /** Makes the next calls fail, until `undefined`. */
+  readonly failWith: (code: LatticeErrorCode | undefined, message?: string) => void
+  readonly emit: (event: daemon.NodeEvent['event']) => void
+  readonly keys: (storeId: Uint8Array) => ReadonlyMap<string, string>
+  readonly requests: readonly string[]
+  /** Outcomes of the next syncs. */
+  outcomes: daemon.SyncOutcome[]
+  status: Partial<daemon.StoreStatus>
+  /** Told when somebody follows the events or a stream. */
+  readonly followed: () => Promise<void>
+}
+
+export const idOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
+
+/** The description of a KV store, as a node gives it. */
+export function kvDescriptor(): daemon.StoreDescriptor {
+  const kinds: Readonly<Record<string, daemon.MethodKind>> = {
+    Put: daemon.MethodKind.COMMAND,
+    Delete: daemon.MethodKind.COMMAND,
+    Batch: daemon.MethodKind.COMMAND,
+    Resolve: daemon.MethodKind.COMMAND,
+    Watch: daemon.MethodKind.STREAM,
+  }
+  const set = create(FileDescriptorSetSchema, { file: [kv.KvStore.file.proto] })
+  const hex = ['WriteResponse.id', 'HeadInfo.id', 'HeadInfo.author', 'ListResponse.next_page_token', 'ListRequest.page_token']
+  return create(daemon.StoreDescriptorSchema, {
+    storeType: 'core:kvstore',
+    service: kv.KvStore.typeName,
+    fileDescriptorSet: toBinary(FileDescriptorSetSchema, set),
+    methods: kv.KvStore.methods.map(({ name }) => ({
+      name,
+      kind: kinds[name] ?? daemon.MethodKind.QUERY,
+      description: `The method ${name}.`,
+    })),
+    formats: [
+      ...hex.map((field) => ({ field: `lattice.kv.v1.${field}`, format: 'hex' })),
+      { field: 'lattice.kv.v1.HeadInfo.wall', format: 'timestamp' },
+    ],
+  })
+}
+
+interface FakeStore {
+  info: daemon.StoreInfo
+  readonly values: Map<string, Uint8Array>
+}
+
+export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
+  const stores: FakeStore[] = names.map((name, index) => ({
+    info: create(daemon.StoreInfoSchema, {
+      id: idOf(0x11 * (index + 1)),
+      storeType: 'core:kvstore',
+      name,
+      path: name,
+      state: daemon.StoreState.ACTIVE,
+    }),
+    values: new Map(),
+  }))
+  const requests: string[] = []
+  const eventQueues = new Set<AsyncQueue<daemon.NodeEvent>>()
+  const watchers = new Set<AsyncQueue<kv.WatchEvent>>()
+  let failure: { code: LatticeErrorCode; message: string } | undefined
+  let follower = Promise.withResolvers<void>()
+  let seq = 0
+
+  const storeOf = (id: Uint8Array): FakeStore => {
+    const found = stores.find((store) => toHex(store.info.id) === toHex(id))
+    if (found === undefined) throw new RemoteError('STORE_NOT_FOUND', 'there is no such store', {})
+    return found
+  }
+  const call = (name: string): void => {
+    requests.push(name)
+    if (failure !== undefined) throw new RemoteError(failure.code, failure.message, { asked: name })
+  }
+  const write = (store: FakeStore, key: Uint8Array, value: Uint8Array | undefined): void => {
+    if (value === undefined) store.values.delete(text(key))
+    else store.values.set(text(key), value)
+    const event = value === undefined ? { case: 'deleted' as const, value: { key } } : { case: 'put' as const, value: { key, value } }
+    for (const queue of watchers) queue.push(create(kv.WatchEventSchema, { event: event as never }))
+  }
+  const written = (): Uint8Array => {
+    seq += 1
+    return toBinary(kv.WriteResponseSchema, create(kv.WriteResponseSchema, { id: idOf(seq) }))
+  }
+  const handlersOfKv: Readonly<Record<string, (store: FakeStore, request: Uint8Array) => Uint8Array>> = {
+    Put: (store, bytes) => {
+      const { key, value } = fromBinary(kv.PutRequestSchema, bytes)
+      if (key.length === 0) throw new RemoteError('INVALID_ARGUMENT', 'the key is empty: give a key of at least one byte', {})
+      write(store, key, value)
+      return written()
+    },
+    Delete: (store, bytes) => {
+      write(store, fromBinary(kv.DeleteRequestSchema, bytes).key, undefined)
+      return written()
+    },
+    Resolve: (store, bytes) => {
+      const { key, value } = fromBinary(kv.ResolveRequestSchema, bytes)
+      write(store, key, value)
+      return written()
+    },
+    Batch: (store, bytes) => {
+      for (const { key, operation } of fromBinary(kv.BatchRequestSchema, bytes).operations) {
+        write(store, key, operation.case === 'put' ? operation.value : undefined)
+      }
+      return written()
+    },
+    Get: (store, bytes) => {
+      const value = store.values.get(text(fromBinary(kv.GetRequestSchema, bytes).key))
+      return toBinary(kv.GetResponseSchema, create(kv.GetResponseSchema, value === undefined ? {} : { value }))
+    },
+    List: (store, bytes) => {
+      const { prefix, limit } = fromBinary(kv.ListRequestSchema, bytes)
+      const items = [...store.values]
+        .filter(([key]) => key.startsWith(text(prefix)))
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .slice(0, limit === 0 ? 100 : limit)
+        .map(([key, value]) => ({ key: utf8(key), value }))
+      return toBinary(kv.ListResponseSchema, create(kv.ListResponseSchema, { items }))
+    },
+    Count: (store) => toBinary(kv.CountResponseSchema, create(kv.CountResponseSchema, { count: BigInt(store.values.size) })),
+    Inspect: (store, bytes) => {
+      const { key } = fromBinary(kv.InspectRequestSchema, bytes)
+      const value = store.values.get(text(key))
+      const heads = value === undefined ? [] : [{ id: idOf(7), author: idOf(9), wall: 1_700_000_000_000n, counter: 2, value }]
+      return toBinary(kv.InspectResponseSchema, create(kv.InspectResponseSchema, { key, exists: value !== undefined, heads }))
+    },
+  }
+
+  const node: FakeNode = {
+    backend: undefined as never,
+    failWith: (code, message = 'the node says no: do it another way') => {
+      failure = code === undefined ? undefined : { code, message }
+    },
+    emit: (event) => {
+      for (const queue of eventQueues) queue.push(create(daemon.NodeEventSchema, { time: 1_700_000_000_000n, event }))
+    },
+    keys: (id) => new Map([...storeOf(id).values].map(([key, value]) => [key, text(value)])),
+    requests,
+    outcomes: [],
+    status: {},
+    followed: () => follower.promise,
+  }
+
+  async function* followQueue<T>(queues: Set<AsyncQueue<T>>, signal: AbortSignal): AsyncGenerator<T> {
+    const queue = createAsyncQueue<T>({ capacity: 1000 })
+    queues.add(queue)
+    const end = (): void => queue.close()
+    signal.addEventListener('abort', end, { once: true })
+    follower.resolve()
+    follower = Promise.withResolvers()
+    try {
+      yield* queue
+    } finally {
+      queues.delete(queue)
+      signal.removeEventListener('abort', end)
+    }
+  }
+
+  const handlers: BackendHandlers = {
+    node: {
+      getStatus: async () => {
+        call('node.getStatus')
+        return create(daemon.NodeStatusSchema, {
+          publicKey: idOf(0xab),
+          name: 'laptop',
+          dataDir: '/data',
+          version: '0.1.0',
+          stores: stores.length,
+          addresses: ['127.0.0.1:4433'],
+          uptimeMs: 65_000n,
+          crypto: 'wasm',
+        })
+      },
+      setName: async ({ name }) => {
+        call('node.setName')
+        return create(daemon.SetNodeNameResponseSchema, { name })
+      },
+      listStoreTypes: async () => create(daemon.ListStoreTypesResponseSchema, { storeTypes: ['core:kvstore'] }),
+      subscribe: async function* (_request, signal) {
+        yield* followQueue(eventQueues, signal)
+      },
+    },
+    store: {
+      create: async ({ name, storeType, parentId }) => {
+        call('store.create')
+        const info = create(daemon.StoreInfoSchema, {
+          id: idOf(0x40 + stores.length),
+          name,
+          storeType: storeType === '' ? 'core:kvstore' : storeType,
+          parentId,
+          path: name,
+          state: daemon.StoreState.ACTIVE,
+        })
+        stores.push({ info, values: new Map() })
+        return info
+      },
+      list: async () => {
+        call('store.list')
+        return create(daemon.ListStoresResponseSchema, { stores: stores.map(({ info }) => info) })
+      },
+      resolve: async ({ reference }) => {
+        call('store.resolve')
+        const found = stores.filter(({ info }) => info.name === reference || toHex(info.id).startsWith(reference))
+        const [only] = found
+        if (only === undefined) throw new RemoteError('STORE_NOT_FOUND', `there is no store '${reference}' here`, {})
+        if (found.length > 1) throw new RemoteError('STORE_AMBIGUOUS', `'${reference}' is the begin of several stores`, {})
+        return only.info
+      },
+      getStatus: async ({ storeId }) => {
+        call('store.getStatus')
+        return create(daemon.StoreStatusSchema, { store: storeOf(storeId).info, keys: 3n, witnessCount: 5n, appliedSeq: 5n, authors: 1, strategy: 'independent', peers: 1, stateDigest: idOf(0xd1), ...node.status })
+      },
+      setName: async ({ storeId, name }) => {
+        call('store.setName')
+        storeOf(storeId).info = { ...storeOf(storeId).info, name }
+        return create(daemon.SetStoreNameResponseSchema, { name })
+      },
+      join: async function* ({ token }) {
+        call('store.join')
+        if (token !== 'lattice1good') throw new RemoteError('TOKEN_MALFORMED', 'this is no invite token: copy it again, whole', {})
+        yield create(daemon.JoinProgressSchema, { progress: { case: 'stage', value: daemon.JoinStage.CONNECTING } })
+        yield create(daemon.JoinProgressSchema, { progress: { case: 'stage', value: daemon.JoinStage.BOOTSTRAPPING } })
+        yield create(daemon.JoinProgressSchema, { progress: { case: 'bootstrap', value: create(daemon.BootstrapProgressSchema, { done: 5n, total: 10n }) } })
+        yield create(daemon.JoinProgressSchema, { progress: { case: 'bootstrap', value: create(daemon.BootstrapProgressSchema, { done: 10n, total: 10n }) } })
+        const [first] = stores
+        if (first !== undefined) yield create(daemon.JoinProgressSchema, { progress: { case: 'joined', value: first.info } })
+      },
+      sync: async function* () {
+        call('store.sync')
+        for (const outcome of node.outcomes) yield create(daemon.SyncProgressSchema, { progress: { case: 'outcome', value: outcome } })
+        yield create(daemon.SyncProgressSchema, { progress: { case: 'summary', value: create(daemon.SyncSummarySchema, { peers: node.outcomes.length }) } })
+      },
+      rebuild: async function* () {
+        yield create(daemon.RebuildProgressSchema, { done: 2n, total: 4n })
+        yield create(daemon.RebuildProgressSchema, { done: 4n, total: 4n })
+      },
+      listPeers: async () =>
+        create(daemon.ListPeersResponseSchema, {
+          peers: [
+            { publicKey: idOf(0xab), name: 'laptop', status: system.PeerStatus.ACTIVE, role: system.Role.ADMIN, self: true },
+            { publicKey: idOf(0xcd), name: 'nas', status: system.PeerStatus.ACTIVE, role: system.Role.WRITER, lastSeen: 1_700_000_000_000n },
+          ],
+        }),
+      invite: async ({ uses, role }) => {
+        call(`store.invite uses=${uses} role=${role}`)
+        return create(daemon.InviteResponseSchema, { token: 'lattice1good', tokenHash: idOf(3), expiresAt: 1_700_000_000_000n })
+      },
+      listInvites: async () => create(daemon.ListInvitesResponseSchema),
+      listSystem: async () => create(daemon.ListSystemResponseSchema, { entries: [{ key: 'name', value: 'notes', raw: utf8('x') }] }),
+      history: async ({ limit }) =>
+        create(daemon.HistoryResponseSchema, {
+          intentions: Array.from({ length: Math.min(limit, 2) }, (_, index) => ({
+            id: idOf(index + 1),
+            author: idOf(0xab),
+            wall: 1_700_000_000_000n,
+            seq: BigInt(2 - index),
+            summary: `(put "k${index}")`,
+          })),
+        }),
+      listWitness: async () => create(daemon.ListWitnessResponseSchema, { entries: [{ seq: 1n, intentionId: idOf(1), hash: idOf(2), prevHash: idOf(0), signed: true }], headSeq: 1n }),
+      listFloating: async () => create(daemon.ListFloatingResponseSchema),
+      getIntention: async ({ prefix }) => {
+        if (prefix !== '0101') throw new RemoteError('INTENTION_NOT_FOUND', `no intention begins with ${prefix}`, {})
+        return create(daemon.IntentionDetailsSchema, { id: idOf(1), text: '(intention)', seq: 1n, size: 99 })
+      },
+      listTips: async () => create(daemon.ListTipsResponseSchema, { tips: [{ author: idOf(0xab), id: idOf(1), position: 1n, seq: 1n }] }),
+    },
+    dynamic: {
+      exec: async ({ storeId, method, request }) => {
+        call(`exec ${method}`)
+        const handler = handlersOfKv[method]
+        if (handler === undefined) throw new RemoteError('METHOD_NOT_FOUND', `there is no method '${method}'`, {})
+        return create(daemon.ExecResponseSchema, { response: handler(storeOf(storeId), request) })
+      },
+      getDescriptor: async () => {
+        call('getDescriptor')
+        return kvDescriptor()
+      },
+      subscribe: async function* (_request, signal) {
+        call('subscribe')
+        for await (const event of followQueue(watchers, signal)) {
+          yield create(daemon.StoreEventSchema, { event: toBinary(kv.WatchEventSchema, event) })
+        }
+      },
+    },
+  }
+  return Object.assign(node, { backend: createInProcessBackend(handlers) })
+}

@@ -1,0 +1,61 @@
+/**
+ * A process in memory for tests: what was printed, and the exit code.
+ *
+ * @module
+ */
+import { PassThrough } from 'node:stream'
+import type { LatticeBackend } from '@lattice/api'
+import type { CliIo } from '../src/io.ts'
+import { runCli } from '../src/main.ts'
+
+export interface Ran {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly backend?: LatticeBackend
+  readonly stdin?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly isTerminal?: boolean
+  /** Given the means to interrupt, once the command runs. */
+  readonly onStart?: (interrupt: (exitCode: number) => void) => void
+  /** Ends the reader of stdout after so many chunks. */
+  readonly stdout?: CliIo['stdout']
+}
+
+/** Runs one command line as the shell would. */
+export async function run(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const printed = { stdout: '', stderr: '' }
+  const collect = (name: 'stdout' | 'stderr'): PassThrough => {
+    const stream = new PassThrough()
+    stream.on('data', (chunk: Buffer) => {
+      printed[name] += chunk.toString()
+    })
+    return Object.assign(stream, { isTTY: options.isTerminal ?? false, columns: 80 })
+  }
+  const stdin = new PassThrough()
+  stdin.end(options.stdin ?? '')
+  let now = 0
+  const io: CliIo = {
+    stdin,
+    stdout: options.stdout ?? collect('stdout'),
+    stderr: collect('stderr'),
+    env: { LATTICE_DATA_DIR: '/nowhere', ...options.env },
+    clock: {
+      wallMs: () => 1_700_000_060_000,
+      monotonicMs: () => {
+        now += 500
+        return now
+      },
+    },
+    onInterrupt: (handler) => {
+      options.onStart?.(handler)
+      return () => undefined
+    },
+  }
+  const connect = options.backend === undefined ? undefined : () => Promise.resolve(options.backend as LatticeBackend)
+  const exitCode = await runCli(argv, io, connect)
+  return { exitCode, ...printed }
+}

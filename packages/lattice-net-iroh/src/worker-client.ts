@@ -1,0 +1,137 @@
+/**
+ * The near side of the port: starts the worker, pairs answers with calls, and notices with whom they concern.
+ *
+ * When the worker ends, for whatever reason, every call that waits is refused and every connection is lost.
+ *
+ * @module
+ */
+import { Worker } from 'node:worker_threads'
+import { LatticeError, unreachable } from '@lattice/model'
+import type { CloseReason } from '@lattice/net-types'
+import { BindFailed } from './bind-endpoint.ts'
+import { createCallTable } from './call-table.ts'
+import { IrohUnavailable } from './native.ts'
+import type { Answers, Command, FromWorker, Operation, StartFailure, WorkerSettings } from './worker-protocol.ts'
+
+export interface WorkerClient {
+  readonly id: Uint8Array
+  /** Rejects with `StreamLost` when the worker refuses or has ended. */
+  readonly call: <O extends Operation>(operation: O, transfer?: ArrayBuffer[]) => Promise<Answers[O['op']]>
+  readonly tell: (command: Command) => void
+  /** Resolves when the connection named so has ended. To be asked once, as the name arrives. */
+  readonly ended: (connection: number) => Promise<CloseReason>
+  readonly addresses: () => readonly string[]
+  /** Resolves when the thread has ended. */
+  readonly exited: Promise<void>
+}
+
+/** The worker ended by itself: a bug here or in the native code. */
+export class WorkerFailed extends LatticeError {
+  override readonly name = 'WorkerFailed'
+  readonly code = 'INTERNAL'
+
+  constructor(cause?: unknown) {
+    super('the network thread ended unexpectedly: open the transport again', { cause })
+  }
+}
+
+const ENDED: CloseReason = { by: 'lost', message: 'the network thread ended' }
+
+/** Starts the worker. Rejects with `BindFailed`, `IrohUnavailable` or {@link WorkerFailed}; then no thread is left. */
+export async function startWorker(settings: WorkerSettings, onError: (error: unknown) => void): Promise<WorkerClient> {
+  const worker = createWorker(settings)
+  const calls = createCallTable()
+  const endings = new Map<number, (reason: CloseReason) => void>()
+  // A connection may end before its name has arrived; it is asked for as soon as it has.
+  const early = new Map<number, CloseReason>()
+  let addresses: readonly string[] = []
+  let state: 'starting' | 'running' | 'stopping' | 'over' = 'starting'
+  let crash: unknown
+
+  const receive = (message: Exclude<FromWorker, { kind: 'ready' | 'failed' }>): void => {
+    switch (message.kind) {
+      case 'answer':
+        return calls.answer(message.call, message.value)
+      case 'refusal':
+        return calls.refuse(message.call, message.why)
+      case 'closed': {
+        const end = endings.get(message.connection)
+        endings.delete(message.connection)
+        if (end === undefined) early.set(message.connection, message.reason)
+        return end?.(message.reason)
+      }
+      case 'addresses':
+        addresses = message.addresses
+        return
+      case 'error':
+        return onError(new Error(message.why))
+      default:
+        return unreachable(message)
+    }
+  }
+  const onExit = (): void => {
+    if (state === 'running') onError(new WorkerFailed(crash))
+    state = 'over'
+    calls.close('the transport was closed')
+    for (const end of endings.values()) end(ENDED)
+    endings.clear()
+  }
+  const exited = new Promise<void>((resolve) => {
+    worker.once('exit', () => {
+      onExit()
+      resolve()
+    })
+  })
+  worker.on('error', (error) => (crash = error))
+  const started = new Promise<Uint8Array>((resolve, reject) => {
+    worker.on('message', (message: FromWorker) => {
+      if (message.kind === 'failed') return reject(toError(message.failure))
+      if (message.kind !== 'ready') return receive(message)
+      addresses = message.addresses
+      state = 'running'
+      resolve(message.id)
+    })
+    worker.once('exit', () => reject(new WorkerFailed(crash)))
+  })
+
+  return {
+    id: await startedOrGone(started, exited),
+    exited,
+    addresses: () => addresses,
+    call: (operation, transfer = []) => {
+      if (operation.op === 'shutdown' && state === 'running') state = 'stopping'
+      return calls.start(operation, (call) => worker.postMessage({ call, operation }, transfer))
+    },
+    tell: (command) => {
+      if (state !== 'over') worker.postMessage(command)
+    },
+    ended: (connection) =>
+      new Promise((resolve) => {
+        const reason = early.get(connection) ?? (state === 'over' ? ENDED : undefined)
+        early.delete(connection)
+        if (reason === undefined) endings.set(connection, resolve)
+        else resolve(reason)
+      }),
+  }
+}
+
+/** The entry lies beside this file in both forms: as source in the workspace, as a built entry in the package. */
+function createWorker(workerData: WorkerSettings): Worker {
+  const entry = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
+  return new Worker(new URL(entry, import.meta.url), { workerData, name: 'lattice-net-iroh' })
+}
+
+async function startedOrGone(started: Promise<Uint8Array>, exited: Promise<void>): Promise<Uint8Array> {
+  try {
+    return await started
+  } catch (error) {
+    // A worker that could not start ends by itself: it has nothing left to do.
+    await exited
+    throw error
+  }
+}
+
+function toError(failure: StartFailure): Error {
+  if (failure.kind === 'bind') return new BindFailed(failure.address, failure.why)
+  return new IrohUnavailable(new Error(failure.why))
+}

@@ -1,0 +1,61 @@
+import { type BiStream, type Connection, StreamLost } from '@lattice/net-types'
+import { describe, expect, test } from 'vitest'
+import { createCallTable } from './call-table.ts'
+import { createNameTable } from './name-table.ts'
+
+const stream: BiStream = {
+  read: async () => undefined,
+  write: async () => undefined,
+  finish: async () => undefined,
+  reset: () => undefined,
+}
+const connection: Pick<Connection, 'streams'> = {
+  streams: {
+    async *[Symbol.asyncIterator]() {
+      yield stream
+    },
+  },
+}
+
+describe('calls to the worker', () => {
+  test('each gets its own answer, in any order', async () => {
+    const calls = createCallTable()
+    const numbers: number[] = []
+    const start = (): Promise<unknown> => calls.start({ op: 'read', stream: 1 }, (call) => numbers.push(call))
+    const [first, second] = [start(), start()]
+    calls.answer(numbers[1] ?? -1, new Uint8Array([2]))
+    calls.refuse(numbers[0] ?? -1, 'gone')
+    expect(await second).toEqual(new Uint8Array([2]))
+    await expect(first).rejects.toBeInstanceOf(StreamLost)
+  })
+
+  test('all that wait are refused when the worker ends, and so are later ones', async () => {
+    const calls = createCallTable()
+    const waiting = calls.start({ op: 'accept' }, () => undefined)
+    calls.close('the thread ended')
+    await expect(waiting).rejects.toThrow('the thread ended')
+    let posted = false
+    await expect(calls.start({ op: 'accept' }, () => (posted = true))).rejects.toThrow('the thread ended')
+    expect(posted).toBe(false)
+  })
+
+  test('an answer nobody waits for is a bug', () => {
+    expect(() => createCallTable().answer(0, undefined)).toThrow('an answer belongs to a call')
+  })
+})
+
+describe('names of the worker', () => {
+  test('a connection is forgotten with its streams', () => {
+    const names = createNameTable()
+    const name = names.addConnection(connection as Connection)
+    const kept = names.addConnection(connection as Connection)
+    const [first, second] = [names.addStream(name, stream), names.addStream(kept, stream)]
+    names.dropConnection(name)
+    expect(names.findConnection(name)).toBeUndefined()
+    expect(names.findStream(first)).toBeUndefined()
+    expect(names.findStream(second)).toBe(stream)
+    expect(() => names.addStream(name, stream)).toThrow(StreamLost)
+    names.dropStream(second)
+    expect(names.findStream(second)).toBeUndefined()
+  })
+})

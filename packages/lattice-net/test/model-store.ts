@@ -1,0 +1,253 @@
+/**
+ * The simplest honest replica: real intentions, real signatures, causal order, all in memory.
+ *
+ * @module
+ */
+import {
+  assert,
+  type Cancel,
+  type Clock,
+  compareHlc,
+  createHlc,
+  type Crypto,
+  encodeUniversalOp,
+  encodeWitnessContent,
+  equalBytes,
+  type IdKey,
+  idKey,
+  type IngestOutcome,
+  type IntentionId,
+  isGenesis,
+  isSigned,
+  type ParsedIntention,
+  parseSignedIntention,
+  type PublicKey,
+  type Signer,
+  signIntention,
+  signWitness,
+  sortDeps,
+  type SignedIntention,
+  type StoreId,
+  toWitnessSeq,
+  verifyParsed,
+  witnessHash,
+  type WitnessRecord,
+  ZERO_HASH,
+  causesOf,
+  closedBy,
+  type Hash,
+} from '@lattice/model'
+import type { PeerAccess, ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
+import { addInto, createMemoryRangeIndex } from '@lattice/sync'
+
+export interface ModelStore extends ReplicatedStore {
+  /** Writes one run of `count` intentions with `bytes` of payload each. */
+  readonly write: (count: number, bytes?: number) => readonly ParsedIntention[]
+  readonly ids: () => readonly IntentionId[]
+  readonly floatingCount: () => number
+  readonly setAccess: (access: (peer: PublicKey) => PeerAccess) => void
+  /** What the log records of an intention. */
+  readonly get: (id: IntentionId) => ParsedIntention | undefined
+  readonly recordsFrom: (seq: number) => readonly WitnessRecord[]
+  /** Number of ingest calls, and of intentions in them. */
+  readonly ingested: () => { readonly calls: number; readonly intentions: number }
+  /** Runs before each ingest: a slow or failing disk. */
+  beforeIngest: () => Promise<void>
+}
+
+export interface ModelStoreOptions {
+  readonly crypto: Crypto
+  readonly signer: Signer
+  readonly clock: Clock
+  readonly storeId: StoreId
+  /** Already held; a joiner starts without. */
+  readonly genesis?: ParsedIntention
+  readonly storeType?: string
+}
+
+export function createModelStore({ crypto, signer, clock, storeId, genesis }: ModelStoreOptions): ModelStore {
+  const hlc = createHlc({ clock })
+  const witnessed = new Map<IdKey, { readonly parsed: ParsedIntention; readonly seq: number }>()
+  const log: WitnessRecord[] = []
+  const floating = new Map<IdKey, ParsedIntention>()
+  const authentic = new Set<IdKey>()
+  const fingerprint = new Uint8Array(32)
+  const listeners = new Set<(batch: WitnessedBatch) => void>()
+  const tips = new Map<IdKey, ParsedIntention>()
+  let lastHash: Hash = ZERO_HASH
+  let access: (peer: PublicKey) => PeerAccess = () => 'full'
+  let calls = 0
+  let intentionsIn = 0
+
+  function witness(group: readonly ParsedIntention[]): void {
+    group.forEach((parsed, index) => {
+      const seq = log.length + 1
+      const content = encodeWitnessContent({
+        storeId,
+        seq: toWitnessSeq(seq),
+        intentionId: parsed.id,
+        wallTime: clock.wallMs(),
+        prevHash: lastHash,
+      })
+      lastHash = witnessHash(crypto, content)
+      const last = index === group.length - 1
+      log.push(last ? signWitness(crypto, signer, content) : { content, signature: new Uint8Array(0) })
+      witnessed.set(idKey(parsed.id), { parsed, seq })
+      addInto(fingerprint, parsed.id)
+      tips.set(idKey(parsed.intention.author), parsed)
+      hlc.observe(parsed.intention.timestamp)
+    })
+  }
+  const isKnown = (id: Uint8Array): boolean => witnessed.has(idKey(id))
+  const causesKnown = (parsed: ParsedIntention): boolean =>
+    isGenesis(parsed.intention) ? equalBytes(parsed.id, storeId) : causesOf(parsed.intention).every(isKnown)
+
+  function cascade(): ParsedIntention[] {
+    const ready: ParsedIntention[] = []
+    for (let found = true; found;) {
+      found = false
+      for (const [key, parsed] of floating) {
+        if (!authentic.has(key) || !causesKnown(parsed)) continue
+        floating.delete(key)
+        // Witnessed one by one, so that the next finds its causes.
+        witnessed.set(key, { parsed, seq: 0 })
+        ready.push(parsed)
+        found = true
+      }
+    }
+    return ready
+  }
+
+  function take(signed: SignedIntention): IngestOutcome | ParsedIntention {
+    const parsed = parseSignedIntention(crypto, signed)
+    if (!parsed.ok) return { kind: 'invalid', code: parsed.error.code, id: undefined }
+    const { value } = parsed
+    const key = idKey(value.id)
+    if (witnessed.has(key)) return { kind: 'duplicate', id: value.id }
+    if (isSigned(value) && !verifyParsed(crypto, value)) return { kind: 'invalid', code: 'bad_signature', id: value.id }
+    if (isGenesis(value.intention) && !equalBytes(value.id, storeId)) {
+      return { kind: 'invalid', code: 'foreign_genesis', id: value.id }
+    }
+    const tooEarly = causesOf(value.intention).some((cause) => {
+      const known = witnessed.get(idKey(cause))
+      return known !== undefined && compareHlc(known.parsed.intention.timestamp, value.intention.timestamp) >= 0
+    })
+    if (tooEarly) return { kind: 'invalid', code: 'timestamp_not_after_cause', id: value.id }
+    floating.set(key, value)
+    return value
+  }
+
+  const store: ModelStore = {
+    id: storeId,
+    storeType: 'test:model',
+    digest: () => ({
+      witnessCount: log.length,
+      fingerprint: fingerprint.slice(),
+      epochHeads: [],
+      settledSeq: 0,
+      tipsDigest: crypto.blake3(
+        ...[...tips.values()].map((tip) => tip.id).sort((a, b) => (idKey(a) < idKey(b) ? -1 : 1)),
+      ),
+    }),
+    access: (peer) => access(peer),
+    setAccess: (next) => {
+      access = next
+    },
+    rangeIndex: () =>
+      createMemoryRangeIndex(
+        [...witnessed.values()].map(({ parsed }) => ({ timestamp: parsed.intention.timestamp.wall, id: parsed.id })),
+      ),
+    missing: (ids) => ids.filter((id) => !isKnown(id)),
+    read: (ids, maxBytes) => {
+      const found = [...new Set(ids.map(idKey))]
+        .flatMap((key) => witnessed.get(key) ?? [])
+        .sort((a, b) => a.seq - b.seq)
+      const intentions: SignedIntention[] = []
+      let bytes = 0
+      for (const { parsed } of found) {
+        if (intentions.length > 0 && bytes + parsed.bytes.length > maxBytes) break
+        bytes += parsed.bytes.length
+        intentions.push({ bytes: parsed.bytes, signature: parsed.signature })
+      }
+      return { intentions, rest: found.slice(intentions.length).map(({ parsed }) => parsed.id) }
+    },
+    readChain: (target, since, limit) => {
+      const chain: SignedIntention[] = []
+      let next: Uint8Array = target
+      while (chain.length < limit && !(since !== undefined && equalBytes(next, since))) {
+        const known = witnessed.get(idKey(next))
+        if (known === undefined) break
+        chain.unshift({ bytes: known.parsed.bytes, signature: known.parsed.signature })
+        next = known.parsed.intention.storePrev
+      }
+      return chain
+    },
+    witnessPage: (fromSeq, limit) => {
+      const records = log.slice(fromSeq - 1, fromSeq - 1 + limit)
+      while (records.length > 0 && records.at(-1)?.signature.length === 0) records.pop()
+      return { records, headSeq: log.length }
+    },
+    ingest: async (batch, source) => {
+      await store.beforeIngest()
+      calls += 1
+      intentionsIn += batch.length
+      const taken = batch.map(take)
+      for (const item of floating.values()) {
+        if (!isSigned(item)) continue
+        authentic.add(idKey(item.id))
+        for (const closed of closedBy(item, (key) => floating.get(key))) authentic.add(idKey(closed.id))
+      }
+      const ready = cascade()
+      if (ready.length > 0) witness(ready)
+      const outcomes = taken.map((item): IngestOutcome => {
+        if ('kind' in item) return item
+        if (isKnown(item.id)) return { kind: 'witnessed', id: item.id }
+        const missing = causesOf(item.intention).filter(
+          (id) => !isKnown(id) && !floating.has(idKey(id)),
+        ) as IntentionId[]
+        const reason = authentic.has(idKey(item.id)) ? 'missing_causes' : 'unsigned'
+        return { kind: 'floating', id: item.id, reason, missing: reason === 'unsigned' ? [] : missing }
+      })
+      if (ready.length > 0) for (const listener of listeners) listener({ intentions: ready, source })
+      return outcomes
+    },
+    onWitnessed: (listener): Cancel => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    write: (count, bytes = 20) => {
+      const run: ParsedIntention[] = []
+      for (let index = 0; index < count; index += 1) {
+        const own = run.at(-1) ?? tips.get(idKey(signer.publicKey))
+        const prev = own?.id ?? storeId
+        const others = [...tips.values()].map((tip) => tip.id).filter((id) => !equalBytes(id, prev))
+        const payload = new Uint8Array(bytes)
+        payload.set(signer.publicKey.subarray(0, Math.min(4, bytes)))
+        const parsed = signIntention(crypto, signer, {
+          intention: {
+            author: signer.publicKey,
+            timestamp: hlc.tick(),
+            storePrev: prev,
+            causalDeps: index === 0 ? sortDeps(others.length === 0 ? [storeId] : others.slice(0, 16)) : [storeId],
+            hints: { supersedesAll: false, ephemeral: false },
+            ops: encodeUniversalOp({ kind: 'appData', schema: 1, value: payload }),
+          },
+          close: index === count - 1,
+        })
+        run.push(parsed)
+      }
+      assert(run.length <= 256, 'a run is bounded')
+      witness(run)
+      for (const listener of listeners) listener({ intentions: run, source: undefined })
+      return run
+    },
+    ids: () => [...witnessed.values()].sort((a, b) => a.seq - b.seq).map(({ parsed }) => parsed.id),
+    get: (id) => witnessed.get(idKey(id))?.parsed,
+    floatingCount: () => floating.size,
+    recordsFrom: (seq) => log.slice(seq - 1),
+    ingested: () => ({ calls, intentions: intentionsIn }),
+    beforeIngest: async () => undefined,
+  }
+  if (genesis !== undefined) witness([genesis])
+  return store
+}

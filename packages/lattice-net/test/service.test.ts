@@ -1,0 +1,360 @@
+import { createAbortController, isLatticeError, toHex } from '@lattice/model'
+import { afterEach, describe, expect, test } from 'vitest'
+import { DEFAULT_LIMITS, type NetworkEvent, type SyncOutcome } from '../src/index.ts'
+import { createMesh, type Mesh, type MeshOptions } from './mesh.ts'
+
+const open: Mesh[] = []
+async function start(options: MeshOptions): Promise<Mesh> {
+  const mesh = await createMesh(options)
+  open.push(mesh)
+  return mesh
+}
+afterEach(async () => {
+  for (const mesh of open.splice(0)) await mesh.close()
+})
+
+async function syncOutcomes(mesh: Mesh, index: number): Promise<SyncOutcome[]> {
+  const outcomes: SyncOutcome[] = []
+  const collect = async (): Promise<void> => {
+    const { service } = mesh.node(index)
+    for await (const outcome of service.sync(mesh.storeId, createAbortController().signal)) outcomes.push(outcome)
+  }
+  await mesh.settle(collect())
+  return outcomes
+}
+
+describe('sync on connect', () => {
+  test('two nodes with different writes hold the same once they connect', async () => {
+    const mesh = await start({ nodes: 2 })
+    mesh.node(0).store.write(30)
+    mesh.node(1).store.write(50)
+    mesh.node(0).service.want(mesh.node(1).id, [])
+    await mesh.until('convergence', mesh.converged)
+    expect(mesh.node(0).store.digest().witnessCount).toBe(81)
+  })
+
+  test('a write on one node reaches the other at once', async () => {
+    const mesh = await start({ nodes: 2 })
+    mesh.node(0).service.want(mesh.node(1).id, [])
+    await mesh.until('connection', () => mesh.node(1).service.connectedPeers().length === 1)
+    await mesh.advance(5_000)
+    const before = mesh.scheduler.clock.monotonicMs()
+    mesh.node(1).store.write(1)
+    await mesh.until('the push', mesh.converged)
+    expect(mesh.scheduler.clock.monotonicMs() - before).toBeLessThan(200)
+  })
+
+  test('sync says what was exchanged, and synced only of equal digests', async () => {
+    const mesh = await start({ nodes: 3 })
+    mesh.connectAll()
+    await mesh.until('connections', () => mesh.nodes.every(({ service }) => service.connectedPeers().length === 2))
+    await mesh.advance(5_000)
+    const outcomes = await syncOutcomes(mesh, 0)
+    expect(outcomes.map((outcome) => outcome.kind === 'done' && outcome.synced)).toEqual([true, true])
+  })
+})
+
+function eventsOf(mesh: Mesh, index: number, kind: NetworkEvent['kind']): readonly NetworkEvent[] {
+  return mesh.node(index).events.flatMap((event) => ('kind' in event && event.kind === kind ? [event] : []))
+}
+const allConnected = (mesh: Mesh): boolean =>
+  mesh.nodes.every(({ service }) => service.connectedPeers().length === mesh.nodes.length - 1)
+
+describe('convergence', () => {
+  test.each([1, 2, 3])('five nodes that write through partitions converge once these end (seed %i)', async (seed) => {
+    const mesh = await start({ nodes: 5, seed: `partition ${seed}` })
+    mesh.connectAll()
+    await mesh.until('connections', () => allConnected(mesh))
+    const ids = mesh.nodes.map(({ id }) => id)
+    for (let round = 0; round < 3; round += 1) {
+      mesh.network.partition([ids.slice(0, 2 + (round % 2)), ids.slice(2 + (round % 2))])
+      for (const [index, { store }] of mesh.nodes.entries()) store.write(1 + ((seed + index + round) % 7))
+      await mesh.advance(15_000)
+      for (const { store } of mesh.nodes) store.write(2)
+      mesh.network.heal()
+      await mesh.until(`convergence of round ${round}`, () => mesh.converged() && allConnected(mesh), 600_000)
+    }
+    expect(mesh.nodes.every(({ store }) => store.floatingCount() === 0)).toBe(true)
+  })
+
+  test('a node that hears only from one other passes on what that one has from a third', async () => {
+    const mesh = await start({ nodes: 3 })
+    mesh.node(0).service.want(mesh.node(1).id, [])
+    mesh.node(1).service.want(mesh.node(2).id, [])
+    await mesh.until('connections', () => mesh.node(1).service.connectedPeers().length === 2)
+    await mesh.advance(3_000)
+    mesh.node(0).store.write(4)
+    mesh.node(2).store.write(4)
+    await mesh.until('convergence', () => mesh.converged() && mesh.node(0).store.digest().witnessCount === 9, 5_000)
+  })
+
+  test('connections that are lost again and again only delay', async () => {
+    const mesh = await start({ nodes: 3, seed: 'lossy', network: { loseOneIn: 25 } })
+    mesh.connectAll()
+    for (let round = 0; round < 20; round += 1) {
+      for (const { store } of mesh.nodes) store.write(3)
+      await mesh.advance(700)
+    }
+    await mesh.until('convergence', () => mesh.converged() && mesh.node(0).store.digest().witnessCount === 181, 900_000)
+  })
+
+  test('a session cut at any message loses nothing: the next connection completes it', async () => {
+    const build = async (cutAt: number) => {
+      let messages = 0
+      const armed: { cut?: () => void } = {}
+      const mesh = await createMesh({
+        nodes: 2,
+        seed: 'cuts',
+        network: {
+          onEvent: ({ kind }) => {
+            if (kind === 'lost') return
+            messages += 1
+            if (messages === cutAt) armed.cut?.()
+          },
+        },
+      })
+      armed.cut = () => mesh.scheduler.soon(() => mesh.network.disconnect(mesh.node(0).id, mesh.node(1).id))
+      for (let run = 0; run < 3; run += 1) mesh.node(0).store.write(60, 2_000)
+      for (let run = 0; run < 2; run += 1) mesh.node(1).store.write(60, 2_000)
+      mesh.node(0).service.want(mesh.node(1).id, [])
+      await mesh.until('convergence', mesh.converged)
+      expect(mesh.node(0).store.digest().witnessCount).toBe(301)
+      await mesh.close()
+      return messages
+    }
+    const total = await build(-1)
+    expect(total).toBeGreaterThan(20)
+    for (let cutAt = 1; cutAt <= total; cutAt += 1) await build(cutAt)
+  })
+
+  test('the same seed gives the same run', async () => {
+    const run = async (): Promise<string> => {
+      const trace: string[] = []
+      const mesh = await createMesh({
+        nodes: 3,
+        seed: 'twice',
+        network: { loseOneIn: 60, onEvent: (event) => trace.push(JSON.stringify(event)) },
+      })
+      mesh.connectAll()
+      for (const { store } of mesh.nodes) store.write(9)
+      await mesh.advance(20_000)
+      await mesh.close()
+      return toHex(mesh.crypto.blake3(new Uint8Array([...trace.join('')].map((c) => c.charCodeAt(0)))))
+    }
+    expect(await run()).toBe(await run())
+  })
+})
+
+describe('connections', () => {
+  test('two nodes that dial each other at once keep one connection, the same on both sides', async () => {
+    for (let seed = 0; seed < 10; seed += 1) {
+      const mesh = await createMesh({ nodes: 2, seed: `dial ${seed}` })
+      mesh.connectAll()
+      await mesh.advance(20_000)
+      expect(mesh.network.connectionCount()).toBe(1)
+      const [a] = mesh.node(0).service.connectedPeers()
+      const [b] = mesh.node(1).service.connectedPeers()
+      expect(a?.outgoing).not.toBe(b?.outgoing)
+      await mesh.close()
+    }
+  })
+
+  test('a peer that cannot be reached is dialled at growing intervals, up to the bound', async () => {
+    const dials: number[] = []
+    const mesh = await start({
+      nodes: 2,
+      network: {
+        onEvent: ({ kind }) => {
+          if (kind === 'dial') dials.push(mesh.scheduler.clock.monotonicMs())
+        },
+      },
+    })
+    mesh.network.cut(mesh.node(0).id, mesh.node(1).id)
+    mesh.node(0).service.want(mesh.node(1).id, [])
+    await mesh.advance(30 * 60_000)
+    const gaps = dials.slice(1).map((at, index) => at - (dials[index] ?? 0))
+    expect(gaps.length).toBeGreaterThan(10)
+    expect(gaps.length).toBeLessThan(70)
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(DEFAULT_LIMITS.dialBackoffMaxMs + DEFAULT_LIMITS.dialDeadlineMs)
+    expect(gaps.at(-1)).toBeGreaterThan((gaps[0] ?? 0) * 3)
+
+    mesh.network.heal()
+    await mesh.until('connection', () => allConnected(mesh), 2 * 60_000)
+  })
+
+  test('a peer that went away is seen as gone, and as back', async () => {
+    const mesh = await start({ nodes: 2 })
+    const { service } = mesh.node(0)
+    service.want(mesh.node(1).id, [])
+    await mesh.until('connection', () => allConnected(mesh))
+    mesh.network.cut(mesh.node(0).id, mesh.node(1).id)
+    await mesh.until('loss', () => service.connectedPeers().length === 0)
+    expect(service.presence(mesh.node(1).id)?.online).toBe(false)
+    mesh.network.heal()
+    await mesh.until('return', () => allConnected(mesh))
+    expect(eventsOf(mesh, 0, 'peer_online')).toHaveLength(2)
+    expect(eventsOf(mesh, 0, 'peer_offline')).toHaveLength(1)
+  })
+
+  test('a peer that is wanted no more is not dialled again', async () => {
+    const mesh = await start({ nodes: 2 })
+    mesh.node(0).service.want(mesh.node(1).id, [])
+    await mesh.until('connection', () => allConnected(mesh))
+    mesh.node(0).service.unwant(mesh.node(1).id)
+    mesh.network.disconnect(mesh.node(0).id, mesh.node(1).id)
+    await mesh.advance(10 * 60_000)
+    expect(mesh.node(0).service.connectedPeers()).toEqual([])
+  })
+
+  test('a stranger that does nothing is shown out', async () => {
+    const mesh = await start({ nodes: 2, register: false })
+    mesh.node(0).service.want(mesh.node(1).id, [])
+    await mesh.until('connection', () => allConnected(mesh))
+    mesh.node(0).service.unwant(mesh.node(1).id)
+    await mesh.until('the end', () => mesh.network.connectionCount() === 0, 3 * DEFAULT_LIMITS.strangerIdleMs)
+  })
+
+  test('a node whose clock is ahead of its peers learns it', async () => {
+    const mesh = await start({ nodes: 1 })
+    const late = mesh.addNode()
+    mesh.scheduler.clock.setWallMs(mesh.scheduler.clock.wallMs() + 1)
+    mesh.node(0).service.want(late.id, [])
+    await mesh.until('connection', () => allConnected(mesh))
+    expect(Math.abs((mesh.node(0).service.peerTimeMs() ?? 0) - mesh.scheduler.clock.wallMs())).toBeLessThan(100)
+    mesh.scheduler.clock.setWallMs(mesh.scheduler.clock.wallMs() + 40_000)
+    expect(mesh.scheduler.clock.wallMs() - (mesh.node(0).service.peerTimeMs() ?? 0)).toBeGreaterThan(39_000)
+  })
+})
+
+describe('close', () => {
+  test('ends every task and timer, in the middle of sessions too', async () => {
+    for (const afterMs of [0, 5, 20, 60, 200, 1_000]) {
+      const mesh = await createMesh({ nodes: 3, seed: `close ${afterMs}` })
+      for (const { store } of mesh.nodes) store.write(200, 500)
+      mesh.connectAll()
+      await mesh.advance(afterMs)
+      await mesh.close()
+      await mesh.advance(20_000)
+      expect(mesh.scheduler.pending()).toBe(0)
+      expect(mesh.network.connectionCount()).toBe(0)
+    }
+  })
+
+  test('is idempotent, and nothing can be started after it', async () => {
+    const mesh = await createMesh({ nodes: 2 })
+    await mesh.close()
+    await mesh.close()
+    const { service, store } = mesh.node(0)
+    expect(() => service.register(store)).toThrow('closed')
+    await expect(
+      service.join(
+        { inviter: mesh.node(1).id, addresses: [], storeId: mesh.storeId, secret: new Uint8Array(32), name: '' },
+        createAbortController().signal,
+      ),
+    ).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+
+  test('a store that is unregistered is spoken of no more, and its sessions have ended', async () => {
+    const mesh = await start({ nodes: 2 })
+    mesh.connectAll()
+    await mesh.until('connection', () => allConnected(mesh))
+    await mesh.advance(2_000)
+    await mesh.settle(mesh.node(1).service.unregister(mesh.storeId))
+    await mesh.node(1).service.unregister(mesh.storeId)
+    mesh.node(0).store.write(1)
+    const [outcome] = await syncOutcomes(mesh, 0)
+    expect(outcome).toMatchObject({ kind: 'failed', error: { code: 'STORE_NOT_FOUND' } })
+    mesh.node(1).service.register(mesh.node(1).store)
+    await mesh.until('convergence', mesh.converged, 5_000)
+  })
+})
+
+describe('isolation', () => {
+  test('a peer without access gets nothing, and the answer for a store that does not exist', async () => {
+    const mesh = await start({ nodes: 2 })
+    mesh.node(0).store.setAccess(() => 'none')
+    mesh.node(0).store.write(5)
+    mesh.node(1).service.want(mesh.node(0).id, [])
+    await mesh.until('connection', () => allConnected(mesh))
+    await mesh.advance(20_000)
+    mesh.node(0).store.write(5)
+    mesh.node(1).store.write(1)
+    await mesh.advance(20_000)
+    expect(mesh.node(1).store.digest().witnessCount).toBe(2)
+    expect(mesh.node(0).store.digest().witnessCount).toBe(11)
+    const [outcome] = await syncOutcomes(mesh, 1)
+    expect(outcome?.kind === 'failed' && isLatticeError(outcome.error) && outcome.error.message).toBe(
+      'the peer refused: no such store',
+    )
+    expect(await syncOutcomes(mesh, 0)).toEqual([])
+  })
+
+  test('a peer that gains access is synced with by the next write', async () => {
+    const mesh = await start({ nodes: 2 })
+    mesh.node(0).store.setAccess(() => 'none')
+    mesh.node(0).store.write(5)
+    mesh.node(1).service.want(mesh.node(0).id, [])
+    await mesh.until('connection', () => allConnected(mesh))
+    await mesh.advance(20_000)
+    mesh.node(0).store.setAccess(() => 'full')
+    mesh.node(0).store.write(1)
+    await mesh.until('convergence', mesh.converged, 10_000)
+  })
+
+  test('sync of a store that is not registered is an error', async () => {
+    const mesh = await start({ nodes: 1, register: false })
+    await expect(syncOutcomes(mesh, 0)).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' })
+  })
+})
+
+describe('push', () => {
+  test('a push that is lost is a gap, and the gap heals without a word from the user', async () => {
+    const mesh = await start({ nodes: 2 })
+    mesh.connectAll()
+    await mesh.until('connection', () => allConnected(mesh))
+    await mesh.advance(5_000)
+    // One batch that the network never hears of.
+    const { store, service } = mesh.node(0)
+    await mesh.settle(service.unregister(mesh.storeId))
+    store.write(3)
+    service.register(store)
+    store.write(1)
+    await mesh.until('convergence', mesh.converged, 5_000)
+  })
+
+  test('more than the queue holds is reconciled instead', async () => {
+    const mesh = await start({ nodes: 2 })
+    mesh.connectAll()
+    await mesh.until('connection', () => allConnected(mesh))
+    await mesh.advance(5_000)
+    for (let run = 0; run < 400; run += 1) mesh.node(0).store.write(2, 30_000)
+    await mesh.until('convergence', mesh.converged, 60_000)
+  })
+
+  test('what a peer sent is not sent back to it', async () => {
+    const mesh = await start({ nodes: 2 })
+    mesh.connectAll()
+    await mesh.until('connection', () => allConnected(mesh))
+    await mesh.advance(5_000)
+    const before = mesh.node(0).store.ingested().intentions
+    mesh.node(0).store.write(10)
+    await mesh.until('convergence', mesh.converged, 5_000)
+    await mesh.advance(10_000)
+    expect(mesh.node(0).store.ingested().intentions).toBe(before)
+  })
+
+  test('nodes that write to each other all the time settle with few sessions once they stop', async () => {
+    const mesh = await start({ nodes: 2 })
+    mesh.connectAll()
+    await mesh.until('connection', () => allConnected(mesh))
+    for (let round = 0; round < 300; round += 1) {
+      for (const { store } of mesh.nodes) store.write(1)
+      await mesh.advance(30)
+    }
+    await mesh.until('convergence', mesh.converged, 5_000)
+    const sessions = eventsOf(mesh, 0, 'sync_result').length
+    await mesh.advance(10 * 60_000)
+    expect(eventsOf(mesh, 0, 'sync_result').length - sessions).toBeLessThan(4)
+    expect(sessions).toBeLessThan(20)
+  })
+})

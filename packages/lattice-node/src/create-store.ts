@@ -1,0 +1,73 @@
+/**
+ * Creating a store: its genesis is recorded first, so that from then on it comes to be, also after a crash.
+ *
+ * @module
+ */
+import {
+  createAbortController,
+  createGenesis,
+  GENESIS_NONCE_BYTES,
+  genesisStoreId,
+  parseStoreType,
+  type StoreId,
+  type StoreType,
+} from '@lattice/model'
+import { checkText, isAdmin, MAX_NAME_BYTES } from '@lattice/systemstore'
+import { invalidArgument, notAdmin, storeNotReady, storeTypeUnknown } from './errors.ts'
+import type { NodeContext } from './node-context.ts'
+import type { CreateStoreOptions } from './node-types.ts'
+import { stateOf } from './store-entry.ts'
+import type { StoreManager } from './store-manager.ts'
+
+const DEFAULT_STORE_TYPE = 'core:kvstore'
+
+/** Creates a store; resolves with its id once it is in use. */
+export async function createStore(
+  context: NodeContext,
+  manager: StoreManager,
+  { name = '', storeType = DEFAULT_STORE_TYPE, parent }: CreateStoreOptions,
+): Promise<StoreId> {
+  if (name !== '') checkStoreName(name)
+  const type = checkType(context, storeType)
+  if (parent !== undefined) checkParent(context, manager, parent)
+  const genesis = createGenesis(context.crypto, context.signer, {
+    storeType: type,
+    nonce: context.random.bytes(GENESIS_NONCE_BYTES),
+    timestamp: { wall: Math.max(0, Math.floor(context.clock.wallMs())), counter: 0 },
+  })
+  const id = genesisStoreId(genesis)
+  manager.add({
+    id,
+    parentId: parent,
+    storeType: type,
+    state: 'creating',
+    createdAt: context.clock.wallMs(),
+    creation: { name, genesis: { bytes: genesis.bytes, signature: genesis.signature } },
+  })
+  await manager.whenReady(id, createAbortController().signal)
+  return id
+}
+
+/** Throws `INVALID_ARGUMENT` for what cannot name a store. */
+export function checkStoreName(name: string): void {
+  const problem = checkText(name, { maxBytes: MAX_NAME_BYTES, segment: true })
+  if (problem === undefined) return
+  throw invalidArgument(
+    `\`${name.slice(0, MAX_NAME_BYTES)}\` cannot name a store: use 1 to ${MAX_NAME_BYTES} bytes of visible text without slashes`,
+    { reason: problem },
+  )
+}
+
+function checkType(context: NodeContext, storeType: string): StoreType {
+  const parsed = parseStoreType(storeType)
+  if (!parsed.ok || !context.openers.has(parsed.value)) throw storeTypeUnknown(storeType, [...context.openers.keys()])
+  return parsed.value
+}
+
+function checkParent(context: NodeContext, manager: StoreManager, parent: StoreId): void {
+  const entry = manager.entry(parent)
+  if (entry?.open === undefined || !entry.ready) {
+    throw storeNotReady(parent, entry === undefined ? 'unknown' : stateOf(entry))
+  }
+  if (!isAdmin(entry.open.kernel.tables().system, context.id)) throw notAdmin(parent, 'add child stores')
+}

@@ -1,0 +1,111 @@
+/**
+ * The joiner's side: from a token to a live store.
+ *
+ * Nothing is recorded before the inviter has let this node in, so a refused token leaves no trace. From then on the store
+ * is in `meta.db` and goes on by itself, whatever happens to the caller or the process. If the process ends right between
+ * the two, the same token lets this node in again.
+ *
+ * @module
+ */
+import { type AbortSignal, createAbortController, equalBytes, isLatticeError } from '@lattice/model'
+import type { JoinGrant } from '@lattice/net'
+import { NodeError, shortId, tokenExpired, tokenMalformed } from './errors.ts'
+import { decodeInviteToken, type InviteToken } from './invite-token.ts'
+import type { NodeContext } from './node-context.ts'
+import type { JoinOptions } from './node-types.ts'
+import type { StoreManager } from './store-manager.ts'
+import { toFailure } from './failure.ts'
+
+/** Joins the store of `text`; resolves with its id once it is in use. */
+export async function joinStore(
+  context: NodeContext,
+  manager: StoreManager,
+  { text, options }: { readonly text: string; readonly options: JoinOptions },
+): Promise<InviteToken['storeId']> {
+  const token = readToken(context, text)
+  const { storeId } = token
+  const signal = options.signal ?? createAbortController().signal
+  signal.throwIfAborted()
+  try {
+    await becomePeer(context, manager, { token, options, signal })
+    await awaitReady(manager, { token, options, signal })
+  } catch (error) {
+    if (!signal.aborted) context.publish({ kind: 'join_failed', storeId, failure: toFailure(error) })
+    throw error
+  }
+  return storeId
+}
+
+function readToken(context: NodeContext, text: string): InviteToken {
+  const decoded = decodeInviteToken(text)
+  if (!decoded.ok) throw tokenMalformed(decoded.error.message, { reason: decoded.error.code })
+  const token = decoded.value
+  if (equalBytes(token.inviter, context.id)) {
+    throw new NodeError('TOKEN_FOREIGN', 'this node made the token itself: give it to another node')
+  }
+  if (token.expiresAt <= context.clock.wallMs()) throw tokenExpired(token.expiresAt)
+  return token
+}
+
+interface Joining {
+  readonly token: InviteToken
+  readonly options: JoinOptions
+  readonly signal: AbortSignal
+}
+
+/** Is let in by the inviter, and records the store. A store on its way here only has to be waited for. */
+async function becomePeer(context: NodeContext, manager: StoreManager, joining: Joining): Promise<void> {
+  const { token } = joining
+  const known = manager.entry(token.storeId)
+  if (known?.record.state === 'bootstrapping') return
+  if (known !== undefined) {
+    throw new NodeError('STORE_EXISTS', `the store ${shortId(token.storeId)} is on this node already: there is nothing to join`, {
+      detail: { state: known.record.state },
+    })
+  }
+  const grant = await redeem(context, joining)
+  const now = context.clock.wallMs()
+  context.meta.saveAddresses(token.inviter, token.addresses, now)
+  for (const { peer, addresses } of grant.peers) context.meta.saveAddresses(peer, addresses, now)
+  manager.add(
+    {
+      id: token.storeId,
+      parentId: undefined,
+      storeType: grant.storeType,
+      state: 'bootstrapping',
+      createdAt: now,
+      creation: undefined,
+    },
+    [token.inviter, ...grant.peers.map(({ peer }) => peer)],
+  )
+}
+
+async function redeem(context: NodeContext, { token, options, signal }: Joining): Promise<JoinGrant> {
+  const network = context.network()
+  if (network === undefined) throw new NodeError('NOT_SUPPORTED', 'this node has no network: start it with a transport')
+  options.onProgress?.({ kind: 'stage', stage: 'connecting' })
+  const { inviter, addresses, storeId, secret } = token
+  options.onProgress?.({ kind: 'stage', stage: 'redeeming' })
+  try {
+    return await network.join({ inviter, addresses, storeId, secret, name: context.nodeName() }, signal)
+  } catch (error) {
+    if (isLatticeError(error) && error.code === 'STORE_NOT_FOUND') {
+      const message = 'the token was made by another node than the one it leads to: ask for a new one'
+      throw new NodeError('TOKEN_FOREIGN', message, { cause: error })
+    }
+    throw error
+  }
+}
+
+async function awaitReady(manager: StoreManager, { token, options, signal }: Joining): Promise<void> {
+  const { storeId } = token
+  options.onProgress?.({ kind: 'stage', stage: 'bootstrapping' })
+  const cancel = manager.onBootstrap(storeId, (done, total) =>
+    options.onProgress?.({ kind: 'bootstrap', storeId, done, total }),
+  )
+  try {
+    await manager.whenReady(storeId, signal)
+  } finally {
+    cancel()
+  }
+}

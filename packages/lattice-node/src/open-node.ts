@@ -1,0 +1,219 @@
+/**
+ * Opens a node: its directory, its identity, its stores and its network, in that order; closes them in reverse.
+ *
+ * Whatever fails on the way closes what was opened before it.
+ *
+ * @module
+ */
+import { existsSync } from 'node:fs'
+import {
+  createBroadcast,
+  createScope,
+  createSigner,
+  type KeyPair,
+  type Scope,
+  type StoreId,
+} from '@lattice/model'
+import { createNetworkService, type NetworkService } from '@lattice/net'
+import { checkText, MAX_NAME_BYTES } from '@lattice/systemstore'
+import { createStore } from './create-store.ts'
+import { type DataDirectory, openDataDirectory } from './data-directory.ts'
+import { invalidArgument, nodeClosed, shortId, storeNotFound } from './errors.ts'
+import { toFailure } from './failure.ts'
+import { finalSync } from './final-sync.ts'
+import { followNetwork } from './follow-network.ts'
+import { loadIdentity } from './identity.ts'
+import { joinStore } from './join-store.ts'
+import { listStores, summaryOf } from './list-stores.ts'
+import { type MetaDb, openMetaDb } from './meta-db.ts'
+import type { NodeContext } from './node-context.ts'
+import type { Node, NodeEvent, NodeOptions, StoreHandle, StoreSummary } from './node-types.ts'
+import { createPeerLinks } from './peer-links.ts'
+import { publishName } from './publish-name.ts'
+import { createRedeemer } from './redeem-token.ts'
+import type { StoreEntry } from './store-entry.ts'
+import { createStoreHandle } from './store-handle.ts'
+import { createStoreManager, type StoreManager } from './store-manager.ts'
+import { resolveReference } from './store-names.ts'
+import { createSyncTracker, type SyncTracker } from './sync-tracker.ts'
+
+/** Events kept for a subscriber that falls behind before it is told so. */
+const EVENTS_CAPACITY = 1024
+
+/**
+ * Opens a node on a data directory, creating it when absent. Rejects with `DATA_DIR_*`, `IDENTITY_*`, or what a database
+ * rejects with. Stores open after that, each by itself: one that fails is listed with its error.
+ */
+export async function openNode(options: NodeOptions): Promise<Node> {
+  const scope = createScope('node', undefined, {
+    onFailure: (error, task) => options.logger.error('node.task_failed', { task, ...toFailure(error) }),
+  })
+  try {
+    const directory = openDataDirectory(options.dataDir, { pid: options.pid ?? 0 })
+    scope.onClose(directory.close)
+    const keyPair = openIdentity(options, directory)
+    const meta = openMetaDb(directory.metaPath, options.storageHooks)
+    scope.onClose(meta.close)
+    if (options.name !== undefined && meta.name() === undefined) {
+      checkNodeName(options.name)
+      meta.setName(options.name)
+    }
+    return await startNode(options, { scope, directory, keyPair, meta })
+  } catch (error) {
+    await scope.close(error).catch(() => undefined)
+    throw error
+  }
+}
+
+function openIdentity({ crypto, random }: NodeOptions, directory: DataDirectory): KeyPair {
+  const mustExist = existsSync(directory.metaPath)
+  return loadIdentity({ path: directory.identityPath, mustExist, crypto, random })
+}
+
+interface NodeParts {
+  readonly scope: Scope
+  readonly directory: DataDirectory
+  readonly keyPair: KeyPair
+  readonly meta: MetaDb
+}
+
+async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> {
+  const { scope, directory, keyPair, meta } = parts
+  const events = createBroadcast<NodeEvent>({ capacity: EVENTS_CAPACITY })
+  scope.onClose(events.close)
+  const tracker = createSyncTracker()
+  let network: NetworkService | undefined
+  let skewed = false
+  const context: NodeContext = {
+    id: keyPair.publicKey,
+    signer: createSigner(options.crypto, keyPair),
+    directory,
+    meta,
+    openers: options.openers,
+    crypto: options.crypto,
+    clock: options.clock,
+    random: options.random,
+    scheduler: options.scheduler,
+    logger: options.logger,
+    storageHooks: options.storageHooks,
+    network: () => network,
+    publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),
+    nodeName: () => meta.name() ?? '',
+  }
+  const manager = createStoreManager(context, {
+    onChanged: () => links.refresh(),
+    onReady: (entry) => nameInStores(context, scope, [entry]),
+  })
+  scope.onClose(manager.close)
+  const links = createPeerLinks(context, { manager, spawn: scope.spawn })
+  const { openTransport } = options
+  if (openTransport !== undefined) {
+    const transport = await openTransport(keyPair)
+    const { crypto, clock, random, scheduler, logger } = options
+    const joinHandler = createRedeemer(context, () => manager)
+    const limits = options.networkLimits ?? {}
+    const service = createNetworkService({ transport, crypto, clock, random, scheduler, logger, joinHandler, limits })
+    network = service
+    scope.onClose(service.close)
+    const onClockSkew = (value: boolean): void => {
+      skewed = value
+    }
+    scope.spawn('network events', (signal) =>
+      followNetwork(context, { manager, links, tracker, onClockSkew }, { network: service, signal }),
+    )
+  }
+  manager.wake()
+  await manager.settled()
+  return createNode({ context, manager, tracker, scope, events, isSkewed: () => skewed })
+}
+
+interface NodeDeps {
+  readonly context: NodeContext
+  readonly manager: StoreManager
+  readonly tracker: SyncTracker
+  readonly scope: Scope
+  readonly events: ReturnType<typeof createBroadcast<NodeEvent>>
+  readonly isSkewed: () => boolean
+}
+
+function createNode({ context, manager, tracker, scope, events, isSkewed }: NodeDeps): Node {
+  let closing: Promise<void> | undefined
+  const check = (): void => {
+    if (closing !== undefined) throw nodeClosed()
+  }
+  const handle = (id: StoreId): StoreHandle => {
+    const known = (): StoreSummary => {
+      const summary = summaryOf(manager, id)
+      if (summary === undefined) throw storeNotFound(shortId(id))
+      return summary
+    }
+    known()
+    return createStoreHandle({ context, manager, tracker, summaryOf: known }, id)
+  }
+  const close = (): Promise<void> => {
+    closing ??= closeNode({ context, manager, tracker, scope })
+    return closing
+  }
+  return {
+    id: context.id,
+    dataDir: context.directory.path,
+    name: context.nodeName,
+    setName: async (name) => {
+      check()
+      checkNodeName(name)
+      context.meta.setName(name)
+      nameInStores(context, scope, [...manager.entries.values()])
+    },
+    storeTypes: () => [...context.openers.keys()],
+    stores: () => listStores(manager),
+    store: (reference) => {
+      check()
+      return handle(typeof reference === 'string' ? resolveReference(reference, listStores(manager)).id : reference)
+    },
+    createStore: async (createOptions = {}) => {
+      check()
+      return handle(await createStore(context, manager, createOptions))
+    },
+    join: async (text, joinOptions = {}) => {
+      check()
+      return handle(await joinStore(context, manager, { text, options: joinOptions }))
+    },
+    network: {
+      connectedPeers: () =>
+        (context.network()?.connectedPeers() ?? []).map(({ peer, sinceMs }) => ({
+          publicKey: peer,
+          connectedAt: sinceMs,
+        })),
+      addresses: () => context.network()?.addresses() ?? [],
+      clockSkewed: isSkewed,
+    },
+    events: events.subscribe,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** Runs in the background: a store that cannot be told now is told when it opens next. */
+function nameInStores(context: NodeContext, scope: Scope, entries: readonly StoreEntry[]): void {
+  for (const entry of entries) {
+    scope.spawn('publish name', async () => {
+      try {
+        await publishName(context, entry)
+      } catch (error) {
+        context.logger.warn('store.name_not_published', { storeId: entry.record.id, ...toFailure(error) })
+      }
+    })
+  }
+}
+
+async function closeNode({ context, manager, tracker, scope }: Omit<NodeDeps, 'events' | 'isSkewed'>): Promise<void> {
+  await finalSync(context, manager, tracker)
+  await scope.close(nodeClosed())
+}
+
+/** Throws `INVALID_ARGUMENT` for what cannot name a node. */
+function checkNodeName(name: string): void {
+  const reason = checkText(name, { maxBytes: MAX_NAME_BYTES, segment: false })
+  if (reason === undefined) return
+  throw invalidArgument(`a node's name has 1 to ${MAX_NAME_BYTES} bytes of visible text: choose another`, { reason })
+}

@@ -1,0 +1,80 @@
+/**
+ * Whom this node keeps connections to: every peer that takes part in a store in use here.
+ *
+ * Compared anew whenever stores or their peers change. Where a peer was last reached is kept in `meta.db`, for peers of
+ * this node's stores alone: a stranger's claim is forgotten.
+ *
+ * @module
+ */
+import { type AbortSignal, equalBytes, idKey, type IdKey, type PublicKey, type StoreId } from '@lattice/model'
+import type { NetworkService } from '@lattice/net'
+import type { NodeContext } from './node-context.ts'
+import type { StoreManager } from './store-manager.ts'
+import { replicaPeers } from './store-peers.ts'
+
+export interface PeerLinks {
+  /** Compares again. */
+  readonly refresh: () => void
+  /** Where a peer says it can be reached. */
+  readonly learn: (peer: PublicKey, addresses: readonly string[]) => void
+}
+
+export interface PeerLinksOptions {
+  readonly manager: StoreManager
+  /** Starts a task that ends with the node. */
+  readonly spawn: (name: string, task: (signal: AbortSignal) => Promise<void>) => void
+}
+
+/** Starts without connections. */
+export function createPeerLinks(context: NodeContext, { manager, spawn }: PeerLinksOptions): PeerLinks {
+  const { meta, clock, logger } = context
+  let wanted = new Map<IdKey, PublicKey>()
+  const known = new Map<IdKey, ReadonlySet<IdKey>>()
+
+  function refresh(): void {
+    const network = context.network()
+    if (network === undefined) return
+    const next = new Map<IdKey, PublicKey>()
+    for (const [key, entry] of manager.entries) {
+      if (entry.open === undefined || !entry.ready) known.delete(key)
+      else {
+        const peers = replicaPeers(entry.open.kernel.tables(), context.id, manager.tablesOf)
+        for (const peer of peers) next.set(idKey(peer), peer)
+        meetNewcomers(network, entry.record.id, peers)
+      }
+    }
+    for (const [key, peer] of next) if (!wanted.has(key)) network.want(peer, meta.addresses(peer))
+    for (const [key, peer] of wanted) if (!next.has(key)) network.unwant(peer)
+    wanted = next
+  }
+
+  /** A peer that was connected before this node knew that it takes part is reconciled with now. */
+  function meetNewcomers(network: NetworkService, storeId: StoreId, peers: readonly PublicKey[]): void {
+    const key = idKey(storeId)
+    const before = known.get(key)
+    known.set(key, new Set(peers.map(idKey)))
+    if (before === undefined) return
+    const newcomers = peers.filter((peer) => !before.has(idKey(peer)))
+    const isConnected = network.connectedPeers().some(({ peer }) => newcomers.some((other) => equalBytes(other, peer)))
+    if (!isConnected) return
+    spawn('meet newcomers', async (signal) => {
+      try {
+        for await (const outcome of network.sync(storeId, signal)) {
+          if (outcome.kind === 'failed') logger.debug('sync.failed', { storeId, code: outcome.error.code })
+        }
+      } catch (error) {
+        // The store closed meanwhile, or the node does.
+        logger.debug('sync.stopped', { storeId, error })
+      }
+    })
+  }
+
+  return {
+    refresh,
+    learn: (peer, addresses) => {
+      if (!wanted.has(idKey(peer))) return
+      meta.saveAddresses(peer, addresses, clock.wallMs())
+      context.network()?.want(peer, meta.addresses(peer))
+    },
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * A store in the hands of its user.
+ *
+ * The handle holds no kernel: it asks the manager each time, so it survives a store that closes and opens again, and
+ * refuses with the reason while the store is not in use.
+ *
+ * @module
+ */
+import { fromBinary } from '@bufbuild/protobuf'
+import {
+  type AbortSignal,
+  encodeUniversalOp,
+  idKey,
+  type IntentionId,
+  isLagged,
+  type ReadTable,
+  type SExpr,
+  type StoreId,
+  sym,
+  type UniversalOp,
+} from '@lattice/model'
+import { weaver } from '@lattice/proto'
+import {
+  createClient,
+  describeMachine,
+  execMethod,
+  openStream,
+  type QueryContext,
+  type StateMachine,
+  type StreamEvents,
+  type StreamLagged,
+} from '@lattice/store-base'
+import { setChildAlias, setName } from '@lattice/systemstore'
+import { checkStoreName } from './create-store.ts'
+import { invalidArgument, storeFailed, storeNotFound, storeNotReady, storeTypeUnknown, shortId } from './errors.ts'
+import { toFailure } from './failure.ts'
+import { invitePeer } from './invite-peer.ts'
+import type { NodeContext } from './node-context.ts'
+import type { StoreHandle, StoreSummary } from './node-types.ts'
+import type { OpenStore } from './open-store.ts'
+import { stateOf } from './store-entry.ts'
+import type { StoreManager } from './store-manager.ts'
+import { replicaPeers } from './store-peers.ts'
+import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
+import { submitSystem } from './submit-system.ts'
+import type { SyncTracker } from './sync-tracker.ts'
+
+export interface StoreHandleDeps {
+  readonly context: NodeContext
+  readonly manager: StoreManager
+  readonly tracker: SyncTracker
+  readonly summaryOf: (id: StoreId) => StoreSummary
+}
+
+/** The handle of a known store. */
+export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHandle {
+  const { context, manager } = deps
+  const { tablesOf } = manager
+  const store = (): OpenStore => storeInUse(manager, id)
+  const summary = (): StoreSummary => deps.summaryOf(id)
+  return {
+    id,
+    storeType: () => summary().storeType,
+    name: () => summary().name,
+    summary,
+    state: () => summary().state,
+    kernel: () => store().kernel,
+    status: () => viewStatus(context, { store: store(), tablesOf }, { summary: summary(), synced: isSynced(deps, store()) }),
+    setName: (name) => renameStore(deps, store(), name),
+    invite: (invite = {}) => invitePeer(context, { store: store(), tablesOf, invite }),
+    invites: () => viewInvites(store()),
+    peers: () => viewPeers(context, { store: store(), tablesOf }),
+    systemEntries: () => viewSystemEntries(store()),
+    summarize: (op) => summarize(store(), op),
+    rebuild: (onProgress) => store().kernel.rebuild(onProgress),
+    sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
+    ...machineCalls(context, store),
+  }
+}
+
+/** Throws what keeps the store from being used. */
+function storeInUse(manager: StoreManager, id: StoreId): OpenStore {
+  const entry = manager.entry(id)
+  if (entry === undefined) throw storeNotFound(shortId(id))
+  if (entry.failure !== undefined) throw storeFailed(id, toFailure(entry.failure))
+  if (entry.open === undefined || !entry.ready) throw storeNotReady(id, stateOf(entry))
+  return entry.open
+}
+
+function machineCalls(
+  context: NodeContext,
+  store: () => OpenStore,
+): Pick<StoreHandle, 'exec' | 'subscribe' | 'describe' | 'open'> {
+  const machineOf = ({ machine, storeType }: OpenStore): StateMachine => {
+    if (machine === undefined) throw storeTypeUnknown(storeType, [...context.openers.keys()])
+    return machine
+  }
+  const exec: StoreHandle['exec'] = async (method, request, signal) => {
+    const opened = store()
+    const machine = machineOf(opened)
+    return execMethod(machine, method, {
+      request,
+      context: {
+        ...queryContext(opened, signal),
+        submit: (payload, deps): Promise<IntentionId> =>
+          opened.kernel.submit(
+            { kind: 'appData', schema: machine.schemaVersion, value: payload },
+            { deps: (tables) => deps(tables.app) },
+          ),
+      },
+    })
+  }
+  const subscribe: StoreHandle['subscribe'] = (stream, params, signal) => {
+    const opened = store()
+    return openStream(machineOf(opened), stream, {
+      params,
+      context: { ...queryContext(opened, signal), changes: () => commits(opened.changes.subscribe(signal)) },
+    })
+  }
+  return {
+    exec,
+    subscribe,
+    describe: () => describeMachine(machineOf(store())),
+    open: (machine) => {
+      const { storeType } = store()
+      if (storeType !== machine.storeType) {
+        throw invalidArgument(`the store is of type ${storeType}, not ${machine.storeType}: open it as what it is`)
+      }
+      return createClient(machine, { exec, subscribe })
+    },
+  }
+}
+
+function summarize({ projector }: OpenStore, op: UniversalOp): SExpr {
+  if (op.kind === 'unknown') return sym('unknown')
+  return projector.summarize(fromBinary(weaver.UniversalOpSchema, encodeUniversalOp(op)))
+}
+
+/** A table that is read as of the last commit, however long the reader keeps it. */
+function queryContext({ kernel }: OpenStore, signal: AbortSignal): QueryContext {
+  const read: ReadTable = {
+    get: (key) => kernel.tables().app.get(key),
+    scan: (range) => kernel.tables().app.scan(range),
+  }
+  return { read, signal }
+}
+
+type Commit = StreamEvents<unknown> | StreamLagged
+
+/** Subscribed when called, not when first iterated. */
+function commits(items: AsyncIterable<StreamEvents<unknown> | { readonly lagged: number }>): AsyncIterable<Commit> {
+  async function* convert(): AsyncGenerator<Commit, void, undefined> {
+    for await (const item of items) yield isLagged(item) ? { kind: 'lagged', count: item.lagged } : item
+  }
+  return convert()
+}
+
+/** A root is named in itself, a child in its parent. */
+async function renameStore({ context, manager }: StoreHandleDeps, store: OpenStore, name: string): Promise<void> {
+  checkStoreName(name)
+  const author = context.id
+  const parentId = manager.entry(store.id)?.record.parentId
+  const options = { author, act: 'rename the store' }
+  if (parentId === undefined) await submitSystem(store.kernel, [setName({ author, name })], options)
+  else {
+    const alias = setChildAlias({ author, child: store.id, alias: name })
+    await submitSystem(storeInUse(manager, parentId).kernel, [alias], options)
+  }
+}
+
+function isSynced({ context, manager, tracker }: StoreHandleDeps, store: OpenStore): boolean {
+  const network = context.network()
+  const { fingerprint } = store.kernel.digest()
+  const peers = new Set(replicaPeers(store.kernel.tables(), context.id, manager.tablesOf).map(idKey))
+  return (network?.connectedPeers() ?? [])
+    .filter(({ peer }) => peers.has(idKey(peer)))
+    .every(({ peer }) => tracker.isSynced(store.id, peer, fingerprint))
+}
+
+async function* nothing(): AsyncGenerator<never, void, undefined> {
+  // A node without a network has nobody to reconcile with.
+}

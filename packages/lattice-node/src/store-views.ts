@@ -1,0 +1,122 @@
+/**
+ * What is shown of a store: its peers, invites, entries, state.
+ *
+ * @module
+ */
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { equalBytes, idKey, type IdKey, ZERO_HASH } from '@lattice/model'
+import { system } from '@lattice/proto'
+import * as systemstore from '@lattice/systemstore'
+import type { NodeContext } from './node-context.ts'
+import type { InviteEntry, PeerEntry, StoreStatus, StoreSummary, SystemTableEntry } from './node-types.ts'
+import type { OpenStore } from './open-store.ts'
+import { peerTable, replicaPeers, type TablesOf } from './store-peers.ts'
+
+const PEER_STATUS: Readonly<Record<systemstore.PeerStatus, system.PeerStatus>> = {
+  invited: system.PeerStatus.INVITED,
+  active: system.PeerStatus.ACTIVE,
+  dormant: system.PeerStatus.DORMANT,
+  revoked: system.PeerStatus.REVOKED,
+}
+const ROLE: Readonly<Record<systemstore.Role, system.Role>> = {
+  none: system.Role.UNSPECIFIED,
+  reader: system.Role.READER,
+  writer: system.Role.WRITER,
+  admin: system.Role.ADMIN,
+}
+const INVITE_STATUS: Readonly<Record<systemstore.InviteStatus, system.InviteStatus>> = {
+  open: system.InviteStatus.OPEN,
+  claimed: system.InviteStatus.CLAIMED,
+  cancelled: system.InviteStatus.CANCELLED,
+}
+
+/** An open store and where its parents are found. */
+export interface ViewedStore {
+  readonly store: OpenStore
+  readonly tablesOf: TablesOf
+}
+
+export function viewPeers(context: NodeContext, { store, tablesOf }: ViewedStore): readonly PeerEntry[] {
+  const network = context.network()
+  const forked = new Set<IdKey>()
+  for (const { author, tips } of store.kernel.tips()) if (tips.length > 1) forked.add(idKey(author))
+  const table = peerTable(store.kernel.tables(), tablesOf)
+  return [...(table === undefined ? [] : systemstore.readPeers(table))].map((entry) => {
+    const self = equalBytes(entry.peer, context.id)
+    const presence = network?.presence(entry.peer)
+    return {
+      publicKey: entry.peer,
+      name: self ? context.nodeName() || (entry.name ?? '') : (entry.name ?? ''),
+      status: PEER_STATUS[entry.status],
+      role: ROLE[entry.role],
+      online: self || presence?.online === true,
+      self,
+      addedAt: entry.addedAt ?? 0,
+      addedBy: entry.addedBy,
+      lastSeen: self ? context.clock.wallMs() : (presence?.lastSeenMs ?? 0),
+      forked: forked.has(idKey(entry.peer)),
+    }
+  })
+}
+
+export function viewInvites(store: OpenStore): readonly InviteEntry[] {
+  return [...systemstore.readInvites(store.kernel.tables().system)].map((invite) => ({
+    tokenHash: invite.tokenHash,
+    status: INVITE_STATUS[invite.status],
+    role: ROLE[invite.role],
+    expiresAt: invite.expiresAt,
+    usesLeft: invite.usesLeft,
+    invitedBy: invite.invitedBy,
+    claimedBy: invite.claimedBy,
+  }))
+}
+
+export function viewSystemEntries(store: OpenStore): readonly SystemTableEntry[] {
+  return [...systemstore.listSystem(store.kernel.tables().system)].map(({ key, text, raw, conflicted }) => ({
+    key,
+    value: text ?? '',
+    raw,
+    conflicted,
+  }))
+}
+
+export function viewStatus(
+  context: NodeContext,
+  { store, tablesOf }: ViewedStore,
+  { summary, synced }: { readonly summary: StoreSummary; readonly synced: boolean },
+): StoreStatus {
+  const { kernel } = store
+  const tables = kernel.tables()
+  const others = replicaPeers(tables, context.id, tablesOf)
+  const network = context.network()
+  const [head] = kernel.history(undefined, 1)
+  const directory = context.directory.storePath(store.id)
+  return {
+    summary,
+    stats: kernel.stats(),
+    witnessHead: head?.chainHash ?? ZERO_HASH,
+    fingerprint: kernel.digest().fingerprint,
+    stateDigest: kernel.stateDigest(),
+    projection: kernel.projection(),
+    logBytes: databaseBytes(join(directory, 'log.db')),
+    stateBytes: databaseBytes(join(directory, 'state.db')),
+    strategy: systemstore.readStrategy(tables.system)?.kind ?? 'independent',
+    peers: others.length + 1,
+    peersOnline: others.filter((peer) => network?.presence(peer)?.online === true).length + 1,
+    keys: countKeys(store),
+    synced,
+    readable: store.machine !== undefined,
+  }
+}
+
+function countKeys(store: OpenStore): number {
+  let count = 0
+  for (const _ of store.kernel.tables().app.scan({})) count += 1
+  return count
+}
+
+/** A database with its write-ahead log. */
+function databaseBytes(path: string): number {
+  return [path, `${path}-wal`].reduce((sum, file) => sum + (existsSync(file) ? statSync(file).size : 0), 0)
+}

@@ -16,7 +16,7 @@ import { createStyle, type Style, wantsColour } from './render/style.ts'
 import { historyPath } from './repl/history-file.ts'
 import { runRepl } from './repl/run-repl.ts'
 import { reportError } from './report-error.ts'
-import { createSession, type Session } from './session.ts'
+import { createSession, openBackend, type Session } from './session.ts'
 import { selectStore } from './store-selection.ts'
 
 /** Runs the command line of this process; resolves with its exit code. */
@@ -25,11 +25,15 @@ export function main(argv: readonly string[]): Promise<number> {
 }
 
 /** Runs one command line. Resolves with the exit code, once everything it opened is closed. */
-export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+export async function runCli(
+  argv: readonly string[],
+  io: CliIo,
+  connect: typeof openBackend = openBackend,
+): Promise<number> {
   const ending = new AbortController()
   const undo = io.onInterrupt((exitCode) => ending.abort(new Interrupted(exitCode)))
   let options: GlobalOptions = { color: true, json: hasJsonFlag(argv) }
-  const session = createSession(() => locateNode(options, io.env), ending.signal)
+  const session = createSession(() => connect(locateNode(options, io.env), ending.signal))
   const texts: string[] = []
   const complaints: string[] = []
   let replExit: number = EXIT.ok

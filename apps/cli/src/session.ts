@@ -22,21 +22,20 @@ export interface Session {
   readonly close: () => Promise<void>
 }
 
-/** A session on the node at `location`. */
-export function createSession(location: () => NodeLocation, signal: AbortSignal): Session {
-  return sessionOver(() => {
-    const { dataDir, socket, embedded } = location()
-    return embedded ? openEmbeddedBackend(dataDir) : connectBackend({ socket, signal })
-  })
+/** Connects to the node at `location`, or opens it. */
+export function openBackend(location: NodeLocation, signal: AbortSignal): Promise<LatticeBackend> {
+  const { dataDir, socket, embedded } = location
+  return embedded ? openEmbeddedBackend(dataDir) : connectBackend({ socket, signal })
 }
 
 /** A session over a backend that somebody else opened and closes. */
 export function borrowSession(backend: LatticeBackend): Session {
-  const session = sessionOver(() => Promise.resolve(backend))
+  const session = createSession(() => Promise.resolve(backend))
   return { ...session, close: () => Promise.resolve() }
 }
 
-function sessionOver(open: () => Promise<LatticeBackend>): Session {
+/** A session over whatever `open` gives; closed with it. */
+export function createSession(open: () => Promise<LatticeBackend>): Session {
   let opening: Promise<LatticeBackend> | undefined
   const interfaces = new Map<IdKey, StoreInterface>()
   const backend = (): Promise<LatticeBackend> => {

@@ -38,7 +38,13 @@ export function kvDescriptor(): daemon.StoreDescriptor {
     Watch: daemon.MethodKind.STREAM,
   }
   const set = create(FileDescriptorSetSchema, { file: [kv.KvStore.file.proto] })
-  const hex = ['WriteResponse.id', 'HeadInfo.id', 'HeadInfo.author', 'ListResponse.next_page_token', 'ListRequest.page_token']
+  const hex = [
+    'WriteResponse.id',
+    'HeadInfo.id',
+    'HeadInfo.author',
+    'ListResponse.next_page_token',
+    'ListRequest.page_token',
+  ]
   return create(daemon.StoreDescriptorSchema, {
     storeType: 'core:kvstore',
     service: kv.KvStore.typeName,
@@ -53,6 +59,14 @@ export function kvDescriptor(): daemon.StoreDescriptor {
       { field: 'lattice.kv.v1.HeadInfo.wall', format: 'timestamp' },
     ],
   })
+}
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined
+  const promise = new Promise<void>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
 }
 
 interface FakeStore {
@@ -75,7 +89,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
   const eventQueues = new Set<AsyncQueue<daemon.NodeEvent>>()
   const watchers = new Set<AsyncQueue<kv.WatchEvent>>()
   let failure: { code: LatticeErrorCode; message: string } | undefined
-  let follower = Promise.withResolvers<void>()
+  let follower = deferred()
   let seq = 0
 
   const storeOf = (id: Uint8Array): FakeStore => {
@@ -90,7 +104,10 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
   const write = (store: FakeStore, key: Uint8Array, value: Uint8Array | undefined): void => {
     if (value === undefined) store.values.delete(text(key))
     else store.values.set(text(key), value)
-    const event = value === undefined ? { case: 'deleted' as const, value: { key } } : { case: 'put' as const, value: { key, value } }
+    const event =
+      value === undefined
+        ? { case: 'deleted' as const, value: { key } }
+        : { case: 'put' as const, value: { key, value } }
     for (const queue of watchers) queue.push(create(kv.WatchEventSchema, { event: event as never }))
   }
   const written = (): Uint8Array => {
@@ -100,7 +117,8 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
   const handlersOfKv: Readonly<Record<string, (store: FakeStore, request: Uint8Array) => Uint8Array>> = {
     Put: (store, bytes) => {
       const { key, value } = fromBinary(kv.PutRequestSchema, bytes)
-      if (key.length === 0) throw new RemoteError('INVALID_ARGUMENT', 'the key is empty: give a key of at least one byte', {})
+      if (key.length === 0)
+        throw new RemoteError('INVALID_ARGUMENT', 'the key is empty: give a key of at least one byte', {})
       write(store, key, value)
       return written()
     },
@@ -132,12 +150,17 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
         .map(([key, value]) => ({ key: utf8(key), value }))
       return toBinary(kv.ListResponseSchema, create(kv.ListResponseSchema, { items }))
     },
-    Count: (store) => toBinary(kv.CountResponseSchema, create(kv.CountResponseSchema, { count: BigInt(store.values.size) })),
+    Count: (store) =>
+      toBinary(kv.CountResponseSchema, create(kv.CountResponseSchema, { count: BigInt(store.values.size) })),
     Inspect: (store, bytes) => {
       const { key } = fromBinary(kv.InspectRequestSchema, bytes)
       const value = store.values.get(text(key))
-      const heads = value === undefined ? [] : [{ id: idOf(7), author: idOf(9), wall: 1_700_000_000_000n, counter: 2, value }]
-      return toBinary(kv.InspectResponseSchema, create(kv.InspectResponseSchema, { key, exists: value !== undefined, heads }))
+      const heads =
+        value === undefined ? [] : [{ id: idOf(7), author: idOf(9), wall: 1_700_000_000_000n, counter: 2, value }]
+      return toBinary(
+        kv.InspectResponseSchema,
+        create(kv.InspectResponseSchema, { key, exists: value !== undefined, heads }),
+      )
     },
   }
 
@@ -162,7 +185,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     const end = (): void => queue.close()
     signal.addEventListener('abort', end, { once: true })
     follower.resolve()
-    follower = Promise.withResolvers()
+    follower = deferred()
     try {
       yield* queue
     } finally {
@@ -218,12 +241,25 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
         const found = stores.filter(({ info }) => info.name === reference || toHex(info.id).startsWith(reference))
         const [only] = found
         if (only === undefined) throw new RemoteError('STORE_NOT_FOUND', `there is no store '${reference}' here`, {})
-        if (found.length > 1) throw new RemoteError('STORE_AMBIGUOUS', `'${reference}' is the begin of several stores`, {})
+        if (found.length > 1)
+          throw new RemoteError('STORE_AMBIGUOUS', `'${reference}' is the begin of several stores`, {})
         return only.info
       },
       getStatus: async ({ storeId }) => {
         call('store.getStatus')
-        return create(daemon.StoreStatusSchema, { store: storeOf(storeId).info, keys: 3n, witnessCount: 5n, appliedSeq: 5n, authors: 1, strategy: 'independent', peers: 1, stateDigest: idOf(0xd1), ...node.status })
+        return Object.assign(
+          create(daemon.StoreStatusSchema, {
+            store: storeOf(storeId).info,
+            keys: 3n,
+            witnessCount: 5n,
+            appliedSeq: 5n,
+            authors: 1,
+            strategy: 'independent',
+            peers: 1,
+            stateDigest: idOf(0xd1),
+          }),
+          node.status,
+        )
       },
       setName: async ({ storeId, name }) => {
         call('store.setName')
@@ -232,18 +268,27 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       },
       join: async function* ({ token }) {
         call('store.join')
-        if (token !== 'lattice1good') throw new RemoteError('TOKEN_MALFORMED', 'this is no invite token: copy it again, whole', {})
+        if (token !== 'lattice1good')
+          throw new RemoteError('TOKEN_MALFORMED', 'this is no invite token: copy it again, whole', {})
         yield create(daemon.JoinProgressSchema, { progress: { case: 'stage', value: daemon.JoinStage.CONNECTING } })
         yield create(daemon.JoinProgressSchema, { progress: { case: 'stage', value: daemon.JoinStage.BOOTSTRAPPING } })
-        yield create(daemon.JoinProgressSchema, { progress: { case: 'bootstrap', value: create(daemon.BootstrapProgressSchema, { done: 5n, total: 10n }) } })
-        yield create(daemon.JoinProgressSchema, { progress: { case: 'bootstrap', value: create(daemon.BootstrapProgressSchema, { done: 10n, total: 10n }) } })
+        yield create(daemon.JoinProgressSchema, {
+          progress: { case: 'bootstrap', value: create(daemon.BootstrapProgressSchema, { done: 5n, total: 10n }) },
+        })
+        yield create(daemon.JoinProgressSchema, {
+          progress: { case: 'bootstrap', value: create(daemon.BootstrapProgressSchema, { done: 10n, total: 10n }) },
+        })
         const [first] = stores
-        if (first !== undefined) yield create(daemon.JoinProgressSchema, { progress: { case: 'joined', value: first.info } })
+        if (first !== undefined)
+          yield create(daemon.JoinProgressSchema, { progress: { case: 'joined', value: first.info } })
       },
       sync: async function* () {
         call('store.sync')
-        for (const outcome of node.outcomes) yield create(daemon.SyncProgressSchema, { progress: { case: 'outcome', value: outcome } })
-        yield create(daemon.SyncProgressSchema, { progress: { case: 'summary', value: create(daemon.SyncSummarySchema, { peers: node.outcomes.length }) } })
+        for (const outcome of node.outcomes)
+          yield create(daemon.SyncProgressSchema, { progress: { case: 'outcome', value: outcome } })
+        yield create(daemon.SyncProgressSchema, {
+          progress: { case: 'summary', value: create(daemon.SyncSummarySchema, { peers: node.outcomes.length }) },
+        })
       },
       rebuild: async function* () {
         yield create(daemon.RebuildProgressSchema, { done: 2n, total: 4n })
@@ -252,16 +297,33 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       listPeers: async () =>
         create(daemon.ListPeersResponseSchema, {
           peers: [
-            { publicKey: idOf(0xab), name: 'laptop', status: system.PeerStatus.ACTIVE, role: system.Role.ADMIN, self: true },
-            { publicKey: idOf(0xcd), name: 'nas', status: system.PeerStatus.ACTIVE, role: system.Role.WRITER, lastSeen: 1_700_000_000_000n },
+            {
+              publicKey: idOf(0xab),
+              name: 'laptop',
+              status: system.PeerStatus.ACTIVE,
+              role: system.Role.ADMIN,
+              self: true,
+            },
+            {
+              publicKey: idOf(0xcd),
+              name: 'nas',
+              status: system.PeerStatus.ACTIVE,
+              role: system.Role.WRITER,
+              lastSeen: 1_700_000_000_000n,
+            },
           ],
         }),
       invite: async ({ uses, role }) => {
         call(`store.invite uses=${uses} role=${role}`)
-        return create(daemon.InviteResponseSchema, { token: 'lattice1good', tokenHash: idOf(3), expiresAt: 1_700_000_000_000n })
+        return create(daemon.InviteResponseSchema, {
+          token: 'lattice1good',
+          tokenHash: idOf(3),
+          expiresAt: 1_700_000_000_000n,
+        })
       },
       listInvites: async () => create(daemon.ListInvitesResponseSchema),
-      listSystem: async () => create(daemon.ListSystemResponseSchema, { entries: [{ key: 'name', value: 'notes', raw: utf8('x') }] }),
+      listSystem: async () =>
+        create(daemon.ListSystemResponseSchema, { entries: [{ key: 'name', value: 'notes', raw: utf8('x') }] }),
       history: async ({ limit }) =>
         create(daemon.HistoryResponseSchema, {
           intentions: Array.from({ length: Math.min(limit, 2) }, (_, index) => ({
@@ -272,13 +334,18 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
             summary: `(put "k${index}")`,
           })),
         }),
-      listWitness: async () => create(daemon.ListWitnessResponseSchema, { entries: [{ seq: 1n, intentionId: idOf(1), hash: idOf(2), prevHash: idOf(0), signed: true }], headSeq: 1n }),
+      listWitness: async () =>
+        create(daemon.ListWitnessResponseSchema, {
+          entries: [{ seq: 1n, intentionId: idOf(1), hash: idOf(2), prevHash: idOf(0), signed: true }],
+          headSeq: 1n,
+        }),
       listFloating: async () => create(daemon.ListFloatingResponseSchema),
       getIntention: async ({ prefix }) => {
         if (prefix !== '0101') throw new RemoteError('INTENTION_NOT_FOUND', `no intention begins with ${prefix}`, {})
         return create(daemon.IntentionDetailsSchema, { id: idOf(1), text: '(intention)', seq: 1n, size: 99 })
       },
-      listTips: async () => create(daemon.ListTipsResponseSchema, { tips: [{ author: idOf(0xab), id: idOf(1), position: 1n, seq: 1n }] }),
+      listTips: async () =>
+        create(daemon.ListTipsResponseSchema, { tips: [{ author: idOf(0xab), id: idOf(1), position: 1n, seq: 1n }] }),
     },
     dynamic: {
       exec: async ({ storeId, method, request }) => {

@@ -55,7 +55,10 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
       return () => undefined
     },
   }
-  const connect = options.backend === undefined ? undefined : () => Promise.resolve(options.backend as LatticeBackend)
+  const { backend } = options
+  // Many commands share one fake node, and closing it is the test's.
+  const connect =
+    backend === undefined ? undefined : () => Promise.resolve({ ...backend, close: () => Promise.resolve() })
   const exitCode = await runCli(argv, io, connect)
   return { exitCode, ...printed }
 }

@@ -36,19 +36,16 @@ export class DaemonUnreachable extends LatticeError {
 export interface RpcBackendOptions {
   /** Path of the daemon's Unix socket. */
   readonly socket: string
-  /** Gives up connecting. */
-  readonly signal?: AbortSignal
 }
 
 /** Connects; rejects with {@link DaemonUnreachable} at once when nobody listens. */
-export async function connectBackend({ socket, signal }: RpcBackendOptions): Promise<LatticeBackend> {
+export async function connectBackend({ socket }: RpcBackendOptions): Promise<LatticeBackend> {
   if (!(await isListening(socket))) throw new DaemonUnreachable(socket)
   const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.enable_retries': 0,
   })
-  await whenReady(client, socket, signal)
   let closed = false
   const close = (): Promise<void> => {
     if (!closed) client.close()
@@ -149,21 +146,4 @@ async function* streamCall({ client, grpcMethod, request, options, fail }: OneCa
 
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'metadata' in error && 'code' in error
-}
-
-function whenReady(client: Client, socket: string, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => {
-      client.close()
-      reject(signal?.reason)
-    }
-    if (signal?.aborted === true) return giveUp()
-    signal?.addEventListener('abort', giveUp, { once: true })
-    client.waitForReady(Number.POSITIVE_INFINITY, (error) => {
-      signal?.removeEventListener('abort', giveUp)
-      if (error === undefined) return resolve()
-      client.close()
-      reject(new DaemonUnreachable(socket, { cause: error }))
-    })
-  })
 }

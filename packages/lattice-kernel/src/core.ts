@@ -7,8 +7,9 @@
  *
  * @module
  */
-import { type IdKey, idKey, isLatticeError, type PublicKey, type Result, err, ok } from '@lattice/model'
+import { err, type IdKey, ok, type PublicKey, type Result } from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
+import { createAdmissions } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
@@ -57,24 +58,13 @@ export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witne
 export function createCore(parts: CoreParts, opened: Projection, createWitnesserFor: WitnesserFactory): Core {
   const { options, log, pool, time, authority, events } = parts
   const { logger } = options
-  const admissions = new Map<IdKey, boolean>()
   let projection = opened
   let evictedCount = 0
-
-  function admits(author: PublicKey): boolean {
-    const key = idKey(author)
-    const known = admissions.get(key)
-    if (known !== undefined) return known
-    const answer = authority.admits(projection.working, author)
-    if (admissions.size >= ADMISSIONS_MAX) admissions.clear()
-    admissions.set(key, answer)
-    return answer
-  }
-
-  const witnesser = createWitnesserFor(admits)
+  const admissions = createAdmissions((author) => authority.admits(projection.working, author))
+  const witnesser = createWitnesserFor(admissions.admits)
 
   function recheckAdmission(): void {
-    admissions.clear()
+    admissions.forget()
     witnesser.consider([...pool.notAdmitted()])
   }
 
@@ -105,8 +95,8 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
       if (touched) recheckAdmission()
       parts.projected.notify(notice)
     } catch (error) {
-      admissions.clear()
-      if (first === undefined || !(isLatticeError(error) || error instanceof Error)) throw error
+      admissions.forget()
+      if (first === undefined) throw error
       stall(first, error)
     }
   }
@@ -137,30 +127,31 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
       projection = next
       recheckAdmission()
     },
-    admits,
+    admits: admissions.admits,
     recheckAdmission,
     commitLog,
     project,
     flushProjection,
     reportEvicted: (evicted) => {
       evictedCount += evicted.length
-      const byAuthor = new Map<IdKey, { readonly author: PublicKey; count: number }>()
-      for (const { authorKey, parsed } of evicted) {
-        const { count } = byAuthor.get(authorKey) ?? { count: 0 }
-        byAuthor.set(authorKey, { author: parsed.intention.author, count: count + 1 })
-      }
-      for (const { author, count } of byAuthor.values()) events.notify({ kind: 'floating_evicted', author, count })
+      publishEvicted(events, evicted)
     },
     evictedCount: () => evictedCount,
   }
 }
-
-/** Remembered answers of the authority: as many authors as write at about the same time. */
-const ADMISSIONS_MAX = 4096
 
 function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: PublicKey | undefined): void {
   for (const { author, first, second } of forks) {
     parts.events.notify({ kind: 'fork_detected', author: author.key, proof: [first.parsed, second.parsed] })
   }
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
+}
+
+function publishEvicted(events: CoreParts['events'], evicted: readonly FloatingEntry[]): void {
+  const byAuthor = new Map<IdKey, { readonly author: PublicKey; count: number }>()
+  for (const { authorKey, parsed } of evicted) {
+    const { count } = byAuthor.get(authorKey) ?? { count: 0 }
+    byAuthor.set(authorKey, { author: parsed.intention.author, count: count + 1 })
+  }
+  for (const { author, count } of byAuthor.values()) events.notify({ kind: 'floating_evicted', author, count })
 }

@@ -337,10 +337,7 @@ describe('kvStore', () => {
     expect(description.methods).toHaveLength(9)
     for (const { field } of description.formats) {
       const message = kvStore.service.file.messages.find((desc) => field.startsWith(`${desc.typeName}.`))
-      expect(
-        message?.fields.map((desc) => `${message.typeName}.${desc.name}`),
-        field,
-      ).toContain(field)
+      expect(message?.fields.map((desc) => `${message.typeName}.${desc.name}`)).toContain(field)
     }
   })
 

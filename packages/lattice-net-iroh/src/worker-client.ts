@@ -10,6 +10,7 @@ import { LatticeError, unreachable } from '@lattice/model'
 import type { CloseReason } from '@lattice/net-types'
 import { BindFailed } from './bind-endpoint.ts'
 import { createCallTable } from './call-table.ts'
+import { createEndingTable } from './ending-table.ts'
 import { IrohUnavailable } from './native.ts'
 import type { Answers, Command, FromWorker, Operation, StartFailure, WorkerSettings } from './worker-protocol.ts'
 
@@ -35,15 +36,11 @@ export class WorkerFailed extends LatticeError {
   }
 }
 
-const ENDED: CloseReason = { by: 'lost', message: 'the network thread ended' }
-
 /** Starts the worker. Rejects with `BindFailed`, `IrohUnavailable` or {@link WorkerFailed}; then no thread is left. */
 export async function startWorker(settings: WorkerSettings, onError: (error: unknown) => void): Promise<WorkerClient> {
   const worker = createWorker(settings)
   const calls = createCallTable()
-  const endings = new Map<number, (reason: CloseReason) => void>()
-  // A connection may end before its name has arrived; it is asked for as soon as it has.
-  const early = new Map<number, CloseReason>()
+  const endings = createEndingTable()
   let addresses: readonly string[] = []
   let state: 'starting' | 'running' | 'stopping' | 'over' = 'starting'
   let crash: unknown
@@ -54,12 +51,8 @@ export async function startWorker(settings: WorkerSettings, onError: (error: unk
         return calls.answer(message.call, message.value)
       case 'refusal':
         return calls.refuse(message.call, message.why)
-      case 'closed': {
-        const end = endings.get(message.connection)
-        endings.delete(message.connection)
-        if (end === undefined) early.set(message.connection, message.reason)
-        return end?.(message.reason)
-      }
+      case 'closed':
+        return endings.announce(message.connection, message.reason)
       case 'addresses':
         addresses = message.addresses
         return
@@ -73,8 +66,7 @@ export async function startWorker(settings: WorkerSettings, onError: (error: unk
     if (state === 'running') onError(new WorkerFailed(crash))
     state = 'over'
     calls.close('the transport was closed')
-    for (const end of endings.values()) end(ENDED)
-    endings.clear()
+    endings.close({ by: 'lost', message: 'the network thread ended' })
   }
   const exited = new Promise<void>((resolve) => {
     worker.once('exit', () => {
@@ -82,7 +74,9 @@ export async function startWorker(settings: WorkerSettings, onError: (error: unk
       resolve()
     })
   })
-  worker.on('error', (error) => (crash = error))
+  worker.on('error', (error: unknown) => {
+    crash = error
+  })
   const started = new Promise<Uint8Array>((resolve, reject) => {
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'failed') return reject(toError(message.failure))
@@ -105,20 +99,15 @@ export async function startWorker(settings: WorkerSettings, onError: (error: unk
     tell: (command) => {
       if (state !== 'over') worker.postMessage(command)
     },
-    ended: (connection) =>
-      new Promise((resolve) => {
-        const reason = early.get(connection) ?? (state === 'over' ? ENDED : undefined)
-        early.delete(connection)
-        if (reason === undefined) endings.set(connection, resolve)
-        else resolve(reason)
-      }),
+    ended: endings.of,
   }
 }
 
 /** The entry lies beside this file in both forms: as source in the workspace, as a built entry in the package. */
 function createWorker(workerData: WorkerSettings): Worker {
-  const entry = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
-  return new Worker(new URL(entry, import.meta.url), { workerData, name: 'lattice-net-iroh' })
+  const isSource = import.meta.url.endsWith('.ts')
+  const entry = isSource ? new URL('./worker.ts', import.meta.url) : new URL('./worker.js', import.meta.url)
+  return new Worker(entry, { workerData, name: 'lattice-net-iroh' })
 }
 
 async function startedOrGone(started: Promise<Uint8Array>, exited: Promise<void>): Promise<Uint8Array> {

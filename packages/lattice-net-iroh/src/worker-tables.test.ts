@@ -1,6 +1,7 @@
 import { type BiStream, type Connection, StreamLost } from '@lattice/net-types'
 import { describe, expect, test } from 'vitest'
 import { createCallTable } from './call-table.ts'
+import { createEndingTable } from './ending-table.ts'
 import { createNameTable } from './name-table.ts'
 
 const stream: BiStream = {
@@ -57,5 +58,24 @@ describe('names of the worker', () => {
     expect(() => names.addStream(name, stream)).toThrow(StreamLost)
     names.dropStream(second)
     expect(names.findStream(second)).toBeUndefined()
+  })
+})
+
+describe('endings of connections', () => {
+  test('are told whether they come before or after they are asked for', async () => {
+    const endings = createEndingTable()
+    endings.announce(1, { by: 'remote', message: 'early' })
+    const late = endings.of(2)
+    endings.announce(2, { by: 'local', message: 'late' })
+    expect((await endings.of(1)).message).toBe('early')
+    expect((await late).message).toBe('late')
+  })
+
+  test('come for all when the worker ends', async () => {
+    const endings = createEndingTable()
+    const waiting = endings.of(1)
+    endings.close({ by: 'lost', message: 'the thread ended' })
+    expect((await waiting).by).toBe('lost')
+    expect((await endings.of(2)).by).toBe('lost')
   })
 })

@@ -101,7 +101,7 @@ describe('the compliance cases notice', () => {
   test.each(flawed)('%s', async (_, rule, flaws) => {
     const found = casesOver(flaws).filter(({ name }) => name.includes(rule))
     expect(found).toHaveLength(1)
-    for (const { run } of found) await expect(run()).rejects.toThrow()
+    for (const { run } of found) await expect(run()).rejects.toBeInstanceOf(Error)
   })
 })
 

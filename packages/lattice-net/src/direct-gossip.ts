@@ -37,6 +37,8 @@ interface Lane {
   readonly held: Set<IdKey>
   /** Stores the peer says it does not have, or not for us. */
   readonly unshared: Set<IdKey>
+  /** Stores of which something was dropped: nothing more is pushed until a session that covers it begins. */
+  readonly dropped: Set<IdKey>
 }
 
 /** Makes the direct push. */
@@ -46,10 +48,13 @@ export function createDirectGossip({ requestSync, resolve }: GossipDeps): Gossip
   function offer(lane: Lane, store: ReplicatedStore, batch: WitnessedBatch): void {
     const key = idKey(store.id)
     if (batch.source !== undefined && equalBytes(batch.source, lane.peer)) return
-    if (lane.unshared.has(key) || store.access(lane.peer) !== 'full') return
+    if (lane.unshared.has(key) || lane.dropped.has(key) || store.access(lane.peer) !== 'full') return
     const fits = lane.sender.offer({ storeId: store.id, intentions: batch.intentions, digest: store.digest() })
-    if (!fits) requestSync(lane.peer, store.id, 'overflow')
-    flush(lane)
+    if (fits) flush(lane)
+    else {
+      lane.dropped.add(key)
+      requestSync(lane.peer, store.id, 'overflow')
+    }
   }
   function flush(lane: Lane): void {
     if (lane.drive === undefined) lane.queued.notify()
@@ -86,6 +91,7 @@ export function createDirectGossip({ requestSync, resolve }: GossipDeps): Gossip
     hold: (peer, storeId) => {
       const lane = lanes.get(idKey(peer))
       lane?.held.add(idKey(storeId))
+      lane?.dropped.delete(idKey(storeId))
       lane?.sender.hold(storeId)
     },
     release: (peer, storeId) => {
@@ -102,7 +108,15 @@ export function createDirectGossip({ requestSync, resolve }: GossipDeps): Gossip
 function createLane(peer: PublicKey): Lane {
   const held = new Set<IdKey>()
   const unshared = new Set<IdKey>()
-  return { peer, sender: createLaneSender(held, unshared), drive: undefined, queued: createTurn(), held, unshared }
+  return {
+    peer,
+    sender: createLaneSender(held, unshared),
+    drive: undefined,
+    queued: createTurn(),
+    held,
+    unshared,
+    dropped: new Set(),
+  }
 }
 
 function createLaneSender(held: ReadonlySet<IdKey>, unshared: Set<IdKey>): PushSender {

@@ -42,9 +42,7 @@ export function startBootstrap(context: NodeContext, options: StartBootstrapOpti
     } catch (error) {
       // Only the abort ends it early; what is here stays, and the next start goes on.
       if (!signal.aborted) context.logger.error('bootstrap.failed', { storeId: options.store.id, error })
-      return
     }
-    options.onDone()
   }
   return {
     controller,
@@ -80,6 +78,8 @@ async function fetchUntilDone(
       try {
         await fetchOnce(context, { network, peers, signal, options })
         state.failure = undefined
+        // Within the attempt: what cannot be recorded now is tried again like anything else.
+        options.onDone()
         return
       } catch (error) {
         if (signal.aborted) throw error

@@ -9,12 +9,16 @@
  */
 import { type AbortSignal, createAbortController, equalBytes, isLatticeError } from '@lattice/model'
 import type { JoinGrant } from '@lattice/net'
+import { StreamLost } from '@lattice/net-types'
 import { NodeError, shortId, tokenExpired, tokenMalformed } from './errors.ts'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
 import type { NodeContext } from './node-context.ts'
 import type { JoinOptions } from './node-types.ts'
 import type { StoreManager } from './store-manager.ts'
 import { toFailure } from './failure.ts'
+
+/** Times a token is shown when connections break before the answer. */
+const MAX_REDEEM_ATTEMPTS = 3
 
 /** Joins the store of `text`; resolves with its id once it is in use. */
 export async function joinStore(
@@ -86,15 +90,21 @@ async function redeem(context: NodeContext, { token, options, signal }: Joining)
   options.onProgress?.({ kind: 'stage', stage: 'connecting' })
   const { inviter, addresses, storeId, secret } = token
   options.onProgress?.({ kind: 'stage', stage: 'redeeming' })
-  try {
-    return await network.join({ inviter, addresses, storeId, secret, name: context.nodeName() }, signal)
-  } catch (error) {
-    if (isLatticeError(error) && error.code === 'STORE_NOT_FOUND') {
-      const message = 'the token was made by another node than the one it leads to: ask for a new one'
-      throw new NodeError('TOKEN_FOREIGN', message, { cause: error })
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await network.join({ inviter, addresses, storeId, secret, name: context.nodeName() }, signal)
+    } catch (error) {
+      // The answer was lost on the way, not refused: asking again costs no use.
+      if (error instanceof StreamLost && attempt < MAX_REDEEM_ATTEMPTS && !signal.aborted) continue
+      throw translateRefusal(error)
     }
-    throw error
   }
+}
+
+function translateRefusal(error: unknown): unknown {
+  if (!isLatticeError(error) || error.code !== 'STORE_NOT_FOUND') return error
+  const message = 'the token was made by another node than the one it leads to: ask for a new one'
+  return new NodeError('TOKEN_FOREIGN', message, { cause: error })
 }
 
 async function awaitReady(manager: StoreManager, { token, options, signal }: Joining): Promise<void> {

@@ -9,7 +9,7 @@
  */
 import { assert } from '@lattice/model'
 import Sqlite from 'better-sqlite3'
-import { SchemaTooNew } from './errors.ts'
+import { SchemaTooNew, StorageFailed } from './errors.ts'
 import { type Migration, migrate } from './migrations.ts'
 import type { StorageHooks, StoragePoint } from './storage-hooks.ts'
 import { damagedError, type DatabaseContents, translateStorageError } from './translate-error.ts'
@@ -69,12 +69,22 @@ export function openDatabase(options: OpenDatabaseOptions): Database {
     }
   }
   const readonly = options.readonly ?? false
-  const handle = guard(() => new Sqlite(path, { readonly, fileMustExist: readonly, timeout: BUSY_TIMEOUT_MS }))
+  const handle = guard(() => openHandle(path, readonly))
   try {
     guard(() => configure(handle, options))
     return createDatabase(handle, { path, guard, hooks: options.hooks })
   } catch (error) {
     handle.close()
+    throw error
+  }
+}
+
+function openHandle(path: string, readonly: boolean): Sqlite.Database {
+  try {
+    return new Sqlite(path, { readonly, fileMustExist: readonly, timeout: BUSY_TIMEOUT_MS })
+  } catch (error) {
+    // The driver itself looks for the directory, and reports it without a code.
+    if (error instanceof TypeError) throw new StorageFailed(path, error.message, { cause: error })
     throw error
   }
 }

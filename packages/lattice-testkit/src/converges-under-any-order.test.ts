@@ -162,7 +162,8 @@ describe('convergesUnderAnyOrder', () => {
     const hidden: StateMachine = {
       ...kvStore,
       apply: (table, op) => {
-        for (const { key } of [...table.scan({})]) table.delete(key)
+        const rows = Array.from(table.scan({}))
+        for (const { key } of rows) table.delete(key)
         return kvStore.apply(table, op)
       },
     }

@@ -4,7 +4,17 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import { formatSExpr, intentionToSExpr, isSigned, LatticeError, type ParsedIntention, toHex } from '@lattice/model'
+import {
+  assert,
+  decodeWitnessContent,
+  formatSExpr,
+  intentionToSExpr,
+  isSigned,
+  LatticeError,
+  type ParsedIntention,
+  toHex,
+  type WitnessRecord,
+} from '@lattice/model'
 import type { StoreHandle } from '@lattice/node'
 import { daemon } from '@lattice/proto'
 import { InvalidArgument } from '@lattice/store-base'
@@ -97,12 +107,18 @@ export function listWitness(store: StoreHandle, request: daemon.ListWitnessReque
       seq: BigInt(entry.seq),
       intentionId: entry.parsed.id,
       wallTime: BigInt(entry.wallTime),
-      prevHash: entry.prevHash,
+      prevHash: prevHashOf(entry.record),
       hash: entry.chainHash,
       signed: entry.record.signature.length > 0,
     })),
     headSeq: BigInt(kernel.stats().witnessCount),
   })
+}
+
+function prevHashOf(record: WitnessRecord): Uint8Array {
+  const content = decodeWitnessContent(record.content)
+  assert(content.ok, 'a record of our own log decodes')
+  return content.value.prevHash
 }
 
 export function listFloating(store: StoreHandle, request: daemon.ListFloatingRequest): daemon.ListFloatingResponse {

@@ -18,24 +18,25 @@ export async function* reportProgress<T>(
 ): AsyncGenerator<T> {
   signal.throwIfAborted()
   const waiting: T[] = []
-  let wake = Promise.withResolvers<void>()
+  let wake: () => void = () => undefined
   let ended = false
   const report = (item: T): void => {
     if (waiting.length === MAX_WAITING) waiting.shift()
     waiting.push(item)
-    wake.resolve()
+    wake()
   }
   const running = task(report).finally(() => {
     ended = true
-    wake.resolve()
+    wake()
   })
   // The outcome is awaited below; until then a failure is not unheard of.
   running.catch(() => undefined)
   for (;;) {
     while (waiting.length > 0) yield waiting.shift() as T
     if (ended) break
-    await wake.promise
-    wake = Promise.withResolvers<void>()
+    await new Promise<void>((resolve) => {
+      wake = resolve
+    })
   }
   await running
 }

@@ -1,0 +1,134 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openDatabase, type OpenDatabaseOptions } from './database.ts'
+import { moveAside, replaceDatabase } from './move-aside.ts'
+import { translateStorageError } from './translate-error.ts'
+
+let directory = ''
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'lattice-storage-'))
+})
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function optionsOf(change: Partial<OpenDatabaseOptions> = {}): OpenDatabaseOptions {
+  return {
+    path: join(directory, 'test.db'),
+    contents: 'other',
+    durability: 'full',
+    applicationId: 77,
+    migrations: ['CREATE TABLE items (n INTEGER PRIMARY KEY, text TEXT)'],
+    ...change,
+  }
+}
+
+const codeIs = (code: string): unknown => expect.objectContaining({ code })
+
+describe('openDatabase', () => {
+  test('runs each migration once, in order, and keeps what is there', () => {
+    const first = openDatabase(optionsOf())
+    first.prepare('INSERT INTO items VALUES (1, ?)').run('kept')
+    first.close()
+    first.close()
+    const migrations = [...optionsOf().migrations, 'ALTER TABLE items ADD COLUMN more INTEGER DEFAULT 5']
+    const second = openDatabase(optionsOf({ migrations }))
+    expect(second.prepare('SELECT * FROM items').all()).toEqual([{ n: 1, text: 'kept', more: 5 }])
+    second.close()
+    expect(() => openDatabase(optionsOf())).toThrow(codeIs('SCHEMA_TOO_NEW'))
+  })
+
+  test('a migration that fails leaves the version before', () => {
+    openDatabase(optionsOf()).close()
+    const migrations = [...optionsOf().migrations, 'CREATE TABLE more (n); NONSENSE']
+    expect(() => openDatabase(optionsOf({ migrations }))).toThrow(codeIs('STORAGE_FAILED'))
+    openDatabase(optionsOf()).close()
+  })
+
+  test('commits all of a transaction or nothing, and types what the disk reports', () => {
+    let point = ''
+    const hooks = {
+      at: (at: string) => {
+        if (at === point) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+      },
+    }
+    const database = openDatabase(optionsOf({ hooks }))
+    const insert = database.prepare('INSERT INTO items VALUES (?, ?)')
+    const count = (): number => database.prepare('SELECT * FROM items').all().length
+    for (point of ['write', 'commit']) {
+      expect(() => database.transaction(() => insert.run(1, 'a'))).toThrow(codeIs('DISK_FULL'))
+      expect(count()).toBe(0)
+    }
+    point = ''
+    expect(() =>
+      database.transaction(() => {
+        insert.run(1, 'a')
+        throw new Error('a bug')
+      }),
+    ).toThrow('a bug')
+    expect(count()).toBe(0)
+    expect(database.transaction(() => insert.run(1, 'a'))).toBe(1)
+    point = 'committed'
+    expect(() => database.transaction(() => insert.run(2, 'b'))).toThrow(codeIs('DISK_FULL'))
+    expect(count()).toBe(2)
+    database.close()
+  })
+
+  test('is held by one at a time, and free after close', () => {
+    const first = openDatabase(optionsOf())
+    expect(() => openDatabase(optionsOf())).toThrow(codeIs('STORAGE_FAILED'))
+    first.close()
+    openDatabase(optionsOf()).close()
+  })
+
+  test.each([
+    ['log', 'LOG_DAMAGED'],
+    ['state', 'STATE_DAMAGED'],
+    ['other', 'STORAGE_FAILED'],
+  ] as const)('names damage to %s', (contents, code) => {
+    writeFileSync(optionsOf().path, 'this is no database, but it is long enough to be taken for one')
+    expect(() => openDatabase(optionsOf({ contents }))).toThrow(codeIs(code))
+    rmSync(optionsOf().path)
+    openDatabase(optionsOf({ applicationId: 78 })).close()
+    expect(() => openDatabase(optionsOf({ contents }))).toThrow(codeIs(code))
+  })
+
+  test('refuses a directory, a missing directory, and reading what is not there', () => {
+    mkdirSync(join(directory, 'a.db'))
+    expect(() => openDatabase(optionsOf({ path: join(directory, 'a.db') }))).toThrow(codeIs('STORAGE_FAILED'))
+    expect(() => openDatabase(optionsOf({ path: join(directory, 'none', 'a.db') }))).toThrow(codeIs('STORAGE_FAILED'))
+    expect(() => openDatabase(optionsOf({ readonly: true }))).toThrow(codeIs('STORAGE_FAILED'))
+  })
+})
+
+test.each([
+  ['EACCES', 'STORAGE_FAILED', 'may not write'],
+  ['SQLITE_READONLY_DIRECTORY', 'STORAGE_FAILED', 'may not write'],
+  ['SQLITE_BUSY', 'STORAGE_FAILED', 'another process'],
+  ['SQLITE_IOERR_FSYNC', 'STORAGE_FAILED', 'disk failed'],
+  ['SQLITE_FULL', 'DISK_FULL', 'free some space'],
+  ['SQLITE_CORRUPT_INDEX', 'LOG_DAMAGED', 'restore it'],
+])('%s is %s and says what to do', (code, expected, text) => {
+  const error = translateStorageError(Object.assign(new Error('x'), { code }), { path: '/p', contents: 'log' })
+  expect(error).toMatchObject({ code: expected, message: expect.stringContaining(text) })
+})
+
+test('what no disk made passes as it is', () => {
+  const bug = new TypeError('bug')
+  expect(translateStorageError(bug, { path: '/p', contents: 'log' })).toBe(bug)
+})
+
+test('a database moved aside is out of the way, one copy deep, and another takes its place', () => {
+  const { path } = optionsOf()
+  expect(moveAside(path)).toBeUndefined()
+  openDatabase(optionsOf()).close()
+  expect(moveAside(path)).toBe(`${path}.aside`)
+  openDatabase(optionsOf()).close()
+  expect(moveAside(path)).toBe(`${path}.aside`)
+  expect(existsSync(path)).toBe(false)
+  openDatabase(optionsOf({ path: `${path}.next` })).close()
+  replaceDatabase(path, `${path}.next`)
+  openDatabase(optionsOf()).close()
+})

@@ -1,0 +1,546 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import {
+  concatBytes,
+  formatSExpr,
+  idKey,
+  type IntentionId,
+  type PublicKey,
+  parseStoreType,
+  toHash,
+  toIntentionId,
+  toPublicKey,
+  toStoreId,
+  utf8Encode,
+} from '@lattice/model'
+import { createMemoryTable } from '@lattice/model/testing'
+import { system, weaver } from '@lattice/proto'
+import type { OpOutcome, ProjectedOp, Projector, StateMachine } from '@lattice/store-base'
+import * as fc from 'fast-check'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { createSystemAuthority, isAdmin } from './authority.ts'
+import { readChildren } from './children.ts'
+import { readInvite } from './invites.ts'
+import { decodeSystemKey, encodeSystemKey } from './keys.ts'
+import { listSystem } from './list-system.ts'
+import {
+  admitPeer,
+  cancelInvite,
+  claimInvite,
+  createInvite,
+  setPeerName,
+  setPeerRole,
+  setPeerStatus,
+} from './peer-writes.ts'
+import { readPeer, readPeers } from './peers.ts'
+import { readCreator, readName, readSchema, readStrategy } from './store-info.ts'
+import { ackChildDestroy, activateSchema, addChild, setChildStatus, setName, setStrategy } from './store-writes.ts'
+import type { SystemEvent } from './system-event.ts'
+import { createSystemLayer, UpgradeNeeded } from './system-layer.ts'
+import { batchSystemWrites, type SystemWrite } from './system-write.ts'
+
+const keyOf = (fill: number): PublicKey => toPublicKey(new Uint8Array(32).fill(fill))
+const [creator, anna, bert] = [keyOf(1), keyOf(2), keyOf(3)]
+const child = toStoreId(new Uint8Array(32).fill(7))
+const tokenHash = toHash(new Uint8Array(32).fill(8))
+const kvType = parseStoreType('core:kvstore')
+if (!kvType.ok) throw new Error('the store type is well-formed')
+const storeType = kvType.value
+
+interface Op {
+  readonly author?: PublicKey
+  /** By default all that came before. */
+  readonly past?: readonly IntentionId[]
+  readonly deps?: readonly IntentionId[]
+}
+
+/** Applies operations to a fresh store; each follows everything before it unless it says otherwise. */
+function open(projector: Projector = createSystemLayer()) {
+  const tables = { system: createMemoryTable(), app: createMemoryTable() }
+  const ids: IntentionId[] = []
+  const next = (
+    op: weaver.UniversalOp | undefined,
+    { author = creator, past = [...ids], deps = past }: Op,
+  ): ProjectedOp => {
+    const id = toIntentionId(new Uint8Array(32).fill(100 + ids.length))
+    ids.push(id)
+    const known = new Set(past.map(idKey))
+    return {
+      id,
+      author,
+      timestamp: { wall: 1000 + ids.length, counter: 0 },
+      deps,
+      op,
+      follows: (ancestor) => known.has(idKey(ancestor)),
+    }
+  }
+  const envelope = (op: weaver.UniversalOp['op'], schema = 1): weaver.UniversalOp =>
+    create(weaver.UniversalOpSchema, { schema, op })
+  projector.applyGenesis(tables, next(envelope({ case: 'genesis', value: create(weaver.GenesisOpSchema) }), {}))
+  const apply = (op: weaver.UniversalOp | undefined, options: Op = {}): OpOutcome<unknown> =>
+    projector.apply(tables, next(op, options))
+  return {
+    tables,
+    read: tables.system,
+    ids,
+    apply,
+    envelope,
+    submit: (write: SystemWrite, options: Op = {}) => apply(envelope(write.op), options),
+    raw: (op: Parameters<typeof create<typeof system.SystemOpSchema>>[1], options: Op = {}) =>
+      apply(envelope({ case: 'system', value: create(system.SystemOpSchema, op) }), options),
+  }
+}
+
+const admit = (author: PublicKey, peer: PublicKey, role: 'reader' | 'writer' | 'admin' = 'writer'): SystemWrite =>
+  admitPeer({ author, peer, role, addedAt: 5 })
+const rejected = (reason: string): object => ({ kind: 'rejected', reason })
+
+describe('genesis', () => {
+  test('makes its author the creator, an active ADMIN', () => {
+    const { read } = open()
+    expect(readCreator(read)).toEqual(creator)
+    expect([...readPeers(read)]).toEqual([
+      {
+        peer: creator,
+        status: 'active',
+        role: 'admin',
+        name: undefined,
+        device: undefined,
+        addedAt: 1001,
+        addedBy: creator,
+        conflicted: false,
+      },
+    ])
+    expect(isAdmin(read, creator)).toBe(true)
+  })
+})
+
+describe('who may do what', () => {
+  test('an ADMIN admits, and what it gave counts from then on', () => {
+    const store = open()
+    expect(store.submit(admit(creator, anna, 'admin')).kind).toBe('applied')
+    expect(store.submit(admit(anna, bert), { author: anna }).kind).toBe('applied')
+    expect(readPeer(store.read, bert)).toMatchObject({ status: 'active', role: 'writer', addedBy: anna, addedAt: 5 })
+  })
+
+  test('a grant that is not in its past does not count, although it has arrived', () => {
+    const store = open()
+    const before = [...store.ids]
+    store.submit(admit(creator, anna, 'admin'))
+    const rows = store.tables.system.entries()
+    expect(store.submit(admit(anna, bert), { author: anna, past: before })).toEqual(rejected('not_admin'))
+    expect(store.tables.system.entries()).toEqual(rows)
+  })
+
+  test('a WRITER cannot do what an ADMIN may, nor raise itself', () => {
+    const store = open()
+    store.submit(admit(creator, anna))
+    const rows = store.tables.system.entries()
+    const attempts = [
+      admit(anna, bert),
+      setPeerRole({ author: anna, peer: anna, role: 'admin' }),
+      setPeerStatus({ author: anna, peer: creator, status: 'dormant' }),
+      setPeerName({ author: anna, peer: creator, name: 'x' }),
+      createInvite({ author: anna, tokenHash, expiresAt: 9, uses: 1, role: 'writer' }),
+      claimInvite({ author: anna, tokenHash, claimedBy: bert, usesLeft: 0 }),
+      cancelInvite({ author: anna, tokenHash }),
+      addChild({ author: anna, child, alias: 'notes', storeType }),
+      setName({ author: anna, name: 'mine' }),
+      setStrategy({ author: anna, strategy: { kind: 'independent' } }),
+      activateSchema({ author: anna, version: 2 }),
+    ]
+    for (const write of attempts) {
+      expect(write.privileged).toBe(true)
+      expect(store.submit(write, { author: anna })).toEqual(rejected('not_admin'))
+    }
+    expect(store.tables.system.entries()).toEqual(rows)
+  })
+
+  test('a peer names itself and acknowledges for itself', () => {
+    const store = open()
+    store.submit(admit(creator, anna))
+    expect(store.submit(setPeerName({ author: anna, name: 'Änna' }), { author: anna })).toEqual({
+      kind: 'applied',
+      events: [{ kind: 'peer_name_changed', peer: anna, name: 'Änna', device: undefined }],
+    })
+    store.submit(addChild({ author: creator, child, alias: 'notes', storeType }))
+    store.submit(ackChildDestroy({ author: anna, child }), { author: anna })
+    expect([...readChildren(store.read)]).toMatchObject([{ alias: 'notes', status: 'active', destroyAcks: [anna] }])
+  })
+
+  test('a peer that was not admitted cannot be changed; one that is announced can, and has no right', () => {
+    const store = open()
+    expect(store.submit(setPeerRole({ author: creator, peer: bert, role: 'admin' }))).toEqual(rejected('peer_unknown'))
+    store.submit(admitPeer({ author: creator, peer: bert, status: 'invited', role: 'admin', addedAt: 5 }))
+    expect(readPeer(store.read, bert)).toMatchObject({ status: 'invited', role: 'admin' })
+    expect(isAdmin(store.read, bert)).toBe(false)
+    expect(store.submit(setPeerName({ author: creator, peer: bert, name: 'b' })).kind).toBe('applied')
+  })
+
+  test('taking a right away is left to an epoch', () => {
+    const store = open()
+    store.submit(admit(creator, anna, 'admin'))
+    const lower = setPeerRole({ author: anna, peer: creator, role: 'writer' })
+    expect(store.submit(lower, { author: anna })).toEqual(rejected('needs_epoch'))
+    expect(store.submit(admit(creator, anna, 'writer'))).toEqual(rejected('needs_epoch'))
+    const revoke = create(system.PeerOpSchema, { peer: anna, op: { case: 'setStatus', value: 4 } })
+    expect(store.raw({ op: { case: 'peer', value: revoke } })).toEqual(rejected('needs_epoch'))
+    expect(() => setPeerStatus({ author: creator, peer: anna, status: 'revoked' })).toThrow('takes a right away')
+  })
+
+  test('a batch is all or nothing, and for one key the last operation counts', () => {
+    const store = open()
+    const rows = store.tables.system.entries()
+    const half = batchSystemWrites(
+      [setName({ author: creator, name: 'a' }), setPeerRole({ author: creator, peer: bert, role: 'admin' })],
+      creator,
+    )
+    expect(store.submit(half)).toEqual(rejected('peer_unknown'))
+    expect(store.tables.system.entries()).toEqual(rows)
+    const whole = batchSystemWrites(
+      [
+        setName({ author: creator, name: 'a' }),
+        admit(creator, bert),
+        setPeerRole({ author: creator, peer: bert, role: 'admin' }),
+        setName({ author: creator, name: 'b' }),
+      ],
+      creator,
+    )
+    expect(store.submit(whole)).toMatchObject({
+      kind: 'applied',
+      events: [
+        { kind: 'name_changed', name: 'b' },
+        { kind: 'peer_changed', peer: { role: 'admin' } },
+      ],
+    })
+    expect(readName(store.read)).toBe('b')
+  })
+})
+
+describe('authority', () => {
+  test('admits the creator and whoever was given the role of a WRITER', () => {
+    const store = open()
+    store.submit(admit(creator, anna, 'reader'))
+    store.submit(admit(creator, bert, 'writer'))
+    const authority = createSystemAuthority()
+    expect([creator, anna, bert, keyOf(9)].map((author) => authority.admits(store.tables, author))).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ])
+  })
+
+  test('names the grant to cite: an ADMIN’s for what needs one, none for the creator', () => {
+    const store = open()
+    store.submit(admit(creator, anna, 'writer'))
+    store.submit(setPeerRole({ author: creator, peer: anna, role: 'admin' }))
+    const [, writer, admin] = store.ids
+    const authority = createSystemAuthority()
+    const appData = store.envelope({ case: 'appData', value: new Uint8Array() })
+    const name = store.envelope(setName({ author: anna, name: 'x' }).op)
+    expect(authority.requiredDeps(store.tables, anna, appData)).toEqual([writer])
+    expect(authority.requiredDeps(store.tables, anna, name)).toEqual([admin])
+    expect(authority.requiredDeps(store.tables, creator, name)).toEqual([])
+    expect(authority.requiredDeps(store.tables, bert, name)).toEqual([])
+  })
+})
+
+describe('rejections', () => {
+  const peer = (op: object, id: Uint8Array = anna) => ({ op: { case: 'peer' as const, value: { peer: id, op } } })
+  const invite = (op: object, id: Uint8Array = tokenHash) => ({
+    op: { case: 'invite' as const, value: { tokenHash: id, op } },
+  })
+  const childOp = (op: object, id: Uint8Array = child) => ({ op: { case: 'child' as const, value: { child: id, op } } })
+  const storeOp = (op: object) => ({ op: { case: 'store' as const, value: { op } } })
+  const admission = (value: object) => peer({ case: 'admit', value: { status: 2, role: 2, addedAt: 0n, ...value } })
+  const invitation = (value: object) => invite({ case: 'create', value: { expiresAt: 1n, uses: 1, role: 2, ...value } })
+  const named = (value: string) => storeOp({ case: 'setName', value })
+  const short = new Uint8Array(31)
+
+  const cases: readonly (readonly [string, object, string])[] = [
+    ['nothing', {}, 'op_unset'],
+    ['an empty batch', { op: { case: 'batch', value: { ops: [] } } }, 'batch_empty'],
+    [
+      'a nested batch',
+      { op: { case: 'batch', value: { ops: [{ op: { case: 'batch', value: { ops: [] } } }] } } },
+      'batch_nested',
+    ],
+    ['a peer op that says nothing', peer({ case: undefined }), 'op_unset'],
+    ['a short peer key', peer({ case: 'setRole', value: 2 }, short), 'peer_malformed'],
+    ['an unset status', admission({ status: 0 }), 'status_invalid'],
+    ['an unknown status', admission({ status: 77 }), 'status_invalid'],
+    ['an admission as dormant', admission({ status: 3 }), 'status_invalid'],
+    ['an unset role', admission({ role: 0 }), 'role_invalid'],
+    ['an unknown role', peer({ case: 'setRole', value: 4 }), 'role_invalid'],
+    ['a negative role', peer({ case: 'setRole', value: -1 }), 'role_invalid'],
+    ['a time beyond all clocks', admission({ addedAt: 2n ** 63n }), 'time_out_of_range'],
+    ['an empty name', named(''), 'text_empty'],
+    ['a long name', named('ä'.repeat(65)), 'text_too_long'],
+    ['a name with a line break', named('a\nb'), 'text_malformed'],
+    ['a name with an escape', named('a\u001b[31m'), 'text_malformed'],
+    ['a name that turns text around', named('a\u202eb'), 'text_malformed'],
+    ['a name that cannot be seen', named('\u200b'), 'text_malformed'],
+    ['a name with a slash', named('a/b'), 'text_malformed'],
+    ['a name that is a path', named('..'), 'text_malformed'],
+    ['a name with a space at its end', named('a '), 'text_malformed'],
+    ['a long device', peer({ case: 'setDevice', value: 'x'.repeat(129) }, creator), 'text_too_long'],
+    ['a short token hash', invite({ case: 'cancel', value: {} }, short), 'token_hash_malformed'],
+    ['an invite without a role', invitation({ role: 0 }), 'role_invalid'],
+    ['an invite without uses', invitation({ uses: 0 }), 'uses_out_of_range'],
+    ['an invite for everybody', invitation({ uses: 2 ** 32 - 1 }), 'uses_out_of_range'],
+    ['an invite for ever', invitation({ expiresAt: 2n ** 64n - 1n }), 'time_out_of_range'],
+    ['a claim by nobody', invite({ case: 'claim', value: { claimedBy: short, usesLeft: 0 } }), 'peer_malformed'],
+    [
+      'a claim that adds uses',
+      invite({ case: 'claim', value: { claimedBy: anna, usesLeft: 10_000 } }),
+      'uses_out_of_range',
+    ],
+    ['an invite op that says nothing', invite({ case: undefined }), 'op_unset'],
+    ['a short child id', childOp({ case: 'setStatus', value: 1 }, short), 'child_malformed'],
+    ['an unknown child status', childOp({ case: 'setStatus', value: 9 }), 'status_invalid'],
+    ['an alias with a slash', childOp({ case: 'setAlias', value: 'a/b' }), 'text_malformed'],
+    ['a child of no type', childOp({ case: 'add', value: { alias: 'a', storeType: 'KV' } }), 'store_type_malformed'],
+    ['a child op that says nothing', childOp({ case: undefined }), 'op_unset'],
+    ['a strategy that says nothing', storeOp({ case: 'setStrategy', value: {} }), 'strategy_malformed'],
+    [
+      'a strategy of no parent',
+      storeOp({ case: 'setStrategy', value: { strategy: { case: 'inherited', value: { parent: short } } } }),
+      'strategy_malformed',
+    ],
+    ['schema zero', storeOp({ case: 'activateSchema', value: { version: 0 } }), 'schema_out_of_range'],
+    ['no copies', storeOp({ case: 'setReplication', value: { factor: 0 } }), 'replication_out_of_range'],
+    [
+      'a huge placement map',
+      storeOp({ case: 'setReplication', value: { factor: 1, crush: new Uint8Array(4097) } }),
+      'replication_out_of_range',
+    ],
+    ['a store op that says nothing', storeOp({ case: undefined }), 'op_unset'],
+  ]
+  test.each(cases)('%s is rejected and touches no row', (_name, op, reason) => {
+    const store = open()
+    const rows = store.tables.system.entries()
+    const message = create(system.SystemOpSchema, op)
+    const fine = setName({ author: creator, name: 'ok' }).op.value
+    for (const value of reason.startsWith('batch')
+      ? [message]
+      : [
+          message,
+          create(system.SystemOpSchema, {
+            op: { case: 'batch', value: { ops: [fine, message] } },
+          }),
+        ])
+      expect(store.apply(store.envelope({ case: 'system', value }))).toEqual(rejected(reason))
+    expect(store.tables.system.entries()).toEqual(rows)
+  })
+
+  test('a field of a later version is rejected at every depth', () => {
+    const store = open()
+    const unknown = Uint8Array.of(0x9a, 0x06, 0x00)
+    const wrap = (field: number, bytes: Uint8Array): Uint8Array =>
+      concatBytes(Uint8Array.of(field * 8 + 2, bytes.length), bytes)
+    const storeOpBytes = concatBytes(wrap(1, utf8Encode('x')), unknown)
+    for (const bytes of [
+      unknown,
+      wrap(5, storeOpBytes),
+      wrap(1, wrap(1, wrap(5, storeOpBytes))),
+      wrap(1, concatBytes(wrap(1, wrap(5, wrap(1, utf8Encode('x')))), unknown)),
+    ])
+      expect(store.apply(store.envelope({ case: 'system', value: fromBinary(system.SystemOpSchema, bytes) }))).toEqual(
+        rejected('op_unknown_field'),
+      )
+  })
+
+  test('what is no envelope, sealed, or the kernel’s is a recorded no-op', () => {
+    const store = open()
+    expect(store.apply(undefined)).toEqual(rejected('envelope_malformed'))
+    expect(store.apply(store.envelope({ case: undefined }))).toEqual(rejected('envelope_malformed'))
+    expect(store.apply(store.envelope({ case: 'sealed', value: create(weaver.SealedOpSchema) }))).toEqual(
+      rejected('sealed_unsupported'),
+    )
+    expect(store.apply(store.envelope({ case: 'ack', value: create(weaver.AckOpSchema) }))).toEqual(
+      rejected('kernel_op'),
+    )
+  })
+
+  test('mutated operations never throw, and a rejected one leaves no trace', () => {
+    const seeds = cases.map(([, op]) => toBinary(system.SystemOpSchema, create(system.SystemOpSchema, op)))
+    const mutated = fc
+      .tuple(
+        fc.constantFrom(...seeds),
+        fc.array(fc.tuple(fc.nat({ max: 200 }), fc.nat({ max: 255 })), { maxLength: 4 }),
+      )
+      .map(([seed, changes]) => {
+        const bytes = seed.slice()
+        for (const [at, byte] of changes) if (bytes.length > 0) bytes[at % bytes.length] = byte
+        return bytes
+      })
+    fc.assert(
+      fc.property(mutated, (bytes) => {
+        let value: system.SystemOp
+        try {
+          value = fromBinary(system.SystemOpSchema, bytes)
+        } catch {
+          return
+        }
+        const store = open()
+        const rows = store.tables.system.entries()
+        const outcome = store.apply(store.envelope({ case: 'system', value }))
+        if (outcome.kind === 'rejected') expect(store.tables.system.entries()).toEqual(rows)
+        expect(() =>
+          formatSExpr(createSystemLayer().summarize(store.envelope({ case: 'system', value }))),
+        ).not.toThrow()
+        for (const { key } of store.tables.system.entries())
+          expect(encodeSystemKey(decodeSystemKey(key) ?? { kind: 'store', field: 'name' })).toEqual(key)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+})
+
+describe('app data', () => {
+  const echo: Pick<StateMachine<string>, 'apply'> & { readonly schemaVersion: number } = {
+    schemaVersion: 1,
+    apply: (table, op) => {
+      table.set(utf8Encode('payload'), op.payload)
+      return { kind: 'applied', events: ['echo'] }
+    },
+  }
+  const machineOf = (schemaVersion: number): StateMachine<string> => ({
+    ...echo,
+    storeType,
+    schemaVersion,
+    tableVersion: 1,
+    service: system.file_lattice_system_v1_system.services[0] ?? notDescribed(),
+    commands: {},
+    queries: {},
+    streams: {},
+    summarize: () => ({ kind: 'symbol', name: 'echo' }),
+    fieldFormats: {},
+    referencedBlobs: () => [],
+  })
+  function notDescribed(): StateMachine['service'] {
+    return Object.create(null)
+  }
+  const payload = { case: 'appData' as const, value: Uint8Array.of(1) }
+
+  test('goes to the machine inside; without one it is left alone', () => {
+    const store = open(createSystemLayer({ machine: machineOf(1) }))
+    expect(store.apply(store.envelope(payload))).toEqual({ kind: 'applied', events: ['echo'] })
+    expect(store.tables.app.size()).toBe(1)
+    const headless = open()
+    expect(headless.apply(headless.envelope(payload))).toEqual({ kind: 'applied', events: [] })
+    expect(headless.tables.app.size()).toBe(0)
+  })
+
+  test('a schema counts once its activation is in the past; an older machine stalls there', () => {
+    const store = open(createSystemLayer({ machine: machineOf(2) }))
+    const old = open(createSystemLayer({ machine: machineOf(1) }))
+    for (const each of [store, old]) {
+      const before = [...each.ids]
+      expect(each.apply(each.envelope(payload, 0))).toEqual(rejected('schema_invalid'))
+      expect(each.apply(each.envelope(payload, 2))).toEqual(rejected('schema_not_activated'))
+      each.submit(activateSchema({ author: creator, version: 2 }))
+      expect(readSchema(each.read)).toBe(2)
+      expect(each.apply(each.envelope(payload, 2), { past: before })).toEqual(rejected('schema_not_activated'))
+    }
+    expect(store.apply(store.envelope(payload, 2)).kind).toBe('applied')
+    expect(() => old.apply(old.envelope(payload, 2))).toThrow(UpgradeNeeded)
+  })
+
+  test('the version names what the tables depend on', () => {
+    const versions = [
+      createSystemLayer(),
+      createSystemLayer({ machine: machineOf(1) }),
+      createSystemLayer({ machine: machineOf(2) }),
+    ].map((layer) => layer.version)
+    expect(new Set(versions).size).toBe(3)
+  })
+})
+
+describe('events and readers', () => {
+  test('an operation that changes nothing for readers is silent', () => {
+    const store = open()
+    expect(store.submit(setName({ author: creator, name: 'a' }))).toEqual({
+      kind: 'applied',
+      events: [{ kind: 'name_changed', name: 'a' }],
+    })
+    expect(store.submit(setName({ author: creator, name: 'a' }))).toEqual({ kind: 'applied', events: [] })
+  })
+
+  test('an invite is opened, claimed use by use, and tells of every claim', () => {
+    const store = open()
+    store.submit(createInvite({ author: creator, tokenHash, expiresAt: 99, uses: 2, role: 'writer' }))
+    store.submit(claimInvite({ author: creator, tokenHash, claimedBy: anna, usesLeft: 1 }))
+    expect(readInvite(store.read, tokenHash)).toMatchObject({ status: 'open', usesLeft: 1, claimedBy: [anna] })
+    store.submit(claimInvite({ author: creator, tokenHash, claimedBy: bert, usesLeft: 0 }))
+    expect(readInvite(store.read, tokenHash)).toEqual({
+      tokenHash,
+      status: 'claimed',
+      invitedBy: creator,
+      expiresAt: 99,
+      usesLeft: 0,
+      role: 'writer',
+      claimedBy: [anna, bert],
+      conflicted: false,
+    })
+  })
+
+  test('concurrent changes are shown as a conflict', () => {
+    const store = open()
+    const past = [...store.ids]
+    store.submit(addChild({ author: creator, child, alias: 'a', storeType }), { past })
+    store.submit(setChildStatus({ author: creator, child, status: 'archived' }), { past })
+    expect([...readChildren(store.read)]).toMatchObject([{ status: 'archived', conflicted: true }])
+  })
+
+  test('a strategy is read back, and everything is listed for people', () => {
+    const store = open()
+    store.submit(setStrategy({ author: creator, strategy: { kind: 'inherited', parent: child } }))
+    expect(readStrategy(store.read)).toEqual({ kind: 'inherited', parent: child })
+    store.submit(setName({ author: creator, name: 'team' }))
+    const entries = [...listSystem(store.read)]
+    expect(entries.find((entry) => entry.key === 'name')).toMatchObject({ text: 'team', conflicted: false })
+    expect(entries.find((entry) => entry.key === 'strategy')?.text).toBe(`inherited ${'07'.repeat(32)}`)
+    expect(entries.every((entry) => entry.text !== undefined)).toBe(true)
+  })
+
+  test('a damaged row and a key of no kind do not break the listing', () => {
+    const store = open()
+    store.tables.system.set(utf8Encode('name'), Uint8Array.of(0xff))
+    store.tables.system.set(Uint8Array.of(0, 0xff), Uint8Array.of(1))
+    const entries = [...listSystem(store.read)]
+    expect(entries).toHaveLength(8)
+    expect(entries.find((entry) => entry.key === 'name')).toEqual({
+      key: 'name',
+      text: undefined,
+      raw: new Uint8Array(),
+      conflicted: false,
+    })
+  })
+
+  test('deps of a write are the heads it replaces', () => {
+    const store = open()
+    store.submit(setName({ author: creator, name: 'a' }))
+    expect(setName({ author: creator, name: 'b' }).deps(store.tables)).toEqual([store.ids[1]])
+    expect(setName({ author: creator, name: 'b' }).deps(open().tables)).toEqual([])
+  })
+
+  test('an operation reads for people', () => {
+    const show = ({ op }: SystemWrite): string =>
+      formatSExpr(createSystemLayer().summarize(create(weaver.UniversalOpSchema, { op })))
+    expect(show(admit(creator, anna))).toBe(`(peer-admit 0x${'02'.repeat(32)} active writer 5)`)
+    expect(show(batchSystemWrites([setName({ author: creator, name: 'a' })], creator))).toBe(
+      '(batch (store-set-name "a"))',
+    )
+  })
+
+  test('builders refuse what every node would reject', () => {
+    expect(() => setName({ author: creator, name: 'a\nb' })).toThrow('cannot be shown')
+    expect(() => batchSystemWrites([], creator)).toThrow('the batch is empty')
+  })
+
+  test('events are a typed union', () => {
+    expectTypeOf<Extract<SystemEvent, { kind: 'name_changed' }>['name']>().toEqualTypeOf<string | undefined>()
+    expectTypeOf(createSystemLayer()).toEqualTypeOf<Projector<SystemEvent>>()
+  })
+})

@@ -36,5 +36,6 @@ function serializer(schema: DescMessage): (message: Message) => Buffer {
 }
 
 function deserializer(schema: DescMessage): (bytes: Buffer) => Message {
-  return (bytes) => fromBinary(schema, bytes)
+  // Fields are views into what is decoded; plain arrays, for the `slice` of a Buffer would share instead of copy.
+  return (bytes) => fromBinary(schema, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
 }

@@ -85,6 +85,9 @@ export function createIngestQueue(core: Core): IngestQueue {
     },
     isBusy: () => queue.length > 0,
     step,
+    fail: (error) => {
+      for (const { reject } of queue.splice(0)) reject(error)
+    },
   }
 }
 

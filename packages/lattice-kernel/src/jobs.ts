@@ -41,6 +41,9 @@ export function createJobQueue(): JobQueue {
       jobs = jobs.slice(1)
       return COST_PER_STEP
     },
+    fail: (error) => {
+      for (const { reject } of jobs.splice(0)) reject(error)
+    },
   }
 }
 

@@ -55,6 +55,9 @@ export function createSubmitQueue(core: Core): SubmitQueue {
       })
     },
     step,
+    fail: (error) => {
+      for (const { reject } of queue.splice(0)) reject(error)
+    },
   }
 }
 

@@ -12,6 +12,8 @@ import { assert, type Scheduler } from '@lattice/model'
 export interface Work {
   /** Does one step; answers what it cost in about microseconds, or `undefined` when there is nothing (left) to do. */
   readonly step: () => number | undefined
+  /** The writer has failed: nothing of this work will be done. */
+  readonly fail?: (error: unknown) => void
 }
 
 export interface WorkLoop {
@@ -26,11 +28,11 @@ const TURN_COST = 4000
 /** Awaits between a write's resolution and its caller's next write: the layers of an interface, with room. */
 const SETTLE_TICKS = 16
 
-/** A loop over `works`, in their order of precedence. `onBug` is told what no step may throw. */
+/** A loop over `works`, in their order of precedence. `onFailure` is told what a step threw; the loop has ended then. */
 export function createWorkLoop(
   scheduler: Scheduler,
   works: readonly Work[],
-  onBug: (error: unknown) => void,
+  onFailure: (error: unknown) => void,
 ): WorkLoop {
   let running: Promise<void> | undefined
   let pendingWake = false
@@ -59,7 +61,7 @@ export function createWorkLoop(
   function wake(): void {
     if (running !== undefined) return
     running = run()
-      .catch(onBug)
+      .catch(onFailure)
       .finally(() => {
         running = undefined
         // What came in while the loop was ending.

@@ -43,7 +43,8 @@ export function prefixRange(prefix: Uint8Array): { readonly gte: Uint8Array; rea
   let end = prefix.length
   while (end > 0 && prefix[end - 1] === 0xff) end -= 1
   if (end === 0) return { gte: prefix }
-  const lt = prefix.slice(0, end)
+  // Copied by the constructor: the `slice` of Node's Buffer would share its bytes with the prefix.
+  const lt = new Uint8Array(prefix.subarray(0, end))
   lt[end - 1] = (lt[end - 1] ?? 0) + 1
   return { gte: prefix, lt }
 }

@@ -6,6 +6,8 @@ import { openIrohTransport } from '../src/index.ts'
 import { hostScheduler } from './host-scheduler.ts'
 
 const seedOf = (index: number): Uint8Array => new Uint8Array(32).fill(index + 1)
+/** Several cases share the machine with each other, and with other packages' tests. */
+const MAX_CASE_MS = 60_000
 const crypto = await openCrypto({ backend: 'wasm' })
 const nobody = toPublicKey(crypto.keyPairFromSeed(toSeed(seedOf(99))).publicKey)
 
@@ -17,7 +19,7 @@ describe('the iroh transport over loopback', () => {
         bindAddress: '127.0.0.1:0',
         relay: 'off',
         scheduler: hostScheduler,
-        connectTimeoutMs: 3000,
+        connectTimeoutMs: 5000,
         onError: (error) => {
           throw error
         },
@@ -26,5 +28,5 @@ describe('the iroh transport over loopback', () => {
     nobody: { peer: nobody, addresses: ['iroh:127.0.0.1:9'] },
   })
   // Side by side: a few of them spend their time waiting for somebody who never answers.
-  for (const { name, run } of cases) test.concurrent(name, run)
+  for (const { name, run } of cases) test.concurrent(name, run, MAX_CASE_MS)
 })

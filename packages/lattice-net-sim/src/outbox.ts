@@ -42,7 +42,9 @@ export function createOutbox({ random, windowBytes, send }: OutboxDeps): Outbox 
   }
   const sendAll = async (bytes: Uint8Array): Promise<void> => {
     for (let offset = 0; offset < bytes.length;) {
-      if (credit === 0) {
+      // Room for a whole segment is waited for: sent into less, segments would get smaller with every round.
+      const wanted = Math.min(bytes.length - offset, MAX_SEGMENT_BYTES, windowBytes)
+      while (credit < wanted) {
         writer = createDeferred()
         await writer.promise
       }

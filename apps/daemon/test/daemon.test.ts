@@ -1,0 +1,221 @@
+/**
+ * The promises that only real processes can keep: what was acknowledged
+ * survives SIGKILL, a data directory has one owner, a mesh forms over QUIC.
+ */
+import { chmod, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { kvStore } from '@lattice/kvstore'
+import { storeExecutor } from '@lattice/api'
+import { type StoreId, toHex, toStoreId, utf8Decode, utf8Encode } from '@lattice/model'
+import { createClient } from '@lattice/store-base'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type DaemonProcess, startDaemon, startRefused } from './daemon-process.ts'
+
+let root: string
+let running: DaemonProcess[]
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'latticed-'))
+  running = []
+})
+
+afterEach(async () => {
+  await Promise.all(running.map((daemon) => daemon.end('SIGKILL')))
+  await rm(root, { recursive: true, force: true })
+})
+
+async function start(name: string, flags: readonly string[] = []): Promise<DaemonProcess> {
+  const daemon = await startDaemon(join(root, name), ['--name', name, ...flags])
+  running.push(daemon)
+  return daemon
+}
+
+const keyValue = (daemon: DaemonProcess, storeId: StoreId) =>
+  createClient(kvStore, storeExecutor(daemon.backend, storeId))
+
+async function createStore(daemon: DaemonProcess): Promise<StoreId> {
+  const { id } = await daemon.backend.store.create({ name: 'test' })
+  return toStoreId(id)
+}
+
+async function joinByToken(host: DaemonProcess, guest: DaemonProcess, storeId: StoreId): Promise<void> {
+  const { token } = await host.backend.store.invite({ storeId })
+  for await (const _progress of guest.backend.store.join({ token }));
+}
+
+async function syncAll(daemon: DaemonProcess, storeId: StoreId): Promise<boolean> {
+  let synced = 0
+  let peers = 0
+  for await (const { progress } of daemon.backend.store.sync({ storeId })) {
+    if (progress.case !== 'summary') continue
+    ;({ peers, synced } = progress.value)
+  }
+  return peers > 0 && peers === synced
+}
+
+/** Resolves once the daemon is connected to a peer, by its own events. */
+async function connected(daemon: DaemonProcess): Promise<void> {
+  const abort = new AbortController()
+  const events = daemon.backend.node.subscribe({}, { signal: abort.signal })[Symbol.asyncIterator]()
+  let next = events.next()
+  while ((await daemon.backend.node.getStatus({})).peers.length === 0) {
+    await next
+    next = events.next()
+  }
+  next.catch(() => undefined)
+  abort.abort()
+}
+
+async function digest(daemon: DaemonProcess, storeId: StoreId): Promise<string> {
+  const status = await daemon.backend.store.getStatus({ storeId })
+  return `${toHex(status.fingerprint)} ${toHex(status.stateDigest)} ${status.witnessCount}`
+}
+
+describe('a daemon', () => {
+  test('ends cleanly on SIGTERM, leaves no socket, and opens again at once', async () => {
+    const first = await start('a')
+    expect(await first.end('SIGTERM')).toEqual({ code: 0, signal: null })
+    expect(await readdir(first.dataDir)).not.toContain('lattice.sock')
+    const again = await start('a')
+    expect(await again.end('SIGTERM')).toEqual({ code: 0, signal: null })
+  })
+
+  test('refuses a data directory that another one holds, and says so', async () => {
+    const { dataDir } = await start('a')
+    const refused = await startRefused(['--data-dir', dataDir, '--offline'])
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(/^error: .*in use/u)
+  })
+
+  test('refuses an identity that others can read', async () => {
+    const daemon = await start('a')
+    await daemon.end('SIGTERM')
+    await chmod(join(daemon.dataDir, 'identity.key'), 0o644)
+    const refused = await startRefused(['--data-dir', daemon.dataDir, '--offline'])
+    expect(refused.code).toBe(5)
+    expect(refused.stderr).toContain('chmod 600')
+  })
+
+  test('refuses a data directory that is a file', async () => {
+    await writeFile(join(root, 'file'), '')
+    const refused = await startRefused(['--data-dir', join(root, 'file'), '--offline'])
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(/^error: /u)
+  })
+
+  test.each([['--bind', 'nonsense'], ['--no-such-flag'], ['--log-level', 'loud']])(
+    'answers %s %s with usage, exit 2',
+    async (...args) => {
+      await mkdir(join(root, 'a'))
+      const refused = await startRefused(['--data-dir', join(root, 'a'), ...args])
+      expect(refused.code).toBe(2)
+      expect(refused.stderr).toMatch(/^error: /u)
+    },
+  )
+
+  test('keeps every acknowledged write through SIGKILL in the middle of writing', async () => {
+    const daemon = await start('a', ['--offline'])
+    const storeId = await createStore(daemon)
+    const store = keyValue(daemon, storeId)
+    const acknowledged: string[] = []
+    let ending: Promise<unknown> | undefined
+    const writer = async (name: number): Promise<void> => {
+      for (let n = 0; ; n += 1) {
+        const key = `${name}/${n}`
+        const written = await store.put({ key: utf8Encode(key), value: utf8Encode('x') }).catch(() => undefined)
+        if (written === undefined) return
+        acknowledged.push(key)
+        if (acknowledged.length === 60) ending = daemon.end('SIGKILL')
+      }
+    }
+    await Promise.all([0, 1, 2, 3].map(writer))
+    await ending
+    const again = await start('a', ['--offline'])
+    const present = keyValue(again, storeId)
+    for (const key of acknowledged) {
+      expect((await present.get({ key: utf8Encode(key) })).value, key).toBeDefined()
+    }
+    expect((await again.backend.store.getStatus({ storeId })).forkedAuthors).toBe(0)
+  })
+
+  test('rebuilds a damaged state.db and names a damaged log.db, while other stores work', async () => {
+    const daemon = await start('a', ['--offline'])
+    const [rebuilt, broken, sound] = [await createStore(daemon), await createStore(daemon), await createStore(daemon)]
+    for (const id of [rebuilt, broken, sound]) {
+      await keyValue(daemon, id).put({ key: utf8Encode('k'), value: utf8Encode('v') })
+    }
+    await daemon.end('SIGTERM')
+    await damage(join(daemon.dataDir, 'stores', toHex(rebuilt), 'state.db'))
+    await damage(join(daemon.dataDir, 'stores', toHex(broken), 'log.db'))
+    const again = await start('a', ['--offline'])
+    for (const id of [rebuilt, sound]) {
+      const answer = await keyValue(again, id).get({ key: utf8Encode('k') })
+      expect(utf8Decode(answer.value ?? new Uint8Array(0))).toBe('v')
+    }
+    const { stores } = await again.backend.store.list({})
+    const failed = stores.filter((store) => store.errorCode !== '')
+    expect(failed.map((store) => [toHex(store.id), store.errorCode])).toEqual([[toHex(broken), 'LOG_DAMAGED']])
+    expect(failed[0]?.error).toContain('log.db')
+    await expect(keyValue(again, broken).get({ key: utf8Encode('k') })).rejects.toMatchObject({ code: 'LOG_DAMAGED' })
+  })
+})
+
+describe('a mesh of daemons over QUIC', () => {
+  test('joins by token, converges after both sides wrote apart, and shows the conflict alike', async () => {
+    const [a, b] = [await start('a'), await start('b')]
+    const storeId = await createStore(a)
+    await keyValue(a, storeId).put({ key: utf8Encode('before'), value: utf8Encode('join') })
+    await joinByToken(a, b, storeId)
+    expect(utf8Decode((await keyValue(b, storeId).get({ key: utf8Encode('before') })).value ?? utf8Encode('?'))).toBe(
+      'join',
+    )
+
+    await b.end('SIGTERM')
+    const alone = await start('b', ['--offline'])
+    await keyValue(alone, storeId).put({ key: utf8Encode('same'), value: utf8Encode('b') })
+    await keyValue(a, storeId).put({ key: utf8Encode('same'), value: utf8Encode('a') })
+    await alone.end('SIGTERM')
+    const back = await start('b')
+    await connected(back)
+    expect(await syncAll(back, storeId)).toBe(true)
+    expect(await digest(back, storeId)).toBe(await digest(a, storeId))
+    for (const daemon of [a, back]) {
+      const view = await keyValue(daemon, storeId).inspect({ key: utf8Encode('same') })
+      expect(view.conflicted).toBe(true)
+      expect(view.heads).toHaveLength(2)
+    }
+    await keyValue(back, storeId).resolve({ key: utf8Encode('same'), value: utf8Encode('both') })
+    expect(await syncAll(back, storeId)).toBe(true)
+    expect((await keyValue(a, storeId).get({ key: utf8Encode('same') })).conflicted).toBe(false)
+  })
+
+  test('answers each kind of bad token with its own error and leaves nothing behind', async () => {
+    const [a, b, c] = [await start('a'), await start('b'), await start('c')]
+    const storeId = await createStore(a)
+    const { token } = await a.backend.store.invite({ storeId })
+    const refusal = async (daemon: DaemonProcess, text: string): Promise<unknown> => {
+      try {
+        for await (const _progress of daemon.backend.store.join({ token: text }));
+      } catch (error) {
+        return (error as { code?: unknown }).code
+      }
+      return 'joined'
+    }
+    const mistyped = `${token.slice(0, 30)}${token[30] === 'q' ? 'p' : 'q'}${token.slice(31)}`
+    expect(await refusal(b, mistyped)).toBe('TOKEN_MALFORMED')
+    expect(await refusal(b, 'hello')).toBe('TOKEN_MALFORMED')
+    expect(await refusal(b, token.toUpperCase())).toBe('joined')
+    expect(await refusal(c, token)).toBe('TOKEN_USED')
+    expect((await c.backend.store.list({})).stores).toEqual([])
+    expect(await readdir(join(c.dataDir, 'stores'))).toEqual([])
+  })
+})
+
+/** Overwrites the first pages. */
+async function damage(file: string): Promise<void> {
+  const handle = await open(file, 'r+')
+  await handle.write(Buffer.alloc(8192, 0x5a), 0, 8192, 0)
+  await handle.close()
+  await rm(`${file}-wal`, { force: true })
+}

@@ -1,0 +1,110 @@
+/**
+ * The single writer of a store: its works, its timer, and the way in and out.
+ *
+ * A step that throws has met damage or a bug. The writer then stands still for good: what waits and what comes later is
+ * rejected with that error, reading goes on, and opening the store again starts from the disk.
+ *
+ * @module
+ */
+import type { Core } from './core.ts'
+import { KernelClosed, ProjectionStalled } from './errors.ts'
+import { createFutureTimer } from './future-timer.ts'
+import { createIngestQueue, type IngestQueue } from './ingest-queue.ts'
+import { createCatchUp, createJobQueue, createPump, createWitnessAll, type JobQueue } from './jobs.ts'
+import { createSubmitQueue, type SubmitQueue } from './submit-queue.ts'
+import { createWorkLoop, type Work } from './work-loop.ts'
+
+export interface Writer {
+  readonly submits: SubmitQueue
+  readonly ingests: IngestQueue
+  readonly jobs: JobQueue
+  /** Hands work in and sees that it is done. Rejects with `KernelClosed`, or with what ended the writer. */
+  readonly accept: <T>(work: () => Promise<T>) => Promise<T>
+  /** Resolves when nothing is left to do. */
+  readonly idle: () => Promise<void>
+  /** Accepts nothing more and finishes what was accepted. */
+  readonly close: () => Promise<void>
+}
+
+export function createWriter(core: Core): Writer {
+  const { options, log, pool, time, witnesser } = core
+  const { storeId, scheduler, logger } = options
+  const submits = createSubmitQueue(core)
+  const ingests = createIngestQueue(core)
+  const jobs = createJobQueue()
+  const catchUp = createCatchUp(core, () => {
+    options.onRebuild?.(core.projection().appliedSeq(), log.meta().headSeq)
+  })
+  const timer = createFutureTimer({ scheduler, nowMs: time.nowMs, waiting: pool.inFuture, onDue })
+  const arm: Work = {
+    step: () => {
+      timer.arm()
+      return undefined
+    },
+  }
+  const works: readonly Work[] = [catchUp, submits, ingests, jobs, createPump(core, ingests.isBusy), arm]
+  const loop = createWorkLoop(scheduler, works, onFailure)
+  let ended: Error | undefined
+
+  function onFailure(cause: unknown): void {
+    logger.error('store writer failed', { error: cause })
+    ended = cause instanceof Error ? cause : new Error('the store writer failed', { cause })
+    timer.cancel()
+    for (const work of works) work.fail?.(ended)
+  }
+
+  function onDue(): void {
+    if (ended !== undefined) return
+    witnesser.consider([...pool.inFuture()])
+    loop.wake()
+  }
+
+  return {
+    submits,
+    ingests,
+    jobs,
+    accept: async (work) => {
+      if (ended !== undefined) throw ended
+      const done = work()
+      loop.wake()
+      return done
+    },
+    idle: async () => {
+      loop.wake()
+      await loop.idle()
+    },
+    close: async () => {
+      ended ??= new KernelClosed(storeId)
+      await loop.idle()
+      timer.cancel()
+    },
+  }
+}
+
+/** A job that looks again at all that waits for admission or time. */
+export function createRecheck(core: Core): () => boolean {
+  const witnessAll = createWitnessAll(core)
+  let isFirst = true
+  return () => {
+    if (isFirst) {
+      isFirst = false
+      core.recheckAdmission()
+      core.witnesser.consider([...core.pool.inFuture()])
+    }
+    return witnessAll()
+  }
+}
+
+/** A job that applies the record at which the projection stands; throws when it stalls again. */
+export function createRetry(core: Core): () => boolean {
+  return () => {
+    const projection = core.projection()
+    if (projection.stalled() === undefined) return true
+    projection.resume()
+    core.events.notify({ kind: 'resumed', appliedSeq: projection.appliedSeq() })
+    core.project([], 1)
+    const stalled = projection.stalled()
+    if (stalled !== undefined) throw new ProjectionStalled(stalled.seq, stalled.id, stalled.error)
+    return true
+  }
+}

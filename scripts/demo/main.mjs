@@ -46,8 +46,8 @@ async function tell(nodes) {
   })
   const storeId = await step('creating', () => steps.createStore(a))
   await step('importing', () => steps.importData(a, storeId))
-  await step('B joins', (s) => steps.joinByToken(a, b, storeId, s))
-  await step('C joins', (s) => steps.joinByToken(a, c, storeId, s))
+  await step('B joins', (s) => steps.joinByToken({ host: a, guest: b }, storeId, s))
+  await step('C joins', (s) => steps.joinByToken({ host: a, guest: c }, storeId, s))
   await stop(b)
   await start(b, { offline: true })
   await step('editing', () => steps.editApart([a, b], storeId, { writes: WRITES_APART, sharedKey: SHARED_KEY }))
@@ -59,7 +59,7 @@ async function tell(nodes) {
     return { text: 'B returned from offline, all three converged', figures: `${count(status.witnessCount)} intentions` }
   })
   await step('conflict', () => steps.showConflict(nodes, storeId, SHARED_KEY))
-  await step('resolving', () => steps.resolveConflict(a, nodes, storeId, SHARED_KEY))
+  await step('resolving', () => steps.resolveConflict(nodes, storeId, SHARED_KEY))
   const written = await step('killing', async () => {
     const keys = await steps.writeUntilKilled(c, storeId, { endAfter: WRITES_BEFORE_KILL, end: () => kill(c) })
     return {

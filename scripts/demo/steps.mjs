@@ -69,7 +69,7 @@ function runCli(argv) {
   })
 }
 
-export async function joinByToken(host, guest, storeId, step) {
+export async function joinByToken({ host, guest }, storeId, step) {
   const { token } = await host.backend.store.invite({ storeId })
   for await (const { progress } of guest.backend.store.join({ token })) {
     if (progress.case === 'bootstrap') step.progress(Number(progress.value.done), Number(progress.value.total))
@@ -151,7 +151,8 @@ export async function showConflict(nodes, storeId, key) {
   return { text: `conflict on ${key}, the same on every node`, figures: `"${winner}" wins over "${loser}"` }
 }
 
-export async function resolveConflict(node, nodes, storeId, key) {
+export async function resolveConflict(nodes, storeId, key) {
+  const [node] = nodes
   const value = 'as both agreed'
   await open(node, storeId).resolve({ key: utf8(key), value: utf8(value) })
   await converge(nodes, storeId)
@@ -167,6 +168,7 @@ export async function resolveConflict(node, nodes, storeId, key) {
 export async function writeUntilKilled(node, storeId, { endAfter, end }) {
   const store = open(node, storeId)
   const acknowledged = []
+  /** @type {Promise<void> | undefined} */
   let ended
   const writers = Array.from({ length: 8 }, async (_, writer) => {
     for (let n = 0; ; n += 1) {

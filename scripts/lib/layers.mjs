@@ -50,7 +50,8 @@ export const LAYERS = {
   '@lattice/testkit': { layer: 7, testOnly: true },
 
   '@lattice/daemon': { layer: 8 },
-  '@lattice/cli': { layer: 8 },
+  // `lattice daemon` is `latticed`.
+  '@lattice/cli': { layer: 8, same: ['@lattice/daemon'] },
 }
 
 function layerZeroAnd(...names) {

@@ -33,7 +33,7 @@ export async function runCli(
   const ending = new AbortController()
   const undo = io.onInterrupt((exitCode) => ending.abort(new Interrupted(exitCode)))
   let options: GlobalOptions = { color: true, json: hasJsonFlag(argv) }
-  const session = createSession(() => connect(locateNode(options, io.env), ending.signal))
+  const session = createSession(() => connect(locateNode(options, io.env)))
   const texts: string[] = []
   const complaints: string[] = []
   let replExit: number = EXIT.ok

@@ -23,9 +23,9 @@ export interface Session {
 }
 
 /** Connects to the node at `location`, or opens it. */
-export function openBackend(location: NodeLocation, signal: AbortSignal): Promise<LatticeBackend> {
+export function openBackend(location: NodeLocation): Promise<LatticeBackend> {
   const { dataDir, socket, embedded } = location
-  return embedded ? openEmbeddedBackend(dataDir) : connectBackend({ socket, signal })
+  return embedded ? openEmbeddedBackend(dataDir) : connectBackend({ socket })
 }
 
 /** A session over a backend that somebody else opened and closes. */

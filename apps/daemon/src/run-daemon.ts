@@ -18,7 +18,7 @@ import type { DaemonOptions } from './options.ts'
 export interface DaemonDeps {
   readonly print: (line: string) => void
   /** Registers what happens on SIGTERM, SIGINT and SIGHUP; returns the undo. */
-  readonly onSignal: (handler: (signal: NodeJS.Signals) => void) => () => void
+  readonly onSignal: (handler: () => void) => () => void
   /** Ends the process without further ado. */
   readonly exitNow: (code: number) => void
 }
@@ -28,17 +28,19 @@ const EXIT_AT_ONCE = 143
 
 /** Resolves once the node is closed after a signal. */
 export async function runDaemon(options: DaemonOptions, deps: DaemonDeps): Promise<void> {
-  const ending = Promise.withResolvers<NodeJS.Signals>()
   let signals = 0
-  const undo = deps.onSignal((signal) => {
-    signals += 1
-    if (signals > 1) deps.exitNow(EXIT_AT_ONCE)
-    ending.resolve(signal)
+  let undo: () => void = () => undefined
+  const ending = new Promise<void>((resolve) => {
+    undo = deps.onSignal(() => {
+      signals += 1
+      if (signals > 1) deps.exitNow(EXIT_AT_ONCE)
+      resolve()
+    })
   })
   try {
     await using runtime = await configure(options).build()
     deps.print(`latticed ready: node ${toHex(runtime.node.id)} serves ${socketOf(runtime)}`)
-    await ending.promise
+    await ending
     deps.print('latticed stopping')
   } finally {
     undo()

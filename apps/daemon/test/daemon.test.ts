@@ -133,9 +133,11 @@ describe('a daemon', () => {
     await ending
     const again = await start('a', ['--offline'])
     const present = keyValue(again, storeId)
+    const lost: string[] = []
     for (const key of acknowledged) {
-      expect((await present.get({ key: utf8Encode(key) })).value, key).toBeDefined()
+      if ((await present.get({ key: utf8Encode(key) })).value === undefined) lost.push(key)
     }
+    expect(lost).toEqual([])
     expect((await again.backend.store.getStatus({ storeId })).forkedAuthors).toBe(0)
   })
 

@@ -83,7 +83,8 @@ interface MethodCall {
 type Call = (request: Record<string, unknown>, options?: CallOptions) => Promise<Message> | AsyncIterable<Message>
 
 function callMethod({ client, definition, method, target }: MethodCall): Call {
-  const grpcMethod = definition[method.localName] as MethodDefinition<Message, Message>
+  const grpcMethod: MethodDefinition<Message, Message> | undefined = definition[method.localName]
+  if (grpcMethod === undefined) throw new TypeError(`${method.name} is not defined`)
   const fail = (error: ServiceError, signal: AbortSignal | undefined): unknown => {
     if (signal?.aborted === true) return signal.reason
     const lost = error.code === status.UNAVAILABLE && !hasErrorDetail(error)
@@ -133,7 +134,8 @@ async function* streamCall({ client, grpcMethod, request, options, fail }: OneCa
   const cancel = (): void => call.cancel()
   signal?.addEventListener('abort', cancel, { once: true })
   try {
-    for await (const message of call) yield message as Message
+    const messages: AsyncIterable<Message> = call
+    yield* messages
   } catch (error) {
     throw isServiceError(error) ? fail(error, signal) : error
   } finally {

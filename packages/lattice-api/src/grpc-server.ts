@@ -8,7 +8,7 @@
  * @module
  */
 import { chmod, rm } from 'node:fs/promises'
-import { type DescMethod, type Message, toBinary } from '@bufbuild/protobuf'
+import { type Message, toBinary } from '@bufbuild/protobuf'
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
 import {
   type handleServerStreamingCall,
@@ -25,17 +25,24 @@ import { BACKEND_SERVICES, type BackendHandlers } from './backend.ts'
 import { errorToStatus } from './error-wire.ts'
 import { collectFiles } from './file-descriptors.ts'
 import { grpcDefinition, MAX_MESSAGE_BYTES } from './grpc-definition.ts'
+import { methodHandlers, type StreamHandler, type UnaryHandler } from './method-handlers.ts'
 import type { ServiceSchema } from './service-types.ts'
 import { isListening } from './socket.ts'
+
+interface ApiUnavailableReason {
+  readonly code: 'ALREADY_RUNNING' | 'DATA_DIR_UNUSABLE'
+  readonly message: string
+  readonly cause?: unknown
+}
 
 /** The address cannot be served. */
 export class ApiUnavailable extends LatticeError {
   override readonly name = 'ApiUnavailable'
-  readonly code: 'ALREADY_RUNNING' | 'DATA_DIR_UNUSABLE'
+  readonly code: ApiUnavailableReason['code']
   override readonly detail: { readonly socket: string }
 
-  constructor(code: 'ALREADY_RUNNING' | 'DATA_DIR_UNUSABLE', socket: string, message: string, options?: ErrorOptions) {
-    super(message, options)
+  constructor(socket: string, { code, message, cause }: ApiUnavailableReason) {
+    super(message, { cause })
     this.code = code
     this.detail = { socket }
   }
@@ -109,50 +116,49 @@ interface Implementation {
   readonly logger: Logger
 }
 
-type Handler = (request: Message, signal: AbortSignal) => Promise<Message> | AsyncIterable<Message>
-
 function implement({ schema, handlers, ending, logger }: Implementation): UntypedServiceImplementation {
-  const byName = new Map<string, Handler>(Object.entries(handlers))
-  const entries = schema.methods.map((method: DescMethod) => {
-    const handler = byName.get(method.localName)
-    if (handler === undefined) throw new TypeError(`no handler for ${schema.typeName}/${method.name}`)
+  const implementation: UntypedServiceImplementation = {}
+  for (const handler of methodHandlers(schema, handlers)) {
+    const { method } = handler
     const report = (error: unknown): ReturnType<typeof errorToStatus> => {
-      const wire = errorToStatus(error)
-      if (!(error instanceof LatticeError))
-        logger.error('api.call_failed', { method: method.name, error: String(error) })
-      return wire
+      if (!(error instanceof LatticeError)) logger.error('api.call_failed', { method: method.name, error })
+      return errorToStatus(error)
     }
-    const call = method.methodKind === 'server_streaming' ? streaming(handler, ending, report) : unary(handler, report)
-    return [method.localName, call]
-  })
-  return Object.fromEntries(entries)
+    implementation[method.localName] =
+      handler.kind === 'stream' ? streaming(handler.call, ending, report) : unary(handler.call, report)
+  }
+  return implementation
 }
 
 type Report = (error: unknown) => ReturnType<typeof errorToStatus>
 
-function unary(handler: Handler, report: Report): handleUnaryCall<Message, Message> {
+function unary(handler: UnaryHandler, report: Report): handleUnaryCall<Message, Message> {
   return (call, callback) => {
     const abort = new AbortController()
     call.on('cancelled', () => abort.abort())
     const answer = async (): Promise<void> => {
       try {
-        callback(null, await (handler(call.request, abort.signal) as Promise<Message>))
+        callback(null, await handler(call.request, abort.signal))
       } catch (error) {
         callback(report(error))
       }
     }
-    void answer()
+    answer().catch(report)
   }
 }
 
-function streaming(handler: Handler, ending: AbortSignal, report: Report): handleServerStreamingCall<Message, Message> {
+function streaming(
+  handler: StreamHandler,
+  ending: AbortSignal,
+  report: Report,
+): handleServerStreamingCall<Message, Message> {
   return (call) => {
     const abort = new AbortController()
     const signal = AbortSignal.any([abort.signal, ending])
     call.on('cancelled', () => abort.abort())
     const pump = async (): Promise<void> => {
       try {
-        for await (const message of handler(call.request, signal) as AsyncIterable<Message>) {
+        for await (const message of handler(call.request, signal)) {
           if (!call.write(message)) await drained(call, signal)
           if (signal.aborted) break
         }
@@ -162,7 +168,7 @@ function streaming(handler: Handler, ending: AbortSignal, report: Report): handl
         call.emit('error', report(error))
       }
     }
-    void pump()
+    pump().catch(report)
   }
 }
 
@@ -189,10 +195,11 @@ async function claimSocket(socket: string): Promise<void> {
   const length = Buffer.byteLength(socket)
   if (length > MAX_SOCKET_PATH_BYTES) {
     const message = `the socket path ${socket} has ${length} bytes, a Unix socket takes ${MAX_SOCKET_PATH_BYTES}: use a shorter --data-dir or --socket`
-    throw new ApiUnavailable('DATA_DIR_UNUSABLE', socket, message)
+    throw new ApiUnavailable(socket, { code: 'DATA_DIR_UNUSABLE', message })
   }
   if (await isListening(socket)) {
-    throw new ApiUnavailable('ALREADY_RUNNING', socket, `a daemon already serves ${socket}: stop it first`)
+    const message = `a daemon already serves ${socket}: stop it first`
+    throw new ApiUnavailable(socket, { code: 'ALREADY_RUNNING', message })
   }
   await rm(socket, { force: true })
 }
@@ -202,7 +209,7 @@ async function bind(server: Server, socket: string): Promise<void> {
     server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => {
       if (error === null) return resolve()
       const message = `cannot serve on ${socket}: check that its directory exists and is writable`
-      reject(new ApiUnavailable('DATA_DIR_UNUSABLE', socket, message, { cause: error }))
+      reject(new ApiUnavailable(socket, { code: 'DATA_DIR_UNUSABLE', message, cause: error }))
     })
   })
   await chmod(socket, 0o600)

@@ -7,6 +7,7 @@
 import { create, type DescMethod, type Message } from '@bufbuild/protobuf'
 import { LatticeError } from '@lattice/model'
 import { BACKEND_SERVICES, type BackendHandlers, type LatticeBackend } from './backend.ts'
+import { methodHandlers, type StreamHandler, type UnaryHandler } from './method-handlers.ts'
 import type { CallOptions, ServiceClient, ServiceHandlers, ServiceSchema } from './service-types.ts'
 
 /** The backend was closed; open another. */
@@ -35,7 +36,6 @@ export function createInProcessBackend(handlers: BackendHandlers): LatticeBacken
   }
 }
 
-type Handler = (request: Message, signal: AbortSignal) => Promise<Message> | AsyncIterable<Message>
 type Call = (request: Record<string, unknown>, options?: CallOptions) => Promise<Message> | AsyncIterable<Message>
 
 function directClient<Schema extends ServiceSchema>(
@@ -43,34 +43,31 @@ function directClient<Schema extends ServiceSchema>(
   handlers: ServiceHandlers<Schema>,
   ending: AbortSignal,
 ): ServiceClient<Schema> {
-  const byName = new Map<string, Handler>(Object.entries(handlers))
-  const calls = schema.methods.map((method: DescMethod) => {
-    const handler = byName.get(method.localName)
-    if (handler === undefined) throw new TypeError(`no handler for ${schema.typeName}/${method.name}`)
-    return [
-      method.localName,
-      method.methodKind === 'server_streaming' ? stream(method, handler, ending) : unary(method, handler, ending),
-    ]
-  })
+  const calls = methodHandlers(schema, handlers).map((handler) => [
+    handler.method.localName,
+    handler.kind === 'stream'
+      ? stream(handler.method, handler.call, ending)
+      : unary(handler.method, handler.call, ending),
+  ])
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Every method of the schema is built above, by its own name.
   return Object.fromEntries(calls) as ServiceClient<Schema>
 }
 
-function unary(method: DescMethod, handler: Handler, ending: AbortSignal): Call {
+function unary(method: DescMethod, handler: UnaryHandler, ending: AbortSignal): Call {
   return async (request, options) => {
     const signal = joined(ending, options)
     signal.throwIfAborted()
-    return (await handler(create(method.input, request), signal)) as Message
+    return handler(create(method.input, request), signal)
   }
 }
 
-function stream(method: DescMethod, handler: Handler, ending: AbortSignal): Call {
+function stream(method: DescMethod, handler: StreamHandler, ending: AbortSignal): Call {
   return async function* (request, options) {
     const consumer = new AbortController()
     const signal = AbortSignal.any([consumer.signal, joined(ending, options)])
     signal.throwIfAborted()
     try {
-      yield* handler(create(method.input, request), signal) as AsyncIterable<Message>
+      yield* handler(create(method.input, request), signal)
       // A handler may end quietly on abort; the caller is told, as it is over a socket.
       signal.throwIfAborted()
     } finally {

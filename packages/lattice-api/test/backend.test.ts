@@ -168,14 +168,15 @@ describe('the socket', () => {
   test('closing the server ends open streams with CLOSED', async () => {
     const { backend, server } = await ways['over gRPC'](fakeHandlers({ opened: 0, ended: 0 }))
     let seen = 0
+    let closing: Promise<void> | undefined
     const reading = (async () => {
       for await (const _event of backend.node.subscribe({})) {
         seen += 1
-        if (seen === 3) void server.close()
+        if (seen === 3) closing = server.close()
       }
     })()
     await expect(reading).rejects.toMatchObject({ code: 'CLOSED' })
-    await server.close()
+    await closing
     await backend.close()
   })
 

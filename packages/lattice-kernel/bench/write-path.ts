@@ -34,10 +34,16 @@ report('submit, groups of 256', 12_000, started)
 
 const count = source.kernel.stats().witnessCount
 const ids = []
-for (let from = 1; from <= count; from += 4096) ids.push(...source.kernel.scanWitness(from, 4096).map((e) => e.parsed.id))
+for (let from = 1; from <= count; from += 4096)
+  ids.push(...source.kernel.scanWitness(from, 4096).map((e) => e.parsed.id))
 const intentions = source.kernel.read(ids.slice(2001), 1e9).intentions
 const head = source.kernel.read(ids.slice(0, 2001), 1e9).intentions
-const target = await openTestKernel({ storeId: source.kernel.storeId, signer: signerOf(2), clock, scheduler: turnScheduler })
+const target = await openTestKernel({
+  storeId: source.kernel.storeId,
+  signer: signerOf(2),
+  clock,
+  scheduler: turnScheduler,
+})
 started = performance.now()
 await target.kernel.ingest(head, undefined)
 report('ingest, each signed', head.length, started)

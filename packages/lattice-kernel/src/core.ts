@@ -13,7 +13,7 @@ import { createAdmissions } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
-import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
+import type { KernelEvent, KernelOptions, ProjectedNotice, StalledProjection, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
 import type { LogEntry } from './log-entry.ts'
@@ -56,8 +56,7 @@ export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witne
 
 /** Wires the parts. The projection is one opened from the same log. */
 export function createCore(parts: CoreParts, opened: Projection, createWitnesserFor: WitnesserFactory): Core {
-  const { options, log, pool, time, authority, events } = parts
-  const { logger } = options
+  const { log, pool, time, authority, events } = parts
   let projection = opened
   let evictedCount = 0
   const admissions = createAdmissions((author) => authority.admits(projection.working, author))
@@ -65,7 +64,8 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
 
   function recheckAdmission(): void {
     admissions.forget()
-    witnesser.consider([...pool.notAdmitted()])
+    const waiting = [...pool.notAdmitted()]
+    witnesser.consider(waiting.filter(({ parsed }) => admissions.admits(parsed.intention.author)))
   }
 
   function commitLog(source: PublicKey | undefined): Result<LogCommit, unknown> {
@@ -81,11 +81,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     }
   }
 
-  function stall(entry: LogEntry, error: unknown): void {
-    const stalled = projection.stall(entry, error)
-    logger.error('projection stalled', { seq: stalled.seq, error })
-    events.notify({ kind: 'stalled', ...stalled })
-  }
+  const stall = (entry: LogEntry, error: unknown): void => publishStall(parts, projection.stall(entry, error))
 
   function flushProjection(first: LogEntry | undefined): void {
     const touched = projection.touchedSystem()
@@ -106,16 +102,9 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     const from = projection.appliedSeq() + 1
     const isRecent = recent[0]?.meta.seq === from && recent.length <= limit
     const entries = isRecent ? recent : log.reader.from(from, limit)
-    for (const entry of entries) {
-      try {
-        projection.apply(entry, 'record')
-      } catch (error) {
-        flushProjection(entries[0])
-        if (projection.stalled() === undefined) stall(entry, error)
-        return entries.length
-      }
-    }
+    const failed = applyAll(projection, entries)
     flushProjection(entries[0])
+    if (failed !== undefined && projection.stalled() === undefined) stall(failed.entry, failed.error)
     return entries.length
   }
 
@@ -138,6 +127,26 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     },
     evictedCount: () => evictedCount,
   }
+}
+
+/** Applies records up to the first that throws. */
+function applyAll(
+  projection: Projection,
+  entries: readonly LogEntry[],
+): { readonly entry: LogEntry; readonly error: unknown } | undefined {
+  for (const entry of entries) {
+    try {
+      projection.apply(entry, 'record')
+    } catch (error) {
+      return { entry, error }
+    }
+  }
+  return undefined
+}
+
+function publishStall({ options, events }: CoreParts, stalled: StalledProjection): void {
+  options.logger.error('projection stalled', { seq: stalled.seq, error: stalled.error })
+  events.notify({ kind: 'stalled', ...stalled })
 }
 
 function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: PublicKey | undefined): void {

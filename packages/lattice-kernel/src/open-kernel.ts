@@ -4,7 +4,6 @@
  * @module
  */
 import { mkdirSync } from 'node:fs'
-import { type SignedIntention } from '@lattice/model'
 import { type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
 import { type Core, createCore } from './core.ts'
 import { createDagQueries } from './dag-queries.ts'
@@ -41,7 +40,7 @@ export async function openKernel(options: KernelOptions): Promise<Kernel> {
     })
     started = createKernel(...assemble(options, { log, pool, state }))
     await started.caughtUp()
-    await ensureGenesis(started.kernel, options.genesis)
+    await ensureGenesis(started.kernel, options)
     return started.kernel
   } catch (error) {
     if (started === undefined) {
@@ -97,10 +96,10 @@ function createDirectory(directory: string): void {
 }
 
 /** A genesis goes in as everything does. */
-async function ensureGenesis(kernel: Kernel, genesis: SignedIntention | undefined): Promise<void> {
+async function ensureGenesis(kernel: Kernel, { genesis, directory }: KernelOptions): Promise<void> {
   if (genesis === undefined) return
   const [outcome] = await kernel.ingest([genesis], undefined)
   if (outcome?.kind === 'witnessed' || outcome?.kind === 'duplicate') return
   const reason = outcome?.kind === 'invalid' ? outcome.code : 'not witnessed'
-  throw new StorageFailed(kernel.storeId.toString(), `its genesis is refused (${reason})`)
+  throw new StorageFailed(directory, `its genesis is refused (${reason})`)
 }

@@ -62,7 +62,6 @@ export function createProjection({ state, projector, follows, wallMs }: Projecti
 
   function apply(entry: LogEntry, onRejected: 'record' | 'refuse'): OpOutcome<unknown> {
     const { parsed, meta, chainHash } = entry
-    const { id, op } = parsed
     system.mark()
     app.mark()
     let outcome: OpOutcome<unknown>
@@ -75,16 +74,9 @@ export function createProjection({ state, projector, follows, wallMs }: Projecti
     if (outcome.kind === 'rejected') {
       undo(system, app)
       if (onRejected === 'refuse') return outcome
-      rejections.push({ seq: meta.seq, id, reason: outcome.reason })
+      rejections.push({ seq: meta.seq, id: parsed.id, reason: outcome.reason })
     }
-    ops.push({
-      id,
-      author: parsed.intention.author,
-      timestamp: parsed.intention.timestamp,
-      kind: op.kind,
-      events: outcome.kind === 'applied' ? outcome.events : [],
-      ...(outcome.kind === 'rejected' && { rejected: outcome.reason }),
-    })
+    ops.push(noticeOf(entry, outcome))
     cursor = { seq: meta.seq, chainHash }
     return outcome
   }
@@ -154,6 +146,13 @@ function applyOp({
     follows: (ancestor) => follows(entry, ancestor),
   }
   return op.kind === 'genesis' ? projector.applyGenesis(tables, projected) : projector.apply(tables, projected)
+}
+
+function noticeOf({ parsed }: LogEntry, outcome: OpOutcome<unknown>): ProjectedEntry {
+  const { id, intention, op } = parsed
+  const about = { id, author: intention.author, timestamp: intention.timestamp, kind: op.kind }
+  if (outcome.kind === 'applied') return { ...about, events: outcome.events }
+  return { ...about, events: [], rejected: outcome.reason }
 }
 
 function undo(system: OverlayTable, app: OverlayTable): void {

@@ -79,7 +79,7 @@ function createRangeIndexSource({ log, witnessed }: Core): () => MemoryRangeInde
     if (index === undefined) return
     const items = intentions.map(({ id, intention }) => ({ timestamp: intention.timestamp.wall, id }))
     index.insertAll(items)
-    indexedSeq += items.length
+    indexedSeq = log.meta().headSeq
   })
   return () => {
     index ??= createMemoryRangeIndex()
@@ -121,7 +121,7 @@ function closingRun({ log }: Core, entry: LogEntry): readonly LogEntry[] {
   // From an intention to the way there from `entry`; several ways where the chain forked.
   const paths = new Map<IdKey, readonly LogEntry[]>([[idKey(entry.parsed.id), []]])
   let seen = 0
-  for (let position = entry.meta.position + 1; seen < RUN_SEARCH_MAX; ) {
+  for (let position = entry.meta.position + 1; seen < RUN_SEARCH_MAX;) {
     const page = log.reader.chainFrom(entry.meta.author, position, RUN_PAGE)
     for (const child of page) {
       const path = paths.get(idKey(child.parsed.intention.storePrev))

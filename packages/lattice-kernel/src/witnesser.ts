@@ -69,18 +69,8 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
       if (verdict.kind === 'ready') ready.push(closer)
       else if (verdict.kind === 'invalid') {
         invalid.set(verdict.entry.key, verdict.code)
-        drop(verdict.lost)
+        dropLost(pool, invalid, verdict.lost)
       }
-    }
-  }
-
-  /** Removes what can never be witnessed, with all that waits for it. */
-  function drop(lost: readonly FloatingEntry[]): void {
-    const queue = [...lost]
-    for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
-      if (!invalid.has(entry.key)) invalid.set(entry.key, 'cause_invalid')
-      queue.push(...pool.waitingOn(entry.key))
-      pool.remove(entry)
     }
   }
 
@@ -112,15 +102,7 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
 
   return {
     arrive: (intentions) => {
-      const evicted: FloatingEntry[] = []
-      const affected: FloatingEntry[] = []
-      for (const parsed of intentions) {
-        const added = pool.add(parsed)
-        evicted.push(...added.evicted)
-        if (added.entry.signed) affected.push(added.entry)
-        // An unsigned one may be what a run that is here already lacks.
-        else affected.push(...pool.wake(added.entry.key))
-      }
+      const { affected, evicted } = addAll(pool, intentions)
       consider(affected)
       return evicted
     },
@@ -138,6 +120,35 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
       invalid = new Map()
       consider(signed)
     },
+  }
+}
+
+interface Added {
+  /** Runs that an arrival may have made witnessable. */
+  readonly affected: readonly FloatingEntry[]
+  readonly evicted: readonly FloatingEntry[]
+}
+
+function addAll(pool: FloatingPool, intentions: readonly ParsedIntention[]): Added {
+  const affected: FloatingEntry[] = []
+  const evicted: FloatingEntry[] = []
+  for (const parsed of intentions) {
+    const added = pool.add(parsed)
+    evicted.push(...added.evicted)
+    if (added.entry.signed) affected.push(added.entry)
+    // An unsigned one may be what a run that is here already lacks.
+    else affected.push(...pool.wake(added.entry.key))
+  }
+  return { affected, evicted }
+}
+
+/** Removes what can never be witnessed, with all that waits for it. */
+function dropLost(pool: FloatingPool, invalid: Map<IdKey, WitnessFault>, lost: readonly FloatingEntry[]): void {
+  const queue = [...lost]
+  for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
+    if (!invalid.has(entry.key)) invalid.set(entry.key, 'cause_invalid')
+    queue.push(...pool.waitingOn(entry.key))
+    pool.remove(entry)
   }
 }
 

@@ -48,8 +48,16 @@ describe('a kernel', () => {
         expect(kernel.digest()).toEqual(straight.kernel.digest())
         expect(kernel.stateDigest()).toEqual(straight.kernel.stateDigest())
         expect(kernel.frontier()).toEqual(straight.kernel.frontier())
-        expect(kernel.rejections(0, 100).map(({ id }) => toHex(id)).toSorted()).toEqual(
-          straight.kernel.rejections(0, 100).map(({ id }) => toHex(id)).toSorted(),
+        expect(
+          kernel
+            .rejections(0, 100)
+            .map(({ id }) => toHex(id))
+            .toSorted(),
+        ).toEqual(
+          straight.kernel
+            .rejections(0, 100)
+            .map(({ id }) => toHex(id))
+            .toSorted(),
         )
         await kernel.close()
         await straight.kernel.close()

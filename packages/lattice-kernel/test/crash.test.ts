@@ -1,14 +1,33 @@
 /** What a crash, a full disk or a damaged file may do, and what it may not. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, openSync, readSync, rmSync, truncateSync, writeFileSync, writeSync, closeSync, statSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  openSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+  closeSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { assert, parseIntentionId, toHex } from '@lattice/model'
 import type { StorageHooks, StoragePoint } from '@lattice/storage'
 import { afterEach, describe, expect, test } from 'vitest'
 import { peekLog } from '../src/index.ts'
-import { at, createTestStore, openTestKernel, removeDirectories, signerOf, temporaryDirectory, write } from './harness.ts'
+import {
+  at,
+  createTestStore,
+  openTestKernel,
+  removeDirectories,
+  signerOf,
+  temporaryDirectory,
+  write,
+} from './harness.ts'
 import { appOp } from './tracking-projector.ts'
 
 afterEach(removeDirectories)
@@ -94,15 +113,13 @@ describe('a failed commit', () => {
       await expect(kernel.submit(appOp('x'))).rejects.toMatchObject({ code: 'PROJECTION_STALLED' })
       const his = write(signerOf(2), { prev: kernel.storeId, at: at(1), op: appOp('set k w') })
       expect(await kernel.ingest([his], undefined)).toMatchObject([{ kind: 'witnessed' }])
-      if (point !== 'committed') {
-        await kernel.retry()
-        await kernel.submit(appOp('y'))
-        expect(events).toEqual(['stalled', 'resumed'])
-      }
+      await kernel.retry()
+      await kernel.submit(appOp('y'))
+      expect(events).toEqual(['stalled', 'resumed'])
       const digest = kernel.stateDigest()
       await kernel.close()
       const again = await openTestKernel({ ...options })
-      if (point !== 'committed') expect(again.kernel.stateDigest()).toEqual(digest)
+      expect(again.kernel.stateDigest()).toEqual(digest)
       expect(again.kernel.projection().appliedSeq).toBe(again.kernel.stats().witnessCount)
       const opened = again.kernel.stateDigest()
       await again.kernel.rebuild()
@@ -137,7 +154,9 @@ describe('a process killed by SIGKILL', () => {
   test('has every acknowledged write when it opens again, on one chain', { timeout: 30_000 }, async () => {
     const directory = temporaryDirectory()
     const script = join(import.meta.dirname, 'killed-writer.ts')
-    const child = spawn(process.execPath, ['--conditions=source', script, directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, ['--conditions=source', script, directory], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const acknowledged: string[] = []
     const lines = createInterface({ input: child.stdout })
     lines.on('line', (line) => {
@@ -163,7 +182,9 @@ describe('a process killed by SIGKILL', () => {
   })
 })
 
-async function createFilledStore(): Promise<Awaited<ReturnType<typeof createTestStore>> & { readonly digest: Uint8Array }> {
+async function createFilledStore(): Promise<
+  Awaited<ReturnType<typeof createTestStore>> & { readonly digest: Uint8Array }
+> {
   const store = await createTestStore()
   for (let n = 0; n < 20; n += 1) await store.kernel.submit(appOp(`set k${n} v`))
   const digest = store.kernel.stateDigest()
@@ -234,7 +255,10 @@ describe('log.db', () => {
     await kernel.submit(appOp('more'))
     await kernel.close()
     copyFileSync(`${log}.old`, log)
-    await expect(openTestKernel({ ...options })).rejects.toMatchObject({ code: 'LOG_DAMAGED', detail: { record: 'witness 22' } })
+    await expect(openTestKernel({ ...options })).rejects.toMatchObject({
+      code: 'LOG_DAMAGED',
+      detail: { record: 'witness 22' },
+    })
     rmSync(join(directory, 'state.db'))
     const again = await openTestKernel({ ...options })
     expect(again.kernel.stats().witnessCount).toBe(21)
@@ -247,7 +271,9 @@ describe('log.db', () => {
     await expect(openTestKernel({ ...options, signer: signerOf(4) })).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
     const foreign = await createTestStore({ signer: signerOf(6) })
     await foreign.kernel.close()
-    await expect(openTestKernel({ ...other.options, storeId: foreign.kernel.storeId })).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+    await expect(openTestKernel({ ...other.options, storeId: foreign.kernel.storeId })).rejects.toMatchObject({
+      code: 'STORAGE_FAILED',
+    })
     const { kernel } = await openTestKernel({ ...options })
     await expect(openTestKernel({ ...options })).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
     await kernel.submit(appOp('still mine'))

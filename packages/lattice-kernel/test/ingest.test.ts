@@ -9,7 +9,16 @@ import {
 } from '@lattice/model'
 import { createManualScheduler } from '@lattice/model/testing'
 import { afterEach, describe, expect, test } from 'vitest'
-import { at, createTestStore, genesisOf, openTestKernel, removeDirectories, signerOf, turnScheduler, write } from './harness.ts'
+import {
+  at,
+  createTestStore,
+  genesisOf,
+  openTestKernel,
+  removeDirectories,
+  signerOf,
+  turnScheduler,
+  write,
+} from './harness.ts'
 import { appOp, trackingAuthority } from './tracking-projector.ts'
 
 afterEach(removeDirectories)
@@ -126,7 +135,8 @@ describe('ingest keeps floating', () => {
     const first = await createTestStore()
     const { genesis } = first
     const run = [write(bob, { prev: genesis.id, at: at(1), close: false })]
-    for (let n = 2; n < 40; n += 1) run.push(write(bob, { prev: run.at(-1)?.id ?? genesis.id, at: at(n), close: false }))
+    for (let n = 2; n < 40; n += 1)
+      run.push(write(bob, { prev: run.at(-1)?.id ?? genesis.id, at: at(n), close: false }))
     const closer = write(bob, { prev: run.at(-1)?.id ?? genesis.id, at: at(100) })
     expect(new Set(codesOf(await first.kernel.ingest(run, undefined)))).toEqual(new Set(['unsigned']))
     expect(first.kernel.stats().witnessCount).toBe(1)
@@ -155,7 +165,11 @@ describe('ingest keeps floating', () => {
     const ahead = write(bob, { prev: genesis.id, at: at(60_500) })
     const after = write(bob, { prev: ahead.id, at: at(60_501) })
     const other = write(signerOf(3), { prev: genesis.id, at: at(1) })
-    expect(codesOf(await kernel.ingest([ahead, after, other], undefined))).toEqual(['future', 'missing_causes', 'witnessed'])
+    expect(codesOf(await kernel.ingest([ahead, after, other], undefined))).toEqual([
+      'future',
+      'missing_causes',
+      'witnessed',
+    ])
     const seen = kernel.waitFor(after.id)
     scheduler.advance(499)
     expect(kernel.has(ahead.id)).toBe(false)

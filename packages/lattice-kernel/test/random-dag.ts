@@ -52,7 +52,13 @@ export function createRandomDag({ seed, authors, runs, forks = true }: RandomDag
       const word = ['set', 'set', 'reject', 'count'][random.below(4)] ?? 'set'
       const op = appOp(`${word} k${random.below(5)} v${random.below(100)}`)
       const close = index === length - 1
-      const parsed = write(signerOf(author + 1), { prev: prev.parsed.id, deps: sortDeps(deps), at: timestamp, op, close })
+      const parsed = write(signerOf(author + 1), {
+        prev: prev.parsed.id,
+        deps: sortDeps(deps),
+        at: timestamp,
+        op,
+        close,
+      })
       prev = { parsed, timestamp }
       run.push(prev)
     }

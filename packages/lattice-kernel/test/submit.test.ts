@@ -39,7 +39,9 @@ describe('submit', () => {
     const entries = kernel.scanWitness(2, 100)
     expect(entries.map(({ parsed }) => parsed.id)).toEqual(ids)
     expect(entries.filter(({ parsed }) => isSigned(parsed)).map(({ seq }) => seq)).toEqual([51])
-    expect(entries.filter(({ record }) => isSigned({ bytes: record.content, ...record })).map(({ seq }) => seq)).toEqual([51])
+    expect(
+      entries.filter(({ record }) => isSigned({ bytes: record.content, ...record })).map(({ seq }) => seq),
+    ).toEqual([51])
     const { records } = kernel.witnessPage(1, 10)
     // The first signed record within the limit is the genesis'; the next page reaches the group's end.
     expect(records).toHaveLength(1)
@@ -108,7 +110,12 @@ describe('submit', () => {
 
   test.each([
     ['what the store would reject', appOp('reject'), {}, 'INVALID_ARGUMENT'],
-    ['a payload beyond the limit', { kind: 'appData', schema: 0, value: new Uint8Array(MAX_OPS_BYTES) } as const, {}, 'LIMIT_EXCEEDED'],
+    [
+      'a payload beyond the limit',
+      { kind: 'appData', schema: 0, value: new Uint8Array(MAX_OPS_BYTES) } as const,
+      {},
+      'LIMIT_EXCEEDED',
+    ],
     ['a dep nobody has', appOp('x'), { deps: () => [toIntentionId(new Uint8Array(32).fill(3))] }, 'INVALID_ARGUMENT'],
   ])('refuses %s, alone in its group and without a trace', async (_, op, options, code) => {
     const { kernel } = await createTestStore()
@@ -116,7 +123,11 @@ describe('submit', () => {
     await expect(kernel.submit(op, options)).rejects.toMatchObject({ code, name: 'WriteRefused' })
     expect(kernel.stats().witnessCount).toBe(1)
     expect(kernel.stateDigest()).toEqual(before)
-    const results = await Promise.allSettled([kernel.submit(appOp('a')), kernel.submit(op, options), kernel.submit(appOp('b'))])
+    const results = await Promise.allSettled([
+      kernel.submit(appOp('a')),
+      kernel.submit(op, options),
+      kernel.submit(appOp('b')),
+    ])
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(kernel.stats()).toMatchObject({ witnessCount: 3, rejectionCount: 0 })
     await kernel.close()
@@ -133,7 +144,11 @@ describe('submit', () => {
     await kernel.submit(appOp('still works'))
     await kernel.close()
 
-    const outsider = await openTestKernel({ storeId: kernel.storeId, signer: signerOf(2), authority: trackingAuthority })
+    const outsider = await openTestKernel({
+      storeId: kernel.storeId,
+      signer: signerOf(2),
+      authority: trackingAuthority,
+    })
     const { intentions } = { intentions: [kernel.storeId] }
     expect(intentions).toHaveLength(1)
     await outsider.kernel.close()
@@ -141,7 +156,11 @@ describe('submit', () => {
 
   test('a node that nobody admitted may not write', async () => {
     const store = await createTestStore({ authority: trackingAuthority })
-    const { kernel } = await openTestKernel({ storeId: store.kernel.storeId, signer: signerOf(2), authority: trackingAuthority })
+    const { kernel } = await openTestKernel({
+      storeId: store.kernel.storeId,
+      signer: signerOf(2),
+      authority: trackingAuthority,
+    })
     await kernel.ingest([store.genesis], undefined)
     await expect(kernel.submit(appOp('x'))).rejects.toMatchObject({ code: 'NOT_ADMITTED' })
     await kernel.close()

@@ -86,3 +86,11 @@ test('the range of a prefix holds exactly the keys that start with it', () => {
     { numRuns: 500 },
   )
 })
+
+test('prefixRange leaves the prefix as it was, also when it is a Buffer whose slices share memory', () => {
+  const prefix = Buffer.from('1F60')
+  const { gte, lt } = prefixRange(prefix)
+  expect(prefix.toString()).toBe('1F60')
+  expect(Buffer.from(gte).toString()).toBe('1F60')
+  expect(Buffer.from(lt ?? []).toString()).toBe('1F61')
+})

@@ -26,6 +26,7 @@ import { createManualScheduler, createSeededRandom, type ManualScheduler } from 
 import { createSimNetwork, type SimNetwork, type SimNetworkOptions } from '@lattice/net-sim'
 import {
   createNetworkService,
+  type GossipFactory,
   type JoinHandler,
   type NetworkEvent,
   type NetworkLimits,
@@ -66,6 +67,7 @@ export interface NodeOptions {
   readonly holdsGenesis?: boolean
   readonly joinHandler?: JoinHandler
   readonly limits?: Partial<NetworkLimits>
+  readonly gossip?: GossipFactory
 }
 
 export interface MeshOptions extends NodeOptions {
@@ -103,7 +105,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const controller = createAbortController()
 
   function addNode(own: NodeOptions = {}): MeshNode {
-    const { register = true, holdsGenesis = true, joinHandler = refuseAll, limits } = { ...options, ...own }
+    const { register = true, holdsGenesis = true, joinHandler = refuseAll, limits, gossip } = { ...options, ...own }
     const index = nodes.length
     const signer = signerOf(index)
     const { clock } = scheduler
@@ -117,6 +119,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       logger: options.logger ?? silentLogger,
       joinHandler,
       ...(limits === undefined ? {} : { limits }),
+      ...(gossip === undefined ? {} : { gossip }),
     })
     if (register) service.register(store)
     const events: (NetworkEvent | Lagged)[] = []

@@ -1,6 +1,12 @@
 import { createAbortController, isLatticeError, toHex } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
-import { DEFAULT_LIMITS, type NetworkEvent, type SyncOutcome } from '../src/index.ts'
+import {
+  createDirectGossip,
+  DEFAULT_LIMITS,
+  type GossipFactory,
+  type NetworkEvent,
+  type SyncOutcome,
+} from '../src/index.ts'
 import { createMesh, type Mesh, type MeshOptions } from './mesh.ts'
 
 const open: Mesh[] = []
@@ -309,18 +315,24 @@ describe('isolation', () => {
 })
 
 describe('push', () => {
-  test('a push that is lost is a gap, and the gap heals without a word from the user', async () => {
-    const mesh = await start({ nodes: 2 })
+  test.each(['gap', 'end'])('a push that is lost heals by itself, in the middle and at the end (%s)', async (where) => {
+    let lose = false
+    const gossip: GossipFactory = (deps) => {
+      const direct = createDirectGossip(deps)
+      return { ...direct, publish: (store, batch) => (lose ? undefined : direct.publish(store, batch)) }
+    }
+    const mesh = await start({ nodes: 2, gossip })
     mesh.connectAll()
     await mesh.until('connection', () => allConnected(mesh))
     await mesh.advance(5_000)
-    // One batch that the network never hears of.
-    const { store, service } = mesh.node(0)
-    await mesh.settle(service.unregister(mesh.storeId))
-    store.write(3)
-    service.register(store)
-    store.write(1)
+    lose = true
+    mesh.node(0).store.write(3)
+    lose = false
+    if (where === 'gap') mesh.node(0).store.write(1)
+    else mesh.node(1).store.write(1)
     await mesh.until('convergence', mesh.converged, 5_000)
+    expect(mesh.node(0).store.digest().witnessCount).toBe(5)
+    expect(eventsOf(mesh, 0, 'sync_result').length + eventsOf(mesh, 1, 'sync_result').length).toBe(2)
   })
 
   test('more than the queue holds is reconciled instead', async () => {

@@ -9,7 +9,7 @@
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { err, ok, type PublicKey, readPublicKey, readStoreId, type Result, type StoreId } from '@lattice/model'
-import { node, system } from '@lattice/proto'
+import { node, type system } from '@lattice/proto'
 import { bech32m } from '@scure/base'
 
 /** What every token begins with, before the separator `1`. */

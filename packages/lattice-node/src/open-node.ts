@@ -33,7 +33,7 @@ import { publishName } from './publish-name.ts'
 import { createRedeemer } from './redeem-token.ts'
 import type { StoreEntry } from './store-entry.ts'
 import { createStoreHandle } from './store-handle.ts'
-import { createStoreManager, type StoreManager } from './store-manager.ts'
+import { StoreManager } from './store-manager.ts'
 import { resolveReference } from './store-names.ts'
 import { createSyncTracker, type SyncTracker } from './sync-tracker.ts'
 
@@ -100,7 +100,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),
     nodeName: () => meta.name() ?? '',
   }
-  const manager = createStoreManager(context, {
+  const manager = new StoreManager(context, {
     onChanged: () => links.refresh(),
     onReady: (entry) => nameInStores(context, scope, [entry]),
   })

@@ -2,7 +2,7 @@
  * Whom this node keeps connections to: every peer that takes part in a store in use here.
  *
  * Compared anew whenever stores or their peers change. Where a peer was last reached is kept in `meta.db`, for peers of
- * this node's stores alone: a stranger's claim is forgotten.
+ * this node's stores alone: of strangers a few are remembered until the next start.
  *
  * @module
  */
@@ -25,11 +25,23 @@ export interface PeerLinksOptions {
   readonly spawn: (name: string, task: (signal: AbortSignal) => Promise<void>) => void
 }
 
+/** Peers not known to take part yet whose addresses are held in memory: they may be about to. */
+const MAX_HEARD = 256
+
 /** Starts without connections. */
 export function createPeerLinks(context: NodeContext, { manager, spawn }: PeerLinksOptions): PeerLinks {
   const { meta, clock, logger } = context
   let wanted = new Map<IdKey, PublicKey>()
   const known = new Map<IdKey, ReadonlySet<IdKey>>()
+  const heard = new Map<IdKey, readonly string[]>()
+
+  /** Where to try the peer: what it said while it was a stranger counts from now on. */
+  function addressesOf(key: IdKey, peer: PublicKey): readonly string[] {
+    const said = heard.get(key)
+    heard.delete(key)
+    if (said !== undefined) meta.saveAddresses(peer, said, clock.wallMs())
+    return meta.addresses(peer)
+  }
 
   function refresh(): void {
     const network = context.network()
@@ -43,7 +55,7 @@ export function createPeerLinks(context: NodeContext, { manager, spawn }: PeerLi
         meetNewcomers(network, entry.record.id, peers)
       }
     }
-    for (const [key, peer] of next) if (!wanted.has(key)) network.want(peer, meta.addresses(peer))
+    for (const [key, peer] of next) if (!wanted.has(key)) network.want(peer, addressesOf(key, peer))
     for (const [key, peer] of wanted) if (!next.has(key)) network.unwant(peer)
     wanted = next
   }
@@ -72,7 +84,14 @@ export function createPeerLinks(context: NodeContext, { manager, spawn }: PeerLi
   return {
     refresh,
     learn: (peer, addresses) => {
-      if (!wanted.has(idKey(peer))) return
+      const key = idKey(peer)
+      if (!wanted.has(key)) {
+        heard.delete(key)
+        heard.set(key, addresses)
+        const [oldest] = heard.keys()
+        if (heard.size > MAX_HEARD && oldest !== undefined) heard.delete(oldest)
+        return
+      }
       meta.saveAddresses(peer, addresses, clock.wallMs())
       context.network()?.want(peer, meta.addresses(peer))
     },

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AbortController } from '@lattice/model'
+import { type AbortController, idKey, type IdKey } from '@lattice/model'
 import type { StoreRecord } from './meta-db.ts'
 import type { StoreState } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
@@ -36,4 +36,17 @@ export function createStoreEntry(record: StoreRecord): StoreEntry {
 
 export function stateOf(entry: StoreEntry): StoreState {
   return entry.failure === undefined ? entry.record.state : 'failed'
+}
+
+/** Every store after its parent. A cycle, which only an admin could declare, is cut where it is met again. */
+export function parentsFirst(entries: ReadonlyMap<IdKey, StoreEntry>): StoreEntry[] {
+  const ordered = new Set<StoreEntry>()
+  const visit = (entry: StoreEntry, above: ReadonlySet<StoreEntry>): void => {
+    const { parentId } = entry.record
+    const parent = parentId === undefined ? undefined : entries.get(idKey(parentId))
+    if (parent !== undefined && !ordered.has(parent) && !above.has(parent)) visit(parent, new Set([...above, entry]))
+    ordered.add(entry)
+  }
+  for (const entry of entries.values()) visit(entry, new Set())
+  return [...ordered]
 }

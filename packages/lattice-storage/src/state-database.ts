@@ -52,6 +52,7 @@ export interface StateDatabase {
   readonly system: ReadTable
   readonly app: ReadTable
   readonly cursor: () => StateCursor
+  /** When it throws, `cursor` tells whether the disk kept it all the same. */
   readonly commit: (change: StateChange) => void
   /** Rejections of records after `seq`, in log order. */
   readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
@@ -101,7 +102,7 @@ export function openStateDatabase(options: OpenStateOptions): StateDatabase {
   const { path, hooks } = options
   const database = openStateFile(path, hooks)
   try {
-    return createStateDatabase(database, readCursor(database, options))
+    return createStateDatabase(database, () => readCursor(database, options))
   } catch (error) {
     database.close()
     throw error
@@ -142,8 +143,8 @@ function readCursor(database: Database, { path, storeId, projectorVersion }: Ope
   return { seq: row.cursor_seq, chainHash: toHash(toPlainBytes(row.cursor_hash)) }
 }
 
-function createStateDatabase(database: Database, opened: StateCursor): StateDatabase {
-  let cursor = opened
+function createStateDatabase(database: Database, readFromDisk: () => StateCursor): StateDatabase {
+  let cursor = readFromDisk()
   const moveCursor = database.prepare('UPDATE state_meta SET cursor_seq = ?, cursor_hash = ? WHERE cursor_seq = ?')
   const reject = database.prepare('INSERT INTO rejections VALUES (?, ?, ?)')
   const list = database.prepare<RejectionRow>('SELECT * FROM rejections WHERE seq > ? ORDER BY seq LIMIT ?')
@@ -156,13 +157,19 @@ function createStateDatabase(database: Database, opened: StateCursor): StateData
     cursor: () => cursor,
     commit: (change) => {
       assert(change.cursor.seq >= cursor.seq, 'the cursor only moves on')
-      database.transaction(() => {
-        drain(database, 'system', change.system)
-        drain(database, 'app', change.app)
-        for (const { seq, id, reason } of change.rejections) reject.run(seq, id, reason)
-        const moved = moveCursor.run(change.cursor.seq, change.cursor.chainHash, cursor.seq)
-        assert(moved === 1, 'the cursor on disk is the one in memory')
-      })
+      try {
+        database.transaction(() => {
+          drain(database, 'system', change.system)
+          drain(database, 'app', change.app)
+          for (const { seq, id, reason } of change.rejections) reject.run(seq, id, reason)
+          const moved = moveCursor.run(change.cursor.seq, change.cursor.chainHash, cursor.seq)
+          assert(moved === 1, 'the cursor on disk is the one in memory')
+        })
+      } catch (error) {
+        // The disk may have kept the commit all the same; what it says counts.
+        cursor = readFromDisk()
+        throw error
+      }
       cursor = change.cursor
     },
     rejections: (afterSeq, limit) =>

@@ -71,7 +71,6 @@ export interface SimMesh extends AsyncDisposable {
 }
 
 const KV_OPENERS: NodeOptions['openers'] = new Map<StoreType, () => StateMachine>([
-  // oxlint-disable-next-line typescript/no-unsafe-return -- A machine of one event type is handled as one of any.
   [kvStore.storeType, () => kvStore as StateMachine],
 ])
 

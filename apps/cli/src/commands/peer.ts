@@ -101,8 +101,9 @@ async function listInvites(context: CommandContext): Promise<void> {
   const { out, signal } = context
   const { id } = await context.store()
   const response = await (await context.backend()).store.listInvites({ storeId: id }, { signal })
-  await out.message(daemon.ListInvitesResponseSchema, response, () =>
-    renderTable({
+  await out.message(daemon.ListInvitesResponseSchema, response, () => {
+    if (response.invites.length === 0) return "no invites: make one with 'peer invite'"
+    return renderTable({
       columns: [
         { header: 'INVITE' },
         { header: 'STATUS' },
@@ -121,6 +122,6 @@ async function listInvites(context: CommandContext): Promise<void> {
       ]),
       style: out.style,
       width: out.width,
-    }),
-  )
+    })
+  })
 }

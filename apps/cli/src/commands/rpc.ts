@@ -146,7 +146,8 @@ function splitTarget(target: string): readonly string[] {
 }
 
 function isNamed(service: DescService, name: string): boolean {
-  return service.typeName === name || service.name.toLowerCase() === name.toLowerCase()
+  const wanted = name.toLowerCase()
+  return service.typeName === name || [wanted, `${wanted}service`].includes(service.name.toLowerCase())
 }
 
 function noSuchCall(target: string): CommandFailed {

@@ -9,6 +9,7 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { parseCount } from '../parse-option.ts'
 import { formatId } from '../render/bytes-text.ts'
+import { truncate } from '../render/display-text.ts'
 import { renderTable } from '../render/table.ts'
 import { formatTime } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
@@ -16,6 +17,8 @@ import type { Bind } from '../run-action.ts'
 const DEFAULT_ENTRIES = 20
 /** Most entries of one reply. */
 const PAGE_ENTRIES = 1000
+/** What a summary takes at most unless it is asked for in full: a batch names every key it writes. */
+const SUMMARY_COLUMNS = 100
 /** Most entries of one command: it answers with a single document. */
 const MAX_ENTRIES = 100_000
 
@@ -64,7 +67,7 @@ function historyText(
       { text: formatId(each.id, full), paint: style.name },
       formatId(each.author, full),
       formatTime(each.wall),
-      each.summary,
+      full ? each.summary : truncate(each.summary, SUMMARY_COLUMNS),
     ]),
     style,
     width,

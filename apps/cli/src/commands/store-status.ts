@@ -8,6 +8,7 @@ import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { formatId } from '../render/bytes-text.ts'
+import { othersOnline } from '../render/others-online.ts'
 import { storeStateText } from '../render/store-list.ts'
 import { type Cell, renderPairs, renderTable } from '../render/table.ts'
 import { formatCount, formatPlural, formatSize } from '../render/units.ts'
@@ -49,7 +50,7 @@ export function statusText(
     if (store.error !== '') pairs.push(['error', { text: store.error, paint: style.bad }])
   }
   pairs.push(
-    ['peers', `${formatPlural(status.peers, 'peer')}, ${status.peersOnline} online, ${status.strategy}`],
+    ['peers', `${formatPlural(status.peers, 'peer')} with this node, ${status.peersOnline} online, ${status.strategy}`],
     ['sync', syncCell(status, style)],
     ['keys', formatCount(status.keys)],
     ['intentions', `${formatCount(status.witnessCount)} witnessed, ${formatCount(status.floating)} floating`],
@@ -71,7 +72,7 @@ export function statusText(
 }
 
 function syncCell(status: daemon.StoreStatus, style: CommandContext['out']['style']): Cell {
-  if (status.peersOnline === 0) return { text: 'no peer is connected', paint: style.dim }
+  if (othersOnline(status) === 0) return { text: 'no peer is connected', paint: style.dim }
   return status.synced
     ? { text: 'synced with every connected peer', paint: style.good }
     : { text: 'a connected peer differs', paint: style.warn }

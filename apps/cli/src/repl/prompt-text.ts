@@ -7,6 +7,7 @@
 import type { daemon } from '@lattice/proto'
 import { formatId } from '../render/bytes-text.ts'
 import { printable, truncate } from '../render/display-text.ts'
+import { othersOnline } from '../render/others-online.ts'
 import type { Style } from '../render/style.ts'
 
 /** A name longer than this would leave no room to type. */
@@ -26,6 +27,6 @@ export function promptText(
 
 function syncSign(status: daemon.StoreStatus, style: Style): string {
   if (status.stalled !== undefined) return style.bad('!')
-  if (status.peersOnline === 0) return style.dim('○')
+  if (othersOnline(status) === 0) return style.dim('○')
   return status.synced ? style.good('●') : style.warn('◐')
 }

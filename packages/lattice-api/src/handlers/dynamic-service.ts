@@ -6,7 +6,7 @@
 import { create } from '@bufbuild/protobuf'
 import { daemon } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
-import type { HandlerDeps } from './create-handlers.ts'
+import type { HandlerDeps } from './handler-deps.ts'
 import { storeOf } from './request.ts'
 
 const KINDS = {

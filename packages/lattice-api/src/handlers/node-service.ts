@@ -7,7 +7,7 @@ import { create } from '@bufbuild/protobuf'
 import { daemon } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
 import { toNodeEvent } from './messages.ts'
-import type { HandlerDeps } from './create-handlers.ts'
+import type { HandlerDeps } from './handler-deps.ts'
 
 export function createNodeService({
   node,

@@ -32,7 +32,8 @@ export async function* reportProgress<T>(
   // The outcome is awaited below; until then a failure is not unheard of.
   running.catch(() => undefined)
   for (;;) {
-    while (waiting.length > 0) yield waiting.shift() as T
+    yield* waiting.splice(0)
+    if (waiting.length > 0) continue
     if (ended) break
     await new Promise<void>((resolve) => {
       wake = resolve

@@ -162,7 +162,7 @@ function importProblem({ name, path, specifier, inTest, allowed, byName }) {
   }
   const target = byName.get(imported)
   const entry = specifier === imported ? '.' : `.${specifier.slice(imported.length)}`
-  if (target !== undefined && !(entry in (target.manifest.exports ?? {})))
+  if (target !== undefined && !isExported(entry, target.manifest.exports ?? {}))
     return `'${specifier}' is not among its exports`
   return refusal(name, imported, { inTest })
 }
@@ -194,4 +194,13 @@ function cycles(packages) {
   }
   for (const name of edges.keys()) visit(name, [])
   return found
+}
+
+/** True when the exports map has the entry, by name or by a pattern such as `./vectors/*`. */
+function isExported(entry, exports) {
+  if (entry in exports) return true
+  return Object.keys(exports).some((key) => {
+    const [before, after] = key.split('*')
+    return after !== undefined && entry.startsWith(before) && entry.endsWith(after)
+  })
 }

@@ -4,7 +4,7 @@ import { findViolations, importsOf, packageOf } from './layers.mjs'
 const library = ({ name, dependencies = [], devDependencies = [], files = {} }) => ({
   manifest: {
     name,
-    exports: { '.': {}, './package.json': './package.json' },
+    exports: { '.': {}, './package.json': './package.json', './vectors/*': './vectors/*' },
     dependencies: Object.fromEntries(dependencies.map((dependency) => [dependency, 'workspace:*'])),
     devDependencies: Object.fromEntries(devDependencies.map((dependency) => [dependency, 'workspace:*'])),
   },
@@ -77,6 +77,7 @@ describe('imports', () => {
     expect(violationsOf({ 'src/a.ts': "import '@lattice/model/src/bytes.ts'" }, extra)[0]).toContain(
       'is not among its exports',
     )
+    expect(violationsOf({ 'src/a.ts': "import '@lattice/model/vectors/a.json'" }, extra)).toEqual([])
     expect(violationsOf({ 'src/a.ts': "import { x } from '../../lattice-model/src/bytes.ts'" })[0]).toContain(
       'leaves the package',
     )

@@ -44,11 +44,11 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
 /** The command tree. */
 export function createProgram(options: ProgramOptions): Command {
   const { mode, version } = options
-  const program = new Command(mode === 'repl' ? '' : 'lattice')
+  const program = new Command('lattice')
   configure(program, options)
   program
     .description('Works with a Lattice node: stores, peers, and the data in them.')
-    .usage(mode === 'repl' ? 'COMMAND …' : '[options] [COMMAND …]')
+    .usage('[options] [COMMAND …]')
     .argument('[method]', 'a method of the selected store, such as put, get, list or watch')
     .argument('[words...]', 'its fields in order, or as field=value')
   addGlobalOptions(program, mode)

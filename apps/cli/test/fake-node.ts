@@ -9,6 +9,7 @@ import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { type BackendHandlers, createInProcessBackend, type LatticeBackend, RemoteError } from '@lattice/api'
 import { type AsyncQueue, createAsyncQueue, type LatticeErrorCode, toHex } from '@lattice/model'
 import { daemon, kv, system } from '@lattice/proto'
+import { deferred } from './deferred.ts'
 
 export interface FakeNode {
   readonly backend: LatticeBackend
@@ -61,14 +62,6 @@ export function kvDescriptor(): daemon.StoreDescriptor {
   })
 }
 
-function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve = (): void => undefined
-  const promise = new Promise<void>((settle) => {
-    resolve = settle
-  })
-  return { promise, resolve }
-}
-
 interface FakeStore {
   info: daemon.StoreInfo
   readonly values: Map<string, Uint8Array>
@@ -89,7 +82,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
   const eventQueues = new Set<AsyncQueue<daemon.NodeEvent>>()
   const watchers = new Set<AsyncQueue<kv.WatchEvent>>()
   let failure: { code: LatticeErrorCode; message: string } | undefined
-  let follower = deferred()
+  let follower = deferred<void>()
   let seq = 0
 
   const storeOf = (id: Uint8Array): FakeStore => {
@@ -184,8 +177,8 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     queues.add(queue)
     const end = (): void => queue.close()
     signal.addEventListener('abort', end, { once: true })
-    follower.resolve()
-    follower = deferred()
+    follower.resolve(undefined)
+    follower = deferred<void>()
     try {
       yield* queue
     } finally {

@@ -63,9 +63,11 @@ export function createIngestQueue(core: Core): IngestQueue {
   function step(): number | undefined {
     const batch = queue[0]
     if (batch === undefined) return undefined
+    const sliceStart = batch.next
     const cost = takeSlice(core, batch)
     const committed = witnessNext(core, batch.source)
     for (const [key, fault] of core.witnesser.takeInvalid()) batch.faults.set(key, fault)
+    settleWitnessed(core, batch, sliceStart)
     if (!committed.ok) {
       queue = queue.slice(1)
       batch.reject(committed.error)
@@ -88,6 +90,15 @@ export function createIngestQueue(core: Core): IngestQueue {
     fail: (error) => {
       for (const { reject } of queue.splice(0)) reject(error)
     },
+  }
+}
+
+/** Notes what of a slice is witnessed, while it is at hand: the end of a large batch must not look up all of it. */
+function settleWitnessed(core: Core, batch: Batch, sliceStart: number): void {
+  for (let index = sliceStart; index < batch.next; index += 1) {
+    const taken = batch.taken[index]
+    if (taken?.kind !== 'pending' || core.log.find(taken.parsed.id) === undefined) continue
+    batch.taken[index] = { kind: 'witnessed', id: taken.parsed.id }
   }
 }
 

@@ -65,9 +65,11 @@ describe('a failed commit', () => {
       const fault = createFault()
       const { kernel, options, projector } = await createTestStore({ storageHooks: fault.hooks })
       await kernel.submit(appOp('before'))
+      const { hlc } = kernel.stats()
       fault.arm('log.db', point, boom())
       const group = await Promise.allSettled([1, 2, 3].map(async (n) => kernel.submit(appOp(`lost ${n}`))))
       expect(group.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+      if (point !== 'committed') expect(kernel.stats().hlc).toEqual(hlc)
       const after = await kernel.submit(appOp('after'))
       // A group whose commit was done and not known of is there as a whole.
       const kept = point === 'committed' ? 3 : 0

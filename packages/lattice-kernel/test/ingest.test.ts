@@ -6,6 +6,7 @@ import {
   MAX_OPS_BYTES,
   type SignedIntention,
   toHex,
+  utf8Encode,
 } from '@lattice/model'
 import { createManualScheduler } from '@lattice/model/testing'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -255,6 +256,23 @@ describe('ingest', () => {
     await kernel.ingest(chain.slice(0, 1), undefined)
     expect(kernel.stats()).toMatchObject({ witnessCount: 3001, floatingCount: 0 })
     expect(turns).toBeGreaterThan(3)
+    await kernel.close()
+  })
+
+  test('records a rejected operation as a no-op, and nothing of it is in state', async () => {
+    const { kernel, genesis } = await createTestStore()
+    const notices: unknown[] = []
+    kernel.onProjected(({ ops }) => notices.push(...ops))
+    const rejected = write(bob, { prev: genesis.id, at: at(1), op: appOp('reject') })
+    const kept = write(bob, { prev: rejected.id, at: at(2), op: appOp('set k v') })
+    await kernel.ingest([rejected, kept], undefined)
+    expect(kernel.tables().app.get(utf8Encode('never'))).toBeUndefined()
+    expect(kernel.tables().app.get(utf8Encode('k'))).toBeDefined()
+    expect(kernel.rejections(0, 10)).toEqual([{ seq: 2, id: rejected.id, reason: 'asked_for' }])
+    expect(notices).toMatchObject([
+      { id: rejected.id, rejected: 'asked_for', events: [] },
+      { id: kept.id, events: ['set k v'] },
+    ])
     await kernel.close()
   })
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import intentionFile from '../../lattice-proto/vectors/intention.json' with { type: 'json' }
-import domainFile from '../../lattice-proto/vectors/signature-domains.json' with { type: 'json' }
-import witnessFile from '../../lattice-proto/vectors/witness.json' with { type: 'json' }
+import intentionFile from '@lattice/proto/vectors/intention.json' with { type: 'json' }
+import domainFile from '@lattice/proto/vectors/signature-domains.json' with { type: 'json' }
+import witnessFile from '@lattice/proto/vectors/witness.json' with { type: 'json' }
 import { fromHex, toHex } from '../src/bytes.ts'
 import { openCrypto } from '../src/crypto.ts'
 import { toHash, toPublicKey, toStoreId, toWitnessSeq, ZERO_HASH } from '../src/ids.ts'

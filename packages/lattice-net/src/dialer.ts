@@ -57,13 +57,76 @@ interface Wanted {
 
 /** Starts without wishes. */
 export function createDialer(options: DialerOptions): Dialer {
-  const { transport, scheduler, random, limits, isConnected, onConnection } = options
-  const wishes = new Map<IdKey, Wanted>()
-  const dials = new Map<IdKey, Promise<void>>()
+  const wishes = new Wishes(options)
+  return {
+    want: (peer, addresses) => wishes.want(peer, addresses),
+    unwant: (peer) => wishes.unwant(peer),
+    isWanted: (peer) => wishes.isWanted(peer),
+    dial: (peer, addresses, signal) => orAborted(wishes.dialOnce(peer, addresses), signal, () => undefined),
+    onUp: (peer) => wishes.rest(peer),
+    onDown: (peer, lastedMs) => wishes.resume(peer, lastedMs),
+    close: () => wishes.clear(),
+  }
+}
 
-  async function connect(peer: PublicKey, addresses: readonly string[]): Promise<void> {
+class Wishes {
+  readonly #options: DialerOptions
+  readonly #wanted = new Map<IdKey, Wanted>()
+  readonly #dials = new Map<IdKey, Promise<void>>()
+
+  constructor(options: DialerOptions) {
+    this.#options = options
+  }
+
+  want(peer: PublicKey, addresses: readonly string[]): void {
+    const key = idKey(peer)
+    const known = this.#wanted.get(key)
+    if (known !== undefined) {
+      if (addresses.length > 0) known.addresses = [...addresses]
+      return
+    }
+    const wanted: Wanted = { peer, addresses: [...addresses], attempts: 0, cancel: undefined }
+    this.#wanted.set(key, wanted)
+    if (this.#options.mutedForMs(peer) > 0) this.#schedule(wanted)
+    else this.#options.spawn('dial', () => this.#attempt(wanted))
+  }
+  unwant(peer: PublicKey): void {
+    this.rest(peer)
+    this.#wanted.delete(idKey(peer))
+  }
+  isWanted(peer: PublicKey): boolean {
+    return this.#wanted.has(idKey(peer))
+  }
+  /** There is a connection: no dial is due. */
+  rest(peer: PublicKey): void {
+    const wanted = this.#wanted.get(idKey(peer))
+    if (wanted === undefined) return
+    wanted.cancel?.()
+    wanted.cancel = undefined
+  }
+  resume(peer: PublicKey, lastedMs: number): void {
+    const wanted = this.#wanted.get(idKey(peer))
+    if (wanted === undefined) return
+    wanted.attempts = lastedMs >= STABLE_CONNECTION_MS ? 0 : wanted.attempts + 1
+    this.#schedule(wanted)
+  }
+  clear(): void {
+    for (const wanted of this.#wanted.values()) wanted.cancel?.()
+    this.#wanted.clear()
+  }
+  dialOnce(peer: PublicKey, addresses: readonly string[]): Promise<void> {
+    const key = idKey(peer)
+    const current = this.#dials.get(key)
+    if (current !== undefined) return current
+    const dial = this.#connect(peer, addresses).finally(() => this.#dials.delete(key))
+    this.#dials.set(key, dial)
+    return dial
+  }
+
+  async #connect(peer: PublicKey, addresses: readonly string[]): Promise<void> {
+    const { transport, scheduler, limits, onConnection, spawn } = this.#options
     const deadline = createDeadline({
-      parents: [options.signal],
+      parents: [this.#options.signal],
       scheduler,
       afterMs: limits.dialDeadlineMs,
       waitingFor: 'a connection',
@@ -71,77 +134,36 @@ export function createDialer(options: DialerOptions): Dialer {
     try {
       const { signal } = deadline
       const dialled = transport.connect(peer, { addresses, signal })
-      onConnection(await orAborted(dialled, signal, (late) => options.spawn('late dial', () => late.close('too late'))))
+      onConnection(await orAborted(dialled, signal, (late) => spawn('late dial', () => late.close('too late'))))
     } finally {
       deadline.release()
-      dials.delete(idKey(peer))
     }
   }
-  function dialOnce(peer: PublicKey, addresses: readonly string[]): Promise<void> {
-    const key = idKey(peer)
-    const dial = dials.get(key) ?? connect(peer, addresses)
-    dials.set(key, dial)
-    return dial
-  }
-  async function attempt(wanted: Wanted): Promise<void> {
-    if (isConnected(wanted.peer) || options.signal.aborted) return
+  async #attempt(wanted: Wanted): Promise<void> {
+    const { isConnected, signal, onFailure } = this.#options
+    if (isConnected(wanted.peer) || signal.aborted) return
     try {
-      await dialOnce(wanted.peer, wanted.addresses)
-    } catch (error) {
-      if (options.signal.aborted) return
-      options.onFailure(wanted.peer, error)
+      await this.dialOnce(wanted.peer, wanted.addresses)
+      if (isConnected(wanted.peer)) return
+      // Made, and not taken in.
       wanted.attempts += 1
-      schedule(wanted)
+      this.#schedule(wanted)
+    } catch (error) {
+      if (signal.aborted) return
+      onFailure(wanted.peer, error)
+      wanted.attempts += 1
+      this.#schedule(wanted)
     }
   }
-  function schedule(wanted: Wanted): void {
-    if (wishes.get(idKey(wanted.peer)) !== wanted || options.signal.aborted) return
+  #schedule(wanted: Wanted): void {
+    const { scheduler, random, limits, mutedForMs, spawn, signal } = this.#options
+    if (this.#wanted.get(idKey(wanted.peer)) !== wanted || signal.aborted) return
     wanted.cancel?.()
-    const pauseMs = backoffMs(wanted.attempts, {
-      firstMs: limits.dialBackoffMs,
-      maxMs: limits.dialBackoffMaxMs,
-      random,
-    })
-    wanted.cancel = scheduler.after(Math.max(pauseMs, options.mutedForMs(wanted.peer)), () => {
+    const { dialBackoffMs: firstMs, dialBackoffMaxMs: maxMs } = limits
+    const pauseMs = backoffMs(wanted.attempts, { firstMs, maxMs, random })
+    wanted.cancel = scheduler.after(Math.max(pauseMs, mutedForMs(wanted.peer)), () => {
       wanted.cancel = undefined
-      options.spawn('dial', () => attempt(wanted))
+      spawn('dial', () => this.#attempt(wanted))
     })
-  }
-
-  return {
-    want: (peer, addresses) => {
-      const key = idKey(peer)
-      const known = wishes.get(key)
-      if (known !== undefined) {
-        if (addresses.length > 0) known.addresses = [...addresses]
-        return
-      }
-      const wanted: Wanted = { peer, addresses: [...addresses], attempts: 0, cancel: undefined }
-      wishes.set(key, wanted)
-      if (options.mutedForMs(peer) > 0) schedule(wanted)
-      else options.spawn('dial', () => attempt(wanted))
-    },
-    unwant: (peer) => {
-      const key = idKey(peer)
-      wishes.get(key)?.cancel?.()
-      wishes.delete(key)
-    },
-    isWanted: (peer) => wishes.has(idKey(peer)),
-    dial: (peer, addresses, signal) => orAborted(dialOnce(peer, addresses), signal, () => undefined),
-    onUp: (peer) => {
-      const wanted = wishes.get(idKey(peer))
-      wanted?.cancel?.()
-      if (wanted !== undefined) wanted.cancel = undefined
-    },
-    onDown: (peer, lastedMs) => {
-      const wanted = wishes.get(idKey(peer))
-      if (wanted === undefined) return
-      wanted.attempts = lastedMs >= STABLE_CONNECTION_MS ? 0 : wanted.attempts + 1
-      schedule(wanted)
-    },
-    close: () => {
-      for (const wanted of wishes.values()) wanted.cancel?.()
-      wishes.clear()
-    },
   }
 }

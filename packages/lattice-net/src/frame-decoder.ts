@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { concatBytes, err, MAX_FRAME_BYTES, ok, type Result } from '@lattice/model'
+import { assert, concatBytes, err, MAX_FRAME_BYTES, ok, type Result } from '@lattice/model'
 import { decodeFrame, type Frame, type FrameError } from './frame.ts'
 
 /** Bytes of a length at most: 1 MiB takes three. */
@@ -24,90 +24,104 @@ export interface FrameDecoder {
 
 /** Starts at the beginning of a stream. */
 export function createFrameDecoder(): FrameDecoder {
-  // What arrived and is not consumed yet: chunks in order, the first from `offset` on.
-  let chunks: Uint8Array[] = []
-  let offset = 0
-  let available = 0
+  const bytes = new ByteQueue()
   // Length of the frame being read, once known.
   let expected: number | undefined
   let failure: FrameError | undefined
 
-  function peek(position: number): number {
-    let index = position + offset
-    for (const chunk of chunks) {
-      if (index < chunk.length) return chunk[index] ?? 0
-      index -= chunk.length
-    }
-    return 0
-  }
-
-  function take(length: number): Uint8Array {
-    const parts: Uint8Array[] = []
-    let left = length
-    while (left > 0) {
-      const [chunk] = chunks
-      if (chunk === undefined) break
-      const part = chunk.subarray(offset, offset + left)
-      parts.push(part)
-      left -= part.length
-      offset += part.length
-      if (offset === chunk.length) {
-        chunks.shift()
-        offset = 0
-      }
-    }
-    available -= length
-    const [first] = parts
-    return parts.length === 1 && first !== undefined ? first : concatBytes(...parts)
-  }
-
   function fail(error: FrameError): Result<never, FrameError> {
     failure = error
-    chunks = []
-    available = 0
+    bytes.clear()
     return err(error)
   }
 
-  /** Reads the length before a frame; false until all its bytes are here. */
-  function readLength(): Result<boolean, FrameError> {
-    let length = 0
-    for (let index = 0; index < available; index += 1) {
-      if (index === MAX_LENGTH_BYTES) return fail({ code: 'frame_too_large', limit: MAX_FRAME_BYTES })
-      const byte = peek(index)
-      length += (byte & 0x7f) * 128 ** index
-      if (byte >= 128) continue
-      if (length > MAX_FRAME_BYTES) return fail({ code: 'frame_too_large', limit: MAX_FRAME_BYTES })
-      if (length === 0 || (byte === 0 && index > 0)) return fail({ code: 'frame_length_malformed' })
-      take(index + 1)
-      expected = length
-      return ok(true)
-    }
-    return ok(false)
-  }
-
   return {
-    push: (bytes) => {
-      if (failure !== undefined || bytes.length === 0) return
-      chunks.push(bytes)
-      available += bytes.length
+    push: (chunk) => {
+      if (failure === undefined) bytes.push(chunk)
     },
     next: () => {
       if (failure !== undefined) return err(failure)
       if (expected === undefined) {
-        const known = readLength()
-        if (!known.ok) return known
+        const length = readLength(bytes)
+        if (!length.ok) return fail(length.error)
+        expected = length.value
       }
-      if (expected === undefined || available < expected) return ok(undefined)
-      const body = take(expected)
+      if (expected === undefined || bytes.length < expected) return ok(undefined)
+      const body = bytes.take(expected)
       expected = undefined
       const frame = decodeFrame(body)
       return frame.ok ? frame : fail(frame.error)
     },
     end: () => {
       if (failure !== undefined) return err(failure)
-      if (expected === undefined && available === 0) return ok(undefined)
-      return fail({ code: 'frame_truncated', missing: Math.max(1, (expected ?? 1) - available) })
+      if (expected === undefined && bytes.length === 0) return ok(undefined)
+      return fail({ code: 'frame_truncated', missing: Math.max(1, (expected ?? 1) - bytes.length) })
     },
-    partial: () => expected !== undefined || available > 0,
+    partial: () => expected !== undefined || bytes.length > 0,
+  }
+}
+
+/** Reads the length before a frame; undefined until all its bytes are here. */
+function readLength(bytes: ByteQueue): Result<number | undefined, FrameError> {
+  let length = 0
+  for (let index = 0; index < bytes.length; index += 1) {
+    if (index === MAX_LENGTH_BYTES) return err({ code: 'frame_too_large', limit: MAX_FRAME_BYTES })
+    const byte = bytes.at(index)
+    length += (byte & 0x7f) * 128 ** index
+    if (byte >= 128) continue
+    if (length > MAX_FRAME_BYTES) return err({ code: 'frame_too_large', limit: MAX_FRAME_BYTES })
+    if (length === 0 || (byte === 0 && index > 0)) return err({ code: 'frame_length_malformed' })
+    bytes.take(index + 1)
+    return ok(length)
+  }
+  return ok(undefined)
+}
+
+/** Chunks as they came, read as one string of bytes. */
+class ByteQueue {
+  #chunks: Uint8Array[] = []
+  // Where the first chunk goes on.
+  #offset = 0
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return
+    this.#chunks.push(chunk)
+    this.#length += chunk.length
+  }
+  clear(): void {
+    this.#chunks = []
+    this.#offset = 0
+    this.#length = 0
+  }
+  at(position: number): number {
+    let index = position + this.#offset
+    for (const chunk of this.#chunks) {
+      if (index < chunk.length) return chunk[index] ?? 0
+      index -= chunk.length
+    }
+    return 0
+  }
+  /** The first `length` bytes, which are here; a view where they lie together. */
+  take(length: number): Uint8Array {
+    const parts: Uint8Array[] = []
+    let left = length
+    while (left > 0) {
+      const [chunk] = this.#chunks
+      assert(chunk !== undefined, 'no more is taken than is here')
+      const part = chunk.subarray(this.#offset, this.#offset + left)
+      parts.push(part)
+      left -= part.length
+      this.#offset += part.length
+      if (this.#offset < chunk.length) continue
+      this.#chunks.shift()
+      this.#offset = 0
+    }
+    this.#length -= length
+    const [first] = parts
+    return parts.length === 1 && first !== undefined ? first : concatBytes(...parts)
   }
 }

@@ -6,7 +6,7 @@
  * @module
  */
 import { assert, type PublicKey, readPublicKey, readStoreId, type StoreId } from '@lattice/model'
-import { net } from '@lattice/proto'
+import type { net } from '@lattice/proto'
 import { readAddresses } from './digest-exchange.ts'
 import { readCount } from './frame.ts'
 import { JOIN_SECRET_BYTES, MAX_JOIN_PEERS, MAX_NAME_LENGTH } from './limits.ts'

@@ -8,6 +8,7 @@
  */
 import {
   type AbortSignal,
+  assert,
   createScope,
   type IdKey,
   idKey,
@@ -21,11 +22,10 @@ import {
 import { type BiStream, type Connection, StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { createDeadline, orAborted } from './deadline.ts'
-import { SessionFailed } from './errors.ts'
 import { encodeFrame } from './frame.ts'
 import { MAX_TURNED_AWAY, type NetworkLimits } from './limits.ts'
 import { acceptOpening, withOpening } from './opening.ts'
-import { runSession } from './run-session.ts'
+import { runSession, type SessionOptions } from './run-session.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import { type Effects, type Fail, refusedFrame, type SessionMachine } from './session.ts'
 
@@ -83,160 +83,181 @@ export interface PeerLinkDeps {
 
 /** Starts to serve a connection, within the owner's scope. */
 export function createPeerLink(connection: Connection, owner: Scope, deps: PeerLinkDeps): PeerLink {
-  const { scheduler, limits } = deps
-  const scope = createScope(`connection ${toHex(connection.peer).slice(0, 8)}`, undefined, {
-    onFailure: (error, task) => deps.logger.error('connection task failed', { task, error }),
+  const served = new ServedConnection(connection, deps)
+  const { link } = served
+  link.spawn('streams', () => served.acceptStreams())
+  owner.spawn('connection', async () => {
+    const { message } = await connection.closed
+    await link.close(message)
+    deps.onClosed(link, message)
   })
-  // Sessions of this side: their callers wait for them, and so does the end of the connection.
-  const runs = new Set<Promise<unknown>>()
-  let active = 0
-  let open = 0
-  let turnedAway = 0
+  return link
+}
 
-  async function run<Outcome>(options: RunOptions<Outcome>): Promise<Outcome> {
-    const running = runOne(options)
-    runs.add(running)
+class ServedConnection {
+  readonly link: PeerLink
+  readonly #connection: Connection
+  readonly #deps: PeerLinkDeps
+  readonly #scope: Scope
+  // Sessions of this side: their callers wait for them, and so does the end of the connection.
+  readonly #runs = new Set<Promise<unknown>>()
+  // Sessions that are meant to end, of both sides; streams of the peer; streams being turned away.
+  #active = 0
+  #open = 0
+  #turnedAway = 0
+
+  constructor(connection: Connection, deps: PeerLinkDeps) {
+    this.#connection = connection
+    this.#deps = deps
+    this.#scope = createScope(`connection ${toHex(connection.peer).slice(0, 8)}`, undefined, {
+      onFailure: (error, task) => deps.logger.error('connection task failed', { task, error }),
+    })
+    this.link = {
+      peer: connection.peer,
+      key: idKey(connection.peer),
+      outgoing: connection.outgoing,
+      sinceMs: deps.nowMs(),
+      signal: this.#scope.signal,
+      run: (options) => this.#run(options),
+      spawn: this.#scope.spawn,
+      active: () => this.#active > 0,
+      close: (message) => this.#close(message),
+    }
+  }
+
+  async acceptStreams(): Promise<void> {
+    const { limits, logger } = this.#deps
+    const { signal, spawn } = this.#scope
+    try {
+      for await (const stream of this.#connection.streams) {
+        if (signal.aborted) stream.reset()
+        else if (this.#open < limits.streamsPerConnection) spawn('stream', () => this.#serve(stream))
+        else if (this.#turnedAway < MAX_TURNED_AWAY) spawn('turn away', () => this.#turnAway(stream))
+        else stream.reset()
+      }
+    } catch (error) {
+      if (!isLatticeError(error)) logger.warn('streams ended', { error })
+    }
+  }
+
+  async #run<Outcome>(options: RunOptions<Outcome>): Promise<Outcome> {
+    const running = this.#runOne(options)
+    this.#runs.add(running)
     try {
       return await running
     } finally {
-      runs.delete(running)
+      this.#runs.delete(running)
     }
   }
-  async function runOne<Outcome>(options: RunOptions<Outcome>): Promise<Outcome> {
-    const { protocol, machine, perform, onReady } = options
-    const parents = options.signal === undefined ? [scope.signal] : [scope.signal, options.signal]
+
+  async #runOne<Outcome>(options: RunOptions<Outcome>): Promise<Outcome> {
+    const { scheduler, wallMs } = this.#deps
+    const { protocol, machine } = options
+    const { signal: linkSignal } = this.#scope
+    const parents = options.signal === undefined ? [linkSignal] : [linkSignal, options.signal]
     const cut = createDeadline({ parents, scheduler, waitingFor: 'a stream' })
-    const opening = createDeadline({
-      parents: [cut.signal],
-      scheduler,
-      afterMs: limits.stepDeadlineMs,
-      waitingFor: 'a stream',
-    })
-    const lasting = machine.lasting?.() ?? false
-    if (!lasting) active += 1
+    const isLasting = machine.lasting?.() ?? false
+    if (!isLasting) this.#active += 1
     try {
-      const stream = await orAborted(connection.open(), opening.signal, (late) => late.reset())
-      opening.release()
+      const stream = await this.#openStream(cut.signal)
       return await runSession({
-        stream,
+        ...this.#sessionOptions(stream, cut.signal),
         machine: withOpening(machine, {
           protocol,
-          wallMs: deps.wallMs(),
-          onPeerWall: (wallMs) => deps.onPeerWall(link, wallMs),
+          wallMs: wallMs(),
+          onPeerWall: (peerMs) => this.#deps.onPeerWall(this.link, peerMs),
         }),
-        perform,
-        signal: cut.signal,
-        scheduler,
-        limits,
-        ...(onReady === undefined ? {} : { onReady }),
+        perform: options.perform,
+        ...(options.onReady === undefined ? {} : { onReady: options.onReady }),
       })
     } catch (error) {
-      deps.onError(link, error)
+      this.#deps.onError(this.link, error)
       throw error
     } finally {
-      if (!lasting) active -= 1
-      opening.release()
+      if (!isLasting) this.#active -= 1
       cut.release()
     }
   }
 
-  async function serve(stream: BiStream): Promise<void> {
-    let accepted: Accepted | undefined
-    let counted = false
-    const cut = createDeadline({ parents: [scope.signal], scheduler, waitingFor: 'a stream' })
-    let leave: (() => void) | undefined
-    open += 1
+  async #openStream(signal: AbortSignal): Promise<BiStream> {
+    const { scheduler, limits } = this.#deps
+    const { stepDeadlineMs: afterMs } = limits
+    const opening = createDeadline({ parents: [signal], scheduler, afterMs, waitingFor: 'a stream' })
     try {
-      const outcome = await runSession<unknown>({
-        stream,
-        machine: acceptOpening<unknown>({
-          wallMs: deps.wallMs(),
-          onPeerWall: (wallMs) => deps.onPeerWall(link, wallMs),
-          select: (protocol) => {
-            const selected = deps.accept(link, protocol)
-            if ('kind' in selected) return selected
-            accepted = selected
-            counted = selected.machine.lasting?.() !== true
-            if (counted) active += 1
-            leave = follow(selected.signal, cut.abort)
-            return selected.machine
-          },
-        }),
-        perform: async (call) => {
-          if (accepted === undefined) throw new SessionFailed('a call without a protocol')
-          return accepted.perform(call)
-        },
-        signal: cut.signal,
-        scheduler,
-        limits,
-      })
+      return await orAborted(this.#connection.open(), opening.signal, (late) => late.reset())
+    } finally {
+      opening.release()
+    }
+  }
+
+  async #serve(stream: BiStream): Promise<void> {
+    const { scheduler, wallMs } = this.#deps
+    const cut = createDeadline({ parents: [this.#scope.signal], scheduler, waitingFor: 'a stream' })
+    let accepted: Accepted | undefined
+    let isCounted = false
+    let leave: (() => void) | undefined
+    const select = (protocol: net.Protocol): SessionMachine<unknown> | Fail => {
+      const selected = this.#deps.accept(this.link, protocol)
+      if ('kind' in selected) return selected
+      accepted = selected
+      isCounted = selected.machine.lasting?.() !== true
+      if (isCounted) this.#active += 1
+      leave = follow(selected.signal, cut.abort)
+      return selected.machine
+    }
+    const perform = async (call: SessionCall): Promise<SessionAnswer> => {
+      assert(accepted !== undefined, 'only a selected protocol calls')
+      return accepted.perform(call)
+    }
+    this.#open += 1
+    try {
+      const onPeerWall = (peerMs: number): void => this.#deps.onPeerWall(this.link, peerMs)
+      const machine = acceptOpening<unknown>({ wallMs: wallMs(), onPeerWall, select })
+      const outcome = await runSession({ ...this.#sessionOptions(stream, cut.signal), machine, perform })
       accepted?.onEnd?.({ outcome })
     } catch (error) {
       accepted?.onEnd?.({ error })
-      deps.onError(link, error)
+      this.#deps.onError(this.link, error)
     } finally {
-      open -= 1
-      if (counted) active -= 1
+      this.#open -= 1
+      if (isCounted) this.#active -= 1
       leave?.()
       cut.release()
     }
   }
 
-  async function turnAway(stream: BiStream): Promise<void> {
-    turnedAway += 1
+  #sessionOptions(
+    stream: BiStream,
+    signal: AbortSignal,
+  ): Pick<SessionOptions<unknown>, 'stream' | 'signal' | 'scheduler' | 'limits'> {
+    const { scheduler, limits } = this.#deps
+    return { stream, signal, scheduler, limits }
+  }
+
+  async #turnAway(stream: BiStream): Promise<void> {
+    const { scheduler, limits } = this.#deps
+    this.#turnedAway += 1
+    const cancel = scheduler.after(limits.lingerMs, stream.reset)
     try {
       await stream.write(encodeFrame(refusedFrame(net.RefusalCode.BUSY, 'too many streams at once')))
       await stream.finish()
     } catch {
       // The stream is gone, which is what was wanted.
     } finally {
-      turnedAway -= 1
+      cancel()
+      this.#turnedAway -= 1
     }
   }
 
-  async function acceptStreams(): Promise<void> {
-    for await (const stream of connection.streams) {
-      if (scope.signal.aborted) stream.reset()
-      else if (open < limits.streamsPerConnection) scope.spawn('stream', () => serve(stream))
-      else if (turnedAway < MAX_TURNED_AWAY) scope.spawn('turn away', () => turnAway(stream))
-      else stream.reset()
-    }
-  }
-
-  async function end(message: string): Promise<void> {
-    await connection.close(message)
+  async #close(message: string): Promise<void> {
+    await this.#connection.close(message)
     try {
-      await scope.close(new StreamLost(message))
-      await Promise.allSettled(runs)
+      await this.#scope.close(new StreamLost(message))
     } catch (error) {
-      deps.logger.error('connection ended badly', { error })
+      this.#deps.logger.error('connection ended badly', { error })
     }
+    await Promise.allSettled(this.#runs)
   }
-
-  const link: PeerLink = {
-    peer: connection.peer,
-    key: idKey(connection.peer),
-    outgoing: connection.outgoing,
-    sinceMs: deps.nowMs(),
-    signal: scope.signal,
-    run,
-    spawn: scope.spawn,
-    active: () => active > 0,
-    close: end,
-  }
-  scope.spawn('streams', async () => {
-    try {
-      await acceptStreams()
-    } catch (error) {
-      if (!isLatticeError(error)) deps.logger.warn('streams ended', { error })
-    }
-  })
-  owner.spawn('connection', async () => {
-    const reason = await connection.closed
-    await end(reason.message)
-    deps.onClosed(link, reason.message)
-  })
-  return link
 }
 
 /** Aborts with `signal` too; undefined when there is none. */

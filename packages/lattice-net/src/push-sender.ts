@@ -10,7 +10,7 @@ import { type IdKey, idKey, type SignedIntention, type StoreId } from '@lattice/
 import { type FrameInit, toWire } from './frame.ts'
 import { INTENTIONS_FRAME_BYTES, PUSH_QUEUE_BYTES, PUSH_QUEUE_FRAMES, PUSH_WINDOW } from './limits.ts'
 import type { ClaimedDigest } from './session-call.ts'
-import { type Effect, type Effects, send, type SessionMachine, unexpected, violation } from './session.ts'
+import { type Effects, send, type SessionMachine, unexpected, violation } from './session.ts'
 import { net } from '@lattice/proto'
 
 export interface PushSenderEvents {
@@ -50,82 +50,97 @@ interface QueuedFrame {
 
 /** Starts with an empty queue. */
 export function createPushSender({ onUnshared }: PushSenderEvents): PushSender {
-  let queue: QueuedFrame[] = []
-  let queuedBytes = 0
-  const inFlight: QueuedFrame[] = []
-  const held = new Set<IdKey>()
+  const queue = new PushQueue()
   let started = false
-
-  function drop(key: IdKey): void {
-    queue = queue.filter((queued) => queued.key !== key)
-    queuedBytes = queue.reduce((sum, queued) => sum + queued.bytes, 0)
-  }
-  function flush(): Effects<void> {
-    const effects: Effect<void>[] = []
-    if (!started) return effects
-    const waiting: QueuedFrame[] = []
-    for (const queued of queue) {
-      if (inFlight.length >= PUSH_WINDOW || held.has(queued.key)) waiting.push(queued)
-      else {
-        inFlight.push(queued)
-        queuedBytes -= queued.bytes
-        effects.push(send(queued.frame))
-      }
-    }
-    queue = waiting
-    return effects
-  }
-  function settled(): QueuedFrame | undefined {
-    return inFlight.shift()
-  }
+  const flush = (): Effects<void> => (started ? queue.take().map(({ frame }) => send(frame)) : [])
 
   return {
-    offer: (push) => {
-      const frames = framesOf(push)
-      const bytes = frames.reduce((sum, frame) => sum + frame.bytes, 0)
-      if (queue.length + frames.length > PUSH_QUEUE_FRAMES || queuedBytes + bytes > PUSH_QUEUE_BYTES) {
-        drop(idKey(push.storeId))
-        return false
-      }
-      queue.push(...frames)
-      queuedBytes += bytes
-      return true
-    },
+    offer: (push) => queue.offer(idKey(push.storeId), framesOf(push)),
     flush,
-    hold: (storeId) => {
-      held.add(idKey(storeId))
-    },
-    release: (storeId) => {
-      held.delete(idKey(storeId))
-    },
-    busy: (storeId) => {
-      const key = idKey(storeId)
-      return [...queue, ...inFlight].some((queued) => queued.key === key)
-    },
-    unsettled: () => {
-      const stores = new Map([...queue, ...inFlight].map((queued) => [queued.key, queued.storeId]))
-      return [...stores.values()]
-    },
+    hold: (storeId) => queue.hold(idKey(storeId)),
+    release: (storeId) => queue.release(idKey(storeId)),
+    busy: (storeId) => queue.unsettled().has(idKey(storeId)),
+    unsettled: () => [...queue.unsettled().values()],
     start: () => {
       started = true
       return flush()
     },
     receive: (frame) => {
       if (frame.case !== 'pushResult') return [unexpected(frame)]
-      return settled() === undefined ? [violation('push_result_not_owed')] : flush()
+      return queue.settle() === undefined ? [violation('push_result_not_owed')] : flush()
     },
     refused: ({ code, message }) => {
-      const oldest = settled()
+      const oldest = queue.settle()
       if (oldest === undefined || code !== net.RefusalCode.NO_SUCH_STORE) {
         return [{ kind: 'fail', failure: { kind: 'refused', refusal: code, message } }]
       }
-      drop(oldest.key)
+      queue.drop(oldest.key)
       onUnshared(oldest.storeId)
       return flush()
     },
     answered: () => [],
-    idle: () => inFlight.length === 0,
+    idle: () => queue.flying() === 0,
     lasting: () => true,
+  }
+}
+
+/** What waits and what is on its way, each in order. */
+class PushQueue {
+  #waiting: QueuedFrame[] = []
+  #waitingBytes = 0
+  readonly #flying: QueuedFrame[] = []
+  readonly #held = new Set<IdKey>()
+
+  flying(): number {
+    return this.#flying.length
+  }
+  hold(key: IdKey): void {
+    this.#held.add(key)
+  }
+  release(key: IdKey): void {
+    this.#held.delete(key)
+  }
+  /** False, and everything of the store dropped, when the frames do not fit. */
+  offer(key: IdKey, frames: readonly QueuedFrame[]): boolean {
+    const bytes = frames.reduce((sum, frame) => sum + frame.bytes, 0)
+    const fits =
+      this.#waiting.length + frames.length <= PUSH_QUEUE_FRAMES && this.#waitingBytes + bytes <= PUSH_QUEUE_BYTES
+    if (!fits) {
+      this.drop(key)
+      return false
+    }
+    this.#waiting.push(...frames)
+    this.#waitingBytes += bytes
+    return true
+  }
+  drop(key: IdKey): void {
+    this.#waiting = this.#waiting.filter((queued) => queued.key !== key)
+    this.#waitingBytes = this.#waiting.reduce((sum, queued) => sum + queued.bytes, 0)
+  }
+  /** What goes now: all that the window has room for and no session holds back. */
+  take(): readonly QueuedFrame[] {
+    const taken: QueuedFrame[] = []
+    const waiting: QueuedFrame[] = []
+    for (const queued of this.#waiting) {
+      const goes = this.#flying.length < PUSH_WINDOW && !this.#held.has(queued.key)
+      if (!goes) {
+        waiting.push(queued)
+        continue
+      }
+      taken.push(queued)
+      this.#flying.push(queued)
+      this.#waitingBytes -= queued.bytes
+    }
+    this.#waiting = waiting
+    return taken
+  }
+  /** The oldest on its way is answered. */
+  settle(): QueuedFrame | undefined {
+    return this.#flying.shift()
+  }
+  /** The stores of which something waits or is on its way. */
+  unsettled(): ReadonlyMap<IdKey, StoreId> {
+    return new Map([...this.#waiting, ...this.#flying].map(({ key, storeId }) => [key, storeId]))
   }
 }
 

@@ -80,8 +80,8 @@ export interface Closing {
 
 /** `peerCount` is what the peer says it holds: it can send no more than that. */
 export function createClosing(store: SessionStore, peerCount: number): Closing {
-  // A read may add the closers of a run that was cut by the bound of a session.
-  const receiveMax = Math.min(peerCount, MAX_DIFFERENCE_IDS) + MAX_RUN_LENGTH
+  // With each slice come the closers of the runs it cuts, which the next slice has again: at most twice the difference.
+  const receiveMax = 2 * Math.min(peerCount, MAX_DIFFERENCE_IDS) + MAX_RUN_LENGTH
   const transfer = createTransfer({ store, receiveMax })
   let ours: ClaimedDigest | undefined
   let theirs: ClaimedDigest | undefined

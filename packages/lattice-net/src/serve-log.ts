@@ -9,9 +9,9 @@
 import { assert, type IntentionId, readIntentionId, readStoreId, type SignedIntention } from '@lattice/model'
 import type { IntentionsRead } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
-import { readCount, toWire } from './frame.ts'
+import { type Frame, readCount, toWire } from './frame.ts'
 import { FETCH_CHAIN_MAX, FETCH_IDS_MAX, INTENTIONS_FRAME_BYTES, WITNESS_PAGE_RECORDS } from './limits.ts'
-import type { SessionStore } from './session-call.ts'
+import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 import {
   type Effect,
   type Effects,
@@ -37,32 +37,72 @@ export interface ServeLogOptions {
 }
 
 /** Waits for requests until the peer ends its side. */
-export function createLogServer({ resolve, pages: servesPages }: ServeLogOptions): SessionMachine<ServedLog> {
-  let serving: SessionStore | undefined
-  let pages = 0
-  let intentions = 0
+export function createLogServer(options: ServeLogOptions): SessionMachine<ServedLog> {
+  const server = new LogServer(options)
+  return {
+    start: () => [],
+    receive: (frame) => server.receive(frame),
+    answered: (answer) => server.answered(answer),
+    ended: () => [finish(server.served())],
+  }
+}
 
-  function find(bytes: Uint8Array): SessionStore | undefined {
+class LogServer {
+  readonly #options: ServeLogOptions
+  /** The store of the request being answered. */
+  #serving: SessionStore | undefined
+  #pages = 0
+  #intentions = 0
+
+  constructor(options: ServeLogOptions) {
+    this.#options = options
+  }
+
+  served(): ServedLog {
+    return { pages: this.#pages, intentions: this.#intentions }
+  }
+
+  receive(frame: Frame): Effects<ServedLog> {
+    if (this.#serving !== undefined) return [violation('request_before_answer')]
+    if (frame.case === 'witnessPageRequest' && this.#options.pages) return this.#page(frame.value)
+    if (frame.case === 'fetchIntentions') return this.#fetch(frame.value)
+    if (frame.case === 'fetchChain') return this.#chain(frame.value)
+    return [unexpected(frame)]
+  }
+
+  answered(answer: SessionAnswer): Effects<ServedLog> {
+    if (answer.kind === 'loaded') return this.#loaded(answer.read)
+    this.#serving = undefined
+    if (answer.kind === 'chain') {
+      this.#intentions += answer.intentions.length
+      return intentionFrames(answer.intentions, true)
+    }
+    assert(answer.kind === 'page', 'a log server reads only')
+    this.#pages += 1
+    const records = answer.page.records.map(({ content, signature }) => ({ content, signature }))
+    return [send({ case: 'witnessPage', value: { records, headSeq: BigInt(answer.page.headSeq) } })]
+  }
+
+  #find(bytes: Uint8Array): SessionStore | undefined {
     const storeId = readStoreId(bytes)
-    const store = storeId === undefined ? undefined : resolve(storeId)
+    const store = storeId === undefined ? undefined : this.#options.resolve(storeId)
     return store?.allowed() === true ? store : undefined
   }
-  function read(store: SessionStore, ids: readonly IntentionId[]): Effects<ServedLog> {
-    serving = store
-    return [{ kind: 'pull', call: { kind: 'read', store, ids, maxBytes: INTENTIONS_FRAME_BYTES } }]
+  #pull(store: SessionStore, call: SessionCall): Effects<ServedLog> {
+    this.#serving = store
+    return [{ kind: 'pull', call }]
   }
-  function page(request: net.WitnessPageRequest): Effects<ServedLog> {
-    const store = find(request.storeId)
+  #page(request: net.WitnessPageRequest): Effects<ServedLog> {
+    const store = this.#find(request.storeId)
     if (store === undefined) return [noSuchStore()]
     const fromSeq = readCount(request.fromSeq)
     if (fromSeq === undefined || fromSeq < 1) return [violation('page_from_out_of_range')]
     const limit = Math.min(request.limit, WITNESS_PAGE_RECORDS)
     if (limit < 1) return [violation('page_limit_out_of_range')]
-    serving = store
-    return [{ kind: 'pull', call: { kind: 'read_page', store, fromSeq, limit } }]
+    return this.#pull(store, { kind: 'read_page', store, fromSeq, limit })
   }
-  function fetch(request: net.FetchIntentions): Effects<ServedLog> {
-    const store = find(request.storeId)
+  #fetch(request: net.FetchIntentions): Effects<ServedLog> {
+    const store = this.#find(request.storeId)
     if (store === undefined) return [noSuchStore()]
     if (request.ids.length < 1 || request.ids.length > FETCH_IDS_MAX) return [violation('fetch_ids_out_of_range')]
     const ids: IntentionId[] = []
@@ -71,10 +111,10 @@ export function createLogServer({ resolve, pages: servesPages }: ServeLogOptions
       if (id === undefined) return [violation('fetch_id_malformed')]
       ids.push(id)
     }
-    return read(store, ids)
+    return this.#pull(store, { kind: 'read', store, ids, maxBytes: INTENTIONS_FRAME_BYTES })
   }
-  function chain(request: net.FetchChain): Effects<ServedLog> {
-    const store = find(request.storeId)
+  #chain(request: net.FetchChain): Effects<ServedLog> {
+    const store = this.#find(request.storeId)
     if (store === undefined) return [noSuchStore()]
     const target = readIntentionId(request.target)
     const since = readIntentionId(request.since)
@@ -83,47 +123,19 @@ export function createLogServer({ resolve, pages: servesPages }: ServeLogOptions
     }
     const limit = Math.min(request.limit, FETCH_CHAIN_MAX)
     if (limit < 1) return [violation('chain_limit_out_of_range')]
-    serving = store
-    return [{ kind: 'pull', call: { kind: 'read_chain', store, target, since, limit } }]
+    return this.#pull(store, { kind: 'read_chain', store, target, since, limit })
   }
-  function loaded({ intentions: batch, rest }: IntentionsRead): Effects<ServedLog> {
-    const store = serving
+  #loaded({ intentions, rest }: IntentionsRead): Effects<ServedLog> {
+    const store = this.#serving
     assert(store !== undefined, 'a read answers a request')
-    assert(batch.length > 0 || rest.length === 0, 'a read that leaves something makes progress')
-    intentions += batch.length
-    if (rest.length > 0) return [...intentionFrames(batch, false), ...read(store, rest)]
-    serving = undefined
-    return intentionFrames(batch, true)
-  }
-
-  return {
-    start: () => [],
-    receive: (frame) => {
-      if (serving !== undefined) return [violation('request_before_answer')]
-      if (frame.case === 'witnessPageRequest' && servesPages) return page(frame.value)
-      if (frame.case === 'fetchIntentions') return fetch(frame.value)
-      if (frame.case === 'fetchChain') return chain(frame.value)
-      return [unexpected(frame)]
-    },
-    answered: (answer) => {
-      switch (answer.kind) {
-        case 'loaded':
-          return loaded(answer.read)
-        case 'chain':
-          serving = undefined
-          intentions += answer.intentions.length
-          return intentionFrames(answer.intentions, true)
-        case 'page': {
-          serving = undefined
-          pages += 1
-          const records = answer.page.records.map(({ content, signature }) => ({ content, signature }))
-          return [send({ case: 'witnessPage', value: { records, headSeq: BigInt(answer.page.headSeq) } })]
-        }
-        default:
-          assert(false, 'a log server reads only')
-      }
-    },
-    ended: () => [finish({ pages, intentions })],
+    assert(intentions.length > 0 || rest.length === 0, 'a read that leaves something makes progress')
+    this.#intentions += intentions.length
+    if (rest.length > 0) {
+      const more = this.#pull(store, { kind: 'read', store, ids: rest, maxBytes: INTENTIONS_FRAME_BYTES })
+      return [...intentionFrames(intentions, false), ...more]
+    }
+    this.#serving = undefined
+    return intentionFrames(intentions, true)
   }
 }
 

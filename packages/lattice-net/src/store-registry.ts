@@ -86,7 +86,7 @@ export function createStoreRegistry(
         .sort((a, b) => b.digest.witnessCount - a.digest.witnessCount),
     sharesWith: (peer) => [...stores.values()].some(({ store }) => isShared(store, peer)),
     clear: () => {
-      for (const { store } of [...stores.values()]) unregister(store.id)
+      for (const { store } of stores.values()) unregister(store.id)
     },
   }
 }

@@ -48,97 +48,108 @@ export interface SyncRunnerOptions {
 
 /** Starts without sessions. */
 export function createSyncRunner(options: SyncRunnerOptions): SyncRunner {
+  return {
+    run: (link, store, signal) => run(options, { link, store, signal }),
+    accept: (link) => acceptSession(options, link),
+  }
+}
+
+interface RunRequest {
+  readonly link: PeerLink
+  readonly store: SessionStore
+  readonly signal: AbortSignal | undefined
+}
+
+async function runOnce(options: SyncRunnerOptions, { link, store, signal }: RunRequest): Promise<SyncOutcome> {
   const { slots, stores, scheduler, nowMs, onOutcome } = options
-
-  async function runOnce(link: PeerLink, store: SessionStore, signal: AbortSignal | undefined): Promise<SyncOutcome> {
-    const { peer } = link
-    const slot = slots.begin(peer, store.id)
-    const current = slots.current(peer, store.id)
-    if (slot === undefined) return current === undefined ? busy(peer, store.id) : current.outcome
-    const startedMs = nowMs()
-    const registered = stores.get(store.id) === undefined ? undefined : stores.signal(store.id)
-    const parents = [registered, signal].filter((parent) => parent !== undefined)
-    const cut = createDeadline({ parents, scheduler, waitingFor: 'a session' })
-    let outcome: SyncOutcome
-    try {
-      const done = await link.run({
-        protocol: net.Protocol.RECONCILE,
-        machine: createReconcileInitiator(store),
-        perform: (call) => options.perform(link, call),
-        signal: cut.signal,
-      })
-      outcome = doneOutcome(peer, done, nowMs() - startedMs)
-    } catch (error) {
-      outcome = { kind: 'failed', peer, storeId: store.id, error: asLatticeError(error) }
-    } finally {
-      cut.release()
-    }
-    // The peer's own session went first: its outcome is ours.
-    const other = slots.current(peer, store.id)
-    slot.end(outcome)
-    if (isBusy(outcome) && other !== undefined && other !== slot) return other.outcome
-    if (!isBusy(outcome)) onOutcome(outcome)
-    return outcome
-  }
-
-  async function run(link: PeerLink, store: SessionStore, signal?: AbortSignal): Promise<SyncOutcome> {
-    for (let attempt = 1; ; attempt += 1) {
-      const outcome = await runOnce(link, store, signal)
-      signal?.throwIfAborted()
-      if (!isBusy(outcome)) return outcome
-      if (attempt === MAX_BUSY_ATTEMPTS || link.signal.aborted) {
-        onOutcome(outcome)
-        return outcome
-      }
-      await pause(scheduler, options.limits.gapDelayMs, [link.signal, ...(signal === undefined ? [] : [signal])])
-    }
-  }
-
-  function accept(link: PeerLink): Accepted {
-    const { peer } = link
-    let slot: Slot | undefined
-    const startedMs = nowMs()
-    const cut = createDeadline({ parents: [], scheduler, waitingFor: 'a session' })
-    let leave: (() => void) | undefined
-    const resolve = (storeId: StoreId): SessionStore | Fail => {
-      const store = stores.resolve(peer, storeId)
-      if (store === undefined) return noSuchStore()
-      slot = slots.accept(peer, storeId)
-      if (slot === undefined) return refuse(net.RefusalCode.BUSY, 'a session for this store is under way')
-      const registered = stores.signal(storeId)
-      const onAbort = (): void => cut.abort(registered.reason)
-      registered.addEventListener('abort', onAbort, { once: true })
-      leave = () => registered.removeEventListener('abort', onAbort)
-      return store
-    }
-    let result: ReconcileOutcome | undefined
-    const machine = tapFinish(createReconcileResponder({ resolve }), (finished) => {
-      result = finished
-    })
-    return {
-      machine,
+  const { peer } = link
+  const slot = slots.begin(peer, store.id)
+  const current = slots.current(peer, store.id)
+  if (slot === undefined) return current === undefined ? busy(peer, store.id) : current.outcome
+  const startedMs = nowMs()
+  const registered = stores.get(store.id) === undefined ? undefined : stores.signal(store.id)
+  const parents = [registered, signal].filter((parent) => parent !== undefined)
+  const cut = createDeadline({ parents, scheduler, waitingFor: 'a session' })
+  let outcome: SyncOutcome
+  try {
+    const done = await link.run({
+      protocol: net.Protocol.RECONCILE,
+      machine: createReconcileInitiator(store),
       perform: (call) => options.perform(link, call),
       signal: cut.signal,
-      onEnd: (end) => {
-        leave?.()
-        cut.release()
-        if (slot === undefined) return
-        const outcome: SyncOutcome =
-          result === undefined
-            ? {
-                kind: 'failed',
-                peer,
-                storeId: slot.storeId,
-                error: asLatticeError('error' in end ? end.error : undefined),
-              }
-            : doneOutcome(peer, result, nowMs() - startedMs)
-        slot.end(outcome)
-        onOutcome(outcome)
-      },
-    }
+    })
+    outcome = doneOutcome(peer, done, nowMs() - startedMs)
+  } catch (error) {
+    outcome = { kind: 'failed', peer, storeId: store.id, error: asLatticeError(error) }
+  } finally {
+    cut.release()
   }
+  // The peer's own session went first: its outcome is ours.
+  const other = slots.current(peer, store.id)
+  slot.end(outcome)
+  if (isBusy(outcome) && other !== undefined && other !== slot) return other.outcome
+  if (!isBusy(outcome)) onOutcome(outcome)
+  return outcome
+}
 
-  return { run, accept }
+async function run(options: SyncRunnerOptions, request: RunRequest): Promise<SyncOutcome> {
+  const { link, signal } = request
+  const { scheduler, onOutcome } = options
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await runOnce(options, request)
+    signal?.throwIfAborted()
+    if (!isBusy(outcome)) return outcome
+    if (attempt === MAX_BUSY_ATTEMPTS || link.signal.aborted) {
+      onOutcome(outcome)
+      return outcome
+    }
+    await pause(scheduler, options.limits.gapDelayMs, [link.signal, ...(signal === undefined ? [] : [signal])])
+  }
+}
+
+function acceptSession(options: SyncRunnerOptions, link: PeerLink): Accepted {
+  const { slots, stores, scheduler, nowMs, onOutcome } = options
+  const { peer } = link
+  let slot: Slot | undefined
+  const startedMs = nowMs()
+  const cut = createDeadline({ parents: [], scheduler, waitingFor: 'a session' })
+  let leave: (() => void) | undefined
+  const resolve = (storeId: StoreId): SessionStore | Fail => {
+    const store = stores.resolve(peer, storeId)
+    if (store === undefined) return noSuchStore()
+    slot = slots.accept(peer, storeId)
+    if (slot === undefined) return refuse(net.RefusalCode.BUSY, 'a session for this store is under way')
+    const registered = stores.signal(storeId)
+    const onAbort = (): void => cut.abort(registered.reason)
+    registered.addEventListener('abort', onAbort, { once: true })
+    leave = () => registered.removeEventListener('abort', onAbort)
+    return store
+  }
+  let result: ReconcileOutcome | undefined
+  const machine = tapFinish(createReconcileResponder({ resolve }), (finished) => {
+    result = finished
+  })
+  return {
+    machine,
+    perform: (call) => options.perform(link, call),
+    signal: cut.signal,
+    onEnd: (end) => {
+      leave?.()
+      cut.release()
+      if (slot === undefined) return
+      const outcome: SyncOutcome =
+        result === undefined
+          ? {
+              kind: 'failed',
+              peer,
+              storeId: slot.storeId,
+              error: asLatticeError('error' in end ? end.error : undefined),
+            }
+          : doneOutcome(peer, result, nowMs() - startedMs)
+      slot.end(outcome)
+      onOutcome(outcome)
+    },
+  }
 }
 
 function doneOutcome(peer: PublicKey, outcome: ReconcileOutcome, durationMs: number): SyncOutcome {

@@ -55,7 +55,7 @@ export function createSyncScheduler(options: SyncSchedulerOptions): SyncSchedule
   let closed = false
 
   function pump(): void {
-    for (const entry of [...entries.values()]) {
+    for (const entry of entries.values()) {
       if (closed || running() >= limits.sessions) return
       if (!entry.due || running(entry.peer) >= limits.sessionsPerPeer) continue
       entry.due = false

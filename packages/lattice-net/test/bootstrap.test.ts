@@ -182,7 +182,7 @@ describe('a hostile bootstrap', () => {
       'a page longer than asked for',
       page((f) => {
         const [r] = f.records
-        if (r) f.records.push(...Array.from({ length: 1100 }, () => r))
+        if (r) f.records.push(...Array.from({ length: 6200 }, () => r))
       }),
       'page_malformed',
     ],
@@ -193,7 +193,7 @@ describe('a hostile bootstrap', () => {
         const [first] = f.intentions
         if (first) f.intentions.splice(1, 0, first)
       }),
-      'intentions_reordered',
+      'intention_repeated',
     ],
     ['intentions kept back', intentions((f) => f.intentions.pop()), 'intentions_withheld'],
     [
@@ -218,7 +218,7 @@ describe('a hostile bootstrap', () => {
         const x = f.intentions[0]
         if (x) f.intentions.push(x)
       }),
-      'intentions_unasked',
+      'intentions_reordered',
     ],
     [
       'a signature of another length',

@@ -55,6 +55,11 @@ export interface ModelStore extends ReplicatedStore {
   beforeIngest: () => Promise<void>
 }
 
+interface Witnessed {
+  readonly parsed: ParsedIntention
+  readonly seq: number
+}
+
 export interface ModelStoreOptions {
   readonly crypto: Crypto
   readonly signer: Signer
@@ -67,7 +72,9 @@ export interface ModelStoreOptions {
 
 export function createModelStore({ crypto, signer, clock, storeId, genesis }: ModelStoreOptions): ModelStore {
   const hlc = createHlc({ clock })
-  const witnessed = new Map<IdKey, { readonly parsed: ParsedIntention; readonly seq: number }>()
+  const witnessed = new Map<IdKey, Witnessed>()
+  // By store_prev; the authors here do not fork, and a genesis is signed.
+  const successors = new Map<IdKey, Witnessed>()
   const log: WitnessRecord[] = []
   const floating = new Map<IdKey, ParsedIntention>()
   const authentic = new Set<IdKey>()
@@ -93,6 +100,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
       const last = index === group.length - 1
       log.push(last ? signWitness(crypto, signer, content) : { content, signature: new Uint8Array(0) })
       witnessed.set(idKey(parsed.id), { parsed, seq })
+      successors.set(idKey(parsed.intention.storePrev), { parsed, seq })
       addInto(fingerprint, parsed.id)
       tips.set(idKey(parsed.intention.author), parsed)
       hlc.observe(parsed.intention.timestamp)
@@ -162,14 +170,22 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
       const found = [...new Set(ids.map(idKey))]
         .flatMap((key) => witnessed.get(key) ?? [])
         .sort((a, b) => a.seq - b.seq)
-      const intentions: SignedIntention[] = []
+      const included = new Map<number, ParsedIntention>()
       let bytes = 0
-      for (const { parsed } of found) {
-        if (intentions.length > 0 && bytes + parsed.bytes.length > maxBytes) break
-        bytes += parsed.bytes.length
-        intentions.push({ bytes: parsed.bytes, signature: parsed.signature })
+      for (const { parsed, seq } of found) {
+        if (included.has(seq)) continue
+        if (included.size > 0 && bytes >= maxBytes) break
+        // With an intention come those that close its run, asked for or not.
+        for (let member: Witnessed | undefined = { parsed, seq }; member !== undefined;) {
+          if (!included.has(member.seq)) bytes += member.parsed.bytes.length
+          included.set(member.seq, member.parsed)
+          member = isSigned(member.parsed) ? undefined : successors.get(idKey(member.parsed.id))
+        }
       }
-      return { intentions, rest: found.slice(intentions.length).map(({ parsed }) => parsed.id) }
+      const intentions = [...included]
+        .sort(([a], [b]) => a - b)
+        .map(([, { bytes: b, signature }]) => ({ bytes: b, signature }))
+      return { intentions, rest: found.filter(({ seq }) => !included.has(seq)).map(({ parsed }) => parsed.id) }
     },
     readChain: (target, since, limit) => {
       const chain: SignedIntention[] = []
@@ -183,8 +199,11 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
       return chain
     },
     witnessPage: (fromSeq, limit) => {
-      const records = log.slice(fromSeq - 1, fromSeq - 1 + limit)
-      while (records.length > 0 && records.at(-1)?.signature.length === 0) records.pop()
+      let end = Math.min(log.length, fromSeq - 1 + limit)
+      while (end > fromSeq && log[end - 1]?.signature.length === 0) end -= 1
+      // A group larger than the page is given whole.
+      while (end < log.length && log[end - 1]?.signature.length === 0) end += 1
+      const records = log.slice(fromSeq - 1, end)
       return { records, headSeq: log.length }
     },
     ingest: async (batch, source) => {

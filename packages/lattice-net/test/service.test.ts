@@ -1,4 +1,4 @@
-import { createAbortController, isLatticeError, toHex } from '@lattice/model'
+import { createAbortController, isLatticeError, toHex, utf8Encode } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   createDirectGossip,
@@ -145,7 +145,7 @@ describe('convergence', () => {
       for (const { store } of mesh.nodes) store.write(9)
       await mesh.advance(20_000)
       await mesh.close()
-      return toHex(mesh.crypto.blake3(new Uint8Array([...trace.join('')].map((c) => c.charCodeAt(0)))))
+      return toHex(mesh.crypto.blake3(utf8Encode(trace.join(''))))
     }
     expect(await run()).toBe(await run())
   })
@@ -332,6 +332,7 @@ describe('push', () => {
     else mesh.node(1).store.write(1)
     await mesh.until('convergence', mesh.converged, 5_000)
     expect(mesh.node(0).store.digest().witnessCount).toBe(5)
+    await mesh.advance(1_000)
     expect(eventsOf(mesh, 0, 'sync_result').length + eventsOf(mesh, 1, 'sync_result').length).toBe(2)
   })
 

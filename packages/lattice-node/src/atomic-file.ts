@@ -15,7 +15,7 @@ export function writeFileAtomic(path: string, bytes: Uint8Array, mode: number): 
   rmSync(pending, { force: true })
   const file = openSync(pending, 'wx', mode)
   try {
-    for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+    for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written)
     fsyncSync(file)
   } finally {
     closeSync(file)

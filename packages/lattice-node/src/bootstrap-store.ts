@@ -6,7 +6,14 @@
  *
  * @module
  */
-import { type AbortSignal, createAbortController, equalBytes, idKey, type PublicKey, toWitnessSeq } from '@lattice/model'
+import {
+  type AbortSignal,
+  createAbortController,
+  equalBytes,
+  idKey,
+  type PublicKey,
+  toWitnessSeq,
+} from '@lattice/model'
 import type { NetworkService, PeerHint } from '@lattice/net'
 import { toFailure } from './failure.ts'
 import type { NodeContext } from './node-context.ts'

@@ -29,7 +29,9 @@ describe('data directory', () => {
 
   test('is held once: a second taker is told which directory and by whom', () => {
     const directory = openDataDirectory(root, { pid })
-    expect(() => openDataDirectory(root, { pid: 1 })).toThrow(failure('DATA_DIR_LOCKED', `${root} is in use by process 4711`))
+    expect(() => openDataDirectory(root, { pid: 1 })).toThrow(
+      failure('DATA_DIR_LOCKED', `${root} is in use by process 4711`),
+    )
     directory.close()
     directory.close()
     openDataDirectory(root, { pid }).close()
@@ -37,7 +39,9 @@ describe('data directory', () => {
 
   test('a file in its place, or in its path, is refused', () => {
     writeFileSync(join(root, 'file'), '')
-    expect(() => openDataDirectory(join(root, 'file'), { pid })).toThrow(failure('DATA_DIR_UNUSABLE', 'not a directory'))
+    expect(() => openDataDirectory(join(root, 'file'), { pid })).toThrow(
+      failure('DATA_DIR_UNUSABLE', 'not a directory'),
+    )
     expect(() => openDataDirectory(join(root, 'file', 'below'), { pid })).toThrow(
       failure('DATA_DIR_UNUSABLE', 'not a directory'),
     )

@@ -75,9 +75,13 @@ export function identityDamaged(path: string, bytes: number): NodeError {
 }
 
 export function storeNotFound(reference: string): NodeError {
-  return new NodeError('STORE_NOT_FOUND', `there is no store \`${reference}\` here: list the stores to see their names`, {
-    detail: { reference },
-  })
+  return new NodeError(
+    'STORE_NOT_FOUND',
+    `there is no store \`${reference}\` here: list the stores to see their names`,
+    {
+      detail: { reference },
+    },
+  )
 }
 
 export function storeAmbiguous(reference: string, candidates: readonly string[]): NodeError {
@@ -89,13 +93,20 @@ export function storeAmbiguous(reference: string, candidates: readonly string[])
 }
 
 export function storeNotReady(storeId: StoreId, state: string): NodeError {
-  return new NodeError('STORE_NOT_READY', `the store ${shortId(storeId)} is ${state}, not ready for use: try again once it is active`, {
-    detail: { storeId: toHex(storeId), state },
-  })
+  return new NodeError(
+    'STORE_NOT_READY',
+    `the store ${shortId(storeId)} is ${state}, not ready for use: try again once it is active`,
+    {
+      detail: { storeId: toHex(storeId), state },
+    },
+  )
 }
 
 /** The store is known but did not open; carries the code of what went wrong. */
-export function storeFailed(storeId: StoreId, failure: { readonly code: LatticeErrorCode; readonly message: string }): NodeError {
+export function storeFailed(
+  storeId: StoreId,
+  failure: { readonly code: LatticeErrorCode; readonly message: string },
+): NodeError {
   return new NodeError(failure.code, `the store ${shortId(storeId)} did not open: ${failure.message}`, {
     detail: { storeId: toHex(storeId) },
   })
@@ -140,8 +151,12 @@ export function tokenExpired(expiresAt: number): NodeError {
 }
 
 export function peerNotReached(peer: PublicKey, cause: unknown): NodeError {
-  return new NodeError('PEER_UNREACHABLE', `the inviting node ${shortId(peer)} cannot be reached: check that it runs and that its addresses lead to it`, {
-    detail: { peer: toHex(peer) },
-    cause,
-  })
+  return new NodeError(
+    'PEER_UNREACHABLE',
+    `the inviting node ${shortId(peer)} cannot be reached: check that it runs and that its addresses lead to it`,
+    {
+      detail: { peer: toHex(peer) },
+      cause,
+    },
+  )
 }

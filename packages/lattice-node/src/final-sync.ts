@@ -26,8 +26,7 @@ export async function finalSync(context: NodeContext, manager: StoreManager, tra
     const { fingerprint } = open.kernel.digest()
     const sharers = replicaPeers(open.kernel.tables(), context.id, manager.tablesOf)
     const lacking = sharers.filter(
-      (peer) =>
-        network.presence(peer)?.online === true && !tracker.isSynced(open.id, peer, fingerprint),
+      (peer) => network.presence(peer)?.online === true && !tracker.isSynced(open.id, peer, fingerprint),
     )
     if (lacking.length === 0) return
     try {

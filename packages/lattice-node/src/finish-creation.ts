@@ -6,7 +6,15 @@
  * @module
  */
 import { assert, parseStoreType, type PublicKey } from '@lattice/model'
-import { addChild, readChild, readStrategy, setName, setPeerName, setStrategy, type SystemWrite } from '@lattice/systemstore'
+import {
+  addChild,
+  readChild,
+  readStrategy,
+  setName,
+  setPeerName,
+  setStrategy,
+  type SystemWrite,
+} from '@lattice/systemstore'
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
 import { pathSegment } from './store-names.ts'
@@ -20,7 +28,10 @@ export interface FinishCreationOptions {
 }
 
 /** Names the store, says whose peers it has, and declares it in its parent. */
-export async function finishCreation(context: NodeContext, { store, name, parent }: FinishCreationOptions): Promise<void> {
+export async function finishCreation(
+  context: NodeContext,
+  { store, name, parent }: FinishCreationOptions,
+): Promise<void> {
   const author = context.id
   if (readStrategy(store.kernel.tables().system) === undefined) {
     await submitSystem(store.kernel, firstWrites(context, { store, name, parent }), { author, act: 'set up the store' })

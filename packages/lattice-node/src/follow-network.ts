@@ -29,7 +29,11 @@ export async function followNetwork(
   }
 }
 
-function takeIn(context: NodeContext, { manager, links, tracker, onClockSkew }: NetworkFollower, event: NetworkEvent): void {
+function takeIn(
+  context: NodeContext,
+  { manager, links, tracker, onClockSkew }: NetworkFollower,
+  event: NetworkEvent,
+): void {
   switch (event.kind) {
     case 'peer_online':
       context.publish({ kind: 'peer_online', peer: event.peer })

@@ -3,7 +3,13 @@ import { system } from '@lattice/proto'
 import { toPublicKey, toStoreId } from '@lattice/model'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeInviteToken, encodeInviteToken, type InviteToken, MAX_TOKEN_ADDRESSES, MAX_TOKEN_CHARS } from './invite-token.ts'
+import {
+  decodeInviteToken,
+  encodeInviteToken,
+  type InviteToken,
+  MAX_TOKEN_ADDRESSES,
+  MAX_TOKEN_CHARS,
+} from './invite-token.ts'
 
 const random = createSeededRandom('token')
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 })

@@ -63,9 +63,13 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   const known = manager.entry(token.storeId)
   if (known?.record.state === 'bootstrapping') return
   if (known !== undefined) {
-    throw new NodeError('STORE_EXISTS', `the store ${shortId(token.storeId)} is on this node already: there is nothing to join`, {
-      detail: { state: known.record.state },
-    })
+    throw new NodeError(
+      'STORE_EXISTS',
+      `the store ${shortId(token.storeId)} is on this node already: there is nothing to join`,
+      {
+        detail: { state: known.record.state },
+      },
+    )
   }
   const grant = await redeem(context, joining)
   const now = context.clock.wallMs()

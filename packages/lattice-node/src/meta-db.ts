@@ -95,9 +95,9 @@ function settingsOf(db: Database): Pick<MetaDb, 'name' | 'setName'> {
   return {
     name: () => db.prepare<{ value: string }>(`SELECT value FROM setting WHERE key = 'name'`).get()?.value,
     setName: (name) => {
-      db.prepare(`INSERT INTO setting (key, value) VALUES ('name', ?) ON CONFLICT DO UPDATE SET value = excluded.value`).run(
-        name,
-      )
+      db.prepare(
+        `INSERT INTO setting (key, value) VALUES ('name', ?) ON CONFLICT DO UPDATE SET value = excluded.value`,
+      ).run(name)
     },
   }
 }

@@ -6,14 +6,7 @@
  * @module
  */
 import { existsSync } from 'node:fs'
-import {
-  createBroadcast,
-  createScope,
-  createSigner,
-  type KeyPair,
-  type Scope,
-  type StoreId,
-} from '@lattice/model'
+import { createBroadcast, createScope, createSigner, type KeyPair, type Scope, type StoreId } from '@lattice/model'
 import { createNetworkService, type NetworkService } from '@lattice/net'
 import { checkText, MAX_NAME_BYTES } from '@lattice/systemstore'
 import { createStore } from './create-store.ts'

@@ -7,7 +7,14 @@
  * @module
  */
 import { type Kernel, openKernel, peekLog } from '@lattice/kernel'
-import { type Broadcast, createBroadcast, parseStoreType, type PublicKey, type SignedIntention, type StoreId } from '@lattice/model'
+import {
+  type Broadcast,
+  createBroadcast,
+  parseStoreType,
+  type PublicKey,
+  type SignedIntention,
+  type StoreId,
+} from '@lattice/model'
 import type { ReplicatedStore } from '@lattice/net-types'
 import type { Projector, ReadStoreTables, StateMachine, StreamEvents } from '@lattice/store-base'
 import { createSystemLayer } from '@lattice/systemstore'

@@ -6,7 +6,10 @@
 import type { AbortSignal } from '@lattice/model'
 
 /** What waiting has come to. */
-export type Readiness = { readonly kind: 'ready' } | { readonly kind: 'waiting' } | { readonly kind: 'hopeless'; readonly error: unknown }
+export type Readiness =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'hopeless'; readonly error: unknown }
 
 export interface ReadyWaiters {
   /** Resolves when `look` says ready, rejects when it says hopeless or with `signal.reason`. */

@@ -9,7 +9,16 @@
  */
 import { equalBytes, idKey, type IdKey, type PublicKey, toStoreId } from '@lattice/model'
 import type { JoinAttempt, JoinGrant, JoinHandler, JoinRefusal, PeerHint } from '@lattice/net'
-import { admitPeer, checkText, claimInvite, type InviteEntry, MAX_NAME_BYTES, readInvites, readPeer, setPeerName } from '@lattice/systemstore'
+import {
+  admitPeer,
+  checkText,
+  claimInvite,
+  type InviteEntry,
+  MAX_NAME_BYTES,
+  readInvites,
+  readPeer,
+  setPeerName,
+} from '@lattice/systemstore'
 import { createMutex, type Mutex } from './mutex.ts'
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'

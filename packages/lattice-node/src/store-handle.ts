@@ -65,7 +65,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     summary,
     state: () => summary().state,
     kernel: () => store().kernel,
-    status: () => viewStatus(context, { store: store(), tablesOf }, { summary: summary(), synced: isSynced(deps, store()) }),
+    status: () =>
+      viewStatus(context, { store: store(), tablesOf }, { summary: summary(), synced: isSynced(deps, store()) }),
     setName: (name) => renameStore(deps, store(), name),
     invite: (invite = {}) => invitePeer(context, { store: store(), tablesOf, invite }),
     invites: () => viewInvites(store()),

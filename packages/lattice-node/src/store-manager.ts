@@ -8,7 +8,15 @@
  *
  * @module
  */
-import { type AbortSignal, createScope, idKey, type IdKey, type PublicKey, type Scope, type StoreId } from '@lattice/model'
+import {
+  type AbortSignal,
+  createScope,
+  idKey,
+  type IdKey,
+  type PublicKey,
+  type Scope,
+  type StoreId,
+} from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
 import { compareChildren } from './declared-children.ts'
 import { NodeError, nodeClosed } from './errors.ts'

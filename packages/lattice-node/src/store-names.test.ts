@@ -8,7 +8,15 @@ const random = createSeededRandom('names')
 function store(name: string, path: string, prefix = ''): StoreSummary {
   const bytes = random.bytes(32)
   bytes.set(Uint8Array.from(prefix.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)))
-  return { id: toStoreId(bytes), storeType: 'core:kvstore', name, parentId: undefined, state: 'active', path, error: undefined }
+  return {
+    id: toStoreId(bytes),
+    storeType: 'core:kvstore',
+    name,
+    parentId: undefined,
+    state: 'active',
+    path,
+    error: undefined,
+  }
 }
 const team = store('team', 'team', 'abcd01')
 const notes = store('notes', 'team/notes', 'abcd02')

@@ -25,16 +25,14 @@ export function createWakeUp(scheduler: Scheduler): WakeUp {
       signal.throwIfAborted()
       if (!nudged) {
         await new Promise<void>((resolve) => {
-          wake = resolve
-          const cancel = scheduler.after(delayMs, resolve)
-          signal.addEventListener(
-            'abort',
-            () => {
-              cancel()
-              resolve()
-            },
-            { once: true },
-          )
+          const end = (): void => {
+            cancel()
+            signal.removeEventListener('abort', end)
+            resolve()
+          }
+          const cancel = scheduler.after(delayMs, end)
+          signal.addEventListener('abort', end, { once: true })
+          wake = end
         })
         wake = undefined
       }

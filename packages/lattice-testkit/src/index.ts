@@ -11,3 +11,4 @@ export {
 export { buildDag, DAG_AUTHORS, type DagOp, type DagPlan, dagPlans, type OpDag } from './op-dag.ts'
 export { createSimMesh, type SimMesh, type SimMeshOptions, type SimPeer } from './sim-mesh.ts'
 export { createVirtualTime, DEFAULT_PATIENCE_MS, type VirtualTime } from './virtual-time.ts'
+export { createTracker, nullMachine, trackedPayload, type TrackedViolation, type Tracker } from './test-machines.ts'

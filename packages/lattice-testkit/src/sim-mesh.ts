@@ -11,7 +11,16 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { kvStore } from '@lattice/kvstore'
-import { idKey, type Logger, type PublicKey, type Scheduler, silentLogger, type StoreId, type StoreType, toHex } from '@lattice/model'
+import {
+  idKey,
+  type Logger,
+  type PublicKey,
+  type Scheduler,
+  silentLogger,
+  type StoreId,
+  type StoreType,
+  toHex,
+} from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { createSimNetwork, type SimNetwork, type SimNetworkOptions } from '@lattice/net-sim'
@@ -26,6 +35,8 @@ export interface SimMeshOptions {
   readonly nodes: number
   readonly latencyMs?: SimNetworkOptions['latencyMs']
   readonly loseOneIn?: number
+  /** Whether peers are found by their keys alone; by default only where an address says, as without a relay. */
+  readonly discovery?: boolean
   readonly openers?: NodeOptions['openers']
   readonly logger?: (name: string) => Logger
 }
@@ -96,6 +107,7 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
     random: random.fork('network'),
     scheduler,
     latencyMs: options.latencyMs ?? { min: 1, max: 20 },
+    discovery: options.discovery ?? false,
     ...(options.loseOneIn === undefined ? {} : { loseOneIn: options.loseOneIn }),
   })
   const instances: Instance[] = Array.from({ length: options.nodes }, (_, index) => ({
@@ -192,7 +204,9 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
   function isConverged(storeId: StoreId, indices?: readonly number[]): boolean {
     const up = indices?.map(nodeAt) ?? instances.flatMap(({ node }) => node ?? [])
     // The set first: the tables are read in full, so only once the sets agree.
-    return allEqual(up.map((node) => setDigest(node, storeId))) && allEqual(up.map((node) => tablesDigest(node, storeId)))
+    return (
+      allEqual(up.map((node) => setDigest(node, storeId))) && allEqual(up.map((node) => tablesDigest(node, storeId)))
+    )
   }
 
   async function invite(from: number, storeId: StoreId): Promise<string> {

@@ -30,7 +30,12 @@ describe('a child store', () => {
     await mesh.complete(mesh.node(1).join(await mesh.invite(0, team)))
     await mesh.converge(drafts)
     expect(await get(mesh, 1, drafts, 'deep')).toBe('down')
-    expect(mesh.node(1).stores().map(({ path }) => path)).toEqual(['team', 'team/notes', 'team/notes/drafts'])
+    expect(
+      mesh
+        .node(1)
+        .stores()
+        .map(({ path }) => path),
+    ).toEqual(['team', 'team/notes', 'team/notes/drafts'])
     await put(mesh, 1, drafts, ['back', 'up'])
     await mesh.converge(drafts)
   })
@@ -66,7 +71,12 @@ describe('a child store', () => {
     expect(await codeOf(mesh, mesh.node(1).createStore({ name: 'notes', parent: team }))).toBe('NOT_ADMIN')
     const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: team }))
     expect(await codeOf(mesh, mesh.store(0, id).invite({}))).toBe('NOT_SUPPORTED')
-    expect(mesh.node(1).stores().filter(({ state }) => state === 'failed')).toEqual([])
+    expect(
+      mesh
+        .node(1)
+        .stores()
+        .filter(({ state }) => state === 'failed'),
+    ).toEqual([])
   })
 
   test('is renamed in its parent', async () => {

@@ -70,6 +70,8 @@ describe('a crash', () => {
       expect(others).toEqual([])
       if (store === undefined) return true
       expect(store).toMatchObject({ state: 'active', name: 'team' })
+      // The genesis and one batch: nothing was done twice.
+      expect(mesh.store(0, store.id).status().stats.witnessCount).toBe(2)
       await put(mesh, 0, store.id, ['k', 'v'])
       await mesh.restart(0)
       expect(await get(mesh, 0, store.id, 'k')).toBe('v')
@@ -87,9 +89,17 @@ describe('a crash', () => {
       await mesh.run(() => crashed() || made(), 'it crashed or came to be')
       if (!crashed()) return false
       await mesh.start(0)
-      const children = mesh.node(0).stores().filter(({ parentId }) => parentId !== undefined)
-      const aliases = mesh.store(0, team).systemEntries().filter(({ key }) => key.endsWith('/alias'))
+      const children = mesh
+        .node(0)
+        .stores()
+        .filter(({ parentId }) => parentId !== undefined)
+      const aliases = mesh
+        .store(0, team)
+        .systemEntries()
+        .filter(({ key }) => key.endsWith('/alias'))
       expect(children.map(({ path, state }) => `${path} ${state}`)).toEqual(aliases.map(() => 'team/notes active'))
+      for (const { id } of children) expect(mesh.store(0, id).status().stats.witnessCount).toBe(2)
+      expect(mesh.store(0, team).status().stats.witnessCount).toBe(2 + children.length)
       return true
     })
     expect(points).toBeGreaterThanOrEqual(8)
@@ -158,10 +168,18 @@ describe('damage', () => {
     damage(storeFile(mesh, 0, [bad, 'log.db']))
     await mesh.start(0)
     await put(mesh, 0, good, ['k', 'v'])
-    const listed = mesh.node(0).stores().find(({ state }) => state === 'failed')
+    const listed = mesh
+      .node(0)
+      .stores()
+      .find(({ state }) => state === 'failed')
     expect(listed).toMatchObject({ id: bad, error: { code: 'LOG_DAMAGED' } })
     expect(listed?.error?.message).toContain('log.db')
-    expect(await codeOf(mesh, put(mesh, 0, bad, ['k', 'v']).catch((error: unknown) => Promise.reject(error)))).toBe('LOG_DAMAGED')
+    expect(
+      await codeOf(
+        mesh,
+        put(mesh, 0, bad, ['k', 'v']).catch((error: unknown) => Promise.reject(error)),
+      ),
+    ).toBe('LOG_DAMAGED')
     expect(existsSync(storeFile(mesh, 0, [bad, 'log.db']))).toBe(true)
     await mesh.restart(0)
     expect(await get(mesh, 0, good, 'k')).toBe('v')

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { openKv } from '@lattice/kvstore'
 import { toHex } from '@lattice/model'
+import { PeerUnreachable } from '@lattice/net-types'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh } from '../src/index.ts'
 import { get, kvOf, put } from './support.ts'
@@ -24,7 +25,9 @@ describe('a mesh of nodes', () => {
     await mesh.complete(Promise.all(writes))
     for (const index of [1, 2]) {
       const progress: string[] = []
-      const joined = mesh.node(index).join(await mesh.invite(0, id), { onProgress: (at) => progress.push(at.kind === 'stage' ? at.stage : `${at.done}/${at.total}`) })
+      const joined = mesh.node(index).join(await mesh.invite(0, id), {
+        onProgress: (at) => progress.push(at.kind === 'stage' ? at.stage : `${at.done}/${at.total}`),
+      })
       const store = await mesh.complete(joined)
       expect(store.name()).toBe('team')
       expect(await openKv(store).count()).toBe(2000)
@@ -44,7 +47,12 @@ describe('a mesh of nodes', () => {
     )
     for (const peer of mesh.peers) {
       const store = peer.node().store(id)
-      expect(store.peers().map(({ name }) => name).sort()).toEqual(['node-0', 'node-1', 'node-2', 'node-3'])
+      expect(
+        store
+          .peers()
+          .map(({ name }) => name)
+          .sort(),
+      ).toEqual(['node-0', 'node-1', 'node-2', 'node-3'])
       expect(store.peers().filter(({ self }) => self)).toHaveLength(1)
       expect(store.peers().every(({ online }) => online)).toBe(true)
       expect(store.status()).toMatchObject({ peers: 4, peersOnline: 4, strategy: 'independent', readable: true })
@@ -107,6 +115,52 @@ describe('a mesh of nodes', () => {
     await mesh.start(0)
     await mesh.converge(id)
     expect(await get(mesh, 1, id, 'new')).toBe('member')
+  })
+
+  test('a peer that was connected before it was known to take part is reconciled with at once', async () => {
+    await using mesh = await createSimMesh({ seed: 12, nodes: 3 })
+    const { id } = await mesh.complete(mesh.node(0).createStore())
+    await mesh.complete(mesh.node(1).join(await mesh.invite(0, id)))
+    await mesh.converge(id, [0, 1])
+    mesh.network.cut(mesh.node(0).id, mesh.node(1).id)
+    await mesh.complete(mesh.node(2).join(await mesh.invite(0, id)))
+    await mesh.run(
+      () =>
+        mesh
+          .node(1)
+          .network.connectedPeers()
+          .some(({ publicKey }) => toHex(publicKey) === toHex(mesh.node(2).id)),
+      'the newcomer has come',
+    )
+    // Node 1 does not take it yet: it does not know the writer.
+    mesh.network.cut(mesh.node(0).id, mesh.node(2).id)
+    await put(mesh, 2, id, ['early', 'word'])
+    await mesh.time.pass(1000)
+    mesh.network.heal()
+    mesh.network.cut(mesh.node(0).id, mesh.node(2).id)
+    await mesh.run(() => mesh.isConverged(id, [1, 2]), 'what was refused before has come', 20_000)
+    expect(await get(mesh, 1, id, 'early')).toBe('word')
+  })
+
+  test('a peer is dialled where it was last seen, also by who never was told its address', async () => {
+    await using mesh = await createSimMesh({ seed: 13, nodes: 3 })
+    const id = await mesh.share()
+    await mesh.converge(id)
+    await mesh.run(
+      () => mesh.peers.every((peer) => peer.node().network.connectedPeers().length === 2),
+      'everyone has met everyone',
+    )
+    for (const index of [0, 1, 2]) await mesh.stop(index)
+    await mesh.start(1)
+    await put(mesh, 1, id, ['k', 'v'])
+    // Node 2 joined last, so only it was given an address of the other; now it cannot dial.
+    await mesh.start(2, {
+      openTransport: ({ publicKey }) => ({
+        ...mesh.network.transport(publicKey),
+        connect: (peer) => Promise.reject(new PeerUnreachable(peer, [])),
+      }),
+    })
+    await mesh.converge(id)
   })
 
   test('sync says what was done with each peer, and status says synced of equal digests only', async () => {
@@ -183,7 +237,11 @@ describe('a mesh of nodes', () => {
     expect(() => mesh.node(0).store('team')).toThrow(expect.objectContaining({ code: 'STORE_NOT_FOUND' }))
     await mesh.complete(mesh.node(1).setName('laptop'))
     await mesh.run(
-      () => mesh.store(0, id).peers().some((peer) => peer.name === 'laptop'),
+      () =>
+        mesh
+          .store(0, id)
+          .peers()
+          .some((peer) => peer.name === 'laptop'),
       'the new name of the node has arrived',
     )
     expect(readdirSync(mesh.peers[0]?.dataDir() ?? '').sort()).toEqual(

@@ -15,7 +15,14 @@ type Step =
 const nodes = fc.nat({ max: NODES - 1 })
 const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('put' as const), node: nodes, key: fc.nat({ max: 3 }) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('delete' as const, 'resolve' as const), node: nodes, key: fc.nat({ max: 3 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('delete' as const, 'resolve' as const),
+      node: nodes,
+      key: fc.nat({ max: 3 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('crash' as const, 'restart' as const), node: nodes }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('partition' as const), node: nodes }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'heal' as const }) },
@@ -33,7 +40,9 @@ async function take({ mesh, id, acknowledged }: Run, step: Step, position: numbe
   switch (step.kind) {
     case 'put': {
       // One key that everybody fights over, one that nobody else writes.
-      await mesh.complete(kvOf(mesh, step.node, id).batch().put(`shared ${step.key}`, `${position}`).put(`own ${position}`, 'x').commit())
+      await mesh.complete(
+        kvOf(mesh, step.node, id).batch().put(`shared ${step.key}`, `${position}`).put(`own ${position}`, 'x').commit(),
+      )
       acknowledged.push(`own ${position}`)
       return
     }
@@ -90,7 +99,9 @@ describe('whatever happens', () => {
       mesh.heal()
       await mesh.converge(id)
       const { fingerprint, stats } = mesh.store(2, id).status()
-      traces.push(`${Buffer.from(fingerprint).toString('hex')} ${stats.witnessCount} ${mesh.time.scheduler.clock.monotonicMs()}`)
+      traces.push(
+        `${Buffer.from(fingerprint).toString('hex')} ${stats.witnessCount} ${mesh.time.scheduler.clock.monotonicMs()}`,
+      )
     }
     expect(traces[1]).toBe(traces[0])
   })

@@ -7,7 +7,12 @@ export function kvOf(mesh: SimMesh, index: number, id: StoreId): Kv {
   return openKv(mesh.store(index, id))
 }
 
-export async function put(mesh: SimMesh, index: number, id: StoreId, [key, value]: readonly [string, string]): Promise<void> {
+export async function put(
+  mesh: SimMesh,
+  index: number,
+  id: StoreId,
+  [key, value]: readonly [string, string],
+): Promise<void> {
   await mesh.complete(kvOf(mesh, index, id).put(key, value))
 }
 

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { toPublicKey, toStoreId } from '@lattice/model'
+import { toStoreId } from '@lattice/model'
 import { decodeInviteToken, encodeInviteToken } from '@lattice/node'
 import { system } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
@@ -70,14 +70,17 @@ describe('a token', () => {
   })
 
   test('admits at most its uses, however many come at once', async () => {
-    await using mesh = await createSimMesh({ seed: 5, nodes: 6 })
+    await using mesh = await createSimMesh({ seed: 5, nodes: 6, latencyMs: { min: 5, max: 5 } })
     const { id } = await mesh.complete(mesh.node(0).createStore())
     const { token } = await mesh.complete(mesh.store(0, id).invite({ uses: 3 }))
     const joins = [1, 2, 3, 4, 5].map((index) =>
-      mesh.node(index).join(token).then(
-        () => 'joined',
-        (error: { code: string }) => error.code,
-      ),
+      mesh
+        .node(index)
+        .join(token)
+        .then(
+          () => 'joined',
+          (error: { code: string }) => error.code,
+        ),
     )
     const outcomes = await mesh.complete(Promise.all(joins))
     expect(outcomes.filter((outcome) => outcome === 'joined')).toHaveLength(3)
@@ -92,7 +95,7 @@ describe('a token', () => {
     await mesh.complete(mesh.node(1).join(forAdmin))
     const { token } = await mesh.complete(mesh.store(1, id).invite({}))
     await mesh.converge(id, [0, 1])
-    const redirected = tokenWith(token, { inviter: toPublicKey(mesh.node(0).id) })
+    const redirected = tokenWith(token, { inviter: mesh.node(0).id, addresses: mesh.node(0).network.addresses() })
     expect(await codeOf(mesh, mesh.node(2).join(redirected))).toBe('TOKEN_FOREIGN')
     expect(await codeOf(mesh, mesh.node(1).join(token))).toBe('TOKEN_FOREIGN')
     await expectNoTrace(mesh, 2)
@@ -118,7 +121,13 @@ describe('a token', () => {
     await using mesh = await createSimMesh({ seed: 9, nodes: 2 })
     const id = await mesh.share()
     expect(await codeOf(mesh, mesh.store(1, id).invite({}))).toBe('NOT_ADMIN')
-    for (const options of [{ uses: 0 }, { uses: 1.5 }, { expiresInMs: 0 }, { expiresInMs: Infinity }, { role: system.Role.UNSPECIFIED }]) {
+    for (const options of [
+      { uses: 0 },
+      { uses: 1.5 },
+      { expiresInMs: 0 },
+      { expiresInMs: Infinity },
+      { role: system.Role.UNSPECIFIED },
+    ]) {
       expect(await codeOf(mesh, mesh.store(0, id).invite(options))).toBe('INVALID_ARGUMENT')
     }
   })
@@ -132,6 +141,12 @@ describe('a token', () => {
     await mesh.converge(id)
     expect(await get(mesh, 1, id, 'k')).toBe('v')
     expect(await codeOf(mesh, put(mesh, 1, id, ['k', 'w']))).toBe('NOT_ADMITTED')
-    expect(mesh.store(0, id).peers().map((peer) => peer.name).sort()).toEqual(['node-0', 'node-1'])
+    expect(
+      mesh
+        .store(0, id)
+        .peers()
+        .map((peer) => peer.name)
+        .sort(),
+    ).toEqual(['node-0', 'node-1'])
   })
 })

@@ -92,24 +92,35 @@ async function readLines(
   return firstFailure
 }
 
-/** Ctrl-C ends what runs, or clears what is typed; abort closes the terminal, which ends the reading. */
+/**
+ * Ctrl-C ends what runs and clears what is typed; abort closes the terminal,
+ * which ends the reading. A terminal that goes away has not entered the line
+ * that stands there: what nobody confirmed is not run.
+ */
 function wireSignals(terminal: Interface, state: ReplState, signal: AbortSignal | undefined): () => void {
-  const onInterrupt = (): void => {
-    if (state.foreground.interrupt()) return
+  const { input, output } = state.options
+  const clearTyped = (): void => {
+    if (!state.isInteractive) return
     // To the end, then everything before it: the line as readline knows it is empty.
     terminal.write(null, { ctrl: true, name: 'e' })
     terminal.write(null, { ctrl: true, name: 'u' })
-    state.options.output.write('\n')
+  }
+  const onInterrupt = (): void => {
+    clearTyped()
+    if (state.foreground.interrupt()) return
+    output.write('\n')
     terminal.prompt()
   }
   const onAbort = (): void => {
     state.foreground.interrupt()
     terminal.close()
   }
+  input.prependListener('end', clearTyped)
   terminal.on('SIGINT', onInterrupt)
   signal?.addEventListener('abort', onAbort, { once: true })
   if (signal?.aborted === true) onAbort()
   return () => {
+    input.off('end', clearTyped)
     terminal.off('SIGINT', onInterrupt)
     signal?.removeEventListener('abort', onAbort)
   }

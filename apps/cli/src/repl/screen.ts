@@ -20,8 +20,14 @@ export interface Screen {
   readonly hidePrompt: () => void
 }
 
-/** `terminal` undefined = no prompt is ever shown, and writing is plain. */
-export function createScreen(output: OutputStream, terminal: Interface | undefined): Screen {
+/** `opened` undefined = no prompt is ever shown, and writing is plain. */
+export function createScreen(output: OutputStream, opened: Interface | undefined): Screen {
+  // A terminal may be left while a command still runs; what that prints is then written plainly.
+  let terminal = opened
+  terminal?.once('close', () => {
+    terminal = undefined
+    isShown = false
+  })
   let isShown = false
   let prompt = ''
   const clear = (): void => {

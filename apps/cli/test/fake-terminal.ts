@@ -16,6 +16,7 @@ export interface FakeTerminal {
 }
 
 /** Cursor movements and erasures; colours are off in these tests. */
+// oxlint-disable-next-line no-control-regex -- Escape sequences begin with one.
 const ESCAPES = /\u001B\[[0-9;?]*[A-Za-z]/gu
 
 export function createFakeTerminal(): FakeTerminal {

@@ -69,8 +69,12 @@ export function start(argv: readonly string[]): RunningProcess {
     line: (text) =>
       new Promise((resolve, reject) => {
         check = () => {
-          for (let line = lines.shift(); line !== undefined; line = lines.shift())
-            if (line.includes(text)) return resolve(line)
+          for (let line = lines.shift(); line !== undefined; line = lines.shift()) {
+            if (!line.includes(text)) continue
+            // What comes later is for whoever asks next.
+            check = () => undefined
+            return resolve(line)
+          }
         }
         closed.then(() => reject(new Error(`it ended without saying '${text}': ${said}`)), reject)
         check()

@@ -33,10 +33,20 @@ const on =
 
 async function ok(finished: Promise<Finished>): Promise<string> {
   const { exitCode, stdout, stderr } = await finished
-  expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
+  expect(exitCode === 0 ? 'ok' : stderr).toBe('ok')
   return stdout
 }
-const json = async (finished: Promise<Finished>): Promise<any> => JSON.parse(await ok(finished))
+/** What these tests read of the documents. */
+interface Document {
+  readonly id: string
+  readonly nextPageToken: string
+  readonly stateDigest: string
+  readonly intentions: readonly { readonly id: string }[]
+  readonly items: readonly { readonly key: string }[]
+  readonly peers: readonly object[]
+}
+
+const json = async (finished: Promise<Finished>): Promise<Document> => JSON.parse(await ok(finished)) as Document
 
 describe('one node', () => {
   const at = on('alone')
@@ -64,7 +74,7 @@ describe('one node', () => {
       await ok(at('delete', 'b'))
       expect((await at('get', 'b')).exitCode).toBe(3)
       expect(await ok(at('count'))).toBe('2\n')
-      for (const line of [
+      const looks = [
         'store list --tree',
         'store status -v',
         'store history',
@@ -77,11 +87,17 @@ describe('one node', () => {
         'peer invites',
         'rpc describe',
         'help',
-      ]) {
-        expect(await ok(at(...line.split(' ')))).not.toBe('')
-      }
+      ]
+      const script = looks.map((line) => `${line} --json\n`).join('')
+      const documents = await ok(lattice(['--data-dir', join(root, 'alone'), 'repl'], script))
+      expect(
+        documents
+          .trimEnd()
+          .split('\n')
+          .map((line): unknown => JSON.parse(line)),
+      ).toHaveLength(looks.length)
       const { intentions } = await json(at('--json', 'store', 'history', '-n', '1'))
-      expect(await ok(at('store', 'debug', 'intention', intentions[0].id.slice(0, 8)))).toContain('(intention')
+      expect(await ok(at('store', 'debug', 'intention', intentions[0]?.id.slice(0, 8) ?? ''))).toContain('(intention')
     },
     SLOW,
   )
@@ -97,7 +113,7 @@ describe('one node', () => {
       expect(await ok(at('--store', 'unicode', 'count'))).toBe('34924\n')
       expect(await ok(at('--store', 'unicode', 'get', '1F600'))).toContain('GRINNING FACE')
       const list = await json(at('--store', 'unicode', '--json', 'list', '1F60', 'limit=3'))
-      expect(list.items.map((item: { key: string }) => item.key)).toEqual(['1F60', '1F600', '1F601'])
+      expect(list.items.map((item) => item.key)).toEqual(['1F60', '1F600', '1F601'])
       expect(list.nextPageToken).not.toBe('')
       expect((await at('count')).exitCode).toBe(2)
     },

@@ -22,6 +22,8 @@ export interface AuthorBook {
   readonly size: () => number
   /** Replaces `parent` among the author's tips by `seq`; without a parent, adds it. */
   readonly advance: (author: Author, parent: number | undefined, seq: number) => void
+  /** Takes an advance from `parent`, which was a tip if it is given, back. */
+  readonly retreat: (author: Author, parent: number | undefined, seq: number) => void
   /** Inside a transaction: writes new authors and changed tips. When it fails, `load` brings back what is on disk. */
   readonly flush: () => void
   readonly load: () => void
@@ -71,6 +73,10 @@ export function createAuthorBook(database: Database): AuthorBook {
       if (!before.has(author)) before.set(author, new Set(author.tips))
       if (parent !== undefined) author.tips.delete(parent)
       author.tips.add(seq)
+    },
+    retreat: (author, parent, seq) => {
+      author.tips.delete(seq)
+      if (parent !== undefined) author.tips.add(parent)
     },
     flush: () => {
       for (const { number, key } of added) insertAuthor.run(number, key)

@@ -28,7 +28,9 @@ export function createDagQueries(log: LogStore): DagQueries {
     return log.authors.byNumber(author).tips.size <= 1
   }
 
-  function remember(ancestor: IntentionMeta, { author, position }: IntentionMeta): void {
+  function remember(ancestor: IntentionMeta, { seq, author, position }: IntentionMeta): void {
+    // A write that is not appended may yet be refused: another would take its place on the chain.
+    if (seq > log.meta().headSeq) return
     if (memo.size >= MEMO_MAX) memo.clear()
     const key = `${ancestor.seq}/${author}`
     memo.set(key, Math.min(position, memo.get(key) ?? position))

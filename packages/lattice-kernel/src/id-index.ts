@@ -20,6 +20,8 @@ export const UNINDEXED_IDS_MAX = 2048
 export interface IdIndex {
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   readonly add: (id: IntentionId, meta: IntentionMeta) => void
+  /** Takes back what was added and not flushed. */
+  readonly remove: (id: IntentionId) => void
   /** Seqs of ids from `low` to `high`, both inclusive, at most `limit`. */
   readonly between: (low: Uint8Array, high: Uint8Array, limit: number) => readonly number[]
   /** Inside a transaction: writes what gathered once it is enough. Answers up to which seq all are indexed. */
@@ -77,6 +79,9 @@ export function createIdIndex(database: Database): IdIndex {
     },
     add: (id, meta) => {
       young.set(idKey(id), meta)
+    },
+    remove: (id) => {
+      young.delete(idKey(id))
     },
     between: (low, high, limit) => {
       const found = new Set<number>()

@@ -42,6 +42,8 @@ export interface LogStore {
   readonly prepare: (parsed: ParsedIntention, witnessedMs: number) => LogEntry
   /** Appends what was prepared last. */
   readonly append: (entry: LogEntry) => void
+  /** Takes back the record appended last, which is an own one. */
+  readonly retract: () => void
   /** Gives the last appended record the signature that closes its run. */
   readonly closeRun: () => void
   /** How many records are appended and not committed. */
@@ -116,6 +118,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     entryAt,
     prepare: tail.prepare,
     append: tail.append,
+    retract: tail.retract,
     closeRun: tail.closeRun,
     appended: () => tail.batch().length,
     commit,

@@ -37,6 +37,8 @@ export interface LogTail {
   readonly forks: () => readonly Fork[]
   readonly prepare: (parsed: ParsedIntention, witnessedMs: number) => LogEntry
   readonly append: (entry: LogEntry) => void
+  /** Takes back the record appended last, which extended its author's chain without a fork. */
+  readonly retract: () => void
   readonly closeRun: () => void
   /** Gives the last appended record the signature that closes its group. */
   readonly closeGroup: () => void
@@ -63,6 +65,7 @@ export function createLogTail(deps: LogTailDeps): LogTail {
   let meta = deps.opened
   let batch: LogEntry[] = []
   let forks: Fork[] = []
+  let last: { readonly meta: LogMeta; readonly parent: number | undefined; readonly isFork: boolean } | undefined
 
   function prepare(parsed: ParsedIntention, witnessedMs: number): LogEntry {
     const { timestamp, author: key } = parsed.intention
@@ -88,6 +91,8 @@ export function createLogTail(deps: LogTailDeps): LogTail {
     const author = authors.byNumber(entry.meta.author)
     const parent = ids.find(toIntentionId(parsed.intention.storePrev))?.seq
     const isFork = parent !== undefined && author.tips.size > 0 && !author.tips.has(parent)
+    const isTip = parent !== undefined && author.tips.has(parent)
+    last = { meta, parent: isTip ? parent : undefined, isFork }
     batch.push(entry)
     authors.advance(author, parent, seq)
     frontier.advance(parsed, seq)
@@ -98,9 +103,20 @@ export function createLogTail(deps: LogTailDeps): LogTail {
     if (first !== undefined) forks.push({ author, first, second: entry })
   }
 
+  function retract(): void {
+    const entry = batch.pop()
+    assert(entry !== undefined && last?.isFork === false, 'only the last record is taken back, and no fork')
+    const { seq, author } = entry.meta
+    authors.retreat(authors.byNumber(author), last.parent, seq)
+    frontier.retreat(entry.parsed.id, seq)
+    ids.remove(entry.parsed.id)
+    meta = last.meta
+    last = undefined
+  }
+
   function replaceLast(change: (last: LogEntry) => LogEntry): void {
-    const last = batch.at(-1)
-    if (last !== undefined) batch[batch.length - 1] = change(last)
+    const entry = batch.at(-1)
+    if (entry !== undefined) batch[batch.length - 1] = change(entry)
   }
 
   return {
@@ -112,18 +128,20 @@ export function createLogTail(deps: LogTailDeps): LogTail {
     forks: () => forks,
     prepare,
     append,
+    retract,
     closeRun: () =>
-      replaceLast((last) => {
-        if (isSigned(last.parsed)) return last
-        const signature = signer.sign('lattice/intention/v1', last.parsed.id)
-        return { ...last, parsed: { ...last.parsed, signature } }
+      replaceLast((entry) => {
+        if (isSigned(entry.parsed)) return entry
+        const signature = signer.sign('lattice/intention/v1', entry.parsed.id)
+        return { ...entry, parsed: { ...entry.parsed, signature } }
       }),
     closeGroup: () =>
-      replaceLast((last) => {
-        if (last.witnessSignature.length > 0) return last
-        return { ...last, witnessSignature: signer.sign('lattice/witness/v1', last.chainHash) }
+      replaceLast((entry) => {
+        if (entry.witnessSignature.length > 0) return entry
+        return { ...entry, witnessSignature: signer.sign('lattice/witness/v1', entry.chainHash) }
       }),
     clear: () => {
+      last = undefined
       batch = []
       forks = []
     },

@@ -17,6 +17,7 @@ import { createLogStore, type LogStore } from './log-store.ts'
 import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
 import { createProjection, type Projection } from './projection.ts'
+import { createUnfolding } from './unfold-deps.ts'
 import { createWitnesser } from './witnesser.ts'
 
 /**
@@ -60,8 +61,9 @@ interface Opened {
 function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, (state: StateDatabase) => Projection] {
   const { projector, authority, logger, clock } = options
   const dag = createDagQueries(log)
+  const { depsOf } = createUnfolding(log)
   const projectionOver = (database: StateDatabase): Projection =>
-    createProjection({ state: database, projector, follows: dag.follows, wallMs: clock.wallMs })
+    createProjection({ state: database, projector, follows: dag.follows, depsOf, wallMs: clock.wallMs })
   const time = createKernelTime({
     clock,
     last: log.meta().hlc,

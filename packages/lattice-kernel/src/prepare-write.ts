@@ -1,54 +1,91 @@
 /**
- * Makes one own write: everything that can be refused is refused here, before it is appended.
+ * Makes one own write: what is refused leaves nothing appended and nothing applied.
  *
  * @module
  */
+import { create } from '@bufbuild/protobuf'
 import {
+  assert,
   compareHlc,
   encodedIntentionBytes,
-  equalBytes,
   formatHlc,
+  type Hints,
   type Hlc,
-  HLC_ZERO,
-  type Intention,
   type IntentionId,
   MAX_DRIFT_MS,
   mustClose,
-  type ParsedIntention,
+  NO_HINTS,
   signIntention,
   sortDeps,
-  toHex,
-  type UniversalOp,
   validateIntention,
 } from '@lattice/model'
+import { weaver } from '@lattice/proto'
 import type { Core } from './core.ts'
-import { encodeOp, toEnvelope } from './envelope.ts'
+import { type EncodedOp, encodeOp } from './envelope.ts'
 import { WriteRefused } from './errors.ts'
 import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
+import { resolveCauses } from './resolve-causes.ts'
+
+/** Records of one write: an ack where it cites more than it can hold, then the write itself. */
+export interface PreparedWrite {
+  readonly id: IntentionId
+  readonly entries: readonly LogEntry[]
+  readonly bytes: number
+}
 
 /**
- * The record of one write, applied to the projection's working tables. The caller appends it at once. Throws
- * `WriteRefused`, or what the state machine or `deps` throws; then nothing has changed.
+ * Appends one write and applies it to the projection's working tables; `undefined` when it takes more than `maxRecords`.
+ * Throws `WriteRefused`, or what the state machine or `deps` throws; then nothing has changed.
  */
-export function prepareWrite(core: Core, submitted: SubmitOp, options: SubmitOptions): LogEntry {
-  const { signer, crypto } = core.options
+export function appendWrite(
+  core: Core,
+  { op: submitted, options }: { readonly op: SubmitOp; readonly options: SubmitOptions },
+  maxRecords: number,
+): PreparedWrite | undefined {
+  const { signer } = core.options
   if (!core.admits(signer.publicKey)) {
     throw new WriteRefused('NOT_ADMITTED', 'this node is no member of the store: ask an admin of it for an invite')
   }
-  const { bytes, op } = encodeOp(submitted)
-  if (op.kind === 'genesis' || op.kind === 'unknown') {
-    throw new WriteRefused('INVALID_ARGUMENT', `an operation of kind ${op.kind} cannot be submitted`, { kind: op.kind })
+  const encoded = encodeOp(submitted)
+  const { kind } = encoded.op
+  if (kind === 'genesis' || kind === 'unknown') {
+    throw new WriteRefused('INVALID_ARGUMENT', `an operation of kind ${kind} cannot be submitted`, { kind })
   }
-  const { storePrev, deps, newest } = resolveCauses(core, op, options)
-  const intention: Intention = {
-    author: signer.publicKey,
-    timestamp: tickAfter(core, newest),
-    storePrev,
-    causalDeps: deps,
-    hints: { supersedesAll: options.hints?.supersedesAll ?? false, ephemeral: options.hints?.ephemeral ?? false },
-    ops: bytes,
+  const { storePrev, plan, newest } = resolveCauses(core, encoded.op, options)
+  const hints = { supersedesAll: options.hints?.supersedesAll ?? false, ephemeral: options.hints?.ephemeral ?? false }
+  if (plan.ack.length === 0) return appendOne(core, { encoded, storePrev, deps: plan.direct, newest, hints })
+  if (maxRecords < 2) return undefined
+  const ack = appendOne(core, { encoded: ACK, storePrev, deps: plan.ack, newest, hints: NO_HINTS })
+  try {
+    const [folded] = ack.entries
+    assert(folded !== undefined, 'an ack is one record')
+    const { timestamp } = folded.parsed.intention
+    const deps = [...plan.direct, ack.id]
+    const write = appendOne(core, { encoded, storePrev: ack.id, deps, newest: timestamp, hints })
+    return { id: write.id, entries: [folded, ...write.entries], bytes: ack.bytes + write.bytes }
+  } catch (error) {
+    core.projection().retract()
+    core.log.retract()
+    throw error
   }
+}
+
+const ACK: EncodedOp = encodeOp(create(weaver.UniversalOpSchema, { op: { case: 'ack', value: {} } }))
+
+interface OwnIntention {
+  readonly encoded: EncodedOp
+  readonly storePrev: IntentionId
+  readonly deps: readonly IntentionId[]
+  readonly newest: Hlc
+  readonly hints: Hints
+}
+
+function appendOne(core: Core, { encoded, storePrev, deps, newest, hints }: OwnIntention): PreparedWrite {
+  const { signer, crypto } = core.options
+  const { bytes: ops, op } = encoded
+  const timestamp = tickAfter(core, newest)
+  const intention = { author: signer.publicKey, timestamp, storePrev, causalDeps: sortDeps(deps), hints, ops }
   const valid = validateIntention(intention, op)
   if (!valid.ok) {
     const size = encodedIntentionBytes(intention)
@@ -56,57 +93,14 @@ export function prepareWrite(core: Core, submitted: SubmitOp, options: SubmitOpt
     throw new WriteRefused('LIMIT_EXCEEDED', message, { ...valid.error, size })
   }
   const parsed = signIntention(crypto, signer, { intention, op, close: mustClose(intention, op) })
-  return applyWrite(core, parsed)
-}
-
-function applyWrite(core: Core, parsed: ParsedIntention): LogEntry {
   const entry = core.log.prepare(parsed, core.time.wallMs())
   const outcome = core.projection().apply(entry, 'refuse')
-  if (outcome.kind === 'applied') return entry
-  const { reason } = outcome
-  throw new WriteRefused('INVALID_ARGUMENT', `the store would reject the write (${reason})`, { reason })
-}
-
-interface Causes {
-  readonly storePrev: IntentionId
-  readonly deps: readonly IntentionId[]
-  readonly newest: Hlc
-}
-
-function resolveCauses(core: Core, op: UniversalOp, options: SubmitOptions): Causes {
-  const { log, authority, dag } = core
-  const { publicKey } = core.options.signer
-  const tables = core.projection().working
-  const tips = ownTips(core)
-  const storePrev = tips[0]?.parsed.id ?? log.meta().storeId
-  const deps = [...(options.deps?.(tables) ?? [])]
-  const envelope = toEnvelope(op)
-  const required = envelope === undefined ? [] : authority.requiredDeps(tables, publicKey, envelope)
-  for (const id of required) {
-    const isPast = tips.some((tip) => equalBytes(tip.parsed.id, id) || dag.follows(tip, id))
-    if (!isPast) deps.push(id)
+  if (outcome.kind === 'rejected') {
+    const { reason } = outcome
+    throw new WriteRefused('INVALID_ARGUMENT', `the store would reject the write (${reason})`, { reason })
   }
-  for (const tip of tips.slice(1)) deps.push(tip.parsed.id)
-  // Never empty: a first write cites the genesis.
-  if (deps.length === 0) deps.push(log.meta().storeId)
-
-  let newest = HLC_ZERO
-  for (const id of [storePrev, ...deps]) {
-    const cause = log.find(id)
-    if (cause === undefined) {
-      throw new WriteRefused('INVALID_ARGUMENT', `the dep ${toHex(id)} is not in this store`, { dep: toHex(id) })
-    }
-    if (compareHlc(cause.timestamp, newest) > 0) newest = cause.timestamp
-  }
-  return { storePrev, deps: sortDeps(deps), newest }
-}
-
-/** Own tips, the latest first: several after a fork, which the next write joins. */
-function ownTips({ log, options }: Core): readonly LogEntry[] {
-  const author = log.authors.find(options.signer.publicKey)
-  if (author === undefined) return []
-  const tips = [...author.tips].map((seq) => log.entryAt(seq))
-  return tips.sort((a, b) => compareHlc(b.meta.timestamp, a.meta.timestamp) || b.meta.seq - a.meta.seq)
+  core.log.append(entry)
+  return { id: parsed.id, entries: [entry], bytes: parsed.bytes.length }
 }
 
 function tickAfter({ time, options }: Core, newest: Hlc): Hlc {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { isKernelOp, type KnownOp, type OpKind } from '@lattice/model'
+import { assert } from '@lattice/model'
 import {
   createOverlayTable,
   type OverlayTable,
@@ -19,6 +19,7 @@ import type { OpOutcome, ProjectedOp, Projector, ReadStoreTables, StoreTables } 
 import { toEnvelope } from './envelope.ts'
 import type { ProjectedNotice, StalledProjection } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
+import { isSilent } from './silent-ops.ts'
 
 type ProjectedEntry = ProjectedNotice['ops'][number]
 
@@ -26,6 +27,8 @@ export interface ProjectionDeps {
   readonly state: StateDatabase
   readonly projector: Projector
   readonly follows: (entry: LogEntry, ancestor: ProjectedOp['id']) => boolean
+  /** What an operation cites, folded citations included. */
+  readonly depsOf: (entry: LogEntry) => ProjectedOp['deps']
   readonly wallMs: () => number
 }
 
@@ -40,6 +43,8 @@ export interface Projection {
    * asked for, there is no trace of it.
    */
   readonly apply: (entry: LogEntry, onRejected: 'record' | 'refuse') => OpOutcome<unknown>
+  /** Takes back a kernel op that was applied last: it changed no table. */
+  readonly retract: () => void
   /** True when an applied record may have changed who is admitted. */
   readonly touchedSystem: () => boolean
   /** Makes what was applied durable; answers what to publish. */
@@ -51,11 +56,13 @@ export interface Projection {
   readonly resume: () => void
 }
 
-export function createProjection({ state, projector, follows, wallMs }: ProjectionDeps): Projection {
+export function createProjection(deps: ProjectionDeps): Projection {
+  const { state, wallMs } = deps
   const system = createOverlayTable(state.system)
   const app = createOverlayTable(state.app)
   const working: StoreTables = { system, app }
   let cursor: StateCursor = state.cursor()
+  let cursorBefore = cursor
   let ops: ProjectedEntry[] = []
   let rejections: Rejection[] = []
   let stalled: StalledProjection | undefined
@@ -66,7 +73,7 @@ export function createProjection({ state, projector, follows, wallMs }: Projecti
     app.mark()
     let outcome: OpOutcome<unknown>
     try {
-      outcome = applyOp({ projector, tables: working, entry, follows })
+      outcome = applyOp(deps, working, entry)
     } catch (error) {
       undo(system, app)
       throw error
@@ -77,6 +84,7 @@ export function createProjection({ state, projector, follows, wallMs }: Projecti
       rejections.push({ seq: meta.seq, id: parsed.id, reason: outcome.reason })
     }
     ops.push(noticeOf(entry, outcome))
+    cursorBefore = cursor
     cursor = { seq: meta.seq, chainHash }
     return outcome
   }
@@ -94,6 +102,11 @@ export function createProjection({ state, projector, follows, wallMs }: Projecti
     working,
     appliedSeq: () => cursor.seq,
     apply,
+    retract: () => {
+      const last = ops.pop()
+      assert(last !== undefined && isSilent(last.kind), 'only a kernel op is taken back')
+      cursor = cursorBefore
+    },
     touchedSystem: () => system.size() > 0,
     flush: () => {
       if (ops.length === 0) return undefined
@@ -120,28 +133,19 @@ export function createProjection({ state, projector, follows, wallMs }: Projecti
 }
 
 const NOTHING: OpOutcome<unknown> = { kind: 'applied', events: [] }
-/** Kinds that no state machine sees. */
-const isSilent = (kind: OpKind): kind is Exclude<KnownOp['kind'], 'appData' | 'system' | 'sealed' | 'genesis'> =>
-  kind === 'epoch' || kind === 'epochAck' || kind === 'ack'
 
-function applyOp({
-  projector,
-  tables,
-  entry,
-  follows,
-}: {
-  readonly projector: Projector
-  readonly tables: StoreTables
-  readonly entry: LogEntry
-  readonly follows: ProjectionDeps['follows']
-}): OpOutcome<unknown> {
+function applyOp(
+  { projector, follows, depsOf }: ProjectionDeps,
+  tables: StoreTables,
+  entry: LogEntry,
+): OpOutcome<unknown> {
   const { id, intention, op } = entry.parsed
-  if (isKernelOp(op) && isSilent(op.kind)) return NOTHING
+  if (isSilent(op.kind)) return NOTHING
   const projected: ProjectedOp = {
     id,
     author: intention.author,
     timestamp: intention.timestamp,
-    deps: intention.causalDeps,
+    deps: depsOf(entry),
     op: toEnvelope(op),
     follows: (ancestor) => follows(entry, ancestor),
   }

@@ -12,7 +12,7 @@ import type { Core } from './core.ts'
 import { ProjectionStalled, WriteRefused, WriterBusy } from './errors.ts'
 import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
-import { prepareWrite } from './prepare-write.ts'
+import { appendWrite } from './prepare-write.ts'
 import type { Work } from './work-loop.ts'
 
 export interface SubmitQueue extends Work {
@@ -83,17 +83,17 @@ function commitGroup(core: Core, group: readonly QueuedSubmit[]): readonly Queue
   let first: LogEntry | undefined
   let [taken, bytes] = [0, 0]
   for (const item of group) {
-    if (bytes >= RUN_BYTES) break
-    taken += 1
+    if (bytes >= RUN_BYTES || log.appended() >= MAX_RUN_LENGTH) break
     try {
-      const entry = prepareWrite(core, item.op, item.options)
-      log.append(entry)
-      bytes += entry.parsed.bytes.length
-      first ??= entry
-      written.push({ item, id: entry.parsed.id })
+      const write = appendWrite(core, item, MAX_RUN_LENGTH - log.appended())
+      if (write === undefined) break
+      bytes += write.bytes
+      first ??= write.entries[0]
+      written.push({ item, id: write.id })
     } catch (error) {
       item.reject(error)
     }
+    taken += 1
   }
   if (written.length === 0) {
     // Whoever was refused may have been asked about against an overlay that is empty again.

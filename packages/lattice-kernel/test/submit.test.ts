@@ -12,6 +12,7 @@ import {
   checkWitnessPage,
 } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
+import { MAX_FOLDED_DEPS } from '@lattice/store-base'
 import { at, createTestStore, crypto, openTestKernel, removeDirectories, signerOf, write } from './harness.ts'
 import { appEnvelope, appOp, trackingAuthority } from './tracking-projector.ts'
 
@@ -135,7 +136,7 @@ describe('submit', () => {
 
   test('refuses too many deps, a node that is not admitted, and a machine that throws', async () => {
     const { kernel, projector } = await createTestStore()
-    const ids = await Promise.all(Array.from({ length: 17 }, async (_, n) => kernel.submit(appOp(`w ${n}`))))
+    const ids = Array.from({ length: MAX_FOLDED_DEPS + 1 }, (_, n) => toIntentionId(new Uint8Array(32).fill(n % 251)))
     await expect(kernel.submit(appOp('x'), { deps: () => ids })).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
     projector.faults.throwing = true
     await expect(kernel.submit(appOp('throw'))).rejects.toThrow('the machine is broken')

@@ -2,23 +2,36 @@
  * A projector for tests: it records each operation it is given, and knows a few words to be told by.
  *
  * App payloads are text. `set k v` writes a row; `reject` is rejected; `throw` throws while `faults.throwing` is set;
- * `admit <hex>` stands in the system table and admits an author. Every other payload is counted alone.
+ * `follows <hex>` is rejected unless it follows that intention; `admit <hex>` stands in the system table and admits an author. Every other payload is counted alone.
  *
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import { type IntentionId, type KnownOp, type PublicKey, str, toHex, utf8Decode, utf8Encode } from '@lattice/model'
+import {
+  fromHex,
+  toIntentionId,
+  type IntentionId,
+  type KnownOp,
+  type PublicKey,
+  str,
+  toHex,
+  utf8Decode,
+  utf8Encode,
+} from '@lattice/model'
 import { weaver } from '@lattice/proto'
 import type { Authority, OpOutcome, ProjectedOp, Projector, StoreTables } from '@lattice/store-base'
 
 export interface TrackingProjector extends Projector<string> {
   /** Ids in the order they were applied, rejected ones included. */
   readonly applied: string[]
+  /** What each was given as cited. */
+  readonly cited: Map<string, readonly IntentionId[]>
   readonly faults: { throwing: boolean; version: string }
 }
 
 export function createTrackingProjector(): TrackingProjector {
   const applied: string[] = []
+  const cited = new Map<string, readonly IntentionId[]>()
   const faults = { throwing: false, version: 'tracking/1' }
 
   function apply(tables: StoreTables, op: ProjectedOp): OpOutcome<string> {
@@ -30,8 +43,12 @@ export function createTrackingProjector(): TrackingProjector {
       if (faults.throwing) throw new Error('the machine is broken')
     }
     applied.push(toHex(op.id))
+    cited.set(toHex(op.id), op.deps)
+    if (word === 'follows' && !op.follows(toIntentionId(fromHex(key) ?? op.id))) {
+      return { kind: 'rejected', reason: 'follows_not' }
+    }
     if (text === undefined) return { kind: 'rejected', reason: 'payload_unknown' }
-    if (word === 'reject') {
+    if (word === 'reject' || value === 'reject') {
       tables.app.set(utf8Encode('never'), utf8Encode('seen'))
       return { kind: 'rejected', reason: 'asked_for' }
     }
@@ -44,6 +61,7 @@ export function createTrackingProjector(): TrackingProjector {
 
   return {
     applied,
+    cited,
     faults,
     get version() {
       return faults.version

@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { create, type DescFile, toBinary } from '@bufbuild/protobuf'
+import { create, toBinary } from '@bufbuild/protobuf'
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import type { StoreType } from '@lattice/model'
+import { collectFiles } from './file-descriptors.ts'
 import type { FieldFormat, StateMachine } from './state-machine.ts'
 
 export type MethodKind = 'command' | 'query' | 'stream'
@@ -41,7 +42,7 @@ export interface MachineDescription {
 }
 
 export function describeMachine(machine: StateMachine): MachineDescription {
-  const file = filesInOrder(machine.service.file).map((desc) => desc.proto)
+  const file = collectFiles([machine.service.file]).map((desc) => desc.proto)
   return {
     storeType: machine.storeType,
     schemaVersion: machine.schemaVersion,
@@ -57,17 +58,4 @@ export function describeMachine(machine: StateMachine): MachineDescription {
       .map(([field, format]) => ({ field, format }))
       .toSorted((a, b) => (a.field < b.field ? -1 : 1)),
   }
-}
-
-function filesInOrder(root: DescFile): DescFile[] {
-  const ordered: DescFile[] = []
-  const seen = new Set<string>()
-  const visit = (file: DescFile): void => {
-    if (seen.has(file.name)) return
-    seen.add(file.name)
-    for (const dependency of file.dependencies) visit(dependency)
-    ordered.push(file)
-  }
-  visit(root)
-  return ordered
 }

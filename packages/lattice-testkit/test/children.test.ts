@@ -1,4 +1,5 @@
 import { toHex } from '@lattice/model'
+import { setChildStatus } from '@lattice/systemstore'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh } from '../src/index.ts'
 import { codeOf, get, put } from './support.ts'
@@ -77,6 +78,33 @@ describe('a child store', () => {
         .stores()
         .filter(({ state }) => state === 'failed'),
     ).toEqual([])
+  })
+
+  test('is closed everywhere when it is archived, keeps its data, and comes back', async () => {
+    await using mesh = await createSimMesh({ seed: 8, nodes: 2 })
+    const team = await mesh.share('team')
+    const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: team }))
+    await put(mesh, 0, id, ['k', 'v'])
+    await mesh.converge(id)
+    const setStatus = async (status: 'active' | 'archived' | 'destroyed'): Promise<void> => {
+      const write = setChildStatus({ author: mesh.node(0).id, child: id, status })
+      const { kernel } = mesh.store(0, team)
+      await mesh.complete(kernel().submit({ kind: 'system', schema: 0, value: write.op.value }, { deps: write.deps }))
+    }
+    const everywhere = (state: string): Promise<void> =>
+      mesh.run(() => [0, 1].every((index) => mesh.store(index, id).state() === state), `it is ${state} everywhere`)
+    await setStatus('archived')
+    await everywhere('archived')
+    expect(await codeOf(mesh, put(mesh, 1, id, ['k', 'w']))).toBe('STORE_NOT_READY')
+    await mesh.restart(1)
+    expect(mesh.store(1, id).state()).toBe('archived')
+    await setStatus('active')
+    await everywhere('active')
+    expect(await get(mesh, 1, id, 'k')).toBe('v')
+    await put(mesh, 1, id, ['k', 'w'])
+    await mesh.converge(id)
+    await setStatus('destroyed')
+    await everywhere('destroyed')
   })
 
   test('is renamed in its parent', async () => {

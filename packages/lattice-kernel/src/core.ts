@@ -75,6 +75,8 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
       return ok(commit)
     } catch (error) {
       projection.discard()
+      admissions.forget()
+      parts.dag.forget()
       time.restore(log.meta().hlc)
       witnesser.restart(pool.load())
       return err(error)

@@ -15,6 +15,8 @@ export interface DagQueries {
   /** True when `ancestor` is among the causes of `entry`, at any distance. `entry` need not be appended. */
   readonly follows: (entry: LogEntry, ancestor: IntentionId) => boolean
   readonly isAncestor: (ancestor: IntentionId, descendant: IntentionId) => boolean
+  /** Forgets what was remembered: records were taken back, and others will have their places. */
+  readonly forget: () => void
 }
 
 /** Remembered answers: a few per author and grant. */
@@ -70,6 +72,7 @@ export function createDagQueries(log: LogStore): DagQueries {
 
   return {
     follows,
+    forget: () => memo.clear(),
     isAncestor: (ancestor, descendant) => {
       const meta = log.find(descendant)
       return meta !== undefined && follows(log.entryAt(meta.seq), ancestor)

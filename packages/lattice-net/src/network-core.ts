@@ -130,7 +130,7 @@ export class NetworkCore {
     if (this.closed()) throw new NetworkClosed()
     this.stores.register(store)
     for (const { peer } of this.links.all()) {
-      if (false) this.#schedule.request(peer, store.id, this.limits.gapDelayMs)
+      if (store.access(peer) === 'full') this.#schedule.request(peer, store.id, this.limits.gapDelayMs)
     }
   }
 

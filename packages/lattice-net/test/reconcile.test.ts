@@ -245,6 +245,37 @@ describe('a hostile peer of a reconcile session', () => {
     expect(pair.b.store.digest().witnessCount).toBe(3)
   })
 
+  test('intentions beyond the credit given end it', async () => {
+    const pair = await createPair()
+    const machine = createReconcileResponder({ resolve: () => pair.viewOfB })
+    machine.receive(toFrame(helloOf(pair, { witnessCount: 100_000n, fingerprint: new Uint8Array(32) })))
+    machine.receive(toFrame(empty))
+    const some = (count: number): FrameInit => ({
+      case: 'intentions',
+      value: { intentions: Array.from({ length: count }, () => ({ intention: new Uint8Array(9) })), last: false },
+    })
+    expect(machine.receive(toFrame(some(CREDIT_WINDOW)))).toMatchObject([{ kind: 'call' }])
+    expect(machine.receive(toFrame(some(1)))).toMatchObject([{ failure: { why: 'credit_exceeded' } }])
+  })
+
+  test('Done without credit for what was sent ends it: the peer has not said that it is durable there', async () => {
+    const { failure } = await responder((p) => [
+      helloOf(p),
+      { case: 'want', value: { ids: p.b.store.ids().slice(1, 3) } },
+      empty,
+      last,
+      doneFrame(p.a.store.digest()),
+    ])
+    expect(whyOf(failure)).toBe('done_too_early')
+  })
+
+  test('the starting side ends a session too when access ends', async () => {
+    const pair = await createPair()
+    const machine = createReconcileInitiator({ ...pair.viewOfA, allowed: () => false })
+    machine.start()
+    expect(machine.receive(toFrame(helloOf(pair)))).toEqual([noSuchStore()])
+  })
+
   test('a store that is not shared is refused like one that is absent', async () => {
     const pair = await createPair()
     const { failure } = await feed(createReconcileResponder({ resolve: () => noSuchStore() }), [helloOf(pair)])

@@ -261,6 +261,41 @@ describe('close', () => {
     ).rejects.toMatchObject({ code: 'CLOSED' })
   })
 
+  test('waits for what a session has handed to a store', async () => {
+    const mesh = await createMesh({ nodes: 2 })
+    mesh.connectAll()
+    await mesh.until('connection', () => allConnected(mesh))
+    await mesh.advance(5_000)
+    let free: () => void = () => undefined
+    let isIngesting = false
+    const { store, service } = mesh.node(0)
+    store.beforeIngest = () => {
+      isIngesting = true
+      return new Promise((resolve) => {
+        free = resolve
+      })
+    }
+    // Written where nobody pushes it, so that the session of `sync` brings it.
+    await mesh.settle(mesh.node(1).service.unregister(mesh.storeId))
+    mesh.node(1).store.write(3)
+    mesh.node(1).service.register(mesh.node(1).store)
+    const work = (async () => {
+      for await (const outcome of service.sync(mesh.storeId, createAbortController().signal)) return outcome
+      return undefined
+    })()
+    await mesh.until('the ingest', () => isIngesting, 100)
+    let isClosed = false
+    const closing = service.close().then(() => {
+      isClosed = true
+    })
+    await mesh.advance(1_000)
+    expect(isClosed).toBe(false)
+    free()
+    await mesh.settle(closing)
+    expect(await mesh.settle(work)).toMatchObject({ kind: 'failed' })
+    await mesh.close()
+  })
+
   test('a store that is unregistered is spoken of no more, and its sessions have ended', async () => {
     const mesh = await start({ nodes: 2 })
     mesh.connectAll()
@@ -271,6 +306,7 @@ describe('close', () => {
     mesh.node(0).store.write(1)
     const [outcome] = await syncOutcomes(mesh, 0)
     expect(outcome).toMatchObject({ kind: 'failed', error: { code: 'STORE_NOT_FOUND' } })
+    await mesh.advance(60_000)
     mesh.node(1).service.register(mesh.node(1).store)
     await mesh.until('convergence', mesh.converged, 5_000)
   })
@@ -330,10 +366,40 @@ describe('push', () => {
     lose = false
     if (where === 'gap') mesh.node(0).store.write(1)
     else mesh.node(1).store.write(1)
-    await mesh.until('convergence', mesh.converged, 5_000)
+    // A gap is known at once; a digest that differs is given time to settle.
+    const withinMs = where === 'gap' ? DEFAULT_LIMITS.differDelayMs - 200 : 5_000
+    await mesh.until('convergence', mesh.converged, withinMs)
     expect(mesh.node(0).store.digest().witnessCount).toBe(5)
     await mesh.advance(1_000)
     expect(eventsOf(mesh, 0, 'sync_result').length + eventsOf(mesh, 1, 'sync_result').length).toBe(2)
+  })
+
+  test('pushes wait while a session runs, on both sides, and go on after it', async () => {
+    const calls: string[] = []
+    const gossip: GossipFactory = (deps) => {
+      const direct = createDirectGossip(deps)
+      return {
+        ...direct,
+        hold: (peer, storeId) => {
+          calls.push('hold')
+          direct.hold(peer, storeId)
+        },
+        release: (peer, storeId) => {
+          calls.push('release')
+          direct.release(peer, storeId)
+        },
+      }
+    }
+    const mesh = await start({ nodes: 2, gossip })
+    mesh.connectAll()
+    await mesh.until('connection', () => allConnected(mesh))
+    await mesh.advance(5_000)
+    calls.length = 0
+    await syncOutcomes(mesh, 0)
+    await mesh.advance(1_000)
+    expect(calls.toSorted()).toEqual(['hold', 'hold', 'release', 'release'])
+    mesh.node(0).store.write(1)
+    await mesh.until('the push', mesh.converged, 200)
   })
 
   test('more than the queue holds is reconciled instead', async () => {

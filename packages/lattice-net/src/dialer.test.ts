@@ -1,0 +1,118 @@
+import { createAbortController, type PublicKey, toPublicKey } from '@lattice/model'
+import { createManualScheduler, createSeededRandom } from '@lattice/model/testing'
+import { type Connection, PeerUnreachable, type Transport } from '@lattice/net-types'
+import { describe, expect, test } from 'vitest'
+import { createDialer, type DialerOptions } from './dialer.ts'
+import { DEFAULT_LIMITS } from './limits.ts'
+
+const peer = toPublicKey(new Uint8Array(32).fill(1))
+const connection: Connection = {
+  peer,
+  outgoing: true,
+  open: () => Promise.reject(new Error('not opened here')),
+  streams: { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) },
+  closed: Promise.resolve({ by: 'local', message: '' }),
+  close: async () => undefined,
+}
+
+function create(connect: Transport['connect'], options: Partial<DialerOptions> = {}) {
+  const scheduler = createManualScheduler()
+  const dials: { readonly atMs: number; readonly addresses: readonly string[] }[] = []
+  const transport: Transport = {
+    name: 'test',
+    id: toPublicKey(new Uint8Array(32)),
+    connect: (to, dial) => {
+      dials.push({ atMs: scheduler.clock.monotonicMs(), addresses: dial.addresses })
+      return connect(to, dial)
+    },
+    incoming: { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) },
+    addresses: () => [],
+    close: async () => undefined,
+  }
+  const dialer = createDialer({
+    transport,
+    scheduler,
+    random: createSeededRandom('dialer'),
+    limits: DEFAULT_LIMITS,
+    signal: createAbortController().signal,
+    isConnected: () => false,
+    mutedForMs: () => 0,
+    onConnection: () => undefined,
+    spawn: (_, task) => {
+      task().catch(() => undefined)
+    },
+    onFailure: () => undefined,
+    ...options,
+  })
+  return { dialer, scheduler, dials }
+}
+const refuse = (to: PublicKey): Promise<Connection> => Promise.reject(new PeerUnreachable(to, []))
+
+describe('the dialer', () => {
+  test('dials at once, and again with the addresses that came meanwhile', async () => {
+    const { dialer, scheduler, dials } = create(refuse)
+    dialer.want(peer, ['a'])
+    dialer.want(peer, ['b'])
+    dialer.want(peer, [])
+    await scheduler.advanceAsync(1_000)
+    expect(dials.slice(0, 2)).toMatchObject([{ atMs: 0, addresses: ['a'] }, { addresses: ['b'] }])
+  })
+
+  test('goes on dialling when a connection was made and not taken in', async () => {
+    const { dialer, scheduler, dials } = create(async () => connection)
+    dialer.want(peer, [])
+    await scheduler.advanceAsync(10_000)
+    expect(dials.length).toBeGreaterThan(2)
+  })
+
+  test('two that ask for the same peer share one dial', async () => {
+    const { dialer, scheduler, dials } = create(async () => connection, { isConnected: () => dials.length > 0 })
+    dialer.want(peer, [])
+    const { signal } = createAbortController()
+    await Promise.all([dialer.dial(peer, [], signal), dialer.dial(peer, [], signal)])
+    await scheduler.advanceAsync(60_000)
+    expect(dials).toHaveLength(1)
+  })
+
+  test('a dial that is not answered ends by its deadline, and what comes late is closed', async () => {
+    let answer: (connection: Connection) => void = () => undefined
+    let isClosed = false
+    const slow = new Promise<Connection>((resolve) => {
+      answer = resolve
+    })
+    const { dialer, scheduler } = create(() => slow)
+    const dial = dialer.dial(peer, [], createAbortController().signal)
+    const failed = expect(dial).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+    await scheduler.advanceAsync(DEFAULT_LIMITS.dialDeadlineMs)
+    await failed
+    answer({
+      ...connection,
+      close: async () => {
+        isClosed = true
+      },
+    })
+    await scheduler.advanceAsync(0)
+    expect(isClosed).toBe(true)
+  })
+
+  test('a peer that is shut out is dialled once that is over', async () => {
+    const { dialer, scheduler, dials } = create(refuse, { mutedForMs: () => 30_000 })
+    dialer.want(peer, [])
+    await scheduler.advanceAsync(29_999)
+    expect(dials).toHaveLength(0)
+    await scheduler.advanceAsync(1)
+    expect(dials).toHaveLength(1)
+  })
+
+  test('a connection that did not last counts as a failed dial, one that did does not', async () => {
+    const { dialer, scheduler, dials } = create(refuse, { isConnected: () => dials.length >= 1 })
+    dialer.want(peer, [])
+    await scheduler.advanceAsync(0)
+    for (let round = 0; round < 8; round += 1) dialer.onDown(peer, 100)
+    expect(scheduler.nextDelayMs()).toBeGreaterThan(DEFAULT_LIMITS.dialBackoffMaxMs / 4)
+    dialer.onDown(peer, 60_000)
+    expect(scheduler.nextDelayMs()).toBeLessThanOrEqual(DEFAULT_LIMITS.dialBackoffMs)
+    dialer.unwant(peer)
+    expect(scheduler.pending()).toBe(0)
+  })
+})

@@ -80,9 +80,7 @@ export function createIdIndex(database: Database): IdIndex {
     add: (id, meta) => {
       young.set(idKey(id), meta)
     },
-    remove: (id) => {
-      young.delete(idKey(id))
-    },
+    remove: (id) => void young.delete(idKey(id)),
     between: (low, high, limit) => {
       const found = new Set<number>()
       const isWithin = (id: Uint8Array): boolean => compareBytes(low, id) <= 0 && compareBytes(id, high) <= 0

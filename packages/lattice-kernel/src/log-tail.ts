@@ -85,14 +85,15 @@ export function createLogTail(deps: LogTailDeps): LogTail {
   }
 
   function append(entry: LogEntry): void {
-    const { parsed } = entry
-    const { seq } = entry.meta
+    const {
+      parsed,
+      meta: { seq },
+    } = entry
     assert(seq === meta.headSeq + 1, 'a record is appended right after it is prepared')
     const author = authors.byNumber(entry.meta.author)
     const parent = ids.find(toIntentionId(parsed.intention.storePrev))?.seq
     const isFork = parent !== undefined && author.tips.size > 0 && !author.tips.has(parent)
-    const isTip = parent !== undefined && author.tips.has(parent)
-    last = { meta, parent: isTip ? parent : undefined, isFork }
+    last = { meta, parent: parent !== undefined && author.tips.has(parent) ? parent : undefined, isFork }
     batch.push(entry)
     authors.advance(author, parent, seq)
     frontier.advance(parsed, seq)
@@ -129,23 +130,25 @@ export function createLogTail(deps: LogTailDeps): LogTail {
     prepare,
     append,
     retract,
-    closeRun: () =>
-      replaceLast((entry) => {
-        if (isSigned(entry.parsed)) return entry
-        const signature = signer.sign('lattice/intention/v1', entry.parsed.id)
-        return { ...entry, parsed: { ...entry.parsed, signature } }
-      }),
-    closeGroup: () =>
-      replaceLast((entry) => {
-        if (entry.witnessSignature.length > 0) return entry
-        return { ...entry, witnessSignature: signer.sign('lattice/witness/v1', entry.chainHash) }
-      }),
+    closeRun: () => replaceLast((entry) => signIntentionOf(signer, entry)),
+    closeGroup: () => replaceLast((entry) => signRecordOf(signer, entry)),
     clear: () => {
       last = undefined
       batch = []
       forks = []
     },
   }
+}
+
+function signIntentionOf(signer: Signer, entry: LogEntry): LogEntry {
+  if (isSigned(entry.parsed)) return entry
+  const signature = signer.sign('lattice/intention/v1', entry.parsed.id)
+  return { ...entry, parsed: { ...entry.parsed, signature } }
+}
+
+function signRecordOf(signer: Signer, entry: LogEntry): LogEntry {
+  if (entry.witnessSignature.length > 0) return entry
+  return { ...entry, witnessSignature: signer.sign('lattice/witness/v1', entry.chainHash) }
 }
 
 /** Where the log stands with one more record. */

@@ -126,9 +126,7 @@ export function createProjection(deps: ProjectionDeps): Projection {
       stalled = { seq: meta.seq, id: parsed.id, error, since: wallMs() }
       return stalled
     },
-    resume: () => {
-      stalled = undefined
-    },
+    resume: () => void (stalled = undefined),
   }
 }
 

@@ -91,7 +91,7 @@ export const EVENT_CAPACITY = 1024
 /** Peers remembered as seen, or as misbehaving: the oldest are forgotten first. */
 export const MAX_KNOWN_PEERS = 4096
 
-/** Share of invalid items that costs a peer its connection, per connection. */
+/** Invalid items after which a peer loses its connection: sent over several sessions, they are no accident. */
 export const MAX_INVALID_PER_CONNECTION = 64
 
 /** Tokens one connection may try: a person pastes a few, a guesser many. */

@@ -16,6 +16,7 @@ import {
   type IntentionId,
   type KnownOp,
   MAX_KERNEL_CAUSAL_DEPS,
+  MAX_RUN_LENGTH,
   NO_HINTS,
   type ParsedIntention,
   signIntention,
@@ -209,20 +210,20 @@ describe('a write over many concurrent heads', () => {
 
   test('cites as many as one ack holds', async () => {
     const [one, two] = [await openReplica(NODE), await openReplica(2)]
-    const writes = Array.from({ length: MAX_KERNEL_CAUSAL_DEPS }, (_, n) =>
-      make(100, {
-        prev: genesis.id,
-        deps: [genesis.id],
-        at: { wall: START_MS + 1, counter: n },
-        op: puts([[`k${n % KEYS}`, `${n}`]]),
-      }),
-    )
+    // One chain that never cites itself: every write of it stands beside those before.
+    const writes: ParsedIntention[] = []
+    for (let n = 0; n < MAX_KERNEL_CAUSAL_DEPS; n += 1) {
+      const prev = writes.at(-1)?.id ?? genesis.id
+      const op = puts([[`k${n % KEYS}`, `${n}`]])
+      const close = n % MAX_RUN_LENGTH === MAX_RUN_LENGTH - 1
+      writes.push(make(100, { prev, deps: [genesis.id], at: { wall: START_MS + 1, counter: n }, op, close }))
+    }
     const all = Array.from({ length: KEYS }, (_, n) => [`k${n}`, 'all'] as const)
     const heads = writes.map(({ id }) => id)
     const end: Hlc = { wall: START_MS + 2, counter: 0 }
-    const [first] = writes
-    assert(first !== undefined, 'there are writes')
-    const ack = make(100, { prev: first.id, deps: heads, at: end, op: ACK, close: false })
+    const last = writes.at(-1)
+    assert(last !== undefined, 'there are writes')
+    const ack = make(100, { prev: last.id, deps: heads, at: end, op: ACK, close: false })
     const put = make(100, { prev: ack.id, deps: [ack.id], at: { ...end, counter: 1 }, op: puts(all) })
     await one.ingest([...writes, ack, put], undefined)
     await two.ingest([put, ack, ...writes.toReversed()], undefined)

@@ -43,7 +43,7 @@ export async function* batchRecords(
     const record = readRecord(line.bytes, format)
     if (!record.ok) throw malformed(line.number, record.error)
     const recordSize = record.value.key.length + record.value.value.length
-    if (records.length > 0 && (records.length >= MAX_BATCH_OPERATIONS || size > MAX_BATCH_BYTES))
+    if (records.length > 0 && (records.length >= MAX_BATCH_OPERATIONS || size + recordSize > MAX_BATCH_BYTES))
       yield take()
     if (records.length === 0) first = line.number
     records.push(record.value)

@@ -29,7 +29,7 @@ function ownProblems(folder, manifest) {
   for (const path of [...targets(published), ...targets(manifest.bin)]) {
     const ships = path === './package.json' || manifest.files.some((name) => path.startsWith(`./${name}/`))
     if (!ships) problems.push(`${path} is not in \`files\``)
-    else if (!existsSync(join(folder, path))) problems.push(`${path} does not exist after the build`)
+    else if (!existsSync(join(folder, path.split('*')[0]))) problems.push(`${path} does not exist after the build`)
   }
   return problems
 }

@@ -204,7 +204,8 @@ export interface Kernel extends AsyncDisposable {
   readonly forks: (
     limit: number,
   ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]
-  readonly isAncestor: (ancestor: IntentionId, descendant: IntentionId) => boolean
+  /** Throws `WalkTooLong` rather than look at more than `budget` records (100,000 unless told). */
+  readonly isAncestor: (ancestor: IntentionId, descendant: IntentionId, budget?: number) => boolean
   readonly stats: () => KernelStats
   readonly storeType: () => StoreType | undefined
 

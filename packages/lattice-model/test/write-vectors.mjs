@@ -9,6 +9,5 @@ import { makeVectors } from './vectors.ts'
 
 for (const [name, vectors] of Object.entries(makeVectors(await openCrypto()))) {
   const file = new URL(`../../lattice-proto/vectors/${name}`, import.meta.url)
-  // oxlint-disable-next-line typescript/no-unsafe-call -- A plain script: this package declares no types of Node.
   writeFileSync(file, `${JSON.stringify(vectors, undefined, 2)}\n`)
 }

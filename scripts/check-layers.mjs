@@ -4,7 +4,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { findViolations } from './lib/layers.mjs'
-import { packageFolders, readJson } from './lib/workspace.mjs'
+import { readJson, workspaceFolders } from './lib/workspace.mjs'
 
 function sourceFiles(folder) {
   if (!existsSync(folder)) return []
@@ -24,7 +24,7 @@ function readPackage(folder) {
   return { manifest: readJson(join(folder, 'package.json')), files }
 }
 
-const packages = packageFolders().map(readPackage)
+const packages = workspaceFolders().map(readPackage)
 const violations = findViolations(packages)
 for (const violation of violations) console.error(violation)
 if (violations.length > 0) process.exitCode = 1

@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { examplesOf } from './lib/readme.mjs'
-import { packageFolders, root, tool } from './lib/workspace.mjs'
+import { root, tool, workspaceFolders } from './lib/workspace.mjs'
 
 const MAX_README_LINES = 60
 /** An example that takes longer waits for something that never comes. */
@@ -69,7 +69,7 @@ function check({ name, scratch, files }) {
   }
 }
 
-for (const folder of packageFolders()) {
+for (const folder of workspaceFolders()) {
   const examples = extract(folder)
   if (examples === undefined) continue
   try {

@@ -2,7 +2,7 @@
  * The root commands: `npm start`, `npm test` and the smaller ones. Each installs what is missing, builds what changed,
  * and runs on the workspace's own Node, whatever Node the shell has.
  *
- *   node scripts/run.mjs start|test|build|check|format|generate|matrix [-- arguments]
+ *   node scripts/run.mjs start|test|build|check|format|generate|matrix|bench [-- arguments]
  *
  * Runs on any Node from 18 on, with built-in modules only.
  */
@@ -51,6 +51,12 @@ async function matrix(args) {
   return report(await runMatrix(args))
 }
 
+/** On what a user would run: the build, not the sources. */
+async function bench(args) {
+  if (!(await ready({ withBuild: true }))) return 1
+  return run(pinnedNode(), [join(root, 'bench', 'src', 'main.ts'), ...args])
+}
+
 const afterInstall = (work) => async (args) => ((await ready({ withBuild: false })) ? work(args) : 1)
 
 const COMMANDS = {
@@ -61,6 +67,7 @@ const COMMANDS = {
   format: afterInstall((args) => run(tool('oxfmt'), args)),
   generate: afterInstall((args) => run(pinnedNode(), [join(root, 'scripts', 'generate.mjs'), ...args])),
   matrix,
+  bench,
 }
 
 async function main([name, ...rest]) {

@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { capture } from './terminal.mjs'
-import { isOnPath, packageFolders, packageManager, pinnedNode, root, toolEnvironment } from './workspace.mjs'
+import { isOnPath, packageManager, pinnedNode, root, toolEnvironment, workspaceFolders } from './workspace.mjs'
 
 export const MIN_NODE_MAJOR = 18
 
@@ -32,7 +32,7 @@ export function missingRequirement() {
 function fingerprint() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
   const inputs = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'].map((name) => join(root, name))
-  for (const path of [...inputs, ...packageFolders().map((folder) => join(folder, 'package.json'))]) {
+  for (const path of [...inputs, ...workspaceFolders().map((folder) => join(folder, 'package.json'))]) {
     hash.update(path.slice(root.length)).update('\0').update(readFileSync(path)).update('\0')
   }
   return hash.digest('hex')

@@ -39,6 +39,13 @@ describe('declared dependencies', () => {
     expect(findViolations([library({ name: '@lattice/kernel', devDependencies: ['better-sqlite3'] })])).toHaveLength(1)
   })
 
+  test('the benchmarks measure the bare database, and nothing that ships imports them', () => {
+    const bench = library({ name: '@lattice/bench', dependencies: ['@lattice/model', 'better-sqlite3'] })
+    expect(findViolations([model, bench])).toEqual([])
+    expect(findViolations([library({ name: '@lattice/bench', dependencies: ['@number0/iroh'] })])).toHaveLength(1)
+    expect(findViolations([library({ name: '@lattice/runtime', dependencies: ['@lattice/bench'] })])).toHaveLength(1)
+  })
+
   test('a package in no layer is named', () => {
     expect(findViolations([library({ name: '@lattice/surprise' })])[0]).toContain('is in no layer')
   })

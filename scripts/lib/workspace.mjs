@@ -25,6 +25,9 @@ export function packageFolders() {
     .sort()
 }
 
+/** The folders of everything that declares dependencies: packages, apps and what is never published. */
+export const workspaceFolders = () => [...packageFolders(), join(root, 'bench')]
+
 /** The workspace's own Node, or undefined before the first install. */
 export function pinnedNode() {
   const home = join(root, 'node_modules', 'node')

@@ -55,11 +55,16 @@ async function syncAll(daemon: DaemonProcess, storeId: StoreId): Promise<boolean
 }
 
 /** Resolves once the daemon is connected to a peer, by its own events. */
-async function connected(daemon: DaemonProcess): Promise<void> {
+function connected(daemon: DaemonProcess): Promise<void> {
+  return online(daemon, 1)
+}
+
+/** Resolves once the daemon is connected to so many peers. */
+async function online(daemon: DaemonProcess, count: number): Promise<void> {
   const abort = new AbortController()
   const events = daemon.backend.node.subscribe({}, { signal: abort.signal })[Symbol.asyncIterator]()
   let next = events.next()
-  while ((await daemon.backend.node.getStatus({})).peers.length === 0) {
+  while ((await daemon.backend.node.getStatus({})).peers.length < count) {
     await next
     next = events.next()
   }
@@ -212,7 +217,67 @@ describe('a mesh of daemons over QUIC', () => {
     expect((await c.backend.store.list({})).stores).toEqual([])
     expect(await readdir(join(c.dataDir, 'stores'))).toEqual([])
   })
+
+  test('peers that joined through one another sync once that one is gone', async () => {
+    const [a, b, c] = [await start('a'), await start('b'), await start('c')]
+    const storeId = await createStore(a)
+    await joinByToken(a, b, storeId)
+    await joinByToken(a, c, storeId)
+    await online(b, 2)
+    await online(c, 2)
+    await a.end('SIGTERM')
+    await keyValue(b, storeId).put({ key: utf8Encode('k'), value: utf8Encode('v') })
+    expect(await syncAll(c, storeId)).toBe(true)
+    expect(utf8Decode((await keyValue(c, storeId).get({ key: utf8Encode('k') })).value ?? utf8Encode('?'))).toBe('v')
+    for (const daemon of [b, c]) {
+      expect(await daemon.backend.store.getStatus({ storeId })).toMatchObject({ synced: true, peersSynced: 1 })
+    }
+  })
+
+  test.each(['a', 'b'])(
+    '%s, killed and started again, is connected again long before its silence would be noticed',
+    async (name) => {
+      const daemons = new Map([
+        ['a', await start('a')],
+        ['b', await start('b')],
+      ])
+      const [a, b] = [daemonOf(daemons, 'a'), daemonOf(daemons, 'b')]
+      const storeId = await createStore(a)
+      await joinByToken(a, b, storeId)
+      const survivor = name === 'a' ? b : a
+      await daemonOf(daemons, name).end('SIGKILL')
+      const back = await start(name)
+      const startedAt = performance.now()
+      await online(back, 1)
+      const connectedMs = performance.now() - startedAt
+      // What is written now goes out on the new connection, not on the one that only looks alive.
+      const arrived = firstWrite(back, storeId)
+      await keyValue(survivor, storeId).put({ key: utf8Encode('k'), value: utf8Encode('v') })
+      await arrived
+      const arrivedMs = performance.now() - startedAt
+      console.log('MEASURE', name, connectedMs, arrivedMs)
+      expect(arrivedMs).toBeLessThan(RECONNECT_MAX_MS)
+    },
+  )
 })
+
+/** A connection to a killed peer looks alive for some 30 s: less than this shows that nobody waited for it. */
+const RECONNECT_MAX_MS = 10_000
+
+/** Resolves with the first write to a store that is empty now or already not. */
+async function firstWrite(daemon: DaemonProcess, storeId: StoreId): Promise<void> {
+  const abort = new AbortController()
+  for await (const { event } of keyValue(daemon, storeId).watch({ snapshot: true }, abort.signal)) {
+    if (event.case === 'put') break
+  }
+  abort.abort()
+}
+
+function daemonOf(daemons: ReadonlyMap<string, DaemonProcess>, name: string): DaemonProcess {
+  const daemon = daemons.get(name)
+  if (daemon === undefined) throw new Error(`there is no daemon ${name}`)
+  return daemon
+}
 
 /** Overwrites the first pages. */
 async function damage(file: string): Promise<void> {

@@ -29,12 +29,14 @@ export interface AuthorBook {
   readonly load: () => void
 }
 
+/** How tips differ from those on disk: the work of a commit follows what changed, not how often an author forked. */
+type TipChanges = Map<Author, { readonly gone: Set<number>; readonly come: Set<number> }>
+
 export function createAuthorBook(database: Database): AuthorBook {
   let byKey = new Map<IdKey, Author>()
   let byNumber: Author[] = []
   let added: Author[] = []
-  // Tips that changed, by author, as they are on disk.
-  let before = new Map<Author, ReadonlySet<number>>()
+  let changes: TipChanges = new Map()
   const insertAuthor = database.prepare('INSERT INTO authors VALUES (?, ?)')
   const insertTip = database.prepare('INSERT INTO tips VALUES (?, ?)')
   const deleteTip = database.prepare('DELETE FROM tips WHERE author = ? AND seq = ?')
@@ -70,28 +72,27 @@ export function createAuthorBook(database: Database): AuthorBook {
     all: () => byNumber,
     size: () => byNumber.length,
     advance: (author, parent, seq) => {
-      if (!before.has(author)) before.set(author, new Set(author.tips))
-      if (parent !== undefined) author.tips.delete(parent)
-      author.tips.add(seq)
+      if (parent !== undefined) dropTip(changes, author, parent)
+      putTip(changes, author, seq)
     },
     retreat: (author, parent, seq) => {
-      author.tips.delete(seq)
-      if (parent !== undefined) author.tips.add(parent)
+      dropTip(changes, author, seq)
+      if (parent !== undefined) putTip(changes, author, parent)
     },
     flush: () => {
       for (const { number, key } of added) insertAuthor.run(number, key)
-      for (const [author, tips] of before) {
-        for (const seq of tips) if (!author.tips.has(seq)) deleteTip.run(author.number, seq)
-        for (const seq of author.tips) if (!tips.has(seq)) insertTip.run(author.number, seq)
+      for (const [{ number }, { gone, come }] of changes) {
+        for (const seq of gone) deleteTip.run(number, seq)
+        for (const seq of come) insertTip.run(number, seq)
       }
       added = []
-      before = new Map()
+      changes = new Map()
     },
     load: () => {
       byKey = new Map()
       byNumber = []
       added = []
-      before = new Map()
+      changes = new Map()
       for (const row of allAuthors.all()) {
         const author = enter(toPublicKey(toPlainBytes(row.key)))
         assert(author.number === row.author, 'author numbers have no gaps')
@@ -99,4 +100,23 @@ export function createAuthorBook(database: Database): AuthorBook {
       for (const { author, seq } of allTips.all()) authorAt(author).tips.add(seq)
     },
   }
+}
+
+function changesOf(changes: TipChanges, author: Author): { readonly gone: Set<number>; readonly come: Set<number> } {
+  const known = changes.get(author) ?? { gone: new Set(), come: new Set() }
+  changes.set(author, known)
+  return known
+}
+
+function putTip(changes: TipChanges, author: Author, seq: number): void {
+  if (author.tips.has(seq)) return
+  author.tips.add(seq)
+  const { gone, come } = changesOf(changes, author)
+  if (!gone.delete(seq)) come.add(seq)
+}
+
+function dropTip(changes: TipChanges, author: Author, seq: number): void {
+  if (!author.tips.delete(seq)) return
+  const { gone, come } = changesOf(changes, author)
+  if (!come.delete(seq)) gone.add(seq)
 }

@@ -13,11 +13,12 @@ import { createAdmissions } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
-import type { KernelEvent, KernelOptions, ProjectedNotice, StalledProjection, WitnessedNotice } from './kernel-types.ts'
+import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { LogCommit, LogStore } from './log-store.ts'
+import { createProjecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
 import type { Witnesser } from './witnesser.ts'
 
@@ -44,19 +45,23 @@ export interface Core extends CoreParts {
   readonly recheckAdmission: () => void
   /** Commits what was appended and what floats. An error means that nothing of it is there. */
   readonly commitLog: (source: PublicKey | undefined) => Result<LogCommit, unknown>
-  /** Applies up to `limit` records that are committed and not applied; answers how many. */
-  readonly project: (recent: readonly LogEntry[], limit: number) => number
+  /** Applies up to `limit` records that are committed and not applied, for a few milliseconds; answers how many. */
+  readonly project: (limit: number) => number
+  /** True while records wait to be applied; whoever applies them comes first. */
+  readonly isBehind: () => boolean
   /** Makes applied records durable and publishes them. */
   readonly flushProjection: (first: LogEntry | undefined) => void
   readonly reportEvicted: (evicted: readonly FloatingEntry[]) => void
   readonly evictedCount: () => number
+  /** Takes memory back to what is on disk: a step ended half-way. */
+  readonly revert: () => void
 }
 
 export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witnesser
 
 /** Wires the parts. The projection is one opened from the same log. */
 export function createCore(parts: CoreParts, opened: Projection, createWitnesserFor: WitnesserFactory): Core {
-  const { log, pool, time, authority, events } = parts
+  const { log, pool, authority, events } = parts
   let projection = opened
   let evictedCount = 0
   const admissions = createAdmissions((author) => authority.admits(projection.working, author))
@@ -70,45 +75,33 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
 
   function commitLog(source: PublicKey | undefined): Result<LogCommit, unknown> {
     try {
-      const commit = log.commit({ hlc: time.last(), also: pool.flush })
+      const commit = log.commit({ hlc: parts.time.last(), also: pool.flush })
+      projecting.committed(commit.entries)
       publishCommit(parts, commit, source)
       return ok(commit)
     } catch (error) {
-      projection.discard()
-      admissions.forget()
-      parts.dag.forget()
-      time.restore(log.meta().hlc)
+      forget()
       witnesser.restart(pool.load())
       return err(error)
     }
   }
 
-  const stall = (entry: LogEntry, error: unknown): void => publishStall(parts, projection.stall(entry, error))
-
-  function flushProjection(first: LogEntry | undefined): void {
-    const touched = projection.touchedSystem()
-    try {
-      const notice = projection.flush()
-      if (notice === undefined) return
-      if (touched) recheckAdmission()
-      parts.projected.notify(notice)
-    } catch (error) {
-      admissions.forget()
-      if (first === undefined) throw error
-      stall(first, error)
-    }
+  /** Forgets what was derived from records that are gone. */
+  function forget(): void {
+    projection.discard()
+    admissions.forget()
+    parts.dag.forget()
+    parts.time.restore(log.meta().hlc)
   }
 
-  function project(recent: readonly LogEntry[], limit: number): number {
-    if (projection.stalled() !== undefined) return 0
-    const from = projection.appliedSeq() + 1
-    const isRecent = recent[0]?.meta.seq === from && recent.length <= limit
-    const entries = isRecent ? recent : log.reader.from(from, limit)
-    const failed = applyAll(projection, entries)
-    flushProjection(entries[0])
-    if (failed !== undefined && projection.stalled() === undefined) stall(failed.entry, failed.error)
-    return entries.length
-  }
+  const projecting = createProjecting({
+    ...parts,
+    clock: parts.options.clock,
+    logger: parts.options.logger,
+    projection: () => projection,
+    onSystemChange: recheckAdmission,
+    onDiscard: admissions.forget,
+  })
 
   return {
     ...parts,
@@ -121,34 +114,20 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     admits: admissions.admits,
     recheckAdmission,
     commitLog,
-    project,
-    flushProjection,
+    project: projecting.project,
+    flushProjection: projecting.flush,
+    isBehind: () => projection.stalled() === undefined && projection.appliedSeq() < log.meta().headSeq,
     reportEvicted: (evicted) => {
       evictedCount += evicted.length
       publishEvicted(events, evicted)
     },
     evictedCount: () => evictedCount,
+    revert: () => {
+      log.revert()
+      pool.load()
+      forget()
+    },
   }
-}
-
-/** Applies records up to the first that throws. */
-function applyAll(
-  projection: Projection,
-  entries: readonly LogEntry[],
-): { readonly entry: LogEntry; readonly error: unknown } | undefined {
-  for (const entry of entries) {
-    try {
-      projection.apply(entry, 'record')
-    } catch (error) {
-      return { entry, error }
-    }
-  }
-  return undefined
-}
-
-function publishStall({ options, events }: CoreParts, stalled: StalledProjection): void {
-  options.logger.error('projection stalled', { seq: stalled.seq, error: stalled.error })
-  events.notify({ kind: 'stalled', ...stalled })
 }
 
 function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: PublicKey | undefined): void {

@@ -67,6 +67,18 @@ export class WriterBusy extends LatticeError {
   }
 }
 
+/** A question about ancestry would look at too much of the log. Ask about intentions that lie closer together. */
+export class WalkTooLong extends LatticeError {
+  override readonly name = 'WalkTooLong'
+  readonly code = 'LIMIT_EXCEEDED'
+  override readonly detail: { readonly limit: number }
+
+  constructor(limit: number) {
+    super(`the answer lies more than ${limit} records away: ask about intentions that lie closer together`)
+    this.detail = { limit }
+  }
+}
+
 const SHORT_ID_DIGITS = 16
 
 /** The first digits of an id, for messages. */

@@ -22,6 +22,8 @@ export interface FloatingEntry {
   readonly signed: boolean
   /** Deps, from the first, that are known to be witnessed. */
   metDeps: number
+  /** The dep at which the search for one that is missing goes on; never before `metDeps`. */
+  nextDep: number
   /** The latest timestamp among them. */
   latestDep: Hlc
   /** The signed descendant that vouches for it; itself when it is signed. */
@@ -45,6 +47,7 @@ export function createFloatingEntry(parsed: ParsedIntention, arrival: number): F
     arrival,
     signed,
     metDeps: 0,
+    nextDep: 0,
     latestDep: HLC_ZERO,
     closer: undefined,
     wait: undefined,

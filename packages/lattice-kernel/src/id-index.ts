@@ -15,7 +15,7 @@ import { ID_PREFIX_BYTES } from './log-schema.ts'
 /** Older ids that were asked for and are remembered: what many cite, such as the genesis. */
 const REMEMBERED_MAX = 1024
 /** Ids that gather before they are indexed: a bulk insert of some milliseconds, read again at open in as many. */
-export const UNINDEXED_IDS_MAX = 2048
+export const UNINDEXED_IDS_MAX = 1024
 
 export interface IdIndex {
   readonly find: (id: IntentionId) => IntentionMeta | undefined

@@ -11,7 +11,7 @@ export {
   type StorageHooks,
   type StoragePoint,
 } from '@lattice/storage'
-export { KernelClosed, ProjectionStalled, WriteRefused, type WriteRefusal, WriterBusy } from './errors.ts'
+export { KernelClosed, ProjectionStalled, WalkTooLong, WriteRefused, type WriteRefusal, WriterBusy } from './errors.ts'
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
 export type {
   AuthorTips,

@@ -39,7 +39,7 @@ export const MAX_QUEUED_BATCHES = 256
 /** About how long a slice takes, in microseconds. */
 const SLICE_COST = 10_000
 /** How long taking one in may take by the clock; witnessing and projecting it take about twice as long again. */
-const TAKING_MAX_MS = 4
+const TAKING_MAX_MS = 3
 /** What parsing, witnessing and projecting take, by intention and by KiB, and what a signature adds. */
 const COST_PER_INTENTION = 40
 const COST_PER_KIB = 5
@@ -62,7 +62,9 @@ export function createIngestQueue(core: Core): IngestQueue {
 
   function step(): number | undefined {
     const batch = queue[0]
-    if (batch === undefined) return undefined
+    // What was committed is projected first, in turns of its own.
+    if (batch === undefined || core.isBehind()) return undefined
+    if (batch.next === batch.items.length && !core.witnesser.hasReady()) return finish(batch)
     const sliceStart = batch.next
     const cost = takeSlice(core, batch)
     const committed = witnessNext(core, batch.source)
@@ -71,11 +73,14 @@ export function createIngestQueue(core: Core): IngestQueue {
     if (!committed.ok) {
       queue = queue.slice(1)
       batch.reject(committed.error)
-    } else if (batch.next === batch.items.length && !core.witnesser.hasReady()) {
-      queue = queue.slice(1)
-      batch.resolve(batch.taken.map((taken) => outcomeOf(core, taken, batch.faults)))
-    }
+    } else if (batch.next === batch.items.length && !core.witnesser.hasReady() && !core.isBehind()) finish(batch)
     return cost + (committed.ok ? committed.value.records * COST_PER_INTENTION : 0)
+  }
+
+  function finish(batch: Batch): number {
+    queue = queue.slice(1)
+    batch.resolve(batch.taken.map((taken) => outcomeOf(core, taken, batch.faults)))
+    return COST_PER_INTENTION
   }
 
   return {

@@ -51,22 +51,22 @@ export function createJobQueue(): JobQueue {
 export function createCatchUp(core: Core, onProgress: () => void): Work {
   return {
     step: () => {
-      const { log, projection } = core
-      if (projection().appliedSeq() >= log.meta().headSeq) return undefined
-      if (core.project([], RECORDS_PER_STEP) === 0) return undefined
+      if (!core.isBehind()) return undefined
+      core.project(RECORDS_PER_STEP)
       onProgress()
       return COST_PER_STEP
     },
   }
 }
 
-/** A job step that witnesses all that is ready; throws when a commit fails. */
+/** A job step that witnesses all that is ready and sees it projected; throws when a commit fails. */
 export function createWitnessAll(core: Core): () => boolean {
   return () => {
+    if (core.isBehind()) return false
     const next = witnessNext(core, undefined)
     core.witnesser.takeInvalid()
     if (!next.ok) throw next.error
-    return !next.value.more
+    return !next.value.more && !core.isBehind()
   }
 }
 
@@ -75,7 +75,7 @@ export function createPump(core: Core, isOthers: () => boolean): Work {
   const step = createWitnessAll(core)
   return {
     step: () => {
-      if (isOthers() || !core.witnesser.hasReady()) return undefined
+      if (isOthers() || core.isBehind() || !core.witnesser.hasReady()) return undefined
       try {
         step()
         return COST_PER_STEP

@@ -18,22 +18,40 @@ export interface StartedKernel {
   readonly kernel: Kernel
   /** Resolves when state reflects the log as it was opened, or stands stalled. */
   readonly caughtUp: () => Promise<void>
+  /** The kernel is in use from here on. */
+  readonly opened: () => void
 }
+
+/** Of building the range index, in microseconds. */
+const COST_PER_PAGE = 4000
 
 /** Starts the writer over an assembled core and makes everything in its pool wait for the right thing. */
 export function createKernel(core: Core, projectionOver: (state: StateDatabase) => Projection): StartedKernel {
   const { log, pool, witnesser } = core
   const { storeId } = core.options
-  const writer = createWriter(core)
+  const { warmUp, ...replication } = createReplication(core)
+  let isOpen = false
+  let isWarm = false
+  let closing: Promise<void> | undefined
+  const writer = createWriter(core, {
+    // Peers ask soon after opening; whoever opens does not wait for it, nor whoever closes.
+    step: () => {
+      if (!isOpen || isWarm || closing !== undefined) return undefined
+      isWarm = warmUp()
+      return COST_PER_PAGE
+    },
+  })
   const { submits, ingests, jobs, accept } = writer
   const waiters = createWaiters()
-  let closing: Promise<void> | undefined
 
   async function shutDown(): Promise<void> {
     await writer.close()
     waiters.rejectAll(new KernelClosed(storeId))
-    core.projection().state.close()
-    log.close()
+    try {
+      core.projection().state.close()
+    } finally {
+      log.close()
+    }
   }
 
   async function close(): Promise<void> {
@@ -49,7 +67,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const kernel: Kernel = {
     storeId,
     ...createReading(core),
-    ...createReplication(core),
+    ...replication,
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
@@ -65,5 +83,12 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     close,
     [Symbol.asyncDispose]: close,
   }
-  return { kernel, caughtUp: writer.idle }
+  return {
+    kernel,
+    caughtUp: writer.idle,
+    opened: () => {
+      isOpen = true
+      writer.wake()
+    },
+  }
 }

@@ -50,6 +50,8 @@ export interface LogStore {
   readonly appended: () => number
   /** Makes what was appended durable. When it throws, memory is as the disk is. */
   readonly commit: (options: CommitOptions) => LogCommit
+  /** Takes memory back to what is on disk. */
+  readonly revert: () => void
   readonly close: () => void
 }
 
@@ -122,6 +124,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     closeRun: tail.closeRun,
     appended: () => tail.batch().length,
     commit,
+    revert: load,
     close: () => database.close(),
   }
 }

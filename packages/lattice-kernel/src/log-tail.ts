@@ -61,7 +61,7 @@ const FORK_PROOFS_MAX = 16
 const NO_BYTES = new Uint8Array(0)
 
 export function createLogTail(deps: LogTailDeps): LogTail {
-  const { ids, authors, frontier, crypto, signer } = deps
+  const { reader, ids, authors, frontier, crypto, signer } = deps
   let meta = deps.opened
   let batch: LogEntry[] = []
   let forks: Fork[] = []
@@ -76,12 +76,10 @@ export function createLogTail(deps: LogTailDeps): LogTail {
       timestamp,
       ...placeOf({ ids, meta }, parsed, author),
     }
-    const content = contentOf(meta.storeId, meta.headHash, { parsed, meta: entryMeta, witnessedMs })
-    const chainHash = crypto.blake3(content)
     // A record inside a group carries no signature; one per run's length does, so that pages stay short.
     const isClosing = (batch.length + 1) % MAX_RUN_LENGTH === 0
-    const witnessSignature = isClosing ? signer.sign('lattice/witness/v1', chainHash) : NO_BYTES
-    return { parsed, meta: entryMeta, witnessedMs, chainHash, witnessSignature }
+    const entry = recordOf(crypto, meta, { parsed, meta: entryMeta, witnessedMs })
+    return isClosing ? signRecordOf(signer, entry) : entry
   }
 
   function append(entry: LogEntry): void {
@@ -100,7 +98,7 @@ export function createLogTail(deps: LogTailDeps): LogTail {
     ids.add(parsed.id, entry.meta)
     meta = metaAfter(meta, entry)
     if (!isFork || author.tips.size > FORK_PROOFS_MAX) return
-    const first = findSibling([...deps.reader.atPosition(author.number, entry.meta.position), ...batch], entry)
+    const first = findSibling(reader, batch, entry)
     if (first !== undefined) forks.push({ author, first, second: entry })
   }
 
@@ -132,12 +130,16 @@ export function createLogTail(deps: LogTailDeps): LogTail {
     retract,
     closeRun: () => replaceLast((entry) => signIntentionOf(signer, entry)),
     closeGroup: () => replaceLast((entry) => signRecordOf(signer, entry)),
-    clear: () => {
-      last = undefined
-      batch = []
-      forks = []
-    },
+    clear: () => void ([last, batch, forks] = [undefined, [], []]),
   }
+}
+
+function recordOf(
+  crypto: Crypto,
+  { storeId, headHash }: LogMeta,
+  entry: Pick<LogEntry, 'parsed' | 'meta' | 'witnessedMs'>,
+): LogEntry {
+  return { ...entry, chainHash: crypto.blake3(contentOf(storeId, headHash, entry)), witnessSignature: NO_BYTES }
 }
 
 function signIntentionOf(signer: Signer, entry: LogEntry): LogEntry {
@@ -193,7 +195,8 @@ function storeTypeOf(parsed: ParsedIntention): LogMeta['storeType'] {
 }
 
 /** Another intention of the same author with the same `store_prev`. */
-function findSibling(candidates: readonly LogEntry[], { meta, parsed }: LogEntry): LogEntry | undefined {
+function findSibling(reader: LogReader, batch: readonly LogEntry[], { meta, parsed }: LogEntry): LogEntry | undefined {
+  const candidates = [...reader.atPosition(meta.author, meta.position), ...batch]
   return candidates.find(
     (other) =>
       other.meta.author === meta.author &&

@@ -42,6 +42,7 @@ export async function openKernel(options: KernelOptions): Promise<Kernel> {
     started = createKernel(...assemble(options, { log, pool, state }))
     await started.caughtUp()
     await ensureGenesis(started.kernel, options)
+    started.opened()
     return started.kernel
   } catch (error) {
     if (started === undefined) {

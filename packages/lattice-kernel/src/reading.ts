@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fromHex, HASH_BYTES, idKey, type IntentionId, type ReadTable, ZERO_HASH } from '@lattice/model'
+import { fromHex, type Hash, HASH_BYTES, idKey, type IntentionId, type ReadTable, ZERO_HASH } from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
@@ -39,7 +39,6 @@ type Reading = Pick<
 
 export function createReading(core: Core): Reading {
   const { log, pool, dag } = core
-  const { crypto } = core.options
   const tables = currentTables(core)
   const clamp = (limit: number): number => Math.max(0, Math.min(limit, PAGE_RECORDS_MAX))
 
@@ -69,15 +68,28 @@ export function createReading(core: Core): Reading {
         author: log.authors.byNumber(author).key,
         ids: [log.entryAt(first).parsed.id, log.entryAt(second).parsed.id] as const,
       })),
-    isAncestor: (ancestor, descendant) => dag.isAncestor(ancestor, descendant),
+    isAncestor: dag.isAncestor,
     stats: () => statsOf(core),
     storeType: () => log.meta().storeType,
-    stateDigest: () => digestState(crypto, tables),
+    stateDigest: createDigestSource(core, tables),
     projection: () => {
       const stalled = core.projection().stalled()
       const status = { appliedSeq: core.projection().state.cursor().seq, headSeq: log.meta().headSeq }
       return stalled === undefined ? status : { ...status, stalled }
     },
+  }
+}
+
+/** The digest, made anew only when something was applied since. */
+function createDigestSource(core: Core, tables: ReadStoreTables): () => Hash {
+  let known: { readonly state: unknown; readonly seq: number; readonly digest: Hash } | undefined
+  return () => {
+    const { state } = core.projection()
+    const { seq } = state.cursor()
+    if (known?.state !== state || known.seq !== seq) {
+      known = { state, seq, digest: digestState(core.options.crypto, tables) }
+    }
+    return known.digest
   }
 }
 

@@ -38,8 +38,12 @@ export function createRebuild(
     const path = join(directory, STATE_FILE)
     built.state.close()
     core.projection().state.close()
-    replaceDatabase(path, building)
-    core.setProjection(createProjectionOver(openStateDatabase({ ...options, path })))
+    try {
+      replaceDatabase(path, building)
+    } finally {
+      // Whichever of the two is there now.
+      core.setProjection(createProjectionOver(openStateDatabase({ ...options, path })))
+    }
     core.events.notify({ kind: 'rebuilt', appliedSeq: built.appliedSeq() })
   }
 

@@ -9,8 +9,6 @@ import {
   compareBytes,
   equalBytes,
   type Hash,
-  type IdKey,
-  idKey,
   type IntentionId,
   isGenesis,
   isSigned,
@@ -19,6 +17,7 @@ import {
   toIntentionId,
   ZERO_HASH,
 } from '@lattice/model'
+import { LogDamaged } from '@lattice/storage'
 import { createMemoryRangeIndex, type MemoryRangeIndex } from '@lattice/sync'
 import type { Core } from './core.ts'
 import type { Kernel } from './kernel-types.ts'
@@ -27,17 +26,14 @@ import { PAGE_RECORDS_MAX } from './reading.ts'
 
 type Replication = Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'read' | 'readChain' | 'witnessPage'>
 
-/** Records looked at for the end of a run: it is within a run's length, on each branch of a chain that forked. */
-const RUN_SEARCH_MAX: number = 4 * MAX_RUN_LENGTH
-/** Read at once on the way there: many groups are small. */
-const RUN_PAGE = 32
 /** Keys read at once while the range index is built. */
-const INDEX_PAGE = 4096
+const INDEX_PAGE = 1024
 
-export function createReplication(core: Core): Replication {
+/** A store as others see it, and a step of building what they ask for; true once it is built. */
+export function createReplication(core: Core): Replication & { readonly warmUp: () => boolean } {
   const { log } = core
   const { crypto } = core.options
-  const rangeIndex = createRangeIndexSource(core)
+  const { rangeIndex, warmUp } = createRangeIndexSource(core)
   let tips: { readonly headSeq: number; readonly digest: Hash } | undefined
 
   function tipsDigest(headSeq: number): Hash {
@@ -54,6 +50,7 @@ export function createReplication(core: Core): Replication {
       return { witnessCount: headSeq, fingerprint, epochHeads: [], settledSeq, tipsDigest: tipsDigest(headSeq) }
     },
     rangeIndex,
+    warmUp,
     missing: (ids) => ids.filter((id) => log.find(id) === undefined),
     read: (ids, maxBytes) => readIntentions(core, ids, maxBytes),
     readChain: (target, since, limit) => readChain(core, { target, since, limit }),
@@ -61,30 +58,38 @@ export function createReplication(core: Core): Replication {
   }
 }
 
-/** The range index, built when it is first asked for and kept up with every commit since. */
-function createRangeIndexSource({ log, witnessed }: Core): () => MemoryRangeIndex {
-  let index: MemoryRangeIndex | undefined
+interface RangeIndexSource {
+  readonly rangeIndex: () => MemoryRangeIndex
+  readonly warmUp: () => boolean
+}
+
+/** The range index, built step by step or, what is left of it, when it is asked for; kept up with every commit since. */
+function createRangeIndexSource({ log, witnessed }: Core): RangeIndexSource {
+  const index = createMemoryRangeIndex()
   let indexedSeq = 0
 
-  function addCommitted(into: MemoryRangeIndex): void {
+  function addPage(): boolean {
     const { headSeq } = log.meta()
-    while (indexedSeq < headSeq) {
-      const keys = log.reader.keysAfter(indexedSeq, INDEX_PAGE)
-      into.insertAll(keys.map(({ wall, id }) => ({ timestamp: wall, id: toIntentionId(new Uint8Array(id)) })))
-      indexedSeq = keys.at(-1)?.seq ?? headSeq
-    }
+    if (indexedSeq >= headSeq) return true
+    const keys = log.reader.keysAfter(indexedSeq, INDEX_PAGE)
+    index.insertAll(keys.map(({ wall, id }) => ({ timestamp: wall, id: toIntentionId(new Uint8Array(id)) })))
+    indexedSeq = keys.at(-1)?.seq ?? headSeq
+    return indexedSeq >= headSeq
   }
 
   witnessed.add(({ intentions }) => {
-    if (index === undefined) return
-    const items = intentions.map(({ id, intention }) => ({ timestamp: intention.timestamp.wall, id }))
-    index.insertAll(items)
-    indexedSeq = log.meta().headSeq
+    const { headSeq } = log.meta()
+    // While it is being built, what is new is read in its turn.
+    if (indexedSeq !== headSeq - intentions.length) return
+    index.insertAll(intentions.map(({ id, intention }) => ({ timestamp: intention.timestamp.wall, id })))
+    indexedSeq = headSeq
   })
-  return () => {
-    index ??= createMemoryRangeIndex()
-    addCommitted(index)
-    return index
+  return {
+    warmUp: addPage,
+    rangeIndex: () => {
+      while (!addPage());
+      return index
+    },
   }
 }
 
@@ -115,27 +120,22 @@ function readIntentions(core: Core, ids: readonly IntentionId[], maxBytes: numbe
   }
 }
 
-/** What follows an unsigned intention on its author's chain up to the signature that vouches for it. */
+/**
+ * What follows an unsigned intention up to the signature that vouches for it. A run is appended as a whole, own or
+ * foreign, so that is what comes right after it in the log.
+ */
 function closingRun({ log }: Core, entry: LogEntry): readonly LogEntry[] {
-  if (isSigned(entry.parsed)) return []
-  // From an intention to the way there from `entry`; several ways where the chain forked.
-  const paths = new Map<IdKey, readonly LogEntry[]>([[idKey(entry.parsed.id), []]])
-  let seen = 0
-  for (let position = entry.meta.position + 1; seen < RUN_SEARCH_MAX;) {
-    const page = log.reader.chainFrom(entry.meta.author, position, RUN_PAGE)
-    for (const child of page) {
-      const path = paths.get(idKey(child.parsed.intention.storePrev))
-      if (path === undefined) continue
-      if (isSigned(child.parsed)) return [...path, child]
-      paths.set(idKey(child.parsed.id), [...path, child])
+  const closers: LogEntry[] = []
+  for (let last = entry; !isSigned(last.parsed);) {
+    const [next] = log.reader.from(last.meta.seq + 1, 1)
+    const follows = next !== undefined && equalBytes(next.parsed.intention.storePrev, last.parsed.id)
+    if (!follows || closers.length >= MAX_RUN_LENGTH) {
+      throw new LogDamaged(log.path, { record: `witness ${entry.meta.seq}`, problem: 'nothing vouches for it' })
     }
-    const last = page.at(-1)
-    if (last === undefined || page.length < RUN_PAGE) return []
-    seen += page.length
-    // A position that a page cuts is read again: its siblings may be on the way.
-    position = Math.max(position + 1, last.meta.position)
+    closers.push(next)
+    last = next
   }
-  return []
+  return closers
 }
 
 function readChain(

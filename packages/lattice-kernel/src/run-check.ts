@@ -97,22 +97,48 @@ function collectRun(deps: RunCheckDeps, closer: FloatingEntry): Chain | Extract<
   return { run: newestFirst.reverse(), parent: undefined }
 }
 
-/** The first dep that is neither witnessed nor earlier in the run. What was found met stays so and is not asked again. */
+/**
+ * The first dep found that is neither witnessed nor earlier in the run. The search goes on from where it stopped last
+ * time: what waits for thousands of causes is woken by each of them.
+ */
 function findUnmetDep(deps: RunCheckDeps, entry: FloatingEntry, run: readonly FloatingEntry[]): IdKey | undefined {
+  const unmet = searchUnmetDep(deps, entry, run, entry.nextDep)
+  if (unmet !== undefined || entry.nextDep === entry.metDeps) return unmet
+  // What was inside the run when it was passed may be in another by now.
+  return searchUnmetDep(deps, entry, run, entry.metDeps)
+}
+
+// oxlint-disable-next-line max-params -- The arguments of findUnmetDep, and where to start.
+function searchUnmetDep(
+  deps: RunCheckDeps,
+  entry: FloatingEntry,
+  run: readonly FloatingEntry[],
+  start: number,
+): IdKey | undefined {
   const { causalDeps } = entry.parsed.intention
-  for (let index = entry.metDeps; index < causalDeps.length; index += 1) {
+  for (let index = start; index < causalDeps.length; index += 1) {
     const dep = causalDeps[index]
     if (dep === undefined) break
     const cause = deps.witnessed(dep)
-    const inside = cause === undefined ? deps.floating(idKey(dep)) : undefined
-    const isEarlier = inside !== undefined && run.indexOf(inside) >= 0 && run.indexOf(inside) < run.indexOf(entry)
-    if (cause === undefined && !isEarlier) return idKey(dep)
+    if (cause === undefined && !isEarlier(deps, dep, { entry, run })) {
+      entry.nextDep = index
+      return idKey(dep)
+    }
     // A run is witnessed as a whole, so a dep inside it is as good as met; it may be another run later.
     if (cause === undefined) continue
     entry.latestDep = latest(entry.latestDep, cause.timestamp)
     if (index === entry.metDeps) entry.metDeps += 1
   }
   return undefined
+}
+
+function isEarlier(
+  deps: RunCheckDeps,
+  dep: IntentionId,
+  { entry, run }: { readonly entry: FloatingEntry; readonly run: readonly FloatingEntry[] },
+): boolean {
+  const inside = deps.floating(idKey(dep))
+  return inside !== undefined && run.indexOf(inside) >= 0 && run.indexOf(inside) < run.indexOf(entry)
 }
 
 function findFault(deps: RunCheckDeps, { run, parent }: Chain, index: number): RunFault | undefined {

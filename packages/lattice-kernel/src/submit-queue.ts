@@ -37,7 +37,7 @@ export function createSubmitQueue(core: Core): SubmitQueue {
   let queue: QueuedSubmit[] = []
 
   function step(): number | undefined {
-    if (queue.length === 0 || isBehind(core)) return undefined
+    if (queue.length === 0 || core.isBehind()) return undefined
     const group = queue.slice(0, MAX_RUN_LENGTH)
     queue = queue.slice(group.length)
     const refusal = whyNotReady(core)
@@ -59,11 +59,6 @@ export function createSubmitQueue(core: Core): SubmitQueue {
       for (const { reject } of queue.splice(0)) reject(error)
     },
   }
-}
-
-/** Records wait to be applied; whoever applies them comes first. */
-function isBehind({ log, projection }: Core): boolean {
-  return projection().stalled() === undefined && projection().appliedSeq() < log.meta().headSeq
 }
 
 function whyNotReady({ log, projection }: Core): Error | undefined {

@@ -1,5 +1,5 @@
 /**
- * One commit of what is ready to be witnessed, and its projection.
+ * One commit of what is ready to be witnessed. It is projected in the turns after it.
  *
  * @module
  */
@@ -9,21 +9,24 @@ import type { Core } from './core.ts'
 /** Records per commit: one fsync for many, and short enough for the event loop. */
 export const RECORDS_PER_COMMIT = 256
 
+/** How long runs are appended before they are committed. */
+const WITNESSING_MAX_MS = 3
+
 export interface WitnessedNext {
   /** True while more is ready. */
   readonly more: boolean
   readonly records: number
 }
 
-/** Commits and projects the next of what is ready, with what changed among the floating. */
+/** Commits the next of what is ready, with what changed among the floating. */
 export function witnessNext(core: Core, source: PublicKey | undefined): Result<WitnessedNext, unknown> {
   const { log, pool, witnesser } = core
-  witnesser.witness(RECORDS_PER_COMMIT)
+  const untilMs = core.options.clock.monotonicMs() + WITNESSING_MAX_MS
+  witnesser.witness(RECORDS_PER_COMMIT, () => core.options.clock.monotonicMs() > untilMs)
   const records = log.appended()
   if (records > 0 || pool.isChanged()) {
     const commit = core.commitLog(source)
     if (!commit.ok) return commit
-    core.project(commit.value.entries, RECORDS_PER_COMMIT)
   }
   return ok({ more: witnesser.hasReady(), records })
 }

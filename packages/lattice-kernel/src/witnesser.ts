@@ -29,8 +29,8 @@ export interface Witnesser {
   readonly arrive: (intentions: readonly ParsedIntention[]) => readonly FloatingEntry[]
   /** Looks again at these runs. */
   readonly consider: (closers: Iterable<FloatingEntry>) => void
-  /** Appends ready runs while the log's group stays within `maxRecords` (at least one run when it is empty). */
-  readonly witness: (maxRecords: number) => void
+  /** Appends ready runs while the log's group stays within `maxRecords` and time is left; at least one when it is empty. */
+  readonly witness: (maxRecords: number, isTimeOver: () => boolean) => void
   readonly hasReady: () => boolean
   /** What was found invalid since the last call. */
   readonly takeInvalid: () => ReadonlyMap<IdKey, WitnessFault>
@@ -83,7 +83,7 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
     for (const entry of run) consider(pool.wake(entry.key))
   }
 
-  function witness(maxRecords: number): void {
+  function witness(maxRecords: number, isTimeOver: () => boolean): void {
     for (let closer = ready.pop(); closer !== undefined; closer = ready.pop()) {
       if (pool.get(closer.key) !== closer) continue
       // Looked at again: what it shared with another run may be witnessed by now.
@@ -92,7 +92,7 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
         consider([closer])
         continue
       }
-      if (log.appended() > 0 && log.appended() + verdict.run.length > maxRecords) {
+      if (log.appended() > 0 && (log.appended() + verdict.run.length > maxRecords || isTimeOver())) {
         ready.push(closer)
         return
       }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { assert, type Scheduler } from '@lattice/model'
+import { assert, type Clock, type Scheduler } from '@lattice/model'
 
 /** Something to do in steps. */
 export interface Work {
@@ -25,15 +25,20 @@ export interface WorkLoop {
 
 /** About how long steps may hold the event loop, in microseconds. */
 const TURN_COST = 4000
+const MICROSECONDS = 1000
 /** Awaits between a write's resolution and its caller's next write: the layers of an interface, with room. */
 const SETTLE_TICKS = 16
 
-/** A loop over `works`, in their order of precedence. `onFailure` is told what a step threw; the loop has ended then. */
-export function createWorkLoop(
-  scheduler: Scheduler,
-  works: readonly Work[],
-  onFailure: (error: unknown) => void,
-): WorkLoop {
+export interface WorkLoopOptions {
+  readonly scheduler: Scheduler
+  readonly clock: Clock
+  /** In their order of precedence. */
+  readonly works: readonly Work[]
+  /** Is told what a step threw; the loop has ended then. */
+  readonly onFailure: (error: unknown) => void
+}
+
+export function createWorkLoop({ scheduler, clock, works, onFailure }: WorkLoopOptions): WorkLoop {
   let running: Promise<void> | undefined
   let pendingWake = false
   let spent = 0
@@ -48,13 +53,30 @@ export function createWorkLoop(
     spent += cost
   }
 
+  async function breathe(): Promise<void> {
+    if (spent >= TURN_COST) await new Promise<void>((resolve) => void scheduler.soon(resolve))
+  }
+
+  /** Steps one work; answers its cost. */
+  function stepOne(work: Work): number {
+    const startedMs = clock.monotonicMs()
+    const cost = work.step()
+    assert(cost === undefined || cost > 0, 'a step costs something')
+    if (cost === undefined) return 0
+    // What a step says bounds a turn where time stands still, the clock where it was wrong.
+    spend(Math.max(cost, (clock.monotonicMs() - startedMs) * MICROSECONDS))
+    return cost
+  }
+
   async function run(): Promise<void> {
     for (;;) {
       await settle()
-      if (spent >= TURN_COST) await new Promise<void>((resolve) => void scheduler.soon(resolve))
-      const cost = stepAll(works)
+      let cost = 0
+      for (const work of works) {
+        await breathe()
+        cost += stepOne(work)
+      }
       if (cost === 0) return
-      spend(cost)
     }
   }
 
@@ -81,17 +103,6 @@ export function createWorkLoop(
       while (running !== undefined) await running
     },
   }
-}
-
-/** Steps each work once; answers the cost. */
-function stepAll(works: readonly Work[]): number {
-  let cost = 0
-  for (const work of works) {
-    const step = work.step()
-    assert(step === undefined || step > 0, 'a step costs something')
-    cost += step ?? 0
-  }
-  return cost
 }
 
 async function settle(): Promise<void> {

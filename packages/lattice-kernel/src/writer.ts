@@ -20,20 +20,29 @@ export interface Writer {
   readonly jobs: JobQueue
   /** Hands work in and sees that it is done. Rejects with `KernelClosed`, or with what ended the writer. */
   readonly accept: <T>(work: () => Promise<T>) => Promise<T>
+  /** Sees that what is there to do is done. */
+  readonly wake: () => void
   /** Resolves when nothing is left to do. */
   readonly idle: () => Promise<void>
   /** Accepts nothing more and finishes what was accepted. */
   readonly close: () => Promise<void>
 }
 
-export function createWriter(core: Core): Writer {
+/** `background` is done when nothing else is. */
+export function createWriter(core: Core, background: Work): Writer {
   const { options, log, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
   const ingests = createIngestQueue(core)
   const jobs = createJobQueue()
+  let isOpening = true
   const catchUp = createCatchUp(core, () => {
-    options.onRebuild?.(core.projection().appliedSeq(), log.meta().headSeq)
+    if (!isOpening) return
+    try {
+      options.onRebuild?.(core.projection().appliedSeq(), log.meta().headSeq)
+    } catch (error) {
+      logger.error('listener to the rebuild failed', { error })
+    }
   })
   const timer = createFutureTimer({ scheduler, nowMs: time.nowMs, waiting: pool.inFuture, onDue })
   const arm: Work = {
@@ -42,14 +51,20 @@ export function createWriter(core: Core): Writer {
       return undefined
     },
   }
-  const works: readonly Work[] = [catchUp, submits, ingests, jobs, createPump(core, ingests.isBusy), arm]
-  const loop = createWorkLoop(scheduler, works, onFailure)
+  const works: readonly Work[] = [catchUp, submits, ingests, jobs, createPump(core, ingests.isBusy), arm, background]
+  const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
   let ended: Error | undefined
 
   function onFailure(cause: unknown): void {
     logger.error('store writer failed', { error: cause })
     ended = cause instanceof Error ? cause : new Error('the store writer failed', { cause })
     timer.cancel()
+    try {
+      // Readers see what is committed, not what the step left half-way.
+      core.revert()
+    } catch (error) {
+      logger.error('store cannot be read again after its writer failed', { error })
+    }
     for (const work of works) work.fail?.(ended)
   }
 
@@ -69,9 +84,11 @@ export function createWriter(core: Core): Writer {
       loop.wake()
       return done
     },
+    wake: loop.wake,
     idle: async () => {
       loop.wake()
       await loop.idle()
+      isOpening = false
     },
     close: async () => {
       ended ??= new KernelClosed(storeId)
@@ -102,7 +119,7 @@ export function createRetry(core: Core): () => boolean {
     if (projection.stalled() === undefined) return true
     projection.resume()
     core.events.notify({ kind: 'resumed', appliedSeq: projection.appliedSeq() })
-    core.project([], 1)
+    core.project(1)
     const stalled = projection.stalled()
     if (stalled !== undefined) throw new ProjectionStalled(stalled.seq, stalled.id, stalled.error)
     return true

@@ -136,7 +136,7 @@ describe('submit', () => {
 
   test('refuses too many deps, a node that is not admitted, and a machine that throws', async () => {
     const { kernel, projector } = await createTestStore()
-    const ids = Array.from({ length: MAX_FOLDED_DEPS + 1 }, (_, n) => toIntentionId(new Uint8Array(32).fill(n % 251)))
+    const ids = Array.from({ length: MAX_FOLDED_DEPS + 1 }, (_, n) => toIntentionId(crypto.blake3(utf8Encode(`${n}`))))
     await expect(kernel.submit(appOp('x'), { deps: () => ids })).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
     projector.faults.throwing = true
     await expect(kernel.submit(appOp('throw'))).rejects.toThrow('the machine is broken')

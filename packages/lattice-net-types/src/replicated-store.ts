@@ -61,6 +61,11 @@ export interface ReplicatedStore {
   readonly rangeIndex: () => RangeIndex
   /** Those of `ids` that are not witnessed here, in the order given. */
   readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]
+  /**
+   * Those of `ids` worth asking a peer for: not witnessed, and not held already with nothing but their time to wait for
+   * (01 "Clocks"). In the order given.
+   */
+  readonly wanted: (ids: readonly IntentionId[]) => readonly IntentionId[]
   /** Reads witnessed intentions in witness order until about `maxBytes` are reached. */
   readonly read: (ids: readonly IntentionId[], maxBytes: number) => IntentionsRead
   /** Walks store_prev back from `target` to `since` (exclusive); oldest first, at most `limit`. */

@@ -21,6 +21,7 @@ import type { net } from '@lattice/proto'
 import type { FrameInit } from './frame.ts'
 import { BLINDED_ID_BYTES, DIGEST_NONCE_BYTES, MAX_ADDRESS_LENGTH, MAX_ADDRESSES, MAX_DIGEST_STORES } from './limits.ts'
 import { readClaim, sameSet } from './reconcile.ts'
+import type { ClaimedDigest } from './session-call.ts'
 import { type Effects, finish, send, type SessionMachine, unexpected, violation } from './session.ts'
 
 /** A store this side may share with the peer. */
@@ -42,6 +43,8 @@ export interface DigestOutcome {
   /** Common stores that differ, the most different first. */
   readonly differing: readonly StoreId[]
   readonly equal: readonly StoreId[]
+  /** What the peer says of each common store. */
+  readonly claims: readonly { readonly storeId: StoreId; readonly digest: ClaimedDigest }[]
   /** Where the peer says it can be reached. */
   readonly addresses: readonly string[]
 }
@@ -114,6 +117,7 @@ function epochDigest(crypto: Crypto, heads: readonly IntentionId[]): Uint8Array 
 function compare(mine: BlindedStores, theirs: net.Digests): Effects<DigestOutcome> {
   if (theirs.stores.length > MAX_DIGEST_STORES) return [violation('digests_too_many')]
   const equal: StoreId[] = []
+  const claims: DigestOutcome['claims'][number][] = []
   const differing: { readonly id: StoreId; readonly distance: number }[] = []
   const seen = new Set<IdKey>()
   for (const entry of theirs.stores) {
@@ -126,10 +130,11 @@ function compare(mine: BlindedStores, theirs: net.Digests): Effects<DigestOutcom
     seen.add(key)
     const store = mine.stores.get(key)
     if (store === undefined) continue
+    claims.push({ storeId: store.id, digest: claim })
     if (sameSet(claim, store.digest)) equal.push(store.id)
     else differing.push({ id: store.id, distance: Math.abs(claim.witnessCount - store.digest.witnessCount) })
   }
   differing.sort((a, b) => b.distance - a.distance)
   const addresses = readAddresses(theirs.addresses)
-  return [finish({ differing: differing.map(({ id }) => id), equal, addresses })]
+  return [finish({ differing: differing.map(({ id }) => id), equal, claims, addresses })]
 }

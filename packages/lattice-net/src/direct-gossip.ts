@@ -42,7 +42,8 @@ interface Lane {
 }
 
 /** Makes the direct push. */
-export function createDirectGossip({ requestSync, resolve }: GossipDeps): Gossip {
+export function createDirectGossip(deps: GossipDeps): Gossip {
+  const { requestSync, resolve, onDigest } = deps
   const lanes = new Map<IdKey, Lane>()
 
   function offer(lane: Lane, store: ReplicatedStore, batch: WitnessedBatch): void {
@@ -67,12 +68,12 @@ export function createDirectGossip({ requestSync, resolve }: GossipDeps): Gossip
       for (const lane of lanes.values()) offer(lane, store, batch)
     },
     link: async (link) => {
-      const lane = createLane(link.peer)
+      const lane = createLane(deps, link.peer)
       lanes.set(idKey(link.peer), lane)
       const wake = (): void => lane.queued.notify()
       link.signal.addEventListener('abort', wake, { once: true })
       try {
-        await serveLane(lane, link, requestSync)
+        await serveLane(deps, lane, link)
       } finally {
         link.signal.removeEventListener('abort', wake)
         if (lanes.get(idKey(link.peer)) === lane) lanes.delete(idKey(link.peer))
@@ -83,6 +84,7 @@ export function createDirectGossip({ requestSync, resolve }: GossipDeps): Gossip
       const lane = lanes.get(idKey(peer))
       // A push shows that the peer has the store.
       lane?.unshared.delete(idKey(store.id))
+      if (claim !== undefined) onDigest(peer, store.id, claim)
       if (outcomes.some(isGap)) requestSync(peer, store.id, 'gap')
       else if (claim !== undefined && !sameSet(claim, store.digest()) && lane?.sender.busy(store.id) !== true) {
         requestSync(peer, store.id, 'differs')
@@ -105,12 +107,12 @@ export function createDirectGossip({ requestSync, resolve }: GossipDeps): Gossip
   }
 }
 
-function createLane(peer: PublicKey): Lane {
+function createLane(deps: GossipDeps, peer: PublicKey): Lane {
   const held = new Set<IdKey>()
   const unshared = new Set<IdKey>()
   return {
     peer,
-    sender: createLaneSender(held, unshared),
+    sender: createLaneSender(deps, { peer, held, unshared }),
     drive: undefined,
     queued: createTurn(),
     held,
@@ -119,14 +121,23 @@ function createLane(peer: PublicKey): Lane {
   }
 }
 
-function createLaneSender(held: ReadonlySet<IdKey>, unshared: Set<IdKey>): PushSender {
-  const sender = createPushSender({ onUnshared: (storeId) => unshared.add(idKey(storeId)) })
+function createLaneSender(
+  { onDigest, onUnshared }: GossipDeps,
+  { peer, held, unshared }: Pick<Lane, 'peer' | 'held' | 'unshared'>,
+): PushSender {
+  const sender = createPushSender({
+    onDigest: (storeId, digest) => onDigest(peer, storeId, digest),
+    onUnshared: (storeId) => {
+      unshared.add(idKey(storeId))
+      onUnshared(peer, storeId)
+    },
+  })
   for (const key of held) sender.hold(toStoreId(idKeyBytes(key)))
   return sender
 }
 
 /** Keeps a stream open from the first push on, and opens another when it ends, until the connection does. */
-async function serveLane(lane: Lane, link: GossipLink, requestSync: GossipDeps['requestSync']): Promise<void> {
+async function serveLane(deps: GossipDeps, lane: Lane, link: GossipLink): Promise<void> {
   while (!link.signal.aborted) {
     await lane.queued.wait()
     if (link.signal.aborted) return
@@ -139,8 +150,8 @@ async function serveLane(lane: Lane, link: GossipLink, requestSync: GossipDeps['
     }
     lane.drive = undefined
     const lost = lane.sender.unsettled()
-    lane.sender = createLaneSender(lane.held, lane.unshared)
-    if (!link.signal.aborted) for (const storeId of lost) requestSync(lane.peer, storeId, 'overflow')
+    lane.sender = createLaneSender(deps, lane)
+    if (!link.signal.aborted) for (const storeId of lost) deps.requestSync(lane.peer, storeId, 'overflow')
   }
 }
 

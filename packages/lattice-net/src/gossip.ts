@@ -39,6 +39,10 @@ export type SyncReason =
 export interface GossipDeps {
   /** Asks for a reconcile session with the peer; repeated calls are one. */
   readonly requestSync: (peer: PublicKey, storeId: StoreId, reason: SyncReason) => void
+  /** The peer said what it holds of a store that it may use. */
+  readonly onDigest: (peer: PublicKey, storeId: StoreId, digest: ClaimedDigest) => void
+  /** The peer answers that it has no such store, or not for us. */
+  readonly onUnshared: (peer: PublicKey, storeId: StoreId) => void
   /** The store as the peer may use it; undefined for any other. */
   readonly resolve: (peer: PublicKey, storeId: Uint8Array) => SessionStore | undefined
 }

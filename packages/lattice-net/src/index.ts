@@ -37,6 +37,7 @@ export { createLogServer } from './serve-log.ts'
 export type { Effect, Effects, SessionFailure, SessionMachine } from './session.ts'
 export type {
   BootstrapPosition,
+  ClaimedDigest,
   JoinAttempt,
   JoinGrant,
   JoinHandler,

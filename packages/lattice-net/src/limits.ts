@@ -28,6 +28,9 @@ export const WANT_IDS_MAX = 8192
 /** Ids one session transfers in each direction. A larger difference takes several sessions, each smaller than the last. */
 export const MAX_DIFFERENCE_IDS = 131_072
 
+/** Ids remembered per connection and store as sent unasked: what a peer lets float; more of it is sent again. */
+export const MAX_UNASKED_IDS = 8192
+
 /** Invalid intentions of one session after which it ends: an honest peer sends none, since it verified them itself. */
 export const MAX_INVALID_PER_SESSION = 16
 

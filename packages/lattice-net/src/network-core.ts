@@ -24,7 +24,7 @@ import { net } from '@lattice/proto'
 import { backoffMs } from './backoff.ts'
 import { pause } from './deadline.ts'
 import { createDialer, type Dialer } from './dialer.ts'
-import { createDigestInitiator, type DigestOptions } from './digest-exchange.ts'
+import { createDigestInitiator, type DigestOptions, type DigestOutcome } from './digest-exchange.ts'
 import { createDirectGossip } from './direct-gossip.ts'
 import { BootstrapFailed, NetworkClosed, PeerViolation } from './errors.ts'
 import type { Gossip, GossipFactory, SyncReason } from './gossip.ts'
@@ -32,10 +32,11 @@ import { DEFAULT_LIMITS, DIGEST_NONCE_BYTES, EVENT_CAPACITY, type NetworkLimits 
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
+import { createPeerDigests, type PeerDigests } from './peer-digests.ts'
 import { createPeerLedger, type PeerLedger } from './peer-ledger.ts'
 import { createPeerLink, type PeerLink, type PeerLinkDeps } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
-import type { JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
+import type { ClaimedDigest, JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
 import { createSessionSlots, type SessionSlots } from './session-slots.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
@@ -67,6 +68,7 @@ export class NetworkCore {
   readonly clocks: PeerClocks
   readonly dialer: Dialer
   readonly runner: SyncRunner
+  readonly peerDigests: PeerDigests = createPeerDigests()
   readonly #options: NetworkServiceOptions
   readonly #scope: Scope
   readonly #slots: SessionSlots
@@ -95,6 +97,8 @@ export class NetworkCore {
     })
     this.#gossip = (options.gossip ?? createDirectGossip)({
       requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
+      onDigest: (peer, storeId, digest) => this.#onDigest(peer, storeId, digest),
+      onUnshared: this.peerDigests.forget,
       resolve: this.stores.resolve,
     })
     this.runner = createSyncRunner({
@@ -138,6 +142,7 @@ export class NetworkCore {
     this.#schedule.forgetStore(storeId)
     const running = this.#slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
+    this.peerDigests.forgetStore(storeId)
     await Promise.all(running.map((slot) => slot.outcome))
   }
 
@@ -189,6 +194,7 @@ export class NetworkCore {
       resolve: this.stores.resolve,
       digests: (peer) => this.#digests(peer),
       onAddresses: (peer, addresses) => this.#onAddresses(peer, addresses),
+      onDigests: (peer, outcome) => this.#onDigests(peer, outcome),
       perform: (link, call) => this.perform(link, call),
     })
     return {
@@ -231,6 +237,7 @@ export class NetworkCore {
     const isNew = this.links.get(peer) === undefined
     const link = createPeerLink(connection, this.#scope, this.#linkDeps)
     this.links.add(link)
+    this.peerDigests.forgetPeer(peer)
     this.dialer.onUp(peer)
     this.ledger.online(peer, outgoing)
     if (isNew) this.events.publish({ kind: 'peer_online', peer, outgoing })
@@ -252,13 +259,13 @@ export class NetworkCore {
     for (let attempt = 0; !link.signal.aborted; attempt += 1) {
       try {
         const nonce = random.bytes(DIGEST_NONCE_BYTES)
-        const { differing, addresses } = await link.run({
+        const outcome = await link.run({
           protocol: net.Protocol.DIGEST,
           machine: createDigestInitiator({ ...this.#digests(link.peer), nonce }),
           perform: (call) => this.perform(link, call),
         })
-        this.#onAddresses(link.peer, addresses)
-        for (const storeId of differing) this.#schedule.request(link.peer, storeId, 0)
+        this.#onDigests(link.peer, outcome)
+        for (const storeId of outcome.differing) this.#schedule.request(link.peer, storeId, 0)
         return
       } catch (error) {
         logger.debug('digest exchange failed', { peer: toHex(link.peer), error })
@@ -270,6 +277,17 @@ export class NetworkCore {
   #digests(peer: PublicKey): DigestOptions {
     const { crypto, transport } = this.#options
     return { crypto, stores: () => this.stores.sharedWith(peer), addresses: () => transport.addresses() }
+  }
+
+  #onDigests(peer: PublicKey, { claims, addresses }: DigestOutcome): void {
+    for (const { storeId, digest } of claims) this.#onDigest(peer, storeId, digest)
+    this.#onAddresses(peer, addresses)
+  }
+
+  #onDigest(peer: PublicKey, storeId: StoreId, digest: ClaimedDigest): void {
+    if (this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined) {
+      this.peerDigests.note(peer, storeId, digest)
+    }
   }
 
   #onAddresses(peer: PublicKey, addresses: readonly string[]): void {
@@ -294,7 +312,10 @@ export class NetworkCore {
   #onOutcome(outcome: SyncOutcome): void {
     if (this.closed()) return
     const { peer, storeId } = outcome
-    if (outcome.kind === 'done') this.ledger.heard(peer)
+    if (outcome.kind === 'done') {
+      this.ledger.heard(peer)
+      this.#onDigest(peer, storeId, outcome.theirs)
+    }
     if (outcome.kind === 'done' && outcome.synced) this.ledger.behaved(peer)
     this.events.publish({ kind: 'sync_result', outcome })
     const isRepeatable = this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined
@@ -335,6 +356,7 @@ export class NetworkCore {
     if (!this.links.remove(link)) return
     const { peer } = link
     this.#schedule.forgetPeer(peer)
+    this.peerDigests.forgetPeer(peer)
     this.clocks.forget(link.key)
     const { lastSeenMs } = this.ledger.offline(peer)
     this.events.publish({ kind: 'peer_offline', peer, lastSeenMs, reason })

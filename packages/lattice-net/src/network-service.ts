@@ -15,7 +15,7 @@ import type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts
 import { NetworkCore, type NetworkServiceOptions } from './network-core.ts'
 import type { PeerLink } from './peer-link.ts'
 import { type BootstrapOutcome, type BootstrapRequest, runBootstrap } from './run-bootstrap.ts'
-import type { JoinGrant, PeerHint } from './session-call.ts'
+import type { ClaimedDigest, JoinGrant, PeerHint } from './session-call.ts'
 import { mergeUnordered } from './merge-unordered.ts'
 
 /** What a joiner asks of an inviter. */
@@ -45,6 +45,11 @@ export interface NetworkService extends AsyncDisposable {
   readonly connectedPeers: () => readonly PeerPresence[]
   /** Also of peers that are gone, since the start. */
   readonly presence: (peer: PublicKey) => PeerPresence | undefined
+  /**
+   * What a connected peer last said that it holds of a registered store: in a session, with a push or its answer, or as
+   * it connected. Undefined when it has said nothing yet.
+   */
+  readonly peerDigest: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
   /** The median of the connected peers' wall clocks now; undefined without peers. */
   readonly peerTimeMs: () => number | undefined
   /**
@@ -75,6 +80,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     unwant: core.dialer.unwant,
     connectedPeers: () => core.links.all().flatMap((link) => core.ledger.presence(link.peer) ?? []),
     presence: core.ledger.presence,
+    peerDigest: core.peerDigests.get,
     peerTimeMs: core.clocks.medianMs,
     sync: (storeId, signal) => sync(core, storeId, signal),
     join: (request, signal) => join(core, request, { addresses: transport.addresses(), signal }),

@@ -2,7 +2,8 @@
  * What time the connected peers have, and whether this node's clock is out of line.
  *
  * Each peer's wall clock is kept as an offset to this node's monotonic one, so that a change of this node's own clock does
- * not change what its peers said. One peer cannot move the median of several.
+ * not change what its peers said. One peer cannot move the median of several: between the middle two of an even number,
+ * this node's own clock decides.
  *
  * @module
  */
@@ -11,7 +12,10 @@ import { type Clock, type IdKey, MAX_DRIFT_MS } from '@lattice/model'
 export interface PeerClocks {
   readonly observe: (peer: IdKey, wallMs: number) => void
   readonly forget: (peer: IdKey) => void
-  /** The median of the peers' wall clocks now; undefined without peers. */
+  /**
+   * The median of the peers' wall clocks now; of an even number, what of the middle two's range is nearest to this node's
+   * own clock. Undefined without peers.
+   */
   readonly medianMs: () => number | undefined
 }
 
@@ -32,7 +36,8 @@ export function createPeerClocks({ clock, onSkew }: PeerClocksOptions): PeerCloc
     const upper = sorted[middle]
     if (upper === undefined) return undefined
     const lower = sorted.length % 2 === 1 ? upper : (sorted[middle - 1] ?? upper)
-    return Math.round((lower + upper) / 2 + clock.monotonicMs())
+    const own = clock.wallMs() - clock.monotonicMs()
+    return Math.round(Math.min(upper, Math.max(lower, own)) + clock.monotonicMs())
   }
   function review(): void {
     const median = medianMs()

@@ -80,7 +80,8 @@ describe('the clocks of peers', () => {
     clock.advance(100)
     expect(clocks.medianMs()).toBe(5_110)
     clocks.forget(idKey(peer(2)))
-    expect(clocks.medianMs()).toBe(5_105)
+    // Between the two that are left, the clock here decides: it is behind both.
+    expect(clocks.medianMs()).toBe(5_100)
   })
 })
 

@@ -6,11 +6,11 @@
  *
  * @module
  */
-import { assert, type IngestOutcome, MAX_SIGNED_INTENTION_BYTES, type StoreId } from '@lattice/model'
+import { assert, type IngestOutcome, MAX_SIGNED_INTENTION_BYTES } from '@lattice/model'
 import { net } from '@lattice/proto'
 import { type FrameInit, fromWire } from './frame.ts'
-import { readClaim } from './reconcile.ts'
-import type { ClaimedDigest, SessionStore } from './session-call.ts'
+import { readOptionalClaim } from './reconcile.ts'
+import type { SessionStore } from './session-call.ts'
 import {
   type Effect,
   type Effects,
@@ -30,10 +30,10 @@ export interface PushReceiverOptions {
 /** Waits for pushes until the peer ends its side. */
 export function createPushReceiver({ resolve }: PushReceiverOptions): SessionMachine<void> {
   // What is to be answered, in the order of arrival: an ingest under way, or a refusal that waits for those before it.
-  const answers: (StoreId | undefined)[] = []
+  const answers: (OwedResult | undefined)[] = []
 
   function push(frame: net.Push): Effects<void> {
-    const claim = claimOf(frame)
+    const claim = readOptionalClaim(frame)
     if (claim === 'malformed') return [violation('push_malformed')]
     if (frame.intentions.length === 0) return [violation('push_empty')]
     if (frame.intentions.some((signed) => signed.intention.length > MAX_SIGNED_INTENTION_BYTES)) {
@@ -44,7 +44,7 @@ export function createPushReceiver({ resolve }: PushReceiverOptions): SessionMac
       answers.push(undefined)
       return refusals()
     }
-    answers.push(store.id)
+    answers.push({ store, withDigest: claim !== undefined })
     const intentions = fromWire(frame.intentions)
     return [{ kind: 'call', call: { kind: 'ingest', store, intentions, ...(claim === undefined ? {} : { claim }) } }]
   }
@@ -63,9 +63,9 @@ export function createPushReceiver({ resolve }: PushReceiverOptions): SessionMac
     receive: (frame) => (frame.case === 'push' ? push(frame.value) : [unexpected(frame)]),
     answered: (answer) => {
       assert(answer.kind === 'ingested', 'a push receiver ingests only')
-      const storeId = answers.shift()
-      assert(storeId !== undefined, 'an ingest answers a push')
-      return [send(resultFrame(storeId, answer.outcomes)), ...refusals()]
+      const owed = answers.shift()
+      assert(owed !== undefined, 'an ingest answers a push')
+      return [send(resultFrame(owed, answer.outcomes)), ...refusals()]
     },
     ended: () => [finish(undefined)],
     idle: () => true,
@@ -73,15 +73,19 @@ export function createPushReceiver({ resolve }: PushReceiverOptions): SessionMac
   }
 }
 
-function claimOf(frame: net.Push): ClaimedDigest | 'malformed' | undefined {
-  if (frame.fingerprint.length === 0 && frame.witnessCount === 0n) return undefined
-  return readClaim(frame) ?? 'malformed'
+/** A push that is being ingested. */
+interface OwedResult {
+  readonly store: SessionStore
+  /** The push ended a batch and said what the sender holds; its answer says what is held here. */
+  readonly withDigest: boolean
 }
 
-function resultFrame(storeId: StoreId, outcomes: readonly IngestOutcome[]): FrameInit {
+function resultFrame({ store, withDigest }: OwedResult, outcomes: readonly IngestOutcome[]): FrameInit {
   const count = (kind: IngestOutcome['kind']): number => outcomes.filter((outcome) => outcome.kind === kind).length
-  return {
-    case: 'pushResult',
-    value: { storeId, witnessed: count('witnessed'), floating: count('floating'), invalid: count('invalid') },
-  }
+  const counts = { witnessed: count('witnessed'), floating: count('floating'), invalid: count('invalid') }
+  // What the batch brought may have ended the sender's part in the store.
+  const digest = withDigest && store.allowed() ? store.digest() : undefined
+  const claim =
+    digest === undefined ? {} : { witnessCount: BigInt(digest.witnessCount), fingerprint: digest.fingerprint }
+  return { case: 'pushResult', value: { storeId: store.id, ...counts, ...claim } }
 }

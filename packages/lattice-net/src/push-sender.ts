@@ -6,9 +6,10 @@
  *
  * @module
  */
-import { type IdKey, idKey, type SignedIntention, type StoreId } from '@lattice/model'
+import { equalBytes, type IdKey, idKey, type SignedIntention, type StoreId } from '@lattice/model'
 import { type FrameInit, toWire } from './frame.ts'
 import { INTENTIONS_FRAME_BYTES, PUSH_QUEUE_BYTES, PUSH_QUEUE_FRAMES, PUSH_WINDOW } from './limits.ts'
+import { readOptionalClaim } from './reconcile.ts'
 import type { ClaimedDigest } from './session-call.ts'
 import { type Effects, send, type SessionMachine, unexpected, violation } from './session.ts'
 import { net } from '@lattice/proto'
@@ -16,6 +17,8 @@ import { net } from '@lattice/proto'
 export interface PushSenderEvents {
   /** The peer answers that it has no such store, or not for us: pushes of it stop until it shows otherwise. */
   readonly onUnshared: (storeId: StoreId) => void
+  /** The peer's digest after a batch was taken in. */
+  readonly onDigest: (storeId: StoreId, digest: ClaimedDigest) => void
 }
 
 export interface PushSender extends SessionMachine<void> {
@@ -49,10 +52,20 @@ interface QueuedFrame {
 }
 
 /** Starts with an empty queue. */
-export function createPushSender({ onUnshared }: PushSenderEvents): PushSender {
+export function createPushSender({ onUnshared, onDigest }: PushSenderEvents): PushSender {
   const queue = new PushQueue()
   let started = false
   const flush = (): Effects<void> => (started ? queue.take().map(({ frame }) => send(frame)) : [])
+
+  function settled(result: net.PushResult): Effects<void> {
+    const oldest = queue.settle()
+    if (oldest === undefined) return [violation('push_result_not_owed')]
+    if (!equalBytes(result.storeId, oldest.storeId)) return [violation('push_result_for_another_store')]
+    const claim = readOptionalClaim(result)
+    if (claim === 'malformed') return [violation('push_result_malformed')]
+    if (claim !== undefined) onDigest(oldest.storeId, claim)
+    return flush()
+  }
 
   return {
     offer: (push) => queue.offer(idKey(push.storeId), framesOf(push)),
@@ -65,10 +78,7 @@ export function createPushSender({ onUnshared }: PushSenderEvents): PushSender {
       started = true
       return flush()
     },
-    receive: (frame) => {
-      if (frame.case !== 'pushResult') return [unexpected(frame)]
-      return queue.settle() === undefined ? [violation('push_result_not_owed')] : flush()
-    },
+    receive: (frame) => (frame.case === 'pushResult' ? settled(frame.value) : [unexpected(frame)]),
     refused: ({ code, message }) => {
       const oldest = queue.settle()
       if (oldest === undefined || code !== net.RefusalCode.NO_SUCH_STORE) {

@@ -31,6 +31,7 @@ import {
   unexpected,
   violation,
 } from './session.ts'
+import { createUnaskedIds, type UnaskedIds } from './unasked-ids.ts'
 
 type State =
   | { readonly at: 'hello'; readonly index: RangeIndex; readonly digest: ReplicaDigest }
@@ -44,8 +45,11 @@ type State =
     }
   | { readonly at: 'transfer'; readonly closing: Closing }
 
-/** Starts a session over `store`. */
-export function createReconcileInitiator(store: SessionStore): SessionMachine<ReconcileOutcome> {
+/** Starts a session over `store`. `unasked` knows what earlier sessions of the connection sent. */
+export function createReconcileInitiator(
+  store: SessionStore,
+  unasked: UnaskedIds = createUnaskedIds(),
+): SessionMachine<ReconcileOutcome> {
   const have = new Set<IdKey>()
   const need = new Set<IdKey>()
   let state: State | undefined
@@ -80,15 +84,15 @@ export function createReconcileInitiator(store: SessionStore): SessionMachine<Re
     }
     const closing = createClosing(store, at.peerCount)
     state = { at: 'transfer', closing }
-    const wanted = store.missing(idsOf(need))
-    const order = createSendOrder(at.index, idsOf(have))
+    const wanted = store.wanted(idsOf(need))
+    const order = createSendOrder(at.index, unasked.fresh(idsOf(have)))
     return [...wants(wanted), ...closing.begin(order)]
   }
 
   function equal(frame: net.Done, digest: ReplicaDigest): Effects<ReconcileOutcome> {
     const claim = readClaim(frame)
     if (claim === undefined) return [violation('done_malformed')]
-    return [finish({ ...nothingToDo(store.id), synced: sameSet(claim, digest) })]
+    return [finish(nothingToDo(store.id, digest, claim))]
   }
 
   return {

@@ -119,7 +119,7 @@ export function createReconcileResponder({ resolve }: ReconcileResponderOptions)
       if (frame.case !== 'done') return [unexpected(frame)]
       const claim = readClaim(frame.value)
       if (claim === undefined) return [violation('done_malformed')]
-      return [finish({ ...nothingToDo(state.store.id), synced: sameSet(claim, state.digest) })]
+      return [finish(nothingToDo(state.store.id, state.digest, claim))]
     },
     answered: (answer) => {
       assert(state.at === 'transfer', 'calls are made by the transfer')

@@ -24,6 +24,8 @@ export interface ReconcileOutcome extends TransferCounts {
   readonly storeId: StoreId
   /** Both sides ended with equal digests. */
   readonly synced: boolean
+  /** What the peer said at the end that it holds. */
+  readonly theirs: ClaimedDigest
 }
 
 /** A `Hello` that holds together. */
@@ -65,6 +67,12 @@ export function readClaim({
   return { witnessCount: count, fingerprint }
 }
 
+/** Reads a claim that may be left out: both fields empty. */
+export function readOptionalClaim(frame: Parameters<typeof readClaim>[0]): ClaimedDigest | 'malformed' | undefined {
+  if (frame.fingerprint.length === 0 && frame.witnessCount === 0n) return undefined
+  return readClaim(frame) ?? 'malformed'
+}
+
 /** True when two sets are the same, as far as 256 bits tell. */
 export function sameSet(a: ClaimedDigest, b: ClaimedDigest): boolean {
   return a.witnessCount === b.witnessCount && equalBytes(a.fingerprint, b.fingerprint)
@@ -95,7 +103,7 @@ export function createClosing(store: SessionStore, peerCount: number): Closing {
       effects.push(send(doneFrame(ours)))
     }
     if (theirs !== undefined) {
-      effects.push(finish({ storeId: store.id, ...transfer.counts(), synced: sameSet(ours, theirs) }))
+      effects.push(finish({ storeId: store.id, ...transfer.counts(), synced: sameSet(ours, theirs), theirs }))
     }
     return effects
   }
@@ -134,7 +142,8 @@ export function doneFrame(digest: ClaimedDigest): FrameInit {
   }
 }
 
-/** The outcome of a session in which both sides held the same from the start. */
-export function nothingToDo(storeId: StoreId): ReconcileOutcome {
-  return { storeId, sent: 0, received: 0, witnessed: 0, floating: 0, invalid: 0, synced: true }
+/** The outcome of a session in which both sides held the same from the start, unless the peer's `Done` takes it back. */
+export function nothingToDo(storeId: StoreId, ours: ClaimedDigest, theirs: ClaimedDigest): ReconcileOutcome {
+  const counts = { sent: 0, received: 0, witnessed: 0, floating: 0, invalid: 0 }
+  return { storeId, ...counts, synced: sameSet(ours, theirs), theirs }
 }

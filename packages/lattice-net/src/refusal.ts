@@ -26,6 +26,7 @@ const ERROR_OF_REFUSAL: Readonly<Record<RefusalCode, LatticeErrorCode>> = {
   [net.RefusalCode.REVOKED]: 'NOT_ADMITTED',
   [net.RefusalCode.NOT_READY]: 'STORE_NOT_READY',
   [net.RefusalCode.INTERNAL]: 'INTERNAL',
+  [net.RefusalCode.CLOCK_SKEW]: 'CLOCK_SKEW',
 }
 
 const REFUSAL_OF_ERROR: ReadonlyMap<LatticeErrorCode, RefusalCode> = new Map(

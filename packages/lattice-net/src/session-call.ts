@@ -15,7 +15,8 @@ export interface SessionStore {
   readonly id: StoreId
   readonly digest: () => ReplicaDigest
   readonly rangeIndex: ReplicatedStore['rangeIndex']
-  readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]
+  readonly missing: ReplicatedStore['missing']
+  readonly wanted: ReplicatedStore['wanted']
   readonly read: ReplicatedStore['read']
   readonly readChain: ReplicatedStore['readChain']
   readonly witnessPage: ReplicatedStore['witnessPage']
@@ -71,6 +72,7 @@ export type JoinRefusalCode = Extract<
   | 'STORE_NOT_FOUND'
   | 'STORE_NOT_READY'
   | 'NOT_ADMITTED'
+  | 'CLOCK_SKEW'
 >
 
 export interface JoinRefusal {

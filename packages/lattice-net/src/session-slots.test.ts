@@ -11,7 +11,8 @@ import { createSyncScheduler } from './sync-scheduler.ts'
 const small = toPublicKey(new Uint8Array(32).fill(1))
 const large = toPublicKey(new Uint8Array(32).fill(9))
 const store = toStoreId(new Uint8Array(32).fill(5))
-const done: SyncOutcome = { kind: 'done', peer: large, ...nothingToDo(store), durationMs: 1 }
+const set = { witnessCount: 1, fingerprint: new Uint8Array(32) }
+const done: SyncOutcome = { kind: 'done', peer: large, ...nothingToDo(store, set, set), durationMs: 1 }
 const quiet = { onBegin: () => undefined, onEnd: () => undefined }
 
 describe('session slots', () => {
@@ -93,7 +94,7 @@ describe('the schedule of sessions', () => {
     schedule.request(small, store, 0)
     scheduler.advance(10)
     expect(started.map(({ peer }) => peer)).toEqual([large, small])
-    end({ ...done, ...nothingToDo(stores[0] ?? store) })
+    end({ ...done, ...nothingToDo(stores[0] ?? store, set, set) })
     expect(started).toHaveLength(3)
   })
 

@@ -98,6 +98,7 @@ export function viewFor(store: ReplicatedStore, peer: PublicKey, allowed: () => 
     digest: store.digest,
     rangeIndex: store.rangeIndex,
     missing: store.missing,
+    wanted: store.wanted,
     read: store.read,
     readChain: store.readChain,
     witnessPage: store.witnessPage,

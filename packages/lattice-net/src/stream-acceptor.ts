@@ -5,7 +5,7 @@
  */
 import { assert, type Crypto, type PublicKey } from '@lattice/model'
 import { net } from '@lattice/proto'
-import { createDigestResponder, type DigestOptions } from './digest-exchange.ts'
+import { createDigestResponder, type DigestOptions, type DigestOutcome } from './digest-exchange.ts'
 import type { Gossip } from './gossip.ts'
 import { createInviter } from './join.ts'
 import { MAX_JOINS_PER_CONNECTION } from './limits.ts'
@@ -25,6 +25,8 @@ export interface StreamAcceptorOptions {
   /** What a digest exchange with the peer shows. */
   readonly digests: (peer: PublicKey) => DigestOptions
   readonly onAddresses: (peer: PublicKey, addresses: readonly string[]) => void
+  /** Told what the peer said in a digest exchange that it started. */
+  readonly onDigests: (peer: PublicKey, outcome: DigestOutcome) => void
   readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
 }
 
@@ -32,7 +34,7 @@ export interface StreamAcceptorOptions {
 export function createStreamAcceptor(
   options: StreamAcceptorOptions,
 ): (link: PeerLink, protocol: net.Protocol) => Accepted | Fail {
-  const { joinHandler, gossip, syncs, resolve, digests, onAddresses } = options
+  const { joinHandler, gossip, syncs, resolve, digests, onAddresses, onDigests } = options
   const joins = new WeakMap<PeerLink, number>()
 
   function join(link: PeerLink): Accepted | Fail {
@@ -53,7 +55,7 @@ export function createStreamAcceptor(
     switch (protocol) {
       case net.Protocol.DIGEST: {
         const machine = createDigestResponder(digests(peer))
-        return { machine: tapFinish(machine, ({ addresses }) => onAddresses(peer, addresses)), perform }
+        return { machine: tapFinish(machine, (outcome) => onDigests(peer, outcome)), perform }
       }
       case net.Protocol.RECONCILE:
         return syncs.accept(link)

@@ -5,6 +5,8 @@
  */
 import {
   type AbortSignal,
+  type IdKey,
+  idKey,
   isLatticeError,
   type LatticeError,
   type PublicKey,
@@ -24,6 +26,7 @@ import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts
 import type { SessionSlots, Slot } from './session-slots.ts'
 import { type Fail, noSuchStore, refuse, tapFinish } from './session.ts'
 import type { StoreRegistry } from './store-registry.ts'
+import { createUnaskedIds, type UnaskedIds } from './unasked-ids.ts'
 
 export interface SyncRunner {
   /**
@@ -48,8 +51,9 @@ export interface SyncRunnerOptions {
 
 /** Starts without sessions. */
 export function createSyncRunner(options: SyncRunnerOptions): SyncRunner {
+  const unaskedOf = createUnaskedBook()
   return {
-    run: (link, store, signal) => run(options, { link, store, signal }),
+    run: (link, store, signal) => run(options, { link, store, unasked: unaskedOf(link, store.id), signal }),
     accept: (link) => acceptSession(options, link),
   }
 }
@@ -57,10 +61,11 @@ export function createSyncRunner(options: SyncRunnerOptions): SyncRunner {
 interface RunRequest {
   readonly link: PeerLink
   readonly store: SessionStore
+  readonly unasked: UnaskedIds
   readonly signal: AbortSignal | undefined
 }
 
-async function runOnce(options: SyncRunnerOptions, { link, store, signal }: RunRequest): Promise<SyncOutcome> {
+async function runOnce(options: SyncRunnerOptions, { link, store, unasked, signal }: RunRequest): Promise<SyncOutcome> {
   const { slots, stores, scheduler, nowMs, onOutcome } = options
   const { peer } = link
   const slot = slots.begin(peer, store.id)
@@ -74,10 +79,11 @@ async function runOnce(options: SyncRunnerOptions, { link, store, signal }: RunR
   try {
     const done = await link.run({
       protocol: net.Protocol.RECONCILE,
-      machine: createReconcileInitiator(store),
+      machine: createReconcileInitiator(store, unasked),
       perform: (call) => options.perform(link, call),
       signal: cut.signal,
     })
+    unasked.sent(done.synced)
     outcome = doneOutcome(peer, done, nowMs() - startedMs)
   } catch (error) {
     outcome = { kind: 'failed', peer, storeId: store.id, error: asLatticeError(error) }
@@ -149,6 +155,18 @@ function acceptSession(options: SyncRunnerOptions, link: PeerLink): Accepted {
       slot.end(outcome)
       onOutcome(outcome)
     },
+  }
+}
+
+/** What each connection sent of each store: gone with the connection, and bounded by the stores shared with its peer. */
+function createUnaskedBook(): (link: PeerLink, storeId: StoreId) => UnaskedIds {
+  const book = new WeakMap<PeerLink, Map<IdKey, UnaskedIds>>()
+  return (link, storeId) => {
+    const stores = book.get(link) ?? new Map<IdKey, UnaskedIds>()
+    book.set(link, stores)
+    const unasked = stores.get(idKey(storeId)) ?? createUnaskedIds()
+    stores.set(idKey(storeId), unasked)
+    return unasked
   }
 }
 

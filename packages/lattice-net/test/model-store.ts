@@ -166,6 +166,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
         [...witnessed.values()].map(({ parsed }) => ({ timestamp: parsed.intention.timestamp.wall, id: parsed.id })),
       ),
     missing: (ids) => ids.filter((id) => !isKnown(id)),
+    wanted: (ids) => ids.filter((id) => !isKnown(id)),
     read: (ids, maxBytes) => {
       const found = [...new Set(ids.map(idKey))]
         .flatMap((key) => witnessed.get(key) ?? [])

@@ -167,10 +167,12 @@ describe('the opening', () => {
   })
 })
 
+const ignored = { onUnshared: (): void => undefined, onDigest: (): void => undefined }
+
 describe('push', () => {
   test('goes over in order, within the window, and is answered with counts', async () => {
     const { a, b, viewOfB } = await createPair()
-    const sender = createPushSender({ onUnshared: () => undefined })
+    const sender = createPushSender(ignored)
     for (let run = 0; run < 3 * PUSH_WINDOW; run += 1) {
       sender.offer({ storeId: a.store.id, intentions: a.store.write(2), digest: a.store.digest() })
     }
@@ -192,7 +194,7 @@ describe('push', () => {
 
   test('what does not fit takes everything queued of its store with it, and nothing else', async () => {
     const { a } = await createPair()
-    const sender = createPushSender({ onUnshared: () => undefined })
+    const sender = createPushSender(ignored)
     const other = toStoreId(new Uint8Array(32).fill(3))
     const intentions = a.store.write(1)
     const push = { storeId: a.store.id, intentions, digest: a.store.digest() }
@@ -206,7 +208,7 @@ describe('push', () => {
 
   test('a held store waits, and another goes before it', async () => {
     const { a } = await createPair()
-    const sender = createPushSender({ onUnshared: () => undefined })
+    const sender = createPushSender(ignored)
     const other = toStoreId(new Uint8Array(32).fill(3))
     const push = { storeId: a.store.id, intentions: a.store.write(1), digest: a.store.digest() }
     sender.hold(a.store.id)
@@ -226,7 +228,7 @@ describe('push', () => {
     const { a, b, viewOfB } = await createPair()
     const unshared: StoreId[] = []
     const other = toStoreId(new Uint8Array(32).fill(3))
-    const sender = createPushSender({ onUnshared: (id) => unshared.push(id) })
+    const sender = createPushSender({ ...ignored, onUnshared: (id) => unshared.push(id) })
     const push = { storeId: a.store.id, intentions: a.store.write(1), digest: a.store.digest() }
     sender.offer({ ...push, storeId: other })
     sender.offer(push)
@@ -242,7 +244,7 @@ describe('push', () => {
 
   test('a batch larger than a frame goes in several, and only the last carries the digest', async () => {
     const { a } = await createPair()
-    const sender = createPushSender({ onUnshared: () => undefined })
+    const sender = createPushSender(ignored)
     sender.offer({ storeId: a.store.id, intentions: a.store.write(9, 100_000), digest: a.store.digest() })
     const counts = sender.start().map((effect) => {
       const frame = effect.kind === 'send' ? toFrame(effect.frame) : undefined
@@ -254,7 +256,7 @@ describe('push', () => {
   })
 
   test('a result that is not owed, and another refusal, end it', async () => {
-    const sender = createPushSender({ onUnshared: () => undefined })
+    const sender = createPushSender(ignored)
     expect((await feed(sender, [{ case: 'pushResult', value: {} }])).failure).toMatchObject({
       why: 'push_result_not_owed',
     })

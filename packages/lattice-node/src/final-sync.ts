@@ -7,14 +7,14 @@ import { createAbortController } from '@lattice/model'
 import { nodeClosed } from './errors.ts'
 import type { NodeContext } from './node-context.ts'
 import type { StoreManager } from './store-manager.ts'
-import type { SyncTracker } from './sync-tracker.ts'
 import { replicaPeers } from './store-peers.ts'
+import { peerSync } from './sync-state.ts'
 
 /** How long a node that closes waits for its peers. */
 export const FINAL_SYNC_MS = 5_000
 
 /** Reconciles every store that a connected peer may lack something of. Never rejects, never takes longer. */
-export async function finalSync(context: NodeContext, manager: StoreManager, tracker: SyncTracker): Promise<void> {
+export async function finalSync(context: NodeContext, manager: StoreManager): Promise<void> {
   const network = context.network()
   if (network === undefined) return
   const connected = network.connectedPeers().map(({ peer }) => peer)
@@ -23,10 +23,9 @@ export async function finalSync(context: NodeContext, manager: StoreManager, tra
   const cancel = context.scheduler.after(FINAL_SYNC_MS, () => controller.abort(nodeClosed()))
   const work = [...manager.entries.values()].map(async ({ open, ready }) => {
     if (open === undefined || !ready) return
-    const { fingerprint } = open.kernel.digest()
     const sharers = replicaPeers(open.kernel.tables(), context.id, manager.tablesOf)
     const lacking = sharers.filter(
-      (peer) => network.presence(peer)?.online === true && !tracker.isSynced(open.id, peer, fingerprint),
+      (peer) => network.presence(peer)?.online === true && peerSync(context, open, peer) !== 'synced',
     )
     if (lacking.length === 0) return
     try {

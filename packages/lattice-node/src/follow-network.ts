@@ -8,12 +8,10 @@ import type { NetworkEvent, NetworkService } from '@lattice/net'
 import type { NodeContext } from './node-context.ts'
 import type { PeerLinks } from './peer-links.ts'
 import type { StoreManager } from './store-manager.ts'
-import type { SyncTracker } from './sync-tracker.ts'
 
 export interface NetworkFollower {
   readonly manager: StoreManager
   readonly links: PeerLinks
-  readonly tracker: SyncTracker
   readonly onClockSkew: (skewed: boolean) => void
 }
 
@@ -29,28 +27,18 @@ export async function followNetwork(
   }
 }
 
-function takeIn(
-  context: NodeContext,
-  { manager, links, tracker, onClockSkew }: NetworkFollower,
-  event: NetworkEvent,
-): void {
+function takeIn(context: NodeContext, { manager, links, onClockSkew }: NetworkFollower, event: NetworkEvent): void {
   switch (event.kind) {
     case 'peer_online':
       context.publish({ kind: 'peer_online', peer: event.peer })
       manager.nudge()
       return
     case 'peer_offline':
-      tracker.forgetPeer(event.peer)
       context.publish({ kind: 'peer_offline', peer: event.peer })
       return
-    case 'sync_result': {
-      const { outcome } = event
-      const synced = outcome.kind === 'done' && outcome.synced
-      const fingerprint = manager.entry(outcome.storeId)?.open?.kernel.digest().fingerprint
-      tracker.ended(outcome.storeId, outcome.peer, synced ? fingerprint : undefined)
-      context.publish({ kind: 'sync_result', outcome })
+    case 'sync_result':
+      context.publish({ kind: 'sync_result', outcome: event.outcome })
       return
-    }
     case 'addresses_learned':
       links.learn(event.peer, event.addresses)
       return

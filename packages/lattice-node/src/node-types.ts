@@ -89,7 +89,10 @@ export interface StoreStatus {
   readonly peersOnline: number
   /** Keys of the application table. Reads every row. */
   readonly keys: number
-  /** The last exchange with every connected peer of this store ended with equal digests, and nothing came since. */
+  /** Connected peers whose last digest equals the present one here, and those whose last digest differs; of others none is known. */
+  readonly peersSynced: number
+  readonly peersDiffering: number
+  /** A peer of this store is connected, and the last digest of every such peer equals the present one here. */
   readonly synced: boolean
   /** False where no opener of the store's type is installed: it replicates, unread. */
   readonly readable: boolean

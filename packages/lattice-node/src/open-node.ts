@@ -28,7 +28,6 @@ import type { StoreEntry } from './store-entry.ts'
 import { createStoreHandle } from './store-handle.ts'
 import { StoreManager } from './store-manager.ts'
 import { resolveReference } from './store-names.ts'
-import { createSyncTracker, type SyncTracker } from './sync-tracker.ts'
 
 /** Events kept for a subscriber that falls behind before it is told so. */
 const EVENTS_CAPACITY = 1024
@@ -74,7 +73,6 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
   const { scope, directory, keyPair, meta } = parts
   const events = createBroadcast<NodeEvent>({ capacity: EVENTS_CAPACITY })
   scope.onClose(events.close)
-  const tracker = createSyncTracker()
   let network: NetworkService | undefined
   let skewed = false
   const context: NodeContext = {
@@ -112,24 +110,23 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
       skewed = value
     }
     scope.spawn('network events', (signal) =>
-      followNetwork(context, { manager, links, tracker, onClockSkew }, { network: service, signal }),
+      followNetwork(context, { manager, links, onClockSkew }, { network: service, signal }),
     )
   }
   manager.wake()
   await manager.settled()
-  return createNode({ context, manager, tracker, scope, events, isSkewed: () => skewed })
+  return createNode({ context, manager, scope, events, isSkewed: () => skewed })
 }
 
 interface NodeDeps {
   readonly context: NodeContext
   readonly manager: StoreManager
-  readonly tracker: SyncTracker
   readonly scope: Scope
   readonly events: ReturnType<typeof createBroadcast<NodeEvent>>
   readonly isSkewed: () => boolean
 }
 
-function createNode({ context, manager, tracker, scope, events, isSkewed }: NodeDeps): Node {
+function createNode({ context, manager, scope, events, isSkewed }: NodeDeps): Node {
   let closing: Promise<void> | undefined
   const check = (): void => {
     if (closing !== undefined) throw nodeClosed()
@@ -141,10 +138,10 @@ function createNode({ context, manager, tracker, scope, events, isSkewed }: Node
       return summary
     }
     known()
-    return createStoreHandle({ context, manager, tracker, summaryOf: known }, id)
+    return createStoreHandle({ context, manager, summaryOf: known }, id)
   }
   const close = (): Promise<void> => {
-    closing ??= closeNode({ context, manager, tracker, scope })
+    closing ??= closeNode({ context, manager, scope })
     return closing
   }
   return {
@@ -199,8 +196,8 @@ function nameInStores(context: NodeContext, scope: Scope, entries: readonly Stor
   }
 }
 
-async function closeNode({ context, manager, tracker, scope }: Omit<NodeDeps, 'events' | 'isSkewed'>): Promise<void> {
-  await finalSync(context, manager, tracker)
+async function closeNode({ context, manager, scope }: Omit<NodeDeps, 'events' | 'isSkewed'>): Promise<void> {
+  await finalSync(context, manager)
   await scope.close(nodeClosed())
 }
 

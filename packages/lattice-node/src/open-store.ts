@@ -78,6 +78,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     kernel,
     storeType,
     mayReplicate: (peer: PublicKey) => isReplicaPeer(kernel.tables(), peer, tablesOf),
+    nowMs: () => Math.max(context.clock.wallMs(), context.network()?.peerTimeMs() ?? 0),
   })
   return {
     id,

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { equalBytes, idKey, type IdKey, type PublicKey, toStoreId } from '@lattice/model'
+import { equalBytes, idKey, type IdKey, isLatticeError, type PublicKey, toStoreId } from '@lattice/model'
 import type { JoinAttempt, JoinGrant, JoinHandler, JoinRefusal, PeerHint } from '@lattice/net'
 import {
   admitPeer,
@@ -67,7 +67,13 @@ async function redeem(context: NodeContext, { store, attempt, manager }: Redeem)
     if (invite.status === 'cancelled') return refused('TOKEN_REVOKED')
     if (invite.expiresAt <= clock.wallMs()) return refused('TOKEN_EXPIRED')
     if (invite.usesLeft < 1) return refused('TOKEN_USED')
-    await admit(context, store, { invite, attempt })
+    try {
+      await admit(context, store, { invite, attempt })
+    } catch (error) {
+      // What the joiner can have set right; any other failure is this node's own.
+      if (isLatticeError(error) && error.code === 'CLOCK_SKEW') return refused('CLOCK_SKEW')
+      throw error
+    }
   }
   meta.saveAddresses(peer, attempt.addresses, clock.wallMs())
   return {

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Kernel } from '@lattice/kernel'
-import type { PublicKey } from '@lattice/model'
+import { type IntentionId, MAX_DRIFT_MS, type PublicKey } from '@lattice/model'
 import type { PeerAccess, ReplicatedStore } from '@lattice/net-types'
 
 export interface ReplicatedStoreOptions {
@@ -14,10 +14,17 @@ export interface ReplicatedStoreOptions {
   readonly storeType: string
   /** Asked again for every session and frame. */
   readonly mayReplicate: (peer: PublicKey) => boolean
+  /** The wall time that decides whether an intention is ahead of it. */
+  readonly nowMs: () => number
 }
 
 /** Adapts a kernel for the network. */
-export function createReplicatedStore({ kernel, storeType, mayReplicate }: ReplicatedStoreOptions): ReplicatedStore {
+export function createReplicatedStore({
+  kernel,
+  storeType,
+  mayReplicate,
+  nowMs,
+}: ReplicatedStoreOptions): ReplicatedStore {
   return {
     id: kernel.storeId,
     storeType,
@@ -25,10 +32,24 @@ export function createReplicatedStore({ kernel, storeType, mayReplicate }: Repli
     digest: kernel.digest,
     rangeIndex: kernel.rangeIndex,
     missing: kernel.missing,
+    wanted: (ids) => {
+      const missing = kernel.missing(ids)
+      return kernel.stats().floatingCount === 0 ? missing : missing.filter((id) => !waitsForTime(kernel, id, nowMs()))
+    },
     read: kernel.read,
     readChain: kernel.readChain,
     witnessPage: kernel.witnessPage,
     ingest: kernel.ingest,
     onWitnessed: kernel.onWitnessed,
   }
+}
+
+/**
+ * True for what floats because of its time, and for what follows it: that is later still. What is not authentic yet is
+ * left out, since the copy that is here may lack the signature that a peer's has.
+ */
+function waitsForTime(kernel: Kernel, id: IntentionId, nowMs: number): boolean {
+  const held = kernel.get(id)
+  if (held?.floating === undefined || held.floating === 'unsigned') return false
+  return held.floating === 'future' || held.parsed.intention.timestamp.wall > nowMs + MAX_DRIFT_MS
 }

@@ -10,7 +10,6 @@ import { fromBinary } from '@bufbuild/protobuf'
 import {
   type AbortSignal,
   encodeUniversalOp,
-  idKey,
   type IntentionId,
   isLagged,
   type ReadTable,
@@ -40,15 +39,12 @@ import type { StoreHandle, StoreSummary } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { stateOf } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
-import { replicaPeers } from './store-peers.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
 import { submitSystem } from './submit-system.ts'
-import type { SyncTracker } from './sync-tracker.ts'
 
 export interface StoreHandleDeps {
   readonly context: NodeContext
   readonly manager: StoreManager
-  readonly tracker: SyncTracker
   readonly summaryOf: (id: StoreId) => StoreSummary
 }
 
@@ -65,8 +61,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     summary,
     state: () => summary().state,
     kernel: () => store().kernel,
-    status: () =>
-      viewStatus(context, { store: store(), tablesOf }, { summary: summary(), synced: isSynced(deps, store()) }),
+    status: () => viewStatus(context, { store: store(), tablesOf }, summary()),
     setName: (name) => renameStore(deps, store(), name),
     invite: (invite = {}) => invitePeer(context, { store: store(), tablesOf, invite }),
     invites: () => viewInvites(store()),
@@ -167,15 +162,6 @@ async function renameStore({ context, manager }: StoreHandleDeps, store: OpenSto
     const alias = setChildAlias({ author, child: store.id, alias: name })
     await submitSystem(storeInUse(manager, parentId).kernel, [alias], options)
   }
-}
-
-function isSynced({ context, manager, tracker }: StoreHandleDeps, store: OpenStore): boolean {
-  const network = context.network()
-  const { fingerprint } = store.kernel.digest()
-  const peers = new Set(replicaPeers(store.kernel.tables(), context.id, manager.tablesOf).map(idKey))
-  return (network?.connectedPeers() ?? [])
-    .filter(({ peer }) => peers.has(idKey(peer)))
-    .every(({ peer }) => tracker.isSynced(store.id, peer, fingerprint))
 }
 
 async function* nothing(): AsyncGenerator<never, void, undefined> {

@@ -11,6 +11,7 @@ import * as systemstore from '@lattice/systemstore'
 import type { NodeContext } from './node-context.ts'
 import type { InviteEntry, PeerEntry, StoreStatus, StoreSummary, SystemTableEntry } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
+import { countSynced } from './sync-state.ts'
 import { peerTable, replicaPeers, type TablesOf } from './store-peers.ts'
 
 const PEER_STATUS: Readonly<Record<systemstore.PeerStatus, system.PeerStatus>> = {
@@ -81,15 +82,11 @@ export function viewSystemEntries(store: OpenStore): readonly SystemTableEntry[]
   }))
 }
 
-export function viewStatus(
-  context: NodeContext,
-  { store, tablesOf }: ViewedStore,
-  { summary, synced }: { readonly summary: StoreSummary; readonly synced: boolean },
-): StoreStatus {
+export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStore, summary: StoreSummary): StoreStatus {
   const { kernel } = store
   const tables = kernel.tables()
   const others = replicaPeers(tables, context.id, tablesOf)
-  const network = context.network()
+  const { connected, synced, differing } = countSynced(context, store, tablesOf)
   const [head] = kernel.history(undefined, 1)
   const directory = context.directory.storePath(store.id)
   return {
@@ -103,9 +100,11 @@ export function viewStatus(
     stateBytes: databaseBytes(join(directory, 'state.db')),
     strategy: systemstore.readStrategy(tables.system)?.kind ?? 'independent',
     peers: others.length + 1,
-    peersOnline: others.filter((peer) => network?.presence(peer)?.online === true).length + 1,
+    peersOnline: connected + 1,
+    peersSynced: synced,
+    peersDiffering: differing,
     keys: countKeys(store),
-    synced,
+    synced: connected > 0 && synced === connected,
     readable: store.machine !== undefined,
   }
 }

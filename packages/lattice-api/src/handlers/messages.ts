@@ -62,6 +62,8 @@ export function toStoreStatus(store: StoreHandle): daemon.StoreStatus {
     peersOnline: status.peersOnline,
     keys: BigInt(status.keys),
     synced: status.synced,
+    peersSynced: status.peersSynced,
+    peersDiffering: status.peersDiffering,
   })
 }
 

@@ -1,0 +1,24 @@
+/**
+ * The rows that can be measured without a network, in the order of the table of goals.
+ *
+ * @module
+ */
+import type { BenchRow } from './row.ts'
+import { ANCESTRY_ROW } from './rows/ancestry.ts'
+import { BOOTSTRAP_ROW } from './rows/bootstrap.ts'
+import { DISK_ROW } from './rows/disk.ts'
+import { OPENING_ROW } from './rows/opening.ts'
+import { READING_ROW } from './rows/reading.ts'
+import { RANGE_INDEX_ROW, RECONCILE_ROW } from './rows/reconcile.ts'
+import { WRITE_ROWS } from './rows/writes.ts'
+
+export const ROWS: readonly BenchRow[] = [
+  ...WRITE_ROWS,
+  BOOTSTRAP_ROW,
+  RECONCILE_ROW,
+  OPENING_ROW,
+  READING_ROW,
+  DISK_ROW,
+  RANGE_INDEX_ROW,
+  ANCESTRY_ROW,
+]

@@ -1,0 +1,91 @@
+/**
+ * A key-value store as a node has it: the kernel with the system layer, and the calls of a user on top.
+ *
+ * @module
+ */
+import { assert, type ParsedIntention, type SignedIntention, silentLogger, type StoreId } from '@lattice/model'
+import { type Kernel, type KernelOptions, openKernel } from '@lattice/kernel'
+import { type Kv, kvStore, openKv } from '@lattice/kvstore'
+import { execMethod, type Executor } from '@lattice/store-base'
+import { createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
+import { createHistory } from './history.ts'
+import { clock, crypto, scheduler, signerOf } from './world.ts'
+
+export interface BenchStore extends AsyncDisposable {
+  readonly kernel: Kernel
+  readonly kv: Kv
+}
+
+export interface BenchStoreOptions {
+  readonly directory: string
+  readonly storeId: StoreId
+  readonly genesis?: SignedIntention
+  /** Everybody may write: for histories of several authors, where membership is not what is measured. */
+  readonly open?: boolean
+}
+
+export async function openStore({ directory, storeId, genesis, open = false }: BenchStoreOptions): Promise<BenchStore> {
+  const options: KernelOptions = {
+    directory,
+    storeId,
+    ...(genesis && { genesis }),
+    projector: createSystemLayer({ machine: kvStore }),
+    authority: open ? { admits: () => true, requiredDeps: () => [] } : createSystemAuthority(),
+    signer: signerOf(0),
+    crypto,
+    clock,
+    scheduler,
+    logger: silentLogger,
+  }
+  const kernel = await openKernel(options)
+  return { kernel, kv: openKv(executorOf(kernel)), [Symbol.asyncDispose]: () => kernel.close() }
+}
+
+/** A store of this node's own. */
+export function createStore(directory: string): Promise<BenchStore> {
+  const { genesis, storeId } = createHistory({ runLength: 1 })
+  return openStore({ directory, storeId, genesis })
+}
+
+/** Batches that wait in the kernel while one is taken in, as when a peer sends ahead. */
+const BATCHES_AHEAD = 4
+
+/** Feeds batches to the kernel as a bootstrap does; every one of them has to be witnessed. */
+export async function ingestAll(kernel: Kernel, batches: Iterable<readonly ParsedIntention[]>): Promise<void> {
+  const waiting: Promise<void>[] = []
+  for (const batch of batches) {
+    if (waiting.length >= BATCHES_AHEAD) await waiting.shift()
+    waiting.push(ingestBatch(kernel, batch))
+  }
+  await Promise.all(waiting)
+}
+
+async function ingestBatch(kernel: Kernel, batch: readonly ParsedIntention[]): Promise<void> {
+  const outcomes = await kernel.ingest(batch, undefined)
+  const refused = outcomes.find(({ kind }) => kind !== 'witnessed')
+  assert(
+    refused === undefined,
+    `every intention is witnessed, not ${refused?.kind ?? ''} (${refused?.kind === 'floating' ? refused.reason : ''})`,
+  )
+}
+
+function executorOf(kernel: Kernel): Executor {
+  return {
+    exec: (method, request, signal) =>
+      execMethod(kvStore, method, {
+        request,
+        context: {
+          read: kernel.tables().app,
+          signal,
+          submit: (payload, deps) =>
+            kernel.submit(
+              { kind: 'appData', schema: kvStore.schemaVersion, value: payload },
+              { deps: ({ app }) => deps(app) },
+            ),
+        },
+      }),
+    subscribe: () => {
+      throw new Error('no row watches')
+    },
+  }
+}

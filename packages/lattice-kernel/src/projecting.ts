@@ -1,0 +1,101 @@
+/**
+ * Brings the projection up to the log, in turns short enough for the event loop.
+ *
+ * A turn ends by the clock, so a machine that is slow, or a peer that makes it slow, costs time and not the loop. The
+ * records of the last commit are at hand; older ones are read again. What fails stalls the projection and nothing else.
+ *
+ * @module
+ */
+import type { Clock, Logger } from '@lattice/model'
+import type { KernelEvent, ProjectedNotice } from './kernel-types.ts'
+import type { Listeners } from './listeners.ts'
+import type { LogEntry } from './log-entry.ts'
+import type { LogStore } from './log-store.ts'
+import type { Projection } from './projection.ts'
+
+export interface Projecting {
+  /** These were just committed, and will be applied next. */
+  readonly committed: (entries: readonly LogEntry[]) => void
+  /** Applies records that are committed and not applied, up to `limit` and for a few milliseconds; answers how many. */
+  readonly project: (limit: number) => number
+  /** Makes applied records durable and publishes them. */
+  readonly flush: (first: LogEntry | undefined) => void
+}
+
+export interface ProjectingDeps {
+  readonly log: LogStore
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly projected: Listeners<ProjectedNotice>
+  readonly events: Listeners<KernelEvent>
+  readonly projection: () => Projection
+  /** The system table changed: whoever waits for admission may be admitted. */
+  readonly onSystemChange: () => void
+  /** Changes were not kept: what was derived from them is void. */
+  readonly onDiscard: () => void
+}
+
+/** How long records are applied before the rest waits for another turn. */
+const PROJECTING_MAX_MS = 5
+
+export function createProjecting(deps: ProjectingDeps): Projecting {
+  const { log, clock, logger, projected, events, projection, onSystemChange, onDiscard } = deps
+  let recent: readonly LogEntry[] = []
+
+  function stall(entry: LogEntry, error: unknown): void {
+    const stalled = projection().stall(entry, error)
+    logger.error('projection stalled', { seq: stalled.seq, error })
+    events.notify({ kind: 'stalled', ...stalled })
+  }
+
+  function flush(first: LogEntry | undefined): void {
+    const touched = projection().touchedSystem()
+    try {
+      const notice = projection().flush()
+      if (notice === undefined) return
+      if (touched) onSystemChange()
+      projected.notify(notice)
+    } catch (error) {
+      onDiscard()
+      if (first === undefined) throw error
+      stall(first, error)
+    }
+  }
+
+  function next(limit: number): readonly LogEntry[] {
+    const from = projection().appliedSeq() + 1
+    const offset = from - (recent[0]?.meta.seq ?? Infinity)
+    const isRecent = offset >= 0 && offset < recent.length
+    return isRecent ? recent.slice(offset, offset + limit) : log.reader.from(from, limit)
+  }
+
+  function project(limit: number): number {
+    if (projection().stalled() !== undefined) return 0
+    const entries = next(limit)
+    const untilMs = clock.monotonicMs() + PROJECTING_MAX_MS
+    let applied = 0
+    let failed: { readonly entry: LogEntry; readonly error: unknown } | undefined
+    for (const entry of entries) {
+      if (applied > 0 && clock.monotonicMs() > untilMs) break
+      try {
+        projection().apply(entry, 'record')
+        applied += 1
+      } catch (error) {
+        failed = { entry, error }
+        break
+      }
+    }
+    flush(entries[0])
+    if (failed !== undefined && projection().stalled() === undefined) stall(failed.entry, failed.error)
+    if (projection().appliedSeq() >= log.meta().headSeq) recent = []
+    return applied
+  }
+
+  return {
+    committed: (entries) => {
+      recent = entries
+    },
+    project,
+    flush,
+  }
+}

@@ -9,8 +9,8 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import { headIds, isKvKey, type KvState } from '@lattice/kvtable'
-import { MAX_KEY_BYTES } from '@lattice/model'
+import { headIds, heads, isKvKey, type KvState } from '@lattice/kvtable'
+import { type IntentionId, MAX_KEY_BYTES, type ReadTable } from '@lattice/model'
 import { kv } from '@lattice/proto'
 import {
   type CommandContext,
@@ -66,24 +66,32 @@ export const batch: Write<typeof kv.BatchRequestSchema> = defineCommand({
 })
 
 export const resolve: Write<typeof kv.ResolveRequestSchema> = defineCommand({
-  description: 'Ends a conflict: replaces every concurrent value of a key.',
+  description: 'Ends a conflict: with the value given, or by keeping the one that wins now.',
   request: kv.ResolveRequestSchema,
   response: kv.WriteResponseSchema,
-  run: (context, { key, value }) =>
-    submit(context, [
-      { key: checkKey(key), state: value === undefined ? { kind: 'tombstone' } : { kind: 'value', value } },
-    ]),
+  run: (context, { key, value }) => {
+    if (value !== undefined) return submit(context, [{ key: checkKey(key), state: { kind: 'value', value } }])
+    const [winner, ...others] = heads(context.read, checkKey(key))
+    if (winner === undefined || others.length === 0)
+      throw new InvalidArgument('the key has no conflict to end: give a value to write one all the same')
+    // Only what was looked at is replaced: a write that arrives meanwhile stands beside it.
+    const seen = [winner, ...others].map((head) => head.id)
+    return submit(context, [{ key, state: winner.state }], () => seen)
+  },
 })
 
-async function submit(context: CommandContext, writes: readonly KeyWrite[]): Promise<kv.WriteResponse> {
+async function submit(
+  context: CommandContext,
+  writes: readonly KeyWrite[],
+  replaced: (read: ReadTable) => readonly IntentionId[] = (read) => headIds(read, keysOf(writes)),
+): Promise<kv.WriteResponse> {
   const payload = encodePayload(writes)
   if (payload.length > MAX_PAYLOAD_BYTES)
     throw new LimitExceeded(`a write has at most ${MAX_PAYLOAD_BYTES} bytes of keys and values: write less at once`, {
       limit: MAX_PAYLOAD_BYTES,
       actual: payload.length,
     })
-  const keys = writes.map((write) => write.key)
-  const id = await context.submit(payload, (read) => citedHeads(headIds(read, keys)))
+  const id = await context.submit(payload, (read) => citedHeads(replaced(read)))
   return create(kv.WriteResponseSchema, { id })
 }
 
@@ -115,4 +123,8 @@ function stateOf(operation: kv.KvOperation['operation']): KvState {
     case undefined:
       throw new InvalidArgument('an operation of the batch is neither a put nor a delete: set one of them')
   }
+}
+
+function keysOf(writes: readonly KeyWrite[]): readonly Uint8Array[] {
+  return writes.map((write) => write.key)
 }

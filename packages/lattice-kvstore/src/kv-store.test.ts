@@ -65,8 +65,16 @@ describe('writes', () => {
     expect(standing.map((head) => text(head.value))).toEqual(['theirs', 'mine'])
     await store.resolve('k', 'both')
     expect(await store.get('k')).toEqual({ value: utf8Encode('both'), conflicted: false })
+  })
+
+  test('resolving without a value keeps what wins, and refuses where nothing is in conflict', async () => {
+    const { host, store } = open()
+    await store.put('k', 'mine')
+    await expect(store.resolve('k', undefined)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(store.resolve('absent', undefined)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    host.deliver({ payload: putPayload('k', 'theirs'), author: other })
     await store.resolve('k', undefined)
-    expect((await store.get('k')).value).toBeUndefined()
+    expect(await store.get('k')).toEqual({ value: utf8Encode('theirs'), conflicted: false })
   })
 
   test('forty concurrent values are replaced by one write', async () => {

@@ -78,7 +78,7 @@ export interface KvBatch {
 export interface Kv {
   readonly put: (key: KvBytes, value: KvBytes, signal?: AbortSignal) => Promise<IntentionId>
   readonly delete: (key: KvBytes, signal?: AbortSignal) => Promise<IntentionId>
-  /** Ends a conflict with `value`, or by deleting the key. */
+  /** Ends a conflict with `value`, or by keeping what wins now; that rejects where there is no conflict. */
   readonly resolve: (key: KvBytes, value: KvBytes | undefined, signal?: AbortSignal) => Promise<IntentionId>
   readonly batch: () => KvBatch
   readonly get: (key: KvBytes, signal?: AbortSignal) => Promise<KvRead>

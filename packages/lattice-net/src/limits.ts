@@ -122,8 +122,10 @@ export interface NetworkLimits {
   /** First pause between dials; doubles up to `dialBackoffMaxMs`, half of it random. */
   readonly dialBackoffMs: number
   readonly dialBackoffMaxMs: number
-  /** A second connection is settled by the keys within this age of the first; later it replaces it. */
+  /** A second connection the other way is settled by the keys within this age of the first; later it replaces it. */
   readonly simultaneousDialMs: number
+  /** How long the first is waited for to show that it lives, before the second takes its place after all. */
+  readonly signOfLifeMs: number
   /** A connection that shares no store and has no stream open ends after this. */
   readonly strangerIdleMs: number
   /** Streams a peer may have open on a connection. */
@@ -153,6 +155,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   dialBackoffMs: 500,
   dialBackoffMaxMs: 60_000,
   simultaneousDialMs: 15_000,
+  signOfLifeMs: 1_500,
   strangerIdleMs: 60_000,
   streamsPerConnection: 32,
   connections: 256,

@@ -52,7 +52,7 @@ describe('the table of connections', () => {
     const { table, link, closed } = create(self, [peer])
     table.add(link(peer, outgoing))
     const isFirstKept = outgoing === (at === 'small')
-    expect(table.admit(peer, !outgoing)).toBe(!isFirstKept)
+    expect(table.admit(peer, !outgoing)).toBe(isFirstKept ? 'wait' : 'take')
     if (isFirstKept) return
     const second = link(peer, !outgoing)
     table.add(second)
@@ -63,9 +63,9 @@ describe('the table of connections', () => {
   test('a peer that dials again later has lost the old connection: the new one takes its place', () => {
     const { table, link, advance } = create(small, [large])
     table.add(link(large, true))
-    expect(table.admit(large, false)).toBe(false)
+    expect(table.admit(large, false)).toBe('wait')
     advance(DEFAULT_LIMITS.simultaneousDialMs)
-    expect(table.admit(large, false)).toBe(true)
+    expect(table.admit(large, false)).toBe('take')
   })
 
   test('the end of a replaced connection is not the end of the peer', () => {
@@ -81,11 +81,11 @@ describe('the table of connections', () => {
     const { table, link, closed } = create(small, [large], { connections: 2 })
     for (const fill of [2, 3]) {
       const stranger = toPublicKey(new Uint8Array(32).fill(fill))
-      expect(table.admit(stranger, false)).toBe(true)
+      expect(table.admit(stranger, false)).toBe('take')
       table.add(link(stranger, false))
     }
-    expect(table.admit(toPublicKey(new Uint8Array(32).fill(4)), false)).toBe(false)
-    expect(table.admit(large, false)).toBe(true)
+    expect(table.admit(toPublicKey(new Uint8Array(32).fill(4)), false)).toBe('refuse')
+    expect(table.admit(large, false)).toBe('take')
     expect(closed).toEqual(['making room'])
   })
 

@@ -1,8 +1,8 @@
 /**
  * One connection per peer.
  *
- * When two peers dial each other at once, both keep the connection that the smaller key dialled. When a peer dials again
- * later, it has lost the connection that still looks whole here, and the new one takes its place. Strangers, peers that
+ * When two peers dial each other at once, both keep the connection that the smaller key dialled, provided that it lives.
+ * When a peer dials again later, it has lost the connection that still looks whole here, and the new one takes its place. Strangers, peers that
  * share no store, are let in to join, within bounds, and are shown out when they do nothing.
  *
  * @module
@@ -11,9 +11,14 @@ import { type Cancel, compareBytes, type IdKey, idKey, type PublicKey, type Sche
 import type { NetworkLimits } from './limits.ts'
 import type { PeerLink } from './peer-link.ts'
 
+export type Admission = 'take' | 'refuse' | 'wait'
+
 export interface LinkTable {
-  /** Takes a new connection in; false when it is to be closed as a duplicate or for want of room. */
-  readonly admit: (peer: PublicKey, outgoing: boolean) => boolean
+  /**
+   * What to do with a new connection: `take` it in, `refuse` it for want of room, or `wait` whether the one that is there,
+   * which goes first, is alive.
+   */
+  readonly admit: (peer: PublicKey, outgoing: boolean) => Admission
   /** An admitted connection, now served. A connection it replaces is closed. */
   readonly add: (link: PeerLink) => void
   /** The connection ended. True when the peer is gone with it. */
@@ -58,10 +63,10 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
   return {
     admit: (peer, outgoing) => {
       const current = links.get(idKey(peer))
-      if (current === undefined || current.signal.aborted) return makeRoom(peer)
+      if (current === undefined || current.signal.aborted) return makeRoom(peer) ? 'take' : 'refuse'
       const isFresh = nowMs() - current.sinceMs < limits.simultaneousDialMs
       const isCurrentKept = current.outgoing === compareBytes(self, peer) < 0
-      return !(isFresh && current.outgoing !== outgoing && isCurrentKept)
+      return isFresh && current.outgoing !== outgoing && isCurrentKept ? 'wait' : 'take'
     },
     add: (link) => {
       const replaced = links.get(link.key)

@@ -38,6 +38,7 @@ import { createPeerLink, type PeerLink, type PeerLinkDeps } from './peer-link.ts
 import { performCall } from './perform-call.ts'
 import type { ClaimedDigest, JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
 import { createSessionSlots, type SessionSlots } from './session-slots.ts'
+import { showsLife } from './settle-crossing.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
 import { createSyncRunner, type SyncRunner } from './sync-runner.ts'
@@ -75,6 +76,8 @@ export class NetworkCore {
   readonly #schedule: SyncScheduler
   readonly #gossip: Gossip
   readonly #linkDeps: PeerLinkDeps
+  // Connections that are asked for a sign of life, each for the sake of one other.
+  readonly #crossings = new Set<PeerLink>()
 
   constructor(options: NetworkServiceOptions) {
     const { transport, clock, random, scheduler, logger } = options
@@ -226,14 +229,38 @@ export class NetworkCore {
   #adopt(connection: Connection): void {
     const { peer, outgoing } = connection
     const isWelcome =
-      !this.closed() &&
-      !equalBytes(peer, this.#options.transport.id) &&
-      this.ledger.mutedForMs(peer) === 0 &&
-      this.links.admit(peer, outgoing)
-    if (!isWelcome) {
-      this.#scope.spawn('turn away', () => connection.close('not taken in'))
-      return
-    }
+      !this.closed() && !equalBytes(peer, this.#options.transport.id) && this.ledger.mutedForMs(peer) === 0
+    const admission = isWelcome ? this.links.admit(peer, outgoing) : 'refuse'
+    const current = this.links.get(peer)
+    if (admission === 'take') this.#takeIn(connection)
+    else if (admission === 'refuse' || current === undefined || this.#crossings.has(current)) this.#turnAway(connection)
+    else this.#scope.spawn('crossing', () => this.#settleCrossing(current, connection))
+  }
+
+  /** Closes the new connection if the one that goes first lives, else lets it take its place. */
+  async #settleCrossing(current: PeerLink, connection: Connection): Promise<void> {
+    const { crypto, transport, scheduler, random } = this.#options
+    this.#crossings.add(current)
+    const isAlive = await showsLife(current, {
+      scheduler,
+      deadlineMs: this.limits.signOfLifeMs,
+      digests: { crypto, addresses: () => transport.addresses() },
+      nonce: random.bytes(DIGEST_NONCE_BYTES),
+      perform: (call) => this.perform(current, call),
+    })
+    this.#crossings.delete(current)
+    const present = this.links.get(connection.peer)
+    const isFree = present === undefined || (present === current && !isAlive)
+    if (isFree && !this.closed() && this.ledger.mutedForMs(connection.peer) === 0) this.#takeIn(connection)
+    else this.#turnAway(connection)
+  }
+
+  #turnAway(connection: Connection): void {
+    this.#scope.spawn('turn away', () => connection.close('not taken in'))
+  }
+
+  #takeIn(connection: Connection): void {
+    const { peer, outgoing } = connection
     const isNew = this.links.get(peer) === undefined
     const link = createPeerLink(connection, this.#scope, this.#linkDeps)
     this.links.add(link)
@@ -296,8 +323,8 @@ export class NetworkCore {
 
   #requestSync(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
     if (this.links.get(peer) === undefined || this.stores.get(storeId) === undefined) return
-    const delayMs = reason === 'differs' ? this.limits.differDelayMs : this.limits.gapDelayMs
-    this.#schedule.request(peer, storeId, delayMs)
+    if (reason === 'differs') this.#schedule.request(peer, storeId, this.limits.differDelayMs)
+    else this.#schedule.hurry(peer, storeId, this.limits.gapDelayMs)
   }
 
   #startSync(peer: PublicKey, storeId: StoreId): void {

@@ -9,6 +9,7 @@
 import { assert, type IngestOutcome, MAX_SIGNED_INTENTION_BYTES } from '@lattice/model'
 import { net } from '@lattice/proto'
 import { type FrameInit, fromWire } from './frame.ts'
+import { PUSH_WINDOW } from './limits.ts'
 import { readOptionalClaim } from './reconcile.ts'
 import type { SessionStore } from './session-call.ts'
 import {
@@ -36,6 +37,8 @@ export function createPushReceiver({ resolve }: PushReceiverOptions): SessionMac
     const claim = readOptionalClaim(frame)
     if (claim === 'malformed') return [violation('push_malformed')]
     if (frame.intentions.length === 0) return [violation('push_empty')]
+    // An honest sender waits for answers; those owed are kept here.
+    if (answers.length >= PUSH_WINDOW) return [violation('push_window_exceeded')]
     if (frame.intentions.some((signed) => signed.intention.length > MAX_SIGNED_INTENTION_BYTES)) {
       return [violation('intention_too_large')]
     }

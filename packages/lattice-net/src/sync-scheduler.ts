@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Cancel, PublicKey, Random, Scheduler, StoreId } from '@lattice/model'
+import { type Cancel, equalBytes, type PublicKey, type Random, type Scheduler, type StoreId } from '@lattice/model'
 import { backoffMs } from './backoff.ts'
 import { PeerRefused } from './errors.ts'
 import type { NetworkLimits } from './limits.ts'
@@ -15,8 +15,10 @@ import type { SyncOutcome } from './network-event.ts'
 import { pairKey } from './session-slots.ts'
 
 export interface SyncScheduler {
-  /** Asks for a session in `delayMs`; an earlier time of the same pair stands. */
+  /** Asks for a session in `delayMs`; an earlier request of the same pair stands. */
   readonly request: (peer: PublicKey, storeId: StoreId, delayMs: number) => void
+  /** As `request`, for something new that is lacking: does not wait out a long pause, and shortens each only once. */
+  readonly hurry: (peer: PublicKey, storeId: StoreId, delayMs: number) => void
   /** A session ended, whoever started it: repeats it if need be, and lets the next one start. */
   readonly ended: (outcome: SyncOutcome) => void
   /** A session ended that is not to be repeated: its peer or its store is gone. */
@@ -45,71 +47,109 @@ interface Entry {
   /** Repetitions so far without equal digests. */
   attempts: number
   due: boolean
+  /** The present pause has been shortened. */
+  hurried: boolean
   cancel: Cancel | undefined
 }
 
 /** Starts without requests. Entries exist only for connected peers and registered stores: that is their bound. */
 export function createSyncScheduler(options: SyncSchedulerOptions): SyncScheduler {
-  const { scheduler, random, limits, running, start } = options
-  const entries = new Map<string, Entry>()
-  let closed = false
+  const requests = new Requests(options)
+  return {
+    request: (peer, storeId, delayMs) => requests.request(peer, storeId, delayMs),
+    hurry: (peer, storeId, delayMs) => requests.hurry(peer, storeId, delayMs),
+    ended: (outcome) => requests.ended(outcome),
+    dropped: () => requests.pump(),
+    forgetPeer: (peer) => requests.forget((entry) => equalBytes(entry.peer, peer)),
+    forgetStore: (storeId) => requests.forget((entry) => equalBytes(entry.storeId, storeId)),
+    close: () => requests.close(),
+    pending: () => requests.pending(),
+  }
+}
 
-  function pump(): void {
-    for (const entry of entries.values()) {
-      if (closed || running() >= limits.sessions) return
+class Requests {
+  readonly #options: SyncSchedulerOptions
+  readonly #entries = new Map<string, Entry>()
+  #closed = false
+
+  constructor(options: SyncSchedulerOptions) {
+    this.#options = options
+  }
+
+  pending(): number {
+    return this.#entries.size
+  }
+  /** Starts what is due, as far as there is room. */
+  pump(): void {
+    const { limits, running, start } = this.#options
+    for (const entry of this.#entries.values()) {
+      if (this.#closed || running() >= limits.sessions) return
       if (!entry.due || running(entry.peer) >= limits.sessionsPerPeer) continue
       entry.due = false
       start(entry.peer, entry.storeId)
     }
   }
-  function request(peer: PublicKey, storeId: StoreId, delayMs: number): void {
-    if (closed) return
+  request(peer: PublicKey, storeId: StoreId, delayMs: number): void {
+    if (this.#closed) return
     const key = pairKey(peer, storeId)
-    const entry = entries.get(key) ?? { peer, storeId, attempts: 0, due: false, cancel: undefined }
-    entries.set(key, entry)
-    if (entry.due || entry.cancel !== undefined) return
-    entry.cancel = scheduler.after(delayMs, () => {
-      entry.cancel = undefined
-      entry.due = true
-      pump()
-    })
+    const fresh: Entry = { peer, storeId, attempts: 0, due: false, hurried: false, cancel: undefined }
+    const entry = this.#entries.get(key) ?? fresh
+    this.#entries.set(key, entry)
+    if (!entry.due && entry.cancel === undefined) this.#arm(entry, delayMs)
   }
-  function ended(outcome: SyncOutcome): void {
+  hurry(peer: PublicKey, storeId: StoreId, delayMs: number): void {
+    const entry = this.#entries.get(pairKey(peer, storeId))
+    const isPausing = entry !== undefined && entry.attempts > 0 && entry.cancel !== undefined
+    if (!isPausing) this.request(peer, storeId, delayMs)
+    else if (!entry.hurried) {
+      entry.hurried = true
+      this.#arm(entry, this.#options.limits.retryMs)
+    }
+  }
+  ended(outcome: SyncOutcome): void {
     const { peer, storeId } = outcome
     const key = pairKey(peer, storeId)
-    const attempts = entries.get(key)?.attempts ?? 0
-    if (!isSettled(outcome)) {
-      const delayMs = backoffMs(attempts, { firstMs: limits.retryMs, maxMs: limits.retryMaxMs, random })
-      request(peer, storeId, delayMs)
-      const entry = entries.get(key)
-      if (entry !== undefined) entry.attempts = attempts + 1
-    } else {
-      const entry = entries.get(key)
+    if (isSettled(outcome)) {
+      const entry = this.#entries.get(key)
       if (entry !== undefined) entry.attempts = 0
-      if (entry?.due === false && entry.cancel === undefined) entries.delete(key)
+      if (entry?.due === false && entry.cancel === undefined) this.#entries.delete(key)
+    } else {
+      const { limits, random } = this.#options
+      const attempts = hasProgressed(outcome) ? 0 : (this.#entries.get(key)?.attempts ?? 0)
+      this.request(peer, storeId, backoffMs(attempts, { firstMs: limits.retryMs, maxMs: limits.retryMaxMs, random }))
+      const entry = this.#entries.get(key)
+      if (entry !== undefined) {
+        entry.attempts = attempts + 1
+        entry.hurried = false
+      }
     }
-    pump()
+    this.pump()
   }
-  function forget(isGone: (entry: Entry) => boolean): void {
-    for (const [key, entry] of entries) {
+  forget(isGone: (entry: Entry) => boolean): void {
+    for (const [key, entry] of this.#entries) {
       if (!isGone(entry)) continue
       entry.cancel?.()
-      entries.delete(key)
+      this.#entries.delete(key)
     }
   }
-
-  return {
-    request,
-    ended,
-    dropped: pump,
-    forgetPeer: (peer) => forget((entry) => pairKey(entry.peer, entry.storeId) === pairKey(peer, entry.storeId)),
-    forgetStore: (storeId) => forget((entry) => pairKey(entry.peer, entry.storeId) === pairKey(entry.peer, storeId)),
-    close: () => {
-      closed = true
-      forget(() => true)
-    },
-    pending: () => entries.size,
+  close(): void {
+    this.#closed = true
+    this.forget(() => true)
   }
+
+  #arm(entry: Entry, delayMs: number): void {
+    entry.cancel?.()
+    entry.cancel = this.#options.scheduler.after(delayMs, () => {
+      entry.cancel = undefined
+      entry.due = true
+      this.pump()
+    })
+  }
+}
+
+/** True when the session brought something: the next one is not held back for those before. */
+function hasProgressed(outcome: SyncOutcome): boolean {
+  return outcome.kind === 'done' && outcome.witnessed > 0
 }
 
 /** True when repeating the session as things are would bring nothing. */

@@ -13,6 +13,7 @@ import { PUSH_QUEUE_FRAMES, PUSH_WINDOW } from '../src/limits.ts'
 import { acceptOpening, withOpening } from '../src/opening.ts'
 import { createPushReceiver } from '../src/push-receiver.ts'
 import { createPushSender } from '../src/push-sender.ts'
+import type { SessionStore } from '../src/session-call.ts'
 import { finish, send, type SessionMachine, unexpected } from '../src/session.ts'
 import { converse, drive, feed, toFrame } from './drive.ts'
 import { createPair } from './pair.ts'
@@ -281,6 +282,61 @@ describe('push', () => {
       kind: 'violation',
       why,
     })
+  })
+
+  test('the answer to the end of a batch says what the receiver holds then, and the sender is told', async () => {
+    const { a, viewOfB } = await createPair()
+    const heard: unknown[] = []
+    const sender = createPushSender({ ...ignored, onDigest: (id, digest) => heard.push([id, digest]) })
+    sender.offer({ storeId: a.store.id, intentions: a.store.write(9, 100_000), digest: a.store.digest() })
+    const { a: side, b: answers } = await converse(sender, createPushReceiver({ resolve: () => viewOfB }))
+    expect(side.failure).toBeUndefined()
+    const counts = answers.sent.map((frame) => frame.case === 'pushResult' && frame.value.witnessCount)
+    expect(counts.length).toBeGreaterThan(2)
+    expect(counts.slice(0, -1).every((count) => count === 0n)).toBe(true)
+    const { witnessCount, fingerprint } = a.store.digest()
+    expect(heard).toEqual([[a.store.id, { witnessCount, fingerprint }]])
+  })
+
+  test('a receiver that no longer shares the store with the sender says nothing of it', async () => {
+    const { a, viewOfB } = await createPair()
+    let allowed = true
+    const view = {
+      ...viewOfB,
+      allowed: () => allowed,
+      ingest: async (batch: Parameters<typeof viewOfB.ingest>[0]) => {
+        allowed = false
+        return viewOfB.ingest(batch)
+      },
+    }
+    const sender = createPushSender(ignored)
+    sender.offer({ storeId: a.store.id, intentions: a.store.write(1), digest: a.store.digest() })
+    const { b: answers } = await converse(sender, createPushReceiver({ resolve: () => view }))
+    expect(answers.sent[0]?.value).toMatchObject({ witnessCount: 0n, fingerprint: new Uint8Array(0) })
+  })
+
+  test.each<[string, object, string]>([
+    ['for another store', { storeId: new Uint8Array(32) }, 'push_result_for_another_store'],
+    ['with half a digest', { witnessCount: 4n }, 'push_result_malformed'],
+  ])('a result %s ends it', async (_, change, why) => {
+    const { a } = await createPair()
+    const sender = createPushSender(ignored)
+    sender.offer({ storeId: a.store.id, intentions: a.store.write(1), digest: a.store.digest() })
+    const { failure } = await feed(sender, [{ case: 'pushResult', value: { storeId: a.store.id, ...change } }])
+    expect(failure).toEqual({ kind: 'violation', why })
+  })
+
+  test('a sender that does not wait for answers is cut off: what is owed to it is bounded', async () => {
+    const { b, viewOfB } = await createPair()
+    const viewed: SessionStore[] = []
+    const receiver = createPushReceiver({ resolve: () => viewed[0] })
+    viewed.push(viewOfB)
+    const push = toFrame({ case: 'push', value: { storeId: b.store.id, intentions: signed } })
+    // The first is being ingested; the others are refused, but only after it.
+    expect(receiver.receive(push)).toMatchObject([{ kind: 'call' }])
+    viewed.pop()
+    for (let owed = 1; owed < PUSH_WINDOW; owed += 1) expect(receiver.receive(push)).toEqual([])
+    expect(receiver.receive(push)).toMatchObject([{ failure: { why: 'push_window_exceeded' } }])
   })
 
   test('a malformed intention is counted, not stored', async () => {

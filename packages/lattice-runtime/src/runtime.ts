@@ -61,7 +61,9 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const node = await openNode({
     dataDir: options.dataDir,
     openers: options.openers,
-    ...(transport === undefined ? {} : { openTransport: (keyPair) => transport({ keyPair, scheduler, logger }) }),
+    ...(transport === undefined
+      ? {}
+      : { openTransport: (keyPair) => transport({ keyPair, dataDir: options.dataDir, scheduler, logger }) }),
     ...(options.name === undefined ? {} : { name: options.name }),
     clock,
     random: options.random ?? createSystemRandom(),

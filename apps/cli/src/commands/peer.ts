@@ -4,7 +4,7 @@
  * @module
  */
 import { daemon, system } from '@lattice/proto'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { parseCount, parseMilliseconds, parseRole } from '../parse-option.ts'
 import { formatId } from '../render/bytes-text.ts'
@@ -29,12 +29,13 @@ export function addPeerCommands(program: Command, bind: Bind): void {
   peer
     .command('invite')
     .description('make a token with which another node joins the selected store')
-    .option('--role <role>', 'reader, writer or admin', parseRole, system.Role.WRITER)
-    .option(
-      '--expires <duration>',
-      'how long it is good, such as 24h',
-      parseMilliseconds,
-      parseMilliseconds(DEFAULT_EXPIRY),
+    .addOption(
+      new Option('--role <role>', 'reader, writer or admin').argParser(parseRole).default(system.Role.WRITER, 'writer'),
+    )
+    .addOption(
+      new Option('--expires <duration>', 'how long it is good, such as 24h')
+        .argParser(parseMilliseconds)
+        .default(parseMilliseconds(DEFAULT_EXPIRY), DEFAULT_EXPIRY),
     )
     .option('--uses <count>', 'how many nodes may join with it', parseCount({ min: 1, max: MAX_USES }), 1)
     .action(bind((context, options: InviteOptions) => invite(context, options)))

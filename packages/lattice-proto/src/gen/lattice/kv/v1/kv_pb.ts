@@ -146,7 +146,7 @@ export type ResolveRequest = Message<"lattice.kv.v1.ResolveRequest"> & {
   key: Uint8Array;
 
   /**
-   * Absent deletes the key.
+   * Absent keeps what wins now.
    *
    * @generated from field: optional bytes value = 2;
    */
@@ -581,7 +581,7 @@ export const KvStore: GenService<{
     output: typeof WriteResponseSchema;
   },
   /**
-   * Ends a conflict: replaces every concurrent value of a key.
+   * Ends a conflict: with the value given, or by keeping the one that wins now.
    *
    * @generated from rpc lattice.kv.v1.KvStore.Resolve
    */

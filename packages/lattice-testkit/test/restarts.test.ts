@@ -1,0 +1,24 @@
+import { describe, expect, test } from 'vitest'
+import { createSimMesh } from '../src/index.ts'
+import { get, put } from './support.ts'
+
+describe('a node that crashed and is back before its silence was noticed', () => {
+  // Keys follow from the seed: with either order of them, and whoever dialled first.
+  test.each([1, 2, 3, 4].flatMap((seed) => [0, 1].map((crashed) => [seed, crashed] as const)))(
+    'is written to at once over its new connection (seed %i, node %i)',
+    async (seed, crashed) => {
+      await using mesh = await createSimMesh({ seed, nodes: 2 })
+      const id = await mesh.share()
+      await mesh.converge(id)
+      mesh.crash(crashed)
+      await mesh.start(crashed)
+      const { clock } = mesh.time.scheduler
+      const backAt = clock.monotonicMs()
+      await mesh.run(() => mesh.node(crashed).network.connectedPeers().length === 1, 'it is connected')
+      await put(mesh, 1 - crashed, id, ['k', 'v'])
+      await mesh.converge(id)
+      expect(clock.monotonicMs() - backAt).toBeLessThan(3_000)
+      expect(await get(mesh, crashed, id, 'k')).toBe('v')
+    },
+  )
+})

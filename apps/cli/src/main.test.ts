@@ -395,7 +395,7 @@ test('status warns of what is wrong', async () => {
     type          core:kvstore
     state         active
     peers         3 peers with this node, 2 online, independent
-    sync          a connected peer differs
+    sync          comparing with the connected peers
     keys          3
     intentions    5 witnessed, 2 floating
     authors       1, 1 forked

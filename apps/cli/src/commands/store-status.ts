@@ -73,9 +73,9 @@ export function statusText(
 
 function syncCell(status: daemon.StoreStatus, style: CommandContext['out']['style']): Cell {
   if (othersOnline(status) === 0) return { text: 'no peer is connected', paint: style.dim }
-  return status.synced
-    ? { text: 'synced with every connected peer', paint: style.good }
-    : { text: 'a connected peer differs', paint: style.warn }
+  if (status.synced) return { text: 'synced with every connected peer', paint: style.good }
+  if (status.peersDiffering === 0) return { text: 'comparing with the connected peers', paint: style.warn }
+  return { text: `${formatPlural(status.peersDiffering, 'connected peer')} differing, syncing`, paint: style.warn }
 }
 
 function projectionCell(status: daemon.StoreStatus, style: CommandContext['out']['style']): Cell {

@@ -13,7 +13,7 @@ import type { Style } from '../render/style.ts'
 /** A name longer than this would leave no room to type. */
 const MAX_NAME_COLUMNS = 24
 
-/** `notes ●> `: ● synced with every connected peer, ◐ a peer differs, ○ no peer is connected, ! stalled. */
+/** `notes ●> `: ● synced with every connected peer, ◐ not (yet) with all, ○ no peer is connected, ! stalled. */
 export function promptText(
   store: daemon.StoreInfo | undefined,
   status: daemon.StoreStatus | undefined,

@@ -3,16 +3,15 @@
  *
  * @module
  */
-import { create } from '@bufbuild/protobuf'
-import { decodeUniversalOp, encodeUniversalOp, type KnownOp, type UniversalOp } from '@lattice/model'
-import { weaver } from '@lattice/proto'
 import { toBinary } from '@bufbuild/protobuf'
+import { decodeUniversalOp, encodeUniversalOp, type UniversalOp, universalOpMessage } from '@lattice/model'
+import { weaver } from '@lattice/proto'
 import type { SubmitOp } from './kernel-types.ts'
 
 /** The generated message, or `undefined` for a payload that is not one. */
 export function toEnvelope(op: UniversalOp): weaver.UniversalOp | undefined {
   if (op.kind === 'unknown') return undefined
-  return create(weaver.UniversalOpSchema, { schema: op.schema, op: toCase(op) })
+  return universalOpMessage(op)
 }
 
 /** What to sign: the bytes, and both forms of them. */
@@ -25,23 +24,4 @@ export interface EncodedOp {
 export function encodeOp(submitted: SubmitOp): EncodedOp {
   const bytes = '$typeName' in submitted ? toBinary(weaver.UniversalOpSchema, submitted) : encodeUniversalOp(submitted)
   return { bytes, op: decodeUniversalOp(bytes) }
-}
-
-function toCase(op: KnownOp): Exclude<weaver.UniversalOp['op'], { case: undefined }> {
-  switch (op.kind) {
-    case 'appData':
-      return { case: 'appData', value: op.value }
-    case 'system':
-      return { case: 'system', value: op.value }
-    case 'genesis':
-      return { case: 'genesis', value: op.value }
-    case 'epoch':
-      return { case: 'epoch', value: op.value }
-    case 'epochAck':
-      return { case: 'epochAck', value: op.value }
-    case 'ack':
-      return { case: 'ack', value: op.value }
-    case 'sealed':
-      return { case: 'sealed', value: op.value }
-  }
 }

@@ -122,6 +122,7 @@ export {
   type KnownOp,
   type OpKind,
   type UniversalOp,
+  universalOpMessage,
   type UnknownOp,
 } from './universal-op.ts'
 export { maxDepsOf, validateIntention } from './validate-intention.ts'

@@ -64,7 +64,12 @@ export function decodeUniversalOp(bytes: Uint8Array): UniversalOp {
 /** Encodes a payload, in the bytes of the generated codec. */
 export function encodeUniversalOp(op: KnownOp): Uint8Array {
   if (op.kind === 'appData') return encodeAppData(op.schema, op.value)
-  return toBinary(weaver.UniversalOpSchema, create(weaver.UniversalOpSchema, { schema: op.schema, op: toOneof(op) }))
+  return toBinary(weaver.UniversalOpSchema, universalOpMessage(op))
+}
+
+/** The generated message of a payload. */
+export function universalOpMessage(op: KnownOp): weaver.UniversalOp {
+  return create(weaver.UniversalOpSchema, { schema: op.schema, op: toOneof(op) })
 }
 
 /** True for the ops that only the kernel reads: no state machine ever sees them. */

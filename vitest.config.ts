@@ -28,6 +28,7 @@ function projectOf(folder: string): TestProjectInlineConfiguration {
     test: {
       name: nameOf(folder),
       environment: 'node',
+      setupFiles: [join(root, 'vitest.setup.ts')],
       include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
       pool: 'forks',
       execArgv: ['--conditions=source'],

@@ -25,6 +25,7 @@ export type {
   ProjectionStatus,
   RebuildProgress,
   StalledProjection,
+  StateSummary,
   StoredIntention,
   SubmitOp,
   SubmitOptions,

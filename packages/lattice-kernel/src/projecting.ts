@@ -38,6 +38,8 @@ export interface ProjectingDeps {
 
 /** How long records are applied before the rest waits for another turn. */
 const PROJECTING_MAX_MS = 5
+/** And how many bytes of them, so that state in memory passes its bound by no more than that. */
+const PROJECTING_MAX_BYTES: number = 1024 * 1024
 
 export function createProjecting(deps: ProjectingDeps): Projecting {
   const { log, clock, logger, projected, events, projection, onSystemChange } = deps
@@ -85,13 +87,14 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
     }
     const entries = next(limit)
     const untilMs = clock.monotonicMs() + PROJECTING_MAX_MS
-    let applied = 0
+    let [applied, bytes] = [0, 0]
     let failed: { readonly entry: LogEntry; readonly error: unknown } | undefined
     for (const entry of entries) {
-      if (applied > 0 && clock.monotonicMs() > untilMs) break
+      if (applied > 0 && (bytes >= PROJECTING_MAX_BYTES || clock.monotonicMs() > untilMs)) break
       try {
         projection().apply(entry, 'record')
         applied += 1
+        bytes += entry.parsed.bytes.length
       } catch (error) {
         failed = { entry, error }
         break

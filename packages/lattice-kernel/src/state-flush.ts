@@ -19,9 +19,9 @@ import type { PendingRejections } from './pending-rejections.ts'
 /** What is in memory alone at most: applying so many records again takes about a second. */
 export const RECORDS_MAX = 32_768
 /** The same in bytes of the log, where records are large. */
-export const LOG_BYTES_MAX: number = 64 * 1024 * 1024
+export const LOG_BYTES_MAX: number = 32 * 1024 * 1024
 /** And in bytes of changed rows, where records change many. */
-const ROW_BYTES_MAX: number = 64 * 1024 * 1024
+const ROW_BYTES_MAX: number = 32 * 1024 * 1024
 /** The part of each that starts a flush: the rest is room for what comes while it is written. */
 const FLUSH_PART = 0.5
 /** Rows that start a flush: more of them share pages, fewer of them hold the loop shorter where they do not. */
@@ -75,7 +75,6 @@ export function createStateFlush(deps: StateFlushDeps): StateFlush {
   let writtenLogBytes = publishedBytes()
   let requestedSeq = 0
   let failure: { readonly error: unknown } | undefined
-  let isRetry = false
   let isStopped = false
   const checkpoint = createCheckpoint(deps)
 
@@ -98,9 +97,8 @@ export function createStateFlush(deps: StateFlushDeps): StateFlush {
   }
 
   function begin(): boolean {
-    if (checkpoint.failure() !== undefined || (failure !== undefined && !isRetry)) return false
+    if (checkpoint.failure() !== undefined || failure !== undefined) return false
     if (frozen === undefined && !isDue()) return false
-    isRetry = false
     frozen ??= {
       cursor: published(),
       system: system.freeze(),
@@ -146,7 +144,7 @@ export function createStateFlush(deps: StateFlushDeps): StateFlush {
     },
     request: () => {
       requestedSeq = published().seq
-      isRetry = true
+      failure = undefined
     },
     isBehind,
     isFull: () => holds(1, { seq: state.cursor().seq, logBytes: writtenLogBytes }),

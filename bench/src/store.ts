@@ -6,7 +6,7 @@
 import { assert, type ParsedIntention, type SignedIntention, silentLogger, type StoreId } from '@lattice/model'
 import { type Kernel, type KernelOptions, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
-import { execMethod, type Executor } from '@lattice/store-base'
+import { execMethod, type Executor, runQuery } from '@lattice/store-base'
 import { createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
 import { createHistory } from './history.ts'
 import { clock, crypto, scheduler, signerOf } from './world.ts'
@@ -84,6 +84,8 @@ function executorOf(kernel: Kernel): Executor {
             ),
         },
       }),
+    query: (method, request, signal) =>
+      runQuery(kvStore, method, { request, context: { read: kernel.tables().app, signal } }),
     subscribe: () => {
       throw new Error('no row watches')
     },

@@ -25,6 +25,7 @@ import {
   execMethod,
   openStream,
   type QueryContext,
+  runQuery,
   type StateMachine,
   type StreamEvents,
   type StreamLagged,
@@ -87,7 +88,7 @@ function storeInUse(manager: StoreManager, id: StoreId): OpenStore {
 function machineCalls(
   context: NodeContext,
   store: () => OpenStore,
-): Pick<StoreHandle, 'exec' | 'subscribe' | 'describe' | 'open'> {
+): Pick<StoreHandle, 'exec' | 'query' | 'subscribe' | 'describe' | 'open'> {
   const machineOf = ({ machine, storeType }: OpenStore): StateMachine => {
     if (machine === undefined) throw storeTypeUnknown(storeType, [...context.openers.keys()])
     return machine
@@ -107,6 +108,10 @@ function machineCalls(
       },
     })
   }
+  const query: NonNullable<StoreHandle['query']> = (method, request, signal) => {
+    const opened = store()
+    return runQuery(machineOf(opened), method, { request, context: queryContext(opened, signal) })
+  }
   const subscribe: StoreHandle['subscribe'] = (stream, params, signal) => {
     const opened = store()
     return openStream(machineOf(opened), stream, {
@@ -116,6 +121,7 @@ function machineCalls(
   }
   return {
     exec,
+    query,
     subscribe,
     describe: () => describeMachine(machineOf(store())),
     open: (machine) => {
@@ -123,7 +129,7 @@ function machineCalls(
       if (storeType !== machine.storeType) {
         throw invalidArgument(`the store is of type ${storeType}, not ${machine.storeType}: open it as what it is`)
       }
-      return createClient(machine, { exec, subscribe })
+      return createClient(machine, { exec, query, subscribe })
     },
   }
 }

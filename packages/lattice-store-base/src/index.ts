@@ -12,7 +12,7 @@ export {
   type MethodDescription,
   type MethodKind,
 } from './describe-machine.ts'
-export { execMethod, type MachineMethods, openStream } from './dispatch.ts'
+export { execMethod, type MachineMethods, openStream, runQuery } from './dispatch.ts'
 export { InvalidArgument, LimitExceeded, MethodNotFound, StreamNotFound } from './errors.ts'
 export { collectFiles } from './file-descriptors.ts'
 export { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES, MAX_REQUEST_BYTES } from './limits.ts'

@@ -97,7 +97,7 @@ interface Made {
 
 function depsFor({ depsMax = 2, ackEvery = 0, recent }: LaneDagOptions, made: Made): readonly Place[] {
   const { nodes, heads, random } = made
-  if (ackEvery > 0 && random.below(ackEvery) === 0) return heads
+  if (ackEvery > 0 && random.below(ackEvery) === 0) return [...heads]
   const deps = new Map<number, Place>()
   for (let count = random.below(depsMax + 1); count > 0; count -= 1) {
     const span = Math.min(nodes.length, recent ?? nodes.length)

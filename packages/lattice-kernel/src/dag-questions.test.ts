@@ -179,7 +179,7 @@ describe('questions about the DAG', () => {
     }
     expect(() => questions.isAncestor(idOf(1), idOf(400), { edges: 'causal', budget: 2 })).toThrow(tooLong)
     expect(() => questions.downset(ends, { edges: 'causal', budget: 100 })).toThrow(tooLong)
-    const unknown = expect.objectContaining({ code: 'NOT_FOUND', name: 'UnknownIntention' })
+    const unknown = expect.objectContaining({ code: 'INTENTION_NOT_FOUND', name: 'UnknownIntention' })
     expect(() => questions.isAncestor(idOf(1), idOf(401))).toThrow(unknown)
     expect(() => questions.findLca([idOf(1), idOf(401)])).toThrow(unknown)
     expect(() => questions.path(idOf(401), idOf(1))).toThrow(unknown)

@@ -82,7 +82,7 @@ export class WalkTooLong extends LatticeError {
 /** A question names an intention that is not witnessed here: it is unknown, or floats. Sync, then ask again. */
 export class UnknownIntention extends LatticeError {
   override readonly name = 'UnknownIntention'
-  readonly code = 'NOT_FOUND'
+  readonly code = 'INTENTION_NOT_FOUND'
   override readonly detail: { readonly id: string }
 
   constructor(id: IntentionId) {

@@ -1,11 +1,11 @@
 /**
- * The form of a block: the vectors of up to 64 neighbours in a lane, with their seqs.
+ * The form of a block: the vectors of up to 32 neighbours in a lane, with their seqs.
  *
  * The first record holds its vector whole, or as what is higher than in the full vector that another block begins with;
  * each later one holds what rose since the one before. So a question costs one block and at most one more. Numbers are
  * varints; lanes ascend and are written as gaps.
  *
- *     block   first position - 64 × block, record…
+ *     block   first position - 32 × block, record…
  *     record  seq - that of the record before (0 before the first), 4 × payload bytes + kind, payload
  *     rises   for each: 8 × (rise - 1) + min(gap - 1, 7), then gap - 8 where that is 7
  *     full    for each: gap - 1, position
@@ -19,8 +19,8 @@
 import { ABSENT, type FullVector, type LanePosition } from './reach-vector.ts'
 import { appendBytes, appendVarint, type Cursor, type GrowingBytes, nextVarint } from './reach-varint.ts'
 
-/** Positions of a block: as many as make its full vector a byte or so for each, and are read in microseconds. */
-export const BLOCK_POSITIONS = 64
+/** Positions of a block: enough that its full vector is a byte or two for each, few enough that three fit a page. */
+export const BLOCK_POSITIONS = 32
 
 export const RISES = 0
 export const FULL = 1

@@ -27,10 +27,10 @@ export interface ReachBlocks {
   readonly load: () => void
 }
 
-/** Blocks of a lane: positions are below 2^32, and a block has 64 of them. */
-const BLOCKS_PER_LANE = 2 ** 26
+/** Blocks of a lane: positions are below 2^32, and a block has 32 of them. */
+const BLOCKS_PER_LANE = 2 ** 27
 /** Lanes whose blocks have numbers of their own among safe integers: each takes a record, so a log ends before. */
-const LANES_MAX = 2 ** 27
+const LANES_MAX = 2 ** 26
 /** Bytes of blocks cached: those of some hundred thousand intentions. */
 const CACHED_BYTES_MAX: number = 8 * 2 ** 20
 

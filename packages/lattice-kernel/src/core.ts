@@ -91,7 +91,6 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   function forget(): void {
     projection.discard()
     admissions.forget()
-    parts.dag.forget()
     parts.time.restore(log.meta().hlc)
   }
 

@@ -11,7 +11,7 @@ import type { Place } from './reach-vector.ts'
 export type DagEdges = 'all' | 'causal'
 
 export interface DagGraph {
-  readonly index: ReachIndex
+  readonly index: Pick<ReachIndex, 'isAncestor' | 'reach' | 'vectorOf' | 'seqAt'>
   /** The position of the first intention of a lane. */
   readonly firstPosition: (lane: number) => number
   /** The causal deps of the record at a seq. */

@@ -29,6 +29,7 @@ import type { weaver } from '@lattice/proto'
 import type { Rejection, StorageHooks } from '@lattice/storage'
 import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
+import type { DagQuestions } from './dag-questions.ts'
 
 export interface KernelOptions {
   /** Holds `log.db` and `state.db`; created when absent. One kernel at a time. */
@@ -168,7 +169,7 @@ export type KernelEvent =
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
-export interface Kernel extends AsyncDisposable {
+export interface Kernel extends AsyncDisposable, DagQuestions {
   readonly storeId: StoreId
   /**
    * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.
@@ -204,8 +205,6 @@ export interface Kernel extends AsyncDisposable {
   readonly forks: (
     limit: number,
   ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]
-  /** Throws `WalkTooLong` rather than look at more than `budget` records (100,000 unless told). */
-  readonly isAncestor: (ancestor: IntentionId, descendant: IntentionId, budget?: number) => boolean
   readonly stats: () => KernelStats
   readonly storeType: () => StoreType | undefined
 

@@ -102,7 +102,11 @@ export function eachRise(walk: BlockWalk, visit: (lane: number, rise: number) =>
 }
 
 /** The block whose full vector a record of kind over builds on. Its entries follow at `entriesAt`. */
-export function overBase(walk: BlockWalk): { readonly lane: number; readonly block: number; readonly entriesAt: number } {
+export function overBase(walk: BlockWalk): {
+  readonly lane: number
+  readonly block: number
+  readonly entriesAt: number
+} {
   const cursor: Cursor = { bytes: walk.bytes, at: walk.payloadAt }
   const lane = nextVarint(cursor)
   const block = nextVarint(cursor)

@@ -15,10 +15,15 @@ export interface BlockStore {
   readonly read: (lane: number, block: number) => Uint8Array | undefined
   /** Puts a block in, or in the place of a shorter form of it. */
   readonly write: (lane: number, block: number, bytes: Uint8Array) => void
+  /** The error to throw for a block that is not there or not what was written. */
+  readonly damaged: (lane: number, block: number, problem: string) => Error
 }
 
 export interface ReachBlocks {
-  readonly get: (lane: number, block: number) => Readonly<GrowingBytes> | undefined
+  readonly find: (lane: number, block: number) => Readonly<GrowingBytes> | undefined
+  /** Throws what the store has for damage when it is not there. */
+  readonly get: (lane: number, block: number) => Readonly<GrowingBytes>
+  readonly damaged: BlockStore['damaged']
   /** The block to append to, as it is when it exists. */
   readonly open: (lane: number, block: number, begin: () => GrowingBytes) => GrowingBytes
   /** Shortens a block that is open to its first `length` bytes; to none when it is 0. */
@@ -43,7 +48,7 @@ export function createReachBlocks(store: BlockStore): ReachBlocks {
   let open = new Map<number, OpenBlock>()
   const cache = createWeighedCache<Readonly<GrowingBytes>>(CACHED_BYTES_MAX)
 
-  function get(lane: number, block: number): Readonly<GrowingBytes> | undefined {
+  function find(lane: number, block: number): Readonly<GrowingBytes> | undefined {
     const key = blockKey(lane, block)
     const known = open.get(key) ?? cache.get(key)
     if (known !== undefined) return known
@@ -55,12 +60,18 @@ export function createReachBlocks(store: BlockStore): ReachBlocks {
   }
 
   return {
-    get,
+    find,
+    get: (lane, block) => {
+      const found = find(lane, block)
+      if (found === undefined) throw store.damaged(lane, block, 'it is missing')
+      return found
+    },
+    damaged: store.damaged,
     open: (lane, block, begin) => {
       const key = blockKey(lane, block)
       const known = open.get(key)
       if (known !== undefined) return known
-      const { bytes, length } = get(lane, block) ?? begin()
+      const { bytes, length } = find(lane, block) ?? begin()
       const opened: OpenBlock = { lane, block, bytes: bytes.slice(0, length), length }
       open.set(key, opened)
       cache.delete(key)

@@ -37,7 +37,11 @@ function vectorsOf({ nodes }: LaneDag): readonly (readonly LanePosition[])[] {
   })
 }
 
-function expectTrue(index: ReachIndex, nodes: readonly LaneNode[], vectors: readonly (readonly LanePosition[])[]): void {
+function expectTrue(
+  index: ReachIndex,
+  nodes: readonly LaneNode[],
+  vectors: readonly (readonly LanePosition[])[],
+): void {
   nodes.forEach((node, at) => {
     expect([...index.vectorOf(node)]).toEqual(vectors[at])
     expect(index.seqAt(node.lane, node.position)).toBe(node.seq)

@@ -119,12 +119,17 @@ export function createReachIndex(store: BlockStore): ReachIndex {
   }
 
   function advance(node: ReachNode): void {
-    const { lane, position, seq, causes: [prev] } = node
+    const {
+      lane,
+      position,
+      seq,
+      causes: [prev],
+    } = node
     const vector = takeVector(node)
     const rises = raise(vector, higherOf(vector, node.causes, vectorAt))
     vector.over.set(lane, position)
     const block = blockOf(position)
-    const known = blocks.get(lane, block)
+    const known = blocks.find(lane, block)
     last = { seq, lane, block, length: known?.length ?? 0 }
     const target = blocks.open(lane, block, () => beginBlock(position))
     if (known !== undefined && prev !== undefined) appendRecord(target, seq - prev.seq, { kind: RISES, entries: rises })
@@ -194,7 +199,7 @@ function createFulls(blocks: ReachBlocks): Fulls {
       if (known !== undefined) return known
       const walk = walkOf(blocks, lane, block)
       nextRecord(walk)
-      assert(walk.kind === FULL, 'vectors build on full ones')
+      if (walk.kind !== FULL) throw blocks.damaged(lane, block, 'others build on it, and it is not whole')
       const entries = entriesIn(walk, walk.payloadAt)
       const full: FullVector = {
         lane,
@@ -251,15 +256,13 @@ function isWrittenWhole({ full, over }: ReachVector): boolean {
 }
 
 function walkOf(blocks: ReachBlocks, lane: number, block: number): BlockWalk {
-  const found = blocks.get(lane, block)
-  assert(found !== undefined, 'every position of a lane is in a block')
-  return walkBlock(found, block)
+  return walkBlock(blocks.get(lane, block), block)
 }
 
 function walkTo(blocks: ReachBlocks, lane: number, position: number): BlockWalk {
   const walk = walkOf(blocks, lane, blockOf(position))
   while (walk.position < position && nextRecord(walk));
-  assert(walk.position === position, 'every position up to the head of a lane has a record')
+  if (walk.position !== position) throw blocks.damaged(lane, blockOf(position), `it has no position ${position}`)
   return walk
 }
 
@@ -275,12 +278,14 @@ function readVector({ blocks, fullAt }: Parts, { lane, position }: Place): Reach
       vector.over = new Map(entriesIn(walk, base.entriesAt))
     } else eachRise(walk, (other, rise) => vector.over.set(other, reachOf(vector, other) + rise))
   }
+  if (walk.position !== position) throw blocks.damaged(lane, block, `it has no position ${position}`)
   if (walk.kind !== FULL) vector.over.set(lane, position)
   return vector
 }
 
 function readReach({ blocks, fullAt }: Parts, { lane, position }: Place, wanted: number): number {
-  const walk = walkOf(blocks, lane, blockOf(position))
+  const block = blockOf(position)
+  const walk = walkOf(blocks, lane, block)
   let reached = ABSENT
   while (walk.position < position && nextRecord(walk)) {
     if (walk.kind === RISES) reached += riseIn(walk, wanted)
@@ -291,5 +296,6 @@ function readReach({ blocks, fullAt }: Parts, { lane, position }: Place, wanted:
       if (reached === ABSENT) reached = positionIn(fullAt(base.lane, base.block), wanted)
     }
   }
+  if (walk.position !== position) throw blocks.damaged(lane, block, `it has no position ${position}`)
   return reached
 }

@@ -31,6 +31,10 @@ type Reading = Pick<
   | 'floating'
   | 'forks'
   | 'isAncestor'
+  | 'findLca'
+  | 'path'
+  | 'downset'
+  | 'inspectBranch'
   | 'stats'
   | 'storeType'
   | 'stateDigest'
@@ -69,6 +73,10 @@ export function createReading(core: Core): Reading {
         ids: [log.entryAt(first).parsed.id, log.entryAt(second).parsed.id] as const,
       })),
     isAncestor: dag.isAncestor,
+    findLca: dag.findLca,
+    path: dag.path,
+    downset: dag.downset,
+    inspectBranch: dag.inspectBranch,
     stats: () => statsOf(core),
     storeType: () => log.meta().storeType,
     stateDigest: createDigestSource(core, tables),

@@ -16,6 +16,7 @@ export function createMemoryBlocks(): MemoryBlocks {
     contents,
     read: (lane, block) => contents.get(`${lane}/${block}`)?.slice(),
     write: (lane, block, bytes) => void contents.set(`${lane}/${block}`, bytes.slice()),
+    damaged: (lane, block, problem) => new Error(`block ${block} of lane ${lane}: ${problem}`),
     bytes: () => [...contents.values()].reduce((sum, { length }) => sum + length, 0),
   }
 }

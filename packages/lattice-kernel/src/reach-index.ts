@@ -29,10 +29,10 @@ import { blockKey, type BlockStore, createReachBlocks, type ReachBlocks } from '
 import { createWeighedCache } from './reach-cache.ts'
 import {
   ABSENT,
-  eachApart,
   entriesOf,
   type FullVector,
   fullOf,
+  gatherHigher,
   type LanePosition,
   type Place,
   positionIn,
@@ -119,14 +119,10 @@ export function createReachIndex(store: BlockStore): ReachIndex {
   }
 
   function advance(node: ReachNode): void {
-    const {
-      lane,
-      position,
-      seq,
-      causes: [prev],
-    } = node
+    const { lane, position, seq, causes } = node
+    const [prev] = causes
     const vector = takeVector(node)
-    const rises = raise(vector, higherOf(vector, node.causes, vectorAt))
+    const rises = raise(vector, higherOf(vector, causes, vectorAt))
     vector.over.set(lane, position)
     const block = blockOf(position)
     const known = blocks.find(lane, block)
@@ -223,14 +219,10 @@ function higherOf(
   vectorAt: (place: Place) => ReachVector,
 ): ReadonlyMap<number, number> {
   const higher = new Map<number, number>()
-  const known = (lane: number): number => higher.get(lane) ?? reachOf(vector, lane)
-  const unseen = causes.filter(({ lane, position }) => known(lane) < position)
   // The latest first: it may have the others in its past.
-  for (const cause of unseen.sort((a, b) => b.seq - a.seq)) {
-    if (known(cause.lane) >= cause.position) continue
-    eachApart(vectorAt(cause), vector, (lane, position) => {
-      if (position > known(lane)) higher.set(lane, position)
-    })
+  for (const cause of [...causes].sort((a, b) => b.seq - a.seq)) {
+    const { lane, position } = cause
+    if ((higher.get(lane) ?? reachOf(vector, lane)) < position) gatherHigher(vector, vectorAt(cause), higher)
   }
   return higher
 }

@@ -6,8 +6,6 @@
  *
  * @module
  */
-import { assert } from '@lattice/model'
-
 /** Where an intention stands: in its lane, and in the log. */
 export interface Place {
   readonly lane: number
@@ -80,16 +78,22 @@ export function sortedEntries(entries: Iterable<LanePosition>): LanePosition[] {
   return [...entries].sort(([a], [b]) => a - b)
 }
 
-/** Calls `visit` for every lane of `vector` that is not shared with `known` through its full part. */
-export function eachApart(
-  vector: ReachVector,
-  known: ReachVector,
-  visit: (lane: number, position: number) => void,
-): void {
-  for (const [lane, position] of vector.over) visit(lane, position)
-  const { full } = vector
-  if (full === known.full || (full.lane === known.full.lane && full.block === known.full.block)) return
-  const { lanes, positions } = full
-  assert(lanes.length === positions.length, 'each lane has a position')
-  for (let index = 0; index < lanes.length; index += 1) visit(lanes[index] ?? 0, positions[index] ?? 0)
+/** Puts into `higher` where `other` is higher than `vector` and than what `higher` has already. */
+export function gatherHigher(vector: ReachVector, other: ReachVector, higher: Map<number, number>): void {
+  const { full, over } = vector
+  const offer = (lane: number, position: number): void => {
+    if (position > (higher.get(lane) ?? over.get(lane) ?? positionIn(full, lane))) higher.set(lane, position)
+  }
+  for (const [lane, position] of other.over) offer(lane, position)
+  const { lanes, positions, lane: fullLane, block } = other.full
+  if (full.lane === fullLane && full.block === block) return
+  // Both ascend, and most are equal or lower: those need no look at what is over.
+  let at = 0
+  for (let index = 0; index < lanes.length; index += 1) {
+    const lane = lanes[index] ?? 0
+    const position = positions[index] ?? ABSENT
+    while ((full.lanes[at] ?? Infinity) < lane) at += 1
+    const shared = full.lanes[at] === lane ? (full.positions[at] ?? ABSENT) : ABSENT
+    if (position > shared) offer(lane, position)
+  }
 }

@@ -43,6 +43,7 @@ export type {
   ProjectionStatus,
   RebuildProgress,
   StalledProjection,
+  StateSummary,
   StoredIntention,
   SubmitOp,
   SubmitOptions,

@@ -156,6 +156,13 @@ export interface ProjectedNotice {
   }[]
 }
 
+/** What a store's tables hold, taken together. */
+export interface StateSummary {
+  readonly digest: Hash
+  readonly systemRows: number
+  readonly appRows: number
+}
+
 export type KernelEvent =
   | {
       readonly kind: 'fork_detected'
@@ -186,7 +193,7 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
   /** Resolves when `id` is witnessed; rejects with `KernelClosed`, or `signal.reason` once aborted. */
   readonly waitFor: (id: IntentionId, signal?: AbortSignal) => Promise<void>
 
-  /** The projected state, as of the last commit. */
+  /** The projected state: durable in the log, applied, and not of necessity in `state.db` yet. */
   readonly tables: () => ReadStoreTables
   readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
   /** True for witnessed intentions. */
@@ -222,8 +229,13 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
     fromSeq: number,
     limit: number,
   ) => { readonly records: readonly WitnessRecord[]; readonly headSeq: number }
-  /** One hash over every row of both tables: equal on nodes that converged. Reads all rows. */
-  readonly stateDigest: () => Hash
+  /** The digest of {@link Kernel.stateSummary}. */
+  readonly stateDigest: () => Promise<Hash>
+  /**
+   * One hash over every row of both tables as they are now, equal on nodes that converged, and their counts. Reads all
+   * rows, over many turns. Rejects with `KernelClosed`.
+   */
+  readonly stateSummary: () => Promise<StateSummary>
 
   readonly projection: () => ProjectionStatus
   /** Builds state anew beside the one in use, then swaps it in. */

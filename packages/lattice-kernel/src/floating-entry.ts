@@ -11,6 +11,12 @@ export type Wait =
   | { readonly kind: 'future'; readonly untilMs: number }
   | { readonly kind: 'not_admitted' }
 
+/** Why a run can never be witnessed, whoever holds it. */
+export type RunFault = 'store_prev_foreign' | 'timestamp_not_after_causes'
+
+/** Why an intention was dropped after its causes were known: its own fault, or a cause's. */
+export type WitnessFault = RunFault | 'cause_invalid'
+
 export interface FloatingEntry {
   readonly parsed: ParsedIntention
   readonly key: IdKey
@@ -32,16 +38,26 @@ export interface FloatingEntry {
   wait: Wait | undefined
   /** True once it has a row in the table. */
   stored: boolean
+  /** True until it is counted and kept: it came just now. */
+  staged: boolean
+  /** The one without a signature whose place it takes; its row goes when this one has one or needs none. */
+  replaces: FloatingEntry | undefined
+  /** The signed one that took its place. */
+  successor: FloatingEntry | undefined
+  /** True once it is appended to the log. */
+  isWitnessed: boolean
+  /** Why it was dropped, for ever. */
+  fault: WitnessFault | undefined
 }
 
 /** What an entry costs beside its bytes: maps, ids, decoded fields. */
 const ENTRY_OVERHEAD_BYTES = 512
 
-export function createFloatingEntry(parsed: ParsedIntention, arrival: number): FloatingEntry {
+export function createFloatingEntry(parsed: ParsedIntention, key: IdKey, arrival: number): FloatingEntry {
   const signed = isSigned(parsed)
   const entry: FloatingEntry = {
     parsed,
-    key: idKey(parsed.id),
+    key,
     authorKey: idKey(parsed.intention.author),
     weight: parsed.bytes.length + ENTRY_OVERHEAD_BYTES,
     arrival,
@@ -52,7 +68,21 @@ export function createFloatingEntry(parsed: ParsedIntention, arrival: number): F
     closer: undefined,
     wait: undefined,
     stored: false,
+    staged: false,
+    replaces: undefined,
+    successor: undefined,
+    isWitnessed: false,
+    fault: undefined,
   }
   if (signed) entry.closer = entry
   return entry
+}
+
+/** Forgets what was found out about its causes. */
+export function resetFloatingEntry(entry: FloatingEntry): void {
+  entry.metDeps = 0
+  entry.nextDep = 0
+  entry.latestDep = HLC_ZERO
+  entry.closer = entry.signed ? entry : undefined
+  entry.wait = undefined
 }

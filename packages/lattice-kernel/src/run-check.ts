@@ -19,11 +19,8 @@ import {
   type PublicKey,
   toIntentionId,
 } from '@lattice/model'
-import type { FloatingEntry, Wait } from './floating-entry.ts'
+import type { FloatingEntry, RunFault, Wait } from './floating-entry.ts'
 import type { IntentionMeta } from './log-entry.ts'
-
-/** Why a run can never be witnessed, whoever holds it. */
-export type RunFault = 'store_prev_foreign' | 'timestamp_not_after_causes'
 
 export type RunVerdict =
   /** Oldest first; the closer last. */

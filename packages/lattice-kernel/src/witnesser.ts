@@ -10,7 +10,6 @@ import {
   type IdKey,
   idKey,
   type IntentionId,
-  type ParsedIntention,
   type PublicKey,
   toIntentionId,
 } from '@lattice/model'
@@ -19,21 +18,16 @@ import type { FloatingPool } from './floating-pool.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { LogStore } from './log-store.ts'
 import { createReadyHeap } from './ready-heap.ts'
-import { checkRun, type RunCheckDeps, type RunFault } from './run-check.ts'
-
-/** Why an intention was dropped after its causes were known: its own fault, or a cause's. */
-export type WitnessFault = RunFault | 'cause_invalid'
+import { checkRun, type RunCheckDeps } from './run-check.ts'
 
 export interface Witnesser {
-  /** Takes in checked intentions; answers what the limits pushed out. */
-  readonly arrive: (intentions: readonly ParsedIntention[]) => readonly FloatingEntry[]
+  /** Looks at what was staged in the pool, and at what waited for it. */
+  readonly arrive: (staged: readonly FloatingEntry[]) => void
   /** Looks again at these runs. */
   readonly consider: (closers: Iterable<FloatingEntry>) => void
   /** Appends ready runs while the log's group stays within `maxRecords` and time is left; at least one when it is empty. */
   readonly witness: (maxRecords: number, isTimeOver: () => boolean) => void
   readonly hasReady: () => boolean
-  /** What was found invalid since the last call. */
-  readonly takeInvalid: () => ReadonlyMap<IdKey, WitnessFault>
   /** Ids in the causes of this entry's run that nobody here has. */
   readonly missingOf: (entry: FloatingEntry) => readonly IntentionId[]
   /** Starts over from what the pool holds. */
@@ -52,7 +46,6 @@ export const MISSING_MAX = 64
 
 export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Witnesser {
   const ready = createReadyHeap()
-  let invalid = new Map<IdKey, WitnessFault>()
   const check: RunCheckDeps = {
     floating: pool.get,
     witnessed: log.find,
@@ -68,8 +61,8 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
       pool.setWait(closer, verdict.kind === 'waits' ? verdict.wait : undefined)
       if (verdict.kind === 'ready') ready.push(closer)
       else if (verdict.kind === 'invalid') {
-        invalid.set(verdict.entry.key, verdict.code)
-        dropLost(pool, invalid, verdict.lost)
+        verdict.entry.fault = verdict.code
+        dropLost(pool, verdict.lost)
       }
     }
   }
@@ -79,6 +72,7 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
       log.append(log.prepare(entry.parsed, time.wallMs()))
       time.observe(entry.parsed.intention.timestamp)
       pool.remove(entry)
+      entry.isWitnessed = true
     }
     for (const entry of run) consider(pool.wake(entry.key))
   }
@@ -101,52 +95,31 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
   }
 
   return {
-    arrive: (intentions) => {
-      const { affected, evicted } = addAll(pool, intentions)
+    arrive: (staged) => {
+      const affected: FloatingEntry[] = []
+      for (const entry of staged) {
+        if (entry.signed) affected.push(entry)
+        // An unsigned one may be what a run that is here already lacks.
+        else affected.push(...pool.wake(entry.key))
+      }
       consider(affected)
-      return evicted
     },
     consider,
     witness,
     hasReady: () => ready.size() > 0,
-    takeInvalid: () => {
-      const taken = invalid
-      invalid = new Map()
-      return taken
-    },
     missingOf: (entry) => missingOf({ pool, log }, entry),
     restart: (signed) => {
       ready.clear()
-      invalid = new Map()
       consider(signed)
     },
   }
 }
 
-interface Added {
-  /** Runs that an arrival may have made witnessable. */
-  readonly affected: readonly FloatingEntry[]
-  readonly evicted: readonly FloatingEntry[]
-}
-
-function addAll(pool: FloatingPool, intentions: readonly ParsedIntention[]): Added {
-  const affected: FloatingEntry[] = []
-  const evicted: FloatingEntry[] = []
-  for (const parsed of intentions) {
-    const added = pool.add(parsed)
-    evicted.push(...added.evicted)
-    if (added.entry.signed) affected.push(added.entry)
-    // An unsigned one may be what a run that is here already lacks.
-    else affected.push(...pool.wake(added.entry.key))
-  }
-  return { affected, evicted }
-}
-
 /** Removes what can never be witnessed, with all that waits for it. */
-function dropLost(pool: FloatingPool, invalid: Map<IdKey, WitnessFault>, lost: readonly FloatingEntry[]): void {
+function dropLost(pool: FloatingPool, lost: readonly FloatingEntry[]): void {
   const queue = [...lost]
   for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
-    if (!invalid.has(entry.key)) invalid.set(entry.key, 'cause_invalid')
+    entry.fault ??= 'cause_invalid'
     queue.push(...pool.waitingOn(entry.key))
     pool.remove(entry)
   }

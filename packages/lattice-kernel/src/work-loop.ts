@@ -12,6 +12,8 @@ import { assert, type Clock, type Scheduler } from '@lattice/model'
 export interface Work {
   /** Does one step; answers what it cost in about microseconds, or `undefined` when there is nothing (left) to do. */
   readonly step: () => number | undefined
+  /** What has to come from elsewhere, and wakes the loop, before all of this work is done; undefined when nothing has. */
+  readonly pending?: () => Promise<void> | undefined
   /** The writer has failed: nothing of this work will be done. */
   readonly fail?: (error: unknown) => void
 }
@@ -100,7 +102,11 @@ export function createWorkLoop({ scheduler, clock, works, onFailure }: WorkLoopO
       else pendingWake = true
     },
     idle: async () => {
-      while (running !== undefined) await running
+      for (;;) {
+        const waitFor = running ?? works.map((work) => work.pending?.()).find((pending) => pending !== undefined)
+        if (waitFor === undefined) return
+        await waitFor
+      }
     },
   }
 }

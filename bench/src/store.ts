@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { assert, type ParsedIntention, type SignedIntention, silentLogger, type StoreId, type Verifier } from '@lattice/model'
+import {
+  assert,
+  type ParsedIntention,
+  type SignedIntention,
+  silentLogger,
+  type StoreId,
+  type Verifier,
+} from '@lattice/model'
 import { type Kernel, type KernelOptions, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
 import { execMethod, type Executor } from '@lattice/store-base'
@@ -26,7 +33,13 @@ export interface BenchStoreOptions {
   readonly open?: boolean
 }
 
-export async function openStore({ directory, storeId, genesis, verifier, open = false }: BenchStoreOptions): Promise<BenchStore> {
+export async function openStore({
+  directory,
+  storeId,
+  genesis,
+  verifier,
+  open = false,
+}: BenchStoreOptions): Promise<BenchStore> {
   const options: KernelOptions = {
     directory,
     storeId,

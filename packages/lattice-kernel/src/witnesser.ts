@@ -6,13 +6,7 @@
  *
  * @module
  */
-import {
-  type IdKey,
-  idKey,
-  type IntentionId,
-  type PublicKey,
-  toIntentionId,
-} from '@lattice/model'
+import { type IdKey, idKey, type IntentionId, type PublicKey, toIntentionId } from '@lattice/model'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { KernelTime } from './kernel-time.ts'

@@ -15,6 +15,8 @@ import { packClaims, type VerifySettings } from './verify-protocol.ts'
 import { startVerifyThread, type VerifyThread } from './verify-thread.ts'
 
 export interface VerifyPool extends Verifier, AsyncDisposable {
+  /** Starts the threads now rather than when they are needed. Resolves when each is ready or lost. */
+  readonly start: () => Promise<void>
   /** Ends the threads; later batches are verified in place. Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -69,6 +71,11 @@ export function createVerifyPool({ crypto, threads, onFault, startWorker }: Veri
     await Promise.all((running ?? []).map((thread) => thread.close()))
   }
 
+  async function start(): Promise<void> {
+    if (closing === undefined) running ??= startThreads()
+    await Promise.all((running ?? []).map((thread) => thread.started))
+  }
+
   async function close(): Promise<void> {
     closing ??= shutDown()
     return closing
@@ -81,6 +88,7 @@ export function createVerifyPool({ crypto, threads, onFault, startWorker }: Veri
       const verdicts = await thread.judge(packClaims(claims))
       return verdicts === undefined ? verifyInPlace(crypto, claims) : Array.from(verdicts, (verdict) => verdict === 1)
     },
+    start,
     close,
     [Symbol.asyncDispose]: close,
   }

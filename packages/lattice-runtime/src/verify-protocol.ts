@@ -6,7 +6,14 @@
  *
  * @module
  */
-import { HASH_BYTES, PUBLIC_KEY_BYTES, type SignatureClaim, SIGNATURE_BYTES, toIntentionId, toPublicKey } from '@lattice/model'
+import {
+  HASH_BYTES,
+  PUBLIC_KEY_BYTES,
+  type SignatureClaim,
+  SIGNATURE_BYTES,
+  toIntentionId,
+  toPublicKey,
+} from '@lattice/model'
 import type { CryptoBackend } from '@lattice/model/crypto'
 
 /** How a thread is started. */

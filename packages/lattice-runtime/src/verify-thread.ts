@@ -12,6 +12,8 @@ export interface VerifyThread {
   /** Tasks that it was given and has not answered. */
   readonly load: () => number
   readonly isReady: () => boolean
+  /** Resolves when it is ready or gone. */
+  readonly started: Promise<void>
   /** Resolves with one byte per claim; with `undefined` when the thread is gone. Only for a thread that is ready. */
   readonly judge: (claims: Uint8Array<ArrayBuffer>) => Promise<Uint8Array | undefined>
   /** Ends the thread. Resolves when it has ended. */
@@ -26,14 +28,13 @@ export interface VerifyThreadDeps {
   readonly start?: (settings: VerifySettings) => Worker
 }
 
-/** Starts a thread. It keeps the process alive only while it has something to do. */
+/** Starts a thread. It keeps the process alive only while it starts or has something to do. */
 export function startVerifyThread({ settings, onLost, start = startWorker }: VerifyThreadDeps): VerifyThread {
   const waiting = new Map<number, (verdicts: Uint8Array | undefined) => void>()
   let nextTask = 0
   let state: 'starting' | 'ready' | 'closing' | 'gone' = 'starting'
   let crash: unknown
   const worker = start(settings)
-  worker.unref()
 
   function settle(task: number, verdicts: Uint8Array | undefined): void {
     const resolve = waiting.get(task)
@@ -41,10 +42,16 @@ export function startVerifyThread({ settings, onLost, start = startWorker }: Ver
     if (waiting.size === 0) worker.unref()
     resolve?.(verdicts)
   }
-  worker.on('message', (message: FromVerifyWorker) => {
-    if (message.kind === 'verdicts') return settle(message.task, message.verdicts)
-    if (message.kind === 'failed') crash = new Error(message.why)
-    if (message.kind === 'ready' && state === 'starting') state = 'ready'
+  const started = new Promise<void>((resolve) => {
+    worker.on('message', (message: FromVerifyWorker) => {
+      if (message.kind === 'verdicts') return settle(message.task, message.verdicts)
+      if (message.kind === 'failed') crash = new Error(message.why)
+      if (message.kind !== 'ready' || state !== 'starting') return
+      state = 'ready'
+      worker.unref()
+      resolve()
+    })
+    worker.once('exit', () => resolve())
   })
   worker.on('error', (error: unknown) => {
     crash = error
@@ -62,6 +69,7 @@ export function startVerifyThread({ settings, onLost, start = startWorker }: Ver
   return {
     load: () => waiting.size,
     isReady: () => state === 'ready',
+    started,
     judge: async (claims) => {
       if (state !== 'ready') return undefined
       const task = nextTask
@@ -86,6 +94,8 @@ export function startVerifyThread({ settings, onLost, start = startWorker }: Ver
 /** The entry lies beside this file in both forms: as source in the workspace, as a built entry in the package. */
 function startWorker(workerData: VerifySettings): Worker {
   const isSource = import.meta.url.endsWith('.ts')
-  const entry = isSource ? new URL('./verify-worker.ts', import.meta.url) : new URL('./verify-worker.js', import.meta.url)
+  const entry = isSource
+    ? new URL('./verify-worker.ts', import.meta.url)
+    : new URL('./verify-worker.js', import.meta.url)
   return new Worker(entry, { workerData, name: 'lattice-verify' })
 }

@@ -20,6 +20,8 @@ export type WitnessFault = RunFault | 'cause_invalid'
 export interface FloatingEntry {
   readonly parsed: ParsedIntention
   readonly key: IdKey
+  /** Of its `store_prev`. */
+  readonly prevKey: IdKey
   readonly authorKey: IdKey
   /** In memory and on disk: the intention and what is kept about it. */
   readonly weight: number
@@ -32,6 +34,11 @@ export interface FloatingEntry {
   nextDep: number
   /** The latest timestamp among them. */
   latestDep: Hlc
+  /** Where it stood in the run that was looked at last, and which look that was. */
+  place: number
+  look: number
+  /** Of a signed entry: its run, oldest first, once nothing is missing. */
+  readyRun: readonly FloatingEntry[] | undefined
   /** The signed descendant that vouches for it; itself when it is signed. */
   closer: FloatingEntry | undefined
   /** Of a signed entry: what its run waits for. */
@@ -46,6 +53,8 @@ export interface FloatingEntry {
   successor: FloatingEntry | undefined
   /** True once it is appended to the log. */
   isWitnessed: boolean
+  /** True once it is in the pool no more. */
+  isGone: boolean
   /** Why it was dropped, for ever. */
   fault: WitnessFault | undefined
 }
@@ -58,6 +67,7 @@ export function createFloatingEntry(parsed: ParsedIntention, key: IdKey, arrival
   const entry: FloatingEntry = {
     parsed,
     key,
+    prevKey: idKey(parsed.intention.storePrev),
     authorKey: idKey(parsed.intention.author),
     weight: parsed.bytes.length + ENTRY_OVERHEAD_BYTES,
     arrival,
@@ -65,6 +75,9 @@ export function createFloatingEntry(parsed: ParsedIntention, key: IdKey, arrival
     metDeps: 0,
     nextDep: 0,
     latestDep: HLC_ZERO,
+    place: 0,
+    look: 0,
+    readyRun: undefined,
     closer: undefined,
     wait: undefined,
     stored: false,
@@ -72,6 +85,7 @@ export function createFloatingEntry(parsed: ParsedIntention, key: IdKey, arrival
     replaces: undefined,
     successor: undefined,
     isWitnessed: false,
+    isGone: false,
     fault: undefined,
   }
   if (signed) entry.closer = entry
@@ -80,6 +94,7 @@ export function createFloatingEntry(parsed: ParsedIntention, key: IdKey, arrival
 
 /** Forgets what was found out about its causes. */
 export function resetFloatingEntry(entry: FloatingEntry): void {
+  entry.readyRun = undefined
   entry.metDeps = 0
   entry.nextDep = 0
   entry.latestDep = HLC_ZERO

@@ -66,6 +66,7 @@ export function createFloatingPool(database: Database, limits: FloatingLimits): 
   function remove(entry: FloatingEntry): void {
     if (entries.get(entry.key) !== entry) return
     entries.delete(entry.key)
+    entry.isGone = true
     waits.set(entry, undefined)
     forgetReplaced(entry)
     if (entry.staged) return
@@ -82,6 +83,7 @@ export function createFloatingPool(database: Database, limits: FloatingLimits): 
   /** Takes out one whose place another takes; its row stays until that one has its own. */
   function supersede(old: FloatingEntry, successor: FloatingEntry): FloatingEntry | undefined {
     old.successor = successor
+    old.isGone = true
     waits.set(old, undefined)
     if (old.staged) return old.replaces
     quota.remove(old)
@@ -104,6 +106,8 @@ export function createFloatingPool(database: Database, limits: FloatingLimits): 
   /** Puts one back whose place is free again; it has its row still. */
   function restore(old: FloatingEntry): void {
     entries.set(old.key, old)
+    old.isGone = false
+    old.successor = undefined
     quota.add(old)
   }
 

@@ -83,7 +83,9 @@ export function createSliceReader(core: Core): SliceReader {
     const parsed = result.value
     const { id } = parsed
     if (isGenesis(parsed.intention) && !equalBytes(id, storeId)) return { kind: 'invalid', code: 'foreign_genesis', id }
-    if (core.log.find(id) !== undefined) return { kind: 'duplicate', id }
+    // What is later than all that is witnessed is not among it.
+    const isLater = parsed.intention.timestamp.wall > core.log.meta().highestWall
+    if (!isLater && core.log.find(id) !== undefined) return { kind: 'duplicate', id }
     const key = idKey(id)
     const others = onTheWay.get(key) ?? 0
     onTheWay.set(key, others + 1)

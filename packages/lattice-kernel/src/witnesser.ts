@@ -12,7 +12,7 @@ import type { FloatingPool } from './floating-pool.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { LogStore } from './log-store.ts'
 import { createReadyHeap } from './ready-heap.ts'
-import { checkRun, type RunCheckDeps } from './run-check.ts'
+import { checkRun, isStillReady, type RunCheckDeps } from './run-check.ts'
 
 export interface Witnesser {
   /** Looks at what was staged in the pool, and at what waited for it. */
@@ -53,6 +53,7 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
       if (pool.get(closer.key) !== closer) continue
       const verdict = checkRun(check, closer)
       pool.setWait(closer, verdict.kind === 'waits' ? verdict.wait : undefined)
+      closer.readyRun = verdict.kind === 'ready' ? verdict.run : undefined
       if (verdict.kind === 'ready') ready.push(closer)
       else if (verdict.kind === 'invalid') {
         verdict.entry.fault = verdict.code
@@ -68,23 +69,26 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
       pool.remove(entry)
       entry.isWitnessed = true
     }
-    for (const entry of run) consider(pool.wake(entry.key))
+    for (const entry of run) {
+      const woken = pool.wake(entry.key)
+      if (woken.length > 0) consider(woken)
+    }
   }
 
   function witness(maxRecords: number, isTimeOver: () => boolean): void {
     for (let closer = ready.pop(); closer !== undefined; closer = ready.pop()) {
       if (pool.get(closer.key) !== closer) continue
-      // Looked at again: what it shared with another run may be witnessed by now.
-      const verdict = checkRun(check, closer)
-      if (verdict.kind !== 'ready') {
+      const run = isStillReady(check, closer) ? closer.readyRun : undefined
+      if (run === undefined) {
+        // What it shared with another run is witnessed by now, or its author is not admitted any more.
         consider([closer])
         continue
       }
-      if (log.appended() > 0 && (log.appended() + verdict.run.length > maxRecords || isTimeOver())) {
+      if (log.appended() > 0 && (log.appended() + run.length > maxRecords || isTimeOver())) {
         ready.push(closer)
         return
       }
-      appendRun(verdict.run)
+      appendRun(run)
     }
   }
 

@@ -130,6 +130,7 @@ export type { SignatureClaim, Verifier } from './verifier-port.ts'
 export {
   decodeWitnessContent,
   encodeWitnessContent,
+  hashWitnessContent,
   signWitness,
   type WitnessContent,
   type WitnessContentError,

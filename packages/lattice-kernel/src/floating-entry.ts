@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { HLC_ZERO, type Hlc, type IdKey, idKey, isSigned, type ParsedIntention } from '@lattice/model'
+import {
+  assert,
+  decodeIntention,
+  decodeUniversalOp,
+  HLC_ZERO,
+  type Hlc,
+  type IdKey,
+  idKey,
+  isSigned,
+  type ParsedIntention,
+} from '@lattice/model'
 
 /** Why a run waits. */
 export type Wait =
@@ -18,7 +28,8 @@ export type RunFault = 'store_prev_foreign' | 'timestamp_not_after_causes'
 export type WitnessFault = RunFault | 'cause_invalid'
 
 export interface FloatingEntry {
-  readonly parsed: ParsedIntention
+  /** What keeps it for long has bytes of its own. */
+  parsed: ParsedIntention
   readonly key: IdKey
   /** Of its `store_prev`. */
   readonly prevKey: IdKey
@@ -100,4 +111,14 @@ export function resetFloatingEntry(entry: FloatingEntry): void {
   entry.latestDep = HLC_ZERO
   entry.closer = entry.signed ? entry : undefined
   entry.wait = undefined
+}
+
+/** Gives it bytes of its own: those it came with are a part of many. */
+export function detachFloatingEntry(entry: FloatingEntry): void {
+  const { id, bytes: shared, signature } = entry.parsed
+  const bytes = shared.slice()
+  const decoded = decodeIntention(bytes)
+  assert(decoded.ok, 'what was parsed once is parsed again')
+  const intention = decoded.value
+  entry.parsed = { id, intention, op: decodeUniversalOp(intention.ops), bytes, signature: signature.slice() }
 }

@@ -10,10 +10,16 @@
  */
 import { type IdKey, idKey, type ParsedIntention } from '@lattice/model'
 import type { Database } from '@lattice/storage'
-import { createFloatingEntry, resetFloatingEntry, type FloatingEntry, type Wait } from './floating-entry.ts'
+import {
+  createFloatingEntry,
+  detachFloatingEntry,
+  resetFloatingEntry,
+  type FloatingEntry,
+  type Wait,
+} from './floating-entry.ts'
 import { createFloatingQuota, type FloatingLimits, type FloatingQuota } from './floating-quota.ts'
-import { createFloatingTable } from './floating-table.ts'
-import { createFloatingWaits } from './floating-waits.ts'
+import { createFloatingTable, type FloatingTable } from './floating-table.ts'
+import { createFloatingWaits, type FloatingWaits } from './floating-waits.ts'
 
 export interface FloatingPool {
   readonly get: (key: IdKey) => FloatingEntry | undefined
@@ -51,131 +57,146 @@ export interface FloatingPool {
 export function createFloatingPool(database: Database, limits: FloatingLimits): FloatingPool {
   const waits = createFloatingWaits()
   const table = createFloatingTable(database)
-  let entries = new Map<IdKey, FloatingEntry>()
-  let quota: FloatingQuota = createFloatingQuota(limits)
-  let staged: FloatingEntry[] = []
-  let arrivals = 0
+  const pool = new Pool(limits, waits, table)
+  return {
+    get: (key) => pool.entries.get(key),
+    stage: (parsed, key) => pool.stage(parsed, key),
+    settle: () => pool.settle(),
+    unstage: () => pool.unstage(),
+    remove: (entry) => pool.remove(entry),
+    setWait: waits.set,
+    wake: waits.wake,
+    waitingOn: waits.waitingOn,
+    inFuture: waits.inFuture,
+    notAdmitted: waits.notAdmitted,
+    entries: () => pool.entries.values(),
+    size: () => pool.entries.size,
+    bytes: () => pool.quota.bytes(),
+    flush: table.flush,
+    isChanged: table.isChanged,
+    load: () => pool.load(),
+  }
+}
 
-  function enter(parsed: ParsedIntention, key: IdKey, arrival: number): FloatingEntry {
-    const entry = createFloatingEntry(parsed, key, arrival)
-    arrivals = Math.max(arrivals, arrival)
-    entries.set(key, entry)
+class Pool {
+  entries = new Map<IdKey, FloatingEntry>()
+  quota: FloatingQuota
+  #staged: FloatingEntry[] = []
+  #arrivals = 0
+  readonly #limits: FloatingLimits
+  readonly #waits: FloatingWaits
+  readonly #table: FloatingTable
+
+  constructor(limits: FloatingLimits, waits: FloatingWaits, table: FloatingTable) {
+    this.#limits = limits
+    this.#waits = waits
+    this.#table = table
+    this.quota = createFloatingQuota(limits)
+  }
+
+  stage(parsed: ParsedIntention, key: IdKey): FloatingEntry {
+    const old = this.entries.get(key)
+    const entry = this.#enter(parsed, key, this.#arrivals + 1)
+    this.#place(entry, old)
     return entry
   }
 
-  function remove(entry: FloatingEntry): void {
-    if (entries.get(entry.key) !== entry) return
-    entries.delete(entry.key)
-    entry.isGone = true
-    waits.set(entry, undefined)
-    forgetReplaced(entry)
-    if (entry.staged) return
-    quota.remove(entry)
-    table.removed(entry)
-  }
-
-  function forgetReplaced(entry: FloatingEntry): void {
-    if (entry.replaces === undefined) return
-    table.removed(entry.replaces)
-    entry.replaces = undefined
-  }
-
-  /** Takes out one whose place another takes; its row stays until that one has its own. */
-  function supersede(old: FloatingEntry, successor: FloatingEntry): FloatingEntry | undefined {
-    old.successor = successor
-    old.isGone = true
-    waits.set(old, undefined)
-    if (old.staged) return old.replaces
-    quota.remove(old)
-    return old
-  }
-
-  function stage(parsed: ParsedIntention, key: IdKey): FloatingEntry {
-    const old = entries.get(key)
-    const entry = enter(parsed, key, arrivals + 1)
-    place(entry, old)
-    return entry
-  }
-
-  function place(entry: FloatingEntry, old: FloatingEntry | undefined): void {
-    entry.staged = true
-    entry.replaces = old && supersede(old, entry)
-    staged.push(entry)
-  }
-
-  /** Puts one back whose place is free again; it has its row still. */
-  function restore(old: FloatingEntry): void {
-    entries.set(old.key, old)
-    old.isGone = false
-    old.successor = undefined
-    quota.add(old)
-  }
-
-  function takeStaged(): readonly FloatingEntry[] {
-    const here = staged.filter((entry) => entries.get(entry.key) === entry)
-    staged = []
-    return here
-  }
-
-  function settle(): readonly FloatingEntry[] {
+  settle(): readonly FloatingEntry[] {
     const evicted: FloatingEntry[] = []
-    for (const entry of takeStaged()) {
+    for (const entry of this.#takeStaged()) {
       entry.staged = false
-      forgetReplaced(entry)
-      quota.add(entry)
-      table.added(entry)
-      for (let out = quota.excess(entry.authorKey); out !== undefined; out = quota.excess(entry.authorKey)) {
-        remove(out)
+      detachFloatingEntry(entry)
+      this.#forgetReplaced(entry)
+      this.quota.add(entry)
+      this.#table.added(entry)
+      const excess = (): FloatingEntry | undefined => this.quota.excess(entry.authorKey)
+      for (let out = excess(); out !== undefined; out = excess()) {
+        this.remove(out)
         evicted.push(out)
       }
     }
     return evicted
   }
 
-  function unstage(): void {
-    for (const entry of takeStaged()) {
+  unstage(): void {
+    for (const entry of this.#takeStaged()) {
       const { replaces } = entry
       entry.replaces = undefined
-      remove(entry)
-      if (replaces !== undefined) restore(replaces)
+      this.remove(entry)
+      if (replaces !== undefined) this.#restore(replaces)
     }
   }
 
-  function load(): readonly FloatingEntry[] {
-    const kept = takeStaged()
-    entries = new Map()
-    quota = createFloatingQuota(limits)
-    waits.clear()
-    const loaded = table.load().map(({ parsed, arrival }) => enter(parsed, idKey(parsed.id), arrival))
+  remove(entry: FloatingEntry): void {
+    if (this.entries.get(entry.key) !== entry) return
+    this.entries.delete(entry.key)
+    entry.isGone = true
+    this.#waits.set(entry, undefined)
+    this.#forgetReplaced(entry)
+    if (entry.staged) return
+    this.quota.remove(entry)
+    this.#table.removed(entry)
+  }
+
+  load(): readonly FloatingEntry[] {
+    const kept = this.#takeStaged()
+    this.entries = new Map()
+    this.quota = createFloatingQuota(this.#limits)
+    this.#waits.clear()
+    const loaded = this.#table.load().map(({ parsed, arrival }) => this.#enter(parsed, idKey(parsed.id), arrival))
     for (const entry of loaded) {
       entry.stored = true
-      quota.add(entry)
+      this.quota.add(entry)
     }
     for (const entry of kept) {
-      const old = entries.get(entry.key)
-      entries.set(entry.key, entry)
+      const old = this.entries.get(entry.key)
+      this.entries.set(entry.key, entry)
       resetFloatingEntry(entry)
-      place(entry, old)
+      this.#place(entry, old)
     }
-    return [...loaded, ...kept].filter((entry) => entry.signed && entries.get(entry.key) === entry)
+    return [...loaded, ...kept].filter((entry) => entry.signed && this.entries.get(entry.key) === entry)
   }
 
-  return {
-    get: (key) => entries.get(key),
-    stage,
-    settle,
-    unstage,
-    remove,
-    setWait: waits.set,
-    wake: waits.wake,
-    waitingOn: waits.waitingOn,
-    inFuture: waits.inFuture,
-    notAdmitted: waits.notAdmitted,
-    entries: () => entries.values(),
-    size: () => entries.size,
-    bytes: () => quota.bytes(),
-    flush: table.flush,
-    isChanged: table.isChanged,
-    load,
+  #enter(parsed: ParsedIntention, key: IdKey, arrival: number): FloatingEntry {
+    const entry = createFloatingEntry(parsed, key, arrival)
+    this.#arrivals = Math.max(this.#arrivals, arrival)
+    this.entries.set(key, entry)
+    return entry
+  }
+
+  #place(entry: FloatingEntry, old: FloatingEntry | undefined): void {
+    entry.staged = true
+    entry.replaces = old && this.#supersede(old, entry)
+    this.#staged.push(entry)
+  }
+
+  /** Takes out one whose place another takes; its row stays until that one has its own. */
+  #supersede(old: FloatingEntry, successor: FloatingEntry): FloatingEntry | undefined {
+    old.successor = successor
+    old.isGone = true
+    this.#waits.set(old, undefined)
+    if (old.staged) return old.replaces
+    this.quota.remove(old)
+    return old
+  }
+
+  /** Puts one back whose place is free again; it has its row still. */
+  #restore(old: FloatingEntry): void {
+    this.entries.set(old.key, old)
+    old.isGone = false
+    old.successor = undefined
+    this.quota.add(old)
+  }
+
+  #forgetReplaced(entry: FloatingEntry): void {
+    if (entry.replaces === undefined) return
+    this.#table.removed(entry.replaces)
+    entry.replaces = undefined
+  }
+
+  #takeStaged(): readonly FloatingEntry[] {
+    const here = this.#staged.filter((entry) => this.entries.get(entry.key) === entry)
+    this.#staged = []
+    return here
   }
 }

@@ -7,9 +7,10 @@
  *
  * @module
  */
-import type { SignedIntention } from '@lattice/model'
+import type { Clock, SignedIntention } from '@lattice/model'
 import type { Core } from './core.ts'
-import { createSlice, createSliceReader, MIN_BATCH_SIGNATURES, type Slice, type SliceReader } from './ingest-slice.ts'
+import { createSlice, createSliceReader, type Slice, type SliceReader } from './ingest-slice.ts'
+import { createVerifying } from './ingest-verifying.ts'
 
 export interface LaneBatch {
   readonly items: readonly SignedIntention[]
@@ -70,15 +71,14 @@ interface Held<B> {
 }
 
 export function createIngestLane<B extends LaneBatch>(core: Core, wake: () => void): IngestLane<B> {
-  const { verifier, clock, logger } = core.options
+  const { verifier, clock } = core.options
   const reader = createSliceReader(core)
+  const verifying = createVerifying(core, reader.verifyNow, (slice) => {
+    if (held.some((one) => one.slice === slice)) wake()
+  })
   const positions = new Map<B, number>()
   let held: Held<B>[] = []
-  let verifying = 0
   let ownRecords = 0
-  let isFaultTold = false
-  // Whether the last slice that was read had enough signatures.
-  let isAsking = false
 
   const othersRecords = (): number => core.log.meta().headSeq - ownRecords
   const unread = (batch: B): number => batch.items.length - (positions.get(batch) ?? 0)
@@ -93,91 +93,41 @@ export function createIngestLane<B extends LaneBatch>(core: Core, wake: () => vo
     return held.length < limit && batches.some((batch) => unread(batch) > 0)
   }
 
-  function begin(batch: B): Held<B> {
-    const isOurs = verifier === undefined || verifying >= MAX_VERIFYING
+  function begin(batches: readonly B[]): Held<B> | undefined {
+    const batch = batches.find((candidate) => unread(candidate) > 0)
+    if (batch === undefined) return undefined
+    const isOurs = verifier === undefined || verifying.count() >= MAX_VERIFYING
     const begun: Held<B> = { batch, slice: createSlice(), others: othersRecords(), isOurs }
     held.push(begun)
     return begun
   }
 
   function read(batches: readonly B[]): number {
-    const untilMs = clock.monotonicMs() + READING_MAX_MS
-    const batch = openSlice()?.batch ?? batches.find((candidate) => unread(candidate) > 0)
-    if (batch === undefined) return 1
-    const { slice, isOurs } = openSlice() ?? begin(batch)
-    let position = positions.get(batch) ?? 0
-    let cost = 1
-    while (!slice.isComplete && cost < READING_MAX_COST && clock.monotonicMs() <= untilMs) {
-      const item = batch.items[position]
-      if (item === undefined) break
-      position += 1
-      cost += COST_PER_INTENTION + (item.bytes.length / 1024) * COST_PER_KIB
-      const signed = slice.signed.length
-      reader.read(slice, item)
-      const fresh = slice.signed[signed]
-      if (!isOurs || fresh === undefined) continue
-      reader.verifyNow(fresh)
-      cost += COST_PER_SIGNATURE
-    }
-    positions.set(batch, position)
-    if (position >= batch.items.length) slice.isComplete = true
-    if (slice.isComplete && !isOurs) verify(slice)
+    const current = openSlice() ?? begin(batches)
+    if (current === undefined) return 1
+    const { batch, slice, isOurs } = current
+    const start = positions.get(batch) ?? 0
+    const { end, cost } = readPart({ clock, reader }, current, start)
+    positions.set(batch, end)
+    if (end >= batch.items.length) slice.isComplete = true
+    if (slice.isComplete && !isOurs) verifying.verify(slice)
     return cost
   }
 
-  /** Has the signatures of a complete slice verified. */
-  function verify(slice: Slice): void {
-    isAsking = slice.signed.length >= MIN_BATCH_SIGNATURES
-    if (!isAsking) {
-      for (const candidate of slice.signed) reader.verifyNow(candidate)
-      return
-    }
-    verifying += 1
-    slice.verifying = askVerifier(slice)
-  }
-
-  async function askVerifier(slice: Slice): Promise<void> {
-    try {
-      const verdicts = await verifier?.verifyBatch(
-        slice.signed.map(({ parsed }) => ({
-          author: parsed.intention.author,
-          id: parsed.id,
-          signature: parsed.signature,
-        })),
-      )
-      for (const [index, candidate] of slice.signed.entries()) candidate.isAuthentic = verdicts?.[index]
-    } catch (error) {
-      // What nobody answered for is verified here when it is admitted.
-      if (!isFaultTold) logger.warn('verifier failed: signatures are verified in place', { error })
-      isFaultTold = true
-    }
-    verifying -= 1
-    slice.verifying = undefined
-    if (held.some((one) => one.slice === slice)) wake()
-  }
-
   function take(batch: B): readonly ArrivedSlice[] {
-    const ready: Held<B>[] = []
-    let records = 0
-    for (const one of held) {
-      const isReady = one.batch === batch && one.slice.isComplete && one.slice.verifying === undefined
-      if (!isReady || records >= ADMITTED_TOGETHER) break
-      ready.push(one)
-      records += one.slice.items.length
-    }
-    // A few are not worth a commit while the rest of the batch is being verified.
-    if (records < ADMITTED_TOGETHER && verifying > 0 && held[ready.length]?.batch === batch) return []
-    held = held.slice(ready.length)
-    forget(ready)
+    const ready = readyOf(held, batch, verifying.count() > 0)
+    keep(held.slice(ready.length))
     return ready.map(({ slice, others }) => ({ items: slice.items, isStale: others !== othersRecords() }))
   }
 
-  function forget(gone: readonly Held<B>[]): void {
-    for (const { slice } of gone) reader.release(slice)
+  /** Forgets all but these. */
+  function keep(rest: Held<B>[]): void {
+    for (const one of held) if (!rest.includes(one)) reader.release(one.slice)
+    held = rest
   }
 
   return {
-    isHungry: (batches) => isAsking && verifying < HUNGRY_BELOW && canRead(batches),
+    isHungry: (batches) => verifying.isInUse() && verifying.count() < HUNGRY_BELOW && canRead(batches),
     canRead,
     read,
     take,
@@ -187,15 +137,51 @@ export function createIngestLane<B extends LaneBatch>(core: Core, wake: () => vo
     },
     isThrough: (batch) => unread(batch) === 0 && held[0]?.batch !== batch,
     drop: (batch) => {
-      forget(held.filter((one) => one.batch === batch))
-      held = held.filter((one) => one.batch !== batch)
+      keep(held.filter((one) => one.batch !== batch))
       positions.delete(batch)
     },
     clear: () => {
-      forget(held)
-      held = []
+      keep([])
       positions.clear()
     },
     pending: () => held.find(({ slice }) => slice.verifying !== undefined)?.slice.verifying,
   }
+}
+
+/** Reads on in a slice, for a few milliseconds; answers where in the batch it stopped. */
+function readPart(
+  { clock, reader }: { readonly clock: Clock; readonly reader: SliceReader },
+  { batch, slice, isOurs }: Held<LaneBatch>,
+  start: number,
+): { readonly end: number; readonly cost: number } {
+  const untilMs = clock.monotonicMs() + READING_MAX_MS
+  let [end, cost] = [start, 1]
+  while (!slice.isComplete && cost < READING_MAX_COST && clock.monotonicMs() <= untilMs) {
+    const item = batch.items[end]
+    if (item === undefined) break
+    end += 1
+    cost += COST_PER_INTENTION + (item.bytes.length / 1024) * COST_PER_KIB
+    const signed = slice.signed.length
+    reader.read(slice, item)
+    const fresh = slice.signed[signed]
+    if (!isOurs || fresh === undefined) continue
+    reader.verifyNow(fresh)
+    cost += COST_PER_SIGNATURE
+  }
+  return { end, cost }
+}
+
+/** The oldest of what is held, where it is of this batch, is verified, and is worth a commit. */
+function readyOf<B>(held: readonly Held<B>[], batch: B, isVerifying: boolean): readonly Held<B>[] {
+  const ready: Held<B>[] = []
+  let records = 0
+  for (const one of held) {
+    const isReady = one.batch === batch && one.slice.isComplete && one.slice.verifying === undefined
+    if (!isReady || records >= ADMITTED_TOGETHER) break
+    ready.push(one)
+    records += one.slice.items.length
+  }
+  // A few are not worth one while the rest of the batch is being verified.
+  const mayWait = isVerifying && held[ready.length]?.batch === batch
+  return records < ADMITTED_TOGETHER && mayWait ? [] : ready
 }

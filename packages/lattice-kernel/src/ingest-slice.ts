@@ -18,6 +18,7 @@ import {
   type SignedIntention,
   verifyParsed,
 } from '@lattice/model'
+import { createByteArena } from './byte-arena.ts'
 import type { Core } from './core.ts'
 
 /** One that its bytes do not decide: new here, or not known yet. */
@@ -51,11 +52,7 @@ const SLICE_RECORDS_MAX = 1024
 /** Bytes after which a slice ends: what is on its way in is copied. */
 const SLICE_BYTES = 512 * 1024
 /** Signatures after which a slice ends: a task of a few milliseconds. */
-export const SLICE_SIGNATURES = 64
-/** Fewer signatures than this are not worth asking another thread. */
-export const MIN_BATCH_SIGNATURES = 8
-/** Small intentions are copied into arrays of this size; larger ones into their own. */
-const CHUNK_BYTES: number = 64 * 1024
+const SLICE_SIGNATURES = 64
 
 export function createSlice(): Slice {
   return { items: [], signed: [], bytes: 0, signatures: 0, isComplete: false, verifying: undefined }
@@ -124,17 +121,13 @@ const NO_BYTES = new Uint8Array(0)
 
 /** Copies intentions: the bytes of a batch are parts of large frames, and belong to the caller. */
 function createCopier(): (item: SignedIntention) => SignedIntention {
-  let chunk = NO_BYTES
-  let used = 0
+  const arena = createByteArena()
 
   function copyOf(bytes: Uint8Array): Uint8Array {
     if (bytes.length === 0) return NO_BYTES
-    if (bytes.length > CHUNK_BYTES / 8) return bytes.slice()
-    if (chunk.length - used < bytes.length) [chunk, used] = [new Uint8Array(CHUNK_BYTES), 0]
-    const start = used
-    used += bytes.length
-    chunk.set(bytes, start)
-    return chunk.subarray(start, used)
+    const copy = arena.take(bytes.length)
+    copy.set(bytes)
+    return copy
   }
 
   return ({ bytes, signature }) => ({ bytes: copyOf(bytes), signature: copyOf(signature) })

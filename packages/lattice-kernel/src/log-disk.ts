@@ -9,6 +9,7 @@
  */
 import { assert, type Crypto, equalBytes, type Hlc, isLatticeError } from '@lattice/model'
 import { type Database, LogDamaged } from '@lattice/storage'
+import { createByteArena } from './byte-arena.ts'
 import { chainHashOf, type LogEntry } from './log-entry.ts'
 import { CHECKPOINT_RECORDS, type LogIndex } from './log-index.ts'
 import { readMeta, writeMeta } from './log-meta.ts'
@@ -133,5 +134,6 @@ function insertForks(database: Database, forks: readonly Fork[]): void {
 
 function insertEntries(database: Database, entries: readonly LogEntry[]): void {
   const insert = database.prepare('INSERT INTO intentions VALUES (?, ?)')
-  for (const entry of entries) insert.run(entry.meta.seq, encodeRecord(entry))
+  const arena = createByteArena()
+  for (const entry of entries) insert.run(entry.meta.seq, encodeRecord(entry, arena))
 }

@@ -126,6 +126,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     evictedCount: () => evictedCount,
     revert: () => {
       log.revert()
+      pool.unstage()
       pool.load()
       forget()
     },

@@ -23,6 +23,7 @@ import type {
   Signer,
   StoreId,
   StoreType,
+  Verifier,
   WitnessRecord,
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
@@ -41,6 +42,8 @@ export interface KernelOptions {
   readonly authority: Authority
   readonly signer: Signer
   readonly crypto: Crypto
+  /** Verifies what arrives in batches, beside this thread. Absent: each signature in place. */
+  readonly verifier?: Verifier
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly logger: Logger

@@ -33,7 +33,7 @@ export function createWriter(core: Core): Writer {
   const { options, log, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
-  const ingests = createIngestQueue(core)
+  const ingests = createIngestQueue(core, () => loop.wake())
   const jobs = createJobQueue()
   let isOpening = true
   const catchUp = createCatchUp(core, () => {

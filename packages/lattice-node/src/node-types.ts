@@ -19,6 +19,7 @@ import type {
   StoreId,
   StoreType,
   UniversalOp,
+  Verifier,
 } from '@lattice/model'
 import type { Kernel, KernelStats, ProjectionStatus, StateSummary } from '@lattice/kernel'
 import type { NetworkLimits, SyncOutcome } from '@lattice/net'
@@ -39,6 +40,8 @@ export interface NodeOptions {
   readonly scheduler: Scheduler
   readonly logger: Logger
   readonly crypto: Crypto
+  /** Verifies the signatures of what arrives, for all stores; whoever gives it closes it. Absent: in place. */
+  readonly verifier?: Verifier
   /** The name a node gets that has none yet. */
   readonly name?: string
   /** Shown to whoever finds the data directory taken; 0 for unknown. */

@@ -11,10 +11,20 @@ export {
   type StorageHooks,
   type StoragePoint,
 } from '@lattice/storage'
-export { KernelClosed, ProjectionStalled, WalkTooLong, WriteRefused, type WriteRefusal, WriterBusy } from './errors.ts'
+export {
+  KernelClosed,
+  ProjectionStalled,
+  SubmitStopped,
+  WalkTooLong,
+  WriteRefused,
+  type WriteRefusal,
+  WriterBusy,
+} from './errors.ts'
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
 export type {
   AuthorTips,
+  BulkWrite,
+  BulkWrites,
   FloatingIntention,
   Kernel,
   KernelDigest,
@@ -26,8 +36,10 @@ export type {
   RebuildProgress,
   StalledProjection,
   StoredIntention,
+  SubmitManyOptions,
   SubmitOp,
   SubmitOptions,
+  SubmittedMany,
   WitnessedNotice,
   WitnessEntry,
 } from './kernel-types.ts'

@@ -11,6 +11,7 @@ import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
 import { createRebuild } from './rebuild.ts'
 import { createReplication } from './replication.ts'
+import { createSubmitMany } from './submit-many.ts'
 import { createWaiters } from './waiters.ts'
 import { createRecheck, createRetry, createWriter } from './writer.ts'
 
@@ -41,7 +42,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
       return COST_PER_PAGE
     },
   })
-  const { submits, ingests, jobs, accept } = writer
+  const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
 
   async function shutDown(): Promise<void> {
@@ -69,6 +70,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     ...createReading(core),
     ...replication,
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
+    submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
     waitFor: async (id, signal) => {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { type BulkQueue, createBulkQueue } from './bulk-queue.ts'
 import type { Core } from './core.ts'
 import { KernelClosed, ProjectionStalled } from './errors.ts'
 import { createFutureTimer } from './future-timer.ts'
@@ -16,6 +17,7 @@ import { createWorkLoop, type Work } from './work-loop.ts'
 
 export interface Writer {
   readonly submits: SubmitQueue
+  readonly bulks: BulkQueue
   readonly ingests: IngestQueue
   readonly jobs: JobQueue
   /** Hands work in and sees that it is done. Rejects with `KernelClosed`, or with what ended the writer. */
@@ -33,9 +35,11 @@ export function createWriter(core: Core, background: Work): Writer {
   const { options, log, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
+  const bulks = createBulkQueue(core, () => ended)
   const ingests = createIngestQueue(core)
   const jobs = createJobQueue()
   let isOpening = true
+  let ended: Error | undefined
   const catchUp = createCatchUp(core, () => {
     if (!isOpening) return
     try {
@@ -51,9 +55,17 @@ export function createWriter(core: Core, background: Work): Writer {
       return undefined
     },
   }
-  const works: readonly Work[] = [catchUp, submits, ingests, jobs, createPump(core, ingests.isBusy), arm, background]
+  const works: readonly Work[] = [
+    catchUp,
+    submits,
+    bulks,
+    ingests,
+    jobs,
+    createPump(core, ingests.isBusy),
+    arm,
+    background,
+  ]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
-  let ended: Error | undefined
 
   function onFailure(cause: unknown): void {
     logger.error('store writer failed', { error: cause })
@@ -76,6 +88,7 @@ export function createWriter(core: Core, background: Work): Writer {
 
   return {
     submits,
+    bulks,
     ingests,
     jobs,
     accept: async (work) => {

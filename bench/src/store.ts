@@ -4,9 +4,9 @@
  * @module
  */
 import { assert, type ParsedIntention, type SignedIntention, silentLogger, type StoreId } from '@lattice/model'
-import { type Kernel, type KernelOptions, openKernel } from '@lattice/kernel'
+import { type BulkWrite, type Kernel, type KernelOptions, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
-import { execMethod, type Executor } from '@lattice/store-base'
+import { execMethod, type Executor, writePlanner } from '@lattice/store-base'
 import { createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
 import { createHistory } from './history.ts'
 import { clock, crypto, scheduler, signerOf } from './world.ts'
@@ -84,6 +84,17 @@ function executorOf(kernel: Kernel): Executor {
             ),
         },
       }),
+    execMany: async (method, requests, options) => {
+      const plan = writePlanner(kvStore, method)
+      if (!(Symbol.iterator in requests)) throw new Error('no row sends requests in parts')
+      function* writes(all: Iterable<Uint8Array>): Generator<BulkWrite, void, undefined> {
+        for (const request of all) {
+          const { payload, deps } = plan(request)
+          yield { op: { kind: 'appData', schema: kvStore.schemaVersion, value: payload }, deps: ({ app }) => deps(app) }
+        }
+      }
+      return kernel.submitMany(writes(requests), options)
+    },
     subscribe: () => {
       throw new Error('no row watches')
     },

@@ -7,6 +7,7 @@
  * @module
  */
 import { fromBinary } from '@bufbuild/protobuf'
+import type { BulkWrite, BulkWrites } from '@lattice/kernel'
 import {
   type AbortSignal,
   encodeUniversalOp,
@@ -23,11 +24,13 @@ import {
   createClient,
   describeMachine,
   execMethod,
+  type ManyRequests,
   openStream,
   type QueryContext,
   type StateMachine,
   type StreamEvents,
   type StreamLagged,
+  writePlanner,
 } from '@lattice/store-base'
 import { setChildAlias, setName } from '@lattice/systemstore'
 import { checkStoreName } from './create-store.ts'
@@ -86,7 +89,7 @@ function storeInUse(manager: StoreManager, id: StoreId): OpenStore {
 function machineCalls(
   context: NodeContext,
   store: () => OpenStore,
-): Pick<StoreHandle, 'exec' | 'subscribe' | 'describe' | 'open'> {
+): Pick<StoreHandle, 'exec' | 'execMany' | 'subscribe' | 'describe' | 'open'> {
   const machineOf = ({ machine, storeType }: OpenStore): StateMachine => {
     if (machine === undefined) throw storeTypeUnknown(storeType, [...context.openers.keys()])
     return machine
@@ -106,6 +109,12 @@ function machineCalls(
       },
     })
   }
+  const execMany: StoreHandle['execMany'] = async (method, requests, options) => {
+    const opened = store()
+    const machine = machineOf(opened)
+    const { written } = await opened.kernel.submitMany(plannedWrites(machine, method, requests), options)
+    return { written }
+  }
   const subscribe: StoreHandle['subscribe'] = (stream, params, signal) => {
     const opened = store()
     return openStream(machineOf(opened), stream, {
@@ -115,6 +124,7 @@ function machineCalls(
   }
   return {
     exec,
+    execMany,
     subscribe,
     describe: () => describeMachine(machineOf(store())),
     open: (machine) => {
@@ -122,9 +132,24 @@ function machineCalls(
       if (storeType !== machine.storeType) {
         throw invalidArgument(`the store is of type ${storeType}, not ${machine.storeType}: open it as what it is`)
       }
-      return createClient(machine, { exec, subscribe })
+      return createClient(machine, { exec, execMany, subscribe })
     },
   }
+}
+
+/** The writes of many requests, made as they are drawn. Throws for a method that is not one write. */
+function plannedWrites(machine: StateMachine, method: string, requests: ManyRequests): BulkWrites {
+  const plan = writePlanner(machine, method)
+  function* writes(part: Iterable<Uint8Array>): Generator<BulkWrite, void, undefined> {
+    for (const request of part) {
+      const { payload, deps } = plan(request)
+      yield { op: { kind: 'appData', schema: machine.schemaVersion, value: payload }, deps: ({ app }) => deps(app) }
+    }
+  }
+  async function* parts(arriving: AsyncIterable<Iterable<Uint8Array>>): AsyncGenerator<Iterable<BulkWrite>> {
+    for await (const part of arriving) yield writes(part)
+  }
+  return Symbol.iterator in requests ? writes(requests) : parts(requests)
 }
 
 function summarize({ projector }: OpenStore, op: UniversalOp): SExpr {

@@ -46,7 +46,7 @@ export interface KernelOptions {
   readonly logger: Logger
   /** The median of the wall times that connected peers report, where there are any. */
   readonly peerWallMs?: () => number | undefined
-  /** Called while state is rebuilt at open: applied records, and how many there are. */
+  /** Called while state catches up, at open and whenever it is far behind: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks

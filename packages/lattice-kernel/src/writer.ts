@@ -11,7 +11,7 @@ import type { Core } from './core.ts'
 import { KernelClosed, ProjectionStalled } from './errors.ts'
 import { createFutureTimer } from './future-timer.ts'
 import { createIngestQueue, type IngestQueue } from './ingest-queue.ts'
-import { createCatchUp, createJobQueue, createPump, createWitnessAll, type JobQueue } from './jobs.ts'
+import { createCatchUp, createJobQueue, createPump, createWitnessAll, type JobQueue, RECORDS_PER_STEP } from './jobs.ts'
 import { createSubmitQueue, type SubmitQueue } from './submit-queue.ts'
 import { createWorkLoop, type Work } from './work-loop.ts'
 
@@ -41,9 +41,11 @@ export function createWriter(core: Core, background: Work): Writer {
   let isOpening = true
   let ended: Error | undefined
   const catchUp = createCatchUp(core, () => {
-    if (!isOpening) return
+    const [done, total] = [core.projection().appliedSeq(), log.meta().headSeq]
+    // What has just arrived is applied at once; only what is far behind is worth a word.
+    if (!isOpening && total - done < RECORDS_PER_STEP) return
     try {
-      options.onRebuild?.(core.projection().appliedSeq(), log.meta().headSeq)
+      options.onRebuild?.(done, total)
     } catch (error) {
       logger.error('listener to the rebuild failed', { error })
     }

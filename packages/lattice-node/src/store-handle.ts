@@ -40,6 +40,7 @@ import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
 import type { StoreHandle, StoreSummary } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
+import { createProjectionProgress } from './projection-progress.ts'
 import { stateOf } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
@@ -71,7 +72,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     peers: () => viewPeers(context, { store: store(), tablesOf }),
     systemEntries: () => viewSystemEntries(store()),
     summarize: (op) => summarize(store(), op),
-    rebuild: (onProgress) => store().kernel.rebuild(onProgress),
+    rebuild: (onProgress) => rebuild(context, store(), onProgress),
+    retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
     ...machineCalls(context, store),
   }
@@ -135,6 +137,21 @@ function machineCalls(
       return createClient(machine, { exec, execMany, subscribe })
     },
   }
+}
+
+/** Whoever asked is told, and whoever follows the node. */
+async function rebuild(
+  context: NodeContext,
+  { id, kernel }: OpenStore,
+  onProgress: ((done: number, total: number) => void) | undefined,
+): Promise<void> {
+  const progress = createProjectionProgress((done, total) => {
+    context.publish({ kind: 'projection_progress', storeId: id, done, total })
+  })
+  await kernel.rebuild((done, total) => {
+    progress.report(done, total)
+    onProgress?.(done, total)
+  })
 }
 
 /** The writes of many requests, made as they are drawn. Throws for a method that is not one write. */

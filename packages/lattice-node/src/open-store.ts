@@ -61,6 +61,8 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
   const projector = createSystemLayer(machine === undefined ? {} : { machine })
   const progress = createProjectionProgress((done, total) => {
     context.publish({ kind: 'projection_progress', storeId: id, done, total })
+    // While a node starts, nobody follows its events yet.
+    context.logger.info('store.projecting', { storeId: id, done, total })
   })
   const kernel = await openKernel({
     directory,

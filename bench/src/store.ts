@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, type ParsedIntention, type SignedIntention, silentLogger, type StoreId } from '@lattice/model'
-import { type BulkWrite, type Kernel, type KernelOptions, openKernel } from '@lattice/kernel'
+import { type BulkWrite, type Kernel, type KernelOptions, type LogDurability, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
 import { execMethod, type Executor, writePlanner } from '@lattice/store-base'
 import { createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
@@ -22,12 +22,20 @@ export interface BenchStoreOptions {
   readonly genesis?: SignedIntention
   /** Everybody may write: for histories of several authors, where membership is not what is measured. */
   readonly open?: boolean
+  readonly durability?: LogDurability
 }
 
-export async function openStore({ directory, storeId, genesis, open = false }: BenchStoreOptions): Promise<BenchStore> {
+export async function openStore({
+  directory,
+  storeId,
+  genesis,
+  open = false,
+  durability = 'full',
+}: BenchStoreOptions): Promise<BenchStore> {
   const options: KernelOptions = {
     directory,
     storeId,
+    durability,
     ...(genesis && { genesis }),
     projector: createSystemLayer({ machine: kvStore }),
     authority: open ? { admits: () => true, requiredDeps: () => [] } : createSystemAuthority(),
@@ -42,9 +50,9 @@ export async function openStore({ directory, storeId, genesis, open = false }: B
 }
 
 /** A store of this node's own. */
-export function createStore(directory: string): Promise<BenchStore> {
+export function createStore(directory: string, durability: LogDurability = 'full'): Promise<BenchStore> {
   const { genesis, storeId } = createHistory({ runLength: 1 })
-  return openStore({ directory, storeId, genesis })
+  return openStore({ directory, storeId, genesis, durability })
 }
 
 /** Batches that wait in the kernel while one is taken in, as when a peer sends ahead. */

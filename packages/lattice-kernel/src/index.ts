@@ -44,4 +44,4 @@ export type {
   WitnessEntry,
 } from './kernel-types.ts'
 export { openKernel } from './open-kernel.ts'
-export { type LogPeek, peekLog } from './open-log.ts'
+export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'

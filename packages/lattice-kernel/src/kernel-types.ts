@@ -30,6 +30,7 @@ import type { weaver } from '@lattice/proto'
 import type { Rejection, StorageHooks } from '@lattice/storage'
 import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
+import type { LogDurability } from './open-log.ts'
 
 export interface KernelOptions {
   /** Holds `log.db` and `state.db`; created when absent. One kernel at a time. */
@@ -44,6 +45,12 @@ export interface KernelOptions {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly logger: Logger
+  /**
+   * How sure a write is when it resolves: `full` unless told. With `normal` it survives the end of the process, and not of
+   * necessity a power cut; what a peer had already seen of it then makes this node's chain fork. For data that can be
+   * made again.
+   */
+  readonly durability?: LogDurability
   /** The median of the wall times that connected peers report, where there are any. */
   readonly peerWallMs?: () => number | undefined
   /** Called while state catches up, at open and whenever it is far behind: applied records, and how many there are. */

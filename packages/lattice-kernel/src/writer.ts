@@ -30,8 +30,7 @@ export interface Writer {
   readonly close: () => Promise<void>
 }
 
-/** `background` is done when nothing else is. */
-export function createWriter(core: Core, background: Work): Writer {
+export function createWriter(core: Core): Writer {
   const { options, log, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
@@ -57,16 +56,7 @@ export function createWriter(core: Core, background: Work): Writer {
       return undefined
     },
   }
-  const works: readonly Work[] = [
-    catchUp,
-    submits,
-    bulks,
-    ingests,
-    jobs,
-    createPump(core, ingests.isBusy),
-    arm,
-    background,
-  ]
+  const works: readonly Work[] = [catchUp, submits, bulks, ingests, jobs, createPump(core, ingests.isBusy), arm]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
   function onFailure(cause: unknown): void {

@@ -32,6 +32,10 @@ type Reading = Pick<
   | 'floating'
   | 'forks'
   | 'isAncestor'
+  | 'findLca'
+  | 'path'
+  | 'downset'
+  | 'inspectBranch'
   | 'stats'
   | 'storeType'
   | 'stateDigest'
@@ -71,6 +75,10 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
         ids: [log.entryAt(first).parsed.id, log.entryAt(second).parsed.id] as const,
       })),
     isAncestor: dag.isAncestor,
+    findLca: dag.findLca,
+    path: dag.path,
+    downset: dag.downset,
+    inspectBranch: dag.inspectBranch,
     stats: () => statsOf(core),
     storeType: () => log.meta().storeType,
     ...createDigestSource(core, isClosed),

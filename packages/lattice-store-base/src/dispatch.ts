@@ -9,11 +9,12 @@
  */
 import { type DescMessage, fromBinary, type Message, type MessageShape, toBinary } from '@bufbuild/protobuf'
 import { assert } from '@lattice/model'
-import { InvalidArgument, LimitExceeded, MethodNotFound, StreamNotFound } from './errors.ts'
+import { InvalidArgument, LimitExceeded, MethodNotFound, NotBulk, StreamNotFound } from './errors.ts'
 import { MAX_REQUEST_BYTES } from './limits.ts'
 import type {
   CommandContext,
   CommandDefinition,
+  PlannedWrite,
   QueryContext,
   QueryDefinition,
   StreamContext,
@@ -62,6 +63,26 @@ export function runQuery(
   context.signal.throwIfAborted()
   assert(request.$typeName === query.request.typeName, 'a request is of the type of its method')
   return query.run(context, request)
+}
+
+/**
+ * Makes the writes of a command that is to be run many times, from its requests. Throws {@link MethodNotFound}, or
+ * {@link NotBulk} for a method that is not one write; the planner throws for a request what `execMethod` rejects with.
+ */
+export function writePlanner(machine: MachineMethods, name: string): (request: Uint8Array) => PlannedWrite {
+  const command = own(machine.commands, name)
+  if (command === undefined && own(machine.queries, name) === undefined) {
+    throw new MethodNotFound(name, methodNames(machine))
+  }
+  if (command?.plan === undefined) {
+    const planned = Object.entries(machine.commands).filter(([, { plan }]) => plan !== undefined)
+    throw new NotBulk(
+      name,
+      planned.map(([each]) => each),
+    )
+  }
+  const plan = command.plan.bind(command)
+  return (request) => plan(decodeRequest(command.request, name, request))
 }
 
 /**

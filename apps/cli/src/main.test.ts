@@ -359,9 +359,9 @@ describe('import', () => {
 
   test('a refusal of the node keeps its code', async () => {
     const node = nodeWith('notes')
-    const unreachable: LatticeBackend['dynamic']['execMany'] = async function* () {
-      throw new DaemonUnreachable('x')
-    }
+    const unreachable: LatticeBackend['dynamic']['execMany'] = () => ({
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new DaemonUnreachable('x')) }),
+    })
     const dynamic = { ...node.backend.dynamic, execMany: unreachable }
     const { exitCode } = await run(shell('store import - --separator ;'), {
       backend: { ...node.backend, dynamic },

@@ -27,12 +27,13 @@ function generated(list: readonly KvHead[]): Uint8Array {
     create(kvtable.ValueSchema, {
       heads: list.map(({ id, timestamp, author, state }) =>
         create(kvtable.HeadSchema, {
-        id,
-        wall: BigInt(timestamp.wall),
-        counter: timestamp.counter,
-        author,
-        state: state.kind === 'value' ? { case: 'value', value: state.value } : { case: 'tombstone', value: true },
-      })),
+          id,
+          wall: BigInt(timestamp.wall),
+          counter: timestamp.counter,
+          author,
+          state: state.kind === 'value' ? { case: 'value', value: state.value } : { case: 'tombstone', value: true },
+        }),
+      ),
     }),
   )
 }

@@ -407,6 +407,26 @@ test('what a peer wrote cannot drive the terminal', async () => {
   expect((await run(['get', 'k'], node)).stdout).toBe('\u001B[2Jgone\n')
 })
 
+test('a stalled store goes on by retry, and what was rejected is listed', async () => {
+  const node = nodeWith('notes')
+  expect((await run(shell('store retry'), node)).stdout).toBe('notes (111111111111) goes on: 5 intentions projected\n')
+  const { stdout } = await run(shell('store debug rejections'), node)
+  expect(stdout).toContain('payload_malformed')
+  const json = await run(shell('--json store debug rejections --from 4'), node)
+  expect(JSON.parse(json.stdout)).toMatchObject({ total: '1' })
+  node.failWith('PROJECTION_STALLED', 'projection stands at record 7: look at the error, then retry or rebuild')
+  expect((await run(shell('store retry'), node)).exitCode).not.toBe(0)
+})
+
+test('a store that nothing here opens is listed as headless, and says what that means', async () => {
+  const node = nodeWith('notes')
+  node.makeHeadless('notes')
+  expect((await run(shell('store list'), node)).stdout).toContain('headless')
+  expect((await run(shell('store list --tree'), node)).stdout).toContain('headless')
+  const { stdout } = await run(shell('store status'), node)
+  expect(stdout).toContain('nothing here opens core:kvstore: it is received, kept and served, its data unread')
+})
+
 test('status warns of what is wrong', async () => {
   const node = nodeWith('notes')
   node.status = {

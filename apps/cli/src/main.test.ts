@@ -375,7 +375,7 @@ describe('import', () => {
     node.refuseAfter = 2
     const { exitCode, stderr } = await run(shell('store import - --separator ;'), { ...node, stdin: input })
     expect(exitCode).toBe(5)
-    expect(stderr).toContain('error: lines 513 to 768: too large; 512 records were imported before')
+    expect(stderr).toContain('error: lines 513 to 768: too large; 512 records imported before')
     expect(node.keys(idOf(0x11)).size).toBe(512)
   })
 

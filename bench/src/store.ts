@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { assert, type ParsedIntention, type SignedIntention, silentLogger, type StoreId } from '@lattice/model'
+import {
+  assert,
+  type ParsedIntention,
+  type SignedIntention,
+  silentLogger,
+  type StoreId,
+  type Verifier,
+} from '@lattice/model'
 import { type BulkWrite, type Kernel, type KernelOptions, type LogDurability, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
 import { execMethod, type Executor, writePlanner } from '@lattice/store-base'
@@ -20,6 +27,8 @@ export interface BenchStoreOptions {
   readonly directory: string
   readonly storeId: StoreId
   readonly genesis?: SignedIntention
+  /** Verifies signatures beside this thread. */
+  readonly verifier?: Verifier
   /** Everybody may write: for histories of several authors, where membership is not what is measured. */
   readonly open?: boolean
   readonly durability?: LogDurability
@@ -29,6 +38,7 @@ export async function openStore({
   directory,
   storeId,
   genesis,
+  verifier,
   open = false,
   durability = 'full',
 }: BenchStoreOptions): Promise<BenchStore> {
@@ -41,6 +51,7 @@ export async function openStore({
     authority: open ? { admits: () => true, requiredDeps: () => [] } : createSystemAuthority(),
     signer: signerOf(0),
     crypto,
+    ...(verifier && { verifier }),
     clock,
     scheduler,
     logger: silentLogger,

@@ -11,7 +11,6 @@ import { assert, type IntentionId, isSigned, MAX_RUN_LENGTH } from '@lattice/mod
 import type { Core } from './core.ts'
 import { SubmitStopped, WriterBusy } from './errors.ts'
 import type { BulkWrite, SubmitManyOptions } from './kernel-types.ts'
-import type { LogEntry } from './log-entry.ts'
 import { appendWrite } from './prepare-write.ts'
 import { RUN_BYTES, whyNotReady } from './submit-queue.ts'
 import type { Work } from './work-loop.ts'
@@ -55,7 +54,6 @@ interface Pending {
 /** What one commit's worth of appending came to. */
 interface Appended {
   readonly count: number
-  readonly first: LogEntry | undefined
   readonly lastId: IntentionId | undefined
   /** The source has no more. */
   readonly isDone: boolean
@@ -107,7 +105,7 @@ function commitNext(core: Core, pending: Pending): 'more' | 'done' | SubmitStopp
   if (refusal !== undefined) return new SubmitStopped(job.taken, job.written, refusal)
   assert(log.appended() === 0, 'a commit starts on a committed log')
   assert(projection().appliedSeq() === log.meta().headSeq, 'a write is resolved against all that is witnessed')
-  const { count, first, lastId, isDone, failure } = appendNext(core, pending)
+  const { count, lastId, isDone, failure } = appendNext(core, pending)
   const stopped = failure && new SubmitStopped(failure.index, job.written + count, failure.error)
   if (count === 0) {
     projection().discard()
@@ -117,7 +115,7 @@ function commitNext(core: Core, pending: Pending): 'more' | 'done' | SubmitStopp
   const commit = core.commitLog(undefined)
   // None of them is there, whichever of them it was about.
   if (!commit.ok) return new SubmitStopped(job.written, job.written, commit.error)
-  core.flushProjection(first)
+  core.publishProjection()
   job.written += count
   job.lastId = lastId
   try {
@@ -134,12 +132,11 @@ function appendNext(core: Core, pending: Pending): Appended {
   const { job } = pending
   const untilMs = options.clock.monotonicMs() + APPENDING_MAX_MS
   let [count, bytes, run, runBytes] = [0, 0, 0, 0]
-  let first: LogEntry | undefined
   let lastId: IntentionId | undefined
   let held = pending.held
   pending.held = undefined
   const ended = (isDone: boolean, failure?: Appended['failure']): Appended => {
-    return { count, first, lastId, isDone, failure }
+    return { count, lastId, isDone, failure }
   }
   for (;;) {
     if (log.appended() >= WRITES_PER_COMMIT || bytes >= BYTES_PER_COMMIT) return ended(false)
@@ -167,7 +164,6 @@ function appendNext(core: Core, pending: Pending): Appended {
         continue
       }
       held = undefined
-      first ??= appended.entries[0]
       lastId = appended.id
       count += 1
       bytes += appended.bytes

@@ -11,10 +11,21 @@ export {
   type StorageHooks,
   type StoragePoint,
 } from '@lattice/storage'
+export type { DagEdges } from './dag-graph.ts'
+export {
+  type BranchInspection,
+  type DagOptions,
+  type DagQuestions,
+  DOWNSET_PAGE_MAX,
+  type DownsetOptions,
+  type DownsetPage,
+  WALK_BUDGET,
+} from './dag-questions.ts'
 export {
   KernelClosed,
   ProjectionStalled,
   SubmitStopped,
+  UnknownIntention,
   WalkTooLong,
   WriteRefused,
   type WriteRefusal,
@@ -35,6 +46,7 @@ export type {
   ProjectionStatus,
   RebuildProgress,
   StalledProjection,
+  StateSummary,
   StoredIntention,
   SubmitManyOptions,
   SubmitOp,

@@ -65,7 +65,7 @@ describe('submitMany', () => {
     const all = kernel.scanWitness(2, 1000).map(({ parsed }) => parsed)
     const outcomes = await other.kernel.ingest([genesis, ...all], undefined)
     expect(outcomes.every(({ kind }) => kind === 'witnessed')).toBe(true)
-    expect(toHex(other.kernel.stateDigest())).toBe(toHex(kernel.stateDigest()))
+    expect(toHex(await other.kernel.stateDigest())).toBe(toHex(await kernel.stateDigest()))
     await kernel.close()
     await other.kernel.close()
   })

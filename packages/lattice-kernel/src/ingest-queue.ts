@@ -115,7 +115,7 @@ export function createIngestQueue(core: Core, wake: () => void): IngestQueue {
     },
     isBusy: () => queue.length > 0,
     step,
-    pending: lane.pending,
+    waiting: lane.pending,
     fail: (error) => {
       lane.clear()
       for (const { reject } of queue.splice(0)) reject(error)

@@ -6,6 +6,7 @@
 import type { StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { KernelClosed } from './errors.ts'
+import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
 import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
@@ -34,8 +35,10 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   async function shutDown(): Promise<void> {
     await writer.close()
     waiters.rejectAll(new KernelClosed(storeId))
+    const { flush, state } = core.projection()
     try {
-      core.projection().state.close()
+      await finishState(flush, core.options.scheduler)
+      state.close()
     } finally {
       log.close()
     }
@@ -53,7 +56,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   const kernel: Kernel = {
     storeId,
-    ...createReading(core),
+    ...createReading(core, () => closing !== undefined),
     ...createReplication(core),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { err, type IdKey, ok, type PublicKey, type Result } from '@lattice/model'
+import { err, type IdKey, type IntentionId, ok, type PublicKey, type Result, type UniversalOp } from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
 import { createAdmissions } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
@@ -41,6 +41,8 @@ export interface Core extends CoreParts {
   readonly setProjection: (projection: Projection) => void
   /** Admission by the projected system table, remembered until it changes. */
   readonly admits: (author: PublicKey) => boolean
+  /** What a write of `author` has to follow by membership, by the projected system table. */
+  readonly requires: (author: PublicKey, op: UniversalOp) => readonly IntentionId[]
   /** Looks again at what waits for admission: the system table, or what it inherits from, changed. */
   readonly recheckAdmission: () => void
   /** Commits what was appended and what floats. An error means that nothing of it is there. */
@@ -66,7 +68,10 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   const { log, pool, authority, events } = parts
   let projection = opened
   let evictedCount = 0
-  const admissions = createAdmissions((author) => authority.admits(projection.working, author))
+  const admissions = createAdmissions({
+    admits: (author) => authority.admits(projection.working, author),
+    requires: (author, op) => authority.requiredDeps(projection.working, author, op),
+  })
   const witnesser = createWitnesserFor(admissions.admits)
 
   function recheckAdmission(): void {
@@ -112,6 +117,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
       recheckAdmission()
     },
     admits: admissions.admits,
+    requires: admissions.requires,
     recheckAdmission,
     commitLog,
     project: projecting.project,

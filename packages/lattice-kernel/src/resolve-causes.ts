@@ -16,7 +16,6 @@ import {
 } from '@lattice/model'
 import { type CitationPlan, MAX_FOLDED_DEPS, planCitations } from '@lattice/store-base'
 import type { Core } from './core.ts'
-import { toEnvelope } from './envelope.ts'
 import { WriteRefused } from './errors.ts'
 import type { SubmitOptions } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
@@ -59,10 +58,8 @@ function planOf(op: UniversalOp, wanted: readonly IntentionId[], required: reado
 
 /** What membership requires and the tips do not follow already. */
 function requiredDeps(core: Core, op: UniversalOp, tips: readonly LogEntry[]): readonly IntentionId[] {
-  const { authority, dag, options } = core
-  const envelope = toEnvelope(op)
-  if (envelope === undefined) return []
-  const required = authority.requiredDeps(core.projection().working, options.signer.publicKey, envelope)
+  const { dag, options } = core
+  const required = core.requires(options.signer.publicKey, op)
   return required.filter((id) => !tips.some((tip) => equalBytes(tip.parsed.id, id) || dag.follows(tip, id)))
 }
 

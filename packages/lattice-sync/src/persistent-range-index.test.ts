@@ -155,15 +155,17 @@ describe('the persistent index', () => {
     const store = createNodeMap()
     const index = openRangeIndex({ store, cacheNodesMax: 2, nodeBytesMax: NODE_BYTES_MIN })
     const model = createMemoryRangeIndex()
-    for (let round = 0; round < 60; round += 1) {
-      // A stretch goes, some of it comes back, and now and then nearly everything shrinks or grows.
-      const size = model.size()
-      const begin = below(size + 1)
-      const gone = [...model.items(begin, Math.min(size, begin + below(round % 5 === 0 ? 400 : 60)))]
+    for (let round = 0; round < 150; round += 1) {
+      if (model.size() < 30) {
+        const grown = Array.from({ length: 200 }, (_, number) => itemAt(number * 100))
+        expect([index.insertAll(grown), model.insertAll(grown)]).toEqual([200, 200])
+      }
+      // A stretch goes, and a little of it comes back.
+      const begin = below(model.size())
+      const gone = [...model.items(begin, Math.min(model.size(), begin + 1 + below(24)))]
       for (const item of gone) expect([index.delete(item), model.delete(item)]).toEqual([true, true])
-      const from = gone[0]?.timestamp ?? below(1000)
-      for (let more = below(round % 7 === 0 ? 300 : 12); more > 0; more -= 1) {
-        const item = itemAt(from + below(round % 2 === 0 ? 20 : 1000))
+      for (let more = below(4); more > 0; more -= 1) {
+        const item = itemAt((gone[below(gone.length)]?.timestamp ?? 0) + below(100))
         expect([index.insert(item), model.insert(item)]).toEqual([true, true])
       }
       expect(problemsOf(index)).toEqual([])
@@ -193,6 +195,8 @@ describe('the persistent index', () => {
       // Runs that climb, and runs that fall, in the midst of others.
       (number) => ((number * 7) % 50) * 1000 + number,
       (number) => ((number * 7) % 50) * 1000 - number,
+      // A run that falls towards the last item below a full inner node.
+      (number) => (number < 320 ? number * 3000 : 32 * 3000 - number),
     ]
     for (const order of orders) {
       const store = createNodeMap()
@@ -246,7 +250,7 @@ describe('the persistent index', () => {
     expect(bytesPerItem((number) => number)).toBeLessThan(41)
     expect(bytesPerItem((number) => number * 10 + ((number * 7919) % 5000))).toBeLessThan(49)
     // Two authors, one with a clock far behind.
-    expect(bytesPerItem((number) => (number % 2 === 0 ? 0 : 1e9) + number)).toBeLessThan(43)
+    expect(bytesPerItem((number) => (number % 2 === 0 ? 0 : 1e9) + number)).toBeLessThan(44)
   })
 
   test('packing fills the leaves that deletes left, a bounded stretch at a time', () => {

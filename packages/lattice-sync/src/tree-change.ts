@@ -1,8 +1,8 @@
 /**
  * Inserting into and deleting from a range tree.
  *
- * A full leaf evens out with a neighbour that has room. When neither has, one that grows at its end is left full and
- * any other is halved: so what arrives in order leaves full leaves behind, and nearly in order nearly full ones. Counts
+ * A full leaf evens out with a neighbour that has room. When neither has, it is halved, or left full at the end of the
+ * order: so what arrives in order leaves full leaves behind, and nearly in order nearly full ones. Counts
  * and sums change along one way down; what moves between two siblings leaves their parents' totals as they are.
  *
  * @module
@@ -105,9 +105,8 @@ function relieve(tree: RangeTree, path: TreePath, depth: number): void {
   if (page.count <= tree.recordsMax(page.level)) return
   const { page: parent, slot } = stepAt(path, depth - 1)
   if (page.level === 0 && evenOut(tree, page, { parent, slot })) return
-  // A run of items goes on at the end of what it wrote, wherever in the order that is. Inner nodes do not even out: one
-  // that is left full in the midst of others could be left so again and again.
-  const isAppend = changed === page.count - 1 && (page.level === 0 || isRightmost(path, depth))
+  // Elsewhere a run that falls towards a full leaf would leave a node behind with every item.
+  const isAppend = changed === page.count - 1 && isRightmost(path, depth)
   const right = tree.create(page.level)
   page.moveTail(isAppend ? page.count - 1 : page.count >>> 1, right)
   if (depth === 1) {

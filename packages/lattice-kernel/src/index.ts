@@ -25,6 +25,7 @@ export {
 export {
   KernelClosed,
   ProjectionStalled,
+  SubmitStopped,
   UnknownIntention,
   WalkTooLong,
   WriteRefused,
@@ -34,6 +35,8 @@ export {
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
 export type {
   AuthorTips,
+  BulkWrite,
+  BulkWrites,
   FloatingIntention,
   Kernel,
   KernelDigest,
@@ -44,11 +47,14 @@ export type {
   ProjectionStatus,
   RebuildProgress,
   StalledProjection,
+  StateSummary,
   StoredIntention,
+  SubmitManyOptions,
   SubmitOp,
   SubmitOptions,
+  SubmittedMany,
   WitnessedNotice,
   WitnessEntry,
 } from './kernel-types.ts'
 export { openKernel } from './open-kernel.ts'
-export { type LogPeek, peekLog } from './open-log.ts'
+export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'

@@ -6,11 +6,13 @@
 import type { StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { KernelClosed } from './errors.ts'
+import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
 import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
 import { createRebuild } from './rebuild.ts'
 import { createReplication } from './replication.ts'
+import { createSubmitMany } from './submit-many.ts'
 import { createWaiters } from './waiters.ts'
 import { createRecheck, createRetry, createWriter } from './writer.ts'
 
@@ -28,14 +30,16 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const { storeId } = core.options
   let closing: Promise<void> | undefined
   const writer = createWriter(core)
-  const { submits, ingests, jobs, accept } = writer
+  const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
 
   async function shutDown(): Promise<void> {
     await writer.close()
     waiters.rejectAll(new KernelClosed(storeId))
+    const { flush, state } = core.projection()
     try {
-      core.projection().state.close()
+      await finishState(flush, core.options.scheduler)
+      state.close()
     } finally {
       log.close()
     }
@@ -53,9 +57,10 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   const kernel: Kernel = {
     storeId,
-    ...createReading(core),
+    ...createReading(core, () => closing !== undefined),
     ...createReplication(core),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
+    submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
     waitFor: async (id, signal) => {

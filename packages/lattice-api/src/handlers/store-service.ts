@@ -9,7 +9,7 @@ import { daemon, system } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
 import { inspectBranch } from './branches.ts'
 import type { HandlerDeps } from './handler-deps.ts'
-import { findIntention, listFloating, listTips, listWitness, readHistory } from './inspection.ts'
+import { findIntention, listFloating, listRejections, listTips, listWitness, readHistory } from './inspection.ts'
 import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncOutcome } from './messages.ts'
 import { reportProgress } from './report-progress.ts'
 import { position, storeOf } from './request.ts'
@@ -33,6 +33,11 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
           report(create(daemon.RebuildProgressSchema, { done: BigInt(done), total: BigInt(total) })),
         )
       }),
+    retry: async (request) => {
+      const store = at(request)
+      await store.retry()
+      return create(daemon.RetryResponseSchema, { appliedSeq: BigInt(store.kernel().projection().appliedSeq) })
+    },
     listPeers: async (request) =>
       create(daemon.ListPeersResponseSchema, { peers: at(request).peers().map(toPeerInfo) }),
     invite: async (request) => invite(at(request), request),
@@ -47,6 +52,7 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
     history: async (request) => readHistory(at(request), request),
     listWitness: async (request) => listWitness(at(request), request),
     listFloating: async (request) => listFloating(at(request), request),
+    listRejections: async (request) => listRejections(at(request), request),
     getIntention: async (request) => findIntention(at(request), request.prefix),
     listTips: async (request) => listTips(at(request)),
     inspectBranch: async (request) => inspectBranch(at(request).kernel(), request),

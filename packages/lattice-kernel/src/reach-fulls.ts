@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { entriesIn, FULL, nextRecord, walkBlock } from './reach-block.ts'
+import { entryColumns, FULL, nextRecord, walkBlock } from './reach-block.ts'
 import { blockKey, type ReachBlocks } from './reach-blocks.ts'
 import { createWeighedCache } from './reach-cache.ts'
 import type { FullVector } from './reach-vector.ts'
@@ -16,8 +16,8 @@ export interface Fulls {
   readonly clear: () => void
 }
 
-/** Entries of cached vectors: some megabytes. */
-const CACHED_ENTRIES_MAX: number = 2 ** 18
+/** Entries of cached vectors, of eight bytes each. */
+const CACHED_ENTRIES_MAX: number = 2 ** 20
 /** What a vector weighs in the cache beside its entries. */
 const VECTOR_WEIGHT = 16
 
@@ -35,13 +35,7 @@ export function createFulls(blocks: ReachBlocks): Fulls {
       const walk = walkBlock(blocks.get(lane, block), block)
       nextRecord(walk)
       if (walk.kind !== FULL) throw blocks.damaged(lane, block, 'others build on it, and it is not whole')
-      const entries = entriesIn(walk, walk.payloadAt)
-      const full: FullVector = {
-        lane,
-        block,
-        lanes: Uint32Array.from(entries, ([key]) => key),
-        positions: Uint32Array.from(entries, ([, position]) => position),
-      }
+      const full: FullVector = { lane, block, ...entryColumns(walk) }
       add(full)
       return full
     },

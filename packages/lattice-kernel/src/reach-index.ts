@@ -77,7 +77,7 @@ const CACHED_ENTRIES_MAX = 2 ** 18
 /** What a vector weighs in a cache beside its entries. */
 const VECTOR_WEIGHT = 16
 
-/** Rises from which on it is worth looking whether the vector of a cause says the same in less. */
+/** Rises from which on it is looked whether the vector of a cause says the same in less. */
 const MANY_RISES = 64
 
 const NOTHING: FullVector = { lane: ABSENT, block: ABSENT, lanes: new Uint32Array(0), positions: new Uint32Array(0) }
@@ -203,10 +203,9 @@ interface NextVector {
 function vectorOfNext(vectors: Vectors, node: ReachNode): NextVector {
   const { lane, position, causes } = node
   const vector = takeVector(vectors, node)
-  const higher = higherOf(vectors, vector, causes)
-  const adopted = higher.size > MANY_RISES ? adopt(vectors, node, higher.size) : undefined
+  const adopted = adopt(vectors, vector, node)
   if (adopted !== undefined) return { vector: adopted, content: wholeOf(adopted, lane) }
-  const rises = raise(vector, higher)
+  const rises = raise(vector, higherOf(vectors, vector, causes))
   vector.over.set(lane, position)
   return { vector, content: { kind: RISES, entries: rises } }
 }
@@ -221,16 +220,21 @@ function takeVector(vectors: Vectors, { lane, causes: [prev] }: ReachNode): Reac
   return { full, over }
 }
 
-/** The vector as it follows from that of the latest cause, where this has all the others and says it in far less. */
-function adopt(vectors: Vectors, { lane, position, causes }: ReachNode, rises: number): ReachVector | undefined {
-  const [latest] = [...causes].sort((a, b) => b.seq - a.seq)
-  if (latest === undefined) return undefined
+/** The vector as it follows from that of the latest cause, where this says in far less what else would rise. */
+function adopt(vectors: Vectors, vector: ReachVector, { lane, position, causes }: ReachNode): ReachVector | undefined {
+  const [prev, ...deps] = causes
+  const latest = deps.reduce<Place | undefined>((a, b) => (a === undefined || b.seq > a.seq ? b : a), undefined)
+  if (prev === undefined || latest === undefined || latest.seq < prev.seq) return undefined
   const { full, over } = vectors.at(latest)
-  const vector = { full, over: new Map(over) }
-  if (2 * over.size > rises) return undefined
-  raise(vector, higherOf(vectors, vector, causes))
-  vector.over.set(lane, position)
-  return 2 * vector.over.size > rises ? undefined : vector
+  if (full.lanes.length + over.size <= MANY_RISES) return undefined
+  const worth = Math.max(MANY_RISES, 2 * over.size)
+  const higher = new Map<number, number>()
+  gatherHigher(vector, { full, over }, { higher, enough: worth + 1 })
+  if (higher.size <= worth) return undefined
+  const adopted = { full, over: new Map(over) }
+  raise(adopted, higherOf(vectors, adopted, causes))
+  adopted.over.set(lane, position)
+  return adopted.over.size > worth ? undefined : adopted
 }
 
 /** Where the causes reach higher than `vector`. */
@@ -239,7 +243,7 @@ function higherOf(vectors: Vectors, vector: ReachVector, causes: readonly Place[
   // The latest first: it may have the others in its past.
   for (const cause of [...causes].sort((a, b) => b.seq - a.seq)) {
     const { lane, position } = cause
-    if ((higher.get(lane) ?? reachOf(vector, lane)) < position) gatherHigher(vector, vectors.at(cause), higher)
+    if ((higher.get(lane) ?? reachOf(vector, lane)) < position) gatherHigher(vector, vectors.at(cause), { higher })
   }
   return higher
 }

@@ -355,6 +355,16 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
         }),
       listTips: async () =>
         create(daemon.ListTipsResponseSchema, { tips: [{ author: idOf(0xab), id: idOf(1), position: 1n, seq: 1n }] }),
+      inspectBranch: async ({ heads, causalOnly, limit }) => {
+        call(`inspectBranch ${heads.join(' ')}${causalOnly ? ' causal' : ''} ${limit}`)
+        return create(daemon.InspectBranchResponseSchema, {
+          lcas: [idOf(1)],
+          branches: [
+            { head: idOf(2), count: 2n, ids: [idOf(1), idOf(2)] },
+            { head: idOf(3), count: 9n, ids: [idOf(3)] },
+          ],
+        })
+      },
     },
     dynamic: {
       exec: async ({ storeId, method, request }) => {

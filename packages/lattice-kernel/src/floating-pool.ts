@@ -13,7 +13,7 @@ import type { Database } from '@lattice/storage'
 import { createFloatingEntry, type FloatingEntry, type Wait } from './floating-entry.ts'
 import { createFloatingQuota, type FloatingLimits, type FloatingQuota } from './floating-quota.ts'
 import { createFloatingTable } from './floating-table.ts'
-import { createFloatingWaits } from './floating-waits.ts'
+import { createFloatingWaits, type FloatingWaits } from './floating-waits.ts'
 
 export interface FloatingPool {
   readonly get: (key: IdKey) => FloatingEntry | undefined
@@ -27,7 +27,7 @@ export interface FloatingPool {
   /** Takes those that wait for this cause; they wait for nothing then. */
   readonly wake: (cause: IdKey) => readonly FloatingEntry[]
   readonly waitingOn: (cause: IdKey) => readonly FloatingEntry[]
-  readonly inFuture: () => Iterable<FloatingEntry>
+  readonly inFuture: FloatingWaits['inFuture']
   readonly notAdmitted: () => Iterable<FloatingEntry>
   /** By arrival. */
   readonly entries: () => Iterable<FloatingEntry>

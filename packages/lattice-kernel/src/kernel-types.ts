@@ -43,12 +43,19 @@ export interface KernelOptions {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly logger: Logger
-  /** The median of the wall times that connected peers report, where there are any. */
-  readonly peerWallMs?: () => number | undefined
+  /** What connected peers say is the time, where there are any. */
+  readonly peerTime?: () => PeerTime | undefined
   /** Called while state is rebuilt at open: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
+}
+
+/** What connected peers say is the time. */
+export interface PeerTime {
+  readonly medianMs: number
+  /** How many say it. */
+  readonly count: number
 }
 
 export type RebuildProgress = (done: number, total: number) => void

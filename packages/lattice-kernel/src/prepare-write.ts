@@ -109,18 +109,14 @@ function tickAfter({ time, options }: Core, newest: Hlc): Hlc {
     const detail = { timestamp: formatHlc(timestamp), cause: formatHlc(newest) }
     throw new WriteRefused('CLOCK_SKEW', "this machine's clock is behind the writes it has: set it right", detail)
   }
-  const peerWall = options.peerWallMs?.()
-  if (peerWall === undefined) return timestamp
-  const own = time.wallMs()
-  // By the clock, not by the timestamp alone: a peer whose writes are as far ahead as they may be takes our timestamps
-  // along, and must not stop our writes.
-  const aheadMs = Math.max(own - peerWall, timestamp.wall - Math.max(own, peerWall) - LEAD_MS)
+  const peers = options.peerTime?.()
+  if (peers === undefined) return timestamp
+  // By the clock alone: timestamps go on from their last value when the clock is set back, or are taken along by a peer
+  // whose writes are as far ahead as they may be, and neither stops our writes.
+  const aheadMs = time.wallMs() - peers.medianMs
   if (aheadMs <= MAX_DRIFT_MS) return timestamp
   throw new WriteRefused('CLOCK_SKEW', "this machine's clock is ahead of its peers': set it right", {
     aheadMs,
     limitMs: MAX_DRIFT_MS,
   })
 }
-
-/** How far own timestamps may run beyond those of others that are at the limit: some counters that overflow. */
-const LEAD_MS = 1000

@@ -69,7 +69,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     clock: context.clock,
     scheduler: context.scheduler,
     logger: context.logger,
-    peerWallMs: () => context.network()?.peerTimeMs(),
+    peerTime: () => context.network()?.peerTime(),
     ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
   })
   const changes = createBroadcast<StreamEvents<unknown>>({ capacity: CHANGES_CAPACITY })

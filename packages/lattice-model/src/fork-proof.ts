@@ -99,13 +99,14 @@ export function encodeForkProof({ first, second }: ForkProof): Uint8Array {
   )
 }
 
-/** Decodes the form; whether the proof holds is `verifyForkProof`'s to say. */
+/** Decodes exactly the encoder's output; whether the proof holds is `verifyForkProof`'s to say. */
 export function decodeForkProof(bytes: Uint8Array): Result<ForkProof, ForkProofError> {
   try {
     const { first, second } = fromBinary(weaver.ForkProofSchema, bytes)
     const branch = (messages: readonly weaver.SignedIntention[]): SignedIntention[] =>
       messages.map(({ intention, signature }) => ({ bytes: intention, signature }))
-    return ok({ first: branch(first), second: branch(second) })
+    const proof: ForkProof = { first: branch(first), second: branch(second) }
+    return equalBytes(encodeForkProof(proof), bytes) ? ok(proof) : err({ code: 'fork_proof_malformed' })
   } catch {
     return err({ code: 'fork_proof_malformed' })
   }

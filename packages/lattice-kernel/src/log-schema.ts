@@ -8,6 +8,8 @@
  * @module
  */
 
+import { QUIET_TABLE } from './quiet-spans.ts'
+
 /** "LTTL". */
 export const LOG_APPLICATION_ID = 0x4c54544c
 
@@ -42,6 +44,7 @@ export const LOG_MIGRATIONS: readonly string[] = [
      head_position INTEGER NOT NULL,
      head_id BLOB NOT NULL
    );
+   ${QUIET_TABLE}
    CREATE TABLE frontier (seq INTEGER PRIMARY KEY, id BLOB NOT NULL);
    CREATE TABLE forks (
      author INTEGER NOT NULL,

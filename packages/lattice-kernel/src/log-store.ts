@@ -18,6 +18,7 @@ import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
+import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
 
 export interface LogStore {
   readonly path: string
@@ -25,6 +26,7 @@ export interface LogStore {
   readonly ids: IdIndex
   readonly authors: LaneBook
   readonly frontier: Frontier
+  readonly quiet: QuietSpans
   readonly meta: () => LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   /** The record at a seq, also one that is appended and not committed. */
@@ -60,7 +62,8 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const ids = createIdIndex(database, { path, crypto })
   const authors = createLaneBook(database, ids.find)
   const frontier = createFrontier(database)
-  const indexes: readonly LogIndex[] = [authors, frontier, ids]
+  const quiet = createQuietSpans(database)
+  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids]
   const tail = createLogTail({ opened, find: ids.find, entryAt, authors, indexes, crypto, signer })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
@@ -78,6 +81,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     ids,
     authors,
     frontier,
+    quiet,
     meta: tail.meta,
     find: ids.find,
     entryAt,

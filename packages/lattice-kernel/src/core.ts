@@ -19,8 +19,12 @@ import type { Listeners } from './listeners.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { LogCommit } from './log-disk.ts'
 import type { LogStore } from './log-store.ts'
+import { forkProofOf } from './fork-proofs.ts'
+import { createObserver, type Observer } from './observer.ts'
+import { createOwnTips, type OwnTips } from './own-tips.ts'
 import { createProjecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
+import { createWalkedReach } from './walked-reach.ts'
 import type { Witnesser } from './witnesser.ts'
 
 export interface CoreParts {
@@ -37,6 +41,8 @@ export interface CoreParts {
 }
 
 export interface Core extends CoreParts {
+  readonly ownTips: OwnTips
+  readonly observer: Observer
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -107,6 +113,13 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   return {
     ...parts,
     witnesser,
+    ownTips: createOwnTips({ ...parts, self: parts.options.signer.publicKey }),
+    observer: createObserver({
+      lanes: log.authors,
+      quiet: log.quiet,
+      reach: createWalkedReach(log),
+      entryAt: log.entryAt,
+    }),
     projection: () => projection,
     setProjection: (next) => {
       projection = next
@@ -133,7 +146,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
 
 function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: PublicKey | undefined): void {
   for (const { author, first, second } of forks) {
-    parts.events.notify({ kind: 'fork_detected', author: author.key, proof: [first.parsed, second.parsed] })
+    parts.events.notify({ kind: 'fork_detected', author: author.key, proof: forkProofOf(parts.log, first, second) })
   }
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
 }

@@ -8,6 +8,7 @@ import type {
   Clock,
   Crypto,
   FloatReason,
+  ForkProof,
   Hash,
   Hints,
   Hlc,
@@ -45,6 +46,8 @@ export interface KernelOptions {
   readonly logger: Logger
   /** What connected peers say is the time, where there are any. */
   readonly peerTime?: () => PeerTime | undefined
+  /** How long after something arrived it is acknowledged; `ACK_DELAY_MS` unless told, never when infinite. */
+  readonly ackDelayMs?: number
   /** Called while state is rebuilt at open: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
   /** Fault injection for tests. */
@@ -99,10 +102,18 @@ export interface FloatingIntention {
   readonly missing: readonly IntentionId[]
 }
 
+export interface AuthorTip {
+  readonly id: IntentionId
+  readonly position: number
+  readonly timestamp: Hlc
+  /** Another tip of the author has it in its past: the fork is joined. */
+  readonly joined: boolean
+}
+
 /** Where an author's chain ends; several tips mean it forked. */
 export interface AuthorTips {
   readonly author: PublicKey
-  readonly tips: readonly { readonly id: IntentionId; readonly position: number; readonly timestamp: Hlc }[]
+  readonly tips: readonly AuthorTip[]
 }
 
 /** How far an author is behind, as far as its intentions that are here tell. */
@@ -204,8 +215,7 @@ export type KernelEvent =
   | {
       readonly kind: 'fork_detected'
       readonly author: PublicKey
-      /** Two intentions of one author with one `store_prev`: the proof. */
-      readonly proof: readonly [SignedIntention, SignedIntention]
+      readonly proof: ForkProof
     }
   | ({ readonly kind: 'stalled' } & StalledProjection)
   | { readonly kind: 'resumed'; readonly appliedSeq: number }
@@ -230,6 +240,14 @@ export interface Kernel extends AsyncDisposable {
   /** Resolves when `id` is witnessed; rejects with `KernelClosed`, or `signal.reason` once aborted. */
   readonly waitFor: (id: IntentionId, signal?: AbortSignal) => Promise<void>
 
+  /**
+   * Acknowledges what is witnessed here, in as many acks as that takes: the id of the last, or undefined when there is
+   * nothing to acknowledge. Rejects as `submit`. The kernel does so by itself, some seconds after something arrives.
+   */
+  readonly emitAck: () => Promise<IntentionId | undefined>
+  /** What the rules compare timestamps with, and whether this machine's clock is known to be behind. */
+  readonly time: () => { readonly nowMs: number; readonly isBehind: boolean }
+
   /** The projected state, as of the last commit. */
   readonly tables: () => ReadStoreTables
   readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
@@ -249,6 +267,15 @@ export interface Kernel extends AsyncDisposable {
   readonly forks: (
     limit: number,
   ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]
+  /** What shows anyone that the author of these two, an entry of `forks`, forked. Undefined when they are not here. */
+  readonly forkProof: (ids: readonly [IntentionId, IntentionId]) => ForkProof | undefined
+  /**
+   * What every author has seen, derived from what is witnessed, and what all of `members` have. Members are by default
+   * the authors here that are admitted; one that has written nothing has seen nothing.
+   */
+  readonly observations: (members?: readonly PublicKey[]) => Observations
+  /** How far an author is behind what is witnessed here, as far as its intentions here tell. */
+  readonly lag: (author: PublicKey) => AuthorLag
   /** Throws `WalkTooLong` rather than look at more than `budget` records (100,000 unless told). */
   readonly isAncestor: (ancestor: IntentionId, descendant: IntentionId, budget?: number) => boolean
   readonly stats: () => KernelStats

@@ -4,6 +4,7 @@
  * @module
  */
 import type { StateDatabase } from '@lattice/storage'
+import { createAcknowledger } from './acknowledger.ts'
 import type { Core } from './core.ts'
 import { KernelClosed } from './errors.ts'
 import type { Kernel } from './kernel-types.ts'
@@ -43,9 +44,15 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   })
   const { submits, ingests, jobs, accept } = writer
   const waiters = createWaiters()
+  const acknowledger = createAcknowledger({
+    core,
+    submit: async (op, options) => accept(async () => submits.submit(op, options)),
+  })
 
   async function shutDown(): Promise<void> {
+    const acknowledged = acknowledger.close()
     await writer.close()
+    await acknowledged
     waiters.rejectAll(new KernelClosed(storeId))
     try {
       core.projection().state.close()
@@ -70,6 +77,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     ...replication,
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
+    emitAck: acknowledger.emit,
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
     waitFor: async (id, signal) => {
       if (closing !== undefined) throw new KernelClosed(storeId)
@@ -89,6 +97,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     opened: () => {
       isOpen = true
       writer.wake()
+      acknowledger.start()
     },
   }
 }

@@ -70,7 +70,9 @@ export function createObserver(deps: ObserverDeps): Observer {
         authors: authors.map((author) => ({
           author: author.key,
           ...lagOf(deps, pasts(author)),
-          seen: seenIn(deps, pasts(author)).filter(({ number }) => shown.has(number)).map(({ cell }) => cell),
+          seen: seenIn(deps, pasts(author))
+            .filter(({ number }) => shown.has(number))
+            .map(({ cell }) => cell),
         })),
         omitted: Math.max(0, deps.lanes.size() - authors.length),
         stability: stabilityOf(deps, members.map(pastOf)),
@@ -158,7 +160,10 @@ function seenIn({ lanes, reach }: ObserverDeps, past: Past): { readonly number: 
     const lane = lanes.lane(number)
     const known = cells.get(lane.author)
     const count = (known?.count ?? 0) + countSeenOf(lane, past)
-    cells.set(lane.author, known !== undefined && known.position > position ? { ...known, count } : { count, position, lane })
+    cells.set(
+      lane.author,
+      known !== undefined && known.position > position ? { ...known, count } : { count, position, lane },
+    )
   }
   return [...cells].map(([number, { count, position, lane }]) => {
     const { head } = lane

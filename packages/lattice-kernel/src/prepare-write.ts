@@ -54,7 +54,8 @@ export function appendWrite(
   }
   const { storePrev, plan, newest } = resolveCauses(core, encoded.op, options)
   const hints = { supersedesAll: options.hints?.supersedesAll ?? false, ephemeral: options.hints?.ephemeral ?? false }
-  if (plan.ack.length === 0) return appendOne(core, { encoded, storePrev, deps: plan.direct, newest, hints })
+  if (plan.ack.length === 0)
+    return appendOne(core, { encoded, storePrev, deps: plan.direct, newest, hints, close: kind === 'ack' })
   if (maxRecords < 2) return undefined
   const ack = appendOne(core, { encoded: ACK, storePrev, deps: plan.ack, newest, hints: NO_HINTS })
   try {
@@ -79,9 +80,14 @@ interface OwnIntention {
   readonly deps: readonly IntentionId[]
   readonly newest: Hlc
   readonly hints: Hints
+  /** It carries a signature of its own, wherever in its group it stands. */
+  readonly close?: boolean
 }
 
-function appendOne(core: Core, { encoded, storePrev, deps, newest, hints }: OwnIntention): PreparedWrite {
+function appendOne(
+  core: Core,
+  { encoded, storePrev, deps, newest, hints, close = false }: OwnIntention,
+): PreparedWrite {
   const { signer, crypto } = core.options
   const { bytes: ops, op } = encoded
   const timestamp = tickAfter(core, newest)
@@ -92,7 +98,7 @@ function appendOne(core: Core, { encoded, storePrev, deps, newest, hints }: OwnI
     const message = `the write is beyond a limit (${valid.error.code}): make it smaller, or several`
     throw new WriteRefused('LIMIT_EXCEEDED', message, { ...valid.error, size })
   }
-  const parsed = signIntention(crypto, signer, { intention, op, close: mustClose(intention, op) })
+  const parsed = signIntention(crypto, signer, { intention, op, close: close || mustClose(intention, op) })
   const entry = core.log.prepare(parsed, core.time.wallMs())
   const outcome = core.projection().apply(entry, 'refuse')
   if (outcome.kind === 'rejected') {

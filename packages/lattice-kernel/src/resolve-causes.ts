@@ -22,6 +22,9 @@ import type { SubmitOptions } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
 import { isSilent } from './silent-ops.ts'
 
+/** Own tips that one write joins: a chain that forked more often than this is joined by several. */
+export const JOINED_TIPS_MAX = 1024
+
 export interface Causes {
   readonly storePrev: IntentionId
   /** What is cited, and whether an ack has to fold it. */
@@ -33,10 +36,14 @@ export interface Causes {
 /** Throws `WriteRefused`, or what `deps` throws. */
 export function resolveCauses(core: Core, op: UniversalOp, options: SubmitOptions): Causes {
   const { log } = core
-  const tips = ownTips(core)
+  const tips = core.ownTips.open()
   const storePrev = tips[0]?.parsed.id ?? log.meta().storeId
   const wanted = [...(options.deps?.(core.projection().working) ?? [])]
-  const others = tips.slice(1).map(({ parsed }) => parsed.id)
+  // The oldest first: what does not fit is joined by the next write.
+  const others = tips
+    .slice(1)
+    .slice(-JOINED_TIPS_MAX)
+    .map(({ parsed }) => parsed.id)
   const required = [...requiredDeps(core, op, tips), ...others]
   // Never empty: a first write cites the genesis.
   if (wanted.length + required.length === 0) wanted.push(log.meta().storeId)
@@ -76,12 +83,4 @@ function newestOf({ log }: Core, causes: readonly IntentionId[]): Hlc {
     if (compareHlc(cause.timestamp, newest) > 0) newest = cause.timestamp
   }
   return newest
-}
-
-/** Own tips, the latest first: several after a fork, which the next write joins. */
-function ownTips({ log, options }: Core): readonly LogEntry[] {
-  const author = log.authors.find(options.signer.publicKey)
-  if (author === undefined) return []
-  const tips = [...author.tips].map((seq) => log.entryAt(seq))
-  return tips.sort((a, b) => compareHlc(b.meta.timestamp, a.meta.timestamp) || b.meta.seq - a.meta.seq)
 }

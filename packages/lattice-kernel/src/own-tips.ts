@@ -1,0 +1,69 @@
+/**
+ * Where the node's own chain ends: several places once it forked, until a write joins them.
+ *
+ * A tip that an own later write has in its past is joined: it is never cited again. What was found joined is remembered,
+ * so a chain that forked a thousand times and was joined asks about one tip per write.
+ *
+ * @module
+ */
+import { compareHlc, type IntentionId, type PublicKey } from '@lattice/model'
+import type { DagQueries } from './dag-queries.ts'
+import type { LogEntry } from './log-entry.ts'
+import type { LogStore } from './log-store.ts'
+
+export interface OwnTips {
+  /** The tips that no other has in its past, the latest first. Empty before the first own intention. */
+  readonly open: () => readonly LogEntry[]
+}
+
+export interface OwnTipsDeps {
+  readonly log: LogStore
+  readonly dag: Pick<DagQueries, 'follows'>
+  readonly self: PublicKey
+}
+
+/** Tips that a tip is compared with at most: more are open only until the next write. */
+const COMPARED_MAX = 16
+/** Joined tips remembered; beyond, all are looked at again. */
+const JOINED_MAX = 65_536
+
+export function createOwnTips({ log, dag, self }: OwnTipsDeps): OwnTips {
+  // Seqs of durable records, joined by durable records: they hold whatever becomes of a commit.
+  const joined = new Set<number>()
+
+  /** A tip is joined for good once what joined it is durable. */
+  function remember(tip: LogEntry, by: LogEntry): void {
+    if (by.meta.seq > log.meta().headSeq - log.appended()) return
+    if (joined.size >= JOINED_MAX) joined.clear()
+    joined.add(tip.meta.seq)
+  }
+
+  return {
+    open: () => {
+      const author = log.authors.find(self)
+      const seqs = [...(author?.tips ?? [])].filter((seq) => !joined.has(seq))
+      return maximalTips(
+        seqs.map((seq) => log.entryAt(seq)),
+        dag.follows,
+        remember,
+      )
+    },
+  }
+}
+
+/** Those that no other of them has in its past, the latest first. Exact for up to a few that are. */
+export function maximalTips(
+  tips: readonly LogEntry[],
+  follows: (entry: LogEntry, ancestor: IntentionId) => boolean,
+  onJoined?: (tip: LogEntry, by: LogEntry) => void,
+): readonly LogEntry[] {
+  const latestFirst = (a: LogEntry, b: LogEntry): number =>
+    compareHlc(b.meta.timestamp, a.meta.timestamp) || b.meta.seq - a.meta.seq
+  const open: LogEntry[] = []
+  for (const tip of tips.toSorted(latestFirst)) {
+    const by = open.slice(0, COMPARED_MAX).find((later) => follows(later, tip.parsed.id))
+    if (by === undefined) open.push(tip)
+    else onJoined?.(tip, by)
+  }
+  return open
+}

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { assert, type ParsedIntention, type SignedIntention, silentLogger, type StoreId } from '@lattice/model'
+import {
+  assert,
+  type ParsedIntention,
+  type SignedIntention,
+  silentLogger,
+  type StoreId,
+  type Verifier,
+} from '@lattice/model'
 import { type Kernel, type KernelOptions, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
 import { execMethod, type Executor } from '@lattice/store-base'
@@ -20,11 +27,19 @@ export interface BenchStoreOptions {
   readonly directory: string
   readonly storeId: StoreId
   readonly genesis?: SignedIntention
+  /** Verifies signatures beside this thread. */
+  readonly verifier?: Verifier
   /** Everybody may write: for histories of several authors, where membership is not what is measured. */
   readonly open?: boolean
 }
 
-export async function openStore({ directory, storeId, genesis, open = false }: BenchStoreOptions): Promise<BenchStore> {
+export async function openStore({
+  directory,
+  storeId,
+  genesis,
+  verifier,
+  open = false,
+}: BenchStoreOptions): Promise<BenchStore> {
   const options: KernelOptions = {
     directory,
     storeId,
@@ -33,6 +48,7 @@ export async function openStore({ directory, storeId, genesis, open = false }: B
     authority: open ? { admits: () => true, requiredDeps: () => [] } : createSystemAuthority(),
     signer: signerOf(0),
     crypto,
+    ...(verifier && { verifier }),
     clock,
     scheduler,
     logger: silentLogger,

@@ -1,4 +1,4 @@
-import { HLC_ZERO, NO_HINTS, toIntentionId, toPublicKey } from '@lattice/model'
+import { HLC_ZERO, idKey, NO_HINTS, toIntentionId, toPublicKey } from '@lattice/model'
 import { createManualScheduler } from '@lattice/model/testing'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -17,7 +17,8 @@ function entryOf(number: number): FloatingEntry {
     ops: new Uint8Array(0),
   }
   const op = { kind: 'unknown' } as const
-  return createFloatingEntry({ id, intention, op, bytes: new Uint8Array(1), signature: new Uint8Array(64) }, number)
+  const parsed = { id, intention, op, bytes: new Uint8Array(1), signature: new Uint8Array(64) }
+  return createFloatingEntry(parsed, idKey(id), number)
 }
 
 describe('what waits for its time', () => {

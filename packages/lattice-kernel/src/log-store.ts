@@ -9,6 +9,7 @@
  */
 import { assert, type Crypto, type IntentionId, type ParsedIntention, type Signer } from '@lattice/model'
 import type { Database } from '@lattice/storage'
+import type { RangeIndex } from '@lattice/sync'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
 import { createLaneBook, type LaneBook } from './lane-book.ts'
@@ -19,6 +20,8 @@ import type { LogMeta } from './log-meta.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
 import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
+import { createRangeNodes } from './range-nodes.ts'
+import { createLogReach, type LogReach } from './reach-log.ts'
 
 export interface LogStore {
   readonly path: string
@@ -27,6 +30,10 @@ export interface LogStore {
   readonly authors: LaneBook
   readonly frontier: Frontier
   readonly quiet: QuietSpans
+  /** Who is in whose past. */
+  readonly reach: LogReach
+  /** What is witnessed, appended records included. */
+  readonly range: RangeIndex
   readonly meta: () => LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   /** The record at a seq, also one that is appended and not committed. */
@@ -63,7 +70,9 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const authors = createLaneBook(database, ids.find)
   const frontier = createFrontier(database)
   const quiet = createQuietSpans(database)
-  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids]
+  const range = createRangeNodes(database)
+  const reach = createLogReach(database, ids.find)
+  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach]
   const tail = createLogTail({ opened, find: ids.find, entryAt, authors, indexes, crypto, signer })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
@@ -82,6 +91,8 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     authors,
     frontier,
     quiet,
+    reach,
+    range: range.index,
     meta: tail.meta,
     find: ids.find,
     entryAt,

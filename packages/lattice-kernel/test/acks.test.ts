@@ -1,20 +1,18 @@
 /** What a kernel acknowledges, when, and that it then falls silent. */
-import { create } from '@bufbuild/protobuf'
-import { genesisStoreId, type KnownOp, type ParsedIntention, toHex } from '@lattice/model'
+import { genesisStoreId, type ParsedIntention, toHex } from '@lattice/model'
 import { createManualScheduler, createSeededRandom, type ManualScheduler } from '@lattice/model/testing'
-import { weaver } from '@lattice/proto'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ACK_DELAY_MS, ACK_DEPS_MAX, ACK_RETRY_MS } from '../src/acknowledger.ts'
 import type { Kernel, KernelOptions } from '../src/index.ts'
 import { at, genesisOf, openTestKernel, removeDirectories, signerOf, type TestKernel, write } from './harness.ts'
+import { ACK } from './random-dag.ts'
 import { appOp, trackingAuthority } from './tracking-projector.ts'
 
 afterEach(removeDirectories)
 
 const genesis = genesisOf(signerOf(1))
 const storeId = genesisStoreId(genesis)
-const ACK: KnownOp = { kind: 'ack', schema: 0, value: create(weaver.AckOpSchema) }
 
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 6; turn += 1) await new Promise<void>((resolve) => void setImmediate(resolve))

@@ -5,7 +5,7 @@
  */
 
 /** Bytes of the longest varint that can be a safe integer. */
-const MAX_VARINT_BYTES = 8
+export const MAX_VARINT_BYTES = 8
 
 /** Length of a non-negative safe integer as a varint. */
 export function varintBytes(value: number): number {

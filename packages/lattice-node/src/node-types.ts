@@ -19,8 +19,9 @@ import type {
   StoreId,
   StoreType,
   UniversalOp,
+  Verifier,
 } from '@lattice/model'
-import type { Kernel, KernelStats, ProjectionStatus } from '@lattice/kernel'
+import type { Kernel, KernelStats, ProjectionStatus, StateSummary } from '@lattice/kernel'
 import type { NetworkLimits, SyncOutcome } from '@lattice/net'
 import type { Transport } from '@lattice/net-types'
 import type { system } from '@lattice/proto'
@@ -39,6 +40,8 @@ export interface NodeOptions {
   readonly scheduler: Scheduler
   readonly logger: Logger
   readonly crypto: Crypto
+  /** Verifies the signatures of what arrives, for all stores; whoever gives it closes it. Absent: in place. */
+  readonly verifier?: Verifier
   /** The name a node gets that has none yet. */
   readonly name?: string
   /** Shown to whoever finds the data directory taken; 0 for unknown. */
@@ -78,8 +81,6 @@ export interface StoreStatus {
   /** Chain hash of the last witness record. */
   readonly witnessHead: Hash
   readonly fingerprint: Uint8Array
-  /** Reads every row. */
-  readonly stateDigest: Hash
   readonly projection: ProjectionStatus
   readonly logBytes: number
   readonly stateBytes: number
@@ -87,8 +88,6 @@ export interface StoreStatus {
   readonly strategy: string
   readonly peers: number
   readonly peersOnline: number
-  /** Keys of the application table. Reads every row. */
-  readonly keys: number
   /** Connected peers whose last digest equals the present one here, and those whose last digest differs; of others none is known. */
   readonly peersSynced: number
   readonly peersDiffering: number
@@ -157,6 +156,8 @@ export interface StoreHandle extends Executor {
   /** The store's kernel. Throws when the store is not open. */
   readonly kernel: () => Kernel
   readonly status: () => StoreStatus
+  /** The digest and counts of all rows, read over many turns. */
+  readonly stateSummary: () => Promise<StateSummary>
   readonly setName: (name: string) => Promise<void>
   readonly invite: (options?: InviteOptions) => Promise<Invitation>
   readonly invites: () => readonly InviteEntry[]

@@ -66,6 +66,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     authority: createInheritedAuthority(tablesOf),
     signer: context.signer,
     crypto: context.crypto,
+    ...(context.verifier === undefined ? {} : { verifier: context.verifier }),
     clock: context.clock,
     scheduler: context.scheduler,
     logger: context.logger,

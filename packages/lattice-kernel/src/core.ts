@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { err, type IdKey, ok, type PublicKey, type Result } from '@lattice/model'
+import { assert, err, type IdKey, ok, type PublicKey, type Result } from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
 import { createAdmissions } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
@@ -147,7 +147,9 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
 
 function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: PublicKey | undefined): void {
   for (const { author, first, second } of forks) {
-    parts.events.notify({ kind: 'fork_detected', author: author.key, proof: forkProofOf(parts.log, first, second) })
+    const proof = forkProofOf(parts.log, first, second)
+    assert(proof !== undefined, 'a fork that was found is one')
+    parts.events.notify({ kind: 'fork_detected', author: author.key, proof })
   }
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
 }

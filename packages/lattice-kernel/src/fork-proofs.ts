@@ -6,13 +6,19 @@
  *
  * @module
  */
-import { createForkProof, type ForkProof } from '@lattice/model'
+import { createForkProof, equalBytes, type ForkProof, type ParsedIntention } from '@lattice/model'
 import type { LogEntry } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
 import { closingRun } from './closing-run.ts'
 
-/** Both intentions are committed, have one author and one `store_prev`. */
-export function forkProofOf(log: Pick<LogStore, 'path' | 'reader'>, first: LogEntry, second: LogEntry): ForkProof {
-  const rest = (entry: LogEntry): LogEntry['parsed'][] => closingRun(log, entry).map(({ parsed }) => parsed)
+/** The proof of two committed intentions; undefined when they are no fork. */
+export function forkProofOf(log: Pick<LogStore, 'path' | 'reader'>, first: LogEntry, second: LogEntry): ForkProof | undefined {
+  if (!isFork(first.parsed, second.parsed)) return undefined
+  const rest = (entry: LogEntry): ParsedIntention[] => closingRun(log, entry).map(({ parsed }) => parsed)
   return createForkProof([first.parsed, ...rest(first)], [second.parsed, ...rest(second)])
+}
+
+function isFork(a: ParsedIntention, b: ParsedIntention): boolean {
+  const isOfOne = equalBytes(a.intention.author, b.intention.author)
+  return isOfOne && equalBytes(a.intention.storePrev, b.intention.storePrev) && !equalBytes(a.id, b.id)
 }

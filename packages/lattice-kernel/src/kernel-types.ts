@@ -278,7 +278,7 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
   readonly forks: (
     limit: number,
   ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]
-  /** What shows anyone that the author of these two, an entry of `forks`, forked. Undefined when they are not here. */
+  /** What shows anyone that the author of these two, an entry of `forks`, forked. Undefined when it did not. */
   readonly forkProof: (ids: readonly [IntentionId, IntentionId]) => ForkProof | undefined
   /**
    * What every author has seen, derived from what is witnessed, and what all of `members` have. Members are by default

@@ -71,6 +71,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     scheduler: context.scheduler,
     logger: context.logger,
     peerTime: () => context.network()?.peerTime(),
+    ...(context.ackDelayMs === undefined ? {} : { ackDelayMs: context.ackDelayMs }),
     ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
   })
   const changes = createBroadcast<StreamEvents<unknown>>({ capacity: CHANGES_CAPACITY })
@@ -79,7 +80,6 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     kernel,
     storeType,
     mayReplicate: (peer: PublicKey) => isReplicaPeer(kernel.tables(), peer, tablesOf),
-    nowMs: () => Math.max(context.clock.wallMs(), context.network()?.peerTimeMs() ?? 0),
   })
   return {
     id,

@@ -14,8 +14,6 @@ export interface ReplicatedStoreOptions {
   readonly storeType: string
   /** Asked again for every session and frame. */
   readonly mayReplicate: (peer: PublicKey) => boolean
-  /** The wall time that decides whether an intention is ahead of it. */
-  readonly nowMs: () => number
 }
 
 /** Adapts a kernel for the network. */
@@ -23,7 +21,6 @@ export function createReplicatedStore({
   kernel,
   storeType,
   mayReplicate,
-  nowMs,
 }: ReplicatedStoreOptions): ReplicatedStore {
   return {
     id: kernel.storeId,
@@ -34,7 +31,7 @@ export function createReplicatedStore({
     missing: kernel.missing,
     wanted: (ids) => {
       const missing = kernel.missing(ids)
-      return kernel.stats().floatingCount === 0 ? missing : missing.filter((id) => !waitsForTime(kernel, id, nowMs()))
+      return kernel.stats().floatingCount === 0 ? missing : missing.filter((id) => !waitsForTime(kernel, id, kernel.time().nowMs))
     },
     read: kernel.read,
     readChain: kernel.readChain,

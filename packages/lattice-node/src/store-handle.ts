@@ -39,6 +39,7 @@ import type { StoreHandle, StoreSummary } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { stateOf } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
+import { writingPeers } from './store-peers.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
 import { submitSystem } from './submit-system.ts'
 
@@ -69,6 +70,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     peers: () => viewPeers(context, { store: store(), tablesOf }),
     systemEntries: () => viewSystemEntries(store()),
     summarize: (op) => summarize(store(), op),
+    observations: () => store().kernel.observations(writingPeers(store().kernel.tables(), tablesOf)),
+    acknowledge: async () => store().kernel.emitAck(),
     rebuild: (onProgress) => store().kernel.rebuild(onProgress),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
     ...machineCalls(context, store),

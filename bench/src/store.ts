@@ -11,9 +11,9 @@ import {
   type StoreId,
   type Verifier,
 } from '@lattice/model'
-import { type Kernel, type KernelOptions, openKernel } from '@lattice/kernel'
+import { type BulkWrite, type Kernel, type KernelOptions, type LogDurability, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
-import { execMethod, type Executor } from '@lattice/store-base'
+import { execMethod, type Executor, writePlanner } from '@lattice/store-base'
 import { createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
 import { createHistory } from './history.ts'
 import { clock, crypto, scheduler, signerOf } from './world.ts'
@@ -31,6 +31,7 @@ export interface BenchStoreOptions {
   readonly verifier?: Verifier
   /** Everybody may write: for histories of several authors, where membership is not what is measured. */
   readonly open?: boolean
+  readonly durability?: LogDurability
 }
 
 export async function openStore({
@@ -39,10 +40,12 @@ export async function openStore({
   genesis,
   verifier,
   open = false,
+  durability = 'full',
 }: BenchStoreOptions): Promise<BenchStore> {
   const options: KernelOptions = {
     directory,
     storeId,
+    durability,
     ...(genesis && { genesis }),
     projector: createSystemLayer({ machine: kvStore }),
     authority: open ? { admits: () => true, requiredDeps: () => [] } : createSystemAuthority(),
@@ -58,9 +61,9 @@ export async function openStore({
 }
 
 /** A store of this node's own. */
-export function createStore(directory: string): Promise<BenchStore> {
+export function createStore(directory: string, durability: LogDurability = 'full'): Promise<BenchStore> {
   const { genesis, storeId } = createHistory({ runLength: 1 })
-  return openStore({ directory, storeId, genesis })
+  return openStore({ directory, storeId, genesis, durability })
 }
 
 /** Batches that wait in the kernel while one is taken in, as when a peer sends ahead. */
@@ -100,6 +103,17 @@ function executorOf(kernel: Kernel): Executor {
             ),
         },
       }),
+    execMany: async (method, requests, options) => {
+      const plan = writePlanner(kvStore, method)
+      if (!(Symbol.iterator in requests)) throw new Error('no row sends requests in parts')
+      function* writes(all: Iterable<Uint8Array>): Generator<BulkWrite, void, undefined> {
+        for (const request of all) {
+          const { payload, deps } = plan(request)
+          yield { op: { kind: 'appData', schema: kvStore.schemaVersion, value: payload }, deps: ({ app }) => deps(app) }
+        }
+      }
+      return kernel.submitMany(writes(requests), options)
+    },
     subscribe: () => {
       throw new Error('no row watches')
     },

@@ -12,7 +12,11 @@ import type { LogStore } from './log-store.ts'
 import { closingRun } from './closing-run.ts'
 
 /** The proof of two committed intentions; undefined when they are no fork. */
-export function forkProofOf(log: Pick<LogStore, 'path' | 'reader'>, first: LogEntry, second: LogEntry): ForkProof | undefined {
+export function forkProofOf(
+  log: Pick<LogStore, 'path' | 'reader'>,
+  first: LogEntry,
+  second: LogEntry,
+): ForkProof | undefined {
   if (!isFork(first.parsed, second.parsed)) return undefined
   const rest = (entry: LogEntry): ParsedIntention[] => closingRun(log, entry).map(({ parsed }) => parsed)
   return createForkProof([first.parsed, ...rest(first)], [second.parsed, ...rest(second)])

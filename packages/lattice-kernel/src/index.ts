@@ -24,6 +24,7 @@ export {
 export {
   KernelClosed,
   ProjectionStalled,
+  SubmitStopped,
   UnknownIntention,
   WalkTooLong,
   WriteRefused,
@@ -37,6 +38,8 @@ export type {
   AuthorObservation,
   AuthorTip,
   AuthorTips,
+  BulkWrite,
+  BulkWrites,
   FloatingIntention,
   Kernel,
   KernelDigest,
@@ -53,10 +56,12 @@ export type {
   StalledProjection,
   StateSummary,
   StoredIntention,
+  SubmitManyOptions,
   SubmitOp,
   SubmitOptions,
+  SubmittedMany,
   WitnessedNotice,
   WitnessEntry,
 } from './kernel-types.ts'
 export { openKernel } from './open-kernel.ts'
-export { type LogPeek, peekLog } from './open-log.ts'
+export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'

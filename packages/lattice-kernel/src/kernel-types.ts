@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  AbortSignal,
   Cancel,
   Clock,
   Crypto,
@@ -32,6 +33,7 @@ import type { Rejection, StorageHooks } from '@lattice/storage'
 import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { DagQuestions } from './dag-questions.ts'
+import type { LogDurability } from './open-log.ts'
 
 export interface KernelOptions {
   /** Holds `log.db` and `state.db`; created when absent. One kernel at a time. */
@@ -48,11 +50,17 @@ export interface KernelOptions {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly logger: Logger
+  /**
+   * How sure a write is when it resolves: `full` unless told. With `normal` it survives the end of the process, and not of
+   * necessity a power cut; what a peer had already seen of it then makes this node's chain fork. For data that can be
+   * made again.
+   */
+  readonly durability?: LogDurability
   /** What connected peers say is the time, where there are any. */
   readonly peerTime?: () => PeerTime | undefined
   /** How long after something arrived it is acknowledged; `ACK_DELAY_MS` unless told, never when infinite. */
   readonly ackDelayMs?: number
-  /** Called while state is rebuilt at open: applied records, and how many there are. */
+  /** Called while state catches up, at open and whenever it is far behind: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
@@ -74,6 +82,28 @@ export interface SubmitOptions {
   /** Deps of the write, resolved in the writer against state with all earlier writes in it. Must not throw. */
   readonly deps?: (tables: ReadStoreTables) => readonly IntentionId[]
   readonly hints?: Partial<Hints>
+}
+
+/** One write of many. */
+export interface BulkWrite extends SubmitOptions {
+  readonly op: SubmitOp
+}
+
+/** Drawn from as they are written: all at once, or in parts that arrive. A part may be of any size, and lazy. */
+export type BulkWrites = Iterable<BulkWrite> | AsyncIterable<Iterable<BulkWrite>>
+
+export interface SubmitManyOptions {
+  /** Noticed between two commits, and when the next part arrives. */
+  readonly signal?: AbortSignal
+  /** Called after each commit. */
+  readonly onProgress?: (progress: SubmittedMany) => void
+}
+
+export interface SubmittedMany {
+  /** The first so many writes of the input are durable and visible. */
+  readonly written: number
+  /** Id of the last of them. */
+  readonly lastId: IntentionId | undefined
 }
 
 /** An intention that is held here, with its place in the DAG and in this node's log. */
@@ -241,6 +271,12 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
    * Writes submitted together share a commit. Rejects with `WriteRefused` when nothing was written.
    */
   readonly submit: (op: SubmitOp, options?: SubmitOptions) => Promise<IntentionId>
+  /**
+   * Writes many, in order, in runs of full length and large commits; memory does not grow with their number. Rejects with
+   * `SubmitStopped` at the first write that is refused, at a source that fails, or when a commit does: what is written is
+   * the first so many, as it says. Rejects with `signal.reason` once aborted; `onProgress` then told what is written.
+   */
+  readonly submitMany: (writes: BulkWrites, options?: SubmitManyOptions) => Promise<SubmittedMany>
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
   readonly ingest: (
     batch: readonly SignedIntention[],
@@ -322,6 +358,6 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
   readonly onWitnessed: (listener: (notice: WitnessedNotice) => void) => Cancel
   readonly onProjected: (listener: (notice: ProjectedNotice) => void) => Cancel
   readonly onEvent: (listener: (event: KernelEvent) => void) => Cancel
-  /** Finishes what was accepted, then releases the files. Idempotent. */
+  /** Finishes what was accepted, a bulk write up to its next commit, then releases the files. Idempotent. */
   readonly close: () => Promise<void>
 }

@@ -2,7 +2,8 @@
  * Where the node's own chain ends: several places once it forked, until a write joins them.
  *
  * A tip that an own later write has in its past is joined: it is never cited again. What was found joined is remembered,
- * so a chain that forked a thousand times and was joined asks about one tip per write.
+ * so a chain that forked a thousand times and was joined asks about one tip per write; the last tip is, too, so that a
+ * write does not read its predecessor from the disk again. Whoever takes records back forgets it.
  *
  * @module
  */
@@ -14,6 +15,7 @@ import type { LogStore } from './log-store.ts'
 export interface OwnTips {
   /** The tips that no other has in its past, the latest first. Empty before the first own intention. */
   readonly open: () => readonly LogEntry[]
+  readonly forget: () => void
 }
 
 export interface OwnTipsDeps {
@@ -30,6 +32,7 @@ const JOINED_MAX = 65_536
 export function createOwnTips({ log, dag, self }: OwnTipsDeps): OwnTips {
   // Seqs of durable records, joined by durable records: they hold whatever becomes of a commit.
   const joined = new Set<number>()
+  let last: LogEntry | undefined
 
   /** A tip is joined for good once what joined it is durable. */
   function remember(tip: LogEntry, by: LogEntry): void {
@@ -40,13 +43,16 @@ export function createOwnTips({ log, dag, self }: OwnTipsDeps): OwnTips {
 
   return {
     open: () => {
-      const author = log.authors.find(self)
-      const seqs = [...(author?.tips ?? [])].filter((seq) => !joined.has(seq))
-      return maximalTips(
-        seqs.map((seq) => log.entryAt(seq)),
-        dag.follows,
-        remember,
-      )
+      const tips = log.authors.find(self)?.tips ?? []
+      const seqs = [...tips].filter((seq) => !joined.has(seq))
+      const [only] = seqs
+      if (seqs.length > 1) return maximalTips(seqs.map(log.entryAt), dag.follows, remember)
+      if (only === undefined) return []
+      if (last?.meta.seq !== only) last = log.entryAt(only)
+      return [last]
+    },
+    forget: () => {
+      last = undefined
     },
   }
 }

@@ -14,6 +14,7 @@ import { createManualScheduler } from '@lattice/model/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   at,
+  crypto,
   createTestStore,
   genesisOf,
   openTestKernel,

@@ -144,6 +144,7 @@ export {
   type UnknownOp,
 } from './universal-op.ts'
 export { maxDepsOf, validateIntention } from './validate-intention.ts'
+export { readVarint, varintBytes, writeVarint } from './varint.ts'
 export type { SignatureClaim, Verifier } from './verifier-port.ts'
 export {
   decodeWitnessContent,

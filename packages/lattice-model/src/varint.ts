@@ -1,5 +1,5 @@
 /**
- * Protobuf varints of JS numbers, for the two messages that are encoded by hand.
+ * Protobuf varints of JS numbers, for the messages that are encoded by hand.
  *
  * @module
  */

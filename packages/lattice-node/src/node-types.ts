@@ -76,6 +76,8 @@ export interface StoreSummary {
   /** Names from the root down, such as `team/notes`; short ids stand in for names that are empty. */
   readonly path: string
   readonly error: StoreFailure | undefined
+  /** Open without an opener for its type: it is received, kept and served, its app data unread. */
+  readonly headless: boolean
 }
 
 export interface StoreStatus {
@@ -194,6 +196,8 @@ export interface StoreHandle extends Executor {
   /** Acknowledges what is witnessed here; undefined when there is nothing to acknowledge. */
   readonly acknowledge: () => Promise<IntentionId | undefined>
   readonly rebuild: (onProgress?: (done: number, total: number) => void) => Promise<void>
+  /** Resumes a stalled projection; rejects with `PROJECTION_STALLED` when it stalls again. */
+  readonly retry: () => Promise<void>
   /** Reconciles with every connected peer of the store; one outcome each, as they end. */
   readonly sync: (signal: AbortSignal) => AsyncIterable<SyncOutcome>
 }
@@ -257,7 +261,13 @@ export type NodeEventBody =
       readonly seq: number
       readonly intentionId: Uint8Array
       readonly error: string
+      /** Wall time. */
+      readonly since: number
     }
+  | { readonly kind: 'resumed'; readonly storeId: StoreId; readonly appliedSeq: number }
+  /** State is being built, which takes long: after a rebuild was asked for, or with an opener that is new here. */
+  | { readonly kind: 'projection_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
+  | { readonly kind: 'rebuilt'; readonly storeId: StoreId; readonly appliedSeq: number }
   | { readonly kind: 'bootstrap_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
   | { readonly kind: 'clock_skew'; readonly aheadMs: number }
 

@@ -17,11 +17,7 @@ export interface ReplicatedStoreOptions {
 }
 
 /** Adapts a kernel for the network. */
-export function createReplicatedStore({
-  kernel,
-  storeType,
-  mayReplicate,
-}: ReplicatedStoreOptions): ReplicatedStore {
+export function createReplicatedStore({ kernel, storeType, mayReplicate }: ReplicatedStoreOptions): ReplicatedStore {
   return {
     id: kernel.storeId,
     storeType,
@@ -31,7 +27,9 @@ export function createReplicatedStore({
     missing: kernel.missing,
     wanted: (ids) => {
       const missing = kernel.missing(ids)
-      return kernel.stats().floatingCount === 0 ? missing : missing.filter((id) => !waitsForTime(kernel, id, kernel.time().nowMs))
+      return kernel.stats().floatingCount === 0
+        ? missing
+        : missing.filter((id) => !waitsForTime(kernel, id, kernel.time().nowMs))
     },
     read: kernel.read,
     readChain: kernel.readChain,

@@ -98,6 +98,12 @@ export interface StoreStatus {
   readonly peersDiffering: number
   /** A peer of this store is connected, and the last digest of every such peer equals the present one here. */
   readonly synced: boolean
+  /** Intentions that every peer that writes has seen, by what it wrote itself. */
+  readonly stable: number
+  /** Peers that write and have not shown to have seen everything here. */
+  readonly peersLagging: number
+  /** Authors that forked and have not joined the branches. */
+  readonly openForks: number
   /** False where no opener of the store's type is installed: it replicates, unread. */
   readonly readable: boolean
 }

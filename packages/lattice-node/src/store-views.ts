@@ -13,7 +13,7 @@ import type { NodeContext } from './node-context.ts'
 import type { InviteEntry, PeerEntry, PeerSync, StoreStatus, StoreSummary, SystemTableEntry } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { countSynced, peerSync } from './sync-state.ts'
-import { peerTable, replicaPeers, type TablesOf } from './store-peers.ts'
+import { peerTable, replicaPeers, type TablesOf, writingPeers } from './store-peers.ts'
 
 const PEER_STATUS: Readonly<Record<systemstore.PeerStatus, system.PeerStatus>> = {
   invited: system.PeerStatus.INVITED,
@@ -104,6 +104,7 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
   const others = replicaPeers(tables, context.id, tablesOf)
   const { connected, synced, differing } = countSynced(context, store, tablesOf)
   const [head] = kernel.history(undefined, 1)
+  const writing = writingPeers(tables, tablesOf)
   const directory = context.directory.storePath(store.id)
   return {
     summary,
@@ -118,6 +119,9 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
     peersOnline: connected + 1,
     peersSynced: synced,
     peersDiffering: differing,
+    stable: kernel.observations(writing).stability.count,
+    peersLagging: writing.filter((peer) => !equalBytes(peer, context.id) && kernel.lag(peer).unseen > 0).length,
+    openForks: kernel.tips().filter(({ tips }) => tips.filter(({ joined }) => !joined).length > 1).length,
     synced: connected > 0 && synced === connected,
     readable: store.machine !== undefined,
   }

@@ -10,6 +10,7 @@ import type { ServiceHandlers } from '../service-types.ts'
 import type { HandlerDeps } from './handler-deps.ts'
 import { findIntention, listFloating, listRejections, listTips, listWitness, readHistory } from './inspection.ts'
 import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncOutcome } from './messages.ts'
+import { acknowledge, listForks, observe } from './observing.ts'
 import { reportProgress } from './report-progress.ts'
 import { position, storeOf } from './request.ts'
 
@@ -54,6 +55,9 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
     listRejections: async (request) => listRejections(at(request), request),
     getIntention: async (request) => findIntention(at(request), request.prefix),
     listTips: async (request) => listTips(at(request)),
+    acknowledge: async (request) => acknowledge(at(request)),
+    observe: async (request) => observe(at(request)),
+    listForks: async (request) => listForks(at(request), request),
   }
 }
 

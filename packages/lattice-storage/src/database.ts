@@ -69,9 +69,15 @@ export function openDatabase(options: OpenDatabaseOptions): Database {
     }
   }
   const readonly = options.readonly ?? false
-  const handle = guard(() => openHandle(path, readonly))
+  const handle = guard(() => {
+    options.hooks?.at('open', path)
+    return openHandle(path, readonly)
+  })
   try {
-    guard(() => configure(handle, options))
+    guard(() => {
+      configure(handle, options)
+      options.hooks?.at('opened', path)
+    })
     return createDatabase(handle, { path, guard, hooks: options.hooks })
   } catch (error) {
     handle.close()
@@ -107,6 +113,10 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
   handle.pragma('foreign_keys = ON')
   handle.pragma('trusted_schema = OFF')
   handle.pragma(`cache_size = -${CACHE_KIB}`)
+  options.hooks?.configured?.(path, {
+    synchronous: Number(handle.pragma('synchronous', { simple: true })),
+    journalMode: String(handle.pragma('journal_mode', { simple: true })),
+  })
   migrate(handle, { migrations, version, applicationId })
 }
 
@@ -130,7 +140,9 @@ function createDatabase(handle: Sqlite.Database, { path, guard, hooks }: Databas
       run: (...values) =>
         guard(() => {
           at('write')
-          return prepared.run(...values).changes
+          const { changes } = prepared.run(...values)
+          at('written')
+          return changes
         }),
       get: (...values) => guard(() => prepared.get(...values)),
       all: (...values) => guard(() => prepared.all(...values)),
@@ -167,7 +179,15 @@ function createDatabase(handle: Sqlite.Database, { path, guard, hooks }: Databas
     },
     transaction,
     close: () => {
-      if (handle.open) guard(() => handle.close())
+      if (!handle.open) return
+      guard(() => {
+        try {
+          at('close')
+        } finally {
+          handle.close()
+        }
+        at('closed')
+      })
     },
   }
 }

@@ -19,5 +19,5 @@ export {
   type StateCursor,
   type StateDatabase,
 } from './state-database.ts'
-export type { StorageHooks, StoragePoint } from './storage-hooks.ts'
+export type { StorageHooks, StoragePoint, StorageSettings } from './storage-hooks.ts'
 export { type DatabaseContents, type ErrorSource, translateStorageError } from './translate-error.ts'

@@ -12,6 +12,8 @@ import { crypto, openTestKernel, signerOf } from '../harness.ts'
 import { appOp } from '../tracking-projector.ts'
 import { type RecordedHistory, shortHex, wholeLog } from './crash-history.ts'
 import type { CrashImage } from './crash-images.ts'
+import type { DiskTrace } from './disk-trace.ts'
+import { createSnapshotRecorder } from './snapshot-recorder.ts'
 
 /** Files in memory, where the system has such a place: these crashes are made up, so nothing has to reach a disk. */
 const SCRATCH: string = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
@@ -19,6 +21,8 @@ const SCRATCH: string = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 export interface ImageChecker {
   /** What is wrong with what opens from this image, or nothing. `thorough`: also another life after it, and a rebuild. */
   readonly check: (image: CrashImage, thorough: boolean) => Promise<string | undefined>
+  /** What is done to the files while this image is opened and closed. */
+  readonly recordOpening: (image: CrashImage) => Promise<DiskTrace>
   readonly dispose: () => void
 }
 
@@ -26,12 +30,17 @@ export function createImageChecker(history: RecordedHistory): ImageChecker {
   const scratch = mkdtempSync(join(SCRATCH, 'lattice-crash-'))
   let count = 0
 
-  async function check({ files, promised }: CrashImage, thorough: boolean): Promise<string | undefined> {
+  function restore({ files }: CrashImage): string {
     const directory = join(scratch, `${(count += 1)}`)
     mkdirSync(directory)
     for (const [name, bytes] of files()) writeFileSync(join(directory, name), bytes)
+    return directory
+  }
+
+  async function check(image: CrashImage, thorough: boolean): Promise<string | undefined> {
+    const directory = restore(image)
     try {
-      const problem = await checkLife(directory, history, promised)
+      const problem = await checkLife(directory, history, image.promised)
       return problem ?? (thorough ? await checkSecondLife(directory, history) : undefined)
     } catch (error) {
       return error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -40,7 +49,17 @@ export function createImageChecker(history: RecordedHistory): ImageChecker {
     }
   }
 
-  return { check, dispose: () => rmSync(scratch, { recursive: true, force: true }) }
+  async function recordOpening(image: CrashImage): Promise<DiskTrace> {
+    const directory = restore(image)
+    const recorder = createSnapshotRecorder(directory)
+    const { kernel } = await openTestKernel({ directory, storeId: history.storeId, storageHooks: recorder.hooks })
+    await kernel.close()
+    recorder.look()
+    rmSync(directory, { recursive: true })
+    return recorder.trace()
+  }
+
+  return { check, recordOpening, dispose: () => rmSync(scratch, { recursive: true, force: true }) }
 }
 
 async function open(directory: string, { storeId }: RecordedHistory): Promise<Kernel> {

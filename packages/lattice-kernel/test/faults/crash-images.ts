@@ -23,7 +23,7 @@ export const SECTOR_BYTES = 512
 
 /** Every prefix of the trace; with the last write whole, and cut at a sector. */
 export function* killImages(trace: DiskTrace): IterableIterator<CrashImage> {
-  const files = createDiskFiles()
+  const files = createDiskFiles(trace.start)
   for (const [index, op] of trace.ops.entries()) {
     const promised = promisedAfter(trace, index)
     if (op.kind === 'write' && op.atomic !== true && op.bytes.length > SECTOR_BYTES) {
@@ -54,7 +54,7 @@ type Write = Extract<DiskOp, { kind: 'write' }>
 /** At each moment: nothing unsynced kept, all but one sector, one file's alone, newest without oldest, and by chance. */
 export function* powerCutImages(trace: DiskTrace, options: PowerCutOptions): IterableIterator<CrashImage> {
   const { random, every } = options
-  const durable = createDiskFiles()
+  const durable = createDiskFiles(trace.start)
   let pending: DiskOp[] = []
   for (let index = 0; index <= trace.ops.length; index += 1) {
     if (pending.length > 0 && random.below(every) === 0) {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { removeDirectories } from '../harness.ts'
 import { createImageChecker, type ImageChecker } from './check-image.ts'
 import { largeHistory, recordHistory, type RecordedHistory, SMALL_HISTORY } from './crash-history.ts'
+import type { DiskTrace } from './disk-trace.ts'
 import { type CrashImage, killImages, powerCutImages } from './crash-images.ts'
 
 /** Images per test at most; `LATTICE_CRASH_IMAGES` asks for more, `LATTICE_CRASH_SEED` for others. */
@@ -43,6 +44,13 @@ function* spread<T>(items: () => Iterable<T>, limit: number): IterableIterator<T
   }
 }
 
+/** Some of the crashes while an image is opened. */
+function* inOpening(crash: CrashImage, opening: DiskTrace): IterableIterator<CrashImage> {
+  for (const image of spread(() => killImages(opening), 6)) {
+    yield { ...image, name: `${crash.name}, ${image.name}`, promised: crash.promised }
+  }
+}
+
 describe.each([
   { life: 'a short life', steps: SMALL_HISTORY, limit: IMAGES, every: 1, samples: 4 },
   {
@@ -73,7 +81,17 @@ describe.each([
   test('power cut with any unsynced sectors lost: so too', { timeout: TIMEOUT_MS }, async () => {
     const cuts = (): Iterable<CrashImage> =>
       powerCutImages(history.trace, { random: createSeededRandom(SEED), samples, every })
-    const count = await checkAll(checker, spread(cuts, limit))
-    expect(count).toBeGreaterThanOrEqual(Math.min(limit, 40))
+    const count = await checkAll(checker, spread(cuts, Math.ceil(limit / 2)))
+    expect(count).toBeGreaterThanOrEqual(Math.min(limit / 2, 10))
+  })
+
+  test('killed again while it opens after a crash: so too', { timeout: TIMEOUT_MS }, async () => {
+    const crashes = (): Iterable<CrashImage> => killImages(history.trace)
+    let count = 0
+    for (const crash of spread(crashes, Math.ceil(limit / 25))) {
+      const opening = await checker.recordOpening(crash)
+      count += await checkAll(checker, inOpening(crash, opening))
+    }
+    expect(count).toBeGreaterThan(0)
   })
 })

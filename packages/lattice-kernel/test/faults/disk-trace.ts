@@ -27,6 +27,8 @@ export interface TraceMark {
 }
 
 export interface DiskTrace {
+  /** What was there before, all of it on the disk. */
+  readonly start: DiskImage
   readonly ops: readonly DiskOp[]
   /** In order of time. */
   readonly marks: readonly TraceMark[]

@@ -5,6 +5,7 @@ import {
   checkWitnessPage,
   equalBytes,
   type IntentionId,
+  type KnownOp,
   type ParsedIntention,
   type SignedIntention,
   toHex,
@@ -133,7 +134,7 @@ async function ingestTyped(kernel: Kernel, batch: readonly SignedIntention[], se
 }
 
 /** A node that never met the spoiled ones holds the same. */
-async function expectSameElsewhere(kernel: Kernel, honest: readonly ParsedIntention[]): Promise<void> {
+async function expectSameElsewhere(kernel: Kernel, honest: readonly SignedIntention[]): Promise<void> {
   const { kernel: clean } = await openTestKernel({ storeId: kernel.storeId, signer: signerOf(9) })
   await clean.ingest(honest, undefined)
   expect(clean.digest().fingerprint).toEqual(kernel.digest().fingerprint)
@@ -175,7 +176,8 @@ describe('envelopes', () => {
   test('of operations, spoiled and signed by a member, mean the same everywhere and stall nobody', async () => {
     const random = createSeededRandom(`${SEED} ops`)
     const { kernel, genesis } = await createTestStore()
-    const originals = [appOp('set key value'), appOp('reject'), { kind: 'ack' } as const].map((op) => encodeUniversalOp(op))
+    const ack: KnownOp = { kind: 'ack', schema: 0, value: create(weaver.AckOpSchema) }
+    const originals = [appOp('set key value'), appOp('reject'), ack].map((op) => encodeUniversalOp(op))
     const bob = signerOf(2)
     const intentions: ParsedIntention[] = []
     let prev = genesis.id

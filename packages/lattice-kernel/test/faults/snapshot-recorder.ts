@@ -36,15 +36,13 @@ export function createSnapshotRecorder(directory: string): SnapshotRecorder {
   const ops: DiskOp[] = []
   const marks: TraceMark[] = []
   const synchronous = new Map<string, number>()
-  let before = new Map<string, Buffer>()
+  const start = readFiles(directory, new Map())
+  let before = new Map(start)
   let points = 0
   let promised = 0
 
   function look(): void {
-    const now = new Map<string, Buffer>()
-    for (const name of existsSync(directory) ? readdirSync(directory).sort() : []) {
-      now.set(name, readWhole(join(directory, name), before.get(name)))
-    }
+    const now = readFiles(directory, before)
     for (const move of movesBetween(before, now)) ops.push(move)
     for (const file of mainFiles([...before.keys(), ...now.keys()])) {
       ops.push(...changesOf(file, { before, now, synchronous: synchronous.get(file) ?? 2 }))
@@ -68,7 +66,7 @@ export function createSnapshotRecorder(directory: string): SnapshotRecorder {
       promised += 1
       marks.push({ ops: ops.length, promised })
     },
-    trace: () => ({ ops, marks }),
+    trace: () => ({ start, ops, marks }),
     points: () => points,
   }
 }
@@ -80,6 +78,11 @@ function mainFiles(names: readonly string[]): readonly string[] {
 
 function hasGrown(directory: string, before: ReadonlyMap<string, Buffer>): boolean {
   return readdirSync(directory).some((name) => statSync(join(directory, name)).size !== before.get(name)?.length)
+}
+
+function readFiles(directory: string, known: ReadonlyMap<string, Buffer>): Map<string, Buffer> {
+  const names = existsSync(directory) ? readdirSync(directory).sort() : []
+  return new Map(names.map((name) => [name, readWhole(join(directory, name), known.get(name))]))
 }
 
 /** The content; the very same buffer when it has not changed. */

@@ -2,8 +2,8 @@
  * What the writer's works share: log, floating pool, projection and their listeners, and the one way from appended
  * records to published ones.
  *
- * The order is always the same: log commit, state commit, then notices. A log commit that fails takes memory back to the
- * disk; a state commit or a machine that fails stalls the projection and nothing else.
+ * The order is always the same: log commit, visible state, then notices; state goes to disk when there is time. A log
+ * commit that fails takes memory back to the disk; a machine that fails stalls the projection and nothing else.
  *
  * @module
  */
@@ -16,7 +16,6 @@ import type { DagQueries } from './dag-queries.ts'
 import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
-import type { LogEntry } from './log-entry.ts'
 import type { LogCommit } from './log-disk.ts'
 import type { LogStore } from './log-store.ts'
 import { createProjecting } from './projecting.ts'
@@ -48,10 +47,12 @@ export interface Core extends CoreParts {
   readonly commitLog: (source: PublicKey | undefined) => Result<LogCommit, unknown>
   /** Applies up to `limit` records that are committed and not applied, for a few milliseconds; answers how many. */
   readonly project: (limit: number) => number
-  /** True while records wait to be applied; whoever applies them comes first. */
+  /** True while records wait to be applied, or state for room in memory; whoever applies them comes first. */
   readonly isBehind: () => boolean
-  /** Makes applied records durable and publishes them. */
-  readonly flushProjection: (first: LogEntry | undefined) => void
+  /** Shows applied records, which are durable, to readers and listeners. */
+  readonly publishProjection: () => void
+  /** A projection that stood still for want of room goes on where there is some. */
+  readonly resumeIfRoom: () => void
   readonly reportEvicted: (evicted: readonly FloatingEntry[]) => void
   readonly evictedCount: () => number
   /** Takes memory back to what is on disk: a step ended half-way. */
@@ -91,7 +92,6 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   function forget(): void {
     projection.discard()
     admissions.forget()
-    parts.dag.forget()
     parts.time.restore(log.meta().hlc)
   }
 
@@ -101,7 +101,6 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     logger: parts.options.logger,
     projection: () => projection,
     onSystemChange: recheckAdmission,
-    onDiscard: admissions.forget,
   })
 
   return {
@@ -116,8 +115,10 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     recheckAdmission,
     commitLog,
     project: projecting.project,
-    flushProjection: projecting.flush,
-    isBehind: () => projection.stalled() === undefined && projection.appliedSeq() < log.meta().headSeq,
+    publishProjection: projecting.publish,
+    resumeIfRoom: projecting.resumeIfRoom,
+    isBehind: () =>
+      projection.stalled() === undefined && (projection.appliedSeq() < log.meta().headSeq || projection.flush.isFull()),
     reportEvicted: (evicted) => {
       evictedCount += evicted.length
       publishEvicted(events, evicted)

@@ -79,6 +79,18 @@ export class WalkTooLong extends LatticeError {
   }
 }
 
+/** A question names an intention that is not witnessed here: it is unknown, or floats. Sync, then ask again. */
+export class UnknownIntention extends LatticeError {
+  override readonly name = 'UnknownIntention'
+  readonly code = 'INTENTION_NOT_FOUND'
+  override readonly detail: { readonly id: string }
+
+  constructor(id: IntentionId) {
+    super(`intention ${shortId(id)} is not witnessed in this store: sync it, or look at what floats`)
+    this.detail = { id: toHex(id) }
+  }
+}
+
 const SHORT_ID_DIGITS = 16
 
 /** The first digits of an id, for messages. */

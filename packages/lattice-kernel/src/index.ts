@@ -11,7 +11,25 @@ export {
   type StorageHooks,
   type StoragePoint,
 } from '@lattice/storage'
-export { KernelClosed, ProjectionStalled, WalkTooLong, WriteRefused, type WriteRefusal, WriterBusy } from './errors.ts'
+export type { DagEdges } from './dag-graph.ts'
+export {
+  type BranchInspection,
+  type DagOptions,
+  type DagQuestions,
+  DOWNSET_PAGE_MAX,
+  type DownsetOptions,
+  type DownsetPage,
+  WALK_BUDGET,
+} from './dag-questions.ts'
+export {
+  KernelClosed,
+  ProjectionStalled,
+  UnknownIntention,
+  WalkTooLong,
+  WriteRefused,
+  type WriteRefusal,
+  WriterBusy,
+} from './errors.ts'
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
 export type {
   AuthorTips,
@@ -25,6 +43,7 @@ export type {
   ProjectionStatus,
   RebuildProgress,
   StalledProjection,
+  StateSummary,
   StoredIntention,
   SubmitOp,
   SubmitOptions,

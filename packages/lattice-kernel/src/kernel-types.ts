@@ -29,6 +29,7 @@ import type { weaver } from '@lattice/proto'
 import type { Rejection, StorageHooks } from '@lattice/storage'
 import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
+import type { DagQuestions } from './dag-questions.ts'
 
 export interface KernelOptions {
   /** Holds `log.db` and `state.db`; created when absent. One kernel at a time. */
@@ -155,6 +156,13 @@ export interface ProjectedNotice {
   }[]
 }
 
+/** What a store's tables hold, taken together. */
+export interface StateSummary {
+  readonly digest: Hash
+  readonly systemRows: number
+  readonly appRows: number
+}
+
 export type KernelEvent =
   | {
       readonly kind: 'fork_detected'
@@ -168,7 +176,7 @@ export type KernelEvent =
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
-export interface Kernel extends AsyncDisposable {
+export interface Kernel extends AsyncDisposable, DagQuestions {
   readonly storeId: StoreId
   /**
    * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.
@@ -185,7 +193,7 @@ export interface Kernel extends AsyncDisposable {
   /** Resolves when `id` is witnessed; rejects with `KernelClosed`, or `signal.reason` once aborted. */
   readonly waitFor: (id: IntentionId, signal?: AbortSignal) => Promise<void>
 
-  /** The projected state, as of the last commit. */
+  /** The projected state: durable in the log, applied, and not of necessity in `state.db` yet. */
   readonly tables: () => ReadStoreTables
   readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
   /** True for witnessed intentions. */
@@ -204,8 +212,6 @@ export interface Kernel extends AsyncDisposable {
   readonly forks: (
     limit: number,
   ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]
-  /** Throws `WalkTooLong` rather than look at more than `budget` records (100,000 unless told). */
-  readonly isAncestor: (ancestor: IntentionId, descendant: IntentionId, budget?: number) => boolean
   readonly stats: () => KernelStats
   readonly storeType: () => StoreType | undefined
 
@@ -223,8 +229,13 @@ export interface Kernel extends AsyncDisposable {
     fromSeq: number,
     limit: number,
   ) => { readonly records: readonly WitnessRecord[]; readonly headSeq: number }
-  /** One hash over every row of both tables: equal on nodes that converged. Reads all rows. */
-  readonly stateDigest: () => Hash
+  /** The digest of {@link Kernel.stateSummary}. */
+  readonly stateDigest: () => Promise<Hash>
+  /**
+   * One hash over every row of both tables as they are now, equal on nodes that converged, and their counts. Reads all
+   * rows, over many turns. Rejects with `KernelClosed`.
+   */
+  readonly stateSummary: () => Promise<StateSummary>
 
   readonly projection: () => ProjectionStatus
   /** Builds state anew beside the one in use, then swaps it in. */

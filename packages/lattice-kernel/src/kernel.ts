@@ -6,6 +6,7 @@
 import type { StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { KernelClosed } from './errors.ts'
+import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
 import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
@@ -22,33 +23,22 @@ export interface StartedKernel {
   readonly opened: () => void
 }
 
-/** Of building the range index, in microseconds. */
-const COST_PER_PAGE = 4000
-
 /** Starts the writer over an assembled core and makes everything in its pool wait for the right thing. */
 export function createKernel(core: Core, projectionOver: (state: StateDatabase) => Projection): StartedKernel {
   const { log, pool, witnesser } = core
   const { storeId } = core.options
-  const { warmUp, ...replication } = createReplication(core)
-  let isOpen = false
-  let isWarm = false
   let closing: Promise<void> | undefined
-  const writer = createWriter(core, {
-    // Peers ask soon after opening; whoever opens does not wait for it, nor whoever closes.
-    step: () => {
-      if (!isOpen || isWarm || closing !== undefined) return undefined
-      isWarm = warmUp()
-      return COST_PER_PAGE
-    },
-  })
+  const writer = createWriter(core)
   const { submits, ingests, jobs, accept } = writer
   const waiters = createWaiters()
 
   async function shutDown(): Promise<void> {
     await writer.close()
     waiters.rejectAll(new KernelClosed(storeId))
+    const { flush, state } = core.projection()
     try {
-      core.projection().state.close()
+      await finishState(flush, core.options.scheduler)
+      state.close()
     } finally {
       log.close()
     }
@@ -66,8 +56,8 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   const kernel: Kernel = {
     storeId,
-    ...createReading(core),
-    ...replication,
+    ...createReading(core, () => closing !== undefined),
+    ...createReplication(core),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
@@ -86,9 +76,6 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   return {
     kernel,
     caughtUp: writer.idle,
-    opened: () => {
-      isOpen = true
-      writer.wake()
-    },
+    opened: writer.wake,
   }
 }

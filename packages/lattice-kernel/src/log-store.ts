@@ -9,6 +9,7 @@
  */
 import { assert, type Crypto, type IntentionId, type ParsedIntention, type Signer } from '@lattice/model'
 import type { Database } from '@lattice/storage'
+import type { RangeIndex } from '@lattice/sync'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
 import { createLaneBook, type LaneBook } from './lane-book.ts'
@@ -18,6 +19,8 @@ import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
+import { createRangeNodes } from './range-nodes.ts'
+import { createLogReach, type LogReach } from './reach-log.ts'
 
 export interface LogStore {
   readonly path: string
@@ -25,6 +28,10 @@ export interface LogStore {
   readonly ids: IdIndex
   readonly authors: LaneBook
   readonly frontier: Frontier
+  /** Who is in whose past. */
+  readonly reach: LogReach
+  /** What is witnessed, appended records included. */
+  readonly range: RangeIndex
   readonly meta: () => LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   /** The record at a seq, also one that is appended and not committed. */
@@ -60,7 +67,9 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const ids = createIdIndex(database, { path, crypto })
   const authors = createLaneBook(database, ids.find)
   const frontier = createFrontier(database)
-  const indexes: readonly LogIndex[] = [authors, frontier, ids]
+  const range = createRangeNodes(database)
+  const reach = createLogReach(database, ids.find)
+  const indexes: readonly LogIndex[] = [authors, frontier, ids, range, reach]
   const tail = createLogTail({ opened, find: ids.find, entryAt, authors, indexes, crypto, signer })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
@@ -78,6 +87,8 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     ids,
     authors,
     frontier,
+    reach,
+    range: range.index,
     meta: tail.meta,
     find: ids.find,
     entryAt,

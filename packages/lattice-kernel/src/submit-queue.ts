@@ -11,7 +11,6 @@ import { assert, type IntentionId, MAX_RUN_LENGTH } from '@lattice/model'
 import type { Core } from './core.ts'
 import { ProjectionStalled, WriteRefused, WriterBusy } from './errors.ts'
 import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
-import type { LogEntry } from './log-entry.ts'
 import { appendWrite } from './prepare-write.ts'
 import type { Work } from './work-loop.ts'
 
@@ -75,7 +74,6 @@ function commitGroup(core: Core, group: readonly QueuedSubmit[]): readonly Queue
   assert(log.appended() === 0, 'a group starts on a committed log')
   assert(projection().appliedSeq() === log.meta().headSeq, 'a write is resolved against all that is witnessed')
   const written: { readonly item: QueuedSubmit; readonly id: IntentionId }[] = []
-  let first: LogEntry | undefined
   let [taken, bytes] = [0, 0]
   for (const item of group) {
     if (bytes >= RUN_BYTES || log.appended() >= MAX_RUN_LENGTH) break
@@ -83,7 +81,6 @@ function commitGroup(core: Core, group: readonly QueuedSubmit[]): readonly Queue
       const write = appendWrite(core, item, MAX_RUN_LENGTH - log.appended())
       if (write === undefined) break
       bytes += write.bytes
-      first ??= write.entries[0]
       written.push({ item, id: write.id })
     } catch (error) {
       item.reject(error)
@@ -101,7 +98,7 @@ function commitGroup(core: Core, group: readonly QueuedSubmit[]): readonly Queue
     for (const { item } of written) item.reject(commit.error)
     return group.slice(taken)
   }
-  core.flushProjection(first)
+  core.publishProjection()
   for (const { item, id } of written) item.resolve(id)
   return group.slice(taken)
 }

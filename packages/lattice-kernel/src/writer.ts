@@ -8,9 +8,10 @@
  */
 import type { Core } from './core.ts'
 import { KernelClosed, ProjectionStalled } from './errors.ts'
+import { createFlushWork } from './flush-work.ts'
 import { createFutureTimer } from './future-timer.ts'
 import { createIngestQueue, type IngestQueue } from './ingest-queue.ts'
-import { createCatchUp, createJobQueue, createPump, createWitnessAll, type JobQueue } from './jobs.ts'
+import { createCatchUp, createJobQueue, createPump, createWitnessAll, type JobQueue, type JobStep } from './jobs.ts'
 import { createSubmitQueue, type SubmitQueue } from './submit-queue.ts'
 import { createWorkLoop, type Work } from './work-loop.ts'
 
@@ -28,8 +29,7 @@ export interface Writer {
   readonly close: () => Promise<void>
 }
 
-/** `background` is done when nothing else is. */
-export function createWriter(core: Core, background: Work): Writer {
+export function createWriter(core: Core): Writer {
   const { options, log, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
@@ -51,7 +51,9 @@ export function createWriter(core: Core, background: Work): Writer {
       return undefined
     },
   }
-  const works: readonly Work[] = [catchUp, submits, ingests, jobs, createPump(core, ingests.isBusy), arm, background]
+  const flushing = createFlushWork(core, () => loop.wake())
+  const pump = createPump(core, ingests.isBusy)
+  const works: readonly Work[] = [catchUp, submits, ingests, jobs, pump, flushing, arm]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
   let ended: Error | undefined
 
@@ -59,6 +61,7 @@ export function createWriter(core: Core, background: Work): Writer {
     logger.error('store writer failed', { error: cause })
     ended = cause instanceof Error ? cause : new Error('the store writer failed', { cause })
     timer.cancel()
+    flushing.cancel()
     try {
       // Readers see what is committed, not what the step left half-way.
       core.revert()
@@ -94,6 +97,7 @@ export function createWriter(core: Core, background: Work): Writer {
       ended ??= new KernelClosed(storeId)
       await loop.idle()
       timer.cancel()
+      flushing.cancel()
     },
   }
 }
@@ -112,16 +116,29 @@ export function createRecheck(core: Core): () => boolean {
   }
 }
 
-/** A job that applies the record at which the projection stands; throws when it stalls again. */
-export function createRetry(core: Core): () => boolean {
+/**
+ * A job that applies the record at which the projection stands, or brings to disk what it has no room for; throws when it
+ * stalls again.
+ */
+export function createRetry(core: Core): JobStep {
+  let isFirst = true
   return () => {
     const projection = core.projection()
-    if (projection.stalled() === undefined) return true
-    projection.resume()
-    core.events.notify({ kind: 'resumed', appliedSeq: projection.appliedSeq() })
+    const { flush } = projection
+    if (isFirst) {
+      isFirst = false
+      flush.request()
+      if (projection.stalled() !== undefined) {
+        projection.resume()
+        core.events.notify({ kind: 'resumed', appliedSeq: projection.appliedSeq() })
+      }
+    }
+    const waiting = flush.waiting()
+    if (flush.isFull() && waiting !== undefined) return waiting
+    const isFull = flush.isFull()
     core.project(1)
     const stalled = projection.stalled()
     if (stalled !== undefined) throw new ProjectionStalled(stalled.seq, stalled.id, stalled.error)
-    return true
+    return !isFull
   }
 }

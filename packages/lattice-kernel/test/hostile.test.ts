@@ -61,7 +61,12 @@ test('a question about ancestry that would walk too far is refused', async () =>
   }
   await kernel.ingest([target, ...heads], undefined)
   const tip = heads.at(-1)?.id ?? target.id
-  expect(() => kernel.isAncestor(target.id, tip, 100)).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }))
+  const causal = { edges: 'causal' } as const
+  const tooLong = expect.objectContaining({ code: 'LIMIT_EXCEEDED' })
+  expect(() => kernel.isAncestor(genesis.id, tip, { ...causal, budget: 100 })).toThrow(tooLong)
+  expect(kernel.isAncestor(genesis.id, tip, causal)).toBe(true)
+  // What all causes rule out is not looked for.
+  expect(kernel.isAncestor(target.id, tip, { ...causal, budget: 1 })).toBe(false)
   expect(kernel.isAncestor(target.id, tip)).toBe(false)
   await kernel.close()
 })

@@ -20,7 +20,7 @@ import type {
   StoreType,
   UniversalOp,
 } from '@lattice/model'
-import type { Kernel, KernelStats, ProjectionStatus } from '@lattice/kernel'
+import type { Kernel, KernelStats, ProjectionStatus, StateSummary } from '@lattice/kernel'
 import type { NetworkLimits, SyncOutcome } from '@lattice/net'
 import type { Transport } from '@lattice/net-types'
 import type { system } from '@lattice/proto'
@@ -78,8 +78,6 @@ export interface StoreStatus {
   /** Chain hash of the last witness record. */
   readonly witnessHead: Hash
   readonly fingerprint: Uint8Array
-  /** Reads every row. */
-  readonly stateDigest: Hash
   readonly projection: ProjectionStatus
   readonly logBytes: number
   readonly stateBytes: number
@@ -87,8 +85,6 @@ export interface StoreStatus {
   readonly strategy: string
   readonly peers: number
   readonly peersOnline: number
-  /** Keys of the application table. Reads every row. */
-  readonly keys: number
   /** Connected peers whose last digest equals the present one here, and those whose last digest differs; of others none is known. */
   readonly peersSynced: number
   readonly peersDiffering: number
@@ -157,6 +153,8 @@ export interface StoreHandle extends Executor {
   /** The store's kernel. Throws when the store is not open. */
   readonly kernel: () => Kernel
   readonly status: () => StoreStatus
+  /** The digest and counts of all rows, read over many turns. */
+  readonly stateSummary: () => Promise<StateSummary>
   readonly setName: (name: string) => Promise<void>
   readonly invite: (options?: InviteOptions) => Promise<Invitation>
   readonly invites: () => readonly InviteEntry[]

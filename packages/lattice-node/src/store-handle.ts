@@ -62,6 +62,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     state: () => summary().state,
     kernel: () => store().kernel,
     status: () => viewStatus(context, { store: store(), tablesOf }, summary()),
+    stateSummary: async () => store().kernel.stateSummary(),
     setName: (name) => renameStore(deps, store(), name),
     invite: (invite = {}) => invitePeer(context, { store: store(), tablesOf, invite }),
     invites: () => viewInvites(store()),
@@ -136,6 +137,7 @@ function summarize({ projector }: OpenStore, op: UniversalOp): SExpr {
 function queryContext({ kernel }: OpenStore, signal: AbortSignal): QueryContext {
   const read: ReadTable = {
     get: (key) => kernel.tables().app.get(key),
+    peek: (key) => kernel.tables().app.peek?.(key),
     scan: (range) => kernel.tables().app.scan(range),
   }
   return { read, signal }

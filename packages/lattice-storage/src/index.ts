@@ -3,13 +3,19 @@
  *
  * @module
  */
-export { type Database, openDatabase, type OpenDatabaseOptions, type SqlValue, type Statement } from './database.ts'
+export {
+  type Database,
+  openDatabase,
+  type OpenDatabaseOptions,
+  type OpenTransaction,
+  type SqlValue,
+  type Statement,
+} from './database.ts'
 export { type LockAttempt, tryExclusiveLock } from './exclusive-lock.ts'
 export { DiskFull, LogDamaged, SchemaTooNew, StateDamaged, StorageFailed } from './errors.ts'
 export type { Migration } from './migrations.ts'
 export { moveAside, removeDatabase, replaceDatabase } from './move-aside.ts'
-export type { OverlayValue } from './merge-rows.ts'
-export { createOverlayTable, type OverlayTable } from './overlay-table.ts'
+export { createOverlayTable, type OverlayTable, type TableSnapshot } from './overlay-table.ts'
 export { toPlainBytes } from './plain-bytes.ts'
 export {
   openStateDatabase,
@@ -18,6 +24,9 @@ export {
   type StateChange,
   type StateCursor,
   type StateDatabase,
+  type StateWrite,
 } from './state-database.ts'
+export type { PageRange, PageTable } from './sqlite-table.ts'
+export type { ReadRowChanges, RowChange } from './row-changes.ts'
 export type { StorageHooks, StoragePoint, StorageSettings } from './storage-hooks.ts'
 export { type DatabaseContents, type ErrorSource, translateStorageError } from './translate-error.ts'

@@ -31,7 +31,8 @@ export function toStoreInfo(summary: StoreSummary): daemon.StoreInfo {
   })
 }
 
-export function toStoreStatus(store: StoreHandle): daemon.StoreStatus {
+export async function toStoreStatus(store: StoreHandle): Promise<daemon.StoreStatus> {
+  const state = await store.stateSummary()
   const status = store.status()
   const { stats, projection } = status
   return create(daemon.StoreStatusSchema, {
@@ -39,7 +40,7 @@ export function toStoreStatus(store: StoreHandle): daemon.StoreStatus {
     witnessCount: BigInt(stats.witnessCount),
     witnessHead: status.witnessHead,
     fingerprint: status.fingerprint,
-    stateDigest: status.stateDigest,
+    stateDigest: state.digest,
     floating: BigInt(stats.floatingCount),
     authors: stats.authorCount,
     forkedAuthors: stats.forkCount,
@@ -60,7 +61,7 @@ export function toStoreStatus(store: StoreHandle): daemon.StoreStatus {
     strategy: status.strategy,
     peers: status.peers,
     peersOnline: status.peersOnline,
-    keys: BigInt(status.keys),
+    keys: BigInt(state.appRows),
     synced: status.synced,
     peersSynced: status.peersSynced,
     peersDiffering: status.peersDiffering,

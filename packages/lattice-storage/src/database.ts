@@ -130,10 +130,7 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
   handle.pragma('foreign_keys = ON')
   handle.pragma('trusted_schema = OFF')
   handle.pragma(`cache_size = -${CACHE_KIB}`)
-  options.hooks?.configured?.(path, {
-    synchronous: Number(handle.pragma('synchronous', { simple: true })),
-    journalMode: String(handle.pragma('journal_mode', { simple: true })),
-  })
+  tellSettings(handle, options)
   if (options.ownCheckpoints === true) handle.pragma('wal_autocheckpoint = 0')
   migrate(handle, { migrations, version, applicationId })
 }
@@ -215,15 +212,20 @@ function createDatabase(handle: Sqlite.Database, { guard, translate, options }: 
     })
   }
 
+  function setSynchronous(level: 'OFF' | 'NORMAL' | 'FULL'): void {
+    handle.pragma(`synchronous = ${level}`)
+    tellSettings(handle, options)
+  }
+
   function checkpoint(isSynced: boolean): number {
     assert(!handle.inTransaction, 'a checkpoint is not inside a transaction')
     return guard(() => {
-      if (isSynced) handle.pragma('synchronous = OFF')
+      if (isSynced) setSynchronous('OFF')
       try {
         at('write')
         return pagesOf(handle.pragma('wal_checkpoint(PASSIVE)'))
       } finally {
-        if (isSynced) handle.pragma(`synchronous = ${synchronousOf(options)}`)
+        if (isSynced) setSynchronous(synchronousOf(options))
       }
     })
   }
@@ -254,6 +256,14 @@ function createDatabase(handle: Sqlite.Database, { guard, translate, options }: 
       })
     },
   }
+}
+
+/** What SQLite says, not what it was told. */
+function tellSettings(handle: Sqlite.Database, { path, hooks }: OpenDatabaseOptions): void {
+  hooks?.configured?.(path, {
+    synchronous: Number(handle.pragma('synchronous', { simple: true })),
+    journalMode: String(handle.pragma('journal_mode', { simple: true })),
+  })
 }
 
 function synchronousOf({ durability }: OpenDatabaseOptions): 'FULL' | 'NORMAL' {

@@ -21,6 +21,8 @@ export interface StorageSettings {
 export interface StorageHooks {
   /** Called with the file's path at each point. What it throws is treated as the disk's own error. */
   readonly at: (point: StoragePoint, path: string) => void
-  /** Called once per opened file, before its schema is. */
+  /** Called when a file is opened, before its schema is written, and whenever that is changed. */
   readonly configured?: (path: string, settings: StorageSettings) => void
+  /** Called when a sync off the event loop begins; what it answers is called once the file is durable. */
+  readonly syncing?: (path: string) => () => void
 }

@@ -69,7 +69,7 @@ async function open(directory: string, { storeId }: RecordedHistory): Promise<Ke
 async function checkLife(directory: string, history: RecordedHistory, promised: number): Promise<string | undefined> {
   const kernel = await open(directory, history)
   try {
-    return checkOpened(kernel, history, promised) ?? (await checkNextWrite(kernel))
+    return (await checkOpened(kernel, history, promised)) ?? (await checkNextWrite(kernel))
   } finally {
     await kernel.close()
   }
@@ -78,7 +78,11 @@ async function checkLife(directory: string, history: RecordedHistory, promised: 
 /** Records and promises that each image is asked for, besides some of the others. */
 const NEWEST = 300
 
-function checkOpened(kernel: Kernel, history: RecordedHistory, promised: number): string | undefined {
+async function checkOpened(
+  kernel: Kernel,
+  history: RecordedHistory,
+  promised: number,
+): Promise<string | undefined> {
   const { witnessCount } = kernel.stats()
   // A chain hash stands for all before it, too.
   for (const entry of kernel.history(undefined, NEWEST)) {
@@ -109,14 +113,14 @@ function checkChain(kernel: Kernel): string | undefined {
   return page.ok ? undefined : `the witness chain is broken: ${page.error.code}`
 }
 
-function checkState(kernel: Kernel, { expected }: RecordedHistory): string | undefined {
+async function checkState(kernel: Kernel, { expected }: RecordedHistory): Promise<string | undefined> {
   const { witnessCount, appliedSeq, forkCount } = kernel.stats()
   if (kernel.projection().stalled !== undefined) return 'the projection stands still'
   if (appliedSeq !== witnessCount) return `applied ${appliedSeq} of ${witnessCount}`
   const meant = expected[witnessCount]
   if (meant === undefined) return `a group is there in part: ${witnessCount} records`
   if (forkCount !== meant.forkCount) return `${forkCount} forks, not ${meant.forkCount}`
-  if (!equalBytes(kernel.stateDigest(), meant.digest)) return `state is not what ${witnessCount} records make`
+  if (!equalBytes(await kernel.stateDigest(), meant.digest)) return `state is not what ${witnessCount} records make`
   return undefined
 }
 
@@ -143,9 +147,9 @@ async function checkSecondLife(directory: string, history: RecordedHistory): Pro
   try {
     const { witnessCount, appliedSeq, forkCount } = kernel.stats()
     if (appliedSeq !== witnessCount) return `second life: applied ${appliedSeq} of ${witnessCount}`
-    const digest = toHex(kernel.stateDigest())
+    const digest = toHex(await kernel.stateDigest())
     await kernel.rebuild()
-    if (toHex(kernel.stateDigest()) !== digest) return 'second life: state is not what the log makes'
+    if (toHex(await kernel.stateDigest()) !== digest) return 'second life: state is not what the log makes'
     if (witnessCount === 0) return undefined
     await kernel.submit(appOp('set third life'))
     const chain = checkChain(kernel)

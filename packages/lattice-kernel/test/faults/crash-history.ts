@@ -120,7 +120,7 @@ async function expectations(
   log: readonly WitnessEntry[],
 ): Promise<readonly (Expected | undefined)[]> {
   const { kernel } = await openTestKernel({ storeId, signer: signerOf(99) })
-  const expected: (Expected | undefined)[] = [{ digest: kernel.stateDigest(), forkCount: 0 }]
+  const expected: (Expected | undefined)[] = [{ digest: await kernel.stateDigest(), forkCount: 0 }]
   let run: SignedIntention[] = []
   for (const [index, { parsed }] of log.entries()) {
     run.push(parsed)
@@ -128,7 +128,7 @@ async function expectations(
     await kernel.ingest(run, undefined)
     run = []
     assert(kernel.stats().witnessCount === index + 1, 'the model witnesses run by run')
-    expected[index + 1] = { digest: kernel.stateDigest(), forkCount: kernel.stats().forkCount }
+    expected[index + 1] = { digest: await kernel.stateDigest(), forkCount: kernel.stats().forkCount }
   }
   await kernel.close()
   return expected

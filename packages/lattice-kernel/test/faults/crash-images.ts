@@ -49,28 +49,37 @@ export interface PowerCutOptions {
   readonly every: number
 }
 
+/** Done, and perhaps not on the disk. */
+interface Pending {
+  readonly op: DiskOp
+  readonly index: number
+}
+
 type Write = Extract<DiskOp, { kind: 'write' }>
 
 /** At each moment: nothing unsynced kept, all but one sector, one file's alone, newest without oldest, and by chance. */
 export function* powerCutImages(trace: DiskTrace, options: PowerCutOptions): IterableIterator<CrashImage> {
   const { random, every } = options
   const durable = createDiskFiles(trace.start)
-  let pending: DiskOp[] = []
+  let pending: Pending[] = []
   for (let index = 0; index <= trace.ops.length; index += 1) {
     if (pending.length > 0 && random.below(every) === 0) {
       const promised = promisedAfter(trace, index)
-      for (const [name, kept] of subsets(pending, options)) {
+      const undone = pending.map(({ op }) => op)
+      for (const [name, kept] of subsets(undone, options)) {
         yield { name: `power cut before operation ${index}, ${name}`, files: () => withOps(durable, kept), promised }
       }
     }
     const op = trace.ops[index]
     if (op === undefined) return
     // The file system keeps the order of its names: what comes after a move finds the file moved.
-    if (pending.some(({ kind }) => kind === 'move')) for (const done of pending.splice(0)) durable.apply(done)
-    if (op.kind !== 'sync') pending.push(op)
+    if (pending.some((done) => done.op.kind === 'move')) for (const done of pending.splice(0)) durable.apply(done.op)
+    if (op.kind !== 'sync') pending.push({ op, index })
     else {
-      for (const done of pending) if (done.file === op.file) durable.apply(done)
-      pending = pending.filter(({ file }) => file !== op.file)
+      const { file, before = index } = op
+      const isSynced = (done: Pending): boolean => done.op.file === file && done.index < before
+      for (const done of pending.filter(isSynced)) durable.apply(done.op)
+      pending = pending.filter((done) => !isSynced(done))
     }
   }
 }

@@ -15,8 +15,8 @@ export type DiskOp =
       readonly atomic?: boolean
     }
   | { readonly kind: 'truncate'; readonly file: string; readonly size: number }
-  /** Everything done to the file so far is on the disk. */
-  | { readonly kind: 'sync'; readonly file: string }
+  /** Everything done to the file so far is on the disk, or what was done before operation number `before`. */
+  | { readonly kind: 'sync'; readonly file: string; readonly before?: number }
   | { readonly kind: 'remove'; readonly file: string }
   | { readonly kind: 'move'; readonly file: string; readonly to: string }
 

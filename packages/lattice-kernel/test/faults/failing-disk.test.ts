@@ -120,9 +120,9 @@ describe('a disk that fails once', () => {
       await kernel.close()
       const again = await createTestStore({ directory })
       await expectSound(again.kernel, acknowledged)
-      const digest = again.kernel.stateDigest()
+      const digest = await again.kernel.stateDigest()
       await again.kernel.rebuild()
-      expect(again.kernel.stateDigest()).toEqual(digest)
+      expect(await again.kernel.stateDigest()).toEqual(digest)
       await again.kernel.close()
       rmSync(directory, { recursive: true })
     }

@@ -69,7 +69,7 @@ try {
   refused.push(isLatticeError(error) ? error.code : `untyped: ${String(error)}`)
 }
 const readable = acknowledged.every((id) => kernel.has(id) && kernel.get(id) !== undefined)
-kernel.stateDigest()
+await kernel.stateDigest()
 if (mayFree === 'yes') {
   rmSync(join(directory, 'ballast-1'))
   wentOn.push(readable && (await goOn(kernel)))
@@ -86,7 +86,7 @@ if (mayFree === 'yes') {
   const taken = await again.kernel.ingest([his], undefined)
   wentOn.push(taken[0]?.kind === 'witnessed' || taken[0]?.kind === 'duplicate')
 }
-const digest = toHex(again.kernel.stateDigest())
+const digest = toHex(await again.kernel.stateDigest())
 if (mayFree === 'yes') await again.kernel.rebuild()
 const report: FullDiskReport = {
   refused,
@@ -94,7 +94,7 @@ const report: FullDiskReport = {
   acknowledged: acknowledged.length,
   lost: acknowledged.filter((id) => !again.kernel.has(id)).length,
   forks: again.kernel.stats().forkCount,
-  stateIsLog: toHex(again.kernel.stateDigest()) === digest,
+  stateIsLog: toHex(await again.kernel.stateDigest()) === digest,
 }
 await again.kernel.close()
 writeSync(1, `${JSON.stringify(report)}\n`)

@@ -138,7 +138,7 @@ async function expectSameElsewhere(kernel: Kernel, honest: readonly SignedIntent
   const { kernel: clean } = await openTestKernel({ storeId: kernel.storeId, signer: signerOf(9) })
   await clean.ingest(honest, undefined)
   expect(clean.digest().fingerprint).toEqual(kernel.digest().fingerprint)
-  expect(clean.stateDigest()).toEqual(kernel.stateDigest())
+  expect(await clean.stateDigest()).toEqual(await kernel.stateDigest())
   await clean.close()
 }
 

@@ -42,9 +42,9 @@ async function expectIntact(directory: string, promises: readonly string[]): Pro
     expect(kind === 'floating' ? kernel.get(id) !== undefined : kernel.has(id)).toBe(true)
   }
   expect(kernel.projection().appliedSeq).toBe(kernel.stats().witnessCount)
-  const digest = kernel.stateDigest()
+  const digest = await kernel.stateDigest()
   await kernel.rebuild()
-  expect(kernel.stateDigest()).toEqual(digest)
+  expect(await kernel.stateDigest()).toEqual(digest)
   await kernel.submit(appOp('after'))
   expect(kernel.stats().forkCount).toBe(0)
   const own = kernel.tips().find(({ author }) => equalBytes(author, signerOf(1).publicKey))

@@ -57,8 +57,13 @@ export function createSnapshotRecorder(directory: string): SnapshotRecorder {
         if (CHANGING.has(point) || (point === 'written' && hasGrown(directory, before))) look()
       },
       configured: (path, settings) => {
-        synchronous.set(basename(path), settings.synchronous)
         look()
+        synchronous.set(basename(path), settings.synchronous)
+      },
+      syncing: (path) => {
+        look()
+        const before = ops.length
+        return () => void ops.push({ kind: 'sync', file: basename(path), before })
       },
     },
     look,

@@ -76,7 +76,8 @@ class GrowingFile {
   private size: number
 
   constructor(bytes: Uint8Array = new Uint8Array(0)) {
-    this.content = bytes.slice()
+    // A copy, also of a Buffer, whose `slice` is a view.
+    this.content = new Uint8Array(bytes)
     this.size = bytes.length
   }
 

@@ -7,18 +7,20 @@
  *
  * @module
  */
-import { err, type IdKey, ok, type PublicKey, type Result } from '@lattice/model'
+import { err, type IdKey, type IntentionId, ok, type PublicKey, type Result, type UniversalOp } from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
-import { createAdmissions } from './admissions.ts'
+import { createAdmissions, createAppRequirement } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
+import { toEnvelope } from './envelope.ts'
 import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
 import type { LogCommit } from './log-disk.ts'
 import type { LogStore } from './log-store.ts'
 import { createProjecting } from './projecting.ts'
+import { createOwnTips, type OwnTips } from './own-tips.ts'
 import type { Projection } from './projection.ts'
 import type { Witnesser } from './witnesser.ts'
 
@@ -41,6 +43,9 @@ export interface Core extends CoreParts {
   readonly setProjection: (projection: Projection) => void
   /** Admission by the projected system table, remembered until it changes. */
   readonly admits: (author: PublicKey) => boolean
+  readonly ownTips: OwnTips
+  /** What the authority requires of this node's app data, remembered until the system table changes. */
+  readonly requiredOfApp: (op: UniversalOp) => readonly IntentionId[]
   /** Looks again at what waits for admission: the system table, or what it inherits from, changed. */
   readonly recheckAdmission: () => void
   /** Commits what was appended and what floats. An error means that nothing of it is there. */
@@ -67,12 +72,23 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   let projection = opened
   let evictedCount = 0
   const admissions = createAdmissions((author) => authority.admits(projection.working, author))
+  const ownTips = createOwnTips(log, parts.options.signer.publicKey)
+  const required = createAppRequirement((op) => {
+    const envelope = toEnvelope(op)
+    if (envelope === undefined) return []
+    return authority.requiredDeps(projection.working, parts.options.signer.publicKey, envelope)
+  })
   const witnesser = createWitnesserFor(admissions.admits)
 
   function recheckAdmission(): void {
-    admissions.forget()
+    forgetMembership()
     const waiting = [...pool.notAdmitted()]
     witnesser.consider(waiting.filter(({ parsed }) => admissions.admits(parsed.intention.author)))
+  }
+
+  function forgetMembership(): void {
+    admissions.forget()
+    required.forget()
   }
 
   function commitLog(source: PublicKey | undefined): Result<LogCommit, unknown> {
@@ -91,7 +107,8 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   /** Forgets what was derived from records that are gone. */
   function forget(): void {
     projection.discard()
-    admissions.forget()
+    forgetMembership()
+    ownTips.forget()
     parts.time.restore(log.meta().hlc)
   }
 
@@ -112,6 +129,8 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
       recheckAdmission()
     },
     admits: admissions.admits,
+    ownTips,
+    requiredOfApp: required.of,
     recheckAdmission,
     commitLog,
     project: projecting.project,
@@ -126,6 +145,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     evictedCount: () => evictedCount,
     revert: () => {
       log.revert()
+      pool.unstage()
       pool.load()
       forget()
     },

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { type IntentionId, LatticeError, type StoreId, toHex } from '@lattice/model'
+import {
+  type IntentionId,
+  isLatticeError,
+  LatticeError,
+  type LatticeErrorCode,
+  type StoreId,
+  toHex,
+} from '@lattice/model'
 
 /** The kernel is closing or closed. Open the store again. */
 export class KernelClosed extends LatticeError {
@@ -40,6 +47,22 @@ export class WriteRefused extends LatticeError {
     super(message)
     this.code = code
     this.detail = detail
+  }
+}
+
+/**
+ * Not all of a `submitMany` was written. The first `detail.written` writes of the input are durable and visible, nothing
+ * after them is; `detail.index` is the write that ended it, `cause` is why. Hand over the rest again once that is mended.
+ */
+export class SubmitStopped extends LatticeError {
+  override readonly name = 'SubmitStopped'
+  readonly code: LatticeErrorCode
+  override readonly detail: Readonly<Record<string, unknown>> & { readonly index: number; readonly written: number }
+
+  constructor(index: number, written: number, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.code = isLatticeError(cause) ? cause.code : 'INTERNAL'
+    this.detail = { ...(isLatticeError(cause) && cause.detail), index, written }
   }
 }
 

@@ -24,6 +24,7 @@ export {
 export {
   KernelClosed,
   ProjectionStalled,
+  SubmitStopped,
   UnknownIntention,
   WalkTooLong,
   WriteRefused,
@@ -33,6 +34,8 @@ export {
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
 export type {
   AuthorTips,
+  BulkWrite,
+  BulkWrites,
   FloatingIntention,
   Kernel,
   KernelDigest,
@@ -45,10 +48,12 @@ export type {
   StalledProjection,
   StateSummary,
   StoredIntention,
+  SubmitManyOptions,
   SubmitOp,
   SubmitOptions,
+  SubmittedMany,
   WitnessedNotice,
   WitnessEntry,
 } from './kernel-types.ts'
 export { openKernel } from './open-kernel.ts'
-export { type LogPeek, peekLog } from './open-log.ts'
+export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'

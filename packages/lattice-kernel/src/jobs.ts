@@ -77,7 +77,6 @@ export function createWitnessAll(core: Core): () => boolean {
   return () => {
     if (core.isBehind()) return false
     const next = witnessNext(core, undefined)
-    core.witnesser.takeInvalid()
     if (!next.ok) throw next.error
     return !next.value.more && !core.isBehind()
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  AbortSignal,
   Cancel,
   Clock,
   Crypto,
@@ -23,6 +24,7 @@ import type {
   Signer,
   StoreId,
   StoreType,
+  Verifier,
   WitnessRecord,
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
@@ -30,6 +32,7 @@ import type { Rejection, StorageHooks } from '@lattice/storage'
 import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { DagQuestions } from './dag-questions.ts'
+import type { LogDurability } from './open-log.ts'
 
 export interface KernelOptions {
   /** Holds `log.db` and `state.db`; created when absent. One kernel at a time. */
@@ -41,12 +44,20 @@ export interface KernelOptions {
   readonly authority: Authority
   readonly signer: Signer
   readonly crypto: Crypto
+  /** Verifies what arrives in batches, beside this thread. Absent: each signature in place. */
+  readonly verifier?: Verifier
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly logger: Logger
+  /**
+   * How sure a write is when it resolves: `full` unless told. With `normal` it survives the end of the process, and not of
+   * necessity a power cut; what a peer had already seen of it then makes this node's chain fork. For data that can be
+   * made again.
+   */
+  readonly durability?: LogDurability
   /** The median of the wall times that connected peers report, where there are any. */
   readonly peerWallMs?: () => number | undefined
-  /** Called while state is rebuilt at open: applied records, and how many there are. */
+  /** Called while state catches up, at open and whenever it is far behind: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
@@ -61,6 +72,28 @@ export interface SubmitOptions {
   /** Deps of the write, resolved in the writer against state with all earlier writes in it. Must not throw. */
   readonly deps?: (tables: ReadStoreTables) => readonly IntentionId[]
   readonly hints?: Partial<Hints>
+}
+
+/** One write of many. */
+export interface BulkWrite extends SubmitOptions {
+  readonly op: SubmitOp
+}
+
+/** Drawn from as they are written: all at once, or in parts that arrive. A part may be of any size, and lazy. */
+export type BulkWrites = Iterable<BulkWrite> | AsyncIterable<Iterable<BulkWrite>>
+
+export interface SubmitManyOptions {
+  /** Noticed between two commits, and when the next part arrives. */
+  readonly signal?: AbortSignal
+  /** Called after each commit. */
+  readonly onProgress?: (progress: SubmittedMany) => void
+}
+
+export interface SubmittedMany {
+  /** The first so many writes of the input are durable and visible. */
+  readonly written: number
+  /** Id of the last of them. */
+  readonly lastId: IntentionId | undefined
 }
 
 /** An intention that is held here, with its place in the DAG and in this node's log. */
@@ -183,6 +216,12 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
    * Writes submitted together share a commit. Rejects with `WriteRefused` when nothing was written.
    */
   readonly submit: (op: SubmitOp, options?: SubmitOptions) => Promise<IntentionId>
+  /**
+   * Writes many, in order, in runs of full length and large commits; memory does not grow with their number. Rejects with
+   * `SubmitStopped` at the first write that is refused, at a source that fails, or when a commit does: what is written is
+   * the first so many, as it says. Rejects with `signal.reason` once aborted; `onProgress` then told what is written.
+   */
+  readonly submitMany: (writes: BulkWrites, options?: SubmitManyOptions) => Promise<SubmittedMany>
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
   readonly ingest: (
     batch: readonly SignedIntention[],
@@ -247,6 +286,6 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
   readonly onWitnessed: (listener: (notice: WitnessedNotice) => void) => Cancel
   readonly onProjected: (listener: (notice: ProjectedNotice) => void) => Cancel
   readonly onEvent: (listener: (event: KernelEvent) => void) => Cancel
-  /** Finishes what was accepted, then releases the files. Idempotent. */
+  /** Finishes what was accepted, a bulk write up to its next commit, then releases the files. Idempotent. */
   readonly close: () => Promise<void>
 }

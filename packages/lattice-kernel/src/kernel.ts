@@ -12,6 +12,7 @@ import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
 import { createRebuild } from './rebuild.ts'
 import { createReplication } from './replication.ts'
+import { createSubmitMany } from './submit-many.ts'
 import { createWaiters } from './waiters.ts'
 import { createRecheck, createRetry, createWriter } from './writer.ts'
 
@@ -29,7 +30,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const { storeId } = core.options
   let closing: Promise<void> | undefined
   const writer = createWriter(core)
-  const { submits, ingests, jobs, accept } = writer
+  const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
 
   async function shutDown(): Promise<void> {
@@ -59,6 +60,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     ...createReading(core, () => closing !== undefined),
     ...createReplication(core),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
+    submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
     waitFor: async (id, signal) => {

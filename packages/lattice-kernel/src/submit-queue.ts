@@ -21,7 +21,7 @@ export interface SubmitQueue extends Work {
 /** Writes that wait at most: 64 groups, so that a writer that never awaits is told, not buffered without end. */
 export const MAX_QUEUED_SUBMITS: number = 64 * MAX_RUN_LENGTH
 /** Bytes after which a run is closed: the whole of it travels together, in about a frame. */
-const RUN_BYTES: number = 512 * 1024
+export const RUN_BYTES: number = 512 * 1024
 const COST_PER_GROUP = 300
 const COST_PER_WRITE = 40
 
@@ -60,7 +60,8 @@ export function createSubmitQueue(core: Core): SubmitQueue {
   }
 }
 
-function whyNotReady({ log, projection }: Core): Error | undefined {
+/** Why nothing can be written just now. */
+export function whyNotReady({ log, projection }: Core): Error | undefined {
   if (log.meta().headSeq === 0) {
     return new WriteRefused('STORE_NOT_READY', 'the store has no genesis yet: wait until it is received')
   }

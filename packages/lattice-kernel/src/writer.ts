@@ -6,17 +6,27 @@
  *
  * @module
  */
+import { type BulkQueue, createBulkQueue } from './bulk-queue.ts'
 import type { Core } from './core.ts'
 import { KernelClosed, ProjectionStalled } from './errors.ts'
 import { createFlushWork } from './flush-work.ts'
 import { createFutureTimer } from './future-timer.ts'
 import { createIngestQueue, type IngestQueue } from './ingest-queue.ts'
-import { createCatchUp, createJobQueue, createPump, createWitnessAll, type JobQueue, type JobStep } from './jobs.ts'
+import {
+  createCatchUp,
+  createJobQueue,
+  createPump,
+  createWitnessAll,
+  type JobQueue,
+  type JobStep,
+  RECORDS_PER_STEP,
+} from './jobs.ts'
 import { createSubmitQueue, type SubmitQueue } from './submit-queue.ts'
 import { createWorkLoop, type Work } from './work-loop.ts'
 
 export interface Writer {
   readonly submits: SubmitQueue
+  readonly bulks: BulkQueue
   readonly ingests: IngestQueue
   readonly jobs: JobQueue
   /** Hands work in and sees that it is done. Rejects with `KernelClosed`, or with what ended the writer. */
@@ -33,13 +43,17 @@ export function createWriter(core: Core): Writer {
   const { options, log, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
-  const ingests = createIngestQueue(core)
+  const bulks = createBulkQueue(core, () => ended)
+  const ingests = createIngestQueue(core, () => loop.wake())
   const jobs = createJobQueue()
   let isOpening = true
+  let ended: Error | undefined
   const catchUp = createCatchUp(core, () => {
-    if (!isOpening) return
+    const [done, total] = [core.projection().appliedSeq(), log.meta().headSeq]
+    // What has just arrived is applied at once; only what is far behind is worth a word.
+    if (!isOpening && total - done < RECORDS_PER_STEP) return
     try {
-      options.onRebuild?.(core.projection().appliedSeq(), log.meta().headSeq)
+      options.onRebuild?.(done, total)
     } catch (error) {
       logger.error('listener to the rebuild failed', { error })
     }
@@ -53,9 +67,8 @@ export function createWriter(core: Core): Writer {
   }
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
-  const works: readonly Work[] = [catchUp, submits, ingests, jobs, pump, flushing, arm]
+  const works: readonly Work[] = [catchUp, submits, bulks, ingests, jobs, pump, flushing, arm]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
-  let ended: Error | undefined
 
   function onFailure(cause: unknown): void {
     logger.error('store writer failed', { error: cause })
@@ -79,6 +92,7 @@ export function createWriter(core: Core): Writer {
 
   return {
     submits,
+    bulks,
     ingests,
     jobs,
     accept: async (work) => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler, Signer, StoreType } from '@lattice/model'
+import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler, Signer, StoreType, Verifier } from '@lattice/model'
 import type { NetworkService } from '@lattice/net'
 import type { StorageHooks } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
@@ -18,6 +18,7 @@ export interface NodeContext {
   readonly meta: MetaDb
   readonly openers: ReadonlyMap<StoreType, () => StateMachine>
   readonly crypto: Crypto
+  readonly verifier: Verifier | undefined
   readonly clock: Clock
   readonly random: Random
   readonly scheduler: Scheduler

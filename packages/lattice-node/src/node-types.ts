@@ -19,6 +19,7 @@ import type {
   StoreId,
   StoreType,
   UniversalOp,
+  Verifier,
 } from '@lattice/model'
 import type { Kernel, KernelStats, ProjectionStatus, StateSummary } from '@lattice/kernel'
 import type { NetworkLimits, SyncOutcome } from '@lattice/net'
@@ -39,6 +40,8 @@ export interface NodeOptions {
   readonly scheduler: Scheduler
   readonly logger: Logger
   readonly crypto: Crypto
+  /** Verifies the signatures of what arrives, for all stores; whoever gives it closes it. Absent: in place. */
+  readonly verifier?: Verifier
   /** The name a node gets that has none yet. */
   readonly name?: string
   /** Shown to whoever finds the data directory taken; 0 for unknown. */
@@ -70,6 +73,8 @@ export interface StoreSummary {
   /** Names from the root down, such as `team/notes`; short ids stand in for names that are empty. */
   readonly path: string
   readonly error: StoreFailure | undefined
+  /** Open without an opener for its type: it is received, kept and served, its app data unread. */
+  readonly headless: boolean
 }
 
 export interface StoreStatus {
@@ -171,6 +176,8 @@ export interface StoreHandle extends Executor {
   /** The payload of an intention for people. Total. */
   readonly summarize: (op: UniversalOp) => SExpr
   readonly rebuild: (onProgress?: (done: number, total: number) => void) => Promise<void>
+  /** Resumes a stalled projection; rejects with `PROJECTION_STALLED` when it stalls again. */
+  readonly retry: () => Promise<void>
   /** Reconciles with every connected peer of the store; one outcome each, as they end. */
   readonly sync: (signal: AbortSignal) => AsyncIterable<SyncOutcome>
 }
@@ -224,7 +231,13 @@ export type NodeEventBody =
       readonly seq: number
       readonly intentionId: Uint8Array
       readonly error: string
+      /** Wall time. */
+      readonly since: number
     }
+  | { readonly kind: 'resumed'; readonly storeId: StoreId; readonly appliedSeq: number }
+  /** State is being built, which takes long: after a rebuild was asked for, or with an opener that is new here. */
+  | { readonly kind: 'projection_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
+  | { readonly kind: 'rebuilt'; readonly storeId: StoreId; readonly appliedSeq: number }
   | { readonly kind: 'bootstrap_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
   | { readonly kind: 'clock_skew'; readonly aheadMs: number }
 

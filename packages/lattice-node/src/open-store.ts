@@ -20,6 +20,7 @@ import type { Projector, ReadStoreTables, StateMachine, StreamEvents } from '@la
 import { createSystemLayer } from '@lattice/systemstore'
 import { createInheritedAuthority } from './inherited-authority.ts'
 import type { NodeContext } from './node-context.ts'
+import { createProjectionProgress } from './projection-progress.ts'
 import { createReplicatedStore } from './replicated-store.ts'
 import { isReplicaPeer } from './store-peers.ts'
 
@@ -58,6 +59,11 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
   const storeType = peekLog(directory)?.storeType ?? options.storeTypeHint
   const machine = openMachine(context, storeType)
   const projector = createSystemLayer(machine === undefined ? {} : { machine })
+  const progress = createProjectionProgress((done, total) => {
+    context.publish({ kind: 'projection_progress', storeId: id, done, total })
+    // While a node starts, nobody follows its events yet.
+    context.logger.info('store.projecting', { storeId: id, done, total })
+  })
   const kernel = await openKernel({
     directory,
     storeId: id,
@@ -66,9 +72,11 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     authority: createInheritedAuthority(tablesOf),
     signer: context.signer,
     crypto: context.crypto,
+    ...(context.verifier === undefined ? {} : { verifier: context.verifier }),
     clock: context.clock,
     scheduler: context.scheduler,
     logger: context.logger,
+    onRebuild: progress.report,
     peerWallMs: () => context.network()?.peerTimeMs(),
     ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
   })
@@ -117,9 +125,12 @@ function followKernel(context: NodeContext, kernel: Kernel, { changes, onSystemC
     if (event.kind === 'fork_detected') context.publish({ kind: 'fork_detected', storeId, author: event.author })
     if (event.kind === 'stalled') {
       const error = event.error instanceof Error ? event.error.message : String(event.error)
-      context.publish({ kind: 'stalled', storeId, seq: event.seq, intentionId: event.id, error })
+      const { seq, id: intentionId, since } = event
+      context.publish({ kind: 'stalled', storeId, seq, intentionId, error, since })
       context.logger.warn('store.stalled', { storeId, seq: event.seq, error })
     }
+    if (event.kind === 'resumed') context.publish({ kind: 'resumed', storeId, appliedSeq: event.appliedSeq })
+    if (event.kind === 'rebuilt') context.publish({ kind: 'rebuilt', storeId, appliedSeq: event.appliedSeq })
     // The tables were made anew: whatever was read from them may read differently now.
     if (event.kind === 'rebuilt') onSystemChange()
   })

@@ -7,6 +7,7 @@
  * @module
  */
 import { fromBinary } from '@bufbuild/protobuf'
+import type { BulkWrite, BulkWrites } from '@lattice/kernel'
 import {
   type AbortSignal,
   encodeUniversalOp,
@@ -23,11 +24,13 @@ import {
   createClient,
   describeMachine,
   execMethod,
+  type ManyRequests,
   openStream,
   type QueryContext,
   type StateMachine,
   type StreamEvents,
   type StreamLagged,
+  writePlanner,
 } from '@lattice/store-base'
 import { setChildAlias, setName } from '@lattice/systemstore'
 import { checkStoreName } from './create-store.ts'
@@ -37,6 +40,7 @@ import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
 import type { StoreHandle, StoreSummary } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
+import { createProjectionProgress } from './projection-progress.ts'
 import { stateOf } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
@@ -69,7 +73,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     peers: () => viewPeers(context, { store: store(), tablesOf }),
     systemEntries: () => viewSystemEntries(store()),
     summarize: (op) => summarize(store(), op),
-    rebuild: (onProgress) => store().kernel.rebuild(onProgress),
+    rebuild: (onProgress) => rebuild(context, store(), onProgress),
+    retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
     ...machineCalls(context, store),
   }
@@ -87,7 +92,7 @@ function storeInUse(manager: StoreManager, id: StoreId): OpenStore {
 function machineCalls(
   context: NodeContext,
   store: () => OpenStore,
-): Pick<StoreHandle, 'exec' | 'subscribe' | 'describe' | 'open'> {
+): Pick<StoreHandle, 'exec' | 'execMany' | 'subscribe' | 'describe' | 'open'> {
   const machineOf = ({ machine, storeType }: OpenStore): StateMachine => {
     if (machine === undefined) throw storeTypeUnknown(storeType, [...context.openers.keys()])
     return machine
@@ -107,6 +112,12 @@ function machineCalls(
       },
     })
   }
+  const execMany: StoreHandle['execMany'] = async (method, requests, options) => {
+    const opened = store()
+    const machine = machineOf(opened)
+    const { written } = await opened.kernel.submitMany(plannedWrites(machine, method, requests), options)
+    return { written }
+  }
   const subscribe: StoreHandle['subscribe'] = (stream, params, signal) => {
     const opened = store()
     return openStream(machineOf(opened), stream, {
@@ -116,6 +127,7 @@ function machineCalls(
   }
   return {
     exec,
+    execMany,
     subscribe,
     describe: () => describeMachine(machineOf(store())),
     open: (machine) => {
@@ -123,9 +135,39 @@ function machineCalls(
       if (storeType !== machine.storeType) {
         throw invalidArgument(`the store is of type ${storeType}, not ${machine.storeType}: open it as what it is`)
       }
-      return createClient(machine, { exec, subscribe })
+      return createClient(machine, { exec, execMany, subscribe })
     },
   }
+}
+
+/** Whoever asked is told, and whoever follows the node. */
+async function rebuild(
+  context: NodeContext,
+  { id, kernel }: OpenStore,
+  onProgress: ((done: number, total: number) => void) | undefined,
+): Promise<void> {
+  const progress = createProjectionProgress((done, total) => {
+    context.publish({ kind: 'projection_progress', storeId: id, done, total })
+  })
+  await kernel.rebuild((done, total) => {
+    progress.report(done, total)
+    onProgress?.(done, total)
+  })
+}
+
+/** The writes of many requests, made as they are drawn. Throws for a method that is not one write. */
+function plannedWrites(machine: StateMachine, method: string, requests: ManyRequests): BulkWrites {
+  const plan = writePlanner(machine, method)
+  function* writes(part: Iterable<Uint8Array>): Generator<BulkWrite, void, undefined> {
+    for (const request of part) {
+      const { payload, deps } = plan(request)
+      yield { op: { kind: 'appData', schema: machine.schemaVersion, value: payload }, deps: ({ app }) => deps(app) }
+    }
+  }
+  async function* parts(arriving: AsyncIterable<Iterable<Uint8Array>>): AsyncGenerator<Iterable<BulkWrite>> {
+    for await (const part of arriving) yield writes(part)
+  }
+  return Symbol.iterator in requests ? writes(requests) : parts(requests)
 }
 
 function summarize({ projector }: OpenStore, op: UniversalOp): SExpr {

@@ -107,6 +107,7 @@ function kvOf(kernel: Kernel): Kv {
             ),
         },
       }),
+    execMany: () => Promise.reject(new Error('no test writes many')),
     subscribe: () => {
       throw new Error('nothing is watched here')
     },

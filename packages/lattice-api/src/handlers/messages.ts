@@ -28,6 +28,7 @@ export function toStoreInfo(summary: StoreSummary): daemon.StoreInfo {
     path: summary.path,
     errorCode: summary.error?.code ?? '',
     error: summary.error?.message ?? '',
+    headless: summary.headless,
   })
 }
 
@@ -54,6 +55,7 @@ export async function toStoreStatus(store: StoreHandle): Promise<daemon.StoreSta
             seq: BigInt(projection.stalled.seq),
             intentionId: projection.stalled.id,
             error: sentenceOf(projection.stalled.error),
+            since: BigInt(projection.stalled.since),
           },
         }),
     logBytes: BigInt(status.logBytes),
@@ -129,7 +131,16 @@ function eventBody(event: NodeEvent): EventBody {
     case 'fork_detected':
       return { case: 'forkDetected', value: { storeId: event.storeId, author: event.author } }
     case 'stalled':
-      return { case: 'stalled', value: { ...event, seq: BigInt(event.seq) } }
+      return { case: 'stalled', value: { ...event, seq: BigInt(event.seq), since: BigInt(event.since) } }
+    case 'resumed':
+      return { case: 'resumed', value: { storeId: event.storeId, appliedSeq: BigInt(event.appliedSeq) } }
+    case 'projection_progress':
+      return {
+        case: 'projectionProgress',
+        value: { storeId: event.storeId, done: BigInt(event.done), total: BigInt(event.total) },
+      }
+    case 'rebuilt':
+      return { case: 'rebuilt', value: { storeId: event.storeId, appliedSeq: BigInt(event.appliedSeq) } }
     case 'bootstrap_progress':
       return {
         case: 'bootstrapProgress',

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/daemon/v1/daemon.proto.
  */
 export const file_lattice_daemon_v1_daemon: GenFile = /*@__PURE__*/
-  fileDesc("Ch5sYXR0aWNlL2RhZW1vbi92MS9kYWVtb24ucHJvdG8SEWxhdHRpY2UuZGFlbW9uLnYxIkEKC0Vycm9yRGV0YWlsEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRITCgtkZXRhaWxfanNvbhgDIAEoCSIWChRHZXROb2RlU3RhdHVzUmVxdWVzdCLeAQoKTm9kZVN0YXR1cxISCgpwdWJsaWNfa2V5GAEgASgMEgwKBG5hbWUYAiABKAkSEAoIZGF0YV9kaXIYAyABKAkSDwoHdmVyc2lvbhgEIAEoCRIOCgZzdG9yZXMYBSABKA0SEQoJYWRkcmVzc2VzGAYgAygJEi8KBXBlZXJzGAcgAygLMiAubGF0dGljZS5kYWVtb24udjEuQ29ubmVjdGVkUGVlchIRCgl1cHRpbWVfbXMYCCABKAQSDgoGY3J5cHRvGAkgASgJEhQKDGNsb2NrX3NrZXdlZBgKIAEoCCI5Cg1Db25uZWN0ZWRQZWVyEhIKCnB1YmxpY19rZXkYASABKAwSFAoMY29ubmVjdGVkX2F0GAIgASgEIiIKElNldE5vZGVOYW1lUmVxdWVzdBIMCgRuYW1lGAEgASgJIiMKE1NldE5vZGVOYW1lUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIXChVMaXN0U3RvcmVUeXBlc1JlcXVlc3QiLQoWTGlzdFN0b3JlVHlwZXNSZXNwb25zZRITCgtzdG9yZV90eXBlcxgBIAMoCSIWChRTdWJzY3JpYmVOb2RlUmVxdWVzdCKwBAoJTm9kZUV2ZW50EgwKBHRpbWUYASABKAQSNAoLc3RvcmVfcmVhZHkYCiABKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlYWR5SAASNAoLam9pbl9mYWlsZWQYCyABKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5Kb2luRmFpbGVkSAASNQoLc3luY19yZXN1bHQYDCABKAsyHi5sYXR0aWNlLmRhZW1vbi52MS5TeW5jT3V0Y29tZUgAEjQKC3BlZXJfb25saW5lGA0gASgLMh0ubGF0dGljZS5kYWVtb24udjEuUGVlck9ubGluZUgAEjYKDHBlZXJfb2ZmbGluZRgOIAEoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLlBlZXJPZmZsaW5lSAASOAoNZm9ya19kZXRlY3RlZBgPIAEoCzIfLmxhdHRpY2UuZGFlbW9uLnYxLkZvcmtEZXRlY3RlZEgAEjcKB3N0YWxsZWQYECABKAsyJC5sYXR0aWNlLmRhZW1vbi52MS5Qcm9qZWN0aW9uU3RhbGxlZEgAEkIKEmJvb3RzdHJhcF9wcm9ncmVzcxgRIAEoCzIkLmxhdHRpY2UuZGFlbW9uLnYxLkJvb3RzdHJhcFByb2dyZXNzSAASMgoKY2xvY2tfc2tldxgSIAEoCzIcLmxhdHRpY2UuZGFlbW9uLnYxLkNsb2NrU2tld0gAEhAKBmxhZ2dlZBgTIAEoBEgAQgcKBWV2ZW50IjIKClN0b3JlUmVhZHkSEAoIc3RvcmVfaWQYASABKAwSEgoKc3RvcmVfdHlwZRgCIAEoCSI9CgpKb2luRmFpbGVkEhAKCHN0b3JlX2lkGAEgASgMEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCSIaCgpQZWVyT25saW5lEgwKBHBlZXIYASABKAwiGwoLUGVlck9mZmxpbmUSDAoEcGVlchgBIAEoDCIwCgxGb3JrRGV0ZWN0ZWQSEAoIc3RvcmVfaWQYASABKAwSDgoGYXV0aG9yGAIgASgMIlcKEVByb2plY3Rpb25TdGFsbGVkEhAKCHN0b3JlX2lkGAEgASgMEgsKA3NlcRgCIAEoBBIUCgxpbnRlbnRpb25faWQYAyABKAwSDQoFZXJyb3IYBCABKAkiQgoRQm9vdHN0cmFwUHJvZ3Jlc3MSEAoIc3RvcmVfaWQYASABKAwSDAoEZG9uZRgCIAEoBBINCgV0b3RhbBgDIAEoBCIdCglDbG9ja1NrZXcSEAoIYWhlYWRfbXMYASABKAMiIAoMU3RvcmVSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMIkkKEkNyZWF0ZVN0b3JlUmVxdWVzdBIMCgRuYW1lGAEgASgJEhIKCnN0b3JlX3R5cGUYAiABKAkSEQoJcGFyZW50X2lkGAMgASgMIqsBCglTdG9yZUluZm8SCgoCaWQYASABKAwSEgoKc3RvcmVfdHlwZRgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCXBhcmVudF9pZBgEIAEoDBIsCgVzdGF0ZRgFIAEoDjIdLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlU3RhdGUSDAoEcGF0aBgGIAEoCRISCgplcnJvcl9jb2RlGAcgASgJEg0KBWVycm9yGAggASgJIhMKEUxpc3RTdG9yZXNSZXF1ZXN0IkIKEkxpc3RTdG9yZXNSZXNwb25zZRIsCgZzdG9yZXMYASADKAsyHC5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZUluZm8iKAoTUmVzb2x2ZVN0b3JlUmVxdWVzdBIRCglyZWZlcmVuY2UYASABKAki2QMKC1N0b3JlU3RhdHVzEisKBXN0b3JlGAEgASgLMhwubGF0dGljZS5kYWVtb24udjEuU3RvcmVJbmZvEhUKDXdpdG5lc3NfY291bnQYAiABKAQSFAoMd2l0bmVzc19oZWFkGAMgASgMEhMKC2ZpbmdlcnByaW50GAQgASgMEhQKDHN0YXRlX2RpZ2VzdBgFIAEoDBIQCghmbG9hdGluZxgGIAEoBBIPCgdhdXRob3JzGAcgASgNEhYKDmZvcmtlZF9hdXRob3JzGAggASgNEhMKC2FwcGxpZWRfc2VxGAkgASgEEhIKCnJlamVjdGlvbnMYCiABKAQSNQoHc3RhbGxlZBgLIAEoCzIkLmxhdHRpY2UuZGFlbW9uLnYxLlByb2plY3Rpb25TdGFsbGVkEhEKCWxvZ19ieXRlcxgMIAEoBBITCgtzdGF0ZV9ieXRlcxgNIAEoBBIQCghzdHJhdGVneRgOIAEoCRINCgVwZWVycxgPIAEoDRIUCgxwZWVyc19vbmxpbmUYECABKA0SDAoEa2V5cxgRIAEoBBIOCgZzeW5jZWQYEiABKAgSFAoMcGVlcnNfc3luY2VkGBMgASgNEhcKD3BlZXJzX2RpZmZlcmluZxgUIAEoDSI1ChNTZXRTdG9yZU5hbWVSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEgwKBG5hbWUYAiABKAkiJAoUU2V0U3RvcmVOYW1lUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIcCgtKb2luUmVxdWVzdBINCgV0b2tlbhgBIAEoCSK0AQoMSm9pblByb2dyZXNzEi0KBXN0YWdlGAEgASgOMhwubGF0dGljZS5kYWVtb24udjEuSm9pblN0YWdlSAASOQoJYm9vdHN0cmFwGAIgASgLMiQubGF0dGljZS5kYWVtb24udjEuQm9vdHN0cmFwUHJvZ3Jlc3NIABIuCgZqb2luZWQYAyABKAsyHC5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZUluZm9IAEIKCghwcm9ncmVzcyIfCgtTeW5jUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDCKAAQoMU3luY1Byb2dyZXNzEjEKB291dGNvbWUYASABKAsyHi5sYXR0aWNlLmRhZW1vbi52MS5TeW5jT3V0Y29tZUgAEjEKB3N1bW1hcnkYAiABKAsyHi5sYXR0aWNlLmRhZW1vbi52MS5TeW5jU3VtbWFyeUgAQgoKCHByb2dyZXNzIoABCgtTeW5jT3V0Y29tZRIQCghzdG9yZV9pZBgBIAEoDBIMCgRwZWVyGAIgASgMEgwKBHNlbnQYAyABKAQSEAoIcmVjZWl2ZWQYBCABKAQSDgoGc3luY2VkGAUgASgIEhIKCmVycm9yX2NvZGUYBiABKAkSDQoFZXJyb3IYByABKAkiLAoLU3luY1N1bW1hcnkSDQoFcGVlcnMYASABKA0SDgoGc3luY2VkGAIgASgNIi4KD1JlYnVpbGRQcm9ncmVzcxIMCgRkb25lGAEgASgEEg0KBXRvdGFsGAIgASgEIucBCghQZWVySW5mbxISCgpwdWJsaWNfa2V5GAEgASgMEgwKBG5hbWUYAiABKAkSLQoGc3RhdHVzGAMgASgOMh0ubGF0dGljZS5zeXN0ZW0udjEuUGVlclN0YXR1cxIlCgRyb2xlGAQgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZRIOCgZvbmxpbmUYBSABKAgSDAoEc2VsZhgGIAEoCBIQCghhZGRlZF9hdBgHIAEoBBIQCghhZGRlZF9ieRgIIAEoDBIRCglsYXN0X3NlZW4YCSABKAQSDgoGZm9ya2VkGAogASgIIj8KEUxpc3RQZWVyc1Jlc3BvbnNlEioKBXBlZXJzGAEgAygLMhsubGF0dGljZS5kYWVtb24udjEuUGVlckluZm8ibQoNSW52aXRlUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIlCgRyb2xlGAIgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZRIVCg1leHBpcmVzX2luX21zGAMgASgEEgwKBHVzZXMYBCABKA0iRwoOSW52aXRlUmVzcG9uc2USDQoFdG9rZW4YASABKAkSEgoKdG9rZW5faGFzaBgCIAEoDBISCgpleHBpcmVzX2F0GAMgASgEIscBCgpJbnZpdGVJbmZvEhIKCnRva2VuX2hhc2gYASABKAwSLwoGc3RhdHVzGAIgASgOMh8ubGF0dGljZS5zeXN0ZW0udjEuSW52aXRlU3RhdHVzEiUKBHJvbGUYAyABKA4yFy5sYXR0aWNlLnN5c3RlbS52MS5Sb2xlEhIKCmV4cGlyZXNfYXQYBCABKAQSEQoJdXNlc19sZWZ0GAUgASgNEhIKCmludml0ZWRfYnkYBiABKAwSEgoKY2xhaW1lZF9ieRgHIAMoDCJFChNMaXN0SW52aXRlc1Jlc3BvbnNlEi4KB2ludml0ZXMYASADKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5JbnZpdGVJbmZvIkoKC1N5c3RlbUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCRILCgNyYXcYAyABKAwSEgoKY29uZmxpY3RlZBgEIAEoCCJFChJMaXN0U3lzdGVtUmVzcG9uc2USLwoHZW50cmllcxgBIAMoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLlN5c3RlbUVudHJ5IkUKDkhpc3RvcnlSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEhIKCmJlZm9yZV9zZXEYAiABKAQSDQoFbGltaXQYAyABKA0iYwoPSGlzdG9yeVJlc3BvbnNlEjcKCmludGVudGlvbnMYASADKAsyIy5sYXR0aWNlLmRhZW1vbi52MS5JbnRlbnRpb25EZXRhaWxzEhcKD25leHRfYmVmb3JlX3NlcRgCIAEoBCLSAQoQSW50ZW50aW9uRGV0YWlscxIKCgJpZBgBIAEoDBIOCgZhdXRob3IYAiABKAwSDAoEd2FsbBgDIAEoBBIPCgdjb3VudGVyGAQgASgNEhIKCnN0b3JlX3ByZXYYBSABKAwSEwoLY2F1c2FsX2RlcHMYBiADKAwSDwoHc3VtbWFyeRgHIAEoCRILCgNzZXEYCCABKAQSEAoIZmxvYXRpbmcYCSABKAkSDAoEdGV4dBgKIAEoCRIOCgZzaWduZWQYCyABKAgSDAoEc2l6ZRgMIAEoDSJHChJMaXN0V2l0bmVzc1JlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSEAoIZnJvbV9zZXEYAiABKAQSDQoFbGltaXQYAyABKA0idQoMV2l0bmVzc0VudHJ5EgsKA3NlcRgBIAEoBBIUCgxpbnRlbnRpb25faWQYAiABKAwSEQoJd2FsbF90aW1lGAMgASgEEhEKCXByZXZfaGFzaBgEIAEoDBIMCgRoYXNoGAUgASgMEg4KBnNpZ25lZBgGIAEoCCJZChNMaXN0V2l0bmVzc1Jlc3BvbnNlEjAKB2VudHJpZXMYASADKAsyHy5sYXR0aWNlLmRhZW1vbi52MS5XaXRuZXNzRW50cnkSEAoIaGVhZF9zZXEYAiABKAQiNgoTTGlzdEZsb2F0aW5nUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBINCgVsaW1pdBgCIAEoDSJoCg1GbG9hdGluZ0VudHJ5EjYKCWludGVudGlvbhgBIAEoCzIjLmxhdHRpY2UuZGFlbW9uLnYxLkludGVudGlvbkRldGFpbHMSDgoGcmVhc29uGAIgASgJEg8KB21pc3NpbmcYAyADKAwiWAoUTGlzdEZsb2F0aW5nUmVzcG9uc2USMQoHZW50cmllcxgBIAMoCzIgLmxhdHRpY2UuZGFlbW9uLnYxLkZsb2F0aW5nRW50cnkSDQoFdG90YWwYAiABKAQiNwoTR2V0SW50ZW50aW9uUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIOCgZwcmVmaXgYAiABKAkiYwoDVGlwEg4KBmF1dGhvchgBIAEoDBIKCgJpZBgCIAEoDBIQCghwb3NpdGlvbhgDIAEoBBILCgNzZXEYBCABKAQSDAoEd2FsbBgFIAEoBBITCgthdXRob3JfbmFtZRgGIAEoCSI4ChBMaXN0VGlwc1Jlc3BvbnNlEiQKBHRpcHMYASADKAsyFi5sYXR0aWNlLmRhZW1vbi52MS5UaXAiQAoLRXhlY1JlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDgoGbWV0aG9kGAIgASgJEg8KB3JlcXVlc3QYAyABKAwiIAoMRXhlY1Jlc3BvbnNlEhAKCHJlc3BvbnNlGAEgASgMIrQBCg9TdG9yZURlc2NyaXB0b3ISEgoKc3RvcmVfdHlwZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEhsKE2ZpbGVfZGVzY3JpcHRvcl9zZXQYAyABKAwSLgoHbWV0aG9kcxgEIAMoCzIdLmxhdHRpY2UuZGFlbW9uLnYxLk1ldGhvZEluZm8SLwoHZm9ybWF0cxgFIAMoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLkZpZWxkRm9ybWF0IlwKCk1ldGhvZEluZm8SDAoEbmFtZRgBIAEoCRIrCgRraW5kGAIgASgOMh0ubGF0dGljZS5kYWVtb24udjEuTWV0aG9kS2luZBITCgtkZXNjcmlwdGlvbhgDIAEoCSIsCgtGaWVsZEZvcm1hdBINCgVmaWVsZBgBIAEoCRIOCgZmb3JtYXQYAiABKAkiSQoVU3Vic2NyaWJlU3RvcmVSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEg4KBnN0cmVhbRgCIAEoCRIOCgZwYXJhbXMYAyABKAwiGwoKU3RvcmVFdmVudBINCgVldmVudBgBIAEoDCrDAQoKU3RvcmVTdGF0ZRIbChdTVE9SRV9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVNUT1JFX1NUQVRFX0JPT1RTVFJBUFBJTkcQARIWChJTVE9SRV9TVEFURV9BQ1RJVkUQAhIUChBTVE9SRV9TVEFURV9MRUZUEAMSGAoUU1RPUkVfU1RBVEVfQVJDSElWRUQQBBIZChVTVE9SRV9TVEFURV9ERVNUUk9ZRUQQBRIWChJTVE9SRV9TVEFURV9GQUlMRUQQBip6CglKb2luU3RhZ2USGgoWSk9JTl9TVEFHRV9VTlNQRUNJRklFRBAAEhkKFUpPSU5fU1RBR0VfQ09OTkVDVElORxABEhgKFEpPSU5fU1RBR0VfUkVERUVNSU5HEAISHAoYSk9JTl9TVEFHRV9CT09UU1RSQVBQSU5HEAMqcQoKTWV0aG9kS2luZBIbChdNRVRIT0RfS0lORF9VTlNQRUNJRklFRBAAEhcKE01FVEhPRF9LSU5EX0NPTU1BTkQQARIVChFNRVRIT0RfS0lORF9RVUVSWRACEhYKEk1FVEhPRF9LSU5EX1NUUkVBTRADMvkCCgtOb2RlU2VydmljZRJTCglHZXRTdGF0dXMSJy5sYXR0aWNlLmRhZW1vbi52MS5HZXROb2RlU3RhdHVzUmVxdWVzdBodLmxhdHRpY2UuZGFlbW9uLnYxLk5vZGVTdGF0dXMSWAoHU2V0TmFtZRIlLmxhdHRpY2UuZGFlbW9uLnYxLlNldE5vZGVOYW1lUmVxdWVzdBomLmxhdHRpY2UuZGFlbW9uLnYxLlNldE5vZGVOYW1lUmVzcG9uc2USZQoOTGlzdFN0b3JlVHlwZXMSKC5sYXR0aWNlLmRhZW1vbi52MS5MaXN0U3RvcmVUeXBlc1JlcXVlc3QaKS5sYXR0aWNlLmRhZW1vbi52MS5MaXN0U3RvcmVUeXBlc1Jlc3BvbnNlElQKCVN1YnNjcmliZRInLmxhdHRpY2UuZGFlbW9uLnYxLlN1YnNjcmliZU5vZGVSZXF1ZXN0GhwubGF0dGljZS5kYWVtb24udjEuTm9kZUV2ZW50MAEypgsKDFN0b3JlU2VydmljZRJNCgZDcmVhdGUSJS5sYXR0aWNlLmRhZW1vbi52MS5DcmVhdGVTdG9yZVJlcXVlc3QaHC5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZUluZm8SUwoETGlzdBIkLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RTdG9yZXNSZXF1ZXN0GiUubGF0dGljZS5kYWVtb24udjEuTGlzdFN0b3Jlc1Jlc3BvbnNlEk8KB1Jlc29sdmUSJi5sYXR0aWNlLmRhZW1vbi52MS5SZXNvbHZlU3RvcmVSZXF1ZXN0GhwubGF0dGljZS5kYWVtb24udjEuU3RvcmVJbmZvEkwKCUdldFN0YXR1cxIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBoeLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlU3RhdHVzEloKB1NldE5hbWUSJi5sYXR0aWNlLmRhZW1vbi52MS5TZXRTdG9yZU5hbWVSZXF1ZXN0GicubGF0dGljZS5kYWVtb24udjEuU2V0U3RvcmVOYW1lUmVzcG9uc2USSQoESm9pbhIeLmxhdHRpY2UuZGFlbW9uLnYxLkpvaW5SZXF1ZXN0Gh8ubGF0dGljZS5kYWVtb24udjEuSm9pblByb2dyZXNzMAESSQoEU3luYxIeLmxhdHRpY2UuZGFlbW9uLnYxLlN5bmNSZXF1ZXN0Gh8ubGF0dGljZS5kYWVtb24udjEuU3luY1Byb2dyZXNzMAESUAoHUmVidWlsZBIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBoiLmxhdHRpY2UuZGFlbW9uLnYxLlJlYnVpbGRQcm9ncmVzczABElIKCUxpc3RQZWVycxIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBokLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RQZWVyc1Jlc3BvbnNlEk0KBkludml0ZRIgLmxhdHRpY2UuZGFlbW9uLnYxLkludml0ZVJlcXVlc3QaIS5sYXR0aWNlLmRhZW1vbi52MS5JbnZpdGVSZXNwb25zZRJWCgtMaXN0SW52aXRlcxIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBomLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RJbnZpdGVzUmVzcG9uc2USVAoKTGlzdFN5c3RlbRIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBolLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RTeXN0ZW1SZXNwb25zZRJQCgdIaXN0b3J5EiEubGF0dGljZS5kYWVtb24udjEuSGlzdG9yeVJlcXVlc3QaIi5sYXR0aWNlLmRhZW1vbi52MS5IaXN0b3J5UmVzcG9uc2USXAoLTGlzdFdpdG5lc3MSJS5sYXR0aWNlLmRhZW1vbi52MS5MaXN0V2l0bmVzc1JlcXVlc3QaJi5sYXR0aWNlLmRhZW1vbi52MS5MaXN0V2l0bmVzc1Jlc3BvbnNlEl8KDExpc3RGbG9hdGluZxImLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RGbG9hdGluZ1JlcXVlc3QaJy5sYXR0aWNlLmRhZW1vbi52MS5MaXN0RmxvYXRpbmdSZXNwb25zZRJbCgxHZXRJbnRlbnRpb24SJi5sYXR0aWNlLmRhZW1vbi52MS5HZXRJbnRlbnRpb25SZXF1ZXN0GiMubGF0dGljZS5kYWVtb24udjEuSW50ZW50aW9uRGV0YWlscxJQCghMaXN0VGlwcxIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBojLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RUaXBzUmVzcG9uc2UyjAIKE0R5bmFtaWNTdG9yZVNlcnZpY2USRwoERXhlYxIeLmxhdHRpY2UuZGFlbW9uLnYxLkV4ZWNSZXF1ZXN0Gh8ubGF0dGljZS5kYWVtb24udjEuRXhlY1Jlc3BvbnNlElQKDUdldERlc2NyaXB0b3ISHy5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlcXVlc3QaIi5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZURlc2NyaXB0b3ISVgoJU3Vic2NyaWJlEigubGF0dGljZS5kYWVtb24udjEuU3Vic2NyaWJlU3RvcmVSZXF1ZXN0Gh0ubGF0dGljZS5kYWVtb24udjEuU3RvcmVFdmVudDABYgZwcm90bzM", [file_lattice_system_v1_system]);
+  fileDesc("Ch5sYXR0aWNlL2RhZW1vbi92MS9kYWVtb24ucHJvdG8SEWxhdHRpY2UuZGFlbW9uLnYxIkEKC0Vycm9yRGV0YWlsEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRITCgtkZXRhaWxfanNvbhgDIAEoCSIWChRHZXROb2RlU3RhdHVzUmVxdWVzdCLeAQoKTm9kZVN0YXR1cxISCgpwdWJsaWNfa2V5GAEgASgMEgwKBG5hbWUYAiABKAkSEAoIZGF0YV9kaXIYAyABKAkSDwoHdmVyc2lvbhgEIAEoCRIOCgZzdG9yZXMYBSABKA0SEQoJYWRkcmVzc2VzGAYgAygJEi8KBXBlZXJzGAcgAygLMiAubGF0dGljZS5kYWVtb24udjEuQ29ubmVjdGVkUGVlchIRCgl1cHRpbWVfbXMYCCABKAQSDgoGY3J5cHRvGAkgASgJEhQKDGNsb2NrX3NrZXdlZBgKIAEoCCI5Cg1Db25uZWN0ZWRQZWVyEhIKCnB1YmxpY19rZXkYASABKAwSFAoMY29ubmVjdGVkX2F0GAIgASgEIiIKElNldE5vZGVOYW1lUmVxdWVzdBIMCgRuYW1lGAEgASgJIiMKE1NldE5vZGVOYW1lUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIXChVMaXN0U3RvcmVUeXBlc1JlcXVlc3QiLQoWTGlzdFN0b3JlVHlwZXNSZXNwb25zZRITCgtzdG9yZV90eXBlcxgBIAMoCSIWChRTdWJzY3JpYmVOb2RlUmVxdWVzdCLoBQoJTm9kZUV2ZW50EgwKBHRpbWUYASABKAQSNAoLc3RvcmVfcmVhZHkYCiABKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlYWR5SAASNAoLam9pbl9mYWlsZWQYCyABKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5Kb2luRmFpbGVkSAASNQoLc3luY19yZXN1bHQYDCABKAsyHi5sYXR0aWNlLmRhZW1vbi52MS5TeW5jT3V0Y29tZUgAEjQKC3BlZXJfb25saW5lGA0gASgLMh0ubGF0dGljZS5kYWVtb24udjEuUGVlck9ubGluZUgAEjYKDHBlZXJfb2ZmbGluZRgOIAEoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLlBlZXJPZmZsaW5lSAASOAoNZm9ya19kZXRlY3RlZBgPIAEoCzIfLmxhdHRpY2UuZGFlbW9uLnYxLkZvcmtEZXRlY3RlZEgAEjcKB3N0YWxsZWQYECABKAsyJC5sYXR0aWNlLmRhZW1vbi52MS5Qcm9qZWN0aW9uU3RhbGxlZEgAEkIKEmJvb3RzdHJhcF9wcm9ncmVzcxgRIAEoCzIkLmxhdHRpY2UuZGFlbW9uLnYxLkJvb3RzdHJhcFByb2dyZXNzSAASMgoKY2xvY2tfc2tldxgSIAEoCzIcLmxhdHRpY2UuZGFlbW9uLnYxLkNsb2NrU2tld0gAEhAKBmxhZ2dlZBgTIAEoBEgAEjcKB3Jlc3VtZWQYHiABKAsyJC5sYXR0aWNlLmRhZW1vbi52MS5Qcm9qZWN0aW9uUmVzdW1lZEgAEkQKE3Byb2plY3Rpb25fcHJvZ3Jlc3MYHyABKAsyJS5sYXR0aWNlLmRhZW1vbi52MS5Qcm9qZWN0aW9uUHJvZ3Jlc3NIABI3CgdyZWJ1aWx0GCAgASgLMiQubGF0dGljZS5kYWVtb24udjEuUHJvamVjdGlvblJlYnVpbHRIAEIHCgVldmVudCIyCgpTdG9yZVJlYWR5EhAKCHN0b3JlX2lkGAEgASgMEhIKCnN0b3JlX3R5cGUYAiABKAkiPQoKSm9pbkZhaWxlZBIQCghzdG9yZV9pZBgBIAEoDBIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiGgoKUGVlck9ubGluZRIMCgRwZWVyGAEgASgMIhsKC1BlZXJPZmZsaW5lEgwKBHBlZXIYASABKAwiMAoMRm9ya0RldGVjdGVkEhAKCHN0b3JlX2lkGAEgASgMEg4KBmF1dGhvchgCIAEoDCJmChFQcm9qZWN0aW9uU3RhbGxlZBIQCghzdG9yZV9pZBgBIAEoDBILCgNzZXEYAiABKAQSFAoMaW50ZW50aW9uX2lkGAMgASgMEg0KBWVycm9yGAQgASgJEg0KBXNpbmNlGAUgASgEIjoKEVByb2plY3Rpb25SZXN1bWVkEhAKCHN0b3JlX2lkGAEgASgMEhMKC2FwcGxpZWRfc2VxGAIgASgEIkMKElByb2plY3Rpb25Qcm9ncmVzcxIQCghzdG9yZV9pZBgBIAEoDBIMCgRkb25lGAIgASgEEg0KBXRvdGFsGAMgASgEIjoKEVByb2plY3Rpb25SZWJ1aWx0EhAKCHN0b3JlX2lkGAEgASgMEhMKC2FwcGxpZWRfc2VxGAIgASgEIkIKEUJvb3RzdHJhcFByb2dyZXNzEhAKCHN0b3JlX2lkGAEgASgMEgwKBGRvbmUYAiABKAQSDQoFdG90YWwYAyABKAQiHQoJQ2xvY2tTa2V3EhAKCGFoZWFkX21zGAEgASgDIiAKDFN0b3JlUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDCJJChJDcmVhdGVTdG9yZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpzdG9yZV90eXBlGAIgASgJEhEKCXBhcmVudF9pZBgDIAEoDCK9AQoJU3RvcmVJbmZvEgoKAmlkGAEgASgMEhIKCnN0b3JlX3R5cGUYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAwSLAoFc3RhdGUYBSABKA4yHS5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVN0YXRlEgwKBHBhdGgYBiABKAkSEgoKZXJyb3JfY29kZRgHIAEoCRINCgVlcnJvchgIIAEoCRIQCghoZWFkbGVzcxgUIAEoCCITChFMaXN0U3RvcmVzUmVxdWVzdCJCChJMaXN0U3RvcmVzUmVzcG9uc2USLAoGc3RvcmVzGAEgAygLMhwubGF0dGljZS5kYWVtb24udjEuU3RvcmVJbmZvIigKE1Jlc29sdmVTdG9yZVJlcXVlc3QSEQoJcmVmZXJlbmNlGAEgASgJItkDCgtTdG9yZVN0YXR1cxIrCgVzdG9yZRgBIAEoCzIcLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlSW5mbxIVCg13aXRuZXNzX2NvdW50GAIgASgEEhQKDHdpdG5lc3NfaGVhZBgDIAEoDBITCgtmaW5nZXJwcmludBgEIAEoDBIUCgxzdGF0ZV9kaWdlc3QYBSABKAwSEAoIZmxvYXRpbmcYBiABKAQSDwoHYXV0aG9ycxgHIAEoDRIWCg5mb3JrZWRfYXV0aG9ycxgIIAEoDRITCgthcHBsaWVkX3NlcRgJIAEoBBISCgpyZWplY3Rpb25zGAogASgEEjUKB3N0YWxsZWQYCyABKAsyJC5sYXR0aWNlLmRhZW1vbi52MS5Qcm9qZWN0aW9uU3RhbGxlZBIRCglsb2dfYnl0ZXMYDCABKAQSEwoLc3RhdGVfYnl0ZXMYDSABKAQSEAoIc3RyYXRlZ3kYDiABKAkSDQoFcGVlcnMYDyABKA0SFAoMcGVlcnNfb25saW5lGBAgASgNEgwKBGtleXMYESABKAQSDgoGc3luY2VkGBIgASgIEhQKDHBlZXJzX3N5bmNlZBgTIAEoDRIXCg9wZWVyc19kaWZmZXJpbmcYFCABKA0iNQoTU2V0U3RvcmVOYW1lUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIMCgRuYW1lGAIgASgJIiQKFFNldFN0b3JlTmFtZVJlc3BvbnNlEgwKBG5hbWUYASABKAkiHAoLSm9pblJlcXVlc3QSDQoFdG9rZW4YASABKAkitAEKDEpvaW5Qcm9ncmVzcxItCgVzdGFnZRgBIAEoDjIcLmxhdHRpY2UuZGFlbW9uLnYxLkpvaW5TdGFnZUgAEjkKCWJvb3RzdHJhcBgCIAEoCzIkLmxhdHRpY2UuZGFlbW9uLnYxLkJvb3RzdHJhcFByb2dyZXNzSAASLgoGam9pbmVkGAMgASgLMhwubGF0dGljZS5kYWVtb24udjEuU3RvcmVJbmZvSABCCgoIcHJvZ3Jlc3MiHwoLU3luY1JlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwigAEKDFN5bmNQcm9ncmVzcxIxCgdvdXRjb21lGAEgASgLMh4ubGF0dGljZS5kYWVtb24udjEuU3luY091dGNvbWVIABIxCgdzdW1tYXJ5GAIgASgLMh4ubGF0dGljZS5kYWVtb24udjEuU3luY1N1bW1hcnlIAEIKCghwcm9ncmVzcyKAAQoLU3luY091dGNvbWUSEAoIc3RvcmVfaWQYASABKAwSDAoEcGVlchgCIAEoDBIMCgRzZW50GAMgASgEEhAKCHJlY2VpdmVkGAQgASgEEg4KBnN5bmNlZBgFIAEoCBISCgplcnJvcl9jb2RlGAYgASgJEg0KBWVycm9yGAcgASgJIiwKC1N5bmNTdW1tYXJ5Eg0KBXBlZXJzGAEgASgNEg4KBnN5bmNlZBgCIAEoDSIkCg1SZXRyeVJlc3BvbnNlEhMKC2FwcGxpZWRfc2VxGAEgASgEIksKFUxpc3RSZWplY3Rpb25zUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIRCglhZnRlcl9zZXEYAiABKAQSDQoFbGltaXQYAyABKA0iPgoJUmVqZWN0aW9uEgsKA3NlcRgBIAEoBBIUCgxpbnRlbnRpb25faWQYAiABKAwSDgoGcmVhc29uGAMgASgJIlYKFkxpc3RSZWplY3Rpb25zUmVzcG9uc2USLQoHZW50cmllcxgBIAMoCzIcLmxhdHRpY2UuZGFlbW9uLnYxLlJlamVjdGlvbhINCgV0b3RhbBgCIAEoBCIuCg9SZWJ1aWxkUHJvZ3Jlc3MSDAoEZG9uZRgBIAEoBBINCgV0b3RhbBgCIAEoBCLnAQoIUGVlckluZm8SEgoKcHVibGljX2tleRgBIAEoDBIMCgRuYW1lGAIgASgJEi0KBnN0YXR1cxgDIAEoDjIdLmxhdHRpY2Uuc3lzdGVtLnYxLlBlZXJTdGF0dXMSJQoEcm9sZRgEIAEoDjIXLmxhdHRpY2Uuc3lzdGVtLnYxLlJvbGUSDgoGb25saW5lGAUgASgIEgwKBHNlbGYYBiABKAgSEAoIYWRkZWRfYXQYByABKAQSEAoIYWRkZWRfYnkYCCABKAwSEQoJbGFzdF9zZWVuGAkgASgEEg4KBmZvcmtlZBgKIAEoCCI/ChFMaXN0UGVlcnNSZXNwb25zZRIqCgVwZWVycxgBIAMoCzIbLmxhdHRpY2UuZGFlbW9uLnYxLlBlZXJJbmZvIm0KDUludml0ZVJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSJQoEcm9sZRgCIAEoDjIXLmxhdHRpY2Uuc3lzdGVtLnYxLlJvbGUSFQoNZXhwaXJlc19pbl9tcxgDIAEoBBIMCgR1c2VzGAQgASgNIkcKDkludml0ZVJlc3BvbnNlEg0KBXRva2VuGAEgASgJEhIKCnRva2VuX2hhc2gYAiABKAwSEgoKZXhwaXJlc19hdBgDIAEoBCLHAQoKSW52aXRlSW5mbxISCgp0b2tlbl9oYXNoGAEgASgMEi8KBnN0YXR1cxgCIAEoDjIfLmxhdHRpY2Uuc3lzdGVtLnYxLkludml0ZVN0YXR1cxIlCgRyb2xlGAMgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZRISCgpleHBpcmVzX2F0GAQgASgEEhEKCXVzZXNfbGVmdBgFIAEoDRISCgppbnZpdGVkX2J5GAYgASgMEhIKCmNsYWltZWRfYnkYByADKAwiRQoTTGlzdEludml0ZXNSZXNwb25zZRIuCgdpbnZpdGVzGAEgAygLMh0ubGF0dGljZS5kYWVtb24udjEuSW52aXRlSW5mbyJKCgtTeXN0ZW1FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAkSCwoDcmF3GAMgASgMEhIKCmNvbmZsaWN0ZWQYBCABKAgiRQoSTGlzdFN5c3RlbVJlc3BvbnNlEi8KB2VudHJpZXMYASADKAsyHi5sYXR0aWNlLmRhZW1vbi52MS5TeXN0ZW1FbnRyeSJFCg5IaXN0b3J5UmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBISCgpiZWZvcmVfc2VxGAIgASgEEg0KBWxpbWl0GAMgASgNImMKD0hpc3RvcnlSZXNwb25zZRI3CgppbnRlbnRpb25zGAEgAygLMiMubGF0dGljZS5kYWVtb24udjEuSW50ZW50aW9uRGV0YWlscxIXCg9uZXh0X2JlZm9yZV9zZXEYAiABKAQi0gEKEEludGVudGlvbkRldGFpbHMSCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRISCgpzdG9yZV9wcmV2GAUgASgMEhMKC2NhdXNhbF9kZXBzGAYgAygMEg8KB3N1bW1hcnkYByABKAkSCwoDc2VxGAggASgEEhAKCGZsb2F0aW5nGAkgASgJEgwKBHRleHQYCiABKAkSDgoGc2lnbmVkGAsgASgIEgwKBHNpemUYDCABKA0iRwoSTGlzdFdpdG5lc3NSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEhAKCGZyb21fc2VxGAIgASgEEg0KBWxpbWl0GAMgASgNInUKDFdpdG5lc3NFbnRyeRILCgNzZXEYASABKAQSFAoMaW50ZW50aW9uX2lkGAIgASgMEhEKCXdhbGxfdGltZRgDIAEoBBIRCglwcmV2X2hhc2gYBCABKAwSDAoEaGFzaBgFIAEoDBIOCgZzaWduZWQYBiABKAgiWQoTTGlzdFdpdG5lc3NSZXNwb25zZRIwCgdlbnRyaWVzGAEgAygLMh8ubGF0dGljZS5kYWVtb24udjEuV2l0bmVzc0VudHJ5EhAKCGhlYWRfc2VxGAIgASgEIjYKE0xpc3RGbG9hdGluZ1JlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDQoFbGltaXQYAiABKA0iaAoNRmxvYXRpbmdFbnRyeRI2CglpbnRlbnRpb24YASABKAsyIy5sYXR0aWNlLmRhZW1vbi52MS5JbnRlbnRpb25EZXRhaWxzEg4KBnJlYXNvbhgCIAEoCRIPCgdtaXNzaW5nGAMgAygMIlgKFExpc3RGbG9hdGluZ1Jlc3BvbnNlEjEKB2VudHJpZXMYASADKAsyIC5sYXR0aWNlLmRhZW1vbi52MS5GbG9hdGluZ0VudHJ5Eg0KBXRvdGFsGAIgASgEIjcKE0dldEludGVudGlvblJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDgoGcHJlZml4GAIgASgJImMKA1RpcBIOCgZhdXRob3IYASABKAwSCgoCaWQYAiABKAwSEAoIcG9zaXRpb24YAyABKAQSCwoDc2VxGAQgASgEEgwKBHdhbGwYBSABKAQSEwoLYXV0aG9yX25hbWUYBiABKAkiOAoQTGlzdFRpcHNSZXNwb25zZRIkCgR0aXBzGAEgAygLMhYubGF0dGljZS5kYWVtb24udjEuVGlwIkAKC0V4ZWNSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEg4KBm1ldGhvZBgCIAEoCRIPCgdyZXF1ZXN0GAMgASgMIiAKDEV4ZWNSZXNwb25zZRIQCghyZXNwb25zZRgBIAEoDCJFCg9FeGVjTWFueVJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDgoGbWV0aG9kGAIgASgJEhAKCHJlcXVlc3RzGAMgAygMIjEKEEV4ZWNNYW55UHJvZ3Jlc3MSDwoHd3JpdHRlbhgBIAEoBBIMCgRkb25lGAIgASgIIrQBCg9TdG9yZURlc2NyaXB0b3ISEgoKc3RvcmVfdHlwZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEhsKE2ZpbGVfZGVzY3JpcHRvcl9zZXQYAyABKAwSLgoHbWV0aG9kcxgEIAMoCzIdLmxhdHRpY2UuZGFlbW9uLnYxLk1ldGhvZEluZm8SLwoHZm9ybWF0cxgFIAMoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLkZpZWxkRm9ybWF0IlwKCk1ldGhvZEluZm8SDAoEbmFtZRgBIAEoCRIrCgRraW5kGAIgASgOMh0ubGF0dGljZS5kYWVtb24udjEuTWV0aG9kS2luZBITCgtkZXNjcmlwdGlvbhgDIAEoCSIsCgtGaWVsZEZvcm1hdBINCgVmaWVsZBgBIAEoCRIOCgZmb3JtYXQYAiABKAkiSQoVU3Vic2NyaWJlU3RvcmVSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEg4KBnN0cmVhbRgCIAEoCRIOCgZwYXJhbXMYAyABKAwiGwoKU3RvcmVFdmVudBINCgVldmVudBgBIAEoDCrDAQoKU3RvcmVTdGF0ZRIbChdTVE9SRV9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVNUT1JFX1NUQVRFX0JPT1RTVFJBUFBJTkcQARIWChJTVE9SRV9TVEFURV9BQ1RJVkUQAhIUChBTVE9SRV9TVEFURV9MRUZUEAMSGAoUU1RPUkVfU1RBVEVfQVJDSElWRUQQBBIZChVTVE9SRV9TVEFURV9ERVNUUk9ZRUQQBRIWChJTVE9SRV9TVEFURV9GQUlMRUQQBip6CglKb2luU3RhZ2USGgoWSk9JTl9TVEFHRV9VTlNQRUNJRklFRBAAEhkKFUpPSU5fU1RBR0VfQ09OTkVDVElORxABEhgKFEpPSU5fU1RBR0VfUkVERUVNSU5HEAISHAoYSk9JTl9TVEFHRV9CT09UU1RSQVBQSU5HEAMqcQoKTWV0aG9kS2luZBIbChdNRVRIT0RfS0lORF9VTlNQRUNJRklFRBAAEhcKE01FVEhPRF9LSU5EX0NPTU1BTkQQARIVChFNRVRIT0RfS0lORF9RVUVSWRACEhYKEk1FVEhPRF9LSU5EX1NUUkVBTRADMvkCCgtOb2RlU2VydmljZRJTCglHZXRTdGF0dXMSJy5sYXR0aWNlLmRhZW1vbi52MS5HZXROb2RlU3RhdHVzUmVxdWVzdBodLmxhdHRpY2UuZGFlbW9uLnYxLk5vZGVTdGF0dXMSWAoHU2V0TmFtZRIlLmxhdHRpY2UuZGFlbW9uLnYxLlNldE5vZGVOYW1lUmVxdWVzdBomLmxhdHRpY2UuZGFlbW9uLnYxLlNldE5vZGVOYW1lUmVzcG9uc2USZQoOTGlzdFN0b3JlVHlwZXMSKC5sYXR0aWNlLmRhZW1vbi52MS5MaXN0U3RvcmVUeXBlc1JlcXVlc3QaKS5sYXR0aWNlLmRhZW1vbi52MS5MaXN0U3RvcmVUeXBlc1Jlc3BvbnNlElQKCVN1YnNjcmliZRInLmxhdHRpY2UuZGFlbW9uLnYxLlN1YnNjcmliZU5vZGVSZXF1ZXN0GhwubGF0dGljZS5kYWVtb24udjEuTm9kZUV2ZW50MAEy2QwKDFN0b3JlU2VydmljZRJNCgZDcmVhdGUSJS5sYXR0aWNlLmRhZW1vbi52MS5DcmVhdGVTdG9yZVJlcXVlc3QaHC5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZUluZm8SUwoETGlzdBIkLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RTdG9yZXNSZXF1ZXN0GiUubGF0dGljZS5kYWVtb24udjEuTGlzdFN0b3Jlc1Jlc3BvbnNlEk8KB1Jlc29sdmUSJi5sYXR0aWNlLmRhZW1vbi52MS5SZXNvbHZlU3RvcmVSZXF1ZXN0GhwubGF0dGljZS5kYWVtb24udjEuU3RvcmVJbmZvEkwKCUdldFN0YXR1cxIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBoeLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlU3RhdHVzEloKB1NldE5hbWUSJi5sYXR0aWNlLmRhZW1vbi52MS5TZXRTdG9yZU5hbWVSZXF1ZXN0GicubGF0dGljZS5kYWVtb24udjEuU2V0U3RvcmVOYW1lUmVzcG9uc2USSQoESm9pbhIeLmxhdHRpY2UuZGFlbW9uLnYxLkpvaW5SZXF1ZXN0Gh8ubGF0dGljZS5kYWVtb24udjEuSm9pblByb2dyZXNzMAESSQoEU3luYxIeLmxhdHRpY2UuZGFlbW9uLnYxLlN5bmNSZXF1ZXN0Gh8ubGF0dGljZS5kYWVtb24udjEuU3luY1Byb2dyZXNzMAESUAoHUmVidWlsZBIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBoiLmxhdHRpY2UuZGFlbW9uLnYxLlJlYnVpbGRQcm9ncmVzczABEkoKBVJldHJ5Eh8ubGF0dGljZS5kYWVtb24udjEuU3RvcmVSZXF1ZXN0GiAubGF0dGljZS5kYWVtb24udjEuUmV0cnlSZXNwb25zZRJlCg5MaXN0UmVqZWN0aW9ucxIoLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RSZWplY3Rpb25zUmVxdWVzdBopLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RSZWplY3Rpb25zUmVzcG9uc2USUgoJTGlzdFBlZXJzEh8ubGF0dGljZS5kYWVtb24udjEuU3RvcmVSZXF1ZXN0GiQubGF0dGljZS5kYWVtb24udjEuTGlzdFBlZXJzUmVzcG9uc2USTQoGSW52aXRlEiAubGF0dGljZS5kYWVtb24udjEuSW52aXRlUmVxdWVzdBohLmxhdHRpY2UuZGFlbW9uLnYxLkludml0ZVJlc3BvbnNlElYKC0xpc3RJbnZpdGVzEh8ubGF0dGljZS5kYWVtb24udjEuU3RvcmVSZXF1ZXN0GiYubGF0dGljZS5kYWVtb24udjEuTGlzdEludml0ZXNSZXNwb25zZRJUCgpMaXN0U3lzdGVtEh8ubGF0dGljZS5kYWVtb24udjEuU3RvcmVSZXF1ZXN0GiUubGF0dGljZS5kYWVtb24udjEuTGlzdFN5c3RlbVJlc3BvbnNlElAKB0hpc3RvcnkSIS5sYXR0aWNlLmRhZW1vbi52MS5IaXN0b3J5UmVxdWVzdBoiLmxhdHRpY2UuZGFlbW9uLnYxLkhpc3RvcnlSZXNwb25zZRJcCgtMaXN0V2l0bmVzcxIlLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RXaXRuZXNzUmVxdWVzdBomLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RXaXRuZXNzUmVzcG9uc2USXwoMTGlzdEZsb2F0aW5nEiYubGF0dGljZS5kYWVtb24udjEuTGlzdEZsb2F0aW5nUmVxdWVzdBonLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RGbG9hdGluZ1Jlc3BvbnNlElsKDEdldEludGVudGlvbhImLmxhdHRpY2UuZGFlbW9uLnYxLkdldEludGVudGlvblJlcXVlc3QaIy5sYXR0aWNlLmRhZW1vbi52MS5JbnRlbnRpb25EZXRhaWxzElAKCExpc3RUaXBzEh8ubGF0dGljZS5kYWVtb24udjEuU3RvcmVSZXF1ZXN0GiMubGF0dGljZS5kYWVtb24udjEuTGlzdFRpcHNSZXNwb25zZTLlAgoTRHluYW1pY1N0b3JlU2VydmljZRJHCgRFeGVjEh4ubGF0dGljZS5kYWVtb24udjEuRXhlY1JlcXVlc3QaHy5sYXR0aWNlLmRhZW1vbi52MS5FeGVjUmVzcG9uc2USVwoIRXhlY01hbnkSIi5sYXR0aWNlLmRhZW1vbi52MS5FeGVjTWFueVJlcXVlc3QaIy5sYXR0aWNlLmRhZW1vbi52MS5FeGVjTWFueVByb2dyZXNzKAEwARJUCg1HZXREZXNjcmlwdG9yEh8ubGF0dGljZS5kYWVtb24udjEuU3RvcmVSZXF1ZXN0GiIubGF0dGljZS5kYWVtb24udjEuU3RvcmVEZXNjcmlwdG9yElYKCVN1YnNjcmliZRIoLmxhdHRpY2UuZGFlbW9uLnYxLlN1YnNjcmliZVN0b3JlUmVxdWVzdBodLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlRXZlbnQwAWIGcHJvdG8z", [file_lattice_system_v1_system]);
 
 /**
  * Attached to every failed call, in the `lattice-error-bin` trailer.
@@ -308,6 +308,24 @@ export type NodeEvent = Message<"lattice.daemon.v1.NodeEvent"> & {
      */
     value: bigint;
     case: "lagged";
+  } | {
+    /**
+     * @generated from field: lattice.daemon.v1.ProjectionResumed resumed = 30;
+     */
+    value: ProjectionResumed;
+    case: "resumed";
+  } | {
+    /**
+     * @generated from field: lattice.daemon.v1.ProjectionProgress projection_progress = 31;
+     */
+    value: ProjectionProgress;
+    case: "projectionProgress";
+  } | {
+    /**
+     * @generated from field: lattice.daemon.v1.ProjectionRebuilt rebuilt = 32;
+     */
+    value: ProjectionRebuilt;
+    case: "rebuilt";
   } | { case: undefined; value?: undefined };
 };
 
@@ -446,6 +464,13 @@ export type ProjectionStalled = Message<"lattice.daemon.v1.ProjectionStalled"> &
    * @generated from field: string error = 4;
    */
   error: string;
+
+  /**
+   * Milliseconds since the Unix epoch.
+   *
+   * @generated from field: uint64 since = 5;
+   */
+  since: bigint;
 };
 
 /**
@@ -454,6 +479,83 @@ export type ProjectionStalled = Message<"lattice.daemon.v1.ProjectionStalled"> &
  */
 export const ProjectionStalledSchema: GenMessage<ProjectionStalled> = /*@__PURE__*/
   messageDesc(file_lattice_daemon_v1_daemon, 15);
+
+/**
+ * A stalled projection goes on.
+ *
+ * @generated from message lattice.daemon.v1.ProjectionResumed
+ */
+export type ProjectionResumed = Message<"lattice.daemon.v1.ProjectionResumed"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: uint64 applied_seq = 2;
+   */
+  appliedSeq: bigint;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.ProjectionResumed.
+ * Use `create(ProjectionResumedSchema)` to create a new message.
+ */
+export const ProjectionResumedSchema: GenMessage<ProjectionResumed> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 16);
+
+/**
+ * State is being built: after a rebuild was asked for, or with a program that reads more than the one before.
+ *
+ * @generated from message lattice.daemon.v1.ProjectionProgress
+ */
+export type ProjectionProgress = Message<"lattice.daemon.v1.ProjectionProgress"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: uint64 done = 2;
+   */
+  done: bigint;
+
+  /**
+   * @generated from field: uint64 total = 3;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.ProjectionProgress.
+ * Use `create(ProjectionProgressSchema)` to create a new message.
+ */
+export const ProjectionProgressSchema: GenMessage<ProjectionProgress> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 17);
+
+/**
+ * State was built anew.
+ *
+ * @generated from message lattice.daemon.v1.ProjectionRebuilt
+ */
+export type ProjectionRebuilt = Message<"lattice.daemon.v1.ProjectionRebuilt"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: uint64 applied_seq = 2;
+   */
+  appliedSeq: bigint;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.ProjectionRebuilt.
+ * Use `create(ProjectionRebuiltSchema)` to create a new message.
+ */
+export const ProjectionRebuiltSchema: GenMessage<ProjectionRebuilt> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 18);
 
 /**
  * @generated from message lattice.daemon.v1.BootstrapProgress
@@ -480,7 +582,7 @@ export type BootstrapProgress = Message<"lattice.daemon.v1.BootstrapProgress"> &
  * Use `create(BootstrapProgressSchema)` to create a new message.
  */
 export const BootstrapProgressSchema: GenMessage<BootstrapProgress> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 16);
+  messageDesc(file_lattice_daemon_v1_daemon, 19);
 
 /**
  * @generated from message lattice.daemon.v1.ClockSkew
@@ -500,7 +602,7 @@ export type ClockSkew = Message<"lattice.daemon.v1.ClockSkew"> & {
  * Use `create(ClockSkewSchema)` to create a new message.
  */
 export const ClockSkewSchema: GenMessage<ClockSkew> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 17);
+  messageDesc(file_lattice_daemon_v1_daemon, 20);
 
 /**
  * @generated from message lattice.daemon.v1.StoreRequest
@@ -517,7 +619,7 @@ export type StoreRequest = Message<"lattice.daemon.v1.StoreRequest"> & {
  * Use `create(StoreRequestSchema)` to create a new message.
  */
 export const StoreRequestSchema: GenMessage<StoreRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 18);
+  messageDesc(file_lattice_daemon_v1_daemon, 21);
 
 /**
  * @generated from message lattice.daemon.v1.CreateStoreRequest
@@ -548,7 +650,7 @@ export type CreateStoreRequest = Message<"lattice.daemon.v1.CreateStoreRequest">
  * Use `create(CreateStoreRequestSchema)` to create a new message.
  */
 export const CreateStoreRequestSchema: GenMessage<CreateStoreRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 19);
+  messageDesc(file_lattice_daemon_v1_daemon, 22);
 
 /**
  * @generated from message lattice.daemon.v1.StoreInfo
@@ -599,6 +701,13 @@ export type StoreInfo = Message<"lattice.daemon.v1.StoreInfo"> & {
    * @generated from field: string error = 8;
    */
   error: string;
+
+  /**
+   * Nothing here opens stores of its type: it is received, kept and served, its app data unread.
+   *
+   * @generated from field: bool headless = 20;
+   */
+  headless: boolean;
 };
 
 /**
@@ -606,7 +715,7 @@ export type StoreInfo = Message<"lattice.daemon.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 20);
+  messageDesc(file_lattice_daemon_v1_daemon, 23);
 
 /**
  * @generated from message lattice.daemon.v1.ListStoresRequest
@@ -619,7 +728,7 @@ export type ListStoresRequest = Message<"lattice.daemon.v1.ListStoresRequest"> &
  * Use `create(ListStoresRequestSchema)` to create a new message.
  */
 export const ListStoresRequestSchema: GenMessage<ListStoresRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 21);
+  messageDesc(file_lattice_daemon_v1_daemon, 24);
 
 /**
  * @generated from message lattice.daemon.v1.ListStoresResponse
@@ -636,7 +745,7 @@ export type ListStoresResponse = Message<"lattice.daemon.v1.ListStoresResponse">
  * Use `create(ListStoresResponseSchema)` to create a new message.
  */
 export const ListStoresResponseSchema: GenMessage<ListStoresResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 22);
+  messageDesc(file_lattice_daemon_v1_daemon, 25);
 
 /**
  * @generated from message lattice.daemon.v1.ResolveStoreRequest
@@ -653,7 +762,7 @@ export type ResolveStoreRequest = Message<"lattice.daemon.v1.ResolveStoreRequest
  * Use `create(ResolveStoreRequestSchema)` to create a new message.
  */
 export const ResolveStoreRequestSchema: GenMessage<ResolveStoreRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 23);
+  messageDesc(file_lattice_daemon_v1_daemon, 26);
 
 /**
  * @generated from message lattice.daemon.v1.StoreStatus
@@ -778,7 +887,7 @@ export type StoreStatus = Message<"lattice.daemon.v1.StoreStatus"> & {
  * Use `create(StoreStatusSchema)` to create a new message.
  */
 export const StoreStatusSchema: GenMessage<StoreStatus> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 24);
+  messageDesc(file_lattice_daemon_v1_daemon, 27);
 
 /**
  * @generated from message lattice.daemon.v1.SetStoreNameRequest
@@ -800,7 +909,7 @@ export type SetStoreNameRequest = Message<"lattice.daemon.v1.SetStoreNameRequest
  * Use `create(SetStoreNameRequestSchema)` to create a new message.
  */
 export const SetStoreNameRequestSchema: GenMessage<SetStoreNameRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 25);
+  messageDesc(file_lattice_daemon_v1_daemon, 28);
 
 /**
  * @generated from message lattice.daemon.v1.SetStoreNameResponse
@@ -817,7 +926,7 @@ export type SetStoreNameResponse = Message<"lattice.daemon.v1.SetStoreNameRespon
  * Use `create(SetStoreNameResponseSchema)` to create a new message.
  */
 export const SetStoreNameResponseSchema: GenMessage<SetStoreNameResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 26);
+  messageDesc(file_lattice_daemon_v1_daemon, 29);
 
 /**
  * @generated from message lattice.daemon.v1.JoinRequest
@@ -834,7 +943,7 @@ export type JoinRequest = Message<"lattice.daemon.v1.JoinRequest"> & {
  * Use `create(JoinRequestSchema)` to create a new message.
  */
 export const JoinRequestSchema: GenMessage<JoinRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 27);
+  messageDesc(file_lattice_daemon_v1_daemon, 30);
 
 /**
  * @generated from message lattice.daemon.v1.JoinProgress
@@ -869,7 +978,7 @@ export type JoinProgress = Message<"lattice.daemon.v1.JoinProgress"> & {
  * Use `create(JoinProgressSchema)` to create a new message.
  */
 export const JoinProgressSchema: GenMessage<JoinProgress> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 28);
+  messageDesc(file_lattice_daemon_v1_daemon, 31);
 
 /**
  * @generated from message lattice.daemon.v1.SyncRequest
@@ -886,7 +995,7 @@ export type SyncRequest = Message<"lattice.daemon.v1.SyncRequest"> & {
  * Use `create(SyncRequestSchema)` to create a new message.
  */
 export const SyncRequestSchema: GenMessage<SyncRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 29);
+  messageDesc(file_lattice_daemon_v1_daemon, 32);
 
 /**
  * @generated from message lattice.daemon.v1.SyncProgress
@@ -915,7 +1024,7 @@ export type SyncProgress = Message<"lattice.daemon.v1.SyncProgress"> & {
  * Use `create(SyncProgressSchema)` to create a new message.
  */
 export const SyncProgressSchema: GenMessage<SyncProgress> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 30);
+  messageDesc(file_lattice_daemon_v1_daemon, 33);
 
 /**
  * The outcome with one peer.
@@ -966,7 +1075,7 @@ export type SyncOutcome = Message<"lattice.daemon.v1.SyncOutcome"> & {
  * Use `create(SyncOutcomeSchema)` to create a new message.
  */
 export const SyncOutcomeSchema: GenMessage<SyncOutcome> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 31);
+  messageDesc(file_lattice_daemon_v1_daemon, 34);
 
 /**
  * @generated from message lattice.daemon.v1.SyncSummary
@@ -988,7 +1097,108 @@ export type SyncSummary = Message<"lattice.daemon.v1.SyncSummary"> & {
  * Use `create(SyncSummarySchema)` to create a new message.
  */
 export const SyncSummarySchema: GenMessage<SyncSummary> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 32);
+  messageDesc(file_lattice_daemon_v1_daemon, 35);
+
+/**
+ * @generated from message lattice.daemon.v1.RetryResponse
+ */
+export type RetryResponse = Message<"lattice.daemon.v1.RetryResponse"> & {
+  /**
+   * @generated from field: uint64 applied_seq = 1;
+   */
+  appliedSeq: bigint;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.RetryResponse.
+ * Use `create(RetryResponseSchema)` to create a new message.
+ */
+export const RetryResponseSchema: GenMessage<RetryResponse> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 36);
+
+/**
+ * @generated from message lattice.daemon.v1.ListRejectionsRequest
+ */
+export type ListRejectionsRequest = Message<"lattice.daemon.v1.ListRejectionsRequest"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * Exclusive; 0 = from the first.
+   *
+   * @generated from field: uint64 after_seq = 2;
+   */
+  afterSeq: bigint;
+
+  /**
+   * 0 = 100; 1,000 at most.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.ListRejectionsRequest.
+ * Use `create(ListRejectionsRequestSchema)` to create a new message.
+ */
+export const ListRejectionsRequestSchema: GenMessage<ListRejectionsRequest> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 37);
+
+/**
+ * @generated from message lattice.daemon.v1.Rejection
+ */
+export type Rejection = Message<"lattice.daemon.v1.Rejection"> & {
+  /**
+   * @generated from field: uint64 seq = 1;
+   */
+  seq: bigint;
+
+  /**
+   * @generated from field: bytes intention_id = 2;
+   */
+  intentionId: Uint8Array;
+
+  /**
+   * Stable, in snake_case.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.Rejection.
+ * Use `create(RejectionSchema)` to create a new message.
+ */
+export const RejectionSchema: GenMessage<Rejection> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 38);
+
+/**
+ * @generated from message lattice.daemon.v1.ListRejectionsResponse
+ */
+export type ListRejectionsResponse = Message<"lattice.daemon.v1.ListRejectionsResponse"> & {
+  /**
+   * In log order.
+   *
+   * @generated from field: repeated lattice.daemon.v1.Rejection entries = 1;
+   */
+  entries: Rejection[];
+
+  /**
+   * @generated from field: uint64 total = 2;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.ListRejectionsResponse.
+ * Use `create(ListRejectionsResponseSchema)` to create a new message.
+ */
+export const ListRejectionsResponseSchema: GenMessage<ListRejectionsResponse> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 39);
 
 /**
  * @generated from message lattice.daemon.v1.RebuildProgress
@@ -1010,7 +1220,7 @@ export type RebuildProgress = Message<"lattice.daemon.v1.RebuildProgress"> & {
  * Use `create(RebuildProgressSchema)` to create a new message.
  */
 export const RebuildProgressSchema: GenMessage<RebuildProgress> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 33);
+  messageDesc(file_lattice_daemon_v1_daemon, 40);
 
 /**
  * @generated from message lattice.daemon.v1.PeerInfo
@@ -1074,7 +1284,7 @@ export type PeerInfo = Message<"lattice.daemon.v1.PeerInfo"> & {
  * Use `create(PeerInfoSchema)` to create a new message.
  */
 export const PeerInfoSchema: GenMessage<PeerInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 34);
+  messageDesc(file_lattice_daemon_v1_daemon, 41);
 
 /**
  * @generated from message lattice.daemon.v1.ListPeersResponse
@@ -1091,7 +1301,7 @@ export type ListPeersResponse = Message<"lattice.daemon.v1.ListPeersResponse"> &
  * Use `create(ListPeersResponseSchema)` to create a new message.
  */
 export const ListPeersResponseSchema: GenMessage<ListPeersResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 35);
+  messageDesc(file_lattice_daemon_v1_daemon, 42);
 
 /**
  * @generated from message lattice.daemon.v1.InviteRequest
@@ -1129,7 +1339,7 @@ export type InviteRequest = Message<"lattice.daemon.v1.InviteRequest"> & {
  * Use `create(InviteRequestSchema)` to create a new message.
  */
 export const InviteRequestSchema: GenMessage<InviteRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 36);
+  messageDesc(file_lattice_daemon_v1_daemon, 43);
 
 /**
  * @generated from message lattice.daemon.v1.InviteResponse
@@ -1156,7 +1366,7 @@ export type InviteResponse = Message<"lattice.daemon.v1.InviteResponse"> & {
  * Use `create(InviteResponseSchema)` to create a new message.
  */
 export const InviteResponseSchema: GenMessage<InviteResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 37);
+  messageDesc(file_lattice_daemon_v1_daemon, 44);
 
 /**
  * @generated from message lattice.daemon.v1.InviteInfo
@@ -1203,7 +1413,7 @@ export type InviteInfo = Message<"lattice.daemon.v1.InviteInfo"> & {
  * Use `create(InviteInfoSchema)` to create a new message.
  */
 export const InviteInfoSchema: GenMessage<InviteInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 38);
+  messageDesc(file_lattice_daemon_v1_daemon, 45);
 
 /**
  * @generated from message lattice.daemon.v1.ListInvitesResponse
@@ -1220,7 +1430,7 @@ export type ListInvitesResponse = Message<"lattice.daemon.v1.ListInvitesResponse
  * Use `create(ListInvitesResponseSchema)` to create a new message.
  */
 export const ListInvitesResponseSchema: GenMessage<ListInvitesResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 39);
+  messageDesc(file_lattice_daemon_v1_daemon, 46);
 
 /**
  * @generated from message lattice.daemon.v1.SystemEntry
@@ -1254,7 +1464,7 @@ export type SystemEntry = Message<"lattice.daemon.v1.SystemEntry"> & {
  * Use `create(SystemEntrySchema)` to create a new message.
  */
 export const SystemEntrySchema: GenMessage<SystemEntry> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 40);
+  messageDesc(file_lattice_daemon_v1_daemon, 47);
 
 /**
  * @generated from message lattice.daemon.v1.ListSystemResponse
@@ -1271,7 +1481,7 @@ export type ListSystemResponse = Message<"lattice.daemon.v1.ListSystemResponse">
  * Use `create(ListSystemResponseSchema)` to create a new message.
  */
 export const ListSystemResponseSchema: GenMessage<ListSystemResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 41);
+  messageDesc(file_lattice_daemon_v1_daemon, 48);
 
 /**
  * @generated from message lattice.daemon.v1.HistoryRequest
@@ -1302,7 +1512,7 @@ export type HistoryRequest = Message<"lattice.daemon.v1.HistoryRequest"> & {
  * Use `create(HistoryRequestSchema)` to create a new message.
  */
 export const HistoryRequestSchema: GenMessage<HistoryRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 42);
+  messageDesc(file_lattice_daemon_v1_daemon, 49);
 
 /**
  * @generated from message lattice.daemon.v1.HistoryResponse
@@ -1326,7 +1536,7 @@ export type HistoryResponse = Message<"lattice.daemon.v1.HistoryResponse"> & {
  * Use `create(HistoryResponseSchema)` to create a new message.
  */
 export const HistoryResponseSchema: GenMessage<HistoryResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 43);
+  messageDesc(file_lattice_daemon_v1_daemon, 50);
 
 /**
  * @generated from message lattice.daemon.v1.IntentionDetails
@@ -1408,7 +1618,7 @@ export type IntentionDetails = Message<"lattice.daemon.v1.IntentionDetails"> & {
  * Use `create(IntentionDetailsSchema)` to create a new message.
  */
 export const IntentionDetailsSchema: GenMessage<IntentionDetails> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 44);
+  messageDesc(file_lattice_daemon_v1_daemon, 51);
 
 /**
  * @generated from message lattice.daemon.v1.ListWitnessRequest
@@ -1439,7 +1649,7 @@ export type ListWitnessRequest = Message<"lattice.daemon.v1.ListWitnessRequest">
  * Use `create(ListWitnessRequestSchema)` to create a new message.
  */
 export const ListWitnessRequestSchema: GenMessage<ListWitnessRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 45);
+  messageDesc(file_lattice_daemon_v1_daemon, 52);
 
 /**
  * @generated from message lattice.daemon.v1.WitnessEntry
@@ -1481,7 +1691,7 @@ export type WitnessEntry = Message<"lattice.daemon.v1.WitnessEntry"> & {
  * Use `create(WitnessEntrySchema)` to create a new message.
  */
 export const WitnessEntrySchema: GenMessage<WitnessEntry> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 46);
+  messageDesc(file_lattice_daemon_v1_daemon, 53);
 
 /**
  * @generated from message lattice.daemon.v1.ListWitnessResponse
@@ -1503,7 +1713,7 @@ export type ListWitnessResponse = Message<"lattice.daemon.v1.ListWitnessResponse
  * Use `create(ListWitnessResponseSchema)` to create a new message.
  */
 export const ListWitnessResponseSchema: GenMessage<ListWitnessResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 47);
+  messageDesc(file_lattice_daemon_v1_daemon, 54);
 
 /**
  * @generated from message lattice.daemon.v1.ListFloatingRequest
@@ -1527,7 +1737,7 @@ export type ListFloatingRequest = Message<"lattice.daemon.v1.ListFloatingRequest
  * Use `create(ListFloatingRequestSchema)` to create a new message.
  */
 export const ListFloatingRequestSchema: GenMessage<ListFloatingRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 48);
+  messageDesc(file_lattice_daemon_v1_daemon, 55);
 
 /**
  * @generated from message lattice.daemon.v1.FloatingEntry
@@ -1554,7 +1764,7 @@ export type FloatingEntry = Message<"lattice.daemon.v1.FloatingEntry"> & {
  * Use `create(FloatingEntrySchema)` to create a new message.
  */
 export const FloatingEntrySchema: GenMessage<FloatingEntry> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 49);
+  messageDesc(file_lattice_daemon_v1_daemon, 56);
 
 /**
  * @generated from message lattice.daemon.v1.ListFloatingResponse
@@ -1576,7 +1786,7 @@ export type ListFloatingResponse = Message<"lattice.daemon.v1.ListFloatingRespon
  * Use `create(ListFloatingResponseSchema)` to create a new message.
  */
 export const ListFloatingResponseSchema: GenMessage<ListFloatingResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 50);
+  messageDesc(file_lattice_daemon_v1_daemon, 57);
 
 /**
  * @generated from message lattice.daemon.v1.GetIntentionRequest
@@ -1600,7 +1810,7 @@ export type GetIntentionRequest = Message<"lattice.daemon.v1.GetIntentionRequest
  * Use `create(GetIntentionRequestSchema)` to create a new message.
  */
 export const GetIntentionRequestSchema: GenMessage<GetIntentionRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 51);
+  messageDesc(file_lattice_daemon_v1_daemon, 58);
 
 /**
  * @generated from message lattice.daemon.v1.Tip
@@ -1642,7 +1852,7 @@ export type Tip = Message<"lattice.daemon.v1.Tip"> & {
  * Use `create(TipSchema)` to create a new message.
  */
 export const TipSchema: GenMessage<Tip> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 52);
+  messageDesc(file_lattice_daemon_v1_daemon, 59);
 
 /**
  * @generated from message lattice.daemon.v1.ListTipsResponse
@@ -1659,7 +1869,7 @@ export type ListTipsResponse = Message<"lattice.daemon.v1.ListTipsResponse"> & {
  * Use `create(ListTipsResponseSchema)` to create a new message.
  */
 export const ListTipsResponseSchema: GenMessage<ListTipsResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 53);
+  messageDesc(file_lattice_daemon_v1_daemon, 60);
 
 /**
  * @generated from message lattice.daemon.v1.ExecRequest
@@ -1688,7 +1898,7 @@ export type ExecRequest = Message<"lattice.daemon.v1.ExecRequest"> & {
  * Use `create(ExecRequestSchema)` to create a new message.
  */
 export const ExecRequestSchema: GenMessage<ExecRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 54);
+  messageDesc(file_lattice_daemon_v1_daemon, 61);
 
 /**
  * @generated from message lattice.daemon.v1.ExecResponse
@@ -1705,7 +1915,64 @@ export type ExecResponse = Message<"lattice.daemon.v1.ExecResponse"> & {
  * Use `create(ExecResponseSchema)` to create a new message.
  */
 export const ExecResponseSchema: GenMessage<ExecResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 55);
+  messageDesc(file_lattice_daemon_v1_daemon, 62);
+
+/**
+ * @generated from message lattice.daemon.v1.ExecManyRequest
+ */
+export type ExecManyRequest = Message<"lattice.daemon.v1.ExecManyRequest"> & {
+  /**
+   * In the first message; the others leave it and the method out.
+   *
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: string method = 2;
+   */
+  method: string;
+
+  /**
+   * Request messages of the method, in protobuf; the node takes in the next message when these are durable.
+   *
+   * @generated from field: repeated bytes requests = 3;
+   */
+  requests: Uint8Array[];
+};
+
+/**
+ * Describes the message lattice.daemon.v1.ExecManyRequest.
+ * Use `create(ExecManyRequestSchema)` to create a new message.
+ */
+export const ExecManyRequestSchema: GenMessage<ExecManyRequest> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 63);
+
+/**
+ * @generated from message lattice.daemon.v1.ExecManyProgress
+ */
+export type ExecManyProgress = Message<"lattice.daemon.v1.ExecManyProgress"> & {
+  /**
+   * Requests that are done, durably.
+   *
+   * @generated from field: uint64 written = 1;
+   */
+  written: bigint;
+
+  /**
+   * All of them are: the last message.
+   *
+   * @generated from field: bool done = 2;
+   */
+  done: boolean;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.ExecManyProgress.
+ * Use `create(ExecManyProgressSchema)` to create a new message.
+ */
+export const ExecManyProgressSchema: GenMessage<ExecManyProgress> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 64);
 
 /**
  * @generated from message lattice.daemon.v1.StoreDescriptor
@@ -1748,7 +2015,7 @@ export type StoreDescriptor = Message<"lattice.daemon.v1.StoreDescriptor"> & {
  * Use `create(StoreDescriptorSchema)` to create a new message.
  */
 export const StoreDescriptorSchema: GenMessage<StoreDescriptor> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 56);
+  messageDesc(file_lattice_daemon_v1_daemon, 65);
 
 /**
  * @generated from message lattice.daemon.v1.MethodInfo
@@ -1775,7 +2042,7 @@ export type MethodInfo = Message<"lattice.daemon.v1.MethodInfo"> & {
  * Use `create(MethodInfoSchema)` to create a new message.
  */
 export const MethodInfoSchema: GenMessage<MethodInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 57);
+  messageDesc(file_lattice_daemon_v1_daemon, 66);
 
 /**
  * @generated from message lattice.daemon.v1.FieldFormat
@@ -1799,7 +2066,7 @@ export type FieldFormat = Message<"lattice.daemon.v1.FieldFormat"> & {
  * Use `create(FieldFormatSchema)` to create a new message.
  */
 export const FieldFormatSchema: GenMessage<FieldFormat> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 58);
+  messageDesc(file_lattice_daemon_v1_daemon, 67);
 
 /**
  * @generated from message lattice.daemon.v1.SubscribeStoreRequest
@@ -1828,7 +2095,7 @@ export type SubscribeStoreRequest = Message<"lattice.daemon.v1.SubscribeStoreReq
  * Use `create(SubscribeStoreRequestSchema)` to create a new message.
  */
 export const SubscribeStoreRequestSchema: GenMessage<SubscribeStoreRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 59);
+  messageDesc(file_lattice_daemon_v1_daemon, 68);
 
 /**
  * @generated from message lattice.daemon.v1.StoreEvent
@@ -1845,7 +2112,7 @@ export type StoreEvent = Message<"lattice.daemon.v1.StoreEvent"> & {
  * Use `create(StoreEventSchema)` to create a new message.
  */
 export const StoreEventSchema: GenMessage<StoreEvent> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 60);
+  messageDesc(file_lattice_daemon_v1_daemon, 69);
 
 /**
  * @generated from enum lattice.daemon.v1.StoreState
@@ -2079,6 +2346,26 @@ export const StoreService: GenService<{
     output: typeof RebuildProgressSchema;
   },
   /**
+   * Resumes a projection that stalled; fails with PROJECTION_STALLED when it stalls again.
+   *
+   * @generated from rpc lattice.daemon.v1.StoreService.Retry
+   */
+  retry: {
+    methodKind: "unary";
+    input: typeof StoreRequestSchema;
+    output: typeof RetryResponseSchema;
+  },
+  /**
+   * Operations that were recorded as no-ops, and why.
+   *
+   * @generated from rpc lattice.daemon.v1.StoreService.ListRejections
+   */
+  listRejections: {
+    methodKind: "unary";
+    input: typeof ListRejectionsRequestSchema;
+    output: typeof ListRejectionsResponseSchema;
+  },
+  /**
    * @generated from rpc lattice.daemon.v1.StoreService.ListPeers
    */
   listPeers: {
@@ -2166,6 +2453,17 @@ export const DynamicStoreService: GenService<{
     methodKind: "unary";
     input: typeof ExecRequestSchema;
     output: typeof ExecResponseSchema;
+  },
+  /**
+   * Runs a command that is a single write once for each request, in order. What is done is always the first so many of
+   * them; a failure says how many in its `written` detail. Ends once all that was sent is durable.
+   *
+   * @generated from rpc lattice.daemon.v1.DynamicStoreService.ExecMany
+   */
+  execMany: {
+    methodKind: "bidi_streaming";
+    input: typeof ExecManyRequestSchema;
+    output: typeof ExecManyProgressSchema;
   },
   /**
    * @generated from rpc lattice.daemon.v1.DynamicStoreService.GetDescriptor

@@ -171,22 +171,30 @@ export const SMALL_HISTORY: readonly HistoryStep[] = [
   },
 ]
 
-/** Enough bytes for SQLite to checkpoint by itself, and enough records for what the log does at times. */
-export function largeHistory({ runs, runLength, blob }: { runs: number; runLength: number; blob: number }): readonly HistoryStep[] {
+export interface LargeHistory {
+  readonly runs: number
+  readonly runLength: number
+  /** Length of every twelfth payload. */
+  readonly blob: number
+}
+
+/** Enough bytes and records for what log and state do at times: checkpoints, and state written behind the log. */
+export function largeHistory({ runs, runLength, blob }: LargeHistory): readonly HistoryStep[] {
   return [
     async ({ genesis, ingest, submit, reopen }) => {
       let prev = genesis
       for (let run = 0; run < runs; run += 1) {
         const chain = []
         for (let n = 0; n < runLength; n += 1) {
-          const text = n === 0 ? `set blob${run % 7} ${'y'.repeat(blob)}` : `set r${run % 50}-${n} v`
-          const parsed = write(bob, { prev, at: at(10, run * runLength + n), op: appOp(text), close: n === runLength - 1 })
+          const text = n % 12 === 0 ? `set blob${run % 3}-${n % 5} ${'y'.repeat(blob)}` : `set r${run}-${n} v`
+          const close = n === runLength - 1
+          const parsed = write(bob, { prev, at: at(10, run * runLength + n), op: appOp(text), close })
           prev = parsed.id
           chain.push(parsed)
         }
         await ingest(chain)
         if (run % 4 === 3) await Promise.all([1, 2].map(async (n) => submit(`set own${run} ${n}`)))
-        if (run === Math.floor(runs / 2)) await reopen()
+        if (run === 1) await reopen()
       }
     },
   ]

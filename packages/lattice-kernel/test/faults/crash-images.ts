@@ -45,8 +45,8 @@ export interface PowerCutOptions {
   readonly random: SeededRandom
   /** Subsets of chance at each moment, besides the systematic ones. */
   readonly samples: number
-  /** At one moment of so many. */
-  readonly every: number
+  /** At one of so many moments before operations like this one. */
+  readonly every: (next: DiskOp) => number
 }
 
 /** Done, and perhaps not on the disk. */
@@ -63,15 +63,16 @@ export function* powerCutImages(trace: DiskTrace, options: PowerCutOptions): Ite
   const durable = createDiskFiles(trace.start)
   let pending: Pending[] = []
   for (let index = 0; index <= trace.ops.length; index += 1) {
-    if (pending.length > 0 && random.below(every) === 0) {
+    const next = trace.ops[index]
+    if (pending.length > 0 && (next === undefined || random.below(every(next)) === 0)) {
       const promised = promisedAfter(trace, index)
       const undone = pending.map(({ op }) => op)
       for (const [name, kept] of subsets(undone, options)) {
         yield { name: `power cut before operation ${index}, ${name}`, files: () => withOps(durable, kept), promised }
       }
     }
-    const op = trace.ops[index]
-    if (op === undefined) return
+    if (next === undefined) return
+    const op = next
     // The file system keeps the order of its names: what comes after a move finds the file moved.
     if (pending.some((done) => done.op.kind === 'move')) for (const done of pending.splice(0)) durable.apply(done.op)
     if (op.kind !== 'sync') pending.push({ op, index })

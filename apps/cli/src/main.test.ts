@@ -186,10 +186,15 @@ describe('--json', () => {
     'store system',
     'store rebuild',
     'store join lattice1good',
+    'store status -v',
+    'store ack',
+    'store debug observations',
+    'store debug forks',
     'store debug tips',
     'store debug witness',
     'store debug floating',
     'store debug intention 0101',
+    'store debug branch 0202 0303',
     'peer list',
     'peer invites',
     'rpc list',
@@ -211,6 +216,25 @@ describe('--json', () => {
     expect(exitCode).toBe(3)
     expect(JSON.parse(stdout)).toEqual({ conflicted: false })
     expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'VALUE_NOT_FOUND' } })
+  })
+})
+
+test('branches are shown with what they have in common, and how much is left out', async () => {
+  const node = nodeWith('notes')
+  const { stdout, exitCode } = await run(shell('store debug branch 0202… 0303 --causal -n 2'), node)
+  expect(node.requests).toContain('inspectBranch 0202 0303 causal 2')
+  expect({ exitCode, lines: stdout.trimEnd().split('\n') }).toEqual({
+    exitCode: 0,
+    lines: [
+      'in common up to',
+      expect.stringMatching(/^ {2}0101/u) as string,
+      expect.stringMatching(/^0202.* 2 intentions$/u) as string,
+      expect.stringMatching(/^ {2}0101/u) as string,
+      expect.stringMatching(/^ {2}0202/u) as string,
+      expect.stringMatching(/^0303.* 9 intentions$/u) as string,
+      '  … 8 before',
+      expect.stringMatching(/^ {2}0303/u) as string,
+    ],
   })
 })
 

@@ -82,20 +82,15 @@ export function createWorkLoop({ scheduler, clock, works, onFailure }: WorkLoopO
       if (cost > 0) continue
       const waiting = works.map((work) => work.waiting?.()).find((promise) => promise !== undefined)
       if (waiting === undefined) return
-      await Promise.race([waiting, nudged()])
-    }
-  }
-
-  /** Resolves when something comes in. */
-  async function nudged(): Promise<void> {
-    if (pendingWake) {
+      await Promise.race([
+        waiting,
+        new Promise<void>((resolve) => {
+          nudge = resolve
+          if (pendingWake) resolve()
+        }),
+      ])
       pendingWake = false
-      return
     }
-    await new Promise<void>((resolve) => {
-      nudge = resolve
-    })
-    pendingWake = false
   }
 
   function wake(): void {

@@ -59,12 +59,7 @@ export function createWriter(core: Core): Writer {
     }
   })
   const timer = createFutureTimer({ scheduler, nowMs: time.nowMs, waiting: pool.inFuture, onDue })
-  const arm: Work = {
-    step: () => {
-      timer.arm()
-      return undefined
-    },
-  }
+  const arm = createArming(timer)
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
   const works: readonly Work[] = [catchUp, submits, bulks, ingests, jobs, pump, flushing, arm]
@@ -112,6 +107,15 @@ export function createWriter(core: Core): Writer {
       await loop.idle()
       timer.cancel()
       flushing.cancel()
+    },
+  }
+}
+
+function createArming({ arm }: { readonly arm: () => void }): Work {
+  return {
+    step: () => {
+      arm()
+      return undefined
     },
   }
 }

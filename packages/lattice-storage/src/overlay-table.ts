@@ -60,7 +60,6 @@ interface Undo {
 /** An empty overlay over `base`, whose rows change by what was frozen alone. */
 export function createOverlayTable(base: PageTable): OverlayTable {
   const layers = createRowLayers(base)
-  const { below } = layers
   let undo: Undo[] = []
   /** What changed rows were when the last `publish` ended, in the order in which they first changed. */
   const before = new Map<IdKey, RowChange | undefined>()
@@ -77,12 +76,12 @@ export function createOverlayTable(base: PageTable): OverlayTable {
 
   function peekWorking(bytes: Uint8Array): Uint8Array | undefined {
     const key = keyText(bytes)
-    return below(key, bytes, layers.changeOf(key))
+    return layers.below(key, bytes, layers.changeOf(key))
   }
 
   function peekVisible(bytes: Uint8Array): Uint8Array | undefined {
     const key = keyText(bytes)
-    return below(key, bytes, before.size > 0 && before.has(key) ? before.get(key) : layers.changeOf(key))
+    return layers.below(key, bytes, before.size > 0 && before.has(key) ? before.get(key) : layers.changeOf(key))
   }
 
   function settle(): void {

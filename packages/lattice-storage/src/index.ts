@@ -23,5 +23,5 @@ export { openStateDatabase, type OpenStateOptions, type StateDatabase } from './
 export type { PageRange, PageTable } from './sqlite-table.ts'
 export type { ReadRowChanges, RowChange } from './row-changes.ts'
 export type { Rejection, StateChange, StateCursor, StateWrite } from './state-change.ts'
-export type { StorageHooks, StoragePoint } from './storage-hooks.ts'
+export type { StorageHooks, StoragePoint, StorageSettings } from './storage-hooks.ts'
 export { type DatabaseContents, type ErrorSource, translateStorageError } from './translate-error.ts'

@@ -21,6 +21,7 @@ export interface FakeNode {
   /** Outcomes of the next syncs. */
   outcomes: daemon.SyncOutcome[]
   status: Partial<daemon.StoreStatus>
+  readonly makeHeadless: (name: string) => void
   /** How many requests of a bulk write are taken before one is refused. */
   refuseAfter: number | undefined
   /** Told when somebody follows the events or a stream. */
@@ -172,6 +173,9 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     outcomes: [],
     status: {},
     refuseAfter: undefined,
+    makeHeadless: (name) => {
+      for (const store of stores) if (store.info.name === name) store.info = { ...store.info, headless: true }
+    },
     followed: () => follower.promise,
   }
 

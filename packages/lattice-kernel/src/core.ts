@@ -9,11 +9,10 @@
  */
 import { err, type IdKey, type IntentionId, ok, type PublicKey, type Result, type UniversalOp } from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
-import { createAdmissions, createAppRequirement } from './admissions.ts'
+import { createMembership } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
-import { toEnvelope } from './envelope.ts'
 import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
@@ -71,24 +70,15 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   const { log, pool, authority, events } = parts
   let projection = opened
   let evictedCount = 0
-  const admissions = createAdmissions((author) => authority.admits(projection.working, author))
-  const ownTips = createOwnTips(log, parts.options.signer.publicKey)
-  const required = createAppRequirement((op) => {
-    const envelope = toEnvelope(op)
-    if (envelope === undefined) return []
-    return authority.requiredDeps(projection.working, parts.options.signer.publicKey, envelope)
-  })
-  const witnesser = createWitnesserFor(admissions.admits)
+  const self = parts.options.signer.publicKey
+  const membership = createMembership({ authority, self, tables: () => projection.working })
+  const ownTips = createOwnTips(log, self)
+  const witnesser = createWitnesserFor(membership.admits)
 
   function recheckAdmission(): void {
-    forgetMembership()
+    membership.forget()
     const waiting = [...pool.notAdmitted()]
-    witnesser.consider(waiting.filter(({ parsed }) => admissions.admits(parsed.intention.author)))
-  }
-
-  function forgetMembership(): void {
-    admissions.forget()
-    required.forget()
+    witnesser.consider(waiting.filter(({ parsed }) => membership.admits(parsed.intention.author)))
   }
 
   function commitLog(source: PublicKey | undefined): Result<LogCommit, unknown> {
@@ -107,7 +97,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   /** Forgets what was derived from records that are gone. */
   function forget(): void {
     projection.discard()
-    forgetMembership()
+    membership.forget()
     ownTips.forget()
     parts.time.restore(log.meta().hlc)
   }
@@ -128,9 +118,9 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
       projection = next
       recheckAdmission()
     },
-    admits: admissions.admits,
+    admits: membership.admits,
     ownTips,
-    requiredOfApp: required.of,
+    requiredOfApp: membership.requiredOfApp,
     recheckAdmission,
     commitLog,
     project: projecting.project,

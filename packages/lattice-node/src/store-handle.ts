@@ -27,6 +27,7 @@ import {
   type ManyRequests,
   openStream,
   type QueryContext,
+  runQuery,
   type StateMachine,
   type StreamEvents,
   type StreamLagged,
@@ -92,7 +93,7 @@ function storeInUse(manager: StoreManager, id: StoreId): OpenStore {
 function machineCalls(
   context: NodeContext,
   store: () => OpenStore,
-): Pick<StoreHandle, 'exec' | 'execMany' | 'subscribe' | 'describe' | 'open'> {
+): Pick<StoreHandle, 'exec' | 'execMany' | 'query' | 'subscribe' | 'describe' | 'open'> {
   const machineOf = ({ machine, storeType }: OpenStore): StateMachine => {
     if (machine === undefined) throw storeTypeUnknown(storeType, [...context.openers.keys()])
     return machine
@@ -112,6 +113,10 @@ function machineCalls(
       },
     })
   }
+  const query: NonNullable<StoreHandle['query']> = (method, request, signal) => {
+    const opened = store()
+    return runQuery(machineOf(opened), method, { request, context: queryContext(opened, signal) })
+  }
   const execMany: StoreHandle['execMany'] = async (method, requests, options) => {
     const opened = store()
     const machine = machineOf(opened)
@@ -127,6 +132,7 @@ function machineCalls(
   }
   return {
     exec,
+    query,
     execMany,
     subscribe,
     describe: () => describeMachine(machineOf(store())),
@@ -135,7 +141,7 @@ function machineCalls(
       if (storeType !== machine.storeType) {
         throw invalidArgument(`the store is of type ${storeType}, not ${machine.storeType}: open it as what it is`)
       }
-      return createClient(machine, { exec, execMany, subscribe })
+      return createClient(machine, { exec, execMany, query, subscribe })
     },
   }
 }

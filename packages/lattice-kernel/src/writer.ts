@@ -40,7 +40,7 @@ export interface Writer {
 }
 
 export function createWriter(core: Core): Writer {
-  const { options, log, pool, time, witnesser } = core
+  const { options, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
   const bulks = createBulkQueue(core, () => ended)
@@ -48,16 +48,7 @@ export function createWriter(core: Core): Writer {
   const jobs = createJobQueue()
   let isOpening = true
   let ended: Error | undefined
-  const catchUp = createCatchUp(core, () => {
-    const [done, total] = [core.projection().appliedSeq(), log.meta().headSeq]
-    // What has just arrived is applied at once; only what is far behind is worth a word.
-    if (!isOpening && total - done < RECORDS_PER_STEP) return
-    try {
-      options.onRebuild?.(done, total)
-    } catch (error) {
-      logger.error('listener to the rebuild failed', { error })
-    }
-  })
+  const catchUp = createCatchUp(core, () => tellProgress(core, isOpening))
   const { nowMs } = time
   const { earliestMs } = pool.inFuture
   const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
@@ -116,6 +107,17 @@ export function createWriter(core: Core): Writer {
       timer.cancel()
       flushing.cancel()
     },
+  }
+}
+
+/** What has just arrived is applied at once; only what is far behind is worth a word. */
+function tellProgress({ options, projection, log }: Core, isOpening: boolean): void {
+  const [done, total] = [projection().appliedSeq(), log.meta().headSeq]
+  if (!isOpening && total - done < RECORDS_PER_STEP) return
+  try {
+    options.onRebuild?.(done, total)
+  } catch (error) {
+    options.logger.error('listener to the rebuild failed', { error })
   }
 }
 

@@ -40,6 +40,8 @@ export const MISSING_MAX = 64
 
 export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Witnesser {
   const ready = createReadyHeap()
+  /** What was woken and not looked at yet. */
+  const woken: FloatingEntry[] = []
   const check: RunCheckDeps = {
     floating: pool.get,
     witnessed: log.find,
@@ -69,13 +71,21 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
       pool.remove(entry)
       entry.isWitnessed = true
     }
-    for (const entry of run) {
-      const woken = pool.wake(entry.key)
-      if (woken.length > 0) consider(woken)
+    for (const entry of run) woken.push(...pool.wake(entry.key))
+  }
+
+  /** Looks again at what was woken; answers false when time was over before all of it was looked at. */
+  function considerWoken(isTimeOver: () => boolean): boolean {
+    for (let next = woken.pop(); next !== undefined; next = woken.pop()) {
+      consider([next])
+      if (woken.length > 0 && isTimeOver()) return false
     }
+    return true
   }
 
   function witness(maxRecords: number, isTimeOver: () => boolean): void {
+    // One record may wake very many, each with thousands of causes to look up.
+    if (!considerWoken(isTimeOver)) return
     for (let closer = ready.pop(); closer !== undefined; closer = ready.pop()) {
       if (pool.get(closer.key) !== closer) continue
       const run = isStillReady(check, closer) ? closer.readyRun : undefined
@@ -89,6 +99,7 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
         return
       }
       appendRun(run)
+      if (!considerWoken(isTimeOver)) return
     }
   }
 
@@ -104,10 +115,11 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
     },
     consider,
     witness,
-    hasReady: () => ready.size() > 0,
+    hasReady: () => ready.size() > 0 || woken.length > 0,
     missingOf: (entry) => missingOf({ pool, log }, entry),
     restart: (signed) => {
       ready.clear()
+      woken.length = 0
       consider(signed)
     },
   }

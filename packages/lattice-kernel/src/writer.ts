@@ -86,7 +86,9 @@ export function createWriter(core: Core): Writer {
 
   function onDue(): void {
     if (ended !== undefined) return
-    witnesser.consider([...pool.inFuture()])
+    const nowMs = time.nowMs()
+    // Those alone whose time has come: a flood of others is not looked at again each time.
+    witnesser.consider([...pool.inFuture()].filter(({ wait }) => wait?.kind === 'future' && wait.untilMs <= nowMs))
     loop.wake()
   }
 

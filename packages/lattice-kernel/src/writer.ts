@@ -8,6 +8,7 @@
  */
 import { type BulkQueue, createBulkQueue } from './bulk-queue.ts'
 import type { Core } from './core.ts'
+import type { FloatingEntry } from './floating-entry.ts'
 import { KernelClosed, ProjectionStalled } from './errors.ts'
 import { createFlushWork } from './flush-work.ts'
 import { createFutureTimer } from './future-timer.ts'
@@ -86,9 +87,7 @@ export function createWriter(core: Core): Writer {
 
   function onDue(): void {
     if (ended !== undefined) return
-    const nowMs = time.nowMs()
-    // Those alone whose time has come: a flood of others is not looked at again each time.
-    witnesser.consider([...pool.inFuture()].filter(({ wait }) => wait?.kind === 'future' && wait.untilMs <= nowMs))
+    witnesser.consider(dueOf(pool.inFuture(), time.nowMs()))
     loop.wake()
   }
 
@@ -116,6 +115,11 @@ export function createWriter(core: Core): Writer {
       flushing.cancel()
     },
   }
+}
+
+/** Those alone whose time has come: a flood of others is not looked at again each time. */
+function dueOf(waiting: Iterable<FloatingEntry>, nowMs: number): readonly FloatingEntry[] {
+  return [...waiting].filter(({ wait }) => wait?.kind === 'future' && wait.untilMs <= nowMs)
 }
 
 /** A job that looks again at all that waits for admission or time. */

@@ -7,7 +7,16 @@
  *
  * @module
  */
-import { err, type IdKey, type IntentionId, ok, type PublicKey, type Result, type UniversalOp } from '@lattice/model'
+import {
+  assert,
+  err,
+  type IdKey,
+  type IntentionId,
+  ok,
+  type PublicKey,
+  type Result,
+  type UniversalOp,
+} from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
 import { createMembership } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
@@ -18,8 +27,10 @@ import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
 import type { LogCommit } from './log-disk.ts'
 import type { LogStore } from './log-store.ts'
-import { createProjecting } from './projecting.ts'
+import { forkProofOf } from './fork-proofs.ts'
+import { createObserver, type Observer } from './observer.ts'
 import { createOwnTips, type OwnTips } from './own-tips.ts'
+import { createProjecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
 import type { Witnesser } from './witnesser.ts'
 
@@ -37,6 +48,7 @@ export interface CoreParts {
 }
 
 export interface Core extends CoreParts {
+  readonly observer: Observer
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -69,10 +81,9 @@ export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witne
 export function createCore(parts: CoreParts, opened: Projection, createWitnesserFor: WitnesserFactory): Core {
   const { log, pool, authority, events } = parts
   let projection = opened
-  let evictedCount = 0
   const self = parts.options.signer.publicKey
   const membership = createMembership({ authority, self, tables: () => projection.working })
-  const ownTips = createOwnTips(log, self)
+  const ownTips = createOwnTips({ ...parts, self })
   const witnesser = createWitnesserFor(membership.admits)
 
   function recheckAdmission(): void {
@@ -113,6 +124,12 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   return {
     ...parts,
     witnesser,
+    observer: createObserver({
+      lanes: log.authors,
+      quiet: log.quiet,
+      reach: log.reach,
+      entryAt: log.entryAt,
+    }),
     projection: () => projection,
     setProjection: (next) => {
       projection = next
@@ -128,11 +145,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     resumeIfRoom: projecting.resumeIfRoom,
     isBehind: () =>
       projection.stalled() === undefined && (projection.appliedSeq() < log.meta().headSeq || projection.flush.isFull()),
-    reportEvicted: (evicted) => {
-      evictedCount += evicted.length
-      publishEvicted(events, evicted)
-    },
-    evictedCount: () => evictedCount,
+    ...createEvictions(events),
     revert: () => {
       log.revert()
       pool.unstage()
@@ -144,9 +157,23 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
 
 function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: PublicKey | undefined): void {
   for (const { author, first, second } of forks) {
-    parts.events.notify({ kind: 'fork_detected', author: author.key, proof: [first.parsed, second.parsed] })
+    const proof = forkProofOf(parts.log, first, second)
+    assert(proof !== undefined, 'a fork that was found is one')
+    parts.events.notify({ kind: 'fork_detected', author: author.key, proof })
   }
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
+}
+
+/** What the floating pool had no room for. */
+function createEvictions(events: CoreParts['events']): Pick<Core, 'reportEvicted' | 'evictedCount'> {
+  let evictedCount = 0
+  return {
+    reportEvicted: (evicted) => {
+      evictedCount += evicted.length
+      publishEvicted(events, evicted)
+    },
+    evictedCount: () => evictedCount,
+  }
 }
 
 function publishEvicted(events: CoreParts['events'], evicted: readonly FloatingEntry[]): void {

@@ -33,7 +33,11 @@ export {
   WriterBusy,
 } from './errors.ts'
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
+export { ACK_DELAY_MS, ACK_RETRY_MS } from './acknowledger.ts'
 export type {
+  AuthorLag,
+  AuthorObservation,
+  AuthorTip,
   AuthorTips,
   BulkWrite,
   BulkWrites,
@@ -43,9 +47,13 @@ export type {
   KernelEvent,
   KernelOptions,
   KernelStats,
+  Observations,
+  PeerTime,
   ProjectedNotice,
   ProjectionStatus,
   RebuildProgress,
+  SeenOf,
+  StabilityFrontier,
   StalledProjection,
   StateSummary,
   StoredIntention,

@@ -8,7 +8,6 @@
  */
 import { type BulkQueue, createBulkQueue } from './bulk-queue.ts'
 import type { Core } from './core.ts'
-import type { FloatingEntry } from './floating-entry.ts'
 import { KernelClosed, ProjectionStalled } from './errors.ts'
 import { createFlushWork } from './flush-work.ts'
 import { createFutureTimer } from './future-timer.ts'
@@ -41,7 +40,7 @@ export interface Writer {
 }
 
 export function createWriter(core: Core): Writer {
-  const { options, log, pool, time, witnesser } = core
+  const { options, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
   const bulks = createBulkQueue(core, () => ended)
@@ -49,17 +48,10 @@ export function createWriter(core: Core): Writer {
   const jobs = createJobQueue()
   let isOpening = true
   let ended: Error | undefined
-  const catchUp = createCatchUp(core, () => {
-    const [done, total] = [core.projection().appliedSeq(), log.meta().headSeq]
-    // What has just arrived is applied at once; only what is far behind is worth a word.
-    if (!isOpening && total - done < RECORDS_PER_STEP) return
-    try {
-      options.onRebuild?.(done, total)
-    } catch (error) {
-      logger.error('listener to the rebuild failed', { error })
-    }
-  })
-  const timer = createFutureTimer({ scheduler, nowMs: time.nowMs, waiting: pool.inFuture, onDue })
+  const catchUp = createCatchUp(core, () => tellProgress(core, isOpening))
+  const { nowMs } = time
+  const { earliestMs } = pool.inFuture
+  const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
   const arm: Work = {
     step: () => {
       timer.arm()
@@ -87,7 +79,8 @@ export function createWriter(core: Core): Writer {
 
   function onDue(): void {
     if (ended !== undefined) return
-    witnesser.consider(dueOf(pool.inFuture(), time.nowMs()))
+    // By the time that holds now: what came due earlier is considered again, and waits anew if it must.
+    witnesser.consider(pool.inFuture.due(nowMs()))
     loop.wake()
   }
 
@@ -117,9 +110,15 @@ export function createWriter(core: Core): Writer {
   }
 }
 
-/** Those alone whose time has come: a flood of others is not looked at again each time. */
-function dueOf(waiting: Iterable<FloatingEntry>, nowMs: number): readonly FloatingEntry[] {
-  return [...waiting].filter(({ wait }) => wait?.kind === 'future' && wait.untilMs <= nowMs)
+/** What has just arrived is applied at once; only what is far behind is worth a word. */
+function tellProgress({ options, projection, log }: Core, isOpening: boolean): void {
+  const [done, total] = [projection().appliedSeq(), log.meta().headSeq]
+  if (!isOpening && total - done < RECORDS_PER_STEP) return
+  try {
+    options.onRebuild?.(done, total)
+  } catch (error) {
+    options.logger.error('listener to the rebuild failed', { error })
+  }
 }
 
 /** A job that looks again at all that waits for admission or time. */
@@ -130,7 +129,7 @@ export function createRecheck(core: Core): () => boolean {
     if (isFirst) {
       isFirst = false
       core.recheckAdmission()
-      core.witnesser.consider([...core.pool.inFuture()])
+      core.witnesser.consider(core.pool.inFuture.due(core.time.nowMs()))
     }
     return witnessAll()
   }

@@ -19,8 +19,26 @@ export {
   LatticeError,
   type LatticeErrorCode,
 } from './errors.ts'
+export {
+  createForkProof,
+  decodeForkProof,
+  encodeForkProof,
+  type ForkProof,
+  type ForkProofError,
+  type ProvenFork,
+  verifyForkProof,
+} from './fork-proof.ts'
 export { createGenesis, type GenesisInfo, genesisStoreId, type NotGenesis, readGenesis } from './genesis.ts'
-export { compareHlc, createHlc, formatHlc, type Hlc, HLC_ZERO, type HybridClock, isHlc } from './hlc.ts'
+export {
+  compareHlc,
+  createHlc,
+  EARLIEST_CLOCK_MS,
+  formatHlc,
+  type Hlc,
+  HLC_ZERO,
+  type HybridClock,
+  isHlc,
+} from './hlc.ts'
 export {
   type Hash,
   HASH_BYTES,

@@ -44,6 +44,7 @@ import type { OpenStore } from './open-store.ts'
 import { createProjectionProgress } from './projection-progress.ts'
 import { stateOf } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
+import { writingPeers } from './store-peers.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
 import { submitSystem } from './submit-system.ts'
 
@@ -74,6 +75,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     peers: () => viewPeers(context, { store: store(), tablesOf }),
     systemEntries: () => viewSystemEntries(store()),
     summarize: (op) => summarize(store(), op),
+    observations: () => store().kernel.observations(writingPeers(store().kernel.tables(), tablesOf)),
+    acknowledge: async () => store().kernel.emitAck(),
     rebuild: (onProgress) => rebuild(context, store(), onProgress),
     retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),

@@ -12,6 +12,7 @@ import { formatId } from '../render/bytes-text.ts'
 import { renderTable } from '../render/table.ts'
 import { formatPlural, formatTime } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
+import { addObserveCommands } from './store-observe.ts'
 
 /** Most entries of one reply. */
 const MAX_ENTRIES = 1000
@@ -35,6 +36,7 @@ export function addStoreDebugCommands(store: Command, bind: Bind): void {
     parseCount({ min: 1, max: MAX_ENTRIES }),
     DEFAULT_ENTRIES,
   ] as const
+  addObserveCommands(debug, bind)
   debug.command('tips').description('the last witnessed intention of every author').action(bind(showTips))
   debug
     .command('witness')
@@ -80,6 +82,7 @@ async function showTips(context: CommandContext): Promise<void> {
         { header: 'POSITION', align: 'right' },
         { header: 'SEQ', align: 'right' },
         { header: 'TIME' },
+        { header: '' },
       ],
       rows: response.tips.map((tip) => [
         formatId(tip.author, out.full),
@@ -88,6 +91,7 @@ async function showTips(context: CommandContext): Promise<void> {
         String(tip.position),
         String(tip.seq),
         formatTime(tip.wall),
+        tip.joined ? 'joined' : '',
       ]),
       style: out.style,
       width: out.width,

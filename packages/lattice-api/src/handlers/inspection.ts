@@ -146,13 +146,14 @@ export function listTips(store: StoreHandle): daemon.ListTipsResponse {
   const kernel = store.kernel()
   const names = new Map(store.peers().map((peer) => [toHex(peer.publicKey), peer.name]))
   const tips = kernel.tips().flatMap(({ author, tips: ends }) =>
-    ends.map(({ id, position: place, timestamp }) => ({
+    ends.map(({ id, position: place, timestamp, joined }) => ({
       author,
       id,
       position: BigInt(place),
       seq: BigInt(kernel.get(id)?.seq ?? 0),
       wall: BigInt(timestamp.wall),
       authorName: names.get(toHex(author)) ?? '',
+      joined,
     })),
   )
   return create(daemon.ListTipsResponseSchema, { tips })

@@ -11,6 +11,7 @@ import { inspectBranch } from './branches.ts'
 import type { HandlerDeps } from './handler-deps.ts'
 import { findIntention, listFloating, listRejections, listTips, listWitness, readHistory } from './inspection.ts'
 import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncOutcome } from './messages.ts'
+import { acknowledge, listForks, observe } from './observing.ts'
 import { reportProgress } from './report-progress.ts'
 import { position, storeOf } from './request.ts'
 
@@ -56,6 +57,9 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
     getIntention: async (request) => findIntention(at(request), request.prefix),
     listTips: async (request) => listTips(at(request)),
     inspectBranch: async (request) => inspectBranch(at(request).kernel(), request),
+    acknowledge: async (request) => acknowledge(at(request)),
+    observe: async (request) => observe(at(request)),
+    listForks: async (request) => listForks(at(request), request),
   }
 }
 

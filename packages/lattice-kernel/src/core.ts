@@ -29,7 +29,7 @@ import type { Listeners } from './listeners.ts'
 import type { LogCommit } from './log-disk.ts'
 import type { LogStore } from './log-store.ts'
 import { forkProofOf } from './fork-proofs.ts'
-import { createObserver, type Observer } from './observer.ts'
+import type { Observer } from './observer.ts'
 import { createOwnTips, type OwnTips } from './own-tips.ts'
 import { createProjecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
@@ -41,6 +41,7 @@ export interface CoreParts {
   readonly pool: FloatingPool
   readonly time: KernelTime
   readonly dag: DagQueries
+  readonly observer: Observer
   readonly projector: Projector
   readonly authority: Authority
   readonly witnessed: Listeners<WitnessedNotice>
@@ -49,7 +50,6 @@ export interface CoreParts {
 }
 
 export interface Core extends CoreParts {
-  readonly observer: Observer
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -135,12 +135,6 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   return {
     ...parts,
     witnesser,
-    observer: createObserver({
-      lanes: log.authors,
-      quiet: log.quiet,
-      reach: log.reach,
-      entryAt: log.entryAt,
-    }),
     projection: () => projection,
     setProjection: (next) => {
       projection = next

@@ -58,9 +58,7 @@ export function createWriter(core: Core): Writer {
       logger.error('listener to the rebuild failed', { error })
     }
   })
-  const { nowMs } = time
-  const { earliestMs } = pool.inFuture
-  const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
+  const timer = createFutureTimer({ ...options, ...pool.inFuture, nowMs: time.nowMs, onDue })
   const arm: Work = {
     step: () => {
       timer.arm()
@@ -89,7 +87,7 @@ export function createWriter(core: Core): Writer {
   function onDue(): void {
     if (ended !== undefined) return
     // By the time that holds now: what came due earlier is considered again, and waits anew if it must.
-    witnesser.consider(pool.inFuture.due(nowMs()))
+    witnesser.consider(pool.inFuture.due(time.nowMs()))
     loop.wake()
   }
 

@@ -21,6 +21,7 @@ export interface FakeNode {
   /** Outcomes of the next syncs. */
   outcomes: daemon.SyncOutcome[]
   status: Partial<daemon.StoreStatus>
+  readonly makeHeadless: (name: string) => void
   /** How many requests of a bulk write are taken before one is refused. */
   refuseAfter: number | undefined
   /** Ids of the next acks; then there is nothing to acknowledge. */
@@ -175,6 +176,9 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     status: {},
     refuseAfter: undefined,
     acks: [],
+    makeHeadless: (name) => {
+      for (const store of stores) if (store.info.name === name) store.info = { ...store.info, headless: true }
+    },
     followed: () => follower.promise,
   }
 
@@ -379,6 +383,16 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
         }),
       listTips: async () =>
         create(daemon.ListTipsResponseSchema, { tips: [{ author: idOf(0xab), id: idOf(1), position: 1n, seq: 1n }] }),
+      inspectBranch: async ({ heads, causalOnly, limit }) => {
+        call(`inspectBranch ${heads.join(' ')}${causalOnly ? ' causal' : ''} ${limit}`)
+        return create(daemon.InspectBranchResponseSchema, {
+          lcas: [idOf(1)],
+          branches: [
+            { head: idOf(2), count: 2n, ids: [idOf(1), idOf(2)] },
+            { head: idOf(3), count: 9n, ids: [idOf(3)] },
+          ],
+        })
+      },
     },
     dynamic: {
       exec: async ({ storeId, method, request }) => {

@@ -18,11 +18,10 @@ import {
   type UniversalOp,
 } from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
-import { createAdmissions, createAppRequirement } from './admissions.ts'
+import { createMembership } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
-import { toEnvelope } from './envelope.ts'
 import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
@@ -83,24 +82,15 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   const { log, pool, authority, events } = parts
   let projection = opened
   let evictedCount = 0
-  const admissions = createAdmissions((author) => authority.admits(projection.working, author))
-  const ownTips = createOwnTips({ ...parts, self: parts.options.signer.publicKey })
-  const required = createAppRequirement((op) => {
-    const envelope = toEnvelope(op)
-    if (envelope === undefined) return []
-    return authority.requiredDeps(projection.working, parts.options.signer.publicKey, envelope)
-  })
-  const witnesser = createWitnesserFor(admissions.admits)
+  const self = parts.options.signer.publicKey
+  const membership = createMembership({ authority, self, tables: () => projection.working })
+  const ownTips = createOwnTips({ ...parts, self })
+  const witnesser = createWitnesserFor(membership.admits)
 
   function recheckAdmission(): void {
-    forgetMembership()
+    membership.forget()
     const waiting = [...pool.notAdmitted()]
-    witnesser.consider(waiting.filter(({ parsed }) => admissions.admits(parsed.intention.author)))
-  }
-
-  function forgetMembership(): void {
-    admissions.forget()
-    required.forget()
+    witnesser.consider(waiting.filter(({ parsed }) => membership.admits(parsed.intention.author)))
   }
 
   function commitLog(source: PublicKey | undefined): Result<LogCommit, unknown> {
@@ -119,7 +109,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   /** Forgets what was derived from records that are gone. */
   function forget(): void {
     projection.discard()
-    forgetMembership()
+    membership.forget()
     ownTips.forget()
     parts.time.restore(log.meta().hlc)
   }
@@ -140,9 +130,9 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
       projection = next
       recheckAdmission()
     },
-    admits: admissions.admits,
+    admits: membership.admits,
     ownTips,
-    requiredOfApp: required.of,
+    requiredOfApp: membership.requiredOfApp,
     recheckAdmission,
     commitLog,
     project: projecting.project,

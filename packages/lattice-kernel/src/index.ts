@@ -14,11 +14,12 @@ export {
 export type { DagEdges } from './dag-graph.ts'
 export {
   type BranchInspection,
+  DAG_PAGE_MAX,
   type DagOptions,
   type DagQuestions,
-  DOWNSET_PAGE_MAX,
   type DownsetOptions,
   type DownsetPage,
+  type InspectOptions,
   WALK_BUDGET,
 } from './dag-questions.ts'
 export {

@@ -3,18 +3,8 @@
  *
  * @module
  */
-import {
-  concatBytes,
-  fromHex,
-  type Hash,
-  HASH_BYTES,
-  idKey,
-  type IntentionId,
-  type ReadTable,
-  type TableRange,
-  type TableRow,
-  ZERO_HASH,
-} from '@lattice/model'
+import { fromHex, type Hash, HASH_BYTES, idKey, type IntentionId, type ReadTable, ZERO_HASH } from '@lattice/model'
+import { type PageSource, scanPages } from '@lattice/storage'
 import type { ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
@@ -116,38 +106,16 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
 
 /** The published tables, also after a rebuild has put others in their place. */
 function currentTables(core: Core): ReadStoreTables {
-  const tableOf = (name: keyof ReadStoreTables): ReadTable => ({
-    get: (key) => core.projection().visible[name].get(key),
-    peek: (key) => core.projection().visible[name].peek?.(key),
-    scan: (range) => scanCurrent(core, name, range),
-  })
-  return { system: tableOf('system'), app: tableOf('app') }
-}
-
-/** A scan that goes on in the table that is in use by then. */
-function* scanCurrent(core: Core, name: keyof ReadStoreTables, range: TableRange): IterableIterator<TableRow> {
-  let rest = range
-  for (;;) {
-    const { visible } = core.projection()
-    const rows = visible[name].scan(rest)
-    let last: Uint8Array | undefined
-    let taken = 0
-    for (;;) {
-      if (core.projection().visible !== visible) break
-      const next = rows.next()
-      if (next.done === true) return
-      last = next.value.key
-      taken += 1
-      yield next.value
+  const tableOf = (name: keyof ReadStoreTables): ReadTable => {
+    // Page by page, so that a scan goes on in the table that is in use by then.
+    const page: PageSource = (range) => core.projection().visible[name].page(range)
+    return {
+      get: (key) => core.projection().visible[name].get(key),
+      peek: (key) => core.projection().visible[name].peek(key),
+      scan: (range) => scanPages(page, range),
     }
-    if (last !== undefined) rest = restOf(rest, last, taken)
   }
-}
-
-function restOf(range: TableRange, last: Uint8Array, taken: number): TableRange {
-  const limit = range.limit === undefined ? {} : { limit: range.limit - taken }
-  if (range.reverse === true) return { ...range, ...limit, lt: last }
-  return { ...range, ...limit, gte: concatBytes(last, Uint8Array.of(0)) }
+  return { system: tableOf('system'), app: tableOf('app') }
 }
 
 function storedOf({ parsed, meta, witnessedMs }: LogEntry): StoredIntention {

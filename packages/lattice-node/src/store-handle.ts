@@ -27,6 +27,7 @@ import {
   type ManyRequests,
   openStream,
   type QueryContext,
+  runQuery,
   type StateMachine,
   type StreamEvents,
   type StreamLagged,
@@ -95,7 +96,7 @@ function storeInUse(manager: StoreManager, id: StoreId): OpenStore {
 function machineCalls(
   context: NodeContext,
   store: () => OpenStore,
-): Pick<StoreHandle, 'exec' | 'execMany' | 'subscribe' | 'describe' | 'open'> {
+): Pick<StoreHandle, 'exec' | 'execMany' | 'query' | 'subscribe' | 'describe' | 'open'> {
   const machineOf = ({ machine, storeType }: OpenStore): StateMachine => {
     if (machine === undefined) throw storeTypeUnknown(storeType, [...context.openers.keys()])
     return machine
@@ -115,6 +116,10 @@ function machineCalls(
       },
     })
   }
+  const query: NonNullable<StoreHandle['query']> = (method, request, signal) => {
+    const opened = store()
+    return runQuery(machineOf(opened), method, { request, context: queryContext(opened, signal) })
+  }
   const execMany: StoreHandle['execMany'] = async (method, requests, options) => {
     const opened = store()
     const machine = machineOf(opened)
@@ -130,6 +135,7 @@ function machineCalls(
   }
   return {
     exec,
+    query,
     execMany,
     subscribe,
     describe: () => describeMachine(machineOf(store())),
@@ -138,7 +144,7 @@ function machineCalls(
       if (storeType !== machine.storeType) {
         throw invalidArgument(`the store is of type ${storeType}, not ${machine.storeType}: open it as what it is`)
       }
-      return createClient(machine, { exec, execMany, subscribe })
+      return createClient(machine, { exec, execMany, query, subscribe })
     },
   }
 }

@@ -15,7 +15,8 @@ export { type LockAttempt, tryExclusiveLock } from './exclusive-lock.ts'
 export { DiskFull, LogDamaged, SchemaTooNew, StateDamaged, StorageFailed } from './errors.ts'
 export type { Migration } from './migrations.ts'
 export { moveAside, removeDatabase, replaceDatabase } from './move-aside.ts'
-export { createOverlayTable, type OverlayTable, type TableSnapshot } from './overlay-table.ts'
+export { type LayeredPage, type PageSource, scanPages } from './merge-rows.ts'
+export { createOverlayTable, type OverlayTable, type TableSnapshot, type VisibleTable } from './overlay-table.ts'
 export { toPlainBytes } from './plain-bytes.ts'
 export {
   openStateDatabase,

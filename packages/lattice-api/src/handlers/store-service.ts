@@ -7,6 +7,7 @@ import { create } from '@bufbuild/protobuf'
 import type { JoinProgress, Node, StoreHandle } from '@lattice/node'
 import { daemon, system } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
+import { inspectBranch } from './branches.ts'
 import type { HandlerDeps } from './handler-deps.ts'
 import { findIntention, listFloating, listRejections, listTips, listWitness, readHistory } from './inspection.ts'
 import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncOutcome } from './messages.ts'
@@ -58,6 +59,7 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
     acknowledge: async (request) => acknowledge(at(request)),
     observe: async (request) => observe(at(request)),
     listForks: async (request) => listForks(at(request), request),
+    inspectBranch: async (request) => inspectBranch(at(request).kernel(), request),
   }
 }
 

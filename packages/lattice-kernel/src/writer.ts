@@ -41,7 +41,6 @@ export interface Writer {
 
 export function createWriter(core: Core): Writer {
   const { options, log, pool, time, witnesser } = core
-  const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
   const bulks = createBulkQueue(core, () => ended)
   const ingests = createIngestQueue(core, () => loop.wake())
@@ -55,7 +54,7 @@ export function createWriter(core: Core): Writer {
     try {
       options.onRebuild?.(done, total)
     } catch (error) {
-      logger.error('listener to the rebuild failed', { error })
+      options.logger.error('listener to the rebuild failed', { error })
     }
   })
   const timer = createFutureTimer({ ...options, ...pool.inFuture, nowMs: time.nowMs, onDue })
@@ -68,10 +67,10 @@ export function createWriter(core: Core): Writer {
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
   const works: readonly Work[] = [catchUp, submits, bulks, ingests, jobs, pump, flushing, arm]
-  const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
+  const loop = createWorkLoop({ ...options, works, onFailure })
 
   function onFailure(cause: unknown): void {
-    logger.error('store writer failed', { error: cause })
+    options.logger.error('store writer failed', { error: cause })
     ended = cause instanceof Error ? cause : new Error('the store writer failed', { cause })
     timer.cancel()
     flushing.cancel()
@@ -79,7 +78,7 @@ export function createWriter(core: Core): Writer {
       // Readers see what is committed, not what the step left half-way.
       core.revert()
     } catch (error) {
-      logger.error('store cannot be read again after its writer failed', { error })
+      options.logger.error('store cannot be read again after its writer failed', { error })
     }
     for (const work of works) work.fail?.(ended)
   }
@@ -109,7 +108,7 @@ export function createWriter(core: Core): Writer {
       isOpening = false
     },
     close: async () => {
-      ended ??= new KernelClosed(storeId)
+      ended ??= new KernelClosed(options.storeId)
       await loop.idle()
       timer.cancel()
       flushing.cancel()

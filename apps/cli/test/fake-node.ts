@@ -175,10 +175,10 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     outcomes: [],
     status: {},
     refuseAfter: undefined,
-    acks: [],
     makeHeadless: (name) => {
       for (const store of stores) if (store.info.name === name) store.info = { ...store.info, headless: true }
     },
+    acks: [],
     followed: () => follower.promise,
   }
 

@@ -28,7 +28,7 @@ import type { Listeners } from './listeners.ts'
 import type { LogCommit } from './log-disk.ts'
 import type { LogStore } from './log-store.ts'
 import { forkProofOf } from './fork-proofs.ts'
-import type { Observer } from './observer.ts'
+import { createObserver, type Observer } from './observer.ts'
 import { createOwnTips, type OwnTips } from './own-tips.ts'
 import { createProjecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
@@ -40,7 +40,6 @@ export interface CoreParts {
   readonly pool: FloatingPool
   readonly time: KernelTime
   readonly dag: DagQueries
-  readonly observer: Observer
   readonly projector: Projector
   readonly authority: Authority
   readonly witnessed: Listeners<WitnessedNotice>
@@ -49,6 +48,7 @@ export interface CoreParts {
 }
 
 export interface Core extends CoreParts {
+  readonly observer: Observer
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -81,7 +81,6 @@ export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witne
 export function createCore(parts: CoreParts, opened: Projection, createWitnesserFor: WitnesserFactory): Core {
   const { log, pool, authority, events } = parts
   let projection = opened
-  let evictedCount = 0
   const self = parts.options.signer.publicKey
   const membership = createMembership({ authority, self, tables: () => projection.working })
   const ownTips = createOwnTips({ ...parts, self })
@@ -125,6 +124,12 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   return {
     ...parts,
     witnesser,
+    observer: createObserver({
+      lanes: log.authors,
+      quiet: log.quiet,
+      reach: log.reach,
+      entryAt: log.entryAt,
+    }),
     projection: () => projection,
     setProjection: (next) => {
       projection = next
@@ -140,11 +145,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     resumeIfRoom: projecting.resumeIfRoom,
     isBehind: () =>
       projection.stalled() === undefined && (projection.appliedSeq() < log.meta().headSeq || projection.flush.isFull()),
-    reportEvicted: (evicted) => {
-      evictedCount += evicted.length
-      publishEvicted(events, evicted)
-    },
-    evictedCount: () => evictedCount,
+    ...createEvictions(events),
     revert: () => {
       log.revert()
       pool.unstage()
@@ -161,6 +162,18 @@ function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: 
     parts.events.notify({ kind: 'fork_detected', author: author.key, proof })
   }
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
+}
+
+/** What the floating pool had no room for. */
+function createEvictions(events: CoreParts['events']): Pick<Core, 'reportEvicted' | 'evictedCount'> {
+  let evictedCount = 0
+  return {
+    reportEvicted: (evicted) => {
+      evictedCount += evicted.length
+      publishEvicted(events, evicted)
+    },
+    evictedCount: () => evictedCount,
+  }
 }
 
 function publishEvicted(events: CoreParts['events'], evicted: readonly FloatingEntry[]): void {

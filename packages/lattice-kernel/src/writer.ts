@@ -40,24 +40,18 @@ export interface Writer {
 }
 
 export function createWriter(core: Core): Writer {
-  const { options, log, pool, time, witnesser } = core
+  const { options, pool, time, witnesser } = core
+  const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
   const bulks = createBulkQueue(core, () => ended)
   const ingests = createIngestQueue(core, () => loop.wake())
   const jobs = createJobQueue()
   let isOpening = true
   let ended: Error | undefined
-  const catchUp = createCatchUp(core, () => {
-    const [done, total] = [core.projection().appliedSeq(), log.meta().headSeq]
-    // What has just arrived is applied at once; only what is far behind is worth a word.
-    if (!isOpening && total - done < RECORDS_PER_STEP) return
-    try {
-      options.onRebuild?.(done, total)
-    } catch (error) {
-      options.logger.error('listener to the rebuild failed', { error })
-    }
-  })
-  const timer = createFutureTimer({ ...options, ...pool.inFuture, nowMs: time.nowMs, onDue })
+  const catchUp = createCatchUp(core, () => tellProgress(core, isOpening))
+  const { nowMs } = time
+  const { earliestMs } = pool.inFuture
+  const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
   const arm: Work = {
     step: () => {
       timer.arm()
@@ -67,10 +61,10 @@ export function createWriter(core: Core): Writer {
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
   const works: readonly Work[] = [catchUp, submits, bulks, ingests, jobs, pump, flushing, arm]
-  const loop = createWorkLoop({ ...options, works, onFailure })
+  const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
   function onFailure(cause: unknown): void {
-    options.logger.error('store writer failed', { error: cause })
+    logger.error('store writer failed', { error: cause })
     ended = cause instanceof Error ? cause : new Error('the store writer failed', { cause })
     timer.cancel()
     flushing.cancel()
@@ -78,7 +72,7 @@ export function createWriter(core: Core): Writer {
       // Readers see what is committed, not what the step left half-way.
       core.revert()
     } catch (error) {
-      options.logger.error('store cannot be read again after its writer failed', { error })
+      logger.error('store cannot be read again after its writer failed', { error })
     }
     for (const work of works) work.fail?.(ended)
   }
@@ -86,7 +80,7 @@ export function createWriter(core: Core): Writer {
   function onDue(): void {
     if (ended !== undefined) return
     // By the time that holds now: what came due earlier is considered again, and waits anew if it must.
-    witnesser.consider(pool.inFuture.due(time.nowMs()))
+    witnesser.consider(pool.inFuture.due(nowMs()))
     loop.wake()
   }
 
@@ -108,11 +102,22 @@ export function createWriter(core: Core): Writer {
       isOpening = false
     },
     close: async () => {
-      ended ??= new KernelClosed(options.storeId)
+      ended ??= new KernelClosed(storeId)
       await loop.idle()
       timer.cancel()
       flushing.cancel()
     },
+  }
+}
+
+/** What has just arrived is applied at once; only what is far behind is worth a word. */
+function tellProgress({ options, projection, log }: Core, isOpening: boolean): void {
+  const [done, total] = [projection().appliedSeq(), log.meta().headSeq]
+  if (!isOpening && total - done < RECORDS_PER_STEP) return
+  try {
+    options.onRebuild?.(done, total)
+  } catch (error) {
+    options.logger.error('listener to the rebuild failed', { error })
   }
 }
 

@@ -29,5 +29,5 @@ export {
 } from './state-database.ts'
 export type { PageRange, PageTable } from './sqlite-table.ts'
 export type { ReadRowChanges, RowChange } from './row-changes.ts'
-export type { StorageHooks, StoragePoint } from './storage-hooks.ts'
+export type { StorageHooks, StoragePoint, StorageSettings } from './storage-hooks.ts'
 export { type DatabaseContents, type ErrorSource, translateStorageError } from './translate-error.ts'

@@ -56,10 +56,10 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
     listRejections: async (request) => listRejections(at(request), request),
     getIntention: async (request) => findIntention(at(request), request.prefix),
     listTips: async (request) => listTips(at(request)),
+    inspectBranch: async (request) => inspectBranch(at(request).kernel(), request),
     acknowledge: async (request) => acknowledge(at(request)),
     observe: async (request) => observe(at(request)),
     listForks: async (request) => listForks(at(request), request),
-    inspectBranch: async (request) => inspectBranch(at(request).kernel(), request),
   }
 }
 

@@ -14,7 +14,6 @@ import { createKernelTime } from './kernel-time.ts'
 import type { Kernel, KernelOptions } from './kernel-types.ts'
 import { createListeners } from './listeners.ts'
 import { createLogStore, type LogStore } from './log-store.ts'
-import { createObserver } from './observer.ts'
 import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
 import { createProjection, type Projection } from './projection.ts'
@@ -79,7 +78,6 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
       pool,
       time,
       dag,
-      observer: createObserver({ lanes: log.authors, quiet: log.quiet, reach: log.reach, entryAt: log.entryAt }),
       projector,
       authority,
       witnessed: createListeners(logger),

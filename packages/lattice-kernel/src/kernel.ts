@@ -4,6 +4,7 @@
  * @module
  */
 import type { StateDatabase } from '@lattice/storage'
+import { createAcknowledger } from './acknowledger.ts'
 import type { Core } from './core.ts'
 import { KernelClosed } from './errors.ts'
 import { finishState } from './finish-state.ts'
@@ -32,9 +33,15 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const writer = createWriter(core)
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
+  const acknowledger = createAcknowledger({
+    core,
+    submit: async (op, options) => accept(async () => submits.submit(op, options)),
+  })
 
   async function shutDown(): Promise<void> {
+    const acknowledged = acknowledger.close()
     await writer.close()
+    await acknowledged
     waiters.rejectAll(new KernelClosed(storeId))
     const { flush, state } = core.projection()
     try {
@@ -62,6 +69,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
+    emitAck: acknowledger.emit,
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
     waitFor: async (id, signal) => {
       if (closing !== undefined) throw new KernelClosed(storeId)
@@ -78,6 +86,9 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   return {
     kernel,
     caughtUp: writer.idle,
-    opened: writer.wake,
+    opened: () => {
+      writer.wake()
+      acknowledger.start()
+    },
   }
 }

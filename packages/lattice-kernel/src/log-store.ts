@@ -19,6 +19,7 @@ import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
+import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
 import { createRangeNodes } from './range-nodes.ts'
 import { createLogReach, type LogReach } from './reach-log.ts'
 
@@ -28,6 +29,7 @@ export interface LogStore {
   readonly ids: IdIndex
   readonly authors: LaneBook
   readonly frontier: Frontier
+  readonly quiet: QuietSpans
   /** Who is in whose past. */
   readonly reach: LogReach
   /** What is witnessed, appended records included. */
@@ -67,10 +69,11 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const ids = createIdIndex(database, { path, crypto })
   const authors = createLaneBook(database, ids.find)
   const frontier = createFrontier(database)
+  const quiet = createQuietSpans(database)
   const range = createRangeNodes(database)
   const reach = createLogReach(database, ids.find)
-  const indexes: readonly LogIndex[] = [authors, frontier, ids, range, reach]
-  const tail = createLogTail({ opened, find: ids.find, entryAt, authors, indexes, crypto, signer })
+  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach]
+  const tail = createLogTail({ opened, find: ids.find, entryAt, authors, seqAt: reach.seqAt, indexes, crypto, signer })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
   function entryAt(seq: number): LogEntry {
@@ -87,6 +90,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     ids,
     authors,
     frontier,
+    quiet,
     reach,
     range: range.index,
     meta: tail.meta,

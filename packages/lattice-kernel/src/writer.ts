@@ -40,7 +40,7 @@ export interface Writer {
 }
 
 export function createWriter(core: Core): Writer {
-  const { options, log, pool, time, witnesser } = core
+  const { options, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
   const bulks = createBulkQueue(core, () => ended)
@@ -48,23 +48,11 @@ export function createWriter(core: Core): Writer {
   const jobs = createJobQueue()
   let isOpening = true
   let ended: Error | undefined
-  const catchUp = createCatchUp(core, () => {
-    const [done, total] = [core.projection().appliedSeq(), log.meta().headSeq]
-    // What has just arrived is applied at once; only what is far behind is worth a word.
-    if (!isOpening && total - done < RECORDS_PER_STEP) return
-    try {
-      options.onRebuild?.(done, total)
-    } catch (error) {
-      logger.error('listener to the rebuild failed', { error })
-    }
-  })
-  const timer = createFutureTimer({ scheduler, nowMs: time.nowMs, waiting: pool.inFuture, onDue })
-  const arm: Work = {
-    step: () => {
-      timer.arm()
-      return undefined
-    },
-  }
+  const catchUp = createCatchUp(core, () => tellProgress(core, isOpening))
+  const { nowMs } = time
+  const { earliestMs } = pool.inFuture
+  const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
+  const arm = createArming(timer)
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
   const works: readonly Work[] = [catchUp, submits, bulks, ingests, jobs, pump, flushing, arm]
@@ -86,7 +74,8 @@ export function createWriter(core: Core): Writer {
 
   function onDue(): void {
     if (ended !== undefined) return
-    witnesser.consider([...pool.inFuture()])
+    // By the time that holds now: what came due earlier is considered again, and waits anew if it must.
+    witnesser.consider(pool.inFuture.due(nowMs()))
     loop.wake()
   }
 
@@ -116,6 +105,26 @@ export function createWriter(core: Core): Writer {
   }
 }
 
+/** What has just arrived is applied at once; only what is far behind is worth a word. */
+function tellProgress({ options, projection, log }: Core, isOpening: boolean): void {
+  const [done, total] = [projection().appliedSeq(), log.meta().headSeq]
+  if (!isOpening && total - done < RECORDS_PER_STEP) return
+  try {
+    options.onRebuild?.(done, total)
+  } catch (error) {
+    options.logger.error('listener to the rebuild failed', { error })
+  }
+}
+
+function createArming({ arm }: { readonly arm: () => void }): Work {
+  return {
+    step: () => {
+      arm()
+      return undefined
+    },
+  }
+}
+
 /** A job that looks again at all that waits for admission or time. */
 export function createRecheck(core: Core): () => boolean {
   const witnessAll = createWitnessAll(core)
@@ -124,7 +133,7 @@ export function createRecheck(core: Core): () => boolean {
     if (isFirst) {
       isFirst = false
       core.recheckAdmission()
-      core.witnesser.consider([...core.pool.inFuture()])
+      core.witnesser.consider(core.pool.inFuture.due(core.time.nowMs()))
     }
     return witnessAll()
   }

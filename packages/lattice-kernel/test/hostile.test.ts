@@ -72,7 +72,7 @@ test('a question about ancestry that would walk too far is refused', async () =>
 })
 
 test('a peer whose writes are as far ahead as they may be does not stop the writes of others', async () => {
-  const { kernel, genesis } = await createTestStore({ peerWallMs: () => at(500).wall })
+  const { kernel, genesis } = await createTestStore({ peerTime: () => ({ medianMs: at(500).wall, count: 1 }) })
   const wall = at(1000 + MAX_DRIFT_MS - 1).wall
   await kernel.ingest([write(signerOf(2), { prev: genesis.id, at: { wall, counter: 0xffff_ffff } })], undefined)
   await kernel.submit(appOp('mine'))

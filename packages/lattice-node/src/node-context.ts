@@ -24,6 +24,7 @@ export interface NodeContext {
   readonly scheduler: Scheduler
   readonly logger: Logger
   readonly storageHooks: StorageHooks | undefined
+  readonly ackDelayMs: number | undefined
   /** Undefined for a node without a transport. */
   readonly network: () => NetworkService | undefined
   /** Hands an event to every subscriber. */

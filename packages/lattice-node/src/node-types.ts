@@ -8,6 +8,7 @@ import type {
   Clock,
   Crypto,
   Hash,
+  IntentionId,
   KeyPair,
   Lagged,
   LatticeErrorCode,
@@ -21,7 +22,7 @@ import type {
   UniversalOp,
   Verifier,
 } from '@lattice/model'
-import type { Kernel, KernelStats, ProjectionStatus, StateSummary } from '@lattice/kernel'
+import type { AuthorLag, Kernel, KernelStats, Observations, ProjectionStatus, StateSummary } from '@lattice/kernel'
 import type { NetworkLimits, SyncOutcome } from '@lattice/net'
 import type { Transport } from '@lattice/net-types'
 import type { system } from '@lattice/proto'
@@ -47,6 +48,8 @@ export interface NodeOptions {
   /** Shown to whoever finds the data directory taken; 0 for unknown. */
   readonly pid?: number
   readonly networkLimits?: Partial<NetworkLimits>
+  /** See `KernelOptions`. */
+  readonly ackDelayMs?: number
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
 }
@@ -95,9 +98,18 @@ export interface StoreStatus {
   readonly peersDiffering: number
   /** A peer of this store is connected, and the last digest of every such peer equals the present one here. */
   readonly synced: boolean
+  /** Intentions that every peer that writes has seen, by what it wrote itself. */
+  readonly stable: number
+  /** Peers that write and have not shown to have seen everything here. */
+  readonly peersLagging: number
+  /** Authors that forked and have not joined the branches. */
+  readonly openForks: number
   /** False where no opener of the store's type is installed: it replicates, unread. */
   readonly readable: boolean
 }
+
+/** How a peer's last digest of a store compares with the present one here. */
+export type PeerSync = 'synced' | 'differs' | 'unknown'
 
 export interface PeerEntry {
   readonly publicKey: PublicKey
@@ -111,7 +123,17 @@ export interface PeerEntry {
   readonly addedBy: PublicKey | undefined
   /** Milliseconds since the Unix epoch; 0 when never seen from here. */
   readonly lastSeen: number
+  /** It wrote two intentions after the same one: a backup was restored, or its key is used twice. */
   readonly forked: boolean
+  /** Forked, and a later write of its own has joined the branches. */
+  readonly forkJoined: boolean
+  /** `synced` with this node by equal digests; of one that is not connected nothing is known. */
+  readonly sync: PeerSync
+  /**
+   * Intentions here that it has not shown to have seen, by what it wrote itself: none where digests are equal. Undefined
+   * for a peer that writes nothing here, and for this node.
+   */
+  readonly lag: AuthorLag | undefined
 }
 
 export interface InviteEntry {
@@ -175,6 +197,10 @@ export interface StoreHandle extends Executor {
   }) => Client<Service>
   /** The payload of an intention for people. Total. */
   readonly summarize: (op: UniversalOp) => SExpr
+  /** What every author has seen; stability is that of the peers that write: active admins and writers. */
+  readonly observations: () => Observations
+  /** Acknowledges what is witnessed here; undefined when there is nothing to acknowledge. */
+  readonly acknowledge: () => Promise<IntentionId | undefined>
   readonly rebuild: (onProgress?: (done: number, total: number) => void) => Promise<void>
   /** Resumes a stalled projection; rejects with `PROJECTION_STALLED` when it stalls again. */
   readonly retry: () => Promise<void>
@@ -208,11 +234,21 @@ export interface ConnectedPeer {
   readonly connectedAt: number
 }
 
+/** What is known of this node's clock. */
+export interface ClockStatus {
+  /**
+   * `ahead` of the peers by more than half the drift that is accepted: beyond all of it, writes are refused. `behind`
+   * what is witnessed, so wrong beyond doubt: the node goes by what its peers say.
+   */
+  readonly verdict: 'good' | 'ahead' | 'behind'
+  /** How far it is ahead of the median of the connected peers; negative when behind, undefined when none says. */
+  readonly aheadMs: number | undefined
+}
+
 export interface NodeNetwork {
   readonly connectedPeers: () => readonly ConnectedPeer[]
   readonly addresses: () => readonly string[]
-  /** True while this node's clock is ahead of its peers by more than half the drift that is accepted. */
-  readonly clockSkewed: () => boolean
+  readonly clock: () => ClockStatus
 }
 
 /** What happens on a node. `time` is wall time. */

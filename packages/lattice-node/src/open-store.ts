@@ -77,7 +77,8 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     scheduler: context.scheduler,
     logger: context.logger,
     onRebuild: progress.report,
-    peerWallMs: () => context.network()?.peerTimeMs(),
+    peerTime: () => context.network()?.peerTime(),
+    ...(context.ackDelayMs === undefined ? {} : { ackDelayMs: context.ackDelayMs }),
     ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
   })
   const changes = createBroadcast<StreamEvents<unknown>>({ capacity: CHANGES_CAPACITY })
@@ -86,7 +87,6 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     kernel,
     storeType,
     mayReplicate: (peer: PublicKey) => isReplicaPeer(kernel.tables(), peer, tablesOf),
-    nowMs: () => Math.max(context.clock.wallMs(), context.network()?.peerTimeMs() ?? 0),
   })
   return {
     id,

@@ -27,6 +27,7 @@ import {
   type ManyRequests,
   openStream,
   type QueryContext,
+  runQuery,
   type StateMachine,
   type StreamEvents,
   type StreamLagged,
@@ -43,6 +44,7 @@ import type { OpenStore } from './open-store.ts'
 import { createProjectionProgress } from './projection-progress.ts'
 import { stateOf } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
+import { writingPeers } from './store-peers.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
 import { submitSystem } from './submit-system.ts'
 
@@ -73,6 +75,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     peers: () => viewPeers(context, { store: store(), tablesOf }),
     systemEntries: () => viewSystemEntries(store()),
     summarize: (op) => summarize(store(), op),
+    observations: () => store().kernel.observations(writingPeers(store().kernel.tables(), tablesOf)),
+    acknowledge: async () => store().kernel.emitAck(),
     rebuild: (onProgress) => rebuild(context, store(), onProgress),
     retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
@@ -92,7 +96,7 @@ function storeInUse(manager: StoreManager, id: StoreId): OpenStore {
 function machineCalls(
   context: NodeContext,
   store: () => OpenStore,
-): Pick<StoreHandle, 'exec' | 'execMany' | 'subscribe' | 'describe' | 'open'> {
+): Pick<StoreHandle, 'exec' | 'execMany' | 'query' | 'subscribe' | 'describe' | 'open'> {
   const machineOf = ({ machine, storeType }: OpenStore): StateMachine => {
     if (machine === undefined) throw storeTypeUnknown(storeType, [...context.openers.keys()])
     return machine
@@ -112,6 +116,10 @@ function machineCalls(
       },
     })
   }
+  const query: NonNullable<StoreHandle['query']> = (method, request, signal) => {
+    const opened = store()
+    return runQuery(machineOf(opened), method, { request, context: queryContext(opened, signal) })
+  }
   const execMany: StoreHandle['execMany'] = async (method, requests, options) => {
     const opened = store()
     const machine = machineOf(opened)
@@ -127,6 +135,7 @@ function machineCalls(
   }
   return {
     exec,
+    query,
     execMany,
     subscribe,
     describe: () => describeMachine(machineOf(store())),
@@ -135,7 +144,7 @@ function machineCalls(
       if (storeType !== machine.storeType) {
         throw invalidArgument(`the store is of type ${storeType}, not ${machine.storeType}: open it as what it is`)
       }
-      return createClient(machine, { exec, execMany, subscribe })
+      return createClient(machine, { exec, execMany, query, subscribe })
     },
   }
 }

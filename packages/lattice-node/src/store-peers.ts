@@ -43,6 +43,15 @@ export function replicaPeers(tables: ReadStoreTables, self: PublicKey, tablesOf:
     .map((entry) => entry.peer)
 }
 
+/** The peers whose acks stability waits for: active, and of a role that writes. */
+export function writingPeers(tables: ReadStoreTables, tablesOf: TablesOf): PublicKey[] {
+  const table = peerTable(tables, tablesOf)
+  if (table === undefined) return []
+  return [...readPeers(table)]
+    .filter(({ status, role }) => status === 'active' && (role === 'admin' || role === 'writer'))
+    .map((entry) => entry.peer)
+}
+
 /** A dormant peer is away, not out. */
 function isTakingPart({ status }: systemstore.PeerEntry): boolean {
   return status === 'active' || status === 'dormant'

@@ -10,6 +10,7 @@ import { addHistoryCommand } from './store-history.ts'
 import { addImportCommand } from './store-import.ts'
 import { addJoinCommand } from './store-join.ts'
 import { addLifecycleCommands } from './store-lifecycle.ts'
+import { addAckCommand } from './store-observe.ts'
 import { addStatusCommands } from './store-status.ts'
 import { addSyncCommands } from './store-sync.ts'
 
@@ -19,6 +20,7 @@ export function addStoreCommands(program: Command, bind: Bind): void {
   addStatusCommands(store, bind)
   addJoinCommand(store, bind)
   addSyncCommands(store, bind)
+  addAckCommand(store, bind)
   addHistoryCommand(store, bind)
   addImportCommand(store, bind)
   addStoreDebugCommands(store, bind)

@@ -52,12 +52,7 @@ export function createWriter(core: Core): Writer {
   const { nowMs } = time
   const { earliestMs } = pool.inFuture
   const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
-  const arm: Work = {
-    step: () => {
-      timer.arm()
-      return undefined
-    },
-  }
+  const arm = createArming(timer)
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
   const works: readonly Work[] = [catchUp, submits, bulks, ingests, jobs, pump, flushing, arm]
@@ -118,6 +113,15 @@ function tellProgress({ options, projection, log }: Core, isOpening: boolean): v
     options.onRebuild?.(done, total)
   } catch (error) {
     options.logger.error('listener to the rebuild failed', { error })
+  }
+}
+
+function createArming({ arm }: { readonly arm: () => void }): Work {
+  return {
+    step: () => {
+      arm()
+      return undefined
+    },
   }
 }
 

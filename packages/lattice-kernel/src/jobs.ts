@@ -72,6 +72,11 @@ export function createCatchUp(core: Core, onProgress: () => void): Work {
   }
 }
 
+/** Brings the log's indexes to disk, between two commits and in a turn of its own. */
+export function createCheckpointing({ log }: Core): Work {
+  return { step: () => (log.checkpointIfDue() ? COST_PER_STEP : undefined) }
+}
+
 /** A job step that witnesses all that is ready and sees it projected; throws when a commit fails. */
 export function createWitnessAll(core: Core): () => boolean {
   return () => {

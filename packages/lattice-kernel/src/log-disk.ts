@@ -1,8 +1,8 @@
 /**
  * The log's way to the disk and back: commits, checkpoints, and reading the tail again.
  *
- * A commit writes its records and nothing that is derived from them; every couple of thousandth record takes the indexes
- * along in the same transaction. So what is on disk is always a log with indexes that reach up to some record of it, and
+ * A commit writes its records and nothing that is derived from them; every couple of thousand records the indexes follow
+ * in a transaction of their own, in a turn of its own. So what is on disk is always a log with indexes that reach up to some record of it, and
  * replaying the records behind makes memory what it was.
  *
  * @module
@@ -31,6 +31,8 @@ export interface CommitOptions {
 export interface LogDisk {
   /** Makes what was appended durable. When it throws, memory is as the disk is. */
   readonly commit: (options: CommitOptions) => LogCommit
+  /** Brings the indexes to disk where enough was committed since the last time; true when it did something. */
+  readonly checkpointIfDue: () => boolean
   /** Takes memory back to what is on disk. Throws `LogDamaged`. */
   readonly load: () => void
   readonly close: () => void
@@ -46,9 +48,13 @@ export interface LogDiskDeps {
 
 /** Records read at once while the tail is replayed. */
 const REPLAY_PAGE = 256
+/** Records after which a commit takes the indexes along, where nobody did so between two. */
+const RECORDS_BEHIND_MAX: number = 2 * CHECKPOINT_RECORDS
 
 export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDiskDeps): LogDisk {
   let checkpointSeq = 0
+  // Where the last checkpoint failed: the next is tried so many records later.
+  let failedSeq = 0
 
   function load(): void {
     const meta = readMeta(database)
@@ -83,14 +89,30 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
     writeMeta(database, tail.meta())
   }
 
-  /** Inside a transaction: answers up to which seq indexes are on disk then. */
-  function checkpointIfDue(): number {
+  /** Inside a commit: answers up to which seq indexes are on disk then. */
+  function checkpointIfOverdue(): number {
     const { headSeq } = tail.meta()
     // The genesis names the store's type, which is read without replaying anything.
-    const isDue = headSeq - checkpointSeq >= CHECKPOINT_RECORDS || (checkpointSeq === 0 && headSeq > 0)
-    if (!isDue) return checkpointSeq
+    const isOverdue = headSeq - checkpointSeq >= RECORDS_BEHIND_MAX || (checkpointSeq === 0 && headSeq > 0)
+    if (!isOverdue) return checkpointSeq
     checkpoint()
     return headSeq
+  }
+
+  function checkpointIfDue(): boolean {
+    const { headSeq } = tail.meta()
+    if (headSeq - Math.max(checkpointSeq, failedSeq) < CHECKPOINT_RECORDS) return false
+    assert(tail.batch().length === 0, 'indexes reach the disk between two commits')
+    try {
+      database.transaction(checkpoint)
+      checkpointSeq = headSeq
+    } catch (error) {
+      // The records are on disk and make the indexes again. A commit that the disk refuses too says so.
+      load()
+      if (!isLatticeError(error)) throw error
+      failedSeq = headSeq
+    }
+    return true
   }
 
   return {
@@ -104,7 +126,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
           insertEntries(database, committed.entries)
           insertForks(database, committed.forks)
           also?.()
-          return checkpointIfDue()
+          return checkpointIfOverdue()
         })
       } catch (error) {
         load()
@@ -113,6 +135,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
       tail.clear()
       return committed
     },
+    checkpointIfDue,
     close: () => {
       try {
         // The next opening has nothing to replay. Where the disk refuses, it replays.

@@ -1,8 +1,8 @@
 /**
  * What is derived from the log and kept beside it: where ids are, who forked, what is reachable, what is in a range.
  *
- * A commit writes records alone. Indexes follow in memory and reach the disk together, in the transaction of every
- * couple of thousandth record, so that many changes of a page are one. The records since then are the tail: read again
+ * A commit writes records alone. Indexes follow in memory and reach the disk together, every couple of thousand
+ * records, so that many changes of a page are one. The records since then are the tail: read again
  * at open, and again when a commit fails, so an index on disk that lags behind is never wrong, only short.
  *
  * @module

@@ -50,6 +50,8 @@ export interface LogStore {
   readonly appended: () => number
   /** Makes what was appended durable. When it throws, memory is as the disk is. */
   readonly commit: (options: CommitOptions) => LogCommit
+  /** Brings what is derived to disk where it is due; true when it did something. Nothing may be appended. */
+  readonly checkpointIfDue: () => boolean
   /** Takes memory back to what is on disk. */
   readonly revert: () => void
   readonly close: () => void
@@ -102,6 +104,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     closeRun: tail.closeRun,
     appended: () => tail.batch().length,
     commit: disk.commit,
+    checkpointIfDue: disk.checkpointIfDue,
     revert: disk.load,
     close: disk.close,
   }

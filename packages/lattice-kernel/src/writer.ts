@@ -14,6 +14,7 @@ import { createFutureTimer } from './future-timer.ts'
 import { createIngestQueue, type IngestQueue } from './ingest-queue.ts'
 import {
   createCatchUp,
+  createCheckpointing,
   createJobQueue,
   createPump,
   createWitnessAll,
@@ -55,7 +56,17 @@ export function createWriter(core: Core): Writer {
   const arm = createArming(timer)
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
-  const works: readonly Work[] = [catchUp, submits, bulks, ingests, jobs, pump, flushing, arm]
+  const works: readonly Work[] = [
+    catchUp,
+    createCheckpointing(core),
+    submits,
+    bulks,
+    ingests,
+    jobs,
+    pump,
+    flushing,
+    arm,
+  ]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
   function onFailure(cause: unknown): void {

@@ -10,7 +10,9 @@ export type { Migration } from './migrations.ts'
 export { moveAside, removeDatabase, replaceDatabase } from './move-aside.ts'
 export type { OverlayValue } from './merge-rows.ts'
 export { createOverlayTable, type OverlayTable } from './overlay-table.ts'
+export { checkPages } from './page-check.ts'
 export { toPlainBytes } from './plain-bytes.ts'
+export { openStateReader, type StateReader } from './state-reader.ts'
 export {
   openStateDatabase,
   type OpenStateOptions,

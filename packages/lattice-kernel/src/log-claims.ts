@@ -1,0 +1,136 @@
+/**
+ * What a log says of its records beside them, as of its last checkpoint, compared with what the records say.
+ *
+ * @module
+ */
+import { equalBytes, type StoreId } from '@lattice/model'
+import type { Database } from '@lattice/storage'
+import type { CheckedRecords } from './check-records.ts'
+import { type LogMeta, readMeta } from './log-meta.ts'
+import { reasonOf } from './record-scan.ts'
+import type { DerivedProblem, VerifyProblem } from './verify-types.ts'
+
+interface AuthorRow {
+  readonly author: number
+  readonly key: Buffer
+}
+
+interface LaneRow {
+  readonly lane: number
+  readonly author: number
+  readonly parent_lane: number | null
+  readonly parent_position: number | null
+  readonly head_seq: number
+  readonly head_position: number
+  readonly head_id: Buffer
+}
+
+interface FrontierRow {
+  readonly seq: number
+  readonly id: Buffer
+}
+
+/** Rows, or why they cannot be read. */
+type Rows<T> = readonly T[] | string
+
+export interface LogClaims {
+  /** Where the log stood at the checkpoint; a sentence where that cannot be read. */
+  readonly meta: LogMeta | string
+  readonly authors: Rows<AuthorRow>
+  readonly lanes: Rows<LaneRow>
+  readonly frontier: Rows<FrontierRow>
+}
+
+/** Reads what the log claims. Never throws for damage. */
+export function readClaims(database: Database): LogClaims {
+  const rows = <T>(sql: string): Rows<T> => {
+    try {
+      return database.prepare<T>(sql).all()
+    } catch (error) {
+      return reasonOf(error)
+    }
+  }
+  return {
+    meta: claimedMeta(database),
+    authors: rows<AuthorRow>('SELECT * FROM authors ORDER BY author'),
+    lanes: rows<LaneRow>('SELECT * FROM lanes ORDER BY lane'),
+    frontier: rows<FrontierRow>('SELECT seq, id FROM frontier ORDER BY seq'),
+  }
+}
+
+function claimedMeta(database: Database): LogMeta | string {
+  try {
+    return readMeta(database) ?? 'it is missing'
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+/** Up to which record the claims speak: none where that cannot be read. */
+export function checkpointSeq({ meta }: LogClaims): number {
+  return typeof meta === 'string' ? 0 : meta.headSeq
+}
+
+export interface ClaimsChecked {
+  readonly entries: number
+  readonly problems: readonly VerifyProblem[]
+}
+
+/** Compares the claims with the records up to the checkpoint. */
+export function checkClaims(claims: LogClaims, records: CheckedRecords, storeId: StoreId): ClaimsChecked {
+  const problems: VerifyProblem[] = []
+  const report = (kind: DerivedProblem, what: string): void =>
+    void problems.push({ kind, seq: undefined, id: undefined, what })
+  checkMeta(claims.meta, { records, storeId, report: (what) => report('meta', what) })
+  const compare = <T>(name: string, rows: Rows<T>, { size, isRight }: Expected<T>): number => {
+    if (typeof rows === 'string') report('index', `${name}: ${rows}`)
+    else {
+      const wrong = rows.findIndex((row, index) => !isRight(row, index))
+      if (wrong >= 0) report('index', `${name}: entry ${wrong} is not what the records say`)
+      else if (rows.length !== size) report('index', `${name}: ${rows.length} entries instead of ${size}`)
+    }
+    return rows.length
+  }
+  const entries =
+    compare('authors', claims.authors, {
+      size: records.authors.length,
+      isRight: ({ author, key }, index) => author === index && sameBytes(key, records.authors[index]),
+    }) +
+    compare('lanes', claims.lanes, { size: records.lanes.length, isRight: (row, index) => isLane(records, row, index) }) +
+    compare('frontier', claims.frontier, {
+      size: records.frontier.size,
+      isRight: ({ seq, id }) => records.frontier.has(seq) && sameBytes(id, records.seen.idAt(seq)),
+    })
+  return { entries, problems }
+}
+
+interface Expected<T> {
+  readonly size: number
+  readonly isRight: (row: T, index: number) => boolean
+}
+
+interface MetaCheck {
+  readonly records: CheckedRecords
+  readonly storeId: StoreId
+  readonly report: (what: string) => void
+}
+
+function checkMeta(meta: LogClaims['meta'], { records, storeId, report }: MetaCheck): void {
+  if (typeof meta === 'string') return report(meta)
+  if (!equalBytes(meta.storeId, storeId)) return report('it names another store')
+  if (!equalBytes(meta.headHash, records.chainHash)) return report('it has another hash for the last record it knows')
+  if (!equalBytes(meta.fingerprint, records.fingerprint)) report('its fingerprint is not the sum of the ids')
+}
+
+function isLane({ lanes, seen }: CheckedRecords, row: LaneRow, index: number): boolean {
+  const lane = lanes[index]
+  if (lane === undefined || row.lane !== index || row.author !== lane.author) return false
+  const isParent = (row.parent_lane ?? undefined) === lane.parent?.lane
+  const isBranch = (row.parent_position ?? undefined) === lane.parent?.position
+  const isHead = row.head_seq === lane.head.seq && row.head_position === lane.head.position
+  return isParent && isBranch && isHead && sameBytes(row.head_id, seen.idAt(row.head_seq))
+}
+
+function sameBytes(stored: unknown, made: Uint8Array | undefined): boolean {
+  return stored instanceof Uint8Array && made !== undefined && equalBytes(stored, made)
+}

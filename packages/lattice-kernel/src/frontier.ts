@@ -3,32 +3,24 @@
  *
  * @module
  */
-import { type IdKey, idKey, idKeyBytes, type IntentionId, type ParsedIntention, toIntentionId } from '@lattice/model'
+import { type IdKey, idKey, idKeyBytes, type IntentionId, toIntentionId } from '@lattice/model'
 import { type Database, toPlainBytes } from '@lattice/storage'
+import type { LogIndex } from './log-index.ts'
 
-export interface Frontier {
+export interface Frontier extends LogIndex {
   /** Sorted. */
   readonly ids: () => readonly IntentionId[]
-  /** Adds a witnessed intention and takes out what it cites. */
-  readonly advance: (parsed: ParsedIntention, seq: number) => void
-  /** Takes the last advance back. */
-  readonly retreat: (id: IntentionId, seq: number) => void
-  /** Inside a transaction: writes what changed. */
-  readonly flush: () => void
-  readonly load: () => void
 }
 
 export function createFrontier(database: Database): Frontier {
   let members = new Map<IdKey, number>()
-  let added = new Set<number>()
+  let added = new Map<number, IdKey>()
   let removed = new Set<number>()
   // What the last advance took out, and whether it had a row.
   let cited: { readonly key: IdKey; readonly seq: number; readonly stored: boolean }[] = []
-  const insert = database.prepare('INSERT INTO frontier VALUES (?)')
+  const insert = database.prepare('INSERT INTO frontier VALUES (?, ?)')
   const remove = database.prepare('DELETE FROM frontier WHERE seq = ?')
-  const all = database.prepare<{ readonly seq: number; readonly id: Buffer }>(
-    'SELECT f.seq, i.id FROM frontier f JOIN intentions i ON i.seq = f.seq',
-  )
+  const all = database.prepare<{ readonly seq: number; readonly id: Buffer }>('SELECT seq, id FROM frontier')
 
   function cite(id: Uint8Array): void {
     const key = idKey(id)
@@ -42,33 +34,36 @@ export function createFrontier(database: Database): Frontier {
 
   return {
     ids: () => [...members.keys()].sort().map((key) => toIntentionId(idKeyBytes(key))),
-    advance: ({ id, intention }, seq) => {
+    advance: ({ parsed: { id, intention }, meta: { seq } }) => {
       cited = []
       cite(intention.storePrev)
       for (const dep of intention.causalDeps) cite(dep)
-      members.set(idKey(id), seq)
-      added.add(seq)
+      const key = idKey(id)
+      members.set(key, seq)
+      added.set(seq, key)
     },
-    retreat: (id, last) => {
+    retreat: ({ parsed: { id }, meta }) => {
       members.delete(idKey(id))
-      added.delete(last)
+      added.delete(meta.seq)
       for (const { key, seq, stored } of cited) {
         members.set(key, seq)
         if (stored) removed.delete(seq)
-        else added.add(seq)
+        else added.set(seq, key)
       }
       cited = []
     },
-    flush: () => {
+    checkpoint: () => {
       for (const seq of removed) remove.run(seq)
-      for (const seq of added) insert.run(seq)
-      added = new Set()
+      for (const [seq, key] of added) insert.run(seq, idKeyBytes(key))
+      added = new Map()
       removed = new Set()
+      cited = []
     },
     load: () => {
       members = new Map()
-      added = new Set()
+      added = new Map()
       removed = new Set()
+      cited = []
       for (const { seq, id } of all.all()) members.set(idKey(toPlainBytes(id)), seq)
     },
   }

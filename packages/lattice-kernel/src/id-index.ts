@@ -1,105 +1,142 @@
 /**
  * From ids to places in the log.
  *
- * New ids gather in memory and enter the table in bulk, sorted, so that a random id does not dirty a page of its own. The
- * generation that was written last stays in memory as a cache: most causes are recent. Memory is bounded by two
+ * Ids are random, so each would dirty a page of its own: those since the last checkpoint are in memory, and enter the
+ * table sorted and in bulk. The generation that was written last stays in memory as a cache, since most causes are
+ * recent. The table holds a prefix; the id itself is the hash of the record it leads to. Memory is bounded by two
  * generations, whatever the length of the log.
  *
  * @module
  */
-import { compareBytes, equalBytes, type IdKey, idKey, idKeyBytes, type IntentionId } from '@lattice/model'
-import { type Database, toPlainBytes } from '@lattice/storage'
-import { type IntentionMeta, META_COLUMNS, metaOfRow, type MetaColumns } from './log-entry.ts'
-import { ID_PREFIX_BYTES } from './log-schema.ts'
+import { compareBytes, equalBytes, type IdKey, idKey, idKeyBytes, intentionId, type IntentionId } from '@lattice/model'
+import { type Database, LogDamaged, toPlainBytes } from '@lattice/storage'
+import type { IntentionMeta } from './log-entry.ts'
+import type { LogIndex } from './log-index.ts'
+import { intentionBytesOf, metaOfRecord, type RecordSource } from './log-record.ts'
 
 /** Older ids that were asked for and are remembered: what many cite, such as the genesis. */
 const REMEMBERED_MAX = 1024
-/** Ids that gather before they are indexed: a bulk insert of some milliseconds, read again at open in as many. */
-export const UNINDEXED_IDS_MAX = 1024
+/** Indexed bytes of an id, as a big-endian number: as many as a JavaScript number holds exactly. */
+const PREFIX_BYTES = 6
 
-export interface IdIndex {
+export interface IdIndex extends LogIndex {
   readonly find: (id: IntentionId) => IntentionMeta | undefined
-  readonly add: (id: IntentionId, meta: IntentionMeta) => void
-  /** Takes back what was added and not flushed. */
-  readonly remove: (id: IntentionId) => void
   /** Seqs of ids from `low` to `high`, both inclusive, at most `limit`. */
   readonly between: (low: Uint8Array, high: Uint8Array, limit: number) => readonly number[]
-  /** Inside a transaction: writes what gathered once it is enough. Answers up to which seq all are indexed. */
-  readonly flush: () => number
-  /** Forgets what is in memory and reads the tail after `indexedSeq` again. */
-  readonly load: (indexedSeq: number) => void
 }
 
-export function createIdIndex(database: Database): IdIndex {
+interface RecordRow {
+  readonly seq: number
+  readonly record: Buffer
+}
+
+export function createIdIndex(database: Database, source: RecordSource): IdIndex {
   let young = new Map<IdKey, IntentionMeta>()
   let old = new Map<IdKey, IntentionMeta>()
-  const remembered = new Map<IdKey, IntentionMeta>()
-  let indexedSeq = 0
-  const insert = database.prepare('INSERT OR IGNORE INTO ids VALUES (?, ?)')
-  const probe = database.prepare<{ readonly seq: number }>('SELECT seq FROM ids WHERE prefix = ? LIMIT 1')
-  const lookup = database.prepare<MetaColumns>(
-    `SELECT ${META_COLUMNS.replace('seq', 'i.seq')} FROM ids JOIN intentions i ON i.seq = ids.seq WHERE ids.prefix = ?`,
-  )
-  const tail = database.prepare<MetaColumns>(`SELECT ${META_COLUMNS} FROM intentions WHERE seq > ? ORDER BY seq`)
-  const range = database.prepare<{ readonly seq: number; readonly id: Buffer }>(
-    'SELECT i.seq, i.id FROM ids JOIN intentions i ON i.seq = ids.seq WHERE ids.prefix >= ? AND ids.prefix <= ? LIMIT ?',
-  )
-
-  function flush(): number {
-    if (young.size < UNINDEXED_IDS_MAX) return indexedSeq
-    const ids = [...young].map(([key, { seq }]) => [idKeyBytes(key), seq] as const)
-    ids.sort(([a], [b]) => compareBytes(a, b))
-    let last = indexedSeq
-    for (const [id, seq] of ids) {
-      insert.run(id.subarray(0, ID_PREFIX_BYTES), seq)
-      last = Math.max(last, seq)
-    }
-    old = young
-    young = new Map()
-    indexedSeq = last
-    return last
-  }
-
-  function findIndexed(id: IntentionId, key: IdKey): IntentionMeta | undefined {
-    const prefix = id.subarray(0, ID_PREFIX_BYTES)
-    // Most that is asked for and not in memory is not there at all.
-    if (indexedSeq === 0 || probe.get(prefix) === undefined) return undefined
-    const row = lookup.all(prefix).find((candidate) => equalBytes(candidate.id, id))
-    if (row === undefined) return undefined
-    if (remembered.size >= REMEMBERED_MAX) remembered.clear()
-    const meta = metaOfRow(row)
-    remembered.set(key, meta)
-    return meta
-  }
-
+  const stored = createStoredIds(database, source)
   return {
     find: (id) => {
       const key = idKey(id)
-      return young.get(key) ?? old.get(key) ?? remembered.get(key) ?? findIndexed(id, key)
+      return young.get(key) ?? old.get(key) ?? stored.find(id, key)
     },
-    add: (id, meta) => {
-      young.set(idKey(id), meta)
-    },
-    remove: (id) => void young.delete(idKey(id)),
     between: (low, high, limit) => {
-      const found = new Set<number>()
-      const isWithin = (id: Uint8Array): boolean => compareBytes(low, id) <= 0 && compareBytes(id, high) <= 0
-      for (const { seq, id } of range.all(low.subarray(0, ID_PREFIX_BYTES), high.subarray(0, ID_PREFIX_BYTES), limit)) {
-        if (isWithin(id)) found.add(seq)
-      }
+      const found = new Set(stored.between(low, high, limit))
       for (const [key, { seq }] of young) {
         if (found.size >= limit) break
-        if (isWithin(idKeyBytes(key))) found.add(seq)
+        if (isWithin(idKeyBytes(key), low, high)) found.add(seq)
       }
       return [...found]
     },
-    flush,
-    load: (from) => {
-      indexedSeq = from
+    advance: ({ parsed, meta }) => {
+      young.set(idKey(parsed.id), meta)
+    },
+    retreat: ({ parsed }) => void young.delete(idKey(parsed.id)),
+    checkpoint: () => {
+      stored.insert(young)
+      old = young
+      young = new Map()
+    },
+    load: () => {
       young = new Map()
       old = new Map()
-      remembered.clear()
-      for (const row of tail.all(from)) young.set(idKey(toPlainBytes(row.id)), metaOfRow(row))
+      stored.forget()
     },
   }
+}
+
+interface StoredIds extends Pick<IdIndex, 'between'> {
+  readonly find: (id: IntentionId, key: IdKey) => IntentionMeta | undefined
+  readonly insert: (ids: ReadonlyMap<IdKey, IntentionMeta>) => void
+  readonly forget: () => void
+}
+
+/** The ids up to the last checkpoint. */
+function createStoredIds(database: Database, source: RecordSource): StoredIds {
+  const remembered = new Map<IdKey, IntentionMeta>()
+  const insert = database.prepare('INSERT OR IGNORE INTO ids VALUES (?, ?)')
+  const probe = database.prepare<{ readonly seq: number }>('SELECT seq FROM ids WHERE prefix = ? LIMIT 1')
+  const lookup = database.prepare<RecordRow>(
+    'SELECT i.seq, i.record FROM ids JOIN intentions i ON i.seq = ids.seq WHERE ids.prefix = ?',
+  )
+  const range = database.prepare<RecordRow>(
+    'SELECT i.seq, i.record FROM ids JOIN intentions i ON i.seq = ids.seq WHERE prefix >= ? AND prefix <= ? LIMIT ?',
+  )
+  return {
+    find: (id, key) => {
+      const known = remembered.get(key)
+      const prefix = prefixOf(id)
+      // Most that is asked for and not in memory is not there at all.
+      if (known !== undefined || probe.get(prefix) === undefined) return known
+      for (const row of lookup.all(prefix)) {
+        const found = readRow(source, row, (own) => own === prefix)
+        if (!equalBytes(found.id, id)) continue
+        if (remembered.size >= REMEMBERED_MAX) remembered.clear()
+        const meta = metaOfRecord(row.seq, found.record, found.bytes)
+        remembered.set(key, meta)
+        return meta
+      }
+      return undefined
+    },
+    between: (low, high, limit) => {
+      const [first, last] = [prefixOf(low), prefixOf(high)]
+      const rows = range.all(first, last, limit)
+      const isExpected = (prefix: number): boolean => prefix >= first && prefix <= last
+      return rows.filter((row) => isWithin(readRow(source, row, isExpected).id, low, high)).map(({ seq }) => seq)
+    },
+    insert: (ids) => {
+      const rows = [...ids].map(([key, { seq }]) => ({ prefix: prefixOf(idKeyBytes(key)), seq }))
+      rows.sort((a, b) => a.prefix - b.prefix || a.seq - b.seq)
+      for (const { prefix, seq } of rows) insert.run(prefix, seq)
+    },
+    forget: () => remembered.clear(),
+  }
+}
+
+interface ReadRow {
+  readonly record: Uint8Array
+  /** The intention's. */
+  readonly bytes: Uint8Array
+  readonly id: IntentionId
+}
+
+/** What the index leads to: a record whose id begins as expected. Throws `LogDamaged` for any other. */
+function readRow(source: RecordSource, row: RecordRow, isExpected: (prefix: number) => boolean): ReadRow {
+  const record = toPlainBytes(row.record)
+  const bytes = intentionBytesOf(record)
+  const id = bytes && intentionId(source.crypto, bytes)
+  if (bytes === undefined || id === undefined || !isExpected(prefixOf(id))) {
+    throw new LogDamaged(source.path, { record: `witness ${row.seq}`, problem: 'its intention does not have its id' })
+  }
+  return { record, bytes, id }
+}
+
+function isWithin(id: Uint8Array, low: Uint8Array, high: Uint8Array): boolean {
+  return compareBytes(low, id) <= 0 && compareBytes(id, high) <= 0
+}
+
+/** The first bytes of an id as a number. */
+function prefixOf(id: Uint8Array): number {
+  let prefix = 0
+  for (let index = 0; index < PREFIX_BYTES; index += 1) prefix = prefix * 256 + (id[index] ?? 0)
+  return prefix
 }

@@ -38,8 +38,8 @@ export interface LogMeta {
   readonly settledSeq: number
 }
 
-/** The row, with how far ids are indexed; `undefined` in a new log. */
-export function readMeta(database: Database): { readonly meta: LogMeta; readonly indexedSeq: number } | undefined {
+/** Where the log stood at its last checkpoint; `undefined` in a new log. */
+export function readMeta(database: Database): LogMeta | undefined {
   const row = database.prepare<MetaRow>('SELECT * FROM log_meta').get()
   if (row === undefined) return undefined
   const hlc: Hlc = { wall: row.hlc_wall, counter: row.hlc_counter }
@@ -47,10 +47,9 @@ export function readMeta(database: Database): { readonly meta: LogMeta; readonly
   const lengths = [row.store_id, row.witness_key, row.head_hash, row.fingerprint].every(
     (bytes) => bytes.length === ZERO_HASH.length,
   )
-  const isPlausible =
-    lengths && isHlc(hlc) && storeType?.ok !== false && row.head_seq >= 0 && row.indexed_seq <= row.head_seq
+  const isPlausible = lengths && isHlc(hlc) && storeType?.ok !== false && row.head_seq >= 0
   if (!isPlausible) throw new LogDamaged(database.path, { record: 'log_meta', problem: 'a value out of range' })
-  const meta: LogMeta = {
+  return {
     storeId: toStoreId(toPlainBytes(row.store_id)),
     witnessKey: toPublicKey(toPlainBytes(row.witness_key)),
     storeType: storeType?.value,
@@ -61,13 +60,12 @@ export function readMeta(database: Database): { readonly meta: LogMeta; readonly
     highestWall: row.highest_wall,
     settledSeq: row.settled_seq,
   }
-  return { meta, indexedSeq: row.indexed_seq }
 }
 
 /** Writes the row. Inside a transaction. */
-export function writeMeta(database: Database, meta: LogMeta, indexedSeq: number): void {
+export function writeMeta(database: Database, meta: LogMeta): void {
   database
-    .prepare('INSERT OR REPLACE INTO log_meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+    .prepare('INSERT OR REPLACE INTO log_meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
     .run(
       meta.storeId,
       meta.witnessKey,
@@ -78,7 +76,6 @@ export function writeMeta(database: Database, meta: LogMeta, indexedSeq: number)
       meta.hlc.wall,
       meta.hlc.counter,
       meta.highestWall,
-      indexedSeq,
       meta.settledSeq,
     )
 }

@@ -1,9 +1,9 @@
 /**
  * The format of `log.db`: what replicates, and the only truth.
  *
- * An intention is stored once, appended in witness order, so that writing never moves old pages. Ids are random, so they
- * are indexed apart: new ones gather in memory and enter `ids` sorted and in bulk; `indexed_seq` says how far that
- * reaches, and the tail is read again at open. A prefix of eight bytes is indexed, the whole id stands in the row.
+ * An intention is stored once, appended in witness order, so that writing never moves old pages. All other tables are
+ * indexes over it, written at checkpoints (see log-index.ts); `log_meta` says where the log stood at the last one. What
+ * floats is kept beside, and what proves a fork.
  *
  * @module
  */
@@ -15,8 +15,6 @@ export const LOG_FILE = 'log.db'
 export const STATE_FILE = 'state.db'
 /** Where a projection is built beside the one in use. */
 export const REBUILD_FILE = 'state.rebuild.db'
-
-export const ID_PREFIX_BYTES = 8
 
 export const LOG_MIGRATIONS: readonly string[] = [
   `CREATE TABLE log_meta (
@@ -30,28 +28,21 @@ export const LOG_MIGRATIONS: readonly string[] = [
      hlc_wall INTEGER NOT NULL,
      hlc_counter INTEGER NOT NULL,
      highest_wall INTEGER NOT NULL,
-     indexed_seq INTEGER NOT NULL,
      settled_seq INTEGER NOT NULL
    );
+   CREATE TABLE intentions (seq INTEGER PRIMARY KEY, record BLOB NOT NULL);
+   CREATE TABLE ids (prefix INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (prefix, seq)) WITHOUT ROWID;
    CREATE TABLE authors (author INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE);
-   CREATE TABLE intentions (
-     seq INTEGER PRIMARY KEY,
-     id BLOB NOT NULL,
-     bytes BLOB NOT NULL,
-     signature BLOB,
+   CREATE TABLE lanes (
+     lane INTEGER PRIMARY KEY,
      author INTEGER NOT NULL,
-     position INTEGER NOT NULL,
-     generation INTEGER NOT NULL,
-     wall INTEGER NOT NULL,
-     counter INTEGER NOT NULL,
-     witnessed_ms INTEGER NOT NULL,
-     chain_hash BLOB NOT NULL,
-     witness_signature BLOB
+     parent_lane INTEGER,
+     parent_position INTEGER,
+     head_seq INTEGER NOT NULL,
+     head_position INTEGER NOT NULL,
+     head_id BLOB NOT NULL
    );
-   CREATE INDEX intentions_by_author ON intentions (author, position);
-   CREATE TABLE ids (prefix BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (prefix, seq)) WITHOUT ROWID;
-   CREATE TABLE tips (author INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (author, seq)) WITHOUT ROWID;
-   CREATE TABLE frontier (seq INTEGER PRIMARY KEY);
+   CREATE TABLE frontier (seq INTEGER PRIMARY KEY, id BLOB NOT NULL);
    CREATE TABLE forks (
      author INTEGER NOT NULL,
      first_seq INTEGER NOT NULL,
@@ -76,23 +67,7 @@ export interface MetaRow {
   readonly hlc_wall: number
   readonly hlc_counter: number
   readonly highest_wall: number
-  readonly indexed_seq: number
   readonly settled_seq: number
-}
-
-export interface IntentionRow {
-  readonly seq: number
-  readonly id: Buffer
-  readonly bytes: Buffer
-  readonly signature: Buffer | null
-  readonly author: number
-  readonly position: number
-  readonly generation: number
-  readonly wall: number
-  readonly counter: number
-  readonly witnessed_ms: number
-  readonly chain_hash: Buffer
-  readonly witness_signature: Buffer | null
 }
 
 export interface FloatingRow {

@@ -7,38 +7,29 @@
  *
  * @module
  */
-import { assert, type Crypto, type Hlc, type IntentionId, type ParsedIntention, type Signer } from '@lattice/model'
+import { assert, type Crypto, type IntentionId, type ParsedIntention, type Signer } from '@lattice/model'
 import type { Database } from '@lattice/storage'
-import { type AuthorBook, createAuthorBook } from './author-book.ts'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
+import { createLaneBook, type LaneBook } from './lane-book.ts'
+import { type CommitOptions, createLogDisk, type LogCommit } from './log-disk.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
-import { type LogMeta, readMeta, writeMeta } from './log-meta.ts'
+import type { LogIndex } from './log-index.ts'
+import type { LogMeta } from './log-meta.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
-import { createLogTail, type Fork } from './log-tail.ts'
-
-export interface LogCommit {
-  readonly entries: readonly LogEntry[]
-  readonly forks: readonly Fork[]
-}
-
-export interface CommitOptions {
-  readonly hlc: Hlc
-  /** Writes of others that belong to the same commit. */
-  readonly also?: () => void
-}
+import { createLogTail } from './log-tail.ts'
 
 export interface LogStore {
   readonly path: string
   readonly reader: LogReader
   readonly ids: IdIndex
-  readonly authors: AuthorBook
+  readonly authors: LaneBook
   readonly frontier: Frontier
   readonly meta: () => LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   /** The record at a seq, also one that is appended and not committed. */
   readonly entryAt: (seq: number) => LogEntry
-  /** The record that would witness this intention next; all its causes are here. Changes nothing but the author book. */
+  /** The record that would witness this intention next; all its causes are here. Changes nothing. */
   readonly prepare: (parsed: ParsedIntention, witnessedMs: number) => LogEntry
   /** Appends what was prepared last. */
   readonly append: (entry: LogEntry) => void
@@ -64,21 +55,14 @@ interface LogStoreDeps {
 
 /** The log in `database`, whose meta row exists. */
 export function createLogStore({ database, crypto, signer, opened }: LogStoreDeps): LogStore {
-  const reader = createLogReader(database)
-  const ids = createIdIndex(database)
-  const authors = createAuthorBook(database)
+  const { path } = database
+  const reader = createLogReader(database, crypto)
+  const ids = createIdIndex(database, { path, crypto })
+  const authors = createLaneBook(database, ids.find)
   const frontier = createFrontier(database)
-  const tail = createLogTail({ opened, reader, ids, authors, frontier, crypto, signer })
-
-  function load(): void {
-    const onDisk = readMeta(database)
-    assert(onDisk !== undefined, 'an open log has its meta row')
-    tail.clear()
-    tail.setMeta(onDisk.meta)
-    authors.load()
-    frontier.load()
-    ids.load(onDisk.indexedSeq)
-  }
+  const indexes: readonly LogIndex[] = [authors, frontier, ids]
+  const tail = createLogTail({ opened, find: ids.find, entryAt, authors, indexes, crypto, signer })
+  const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
   function entryAt(seq: number): LogEntry {
     const batch = tail.batch()
@@ -87,30 +71,9 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     return entry
   }
 
-  function commit({ hlc, also }: CommitOptions): LogCommit {
-    tail.closeGroup()
-    const committed: LogCommit = { entries: tail.batch(), forks: tail.forks() }
-    try {
-      tail.setMeta({ ...tail.meta(), hlc })
-      database.transaction(() => {
-        insertEntries(database, committed.entries)
-        authors.flush()
-        frontier.flush()
-        insertForks(database, committed.forks)
-        also?.()
-        writeMeta(database, tail.meta(), ids.flush())
-      })
-    } catch (error) {
-      load()
-      throw error
-    }
-    tail.clear()
-    return committed
-  }
-
-  load()
+  disk.load()
   return {
-    path: database.path,
+    path,
     reader,
     ids,
     authors,
@@ -123,34 +86,8 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     retract: tail.retract,
     closeRun: tail.closeRun,
     appended: () => tail.batch().length,
-    commit,
-    revert: load,
-    close: () => database.close(),
-  }
-}
-
-function insertForks(database: Database, forks: readonly Fork[]): void {
-  if (forks.length === 0) return
-  const insert = database.prepare('INSERT INTO forks VALUES (?, ?, ?)')
-  for (const { author, first, second } of forks) insert.run(author.number, first.meta.seq, second.meta.seq)
-}
-
-function insertEntries(database: Database, entries: readonly LogEntry[]): void {
-  const insert = database.prepare('INSERT INTO intentions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-  for (const { parsed, meta, witnessedMs, chainHash, witnessSignature } of entries) {
-    insert.run(
-      meta.seq,
-      parsed.id,
-      parsed.bytes,
-      parsed.signature.length > 0 ? parsed.signature : null,
-      meta.author,
-      meta.position,
-      meta.generation,
-      meta.timestamp.wall,
-      meta.timestamp.counter,
-      witnessedMs,
-      chainHash,
-      witnessSignature.length > 0 ? witnessSignature : null,
-    )
+    commit: disk.commit,
+    revert: disk.load,
+    close: disk.close,
   }
 }

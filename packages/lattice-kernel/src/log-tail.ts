@@ -5,6 +5,7 @@
  */
 import {
   assert,
+  compareHlc,
   type Crypto,
   equalBytes,
   isGenesis,
@@ -12,16 +13,16 @@ import {
   MAX_RUN_LENGTH,
   type ParsedIntention,
   readGenesis,
+  type IntentionId,
+  type Hlc,
   type Signer,
   toIntentionId,
 } from '@lattice/model'
 import { addInto } from '@lattice/sync'
-import type { Author, AuthorBook } from './author-book.ts'
-import type { Frontier } from './frontier.ts'
-import type { IdIndex } from './id-index.ts'
+import type { Author, LaneBook } from './lane-book.ts'
+import type { LogIndex } from './log-index.ts'
 import { contentOf, type IntentionMeta, type LogEntry } from './log-entry.ts'
 import type { LogMeta } from './log-meta.ts'
-import type { LogReader } from './log-reader.ts'
 
 /** Two intentions of one author with one `store_prev`. */
 export interface Fork {
@@ -37,6 +38,8 @@ export interface LogTail {
   readonly forks: () => readonly Fork[]
   readonly prepare: (parsed: ParsedIntention, witnessedMs: number) => LogEntry
   readonly append: (entry: LogEntry) => void
+  /** Follows a record that is on disk already. */
+  readonly replay: (entry: LogEntry) => void
   /** Takes back the record appended last, which extended its author's chain without a fork. */
   readonly retract: () => void
   readonly closeRun: () => void
@@ -48,10 +51,12 @@ export interface LogTail {
 
 export interface LogTailDeps {
   readonly opened: LogMeta
-  readonly reader: LogReader
-  readonly ids: IdIndex
-  readonly authors: AuthorBook
-  readonly frontier: Frontier
+  readonly find: (id: IntentionId) => IntentionMeta | undefined
+  /** The record at a seq, on disk or in the batch. */
+  readonly entryAt: (seq: number) => LogEntry
+  readonly authors: LaneBook
+  /** In the order in which they follow. */
+  readonly indexes: readonly LogIndex[]
   readonly crypto: Crypto
   readonly signer: Signer
 }
@@ -61,54 +66,43 @@ const FORK_PROOFS_MAX = 16
 const NO_BYTES = new Uint8Array(0)
 
 export function createLogTail(deps: LogTailDeps): LogTail {
-  const { reader, ids, authors, frontier, crypto, signer } = deps
+  const { find, authors, indexes, crypto, signer } = deps
   let meta = deps.opened
   let batch: LogEntry[] = []
   let forks: Fork[] = []
-  let last: { readonly meta: LogMeta; readonly parent: number | undefined; readonly isFork: boolean } | undefined
+  let last: { readonly meta: LogMeta; readonly isFork: boolean } | undefined
 
   function prepare(parsed: ParsedIntention, witnessedMs: number): LogEntry {
-    const { timestamp, author: key } = parsed.intention
-    const author = authors.intern(key)
-    const entryMeta: IntentionMeta = {
-      seq: meta.headSeq + 1,
-      author: author.number,
-      timestamp,
-      ...placeOf({ ids, meta }, parsed, author),
-    }
+    const entryMeta = placeNext({ find, authors, meta }, parsed)
     // A record inside a group carries no signature; one per run's length does, so that pages stay short.
     const isClosing = (batch.length + 1) % MAX_RUN_LENGTH === 0
     const entry = recordOf(crypto, meta, { parsed, meta: entryMeta, witnessedMs })
     return isClosing ? signRecordOf(signer, entry) : entry
   }
 
-  function append(entry: LogEntry): void {
-    const {
-      parsed,
-      meta: { seq },
-    } = entry
-    assert(seq === meta.headSeq + 1, 'a record is appended right after it is prepared')
-    const author = authors.byNumber(entry.meta.author)
-    const parent = ids.find(toIntentionId(parsed.intention.storePrev))?.seq
-    const isFork = parent !== undefined && author.tips.size > 0 && !author.tips.has(parent)
-    last = { meta, parent: parent !== undefined && author.tips.has(parent) ? parent : undefined, isFork }
-    batch.push(entry)
-    authors.advance(author, parent, seq)
-    frontier.advance(parsed, seq)
-    ids.add(parsed.id, entry.meta)
+  function follow(entry: LogEntry): void {
+    assert(entry.meta.seq === meta.headSeq + 1, 'a record is appended right after it is prepared')
+    for (const index of indexes) index.advance(entry)
     meta = metaAfter(meta, entry)
-    if (!isFork || author.tips.size > FORK_PROOFS_MAX) return
-    const first = findSibling(reader, batch, entry)
-    if (first !== undefined) forks.push({ author, first, second: entry })
+  }
+
+  function append(entry: LogEntry): void {
+    const isFork = authors.isFork(entry.meta.author, entry.meta.lane)
+    const before = meta
+    const sibling = isFork ? findSibling(deps, entry) : undefined
+    batch.push(entry)
+    follow(entry)
+    last = { meta: before, isFork }
+    const author = authors.byNumber(entry.meta.author)
+    if (sibling !== undefined && author.tips.size <= FORK_PROOFS_MAX) {
+      forks.push({ author, first: sibling, second: entry })
+    }
   }
 
   function retract(): void {
     const entry = batch.pop()
     assert(entry !== undefined && last?.isFork === false, 'only the last record is taken back, and no fork')
-    const { seq, author } = entry.meta
-    authors.retreat(authors.byNumber(author), last.parent, seq)
-    frontier.retreat(entry.parsed.id, seq)
-    ids.remove(entry.parsed.id)
+    for (const index of indexes.toReversed()) index.retreat(entry)
     meta = last.meta
     last = undefined
   }
@@ -127,6 +121,7 @@ export function createLogTail(deps: LogTailDeps): LogTail {
     forks: () => forks,
     prepare,
     append,
+    replay: follow,
     retract,
     closeRun: () => replaceLast((entry) => signIntentionOf(signer, entry)),
     closeGroup: () => replaceLast((entry) => signRecordOf(signer, entry)),
@@ -153,6 +148,10 @@ function signRecordOf(signer: Signer, entry: LogEntry): LogEntry {
   return { ...entry, witnessSignature: signer.sign('lattice/witness/v1', entry.chainHash) }
 }
 
+function later(a: Hlc, b: Hlc): Hlc {
+  return compareHlc(a, b) >= 0 ? a : b
+}
+
 /** Where the log stands with one more record. */
 function metaAfter(meta: LogMeta, { parsed, chainHash, meta: { seq, timestamp } }: LogEntry): LogMeta {
   const fingerprint = meta.fingerprint.slice()
@@ -164,29 +163,32 @@ function metaAfter(meta: LogMeta, { parsed, chainHash, meta: { seq, timestamp } 
     headHash: chainHash,
     fingerprint,
     highestWall: Math.max(meta.highestWall, timestamp.wall),
+    hlc: later(meta.hlc, timestamp),
   }
 }
 
-/** Where an intention stands in its author's chain and in the DAG. */
-function placeOf(
-  { ids, meta }: { readonly ids: IdIndex; readonly meta: LogMeta },
+/** Where the next intention stands: in its author's chain, in the DAG and in the log. */
+function placeNext(
+  { find, authors, meta }: Pick<LogTailDeps, 'find' | 'authors'> & { readonly meta: LogMeta },
   { intention, id }: ParsedIntention,
-  author: Author,
-): { readonly position: number; readonly generation: number } {
+): IntentionMeta {
+  const seq = meta.headSeq + 1
+  const { timestamp } = intention
   if (isGenesis(intention)) {
     assert(meta.headSeq === 0 && equalBytes(id, meta.storeId), 'the genesis is the first record')
-    return { position: 0, generation: 0 }
+    return { seq, ...authors.placeNext(intention.author, undefined), position: 0, generation: 0, timestamp }
   }
-  const parent = ids.find(toIntentionId(intention.storePrev))
+  const parent = find(toIntentionId(intention.storePrev))
   assert(parent !== undefined, 'store_prev is witnessed')
-  assert(parent.author === author.number || parent.seq === 1, "store_prev is the author's, or the genesis")
+  const { author, lane } = authors.placeNext(intention.author, parent)
+  assert(parent.author === author || parent.seq === 1, "store_prev is the author's, or the genesis")
   let { generation } = parent
   for (const dep of intention.causalDeps) {
-    const cause = ids.find(dep)
+    const cause = find(dep)
     assert(cause !== undefined, 'every cause is witnessed')
     generation = Math.max(generation, cause.generation)
   }
-  return { position: parent.position + 1, generation: generation + 1 }
+  return { seq, author, lane, position: parent.position + 1, generation: generation + 1, timestamp }
 }
 
 function storeTypeOf(parsed: ParsedIntention): LogMeta['storeType'] {
@@ -194,13 +196,16 @@ function storeTypeOf(parsed: ParsedIntention): LogMeta['storeType'] {
   return genesis.ok ? genesis.value.storeType : undefined
 }
 
-/** Another intention of the same author with the same `store_prev`. */
-function findSibling(reader: LogReader, batch: readonly LogEntry[], { meta, parsed }: LogEntry): LogEntry | undefined {
-  const candidates = [...reader.atPosition(meta.author, meta.position), ...batch]
-  return candidates.find(
-    (other) =>
-      other.meta.author === meta.author &&
-      other.meta.seq !== meta.seq &&
-      equalBytes(other.parsed.intention.storePrev, parsed.intention.storePrev),
-  )
+/** Another intention of the same author with the same `store_prev`: one that a lane of the author goes through. */
+function findSibling({ find, entryAt, authors }: LogTailDeps, { meta, parsed }: LogEntry): LogEntry | undefined {
+  const { storePrev } = parsed.intention
+  for (const seq of authors.byNumber(meta.author).tips) {
+    let at: LogEntry | undefined = entryAt(seq)
+    while (at !== undefined && at.meta.position > meta.position) {
+      const prev = find(toIntentionId(at.parsed.intention.storePrev))
+      at = prev && entryAt(prev.seq)
+    }
+    if (at !== undefined && equalBytes(at.parsed.intention.storePrev, storePrev)) return at
+  }
+  return undefined
 }

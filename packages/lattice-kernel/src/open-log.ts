@@ -13,7 +13,6 @@ import {
   equalBytes,
   type Hash,
   HLC_ZERO,
-  intentionId,
   MAX_RUN_LENGTH,
   type Signer,
   type StoreId,
@@ -46,9 +45,9 @@ export function openLog({ directory, storeId, crypto, signer, hooks }: OpenLogOp
   try {
     const found = readMeta(database)
     if (found !== undefined) {
-      assertOwner(database.path, found.meta, { storeId, witnessKey: signer.publicKey })
-      checkEnd(database, found.meta, crypto)
-      return { database, meta: found.meta }
+      assertOwner(database.path, found, { storeId, witnessKey: signer.publicKey })
+      checkEnd(database, found, crypto)
+      return { database, meta: found }
     }
     const meta: LogMeta = {
       storeId,
@@ -61,8 +60,8 @@ export function openLog({ directory, storeId, crypto, signer, hooks }: OpenLogOp
       highestWall: 0,
       settledSeq: 0,
     }
-    if (createLogReader(database).at(1) !== undefined) throw damaged(database.path, 'log_meta', 'it is missing')
-    database.transaction(() => writeMeta(database, meta, 0))
+    if (createLogReader(database, crypto).at(1) !== undefined) throw damaged(database.path, 'log_meta', 'it is missing')
+    database.transaction(() => writeMeta(database, meta))
     return { database, meta }
   } catch (error) {
     database.close()
@@ -86,8 +85,9 @@ export function peekLog(directory: string): LogPeek | undefined {
   try {
     const found = readMeta(database)
     if (found === undefined) return undefined
-    const { storeId, storeType, headSeq } = found.meta
-    return { storeId, storeType, schemaVersion: LOG_MIGRATIONS.length, witnessCount: headSeq }
+    const { storeId, storeType, headSeq } = found
+    const head = database.prepare<{ readonly seq: number | null }>('SELECT max(seq) AS seq FROM intentions').get()
+    return { storeId, storeType, schemaVersion: LOG_MIGRATIONS.length, witnessCount: head?.seq ?? headSeq }
   } finally {
     database.close()
   }
@@ -107,18 +107,25 @@ function openLogFile(
   })
 }
 
-/** Checks the last commit group against the meta row, the intentions it witnesses and its signature. */
+/**
+ * Checks that the records reach the last checkpoint, and the last commit group: its intentions, its chain and its
+ * signature. What lies between is checked as it is replayed.
+ */
 function checkEnd(database: Database, meta: LogMeta, crypto: Crypto): void {
   const { path } = database
-  const reader = createLogReader(database)
+  const reader = createLogReader(database, crypto)
   const [last] = reader.before(Number.MAX_SAFE_INTEGER, 1)
   const lastSeq = last?.meta.seq ?? 0
-  if (lastSeq !== meta.headSeq) {
-    throw damaged(path, 'log_meta', `it ends at ${meta.headSeq}, the records at ${lastSeq}`)
+  if (lastSeq < meta.headSeq) {
+    throw damaged(path, 'log_meta', `it reached ${meta.headSeq} once, the records end at ${lastSeq}`)
   }
   if (last === undefined) return
+  const known = meta.headSeq === 0 ? ZERO_HASH : reader.at(meta.headSeq)?.chainHash
+  if (known === undefined) throw damaged(path, `witness ${meta.headSeq}`, 'it is missing')
+  if (!equalBytes(known, meta.headHash)) {
+    throw damaged(path, `witness ${meta.headSeq}`, 'log_meta has another hash for it')
+  }
   const record = `witness ${lastSeq}`
-  if (!equalBytes(last.chainHash, meta.headHash)) throw damaged(path, record, 'log_meta has another hash for it')
   const signature = last.witnessSignature
   if (!verifyTagged(crypto, meta.witnessKey, { tag: 'lattice/witness/v1', hash: last.chainHash, signature })) {
     throw damaged(path, record, 'its witness signature fails')
@@ -148,13 +155,9 @@ interface EntryCheck {
 }
 
 function checkEntry(path: string, { meta, crypto, entry, prevHash }: EntryCheck): void {
-  const record = `witness ${entry.meta.seq}`
   if (prevHash === undefined) throw damaged(path, `witness ${entry.meta.seq - 1}`, 'it is missing')
-  if (!equalBytes(intentionId(crypto, entry.parsed.bytes), entry.parsed.id)) {
-    throw damaged(path, record, 'its intention does not have its id')
-  }
   if (!equalBytes(crypto.blake3(contentOf(meta.storeId, prevHash, entry)), entry.chainHash)) {
-    throw damaged(path, record, 'the witness chain does not link')
+    throw damaged(path, `witness ${entry.meta.seq}`, 'the witness chain does not link')
   }
 }
 

@@ -159,7 +159,7 @@ function tipsOf(
 ): AuthorTips {
   return {
     author: key,
-    tips: [...tips].map((seq) => {
+    tips: [...tips].sort((a, b) => a - b).map((seq) => {
       const { parsed, meta } = log.entryAt(seq)
       return { id: parsed.id, position: meta.position, timestamp: meta.timestamp }
     }),

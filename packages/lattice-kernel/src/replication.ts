@@ -38,7 +38,8 @@ export function createReplication(core: Core): Replication & { readonly warmUp: 
 
   function tipsDigest(headSeq: number): Hash {
     if (tips?.headSeq !== headSeq) {
-      const ids = [...log.reader.tipIds()].sort(compareBytes)
+      const ids = log.authors.lanes().map(({ head }) => head.id)
+      ids.sort(compareBytes)
       tips = { headSeq, digest: crypto.blake3(...ids) }
     }
     return tips.digest
@@ -71,9 +72,9 @@ function createRangeIndexSource({ log, witnessed }: Core): RangeIndexSource {
   function addPage(): boolean {
     const { headSeq } = log.meta()
     if (indexedSeq >= headSeq) return true
-    const keys = log.reader.keysAfter(indexedSeq, INDEX_PAGE)
-    index.insertAll(keys.map(({ wall, id }) => ({ timestamp: wall, id: toIntentionId(new Uint8Array(id)) })))
-    indexedSeq = keys.at(-1)?.seq ?? headSeq
+    const entries = log.reader.from(indexedSeq + 1, INDEX_PAGE)
+    index.insertAll(entries.map(({ parsed, meta }) => ({ timestamp: meta.timestamp.wall, id: parsed.id })))
+    indexedSeq = entries.at(-1)?.meta.seq ?? headSeq
     return indexedSeq >= headSeq
   }
 

@@ -286,6 +286,7 @@ function checkWitness({ options, walk, report }: Checking, { meta, chainHash, wi
 }
 
 function isSamePlace({ meta }: LogEntry, place: SeenPlace): boolean {
-  return meta.author === place.author && meta.position === place.position && meta.generation === place.generation
+  const isSameLane = meta.author === place.author && meta.lane === place.lane
+  return isSameLane && meta.position === place.position && meta.generation === place.generation
 }
 

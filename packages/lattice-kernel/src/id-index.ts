@@ -135,7 +135,7 @@ function isWithin(id: Uint8Array, low: Uint8Array, high: Uint8Array): boolean {
 }
 
 /** The first bytes of an id as a number. */
-function prefixOf(id: Uint8Array): number {
+export function prefixOf(id: Uint8Array): number {
   let prefix = 0
   for (let index = 0; index < PREFIX_BYTES; index += 1) prefix = prefix * 256 + (id[index] ?? 0)
   return prefix

@@ -3,14 +3,18 @@
  *
  * @module
  */
+import { isLatticeError } from '@lattice/model'
 import type { StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
+import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
 import type { Kernel } from './kernel-types.ts'
 import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
 import { createRebuild } from './rebuild.ts'
 import { createReplication } from './replication.ts'
+import { type Scrub, startScrub } from './scrub.ts'
+import { verifyKernel } from './verify-kernel.ts'
 import { createWaiters } from './waiters.ts'
 import { createRecheck, createRetry, createWriter } from './writer.ts'
 
@@ -33,7 +37,18 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   let isOpen = false
   let isWarm = false
   let closing: Promise<void> | undefined
+  let scrub: Scrub | undefined
+  let failed: Error | undefined
+  const onFailed = (error: Error): void => {
+    // Told once: whoever owns the store closes it.
+    if (failed !== undefined || closing !== undefined) return
+    failed = error
+    scrub?.stop()
+    core.options.logger.error('store is damaged or its writer failed', { error })
+    core.events.notify({ kind: 'failed', error })
+  }
   const writer = createWriter(core, {
+    onFailed,
     // Peers ask soon after opening; whoever opens does not wait for it, nor whoever closes.
     step: () => {
       if (!isOpen || isWarm || closing !== undefined) return undefined
@@ -45,6 +60,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const waiters = createWaiters()
 
   async function shutDown(): Promise<void> {
+    scrub?.stop()
     await writer.close()
     waiters.rejectAll(new KernelClosed(storeId))
     try {
@@ -66,8 +82,10 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   const kernel: Kernel = {
     storeId,
-    ...createReading(core),
-    ...replication,
+    ...guardDamage(createReading(core), onFailed),
+    ...guardDamage(replication, onFailed),
+    verify: async (options = {}) =>
+      verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => closing === undefined }, options),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
@@ -89,6 +107,8 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     opened: () => {
       isOpen = true
       writer.wake()
+      const { scrub: options } = core.options
+      if (options !== undefined) scrub = startScrub(core, options, { isBusy: writer.isBusy, onDamage: onFailed })
     },
   }
 }

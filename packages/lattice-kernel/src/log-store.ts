@@ -21,6 +21,8 @@ import { createLogTail } from './log-tail.ts'
 
 export interface LogStore {
   readonly path: string
+  /** For those who read it row by row. */
+  readonly database: Database
   readonly reader: LogReader
   readonly ids: IdIndex
   readonly authors: LaneBook
@@ -74,6 +76,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   disk.load()
   return {
     path,
+    database,
     reader,
     ids,
     authors,

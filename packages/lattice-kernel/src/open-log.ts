@@ -93,7 +93,8 @@ export function peekLog(directory: string): LogPeek | undefined {
   }
 }
 
-function openLogFile(
+/** Opens the file alone, unchecked. Throws as {@link openLog}. */
+export function openLogFile(
   directory: string,
   options: { readonly readonly: boolean; readonly hooks?: StorageHooks },
 ): Database {

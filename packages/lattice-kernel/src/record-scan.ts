@@ -7,9 +7,9 @@
  * @module
  */
 import { type Crypto, isLatticeError } from '@lattice/model'
-import type { Database } from '@lattice/storage'
+import { type Database, toPlainBytes } from '@lattice/storage'
 import type { LogEntry } from './log-entry.ts'
-import { readRecordRow, type RecordRow, SELECT_RECORDS } from './record-row.ts'
+import { decodeRecord } from './log-record.ts'
 
 /** A record that is not there as it was written. */
 export interface BadRecord {
@@ -30,12 +30,17 @@ export interface RecordScan {
   readonly lastSeq: () => number | undefined
 }
 
+interface RecordRow {
+  readonly seq: number
+  readonly record: Buffer
+}
+
 export function createRecordScan(database: Database, crypto: Crypto): RecordScan {
   const { path } = database
 
   function rowsOf(first: number, last: number): RecordRow[] | string {
     try {
-      return database.prepare<RecordRow>(SELECT_RECORDS).all(first, last)
+      return database.prepare<RecordRow>('SELECT seq, record FROM intentions WHERE seq >= ? AND seq <= ? ORDER BY seq').all(first, last)
     } catch (error) {
       return reasonOf(error)
     }
@@ -44,7 +49,7 @@ export function createRecordScan(database: Database, crypto: Crypto): RecordScan
   function decode(row: RecordRow): ScannedRecord {
     const { seq } = row
     try {
-      return { seq, entry: readRecordRow({ path, crypto }, row) }
+      return { seq, entry: decodeRecord({ path, crypto }, seq, toPlainBytes(row.record)) }
     } catch (error) {
       return { seq, bad: { seq, kind: 'unreadable', what: reasonOf(error) } }
     }

@@ -22,4 +22,5 @@ export {
   type StateDatabase,
 } from './state-database.ts'
 export type { StorageHooks, StoragePoint } from './storage-hooks.ts'
+export { syncDirectory } from './sync-directory.ts'
 export { type DatabaseContents, type ErrorSource, translateStorageError } from './translate-error.ts'

@@ -11,9 +11,7 @@ import { join } from 'node:path'
 import {
   type Crypto,
   equalBytes,
-  type Hash,
   HLC_ZERO,
-  MAX_RUN_LENGTH,
   type Signer,
   type StoreId,
   type StoreType,
@@ -23,7 +21,7 @@ import {
 import { type Database, LogDamaged, openDatabase, type StorageHooks } from '@lattice/storage'
 import { contentOf, type LogEntry } from './log-entry.ts'
 import { assertOwner, type LogMeta, readMeta, writeMeta } from './log-meta.ts'
-import { createLogReader, type LogReader } from './log-reader.ts'
+import { createLogReader } from './log-reader.ts'
 import { LOG_APPLICATION_ID, LOG_FILE, LOG_MIGRATIONS } from './log-schema.ts'
 
 export interface OpenLogOptions {
@@ -109,56 +107,52 @@ export function openLogFile(
 }
 
 /**
- * Checks that the records reach the last checkpoint, and the last commit group: its intentions, its chain and its
- * signature. What lies between is checked as it is replayed.
+ * Records looked at before a log is written on: the signature of the last one vouches for its commit group by the chain,
+ * and this much of it is followed. All the others are the scrub's and `verify`'s.
+ */
+const CHECKED_RECORDS = 64
+
+/**
+ * Checks that the records reach the last checkpoint, the signature of the last one, and the end of its commit group:
+ * intentions and chain. Records behind the checkpoint are checked as they are replayed.
  */
 function checkEnd(database: Database, meta: LogMeta, crypto: Crypto): void {
   const { path } = database
   const reader = createLogReader(database, crypto)
-  const [last] = reader.before(Number.MAX_SAFE_INTEGER, 1)
+  const newestFirst = reader.before(Number.MAX_SAFE_INTEGER, CHECKED_RECORDS + 1)
+  const [last] = newestFirst
   const lastSeq = last?.meta.seq ?? 0
   if (lastSeq < meta.headSeq) {
     throw damaged(path, 'log_meta', `it reached ${meta.headSeq} once, the records end at ${lastSeq}`)
   }
   if (last === undefined) return
-  const known = meta.headSeq === 0 ? ZERO_HASH : reader.at(meta.headSeq)?.chainHash
-  if (known === undefined) throw damaged(path, `witness ${meta.headSeq}`, 'it is missing')
-  if (!equalBytes(known, meta.headHash)) {
+  const { chainHash: hash, witnessSignature: signature } = last
+  if (!verifyTagged(crypto, meta.witnessKey, { tag: 'lattice/witness/v1', hash, signature })) {
+    throw damaged(path, `witness ${lastSeq}`, 'its witness signature fails')
+  }
+  const known = meta.headSeq === lastSeq ? last : reader.at(meta.headSeq)
+  if (known === undefined ? meta.headSeq > 0 : !equalBytes(known.chainHash, meta.headHash)) {
     throw damaged(path, `witness ${meta.headSeq}`, 'log_meta has another hash for it')
   }
-  const record = `witness ${lastSeq}`
-  const signature = last.witnessSignature
-  if (!verifyTagged(crypto, meta.witnessKey, { tag: 'lattice/witness/v1', hash: last.chainHash, signature })) {
-    throw damaged(path, record, 'its witness signature fails')
-  }
-  for (const entry of lastGroup(reader, last))
-    checkEntry(path, { meta, crypto, entry, prevHash: prevHashOf(reader, entry) })
-}
-
-/** The records of the last group, newest first. */
-function* lastGroup(reader: LogReader, last: LogEntry): IterableIterator<LogEntry> {
-  yield last
-  for (const entry of reader.before(last.meta.seq, MAX_RUN_LENGTH - 1)) {
-    if (entry.witnessSignature.length > 0) return
-    yield entry
+  for (const [index, entry] of newestFirst.entries()) {
+    if (index === CHECKED_RECORDS || (index > 0 && entry.witnessSignature.length > 0)) return
+    checkLink(path, { meta, crypto, entry, before: newestFirst[index + 1] })
   }
 }
 
-function prevHashOf(reader: LogReader, entry: LogEntry): Hash | undefined {
-  return entry.meta.seq === 1 ? ZERO_HASH : reader.at(entry.meta.seq - 1)?.chainHash
-}
-
-interface EntryCheck {
+interface LinkCheck {
   readonly meta: LogMeta
   readonly crypto: Crypto
   readonly entry: LogEntry
-  readonly prevHash: Hash | undefined
+  readonly before: LogEntry | undefined
 }
 
-function checkEntry(path: string, { meta, crypto, entry, prevHash }: EntryCheck): void {
-  if (prevHash === undefined) throw damaged(path, `witness ${entry.meta.seq - 1}`, 'it is missing')
+function checkLink(path: string, { meta, crypto, entry, before }: LinkCheck): void {
+  const { seq } = entry.meta
+  if (seq !== (before?.meta.seq ?? 0) + 1) throw damaged(path, `witness ${seq - 1}`, 'it is missing')
+  const prevHash = before?.chainHash ?? ZERO_HASH
   if (!equalBytes(crypto.blake3(contentOf(meta.storeId, prevHash, entry)), entry.chainHash)) {
-    throw damaged(path, `witness ${entry.meta.seq}`, 'the witness chain does not link')
+    throw damaged(path, `witness ${seq}`, 'the witness chain does not link')
   }
 }
 

@@ -61,18 +61,19 @@ const CACHE_KIB = 8192
  */
 export function openDatabase(options: OpenDatabaseOptions): Database {
   const { path } = options
+  const translate = (error: unknown): unknown => translateStorageError(error, options)
   const guard = <T>(work: () => T): T => {
     try {
       return work()
     } catch (error) {
-      throw translateStorageError(error, options)
+      throw translate(error)
     }
   }
   const readonly = options.readonly ?? false
   const handle = guard(() => openHandle(path, readonly))
   try {
     guard(() => configure(handle, options))
-    return createDatabase(handle, { path, guard, hooks: options.hooks })
+    return createDatabase(handle, { path, guard, translate, hooks: options.hooks })
   } catch (error) {
     handle.close()
     throw error
@@ -113,10 +114,12 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
 interface DatabaseParts {
   readonly path: string
   readonly guard: <T>(work: () => T) => T
+  /** The typed failure for what a statement threw. */
+  readonly translate: (error: unknown) => unknown
   readonly hooks: StorageHooks | undefined
 }
 
-function createDatabase(handle: Sqlite.Database, { path, guard, hooks }: DatabaseParts): Database {
+function createDatabase(handle: Sqlite.Database, { path, guard, translate, hooks }: DatabaseParts): Database {
   const statements = new Map<string, Statement<unknown>>()
   const at = (point: StoragePoint): void => hooks?.at(point, path)
   const begin = handle.prepare('BEGIN IMMEDIATE')
@@ -125,15 +128,27 @@ function createDatabase(handle: Sqlite.Database, { path, guard, hooks }: Databas
 
   function createStatement(sql: string): Statement<unknown> {
     assert(statements.size < STATEMENTS_MAX, 'statements are few and written in the source')
-    const prepared = guard(() => handle.prepare<SqlValue[]>(sql))
+    // Compiled at its first use: most of what a store may ask is not asked while it opens.
+    let compiled: Sqlite.Statement<SqlValue[]> | undefined
+    const prepared = (): Sqlite.Statement<SqlValue[]> => (compiled ??= handle.prepare<SqlValue[]>(sql))
     const statement: Statement<unknown> = {
-      run: (...values) =>
-        guard(() => {
-          at('write')
-          return prepared.run(...values).changes
-        }),
-      get: (...values) => guard(() => prepared.get(...values)),
-      all: (...values) => guard(() => prepared.all(...values)),
+      // Spelled out rather than guarded: a call costs no closure.
+      run: (...values) => {
+        try {
+          if (hooks !== undefined) at('write')
+          return prepared().run(...values).changes
+        } catch (error) {
+          throw translate(error)
+        }
+      },
+      get: (...values) => {
+        try {
+          return prepared().get(...values)
+        } catch (error) {
+          throw translate(error)
+        }
+      },
+      all: (...values) => guard(() => prepared().all(...values)),
     }
     statements.set(sql, statement)
     return statement

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { isLatticeError } from '@lattice/model'
 import type { StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
@@ -16,6 +15,7 @@ import { createReplication } from './replication.ts'
 import { type Scrub, startScrub } from './scrub.ts'
 import { verifyKernel } from './verify-kernel.ts'
 import { createWaiters } from './waiters.ts'
+import type { Work } from './work-loop.ts'
 import { createRecheck, createRetry, createWriter } from './writer.ts'
 
 export interface StartedKernel {
@@ -47,15 +47,15 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     core.options.logger.error('store is damaged or its writer failed', { error })
     core.events.notify({ kind: 'failed', error })
   }
-  const writer = createWriter(core, {
-    onFailed,
+  const warm: Work = {
     // Peers ask soon after opening; whoever opens does not wait for it, nor whoever closes.
     step: () => {
       if (!isOpen || isWarm || closing !== undefined) return undefined
       isWarm = warmUp()
       return COST_PER_PAGE
     },
-  })
+  }
+  const writer = createWriter(core, warm, onFailed)
   const { submits, ingests, jobs, accept } = writer
   const waiters = createWaiters()
 

@@ -17,6 +17,7 @@ import { createLogStore, type LogStore } from './log-store.ts'
 import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
 import { createProjection, type Projection } from './projection.ts'
+import { finishReplacement } from './replace-log.ts'
 import { createUnfolding } from './unfold-deps.ts'
 import { createWitnesser } from './witnesser.ts'
 
@@ -27,6 +28,7 @@ import { createWitnesser } from './witnesser.ts'
 export async function openKernel(options: KernelOptions): Promise<Kernel> {
   const { directory, storageHooks } = options
   createDirectory(directory)
+  finishReplacement(directory)
   const { database, meta } = openLog({ ...options, ...(storageHooks && { hooks: storageHooks }) })
   let started: StartedKernel | undefined
   let state: StateDatabase | undefined

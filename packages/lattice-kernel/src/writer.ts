@@ -24,12 +24,14 @@ export interface Writer {
   readonly wake: () => void
   /** Resolves when nothing is left to do. */
   readonly idle: () => Promise<void>
+  /** True while there is something to do. */
+  readonly isBusy: () => boolean
   /** Accepts nothing more and finishes what was accepted. */
   readonly close: () => Promise<void>
 }
 
-/** `background` is done when nothing else is. */
-export function createWriter(core: Core, background: Work): Writer {
+/** `background` is done when nothing else is; `onFailed` is told what ended the writer. */
+export function createWriter(core: Core, background: Work, onFailed: (error: Error) => void): Writer {
   const { options, log, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
@@ -66,6 +68,7 @@ export function createWriter(core: Core, background: Work): Writer {
       logger.error('store cannot be read again after its writer failed', { error })
     }
     for (const work of works) work.fail?.(ended)
+    onFailed(ended)
   }
 
   function onDue(): void {
@@ -85,6 +88,7 @@ export function createWriter(core: Core, background: Work): Writer {
       return done
     },
     wake: loop.wake,
+    isBusy: loop.isRunning,
     idle: async () => {
       loop.wake()
       await loop.idle()

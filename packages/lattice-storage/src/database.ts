@@ -31,6 +31,8 @@ export interface Database {
   readonly prepare: <Row = never>(sql: string) => Statement<Row>
   /** Commits what `work` wrote, durably as the database was opened for; when anything throws, nothing of it is there. */
   readonly transaction: <T>(work: () => T) => T
+  /** Copies what is committed to a new file at `path`, a few pages per turn of the event loop. */
+  readonly copyTo: (path: string) => Promise<void>
   /** Folds the write-ahead log into the file. Idempotent. */
   readonly close: () => void
 }
@@ -52,6 +54,8 @@ export interface OpenDatabaseOptions {
 const BUSY_TIMEOUT_MS = 200
 /** Prepared statements of one database: they are written in the source, so there are a few dozen. */
 const STATEMENTS_MAX = 256
+/** Pages copied in one turn of the event loop: well under a millisecond. */
+const COPY_PAGES = 64
 /** Pages cached in memory: 8 MiB, enough for the upper levels of every index. */
 const CACHE_KIB = 8192
 
@@ -181,6 +185,13 @@ function createDatabase(handle: Sqlite.Database, { path, guard, translate, hooks
       return statement as Statement<Row>
     },
     transaction,
+    copyTo: async (to) => {
+      try {
+        await handle.backup(to, { progress: () => COPY_PAGES })
+      } catch (error) {
+        throw translate(error)
+      }
+    },
     close: () => {
       if (handle.open) guard(() => handle.close())
     },

@@ -27,7 +27,7 @@ import { addInto } from '@lattice/sync'
 import { contentOf, type LogEntry } from './log-entry.ts'
 import type { ScannedRecord } from './record-scan.ts'
 import { createSeenIds, type SeenIds, type SeenPlace } from './seen-ids.ts'
-import type { VerifyProblem } from './verify-types.ts'
+import { isRecordProblem, type VerifyProblem } from './verify-types.ts'
 
 export interface RecordCheckOptions {
   readonly crypto: Crypto
@@ -193,6 +193,8 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
       report('place', 'its recorded place is not the one its causes give it')
     }
     enter(entry, place)
+    // What is not as it was written may be what later ones cite.
+    if (problems.some(isRecordProblem)) walk.isComplete = false
     return count(problems)
   }
 

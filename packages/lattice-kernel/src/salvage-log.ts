@@ -6,6 +6,8 @@
  *
  * @module
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   compareHlc,
   equalBytes,
@@ -16,7 +18,7 @@ import {
   type SignedIntention,
 } from '@lattice/model'
 import { type Database, toPlainBytes } from '@lattice/storage'
-import type { FloatingRow } from './log-schema.ts'
+import { type FloatingRow, LOG_FILE } from './log-schema.ts'
 import { checkpointSeq, readClaims } from './log-claims.ts'
 import type { LogEntry } from './log-entry.ts'
 import { openLogFile } from './open-log.ts'
@@ -47,17 +49,20 @@ export interface SalvageOptions extends VerifyLogOptions {
   readonly onBatch: (batch: readonly SignedIntention[]) => Promise<void>
 }
 
+/** Nothing could be read: nothing is known of what there was. */
+const NOTHING: SalvagedLog = { read: 0, lost: 0, own: 0, ownEnd: { kind: 'unknown', tips: [] } }
 /** Intentions handed on at once: whole runs pass within two. */
 const BATCH = 256
 
 /** Reads the log in `directory` around what is damaged. Rejects only as {@link VerifyLogOptions} allows, or as `onBatch` does. */
 export async function salvageLog(options: SalvageOptions): Promise<SalvagedLog> {
+  if (!existsSync(join(options.directory, LOG_FILE))) return NOTHING
   let database: Database
   try {
     database = openLogFile(options.directory, { readonly: true })
   } catch (error) {
     if (!isDamage(error)) throw error
-    return { read: 0, lost: 0, own: 0, ownEnd: { kind: 'unknown', tips: [] } }
+    return NOTHING
   }
   try {
     return await salvageFrom(database, options)

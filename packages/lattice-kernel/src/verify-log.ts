@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { equalBytes } from '@lattice/model'
 import { checkPages, type Database, openStateReader, type StateCursor } from '@lattice/storage'
-import { STATE_FILE } from './log-schema.ts'
+import { LOG_FILE, STATE_FILE } from './log-schema.ts'
 import { openLogFile } from './open-log.ts'
 import { createRecordScan, reasonOf } from './record-scan.ts'
 import { type VerifyOther, verifyTarget } from './verify.ts'
@@ -19,12 +19,13 @@ import type { VerifyLogOptions, VerifyProblem, VerifyReport } from './verify-typ
  */
 export async function verifyLog(options: VerifyLogOptions): Promise<VerifyReport> {
   const { directory, storeId, witnessKey } = options
+  if (!existsSync(join(directory, LOG_FILE))) return unreadable(options, 'missing', 'there is no such file')
   let database: Database
   try {
     database = openLogFile(directory, { readonly: true })
   } catch (error) {
     if (!isDamage(error)) throw error
-    return unreadable(options, error)
+    return unreadable(options, 'unreadable', reasonOf(error))
   }
   try {
     const state = peekState(directory)
@@ -90,8 +91,12 @@ export function isDamage(error: unknown): boolean {
 }
 
 /** A log that is not even a database, or is missing. */
-function unreadable({ storeId, full }: VerifyLogOptions, error: unknown): VerifyReport {
-  const problem: VerifyProblem = { kind: 'unreadable', seq: undefined, id: undefined, what: reasonOf(error) }
+function unreadable(
+  { storeId, full }: VerifyLogOptions,
+  kind: 'missing' | 'unreadable',
+  why: string,
+): VerifyReport {
+  const problem: VerifyProblem = { kind, seq: undefined, id: undefined, what: `${LOG_FILE}: ${why}` }
   const none = { checked: 0, total: 0 }
   return {
     outcome: 'records',

@@ -1,0 +1,82 @@
+/** Any byte of a log may change on the disk: it is told, or it changed nothing. */
+import { cpSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import * as fc from 'fast-check'
+import { isLatticeError, toHex } from '@lattice/model'
+import { afterAll, expect, test } from 'vitest'
+import type { Kernel } from '../src/index.ts'
+import { createFilledStore, overwrite, verifyDirectory } from './damage.ts'
+import { openTestKernel, removeDirectories, temporaryDirectory } from './harness.ts'
+
+afterAll(removeDirectories)
+
+/** Everything a store says of its content. */
+function contentOf(kernel: Kernel): string {
+  const records = kernel
+    .scanWitness(1, 4096)
+    .map(({ record, chainHash, parsed }) => [record.content, record.signature, chainHash, parsed.bytes, parsed.signature])
+  const places = kernel.scanWitness(1, 4096).map(({ parsed }) => {
+    const { seq, position, generation } = kernel.get(parsed.id) ?? {}
+    return [seq, position, generation].join(' ')
+  })
+  return JSON.stringify([
+    records.map((parts) => parts.map(toHex)),
+    places,
+    kernel.frontier().map(toHex),
+    kernel.tips().map(({ author, tips }) => [toHex(author), ...tips.map(({ id }) => toHex(id)).sort()]),
+    toHex(kernel.stateDigest()),
+    toHex(kernel.digest().fingerprint),
+  ])
+}
+
+const store = await createFilledStore({ writes: 40 })
+const path = join(store.directory, 'log.db')
+const original = readFileSync(path)
+const reference = await openTestKernel({ ...store.options, directory: copyOf(store.directory) })
+const content = contentOf(reference.kernel)
+await reference.kernel.close()
+
+function copyOf(directory: string): string {
+  const copy = temporaryDirectory()
+  cpSync(directory, copy, { recursive: true })
+  return copy
+}
+
+/** What comes of a store whose log has other bytes from `offset` on. */
+async function look(offset: number, bytes: Uint8Array): Promise<'told' | 'refused' | 'same'> {
+  const directory = copyOf(store.directory)
+  overwrite(join(directory, 'log.db'), offset, bytes)
+  const options = { ...store.options, directory }
+  const report = await verifyDirectory(directory, options, { full: true })
+  let opened: Awaited<ReturnType<typeof openTestKernel>>
+  try {
+    opened = await openTestKernel(options)
+  } catch (error) {
+    if (!isLatticeError(error)) throw error
+    expect(report.problemCount).toBeGreaterThan(0)
+    expect(['LOG_DAMAGED', 'SCHEMA_TOO_NEW', 'STORAGE_FAILED']).toContain(error.code)
+    return 'refused'
+  }
+  try {
+    if (report.problemCount === 0) expect(contentOf(opened.kernel)).toBe(content)
+    return report.problemCount === 0 ? 'same' : 'told'
+  } catch (error) {
+    if (!isLatticeError(error)) throw error
+    expect(report.problemCount).toBeGreaterThan(0)
+    return 'refused'
+  } finally {
+    await opened.kernel.close()
+  }
+}
+
+test('a byte anywhere in the file', async () => {
+  const seen = { told: 0, refused: 0, same: 0 }
+  const flips = fc.record({ offset: fc.nat({ max: original.length - 1 }), by: fc.integer({ min: 1, max: 255 }) })
+  await fc.assert(
+    fc.asyncProperty(flips, async ({ offset, by }) => {
+      seen[await look(offset, Uint8Array.of((original[offset] ?? 0) ^ by))] += 1
+    }),
+    { numRuns: Number(process.env['LATTICE_FLIPS'] ?? 12) },
+  )
+  if (process.env['LATTICE_FLIPS'] !== undefined) console.log(seen, statSync(path).size)
+}, 600_000)

@@ -4,7 +4,8 @@
  * @module
  */
 import { mkdirSync } from 'node:fs'
-import { type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
+import { isLatticeError } from '@lattice/model'
+import { LogDamaged, type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
 import { type Core, createCore } from './core.ts'
 import { createDagQueries } from './dag-queries.ts'
 import { MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
@@ -33,15 +34,18 @@ export async function openKernel(options: KernelOptions): Promise<Kernel> {
   let started: StartedKernel | undefined
   let state: StateDatabase | undefined
   try {
-    const log = createLogStore({ ...options, database, opened: meta })
-    const pool = createFloatingPool(database, { count: MAX_FLOATING, bytes: MAX_FLOATING_BYTES })
+    const { log, pool } = loadingIndexes(database.path, () => ({
+      log: createLogStore({ ...options, database, opened: meta }),
+      pool: createFloatingPool(database, { count: MAX_FLOATING, bytes: MAX_FLOATING_BYTES }),
+    }))
     state = openState({
       ...options,
       projectorVersion: options.projector.version,
       log,
       ...(storageHooks && { hooks: storageHooks }),
     })
-    started = createKernel(...assemble(options, { log, pool, state }))
+    const opened = { log, pool, state }
+    started = loadingIndexes(database.path, () => createKernel(...assemble(options, opened)))
     await started.caughtUp()
     await ensureGenesis(started.kernel, options)
     started.opened()
@@ -52,6 +56,17 @@ export async function openKernel(options: KernelOptions): Promise<Kernel> {
       database.close()
     } else await started.kernel.close()
     throw error
+  }
+}
+
+/** What is derived from the records is read as it was written; that it is not is damage, whatever it broke. */
+function loadingIndexes<T>(path: string, load: () => T): T {
+  try {
+    return load()
+  } catch (error) {
+    if (isLatticeError(error)) throw error
+    const problem = error instanceof Error ? error.message : String(error)
+    throw new LogDamaged(path, { record: 'an index', problem, cause: error })
   }
 }
 

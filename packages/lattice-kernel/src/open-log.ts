@@ -12,6 +12,7 @@ import {
   type Crypto,
   equalBytes,
   HLC_ZERO,
+  type PublicKey,
   type Signer,
   type StoreId,
   type StoreType,
@@ -70,6 +71,8 @@ export function openLog({ directory, storeId, crypto, signer, hooks }: OpenLogOp
 /** What a directory's log says of itself. */
 export interface LogPeek {
   readonly storeId: StoreId
+  /** Who wrote it. */
+  readonly witnessKey: PublicKey
   /** From the genesis; undefined until it is there. */
   readonly storeType: StoreType | undefined
   readonly schemaVersion: number
@@ -83,9 +86,9 @@ export function peekLog(directory: string): LogPeek | undefined {
   try {
     const found = readMeta(database)
     if (found === undefined) return undefined
-    const { storeId, storeType, headSeq } = found
+    const { storeId, witnessKey, storeType, headSeq } = found
     const head = database.prepare<{ readonly seq: number | null }>('SELECT max(seq) AS seq FROM intentions').get()
-    return { storeId, storeType, schemaVersion: LOG_MIGRATIONS.length, witnessCount: head?.seq ?? headSeq }
+    return { storeId, witnessKey, storeType, schemaVersion: LOG_MIGRATIONS.length, witnessCount: head?.seq ?? headSeq }
   } finally {
     database.close()
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler, Signer, StoreType } from '@lattice/model'
+import type { ScrubOptions } from '@lattice/kernel'
 import type { NetworkService } from '@lattice/net'
 import type { StorageHooks } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
@@ -23,6 +24,8 @@ export interface NodeContext {
   readonly scheduler: Scheduler
   readonly logger: Logger
   readonly storageHooks: StorageHooks | undefined
+  /** How logs are read through in the background; undefined for not at all. */
+  readonly scrub: ScrubOptions | undefined
   /** Undefined for a node without a transport. */
   readonly network: () => NetworkService | undefined
   /** Hands an event to every subscriber. */

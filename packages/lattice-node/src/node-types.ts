@@ -20,7 +20,14 @@ import type {
   StoreType,
   UniversalOp,
 } from '@lattice/model'
-import type { Kernel, KernelStats, ProjectionStatus } from '@lattice/kernel'
+import type {
+  Kernel,
+  KernelStats,
+  ProjectionStatus,
+  ScrubOptions,
+  VerifyOptions,
+  VerifyReport,
+} from '@lattice/kernel'
 import type { NetworkLimits, SyncOutcome } from '@lattice/net'
 import type { Transport } from '@lattice/net-types'
 import type { system } from '@lattice/proto'
@@ -44,6 +51,8 @@ export interface NodeOptions {
   /** Shown to whoever finds the data directory taken; 0 for unknown. */
   readonly pid?: number
   readonly networkLimits?: Partial<NetworkLimits>
+  /** Has every log read through in the background. */
+  readonly scrub?: ScrubOptions
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
 }
@@ -94,6 +103,8 @@ export interface StoreStatus {
   readonly peersDiffering: number
   /** A peer of this store is connected, and the last digest of every such peer equals the present one here. */
   readonly synced: boolean
+  /** Why this node does not write to the store yet; undefined when it may. */
+  readonly held: string | undefined
   /** False where no opener of the store's type is installed: it replicates, unread. */
   readonly readable: boolean
 }
@@ -172,9 +183,55 @@ export interface StoreHandle extends Executor {
   }) => Client<Service>
   /** The payload of an intention for people. Total. */
   readonly summarize: (op: UniversalOp) => SExpr
+  /** Looks through the store, also one that failed; damage is an answer. */
+  readonly verify: (options?: VerifyOptions) => Promise<VerifyReport>
+  /**
+   * Makes a damaged store whole again: from its own records where those are good, else with what a peer has. Whatever it
+   * cannot do leaves everything as it is and rejects with `LOG_DAMAGED`; the damaged log is kept in any case.
+   */
+  readonly repair: (options?: RepairOptions) => Promise<RepairResult>
   readonly rebuild: (onProgress?: (done: number, total: number) => void) => Promise<void>
   /** Reconciles with every connected peer of the store; one outcome each, as they end. */
   readonly sync: (signal: AbortSignal) => AsyncIterable<SyncOutcome>
+}
+
+/** `verifying` and `salvaging` read the damaged log, `fetching` a peer's, `rebuilding` writes it anew, `replacing` puts it in place. */
+export type RepairStage = 'verifying' | 'rebuilding' | 'fetching' | 'salvaging' | 'replacing'
+
+export interface RepairProgress {
+  readonly stage: RepairStage
+  readonly done: number
+  readonly total: number
+}
+
+export interface RepairOptions {
+  /**
+   * Goes on with what can still be read, without any peer. For a store that nobody else has: what is lost is lost, and if
+   * a peer has it after all, this node's own chain forks.
+   */
+  readonly withoutPeer?: boolean
+  /** Lets this node write although its own last writes may not be here. */
+  readonly acceptFork?: boolean
+  readonly onProgress?: (progress: RepairProgress) => void
+  readonly signal?: AbortSignal
+}
+
+export interface RepairResult {
+  /** Nothing was wrong; the log was written anew from its own records; it was fetched anew and what was readable added. */
+  readonly kind: 'sound' | 'rebuilt' | 'restored'
+  readonly report: VerifyReport
+  /** Records of the store now. */
+  readonly records: number
+  /** Records of the damaged log that could not be read. */
+  readonly lost: number
+  /** Intentions that only the damaged log had, and that wait for others that are lost. */
+  readonly salvaged: number
+  readonly waiting: number
+  readonly fetchedFrom: PublicKey | undefined
+  /** Where the damaged log is kept. */
+  readonly kept: string | undefined
+  /** Why this node does not write to the store yet. */
+  readonly held: string | undefined
 }
 
 export interface CreateStoreOptions {
@@ -227,6 +284,8 @@ export type NodeEventBody =
       readonly intentionId: Uint8Array
       readonly error: string
     }
+  /** Damage was met in a store that was in use; it is in the state `failed` now. */
+  | { readonly kind: 'store_failed'; readonly storeId: StoreId; readonly failure: StoreFailure }
   | { readonly kind: 'bootstrap_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
   | { readonly kind: 'clock_skew'; readonly aheadMs: number }
 

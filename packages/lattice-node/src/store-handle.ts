@@ -7,8 +7,8 @@
  * @module
  */
 import { fromBinary } from '@bufbuild/protobuf'
+import type { VerifyOptions, VerifyReport } from '@lattice/kernel'
 import {
-  type AbortSignal,
   encodeUniversalOp,
   type IntentionId,
   isLagged,
@@ -31,14 +31,16 @@ import {
 } from '@lattice/store-base'
 import { setChildAlias, setName } from '@lattice/systemstore'
 import { checkStoreName } from './create-store.ts'
-import { invalidArgument, storeFailed, storeNotFound, storeNotReady, storeTypeUnknown, shortId } from './errors.ts'
+import { invalidArgument, repairUnderWay, storeFailed, storeNotFound, storeNotReady, storeTypeUnknown, shortId } from './errors.ts'
 import { toFailure } from './failure.ts'
 import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
-import type { StoreHandle, StoreSummary } from './node-types.ts'
+import type { RepairOptions, RepairResult, StoreHandle, StoreSummary } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { stateOf } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
+import { repairStore, verifyStore } from './repair-store.ts'
+import { whyHeld } from './write-hold.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
 import { submitSystem } from './submit-system.ts'
 
@@ -68,10 +70,30 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     peers: () => viewPeers(context, { store: store(), tablesOf }),
     systemEntries: () => viewSystemEntries(store()),
     summarize: (op) => summarize(store(), op),
+    verify: (options = {}) => verify(deps, id, options),
+    repair: (options = {}) => repair(deps, id, options),
     rebuild: (onProgress) => store().kernel.rebuild(onProgress),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
     ...machineCalls(context, store),
   }
+}
+
+/** One in use by its kernel; any other by its files. */
+async function verify({ context, manager }: StoreHandleDeps, id: StoreId, options: VerifyOptions): Promise<VerifyReport> {
+  const entry = manager.entry(id)
+  if (entry?.repairing === true) throw repairUnderWay(id)
+  return entry?.open === undefined ? verifyStore(context, id, options) : entry.open.kernel.verify(options)
+}
+
+async function repair({ context, manager }: StoreHandleDeps, id: StoreId, options: RepairOptions): Promise<RepairResult> {
+  const { tablesOf } = manager
+  const result = await manager.withClosed(id, (entry, ending) => {
+    const signal = options.signal === undefined ? ending : AbortSignal.any([options.signal, ending])
+    return repairStore({ context, entry, tablesOf, options, signal })
+  })
+  if (options.acceptFork === true) context.meta.removeWriteHold(id)
+  const open = manager.entry(id)?.open
+  return { ...result, held: open && whyHeld(context, open.kernel, tablesOf) }
 }
 
 /** Throws what keeps the store from being used. */

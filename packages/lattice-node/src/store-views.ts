@@ -11,6 +11,7 @@ import * as systemstore from '@lattice/systemstore'
 import type { NodeContext } from './node-context.ts'
 import type { InviteEntry, PeerEntry, StoreStatus, StoreSummary, SystemTableEntry } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
+import { whyHeld } from './write-hold.ts'
 import { countSynced } from './sync-state.ts'
 import { peerTable, replicaPeers, type TablesOf } from './store-peers.ts'
 
@@ -106,6 +107,7 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
     keys: countKeys(store),
     synced: connected > 0 && synced === connected,
     readable: store.machine !== undefined,
+    held: whyHeld(context, kernel, tablesOf),
   }
 }
 

@@ -5,7 +5,7 @@
  */
 export { type Database, openDatabase, type OpenDatabaseOptions, type SqlValue, type Statement } from './database.ts'
 export { type LockAttempt, tryExclusiveLock } from './exclusive-lock.ts'
-export { DiskFull, LogDamaged, SchemaTooNew, StateDamaged, StorageFailed } from './errors.ts'
+export { DatabaseDamaged, DiskFull, LogDamaged, SchemaTooNew, StateDamaged, StorageFailed } from './errors.ts'
 export type { Migration } from './migrations.ts'
 export { moveAside, removeDatabase, replaceDatabase } from './move-aside.ts'
 export type { OverlayValue } from './merge-rows.ts'

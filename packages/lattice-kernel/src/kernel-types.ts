@@ -26,7 +26,7 @@ import type {
   WitnessRecord,
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
-import type { Rejection, StorageHooks } from '@lattice/storage'
+import type { FileCheck, Rejection, StorageHooks } from '@lattice/storage'
 import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { ScrubOptions } from './scrub.ts'
@@ -49,6 +49,8 @@ export interface KernelOptions {
   readonly peerWallMs?: () => number | undefined
   /** Called while state is rebuilt at open: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
+  /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
+  readonly fileCheck?: FileCheck
   /** Has the log read through in the background; nothing does without it. */
   readonly scrub?: ScrubOptions
   /**

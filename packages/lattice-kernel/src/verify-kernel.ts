@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { rmSync, statfsSync, statSync } from 'node:fs'
+import { statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkPages } from '@lattice/storage'
+import { threadedFileCheck } from '@lattice/storage'
 import { compareState } from './compare-state.ts'
 import type { Core } from './core.ts'
 import { KernelClosed, ProjectionStalled } from './errors.ts'
@@ -53,7 +53,7 @@ export async function verifyKernel(
     kind: 'file',
     run: async (slicer) => {
       if (hasRoom(directory)) return checkCopy(core, slicer)
-      unchecked.push("the structure of log.db: the disk has no room for a copy to look through")
+      unchecked.push('the structure of log.db: the disk has no room for a copy to look through')
       return []
     },
   }
@@ -86,15 +86,11 @@ function hasRoom(directory: string): boolean {
 async function checkCopy({ log, options }: Core, slicer: Slicer): Promise<readonly string[]> {
   const copy = join(options.directory, COPY_FILE)
   try {
-    slicer.report({ part: 'file', done: 0, total: 2 })
-    await log.database.copyTo(copy)
-    slicer.report({ part: 'file', done: 1, total: 2 })
-    const found = await checkPages(copy, { full: true })
-    slicer.report({ part: 'file', done: 2, total: 2 })
+    slicer.report({ part: 'file', done: 0, total: 1 })
+    const found = await (options.fileCheck ?? threadedFileCheck).open(log.database, copy)
+    slicer.report({ part: 'file', done: 1, total: 1 })
     return found.map((sentence) => `log.db: ${sentence}`)
   } catch (error) {
     return [`log.db cannot be copied: ${reasonOf(error)}`]
-  } finally {
-    rmSync(copy, { force: true })
   }
 }

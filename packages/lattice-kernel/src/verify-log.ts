@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { equalBytes } from '@lattice/model'
-import { checkPages, type Database, openStateReader, type StateCursor } from '@lattice/storage'
+import { type Database, openStateReader, type StateCursor, threadedFileCheck } from '@lattice/storage'
 import { LOG_FILE, STATE_FILE } from './log-schema.ts'
 import { openLogFile } from './open-log.ts'
 import { createRecordScan, reasonOf } from './record-scan.ts'
@@ -36,7 +36,8 @@ export async function verifyLog(options: VerifyLogOptions): Promise<VerifyReport
         kind: 'file',
         run: async ({ report }) => {
           report({ part: 'file', done: 0, total: 1 })
-          const found = await checkPages(database.path, { full: options.full ?? false })
+          const check = options.fileCheck ?? threadedFileCheck
+          const found = await check.closed(database.path, { full: options.full ?? false })
           report({ part: 'file', done: 1, total: 1 })
           return found.map((sentence) => `log.db: ${sentence}`)
         },

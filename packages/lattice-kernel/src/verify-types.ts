@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FileCheck } from '@lattice/storage'
 import type { AbortSignal, Clock, Crypto, IntentionId, PublicKey, Scheduler, StoreId, StoreType } from '@lattice/model'
 
 /**
@@ -106,6 +107,8 @@ export interface VerifyDeps {
   readonly crypto: Crypto
   readonly clock: Clock
   readonly scheduler: Scheduler
+  /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
+  readonly fileCheck?: FileCheck
 }
 
 export interface VerifyLogOptions extends VerifyOptions, VerifyDeps {

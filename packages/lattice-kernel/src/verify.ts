@@ -8,6 +8,7 @@
  */
 import type { PublicKey, StoreId } from '@lattice/model'
 import type { Database } from '@lattice/storage'
+import { asProblems, checkFloating, checkForks, checkSchema } from './check-others.ts'
 import { createIdIndexCheck } from './check-id-index.ts'
 import { type CheckedRecords, createRecordChecker } from './check-records.ts'
 import { checkClaims, checkpointSeq, readClaims } from './log-claims.ts'
@@ -116,6 +117,13 @@ export async function verifyTarget(
   if (records().isComplete) {
     const indexes = VERIFIABLE_INDEXES.map((create) => create({ database, crypto: deps.crypto }))
     for (const index of indexes) await checkIndex(index, { slicer, findings, records: records(), upto: checkpointSeq(claims) })
+  }
+  for (const problem of [
+    ...asProblems('floating', 'floating', checkFloating(database, deps.crypto)),
+    ...asProblems('file', 'log.db', checkSchema(database)),
+    ...(records().isComplete ? asProblems('index', 'forks', checkForks(database, records())) : []),
+  ]) {
+    note(findings, problem)
   }
   for (const other of target.others) {
     for (const what of await other.run(slicer)) note(findings, { kind: other.kind, seq: undefined, id: undefined, what })

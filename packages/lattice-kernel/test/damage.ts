@@ -6,7 +6,7 @@
 import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, type IntentionId } from '@lattice/model'
-import { type Database, openDatabase, toPlainBytes } from '@lattice/storage'
+import { type Database, inlineFileCheck, openDatabase, toPlainBytes } from '@lattice/storage'
 import { type KernelOptions, verifyLog, type VerifyOptions, type VerifyReport } from '../src/index.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from '../src/log-schema.ts'
 import { RECORD_HEAD_BYTES } from '../src/log-record.ts'
@@ -89,6 +89,7 @@ export async function verifyDirectory(
     crypto,
     clock,
     scheduler: turnScheduler,
+    fileCheck: inlineFileCheck,
     ...options,
   })
 }

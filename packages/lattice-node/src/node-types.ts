@@ -31,7 +31,7 @@ import type {
 import type { NetworkLimits, SyncOutcome } from '@lattice/net'
 import type { Transport } from '@lattice/net-types'
 import type { system } from '@lattice/proto'
-import type { StorageHooks } from '@lattice/storage'
+import type { FileCheck, StorageHooks } from '@lattice/storage'
 import type { AnyService, Client, Executor, MachineDescription, StateMachine } from '@lattice/store-base'
 
 export interface NodeOptions {
@@ -53,6 +53,8 @@ export interface NodeOptions {
   readonly networkLimits?: Partial<NetworkLimits>
   /** Has every log read through in the background. */
   readonly scrub?: ScrubOptions
+  /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
+  readonly fileCheck?: FileCheck
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
 }

@@ -127,6 +127,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     logger: options.logger,
     storageHooks: options.storageHooks,
     scrub: options.scrub,
+    fileCheck: options.fileCheck,
     network: () => network,
     publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),
     nodeName: () => meta.name() ?? '',

@@ -83,6 +83,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     logger: context.logger,
     peerWallMs: () => context.network()?.peerTimeMs(),
     holdWrites: hold.why,
+    ...(context.fileCheck === undefined ? {} : { fileCheck: context.fileCheck }),
     ...(context.scrub === undefined || options.directory !== undefined ? {} : { scrub: context.scrub }),
     ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
   })

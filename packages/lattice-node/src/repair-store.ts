@@ -59,7 +59,8 @@ export async function repairStore(deps: RepairDeps): Promise<RepairResult> {
   return report.outcome === 'indexes' ? rebuildStore(deps, report) : restoreStore(deps, report)
 }
 
-function unchanged(report: VerifyReport): RepairResult {
+/** The answer for a store that needs no repair. */
+export function unchanged(report: VerifyReport): RepairResult {
   return {
     kind: 'sound',
     report,
@@ -242,10 +243,10 @@ function recordHold({ context, tablesOf }: RepairDeps, { id, kernel }: OpenStore
 }
 
 function logOptions(
-  { crypto, clock, scheduler, directory, id: witnessKey }: NodeContext,
+  { crypto, clock, scheduler, directory, fileCheck, id: witnessKey }: NodeContext,
   id: StoreId,
 ): Omit<Parameters<typeof verifyLog>[0], keyof VerifyOptions> {
-  return { directory: directory.storePath(id), storeId: id, witnessKey, crypto, clock, scheduler }
+  return { directory: directory.storePath(id), storeId: id, witnessKey, crypto, clock, scheduler, ...(fileCheck && { fileCheck }) }
 }
 
 function stage({ options }: RepairDeps, name: RepairStage): (progress: { done: number; total: number }) => void {

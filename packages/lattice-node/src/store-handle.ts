@@ -37,9 +37,9 @@ import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RepairOptions, RepairResult, StoreHandle, StoreSummary } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
-import { stateOf } from './store-entry.ts'
+import { stateOf, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
-import { repairStore, verifyStore } from './repair-store.ts'
+import { repairStore, unchanged, verifyStore } from './repair-store.ts'
 import { whyHeld } from './write-hold.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
 import { submitSystem } from './submit-system.ts'
@@ -87,13 +87,31 @@ async function verify({ context, manager }: StoreHandleDeps, id: StoreId, option
 
 async function repair({ context, manager }: StoreHandleDeps, id: StoreId, options: RepairOptions): Promise<RepairResult> {
   const { tablesOf } = manager
+  const report = await verifyInUse(manager.entry(id), options)
+  if (report?.outcome === 'sound') {
+    if (options.acceptFork === true) context.meta.removeWriteHold(id)
+    return { ...unchanged(report), held: whyHeldNow({ context, manager }, id) }
+  }
   const result = await manager.withClosed(id, (entry, ending) => {
     const signal = options.signal === undefined ? ending : AbortSignal.any([options.signal, ending])
     return repairStore({ context, entry, tablesOf, options, signal })
   })
   if (options.acceptFork === true) context.meta.removeWriteHold(id)
+  return { ...result, held: whyHeldNow({ context, manager }, id) }
+}
+
+/** A store in use is looked at before it is closed for nothing. */
+async function verifyInUse(entry: StoreEntry | undefined, options: RepairOptions): Promise<VerifyReport | undefined> {
+  const { signal, onProgress } = options
+  return entry?.open?.kernel.verify({
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress: ({ done, total }) => onProgress({ stage: 'verifying', done, total }) }),
+  })
+}
+
+function whyHeldNow({ context, manager }: Pick<StoreHandleDeps, 'context' | 'manager'>, id: StoreId): string | undefined {
   const open = manager.entry(id)?.open
-  return { ...result, held: open && whyHeld(context, open.kernel, tablesOf) }
+  return open && whyHeld(context, open.kernel, manager.tablesOf)
 }
 
 /** Throws what keeps the store from being used. */

@@ -10,7 +10,7 @@ export type { Migration } from './migrations.ts'
 export { moveAside, removeDatabase, replaceDatabase } from './move-aside.ts'
 export type { OverlayValue } from './merge-rows.ts'
 export { createOverlayTable, type OverlayTable } from './overlay-table.ts'
-export { checkPages } from './page-check.ts'
+export { type FileCheck, inlineFileCheck, threadedFileCheck } from './page-check.ts'
 export { toPlainBytes } from './plain-bytes.ts'
 export { openStateReader, type StateReader } from './state-reader.ts'
 export {
@@ -22,5 +22,6 @@ export {
   type StateDatabase,
 } from './state-database.ts'
 export type { StorageHooks, StoragePoint } from './storage-hooks.ts'
+export { type Schema, schemaOf, schemaProblem } from './schema-check.ts'
 export { syncDirectory } from './sync-directory.ts'
 export { type DatabaseContents, type ErrorSource, translateStorageError } from './translate-error.ts'

@@ -4,13 +4,15 @@
  * @module
  */
 import { isLatticeError, type LatticeError } from '@lattice/model'
+import { RangeIndexDamaged } from '@lattice/sync'
 
 type Method = (...parameters: readonly unknown[]) => unknown
 
 /** The same surface; a method that throws or rejects with `LOG_DAMAGED` also tells `onDamage`, and still throws. */
 export function guardDamage<Surface extends object>(surface: Surface, onDamage: (error: LatticeError) => void): Surface {
   const look = (error: unknown): void => {
-    if (isLatticeError(error) && error.code === 'LOG_DAMAGED') onDamage(error)
+    const isDamage = isLatticeError(error) && (error.code === 'LOG_DAMAGED' || error instanceof RangeIndexDamaged)
+    if (isDamage) onDamage(error)
   }
   const guarded = Object.entries(surface).map(([name, member]: [string, unknown]) => {
     if (!isMethod(member)) return [name, member] as const

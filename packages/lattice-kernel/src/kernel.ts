@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { StateDatabase } from '@lattice/storage'
+import { LogDamaged, type StateDatabase } from '@lattice/storage'
+import { RangeIndexDamaged } from '@lattice/sync'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
@@ -15,7 +16,6 @@ import { createReplication } from './replication.ts'
 import { type Scrub, startScrub } from './scrub.ts'
 import { verifyKernel } from './verify-kernel.ts'
 import { createWaiters } from './waiters.ts'
-import type { Work } from './work-loop.ts'
 import { createRecheck, createRetry, createWriter } from './writer.ts'
 
 export interface StartedKernel {
@@ -26,20 +26,21 @@ export interface StartedKernel {
   readonly opened: () => void
 }
 
-/** Of building the range index, in microseconds. */
-const COST_PER_PAGE = 4000
+/** The range index is part of the log's file: what helps is what helps the log. */
+function indexDamage(path: string, cause: RangeIndexDamaged): LogDamaged {
+  const { node, problem } = cause.detail
+  return new LogDamaged(path, { record: `range index node ${node}`, problem, cause })
+}
 
 /** Starts the writer over an assembled core and makes everything in its pool wait for the right thing. */
 export function createKernel(core: Core, projectionOver: (state: StateDatabase) => Projection): StartedKernel {
   const { log, pool, witnesser } = core
   const { storeId } = core.options
-  const { warmUp, ...replication } = createReplication(core)
-  let isOpen = false
-  let isWarm = false
   let closing: Promise<void> | undefined
   let scrub: Scrub | undefined
   let failed: Error | undefined
-  const onFailed = (error: Error): void => {
+  const onFailed = (cause: Error): void => {
+    const error = cause instanceof RangeIndexDamaged ? indexDamage(log.path, cause) : cause
     // Told once: whoever owns the store closes it.
     if (failed !== undefined || closing !== undefined) return
     failed = error
@@ -47,15 +48,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     core.options.logger.error('store is damaged or its writer failed', { error })
     core.events.notify({ kind: 'failed', error })
   }
-  const warm: Work = {
-    // Peers ask soon after opening; whoever opens does not wait for it, nor whoever closes.
-    step: () => {
-      if (!isOpen || isWarm || closing !== undefined) return undefined
-      isWarm = warmUp()
-      return COST_PER_PAGE
-    },
-  }
-  const writer = createWriter(core, warm, onFailed)
+  const writer = createWriter(core, onFailed)
   const { submits, ingests, jobs, accept } = writer
   const waiters = createWaiters()
 
@@ -83,7 +76,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const kernel: Kernel = {
     storeId,
     ...guardDamage(createReading(core), onFailed),
-    ...guardDamage(replication, onFailed),
+    ...guardDamage(createReplication(core), onFailed),
     verify: async (options = {}) =>
       verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => closing === undefined }, options),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
@@ -105,7 +98,6 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     kernel,
     caughtUp: writer.idle,
     opened: () => {
-      isOpen = true
       writer.wake()
       const { scrub: options } = core.options
       if (options !== undefined) scrub = startScrub(core, options, { isBusy: writer.isBusy, onDamage: onFailed })

@@ -9,6 +9,7 @@
  */
 import { assert, type Crypto, type IntentionId, type ParsedIntention, type Signer } from '@lattice/model'
 import type { Database } from '@lattice/storage'
+import type { PersistentRangeIndex } from '@lattice/sync'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
 import { createLaneBook, type LaneBook } from './lane-book.ts'
@@ -18,6 +19,7 @@ import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
+import { createRangeNodes } from './range-nodes.ts'
 
 export interface LogStore {
   readonly path: string
@@ -27,6 +29,8 @@ export interface LogStore {
   readonly ids: IdIndex
   readonly authors: LaneBook
   readonly frontier: Frontier
+  /** What is witnessed, appended records included. */
+  readonly range: PersistentRangeIndex
   readonly meta: () => LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   /** The record at a seq, also one that is appended and not committed. */
@@ -62,7 +66,8 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const ids = createIdIndex(database, { path, crypto })
   const authors = createLaneBook(database, ids.find)
   const frontier = createFrontier(database)
-  const indexes: readonly LogIndex[] = [authors, frontier, ids]
+  const range = createRangeNodes(database)
+  const indexes: readonly LogIndex[] = [authors, frontier, ids, range]
   const tail = createLogTail({ opened, find: ids.find, entryAt, authors, indexes, crypto, signer })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
@@ -81,6 +86,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     ids,
     authors,
     frontier,
+    range: range.index,
     meta: tail.meta,
     find: ids.find,
     entryAt,

@@ -6,6 +6,7 @@
 import { mkdirSync } from 'node:fs'
 import { isLatticeError } from '@lattice/model'
 import { LogDamaged, type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
+import { RangeIndexDamaged } from '@lattice/sync'
 import { type Core, createCore } from './core.ts'
 import { createDagQueries } from './dag-queries.ts'
 import { MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
@@ -64,7 +65,7 @@ function loadingIndexes<T>(path: string, load: () => T): T {
   try {
     return load()
   } catch (error) {
-    if (isLatticeError(error)) throw error
+    if (isLatticeError(error) && !(error instanceof RangeIndexDamaged)) throw error
     const problem = error instanceof Error ? error.message : String(error)
     throw new LogDamaged(path, { record: 'an index', problem, cause: error })
   }

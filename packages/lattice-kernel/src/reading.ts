@@ -159,10 +159,12 @@ function tipsOf(
 ): AuthorTips {
   return {
     author: key,
-    tips: [...tips].sort((a, b) => a - b).map((seq) => {
-      const { parsed, meta } = log.entryAt(seq)
-      return { id: parsed.id, position: meta.position, timestamp: meta.timestamp }
-    }),
+    tips: [...tips]
+      .sort((a, b) => a - b)
+      .map((seq) => {
+        const { parsed, meta } = log.entryAt(seq)
+        return { id: parsed.id, position: meta.position, timestamp: meta.timestamp }
+      }),
   }
 }
 

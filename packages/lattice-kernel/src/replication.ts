@@ -18,7 +18,6 @@ import {
   ZERO_HASH,
 } from '@lattice/model'
 import { LogDamaged } from '@lattice/storage'
-import { createMemoryRangeIndex, type MemoryRangeIndex } from '@lattice/sync'
 import type { Core } from './core.ts'
 import type { Kernel } from './kernel-types.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
@@ -26,14 +25,10 @@ import { PAGE_RECORDS_MAX } from './reading.ts'
 
 type Replication = Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'read' | 'readChain' | 'witnessPage'>
 
-/** Keys read at once while the range index is built. */
-const INDEX_PAGE = 1024
-
-/** A store as others see it, and a step of building what they ask for; true once it is built. */
-export function createReplication(core: Core): Replication & { readonly warmUp: () => boolean } {
+/** A store as others see it. */
+export function createReplication(core: Core): Replication {
   const { log } = core
   const { crypto } = core.options
-  const { rangeIndex, warmUp } = createRangeIndexSource(core)
   let tips: { readonly headSeq: number; readonly digest: Hash } | undefined
 
   function tipsDigest(headSeq: number): Hash {
@@ -50,47 +45,11 @@ export function createReplication(core: Core): Replication & { readonly warmUp: 
       const { headSeq, fingerprint, settledSeq } = log.meta()
       return { witnessCount: headSeq, fingerprint, epochHeads: [], settledSeq, tipsDigest: tipsDigest(headSeq) }
     },
-    rangeIndex,
-    warmUp,
+    rangeIndex: () => log.range,
     missing: (ids) => ids.filter((id) => log.find(id) === undefined),
     read: (ids, maxBytes) => readIntentions(core, ids, maxBytes),
     readChain: (target, since, limit) => readChain(core, { target, since, limit }),
     witnessPage: (fromSeq, limit) => readWitnessPage(core, fromSeq, limit),
-  }
-}
-
-interface RangeIndexSource {
-  readonly rangeIndex: () => MemoryRangeIndex
-  readonly warmUp: () => boolean
-}
-
-/** The range index, built step by step or, what is left of it, when it is asked for; kept up with every commit since. */
-function createRangeIndexSource({ log, witnessed }: Core): RangeIndexSource {
-  const index = createMemoryRangeIndex()
-  let indexedSeq = 0
-
-  function addPage(): boolean {
-    const { headSeq } = log.meta()
-    if (indexedSeq >= headSeq) return true
-    const entries = log.reader.from(indexedSeq + 1, INDEX_PAGE)
-    index.insertAll(entries.map(({ parsed, meta }) => ({ timestamp: meta.timestamp.wall, id: parsed.id })))
-    indexedSeq = entries.at(-1)?.meta.seq ?? headSeq
-    return indexedSeq >= headSeq
-  }
-
-  witnessed.add(({ intentions }) => {
-    const { headSeq } = log.meta()
-    // While it is being built, what is new is read in its turn.
-    if (indexedSeq !== headSeq - intentions.length) return
-    index.insertAll(intentions.map(({ id, intention }) => ({ timestamp: intention.timestamp.wall, id })))
-    indexedSeq = headSeq
-  })
-  return {
-    warmUp: addPage,
-    rangeIndex: () => {
-      while (!addPage());
-      return index
-    },
   }
 }
 

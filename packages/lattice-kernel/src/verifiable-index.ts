@@ -5,6 +5,7 @@
  */
 import type { Crypto } from '@lattice/model'
 import type { Database } from '@lattice/storage'
+import type { PersistentRangeIndex } from '@lattice/sync'
 import type { CheckedRecords } from './check-records.ts'
 
 /** An index that can be checked against the records it was made of. */
@@ -20,6 +21,8 @@ export interface VerifiableIndex {
 export interface VerifiableIndexDeps {
   readonly database: Database
   readonly crypto: Crypto
+  /** The range index of a log in use. */
+  readonly range: PersistentRangeIndex | undefined
 }
 
 export type VerifiableIndexFactory = (deps: VerifiableIndexDeps) => VerifiableIndex

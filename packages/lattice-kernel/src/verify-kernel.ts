@@ -66,6 +66,7 @@ export async function verifyKernel(
       storeId,
       witnessKey: signer.publicKey,
       headSeq: core.log.meta().headSeq,
+      range: core.log.range,
       assertReadable: () => {
         if (!isOpen()) throw new KernelClosed(storeId)
       },

@@ -8,8 +8,10 @@
  */
 import type { PublicKey, StoreId } from '@lattice/model'
 import type { Database } from '@lattice/storage'
+import type { PersistentRangeIndex } from '@lattice/sync'
 import { asProblems, checkFloating, checkForks, checkSchema } from './check-others.ts'
 import { createIdIndexCheck } from './check-id-index.ts'
+import { createRangeCheck } from './check-range.ts'
 import { type CheckedRecords, createRecordChecker } from './check-records.ts'
 import { checkClaims, checkpointSeq, readClaims } from './log-claims.ts'
 import { createRecordScan, type RecordScan } from './record-scan.ts'
@@ -31,6 +33,8 @@ export interface VerifyTarget {
   readonly witnessKey: PublicKey
   /** The last record of a log in use; of others it is found out. */
   readonly headSeq?: number
+  /** Of a log in use. */
+  readonly range?: PersistentRangeIndex
   /** A record that was applied to state, and so was in the log once. */
   readonly appliedSeq?: number
   /** Throws when the log is no longer there to be read. */
@@ -50,7 +54,7 @@ export interface VerifyOther {
 }
 
 /** Every index that is checked against the records, in this order. */
-export const VERIFIABLE_INDEXES: readonly VerifiableIndexFactory[] = [createIdIndexCheck]
+export const VERIFIABLE_INDEXES: readonly VerifiableIndexFactory[] = [createIdIndexCheck, createRangeCheck]
 
 /** Signatures verified without `full`: about half a second of work, spread evenly over the log. */
 export const SAMPLED_SIGNATURES = 10_000
@@ -115,7 +119,7 @@ export async function verifyTarget(
   for (const problem of checker.end()) note(findings, problem)
   slicer.report({ part: 'records', done: last, total: last })
   if (records().isComplete) {
-    const indexes = VERIFIABLE_INDEXES.map((create) => create({ database, crypto: deps.crypto }))
+    const indexes = VERIFIABLE_INDEXES.map((create) => create({ database, crypto: deps.crypto, range: target.range }))
     for (const index of indexes) await checkIndex(index, { slicer, findings, records: records(), upto: checkpointSeq(claims) })
   }
   for (const problem of [

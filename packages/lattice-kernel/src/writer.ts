@@ -30,8 +30,8 @@ export interface Writer {
   readonly close: () => Promise<void>
 }
 
-/** `background` is done when nothing else is; `onFailed` is told what ended the writer. */
-export function createWriter(core: Core, background: Work, onFailed: (error: Error) => void): Writer {
+/** `onFailed` is told what ended the writer. */
+export function createWriter(core: Core, onFailed: (error: Error) => void): Writer {
   const { options, log, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
@@ -53,7 +53,7 @@ export function createWriter(core: Core, background: Work, onFailed: (error: Err
       return undefined
     },
   }
-  const works: readonly Work[] = [catchUp, submits, ingests, jobs, createPump(core, ingests.isBusy), arm, background]
+  const works: readonly Work[] = [catchUp, submits, ingests, jobs, createPump(core, ingests.isBusy), arm]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
   let ended: Error | undefined
 

@@ -34,7 +34,16 @@ export {
   type RoundLimitOptions,
 } from './limits.ts'
 export { createMemoryRangeIndex, type MemoryRangeIndex } from './memory-range-index.ts'
+export { HEAD_NODE, type NodeProblem, type NodeStore, RangeIndexDamaged } from './node-store.ts'
+export {
+  CACHED_NODES,
+  openRangeIndex,
+  type PersistentRangeIndex,
+  type RangeIndexOptions,
+  type RangeIndexStats,
+} from './persistent-range-index.ts'
 export type { RangeIndex } from './range-index.ts'
 export type { ReconcileError } from './reconcile-error.ts'
 export type { Role } from './reconcile-pass.ts'
 export { createReconciler, type Reconciler, type ReconcilerOptions, type ReconcileStep } from './reconciler.ts'
+export type { VerifiedNode } from './verify-tree.ts'

@@ -1,0 +1,168 @@
+/**
+ * A range index that is as large as its store, in memory that is not: a B+tree over numbered nodes.
+ *
+ * Changes stay in memory until `flush` writes them, together with whatever else the caller's transaction holds. When
+ * that fails or is rolled back, `reload` goes back to what the store holds, and the caller makes the changes again.
+ *
+ * @module
+ */
+import { assert } from '@lattice/model'
+import { compactFrom } from './compact-tree.ts'
+import { assertItem, compareItems, type Item } from './item.ts'
+import {
+  createKey,
+  type Key,
+  NODE_BYTES_LIMIT,
+  NODE_BYTES_MAX,
+  NODE_BYTES_MIN,
+  writeBoundKey,
+  writeItemKey,
+} from './node-layout.ts'
+import type { NodeStore } from './node-store.ts'
+import type { RangeIndex } from './range-index.ts'
+import { RangeTree } from './range-tree.ts'
+import { subtractSum, sumToBytes } from './sum-limbs.ts'
+import { deleteFrom, insertInto } from './tree-change.ts'
+import { type VerifiedNode, verifyTree } from './verify-tree.ts'
+
+/** Unchanged nodes kept in memory by default: 4 MiB. */
+export const CACHED_NODES = 1024
+
+export interface RangeIndexOptions {
+  readonly store: NodeStore
+  /** Unchanged nodes kept in memory, each of at most `nodeBytesMax`; {@link CACHED_NODES} by default. */
+  readonly cacheNodesMax?: number
+  /** Longest node of an index that does not exist yet; by default what fits a page of SQLite. Others keep theirs. */
+  readonly nodeBytesMax?: number
+}
+
+export interface RangeIndexStats {
+  /** Levels, from the root to the leaves. */
+  readonly levels: number
+  readonly cachedNodes: number
+  /** Nodes that the next flush writes. */
+  readonly changedNodes: number
+  /** Nodes read from and written to the store since the index was opened. */
+  readonly reads: number
+  readonly writes: number
+}
+
+/**
+ * A {@link RangeIndex} in a {@link NodeStore}. Timestamps have 48 bits. Every call that reads may throw
+ * `RangeIndexDamaged`. When a change or a flush threw, only `reload` is left to be called.
+ */
+export interface PersistentRangeIndex extends RangeIndex {
+  /** False when the very item is there already. */
+  readonly insert: (item: Item) => boolean
+  /** Inserts many in any order; answers how many were new. */
+  readonly insertAll: (items: Iterable<Item>) => number
+  /** False when there is no such item. */
+  readonly delete: (item: Item) => boolean
+  /** Writes what changed to the store, within the caller's transaction. What changed is in memory until then. */
+  readonly flush: () => void
+  /** Forgets everything in memory, changes too: the index is what the store holds, which may have been replaced. */
+  readonly reload: () => void
+  /** Looks at every node of the tree and of the store. The index may change between two steps. */
+  readonly verify: () => IterableIterator<VerifiedNode>
+  /**
+   * Packs a stretch of leaves (about fifty nodes change) from where the last call ended; true when that was the last
+   * one. For times with nothing else to do, after many deletes, with a flush now and then.
+   */
+  readonly compact: () => boolean
+  readonly stats: () => RangeIndexStats
+}
+
+/** Opens the index in `store`, an empty one where there is none. Reads one node. Throws `RangeIndexDamaged`. */
+export function openRangeIndex(options: RangeIndexOptions): PersistentRangeIndex {
+  const { store, cacheNodesMax = CACHED_NODES, nodeBytesMax = NODE_BYTES_MAX } = options
+  assert(nodeBytesMax >= NODE_BYTES_MIN && nodeBytesMax <= NODE_BYTES_LIMIT, 'a node holds four children or more')
+  const tree = new RangeTree({ store, cleanMax: cacheNodesMax, nodeBytesMax })
+  const key = createKey()
+  let version = 0
+  let isUsable = true
+  let compactedTo: Key | undefined
+
+  /** What fails half-way leaves pages that contradict each other: nothing is answered from them. */
+  function change<T>(work: () => T): T {
+    assert(isUsable, 'an index that failed to change is reloaded')
+    isUsable = false
+    const result = work()
+    isUsable = true
+    return result
+  }
+
+  function insert(item: Item): boolean {
+    assertItem(item)
+    writeItemKey(key, item)
+    version += 1
+    return change(() => insertInto(tree, key))
+  }
+
+  function size(): number {
+    assert(isUsable, 'an index that failed to change is reloaded')
+    return tree.size()
+  }
+
+  function assertRange(begin: number, end: number): void {
+    assert(begin >= 0 && begin <= end && end <= size(), 'ranges lie within the index')
+  }
+
+  function* items(begin: number, end: number): IterableIterator<Item> {
+    const startedAt = version
+    let left = end - begin
+    if (left === 0) return
+    for (const item of tree.itemsFrom(begin)) {
+      yield item
+      assert(version === startedAt, 'an index does not change under an iteration')
+      left -= 1
+      if (left === 0) return
+    }
+  }
+
+  return {
+    size,
+    lowerBound: (bound) => {
+      const all = size()
+      return writeBoundKey(key, bound) ? tree.rankOf(key) : all
+    },
+    at: (rank) => {
+      assert(rank >= 0 && rank < size(), 'a rank lies within the index')
+      return tree.itemAt(rank)
+    },
+    accumulate: (begin, end) => {
+      assertRange(begin, end)
+      const sum = tree.sumBelow(end)
+      subtractSum(sum, tree.sumBelow(begin))
+      return { sum: sumToBytes(sum), count: end - begin }
+    },
+    items: (begin, end) => {
+      assertRange(begin, end)
+      return items(begin, end)
+    },
+    insert,
+    insertAll: (batch) => [...batch].sort(compareItems).filter(insert).length,
+    delete: (item) => {
+      assertItem(item)
+      writeItemKey(key, item)
+      version += 1
+      return change(() => deleteFrom(tree, key))
+    },
+    flush: () => change(() => tree.flush()),
+    reload: () => {
+      version += 1
+      isUsable = false
+      tree.reload()
+      isUsable = true
+    },
+    verify: () => verifyTree(tree, store),
+    compact: () => {
+      version += 1
+      compactedTo = change(() => compactFrom(tree, compactedTo))
+      return compactedTo === undefined
+    },
+    stats: () => {
+      const { clean, dirty, reads, writes } = tree.nodes.counts
+      return { levels: tree.top.level, cachedNodes: clean, changedNodes: dirty, reads, writes }
+    },
+  }
+}

@@ -9,10 +9,10 @@
  * @module
  */
 import { compareBytes, equalBytes, type IdKey, idKey, idKeyBytes, intentionId, type IntentionId } from '@lattice/model'
-import { type Database, LogDamaged, toPlainBytes } from '@lattice/storage'
+import { type Database, LogDamaged } from '@lattice/storage'
 import type { IntentionMeta } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
-import { intentionBytesOf, metaOfRecord, type RecordSource } from './log-record.ts'
+import { intentionBytesOf, metaOfRecord, recordBytes, type RecordSource } from './log-record.ts'
 
 /** Older ids that were asked for and are remembered: what many cite, such as the genesis. */
 const REMEMBERED_MAX = 1024
@@ -121,7 +121,7 @@ interface ReadRow {
 
 /** What the index leads to: a record whose id begins as expected. Throws `LogDamaged` for any other. */
 function readRow(source: RecordSource, row: RecordRow, isExpected: (prefix: number) => boolean): ReadRow {
-  const record = toPlainBytes(row.record)
+  const record = recordBytes(source, row.seq, row.record)
   const bytes = intentionBytesOf(record)
   const id = bytes && intentionId(source.crypto, bytes)
   if (bytes === undefined || id === undefined || !isExpected(prefixOf(id))) {

@@ -68,7 +68,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const frontier = createFrontier(database)
   const range = createRangeNodes(database)
   const indexes: readonly LogIndex[] = [authors, frontier, ids, range]
-  const tail = createLogTail({ opened, find: ids.find, entryAt, authors, indexes, crypto, signer })
+  const tail = createLogTail({ path, opened, find: ids.find, entryAt, authors, indexes, crypto, signer })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
   function entryAt(seq: number): LogEntry {

@@ -4,6 +4,7 @@
  * @module
  */
 import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { isLatticeError } from '@lattice/model'
 import { LogDamaged, type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
 import { RangeIndexDamaged } from '@lattice/sync'
@@ -16,6 +17,7 @@ import { createKernelTime } from './kernel-time.ts'
 import type { Kernel, KernelOptions } from './kernel-types.ts'
 import { createListeners } from './listeners.ts'
 import { createLogStore, type LogStore } from './log-store.ts'
+import { LOG_FILE } from './log-schema.ts'
 import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
 import { createProjection, type Projection } from './projection.ts'
@@ -31,11 +33,13 @@ export async function openKernel(options: KernelOptions): Promise<Kernel> {
   const { directory, storageHooks } = options
   createDirectory(directory)
   finishReplacement(directory)
-  const { database, meta } = openLog({ ...options, ...(storageHooks && { hooks: storageHooks }) })
+  const { database, meta } = readingLog(join(directory, LOG_FILE), () =>
+    openLog({ ...options, ...(storageHooks && { hooks: storageHooks }) }),
+  )
   let started: StartedKernel | undefined
   let state: StateDatabase | undefined
   try {
-    const { log, pool } = loadingIndexes(database.path, () => ({
+    const { log, pool } = readingLog(database.path, () => ({
       log: createLogStore({ ...options, database, opened: meta }),
       pool: createFloatingPool(database, { count: MAX_FLOATING, bytes: MAX_FLOATING_BYTES }),
     }))
@@ -46,7 +50,7 @@ export async function openKernel(options: KernelOptions): Promise<Kernel> {
       ...(storageHooks && { hooks: storageHooks }),
     })
     const opened = { log, pool, state }
-    started = loadingIndexes(database.path, () => createKernel(...assemble(options, opened)))
+    started = readingLog(database.path, () => createKernel(...assemble(options, opened)))
     await started.caughtUp()
     await ensureGenesis(started.kernel, options)
     started.opened()
@@ -60,14 +64,14 @@ export async function openKernel(options: KernelOptions): Promise<Kernel> {
   }
 }
 
-/** What is derived from the records is read as it was written; that it is not is damage, whatever it broke. */
-function loadingIndexes<T>(path: string, load: () => T): T {
+/** What is read at open was checked when it was written: whatever cannot make sense of it now has met damage. */
+function readingLog<T>(path: string, load: () => T): T {
   try {
     return load()
   } catch (error) {
     if (isLatticeError(error) && !(error instanceof RangeIndexDamaged)) throw error
     const problem = error instanceof Error ? error.message : String(error)
-    throw new LogDamaged(path, { record: 'an index', problem, cause: error })
+    throw new LogDamaged(path, { record: 'what is read at open', problem, cause: error })
   }
 }
 

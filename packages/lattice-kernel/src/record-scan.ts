@@ -7,9 +7,9 @@
  * @module
  */
 import { type Crypto, isLatticeError } from '@lattice/model'
-import { type Database, toPlainBytes } from '@lattice/storage'
+import type { Database } from '@lattice/storage'
 import type { LogEntry } from './log-entry.ts'
-import { decodeRecord } from './log-record.ts'
+import { decodeRecord, recordBytes, type RecordSource } from './log-record.ts'
 
 /** A record that is not there as it was written. */
 export interface BadRecord {
@@ -36,7 +36,7 @@ interface RecordRow {
 }
 
 export function createRecordScan(database: Database, crypto: Crypto): RecordScan {
-  const { path } = database
+  const source: RecordSource = { path: database.path, crypto }
 
   function rowsOf(first: number, last: number): RecordRow[] | string {
     try {
@@ -49,7 +49,7 @@ export function createRecordScan(database: Database, crypto: Crypto): RecordScan
   function decode(row: RecordRow): ScannedRecord {
     const { seq } = row
     try {
-      return { seq, entry: decodeRecord({ path, crypto }, seq, toPlainBytes(row.record)) }
+      return { seq, entry: decodeRecord(source, seq, recordBytes(source, seq, row.record)) }
     } catch (error) {
       return { seq, bad: { seq, kind: 'unreadable', what: reasonOf(error) } }
     }

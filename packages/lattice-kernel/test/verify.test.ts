@@ -1,10 +1,10 @@
 /** What looking through a store finds: every kind of damage by its name and record, and nothing where there is none. */
-import { rmSync, writeFileSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { equalBytes } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
 import { KernelClosed, type VerifyReport } from '../src/index.ts'
-import { at, createTestStore, openTestKernel, removeDirectories, signerOf, write } from './harness.ts'
+import { at, createTestStore, openTestKernel, removeDirectories, signerOf, temporaryDirectory, write } from './harness.ts'
 import {
   changeRecord,
   changeTable,
@@ -240,4 +240,24 @@ test('a file that is no log, or is not there, is an answer', async () => {
   expect(await verifyDirectory(directory, options)).toMatchObject({ outcome: 'records', firstBad: { kind: 'unreadable' } })
   rmSync(path)
   expect(await verifyDirectory(directory, options)).toMatchObject({ outcome: 'records', firstBad: { kind: 'missing' } })
+})
+
+test('an intention that the index of ids has lost is not witnessed a second time: the store fails instead', async () => {
+  const { options, directory } = await createFilledStore()
+  const { kernel: reader } = await openTestKernel({ ...options })
+  const known = reader.scanWitness(1, RECORDS).map(({ parsed }) => parsed)
+  await reader.close()
+  for (const seq of [14, 20, RECORDS]) {
+    const copy = temporaryDirectory()
+    cpSync(directory, copy, { recursive: true })
+    changeTable(copy, `DELETE FROM ids WHERE seq = ${seq}`)
+    const { kernel } = await openTestKernel({ ...options, directory: copy })
+    const failures: unknown[] = []
+    kernel.onEvent((event) => event.kind === 'failed' && failures.push(event.error))
+    const again = known[seq - 1]
+    await expect(kernel.ingest(again === undefined ? [] : [again], undefined)).rejects.toMatchObject({ code: 'LOG_DAMAGED' })
+    expect(failures).toMatchObject([{ code: 'LOG_DAMAGED' }])
+    expect(kernel.stats().witnessCount).toBe(RECORDS)
+    await kernel.close()
+  }
 })

@@ -40,4 +40,5 @@ export type {
   StoreSummary,
   SystemTableEntry,
 } from './node-types.ts'
+export type { VerifyOptions, VerifyProblem, VerifyReport } from '@lattice/kernel'
 export { openNode } from './open-node.ts'

@@ -3,16 +3,19 @@
  *
  * @module
  */
-import { toHex } from '@lattice/model'
+import { isLatticeErrorCode, toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
+import { CommandFailed } from '../errors.ts'
 import { formatId } from '../render/bytes-text.ts'
+import { failedStoreText } from '../render/integrity-text.ts'
 import { othersOnline } from '../render/others-online.ts'
 import { storeStateText } from '../render/store-list.ts'
 import { type Cell, renderPairs, renderTable } from '../render/table.ts'
 import { formatCount, formatPlural, formatSize } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
+import { describeStore } from '../store-selection.ts'
 
 export function addStatusCommands(store: Command, bind: Bind): void {
   store
@@ -28,9 +31,18 @@ export function addStatusCommands(store: Command, bind: Bind): void {
 
 async function showStatus(context: CommandContext, reference: string | undefined): Promise<void> {
   const { out, signal } = context
-  const { id } = await context.store(reference)
+  const info = await context.store(reference)
+  const { id } = info
+  if (info.state === daemon.StoreState.FAILED) return showFailed(context, info)
   const status = await (await context.backend()).store.getStatus({ storeId: id }, { signal })
   await out.message(daemon.StoreStatusSchema, status, () => statusText(status, out))
+}
+
+/** Shown as it is; the exit code is that of what went wrong. */
+async function showFailed({ out }: CommandContext, info: daemon.StoreInfo): Promise<void> {
+  await out.message(daemon.StoreInfoSchema, info, () => failedStoreText(info, out))
+  const code = isLatticeErrorCode(info.errorCode) ? info.errorCode : 'INTERNAL'
+  throw new CommandFailed(code, `${describeStore(info)} cannot be used`)
 }
 
 /** Exported for its test. */
@@ -52,6 +64,7 @@ export function statusText(
   pairs.push(
     ['peers', `${formatPlural(status.peers, 'peer')} with this node, ${status.peersOnline} online, ${status.strategy}`],
     ['sync', syncCell(status, style)],
+    ...(status.held === '' ? [] : [['writes', { text: `held: ${status.held}`, paint: style.warn }] as [string, Cell]]),
     ['keys', formatCount(status.keys)],
     ['intentions', `${formatCount(status.witnessCount)} witnessed, ${formatCount(status.floating)} floating`],
     [

@@ -7,6 +7,7 @@ import type { Command } from 'commander'
 import type { Bind } from '../run-action.ts'
 import { addStoreDebugCommands } from './store-debug.ts'
 import { addHistoryCommand } from './store-history.ts'
+import { addIntegrityCommands } from './store-integrity.ts'
 import { addImportCommand } from './store-import.ts'
 import { addJoinCommand } from './store-join.ts'
 import { addLifecycleCommands } from './store-lifecycle.ts'
@@ -19,6 +20,7 @@ export function addStoreCommands(program: Command, bind: Bind): void {
   addStatusCommands(store, bind)
   addJoinCommand(store, bind)
   addSyncCommands(store, bind)
+  addIntegrityCommands(store, bind)
   addHistoryCommand(store, bind)
   addImportCommand(store, bind)
   addStoreDebugCommands(store, bind)

@@ -41,6 +41,10 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
       return style.bad(
         `store ${formatId(event.value.storeId, full)} is stalled at ${event.value.seq}: ${printable(event.value.error)}`,
       )
+    case 'storeFailed':
+      return style.bad(
+        `store ${formatId(event.value.storeId, full)} has failed: ${printable(event.value.message)}`,
+      )
     case 'bootstrapProgress':
       return `store ${id(event.value.storeId)} received ${formatCount(event.value.done)} of ${formatCount(event.value.total)}`
     case 'clockSkew':

@@ -64,6 +64,7 @@ export function toStoreStatus(store: StoreHandle): daemon.StoreStatus {
     synced: status.synced,
     peersSynced: status.peersSynced,
     peersDiffering: status.peersDiffering,
+    held: status.held ?? '',
   })
 }
 
@@ -129,6 +130,8 @@ function eventBody(event: NodeEvent): EventBody {
       return { case: 'forkDetected', value: { storeId: event.storeId, author: event.author } }
     case 'stalled':
       return { case: 'stalled', value: { ...event, seq: BigInt(event.seq) } }
+    case 'store_failed':
+      return { case: 'storeFailed', value: { storeId: event.storeId, ...event.failure } }
     case 'bootstrap_progress':
       return {
         case: 'bootstrapProgress',

@@ -9,6 +9,7 @@ import { daemon, system } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
 import type { HandlerDeps } from './handler-deps.ts'
 import { findIntention, listFloating, listTips, listWitness, readHistory } from './inspection.ts'
+import { repairStore, verifyStore } from './integrity.ts'
 import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncOutcome } from './messages.ts'
 import { reportProgress } from './report-progress.ts'
 import { position, storeOf } from './request.ts'
@@ -32,6 +33,8 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
           report(create(daemon.RebuildProgressSchema, { done: BigInt(done), total: BigInt(total) })),
         )
       }),
+    verify: (request, signal) => verifyStore(at(request), request, signal),
+    repair: (request, signal) => repairStore(at(request), request, signal),
     listPeers: async (request) =>
       create(daemon.ListPeersResponseSchema, { peers: at(request).peers().map(toPeerInfo) }),
     invite: async (request) => invite(at(request), request),

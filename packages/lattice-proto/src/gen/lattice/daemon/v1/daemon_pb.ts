@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/daemon/v1/daemon.proto.
  */
 export const file_lattice_daemon_v1_daemon: GenFile = /*@__PURE__*/
-  fileDesc("Ch5sYXR0aWNlL2RhZW1vbi92MS9kYWVtb24ucHJvdG8SEWxhdHRpY2UuZGFlbW9uLnYxIkEKC0Vycm9yRGV0YWlsEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRITCgtkZXRhaWxfanNvbhgDIAEoCSIWChRHZXROb2RlU3RhdHVzUmVxdWVzdCLeAQoKTm9kZVN0YXR1cxISCgpwdWJsaWNfa2V5GAEgASgMEgwKBG5hbWUYAiABKAkSEAoIZGF0YV9kaXIYAyABKAkSDwoHdmVyc2lvbhgEIAEoCRIOCgZzdG9yZXMYBSABKA0SEQoJYWRkcmVzc2VzGAYgAygJEi8KBXBlZXJzGAcgAygLMiAubGF0dGljZS5kYWVtb24udjEuQ29ubmVjdGVkUGVlchIRCgl1cHRpbWVfbXMYCCABKAQSDgoGY3J5cHRvGAkgASgJEhQKDGNsb2NrX3NrZXdlZBgKIAEoCCI5Cg1Db25uZWN0ZWRQZWVyEhIKCnB1YmxpY19rZXkYASABKAwSFAoMY29ubmVjdGVkX2F0GAIgASgEIiIKElNldE5vZGVOYW1lUmVxdWVzdBIMCgRuYW1lGAEgASgJIiMKE1NldE5vZGVOYW1lUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIXChVMaXN0U3RvcmVUeXBlc1JlcXVlc3QiLQoWTGlzdFN0b3JlVHlwZXNSZXNwb25zZRITCgtzdG9yZV90eXBlcxgBIAMoCSIWChRTdWJzY3JpYmVOb2RlUmVxdWVzdCKwBAoJTm9kZUV2ZW50EgwKBHRpbWUYASABKAQSNAoLc3RvcmVfcmVhZHkYCiABKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlYWR5SAASNAoLam9pbl9mYWlsZWQYCyABKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5Kb2luRmFpbGVkSAASNQoLc3luY19yZXN1bHQYDCABKAsyHi5sYXR0aWNlLmRhZW1vbi52MS5TeW5jT3V0Y29tZUgAEjQKC3BlZXJfb25saW5lGA0gASgLMh0ubGF0dGljZS5kYWVtb24udjEuUGVlck9ubGluZUgAEjYKDHBlZXJfb2ZmbGluZRgOIAEoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLlBlZXJPZmZsaW5lSAASOAoNZm9ya19kZXRlY3RlZBgPIAEoCzIfLmxhdHRpY2UuZGFlbW9uLnYxLkZvcmtEZXRlY3RlZEgAEjcKB3N0YWxsZWQYECABKAsyJC5sYXR0aWNlLmRhZW1vbi52MS5Qcm9qZWN0aW9uU3RhbGxlZEgAEkIKEmJvb3RzdHJhcF9wcm9ncmVzcxgRIAEoCzIkLmxhdHRpY2UuZGFlbW9uLnYxLkJvb3RzdHJhcFByb2dyZXNzSAASMgoKY2xvY2tfc2tldxgSIAEoCzIcLmxhdHRpY2UuZGFlbW9uLnYxLkNsb2NrU2tld0gAEhAKBmxhZ2dlZBgTIAEoBEgAQgcKBWV2ZW50IjIKClN0b3JlUmVhZHkSEAoIc3RvcmVfaWQYASABKAwSEgoKc3RvcmVfdHlwZRgCIAEoCSI9CgpKb2luRmFpbGVkEhAKCHN0b3JlX2lkGAEgASgMEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCSIaCgpQZWVyT25saW5lEgwKBHBlZXIYASABKAwiGwoLUGVlck9mZmxpbmUSDAoEcGVlchgBIAEoDCIwCgxGb3JrRGV0ZWN0ZWQSEAoIc3RvcmVfaWQYASABKAwSDgoGYXV0aG9yGAIgASgMIlcKEVByb2plY3Rpb25TdGFsbGVkEhAKCHN0b3JlX2lkGAEgASgMEgsKA3NlcRgCIAEoBBIUCgxpbnRlbnRpb25faWQYAyABKAwSDQoFZXJyb3IYBCABKAkiQgoRQm9vdHN0cmFwUHJvZ3Jlc3MSEAoIc3RvcmVfaWQYASABKAwSDAoEZG9uZRgCIAEoBBINCgV0b3RhbBgDIAEoBCIdCglDbG9ja1NrZXcSEAoIYWhlYWRfbXMYASABKAMiIAoMU3RvcmVSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMIkkKEkNyZWF0ZVN0b3JlUmVxdWVzdBIMCgRuYW1lGAEgASgJEhIKCnN0b3JlX3R5cGUYAiABKAkSEQoJcGFyZW50X2lkGAMgASgMIqsBCglTdG9yZUluZm8SCgoCaWQYASABKAwSEgoKc3RvcmVfdHlwZRgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCXBhcmVudF9pZBgEIAEoDBIsCgVzdGF0ZRgFIAEoDjIdLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlU3RhdGUSDAoEcGF0aBgGIAEoCRISCgplcnJvcl9jb2RlGAcgASgJEg0KBWVycm9yGAggASgJIhMKEUxpc3RTdG9yZXNSZXF1ZXN0IkIKEkxpc3RTdG9yZXNSZXNwb25zZRIsCgZzdG9yZXMYASADKAsyHC5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZUluZm8iKAoTUmVzb2x2ZVN0b3JlUmVxdWVzdBIRCglyZWZlcmVuY2UYASABKAki2QMKC1N0b3JlU3RhdHVzEisKBXN0b3JlGAEgASgLMhwubGF0dGljZS5kYWVtb24udjEuU3RvcmVJbmZvEhUKDXdpdG5lc3NfY291bnQYAiABKAQSFAoMd2l0bmVzc19oZWFkGAMgASgMEhMKC2ZpbmdlcnByaW50GAQgASgMEhQKDHN0YXRlX2RpZ2VzdBgFIAEoDBIQCghmbG9hdGluZxgGIAEoBBIPCgdhdXRob3JzGAcgASgNEhYKDmZvcmtlZF9hdXRob3JzGAggASgNEhMKC2FwcGxpZWRfc2VxGAkgASgEEhIKCnJlamVjdGlvbnMYCiABKAQSNQoHc3RhbGxlZBgLIAEoCzIkLmxhdHRpY2UuZGFlbW9uLnYxLlByb2plY3Rpb25TdGFsbGVkEhEKCWxvZ19ieXRlcxgMIAEoBBITCgtzdGF0ZV9ieXRlcxgNIAEoBBIQCghzdHJhdGVneRgOIAEoCRINCgVwZWVycxgPIAEoDRIUCgxwZWVyc19vbmxpbmUYECABKA0SDAoEa2V5cxgRIAEoBBIOCgZzeW5jZWQYEiABKAgSFAoMcGVlcnNfc3luY2VkGBMgASgNEhcKD3BlZXJzX2RpZmZlcmluZxgUIAEoDSI1ChNTZXRTdG9yZU5hbWVSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEgwKBG5hbWUYAiABKAkiJAoUU2V0U3RvcmVOYW1lUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIcCgtKb2luUmVxdWVzdBINCgV0b2tlbhgBIAEoCSK0AQoMSm9pblByb2dyZXNzEi0KBXN0YWdlGAEgASgOMhwubGF0dGljZS5kYWVtb24udjEuSm9pblN0YWdlSAASOQoJYm9vdHN0cmFwGAIgASgLMiQubGF0dGljZS5kYWVtb24udjEuQm9vdHN0cmFwUHJvZ3Jlc3NIABIuCgZqb2luZWQYAyABKAsyHC5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZUluZm9IAEIKCghwcm9ncmVzcyIfCgtTeW5jUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDCKAAQoMU3luY1Byb2dyZXNzEjEKB291dGNvbWUYASABKAsyHi5sYXR0aWNlLmRhZW1vbi52MS5TeW5jT3V0Y29tZUgAEjEKB3N1bW1hcnkYAiABKAsyHi5sYXR0aWNlLmRhZW1vbi52MS5TeW5jU3VtbWFyeUgAQgoKCHByb2dyZXNzIoABCgtTeW5jT3V0Y29tZRIQCghzdG9yZV9pZBgBIAEoDBIMCgRwZWVyGAIgASgMEgwKBHNlbnQYAyABKAQSEAoIcmVjZWl2ZWQYBCABKAQSDgoGc3luY2VkGAUgASgIEhIKCmVycm9yX2NvZGUYBiABKAkSDQoFZXJyb3IYByABKAkiLAoLU3luY1N1bW1hcnkSDQoFcGVlcnMYASABKA0SDgoGc3luY2VkGAIgASgNIi4KD1JlYnVpbGRQcm9ncmVzcxIMCgRkb25lGAEgASgEEg0KBXRvdGFsGAIgASgEIucBCghQZWVySW5mbxISCgpwdWJsaWNfa2V5GAEgASgMEgwKBG5hbWUYAiABKAkSLQoGc3RhdHVzGAMgASgOMh0ubGF0dGljZS5zeXN0ZW0udjEuUGVlclN0YXR1cxIlCgRyb2xlGAQgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZRIOCgZvbmxpbmUYBSABKAgSDAoEc2VsZhgGIAEoCBIQCghhZGRlZF9hdBgHIAEoBBIQCghhZGRlZF9ieRgIIAEoDBIRCglsYXN0X3NlZW4YCSABKAQSDgoGZm9ya2VkGAogASgIIj8KEUxpc3RQZWVyc1Jlc3BvbnNlEioKBXBlZXJzGAEgAygLMhsubGF0dGljZS5kYWVtb24udjEuUGVlckluZm8ibQoNSW52aXRlUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIlCgRyb2xlGAIgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZRIVCg1leHBpcmVzX2luX21zGAMgASgEEgwKBHVzZXMYBCABKA0iRwoOSW52aXRlUmVzcG9uc2USDQoFdG9rZW4YASABKAkSEgoKdG9rZW5faGFzaBgCIAEoDBISCgpleHBpcmVzX2F0GAMgASgEIscBCgpJbnZpdGVJbmZvEhIKCnRva2VuX2hhc2gYASABKAwSLwoGc3RhdHVzGAIgASgOMh8ubGF0dGljZS5zeXN0ZW0udjEuSW52aXRlU3RhdHVzEiUKBHJvbGUYAyABKA4yFy5sYXR0aWNlLnN5c3RlbS52MS5Sb2xlEhIKCmV4cGlyZXNfYXQYBCABKAQSEQoJdXNlc19sZWZ0GAUgASgNEhIKCmludml0ZWRfYnkYBiABKAwSEgoKY2xhaW1lZF9ieRgHIAMoDCJFChNMaXN0SW52aXRlc1Jlc3BvbnNlEi4KB2ludml0ZXMYASADKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5JbnZpdGVJbmZvIkoKC1N5c3RlbUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCRILCgNyYXcYAyABKAwSEgoKY29uZmxpY3RlZBgEIAEoCCJFChJMaXN0U3lzdGVtUmVzcG9uc2USLwoHZW50cmllcxgBIAMoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLlN5c3RlbUVudHJ5IkUKDkhpc3RvcnlSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEhIKCmJlZm9yZV9zZXEYAiABKAQSDQoFbGltaXQYAyABKA0iYwoPSGlzdG9yeVJlc3BvbnNlEjcKCmludGVudGlvbnMYASADKAsyIy5sYXR0aWNlLmRhZW1vbi52MS5JbnRlbnRpb25EZXRhaWxzEhcKD25leHRfYmVmb3JlX3NlcRgCIAEoBCLSAQoQSW50ZW50aW9uRGV0YWlscxIKCgJpZBgBIAEoDBIOCgZhdXRob3IYAiABKAwSDAoEd2FsbBgDIAEoBBIPCgdjb3VudGVyGAQgASgNEhIKCnN0b3JlX3ByZXYYBSABKAwSEwoLY2F1c2FsX2RlcHMYBiADKAwSDwoHc3VtbWFyeRgHIAEoCRILCgNzZXEYCCABKAQSEAoIZmxvYXRpbmcYCSABKAkSDAoEdGV4dBgKIAEoCRIOCgZzaWduZWQYCyABKAgSDAoEc2l6ZRgMIAEoDSJHChJMaXN0V2l0bmVzc1JlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSEAoIZnJvbV9zZXEYAiABKAQSDQoFbGltaXQYAyABKA0idQoMV2l0bmVzc0VudHJ5EgsKA3NlcRgBIAEoBBIUCgxpbnRlbnRpb25faWQYAiABKAwSEQoJd2FsbF90aW1lGAMgASgEEhEKCXByZXZfaGFzaBgEIAEoDBIMCgRoYXNoGAUgASgMEg4KBnNpZ25lZBgGIAEoCCJZChNMaXN0V2l0bmVzc1Jlc3BvbnNlEjAKB2VudHJpZXMYASADKAsyHy5sYXR0aWNlLmRhZW1vbi52MS5XaXRuZXNzRW50cnkSEAoIaGVhZF9zZXEYAiABKAQiNgoTTGlzdEZsb2F0aW5nUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBINCgVsaW1pdBgCIAEoDSJoCg1GbG9hdGluZ0VudHJ5EjYKCWludGVudGlvbhgBIAEoCzIjLmxhdHRpY2UuZGFlbW9uLnYxLkludGVudGlvbkRldGFpbHMSDgoGcmVhc29uGAIgASgJEg8KB21pc3NpbmcYAyADKAwiWAoUTGlzdEZsb2F0aW5nUmVzcG9uc2USMQoHZW50cmllcxgBIAMoCzIgLmxhdHRpY2UuZGFlbW9uLnYxLkZsb2F0aW5nRW50cnkSDQoFdG90YWwYAiABKAQiNwoTR2V0SW50ZW50aW9uUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIOCgZwcmVmaXgYAiABKAkiYwoDVGlwEg4KBmF1dGhvchgBIAEoDBIKCgJpZBgCIAEoDBIQCghwb3NpdGlvbhgDIAEoBBILCgNzZXEYBCABKAQSDAoEd2FsbBgFIAEoBBITCgthdXRob3JfbmFtZRgGIAEoCSI4ChBMaXN0VGlwc1Jlc3BvbnNlEiQKBHRpcHMYASADKAsyFi5sYXR0aWNlLmRhZW1vbi52MS5UaXAiQAoLRXhlY1JlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDgoGbWV0aG9kGAIgASgJEg8KB3JlcXVlc3QYAyABKAwiIAoMRXhlY1Jlc3BvbnNlEhAKCHJlc3BvbnNlGAEgASgMIrQBCg9TdG9yZURlc2NyaXB0b3ISEgoKc3RvcmVfdHlwZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEhsKE2ZpbGVfZGVzY3JpcHRvcl9zZXQYAyABKAwSLgoHbWV0aG9kcxgEIAMoCzIdLmxhdHRpY2UuZGFlbW9uLnYxLk1ldGhvZEluZm8SLwoHZm9ybWF0cxgFIAMoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLkZpZWxkRm9ybWF0IlwKCk1ldGhvZEluZm8SDAoEbmFtZRgBIAEoCRIrCgRraW5kGAIgASgOMh0ubGF0dGljZS5kYWVtb24udjEuTWV0aG9kS2luZBITCgtkZXNjcmlwdGlvbhgDIAEoCSIsCgtGaWVsZEZvcm1hdBINCgVmaWVsZBgBIAEoCRIOCgZmb3JtYXQYAiABKAkiSQoVU3Vic2NyaWJlU3RvcmVSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEg4KBnN0cmVhbRgCIAEoCRIOCgZwYXJhbXMYAyABKAwiGwoKU3RvcmVFdmVudBINCgVldmVudBgBIAEoDCrDAQoKU3RvcmVTdGF0ZRIbChdTVE9SRV9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVNUT1JFX1NUQVRFX0JPT1RTVFJBUFBJTkcQARIWChJTVE9SRV9TVEFURV9BQ1RJVkUQAhIUChBTVE9SRV9TVEFURV9MRUZUEAMSGAoUU1RPUkVfU1RBVEVfQVJDSElWRUQQBBIZChVTVE9SRV9TVEFURV9ERVNUUk9ZRUQQBRIWChJTVE9SRV9TVEFURV9GQUlMRUQQBip6CglKb2luU3RhZ2USGgoWSk9JTl9TVEFHRV9VTlNQRUNJRklFRBAAEhkKFUpPSU5fU1RBR0VfQ09OTkVDVElORxABEhgKFEpPSU5fU1RBR0VfUkVERUVNSU5HEAISHAoYSk9JTl9TVEFHRV9CT09UU1RSQVBQSU5HEAMqcQoKTWV0aG9kS2luZBIbChdNRVRIT0RfS0lORF9VTlNQRUNJRklFRBAAEhcKE01FVEhPRF9LSU5EX0NPTU1BTkQQARIVChFNRVRIT0RfS0lORF9RVUVSWRACEhYKEk1FVEhPRF9LSU5EX1NUUkVBTRADMvkCCgtOb2RlU2VydmljZRJTCglHZXRTdGF0dXMSJy5sYXR0aWNlLmRhZW1vbi52MS5HZXROb2RlU3RhdHVzUmVxdWVzdBodLmxhdHRpY2UuZGFlbW9uLnYxLk5vZGVTdGF0dXMSWAoHU2V0TmFtZRIlLmxhdHRpY2UuZGFlbW9uLnYxLlNldE5vZGVOYW1lUmVxdWVzdBomLmxhdHRpY2UuZGFlbW9uLnYxLlNldE5vZGVOYW1lUmVzcG9uc2USZQoOTGlzdFN0b3JlVHlwZXMSKC5sYXR0aWNlLmRhZW1vbi52MS5MaXN0U3RvcmVUeXBlc1JlcXVlc3QaKS5sYXR0aWNlLmRhZW1vbi52MS5MaXN0U3RvcmVUeXBlc1Jlc3BvbnNlElQKCVN1YnNjcmliZRInLmxhdHRpY2UuZGFlbW9uLnYxLlN1YnNjcmliZU5vZGVSZXF1ZXN0GhwubGF0dGljZS5kYWVtb24udjEuTm9kZUV2ZW50MAEypgsKDFN0b3JlU2VydmljZRJNCgZDcmVhdGUSJS5sYXR0aWNlLmRhZW1vbi52MS5DcmVhdGVTdG9yZVJlcXVlc3QaHC5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZUluZm8SUwoETGlzdBIkLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RTdG9yZXNSZXF1ZXN0GiUubGF0dGljZS5kYWVtb24udjEuTGlzdFN0b3Jlc1Jlc3BvbnNlEk8KB1Jlc29sdmUSJi5sYXR0aWNlLmRhZW1vbi52MS5SZXNvbHZlU3RvcmVSZXF1ZXN0GhwubGF0dGljZS5kYWVtb24udjEuU3RvcmVJbmZvEkwKCUdldFN0YXR1cxIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBoeLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlU3RhdHVzEloKB1NldE5hbWUSJi5sYXR0aWNlLmRhZW1vbi52MS5TZXRTdG9yZU5hbWVSZXF1ZXN0GicubGF0dGljZS5kYWVtb24udjEuU2V0U3RvcmVOYW1lUmVzcG9uc2USSQoESm9pbhIeLmxhdHRpY2UuZGFlbW9uLnYxLkpvaW5SZXF1ZXN0Gh8ubGF0dGljZS5kYWVtb24udjEuSm9pblByb2dyZXNzMAESSQoEU3luYxIeLmxhdHRpY2UuZGFlbW9uLnYxLlN5bmNSZXF1ZXN0Gh8ubGF0dGljZS5kYWVtb24udjEuU3luY1Byb2dyZXNzMAESUAoHUmVidWlsZBIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBoiLmxhdHRpY2UuZGFlbW9uLnYxLlJlYnVpbGRQcm9ncmVzczABElIKCUxpc3RQZWVycxIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBokLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RQZWVyc1Jlc3BvbnNlEk0KBkludml0ZRIgLmxhdHRpY2UuZGFlbW9uLnYxLkludml0ZVJlcXVlc3QaIS5sYXR0aWNlLmRhZW1vbi52MS5JbnZpdGVSZXNwb25zZRJWCgtMaXN0SW52aXRlcxIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBomLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RJbnZpdGVzUmVzcG9uc2USVAoKTGlzdFN5c3RlbRIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBolLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RTeXN0ZW1SZXNwb25zZRJQCgdIaXN0b3J5EiEubGF0dGljZS5kYWVtb24udjEuSGlzdG9yeVJlcXVlc3QaIi5sYXR0aWNlLmRhZW1vbi52MS5IaXN0b3J5UmVzcG9uc2USXAoLTGlzdFdpdG5lc3MSJS5sYXR0aWNlLmRhZW1vbi52MS5MaXN0V2l0bmVzc1JlcXVlc3QaJi5sYXR0aWNlLmRhZW1vbi52MS5MaXN0V2l0bmVzc1Jlc3BvbnNlEl8KDExpc3RGbG9hdGluZxImLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RGbG9hdGluZ1JlcXVlc3QaJy5sYXR0aWNlLmRhZW1vbi52MS5MaXN0RmxvYXRpbmdSZXNwb25zZRJbCgxHZXRJbnRlbnRpb24SJi5sYXR0aWNlLmRhZW1vbi52MS5HZXRJbnRlbnRpb25SZXF1ZXN0GiMubGF0dGljZS5kYWVtb24udjEuSW50ZW50aW9uRGV0YWlscxJQCghMaXN0VGlwcxIfLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlUmVxdWVzdBojLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RUaXBzUmVzcG9uc2UyjAIKE0R5bmFtaWNTdG9yZVNlcnZpY2USRwoERXhlYxIeLmxhdHRpY2UuZGFlbW9uLnYxLkV4ZWNSZXF1ZXN0Gh8ubGF0dGljZS5kYWVtb24udjEuRXhlY1Jlc3BvbnNlElQKDUdldERlc2NyaXB0b3ISHy5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlcXVlc3QaIi5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZURlc2NyaXB0b3ISVgoJU3Vic2NyaWJlEigubGF0dGljZS5kYWVtb24udjEuU3Vic2NyaWJlU3RvcmVSZXF1ZXN0Gh0ubGF0dGljZS5kYWVtb24udjEuU3RvcmVFdmVudDABYgZwcm90bzM", [file_lattice_system_v1_system]);
+  fileDesc("Ch5sYXR0aWNlL2RhZW1vbi92MS9kYWVtb24ucHJvdG8SEWxhdHRpY2UuZGFlbW9uLnYxIkEKC0Vycm9yRGV0YWlsEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRITCgtkZXRhaWxfanNvbhgDIAEoCSIWChRHZXROb2RlU3RhdHVzUmVxdWVzdCLeAQoKTm9kZVN0YXR1cxISCgpwdWJsaWNfa2V5GAEgASgMEgwKBG5hbWUYAiABKAkSEAoIZGF0YV9kaXIYAyABKAkSDwoHdmVyc2lvbhgEIAEoCRIOCgZzdG9yZXMYBSABKA0SEQoJYWRkcmVzc2VzGAYgAygJEi8KBXBlZXJzGAcgAygLMiAubGF0dGljZS5kYWVtb24udjEuQ29ubmVjdGVkUGVlchIRCgl1cHRpbWVfbXMYCCABKAQSDgoGY3J5cHRvGAkgASgJEhQKDGNsb2NrX3NrZXdlZBgKIAEoCCI5Cg1Db25uZWN0ZWRQZWVyEhIKCnB1YmxpY19rZXkYASABKAwSFAoMY29ubmVjdGVkX2F0GAIgASgEIiIKElNldE5vZGVOYW1lUmVxdWVzdBIMCgRuYW1lGAEgASgJIiMKE1NldE5vZGVOYW1lUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIXChVMaXN0U3RvcmVUeXBlc1JlcXVlc3QiLQoWTGlzdFN0b3JlVHlwZXNSZXNwb25zZRITCgtzdG9yZV90eXBlcxgBIAMoCSIWChRTdWJzY3JpYmVOb2RlUmVxdWVzdCLoBAoJTm9kZUV2ZW50EgwKBHRpbWUYASABKAQSNAoLc3RvcmVfcmVhZHkYCiABKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlYWR5SAASNAoLam9pbl9mYWlsZWQYCyABKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5Kb2luRmFpbGVkSAASNQoLc3luY19yZXN1bHQYDCABKAsyHi5sYXR0aWNlLmRhZW1vbi52MS5TeW5jT3V0Y29tZUgAEjQKC3BlZXJfb25saW5lGA0gASgLMh0ubGF0dGljZS5kYWVtb24udjEuUGVlck9ubGluZUgAEjYKDHBlZXJfb2ZmbGluZRgOIAEoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLlBlZXJPZmZsaW5lSAASOAoNZm9ya19kZXRlY3RlZBgPIAEoCzIfLmxhdHRpY2UuZGFlbW9uLnYxLkZvcmtEZXRlY3RlZEgAEjcKB3N0YWxsZWQYECABKAsyJC5sYXR0aWNlLmRhZW1vbi52MS5Qcm9qZWN0aW9uU3RhbGxlZEgAEkIKEmJvb3RzdHJhcF9wcm9ncmVzcxgRIAEoCzIkLmxhdHRpY2UuZGFlbW9uLnYxLkJvb3RzdHJhcFByb2dyZXNzSAASMgoKY2xvY2tfc2tldxgSIAEoCzIcLmxhdHRpY2UuZGFlbW9uLnYxLkNsb2NrU2tld0gAEhAKBmxhZ2dlZBgTIAEoBEgAEjYKDHN0b3JlX2ZhaWxlZBgoIAEoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlRmFpbGVkSABCBwoFZXZlbnQiMgoKU3RvcmVSZWFkeRIQCghzdG9yZV9pZBgBIAEoDBISCgpzdG9yZV90eXBlGAIgASgJIj0KCkpvaW5GYWlsZWQSEAoIc3RvcmVfaWQYASABKAwSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIj4KC1N0b3JlRmFpbGVkEhAKCHN0b3JlX2lkGAEgASgMEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCSIaCgpQZWVyT25saW5lEgwKBHBlZXIYASABKAwiGwoLUGVlck9mZmxpbmUSDAoEcGVlchgBIAEoDCIwCgxGb3JrRGV0ZWN0ZWQSEAoIc3RvcmVfaWQYASABKAwSDgoGYXV0aG9yGAIgASgMIlcKEVByb2plY3Rpb25TdGFsbGVkEhAKCHN0b3JlX2lkGAEgASgMEgsKA3NlcRgCIAEoBBIUCgxpbnRlbnRpb25faWQYAyABKAwSDQoFZXJyb3IYBCABKAkiQgoRQm9vdHN0cmFwUHJvZ3Jlc3MSEAoIc3RvcmVfaWQYASABKAwSDAoEZG9uZRgCIAEoBBINCgV0b3RhbBgDIAEoBCIdCglDbG9ja1NrZXcSEAoIYWhlYWRfbXMYASABKAMiIAoMU3RvcmVSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMIkkKEkNyZWF0ZVN0b3JlUmVxdWVzdBIMCgRuYW1lGAEgASgJEhIKCnN0b3JlX3R5cGUYAiABKAkSEQoJcGFyZW50X2lkGAMgASgMIqsBCglTdG9yZUluZm8SCgoCaWQYASABKAwSEgoKc3RvcmVfdHlwZRgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCXBhcmVudF9pZBgEIAEoDBIsCgVzdGF0ZRgFIAEoDjIdLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlU3RhdGUSDAoEcGF0aBgGIAEoCRISCgplcnJvcl9jb2RlGAcgASgJEg0KBWVycm9yGAggASgJIhMKEUxpc3RTdG9yZXNSZXF1ZXN0IkIKEkxpc3RTdG9yZXNSZXNwb25zZRIsCgZzdG9yZXMYASADKAsyHC5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZUluZm8iKAoTUmVzb2x2ZVN0b3JlUmVxdWVzdBIRCglyZWZlcmVuY2UYASABKAki5wMKC1N0b3JlU3RhdHVzEisKBXN0b3JlGAEgASgLMhwubGF0dGljZS5kYWVtb24udjEuU3RvcmVJbmZvEhUKDXdpdG5lc3NfY291bnQYAiABKAQSFAoMd2l0bmVzc19oZWFkGAMgASgMEhMKC2ZpbmdlcnByaW50GAQgASgMEhQKDHN0YXRlX2RpZ2VzdBgFIAEoDBIQCghmbG9hdGluZxgGIAEoBBIPCgdhdXRob3JzGAcgASgNEhYKDmZvcmtlZF9hdXRob3JzGAggASgNEhMKC2FwcGxpZWRfc2VxGAkgASgEEhIKCnJlamVjdGlvbnMYCiABKAQSNQoHc3RhbGxlZBgLIAEoCzIkLmxhdHRpY2UuZGFlbW9uLnYxLlByb2plY3Rpb25TdGFsbGVkEhEKCWxvZ19ieXRlcxgMIAEoBBITCgtzdGF0ZV9ieXRlcxgNIAEoBBIQCghzdHJhdGVneRgOIAEoCRINCgVwZWVycxgPIAEoDRIUCgxwZWVyc19vbmxpbmUYECABKA0SDAoEa2V5cxgRIAEoBBIOCgZzeW5jZWQYEiABKAgSFAoMcGVlcnNfc3luY2VkGBMgASgNEhcKD3BlZXJzX2RpZmZlcmluZxgUIAEoDRIMCgRoZWxkGCggASgJIjUKE1NldFN0b3JlTmFtZVJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDAoEbmFtZRgCIAEoCSIkChRTZXRTdG9yZU5hbWVSZXNwb25zZRIMCgRuYW1lGAEgASgJIhwKC0pvaW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJIrQBCgxKb2luUHJvZ3Jlc3MSLQoFc3RhZ2UYASABKA4yHC5sYXR0aWNlLmRhZW1vbi52MS5Kb2luU3RhZ2VIABI5Cglib290c3RyYXAYAiABKAsyJC5sYXR0aWNlLmRhZW1vbi52MS5Cb290c3RyYXBQcm9ncmVzc0gAEi4KBmpvaW5lZBgDIAEoCzIcLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlSW5mb0gAQgoKCHByb2dyZXNzIh8KC1N5bmNSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMIoABCgxTeW5jUHJvZ3Jlc3MSMQoHb3V0Y29tZRgBIAEoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLlN5bmNPdXRjb21lSAASMQoHc3VtbWFyeRgCIAEoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLlN5bmNTdW1tYXJ5SABCCgoIcHJvZ3Jlc3MigAEKC1N5bmNPdXRjb21lEhAKCHN0b3JlX2lkGAEgASgMEgwKBHBlZXIYAiABKAwSDAoEc2VudBgDIAEoBBIQCghyZWNlaXZlZBgEIAEoBBIOCgZzeW5jZWQYBSABKAgSEgoKZXJyb3JfY29kZRgGIAEoCRINCgVlcnJvchgHIAEoCSIsCgtTeW5jU3VtbWFyeRINCgVwZWVycxgBIAEoDRIOCgZzeW5jZWQYAiABKA0iLgoPUmVidWlsZFByb2dyZXNzEgwKBGRvbmUYASABKAQSDQoFdG90YWwYAiABKAQiLwoNVmVyaWZ5UmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIMCgRmdWxsGAIgASgIIn4KDlZlcmlmeVByb2dyZXNzEi0KBHN0ZXAYASABKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5WZXJpZnlTdGVwSAASMQoGcmVwb3J0GAIgASgLMh8ubGF0dGljZS5kYWVtb24udjEuVmVyaWZ5UmVwb3J0SABCCgoIcHJvZ3Jlc3MiNwoKVmVyaWZ5U3RlcBIMCgRwYXJ0GAEgASgJEgwKBGRvbmUYAiABKAQSDQoFdG90YWwYAyABKAQiiQMKDFZlcmlmeVJlcG9ydBIQCghzdG9yZV9pZBgBIAEoDBIxCgdvdXRjb21lGAIgASgOMiAubGF0dGljZS5kYWVtb24udjEuVmVyaWZ5T3V0Y29tZRIMCgRmdWxsGAMgASgIEhcKD3JlY29yZHNfY2hlY2tlZBgEIAEoBBIVCg1yZWNvcmRzX3RvdGFsGAUgASgEEhoKEnNpZ25hdHVyZXNfY2hlY2tlZBgGIAEoBBIYChBzaWduYXR1cmVzX3RvdGFsGAcgASgEEg4KBmNhdXNlcxgIIAEoBBIVCg1pbmRleF9lbnRyaWVzGAkgASgEEhIKCnN0YXRlX3Jvd3MYCiABKAQSEQoJdW5jaGVja2VkGAsgAygJEjIKCHByb2JsZW1zGAwgAygLMiAubGF0dGljZS5kYWVtb24udjEuVmVyaWZ5UHJvYmxlbRIVCg1wcm9ibGVtX2NvdW50GA0gASgEEhMKC2dvb2RfYmVmb3JlGA4gASgEEhIKCmdvb2RfYWZ0ZXIYDyABKAQiTgoNVmVyaWZ5UHJvYmxlbRIMCgRraW5kGAEgASgJEgsKA3NlcRgCIAEoBBIUCgxpbnRlbnRpb25faWQYAyABKAwSDAoEd2hhdBgEIAEoCSJMCg1SZXBhaXJSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEhQKDHdpdGhvdXRfcGVlchgCIAEoCBITCgthY2NlcHRfZm9yaxgDIAEoCCJ+Cg5SZXBhaXJQcm9ncmVzcxItCgRzdGVwGAEgASgLMh0ubGF0dGljZS5kYWVtb24udjEuUmVwYWlyU3RlcEgAEjEKBnJlc3VsdBgCIAEoCzIfLmxhdHRpY2UuZGFlbW9uLnYxLlJlcGFpclJlc3VsdEgAQgoKCHByb2dyZXNzIjgKClJlcGFpclN0ZXASDQoFc3RhZ2UYASABKAkSDAoEZG9uZRgCIAEoBBINCgV0b3RhbBgDIAEoBCL4AQoMUmVwYWlyUmVzdWx0EhAKCHN0b3JlX2lkGAEgASgMEjEKB291dGNvbWUYAiABKA4yIC5sYXR0aWNlLmRhZW1vbi52MS5SZXBhaXJPdXRjb21lEg8KB3JlY29yZHMYAyABKAQSDAoEbG9zdBgEIAEoBBIQCghzYWx2YWdlZBgFIAEoBBIPCgd3YWl0aW5nGAYgASgEEhQKDGZldGNoZWRfZnJvbRgHIAEoDBIMCgRrZXB0GAggASgJEgwKBGhlbGQYCSABKAkSLwoGcmVwb3J0GAogASgLMh8ubGF0dGljZS5kYWVtb24udjEuVmVyaWZ5UmVwb3J0IucBCghQZWVySW5mbxISCgpwdWJsaWNfa2V5GAEgASgMEgwKBG5hbWUYAiABKAkSLQoGc3RhdHVzGAMgASgOMh0ubGF0dGljZS5zeXN0ZW0udjEuUGVlclN0YXR1cxIlCgRyb2xlGAQgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZRIOCgZvbmxpbmUYBSABKAgSDAoEc2VsZhgGIAEoCBIQCghhZGRlZF9hdBgHIAEoBBIQCghhZGRlZF9ieRgIIAEoDBIRCglsYXN0X3NlZW4YCSABKAQSDgoGZm9ya2VkGAogASgIIj8KEUxpc3RQZWVyc1Jlc3BvbnNlEioKBXBlZXJzGAEgAygLMhsubGF0dGljZS5kYWVtb24udjEuUGVlckluZm8ibQoNSW52aXRlUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIlCgRyb2xlGAIgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZRIVCg1leHBpcmVzX2luX21zGAMgASgEEgwKBHVzZXMYBCABKA0iRwoOSW52aXRlUmVzcG9uc2USDQoFdG9rZW4YASABKAkSEgoKdG9rZW5faGFzaBgCIAEoDBISCgpleHBpcmVzX2F0GAMgASgEIscBCgpJbnZpdGVJbmZvEhIKCnRva2VuX2hhc2gYASABKAwSLwoGc3RhdHVzGAIgASgOMh8ubGF0dGljZS5zeXN0ZW0udjEuSW52aXRlU3RhdHVzEiUKBHJvbGUYAyABKA4yFy5sYXR0aWNlLnN5c3RlbS52MS5Sb2xlEhIKCmV4cGlyZXNfYXQYBCABKAQSEQoJdXNlc19sZWZ0GAUgASgNEhIKCmludml0ZWRfYnkYBiABKAwSEgoKY2xhaW1lZF9ieRgHIAMoDCJFChNMaXN0SW52aXRlc1Jlc3BvbnNlEi4KB2ludml0ZXMYASADKAsyHS5sYXR0aWNlLmRhZW1vbi52MS5JbnZpdGVJbmZvIkoKC1N5c3RlbUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCRILCgNyYXcYAyABKAwSEgoKY29uZmxpY3RlZBgEIAEoCCJFChJMaXN0U3lzdGVtUmVzcG9uc2USLwoHZW50cmllcxgBIAMoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLlN5c3RlbUVudHJ5IkUKDkhpc3RvcnlSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEhIKCmJlZm9yZV9zZXEYAiABKAQSDQoFbGltaXQYAyABKA0iYwoPSGlzdG9yeVJlc3BvbnNlEjcKCmludGVudGlvbnMYASADKAsyIy5sYXR0aWNlLmRhZW1vbi52MS5JbnRlbnRpb25EZXRhaWxzEhcKD25leHRfYmVmb3JlX3NlcRgCIAEoBCLSAQoQSW50ZW50aW9uRGV0YWlscxIKCgJpZBgBIAEoDBIOCgZhdXRob3IYAiABKAwSDAoEd2FsbBgDIAEoBBIPCgdjb3VudGVyGAQgASgNEhIKCnN0b3JlX3ByZXYYBSABKAwSEwoLY2F1c2FsX2RlcHMYBiADKAwSDwoHc3VtbWFyeRgHIAEoCRILCgNzZXEYCCABKAQSEAoIZmxvYXRpbmcYCSABKAkSDAoEdGV4dBgKIAEoCRIOCgZzaWduZWQYCyABKAgSDAoEc2l6ZRgMIAEoDSJHChJMaXN0V2l0bmVzc1JlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSEAoIZnJvbV9zZXEYAiABKAQSDQoFbGltaXQYAyABKA0idQoMV2l0bmVzc0VudHJ5EgsKA3NlcRgBIAEoBBIUCgxpbnRlbnRpb25faWQYAiABKAwSEQoJd2FsbF90aW1lGAMgASgEEhEKCXByZXZfaGFzaBgEIAEoDBIMCgRoYXNoGAUgASgMEg4KBnNpZ25lZBgGIAEoCCJZChNMaXN0V2l0bmVzc1Jlc3BvbnNlEjAKB2VudHJpZXMYASADKAsyHy5sYXR0aWNlLmRhZW1vbi52MS5XaXRuZXNzRW50cnkSEAoIaGVhZF9zZXEYAiABKAQiNgoTTGlzdEZsb2F0aW5nUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBINCgVsaW1pdBgCIAEoDSJoCg1GbG9hdGluZ0VudHJ5EjYKCWludGVudGlvbhgBIAEoCzIjLmxhdHRpY2UuZGFlbW9uLnYxLkludGVudGlvbkRldGFpbHMSDgoGcmVhc29uGAIgASgJEg8KB21pc3NpbmcYAyADKAwiWAoUTGlzdEZsb2F0aW5nUmVzcG9uc2USMQoHZW50cmllcxgBIAMoCzIgLmxhdHRpY2UuZGFlbW9uLnYxLkZsb2F0aW5nRW50cnkSDQoFdG90YWwYAiABKAQiNwoTR2V0SW50ZW50aW9uUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIOCgZwcmVmaXgYAiABKAkiYwoDVGlwEg4KBmF1dGhvchgBIAEoDBIKCgJpZBgCIAEoDBIQCghwb3NpdGlvbhgDIAEoBBILCgNzZXEYBCABKAQSDAoEd2FsbBgFIAEoBBITCgthdXRob3JfbmFtZRgGIAEoCSI4ChBMaXN0VGlwc1Jlc3BvbnNlEiQKBHRpcHMYASADKAsyFi5sYXR0aWNlLmRhZW1vbi52MS5UaXAiQAoLRXhlY1JlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDgoGbWV0aG9kGAIgASgJEg8KB3JlcXVlc3QYAyABKAwiIAoMRXhlY1Jlc3BvbnNlEhAKCHJlc3BvbnNlGAEgASgMIrQBCg9TdG9yZURlc2NyaXB0b3ISEgoKc3RvcmVfdHlwZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEhsKE2ZpbGVfZGVzY3JpcHRvcl9zZXQYAyABKAwSLgoHbWV0aG9kcxgEIAMoCzIdLmxhdHRpY2UuZGFlbW9uLnYxLk1ldGhvZEluZm8SLwoHZm9ybWF0cxgFIAMoCzIeLmxhdHRpY2UuZGFlbW9uLnYxLkZpZWxkRm9ybWF0IlwKCk1ldGhvZEluZm8SDAoEbmFtZRgBIAEoCRIrCgRraW5kGAIgASgOMh0ubGF0dGljZS5kYWVtb24udjEuTWV0aG9kS2luZBITCgtkZXNjcmlwdGlvbhgDIAEoCSIsCgtGaWVsZEZvcm1hdBINCgVmaWVsZBgBIAEoCRIOCgZmb3JtYXQYAiABKAkiSQoVU3Vic2NyaWJlU3RvcmVSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEg4KBnN0cmVhbRgCIAEoCRIOCgZwYXJhbXMYAyABKAwiGwoKU3RvcmVFdmVudBINCgVldmVudBgBIAEoDCrDAQoKU3RvcmVTdGF0ZRIbChdTVE9SRV9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVNUT1JFX1NUQVRFX0JPT1RTVFJBUFBJTkcQARIWChJTVE9SRV9TVEFURV9BQ1RJVkUQAhIUChBTVE9SRV9TVEFURV9MRUZUEAMSGAoUU1RPUkVfU1RBVEVfQVJDSElWRUQQBBIZChVTVE9SRV9TVEFURV9ERVNUUk9ZRUQQBRIWChJTVE9SRV9TVEFURV9GQUlMRUQQBip6CglKb2luU3RhZ2USGgoWSk9JTl9TVEFHRV9VTlNQRUNJRklFRBAAEhkKFUpPSU5fU1RBR0VfQ09OTkVDVElORxABEhgKFEpPSU5fU1RBR0VfUkVERUVNSU5HEAISHAoYSk9JTl9TVEFHRV9CT09UU1RSQVBQSU5HEAMqgQEKDVZlcmlmeU91dGNvbWUSHgoaVkVSSUZZX09VVENPTUVfVU5TUEVDSUZJRUQQABIYChRWRVJJRllfT1VUQ09NRV9TT1VORBABEhoKFlZFUklGWV9PVVRDT01FX0lOREVYRVMQAhIaChZWRVJJRllfT1VUQ09NRV9SRUNPUkRTEAMqggEKDVJlcGFpck91dGNvbWUSHgoaUkVQQUlSX09VVENPTUVfVU5TUEVDSUZJRUQQABIYChRSRVBBSVJfT1VUQ09NRV9TT1VORBABEhoKFlJFUEFJUl9PVVRDT01FX1JFQlVJTFQQAhIbChdSRVBBSVJfT1VUQ09NRV9SRVNUT1JFRBADKnEKCk1ldGhvZEtpbmQSGwoXTUVUSE9EX0tJTkRfVU5TUEVDSUZJRUQQABIXChNNRVRIT0RfS0lORF9DT01NQU5EEAESFQoRTUVUSE9EX0tJTkRfUVVFUlkQAhIWChJNRVRIT0RfS0lORF9TVFJFQU0QAzL5AgoLTm9kZVNlcnZpY2USUwoJR2V0U3RhdHVzEicubGF0dGljZS5kYWVtb24udjEuR2V0Tm9kZVN0YXR1c1JlcXVlc3QaHS5sYXR0aWNlLmRhZW1vbi52MS5Ob2RlU3RhdHVzElgKB1NldE5hbWUSJS5sYXR0aWNlLmRhZW1vbi52MS5TZXROb2RlTmFtZVJlcXVlc3QaJi5sYXR0aWNlLmRhZW1vbi52MS5TZXROb2RlTmFtZVJlc3BvbnNlEmUKDkxpc3RTdG9yZVR5cGVzEigubGF0dGljZS5kYWVtb24udjEuTGlzdFN0b3JlVHlwZXNSZXF1ZXN0GikubGF0dGljZS5kYWVtb24udjEuTGlzdFN0b3JlVHlwZXNSZXNwb25zZRJUCglTdWJzY3JpYmUSJy5sYXR0aWNlLmRhZW1vbi52MS5TdWJzY3JpYmVOb2RlUmVxdWVzdBocLmxhdHRpY2UuZGFlbW9uLnYxLk5vZGVFdmVudDABMsgMCgxTdG9yZVNlcnZpY2USTQoGQ3JlYXRlEiUubGF0dGljZS5kYWVtb24udjEuQ3JlYXRlU3RvcmVSZXF1ZXN0GhwubGF0dGljZS5kYWVtb24udjEuU3RvcmVJbmZvElMKBExpc3QSJC5sYXR0aWNlLmRhZW1vbi52MS5MaXN0U3RvcmVzUmVxdWVzdBolLmxhdHRpY2UuZGFlbW9uLnYxLkxpc3RTdG9yZXNSZXNwb25zZRJPCgdSZXNvbHZlEiYubGF0dGljZS5kYWVtb24udjEuUmVzb2x2ZVN0b3JlUmVxdWVzdBocLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlSW5mbxJMCglHZXRTdGF0dXMSHy5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlcXVlc3QaHi5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVN0YXR1cxJaCgdTZXROYW1lEiYubGF0dGljZS5kYWVtb24udjEuU2V0U3RvcmVOYW1lUmVxdWVzdBonLmxhdHRpY2UuZGFlbW9uLnYxLlNldFN0b3JlTmFtZVJlc3BvbnNlEkkKBEpvaW4SHi5sYXR0aWNlLmRhZW1vbi52MS5Kb2luUmVxdWVzdBofLmxhdHRpY2UuZGFlbW9uLnYxLkpvaW5Qcm9ncmVzczABEkkKBFN5bmMSHi5sYXR0aWNlLmRhZW1vbi52MS5TeW5jUmVxdWVzdBofLmxhdHRpY2UuZGFlbW9uLnYxLlN5bmNQcm9ncmVzczABElAKB1JlYnVpbGQSHy5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlcXVlc3QaIi5sYXR0aWNlLmRhZW1vbi52MS5SZWJ1aWxkUHJvZ3Jlc3MwARJPCgZWZXJpZnkSIC5sYXR0aWNlLmRhZW1vbi52MS5WZXJpZnlSZXF1ZXN0GiEubGF0dGljZS5kYWVtb24udjEuVmVyaWZ5UHJvZ3Jlc3MwARJPCgZSZXBhaXISIC5sYXR0aWNlLmRhZW1vbi52MS5SZXBhaXJSZXF1ZXN0GiEubGF0dGljZS5kYWVtb24udjEuUmVwYWlyUHJvZ3Jlc3MwARJSCglMaXN0UGVlcnMSHy5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlcXVlc3QaJC5sYXR0aWNlLmRhZW1vbi52MS5MaXN0UGVlcnNSZXNwb25zZRJNCgZJbnZpdGUSIC5sYXR0aWNlLmRhZW1vbi52MS5JbnZpdGVSZXF1ZXN0GiEubGF0dGljZS5kYWVtb24udjEuSW52aXRlUmVzcG9uc2USVgoLTGlzdEludml0ZXMSHy5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlcXVlc3QaJi5sYXR0aWNlLmRhZW1vbi52MS5MaXN0SW52aXRlc1Jlc3BvbnNlElQKCkxpc3RTeXN0ZW0SHy5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlcXVlc3QaJS5sYXR0aWNlLmRhZW1vbi52MS5MaXN0U3lzdGVtUmVzcG9uc2USUAoHSGlzdG9yeRIhLmxhdHRpY2UuZGFlbW9uLnYxLkhpc3RvcnlSZXF1ZXN0GiIubGF0dGljZS5kYWVtb24udjEuSGlzdG9yeVJlc3BvbnNlElwKC0xpc3RXaXRuZXNzEiUubGF0dGljZS5kYWVtb24udjEuTGlzdFdpdG5lc3NSZXF1ZXN0GiYubGF0dGljZS5kYWVtb24udjEuTGlzdFdpdG5lc3NSZXNwb25zZRJfCgxMaXN0RmxvYXRpbmcSJi5sYXR0aWNlLmRhZW1vbi52MS5MaXN0RmxvYXRpbmdSZXF1ZXN0GicubGF0dGljZS5kYWVtb24udjEuTGlzdEZsb2F0aW5nUmVzcG9uc2USWwoMR2V0SW50ZW50aW9uEiYubGF0dGljZS5kYWVtb24udjEuR2V0SW50ZW50aW9uUmVxdWVzdBojLmxhdHRpY2UuZGFlbW9uLnYxLkludGVudGlvbkRldGFpbHMSUAoITGlzdFRpcHMSHy5sYXR0aWNlLmRhZW1vbi52MS5TdG9yZVJlcXVlc3QaIy5sYXR0aWNlLmRhZW1vbi52MS5MaXN0VGlwc1Jlc3BvbnNlMowCChNEeW5hbWljU3RvcmVTZXJ2aWNlEkcKBEV4ZWMSHi5sYXR0aWNlLmRhZW1vbi52MS5FeGVjUmVxdWVzdBofLmxhdHRpY2UuZGFlbW9uLnYxLkV4ZWNSZXNwb25zZRJUCg1HZXREZXNjcmlwdG9yEh8ubGF0dGljZS5kYWVtb24udjEuU3RvcmVSZXF1ZXN0GiIubGF0dGljZS5kYWVtb24udjEuU3RvcmVEZXNjcmlwdG9yElYKCVN1YnNjcmliZRIoLmxhdHRpY2UuZGFlbW9uLnYxLlN1YnNjcmliZVN0b3JlUmVxdWVzdBodLmxhdHRpY2UuZGFlbW9uLnYxLlN0b3JlRXZlbnQwAWIGcHJvdG8z", [file_lattice_system_v1_system]);
 
 /**
  * Attached to every failed call, in the `lattice-error-bin` trailer.
@@ -308,6 +308,12 @@ export type NodeEvent = Message<"lattice.daemon.v1.NodeEvent"> & {
      */
     value: bigint;
     case: "lagged";
+  } | {
+    /**
+     * @generated from field: lattice.daemon.v1.StoreFailed store_failed = 40;
+     */
+    value: StoreFailed;
+    case: "storeFailed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -368,6 +374,35 @@ export const JoinFailedSchema: GenMessage<JoinFailed> = /*@__PURE__*/
   messageDesc(file_lattice_daemon_v1_daemon, 11);
 
 /**
+ * A store that was in use met damage; the others go on.
+ *
+ * @generated from message lattice.daemon.v1.StoreFailed
+ */
+export type StoreFailed = Message<"lattice.daemon.v1.StoreFailed"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 3;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.StoreFailed.
+ * Use `create(StoreFailedSchema)` to create a new message.
+ */
+export const StoreFailedSchema: GenMessage<StoreFailed> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 12);
+
+/**
  * @generated from message lattice.daemon.v1.PeerOnline
  */
 export type PeerOnline = Message<"lattice.daemon.v1.PeerOnline"> & {
@@ -382,7 +417,7 @@ export type PeerOnline = Message<"lattice.daemon.v1.PeerOnline"> & {
  * Use `create(PeerOnlineSchema)` to create a new message.
  */
 export const PeerOnlineSchema: GenMessage<PeerOnline> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 12);
+  messageDesc(file_lattice_daemon_v1_daemon, 13);
 
 /**
  * @generated from message lattice.daemon.v1.PeerOffline
@@ -399,7 +434,7 @@ export type PeerOffline = Message<"lattice.daemon.v1.PeerOffline"> & {
  * Use `create(PeerOfflineSchema)` to create a new message.
  */
 export const PeerOfflineSchema: GenMessage<PeerOffline> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 13);
+  messageDesc(file_lattice_daemon_v1_daemon, 14);
 
 /**
  * @generated from message lattice.daemon.v1.ForkDetected
@@ -421,7 +456,7 @@ export type ForkDetected = Message<"lattice.daemon.v1.ForkDetected"> & {
  * Use `create(ForkDetectedSchema)` to create a new message.
  */
 export const ForkDetectedSchema: GenMessage<ForkDetected> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 14);
+  messageDesc(file_lattice_daemon_v1_daemon, 15);
 
 /**
  * @generated from message lattice.daemon.v1.ProjectionStalled
@@ -453,7 +488,7 @@ export type ProjectionStalled = Message<"lattice.daemon.v1.ProjectionStalled"> &
  * Use `create(ProjectionStalledSchema)` to create a new message.
  */
 export const ProjectionStalledSchema: GenMessage<ProjectionStalled> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 15);
+  messageDesc(file_lattice_daemon_v1_daemon, 16);
 
 /**
  * @generated from message lattice.daemon.v1.BootstrapProgress
@@ -480,7 +515,7 @@ export type BootstrapProgress = Message<"lattice.daemon.v1.BootstrapProgress"> &
  * Use `create(BootstrapProgressSchema)` to create a new message.
  */
 export const BootstrapProgressSchema: GenMessage<BootstrapProgress> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 16);
+  messageDesc(file_lattice_daemon_v1_daemon, 17);
 
 /**
  * @generated from message lattice.daemon.v1.ClockSkew
@@ -500,7 +535,7 @@ export type ClockSkew = Message<"lattice.daemon.v1.ClockSkew"> & {
  * Use `create(ClockSkewSchema)` to create a new message.
  */
 export const ClockSkewSchema: GenMessage<ClockSkew> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 17);
+  messageDesc(file_lattice_daemon_v1_daemon, 18);
 
 /**
  * @generated from message lattice.daemon.v1.StoreRequest
@@ -517,7 +552,7 @@ export type StoreRequest = Message<"lattice.daemon.v1.StoreRequest"> & {
  * Use `create(StoreRequestSchema)` to create a new message.
  */
 export const StoreRequestSchema: GenMessage<StoreRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 18);
+  messageDesc(file_lattice_daemon_v1_daemon, 19);
 
 /**
  * @generated from message lattice.daemon.v1.CreateStoreRequest
@@ -548,7 +583,7 @@ export type CreateStoreRequest = Message<"lattice.daemon.v1.CreateStoreRequest">
  * Use `create(CreateStoreRequestSchema)` to create a new message.
  */
 export const CreateStoreRequestSchema: GenMessage<CreateStoreRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 19);
+  messageDesc(file_lattice_daemon_v1_daemon, 20);
 
 /**
  * @generated from message lattice.daemon.v1.StoreInfo
@@ -606,7 +641,7 @@ export type StoreInfo = Message<"lattice.daemon.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 20);
+  messageDesc(file_lattice_daemon_v1_daemon, 21);
 
 /**
  * @generated from message lattice.daemon.v1.ListStoresRequest
@@ -619,7 +654,7 @@ export type ListStoresRequest = Message<"lattice.daemon.v1.ListStoresRequest"> &
  * Use `create(ListStoresRequestSchema)` to create a new message.
  */
 export const ListStoresRequestSchema: GenMessage<ListStoresRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 21);
+  messageDesc(file_lattice_daemon_v1_daemon, 22);
 
 /**
  * @generated from message lattice.daemon.v1.ListStoresResponse
@@ -636,7 +671,7 @@ export type ListStoresResponse = Message<"lattice.daemon.v1.ListStoresResponse">
  * Use `create(ListStoresResponseSchema)` to create a new message.
  */
 export const ListStoresResponseSchema: GenMessage<ListStoresResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 22);
+  messageDesc(file_lattice_daemon_v1_daemon, 23);
 
 /**
  * @generated from message lattice.daemon.v1.ResolveStoreRequest
@@ -653,7 +688,7 @@ export type ResolveStoreRequest = Message<"lattice.daemon.v1.ResolveStoreRequest
  * Use `create(ResolveStoreRequestSchema)` to create a new message.
  */
 export const ResolveStoreRequestSchema: GenMessage<ResolveStoreRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 23);
+  messageDesc(file_lattice_daemon_v1_daemon, 24);
 
 /**
  * @generated from message lattice.daemon.v1.StoreStatus
@@ -771,6 +806,13 @@ export type StoreStatus = Message<"lattice.daemon.v1.StoreStatus"> & {
    * @generated from field: uint32 peers_differing = 20;
    */
   peersDiffering: number;
+
+  /**
+   * Why this node does not write to the store yet, as after a repair; empty when it may.
+   *
+   * @generated from field: string held = 40;
+   */
+  held: string;
 };
 
 /**
@@ -778,7 +820,7 @@ export type StoreStatus = Message<"lattice.daemon.v1.StoreStatus"> & {
  * Use `create(StoreStatusSchema)` to create a new message.
  */
 export const StoreStatusSchema: GenMessage<StoreStatus> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 24);
+  messageDesc(file_lattice_daemon_v1_daemon, 25);
 
 /**
  * @generated from message lattice.daemon.v1.SetStoreNameRequest
@@ -800,7 +842,7 @@ export type SetStoreNameRequest = Message<"lattice.daemon.v1.SetStoreNameRequest
  * Use `create(SetStoreNameRequestSchema)` to create a new message.
  */
 export const SetStoreNameRequestSchema: GenMessage<SetStoreNameRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 25);
+  messageDesc(file_lattice_daemon_v1_daemon, 26);
 
 /**
  * @generated from message lattice.daemon.v1.SetStoreNameResponse
@@ -817,7 +859,7 @@ export type SetStoreNameResponse = Message<"lattice.daemon.v1.SetStoreNameRespon
  * Use `create(SetStoreNameResponseSchema)` to create a new message.
  */
 export const SetStoreNameResponseSchema: GenMessage<SetStoreNameResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 26);
+  messageDesc(file_lattice_daemon_v1_daemon, 27);
 
 /**
  * @generated from message lattice.daemon.v1.JoinRequest
@@ -834,7 +876,7 @@ export type JoinRequest = Message<"lattice.daemon.v1.JoinRequest"> & {
  * Use `create(JoinRequestSchema)` to create a new message.
  */
 export const JoinRequestSchema: GenMessage<JoinRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 27);
+  messageDesc(file_lattice_daemon_v1_daemon, 28);
 
 /**
  * @generated from message lattice.daemon.v1.JoinProgress
@@ -869,7 +911,7 @@ export type JoinProgress = Message<"lattice.daemon.v1.JoinProgress"> & {
  * Use `create(JoinProgressSchema)` to create a new message.
  */
 export const JoinProgressSchema: GenMessage<JoinProgress> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 28);
+  messageDesc(file_lattice_daemon_v1_daemon, 29);
 
 /**
  * @generated from message lattice.daemon.v1.SyncRequest
@@ -886,7 +928,7 @@ export type SyncRequest = Message<"lattice.daemon.v1.SyncRequest"> & {
  * Use `create(SyncRequestSchema)` to create a new message.
  */
 export const SyncRequestSchema: GenMessage<SyncRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 29);
+  messageDesc(file_lattice_daemon_v1_daemon, 30);
 
 /**
  * @generated from message lattice.daemon.v1.SyncProgress
@@ -915,7 +957,7 @@ export type SyncProgress = Message<"lattice.daemon.v1.SyncProgress"> & {
  * Use `create(SyncProgressSchema)` to create a new message.
  */
 export const SyncProgressSchema: GenMessage<SyncProgress> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 30);
+  messageDesc(file_lattice_daemon_v1_daemon, 31);
 
 /**
  * The outcome with one peer.
@@ -966,7 +1008,7 @@ export type SyncOutcome = Message<"lattice.daemon.v1.SyncOutcome"> & {
  * Use `create(SyncOutcomeSchema)` to create a new message.
  */
 export const SyncOutcomeSchema: GenMessage<SyncOutcome> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 31);
+  messageDesc(file_lattice_daemon_v1_daemon, 32);
 
 /**
  * @generated from message lattice.daemon.v1.SyncSummary
@@ -988,7 +1030,7 @@ export type SyncSummary = Message<"lattice.daemon.v1.SyncSummary"> & {
  * Use `create(SyncSummarySchema)` to create a new message.
  */
 export const SyncSummarySchema: GenMessage<SyncSummary> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 32);
+  messageDesc(file_lattice_daemon_v1_daemon, 33);
 
 /**
  * @generated from message lattice.daemon.v1.RebuildProgress
@@ -1010,7 +1052,387 @@ export type RebuildProgress = Message<"lattice.daemon.v1.RebuildProgress"> & {
  * Use `create(RebuildProgressSchema)` to create a new message.
  */
 export const RebuildProgressSchema: GenMessage<RebuildProgress> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 33);
+  messageDesc(file_lattice_daemon_v1_daemon, 34);
+
+/**
+ * @generated from message lattice.daemon.v1.VerifyRequest
+ */
+export type VerifyRequest = Message<"lattice.daemon.v1.VerifyRequest"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * Also every signature, the structure of the files, and state made anew and compared.
+   *
+   * @generated from field: bool full = 2;
+   */
+  full: boolean;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.VerifyRequest.
+ * Use `create(VerifyRequestSchema)` to create a new message.
+ */
+export const VerifyRequestSchema: GenMessage<VerifyRequest> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 35);
+
+/**
+ * @generated from message lattice.daemon.v1.VerifyProgress
+ */
+export type VerifyProgress = Message<"lattice.daemon.v1.VerifyProgress"> & {
+  /**
+   * @generated from oneof lattice.daemon.v1.VerifyProgress.progress
+   */
+  progress: {
+    /**
+     * @generated from field: lattice.daemon.v1.VerifyStep step = 1;
+     */
+    value: VerifyStep;
+    case: "step";
+  } | {
+    /**
+     * @generated from field: lattice.daemon.v1.VerifyReport report = 2;
+     */
+    value: VerifyReport;
+    case: "report";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message lattice.daemon.v1.VerifyProgress.
+ * Use `create(VerifyProgressSchema)` to create a new message.
+ */
+export const VerifyProgressSchema: GenMessage<VerifyProgress> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 36);
+
+/**
+ * @generated from message lattice.daemon.v1.VerifyStep
+ */
+export type VerifyStep = Message<"lattice.daemon.v1.VerifyStep"> & {
+  /**
+   * `records`, `indexes`, `state` or `file`.
+   *
+   * @generated from field: string part = 1;
+   */
+  part: string;
+
+  /**
+   * @generated from field: uint64 done = 2;
+   */
+  done: bigint;
+
+  /**
+   * @generated from field: uint64 total = 3;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.VerifyStep.
+ * Use `create(VerifyStepSchema)` to create a new message.
+ */
+export const VerifyStepSchema: GenMessage<VerifyStep> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 37);
+
+/**
+ * @generated from message lattice.daemon.v1.VerifyReport
+ */
+export type VerifyReport = Message<"lattice.daemon.v1.VerifyReport"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: lattice.daemon.v1.VerifyOutcome outcome = 2;
+   */
+  outcome: VerifyOutcome;
+
+  /**
+   * @generated from field: bool full = 3;
+   */
+  full: boolean;
+
+  /**
+   * Read, of those that should be there.
+   *
+   * @generated from field: uint64 records_checked = 4;
+   */
+  recordsChecked: bigint;
+
+  /**
+   * @generated from field: uint64 records_total = 5;
+   */
+  recordsTotal: bigint;
+
+  /**
+   * Of authors and of this node.
+   *
+   * @generated from field: uint64 signatures_checked = 6;
+   */
+  signaturesChecked: bigint;
+
+  /**
+   * @generated from field: uint64 signatures_total = 7;
+   */
+  signaturesTotal: bigint;
+
+  /**
+   * @generated from field: uint64 causes = 8;
+   */
+  causes: bigint;
+
+  /**
+   * @generated from field: uint64 index_entries = 9;
+   */
+  indexEntries: bigint;
+
+  /**
+   * @generated from field: uint64 state_rows = 10;
+   */
+  stateRows: bigint;
+
+  /**
+   * Phrases.
+   *
+   * @generated from field: repeated string unchecked = 11;
+   */
+  unchecked: string[];
+
+  /**
+   * The first few.
+   *
+   * @generated from field: repeated lattice.daemon.v1.VerifyProblem problems = 12;
+   */
+  problems: VerifyProblem[];
+
+  /**
+   * @generated from field: uint64 problem_count = 13;
+   */
+  problemCount: bigint;
+
+  /**
+   * Good records before the first damaged one, and after it.
+   *
+   * @generated from field: uint64 good_before = 14;
+   */
+  goodBefore: bigint;
+
+  /**
+   * @generated from field: uint64 good_after = 15;
+   */
+  goodAfter: bigint;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.VerifyReport.
+ * Use `create(VerifyReportSchema)` to create a new message.
+ */
+export const VerifyReportSchema: GenMessage<VerifyReport> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 38);
+
+/**
+ * @generated from message lattice.daemon.v1.VerifyProblem
+ */
+export type VerifyProblem = Message<"lattice.daemon.v1.VerifyProblem"> & {
+  /**
+   * Stable, such as `chain` or `missing`.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Of the record; 0 where it is none.
+   *
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * @generated from field: bytes intention_id = 3;
+   */
+  intentionId: Uint8Array;
+
+  /**
+   * @generated from field: string what = 4;
+   */
+  what: string;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.VerifyProblem.
+ * Use `create(VerifyProblemSchema)` to create a new message.
+ */
+export const VerifyProblemSchema: GenMessage<VerifyProblem> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 39);
+
+/**
+ * @generated from message lattice.daemon.v1.RepairRequest
+ */
+export type RepairRequest = Message<"lattice.daemon.v1.RepairRequest"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * Goes on with what can be read, without any peer.
+   *
+   * @generated from field: bool without_peer = 2;
+   */
+  withoutPeer: boolean;
+
+  /**
+   * Writes on although this node's own last writes may be at a peer that was not reached.
+   *
+   * @generated from field: bool accept_fork = 3;
+   */
+  acceptFork: boolean;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.RepairRequest.
+ * Use `create(RepairRequestSchema)` to create a new message.
+ */
+export const RepairRequestSchema: GenMessage<RepairRequest> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 40);
+
+/**
+ * @generated from message lattice.daemon.v1.RepairProgress
+ */
+export type RepairProgress = Message<"lattice.daemon.v1.RepairProgress"> & {
+  /**
+   * @generated from oneof lattice.daemon.v1.RepairProgress.progress
+   */
+  progress: {
+    /**
+     * @generated from field: lattice.daemon.v1.RepairStep step = 1;
+     */
+    value: RepairStep;
+    case: "step";
+  } | {
+    /**
+     * @generated from field: lattice.daemon.v1.RepairResult result = 2;
+     */
+    value: RepairResult;
+    case: "result";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message lattice.daemon.v1.RepairProgress.
+ * Use `create(RepairProgressSchema)` to create a new message.
+ */
+export const RepairProgressSchema: GenMessage<RepairProgress> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 41);
+
+/**
+ * @generated from message lattice.daemon.v1.RepairStep
+ */
+export type RepairStep = Message<"lattice.daemon.v1.RepairStep"> & {
+  /**
+   * `verifying`, `rebuilding`, `fetching`, `salvaging` or `replacing`.
+   *
+   * @generated from field: string stage = 1;
+   */
+  stage: string;
+
+  /**
+   * @generated from field: uint64 done = 2;
+   */
+  done: bigint;
+
+  /**
+   * @generated from field: uint64 total = 3;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.RepairStep.
+ * Use `create(RepairStepSchema)` to create a new message.
+ */
+export const RepairStepSchema: GenMessage<RepairStep> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 42);
+
+/**
+ * @generated from message lattice.daemon.v1.RepairResult
+ */
+export type RepairResult = Message<"lattice.daemon.v1.RepairResult"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: lattice.daemon.v1.RepairOutcome outcome = 2;
+   */
+  outcome: RepairOutcome;
+
+  /**
+   * Records of the store now.
+   *
+   * @generated from field: uint64 records = 3;
+   */
+  records: bigint;
+
+  /**
+   * Records of the damaged log that could not be read.
+   *
+   * @generated from field: uint64 lost = 4;
+   */
+  lost: bigint;
+
+  /**
+   * Intentions that the damaged log alone held, and those that wait for others that are lost.
+   *
+   * @generated from field: uint64 salvaged = 5;
+   */
+  salvaged: bigint;
+
+  /**
+   * @generated from field: uint64 waiting = 6;
+   */
+  waiting: bigint;
+
+  /**
+   * The peer; empty without one.
+   *
+   * @generated from field: bytes fetched_from = 7;
+   */
+  fetchedFrom: Uint8Array;
+
+  /**
+   * Where the damaged log is kept; empty when there was none.
+   *
+   * @generated from field: string kept = 8;
+   */
+  kept: string;
+
+  /**
+   * Why this node does not write to the store yet; empty when it may.
+   *
+   * @generated from field: string held = 9;
+   */
+  held: string;
+
+  /**
+   * What was found.
+   *
+   * @generated from field: lattice.daemon.v1.VerifyReport report = 10;
+   */
+  report?: VerifyReport | undefined;
+};
+
+/**
+ * Describes the message lattice.daemon.v1.RepairResult.
+ * Use `create(RepairResultSchema)` to create a new message.
+ */
+export const RepairResultSchema: GenMessage<RepairResult> = /*@__PURE__*/
+  messageDesc(file_lattice_daemon_v1_daemon, 43);
 
 /**
  * @generated from message lattice.daemon.v1.PeerInfo
@@ -1074,7 +1496,7 @@ export type PeerInfo = Message<"lattice.daemon.v1.PeerInfo"> & {
  * Use `create(PeerInfoSchema)` to create a new message.
  */
 export const PeerInfoSchema: GenMessage<PeerInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 34);
+  messageDesc(file_lattice_daemon_v1_daemon, 44);
 
 /**
  * @generated from message lattice.daemon.v1.ListPeersResponse
@@ -1091,7 +1513,7 @@ export type ListPeersResponse = Message<"lattice.daemon.v1.ListPeersResponse"> &
  * Use `create(ListPeersResponseSchema)` to create a new message.
  */
 export const ListPeersResponseSchema: GenMessage<ListPeersResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 35);
+  messageDesc(file_lattice_daemon_v1_daemon, 45);
 
 /**
  * @generated from message lattice.daemon.v1.InviteRequest
@@ -1129,7 +1551,7 @@ export type InviteRequest = Message<"lattice.daemon.v1.InviteRequest"> & {
  * Use `create(InviteRequestSchema)` to create a new message.
  */
 export const InviteRequestSchema: GenMessage<InviteRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 36);
+  messageDesc(file_lattice_daemon_v1_daemon, 46);
 
 /**
  * @generated from message lattice.daemon.v1.InviteResponse
@@ -1156,7 +1578,7 @@ export type InviteResponse = Message<"lattice.daemon.v1.InviteResponse"> & {
  * Use `create(InviteResponseSchema)` to create a new message.
  */
 export const InviteResponseSchema: GenMessage<InviteResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 37);
+  messageDesc(file_lattice_daemon_v1_daemon, 47);
 
 /**
  * @generated from message lattice.daemon.v1.InviteInfo
@@ -1203,7 +1625,7 @@ export type InviteInfo = Message<"lattice.daemon.v1.InviteInfo"> & {
  * Use `create(InviteInfoSchema)` to create a new message.
  */
 export const InviteInfoSchema: GenMessage<InviteInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 38);
+  messageDesc(file_lattice_daemon_v1_daemon, 48);
 
 /**
  * @generated from message lattice.daemon.v1.ListInvitesResponse
@@ -1220,7 +1642,7 @@ export type ListInvitesResponse = Message<"lattice.daemon.v1.ListInvitesResponse
  * Use `create(ListInvitesResponseSchema)` to create a new message.
  */
 export const ListInvitesResponseSchema: GenMessage<ListInvitesResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 39);
+  messageDesc(file_lattice_daemon_v1_daemon, 49);
 
 /**
  * @generated from message lattice.daemon.v1.SystemEntry
@@ -1254,7 +1676,7 @@ export type SystemEntry = Message<"lattice.daemon.v1.SystemEntry"> & {
  * Use `create(SystemEntrySchema)` to create a new message.
  */
 export const SystemEntrySchema: GenMessage<SystemEntry> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 40);
+  messageDesc(file_lattice_daemon_v1_daemon, 50);
 
 /**
  * @generated from message lattice.daemon.v1.ListSystemResponse
@@ -1271,7 +1693,7 @@ export type ListSystemResponse = Message<"lattice.daemon.v1.ListSystemResponse">
  * Use `create(ListSystemResponseSchema)` to create a new message.
  */
 export const ListSystemResponseSchema: GenMessage<ListSystemResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 41);
+  messageDesc(file_lattice_daemon_v1_daemon, 51);
 
 /**
  * @generated from message lattice.daemon.v1.HistoryRequest
@@ -1302,7 +1724,7 @@ export type HistoryRequest = Message<"lattice.daemon.v1.HistoryRequest"> & {
  * Use `create(HistoryRequestSchema)` to create a new message.
  */
 export const HistoryRequestSchema: GenMessage<HistoryRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 42);
+  messageDesc(file_lattice_daemon_v1_daemon, 52);
 
 /**
  * @generated from message lattice.daemon.v1.HistoryResponse
@@ -1326,7 +1748,7 @@ export type HistoryResponse = Message<"lattice.daemon.v1.HistoryResponse"> & {
  * Use `create(HistoryResponseSchema)` to create a new message.
  */
 export const HistoryResponseSchema: GenMessage<HistoryResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 43);
+  messageDesc(file_lattice_daemon_v1_daemon, 53);
 
 /**
  * @generated from message lattice.daemon.v1.IntentionDetails
@@ -1408,7 +1830,7 @@ export type IntentionDetails = Message<"lattice.daemon.v1.IntentionDetails"> & {
  * Use `create(IntentionDetailsSchema)` to create a new message.
  */
 export const IntentionDetailsSchema: GenMessage<IntentionDetails> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 44);
+  messageDesc(file_lattice_daemon_v1_daemon, 54);
 
 /**
  * @generated from message lattice.daemon.v1.ListWitnessRequest
@@ -1439,7 +1861,7 @@ export type ListWitnessRequest = Message<"lattice.daemon.v1.ListWitnessRequest">
  * Use `create(ListWitnessRequestSchema)` to create a new message.
  */
 export const ListWitnessRequestSchema: GenMessage<ListWitnessRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 45);
+  messageDesc(file_lattice_daemon_v1_daemon, 55);
 
 /**
  * @generated from message lattice.daemon.v1.WitnessEntry
@@ -1481,7 +1903,7 @@ export type WitnessEntry = Message<"lattice.daemon.v1.WitnessEntry"> & {
  * Use `create(WitnessEntrySchema)` to create a new message.
  */
 export const WitnessEntrySchema: GenMessage<WitnessEntry> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 46);
+  messageDesc(file_lattice_daemon_v1_daemon, 56);
 
 /**
  * @generated from message lattice.daemon.v1.ListWitnessResponse
@@ -1503,7 +1925,7 @@ export type ListWitnessResponse = Message<"lattice.daemon.v1.ListWitnessResponse
  * Use `create(ListWitnessResponseSchema)` to create a new message.
  */
 export const ListWitnessResponseSchema: GenMessage<ListWitnessResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 47);
+  messageDesc(file_lattice_daemon_v1_daemon, 57);
 
 /**
  * @generated from message lattice.daemon.v1.ListFloatingRequest
@@ -1527,7 +1949,7 @@ export type ListFloatingRequest = Message<"lattice.daemon.v1.ListFloatingRequest
  * Use `create(ListFloatingRequestSchema)` to create a new message.
  */
 export const ListFloatingRequestSchema: GenMessage<ListFloatingRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 48);
+  messageDesc(file_lattice_daemon_v1_daemon, 58);
 
 /**
  * @generated from message lattice.daemon.v1.FloatingEntry
@@ -1554,7 +1976,7 @@ export type FloatingEntry = Message<"lattice.daemon.v1.FloatingEntry"> & {
  * Use `create(FloatingEntrySchema)` to create a new message.
  */
 export const FloatingEntrySchema: GenMessage<FloatingEntry> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 49);
+  messageDesc(file_lattice_daemon_v1_daemon, 59);
 
 /**
  * @generated from message lattice.daemon.v1.ListFloatingResponse
@@ -1576,7 +1998,7 @@ export type ListFloatingResponse = Message<"lattice.daemon.v1.ListFloatingRespon
  * Use `create(ListFloatingResponseSchema)` to create a new message.
  */
 export const ListFloatingResponseSchema: GenMessage<ListFloatingResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 50);
+  messageDesc(file_lattice_daemon_v1_daemon, 60);
 
 /**
  * @generated from message lattice.daemon.v1.GetIntentionRequest
@@ -1600,7 +2022,7 @@ export type GetIntentionRequest = Message<"lattice.daemon.v1.GetIntentionRequest
  * Use `create(GetIntentionRequestSchema)` to create a new message.
  */
 export const GetIntentionRequestSchema: GenMessage<GetIntentionRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 51);
+  messageDesc(file_lattice_daemon_v1_daemon, 61);
 
 /**
  * @generated from message lattice.daemon.v1.Tip
@@ -1642,7 +2064,7 @@ export type Tip = Message<"lattice.daemon.v1.Tip"> & {
  * Use `create(TipSchema)` to create a new message.
  */
 export const TipSchema: GenMessage<Tip> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 52);
+  messageDesc(file_lattice_daemon_v1_daemon, 62);
 
 /**
  * @generated from message lattice.daemon.v1.ListTipsResponse
@@ -1659,7 +2081,7 @@ export type ListTipsResponse = Message<"lattice.daemon.v1.ListTipsResponse"> & {
  * Use `create(ListTipsResponseSchema)` to create a new message.
  */
 export const ListTipsResponseSchema: GenMessage<ListTipsResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 53);
+  messageDesc(file_lattice_daemon_v1_daemon, 63);
 
 /**
  * @generated from message lattice.daemon.v1.ExecRequest
@@ -1688,7 +2110,7 @@ export type ExecRequest = Message<"lattice.daemon.v1.ExecRequest"> & {
  * Use `create(ExecRequestSchema)` to create a new message.
  */
 export const ExecRequestSchema: GenMessage<ExecRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 54);
+  messageDesc(file_lattice_daemon_v1_daemon, 64);
 
 /**
  * @generated from message lattice.daemon.v1.ExecResponse
@@ -1705,7 +2127,7 @@ export type ExecResponse = Message<"lattice.daemon.v1.ExecResponse"> & {
  * Use `create(ExecResponseSchema)` to create a new message.
  */
 export const ExecResponseSchema: GenMessage<ExecResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 55);
+  messageDesc(file_lattice_daemon_v1_daemon, 65);
 
 /**
  * @generated from message lattice.daemon.v1.StoreDescriptor
@@ -1748,7 +2170,7 @@ export type StoreDescriptor = Message<"lattice.daemon.v1.StoreDescriptor"> & {
  * Use `create(StoreDescriptorSchema)` to create a new message.
  */
 export const StoreDescriptorSchema: GenMessage<StoreDescriptor> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 56);
+  messageDesc(file_lattice_daemon_v1_daemon, 66);
 
 /**
  * @generated from message lattice.daemon.v1.MethodInfo
@@ -1775,7 +2197,7 @@ export type MethodInfo = Message<"lattice.daemon.v1.MethodInfo"> & {
  * Use `create(MethodInfoSchema)` to create a new message.
  */
 export const MethodInfoSchema: GenMessage<MethodInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 57);
+  messageDesc(file_lattice_daemon_v1_daemon, 67);
 
 /**
  * @generated from message lattice.daemon.v1.FieldFormat
@@ -1799,7 +2221,7 @@ export type FieldFormat = Message<"lattice.daemon.v1.FieldFormat"> & {
  * Use `create(FieldFormatSchema)` to create a new message.
  */
 export const FieldFormatSchema: GenMessage<FieldFormat> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 58);
+  messageDesc(file_lattice_daemon_v1_daemon, 68);
 
 /**
  * @generated from message lattice.daemon.v1.SubscribeStoreRequest
@@ -1828,7 +2250,7 @@ export type SubscribeStoreRequest = Message<"lattice.daemon.v1.SubscribeStoreReq
  * Use `create(SubscribeStoreRequestSchema)` to create a new message.
  */
 export const SubscribeStoreRequestSchema: GenMessage<SubscribeStoreRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 59);
+  messageDesc(file_lattice_daemon_v1_daemon, 69);
 
 /**
  * @generated from message lattice.daemon.v1.StoreEvent
@@ -1845,7 +2267,7 @@ export type StoreEvent = Message<"lattice.daemon.v1.StoreEvent"> & {
  * Use `create(StoreEventSchema)` to create a new message.
  */
 export const StoreEventSchema: GenMessage<StoreEvent> = /*@__PURE__*/
-  messageDesc(file_lattice_daemon_v1_daemon, 60);
+  messageDesc(file_lattice_daemon_v1_daemon, 70);
 
 /**
  * @generated from enum lattice.daemon.v1.StoreState
@@ -1931,6 +2353,82 @@ export const JoinStageSchema: GenEnum<JoinStage> = /*@__PURE__*/
   enumDesc(file_lattice_daemon_v1_daemon, 1);
 
 /**
+ * @generated from enum lattice.daemon.v1.VerifyOutcome
+ */
+export const VerifyOutcome = {
+  /**
+   * @generated from enum value: VERIFY_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: VERIFY_OUTCOME_SOUND = 1;
+   */
+  SOUND: 1,
+
+  /**
+   * Every record is good; something derived from them is not.
+   *
+   * @generated from enum value: VERIFY_OUTCOME_INDEXES = 2;
+   */
+  INDEXES: 2,
+
+  /**
+   * Some records are not as they were written.
+   *
+   * @generated from enum value: VERIFY_OUTCOME_RECORDS = 3;
+   */
+  RECORDS: 3,
+} as const
+
+export type VerifyOutcome = (typeof VerifyOutcome)[keyof typeof VerifyOutcome];
+
+/**
+ * Describes the enum lattice.daemon.v1.VerifyOutcome.
+ */
+export const VerifyOutcomeSchema: GenEnum<VerifyOutcome> = /*@__PURE__*/
+  enumDesc(file_lattice_daemon_v1_daemon, 2);
+
+/**
+ * @generated from enum lattice.daemon.v1.RepairOutcome
+ */
+export const RepairOutcome = {
+  /**
+   * @generated from enum value: REPAIR_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Nothing was wrong.
+   *
+   * @generated from enum value: REPAIR_OUTCOME_SOUND = 1;
+   */
+  SOUND: 1,
+
+  /**
+   * Written anew from its own records.
+   *
+   * @generated from enum value: REPAIR_OUTCOME_REBUILT = 2;
+   */
+  REBUILT: 2,
+
+  /**
+   * Fetched anew, with what the damaged log still held added.
+   *
+   * @generated from enum value: REPAIR_OUTCOME_RESTORED = 3;
+   */
+  RESTORED: 3,
+} as const
+
+export type RepairOutcome = (typeof RepairOutcome)[keyof typeof RepairOutcome];
+
+/**
+ * Describes the enum lattice.daemon.v1.RepairOutcome.
+ */
+export const RepairOutcomeSchema: GenEnum<RepairOutcome> = /*@__PURE__*/
+  enumDesc(file_lattice_daemon_v1_daemon, 3);
+
+/**
  * @generated from enum lattice.daemon.v1.MethodKind
  */
 export const MethodKind = {
@@ -1961,7 +2459,7 @@ export type MethodKind = (typeof MethodKind)[keyof typeof MethodKind];
  * Describes the enum lattice.daemon.v1.MethodKind.
  */
 export const MethodKindSchema: GenEnum<MethodKind> = /*@__PURE__*/
-  enumDesc(file_lattice_daemon_v1_daemon, 2);
+  enumDesc(file_lattice_daemon_v1_daemon, 4);
 
 /**
  * @generated from service lattice.daemon.v1.NodeService
@@ -2077,6 +2575,27 @@ export const StoreService: GenService<{
     methodKind: "server_streaming";
     input: typeof StoreRequestSchema;
     output: typeof RebuildProgressSchema;
+  },
+  /**
+   * Looks through the whole store, also one that failed to open. Damage is an answer: the last message is the report.
+   *
+   * @generated from rpc lattice.daemon.v1.StoreService.Verify
+   */
+  verify: {
+    methodKind: "server_streaming";
+    input: typeof VerifyRequestSchema;
+    output: typeof VerifyProgressSchema;
+  },
+  /**
+   * Makes a damaged store whole again, or leaves everything as it is and fails with LOG_DAMAGED. The last message is the
+   * result.
+   *
+   * @generated from rpc lattice.daemon.v1.StoreService.Repair
+   */
+  repair: {
+    methodKind: "server_streaming";
+    input: typeof RepairRequestSchema;
+    output: typeof RepairProgressSchema;
   },
   /**
    * @generated from rpc lattice.daemon.v1.StoreService.ListPeers

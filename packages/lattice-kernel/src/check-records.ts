@@ -11,8 +11,11 @@ import {
   type Crypto,
   equalBytes,
   type Hash,
+  type Hlc,
+  HLC_ZERO,
   type IdKey,
   idKey,
+  type Intention,
   isGenesis,
   isSigned,
   MAX_RUN_LENGTH,
@@ -53,6 +56,12 @@ export interface CheckedRecords {
   /** Sum of all ids mod 2^256. */
   readonly fingerprint: Uint8Array
   readonly chainHash: Hash
+  readonly storeType: string | undefined
+  /** The greatest wall time of an intention, and of this node's witnessing. */
+  readonly highestWall: number
+  readonly latestMs: number
+  /** The greatest timestamp of this node's own. */
+  readonly latestOwn: Hlc
   /** Seqs of what no other cites. */
   readonly frontier: ReadonlySet<number>
   /** By number, in the order in which they first wrote. */
@@ -88,6 +97,10 @@ interface Walk {
   /** What the next record may link to: one hash, two where the last link was wrong, none after a gap. */
   links: readonly Hash[]
   chainHash: Hash
+  storeType: string | undefined
+  highestWall: number
+  latestMs: number
+  latestOwn: Hlc
   /** Unsigned so far. */
   run: { readonly last: LogEntry; readonly length: number } | undefined
   readonly intentions: { checked: number; total: number }
@@ -110,6 +123,10 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
     isBadFound: false,
     links: [ZERO_HASH],
     chainHash: ZERO_HASH,
+    storeType: undefined,
+    highestWall: 0,
+    latestMs: 0,
+    latestOwn: HLC_ZERO,
     run: undefined,
     intentions: { checked: 0, total: 0 },
     witnesses: { checked: 0, total: 0 },
@@ -153,12 +170,14 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
     return { seq, author, lane, position: parent.position + 1, generation: generation + 1, timestamp }
   }
 
-  function enter({ parsed, meta }: LogEntry, place: SeenPlace | undefined): void {
+  function enter({ parsed, meta, witnessedMs }: LogEntry, place: SeenPlace | undefined): void {
     if (!authorNumbers.has(idKey(parsed.intention.author))) {
       authorNumbers.set(idKey(parsed.intention.author), authors.length)
       authors.push(parsed.intention.author)
     }
     addInto(fingerprint, parsed.id)
+    walk.latestMs = Math.max(walk.latestMs, witnessedMs)
+    noteTimes(walk, options.witnessKey, parsed.intention)
     frontier.add(meta.seq)
     // After a gap the stored place is as good as any: what needs it is not judged.
     const entered = place ?? { ...meta }
@@ -179,7 +198,10 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
     const report: Report = (kind, what, at = entry) =>
       problems.push({ kind, seq: at.meta.seq, id: at.parsed.id, what }) > 0
     walk.read += 1
-    if ((entry.meta.seq === 1) !== isFirst(options.storeId, entry)) report('genesis', 'it is not the genesis of the store')
+    const genesis = readGenesis(entry.parsed)
+    if (genesis.ok) walk.storeType ??= genesis.value.storeType
+    const isFirst = genesis.ok && equalBytes(entry.parsed.id, options.storeId)
+    if ((entry.meta.seq === 1) !== isFirst) report('genesis', 'it is not the genesis of the store')
     if (seen.find(entry.parsed.id) !== undefined) {
       report('duplicate', 'an earlier record witnesses the same intention')
       return count(problems)
@@ -215,6 +237,10 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
       witnessSignatures: walk.witnesses,
       fingerprint,
       chainHash: walk.chainHash,
+      storeType: walk.storeType,
+      highestWall: walk.highestWall,
+      latestMs: walk.latestMs,
+      latestOwn: walk.latestOwn,
       frontier,
       authors,
       lanes,
@@ -233,8 +259,9 @@ interface Checking {
   readonly report: Report
 }
 
-function isFirst(storeId: StoreId, { parsed }: LogEntry): boolean {
-  return equalBytes(parsed.id, storeId) && readGenesis(parsed).ok
+function noteTimes(walk: Walk, own: PublicKey, { author, timestamp }: Intention): void {
+  walk.highestWall = Math.max(walk.highestWall, timestamp.wall)
+  if (equalBytes(author, own) && compareHlc(timestamp, walk.latestOwn) > 0) walk.latestOwn = timestamp
 }
 
 /** Checks the link to the record before. After a wrong one, either side of it may be what was damaged. */

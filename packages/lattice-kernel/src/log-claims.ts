@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { equalBytes, type StoreId } from '@lattice/model'
+import { compareHlc, equalBytes, type Hlc, MAX_DRIFT_MS } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { CheckedRecords } from './check-records.ts'
 import { type LogMeta, readMeta } from './log-meta.ts'
@@ -76,12 +76,21 @@ export interface ClaimsChecked {
   readonly problems: readonly VerifyProblem[]
 }
 
+export type LogOwner = Pick<LogMeta, 'storeId' | 'witnessKey'>
+
+/** A clock gives no time twice, and follows others no further than they may be ahead. */
+export function isPlausibleClock(hlc: Hlc, { latestOwn, highestWall, latestMs }: ClockBounds): boolean {
+  return compareHlc(hlc, latestOwn) >= 0 && hlc.wall <= Math.max(highestWall, latestMs) + MAX_DRIFT_MS
+}
+
+export type ClockBounds = Pick<CheckedRecords, 'latestOwn' | 'highestWall' | 'latestMs'>
+
 /** Compares the claims with the records up to the checkpoint. */
-export function checkClaims(claims: LogClaims, records: CheckedRecords, storeId: StoreId): ClaimsChecked {
+export function checkClaims(claims: LogClaims, records: CheckedRecords, owner: LogOwner): ClaimsChecked {
   const problems: VerifyProblem[] = []
   const report = (kind: DerivedProblem, what: string): void =>
     void problems.push({ kind, seq: undefined, id: undefined, what })
-  checkMeta(claims.meta, { records, storeId, report: (what) => report('meta', what) })
+  checkMeta(claims.meta, { records, owner, report: (what) => report('meta', what) })
   const compare = <T>(name: string, rows: Rows<T>, { size, isRight }: Expected<T>): number => {
     if (typeof rows === 'string') report('index', `${name}: ${rows}`)
     else {
@@ -111,13 +120,18 @@ interface Expected<T> {
 
 interface MetaCheck {
   readonly records: CheckedRecords
-  readonly storeId: StoreId
+  readonly owner: LogOwner
   readonly report: (what: string) => void
 }
 
-function checkMeta(meta: LogClaims['meta'], { records, storeId, report }: MetaCheck): void {
+function checkMeta(meta: LogClaims['meta'], { records, owner, report }: MetaCheck): void {
   if (typeof meta === 'string') return report(meta)
-  if (!equalBytes(meta.storeId, storeId)) return report('it names another store')
+  if (!equalBytes(meta.storeId, owner.storeId)) return report('it names another store')
+  if (!equalBytes(meta.witnessKey, owner.witnessKey)) return report('it names another node')
+  if (meta.storeType !== records.storeType) report('it names another store type')
+  if (meta.highestWall !== records.highestWall) report('its highest wall time is not that of the records')
+  if (!isPlausibleClock(meta.hlc, records)) report('its clock is not one that made the records')
+  if (meta.settledSeq > meta.headSeq) report('it is settled beyond its end')
   if (!equalBytes(meta.headHash, records.chainHash)) return report('it has another hash for the last record it knows')
   if (!equalBytes(meta.fingerprint, records.fingerprint)) report('its fingerprint is not the sum of the ids')
 }

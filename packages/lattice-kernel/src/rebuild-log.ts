@@ -6,10 +6,11 @@
  *
  * @module
  */
-import { equalBytes, type Hlc, type LatticeError, type Signer } from '@lattice/model'
+import { compareHlc, equalBytes, type Hlc, HLC_ZERO, type LatticeError, MAX_DRIFT_MS, type Signer } from '@lattice/model'
 import { type Database, LogDamaged } from '@lattice/storage'
 import { checkpointSeq, readClaims } from './log-claims.ts'
 import type { LogEntry } from './log-entry.ts'
+import type { LogMeta } from './log-meta.ts'
 import { createLogStore, type LogStore } from './log-store.ts'
 import type { FloatingRow } from './log-schema.ts'
 import { openLog, openLogFile } from './open-log.ts'
@@ -52,17 +53,19 @@ async function copyRecords(source: Database, log: LogStore, options: RebuildLogO
   const scan = createRecordScan(source, crypto)
   const claims = readClaims(source)
   const last = Math.max(scan.lastSeq() ?? 0, checkpointSeq(claims))
-  let hlc: Hlc = typeof claims.meta === 'string' ? { wall: 0, counter: 0 } : claims.meta.hlc
+  let hlc = HLC_ZERO
+  let highestMs = 0
   for (let seq = 1; seq <= last; seq += COMMIT_RECORDS) {
     signal?.throwIfAborted()
     for (const scanned of scan.read(seq, Math.min(last, seq + COMMIT_RECORDS - 1))) {
       if ('bad' in scanned) throw damaged(source, scanned.seq, scanned.bad.what)
       appendAgain(source, log, scanned.entry)
-      const { timestamp } = scanned.entry.meta
-      if (timestamp.wall > hlc.wall) hlc = timestamp
+      const { meta, witnessedMs } = scanned.entry
+      highestMs = Math.max(highestMs, meta.timestamp.wall, witnessedMs)
+      if (compareHlc(meta.timestamp, hlc) > 0) hlc = meta.timestamp
       // A group ends where it did, so that no record gets a signature it did not have.
       const isFull = log.appended() >= COMMIT_RECORDS || scanned.seq === last
-      if (isFull && scanned.entry.witnessSignature.length > 0) log.commit({ hlc })
+      if (isFull && scanned.entry.witnessSignature.length > 0) log.commit({ hlc: clockOf(claims.meta, hlc, highestMs) })
     }
     onProgress?.({ part: 'records', done: Math.min(last, seq + COMMIT_RECORDS - 1), total: last })
     await new Promise<void>((resolve) => void scheduler.soon(resolve))
@@ -75,6 +78,12 @@ function appendAgain(source: Database, log: LogStore, entry: LogEntry): void {
   const prepared = log.prepare(parsed, witnessedMs)
   if (!equalBytes(prepared.chainHash, chainHash)) throw damaged(source, entry.meta.seq, 'the witness chain does not link')
   log.append({ ...prepared, witnessSignature })
+}
+
+/** The clock as it was, where that may be; at least what the records had. */
+function clockOf(meta: LogMeta | string, hlc: Hlc, highestMs: number): Hlc {
+  const isPlausible = typeof meta !== 'string' && compareHlc(meta.hlc, hlc) > 0 && meta.hlc.wall <= highestMs + MAX_DRIFT_MS
+  return isPlausible ? meta.hlc : hlc
 }
 
 /** What floats; rows that are not good are left behind, to come again from a peer. */

@@ -103,7 +103,7 @@ export async function verifyTarget(
   const records = checker.result
   const atCheckpoint = (): void => {
     if (!records().isComplete) return
-    const { entries, problems } = checkClaims(claims, records(), storeId)
+    const { entries, problems } = checkClaims(claims, records(), target)
     findings.indexEntries += entries
     for (const problem of problems) note(findings, problem)
   }

@@ -37,6 +37,8 @@ export interface RuntimeOptions {
   readonly transport?: TransportFactory
   /** Absent: no API is served; the backend still works. */
   readonly rpc?: RpcOptions
+  /** Reads every log through in the background, about once a day; on unless told otherwise. */
+  readonly scrub?: boolean
   readonly logger?: Logger
   readonly clock?: Clock
   readonly random?: Random
@@ -53,6 +55,9 @@ export interface Runtime extends AsyncDisposable {
   readonly close: () => Promise<void>
 }
 
+/** Damage is found within a day, at a cost that nobody notices. */
+const SCRUB_PASS_MS = 86_400_000
+
 /** Opens everything. Rejects with the LatticeError of the part that could not be opened. */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { logger = silentLogger, clock = createSystemClock(), scheduler = createSystemScheduler() } = options
@@ -65,6 +70,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       ? {}
       : { openTransport: (keyPair) => transport({ keyPair, dataDir: options.dataDir, scheduler, logger }) }),
     ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.scrub === false ? {} : { scrub: { passMs: SCRUB_PASS_MS } }),
     clock,
     random: options.random ?? createSystemRandom(),
     scheduler,

@@ -15,7 +15,7 @@ import { describeMachine } from './machine.ts'
 import { type BenchOptions, parseOptions, USAGE } from './options.ts'
 import { renderNotes, renderRow, renderTable } from './render.ts'
 import type { BenchRow } from './row.ts'
-import { ROWS } from './rows.ts'
+import { ALL_ROWS, RIVAL_ROWS } from './rows.ts'
 
 const INTERRUPTED = 130
 
@@ -43,7 +43,7 @@ async function run(options: BenchOptions): Promise<number> {
   try {
     const machine = describeMachine(root)
     const results: RowResult[] = []
-    for (const row of ROWS.filter(({ id }) => rows.includes(id))) {
+    for (const row of ALL_ROWS.filter(({ id }) => rows.includes(id))) {
       if (interrupted.signal.aborted) return INTERRUPTED
       results.push(await measureRow(row, { quick, root, signal: interrupted.signal }))
     }
@@ -64,9 +64,14 @@ function report(
   results: readonly RowResult[],
   { quick, machine }: { readonly quick: boolean; readonly machine: string },
 ): string {
-  const lines = results.flatMap(renderRow)
+  const isRival = ({ row }: RowResult): boolean => RIVAL_ROWS.some(({ id }) => id === row.id)
+  const [rivals, own] = [results.filter(isRival), results.filter((result) => !isRival(result))]
+  const tables = [
+    ...(own.length > 0 ? [renderTable(own.flatMap(renderRow))] : []),
+    ...(rivals.length > 0 ? [renderTable(rivals.flatMap(renderRow), 'rivals')] : []),
+  ]
   const mode = quick ? 'Quick: sizes are reduced; the goals are those of full size.' : 'Full sizes.'
-  return [`${machine}\n${mode}`, renderTable(lines), renderNotes(results).join('\n'), ''].join('\n\n').trimEnd() + '\n'
+  return [`${machine}\n${mode}`, ...tables, renderNotes(results).join('\n'), ''].join('\n\n').trimEnd() + '\n'
 }
 
 const options = parseOptions(process.argv.slice(2))

@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from 'node:util'
-import { ROWS } from './rows.ts'
+import { ALL_ROWS, RIVAL_ROWS, ROWS } from './rows.ts'
 
 export interface BenchOptions {
   readonly help: boolean
@@ -17,7 +17,8 @@ export interface BenchOptions {
 }
 
 export const USAGE: string = `usage: npm run bench -- [options]
-  --row 1,2     only these rows: ${ROWS.map(({ id }) => id).join(', ')}
+  --row 1,2     only these rows: ${ALL_ROWS.map(({ id }) => id).join(', ')}
+  --rivals      only what others reach on the same tasks, side by side
   --quick       small sizes and few repeats: a first look, in a minute or two
   --check       exit 1 when a goal is missed
   --json FILE   write the results as one JSON document; - writes it to standard output instead of the table
@@ -31,17 +32,24 @@ export function parseOptions(args: readonly string[]): BenchOptions | string {
       args: [...args],
       options: {
         row: { type: 'string' },
+        rivals: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         check: { type: 'boolean', default: false },
         json: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     })
-    const rows = values.row === undefined ? ROWS.map(({ id }) => id) : values.row.split(',').map((id) => id.trim())
-    const unknown = rows.find((id) => ROWS.every((row) => row.id !== id))
+    const rows = chosenRows(values)
+    const unknown = rows.find((id) => ALL_ROWS.every((row) => row.id !== id))
     if (unknown !== undefined) return `there is no row '${unknown}'`
     return { help: values.help, rows, quick: values.quick, check: values.check, json: values.json }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
+}
+
+function chosenRows({ row, rivals }: { readonly row?: string; readonly rivals: boolean }): readonly string[] {
+  if (row === undefined) return (rivals ? RIVAL_ROWS : ROWS).map(({ id }) => id)
+  const named = row.split(',').map((id) => id.trim())
+  return rivals ? [...named, ...RIVAL_ROWS.map(({ id }) => id)] : named
 }

@@ -7,7 +7,11 @@ import { type Figure, type Goal, type Unit, verdictOf } from './figure.ts'
 import type { RowResult } from './document.ts'
 import type { Sample } from './sample.ts'
 
+/** Of a table beside floors, and of one beside what others reach. */
+export type TableKind = 'floors' | 'rivals'
+
 const HEADINGS = ['row', 'measured', 'ours', '±', 'floor', '±', 'ratio', 'goal', 'verdict'] as const
+const RIVAL_HEADINGS = ['row', 'measured', 'lattice', '±', 'hypercore', '±', 'ratio', '', ''] as const
 /** Columns of figures stand right. */
 const RIGHT: ReadonlySet<number> = new Set([2, 3, 4, 5, 6])
 const GAP = '  '
@@ -19,16 +23,17 @@ export function renderRow({ row, figures, failure }: RowResult): readonly (reado
 }
 
 /** All lines under one heading, aligned. */
-export function renderTable(lines: readonly (readonly string[])[]): string {
-  const all = [HEADINGS, ...lines]
-  const widths = HEADINGS.map((_, column) => Math.max(...all.map((line) => (line[column] ?? '').length)))
+export function renderTable(lines: readonly (readonly string[])[], kind: TableKind = 'floors'): string {
+  const headings = kind === 'floors' ? HEADINGS : RIVAL_HEADINGS
+  const all = [headings, ...lines]
+  const widths = headings.map((_, column) => Math.max(...all.map((line) => (line[column] ?? '').length)))
   const rule = widths.map((width) => '─'.repeat(width))
   const render = (line: readonly string[]): string =>
     line
       .map((cell, column) => pad(cell, widths[column] ?? 0, RIGHT.has(column)))
       .join(GAP)
       .trimEnd()
-  return [HEADINGS, rule, ...lines].map(render).join('\n')
+  return [headings, rule, ...lines].map(render).join('\n')
 }
 
 /** What each floor is and what there is to say of a figure, one line each. */
@@ -56,7 +61,7 @@ function lineOf(id: string, figure: Figure): string[] {
     ...sampleCells(floor?.sample, unit),
     ratio === undefined ? '' : ratio.toFixed(2),
     goals.map((goal) => goalText(goal, unit)).join(', '),
-    verdictOf(figure),
+    id === 'rivals' ? '' : verdictOf(figure),
   ]
 }
 

@@ -9,6 +9,7 @@ import { BOOTSTRAP_ROW } from './rows/bootstrap.ts'
 import { DISK_ROW } from './rows/disk.ts'
 import { OPENING_ROW } from './rows/opening.ts'
 import { READING_ROW } from './rows/reading.ts'
+import { RIVALS_ROW } from './rows/rivals.ts'
 import { RANGE_INDEX_ROW, RECONCILE_ROW } from './rows/reconcile.ts'
 import { WRITE_ROWS } from './rows/writes.ts'
 
@@ -22,3 +23,8 @@ export const ROWS: readonly BenchRow[] = [
   RANGE_INDEX_ROW,
   ANCESTRY_ROW,
 ]
+
+/** Measured when asked for: what others reach, in a table of their own. */
+export const RIVAL_ROWS: readonly BenchRow[] = [RIVALS_ROW]
+
+export const ALL_ROWS: readonly BenchRow[] = [...ROWS, ...RIVAL_ROWS]

@@ -10,10 +10,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert } from '@lattice/model'
 import type { RowContext } from './row.ts'
-import { ROWS } from './rows.ts'
+import { ALL_ROWS } from './rows.ts'
 
 const [id, mode, root] = process.argv.slice(2)
-const row = ROWS.find((candidate) => candidate.id === id)
+const row = ALL_ROWS.find((candidate) => candidate.id === id)
 assert(row !== undefined && root !== undefined, 'the process is told which row, and where')
 const quick = mode === 'quick'
 const fixtures = join(root, 'fixtures')

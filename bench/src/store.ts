@@ -3,10 +3,17 @@
  *
  * @module
  */
-import { assert, type ParsedIntention, type SignedIntention, silentLogger, type StoreId } from '@lattice/model'
-import { type Kernel, type KernelOptions, openKernel } from '@lattice/kernel'
+import {
+  assert,
+  type ParsedIntention,
+  type SignedIntention,
+  silentLogger,
+  type StoreId,
+  type Verifier,
+} from '@lattice/model'
+import { type BulkWrite, type Kernel, type KernelOptions, type LogDurability, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
-import { execMethod, type Executor } from '@lattice/store-base'
+import { execMethod, type Executor, writePlanner } from '@lattice/store-base'
 import { createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
 import { createHistory } from './history.ts'
 import { clock, crypto, scheduler, signerOf } from './world.ts'
@@ -20,19 +27,31 @@ export interface BenchStoreOptions {
   readonly directory: string
   readonly storeId: StoreId
   readonly genesis?: SignedIntention
+  /** Verifies signatures beside this thread. */
+  readonly verifier?: Verifier
   /** Everybody may write: for histories of several authors, where membership is not what is measured. */
   readonly open?: boolean
+  readonly durability?: LogDurability
 }
 
-export async function openStore({ directory, storeId, genesis, open = false }: BenchStoreOptions): Promise<BenchStore> {
+export async function openStore({
+  directory,
+  storeId,
+  genesis,
+  verifier,
+  open = false,
+  durability = 'full',
+}: BenchStoreOptions): Promise<BenchStore> {
   const options: KernelOptions = {
     directory,
     storeId,
+    durability,
     ...(genesis && { genesis }),
     projector: createSystemLayer({ machine: kvStore }),
     authority: open ? { admits: () => true, requiredDeps: () => [] } : createSystemAuthority(),
     signer: signerOf(0),
     crypto,
+    ...(verifier && { verifier }),
     clock,
     scheduler,
     logger: silentLogger,
@@ -42,9 +61,9 @@ export async function openStore({ directory, storeId, genesis, open = false }: B
 }
 
 /** A store of this node's own. */
-export function createStore(directory: string): Promise<BenchStore> {
+export function createStore(directory: string, durability: LogDurability = 'full'): Promise<BenchStore> {
   const { genesis, storeId } = createHistory({ runLength: 1 })
-  return openStore({ directory, storeId, genesis })
+  return openStore({ directory, storeId, genesis, durability })
 }
 
 /** Batches that wait in the kernel while one is taken in, as when a peer sends ahead. */
@@ -84,6 +103,17 @@ function executorOf(kernel: Kernel): Executor {
             ),
         },
       }),
+    execMany: async (method, requests, options) => {
+      const plan = writePlanner(kvStore, method)
+      if (!(Symbol.iterator in requests)) throw new Error('no row sends requests in parts')
+      function* writes(all: Iterable<Uint8Array>): Generator<BulkWrite, void, undefined> {
+        for (const request of all) {
+          const { payload, deps } = plan(request)
+          yield { op: { kind: 'appData', schema: kvStore.schemaVersion, value: payload }, deps: ({ app }) => deps(app) }
+        }
+      }
+      return kernel.submitMany(writes(requests), options)
+    },
     subscribe: () => {
       throw new Error('no row watches')
     },

@@ -1,3 +1,3 @@
 import { library } from '../../scripts/tsup.ts'
 
-export default library(['src/index.ts', 'src/data-dir-default.ts'])
+export default library(['src/index.ts', 'src/data-dir-default.ts', 'src/verify-pool.ts', 'src/verify-worker.ts'])

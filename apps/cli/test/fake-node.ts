@@ -23,6 +23,8 @@ export interface FakeNode {
   status: Partial<daemon.StoreStatus>
   /** What the next verification finds. */
   verified: Partial<daemon.VerifyReport>
+  /** How many requests of a bulk write are taken before one is refused. */
+  refuseAfter: number | undefined
   /** Told when somebody follows the events or a stream. */
   readonly followed: () => Promise<void>
 }
@@ -172,6 +174,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     outcomes: [],
     verified: {},
     status: {},
+    refuseAfter: undefined,
     followed: () => follower.promise,
   }
 
@@ -362,6 +365,15 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
         if (prefix !== '0101') throw new RemoteError('INTENTION_NOT_FOUND', `no intention begins with ${prefix}`, {})
         return create(daemon.IntentionDetailsSchema, { id: idOf(1), text: '(intention)', seq: 1n, size: 99 })
       },
+      retry: async () => {
+        call('store.retry')
+        return create(daemon.RetryResponseSchema, { appliedSeq: 5n })
+      },
+      listRejections: async ({ afterSeq }) =>
+        create(daemon.ListRejectionsResponseSchema, {
+          entries: afterSeq < 3n ? [{ seq: 3n, intentionId: idOf(3), reason: 'payload_malformed' }] : [],
+          total: 1n,
+        }),
       listTips: async () =>
         create(daemon.ListTipsResponseSchema, { tips: [{ author: idOf(0xab), id: idOf(1), position: 1n, seq: 1n }] }),
     },
@@ -371,6 +383,26 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
         const handler = handlersOfKv[method]
         if (handler === undefined) throw new RemoteError('METHOD_NOT_FOUND', `there is no method '${method}'`, {})
         return create(daemon.ExecResponseSchema, { response: handler(storeOf(storeId), request) })
+      },
+      execMany: async function* (messages) {
+        call('execMany')
+        let handler: (typeof handlersOfKv)[string] | undefined
+        let store: FakeStore | undefined
+        let done = 0n
+        for await (const { storeId, method, requests: all } of messages) {
+          handler ??= handlersOfKv[method]
+          store ??= storeOf(storeId)
+          for (const request of all) {
+            requests.push(`execMany ${done}`)
+            if (node.refuseAfter === Number(done)) {
+              throw new RemoteError('LIMIT_EXCEEDED', 'too large', { written: Number(done), index: Number(done) })
+            }
+            handler?.(store, request)
+            done += 1n
+          }
+          yield create(daemon.ExecManyProgressSchema, { written: done })
+        }
+        yield create(daemon.ExecManyProgressSchema, { written: done, done: true })
       },
       getDescriptor: async () => {
         call('getDescriptor')

@@ -6,6 +6,7 @@
 import { availableParallelism } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { assert, intentionId, isSigned, MAX_RUN_LENGTH, type ParsedIntention, verifyParsed } from '@lattice/model'
+import { createVerifyPool } from '@lattice/runtime/verify-pool'
 import { type BareRow, bareRowsOf, createBareStore, groupsOf } from '../bare-store.ts'
 import { atLeast, atMost, type Figure, ratioAtLeast } from '../figure.ts'
 import { createHistory, type History } from '../history.ts'
@@ -37,7 +38,13 @@ function* batchesOf(count: number): Generator<number, void, undefined> {
 
 /** Takes everything into a new store. Answers how many a second, all of it durable and projected. */
 async function ingest({ history, intentions }: Received, context: RowContext): Promise<number> {
-  await using store = await openStore({ directory: context.folder(), ...history })
+  await using pool = createVerifyPool({
+    crypto,
+    onFault: (why) => context.progress(`a thread was lost: ${String(why)}`),
+  })
+  // A node has had it running when a bootstrap comes.
+  await pool.start()
+  await using store = await openStore({ directory: context.folder(), ...history, verifier: pool })
   const { kernel } = store
   const rate = await rateOf(intentions.length, () => ingestAll(kernel, groupsOf(intentions, BATCH)))
   assert(kernel.projection().appliedSeq === intentions.length + 1, 'everything is projected')
@@ -95,10 +102,12 @@ async function run(context: RowContext): Promise<readonly Figure[]> {
     () => ingest(single, context),
     repeats,
   )
+  const turnOfSingle = await longestTurn(single, context)
   return [
     { name: `ingest of ${count}, in runs`, unit: '/s', ...runs, goals: [atLeast(100_000)] },
-    { name: 'longest turn of the event loop', unit: 'ms', ours: sampleOf([turn]), goals: [atMost(MAX_TURN_MS)] },
+    { name: 'longest turn, in runs', unit: 'ms', ours: sampleOf([turn]), goals: [atMost(MAX_TURN_MS)] },
     { name: `ingest of ${single.intentions.length}, each signed`, unit: '/s', ...singly, goals: [ratioAtLeast(0.8)] },
+    { name: 'longest turn, each signed', unit: 'ms', ours: sampleOf([turnOfSingle]), goals: [atMost(MAX_TURN_MS)] },
   ]
 }
 

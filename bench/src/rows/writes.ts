@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { KvEntry } from '@lattice/kvstore'
 import { type BareRow, bareRowsOf, createBareStore, groupsOf } from '../bare-store.ts'
 import { keyOf, valueOf } from '../entries.ts'
 import { atLeast, type Figure, ratioAtLeast } from '../figure.ts'
@@ -14,8 +15,6 @@ import { type BenchStore, createStore } from '../store.ts'
 const WRITERS = 64
 /** Writes that one run closes. */
 const GROUP = 256
-/** Writes handed over at once in bulk: many groups, well within what may be queued. */
-const AHEAD = 16 * GROUP
 
 /** A store and its floor, both of which go on from one measurement to the next. */
 interface Pair {
@@ -37,7 +36,7 @@ async function withPair<T>(
   let made = 0
   let written = 0
   try {
-    await using store = await createStore(folder())
+    await using store = await createStore(folder(), durability === 'FULL' ? 'full' : 'normal')
     return await work({
       store,
       nextRows: (count) => {
@@ -60,9 +59,12 @@ const put = ({ store, nextEntry }: Pair): Promise<unknown> => {
   return store.kv.put(keyOf(entry), valueOf(entry))
 }
 
-async function measureOneAtATime(context: RowContext): Promise<readonly Figure[]> {
-  const count = context.size(2_000, 500)
-  return withPair(context, { runLength: 1, durability: 'FULL' }, async (pair) => {
+async function measureOneByOne(
+  context: RowContext,
+  { count, durability }: { readonly count: number; readonly durability: 'FULL' | 'NORMAL' },
+  goals: Figure['goals'],
+): Promise<readonly Figure[]> {
+  return withPair(context, { runLength: 1, durability }, async (pair) => {
     const floor = (): number => {
       const rows = pair.nextRows(count)
       return rateOfSync(count, () => pair.appendGroups(rows, 1))
@@ -71,38 +73,19 @@ async function measureOneAtATime(context: RowContext): Promise<readonly Figure[]
       rateOf(count, async () => {
         for (let write = 0; write < count; write += 1) await put(pair)
       })
-    const measured = await measureAgainst(
-      { name: 'SQLite, FULL, the same rows, one commit each', work: floor },
-      ours,
-      context,
-    )
-    return [{ name: 'kv.put, one at a time', unit: '/s', ...measured, goals: [ratioAtLeast(0.8)] }]
+    const name = `SQLite, ${durability}, the same rows, one commit each`
+    const measured = await measureAgainst({ name, work: floor }, ours, context)
+    return [{ name: 'kv.put, one at a time', unit: '/s', ...measured, goals }]
   })
 }
 
-async function measureNormal(context: RowContext): Promise<readonly Figure[]> {
-  const count = context.size(5_000, 1_000)
-  const bare = createBareStore(context.folder(), 'NORMAL')
-  const history = createHistory({ runLength: 1 })
-  let made = 0
-  try {
-    const sample = await measure(() => {
-      const rows = bareRowsOf(history.next(count), made)
-      made += count
-      return rateOfSync(count, () => rows.forEach((row) => bare.append([row])))
-    }, context)
-    return [
-      {
-        name: 'kv.put, one at a time',
-        unit: '/s',
-        floor: { name: 'SQLite, NORMAL, the same rows, one commit each', sample },
-        goals: [ratioAtLeast(0.6), atLeast(8_000)],
-        note: 'the kernel offers no log that is opened with NORMAL; only the floor is taken',
-      },
-    ]
-  } finally {
-    bare.close()
-  }
+function measureOneAtATime(context: RowContext): Promise<readonly Figure[]> {
+  return measureOneByOne(context, { count: context.size(2_000, 500), durability: 'FULL' }, [ratioAtLeast(0.8)])
+}
+
+function measureNormal(context: RowContext): Promise<readonly Figure[]> {
+  const goals = [ratioAtLeast(0.6), atLeast(8_000)]
+  return measureOneByOne(context, { count: context.size(5_000, 1_000), durability: 'NORMAL' }, goals)
 }
 
 async function measureManyWriters(context: RowContext): Promise<readonly Figure[]> {
@@ -127,22 +110,36 @@ async function measureManyWriters(context: RowContext): Promise<readonly Figure[
 }
 
 async function measureBulk(context: RowContext): Promise<readonly Figure[]> {
-  const count = context.size(7, 1) * AHEAD
+  const count = context.size(28_672, 4_096)
   return withPair(context, { runLength: GROUP, durability: 'FULL' }, async (pair) => {
     const floor = (): number => {
       const rows = pair.nextRows(count)
       return rateOfSync(count, () => pair.appendGroups(rows, GROUP))
     }
-    const ours = (): Promise<number> =>
+    const bulk = (keysPerWrite: number): Promise<number> =>
       rateOf(count, async () => {
-        for (let done = 0; done < count; done += AHEAD) {
-          await Promise.all(Array.from({ length: AHEAD }, () => put(pair)))
-        }
+        await pair.store.kv.import(nextEntries(pair, count), { keysPerWrite })
       })
     const name = `SQLite, FULL, the same rows in commits of ${GROUP}`
-    const measured = await measureAgainst({ name, work: floor }, ours, context)
-    return [{ name: `kv.put, groups of ${GROUP}`, unit: '/s', ...measured, goals: [atLeast(100_000)] }]
+    const measured = await measureAgainst({ name, work: floor }, () => bulk(1), context)
+    return [
+      { name: 'kv.import, an intention each', unit: '/s', ...measured, goals: [atLeast(100_000)] },
+      {
+        name: `kv.import, ${GROUP} keys per intention`,
+        unit: '/s',
+        ours: await measure(() => bulk(GROUP), context),
+        goals: [],
+        note: 'entries by second, as `store import` writes them; there is no floor of the same rows',
+      },
+    ]
   })
+}
+
+function* nextEntries({ nextEntry }: Pair, count: number): Generator<KvEntry, void, undefined> {
+  for (let made = 0; made < count; made += 1) {
+    const entry = nextEntry()
+    yield { key: keyOf(entry), value: valueOf(entry) }
+  }
 }
 
 export const WRITE_ROWS: readonly BenchRow[] = [

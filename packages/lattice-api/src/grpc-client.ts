@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { create, type DescMethod, type Message } from '@bufbuild/protobuf'
+import { create, type DescMessage, type DescMethod, type Message } from '@bufbuild/protobuf'
 import {
   Client,
+  type ClientDuplexStream,
   type ClientReadableStream,
   credentials,
   type MethodDefinition,
@@ -80,7 +81,8 @@ interface MethodCall {
   readonly target: string
 }
 
-type Call = (request: Record<string, unknown>, options?: CallOptions) => Promise<Message> | AsyncIterable<Message>
+// oxlint-disable-next-line typescript/no-explicit-any -- A message's content, or a stream of them, as the method's type says.
+type Call = (request: any, options?: CallOptions) => Promise<Message> | AsyncIterable<Message>
 
 function callMethod({ client, definition, method, target }: MethodCall): Call {
   const grpcMethod: MethodDefinition<Message, Message> | undefined = definition[method.localName]
@@ -93,6 +95,9 @@ function callMethod({ client, definition, method, target }: MethodCall): Call {
   if (method.methodKind === 'server_streaming') {
     return (request, options) =>
       streamCall({ client, grpcMethod, request: create(method.input, request), options, fail })
+  }
+  if (method.methodKind === 'bidi_streaming') {
+    return (requests, options) => duplexCall({ client, grpcMethod, input: method.input, requests, options, fail })
   }
   return (request, options) => unaryCall({ client, grpcMethod, request: create(method.input, request), options, fail })
 }
@@ -144,6 +149,70 @@ async function* streamCall({ client, grpcMethod, request, options, fail }: OneCa
     call.on('error', () => undefined)
     call.cancel()
   }
+}
+
+interface DuplexCall extends Omit<OneCall, 'request'> {
+  readonly input: DescMessage
+  readonly requests: AsyncIterable<Record<string, unknown>>
+}
+
+async function* duplexCall(parts: DuplexCall): AsyncGenerator<Message> {
+  const { client, grpcMethod, options, fail } = parts
+  const signal = options?.signal
+  signal?.throwIfAborted()
+  const { path, requestSerialize, responseDeserialize } = grpcMethod
+  const call: ClientDuplexStream<Message, Message> = client.makeBidiStreamRequest(
+    path,
+    requestSerialize,
+    responseDeserialize,
+  )
+  const cancel = (): void => call.cancel()
+  signal?.addEventListener('abort', cancel, { once: true })
+  const sending = new AbortController()
+  let broken: { readonly error: unknown } | undefined
+  sendAll(call, parts, sending.signal).catch((error: unknown) => {
+    // What the caller streams failed: the call has no more to say than that.
+    broken = { error }
+    call.cancel()
+  })
+  try {
+    const messages: AsyncIterable<Message> = call
+    yield* messages
+  } catch (error) {
+    if (broken !== undefined) throw broken.error
+    throw isServiceError(error) ? fail(error, signal) : error
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+    sending.abort()
+    call.on('error', () => undefined)
+    call.cancel()
+  }
+}
+
+/** Sends until the requests end, or the call has. */
+async function sendAll(
+  call: ClientDuplexStream<Message, Message>,
+  { input, requests }: Pick<DuplexCall, 'input' | 'requests'>,
+  ended: AbortSignal,
+): Promise<void> {
+  for await (const request of requests) {
+    if (ended.aborted) return
+    if (!call.write(create(input, request))) await writable(call, ended)
+  }
+  if (!ended.aborted) call.end()
+}
+
+function writable(call: ClientDuplexStream<Message, Message>, ended: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      call.off('drain', done)
+      ended.removeEventListener('abort', done)
+      resolve()
+    }
+    call.once('drain', done)
+    ended.addEventListener('abort', done, { once: true })
+    if (ended.aborted) done()
+  })
 }
 
 function isServiceError(error: unknown): error is ServiceError {

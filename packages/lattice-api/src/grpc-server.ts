@@ -11,10 +11,12 @@ import { chmod, rm } from 'node:fs/promises'
 import { type Message, toBinary } from '@bufbuild/protobuf'
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
 import {
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   Server,
   ServerCredentials,
+  type ServerDuplexStream,
   type ServerWritableStream,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
@@ -25,7 +27,13 @@ import { HealthImplementation } from 'grpc-health-check'
 import { BACKEND_SERVICES, type BackendHandlers } from './backend.ts'
 import { errorToStatus } from './error-wire.ts'
 import { grpcDefinition, MAX_MESSAGE_BYTES } from './grpc-definition.ts'
-import { methodHandlers, type StreamHandler, type UnaryHandler } from './method-handlers.ts'
+import {
+  type DuplexHandler,
+  type MethodHandler,
+  methodHandlers,
+  type StreamHandler,
+  type UnaryHandler,
+} from './method-handlers.ts'
 import type { ServiceSchema } from './service-types.ts'
 import { isListening } from './socket.ts'
 
@@ -124,10 +132,24 @@ function implement({ schema, handlers, ending, logger }: Implementation): Untype
       if (!(error instanceof LatticeError)) logger.error('api.call_failed', { method: method.name, error })
       return errorToStatus(error)
     }
-    implementation[method.localName] =
-      handler.kind === 'stream' ? streaming(handler.call, ending, report) : unary(handler.call, report)
+    implementation[method.localName] = implementOne(handler, ending, report)
   }
   return implementation
+}
+
+function implementOne(
+  handler: MethodHandler,
+  ending: AbortSignal,
+  report: Report,
+): UntypedServiceImplementation[string] {
+  switch (handler.kind) {
+    case 'duplex':
+      return duplex(handler.call, ending, report)
+    case 'stream':
+      return streaming(handler.call, ending, report)
+    case 'unary':
+      return unary(handler.call, report)
+  }
 }
 
 type Report = (error: unknown) => ReturnType<typeof errorToStatus>
@@ -152,27 +174,61 @@ function streaming(
   ending: AbortSignal,
   report: Report,
 ): handleServerStreamingCall<Message, Message> {
-  return (call) => {
-    const abort = new AbortController()
-    const signal = AbortSignal.any([abort.signal, ending])
-    call.on('cancelled', () => abort.abort())
-    const pump = async (): Promise<void> => {
-      try {
-        for await (const message of handler(call.request, signal)) {
-          if (!call.write(message)) await drained(call, signal)
-          if (signal.aborted) break
-        }
-        if (ending.aborted && !abort.signal.aborted) throw ending.reason
-        call.end()
-      } catch (error) {
-        call.emit('error', report(error))
-      }
-    }
-    pump().catch(report)
+  return (call) => pump(call, (signal) => handler(call.request, signal), { ending, report })
+}
+
+function duplex(
+  handler: DuplexHandler,
+  ending: AbortSignal,
+  report: Report,
+): handleBidiStreamingCall<Message, Message> {
+  return (call) => pump(call, (signal) => handler(requestsOf(call, signal), signal), { ending, report })
+}
+
+/** What the caller sends, until it ends, or the call does. */
+async function* requestsOf(call: ServerDuplexStream<Message, Message>, signal: AbortSignal): AsyncGenerator<Message> {
+  // The same stream carries the answers: it outlives the requests.
+  const requests: AsyncIterator<Message> = call.iterator({ destroyOnReturn: false })
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const fail = (): void => reject(signal.reason)
+    signal.addEventListener('abort', fail, { once: true })
+    if (signal.aborted) fail()
+  })
+  aborted.catch(() => undefined)
+  for (;;) {
+    const next = await Promise.race([requests.next(), aborted])
+    if (next.done === true) return
+    yield next.value
   }
 }
 
-function drained(call: ServerWritableStream<Message, Message>, signal: AbortSignal): Promise<void> {
+type AnswerStream = ServerWritableStream<Message, Message> | ServerDuplexStream<Message, Message>
+
+/** Answers a call with what `start` yields. */
+function pump(
+  call: AnswerStream,
+  start: (signal: AbortSignal) => AsyncIterable<Message>,
+  { ending, report }: { readonly ending: AbortSignal; readonly report: Report },
+): void {
+  const abort = new AbortController()
+  const signal = AbortSignal.any([abort.signal, ending])
+  call.on('cancelled', () => abort.abort())
+  const answer = async (): Promise<void> => {
+    try {
+      for await (const message of start(signal)) {
+        if (!call.write(message)) await drained(call, signal)
+        if (signal.aborted) break
+      }
+      if (ending.aborted && !abort.signal.aborted) throw ending.reason
+      call.end()
+    } catch (error) {
+      call.emit('error', report(error))
+    }
+  }
+  answer().catch(report)
+}
+
+function drained(call: AnswerStream, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       call.off('drain', done)

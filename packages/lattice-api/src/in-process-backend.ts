@@ -7,7 +7,13 @@
 import { create, type DescMethod, type Message } from '@bufbuild/protobuf'
 import { LatticeError } from '@lattice/model'
 import { BACKEND_SERVICES, type BackendHandlers, type LatticeBackend } from './backend.ts'
-import { methodHandlers, type StreamHandler, type UnaryHandler } from './method-handlers.ts'
+import {
+  type DuplexHandler,
+  type MethodHandler,
+  methodHandlers,
+  type StreamHandler,
+  type UnaryHandler,
+} from './method-handlers.ts'
 import type { CallOptions, ServiceClient, ServiceHandlers, ServiceSchema } from './service-types.ts'
 
 /** The backend was closed; open another. */
@@ -37,20 +43,27 @@ export function createInProcessBackend(handlers: BackendHandlers): LatticeBacken
 }
 
 type Call = (request: Record<string, unknown>, options?: CallOptions) => Promise<Message> | AsyncIterable<Message>
+type DuplexCall = (requests: AsyncIterable<Record<string, unknown>>, options?: CallOptions) => AsyncIterable<Message>
 
 function directClient<Schema extends ServiceSchema>(
   schema: Schema,
   handlers: ServiceHandlers<Schema>,
   ending: AbortSignal,
 ): ServiceClient<Schema> {
-  const calls = methodHandlers(schema, handlers).map((handler) => [
-    handler.method.localName,
-    handler.kind === 'stream'
-      ? stream(handler.method, handler.call, ending)
-      : unary(handler.method, handler.call, ending),
-  ])
+  const calls = methodHandlers(schema, handlers).map((handler) => [handler.method.localName, callOf(handler, ending)])
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Every method of the schema is built above, by its own name.
   return Object.fromEntries(calls) as ServiceClient<Schema>
+}
+
+function callOf(handler: MethodHandler, ending: AbortSignal): Call | DuplexCall {
+  switch (handler.kind) {
+    case 'duplex':
+      return duplex(handler.method, handler.call, ending)
+    case 'stream':
+      return stream(handler.method, handler.call, ending)
+    case 'unary':
+      return unary(handler.method, handler.call, ending)
+  }
 }
 
 function unary(method: DescMethod, handler: UnaryHandler, ending: AbortSignal): Call {
@@ -62,17 +75,30 @@ function unary(method: DescMethod, handler: UnaryHandler, ending: AbortSignal): 
 }
 
 function stream(method: DescMethod, handler: StreamHandler, ending: AbortSignal): Call {
-  return async function* (request, options) {
-    const consumer = new AbortController()
-    const signal = AbortSignal.any([consumer.signal, joined(ending, options)])
+  return (request, options) => run((signal) => handler(create(method.input, request), signal), ending, options)
+}
+
+function duplex(method: DescMethod, handler: DuplexHandler, ending: AbortSignal): DuplexCall {
+  async function* complete(requests: AsyncIterable<Record<string, unknown>>): AsyncGenerator<Message> {
+    for await (const request of requests) yield create(method.input, request)
+  }
+  return (requests, options) => run((signal) => handler(complete(requests), signal), ending, options)
+}
+
+async function* run(
+  start: (signal: AbortSignal) => AsyncIterable<Message>,
+  ending: AbortSignal,
+  options: CallOptions | undefined,
+): AsyncGenerator<Message> {
+  const consumer = new AbortController()
+  const signal = AbortSignal.any([consumer.signal, joined(ending, options)])
+  signal.throwIfAborted()
+  try {
+    yield* start(signal)
+    // A handler may end quietly on abort; the caller is told, as it is over a socket.
     signal.throwIfAborted()
-    try {
-      yield* handler(create(method.input, request), signal)
-      // A handler may end quietly on abort; the caller is told, as it is over a socket.
-      signal.throwIfAborted()
-    } finally {
-      consumer.abort()
-    }
+  } finally {
+    consumer.abort()
   }
 }
 

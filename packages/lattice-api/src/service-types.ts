@@ -24,15 +24,22 @@ type Methods<Schema extends ServiceSchema> = {
   readonly [Name in keyof Schema['method']]: Schema['method'][Name] extends infer M extends MethodShape ? M : never
 }
 
-type ClientMethod<M extends MethodShape> = M['methodKind'] extends 'server_streaming'
-  ? (request: MessageInitShape<M['input']>, options?: CallOptions) => AsyncIterable<MessageShape<M['output']>>
-  : (request: MessageInitShape<M['input']>, options?: CallOptions) => Promise<MessageShape<M['output']>>
+type ClientMethod<M extends MethodShape> = M['methodKind'] extends 'bidi_streaming'
+  ? (
+      requests: AsyncIterable<MessageInitShape<M['input']>>,
+      options?: CallOptions,
+    ) => AsyncIterable<MessageShape<M['output']>>
+  : M['methodKind'] extends 'server_streaming'
+    ? (request: MessageInitShape<M['input']>, options?: CallOptions) => AsyncIterable<MessageShape<M['output']>>
+    : (request: MessageInitShape<M['input']>, options?: CallOptions) => Promise<MessageShape<M['output']>>
 
-type HandlerMethod<M extends MethodShape> = M['methodKind'] extends 'server_streaming'
-  ? (request: MessageShape<M['input']>, signal: AbortSignal) => AsyncIterable<MessageShape<M['output']>>
-  : (request: MessageShape<M['input']>, signal: AbortSignal) => Promise<MessageShape<M['output']>>
+type HandlerMethod<M extends MethodShape> = M['methodKind'] extends 'bidi_streaming'
+  ? (requests: AsyncIterable<MessageShape<M['input']>>, signal: AbortSignal) => AsyncIterable<MessageShape<M['output']>>
+  : M['methodKind'] extends 'server_streaming'
+    ? (request: MessageShape<M['input']>, signal: AbortSignal) => AsyncIterable<MessageShape<M['output']>>
+    : (request: MessageShape<M['input']>, signal: AbortSignal) => Promise<MessageShape<M['output']>>
 
-/** How a service is called: unary methods answer a promise, streams an async iterable. */
+/** How a service is called: unary methods answer a promise, streams an async iterable, and take one where the caller streams. */
 export type ServiceClient<Schema extends ServiceSchema> = {
   readonly [Name in keyof Methods<Schema>]: ClientMethod<Methods<Schema>[Name]>
 }

@@ -5,7 +5,7 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type LatticeError, silentLogger } from '@lattice/model'
+import { type LatticeError, silentLogger, toStoreId } from '@lattice/model'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   type ApiServer,
@@ -14,6 +14,7 @@ import {
   createInProcessBackend,
   type LatticeBackend,
   openApiServer,
+  storeExecutor,
 } from '../src/index.ts'
 import { fakeHandlers } from './fake-handlers.ts'
 
@@ -79,6 +80,85 @@ describe.each(Object.entries(ways))('a backend %s', (_name, openBackend) => {
     }
     expect(times).toEqual([0n, 1n, 2n])
     expect(streams.opened).toBe(1)
+  })
+
+  const requests = (...texts: string[]): Uint8Array[] => texts.map((text) => new TextEncoder().encode(text))
+  const storeId = toStoreId(new Uint8Array(32).fill(1))
+
+  test('streams both ways: what is sent is answered as it comes, and the end says that all is done', async () => {
+    const { execMany } = storeExecutor(await open(), storeId)
+    const told: number[] = []
+    async function* parts(): AsyncGenerator<Uint8Array[]> {
+      yield requests('a', 'b')
+      yield requests('c')
+    }
+    const done = await execMany('Put', parts(), { onProgress: ({ written }) => told.push(written) })
+    expect(done).toEqual({ written: 3 })
+    expect(told.at(-1)).toBe(3)
+    expect(await execMany('Put', requests('a', 'b'), {})).toEqual({ written: 2 })
+    expect(await execMany('Put', [], {})).toEqual({ written: 0 })
+  })
+
+  test('sends no faster than is taken, however much there is', async () => {
+    const { execMany } = storeExecutor(await open(), storeId)
+    const large = new Uint8Array(64 * 1024)
+    let sent = 0
+    let taken = 0
+    let ahead = 0
+    function* all(): Generator<Uint8Array> {
+      for (; sent < 1000; sent += 1) {
+        ahead = Math.max(ahead, sent - taken)
+        yield large
+      }
+    }
+    expect(await execMany('Put', all(), { onProgress: ({ written }) => void (taken = written) })).toEqual({
+      written: 1000,
+    })
+    expect(ahead).toBeLessThan(200)
+  })
+
+  test('a refusal says what was done before, and ends the sending', async () => {
+    const streams = { opened: 0, ended: 0 }
+    const { execMany } = storeExecutor(await open(streams), storeId)
+    let isClosed = false
+    async function* parts(): AsyncGenerator<Uint8Array[]> {
+      try {
+        yield requests('a', 'b')
+        yield requests('c', 'no', 'd')
+        for (;;) yield requests('e')
+      } finally {
+        isClosed = true
+      }
+    }
+    await expect(execMany('Put', parts(), {})).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      detail: { written: 3 },
+    })
+    await expect(execMany('never', parts(), {})).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' })
+    expect(isClosed).toBe(true)
+    expect(streams).toEqual({ opened: 2, ended: 2 })
+  })
+
+  test('what the caller sends from may fail: that is what it rejects with', async () => {
+    const { execMany } = storeExecutor(await open(), storeId)
+    const failure = new Error('the file broke off')
+    async function* parts(): AsyncGenerator<Uint8Array[]> {
+      yield requests('a')
+      throw failure
+    }
+    await expect(execMany('Put', parts(), {})).rejects.toBe(failure)
+  })
+
+  test('a stream both ways ends with the abort of its caller', async () => {
+    const { execMany } = storeExecutor(await open(), storeId)
+    const abort = new AbortController()
+    const reason = new Error('enough')
+    async function* parts(): AsyncGenerator<Uint8Array[]> {
+      yield requests('a')
+      abort.abort(reason)
+      yield requests('b')
+    }
+    await expect(execMany('Put', parts(), { signal: abort.signal })).rejects.toBe(reason)
   })
 
   test('rejects with the reason of the abort', async () => {

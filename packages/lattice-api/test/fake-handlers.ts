@@ -11,12 +11,40 @@ class Missing extends LatticeError {
   override readonly detail = { reference: 'abcd', size: 10n }
 }
 
+class Stopped extends LatticeError {
+  readonly code = 'INVALID_ARGUMENT'
+  override readonly detail: { readonly written: number }
+
+  constructor(written: number) {
+    super('this one is refused')
+    this.detail = { written }
+  }
+}
+
 /** Handlers of which only those that a test calls do anything. */
 export function fakeHandlers(streams: { opened: number; ended: number }): BackendHandlers {
   const handlers: Record<string, unknown> = {
     getStatus: () => Promise.resolve(create(daemon.NodeStatusSchema, { name: 'first', stores: 2 })),
     setName: () => Promise.reject(new Missing('no store abcd: list them first')),
     listStoreTypes: () => Promise.reject(new TypeError('secret internals')),
+    // Answers each message with how many requests came so far; refuses the request `no`, and fails before it reads `never`.
+    execMany: async function* (messages: AsyncIterable<daemon.ExecManyRequest>) {
+      let count = 0
+      streams.opened += 1
+      try {
+        for await (const { method, requests } of messages) {
+          if (method === 'never') throw new Missing('not this method')
+          for (const request of requests) {
+            if (new TextDecoder().decode(request) === 'no') throw new Stopped(count)
+            count += 1
+          }
+          yield create(daemon.ExecManyProgressSchema, { written: BigInt(count) })
+        }
+      } finally {
+        streams.ended += 1
+      }
+      yield create(daemon.ExecManyProgressSchema, { written: BigInt(count), done: true })
+    },
     subscribe: async function* (_request: unknown, signal: AbortSignal) {
       streams.opened += 1
       try {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type IdKey, idKey, type PublicKey } from '@lattice/model'
+import { type IdKey, idKey, type IntentionId, type PublicKey, type UniversalOp } from '@lattice/model'
 
 export interface Admissions {
   readonly admits: (author: PublicKey) => boolean
@@ -26,5 +26,21 @@ export function createAdmissions(ask: (author: PublicKey) => boolean): Admission
       return answer
     },
     forget: () => answers.clear(),
+  }
+}
+
+/** What app data of this node has to cite: the same for all of it, until the system table changes. */
+export interface AppRequirement {
+  readonly of: (op: UniversalOp) => readonly IntentionId[]
+  readonly forget: () => void
+}
+
+export function createAppRequirement(ask: (op: UniversalOp) => readonly IntentionId[]): AppRequirement {
+  let known: readonly IntentionId[] | undefined
+  return {
+    of: (op) => (known ??= ask(op)),
+    forget: () => {
+      known = undefined
+    },
   }
 }

@@ -41,6 +41,7 @@ export async function compareState(
   try {
     return await compareAll(core, made, slicer)
   } finally {
+    made.flush.stop()
     made.state.close()
     removeDatabase(path)
   }
@@ -52,11 +53,13 @@ async function compareAll(core: Core, made: Projection, slicer: Slicer): Promise
   for (const name of TABLES) {
     for (let after: Uint8Array | undefined = new Uint8Array(0); after !== undefined;) {
       await slicer.breathe()
-      if (!catchUp(core, made)) {
-        slicer.report({ part: 'state', done: made.appliedSeq(), total: core.projection().appliedSeq() })
+      const isLevel = catchUp(core, made)
+      if (isLevel !== true) {
+        slicer.report({ part: 'state', done: made.appliedSeq(), total: core.projection().publishedSeq() })
+        await isLevel
         continue
       }
-      const step: RowStep = compareRows(core.projection().working[name], made.working[name], after)
+      const step: RowStep = compareRows(core.projection().visible[name], made.visible[name], after)
       rows += step.rows
       if (step.differs !== undefined) problems.push(`table ${name}: ${step.differs}`)
       after = step.differs === undefined ? step.next : undefined
@@ -65,15 +68,26 @@ async function compareAll(core: Core, made: Projection, slicer: Slicer): Promise
   return { problems, rows }
 }
 
-/** Applies what the state in use has beyond the one made anew; true once the two stand at the same record. */
-function catchUp(core: Core, made: Projection): boolean {
-  const { appliedSeq } = core.projection()
-  const missing = appliedSeq() - made.appliedSeq()
+/**
+ * Applies what the state in use has beyond the one made anew: true once the two stand at the same record, a promise where
+ * the disk is behind.
+ */
+function catchUp(core: Core, made: Projection): boolean | Promise<void> {
+  const target = core.projection().publishedSeq()
+  const missing = target - made.appliedSeq()
   if (missing === 0) return true
-  const entries: readonly LogEntry[] = core.log.reader.from(made.appliedSeq() + 1, Math.min(RECORDS_PER_STEP, missing))
-  for (const entry of entries) made.apply(entry, 'record')
-  made.flush()
-  return made.appliedSeq() === appliedSeq()
+  const waiting = made.flush.waiting()
+  if (made.flush.isFull() && waiting !== undefined) return waiting
+  if (made.flush.isFull()) made.flush.request()
+  else {
+    const entries: readonly LogEntry[] = core.log.reader.from(made.appliedSeq() + 1, Math.min(RECORDS_PER_STEP, missing))
+    for (const entry of entries) made.apply(entry, 'record')
+    made.publish()
+  }
+  made.flush.step()
+  const failure = made.flush.failure()
+  if (failure !== undefined) throw failure.error
+  return made.appliedSeq() === target
 }
 
 interface RowStep {

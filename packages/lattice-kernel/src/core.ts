@@ -2,24 +2,25 @@
  * What the writer's works share: log, floating pool, projection and their listeners, and the one way from appended
  * records to published ones.
  *
- * The order is always the same: log commit, state commit, then notices. A log commit that fails takes memory back to the
- * disk; a state commit or a machine that fails stalls the projection and nothing else.
+ * The order is always the same: log commit, visible state, then notices; state goes to disk when there is time. A log
+ * commit that fails takes memory back to the disk; a machine that fails stalls the projection and nothing else.
  *
  * @module
  */
-import { err, type IdKey, ok, type PublicKey, type Result } from '@lattice/model'
+import { err, type IdKey, type IntentionId, ok, type PublicKey, type Result, type UniversalOp } from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
-import { createAdmissions } from './admissions.ts'
+import { createAdmissions, createAppRequirement } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
+import { toEnvelope } from './envelope.ts'
 import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
-import type { LogEntry } from './log-entry.ts'
 import type { LogCommit } from './log-disk.ts'
 import type { LogStore } from './log-store.ts'
 import { createProjecting } from './projecting.ts'
+import { createOwnTips, type OwnTips } from './own-tips.ts'
 import type { Projection } from './projection.ts'
 import type { Witnesser } from './witnesser.ts'
 
@@ -42,16 +43,21 @@ export interface Core extends CoreParts {
   readonly setProjection: (projection: Projection) => void
   /** Admission by the projected system table, remembered until it changes. */
   readonly admits: (author: PublicKey) => boolean
+  readonly ownTips: OwnTips
+  /** What the authority requires of this node's app data, remembered until the system table changes. */
+  readonly requiredOfApp: (op: UniversalOp) => readonly IntentionId[]
   /** Looks again at what waits for admission: the system table, or what it inherits from, changed. */
   readonly recheckAdmission: () => void
   /** Commits what was appended and what floats. An error means that nothing of it is there. */
   readonly commitLog: (source: PublicKey | undefined) => Result<LogCommit, unknown>
   /** Applies up to `limit` records that are committed and not applied, for a few milliseconds; answers how many. */
   readonly project: (limit: number) => number
-  /** True while records wait to be applied; whoever applies them comes first. */
+  /** True while records wait to be applied, or state for room in memory; whoever applies them comes first. */
   readonly isBehind: () => boolean
-  /** Makes applied records durable and publishes them. */
-  readonly flushProjection: (first: LogEntry | undefined) => void
+  /** Shows applied records, which are durable, to readers and listeners. */
+  readonly publishProjection: () => void
+  /** A projection that stood still for want of room goes on where there is some. */
+  readonly resumeIfRoom: () => void
   readonly reportEvicted: (evicted: readonly FloatingEntry[]) => void
   readonly evictedCount: () => number
   /** Takes memory back to what is on disk: a step ended half-way. */
@@ -66,12 +72,23 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   let projection = opened
   let evictedCount = 0
   const admissions = createAdmissions((author) => authority.admits(projection.working, author))
+  const ownTips = createOwnTips(log, parts.options.signer.publicKey)
+  const required = createAppRequirement((op) => {
+    const envelope = toEnvelope(op)
+    if (envelope === undefined) return []
+    return authority.requiredDeps(projection.working, parts.options.signer.publicKey, envelope)
+  })
   const witnesser = createWitnesserFor(admissions.admits)
 
   function recheckAdmission(): void {
-    admissions.forget()
+    forgetMembership()
     const waiting = [...pool.notAdmitted()]
     witnesser.consider(waiting.filter(({ parsed }) => admissions.admits(parsed.intention.author)))
+  }
+
+  function forgetMembership(): void {
+    admissions.forget()
+    required.forget()
   }
 
   function commitLog(source: PublicKey | undefined): Result<LogCommit, unknown> {
@@ -90,8 +107,8 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   /** Forgets what was derived from records that are gone. */
   function forget(): void {
     projection.discard()
-    admissions.forget()
-    parts.dag.forget()
+    forgetMembership()
+    ownTips.forget()
     parts.time.restore(log.meta().hlc)
   }
 
@@ -101,7 +118,6 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     logger: parts.options.logger,
     projection: () => projection,
     onSystemChange: recheckAdmission,
-    onDiscard: admissions.forget,
   })
 
   return {
@@ -113,11 +129,15 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
       recheckAdmission()
     },
     admits: admissions.admits,
+    ownTips,
+    requiredOfApp: required.of,
     recheckAdmission,
     commitLog,
     project: projecting.project,
-    flushProjection: projecting.flush,
-    isBehind: () => projection.stalled() === undefined && projection.appliedSeq() < log.meta().headSeq,
+    publishProjection: projecting.publish,
+    resumeIfRoom: projecting.resumeIfRoom,
+    isBehind: () =>
+      projection.stalled() === undefined && (projection.appliedSeq() < log.meta().headSeq || projection.flush.isFull()),
     reportEvicted: (evicted) => {
       evictedCount += evicted.length
       publishEvicted(events, evicted)
@@ -125,6 +145,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     evictedCount: () => evictedCount,
     revert: () => {
       log.revert()
+      pool.unstage()
       pool.load()
       forget()
     },

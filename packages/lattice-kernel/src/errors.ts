@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { type IntentionId, LatticeError, type StoreId, toHex } from '@lattice/model'
+import {
+  type IntentionId,
+  isLatticeError,
+  LatticeError,
+  type LatticeErrorCode,
+  type StoreId,
+  toHex,
+} from '@lattice/model'
 
 /** The kernel is closing or closed. Open the store again. */
 export class KernelClosed extends LatticeError {
@@ -43,6 +50,22 @@ export class WriteRefused extends LatticeError {
   }
 }
 
+/**
+ * Not all of a `submitMany` was written. The first `detail.written` writes of the input are durable and visible, nothing
+ * after them is; `detail.index` is the write that ended it, `cause` is why. Hand over the rest again once that is mended.
+ */
+export class SubmitStopped extends LatticeError {
+  override readonly name = 'SubmitStopped'
+  readonly code: LatticeErrorCode
+  override readonly detail: Readonly<Record<string, unknown>> & { readonly index: number; readonly written: number }
+
+  constructor(index: number, written: number, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.code = isLatticeError(cause) ? cause.code : 'INTERNAL'
+    this.detail = { ...(isLatticeError(cause) && cause.detail), index, written }
+  }
+}
+
 /** The projection stands still, so a write would be made from old state. */
 export class ProjectionStalled extends LatticeError {
   override readonly name = 'ProjectionStalled'
@@ -76,6 +99,18 @@ export class WalkTooLong extends LatticeError {
   constructor(limit: number) {
     super(`the answer lies more than ${limit} records away: ask about intentions that lie closer together`)
     this.detail = { limit }
+  }
+}
+
+/** A question names an intention that is not witnessed here: it is unknown, or floats. Sync, then ask again. */
+export class UnknownIntention extends LatticeError {
+  override readonly name = 'UnknownIntention'
+  readonly code = 'INTENTION_NOT_FOUND'
+  override readonly detail: { readonly id: string }
+
+  constructor(id: IntentionId) {
+    super(`intention ${shortId(id)} is not witnessed in this store: sync it, or look at what floats`)
+    this.detail = { id: toHex(id) }
   }
 }
 

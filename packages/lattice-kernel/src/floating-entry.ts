@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { HLC_ZERO, type Hlc, type IdKey, idKey, isSigned, type ParsedIntention } from '@lattice/model'
+import {
+  assert,
+  decodeIntention,
+  decodeUniversalOp,
+  HLC_ZERO,
+  type Hlc,
+  type IdKey,
+  idKey,
+  isSigned,
+  type ParsedIntention,
+} from '@lattice/model'
 
 /** Why a run waits. */
 export type Wait =
@@ -11,9 +21,18 @@ export type Wait =
   | { readonly kind: 'future'; readonly untilMs: number }
   | { readonly kind: 'not_admitted' }
 
+/** Why a run can never be witnessed, whoever holds it. */
+export type RunFault = 'store_prev_foreign' | 'timestamp_not_after_causes'
+
+/** Why an intention was dropped after its causes were known: its own fault, or a cause's. */
+export type WitnessFault = RunFault | 'cause_invalid'
+
 export interface FloatingEntry {
-  readonly parsed: ParsedIntention
+  /** What keeps it for long has bytes of its own. */
+  parsed: ParsedIntention
   readonly key: IdKey
+  /** Of its `store_prev`. */
+  readonly prevKey: IdKey
   readonly authorKey: IdKey
   /** In memory and on disk: the intention and what is kept about it. */
   readonly weight: number
@@ -26,22 +45,40 @@ export interface FloatingEntry {
   nextDep: number
   /** The latest timestamp among them. */
   latestDep: Hlc
+  /** Where it stood in the run that was looked at last, and which look that was. */
+  place: number
+  look: number
+  /** Of a signed entry: its run, oldest first, once nothing is missing. */
+  readyRun: readonly FloatingEntry[] | undefined
   /** The signed descendant that vouches for it; itself when it is signed. */
   closer: FloatingEntry | undefined
   /** Of a signed entry: what its run waits for. */
   wait: Wait | undefined
   /** True once it has a row in the table. */
   stored: boolean
+  /** True until it is counted and kept: it came just now. */
+  staged: boolean
+  /** The one without a signature whose place it takes; its row goes when this one has one or needs none. */
+  replaces: FloatingEntry | undefined
+  /** The signed one that took its place. */
+  successor: FloatingEntry | undefined
+  /** True once it is appended to the log. */
+  isWitnessed: boolean
+  /** True once it is in the pool no more. */
+  isGone: boolean
+  /** Why it was dropped, for ever. */
+  fault: WitnessFault | undefined
 }
 
 /** What an entry costs beside its bytes: maps, ids, decoded fields. */
 const ENTRY_OVERHEAD_BYTES = 512
 
-export function createFloatingEntry(parsed: ParsedIntention, arrival: number): FloatingEntry {
+export function createFloatingEntry(parsed: ParsedIntention, key: IdKey, arrival: number): FloatingEntry {
   const signed = isSigned(parsed)
   const entry: FloatingEntry = {
     parsed,
-    key: idKey(parsed.id),
+    key,
+    prevKey: idKey(parsed.intention.storePrev),
     authorKey: idKey(parsed.intention.author),
     weight: parsed.bytes.length + ENTRY_OVERHEAD_BYTES,
     arrival,
@@ -49,10 +86,39 @@ export function createFloatingEntry(parsed: ParsedIntention, arrival: number): F
     metDeps: 0,
     nextDep: 0,
     latestDep: HLC_ZERO,
+    place: 0,
+    look: 0,
+    readyRun: undefined,
     closer: undefined,
     wait: undefined,
     stored: false,
+    staged: false,
+    replaces: undefined,
+    successor: undefined,
+    isWitnessed: false,
+    isGone: false,
+    fault: undefined,
   }
   if (signed) entry.closer = entry
   return entry
+}
+
+/** Forgets what was found out about its causes. */
+export function resetFloatingEntry(entry: FloatingEntry): void {
+  entry.readyRun = undefined
+  entry.metDeps = 0
+  entry.nextDep = 0
+  entry.latestDep = HLC_ZERO
+  entry.closer = entry.signed ? entry : undefined
+  entry.wait = undefined
+}
+
+/** Gives it bytes of its own: those it came with are a part of many. */
+export function detachFloatingEntry(entry: FloatingEntry): void {
+  const { id, bytes: shared, signature } = entry.parsed
+  const bytes = shared.slice()
+  const decoded = decodeIntention(bytes)
+  assert(decoded.ok, 'what was parsed once is parsed again')
+  const intention = decoded.value
+  entry.parsed = { id, intention, op: decodeUniversalOp(intention.ops), bytes, signature: signature.slice() }
 }

@@ -12,7 +12,7 @@ const written: readonly ParsedIntention[] = Array.from({ length: 6 }, (_, author
 
 function entryOf(author: number, arrival: number): FloatingEntry {
   const parsed = written[author] ?? genesis
-  return createFloatingEntry(parsed, arrival)
+  return createFloatingEntry(parsed, idKey(parsed.id), arrival)
 }
 
 describe('the floating quota', () => {

@@ -16,15 +16,18 @@ export interface FloatingWaits {
   readonly clear: () => void
 }
 
+const NOBODY: readonly FloatingEntry[] = []
+
 export function createFloatingWaits(): FloatingWaits {
   const watchers = new Map<IdKey, Set<FloatingEntry>>()
   const future = new Set<FloatingEntry>()
   const notAdmitted = new Set<FloatingEntry>()
 
   function release(entry: FloatingEntry): void {
-    future.delete(entry)
-    notAdmitted.delete(entry)
-    if (entry.wait?.kind !== 'cause') return
+    if (entry.wait === undefined) return
+    if (entry.wait.kind === 'future') future.delete(entry)
+    if (entry.wait.kind === 'not_admitted') notAdmitted.delete(entry)
+    if (entry.wait.kind !== 'cause') return
     const waiting = watchers.get(entry.wait.on)
     waiting?.delete(entry)
     if (waiting?.size === 0) watchers.delete(entry.wait.on)
@@ -41,7 +44,9 @@ export function createFloatingWaits(): FloatingWaits {
   return {
     set,
     wake: (cause) => {
-      const woken = [...(watchers.get(cause) ?? [])]
+      const waiting = watchers.get(cause)
+      if (waiting === undefined) return NOBODY
+      const woken = [...waiting]
       for (const entry of woken) set(entry, undefined)
       return woken
     },

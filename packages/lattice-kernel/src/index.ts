@@ -11,10 +11,31 @@ export {
   type StorageHooks,
   type StoragePoint,
 } from '@lattice/storage'
-export { KernelClosed, ProjectionStalled, WalkTooLong, WriteRefused, type WriteRefusal, WriterBusy } from './errors.ts'
+export type { DagEdges } from './dag-graph.ts'
+export {
+  type BranchInspection,
+  type DagOptions,
+  type DagQuestions,
+  DOWNSET_PAGE_MAX,
+  type DownsetOptions,
+  type DownsetPage,
+  WALK_BUDGET,
+} from './dag-questions.ts'
+export {
+  KernelClosed,
+  ProjectionStalled,
+  SubmitStopped,
+  UnknownIntention,
+  WalkTooLong,
+  WriteRefused,
+  type WriteRefusal,
+  WriterBusy,
+} from './errors.ts'
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
 export type {
   AuthorTips,
+  BulkWrite,
+  BulkWrites,
   FloatingIntention,
   Kernel,
   KernelDigest,
@@ -25,13 +46,17 @@ export type {
   ProjectionStatus,
   RebuildProgress,
   StalledProjection,
+  StateSummary,
   StoredIntention,
+  SubmitManyOptions,
   SubmitOp,
   SubmitOptions,
+  SubmittedMany,
   WitnessedNotice,
   WitnessEntry,
 } from './kernel-types.ts'
 export { openKernel } from './open-kernel.ts'
+export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'
 export { rebuildLog, type RebuildLogOptions } from './rebuild-log.ts'
 export { abandonReplacement, beginReplacement, commitReplacement, finishReplacement } from './replace-log.ts'
 export { type OwnChainEnd, salvageLog, type SalvagedLog, type SalvageOptions } from './salvage-log.ts'
@@ -48,4 +73,3 @@ export {
   type VerifyProgress,
   type VerifyReport,
 } from './verify-types.ts'
-export { type LogPeek, peekLog } from './open-log.ts'

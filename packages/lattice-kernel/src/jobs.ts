@@ -8,12 +8,17 @@ import { witnessNext } from './witness-next.ts'
 import type { Work } from './work-loop.ts'
 
 export interface JobQueue extends Work {
-  /** Runs `step` again and again, between other works, until it answers true; rejects with what it throws. */
-  readonly run: (step: () => boolean) => Promise<void>
+  /**
+   * Runs `step` again and again, between other works, until it answers true; rejects with what it throws. Where it
+   * answers a promise, it waits for that first; it must not reject.
+   */
+  readonly run: (step: JobStep) => Promise<void>
 }
 
+export type JobStep = () => boolean | Promise<void>
+
 interface Job {
-  readonly step: () => boolean
+  readonly step: JobStep
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -24,6 +29,7 @@ const COST_PER_STEP = 5000
 
 export function createJobQueue(): JobQueue {
   let jobs: Job[] = []
+  let blocked: Promise<void> | undefined
   return {
     run: async (step) =>
       new Promise<void>((resolve, reject) => {
@@ -31,9 +37,14 @@ export function createJobQueue(): JobQueue {
       }),
     step: () => {
       const job = jobs[0]
-      if (job === undefined) return undefined
+      if (job === undefined || blocked !== undefined) return undefined
       try {
-        if (!job.step()) return COST_PER_STEP
+        const answer = job.step()
+        if (answer instanceof Promise) {
+          blocked = answer.finally(() => void (blocked = undefined))
+          return COST_PER_STEP
+        }
+        if (!answer) return COST_PER_STEP
         job.resolve()
       } catch (error) {
         job.reject(error)
@@ -41,6 +52,7 @@ export function createJobQueue(): JobQueue {
       jobs = jobs.slice(1)
       return COST_PER_STEP
     },
+    waiting: () => blocked,
     fail: (error) => {
       for (const { reject } of jobs.splice(0)) reject(error)
     },
@@ -51,7 +63,8 @@ export function createJobQueue(): JobQueue {
 export function createCatchUp(core: Core, onProgress: () => void): Work {
   return {
     step: () => {
-      if (!core.isBehind()) return undefined
+      if (!core.isBehind() || (core.projection().flush.waiting() !== undefined && core.projection().flush.isFull()))
+        return undefined
       core.project(RECORDS_PER_STEP)
       onProgress()
       return COST_PER_STEP
@@ -64,7 +77,6 @@ export function createWitnessAll(core: Core): () => boolean {
   return () => {
     if (core.isBehind()) return false
     const next = witnessNext(core, undefined)
-    core.witnesser.takeInvalid()
     if (!next.ok) throw next.error
     return !next.value.more && !core.isBehind()
   }

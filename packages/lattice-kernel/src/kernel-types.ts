@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  AbortSignal,
   Cancel,
   Clock,
   Crypto,
@@ -23,6 +24,7 @@ import type {
   Signer,
   StoreId,
   StoreType,
+  Verifier,
   WitnessRecord,
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
@@ -31,6 +33,8 @@ import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { ScrubOptions } from './scrub.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'
+import type { DagQuestions } from './dag-questions.ts'
+import type { LogDurability } from './open-log.ts'
 
 export interface KernelOptions {
   /** Holds `log.db` and `state.db`; created when absent. One kernel at a time. */
@@ -42,12 +46,20 @@ export interface KernelOptions {
   readonly authority: Authority
   readonly signer: Signer
   readonly crypto: Crypto
+  /** Verifies what arrives in batches, beside this thread. Absent: each signature in place. */
+  readonly verifier?: Verifier
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly logger: Logger
+  /**
+   * How sure a write is when it resolves: `full` unless told. With `normal` it survives the end of the process, and not of
+   * necessity a power cut; what a peer had already seen of it then makes this node's chain fork. For data that can be
+   * made again.
+   */
+  readonly durability?: LogDurability
   /** The median of the wall times that connected peers report, where there are any. */
   readonly peerWallMs?: () => number | undefined
-  /** Called while state is rebuilt at open: applied records, and how many there are. */
+  /** Called while state catches up, at open and whenever it is far behind: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
   /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
   readonly fileCheck?: FileCheck
@@ -71,6 +83,28 @@ export interface SubmitOptions {
   /** Deps of the write, resolved in the writer against state with all earlier writes in it. Must not throw. */
   readonly deps?: (tables: ReadStoreTables) => readonly IntentionId[]
   readonly hints?: Partial<Hints>
+}
+
+/** One write of many. */
+export interface BulkWrite extends SubmitOptions {
+  readonly op: SubmitOp
+}
+
+/** Drawn from as they are written: all at once, or in parts that arrive. A part may be of any size, and lazy. */
+export type BulkWrites = Iterable<BulkWrite> | AsyncIterable<Iterable<BulkWrite>>
+
+export interface SubmitManyOptions {
+  /** Noticed between two commits, and when the next part arrives. */
+  readonly signal?: AbortSignal
+  /** Called after each commit. */
+  readonly onProgress?: (progress: SubmittedMany) => void
+}
+
+export interface SubmittedMany {
+  /** The first so many writes of the input are durable and visible. */
+  readonly written: number
+  /** Id of the last of them. */
+  readonly lastId: IntentionId | undefined
 }
 
 /** An intention that is held here, with its place in the DAG and in this node's log. */
@@ -166,6 +200,13 @@ export interface ProjectedNotice {
   }[]
 }
 
+/** What a store's tables hold, taken together. */
+export interface StateSummary {
+  readonly digest: Hash
+  readonly systemRows: number
+  readonly appRows: number
+}
+
 export type KernelEvent =
   | {
       readonly kind: 'fork_detected'
@@ -181,13 +222,19 @@ export type KernelEvent =
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
-export interface Kernel extends AsyncDisposable {
+export interface Kernel extends AsyncDisposable, DagQuestions {
   readonly storeId: StoreId
   /**
    * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.
    * Writes submitted together share a commit. Rejects with `WriteRefused` when nothing was written.
    */
   readonly submit: (op: SubmitOp, options?: SubmitOptions) => Promise<IntentionId>
+  /**
+   * Writes many, in order, in runs of full length and large commits; memory does not grow with their number. Rejects with
+   * `SubmitStopped` at the first write that is refused, at a source that fails, or when a commit does: what is written is
+   * the first so many, as it says. Rejects with `signal.reason` once aborted; `onProgress` then told what is written.
+   */
+  readonly submitMany: (writes: BulkWrites, options?: SubmitManyOptions) => Promise<SubmittedMany>
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
   readonly ingest: (
     batch: readonly SignedIntention[],
@@ -198,7 +245,7 @@ export interface Kernel extends AsyncDisposable {
   /** Resolves when `id` is witnessed; rejects with `KernelClosed`, or `signal.reason` once aborted. */
   readonly waitFor: (id: IntentionId, signal?: AbortSignal) => Promise<void>
 
-  /** The projected state, as of the last commit. */
+  /** The projected state: durable in the log, applied, and not of necessity in `state.db` yet. */
   readonly tables: () => ReadStoreTables
   readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
   /** True for witnessed intentions. */
@@ -217,8 +264,6 @@ export interface Kernel extends AsyncDisposable {
   readonly forks: (
     limit: number,
   ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]
-  /** Throws `WalkTooLong` rather than look at more than `budget` records (100,000 unless told). */
-  readonly isAncestor: (ancestor: IntentionId, descendant: IntentionId, budget?: number) => boolean
   readonly stats: () => KernelStats
   readonly storeType: () => StoreType | undefined
 
@@ -236,8 +281,13 @@ export interface Kernel extends AsyncDisposable {
     fromSeq: number,
     limit: number,
   ) => { readonly records: readonly WitnessRecord[]; readonly headSeq: number }
-  /** One hash over every row of both tables: equal on nodes that converged. Reads all rows. */
-  readonly stateDigest: () => Hash
+  /** The digest of {@link Kernel.stateSummary}. */
+  readonly stateDigest: () => Promise<Hash>
+  /**
+   * One hash over every row of both tables as they are now, equal on nodes that converged, and their counts. Reads all
+   * rows, over many turns. Rejects with `KernelClosed`.
+   */
+  readonly stateSummary: () => Promise<StateSummary>
 
   readonly projection: () => ProjectionStatus
   /** Builds state anew beside the one in use, then swaps it in. */
@@ -255,6 +305,6 @@ export interface Kernel extends AsyncDisposable {
   readonly onWitnessed: (listener: (notice: WitnessedNotice) => void) => Cancel
   readonly onProjected: (listener: (notice: ProjectedNotice) => void) => Cancel
   readonly onEvent: (listener: (event: KernelEvent) => void) => Cancel
-  /** Finishes what was accepted, then releases the files. Idempotent. */
+  /** Finishes what was accepted, a bulk write up to its next commit, then releases the files. Idempotent. */
   readonly close: () => Promise<void>
 }

@@ -8,6 +8,7 @@ import { RangeIndexDamaged } from '@lattice/sync'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
+import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
 import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
@@ -15,6 +16,7 @@ import { createRebuild } from './rebuild.ts'
 import { createReplication } from './replication.ts'
 import { type Scrub, startScrub } from './scrub.ts'
 import { verifyKernel } from './verify-kernel.ts'
+import { createSubmitMany } from './submit-many.ts'
 import { createWaiters } from './waiters.ts'
 import { createRecheck, createRetry, createWriter } from './writer.ts'
 
@@ -49,15 +51,17 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     core.events.notify({ kind: 'failed', error })
   }
   const writer = createWriter(core, onFailed)
-  const { submits, ingests, jobs, accept } = writer
+  const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
 
   async function shutDown(): Promise<void> {
     scrub?.stop()
     await writer.close()
     waiters.rejectAll(new KernelClosed(storeId))
+    const { flush, state } = core.projection()
     try {
-      core.projection().state.close()
+      await finishState(flush, core.options.scheduler)
+      state.close()
     } finally {
       log.close()
     }
@@ -75,11 +79,12 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   const kernel: Kernel = {
     storeId,
-    ...guardDamage(createReading(core), onFailed),
+    ...guardDamage(createReading(core, () => closing !== undefined), onFailed),
     ...guardDamage(createReplication(core), onFailed),
     verify: async (options = {}) =>
       verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => closing === undefined }, options),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
+    submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
     waitFor: async (id, signal) => {

@@ -9,7 +9,8 @@
  */
 import { assert, type Crypto, equalBytes, type Hlc, isLatticeError } from '@lattice/model'
 import { type Database, LogDamaged } from '@lattice/storage'
-import { contentOf, type LogEntry } from './log-entry.ts'
+import { createByteArena } from './byte-arena.ts'
+import { chainHashOf, type LogEntry } from './log-entry.ts'
 import { CHECKPOINT_RECORDS, type LogIndex } from './log-index.ts'
 import { readMeta, writeMeta } from './log-meta.ts'
 import type { LogReader } from './log-reader.ts'
@@ -70,7 +71,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
     const { headSeq, headHash, storeId } = tail.meta()
     const record = `witness ${headSeq + 1}`
     if (entry.meta.seq !== headSeq + 1) throw new LogDamaged(database.path, { record, problem: 'it is missing' })
-    if (!equalBytes(crypto.blake3(contentOf(storeId, headHash, entry)), entry.chainHash)) {
+    if (!equalBytes(chainHashOf(crypto, { storeId, headHash }, entry), entry.chainHash)) {
       throw new LogDamaged(database.path, { record, problem: 'the witness chain does not link' })
     }
     tail.replay(entry)
@@ -133,5 +134,6 @@ function insertForks(database: Database, forks: readonly Fork[]): void {
 
 function insertEntries(database: Database, entries: readonly LogEntry[]): void {
   const insert = database.prepare('INSERT INTO intentions VALUES (?, ?)')
-  for (const entry of entries) insert.run(entry.meta.seq, encodeRecord(entry))
+  const arena = createByteArena()
+  for (const entry of entries) insert.run(entry.meta.seq, encodeRecord(entry, arena))
 }

@@ -4,12 +4,15 @@
  * @module
  */
 import {
+  type Crypto,
   encodeWitnessContent,
   type Hash,
+  hashWitnessContent,
   type Hlc,
   type ParsedIntention,
   type StoreId,
   toWitnessSeq,
+  type WitnessContent,
 } from '@lattice/model'
 
 /** What the rules need to know of a witnessed intention. */
@@ -34,17 +37,23 @@ export interface LogEntry {
   readonly witnessSignature: Uint8Array
 }
 
+/** What a record's content is made of, beside the log it is in. */
+type Witnessing = Pick<LogEntry, 'parsed' | 'meta' | 'witnessedMs'>
+
 /** The content of the record, as it was hashed. */
-export function contentOf(
-  storeId: StoreId,
-  prevHash: Hash,
-  entry: Pick<LogEntry, 'parsed' | 'meta' | 'witnessedMs'>,
-): Uint8Array {
-  return encodeWitnessContent({
-    storeId,
-    seq: toWitnessSeq(entry.meta.seq),
-    intentionId: entry.parsed.id,
-    wallTime: entry.witnessedMs,
-    prevHash,
-  })
+export function contentOf(storeId: StoreId, prevHash: Hash, entry: Witnessing): Uint8Array {
+  return encodeWitnessContent(contentFields(storeId, prevHash, entry))
+}
+
+/** The hash of the content of the record that follows the head of a log. */
+export function chainHashOf(
+  crypto: Crypto,
+  { storeId, headHash }: { readonly storeId: StoreId; readonly headHash: Hash },
+  entry: Witnessing,
+): Hash {
+  return hashWitnessContent(crypto, contentFields(storeId, headHash, entry))
+}
+
+function contentFields(storeId: StoreId, prevHash: Hash, { parsed, meta, witnessedMs }: Witnessing): WitnessContent {
+  return { storeId, seq: toWitnessSeq(meta.seq), intentionId: parsed.id, wallTime: witnessedMs, prevHash }
 }

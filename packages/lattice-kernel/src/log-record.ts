@@ -20,6 +20,7 @@ import {
   toHash,
 } from '@lattice/model'
 import { LogDamaged, toPlainBytes } from '@lattice/storage'
+import type { ByteArena } from './byte-arena.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 
 const FLAG_SIGNED = 1
@@ -36,18 +37,22 @@ const U32 = 2 ** 32
 const U48_MAX: number = 2 ** 48 - 1
 const NO_BYTES = new Uint8Array(0)
 
-export function encodeRecord({ parsed, meta, witnessedMs, chainHash, witnessSignature }: LogEntry): Uint8Array {
+/** The row of an entry, in an array from `arena`. */
+export function encodeRecord(
+  { parsed, meta, witnessedMs, chainHash, witnessSignature }: LogEntry,
+  arena: ByteArena,
+): Uint8Array {
   const { bytes, signature } = parsed
   assert(witnessedMs >= 0 && witnessedMs <= U48_MAX, 'a wall time fits 48 bits')
-  const record = new Uint8Array(RECORD_HEAD_BYTES + witnessSignature.length + signature.length + bytes.length)
-  const view = new DataView(record.buffer)
+  const record = arena.take(RECORD_HEAD_BYTES + witnessSignature.length + signature.length + bytes.length)
   record[0] = (signature.length > 0 ? FLAG_SIGNED : 0) | (witnessSignature.length > 0 ? FLAG_WITNESS_SIGNED : 0)
-  view.setUint32(AUTHOR, meta.author, true)
-  view.setUint32(LANE, meta.lane, true)
-  view.setUint32(POSITION, meta.position, true)
-  view.setUint32(GENERATION, meta.generation, true)
-  view.setUint32(WITNESSED, witnessedMs % U32, true)
-  view.setUint16(WITNESSED + 4, Math.floor(witnessedMs / U32), true)
+  writeU32(record, AUTHOR, meta.author)
+  writeU32(record, LANE, meta.lane)
+  writeU32(record, POSITION, meta.position)
+  writeU32(record, GENERATION, meta.generation)
+  // Of the upper half two bytes are zero, and overwritten.
+  writeU32(record, WITNESSED, witnessedMs % U32)
+  writeU32(record, WITNESSED + 4, Math.floor(witnessedMs / U32))
   record.set(chainHash, CHAIN_HASH)
   record.set(witnessSignature, RECORD_HEAD_BYTES)
   record.set(signature, RECORD_HEAD_BYTES + witnessSignature.length)
@@ -129,4 +134,11 @@ function timestampOf(bytes: Uint8Array): Hlc {
 
 function damaged({ path }: RecordSource, seq: number, problem: string): LogDamaged {
   return new LogDamaged(path, { record: `witness ${seq}`, problem })
+}
+
+function writeU32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value
+  bytes[offset + 1] = value >>> 8
+  bytes[offset + 2] = value >>> 16
+  bytes[offset + 3] = value >>> 24
 }

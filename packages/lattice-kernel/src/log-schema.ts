@@ -44,6 +44,7 @@ export const LOG_MIGRATIONS: readonly string[] = [
    );
    CREATE TABLE frontier (seq INTEGER PRIMARY KEY, id BLOB NOT NULL);
    CREATE TABLE range_nodes (node INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+   CREATE TABLE reach_blocks (block INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
    CREATE TABLE forks (
      author INTEGER NOT NULL,
      first_seq INTEGER NOT NULL,

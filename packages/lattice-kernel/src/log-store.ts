@@ -20,6 +20,7 @@ import type { LogMeta } from './log-meta.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
 import { createRangeNodes } from './range-nodes.ts'
+import { createLogReach, type LogReach } from './reach-log.ts'
 
 export interface LogStore {
   readonly path: string
@@ -29,6 +30,8 @@ export interface LogStore {
   readonly ids: IdIndex
   readonly authors: LaneBook
   readonly frontier: Frontier
+  /** Who is in whose past. */
+  readonly reach: LogReach
   /** What is witnessed, appended records included. */
   readonly range: PersistentRangeIndex
   readonly meta: () => LogMeta
@@ -67,7 +70,8 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const authors = createLaneBook(database, ids.find)
   const frontier = createFrontier(database)
   const range = createRangeNodes(database)
-  const indexes: readonly LogIndex[] = [authors, frontier, ids, range]
+  const reach = createLogReach(database, ids.find)
+  const indexes: readonly LogIndex[] = [authors, frontier, ids, range, reach]
   const tail = createLogTail({ path, opened, find: ids.find, entryAt, authors, indexes, crypto, signer })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
@@ -86,6 +90,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     ids,
     authors,
     frontier,
+    reach,
     range: range.index,
     meta: tail.meta,
     find: ids.find,

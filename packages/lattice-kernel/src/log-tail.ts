@@ -22,7 +22,7 @@ import { LogDamaged } from '@lattice/storage'
 import { addInto } from '@lattice/sync'
 import type { Author, LaneBook } from './lane-book.ts'
 import type { LogIndex } from './log-index.ts'
-import { contentOf, type IntentionMeta, type LogEntry } from './log-entry.ts'
+import { chainHashOf, type IntentionMeta, type LogEntry } from './log-entry.ts'
 import type { LogMeta } from './log-meta.ts'
 
 /** Two intentions of one author with one `store_prev`. */
@@ -135,10 +135,11 @@ export function createLogTail(deps: LogTailDeps): LogTail {
 
 function recordOf(
   crypto: Crypto,
-  { storeId, headHash }: LogMeta,
-  entry: Pick<LogEntry, 'parsed' | 'meta' | 'witnessedMs'>,
+  head: LogMeta,
+  { parsed, meta, witnessedMs }: Pick<LogEntry, 'parsed' | 'meta' | 'witnessedMs'>,
 ): LogEntry {
-  return { ...entry, chainHash: crypto.blake3(contentOf(storeId, headHash, entry)), witnessSignature: NO_BYTES }
+  const chainHash = chainHashOf(crypto, head, { parsed, meta, witnessedMs })
+  return { parsed, meta, witnessedMs, chainHash, witnessSignature: NO_BYTES }
 }
 
 function signIntentionOf(signer: Signer, entry: LogEntry): LogEntry {

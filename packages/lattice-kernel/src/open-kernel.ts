@@ -86,7 +86,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
   const dag = createDagQueries(log)
   const { depsOf } = createUnfolding(log)
   const projectionOver = (database: StateDatabase): Projection =>
-    createProjection({ state: database, projector, follows: dag.follows, depsOf, wallMs: clock.wallMs })
+    createProjection({ state: database, projector, follows: dag.follows, depsOf, clock, logger })
   const time = createKernelTime({
     clock,
     last: log.meta().hlc,

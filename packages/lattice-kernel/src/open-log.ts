@@ -31,7 +31,11 @@ export interface OpenLogOptions {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly hooks?: StorageHooks
+  readonly durability?: LogDurability
 }
+
+/** `full`: a commit is on the disk when it resolves. `normal`: it is soon, and a power cut may take the last ones. */
+export type LogDurability = 'full' | 'normal'
 
 export interface OpenedLog {
   readonly database: Database
@@ -39,8 +43,9 @@ export interface OpenedLog {
 }
 
 /** Opens or creates the log. Throws `LogDamaged`, `SchemaTooNew`, `DiskFull` or `StorageFailed`. */
-export function openLog({ directory, storeId, crypto, signer, hooks }: OpenLogOptions): OpenedLog {
-  const database = openLogFile(directory, { readonly: false, ...(hooks && { hooks }) })
+export function openLog(options: OpenLogOptions): OpenedLog {
+  const { directory, storeId, crypto, signer, hooks, durability = 'full' } = options
+  const database = openLogFile(directory, { readonly: false, durability, ...(hooks && { hooks }) })
   try {
     const found = readMeta(database)
     if (found !== undefined) {
@@ -97,7 +102,7 @@ export function peekLog(directory: string): LogPeek | undefined {
 /** Opens the file alone, unchecked. Throws as {@link openLog}. */
 export function openLogFile(
   directory: string,
-  options: { readonly readonly: boolean; readonly hooks?: StorageHooks },
+  options: { readonly readonly: boolean; readonly durability?: LogDurability; readonly hooks?: StorageHooks },
 ): Database {
   return openDatabase({
     path: join(directory, LOG_FILE),

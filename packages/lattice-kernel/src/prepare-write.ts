@@ -69,6 +69,7 @@ export function appendWrite(
   } catch (error) {
     core.projection().retract()
     core.log.retract()
+    core.ownTips.forget()
     throw error
   }
 }
@@ -87,7 +88,14 @@ function appendOne(core: Core, { encoded, storePrev, deps, newest, hints }: OwnI
   const { signer, crypto } = core.options
   const { bytes: ops, op } = encoded
   const timestamp = tickAfter(core, newest)
-  const intention = { author: signer.publicKey, timestamp, storePrev, causalDeps: sortDeps(deps), hints, ops }
+  const intention = {
+    author: signer.publicKey,
+    timestamp,
+    storePrev,
+    causalDeps: deps.length === 1 ? deps : sortDeps(deps),
+    hints,
+    ops,
+  }
   const valid = validateIntention(intention, op)
   if (!valid.ok) {
     const size = encodedIntentionBytes(intention)

@@ -2,7 +2,8 @@
  * Brings the projection up to the log, in turns short enough for the event loop.
  *
  * A turn ends by the clock, so a machine that is slow, or a peer that makes it slow, costs time and not the loop. The
- * records of the last commit are at hand; older ones are read again. What fails stalls the projection and nothing else.
+ * records of the last commit are at hand; older ones are read again. What fails stalls the projection and nothing else;
+ * so does a disk that takes no more state, once as much of it is in memory as may be.
  *
  * @module
  */
@@ -18,8 +19,10 @@ export interface Projecting {
   readonly committed: (entries: readonly LogEntry[]) => void
   /** Applies records that are committed and not applied, up to `limit` and for a few milliseconds; answers how many. */
   readonly project: (limit: number) => number
-  /** Makes applied records durable and publishes them. */
-  readonly flush: (first: LogEntry | undefined) => void
+  /** Shows applied records, which are durable, to readers and listeners. */
+  readonly publish: () => void
+  /** A projection that stood still for want of room goes on where there is some. */
+  readonly resumeIfRoom: () => void
 }
 
 export interface ProjectingDeps {
@@ -31,16 +34,17 @@ export interface ProjectingDeps {
   readonly projection: () => Projection
   /** The system table changed: whoever waits for admission may be admitted. */
   readonly onSystemChange: () => void
-  /** Changes were not kept: what was derived from them is void. */
-  readonly onDiscard: () => void
 }
 
 /** How long records are applied before the rest waits for another turn. */
 const PROJECTING_MAX_MS = 5
+/** And how many bytes of them, so that state in memory passes its bound by no more than that. */
+const PROJECTING_MAX_BYTES: number = 1024 * 1024
 
 export function createProjecting(deps: ProjectingDeps): Projecting {
-  const { log, clock, logger, projected, events, projection, onSystemChange, onDiscard } = deps
+  const { log, clock, logger, projected, events, projection, onSystemChange } = deps
   let recent: readonly LogEntry[] = []
+  let isOutOfRoom = false
 
   function stall(entry: LogEntry, error: unknown): void {
     const stalled = projection().stall(entry, error)
@@ -48,18 +52,24 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
     events.notify({ kind: 'stalled', ...stalled })
   }
 
-  function flush(first: LogEntry | undefined): void {
+  function publish(): void {
     const touched = projection().touchedSystem()
-    try {
-      const notice = projection().flush()
-      if (notice === undefined) return
-      if (touched) onSystemChange()
-      projected.notify(notice)
-    } catch (error) {
-      onDiscard()
-      if (first === undefined) throw error
-      stall(first, error)
+    const notice = projection().publish()
+    if (notice === undefined) return
+    if (touched) onSystemChange()
+    projected.notify(notice)
+  }
+
+  /** Lets what is in memory go to disk; where the disk refuses, the projection stands still. */
+  function makeRoom(): void {
+    const { flush, appliedSeq } = projection()
+    const failure = flush.failure()
+    if (failure === undefined) {
+      flush.step()
+      return
     }
+    isOutOfRoom = true
+    stall(log.entryAt(Math.min(appliedSeq() + 1, log.meta().headSeq)), failure.error)
   }
 
   function next(limit: number): readonly LogEntry[] {
@@ -71,22 +81,27 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
 
   function project(limit: number): number {
     if (projection().stalled() !== undefined) return 0
+    if (projection().flush.isFull()) {
+      makeRoom()
+      return 0
+    }
     const entries = next(limit)
     const untilMs = clock.monotonicMs() + PROJECTING_MAX_MS
-    let applied = 0
+    let [applied, bytes] = [0, 0]
     let failed: { readonly entry: LogEntry; readonly error: unknown } | undefined
     for (const entry of entries) {
-      if (applied > 0 && clock.monotonicMs() > untilMs) break
+      if (applied > 0 && (bytes >= PROJECTING_MAX_BYTES || clock.monotonicMs() > untilMs)) break
       try {
         projection().apply(entry, 'record')
         applied += 1
+        bytes += entry.parsed.bytes.length
       } catch (error) {
         failed = { entry, error }
         break
       }
     }
-    flush(entries[0])
-    if (failed !== undefined && projection().stalled() === undefined) stall(failed.entry, failed.error)
+    publish()
+    if (failed !== undefined) stall(failed.entry, failed.error)
     if (projection().appliedSeq() >= log.meta().headSeq) recent = []
     return applied
   }
@@ -96,6 +111,13 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
       recent = entries
     },
     project,
-    flush,
+    publish,
+    resumeIfRoom: () => {
+      if (!isOutOfRoom || projection().flush.isFull()) return
+      isOutOfRoom = false
+      if (projection().stalled() === undefined) return
+      projection().resume()
+      events.notify({ kind: 'resumed', appliedSeq: projection().appliedSeq() })
+    },
   }
 }

@@ -1,25 +1,29 @@
 /**
- * Applies the log to state, record by record, many per transaction.
+ * Applies the log to state, record by record.
  *
- * Operations change an overlay; `flush` makes it durable together with the cursor, and only then are events published.
- * So a record counts exactly once, whatever is interrupted. What a machine rejects is undone and recorded. What throws is
- * this node's own trouble: the projection stands still there, visibly, and the log goes on without it.
+ * Operations change an overlay in memory; `publish` shows them to readers once their records are durable in the log.
+ * Disk follows later, see `state-flush.ts`: rows, rejections and cursor in one transaction, so after a crash the log is
+ * applied again from the cursor on, and each record counts exactly once. What a machine rejects is undone and recorded.
+ * What throws is this node's own trouble: the projection stands still there, visibly, and the log goes on without it.
  *
  * @module
  */
-import { assert } from '@lattice/model'
+import { assert, type Clock, type Logger } from '@lattice/model'
 import {
   createOverlayTable,
   type OverlayTable,
   type Rejection,
   type StateCursor,
   type StateDatabase,
+  type TableSnapshot,
 } from '@lattice/storage'
 import type { OpOutcome, ProjectedOp, Projector, ReadStoreTables, StoreTables } from '@lattice/store-base'
 import { toEnvelope } from './envelope.ts'
 import type { ProjectedNotice, StalledProjection } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
+import { createPendingRejections } from './pending-rejections.ts'
 import { isSilent } from './silent-ops.ts'
+import { createStateFlush, type StateFlush } from './state-flush.ts'
 
 type ProjectedEntry = ProjectedNotice['ops'][number]
 
@@ -29,15 +33,20 @@ export interface ProjectionDeps {
   readonly follows: (entry: LogEntry, ancestor: ProjectedOp['id']) => boolean
   /** What an operation cites, folded citations included. */
   readonly depsOf: (entry: LogEntry) => ProjectedOp['deps']
-  readonly wallMs: () => number
+  readonly clock: Clock
+  readonly logger: Logger
 }
 
 export interface Projection {
   readonly state: StateDatabase
-  /** With everything applied and not flushed in it: what the writer reads. */
+  /** With everything applied and not published in it: what the writer reads. */
   readonly working: ReadStoreTables
-  /** The last applied record, flushed or not. */
+  /** What is published: what everybody else reads. */
+  readonly visible: ReadStoreTables
+  /** The last applied record, published or not. */
   readonly appliedSeq: () => number
+  /** The last published record. */
+  readonly publishedSeq: () => number
   /**
    * Applies the next record. A kernel op is applied without events. When it throws, or is rejected and `refuse` was
    * asked for, there is no trace of it.
@@ -45,27 +54,45 @@ export interface Projection {
   readonly apply: (entry: LogEntry, onRejected: 'record' | 'refuse') => OpOutcome<unknown>
   /** Takes back a kernel op that was applied last: it changed no table. */
   readonly retract: () => void
-  /** True when an applied record may have changed who is admitted. */
+  /** True when an applied and unpublished record may have changed who is admitted. */
   readonly touchedSystem: () => boolean
-  /** Makes what was applied durable; answers what to publish. */
-  readonly flush: () => ProjectedNotice | undefined
-  /** Forgets what was applied and not flushed. */
+  /** Shows what was applied, whose records are durable; answers what to tell. */
+  readonly publish: () => ProjectedNotice | undefined
+  /** Forgets what was applied and not published. */
   readonly discard: () => void
+  /** Published rejections of records after `seq`, in log order. */
+  readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
+  readonly rejectionCount: () => number
+  /** What is published, as it is now. */
+  readonly snapshot: () => { readonly system: TableSnapshot; readonly app: TableSnapshot }
+  /** Brings what is published to disk. */
+  readonly flush: StateFlush
   readonly stalled: () => StalledProjection | undefined
   readonly stall: (entry: LogEntry, error: unknown) => StalledProjection
   readonly resume: () => void
 }
 
 export function createProjection(deps: ProjectionDeps): Projection {
-  const { state, wallMs } = deps
-  const system = createOverlayTable(state.system)
-  const app = createOverlayTable(state.app)
-  const working: StoreTables = { system, app }
-  let cursor: StateCursor = state.cursor()
+  const { state, clock } = deps
+  const [system, app] = [createOverlayTable(state.system), createOverlayTable(state.app)]
+  const working: StoreTables = { system: system.working, app: app.working }
+  const visible: ReadStoreTables = { system: system.visible, app: app.visible }
+  let published: StateCursor = state.cursor()
+  let cursor = published
   let cursorBefore = cursor
+  let [publishedBytes, bytes] = [0, 0]
   let ops: ProjectedEntry[] = []
-  let rejections: Rejection[] = []
+  let unpublished: Rejection[] = []
   let stalled: StalledProjection | undefined
+  const rejections = createPendingRejections(state)
+  const flush = createStateFlush({
+    ...deps,
+    system,
+    app,
+    rejections,
+    published: () => published,
+    publishedBytes: () => publishedBytes,
+  })
 
   function apply(entry: LogEntry, onRejected: 'record' | 'refuse'): OpOutcome<unknown> {
     const { parsed, meta, chainHash } = entry
@@ -81,49 +108,58 @@ export function createProjection(deps: ProjectionDeps): Projection {
     if (outcome.kind === 'rejected') {
       undo(system, app)
       if (onRejected === 'refuse') return outcome
-      rejections.push({ seq: meta.seq, id: parsed.id, reason: outcome.reason })
+      unpublished.push({ seq: meta.seq, id: parsed.id, reason: outcome.reason })
     }
     ops.push(noticeOf(entry, outcome))
+    bytes += parsed.bytes.length
     cursorBefore = cursor
     cursor = { seq: meta.seq, chainHash }
     return outcome
   }
 
-  function discard(): void {
-    system.clear()
-    app.clear()
+  function begin(): void {
     ops = []
-    rejections = []
-    cursor = state.cursor()
+    unpublished = []
+    bytes = 0
   }
 
   return {
     state,
     working,
+    visible,
     appliedSeq: () => cursor.seq,
+    publishedSeq: () => published.seq,
     apply,
     retract: () => {
       const last = ops.pop()
       assert(last !== undefined && isSilent(last.kind), 'only a kernel op is taken back')
       cursor = cursorBefore
     },
-    touchedSystem: () => system.size() > 0,
-    flush: () => {
+    touchedSystem: () => system.unpublished() > 0,
+    publish: () => {
       if (ops.length === 0) return undefined
       const notice: ProjectedNotice = { seq: cursor.seq, ops }
-      try {
-        state.commit({ cursor, system, app, rejections })
-      } catch (error) {
-        discard()
-        throw error
-      }
-      discard()
+      system.publish()
+      app.publish()
+      rejections.add(unpublished)
+      published = cursor
+      publishedBytes += bytes
+      begin()
       return notice
     },
-    discard,
+    discard: () => {
+      system.discard()
+      app.discard()
+      cursor = published
+      begin()
+    },
+    rejections: rejections.list,
+    rejectionCount: rejections.count,
+    snapshot: () => ({ system: system.snapshot(), app: app.snapshot() }),
+    flush,
     stalled: () => stalled,
     stall: ({ meta, parsed }, error) => {
-      stalled = { seq: meta.seq, id: parsed.id, error, since: wallMs() }
+      stalled = { seq: meta.seq, id: parsed.id, error, since: clock.wallMs() }
       return stalled
     },
     resume: () => void (stalled = undefined),

@@ -3,13 +3,23 @@
  *
  * @module
  */
-import { fromHex, type Hash, HASH_BYTES, idKey, type IntentionId, type ReadTable, ZERO_HASH } from '@lattice/model'
+import {
+  concatBytes,
+  fromHex,
+  HASH_BYTES,
+  idKey,
+  type IntentionId,
+  type ReadTable,
+  type TableRange,
+  type TableRow,
+  ZERO_HASH,
+} from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
 import type { AuthorTips, Kernel, KernelStats, StoredIntention, WitnessEntry } from './kernel-types.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
-import { digestState } from './state-digest.ts'
+import { createDigestSource } from './state-digest.ts'
 
 /** Candidates named for an ambiguous prefix. */
 export const PREFIX_CANDIDATES_MAX = 16
@@ -31,20 +41,25 @@ type Reading = Pick<
   | 'floating'
   | 'forks'
   | 'isAncestor'
+  | 'findLca'
+  | 'path'
+  | 'downset'
+  | 'inspectBranch'
   | 'stats'
   | 'storeType'
   | 'stateDigest'
+  | 'stateSummary'
   | 'projection'
 >
 
-export function createReading(core: Core): Reading {
+export function createReading(core: Core, isClosed: () => boolean): Reading {
   const { log, pool, dag } = core
   const tables = currentTables(core)
   const clamp = (limit: number): number => Math.max(0, Math.min(limit, PAGE_RECORDS_MAX))
 
   return {
     tables: () => tables,
-    rejections: (afterSeq, limit) => core.projection().state.rejections(afterSeq, clamp(limit)),
+    rejections: (afterSeq, limit) => core.projection().rejections(afterSeq, clamp(limit)),
     has: (id) => log.find(id) !== undefined,
     get: (id) => findStored(core, id),
     getByPrefix: (hex) => findByPrefix(core, hex),
@@ -69,41 +84,55 @@ export function createReading(core: Core): Reading {
         ids: [log.entryAt(first).parsed.id, log.entryAt(second).parsed.id] as const,
       })),
     isAncestor: dag.isAncestor,
+    findLca: dag.findLca,
+    path: dag.path,
+    downset: dag.downset,
+    inspectBranch: dag.inspectBranch,
     stats: () => statsOf(core),
     storeType: () => log.meta().storeType,
-    stateDigest: createDigestSource(core, tables),
+    ...createDigestSource(core, isClosed),
     projection: () => {
       const stalled = core.projection().stalled()
-      const status = { appliedSeq: core.projection().state.cursor().seq, headSeq: log.meta().headSeq }
+      const status = { appliedSeq: core.projection().publishedSeq(), headSeq: log.meta().headSeq }
       return stalled === undefined ? status : { ...status, stalled }
     },
   }
 }
 
-/** The digest, made anew only when something was applied since. */
-function createDigestSource(core: Core, tables: ReadStoreTables): () => Hash {
-  let known: { readonly state: unknown; readonly seq: number; readonly digest: Hash } | undefined
-  return () => {
-    const { state } = core.projection()
-    const { seq } = state.cursor()
-    if (known?.state !== state || known.seq !== seq) {
-      known = { state, seq, digest: digestState(core.options.crypto, tables) }
+/** The published tables, also after a rebuild has put others in their place. */
+function currentTables(core: Core): ReadStoreTables {
+  const tableOf = (name: keyof ReadStoreTables): ReadTable => ({
+    get: (key) => core.projection().visible[name].get(key),
+    peek: (key) => core.projection().visible[name].peek?.(key),
+    scan: (range) => scanCurrent(core, name, range),
+  })
+  return { system: tableOf('system'), app: tableOf('app') }
+}
+
+/** A scan that goes on in the table that is in use by then. */
+function* scanCurrent(core: Core, name: keyof ReadStoreTables, range: TableRange): IterableIterator<TableRow> {
+  let rest = range
+  for (;;) {
+    const { visible } = core.projection()
+    const rows = visible[name].scan(rest)
+    let last: Uint8Array | undefined
+    let taken = 0
+    for (;;) {
+      if (core.projection().visible !== visible) break
+      const next = rows.next()
+      if (next.done === true) return
+      last = next.value.key
+      taken += 1
+      yield next.value
     }
-    return known.digest
+    if (last !== undefined) rest = restOf(rest, last, taken)
   }
 }
 
-/** The committed tables, also after a rebuild has put others in their place. */
-function currentTables(core: Core): ReadStoreTables {
-  const system: ReadTable = {
-    get: (key) => core.projection().state.system.get(key),
-    scan: (range) => core.projection().state.system.scan(range),
-  }
-  const app: ReadTable = {
-    get: (key) => core.projection().state.app.get(key),
-    scan: (range) => core.projection().state.app.scan(range),
-  }
-  return { system, app }
+function restOf(range: TableRange, last: Uint8Array, taken: number): TableRange {
+  const limit = range.limit === undefined ? {} : { limit: range.limit - taken }
+  if (range.reverse === true) return { ...range, ...limit, lt: last }
+  return { ...range, ...limit, gte: concatBytes(last, Uint8Array.of(0)) }
 }
 
 function storedOf({ parsed, meta, witnessedMs }: LogEntry): StoredIntention {
@@ -175,13 +204,13 @@ function statsOf(core: Core): KernelStats {
     storeId,
     storeType,
     witnessCount: headSeq,
-    appliedSeq: core.projection().state.cursor().seq,
+    appliedSeq: core.projection().publishedSeq(),
     floatingCount: pool.size(),
     floatingBytes: pool.bytes(),
     evictedCount: core.evictedCount(),
     authorCount: log.authors.size(),
     forkCount: log.reader.forkCount(),
-    rejectionCount: core.projection().state.rejectionCount(),
+    rejectionCount: core.projection().rejectionCount(),
     hlc: time.last(),
   }
 }

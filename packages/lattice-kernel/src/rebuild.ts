@@ -1,8 +1,8 @@
 /**
  * Builds state anew beside the one in use, then puts it in its place.
  *
- * Readers and the writer go on with the old state meanwhile. A crash leaves a file that the next rebuild deletes; a
- * projection that fails on the way leaves the old state as it was.
+ * Readers and the writer go on with the old state meanwhile; the new one goes to disk in slices, as the old one does. A
+ * crash leaves a file that the next rebuild deletes; a projection that fails on the way leaves the old state as it was.
  *
  * @module
  */
@@ -10,34 +10,40 @@ import { join } from 'node:path'
 import { openStateDatabase, removeDatabase, replaceDatabase, type StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { ProjectionStalled } from './errors.ts'
-import { RECORDS_PER_STEP } from './jobs.ts'
+import { type JobStep, RECORDS_PER_STEP } from './jobs.ts'
 import type { RebuildProgress } from './kernel-types.ts'
 import { REBUILD_FILE, STATE_FILE } from './log-schema.ts'
-import type { LogEntry } from './log-entry.ts'
 import type { Projection } from './projection.ts'
 
 export type ProjectionFactory = (state: StateDatabase) => Projection
+
+/** Records that are applied and brought to disk in the turn of the swap: writers may add as many while others are. */
+const RECORDS_LAST = 512
+/** How long records are applied in one turn. */
+const APPLYING_MAX_MS = 5
 
 /** A job step: answers true once the new state is in use. */
 export function createRebuild(
   core: Core,
   createProjectionOver: ProjectionFactory,
   onProgress: RebuildProgress | undefined,
-): () => boolean {
+): JobStep {
   const { directory, storeId, projector, storageHooks } = core.options
   const building = join(directory, REBUILD_FILE)
   const options = { storeId, projectorVersion: projector.version, ...(storageHooks && { hooks: storageHooks }) }
+  const headSeq = (): number => core.log.meta().headSeq
   let next: Projection | undefined
 
   function abandon(): void {
+    next?.flush.stop()
     next?.state.close()
     removeDatabase(building)
   }
 
   function swap(built: Projection): void {
     const path = join(directory, STATE_FILE)
-    built.state.close()
-    core.projection().state.close()
+    close(built)
+    close(core.projection())
     try {
       replaceDatabase(path, building)
     } finally {
@@ -47,32 +53,73 @@ export function createRebuild(
     core.events.notify({ kind: 'rebuilt', appliedSeq: built.appliedSeq() })
   }
 
+  function build(built: Projection): boolean | Promise<void> {
+    const { flush, state } = built
+    const waiting = flush.waiting()
+    const isLast = headSeq() - state.cursor().seq <= RECORDS_LAST && waiting === undefined
+    if (isLast) {
+      while (built.appliedSeq() < headSeq()) applyNext(core, built)
+      flushAll(built)
+      return true
+    }
+    if (built.appliedSeq() < headSeq() && !flush.isFull()) {
+      applyNext(core, built)
+      // What is in memory is brought to disk beside.
+      step(built)
+      return false
+    }
+    if (waiting !== undefined) return waiting
+    flush.request()
+    step(built)
+    return false
+  }
+
   return () => {
     if (next === undefined) {
       removeDatabase(building)
       next = createProjectionOver(openStateDatabase({ ...options, path: building }))
     }
+    let answer: boolean | Promise<void>
     try {
-      applyNext(next, core.log.reader.from(next.appliedSeq() + 1, RECORDS_PER_STEP))
+      answer = build(next)
     } catch (error) {
       abandon()
       throw error
     }
-    const { headSeq } = core.log.meta()
-    onProgress?.(next.appliedSeq(), headSeq)
-    if (next.appliedSeq() < headSeq) return false
-    swap(next)
-    return true
+    onProgress?.(next.appliedSeq(), headSeq())
+    if (answer === true) swap(next)
+    return answer
   }
 }
 
-function applyNext(projection: Projection, entries: readonly LogEntry[]): void {
-  for (const entry of entries) {
+function close({ flush, state }: Projection): void {
+  flush.stop()
+  state.close()
+}
+
+/** Applies records for a few milliseconds. */
+function applyNext({ log, options }: Core, built: Projection): void {
+  const untilMs = options.clock.monotonicMs() + APPLYING_MAX_MS
+  for (const entry of log.reader.from(built.appliedSeq() + 1, RECORDS_PER_STEP)) {
     try {
-      projection.apply(entry, 'record')
+      built.apply(entry, 'record')
     } catch (error) {
       throw new ProjectionStalled(entry.meta.seq, entry.parsed.id, error)
     }
+    if (options.clock.monotonicMs() > untilMs) break
   }
-  projection.flush()
+  built.publish()
+}
+
+/** A slice of what is due; the disk's refusal ends the rebuild. */
+function step({ flush }: Projection): void {
+  flush.step()
+  const failure = flush.failure()
+  if (failure !== undefined) throw failure.error
+}
+
+function flushAll(built: Projection): void {
+  built.flush.leaveLog()
+  built.flush.request()
+  while (built.flush.isBehind()) step(built)
 }

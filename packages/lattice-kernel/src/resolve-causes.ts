@@ -32,19 +32,20 @@ export interface Causes {
 
 /** Throws `WriteRefused`, or what `deps` throws. */
 export function resolveCauses(core: Core, op: UniversalOp, options: SubmitOptions): Causes {
-  const { log } = core
-  const tips = ownTips(core)
+  const { log, ownTips } = core
+  const tips = ownTips.all()
   const storePrev = tips[0]?.parsed.id ?? log.meta().storeId
-  const wanted = [...(options.deps?.(core.projection().working) ?? [])]
-  const others = tips.slice(1).map(({ parsed }) => parsed.id)
-  const required = [...requiredDeps(core, op, tips), ...others]
+  const wanted = options.deps?.(core.projection().working) ?? []
+  const required = requiredDeps(core, op, tips)
   // Never empty: a first write cites the genesis.
-  if (wanted.length + required.length === 0) wanted.push(log.meta().storeId)
-  const plan = planOf(op, wanted, required)
-  return { storePrev, plan, newest: newestOf(core, [storePrev, ...plan.ack, ...plan.direct]) }
+  const plan =
+    wanted.length + required.length === 0 ? { ack: [], direct: [log.meta().storeId] } : planOf(op, wanted, required)
+  return { storePrev, plan, newest: newestOf(core, plan, tips[0]?.meta.timestamp) }
 }
 
 function planOf(op: UniversalOp, wanted: readonly IntentionId[], required: readonly IntentionId[]): CitationPlan {
+  const [only] = wanted
+  if (wanted.length === 1 && required.length === 0 && only !== undefined) return { ack: [], direct: [only] }
   // The kernel's own kinds hold as many by themselves.
   if (isSilent(op.kind)) return { ack: [], direct: [...wanted, ...required] }
   // A chain that forked more often than a write has deps is joined by way of the ack.
@@ -57,31 +58,33 @@ function planOf(op: UniversalOp, wanted: readonly IntentionId[], required: reado
   return planCitations({ wanted: cited, required: isCrowded ? [] : required })
 }
 
-/** What membership requires and the tips do not follow already. */
+/** What membership requires and the tips do not follow already, and the tips that the write joins. */
 function requiredDeps(core: Core, op: UniversalOp, tips: readonly LogEntry[]): readonly IntentionId[] {
-  const { authority, dag, options } = core
-  const envelope = toEnvelope(op)
-  if (envelope === undefined) return []
-  const required = authority.requiredDeps(core.projection().working, options.signer.publicKey, envelope)
-  return required.filter((id) => !tips.some((tip) => equalBytes(tip.parsed.id, id) || dag.follows(tip, id)))
+  const { dag } = core
+  const required = requiredOf(core, op)
+  if (required.length === 0 && tips.length <= 1) return required
+  const others = tips.slice(1).map(({ parsed }) => parsed.id)
+  const missing = required.filter((id) => !tips.some((tip) => equalBytes(tip.parsed.id, id) || dag.follows(tip, id)))
+  return [...missing, ...others]
 }
 
-function newestOf({ log }: Core, causes: readonly IntentionId[]): Hlc {
-  let newest = HLC_ZERO
-  for (const id of causes) {
-    const cause = log.find(id)
-    if (cause === undefined) {
-      throw new WriteRefused('INVALID_ARGUMENT', `the dep ${toHex(id)} is not in this store`, { dep: toHex(id) })
+function requiredOf({ authority, options, projection, requiredOfApp }: Core, op: UniversalOp): readonly IntentionId[] {
+  // What the system table said at its last change holds, unless this very group changes it.
+  if (op.kind === 'appData' && !projection().touchedSystem()) return requiredOfApp(op)
+  const envelope = toEnvelope(op)
+  return envelope === undefined ? [] : authority.requiredDeps(projection().working, options.signer.publicKey, envelope)
+}
+
+function newestOf({ log }: Core, { ack, direct }: CitationPlan, prev: Hlc | undefined): Hlc {
+  let newest = prev ?? log.find(log.meta().storeId)?.timestamp ?? HLC_ZERO
+  for (const deps of [ack, direct]) {
+    for (const id of deps) {
+      const cause = log.find(id)
+      if (cause === undefined) {
+        throw new WriteRefused('INVALID_ARGUMENT', `the dep ${toHex(id)} is not in this store`, { dep: toHex(id) })
+      }
+      if (compareHlc(cause.timestamp, newest) > 0) newest = cause.timestamp
     }
-    if (compareHlc(cause.timestamp, newest) > 0) newest = cause.timestamp
   }
   return newest
-}
-
-/** Own tips, the latest first: several after a fork, which the next write joins. */
-function ownTips({ log, options }: Core): readonly LogEntry[] {
-  const author = log.authors.find(options.signer.publicKey)
-  if (author === undefined) return []
-  const tips = [...author.tips].map((seq) => log.entryAt(seq))
-  return tips.sort((a, b) => compareHlc(b.meta.timestamp, a.meta.timestamp) || b.meta.seq - a.meta.seq)
 }

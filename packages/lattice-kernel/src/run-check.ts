@@ -9,7 +9,9 @@
  */
 import {
   compareHlc,
+  equalBytes,
   type Hlc,
+  HLC_ZERO,
   type IdKey,
   idKey,
   type IntentionId,
@@ -19,11 +21,8 @@ import {
   type PublicKey,
   toIntentionId,
 } from '@lattice/model'
-import type { FloatingEntry, Wait } from './floating-entry.ts'
+import type { FloatingEntry, RunFault, Wait } from './floating-entry.ts'
 import type { IntentionMeta } from './log-entry.ts'
-
-/** Why a run can never be witnessed, whoever holds it. */
-export type RunFault = 'store_prev_foreign' | 'timestamp_not_after_causes'
 
 export type RunVerdict =
   /** Oldest first; the closer last. */
@@ -47,6 +46,9 @@ export interface RunCheckDeps {
   readonly nowMs: () => number
 }
 
+/** Numbers the looks at runs, so that an entry says whether it is in the run that is looked at. */
+let looks = 0
+
 interface Chain {
   /** Oldest first. */
   readonly run: readonly FloatingEntry[]
@@ -58,13 +60,14 @@ interface Chain {
 export function checkRun(deps: RunCheckDeps, closer: FloatingEntry): RunVerdict {
   const chain = collectRun(deps, closer)
   if ('on' in chain) return waitsFor(chain)
-  for (const [index, entry] of chain.run.entries()) {
-    const unmet = findUnmetDep(deps, entry, chain.run)
+  let wall = 0
+  for (const entry of chain.run) {
+    const unmet = findUnmetDep(deps, entry)
     if (unmet !== undefined) return waitsFor({ kind: 'cause', on: unmet })
-    const code = findFault(deps, chain, index)
-    if (code !== undefined) return { kind: 'invalid', entry, code, lost: chain.run.slice(index) }
+    const code = findFault(deps, chain, entry)
+    if (code !== undefined) return { kind: 'invalid', entry, code, lost: chain.run.slice(entry.place) }
+    wall = Math.max(wall, entry.parsed.intention.timestamp.wall)
   }
-  const wall = Math.max(...chain.run.map((entry) => entry.parsed.intention.timestamp.wall))
   const { intention } = closer.parsed
   // A genesis is its own admission: it names the creator.
   if (isGenesis(intention)) return { kind: 'ready', run: chain.run }
@@ -77,87 +80,109 @@ function waitsFor(wait: Wait): RunVerdict {
   return { kind: 'waits', wait }
 }
 
+/** True while a run that was ready can be witnessed as it is: the rest of what made it ready does not change. */
+export function isStillReady(deps: RunCheckDeps, closer: FloatingEntry): boolean {
+  const { readyRun } = closer
+  if (readyRun === undefined || readyRun.some(({ isGone }) => isGone)) return false
+  const { intention } = closer.parsed
+  return isGenesis(intention) || deps.admits(intention.author)
+}
+
 /** Walks `store_prev` back from the closer through what its signature covers, to what is witnessed. */
 function collectRun(deps: RunCheckDeps, closer: FloatingEntry): Chain | Extract<Wait, { kind: 'cause' }> {
-  const newestFirst = [closer]
+  const run = [closer]
   for (let entry = closer; !isGenesis(entry.parsed.intention);) {
-    const prev = toIntentionId(entry.parsed.intention.storePrev)
-    const older = deps.floating(idKey(prev))
+    const older = deps.floating(entry.prevKey)
     if (older === undefined) {
-      const parent = deps.witnessed(prev)
-      if (parent === undefined) return { kind: 'cause', on: idKey(prev) }
-      return { run: newestFirst.reverse(), parent }
+      const parent = deps.witnessed(toIntentionId(entry.parsed.intention.storePrev))
+      if (parent === undefined) return { kind: 'cause', on: entry.prevKey }
+      return inOrder(run, parent)
     }
-    const isCovered = !older.signed && older.authorKey === closer.authorKey && newestFirst.length < MAX_RUN_LENGTH
+    const isCovered = !older.signed && older.authorKey === closer.authorKey && run.length < MAX_RUN_LENGTH
     if (!isCovered) return { kind: 'cause', on: older.key }
     older.closer = closer
-    newestFirst.push(older)
+    run.push(older)
     entry = older
   }
-  return { run: newestFirst.reverse(), parent: undefined }
+  return inOrder(run, undefined)
+}
+
+/** A run that was collected newest first. */
+function inOrder(run: FloatingEntry[], parent: IntentionMeta | undefined): Chain {
+  run.reverse()
+  looks += 1
+  for (const [place, entry] of run.entries()) {
+    entry.place = place
+    entry.look = looks
+  }
+  return { run, parent }
 }
 
 /**
  * The first dep found that is neither witnessed nor earlier in the run. The search goes on from where it stopped last
  * time: what waits for thousands of causes is woken by each of them.
  */
-function findUnmetDep(deps: RunCheckDeps, entry: FloatingEntry, run: readonly FloatingEntry[]): IdKey | undefined {
-  const unmet = searchUnmetDep(deps, entry, run, entry.nextDep)
+function findUnmetDep(deps: RunCheckDeps, entry: FloatingEntry): IdKey | undefined {
+  const unmet = searchUnmetDep(deps, entry, entry.nextDep)
   if (unmet !== undefined || entry.nextDep === entry.metDeps) return unmet
   // What was inside the run when it was passed may be in another by now.
-  return searchUnmetDep(deps, entry, run, entry.metDeps)
+  return searchUnmetDep(deps, entry, entry.metDeps)
 }
 
-// oxlint-disable-next-line max-params -- The arguments of findUnmetDep, and where to start.
-function searchUnmetDep(
-  deps: RunCheckDeps,
-  entry: FloatingEntry,
-  run: readonly FloatingEntry[],
-  start: number,
-): IdKey | undefined {
-  const { causalDeps } = entry.parsed.intention
+function searchUnmetDep(deps: RunCheckDeps, entry: FloatingEntry, start: number): IdKey | undefined {
+  const { causalDeps, storePrev } = entry.parsed.intention
   for (let index = start; index < causalDeps.length; index += 1) {
     const dep = causalDeps[index]
     if (dep === undefined) break
-    const cause = deps.witnessed(dep)
-    if (cause === undefined && !isEarlier(deps, dep, { entry, run })) {
-      entry.nextDep = index
-      return idKey(dep)
+    if (equalBytes(dep, storePrev)) {
+      // The run goes on from it, and its time is looked at anyway.
+      if (index === entry.metDeps) entry.metDeps += 1
+      continue
     }
+    const key = idKey(dep)
+    const floating = deps.floating(key)
     // A run is witnessed as a whole, so a dep inside it is as good as met; it may be another run later.
-    if (cause === undefined) continue
+    if (floating !== undefined && isEarlier(floating, entry)) continue
+    const cause = floating === undefined ? deps.witnessed(dep) : undefined
+    if (cause === undefined) {
+      entry.nextDep = index
+      return key
+    }
     entry.latestDep = latest(entry.latestDep, cause.timestamp)
     if (index === entry.metDeps) entry.metDeps += 1
   }
   return undefined
 }
 
-function isEarlier(
-  deps: RunCheckDeps,
-  dep: IntentionId,
-  { entry, run }: { readonly entry: FloatingEntry; readonly run: readonly FloatingEntry[] },
-): boolean {
-  const inside = deps.floating(idKey(dep))
-  return inside !== undefined && run.indexOf(inside) >= 0 && run.indexOf(inside) < run.indexOf(entry)
+/** True for two of the run that is looked at. */
+function isEarlier(inside: FloatingEntry, entry: FloatingEntry): boolean {
+  return inside.look === entry.look && inside.place < entry.place
 }
 
-function findFault(deps: RunCheckDeps, { run, parent }: Chain, index: number): RunFault | undefined {
-  const entry = run[index]
-  if (entry === undefined) return undefined
-  const { author, timestamp, causalDeps } = entry.parsed.intention
-  let newest = entry.latestDep
-  for (const dep of causalDeps.slice(entry.metDeps)) {
-    const inside = deps.floating(idKey(dep))
-    const cause = inside === undefined ? deps.witnessed(dep)?.timestamp : inside.parsed.intention.timestamp
-    if (cause !== undefined) newest = latest(newest, cause)
-  }
-  const older = run[index - 1]
+function findFault(deps: RunCheckDeps, { run, parent }: Chain, entry: FloatingEntry): RunFault | undefined {
+  const { author, timestamp } = entry.parsed.intention
+  let newest = latest(entry.latestDep, newestUnnoted(deps, entry))
+  const older = run[entry.place - 1]
   if (older !== undefined) newest = latest(newest, older.parsed.intention.timestamp)
   else if (parent !== undefined) {
     if (parent.seq !== 1 && parent.author !== deps.authorNumber(author)) return 'store_prev_foreign'
     newest = latest(newest, parent.timestamp)
   } else return undefined
   return compareHlc(timestamp, newest) > 0 ? undefined : 'timestamp_not_after_causes'
+}
+
+/** The latest timestamp among the deps that `latestDep` does not hold. */
+function newestUnnoted(deps: RunCheckDeps, { metDeps, parsed: { intention } }: FloatingEntry): Hlc {
+  const { causalDeps, storePrev } = intention
+  let newest = HLC_ZERO
+  for (let index = metDeps; index < causalDeps.length; index += 1) {
+    const dep = causalDeps[index]
+    if (dep === undefined || equalBytes(dep, storePrev)) continue
+    const inside = deps.floating(idKey(dep))
+    const cause = inside === undefined ? deps.witnessed(dep)?.timestamp : inside.parsed.intention.timestamp
+    if (cause !== undefined) newest = latest(newest, cause)
+  }
+  return newest
 }
 
 function latest(a: Hlc, b: Hlc): Hlc {

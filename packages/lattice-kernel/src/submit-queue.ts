@@ -11,7 +11,6 @@ import { assert, type IntentionId, MAX_RUN_LENGTH } from '@lattice/model'
 import type { Core } from './core.ts'
 import { ProjectionStalled, WriteRefused, WriterBusy } from './errors.ts'
 import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
-import type { LogEntry } from './log-entry.ts'
 import { appendWrite } from './prepare-write.ts'
 import type { Work } from './work-loop.ts'
 
@@ -22,7 +21,7 @@ export interface SubmitQueue extends Work {
 /** Writes that wait at most: 64 groups, so that a writer that never awaits is told, not buffered without end. */
 export const MAX_QUEUED_SUBMITS: number = 64 * MAX_RUN_LENGTH
 /** Bytes after which a run is closed: the whole of it travels together, in about a frame. */
-const RUN_BYTES: number = 512 * 1024
+export const RUN_BYTES: number = 512 * 1024
 const COST_PER_GROUP = 300
 const COST_PER_WRITE = 40
 
@@ -61,7 +60,8 @@ export function createSubmitQueue(core: Core): SubmitQueue {
   }
 }
 
-function whyNotReady({ log, projection }: Core): Error | undefined {
+/** Why nothing can be written just now. */
+export function whyNotReady({ log, projection }: Core): Error | undefined {
   if (log.meta().headSeq === 0) {
     return new WriteRefused('STORE_NOT_READY', 'the store has no genesis yet: wait until it is received')
   }
@@ -75,7 +75,6 @@ function commitGroup(core: Core, group: readonly QueuedSubmit[]): readonly Queue
   assert(log.appended() === 0, 'a group starts on a committed log')
   assert(projection().appliedSeq() === log.meta().headSeq, 'a write is resolved against all that is witnessed')
   const written: { readonly item: QueuedSubmit; readonly id: IntentionId }[] = []
-  let first: LogEntry | undefined
   let [taken, bytes] = [0, 0]
   for (const item of group) {
     if (bytes >= RUN_BYTES || log.appended() >= MAX_RUN_LENGTH) break
@@ -83,7 +82,6 @@ function commitGroup(core: Core, group: readonly QueuedSubmit[]): readonly Queue
       const write = appendWrite(core, item, MAX_RUN_LENGTH - log.appended())
       if (write === undefined) break
       bytes += write.bytes
-      first ??= write.entries[0]
       written.push({ item, id: write.id })
     } catch (error) {
       item.reject(error)
@@ -101,7 +99,7 @@ function commitGroup(core: Core, group: readonly QueuedSubmit[]): readonly Queue
     for (const { item } of written) item.reject(commit.error)
     return group.slice(taken)
   }
-  core.flushProjection(first)
+  core.publishProjection()
   for (const { item, id } of written) item.resolve(id)
   return group.slice(taken)
 }

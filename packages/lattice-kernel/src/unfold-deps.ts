@@ -17,41 +17,57 @@ export interface Unfolding {
   readonly depsOf: (entry: LogEntry) => readonly IntentionId[]
 }
 
-/** Ids remembered to be no acks: a chain whose writes cite the one before must not read it again. */
-const PLAIN_MAX = 4096
+/** The last that was projected of a lane: a chain whose writes cite the one before must not read it again. */
+interface Last {
+  readonly id: IntentionId
+  /** Where it is an ack. */
+  readonly deps: readonly IntentionId[] | undefined
+}
+
+/** Lanes whose last is remembered: as many as grow at about the same time. */
+const LANES_MAX = 4096
+/** Acks looked up and remembered, and those that turned out to be none. */
+const LOOKED_UP_MAX = 64
 
 export function createUnfolding(log: Pick<LogStore, 'find' | 'entryAt'>): Unfolding {
-  // By id, so what is remembered holds whatever becomes of a commit.
-  const plain = new Set<IdKey>()
-  let latest: { readonly key: IdKey; readonly deps: readonly IntentionId[] } | undefined
+  // Compared by id, so what is remembered holds whatever becomes of a commit.
+  const lastOf = new Map<number, Last>()
+  const lookedUp = new Map<IdKey, Last['deps']>()
 
-  function remember({ parsed }: LogEntry): void {
-    if (parsed.op.kind === 'ack') return
-    if (plain.size >= PLAIN_MAX) plain.clear()
-    plain.add(idKey(parsed.id))
+  function remember({ parsed, meta }: LogEntry): void {
+    if (lastOf.size >= LANES_MAX && !lastOf.has(meta.lane)) lastOf.clear()
+    lastOf.set(meta.lane, { id: parsed.id, deps: ackDeps(parsed) })
   }
 
-  function ackDepsOf(prev: IntentionId): readonly IntentionId[] | undefined {
+  function lookUp(prev: IntentionId): Last['deps'] {
     const key = idKey(prev)
-    if (plain.has(key)) return undefined
-    if (latest?.key === key) return latest.deps
+    if (lookedUp.has(key)) return lookedUp.get(key)
     const meta = log.find(prev)
     if (meta === undefined) return undefined
-    const entry = log.entryAt(meta.seq)
-    remember(entry)
-    const { op, intention } = entry.parsed
-    if (op.kind !== 'ack') return undefined
-    latest = { key, deps: intention.causalDeps }
-    return latest.deps
+    const deps = ackDeps(log.entryAt(meta.seq).parsed)
+    if (lookedUp.size >= LOOKED_UP_MAX) lookedUp.clear()
+    lookedUp.set(key, deps)
+    return deps
+  }
+
+  function foldedBy(entry: LogEntry): Last['deps'] {
+    const { storePrev, causalDeps } = entry.parsed.intention
+    if (!causalDeps.some((dep) => equalBytes(dep, storePrev))) return undefined
+    const last = lastOf.get(entry.meta.lane)
+    if (last !== undefined && equalBytes(last.id, storePrev)) return last.deps
+    return lookUp(toIntentionId(storePrev))
   }
 
   return {
     depsOf: (entry) => {
+      const folded = foldedBy(entry)
       remember(entry)
-      const { storePrev, causalDeps } = entry.parsed.intention
-      if (!causalDeps.some((dep) => equalBytes(dep, storePrev))) return causalDeps
-      const folded = ackDepsOf(toIntentionId(storePrev))
+      const { causalDeps } = entry.parsed.intention
       return folded === undefined ? causalDeps : unfoldCitations(causalDeps, folded)
     },
   }
+}
+
+function ackDeps({ op, intention }: LogEntry['parsed']): Last['deps'] {
+  return op.kind === 'ack' ? intention.causalDeps : undefined
 }

@@ -24,9 +24,12 @@ export function witnessNext(core: Core, source: PublicKey | undefined): Result<W
   const untilMs = core.options.clock.monotonicMs() + WITNESSING_MAX_MS
   witnesser.witness(RECORDS_PER_COMMIT, () => core.options.clock.monotonicMs() > untilMs)
   const records = log.appended()
+  const more = witnesser.hasReady()
+  // What is ready needs no row for the while until it is witnessed.
+  if (!more) core.reportEvicted(pool.settle())
   if (records > 0 || pool.isChanged()) {
     const commit = core.commitLog(source)
     if (!commit.ok) return commit
   }
-  return ok({ more: witnesser.hasReady(), records })
+  return ok({ more, records })
 }

@@ -6,34 +6,22 @@
  *
  * @module
  */
-import {
-  type IdKey,
-  idKey,
-  type IntentionId,
-  type ParsedIntention,
-  type PublicKey,
-  toIntentionId,
-} from '@lattice/model'
+import { type IdKey, idKey, type IntentionId, type PublicKey, toIntentionId } from '@lattice/model'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { LogStore } from './log-store.ts'
 import { createReadyHeap } from './ready-heap.ts'
-import { checkRun, type RunCheckDeps, type RunFault } from './run-check.ts'
-
-/** Why an intention was dropped after its causes were known: its own fault, or a cause's. */
-export type WitnessFault = RunFault | 'cause_invalid'
+import { checkRun, isStillReady, type RunCheckDeps } from './run-check.ts'
 
 export interface Witnesser {
-  /** Takes in checked intentions; answers what the limits pushed out. */
-  readonly arrive: (intentions: readonly ParsedIntention[]) => readonly FloatingEntry[]
+  /** Looks at what was staged in the pool, and at what waited for it. */
+  readonly arrive: (staged: readonly FloatingEntry[]) => void
   /** Looks again at these runs. */
   readonly consider: (closers: Iterable<FloatingEntry>) => void
   /** Appends ready runs while the log's group stays within `maxRecords` and time is left; at least one when it is empty. */
   readonly witness: (maxRecords: number, isTimeOver: () => boolean) => void
   readonly hasReady: () => boolean
-  /** What was found invalid since the last call. */
-  readonly takeInvalid: () => ReadonlyMap<IdKey, WitnessFault>
   /** Ids in the causes of this entry's run that nobody here has. */
   readonly missingOf: (entry: FloatingEntry) => readonly IntentionId[]
   /** Starts over from what the pool holds. */
@@ -52,7 +40,6 @@ export const MISSING_MAX = 64
 
 export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Witnesser {
   const ready = createReadyHeap()
-  let invalid = new Map<IdKey, WitnessFault>()
   const check: RunCheckDeps = {
     floating: pool.get,
     witnessed: log.find,
@@ -66,10 +53,11 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
       if (pool.get(closer.key) !== closer) continue
       const verdict = checkRun(check, closer)
       pool.setWait(closer, verdict.kind === 'waits' ? verdict.wait : undefined)
+      closer.readyRun = verdict.kind === 'ready' ? verdict.run : undefined
       if (verdict.kind === 'ready') ready.push(closer)
       else if (verdict.kind === 'invalid') {
-        invalid.set(verdict.entry.key, verdict.code)
-        dropLost(pool, invalid, verdict.lost)
+        verdict.entry.fault = verdict.code
+        dropLost(pool, verdict.lost)
       }
     }
   }
@@ -79,74 +67,57 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
       log.append(log.prepare(entry.parsed, time.wallMs()))
       time.observe(entry.parsed.intention.timestamp)
       pool.remove(entry)
+      entry.isWitnessed = true
     }
-    for (const entry of run) consider(pool.wake(entry.key))
+    for (const entry of run) {
+      const woken = pool.wake(entry.key)
+      if (woken.length > 0) consider(woken)
+    }
   }
 
   function witness(maxRecords: number, isTimeOver: () => boolean): void {
     for (let closer = ready.pop(); closer !== undefined; closer = ready.pop()) {
       if (pool.get(closer.key) !== closer) continue
-      // Looked at again: what it shared with another run may be witnessed by now.
-      const verdict = checkRun(check, closer)
-      if (verdict.kind !== 'ready') {
+      const run = isStillReady(check, closer) ? closer.readyRun : undefined
+      if (run === undefined) {
+        // What it shared with another run is witnessed by now, or its author is not admitted any more.
         consider([closer])
         continue
       }
-      if (log.appended() > 0 && (log.appended() + verdict.run.length > maxRecords || isTimeOver())) {
+      if (log.appended() > 0 && (log.appended() + run.length > maxRecords || isTimeOver())) {
         ready.push(closer)
         return
       }
-      appendRun(verdict.run)
+      appendRun(run)
     }
   }
 
   return {
-    arrive: (intentions) => {
-      const { affected, evicted } = addAll(pool, intentions)
+    arrive: (staged) => {
+      const affected: FloatingEntry[] = []
+      for (const entry of staged) {
+        if (entry.signed) affected.push(entry)
+        // An unsigned one may be what a run that is here already lacks.
+        else affected.push(...pool.wake(entry.key))
+      }
       consider(affected)
-      return evicted
     },
     consider,
     witness,
     hasReady: () => ready.size() > 0,
-    takeInvalid: () => {
-      const taken = invalid
-      invalid = new Map()
-      return taken
-    },
     missingOf: (entry) => missingOf({ pool, log }, entry),
     restart: (signed) => {
       ready.clear()
-      invalid = new Map()
       consider(signed)
     },
   }
 }
 
-interface Added {
-  /** Runs that an arrival may have made witnessable. */
-  readonly affected: readonly FloatingEntry[]
-  readonly evicted: readonly FloatingEntry[]
-}
-
-function addAll(pool: FloatingPool, intentions: readonly ParsedIntention[]): Added {
-  const affected: FloatingEntry[] = []
-  const evicted: FloatingEntry[] = []
-  for (const parsed of intentions) {
-    const added = pool.add(parsed)
-    evicted.push(...added.evicted)
-    if (added.entry.signed) affected.push(added.entry)
-    // An unsigned one may be what a run that is here already lacks.
-    else affected.push(...pool.wake(added.entry.key))
-  }
-  return { affected, evicted }
-}
-
 /** Removes what can never be witnessed, with all that waits for it. */
-function dropLost(pool: FloatingPool, invalid: Map<IdKey, WitnessFault>, lost: readonly FloatingEntry[]): void {
+function dropLost(pool: FloatingPool, lost: readonly FloatingEntry[]): void {
   const queue = [...lost]
   for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
-    if (!invalid.has(entry.key)) invalid.set(entry.key, 'cause_invalid')
+    entry.fault ??= 'cause_invalid'
     queue.push(...pool.waitingOn(entry.key))
     pool.remove(entry)
   }

@@ -12,6 +12,8 @@ import { assert, type Clock, type Scheduler } from '@lattice/model'
 export interface Work {
   /** Does one step; answers what it cost in about microseconds, or `undefined` when there is nothing (left) to do. */
   readonly step: () => number | undefined
+  /** What to wait for rather than to be idle, where `step` cannot go on before. Never rejects. */
+  readonly waiting?: () => Promise<void> | undefined
   /** The writer has failed: nothing of this work will be done. */
   readonly fail?: (error: unknown) => void
 }
@@ -42,6 +44,7 @@ export interface WorkLoopOptions {
 export function createWorkLoop({ scheduler, clock, works, onFailure }: WorkLoopOptions): WorkLoop {
   let running: Promise<void> | undefined
   let pendingWake = false
+  let nudge: (() => void) | undefined
   let spent = 0
 
   function spend(cost: number): void {
@@ -77,8 +80,23 @@ export function createWorkLoop({ scheduler, clock, works, onFailure }: WorkLoopO
         await breathe()
         cost += stepOne(work)
       }
-      if (cost === 0) return
+      if (cost > 0) continue
+      const waiting = works.map((work) => work.waiting?.()).find((promise) => promise !== undefined)
+      if (waiting === undefined) return
+      await Promise.race([waiting, nudged()])
     }
+  }
+
+  /** Resolves when something comes in. */
+  async function nudged(): Promise<void> {
+    if (pendingWake) {
+      pendingWake = false
+      return
+    }
+    await new Promise<void>((resolve) => {
+      nudge = resolve
+    })
+    pendingWake = false
   }
 
   function wake(): void {
@@ -97,8 +115,12 @@ export function createWorkLoop({ scheduler, clock, works, onFailure }: WorkLoopO
 
   return {
     wake: () => {
-      if (running === undefined) wake()
-      else pendingWake = true
+      if (running === undefined) {
+        wake()
+        return
+      }
+      pendingWake = true
+      nudge?.()
     },
     isRunning: () => running !== undefined,
     idle: async () => {

@@ -6,16 +6,27 @@
  *
  * @module
  */
+import { type BulkQueue, createBulkQueue } from './bulk-queue.ts'
 import type { Core } from './core.ts'
 import { KernelClosed, ProjectionStalled } from './errors.ts'
+import { createFlushWork } from './flush-work.ts'
 import { createFutureTimer } from './future-timer.ts'
 import { createIngestQueue, type IngestQueue } from './ingest-queue.ts'
-import { createCatchUp, createJobQueue, createPump, createWitnessAll, type JobQueue } from './jobs.ts'
+import {
+  createCatchUp,
+  createJobQueue,
+  createPump,
+  createWitnessAll,
+  type JobQueue,
+  type JobStep,
+  RECORDS_PER_STEP,
+} from './jobs.ts'
 import { createSubmitQueue, type SubmitQueue } from './submit-queue.ts'
 import { createWorkLoop, type Work } from './work-loop.ts'
 
 export interface Writer {
   readonly submits: SubmitQueue
+  readonly bulks: BulkQueue
   readonly ingests: IngestQueue
   readonly jobs: JobQueue
   /** Hands work in and sees that it is done. Rejects with `KernelClosed`, or with what ended the writer. */
@@ -35,13 +46,17 @@ export function createWriter(core: Core, onFailed: (error: Error) => void): Writ
   const { options, log, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
-  const ingests = createIngestQueue(core)
+  const bulks = createBulkQueue(core, () => ended)
+  const ingests = createIngestQueue(core, () => loop.wake())
   const jobs = createJobQueue()
   let isOpening = true
+  let ended: Error | undefined
   const catchUp = createCatchUp(core, () => {
-    if (!isOpening) return
+    const [done, total] = [core.projection().appliedSeq(), log.meta().headSeq]
+    // What has just arrived is applied at once; only what is far behind is worth a word.
+    if (!isOpening && total - done < RECORDS_PER_STEP) return
     try {
-      options.onRebuild?.(core.projection().appliedSeq(), log.meta().headSeq)
+      options.onRebuild?.(done, total)
     } catch (error) {
       logger.error('listener to the rebuild failed', { error })
     }
@@ -53,14 +68,16 @@ export function createWriter(core: Core, onFailed: (error: Error) => void): Writ
       return undefined
     },
   }
-  const works: readonly Work[] = [catchUp, submits, ingests, jobs, createPump(core, ingests.isBusy), arm]
+  const flushing = createFlushWork(core, () => loop.wake())
+  const pump = createPump(core, ingests.isBusy)
+  const works: readonly Work[] = [catchUp, submits, bulks, ingests, jobs, pump, flushing, arm]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
-  let ended: Error | undefined
 
   function onFailure(cause: unknown): void {
     logger.error('store writer failed', { error: cause })
     ended = cause instanceof Error ? cause : new Error('the store writer failed', { cause })
     timer.cancel()
+    flushing.cancel()
     try {
       // Readers see what is committed, not what the step left half-way.
       core.revert()
@@ -79,6 +96,7 @@ export function createWriter(core: Core, onFailed: (error: Error) => void): Writ
 
   return {
     submits,
+    bulks,
     ingests,
     jobs,
     accept: async (work) => {
@@ -98,6 +116,7 @@ export function createWriter(core: Core, onFailed: (error: Error) => void): Writ
       ended ??= new KernelClosed(storeId)
       await loop.idle()
       timer.cancel()
+      flushing.cancel()
     },
   }
 }
@@ -116,16 +135,29 @@ export function createRecheck(core: Core): () => boolean {
   }
 }
 
-/** A job that applies the record at which the projection stands; throws when it stalls again. */
-export function createRetry(core: Core): () => boolean {
+/**
+ * A job that applies the record at which the projection stands, or brings to disk what it has no room for; throws when it
+ * stalls again.
+ */
+export function createRetry(core: Core): JobStep {
+  let isFirst = true
   return () => {
     const projection = core.projection()
-    if (projection.stalled() === undefined) return true
-    projection.resume()
-    core.events.notify({ kind: 'resumed', appliedSeq: projection.appliedSeq() })
+    const { flush } = projection
+    if (isFirst) {
+      isFirst = false
+      flush.request()
+      if (projection.stalled() !== undefined) {
+        projection.resume()
+        core.events.notify({ kind: 'resumed', appliedSeq: projection.appliedSeq() })
+      }
+    }
+    const waiting = flush.waiting()
+    if (flush.isFull() && waiting !== undefined) return waiting
+    const isFull = flush.isFull()
     core.project(1)
     const stalled = projection.stalled()
     if (stalled !== undefined) throw new ProjectionStalled(stalled.seq, stalled.id, stalled.error)
-    return true
+    return !isFull
   }
 }

@@ -46,7 +46,7 @@ describe('a kernel', () => {
         expect(kernel.floating(100)).toEqual([])
         expect(witnessedIds(kernel).toSorted()).toEqual(witnessedIds(straight.kernel).toSorted())
         expect(kernel.digest()).toEqual(straight.kernel.digest())
-        expect(kernel.stateDigest()).toEqual(straight.kernel.stateDigest())
+        expect(await kernel.stateDigest()).toEqual(await straight.kernel.stateDigest())
         expect(kernel.frontier()).toEqual(straight.kernel.frontier())
         expect(
           kernel

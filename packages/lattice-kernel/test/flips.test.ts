@@ -11,7 +11,7 @@ import { openTestKernel, removeDirectories, temporaryDirectory } from './harness
 afterAll(removeDirectories)
 
 /** Everything a store says of its content. */
-function contentOf(kernel: Kernel): string {
+async function contentOf(kernel: Kernel): Promise<string> {
   const records = kernel
     .scanWitness(1, 4096)
     .map(({ record, chainHash, parsed }) => [record.content, record.signature, chainHash, parsed.bytes, parsed.signature])
@@ -24,7 +24,7 @@ function contentOf(kernel: Kernel): string {
     places,
     kernel.frontier().map(toHex),
     kernel.tips().map(({ author, tips }) => [toHex(author), ...tips.map(({ id }) => toHex(id)).sort()]),
-    toHex(kernel.stateDigest()),
+    toHex(await kernel.stateDigest()),
     toHex(kernel.digest().fingerprint),
   ])
 }
@@ -33,7 +33,7 @@ const store = await createFilledStore({ writes: 40 })
 const path = join(store.directory, 'log.db')
 const original = readFileSync(path)
 const reference = await openTestKernel({ ...store.options, directory: copyOf(store.directory) })
-const content = contentOf(reference.kernel)
+const content = await contentOf(reference.kernel)
 await reference.kernel.close()
 
 function copyOf(directory: string): string {
@@ -58,7 +58,7 @@ async function look(offset: number, bytes: Uint8Array): Promise<'told' | 'refuse
     return 'refused'
   }
   try {
-    if (report.problemCount === 0) expect(contentOf(opened.kernel)).toBe(content)
+    if (report.problemCount === 0) expect(await contentOf(opened.kernel)).toBe(content)
     return report.problemCount === 0 ? 'same' : 'told'
   } catch (error) {
     if (!isLatticeError(error)) throw error

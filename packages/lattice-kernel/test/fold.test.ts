@@ -45,7 +45,7 @@ describe('a write that cites more than an intention holds', () => {
     projector.cited.clear()
     await kernel.rebuild()
     expect(projector.cited.get(toHex(id))).toEqual(cited)
-    expect(other.stateDigest()).toEqual(kernel.stateDigest())
+    expect(await other.stateDigest()).toEqual(await kernel.stateDigest())
     await kernel.close()
     await other.close()
     const again = await openTestKernel({ ...options })
@@ -55,12 +55,12 @@ describe('a write that cites more than an intention holds', () => {
 
   test('leaves no trace when it is refused, neither of itself nor of its ack', async () => {
     const { kernel, heads, projector } = await createWideStore(20)
-    const before = { frontier: kernel.frontier(), tips: kernel.tips(), digest: kernel.stateDigest() }
+    const before = { frontier: kernel.frontier(), tips: kernel.tips(), digest: await kernel.stateDigest() }
     const deps = (): readonly IntentionId[] => heads
     await expect(kernel.submit(appOp('reject'), { deps })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     projector.faults.throwing = true
     await expect(kernel.submit(appOp('throw'), { deps })).rejects.toThrow('the machine is broken')
-    expect({ frontier: kernel.frontier(), tips: kernel.tips(), digest: kernel.stateDigest() }).toEqual(before)
+    expect({ frontier: kernel.frontier(), tips: kernel.tips(), digest: await kernel.stateDigest() }).toEqual(before)
     expect(kernel.stats().witnessCount).toBe(21)
     const notices: number[] = []
     kernel.onProjected(({ ops }) => notices.push(ops.length))

@@ -61,7 +61,12 @@ test('a question about ancestry that would walk too far is refused', async () =>
   }
   await kernel.ingest([target, ...heads], undefined)
   const tip = heads.at(-1)?.id ?? target.id
-  expect(() => kernel.isAncestor(target.id, tip, 100)).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }))
+  const causal = { edges: 'causal' } as const
+  const tooLong = expect.objectContaining({ code: 'LIMIT_EXCEEDED' })
+  expect(() => kernel.isAncestor(genesis.id, tip, { ...causal, budget: 100 })).toThrow(tooLong)
+  expect(kernel.isAncestor(genesis.id, tip, causal)).toBe(true)
+  // What all causes rule out is not looked for.
+  expect(kernel.isAncestor(target.id, tip, { ...causal, budget: 1 })).toBe(false)
   expect(kernel.isAncestor(target.id, tip)).toBe(false)
   await kernel.close()
 })
@@ -110,5 +115,41 @@ describe('a writer that met a bug', () => {
     const { kernel: again } = await openTestKernel({ ...options })
     expect((await again.ingest([second, first], undefined)).map(({ kind }) => kind)).toEqual(['witnessed', 'witnessed'])
     await again.close()
+  })
+})
+
+describe('two authors whose runs cite the inside of each other', () => {
+  test('float for ever and the same everywhere, with all that follows, until one inside is signed', async () => {
+    const { genesis, ...first } = await createTestStore()
+    const [bob, eve] = [signerOf(2), signerOf(3)]
+    const b1 = write(bob, { prev: genesis.id, at: at(1), close: false })
+    const e1 = write(eve, { prev: genesis.id, at: at(1), close: false })
+    const b2 = write(bob, { prev: b1.id, deps: [e1.id], at: at(2) })
+    const e2 = write(eve, { prev: e1.id, deps: [b1.id], at: at(2) })
+    const after = write(signerOf(4), { prev: genesis.id, deps: [b2.id], at: at(3) })
+    const all = [b1, b2, e1, e2, after]
+    const second = await openTestKernel({ storeId: first.kernel.storeId, signer: signerOf(9) })
+    await second.kernel.ingest([genesis], undefined)
+    for (const [kernel, arrivals] of [
+      [first.kernel, all],
+      [second.kernel, all.toReversed()],
+    ] as const) {
+      for (const one of arrivals) await kernel.ingest([one], undefined)
+      // Each waits for another that is here: nothing is to be fetched.
+      const waiting = kernel.floating(10).map(({ parsed, reason, missing }) => [toHex(parsed.id), reason, missing])
+      expect(waiting.toSorted()).toEqual(all.map(({ id }) => [toHex(id), 'missing_causes', []]).toSorted())
+      expect(kernel.stats()).toMatchObject({ witnessCount: 1, floatingCount: 5 })
+    }
+    await first.kernel.close()
+    const { kernel } = await openTestKernel({ ...first.options })
+    expect(kernel.stats()).toMatchObject({ witnessCount: 1, floatingCount: 5 })
+    const signed = { bytes: b1.bytes, signature: bob.sign('lattice/intention/v1', b1.id) }
+    for (const one of [kernel, second.kernel]) {
+      expect(await one.ingest([signed], undefined)).toMatchObject([{ kind: 'witnessed' }])
+      expect(one.stats()).toMatchObject({ witnessCount: 6, floatingCount: 0 })
+    }
+    expect(kernel.digest()).toEqual(second.kernel.digest())
+    await kernel.close()
+    await second.kernel.close()
   })
 })

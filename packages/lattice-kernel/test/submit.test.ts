@@ -120,10 +120,10 @@ describe('submit', () => {
     ['a dep nobody has', appOp('x'), { deps: () => [toIntentionId(new Uint8Array(32).fill(3))] }, 'INVALID_ARGUMENT'],
   ])('refuses %s, alone in its group and without a trace', async (_, op, options, code) => {
     const { kernel } = await createTestStore()
-    const before = kernel.stateDigest()
+    const before = await kernel.stateDigest()
     await expect(kernel.submit(op, options)).rejects.toMatchObject({ code, name: 'WriteRefused' })
     expect(kernel.stats().witnessCount).toBe(1)
-    expect(kernel.stateDigest()).toEqual(before)
+    expect(await kernel.stateDigest()).toEqual(before)
     const results = await Promise.allSettled([
       kernel.submit(appOp('a')),
       kernel.submit(op, options),

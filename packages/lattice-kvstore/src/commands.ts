@@ -16,10 +16,12 @@ import {
   type CommandContext,
   type CommandDefinition,
   defineCommand,
+  defineWrite,
   InvalidArgument,
   LimitExceeded,
   MAX_FOLDED_DEPS,
   MAX_PAYLOAD_BYTES,
+  type PlannedWrite,
 } from '@lattice/store-base'
 import { MAX_BATCH_KEYS } from './limits.ts'
 import { encodePayload, type KeyWrite, lastPerKey } from './payload.ts'
@@ -32,25 +34,27 @@ type Write<
     | typeof kv.ResolveRequestSchema,
 > = CommandDefinition<Request, typeof kv.WriteResponseSchema>
 
-export const put: Write<typeof kv.PutRequestSchema> = defineCommand({
+export const put: Write<typeof kv.PutRequestSchema> = defineWrite({
   description: 'Writes a value under a key.',
   request: kv.PutRequestSchema,
   response: kv.WriteResponseSchema,
-  run: (context, { key, value }) => submit(context, [{ key: checkKey(key), state: { kind: 'value', value } }]),
+  plan: ({ key, value }) => planWrites([{ key: checkKey(key), state: { kind: 'value', value } }]),
+  respond,
 })
 
-export const remove: Write<typeof kv.DeleteRequestSchema> = defineCommand({
+export const remove: Write<typeof kv.DeleteRequestSchema> = defineWrite({
   description: 'Deletes a key.',
   request: kv.DeleteRequestSchema,
   response: kv.WriteResponseSchema,
-  run: (context, { key }) => submit(context, [{ key: checkKey(key), state: { kind: 'tombstone' } }]),
+  plan: ({ key }) => planWrites([{ key: checkKey(key), state: { kind: 'tombstone' } }]),
+  respond,
 })
 
-export const batch: Write<typeof kv.BatchRequestSchema> = defineCommand({
+export const batch: Write<typeof kv.BatchRequestSchema> = defineWrite({
   description: 'Writes several keys atomically; the last operation of a key wins.',
   request: kv.BatchRequestSchema,
   response: kv.WriteResponseSchema,
-  run: async (context, { operations }) => {
+  plan: ({ operations }) => {
     if (operations.length === 0)
       throw new InvalidArgument('a batch needs at least one operation: add a put or a delete')
     const writes = lastPerKey(
@@ -61,37 +65,48 @@ export const batch: Write<typeof kv.BatchRequestSchema> = defineCommand({
         limit: MAX_BATCH_KEYS,
         actual: writes.length,
       })
-    return submit(context, writes)
+    return planWrites(writes)
   },
+  respond,
 })
 
 export const resolve: Write<typeof kv.ResolveRequestSchema> = defineCommand({
   description: 'Ends a conflict: with the value given, or by keeping the one that wins now.',
   request: kv.ResolveRequestSchema,
   response: kv.WriteResponseSchema,
-  run: (context, { key, value }) => {
-    if (value !== undefined) return submit(context, [{ key: checkKey(key), state: { kind: 'value', value } }])
+  run: async (context, { key, value }) => {
+    if (value !== undefined)
+      return submit(context, planWrites([{ key: checkKey(key), state: { kind: 'value', value } }]))
     const [winner, ...others] = heads(context.read, checkKey(key))
     if (winner === undefined || others.length === 0)
       throw new InvalidArgument('the key has no conflict to end: give a value to write one all the same')
     // Only what was looked at is replaced: a write that arrives meanwhile stands beside it.
     const seen = [winner, ...others].map((head) => head.id)
-    return submit(context, [{ key, state: winner.state }], () => seen)
+    return submit(
+      context,
+      planWrites([{ key, state: winner.state }], () => seen),
+    )
   },
 })
 
-async function submit(
-  context: CommandContext,
+function planWrites(
   writes: readonly KeyWrite[],
   replaced: (read: ReadTable) => readonly IntentionId[] = (read) => headIds(read, keysOf(writes)),
-): Promise<kv.WriteResponse> {
+): PlannedWrite {
   const payload = encodePayload(writes)
   if (payload.length > MAX_PAYLOAD_BYTES)
     throw new LimitExceeded(`a write has at most ${MAX_PAYLOAD_BYTES} bytes of keys and values: write less at once`, {
       limit: MAX_PAYLOAD_BYTES,
       actual: payload.length,
     })
-  const id = await context.submit(payload, (read) => citedHeads(replaced(read)))
+  return { payload, deps: (read) => citedHeads(replaced(read)) }
+}
+
+async function submit(context: CommandContext, { payload, deps }: PlannedWrite): Promise<kv.WriteResponse> {
+  return respond(await context.submit(payload, deps))
+}
+
+function respond(id: IntentionId): kv.WriteResponse {
   return create(kv.WriteResponseSchema, { id })
 }
 
@@ -101,7 +116,7 @@ async function submit(
  * a conflict and go with the next write. No key can be made unwritable.
  */
 function citedHeads<Id extends Uint8Array>(ids: readonly Id[]): readonly Id[] {
-  return ids.slice(0, MAX_FOLDED_DEPS)
+  return ids.length <= MAX_FOLDED_DEPS ? ids : ids.slice(0, MAX_FOLDED_DEPS)
 }
 
 function checkKey(key: Uint8Array): Uint8Array {

@@ -4,12 +4,13 @@
  * @module
  */
 export type { KvEvent } from './apply-payload.ts'
+export { ImportStopped, type KvEntry, type KvImportOptions } from './import-entries.ts'
+export type { KvBytes } from './kv-bytes.ts'
 export { kvStore } from './kv-store.ts'
 export { DEFAULT_LIST_LIMIT, MAX_BATCH_KEYS, MAX_LIST_LIMIT, MAX_PAGE_BYTES, MAX_SNAPSHOT_BYTES } from './limits.ts'
 export {
   type Kv,
   type KvBatch,
-  type KvBytes,
   type KvHeadInfo,
   type KvItem,
   type KvListOptions,

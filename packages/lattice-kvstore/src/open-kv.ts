@@ -5,20 +5,11 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import {
-  type AbortSignal,
-  assert,
-  type IntentionId,
-  type PublicKey,
-  toIntentionId,
-  toPublicKey,
-  utf8Encode,
-} from '@lattice/model'
+import { type AbortSignal, assert, type IntentionId, type PublicKey, toIntentionId, toPublicKey } from '@lattice/model'
 import { kv } from '@lattice/proto'
 import { type Client, createClient, type Executor } from '@lattice/store-base'
-
-/** Text is taken as UTF-8. */
-export type KvBytes = string | Uint8Array
+import { importEntries, type KvEntry, type KvImportOptions } from './import-entries.ts'
+import { type KvBytes, toBytes } from './kv-bytes.ts'
 
 export interface KvItem {
   readonly key: Uint8Array
@@ -81,6 +72,14 @@ export interface Kv {
   /** Ends a conflict with `value`, or by keeping what wins now; that rejects where there is no conflict. */
   readonly resolve: (key: KvBytes, value: KvBytes | undefined, signal?: AbortSignal) => Promise<IntentionId>
   readonly batch: () => KvBatch
+  /**
+   * Writes many entries in order, as fast as the store takes them in; holds few at a time, however many there are. Resolves
+   * with how many. When it rejects, the first `detail.written` of them are durable and none of the others.
+   */
+  readonly import: (
+    entries: Iterable<KvEntry> | AsyncIterable<Iterable<KvEntry>>,
+    options?: KvImportOptions,
+  ) => Promise<number>
   readonly get: (key: KvBytes, signal?: AbortSignal) => Promise<KvRead>
   /** Every standing write of the key, the winner first. */
   readonly inspect: (key: KvBytes, signal?: AbortSignal) => Promise<readonly KvHeadInfo[]>
@@ -100,6 +99,7 @@ export function openKv(executor: Executor): Kv {
     resolve: async (key, value, signal) =>
       idOf(await client.resolve({ key: toBytes(key), ...(value !== undefined && { value: toBytes(value) }) }, signal)),
     batch: () => createBatch(client),
+    import: (entries, options = {}) => importEntries(executor, entries, options),
     get: async (key, signal) => {
       const { value, conflicted } = await client.get({ key: toBytes(key) }, signal)
       return { value, conflicted }
@@ -179,8 +179,4 @@ function headOf({ id, author, wall, counter, value }: kv.HeadInfo): KvHeadInfo {
 function idOf({ id }: kv.WriteResponse): IntentionId {
   assert(id.length > 0, 'a write answers with its id')
   return toIntentionId(id)
-}
-
-function toBytes(value: KvBytes): Uint8Array {
-  return typeof value === 'string' ? utf8Encode(value) : value
 }

@@ -7,10 +7,11 @@
  *
  * @module
  */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { fromBinary } from '@bufbuild/protobuf'
 import { err, type IdKey, idKey, ok, type Result } from '@lattice/model'
 import { kv } from '@lattice/proto'
 import { isKvKey, type KvState } from '@lattice/kvtable'
+import { decodeOperations, encodeOperations } from './payload-codec.ts'
 
 /** One key and what becomes of it. */
 export interface KeyWrite {
@@ -25,6 +26,14 @@ const TOMBSTONE: KvState = { kind: 'tombstone' }
 
 /** Reads a payload: at most one write per key, the last one. Total. */
 export function decodePayload(bytes: Uint8Array): Result<readonly KeyWrite[], PayloadRejection> {
+  const quick = decodeOperations(bytes)
+  return quick !== undefined && quick.length > 0 && quick.every(({ key }) => isKvKey(key))
+    ? ok(lastPerKey(quick))
+    : decodeAny(bytes)
+}
+
+/** By the generated decoder. Exported for its test. */
+export function decodeAny(bytes: Uint8Array): Result<readonly KeyWrite[], PayloadRejection> {
   const payload = readMessage(bytes)
   // A field this version does not know may change the meaning of those it does.
   if (payload === undefined || hasUnknown(payload)) return err('payload_malformed')
@@ -39,21 +48,11 @@ export function decodePayload(bytes: Uint8Array): Result<readonly KeyWrite[], Pa
 }
 
 /** Encodes writes, in the order given. */
-export function encodePayload(writes: readonly KeyWrite[]): Uint8Array {
-  const operations = writes.map(({ key, state }) =>
-    create(kv.KvOperationSchema, {
-      key,
-      operation:
-        state.kind === 'value'
-          ? { case: 'put', value: state.value }
-          : { case: 'delete', value: create(kv.KvDeleteSchema) },
-    }),
-  )
-  return toBinary(kv.KvPayloadSchema, create(kv.KvPayloadSchema, { operations }))
-}
+export const encodePayload: (writes: readonly KeyWrite[]) => Uint8Array = encodeOperations
 
 /** One write per key, the last; keys in the order in which they first appear. */
 export function lastPerKey(writes: readonly KeyWrite[]): readonly KeyWrite[] {
+  if (writes.length <= 1) return writes
   const last = new Map<IdKey, KeyWrite>()
   for (const write of writes) last.set(idKey(write.key), write)
   return last.size === writes.length ? writes : [...last.values()]

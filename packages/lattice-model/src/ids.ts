@@ -132,9 +132,9 @@ export function parsePublicKey(hex: string): PublicKey | undefined {
 
 /** The `Map` key of an id. Equal bytes give equal keys; keys sort as their bytes do. */
 export function idKey(id: Uint8Array): IdKey {
-  // A flat one-byte string: half the memory of hex, and quicker to make.
+  // A flat one-byte string: half the memory of hex, and quicker to make. Written out, since spreading costs twice as much.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The one cast that mints an IdKey.
-  return String.fromCharCode.apply(undefined, id as unknown as number[]) as IdKey
+  return (id.length === HASH_BYTES ? textOf32(id) : String.fromCharCode(...id)) as IdKey
 }
 
 /** The bytes an {@link idKey} was made from, as a new array. */
@@ -142,4 +142,14 @@ export function idKeyBytes(key: IdKey): Uint8Array {
   const bytes = new Uint8Array(key.length)
   for (let index = 0; index < bytes.length; index += 1) bytes[index] = key.charCodeAt(index)
   return bytes
+}
+
+// prettier-ignore
+function textOf32(b: Uint8Array): string {
+  return String.fromCharCode(
+    b[0] ?? 0, b[1] ?? 0, b[2] ?? 0, b[3] ?? 0, b[4] ?? 0, b[5] ?? 0, b[6] ?? 0, b[7] ?? 0,
+    b[8] ?? 0, b[9] ?? 0, b[10] ?? 0, b[11] ?? 0, b[12] ?? 0, b[13] ?? 0, b[14] ?? 0, b[15] ?? 0,
+    b[16] ?? 0, b[17] ?? 0, b[18] ?? 0, b[19] ?? 0, b[20] ?? 0, b[21] ?? 0, b[22] ?? 0, b[23] ?? 0,
+    b[24] ?? 0, b[25] ?? 0, b[26] ?? 0, b[27] ?? 0, b[28] ?? 0, b[29] ?? 0, b[30] ?? 0, b[31] ?? 0,
+  )
 }

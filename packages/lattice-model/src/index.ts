@@ -126,9 +126,12 @@ export {
   type UnknownOp,
 } from './universal-op.ts'
 export { maxDepsOf, validateIntention } from './validate-intention.ts'
+export { readVarint, varintBytes, writeVarint } from './varint.ts'
+export type { SignatureClaim, Verifier } from './verifier-port.ts'
 export {
   decodeWitnessContent,
   encodeWitnessContent,
+  hashWitnessContent,
   signWitness,
   type WitnessContent,
   type WitnessContentError,

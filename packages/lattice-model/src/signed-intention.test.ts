@@ -1,4 +1,4 @@
-import { create, toBinary } from '@bufbuild/protobuf'
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { weaver } from '@lattice/proto'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -263,6 +263,47 @@ describe('UniversalOp', () => {
       expect(decodeUniversalOp(bytes)).toEqual({ kind: 'unknown' })
     }
   })
+
+  test('reads of app data what the generated codec reads, in any form that it takes', () => {
+    const values = fc.record({
+      schema: fc.oneof(fc.nat({ max: 2 ** 32 - 1 }), fc.constantFrom(0, 1, 127, 128)),
+      value: fc.uint8Array({ maxLength: 200 }),
+    })
+    const edits = fc.record({ at: fc.nat(), drop: fc.nat({ max: 3 }), insert: fc.uint8Array({ maxLength: 4 }) })
+    // Fields twice or in another order, long varints, defaults that are written out.
+    const forms = fc.constantFrom<number[]>([], [0x08, 0x00], [0x08, 0x81, 0x00], [0x52, 0x00], [0x52, 0x81, 0x00, 7])
+    fc.assert(
+      fc.property(values, edits, forms, ({ schema, value }, { at, drop, insert }, form) => {
+        const bytes = encodeUniversalOp({ kind: 'appData', schema, value })
+        const index = at % (bytes.length + 1)
+        const edited = concatBytes(bytes.subarray(0, index), insert, bytes.subarray(index + drop))
+        const both = [
+          bytes,
+          edited,
+          concatBytes(Uint8Array.from(form), bytes),
+          concatBytes(bytes, Uint8Array.from(form)),
+        ]
+        for (const one of both) expect(decodeUniversalOp(one)).toEqual(generatedOp(one))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  /** What the generated codec reads, where it is app data or nothing. */
+  function generatedOp(bytes: Uint8Array): unknown {
+    const decoded = decodeOrNothing(bytes)
+    if (decoded === undefined || (decoded.$unknown ?? []).length > 0) return { kind: 'unknown' }
+    const { schema, op } = decoded
+    return op.case === undefined ? { kind: 'unknown' } : { kind: op.case, schema, value: op.value }
+  }
+
+  function decodeOrNothing(bytes: Uint8Array): weaver.UniversalOp | undefined {
+    try {
+      return fromBinary(weaver.UniversalOpSchema, bytes)
+    } catch {
+      return undefined
+    }
+  }
 
   test('answers any bytes', () => {
     fc.assert(

@@ -26,6 +26,11 @@ export interface TableRange {
 /** A table that is read. */
 export interface ReadTable {
   readonly get: (key: Uint8Array) => Uint8Array | undefined
+  /**
+   * As `get`, without a copy: the array stays the table's and is not to be changed. Where a table has it, a row that did
+   * not change is most often the same array again.
+   */
+  readonly peek?: (key: Uint8Array) => Uint8Array | undefined
   /** Rows in bytewise order of key. Writing to the table while a scan is open is a bug. */
   readonly scan: (range: TableRange) => IterableIterator<TableRow>
 }

@@ -9,7 +9,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { type system, weaver } from '@lattice/proto'
 import { assert } from './assert.ts'
-import { varintBytes, writeVarint } from './varint.ts'
+import { readVarint, varintBytes, writeVarint } from './varint.ts'
 
 /** A payload whose kind is known. `schema` is the state machine's schema version that wrote it. */
 export type KnownOp =
@@ -37,6 +37,10 @@ const UNKNOWN: UnknownOp = { kind: 'unknown' }
 
 /** Decodes a payload. Total: what cannot be read is `unknown`. The values are views of `bytes`. */
 export function decodeUniversalOp(bytes: Uint8Array): UniversalOp {
+  return decodeAppData(bytes) ?? decodeAny(bytes)
+}
+
+function decodeAny(bytes: Uint8Array): UniversalOp {
   const message = readMessage(bytes)
   // A field that this version does not know may change the meaning of those it does.
   if (message === undefined || (message.$unknown?.length ?? 0) > 0) return UNKNOWN
@@ -119,4 +123,20 @@ function encodeAppData(schema: number, value: Uint8Array): Uint8Array {
   bytes[schemaBytes] = TAG_APP_DATA
   bytes.set(value, writeVarint(bytes, schemaBytes + 1, value.length))
   return bytes
+}
+
+/** The form that {@link encodeAppData} makes, which is nearly all there is; `undefined` for any other. */
+function decodeAppData(bytes: Uint8Array): KnownOp | undefined {
+  let offset = 0
+  let schema = 0
+  if (bytes[0] === TAG_SCHEMA) {
+    schema = readVarint(bytes, 1, MAX_U32)
+    if (schema < 0) return undefined
+    offset = 1 + varintBytes(schema)
+  }
+  if (bytes[offset] !== TAG_APP_DATA) return undefined
+  const length = readVarint(bytes, offset + 1, bytes.length)
+  if (length < 0) return undefined
+  const start = offset + 1 + varintBytes(length)
+  return start + length === bytes.length ? { kind: 'appData', schema, value: bytes.subarray(start) } : undefined
 }

@@ -1,11 +1,11 @@
 /**
- * Protobuf varints of JS numbers, for the two messages that are encoded by hand.
+ * Protobuf varints of JS numbers, for the messages that are encoded by hand.
  *
  * @module
  */
 
 /** Bytes of the longest varint that can be a safe integer. */
-const MAX_VARINT_BYTES = 8
+export const MAX_VARINT_BYTES = 8
 
 /** Length of a non-negative safe integer as a varint. */
 export function varintBytes(value: number): number {

@@ -22,7 +22,7 @@ import {
 import { MAX_WALL_MS } from './limits.ts'
 import { err, ok, type Result } from './result.ts'
 import type { Signer } from './signing.ts'
-import { readVarint, varintBytes, writeVarint } from './varint.ts'
+import { MAX_VARINT_BYTES, readVarint, varintBytes, writeVarint } from './varint.ts'
 
 /** What a node says when it appends an intention to its log. */
 export interface WitnessContent {
@@ -61,10 +61,28 @@ const SEQ_OFFSET: number = HASH_FIELD_BYTES + 1
 /** Encodes a content. Byte-equal to the generated protobuf codec. */
 export function encodeWitnessContent(content: WitnessContent): Uint8Array {
   const { seq, wallTime } = content
-  assert(Number.isSafeInteger(seq) && seq >= 1, 'a witness seq is a safe integer from 1')
-  assert(Number.isInteger(wallTime) && wallTime >= 0 && wallTime <= MAX_WALL_MS, 'the wall time is within range')
   const wallBytes = wallTime === 0 ? 0 : 1 + varintBytes(wallTime)
   const bytes = new Uint8Array(3 * HASH_FIELD_BYTES + 1 + varintBytes(seq) + wallBytes)
+  const end = writeContent(bytes, content)
+  assert(end === bytes.length, 'a content is as long as it says')
+  return bytes
+}
+
+/** What `encodeWitnessContent` makes, at most. */
+const MAX_CONTENT_BYTES: number = 3 * HASH_FIELD_BYTES + 2 + 2 * MAX_VARINT_BYTES
+// Written and hashed within one call, which nothing interrupts.
+const scratch = new Uint8Array(MAX_CONTENT_BYTES)
+
+/** The hash of the encoded content, for which nothing is allocated. */
+export function hashWitnessContent(crypto: Crypto, content: WitnessContent): Hash {
+  return crypto.blake3(scratch.subarray(0, writeContent(scratch, content)))
+}
+
+/** Writes an encoded content; answers its length. */
+function writeContent(bytes: Uint8Array, content: WitnessContent): number {
+  const { seq, wallTime } = content
+  assert(Number.isSafeInteger(seq) && seq >= 1, 'a witness seq is a safe integer from 1')
+  assert(Number.isInteger(wallTime) && wallTime >= 0 && wallTime <= MAX_WALL_MS, 'the wall time is within range')
   bytes[0] = TAG_STORE_ID
   writeHash(bytes, 1, content.storeId)
   bytes[HASH_FIELD_BYTES] = TAG_SEQ
@@ -78,7 +96,7 @@ export function encodeWitnessContent(content: WitnessContent): Uint8Array {
   }
   bytes[offset] = TAG_PREV_HASH
   writeHash(bytes, offset + 1, content.prevHash)
-  return bytes
+  return offset + HASH_FIELD_BYTES
 }
 
 /** Decodes a content whose hashes are views of `bytes`. Accepts exactly the encoder's output. */

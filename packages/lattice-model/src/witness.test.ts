@@ -9,6 +9,7 @@ import { MAX_WALL_MS } from './limits.ts'
 import {
   decodeWitnessContent,
   encodeWitnessContent,
+  hashWitnessContent,
   signWitness,
   type WitnessContent,
   witnessHash,
@@ -43,6 +44,7 @@ describe('witness content', () => {
         const bytes = encodeWitnessContent(content)
         expect(bytes).toEqual(toBinary(weaver.WitnessContentSchema, toMessage(content)))
         expect(valueOf(decodeWitnessContent(bytes))).toEqual(content)
+        expect(hashWitnessContent(crypto, content)).toEqual(witnessHash(crypto, bytes))
       }),
       { numRuns: 500 },
     )

@@ -50,6 +50,7 @@ function summarizeEntry(manager: StoreManager, entry: StoreEntry, above: string)
     state: stateOf(entry),
     path: above + pathSegment(name, id),
     error: errorOf(entry),
+    headless: entry.open !== undefined && entry.open.machine === undefined,
   }
 }
 

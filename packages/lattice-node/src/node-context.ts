@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler, Signer, StoreType } from '@lattice/model'
+import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler, Signer, StoreType, Verifier } from '@lattice/model'
 import type { ScrubOptions } from '@lattice/kernel'
 import type { NetworkService } from '@lattice/net'
 import type { FileCheck, StorageHooks } from '@lattice/storage'
@@ -19,6 +19,7 @@ export interface NodeContext {
   readonly meta: MetaDb
   readonly openers: ReadonlyMap<StoreType, () => StateMachine>
   readonly crypto: Crypto
+  readonly verifier: Verifier | undefined
   readonly clock: Clock
   readonly random: Random
   readonly scheduler: Scheduler

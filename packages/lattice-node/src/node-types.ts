@@ -19,12 +19,14 @@ import type {
   StoreId,
   StoreType,
   UniversalOp,
+  Verifier,
 } from '@lattice/model'
 import type {
   Kernel,
   KernelStats,
   ProjectionStatus,
   ScrubOptions,
+  StateSummary,
   VerifyOptions,
   VerifyReport,
 } from '@lattice/kernel'
@@ -46,6 +48,8 @@ export interface NodeOptions {
   readonly scheduler: Scheduler
   readonly logger: Logger
   readonly crypto: Crypto
+  /** Verifies the signatures of what arrives, for all stores; whoever gives it closes it. Absent: in place. */
+  readonly verifier?: Verifier
   /** The name a node gets that has none yet. */
   readonly name?: string
   /** Shown to whoever finds the data directory taken; 0 for unknown. */
@@ -81,6 +85,8 @@ export interface StoreSummary {
   /** Names from the root down, such as `team/notes`; short ids stand in for names that are empty. */
   readonly path: string
   readonly error: StoreFailure | undefined
+  /** Open without an opener for its type: it is received, kept and served, its app data unread. */
+  readonly headless: boolean
 }
 
 export interface StoreStatus {
@@ -89,8 +95,6 @@ export interface StoreStatus {
   /** Chain hash of the last witness record. */
   readonly witnessHead: Hash
   readonly fingerprint: Uint8Array
-  /** Reads every row. */
-  readonly stateDigest: Hash
   readonly projection: ProjectionStatus
   readonly logBytes: number
   readonly stateBytes: number
@@ -98,8 +102,6 @@ export interface StoreStatus {
   readonly strategy: string
   readonly peers: number
   readonly peersOnline: number
-  /** Keys of the application table. Reads every row. */
-  readonly keys: number
   /** Connected peers whose last digest equals the present one here, and those whose last digest differs; of others none is known. */
   readonly peersSynced: number
   readonly peersDiffering: number
@@ -170,6 +172,8 @@ export interface StoreHandle extends Executor {
   /** The store's kernel. Throws when the store is not open. */
   readonly kernel: () => Kernel
   readonly status: () => StoreStatus
+  /** The digest and counts of all rows, read over many turns. */
+  readonly stateSummary: () => Promise<StateSummary>
   readonly setName: (name: string) => Promise<void>
   readonly invite: (options?: InviteOptions) => Promise<Invitation>
   readonly invites: () => readonly InviteEntry[]
@@ -193,6 +197,8 @@ export interface StoreHandle extends Executor {
    */
   readonly repair: (options?: RepairOptions) => Promise<RepairResult>
   readonly rebuild: (onProgress?: (done: number, total: number) => void) => Promise<void>
+  /** Resumes a stalled projection; rejects with `PROJECTION_STALLED` when it stalls again. */
+  readonly retry: () => Promise<void>
   /** Reconciles with every connected peer of the store; one outcome each, as they end. */
   readonly sync: (signal: AbortSignal) => AsyncIterable<SyncOutcome>
 }
@@ -285,9 +291,15 @@ export type NodeEventBody =
       readonly seq: number
       readonly intentionId: Uint8Array
       readonly error: string
+      /** Wall time. */
+      readonly since: number
     }
   /** Damage was met in a store that was in use; it is in the state `failed` now. */
   | { readonly kind: 'store_failed'; readonly storeId: StoreId; readonly failure: StoreFailure }
+  | { readonly kind: 'resumed'; readonly storeId: StoreId; readonly appliedSeq: number }
+  /** State is being built, which takes long: after a rebuild was asked for, or with an opener that is new here. */
+  | { readonly kind: 'projection_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
+  | { readonly kind: 'rebuilt'; readonly storeId: StoreId; readonly appliedSeq: number }
   | { readonly kind: 'bootstrap_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
   | { readonly kind: 'clock_skew'; readonly aheadMs: number }
 

@@ -121,6 +121,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     meta,
     openers: options.openers,
     crypto: options.crypto,
+    verifier: options.verifier,
     clock: options.clock,
     random: options.random,
     scheduler: options.scheduler,

@@ -22,6 +22,7 @@ import type { Projector, ReadStoreTables, StateMachine, StreamEvents } from '@la
 import { createSystemLayer } from '@lattice/systemstore'
 import { createInheritedAuthority } from './inherited-authority.ts'
 import type { NodeContext } from './node-context.ts'
+import { createProjectionProgress } from './projection-progress.ts'
 import { createReplicatedStore } from './replicated-store.ts'
 import { isReplicaPeer } from './store-peers.ts'
 import { whyHeld } from './write-hold.ts'
@@ -70,6 +71,11 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
   const machine = openMachine(context, storeType)
   const projector = createSystemLayer(machine === undefined ? {} : { machine })
   const hold = createHold(context, options)
+  const progress = createProjectionProgress((done, total) => {
+    context.publish({ kind: 'projection_progress', storeId: id, done, total })
+    // While a node starts, nobody follows its events yet.
+    context.logger.info('store.projecting', { storeId: id, done, total })
+  })
   const kernel = await openKernel({
     directory,
     storeId: id,
@@ -78,9 +84,11 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     authority: createInheritedAuthority(tablesOf),
     signer: context.signer,
     crypto: context.crypto,
+    ...(context.verifier === undefined ? {} : { verifier: context.verifier }),
     clock: context.clock,
     scheduler: context.scheduler,
     logger: context.logger,
+    onRebuild: progress.report,
     peerWallMs: () => context.network()?.peerTimeMs(),
     holdWrites: hold.why,
     ...(context.fileCheck === undefined ? {} : { fileCheck: context.fileCheck }),
@@ -163,10 +171,13 @@ function followKernel(context: NodeContext, kernel: Kernel, { changes, onSystemC
     if (event.kind === 'fork_detected') context.publish({ kind: 'fork_detected', storeId, author: event.author })
     if (event.kind === 'stalled') {
       const error = event.error instanceof Error ? event.error.message : String(event.error)
-      context.publish({ kind: 'stalled', storeId, seq: event.seq, intentionId: event.id, error })
+      const { seq, id: intentionId, since } = event
+      context.publish({ kind: 'stalled', storeId, seq, intentionId, error, since })
       context.logger.warn('store.stalled', { storeId, seq: event.seq, error })
     }
     if (event.kind === 'failed') onFailed(event.error)
+    if (event.kind === 'resumed') context.publish({ kind: 'resumed', storeId, appliedSeq: event.appliedSeq })
+    if (event.kind === 'rebuilt') context.publish({ kind: 'rebuilt', storeId, appliedSeq: event.appliedSeq })
     // The tables were made anew: whatever was read from them may read differently now.
     if (event.kind === 'rebuilt') onSystemChange()
   })

@@ -63,6 +63,7 @@ beforeEach(async () => {
     id: keyPair.publicKey,
     signer,
     crypto,
+    verifier: undefined,
     random,
     scheduler,
     clock: scheduler.clock,

@@ -7,7 +7,7 @@
  * @module
  */
 import { fromBinary } from '@bufbuild/protobuf'
-import type { VerifyOptions, VerifyReport } from '@lattice/kernel'
+import type { BulkWrite, BulkWrites, VerifyOptions, VerifyReport } from '@lattice/kernel'
 import {
   encodeUniversalOp,
   type IntentionId,
@@ -23,11 +23,13 @@ import {
   createClient,
   describeMachine,
   execMethod,
+  type ManyRequests,
   openStream,
   type QueryContext,
   type StateMachine,
   type StreamEvents,
   type StreamLagged,
+  writePlanner,
 } from '@lattice/store-base'
 import { setChildAlias, setName } from '@lattice/systemstore'
 import { checkStoreName } from './create-store.ts'
@@ -37,6 +39,7 @@ import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RepairOptions, RepairResult, StoreHandle, StoreSummary } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
+import { createProjectionProgress } from './projection-progress.ts'
 import { stateOf, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { repairStore, unchanged, verifyStore } from './repair-store.ts'
@@ -64,6 +67,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     state: () => summary().state,
     kernel: () => store().kernel,
     status: () => viewStatus(context, { store: store(), tablesOf }, summary()),
+    stateSummary: async () => store().kernel.stateSummary(),
     setName: (name) => renameStore(deps, store(), name),
     invite: (invite = {}) => invitePeer(context, { store: store(), tablesOf, invite }),
     invites: () => viewInvites(store()),
@@ -72,7 +76,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     summarize: (op) => summarize(store(), op),
     verify: (options = {}) => verify(deps, id, options),
     repair: (options = {}) => repair(deps, id, options),
-    rebuild: (onProgress) => store().kernel.rebuild(onProgress),
+    rebuild: (onProgress) => rebuild(context, store(), onProgress),
+    retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
     ...machineCalls(context, store),
   }
@@ -126,7 +131,7 @@ function storeInUse(manager: StoreManager, id: StoreId): OpenStore {
 function machineCalls(
   context: NodeContext,
   store: () => OpenStore,
-): Pick<StoreHandle, 'exec' | 'subscribe' | 'describe' | 'open'> {
+): Pick<StoreHandle, 'exec' | 'execMany' | 'subscribe' | 'describe' | 'open'> {
   const machineOf = ({ machine, storeType }: OpenStore): StateMachine => {
     if (machine === undefined) throw storeTypeUnknown(storeType, [...context.openers.keys()])
     return machine
@@ -146,6 +151,12 @@ function machineCalls(
       },
     })
   }
+  const execMany: StoreHandle['execMany'] = async (method, requests, options) => {
+    const opened = store()
+    const machine = machineOf(opened)
+    const { written } = await opened.kernel.submitMany(plannedWrites(machine, method, requests), options)
+    return { written }
+  }
   const subscribe: StoreHandle['subscribe'] = (stream, params, signal) => {
     const opened = store()
     return openStream(machineOf(opened), stream, {
@@ -155,6 +166,7 @@ function machineCalls(
   }
   return {
     exec,
+    execMany,
     subscribe,
     describe: () => describeMachine(machineOf(store())),
     open: (machine) => {
@@ -162,9 +174,39 @@ function machineCalls(
       if (storeType !== machine.storeType) {
         throw invalidArgument(`the store is of type ${storeType}, not ${machine.storeType}: open it as what it is`)
       }
-      return createClient(machine, { exec, subscribe })
+      return createClient(machine, { exec, execMany, subscribe })
     },
   }
+}
+
+/** Whoever asked is told, and whoever follows the node. */
+async function rebuild(
+  context: NodeContext,
+  { id, kernel }: OpenStore,
+  onProgress: ((done: number, total: number) => void) | undefined,
+): Promise<void> {
+  const progress = createProjectionProgress((done, total) => {
+    context.publish({ kind: 'projection_progress', storeId: id, done, total })
+  })
+  await kernel.rebuild((done, total) => {
+    progress.report(done, total)
+    onProgress?.(done, total)
+  })
+}
+
+/** The writes of many requests, made as they are drawn. Throws for a method that is not one write. */
+function plannedWrites(machine: StateMachine, method: string, requests: ManyRequests): BulkWrites {
+  const plan = writePlanner(machine, method)
+  function* writes(part: Iterable<Uint8Array>): Generator<BulkWrite, void, undefined> {
+    for (const request of part) {
+      const { payload, deps } = plan(request)
+      yield { op: { kind: 'appData', schema: machine.schemaVersion, value: payload }, deps: ({ app }) => deps(app) }
+    }
+  }
+  async function* parts(arriving: AsyncIterable<Iterable<Uint8Array>>): AsyncGenerator<Iterable<BulkWrite>> {
+    for await (const part of arriving) yield writes(part)
+  }
+  return Symbol.iterator in requests ? writes(requests) : parts(requests)
 }
 
 function summarize({ projector }: OpenStore, op: UniversalOp): SExpr {
@@ -176,6 +218,7 @@ function summarize({ projector }: OpenStore, op: UniversalOp): SExpr {
 function queryContext({ kernel }: OpenStore, signal: AbortSignal): QueryContext {
   const read: ReadTable = {
     get: (key) => kernel.tables().app.get(key),
+    peek: (key) => kernel.tables().app.peek?.(key),
     scan: (range) => kernel.tables().app.scan(range),
   }
   return { read, signal }

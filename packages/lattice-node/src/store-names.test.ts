@@ -16,6 +16,7 @@ function store(name: string, path: string, prefix = ''): StoreSummary {
     state: 'active',
     path,
     error: undefined,
+    headless: false,
   }
 }
 const team = store('team', 'team', 'abcd01')

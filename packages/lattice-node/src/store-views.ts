@@ -95,7 +95,6 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
     stats: kernel.stats(),
     witnessHead: head?.chainHash ?? ZERO_HASH,
     fingerprint: kernel.digest().fingerprint,
-    stateDigest: kernel.stateDigest(),
     projection: kernel.projection(),
     logBytes: databaseBytes(join(directory, 'log.db')),
     stateBytes: databaseBytes(join(directory, 'state.db')),
@@ -104,17 +103,10 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
     peersOnline: connected + 1,
     peersSynced: synced,
     peersDiffering: differing,
-    keys: countKeys(store),
     synced: connected > 0 && synced === connected,
     readable: store.machine !== undefined,
     held: whyHeld(context, kernel, tablesOf),
   }
-}
-
-function countKeys(store: OpenStore): number {
-  let count = 0
-  for (const _ of store.kernel.tables().app.scan({})) count += 1
-  return count
 }
 
 /** A database with its write-ahead log. */

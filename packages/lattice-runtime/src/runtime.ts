@@ -16,13 +16,14 @@ import {
   openApiServer,
 } from '@lattice/api'
 import { type Clock, type Logger, type Random, type Scheduler, silentLogger, type StoreType } from '@lattice/model'
-import { openCrypto } from '@lattice/model/crypto'
+import { openCrypto, type OpenedCrypto } from '@lattice/model/crypto'
 import { type Node, openNode } from '@lattice/node'
 import packageJson from '../package.json' with { type: 'json' }
 import { SOCKET_NAME } from './data-dir-default.ts'
 import type { Opener } from './openers.ts'
 import { createSystemClock, createSystemRandom, createSystemScheduler } from './system-ports.ts'
 import type { TransportFactory } from './transports.ts'
+import { createVerifyPool, type VerifyPool } from './verify-pool.ts'
 
 export interface RpcOptions {
   /** Path of the Unix socket; in the data directory unless named. */
@@ -60,9 +61,28 @@ const SCRUB_PASS_MS = 86_400_000
 
 /** Opens everything. Rejects with the LatticeError of the part that could not be opened. */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { logger = silentLogger, clock = createSystemClock(), scheduler = createSystemScheduler() } = options
+  const { logger = silentLogger } = options
   const crypto = await openCrypto()
-  const { transport } = options
+  const verifier = createVerifyPool({
+    crypto,
+    onFault: (error) => logger.warn('verifier.thread_lost', { error, consequence: 'signatures are verified in place' }),
+  })
+  try {
+    return await openOver(options, { crypto, verifier, logger })
+  } catch (error) {
+    await verifier.close()
+    throw error
+  }
+}
+
+interface Foundation {
+  readonly crypto: OpenedCrypto
+  readonly verifier: VerifyPool
+  readonly logger: Logger
+}
+
+async function openOver(options: RuntimeOptions, { crypto, verifier, logger }: Foundation): Promise<Runtime> {
+  const { transport, clock = createSystemClock(), scheduler = createSystemScheduler() } = options
   const node = await openNode({
     dataDir: options.dataDir,
     openers: options.openers,
@@ -76,6 +96,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     scheduler,
     logger,
     crypto,
+    verifier,
     pid: process.pid,
   })
   const handlers = createHandlers({ node, clock, version: packageJson.version, cryptoBackend: crypto.backend })
@@ -96,6 +117,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       await backend.close()
       await server?.close()
       await node.close()
+      await verifier.close()
     })()
     return closing
   }

@@ -33,8 +33,22 @@ export interface Database {
   readonly transaction: <T>(work: () => T) => T
   /** Copies what is committed to a new file at `path`, a few pages per turn of the event loop. */
   readonly copyTo: (path: string) => Promise<void>
+  /** Begins a transaction that stays open over several turns; until it ends no other begins. */
+  readonly begin: () => OpenTransaction
+  /**
+   * Copies the write-ahead log into the file; answers how many pages it held. With `isSynced` the caller sees itself that
+   * the log is durable before and the file after, before anything else is written. Not inside a transaction.
+   */
+  readonly checkpoint: (isSynced: boolean) => number
   /** Folds the write-ahead log into the file. Idempotent. */
   readonly close: () => void
+}
+
+/** What is written until it ends is there as a whole or not at all. When either throws, it has ended. */
+export interface OpenTransaction {
+  readonly commit: () => void
+  /** Ends it with nothing written. Does nothing once it has ended. */
+  readonly rollback: () => void
 }
 
 export interface OpenDatabaseOptions {
@@ -47,6 +61,8 @@ export interface OpenDatabaseOptions {
   /** Each brings the schema one version up; the version is their count. */
   readonly migrations: readonly Migration[]
   readonly readonly?: boolean
+  /** The write-ahead log is folded into the file by `checkpoint` alone, and when closing. */
+  readonly ownCheckpoints?: boolean
   readonly hooks?: StorageHooks
 }
 
@@ -77,7 +93,7 @@ export function openDatabase(options: OpenDatabaseOptions): Database {
   const handle = guard(() => openHandle(path, readonly))
   try {
     guard(() => configure(handle, options))
-    return createDatabase(handle, { path, guard, translate, hooks: options.hooks })
+    return createDatabase(handle, { guard, translate, options })
   } catch (error) {
     handle.close()
     throw error
@@ -108,22 +124,23 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
     return
   }
   handle.pragma('journal_mode = WAL')
-  handle.pragma(`synchronous = ${options.durability === 'full' ? 'FULL' : 'NORMAL'}`)
+  handle.pragma(`synchronous = ${synchronousOf(options)}`)
   handle.pragma('foreign_keys = ON')
   handle.pragma('trusted_schema = OFF')
   handle.pragma(`cache_size = -${CACHE_KIB}`)
+  if (options.ownCheckpoints === true) handle.pragma('wal_autocheckpoint = 0')
   migrate(handle, { migrations, version, applicationId })
 }
 
 interface DatabaseParts {
-  readonly path: string
   readonly guard: <T>(work: () => T) => T
   /** The typed failure for what a statement threw. */
   readonly translate: (error: unknown) => unknown
-  readonly hooks: StorageHooks | undefined
+  readonly options: OpenDatabaseOptions
 }
 
-function createDatabase(handle: Sqlite.Database, { path, guard, translate, hooks }: DatabaseParts): Database {
+function createDatabase(handle: Sqlite.Database, { guard, translate, options }: DatabaseParts): Database {
+  const { path, hooks } = options
   const statements = new Map<string, Statement<unknown>>()
   const at = (point: StoragePoint): void => hooks?.at(point, path)
   const begin = handle.prepare('BEGIN IMMEDIATE')
@@ -158,6 +175,22 @@ function createDatabase(handle: Sqlite.Database, { path, guard, translate, hooks
     return statement
   }
 
+  function rollbackIfOpen(): void {
+    // SQLite has rolled back by itself after some errors, such as a full disk.
+    if (handle.inTransaction) rollback.run()
+  }
+
+  function commitOrRollback(): void {
+    try {
+      at('commit')
+      commit.run()
+    } catch (error) {
+      rollbackIfOpen()
+      throw error
+    }
+    at('committed')
+  }
+
   function transaction<T>(work: () => T): T {
     assert(!handle.inTransaction, 'transactions are not nested')
     return guard(() => {
@@ -165,15 +198,25 @@ function createDatabase(handle: Sqlite.Database, { path, guard, translate, hooks
       let result: T
       try {
         result = work()
-        at('commit')
-        commit.run()
       } catch (error) {
-        // SQLite has rolled back by itself after some errors, such as a full disk.
-        if (handle.inTransaction) rollback.run()
+        rollbackIfOpen()
         throw error
       }
-      at('committed')
+      commitOrRollback()
       return result
+    })
+  }
+
+  function checkpoint(isSynced: boolean): number {
+    assert(!handle.inTransaction, 'a checkpoint is not inside a transaction')
+    return guard(() => {
+      if (isSynced) handle.pragma('synchronous = OFF')
+      try {
+        at('write')
+        return pagesOf(handle.pragma('wal_checkpoint(PASSIVE)'))
+      } finally {
+        if (isSynced) handle.pragma(`synchronous = ${synchronousOf(options)}`)
+      }
     })
   }
 
@@ -192,8 +235,27 @@ function createDatabase(handle: Sqlite.Database, { path, guard, translate, hooks
         throw translate(error)
       }
     },
+    begin: () => {
+      assert(!handle.inTransaction, 'transactions are not nested')
+      guard(() => begin.run())
+      return { commit: () => guard(commitOrRollback), rollback: () => guard(rollbackIfOpen) }
+    },
+    checkpoint,
     close: () => {
       if (handle.open) guard(() => handle.close())
     },
   }
+}
+
+function synchronousOf({ durability }: OpenDatabaseOptions): 'FULL' | 'NORMAL' {
+  return durability === 'full' ? 'FULL' : 'NORMAL'
+}
+
+/** The one row of a checkpoint: whether it was kept from it, the pages in the log, and those copied. */
+function pagesOf(rows: unknown): number {
+  const row: unknown = Array.isArray(rows) ? rows[0] : undefined
+  assert(typeof row === 'object' && row !== null && 'log' in row && 'checkpointed' in row, 'a checkpoint reports')
+  const { log, checkpointed } = row
+  assert(log === checkpointed, 'nobody else reads, so a checkpoint copies every page')
+  return Number(log)
 }

@@ -3,13 +3,19 @@
  *
  * @module
  */
-export { type Database, openDatabase, type OpenDatabaseOptions, type SqlValue, type Statement } from './database.ts'
+export {
+  type Database,
+  openDatabase,
+  type OpenDatabaseOptions,
+  type OpenTransaction,
+  type SqlValue,
+  type Statement,
+} from './database.ts'
 export { type LockAttempt, tryExclusiveLock } from './exclusive-lock.ts'
 export { DatabaseDamaged, DiskFull, LogDamaged, SchemaTooNew, StateDamaged, StorageFailed } from './errors.ts'
 export type { Migration } from './migrations.ts'
 export { moveAside, removeDatabase, replaceDatabase } from './move-aside.ts'
-export type { OverlayValue } from './merge-rows.ts'
-export { createOverlayTable, type OverlayTable } from './overlay-table.ts'
+export { createOverlayTable, type OverlayTable, type TableSnapshot } from './overlay-table.ts'
 export { type FileCheck, inlineFileCheck, threadedFileCheck } from './page-check.ts'
 export { toPlainBytes } from './plain-bytes.ts'
 export { openStateReader, type StateReader } from './state-reader.ts'
@@ -20,7 +26,10 @@ export {
   type StateChange,
   type StateCursor,
   type StateDatabase,
+  type StateWrite,
 } from './state-database.ts'
+export type { PageRange, PageTable } from './sqlite-table.ts'
+export type { ReadRowChanges, RowChange } from './row-changes.ts'
 export type { StorageHooks, StoragePoint } from './storage-hooks.ts'
 export { type Schema, schemaOf, schemaProblem } from './schema-check.ts'
 export { syncDirectory } from './sync-directory.ts'

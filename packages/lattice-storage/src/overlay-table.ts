@@ -1,118 +1,183 @@
 /**
- * Writes that are not in the database yet, over a table that is.
+ * Writes that are not in the database yet, over a table that is, in layers:
  *
- * Operations are applied to the overlay, and many of them become one transaction. A mark remembers a place to go back to:
- * an operation that is rejected, or whose machine throws, is undone without a trace. Nothing reaches the table below but
- * by whoever drains the overlay.
+ *     base, on disk  <  frozen, being written to disk  <  rows, visible  <  what is not published
+ *
+ * Operations change the topmost layer. A mark remembers a place to go back to: an operation that is rejected, or whose
+ * machine throws, is undone without a trace; and everything since the last `publish` can be taken back, for as long as
+ * it is not durable elsewhere. Readers of `visible` see nothing of it. Freezing hands the published rows to whoever
+ * writes them to disk; they shadow the table below until that is done, so nobody sees a difference, whether it succeeds
+ * or not.
  *
  * @module
  */
-import {
-  assert,
-  type IdKey,
-  idKey,
-  idKeyBytes,
-  type ReadTable,
-  type TableRange,
-  type TableRow,
-  type WriteTable,
-} from '@lattice/model'
-import { mergeRows, type OverlayValue } from './merge-rows.ts'
+import { assert, type IdKey, type ReadTable, type TableRange, type TableRow, type WriteTable } from '@lattice/model'
+import { keyBytes, keyText } from './key-text.ts'
+import { type LayeredPage, readLayeredPage, scanPages } from './merge-rows.ts'
+import { createRowChanges, type ReadRowChanges, type RowChange, type RowChanges } from './row-changes.ts'
+import { createRowCache } from './row-cache.ts'
+import type { PageRange, PageTable } from './sqlite-table.ts'
 
-export interface OverlayTable extends WriteTable {
-  /** From here on, changes can be undone. Drops the mark before. */
+export interface OverlayTable {
+  /** With everything in it: what operations read and change. */
+  readonly working: WriteTable
+  /** What is published. */
+  readonly visible: ReadTable
+  /** From here on, changes can be rolled back. Drops the mark before. */
   readonly mark: () => void
   /** Undoes every change since the mark. */
   readonly rollback: () => void
-  /** Every changed row, in order of key. */
-  readonly changes: () => IterableIterator<readonly [Uint8Array, OverlayValue]>
-  /** How many rows are changed. */
+  /** What was changed is visible, and stays. */
+  readonly publish: () => void
+  /** Undoes every change since the last `publish`, marks too. */
+  readonly discard: () => void
+  /** How many rows are changed and not published. */
+  readonly unpublished: () => number
+  /** Starts a new layer over the published rows; answers those. One is frozen at a time, and nothing is unpublished. */
+  readonly freeze: () => ReadRowChanges
+  /** The frozen rows are in the table below. */
+  readonly thaw: () => void
+  /** What is published now; nothing is unpublished. */
+  readonly snapshot: () => TableSnapshot
+  /** Changed rows and their bytes, not counting frozen ones. */
   readonly size: () => number
-  /** Forgets everything, marks too. */
-  readonly clear: () => void
+  readonly bytes: () => number
+}
+
+/** A table as it was, however it changes: for those who read all of it over many turns. */
+export interface TableSnapshot {
+  readonly scan: (range: TableRange) => IterableIterator<TableRow>
+  /** Bytes of rows that have changed since, which it keeps. */
+  readonly bytes: () => number
+  readonly release: () => void
 }
 
 interface Undo {
   readonly key: IdKey
-  readonly had: boolean
-  readonly value: OverlayValue
+  readonly change: RowChange | undefined
+  /** The first change of the row since the last `publish`. */
+  readonly isFirst: boolean
 }
 
-/** An empty overlay over `base`. */
-export function createOverlayTable(base: ReadTable): OverlayTable {
-  const rows = new Map<IdKey, OverlayValue>()
+/** An empty overlay over `base`, whose rows change by what was frozen alone. */
+export function createOverlayTable(base: PageTable): OverlayTable {
+  let rows = createRowChanges()
+  let frozen: ReadRowChanges | undefined
   let undo: Undo[] = []
-  // Keys in order, made when a scan or drain needs them and dropped when a key is added.
-  let sorted: readonly IdKey[] | undefined
+  /** What changed rows were when the last `publish` ended, in the order in which they first changed. */
+  const before = new Map<IdKey, RowChange | undefined>()
+  const cache = createRowCache(base)
 
-  function sortedKeys(): readonly IdKey[] {
-    sorted ??= [...rows.keys()].sort((a, b) => (a < b ? -1 : 1))
-    return sorted
-  }
+  /** What open snapshots keep of rows that have changed since. */
+  const snapshots = new Set<RowChanges>()
 
-  function put(keyBytes: Uint8Array, value: OverlayValue): void {
-    const key = idKey(keyBytes)
-    const had = rows.has(key)
-    undo.push({ key, had, value: had ? rows.get(key) : undefined })
-    if (!had) sorted = undefined
-    rows.set(key, value)
-  }
-
-  function* changesIn({ gte, lt, reverse = false }: TableRange): IterableIterator<readonly [Uint8Array, OverlayValue]> {
-    const keys = sortedKeys()
-    const begin = gte === undefined ? 0 : lowerBound(keys, idKey(gte))
-    const end = lt === undefined ? keys.length : lowerBound(keys, idKey(lt))
-    for (let taken = 0; taken < end - begin; taken += 1) {
-      const key = keys[reverse ? end - 1 - taken : begin + taken]
-      assert(key !== undefined, 'a range of keys lies within them')
-      yield [idKeyBytes(key), rows.get(key)]
+  function put(bytes: Uint8Array, change: RowChange): void {
+    const key = keyText(bytes)
+    const was = rows.get(key)
+    for (const kept of snapshots) {
+      if (kept.get(key) === undefined) kept.put(key, below(key, bytes, was) ?? null)
     }
+    const isFirst = !before.has(key)
+    undo.push({ key, change: was, isFirst })
+    if (isFirst) before.set(key, was)
+    rows.put(key, change)
+  }
+
+  function restore(key: IdKey, change: RowChange | undefined): void {
+    if (change === undefined) rows.forget(key)
+    else rows.put(key, change)
+  }
+
+  /** The row as stored, not to be changed; `top` is what the topmost layer has of it. */
+  function below(key: IdKey, bytes: Uint8Array, top: RowChange | undefined): Uint8Array | undefined {
+    const change = top === undefined ? frozen?.get(key) : top
+    return change === undefined ? cache.get(key, bytes) : (change ?? undefined)
+  }
+
+  function peekWorking(bytes: Uint8Array): Uint8Array | undefined {
+    const key = keyText(bytes)
+    return below(key, bytes, rows.get(key))
+  }
+
+  function peekVisible(bytes: Uint8Array): Uint8Array | undefined {
+    const key = keyText(bytes)
+    return below(key, bytes, before.size > 0 && before.has(key) ? before.get(key) : rows.get(key))
+  }
+
+  /** Undoes what is not published. */
+  function unpublishedLayer(): readonly ReadRowChanges[] {
+    if (before.size === 0) return []
+    const undone = createRowChanges()
+    for (const [key, change] of before) undone.put(key, below(key, keyBytes(key), change) ?? null)
+    return [undone]
+  }
+
+  function readPage(range: PageRange, top: readonly ReadRowChanges[]): LayeredPage {
+    const layers = frozen === undefined ? [...top, rows] : [...top, rows, frozen]
+    return readLayeredPage(
+      layers.filter((layer) => layer.size() > 0),
+      base,
+      range,
+    )
   }
 
   return {
-    get: (keyBytes) => {
-      const key = idKey(keyBytes)
-      const value = rows.get(key)
-      if (value !== undefined) return value.slice()
-      return rows.has(key) ? undefined : base.get(keyBytes)
+    working: {
+      get: (key) => peekWorking(key)?.slice(),
+      peek: peekWorking,
+      scan: (range) => scanPages((page) => readPage(page, []), range),
+      set: (key, value) => put(key, value.slice()),
+      delete: (key) => put(key, null),
     },
-    scan: (range): IterableIterator<TableRow> => {
-      if (rows.size === 0) return base.scan(range)
-      // The limit counts merged rows: a deleted row below must not use it up.
-      const { limit: _, ...unlimited } = range
-      return mergeRows(base.scan(unlimited), changesIn(range), range)
+    visible: {
+      get: (key) => peekVisible(key)?.slice(),
+      peek: peekVisible,
+      scan: (range) => scanPages((page) => readPage(page, unpublishedLayer()), range),
     },
-    set: (key, value) => put(key, value.slice()),
-    delete: (key) => put(key, undefined),
     mark: () => {
       undo = []
     },
     rollback: () => {
-      for (const { key, had, value } of undo.reverse()) {
-        if (had) rows.set(key, value)
-        else rows.delete(key)
+      for (const { key, change, isFirst } of undo.reverse()) {
+        restore(key, change)
+        if (isFirst) before.delete(key)
       }
       undo = []
-      sorted = undefined
     },
-    changes: () => changesIn({}),
-    size: () => rows.size,
-    clear: () => {
-      rows.clear()
+    publish: () => {
+      before.clear()
       undo = []
-      sorted = undefined
     },
+    discard: () => {
+      for (const [key, change] of [...before].reverse()) restore(key, change)
+      before.clear()
+      undo = []
+    },
+    unpublished: () => before.size,
+    freeze: () => {
+      assert(frozen === undefined, 'one layer is frozen at a time')
+      assert(before.size === 0, 'what is frozen is published')
+      frozen = rows
+      rows = createRowChanges()
+      undo = []
+      return frozen
+    },
+    thaw: () => {
+      assert(frozen !== undefined, 'there is a frozen layer')
+      cache.drop(frozen)
+      frozen = undefined
+    },
+    snapshot: () => {
+      assert(before.size === 0, 'what a snapshot shows is published')
+      const kept = createRowChanges()
+      snapshots.add(kept)
+      return {
+        scan: (range) => scanPages((page) => readPage(page, [kept]), range),
+        bytes: kept.bytes,
+        release: () => void snapshots.delete(kept),
+      }
+    },
+    size: () => rows.size(),
+    bytes: () => rows.bytes(),
   }
-}
-
-function lowerBound(keys: readonly IdKey[], key: IdKey): number {
-  let low = 0
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const at = keys[middle]
-    if (at !== undefined && at < key) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -1,32 +1,33 @@
 /**
- * A byte-ordered table in SQLite, read by point and by range.
+ * A byte-ordered table in SQLite, read by point and by page.
  *
- * Scans read page by page and keep no cursor open, so a reader that stops half-way, or goes on tomorrow, blocks no
- * writer; each page is consistent in itself. Memory is bounded by the page, whose length follows the size of its rows.
+ * No cursor stays open between pages, so a reader that stops half-way, or goes on tomorrow, blocks no writer.
  *
  * @module
  */
-import { assert, type ReadTable, type TableRange, type TableRow } from '@lattice/model'
+import type { TableRow } from '@lattice/model'
 import type { Database, Statement } from './database.ts'
 import { toPlainBytes } from './plain-bytes.ts'
 
-/** The rows of the first page: many scans want only a few. */
-const PAGE_ROWS_FIRST = 16
-/** The rows of a page at most. */
-const PAGE_ROWS_MAX = 1024
-/** The bytes a page aims at. */
-const PAGE_BYTES = 256 * 1024
+/** Which rows a page holds: those in the range, from its beginning, at most `rows`. */
+export interface PageRange {
+  readonly gte: Uint8Array | undefined
+  readonly lt: Uint8Array | undefined
+  readonly reverse: boolean
+  readonly rows: number
+}
 
-interface Row {
-  readonly key: Buffer
-  readonly value: Buffer
+/** A table that is read at one moment, a page at a time. The arrays belong to the caller. */
+export interface PageTable {
+  readonly get: (key: Uint8Array) => Uint8Array | undefined
+  readonly page: (range: PageRange) => TableRow[]
 }
 
 /** Names of tables are part of the schema, never input. */
 export type TableName = 'system' | 'app'
 
 /** The table called `name`, with columns `key` and `value`. */
-export function createSqliteTable(database: Database, name: TableName): ReadTable {
+export function createSqliteTable(database: Database, name: TableName): PageTable {
   const point = database.prepare<{ readonly value: Buffer }>(`SELECT value FROM ${name} WHERE key = ?`)
   const ascending = {
     open: pageStatement(database, name, 'key >= ? ORDER BY key'),
@@ -37,51 +38,25 @@ export function createSqliteTable(database: Database, name: TableName): ReadTabl
     closed: pageStatement(database, name, 'key >= ? AND key < ? ORDER BY key DESC'),
   }
 
-  function* scan({ gte, lt, limit = Infinity, reverse = false }: TableRange): IterableIterator<TableRow> {
-    assert(limit >= 0, 'a limit is not negative')
-    const statements = reverse ? descending : ascending
-    let [from, below, left, pageRows] = [gte ?? NO_BYTES, lt, limit, PAGE_ROWS_FIRST]
-    while (left > 0) {
-      const rowsMax = Math.min(left, pageRows)
-      const page: Row[] =
-        below === undefined ? statements.open.all(from, rowsMax) : statements.closed.all(from, below, rowsMax)
-      let bytes = 0
-      for (const { key, value } of page) {
-        bytes += key.length + value.length
-        yield { key: toPlainBytes(key), value: toPlainBytes(value) }
-      }
-      const last = page.at(-1)
-      if (last === undefined || page.length < rowsMax) return
-      left -= page.length
-      if (reverse) below = toPlainBytes(last.key)
-      else from = keyAfter(last.key)
-      pageRows = nextPageRows(pageRows, bytes / page.length)
-    }
-  }
-
   return {
     get: (key) => {
       const row = point.get(key)
       return row === undefined ? undefined : toPlainBytes(row.value)
     },
-    scan,
+    page: ({ gte = NO_BYTES, lt, reverse, rows }) => {
+      const { open, closed } = reverse ? descending : ascending
+      const found = lt === undefined ? open.all(gte, rows) : closed.all(gte, lt, rows)
+      return found.map(({ key, value }) => ({ key: toPlainBytes(key), value: toPlainBytes(value) }))
+    },
   }
 }
 
 const NO_BYTES = new Uint8Array(0)
 
-function pageStatement(database: Database, name: TableName, rows: string): Statement<Row> {
-  return database.prepare<Row>(`SELECT key, value FROM ${name} WHERE ${rows} LIMIT ?`)
-}
-
-/** The least key above `key`. */
-function keyAfter(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1)
-  next.set(key)
-  return next
-}
-
-function nextPageRows(rows: number, rowBytes: number): number {
-  const fitting = Math.max(1, Math.floor(PAGE_BYTES / Math.max(1, rowBytes)))
-  return Math.min(rows * 4, fitting, PAGE_ROWS_MAX)
+function pageStatement(
+  database: Database,
+  name: TableName,
+  rows: string,
+): Statement<{ readonly key: Buffer; readonly value: Buffer }> {
+  return database.prepare(`SELECT key, value FROM ${name} WHERE ${rows} LIMIT ?`)
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TableRange, toHash, toIntentionId, toStoreId } from '@lattice/model'
@@ -6,10 +6,12 @@ import { createMemoryTable } from '@lattice/model/testing'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createOverlayTable } from './overlay-table.ts'
-import { type OpenStateOptions, openStateDatabase } from './state-database.ts'
+import { type OpenStateOptions, openStateDatabase, type StateDatabase, type StateWrite } from './state-database.ts'
+import type { StoragePoint } from './storage-hooks.ts'
 
 const storeId = toStoreId(new Uint8Array(32).fill(1))
 const hashOf = (seq: number) => toHash(new Uint8Array(32).fill(seq))
+const cursorOf = (seq: number) => ({ seq, chainHash: hashOf(seq) })
 
 let directory = ''
 beforeEach(() => {
@@ -23,18 +25,42 @@ function optionsOf(change: Partial<OpenStateOptions> = {}): OpenStateOptions {
   return { path: join(directory, 'state.db'), storeId, projectorVersion: 'a/1', ...change }
 }
 
+function overlaysOf(state: StateDatabase) {
+  const [system, app] = [createOverlayTable(state.system), createOverlayTable(state.app)]
+  return {
+    system,
+    app,
+    freeze: () => {
+      system.publish()
+      app.publish()
+      return { system: system.freeze(), app: app.freeze() }
+    },
+    thaw: () => {
+      system.thaw()
+      app.thaw()
+    },
+  }
+}
+
+/** Slices as small as they come. */
+function finish(write: StateWrite): number {
+  let slices = 1
+  while (!write.step(() => false)) slices += 1
+  return slices
+}
+
 describe('the state database', () => {
-  test('keeps rows, rejections and cursor of a commit together, over opening again', () => {
+  test('keeps rows, rejections and cursor of a write together, over opening again', () => {
     const state = openStateDatabase(optionsOf())
     expect(state.cursor().seq).toBe(0)
-    const [system, app] = [createOverlayTable(state.system), createOverlayTable(state.app)]
-    system.set(Uint8Array.of(1), Uint8Array.of(10))
-    app.set(Uint8Array.of(2), new Uint8Array(0))
+    const overlays = overlaysOf(state)
+    overlays.system.working.set(Uint8Array.of(1), Uint8Array.of(10))
+    overlays.app.working.set(Uint8Array.of(2), new Uint8Array(0))
     const rejection = { seq: 3, id: toIntentionId(hashOf(9)), reason: 'payload_malformed' }
-    state.commit({ cursor: { seq: 4, chainHash: hashOf(4) }, system, app, rejections: [rejection] })
+    finish(state.write({ cursor: cursorOf(4), ...overlays.freeze(), rejections: [rejection] }))
     state.close()
     const again = openStateDatabase(optionsOf())
-    expect(again.cursor()).toEqual({ seq: 4, chainHash: hashOf(4) })
+    expect(again.cursor()).toEqual(cursorOf(4))
     expect(again.system.get(Uint8Array.of(1))).toEqual(Uint8Array.of(10))
     expect(again.app.get(Uint8Array.of(2))).toEqual(new Uint8Array(0))
     expect(again.app.get(Uint8Array.of(1))).toBeUndefined()
@@ -44,24 +70,101 @@ describe('the state database', () => {
     again.close()
   })
 
-  test('has nothing of a commit that failed', () => {
-    let fail = false
-    const hooks = {
-      at: (point: string) => {
-        if (fail && point === 'commit') throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
-      },
+  test('is written in slices, none of which counts before the commit', () => {
+    const state = openStateDatabase(optionsOf())
+    const overlays = overlaysOf(state)
+    for (let key = 0; key < 200; key += 1) overlays.app.working.set(Uint8Array.of(key), Uint8Array.of(key))
+    const rejections = Array.from({ length: 100 }, (_, n) => ({
+      seq: n + 1,
+      id: toIntentionId(hashOf(9)),
+      reason: 'r',
+    }))
+    const write = state.write({ cursor: cursorOf(100), ...overlays.freeze(), rejections })
+    let slices = 0
+    while (!write.step(() => false)) {
+      slices += 1
+      expect(state.cursor().seq).toBe(0)
+      expect(state.rejections(0, 10)).toEqual([])
+      expect(state.rejectionCount()).toBe(0)
     }
-    const state = openStateDatabase(optionsOf({ hooks }))
-    const [system, app] = [createOverlayTable(state.system), createOverlayTable(state.app)]
-    app.set(Uint8Array.of(2), Uint8Array.of(1))
-    const change = { cursor: { seq: 1, chainHash: hashOf(1) }, system, app, rejections: [] }
-    fail = true
-    expect(() => state.commit(change)).toThrow(expect.objectContaining({ code: 'DISK_FULL' }))
-    expect(state.cursor().seq).toBe(0)
-    expect(state.app.get(Uint8Array.of(2))).toBeUndefined()
-    fail = false
-    state.commit(change)
-    expect(state.cursor().seq).toBe(1)
+    expect(slices).toBeGreaterThan(8)
+    expect(state.rejectionCount()).toBe(100)
+    state.close()
+  })
+
+  test.each<StoragePoint>(['write', 'commit', 'committed'])(
+    'has nothing of a write that failed at %s unless the disk kept it, at whichever slice',
+    (point) => {
+      const rows = 70
+      for (let nth = 0; nth < (point === 'write' ? rows + 2 : 1); nth += 1) {
+        let left = Infinity
+        const hooks = {
+          at: (at: StoragePoint) => {
+            if (at !== point) return
+            left -= 1
+            if (left < 0) {
+              left = Infinity
+              throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
+            }
+          },
+        }
+        const path = join(directory, `state-${nth}.db`)
+        const state = openStateDatabase(optionsOf({ path, hooks }))
+        const overlays = overlaysOf(state)
+        for (let key = 0; key < rows; key += 1) overlays.app.working.set(Uint8Array.of(key), Uint8Array.of(key))
+        const rejections = [{ seq: 1, id: toIntentionId(hashOf(9)), reason: 'r' }]
+        const change = { cursor: cursorOf(1), ...overlays.freeze(), rejections }
+        left = nth
+        const write = state.write(change)
+        if (point === 'committed') {
+          expect(finish(write)).toBeGreaterThan(1)
+        } else {
+          expect(() => finish(write)).toThrow(expect.objectContaining({ code: 'DISK_FULL' }))
+          expect(state.cursor().seq).toBe(0)
+          expect(state.app.page({ gte: undefined, lt: undefined, reverse: false, rows: 100 })).toEqual([])
+          expect(overlays.app.visible.get(Uint8Array.of(69))).toEqual(Uint8Array.of(69))
+          finish(state.write(change))
+        }
+        overlays.thaw()
+        expect(state.cursor().seq).toBe(1)
+        expect([...overlays.app.visible.scan({})]).toHaveLength(rows)
+        expect(state.rejections(0, 9)).toEqual(rejections)
+        state.close()
+      }
+    },
+  )
+
+  test('that is abandoned or closed in the middle of a write is as it was', () => {
+    const state = openStateDatabase(optionsOf())
+    const overlays = overlaysOf(state)
+    for (let key = 0; key < 200; key += 1) overlays.app.working.set(Uint8Array.of(key), Uint8Array.of(key))
+    const change = { cursor: cursorOf(1), ...overlays.freeze(), rejections: [] }
+    const write = state.write(change)
+    write.step(() => false)
+    write.abandon()
+    write.abandon()
+    const other = state.write(change)
+    other.step(() => false)
+    state.close()
+    const again = openStateDatabase(optionsOf())
+    expect(again.cursor().seq).toBe(0)
+    expect(again.app.page({ gte: undefined, lt: undefined, reverse: false, rows: 1 })).toEqual([])
+    again.close()
+  })
+
+  test('folds its write-ahead log into the file when it is told to, and waits for the disk elsewhere', async () => {
+    const state = openStateDatabase(optionsOf())
+    const { path } = optionsOf()
+    const overlays = overlaysOf(state)
+    for (let key = 0; key < 200; key += 1) overlays.app.working.set(Uint8Array.of(key), new Uint8Array(1000))
+    finish(state.write({ cursor: cursorOf(1), ...overlays.freeze(), rejections: [] }))
+    expect(state.rowsSinceCheckpoint()).toBe(201)
+    const before = statSync(path).size
+    await state.sync.log()
+    expect(state.checkpoint(true)).toBeGreaterThan(40)
+    await state.sync.file()
+    expect(statSync(path).size).toBeGreaterThan(before + 150_000)
+    expect(state.rowsSinceCheckpoint()).toBe(0)
     state.close()
   })
 
@@ -83,16 +186,16 @@ describe('the state database', () => {
     )
     const state = openStateDatabase(optionsOf())
     const model = createMemoryTable()
-    const app = createOverlayTable(state.app)
+    const overlays = overlaysOf(state)
     for (const key of fc.sample(keys, { numRuns: 400, seed: 7 })) {
       model.set(key, key)
-      app.set(key, key)
+      overlays.app.working.set(key, key)
     }
-    const system = createOverlayTable(state.system)
-    state.commit({ cursor: { seq: 1, chainHash: hashOf(1) }, system, app, rejections: [] })
+    finish(state.write({ cursor: cursorOf(1), ...overlays.freeze(), rejections: [] }))
+    overlays.thaw()
     fc.assert(
       fc.property(ranges, (range) => {
-        expect([...state.app.scan(range)]).toEqual([...model.scan(range)])
+        expect([...overlays.app.visible.scan(range)]).toEqual([...model.scan(range)])
       }),
     )
     state.close()
@@ -100,15 +203,15 @@ describe('the state database', () => {
 
   test('lets a commit pass while a scan is open, and the scan goes on', () => {
     const state = openStateDatabase(optionsOf())
-    const system = createOverlayTable(state.system)
-    const app = createOverlayTable(state.app)
-    for (let key = 0; key < 100; key += 1) app.set(Uint8Array.of(key), Uint8Array.of(key))
-    state.commit({ cursor: { seq: 1, chainHash: hashOf(1) }, system, app, rejections: [] })
-    const scan = state.app.scan({})
+    const overlays = overlaysOf(state)
+    for (let key = 0; key < 100; key += 1) overlays.app.working.set(Uint8Array.of(key), Uint8Array.of(key))
+    finish(state.write({ cursor: cursorOf(1), ...overlays.freeze(), rejections: [] }))
+    overlays.thaw()
+    const scan = overlays.app.visible.scan({})
     scan.next()
-    app.clear()
-    app.set(Uint8Array.of(99), Uint8Array.of(0))
-    state.commit({ cursor: { seq: 2, chainHash: hashOf(2) }, system, app, rejections: [] })
+    overlays.app.working.set(Uint8Array.of(99), Uint8Array.of(0))
+    finish(state.write({ cursor: cursorOf(2), ...overlays.freeze(), rejections: [] }))
+    overlays.thaw()
     const rest = [...scan]
     expect(rest).toHaveLength(99)
     expect(rest.at(-1)?.value).toEqual(Uint8Array.of(0))

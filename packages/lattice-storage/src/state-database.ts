@@ -8,12 +8,10 @@
  * @module
  */
 import {
-  assert,
   equalBytes,
   type Hash,
   type IntentionId,
   isLatticeError,
-  type ReadTable,
   type StoreId,
   toHash,
   toIntentionId,
@@ -21,9 +19,11 @@ import {
 } from '@lattice/model'
 import { type Database, openDatabase } from './database.ts'
 import { StateDamaged } from './errors.ts'
-import type { OverlayTable } from './overlay-table.ts'
+import { createFileSync, type FileSync } from './file-sync.ts'
 import { toPlainBytes } from './plain-bytes.ts'
-import { createSqliteTable, type TableName } from './sqlite-table.ts'
+import type { ReadRowChanges } from './row-changes.ts'
+import { createSqliteTable, type PageTable } from './sqlite-table.ts'
+import { createStateWrite, type DiskState } from './state-write.ts'
 import type { StorageHooks } from './storage-hooks.ts'
 
 /** How far the projection reaches: the last applied record of the log and its chain hash; 0 and zero before any. */
@@ -39,24 +39,44 @@ export interface Rejection {
   readonly reason: string
 }
 
-/** What one transaction changes. The overlays are read, not cleared. */
+/** What one transaction changes. The rows stay as they are until it has ended. */
 export interface StateChange {
   readonly cursor: StateCursor
-  readonly system: OverlayTable
-  readonly app: OverlayTable
+  readonly system: ReadRowChanges
+  readonly app: ReadRowChanges
   readonly rejections: readonly Rejection[]
 }
 
+/**
+ * A transaction that is written in slices over many turns. Whoever reads meanwhile sees parts of it, so the rows of its
+ * change have to shadow the tables.
+ */
+export interface StateWrite {
+  /**
+   * Writes rows, as long as `hasTime` says so and at least a few, or commits; answers true once it is committed. When it
+   * throws, nothing of the change is there.
+   */
+  readonly step: (hasTime: () => boolean) => boolean
+  /** Ends it with nothing written. Does nothing once it has ended. */
+  readonly abandon: () => void
+}
+
 export interface StateDatabase {
+  readonly system: PageTable
+  readonly app: PageTable
   /** What is committed. */
-  readonly system: ReadTable
-  readonly app: ReadTable
   readonly cursor: () => StateCursor
-  /** When it throws, `cursor` tells whether the disk kept it all the same. */
-  readonly commit: (change: StateChange) => void
-  /** Rejections of records after `seq`, in log order. */
+  /** One at a time. */
+  readonly write: (change: StateChange) => StateWrite
+  /** Committed rejections of records after `seq`, in log order. */
   readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
   readonly rejectionCount: () => number
+  /** What was committed since the last checkpoint, in rows: a page of the write-ahead log holds at least one. */
+  readonly rowsSinceCheckpoint: () => number
+  /** Folds the write-ahead log into the file; see `Database.checkpoint`. */
+  readonly checkpoint: (isSynced: boolean) => number
+  /** Waits for the disk, off the event loop. */
+  readonly sync: Pick<FileSync, 'file' | 'log'>
   readonly close: () => void
 }
 
@@ -117,6 +137,7 @@ function openStateFile(path: string, hooks: StorageHooks | undefined): Database 
       durability: 'normal',
       applicationId: STATE_APPLICATION_ID,
       migrations: STATE_MIGRATIONS,
+      ownCheckpoints: true,
       ...(hooks && { hooks }),
     })
   } catch (error) {
@@ -144,49 +165,39 @@ function readCursor(database: Database, { path, storeId, projectorVersion }: Ope
 }
 
 function createStateDatabase(database: Database, readFromDisk: () => StateCursor): StateDatabase {
-  let cursor = readFromDisk()
-  const moveCursor = database.prepare('UPDATE state_meta SET cursor_seq = ?, cursor_hash = ? WHERE cursor_seq = ?')
-  const reject = database.prepare('INSERT INTO rejections VALUES (?, ?, ?)')
-  const list = database.prepare<RejectionRow>('SELECT * FROM rejections WHERE seq > ? ORDER BY seq LIMIT ?')
-
-  const count = database.prepare<{ readonly count: number }>('SELECT count(*) AS count FROM rejections')
+  const disk: DiskState = { cursor: readFromDisk(), rows: 0, rejections: undefined, readCursor: readFromDisk }
+  const list = database.prepare<RejectionRow>(
+    'SELECT * FROM rejections WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
+  )
+  const count = database.prepare<{ readonly count: number }>('SELECT count(*) AS count FROM rejections WHERE seq <= ?')
+  const sync = createFileSync(database.path)
 
   return {
     system: createSqliteTable(database, 'system'),
     app: createSqliteTable(database, 'app'),
-    cursor: () => cursor,
-    commit: (change) => {
-      assert(change.cursor.seq >= cursor.seq, 'the cursor only moves on')
-      try {
-        database.transaction(() => {
-          drain(database, 'system', change.system)
-          drain(database, 'app', change.app)
-          for (const { seq, id, reason } of change.rejections) reject.run(seq, id, reason)
-          const moved = moveCursor.run(change.cursor.seq, change.cursor.chainHash, cursor.seq)
-          assert(moved === 1, 'the cursor on disk is the one in memory')
-        })
-      } catch (error) {
-        // The disk may have kept the commit all the same; what it says counts.
-        cursor = readFromDisk()
-        throw error
-      }
-      cursor = change.cursor
-    },
+    cursor: () => disk.cursor,
+    write: (change) => createStateWrite(database, disk, change),
     rejections: (afterSeq, limit) =>
-      list.all(afterSeq, limit).map(({ seq, id, reason }) => ({ seq, id: toIntentionId(toPlainBytes(id)), reason })),
-    rejectionCount: () => count.get()?.count ?? 0,
-    close: () => database.close(),
-  }
-}
-
-function drain(database: Database, name: TableName, overlay: OverlayTable): void {
-  if (overlay.size() === 0) return
-  const set = database.prepare(
-    `INSERT INTO ${name} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
-  )
-  const remove = database.prepare(`DELETE FROM ${name} WHERE key = ?`)
-  for (const [key, value] of overlay.changes()) {
-    if (value === undefined) remove.run(key)
-    else set.run(key, value)
+      list
+        .all(afterSeq, disk.cursor.seq, limit)
+        .map(({ seq, id, reason }) => ({ seq, id: toIntentionId(toPlainBytes(id)), reason })),
+    rejectionCount: () => {
+      disk.rejections ??= count.get(disk.cursor.seq)?.count ?? 0
+      return disk.rejections
+    },
+    rowsSinceCheckpoint: () => disk.rows,
+    checkpoint: (isSynced) => {
+      const pages = database.checkpoint(isSynced)
+      disk.rows = 0
+      return pages
+    },
+    sync,
+    close: () => {
+      try {
+        database.close()
+      } finally {
+        sync.close()
+      }
+    },
   }
 }

@@ -6,6 +6,7 @@
 import { type ReadTable, type StoreId, toHash, toStoreId, ZERO_HASH } from '@lattice/model'
 import { openDatabase } from './database.ts'
 import { StateDamaged } from './errors.ts'
+import { createOverlayTable } from './overlay-table.ts'
 import { toPlainBytes } from './plain-bytes.ts'
 import { createSqliteTable } from './sqlite-table.ts'
 import { STATE_APPLICATION_ID, STATE_MIGRATIONS, type StateCursor } from './state-database.ts'
@@ -46,8 +47,8 @@ export function openStateReader(path: string): StateReader {
     return {
       storeId: toStoreId(toPlainBytes(row.store_id)),
       cursor: { seq: row.cursor_seq, chainHash: toHash(toPlainBytes(row.cursor_hash)) },
-      system: createSqliteTable(database, 'system'),
-      app: createSqliteTable(database, 'app'),
+      system: createOverlayTable(createSqliteTable(database, 'system')).visible,
+      app: createOverlayTable(createSqliteTable(database, 'app')).visible,
       close: () => database.close(),
     }
   } catch (error) {

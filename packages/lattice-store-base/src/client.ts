@@ -19,10 +19,30 @@ import {
 import { type AbortSignal, createAbortController } from '@lattice/model'
 import type { AnyService, ServiceMethod } from './service.ts'
 
+/** Requests of one command: all at once, or in parts that arrive. */
+export type ManyRequests = Iterable<Uint8Array> | AsyncIterable<Iterable<Uint8Array>>
+
+export interface ExecutedMany {
+  /** The first so many requests are done, durably. */
+  readonly written: number
+}
+
+export interface ExecManyOptions {
+  readonly signal?: AbortSignal
+  /** Told as more is written. */
+  readonly onProgress?: (progress: ExecutedMany) => void
+}
+
 /** Carries calls to a store. */
 export interface Executor {
   /** Runs a command or query by its name in the service. */
   readonly exec: (method: string, request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>
+  /**
+   * Runs a command once for each request, in order, as fast as the store takes them in; holds few at a time. The command
+   * is one that is a single write, else it rejects with `NOT_SUPPORTED`. When it rejects, the first `detail.written`
+   * requests are done and none of the others; once aborted it rejects with `signal.reason`, and `onProgress` has told.
+   */
+  readonly execMany: (method: string, requests: ManyRequests, options: ExecManyOptions) => Promise<ExecutedMany>
   /** Opens a stream; ends on `signal`. */
   readonly subscribe: (stream: string, params: Uint8Array, signal: AbortSignal) => AsyncIterable<Uint8Array>
 }

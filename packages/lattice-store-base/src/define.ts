@@ -5,10 +5,11 @@
  * @module
  */
 import type { DescMessage, DescMethod, MessageShape } from '@bufbuild/protobuf'
-import { assert } from '@lattice/model'
+import { assert, type IntentionId } from '@lattice/model'
 import type {
   CommandContext,
   CommandDefinition,
+  PlannedWrite,
   QueryContext,
   QueryDefinition,
   StreamContext,
@@ -24,6 +25,30 @@ export function defineCommand<Req extends DescMessage, Res extends DescMessage>(
   readonly run: (context: CommandContext, request: MessageShape<Req>) => Promise<MessageShape<Res>>
 }): CommandDefinition<Req, Res> {
   return { kind: 'command', ...definition }
+}
+
+/** A command that is one write and reads nothing before it: it can be run many times at once. */
+export function defineWrite<Req extends DescMessage, Res extends DescMessage>({
+  plan,
+  respond,
+  ...definition
+}: {
+  readonly description: string
+  readonly request: Req
+  readonly response: Res
+  /** Validates and makes the write; throws for what is to be refused. */
+  readonly plan: (request: MessageShape<Req>) => PlannedWrite
+  readonly respond: (id: IntentionId) => MessageShape<Res>
+}): CommandDefinition<Req, Res> {
+  return {
+    kind: 'command',
+    ...definition,
+    plan,
+    run: async (context, request) => {
+      const { payload, deps } = plan(request)
+      return respond(await context.submit(payload, deps))
+    },
+  }
 }
 
 /** A query: reads `context.read`, synchronously, and so one state. */

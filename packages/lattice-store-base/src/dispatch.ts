@@ -8,9 +8,16 @@
  * @module
  */
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
-import { InvalidArgument, LimitExceeded, MethodNotFound, StreamNotFound } from './errors.ts'
+import { InvalidArgument, LimitExceeded, MethodNotFound, NotBulk, StreamNotFound } from './errors.ts'
 import { MAX_REQUEST_BYTES } from './limits.ts'
-import type { CommandContext, CommandDefinition, QueryDefinition, StreamContext, StreamDefinition } from './method.ts'
+import type {
+  CommandContext,
+  CommandDefinition,
+  PlannedWrite,
+  QueryDefinition,
+  StreamContext,
+  StreamDefinition,
+} from './method.ts'
 
 /** The part of a machine that dispatch needs. */
 export interface MachineMethods<Event = unknown> {
@@ -38,6 +45,26 @@ export async function execMethod(
   if (query !== undefined)
     return toBinary(query.response, query.run(context, decodeRequest(query.request, name, request)))
   throw new MethodNotFound(name, methodNames(machine))
+}
+
+/**
+ * Makes the writes of a command that is to be run many times, from its requests. Throws {@link MethodNotFound}, or
+ * {@link NotBulk} for a method that is not one write; the planner throws for a request what `execMethod` rejects with.
+ */
+export function writePlanner(machine: MachineMethods, name: string): (request: Uint8Array) => PlannedWrite {
+  const command = own(machine.commands, name)
+  if (command === undefined && own(machine.queries, name) === undefined) {
+    throw new MethodNotFound(name, methodNames(machine))
+  }
+  if (command?.plan === undefined) {
+    const planned = Object.entries(machine.commands).filter(([, { plan }]) => plan !== undefined)
+    throw new NotBulk(
+      name,
+      planned.map(([each]) => each),
+    )
+  }
+  const plan = command.plan.bind(command)
+  return (request) => plan(decodeRequest(command.request, name, request))
 }
 
 /**

@@ -44,6 +44,18 @@ export class MethodNotFound extends LatticeError {
   }
 }
 
+/** The method is not one write, so it cannot be run many times at once; `detail.available` lists those that can. */
+export class NotBulk extends LatticeError {
+  override readonly name = 'NotBulk'
+  readonly code = 'NOT_SUPPORTED'
+  override readonly detail: { readonly method: string; readonly available: readonly string[] }
+
+  constructor(method: string, available: readonly string[]) {
+    super(`'${shorten(method)}' is not made for many at once; choose one of: ${available.join(', ') || '(none)'}`)
+    this.detail = { method: shorten(method), available }
+  }
+}
+
 /** The machine has no stream of that name; `detail.available` lists those it has. */
 export class StreamNotFound extends LatticeError {
   override readonly name = 'StreamNotFound'

@@ -3,8 +3,17 @@
  *
  * @module
  */
-export { type Client, createClient, type Executor, type StreamCall, type UnaryCall } from './client.ts'
-export { defineCommand, defineQuery, defineStateMachine, defineStream } from './define.ts'
+export {
+  type Client,
+  createClient,
+  type ExecManyOptions,
+  type ExecutedMany,
+  type Executor,
+  type ManyRequests,
+  type StreamCall,
+  type UnaryCall,
+} from './client.ts'
+export { defineCommand, defineQuery, defineStateMachine, defineStream, defineWrite } from './define.ts'
 export {
   describeMachine,
   type FieldFormatDescription,
@@ -12,13 +21,14 @@ export {
   type MethodDescription,
   type MethodKind,
 } from './describe-machine.ts'
-export { execMethod, type MachineMethods, openStream } from './dispatch.ts'
-export { InvalidArgument, LimitExceeded, MethodNotFound, StreamNotFound } from './errors.ts'
+export { execMethod, type MachineMethods, openStream, writePlanner } from './dispatch.ts'
+export { InvalidArgument, LimitExceeded, MethodNotFound, NotBulk, StreamNotFound } from './errors.ts'
 export { collectFiles } from './file-descriptors.ts'
 export { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES, MAX_REQUEST_BYTES } from './limits.ts'
 export type {
   CommandContext,
   CommandDefinition,
+  PlannedWrite,
   QueryContext,
   QueryDefinition,
   ResolveDeps,

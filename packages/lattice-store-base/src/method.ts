@@ -18,6 +18,13 @@ import type { AbortSignal, IntentionId, ReadTable } from '@lattice/model'
  */
 export type ResolveDeps = (read: ReadTable) => readonly IntentionId[]
 
+/** A write that is made but for its place in the store: what is signed there, and what it cites. */
+export interface PlannedWrite {
+  /** At most `MAX_PAYLOAD_BYTES`. */
+  readonly payload: Uint8Array
+  readonly deps: ResolveDeps
+}
+
 export interface QueryContext {
   /** The projected application table. */
   readonly read: ReadTable
@@ -56,6 +63,11 @@ export interface CommandDefinition<Req extends DescMessage = DescMessage, Res ex
   readonly request: Req
   readonly response: Res
   run(context: CommandContext, request: MessageShape<Req>): Promise<MessageShape<Res>>
+  /**
+   * Where the command is one write and reads nothing before it: that write. Throws what `run` rejects with. Such a
+   * command can be run many times at once, see `writePlanner`.
+   */
+  plan?(request: MessageShape<Req>): PlannedWrite
 }
 
 export interface QueryDefinition<Req extends DescMessage = DescMessage, Res extends DescMessage = DescMessage> {

@@ -77,29 +77,76 @@ export function openRangeIndex(options: RangeIndexOptions): PersistentRangeIndex
   const { store, cacheNodesMax = CACHED_NODES, nodeBytesMax = NODE_BYTES_MAX } = options
   assert(nodeBytesMax >= NODE_BYTES_MIN && nodeBytesMax <= NODE_BYTES_LIMIT, 'a node holds four children or more')
   const tree = new RangeTree({ store, cleanMax: cacheNodesMax, nodeBytesMax })
+  const guard = new Guard()
   const key = createKey()
-  let version = 0
-  let isUsable = true
   let compactedTo: Key | undefined
-
-  /** What fails half-way leaves pages that contradict each other: nothing is answered from them. */
-  function change<T>(work: () => T): T {
-    assert(isUsable, 'an index that failed to change is reloaded')
-    isUsable = false
-    const result = work()
-    isUsable = true
-    return result
-  }
 
   function insert(item: Item): boolean {
     assertItem(item)
     writeItemKey(key, item)
-    version += 1
-    return change(() => insertInto(tree, key))
+    return guard.change(() => insertInto(tree, key))
   }
 
+  return {
+    ...readingOf(tree, guard),
+    insert,
+    insertAll: (batch) => [...batch].sort(compareItems).filter(insert).length,
+    delete: (item) => {
+      assertItem(item)
+      writeItemKey(key, item)
+      return guard.change(() => deleteFrom(tree, key))
+    },
+    flush: () => guard.attempt(() => tree.flush()),
+    reload: () => guard.renew(() => tree.reload()),
+    verify: () => verifyTree(tree, store),
+    compact: () => {
+      compactedTo = guard.change(() => compactFrom(tree, compactedTo))
+      return compactedTo === undefined
+    },
+    stats: () => {
+      const { clean, dirty, reads, writes } = tree.nodes.counts
+      return { levels: tree.top.level, cachedNodes: clean, changedNodes: dirty, reads, writes }
+    },
+  }
+}
+
+/** Whether the pages in memory can be believed, and how often they changed. What fails half-way leaves them in doubt. */
+class Guard {
+  #isUsable = true
+  #version = 0
+
+  get version(): number {
+    return this.#version
+  }
+
+  assertUsable(): void {
+    assert(this.#isUsable, 'an index that failed to change is reloaded')
+  }
+
+  change<T>(work: () => T): T {
+    this.#version += 1
+    return this.attempt(work)
+  }
+
+  attempt<T>(work: () => T): T {
+    this.assertUsable()
+    this.#isUsable = false
+    const result = work()
+    this.#isUsable = true
+    return result
+  }
+
+  renew(work: () => void): void {
+    this.#isUsable = true
+    this.change(work)
+  }
+}
+
+function readingOf(tree: RangeTree, guard: Guard): RangeIndex {
+  const key = createKey()
+
   function size(): number {
-    assert(isUsable, 'an index that failed to change is reloaded')
+    guard.assertUsable()
     return tree.size()
   }
 
@@ -108,12 +155,12 @@ export function openRangeIndex(options: RangeIndexOptions): PersistentRangeIndex
   }
 
   function* items(begin: number, end: number): IterableIterator<Item> {
-    const startedAt = version
+    const startedAt = guard.version
     let left = end - begin
     if (left === 0) return
     for (const item of tree.itemsFrom(begin)) {
       yield item
-      assert(version === startedAt, 'an index does not change under an iteration')
+      assert(guard.version === startedAt, 'an index does not change under an iteration')
       left -= 1
       if (left === 0) return
     }
@@ -138,31 +185,6 @@ export function openRangeIndex(options: RangeIndexOptions): PersistentRangeIndex
     items: (begin, end) => {
       assertRange(begin, end)
       return items(begin, end)
-    },
-    insert,
-    insertAll: (batch) => [...batch].sort(compareItems).filter(insert).length,
-    delete: (item) => {
-      assertItem(item)
-      writeItemKey(key, item)
-      version += 1
-      return change(() => deleteFrom(tree, key))
-    },
-    flush: () => change(() => tree.flush()),
-    reload: () => {
-      version += 1
-      isUsable = false
-      tree.reload()
-      isUsable = true
-    },
-    verify: () => verifyTree(tree, store),
-    compact: () => {
-      version += 1
-      compactedTo = change(() => compactFrom(tree, compactedTo))
-      return compactedTo === undefined
-    },
-    stats: () => {
-      const { clean, dirty, reads, writes } = tree.nodes.counts
-      return { levels: tree.top.level, cachedNodes: clean, changedNodes: dirty, reads, writes }
     },
   }
 }

@@ -48,7 +48,9 @@ export function* verifyTree(tree: RangeTree, store: NodeStore): IterableIterator
     key = stretch.next
   }
   if (store.nodes === undefined) return
-  for (const node of [...store.nodes()]) {
+  // Taken at once: the store may change between two steps.
+  const stored = Array.from(store.nodes())
+  for (const node of stored) {
     // What came to be during the walk may lie where it had been.
     const isNew = node >= nextNodeAtStart && node < tree.nextNode
     if (node === HEAD_NODE || seen.has(node) || isNew || tree.nodes.isRemoved(node)) continue

@@ -12,6 +12,7 @@ import {
   type SetsOptions,
   runSession,
   type Side,
+  type SideStep,
   theirResponder,
   theirSide,
 } from './oracle.ts'
@@ -94,6 +95,36 @@ describe('against an independent implementation', () => {
       )
     },
   )
+
+  test('a first message that is finer towards the end is answered alike, and leads to the exact difference', () => {
+    fc.assert(
+      fc.property(sets, frames, frames, (options, frameA, frameB) => {
+        const { a, b } = drawSets(options)
+        const initiator = ourSide('initiator', a, { frameBytesMax: frameA, split: 'recent' })
+        const ours = ourSide('responder', b, { frameBytesMax: frameB })
+        const theirs = theirResponder(b, frameB)
+        const answer = (message: Uint8Array): SideStep => {
+          const step = ours.receive(message)
+          expectSameBytes(step.reply, theirs.receive(message).reply, freeBytes(message))
+          return step
+        }
+        const report = runSession(initiator, { ...ours, receive: answer })
+        expect([...report.have].sort()).toEqual(minus(idSet(a), idSet(b)))
+        expect([...report.need].sort()).toEqual(minus(idSet(b), idSet(a)))
+        const unmodified = runSession(
+          ourSide('initiator', a, { frameBytesMax: frameA, split: 'recent' }),
+          theirSide(b, frameB),
+        )
+        expect([...new Set([...unmodified.have, ...unmodified.responderNeed])].sort()).toEqual(
+          minus(idSet(a), idSet(b)),
+        )
+        expect([...new Set([...unmodified.need, ...unmodified.responderHave])].sort()).toEqual(
+          minus(idSet(b), idSet(a)),
+        )
+      }),
+      { numRuns: 80 },
+    )
+  })
 
   test('our initiator and their unmodified responder find the exact difference between them', () => {
     fc.assert(

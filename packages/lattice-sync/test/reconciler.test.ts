@@ -26,6 +26,9 @@ const items = (count: number, seed = 1): readonly Item[] =>
 const responder = (count: number, options: Partial<ReconcilerOptions> = {}) =>
   createReconciler({ index: createMemoryRangeIndex(items(count)), role: 'responder', ...options })
 
+/** Either way to begin. */
+const seedSplit = (seed: number): 'even' | 'recent' => (seed % 2 === 0 ? 'even' : 'recent')
+
 describe('a session', () => {
   test('finds the exact difference within the round limit, for any sets, timestamps and frames', () => {
     const counts = fc.oneof(fc.constant(0), fc.nat({ max: 400 }))
@@ -46,7 +49,7 @@ describe('a session', () => {
           // A tiny id budget costs rounds of its own; the limit is stated for the default one.
           const limits = idsPerMessageMax === 65_536 ? { roundsMax } : {}
           const report = runSession(
-            ourSide('initiator', a, { frameBytesMax, idsPerMessageMax, ...limits }),
+            ourSide('initiator', a, { frameBytesMax, idsPerMessageMax, split: seedSplit(options.seed), ...limits }),
             ourSide('responder', b, { frameBytesMax, ...limits }),
           )
           expectExact(report, a, b)
@@ -62,6 +65,42 @@ describe('a session', () => {
     const report = runSession(ourSide('initiator', set), ourSide('responder', set))
     expect(report.roundTrips).toBe(1)
     expect(report.messages.at(-1)).toEqual(Uint8Array.of(0x61))
+  })
+
+  test('a first message that is finer towards the end saves round trips where the new items are the last', () => {
+    const shared = items(5000)
+    const news = (seed: number, count: number) =>
+      Array.from({ length: count }, (_, number) => itemOf(seed, number, 5000 + number))
+    const roundTrips = (split: 'even' | 'recent', count: number): number => {
+      const [a, b] = [2, 3].map((seed) => [...shared, ...news(seed, count)])
+      const report = runSession(ourSide('initiator', a ?? [], { split }), ourSide('responder', b ?? []))
+      expectExact(report, a ?? [], b ?? [])
+      return report.roundTrips
+    }
+    expect([1, 30, 100, 1000].map((count) => roundTrips('recent', count))).toEqual([1, 1, 2, 2])
+    expect([1, 30].map((count) => roundTrips('even', count))).toEqual([2, 2])
+  })
+
+  test('that first message covers a set of any size, in a frame of any size', () => {
+    for (const count of [0, 1, 63, 64, 65, 66, 320, 321, 500, 3000]) {
+      const set = items(count)
+      const side = createReconciler({ index: createMemoryRangeIndex(set), role: 'initiator', split: 'recent' })
+      const answer = responder(count).receive(side.start())
+      if (!answer.ok || answer.value.reply === undefined) throw new Error('the responder answers')
+      expect(side.receive(answer.value.reply)).toEqual({ ok: true, value: { have: [], need: [] } })
+    }
+    // Ids with long common starts make every bound long: what does not fit is split evenly.
+    const alike = Array.from({ length: 200_000 }, (_, number) => {
+      const id = toHash(new Uint8Array(32))
+      new DataView(id.buffer).setUint32(28, number)
+      return { timestamp: 1, id }
+    })
+    for (const frameBytesMax of [4096, MAX_MESSAGE_BYTES]) {
+      const index = createMemoryRangeIndex(alike)
+      const first = createReconciler({ index, role: 'initiator', split: 'recent', frameBytesMax }).start()
+      expect(first.length).toBeLessThanOrEqual(frameBytesMax)
+      expect(createReconciler({ index, role: 'responder' }).receive(first).ok).toBe(true)
+    }
   })
 
   test.for([4096, MAX_MESSAGE_BYTES])('ends exactly for disjoint sets of 10,000 in frames of %i', (frameBytesMax) => {

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { createHash } from 'node:crypto'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -290,6 +291,21 @@ function setDigest(node: Node, storeId: StoreId): string | undefined {
   return kernel.projection().appliedSeq === witnessCount ? `${witnessCount} ${toHex(fingerprint)}` : undefined
 }
 
+/** Read at once, for conditions that are asked between two events; kept until something is applied. */
 function tablesDigest(node: Node, storeId: StoreId): string {
-  return toHex(node.store(storeId).kernel().stateDigest())
+  const kernel = node.store(storeId).kernel()
+  const { appliedSeq } = kernel.projection()
+  const known = tableDigests.get(kernel)
+  if (known?.appliedSeq === appliedSeq) return known.digest
+  const hash = createHash('sha256')
+  const { system, app } = kernel.tables()
+  for (const table of [system, app]) {
+    for (const { key, value } of table.scan({})) hash.update(`${key.length} ${value.length} `).update(key).update(value)
+    hash.update('end')
+  }
+  const digest = hash.digest('hex')
+  tableDigests.set(kernel, { appliedSeq, digest })
+  return digest
 }
+
+const tableDigests = new WeakMap<object, { readonly appliedSeq: number; readonly digest: string }>()

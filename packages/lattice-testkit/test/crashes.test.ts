@@ -151,13 +151,13 @@ describe('damage', () => {
     await using mesh = await createSimMesh({ seed: 20, nodes: 1 })
     const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
     await put(mesh, 0, id, ['k', 'v'])
-    const before = toHex(mesh.store(0, id).status().stateDigest)
+    const before = toHex((await mesh.store(0, id).stateSummary()).digest)
     await mesh.stop(0)
     damage(storeFile(mesh, 0, [id, 'state.db']))
     await mesh.start(0)
     expect(mesh.store(0, id).state()).toBe('active')
     expect(await get(mesh, 0, id, 'k')).toBe('v')
-    expect(toHex(mesh.store(0, id).status().stateDigest)).toBe(before)
+    expect(toHex((await mesh.store(0, id).stateSummary()).digest)).toBe(before)
   })
 
   test('of a log.db is named, and stops no other store', async () => {

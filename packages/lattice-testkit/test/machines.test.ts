@@ -44,7 +44,7 @@ describe('an operation', () => {
     await mesh.complete(mesh.store(1, id).rebuild())
     await mesh.converge(id)
     expect(tracker.violations).toEqual([])
-    for (const index of [0, 1, 2]) expect(mesh.store(index, id).status().keys).toBe(120)
+    for (const index of [0, 1, 2]) expect((await mesh.store(index, id).stateSummary()).appRows).toBe(120)
     expect(tracker.appliedCount()).toBeGreaterThanOrEqual(4 * 120)
   })
 
@@ -85,7 +85,8 @@ describe('a store whose type has no opener', () => {
       'the node without an opener holds everything',
     )
     const headless = mesh.store(1, id)
-    expect(headless.status()).toMatchObject({ readable: false, keys: 0, peers: 2 })
+    expect(headless.status()).toMatchObject({ readable: false, peers: 2 })
+    expect(await headless.stateSummary()).toMatchObject({ appRows: 0 })
     expect(() => headless.describe()).toThrow(expect.objectContaining({ code: 'STORE_TYPE_UNKNOWN' }))
     const signal = createAbortController().signal as AbortSignal
     expect(await codeOf(mesh, headless.exec('Put', new Uint8Array(), signal))).toBe('STORE_TYPE_UNKNOWN')
@@ -96,7 +97,8 @@ describe('a store whose type has no opener', () => {
     await mesh.stop(2)
     await mesh.stop(1)
     await mesh.start(1, { openers: known })
-    expect(mesh.store(1, id).status()).toMatchObject({ readable: true, keys: 20 })
+    expect(mesh.store(1, id).status()).toMatchObject({ readable: true })
+    expect(await mesh.store(1, id).stateSummary()).toMatchObject({ appRows: 20 })
     expect(tracker.violations).toEqual([])
   })
 })

@@ -43,6 +43,12 @@ export function addStoreDebugCommands(store: Command, bind: Bind): void {
     .option(...countOption)
     .action(bind((context, options: PageOptions) => showFloating(context, options)))
   debug
+    .command('rejections')
+    .description('what was recorded without effect, and why')
+    .option(...countOption)
+    .option('--from <seq>', 'first record', parseCount({ min: 1, max: Number.MAX_SAFE_INTEGER }))
+    .action(bind((context, options: PageOptions) => showRejections(context, options)))
+  debug
     .command('intention')
     .description('one intention in full')
     .argument('<prefix>', '4 or more digits of its id')
@@ -134,6 +140,28 @@ function floatingText(
   return BigInt(entries.length) < total
     ? `${table}\n${style.dim(`${entries.length} of ${formatPlural(total, 'intention')}`)}`
     : table
+}
+
+async function showRejections(context: CommandContext, { number, from = 1 }: PageOptions): Promise<void> {
+  const { out, signal } = context
+  const { id } = await context.store()
+  const request = { storeId: id, afterSeq: BigInt(from - 1), limit: number }
+  const response = await (await context.backend()).store.listRejections(request, { signal })
+  await out.message(daemon.ListRejectionsResponseSchema, response, () => {
+    if (response.total === 0n) return 'nothing was rejected'
+    const table = renderTable({
+      columns: [{ header: 'SEQ', align: 'right' }, { header: 'INTENTION' }, { header: 'WHY' }],
+      rows: response.entries.map(({ seq, intentionId, reason }) => [
+        String(seq),
+        { text: formatId(intentionId, out.full), paint: out.style.name },
+        reason,
+      ]),
+      style: out.style,
+      width: out.width,
+    })
+    const isAll = BigInt(response.entries.length) === response.total
+    return isAll ? table : `${table}\n${out.style.dim(`${response.entries.length} of ${response.total}`)}`
+  })
 }
 
 async function showIntention(context: CommandContext, text: string): Promise<void> {

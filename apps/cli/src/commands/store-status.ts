@@ -59,6 +59,10 @@ export function statusText(
       ['type', store.storeType],
       ['state', storeStateText(store, style)],
     )
+    if (store.headless) {
+      const text = `nothing here opens ${store.storeType}: it is received, kept and served, its data unread`
+      pairs.push(['', { text, paint: style.dim }])
+    }
     if (store.error !== '') pairs.push(['error', { text: store.error, paint: style.bad }])
   }
   pairs.push(

@@ -18,6 +18,21 @@ import { describeStore } from '../store-selection.ts'
 export function addSyncCommands(store: Command, bind: Bind): void {
   store.command('sync').description('reconcile with every connected peer now').action(bind(syncStore))
   store.command('rebuild').description('delete the projected state and project the log anew').action(bind(rebuildStore))
+  store
+    .command('retry')
+    .description('go on with a projection that stalled, once its cause is mended')
+    .action(bind(retryStore))
+}
+
+async function retryStore(context: CommandContext): Promise<void> {
+  const { out, signal } = context
+  const info = await context.store()
+  const response = await (await context.backend()).store.retry({ storeId: info.id }, { signal })
+  await out.message(
+    daemon.RetryResponseSchema,
+    response,
+    () => `${describeStore(info)} goes on: ${formatCount(response.appliedSeq)} intentions projected`,
+  )
 }
 
 async function syncStore(context: CommandContext): Promise<void> {

@@ -9,6 +9,8 @@ import { MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS } from './limits.ts'
 import { type ImportRecord, isComment, type LineFormat, readRecord } from './read-record.ts'
 import type { Line } from './split-lines.ts'
 
+export type { ImportRecord }
+
 export interface Batch {
   readonly records: readonly ImportRecord[]
   readonly firstLine: number

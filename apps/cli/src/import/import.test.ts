@@ -2,7 +2,7 @@ import { RemoteError } from '@lattice/api'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Batch, batchRecords } from './batches.ts'
-import { MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, MAX_IN_FLIGHT, MAX_LINE_BYTES } from './limits.ts'
+import { MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, MAX_LINE_BYTES, MAX_PART_BATCHES } from './limits.ts'
 import { type LineFormat, readRecord, readSeparator } from './read-record.ts'
 import { ImportStopped, runImport } from './run-import.ts'
 import { splitLines } from './split-lines.ts'
@@ -50,6 +50,25 @@ describe('lines', () => {
       for (;;) yield new Uint8Array(64 * 1024).fill(0x61)
     })()
     await expect(linesOf(endless as unknown as Uint8Array[])).rejects.toThrow(`line 1 has over ${MAX_LINE_BYTES} bytes`)
+  })
+})
+
+describe('the beginning of the input', () => {
+  test('a byte order mark is no part of the first line', async () => {
+    const marked = new Uint8Array([0xef, 0xbb, 0xbf, ...utf8('a;1\n')])
+    expect((await linesOf([marked])).map((line) => line.text)).toEqual(['a;1'])
+    expect((await linesOf([marked.slice(0, 2), marked.slice(2)])).map((line) => line.text)).toEqual(['a;1'])
+    // Anywhere else it is what the line says.
+    expect((await linesOf([utf8('x\n'), marked])).map((line) => line.text.length)).toEqual([1, 3])
+  })
+
+  test.each([
+    [0xff, 0xfe],
+    [0xfe, 0xff],
+  ])('UTF-16 is refused with what to do (%i, %i)', async (first, second) => {
+    await expect(linesOf([new Uint8Array([first, second, 0x61, 0, 0x0a])])).rejects.toThrow(
+      'UTF-16: convert it to UTF-8',
+    )
   })
 })
 
@@ -165,58 +184,47 @@ function batchOf(keys: readonly string[], line = 1): Batch {
 }
 
 describe('sending', () => {
-  test('several requests are on their way at once, never more than the bound', async () => {
-    let underway = 0
-    let most = 0
-    const counts = await runImport({
-      batches: each(Array.from({ length: 20 }, (_, index) => batchOf([`k${index}`]))),
-      send: async () => {
-        underway += 1
-        most = Math.max(most, underway)
-        await new Promise((resolve) => {
-          setImmediate(resolve)
-        })
-        underway -= 1
-      },
-      onProgress: () => undefined,
-    })
-    expect(counts).toEqual({ records: 20, bytes: 10 * 2 + 10 * 3 + 20, requests: 20 })
-    expect(most).toBe(MAX_IN_FLIGHT)
-  })
+  const encode = (records: Batch['records']): Uint8Array => utf8(records.map(({ key }) => text(key)).join())
+  const never = new AbortController().signal
 
-  test('a key keeps the value of its last line: batches that share one go one after the other', async () => {
+  test('keeps the order, groups what is sent, and counts what is durable', async () => {
     const order: string[] = []
-    const sent: (() => void)[] = []
-    const running = runImport({
-      batches: each([batchOf(['a', 'b'], 1), batchOf(['b', 'c'], 3), batchOf(['d'], 5)]),
-      send: ({ firstLine }) => {
-        order.push(`start ${firstLine}`)
-        return new Promise((resolve) => {
-          sent.push(() => {
-            order.push(`end ${firstLine}`)
-            resolve()
-          })
-        })
+    const told: number[] = []
+    const parts: number[] = []
+    const batches = Array.from({ length: 2 * MAX_PART_BATCHES + 3 }, (_, index) => batchOf([`k${index}`], index + 1))
+    const counts = await runImport({
+      batches: each(batches),
+      encode,
+      signal: never,
+      write: async (requests, onProgress) => {
+        let written = 0
+        for await (const part of requests) {
+          parts.push(part.length)
+          for (const request of part) order.push(text(request))
+          written += part.length
+          onProgress({ written })
+        }
+        return { written }
       },
-      onProgress: () => undefined,
+      onProgress: ({ records }, endOffset) => {
+        expect(endOffset).toBe(records)
+        told.push(records)
+      },
     })
-    await settled()
-    expect(order).toEqual(['start 1'])
-    sent[0]?.()
-    await settled()
-    expect(order).toEqual(['start 1', 'end 1', 'start 3', 'start 5'])
-    sent[2]?.()
-    sent[1]?.()
-    await expect(running).resolves.toMatchObject({ records: 5 })
+    expect(order).toEqual(batches.map((_, index) => `k${index}`))
+    expect(parts).toEqual([MAX_PART_BATCHES, MAX_PART_BATCHES, 3])
+    expect(told).toEqual([MAX_PART_BATCHES, 2 * MAX_PART_BATCHES, batches.length])
+    expect(counts).toEqual({ records: 19, bytes: 19 + 10 * 2 + 9 * 3, requests: 19 })
   })
 
-  test('after a failure nothing more is sent, and what was written is counted', async () => {
-    let calls = 0
+  test('a refusal names its lines, and what was written before is counted', async () => {
     const running = runImport({
-      batches: each(Array.from({ length: 10 }, (_, index) => batchOf([`k${index}`], index + 1))),
-      send: () => {
-        calls += 1
-        return calls === 3 ? Promise.reject(new RemoteError('LIMIT_EXCEEDED', 'too large', {})) : Promise.resolve()
+      batches: each(Array.from({ length: 10 }, (_, index) => batchOf([`k${index}`, `l${index}`], 2 * index + 1))),
+      encode,
+      signal: never,
+      write: async (requests) => {
+        for await (const _ of requests) break
+        throw new RemoteError('LIMIT_EXCEEDED', 'too large', { written: 3, index: 3, limit: 7 })
       },
       onProgress: () => undefined,
     })
@@ -224,14 +232,64 @@ describe('sending', () => {
     expect(error).toBeInstanceOf(ImportStopped)
     expect(error).toMatchObject({
       code: 'LIMIT_EXCEEDED',
-      message: expect.stringContaining('lines 3 to 3: too large') as string,
+      message: 'lines 7 to 8: too large; 6 records were imported before',
+      detail: { imported: 6, limit: 7 },
     })
-    expect(calls).toBeLessThanOrEqual(3 + MAX_IN_FLIGHT)
-    expect(error).toMatchObject({ detail: { imported: calls - 1 } })
+  })
+
+  test('a connection that breaks leaves at least what was told', async () => {
+    const running = runImport({
+      batches: each([batchOf(['a']), batchOf(['b'])]),
+      encode,
+      signal: never,
+      write: async (requests, onProgress) => {
+        for await (const _ of requests) onProgress({ written: 1 })
+        throw new RemoteError('DAEMON_UNREACHABLE', 'no daemon answers', {})
+      },
+      onProgress: () => undefined,
+    })
+    await expect(running).rejects.toThrow('no daemon answers; at least 1 records were imported before')
+  })
+
+  test('a line that does not read ends it, once what was read before is durable', async () => {
+    const failing = async function* (): AsyncGenerator<Batch> {
+      yield batchOf(['a', 'b'])
+      throw new RemoteError('INVALID_ARGUMENT', 'line 3: it is not JSON', { line: 3 })
+    }
+    const sent: string[] = []
+    const running = runImport({
+      batches: failing(),
+      encode,
+      signal: never,
+      write: async (requests) => {
+        for await (const part of requests) for (const request of part) sent.push(text(request))
+        return { written: sent.length }
+      },
+      onProgress: () => undefined,
+    })
+    await expect(running).rejects.toMatchObject({
+      message: 'line 3: it is not JSON; 2 records were imported before',
+      detail: { line: 3, imported: 2 },
+    })
+    expect(sent).toEqual(['a,b'])
+  })
+
+  test('an interrupt stops the reading, and what was sent is awaited and counted', async () => {
+    const ending = new AbortController()
+    const counts = await runImport({
+      batches: each(Array.from({ length: 100 }, (_, index) => batchOf([`k${index}`], index + 1))),
+      encode,
+      signal: ending.signal,
+      write: async (requests) => {
+        let written = 0
+        for await (const part of requests) {
+          written += part.length
+          ending.abort()
+        }
+        return { written }
+      },
+      onProgress: () => undefined,
+    })
+    expect(counts.records).toBe(MAX_PART_BATCHES)
   })
 })
-
-const settled = (): Promise<void> =>
-  new Promise((resolve) => {
-    setImmediate(resolve)
-  })

@@ -20,17 +20,21 @@ export interface Line {
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
 
-/** Rejects with {@link UsageError} for a line over the bound. */
+/** What editors put before UTF-8 text; it is no part of the first line. */
+const BYTE_ORDER_MARK: readonly number[] = [0xef, 0xbb, 0xbf]
+
+/** Rejects with {@link UsageError} for a line over the bound, and for text that is no UTF-8 from its first bytes. */
 export async function* splitLines(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Line> {
   let parts: Uint8Array[] = []
   let held = 0
   let number = 0
   let offset = 0
   const take = (last: Uint8Array): Line => {
-    const bytes = parts.length === 0 ? last : concatBytes(...parts, last)
+    const whole = parts.length === 0 ? last : concatBytes(...parts, last)
     parts = []
     held = 0
     number += 1
+    const bytes = number === 1 ? withoutMark(whole) : whole
     return { number, bytes: bytes.at(-1) === CARRIAGE_RETURN ? bytes.subarray(0, -1) : bytes, endOffset: offset }
   }
   for await (const chunk of chunks) {
@@ -49,6 +53,13 @@ export async function* splitLines(chunks: AsyncIterable<Uint8Array> | Iterable<U
     offset += rest.length
   }
   if (held > 0) yield take(new Uint8Array())
+}
+
+function withoutMark(line: Uint8Array): Uint8Array {
+  const [first, second] = line
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
+    throw new UsageError('the input is UTF-16: convert it to UTF-8 first', { detail: { line: 1 } })
+  return BYTE_ORDER_MARK.every((byte, index) => line[index] === byte) ? line.subarray(BYTE_ORDER_MARK.length) : line
 }
 
 function checkLength(length: number, number: number): void {

@@ -45,6 +45,12 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
       return style.bad(
         `store ${formatId(event.value.storeId, full)} has failed: ${printable(event.value.message)}`,
       )
+    case 'resumed':
+      return `store ${id(event.value.storeId)} goes on after ${formatCount(event.value.appliedSeq)}`
+    case 'projectionProgress':
+      return `store ${id(event.value.storeId)} projected ${formatCount(event.value.done)} of ${formatCount(event.value.total)}`
+    case 'rebuilt':
+      return `store ${id(event.value.storeId)} is rebuilt: ${formatCount(event.value.appliedSeq)} intentions projected`
     case 'bootstrapProgress':
       return `store ${id(event.value.storeId)} received ${formatCount(event.value.done)} of ${formatCount(event.value.total)}`
     case 'clockSkew':

@@ -37,7 +37,7 @@ export function storeTreeText(stores: readonly daemon.StoreInfo[], options: Stor
 export function storeStateText(store: daemon.StoreInfo, style: Style): Cell {
   switch (store.state) {
     case daemon.StoreState.ACTIVE:
-      return { text: 'active', paint: style.good }
+      return store.headless ? { text: 'headless', paint: style.warn } : { text: 'active', paint: style.good }
     case daemon.StoreState.BOOTSTRAPPING:
       return { text: 'bootstrapping', paint: style.warn }
     case daemon.StoreState.LEFT:

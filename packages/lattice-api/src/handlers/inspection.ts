@@ -148,3 +148,15 @@ export function listTips(store: StoreHandle): daemon.ListTipsResponse {
   )
   return create(daemon.ListTipsResponseSchema, { tips })
 }
+
+export function listRejections(
+  store: StoreHandle,
+  request: daemon.ListRejectionsRequest,
+): daemon.ListRejectionsResponse {
+  const kernel = store.kernel()
+  const rejections = kernel.rejections(position(request.afterSeq), pageLimit(request.limit, LOG_PAGE))
+  return create(daemon.ListRejectionsResponseSchema, {
+    entries: rejections.map(({ seq, id, reason }) => ({ seq: BigInt(seq), intentionId: id, reason })),
+    total: BigInt(kernel.stats().rejectionCount),
+  })
+}

@@ -28,10 +28,12 @@ export function toStoreInfo(summary: StoreSummary): daemon.StoreInfo {
     path: summary.path,
     errorCode: summary.error?.code ?? '',
     error: summary.error?.message ?? '',
+    headless: summary.headless,
   })
 }
 
-export function toStoreStatus(store: StoreHandle): daemon.StoreStatus {
+export async function toStoreStatus(store: StoreHandle): Promise<daemon.StoreStatus> {
+  const state = await store.stateSummary()
   const status = store.status()
   const { stats, projection } = status
   return create(daemon.StoreStatusSchema, {
@@ -39,7 +41,7 @@ export function toStoreStatus(store: StoreHandle): daemon.StoreStatus {
     witnessCount: BigInt(stats.witnessCount),
     witnessHead: status.witnessHead,
     fingerprint: status.fingerprint,
-    stateDigest: status.stateDigest,
+    stateDigest: state.digest,
     floating: BigInt(stats.floatingCount),
     authors: stats.authorCount,
     forkedAuthors: stats.forkCount,
@@ -53,6 +55,7 @@ export function toStoreStatus(store: StoreHandle): daemon.StoreStatus {
             seq: BigInt(projection.stalled.seq),
             intentionId: projection.stalled.id,
             error: sentenceOf(projection.stalled.error),
+            since: BigInt(projection.stalled.since),
           },
         }),
     logBytes: BigInt(status.logBytes),
@@ -60,7 +63,7 @@ export function toStoreStatus(store: StoreHandle): daemon.StoreStatus {
     strategy: status.strategy,
     peers: status.peers,
     peersOnline: status.peersOnline,
-    keys: BigInt(status.keys),
+    keys: BigInt(state.appRows),
     synced: status.synced,
     peersSynced: status.peersSynced,
     peersDiffering: status.peersDiffering,
@@ -129,7 +132,16 @@ function eventBody(event: NodeEvent): EventBody {
     case 'fork_detected':
       return { case: 'forkDetected', value: { storeId: event.storeId, author: event.author } }
     case 'stalled':
-      return { case: 'stalled', value: { ...event, seq: BigInt(event.seq) } }
+      return { case: 'stalled', value: { ...event, seq: BigInt(event.seq), since: BigInt(event.since) } }
+    case 'resumed':
+      return { case: 'resumed', value: { storeId: event.storeId, appliedSeq: BigInt(event.appliedSeq) } }
+    case 'projection_progress':
+      return {
+        case: 'projectionProgress',
+        value: { storeId: event.storeId, done: BigInt(event.done), total: BigInt(event.total) },
+      }
+    case 'rebuilt':
+      return { case: 'rebuilt', value: { storeId: event.storeId, appliedSeq: BigInt(event.appliedSeq) } }
     case 'store_failed':
       return { case: 'storeFailed', value: { storeId: event.storeId, ...event.failure } }
     case 'bootstrap_progress':

@@ -8,7 +8,7 @@ import type { JoinProgress, Node, StoreHandle } from '@lattice/node'
 import { daemon, system } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
 import type { HandlerDeps } from './handler-deps.ts'
-import { findIntention, listFloating, listTips, listWitness, readHistory } from './inspection.ts'
+import { findIntention, listFloating, listRejections, listTips, listWitness, readHistory } from './inspection.ts'
 import { repairStore, verifyStore } from './integrity.ts'
 import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncOutcome } from './messages.ts'
 import { reportProgress } from './report-progress.ts'
@@ -35,6 +35,11 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
       }),
     verify: (request, signal) => verifyStore(at(request), request, signal),
     repair: (request, signal) => repairStore(at(request), request, signal),
+    retry: async (request) => {
+      const store = at(request)
+      await store.retry()
+      return create(daemon.RetryResponseSchema, { appliedSeq: BigInt(store.kernel().projection().appliedSeq) })
+    },
     listPeers: async (request) =>
       create(daemon.ListPeersResponseSchema, { peers: at(request).peers().map(toPeerInfo) }),
     invite: async (request) => invite(at(request), request),
@@ -49,6 +54,7 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
     history: async (request) => readHistory(at(request), request),
     listWitness: async (request) => listWitness(at(request), request),
     listFloating: async (request) => listFloating(at(request), request),
+    listRejections: async (request) => listRejections(at(request), request),
     getIntention: async (request) => findIntention(at(request), request.prefix),
     listTips: async (request) => listTips(at(request)),
   }

@@ -24,7 +24,7 @@ import {
   type WriteTable,
 } from '@lattice/model'
 import type { Executor } from '../client.ts'
-import { execMethod, openStream } from '../dispatch.ts'
+import { execMethod, openStream, writePlanner } from '../dispatch.ts'
 import { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES } from '../limits.ts'
 import type { CommandContext, StreamContext, StreamEvents, StreamLagged } from '../method.ts'
 import type { AppliedOp, OpOutcome, StateMachine } from '../state-machine.ts'
@@ -107,6 +107,20 @@ export function createMachineHost<Event>({
     deliver,
     applied: () => ops,
     exec: async (method, request, signal) => execMethod(machine, method, { request, context: commandContext(signal) }),
+    execMany: async (method, requests, options) => {
+      const plan = writePlanner(machine, method)
+      let written = 0
+      for await (const part of Symbol.iterator in requests ? [requests] : requests) {
+        for (const request of part) {
+          options.signal?.throwIfAborted()
+          const { payload, deps } = plan(request)
+          deliver({ payload, deps: deps(table) })
+          written += 1
+        }
+        options.onProgress?.({ written })
+      }
+      return { written }
+    },
     subscribe: (stream, params, signal) => openStream(machine, stream, { params, context: streamContext(signal) }),
   }
 }

@@ -1,0 +1,49 @@
+/**
+ * The reachability index of a log: follows its records, and is kept in its database.
+ *
+ * @module
+ */
+import { assert, causesOf } from '@lattice/model'
+import { type Database, LogDamaged, toPlainBytes } from '@lattice/storage'
+import type { FindMeta } from './lane-book.ts'
+import type { LogEntry } from './log-entry.ts'
+import type { LogIndex } from './log-index.ts'
+import { blockKey, type BlockStore } from './reach-blocks.ts'
+import { createReachIndex, type ReachIndex, type ReachNode } from './reach-index.ts'
+
+/** The index with the log's records for its nodes. */
+export interface LogReach extends LogIndex, Omit<ReachIndex, keyof LogIndex> {}
+
+export function createLogReach(database: Database, find: FindMeta): LogReach {
+  const index = createReachIndex(createSqliteBlocks(database))
+  return {
+    ...index,
+    advance: (entry) => index.advance(reachNodeOf(entry, find)),
+    retreat: ({ meta }) => index.retreat(meta),
+  }
+}
+
+export function reachNodeOf({ meta, parsed }: LogEntry, find: FindMeta): ReachNode {
+  const { lane, position, seq } = meta
+  const causes = causesOf(parsed.intention).map((id) => {
+    const cause = find(id)
+    assert(cause !== undefined, 'every cause is witnessed')
+    return cause
+  })
+  return { lane, position, seq, causes }
+}
+
+/** Blocks in the table `reach_blocks`, by the number that each has among those of all lanes. */
+export function createSqliteBlocks(database: Database): BlockStore {
+  const read = database.prepare<{ readonly bytes: Buffer }>('SELECT bytes FROM reach_blocks WHERE block = ?')
+  const write = database.prepare('INSERT OR REPLACE INTO reach_blocks VALUES (?, ?)')
+  return {
+    read: (lane, block) => {
+      const row = read.get(blockKey(lane, block))
+      return row && toPlainBytes(row.bytes)
+    },
+    write: (lane, block, bytes) => void write.run(blockKey(lane, block), bytes),
+    damaged: (lane, block, problem) =>
+      new LogDamaged(database.path, { record: `reach block ${block} of lane ${lane}`, problem }),
+  }
+}

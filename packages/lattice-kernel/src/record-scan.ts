@@ -78,7 +78,8 @@ export function createRecordScan(database: Database, crypto: Crypto): RecordScan
 
 /** Names what is missing between the rows that are there. */
 function fillGaps(rows: readonly ScannedRecord[], first: number, last: number): readonly ScannedRecord[] {
-  if (rows.length === last - first + 1) return rows
+  // A row whose number changed on the disk may stand twice, or out of order.
+  if (rows.length === last - first + 1 && rows.every(({ seq }, index) => seq === first + index)) return rows
   const bySeq = new Map(rows.map((row) => [row.seq, row]))
   return Array.from({ length: last - first + 1 }, (_, index): ScannedRecord => {
     const seq = first + index

@@ -19,7 +19,7 @@ import {
   verifyTagged,
   ZERO_HASH,
 } from '@lattice/model'
-import { type Database, LogDamaged, openDatabase, type StorageHooks } from '@lattice/storage'
+import { type Database, LogDamaged, openDatabase, type StorageHooks, walProblem } from '@lattice/storage'
 import { contentOf, type LogEntry } from './log-entry.ts'
 import { assertOwner, type LogMeta, readMeta, writeMeta } from './log-meta.ts'
 import { createLogReader } from './log-reader.ts'
@@ -45,6 +45,10 @@ export interface OpenedLog {
 /** Opens or creates the log. Throws `LogDamaged`, `SchemaTooNew`, `DiskFull` or `StorageFailed`. */
 export function openLog(options: OpenLogOptions): OpenedLog {
   const { directory, storeId, crypto, signer, hooks, durability = 'full' } = options
+  const path = join(directory, LOG_FILE)
+  // Where commits do not wait for the disk, a power cut may leave what otherwise only damage does.
+  const lost = durability === 'full' ? walProblem(path) : undefined
+  if (lost !== undefined) throw damaged(path, 'the database file', lost)
   const database = openLogFile(directory, { readonly: false, durability, ...(hooks && { hooks }) })
   try {
     const found = readMeta(database)

@@ -17,7 +17,7 @@ import {
   type IntentionId,
   type SignedIntention,
 } from '@lattice/model'
-import { type Database, toPlainBytes } from '@lattice/storage'
+import { type Database, toPlainBytes, walProblem } from '@lattice/storage'
 import { type FloatingRow, LOG_FILE } from './log-schema.ts'
 import { checkpointSeq, readClaims } from './log-claims.ts'
 import type { LogEntry } from './log-entry.ts'
@@ -98,7 +98,7 @@ async function salvageFrom(database: Database, options: SalvageOptions): Promise
   const floating = readFloating(database)
   if (floating.length > 0) await options.onBatch(floating)
   // What ends where a page cannot be read may have gone on.
-  if (found === undefined || last === 0) own.gap()
+  if (found === undefined || last === 0 || walProblem(database.path) !== undefined) own.gap()
   return { read, lost, own: own.count(), ownEnd: own.end() }
 }
 

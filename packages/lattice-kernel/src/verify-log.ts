@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { equalBytes } from '@lattice/model'
-import { type Database, openStateReader, type StateCursor, threadedFileCheck } from '@lattice/storage'
+import { type Database, openStateReader, type StateCursor, threadedFileCheck, walProblem } from '@lattice/storage'
 import { LOG_FILE, STATE_FILE } from './log-schema.ts'
 import { openLogFile } from './open-log.ts'
 import { createRecordScan, reasonOf } from './record-scan.ts'
@@ -30,6 +30,7 @@ export async function verifyLog(options: VerifyLogOptions): Promise<VerifyReport
   try {
     const state = peekState(directory)
     const others: VerifyOther[] = [
+      { part: 'file', kind: 'unreadable', run: async () => lostCommits(database.path) },
       { part: 'state', kind: 'state', run: async () => stateProblems(database, state, options) },
       {
         part: 'file',
@@ -58,6 +59,11 @@ export async function verifyLog(options: VerifyLogOptions): Promise<VerifyReport
   } finally {
     database.close()
   }
+}
+
+function lostCommits(path: string): readonly string[] {
+  const lost = walProblem(path)
+  return lost === undefined ? [] : [`log.db: ${lost}`]
 }
 
 /** The cursor of state; a sentence where it is damaged; undefined where there is none. */

@@ -17,7 +17,6 @@ import { checkClaims, checkpointSeq, readClaims } from './log-claims.ts'
 import { createRecordScan, type RecordScan } from './record-scan.ts'
 import type { VerifiableIndex, VerifiableIndexFactory } from './verifiable-index.ts'
 import {
-  type DerivedProblem,
   isRecordProblem,
   type VerifyDeps,
   type VerifyOptions,
@@ -48,7 +47,7 @@ export interface VerifyTarget {
 /** Something beside the log, looked at when the records are all there. */
 export interface VerifyOther {
   readonly part: VerifyProgress['part']
-  readonly kind: DerivedProblem
+  readonly kind: VerifyProblem['kind']
   /** Answers what is wrong. Called with the slicer, so that it can let others in between. */
   readonly run: (slicer: Slicer) => Promise<readonly string[]>
 }

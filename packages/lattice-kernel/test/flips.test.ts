@@ -1,12 +1,13 @@
 /** Any byte of a log may change on the disk: it is told, or it changed nothing. */
-import { cpSync, readFileSync, statSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { isLatticeError, toHex } from '@lattice/model'
 import { afterAll, expect, test } from 'vitest'
 import type { Kernel } from '../src/index.ts'
 import { createFilledStore, overwrite, verifyDirectory } from './damage.ts'
-import { openTestKernel, removeDirectories, temporaryDirectory } from './harness.ts'
+import { createTestStore, openTestKernel, removeDirectories, signerOf, temporaryDirectory } from './harness.ts'
+import { appOp } from './tracking-projector.ts'
 
 afterAll(removeDirectories)
 
@@ -68,6 +69,54 @@ async function look(offset: number, bytes: Uint8Array): Promise<'told' | 'refuse
     await opened.kernel.close()
   }
 }
+
+test('a byte anywhere in a write-ahead log that a crash left: at most the very last commit is taken for unfinished', async () => {
+  const live = await openTestKernel({ ...store.options, directory: copyOf(store.directory) })
+  for (let n = 0; n < 12; n += 1) await live.kernel.submit(appOp(`set wal${n} v`))
+  const { witnessCount } = live.kernel.stats()
+  const crashed = copyOf(live.directory)
+  await live.kernel.close()
+  const wal = readFileSync(join(crashed, 'log.db-wal'))
+  const seen = { refused: 0, all: 0, last: 0 }
+  const flips = fc.record({ offset: fc.nat({ max: wal.length - 1 }), by: fc.integer({ min: 1, max: 255 }) })
+  await fc.assert(
+    fc.asyncProperty(flips, async ({ offset, by }) => {
+      const directory = copyOf(crashed)
+      rmSync(join(directory, 'state.db'))
+      rmSync(join(directory, 'state.db-wal'), { force: true })
+      overwrite(join(directory, 'log.db-wal'), offset, Uint8Array.of((wal[offset] ?? 0) ^ by))
+      const report = await verifyDirectory(directory, { ...store.options, directory })
+      try {
+        const { kernel } = await openTestKernel({ ...store.options, directory })
+        const count = kernel.stats().witnessCount
+        await kernel.close()
+        expect(report.problemCount).toBe(0)
+        expect(count).toBeGreaterThanOrEqual(witnessCount - 1)
+        seen[count === witnessCount ? 'all' : 'last'] += 1
+      } catch (error) {
+        if (!isLatticeError(error)) throw error
+        expect(error.code).toBe('LOG_DAMAGED')
+        expect(report.problemCount).toBeGreaterThan(0)
+        seen.refused += 1
+      }
+    }),
+    { numRuns: Number(process.env['LATTICE_FLIPS'] ?? 12) },
+  )
+  if (process.env['LATTICE_FLIPS'] !== undefined) console.log(seen, wal.length)
+}, 600_000)
+
+test('a write-ahead log of another store is refused, or without effect', async () => {
+  const other = await openTestKernel({ ...store.options, directory: copyOf(store.directory) })
+  const foreign = await createTestStore({ signer: signerOf(6) })
+  for (let n = 0; n < 5; n += 1) await foreign.kernel.submit(appOp(`set x${n} v`))
+  const directory = copyOf(store.directory)
+  cpSync(join(foreign.directory, 'log.db-wal'), join(directory, 'log.db-wal'))
+  await Promise.all([other.kernel.close(), foreign.kernel.close()])
+  await expect(openTestKernel({ ...store.options, directory })).rejects.toMatchObject({
+    code: expect.stringMatching(/LOG_DAMAGED|STORAGE_FAILED/u),
+  })
+  expect((await verifyDirectory(directory, { ...store.options, directory })).problemCount).toBeGreaterThan(0)
+})
 
 test('a byte anywhere in the file', async () => {
   const seen = { told: 0, refused: 0, same: 0 }

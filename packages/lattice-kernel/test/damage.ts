@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, type IntentionId } from '@lattice/model'
 import { type Database, inlineFileCheck, openDatabase, toPlainBytes } from '@lattice/storage'
 import { type KernelOptions, verifyLog, type VerifyOptions, type VerifyReport } from '../src/index.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from '../src/log-schema.ts'
 import { RECORD_HEAD_BYTES } from '../src/log-record.ts'
-import { at, createTestStore, crypto, signerOf, turnScheduler, write } from './harness.ts'
-import { appOp } from './tracking-projector.ts'
+import { at, createTestStore, crypto, signerOf, temporaryDirectory, turnScheduler, write } from './harness.ts'
+import { appOp, createTrackingProjector } from './tracking-projector.ts'
 
 /** Records of a filled store: the genesis, own writes, two foreign chains of which one forks, and a run of four. */
 export const RECORDS: number = 32
@@ -44,8 +44,30 @@ export const FIELDS: Readonly<Record<FieldName, number>> = {
 
 type FilledStore = Awaited<ReturnType<typeof createTestStore>>
 
-/** A closed store with something of everything. `writes` more own ones come last. */
+interface Template {
+  readonly store: FilledStore
+  readonly files: ReadonlyMap<string, Buffer>
+}
+
+const templates = new Map<number, Promise<Template>>()
+
+/** A closed store with something of everything, in a directory of its own. `writes` more own ones come last. */
 export async function createFilledStore({ writes = 0 }: { readonly writes?: number } = {}): Promise<FilledStore> {
+  const made = templates.get(writes) ?? makeTemplate(writes)
+  templates.set(writes, made)
+  const { store, files } = await made
+  const directory = temporaryDirectory()
+  for (const [name, content] of files) writeFileSync(join(directory, name), content)
+  return { ...store, directory, options: { ...store.options, directory, projector: createTrackingProjector() } }
+}
+
+async function makeTemplate(writes: number): Promise<Template> {
+  const store = await makeStore(writes)
+  const names = readdirSync(store.directory)
+  return { store, files: new Map(names.map((name) => [name, readFileSync(join(store.directory, name))])) }
+}
+
+async function makeStore(writes: number): Promise<FilledStore> {
   const store = await createTestStore()
   const { kernel, genesis } = store
   for (let n = 0; n < 10; n += 1) await kernel.submit(appOp(`set k${n} v`))
@@ -143,8 +165,4 @@ export function zeroPage(directory: string, { holding }: { readonly holding: num
   const at = readFileSync(path).indexOf(Buffer.from(recordOf(directory, holding)))
   assert(at > 0, 'the record lies on one page')
   overwrite(path, Math.floor(at / PAGE_BYTES) * PAGE_BYTES, new Uint8Array(PAGE_BYTES))
-}
-
-export function sizeOf(path: string): number {
-  return statSync(path).size
 }

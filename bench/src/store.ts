@@ -13,7 +13,7 @@ import {
 } from '@lattice/model'
 import { type BulkWrite, type Kernel, type KernelOptions, type LogDurability, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
-import { execMethod, type Executor, writePlanner } from '@lattice/store-base'
+import { execMethod, type Executor, runQuery, writePlanner } from '@lattice/store-base'
 import { createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
 import { createHistory } from './history.ts'
 import { clock, crypto, scheduler, signerOf } from './world.ts'
@@ -103,6 +103,8 @@ function executorOf(kernel: Kernel): Executor {
             ),
         },
       }),
+    query: (method, request, signal) =>
+      runQuery(kvStore, method, { request, context: { read: kernel.tables().app, signal } }),
     execMany: async (method, requests, options) => {
       const plan = writePlanner(kvStore, method)
       if (!(Symbol.iterator in requests)) throw new Error('no row sends requests in parts')

@@ -188,10 +188,15 @@ describe('--json', () => {
     'store verify',
     'store repair',
     'store join lattice1good',
+    'store status -v',
+    'store ack',
+    'store debug observations',
+    'store debug forks',
     'store debug tips',
     'store debug witness',
     'store debug floating',
     'store debug intention 0101',
+    'store debug branch 0202 0303',
     'peer list',
     'peer invites',
     'rpc list',
@@ -213,6 +218,25 @@ describe('--json', () => {
     expect(exitCode).toBe(3)
     expect(JSON.parse(stdout)).toEqual({ conflicted: false })
     expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'VALUE_NOT_FOUND' } })
+  })
+})
+
+test('branches are shown with what they have in common, and how much is left out', async () => {
+  const node = nodeWith('notes')
+  const { stdout, exitCode } = await run(shell('store debug branch 0202… 0303 --causal -n 2'), node)
+  expect(node.requests).toContain('inspectBranch 0202 0303 causal 2')
+  expect({ exitCode, lines: stdout.trimEnd().split('\n') }).toEqual({
+    exitCode: 0,
+    lines: [
+      'in common up to',
+      expect.stringMatching(/^ {2}0101/u) as string,
+      expect.stringMatching(/^0202.* 2 intentions$/u) as string,
+      expect.stringMatching(/^ {2}0101/u) as string,
+      expect.stringMatching(/^ {2}0202/u) as string,
+      expect.stringMatching(/^0303.* 9 intentions$/u) as string,
+      '  … 8 before',
+      expect.stringMatching(/^ {2}0303/u) as string,
+    ],
   })
 })
 
@@ -361,9 +385,9 @@ describe('import', () => {
 
   test('a refusal of the node keeps its code', async () => {
     const node = nodeWith('notes')
-    const unreachable: LatticeBackend['dynamic']['execMany'] = async function* () {
-      throw new DaemonUnreachable('x')
-    }
+    const unreachable: LatticeBackend['dynamic']['execMany'] = () => ({
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new DaemonUnreachable('x')) }),
+    })
     const dynamic = { ...node.backend.dynamic, execMany: unreachable }
     const { exitCode } = await run(shell('store import - --separator ;'), {
       backend: { ...node.backend, dynamic },
@@ -377,7 +401,7 @@ describe('import', () => {
     node.refuseAfter = 2
     const { exitCode, stderr } = await run(shell('store import - --separator ;'), { ...node, stdin: input })
     expect(exitCode).toBe(5)
-    expect(stderr).toContain('error: lines 513 to 768: too large; 512 records were imported before')
+    expect(stderr).toContain('error: lines 513 to 768: too large; 512 records imported before')
     expect(node.keys(idOf(0x11)).size).toBe(512)
   })
 
@@ -407,6 +431,26 @@ test('what a peer wrote cannot drive the terminal', async () => {
   )
   expect((await run(['list', '--no-color'], { ...node, isTerminal: true })).stdout).not.toContain('\u001B')
   expect((await run(['get', 'k'], node)).stdout).toBe('\u001B[2Jgone\n')
+})
+
+test('a stalled store goes on by retry, and what was rejected is listed', async () => {
+  const node = nodeWith('notes')
+  expect((await run(shell('store retry'), node)).stdout).toBe('notes (111111111111) goes on: 5 intentions projected\n')
+  const { stdout } = await run(shell('store debug rejections'), node)
+  expect(stdout).toContain('payload_malformed')
+  const json = await run(shell('--json store debug rejections --from 4'), node)
+  expect(JSON.parse(json.stdout)).toMatchObject({ total: '1' })
+  node.failWith('PROJECTION_STALLED', 'projection stands at record 7: look at the error, then retry or rebuild')
+  expect((await run(shell('store retry'), node)).exitCode).not.toBe(0)
+})
+
+test('a store that nothing here opens is listed as headless, and says what that means', async () => {
+  const node = nodeWith('notes')
+  node.makeHeadless('notes')
+  expect((await run(shell('store list'), node)).stdout).toContain('headless')
+  expect((await run(shell('store list --tree'), node)).stdout).toContain('headless')
+  const { stdout } = await run(shell('store status'), node)
+  expect(stdout).toContain('nothing here opens core:kvstore: it is received, kept and served, its data unread')
 })
 
 test('status warns of what is wrong', async () => {

@@ -23,8 +23,11 @@ export interface FakeNode {
   status: Partial<daemon.StoreStatus>
   /** What the next verification finds. */
   verified: Partial<daemon.VerifyReport>
+  readonly makeHeadless: (name: string) => void
   /** How many requests of a bulk write are taken before one is refused. */
   refuseAfter: number | undefined
+  /** Ids of the next acks; then there is nothing to acknowledge. */
+  readonly acks: Uint8Array[]
   /** Told when somebody follows the events or a stream. */
   readonly followed: () => Promise<void>
 }
@@ -175,6 +178,10 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     verified: {},
     status: {},
     refuseAfter: undefined,
+    makeHeadless: (name) => {
+      for (const store of stores) if (store.info.name === name) store.info = { ...store.info, headless: true }
+    },
+    acks: [],
     followed: () => follower.promise,
   }
 
@@ -374,8 +381,43 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
           entries: afterSeq < 3n ? [{ seq: 3n, intentionId: idOf(3), reason: 'payload_malformed' }] : [],
           total: 1n,
         }),
+      acknowledge: async () => {
+        call('store.acknowledge')
+        return create(
+          daemon.AcknowledgeResponseSchema,
+          node.acks.length === 0 ? {} : { id: node.acks.shift() ?? idOf(0) },
+        )
+      },
+      observe: async () =>
+        create(daemon.ObservationsSchema, {
+          authors: [
+            {
+              author: idOf(0xab),
+              name: 'nas',
+              seen: [{ author: idOf(0xab), count: 3n, position: 2n, seq: 3n }],
+              lag: { unseen: 2n, since: 1_795_000_000_000n },
+            },
+          ],
+          stable: 3n,
+          witnessCount: 5n,
+          stableFrontier: [idOf(3)],
+        }),
+      listForks: async () =>
+        create(daemon.ListForksResponseSchema, {
+          forks: [{ author: idOf(0xab), authorName: 'nas', first: idOf(1), second: idOf(2), joined: true }],
+        }),
       listTips: async () =>
         create(daemon.ListTipsResponseSchema, { tips: [{ author: idOf(0xab), id: idOf(1), position: 1n, seq: 1n }] }),
+      inspectBranch: async ({ heads, causalOnly, limit }) => {
+        call(`inspectBranch ${heads.join(' ')}${causalOnly ? ' causal' : ''} ${limit}`)
+        return create(daemon.InspectBranchResponseSchema, {
+          lcas: [idOf(1)],
+          branches: [
+            { head: idOf(2), count: 2n, ids: [idOf(1), idOf(2)] },
+            { head: idOf(3), count: 9n, ids: [idOf(3)] },
+          ],
+        })
+      },
     },
     dynamic: {
       exec: async ({ storeId, method, request }) => {

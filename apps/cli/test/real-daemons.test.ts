@@ -98,6 +98,18 @@ describe('one node', () => {
       ).toHaveLength(looks.length)
       const { intentions } = await json(at('--json', 'store', 'history', '-n', '1'))
       expect(await ok(at('store', 'debug', 'intention', intentions[0]?.id.slice(0, 8) ?? ''))).toContain('(intention')
+      await ok(at('put', 'c', '3'))
+      const latest = await json(at('--json', 'store', 'history', '-n', '2'))
+      const [newer, older] = latest.intentions.map((each) => each.id)
+      const parted = await json(at('--json', 'store', 'debug', 'branch', newer ?? '', (older ?? '').slice(0, 12)))
+      expect(parted).toEqual({
+        lcas: [older],
+        branches: [
+          { head: newer, count: '2', ids: [older, newer] },
+          { head: older, count: '1', ids: [older] },
+        ],
+      })
+      expect((await at('store', 'debug', 'branch', 'ffffffff')).exitCode).toBe(3)
     },
     SLOW,
   )

@@ -5,11 +5,9 @@
 import { chmod, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { kvStore } from '@lattice/kvstore'
-import { storeExecutor } from '@lattice/api'
-import { type StoreId, toHex, toStoreId, utf8Decode, utf8Encode } from '@lattice/model'
-import { createClient } from '@lattice/store-base'
+import { type StoreId, toHex, utf8Decode, utf8Encode } from '@lattice/model'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { connected, createStore, digest, joinByToken, keyValue, online, syncAll } from './daemon-mesh.ts'
 import { type DaemonProcess, startDaemon, startRefused } from './daemon-process.ts'
 
 let root: string
@@ -29,59 +27,6 @@ async function start(name: string, flags: readonly string[] = []): Promise<Daemo
   const daemon = await startDaemon(join(root, name), ['--name', name, ...flags])
   running.push(daemon)
   return daemon
-}
-
-const keyValue = (daemon: DaemonProcess, storeId: StoreId) =>
-  createClient(kvStore, storeExecutor(daemon.backend, storeId))
-
-async function createStore(daemon: DaemonProcess): Promise<StoreId> {
-  const { id } = await daemon.backend.store.create({ name: 'test' })
-  return toStoreId(id)
-}
-
-async function joinByToken(host: DaemonProcess, guest: DaemonProcess, storeId: StoreId): Promise<void> {
-  const { token } = await host.backend.store.invite({ storeId })
-  for await (const _progress of guest.backend.store.join({ token }));
-}
-
-/** Rounds after which a mesh that is not in sync is broken. */
-const MAX_ROUNDS = 10
-
-/**
- * Synchronises until a round ends equal with every connected peer. A round in which two dials that crossed were settled,
- * or a peer's leaving was noticed, may report a session that was cut.
- */
-async function syncAll(daemon: DaemonProcess, storeId: StoreId): Promise<boolean> {
-  for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    for await (const { progress } of daemon.backend.store.sync({ storeId })) {
-      if (progress.case === 'summary' && progress.value.peers > 0 && progress.value.peers === progress.value.synced)
-        return true
-    }
-  }
-  return false
-}
-
-/** Resolves once the daemon is connected to a peer, by its own events. */
-function connected(daemon: DaemonProcess): Promise<void> {
-  return online(daemon, 1)
-}
-
-/** Resolves once the daemon is connected to exactly so many peers. */
-async function online(daemon: DaemonProcess, count: number): Promise<void> {
-  const abort = new AbortController()
-  const events = daemon.backend.node.subscribe({}, { signal: abort.signal })[Symbol.asyncIterator]()
-  let next = events.next()
-  while ((await daemon.backend.node.getStatus({})).peers.length !== count) {
-    await next
-    next = events.next()
-  }
-  next.catch(() => undefined)
-  abort.abort()
-}
-
-async function digest(daemon: DaemonProcess, storeId: StoreId): Promise<string> {
-  const status = await daemon.backend.store.getStatus({ storeId })
-  return `${toHex(status.fingerprint)} ${toHex(status.stateDigest)} ${status.witnessCount}`
 }
 
 describe('a daemon', () => {

@@ -81,10 +81,10 @@ interface MethodCall {
   readonly target: string
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- A message's content, or a stream of them, as the method's type says.
-type Call = (request: any, options?: CallOptions) => Promise<Message> | AsyncIterable<Message>
+type Call = (request: Record<string, unknown>, options?: CallOptions) => Promise<Message> | AsyncIterable<Message>
+type StreamingCall = (requests: AsyncIterable<Record<string, unknown>>, options?: CallOptions) => AsyncIterable<Message>
 
-function callMethod({ client, definition, method, target }: MethodCall): Call {
+function callMethod({ client, definition, method, target }: MethodCall): Call | StreamingCall {
   const grpcMethod: MethodDefinition<Message, Message> | undefined = definition[method.localName]
   if (grpcMethod === undefined) throw new TypeError(`${method.name} is not defined`)
   const fail = (error: ServiceError, signal: AbortSignal | undefined): unknown => {
@@ -92,14 +92,21 @@ function callMethod({ client, definition, method, target }: MethodCall): Call {
     const lost = error.code === status.UNAVAILABLE && !hasErrorDetail(error)
     return lost ? new DaemonUnreachable(target, { cause: error }) : errorFromStatus(error)
   }
-  if (method.methodKind === 'server_streaming') {
-    return (request, options) =>
-      streamCall({ client, grpcMethod, request: create(method.input, request), options, fail })
+  const { input } = method
+  const unary: Call = (request, options) =>
+    unaryCall({ client, grpcMethod, request: create(input, request), options, fail })
+  const stream: Call = (request, options) =>
+    streamCall({ client, grpcMethod, request: create(input, request), options, fail })
+  const duplex: StreamingCall = (requests, options) =>
+    duplexCall({ client, grpcMethod, input, requests, options, fail })
+  switch (method.methodKind) {
+    case 'bidi_streaming':
+      return duplex
+    case 'server_streaming':
+      return stream
+    default:
+      return unary
   }
-  if (method.methodKind === 'bidi_streaming') {
-    return (requests, options) => duplexCall({ client, grpcMethod, input: method.input, requests, options, fail })
-  }
-  return (request, options) => unaryCall({ client, grpcMethod, request: create(method.input, request), options, fail })
 }
 
 interface OneCall {

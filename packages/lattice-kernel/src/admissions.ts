@@ -4,8 +4,10 @@
  * @module
  */
 import { type IdKey, idKey, type IntentionId, type PublicKey, type UniversalOp } from '@lattice/model'
+import type { Authority, ReadStoreTables } from '@lattice/store-base'
+import { toEnvelope } from './envelope.ts'
 
-export interface Admissions {
+interface Admissions {
   readonly admits: (author: PublicKey) => boolean
   readonly forget: () => void
 }
@@ -13,7 +15,7 @@ export interface Admissions {
 /** Remembered answers: as many authors as write at about the same time. */
 const ADMISSIONS_MAX = 4096
 
-export function createAdmissions(ask: (author: PublicKey) => boolean): Admissions {
+function createAdmissions(ask: (author: PublicKey) => boolean): Admissions {
   const answers = new Map<IdKey, boolean>()
   return {
     admits: (author) => {
@@ -29,18 +31,33 @@ export function createAdmissions(ask: (author: PublicKey) => boolean): Admission
   }
 }
 
-/** What app data of this node has to cite: the same for all of it, until the system table changes. */
-export interface AppRequirement {
-  readonly of: (op: UniversalOp) => readonly IntentionId[]
-  readonly forget: () => void
+/** What the authority says of members, remembered until the system table changes. */
+export interface Membership extends Admissions {
+  /** What app data of this node has to cite: the same for all of it. */
+  readonly requiredOfApp: (op: UniversalOp) => readonly IntentionId[]
 }
 
-export function createAppRequirement(ask: (op: UniversalOp) => readonly IntentionId[]): AppRequirement {
-  let known: readonly IntentionId[] | undefined
+export function createMembership({
+  authority,
+  self,
+  tables,
+}: {
+  readonly authority: Authority
+  readonly self: PublicKey
+  readonly tables: () => ReadStoreTables
+}): Membership {
+  const admissions = createAdmissions((author) => authority.admits(tables(), author))
+  let required: readonly IntentionId[] | undefined
   return {
-    of: (op) => (known ??= ask(op)),
+    admits: admissions.admits,
+    requiredOfApp: (op) => {
+      const envelope = toEnvelope(op)
+      if (envelope === undefined) return []
+      return (required ??= authority.requiredDeps(tables(), self, envelope))
+    },
     forget: () => {
-      known = undefined
+      admissions.forget()
+      required = undefined
     },
   }
 }

@@ -7,20 +7,30 @@
  *
  * @module
  */
-import { err, type IdKey, type IntentionId, ok, type PublicKey, type Result, type UniversalOp } from '@lattice/model'
+import {
+  assert,
+  err,
+  type IdKey,
+  type IntentionId,
+  ok,
+  type PublicKey,
+  type Result,
+  type UniversalOp,
+} from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
-import { createAdmissions, createAppRequirement } from './admissions.ts'
+import { createMembership } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
-import { toEnvelope } from './envelope.ts'
 import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
 import type { LogCommit } from './log-disk.ts'
 import type { LogStore } from './log-store.ts'
-import { createProjecting } from './projecting.ts'
+import { forkProofOf } from './fork-proofs.ts'
+import { createObserver, type Observer } from './observer.ts'
 import { createOwnTips, type OwnTips } from './own-tips.ts'
+import { createProjecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
 import type { Witnesser } from './witnesser.ts'
 
@@ -38,6 +48,7 @@ export interface CoreParts {
 }
 
 export interface Core extends CoreParts {
+  readonly observer: Observer
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -71,24 +82,15 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   const { log, pool, authority, events } = parts
   let projection = opened
   let evictedCount = 0
-  const admissions = createAdmissions((author) => authority.admits(projection.working, author))
-  const ownTips = createOwnTips(log, parts.options.signer.publicKey)
-  const required = createAppRequirement((op) => {
-    const envelope = toEnvelope(op)
-    if (envelope === undefined) return []
-    return authority.requiredDeps(projection.working, parts.options.signer.publicKey, envelope)
-  })
-  const witnesser = createWitnesserFor(admissions.admits)
+  const self = parts.options.signer.publicKey
+  const membership = createMembership({ authority, self, tables: () => projection.working })
+  const ownTips = createOwnTips({ ...parts, self })
+  const witnesser = createWitnesserFor(membership.admits)
 
   function recheckAdmission(): void {
-    forgetMembership()
+    membership.forget()
     const waiting = [...pool.notAdmitted()]
-    witnesser.consider(waiting.filter(({ parsed }) => admissions.admits(parsed.intention.author)))
-  }
-
-  function forgetMembership(): void {
-    admissions.forget()
-    required.forget()
+    witnesser.consider(waiting.filter(({ parsed }) => membership.admits(parsed.intention.author)))
   }
 
   function commitLog(source: PublicKey | undefined): Result<LogCommit, unknown> {
@@ -107,7 +109,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   /** Forgets what was derived from records that are gone. */
   function forget(): void {
     projection.discard()
-    forgetMembership()
+    membership.forget()
     ownTips.forget()
     parts.time.restore(log.meta().hlc)
   }
@@ -123,14 +125,20 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   return {
     ...parts,
     witnesser,
+    observer: createObserver({
+      lanes: log.authors,
+      quiet: log.quiet,
+      reach: log.reach,
+      entryAt: log.entryAt,
+    }),
     projection: () => projection,
     setProjection: (next) => {
       projection = next
       recheckAdmission()
     },
-    admits: admissions.admits,
+    admits: membership.admits,
     ownTips,
-    requiredOfApp: required.of,
+    requiredOfApp: membership.requiredOfApp,
     recheckAdmission,
     commitLog,
     project: projecting.project,
@@ -154,7 +162,9 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
 
 function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: PublicKey | undefined): void {
   for (const { author, first, second } of forks) {
-    parts.events.notify({ kind: 'fork_detected', author: author.key, proof: [first.parsed, second.parsed] })
+    const proof = forkProofOf(parts.log, first, second)
+    assert(proof !== undefined, 'a fork that was found is one')
+    parts.events.notify({ kind: 'fork_detected', author: author.key, proof })
   }
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
 }

@@ -5,7 +5,7 @@
  */
 import type { DagGraph, DagWalks, WalkBudget } from './dag-graph.ts'
 import { createSeqHeap } from './dag-heap.ts'
-import type { LanePosition, Place } from './reach-vector.ts'
+import { ABSENT, type LanePosition, type Place } from './reach-vector.ts'
 
 /** A stretch of a lane, both ends included. */
 interface Stretch {
@@ -53,48 +53,52 @@ export function createAllWalks(graph: DagGraph, budget: WalkBudget): DagWalks {
     return common.map(([lane, position]) => placeAt(lane, position))
   }
 
+  /** What of each lane is in the past of any head and comes after `afterSeq`. */
+  function* pastOf(heads: readonly Place[], afterSeq: number): IterableIterator<Stretch> {
+    const union = new Map<number, number>()
+    for (const head of heads) cover(union, index.vectorOf(head))
+    for (const [lane, last] of union) {
+      if (placeAt(lane, last).seq <= afterSeq) continue
+      yield { lane, last, first: lowest(lane, last, ({ seq }) => seq > afterSeq) }
+    }
+  }
+
+  /** What of each lane is in the past of `head` and in the future of any of `from`. */
+  function* futureOf(from: readonly Place[], head: Place): IterableIterator<Stretch> {
+    const oldest = Math.min(...from.map(({ seq }) => seq))
+    const follows = (place: Place): boolean => place.seq >= oldest && from.some((ancestor) => isInPast(place, ancestor))
+    for (const [lane, last] of index.vectorOf(head)) {
+      if (!follows(placeAt(lane, last))) continue
+      const first = lowest(lane, last, follows)
+      budget.spend(last - first + 1)
+      yield { lane, first, last }
+    }
+  }
+
+  function findLca(heads: readonly Place[]): readonly Place[] {
+    // The newest first: whatever follows another comes before it, and so does what covers it.
+    const candidates = [...commonOf(heads)].sort((a, b) => b.seq - a.seq)
+    const covered = new Map<number, number>()
+    return candidates.filter((candidate) => {
+      if ((covered.get(candidate.lane) ?? ABSENT) >= candidate.position) return false
+      budget.spend(1)
+      cover(covered, index.vectorOf(candidate))
+      return true
+    })
+  }
+
   return {
     isAncestor: index.isAncestor,
-    findLca: (heads) => {
-      // The newest first: whatever follows another comes before it, and so does what covers it.
-      const candidates = [...commonOf(heads)].sort((a, b) => b.seq - a.seq)
-      const covered = new Map<number, number>()
-      return candidates.filter((candidate) => {
-        if ((covered.get(candidate.lane) ?? -1) >= candidate.position) return false
-        budget.spend(1)
-        for (const [lane, position] of index.vectorOf(candidate)) {
-          if (position > (covered.get(lane) ?? -1)) covered.set(lane, position)
-        }
-        return true
-      })
-    },
-    downset: (heads, afterSeq) => {
-      const union = new Map<number, number>()
-      for (const head of heads) {
-        for (const [lane, position] of index.vectorOf(head)) {
-          if (position > (union.get(lane) ?? -1)) union.set(lane, position)
-        }
-      }
-      const stretches: Stretch[] = []
-      for (const [lane, last] of union) {
-        if (placeAt(lane, last).seq <= afterSeq) continue
-        stretches.push({ lane, last, first: lowest(lane, last, ({ seq }) => seq > afterSeq) })
-      }
-      return seqsOf(graph, stretches)
-    },
-    between: (from, head) => {
-      const oldest = Math.min(...from.map(({ seq }) => seq))
-      const follows = (place: Place): boolean =>
-        place.seq >= oldest && from.some((ancestor) => isInPast(place, ancestor))
-      const stretches: Stretch[] = []
-      for (const [lane, last] of index.vectorOf(head)) {
-        if (!follows(placeAt(lane, last))) continue
-        const first = lowest(lane, last, follows)
-        budget.spend(last - first + 1)
-        stretches.push({ lane, first, last })
-      }
-      return [...seqsOf(graph, stretches)]
-    },
+    findLca,
+    downset: (heads, afterSeq) => seqsOf(graph, [...pastOf(heads, afterSeq)]),
+    between: (from, head) => [...seqsOf(graph, [...futureOf(from, head)])],
+  }
+}
+
+/** Raises `union` to what is higher. */
+function cover(union: Map<number, number>, vector: Iterable<LanePosition>): void {
+  for (const [lane, position] of vector) {
+    if (position > (union.get(lane) ?? ABSENT)) union.set(lane, position)
   }
 }
 

@@ -95,10 +95,10 @@ describe('questions about the DAG', () => {
         expect(questions.path(idOf(from), idOf(head), { edges }).map(seqOf)).toEqual(between)
         expect(questions.inspectBranch(ids, { edges })).toEqual({
           lcas: sorted(lcas),
-          branches: [...new Set(heads)].map((end) => ({
-            head: idOf(end),
-            ids: all.filter((seq) => holds(end, seq) && lcas.some((lca) => holds(seq, lca))).map(idOf),
-          })),
+          branches: [...new Set(heads)].map((end) => {
+            const branch = all.filter((seq) => holds(end, seq) && lcas.some((lca) => holds(seq, lca)))
+            return { head: idOf(end), count: branch.length, ids: branch.map(idOf) }
+          }),
         })
       }),
       RUNS,
@@ -150,10 +150,16 @@ describe('questions about the DAG', () => {
       const { lcas, branches } = questionsOver(dag).inspectBranch([id('a3'), id('b3')], { edges })
       expect(lcas).toEqual([id('a1'), id('b1')].sort(compareBytes))
       expect(branches).toEqual([
-        { head: id('a3'), ids: ['a1', 'b1', 'a2', 'a3'].map(id) },
-        { head: id('b3'), ids: ['a1', 'b1', 'b2', 'b3'].map(id) },
+        { head: id('a3'), count: 4, ids: ['a1', 'b1', 'a2', 'a3'].map(id) },
+        { head: id('b3'), count: 4, ids: ['a1', 'b1', 'b2', 'b3'].map(id) },
       ])
     }
+  })
+
+  test('name as many of a branch as are asked for, the last ones', () => {
+    const { dag } = crissCross()
+    const [branch] = questionsOver(dag).inspectBranch([idOf(6), idOf(7)], { limit: 2 }).branches
+    expect(branch).toEqual({ head: idOf(6), count: 4, ids: [idOf(4), idOf(6)] })
   })
 
   test('of one head name itself; of none, nothing', () => {
@@ -162,7 +168,7 @@ describe('questions about the DAG', () => {
     expect(questions.inspectBranch([])).toEqual({ lcas: [], branches: [] })
     expect(questions.inspectBranch([idOf(5)])).toEqual({
       lcas: [idOf(5)],
-      branches: [{ head: idOf(5), ids: [idOf(5)] }],
+      branches: [{ head: idOf(5), count: 1, ids: [idOf(5)] }],
     })
     expect(questions.findLca([idOf(2), idOf(4)])).toEqual([idOf(2)])
   })

@@ -35,12 +35,19 @@ export interface DownsetPage {
   readonly afterSeq: number | undefined
 }
 
+export interface InspectOptions extends DagOptions {
+  /** At most so many ids of each branch: 4,096 unless told. */
+  readonly limit?: number
+}
+
 export interface BranchInspection {
   /** The maximal common ancestors of all heads. Sorted. */
   readonly lcas: readonly IntentionId[]
   readonly branches: readonly {
     readonly head: IntentionId
-    /** What lies between any of them and the head, both included, in witness order. */
+    /** How many lie between any of them and the head, both included. */
+    readonly count: number
+    /** The last of these, in witness order. */
     readonly ids: readonly IntentionId[]
   }[]
 }
@@ -54,7 +61,7 @@ export interface DagQuestions {
   readonly path: (from: IntentionId, head: IntentionId, options?: DagOptions) => readonly IntentionId[]
   /** The past of the heads, themselves included, in witness order. */
   readonly downset: (heads: readonly IntentionId[], options?: DownsetOptions) => DownsetPage
-  readonly inspectBranch: (heads: readonly IntentionId[], options?: DagOptions) => BranchInspection
+  readonly inspectBranch: (heads: readonly IntentionId[], options?: InspectOptions) => BranchInspection
 }
 
 export interface DagQuestionsDeps {
@@ -66,7 +73,7 @@ export interface DagQuestionsDeps {
 /** Records that one question may look at: about a second. */
 export const WALK_BUDGET = 100_000
 /** Ids of one page. */
-export const DOWNSET_PAGE_MAX = 4096
+export const DAG_PAGE_MAX = 4096
 
 export function createDagQuestions({ graph, find, idAt }: DagQuestionsDeps): DagQuestions {
   function placeOf(id: IntentionId): Place {
@@ -92,7 +99,7 @@ export function createDagQuestions({ graph, find, idAt }: DagQuestionsDeps): Dag
       return seqs.filter((seq) => seq !== start.seq).map(idAt)
     },
     downset: (heads, options = {}) => {
-      const limit = Math.max(1, Math.min(options.limit ?? DOWNSET_PAGE_MAX, DOWNSET_PAGE_MAX))
+      const limit = pageOf(options.limit)
       const ids: IntentionId[] = []
       let last: number | undefined
       for (const seq of walksFor(options).downset(distinct(heads.map(placeOf)), options.afterSeq ?? 0)) {
@@ -106,10 +113,18 @@ export function createDagQuestions({ graph, find, idAt }: DagQuestionsDeps): Dag
       const places = distinct(heads.map(placeOf))
       const walks = walksFor(options)
       const lcas = walks.findLca(places)
-      const branches = places.map((head) => ({ head: idAt(head.seq), ids: walks.between(lcas, head).map(idAt) }))
+      const limit = pageOf(options.limit)
+      const branches = places.map((head) => {
+        const seqs = walks.between(lcas, head)
+        return { head: idAt(head.seq), count: seqs.length, ids: seqs.slice(-limit).map(idAt) }
+      })
       return { lcas: sortedIds(lcas), branches }
     },
   }
+}
+
+function pageOf(limit = DAG_PAGE_MAX): number {
+  return Math.max(1, Math.min(limit, DAG_PAGE_MAX))
 }
 
 /** Each once, in the order of their first mention. */

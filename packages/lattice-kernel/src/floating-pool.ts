@@ -37,7 +37,7 @@ export interface FloatingPool {
   /** Takes those that wait for this cause; they wait for nothing then. */
   readonly wake: (cause: IdKey) => readonly FloatingEntry[]
   readonly waitingOn: (cause: IdKey) => readonly FloatingEntry[]
-  readonly inFuture: () => Iterable<FloatingEntry>
+  readonly inFuture: FloatingWaits['inFuture']
   readonly notAdmitted: () => Iterable<FloatingEntry>
   /** By arrival. */
   readonly entries: () => Iterable<FloatingEntry>

@@ -5,13 +5,14 @@
  */
 import type { IdKey } from '@lattice/model'
 import type { FloatingEntry, Wait } from './floating-entry.ts'
+import { createFutureWaits, type FutureWaits } from './future-waits.ts'
 
 export interface FloatingWaits {
   readonly set: (entry: FloatingEntry, wait: Wait | undefined) => void
   /** Takes those that wait for this cause; they wait for nothing then. */
   readonly wake: (cause: IdKey) => readonly FloatingEntry[]
   readonly waitingOn: (cause: IdKey) => readonly FloatingEntry[]
-  readonly inFuture: () => Iterable<FloatingEntry>
+  readonly inFuture: Pick<FutureWaits, 'earliestMs' | 'due' | 'size'>
   readonly notAdmitted: () => Iterable<FloatingEntry>
   readonly clear: () => void
 }
@@ -20,12 +21,12 @@ const NOBODY: readonly FloatingEntry[] = []
 
 export function createFloatingWaits(): FloatingWaits {
   const watchers = new Map<IdKey, Set<FloatingEntry>>()
-  const future = new Set<FloatingEntry>()
+  const future = createFutureWaits()
   const notAdmitted = new Set<FloatingEntry>()
 
   function release(entry: FloatingEntry): void {
     if (entry.wait === undefined) return
-    if (entry.wait.kind === 'future') future.delete(entry)
+    if (entry.wait.kind === 'future') future.remove(entry)
     if (entry.wait.kind === 'not_admitted') notAdmitted.delete(entry)
     if (entry.wait.kind !== 'cause') return
     const waiting = watchers.get(entry.wait.on)
@@ -36,7 +37,7 @@ export function createFloatingWaits(): FloatingWaits {
   function set(entry: FloatingEntry, wait: Wait | undefined): void {
     release(entry)
     entry.wait = wait
-    if (wait?.kind === 'future') future.add(entry)
+    if (wait?.kind === 'future') future.add(entry, wait.untilMs)
     if (wait?.kind === 'not_admitted') notAdmitted.add(entry)
     if (wait?.kind === 'cause') watchers.set(wait.on, (watchers.get(wait.on) ?? new Set()).add(entry))
   }
@@ -51,7 +52,7 @@ export function createFloatingWaits(): FloatingWaits {
       return woken
     },
     waitingOn: (cause) => [...(watchers.get(cause) ?? [])],
-    inFuture: () => future,
+    inFuture: future,
     notAdmitted: () => notAdmitted,
     clear: () => {
       watchers.clear()

@@ -14,11 +14,12 @@ export {
 export type { DagEdges } from './dag-graph.ts'
 export {
   type BranchInspection,
+  DAG_PAGE_MAX,
   type DagOptions,
   type DagQuestions,
-  DOWNSET_PAGE_MAX,
   type DownsetOptions,
   type DownsetPage,
+  type InspectOptions,
   WALK_BUDGET,
 } from './dag-questions.ts'
 export {
@@ -32,7 +33,11 @@ export {
   WriterBusy,
 } from './errors.ts'
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
+export { ACK_DELAY_MS, ACK_RETRY_MS } from './acknowledger.ts'
 export type {
+  AuthorLag,
+  AuthorObservation,
+  AuthorTip,
   AuthorTips,
   BulkWrite,
   BulkWrites,
@@ -42,9 +47,13 @@ export type {
   KernelEvent,
   KernelOptions,
   KernelStats,
+  Observations,
+  PeerTime,
   ProjectedNotice,
   ProjectionStatus,
   RebuildProgress,
+  SeenOf,
+  StabilityFrontier,
   StalledProjection,
   StateSummary,
   StoredIntention,

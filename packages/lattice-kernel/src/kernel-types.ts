@@ -9,6 +9,7 @@ import type {
   Clock,
   Crypto,
   FloatReason,
+  ForkProof,
   Hash,
   Hints,
   Hlc,
@@ -57,8 +58,10 @@ export interface KernelOptions {
    * made again.
    */
   readonly durability?: LogDurability
-  /** The median of the wall times that connected peers report, where there are any. */
-  readonly peerWallMs?: () => number | undefined
+  /** What connected peers say is the time, where there are any. */
+  readonly peerTime?: () => PeerTime | undefined
+  /** How long after something arrived it is acknowledged; `ACK_DELAY_MS` unless told, never when infinite. */
+  readonly ackDelayMs?: number
   /** Called while state catches up, at open and whenever it is far behind: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
   /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
@@ -72,6 +75,13 @@ export interface KernelOptions {
   readonly holdWrites?: () => string | undefined
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
+}
+
+/** What connected peers say is the time. */
+export interface PeerTime {
+  readonly medianMs: number
+  /** How many say it. */
+  readonly count: number
 }
 
 export type RebuildProgress = (done: number, total: number) => void
@@ -137,10 +147,56 @@ export interface FloatingIntention {
   readonly missing: readonly IntentionId[]
 }
 
+export interface AuthorTip {
+  readonly id: IntentionId
+  readonly position: number
+  readonly timestamp: Hlc
+  /** Another tip of the author has it in its past: the fork is joined. */
+  readonly joined: boolean
+}
+
 /** Where an author's chain ends; several tips mean it forked. */
 export interface AuthorTips {
   readonly author: PublicKey
-  readonly tips: readonly { readonly id: IntentionId; readonly position: number; readonly timestamp: Hlc }[]
+  readonly tips: readonly AuthorTip[]
+}
+
+/** How far an author is behind, as far as its intentions that are here tell. */
+export interface AuthorLag {
+  /** Intentions here that are not in the past of its tips; acks, which nobody answers, left out. */
+  readonly unseen: number
+  /** When the first of them was witnessed here. */
+  readonly unseenSinceMs: number | undefined
+}
+
+/** How much an author has seen of another's intentions. */
+export interface SeenOf {
+  readonly author: PublicKey
+  readonly count: number
+  /** The highest position among them, and where that is in this node's log. */
+  readonly position: number
+  readonly seq: number
+}
+
+export interface AuthorObservation extends AuthorLag {
+  readonly author: PublicKey
+  /** By author; those of whom it has seen nothing are left out. */
+  readonly seen: readonly SeenOf[]
+}
+
+/** What every member has seen. */
+export interface StabilityFrontier {
+  readonly count: number
+  /** The latest of it: all of it is in their past, or they are it themselves. */
+  readonly ids: readonly IntentionId[]
+}
+
+export interface Observations {
+  /** In the order of their first intentions. */
+  readonly authors: readonly AuthorObservation[]
+  /** Authors left out, who wrote before all others. */
+  readonly omitted: number
+  readonly stability: StabilityFrontier
 }
 
 export interface ProjectionStatus {
@@ -211,8 +267,7 @@ export type KernelEvent =
   | {
       readonly kind: 'fork_detected'
       readonly author: PublicKey
-      /** Two intentions of one author with one `store_prev`: the proof. */
-      readonly proof: readonly [SignedIntention, SignedIntention]
+      readonly proof: ForkProof
     }
   | ({ readonly kind: 'stalled' } & StalledProjection)
   | { readonly kind: 'resumed'; readonly appliedSeq: number }
@@ -245,6 +300,14 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
   /** Resolves when `id` is witnessed; rejects with `KernelClosed`, or `signal.reason` once aborted. */
   readonly waitFor: (id: IntentionId, signal?: AbortSignal) => Promise<void>
 
+  /**
+   * Acknowledges what is witnessed here, in as many acks as that takes: the id of the last, or undefined when there is
+   * nothing to acknowledge. Rejects as `submit`. The kernel does so by itself, some seconds after something arrives.
+   */
+  readonly emitAck: () => Promise<IntentionId | undefined>
+  /** What the rules compare timestamps with, and whether this machine's clock is known to be behind. */
+  readonly time: () => { readonly nowMs: number; readonly isBehind: boolean }
+
   /** The projected state: durable in the log, applied, and not of necessity in `state.db` yet. */
   readonly tables: () => ReadStoreTables
   readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
@@ -264,6 +327,15 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
   readonly forks: (
     limit: number,
   ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]
+  /** What shows anyone that the author of these two, an entry of `forks`, forked. Undefined when it did not. */
+  readonly forkProof: (ids: readonly [IntentionId, IntentionId]) => ForkProof | undefined
+  /**
+   * What every author has seen, derived from what is witnessed, and what all of `members` have. Members are by default
+   * the authors here that are admitted; one that has written nothing has seen nothing.
+   */
+  readonly observations: (members?: readonly PublicKey[]) => Observations
+  /** How far an author is behind what is witnessed here, as far as its intentions here tell. */
+  readonly lag: (author: PublicKey) => AuthorLag
   readonly stats: () => KernelStats
   readonly storeType: () => StoreType | undefined
 

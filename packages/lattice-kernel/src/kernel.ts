@@ -5,6 +5,7 @@
  */
 import { LogDamaged, type StateDatabase } from '@lattice/storage'
 import { RangeIndexDamaged } from '@lattice/sync'
+import { createAcknowledger } from './acknowledger.ts'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
@@ -53,10 +54,16 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const writer = createWriter(core, onFailed)
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
+  const acknowledger = createAcknowledger({
+    core,
+    submit: async (op, options) => accept(async () => submits.submit(op, options)),
+  })
 
   async function shutDown(): Promise<void> {
     scrub?.stop()
+    const acknowledged = acknowledger.close()
     await writer.close()
+    await acknowledged
     waiters.rejectAll(new KernelClosed(storeId))
     const { flush, state } = core.projection()
     try {
@@ -86,6 +93,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
+    emitAck: acknowledger.emit,
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
     waitFor: async (id, signal) => {
       if (closing !== undefined) throw new KernelClosed(storeId)
@@ -106,6 +114,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
       writer.wake()
       const { scrub: options } = core.options
       if (options !== undefined) scrub = startScrub(core, options, { isBusy: writer.isBusy, onDamage: onFailed })
+      acknowledger.start()
     },
   }
 }

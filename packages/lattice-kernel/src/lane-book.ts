@@ -19,6 +19,8 @@ export interface Author {
   readonly key: PublicKey
   /** Seqs of the tips: the heads of its lanes. Several after a fork. */
   readonly tips: Set<number>
+  /** Numbers of its lanes, ascending. */
+  readonly lanes: number[]
 }
 
 /** A branch of an author's chain. */
@@ -144,7 +146,7 @@ class Book {
   enter(key: PublicKey, number: number): Author {
     assert(number === this.authors.length, 'author numbers have no gaps')
     // The key is a view of a larger buffer; the book outlives it.
-    const author: Author = { number, key: toPublicKey(key.slice()), tips: new Set() }
+    const author: Author = { number, key: toPublicKey(key.slice()), tips: new Set(), lanes: [] }
     this.authors.push(author)
     this.#byKey.set(idKey(key), author)
     return author
@@ -153,7 +155,9 @@ class Book {
   add(lane: OpenLane): void {
     assert(lane.number === this.lanes.length, 'lane numbers have no gaps')
     this.lanes.push(lane)
-    this.author(lane.author).tips.add(lane.head.seq)
+    const author = this.author(lane.author)
+    author.tips.add(lane.head.seq)
+    author.lanes.push(lane.number)
   }
 
   /** A record that follows its lane's head. */
@@ -188,6 +192,7 @@ class Book {
       this.lanes.pop()
       this.changed.delete(lane)
       author.tips.delete(meta.seq)
+      author.lanes.pop()
       if (!isNew) return
       this.authors.pop()
       this.#byKey.delete(idKey(author.key))

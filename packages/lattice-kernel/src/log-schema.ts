@@ -8,6 +8,8 @@
  * @module
  */
 
+import { QUIET_TABLE } from './quiet-spans.ts'
+
 /** "LTTL". */
 export const LOG_APPLICATION_ID = 0x4c54544c
 
@@ -42,6 +44,7 @@ export const LOG_MIGRATIONS: readonly string[] = [
      head_position INTEGER NOT NULL,
      head_id BLOB NOT NULL
    );
+   ${QUIET_TABLE}
    CREATE TABLE frontier (seq INTEGER PRIMARY KEY, id BLOB NOT NULL);
    CREATE TABLE range_nodes (node INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
    CREATE TABLE reach_blocks (block INTEGER PRIMARY KEY, bytes BLOB NOT NULL);

@@ -19,6 +19,7 @@ import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
+import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
 import { createRangeNodes } from './range-nodes.ts'
 import { createLogReach, type LogReach } from './reach-log.ts'
 
@@ -30,6 +31,7 @@ export interface LogStore {
   readonly ids: IdIndex
   readonly authors: LaneBook
   readonly frontier: Frontier
+  readonly quiet: QuietSpans
   /** Who is in whose past. */
   readonly reach: LogReach
   /** What is witnessed, appended records included. */
@@ -69,10 +71,11 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const ids = createIdIndex(database, { path, crypto })
   const authors = createLaneBook(database, ids.find)
   const frontier = createFrontier(database)
+  const quiet = createQuietSpans(database)
   const range = createRangeNodes(database)
   const reach = createLogReach(database, ids.find)
-  const indexes: readonly LogIndex[] = [authors, frontier, ids, range, reach]
-  const tail = createLogTail({ path, opened, find: ids.find, entryAt, authors, indexes, crypto, signer })
+  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach]
+  const tail = createLogTail({ path, opened, find: ids.find, entryAt, authors, seqAt: reach.seqAt, indexes, crypto, signer })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
   function entryAt(seq: number): LogEntry {
@@ -90,6 +93,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     ids,
     authors,
     frontier,
+    quiet,
     reach,
     range: range.index,
     meta: tail.meta,

@@ -58,6 +58,8 @@ export interface LogTailDeps {
   /** The record at a seq, on disk or in the batch. */
   readonly entryAt: (seq: number) => LogEntry
   readonly authors: LaneBook
+  /** The seq at a position of a lane. */
+  readonly seqAt: (lane: number, position: number) => number
   /** In the order in which they follow. */
   readonly indexes: readonly LogIndex[]
   readonly crypto: Crypto
@@ -92,15 +94,14 @@ export function createLogTail(deps: LogTailDeps): LogTail {
   function append(entry: LogEntry): void {
     const isFork = authors.isFork(entry.meta.author, entry.meta.lane)
     const before = meta
-    const sibling = isFork ? findSibling(deps, entry) : undefined
-    if (isFork) assertNew(deps.path, entry, sibling)
+    const isTold = isFork && authors.byNumber(entry.meta.author).tips.size < FORK_PROOFS_MAX
+    const sibling = isTold ? findSibling(deps, entry) : undefined
+    if (isTold) assertNew(deps.path, entry, sibling)
     batch.push(entry)
     follow(entry)
     last = { meta: before, isFork }
     const author = authors.byNumber(entry.meta.author)
-    if (sibling !== undefined && author.tips.size <= FORK_PROOFS_MAX) {
-      forks.push({ author, first: sibling, second: entry })
-    }
+    if (sibling !== undefined) forks.push({ author, first: sibling, second: entry })
   }
 
   function retract(): void {
@@ -214,16 +215,18 @@ function unindexed(path: string): LogDamaged {
   return new LogDamaged(path, { record: 'the index of ids', problem: 'it does not lead to a record that is there' })
 }
 
-/** Another intention of the same author with the same `store_prev`: one that a lane of the author goes through. */
-function findSibling({ find, entryAt, authors }: LogTailDeps, { meta, parsed }: LogEntry): LogEntry | undefined {
-  const { storePrev } = parsed.intention
+/** Another intention of the same author with the same `store_prev`: next on the lane of that, or first on another. */
+function findSibling({ find, entryAt, authors, seqAt }: LogTailDeps, { meta, parsed }: LogEntry): LogEntry | undefined {
+  const parent = find(toIntentionId(parsed.intention.storePrev))
+  if (parent === undefined) return undefined
+  const goesOn = authors.lane(parent.lane)
+  const next = parent.position + 1
+  if (goesOn.author === meta.author && goesOn.head.position >= next) return entryAt(seqAt(parent.lane, next))
   for (const seq of authors.byNumber(meta.author).tips) {
-    let at: LogEntry | undefined = entryAt(seq)
-    while (at !== undefined && at.meta.position > meta.position) {
-      const prev = find(toIntentionId(at.parsed.intention.storePrev))
-      at = prev && entryAt(prev.seq)
+    const lane = authors.lane(entryAt(seq).meta.lane)
+    if (lane.parent?.lane === parent.lane && lane.parent.position === parent.position) {
+      return entryAt(seqAt(lane.number, next))
     }
-    if (at !== undefined && equalBytes(at.parsed.intention.storePrev, storePrev)) return at
   }
   return undefined
 }

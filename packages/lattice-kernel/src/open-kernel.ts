@@ -91,7 +91,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
     clock,
     last: log.meta().hlc,
     highestWall: () => log.meta().highestWall,
-    peerWallMs: options.peerWallMs,
+    peerTime: options.peerTime,
   })
   const core = createCore(
     {

@@ -1,33 +1,53 @@
 /**
- * Where this node's own chain ends.
+ * Where the node's own chain ends: several places once it forked, until a write joins them.
  *
- * The last tip is remembered, so that a write does not read its predecessor from the disk again. What is remembered holds
- * as long as the log keeps the record: whoever takes records back forgets it.
+ * A tip that an own later write has in its past is joined: it is never cited again. What was found joined is remembered,
+ * so a chain that forked a thousand times and was joined asks about one tip per write; the last tip is, too, so that a
+ * write does not read its predecessor from the disk again. Whoever takes records back forgets it.
  *
  * @module
  */
-import { compareHlc, type PublicKey } from '@lattice/model'
+import { compareHlc, type IntentionId, type PublicKey } from '@lattice/model'
+import type { DagQueries } from './dag-queries.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
 
 export interface OwnTips {
-  /** The latest first: several after a fork, which the next write joins; none before the first write. */
-  readonly all: () => readonly LogEntry[]
+  /** The tips that no other has in its past, the latest first. Empty before the first own intention. */
+  readonly open: () => readonly LogEntry[]
   readonly forget: () => void
 }
 
-export function createOwnTips(log: LogStore, self: PublicKey): OwnTips {
+export interface OwnTipsDeps {
+  readonly log: LogStore
+  readonly dag: Pick<DagQueries, 'follows'>
+  readonly self: PublicKey
+}
+
+/** Tips that a tip is compared with at most: more are open only until the next write. */
+const COMPARED_MAX = 16
+/** Joined tips remembered; beyond, all are looked at again. */
+const JOINED_MAX = 65_536
+
+export function createOwnTips({ log, dag, self }: OwnTipsDeps): OwnTips {
+  // Seqs of durable records, joined by durable records: they hold whatever becomes of a commit.
+  const joined = new Set<number>()
   let last: LogEntry | undefined
 
+  /** A tip is joined for good once what joined it is durable. */
+  function remember(tip: LogEntry, by: LogEntry): void {
+    if (by.meta.seq > log.meta().headSeq - log.appended()) return
+    if (joined.size >= JOINED_MAX) joined.clear()
+    joined.add(tip.meta.seq)
+  }
+
   return {
-    all: () => {
-      const author = log.authors.find(self)
-      if (author === undefined) return []
-      const [only] = author.tips
-      if (author.tips.size > 1 || only === undefined) {
-        const tips = [...author.tips].map((seq) => log.entryAt(seq))
-        return tips.sort((a, b) => compareHlc(b.meta.timestamp, a.meta.timestamp) || b.meta.seq - a.meta.seq)
-      }
+    open: () => {
+      const tips = log.authors.find(self)?.tips ?? []
+      const seqs = [...tips].filter((seq) => !joined.has(seq))
+      const [only] = seqs
+      if (seqs.length > 1) return maximalTips(seqs.map(log.entryAt), dag.follows, remember)
+      if (only === undefined) return []
       if (last?.meta.seq !== only) last = log.entryAt(only)
       return [last]
     },
@@ -35,4 +55,21 @@ export function createOwnTips(log: LogStore, self: PublicKey): OwnTips {
       last = undefined
     },
   }
+}
+
+/** Those that no other of them has in its past, the latest first. Exact for up to a few that are. */
+export function maximalTips(
+  tips: readonly LogEntry[],
+  follows: (entry: LogEntry, ancestor: IntentionId) => boolean,
+  onJoined?: (tip: LogEntry, by: LogEntry) => void,
+): readonly LogEntry[] {
+  const latestFirst = (a: LogEntry, b: LogEntry): number =>
+    compareHlc(b.meta.timestamp, a.meta.timestamp) || b.meta.seq - a.meta.seq
+  const open: LogEntry[] = []
+  for (const tip of tips.toSorted(latestFirst)) {
+    const by = open.slice(0, COMPARED_MAX).find((later) => follows(later, tip.parsed.id))
+    if (by === undefined) open.push(tip)
+    else onJoined?.(tip, by)
+  }
+  return open
 }

@@ -56,7 +56,8 @@ export function appendWrite(
   }
   const { storePrev, plan, newest } = resolveCauses(core, encoded.op, options)
   const hints = { supersedesAll: options.hints?.supersedesAll ?? false, ephemeral: options.hints?.ephemeral ?? false }
-  if (plan.ack.length === 0) return appendOne(core, { encoded, storePrev, deps: plan.direct, newest, hints })
+  if (plan.ack.length === 0)
+    return appendOne(core, { encoded, storePrev, deps: plan.direct, newest, hints, close: kind === 'ack' })
   if (maxRecords < 2) return undefined
   const ack = appendOne(core, { encoded: ACK, storePrev, deps: plan.ack, newest, hints: NO_HINTS })
   try {
@@ -82,9 +83,14 @@ interface OwnIntention {
   readonly deps: readonly IntentionId[]
   readonly newest: Hlc
   readonly hints: Hints
+  /** It carries a signature of its own, wherever in its group it stands. */
+  readonly close?: boolean
 }
 
-function appendOne(core: Core, { encoded, storePrev, deps, newest, hints }: OwnIntention): PreparedWrite {
+function appendOne(
+  core: Core,
+  { encoded, storePrev, deps, newest, hints, close = false }: OwnIntention,
+): PreparedWrite {
   const { signer, crypto } = core.options
   const { bytes: ops, op } = encoded
   const timestamp = tickAfter(core, newest)
@@ -102,7 +108,7 @@ function appendOne(core: Core, { encoded, storePrev, deps, newest, hints }: OwnI
     const message = `the write is beyond a limit (${valid.error.code}): make it smaller, or several`
     throw new WriteRefused('LIMIT_EXCEEDED', message, { ...valid.error, size })
   }
-  const parsed = signIntention(crypto, signer, { intention, op, close: mustClose(intention, op) })
+  const parsed = signIntention(crypto, signer, { intention, op, close: close || mustClose(intention, op) })
   const entry = core.log.prepare(parsed, core.time.wallMs())
   const outcome = core.projection().apply(entry, 'refuse')
   if (outcome.kind === 'rejected') {
@@ -119,18 +125,14 @@ function tickAfter({ time, options }: Core, newest: Hlc): Hlc {
     const detail = { timestamp: formatHlc(timestamp), cause: formatHlc(newest) }
     throw new WriteRefused('CLOCK_SKEW', "this machine's clock is behind the writes it has: set it right", detail)
   }
-  const peerWall = options.peerWallMs?.()
-  if (peerWall === undefined) return timestamp
-  const own = time.wallMs()
-  // By the clock, not by the timestamp alone: a peer whose writes are as far ahead as they may be takes our timestamps
-  // along, and must not stop our writes.
-  const aheadMs = Math.max(own - peerWall, timestamp.wall - Math.max(own, peerWall) - LEAD_MS)
+  const peers = options.peerTime?.()
+  if (peers === undefined) return timestamp
+  // By the clock alone: timestamps go on from their last value when the clock is set back, or are taken along by a peer
+  // whose writes are as far ahead as they may be, and neither stops our writes.
+  const aheadMs = time.wallMs() - peers.medianMs
   if (aheadMs <= MAX_DRIFT_MS) return timestamp
   throw new WriteRefused('CLOCK_SKEW', "this machine's clock is ahead of its peers': set it right", {
     aheadMs,
     limitMs: MAX_DRIFT_MS,
   })
 }
-
-/** How far own timestamps may run beyond those of others that are at the limit: some counters that overflow. */
-const LEAD_MS = 1000

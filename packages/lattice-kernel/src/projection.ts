@@ -16,6 +16,7 @@ import {
   type StateCursor,
   type StateDatabase,
   type TableSnapshot,
+  type VisibleTable,
 } from '@lattice/storage'
 import type { OpOutcome, ProjectedOp, Projector, ReadStoreTables, StoreTables } from '@lattice/store-base'
 import { toEnvelope } from './envelope.ts'
@@ -42,7 +43,7 @@ export interface Projection {
   /** With everything applied and not published in it: what the writer reads. */
   readonly working: ReadStoreTables
   /** What is published: what everybody else reads. */
-  readonly visible: ReadStoreTables
+  readonly visible: { readonly system: VisibleTable; readonly app: VisibleTable }
   /** The last applied record, published or not. */
   readonly appliedSeq: () => number
   /** The last published record. */
@@ -76,7 +77,7 @@ export function createProjection(deps: ProjectionDeps): Projection {
   const { state, clock } = deps
   const [system, app] = [createOverlayTable(state.system), createOverlayTable(state.app)]
   const working: StoreTables = { system: system.working, app: app.working }
-  const visible: ReadStoreTables = { system: system.visible, app: app.visible }
+  const visible = { system: system.visible, app: app.visible }
   let published: StateCursor = state.cursor()
   let cursor = published
   let cursorBefore = cursor

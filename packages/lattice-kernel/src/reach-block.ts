@@ -137,6 +137,24 @@ export function entriesIn(walk: BlockWalk, entriesAt: number): readonly LanePosi
   return entries
 }
 
+/** The entries of a record of kind full, by column. */
+export function entryColumns(walk: BlockWalk): Pick<FullVector, 'lanes' | 'positions'> {
+  const cursor: Cursor = { bytes: walk.bytes, at: walk.payloadAt }
+  // An entry takes two bytes at least.
+  const entriesMax = Math.max(0, walk.at - walk.payloadAt) >>> 1
+  const lanes = new Uint32Array(entriesMax)
+  const positions = new Uint32Array(entriesMax)
+  let count = 0
+  let at = ABSENT
+  while (cursor.at < walk.at && count < entriesMax) {
+    at += 1 + nextVarint(cursor)
+    lanes[count] = at
+    positions[count] = nextVarint(cursor)
+    count += 1
+  }
+  return { lanes: lanes.slice(0, count), positions: positions.slice(0, count) }
+}
+
 /** Begins a block whose first record will be at `position`. */
 export function beginBlock(position: number): GrowingBytes {
   const target: GrowingBytes = { bytes: new Uint8Array(BLOCK_POSITIONS), length: 0 }

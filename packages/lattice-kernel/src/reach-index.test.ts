@@ -6,7 +6,7 @@ import { createLaneDag, type LaneDag, type LaneNode, pastsOf } from '../test/rea
 import { createReachIndex, type ReachIndex } from './reach-index.ts'
 import type { LanePosition } from './reach-vector.ts'
 
-const RUNS = { numRuns: Number(process.env['LATTICE_REACH_RUNS'] ?? 40) }
+const RUNS = { numRuns: Number(process.env['LATTICE_REACH_RUNS'] ?? 20) }
 
 /** Few authors make long lanes of many blocks, many make vectors that are not written whole. */
 const dags = fc.record({

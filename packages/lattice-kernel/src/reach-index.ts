@@ -25,8 +25,10 @@ import {
   RISES,
   walkBlock,
 } from './reach-block.ts'
-import { blockKey, type BlockStore, createReachBlocks, type ReachBlocks } from './reach-blocks.ts'
+import { type BlockStore, createReachBlocks, type ReachBlocks } from './reach-blocks.ts'
 import { createWeighedCache } from './reach-cache.ts'
+import { createFulls, type Fulls } from './reach-fulls.ts'
+import type { GrowingBytes } from './reach-varint.ts'
 import {
   ABSENT,
   entriesOf,
@@ -64,6 +66,8 @@ export interface ReachIndex {
   readonly vectorOf: (place: Place) => Iterable<LanePosition>
   /** The seq of the intention at a position of a lane. */
   readonly seqAt: (lane: number, position: number) => number
+  /** A block as it is now, in memory or on disk. */
+  readonly blockAt: (lane: number, block: number) => Readonly<GrowingBytes> | undefined
 }
 
 /** Vectors up to this size are written whole: it costs less than a second block to read. */
@@ -72,6 +76,9 @@ const SMALL_VECTOR = 64
 const CACHED_ENTRIES_MAX = 2 ** 18
 /** What a vector weighs in a cache beside its entries. */
 const VECTOR_WEIGHT = 16
+
+/** Rises from which on it is looked whether the vector of a cause says the same in less. */
+const MANY_RISES = 64
 
 const NOTHING: FullVector = { lane: ABSENT, block: ABSENT, lanes: new Uint32Array(0), positions: new Uint32Array(0) }
 
@@ -85,144 +92,158 @@ interface Advanced {
 
 interface Parts {
   readonly blocks: ReachBlocks
-  readonly fullAt: (lane: number, block: number) => FullVector
+  readonly fulls: Fulls
+  readonly vectors: Vectors
 }
 
 export function createReachIndex(store: BlockStore): ReachIndex {
   const blocks = createReachBlocks(store)
-  /** By seq. */
-  const vectors = createWeighedCache<ReachVector>(CACHED_ENTRIES_MAX)
   const fulls = createFulls(blocks)
-  const parts: Parts = { blocks, fullAt: fulls.get }
+  const vectors = createVectors(blocks, fulls)
   let last: Advanced | undefined
 
-  function vectorAt(place: Place): ReachVector {
-    const known = vectors.get(place.seq)
-    if (known !== undefined) return known
-    const vector = readVector(parts, place)
-    keep(place.seq, vector)
-    return vector
-  }
-
-  function keep(seq: number, vector: ReachVector): void {
-    vectors.set(seq, vector, vector.over.size + VECTOR_WEIGHT)
-  }
-
-  /** The vector of the previous one, to be changed. */
-  function takeVector({ lane, causes: [prev] }: ReachNode): ReachVector {
-    if (prev === undefined) return { full: NOTHING, over: new Map() }
-    const { full, over } = vectorAt(prev)
-    // What goes on along its lane is asked for by its new end; what forks leaves the old one in place.
-    if (prev.lane !== lane) return { full, over: new Map(over) }
-    vectors.delete(prev.seq)
-    return { full, over }
-  }
-
-  function advance(node: ReachNode): void {
-    const { lane, position, seq, causes } = node
-    const [prev] = causes
-    const vector = takeVector(node)
-    const rises = raise(vector, higherOf(vector, causes, vectorAt))
-    vector.over.set(lane, position)
-    const block = blockOf(position)
-    const known = blocks.find(lane, block)
-    last = { seq, lane, block, length: known?.length ?? 0 }
-    const target = blocks.open(lane, block, () => beginBlock(position))
-    if (known !== undefined && prev !== undefined) appendRecord(target, seq - prev.seq, { kind: RISES, entries: rises })
-    else {
-      if (isWrittenWhole(vector)) {
-        vector.full = fullOf(vector, { lane, block })
-        vector.over = new Map()
-        fulls.add(vector.full)
-      }
-      appendRecord(target, seq, firstOf(vector, lane))
-    }
-    keep(seq, vector)
-  }
-
-  function reach(place: Place, lane: number): number {
-    if (lane === place.lane) return place.position
-    const known = vectors.get(place.seq)
-    return known === undefined ? readReach(parts, place, lane) : reachOf(known, lane)
+  function forget(): void {
+    blocks.load()
+    vectors.clear()
+    fulls.clear()
+    last = undefined
   }
 
   return {
-    advance,
+    advance: (node) => {
+      last = append({ blocks, fulls, vectors }, node)
+    },
     retreat: ({ seq }) => {
       assert(last?.seq === seq, 'only the last advance is taken back')
       blocks.truncate(last.lane, last.block, last.length)
-      vectors.clear()
-      if (last.length === 0) fulls.clear()
+      vectors.delete(seq)
+      if (last.length === 0) fulls.delete(last.lane, last.block)
       last = undefined
     },
     checkpoint: () => {
       blocks.checkpoint()
       last = undefined
     },
-    load: () => {
-      blocks.load()
-      vectors.clear()
-      fulls.clear()
-      last = undefined
-    },
+    load: forget,
     isAncestor: (a, b) => {
       if (a.lane === b.lane) return a.position < b.position
-      return a.seq < b.seq && reach(b, a.lane) >= a.position
+      return a.seq < b.seq && vectors.reach(b, a.lane) >= a.position
     },
-    reach,
-    vectorOf: (place) => entriesOf(vectorAt(place)),
+    reach: vectors.reach,
+    vectorOf: (place) => entriesOf(vectors.at(place)),
     seqAt: (lane, position) => walkTo(blocks, lane, position).seq,
+    blockAt: blocks.find,
   }
 }
 
-interface Fulls {
-  readonly get: (lane: number, block: number) => FullVector
-  readonly add: (full: FullVector) => void
-  readonly delete: (lane: number, block: number) => void
+/** The vectors of places, the latest cached. */
+interface Vectors {
+  readonly at: (place: Place) => ReachVector
+  readonly reach: (place: Place, lane: number) => number
+  readonly keep: (seq: number, vector: ReachVector) => void
+  readonly delete: (seq: number) => void
   readonly clear: () => void
 }
 
-function createFulls(blocks: ReachBlocks): Fulls {
-  const cache = createWeighedCache<FullVector>(CACHED_ENTRIES_MAX)
+function createVectors(blocks: ReachBlocks, fulls: Fulls): Vectors {
+  /** By seq. */
+  const cache = createWeighedCache<ReachVector>(CACHED_ENTRIES_MAX)
 
-  function add(full: FullVector): void {
-    cache.set(blockKey(full.lane, full.block), full, full.lanes.length + VECTOR_WEIGHT)
+  function keep(seq: number, vector: ReachVector): void {
+    cache.set(seq, vector, vector.over.size + VECTOR_WEIGHT)
   }
 
   return {
-    get: (lane, block) => {
-      const known = cache.get(blockKey(lane, block))
+    at: (place) => {
+      const known = cache.get(place.seq)
       if (known !== undefined) return known
-      const walk = walkOf(blocks, lane, block)
-      nextRecord(walk)
-      if (walk.kind !== FULL) throw blocks.damaged(lane, block, 'others build on it, and it is not whole')
-      const entries = entriesIn(walk, walk.payloadAt)
-      const full: FullVector = {
-        lane,
-        block,
-        lanes: Uint32Array.from(entries, ([key]) => key),
-        positions: Uint32Array.from(entries, ([, position]) => position),
-      }
-      add(full)
-      return full
+      const vector = readVector(blocks, fulls, place)
+      keep(place.seq, vector)
+      return vector
     },
-    add,
-    delete: (lane, block) => cache.delete(blockKey(lane, block)),
+    reach: (place, lane) => {
+      if (lane === place.lane) return place.position
+      const known = cache.get(place.seq)
+      return known === undefined ? readReach(blocks, fulls, { ...place, wanted: lane }) : reachOf(known, lane)
+    },
+    keep,
+    delete: cache.delete,
     clear: cache.clear,
   }
 }
 
+/** Appends a record to its lane's last block, or begins one. */
+function append({ blocks, fulls, vectors }: Parts, node: ReachNode): Advanced {
+  const { lane, position, seq } = node
+  const { vector, content } = vectorOfNext(vectors, node)
+  const block = blockOf(position)
+  const known = blocks.find(lane, block)
+  const advanced: Advanced = { seq, lane, block, length: known?.length ?? 0 }
+  const target = blocks.open(lane, block, () => beginBlock(position))
+  const [prev] = node.causes
+  if (known !== undefined && prev !== undefined) appendRecord(target, seq - prev.seq, content)
+  else {
+    if (isWrittenWhole(vector)) {
+      vector.full = fullOf(vector, { lane, block })
+      vector.over = new Map()
+      fulls.add(vector.full)
+    }
+    appendRecord(target, seq, wholeOf(vector, lane))
+  }
+  vectors.keep(seq, vector)
+  return advanced
+}
+
+interface NextVector {
+  readonly vector: ReachVector
+  /** How it is written after the one before it in its block. */
+  readonly content: RecordContent
+}
+
+function vectorOfNext(vectors: Vectors, node: ReachNode): NextVector {
+  const { lane, position, causes } = node
+  const vector = takeVector(vectors, node)
+  const adopted = adopt(vectors, vector, node)
+  if (adopted !== undefined) return { vector: adopted, content: wholeOf(adopted, lane) }
+  const rises = raise(vector, higherOf(vectors, vector, causes))
+  vector.over.set(lane, position)
+  return { vector, content: { kind: RISES, entries: rises } }
+}
+
+/** The vector of the previous one, to be changed. */
+function takeVector(vectors: Vectors, { lane, causes: [prev] }: ReachNode): ReachVector {
+  if (prev === undefined) return { full: NOTHING, over: new Map() }
+  const { full, over } = vectors.at(prev)
+  // What goes on along its lane is asked for by its new end; what forks leaves the old one in place.
+  if (prev.lane !== lane) return { full, over: new Map(over) }
+  vectors.delete(prev.seq)
+  return { full, over }
+}
+
+/** The vector as it follows from that of the latest cause, where this says in far less what else would rise. */
+function adopt(vectors: Vectors, vector: ReachVector, { lane, position, causes }: ReachNode): ReachVector | undefined {
+  const [prev, ...deps] = causes
+  const latest = deps.reduce<Place | undefined>((a, b) => (a === undefined || b.seq > a.seq ? b : a), undefined)
+  if (prev === undefined || latest === undefined || latest.seq < prev.seq) return undefined
+  const { full, over } = vectors.at(latest)
+  if (full.lanes.length + over.size <= MANY_RISES) return undefined
+  const worth = Math.max(MANY_RISES, 2 * over.size)
+  const higher = new Map<number, number>()
+  gatherHigher(vector, { full, over }, { higher, enough: worth + 1 })
+  if (higher.size <= worth) return undefined
+  const adopted = { full, over: new Map(over) }
+  raise(adopted, higherOf(vectors, adopted, causes))
+  adopted.over.set(lane, position)
+  return adopted.over.size > worth ? undefined : adopted
+}
+
 /** Where the causes reach higher than `vector`. */
-function higherOf(
-  vector: ReachVector,
-  causes: readonly Place[],
-  vectorAt: (place: Place) => ReachVector,
-): ReadonlyMap<number, number> {
+function higherOf(vectors: Vectors, vector: ReachVector, causes: readonly Place[]): ReadonlyMap<number, number> {
   const higher = new Map<number, number>()
   // The latest first: it may have the others in its past.
   for (const cause of [...causes].sort((a, b) => b.seq - a.seq)) {
     const { lane, position } = cause
-    if ((higher.get(lane) ?? reachOf(vector, lane)) < position) gatherHigher(vector, vectorAt(cause), higher)
+    if ((higher.get(lane) ?? reachOf(vector, lane)) < position) gatherHigher(vector, vectors.at(cause), { higher })
   }
   return higher
 }
@@ -234,8 +255,8 @@ function raise(vector: ReachVector, higher: ReadonlyMap<number, number>): readon
   return rises
 }
 
-/** What a block begins with. */
-function firstOf({ full, over }: ReachVector, lane: number): RecordContent {
+/** A vector by itself. */
+function wholeOf({ full, over }: ReachVector, lane: number): RecordContent {
   if (over.size === 0) return { kind: FULL, full }
   // Of its own lane nothing needs to be said.
   const entries = sortedEntries(over).filter(([other]) => other !== lane)
@@ -258,15 +279,15 @@ function walkTo(blocks: ReachBlocks, lane: number, position: number): BlockWalk 
   return walk
 }
 
-function readVector({ blocks, fullAt }: Parts, { lane, position }: Place): ReachVector {
+function readVector(blocks: ReachBlocks, fulls: Fulls, { lane, position }: Place): ReachVector {
   const block = blockOf(position)
   const walk = walkOf(blocks, lane, block)
   const vector: ReachVector = { full: NOTHING, over: new Map() }
   while (walk.position < position && nextRecord(walk)) {
-    if (walk.kind === FULL) vector.full = fullAt(lane, block)
+    if (walk.kind === FULL) vector.full = fulls.get(lane, block)
     else if (walk.kind === OVER) {
       const base = overBase(walk)
-      vector.full = fullAt(base.lane, base.block)
+      vector.full = fulls.get(base.lane, base.block)
       vector.over = new Map(entriesIn(walk, base.entriesAt))
     } else eachRise(walk, (other, rise) => vector.over.set(other, reachOf(vector, other) + rise))
   }
@@ -275,7 +296,11 @@ function readVector({ blocks, fullAt }: Parts, { lane, position }: Place): Reach
   return vector
 }
 
-function readReach({ blocks, fullAt }: Parts, { lane, position }: Place, wanted: number): number {
+function readReach(
+  blocks: ReachBlocks,
+  fulls: Fulls,
+  { lane, position, wanted }: Place & { readonly wanted: number },
+): number {
   const block = blockOf(position)
   const walk = walkOf(blocks, lane, block)
   let reached = ABSENT
@@ -285,7 +310,7 @@ function readReach({ blocks, fullAt }: Parts, { lane, position }: Place, wanted:
     else {
       const base = overBase(walk)
       reached = entryIn(walk, base.entriesAt, wanted)
-      if (reached === ABSENT) reached = positionIn(fullAt(base.lane, base.block), wanted)
+      if (reached === ABSENT) reached = positionIn(fulls.get(base.lane, base.block), wanted)
     }
   }
   if (walk.position !== position) throw blocks.damaged(lane, block, `it has no position ${position}`)

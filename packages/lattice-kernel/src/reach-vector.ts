@@ -78,8 +78,12 @@ export function sortedEntries(entries: Iterable<LanePosition>): LanePosition[] {
   return [...entries].sort(([a], [b]) => a - b)
 }
 
-/** Puts into `higher` where `other` is higher than `vector` and than what `higher` has already. */
-export function gatherHigher(vector: ReachVector, other: ReachVector, higher: Map<number, number>): void {
+/** Puts into `higher` where `other` is higher than `vector` and than what it has already; ends when it has `enough`. */
+export function gatherHigher(
+  vector: ReachVector,
+  other: ReachVector,
+  { higher, enough = Infinity }: { readonly higher: Map<number, number>; readonly enough?: number },
+): void {
   const { full, over } = vector
   const offer = (lane: number, position: number): void => {
     if (position > (higher.get(lane) ?? over.get(lane) ?? positionIn(full, lane))) higher.set(lane, position)
@@ -89,7 +93,7 @@ export function gatherHigher(vector: ReachVector, other: ReachVector, higher: Ma
   if (full.lane === fullLane && full.block === block) return
   // Both ascend, and most are equal or lower: those need no look at what is over.
   let at = 0
-  for (let index = 0; index < lanes.length; index += 1) {
+  for (let index = 0; index < lanes.length && higher.size < enough; index += 1) {
     const lane = lanes[index] ?? 0
     const position = positions[index] ?? ABSENT
     while ((full.lanes[at] ?? Infinity) < lane) at += 1

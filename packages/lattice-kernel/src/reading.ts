@@ -3,22 +3,15 @@
  *
  * @module
  */
-import {
-  concatBytes,
-  fromHex,
-  HASH_BYTES,
-  idKey,
-  type IntentionId,
-  type ReadTable,
-  type TableRange,
-  type TableRow,
-  ZERO_HASH,
-} from '@lattice/model'
+import { fromHex, type Hash, HASH_BYTES, idKey, type IntentionId, type ReadTable, ZERO_HASH } from '@lattice/model'
+import { type PageSource, scanPages } from '@lattice/storage'
 import type { ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
-import type { AuthorTips, Kernel, KernelStats, StoredIntention, WitnessEntry } from './kernel-types.ts'
+import type { AuthorTips, Kernel, KernelStats, Observations, StoredIntention, WitnessEntry } from './kernel-types.ts'
+import { forkProofOf } from './fork-proofs.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
+import { maximalTips } from './own-tips.ts'
 import { createDigestSource } from './state-digest.ts'
 
 /** Candidates named for an ambiguous prefix. */
@@ -41,6 +34,10 @@ type Reading = Pick<
   | 'floating'
   | 'forks'
   | 'isAncestor'
+  | 'forkProof'
+  | 'observations'
+  | 'lag'
+  | 'time'
   | 'findLca'
   | 'path'
   | 'downset'
@@ -83,6 +80,14 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
         author: log.authors.byNumber(author).key,
         ids: [log.entryAt(first).parsed.id, log.entryAt(second).parsed.id] as const,
       })),
+    forkProof: ([a, b]) => {
+      const [first, second] = [log.find(a), log.find(b)]
+      if (first === undefined || second === undefined) return undefined
+      return forkProofOf(log, log.entryAt(first.seq), log.entryAt(second.seq))
+    },
+    observations: createObservations(core),
+    lag: core.observer.lagOf,
+    time: () => ({ nowMs: core.time.nowMs(), isBehind: core.time.isBehind() }),
     isAncestor: dag.isAncestor,
     findLca: dag.findLca,
     path: dag.path,
@@ -101,38 +106,16 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
 
 /** The published tables, also after a rebuild has put others in their place. */
 function currentTables(core: Core): ReadStoreTables {
-  const tableOf = (name: keyof ReadStoreTables): ReadTable => ({
-    get: (key) => core.projection().visible[name].get(key),
-    peek: (key) => core.projection().visible[name].peek?.(key),
-    scan: (range) => scanCurrent(core, name, range),
-  })
-  return { system: tableOf('system'), app: tableOf('app') }
-}
-
-/** A scan that goes on in the table that is in use by then. */
-function* scanCurrent(core: Core, name: keyof ReadStoreTables, range: TableRange): IterableIterator<TableRow> {
-  let rest = range
-  for (;;) {
-    const { visible } = core.projection()
-    const rows = visible[name].scan(rest)
-    let last: Uint8Array | undefined
-    let taken = 0
-    for (;;) {
-      if (core.projection().visible !== visible) break
-      const next = rows.next()
-      if (next.done === true) return
-      last = next.value.key
-      taken += 1
-      yield next.value
+  const tableOf = (name: keyof ReadStoreTables): ReadTable => {
+    // Page by page, so that a scan goes on in the table that is in use by then.
+    const page: PageSource = (range) => core.projection().visible[name].page(range)
+    return {
+      get: (key) => core.projection().visible[name].get(key),
+      peek: (key) => core.projection().visible[name].peek(key),
+      scan: (range) => scanPages(page, range),
     }
-    if (last !== undefined) rest = restOf(rest, last, taken)
   }
-}
-
-function restOf(range: TableRange, last: Uint8Array, taken: number): TableRange {
-  const limit = range.limit === undefined ? {} : { limit: range.limit - taken }
-  if (range.reverse === true) return { ...range, ...limit, lt: last }
-  return { ...range, ...limit, gte: concatBytes(last, Uint8Array.of(0)) }
+  return { system: tableOf('system'), app: tableOf('app') }
 }
 
 function storedOf({ parsed, meta, witnessedMs }: LogEntry): StoredIntention {
@@ -183,17 +166,29 @@ function witnessEntries({ log }: Core, entries: readonly LogEntry[]): readonly W
 }
 
 function tipsOf(
-  { log }: Core,
+  { log, dag }: Core,
   { key, tips }: { readonly key: AuthorTips['author']; readonly tips: Set<number> },
 ): AuthorTips {
+  const entries = [...tips].sort((a, b) => a - b).map((seq) => log.entryAt(seq))
+  const open = new Set(entries.length === 1 ? entries : maximalTips(entries, dag.follows))
   return {
     author: key,
-    tips: [...tips]
-      .sort((a, b) => a - b)
-      .map((seq) => {
-        const { parsed, meta } = log.entryAt(seq)
-        return { id: parsed.id, position: meta.position, timestamp: meta.timestamp }
-      }),
+    tips: entries.map((entry) => {
+      const { parsed, meta } = entry
+      return { id: parsed.id, position: meta.position, timestamp: meta.timestamp, joined: !open.has(entry) }
+    }),
+  }
+}
+
+/** Made anew once something was witnessed, or other members are asked about. */
+function createObservations({ log, observer, admits }: Core): Kernel['observations'] {
+  let known: { readonly key: string; readonly head: Hash; readonly observations: Observations } | undefined
+  return (given) => {
+    const members = given ?? [...log.authors.all()].map(({ key }) => key).filter((key) => admits(key))
+    const { headHash: head } = log.meta()
+    const key = members.map(idKey).join(' ')
+    if (known?.head !== head || known.key !== key) known = { key, head, observations: observer.observe(members) }
+    return known.observations
   }
 }
 

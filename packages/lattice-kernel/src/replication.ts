@@ -11,13 +11,11 @@ import {
   type Hash,
   type IntentionId,
   isGenesis,
-  isSigned,
-  MAX_RUN_LENGTH,
   type SignedIntention,
   toIntentionId,
   ZERO_HASH,
 } from '@lattice/model'
-import { LogDamaged } from '@lattice/storage'
+import { closingRun } from './closing-run.ts'
 import type { Core } from './core.ts'
 import type { Kernel } from './kernel-types.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
@@ -72,30 +70,12 @@ function readIntentions(core: Core, ids: readonly IntentionId[], maxBytes: numbe
     if (bytes >= maxBytes && included.size > 0) break
     const entry = log.entryAt(seq)
     include(entry)
-    for (const later of closingRun(core, entry)) include(later)
+    for (const later of closingRun(core.log, entry)) include(later)
   }
   return {
     intentions: [...included].sort(([a], [b]) => a - b).map(([, intention]) => intention),
     rest: [...asked].filter(([seq]) => !included.has(seq)).map(([, id]) => id),
   }
-}
-
-/**
- * What follows an unsigned intention up to the signature that vouches for it. A run is appended as a whole, own or
- * foreign, so that is what comes right after it in the log.
- */
-function closingRun({ log }: Core, entry: LogEntry): readonly LogEntry[] {
-  const closers: LogEntry[] = []
-  for (let last = entry; !isSigned(last.parsed);) {
-    const [next] = log.reader.from(last.meta.seq + 1, 1)
-    const follows = next !== undefined && equalBytes(next.parsed.intention.storePrev, last.parsed.id)
-    if (!follows || closers.length >= MAX_RUN_LENGTH) {
-      throw new LogDamaged(log.path, { record: `witness ${entry.meta.seq}`, problem: 'nothing vouches for it' })
-    }
-    closers.push(next)
-    last = next
-  }
-  return closers
 }
 
 function readChain(
@@ -115,7 +95,7 @@ function readChain(
     if (prev === undefined || prev.author !== entry.meta.author) break
     entry = log.entryAt(prev.seq)
   }
-  const closers = newestFirst.length === 0 ? [] : closingRun(core, last)
+  const closers = newestFirst.length === 0 ? [] : closingRun(core.log, last)
   return [...newestFirst.reverse(), ...closers.map(({ parsed }) => parsed)]
 }
 

@@ -22,6 +22,9 @@ import type { SubmitOptions } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
 import { isSilent } from './silent-ops.ts'
 
+/** Own tips that one write joins: a chain that forked more often than this is joined by several. */
+export const JOINED_TIPS_MAX = 1024
+
 export interface Causes {
   readonly storePrev: IntentionId
   /** What is cited, and whether an ack has to fold it. */
@@ -33,7 +36,7 @@ export interface Causes {
 /** Throws `WriteRefused`, or what `deps` throws. */
 export function resolveCauses(core: Core, op: UniversalOp, options: SubmitOptions): Causes {
   const { log, ownTips } = core
-  const tips = ownTips.all()
+  const tips = ownTips.open()
   const storePrev = tips[0]?.parsed.id ?? log.meta().storeId
   const wanted = options.deps?.(core.projection().working) ?? []
   const required = requiredDeps(core, op, tips)
@@ -63,7 +66,11 @@ function requiredDeps(core: Core, op: UniversalOp, tips: readonly LogEntry[]): r
   const { dag } = core
   const required = requiredOf(core, op)
   if (required.length === 0 && tips.length <= 1) return required
-  const others = tips.slice(1).map(({ parsed }) => parsed.id)
+  // The oldest first: what does not fit is joined by the next write.
+  const others = tips
+    .slice(1)
+    .slice(-JOINED_TIPS_MAX)
+    .map(({ parsed }) => parsed.id)
   const missing = required.filter((id) => !tips.some((tip) => equalBytes(tip.parsed.id, id) || dag.follows(tip, id)))
   return [...missing, ...others]
 }

@@ -43,9 +43,8 @@ export interface WorkLoopOptions {
 
 export function createWorkLoop({ scheduler, clock, works, onFailure }: WorkLoopOptions): WorkLoop {
   let running: Promise<void> | undefined
-  let pendingWake = false
-  let nudge: (() => void) | undefined
   let spent = 0
+  const bell = createBell()
 
   function spend(cost: number): void {
     // Whatever the loop does, a turn of the event loop ends it anew.
@@ -83,20 +82,8 @@ export function createWorkLoop({ scheduler, clock, works, onFailure }: WorkLoopO
       if (cost > 0) continue
       const waiting = works.map((work) => work.waiting?.()).find((promise) => promise !== undefined)
       if (waiting === undefined) return
-      await Promise.race([waiting, nudged()])
+      await Promise.race([waiting, bell.heard()])
     }
-  }
-
-  /** Resolves when something comes in. */
-  async function nudged(): Promise<void> {
-    if (pendingWake) {
-      pendingWake = false
-      return
-    }
-    await new Promise<void>((resolve) => {
-      nudge = resolve
-    })
-    pendingWake = false
   }
 
   function wake(): void {
@@ -106,25 +93,51 @@ export function createWorkLoop({ scheduler, clock, works, onFailure }: WorkLoopO
       .finally(() => {
         running = undefined
         // What came in while the loop was ending.
-        if (pendingWake) {
-          pendingWake = false
-          wake()
-        }
+        if (bell.take()) wake()
       })
   }
 
   return {
     wake: () => {
-      if (running === undefined) {
-        wake()
-        return
-      }
-      pendingWake = true
-      nudge?.()
+      if (running === undefined) wake()
+      else bell.ring()
     },
     isRunning: () => running !== undefined,
     idle: async () => {
       while (running !== undefined) await running
+    },
+  }
+}
+
+interface Bell {
+  readonly ring: () => void
+  /** Answers whether it was rung, and forgets it. */
+  readonly take: () => boolean
+  /** Resolves when it is rung, at once if it was, and forgets it. */
+  readonly heard: () => Promise<void>
+}
+
+/** Remembers that something came in while nobody waited for it. */
+function createBell(): Bell {
+  let isRung = false
+  let hear: (() => void) | undefined
+  const take = (): boolean => {
+    const was = isRung
+    isRung = false
+    return was
+  }
+  return {
+    ring: () => {
+      isRung = true
+      hear?.()
+    },
+    take,
+    heard: async () => {
+      if (take()) return
+      await new Promise<void>((resolve) => {
+        hear = resolve
+      })
+      take()
     },
   }
 }

@@ -61,7 +61,9 @@ export function createWriter(core: Core, onFailed: (error: Error) => void): Writ
       logger.error('listener to the rebuild failed', { error })
     }
   })
-  const timer = createFutureTimer({ scheduler, nowMs: time.nowMs, waiting: pool.inFuture, onDue })
+  const { nowMs } = time
+  const { earliestMs } = pool.inFuture
+  const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
   const arm: Work = {
     step: () => {
       timer.arm()
@@ -90,7 +92,8 @@ export function createWriter(core: Core, onFailed: (error: Error) => void): Writ
 
   function onDue(): void {
     if (ended !== undefined) return
-    witnesser.consider([...pool.inFuture()])
+    // By the time that holds now: what came due earlier is considered again, and waits anew if it must.
+    witnesser.consider(pool.inFuture.due(nowMs()))
     loop.wake()
   }
 
@@ -129,7 +132,7 @@ export function createRecheck(core: Core): () => boolean {
     if (isFirst) {
       isFirst = false
       core.recheckAdmission()
-      core.witnesser.consider([...core.pool.inFuture()])
+      core.witnesser.consider(core.pool.inFuture.due(core.time.nowMs()))
     }
     return witnessAll()
   }

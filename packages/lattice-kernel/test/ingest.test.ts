@@ -7,11 +7,14 @@ import {
   type SignedIntention,
   toHex,
   utf8Encode,
+  type ParsedIntention,
+  verifyForkProof,
 } from '@lattice/model'
 import { createManualScheduler } from '@lattice/model/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   at,
+  crypto,
   createTestStore,
   genesisOf,
   openTestKernel,
@@ -20,6 +23,7 @@ import {
   turnScheduler,
   write,
 } from './harness.ts'
+import type { KernelEvent } from '../src/index.ts'
 import { appOp, trackingAuthority } from './tracking-projector.ts'
 
 afterEach(removeDirectories)
@@ -223,13 +227,20 @@ describe('ingest keeps floating', () => {
 describe('ingest', () => {
   test('witnesses both sides of a fork, shows the proof, and the next own write joins them', async () => {
     const { kernel, genesis } = await createTestStore()
-    const events: unknown[] = []
+    const events: KernelEvent[] = []
     kernel.onEvent((event) => events.push(event))
     const mine = await kernel.submit(appOp('one'))
     // What a backup restored elsewhere would have made.
     const other = write(alice, { prev: genesis.id, at: at(500) })
     expect(codesOf(await kernel.ingest([other], undefined))).toEqual(['witnessed'])
-    expect(events).toMatchObject([{ kind: 'fork_detected', author: alice.publicKey }])
+    const [event] = events
+    expect(event).toMatchObject({ kind: 'fork_detected', author: alice.publicKey })
+    const proof = event?.kind === 'fork_detected' ? event.proof : undefined
+    const ids = [mine, other.id].map(toHex).toSorted()
+    const proven = proof && verifyForkProof(crypto, proof)
+    expect(proven?.ok === true ? proven.value.ids.map(toHex) : proven).toEqual(ids)
+    expect(kernel.forkProof([mine, other.id])).toEqual(proof)
+    expect(kernel.forkProof([mine, genesis.id])).toBeUndefined()
     expect(kernel.forks(10)).toMatchObject([{ ids: [mine, other.id] }])
     expect(kernel.tips()[0]?.tips).toHaveLength(2)
     const join = await kernel.submit(appOp('two'))
@@ -238,6 +249,48 @@ describe('ingest', () => {
     expect([...cited, joined?.storePrev].map((id) => toHex(id ?? new Uint8Array()))).toEqual(
       expect.arrayContaining([toHex(mine), toHex(other.id)]),
     )
+    expect(kernel.tips()[0]?.tips.map(({ joined: isJoined }) => isJoined)).toEqual([true, false])
+    // What is joined is cited no more.
+    const after = await kernel.submit(appOp('three'))
+    expect(kernel.get(after)?.parsed.intention.storePrev).toEqual(join)
+    expect(kernel.get(after)?.parsed.intention.causalDeps).toEqual([genesis.id])
+    await kernel.close()
+  })
+
+  test('proves a fork of intentions that later ones vouch for, also after opening again', async () => {
+    const { kernel, genesis, options } = await createTestStore()
+    const branch = (from: number): ParsedIntention[] => {
+      const made = [write(bob, { prev: genesis.id, at: at(from), close: false })]
+      for (let n = 1; n < 4; n += 1) {
+        made.push(write(bob, { prev: made.at(-1)?.id ?? genesis.id, at: at(from + n), close: n === 3 }))
+      }
+      return made
+    }
+    const [left, right] = [branch(10), branch(20)]
+    await kernel.ingest([...left, ...right], undefined)
+    await kernel.close()
+    const { kernel: again } = await openTestKernel({ ...options })
+    const [fork] = again.forks(10)
+    const proof = fork && again.forkProof(fork.ids)
+    expect([proof?.first.length, proof?.second.length]).toEqual([4, 4])
+    const proven = proof && verifyForkProof(crypto, proof)
+    expect(proven?.ok === true && proven.value).toMatchObject({ author: bob.publicKey, storePrev: genesis.id })
+    await again.close()
+  })
+
+  test('joins a fork for good: refused and failed writes between change nothing', async () => {
+    const { kernel, genesis } = await createTestStore()
+    const others = [1, 2, 3].map((n) => write(alice, { prev: genesis.id, at: at(500 + n) }))
+    await kernel.ingest(others, undefined)
+    const many = Array.from({ length: 20 }, (_, n) => write(bob, { prev: genesis.id, at: at(600, n) }))
+    await kernel.ingest(many, undefined)
+    // The ack that joins the tips is taken back with the write it was made for.
+    const cite = { deps: () => many.map(({ id }) => id) }
+    await expect(kernel.submit(appOp('reject'), cite)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    const join = await kernel.submit(appOp('now'))
+    const { storePrev, causalDeps } = kernel.get(join)?.parsed.intention ?? {}
+    const joined = [storePrev, ...(causalDeps ?? [])].map((id) => toHex(id ?? new Uint8Array()))
+    expect(joined).toEqual(expect.arrayContaining(others.map(({ id }) => toHex(id))))
     await kernel.close()
   })
 

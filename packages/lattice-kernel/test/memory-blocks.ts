@@ -7,7 +7,7 @@ import type { BlockStore } from '../src/reach-blocks.ts'
 
 export interface MemoryBlocks extends BlockStore {
   readonly contents: ReadonlyMap<string, Uint8Array>
-  readonly bytes: () => number
+  readonly remove: (lane: number, block: number) => void
 }
 
 export function createMemoryBlocks(): MemoryBlocks {
@@ -17,6 +17,6 @@ export function createMemoryBlocks(): MemoryBlocks {
     read: (lane, block) => contents.get(`${lane}/${block}`)?.slice(),
     write: (lane, block, bytes) => void contents.set(`${lane}/${block}`, bytes.slice()),
     damaged: (lane, block, problem) => new Error(`block ${block} of lane ${lane}: ${problem}`),
-    bytes: () => [...contents.values()].reduce((sum, { length }) => sum + length, 0),
+    remove: (lane, block) => void contents.delete(`${lane}/${block}`),
   }
 }

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { compareHlc, type Hlc, type IntentionId, type ParsedIntention, sortDeps } from '@lattice/model'
+import { create } from '@bufbuild/protobuf'
+import { compareHlc, type Hlc, type IntentionId, type KnownOp, type ParsedIntention, sortDeps } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
+import { weaver } from '@lattice/proto'
 import { at, genesisOf, signerOf, write } from './harness.ts'
 import { appOp } from './tracking-projector.ts'
 
@@ -13,6 +15,9 @@ export interface RandomDag {
   /** In a causal order, the genesis first. */
   readonly intentions: readonly ParsedIntention[]
 }
+
+/** An ack, as a payload. */
+export const ACK: KnownOp = { kind: 'ack', schema: 0, value: create(weaver.AckOpSchema) }
 
 interface Made {
   readonly parsed: ParsedIntention
@@ -24,9 +29,11 @@ export interface RandomDagOptions {
   readonly authors: number
   readonly runs: number
   readonly forks?: boolean
+  /** Some are acks. */
+  readonly acks?: boolean
 }
 
-export function createRandomDag({ seed, authors, runs, forks = true }: RandomDagOptions): RandomDag {
+export function createRandomDag({ seed, authors, runs, forks = true, acks = false }: RandomDagOptions): RandomDag {
   const random = createSeededRandom(seed)
   const genesis = genesisOf(signerOf(1))
   const made: Made[] = [{ parsed: genesis, timestamp: at(0) }]
@@ -50,7 +57,8 @@ export function createRandomDag({ seed, authors, runs, forks = true }: RandomDag
       }
       const timestamp: Hlc = { wall: newest.wall, counter: newest.counter + 1 + random.below(3) }
       const word = ['set', 'set', 'reject', 'count'][random.below(4)] ?? 'set'
-      const op = appOp(`${word} k${random.below(5)} v${random.below(100)}`)
+      const app = appOp(`${word} k${random.below(5)} v${random.below(100)}`)
+      const op = acks && random.below(3) > 0 ? ACK : app
       const close = index === length - 1
       const parsed = write(signerOf(author + 1), {
         prev: prev.parsed.id,

@@ -24,7 +24,8 @@ import {
   type PlannedWrite,
 } from '@lattice/store-base'
 import { MAX_BATCH_KEYS } from './limits.ts'
-import { encodePayload, type KeyWrite, lastPerKey } from './payload.ts'
+import type { KeyWrite } from './key-write.ts'
+import { encodePayload, lastPerKey } from './payload.ts'
 
 type Write<
   Request extends

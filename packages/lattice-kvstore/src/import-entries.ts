@@ -12,7 +12,7 @@ import { type Executor, InvalidArgument } from '@lattice/store-base'
 import { type KvBytes, toBytes } from './kv-bytes.ts'
 import { MAX_BATCH_KEYS } from './limits.ts'
 import { encodeOperations, encodePutRequest } from './payload-codec.ts'
-import type { KeyWrite } from './payload.ts'
+import type { KeyWrite } from './key-write.ts'
 
 /** A key's value. */
 export interface KvEntry {

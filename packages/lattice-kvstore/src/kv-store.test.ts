@@ -10,7 +10,7 @@ import {
 } from '@lattice/model'
 import { createMemoryTable } from '@lattice/model/testing'
 import { kv } from '@lattice/proto'
-import { describeMachine, MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES, openStream } from '@lattice/store-base'
+import { describeMachine, LimitExceeded, MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES, openStream } from '@lattice/store-base'
 import { createMachineHost, type MachineHost } from '@lattice/store-base/testing'
 import * as fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
@@ -45,6 +45,81 @@ async function codeOf(attempt: Promise<unknown>): Promise<unknown> {
     (error: unknown) => (isLatticeError(error) ? error.code : error),
   )
 }
+
+describe('import', () => {
+  const entry = fc.record({
+    key: fc.string({ minLength: 1, maxLength: 3 }),
+    value: fc.oneof(fc.string({ maxLength: 20 }), fc.constant('x'.repeat(40_000))),
+  })
+
+  // Model: one put after the other.
+  test('leaves what puts in that order would, whole or in parts, however many keys share a write', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(entry, { maxLength: 40 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.boolean(),
+        async (entries, keysPerWrite, inParts) => {
+          const [{ store }, model] = [open(), open().store]
+          for (const { key, value } of entries) await model.put(key, value)
+          const told: number[] = []
+          async function* parts(): AsyncGenerator<typeof entries> {
+            for (let from = 0; from < entries.length; from += 7) yield entries.slice(from, from + 7)
+          }
+          const written = await store.import(inParts ? parts() : entries, {
+            keysPerWrite,
+            onProgress: (progress) => told.push(progress.written),
+          })
+          expect(written).toBe(entries.length)
+          if (entries.length > 0) expect(told.at(-1)).toBe(entries.length)
+          const valuesOf = async (kv: Kv) =>
+            (await collect(kv.list())).map(({ key, value, conflicted }) => [text(key), text(value), conflicted])
+          expect(await valuesOf(store)).toEqual(await valuesOf(model))
+        },
+      ),
+      { numRuns: 40 },
+    )
+  })
+
+  test('groups 256 keys to an intention unless told, and 64 KiB', async () => {
+    const { host, store } = open()
+    await store.import(Array.from({ length: 600 }, (_, index) => ({ key: `k${index}`, value: 'v' })))
+    expect(host.applied()).toHaveLength(3)
+    const large = open()
+    await large.store.import(Array.from({ length: 5 }, (_, index) => ({ key: `k${index}`, value: 'v'.repeat(30_000) })))
+    expect(large.host.applied().map(({ payload }) => payload.length > 64 * 1024)).toEqual([false, false, false])
+    const single = open()
+    await single.store.import(
+      [
+        { key: 'a', value: '1' },
+        { key: 'b', value: '2' },
+      ],
+      { keysPerWrite: 1 },
+    )
+    expect(single.host.applied()).toHaveLength(2)
+    expect(await codeOf(store.import([], { keysPerWrite: 0 }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(store.import([], { keysPerWrite: MAX_BATCH_KEYS + 1 }))).toBe('INVALID_ARGUMENT')
+  })
+
+  test('that ends early says how many entries are there, whatever they shared a write with', async () => {
+    const { host } = open()
+    const stopping = openKv({
+      ...host,
+      execMany: async (_method, requests) => {
+        let index = 0
+        for await (const part of Symbol.iterator in requests ? [requests] : requests) {
+          for (const _ of part) index += 1
+        }
+        expect(index).toBe(3)
+        throw new LimitExceeded('too large', { limit: 1, actual: 2, written: 2, index: 2 } as never)
+      },
+    })
+    const entries = Array.from({ length: 25 }, (_, index) => ({ key: `k${index}`, value: 'v' }))
+    const error: unknown = await stopping.import(entries, { keysPerWrite: 10 }).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ name: 'ImportStopped', code: 'LIMIT_EXCEEDED', detail: { written: 20, limit: 1 } })
+    expect(error).not.toHaveProperty('detail.index')
+  })
+})
 
 describe('writes', () => {
   test('put, delete and batch are read back', async () => {

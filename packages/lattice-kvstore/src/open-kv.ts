@@ -130,24 +130,51 @@ function createBatch(client: Client<typeof kv.KvStore>): KvBatch {
   return batch
 }
 
-async function* listPages(
+/** Written out rather than a generator, which awaits several times for each entry of a page that is at hand. */
+function listPages(
   client: Client<typeof kv.KvStore>,
   { prefix = '', start = '', end = '', reverse = false, pageSize = 0, signal }: KvListOptions,
-): AsyncGenerator<KvItem, void, undefined> {
-  let pageToken: Uint8Array = new Uint8Array()
-  do {
-    const request = {
-      prefix: toBytes(prefix),
-      start: toBytes(start),
-      end: toBytes(end),
-      reverse,
-      limit: pageSize,
-      pageToken,
-    }
-    const { items, nextPageToken } = await client.list(request, signal)
-    for (const { key, value, conflicted } of items) yield { key, value, conflicted }
-    pageToken = nextPageToken
-  } while (pageToken.length > 0)
+): AsyncIterableIterator<KvItem> {
+  const range = { prefix: toBytes(prefix), start: toBytes(start), end: toBytes(end), reverse, limit: pageSize }
+  let page: readonly KvItem[] = []
+  let next = 0
+  let pageToken: Uint8Array | undefined = new Uint8Array()
+  let fetching: Promise<void> = Promise.resolve()
+
+  async function fetchPage(): Promise<void> {
+    if (next < page.length || pageToken === undefined) return
+    const { items, nextPageToken } = await client.list({ ...range, pageToken }, signal)
+    page = items
+    next = 0
+    pageToken = nextPageToken.length > 0 ? nextPageToken : undefined
+  }
+
+  function take(): IteratorResult<KvItem, undefined> | undefined {
+    const item = page[next]
+    if (item === undefined) return undefined
+    next += 1
+    const { key, value, conflicted } = item
+    return { done: false, value: { key, value, conflicted } }
+  }
+
+  async function takeFromNextPage(): Promise<IteratorResult<KvItem, undefined>> {
+    // In the order in which they were asked for.
+    fetching = fetching.then(fetchPage)
+    await fetching
+    return take() ?? { done: true, value: undefined }
+  }
+
+  return {
+    [Symbol.asyncIterator]() {
+      return this
+    },
+    next: async () => take() ?? takeFromNextPage(),
+    return: async () => {
+      page = []
+      pageToken = undefined
+      return { done: true, value: undefined }
+    },
+  }
 }
 
 async function* watchEvents(events: AsyncIterable<kv.WatchEvent>): AsyncGenerator<KvWatchEvent, void, undefined> {

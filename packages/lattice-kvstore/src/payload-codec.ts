@@ -8,7 +8,7 @@
  * @module
  */
 import { readVarint, varintBytes, writeVarint } from '@lattice/model'
-import type { KeyWrite } from './payload.ts'
+import type { KeyWrite } from './key-write.ts'
 
 /** `KvPayload.operations` and `BatchRequest.operations`; `KvOperation.key` and `PutRequest.key`. */
 const TAG_FIRST = 0x0a

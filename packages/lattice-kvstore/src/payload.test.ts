@@ -3,7 +3,8 @@ import { kv } from '@lattice/proto'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeOperations, encodePutRequest } from './payload-codec.ts'
-import { decodeAny, decodePayload, encodePayload, type KeyWrite } from './payload.ts'
+import type { KeyWrite } from './key-write.ts'
+import { decodeAny, decodePayload, encodePayload } from './payload.ts'
 
 const write: fc.Arbitrary<KeyWrite> = fc.record({
   key: fc.oneof(fc.uint8Array({ minLength: 1, maxLength: 4 }), fc.uint8Array({ maxLength: 200 })),

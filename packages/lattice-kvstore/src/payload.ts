@@ -11,13 +11,8 @@ import { fromBinary } from '@bufbuild/protobuf'
 import { err, type IdKey, idKey, ok, type Result } from '@lattice/model'
 import { kv } from '@lattice/proto'
 import { isKvKey, type KvState } from '@lattice/kvtable'
+import type { KeyWrite } from './key-write.ts'
 import { decodeOperations, encodeOperations } from './payload-codec.ts'
-
-/** One key and what becomes of it. */
-export interface KeyWrite {
-  readonly key: Uint8Array
-  readonly state: KvState
-}
 
 /** Why a payload is a recorded no-op. */
 export type PayloadRejection = 'payload_malformed' | 'payload_empty' | 'key_out_of_bounds' | 'operation_unset'

@@ -17,10 +17,12 @@ export const get: QueryDefinition<typeof kv.GetRequestSchema, typeof kv.GetRespo
   response: kv.GetResponseSchema,
   run: ({ read }, { key }) => {
     const found = getKey(read, checkKey(key))
-    return create(kv.GetResponseSchema, {
-      conflicted: found?.conflicted ?? false,
-      ...(found?.value && { value: found.value }),
-    })
+    // Set rather than given to `create`, which looks at each field by its description.
+    const response = create(kv.GetResponseSchema)
+    if (found === undefined) return response
+    if (found.value !== undefined) response.value = found.value
+    response.conflicted = found.conflicted
+    return response
   },
 })
 
@@ -75,7 +77,11 @@ function readPage(read: ReadTable, range: KvRange, limit: number): kv.ListRespon
         items,
         nextPageToken: encodePageToken({ after: last.key, reverse: range.reverse ?? false }),
       })
-    items.push(create(kv.KeyValueSchema, { key, value, conflicted }))
+    const item = create(kv.KeyValueSchema)
+    item.key = key
+    item.value = value
+    item.conflicted = conflicted
+    items.push(item)
   }
   return create(kv.ListResponseSchema, { items })
 }

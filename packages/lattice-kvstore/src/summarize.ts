@@ -7,7 +7,8 @@
  * @module
  */
 import { list, raw, type SExpr, str, sym, utf8Decode } from '@lattice/model'
-import { decodePayload, type KeyWrite } from './payload.ts'
+import type { KeyWrite } from './key-write.ts'
+import { decodePayload } from './payload.ts'
 
 export function summarizePayload(bytes: Uint8Array): SExpr {
   const decoded = decodePayload(bytes)

@@ -5,5 +5,6 @@
  */
 export { applyWrite, isKvKey, type KvChange, type KvWrite } from './apply-write.ts'
 export { get, headIds, heads, type KvEntry, type KvRange, scan } from './read-table.ts'
+export type { KvValue } from './read-value.ts'
 export { readsTheSame, type Resolved, resolveHeads } from './resolve.ts'
 export { compareHeads, decodeHeads, encodeHeads, type KvHead, type KvState } from './value-codec.ts'

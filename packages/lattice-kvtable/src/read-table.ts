@@ -1,17 +1,18 @@
 /**
  * Reads of a conflict-domain table.
  *
- * Values are views into the rows as the table gave them: nothing is copied, and
- * a scan decodes a row when it is asked for and not before.
+ * Values belong to whoever asked: views of rows that the table gave away, or
+ * copies of rows that it kept. A scan decodes a row when it is asked for and not
+ * before, and of it no more than the value.
  *
  * @module
  */
-import { compareBytes, type IntentionId, prefixRange, type ReadTable } from '@lattice/model'
-import { type Resolved, resolveHeads } from './resolve.ts'
+import { compareBytes, createByteSlab, type IntentionId, prefixRange, type ReadTable } from '@lattice/model'
+import { type KvValue, readValue } from './read-value.ts'
 import { decodeHeads, type KvHead } from './value-codec.ts'
 
 /** A key that reads as something: it has a value, or is deleted while another write of it stands. */
-export interface KvEntry extends Resolved {
+export interface KvEntry extends KvValue {
   readonly key: Uint8Array
 }
 
@@ -27,10 +28,18 @@ export interface KvRange {
 }
 
 /** What `key` means; undefined when it was never written. A deleted key has no value. */
-export function get(read: ReadTable, key: Uint8Array): Resolved | undefined {
-  const stored = read.get(key)
-  return stored === undefined ? undefined : resolveHeads(decodeHeads(stored))
+export function get(read: ReadTable, key: Uint8Array): KvValue | undefined {
+  if (read.peek === undefined) {
+    const stored = read.get(key)
+    return stored === undefined ? undefined : readValue(stored)
+  }
+  const kept = read.peek(key)
+  if (kept === undefined) return undefined
+  const { value, conflicted } = readValue(kept)
+  return { value: value === undefined ? undefined : copy(value), conflicted }
 }
+
+const copy = createByteSlab()
 
 /** Every write of `key` that stands, the winner first; empty when it was never written. */
 export function heads(read: ReadTable, key: Uint8Array): readonly KvHead[] {
@@ -43,8 +52,10 @@ export function headIds(read: ReadTable, keys: Iterable<Uint8Array>): IntentionI
   const winners: IntentionId[] = []
   const losers: IntentionId[] = []
   for (const key of keys) {
-    const [winner, ...rest] = heads(read, key)
-    if (winner !== undefined) winners.push(winner.id)
+    const stored = read.peek === undefined ? read.get(key) : read.peek(key)
+    if (stored === undefined) continue
+    const [winner, ...rest] = decodeHeads(stored)
+    winners.push(winner.id)
     for (const loser of rest) losers.push(loser.id)
   }
   return [...winners, ...losers]
@@ -59,8 +70,8 @@ export function* scan(read: ReadTable, range: KvRange): Generator<KvEntry, void,
   const bounds = rangeBounds(range)
   if (bounds === undefined) return
   for (const row of read.scan(bounds)) {
-    const resolved = resolveHeads(decodeHeads(row.value))
-    if (resolved.value !== undefined || resolved.conflicted) yield { key: row.key, ...resolved }
+    const { value, conflicted } = readValue(row.value)
+    if (value !== undefined || conflicted) yield { key: row.key, value, conflicted }
   }
 }
 

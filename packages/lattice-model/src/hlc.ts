@@ -24,6 +24,9 @@ export interface Hlc {
 /** Before every other timestamp. */
 export const HLC_ZERO: Hlc = { wall: 0, counter: 0 }
 
+/** 2025-01-01: a clock that says less is wrong, this software did not exist. A board without a battery boots in 1970. */
+export const EARLIEST_CLOCK_MS = 1_735_689_600_000
+
 /** A node's clock for one store. */
 export interface HybridClock {
   /** A timestamp greater than {@link HybridClock.last}, for one new intention. */

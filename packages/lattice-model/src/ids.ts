@@ -132,9 +132,9 @@ export function parsePublicKey(hex: string): PublicKey | undefined {
 
 /** The `Map` key of an id. Equal bytes give equal keys; keys sort as their bytes do. */
 export function idKey(id: Uint8Array): IdKey {
-  // A flat one-byte string: half the memory of hex, and quicker to make. Written out, since spreading costs twice as much.
+  // A flat one-byte string: half the memory of hex, and quicker to make. Written out, ids cost a third of `apply`.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The one cast that mints an IdKey.
-  return (id.length === HASH_BYTES ? textOf32(id) : String.fromCharCode(...id)) as IdKey
+  return (id.length === HASH_BYTES ? textOf32(id) : textOf(id)) as IdKey
 }
 
 /** The bytes an {@link idKey} was made from, as a new array. */
@@ -142,6 +142,11 @@ export function idKeyBytes(key: IdKey): Uint8Array {
   const bytes = new Uint8Array(key.length)
   for (let index = 0; index < bytes.length; index += 1) bytes[index] = key.charCodeAt(index)
   return bytes
+}
+
+function textOf(bytes: Uint8Array): string {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- An array-like of numbers is what it takes.
+  return String.fromCharCode.apply(undefined, bytes as unknown as number[])
 }
 
 // prettier-ignore

@@ -9,6 +9,7 @@ export { assert, InvariantViolation, unreachable } from './assert.ts'
 export { type AsyncQueue, createAsyncQueue } from './async-queue.ts'
 export type { Brand } from './brand.ts'
 export { type Broadcast, createBroadcast, isLagged, type Lagged } from './broadcast.ts'
+export { createByteSlab } from './byte-slab.ts'
 export { compareBytes, concatBytes, equalBytes, fromHex, toHex, utf8Decode, utf8Encode } from './bytes.ts'
 export type { Crypto, KeyPair } from './crypto-port.ts'
 export {
@@ -18,8 +19,26 @@ export {
   LatticeError,
   type LatticeErrorCode,
 } from './errors.ts'
+export {
+  createForkProof,
+  decodeForkProof,
+  encodeForkProof,
+  type ForkProof,
+  type ForkProofError,
+  type ProvenFork,
+  verifyForkProof,
+} from './fork-proof.ts'
 export { createGenesis, type GenesisInfo, genesisStoreId, type NotGenesis, readGenesis } from './genesis.ts'
-export { compareHlc, createHlc, formatHlc, type Hlc, HLC_ZERO, type HybridClock, isHlc } from './hlc.ts'
+export {
+  compareHlc,
+  createHlc,
+  EARLIEST_CLOCK_MS,
+  formatHlc,
+  type Hlc,
+  HLC_ZERO,
+  type HybridClock,
+  isHlc,
+} from './hlc.ts'
 export {
   type Hash,
   HASH_BYTES,

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import forkFile from '@lattice/proto/vectors/fork-proof.json' with { type: 'json' }
 import intentionFile from '@lattice/proto/vectors/intention.json' with { type: 'json' }
 import domainFile from '@lattice/proto/vectors/signature-domains.json' with { type: 'json' }
 import witnessFile from '@lattice/proto/vectors/witness.json' with { type: 'json' }
 import { fromHex, toHex } from '../src/bytes.ts'
 import { openCrypto } from '../src/crypto.ts'
+import { decodeForkProof, verifyForkProof } from '../src/fork-proof.ts'
 import { toHash, toPublicKey, toStoreId, toWitnessSeq, ZERO_HASH } from '../src/ids.ts'
 import { formatSExpr } from '../src/sexpr-format.ts'
 import { parseSExpr } from '../src/sexpr-parse.ts'
@@ -25,6 +27,7 @@ const files: Readonly<Record<string, unknown>> = {
   'intention.json': intentionFile,
   'witness.json': witnessFile,
   'signature-domains.json': domainFile,
+  'fork-proof.json': forkFile,
 }
 
 describe.each(['wasm', 'native'] as const)('with %s cryptography', async (backend) => {
@@ -91,6 +94,16 @@ describe.each(['wasm', 'native'] as const)('with %s cryptography', async (backen
   test('the widest witness content is accepted', () => {
     const { seq, wallTime } = valueOf(decodeWitnessContent(hex(witnessFile.widest.content)))
     expect({ seq, wallTime }).toEqual({ seq: witnessFile.widest.seq, wallTime: witnessFile.widest.wallTime })
+  })
+
+  test('the fork is proven, by its proof alone', () => {
+    const proven = valueOf(verifyForkProof(crypto, valueOf(decodeForkProof(hex(forkFile.proof)))))
+    const { author, storePrev, ids } = forkFile
+    expect([proven.author, proven.storePrev, ...proven.ids].map(toHex)).toEqual([author, storePrev, ...ids])
+  })
+
+  test.each(forkFile.invalid)('the fork proof "$name" is refused as $code', (vector) => {
+    expect(errorOf(verifyForkProof(crypto, valueOf(decodeForkProof(hex(vector.proof))))).code).toBe(vector.code)
   })
 
   test('each signature holds under its own tag only', () => {

@@ -10,6 +10,7 @@ import { create } from '@bufbuild/protobuf'
 import { weaver } from '@lattice/proto'
 import { concatBytes, toHex, utf8Encode } from '../src/bytes.ts'
 import type { Crypto } from '../src/crypto-port.ts'
+import { createForkProof, encodeForkProof, type ForkProof, verifyForkProof } from '../src/fork-proof.ts'
 import { createGenesis } from '../src/genesis.ts'
 import { toHash, toIntentionId, toSeed, toStoreId, toWitnessSeq, ZERO_HASH } from '../src/ids.ts'
 import { decodeIntention } from '../src/intention-codec.ts'
@@ -32,6 +33,7 @@ export function makeVectors(crypto: Crypto): Readonly<Record<string, Json>> {
     'intention.json': intentionVectors(crypto),
     'witness.json': witnessVectors(crypto),
     'signature-domains.json': domainVectors(crypto),
+    'fork-proof.json': forkVectors(crypto),
   }
 }
 
@@ -209,5 +211,46 @@ function domainVectors(crypto: Crypto): Json {
       message: toHex(concatBytes(utf8Encode(tag), hash)),
       signature: toHex(signer.sign(tag, hash)),
     })),
+  }
+}
+
+/** A fork after the first write: one branch is signed at once, the other by the intention after it. */
+function forkVectors(crypto: Crypto): Json {
+  const author = signerFrom(crypto, AUTHOR_SEED)
+  const storeId = toIntentionId(crypto.blake3(utf8Encode('a store')))
+  const writeAt = (wall: number, storePrev: Intention['storePrev'], close: boolean): ParsedIntention =>
+    signIntention(crypto, author, {
+      intention: { ...plainWrite(author, storePrev), timestamp: { wall, counter: 0 } },
+      close,
+    })
+  const parent = writeAt(1_795_000_000_001, storeId, true)
+  const signed = writeAt(1_795_000_000_002, parent.id, true)
+  const unsigned = writeAt(1_795_000_000_003, parent.id, false)
+  const closer = writeAt(1_795_000_000_004, unsigned.id, true)
+  const proof = createForkProof([signed], [unsigned, closer])
+  const proven = verifyForkProof(crypto, proof)
+  if (!proven.ok) throw new Error(proven.error.code)
+  const elsewhere = writeAt(1_795_000_000_005, storeId, true)
+  const [here, there] = [proof.first, createForkProof([parent], [elsewhere]).second]
+  const cases: readonly [string, ForkProof][] = [
+    ['empty', { first: [], second: [] }],
+    ['one branch', { ...proof, second: [] }],
+    ['branches in the other order', { first: proof.second, second: proof.first }],
+    ['one intention twice', { first: proof.first, second: proof.first }],
+    ['nothing vouches for it', createForkProof([signed], [unsigned])],
+    ['not one place', { first: here, second: there }],
+  ]
+  return {
+    about:
+      'Proofs that an author forked, in the protobuf form of ForkProof: one that holds, and some that do not. Hex.',
+    author: toHex(author.publicKey),
+    storePrev: toHex(proven.value.storePrev),
+    ids: proven.value.ids.map(toHex),
+    proof: toHex(encodeForkProof(proof)),
+    invalid: cases.map(([name, each]) => {
+      const verified = verifyForkProof(crypto, each)
+      if (verified.ok) throw new Error(`${name} was accepted`)
+      return { name, proof: toHex(encodeForkProof(each)), code: verified.error.code }
+    }),
   }
 }

@@ -55,6 +55,8 @@ export interface NetworkServiceOptions {
   /** The direct push by default. */
   readonly gossip?: GossipFactory
   readonly limits?: Partial<NetworkLimits>
+  /** What peers are told is the time, 0 where it is not known; the clock's own reading by default. */
+  readonly wallMs?: () => number
 }
 
 type OnAdvance = (call: Extract<SessionCall, { kind: 'advance' }>) => Promise<void>
@@ -205,7 +207,7 @@ export class NetworkCore {
       logger,
       limits: this.limits,
       nowMs: clock.monotonicMs,
-      wallMs: clock.wallMs,
+      wallMs: this.#options.wallMs ?? clock.wallMs,
       accept,
       onPeerWall: (link, wallMs) => {
         this.ledger.heard(link.peer)

@@ -50,8 +50,8 @@ export interface NetworkService extends AsyncDisposable {
    * it connected. Undefined when it has said nothing yet.
    */
   readonly peerDigest: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
-  /** The median of the connected peers' wall clocks now; undefined without peers. */
-  readonly peerTimeMs: () => number | undefined
+  /** The median of the wall clocks of connected peers now, of those that know the time; undefined without any. */
+  readonly peerTime: () => { readonly medianMs: number; readonly count: number } | undefined
   /**
    * Reconciles the store with each connected peer that may use it and yields what came of it, as each ends. Throws
    * {@link StoreNotRegistered}, or `signal.reason`.
@@ -81,7 +81,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     connectedPeers: () => core.links.all().flatMap((link) => core.ledger.presence(link.peer) ?? []),
     presence: core.ledger.presence,
     peerDigest: core.peerDigests.get,
-    peerTimeMs: core.clocks.medianMs,
+    peerTime: core.clocks.peerTime,
     sync: (storeId, signal) => sync(core, storeId, signal),
     join: (request, signal) => join(core, request, { addresses: transport.addresses(), signal }),
     bootstrap: (request) => bootstrap(core, request, options),

@@ -5,11 +5,15 @@
  * not change what its peers said. One peer cannot move the median of several: between the middle two of an even number,
  * this node's own clock decides.
  *
+ * A clock that is known to be wrong has no say: a peer that knows so of its own says nothing, and one that is before any
+ * time at which this software ran is not believed. So a board that boots in 1970 stops nobody's writes.
+ *
  * @module
  */
-import { type Clock, type IdKey, MAX_DRIFT_MS } from '@lattice/model'
+import { type Clock, EARLIEST_CLOCK_MS, type IdKey, MAX_DRIFT_MS } from '@lattice/model'
 
 export interface PeerClocks {
+  /** What a peer says is the time; less than is possible when it does not know. */
   readonly observe: (peer: IdKey, wallMs: number) => void
   readonly forget: (peer: IdKey) => void
   /**
@@ -17,6 +21,8 @@ export interface PeerClocks {
    * own clock. Undefined without peers.
    */
   readonly medianMs: () => number | undefined
+  /** The median, and of how many. */
+  readonly peerTime: () => { readonly medianMs: number; readonly count: number } | undefined
 }
 
 export interface PeerClocksOptions {
@@ -41,8 +47,8 @@ export function createPeerClocks({ clock, onSkew }: PeerClocksOptions): PeerCloc
   }
   function review(): void {
     const median = medianMs()
-    if (median === undefined) return
-    const aheadMs = clock.wallMs() - median
+    // With nobody to differ from, it does not.
+    const aheadMs = median === undefined ? 0 : clock.wallMs() - median
     const verdict = aheadMs > MAX_DRIFT_MS / 2
     if (verdict === skewed) return
     skewed = verdict
@@ -50,12 +56,18 @@ export function createPeerClocks({ clock, onSkew }: PeerClocksOptions): PeerCloc
   }
   return {
     observe: (peer, wallMs) => {
-      offsets.set(peer, wallMs - clock.monotonicMs())
+      if (wallMs < EARLIEST_CLOCK_MS) offsets.delete(peer)
+      else offsets.set(peer, wallMs - clock.monotonicMs())
       review()
     },
     forget: (peer) => {
       offsets.delete(peer)
+      review()
     },
     medianMs,
+    peerTime: () => {
+      const median = medianMs()
+      return median === undefined ? undefined : { medianMs: median, count: offsets.size }
+    },
   }
 }

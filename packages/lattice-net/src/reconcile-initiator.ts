@@ -68,7 +68,7 @@ export function createReconcileInitiator(
       remoteCount: peer.witnessCount,
       frameBytesMax: MAX_MESSAGE_BYTES,
     })
-    const reconciler = createReconciler({ index, role: 'initiator', roundsMax })
+    const reconciler = createReconciler({ index, role: 'initiator', roundsMax, split: 'recent' })
     state = { at: 'difference', index, reconciler, peerCount: peer.witnessCount }
     return [send({ case: 'reconcile', value: { message: reconciler.start() } })]
   }

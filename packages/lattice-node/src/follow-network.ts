@@ -5,6 +5,7 @@
  */
 import { type AbortSignal, isLagged } from '@lattice/model'
 import type { NetworkEvent, NetworkService } from '@lattice/net'
+import type { NodeClock } from './node-clock.ts'
 import type { NodeContext } from './node-context.ts'
 import type { PeerLinks } from './peer-links.ts'
 import type { StoreManager } from './store-manager.ts'
@@ -13,7 +14,7 @@ import { noteCompared } from './write-hold.ts'
 export interface NetworkFollower {
   readonly manager: StoreManager
   readonly links: PeerLinks
-  readonly onClockSkew: (skewed: boolean) => void
+  readonly nodeClock: NodeClock
 }
 
 /** Runs until the network closes or `signal` aborts. */
@@ -28,7 +29,8 @@ export async function followNetwork(
   }
 }
 
-function takeIn(context: NodeContext, { manager, links, onClockSkew }: NetworkFollower, event: NetworkEvent): void {
+function takeIn(context: NodeContext, { manager, links, nodeClock }: NetworkFollower, event: NetworkEvent): void {
+  nodeClock.review()
   switch (event.kind) {
     case 'peer_online':
       context.publish({ kind: 'peer_online', peer: event.peer })
@@ -47,8 +49,7 @@ function takeIn(context: NodeContext, { manager, links, onClockSkew }: NetworkFo
       links.learn(event.peer, event.addresses)
       return
     case 'clock_skew':
-      onClockSkew(event.skewed)
-      context.publish({ kind: 'clock_skew', aheadMs: event.aheadMs })
+      // Reviewed above, with what is known here beside.
       return
     case 'misbehaviour':
       context.logger.warn('peer.misbehaves', { peer: event.peer, code: event.code, reason: event.message })

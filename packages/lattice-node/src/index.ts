@@ -14,7 +14,9 @@ export {
   MAX_TOKEN_CHARS,
   type TokenError,
 } from './invite-token.ts'
+export type { AuthorLag, AuthorObservation, Observations, SeenOf, StabilityFrontier } from '@lattice/kernel'
 export type {
+  ClockStatus,
   ConnectedPeer,
   CreateStoreOptions,
   Invitation,
@@ -33,6 +35,7 @@ export type {
   RepairProgress,
   RepairResult,
   RepairStage,
+  PeerSync,
   StoreFailure,
   StoreHandle,
   StoreState,

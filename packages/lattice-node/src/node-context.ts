@@ -28,6 +28,7 @@ export interface NodeContext {
   /** How logs are read through in the background; undefined for not at all. */
   readonly scrub: ScrubOptions | undefined
   readonly fileCheck: FileCheck | undefined
+  readonly ackDelayMs: number | undefined
   /** Undefined for a node without a transport. */
   readonly network: () => NetworkService | undefined
   /** Hands an event to every subscriber. */

@@ -8,6 +8,7 @@ import type {
   Clock,
   Crypto,
   Hash,
+  IntentionId,
   KeyPair,
   Lagged,
   LatticeErrorCode,
@@ -22,8 +23,10 @@ import type {
   Verifier,
 } from '@lattice/model'
 import type {
+  AuthorLag,
   Kernel,
   KernelStats,
+  Observations,
   ProjectionStatus,
   ScrubOptions,
   StateSummary,
@@ -59,6 +62,8 @@ export interface NodeOptions {
   readonly scrub?: ScrubOptions
   /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
   readonly fileCheck?: FileCheck
+  /** See `KernelOptions`. */
+  readonly ackDelayMs?: number
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
 }
@@ -109,9 +114,18 @@ export interface StoreStatus {
   readonly synced: boolean
   /** Why this node does not write to the store yet; undefined when it may. */
   readonly held: string | undefined
+  /** Intentions that every peer that writes has seen, by what it wrote itself. */
+  readonly stable: number
+  /** Peers that write and have not shown to have seen everything here. */
+  readonly peersLagging: number
+  /** Authors that forked and have not joined the branches. */
+  readonly openForks: number
   /** False where no opener of the store's type is installed: it replicates, unread. */
   readonly readable: boolean
 }
+
+/** How a peer's last digest of a store compares with the present one here. */
+export type PeerSync = 'synced' | 'differs' | 'unknown'
 
 export interface PeerEntry {
   readonly publicKey: PublicKey
@@ -125,7 +139,17 @@ export interface PeerEntry {
   readonly addedBy: PublicKey | undefined
   /** Milliseconds since the Unix epoch; 0 when never seen from here. */
   readonly lastSeen: number
+  /** It wrote two intentions after the same one: a backup was restored, or its key is used twice. */
   readonly forked: boolean
+  /** Forked, and a later write of its own has joined the branches. */
+  readonly forkJoined: boolean
+  /** `synced` with this node by equal digests; of one that is not connected nothing is known. */
+  readonly sync: PeerSync
+  /**
+   * Intentions here that it has not shown to have seen, by what it wrote itself: none where digests are equal. Undefined
+   * for a peer that writes nothing here, and for this node.
+   */
+  readonly lag: AuthorLag | undefined
 }
 
 export interface InviteEntry {
@@ -196,6 +220,10 @@ export interface StoreHandle extends Executor {
    * cannot do leaves everything as it is and rejects with `LOG_DAMAGED`; the damaged log is kept in any case.
    */
   readonly repair: (options?: RepairOptions) => Promise<RepairResult>
+  /** What every author has seen; stability is that of the peers that write: active admins and writers. */
+  readonly observations: () => Observations
+  /** Acknowledges what is witnessed here; undefined when there is nothing to acknowledge. */
+  readonly acknowledge: () => Promise<IntentionId | undefined>
   readonly rebuild: (onProgress?: (done: number, total: number) => void) => Promise<void>
   /** Resumes a stalled projection; rejects with `PROJECTION_STALLED` when it stalls again. */
   readonly retry: () => Promise<void>
@@ -268,11 +296,21 @@ export interface ConnectedPeer {
   readonly connectedAt: number
 }
 
+/** What is known of this node's clock. */
+export interface ClockStatus {
+  /**
+   * `ahead` of the peers by more than half the drift that is accepted: beyond all of it, writes are refused. `behind`
+   * what is witnessed, so wrong beyond doubt: the node goes by what its peers say.
+   */
+  readonly verdict: 'good' | 'ahead' | 'behind'
+  /** How far it is ahead of the median of the connected peers; negative when behind, undefined when none says. */
+  readonly aheadMs: number | undefined
+}
+
 export interface NodeNetwork {
   readonly connectedPeers: () => readonly ConnectedPeer[]
   readonly addresses: () => readonly string[]
-  /** True while this node's clock is ahead of its peers by more than half the drift that is accepted. */
-  readonly clockSkewed: () => boolean
+  readonly clock: () => ClockStatus
 }
 
 /** What happens on a node. `time` is wall time. */

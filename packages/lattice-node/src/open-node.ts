@@ -29,6 +29,7 @@ import { loadIdentity } from './identity.ts'
 import { joinStore } from './join-store.ts'
 import { listStores, summaryOf } from './list-stores.ts'
 import { type MetaDb, openMetaDb } from './meta-db.ts'
+import { createNodeClock, type NodeClock } from './node-clock.ts'
 import type { NodeContext } from './node-context.ts'
 import type { Node, NodeEvent, NodeOptions, StoreHandle, StoreSummary } from './node-types.ts'
 import { createPeerLinks } from './peer-links.ts'
@@ -113,7 +114,6 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
   const events = createBroadcast<NodeEvent>({ capacity: EVENTS_CAPACITY })
   scope.onClose(events.close)
   let network: NetworkService | undefined
-  let skewed = false
   const context: NodeContext = {
     id: keyPair.publicKey,
     signer: createSigner(options.crypto, keyPair),
@@ -129,6 +129,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     storageHooks: options.storageHooks,
     scrub: options.scrub,
     fileCheck: options.fileCheck,
+    ackDelayMs: options.ackDelayMs,
     network: () => network,
     publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),
     nodeName: () => meta.name() ?? '',
@@ -139,25 +140,30 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
   })
   scope.onClose(manager.close)
   const links = createPeerLinks(context, { manager, spawn: scope.spawn })
+  const nodeClock = createNodeClock({
+    clock: options.clock,
+    network: () => network,
+    isProvenBehind: () => [...manager.entries.values()].some(({ open }) => open?.kernel.time().isBehind === true),
+    publish: context.publish,
+  })
   const { openTransport } = options
   if (openTransport !== undefined) {
     const transport = await openTransport(keyPair)
     const { crypto, clock, random, scheduler, logger } = options
     const joinHandler = createRedeemer(context, () => manager)
     const limits = options.networkLimits ?? {}
-    const service = createNetworkService({ transport, crypto, clock, random, scheduler, logger, joinHandler, limits })
+    const wallMs = nodeClock.saysMs
+    const deps = { transport, crypto, clock, random, scheduler, logger, joinHandler, limits, wallMs }
+    const service = createNetworkService(deps)
     network = service
     scope.onClose(service.close)
-    const onClockSkew = (value: boolean): void => {
-      skewed = value
-    }
     scope.spawn('network events', (signal) =>
-      followNetwork(context, { manager, links, onClockSkew }, { network: service, signal }),
+      followNetwork(context, { manager, links, nodeClock }, { network: service, signal }),
     )
   }
   manager.wake()
   await manager.settled()
-  return createNode({ context, manager, scope, events, isSkewed: () => skewed })
+  return createNode({ context, manager, scope, events, nodeClock })
 }
 
 interface NodeDeps {
@@ -165,10 +171,10 @@ interface NodeDeps {
   readonly manager: StoreManager
   readonly scope: Scope
   readonly events: ReturnType<typeof createBroadcast<NodeEvent>>
-  readonly isSkewed: () => boolean
+  readonly nodeClock: NodeClock
 }
 
-function createNode({ context, manager, scope, events, isSkewed }: NodeDeps): Node {
+function createNode({ context, manager, scope, events, nodeClock }: NodeDeps): Node {
   let closing: Promise<void> | undefined
   const check = (): void => {
     if (closing !== undefined) throw nodeClosed()
@@ -217,7 +223,7 @@ function createNode({ context, manager, scope, events, isSkewed }: NodeDeps): No
           connectedAt: sinceMs,
         })),
       addresses: () => context.network()?.addresses() ?? [],
-      clockSkewed: isSkewed,
+      clock: nodeClock.status,
     },
     events: events.subscribe,
     close,
@@ -238,7 +244,7 @@ function nameInStores(context: NodeContext, scope: Scope, entries: readonly Stor
   }
 }
 
-async function closeNode({ context, manager, scope }: Omit<NodeDeps, 'events' | 'isSkewed'>): Promise<void> {
+async function closeNode({ context, manager, scope }: Omit<NodeDeps, 'events' | 'nodeClock'>): Promise<void> {
   await finalSync(context, manager)
   await scope.close(nodeClosed())
 }

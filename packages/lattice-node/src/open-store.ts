@@ -89,10 +89,11 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     scheduler: context.scheduler,
     logger: context.logger,
     onRebuild: progress.report,
-    peerWallMs: () => context.network()?.peerTimeMs(),
     holdWrites: hold.why,
     ...(context.fileCheck === undefined ? {} : { fileCheck: context.fileCheck }),
     ...(context.scrub === undefined || options.directory !== undefined ? {} : { scrub: context.scrub }),
+    peerTime: () => context.network()?.peerTime(),
+    ...(context.ackDelayMs === undefined ? {} : { ackDelayMs: context.ackDelayMs }),
     ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
   })
   hold.watch(kernel)
@@ -102,7 +103,6 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     kernel,
     storeType,
     mayReplicate: (peer: PublicKey) => isReplicaPeer(kernel.tables(), peer, tablesOf),
-    nowMs: () => Math.max(context.clock.wallMs(), context.network()?.peerTimeMs() ?? 0),
   })
   return {
     id,

@@ -64,6 +64,7 @@ beforeEach(async () => {
     signer,
     crypto,
     verifier: undefined,
+    ackDelayMs: undefined,
     random,
     scheduler,
     clock: scheduler.clock,

@@ -14,17 +14,10 @@ export interface ReplicatedStoreOptions {
   readonly storeType: string
   /** Asked again for every session and frame. */
   readonly mayReplicate: (peer: PublicKey) => boolean
-  /** The wall time that decides whether an intention is ahead of it. */
-  readonly nowMs: () => number
 }
 
 /** Adapts a kernel for the network. */
-export function createReplicatedStore({
-  kernel,
-  storeType,
-  mayReplicate,
-  nowMs,
-}: ReplicatedStoreOptions): ReplicatedStore {
+export function createReplicatedStore({ kernel, storeType, mayReplicate }: ReplicatedStoreOptions): ReplicatedStore {
   return {
     id: kernel.storeId,
     storeType,
@@ -34,7 +27,9 @@ export function createReplicatedStore({
     missing: kernel.missing,
     wanted: (ids) => {
       const missing = kernel.missing(ids)
-      return kernel.stats().floatingCount === 0 ? missing : missing.filter((id) => !waitsForTime(kernel, id, nowMs()))
+      return kernel.stats().floatingCount === 0
+        ? missing
+        : missing.filter((id) => !waitsForTime(kernel, id, kernel.time().nowMs))
     },
     read: kernel.read,
     readChain: kernel.readChain,

@@ -26,6 +26,7 @@ import {
   type ManyRequests,
   openStream,
   type QueryContext,
+  runQuery,
   type StateMachine,
   type StreamEvents,
   type StreamLagged,
@@ -44,6 +45,7 @@ import { stateOf, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { repairStore, unchanged, verifyStore } from './repair-store.ts'
 import { whyHeld } from './write-hold.ts'
+import { writingPeers } from './store-peers.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
 import { submitSystem } from './submit-system.ts'
 
@@ -76,6 +78,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     summarize: (op) => summarize(store(), op),
     verify: (options = {}) => verify(deps, id, options),
     repair: (options = {}) => repair(deps, id, options),
+    observations: () => store().kernel.observations(writingPeers(store().kernel.tables(), tablesOf)),
+    acknowledge: async () => store().kernel.emitAck(),
     rebuild: (onProgress) => rebuild(context, store(), onProgress),
     retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
@@ -131,7 +135,7 @@ function storeInUse(manager: StoreManager, id: StoreId): OpenStore {
 function machineCalls(
   context: NodeContext,
   store: () => OpenStore,
-): Pick<StoreHandle, 'exec' | 'execMany' | 'subscribe' | 'describe' | 'open'> {
+): Pick<StoreHandle, 'exec' | 'execMany' | 'query' | 'subscribe' | 'describe' | 'open'> {
   const machineOf = ({ machine, storeType }: OpenStore): StateMachine => {
     if (machine === undefined) throw storeTypeUnknown(storeType, [...context.openers.keys()])
     return machine
@@ -151,6 +155,10 @@ function machineCalls(
       },
     })
   }
+  const query: NonNullable<StoreHandle['query']> = (method, request, signal) => {
+    const opened = store()
+    return runQuery(machineOf(opened), method, { request, context: queryContext(opened, signal) })
+  }
   const execMany: StoreHandle['execMany'] = async (method, requests, options) => {
     const opened = store()
     const machine = machineOf(opened)
@@ -166,6 +174,7 @@ function machineCalls(
   }
   return {
     exec,
+    query,
     execMany,
     subscribe,
     describe: () => describeMachine(machineOf(store())),
@@ -174,7 +183,7 @@ function machineCalls(
       if (storeType !== machine.storeType) {
         throw invalidArgument(`the store is of type ${storeType}, not ${machine.storeType}: open it as what it is`)
       }
-      return createClient(machine, { exec, execMany, subscribe })
+      return createClient(machine, { exec, execMany, query, subscribe })
     },
   }
 }

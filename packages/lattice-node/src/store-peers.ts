@@ -52,6 +52,15 @@ export function activePeers(tables: ReadStoreTables, self: PublicKey, tablesOf: 
     .map(({ peer }) => peer)
 }
 
+/** The peers whose acks stability waits for: active, and of a role that writes. */
+export function writingPeers(tables: ReadStoreTables, tablesOf: TablesOf): PublicKey[] {
+  const table = peerTable(tables, tablesOf)
+  if (table === undefined) return []
+  return [...readPeers(table)]
+    .filter(({ status, role }) => status === 'active' && (role === 'admin' || role === 'writer'))
+    .map((entry) => entry.peer)
+}
+
 /** A dormant peer is away, not out. */
 function isTakingPart({ status }: systemstore.PeerEntry): boolean {
   return status === 'active' || status === 'dormant'

@@ -5,15 +5,16 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { equalBytes, idKey, type IdKey, ZERO_HASH } from '@lattice/model'
+import type { AuthorLag } from '@lattice/kernel'
+import { equalBytes, idKey, ZERO_HASH } from '@lattice/model'
 import { system } from '@lattice/proto'
 import * as systemstore from '@lattice/systemstore'
 import type { NodeContext } from './node-context.ts'
-import type { InviteEntry, PeerEntry, StoreStatus, StoreSummary, SystemTableEntry } from './node-types.ts'
+import type { InviteEntry, PeerEntry, PeerSync, StoreStatus, StoreSummary, SystemTableEntry } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { whyHeld } from './write-hold.ts'
-import { countSynced } from './sync-state.ts'
-import { peerTable, replicaPeers, type TablesOf } from './store-peers.ts'
+import { countSynced, peerSync } from './sync-state.ts'
+import { peerTable, replicaPeers, type TablesOf, writingPeers } from './store-peers.ts'
 
 const PEER_STATUS: Readonly<Record<systemstore.PeerStatus, system.PeerStatus>> = {
   invited: system.PeerStatus.INVITED,
@@ -41,12 +42,13 @@ export interface ViewedStore {
 
 export function viewPeers(context: NodeContext, { store, tablesOf }: ViewedStore): readonly PeerEntry[] {
   const network = context.network()
-  const forked = new Set<IdKey>()
-  for (const { author, tips } of store.kernel.tips()) if (tips.length > 1) forked.add(idKey(author))
+  const tips = new Map(store.kernel.tips().map(({ author, tips: ends }) => [idKey(author), ends]))
   const table = peerTable(store.kernel.tables(), tablesOf)
   return [...(table === undefined ? [] : systemstore.readPeers(table))].map((entry) => {
     const self = equalBytes(entry.peer, context.id)
     const presence = network?.presence(entry.peer)
+    const ends = tips.get(idKey(entry.peer)) ?? []
+    const sync = !self && presence?.online === true ? peerSync(context, store, entry.peer) : 'unknown'
     return {
       publicKey: entry.peer,
       name: self ? context.nodeName() || (entry.name ?? '') : (entry.name ?? ''),
@@ -57,9 +59,23 @@ export function viewPeers(context: NodeContext, { store, tablesOf }: ViewedStore
       addedAt: entry.addedAt ?? 0,
       addedBy: entry.addedBy,
       lastSeen: self ? context.clock.wallMs() : (presence?.lastSeenMs ?? 0),
-      forked: forked.has(idKey(entry.peer)),
+      forked: ends.length > 1,
+      forkJoined: ends.length > 1 && ends.filter(({ joined }) => !joined).length === 1,
+      sync,
+      lag: lagOf(store, entry, { self, sync }),
     }
   })
+}
+
+/** By equal digests nothing is missing; else by what the peer wrote, where it writes. */
+function lagOf(
+  { kernel }: OpenStore,
+  { peer, role }: systemstore.PeerEntry,
+  { self, sync }: { readonly self: boolean; readonly sync: PeerSync },
+): AuthorLag | undefined {
+  if (self) return undefined
+  if (sync === 'synced') return { unseen: 0, unseenSinceMs: undefined }
+  return role === 'admin' || role === 'writer' ? kernel.lag(peer) : undefined
 }
 
 export function viewInvites(store: OpenStore): readonly InviteEntry[] {
@@ -89,6 +105,7 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
   const others = replicaPeers(tables, context.id, tablesOf)
   const { connected, synced, differing } = countSynced(context, store, tablesOf)
   const [head] = kernel.history(undefined, 1)
+  const writing = writingPeers(tables, tablesOf)
   const directory = context.directory.storePath(store.id)
   return {
     summary,
@@ -103,6 +120,9 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
     peersOnline: connected + 1,
     peersSynced: synced,
     peersDiffering: differing,
+    stable: kernel.observations(writing).stability.count,
+    peersLagging: writing.filter((peer) => !equalBytes(peer, context.id) && kernel.lag(peer).unseen > 0).length,
+    openForks: kernel.tips().filter(({ tips }) => tips.filter(({ joined }) => !joined).length > 1).length,
     synced: connected > 0 && synced === connected,
     readable: store.machine !== undefined,
     held: whyHeld(context, kernel, tablesOf),

@@ -8,10 +8,9 @@
  */
 import { equalBytes, type PublicKey } from '@lattice/model'
 import type { NodeContext } from './node-context.ts'
+import type { PeerSync } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { replicaPeers, type TablesOf } from './store-peers.ts'
-
-export type PeerSync = 'synced' | 'differs' | 'unknown'
 
 /** How a peer's last digest of the store compares with the present one of this node. */
 export function peerSync(context: NodeContext, { kernel }: OpenStore, peer: PublicKey): PeerSync {

@@ -90,9 +90,15 @@ export function openDatabase(options: OpenDatabaseOptions): Database {
     }
   }
   const readonly = options.readonly ?? false
-  const handle = guard(() => openHandle(path, readonly))
+  const handle = guard(() => {
+    options.hooks?.at('open', path)
+    return openHandle(path, readonly)
+  })
   try {
-    guard(() => configure(handle, options))
+    guard(() => {
+      configure(handle, options)
+      options.hooks?.at('opened', path)
+    })
     return createDatabase(handle, { guard, translate, options })
   } catch (error) {
     handle.close()
@@ -128,6 +134,7 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
   handle.pragma('foreign_keys = ON')
   handle.pragma('trusted_schema = OFF')
   handle.pragma(`cache_size = -${CACHE_KIB}`)
+  tellSettings(handle, options)
   if (options.ownCheckpoints === true) handle.pragma('wal_autocheckpoint = 0')
   migrate(handle, { migrations, version, applicationId })
 }
@@ -157,7 +164,9 @@ function createDatabase(handle: Sqlite.Database, { guard, translate, options }: 
       run: (...values) => {
         try {
           if (hooks !== undefined) at('write')
-          return prepared().run(...values).changes
+          const { changes } = prepared().run(...values)
+          if (hooks !== undefined) at('written')
+          return changes
         } catch (error) {
           throw translate(error)
         }
@@ -207,15 +216,20 @@ function createDatabase(handle: Sqlite.Database, { guard, translate, options }: 
     })
   }
 
+  function setSynchronous(level: 'OFF' | 'NORMAL' | 'FULL'): void {
+    handle.pragma(`synchronous = ${level}`)
+    tellSettings(handle, options)
+  }
+
   function checkpoint(isSynced: boolean): number {
     assert(!handle.inTransaction, 'a checkpoint is not inside a transaction')
     return guard(() => {
-      if (isSynced) handle.pragma('synchronous = OFF')
+      if (isSynced) setSynchronous('OFF')
       try {
         at('write')
         return pagesOf(handle.pragma('wal_checkpoint(PASSIVE)'))
       } finally {
-        if (isSynced) handle.pragma(`synchronous = ${synchronousOf(options)}`)
+        if (isSynced) setSynchronous(synchronousOf(options))
       }
     })
   }
@@ -242,9 +256,25 @@ function createDatabase(handle: Sqlite.Database, { guard, translate, options }: 
     },
     checkpoint,
     close: () => {
-      if (handle.open) guard(() => handle.close())
+      if (!handle.open) return
+      guard(() => {
+        try {
+          at('close')
+        } finally {
+          handle.close()
+        }
+        at('closed')
+      })
     },
   }
+}
+
+/** What SQLite says, not what it was told. */
+function tellSettings(handle: Sqlite.Database, { path, hooks }: OpenDatabaseOptions): void {
+  hooks?.configured?.(path, {
+    synchronous: Number(handle.pragma('synchronous', { simple: true })),
+    journalMode: String(handle.pragma('journal_mode', { simple: true })),
+  })
 }
 
 function synchronousOf({ durability }: OpenDatabaseOptions): 'FULL' | 'NORMAL' {

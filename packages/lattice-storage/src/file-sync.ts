@@ -6,6 +6,7 @@
  * @module
  */
 import { closeSync, fdatasync, openSync } from 'node:fs'
+import type { StorageHooks } from './storage-hooks.ts'
 import { translateStorageError } from './translate-error.ts'
 
 export interface FileSync {
@@ -17,9 +18,9 @@ export interface FileSync {
   readonly close: () => void
 }
 
-export function createFileSync(path: string): FileSync {
-  const file = createSync(path)
-  const log = createSync(`${path}-wal`)
+export function createFileSync(path: string, hooks?: StorageHooks): FileSync {
+  const file = createSync(path, hooks)
+  const log = createSync(`${path}-wal`, hooks)
   return {
     file: file.sync,
     log: log.sync,
@@ -30,7 +31,7 @@ export function createFileSync(path: string): FileSync {
   }
 }
 
-function createSync(path: string): { readonly sync: () => Promise<void>; readonly close: () => void } {
+function createSync(path: string, hooks?: StorageHooks): { readonly sync: () => Promise<void>; readonly close: () => void } {
   let descriptor: number | undefined
   let waiting = 0
   let isClosed = false
@@ -47,11 +48,14 @@ function createSync(path: string): { readonly sync: () => Promise<void>; readonl
       new Promise<void>((resolve, reject) => {
         descriptor ??= openSync(path, 'r+')
         waiting += 1
+        const onDurable = hooks?.syncing?.(path)
         fdatasync(descriptor, (error) => {
           waiting -= 1
           closeIfIdle()
-          if (error === null) resolve()
-          else reject(translateStorageError(error, { path, contents: 'state' }))
+          if (error === null) {
+            onDurable?.()
+            resolve()
+          } else reject(translateStorageError(error, { path, contents: 'state' }))
         })
       }),
     close: () => {

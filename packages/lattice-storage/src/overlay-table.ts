@@ -11,18 +11,32 @@
  *
  * @module
  */
-import { assert, type IdKey, type ReadTable, type TableRange, type TableRow, type WriteTable } from '@lattice/model'
+import {
+  assert,
+  createByteSlab,
+  type IdKey,
+  type ReadTable,
+  type TableRange,
+  type TableRow,
+  type WriteTable,
+} from '@lattice/model'
 import { keyBytes, keyText } from './key-text.ts'
-import { type LayeredPage, readLayeredPage, scanPages } from './merge-rows.ts'
+import { type LayeredPage, type PageSource, readLayeredPage, scanPages } from './merge-rows.ts'
 import { createRowChanges, type ReadRowChanges, type RowChange, type RowChanges } from './row-changes.ts'
 import { createRowCache } from './row-cache.ts'
 import type { PageRange, PageTable } from './sqlite-table.ts'
+
+/** A table that is read by point and by page: scans are made of pages, see `scanPages`. */
+export interface VisibleTable extends ReadTable {
+  readonly peek: (key: Uint8Array) => Uint8Array | undefined
+  readonly page: PageSource
+}
 
 export interface OverlayTable {
   /** With everything in it: what operations read and change. */
   readonly working: WriteTable
   /** What is published. */
-  readonly visible: ReadTable
+  readonly visible: VisibleTable
   /** From here on, changes can be rolled back. Drops the mark before. */
   readonly mark: () => void
   /** Undoes every change since the mark. */
@@ -67,6 +81,8 @@ export function createOverlayTable(base: PageTable): OverlayTable {
   /** What changed rows were when the last `publish` ended, in the order in which they first changed. */
   const before = new Map<IdKey, RowChange | undefined>()
   const cache = createRowCache(base)
+  // Rows of one layer go together, so they may share buffers.
+  const copy = createByteSlab()
 
   /** What open snapshots keep of rows that have changed since. */
   const snapshots = new Set<RowChanges>()
@@ -121,18 +137,21 @@ export function createOverlayTable(base: PageTable): OverlayTable {
     )
   }
 
+  const pageOfVisible: PageSource = (range) => readPage(range, unpublishedLayer())
+
   return {
     working: {
       get: (key) => peekWorking(key)?.slice(),
       peek: peekWorking,
       scan: (range) => scanPages((page) => readPage(page, []), range),
-      set: (key, value) => put(key, value.slice()),
+      set: (key, value) => put(key, copy(value)),
       delete: (key) => put(key, null),
     },
     visible: {
       get: (key) => peekVisible(key)?.slice(),
       peek: peekVisible,
-      scan: (range) => scanPages((page) => readPage(page, unpublishedLayer()), range),
+      page: pageOfVisible,
+      scan: (range) => scanPages(pageOfVisible, range),
     },
     mark: () => {
       undo = []

@@ -122,7 +122,7 @@ export function openStateDatabase(options: OpenStateOptions): StateDatabase {
   const { path, hooks } = options
   const database = openStateFile(path, hooks)
   try {
-    return createStateDatabase(database, () => readCursor(database, options))
+    return createStateDatabase(database, () => readCursor(database, options), hooks)
   } catch (error) {
     database.close()
     throw error
@@ -164,13 +164,17 @@ function readCursor(database: Database, { path, storeId, projectorVersion }: Ope
   return { seq: row.cursor_seq, chainHash: toHash(toPlainBytes(row.cursor_hash)) }
 }
 
-function createStateDatabase(database: Database, readFromDisk: () => StateCursor): StateDatabase {
+function createStateDatabase(
+  database: Database,
+  readFromDisk: () => StateCursor,
+  hooks: StorageHooks | undefined,
+): StateDatabase {
   const disk: DiskState = { cursor: readFromDisk(), rows: 0, rejections: undefined, readCursor: readFromDisk }
   const list = database.prepare<RejectionRow>(
     'SELECT * FROM rejections WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
   )
   const count = database.prepare<{ readonly count: number }>('SELECT count(*) AS count FROM rejections WHERE seq <= ?')
-  const sync = createFileSync(database.path)
+  const sync = createFileSync(database.path, hooks)
 
   return {
     system: createSqliteTable(database, 'system'),

@@ -31,6 +31,7 @@ export function translateStorageError(error: unknown, source: ErrorSource): unkn
   if (DENIED_CODES.has(code) || code.startsWith('SQLITE_READONLY')) {
     return failed(path, 'this user may not write it; check the owner and mode of the file and its directory', error)
   }
+  if (code === 'EEXIST') return failed(path, 'something else stands in its place', error)
   if (code.startsWith('SQLITE_CANTOPEN') || code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') {
     return failed(path, 'it cannot be opened; check that its directory exists and may be read', error)
   }

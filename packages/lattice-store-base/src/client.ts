@@ -12,6 +12,7 @@ import {
   type DescMessage,
   type DescMethod,
   fromBinary,
+  type Message,
   type MessageInitShape,
   type MessageShape,
   toBinary,
@@ -37,6 +38,11 @@ export interface ExecManyOptions {
 export interface Executor {
   /** Runs a command or query by its name in the service. */
   readonly exec: (method: string, request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>
+  /**
+   * Runs a query in this process, without encoding anything; `undefined` where the method is no query. Throws as `exec`
+   * rejects.
+   */
+  readonly query?: (method: string, request: Message, signal: AbortSignal) => Message | undefined
   /**
    * Runs a command once for each request, in order, as fast as the store takes them in; holds few at a time. The command
    * is one that is a single write, else it rejects with `NOT_SUPPORTED`. When it rejects, the first `detail.written`
@@ -80,8 +86,12 @@ export function createClient<Service extends AnyService>(
 function callOf({ name, methodKind, input, output }: DescMethod, executor: Executor, never: AbortSignal): unknown {
   const encode = (init: MessageInitShape<DescMessage>): Uint8Array => toBinary(input, create(input, init))
   if (methodKind === 'unary')
-    return async (request: MessageInitShape<DescMessage>, signal: AbortSignal = never) =>
-      fromBinary(output, await executor.exec(name, encode(request), signal))
+    return async (init: MessageInitShape<DescMessage>, signal: AbortSignal = never) => {
+      if (executor.query === undefined) return fromBinary(output, await executor.exec(name, encode(init), signal))
+      const request = create(input, init)
+      const answer = executor.query(name, request, signal)
+      return answer ?? fromBinary(output, await executor.exec(name, toBinary(input, request), signal))
+    }
   return (params: MessageInitShape<DescMessage>, signal: AbortSignal = never) =>
     decodeItems(output, executor.subscribe(name, encode(params), signal))
 }

@@ -13,7 +13,7 @@ import { createMemoryTable } from '@lattice/model/testing'
 import { kv } from '@lattice/proto'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { createClient, type StreamCall, type UnaryCall } from './client.ts'
-import { defineCommand, defineQuery, defineStateMachine, defineStream } from './define.ts'
+import { defineCommand, defineQuery, defineStateMachine, defineStream, defineWrite } from './define.ts'
 import { describeMachine } from './describe-machine.ts'
 import { execMethod } from './dispatch.ts'
 import { InvalidArgument } from './errors.ts'
@@ -41,10 +41,14 @@ const machine = defineStateMachine({
         return create(kv.WriteResponseSchema, { id: await context.submit(value, () => []) })
       },
     }),
-    Delete: defineCommand({
+    Delete: defineWrite({
       ...write('Delete'),
       request: kv.DeleteRequestSchema,
-      run: async () => create(kv.WriteResponseSchema),
+      plan: ({ key }) => {
+        if (key.length === 0) throw new InvalidArgument('the key is empty: give one')
+        return { payload: key, deps: () => [] }
+      },
+      respond: (id) => create(kv.WriteResponseSchema, { id }),
     }),
     Batch: defineCommand({
       ...write('Batch'),
@@ -129,6 +133,30 @@ describe('dispatch', () => {
     expect(id).toHaveLength(32)
     const { value } = fromBinary(kv.GetResponseSchema, await host.exec('Get', new Uint8Array(), signal))
     expect(value).toEqual(Uint8Array.of(7))
+  })
+
+  test('a command that is one write runs alone and many times at once, and does the same', async () => {
+    const remove = (key: number): Uint8Array =>
+      toBinary(kv.DeleteRequestSchema, create(kv.DeleteRequestSchema, { key: Uint8Array.of(key) }))
+    const [one, many] = [open(), open()]
+    for (const key of [1, 2, 3]) {
+      const { id } = fromBinary(kv.WriteResponseSchema, await one.exec('Delete', remove(key), signal))
+      expect(id).toHaveLength(32)
+    }
+    expect(await many.execMany('Delete', [remove(1), remove(2), remove(3)], {})).toEqual({ written: 3 })
+    expect(many.applied().map(({ payload }) => payload)).toEqual(one.applied().map(({ payload }) => payload))
+  })
+
+  test('what is not one write cannot be run many times at once: a typed error that says what can', async () => {
+    for (const method of ['Put', 'Get']) {
+      const error: unknown = await open()
+        .execMany(method, [], {})
+        .catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: 'NOT_SUPPORTED', detail: { method, available: ['Delete'] } })
+    }
+    expect(await failure(open().execMany('constructor', [], {}))).toBe('METHOD_NOT_FOUND')
+    expect(await failure(open().execMany('Delete', [new Uint8Array(MAX_REQUEST_BYTES + 1)], {}))).toBe('LIMIT_EXCEEDED')
+    expect(await failure(open().execMany('Delete', [Uint8Array.of(0xff)], {}))).toBe('INVALID_ARGUMENT')
   })
 
   test('a name it does not have is a typed error, also one that every object has', async () => {

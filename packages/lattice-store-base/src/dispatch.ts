@@ -7,13 +7,15 @@
  *
  * @module
  */
-import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
+import { type DescMessage, fromBinary, type Message, type MessageShape, toBinary } from '@bufbuild/protobuf'
+import { assert } from '@lattice/model'
 import { InvalidArgument, LimitExceeded, MethodNotFound, NotBulk, StreamNotFound } from './errors.ts'
 import { MAX_REQUEST_BYTES } from './limits.ts'
 import type {
   CommandContext,
   CommandDefinition,
   PlannedWrite,
+  QueryContext,
   QueryDefinition,
   StreamContext,
   StreamDefinition,
@@ -45,6 +47,22 @@ export async function execMethod(
   if (query !== undefined)
     return toBinary(query.response, query.run(context, decodeRequest(query.request, name, request)))
   throw new MethodNotFound(name, methodNames(machine))
+}
+
+/**
+ * Runs a query with a request that is not encoded, for callers in this process; `undefined` where the method is no
+ * query. The request is one of the method's own. Throws as {@link execMethod} rejects.
+ */
+export function runQuery(
+  machine: MachineMethods,
+  name: string,
+  { request, context }: { readonly request: Message; readonly context: QueryContext },
+): Message | undefined {
+  const query = own(machine.queries, name)
+  if (query === undefined) return undefined
+  context.signal.throwIfAborted()
+  assert(request.$typeName === query.request.typeName, 'a request is of the type of its method')
+  return query.run(context, request)
 }
 
 /**

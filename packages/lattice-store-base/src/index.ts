@@ -21,7 +21,7 @@ export {
   type MethodDescription,
   type MethodKind,
 } from './describe-machine.ts'
-export { execMethod, type MachineMethods, openStream, writePlanner } from './dispatch.ts'
+export { execMethod, type MachineMethods, openStream, runQuery, writePlanner } from './dispatch.ts'
 export { InvalidArgument, LimitExceeded, MethodNotFound, NotBulk, StreamNotFound } from './errors.ts'
 export { collectFiles } from './file-descriptors.ts'
 export { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES, MAX_REQUEST_BYTES } from './limits.ts'

@@ -1,8 +1,8 @@
 /**
  * Inserting into and deleting from a range tree.
  *
- * A full leaf that only grows at the end of the order is left full. Any other first evens out with a neighbour that has
- * room and is halved when neither has, so that items that arrive nearly in order leave nearly full leaves behind. Counts
+ * A full leaf evens out with a neighbour that has room. When neither has, it is halved, or left full at the end of the
+ * order: so what arrives in order leaves full leaves behind, and nearly in order nearly full ones. Counts
  * and sums change along one way down; what moves between two siblings leaves their parents' totals as they are.
  *
  * @module
@@ -103,9 +103,10 @@ function lower(tree: RangeTree, root: NodePage): void {
 function relieve(tree: RangeTree, path: TreePath, depth: number): void {
   const { page, slot: changed } = stepAt(path, depth)
   if (page.count <= tree.recordsMax(page.level)) return
-  const isAppend = changed === page.count - 1 && isRightmost(path, depth)
   const { page: parent, slot } = stepAt(path, depth - 1)
-  if (!isAppend && page.level === 0 && evenOut(tree, page, { parent, slot })) return
+  if (page.level === 0 && evenOut(tree, page, { parent, slot })) return
+  // Elsewhere a run that falls towards a full leaf would leave a node behind with every item.
+  const isAppend = changed === page.count - 1 && isRightmost(path, depth)
   const right = tree.create(page.level)
   page.moveTail(isAppend ? page.count - 1 : page.count >>> 1, right)
   if (depth === 1) {

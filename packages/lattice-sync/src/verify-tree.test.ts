@@ -90,6 +90,31 @@ const DAMAGE: readonly {
     },
   },
   {
+    name: 'a node longer than any',
+    problem: 'malformed',
+    seed: (store) => {
+      const node = nodeAt(store, 0)
+      forge(store, node, (bytes, view) => {
+        const longer = new Uint8Array(bytes.length + 100 * LEAF_RECORD_BYTES)
+        view.setUint16(2, view.getUint16(2) + 100)
+        longer.set(bytes)
+        return longer
+      })
+      return node
+    },
+  },
+  {
+    name: 'a node of another version',
+    problem: 'malformed',
+    seed: (store) => {
+      const node = nodeAt(store, 0)
+      forge(store, node, (bytes) => {
+        bytes[0] = 2
+      })
+      return node
+    },
+  },
+  {
     name: 'a flipped bit of a timestamp',
     problem: 'checksum',
     seed: (store) => {
@@ -265,6 +290,24 @@ describe('damage', () => {
       if (bytes.every((byte, index) => byte === head[index]) && bytes.length === head.length) continue
       store.write(HEAD_NODE, bytes)
       expect(() => openRangeIndex({ store })).toThrow('damaged at node 0')
+    }
+  })
+
+  test('a head of another version, or that cannot be one, is refused', () => {
+    const { store } = build()
+    const head = bytesOf(store, HEAD_NODE)
+    for (const [at, byte] of [
+      [0, 2],
+      [LEVEL_OFFSET, 0],
+      [LEVEL_OFFSET, 200],
+      [3, 2],
+      [HEADER_BYTES, 0],
+    ] as const) {
+      store.write(HEAD_NODE, head)
+      forge(store, HEAD_NODE, (bytes) => {
+        bytes[at] = byte
+      })
+      expect(() => openRangeIndex({ store })).toThrow('damaged at node 0 (malformed)')
     }
   })
 

@@ -122,7 +122,7 @@ describe('against an independent implementation', () => {
           minus(idSet(b), idSet(a)),
         )
       }),
-      { numRuns: 80 },
+      { numRuns: 40 },
     )
   })
 

@@ -1,4 +1,5 @@
-import { MAX_DRIFT_MS } from '@lattice/model'
+import { type Clock, MAX_DRIFT_MS } from '@lattice/model'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { codeOf, get, put } from './support.ts'
@@ -38,10 +39,10 @@ describe('a node whose clock is two minutes ahead', () => {
     await using mesh = await createSimMesh({ seed: 1, nodes: 3 })
     const id = await mesh.share()
     await mesh.converge(id)
-    expect(mesh.node(2).network.clockSkewed()).toBe(false)
+    expect(mesh.node(2).network.clock().verdict).toBe('good')
     await restartAhead(mesh, 2)
-    await mesh.run(() => mesh.node(2).network.clockSkewed(), 'the node knows')
-    expect(mesh.node(0).network.clockSkewed()).toBe(false)
+    await mesh.run(() => mesh.node(2).network.clock().verdict === 'ahead', 'the node knows')
+    expect(mesh.node(0).network.clock().verdict).toBe('good')
     expect(await codeOf(mesh, put(mesh, 2, id, ['k', 'v']))).toBe('CLOCK_SKEW')
     await put(mesh, 0, id, ['k', 'w'])
     await mesh.converge(id)
@@ -83,5 +84,81 @@ describe('a node whose clock is two minutes ahead', () => {
     expect(await codeOf(mesh, mesh.node(1).join(token))).toBe('CLOCK_SKEW')
     expect(mesh.node(1).stores()).toEqual([])
     expect(mesh.store(0, id).peers()).toHaveLength(1)
+  })
+})
+
+describe('a board that boots in 1970', () => {
+  const boots = (mesh: SimMesh): { readonly clock: Clock } => {
+    const { clock } = mesh.time.scheduler
+    const startedMs = clock.monotonicMs()
+    return { clock: { wallMs: () => clock.monotonicMs() - startedMs, monotonicMs: clock.monotonicMs } }
+  }
+
+  test('joins with one peer, reads, writes and stops nobody, after every boot again', async () => {
+    await using mesh = await createSimMesh({ seed: 4, nodes: 2 })
+    await mesh.stop(1)
+    await mesh.start(1, boots(mesh))
+    const { id } = await mesh.complete(mesh.node(0).createStore())
+    await put(mesh, 0, id, ['from before', 'v'])
+    // Long after the genesis, so that nothing follows from it.
+    await mesh.time.pass(3_600_000)
+    await put(mesh, 0, id, ['before', 'v'])
+    await mesh.complete(mesh.node(1).join(await mesh.invite(0, id)))
+    await put(mesh, 1, id, ['board', 'one'])
+    await put(mesh, 0, id, ['right', 'one'])
+    await mesh.converge(id)
+    expect(mesh.node(1).network.clock().verdict).toBe('behind')
+    expect(mesh.node(0).network.clock()).toEqual({ verdict: 'good', aheadMs: undefined })
+    await mesh.stop(1)
+    await mesh.time.pass(86_400_000)
+    await put(mesh, 0, id, ['right', 'two'])
+    await mesh.start(1, boots(mesh))
+    await put(mesh, 1, id, ['board', 'two'])
+    await mesh.converge(id)
+    await put(mesh, 0, id, ['right', 'three'])
+    await put(mesh, 1, id, ['board', 'three'])
+    await mesh.converge(id)
+    expect([await get(mesh, 1, id, 'right'), await get(mesh, 0, id, 'board')]).toEqual(['three', 'three'])
+    expect(mesh.store(1, id).kernel().floating(10)).toEqual([])
+  })
+})
+
+describe('clocks of chance', () => {
+  // Whatever the clocks say, and however nodes meet: once all that was written has come of age, all hold the same.
+  test('delay and never divide', { timeout: 60_000 }, async () => {
+    const runs = fc.record({
+      seed: fc.integer({ min: 1, max: 1_000_000 }),
+      offsets: fc.array(fc.oneof(fc.integer({ min: -300_000, max: 300_000 }), fc.constant(-1e12)), {
+        minLength: 3,
+        maxLength: 3,
+      }),
+    })
+    await fc.assert(
+      fc.asyncProperty(runs, async ({ seed, offsets }) => {
+        await using mesh = await createSimMesh({ seed, nodes: 3 })
+        const id = await mesh.share()
+        await mesh.converge(id)
+        const { clock } = mesh.time.scheduler
+        for (const [index, offset] of offsets.entries()) {
+          await mesh.stop(index)
+          const wallMs = (): number => Math.max(0, clock.wallMs() + offset)
+          await mesh.start(index, { clock: { wallMs, monotonicMs: clock.monotonicMs } })
+        }
+        for (let n = 0; n < 8; n += 1) {
+          const cut = mesh.random.below(4)
+          if (cut < 3) mesh.partition([cut])
+          else mesh.heal()
+          // A node that is ahead of those it sees refuses, and says so.
+          const code = await codeOf(mesh, put(mesh, mesh.random.below(3), id, [`k${n}`, 'v']))
+          expect(['resolved', 'CLOCK_SKEW']).toContain(code)
+          await mesh.time.pass(mesh.random.below(30_000))
+        }
+        mesh.heal()
+        await mesh.time.pass(900_000)
+        await mesh.run(() => mesh.isConverged(id), 'all hold the same', 900_000)
+        for (const index of [0, 1, 2]) expect(mesh.store(index, id).kernel().floating(10)).toEqual([])
+      }),
+      { numRuns: 4 },
+    )
   })
 })

@@ -44,10 +44,16 @@ function statusText(status: daemon.NodeStatus, { style, full }: CommandContext['
     ['connected', formatPlural(status.peers.length, 'peer')],
     ...peers,
   ]
-  if (status.clockSkewed) {
-    pairs.push(['clock', { text: 'differs from the peers by too much: set it right', paint: style.bad }])
-  }
+  const clock = clockText(status)
+  if (clock !== undefined) pairs.push(['clock', { text: clock, paint: style.bad }])
   return renderPairs(pairs, style)
+}
+
+function clockText({ clockSkewed, clockBehind, clockAheadMs }: daemon.NodeStatus): string | undefined {
+  if (clockBehind) return 'behind what this node has received: set it right; until then it goes by its peers'
+  return clockSkewed
+    ? `${formatDuration(clockAheadMs)} ahead of the peers: set it right; beyond a minute they cannot take what is written here`
+    : undefined
 }
 
 async function setName({ out, backend, signal }: CommandContext, name: string): Promise<void> {

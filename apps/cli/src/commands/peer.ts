@@ -9,6 +9,7 @@ import type { CommandContext } from '../command-context.ts'
 import { parseCount, parseMilliseconds, parseRole } from '../parse-option.ts'
 import { formatId } from '../render/bytes-text.ts'
 import { enumText } from '../render/enum-text.ts'
+import { lagCell } from '../render/lag-text.ts'
 import { type Cell, renderTable } from '../render/table.ts'
 import { formatAgo, formatPlural, formatTime } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
@@ -25,7 +26,7 @@ interface InviteOptions {
 
 export function addPeerCommands(program: Command, bind: Bind): void {
   const peer = program.command('peer').description('who shares the selected store')
-  peer.command('list').description('peers with role, status and presence').action(bind(listPeers))
+  peer.command('list').description('peers with role, status, presence and lag').action(bind(listPeers))
   peer
     .command('invite')
     .description('make a token with which another node joins the selected store')
@@ -55,6 +56,7 @@ async function listPeers(context: CommandContext): Promise<void> {
         { header: 'ROLE' },
         { header: 'STATUS' },
         { header: 'SEEN' },
+        { header: 'LAG' },
       ],
       rows: response.peers.map((peer) => [
         presence(peer, out.style),
@@ -63,6 +65,7 @@ async function listPeers(context: CommandContext): Promise<void> {
         enumText(system.RoleSchema, peer.role),
         statusCell(peer, out.style),
         seen(peer, clock.wallMs()),
+        lagCell(peer, out.style, clock.wallMs()),
       ]),
       style: out.style,
       width: out.width,
@@ -77,7 +80,8 @@ function presence(peer: daemon.PeerInfo, style: CommandContext['out']['style']):
 
 function statusCell(peer: daemon.PeerInfo, style: CommandContext['out']['style']): Cell {
   const status = enumText(system.PeerStatusSchema, peer.status)
-  return peer.forked ? { text: `${status}, forked`, paint: style.warn } : status
+  if (!peer.forked) return status
+  return { text: `${status}, forked${peer.forkJoined ? ' and joined' : ''}`, paint: style.warn }
 }
 
 function seen(peer: daemon.PeerInfo, nowMs: number): string {

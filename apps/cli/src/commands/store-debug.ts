@@ -12,10 +12,16 @@ import { formatId } from '../render/bytes-text.ts'
 import { renderTable } from '../render/table.ts'
 import { formatPlural, formatTime } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
+import { addObserveCommands } from './store-observe.ts'
 
 /** Most entries of one reply. */
 const MAX_ENTRIES = 1000
 const DEFAULT_ENTRIES = 100
+
+interface BranchOptions {
+  readonly number: number
+  readonly causal?: boolean
+}
 
 interface PageOptions {
   readonly number: number
@@ -30,6 +36,7 @@ export function addStoreDebugCommands(store: Command, bind: Bind): void {
     parseCount({ min: 1, max: MAX_ENTRIES }),
     DEFAULT_ENTRIES,
   ] as const
+  addObserveCommands(debug, bind)
   debug.command('tips').description('the last witnessed intention of every author').action(bind(showTips))
   debug
     .command('witness')
@@ -53,6 +60,13 @@ export function addStoreDebugCommands(store: Command, bind: Bind): void {
     .description('one intention in full')
     .argument('<prefix>', '4 or more digits of its id')
     .action(bind((context, prefix: string) => showIntention(context, prefix)))
+  debug
+    .command('branch')
+    .description('where the histories of intentions parted, and what each has since')
+    .argument('<head...>', '4 or more digits of their ids')
+    .option(...countOption)
+    .option('--causal', "causal deps alone, without each author's own chain")
+    .action(bind((context, heads: string[], options: BranchOptions) => showBranch(context, heads, options)))
 }
 
 async function showTips(context: CommandContext): Promise<void> {
@@ -68,6 +82,7 @@ async function showTips(context: CommandContext): Promise<void> {
         { header: 'POSITION', align: 'right' },
         { header: 'SEQ', align: 'right' },
         { header: 'TIME' },
+        { header: '' },
       ],
       rows: response.tips.map((tip) => [
         formatId(tip.author, out.full),
@@ -76,6 +91,7 @@ async function showTips(context: CommandContext): Promise<void> {
         String(tip.position),
         String(tip.seq),
         formatTime(tip.wall),
+        tip.joined ? 'joined' : '',
       ]),
       style: out.style,
       width: out.width,
@@ -167,11 +183,38 @@ async function showRejections(context: CommandContext, { number, from = 1 }: Pag
 async function showIntention(context: CommandContext, text: string): Promise<void> {
   const { out, signal } = context
   const { id } = await context.store()
-  // An id cut short by a table ends in an ellipsis; it may be pasted as it is.
-  const prefix = text.toLowerCase().replace(/…$/u, '')
+  const prefix = toPrefix(text)
   const details = await (await context.backend()).store.getIntention({ storeId: id, prefix }, { signal })
   await out.message(daemon.IntentionDetailsSchema, details, () => {
     const place = details.seq === 0n ? `floating: ${details.floating}` : `witnessed as ${details.seq}`
     return `${out.style.dim(`${toHex(details.id)}, ${details.size} bytes, ${place}`)}\n${details.text}`
   })
+}
+
+async function showBranch(
+  context: CommandContext,
+  heads: readonly string[],
+  { number, causal = false }: BranchOptions,
+): Promise<void> {
+  const { out, signal } = context
+  const { id } = await context.store()
+  const request = { storeId: id, heads: heads.map(toPrefix), causalOnly: causal, limit: number }
+  const response = await (await context.backend()).store.inspectBranch(request, { signal })
+  await out.message(daemon.InspectBranchResponseSchema, response, () => branchText(response, out))
+}
+
+function branchText({ lcas, branches }: daemon.InspectBranchResponse, { style, full }: CommandContext['out']): string {
+  const name = (id: Uint8Array): string => style.name(formatId(id, full))
+  const common = lcas.length === 0 ? ['nothing in common'] : ['in common up to', ...lcas.map((id) => `  ${name(id)}`)]
+  const lines = branches.flatMap(({ head, count, ids }) => [
+    `${name(head)} ${style.dim(formatPlural(count, 'intention'))}`,
+    ...(BigInt(ids.length) < count ? [style.dim(`  … ${count - BigInt(ids.length)} before`)] : []),
+    ...ids.map((each) => `  ${formatId(each, full)}`),
+  ])
+  return [...common, ...lines].join('\n')
+}
+
+/** An id cut short by a table ends in an ellipsis; it may be pasted as it is. */
+function toPrefix(text: string): string {
+  return text.toLowerCase().replace(/…$/u, '')
 }

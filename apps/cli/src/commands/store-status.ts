@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { JsonValue } from '@bufbuild/protobuf'
 import { isLatticeErrorCode, toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
@@ -10,6 +11,8 @@ import type { CommandContext } from '../command-context.ts'
 import { CommandFailed } from '../errors.ts'
 import { formatId } from '../render/bytes-text.ts'
 import { failedStoreText } from '../render/integrity-text.ts'
+import { lagCell } from '../render/lag-text.ts'
+import { API_FORMATS, messageToJson } from '../render/message-json.ts'
 import { othersOnline } from '../render/others-online.ts'
 import { storeStateText } from '../render/store-list.ts'
 import { type Cell, renderPairs, renderTable } from '../render/table.ts'
@@ -22,20 +25,63 @@ export function addStatusCommands(store: Command, bind: Bind): void {
     .command('status')
     .description('counts, digests, peers and troubles of a store')
     .argument('[store]')
-    .action(bind((context, reference: string | undefined) => showStatus(context, reference)))
+    .option('-v, --verbose', 'every peer with its lag, too')
+    .action(
+      bind((context, reference: string | undefined, options: { readonly verbose?: boolean }) =>
+        showStatus(context, reference, options.verbose === true),
+      ),
+    )
   store
     .command('system')
     .description('every entry of the system table: peers, invites, children, name')
     .action(bind(showSystem))
 }
 
-async function showStatus(context: CommandContext, reference: string | undefined): Promise<void> {
-  const { out, signal } = context
+async function showStatus(context: CommandContext, reference: string | undefined, isVerbose: boolean): Promise<void> {
+  const { out, clock, signal } = context
   const info = await context.store(reference)
   const { id } = info
   if (info.state === daemon.StoreState.FAILED) return showFailed(context, info)
-  const status = await (await context.backend()).store.getStatus({ storeId: id }, { signal })
-  await out.message(daemon.StoreStatusSchema, status, () => statusText(status, out))
+  const { store } = await context.backend()
+  const status = await store.getStatus({ storeId: id }, { signal })
+  if (!isVerbose) {
+    await out.message(daemon.StoreStatusSchema, status, () => statusText(status, out))
+    return
+  }
+  const { peers } = await store.listPeers({ storeId: id }, { signal })
+  const document = {
+    ...asObject(messageToJson(daemon.StoreStatusSchema, status, API_FORMATS)),
+    peerList: peers.map((peer) => messageToJson(daemon.PeerInfoSchema, peer, API_FORMATS)),
+  }
+  await out.document(document, () => `${statusText(status, out)}\n\n${peersText(peers, out, clock.wallMs())}`)
+}
+
+function asObject(json: JsonValue): { readonly [key: string]: JsonValue } {
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {}
+}
+
+/** Who has what, as far as it is known. */
+function peersText(
+  peers: readonly daemon.PeerInfo[],
+  { style, width, full }: CommandContext['out'],
+  nowMs: number,
+): string {
+  return renderTable({
+    columns: [{ header: 'PEER' }, { header: 'NAME' }, { header: '' }, { header: 'LAG' }],
+    rows: peers.map((peer) => [
+      { text: formatId(peer.publicKey, full), paint: style.name },
+      peer.name,
+      presenceText(peer),
+      lagCell(peer, style, nowMs),
+    ]),
+    style,
+    width,
+  })
+}
+
+function presenceText({ self, online }: daemon.PeerInfo): string {
+  if (self) return 'this node'
+  return online ? 'online' : 'offline'
 }
 
 /** Shown as it is; the exit code is that of what went wrong. */
@@ -71,14 +117,12 @@ export function statusText(
     ...(status.held === '' ? [] : [['writes', { text: `held: ${status.held}`, paint: style.warn }] as [string, Cell]]),
     ['keys', formatCount(status.keys)],
     ['intentions', `${formatCount(status.witnessCount)} witnessed, ${formatCount(status.floating)} floating`],
-    [
-      'authors',
-      status.forkedAuthors === 0 ? String(status.authors) : `${status.authors}, ${status.forkedAuthors} forked`,
-    ],
+    ['authors', authorsCell(status, style)],
     [
       'rejections',
       { text: formatCount(status.rejections), paint: status.rejections > 0n ? style.warn : (text) => text },
     ],
+    ['seen by all', seenCell(status)],
     ['projection', projectionCell(status, style)],
     ['size', `log ${formatSize(status.logBytes)}, state ${formatSize(status.stateBytes)}`],
     ['fingerprint', formatId(status.fingerprint, full)],
@@ -86,6 +130,22 @@ export function statusText(
   )
   if (full) pairs.push(['witness head', formatId(status.witnessHead, full)])
   return renderPairs(pairs, style)
+}
+
+function authorsCell(status: daemon.StoreStatus, style: CommandContext['out']['style']): Cell {
+  if (status.forkedAuthors === 0) return String(status.authors)
+  if (status.openForks === 0) return `${status.authors}, ${formatPlural(status.forkedAuthors, 'fork')}, all joined`
+  const open = formatPlural(status.openForks, 'author')
+  return {
+    text: `${status.authors}, ${formatPlural(status.forkedAuthors, 'fork')}, ${open} not joined`,
+    paint: style.warn,
+  }
+}
+
+/** By what the peers that write have acknowledged; others are not asked. */
+function seenCell({ stable, witnessCount, peersLagging }: daemon.StoreStatus): string {
+  const seen = `${formatCount(stable)} of ${formatCount(witnessCount)} by every peer that writes`
+  return peersLagging === 0 ? seen : `${seen}, ${formatPlural(peersLagging, 'peer')} behind`
 }
 
 function syncCell(status: daemon.StoreStatus, style: CommandContext['out']['style']): Cell {

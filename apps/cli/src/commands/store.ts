@@ -11,6 +11,7 @@ import { addIntegrityCommands } from './store-integrity.ts'
 import { addImportCommand } from './store-import.ts'
 import { addJoinCommand } from './store-join.ts'
 import { addLifecycleCommands } from './store-lifecycle.ts'
+import { addAckCommand } from './store-observe.ts'
 import { addStatusCommands } from './store-status.ts'
 import { addSyncCommands } from './store-sync.ts'
 
@@ -21,6 +22,7 @@ export function addStoreCommands(program: Command, bind: Bind): void {
   addJoinCommand(store, bind)
   addSyncCommands(store, bind)
   addIntegrityCommands(store, bind)
+  addAckCommand(store, bind)
   addHistoryCommand(store, bind)
   addImportCommand(store, bind)
   addStoreDebugCommands(store, bind)

@@ -232,7 +232,7 @@ describe('sending', () => {
     expect(error).toBeInstanceOf(ImportStopped)
     expect(error).toMatchObject({
       code: 'LIMIT_EXCEEDED',
-      message: 'lines 7 to 8: too large; 6 records were imported before',
+      message: 'lines 7 to 8: too large; 6 records imported before',
       detail: { imported: 6, limit: 7 },
     })
   })
@@ -248,7 +248,7 @@ describe('sending', () => {
       },
       onProgress: () => undefined,
     })
-    await expect(running).rejects.toThrow('no daemon answers; at least 1 records were imported before')
+    await expect(running).rejects.toThrow('no daemon answers; at least 1 record imported before')
   })
 
   test('a line that does not read ends it, once what was read before is durable', async () => {
@@ -268,7 +268,7 @@ describe('sending', () => {
       onProgress: () => undefined,
     })
     await expect(running).rejects.toMatchObject({
-      message: 'line 3: it is not JSON; 2 records were imported before',
+      message: 'line 3: it is not JSON; 2 records imported before',
       detail: { line: 3, imported: 2 },
     })
     expect(sent).toEqual(['a,b'])

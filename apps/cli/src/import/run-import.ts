@@ -10,6 +10,7 @@
 import { isLatticeError, LatticeError, type LatticeErrorCode } from '@lattice/model'
 import type { ExecutedMany } from '@lattice/store-base'
 import type { Batch, ImportRecord } from './batches.ts'
+import { formatPlural } from '../render/units.ts'
 import { MAX_PART_BATCHES } from './limits.ts'
 
 export interface ImportCounts {
@@ -42,8 +43,8 @@ export class ImportStopped extends LatticeError {
     'repeat the import when that is mended: a record that is there already is written again with the same value'
 
   constructor(cause: LatticeError, { imported, place, isExact }: StopFacts) {
-    const count = `${isExact ? '' : 'at least '}${imported.toLocaleString('en-US')} records`
-    super(`${place}${cause.message}; ${count} were imported before`, { cause })
+    const count = `${isExact ? '' : 'at least '}${formatPlural(imported, 'record')}`
+    super(`${place}${cause.message}; ${count} imported before`, { cause })
     this.code = cause.code
     const { written: _written, index: _index, ...facts } = cause.detail
     this.detail = { ...facts, imported }
@@ -100,8 +101,12 @@ function stopped(error: unknown, underway: Underway): unknown {
   const isExact = typeof written === 'number'
   if (isExact) underway.advance(written)
   const next = underway.next()
-  const place = isExact && next !== undefined ? `lines ${next.firstLine} to ${next.lastLine}: ` : ''
+  const place = isExact && next !== undefined ? placeOf(next) : ''
   return new ImportStopped(error, { imported: underway.counts().records, place, isExact })
+}
+
+function placeOf({ firstLine, lastLine }: Pick<Batch, 'firstLine' | 'lastLine'>): string {
+  return firstLine === lastLine ? `line ${firstLine}: ` : `lines ${firstLine} to ${lastLine}: `
 }
 
 /** Batches that are sent and not known to be written: as many as the way to the node holds. */

@@ -20,6 +20,9 @@ import { daemon } from '@lattice/proto'
 import { InvalidArgument } from '@lattice/store-base'
 import { pageLimit, position } from './request.ts'
 
+type Kernel = ReturnType<StoreHandle['kernel']>
+type Stored = ReturnType<Kernel['getByPrefix']>[number]
+
 /** A page of history or witness records. */
 const LOG_PAGE = { fallback: 100, max: 1_000 }
 const HISTORY_PAGE = { fallback: 50, max: 1_000 }
@@ -73,11 +76,12 @@ export function toIntentionDetails(store: StoreHandle, parsed: ParsedIntention, 
   })
 }
 
-export function findIntention(store: StoreHandle, prefix: string): daemon.IntentionDetails {
+/** The one intention, witnessed or floating, that a prefix names. */
+export function findStored(kernel: Pick<Kernel, 'getByPrefix'>, prefix: string): Stored {
   if (!/^[0-9a-fA-F]+$/u.test(prefix) || prefix.length < MIN_PREFIX_DIGITS) {
     throw new InvalidArgument(`an intention is named by ${MIN_PREFIX_DIGITS} or more hex digits of its id`, { prefix })
   }
-  const [found, ...others] = store.kernel().getByPrefix(prefix.toLowerCase())
+  const [found, ...others] = kernel.getByPrefix(prefix.toLowerCase())
   if (found === undefined) throw new IntentionNotFound(prefix)
   if (others.length > 0) {
     throw new IntentionAmbiguous(
@@ -85,6 +89,11 @@ export function findIntention(store: StoreHandle, prefix: string): daemon.Intent
       [found, ...others].map((one) => toHex(one.parsed.id)),
     )
   }
+  return found
+}
+
+export function findIntention(store: StoreHandle, prefix: string): daemon.IntentionDetails {
+  const found = findStored(store.kernel(), prefix)
   return toIntentionDetails(store, found.parsed, found)
 }
 
@@ -137,13 +146,14 @@ export function listTips(store: StoreHandle): daemon.ListTipsResponse {
   const kernel = store.kernel()
   const names = new Map(store.peers().map((peer) => [toHex(peer.publicKey), peer.name]))
   const tips = kernel.tips().flatMap(({ author, tips: ends }) =>
-    ends.map(({ id, position: place, timestamp }) => ({
+    ends.map(({ id, position: place, timestamp, joined }) => ({
       author,
       id,
       position: BigInt(place),
       seq: BigInt(kernel.get(id)?.seq ?? 0),
       wall: BigInt(timestamp.wall),
       authorName: names.get(toHex(author)) ?? '',
+      joined,
     })),
   )
   return create(daemon.ListTipsResponseSchema, { tips })

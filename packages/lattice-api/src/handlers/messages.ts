@@ -6,6 +6,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { isLagged, type Lagged, unreachable } from '@lattice/model'
 import type { InviteEntry, NodeEvent, PeerEntry, StoreHandle, StoreState, StoreSummary } from '@lattice/node'
+import type { AuthorLag } from '@lattice/node'
 import { daemon } from '@lattice/proto'
 
 const STATES: Readonly<Record<StoreState, daemon.StoreState>> = {
@@ -68,16 +69,31 @@ export async function toStoreStatus(store: StoreHandle): Promise<daemon.StoreSta
     peersSynced: status.peersSynced,
     peersDiffering: status.peersDiffering,
     held: status.held ?? '',
+    stable: BigInt(status.stable),
+    peersLagging: status.peersLagging,
+    openForks: status.openForks,
   })
 }
 
+const SYNC: Readonly<Record<PeerEntry['sync'], daemon.PeerSync>> = {
+  synced: daemon.PeerSync.SYNCED,
+  differs: daemon.PeerSync.DIFFERS,
+  unknown: daemon.PeerSync.UNSPECIFIED,
+}
+
+export function toPeerLag({ unseen, unseenSinceMs }: AuthorLag): daemon.PeerLag {
+  return create(daemon.PeerLagSchema, { unseen: BigInt(unseen), since: BigInt(unseenSinceMs ?? 0) })
+}
+
 export function toPeerInfo(peer: PeerEntry): daemon.PeerInfo {
-  const { addedAt, addedBy, lastSeen, ...same } = peer
+  const { addedAt, addedBy, lastSeen, sync, lag, ...same } = peer
   return create(daemon.PeerInfoSchema, {
     ...same,
     addedAt: BigInt(addedAt),
     addedBy: addedBy ?? new Uint8Array(0),
     lastSeen: BigInt(lastSeen),
+    sync: SYNC[sync],
+    ...(lag === undefined ? {} : { lag: toPeerLag(lag) }),
   })
 }
 

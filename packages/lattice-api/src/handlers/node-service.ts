@@ -4,10 +4,19 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
+import type { ClockStatus } from '@lattice/node'
 import { daemon } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
 import { toNodeEvent } from './messages.ts'
 import type { HandlerDeps } from './handler-deps.ts'
+
+function toClock({ verdict, aheadMs }: ClockStatus): {
+  readonly clockSkewed: boolean
+  readonly clockBehind: boolean
+  readonly clockAheadMs: bigint
+} {
+  return { clockSkewed: verdict === 'ahead', clockBehind: verdict === 'behind', clockAheadMs: BigInt(aheadMs ?? 0) }
+}
 
 export function createNodeService({
   node,
@@ -30,7 +39,7 @@ export function createNodeService({
           .map(({ publicKey, connectedAt }) => ({ publicKey, connectedAt: BigInt(connectedAt) })),
         uptimeMs: BigInt(Math.round(clock.monotonicMs() - startedMs)),
         crypto: cryptoBackend,
-        clockSkewed: node.network.clockSkewed(),
+        ...toClock(node.network.clock()),
       }),
     setName: async ({ name }) => {
       await node.setName(name)

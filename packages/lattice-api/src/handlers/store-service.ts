@@ -7,10 +7,12 @@ import { create } from '@bufbuild/protobuf'
 import type { JoinProgress, Node, StoreHandle } from '@lattice/node'
 import { daemon, system } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
+import { inspectBranch } from './branches.ts'
 import type { HandlerDeps } from './handler-deps.ts'
 import { findIntention, listFloating, listRejections, listTips, listWitness, readHistory } from './inspection.ts'
 import { repairStore, verifyStore } from './integrity.ts'
 import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncOutcome } from './messages.ts'
+import { acknowledge, listForks, observe } from './observing.ts'
 import { reportProgress } from './report-progress.ts'
 import { position, storeOf } from './request.ts'
 
@@ -57,6 +59,10 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
     listRejections: async (request) => listRejections(at(request), request),
     getIntention: async (request) => findIntention(at(request), request.prefix),
     listTips: async (request) => listTips(at(request)),
+    inspectBranch: async (request) => inspectBranch(at(request).kernel(), request),
+    acknowledge: async (request) => acknowledge(at(request)),
+    observe: async (request) => observe(at(request)),
+    listForks: async (request) => listForks(at(request), request),
   }
 }
 

@@ -24,7 +24,7 @@ import {
   type WriteTable,
 } from '@lattice/model'
 import type { Executor } from '../client.ts'
-import { execMethod, openStream, writePlanner } from '../dispatch.ts'
+import { execMethod, openStream, runQuery, writePlanner } from '../dispatch.ts'
 import { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES } from '../limits.ts'
 import type { CommandContext, StreamContext, StreamEvents, StreamLagged } from '../method.ts'
 import type { AppliedOp, OpOutcome, StateMachine } from '../state-machine.ts'
@@ -107,6 +107,7 @@ export function createMachineHost<Event>({
     deliver,
     applied: () => ops,
     exec: async (method, request, signal) => execMethod(machine, method, { request, context: commandContext(signal) }),
+    query: (method, request, signal) => runQuery(machine, method, { request, context: { read: table, signal } }),
     execMany: async (method, requests, options) => {
       const plan = writePlanner(machine, method)
       let written = 0

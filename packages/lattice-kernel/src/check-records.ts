@@ -7,6 +7,7 @@
  * @module
  */
 import {
+  causesOf,
   compareHlc,
   type Crypto,
   equalBytes,
@@ -19,6 +20,7 @@ import {
   isGenesis,
   isSigned,
   MAX_RUN_LENGTH,
+  type OpKind,
   type PublicKey,
   readGenesis,
   type StoreId,
@@ -27,6 +29,7 @@ import {
   ZERO_HASH,
 } from '@lattice/model'
 import { addInto } from '@lattice/sync'
+import { isQuiet } from './quiet-spans.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
 import type { ScannedRecord } from './record-scan.ts'
 import { createSeenIds, type SeenIds, type SeenPlace } from './seen-ids.ts'
@@ -41,6 +44,8 @@ export interface RecordCheckOptions {
   readonly lastSeq: number
   /** Every how manieth signature is verified; 1 for all. */
   readonly stride: number
+  /** Told of each good record's place and those of its causes, while nothing before it is missing. */
+  readonly onPlaced?: (place: SeenPlace, causes: readonly SeenPlace[]) => void
 }
 
 /** What the records make, as far as they were taken in. */
@@ -67,8 +72,17 @@ export interface CheckedRecords {
   /** By number, in the order in which they first wrote. */
   readonly authors: readonly PublicKey[]
   readonly lanes: readonly CheckedLane[]
+  /** Of every lane, what calls for no ack. */
+  readonly quiet: readonly (QuietSpan & { readonly lane: number })[]
   /** False once a record was not there: what follows from all of them is unknown then. */
   readonly isComplete: boolean
+}
+
+/** Positions of a lane that call for no ack, and how many of the lane come before. */
+export interface QuietSpan {
+  readonly first: number
+  last: number
+  readonly before: number
 }
 
 /** A branch of an author's chain. */
@@ -114,6 +128,7 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
   const authors: PublicKey[] = []
   const authorNumbers = new Map<IdKey, number>()
   const lanes: CheckedLane[] = []
+  const quiet: QuietSpan[][] = []
   const walk: Walk = {
     read: 0,
     causes: 0,
@@ -183,6 +198,8 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
     const entered = place ?? { ...meta }
     seen.add(parsed.id, entered)
     if (place === undefined) return
+    noteQuiet(quiet, place, parsed.op.kind)
+    if (walk.isComplete) options.onPlaced?.(place, causesOf(parsed.intention).flatMap((id) => seen.find(id) ?? []))
     const parent = lanes[place.lane] === undefined ? seen.find(parsed.intention.storePrev) : lanes[place.lane]?.parent
     lanes[place.lane] = { author: place.author, parent, head: place }
   }
@@ -244,6 +261,7 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
       frontier,
       authors,
       lanes,
+      quiet: quiet.flatMap((spans, lane) => spans.map((span) => ({ lane, ...span }))),
       isComplete: walk.isComplete,
     }),
   }
@@ -257,6 +275,14 @@ interface Checking {
   readonly options: RecordCheckOptions
   readonly walk: Walk
   readonly report: Report
+}
+
+function noteQuiet(quiet: QuietSpan[][], { lane, position }: SeenPlace, kind: OpKind): void {
+  if (!isQuiet(kind)) return
+  const spans = (quiet[lane] ??= [])
+  const last = spans.at(-1)
+  if (last?.last === position - 1) last.last = position
+  else spans.push({ first: position, last: position, before: last === undefined ? 0 : last.before + last.last - last.first + 1 })
 }
 
 function noteTimes(walk: Walk, own: PublicKey, { author, timestamp }: Intention): void {

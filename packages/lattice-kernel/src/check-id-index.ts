@@ -36,7 +36,8 @@ export function createIdIndexCheck({ database }: VerifiableIndexDeps): Verifiabl
         // What is indexed while this goes on is no part of the comparison.
         if (seq > uptoSeq) continue
         const id = records.seen.idAt(seq)
-        if (id === undefined || prefixOf(id) !== prefix) return [`an entry leads to record ${seq}, which has another id`]
+        if (id === undefined || prefixOf(id) !== prefix)
+          return [`an entry leads to record ${seq}, which has another id`]
         indexed += 1
       }
       const end = rows.at(-1)

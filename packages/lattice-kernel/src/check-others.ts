@@ -32,7 +32,9 @@ export function checkSchema(database: Database): readonly string[] {
 export function checkFloating(database: Database, crypto: Crypto): readonly string[] {
   try {
     const rows = database.prepare<FloatingRow>('SELECT * FROM floating ORDER BY arrival').all()
-    return rows.flatMap((row) => (isFloating(crypto, row) ? [] : [`row ${row.arrival} is not an intention with its id`]))
+    return rows.flatMap((row) =>
+      isFloating(crypto, row) ? [] : [`row ${row.arrival} is not an intention with its id`],
+    )
   } catch (error) {
     return [reasonOf(error)]
   }

@@ -21,7 +21,9 @@ export function createRangeCheck({ database, range }: VerifiableIndexDeps): Veri
     try {
       const index = open()
       const problems = yield* checkNodes(index)
-      return problems.length > 0 ? problems : yield* checkItems(index, records, range === undefined ? uptoSeq : undefined)
+      return problems.length > 0
+        ? problems
+        : yield* checkItems(index, records, range === undefined ? uptoSeq : undefined)
     } catch (error) {
       return [reasonOf(error)]
     }
@@ -58,7 +60,8 @@ function* checkItems(
       const place = seen.find(item.id)
       // What was witnessed while this goes on is no part of the comparison.
       if (place === undefined && uptoSeq === undefined) continue
-      if (place === undefined || (uptoSeq !== undefined && place.seq > uptoSeq)) return ['it holds an id that no record has']
+      if (place === undefined || (uptoSeq !== undefined && place.seq > uptoSeq))
+        return ['it holds an id that no record has']
       if (place.timestamp.wall !== item.timestamp) return [`record ${place.seq} stands in it under another time`]
       found += 1
     }

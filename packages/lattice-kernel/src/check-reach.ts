@@ -38,7 +38,8 @@ export function createReachFollower(database: Database): ReachFollower {
   }
 
   function compare(isHead: boolean): void {
-    for (const { lane, block, problem } of check.compare(isHead)) problems.push(`block ${block} of lane ${lane} ${problem}`)
+    for (const { lane, block, problem } of check.compare(isHead))
+      problems.push(`block ${block} of lane ${lane} ${problem}`)
   }
 
   return {

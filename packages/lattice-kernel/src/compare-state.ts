@@ -80,7 +80,10 @@ function catchUp(core: Core, made: Projection): boolean | Promise<void> {
   if (made.flush.isFull() && waiting !== undefined) return waiting
   if (made.flush.isFull()) made.flush.request()
   else {
-    const entries: readonly LogEntry[] = core.log.reader.from(made.appliedSeq() + 1, Math.min(RECORDS_PER_STEP, missing))
+    const entries: readonly LogEntry[] = core.log.reader.from(
+      made.appliedSeq() + 1,
+      Math.min(RECORDS_PER_STEP, missing),
+    )
     for (const entry of entries) made.apply(entry, 'record')
     made.publish()
   }

@@ -9,7 +9,10 @@ import { RangeIndexDamaged } from '@lattice/sync'
 type Method = (...parameters: readonly unknown[]) => unknown
 
 /** The same surface; a method that throws or rejects with `LOG_DAMAGED` also tells `onDamage`, and still throws. */
-export function guardDamage<Surface extends object>(surface: Surface, onDamage: (error: LatticeError) => void): Surface {
+export function guardDamage<Surface extends object>(
+  surface: Surface,
+  onDamage: (error: LatticeError) => void,
+): Surface {
   const look = (error: unknown): void => {
     const isDamage = isLatticeError(error) && (error.code === 'LOG_DAMAGED' || error instanceof RangeIndexDamaged)
     if (isDamage) onDamage(error)

@@ -86,7 +86,10 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   const kernel: Kernel = {
     storeId,
-    ...guardDamage(createReading(core, () => closing !== undefined), onFailed),
+    ...guardDamage(
+      createReading(core, () => closing !== undefined),
+      onFailed,
+    ),
     ...guardDamage(createReplication(core), onFailed),
     verify: async (options = {}) =>
       verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => closing === undefined }, options),

@@ -114,12 +114,18 @@ export function checkClaims(claims: LogClaims, records: CheckedRecords, owner: L
       size: records.authors.length,
       isRight: ({ author, key }, index) => author === index && sameBytes(key, records.authors[index]),
     }) +
-    compare('lanes', claims.lanes, { size: records.lanes.length, isRight: (row, index) => isLane(records, row, index) }) +
+    compare('lanes', claims.lanes, {
+      size: records.lanes.length,
+      isRight: (row, index) => isLane(records, row, index),
+    }) +
     compare('frontier', claims.frontier, {
       size: records.frontier.size,
       isRight: ({ seq, id }) => records.frontier.has(seq) && sameBytes(id, records.seen.idAt(seq)),
     }) +
-    compare('quiet', claims.quiet, { size: records.quiet.length, isRight: (row, index) => isQuietSpan(records, row, index) })
+    compare('quiet', claims.quiet, {
+      size: records.quiet.length,
+      isRight: (row, index) => isQuietSpan(records, row, index),
+    })
   return { entries, problems }
 }
 

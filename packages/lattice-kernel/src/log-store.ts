@@ -75,7 +75,17 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const range = createRangeNodes(database)
   const reach = createLogReach(database, ids.find)
   const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach]
-  const tail = createLogTail({ path, opened, find: ids.find, entryAt, authors, seqAt: reach.seqAt, indexes, crypto, signer })
+  const tail = createLogTail({
+    path,
+    opened,
+    find: ids.find,
+    entryAt,
+    authors,
+    seqAt: reach.seqAt,
+    indexes,
+    crypto,
+    signer,
+  })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
   function entryAt(seq: number): LogEntry {

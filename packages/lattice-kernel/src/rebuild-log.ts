@@ -6,7 +6,15 @@
  *
  * @module
  */
-import { compareHlc, equalBytes, type Hlc, HLC_ZERO, type LatticeError, MAX_DRIFT_MS, type Signer } from '@lattice/model'
+import {
+  compareHlc,
+  equalBytes,
+  type Hlc,
+  HLC_ZERO,
+  type LatticeError,
+  MAX_DRIFT_MS,
+  type Signer,
+} from '@lattice/model'
 import { type Database, LogDamaged } from '@lattice/storage'
 import { checkpointSeq, readClaims } from './log-claims.ts'
 import type { LogEntry } from './log-entry.ts'
@@ -76,13 +84,15 @@ async function copyRecords(source: Database, log: LogStore, options: RebuildLogO
 function appendAgain(source: Database, log: LogStore, entry: LogEntry): void {
   const { parsed, witnessedMs, witnessSignature, chainHash } = entry
   const prepared = log.prepare(parsed, witnessedMs)
-  if (!equalBytes(prepared.chainHash, chainHash)) throw damaged(source, entry.meta.seq, 'the witness chain does not link')
+  if (!equalBytes(prepared.chainHash, chainHash))
+    throw damaged(source, entry.meta.seq, 'the witness chain does not link')
   log.append({ ...prepared, witnessSignature })
 }
 
 /** The clock as it was, where that may be; at least what the records had. */
 function clockOf(meta: LogMeta | string, hlc: Hlc, highestMs: number): Hlc {
-  const isPlausible = typeof meta !== 'string' && compareHlc(meta.hlc, hlc) > 0 && meta.hlc.wall <= highestMs + MAX_DRIFT_MS
+  const isPlausible =
+    typeof meta !== 'string' && compareHlc(meta.hlc, hlc) > 0 && meta.hlc.wall <= highestMs + MAX_DRIFT_MS
   return isPlausible ? meta.hlc : hlc
 }
 

@@ -40,7 +40,9 @@ export function createRecordScan(database: Database, crypto: Crypto): RecordScan
 
   function rowsOf(first: number, last: number): RecordRow[] | string {
     try {
-      return database.prepare<RecordRow>('SELECT seq, record FROM intentions WHERE seq >= ? AND seq <= ? ORDER BY seq').all(first, last)
+      return database
+        .prepare<RecordRow>('SELECT seq, record FROM intentions WHERE seq >= ? AND seq <= ? ORDER BY seq')
+        .all(first, last)
     } catch (error) {
       return reasonOf(error)
     }
@@ -68,7 +70,9 @@ export function createRecordScan(database: Database, crypto: Crypto): RecordScan
     read,
     lastSeq: () => {
       try {
-        return database.prepare<{ readonly last: number | null }>('SELECT max(seq) AS last FROM intentions').get()?.last ?? 0
+        return (
+          database.prepare<{ readonly last: number | null }>('SELECT max(seq) AS last FROM intentions').get()?.last ?? 0
+        )
       } catch {
         return undefined
       }

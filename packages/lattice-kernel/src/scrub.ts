@@ -7,15 +7,19 @@
  *
  * @module
  */
-import { type Cancel, equalBytes, isLatticeError, isSigned, verifyParsed, verifyTagged, ZERO_HASH } from '@lattice/model'
+import {
+  type Cancel,
+  equalBytes,
+  isLatticeError,
+  isSigned,
+  verifyParsed,
+  verifyTagged,
+  ZERO_HASH,
+} from '@lattice/model'
 import { LogDamaged } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
-
-export interface ScrubOptions {
-  /** How long a pass over the log takes, about. */
-  readonly passMs: number
-}
+import type { ScrubOptions } from './scrub-options.ts'
 
 export interface Scrub {
   readonly stop: () => void
@@ -88,12 +92,14 @@ function checkRecords({ log, options }: Core, from: number, limit: number): numb
     }
     if (isSigned(entry.parsed) && !verifyParsed(crypto, entry.parsed)) fail("its author's signature fails")
     const { witnessSignature: signature, chainHash: hash } = entry
-    const isWitnessed = signature.length === 0 || verifyTagged(crypto, signer.publicKey, { tag: 'lattice/witness/v1', hash, signature })
+    const isWitnessed =
+      signature.length === 0 || verifyTagged(crypto, signer.publicKey, { tag: 'lattice/witness/v1', hash, signature })
     if (!isWitnessed) fail("this node's signature of the record fails")
     checkIndexed(log, entry, fail)
     prevHash = entry.chainHash
   }
-  if (entries.length < count) throw new LogDamaged(log.path, { record: `witness ${from + entries.length}`, problem: 'it is missing' })
+  if (entries.length < count)
+    throw new LogDamaged(log.path, { record: `witness ${from + entries.length}`, problem: 'it is missing' })
   return count
 }
 

@@ -42,10 +42,9 @@ export function createSeenIds(): SeenIds {
     return ids.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES)
   }
 
-  /** The slot that holds the id, or the free one where it belongs. Ids are hashes, so their first bytes are the hash. */
+  /** The slot that holds the id, or the free one where it belongs. */
   function slotOf(id: Uint8Array): number {
-    const first = ((id[0] ?? 0) | ((id[1] ?? 0) << 8) | ((id[2] ?? 0) << 16) | ((id[3] ?? 0) << 24)) >>> 0
-    let slot = first % slots.length
+    let slot = firstWord(id) % slots.length
     for (;;) {
       const entry = slots[slot] ?? 0
       if (entry === 0 || equalBytes(idOf(entry - 1), id)) return slot
@@ -78,19 +77,6 @@ export function createSeenIds(): SeenIds {
     }
   }
 
-  /** Records are added by seq, with gaps where they were bad. */
-  function indexOf(seq: number): number | undefined {
-    let [low, high] = [0, size - 1]
-    while (low <= high) {
-      const middle = (low + high) >>> 1
-      const found = integers[middle * INTEGERS.length] ?? 0
-      if (found === seq) return middle
-      if (found < seq) low = middle + 1
-      else high = middle - 1
-    }
-    return undefined
-  }
-
   return {
     size: () => size,
     add: (id, { seq, author, lane, position, generation, timestamp }) => {
@@ -107,8 +93,26 @@ export function createSeenIds(): SeenIds {
       return entry === 0 ? undefined : placeAt(entry - 1)
     },
     idAt: (seq) => {
-      const index = indexOf(seq)
+      const index = indexOf(integers, size, seq)
       return index === undefined ? undefined : idOf(index)
     },
   }
+}
+
+/** Ids are hashes, so their first bytes are as good as any hash of them. */
+function firstWord(id: Uint8Array): number {
+  return ((id[0] ?? 0) | ((id[1] ?? 0) << 8) | ((id[2] ?? 0) << 16) | ((id[3] ?? 0) << 24)) >>> 0
+}
+
+/** Records are added by seq, with gaps where they were bad. */
+function indexOf(integers: Uint32Array, size: number, seq: number): number | undefined {
+  let [low, high] = [0, size - 1]
+  while (low <= high) {
+    const middle = (low + high) >>> 1
+    const found = integers[middle * INTEGERS.length] ?? 0
+    if (found === seq) return middle
+    if (found < seq) low = middle + 1
+    else high = middle - 1
+  }
+  return undefined
 }

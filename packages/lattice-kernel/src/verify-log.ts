@@ -98,11 +98,7 @@ export function isDamage(error: unknown): boolean {
 }
 
 /** A log that is not even a database, or is missing. */
-function unreadable(
-  { storeId, full }: VerifyLogOptions,
-  kind: 'missing' | 'unreadable',
-  why: string,
-): VerifyReport {
+function unreadable({ storeId, full }: VerifyLogOptions, kind: 'missing' | 'unreadable', why: string): VerifyReport {
   const problem: VerifyProblem = { kind, seq: undefined, id: undefined, what: `${LOG_FILE}: ${why}` }
   const none = { checked: 0, total: 0 }
   return {

@@ -124,7 +124,8 @@ export async function verifyTarget(
   slicer.report({ part: 'records', done: last, total: last })
   if (records().isComplete) {
     const indexes = VERIFIABLE_INDEXES.map((create) => create({ database, crypto: deps.crypto, range: target.range }))
-    for (const index of indexes) await checkIndex(index, { slicer, findings, records: records(), upto: checkpointSeq(claims) })
+    for (const index of indexes)
+      await checkIndex(index, { slicer, findings, records: records(), upto: checkpointSeq(claims) })
   }
   for (const problem of [
     ...asProblems('floating', 'floating', checkFloating(database, deps.crypto)),
@@ -135,7 +136,8 @@ export async function verifyTarget(
     note(findings, problem)
   }
   for (const other of target.others) {
-    for (const what of await other.run(slicer)) note(findings, { kind: other.kind, seq: undefined, id: undefined, what })
+    for (const what of await other.run(slicer))
+      note(findings, { kind: other.kind, seq: undefined, id: undefined, what })
   }
   return reportOf({ target, options, findings, records: records(), last, claims })
 }
@@ -211,7 +213,11 @@ function reportOf({ target, options, findings, records, last, claims }: ReportPa
   }
 }
 
-function createSlicer({ assertReadable }: VerifyTarget, { clock, scheduler }: VerifyDeps, options: VerifyOptions): Slicer {
+function createSlicer(
+  { assertReadable }: VerifyTarget,
+  { clock, scheduler }: VerifyDeps,
+  options: VerifyOptions,
+): Slicer {
   const { signal, onProgress } = options
   let until = clock.monotonicMs() + SLICE_MS
   return {

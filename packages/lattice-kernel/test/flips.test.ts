@@ -1,5 +1,5 @@
 /** Any byte of a log may change on the disk: it is told, or it changed nothing. */
-import { cpSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { isLatticeError, toHex } from '@lattice/model'
@@ -15,7 +15,13 @@ afterAll(removeDirectories)
 async function contentOf(kernel: Kernel): Promise<string> {
   const records = kernel
     .scanWitness(1, 4096)
-    .map(({ record, chainHash, parsed }) => [record.content, record.signature, chainHash, parsed.bytes, parsed.signature])
+    .map(({ record, chainHash, parsed }) => [
+      record.content,
+      record.signature,
+      chainHash,
+      parsed.bytes,
+      parsed.signature,
+    ])
   const places = kernel.scanWitness(1, 4096).map(({ parsed }) => {
     const { seq, position, generation } = kernel.get(parsed.id) ?? {}
     return [seq, position, generation].join(' ')
@@ -77,7 +83,6 @@ test('a byte anywhere in a write-ahead log that a crash left: at most the very l
   const crashed = copyOf(live.directory)
   await live.kernel.close()
   const wal = readFileSync(join(crashed, 'log.db-wal'))
-  const seen = { refused: 0, all: 0, last: 0 }
   const flips = fc.record({ offset: fc.nat({ max: wal.length - 1 }), by: fc.integer({ min: 1, max: 255 }) })
   await fc.assert(
     fc.asyncProperty(flips, async ({ offset, by }) => {
@@ -92,17 +97,14 @@ test('a byte anywhere in a write-ahead log that a crash left: at most the very l
         await kernel.close()
         expect(report.problemCount).toBe(0)
         expect(count).toBeGreaterThanOrEqual(witnessCount - 1)
-        seen[count === witnessCount ? 'all' : 'last'] += 1
       } catch (error) {
         if (!isLatticeError(error)) throw error
         expect(error.code).toBe('LOG_DAMAGED')
         expect(report.problemCount).toBeGreaterThan(0)
-        seen.refused += 1
       }
     }),
     { numRuns: Number(process.env['LATTICE_FLIPS'] ?? 12) },
   )
-  if (process.env['LATTICE_FLIPS'] !== undefined) console.log(seen, wal.length)
 }, 600_000)
 
 test('a write-ahead log of another store is refused, or without effect', async () => {
@@ -119,13 +121,11 @@ test('a write-ahead log of another store is refused, or without effect', async (
 })
 
 test('a byte anywhere in the file', async () => {
-  const seen = { told: 0, refused: 0, same: 0 }
   const flips = fc.record({ offset: fc.nat({ max: original.length - 1 }), by: fc.integer({ min: 1, max: 255 }) })
   await fc.assert(
     fc.asyncProperty(flips, async ({ offset, by }) => {
-      seen[await look(offset, Uint8Array.of((original[offset] ?? 0) ^ by))] += 1
+      await look(offset, Uint8Array.of((original[offset] ?? 0) ^ by))
     }),
     { numRuns: Number(process.env['LATTICE_FLIPS'] ?? 12) },
   )
-  if (process.env['LATTICE_FLIPS'] !== undefined) console.log(seen, statSync(path).size)
 }, 600_000)

@@ -3,7 +3,16 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, r
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { beginReplacement, commitReplacement, LogDamaged, rebuildLog, salvageLog } from '../src/index.ts'
-import { changeRecord, changeTable, createFilledStore, FIELDS, overwrite, recordOf, RECORDS, verifyDirectory } from './damage.ts'
+import {
+  changeRecord,
+  changeTable,
+  createFilledStore,
+  FIELDS,
+  overwrite,
+  recordOf,
+  RECORDS,
+  verifyDirectory,
+} from './damage.ts'
 import { crypto, openTestKernel, removeDirectories, turnScheduler } from './harness.ts'
 
 afterEach(removeDirectories)
@@ -59,9 +68,12 @@ describe('a log made anew', () => {
   })
 
   test.each([
-    ['it was decided', (_: string): void => undefined],
+    ['it was decided', (): void => undefined],
     ['the write-ahead log of the damaged one was moved', (directory: string) => writeThenMove(directory)],
-    ['the damaged log was moved', (directory: string) => renameSync(join(directory, 'log.db'), join(directory, 'log.db.damaged'))],
+    [
+      'the damaged log was moved',
+      (directory: string) => renameSync(join(directory, 'log.db'), join(directory, 'log.db.damaged')),
+    ],
     [
       'the new log was moved',
       (directory: string) => {

@@ -77,7 +77,9 @@ describe('the scrub', () => {
     })
     const { kernel, scheduler, failures } = await openScrubbed(options)
     while (scheduler.fire());
-    expect(failures).toMatchObject([{ error: { code: 'LOG_DAMAGED', detail: { record: expect.stringMatching(/witness (9|10)/u) } } }])
+    expect(failures).toMatchObject([
+      { error: { code: 'LOG_DAMAGED', detail: { record: expect.stringMatching(/witness (9|10)/u) } } },
+    ])
     // What can be read can still be read, until whoever owns the store closes it.
     expect(kernel.scanWitness(20, 5)).toHaveLength(5)
     await kernel.close()

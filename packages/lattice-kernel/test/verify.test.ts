@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import { equalBytes } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
 import { KernelClosed, type VerifyReport } from '../src/index.ts'
-import { at, createTestStore, openTestKernel, removeDirectories, signerOf, temporaryDirectory, write } from './harness.ts'
+import {
+  at,
+  createTestStore,
+  openTestKernel,
+  removeDirectories,
+  signerOf,
+  temporaryDirectory,
+  write,
+} from './harness.ts'
 import {
   changeRecord,
   changeTable,
@@ -201,9 +209,15 @@ describe('what is derived', () => {
     ['frontier', 'DELETE FROM frontier'],
     ['quiet', 'INSERT INTO quiet VALUES (1, 2, 3, 0)'],
     ['reach', 'DELETE FROM reach_blocks WHERE block = (SELECT max(block) FROM reach_blocks)'],
-    ['reach', 'UPDATE reach_blocks SET bytes = zeroblob(length(bytes)) WHERE block = (SELECT max(block) FROM reach_blocks)'],
+    [
+      'reach',
+      'UPDATE reach_blocks SET bytes = zeroblob(length(bytes)) WHERE block = (SELECT max(block) FROM reach_blocks)',
+    ],
     ['range', 'DELETE FROM range_nodes WHERE node = (SELECT max(node) FROM range_nodes)'],
-    ['range', 'UPDATE range_nodes SET bytes = zeroblob(length(bytes)) WHERE node = (SELECT max(node) FROM range_nodes)'],
+    [
+      'range',
+      'UPDATE range_nodes SET bytes = zeroblob(length(bytes)) WHERE node = (SELECT max(node) FROM range_nodes)',
+    ],
     ['forks', 'INSERT INTO forks VALUES (0, 3, 900)'],
     ['frontier', 'INSERT INTO frontier VALUES (3, zeroblob(32))'],
   ])('is found wrong where %s is changed by %s', async (name, change) => {
@@ -257,7 +271,10 @@ test('a file that is no log, or is not there, is an answer', async () => {
   const { options, directory } = await createFilledStore()
   const path = join(directory, 'log.db')
   writeFileSync(path, 'x'.repeat(9000))
-  expect(await verifyDirectory(directory, options)).toMatchObject({ outcome: 'records', firstBad: { kind: 'unreadable' } })
+  expect(await verifyDirectory(directory, options)).toMatchObject({
+    outcome: 'records',
+    firstBad: { kind: 'unreadable' },
+  })
   rmSync(path)
   expect(await verifyDirectory(directory, options)).toMatchObject({ outcome: 'records', firstBad: { kind: 'missing' } })
 })
@@ -275,7 +292,9 @@ test('an intention that the index of ids has lost is not witnessed a second time
     const failures: unknown[] = []
     kernel.onEvent((event) => event.kind === 'failed' && failures.push(event.error))
     const again = known[seq - 1]
-    await expect(kernel.ingest(again === undefined ? [] : [again], undefined)).rejects.toMatchObject({ code: 'LOG_DAMAGED' })
+    await expect(kernel.ingest(again === undefined ? [] : [again], undefined)).rejects.toMatchObject({
+      code: 'LOG_DAMAGED',
+    })
     expect(failures).toMatchObject([{ code: 'LOG_DAMAGED' }])
     expect(kernel.stats().witnessCount).toBe(RECORDS)
     await kernel.close()

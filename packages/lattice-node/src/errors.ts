@@ -115,7 +115,11 @@ export interface Unrepaired {
 }
 
 /** Nothing was changed: what cannot be read may be nowhere else. */
-export function repairNeedsPeer(storeId: StoreId, { lost, total, goodBefore, why }: Unrepaired, cause?: unknown): NodeError {
+export function repairNeedsPeer(
+  storeId: StoreId,
+  { lost, total, goodBefore, why }: Unrepaired,
+  cause?: unknown,
+): NodeError {
   const what = total === 0 ? 'its log cannot be read at all' : `${lost} of ${total} records are damaged`
   return new NodeError(
     'LOG_DAMAGED',

@@ -12,6 +12,7 @@ import {
   fromHex,
   type Hash,
   HASH_BYTES,
+  type IntentionId,
   PUBLIC_KEY_BYTES,
   type PublicKey,
   type SignedIntention,
@@ -23,7 +24,6 @@ import {
   toStoreId,
 } from '@lattice/model'
 import { type Database, openDatabase, type StorageHooks, toPlainBytes } from '@lattice/storage'
-import type { WriteHold } from './write-hold.ts'
 import { META_APPLICATION_ID, META_MIGRATIONS } from './meta-schema.ts'
 
 /** Addresses kept per peer, the latest: a host has a few, and moves. */
@@ -51,6 +51,16 @@ export interface StoreRecord {
 export interface LogPosition {
   readonly seq: number
   readonly hash: Hash
+}
+
+/** What has to be here before this node writes again. */
+export interface WriteHold {
+  /** The own tips that the damaged log showed. */
+  readonly tips: readonly IntentionId[]
+  /** The damaged log showed where the own chain ended. */
+  readonly isEndKnown: boolean
+  /** Peers that held nothing that is not here. */
+  readonly compared: readonly PublicKey[]
 }
 
 export interface MetaDb {

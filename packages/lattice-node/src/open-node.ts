@@ -80,7 +80,12 @@ function openIdentity({ crypto, random }: NodeOptions, directory: DataDirectory)
 /** The inventory, which remembers whose it is. Throws `IDENTITY_FOREIGN` when it is another node's. */
 function openMeta({ storageHooks }: NodeOptions, directory: DataDirectory, { publicKey }: KeyPair): MetaDb {
   const meta = openMetaDb(directory.metaPath, storageHooks)
-  const owner = meta.identity() ?? meta.stores().map(({ id }) => writerOf(directory.storePath(id))).find(isKnown)
+  const owner =
+    meta.identity() ??
+    meta
+      .stores()
+      .map(({ id }) => writerOf(directory.storePath(id)))
+      .find(isKnown)
   if (owner !== undefined && !equalBytes(owner, publicKey)) {
     meta.close()
     throw identityForeign(directory.identityPath, { owner, found: publicKey })

@@ -160,7 +160,11 @@ interface KernelFollower {
 }
 
 /** Hands on what the kernel reports. The listeners end with the kernel. */
-function followKernel(context: NodeContext, kernel: Kernel, { changes, onSystemChange, onFailed }: KernelFollower): void {
+function followKernel(
+  context: NodeContext,
+  kernel: Kernel,
+  { changes, onSystemChange, onFailed }: KernelFollower,
+): void {
   const { storeId } = kernel
   kernel.onProjected(({ ops }) => {
     const events = ops.flatMap((op) => (op.kind === 'appData' ? op.events : []))

@@ -74,7 +74,11 @@ beforeEach(async () => {
     scrub: undefined,
     fileCheck: undefined,
     directory: { storePath: () => join(root, 'store') } as unknown as NodeContext['directory'],
-    meta: { saveAddresses: () => undefined, addresses: () => [], writeHold: () => undefined } as unknown as NodeContext['meta'],
+    meta: {
+      saveAddresses: () => undefined,
+      addresses: () => [],
+      writeHold: () => undefined,
+    } as unknown as NodeContext['meta'],
     network: () => undefined,
     publish: () => undefined,
     nodeName: () => '',
@@ -85,8 +89,8 @@ beforeEach(async () => {
       storeTypeHint: storeType,
       genesis,
       tablesOf: () => undefined,
-    onFailed: () => undefined,
-    mustExist: false,
+      onFailed: () => undefined,
+      mustExist: false,
       onSystemChange: () => undefined,
     }),
   )

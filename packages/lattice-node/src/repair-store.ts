@@ -28,12 +28,13 @@ import type { PeerHint } from '@lattice/net'
 import { openStateReader } from '@lattice/storage'
 import { readPeers } from '@lattice/systemstore'
 import { repairNeedsPeer } from './errors.ts'
+import type { WriteHold } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RepairOptions, RepairResult, RepairStage } from './node-types.ts'
 import { type OpenStore, openStore } from './open-store.ts'
 import type { StoreEntry } from './store-entry.ts'
 import { replicaPeers, type TablesOf } from './store-peers.ts'
-import { whyHeld, type WriteHold } from './write-hold.ts'
+import { whyHeld } from './write-hold.ts'
 
 export interface RepairDeps {
   readonly context: NodeContext
@@ -123,7 +124,10 @@ async function restoreStore(deps: RepairDeps, report: VerifyReport): Promise<Rep
   return { ...unchanged(report), ...result, kind: 'restored', kept: commitReplacement(directory) }
 }
 
-interface RestoredStore extends Pick<RepairResult, 'records' | 'lost' | 'salvaged' | 'waiting' | 'fetchedFrom' | 'held'> {
+interface RestoredStore extends Pick<
+  RepairResult,
+  'records' | 'lost' | 'salvaged' | 'waiting' | 'fetchedFrom' | 'held'
+> {
   readonly hold: WriteHold | undefined
 }
 
@@ -246,7 +250,15 @@ function logOptions(
   { crypto, clock, scheduler, directory, fileCheck, id: witnessKey }: NodeContext,
   id: StoreId,
 ): Omit<Parameters<typeof verifyLog>[0], keyof VerifyOptions> {
-  return { directory: directory.storePath(id), storeId: id, witnessKey, crypto, clock, scheduler, ...(fileCheck && { fileCheck }) }
+  return {
+    directory: directory.storePath(id),
+    storeId: id,
+    witnessKey,
+    crypto,
+    clock,
+    scheduler,
+    ...(fileCheck && { fileCheck }),
+  }
 }
 
 function stage({ options }: RepairDeps, name: RepairStage): (progress: { done: number; total: number }) => void {

@@ -34,7 +34,15 @@ import {
 } from '@lattice/store-base'
 import { setChildAlias, setName } from '@lattice/systemstore'
 import { checkStoreName } from './create-store.ts'
-import { invalidArgument, repairUnderWay, storeFailed, storeNotFound, storeNotReady, storeTypeUnknown, shortId } from './errors.ts'
+import {
+  invalidArgument,
+  repairUnderWay,
+  storeFailed,
+  storeNotFound,
+  storeNotReady,
+  storeTypeUnknown,
+  shortId,
+} from './errors.ts'
 import { toFailure } from './failure.ts'
 import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
@@ -88,13 +96,21 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
 }
 
 /** One in use by its kernel; any other by its files. */
-async function verify({ context, manager }: StoreHandleDeps, id: StoreId, options: VerifyOptions): Promise<VerifyReport> {
+async function verify(
+  { context, manager }: StoreHandleDeps,
+  id: StoreId,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
   const entry = manager.entry(id)
   if (entry?.repairing === true) throw repairUnderWay(id)
   return entry?.open === undefined ? verifyStore(context, id, options) : entry.open.kernel.verify(options)
 }
 
-async function repair({ context, manager }: StoreHandleDeps, id: StoreId, options: RepairOptions): Promise<RepairResult> {
+async function repair(
+  { context, manager }: StoreHandleDeps,
+  id: StoreId,
+  options: RepairOptions,
+): Promise<RepairResult> {
   const { tablesOf } = manager
   const report = await verifyInUse(manager.entry(id), options)
   if (report?.outcome === 'sound') {
@@ -118,7 +134,10 @@ async function verifyInUse(entry: StoreEntry | undefined, options: RepairOptions
   })
 }
 
-function whyHeldNow({ context, manager }: Pick<StoreHandleDeps, 'context' | 'manager'>, id: StoreId): string | undefined {
+function whyHeldNow(
+  { context, manager }: Pick<StoreHandleDeps, 'context' | 'manager'>,
+  id: StoreId,
+): string | undefined {
   const open = manager.entry(id)?.open
   return open && whyHeld(context, open.kernel, manager.tablesOf)
 }

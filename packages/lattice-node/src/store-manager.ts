@@ -261,7 +261,9 @@ export class StoreManager {
 
 function isWanted({ record, failure, repairing }: StoreEntry): boolean {
   const { state } = record
-  return failure === undefined && !repairing && (state === 'creating' || state === 'bootstrapping' || state === 'active')
+  return (
+    failure === undefined && !repairing && (state === 'creating' || state === 'bootstrapping' || state === 'active')
+  )
 }
 
 /** Why waiting for the store is in vain, or no longer worth it. */

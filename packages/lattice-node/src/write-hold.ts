@@ -11,19 +11,10 @@
  * @module
  */
 import type { Kernel } from '@lattice/kernel'
-import { equalBytes, type IntentionId, type PublicKey, type StoreId } from '@lattice/model'
+import { equalBytes, type PublicKey, type StoreId } from '@lattice/model'
+import type { WriteHold } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import { activePeers, type TablesOf } from './store-peers.ts'
-
-/** What has to be here before this node writes again. */
-export interface WriteHold {
-  /** The own tips that the damaged log showed. */
-  readonly tips: readonly IntentionId[]
-  /** The damaged log showed where the own chain ended. */
-  readonly isEndKnown: boolean
-  /** Peers that held nothing that is not here. */
-  readonly compared: readonly PublicKey[]
-}
 
 const ANYWAY = 'or run `lattice store repair --accept-fork` to write without it'
 

@@ -31,7 +31,10 @@ export function createFileSync(path: string, hooks?: StorageHooks): FileSync {
   }
 }
 
-function createSync(path: string, hooks?: StorageHooks): { readonly sync: () => Promise<void>; readonly close: () => void } {
+function createSync(
+  path: string,
+  hooks?: StorageHooks,
+): { readonly sync: () => Promise<void>; readonly close: () => void } {
   let descriptor: number | undefined
   let waiting = 0
   let isClosed = false

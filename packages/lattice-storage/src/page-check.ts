@@ -41,7 +41,7 @@ async function checkInThread(path: string, { full }: { readonly full: boolean })
   const worker = new Worker(entry(), { workerData: request, name: 'lattice-page-check' })
   return new Promise<readonly string[]>((resolve) => {
     worker.once('message', (answer: PageCheckAnswer) => resolve(answer.problems))
-    worker.once('error', (error) => resolve([error.message]))
+    worker.once('error', (error: Error) => resolve([error.message]))
     worker.once('exit', () => resolve(['it could not be looked at']))
   })
 }

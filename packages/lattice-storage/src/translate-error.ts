@@ -27,7 +27,8 @@ export function translateStorageError(error: unknown, source: ErrorSource): unkn
   if (FULL_CODES.has(code)) return new DiskFull(path, { cause: error })
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') return damagedError(source, code, error)
   // Their statements stand in the source and fit the schema that was made: it is the schema that changed on the disk.
-  if (code === 'SQLITE_ERROR' && source.contents !== 'other') return damagedError(source, error instanceof Error ? error.message : code, error)
+  if (code === 'SQLITE_ERROR' && source.contents !== 'other')
+    return damagedError(source, error instanceof Error ? error.message : code, error)
   if (DENIED_CODES.has(code) || code.startsWith('SQLITE_READONLY')) {
     return failed(path, 'this user may not write it; check the owner and mode of the file and its directory', error)
   }

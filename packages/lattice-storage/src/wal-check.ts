@@ -43,8 +43,7 @@ export function walProblem(path: string): string | undefined {
   const isLittle = magic === MAGIC
   const isKnown = (isLittle || magic === MAGIC + 1) && pageSize >= 512 && pageSize <= 65_536
   const headerSum = isKnown ? sumOf(view, { from: 0, to: HEADER_SUM, isLittle }, { a: 0, b: 0 }) : undefined
-  const isHeaderRight =
-    headerSum?.a === view.getUint32(HEADER_SUM) && headerSum.b === view.getUint32(HEADER_SUM + 4)
+  const isHeaderRight = headerSum?.a === view.getUint32(HEADER_SUM) && headerSum.b === view.getUint32(HEADER_SUM + 4)
   if (!isHeaderRight || headerSum === undefined) return headerProblem(path, view)
   const frames = framesOf(view, pageSize)
   const bad = firstBad(view, frames, { sum: headerSum, isLittle, pageSize })
@@ -66,7 +65,8 @@ function headerProblem(path: string, wal: DataView): string | undefined {
   const frames = Buffer.from(wal.buffer, wal.byteOffset, wal.byteLength)
   for (const [page, offset] of latest) {
     const stored = file.subarray((page - 1) * pageSize, page * pageSize)
-    if (!stored.equals(frames.subarray(offset, offset + pageSize))) return 'the header of its write-ahead log is damaged'
+    if (!stored.equals(frames.subarray(offset, offset + pageSize)))
+      return 'the header of its write-ahead log is damaged'
   }
   return undefined
 }

@@ -63,7 +63,9 @@ describe('a log that is damaged in the middle', () => {
     destroy(mesh, 1, id, 'value-a-20-', 'value-b-5-')
     await mesh.start(1)
     // The damage lies behind what is read at open: it is met when it is needed, by whoever that is.
-    expect(() => mesh.store(1, id).kernel().scanWitness(1, 100)).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }))
+    expect(() => mesh.store(1, id).kernel().scanWitness(1, 100)).toThrow(
+      expect.objectContaining({ code: 'LOG_DAMAGED' }),
+    )
     await mesh.run(() => stateOf(mesh, 1, id) === 'failed', 'the store has failed')
     expect(mesh.store(1, id).summary().error).toMatchObject({ code: 'LOG_DAMAGED' })
     expect(stateOf(mesh, 1, other)).toBe('active')
@@ -82,7 +84,8 @@ describe('a log that is damaged in the middle', () => {
     mesh.heal()
     const result = await repair(mesh, 1, id)
     expect(result).toMatchObject({ kind: 'restored', fetchedFrom: mesh.node(0).id, waiting: 0, held: undefined })
-    expect(result.salvaged).toBe(1)
+    // The write, and what this node acknowledged on its own.
+    expect(result.salvaged).toBeGreaterThanOrEqual(1)
     expect(result.lost).toBeGreaterThan(0)
     expect(existsSync(result.kept ?? '')).toBe(true)
     expect(await get(mesh, 1, id, 'unsent')).toBe('mine')
@@ -131,9 +134,15 @@ describe('own writes after a repair', () => {
     const result = await repair(mesh, 1, id)
     expect(result).toMatchObject({ kind: 'restored', fetchedFrom: mesh.node(0).id })
     expect(result.held).toContain('1 of its peers')
-    expect(await codeOf(mesh, mesh.store(1, id).kernel().submit({ kind: 'appData', schema: 1, value: new Uint8Array(1) }))).toBe(
-      'STORE_NOT_READY',
-    )
+    expect(
+      await codeOf(
+        mesh,
+        mesh
+          .store(1, id)
+          .kernel()
+          .submit({ kind: 'appData', schema: 1, value: new Uint8Array(1) }),
+      ),
+    ).toBe('STORE_NOT_READY')
     // A restart does not end it.
     await mesh.restart(1)
     expect(mesh.store(1, id).status().held).toContain('1 of its peers')

@@ -30,14 +30,18 @@ export function addIntegrityCommands(store: Command, bind: Bind): void {
     .description('look through a store for damage, also one that failed; exit code 6 when there is any')
     .argument('[store]')
     .option('--full', 'also every signature, the structure of the files, and state made anew and compared')
-    .action(bind((context, reference: string | undefined, options: VerifyOptions) => verify(context, reference, options)))
+    .action(
+      bind((context, reference: string | undefined, options: VerifyOptions) => verify(context, reference, options)),
+    )
   store
     .command('repair')
     .description('make a damaged store whole again, from its own records or with a peer; the damaged log is kept')
     .argument('[store]')
     .option('--without-peer', 'nobody else has the store: go on with what can be read')
     .option('--accept-fork', 'write on although own last writes may be at a peer that was not reached')
-    .action(bind((context, reference: string | undefined, options: RepairOptions) => repair(context, reference, options)))
+    .action(
+      bind((context, reference: string | undefined, options: RepairOptions) => repair(context, reference, options)),
+    )
 }
 
 async function verify(

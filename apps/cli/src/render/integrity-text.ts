@@ -38,7 +38,10 @@ export function verifyText(
   ]
   if (report.stateRows > 0n) pairs.push(['state', formatPlural(report.stateRows, 'row')])
   if (report.outcome === daemon.VerifyOutcome.RECORDS) {
-    pairs.push(['good', `${formatCount(report.goodBefore)} before the first damage, ${formatCount(report.goodAfter)} after`])
+    pairs.push([
+      'good',
+      `${formatCount(report.goodBefore)} before the first damage, ${formatCount(report.goodAfter)} after`,
+    ])
   }
   for (const phrase of report.unchecked) pairs.push(['not checked', { text: phrase, paint: style.dim }])
   pairs.push(['took', took])
@@ -88,7 +91,8 @@ export function repairText(
   ]
   if (result.fetchedFrom.length > 0) pairs.push(['fetched from', formatId(result.fetchedFrom, full)])
   if (result.lost > 0n) pairs.push(['unreadable', `${formatPlural(result.lost, 'record')} of the damaged log`])
-  if (result.salvaged > 0n) pairs.push(['salvaged', `${formatPlural(result.salvaged, 'intention')} that only the damaged log had`])
+  if (result.salvaged > 0n)
+    pairs.push(['salvaged', `${formatPlural(result.salvaged, 'intention')} that only the damaged log had`])
   if (result.waiting > 0n) {
     const waiting = `${formatPlural(result.waiting, 'intention')} for others that are not here`
     pairs.push(['waiting', { text: waiting, paint: style.warn }])

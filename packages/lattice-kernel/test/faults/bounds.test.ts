@@ -29,13 +29,22 @@ const TURN_MAX_MS = 150
 const TIMEOUT_MS = 120_000
 
 /** A chain in runs as long as they may be, oldest first. */
-function chainOf(author: number, options: { prev: IntentionId; deps?: IntentionId; length: number; fromMs: number }): ParsedIntention[] {
+function chainOf(
+  author: number,
+  options: { prev: IntentionId; deps?: IntentionId; length: number; fromMs: number },
+): ParsedIntention[] {
   const chain: ParsedIntention[] = []
   let { prev } = options
   for (let n = 0; n < options.length; n += 1) {
     const deps = n === 0 && options.deps !== undefined ? [options.deps, prev] : [prev]
     const close = n % MAX_RUN_LENGTH === MAX_RUN_LENGTH - 1 || n === options.length - 1
-    const parsed = write(signerOf(author), { prev, deps: dedupe(deps), at: at(options.fromMs, n), op: appOp('x'), close })
+    const parsed = write(signerOf(author), {
+      prev,
+      deps: dedupe(deps),
+      at: at(options.fromMs, n),
+      op: appOp('x'),
+      close,
+    })
     chain.push(parsed)
     prev = parsed.id
   }
@@ -59,37 +68,41 @@ function evictions(kernel: Kernel): Extract<KernelEvent, { kind: 'floating_evict
 }
 
 describe('a floating pool that is full', () => {
-  test('holds 65,536, gives up the oldest of the greediest, and wakes as one cascade', { timeout: TIMEOUT_MS }, async () => {
-    const { kernel, genesis } = await createTestStore()
-    const evicted = evictions(kernel)
-    const [missing] = chainOf(10, { prev: genesis.id, length: 1, fromMs: 1 })
-    if (missing === undefined) throw new RangeError('there is one')
-    const chains: ParsedIntention[][] = []
-    for (let author = 0; author < 8; author += 1) {
-      const before = chains.at(-1)?.at(-1)?.id
-      const prev = author === 0 ? missing.id : genesis.id
-      const first = before === undefined ? {} : { deps: before }
-      chains.push(chainOf(10 + author, { prev, ...first, length: PER_AUTHOR, fromMs: 2 + author }))
-    }
-    await ingestAll(kernel, chains.flat())
-    expect(kernel.stats()).toMatchObject({ floatingCount: MAX_FLOATING, evictedCount: 0, witnessCount: 1 })
-    const [strange, stranger] = chainOf(99, { prev: genesis.id, length: 2, fromMs: 5 })
-    if (strange === undefined || stranger === undefined) throw new RangeError('there are two')
-    await kernel.ingest([stranger], undefined)
-    expect(kernel.stats()).toMatchObject({ floatingCount: MAX_FLOATING, evictedCount: 1 })
-    const greedy = chains.findIndex(([first]) => first !== undefined && kernel.get(first.id) === undefined)
-    expect(evicted).toEqual([{ kind: 'floating_evicted', author: signerOf(10 + greedy).publicKey, count: 1 }])
-    // One author too many is its own trouble, even where there is room.
-    await kernel.ingest([strange], undefined)
-    await kernel.ingest(chains[greedy]?.slice(0, 1) ?? [], undefined)
-    expect(kernel.stats()).toMatchObject({ floatingCount: MAX_FLOATING, evictedCount: 1, witnessCount: 3 })
-    const turns = watchTurns()
-    await kernel.ingest([missing], undefined)
-    expect(turns.longestMs()).toBeLessThan(TURN_MAX_MS)
-    turns.stop()
-    expect(kernel.stats()).toMatchObject({ floatingCount: 0, witnessCount: MAX_FLOATING + 4, forkCount: 0 })
-    await kernel.close()
-  })
+  test(
+    'holds 65,536, gives up the oldest of the greediest, and wakes as one cascade',
+    { timeout: TIMEOUT_MS },
+    async () => {
+      const { kernel, genesis } = await createTestStore()
+      const evicted = evictions(kernel)
+      const [missing] = chainOf(10, { prev: genesis.id, length: 1, fromMs: 1 })
+      if (missing === undefined) throw new RangeError('there is one')
+      const chains: ParsedIntention[][] = []
+      for (let author = 0; author < 8; author += 1) {
+        const before = chains.at(-1)?.at(-1)?.id
+        const prev = author === 0 ? missing.id : genesis.id
+        const first = before === undefined ? {} : { deps: before }
+        chains.push(chainOf(10 + author, { prev, ...first, length: PER_AUTHOR, fromMs: 2 + author }))
+      }
+      await ingestAll(kernel, chains.flat())
+      expect(kernel.stats()).toMatchObject({ floatingCount: MAX_FLOATING, evictedCount: 0, witnessCount: 1 })
+      const [strange, stranger] = chainOf(99, { prev: genesis.id, length: 2, fromMs: 5 })
+      if (strange === undefined || stranger === undefined) throw new RangeError('there are two')
+      await kernel.ingest([stranger], undefined)
+      expect(kernel.stats()).toMatchObject({ floatingCount: MAX_FLOATING, evictedCount: 1 })
+      const greedy = chains.findIndex(([first]) => first !== undefined && kernel.get(first.id) === undefined)
+      expect(evicted).toEqual([{ kind: 'floating_evicted', author: signerOf(10 + greedy).publicKey, count: 1 }])
+      // One author too many is its own trouble, even where there is room.
+      await kernel.ingest([strange], undefined)
+      await kernel.ingest(chains[greedy]?.slice(0, 1) ?? [], undefined)
+      expect(kernel.stats()).toMatchObject({ floatingCount: MAX_FLOATING, evictedCount: 1, witnessCount: 3 })
+      const turns = watchTurns()
+      await kernel.ingest([missing], undefined)
+      expect(turns.longestMs()).toBeLessThan(TURN_MAX_MS)
+      turns.stop()
+      expect(kernel.stats()).toMatchObject({ floatingCount: 0, witnessCount: MAX_FLOATING + 4, forkCount: 0 })
+      await kernel.close()
+    },
+  )
 
   test('holds 64 MiB, an eighth of it by one author, whose oldest go first', { timeout: TIMEOUT_MS }, async () => {
     const { kernel, genesis } = await createTestStore()
@@ -121,27 +134,31 @@ describe('a floating pool that is full', () => {
 })
 
 describe('lists of causes at their limit', () => {
-  test('that arrive backwards cost what they hold, and name few of what is missing', { timeout: TIMEOUT_MS }, async () => {
-    const { kernel, genesis } = await createTestStore()
-    const causes = chainOf(2, { prev: genesis.id, length: MAX_KERNEL_CAUSAL_DEPS, fromMs: 1 })
-    const ack: KnownOp = { kind: 'ack', schema: 0, value: create(weaver.AckOpSchema) }
-    const deps = causes.map(({ id }) => id)
-    const acks = Array.from({ length: 64 }, (_, n) =>
-      write(signerOf(100 + n), { prev: genesis.id, deps, at: at(9), op: ack }),
-    )
-    const outcomes = await kernel.ingest(acks, undefined)
-    expect(outcomes[0]).toMatchObject({ kind: 'floating', reason: 'missing_causes' })
-    const [first] = outcomes
-    expect(first?.kind === 'floating' ? first.missing.length : 0).toBe(64)
-    const turns = watchTurns()
-    for (let end = causes.length; end > 0; end -= MAX_RUN_LENGTH) {
-      await kernel.ingest(causes.slice(end - MAX_RUN_LENGTH, end), undefined)
-    }
-    expect(kernel.stats()).toMatchObject({ floatingCount: 0, witnessCount: 1 + causes.length + acks.length })
-    expect(turns.longestMs()).toBeLessThan(TURN_MAX_MS)
-    turns.stop()
-    await kernel.close()
-  })
+  test(
+    'that arrive backwards cost what they hold, and name few of what is missing',
+    { timeout: TIMEOUT_MS },
+    async () => {
+      const { kernel, genesis } = await createTestStore()
+      const causes = chainOf(2, { prev: genesis.id, length: MAX_KERNEL_CAUSAL_DEPS, fromMs: 1 })
+      const ack: KnownOp = { kind: 'ack', schema: 0, value: create(weaver.AckOpSchema) }
+      const deps = causes.map(({ id }) => id)
+      const acks = Array.from({ length: 64 }, (_, n) =>
+        write(signerOf(100 + n), { prev: genesis.id, deps, at: at(9), op: ack }),
+      )
+      const outcomes = await kernel.ingest(acks, undefined)
+      expect(outcomes[0]).toMatchObject({ kind: 'floating', reason: 'missing_causes' })
+      const [first] = outcomes
+      expect(first?.kind === 'floating' ? first.missing.length : 0).toBe(64)
+      const turns = watchTurns()
+      for (let end = causes.length; end > 0; end -= MAX_RUN_LENGTH) {
+        await kernel.ingest(causes.slice(end - MAX_RUN_LENGTH, end), undefined)
+      }
+      expect(kernel.stats()).toMatchObject({ floatingCount: 0, witnessCount: 1 + causes.length + acks.length })
+      expect(turns.longestMs()).toBeLessThan(TURN_MAX_MS)
+      turns.stop()
+      await kernel.close()
+    },
+  )
 })
 
 describe('a flood from the future', () => {

@@ -78,11 +78,7 @@ async function checkLife(directory: string, history: RecordedHistory, promised: 
 /** Records and promises that each image is asked for, besides some of the others. */
 const NEWEST = 300
 
-async function checkOpened(
-  kernel: Kernel,
-  history: RecordedHistory,
-  promised: number,
-): Promise<string | undefined> {
+async function checkOpened(kernel: Kernel, history: RecordedHistory, promised: number): Promise<string | undefined> {
   const { witnessCount } = kernel.stats()
   // A chain hash stands for all before it, too.
   for (const entry of kernel.history(undefined, NEWEST)) {

@@ -52,7 +52,11 @@ export type OnPromise = (promise: PromisedIntention) => void
 /** Lives through the steps; the kernel is open at the end. */
 export async function liveThrough(
   steps: readonly HistoryStep[],
-  { directory, hooks, onPromise }: { readonly directory: string; readonly hooks: StorageHooks; readonly onPromise: OnPromise },
+  {
+    directory,
+    hooks,
+    onPromise,
+  }: { readonly directory: string; readonly hooks: StorageHooks; readonly onPromise: OnPromise },
 ): Promise<StoreLife> {
   let { kernel, options, genesis } = await createTestStore({ directory, storageHooks: hooks })
   const listen = (): void => {
@@ -144,7 +148,8 @@ export const SMALL_HISTORY: readonly HistoryStep[] = [
   },
   async ({ genesis, ingest }) => {
     const run = [write(bob, { prev: genesis, at: at(1), close: false })]
-    for (const n of [2, 3, 4]) run.push(write(bob, { prev: last(run).id, at: at(n), op: appOp(`set b${n} v`), close: n === 4 }))
+    for (const n of [2, 3, 4])
+      run.push(write(bob, { prev: last(run).id, at: at(n), op: appOp(`set b${n} v`), close: n === 4 }))
     await ingest(run)
     // A fork, and an operation that is rejected.
     await ingest([write(bob, { prev: genesis, at: at(9), op: appOp('reject') })])
@@ -153,7 +158,10 @@ export const SMALL_HISTORY: readonly HistoryStep[] = [
     const chain = [write(carol, { prev: genesis, at: at(1) })]
     for (const n of [2, 3]) chain.push(write(carol, { prev: last(chain).id, at: at(n) }))
     await ingest(chain.slice(1))
-    await ingest([write(signerOf(4), { prev: genesis, at: at(70_000) }), write(signerOf(5), { prev: genesis, at: at(1), close: false })])
+    await ingest([
+      write(signerOf(4), { prev: genesis, at: at(70_000) }),
+      write(signerOf(5), { prev: genesis, at: at(1), close: false }),
+    ])
     await ingest(chain.slice(0, 1))
   },
   async ({ submit, reopen }) => {
@@ -165,7 +173,10 @@ export const SMALL_HISTORY: readonly HistoryStep[] = [
     // What a backup restored elsewhere has written; the next write joins both, and cites more than a write can.
     const others = Array.from({ length: 18 }, (_, n) => write(signerOf(20 + n), { prev: genesis, at: at(5, n) }))
     await ingest([write(alice, { prev: genesis, at: at(500) }), ...others])
-    await submit('set joined v', others.map(({ id }) => id))
+    await submit(
+      'set joined v',
+      others.map(({ id }) => id),
+    )
     await kernel().rebuild()
     await Promise.all([1, 2].map(async (n) => submit(`set k${n} w`)))
   },

@@ -7,7 +7,14 @@
  * @module
  */
 import type { SeededRandom } from '@lattice/model/testing'
-import { createDiskFiles, type DiskFiles, type DiskImage, type DiskOp, type DiskTrace, promisedAfter } from './disk-trace.ts'
+import {
+  createDiskFiles,
+  type DiskFiles,
+  type DiskImage,
+  type DiskOp,
+  type DiskTrace,
+  promisedAfter,
+} from './disk-trace.ts'
 
 export interface CrashImage {
   /** Names the image, so that it can be made again. */

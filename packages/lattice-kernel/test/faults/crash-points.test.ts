@@ -75,7 +75,10 @@ describe.each([
   })
 
   test('killed after any write: opens with all that was promised, as one chain', { timeout: TIMEOUT_MS }, async () => {
-    const count = await checkAll(checker, spread(() => killImages(history.trace), limit))
+    const count = await checkAll(
+      checker,
+      spread(() => killImages(history.trace), limit),
+    )
     expect(count).toBeGreaterThanOrEqual(Math.min(limit, history.trace.ops.length / 2))
   })
 

@@ -30,7 +30,13 @@ import { appOp } from '../tracking-projector.ts'
 
 afterEach(removeDirectories)
 
-const TYPED: ReadonlySet<string> = new Set(['DISK_FULL', 'STORAGE_FAILED', 'PROJECTION_STALLED', 'LOG_DAMAGED', 'STATE_DAMAGED'])
+const TYPED: ReadonlySet<string> = new Set([
+  'DISK_FULL',
+  'STORAGE_FAILED',
+  'PROJECTION_STALLED',
+  'LOG_DAMAGED',
+  'STATE_DAMAGED',
+])
 /** What disks report. */
 const CODES = ['SQLITE_IOERR_WRITE', 'SQLITE_IOERR_FSYNC', 'SQLITE_FULL', 'EIO', 'SQLITE_READONLY', 'ENOSPC'] as const
 const COUNTED: ReadonlySet<StoragePoint> = new Set(['write', 'written', 'commit', 'committed'])
@@ -102,32 +108,36 @@ async function expectSound(kernel: Kernel, acknowledged: readonly Uint8Array[]):
 }
 
 describe('a disk that fails once', () => {
-  test('at any point of a write: what it was asked is refused by name or done, and all goes on', { timeout: 60_000 }, async () => {
-    const base = temporaryDirectory()
-    await (await createTestStore({ directory: base })).kernel.close()
-    let points = Infinity
-    for (let failAt = 0; failAt <= points; failAt += 1) {
-      const directory = temporaryDirectory()
-      cpSync(base, directory, { recursive: true })
-      const disk = createFailingDisk(CODES[failAt % CODES.length] ?? 'EIO')
-      const { kernel } = await createTestStore({ directory, storageHooks: disk.hooks })
-      disk.arm(failAt)
-      const acknowledged = await tryAll(kernel)
-      // The first life fails nowhere.
-      if (failAt === 0) points = disk.points()
-      disk.arm(0)
-      await expectSound(kernel, acknowledged)
-      await kernel.close()
-      const again = await createTestStore({ directory })
-      await expectSound(again.kernel, acknowledged)
-      const digest = await again.kernel.stateDigest()
-      await again.kernel.rebuild()
-      expect(await again.kernel.stateDigest()).toEqual(digest)
-      await again.kernel.close()
-      rmSync(directory, { recursive: true })
-    }
-    expect(points).toBeGreaterThan(50)
-  })
+  test(
+    'at any point of a write: what it was asked is refused by name or done, and all goes on',
+    { timeout: 60_000 },
+    async () => {
+      const base = temporaryDirectory()
+      await (await createTestStore({ directory: base })).kernel.close()
+      let points = Infinity
+      for (let failAt = 0; failAt <= points; failAt += 1) {
+        const directory = temporaryDirectory()
+        cpSync(base, directory, { recursive: true })
+        const disk = createFailingDisk(CODES[failAt % CODES.length] ?? 'EIO')
+        const { kernel } = await createTestStore({ directory, storageHooks: disk.hooks })
+        disk.arm(failAt)
+        const acknowledged = await tryAll(kernel)
+        // The first life fails nowhere.
+        if (failAt === 0) points = disk.points()
+        disk.arm(0)
+        await expectSound(kernel, acknowledged)
+        await kernel.close()
+        const again = await createTestStore({ directory })
+        await expectSound(again.kernel, acknowledged)
+        const digest = await again.kernel.stateDigest()
+        await again.kernel.rebuild()
+        expect(await again.kernel.stateDigest()).toEqual(digest)
+        await again.kernel.close()
+        rmSync(directory, { recursive: true })
+      }
+      expect(points).toBeGreaterThan(50)
+    },
+  )
 
   test('at any point of opening: refused by name, nothing stays open, and it opens the next time', async () => {
     const counted: ReadonlySet<StoragePoint> = new Set([...COUNTED, 'open', 'opened'])
@@ -186,7 +196,10 @@ describe('files that are not what they should be', () => {
     ['state.db is gone', (path: string) => rmSync(join(path, 'state.db'))],
     ['log.db-wal is empty', (path: string) => writeFileSync(join(path, 'log.db-wal'), '')],
     ['log.db-wal is noise', (path: string) => writeFileSync(join(path, 'log.db-wal'), Buffer.alloc(9000, 0x5a))],
-    ['state.db-wal is of another time', (path: string) => writeFileSync(join(path, 'state.db-wal'), Buffer.alloc(9000, 1))],
+    [
+      'state.db-wal is of another time',
+      (path: string) => writeFileSync(join(path, 'state.db-wal'), Buffer.alloc(9000, 1)),
+    ],
   ])('%s: opens with all there was', async (_, spoil) => {
     const directory = await closedStore()
     spoil(directory)
@@ -223,11 +236,16 @@ describe('a user who may not', () => {
     const directory = await closedStore()
     const content = readdirSync(directory).filter((name) => !name.endsWith('-wal'))
     const isRoot = process.getuid?.() === 0
-    if (isRoot) for (const path of [join(directory, '..'), directory, ...content.map((name) => join(directory, name))]) chownSync(path, NOBODY, NOBODY)
+    if (isRoot)
+      for (const path of [join(directory, '..'), directory, ...content.map((name) => join(directory, name))])
+        chownSync(path, NOBODY, NOBODY)
     forbid(directory)
     // Root may everything; whoever runs this as root looks as somebody else.
     const asUser = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
-    const child = spawnSync(process.execPath, ['--conditions=source', OPENER, directory], { encoding: 'utf8', ...asUser })
+    const child = spawnSync(process.execPath, ['--conditions=source', OPENER, directory], {
+      encoding: 'utf8',
+      ...asUser,
+    })
     expect(child.stdout.trim()).toBe('STORAGE_FAILED')
     chmodSync(directory, 0o700)
     for (const name of readdirSync(directory)) chmodSync(join(directory, name), 0o600)

@@ -123,7 +123,11 @@ describe('a batch spoiled at every byte', () => {
   })
 })
 
-async function ingestTyped(kernel: Kernel, batch: readonly SignedIntention[], seen: Map<string, number>): Promise<void> {
+async function ingestTyped(
+  kernel: Kernel,
+  batch: readonly SignedIntention[],
+  seen: Map<string, number>,
+): Promise<void> {
   const outcomes = await kernel.ingest(batch, undefined)
   assert(outcomes.length === batch.length, 'one outcome each')
   for (const outcome of outcomes) {

@@ -45,7 +45,9 @@ export function bytesOf(batch: readonly SignedIntention[]): number {
 type Spoil = (item: SignedIntention, random: SeededRandom, batch: readonly SignedIntention[]) => SignedIntention
 
 const DEPS_COUNT_OFFSET = 1 + 32 + 8 + 4 + 32
-const LENGTHS: readonly number[] = [0, 1, 2, 16, 17, 255, 256, 4095, 4096, 4097, 0x2_0000, 0x2_0001, 0x7fff_ffff, 0xffff_ffff]
+const LENGTHS: readonly number[] = [
+  0, 1, 2, 16, 17, 255, 256, 4095, 4096, 4097, 0x2_0000, 0x2_0001, 0x7fff_ffff, 0xffff_ffff,
+]
 
 /** Changes of one intention that are more than a byte. */
 const SPOILS: readonly Spoil[] = [

@@ -132,7 +132,8 @@ function changesOf(file: string, { before, now, synchronous }: Step): DiskOp[] {
   // A file that is new is made under a rollback journal, which is gone again before anyone looks.
   const isJournaled = (before.get(file)?.length ?? 0) === 0
   const isCheckpoint = toMain.length > 0 && before.has(wal)
-  if ((toWal.length > 0 && synchronous >= 2) || (isCheckpoint && synchronous >= 1)) ops.push({ kind: 'sync', file: wal })
+  if ((toWal.length > 0 && synchronous >= 2) || (isCheckpoint && synchronous >= 1))
+    ops.push({ kind: 'sync', file: wal })
   ops.push(...toMain.map((op) => (isJournaled && op.kind === 'write' ? { ...op, atomic: true } : op)))
   if (toMain.length > 0 && synchronous >= 1) ops.push({ kind: 'sync', file })
   if (before.has(wal) && !now.has(wal)) ops.push({ kind: 'remove', file: wal })
@@ -167,4 +168,3 @@ function* unitsOf(file: string, length: number): IterableIterator<readonly [numb
     if (offset + FRAME_HEADER < length) yield [offset + FRAME_HEADER, Math.min(length, offset + FRAME_HEADER + PAGE)]
   }
 }
-

@@ -32,13 +32,16 @@ export interface HistoryOptions {
   readonly authors?: number
   /** Intentions that one signature closes. */
   readonly runLength: number
+  /** Cite the newest intention of all instead, which has seen all others: as often as authors can hear of each other. */
+  readonly citesNewest?: boolean
   readonly keyOf?: (entry: number) => Uint8Array
 }
 
 /** So far back do timestamps start that none is in the future: a millisecond each. */
 const AGE_MS = 3_600_000
 
-export function createHistory({ authors = 1, runLength, keyOf: key = keyOf }: HistoryOptions): History {
+export function createHistory(options: HistoryOptions): History {
+  const { authors = 1, runLength, citesNewest = false, keyOf: key = keyOf } = options
   const signers = Array.from({ length: authors }, (_, number) => signerOf(number))
   const [creator] = signers
   assert(creator !== undefined, 'a history has an author')
@@ -52,11 +55,17 @@ export function createHistory({ authors = 1, runLength, keyOf: key = keyOf }: Hi
   // A node cites what it has witnessed, which is closed.
   const closed: IntentionId[] = signers.map(() => genesis.id)
   const dice = createDice(7)
+  let newest: IntentionId = genesis.id
   let made = 0
+
+  function otherOf(author: number): IntentionId {
+    if (citesNewest) return newest
+    return closed[(author + 1 + dice(authors - 1)) % authors] ?? genesis.id
+  }
 
   function make(author: number, signer: Signer, close: boolean): ParsedIntention {
     const storePrev = tips[author] ?? genesis.id
-    const other = authors === 1 ? storePrev : (closed[(author + 1 + dice(authors - 1)) % authors] ?? genesis.id)
+    const other = authors === 1 ? storePrev : otherOf(author)
     made += 1
     const value = putPayload(key(made), valueOf(made))
     const parsed = signIntention(crypto, signer, {
@@ -71,7 +80,10 @@ export function createHistory({ authors = 1, runLength, keyOf: key = keyOf }: Hi
       close,
     })
     tips[author] = parsed.id
-    if (close) closed[author] = parsed.id
+    if (close) {
+      closed[author] = parsed.id
+      newest = parsed.id
+    }
     return parsed
   }
 

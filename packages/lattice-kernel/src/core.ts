@@ -81,7 +81,6 @@ export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witne
 export function createCore(parts: CoreParts, opened: Projection, createWitnesserFor: WitnesserFactory): Core {
   const { log, pool, authority, events } = parts
   let projection = opened
-  let evictedCount = 0
   const self = parts.options.signer.publicKey
   const membership = createMembership({ authority, self, tables: () => projection.working })
   const ownTips = createOwnTips({ ...parts, self })
@@ -146,11 +145,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     resumeIfRoom: projecting.resumeIfRoom,
     isBehind: () =>
       projection.stalled() === undefined && (projection.appliedSeq() < log.meta().headSeq || projection.flush.isFull()),
-    reportEvicted: (evicted) => {
-      evictedCount += evicted.length
-      publishEvicted(events, evicted)
-    },
-    evictedCount: () => evictedCount,
+    ...createEvictions(events),
     revert: () => {
       log.revert()
       pool.unstage()
@@ -167,6 +162,18 @@ function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: 
     parts.events.notify({ kind: 'fork_detected', author: author.key, proof })
   }
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
+}
+
+/** What the floating pool had no room for. */
+function createEvictions(events: CoreParts['events']): Pick<Core, 'reportEvicted' | 'evictedCount'> {
+  let evictedCount = 0
+  return {
+    reportEvicted: (evicted) => {
+      evictedCount += evicted.length
+      publishEvicted(events, evicted)
+    },
+    evictedCount: () => evictedCount,
+  }
 }
 
 function publishEvicted(events: CoreParts['events'], evicted: readonly FloatingEntry[]): void {

@@ -75,27 +75,43 @@ function createStoredIds(database: Database, source: RecordSource): StoredIds {
   const remembered = new Map<IdKey, IntentionMeta>()
   const insert = database.prepare('INSERT OR IGNORE INTO ids VALUES (?, ?)')
   const probe = database.prepare<{ readonly seq: number }>('SELECT seq FROM ids WHERE prefix = ? LIMIT 1')
-  const lookup = database.prepare<RecordRow>(
-    'SELECT i.seq, i.record FROM ids JOIN intentions i ON i.seq = ids.seq WHERE ids.prefix = ?',
-  )
+  const sharing = database.prepare<{ readonly seq: number }>('SELECT seq FROM ids WHERE prefix = ? AND seq > ?')
+  const recordAt = database.prepare<RecordRow>('SELECT seq, record FROM intentions WHERE seq = ?')
   const range = database.prepare<RecordRow>(
     'SELECT i.seq, i.record FROM ids JOIN intentions i ON i.seq = ids.seq WHERE prefix >= ? AND prefix <= ? LIMIT ?',
   )
+
+  /** The record at a seq, if it has that id. */
+  function readOwn(seq: number, id: IntentionId, prefix: number): IntentionMeta | undefined {
+    const row = recordAt.get(seq)
+    if (row === undefined) {
+      throw new LogDamaged(source.path, { record: `witness ${seq}`, problem: 'it is missing' })
+    }
+    const { record, bytes, id: own } = readRow(source, row, (found) => found === prefix)
+    return equalBytes(own, id) ? metaOfRecord(seq, record, bytes) : undefined
+  }
+
+  /** The first bytes of ids are hardly ever the same. */
+  function readOther(after: number, id: IntentionId, prefix: number): IntentionMeta | undefined {
+    for (const { seq } of sharing.all(prefix, after)) {
+      const found = readOwn(seq, id, prefix)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
   return {
     find: (id, key) => {
       const known = remembered.get(key)
       const prefix = prefixOf(id)
+      const first = known === undefined ? probe.get(prefix) : undefined
       // Most that is asked for and not in memory is not there at all.
-      if (known !== undefined || probe.get(prefix) === undefined) return known
-      for (const row of lookup.all(prefix)) {
-        const found = readRow(source, row, (own) => own === prefix)
-        if (!equalBytes(found.id, id)) continue
-        if (remembered.size >= REMEMBERED_MAX) remembered.clear()
-        const meta = metaOfRecord(row.seq, found.record, found.bytes)
-        remembered.set(key, meta)
-        return meta
-      }
-      return undefined
+      if (first === undefined) return known
+      const found = readOwn(first.seq, id, prefix) ?? readOther(first.seq, id, prefix)
+      if (found === undefined) return undefined
+      if (remembered.size >= REMEMBERED_MAX) remembered.clear()
+      remembered.set(key, found)
+      return found
     },
     between: (low, high, limit) => {
       const [first, last] = [prefixOf(low), prefixOf(high)]

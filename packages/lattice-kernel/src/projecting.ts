@@ -72,20 +72,13 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
     stall(log.entryAt(Math.min(appliedSeq() + 1, log.meta().headSeq)), failure.error)
   }
 
-  function next(limit: number): readonly LogEntry[] {
-    const from = projection().appliedSeq() + 1
-    const offset = from - (recent[0]?.meta.seq ?? Infinity)
-    const isRecent = offset >= 0 && offset < recent.length
-    return isRecent ? recent.slice(offset, offset + limit) : log.reader.from(from, limit)
-  }
-
   function project(limit: number): number {
     if (projection().stalled() !== undefined) return 0
     if (projection().flush.isFull()) {
       makeRoom()
       return 0
     }
-    const entries = next(limit)
+    const entries = nextOf(log, { recent, from: projection().appliedSeq() + 1, limit })
     const untilMs = clock.monotonicMs() + PROJECTING_MAX_MS
     let [applied, bytes] = [0, 0]
     let failed: { readonly entry: LogEntry; readonly error: unknown } | undefined
@@ -120,4 +113,14 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
       events.notify({ kind: 'resumed', appliedSeq: projection().appliedSeq() })
     },
   }
+}
+
+/** Records to apply: those of the last commit are at hand. */
+function nextOf(
+  log: LogStore,
+  { recent, from, limit }: { readonly recent: readonly LogEntry[]; readonly from: number; readonly limit: number },
+): readonly LogEntry[] {
+  const offset = from - (recent[0]?.meta.seq ?? Infinity)
+  const isRecent = offset >= 0 && offset < recent.length
+  return isRecent ? recent.slice(offset, offset + limit) : log.reader.from(from, limit)
 }

@@ -80,20 +80,18 @@ export function createStateFlush(deps: StateFlushDeps): StateFlush {
 
   const isBehind = (): boolean => published().seq > state.cursor().seq
 
-  /** Whether as much as `part` of each bound is in memory since `seq` and `logBytes`. */
-  function holds(part: number, { seq, logBytes }: { readonly seq: number; readonly logBytes: number }): boolean {
-    return (
-      published().seq - seq >= RECORDS_MAX * part ||
-      publishedBytes() - logBytes >= LOG_BYTES_MAX * part ||
-      system.bytes() + app.bytes() + (frozen ? frozen.system.bytes() + frozen.app.bytes() : 0) >= ROW_BYTES_MAX * part
-    )
-  }
+  /** Whether as much as `part` of a bound is in memory. */
+  const holds = (part: number): boolean =>
+    reaches(part, {
+      records: published().seq - state.cursor().seq,
+      logBytes: publishedBytes() - writtenLogBytes,
+      rowBytes: system.bytes() + app.bytes() + (frozen ? frozen.system.bytes() + frozen.app.bytes() : 0),
+    })
 
   function isDue(): boolean {
     if (!isBehind()) return false
-    const onDisk = { seq: state.cursor().seq, logBytes: writtenLogBytes }
     const rows = system.size() + app.size()
-    return requestedSeq > onDisk.seq || rows >= checkpoint.rowsPerFlush() || holds(FLUSH_PART, onDisk)
+    return requestedSeq > state.cursor().seq || rows >= checkpoint.rowsPerFlush() || holds(FLUSH_PART)
   }
 
   function begin(): boolean {
@@ -147,7 +145,7 @@ export function createStateFlush(deps: StateFlushDeps): StateFlush {
       failure = undefined
     },
     isBehind,
-    isFull: () => holds(1, { seq: state.cursor().seq, logBytes: writtenLogBytes }),
+    isFull: () => holds(1),
     failure: () => checkpoint.failure() ?? failure,
     waiting: checkpoint.waiting,
     leaveLog: checkpoint.leave,
@@ -157,6 +155,13 @@ export function createStateFlush(deps: StateFlushDeps): StateFlush {
       write = undefined
     },
   }
+}
+
+function reaches(
+  part: number,
+  { records, logBytes, rowBytes }: { readonly records: number; readonly logBytes: number; readonly rowBytes: number },
+): boolean {
+  return records >= RECORDS_MAX * part || logBytes >= LOG_BYTES_MAX * part || rowBytes >= ROW_BYTES_MAX * part
 }
 
 function createSliceTime(clock: Clock): () => boolean {

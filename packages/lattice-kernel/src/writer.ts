@@ -43,7 +43,7 @@ export interface Writer {
 
 /** `onFailed` is told what ended the writer. */
 export function createWriter(core: Core, onFailed: (error: Error) => void): Writer {
-  const { options, log, pool, time, witnesser } = core
+  const { options, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
   const bulks = createBulkQueue(core, () => ended)
@@ -51,25 +51,11 @@ export function createWriter(core: Core, onFailed: (error: Error) => void): Writ
   const jobs = createJobQueue()
   let isOpening = true
   let ended: Error | undefined
-  const catchUp = createCatchUp(core, () => {
-    const [done, total] = [core.projection().appliedSeq(), log.meta().headSeq]
-    // What has just arrived is applied at once; only what is far behind is worth a word.
-    if (!isOpening && total - done < RECORDS_PER_STEP) return
-    try {
-      options.onRebuild?.(done, total)
-    } catch (error) {
-      logger.error('listener to the rebuild failed', { error })
-    }
-  })
+  const catchUp = createCatchUp(core, () => tellProgress(core, isOpening))
   const { nowMs } = time
   const { earliestMs } = pool.inFuture
   const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
-  const arm: Work = {
-    step: () => {
-      timer.arm()
-      return undefined
-    },
-  }
+  const arm = createArming(timer)
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
   const works: readonly Work[] = [catchUp, submits, bulks, ingests, jobs, pump, flushing, arm]
@@ -120,6 +106,26 @@ export function createWriter(core: Core, onFailed: (error: Error) => void): Writ
       await loop.idle()
       timer.cancel()
       flushing.cancel()
+    },
+  }
+}
+
+/** What has just arrived is applied at once; only what is far behind is worth a word. */
+function tellProgress({ options, projection, log }: Core, isOpening: boolean): void {
+  const [done, total] = [projection().appliedSeq(), log.meta().headSeq]
+  if (!isOpening && total - done < RECORDS_PER_STEP) return
+  try {
+    options.onRebuild?.(done, total)
+  } catch (error) {
+    options.logger.error('listener to the rebuild failed', { error })
+  }
+}
+
+function createArming({ arm }: { readonly arm: () => void }): Work {
+  return {
+    step: () => {
+      arm()
+      return undefined
     },
   }
 }

@@ -108,7 +108,7 @@ describe('a failed commit', () => {
     "of state at %s is nobody's concern: state stays in memory, and goes to disk later",
     async (point) => {
       const fault = createFault()
-      let timers: (() => void)[] = []
+      const timers: (() => void)[] = []
       const scheduler = {
         soon: turnScheduler.soon,
         after: (_: number, task: () => void) => {

@@ -225,6 +225,20 @@ describe('ingest keeps floating', () => {
 })
 
 describe('ingest', () => {
+  test('witnesses once what two signatures vouch for', async () => {
+    const { kernel, genesis } = await createTestStore()
+    const shared = write(bob, { prev: genesis.id, at: at(1), close: false })
+    const closers = [2, 3].map((ms) => write(bob, { prev: shared.id, at: at(ms) }))
+    // Both runs are ready at once, and hold it.
+    expect(codesOf(await kernel.ingest([shared, ...closers], undefined))).toEqual([
+      'witnessed',
+      'witnessed',
+      'witnessed',
+    ])
+    expect(kernel.stats()).toMatchObject({ witnessCount: 4, forkCount: 1, floatingCount: 0 })
+    await kernel.close()
+  })
+
   test('witnesses both sides of a fork, shows the proof, and the next own write joins them', async () => {
     const { kernel, genesis } = await createTestStore()
     const events: KernelEvent[] = []

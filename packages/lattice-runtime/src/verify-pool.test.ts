@@ -112,17 +112,20 @@ describe('the pool', () => {
     expect(faults).toEqual([])
   })
 
-  test('does not keep a process alive that has nothing else to do', async () => {
-    const script = `
+  test.each(['', 'await pool.verifyBatch([])'])(
+    'keeps no process alive that has nothing else to do: %s',
+    async (work) => {
+      const script = `
       import { openCrypto } from '@lattice/model/crypto'
       import { createVerifyPool } from './verify-pool.ts'
       const pool = createVerifyPool({ crypto: await openCrypto(), threads: 1, onFault: () => {} })
       await pool.start()
-      await pool.verifyBatch([])
+      ${work}
       process.stdout.write('done')`
-    const args = ['--conditions=source', '--input-type=module', '--eval', script]
-    const child = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] })
-    const [[chunk], [code]] = await Promise.all([once(child.stdout, 'data'), once(child, 'exit')])
-    expect([String(chunk), code]).toEqual(['done', 0])
-  })
+      const args = ['--conditions=source', '--input-type=module', '--eval', script]
+      const child = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] })
+      const [[chunk], [code]] = await Promise.all([once(child.stdout, 'data'), once(child, 'exit')])
+      expect([String(chunk), code]).toEqual(['done', 0])
+    },
+  )
 })

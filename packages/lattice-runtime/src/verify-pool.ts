@@ -86,7 +86,7 @@ export function createVerifyPool({ crypto, threads, onFault, startWorker }: Veri
       const thread = chooseThread()
       if (thread === undefined) return verifyInPlace(crypto, claims)
       const verdicts = await thread.judge(packClaims(claims))
-      return verdicts === undefined ? verifyInPlace(crypto, claims) : Array.from(verdicts, (verdict) => verdict === 1)
+      return verdicts === undefined ? verifyInPlace(crypto, claims) : claims.map((_, index) => verdicts[index] === 1)
     },
     start,
     close,

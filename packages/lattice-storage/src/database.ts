@@ -150,10 +150,6 @@ function createDatabase(handle: Sqlite.Database, { guard, translate, options }: 
   const { path, hooks } = options
   const statements = new Map<string, Statement<unknown>>()
   const at = (point: StoragePoint): void => hooks?.at(point, path)
-  const begin = handle.prepare('BEGIN IMMEDIATE')
-  const commit = handle.prepare('COMMIT')
-  const rollback = handle.prepare('ROLLBACK')
-
   function createStatement(sql: string): Statement<unknown> {
     assert(statements.size < STATEMENTS_MAX, 'statements are few and written in the source')
     // Compiled at its first use: most of what a store may ask is not asked while it opens.
@@ -184,6 +180,50 @@ function createDatabase(handle: Sqlite.Database, { guard, translate, options }: 
     return statement
   }
 
+  const { transaction, begin, checkpoint } = createTransactions(handle, { guard, options })
+
+  return {
+    path,
+    prepare: <Row>(sql: string) => {
+      const statement = statements.get(sql) ?? createStatement(sql)
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The one place where SQL text becomes a row type.
+      return statement as Statement<Row>
+    },
+    transaction,
+    begin,
+    checkpoint,
+    copyTo: async (to) => {
+      try {
+        await handle.backup(to, { progress: () => COPY_PAGES })
+      } catch (error) {
+        throw translate(error)
+      }
+    },
+    close: () => {
+      if (!handle.open) return
+      guard(() => {
+        try {
+          at('close')
+        } finally {
+          handle.close()
+        }
+        at('closed')
+      })
+    },
+  }
+}
+
+/** The ways in which a database is changed as a whole. */
+function createTransactions(
+  handle: Sqlite.Database,
+  { guard, options }: Pick<DatabaseParts, 'guard' | 'options'>,
+): Pick<Database, 'transaction' | 'begin' | 'checkpoint'> {
+  const { path, hooks } = options
+  const at = (point: StoragePoint): void => hooks?.at(point, path)
+  const beginNow = handle.prepare('BEGIN IMMEDIATE')
+  const commit = handle.prepare('COMMIT')
+  const rollback = handle.prepare('ROLLBACK')
+
   function rollbackIfOpen(): void {
     // SQLite has rolled back by itself after some errors, such as a full disk.
     if (handle.inTransaction) rollback.run()
@@ -203,7 +243,7 @@ function createDatabase(handle: Sqlite.Database, { guard, translate, options }: 
   function transaction<T>(work: () => T): T {
     assert(!handle.inTransaction, 'transactions are not nested')
     return guard(() => {
-      begin.run()
+      beginNow.run()
       let result: T
       try {
         result = work()
@@ -235,37 +275,13 @@ function createDatabase(handle: Sqlite.Database, { guard, translate, options }: 
   }
 
   return {
-    path,
-    prepare: <Row>(sql: string) => {
-      const statement = statements.get(sql) ?? createStatement(sql)
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The one place where SQL text becomes a row type.
-      return statement as Statement<Row>
-    },
     transaction,
-    copyTo: async (to) => {
-      try {
-        await handle.backup(to, { progress: () => COPY_PAGES })
-      } catch (error) {
-        throw translate(error)
-      }
-    },
     begin: () => {
       assert(!handle.inTransaction, 'transactions are not nested')
-      guard(() => begin.run())
+      guard(() => beginNow.run())
       return { commit: () => guard(commitOrRollback), rollback: () => guard(rollbackIfOpen) }
     },
     checkpoint,
-    close: () => {
-      if (!handle.open) return
-      guard(() => {
-        try {
-          at('close')
-        } finally {
-          handle.close()
-        }
-        at('closed')
-      })
-    },
   }
 }
 

@@ -16,21 +16,15 @@ export { DatabaseDamaged, DiskFull, LogDamaged, SchemaTooNew, StateDamaged, Stor
 export type { Migration } from './migrations.ts'
 export { moveAside, removeDatabase, replaceDatabase } from './move-aside.ts'
 export { type LayeredPage, type PageSource, scanPages } from './merge-rows.ts'
-export { createOverlayTable, type OverlayTable, type TableSnapshot, type VisibleTable } from './overlay-table.ts'
-export { type FileCheck, inlineFileCheck, threadedFileCheck } from './page-check.ts'
+export { createOverlayTable, type OverlayTable, type VisibleTable } from './overlay-table.ts'
+export type { TableSnapshot } from './row-layers.ts'
 export { toPlainBytes } from './plain-bytes.ts'
+export { openStateDatabase, type OpenStateOptions, type StateDatabase } from './state-database.ts'
+export { type FileCheck, inlineFileCheck, threadedFileCheck } from './page-check.ts'
 export { openStateReader, type StateReader } from './state-reader.ts'
-export {
-  openStateDatabase,
-  type OpenStateOptions,
-  type Rejection,
-  type StateChange,
-  type StateCursor,
-  type StateDatabase,
-  type StateWrite,
-} from './state-database.ts'
 export type { PageRange, PageTable } from './sqlite-table.ts'
 export type { ReadRowChanges, RowChange } from './row-changes.ts'
+export type { Rejection, StateChange, StateCursor, StateWrite } from './state-change.ts'
 export type { StorageHooks, StoragePoint, StorageSettings } from './storage-hooks.ts'
 export { type Schema, schemaOf, schemaProblem } from './schema-check.ts'
 export { syncDirectory } from './sync-directory.ts'

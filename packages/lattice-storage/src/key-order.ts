@@ -34,7 +34,7 @@ export function createKeyOrder(): KeyOrder {
   const chunks: IdKey[][] = [[]]
 
   function insert(key: IdKey): void {
-    const at = chunkOf(key)
+    const at = chunkOf(chunks, key)
     const chunk = chunks[at]
     assert(chunk !== undefined, 'there is always a chunk')
     const place = lowerBound(chunk, key)
@@ -48,25 +48,12 @@ export function createKeyOrder(): KeyOrder {
       waiting.pop()
       return
     }
-    const at = chunkOf(key)
+    const at = chunkOf(chunks, key)
     const chunk = chunks[at] ?? []
     const place = lowerBound(chunk, key)
     assert(chunk[place] === key, 'the key last added waits last, or is in its place')
     chunk.splice(place, 1)
     if (chunk.length === 0 && chunks.length > 1) chunks.splice(at, 1)
-  }
-
-  /** The last chunk that begins at or before the key; the first when none does. */
-  function chunkOf(key: IdKey): number {
-    let low = 0
-    let high = chunks.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const first = chunks[middle]?.[0]
-      if (first !== undefined && first <= key) low = middle + 1
-      else high = middle
-    }
-    return Math.max(0, low - 1)
   }
 
   function settle(max: number): boolean {
@@ -77,47 +64,63 @@ export function createKeyOrder(): KeyOrder {
     return waiting.length === 0
   }
 
-  function ascending({ gte, lt }: KeyRange, max: number): IdKey[] {
-    const found: IdKey[] = []
-    let at = gte === undefined ? 0 : chunkOf(gte)
-    let place = gte === undefined ? 0 : lowerBound(chunks[at] ?? [], gte)
-    for (; at < chunks.length; at += 1) {
-      const chunk = chunks[at] ?? []
-      for (; place < chunk.length; place += 1) {
-        const key = chunk[place]
-        if (key === undefined || found.length >= max || (lt !== undefined && key >= lt)) return found
-        found.push(key)
-      }
-      place = 0
-    }
-    return found
-  }
-
-  function descending({ gte, lt }: KeyRange, max: number): IdKey[] {
-    const found: IdKey[] = []
-    let at = lt === undefined ? chunks.length - 1 : chunkOf(lt)
-    let place = (lt === undefined ? (chunks[at]?.length ?? 0) : lowerBound(chunks[at] ?? [], lt)) - 1
-    for (; at >= 0; at -= 1) {
-      const chunk = chunks[at] ?? []
-      for (; place >= 0; place -= 1) {
-        const key = chunk[place]
-        if (key === undefined || found.length >= max || (gte !== undefined && key < gte)) return found
-        found.push(key)
-      }
-      place = (chunks[at - 1]?.length ?? 0) - 1
-    }
-    return found
-  }
-
   return {
     add: (key) => void waiting.push(key),
     remove,
     settle,
     slice: (range, max) => {
       settle(Infinity)
-      return range.reverse ? descending(range, max) : ascending(range, max)
+      return range.reverse ? descending(chunks, range, max) : ascending(chunks, range, max)
     },
   }
+}
+
+/** Each in order, and all of them; none is empty but an only one. */
+type Chunks = readonly (readonly IdKey[])[]
+
+/** The last chunk that begins at or before the key; the first when none does. */
+function chunkOf(chunks: Chunks, key: IdKey): number {
+  let low = 0
+  let high = chunks.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const first = chunks[middle]?.[0]
+    if (first !== undefined && first <= key) low = middle + 1
+    else high = middle
+  }
+  return Math.max(0, low - 1)
+}
+
+function ascending(chunks: Chunks, { gte, lt }: KeyRange, max: number): IdKey[] {
+  const found: IdKey[] = []
+  let at = gte === undefined ? 0 : chunkOf(chunks, gte)
+  let place = gte === undefined ? 0 : lowerBound(chunks[at] ?? [], gte)
+  for (; at < chunks.length; at += 1) {
+    const chunk = chunks[at] ?? []
+    for (; place < chunk.length; place += 1) {
+      const key = chunk[place]
+      if (key === undefined || found.length >= max || (lt !== undefined && key >= lt)) return found
+      found.push(key)
+    }
+    place = 0
+  }
+  return found
+}
+
+function descending(chunks: Chunks, { gte, lt }: KeyRange, max: number): IdKey[] {
+  const found: IdKey[] = []
+  let at = lt === undefined ? chunks.length - 1 : chunkOf(chunks, lt)
+  let place = (lt === undefined ? (chunks[at]?.length ?? 0) : lowerBound(chunks[at] ?? [], lt)) - 1
+  for (; at >= 0; at -= 1) {
+    const chunk = chunks[at] ?? []
+    for (; place >= 0; place -= 1) {
+      const key = chunk[place]
+      if (key === undefined || found.length >= max || (gte !== undefined && key < gte)) return found
+      found.push(key)
+    }
+    place = (chunks[at - 1]?.length ?? 0) - 1
+  }
+  return found
 }
 
 function lowerBound(keys: readonly IdKey[], key: IdKey): number {

@@ -7,12 +7,12 @@
  */
 import type { IdKey } from '@lattice/model'
 
-// oxlint-disable-next-line typescript/unbound-method -- Called with the array it reads as its `this`.
-const { latin1Slice } = Buffer.prototype as unknown as Latin1
-
 interface Latin1 {
   readonly latin1Slice: (this: Uint8Array, start: number, end: number) => string
 }
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Node has this method; its types leave it out.
+const { latin1Slice } = Buffer.prototype as unknown as Latin1
 
 /** The text of a key. */
 export function keyText(key: Uint8Array): IdKey {

@@ -11,20 +11,12 @@
  *
  * @module
  */
-import {
-  assert,
-  createByteSlab,
-  type IdKey,
-  type ReadTable,
-  type TableRange,
-  type TableRow,
-  type WriteTable,
-} from '@lattice/model'
+import { assert, createByteSlab, type IdKey, type ReadTable, type WriteTable } from '@lattice/model'
 import { keyBytes, keyText } from './key-text.ts'
-import { type LayeredPage, type PageSource, readLayeredPage, scanPages } from './merge-rows.ts'
-import { createRowChanges, type ReadRowChanges, type RowChange, type RowChanges } from './row-changes.ts'
-import { createRowCache } from './row-cache.ts'
-import type { PageRange, PageTable } from './sqlite-table.ts'
+import { type PageSource, scanPages } from './merge-rows.ts'
+import { createRowChanges, type ReadRowChanges, type RowChange } from './row-changes.ts'
+import { createRowLayers, type RowLayers, type TableSnapshot } from './row-layers.ts'
+import type { PageTable } from './sqlite-table.ts'
 
 /** A table that is read by point and by page: scans are made of pages, see `scanPages`. */
 export interface VisibleTable extends ReadTable {
@@ -58,14 +50,6 @@ export interface OverlayTable {
   readonly bytes: () => number
 }
 
-/** A table as it was, however it changes: for those who read all of it over many turns. */
-export interface TableSnapshot {
-  readonly scan: (range: TableRange) => IterableIterator<TableRow>
-  /** Bytes of rows that have changed since, which it keeps. */
-  readonly bytes: () => number
-  readonly release: () => void
-}
-
 interface Undo {
   readonly key: IdKey
   readonly change: RowChange | undefined
@@ -75,75 +59,44 @@ interface Undo {
 
 /** An empty overlay over `base`, whose rows change by what was frozen alone. */
 export function createOverlayTable(base: PageTable): OverlayTable {
-  let rows = createRowChanges()
-  let frozen: ReadRowChanges | undefined
+  const layers = createRowLayers(base)
   let undo: Undo[] = []
   /** What changed rows were when the last `publish` ended, in the order in which they first changed. */
   const before = new Map<IdKey, RowChange | undefined>()
-  const cache = createRowCache(base)
   // Rows of one layer go together, so they may share buffers.
   const copy = createByteSlab()
 
-  /** What open snapshots keep of rows that have changed since. */
-  const snapshots = new Set<RowChanges>()
-
   function put(bytes: Uint8Array, change: RowChange): void {
     const key = keyText(bytes)
-    const was = rows.get(key)
-    for (const kept of snapshots) {
-      if (kept.get(key) === undefined) kept.put(key, below(key, bytes, was) ?? null)
-    }
+    const was = layers.put(key, bytes, change)
     const isFirst = !before.has(key)
     undo.push({ key, change: was, isFirst })
     if (isFirst) before.set(key, was)
-    rows.put(key, change)
-  }
-
-  function restore(key: IdKey, change: RowChange | undefined): void {
-    if (change === undefined) rows.forget(key)
-    else rows.put(key, change)
-  }
-
-  /** The row as stored, not to be changed; `top` is what the topmost layer has of it. */
-  function below(key: IdKey, bytes: Uint8Array, top: RowChange | undefined): Uint8Array | undefined {
-    const change = top === undefined ? frozen?.get(key) : top
-    return change === undefined ? cache.get(key, bytes) : (change ?? undefined)
   }
 
   function peekWorking(bytes: Uint8Array): Uint8Array | undefined {
     const key = keyText(bytes)
-    return below(key, bytes, rows.get(key))
+    return layers.below(key, bytes, layers.changeOf(key))
   }
 
   function peekVisible(bytes: Uint8Array): Uint8Array | undefined {
     const key = keyText(bytes)
-    return below(key, bytes, before.size > 0 && before.has(key) ? before.get(key) : rows.get(key))
+    return layers.below(key, bytes, before.size > 0 && before.has(key) ? before.get(key) : layers.changeOf(key))
   }
 
-  /** Undoes what is not published. */
-  function unpublishedLayer(): readonly ReadRowChanges[] {
-    if (before.size === 0) return []
-    const undone = createRowChanges()
-    for (const [key, change] of before) undone.put(key, below(key, keyBytes(key), change) ?? null)
-    return [undone]
+  function settle(): void {
+    before.clear()
+    undo = []
   }
 
-  function readPage(range: PageRange, top: readonly ReadRowChanges[]): LayeredPage {
-    const layers = frozen === undefined ? [...top, rows] : [...top, rows, frozen]
-    return readLayeredPage(
-      layers.filter((layer) => layer.size() > 0),
-      base,
-      range,
-    )
-  }
-
-  const pageOfVisible: PageSource = (range) => readPage(range, unpublishedLayer())
+  const pageOfWorking: PageSource = (range) => layers.page(range, [])
+  const pageOfVisible: PageSource = (range) => layers.page(range, undoneLayer(layers, before))
 
   return {
     working: {
       get: (key) => peekWorking(key)?.slice(),
       peek: peekWorking,
-      scan: (range) => scanPages((page) => readPage(page, []), range),
+      scan: (range) => scanPages(pageOfWorking, range),
       set: (key, value) => put(key, copy(value)),
       delete: (key) => put(key, null),
     },
@@ -158,45 +111,39 @@ export function createOverlayTable(base: PageTable): OverlayTable {
     },
     rollback: () => {
       for (const { key, change, isFirst } of undo.reverse()) {
-        restore(key, change)
+        layers.restore(key, change)
         if (isFirst) before.delete(key)
       }
       undo = []
     },
-    publish: () => {
-      before.clear()
-      undo = []
-    },
+    publish: settle,
     discard: () => {
-      for (const [key, change] of [...before].reverse()) restore(key, change)
-      before.clear()
-      undo = []
+      for (const [key, change] of [...before].reverse()) layers.restore(key, change)
+      settle()
     },
     unpublished: () => before.size,
     freeze: () => {
-      assert(frozen === undefined, 'one layer is frozen at a time')
       assert(before.size === 0, 'what is frozen is published')
-      frozen = rows
-      rows = createRowChanges()
       undo = []
-      return frozen
+      return layers.freeze()
     },
-    thaw: () => {
-      assert(frozen !== undefined, 'there is a frozen layer')
-      cache.drop(frozen)
-      frozen = undefined
-    },
+    thaw: layers.thaw,
     snapshot: () => {
       assert(before.size === 0, 'what a snapshot shows is published')
-      const kept = createRowChanges()
-      snapshots.add(kept)
-      return {
-        scan: (range) => scanPages((page) => readPage(page, [kept]), range),
-        bytes: kept.bytes,
-        release: () => void snapshots.delete(kept),
-      }
+      return layers.snapshot()
     },
-    size: () => rows.size(),
-    bytes: () => rows.bytes(),
+    size: layers.size,
+    bytes: layers.bytes,
   }
+}
+
+/** A layer that hides what is not published. */
+function undoneLayer(
+  { below }: RowLayers,
+  before: ReadonlyMap<IdKey, RowChange | undefined>,
+): readonly ReadRowChanges[] {
+  if (before.size === 0) return []
+  const undone = createRowChanges()
+  for (const [key, change] of before) undone.put(key, below(key, keyBytes(key), change) ?? null)
+  return [undone]
 }

@@ -2,7 +2,8 @@
  * Rows of the table below that were read lately: hot keys are not asked of the database again.
  *
  * Bounded by two generations: what is read again moves to the young one, and when that is full the old one goes. An entry
- * is valid until the row is written to the table below, of which the cache is told.
+ * is valid until the row is written to the table below, of which the cache is told. Rows that are not there are remembered
+ * too: a write of a new key asks for it twice, for what it replaces and when it is applied.
  *
  * @module
  */
@@ -27,6 +28,7 @@ export function createRowCache(base: PageTable): RowCache {
   let young = new Map<IdKey, Uint8Array>()
   let old = new Map<IdKey, Uint8Array>()
   let youngBytes = 0
+  const absent = new Set<IdKey>()
 
   function keep(key: IdKey, value: Uint8Array): void {
     if (value.length > VALUE_BYTES_MAX) return
@@ -43,11 +45,17 @@ export function createRowCache(base: PageTable): RowCache {
     get: (key, bytes) => {
       const known = young.get(key)
       if (known !== undefined) return known
+      if (absent.has(key)) return undefined
       const value = old.get(key) ?? base.get(bytes)
       if (value !== undefined) keep(key, value)
+      else {
+        if (absent.size >= GENERATION_ROWS) absent.clear()
+        absent.add(key)
+      }
       return value
     },
     drop: (written) => {
+      absent.clear()
       for (const generation of [young, old]) {
         for (const key of generation.keys()) if (written.get(key) !== undefined) generation.delete(key)
       }

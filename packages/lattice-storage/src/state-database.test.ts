@@ -6,7 +6,8 @@ import { createMemoryTable } from '@lattice/model/testing'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createOverlayTable } from './overlay-table.ts'
-import { type OpenStateOptions, openStateDatabase, type StateDatabase, type StateWrite } from './state-database.ts'
+import type { StateWrite } from './state-change.ts'
+import { type OpenStateOptions, openStateDatabase, type StateDatabase } from './state-database.ts'
 import type { StoragePoint } from './storage-hooks.ts'
 
 const storeId = toStoreId(new Uint8Array(32).fill(1))

@@ -7,59 +7,15 @@
  *
  * @module
  */
-import {
-  equalBytes,
-  type Hash,
-  type IntentionId,
-  isLatticeError,
-  type StoreId,
-  toHash,
-  toIntentionId,
-  ZERO_HASH,
-} from '@lattice/model'
+import { equalBytes, isLatticeError, type StoreId, toHash, toIntentionId, ZERO_HASH } from '@lattice/model'
 import { type Database, openDatabase } from './database.ts'
 import { StateDamaged } from './errors.ts'
 import { createFileSync, type FileSync } from './file-sync.ts'
 import { toPlainBytes } from './plain-bytes.ts'
-import type { ReadRowChanges } from './row-changes.ts'
 import { createSqliteTable, type PageTable } from './sqlite-table.ts'
+import type { Rejection, StateChange, StateCursor, StateWrite } from './state-change.ts'
 import { createStateWrite, type DiskState } from './state-write.ts'
 import type { StorageHooks } from './storage-hooks.ts'
-
-/** How far the projection reaches: the last applied record of the log and its chain hash; 0 and zero before any. */
-export interface StateCursor {
-  readonly seq: number
-  readonly chainHash: Hash
-}
-
-/** An operation that changed nothing, and why. */
-export interface Rejection {
-  readonly seq: number
-  readonly id: IntentionId
-  readonly reason: string
-}
-
-/** What one transaction changes. The rows stay as they are until it has ended. */
-export interface StateChange {
-  readonly cursor: StateCursor
-  readonly system: ReadRowChanges
-  readonly app: ReadRowChanges
-  readonly rejections: readonly Rejection[]
-}
-
-/**
- * A transaction that is written in slices over many turns. Whoever reads meanwhile sees parts of it, so the rows of its
- * change have to shadow the tables.
- */
-export interface StateWrite {
-  /**
-   * Writes rows, as long as `hasTime` says so and at least a few, or commits; answers true once it is committed. When it
-   * throws, nothing of the change is there.
-   */
-  readonly step: (hasTime: () => boolean) => boolean
-  /** Ends it with nothing written. Does nothing once it has ended. */
-  readonly abandon: () => void
-}
 
 export interface StateDatabase {
   readonly system: PageTable

@@ -9,7 +9,8 @@ import { StateDamaged } from './errors.ts'
 import { createOverlayTable } from './overlay-table.ts'
 import { toPlainBytes } from './plain-bytes.ts'
 import { createSqliteTable } from './sqlite-table.ts'
-import { STATE_APPLICATION_ID, STATE_MIGRATIONS, type StateCursor } from './state-database.ts'
+import type { StateCursor } from './state-change.ts'
+import { STATE_APPLICATION_ID, STATE_MIGRATIONS } from './state-database.ts'
 
 export interface StateReader {
   readonly storeId: StoreId

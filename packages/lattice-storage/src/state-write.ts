@@ -11,7 +11,7 @@ import type { Database, OpenTransaction } from './database.ts'
 import { keyBytes } from './key-text.ts'
 import type { ReadRowChanges } from './row-changes.ts'
 import type { TableName } from './sqlite-table.ts'
-import type { StateChange, StateCursor, StateWrite } from './state-database.ts'
+import type { StateChange, StateCursor, StateWrite } from './state-change.ts'
 
 /** What is known of the disk. */
 export interface DiskState {

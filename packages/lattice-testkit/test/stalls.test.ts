@@ -84,7 +84,7 @@ describe('a projection that stalls', () => {
   test('rebuilding tells how far it is, and that it is through', async () => {
     await using mesh = await createSimMesh({ seed: 2, nodes: 1 })
     const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
-    const entries = Array.from({ length: 6000 }, (_, index) => ({ key: `k${index}`, value: 'v' }))
+    const entries = Array.from({ length: 4500 }, (_, index) => ({ key: `k${index}`, value: 'v' }))
     await mesh.complete(kvOf(mesh, 0, id).import(entries, { keysPerWrite: 1 }))
     const { seen, end } = follow(mesh, 0)
     await mesh.complete(mesh.store(0, id).rebuild())

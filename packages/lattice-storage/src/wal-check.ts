@@ -11,6 +11,7 @@
  * @module
  */
 import { existsSync, readFileSync } from 'node:fs'
+import { translateStorageError } from './translate-error.ts'
 
 const HEADER_BYTES = 32
 const FRAME_HEADER_BYTES = 24
@@ -31,11 +32,14 @@ interface Frame {
   readonly offset: number
 }
 
-/** What the log beside the database at `path` has lost, as a sentence; undefined when nothing shows that it has. */
+/**
+ * What the log beside the database at `path` has lost, as a sentence; undefined when nothing shows that it has. Throws
+ * `StorageFailed` where it cannot be read.
+ */
 export function walProblem(path: string): string | undefined {
   const walPath = `${path}-wal`
   if (!existsSync(walPath)) return undefined
-  const wal = readFileSync(walPath)
+  const wal = readWal(walPath)
   if (wal.length < HEADER_BYTES + FRAME_HEADER_BYTES) return undefined
   const view = new DataView(wal.buffer, wal.byteOffset, wal.length)
   const magic = view.getUint32(0)
@@ -54,6 +58,14 @@ export function walProblem(path: string): string | undefined {
   return `its write-ahead log is damaged at frame ${bad + 1}, and commits follow that one`
 }
 
+function readWal(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw translateStorageError(error, { path, contents: 'log' })
+  }
+}
+
 /** A header that is not right is one that a crash cut off, if all that the frames hold is in the file already. */
 function headerProblem(path: string, wal: DataView): string | undefined {
   if (!existsSync(path)) return undefined
@@ -61,7 +73,15 @@ function headerProblem(path: string, wal: DataView): string | undefined {
   const pageSize = file.length < 18 ? 0 : file.readUInt16BE(16) === 1 ? 65_536 : file.readUInt16BE(16)
   if (pageSize < 512) return undefined
   const latest = new Map<number, number>()
-  for (const { page, offset } of framesOf(wal, pageSize)) latest.set(page, offset + FRAME_HEADER_BYTES)
+  const all = framesOf(wal, pageSize)
+  const pagesMax = file.length / pageSize + all.length
+  for (const { page, offset } of all) {
+    // Frames of one log have one salt and number pages that can be: what has not is no frame.
+    const isOfFirst = [0, 4].every(
+      (at) => wal.getUint32(offset + FRAME_SALT + at) === wal.getUint32(HEADER_BYTES + FRAME_SALT + at),
+    )
+    if (isOfFirst && page >= 1 && page <= pagesMax) latest.set(page, offset + FRAME_HEADER_BYTES)
+  }
   const frames = Buffer.from(wal.buffer, wal.byteOffset, wal.byteLength)
   for (const [page, offset] of latest) {
     const stored = file.subarray((page - 1) * pageSize, page * pageSize)

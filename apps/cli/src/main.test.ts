@@ -473,8 +473,9 @@ test('status warns of what is wrong', async () => {
     sync          comparing with the connected peers
     keys          3
     intentions    5 witnessed, 2 floating
-    authors       1, 1 forked
+    authors       1, 1 fork, all joined
     rejections    1
+    seen by all   0 of 5 by every peer that writes
     projection    STALLED at 7 (050505050505): it throws
     size          log 0 B, state 0 B
     fingerprint

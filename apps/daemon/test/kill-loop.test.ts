@@ -158,28 +158,33 @@ async function expectConverged([a, b]: readonly [DaemonProcess, DaemonProcess], 
   }
 }
 
-test(`${KILLS} kills under load: nothing acknowledged is lost, no chain forks, peers converge`, { timeout: TIMEOUT_MS }, async () => {
-  const random = createSeededRandom(SEED)
-  const daemons = new Map([
-    ['a', await start('a')],
-    ['b', await start('b')],
-  ])
-  const storeId = await createStore(daemonOf(daemons, 'a'))
-  await joinByToken(daemonOf(daemons, 'a'), daemonOf(daemons, 'b'), storeId)
-  const all: string[] = []
-  for (let round = 0; round < KILLS; round += 1) {
-    const written = await killRound(daemons, { storeId, round, random })
-    for (const [name, keys] of written) {
-      const present = await keysUnder(daemonOf(daemons, name), storeId, `${round}/${name}`)
-      expect(keys.filter((key) => !present.has(key))).toEqual([])
-      all.push(...keys)
+test(
+  `${KILLS} kills under load: nothing acknowledged is lost, no chain forks, peers converge`,
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const random = createSeededRandom(SEED)
+    const daemons = new Map([
+      ['a', await start('a')],
+      ['b', await start('b')],
+    ])
+    const storeId = await createStore(daemonOf(daemons, 'a'))
+    await joinByToken(daemonOf(daemons, 'a'), daemonOf(daemons, 'b'), storeId)
+    const all: string[] = []
+    for (let round = 0; round < KILLS; round += 1) {
+      const written = await killRound(daemons, { storeId, round, random })
+      for (const [name, keys] of written) {
+        const present = await keysUnder(daemonOf(daemons, name), storeId, `${round}/${name}`)
+        expect(keys.filter((key) => !present.has(key))).toEqual([])
+        all.push(...keys)
+      }
+      if (process.env['LATTICE_KILLS'] !== undefined)
+        process.stderr.write(`round ${round}: ${all.length} acknowledged\n`)
+      // Mostly the next kill comes while they catch up; sometimes they are let.
+      if (round % 3 === 2) await expectConverged([daemonOf(daemons, 'a'), daemonOf(daemons, 'b')], storeId)
     }
-    if (process.env['LATTICE_KILLS'] !== undefined) process.stderr.write(`round ${round}: ${all.length} acknowledged\n`)
-    // Mostly the next kill comes while they catch up; sometimes they are let.
-    if (round % 3 === 2) await expectConverged([daemonOf(daemons, 'a'), daemonOf(daemons, 'b')], storeId)
-  }
-  await expectConverged([daemonOf(daemons, 'a'), daemonOf(daemons, 'b')], storeId)
-  const present = await keysUnder(daemonOf(daemons, 'b'), storeId, '')
-  expect(all.filter((key) => !present.has(key))).toEqual([])
-  expect(all.length).toBeGreaterThan(KILLS)
-})
+    await expectConverged([daemonOf(daemons, 'a'), daemonOf(daemons, 'b')], storeId)
+    const present = await keysUnder(daemonOf(daemons, 'b'), storeId, '')
+    expect(all.filter((key) => !present.has(key))).toEqual([])
+    expect(all.length).toBeGreaterThan(KILLS)
+  },
+)

@@ -8,14 +8,23 @@
  *
  * @module
  */
-import { compareBytes, equalBytes, type IdKey, idKey, idKeyBytes, intentionId, type IntentionId } from '@lattice/model'
+import {
+  compareBytes,
+  equalBytes,
+  type IdKey,
+  idKey,
+  idKeyBytes,
+  intentionId,
+  type IntentionId,
+  MAX_KERNEL_CAUSAL_DEPS,
+} from '@lattice/model'
 import { type Database, LogDamaged } from '@lattice/storage'
 import type { IntentionMeta } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import { intentionBytesOf, metaOfRecord, recordBytes, type RecordSource } from './log-record.ts'
 
-/** Older ids that were asked for and are remembered: what many cite, such as the genesis. */
-const REMEMBERED_MAX = 1024
+/** Older ids that were asked for and are remembered: what many cite, such as the genesis or the causes of acks. */
+const REMEMBERED_MAX: number = 2 * MAX_KERNEL_CAUSAL_DEPS
 /** Indexed bytes of an id, as a big-endian number: as many as a JavaScript number holds exactly. */
 const PREFIX_BYTES = 6
 

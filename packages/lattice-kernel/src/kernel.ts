@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { LogDamaged, type StateDatabase } from '@lattice/storage'
-import { RangeIndexDamaged } from '@lattice/sync'
+import type { StateDatabase } from '@lattice/storage'
 import { createAcknowledger } from './acknowledger.ts'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
@@ -15,7 +14,7 @@ import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
 import { createRebuild } from './rebuild.ts'
 import { createReplication } from './replication.ts'
-import { type Scrub, startScrub } from './scrub.ts'
+import { createStoreFailure } from './store-failure.ts'
 import { verifyKernel } from './verify-kernel.ts'
 import { createSubmitMany } from './submit-many.ts'
 import { createWaiters } from './waiters.ts'
@@ -29,29 +28,14 @@ export interface StartedKernel {
   readonly opened: () => void
 }
 
-/** The range index is part of the log's file: what helps is what helps the log. */
-function indexDamage(path: string, cause: RangeIndexDamaged): LogDamaged {
-  const { node, problem } = cause.detail
-  return new LogDamaged(path, { record: `range index node ${node}`, problem, cause })
-}
-
 /** Starts the writer over an assembled core and makes everything in its pool wait for the right thing. */
 export function createKernel(core: Core, projectionOver: (state: StateDatabase) => Projection): StartedKernel {
   const { log, pool, witnesser } = core
   const { storeId } = core.options
   let closing: Promise<void> | undefined
-  let scrub: Scrub | undefined
-  let failed: Error | undefined
-  const onFailed = (cause: Error): void => {
-    const error = cause instanceof RangeIndexDamaged ? indexDamage(log.path, cause) : cause
-    // Told once: whoever owns the store closes it.
-    if (failed !== undefined || closing !== undefined) return
-    failed = error
-    scrub?.stop()
-    core.options.logger.error('store is damaged or its writer failed', { error })
-    core.events.notify({ kind: 'failed', error })
-  }
-  const writer = createWriter(core, onFailed)
+  const isClosing = (): boolean => closing !== undefined
+  const failure = createStoreFailure(core)
+  const writer = createWriter(core, failure.onFailed)
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const acknowledger = createAcknowledger({
@@ -60,7 +44,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   })
 
   async function shutDown(): Promise<void> {
-    scrub?.stop()
+    failure.stop()
     const acknowledged = acknowledger.close()
     await writer.close()
     await acknowledged
@@ -86,13 +70,9 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   const kernel: Kernel = {
     storeId,
-    ...guardDamage(
-      createReading(core, () => closing !== undefined),
-      onFailed,
-    ),
-    ...guardDamage(createReplication(core), onFailed),
+    ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core) }, failure.onFailed),
     verify: async (options = {}) =>
-      verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => closing === undefined }, options),
+      verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing() }, options),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
@@ -115,8 +95,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     caughtUp: writer.idle,
     opened: () => {
       writer.wake()
-      const { scrub: options } = core.options
-      if (options !== undefined) scrub = startScrub(core, options, { isBusy: writer.isBusy, onDamage: onFailed })
+      failure.watch(writer.isBusy)
       acknowledger.start()
     },
   }

@@ -112,16 +112,8 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     const parent = seen.find(intention.storePrev)
     const causes = [parent, ...intention.causalDeps.map((dep) => seen.find(dep))]
     causeCount += causes.length
-    let generation = 0
-    for (const cause of causes) {
-      if (cause === undefined) {
-        report?.('cause_missing', 'one of its causes is not before it')
-        return undefined
-      }
-      generation = Math.max(generation, cause.generation)
-      frontier.delete(cause.seq)
-      if (compareHlc(timestamp, cause.timestamp) <= 0) report?.('timestamp', 'it is not later than one of its causes')
-    }
+    const generation = followCauses({ causes, frontier, timestamp }, report)
+    if (generation === undefined) return undefined
     if (parent === undefined) return undefined
     const isOwn = parent.author === author
     if (!isOwn && (parent.seq !== 1 || known !== undefined))
@@ -166,7 +158,7 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
       frontier,
       authors,
       lanes,
-      quiet: quiet.flatMap((spans, lane) => spans.map((span) => ({ lane, ...span }))),
+      quiet: flatten(quiet),
     }),
   }
 }
@@ -187,4 +179,29 @@ function noteQuiet(quiet: QuietSpan[][], { lane, position }: SeenPlace, kind: Op
 function noteTimes(times: Times, own: PublicKey, { author, timestamp }: Intention): void {
   times.highestWall = Math.max(times.highestWall, timestamp.wall)
   if (equalBytes(author, own) && compareHlc(timestamp, times.latestOwn) > 0) times.latestOwn = timestamp
+}
+
+interface CauseFold {
+  readonly causes: readonly (SeenPlace | undefined)[]
+  readonly frontier: Set<number>
+  readonly timestamp: Hlc
+}
+
+/** The greatest generation among the causes; undefined where one is unknown. */
+function followCauses({ causes, frontier, timestamp }: CauseFold, report: ReportPlace | undefined): number | undefined {
+  let generation = 0
+  for (const cause of causes) {
+    if (cause === undefined) {
+      report?.('cause_missing', 'one of its causes is not before it')
+      return undefined
+    }
+    generation = Math.max(generation, cause.generation)
+    frontier.delete(cause.seq)
+    if (compareHlc(timestamp, cause.timestamp) <= 0) report?.('timestamp', 'it is not later than one of its causes')
+  }
+  return generation
+}
+
+function flatten(quiet: readonly (readonly QuietSpan[])[]): MadeOfRecords['quiet'] {
+  return quiet.flatMap((spans, lane) => spans.map((span) => ({ lane, ...span })))
 }

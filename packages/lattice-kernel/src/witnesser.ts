@@ -40,6 +40,7 @@ export const MISSING_MAX = 64
 
 export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Witnesser {
   const ready = createReadyHeap()
+  const woken = createWoken((entry) => consider([entry]))
   const check: RunCheckDeps = {
     floating: pool.get,
     witnessed: log.find,
@@ -69,13 +70,11 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
       pool.remove(entry)
       entry.isWitnessed = true
     }
-    for (const entry of run) {
-      const woken = pool.wake(entry.key)
-      if (woken.length > 0) consider(woken)
-    }
+    for (const entry of run) woken.add(pool.wake(entry.key))
   }
 
   function witness(maxRecords: number, isTimeOver: () => boolean): void {
+    if (!woken.consider(isTimeOver)) return
     for (let closer = ready.pop(); closer !== undefined; closer = ready.pop()) {
       if (pool.get(closer.key) !== closer) continue
       const run = isStillReady(check, closer) ? closer.readyRun : undefined
@@ -89,6 +88,7 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
         return
       }
       appendRun(run)
+      if (!woken.consider(isTimeOver)) return
     }
   }
 
@@ -104,12 +104,38 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
     },
     consider,
     witness,
-    hasReady: () => ready.size() > 0,
+    hasReady: () => ready.size() > 0 || woken.size() > 0,
     missingOf: (entry) => missingOf({ pool, log }, entry),
     restart: (signed) => {
       ready.clear()
+      woken.clear()
       consider(signed)
     },
+  }
+}
+
+interface Woken {
+  readonly add: (entries: readonly FloatingEntry[]) => void
+  /** Looks again at what was woken, at one at least; answers false when time was over before all of it was looked at. */
+  readonly consider: (isTimeOver: () => boolean) => boolean
+  readonly size: () => number
+  readonly clear: () => void
+}
+
+/** What was woken and not looked at yet: one record may wake very many, each with thousands of causes to look up. */
+function createWoken(considerOne: (entry: FloatingEntry) => void): Woken {
+  const entries: FloatingEntry[] = []
+  return {
+    add: (woken) => void entries.push(...woken),
+    consider: (isTimeOver) => {
+      for (let next = entries.pop(); next !== undefined; next = entries.pop()) {
+        considerOne(next)
+        if (entries.length > 0 && isTimeOver()) return false
+      }
+      return true
+    },
+    size: () => entries.length,
+    clear: () => void entries.splice(0),
   }
 }
 

@@ -58,6 +58,16 @@ describe('the clocks of peers', () => {
     ])
   })
 
+  test('a clock that is known to be wrong has no say, and a peer that learned so takes back what it said', () => {
+    const { clocks, verdicts } = withPeers(NOW, [0, 1000])
+    expect([clocks.peerTime(), verdicts]).toEqual([undefined, []])
+    clocks.observe(peer(0), NOW - MAX_DRIFT_MS)
+    expect(clocks.peerTime()).toEqual({ medianMs: NOW - MAX_DRIFT_MS, count: 1 })
+    clocks.observe(peer(0), 0)
+    expect(clocks.peerTime()).toBeUndefined()
+    expect(verdicts.map(({ skewed }) => skewed)).toEqual([true, false])
+  })
+
   test('one peer in the past does not make a node that is right take itself for wrong', () => {
     expect(withPeers(NOW, [NOW, NOW - YEAR_MS]).verdicts).toEqual([])
   })

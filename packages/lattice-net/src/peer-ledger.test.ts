@@ -59,29 +59,31 @@ describe('the ledger of peers', () => {
 })
 
 describe('the clocks of peers', () => {
+  const NOW = 1_795_000_000_000
+
   test('a clock ahead of the median by more than half the drift is told once, and once more when it is back', () => {
-    const clock = createManualClock({ wallMs: 1_000_000 })
+    const clock = createManualClock({ wallMs: NOW + 1_000_000 })
     const told: boolean[] = []
     const clocks = createPeerClocks({ clock, onSkew: ({ skewed }) => told.push(skewed) })
     expect(clocks.medianMs()).toBeUndefined()
-    clocks.observe(idKey(peer(1)), 1_000_000)
-    clocks.observe(idKey(peer(2)), 960_000)
-    clocks.observe(idKey(peer(3)), 960_000)
+    clocks.observe(idKey(peer(1)), NOW + 1_000_000)
+    clocks.observe(idKey(peer(2)), NOW + 960_000)
+    clocks.observe(idKey(peer(3)), NOW + 960_000)
     expect(told).toEqual([true])
-    clock.setWallMs(960_000)
-    clocks.observe(idKey(peer(1)), 960_000)
+    clock.setWallMs(NOW + 960_000)
+    clocks.observe(idKey(peer(1)), NOW + 960_000)
     expect(told).toEqual([true, false])
   })
 
   test('one liar does not move the median of three', () => {
-    const clock = createManualClock({ wallMs: 5_000 })
+    const clock = createManualClock({ wallMs: NOW + 5_000 })
     const clocks = createPeerClocks({ clock, onSkew: () => undefined })
-    for (const [index, wall] of [5_000, 5_010, 2 ** 47].entries()) clocks.observe(idKey(peer(index)), wall)
+    for (const [index, wall] of [NOW + 5_000, NOW + 5_010, 2 ** 47].entries()) clocks.observe(idKey(peer(index)), wall)
     clock.advance(100)
-    expect(clocks.medianMs()).toBe(5_110)
+    expect(clocks.medianMs()).toBe(NOW + 5_110)
     clocks.forget(idKey(peer(2)))
     // Between the two that are left, the clock here decides: it is behind both.
-    expect(clocks.medianMs()).toBe(5_100)
+    expect(clocks.medianMs()).toBe(NOW + 5_100)
   })
 })
 

@@ -146,46 +146,24 @@ interface DatabaseParts {
   readonly options: OpenDatabaseOptions
 }
 
-function createDatabase(handle: Sqlite.Database, { guard, translate, options }: DatabaseParts): Database {
+function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database {
+  const { guard, options } = parts
   const { path, hooks } = options
   const statements = new Map<string, Statement<unknown>>()
   const at = (point: StoragePoint): void => hooks?.at(point, path)
-  function createStatement(sql: string): Statement<unknown> {
+  function addStatement(sql: string): Statement<unknown> {
     assert(statements.size < STATEMENTS_MAX, 'statements are few and written in the source')
-    // Compiled at its first use: most of what a store may ask is not asked while it opens.
-    let compiled: Sqlite.Statement<SqlValue[]> | undefined
-    const prepared = (): Sqlite.Statement<SqlValue[]> => (compiled ??= handle.prepare<SqlValue[]>(sql))
-    const statement: Statement<unknown> = {
-      // Spelled out rather than guarded: a call costs no closure.
-      run: (...values) => {
-        try {
-          if (hooks !== undefined) at('write')
-          const { changes } = prepared().run(...values)
-          if (hooks !== undefined) at('written')
-          return changes
-        } catch (error) {
-          throw translate(error)
-        }
-      },
-      get: (...values) => {
-        try {
-          return prepared().get(...values)
-        } catch (error) {
-          throw translate(error)
-        }
-      },
-      all: (...values) => guard(() => prepared().all(...values)),
-    }
+    const statement = createStatement(handle, parts, sql)
     statements.set(sql, statement)
     return statement
   }
 
-  const { transaction, begin, checkpoint } = createTransactions(handle, { guard, options })
+  const { transaction, begin, checkpoint } = createTransactions(handle, parts)
 
   return {
     path,
     prepare: <Row>(sql: string) => {
-      const statement = statements.get(sql) ?? createStatement(sql)
+      const statement = statements.get(sql) ?? addStatement(sql)
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The one place where SQL text becomes a row type.
       return statement as Statement<Row>
     },
@@ -216,8 +194,9 @@ function createDatabase(handle: Sqlite.Database, { guard, translate, options }: 
 /** The ways in which a database is changed as a whole. */
 function createTransactions(
   handle: Sqlite.Database,
-  { guard, options }: Pick<DatabaseParts, 'guard' | 'options'>,
+  parts: DatabaseParts,
 ): Pick<Database, 'transaction' | 'begin' | 'checkpoint'> {
+  const { guard, options } = parts
   const { path, hooks } = options
   const at = (point: StoragePoint): void => hooks?.at(point, path)
   const beginNow = handle.prepare('BEGIN IMMEDIATE')
@@ -256,24 +235,6 @@ function createTransactions(
     })
   }
 
-  function setSynchronous(level: 'OFF' | 'NORMAL' | 'FULL'): void {
-    handle.pragma(`synchronous = ${level}`)
-    tellSettings(handle, options)
-  }
-
-  function checkpoint(isSynced: boolean): number {
-    assert(!handle.inTransaction, 'a checkpoint is not inside a transaction')
-    return guard(() => {
-      if (isSynced) setSynchronous('OFF')
-      try {
-        at('write')
-        return pagesOf(handle.pragma('wal_checkpoint(PASSIVE)'))
-      } finally {
-        if (isSynced) setSynchronous(synchronousOf(options))
-      }
-    })
-  }
-
   return {
     transaction,
     begin: () => {
@@ -281,8 +242,57 @@ function createTransactions(
       guard(() => beginNow.run())
       return { commit: () => guard(commitOrRollback), rollback: () => guard(rollbackIfOpen) }
     },
-    checkpoint,
+    checkpoint: (isSynced) => checkpoint(handle, parts, isSynced),
   }
+}
+
+function createStatement(
+  handle: Sqlite.Database,
+  { guard, translate, options: { path, hooks } }: DatabaseParts,
+  sql: string,
+): Statement<unknown> {
+  // Compiled at its first use: most of what a store may ask is not asked while it opens.
+  let compiled: Sqlite.Statement<SqlValue[]> | undefined
+  const prepared = (): Sqlite.Statement<SqlValue[]> => (compiled ??= handle.prepare<SqlValue[]>(sql))
+  return {
+    // Spelled out rather than guarded: a call costs no closure.
+    run: (...values) => {
+      try {
+        if (hooks !== undefined) hooks.at('write', path)
+        const { changes } = prepared().run(...values)
+        if (hooks !== undefined) hooks.at('written', path)
+        return changes
+      } catch (error) {
+        throw translate(error)
+      }
+    },
+    get: (...values) => {
+      try {
+        return prepared().get(...values)
+      } catch (error) {
+        throw translate(error)
+      }
+    },
+    all: (...values) => guard(() => prepared().all(...values)),
+  }
+}
+
+function setSynchronous(handle: Sqlite.Database, options: OpenDatabaseOptions, level: 'OFF' | 'NORMAL' | 'FULL'): void {
+  handle.pragma(`synchronous = ${level}`)
+  tellSettings(handle, options)
+}
+
+function checkpoint(handle: Sqlite.Database, { guard, options }: DatabaseParts, isSynced: boolean): number {
+  assert(!handle.inTransaction, 'a checkpoint is not inside a transaction')
+  return guard(() => {
+    if (isSynced) setSynchronous(handle, options, 'OFF')
+    try {
+      options.hooks?.at('write', options.path)
+      return pagesOf(handle.pragma('wal_checkpoint(PASSIVE)'))
+    } finally {
+      if (isSynced) setSynchronous(handle, options, synchronousOf(options))
+    }
+  })
 }
 
 /** What SQLite says, not what it was told. */

@@ -1,7 +1,8 @@
 /** Acks, lag and forks between whole nodes. */
 import { cpSync } from 'node:fs'
-import { verifyForkProof } from '@lattice/model'
+import { idKey, type StoreId, verifyForkProof } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
+import type { PeerEntry } from '@lattice/node'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { get, put } from './support.ts'
@@ -9,7 +10,18 @@ import { get, put } from './support.ts'
 const HOUR_MS = 3_600_000
 const crypto = await openCrypto()
 
-function counts(mesh: SimMesh, id: Parameters<SimMesh['store']>[1]): number[] {
+/** What `at` shows of another node. */
+function peerOf(mesh: SimMesh, id: StoreId, { at, of }: { readonly at: number; readonly of: number }): PeerEntry {
+  const key = idKey(mesh.node(of).id)
+  const found = mesh
+    .store(at, id)
+    .peers()
+    .find(({ publicKey }) => idKey(publicKey) === key)
+  if (found === undefined) throw new Error(`node ${of} is no peer`)
+  return found
+}
+
+function counts(mesh: SimMesh, id: StoreId): number[] {
   return mesh.peers.flatMap((peer) => (peer.isUp() ? [peer.node().store(id).kernel().stats().witnessCount] : []))
 }
 
@@ -34,11 +46,11 @@ describe('nodes', () => {
       .kernel()
       .history(undefined, 10)
       .map(({ wallTime }) => wallTime)
-    const behind = mesh.store(0, id).peers()[2]
+    const behind = peerOf(mesh, id, { at: 0, of: 2 })
     expect(behind).toMatchObject({ sync: 'unknown', lag: { unseen: 2 } })
-    expect(since).toContain(behind?.lag?.unseenSinceMs)
-    expect(mesh.store(0, id).peers()[1]).toMatchObject({ sync: 'synced', lag: { unseen: 0 } })
-    expect(mesh.store(0, id).peers()[0]?.lag).toBeUndefined()
+    expect(since).toContain(behind.lag?.unseenSinceMs)
+    expect(peerOf(mesh, id, { at: 0, of: 1 })).toMatchObject({ sync: 'synced', lag: { unseen: 0 } })
+    expect(peerOf(mesh, id, { at: 0, of: 0 }).lag).toBeUndefined()
     expect(mesh.store(0, id).status().peersLagging).toBe(1)
     const { stable } = mesh.store(0, id).status()
 
@@ -83,13 +95,13 @@ describe('nodes', () => {
       const proof = fork && mesh.store(index, id).kernel().forkProof(fork.ids)
       const proven = proof && verifyForkProof(crypto, proof)
       expect(proven?.ok === true && proven.value.author).toEqual(mesh.node(2).id)
-      expect(mesh.store(index, id).peers()[2]?.forked).toBe(true)
+      expect(peerOf(mesh, id, { at: index, of: 2 }).forked).toBe(true)
     }
     await put(mesh, 2, id, ['next', 'joins'])
     await mesh.converge(id)
     for (const index of [0, 1, 2]) {
       expect(mesh.store(index, id).status().openForks).toBe(0)
-      expect(mesh.store(index, id).peers()[2]).toMatchObject({ forked: true, forkJoined: true })
+      expect(peerOf(mesh, id, { at: index, of: 2 })).toMatchObject({ forked: true, forkJoined: true })
     }
     await mesh.time.pass(HOUR_MS)
     await mesh.converge(id)

@@ -58,7 +58,8 @@ export async function liveThrough(
     onPromise,
   }: { readonly directory: string; readonly hooks: StorageHooks; readonly onPromise: OnPromise },
 ): Promise<StoreLife> {
-  let { kernel, options, genesis } = await createTestStore({ directory, storageHooks: hooks })
+  const { options, genesis, ...opened } = await createTestStore({ directory, storageHooks: hooks })
+  let { kernel } = opened
   const listen = (): void => {
     // Whoever listens hands it on to peers.
     kernel.onWitnessed(({ intentions }) => {

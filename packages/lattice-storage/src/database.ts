@@ -174,7 +174,7 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
       try {
         await handle.backup(to, { progress: () => COPY_PAGES })
       } catch (error) {
-        throw translate(error)
+        throw translateStorageError(error, options)
       }
     },
     close: () => {

@@ -77,26 +77,18 @@ export function createProjection(deps: ProjectionDeps): Projection {
   const { state, clock } = deps
   const [system, app] = [createOverlayTable(state.system), createOverlayTable(state.app)]
   const working: StoreTables = { system: system.working, app: app.working }
-  const visible = { system: system.visible, app: app.visible }
-  let published: StateCursor = state.cursor()
-  let cursor = published
-  let cursorBefore = cursor
-  let [publishedBytes, bytes] = [0, 0]
-  let ops: ProjectedEntry[] = []
-  let unpublished: Rejection[] = []
-  let stalled: StalledProjection | undefined
+  const applied = createApplied(state.cursor())
   const rejections = createPendingRejections(state)
   const flush = createStateFlush({
     ...deps,
     system,
     app,
     rejections,
-    published: () => published,
-    publishedBytes: () => publishedBytes,
+    published: applied.published,
+    publishedBytes: applied.publishedBytes,
   })
 
   function apply(entry: LogEntry, onRejected: 'record' | 'refuse'): OpOutcome<unknown> {
-    const { parsed, meta, chainHash } = entry
     system.mark()
     app.mark()
     let outcome: OpOutcome<unknown>
@@ -109,55 +101,104 @@ export function createProjection(deps: ProjectionDeps): Projection {
     if (outcome.kind === 'rejected') {
       undo(system, app)
       if (onRejected === 'refuse') return outcome
-      unpublished.push({ seq: meta.seq, id: parsed.id, reason: outcome.reason })
     }
-    ops.push(noticeOf(entry, outcome))
-    bytes += parsed.bytes.length
-    cursorBefore = cursor
-    cursor = { seq: meta.seq, chainHash }
+    applied.add(entry, outcome)
     return outcome
-  }
-
-  function begin(): void {
-    ops = []
-    unpublished = []
-    bytes = 0
   }
 
   return {
     state,
     working,
-    visible,
-    appliedSeq: () => cursor.seq,
-    publishedSeq: () => published.seq,
+    visible: { system: system.visible, app: app.visible },
+    appliedSeq: () => applied.cursor().seq,
+    publishedSeq: () => applied.published().seq,
     apply,
-    retract: () => {
-      const last = ops.pop()
-      assert(last !== undefined && isSilent(last.kind), 'only a kernel op is taken back')
-      cursor = cursorBefore
-    },
+    retract: applied.retract,
     touchedSystem: () => system.unpublished() > 0,
     publish: () => {
-      if (ops.length === 0) return undefined
-      const notice: ProjectedNotice = { seq: cursor.seq, ops }
+      const news = applied.publish()
+      if (news === undefined) return undefined
       system.publish()
       app.publish()
-      rejections.add(unpublished)
-      published = cursor
-      publishedBytes += bytes
-      begin()
-      return notice
+      rejections.add(news.rejections)
+      return news.notice
     },
     discard: () => {
       system.discard()
       app.discard()
-      cursor = published
-      begin()
+      applied.discard()
     },
     rejections: rejections.list,
     rejectionCount: rejections.count,
     snapshot: () => ({ system: system.snapshot(), app: app.snapshot() }),
     flush,
+    ...createStall(clock),
+  }
+}
+
+interface Applied {
+  /** The last applied record, and the last that is published. */
+  readonly cursor: () => StateCursor
+  readonly published: () => StateCursor
+  /** Bytes of all records published so far. */
+  readonly publishedBytes: () => number
+  readonly add: (entry: LogEntry, outcome: OpOutcome<unknown>) => void
+  readonly retract: () => void
+  /** What was applied since the last time is published; undefined when there is nothing. */
+  readonly publish: () => { readonly notice: ProjectedNotice; readonly rejections: readonly Rejection[] } | undefined
+  readonly discard: () => void
+}
+
+/** Which records were applied and are not published yet. */
+function createApplied(opened: StateCursor): Applied {
+  let published = opened
+  let cursor = opened
+  let cursorBefore = opened
+  let [publishedBytes, bytes] = [0, 0]
+  let ops: ProjectedEntry[] = []
+  let rejections: Rejection[] = []
+
+  function begin(): void {
+    ops = []
+    rejections = []
+    bytes = 0
+  }
+
+  return {
+    cursor: () => cursor,
+    published: () => published,
+    publishedBytes: () => publishedBytes,
+    add: (entry, outcome) => {
+      const { parsed, meta, chainHash } = entry
+      if (outcome.kind === 'rejected') rejections.push({ seq: meta.seq, id: parsed.id, reason: outcome.reason })
+      ops.push(noticeOf(entry, outcome))
+      bytes += parsed.bytes.length
+      cursorBefore = cursor
+      cursor = { seq: meta.seq, chainHash }
+    },
+    retract: () => {
+      const last = ops.pop()
+      assert(last !== undefined && isSilent(last.kind), 'only a kernel op is taken back')
+      cursor = cursorBefore
+    },
+    publish: () => {
+      if (ops.length === 0) return undefined
+      const news = { notice: { seq: cursor.seq, ops }, rejections }
+      published = cursor
+      publishedBytes += bytes
+      begin()
+      return news
+    },
+    discard: () => {
+      cursor = published
+      begin()
+    },
+  }
+}
+
+function createStall(clock: Clock): Pick<Projection, 'stalled' | 'stall' | 'resume'> {
+  let stalled: StalledProjection | undefined
+  return {
     stalled: () => stalled,
     stall: ({ meta, parsed }, error) => {
       stalled = { seq: meta.seq, id: parsed.id, error, since: clock.wallMs() }

@@ -68,9 +68,8 @@ export interface StateFlushDeps {
 }
 
 export function createStateFlush(deps: StateFlushDeps): StateFlush {
-  const { state, system, app, rejections, published, publishedBytes, clock, logger } = deps
-  /** What was taken from the overlays and is not on disk. */
-  let frozen: (StateChange & { readonly logBytes: number }) | undefined
+  const { state, system, app, published, publishedBytes, clock, logger } = deps
+  let frozen: Frozen | undefined
   let write: StateWrite | undefined
   let writtenLogBytes = publishedBytes()
   let requestedSeq = 0
@@ -97,26 +96,9 @@ export function createStateFlush(deps: StateFlushDeps): StateFlush {
   function begin(): boolean {
     if (checkpoint.failure() !== undefined || failure !== undefined) return false
     if (frozen === undefined && !isDue()) return false
-    frozen ??= {
-      cursor: published(),
-      system: system.freeze(),
-      app: app.freeze(),
-      rejections: rejections.waiting(),
-      logBytes: publishedBytes(),
-    }
+    frozen ??= freeze(deps)
     write = state.write(frozen)
     return true
-  }
-
-  function committed(): void {
-    if (frozen === undefined) return
-    system.thaw()
-    app.thaw()
-    rejections.written(frozen.rejections)
-    writtenLogBytes = frozen.logBytes
-    frozen = undefined
-    write = undefined
-    failure = undefined
   }
 
   function slice(): void {
@@ -128,7 +110,8 @@ export function createStateFlush(deps: StateFlushDeps): StateFlush {
       logger.warn('state could not be written: it is kept in memory and tried again', { error })
       return
     }
-    committed()
+    if (frozen !== undefined) writtenLogBytes = thaw(deps, frozen)
+    ;[frozen, write, failure] = [undefined, undefined, undefined]
     checkpoint.consider()
   }
 
@@ -155,6 +138,30 @@ export function createStateFlush(deps: StateFlushDeps): StateFlush {
       write = undefined
     },
   }
+}
+
+/** What was taken from the overlays and is not on disk. */
+interface Frozen extends StateChange {
+  /** Bytes of the log up to its cursor. */
+  readonly logBytes: number
+}
+
+function freeze({ published, publishedBytes, system, app, rejections }: StateFlushDeps): Frozen {
+  return {
+    cursor: published(),
+    system: system.freeze(),
+    app: app.freeze(),
+    rejections: rejections.waiting(),
+    logBytes: publishedBytes(),
+  }
+}
+
+/** What was frozen is on disk; answers up to which byte of the log that is. */
+function thaw({ system, app, rejections }: StateFlushDeps, frozen: Frozen): number {
+  system.thaw()
+  app.thaw()
+  rejections.written(frozen.rejections)
+  return frozen.logBytes
 }
 
 function reaches(

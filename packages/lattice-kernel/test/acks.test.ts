@@ -153,6 +153,17 @@ describe('an ack', () => {
     await done(scheduler, kernel.close())
   })
 
+  test('is signed wherever it stands in its group', async () => {
+    const scheduler = timeline()
+    const { kernel } = await openAt(scheduler, 2, { ackDelayMs: Infinity })
+    const both = Promise.all([kernel.emitAck(), kernel.submit(appOp('after it'))])
+    const [ack, after] = await done(scheduler, both)
+    const [first, second] = [ack, after].map((id) => id && kernel.get(id)?.parsed)
+    expect([first?.op.kind, first?.signature.length]).toEqual(['ack', 64])
+    expect(second?.intention.storePrev).toEqual(ack)
+    await done(scheduler, kernel.close())
+  })
+
   test('is several where one cannot hold all', async () => {
     const scheduler = timeline()
     const { kernel } = await openAt(scheduler, 2, { ackDelayMs: Infinity })

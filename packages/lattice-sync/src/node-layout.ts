@@ -25,7 +25,7 @@ const HIGH = 2 ** 32
 
 export const ID_OFFSET: number = TIMESTAMP_BYTES
 export const KEY_BYTES: number = TIMESTAMP_BYTES + HASH_BYTES
-export const LEAF_RECORD_BYTES: number = KEY_BYTES
+export const LEAF_RECORD_BYTES: number = TIMESTAMP_BYTES + HASH_BYTES
 export const ITEMS_OFFSET: number = KEY_BYTES + SUM_BYTES
 export const CHILD_OFFSET: number = ITEMS_OFFSET + UINT48_BYTES
 export const INNER_RECORD_BYTES: number = CHILD_OFFSET + UINT48_BYTES

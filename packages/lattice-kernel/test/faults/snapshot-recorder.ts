@@ -2,7 +2,6 @@
  * Records what SQLite does to the files of a store without standing between them: it looks at the files at every storage
  * point and writes down what changed since the point before.
  *
- * Within such a step SQLite has one order (its file format document, and seen with a system call trace): the write-ahead
  * log is appended to frame by frame; at a commit it is synced where `synchronous` is 2; a checkpoint syncs it, writes
  * pages in ascending order into the main file and syncs that. What `synchronous` is was read back from SQLite, so a file
  * that is opened too carelessly has no syncs here either.

@@ -185,6 +185,8 @@ describe('--json', () => {
     'store history',
     'store system',
     'store rebuild',
+    'store verify',
+    'store repair',
     'store join lattice1good',
     'store status -v',
     'store ack',

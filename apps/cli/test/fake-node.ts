@@ -21,6 +21,8 @@ export interface FakeNode {
   /** Outcomes of the next syncs. */
   outcomes: daemon.SyncOutcome[]
   status: Partial<daemon.StoreStatus>
+  /** What the next verification finds. */
+  verified: Partial<daemon.VerifyReport>
   readonly makeHeadless: (name: string) => void
   /** How many requests of a bulk write are taken before one is refused. */
   refuseAfter: number | undefined
@@ -173,6 +175,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     keys: (id) => new Map([...storeOf(id).values].map(([key, value]) => [key, text(value)])),
     requests,
     outcomes: [],
+    verified: {},
     status: {},
     refuseAfter: undefined,
     makeHeadless: (name) => {
@@ -296,6 +299,28 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       rebuild: async function* () {
         yield create(daemon.RebuildProgressSchema, { done: 2n, total: 4n })
         yield create(daemon.RebuildProgressSchema, { done: 4n, total: 4n })
+      },
+      verify: async function* ({ storeId, full }) {
+        call('store.verify')
+        const step = { part: 'records', done: 5n, total: 5n }
+        yield create(daemon.VerifyProgressSchema, { progress: { case: 'step', value: step } })
+        const sound = { outcome: daemon.VerifyOutcome.SOUND, recordsChecked: 5n, recordsTotal: 5n }
+        const value = Object.assign(create(daemon.VerifyReportSchema, { storeId, full, ...sound }), node.verified)
+        yield create(daemon.VerifyProgressSchema, { progress: { case: 'report', value } })
+      },
+      repair: async function* ({ storeId, withoutPeer, acceptFork }) {
+        call(`store.repair ${withoutPeer} ${acceptFork}`)
+        const step = { stage: 'fetching', done: 2n, total: 5n }
+        yield create(daemon.RepairProgressSchema, { progress: { case: 'step', value: step } })
+        const value = create(daemon.RepairResultSchema, {
+          storeId,
+          outcome: daemon.RepairOutcome.RESTORED,
+          records: 5n,
+          lost: 2n,
+          salvaged: 1n,
+          kept: '/data/stores/11/log.db.damaged',
+        })
+        yield create(daemon.RepairProgressSchema, { progress: { case: 'result', value } })
       },
       listPeers: async () =>
         create(daemon.ListPeersResponseSchema, {

@@ -18,6 +18,8 @@ export interface DaemonOptions {
   /** Address and port to listen on for peers, such as `127.0.0.1:0`. */
   readonly bind: string | undefined
   readonly logLevel: LogLevel
+  /** Are logs read through in the background? */
+  readonly scrub: boolean
 }
 
 /** The command, whose action is `run`. Its result is the exit code. */
@@ -39,6 +41,7 @@ export function createCommand(
     .option('--offline', 'no network: work locally', false)
     .option('--no-relay', 'reach peers directly or not at all')
     .option('--bind <address:port>', 'listen for peers here (default: every interface, a free port)', parseBind)
+    .option('--no-scrub', 'do not look for damage in the background')
     .addOption(
       new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).env('LATTICE_LOG').default('warn'),
     )

@@ -53,6 +53,7 @@ function configure(options: DaemonOptions): RuntimeBuilder {
     .withLogger(createPinoLogger({ level: options.logLevel }))
     .withRpc({ socket: options.socket })
   if (options.name !== undefined) builder = builder.withName(options.name)
+  if (!options.scrub) builder = builder.withoutScrub()
   if (!options.offline) {
     builder = builder.withTransport(irohTransport({ relay: options.relay ? 'default' : 'off', bind: options.bind }))
   }

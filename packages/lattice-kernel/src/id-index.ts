@@ -18,10 +18,10 @@ import {
   type IntentionId,
   MAX_KERNEL_CAUSAL_DEPS,
 } from '@lattice/model'
-import { type Database, LogDamaged, toPlainBytes } from '@lattice/storage'
+import { type Database, LogDamaged } from '@lattice/storage'
 import type { IntentionMeta } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
-import { intentionBytesOf, metaOfRecord, type RecordSource } from './log-record.ts'
+import { intentionBytesOf, metaOfRecord, recordBytes, type RecordSource } from './log-record.ts'
 
 /** Older ids that were asked for and are remembered: what many cite, such as the genesis or the causes of acks. */
 const REMEMBERED_MAX: number = 2 * MAX_KERNEL_CAUSAL_DEPS
@@ -146,7 +146,7 @@ interface ReadRow {
 
 /** What the index leads to: a record whose id begins as expected. Throws `LogDamaged` for any other. */
 function readRow(source: RecordSource, row: RecordRow, isExpected: (prefix: number) => boolean): ReadRow {
-  const record = toPlainBytes(row.record)
+  const record = recordBytes(source, row.seq, row.record)
   const bytes = intentionBytesOf(record)
   const id = bytes && intentionId(source.crypto, bytes)
   if (bytes === undefined || id === undefined || !isExpected(prefixOf(id))) {
@@ -160,7 +160,7 @@ function isWithin(id: Uint8Array, low: Uint8Array, high: Uint8Array): boolean {
 }
 
 /** The first bytes of an id as a number. */
-function prefixOf(id: Uint8Array): number {
+export function prefixOf(id: Uint8Array): number {
   let prefix = 0
   for (let index = 0; index < PREFIX_BYTES; index += 1) prefix = prefix * 256 + (id[index] ?? 0)
   return prefix

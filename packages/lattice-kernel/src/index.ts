@@ -66,3 +66,19 @@ export type {
 } from './kernel-types.ts'
 export { openKernel } from './open-kernel.ts'
 export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'
+export { rebuildLog, type RebuildLogOptions } from './rebuild-log.ts'
+export { abandonReplacement, beginReplacement, commitReplacement, finishReplacement } from './replace-log.ts'
+export { type OwnChainEnd, salvageLog, type SalvagedLog, type SalvageOptions } from './salvage-log.ts'
+export type { ScrubOptions } from './scrub-options.ts'
+export { verifyLog } from './verify-log.ts'
+export {
+  type Counted,
+  isRecordProblem,
+  type VerifyLogOptions,
+  type VerifyOptions,
+  type VerifyOutcome,
+  type VerifyPart,
+  type VerifyProblem,
+  type VerifyProgress,
+  type VerifyReport,
+} from './verify-types.ts'

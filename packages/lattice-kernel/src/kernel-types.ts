@@ -29,9 +29,11 @@ import type {
   WitnessRecord,
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
-import type { Rejection, StorageHooks } from '@lattice/storage'
+import type { FileCheck, Rejection, StorageHooks } from '@lattice/storage'
 import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
+import type { ScrubOptions } from './scrub-options.ts'
+import type { VerifyOptions, VerifyReport } from './verify-types.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { LogDurability } from './open-log.ts'
 
@@ -62,6 +64,15 @@ export interface KernelOptions {
   readonly ackDelayMs?: number
   /** Called while state catches up, at open and whenever it is far behind: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
+  /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
+  readonly fileCheck?: FileCheck
+  /** Has the log read through in the background; nothing does without it. */
+  readonly scrub?: ScrubOptions
+  /**
+   * Why this node must not write yet, as a sentence: its own chain may go on beyond what is here. Asked for each write;
+   * what others wrote is taken in meanwhile.
+   */
+  readonly holdWrites?: () => string | undefined
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
 }
@@ -261,6 +272,8 @@ export type KernelEvent =
   | ({ readonly kind: 'stalled' } & StalledProjection)
   | { readonly kind: 'resumed'; readonly appliedSeq: number }
   | { readonly kind: 'rebuilt'; readonly appliedSeq: number }
+  /** Nothing is written any more: damage was met, or a bug. What is committed can be read; the store has to be opened anew. */
+  | { readonly kind: 'failed'; readonly error: Error }
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
@@ -353,6 +366,12 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
   readonly rebuild: (onProgress?: RebuildProgress) => Promise<void>
   /** Resumes a stalled projection; rejects with `ProjectionStalled` when it stalls again. */
   readonly retry: () => Promise<void>
+
+  /**
+   * Looks through the log and what is derived from it, in slices between other work. Damage is an answer; rejects with
+   * `KernelClosed`, or with `signal.reason`.
+   */
+  readonly verify: (options?: VerifyOptions) => Promise<VerifyReport>
 
   /** Listeners are called in commit order, after the commit, and must not throw. */
   readonly onWitnessed: (listener: (notice: WitnessedNotice) => void) => Cancel

@@ -6,6 +6,7 @@
 import type { StateDatabase } from '@lattice/storage'
 import { createAcknowledger } from './acknowledger.ts'
 import type { Core } from './core.ts'
+import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
 import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
@@ -13,6 +14,8 @@ import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
 import { createRebuild } from './rebuild.ts'
 import { createReplication } from './replication.ts'
+import { createStoreFailure } from './store-failure.ts'
+import { verifyKernel } from './verify-kernel.ts'
 import { createSubmitMany } from './submit-many.ts'
 import { createWaiters } from './waiters.ts'
 import { createRecheck, createRetry, createWriter } from './writer.ts'
@@ -30,7 +33,9 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const { log, pool, witnesser } = core
   const { storeId } = core.options
   let closing: Promise<void> | undefined
-  const writer = createWriter(core)
+  const isClosing = (): boolean => closing !== undefined
+  const failure = createStoreFailure(core)
+  const writer = createWriter(core, failure.onFailed)
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const acknowledger = createAcknowledger({
@@ -39,6 +44,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   })
 
   async function shutDown(): Promise<void> {
+    failure.stop()
     const acknowledged = acknowledger.close()
     await writer.close()
     await acknowledged
@@ -64,8 +70,9 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   const kernel: Kernel = {
     storeId,
-    ...createReading(core, () => closing !== undefined),
-    ...createReplication(core),
+    ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core) }, failure.onFailed),
+    verify: async (options = {}) =>
+      verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing() }, options),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
@@ -88,6 +95,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     caughtUp: writer.idle,
     opened: () => {
       writer.wake()
+      failure.watch(writer.isBusy)
       acknowledger.start()
     },
   }

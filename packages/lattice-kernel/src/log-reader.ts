@@ -4,9 +4,9 @@
  * @module
  */
 import { assert, type Crypto, MAX_RUN_LENGTH } from '@lattice/model'
-import { type Database, toPlainBytes } from '@lattice/storage'
+import type { Database } from '@lattice/storage'
 import type { LogEntry } from './log-entry.ts'
-import { decodeRecord, isWitnessSigned, type RecordSource } from './log-record.ts'
+import { decodeRecord, isWitnessSigned, recordBytes, type RecordSource } from './log-record.ts'
 
 export interface LogReader {
   readonly at: (seq: number) => LogEntry | undefined
@@ -34,7 +34,7 @@ export function createLogReader(database: Database, crypto: Crypto): LogReader {
     'SELECT * FROM forks LIMIT ?',
   )
   const forkCount = database.prepare<{ readonly count: number }>('SELECT count(*) AS count FROM forks')
-  const entry = ({ seq, record }: RecordRow): LogEntry => decodeRecord(source, seq, toPlainBytes(record))
+  const entry = ({ seq, record }: RecordRow): LogEntry => decodeRecord(source, seq, recordBytes(source, seq, record))
 
   return {
     at: (seq) => {

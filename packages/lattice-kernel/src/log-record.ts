@@ -19,7 +19,7 @@ import {
   SIGNATURE_BYTES,
   toHash,
 } from '@lattice/model'
-import { LogDamaged } from '@lattice/storage'
+import { LogDamaged, toPlainBytes } from '@lattice/storage'
 import type { ByteArena } from './byte-arena.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 
@@ -108,6 +108,12 @@ export function decodeRecord(source: RecordSource, seq: number, record: Uint8Arr
     chainHash: toHash(record.subarray(CHAIN_HASH, RECORD_HEAD_BYTES)),
     witnessSignature: isWitnessSigned(record) ? record.subarray(RECORD_HEAD_BYTES, signatureAt) : NO_BYTES,
   }
+}
+
+/** A row's record. A column that does not hold one is damage: throws `LogDamaged`. */
+export function recordBytes(source: RecordSource, seq: number, column: Buffer | null): Uint8Array {
+  if (column instanceof Uint8Array) return toPlainBytes(column)
+  throw damaged(source, seq, 'it is no record')
 }
 
 /** Where records are read, and what hashes them. */

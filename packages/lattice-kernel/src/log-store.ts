@@ -9,7 +9,7 @@
  */
 import { assert, type Crypto, type IntentionId, type ParsedIntention, type Signer } from '@lattice/model'
 import type { Database } from '@lattice/storage'
-import type { RangeIndex } from '@lattice/sync'
+import type { PersistentRangeIndex } from '@lattice/sync'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
 import { createLaneBook, type LaneBook } from './lane-book.ts'
@@ -25,6 +25,8 @@ import { createLogReach, type LogReach } from './reach-log.ts'
 
 export interface LogStore {
   readonly path: string
+  /** For those who read it row by row. */
+  readonly database: Database
   readonly reader: LogReader
   readonly ids: IdIndex
   readonly authors: LaneBook
@@ -33,7 +35,7 @@ export interface LogStore {
   /** Who is in whose past. */
   readonly reach: LogReach
   /** What is witnessed, appended records included. */
-  readonly range: RangeIndex
+  readonly range: PersistentRangeIndex
   readonly meta: () => LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   /** The record at a seq, also one that is appended and not committed. */
@@ -75,7 +77,17 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const range = createRangeNodes(database)
   const reach = createLogReach(database, ids.find)
   const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach]
-  const tail = createLogTail({ opened, find: ids.find, entryAt, authors, seqAt: reach.seqAt, indexes, crypto, signer })
+  const tail = createLogTail({
+    path,
+    opened,
+    find: ids.find,
+    entryAt,
+    authors,
+    seqAt: reach.seqAt,
+    indexes,
+    crypto,
+    signer,
+  })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail })
 
   function entryAt(seq: number): LogEntry {
@@ -88,6 +100,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   disk.load()
   return {
     path,
+    database,
     reader,
     ids,
     authors,

@@ -18,6 +18,7 @@ import {
   type Signer,
   toIntentionId,
 } from '@lattice/model'
+import { LogDamaged } from '@lattice/storage'
 import { addInto } from '@lattice/sync'
 import type { Author, LaneBook } from './lane-book.ts'
 import type { LogIndex } from './log-index.ts'
@@ -50,6 +51,8 @@ export interface LogTail {
 }
 
 export interface LogTailDeps {
+  /** Of the log, for what is said of damage to it. */
+  readonly path: string
   readonly opened: LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   /** The record at a seq, on disk or in the batch. */
@@ -75,7 +78,7 @@ export function createLogTail(deps: LogTailDeps): LogTail {
   let last: { readonly meta: LogMeta; readonly isFork: boolean } | undefined
 
   function prepare(parsed: ParsedIntention, witnessedMs: number): LogEntry {
-    const entryMeta = placeNext({ find, authors, meta }, parsed)
+    const entryMeta = placeNext({ path: deps.path, find, authors, meta }, parsed)
     // A record inside a group carries no signature; one per run's length does, so that pages stay short.
     const isClosing = (batch.length + 1) % MAX_RUN_LENGTH === 0
     const entry = recordOf(crypto, meta, { parsed, meta: entryMeta, witnessedMs })
@@ -93,6 +96,7 @@ export function createLogTail(deps: LogTailDeps): LogTail {
     const before = meta
     const isTold = isFork && authors.byNumber(entry.meta.author).tips.size < FORK_PROOFS_MAX
     const sibling = isTold ? findSibling(deps, entry) : undefined
+    if (isTold) assertNew(deps.path, entry, sibling)
     batch.push(entry)
     follow(entry)
     last = { meta: before, isFork }
@@ -171,13 +175,14 @@ function metaAfter(meta: LogMeta, { parsed, chainHash, meta: { seq, timestamp } 
 
 /** Where the next intention stands: in its author's chain, in the DAG and in the log. */
 function placeNext(
-  { find, authors, meta }: Pick<LogTailDeps, 'find' | 'authors'> & { readonly meta: LogMeta },
+  { path, find, authors, meta }: Pick<LogTailDeps, 'path' | 'find' | 'authors'> & { readonly meta: LogMeta },
   { intention, id }: ParsedIntention,
 ): IntentionMeta {
   const seq = meta.headSeq + 1
   const { timestamp } = intention
   if (isGenesis(intention)) {
-    assert(meta.headSeq === 0 && equalBytes(id, meta.storeId), 'the genesis is the first record')
+    assert(equalBytes(id, meta.storeId), 'a store has one genesis')
+    if (meta.headSeq > 0) throw unindexed(path)
     return { seq, ...authors.placeNext(intention.author, undefined), position: 0, generation: 0, timestamp }
   }
   const parent = find(toIntentionId(intention.storePrev))
@@ -196,6 +201,18 @@ function placeNext(
 function storeTypeOf(parsed: ParsedIntention): LogMeta['storeType'] {
   const genesis = readGenesis(parsed)
   return genesis.ok ? genesis.value.storeType : undefined
+}
+
+/**
+ * A record that forks its author's chain has a sibling. Without one, or with itself as one, it is a record of this log
+ * already that the index of ids no longer leads to: taken in again it would stand twice.
+ */
+function assertNew(path: string, { parsed }: LogEntry, sibling: LogEntry | undefined): void {
+  if (sibling === undefined || equalBytes(sibling.parsed.id, parsed.id)) throw unindexed(path)
+}
+
+function unindexed(path: string): LogDamaged {
+  return new LogDamaged(path, { record: 'the index of ids', problem: 'it does not lead to a record that is there' })
 }
 
 /** Another intention of the same author with the same `store_prev`: next on the lane of that, or first on another. */

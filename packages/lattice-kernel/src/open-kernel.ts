@@ -4,7 +4,10 @@
  * @module
  */
 import { mkdirSync } from 'node:fs'
-import { type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
+import { join } from 'node:path'
+import { isLatticeError } from '@lattice/model'
+import { LogDamaged, type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
+import { RangeIndexDamaged } from '@lattice/sync'
 import { type Core, createCore } from './core.ts'
 import { createDagQueries } from './dag-queries.ts'
 import { MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
@@ -14,9 +17,11 @@ import { createKernelTime } from './kernel-time.ts'
 import type { Kernel, KernelOptions } from './kernel-types.ts'
 import { createListeners } from './listeners.ts'
 import { createLogStore, type LogStore } from './log-store.ts'
+import { LOG_FILE } from './log-schema.ts'
 import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
 import { createProjection, type Projection } from './projection.ts'
+import { finishReplacement } from './replace-log.ts'
 import { createUnfolding } from './unfold-deps.ts'
 import { createWitnesser } from './witnesser.ts'
 
@@ -27,19 +32,25 @@ import { createWitnesser } from './witnesser.ts'
 export async function openKernel(options: KernelOptions): Promise<Kernel> {
   const { directory, storageHooks } = options
   createDirectory(directory)
-  const { database, meta } = openLog({ ...options, ...(storageHooks && { hooks: storageHooks }) })
+  finishReplacement(directory)
+  const { database, meta } = readingLog(join(directory, LOG_FILE), () =>
+    openLog({ ...options, ...(storageHooks && { hooks: storageHooks }) }),
+  )
   let started: StartedKernel | undefined
   let state: StateDatabase | undefined
   try {
-    const log = createLogStore({ ...options, database, opened: meta })
-    const pool = createFloatingPool(database, { count: MAX_FLOATING, bytes: MAX_FLOATING_BYTES })
+    const { log, pool } = readingLog(database.path, () => ({
+      log: createLogStore({ ...options, database, opened: meta }),
+      pool: createFloatingPool(database, { count: MAX_FLOATING, bytes: MAX_FLOATING_BYTES }),
+    }))
     state = openState({
       ...options,
       projectorVersion: options.projector.version,
       log,
       ...(storageHooks && { hooks: storageHooks }),
     })
-    started = createKernel(...assemble(options, { log, pool, state }))
+    const opened = { log, pool, state }
+    started = readingLog(database.path, () => createKernel(...assemble(options, opened)))
     await started.caughtUp()
     await ensureGenesis(started.kernel, options)
     started.opened()
@@ -50,6 +61,17 @@ export async function openKernel(options: KernelOptions): Promise<Kernel> {
       database.close()
     } else await started.kernel.close()
     throw error
+  }
+}
+
+/** What is read at open was checked when it was written: whatever cannot make sense of it now has met damage. */
+function readingLog<T>(path: string, load: () => T): T {
+  try {
+    return load()
+  } catch (error) {
+    if (isLatticeError(error) && !(error instanceof RangeIndexDamaged)) throw error
+    const problem = error instanceof Error ? error.message : String(error)
+    throw new LogDamaged(path, { record: 'what is read at open', problem, cause: error })
   }
 }
 

@@ -12,13 +12,14 @@ import {
   type Crypto,
   equalBytes,
   HLC_ZERO,
+  type PublicKey,
   type Signer,
   type StoreId,
   type StoreType,
   verifyTagged,
   ZERO_HASH,
 } from '@lattice/model'
-import { type Database, LogDamaged, openDatabase, type StorageHooks } from '@lattice/storage'
+import { type Database, LogDamaged, openDatabase, type StorageHooks, walProblem } from '@lattice/storage'
 import { contentOf, type LogEntry } from './log-entry.ts'
 import { assertOwner, type LogMeta, readMeta, writeMeta } from './log-meta.ts'
 import { createLogReader } from './log-reader.ts'
@@ -44,6 +45,10 @@ export interface OpenedLog {
 /** Opens or creates the log. Throws `LogDamaged`, `SchemaTooNew`, `DiskFull` or `StorageFailed`. */
 export function openLog(options: OpenLogOptions): OpenedLog {
   const { directory, storeId, crypto, signer, hooks, durability = 'full' } = options
+  const path = join(directory, LOG_FILE)
+  // Where commits do not wait for the disk, a power cut may leave what otherwise only damage does.
+  const lost = durability === 'full' ? walProblem(path) : undefined
+  if (lost !== undefined) throw damaged(path, 'the database file', lost)
   const database = openLogFile(directory, { readonly: false, durability, ...(hooks && { hooks }) })
   try {
     const found = readMeta(database)
@@ -75,6 +80,8 @@ export function openLog(options: OpenLogOptions): OpenedLog {
 /** What a directory's log says of itself. */
 export interface LogPeek {
   readonly storeId: StoreId
+  /** Who wrote it. */
+  readonly witnessKey: PublicKey
   /** From the genesis; undefined until it is there. */
   readonly storeType: StoreType | undefined
   readonly schemaVersion: number
@@ -88,15 +95,16 @@ export function peekLog(directory: string): LogPeek | undefined {
   try {
     const found = readMeta(database)
     if (found === undefined) return undefined
-    const { storeId, storeType, headSeq } = found
+    const { storeId, witnessKey, storeType, headSeq } = found
     const head = database.prepare<{ readonly seq: number | null }>('SELECT max(seq) AS seq FROM intentions').get()
-    return { storeId, storeType, schemaVersion: LOG_MIGRATIONS.length, witnessCount: head?.seq ?? headSeq }
+    return { storeId, witnessKey, storeType, schemaVersion: LOG_MIGRATIONS.length, witnessCount: head?.seq ?? headSeq }
   } finally {
     database.close()
   }
 }
 
-function openLogFile(
+/** Opens the file alone, unchecked. Throws as {@link openLog}. */
+export function openLogFile(
   directory: string,
   options: { readonly readonly: boolean; readonly durability?: LogDurability; readonly hooks?: StorageHooks },
 ): Database {

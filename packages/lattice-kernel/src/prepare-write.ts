@@ -47,6 +47,8 @@ export function appendWrite(
   if (!core.admits(signer.publicKey)) {
     throw new WriteRefused('NOT_ADMITTED', 'this node is no member of the store: ask an admin of it for an invite')
   }
+  const held = core.options.holdWrites?.()
+  if (held !== undefined) throw new WriteRefused('STORE_NOT_READY', held)
   const encoded = encodeOp(submitted)
   const { kind } = encoded.op
   if (kind === 'genesis' || kind === 'unknown') {

@@ -28,9 +28,11 @@ function itemOf({ parsed }: LogEntry): Item {
   return { timestamp: parsed.intention.timestamp.wall, id: parsed.id }
 }
 
-function nodeStoreOf(database: Database): NodeStore {
+/** The nodes in their table. */
+export function nodeStoreOf(database: Database): NodeStore {
   const read = database.prepare<{ readonly bytes: Buffer }>('SELECT bytes FROM range_nodes WHERE node = ?')
   const write = database.prepare('INSERT OR REPLACE INTO range_nodes VALUES (?, ?)')
+  const all = database.prepare<{ readonly node: number }>('SELECT node FROM range_nodes ORDER BY node')
   const remove = database.prepare('DELETE FROM range_nodes WHERE node = ?')
   return {
     read: (node) => {
@@ -39,5 +41,6 @@ function nodeStoreOf(database: Database): NodeStore {
     },
     write: (node, bytes) => void write.run(node, bytes),
     remove: (node) => void remove.run(node),
+    nodes: () => all.all().map(({ node }) => node),
   }
 }

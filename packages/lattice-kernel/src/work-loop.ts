@@ -21,6 +21,7 @@ export interface Work {
 export interface WorkLoop {
   /** Makes sure that all works are stepped until none has anything to do. */
   readonly wake: () => void
+  readonly isRunning: () => boolean
   /** Resolves when nothing is left to do. */
   readonly idle: () => Promise<void>
 }
@@ -101,6 +102,7 @@ export function createWorkLoop({ scheduler, clock, works, onFailure }: WorkLoopO
       if (running === undefined) wake()
       else bell.ring()
     },
+    isRunning: () => running !== undefined,
     idle: async () => {
       while (running !== undefined) await running
     },

@@ -36,11 +36,14 @@ export interface Writer {
   readonly wake: () => void
   /** Resolves when nothing is left to do. */
   readonly idle: () => Promise<void>
+  /** True while there is something to do. */
+  readonly isBusy: () => boolean
   /** Accepts nothing more and finishes what was accepted. */
   readonly close: () => Promise<void>
 }
 
-export function createWriter(core: Core): Writer {
+/** `onFailed` is told what ended the writer. */
+export function createWriter(core: Core, onFailed: (error: Error) => void): Writer {
   const { options, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
@@ -81,6 +84,7 @@ export function createWriter(core: Core): Writer {
       logger.error('store cannot be read again after its writer failed', { error })
     }
     for (const work of works) work.fail?.(ended)
+    onFailed(ended)
   }
 
   function onDue(): void {
@@ -102,6 +106,7 @@ export function createWriter(core: Core): Writer {
       return done
     },
     wake: loop.wake,
+    isBusy: loop.isRunning,
     idle: async () => {
       loop.wake()
       await loop.idle()

@@ -303,6 +303,7 @@ describe('log.db', () => {
     const { directory, kernel } = await createFilledStore()
     expect(peekLog(directory)).toEqual({
       storeId: kernel.storeId,
+      witnessKey: signerOf(1).publicKey,
       storeType: 'test:tracking',
       schemaVersion: 1,
       witnessCount: 21,

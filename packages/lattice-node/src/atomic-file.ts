@@ -8,6 +8,7 @@
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { syncDirectory } from '@lattice/storage'
 
 /** Writes `bytes` to `path`, replacing what is there, with the permissions of `mode`. */
 export function writeFileAtomic(path: string, bytes: Uint8Array, mode: number): void {
@@ -22,14 +23,4 @@ export function writeFileAtomic(path: string, bytes: Uint8Array, mode: number): 
   }
   renameSync(pending, path)
   syncDirectory(dirname(path))
-}
-
-/** Makes the names within a directory durable. */
-export function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r')
-  try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
-  }
 }

@@ -101,7 +101,7 @@ describe('identity', () => {
   })
 
   test('is refused when it is no file, and never made anew where a node has lived', () => {
-    expect(() => load(true)).toThrow(failure('IDENTITY_UNREADABLE', 'restore it from a backup'))
+    expect(() => load(true)).toThrow(failure('IDENTITY_DAMAGED', 'restore it from a backup'))
     expect(readdirSync(root)).toEqual([])
     mkdirSync(join(root, 'identity.key'))
     expect(load).toThrow(failure('IDENTITY_UNREADABLE', 'not a file'))

@@ -74,6 +74,60 @@ export function identityDamaged(path: string, bytes: number): NodeError {
   )
 }
 
+export function identityMissing(path: string): NodeError {
+  return new NodeError(
+    'IDENTITY_DAMAGED',
+    `the identity key ${path} is missing, though this directory holds a node: restore it from a backup`,
+    { detail: { path } },
+  )
+}
+
+export function identityForeign(
+  path: string,
+  { owner, found }: { readonly owner: PublicKey; readonly found: PublicKey },
+): NodeError {
+  return new NodeError(
+    'IDENTITY_FOREIGN',
+    `the identity key ${path} is of node ${shortId(found)}, but this directory belongs to node ${shortId(owner)}: put its own key back`,
+    { detail: { path, owner: toHex(owner), found: toHex(found) } },
+  )
+}
+
+export function metaMissing(path: string): NodeError {
+  return new NodeError(
+    'DATABASE_DAMAGED',
+    `the inventory ${path} is missing, though this directory holds stores: restore it from a backup`,
+    { detail: { path } },
+  )
+}
+
+export function repairUnderWay(storeId: StoreId): NodeError {
+  return new NodeError('STORE_NOT_READY', `the store ${shortId(storeId)} is being repaired: wait until it is`, {
+    detail: { storeId: toHex(storeId) },
+  })
+}
+
+export interface Unrepaired {
+  readonly lost: number
+  readonly total: number
+  readonly goodBefore: number
+  readonly why: string
+}
+
+/** Nothing was changed: what cannot be read may be nowhere else. */
+export function repairNeedsPeer(
+  storeId: StoreId,
+  { lost, total, goodBefore, why }: Unrepaired,
+  cause?: unknown,
+): NodeError {
+  const what = total === 0 ? 'its log cannot be read at all' : `${lost} of ${total} records are damaged`
+  return new NodeError(
+    'LOG_DAMAGED',
+    `the store ${shortId(storeId)} was left as it is: ${what}, and ${why}. Bring a peer that has the store online and repair again`,
+    { detail: { storeId: toHex(storeId), lost, total, goodBefore }, cause },
+  )
+}
+
 export function storeNotFound(reference: string): NodeError {
   return new NodeError(
     'STORE_NOT_FOUND',
@@ -107,7 +161,7 @@ export function storeFailed(
   storeId: StoreId,
   failure: { readonly code: LatticeErrorCode; readonly message: string },
 ): NodeError {
-  return new NodeError(failure.code, `the store ${shortId(storeId)} did not open: ${failure.message}`, {
+  return new NodeError(failure.code, `the store ${shortId(storeId)} cannot be used: ${failure.message}`, {
     detail: { storeId: toHex(storeId) },
   })
 }

@@ -9,6 +9,7 @@ import type { NodeClock } from './node-clock.ts'
 import type { NodeContext } from './node-context.ts'
 import type { PeerLinks } from './peer-links.ts'
 import type { StoreManager } from './store-manager.ts'
+import { noteCompared } from './write-hold.ts'
 
 export interface NetworkFollower {
   readonly manager: StoreManager
@@ -39,6 +40,9 @@ function takeIn(context: NodeContext, { manager, links, nodeClock }: NetworkFoll
       context.publish({ kind: 'peer_offline', peer: event.peer })
       return
     case 'sync_result':
+      if (event.outcome.kind === 'done' && event.outcome.synced) {
+        noteCompared(context, event.outcome.storeId, event.outcome.peer)
+      }
       context.publish({ kind: 'sync_result', outcome: event.outcome })
       return
     case 'addresses_learned':

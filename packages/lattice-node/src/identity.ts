@@ -10,7 +10,7 @@ import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { platform } from 'node:os'
 import { type Crypto, type KeyPair, type Random, SEED_BYTES, toSeed } from '@lattice/model'
 import { writeFileAtomic } from './atomic-file.ts'
-import { identityDamaged, identityExposed, identityUnreadable } from './errors.ts'
+import { identityDamaged, identityExposed, identityMissing, identityUnreadable } from './errors.ts'
 
 const OWNER_ONLY = 0o600
 /** Permissions of anyone but the owner. */
@@ -30,7 +30,7 @@ export function loadIdentity({ path, mustExist, crypto, random }: LoadIdentityOp
   const stored = readSeed(path)
   if (stored !== undefined) return crypto.keyPairFromSeed(toSeed(stored))
   if (mustExist) {
-    throw identityUnreadable(path, 'it is missing, though this directory holds a node: restore it from a backup')
+    throw identityMissing(path)
   }
   const seed = random.bytes(SEED_BYTES)
   writeFileAtomic(path, seed, OWNER_ONLY)

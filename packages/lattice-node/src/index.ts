@@ -31,6 +31,10 @@ export type {
   NodeNetwork,
   NodeOptions,
   PeerEntry,
+  RepairOptions,
+  RepairProgress,
+  RepairResult,
+  RepairStage,
   PeerSync,
   StoreFailure,
   StoreHandle,
@@ -39,4 +43,5 @@ export type {
   StoreSummary,
   SystemTableEntry,
 } from './node-types.ts'
+export type { VerifyOptions, VerifyProblem, VerifyReport } from '@lattice/kernel'
 export { openNode } from './open-node.ts'

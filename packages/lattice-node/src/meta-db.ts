@@ -8,11 +8,18 @@
  */
 import {
   assert,
+  concatBytes,
+  fromHex,
   type Hash,
+  HASH_BYTES,
+  type IntentionId,
+  PUBLIC_KEY_BYTES,
   type PublicKey,
   type SignedIntention,
   type StoreId,
   toHash,
+  toHex,
+  toIntentionId,
   toPublicKey,
   toStoreId,
 } from '@lattice/model'
@@ -46,8 +53,21 @@ export interface LogPosition {
   readonly hash: Hash
 }
 
+/** What has to be here before this node writes again. */
+export interface WriteHold {
+  /** The own tips that the damaged log showed. */
+  readonly tips: readonly IntentionId[]
+  /** The damaged log showed where the own chain ended. */
+  readonly isEndKnown: boolean
+  /** Peers that held nothing that is not here. */
+  readonly compared: readonly PublicKey[]
+}
+
 export interface MetaDb {
   readonly name: () => string | undefined
+  /** Whose inventory it is; undefined until it is told. */
+  readonly identity: () => PublicKey | undefined
+  readonly setIdentity: (key: PublicKey) => void
   readonly setName: (name: string) => void
   /** In order of creation. */
   readonly stores: () => readonly StoreRecord[]
@@ -63,6 +83,12 @@ export interface MetaDb {
   /** The latest first. */
   readonly addresses: (peer: PublicKey) => readonly string[]
   readonly saveAddresses: (peer: PublicKey, addresses: readonly string[], seenAt: number) => void
+  /** Every peer with addresses, those seen last first. */
+  readonly knownPeers: (limit: number) => readonly PublicKey[]
+  readonly writeHold: (id: StoreId) => WriteHold | undefined
+  readonly putWriteHold: (id: StoreId, hold: WriteHold) => void
+  readonly addComparedPeer: (id: StoreId, peer: PublicKey) => void
+  readonly removeWriteHold: (id: StoreId) => void
   /** Idempotent. */
   readonly close: () => void
 }
@@ -88,17 +114,35 @@ export function openMetaDb(path: string, hooks?: StorageHooks): MetaDb {
     migrations: META_MIGRATIONS,
     ...(hooks === undefined ? {} : { hooks }),
   })
-  return { ...settingsOf(db), ...storesOf(db), ...bootstrapsOf(db), ...addressesOf(db), close: db.close }
+  return {
+    ...settingsOf(db),
+    ...storesOf(db),
+    ...bootstrapsOf(db),
+    ...addressesOf(db),
+    ...writeHoldsOf(db),
+    close: db.close,
+  }
 }
 
-function settingsOf(db: Database): Pick<MetaDb, 'name' | 'setName'> {
+type Settings = Pick<MetaDb, 'name' | 'setName' | 'identity' | 'setIdentity'>
+
+function settingsOf(db: Database): Settings {
+  const read = (key: string): string | undefined =>
+    db.prepare<{ value: string }>('SELECT value FROM setting WHERE key = ?').get(key)?.value
+  const write = (key: string, value: string): void => {
+    db.prepare('INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value').run(
+      key,
+      value,
+    )
+  }
   return {
-    name: () => db.prepare<{ value: string }>(`SELECT value FROM setting WHERE key = 'name'`).get()?.value,
-    setName: (name) => {
-      db.prepare(
-        `INSERT INTO setting (key, value) VALUES ('name', ?) ON CONFLICT DO UPDATE SET value = excluded.value`,
-      ).run(name)
+    name: () => read('name'),
+    setName: (name) => write('name', name),
+    identity: () => {
+      const key = fromHex(read('identity') ?? '')
+      return key?.length === PUBLIC_KEY_BYTES ? toPublicKey(key) : undefined
     },
+    setIdentity: (key) => write('identity', toHex(key)),
   }
 }
 
@@ -176,8 +220,15 @@ function bootstrapsOf(db: Database): Pick<MetaDb, 'bootstrapPeers' | 'bootstrapP
   }
 }
 
-function addressesOf(db: Database): Pick<MetaDb, 'addresses' | 'saveAddresses'> {
+function addressesOf(db: Database): Pick<MetaDb, 'addresses' | 'saveAddresses' | 'knownPeers'> {
   return {
+    knownPeers: (limit) =>
+      db
+        .prepare<{ peer: Uint8Array }>(
+          'SELECT peer FROM peer_address GROUP BY peer ORDER BY max(seen_at) DESC, peer LIMIT ?',
+        )
+        .all(limit)
+        .map((row) => toPublicKey(toPlainBytes(row.peer))),
     addresses: (peer) =>
       db
         .prepare<{ address: string }>(
@@ -202,6 +253,49 @@ function addressesOf(db: Database): Pick<MetaDb, 'addresses' | 'saveAddresses'> 
              SELECT peer FROM peer_address GROUP BY peer ORDER BY max(seen_at) DESC, peer LIMIT ${MAX_PEERS_WITH_ADDRESSES})`,
         ).run()
       }),
+  }
+}
+
+type WriteHolds = Pick<MetaDb, 'writeHold' | 'putWriteHold' | 'addComparedPeer' | 'removeWriteHold'>
+
+interface WriteHoldRow {
+  readonly tips: Uint8Array
+  readonly is_end_known: number
+}
+
+function writeHoldsOf(db: Database): WriteHolds {
+  const remove = (id: StoreId): void => {
+    db.prepare('DELETE FROM write_hold WHERE store = ?').run(id)
+    db.prepare('DELETE FROM write_hold_peer WHERE store = ?').run(id)
+  }
+  const addPeer = (id: StoreId, peer: PublicKey): void =>
+    void db.prepare('INSERT INTO write_hold_peer (store, peer) VALUES (?, ?) ON CONFLICT DO NOTHING').run(id, peer)
+  return {
+    writeHold: (id) => {
+      const row = db.prepare<WriteHoldRow>('SELECT tips, is_end_known FROM write_hold WHERE store = ?').get(id)
+      if (row === undefined) return undefined
+      const peers = db.prepare<{ peer: Uint8Array }>('SELECT peer FROM write_hold_peer WHERE store = ?').all(id)
+      const tips = toPlainBytes(row.tips)
+      return {
+        tips: Array.from({ length: tips.length / HASH_BYTES }, (_, index) =>
+          toIntentionId(tips.slice(index * HASH_BYTES, (index + 1) * HASH_BYTES)),
+        ),
+        isEndKnown: row.is_end_known !== 0,
+        compared: peers.map(({ peer }) => toPublicKey(toPlainBytes(peer))),
+      }
+    },
+    putWriteHold: (id, { tips, isEndKnown, compared }) =>
+      db.transaction(() => {
+        remove(id)
+        db.prepare('INSERT INTO write_hold (store, tips, is_end_known) VALUES (?, ?, ?)').run(
+          id,
+          concatBytes(...tips),
+          isEndKnown ? 1 : 0,
+        )
+        for (const peer of compared) addPeer(id, peer)
+      }),
+    addComparedPeer: addPeer,
+    removeWriteHold: (id) => db.transaction(() => remove(id)),
   }
 }
 

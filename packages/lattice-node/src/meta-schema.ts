@@ -41,4 +41,17 @@ export const META_MIGRATIONS: readonly Migration[] = [
      seen_at INTEGER NOT NULL,
      PRIMARY KEY (peer, address)
    ) STRICT, WITHOUT ROWID;`,
+
+  `CREATE TABLE write_hold (
+     store BLOB PRIMARY KEY,
+     -- Ids, one after another.
+     tips BLOB NOT NULL,
+     is_end_known INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE write_hold_peer (
+     store BLOB NOT NULL,
+     peer BLOB NOT NULL,
+     PRIMARY KEY (store, peer)
+   ) STRICT, WITHOUT ROWID;`,
 ]

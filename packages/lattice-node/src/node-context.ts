@@ -4,8 +4,9 @@
  * @module
  */
 import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler, Signer, StoreType, Verifier } from '@lattice/model'
+import type { ScrubOptions } from '@lattice/kernel'
 import type { NetworkService } from '@lattice/net'
-import type { StorageHooks } from '@lattice/storage'
+import type { FileCheck, StorageHooks } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
 import type { DataDirectory } from './data-directory.ts'
 import type { MetaDb } from './meta-db.ts'
@@ -24,6 +25,9 @@ export interface NodeContext {
   readonly scheduler: Scheduler
   readonly logger: Logger
   readonly storageHooks: StorageHooks | undefined
+  /** How logs are read through in the background; undefined for not at all. */
+  readonly scrub: ScrubOptions | undefined
+  readonly fileCheck: FileCheck | undefined
   readonly ackDelayMs: number | undefined
   /** Undefined for a node without a transport. */
   readonly network: () => NetworkService | undefined

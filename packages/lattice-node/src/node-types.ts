@@ -22,11 +22,21 @@ import type {
   UniversalOp,
   Verifier,
 } from '@lattice/model'
-import type { AuthorLag, Kernel, KernelStats, Observations, ProjectionStatus, StateSummary } from '@lattice/kernel'
+import type {
+  AuthorLag,
+  Kernel,
+  KernelStats,
+  Observations,
+  ProjectionStatus,
+  ScrubOptions,
+  StateSummary,
+  VerifyOptions,
+  VerifyReport,
+} from '@lattice/kernel'
 import type { NetworkLimits, SyncOutcome } from '@lattice/net'
 import type { Transport } from '@lattice/net-types'
 import type { system } from '@lattice/proto'
-import type { StorageHooks } from '@lattice/storage'
+import type { FileCheck, StorageHooks } from '@lattice/storage'
 import type { AnyService, Client, Executor, MachineDescription, StateMachine } from '@lattice/store-base'
 
 export interface NodeOptions {
@@ -48,6 +58,10 @@ export interface NodeOptions {
   /** Shown to whoever finds the data directory taken; 0 for unknown. */
   readonly pid?: number
   readonly networkLimits?: Partial<NetworkLimits>
+  /** Has every log read through in the background. */
+  readonly scrub?: ScrubOptions
+  /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
+  readonly fileCheck?: FileCheck
   /** See `KernelOptions`. */
   readonly ackDelayMs?: number
   /** Fault injection for tests. */
@@ -98,6 +112,8 @@ export interface StoreStatus {
   readonly peersDiffering: number
   /** A peer of this store is connected, and the last digest of every such peer equals the present one here. */
   readonly synced: boolean
+  /** Why this node does not write to the store yet; undefined when it may. */
+  readonly held: string | undefined
   /** Intentions that every peer that writes has seen, by what it wrote itself. */
   readonly stable: number
   /** Peers that write and have not shown to have seen everything here. */
@@ -197,6 +213,13 @@ export interface StoreHandle extends Executor {
   }) => Client<Service>
   /** The payload of an intention for people. Total. */
   readonly summarize: (op: UniversalOp) => SExpr
+  /** Looks through the store, also one that failed; damage is an answer. */
+  readonly verify: (options?: VerifyOptions) => Promise<VerifyReport>
+  /**
+   * Makes a damaged store whole again: from its own records where those are good, else with what a peer has. Whatever it
+   * cannot do leaves everything as it is and rejects with `LOG_DAMAGED`; the damaged log is kept in any case.
+   */
+  readonly repair: (options?: RepairOptions) => Promise<RepairResult>
   /** What every author has seen; stability is that of the peers that write: active admins and writers. */
   readonly observations: () => Observations
   /** Acknowledges what is witnessed here; undefined when there is nothing to acknowledge. */
@@ -206,6 +229,45 @@ export interface StoreHandle extends Executor {
   readonly retry: () => Promise<void>
   /** Reconciles with every connected peer of the store; one outcome each, as they end. */
   readonly sync: (signal: AbortSignal) => AsyncIterable<SyncOutcome>
+}
+
+/** `verifying` and `salvaging` read the damaged log, `fetching` a peer's, `rebuilding` writes it anew, `replacing` puts it in place. */
+export type RepairStage = 'verifying' | 'rebuilding' | 'fetching' | 'salvaging' | 'replacing'
+
+export interface RepairProgress {
+  readonly stage: RepairStage
+  readonly done: number
+  readonly total: number
+}
+
+export interface RepairOptions {
+  /**
+   * Goes on with what can still be read, without any peer. For a store that nobody else has: what is lost is lost, and if
+   * a peer has it after all, this node's own chain forks.
+   */
+  readonly withoutPeer?: boolean
+  /** Lets this node write although its own last writes may not be here. */
+  readonly acceptFork?: boolean
+  readonly onProgress?: (progress: RepairProgress) => void
+  readonly signal?: AbortSignal
+}
+
+export interface RepairResult {
+  /** Nothing was wrong; the log was written anew from its own records; it was fetched anew and what was readable added. */
+  readonly kind: 'sound' | 'rebuilt' | 'restored'
+  readonly report: VerifyReport
+  /** Records of the store now. */
+  readonly records: number
+  /** Records of the damaged log that could not be read. */
+  readonly lost: number
+  /** Intentions that only the damaged log had, and that wait for others that are lost. */
+  readonly salvaged: number
+  readonly waiting: number
+  readonly fetchedFrom: PublicKey | undefined
+  /** Where the damaged log is kept. */
+  readonly kept: string | undefined
+  /** Why this node does not write to the store yet. */
+  readonly held: string | undefined
 }
 
 export interface CreateStoreOptions {
@@ -270,6 +332,8 @@ export type NodeEventBody =
       /** Wall time. */
       readonly since: number
     }
+  /** Damage was met in a store that was in use; it is in the state `failed` now. */
+  | { readonly kind: 'store_failed'; readonly storeId: StoreId; readonly failure: StoreFailure }
   | { readonly kind: 'resumed'; readonly storeId: StoreId; readonly appliedSeq: number }
   /** State is being built, which takes long: after a rebuild was asked for, or with an opener that is new here. */
   | { readonly kind: 'projection_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }

@@ -5,13 +5,23 @@
  *
  * @module
  */
-import { existsSync } from 'node:fs'
-import { createBroadcast, createScope, createSigner, type KeyPair, type Scope, type StoreId } from '@lattice/model'
+import { existsSync, readdirSync } from 'node:fs'
+import { peekLog } from '@lattice/kernel'
+import {
+  createBroadcast,
+  createScope,
+  createSigner,
+  equalBytes,
+  type KeyPair,
+  type PublicKey,
+  type Scope,
+  type StoreId,
+} from '@lattice/model'
 import { createNetworkService, type NetworkService } from '@lattice/net'
 import { checkText, MAX_NAME_BYTES } from '@lattice/systemstore'
 import { createStore } from './create-store.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
-import { invalidArgument, nodeClosed, shortId, storeNotFound } from './errors.ts'
+import { identityForeign, invalidArgument, metaMissing, nodeClosed, shortId, storeNotFound } from './errors.ts'
 import { toFailure } from './failure.ts'
 import { finalSync } from './final-sync.ts'
 import { followNetwork } from './follow-network.ts'
@@ -45,7 +55,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
     const directory = openDataDirectory(options.dataDir, { pid: options.pid ?? 0 })
     scope.onClose(directory.close)
     const keyPair = openIdentity(options, directory)
-    const meta = openMetaDb(directory.metaPath, options.storageHooks)
+    const meta = openMeta(options, directory, keyPair)
     scope.onClose(meta.close)
     if (options.name !== undefined && meta.name() === undefined) {
       checkNodeName(options.name)
@@ -59,8 +69,42 @@ export async function openNode(options: NodeOptions): Promise<Node> {
 }
 
 function openIdentity({ crypto, random }: NodeOptions, directory: DataDirectory): KeyPair {
-  const mustExist = existsSync(directory.metaPath)
-  return loadIdentity({ path: directory.identityPath, mustExist, crypto, random })
+  const hasStores = readdirSync(directory.storesPath).length > 0
+  const hasMeta = existsSync(directory.metaPath)
+  const keyPair = loadIdentity({ path: directory.identityPath, mustExist: hasMeta || hasStores, crypto, random })
+  // An inventory made anew would hide every store that is here.
+  if (hasStores && !hasMeta) throw metaMissing(directory.metaPath)
+  return keyPair
+}
+
+/** The inventory, which remembers whose it is. Throws `IDENTITY_FOREIGN` when it is another node's. */
+function openMeta({ storageHooks }: NodeOptions, directory: DataDirectory, { publicKey }: KeyPair): MetaDb {
+  const meta = openMetaDb(directory.metaPath, storageHooks)
+  const owner =
+    meta.identity() ??
+    meta
+      .stores()
+      .map(({ id }) => writerOf(directory.storePath(id)))
+      .find(isKnown)
+  if (owner !== undefined && !equalBytes(owner, publicKey)) {
+    meta.close()
+    throw identityForeign(directory.identityPath, { owner, found: publicKey })
+  }
+  if (meta.identity() === undefined) meta.setIdentity(publicKey)
+  return meta
+}
+
+/** Whose log a directory holds, where that can be read. */
+function writerOf(path: string): PublicKey | undefined {
+  try {
+    return peekLog(path)?.witnessKey
+  } catch {
+    return undefined
+  }
+}
+
+function isKnown(key: PublicKey | undefined): key is PublicKey {
+  return key !== undefined
 }
 
 interface NodeParts {
@@ -88,6 +132,8 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     scheduler: options.scheduler,
     logger: options.logger,
     storageHooks: options.storageHooks,
+    scrub: options.scrub,
+    fileCheck: options.fileCheck,
     ackDelayMs: options.ackDelayMs,
     network: () => network,
     publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),

@@ -6,7 +6,9 @@
  *
  * @module
  */
-import { type Kernel, openKernel, peekLog } from '@lattice/kernel'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { finishReplacement, type Kernel, LogDamaged, openKernel, peekLog } from '@lattice/kernel'
 import {
   type Broadcast,
   createBroadcast,
@@ -23,6 +25,7 @@ import type { NodeContext } from './node-context.ts'
 import { createProjectionProgress } from './projection-progress.ts'
 import { createReplicatedStore } from './replicated-store.ts'
 import { isReplicaPeer } from './store-peers.ts'
+import { whyHeld } from './write-hold.ts'
 
 /** Commits kept for a watcher that falls behind before it is told so: a second of busy writing. */
 const CHANGES_CAPACITY = 1024
@@ -50,15 +53,24 @@ export interface OpenStoreOptions {
   readonly tablesOf: (id: StoreId) => ReadStoreTables | undefined
   /** After each commit that changed the system table. */
   readonly onSystemChange: () => void
+  /** The store cannot go on; whoever owns it closes it. */
+  readonly onFailed: (error: Error) => void
+  /** Where its files are, when not in their place. */
+  readonly directory?: string
+  /** Refuses a store whose log is not there: it was in use already. */
+  readonly mustExist: boolean
 }
 
 /** Opens a store. Rejects with what `openKernel` rejects with; nothing stays open then. */
 export async function openStore(context: NodeContext, options: OpenStoreOptions): Promise<OpenStore> {
   const { id, genesis, tablesOf } = options
-  const directory = context.directory.storePath(id)
+  const directory = options.directory ?? context.directory.storePath(id)
+  finishReplacement(directory)
+  if (options.mustExist) assertLogExists(directory)
   const storeType = peekLog(directory)?.storeType ?? options.storeTypeHint
   const machine = openMachine(context, storeType)
   const projector = createSystemLayer(machine === undefined ? {} : { machine })
+  const hold = createHold(context, options)
   const progress = createProjectionProgress((done, total) => {
     context.publish({ kind: 'projection_progress', storeId: id, done, total })
     // While a node starts, nobody follows its events yet.
@@ -77,12 +89,16 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     scheduler: context.scheduler,
     logger: context.logger,
     onRebuild: progress.report,
+    holdWrites: hold.why,
+    ...(context.fileCheck === undefined ? {} : { fileCheck: context.fileCheck }),
+    ...(context.scrub === undefined || options.directory !== undefined ? {} : { scrub: context.scrub }),
     peerTime: () => context.network()?.peerTime(),
     ...(context.ackDelayMs === undefined ? {} : { ackDelayMs: context.ackDelayMs }),
     ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
   })
+  hold.watch(kernel)
   const changes = createBroadcast<StreamEvents<unknown>>({ capacity: CHANGES_CAPACITY })
-  followKernel(context, kernel, { changes, onSystemChange: options.onSystemChange })
+  followKernel(context, kernel, { changes, onSystemChange: options.onSystemChange, onFailed: options.onFailed })
   const replicated = createReplicatedStore({
     kernel,
     storeType,
@@ -108,13 +124,47 @@ function openMachine(context: NodeContext, storeType: string): StateMachine | un
   return parsed.ok ? context.openers.get(parsed.value)?.() : undefined
 }
 
+/** A store that was in use has a log. An empty one in its place would let this node begin its chain again. */
+function assertLogExists(directory: string): void {
+  const path = join(directory, 'log.db')
+  if (!existsSync(path)) throw new LogDamaged(path, { record: 'the database file', problem: 'it is missing' })
+}
+
+interface Hold {
+  readonly why: () => string | undefined
+  readonly watch: (kernel: Kernel) => void
+}
+
+/** Asks `meta.db` while there is a hold, and no more once it is over. */
+function createHold(context: NodeContext, { id, tablesOf, directory }: OpenStoreOptions): Hold {
+  let kernel: Kernel | undefined
+  let isHeld = directory !== undefined || context.meta.writeHold(id) !== undefined
+  return {
+    why: () => {
+      if (!isHeld) return undefined
+      if (kernel === undefined || directory !== undefined) return 'the store is being repaired: try again once it is'
+      const why = whyHeld(context, kernel, tablesOf)
+      isHeld = why !== undefined
+      return why
+    },
+    watch: (opened) => {
+      kernel = opened
+    },
+  }
+}
+
 interface KernelFollower {
+  readonly onFailed: (error: Error) => void
   readonly changes: Broadcast<StreamEvents<unknown>>
   readonly onSystemChange: () => void
 }
 
 /** Hands on what the kernel reports. The listeners end with the kernel. */
-function followKernel(context: NodeContext, kernel: Kernel, { changes, onSystemChange }: KernelFollower): void {
+function followKernel(
+  context: NodeContext,
+  kernel: Kernel,
+  { changes, onSystemChange, onFailed }: KernelFollower,
+): void {
   const { storeId } = kernel
   kernel.onProjected(({ ops }) => {
     const events = ops.flatMap((op) => (op.kind === 'appData' ? op.events : []))
@@ -129,6 +179,7 @@ function followKernel(context: NodeContext, kernel: Kernel, { changes, onSystemC
       context.publish({ kind: 'stalled', storeId, seq, intentionId, error, since })
       context.logger.warn('store.stalled', { storeId, seq: event.seq, error })
     }
+    if (event.kind === 'failed') onFailed(event.error)
     if (event.kind === 'resumed') context.publish({ kind: 'resumed', storeId, appliedSeq: event.appliedSeq })
     if (event.kind === 'rebuilt') context.publish({ kind: 'rebuilt', storeId, appliedSeq: event.appliedSeq })
     // The tables were made anew: whatever was read from them may read differently now.

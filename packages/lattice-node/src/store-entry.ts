@@ -16,6 +16,8 @@ export interface StoreEntry {
   ready: boolean
   /** Why it did not open. */
   failure: unknown
+  /** Its files are being repaired: it is neither opened nor used meanwhile. */
+  repairing: boolean
   /** The bootstrap under way. */
   bootstrap: Bootstrap | undefined
 }
@@ -31,7 +33,7 @@ export interface Bootstrap {
 }
 
 export function createStoreEntry(record: StoreRecord): StoreEntry {
-  return { record, open: undefined, ready: false, failure: undefined, bootstrap: undefined }
+  return { record, open: undefined, ready: false, failure: undefined, repairing: false, bootstrap: undefined }
 }
 
 export function stateOf(entry: StoreEntry): StoreState {

@@ -7,9 +7,8 @@
  * @module
  */
 import { fromBinary } from '@bufbuild/protobuf'
-import type { BulkWrite, BulkWrites } from '@lattice/kernel'
+import type { BulkWrite, BulkWrites, VerifyOptions, VerifyReport } from '@lattice/kernel'
 import {
-  type AbortSignal,
   encodeUniversalOp,
   type IntentionId,
   isLagged,
@@ -35,15 +34,25 @@ import {
 } from '@lattice/store-base'
 import { setChildAlias, setName } from '@lattice/systemstore'
 import { checkStoreName } from './create-store.ts'
-import { invalidArgument, storeFailed, storeNotFound, storeNotReady, storeTypeUnknown, shortId } from './errors.ts'
+import {
+  invalidArgument,
+  repairUnderWay,
+  storeFailed,
+  storeNotFound,
+  storeNotReady,
+  storeTypeUnknown,
+  shortId,
+} from './errors.ts'
 import { toFailure } from './failure.ts'
 import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
-import type { StoreHandle, StoreSummary } from './node-types.ts'
+import type { RepairOptions, RepairResult, StoreHandle, StoreSummary } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { createProjectionProgress } from './projection-progress.ts'
-import { stateOf } from './store-entry.ts'
+import { stateOf, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
+import { repairStore, unchanged, verifyStore } from './repair-store.ts'
+import { whyHeld } from './write-hold.ts'
 import { writingPeers } from './store-peers.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
 import { submitSystem } from './submit-system.ts'
@@ -75,6 +84,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     peers: () => viewPeers(context, { store: store(), tablesOf }),
     systemEntries: () => viewSystemEntries(store()),
     summarize: (op) => summarize(store(), op),
+    verify: (options = {}) => verify(deps, id, options),
+    repair: (options = {}) => repair(deps, id, options),
     observations: () => store().kernel.observations(writingPeers(store().kernel.tables(), tablesOf)),
     acknowledge: async () => store().kernel.emitAck(),
     rebuild: (onProgress) => rebuild(context, store(), onProgress),
@@ -82,6 +93,53 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
     ...machineCalls(context, store),
   }
+}
+
+/** One in use by its kernel; any other by its files. */
+async function verify(
+  { context, manager }: StoreHandleDeps,
+  id: StoreId,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
+  const entry = manager.entry(id)
+  if (entry?.repairing === true) throw repairUnderWay(id)
+  return entry?.open === undefined ? verifyStore(context, id, options) : entry.open.kernel.verify(options)
+}
+
+async function repair(
+  { context, manager }: StoreHandleDeps,
+  id: StoreId,
+  options: RepairOptions,
+): Promise<RepairResult> {
+  const { tablesOf } = manager
+  const report = await verifyInUse(manager.entry(id), options)
+  if (report?.outcome === 'sound') {
+    if (options.acceptFork === true) context.meta.removeWriteHold(id)
+    return { ...unchanged(report), held: whyHeldNow({ context, manager }, id) }
+  }
+  const result = await manager.withClosed(id, (entry, ending) => {
+    const signal = options.signal === undefined ? ending : AbortSignal.any([options.signal, ending])
+    return repairStore({ context, entry, tablesOf, options, signal })
+  })
+  if (options.acceptFork === true) context.meta.removeWriteHold(id)
+  return { ...result, held: whyHeldNow({ context, manager }, id) }
+}
+
+/** A store in use is looked at before it is closed for nothing. */
+async function verifyInUse(entry: StoreEntry | undefined, options: RepairOptions): Promise<VerifyReport | undefined> {
+  const { signal, onProgress } = options
+  return entry?.open?.kernel.verify({
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress: ({ done, total }) => onProgress({ stage: 'verifying', done, total }) }),
+  })
+}
+
+function whyHeldNow(
+  { context, manager }: Pick<StoreHandleDeps, 'context' | 'manager'>,
+  id: StoreId,
+): string | undefined {
+  const open = manager.entry(id)?.open
+  return open && whyHeld(context, open.kernel, manager.tablesOf)
 }
 
 /** Throws what keeps the store from being used. */

@@ -26,6 +26,8 @@ export interface StoreLifecycleOptions {
   readonly onReady: (entry: StoreEntry) => void
   /** A bootstrap ended, well or for now. */
   readonly onBootstrapChange: () => void
+  /** The store cannot go on. */
+  readonly onFailed: (id: StoreId, error: Error) => void
 }
 
 /** Starts with nothing open. */
@@ -78,14 +80,16 @@ export class StoreLifecycle {
   }
 
   #open({ record }: StoreEntry): ReturnType<typeof openStore> {
-    const { id, storeType, creation } = record
-    const { tablesOf, onSystemChange } = this.#options
+    const { id, storeType, creation, state } = record
+    const { tablesOf, onSystemChange, onFailed } = this.#options
     return openStore(this.#context, {
       id,
       storeTypeHint: storeType,
       ...(creation === undefined ? {} : { genesis: creation.genesis }),
       tablesOf,
       onSystemChange: () => onSystemChange(id),
+      onFailed: (error) => onFailed(id, error),
+      mustExist: state === 'active',
     })
   }
 

@@ -19,7 +19,7 @@ import {
 } from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
 import { compareChildren } from './declared-children.ts'
-import { NodeError, nodeClosed } from './errors.ts'
+import { NodeError, nodeClosed, repairUnderWay, shortId, storeNotFound } from './errors.ts'
 import { toFailure } from './failure.ts'
 import type { StoreRecord } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
@@ -72,6 +72,7 @@ export class StoreManager {
         this.#waiters.tell()
         this.wake()
       },
+      onFailed: (id, error) => this.#fail(id, error),
     })
     for (const record of context.meta.stores()) this.#entries.set(idKey(record.id), createStoreEntry(record))
   }
@@ -114,6 +115,51 @@ export class StoreManager {
   /** Resolves once the store is in use; rejects when it cannot be, or with `signal.reason`. */
   whenReady(id: StoreId, signal: AbortSignal): Promise<void> {
     return this.#waiters.wait(() => this.#readiness(id), signal)
+  }
+
+  /** Closes the store, runs `work` on its files, and opens it again. Rejects as `work` does, or when the node closes. */
+  async withClosed<T>(id: StoreId, work: (entry: StoreEntry, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const entry = this.entry(id)
+    if (entry === undefined) throw storeNotFound(shortId(id))
+    if (entry.repairing) throw repairUnderWay(id)
+    entry.repairing = true
+    const before = entry.failure
+    try {
+      await this.settled()
+      await this.#closeEntry(entry)
+      const answer = await this.#owned((signal) => work(entry, signal))
+      entry.failure = undefined
+      return answer
+    } catch (error) {
+      entry.failure = before
+      throw error
+    } finally {
+      entry.repairing = false
+      this.wake()
+      await this.settled()
+    }
+  }
+
+  /** Runs `work` as a task that ends with the manager. */
+  #owned<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#scope.signal.aborted) return reject(nodeClosed())
+      this.#scope.spawn('work on closed store', async (signal) => {
+        await work(signal).then(resolve, reject)
+      })
+    })
+  }
+
+  /** Damage, or a bug, ended a store that was in use: it is closed and shown as what it is; the others go on. */
+  #fail(id: StoreId, error: Error): void {
+    const entry = this.entry(id)
+    if (entry === undefined || entry.failure !== undefined || this.#scope.signal.aborted) return
+    entry.failure = error
+    const failure = toFailure(error)
+    this.#context.logger.error('store.failed', { storeId: id, ...failure })
+    this.#context.publish({ kind: 'store_failed', storeId: id, failure })
+    this.#waiters.tell()
+    this.wake()
   }
 
   /** Progress of a store's bootstrap, until the returned function is called. */
@@ -213,9 +259,11 @@ export class StoreManager {
   }
 }
 
-function isWanted({ record, failure }: StoreEntry): boolean {
+function isWanted({ record, failure, repairing }: StoreEntry): boolean {
   const { state } = record
-  return failure === undefined && (state === 'creating' || state === 'bootstrapping' || state === 'active')
+  return (
+    failure === undefined && !repairing && (state === 'creating' || state === 'bootstrapping' || state === 'active')
+  )
 }
 
 /** Why waiting for the store is in vain, or no longer worth it. */

@@ -43,6 +43,15 @@ export function replicaPeers(tables: ReadStoreTables, self: PublicKey, tablesOf:
     .map((entry) => entry.peer)
 }
 
+/** The peers that are expected to be there: neither away for long, nor this node. */
+export function activePeers(tables: ReadStoreTables, self: PublicKey, tablesOf: TablesOf): PublicKey[] {
+  const table = peerTable(tables, tablesOf)
+  if (table === undefined) return []
+  return [...readPeers(table)]
+    .filter(({ status, peer }) => status === 'active' && !equalBytes(peer, self))
+    .map(({ peer }) => peer)
+}
+
 /** The peers whose acks stability waits for: active, and of a role that writes. */
 export function writingPeers(tables: ReadStoreTables, tablesOf: TablesOf): PublicKey[] {
   const table = peerTable(tables, tablesOf)

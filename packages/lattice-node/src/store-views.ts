@@ -12,6 +12,7 @@ import * as systemstore from '@lattice/systemstore'
 import type { NodeContext } from './node-context.ts'
 import type { InviteEntry, PeerEntry, PeerSync, StoreStatus, StoreSummary, SystemTableEntry } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
+import { whyHeld } from './write-hold.ts'
 import { countSynced, peerSync } from './sync-state.ts'
 import { peerTable, replicaPeers, type TablesOf, writingPeers } from './store-peers.ts'
 
@@ -124,6 +125,7 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
     openForks: kernel.tips().filter(({ tips }) => tips.filter(({ joined }) => !joined).length > 1).length,
     synced: connected > 0 && synced === connected,
     readable: store.machine !== undefined,
+    held: whyHeld(context, kernel, tablesOf),
   }
 }
 

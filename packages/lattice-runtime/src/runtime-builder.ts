@@ -20,6 +20,8 @@ export interface RuntimeBuilder {
   /** Serves the API on a Unix socket. */
   readonly withRpc: (options?: RpcOptions) => RuntimeBuilder
   readonly withLogger: (logger: Logger) => RuntimeBuilder
+  /** Logs are not read through in the background: for a runtime that is soon closed. */
+  readonly withoutScrub: () => RuntimeBuilder
   /** Replaces the machine's clock, dice and timers. */
   readonly withPorts: (ports: {
     readonly clock?: Clock
@@ -45,6 +47,7 @@ function builderOf(options: RuntimeOptions): RuntimeBuilder {
     withTransport: (transport) => builderOf({ ...options, transport }),
     withRpc: (rpc = {}) => builderOf({ ...options, rpc }),
     withLogger: (logger) => builderOf({ ...options, logger }),
+    withoutScrub: () => builderOf({ ...options, scrub: false }),
     withPorts: (ports) => builderOf({ ...options, ...ports }),
     build: () => openRuntime(options),
   }

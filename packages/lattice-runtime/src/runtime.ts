@@ -38,6 +38,8 @@ export interface RuntimeOptions {
   readonly transport?: TransportFactory
   /** Absent: no API is served; the backend still works. */
   readonly rpc?: RpcOptions
+  /** Reads every log through in the background, about once a day; on unless told otherwise. */
+  readonly scrub?: boolean
   readonly logger?: Logger
   readonly clock?: Clock
   readonly random?: Random
@@ -53,6 +55,9 @@ export interface Runtime extends AsyncDisposable {
   /** API first, node last. Idempotent. */
   readonly close: () => Promise<void>
 }
+
+/** Damage is found within a day, at a cost that nobody notices. */
+const SCRUB_PASS_MS = 86_400_000
 
 /** Opens everything. Rejects with the LatticeError of the part that could not be opened. */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
@@ -85,6 +90,7 @@ async function openOver(options: RuntimeOptions, { crypto, verifier, logger }: F
       ? {}
       : { openTransport: (keyPair) => transport({ keyPair, dataDir: options.dataDir, scheduler, logger }) }),
     ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.scrub === false ? {} : { scrub: { passMs: SCRUB_PASS_MS } }),
     clock,
     random: options.random ?? createSystemRandom(),
     scheduler,

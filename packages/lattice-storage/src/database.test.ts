@@ -86,7 +86,7 @@ describe('openDatabase', () => {
   test.each([
     ['log', 'LOG_DAMAGED'],
     ['state', 'STATE_DAMAGED'],
-    ['other', 'STORAGE_FAILED'],
+    ['other', 'DATABASE_DAMAGED'],
   ] as const)('names damage to %s', (contents, code) => {
     writeFileSync(optionsOf().path, 'this is no database, but it is long enough to be taken for one')
     expect(() => openDatabase(optionsOf({ contents }))).toThrow(codeIs(code))

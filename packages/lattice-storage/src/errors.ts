@@ -54,10 +54,22 @@ export class LogDamaged extends LatticeError {
   /** `record` names the first bad record, such as `witness 17` or `log_meta`. */
   constructor(path: string, { record, problem, cause }: { record: string; problem: string; cause?: unknown }) {
     super(
-      `${path} is damaged at ${record} (${problem}): restore it from a backup, or move the store's directory away and join again`,
+      `${path} is damaged at ${record} (${problem}): run \`lattice store repair\`, or restore it from a backup`,
       cause === undefined ? undefined : { cause },
     )
     this.detail = { path, record, problem }
+  }
+}
+
+/** A database that is neither a log nor derived from one is not what was written. */
+export class DatabaseDamaged extends LatticeError {
+  override readonly name = 'DatabaseDamaged'
+  readonly code = 'DATABASE_DAMAGED'
+  override readonly detail: { readonly path: string; readonly problem: string }
+
+  constructor(path: string, problem: string, options?: ErrorCause) {
+    super(`${path} is damaged (${problem}): restore it from a backup`, options)
+    this.detail = { path, problem }
   }
 }
 

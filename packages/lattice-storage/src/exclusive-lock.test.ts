@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,6 +51,30 @@ describe('exclusive lock', () => {
     const lock = tryExclusiveLock(path, 'one')
     expect(lock.kind).toBe('held')
     if (lock.kind === 'held') lock.release()
+  })
+
+  test('is taken again in place: a full disk does not keep a node from starting', () => {
+    const path = join(directory, 'lock')
+    const first = tryExclusiveLock(path, 'a holder with a name of some length')
+    if (first.kind === 'held') first.release()
+    const { size } = statSync(path)
+    const again = tryExclusiveLock(path, 'another holder with a longer name than that')
+    expect(again.kind).toBe('held')
+    expect(statSync(path).size).toBe(size)
+    if (again.kind === 'held') again.release()
+  })
+
+  test('a lock file that is damaged is replaced', () => {
+    const path = join(directory, 'lock')
+    const first = tryExclusiveLock(path, 'one')
+    if (first.kind === 'held') first.release()
+    const content = readFileSync(path)
+    content.fill(0x5a, 100, 300)
+    writeFileSync(path, content)
+    const again = tryExclusiveLock(path, 'two')
+    expect(again.kind).toBe('held')
+    expect(tryExclusiveLock(path, 'three')).toEqual({ kind: 'busy', holder: 'two' })
+    if (again.kind === 'held') again.release()
   })
 
   test('a path that cannot be a file is a typed failure', () => {

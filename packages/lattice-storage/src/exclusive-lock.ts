@@ -31,7 +31,7 @@ export function tryExclusiveLock(path: string, holder: string): LockAttempt {
   try {
     return attempt(path, holder)
   } catch (error) {
-    if (!hasCode(error, 'SQLITE_NOTADB')) throw translateStorageError(error, { path, contents: 'other' })
+    if (!isNoLock(error)) throw translateStorageError(error, { path, contents: 'other' })
   }
   // Not a lock file: nobody can hold it, and it carries nothing worth keeping.
   rmSync(path, { force: true })
@@ -45,6 +45,9 @@ export function tryExclusiveLock(path: string, holder: string): LockAttempt {
 function attempt(path: string, holder: string): LockAttempt {
   const handle = new Sqlite(path, { timeout: 0 })
   try {
+    // The note is written over the one before, without a journal: a lock that was taken once needs no room on the disk
+    // to be taken again. A crash in between leaves at worst a file that is no lock, and that is replaced.
+    handle.pragma('journal_mode = MEMORY')
     // The note is committed first, so that others can read it; then the lock is taken for good.
     handle.exec('BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS holder (name TEXT NOT NULL); DELETE FROM holder')
     handle.prepare<[string]>('INSERT INTO holder (name) VALUES (?)').run(holder)
@@ -58,6 +61,11 @@ function attempt(path: string, holder: string): LockAttempt {
     if (busy) return { kind: 'busy', holder: name }
     throw error
   }
+}
+
+/** Found out within the write transaction, or before there can be one: nobody holds it. */
+function isNoLock(error: unknown): boolean {
+  return hasCode(error, 'SQLITE_NOTADB') || hasCode(error, 'SQLITE_CORRUPT')
 }
 
 function readHolder(handle: Sqlite.Database): string | undefined {

@@ -45,9 +45,9 @@ export interface OpenStateOptions {
 }
 
 /** "LTTS". */
-const STATE_APPLICATION_ID = 0x4c545453
+export const STATE_APPLICATION_ID = 0x4c545453
 
-const MIGRATIONS = [
+export const STATE_MIGRATIONS: readonly string[] = [
   `CREATE TABLE state_meta (
      one INTEGER PRIMARY KEY CHECK (one = 1),
      store_id BLOB NOT NULL,
@@ -92,7 +92,7 @@ function openStateFile(path: string, hooks: StorageHooks | undefined): Database 
       contents: 'state',
       durability: 'normal',
       applicationId: STATE_APPLICATION_ID,
-      migrations: MIGRATIONS,
+      migrations: STATE_MIGRATIONS,
       ownCheckpoints: true,
       ...(hooks && { hooks }),
     })

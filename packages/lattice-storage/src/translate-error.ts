@@ -4,7 +4,7 @@
  * @module
  */
 import { isLatticeError } from '@lattice/model'
-import { DiskFull, LogDamaged, StateDamaged, StorageFailed } from './errors.ts'
+import { DatabaseDamaged, DiskFull, LogDamaged, StateDamaged, StorageFailed } from './errors.ts'
 
 /** What a database holds, which decides what damage to it means. */
 export type DatabaseContents = 'log' | 'state' | 'other'
@@ -26,6 +26,9 @@ export function translateStorageError(error: unknown, source: ErrorSource): unkn
   const { path } = source
   if (FULL_CODES.has(code)) return new DiskFull(path, { cause: error })
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') return damagedError(source, code, error)
+  // Their statements stand in the source and fit the schema that was made: it is the schema that changed on the disk.
+  if (code === 'SQLITE_ERROR' && source.contents !== 'other')
+    return damagedError(source, error instanceof Error ? error.message : code, error)
   if (DENIED_CODES.has(code) || code.startsWith('SQLITE_READONLY')) {
     return failed(path, 'this user may not write it; check the owner and mode of the file and its directory', error)
   }
@@ -49,7 +52,7 @@ export function damagedError({ path, contents }: ErrorSource, problem: string, c
     case 'state':
       return new StateDamaged(path, problem, { cause })
     case 'other':
-      return new StorageFailed(path, `it is damaged (${problem}); restore it from a backup`, { cause })
+      return new DatabaseDamaged(path, problem, { cause })
   }
 }
 

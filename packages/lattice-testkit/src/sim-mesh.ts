@@ -27,7 +27,7 @@ import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { createSimNetwork, type SimNetwork, type SimNetworkOptions } from '@lattice/net-sim'
 import type { Transport } from '@lattice/net-types'
 import { type Node, type NodeOptions, openNode, type StoreHandle } from '@lattice/node'
-import type { StorageHooks, StoragePoint } from '@lattice/storage'
+import { inlineFileCheck, type StorageHooks, type StoragePoint } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts'
 
@@ -185,6 +185,7 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
         logger: options.logger?.(instance.name) ?? silentLogger,
         crypto,
         storageHooks: hooksOf(instance, gate),
+        fileCheck: inlineFileCheck,
         ...changes,
       }),
     )

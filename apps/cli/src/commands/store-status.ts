@@ -4,11 +4,13 @@
  * @module
  */
 import type { JsonValue } from '@bufbuild/protobuf'
-import { toHex } from '@lattice/model'
+import { isLatticeErrorCode, toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
+import { CommandFailed } from '../errors.ts'
 import { formatId } from '../render/bytes-text.ts'
+import { failedStoreText } from '../render/integrity-text.ts'
 import { lagCell } from '../render/lag-text.ts'
 import { API_FORMATS, messageToJson } from '../render/message-json.ts'
 import { othersOnline } from '../render/others-online.ts'
@@ -16,6 +18,7 @@ import { storeStateText } from '../render/store-list.ts'
 import { type Cell, renderPairs, renderTable } from '../render/table.ts'
 import { formatCount, formatPlural, formatSize } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
+import { describeStore } from '../store-selection.ts'
 
 export function addStatusCommands(store: Command, bind: Bind): void {
   store
@@ -36,7 +39,9 @@ export function addStatusCommands(store: Command, bind: Bind): void {
 
 async function showStatus(context: CommandContext, reference: string | undefined, isVerbose: boolean): Promise<void> {
   const { out, clock, signal } = context
-  const { id } = await context.store(reference)
+  const info = await context.store(reference)
+  const { id } = info
+  if (info.state === daemon.StoreState.FAILED) return showFailed(context, info)
   const { store } = await context.backend()
   const status = await store.getStatus({ storeId: id }, { signal })
   if (!isVerbose) {
@@ -79,6 +84,13 @@ function presenceText({ self, online }: daemon.PeerInfo): string {
   return online ? 'online' : 'offline'
 }
 
+/** Shown as it is; the exit code is that of what went wrong. */
+async function showFailed({ out }: CommandContext, info: daemon.StoreInfo): Promise<void> {
+  await out.message(daemon.StoreInfoSchema, info, () => failedStoreText(info, out))
+  const code = isLatticeErrorCode(info.errorCode) ? info.errorCode : 'INTERNAL'
+  throw new CommandFailed(code, `${describeStore(info)} cannot be used`)
+}
+
 /** Exported for its test. */
 export function statusText(
   status: daemon.StoreStatus,
@@ -102,6 +114,7 @@ export function statusText(
   pairs.push(
     ['peers', `${formatPlural(status.peers, 'peer')} with this node, ${status.peersOnline} online, ${status.strategy}`],
     ['sync', syncCell(status, style)],
+    ...(status.held === '' ? [] : [['writes', { text: `held: ${status.held}`, paint: style.warn }] as [string, Cell]]),
     ['keys', formatCount(status.keys)],
     ['intentions', `${formatCount(status.witnessCount)} witnessed, ${formatCount(status.floating)} floating`],
     ['authors', authorsCell(status, style)],

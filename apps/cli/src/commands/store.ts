@@ -7,6 +7,7 @@ import type { Command } from 'commander'
 import type { Bind } from '../run-action.ts'
 import { addStoreDebugCommands } from './store-debug.ts'
 import { addHistoryCommand } from './store-history.ts'
+import { addIntegrityCommands } from './store-integrity.ts'
 import { addImportCommand } from './store-import.ts'
 import { addJoinCommand } from './store-join.ts'
 import { addLifecycleCommands } from './store-lifecycle.ts'
@@ -20,6 +21,7 @@ export function addStoreCommands(program: Command, bind: Bind): void {
   addStatusCommands(store, bind)
   addJoinCommand(store, bind)
   addSyncCommands(store, bind)
+  addIntegrityCommands(store, bind)
   addAckCommand(store, bind)
   addHistoryCommand(store, bind)
   addImportCommand(store, bind)

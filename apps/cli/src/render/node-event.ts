@@ -41,6 +41,8 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
       return style.bad(
         `store ${formatId(event.value.storeId, full)} is stalled at ${event.value.seq}: ${printable(event.value.error)}`,
       )
+    case 'storeFailed':
+      return style.bad(`store ${formatId(event.value.storeId, full)} has failed: ${printable(event.value.message)}`)
     case 'resumed':
       return `store ${id(event.value.storeId)} goes on after ${formatCount(event.value.appliedSeq)}`
     case 'projectionProgress':

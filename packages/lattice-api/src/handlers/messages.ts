@@ -68,6 +68,7 @@ export async function toStoreStatus(store: StoreHandle): Promise<daemon.StoreSta
     synced: status.synced,
     peersSynced: status.peersSynced,
     peersDiffering: status.peersDiffering,
+    held: status.held ?? '',
     stable: BigInt(status.stable),
     peersLagging: status.peersLagging,
     openForks: status.openForks,
@@ -157,6 +158,8 @@ function eventBody(event: NodeEvent): EventBody {
       }
     case 'rebuilt':
       return { case: 'rebuilt', value: { storeId: event.storeId, appliedSeq: BigInt(event.appliedSeq) } }
+    case 'store_failed':
+      return { case: 'storeFailed', value: { storeId: event.storeId, ...event.failure } }
     case 'bootstrap_progress':
       return {
         case: 'bootstrapProgress',

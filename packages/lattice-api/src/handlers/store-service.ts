@@ -10,6 +10,7 @@ import type { ServiceHandlers } from '../service-types.ts'
 import { inspectBranch } from './branches.ts'
 import type { HandlerDeps } from './handler-deps.ts'
 import { findIntention, listFloating, listRejections, listTips, listWitness, readHistory } from './inspection.ts'
+import { repairStore, verifyStore } from './integrity.ts'
 import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncOutcome } from './messages.ts'
 import { acknowledge, listForks, observe } from './observing.ts'
 import { reportProgress } from './report-progress.ts'
@@ -34,6 +35,8 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
           report(create(daemon.RebuildProgressSchema, { done: BigInt(done), total: BigInt(total) })),
         )
       }),
+    verify: (request, signal) => verifyStore(at(request), request, signal),
+    repair: (request, signal) => repairStore(at(request), request, signal),
     retry: async (request) => {
       const store = at(request)
       await store.retry()

@@ -1,0 +1,135 @@
+/** Damage on real disks and under real processes: exit code 6, a sentence that says what to do, and the way back. */
+import { copyFile, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Finished, lattice, type RunningProcess, startDaemon } from './processes.ts'
+
+/** Several processes are started and ended per test, on machines with few cores. */
+const SLOW = 60_000
+const INTEGRITY = 6
+const PAGE = 4096
+
+let root = ''
+const running = new Set<RunningProcess>()
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'lattice-integrity-'))
+})
+afterAll(async () => {
+  await Promise.all([...running].map((each) => each.end('SIGKILL')))
+  await rm(root, { recursive: true, force: true })
+})
+
+async function daemon(name: string, ...flags: readonly string[]): Promise<RunningProcess> {
+  const started = await startDaemon(join(root, name), '--name', name, ...flags)
+  running.add(started)
+  return started
+}
+
+const on =
+  (name: string) =>
+  async (...argv: readonly string[]): Promise<Finished> =>
+    lattice(['--data-dir', join(root, name), ...argv])
+
+async function ok(finished: Promise<Finished>): Promise<string> {
+  const { exitCode, stdout, stderr } = await finished
+  expect(exitCode === 0 ? 'ok' : stderr).toBe('ok')
+  return stdout
+}
+
+/** Zeroes the page of a log that holds a text. */
+async function destroy(path: string, text: string): Promise<void> {
+  const at = (await readFile(path)).indexOf(text)
+  expect(at).toBeGreaterThan(0)
+  const file = await open(path, 'r+')
+  await file.write(new Uint8Array(PAGE), 0, PAGE, Math.floor(at / PAGE) * PAGE)
+  await file.close()
+}
+
+/** Enough for a few pages. */
+const LINES: string = Array.from({ length: 60 }, (_, n) => `put k${n} ${`value-${n}-`.padEnd(300, '.')}`).join('\n')
+
+test(
+  'a damaged log: verify names it, repair asks for a peer and changes nothing, and mends it once there is one',
+  async () => {
+    const [a, b] = [on('a'), on('b')]
+    const flags = ['--no-relay', '--bind', '127.0.0.1:0']
+    const [first, second] = await Promise.all([daemon('a', ...flags), daemon('b', ...flags)])
+    const { id } = JSON.parse(await ok(a('--json', 'store', 'create', 'team'))) as { readonly id: string }
+    await ok(lattice(['--data-dir', join(root, 'a'), '--store', 'team', 'repl'], LINES))
+    const token = (await ok(a('peer', 'invite'))).trim()
+    await ok(b('store', 'join', token))
+    expect(await ok(b('store', 'verify', 'team', '--full'))).toMatch(/result +sound/u)
+    await second.end('SIGTERM')
+    await first.end('SIGTERM')
+    const log = join(root, 'b', 'stores', id, 'log.db')
+    await destroy(log, 'value-30-')
+
+    const alone = await daemon('b', '--offline')
+    const verified = await b('--json', 'store', 'verify', id.slice(0, 8))
+    expect(verified.exitCode).toBe(INTEGRITY)
+    expect(JSON.parse(verified.stdout)).toMatchObject({ storeId: id, outcome: 'VERIFY_OUTCOME_RECORDS' })
+    expect(JSON.parse(verified.stderr)).toMatchObject({ error: { code: 'LOG_DAMAGED' } })
+    const before = await readFile(log)
+    const refused = await b('store', 'repair', id.slice(0, 8))
+    expect(refused.exitCode).toBe(INTEGRITY)
+    expect(refused.stderr).toContain('was left as it is')
+    expect((await readFile(log)).equals(before)).toBe(true)
+    const status = await b('store', 'status', id.slice(0, 8))
+    if (status.exitCode !== 0) {
+      expect(status.exitCode).toBe(INTEGRITY)
+      expect(status.stdout).toContain('store repair')
+    }
+    await alone.end('SIGTERM')
+
+    await Promise.all([daemon('a', ...flags), daemon('b', ...flags)])
+    const repaired = await ok(b('store', 'repair', id.slice(0, 8)))
+    expect(repaired).toMatch(/result +whole again/u)
+    expect(repaired).toContain('log.db.damaged')
+    expect(await ok(b('--store', 'team', 'get', 'k30'))).toContain('value-30-')
+    expect(await ok(b('store', 'verify', 'team'))).toMatch(/result +sound/u)
+    await ok(b('--store', 'team', 'put', 'after', 'repair'))
+    expect(await ok(b('store', 'repair', 'team'))).toMatch(/nothing was wrong/u)
+  },
+  SLOW,
+)
+
+describe('a data directory that is not whole', () => {
+  async function makeNode(name: string): Promise<string> {
+    const node = await daemon(name, '--offline')
+    await ok(on(name)('store', 'create', 'notes'))
+    await node.end('SIGTERM')
+    return join(root, name)
+  }
+
+  test(
+    'is refused with exit 6 rather than opened as another node, or as an empty one',
+    async () => {
+      const [mine, other] = await Promise.all([makeNode('mine'), makeNode('other')])
+      const start = async (): Promise<Finished> => lattice(['daemon', '--data-dir', mine, '--offline'])
+      const refuses = async (sentence: string): Promise<void> => {
+        const { exitCode, stderr } = await start()
+        expect(stderr).toContain(sentence)
+        expect(exitCode).toBe(INTEGRITY)
+      }
+      const [key, meta] = [join(mine, 'identity.key'), join(mine, 'meta.db')]
+      const [keyBytes, metaBytes] = [await readFile(key), await readFile(meta)]
+      await copyFile(join(other, 'identity.key'), key)
+      await refuses('belongs to node')
+      await rm(key)
+      await refuses('is missing, though this directory holds a node')
+      await writeFile(key, keyBytes, { mode: 0o600 })
+      await writeFile(meta, new Uint8Array(metaBytes.length).fill(0x5a))
+      await refuses('meta.db is damaged')
+      await rm(meta)
+      await refuses('meta.db is missing')
+      await writeFile(meta, metaBytes)
+      const again = await daemon('mine', '--offline')
+      expect(await ok(on('mine')('store', 'status', 'notes'))).toContain('active')
+      await again.end('SIGTERM')
+    },
+    SLOW,
+  )
+})

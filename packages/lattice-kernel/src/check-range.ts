@@ -1,0 +1,71 @@
+/**
+ * Compares the range index with the records: its nodes with each other, and its items with what is witnessed.
+ *
+ * @module
+ */
+import { type Item, openRangeIndex, type PersistentRangeIndex } from '@lattice/sync'
+import type { CheckedRecords } from './check-records.ts'
+import { nodeStoreOf } from './range-nodes.ts'
+import { reasonOf } from './record-scan.ts'
+import type { VerifiableIndex, VerifiableIndexDeps } from './verifiable-index.ts'
+
+/** Sentences at most, and items per slice. */
+const PROBLEMS_MAX = 4
+const ITEMS_PER_SLICE = 512
+
+export function createRangeCheck({ database, range }: VerifiableIndexDeps): VerifiableIndex {
+  // One in use has changes that the disk does not have yet; of another the disk is all there is.
+  const open = (): PersistentRangeIndex => range ?? openRangeIndex({ store: nodeStoreOf(database) })
+
+  function* verify(records: CheckedRecords, uptoSeq: number): Generator<number, readonly string[]> {
+    try {
+      const index = open()
+      const problems = yield* checkNodes(index)
+      return problems.length > 0
+        ? problems
+        : yield* checkItems(index, records, range === undefined ? uptoSeq : undefined)
+    } catch (error) {
+      return [reasonOf(error)]
+    }
+  }
+
+  return { name: 'range', verify }
+}
+
+function* checkNodes(index: PersistentRangeIndex): Generator<number, readonly string[]> {
+  const problems: string[] = []
+  for (const { node, problem } of index.verify()) {
+    if (problem !== undefined) problems.push(`node ${node}: ${problem}`)
+    if (problems.length >= PROBLEMS_MAX) break
+    yield 1
+  }
+  return problems
+}
+
+/** Every record up to the checkpoint is an item, or of an index in use every record that was looked at. */
+function* checkItems(
+  index: PersistentRangeIndex,
+  { seen }: CheckedRecords,
+  uptoSeq: number | undefined,
+): Generator<number, readonly string[]> {
+  const expected = uptoSeq ?? seen.size()
+  let found = 0
+  let last: Item | undefined
+  for (;;) {
+    const begin: number = last === undefined ? 0 : index.lowerBound({ timestamp: last.timestamp, prefix: last.id }) + 1
+    const end = Math.min(index.size(), begin + ITEMS_PER_SLICE)
+    if (begin >= end) break
+    for (const item of index.items(begin, end)) {
+      last = { timestamp: item.timestamp, id: item.id }
+      const place = seen.find(item.id)
+      // What was witnessed while this goes on is no part of the comparison.
+      if (place === undefined && uptoSeq === undefined) continue
+      if (place === undefined || (uptoSeq !== undefined && place.seq > uptoSeq))
+        return ['it holds an id that no record has']
+      if (place.timestamp.wall !== item.timestamp) return [`record ${place.seq} stands in it under another time`]
+      found += 1
+    }
+    yield end - begin
+  }
+  return found === expected ? [] : [`${found} of ${expected} records are in it`]
+}

@@ -1,0 +1,125 @@
+/**
+ * Compares state with what the log makes: builds it anew beside the one in use, and goes through both row by row.
+ *
+ * Writing goes on meanwhile. Each step first brings the new state to where the one in use stands, then compares some rows
+ * within the same turn, so the two always speak of the same records; a row that is wrong stays wrong until it is compared.
+ *
+ * @module
+ */
+import { join } from 'node:path'
+import { equalBytes, type ReadTable } from '@lattice/model'
+import { openStateDatabase, removeDatabase } from '@lattice/storage'
+import type { Core } from './core.ts'
+import type { LogEntry } from './log-entry.ts'
+import type { Projection } from './projection.ts'
+import type { ProjectionFactory } from './rebuild.ts'
+import type { Slicer } from './verify.ts'
+
+export interface StateComparison {
+  /** Sentences that say where the two differ, one per table at most. */
+  readonly problems: readonly string[]
+  readonly rows: number
+}
+
+/** Where state is made anew for comparison. */
+const COMPARE_FILE = 'state.verify.db'
+/** Records applied, and rows compared, per step. */
+const RECORDS_PER_STEP = 64
+const ROWS_PER_STEP = 256
+const TABLES = ['system', 'app'] as const
+
+/** Compares the state of `core` with one made anew. Rejects with what a machine throws, or as `slicer` does. */
+export async function compareState(
+  core: Core,
+  createProjectionOver: ProjectionFactory,
+  slicer: Slicer,
+): Promise<StateComparison> {
+  const { directory, storeId, projector } = core.options
+  const path = join(directory, COMPARE_FILE)
+  removeDatabase(path)
+  const made = createProjectionOver(openStateDatabase({ path, storeId, projectorVersion: projector.version }))
+  try {
+    return await compareAll(core, made, slicer)
+  } finally {
+    made.flush.stop()
+    made.state.close()
+    removeDatabase(path)
+  }
+}
+
+async function compareAll(core: Core, made: Projection, slicer: Slicer): Promise<StateComparison> {
+  const problems: string[] = []
+  let rows = 0
+  for (const name of TABLES) {
+    for (let after: Uint8Array | undefined = new Uint8Array(0); after !== undefined;) {
+      await slicer.breathe()
+      const isLevel = catchUp(core, made)
+      if (isLevel !== true) {
+        slicer.report({ part: 'state', done: made.appliedSeq(), total: core.projection().publishedSeq() })
+        await isLevel
+        continue
+      }
+      const step: RowStep = compareRows(core.projection().visible[name], made.visible[name], after)
+      rows += step.rows
+      if (step.differs !== undefined) problems.push(`table ${name}: ${step.differs}`)
+      after = step.differs === undefined ? step.next : undefined
+    }
+  }
+  return { problems, rows }
+}
+
+/**
+ * Applies what the state in use has beyond the one made anew: true once the two stand at the same record, a promise where
+ * the disk is behind.
+ */
+function catchUp(core: Core, made: Projection): boolean | Promise<void> {
+  const target = core.projection().publishedSeq()
+  const missing = target - made.appliedSeq()
+  if (missing === 0) return true
+  const waiting = made.flush.waiting()
+  if (made.flush.isFull() && waiting !== undefined) return waiting
+  if (made.flush.isFull()) made.flush.request()
+  else {
+    const entries: readonly LogEntry[] = core.log.reader.from(
+      made.appliedSeq() + 1,
+      Math.min(RECORDS_PER_STEP, missing),
+    )
+    for (const entry of entries) made.apply(entry, 'record')
+    made.publish()
+  }
+  made.flush.step()
+  const failure = made.flush.failure()
+  if (failure !== undefined) throw failure.error
+  return made.appliedSeq() === target
+}
+
+interface RowStep {
+  readonly rows: number
+  readonly differs: string | undefined
+  /** Where to go on; undefined at the end of both. */
+  readonly next: Uint8Array | undefined
+}
+
+function compareRows(used: ReadTable, made: ReadTable, from: Uint8Array): RowStep {
+  const expected = made.scan({ gte: from, limit: ROWS_PER_STEP })
+  const found = used.scan({ gte: from, limit: ROWS_PER_STEP })
+  let last: Uint8Array | undefined
+  for (let rows = 0; ; rows += 1) {
+    const [right, actual] = [expected.next(), found.next()]
+    if (right.done === true && actual.done === true) {
+      return { rows, differs: undefined, next: rows < ROWS_PER_STEP || last === undefined ? undefined : after(last) }
+    }
+    if (right.done === true) return { rows, differs: 'it has a row that the log does not make', next: undefined }
+    if (actual.done === true) return { rows, differs: 'it lacks a row that the log makes', next: undefined }
+    const isSame = equalBytes(right.value.key, actual.value.key) && equalBytes(right.value.value, actual.value.value)
+    if (!isSame) return { rows, differs: 'it has a row that is not what the log makes of it', next: undefined }
+    last = right.value.key.slice()
+  }
+}
+
+/** The key right after another. */
+function after(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1)
+  next.set(key)
+  return next
+}

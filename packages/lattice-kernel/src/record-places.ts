@@ -1,0 +1,207 @@
+/**
+ * What the records of a log make, one after another: places, authors, lanes, frontier, sums.
+ *
+ * The same rules as those of the indexes, followed once more from the bytes alone, so that the two can be compared.
+ *
+ * @module
+ */
+import {
+  causesOf,
+  compareHlc,
+  equalBytes,
+  type Hlc,
+  HLC_ZERO,
+  type IdKey,
+  idKey,
+  type Intention,
+  isGenesis,
+  type OpKind,
+  type PublicKey,
+  readGenesis,
+  ZERO_HASH,
+} from '@lattice/model'
+import { addInto } from '@lattice/sync'
+import type { LogEntry } from './log-entry.ts'
+import { isQuiet } from './quiet-spans.ts'
+import { createSeenIds, type SeenIds, type SeenPlace } from './seen-ids.ts'
+import type { RecordProblem } from './verify-types.ts'
+
+export interface RecordPlacesOptions {
+  /** Whose log it is. */
+  readonly witnessKey: PublicKey
+  /** Told of each good record's place and those of its causes, while nothing before it is missing. */
+  readonly onPlaced?: (place: SeenPlace, causes: readonly SeenPlace[]) => void
+}
+
+export interface MadeOfRecords {
+  readonly seen: SeenIds
+  readonly causes: number
+  /** Sum of all ids mod 2^256. */
+  readonly fingerprint: Uint8Array
+  readonly storeType: string | undefined
+  /** The greatest wall time of an intention, and of this node's witnessing. */
+  readonly highestWall: number
+  readonly latestMs: number
+  /** The greatest timestamp of this node's own. */
+  readonly latestOwn: Hlc
+  /** Seqs of what no other cites. */
+  readonly frontier: ReadonlySet<number>
+  /** By number, in the order in which they first wrote. */
+  readonly authors: readonly PublicKey[]
+  readonly lanes: readonly CheckedLane[]
+  /** Of every lane, what calls for no ack. */
+  readonly quiet: readonly (Readonly<QuietSpan> & { readonly lane: number })[]
+}
+
+/** A branch of an author's chain. */
+export interface CheckedLane {
+  readonly author: number
+  /** Undefined for the genesis' own. */
+  readonly parent: SeenPlace | undefined
+  readonly head: SeenPlace
+}
+
+/** Positions of a lane that call for no ack, and how many of the lane come before. */
+export interface QuietSpan {
+  readonly first: number
+  last: number
+  readonly before: number
+}
+
+export type ReportPlace = (kind: RecordProblem, what: string) => void
+
+export interface RecordPlaces {
+  readonly seen: SeenIds
+  /**
+   * The place that an intention has by its causes, which are taken out of the frontier; undefined where one of them is
+   * unknown. Without `report` nothing is judged.
+   */
+  readonly placeOf: (entry: LogEntry, report: ReportPlace | undefined) => SeenPlace | undefined
+  /** Takes the record in at its place, where it has one. */
+  readonly enter: (entry: LogEntry, place: SeenPlace | undefined, isComplete: boolean) => void
+  readonly made: () => MadeOfRecords
+}
+
+interface Times {
+  highestWall: number
+  latestMs: number
+  latestOwn: Hlc
+}
+
+export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
+  const seen = createSeenIds()
+  const fingerprint = new Uint8Array(ZERO_HASH.length)
+  const frontier = new Set<number>()
+  const authors: PublicKey[] = []
+  const authorNumbers = new Map<IdKey, number>()
+  const lanes: CheckedLane[] = []
+  const quiet: QuietSpan[][] = []
+  const times: Times = { highestWall: 0, latestMs: 0, latestOwn: HLC_ZERO }
+  let causeCount = 0
+  let storeType: string | undefined
+
+  function placeOf(entry: LogEntry, report: ReportPlace | undefined): SeenPlace | undefined {
+    const { intention } = entry.parsed
+    const { seq } = entry.meta
+    const { timestamp } = intention
+    const known = authorNumbers.get(idKey(intention.author))
+    const author = known ?? authors.length
+    if (isGenesis(intention)) {
+      return { seq, author, lane: 0, position: 0, generation: 0, timestamp }
+    }
+    const parent = seen.find(intention.storePrev)
+    const causes = [parent, ...intention.causalDeps.map((dep) => seen.find(dep))]
+    causeCount += causes.length
+    const generation = followCauses({ causes, frontier, timestamp }, report)
+    if (generation === undefined) return undefined
+    if (parent === undefined) return undefined
+    const isOwn = parent.author === author
+    if (!isOwn && (parent.seq !== 1 || known !== undefined))
+      report?.('store_prev', "its store_prev is not its author's")
+    const goesOn = isOwn && lanes[parent.lane]?.head.seq === parent.seq
+    const lane = goesOn ? parent.lane : lanes.length
+    return { seq, author, lane, position: parent.position + 1, generation: generation + 1, timestamp }
+  }
+
+  function enter({ parsed, meta, witnessedMs }: LogEntry, place: SeenPlace | undefined, isComplete: boolean): void {
+    if (!authorNumbers.has(idKey(parsed.intention.author))) {
+      authorNumbers.set(idKey(parsed.intention.author), authors.length)
+      authors.push(parsed.intention.author)
+    }
+    addInto(fingerprint, parsed.id)
+    times.latestMs = Math.max(times.latestMs, witnessedMs)
+    noteTimes(times, options.witnessKey, parsed.intention)
+    const genesis = readGenesis(parsed)
+    if (genesis.ok) storeType ??= genesis.value.storeType
+    frontier.add(meta.seq)
+    // After a gap the stored place is as good as any: what needs it is not judged.
+    const entered = place ?? { ...meta }
+    seen.add(parsed.id, entered)
+    if (place === undefined) return
+    noteQuiet(quiet, place, parsed.op.kind)
+    const causes = isComplete ? causesOf(parsed.intention).flatMap((id) => seen.find(id) ?? []) : []
+    if (isComplete) options.onPlaced?.(place, causes)
+    const parent = lanes[place.lane] === undefined ? seen.find(parsed.intention.storePrev) : lanes[place.lane]?.parent
+    lanes[place.lane] = { author: place.author, parent, head: place }
+  }
+
+  return {
+    seen,
+    placeOf,
+    enter,
+    made: () => ({
+      ...times,
+      seen,
+      causes: causeCount,
+      fingerprint,
+      storeType,
+      frontier,
+      authors,
+      lanes,
+      quiet: flatten(quiet),
+    }),
+  }
+}
+
+function noteQuiet(quiet: QuietSpan[][], { lane, position }: SeenPlace, kind: OpKind): void {
+  if (!isQuiet(kind)) return
+  const spans = (quiet[lane] ??= [])
+  const last = spans.at(-1)
+  if (last?.last === position - 1) last.last = position
+  else
+    spans.push({
+      first: position,
+      last: position,
+      before: last === undefined ? 0 : last.before + last.last - last.first + 1,
+    })
+}
+
+function noteTimes(times: Times, own: PublicKey, { author, timestamp }: Intention): void {
+  times.highestWall = Math.max(times.highestWall, timestamp.wall)
+  if (equalBytes(author, own) && compareHlc(timestamp, times.latestOwn) > 0) times.latestOwn = timestamp
+}
+
+interface CauseFold {
+  readonly causes: readonly (SeenPlace | undefined)[]
+  readonly frontier: Set<number>
+  readonly timestamp: Hlc
+}
+
+/** The greatest generation among the causes; undefined where one is unknown. */
+function followCauses({ causes, frontier, timestamp }: CauseFold, report: ReportPlace | undefined): number | undefined {
+  let generation = 0
+  for (const cause of causes) {
+    if (cause === undefined) {
+      report?.('cause_missing', 'one of its causes is not before it')
+      return undefined
+    }
+    generation = Math.max(generation, cause.generation)
+    frontier.delete(cause.seq)
+    if (compareHlc(timestamp, cause.timestamp) <= 0) report?.('timestamp', 'it is not later than one of its causes')
+  }
+  return generation
+}
+
+function flatten(quiet: readonly (readonly QuietSpan[])[]): MadeOfRecords['quiet'] {
+  return quiet.flatMap((spans, lane) => spans.map((span) => ({ lane, ...span })))
+}

@@ -63,24 +63,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
     tail.setMeta(meta)
     checkpointSeq = meta.headSeq
     for (const index of indexes) index.load()
-    for (let page = readPage(); page.length > 0; page = readPage()) {
-      for (const entry of page) replay(entry)
-    }
-  }
-
-  function readPage(): readonly LogEntry[] {
-    return reader.from(tail.meta().headSeq + 1, REPLAY_PAGE)
-  }
-
-  /** Follows a record of the disk, having seen that it goes on from the one before. */
-  function replay(entry: LogEntry): void {
-    const { headSeq, headHash, storeId } = tail.meta()
-    const record = `witness ${headSeq + 1}`
-    if (entry.meta.seq !== headSeq + 1) throw new LogDamaged(database.path, { record, problem: 'it is missing' })
-    if (!equalBytes(chainHashOf(crypto, { storeId, headHash }, entry), entry.chainHash)) {
-      throw new LogDamaged(database.path, { record, problem: 'the witness chain does not link' })
-    }
-    tail.replay(entry)
+    replayTail({ path: database.path, crypto, reader, tail })
   }
 
   /** Inside a transaction. */
@@ -147,6 +130,30 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
       }
     },
   }
+}
+
+/** Follows every record of the disk behind where memory stands, having seen that each goes on from the one before. */
+function replayTail({
+  path,
+  crypto,
+  reader,
+  tail,
+}: Pick<LogDiskDeps, 'crypto' | 'reader' | 'tail'> & { path: string }): void {
+  for (let page = nextPage(reader, tail); page.length > 0; page = nextPage(reader, tail)) {
+    for (const entry of page) {
+      const { headSeq, headHash, storeId } = tail.meta()
+      const record = `witness ${headSeq + 1}`
+      if (entry.meta.seq !== headSeq + 1) throw new LogDamaged(path, { record, problem: 'it is missing' })
+      if (!equalBytes(chainHashOf(crypto, { storeId, headHash }, entry), entry.chainHash)) {
+        throw new LogDamaged(path, { record, problem: 'the witness chain does not link' })
+      }
+      tail.replay(entry)
+    }
+  }
+}
+
+function nextPage(reader: LogReader, tail: LogTail): readonly LogEntry[] {
+  return reader.from(tail.meta().headSeq + 1, REPLAY_PAGE)
 }
 
 function insertForks(database: Database, forks: readonly Fork[]): void {

@@ -2,7 +2,8 @@
  * Records what SQLite does to the files of a store without standing between them: it looks at the files at every storage
  * point and writes down what changed since the point before.
  *
- * log is appended to frame by frame; at a commit it is synced where `synchronous` is 2; a checkpoint syncs it, writes
+ * In between, the order is SQLite's, as a system call trace of it shows. The header of a write-ahead log that begins anew
+ * is synced before the first frame is written; the log is appended to frame by frame; at a commit it is synced where `synchronous` is 2; a checkpoint syncs it, writes
  * pages in ascending order into the main file and syncs that. What `synchronous` is was read back from SQLite, so a file
  * that is opened too carelessly has no syncs here either.
  *
@@ -127,7 +128,11 @@ function changesOf(file: string, { before, now, synchronous }: Step): DiskOp[] {
   const wal = file + WAL
   const toWal = writesTo(wal, before.get(wal), now.get(wal))
   const toMain = writesTo(file, before.get(file), now.get(file))
-  const ops: DiskOp[] = [...toWal]
+  const ops: DiskOp[] = toWal.flatMap((op): DiskOp[] =>
+    op.kind === 'write' && op.offset === 0 && op.bytes.length === WAL_HEADER && synchronous >= 1
+      ? [op, { kind: 'sync', file: wal }]
+      : [op],
+  )
   // A file that is new is made under a rollback journal, which is gone again before anyone looks.
   const isJournaled = (before.get(file)?.length ?? 0) === 0
   const isCheckpoint = toMain.length > 0 && before.has(wal)

@@ -22,4 +22,4 @@ export interface LogIndex {
 }
 
 /** Records between checkpoints: their indexes enter the disk within a turn, and are read again within one. */
-export const CHECKPOINT_RECORDS = 2048
+export const CHECKPOINT_RECORDS = 1024

@@ -7,10 +7,10 @@ import { ok, type PublicKey, type Result } from '@lattice/model'
 import type { Core } from './core.ts'
 
 /** Records per commit: one fsync for many, and short enough for the event loop. */
-export const RECORDS_PER_COMMIT = 1024
+export const RECORDS_PER_COMMIT = 512
 
 /** How long runs are appended before they are committed. */
-const WITNESSING_MAX_MS = 6
+const WITNESSING_MAX_MS = 4
 
 export interface WitnessedNext {
   /** True while more is ready. */

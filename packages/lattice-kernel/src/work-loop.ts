@@ -27,7 +27,7 @@ export interface WorkLoop {
 }
 
 /** About how long steps may hold the event loop, in microseconds. */
-const TURN_COST = 4000
+const TURN_COST = 2000
 const MICROSECONDS = 1000
 /** Awaits between a write's resolution and its caller's next write: the layers of an interface, with room. */
 const SETTLE_TICKS = 16

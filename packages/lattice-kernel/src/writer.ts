@@ -53,23 +53,14 @@ export function createWriter(core: Core, onFailed: (error: Error) => void): Writ
   let isOpening = true
   let ended: Error | undefined
   const catchUp = createCatchUp(core, () => tellProgress(core, isOpening))
+  const checkpointing = createCheckpointing(core)
   const { nowMs } = time
   const { earliestMs } = pool.inFuture
   const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
   const arm = createArming(timer)
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
-  const works: readonly Work[] = [
-    catchUp,
-    createCheckpointing(core),
-    submits,
-    bulks,
-    ingests,
-    jobs,
-    pump,
-    flushing,
-    arm,
-  ]
+  const works: readonly Work[] = [catchUp, checkpointing, submits, bulks, ingests, jobs, pump, flushing, arm]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
   function onFailure(cause: unknown): void {

@@ -63,7 +63,7 @@ describe('the indexes of a log', () => {
     )
   })
 
-  test('reach the disk in the commit that passes a checkpoint, and the rest is replayed', async () => {
+  test('reach the disk after the commit that passes a checkpoint, and the rest is replayed', async () => {
     const { kernel, options, directory } = await createTestStore()
     const writes = CHECKPOINT_RECORDS + 300
     await Promise.all(Array.from({ length: writes }, (_, n) => kernel.submit(appOp(`set k${n % 7} ${n}`))))
@@ -96,6 +96,47 @@ describe('the indexes of a log', () => {
     await replayed.close()
     await kernel.close()
   })
+})
+
+test('a checkpoint that the disk refuses costs nothing but a longer tail, and is tried again', async () => {
+  let refusals = 0
+  const full = Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' })
+  let isFull = false
+  const { kernel, options, directory } = await createTestStore({
+    storageHooks: {
+      at: (point, path) => {
+        if (point !== 'write' || !path.endsWith('log.db') || !isFull) return
+        // Only a checkpoint writes after the last commit of what is submitted.
+        refusals += 1
+        throw full
+      },
+    },
+  })
+  kernel.onWitnessed(() => {
+    isFull = kernel.stats().witnessCount > CHECKPOINT_RECORDS
+  })
+  await Promise.all(
+    Array.from({ length: CHECKPOINT_RECORDS + 100 }, (_, n) => kernel.submit(appOp(`set k ${n}`))),
+  ).catch(() => undefined)
+  expect(refusals).toBeGreaterThan(0)
+  isFull = false
+  const { witnessCount } = kernel.stats()
+  const copy = copyOf(directory)
+  expect(metaOf(copy)).toBe(1)
+  const { kernel: replayed } = await openTestKernel({ ...options, directory: copy })
+  expect(replayed.stats().witnessCount).toBe(witnessCount)
+  await replayed.close()
+  kernel.onWitnessed(() => {
+    isFull = false
+  })
+  for (let n = 0; n < 4; n += 1) {
+    await Promise.all(Array.from({ length: CHECKPOINT_RECORDS / 2 }, (_, m) => kernel.submit(appOp(`set k ${m}`))))
+    isFull = false
+  }
+  const later = copyOf(directory)
+  expect(metaOf(later)).toBeGreaterThan(witnessCount)
+  expect(kernel.stats().forkCount).toBe(0)
+  await kernel.close()
 })
 
 describe('a tail that is damaged', () => {

@@ -72,8 +72,6 @@ const BUSY_TIMEOUT_MS = 200
 const STATEMENTS_MAX = 256
 /** Pages copied in one turn of the event loop: well under a millisecond. */
 const COPY_PAGES = 64
-/** Pages in the write-ahead log that fold it into the file: a copy of some milliseconds, often, rather than of many at times. */
-const PAGES_PER_CHECKPOINT = 256
 /** Pages cached in memory: 16 MiB, enough for the upper levels of every index. */
 const CACHE_KIB = 16384
 
@@ -137,7 +135,7 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
   handle.pragma('trusted_schema = OFF')
   handle.pragma(`cache_size = -${CACHE_KIB}`)
   tellSettings(handle, options)
-  handle.pragma(`wal_autocheckpoint = ${options.ownCheckpoints === true ? 0 : PAGES_PER_CHECKPOINT}`)
+  if (options.ownCheckpoints === true) handle.pragma('wal_autocheckpoint = 0')
   migrate(handle, { migrations, version, applicationId })
 }
 

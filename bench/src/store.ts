@@ -3,14 +3,7 @@
  *
  * @module
  */
-import {
-  assert,
-  type ParsedIntention,
-  type SignedIntention,
-  silentLogger,
-  type StoreId,
-  type Verifier,
-} from '@lattice/model'
+import { assert, type SignedIntention, silentLogger, type StoreId, type Verifier } from '@lattice/model'
 import { type BulkWrite, type Kernel, type KernelOptions, type LogDurability, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
 import { execMethod, type Executor, runQuery, writePlanner } from '@lattice/store-base'
@@ -70,7 +63,7 @@ export function createStore(directory: string, durability: LogDurability = 'full
 const BATCHES_AHEAD = 4
 
 /** Feeds batches to the kernel as a bootstrap does; every one of them has to be witnessed. */
-export async function ingestAll(kernel: Kernel, batches: Iterable<readonly ParsedIntention[]>): Promise<void> {
+export async function ingestAll(kernel: Kernel, batches: Iterable<readonly SignedIntention[]>): Promise<void> {
   const waiting: Promise<void>[] = []
   for (const batch of batches) {
     if (waiting.length >= BATCHES_AHEAD) await waiting.shift()
@@ -79,7 +72,7 @@ export async function ingestAll(kernel: Kernel, batches: Iterable<readonly Parse
   await Promise.all(waiting)
 }
 
-async function ingestBatch(kernel: Kernel, batch: readonly ParsedIntention[]): Promise<void> {
+async function ingestBatch(kernel: Kernel, batch: readonly SignedIntention[]): Promise<void> {
   const outcomes = await kernel.ingest(batch, undefined)
   const refused = outcomes.find(({ kind }) => kind !== 'witnessed')
   assert(

@@ -5,7 +5,15 @@
  */
 import { availableParallelism } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { assert, intentionId, isSigned, MAX_RUN_LENGTH, type ParsedIntention, verifyParsed } from '@lattice/model'
+import {
+  assert,
+  intentionId,
+  isSigned,
+  MAX_RUN_LENGTH,
+  type ParsedIntention,
+  type SignedIntention,
+  verifyParsed,
+} from '@lattice/model'
 import { createVerifyPool } from '@lattice/runtime/verify-pool'
 import { type BareRow, bareRowsOf, createBareStore, groupsOf } from '../bare-store.ts'
 import { atLeast, atMost, type Figure, ratioAtLeast } from '../figure.ts'
@@ -51,13 +59,56 @@ async function ingest({ history, intentions }: Received, context: RowContext): P
   return rate
 }
 
-/** The longest turn of the event loop in milliseconds, in a pass of its own. */
-async function longestTurn(received: Received, context: RowContext): Promise<number> {
+/** The longest turns of the event loop in milliseconds, while taking in and while closing after it. */
+interface Turns {
+  readonly ingestMs: number
+  readonly closeMs: number
+}
+
+/**
+ * The longest turns, in a pass of its own. Batches are cut from frames as they are asked for, as they come from a network:
+ * a heap of a hundred thousand intentions that nobody but the benchmark holds would be measured with it.
+ */
+async function longestTurns({ history, intentions }: Received, context: RowContext): Promise<Turns> {
+  const frames = [...groupsOf(intentions, BATCH)].map(frameOf)
+  await using pool = createVerifyPool({ crypto, onFault: () => {} })
+  await pool.start()
+  const { kernel } = await openStore({ directory: context.folder(), ...history, verifier: pool })
+  const ingestMs = await longestTurnOf(() => ingestAll(kernel, batchesIn(frames)))
+  return { ingestMs, closeMs: await longestTurnOf(kernel.close) }
+}
+
+async function longestTurnOf(work: () => Promise<void>): Promise<number> {
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()
-  await ingest(received, context)
+  await work()
   delay.disable()
   return delay.max / 1e6
+}
+
+/** A batch as one array, and where its parts begin. */
+interface Frame {
+  readonly bytes: Uint8Array
+  readonly ends: readonly number[]
+}
+
+function frameOf(batch: readonly SignedIntention[]): Frame {
+  const parts = batch.flatMap(({ bytes, signature }) => [bytes, signature])
+  let end = 0
+  const ends = parts.map(({ length }) => (end += length))
+  const bytes = new Uint8Array(end)
+  for (const [index, part] of parts.entries()) bytes.set(part, (ends[index] ?? 0) - part.length)
+  return { bytes, ends }
+}
+
+function* batchesIn(frames: readonly Frame[]): Generator<readonly SignedIntention[], void, undefined> {
+  for (const { bytes, ends } of frames) {
+    const part = (index: number): Uint8Array => bytes.subarray(ends[index - 1] ?? 0, ends[index])
+    yield Array.from({ length: ends.length / 2 }, (_, index) => ({
+      bytes: part(2 * index),
+      signature: part(2 * index + 1),
+    }))
+  }
 }
 
 /** Hashing each, verifying what is signed, and appending the rows: in turn, on one core. */
@@ -90,7 +141,7 @@ async function run(context: RowContext): Promise<readonly Figure[]> {
     () => ingest(inRuns, context),
     repeats,
   )
-  const turn = await longestTurn(inRuns, context)
+  const turn = await longestTurns(inRuns, context)
 
   const single = receive(context.size(50_000, 10_000), 1)
   const cores = availableParallelism()
@@ -102,12 +153,18 @@ async function run(context: RowContext): Promise<readonly Figure[]> {
     () => ingest(single, context),
     repeats,
   )
-  const turnOfSingle = await longestTurn(single, context)
+  const turnOfSingle = await longestTurns(single, context)
   return [
     { name: `ingest of ${count}, in runs`, unit: '/s', ...runs, goals: [atLeast(100_000)] },
-    { name: 'longest turn, in runs', unit: 'ms', ours: sampleOf([turn]), goals: [atMost(MAX_TURN_MS)] },
+    { name: 'longest turn, in runs', unit: 'ms', ours: sampleOf([turn.ingestMs]), goals: [atMost(MAX_TURN_MS)] },
+    { name: 'longest turn of closing after it', unit: 'ms', ours: sampleOf([turn.closeMs]), goals: [] },
     { name: `ingest of ${single.intentions.length}, each signed`, unit: '/s', ...singly, goals: [ratioAtLeast(0.8)] },
-    { name: 'longest turn, each signed', unit: 'ms', ours: sampleOf([turnOfSingle]), goals: [atMost(MAX_TURN_MS)] },
+    {
+      name: 'longest turn, each signed',
+      unit: 'ms',
+      ours: sampleOf([turnOfSingle.ingestMs]),
+      goals: [atMost(MAX_TURN_MS)],
+    },
   ]
 }
 

@@ -27,8 +27,8 @@ const FLUSH_PART = 0.5
 /** Rows that start a flush: more of them share pages, fewer of them hold the loop shorter where they do not. */
 const ROWS_PER_FLUSH = 16_384
 const ROWS_PER_FLUSH_LEAST = 2048
-/** Pages that a flush aims at: committing them, and copying them to the file, take about 10 ms each. */
-const PAGES_PER_FLUSH = 2048
+/** Pages that a flush aims at: committing them, and copying them to the file, take about 5 ms each. */
+const PAGES_PER_FLUSH = 1024
 /** Rows after which the write-ahead log is folded into the file. */
 const ROWS_PER_CHECKPOINT = 1024
 /** How long rows are written before the rest waits for another turn, and how often the time is looked at where it stands. */

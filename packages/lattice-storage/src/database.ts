@@ -72,6 +72,8 @@ const BUSY_TIMEOUT_MS = 200
 const STATEMENTS_MAX = 256
 /** Pages copied in one turn of the event loop: well under a millisecond. */
 const COPY_PAGES = 64
+/** Pages of the write-ahead log that fold it into the file: a copy of a few milliseconds in one turn. */
+const PAGES_PER_CHECKPOINT = 512
 /** Pages cached in memory: 16 MiB, enough for the upper levels of every index. */
 const CACHE_KIB = 16384
 
@@ -135,7 +137,7 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
   handle.pragma('trusted_schema = OFF')
   handle.pragma(`cache_size = -${CACHE_KIB}`)
   tellSettings(handle, options)
-  if (options.ownCheckpoints === true) handle.pragma('wal_autocheckpoint = 0')
+  handle.pragma(`wal_autocheckpoint = ${options.ownCheckpoints === true ? 0 : PAGES_PER_CHECKPOINT}`)
   migrate(handle, { migrations, version, applicationId })
 }
 

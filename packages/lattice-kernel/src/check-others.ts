@@ -7,15 +7,9 @@
 import { type Crypto, decodeIntention, equalBytes, intentionId, toIntentionId, verifyTagged } from '@lattice/model'
 import { type Database, schemaOf, schemaProblem, toPlainBytes } from '@lattice/storage'
 import type { CheckedRecords } from './check-records.ts'
-import { type FloatingRow, LOG_APPLICATION_ID, LOG_MIGRATIONS } from './log-schema.ts'
+import { LOG_APPLICATION_ID, LOG_MIGRATIONS, type FloatingRow, type ForkRow } from './log-schema.ts'
 import { reasonOf } from './record-scan.ts'
 import type { VerifyProblem } from './verify-types.ts'
-
-interface ForkRow {
-  readonly author: number
-  readonly first_seq: number
-  readonly second_seq: number
-}
 
 /** What is wrong with the tables' form, which decides whether anything else can be read. */
 export function checkSchema(database: Database): readonly string[] {

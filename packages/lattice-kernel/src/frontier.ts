@@ -6,6 +6,7 @@
 import { type IdKey, idKey, idKeyBytes, type IntentionId, toIntentionId } from '@lattice/model'
 import { type Database, toPlainBytes } from '@lattice/storage'
 import type { LogIndex } from './log-index.ts'
+import type { FrontierRow } from './log-schema.ts'
 
 export interface Frontier extends LogIndex {
   /** Sorted. */
@@ -20,7 +21,7 @@ export function createFrontier(database: Database): Frontier {
   let cited: { readonly key: IdKey; readonly seq: number; readonly stored: boolean }[] = []
   const insert = database.prepare('INSERT INTO frontier VALUES (?, ?)')
   const remove = database.prepare('DELETE FROM frontier WHERE seq = ?')
-  const all = database.prepare<{ readonly seq: number; readonly id: Buffer }>('SELECT seq, id FROM frontier')
+  const all = database.prepare<FrontierRow>('SELECT seq, id FROM frontier')
 
   function cite(id: Uint8Array): void {
     const key = idKey(id)

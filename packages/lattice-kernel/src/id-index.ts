@@ -22,6 +22,7 @@ import { type Database, LogDamaged } from '@lattice/storage'
 import type { IntentionMeta } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import { intentionBytesOf, metaOfRecord, recordBytes, type RecordSource } from './log-record.ts'
+import type { RecordRow } from './log-schema.ts'
 
 /** Older ids that were asked for and are remembered: what many cite, such as the genesis or the causes of acks. */
 const REMEMBERED_MAX: number = 2 * MAX_KERNEL_CAUSAL_DEPS
@@ -32,11 +33,6 @@ export interface IdIndex extends LogIndex {
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   /** Seqs of ids from `low` to `high`, both inclusive, at most `limit`. */
   readonly between: (low: Uint8Array, high: Uint8Array, limit: number) => readonly number[]
-}
-
-interface RecordRow {
-  readonly seq: number
-  readonly record: Buffer
 }
 
 export function createIdIndex(database: Database, source: RecordSource): IdIndex {

@@ -13,6 +13,7 @@ import { assert, type IdKey, idKey, type IntentionId, type PublicKey, toIntentio
 import { type Database, toPlainBytes } from '@lattice/storage'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
+import type { AuthorRow, LaneRow } from './log-schema.ts'
 
 export interface Author {
   readonly number: number
@@ -59,21 +60,6 @@ export interface LaneBook extends LogIndex {
 
 interface OpenLane extends Lane {
   head: LaneHead
-}
-
-interface AuthorRow {
-  readonly author: number
-  readonly key: Buffer
-}
-
-interface LaneRow {
-  readonly lane: number
-  readonly author: number
-  readonly parent_lane: number | null
-  readonly parent_position: number | null
-  readonly head_seq: number
-  readonly head_position: number
-  readonly head_id: Buffer
 }
 
 export type FindMeta = (id: IntentionId) => IntentionMeta | undefined

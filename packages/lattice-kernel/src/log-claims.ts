@@ -9,26 +9,7 @@ import type { CheckedRecords } from './check-records.ts'
 import { type LogMeta, readMeta } from './log-meta.ts'
 import { reasonOf } from './record-scan.ts'
 import type { DerivedProblem, VerifyProblem } from './verify-types.ts'
-
-interface AuthorRow {
-  readonly author: number
-  readonly key: Buffer
-}
-
-interface LaneRow {
-  readonly lane: number
-  readonly author: number
-  readonly parent_lane: number | null
-  readonly parent_position: number | null
-  readonly head_seq: number
-  readonly head_position: number
-  readonly head_id: Buffer
-}
-
-interface FrontierRow {
-  readonly seq: number
-  readonly id: Buffer
-}
+import type { AuthorRow, FrontierRow, LaneRow } from './log-schema.ts'
 
 interface QuietRow {
   readonly lane: number

@@ -7,6 +7,7 @@ import { assert, type Crypto, MAX_RUN_LENGTH } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { LogEntry } from './log-entry.ts'
 import { decodeRecord, isWitnessSigned, recordBytes, type RecordSource } from './log-record.ts'
+import type { ForkRow, RecordRow } from './log-schema.ts'
 
 export interface LogReader {
   readonly at: (seq: number) => LogEntry | undefined
@@ -16,13 +17,8 @@ export interface LogReader {
   readonly before: (beforeSeq: number, limit: number) => readonly LogEntry[]
   /** The seq of the first record from `seq` on with a witness signature: one is never further than a run's length. */
   readonly signedFrom: (seq: number) => number | undefined
-  readonly forks: (limit: number) => readonly { author: number; first_seq: number; second_seq: number }[]
+  readonly forks: (limit: number) => readonly ForkRow[]
   readonly forkCount: () => number
-}
-
-interface RecordRow {
-  readonly seq: number
-  readonly record: Buffer
 }
 
 export function createLogReader(database: Database, crypto: Crypto): LogReader {
@@ -30,9 +26,7 @@ export function createLogReader(database: Database, crypto: Crypto): LogReader {
   const at = database.prepare<RecordRow>('SELECT * FROM intentions WHERE seq = ?')
   const from = database.prepare<RecordRow>('SELECT * FROM intentions WHERE seq >= ? ORDER BY seq LIMIT ?')
   const before = database.prepare<RecordRow>('SELECT * FROM intentions WHERE seq < ? ORDER BY seq DESC LIMIT ?')
-  const forks = database.prepare<{ readonly author: number; readonly first_seq: number; readonly second_seq: number }>(
-    'SELECT * FROM forks LIMIT ?',
-  )
+  const forks = database.prepare<ForkRow>('SELECT * FROM forks LIMIT ?')
   const forkCount = database.prepare<{ readonly count: number }>('SELECT count(*) AS count FROM forks')
   const entry = ({ seq, record }: RecordRow): LogEntry => decodeRecord(source, seq, recordBytes(source, seq, record))
 

@@ -75,6 +75,37 @@ export interface MetaRow {
   readonly settled_seq: number
 }
 
+export interface RecordRow {
+  readonly seq: number
+  readonly record: Buffer
+}
+
+export interface AuthorRow {
+  readonly author: number
+  readonly key: Buffer
+}
+
+export interface LaneRow {
+  readonly lane: number
+  readonly author: number
+  readonly parent_lane: number | null
+  readonly parent_position: number | null
+  readonly head_seq: number
+  readonly head_position: number
+  readonly head_id: Buffer
+}
+
+export interface FrontierRow {
+  readonly seq: number
+  readonly id: Buffer
+}
+
+export interface ForkRow {
+  readonly author: number
+  readonly first_seq: number
+  readonly second_seq: number
+}
+
 export interface FloatingRow {
   readonly arrival: number
   readonly id: Buffer

@@ -1,43 +1,14 @@
 /** Damage on real disks and under real processes: exit code 6, a sentence that says what to do, and the way back. */
 import { copyFile, open, readFile, rm, writeFile } from 'node:fs/promises'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Finished, lattice, type RunningProcess, startDaemon } from './processes.ts'
+import { describe, expect, test } from 'vitest'
+import { createDaemonGroup, ok, SLOW } from './daemon-group.ts'
+import { type Finished, lattice } from './processes.ts'
 
-/** Several processes are started and ended per test, on machines with few cores. */
-const SLOW = 60_000
 const INTEGRITY = 6
 const PAGE = 4096
 
-let root = ''
-const running = new Set<RunningProcess>()
-
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'lattice-integrity-'))
-})
-afterAll(async () => {
-  await Promise.all([...running].map((each) => each.end('SIGKILL')))
-  await rm(root, { recursive: true, force: true })
-})
-
-async function daemon(name: string, ...flags: readonly string[]): Promise<RunningProcess> {
-  const started = await startDaemon(join(root, name), '--name', name, ...flags)
-  running.add(started)
-  return started
-}
-
-const on =
-  (name: string) =>
-  async (...argv: readonly string[]): Promise<Finished> =>
-    lattice(['--data-dir', join(root, name), ...argv])
-
-async function ok(finished: Promise<Finished>): Promise<string> {
-  const { exitCode, stdout, stderr } = await finished
-  expect(exitCode === 0 ? 'ok' : stderr).toBe('ok')
-  return stdout
-}
+const { daemon, folder, on } = createDaemonGroup('lattice-integrity-')
 
 /** Zeroes the page of a log that holds a text. */
 async function destroy(path: string, text: string): Promise<void> {
@@ -62,13 +33,13 @@ test(
     const flags = ['--no-relay', '--bind', '127.0.0.1:0']
     const [first, second] = await Promise.all([daemon('a', ...flags), daemon('b', ...flags)])
     const { id } = JSON.parse(await ok(a('--json', 'store', 'create', 'team'))) as { readonly id: string }
-    await ok(lattice(['--data-dir', join(root, 'a'), '--store', 'team', 'repl'], LINES))
+    await ok(lattice(['--data-dir', folder('a'), '--store', 'team', 'repl'], LINES))
     const token = (await ok(a('peer', 'invite'))).trim()
     await ok(b('store', 'join', token))
     expect(await ok(b('store', 'verify', 'team', '--full'))).toMatch(/result +sound/u)
     await second.end('SIGTERM')
     await first.end('SIGTERM')
-    const log = join(root, 'b', 'stores', id, 'log.db')
+    const log = join(folder('b'), 'stores', id, 'log.db')
     await destroy(log, 'value-30-')
 
     const alone = await daemon('b', '--offline')
@@ -105,7 +76,7 @@ describe('a data directory that is not whole', () => {
     const node = await daemon(name, '--offline')
     await ok(on(name)('store', 'create', 'notes'))
     await node.end('SIGTERM')
-    return join(root, name)
+    return folder(name)
   }
 
   test(

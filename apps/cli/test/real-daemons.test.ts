@@ -1,41 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Finished, lattice, type RunningProcess, start, startDaemon } from './processes.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { createDaemonGroup, ok, SLOW } from './daemon-group.ts'
+import { type Finished, lattice, type RunningProcess, start } from './processes.ts'
 
 const UNICODE_DATA = fileURLToPath(new URL('../../../examples/unicode/UnicodeData.txt', import.meta.url))
-/** Several processes are started and ended per test, on machines with few cores. */
-const SLOW = 60_000
 
-let root = ''
-const running = new Set<RunningProcess>()
-
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'lattice-cli-'))
-})
-afterAll(async () => {
-  await Promise.all([...running].map((each) => each.end('SIGKILL')))
-  await rm(root, { recursive: true, force: true })
-})
-
-async function daemon(name: string, ...flags: readonly string[]): Promise<RunningProcess> {
-  const started = await startDaemon(join(root, name), '--name', name, ...flags)
-  running.add(started)
-  return started
-}
-
-const on =
-  (name: string) =>
-  async (...argv: readonly string[]): Promise<Finished> =>
-    lattice(['--data-dir', join(root, name), ...argv])
-
-async function ok(finished: Promise<Finished>): Promise<string> {
-  const { exitCode, stdout, stderr } = await finished
-  expect(exitCode === 0 ? 'ok' : stderr).toBe('ok')
-  return stdout
-}
+const { daemon, folder, on, running } = createDaemonGroup('lattice-cli-')
 /** What these tests read of the documents. */
 interface Document {
   readonly id: string
@@ -89,7 +59,7 @@ describe('one node', () => {
         'help',
       ]
       const script = looks.map((line) => `${line} --json\n`).join('')
-      const documents = await ok(lattice(['--data-dir', join(root, 'alone'), 'repl'], script))
+      const documents = await ok(lattice(['--data-dir', folder('alone'), 'repl'], script))
       expect(
         documents
           .trimEnd()
@@ -135,16 +105,7 @@ describe('one node', () => {
   test(
     'watch follows until Ctrl-C',
     async () => {
-      const watch = start([
-        '--data-dir',
-        join(root, 'alone'),
-        '--store',
-        'notes',
-        '--json',
-        'watch',
-        'w',
-        'snapshot=true',
-      ])
+      const watch = start(['--data-dir', folder('alone'), '--store', 'notes', '--json', 'watch', 'w', 'snapshot=true'])
       running.add(watch)
       await watch.line('snapshotEnd')
       await ok(at('--store', 'notes', 'put', 'w1', 'seen'))
@@ -159,7 +120,7 @@ describe('one node', () => {
     'a script runs line by line and keeps the first failure',
     async () => {
       const script = 'use notes\nput s 1\nget s\nget nothing\ncount\nquit\n'
-      const { exitCode, stdout, stderr } = await lattice(['--data-dir', join(root, 'alone'), 'repl'], script)
+      const { exitCode, stdout, stderr } = await lattice(['--data-dir', folder('alone'), 'repl'], script)
       expect(exitCode).toBe(3)
       expect(stdout).toMatch(/^using notes \([0-9a-f]{12}\)\nok id=[0-9a-f]{12}\n1\n\d+\n$/u)
       expect(stderr).toBe('error: get found nothing there\n')
@@ -184,7 +145,7 @@ describe('one node', () => {
   test(
     'a data directory has one process',
     async () => {
-      const second = await lattice(['daemon', '--data-dir', join(root, 'alone'), '--offline'])
+      const second = await lattice(['daemon', '--data-dir', folder('alone'), '--offline'])
       expect(second.exitCode).toBe(1)
       expect(second.stderr).toMatch(/^error: /u)
       const embedded = await at('--embedded', 'node', 'status')
@@ -229,7 +190,7 @@ test(
       json(b('--json', 'store', 'status')),
     ])
     expect(statusB.stateDigest).toBe(statusA.stateDigest)
-    const used = await lattice(['--data-dir', join(root, 'c'), '--embedded', 'store', 'join', token])
+    const used = await lattice(['--data-dir', folder('c'), '--embedded', 'store', 'join', token])
     expect(used.exitCode).toBe(5)
     expect(used.stderr).toMatch(/^(?:connecting|showing)[\s\S]*error: /u)
   },

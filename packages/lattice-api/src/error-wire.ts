@@ -42,7 +42,7 @@ export function errorToStatus(error: unknown): Pick<ServiceError, 'code' | 'deta
       metadata,
     }
   }
-  const detailJson = JSON.stringify(error.detail, jsonSafe)
+  const detailJson = detailToJson(error.detail)
   const wire = create(daemon.ErrorDetailSchema, {
     code: error.code,
     message: error.message,
@@ -79,6 +79,11 @@ function decodeTrailer(bytes: Uint8Array): RemoteError | undefined {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Facts as a JSON object. */
+export function detailToJson(detail: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(detail, jsonSafe)
 }
 
 function jsonSafe(_key: string, value: unknown): unknown {

@@ -16,9 +16,13 @@ export {
 } from './invite-token.ts'
 export type { AuthorLag, AuthorObservation, Observations, SeenOf, StabilityFrontier } from '@lattice/kernel'
 export type {
+  BackupOptions,
+  BackupProgress,
+  BackupResult,
   ClockStatus,
   ConnectedPeer,
   CreateStoreOptions,
+  Finding,
   Invitation,
   InviteEntry,
   InviteOptions,
@@ -30,18 +34,21 @@ export type {
   NodeEventBody,
   NodeNetwork,
   NodeOptions,
+  PeerActs,
   PeerEntry,
   RepairOptions,
   RepairProgress,
   RepairResult,
   RepairStage,
   PeerSync,
+  StoreActs,
   StoreFailure,
   StoreHandle,
   StoreState,
   StoreStatus,
   StoreSummary,
   SystemTableEntry,
+  WhyOptions,
 } from './node-types.ts'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from '@lattice/kernel'
 export { openNode } from './open-node.ts'

@@ -51,6 +51,8 @@ function summarizeEntry(manager: StoreManager, entry: StoreEntry, above: string)
     path: above + pathSegment(name, id),
     error: errorOf(entry),
     headless: entry.open !== undefined && entry.open.machine === undefined,
+    hasData: true,
+    awaiting: [],
   }
 }
 

@@ -92,6 +92,10 @@ export interface StoreSummary {
   readonly error: StoreFailure | undefined
   /** Open without an opener for its type: it is received, kept and served, its app data unread. */
   readonly headless: boolean
+  /** Its log is on this node. */
+  readonly hasData: boolean
+  /** Of a destroyed store: the peers that write and have not acknowledged it; its data goes once there is none. */
+  readonly awaiting: readonly PublicKey[]
 }
 
 export interface StoreStatus {
@@ -186,8 +190,91 @@ export interface Invitation {
   readonly expiresAt: number
 }
 
+/** What a person may say of a store or a peer, and what to do about it. */
+export interface Finding {
+  readonly severity: 'ok' | 'info' | 'warning' | 'problem'
+  /** Stable, in snake_case: `no_route`. */
+  readonly code: string
+  /** What is so, as one sentence. */
+  readonly what: string
+  /** What to do about it; empty when there is nothing to do. */
+  readonly remedy: string
+  readonly store: { readonly id: StoreId; readonly path: string } | undefined
+  readonly peer: { readonly publicKey: PublicKey; readonly name: string } | undefined
+  /** Facts to act on. */
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+export interface WhyOptions {
+  /** Every store when absent. */
+  readonly store?: StoreId
+  /** A public key, a unique prefix of its hex, or a name; every peer when absent. */
+  readonly peer?: string
+}
+
+export interface BackupOptions {
+  /** Absolute. Created when absent; anything in it is refused. */
+  readonly directory: string
+  readonly withoutIdentity?: boolean
+  readonly onProgress?: (progress: BackupProgress) => void
+  readonly signal?: AbortSignal
+}
+
+export interface BackupProgress {
+  /** `meta.db`, or the path of a store. */
+  readonly part: string
+  /** Bytes, over all parts. */
+  readonly done: number
+  readonly total: number
+}
+
+export interface BackupResult {
+  readonly directory: string
+  readonly stores: number
+  readonly bytes: number
+  readonly withIdentity: boolean
+  /** Stores that could not be copied, each as a sentence. */
+  readonly leftOut: readonly string[]
+}
+
+/** Acts of a store's life, see 04. Each resolves once it is durable here; what others do about it follows. */
+export interface StoreActs {
+  /** Closes a child on every node and keeps its data. Rejects with `WRONG_STATE` or `NOT_ADMIN`. */
+  readonly archive: () => Promise<void>
+  readonly unarchive: () => Promise<void>
+  /** Ends an archived child, or a root, for everybody. Rejects with `WRONG_STATE` or `NOT_ADMIN`. */
+  readonly destroy: () => Promise<void>
+  /**
+   * Stops replicating and closes the store with its children; data stays. Rejects with `NOT_REPLICATED` where no other
+   * peer is known to hold everything, unless forced, and with `WRONG_STATE`.
+   */
+  readonly leave: (options?: { readonly force?: boolean; readonly signal?: AbortSignal }) => Promise<void>
+  /** Takes part again, from local data. Rejects with `WRONG_STATE`, or `NOT_ADMITTED` where it is no peer any more. */
+  readonly rejoin: () => Promise<void>
+  /**
+   * Removes the data of the store and of those below it. Rejects with `NOT_CONFIRMED` unless `confirmed`, with
+   * `WRONG_STATE` unless it was left, archived or destroyed, and with `NOT_REPLICATED` where no other peer is known to
+   * hold everything, unless forced.
+   */
+  readonly deleteData: (options?: { readonly confirmed?: boolean; readonly force?: boolean }) => Promise<{
+    readonly bytes: number
+    readonly stores: number
+  }>
+}
+
+/** Changes of a store's peers and invites. A peer is named by its key, a unique prefix of its hex, or its name. */
+export interface PeerActs {
+  /** By a unique prefix of the token hash. Rejects with `INVITE_NOT_FOUND`, `WRONG_STATE` or `NOT_ADMIN`. */
+  readonly cancelInvite: (prefix: string) => Promise<InviteEntry>
+  /** A stronger role only: a weaker one takes an epoch, and rejects with `NOT_SUPPORTED`. */
+  readonly setPeerRole: (peer: string, role: system.Role) => Promise<PeerEntry>
+  readonly setPeerStatus: (peer: string, status: system.PeerStatus) => Promise<PeerEntry>
+  /** This node when `peer` is empty. */
+  readonly setPeerName: (peer: string, name: string) => Promise<PeerEntry>
+}
+
 /** A store of this node. Stays valid while the node is open; methods reject once the store is not open. */
-export interface StoreHandle extends Executor {
+export interface StoreHandle extends Executor, StoreActs, PeerActs {
   readonly id: StoreId
   readonly storeType: () => string
   readonly name: () => string
@@ -272,10 +359,15 @@ export interface RepairResult {
 
 export interface CreateStoreOptions {
   readonly name?: string
-  /** `core:kvstore` when absent. */
+  /** When absent, `core:rootstore` for a root where there is an opener for it, else `core:kvstore`. */
   readonly storeType?: string
-  /** Makes a child of this store, with its parent's peers. */
+  /** Makes a child of this store. */
   readonly parent?: StoreId
+  /**
+   * Whose peers a child has: the parent's, live (when absent); its own, who are invited to it; or the parent's as they
+   * are now, and its own from then on.
+   */
+  readonly strategy?: 'inherited' | 'independent' | 'snapshot'
 }
 
 export type JoinStage = 'connecting' | 'redeeming' | 'bootstrapping'
@@ -340,6 +432,27 @@ export type NodeEventBody =
   | { readonly kind: 'rebuilt'; readonly storeId: StoreId; readonly appliedSeq: number }
   | { readonly kind: 'bootstrap_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
   | { readonly kind: 'clock_skew'; readonly aheadMs: number }
+  /** It appeared, or its state, name or path is another. */
+  | { readonly kind: 'store_changed'; readonly summary: StoreSummary }
+  | { readonly kind: 'store_removed'; readonly storeId: StoreId }
+  /** It was admitted, or its status, role or name is another. */
+  | {
+      readonly kind: 'peer_changed'
+      readonly storeId: StoreId
+      readonly peer: PublicKey
+      readonly name: string
+      readonly status: system.PeerStatus
+      readonly role: system.Role
+    }
+  /** It began to be behind, or has caught up. */
+  | { readonly kind: 'peer_lag'; readonly storeId: StoreId; readonly peer: PublicKey; readonly lag: AuthorLag }
+  | {
+      readonly kind: 'invite_claimed'
+      readonly storeId: StoreId
+      readonly tokenHash: Hash
+      readonly claimedBy: PublicKey
+      readonly usesLeft: number
+    }
 
 /** A running node. One owner; closed once. */
 export interface Node extends AsyncDisposable {
@@ -362,6 +475,12 @@ export interface Node extends AsyncDisposable {
   /** Resolves once the store is live here. A refused token leaves nothing behind. */
   readonly join: (token: string, options?: JoinOptions) => Promise<StoreHandle>
   readonly network: NodeNetwork
+  /** What is missing, at whom, and why; the gravest first. Rejects with `PEER_NOT_FOUND` or `STORE_NOT_FOUND`. */
+  readonly why: (options?: WhyOptions) => Promise<readonly Finding[]>
+  /** How the node and its stores are, what is well included. */
+  readonly diagnose: () => Promise<readonly Finding[]>
+  /** Copies everything while the node runs. Rejects with `DATA_DIR_UNUSABLE`, `DISK_FULL`, or `signal.reason`. */
+  readonly backup: (options: BackupOptions) => Promise<BackupResult>
   /** Events from this call on. */
   readonly events: (signal: AbortSignal) => AsyncIterable<NodeEvent | Lagged>
   /** Stops accepting, tries a last sync for at most 5 s, closes everything. Idempotent. */

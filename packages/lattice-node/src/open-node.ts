@@ -23,6 +23,8 @@ import { createStore } from './create-store.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { identityForeign, invalidArgument, metaMissing, nodeClosed, shortId, storeNotFound } from './errors.ts'
 import { toFailure } from './failure.ts'
+import { backupNode } from './backup.ts'
+import { diagnoseNode } from './diagnose.ts'
 import { finalSync } from './final-sync.ts'
 import { followNetwork } from './follow-network.ts'
 import { loadIdentity } from './identity.ts'
@@ -37,6 +39,7 @@ import { publishName } from './publish-name.ts'
 import { createRedeemer } from './redeem-token.ts'
 import type { StoreEntry } from './store-entry.ts'
 import { createStoreHandle } from './store-handle.ts'
+import { findReasons } from './why.ts'
 import { StoreManager } from './store-manager.ts'
 import { resolveReference } from './store-names.ts'
 
@@ -229,6 +232,18 @@ function createNode({ context, manager, scope, events, nodeClock }: NodeDeps): N
         })),
       addresses: () => context.network()?.addresses() ?? [],
       clock: nodeClock.status,
+    },
+    why: async (whyOptions = {}) => {
+      check()
+      return findReasons(context, manager, whyOptions)
+    },
+    diagnose: async () => {
+      check()
+      return diagnoseNode(context, manager)
+    },
+    backup: async (backupOptions) => {
+      check()
+      return backupNode(context, manager, backupOptions)
     },
     events: events.subscribe,
     close,

@@ -48,7 +48,9 @@ import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RepairOptions, RepairResult, StoreHandle, StoreSummary } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
+import { createPeerActs } from './peer-acts.ts'
 import { createProjectionProgress } from './projection-progress.ts'
+import { createStoreActs } from './store-acts.ts'
 import { stateOf, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { repairStore, unchanged, verifyStore } from './repair-store.ts'
@@ -91,6 +93,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     rebuild: (onProgress) => rebuild(context, store(), onProgress),
     retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
+    ...createStoreActs(),
+    ...createPeerActs(),
     ...machineCalls(context, store),
   }
 }

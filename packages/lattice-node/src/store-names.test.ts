@@ -17,6 +17,8 @@ function store(name: string, path: string, prefix = ''): StoreSummary {
     path,
     error: undefined,
     headless: false,
+    hasData: true,
+    awaiting: [],
   }
 }
 const team = store('team', 'team', 'abcd01')

@@ -7,6 +7,7 @@
  * @module
  */
 import { type IdKey, idKey, type IntentionId, type PublicKey, type ReadTable } from '@lattice/model'
+import { wasDestroyed } from './children.ts'
 import { findGrant } from './grants.ts'
 import type { OpPlan } from './op-plan.ts'
 import { isAtLeast, type Role } from './values.ts'
@@ -19,6 +20,8 @@ export type UnauthorizedReason =
   | 'peer_unknown'
   /** It takes a right away, which only an epoch can do. */
   | 'needs_epoch'
+  /** The child was destroyed in its past, which nothing undoes. */
+  | 'child_destroyed'
 
 export interface Claimant {
   readonly author: PublicKey
@@ -34,7 +37,8 @@ export function authorize(
   const holds = (peer: PublicKey, least: Role): boolean => findGrant(read, peer, { least, follows }) !== undefined
   if (steps.some((step) => step.privileged) && !holds(author, 'admin')) return 'not_admin'
   const admittedHere = new Set<IdKey>()
-  for (const { known, grants } of steps) {
+  for (const { known, grants, revives } of steps) {
+    if (revives !== undefined && wasDestroyed(read, revives, follows)) return 'child_destroyed'
     if (known !== undefined && !admittedHere.has(idKey(known)) && !holds(known, 'none')) return 'peer_unknown'
     if (grants === undefined) continue
     if (isWeaker(grants.role) && holds(grants.peer, strongerThan(grants.role))) return 'needs_epoch'

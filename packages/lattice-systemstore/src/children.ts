@@ -3,10 +3,18 @@
  *
  * @module
  */
-import { parseStoreType, type PublicKey, type ReadTable, type StoreId, type StoreType } from '@lattice/model'
-import { systemPrefix } from './keys.ts'
+import { heads } from '@lattice/kvtable'
+import {
+  type IntentionId,
+  parseStoreType,
+  type PublicKey,
+  type ReadTable,
+  type StoreId,
+  type StoreType,
+} from '@lattice/model'
+import { encodeSystemKey, systemPrefix } from './keys.ts'
 import { type Field, groupFields, readFields } from './read-fields.ts'
-import { type ChildStatus, decodeChildStatus, decodeText } from './values.ts'
+import { type ChildStatus, decodeChildStatus, decodeText, isMark } from './values.ts'
 
 export interface ChildEntry {
   readonly child: StoreId
@@ -14,6 +22,8 @@ export interface ChildEntry {
   readonly alias: string
   readonly storeType: StoreType
   readonly status: ChildStatus
+  /** It has peers of its own. */
+  readonly independent: boolean
   /** Peers that have destroyed their copy. */
   readonly destroyAcks: readonly PublicKey[]
   readonly conflicted: boolean
@@ -31,12 +41,23 @@ export function readChild(read: ReadTable, child: StoreId): ChildEntry | undefin
   return entryOf([...readFields(read, systemPrefix('child', child))])
 }
 
+/**
+ * True when `follows` knows of a write that destroyed the child. Such a write stands for ever: only one that follows it
+ * could replace it, and none of those counts. So the answer is the same in any causal order.
+ */
+export function wasDestroyed(read: ReadTable, child: StoreId, follows: (id: IntentionId) => boolean): boolean {
+  return heads(read, encodeSystemKey({ kind: 'child', child, field: 'status' })).some(
+    ({ id, state }) => state.kind === 'value' && decodeChildStatus(state.value) === 'destroyed' && follows(id),
+  )
+}
+
 function childOf(key: Field['key']): StoreId | undefined {
   return key.kind === 'child' || key.kind === 'destroy_ack' ? key.child : undefined
 }
 
 function entryOf(fields: readonly Field[]): ChildEntry | undefined {
   let [child, alias, status, storeType]: [StoreId?, string?, ChildStatus?, StoreType?] = []
+  let independent = false
   const destroyAcks: PublicKey[] = []
   for (const { key, value } of fields) {
     if (key.kind === 'destroy_ack') destroyAcks.push(key.peer)
@@ -44,10 +65,19 @@ function entryOf(fields: readonly Field[]): ChildEntry | undefined {
     child = key.child
     if (key.field === 'alias') alias = decodeText(value)
     else if (key.field === 'status') status = decodeChildStatus(value)
+    else if (key.field === 'independent') independent = isMark(value) ?? false
     else storeType = decodeType(value)
   }
   if (child === undefined || alias === undefined || status === undefined || storeType === undefined) return undefined
-  return { child, alias, storeType, status, destroyAcks, conflicted: fields.some((field) => field.conflicted) }
+  return {
+    child,
+    alias,
+    storeType,
+    status,
+    independent,
+    destroyAcks,
+    conflicted: fields.some((field) => field.conflicted),
+  }
 }
 
 function decodeType(bytes: Uint8Array): StoreType | undefined {

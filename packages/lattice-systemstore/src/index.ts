@@ -44,6 +44,7 @@ export { type PeerEntry, readPeer, readPeers } from './peers.ts'
 export {
   readAppId,
   readCreator,
+  readDestroyAcks,
   readDestroyed,
   readName,
   readReplication,
@@ -53,6 +54,7 @@ export {
 } from './store-info.ts'
 export {
   ackChildDestroy,
+  ackStoreDestroy,
   activateSchema,
   addChild,
   destroyStore,

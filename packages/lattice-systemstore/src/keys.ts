@@ -35,7 +35,7 @@ import {
 
 const STORE_FIELDS = ['name', 'strategy', 'app-id', 'creator', 'destroyed', 'schema'] as const
 const PEER_FIELDS = ['status', 'name', 'added-at', 'added-by', 'role', 'device'] as const
-const CHILD_FIELDS = ['alias', 'status', 'type'] as const
+const CHILD_FIELDS = ['alias', 'status', 'type', 'independent'] as const
 const INVITE_FIELDS = ['status', 'invited-by', 'expires-at', 'uses', 'role'] as const
 const REPLICATION_FIELDS = ['factor', 'crush'] as const
 
@@ -48,6 +48,7 @@ export type ReplicationField = (typeof REPLICATION_FIELDS)[number]
 export type SystemKey =
   | { readonly kind: 'store'; readonly field: StoreField }
   | { readonly kind: 'schema_activation'; readonly activation: IntentionId }
+  | { readonly kind: 'store_destroy_ack'; readonly peer: PublicKey }
   | { readonly kind: 'peer'; readonly peer: PublicKey; readonly field: PeerField }
   | { readonly kind: 'grant'; readonly peer: PublicKey; readonly grant: IntentionId }
   | { readonly kind: 'child'; readonly child: StoreId; readonly field: ChildField }
@@ -61,7 +62,10 @@ export function encodeSystemKey(key: SystemKey): Uint8Array {
 }
 
 /** The prefix of all keys below the given segments: `peer/`, or `grant/<key>/`. */
-export function systemPrefix(kind: 'peer' | 'grant' | 'child' | 'invite' | 'schema', id?: Uint8Array): Uint8Array {
+export function systemPrefix(
+  kind: 'peer' | 'grant' | 'child' | 'invite' | 'schema' | 'destroy-ack',
+  id?: Uint8Array,
+): Uint8Array {
   return utf8Encode(id === undefined ? `${kind}/` : `${kind}/${toHex(id)}/`)
 }
 
@@ -83,6 +87,8 @@ function segmentsOf(key: SystemKey): readonly string[] {
       return [key.field]
     case 'schema_activation':
       return ['schema', toHex(key.activation)]
+    case 'store_destroy_ack':
+      return ['destroy-ack', toHex(key.peer)]
     case 'peer':
       return ['peer', toHex(key.peer), key.field]
     case 'grant':
@@ -102,6 +108,10 @@ function segmentsOf(key: SystemKey): readonly string[] {
 
 function decodePair(kind: string, first: string): SystemKey | undefined {
   if (kind === 'replication') return isOneOf(REPLICATION_FIELDS, first) ? { kind, field: first } : undefined
+  if (kind === 'destroy-ack') {
+    const peer = readHex(first, readPublicKey)
+    return peer && { kind: 'store_destroy_ack', peer }
+  }
   const activation = kind === 'schema' ? readHex(first, readIntentionId) : undefined
   return activation && { kind: 'schema_activation', activation }
 }

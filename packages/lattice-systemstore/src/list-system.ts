@@ -67,11 +67,13 @@ function show(key: SystemKey, value: Uint8Array): string | undefined {
     case 'grant':
       return decodeRole(value)
     case 'child':
+      if (key.field === 'independent') return isMark(value) && 'yes'
       return key.field === 'status' ? decodeChildStatus(value) : decodeText(value)
     case 'invite':
       if (key.field === 'status') return decodeInviteStatus(value)
       return showCommonField(key.field, value)
     case 'destroy_ack':
+    case 'store_destroy_ack':
     case 'claim':
       return isMark(value) && 'yes'
     case 'replication':
@@ -92,7 +94,7 @@ function showStoreField(field: Extract<SystemKey, { kind: 'store' }>['field'], v
       return isMark(value) && 'yes'
     case 'strategy': {
       const strategy = decodeStrategy(value)
-      if (strategy === undefined || strategy.kind === 'independent') return strategy?.kind
+      if (strategy === undefined || strategy.parent === undefined) return strategy?.kind
       return `${strategy.kind} ${toHex(strategy.parent)}`
     }
   }

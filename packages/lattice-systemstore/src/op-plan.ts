@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { IntentionId, PublicKey } from '@lattice/model'
+import type { IntentionId, PublicKey, StoreId } from '@lattice/model'
 import type { TextProblem } from './check-text.ts'
 import type { SystemKey } from './keys.ts'
 import type { Role } from './values.ts'
@@ -42,6 +42,8 @@ export interface OpPlan {
   readonly privileged: boolean
   /** Counts only if this peer was admitted before. */
   readonly known?: PublicKey
+  /** Counts only if this child was not destroyed before: it sets a status, and destroyed is the last. */
+  readonly revives?: StoreId
   /** Counts only if the peer holds no stronger role. */
   readonly grants?: { readonly peer: PublicKey; readonly role: Role; readonly admission: boolean }
 }

@@ -22,7 +22,7 @@ export function planChildOp(op: system.ChildOp, { author }: OpOrigin): Result<Op
     case 'setStatus': {
       const word = childStatusOf(op.op.value)
       if (word === undefined) return err('status_invalid')
-      return ok({ rows: [row(child, 'status', encodeChildStatus(word))], privileged: true })
+      return ok({ rows: [row(child, 'status', encodeChildStatus(word))], privileged: true, revives: child })
     }
     case 'setAlias': {
       const problem = checkText(op.op.value, ALIAS)
@@ -37,7 +37,7 @@ export function planChildOp(op: system.ChildOp, { author }: OpOrigin): Result<Op
   }
 }
 
-function planAdd(child: StoreId, { alias, storeType }: system.ChildAdd): Result<OpPlan, MalformedReason> {
+function planAdd(child: StoreId, { alias, storeType, independent }: system.ChildAdd): Result<OpPlan, MalformedReason> {
   const problem = checkText(alias, ALIAS)
   if (problem !== undefined) return err(problem)
   const type = parseStoreType(storeType)
@@ -47,8 +47,10 @@ function planAdd(child: StoreId, { alias, storeType }: system.ChildAdd): Result<
       row(child, 'alias', encodeText(alias)),
       row(child, 'type', encodeText(type.value)),
       row(child, 'status', encodeChildStatus('active')),
+      ...(independent ? [row(child, 'independent', MARK)] : []),
     ],
     privileged: true,
+    revives: child,
   })
 }
 

@@ -1,5 +1,5 @@
 /**
- * Plans of operations on the store itself. All of them are an ADMIN's.
+ * Plans of operations on the store itself. All of them are an ADMIN's but the acknowledgement that it is destroyed.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { MAX_APP_ID_BYTES, MAX_CRUSH_BYTES, MAX_NAME_BYTES, MAX_REPLICATION_FACT
 import type { MalformedReason, OpOrigin, OpPlan, SystemRow } from './op-plan.ts'
 import { encodeCount, encodeStrategy, encodeText, MARK, strategyOf } from './values.ts'
 
-export function planStoreOp({ op }: system.StoreOp, { id }: OpOrigin): Result<OpPlan, MalformedReason> {
+export function planStoreOp({ op }: system.StoreOp, { id, author }: OpOrigin): Result<OpPlan, MalformedReason> {
   switch (op.case) {
     case 'setName':
       return planText('name', op.value, MAX_NAME_BYTES)
@@ -37,6 +37,9 @@ export function planStoreOp({ op }: system.StoreOp, { id }: OpOrigin): Result<Op
     }
     case 'destroy':
       return admins([row('destroyed', MARK)])
+    case 'destroyAck':
+      // Each peer speaks for itself.
+      return ok({ rows: [{ key: { kind: 'store_destroy_ack', peer: author }, value: MARK }], privileged: false })
     case undefined:
       return err('op_unset')
   }

@@ -4,8 +4,8 @@
  * @module
  */
 import type { PublicKey, ReadTable } from '@lattice/model'
-import type { StoreField } from './keys.ts'
-import { readField } from './read-fields.ts'
+import { type StoreField, systemPrefix } from './keys.ts'
+import { readField, readFields } from './read-fields.ts'
 import { decodeCount, decodePeer, decodeStrategy, decodeText, isMark, type Strategy } from './values.ts'
 
 export interface ReplicationPolicy {
@@ -43,6 +43,13 @@ export function readSchema(read: ReadTable): number {
 
 export function readDestroyed(read: ReadTable): boolean {
   return readStoreField(read, 'destroyed', isMark) ?? false
+}
+
+/** Peers that have stopped using the store since it is destroyed, in order of key. */
+export function readDestroyAcks(read: ReadTable): readonly PublicKey[] {
+  return [...readFields(read, systemPrefix('destroy-ack'))].flatMap(({ key }) =>
+    key.kind === 'store_destroy_ack' ? [key.peer] : [],
+  )
 }
 
 export function readReplication(read: ReadTable): ReplicationPolicy | undefined {

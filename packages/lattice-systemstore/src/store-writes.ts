@@ -19,8 +19,15 @@ export function addChild({
   child,
   alias,
   storeType,
-}: Signing & { readonly child: StoreId; readonly alias: string; readonly storeType: StoreType }): SystemWrite {
-  return childWrite(author, child, { case: 'add', value: { alias, storeType } })
+  independent = false,
+}: Signing & {
+  readonly child: StoreId
+  readonly alias: string
+  readonly storeType: StoreType
+  /** It has peers of its own, who are invited to it. */
+  readonly independent?: boolean
+}): SystemWrite {
+  return childWrite(author, child, { case: 'add', value: { alias, storeType, independent } })
 }
 
 export function setChildStatus({
@@ -65,8 +72,14 @@ export function setReplication({ author, factor, crush }: Signing & ReplicationP
   return storeWrite(author, { case: 'setReplication', value: { factor, crush } })
 }
 
+/** Ends the store for everybody. */
 export function destroyStore({ author }: Signing): SystemWrite {
   return storeWrite(author, { case: 'destroy', value: {} })
+}
+
+/** Says that the author has stopped using the store, which is destroyed. */
+export function ackStoreDestroy({ author }: Signing): SystemWrite {
+  return storeWrite(author, { case: 'destroyAck', value: {} })
 }
 
 function childWrite(
@@ -87,7 +100,7 @@ function storeWrite(
 function strategyInit(strategy: Strategy): NonNullable<MessageInitShape<typeof system.PeerStrategySchema>['strategy']> {
   switch (strategy.kind) {
     case 'independent':
-      return { case: 'independent', value: {} }
+      return { case: 'independent', value: { parent: strategy.parent ?? new Uint8Array() } }
     case 'inherited':
       return { case: 'inherited', value: { parent: strategy.parent } }
     case 'snapshot':

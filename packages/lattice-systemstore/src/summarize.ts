@@ -73,7 +73,13 @@ function summarizeInvite({ tokenHash, op }: system.InviteOp): SExpr {
 function summarizeChild({ child, op }: system.ChildOp): SExpr {
   switch (op.case) {
     case 'add':
-      return list(sym('child-add'), raw(child), str(op.value.alias), str(op.value.storeType))
+      return list(
+        sym('child-add'),
+        raw(child),
+        str(op.value.alias),
+        str(op.value.storeType),
+        ...(op.value.independent ? [sym('independent')] : []),
+      )
     case 'setStatus':
       return list(sym('child-set-status'), raw(child), word(childStatusOf(op.value), op.value))
     case 'setAlias':
@@ -99,6 +105,8 @@ function summarizeStore({ op }: system.StoreOp): SExpr {
       return list(sym('store-set-replication'), int(op.value.factor), raw(op.value.crush))
     case 'destroy':
       return list(sym('store-destroy'))
+    case 'destroyAck':
+      return list(sym('store-destroy-ack'))
     case undefined:
       return list(sym('store'))
   }
@@ -107,7 +115,7 @@ function summarizeStore({ op }: system.StoreOp): SExpr {
 function summarizeStrategy({ strategy }: system.PeerStrategy): SExpr {
   const name = sym('store-set-strategy')
   if (strategy.case === undefined) return list(name)
-  return strategy.case === 'independent'
+  return strategy.case === 'independent' && strategy.value.parent.length === 0
     ? list(name, sym(strategy.case))
     : list(name, sym(strategy.case), raw(strategy.value.parent))
 }

@@ -43,6 +43,7 @@ export type SystemEvent =
   | { readonly kind: 'schema_changed'; readonly version: number }
   | { readonly kind: 'replication_changed'; readonly replication: ReplicationPolicy | undefined }
   | { readonly kind: 'store_destroyed' }
+  | { readonly kind: 'store_destroy_acknowledged'; readonly peer: PublicKey }
 
 export interface SystemChange extends KvChange {
   readonly systemKey: SystemKey
@@ -77,6 +78,8 @@ function nameOf(key: SystemKey): string {
       return 'replication'
     case 'schema_activation':
       return 'schema'
+    case 'store_destroy_ack':
+      return `destroy-ack/${idKey(key.peer)}`
     case 'store':
       return key.field
   }
@@ -102,6 +105,8 @@ function eventOf(read: ReadTable, key: SystemKey): SystemEvent | undefined {
       return { kind: 'replication_changed', replication: readReplication(read) }
     case 'schema_activation':
       return { kind: 'schema_changed', version: readSchema(read) }
+    case 'store_destroy_ack':
+      return { kind: 'store_destroy_acknowledged', peer: key.peer }
     case 'store':
       return storeEvent(read, key.field)
   }

@@ -145,7 +145,7 @@ describe('who may do what', () => {
       cancelInvite({ author: anna, tokenHash }),
       addChild({ author: anna, child, alias: 'notes', storeType }),
       setName({ author: anna, name: 'mine' }),
-      setStrategy({ author: anna, strategy: { kind: 'independent' } }),
+      setStrategy({ author: anna, strategy: { kind: 'independent', parent: undefined } }),
       activateSchema({ author: anna, version: 2 }),
     ]
     for (const write of attempts) {

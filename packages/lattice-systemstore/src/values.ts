@@ -27,7 +27,8 @@ export type ChildStatus = 'active' | 'archived' | 'destroyed'
 
 /** Where a store's peers come from. */
 export type Strategy =
-  | { readonly kind: 'independent' }
+  /** `parent` declares the store as its child; undefined for a root. */
+  | { readonly kind: 'independent'; readonly parent: StoreId | undefined }
   | { readonly kind: 'inherited'; readonly parent: StoreId }
   | { readonly kind: 'snapshot'; readonly parent: StoreId }
 
@@ -130,7 +131,8 @@ export function decodeStrategy(bytes: Uint8Array): Strategy | undefined {
 /** What a strategy message says; undefined when it says nothing, or names a parent that is no store id. */
 export function strategyOf({ strategy }: system.PeerStrategy): Strategy | undefined {
   if (strategy.case === undefined) return undefined
-  if (strategy.case === 'independent') return { kind: 'independent' }
+  if (strategy.case === 'independent' && strategy.value.parent.length === 0)
+    return { kind: 'independent', parent: undefined }
   const parent = readStoreId(strategy.value.parent)
   return parent && { kind: strategy.case, parent }
 }

@@ -30,6 +30,8 @@ export function toStoreInfo(summary: StoreSummary): daemon.StoreInfo {
     errorCode: summary.error?.code ?? '',
     error: summary.error?.message ?? '',
     headless: summary.headless,
+    hasData: summary.hasData,
+    awaiting: [...summary.awaiting],
   })
 }
 
@@ -165,6 +167,20 @@ function eventBody(event: NodeEvent): EventBody {
         case: 'bootstrapProgress',
         value: { storeId: event.storeId, done: BigInt(event.done), total: BigInt(event.total) },
       }
+    case 'store_changed':
+      return { case: 'storeChanged', value: toStoreInfo(event.summary) }
+    case 'store_removed':
+      return { case: 'storeRemoved', value: { storeId: event.storeId } }
+    case 'peer_changed': {
+      const { storeId, peer, name, status, role } = event
+      return { case: 'peerChanged', value: { storeId, peer, name, status, role } }
+    }
+    case 'peer_lag':
+      return { case: 'peerLag', value: { storeId: event.storeId, peer: event.peer, lag: toPeerLag(event.lag) } }
+    case 'invite_claimed': {
+      const { storeId, tokenHash, claimedBy, usesLeft } = event
+      return { case: 'inviteClaimed', value: { storeId, tokenHash, claimedBy, usesLeft } }
+    }
     case 'clock_skew':
       return { case: 'clockSkew', value: { aheadMs: BigInt(Math.round(event.aheadMs)) } }
     default:

@@ -7,6 +7,8 @@ import { create } from '@bufbuild/protobuf'
 import type { ClockStatus } from '@lattice/node'
 import { daemon } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
+import { backup } from './backup.ts'
+import { findingsOf } from './findings.ts'
 import { toNodeEvent } from './messages.ts'
 import type { HandlerDeps } from './handler-deps.ts'
 
@@ -47,6 +49,8 @@ export function createNodeService({
     },
     listStoreTypes: async () =>
       create(daemon.ListStoreTypesResponseSchema, { storeTypes: node.storeTypes().toSorted() }),
+    ...findingsOf(node),
+    backup: (request, signal) => backup(node, request, signal),
     subscribe: async function* (_request, signal) {
       for await (const event of node.events(signal)) yield toNodeEvent(event)
     },

@@ -4,7 +4,7 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import type { JoinProgress, Node, StoreHandle } from '@lattice/node'
+import type { CreateStoreOptions, JoinProgress, Node, StoreHandle } from '@lattice/node'
 import { daemon, system } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
 import { inspectBranch } from './branches.ts'
@@ -15,6 +15,7 @@ import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncOutcome } f
 import { acknowledge, listForks, observe } from './observing.ts'
 import { reportProgress } from './report-progress.ts'
 import { position, storeOf } from './request.ts'
+import { peerActs, storeActs } from './store-acts.ts'
 
 type StoreService = ServiceHandlers<typeof daemon.StoreService>
 
@@ -22,6 +23,8 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
   const at = (request: { readonly storeId: Uint8Array }): StoreHandle => storeOf(node, request.storeId)
   return {
     ...lifecycle(node, at),
+    ...storeActs(at),
+    ...peerActs(at),
     getStatus: async (request) => toStoreStatus(at(request)),
     setName: async (request) => {
       const store = at(request)
@@ -71,11 +74,13 @@ function lifecycle(
   at: (request: { readonly storeId: Uint8Array }) => StoreHandle,
 ): Pick<StoreService, 'create' | 'list' | 'resolve' | 'join'> {
   return {
-    create: async ({ name, storeType, parentId }) => {
+    create: async ({ name, storeType, parentId, strategy }) => {
+      const peersOf = STRATEGIES[strategy]
       const store = await node.createStore({
         ...(name === '' ? {} : { name }),
         ...(storeType === '' ? {} : { storeType }),
         ...(parentId.length === 0 ? {} : { parent: at({ storeId: parentId }).id }),
+        ...(peersOf === undefined ? {} : { strategy: peersOf }),
       })
       return toStoreInfo(store.summary())
     },
@@ -88,6 +93,13 @@ function lifecycle(
         report(create(daemon.JoinProgressSchema, { progress: joined }))
       }),
   }
+}
+
+const STRATEGIES: Readonly<Record<daemon.ChildStrategy, CreateStoreOptions['strategy']>> = {
+  [daemon.ChildStrategy.UNSPECIFIED]: undefined,
+  [daemon.ChildStrategy.INHERITED]: 'inherited',
+  [daemon.ChildStrategy.INDEPENDENT]: 'independent',
+  [daemon.ChildStrategy.SNAPSHOT]: 'snapshot',
 }
 
 const STAGES = {

@@ -53,6 +53,9 @@ export const LAYERS = {
   '@lattice/daemon': { layer: 8 },
   // `lattice daemon` is `latticed`.
   '@lattice/cli': { layer: 8, same: ['@lattice/daemon'] },
+
+  // What users build.
+  '@lattice/example-counter': { layer: 8 },
 }
 
 function layerZeroAnd(...names) {

@@ -1,0 +1,23 @@
+/**
+ * A node that knows counters: the one place that names a network, a disk and an API.
+ *
+ * @module
+ */
+import { coreOpeners, createRuntimeBuilder, irohTransport, type Runtime } from '@lattice/runtime'
+import { counterStore } from './counter-store.ts'
+
+export function openCounterNode({
+  dataDir,
+  name,
+}: {
+  readonly dataDir: string
+  readonly name: string
+}): Promise<Runtime> {
+  return createRuntimeBuilder({ dataDir })
+    .withName(name)
+    .withOpeners(coreOpeners())
+    .withOpener(counterStore.storeType, () => counterStore)
+    .withTransport(irohTransport({ relay: 'off', bind: '127.0.0.1:0' }))
+    .withRpc()
+    .build()
+}

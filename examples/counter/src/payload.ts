@@ -1,0 +1,54 @@
+/**
+ * What an intention of this store carries, read with care: anybody who may write to the store may sign any bytes.
+ *
+ * @module
+ */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { err, int, list, ok, raw, type Result, type SExpr, str, sym, utf8Encode } from '@lattice/model'
+import { type CounterPayload, CounterPayloadSchema } from './gen/counter_pb.ts'
+
+export type Change = { readonly kind: 'add'; readonly by: bigint } | { readonly kind: 'reset' }
+
+export interface Write {
+  readonly name: string
+  readonly change: Change
+}
+
+export const MAX_NAME_BYTES = 256
+
+export function isName(name: string): boolean {
+  return name !== '' && utf8Encode(name).length <= MAX_NAME_BYTES
+}
+
+/** Total: bytes in, a write or a reason out, and by the bytes alone. */
+export function decodePayload(bytes: Uint8Array): Result<Write, 'payload_malformed' | 'name_out_of_bounds'> {
+  const payload = readMessage(bytes)
+  // A field from the future may change what the others mean: this version cannot say what was meant.
+  if (payload === undefined || payload.$unknown !== undefined) return err('payload_malformed')
+  const { name, change } = payload
+  if (!isName(name)) return err('name_out_of_bounds')
+  if (change.case === 'add') return ok({ name, change: { kind: 'add', by: change.value } })
+  if (change.case === 'reset' && change.value.$unknown === undefined) return ok({ name, change: { kind: 'reset' } })
+  return err('payload_malformed')
+}
+
+export function encodePayload({ name, change }: Write): Uint8Array {
+  const init = change.kind === 'add' ? { case: change.kind, value: change.by } : { case: change.kind, value: {} }
+  return toBinary(CounterPayloadSchema, create(CounterPayloadSchema, { name, change: init }))
+}
+
+/** For people, in logs and in `lattice history`. */
+export function summarize(bytes: Uint8Array): SExpr {
+  const decoded = decodePayload(bytes)
+  if (!decoded.ok) return list(sym('rejected'), sym(decoded.error), raw(bytes))
+  const { name, change } = decoded.value
+  return change.kind === 'add' ? list(sym('add'), str(name), int(change.by)) : list(sym('reset'), str(name))
+}
+
+function readMessage(bytes: Uint8Array): CounterPayload | undefined {
+  try {
+    return fromBinary(CounterPayloadSchema, bytes)
+  } catch {
+    return undefined
+  }
+}

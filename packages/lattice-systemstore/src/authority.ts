@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { equalBytes, type PublicKey, type ReadTable } from '@lattice/model'
+import { equalBytes, type IntentionId, type PublicKey, type ReadTable } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
 import type { Authority } from '@lattice/store-base'
 import { findGrant } from './grants.ts'
 import { planSystemOp } from './plan-op.ts'
 import { ZERO_ORIGIN_ID } from './system-write.ts'
-import { readCreator } from './store-info.ts'
+import { findActivation } from './schema-activation.ts'
+import { FIRST_SCHEMA, readCreator } from './store-info.ts'
 
 /**
  * Admits whoever was given the role of a WRITER or more. That is a right to be
@@ -19,11 +20,13 @@ export function createSystemAuthority(): Authority {
   return {
     admits: (tables, author) => findGrant(tables.system, author, { least: 'writer' }) !== undefined,
     requiredDeps: ({ system }, author, op) => {
+      const activation = schemaActivation(system, op)
+      const required = activation === undefined ? [] : [activation]
       // The creator's grant is the genesis, which is in every past.
-      if (isCreator(system, author)) return []
+      if (isCreator(system, author)) return required
       const admin = isPrivileged(op, author) ? findGrant(system, author, { least: 'admin' }) : undefined
       const grant = admin ?? findGrant(system, author, { least: 'writer' })
-      return grant === undefined ? [] : [grant.id]
+      return grant === undefined ? required : [grant.id, ...required]
     },
   }
 }
@@ -36,6 +39,11 @@ export function isAdmin(read: ReadTable, author: PublicKey): boolean {
 function isCreator(read: ReadTable, author: PublicKey): boolean {
   const creator = readCreator(read)
   return creator !== undefined && equalBytes(creator, author)
+}
+
+/** A payload counts only where the activation of its schema is in its past; the first schema needs none. */
+function schemaActivation(system: ReadTable, { op, schema }: weaver.UniversalOp): IntentionId | undefined {
+  return op.case === 'appData' && schema > FIRST_SCHEMA ? findActivation(system, schema) : undefined
 }
 
 function isPrivileged({ op }: weaver.UniversalOp, author: PublicKey): boolean {

@@ -41,6 +41,7 @@ export {
   type Signing,
 } from './peer-writes.ts'
 export { type PeerEntry, readPeer, readPeers } from './peers.ts'
+export { activatedSchema } from './schema-activation.ts'
 export {
   readAppId,
   readCreator,

@@ -8,7 +8,7 @@
  */
 import { idKey, type WriteTable, utf8Encode } from '@lattice/model'
 import type { AppliedOp, OpOutcome } from '@lattice/store-base'
-import { decodePayload } from './payload.ts'
+import { decodePayload, RESET_SCHEMA } from './payload.ts'
 import { type CounterRow, decodeRow, encodeRow } from './row.ts'
 
 /** A counter reads differently than before. */
@@ -16,9 +16,6 @@ export interface CounterChanged {
   readonly name: string
   readonly value: bigint
 }
-
-/** The schema version that brought resets. */
-const RESET_SCHEMA = 2
 
 export function applyPayload(table: WriteTable, op: AppliedOp): OpOutcome<CounterChanged> {
   const decoded = decodePayload(op.payload)

@@ -7,7 +7,7 @@ import { create } from '@bufbuild/protobuf'
 import { type IntentionId, utf8Encode } from '@lattice/model'
 import { defineWrite, InvalidArgument, MAX_FOLDED_DEPS, type PlannedWrite } from '@lattice/store-base'
 import { AddRequestSchema, ResetRequestSchema, type WriteResponse, WriteResponseSchema } from './gen/counter_pb.ts'
-import { type Change, encodePayload, isName, MAX_NAME_BYTES } from './payload.ts'
+import { type Change, encodePayload, isName, MAX_NAME_BYTES, RESET_SCHEMA } from './payload.ts'
 import { decodeRow } from './row.ts'
 
 export const add = defineWrite({
@@ -22,7 +22,11 @@ export const reset = defineWrite({
   description: 'Starts a counter again from 0.',
   request: ResetRequestSchema,
   response: WriteResponseSchema,
-  plan: ({ name }) => planWrite(name, { kind: 'reset' }),
+  plan: ({ name }, schema) => {
+    if (schema < RESET_SCHEMA)
+      throw new InvalidArgument(`this store uses schema ${schema}: activate schema ${RESET_SCHEMA} before a reset`)
+    return planWrite(name, { kind: 'reset' })
+  },
   respond,
 })
 

@@ -107,6 +107,14 @@ test('what a user got wrong is refused before anything is signed', async () => {
   expect(host.applied()).toHaveLength(1)
 })
 
+test('a store that has not activated schema 2 counts as before, and refuses resets by name', async () => {
+  const host = createMachineHost({ machine: counterStore, table: createMemoryTable(), schema: 1 })
+  const counters = createClient(counterStore, host)
+  await counters.add({ name: 'visits' })
+  await expect(counters.reset({ name: 'visits' })).rejects.toThrow('activate schema 2')
+  expect(host.applied().map(({ schema }) => schema)).toEqual([1])
+})
+
 test('a payload is shown to people, also one that is none', () => {
   const shown = (payload: Uint8Array) => formatSExpr(counterStore.summarize(payload))
   expect(shown(encodePayload({ name: 'visits', change: { kind: 'add', by: -3n } }))).toBe('(add "visits" -3)')

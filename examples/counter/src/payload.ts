@@ -16,6 +16,9 @@ export interface Write {
 
 export const MAX_NAME_BYTES = 256
 
+/** The schema version that brought resets. */
+export const RESET_SCHEMA = 2
+
 export function isName(name: string): boolean {
   return name !== '' && utf8Encode(name).length <= MAX_NAME_BYTES
 }

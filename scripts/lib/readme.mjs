@@ -14,7 +14,7 @@ const QUOTED = ['ts', 'proto', 'json', 'yaml']
  * language on the opening line, as in "```ts src/a.ts"; undefined when there is none.
  */
 export function quotesOf(markdown) {
-  return [...markdown.matchAll(/^```([a-z]+)(?: +(\S+))?[^\n]*\n([\s\S]*?)^```$/gm)]
+  return [...markdown.matchAll(/^ *```([a-z]+)(?: +(\S+))?[^\n]*\n([\s\S]*?)^ *```$/gm)]
     .filter(([, language]) => QUOTED.includes(language))
     .map((match) => ({
       path: match[2],

@@ -11,7 +11,7 @@ import { type Change, encodePayload, isName, MAX_NAME_BYTES, RESET_SCHEMA } from
 import { decodeRow } from './row.ts'
 
 export const add = defineWrite({
-  description: 'Adds to a counter, which begins at 0.',
+  description: 'Adds to a counter, which begins at 0: 1 unless `by` says otherwise.',
   request: AddRequestSchema,
   response: WriteResponseSchema,
   plan: ({ name, by = 1n }) => planWrite(name, { kind: 'add', by }),

@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Runtime } from '@lattice/runtime'
 import type { Client } from '@lattice/store-base'
 import { counterStore } from './counter-store.ts'
 import type { Counter } from './gen/counter_pb.ts'
@@ -15,26 +16,25 @@ const folder = mkdtempSync(join(tmpdir(), 'counter-'))
 try {
   await using laptop = await openCounterNode({ dataDir: join(folder, 'laptop'), name: 'laptop' })
   await using phone = await openCounterNode({ dataDir: join(folder, 'phone'), name: 'phone' })
+  await countTogether(laptop, phone)
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
 
+async function countTogether(laptop: Runtime, phone: Runtime): Promise<void> {
   const store = await laptop.node.createStore({ name: 'visits', storeType: counterStore.storeType })
   const { token } = await store.invite()
   const joined = await phone.node.join(token)
 
   const onLaptop = store.open(counterStore)
   const onPhone = joined.open(counterStore)
-  await Promise.all([
-    onLaptop.add({ name: 'page', by: 40n }),
-    onPhone.add({ name: 'page' }),
-    onPhone.add({ name: 'page' }),
-  ])
+  await Promise.all([onLaptop.add({ name: 'page', by: 40n }), onPhone.add({ name: 'page', by: 2n })])
   console.log(`laptop: ${await reaches(onLaptop, 42n)}`)
   console.log(`phone: ${await reaches(onPhone, 42n)}`)
 
   await store.activateSchema(2)
   await onLaptop.reset({ name: 'page' })
   console.log(`phone, after a reset on the laptop: ${await reaches(onPhone, 0n)}`)
-} finally {
-  rmSync(folder, { recursive: true, force: true })
 }
 
 /** Resolves once the counter stands at `value` here. */

@@ -6,13 +6,12 @@
 import { coreOpeners, createRuntimeBuilder, irohTransport, type Runtime } from '@lattice/runtime'
 import { counterStore } from './counter-store.ts'
 
-export function openCounterNode({
-  dataDir,
-  name,
-}: {
+interface CounterNodeOptions {
   readonly dataDir: string
   readonly name: string
-}): Promise<Runtime> {
+}
+
+export function openCounterNode({ dataDir, name }: CounterNodeOptions): Promise<Runtime> {
   return createRuntimeBuilder({ dataDir })
     .withName(name)
     .withOpeners(coreOpeners())

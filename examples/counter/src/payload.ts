@@ -40,7 +40,7 @@ export function encodePayload({ name, change }: Write): Uint8Array {
   return toBinary(CounterPayloadSchema, create(CounterPayloadSchema, { name, change: init }))
 }
 
-/** For people, in logs and in `lattice history`. */
+/** For people who look into a log. */
 export function summarize(bytes: Uint8Array): SExpr {
   const decoded = decodePayload(bytes)
   if (!decoded.ok) return list(sym('rejected'), sym(decoded.error), raw(bytes))

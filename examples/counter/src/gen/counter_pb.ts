@@ -272,7 +272,7 @@ export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
  */
 export const Counter: GenService<{
   /**
-   * Adds to a counter, which begins at 0.
+   * Adds to a counter, which begins at 0: 1 unless `by` says otherwise.
    *
    * @generated from rpc example.counter.v1.Counter.Add
    */

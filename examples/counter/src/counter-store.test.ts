@@ -11,8 +11,8 @@ import { MAX_LIMIT } from './queries.ts'
 
 const other = toPublicKey(new Uint8Array(32).fill(9))
 
-function open() {
-  const host = createMachineHost({ machine: counterStore, table: createMemoryTable() })
+function open(options: { readonly schema?: number; readonly streamCapacity?: number } = {}) {
+  const host = createMachineHost({ machine: counterStore, table: createMemoryTable(), ...options })
   return { host, counters: createClient(counterStore, host) }
 }
 
@@ -94,6 +94,20 @@ test('a watcher is told of outcomes, and of nothing that changed nothing', async
   ])
 })
 
+test('a watcher that is too slow is told so, and that the rest goes on', async () => {
+  const { counters } = open({ streamCapacity: 2 })
+  const stop = new AbortController()
+  const changes = counters.watch({}, stop.signal)
+  for (let count = 0; count < 5; count += 1) await counters.add({ name: 'visits' })
+  const seen: unknown[] = []
+  for await (const { event } of changes) {
+    seen.push(event.case === 'changed' ? event.value.value : event)
+    if (event.case === 'changed' && event.value.value === 5n) break
+  }
+  stop.abort()
+  expect(seen).toEqual([{ case: 'lagged', value: 3n }, 4n, 5n])
+})
+
 test('what a user got wrong is refused before anything is signed', async () => {
   const { host, counters } = open()
   const tooLong = 'é'.repeat(MAX_NAME_BYTES / 2 + 1)
@@ -108,8 +122,7 @@ test('what a user got wrong is refused before anything is signed', async () => {
 })
 
 test('a store that has not activated schema 2 counts as before, and refuses resets by name', async () => {
-  const host = createMachineHost({ machine: counterStore, table: createMemoryTable(), schema: 1 })
-  const counters = createClient(counterStore, host)
+  const { host, counters } = open({ schema: 1 })
   await counters.add({ name: 'visits' })
   await expect(counters.reset({ name: 'visits' })).rejects.toThrow('activate schema 2')
   expect(host.applied().map(({ schema }) => schema)).toEqual([1])

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { openCounterNode } from './open-node.ts'
 
 const [dataDir = 'counter-data'] = process.argv.slice(2)
-await using runtime = await openCounterNode({ dataDir, name: 'counter' })
+const runtime = await openCounterNode({ dataDir, name: 'counter' })
 console.log(`ready: ${runtime.socket}`)
 await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+await runtime.close()

@@ -6,22 +6,22 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Runtime } from '@lattice/runtime'
 import type { Client } from '@lattice/store-base'
 import { counterStore } from './counter-store.ts'
 import type { Counter } from './gen/counter_pb.ts'
 import { openCounterNode } from './open-node.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'counter-'))
+const laptop = await openCounterNode({ dataDir: join(folder, 'laptop'), name: 'laptop' })
+const phone = await openCounterNode({ dataDir: join(folder, 'phone'), name: 'phone' })
 try {
-  await using laptop = await openCounterNode({ dataDir: join(folder, 'laptop'), name: 'laptop' })
-  await using phone = await openCounterNode({ dataDir: join(folder, 'phone'), name: 'phone' })
-  await countTogether(laptop, phone)
+  await countTogether()
 } finally {
+  await Promise.all([laptop.close(), phone.close()])
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function countTogether(laptop: Runtime, phone: Runtime): Promise<void> {
+async function countTogether(): Promise<void> {
   const store = await laptop.node.createStore({ name: 'visits', storeType: counterStore.storeType })
   const { token } = await store.invite()
   const joined = await phone.node.join(token)

@@ -31,7 +31,7 @@ async function run(
   return { code, out, err }
 }
 
-test('the example counts on two real nodes and ends by itself', async () => {
+test('the example counts on two real nodes and ends by itself', { timeout: 60_000 }, async () => {
   expect(await run([source('main.ts')])).toEqual({
     code: 0,
     out: 'laptop: 42\nphone: 42\nphone, after a reset on the laptop: 0\n',

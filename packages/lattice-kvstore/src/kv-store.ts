@@ -8,6 +8,7 @@ import { kv } from '@lattice/proto'
 import { defineStateMachine, type StateMachine } from '@lattice/store-base'
 import { applyPayload, type KvEvent } from './apply-payload.ts'
 import { batch, put, remove, resolve } from './commands.ts'
+import { history } from './history.ts'
 import { count, get, inspect, list } from './queries.ts'
 import { summarizePayload } from './summarize.ts'
 import { watch } from './watch.ts'
@@ -21,7 +22,7 @@ export const kvStore: StateMachine<KvEvent, typeof kv.KvStore> = defineStateMach
   tableVersion: 1,
   service: kv.KvStore,
   commands: { Put: put, Delete: remove, Batch: batch, Resolve: resolve },
-  queries: { Get: get, List: list, Inspect: inspect, Count: count },
+  queries: { Get: get, List: list, Inspect: inspect, History: history, Count: count },
   streams: { Watch: watch },
   apply: applyPayload,
   summarize: summarizePayload,
@@ -49,8 +50,19 @@ export const kvStore: StateMachine<KvEvent, typeof kv.KvStore> = defineStateMach
     'lattice.kv.v1.HeadInfo.author': 'hex',
     'lattice.kv.v1.HeadInfo.wall': 'timestamp',
     'lattice.kv.v1.HeadInfo.value': 'utf8',
+    'lattice.kv.v1.HistoryRequest.key': 'utf8',
+    'lattice.kv.v1.HistoryRequest.page_token': 'hex',
+    'lattice.kv.v1.HistoryResponse.next_page_token': 'hex',
+    'lattice.kv.v1.HistoryEntry.id': 'hex',
+    'lattice.kv.v1.HistoryEntry.author': 'hex',
+    'lattice.kv.v1.HistoryEntry.wall': 'timestamp',
+    'lattice.kv.v1.HistoryEntry.value': 'utf8',
     'lattice.kv.v1.CountRequest.prefix': 'utf8',
+    'lattice.kv.v1.CountRequest.start': 'utf8',
+    'lattice.kv.v1.CountRequest.end': 'utf8',
     'lattice.kv.v1.WatchRequest.prefix': 'utf8',
+    'lattice.kv.v1.WatchRequest.cursor': 'hex',
+    'lattice.kv.v1.WatchEvent.cursor': 'hex',
     'lattice.kv.v1.KeyDeleted.key': 'utf8',
   },
   referencedBlobs: () => [],

@@ -9,6 +9,7 @@
 export * as daemon from './gen/lattice/daemon/v1/daemon_pb.ts'
 export * as kv from './gen/lattice/kv/v1/kv_pb.ts'
 export * as kvtable from './gen/lattice/kvtable/v1/kvtable_pb.ts'
+export * as log from './gen/lattice/log/v1/log_pb.ts'
 export * as net from './gen/lattice/net/v1/net_pb.ts'
 export * as node from './gen/lattice/node/v1/token_pb.ts'
 export * as system from './gen/lattice/system/v1/system_pb.ts'

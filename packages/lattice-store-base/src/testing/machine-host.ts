@@ -23,7 +23,7 @@ import {
   toPublicKey,
   type WriteTable,
 } from '@lattice/model'
-import type { Executor } from '../client.ts'
+import type { ExecManyOptions, ExecutedMany, Executor, ManyRequests } from '../client.ts'
 import { execMethod, openStream, runQuery, writePlanner } from '../dispatch.ts'
 import { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES } from '../limits.ts'
 import type { CommandContext, StreamContext, StreamEvents, StreamLagged } from '../method.ts'
@@ -129,20 +129,31 @@ export function createMachineHost<Event>({
     query: (method, request, signal) => runQuery(machine, method, { request, context: { read: table, log, signal } }),
     execMany: async (method, requests, options) => {
       const plan = writePlanner(machine, method, schema)
-      let written = 0
-      for await (const part of Symbol.iterator in requests ? [requests] : requests) {
-        for (const request of part) {
-          options.signal?.throwIfAborted()
-          const { payload, deps } = plan(request)
-          deliver({ payload, deps: deps(table) })
-          written += 1
-        }
-        options.onProgress?.({ written })
+      const write = (request: Uint8Array): void => {
+        const { payload, deps } = plan(request)
+        deliver({ payload, deps: deps(table) })
       }
-      return { written }
+      return writeMany(write, requests, options)
     },
     subscribe: (stream, params, signal) => openStream(machine, stream, { params, context: streamContext(signal) }),
   }
+}
+
+async function writeMany(
+  write: (request: Uint8Array) => void,
+  requests: ManyRequests,
+  { signal, onProgress }: ExecManyOptions,
+): Promise<ExecutedMany> {
+  let written = 0
+  for await (const part of Symbol.iterator in requests ? [requests] : requests) {
+    for (const request of part) {
+      signal?.throwIfAborted()
+      write(request)
+      written += 1
+    }
+    onProgress?.({ written })
+  }
+  return { written }
 }
 
 async function* relabel<Event>(

@@ -4,8 +4,8 @@
  * @module
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { err, int, list, ok, raw, type Result, type SExpr, str, sym, utf8Encode } from '@lattice/model'
-import { type CounterPayload, CounterPayloadSchema } from './gen/counter_pb.ts'
+import { equalBytes, err, int, list, ok, raw, type Result, type SExpr, str, sym, utf8Encode } from '@lattice/model'
+import { CounterPayloadSchema } from './gen/counter_pb.ts'
 
 export type Change = { readonly kind: 'add'; readonly by: bigint } | { readonly kind: 'reset' }
 
@@ -25,14 +25,20 @@ export function isName(name: string): boolean {
 
 /** Total: bytes in, a write or a reason out, and by the bytes alone. */
 export function decodePayload(bytes: Uint8Array): Result<Write, 'payload_malformed' | 'name_out_of_bounds'> {
-  const payload = readMessage(bytes)
-  // A field from the future may change what the others mean: this version cannot say what was meant.
-  if (payload === undefined || payload.$unknown !== undefined) return err('payload_malformed')
-  const { name, change } = payload
-  if (!isName(name)) return err('name_out_of_bounds')
-  if (change.case === 'add') return ok({ name, change: { kind: 'add', by: change.value } })
-  if (change.case === 'reset' && change.value.$unknown === undefined) return ok({ name, change: { kind: 'reset' } })
-  return err('payload_malformed')
+  const write = readWrite(bytes)
+  // One encoding of each write: what is added, repeated or overridden in it, another version would read differently.
+  if (write === undefined || !equalBytes(encodePayload(write), bytes)) return err('payload_malformed')
+  return isName(write.name) ? ok(write) : err('name_out_of_bounds')
+}
+
+function readWrite(bytes: Uint8Array): Write | undefined {
+  try {
+    const { name, change } = fromBinary(CounterPayloadSchema, bytes)
+    if (change.case === 'add') return { name, change: { kind: 'add', by: change.value } }
+    return change.case === 'reset' ? { name, change: { kind: 'reset' } } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 export function encodePayload({ name, change }: Write): Uint8Array {
@@ -46,12 +52,4 @@ export function summarize(bytes: Uint8Array): SExpr {
   if (!decoded.ok) return list(sym('rejected'), sym(decoded.error), raw(bytes))
   const { name, change } = decoded.value
   return change.kind === 'add' ? list(sym('add'), str(name), int(change.by)) : list(sym('reset'), str(name))
-}
-
-function readMessage(bytes: Uint8Array): CounterPayload | undefined {
-  try {
-    return fromBinary(CounterPayloadSchema, bytes)
-  } catch {
-    return undefined
-  }
 }

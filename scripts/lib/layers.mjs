@@ -20,6 +20,7 @@ export const LAYERS = {
 
   '@lattice/systemstore': { layer: 2, only: layerZeroAnd('@lattice/store-base', '@lattice/kvtable') },
   '@lattice/kvstore': { layer: 2, only: layerZeroAnd('@lattice/store-base', '@lattice/kvtable') },
+  '@lattice/logstore': { layer: 2, only: layerZeroAnd('@lattice/store-base') },
 
   // The kernel knows no store type and no network.
   '@lattice/kernel': { layer: 3, only: layerZeroAnd('@lattice/storage', '@lattice/store-base', '@lattice/sync') },

@@ -234,7 +234,12 @@ describe('Watch from a cursor', () => {
         const hearAll = async (): Promise<void> => {
           marks += 1
           await store.put('p/~', `${marks}`)
-          for (let event = await hear(); event !== undefined && line(event) !== `p/~=${marks}`;) event = await hear()
+          let isMarkHeard = false
+          for (let event = await hear(); event !== undefined; event = await hear()) {
+            isMarkHeard ||= line(event) === `p/~=${marks}`
+            // Inside a snapshot there is no cursor yet, and what it leaves out is not known.
+            if (isMarkHeard && event.cursor !== undefined) break
+          }
         }
         for (const step of script) {
           if (step.kind === 'put') await store.put(step.key, step.value)
@@ -245,7 +250,8 @@ describe('Watch from a cursor', () => {
             await store.put('p/~', `x${(marks += 1)}`)
             for (let count = 0; count < step.count; count += 1) {
               const event = await hear()
-              if (event === undefined || line(event).startsWith('p/~')) break
+              if (event === undefined || event.kind === 'snapshot_end') break
+              if (event.cursor !== undefined && line(event).startsWith('p/~')) break
             }
           }
         }
@@ -256,7 +262,7 @@ describe('Watch from a cursor', () => {
         expect(known).toEqual(there)
         await leave()
       }),
-      { numRuns: 200 },
+      { numRuns: 1500 },
     )
   })
 })

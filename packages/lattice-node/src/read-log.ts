@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { type Kernel, unfoldDeps } from '@lattice/kernel'
+import { type Kernel, unfoldDeps, type WitnessEntry } from '@lattice/kernel'
 import { assert, type IntentionId, type ParsedIntention, ZERO_HASH } from '@lattice/model'
-import type { LoggedWrite, ReadLog } from '@lattice/store-base'
+import type { LoggedWrite, PlacedWrite, ReadLog } from '@lattice/store-base'
 import type { LogCursors } from './log-cursor.ts'
 
 /** Records read at a time: each is up to 256 KiB. */
@@ -33,12 +33,16 @@ export function createReadLog(kernel: LogKernel, cursors: LogCursors): ReadLog {
       const seq = cursors.seqOf(cursor)
       if (seq === undefined || seq > appliedSeq()) return undefined
       const chainHash = seq === 0 ? ZERO_HASH : chainHashAt(kernel, seq)
-      return chainHash !== undefined && cursors.isAt(cursor, chainHash) ? writesAfter(kernel, seq) : undefined
+      return chainHash !== undefined && cursors.isAt(cursor, chainHash) ? writesAfter(kernel, cursors, seq) : undefined
     },
   }
 }
 
-function* writesAfter(kernel: LogKernel, seq: number): Generator<LoggedWrite, undefined, undefined> {
+function* writesAfter(
+  kernel: LogKernel,
+  cursors: LogCursors,
+  seq: number,
+): Generator<PlacedWrite, undefined, undefined> {
   for (let next = seq + 1; ;) {
     const limit = Math.min(PAGE_RECORDS, kernel.projection().appliedSeq - next + 1)
     if (limit <= 0) return undefined
@@ -47,7 +51,7 @@ function* writesAfter(kernel: LogKernel, seq: number): Generator<LoggedWrite, un
     for (const record of records) {
       assert(record.seq === next, 'what is applied is in the log without a gap')
       next += 1
-      const write = rejected.has(record.seq) ? undefined : loggedWrite(kernel, record.parsed)
+      const write = rejected.has(record.seq) ? undefined : placedWrite(kernel, cursors, record)
       if (write !== undefined) yield write
     }
     assert(records.length > 0, 'what is applied is in the log')
@@ -77,6 +81,26 @@ function loggedWrite(kernel: LogKernel, parsed: ParsedIntention): LoggedWrite | 
     schema: op.schema,
     payload: op.value,
   }
+}
+
+/** Written out: spreading a write would make its deps. */
+function placedWrite(kernel: LogKernel, cursors: LogCursors, record: WitnessEntry): PlacedWrite | undefined {
+  const write = loggedWrite(kernel, record.parsed)
+  return (
+    write && {
+      id: write.id,
+      author: write.author,
+      timestamp: write.timestamp,
+      get deps(): readonly IntentionId[] {
+        return write.deps
+      },
+      schema: write.schema,
+      payload: write.payload,
+      get cursor(): Uint8Array {
+        return cursors.encode(record)
+      },
+    }
+  )
 }
 
 function witnessed(kernel: LogKernel, id: IntentionId): ParsedIntention | undefined {

@@ -4,6 +4,7 @@
  * @module
  */
 import { kvStore } from '@lattice/kvstore'
+import { logStore } from '@lattice/logstore'
 import type { StoreType } from '@lattice/model'
 import type { StateMachine } from '@lattice/store-base'
 
@@ -12,5 +13,8 @@ export type Opener = () => StateMachine
 
 /** Openers of every store type that ships. */
 export function coreOpeners(): ReadonlyMap<StoreType, Opener> {
-  return new Map([[kvStore.storeType, () => kvStore]])
+  return new Map<StoreType, Opener>([
+    [kvStore.storeType, () => kvStore],
+    [logStore.storeType, () => logStore],
+  ])
 }

@@ -21,6 +21,12 @@ export interface LoggedWrite {
   readonly payload: Uint8Array
 }
 
+/** A write with its place in the log. */
+export interface PlacedWrite extends LoggedWrite {
+  /** Of the state right after it. Made when asked for. */
+  readonly cursor: Uint8Array
+}
+
 /** A read-only view of this node's log. */
 export interface ReadLog {
   /**
@@ -39,7 +45,7 @@ export interface ReadLog {
    * The writes after a cursor, in the order in which they were applied, read as they are asked for: it ends where the
    * state then stands. Undefined when the cursor is none, is of another log, or lies before where this log begins.
    */
-  readonly after: (cursor: Uint8Array) => IterableIterator<LoggedWrite> | undefined
+  readonly after: (cursor: Uint8Array) => IterableIterator<PlacedWrite> | undefined
 }
 
 /** Longest cursor; anything longer is none. */

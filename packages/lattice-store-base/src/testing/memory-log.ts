@@ -6,7 +6,7 @@
  * @module
  */
 import { concatBytes, idKey, type IntentionId } from '@lattice/model'
-import type { LoggedWrite, ReadLog } from '../read-log.ts'
+import type { LoggedWrite, PlacedWrite, ReadLog } from '../read-log.ts'
 import type { AppliedOp } from '../state-machine.ts'
 
 export interface MemoryLog {
@@ -27,10 +27,12 @@ export function createMemoryLog(): MemoryLog {
   let entries: { readonly id: IntentionId; readonly write: LoggedWrite | undefined }[] = []
   const writes = new Map<string, LoggedWrite | undefined>()
 
-  function* from(position: number): Generator<LoggedWrite, undefined, undefined> {
+  const cursorAt = (position: number): Uint8Array => concatBytes(word(identity), word(position))
+
+  function* from(position: number): Generator<PlacedWrite, undefined, undefined> {
     for (let next = position; next < base + entries.length; next += 1) {
       const write = entries[next - base]?.write
-      if (write !== undefined) yield write
+      if (write !== undefined) yield { ...write, cursor: cursorAt(next + 1) }
     }
     return undefined
   }
@@ -39,7 +41,7 @@ export function createMemoryLog(): MemoryLog {
     log: {
       has: (id) => writes.has(idKey(id)),
       get: (id) => writes.get(idKey(id)),
-      cursor: () => concatBytes(word(identity), word(base + entries.length)),
+      cursor: () => cursorAt(base + entries.length),
       after: (cursor) => {
         if (cursor.length !== CURSOR_BYTES) return undefined
         const view = new DataView(cursor.buffer, cursor.byteOffset)

@@ -3,9 +3,10 @@
  *
  * @module
  */
-export type { KvEvent } from './apply-payload.ts'
+export { applyPayload, type KvEvent } from './apply-payload.ts'
 export { ImportStopped, type KvEntry, type KvImportOptions } from './import-entries.ts'
 export type { KvBytes } from './kv-bytes.ts'
+export { kvCommands, kvFieldFormats, kvQueries, kvStreams } from './kv-methods.ts'
 export { kvStore } from './kv-store.ts'
 export { DEFAULT_LIST_LIMIT, MAX_BATCH_KEYS, MAX_LIST_LIMIT, MAX_PAGE_BYTES, MAX_SNAPSHOT_BYTES } from './limits.ts'
 export {
@@ -19,3 +20,5 @@ export {
   type KvWatchOptions,
   openKv,
 } from './open-kv.ts'
+export { decodePageToken, encodePageToken, type PagePosition } from './page-token.ts'
+export { summarizePayload } from './summarize.ts'

@@ -38,6 +38,7 @@ export type {
   StreamLagged,
 } from './method.ts'
 export { type CitationPlan, planCitations, unfoldCitations } from './plan-citations.ts'
+export { prefixedReadTable, prefixedWriteTable } from './prefix-table.ts'
 export type { Authority, ProjectedOp, Projector, ReadStoreTables, StoreTables } from './projector.ts'
 export type { AnyService, ServiceMethod } from './service.ts'
 export type {

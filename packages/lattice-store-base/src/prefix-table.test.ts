@@ -52,7 +52,8 @@ describe('a part of a table', () => {
 
   test('ends where its prefix does, also when that is all ones', () => {
     const whole = createMemoryTable()
-    for (const key of [[254], [255], [255, 0], [255, 255], [255, 255, 9]]) whole.set(Uint8Array.from(key), new Uint8Array())
+    for (const key of [[254], [255], [255, 0], [255, 255], [255, 255, 9]])
+      whole.set(Uint8Array.from(key), new Uint8Array())
     const part = prefixedReadTable(whole, Uint8Array.of(255, 255))
     expect(shown(part.scan({ reverse: true }))).toEqual(['09=', '='])
   })

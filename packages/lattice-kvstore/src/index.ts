@@ -3,9 +3,10 @@
  *
  * @module
  */
-export type { KvEvent } from './apply-payload.ts'
+export { applyPayload, type KvEvent } from './apply-payload.ts'
 export { ImportStopped, type KvEntry, type KvImportOptions } from './import-entries.ts'
 export type { KvBytes } from './kv-bytes.ts'
+export { kvCommands, kvFieldFormats, kvQueries, kvStreams } from './kv-methods.ts'
 export { kvStore } from './kv-store.ts'
 export {
   DEFAULT_LIST_LIMIT,
@@ -28,4 +29,6 @@ export {
   type KvRead,
   openKv,
 } from './open-kv.ts'
+export { decodePageToken, encodePageToken, type PagePosition } from './page-token.ts'
+export { summarizePayload } from './summarize.ts'
 export type { KvWatchEvent, KvWatchOptions } from './watch-kv.ts'

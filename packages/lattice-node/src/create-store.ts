@@ -19,16 +19,17 @@ import type { CreateStoreOptions } from './node-types.ts'
 import { stateOf } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 
-const DEFAULT_STORE_TYPE = 'core:kvstore'
+const ROOT_STORE_TYPE = 'core:rootstore'
+const CHILD_STORE_TYPE = 'core:kvstore'
 
 /** Creates a store; resolves with its id once it is in use. */
 export async function createStore(
   context: NodeContext,
   manager: StoreManager,
-  { name = '', storeType = DEFAULT_STORE_TYPE, parent }: CreateStoreOptions,
+  { name = '', storeType, parent }: CreateStoreOptions,
 ): Promise<StoreId> {
   if (name !== '') checkStoreName(name)
-  const type = checkType(context, storeType)
+  const type = checkType(context, storeType ?? defaultType(context, parent))
   if (parent !== undefined) checkParent(context, manager, parent)
   const genesis = createGenesis(context.crypto, context.signer, {
     storeType: type,
@@ -56,6 +57,12 @@ export function checkStoreName(name: string): void {
     `\`${name.slice(0, MAX_NAME_BYTES)}\` cannot name a store: use 1 to ${MAX_NAME_BYTES} bytes of visible text without slashes`,
     { reason: problem },
   )
+}
+
+/** What a root is for, where this node can open it; a child is for data. */
+function defaultType(context: NodeContext, parent: StoreId | undefined): string {
+  const isKnown = [...context.openers.keys()].some((type) => type === ROOT_STORE_TYPE)
+  return parent === undefined && isKnown ? ROOT_STORE_TYPE : CHILD_STORE_TYPE
 }
 
 function checkType(context: NodeContext, storeType: string): StoreType {

@@ -19,3 +19,19 @@ export function isActivated(read: ReadTable, version: number, follows: (id: Inte
   }
   return false
 }
+
+export interface Activation {
+  readonly version: number
+  /** The intention that activated it. */
+  readonly id: IntentionId
+}
+
+/** The activation of the highest version; undefined when there was none. */
+export function latestActivation(read: ReadTable): Activation | undefined {
+  let latest: Activation | undefined
+  for (const { key, value } of readFields(read, systemPrefix('schema'))) {
+    const version = decodeCount(value) ?? 0
+    if (key.kind === 'schema_activation' && version > (latest?.version ?? 0)) latest = { version, id: key.activation }
+  }
+  return latest
+}

@@ -6,6 +6,7 @@
 import type { PublicKey, ReadTable } from '@lattice/model'
 import { type StoreField, systemPrefix } from './keys.ts'
 import { readField, readFields } from './read-fields.ts'
+import { latestActivation } from './schema-activation.ts'
 import { decodeCount, decodePeer, decodeStrategy, decodeText, isMark, type Strategy } from './values.ts'
 
 export interface ReplicationPolicy {
@@ -36,9 +37,9 @@ export function readCreator(read: ReadTable): PublicKey | undefined {
   return readStoreField(read, 'creator', decodePeer)
 }
 
-/** The schema version that was activated last, for people: which one an operation may use follows from its own past. */
+/** The highest schema version that was activated, for people: which one an operation may use follows from its own past. */
 export function readSchema(read: ReadTable): number {
-  return readStoreField(read, 'schema', decodeCount) ?? FIRST_SCHEMA
+  return latestActivation(read)?.version ?? FIRST_SCHEMA
 }
 
 export function readDestroyed(read: ReadTable): boolean {

@@ -231,3 +231,20 @@ export function peerAmbiguous(
     { detail: { reference, candidates } },
   )
 }
+
+export function inviteNotFound(prefix: string): NodeError {
+  return new NodeError('INVITE_NOT_FOUND', `no invite of this store begins with \`${prefix}\`: list the invites`, {
+    detail: { prefix },
+  })
+}
+
+export function inviteAmbiguous(
+  prefix: string,
+  { count, candidates }: { readonly count: number; readonly candidates: readonly string[] },
+): NodeError {
+  return new NodeError(
+    'INVALID_ARGUMENT',
+    `\`${prefix}\` fits ${count} invites (${candidates.join(', ')}): give more of the hash`,
+    { detail: { prefix, candidates } },
+  )
+}

@@ -94,7 +94,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
     ...createStoreActs(),
-    ...createPeerActs(),
+    ...createPeerActs({ context, manager, store }),
     ...machineCalls(context, store),
   }
 }

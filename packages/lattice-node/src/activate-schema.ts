@@ -7,7 +7,7 @@
  * @module
  */
 import type { PublicKey } from '@lattice/model'
-import { activateSchema, activatedSchema } from '@lattice/systemstore'
+import { activateSchema, readSchema } from '@lattice/systemstore'
 import { invalidArgument, storeTypeUnknown } from './errors.ts'
 import type { OpenStore } from './open-store.ts'
 import { submitSystem } from './submit-system.ts'
@@ -28,7 +28,7 @@ export async function activateStoreSchema(
   { version, author, storeTypes }: ActivateSchemaOptions,
 ): Promise<void> {
   if (machine === undefined) throw storeTypeUnknown(storeType, storeTypes)
-  const active = activatedSchema(kernel.tables().system)
+  const active = readSchema(kernel.tables().system)
   if (!Number.isSafeInteger(version) || version < 1)
     throw invalidArgument('a schema version is a whole number from 1: give the version to activate')
   if (version === active) return

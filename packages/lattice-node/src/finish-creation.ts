@@ -11,6 +11,7 @@ import {
   readChild,
   readStrategy,
   setName,
+  setPeerDevice,
   setPeerName,
   setStrategy,
   type SystemWrite,
@@ -49,11 +50,13 @@ function firstWrites(context: NodeContext, { name, parent }: FinishCreationOptio
   const writes: SystemWrite[] = [
     setStrategy({
       author,
-      strategy: parent === undefined ? { kind: 'independent', parent: undefined } : { kind: 'inherited', parent: parent.id },
+      strategy:
+        parent === undefined ? { kind: 'independent', parent: undefined } : { kind: 'inherited', parent: parent.id },
     }),
   ]
   if (name !== '') writes.push(setName({ author, name }))
   const nodeName = context.nodeName()
   if (nodeName !== '' && parent === undefined) writes.push(setPeerName({ author, name: nodeName }))
+  if (context.device !== '' && parent === undefined) writes.push(setPeerDevice({ author, device: context.device }))
   return writes
 }

@@ -7,13 +7,23 @@
  *
  * @module
  */
-import { type AbortSignal, createAbortController, equalBytes, isLatticeError } from '@lattice/model'
+import {
+  type AbortSignal,
+  createAbortController,
+  equalBytes,
+  isLatticeError,
+  type PublicKey,
+  type StoreId,
+} from '@lattice/model'
 import type { JoinGrant } from '@lattice/net'
 import { StreamLost } from '@lattice/net-types'
+import { readChild } from '@lattice/systemstore'
 import { NodeError, shortId, tokenExpired, tokenMalformed } from './errors.ts'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
+import type { StoreRecord } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import type { JoinOptions } from './node-types.ts'
+import type { StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { toFailure } from './failure.ts'
 
@@ -62,30 +72,60 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   const { token } = joining
   const known = manager.entry(token.storeId)
   if (known?.record.state === 'bootstrapping') return
-  if (known !== undefined) {
-    throw new NodeError(
-      'STORE_EXISTS',
-      `the store ${shortId(token.storeId)} is on this node already: there is nothing to join`,
-      {
-        detail: { state: known.record.state },
-      },
-    )
-  }
+  // One that was left is joined anew, which costs no use where this node is still a peer.
+  if (known !== undefined && known.record.state !== 'left') throw alreadyHere(known.record)
   const grant = await redeem(context, joining)
   const now = context.clock.wallMs()
   context.meta.saveAddresses(token.inviter, token.addresses, now)
   for (const { peer, addresses } of grant.peers) context.meta.saveAddresses(peer, addresses, now)
-  manager.add(
-    {
-      id: token.storeId,
-      parentId: undefined,
-      storeType: grant.storeType,
-      state: 'bootstrapping',
-      createdAt: now,
-      creation: undefined,
-    },
-    [token.inviter, ...grant.peers.map(({ peer }) => peer)],
-  )
+  const peers = [token.inviter, ...grant.peers.map(({ peer }) => peer)]
+  if (known === undefined) {
+    manager.add(
+      {
+        id: token.storeId,
+        parentId: declaringParent(manager, token.storeId),
+        storeType: grant.storeType,
+        state: 'bootstrapping',
+        createdAt: now,
+        creation: undefined,
+      },
+      peers,
+    )
+  } else comeBack(context, manager, { entry: known, peers })
+}
+
+/** What is here stays, and what is missing is fetched: as for a bootstrap that was interrupted. */
+function comeBack(
+  { meta }: NodeContext,
+  manager: StoreManager,
+  { entry, peers }: { readonly entry: StoreEntry; readonly peers: readonly PublicKey[] },
+): void {
+  // Another call for it may have come first.
+  if (entry.record.state !== 'left') return
+  const record = { ...entry.record, state: 'bootstrapping' } as const
+  meta.putStore(record, peers)
+  entry.record = record
+  manager.wake()
+}
+
+/** The store in use here that declares `id` as its child: it was not joined then, for it has peers of its own. */
+function declaringParent(manager: StoreManager, id: StoreId): StoreId | undefined {
+  for (const { open, ready, record } of manager.entries.values()) {
+    if (open !== undefined && ready && readChild(open.kernel.tables().system, id) !== undefined) return record.id
+  }
+  return undefined
+}
+
+function alreadyHere({ id, state }: StoreRecord): NodeError {
+  const detail = { state }
+  if (state !== 'destroyed') {
+    return new NodeError('STORE_EXISTS', `the store ${shortId(id)} is on this node already: there is nothing to join`, {
+      detail,
+    })
+  }
+  return new NodeError('WRONG_STATE', `the store ${shortId(id)} was destroyed, which is for good: make another`, {
+    detail,
+  })
 }
 
 async function redeem(context: NodeContext, { token, options, signal }: Joining): Promise<JoinGrant> {

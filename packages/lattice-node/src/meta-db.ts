@@ -63,12 +63,18 @@ export interface WriteHold {
   readonly compared: readonly PublicKey[]
 }
 
+/** What a node tells of itself. */
+export type ToldOfSelf = 'name' | 'device'
+
 export interface MetaDb {
   readonly name: () => string | undefined
   /** Whose inventory it is; undefined until it is told. */
   readonly identity: () => PublicKey | undefined
   readonly setIdentity: (key: PublicKey) => void
   readonly setName: (name: string) => void
+  /** What this node last told a store's peers of itself; undefined before it has. */
+  readonly told: (id: StoreId, what: ToldOfSelf) => string | undefined
+  readonly setTold: (id: StoreId, told: Readonly<Record<ToldOfSelf, string>>) => void
   /** In order of creation. */
   readonly stores: () => readonly StoreRecord[]
   readonly store: (id: StoreId) => StoreRecord | undefined
@@ -124,7 +130,7 @@ export function openMetaDb(path: string, hooks?: StorageHooks): MetaDb {
   }
 }
 
-type Settings = Pick<MetaDb, 'name' | 'setName' | 'identity' | 'setIdentity'>
+type Settings = Pick<MetaDb, 'name' | 'setName' | 'identity' | 'setIdentity' | 'told' | 'setTold'>
 
 function settingsOf(db: Database): Settings {
   const read = (key: string): string | undefined =>
@@ -143,7 +149,17 @@ function settingsOf(db: Database): Settings {
       return key?.length === PUBLIC_KEY_BYTES ? toPublicKey(key) : undefined
     },
     setIdentity: (key) => write('identity', toHex(key)),
+    told: (id, what) => read(toldKey(id, what)),
+    setTold: (id, { name, device }) =>
+      db.transaction(() => {
+        write(toldKey(id, 'name'), name)
+        write(toldKey(id, 'device'), device)
+      }),
   }
+}
+
+function toldKey(id: StoreId, what: ToldOfSelf): string {
+  return `told/${toHex(id)}/${what}`
 }
 
 function storesOf(db: Database): Pick<MetaDb, 'stores' | 'store' | 'putStore' | 'setState' | 'removeStore'> {
@@ -190,6 +206,7 @@ function storesOf(db: Database): Pick<MetaDb, 'stores' | 'store' | 'putStore' | 
     removeStore: (id) =>
       db.transaction(() => {
         db.prepare('DELETE FROM store WHERE id = ?').run(id)
+        db.prepare('DELETE FROM setting WHERE key IN (?, ?)').run(toldKey(id, 'name'), toldKey(id, 'device'))
         clearBootstrap(id)
       }),
   }

@@ -55,6 +55,8 @@ export interface NodeOptions {
   readonly verifier?: Verifier
   /** The name a node gets that has none yet. */
   readonly name?: string
+  /** What machine it runs on, told to the peers of its stores: `linux x64`. */
+  readonly device?: string
   /** Shown to whoever finds the data directory taken; 0 for unknown. */
   readonly pid?: number
   readonly networkLimits?: Partial<NetworkLimits>

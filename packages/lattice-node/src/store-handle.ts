@@ -32,7 +32,7 @@ import {
   type StreamLagged,
   writePlanner,
 } from '@lattice/store-base'
-import { activatedSchema, setChildAlias, setName } from '@lattice/systemstore'
+import { readSchema, setChildAlias, setName } from '@lattice/systemstore'
 import { activateStoreSchema } from './activate-schema.ts'
 import { checkStoreName } from './create-store.ts'
 import {
@@ -97,7 +97,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
     ...createStoreActs(),
-    ...createPeerActs(),
+    ...createPeerActs({ context, manager, store }),
     ...machineCalls(context, store),
   }
 }
@@ -259,7 +259,7 @@ function summarize({ projector }: OpenStore, op: UniversalOp): SExpr {
 
 /** The latest schema that the store has activated and the machine knows. One that knows the first alone needs no look. */
 function writtenSchema({ schemaVersion }: StateMachine, { kernel }: OpenStore): number {
-  return schemaVersion === 1 ? 1 : Math.min(schemaVersion, activatedSchema(kernel.tables().system))
+  return schemaVersion === 1 ? 1 : Math.min(schemaVersion, readSchema(kernel.tables().system))
 }
 
 /** A table that is read as of the last commit, however long the reader keeps it. */

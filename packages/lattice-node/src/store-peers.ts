@@ -14,12 +14,12 @@ import type * as systemstore from '@lattice/systemstore'
 export type TablesOf = (id: StoreId) => ReadStoreTables | undefined
 
 /** Longest chain of stores that inherit from each other; a cycle, which only an admin could declare, ends here. */
-const MAX_DEPTH = 16
+export const MAX_INHERITANCE = 16
 
 /** The system table that holds a store's peers; undefined while the parent it inherits from is not open. */
 export function peerTable(tables: ReadStoreTables, tablesOf: TablesOf): ReadTable | undefined {
   let current: ReadStoreTables | undefined = tables
-  for (let depth = 0; current !== undefined && depth < MAX_DEPTH; depth += 1) {
+  for (let depth = 0; current !== undefined && depth < MAX_INHERITANCE; depth += 1) {
     const strategy = readStrategy(current.system)
     if (strategy?.kind !== 'inherited') return current.system
     current = tablesOf(strategy.parent)

@@ -9,8 +9,10 @@
 import type { IntentionId, ReadTable } from '@lattice/model'
 import { systemPrefix } from './keys.ts'
 import { readFields } from './read-fields.ts'
-import { FIRST_SCHEMA } from './store-info.ts'
 import { decodeCount } from './values.ts'
+
+/** Schema version of a store in which none was activated. */
+export const FIRST_SCHEMA = 1
 
 /** True when `version` or a later one was activated by an operation that `follows` knows. */
 export function isActivated(read: ReadTable, version: number, follows: (id: IntentionId) => boolean): boolean {
@@ -18,7 +20,7 @@ export function isActivated(read: ReadTable, version: number, follows: (id: Inte
 }
 
 /** The latest version that is activated here: what a machine that knows it may write. */
-export function activatedSchema(read: ReadTable): number {
+export function readSchema(read: ReadTable): number {
   return activations(read).reduce((latest, { version }) => Math.max(latest, version), FIRST_SCHEMA)
 }
 

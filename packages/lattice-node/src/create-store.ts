@@ -13,23 +13,26 @@ import {
   type StoreType,
 } from '@lattice/model'
 import { checkText, isAdmin, MAX_NAME_BYTES } from '@lattice/systemstore'
-import { invalidArgument, notAdmin, storeNotReady, storeTypeUnknown } from './errors.ts'
+import { invalidArgument, notAdmin, storeTypeUnknown } from './errors.ts'
 import type { NodeContext } from './node-context.ts'
 import type { CreateStoreOptions } from './node-types.ts'
-import { stateOf } from './store-entry.ts'
+import { CHILD_STRATEGIES } from './meta-stores.ts'
+import { storeInUse } from './store-in-use.ts'
 import type { StoreManager } from './store-manager.ts'
 
+const DEFAULT_STORE_TYPE = 'core:kvstore'
+/** Of a root, where it can be opened. */
 const ROOT_STORE_TYPE = 'core:rootstore'
-const CHILD_STORE_TYPE = 'core:kvstore'
 
 /** Creates a store; resolves with its id once it is in use. */
 export async function createStore(
   context: NodeContext,
   manager: StoreManager,
-  { name = '', storeType, parent }: CreateStoreOptions,
+  { name = '', storeType, parent, strategy }: CreateStoreOptions,
 ): Promise<StoreId> {
   if (name !== '') checkStoreName(name)
   const type = checkType(context, storeType ?? defaultType(context, parent))
+  checkStrategy(strategy, parent)
   if (parent !== undefined) checkParent(context, manager, parent)
   const genesis = createGenesis(context.crypto, context.signer, {
     storeType: type,
@@ -43,7 +46,11 @@ export async function createStore(
     storeType: type,
     state: 'creating',
     createdAt: context.clock.wallMs(),
-    creation: { name, genesis: { bytes: genesis.bytes, signature: genesis.signature } },
+    creation: {
+      name,
+      genesis: { bytes: genesis.bytes, signature: genesis.signature },
+      ...(parent === undefined ? {} : { strategy: strategy ?? 'inherited' }),
+    },
   })
   await manager.whenReady(id, createAbortController().signal)
   return id
@@ -59,10 +66,20 @@ export function checkStoreName(name: string): void {
   )
 }
 
-/** What a root is for, where this node can open it; a child is for data. */
-function defaultType(context: NodeContext, parent: StoreId | undefined): string {
-  const isKnown = [...context.openers.keys()].some((type) => type === ROOT_STORE_TYPE)
-  return parent === undefined && isKnown ? ROOT_STORE_TYPE : CHILD_STORE_TYPE
+function defaultType({ openers }: NodeContext, parent: StoreId | undefined): string {
+  const root = parseStoreType(ROOT_STORE_TYPE)
+  return parent === undefined && root.ok && openers.has(root.value) ? ROOT_STORE_TYPE : DEFAULT_STORE_TYPE
+}
+
+function checkStrategy(strategy: CreateStoreOptions['strategy'], parent: StoreId | undefined): void {
+  if (strategy === undefined || (parent === undefined && strategy === 'independent')) return
+  if (parent === undefined) {
+    throw invalidArgument(`a root has peers of its own, not ${strategy} ones: name a parent to make a child`, {
+      strategy,
+    })
+  }
+  if (CHILD_STRATEGIES.includes(strategy)) return
+  throw invalidArgument(`a child's peers are ${CHILD_STRATEGIES.join(', ')}: choose one of these`, { strategy })
 }
 
 function checkType(context: NodeContext, storeType: string): StoreType {
@@ -72,9 +89,6 @@ function checkType(context: NodeContext, storeType: string): StoreType {
 }
 
 function checkParent(context: NodeContext, manager: StoreManager, parent: StoreId): void {
-  const entry = manager.entry(parent)
-  if (entry?.open === undefined || !entry.ready) {
-    throw storeNotReady(parent, entry === undefined ? 'unknown' : stateOf(entry))
-  }
-  if (!isAdmin(entry.open.kernel.tables().system, context.id)) throw notAdmin(parent, 'add child stores')
+  const { kernel } = storeInUse(manager, parent)
+  if (!isAdmin(kernel.tables().system, context.id)) throw notAdmin(parent, 'add child stores')
 }

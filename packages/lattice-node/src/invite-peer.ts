@@ -36,7 +36,7 @@ export async function invitePeer(
   context: NodeContext,
   { store, tablesOf, invite }: InvitePeerOptions,
 ): Promise<Invitation> {
-  refuseInherited({ id: store.id, tables: store.kernel.tables() }, { tablesOf, act: 'invite' })
+  refuseInherited(store.kernel.tables(), { tablesOf, act: 'invite' })
   const { role = system.Role.WRITER, expiresInMs = DEFAULT_INVITE_MS, uses = DEFAULT_USES } = invite
   if (role === system.Role.UNSPECIFIED) throw invalidArgument('an invite gives a role: reader, writer or admin')
   if (!Number.isSafeInteger(uses) || uses < 1 || uses > MAX_INVITE_USES) {

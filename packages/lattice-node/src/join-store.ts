@@ -7,17 +7,9 @@
  *
  * @module
  */
-import {
-  type AbortSignal,
-  createAbortController,
-  equalBytes,
-  isLatticeError,
-  type PublicKey,
-  type StoreId,
-} from '@lattice/model'
+import { type AbortSignal, createAbortController, equalBytes, isLatticeError } from '@lattice/model'
 import type { JoinGrant } from '@lattice/net'
 import { StreamLost } from '@lattice/net-types'
-import { readChild } from '@lattice/systemstore'
 import { NodeError, shortId, tokenExpired, tokenMalformed } from './errors.ts'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
 import type { StoreRecord } from './meta-db.ts'
@@ -71,49 +63,25 @@ interface Joining {
 async function becomePeer(context: NodeContext, manager: StoreManager, joining: Joining): Promise<void> {
   const { token } = joining
   const known = manager.entry(token.storeId)
-  if (known?.record.state === 'bootstrapping') return
-  // One that was left is joined anew, which costs no use where this node is still a peer.
-  if (known !== undefined && known.record.state !== 'left') throw alreadyHere(known.record)
+  if (known?.record.state === 'bootstrapping' && known.record.parentId === undefined) return
+  if (known !== undefined && !isJoinable(known)) throw alreadyHere(known.record)
   const grant = await redeem(context, joining)
   const now = context.clock.wallMs()
   context.meta.saveAddresses(token.inviter, token.addresses, now)
   for (const { peer, addresses } of grant.peers) context.meta.saveAddresses(peer, addresses, now)
   const peers = [token.inviter, ...grant.peers.map(({ peer }) => peer)]
-  if (known === undefined) {
-    manager.add(
-      {
-        id: token.storeId,
-        parentId: declaringParent(manager, token.storeId),
-        storeType: grant.storeType,
-        state: 'bootstrapping',
-        createdAt: now,
-        creation: undefined,
-      },
-      peers,
-    )
-  } else comeBack(context, manager, { entry: known, peers })
-}
-
-/** What is here stays, and what is missing is fetched: as for a bootstrap that was interrupted. */
-function comeBack(
-  { meta }: NodeContext,
-  manager: StoreManager,
-  { entry, peers }: { readonly entry: StoreEntry; readonly peers: readonly PublicKey[] },
-): void {
-  // Another call for it may have come first.
-  if (entry.record.state !== 'left') return
-  const record = { ...entry.record, state: 'bootstrapping' } as const
-  meta.putStore(record, peers)
-  entry.record = record
-  manager.wake()
-}
-
-/** The store in use here that declares `id` as its child: it was not joined then, for it has peers of its own. */
-function declaringParent(manager: StoreManager, id: StoreId): StoreId | undefined {
-  for (const { open, ready, record } of manager.entries.values()) {
-    if (open !== undefined && ready && readChild(open.kernel.tables().system, id) !== undefined) return record.id
-  }
-  return undefined
+  if (known !== undefined) return manager.resume(token.storeId, peers)
+  manager.add(
+    {
+      id: token.storeId,
+      parentId: undefined,
+      storeType: grant.storeType,
+      state: 'bootstrapping',
+      createdAt: now,
+      creation: undefined,
+    },
+    peers,
+  )
 }
 
 function alreadyHere({ id, state }: StoreRecord): NodeError {
@@ -126,6 +94,11 @@ function alreadyHere({ id, state }: StoreRecord): NodeError {
   return new NodeError('WRONG_STATE', `the store ${shortId(id)} was destroyed, which is for good: make another`, {
     detail,
   })
+}
+
+/** It was left, or is only declared: whose it is and that it is served here, the token says. */
+function isJoinable({ record }: StoreEntry): boolean {
+  return record.state === 'left' || record.state === 'bootstrapping'
 }
 
 async function redeem(context: NodeContext, { token, options, signal }: Joining): Promise<JoinGrant> {

@@ -23,9 +23,10 @@ import type { NodeContext } from './node-context.ts'
 import type { InviteEntry, PeerActs, PeerEntry } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { resolvePeer } from './peer-reference.ts'
-import { peersAt, refuseInherited } from './refuse-inherited.ts'
+import { refuseInherited } from './refuse-inherited.ts'
 import type { StoreManager } from './store-manager.ts'
 import { viewInvites, viewPeers } from './store-views.ts'
+import { peerHolder } from './store-peers.ts'
 import { submitSystem } from './submit-system.ts'
 
 /** Fewest digits of a token hash: as for stores and peers. */
@@ -137,7 +138,7 @@ async function nameSelf(deps: PeerActsDeps, name: string): Promise<PeerEntry> {
   checkPeerName(name)
   const { context, manager } = deps
   const here = deps.store()
-  const at = peersAt({ id: here.id, tables: here.kernel.tables() }, manager.tablesOf)
+  const at = peerHolder(here.kernel.tables(), manager.tablesOf).id ?? here.id
   const entry = manager.entry(at)
   if (entry?.open === undefined || !entry.ready) {
     throw new NodeError('STORE_NOT_READY', `the store ${shortId(at)}, whose peers count here, is not in use: open it`)
@@ -165,7 +166,7 @@ async function submitForPeer(deps: PeerActsDeps, { store, write, act, peer }: Pe
 function adminsStore({ context, manager, store }: PeerActsDeps, act: string): OpenStore {
   const opened = store()
   const tables = opened.kernel.tables()
-  refuseInherited({ id: opened.id, tables }, { tablesOf: manager.tablesOf, act })
+  refuseInherited(tables, { tablesOf: manager.tablesOf, act })
   if (!isAdmin(tables.system, context.id)) throw notAdmin(opened.id, act)
   return opened
 }

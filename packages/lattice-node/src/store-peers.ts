@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { equalBytes, type PublicKey, type ReadTable, type StoreId } from '@lattice/model'
+import { equalBytes, idKey, type IdKey, type PublicKey, type ReadTable, type StoreId } from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
 import { readPeer, readPeers, readStrategy } from '@lattice/systemstore'
 import type * as systemstore from '@lattice/systemstore'
@@ -13,18 +13,34 @@ import type * as systemstore from '@lattice/systemstore'
 /** The tables of another open store. */
 export type TablesOf = (id: StoreId) => ReadStoreTables | undefined
 
-/** Longest chain of stores that inherit from each other; a cycle, which only an admin could declare, ends here. */
-export const MAX_INHERITANCE = 16
+/** Where a store's peers are. */
+export interface PeerHolder {
+  /** The store that holds them; undefined for the store itself. */
+  readonly id: StoreId | undefined
+  /** Its system table; undefined while it is not open. */
+  readonly system: ReadTable | undefined
+}
+
+/** The store itself, or the nearest above it that has peers of its own. */
+export function peerHolder(tables: ReadStoreTables, tablesOf: TablesOf): PeerHolder {
+  // Stores that name each other in a circle have nobody's peers.
+  const seen = new Set<IdKey>()
+  let id: StoreId | undefined
+  let current: ReadStoreTables | undefined = tables
+  while (current !== undefined) {
+    const strategy = readStrategy(current.system)
+    if (strategy?.kind !== 'inherited') return { id, system: current.system }
+    id = strategy.parent
+    if (seen.has(idKey(id))) break
+    seen.add(idKey(id))
+    current = tablesOf(id)
+  }
+  return { id, system: undefined }
+}
 
 /** The system table that holds a store's peers; undefined while the parent it inherits from is not open. */
 export function peerTable(tables: ReadStoreTables, tablesOf: TablesOf): ReadTable | undefined {
-  let current: ReadStoreTables | undefined = tables
-  for (let depth = 0; current !== undefined && depth < MAX_INHERITANCE; depth += 1) {
-    const strategy = readStrategy(current.system)
-    if (strategy?.kind !== 'inherited') return current.system
-    current = tablesOf(strategy.parent)
-  }
-  return undefined
+  return peerHolder(tables, tablesOf).system
 }
 
 /** True for a peer that takes part in the store: it may read everything, and what it sends is looked at. */
@@ -59,6 +75,13 @@ export function writingPeers(tables: ReadStoreTables, tablesOf: TablesOf): Publi
   return [...readPeers(table)]
     .filter(({ status, role }) => status === 'active' && (role === 'admin' || role === 'writer'))
     .map((entry) => entry.peer)
+}
+
+/** True for a peer that writes where it takes part, away or not. */
+export function mayWrite(tables: ReadStoreTables, peer: PublicKey, tablesOf: TablesOf): boolean {
+  const table = peerTable(tables, tablesOf)
+  const entry = table && readPeer(table, peer)
+  return entry !== undefined && isTakingPart(entry) && (entry.role === 'admin' || entry.role === 'writer')
 }
 
 /** A dormant peer is away, not out. */

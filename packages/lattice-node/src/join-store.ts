@@ -67,13 +67,13 @@ interface Joining {
   readonly signal: AbortSignal
 }
 
-/** Is let in by the inviter, and records the store. A store on its way here only has to be waited for. */
+/** Is let in by the inviter, and records the store. A root on its way here only has to be waited for. */
 async function becomePeer(context: NodeContext, manager: StoreManager, joining: Joining): Promise<void> {
   const { token } = joining
   const known = manager.entry(token.storeId)
-  if (known?.record.state === 'bootstrapping') return
-  // One that was left is joined anew, which costs no use where this node is still a peer.
-  if (known !== undefined && known.record.state !== 'left') throw alreadyHere(known.record)
+  if (known?.record.state === 'bootstrapping' && known.record.parentId === undefined) return
+  // One that was left, or that its parent declares, is joined anew: no use is lost where this node is a peer already.
+  if (known !== undefined && !isJoinable(known.record)) throw alreadyHere(known.record)
   const grant = await redeem(context, joining)
   const now = context.clock.wallMs()
   context.meta.saveAddresses(token.inviter, token.addresses, now)
@@ -94,18 +94,23 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   } else comeBack(context, manager, { entry: known, peers })
 }
 
+function isJoinable({ state }: StoreRecord): boolean {
+  return state === 'left' || state === 'bootstrapping'
+}
+
 /** What is here stays, and what is missing is fetched: as for a bootstrap that was interrupted. */
 function comeBack(
   { meta }: NodeContext,
   manager: StoreManager,
   { entry, peers }: { readonly entry: StoreEntry; readonly peers: readonly PublicKey[] },
 ): void {
-  // Another call for it may have come first.
-  if (entry.record.state !== 'left') return
+  // Another call for it may have come first, and may have come to its end.
+  if (!isJoinable(entry.record)) return
   const record = { ...entry.record, state: 'bootstrapping' } as const
   meta.putStore(record, peers)
   entry.record = record
   manager.wake()
+  manager.nudge()
 }
 
 /** The store in use here that declares `id` as its child: it was not joined then, for it has peers of its own. */

@@ -90,7 +90,7 @@ export type RebuildProgress = (done: number, total: number) => void
 export type SubmitOp = weaver.UniversalOp | KnownOp
 
 export interface SubmitOptions {
-  /** Deps of the write, resolved in the writer against state with all earlier writes in it. Must not throw. */
+  /** Deps of the write, resolved in the writer against state with all earlier writes in it. What it throws is the refusal. */
   readonly deps?: (tables: ReadStoreTables) => readonly IntentionId[]
   readonly hints?: Partial<Hints>
 }

@@ -59,11 +59,12 @@ interface Joining {
   readonly signal: AbortSignal
 }
 
-/** Is let in by the inviter, and records the store. A store on its way here only has to be waited for. */
+/** Is let in by the inviter, and records the store. A root on its way here only has to be waited for. */
 async function becomePeer(context: NodeContext, manager: StoreManager, joining: Joining): Promise<void> {
   const { token } = joining
   const known = manager.entry(token.storeId)
   if (known?.record.state === 'bootstrapping' && known.record.parentId === undefined) return
+  // One that was left, or that its parent declares, is joined anew: no use is lost where this node is a peer already.
   if (known !== undefined && !isJoinable(known)) throw alreadyHere(known.record)
   const grant = await redeem(context, joining)
   const now = context.clock.wallMs()

@@ -6,7 +6,6 @@
 import { equalBytes, type IntentionId, type PublicKey, type ReadTable } from '@lattice/model'
 import type { system } from '@lattice/proto'
 import type { Authority } from '@lattice/store-base'
-import { findFact } from './facts.ts'
 import { findGrant } from './grants.ts'
 import type { OpPlan } from './op-plan.ts'
 import { planSystemOp } from './plan-op.ts'
@@ -24,7 +23,7 @@ export function createSystemAuthority(): Authority {
     requiredDeps: ({ system }, author, { op, schema }) => {
       switch (op.case) {
         case 'system':
-          return [...grantOf(system, author, op.value), ...reliedOn(system, author, op.value)]
+          return grantOf(system, author, op.value)
         case 'appData':
           return [...grantOf(system, author), ...activationOf(system, schema)]
         default:
@@ -41,13 +40,6 @@ function grantOf(read: ReadTable, author: PublicKey, op?: system.SystemOp): read
   const admin = isPrivileged ? findGrant(read, author, { least: 'admin' }) : undefined
   const grant = admin ?? findGrant(read, author, { least: 'writer' })
   return grant === undefined ? [] : [grant.id]
-}
-
-/** What made the facts that the operation needs: they have to be in its past, and need not be heads of what it writes. */
-function reliedOn(read: ReadTable, author: PublicKey, op: system.SystemOp): readonly IntentionId[] {
-  return stepsOf(op, author)
-    .flatMap(({ needs = [] }) => needs)
-    .flatMap(({ fact }) => findFact(read, fact, () => true) ?? [])
 }
 
 /** A payload counts only where the activation of its schema is in its past; the first schema needs none. */

@@ -11,6 +11,7 @@ import {
   LatticeError,
   type LatticeErrorCode,
   type PublicKey,
+  type ReadTable,
   toIntentionId,
   ZERO_HASH,
 } from '@lattice/model'
@@ -18,14 +19,15 @@ import { system, type weaver } from '@lattice/proto'
 import { InvalidArgument, MAX_FOLDED_DEPS, type ReadStoreTables } from '@lattice/store-base'
 import { authorize } from './authorize.ts'
 import { explainReason, explainRefusal } from './explain-reason.ts'
-import type { UnauthorizedReason } from './op-plan.ts'
+import { findFact } from './facts.ts'
+import type { OpPlan, UnauthorizedReason } from './op-plan.ts'
 import { planSystemOp } from './plan-op.ts'
 
 /** What the kernel is given to submit. */
 export interface SystemWrite {
   readonly op: Extract<weaver.UniversalOp['op'], { readonly case: 'system' }>
   /**
-   * The heads of the touched keys, in the state in which the operation is signed. Throws {@link SystemWriteRefused} where
+   * What it relies on and the heads of the touched keys, in the state in which the operation is signed. Throws {@link SystemWriteRefused} where
    * it would not count in that state: then nothing is signed.
    */
   readonly deps: (tables: ReadStoreTables) => readonly IntentionId[]
@@ -59,13 +61,18 @@ export function createSystemWrite(op: system.SystemOp, author: PublicKey): Syste
   return {
     op: { case: 'system', value: op },
     deps: (tables) => {
-      // Signed on top of all that it relies on, see the authority: what is here is in its past.
+      // Signed on top of all that it relies on: what is here is in its past.
       const reason = authorize(tables.system, { author, follows: () => true }, steps)
       if (reason !== undefined) throw new SystemWriteRefused(reason)
-      return headIds(tables.system, keys).slice(0, MAX_FOLDED_DEPS)
+      return [...reliedOn(tables.system, steps), ...headIds(tables.system, keys)].slice(0, MAX_FOLDED_DEPS)
     },
     privileged: steps.some((step) => step.privileged),
   }
+}
+
+/** What made the facts that the operation needs: they have to be in its past, and need not be heads of what it writes. */
+function reliedOn(read: ReadTable, steps: readonly OpPlan[]): readonly IntentionId[] {
+  return steps.flatMap(({ needs = [] }) => needs).flatMap(({ fact }) => findFact(read, fact, () => true) ?? [])
 }
 
 /** Several operations in one intention: all of them count or none does; for one key the last wins. */

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { toStoreId } from '@lattice/model'
+import { toHex, toPublicKey, toStoreId } from '@lattice/model'
 import { decodeInviteToken, encodeInviteToken } from '@lattice/node'
 import { system } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
@@ -148,5 +148,60 @@ describe('a token', () => {
         .map((peer) => peer.name)
         .sort(),
     ).toEqual(['node-0', 'node-1'])
+  })
+
+  test('refused for whatever reason leaves nothing of itself, and takes nothing from a good one', async () => {
+    await using mesh = await createSimMesh({ seed: 11, nodes: 3 })
+    const { id } = await mesh.complete(mesh.node(0).createStore())
+    const { token: used } = await mesh.complete(mesh.store(0, id).invite({}))
+    await mesh.complete(mesh.node(1).join(used))
+    const { token: over } = await mesh.complete(mesh.store(0, id).invite({ expiresInMs: 1000 }))
+    const { token: cancelled, tokenHash } = await mesh.complete(mesh.store(0, id).invite({}))
+    await mesh.complete(mesh.store(0, id).cancelInvite(toHex(tokenHash)))
+    const { token: good } = await mesh.complete(mesh.store(0, id).invite({}))
+    await mesh.time.pass(1001)
+    const unknown = tokenWith(good, { secret: new Uint8Array(32).fill(7) })
+    const hopeful = tokenWith(over, { expiresAt: Number.MAX_SAFE_INTEGER })
+    const foreign = tokenWith(good, { inviter: mesh.node(1).id, addresses: mesh.node(1).network.addresses() })
+    const nowhere = tokenWith(good, { addresses: ['sim:nobody'], inviter: toPublicKey(new Uint8Array(32).fill(9)) })
+    const outcomes: string[] = []
+    for (const token of [
+      used,
+      over,
+      hopeful,
+      cancelled,
+      unknown,
+      foreign,
+      nowhere,
+      good.toUpperCase().replace('L', 'l'),
+    ]) {
+      outcomes.push(await codeOf(mesh, mesh.node(2).join(token)))
+    }
+    expect(outcomes).toEqual([
+      'TOKEN_USED',
+      'TOKEN_EXPIRED',
+      'TOKEN_EXPIRED',
+      'TOKEN_REVOKED',
+      'TOKEN_UNKNOWN',
+      'TOKEN_FOREIGN',
+      'PEER_UNREACHABLE',
+      'TOKEN_MALFORMED',
+    ])
+    expect(mesh.store(0, id).peers()).toHaveLength(2)
+    await expectNoTrace(mesh, 2)
+    // The good one is as good as before.
+    await mesh.complete(mesh.node(2).join(good))
+  })
+
+  test('of a second inviter works beside that of the first', async () => {
+    await using mesh = await createSimMesh({ seed: 13, nodes: 4 })
+    const { id } = await mesh.complete(mesh.node(0).createStore())
+    const { token: forAdmin } = await mesh.complete(mesh.store(0, id).invite({ role: system.Role.ADMIN }))
+    await mesh.complete(mesh.node(1).join(forAdmin))
+    await mesh.converge(id, [0, 1])
+    const [first, second] = [await mesh.invite(0, id), await mesh.invite(1, id)]
+    await mesh.complete(Promise.all([mesh.node(2).join(first), mesh.node(3).join(second)]))
+    await mesh.converge(id)
+    expect(mesh.store(0, id).peers()).toHaveLength(4)
   })
 })

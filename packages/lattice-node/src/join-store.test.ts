@@ -1,0 +1,172 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type IdKey,
+  idKey,
+  LatticeError,
+  type LatticeErrorCode,
+  silentLogger,
+  toPublicKey,
+  toStoreId,
+} from '@lattice/model'
+import { openCrypto } from '@lattice/model/crypto'
+import { createManualScheduler, createSeededRandom } from '@lattice/model/testing'
+import type { JoinGrant } from '@lattice/net'
+import { system } from '@lattice/proto'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { encodeInviteToken, type InviteToken } from './invite-token.ts'
+import { joinStore } from './join-store.ts'
+import { type MetaDb, openMetaDb, type StoreRecord } from './meta-db.ts'
+import type { NodeContext } from './node-context.ts'
+import { createStoreEntry, type StoreEntry } from './store-entry.ts'
+import type { StoreManager } from './store-manager.ts'
+
+const random = createSeededRandom('join')
+const crypto = await openCrypto({ backend: 'wasm' })
+const { clock } = createManualScheduler()
+const helper = toPublicKey(random.bytes(32))
+const token: InviteToken = {
+  storeId: toStoreId(random.bytes(32)),
+  secret: random.bytes(32),
+  inviter: toPublicKey(random.bytes(32)),
+  addresses: ['127.0.0.1:4433'],
+  expiresAt: clock.wallMs() + 60_000,
+  uses: 1,
+  role: system.Role.WRITER,
+}
+const grant: JoinGrant = {
+  kind: 'granted',
+  storeType: 'core:kvstore',
+  witnessCount: 3,
+  peers: [{ peer: helper, addresses: ['10.0.0.1:1'] }],
+}
+
+class Refusal extends LatticeError {
+  readonly code: LatticeErrorCode
+  constructor(code: LatticeErrorCode) {
+    super(code)
+    this.code = code
+  }
+}
+
+let root = ''
+let meta: MetaDb
+let entries: Map<IdKey, StoreEntry>
+let asked: number
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'lattice-join-'))
+  meta = openMetaDb(join(root, 'meta.db'))
+  entries = new Map()
+  asked = 0
+})
+afterEach(() => {
+  meta.close()
+  rmSync(root, { recursive: true, force: true })
+})
+
+/** A node whose inviter gives these answers, one after another. */
+function run(...answers: readonly (JoinGrant | LatticeErrorCode)[]): Promise<unknown> {
+  const context = {
+    id: toPublicKey(new Uint8Array(32).fill(1)),
+    clock,
+    crypto,
+    logger: silentLogger,
+    meta,
+    nodeName: () => 'here',
+    publish: () => undefined,
+    network: () => ({
+      join: async () => {
+        const answer = answers[asked]
+        asked += 1
+        if (answer === undefined || typeof answer === 'string') throw new Refusal(answer ?? 'INTERNAL')
+        return answer
+      },
+    }),
+  } as unknown as NodeContext
+  const manager = {
+    entries,
+    entry: (id: Uint8Array) => entries.get(idKey(id)),
+    add: (record: StoreRecord, peers: readonly Parameters<MetaDb['addresses']>[0][]) => {
+      meta.putStore(record, peers)
+      entries.set(idKey(record.id), createStoreEntry(record))
+    },
+    wake: () => undefined,
+    nudge: () => undefined,
+    onBootstrap: () => () => undefined,
+    whenReady: async () => undefined,
+  } as unknown as StoreManager
+  return joinStore(context, manager, { text: encodeInviteToken(token), options: {} })
+}
+
+function know(state: StoreRecord['state'], parentId?: StoreRecord['parentId']): void {
+  const record = { id: token.storeId, parentId, storeType: 'core:kvstore', state, createdAt: 1, creation: undefined }
+  meta.putStore(record)
+  entries.set(idKey(record.id), createStoreEntry(record))
+}
+
+describe('joining', () => {
+  test('keeps nothing of a token that was refused: no store and no address', async () => {
+    const codes = [
+      'TOKEN_UNKNOWN',
+      'TOKEN_EXPIRED',
+      'TOKEN_USED',
+      'TOKEN_REVOKED',
+      'NOT_ADMITTED',
+      'STORE_NOT_READY',
+    ] as const
+    for (const code of codes) {
+      asked = 0
+      await expect(run(code)).rejects.toMatchObject({ code })
+    }
+    asked = 0
+    await expect(run('STORE_NOT_FOUND')).rejects.toMatchObject({ code: 'TOKEN_FOREIGN' })
+    expect(meta.stores()).toEqual([])
+    expect(meta.knownPeers(10)).toEqual([])
+  })
+
+  test('keeps the way to the inviter and to those it names', async () => {
+    await run(grant)
+    expect(meta.stores()).toMatchObject([{ id: token.storeId, state: 'bootstrapping', storeType: 'core:kvstore' }])
+    expect(meta.addresses(token.inviter)).toEqual(token.addresses)
+    expect(meta.addresses(helper)).toEqual(['10.0.0.1:1'])
+    expect(meta.bootstrapPeers(token.storeId)).toHaveLength(2)
+  })
+
+  test('comes back to a store that was left, as to one that is still on its way', async () => {
+    know('left')
+    await run(grant)
+    expect(asked).toBe(1)
+    expect(meta.store(token.storeId)).toMatchObject({ state: 'bootstrapping' })
+    expect(entries.get(idKey(token.storeId))?.record.state).toBe('bootstrapping')
+    expect(meta.bootstrapPeers(token.storeId)).toHaveLength(2)
+  })
+
+  test('leaves a store that was left as it is when the token is refused', async () => {
+    know('left')
+    await expect(run('TOKEN_USED')).rejects.toMatchObject({ code: 'TOKEN_USED' })
+    expect(meta.store(token.storeId)).toMatchObject({ state: 'left' })
+    expect(meta.knownPeers(10)).toEqual([])
+  })
+
+  test('asks for a child that its parent declares, and only waits for a root on its way', async () => {
+    know('bootstrapping')
+    await run()
+    expect(asked).toBe(0)
+    know('bootstrapping', toStoreId(random.bytes(32)))
+    await run(grant)
+    expect(asked).toBe(1)
+    expect(meta.bootstrapPeers(token.storeId)).toHaveLength(2)
+  })
+
+  test.each([
+    ['active', 'STORE_EXISTS'],
+    ['archived', 'STORE_EXISTS'],
+    ['creating', 'STORE_EXISTS'],
+    ['destroyed', 'WRONG_STATE'],
+  ] as const)('does not ask for a store that is %s here', async (state, code) => {
+    know(state)
+    await expect(run(grant)).rejects.toMatchObject({ code })
+    expect(asked).toBe(0)
+  })
+})

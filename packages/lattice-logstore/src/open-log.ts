@@ -13,7 +13,7 @@ import {
   utf8Encode,
 } from '@lattice/model'
 import { log } from '@lattice/proto'
-import { type Client, createClient, type Executor } from '@lattice/store-base'
+import { type Client, createClient, type Executor, InvalidArgument } from '@lattice/store-base'
 
 /** Text is taken as UTF-8. */
 export type LogContent = string | Uint8Array
@@ -135,7 +135,13 @@ function rangeOf({ from = 0, to = 0, author }: LogRange): {
   readonly to: bigint
   readonly author: Uint8Array
 } {
-  return { from: BigInt(from), to: BigInt(to), author: author ?? NO_BYTES }
+  return { from: toWall(from), to: toWall(to), author: author ?? NO_BYTES }
+}
+
+function toWall(ms: number): bigint {
+  if (!Number.isSafeInteger(ms) || ms < 0)
+    throw new InvalidArgument('a time is a whole number of milliseconds since 1970: give one that is not negative')
+  return BigInt(ms)
 }
 
 function recordOf({ id, position, author, wall, counter, content }: log.LogEntry): LogRecord {

@@ -1,7 +1,9 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import { kvStore } from '@lattice/kvstore'
+import { logStore } from '@lattice/logstore'
 import { utf8Encode } from '@lattice/model'
-import { kv, system, weaver } from '@lattice/proto'
+import { createMemoryTable } from '@lattice/model/testing'
+import { kv, log, system, weaver } from '@lattice/proto'
 import type { StateMachine } from '@lattice/store-base'
 import { createSystemLayer } from '@lattice/systemstore'
 import * as fc from 'fast-check'
@@ -22,6 +24,23 @@ const kvOperations = fc
 const kvPayloads = fc
   .array(kvOperations, { maxLength: 4 })
   .map((operations) => toBinary(kv.KvPayloadSchema, create(kv.KvPayloadSchema, { operations })))
+
+/** Good ones as they are, cut short, changed in a byte, or with something behind them. */
+function hostile(payloads: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
+  return fc.oneof(
+    { weight: 3, arbitrary: payloads },
+    fc.tuple(payloads, fc.nat({ max: 4 })).map(([bytes, cut]) => bytes.subarray(0, Math.max(0, bytes.length - cut))),
+    fc.tuple(payloads, fc.nat(), fc.nat({ max: 255 })).map(([bytes, at, byte]) => {
+      const changed = bytes.slice()
+      if (changed.length > 0) changed[at % changed.length] = byte
+      return changed
+    }),
+    fc.tuple(payloads, fc.uint8Array({ maxLength: 4 })).map(([bytes, rest]) => Uint8Array.of(...bytes, ...rest)),
+  )
+}
+const logPayloads = fc
+  .array(fc.constantFrom('a', 'b', '').map(utf8Encode), { maxLength: 3 })
+  .map((contents) => toBinary(log.LogPayloadSchema, create(log.LogPayloadSchema, { contents })))
 
 const peers = fc.constantFrom(...DAG_AUTHORS)
 const ids = fc.constantFrom(1, 2).map((fill) => new Uint8Array(32).fill(fill))
@@ -112,11 +131,29 @@ const upgradeEnvelopes = fc.oneof(
 describe('convergesUnderAnyOrder', () => {
   test('the key-value store converges', () => {
     convergesUnderAnyOrder(kvStore, kvPayloads, { runs: 400 })
+    convergesUnderAnyOrder(kvStore, hostile(kvPayloads), { runs: 400 })
+  })
+
+  test('the log store converges', () => {
+    convergesUnderAnyOrder(logStore, hostile(logPayloads), { runs: 400 })
   })
 
   test('the system layer converges, with a machine inside', () => {
     const upgraded: StateMachine = { ...kvStore, schemaVersion: 2 }
     projectorConvergesUnderAnyOrder(createSystemLayer({ machine: upgraded }), envelopes, { runs: 400 })
+  })
+
+  test('a log whose keys hold less than the whole id is caught', () => {
+    const short: StateMachine = {
+      ...(logStore as StateMachine),
+      apply: (table, op) => {
+        const rows = createMemoryTable()
+        const outcome = logStore.apply(rows, op)
+        for (const { key, value } of rows.entries()) table.set(key.subarray(0, 44), value)
+        return outcome
+      },
+    }
+    expect(() => convergesUnderAnyOrder(short, logPayloads, { runs: 2000 })).toThrow('two orders end differently')
   })
 
   test('a grant counts for what follows it, in any order', () => {

@@ -14,7 +14,8 @@ import { NodeError, shortId, tokenExpired, tokenMalformed } from './errors.ts'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
 import type { NodeContext } from './node-context.ts'
 import type { JoinOptions } from './node-types.ts'
-import type { StoreEntry } from './store-entry.ts'
+import { storeOutOfUse } from './life-errors.ts'
+import { outOfUse, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { toFailure } from './failure.ts'
 
@@ -64,6 +65,8 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   const known = manager.entry(token.storeId)
   if (known?.record.state === 'bootstrapping' && known.record.parentId === undefined) return
   if (known !== undefined && !isJoinable(known)) {
+    const cause = outOfUse(known)
+    if (cause !== undefined) throw storeOutOfUse(token.storeId, { state: cause.record.state, cause: cause.record.id })
     throw new NodeError(
       'STORE_EXISTS',
       `the store ${shortId(token.storeId)} is on this node already: there is nothing to join`,

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toHash, toIntentionId, toPublicKey, toStoreId } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
+import { openDatabase } from '@lattice/storage'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { META_APPLICATION_ID, META_MIGRATIONS } from './meta-schema.ts'
 import { MAX_ADDRESSES_PER_PEER, type MetaDb, type NewStore, openMetaDb, type StoreRecord } from './meta-db.ts'
 
 const random = createSeededRandom('meta')
@@ -127,5 +129,29 @@ describe('meta.db', () => {
     meta.setState(storeId, 'left')
     expect(meta.bootstrapPeers(storeId)).toEqual([peer])
     expect(meta.store(storeId)).toMatchObject({ state: 'left', isComplete: false })
+  })
+
+  test('of the version before says of each store whether it was all here', () => {
+    const path = join(root, 'before.db')
+    const before = openDatabase({
+      path,
+      contents: 'other',
+      durability: 'full',
+      applicationId: META_APPLICATION_ID,
+      migrations: META_MIGRATIONS.slice(0, 2),
+    })
+    for (const [number, state] of (['active', 'bootstrapping', 'archived'] as const).entries()) {
+      before
+        .prepare('INSERT INTO store (id, store_type, state, created_at) VALUES (?, ?, ?, ?)')
+        .run(random.bytes(32), 'core:kvstore', state, number)
+    }
+    before.close()
+    const opened = openMetaDb(path)
+    expect(opened.stores().map(({ state, isComplete, name }) => [state, isComplete, name])).toEqual([
+      ['active', true, ''],
+      ['bootstrapping', false, ''],
+      ['archived', true, ''],
+    ])
+    opened.close()
   })
 })

@@ -178,6 +178,8 @@ export class StoreEndings {
 /** Its declaration, or that it is destroyed, is still to be known once its data is gone. */
 function isKept(entry: StoreEntry): boolean {
   const parent = entry.parent()
+  // Nobody but this node knew of it.
+  if (entry.record.state === 'creating') return false
   return parent === undefined ? entry.record.state === 'destroyed' : !parent.record.isDeleting
 }
 

@@ -89,7 +89,13 @@ function run(...answers: readonly (JoinGrant | LatticeErrorCode)[]): Promise<unk
     entry: (id: Uint8Array) => entries.get(idKey(id)),
     add: (record: StoreRecord, peers: readonly Parameters<MetaDb['addresses']>[0][]) => {
       meta.putStore(record, peers)
-      entries.set(idKey(record.id), createStoreEntry(record))
+      hold(record)
+    },
+    resume: (id: StoreRecord['id'], peers: readonly Parameters<MetaDb['addresses']>[0][]) => {
+      const entry = entries.get(idKey(id))
+      if (entry === undefined) throw new Error('it is held')
+      entry.record = { ...entry.record, state: 'bootstrapping' }
+      meta.putStore(entry.record, peers)
     },
     wake: () => undefined,
     nudge: () => undefined,
@@ -102,7 +108,13 @@ function run(...answers: readonly (JoinGrant | LatticeErrorCode)[]): Promise<unk
 function know(state: StoreRecord['state'], parentId?: StoreRecord['parentId']): void {
   const record = { id: token.storeId, parentId, storeType: 'core:kvstore', state, createdAt: 1, creation: undefined }
   meta.putStore(record)
-  entries.set(idKey(record.id), createStoreEntry(record))
+  hold(record)
+}
+
+function hold({ id }: { readonly id: StoreRecord['id'] }): void {
+  const record = meta.store(id)
+  if (record === undefined) throw new Error('it is recorded')
+  entries.set(idKey(id), createStoreEntry(record, { entryOf: () => undefined, hasData: false }))
 }
 
 describe('joining', () => {
@@ -161,7 +173,7 @@ describe('joining', () => {
 
   test.each([
     ['active', 'STORE_EXISTS'],
-    ['archived', 'STORE_EXISTS'],
+    ['archived', 'WRONG_STATE'],
     ['creating', 'STORE_EXISTS'],
     ['destroyed', 'WRONG_STATE'],
   ] as const)('does not ask for a store that is %s here', async (state, code) => {

@@ -12,10 +12,10 @@ import type { JoinGrant } from '@lattice/net'
 import { StreamLost } from '@lattice/net-types'
 import { NodeError, shortId, tokenExpired, tokenMalformed } from './errors.ts'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
-import type { StoreRecord } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import type { JoinOptions } from './node-types.ts'
-import type { StoreEntry } from './store-entry.ts'
+import { storeOutOfUse } from './life-errors.ts'
+import { outOfUse, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { toFailure } from './failure.ts'
 
@@ -65,7 +65,7 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   const known = manager.entry(token.storeId)
   if (known?.record.state === 'bootstrapping' && known.record.parentId === undefined) return
   // One that was left, or that its parent declares, is joined anew: no use is lost where this node is a peer already.
-  if (known !== undefined && !isJoinable(known)) throw alreadyHere(known.record)
+  if (known !== undefined && !isJoinable(known)) throw alreadyHere(known)
   const grant = await redeem(context, joining)
   const now = context.clock.wallMs()
   context.meta.saveAddresses(token.inviter, token.addresses, now)
@@ -85,16 +85,12 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   )
 }
 
-function alreadyHere({ id, state }: StoreRecord): NodeError {
-  const detail = { state }
-  if (state !== 'destroyed') {
-    return new NodeError('STORE_EXISTS', `the store ${shortId(id)} is on this node already: there is nothing to join`, {
-      detail,
-    })
-  }
-  return new NodeError('WRONG_STATE', `the store ${shortId(id)} was destroyed, which is for good: make another`, {
-    detail,
-  })
+function alreadyHere(entry: StoreEntry): NodeError {
+  const { id, state } = entry.record
+  const cause = outOfUse(entry)
+  if (cause !== undefined) return storeOutOfUse(id, { state: cause.record.state, cause: cause.record.id })
+  const what = `the store ${shortId(id)} is on this node already: there is nothing to join`
+  return new NodeError('STORE_EXISTS', what, { detail: { state } })
 }
 
 /** It was left, or is only declared: whose it is and that it is served here, the token says. */

@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { toHash, toPublicKey, toStoreId } from '@lattice/model'
+import { toHash, toIntentionId, toPublicKey, toStoreId } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
+import { openDatabase } from '@lattice/storage'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { META_APPLICATION_ID, META_MIGRATIONS } from './meta-schema.ts'
 import { MAX_ADDRESSES_PER_PEER, type MetaDb, type NewStore, openMetaDb, type StoreRecord } from './meta-db.ts'
 
 const random = createSeededRandom('meta')
@@ -88,5 +90,68 @@ describe('meta.db', () => {
     expect(meta.addresses(peer)).toHaveLength(MAX_ADDRESSES_PER_PEER)
     expect(meta.addresses(peer)[0]).toBe('host:29')
     expect(meta.addresses(toPublicKey(random.bytes(32)))).toEqual([])
+  })
+
+  test('a deletion is remembered with its holds, and leaves what is kept without data', () => {
+    const hold = { tips: [toIntentionId(random.bytes(32))], isEndKnown: true, compared: [] }
+    meta.putStore({ ...recorded, state: 'bootstrapping', creation: undefined }, [peer])
+    meta.setState(storeId, 'active')
+    meta.setReplicatedCount(storeId, 7)
+    meta.putStore({ ...recorded, id: childId, parentId: storeId, state: 'left', creation: undefined, name: 'x' })
+    meta.beginDeletion([
+      { id: storeId, hold: undefined },
+      { id: childId, hold },
+    ])
+    reopen()
+    expect(meta.store(storeId)).toMatchObject({ isDeleting: true, isComplete: true, replicatedCount: 7 })
+    meta.finishDeletion({ kept: [{ id: storeId, state: 'archived' }], removed: [childId] })
+    reopen()
+    expect(meta.stores()).toMatchObject([
+      { id: storeId, state: 'archived', isDeleting: false, isComplete: false, replicatedCount: undefined },
+    ])
+    expect(meta.writeHold(childId)).toEqual(hold)
+  })
+
+  test('what a store was called last, and where it belongs, survives a restart', () => {
+    meta.putStore({ ...recorded, creation: { name: 'team', genesis, strategy: 'snapshot' } })
+    meta.setStoreName(storeId, 'crew')
+    meta.setParent(storeId, childId)
+    reopen()
+    expect(meta.store(storeId)).toMatchObject({
+      name: 'crew',
+      parentId: childId,
+      creation: { name: 'team', strategy: 'snapshot' },
+    })
+  })
+
+  test('a store that is left half-way keeps whom it comes from', () => {
+    meta.putStore({ ...recorded, state: 'bootstrapping', creation: undefined }, [peer])
+    meta.setState(storeId, 'left')
+    expect(meta.bootstrapPeers(storeId)).toEqual([peer])
+    expect(meta.store(storeId)).toMatchObject({ state: 'left', isComplete: false })
+  })
+
+  test('of the version before says of each store whether it was all here', () => {
+    const path = join(root, 'before.db')
+    const before = openDatabase({
+      path,
+      contents: 'other',
+      durability: 'full',
+      applicationId: META_APPLICATION_ID,
+      migrations: META_MIGRATIONS.slice(0, 2),
+    })
+    for (const [number, state] of (['active', 'bootstrapping', 'archived'] as const).entries()) {
+      before
+        .prepare('INSERT INTO store (id, store_type, state, created_at) VALUES (?, ?, ?, ?)')
+        .run(random.bytes(32), 'core:kvstore', state, number)
+    }
+    before.close()
+    const opened = openMetaDb(path)
+    expect(opened.stores().map(({ state, isComplete, name }) => [state, isComplete, name])).toEqual([
+      ['active', true, ''],
+      ['bootstrapping', false, ''],
+      ['archived', true, ''],
+    ])
+    opened.close()
   })
 })

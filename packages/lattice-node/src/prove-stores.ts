@@ -15,7 +15,7 @@ import type { WriteHold } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import { type OpenStore, openStore } from './open-store.ts'
 import { gatherEvidence, judgeReplication, type ReplicationProof } from './replication-proof.ts'
-import type { StoreEntry } from './store-entry.ts'
+import { type StoreEntry, withAncestors } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import type { TablesOf } from './store-peers.ts'
 
@@ -27,7 +27,7 @@ export interface StoreFinding {
   readonly ownTips: readonly IntentionId[] | undefined
 }
 
-/** Looks at each of the stores, which come parents first. */
+/** Looks at each of the stores, which are one and what is below it, parents first. */
 export async function examineStores(
   context: NodeContext,
   manager: StoreManager,
@@ -36,12 +36,21 @@ export async function examineStores(
   const opened = new Map<IdKey, OpenStore>()
   const tablesOf: TablesOf = (id): ReadStoreTables | undefined =>
     manager.tablesOf(id) ?? opened.get(idKey(id))?.kernel.tables()
+  const open = async (entry: StoreEntry): Promise<OpenStore | undefined> => {
+    if (entry.open !== undefined || !entry.hasData) return entry.open
+    const store = await openQuietly(context, entry, tablesOf)
+    if (store !== undefined) opened.set(idKey(entry.record.id), store)
+    return store
+  }
   const findings: StoreFinding[] = []
+  const [top] = entries
+  // Whose peers count may be said above.
+  const above = top === undefined ? [] : withAncestors(top).slice(1).reverse()
   try {
+    for (const entry of above) await open(entry)
     for (const entry of entries) {
       if (!entry.hasData) continue
-      const store = entry.open ?? (await openQuietly(context, entry, tablesOf))
-      if (store !== undefined && entry.open === undefined) opened.set(idKey(entry.record.id), store)
+      const store = await open(entry)
       findings.push(store === undefined ? unreadable(entry) : examine(context, { entry, store, tablesOf }))
     }
   } finally {
@@ -62,6 +71,8 @@ export function holdAfterDeletion(
   { meta }: NodeContext,
   { entry, proof, ownTips }: StoreFinding,
 ): WriteHold | undefined {
+  // Nothing was written while it was on its way, and what was waited for before is waited for still.
+  if (!entry.record.isComplete) return undefined
   const earlier = meta.writeHold(entry.record.id)
   if (ownTips?.length === 0 && earlier === undefined) return undefined
   // Where a peer holds exactly what is here the own tips come back. Else whatever was ever sent is with some active peer,

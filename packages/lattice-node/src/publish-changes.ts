@@ -15,7 +15,8 @@ export function createChangePublisher({
   let told = new Map<IdKey, StoreSummary>()
   return (listed) => {
     const now = new Map(listed.map((summary) => [idKey(summary.id), summary]))
-    for (const [key, { id }] of told) if (!now.has(key)) publish({ kind: 'store_removed', storeId: id })
+    // What is below goes first.
+    for (const [key, { id }] of [...told].reverse()) if (!now.has(key)) publish({ kind: 'store_removed', storeId: id })
     for (const [key, summary] of now) {
       const before = told.get(key)
       if (before === undefined || !isSameSummary(before, summary)) publish({ kind: 'store_changed', summary })

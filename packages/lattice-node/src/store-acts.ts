@@ -164,7 +164,7 @@ function checkLeavable(entry: StoreEntry): void {
 
 /** Own writes may be in it, and its end is not decided. */
 function mayHoldMore({ record }: StoreEntry): boolean {
-  return record.state !== 'bootstrapping' && record.state !== 'destroyed'
+  return record.isComplete && record.state !== 'destroyed'
 }
 
 async function rejoin(deps: StoreActsDeps, id: StoreId): Promise<void> {
@@ -231,6 +231,6 @@ async function deleteData(
  */
 function isNeeded({ entry }: StoreFinding): boolean {
   const cause = outOfUse(entry)
-  if (cause?.record.state !== 'destroyed') return entry.record.state !== 'bootstrapping'
+  if (cause?.record.state !== 'destroyed') return entry.record.isComplete
   return cause.record.parentId === undefined && cause === entry
 }

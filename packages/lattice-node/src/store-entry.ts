@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type AbortController, idKey, type IdKey, type StoreId } from '@lattice/model'
+import type { AbortController, IdKey, StoreId } from '@lattice/model'
 import type { ChildEntry } from '@lattice/systemstore'
 import type { StoreRecord } from './meta-db.ts'
 import type { StoreState } from './node-types.ts'
@@ -155,10 +155,4 @@ export function parentsFirst(entries: ReadonlyMap<IdKey, StoreEntry>): StoreEntr
     for (const next of line.reverse()) ordered.add(next)
   }
   return [...ordered]
-}
-
-/** True when `above` is the store or above it, so that making it a child of the store would close a circle. */
-export function isAbove(entry: StoreEntry, above: StoreId): boolean {
-  const key = idKey(above)
-  return withAncestors(entry).some(({ record }) => idKey(record.id) === key)
 }

@@ -1,8 +1,9 @@
 import { toHex, toStoreId } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { StoreSummary } from './node-types.ts'
-import { resolveReference } from './store-names.ts'
+import { pathSegments, resolveReference, type Sibling } from './store-names.ts'
 
 const random = createSeededRandom('names')
 function store(name: string, path: string, prefix = ''): StoreSummary {
@@ -55,5 +56,64 @@ describe('a reference to a store', () => {
       if (reference === 'team/') expect(codeOf(reference)).toBe('team')
       else expect(codeOf(reference)).toBe('STORE_NOT_FOUND')
     }
+  })
+})
+
+describe('a path', () => {
+  test('of any length finds its store', () => {
+    const path = Array.from({ length: 40 }, (_, index) => `${index}`.padEnd(120, 'ä')).join('/')
+    const deep = store('x', path)
+    expect(resolveReference(`${path}/`, [...all, deep])).toBe(deep)
+  })
+
+  test('without what tells names apart means the one that is left, or says which there are', () => {
+    const marked = store('log', 'team/log~abcdefabcdef')
+    expect(resolveReference('team/log', [...all, marked])).toBe(marked)
+    const other = store('log', 'team/log~abcdefabcdee')
+    expect(() => resolveReference('team/log', [marked, other])).toThrow(/log~abcdefabcdef .*log~abcdefabcdee/)
+  })
+
+  test('prefers what lives to what is gone', () => {
+    const gone: StoreSummary = { ...store('log', 'team/log~abcdefabcdef'), state: 'destroyed' }
+    const living = store('log', 'team/log')
+    expect(resolveReference('log', [gone, living])).toBe(living)
+    expect(resolveReference('log', [gone])).toBe(gone)
+  })
+})
+
+describe('path segments', () => {
+  const ids = [store('', '', 'aa01'), store('', '', 'aa02'), store('', '', 'aa03')].map(({ id }) => id)
+  const siblings = (...names: readonly (readonly [string, boolean?])[]): Sibling[] =>
+    names.map(([name, isGone = false], index) => ({ id: ids[index] ?? team.id, name, isGone }))
+  const short = ids.map((id) => toHex(id).slice(0, 12))
+
+  test('are names, marked with ids where living ones collide', () => {
+    expect(pathSegments(siblings(['a'], ['b'], ['']))).toEqual(['a', 'b', short[2]])
+    expect(pathSegments(siblings(['a'], ['a'], ['b']))).toEqual([`a~${short[0]}`, `a~${short[1]}`, 'b'])
+    expect(pathSegments(siblings(['a', true], ['a'], ['b', true]))).toEqual([`a~${short[0]}`, 'a', 'b'])
+    expect(pathSegments(siblings(['a', true], ['a', true]))).toEqual([`a~${short[0]}`, `a~${short[1]}`])
+  })
+
+  test('mean one store each, whatever the names', () => {
+    const name = fc.oneof(
+      fc.constantFrom(
+        'a',
+        '',
+        `a~${short[0]}`,
+        `a~${short[0]}~${short[1]}`,
+        short[1] ?? '',
+        '~',
+        '日記',
+        'é',
+        'e\u0301',
+      ),
+      fc.string(),
+    )
+    fc.assert(
+      fc.property(fc.tuple(name, name, name), fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }), (names, gone) => {
+        const segments = pathSegments(siblings(...names.map((one, index) => [one, gone[index] ?? false] as const)))
+        expect(new Set(segments).size).toBe(3)
+      }),
+    )
   })
 })

@@ -40,40 +40,46 @@ function paths(mesh: SimMesh, index: number): string[] {
 
 describe('a deep hierarchy', () => {
   const DEPTH = 21
+  // Some dozens of databases, each of whose commits waits for the disk.
+  const PATIENCE_MS = 90_000
 
-  test('is listed, opened, resolved, archived and left at every depth', async () => {
-    await using mesh = await createSimMesh({ seed: 1, nodes: 2 })
-    const { id: root } = await mesh.complete(mesh.node(0).createStore({ name: 's0' }))
-    const ids = [root]
-    for (let depth = 1; depth < DEPTH; depth += 1) {
-      const parent = ids[depth - 1] ?? root
-      ids.push((await mesh.complete(mesh.node(0).createStore({ name: `s${depth}`, parent }))).id)
-    }
-    const deepest = ids[DEPTH - 1] ?? root
-    const path = ids.map((_, depth) => `s${depth}`).join('/')
-    await mesh.complete(mesh.node(1).join(await mesh.invite(0, root)))
-    await mesh.converge(deepest)
-    for (const index of [0, 1]) {
-      expect(paths(mesh, index)).toHaveLength(DEPTH)
-      expect(toHex(mesh.node(index).store(path).id)).toBe(toHex(deepest))
-      expect(mesh.store(index, deepest).summary().path).toBe(path)
-      expect(mesh.store(index, deepest).peers()).toHaveLength(2)
-    }
-    await put(mesh, 1, deepest, ['deep', 'down'])
-    await mesh.converge(deepest)
-    expect(await get(mesh, 0, deepest, 'deep')).toBe('down')
-    const middle = ids[3] ?? root
-    await mesh.complete(mesh.store(0, middle).archive())
-    await reach(mesh, deepest, 'archived', [0, 1])
-    await mesh.restart(1)
-    expect(mesh.store(1, deepest).state()).toBe('archived')
-    await mesh.complete(mesh.store(0, middle).unarchive())
-    await mesh.converge(deepest)
-    await mesh.complete(mesh.store(1, root).leave())
-    expect(mesh.store(1, deepest).state()).toBe('left')
-    const { stores } = await mesh.complete(mesh.store(1, root).deleteData({ confirmed: true }))
-    expect(stores).toBe(DEPTH)
-  })
+  test(
+    'is listed, opened, resolved, archived and left at every depth',
+    async () => {
+      await using mesh = await createSimMesh({ seed: 1, nodes: 2 })
+      const { id: root } = await mesh.complete(mesh.node(0).createStore({ name: 's0' }))
+      const ids = [root]
+      for (let depth = 1; depth < DEPTH; depth += 1) {
+        const parent = ids[depth - 1] ?? root
+        ids.push((await mesh.complete(mesh.node(0).createStore({ name: `s${depth}`, parent }))).id)
+      }
+      const deepest = ids[DEPTH - 1] ?? root
+      const path = ids.map((_, depth) => `s${depth}`).join('/')
+      await mesh.complete(mesh.node(1).join(await mesh.invite(0, root)))
+      await mesh.converge(deepest)
+      for (const index of [0, 1]) {
+        expect(paths(mesh, index)).toHaveLength(DEPTH)
+        expect(toHex(mesh.node(index).store(path).id)).toBe(toHex(deepest))
+        expect(mesh.store(index, deepest).summary().path).toBe(path)
+        expect(mesh.store(index, deepest).peers()).toHaveLength(2)
+      }
+      await put(mesh, 1, deepest, ['deep', 'down'])
+      await mesh.converge(deepest)
+      expect(await get(mesh, 0, deepest, 'deep')).toBe('down')
+      const middle = ids[3] ?? root
+      await mesh.complete(mesh.store(0, middle).archive())
+      await reach(mesh, deepest, 'archived', [0, 1])
+      await mesh.restart(1)
+      expect(mesh.store(1, deepest).state()).toBe('archived')
+      await mesh.complete(mesh.store(0, middle).unarchive())
+      await mesh.converge(deepest)
+      await mesh.complete(mesh.store(1, root).leave())
+      expect(mesh.store(1, deepest).state()).toBe('left')
+      const { stores } = await mesh.complete(mesh.store(1, root).deleteData({ confirmed: true }))
+      expect(stores).toBe(DEPTH)
+    },
+    PATIENCE_MS,
+  )
 })
 
 describe('names that collide', () => {
@@ -296,7 +302,7 @@ describe('a hostile declaration', () => {
   test('of an id that nobody has waits with its reason and disturbs nobody', async () => {
     await using mesh = await createSimMesh({ seed: 34, nodes: 2 })
     const team = await mesh.share('team')
-    const ghosts = Array.from({ length: 24 }, () => toStoreId(mesh.random.bytes(32)))
+    const ghosts = Array.from({ length: 18 }, () => toStoreId(mesh.random.bytes(32)))
     for (const child of ghosts) await declare(mesh, 0, { parent: team, child })
     const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: team }))
     await mesh.converge(notes)
@@ -314,5 +320,5 @@ describe('a hostile declaration', () => {
       'nothing is left of them',
     )
     await mesh.complete(mesh.store(1, team).leave())
-  })
+  }, 90_000)
 })

@@ -2,7 +2,8 @@
  * Fetches a store that others hold, until it is all here.
  *
  * Any peer of the list will do, and how far each one's log was taken in is recorded, so a lost peer or a crash costs
- * nothing but time. An attempt that failed is repeated when a peer comes up, or after a pause that grows.
+ * nothing but time. An attempt that failed is repeated when a peer comes up, or after a pause that grows. A few stores
+ * are fetched at once: what is declared and nowhere to be had costs a bounded share of this node.
  *
  * @module
  */
@@ -18,6 +19,7 @@ import type { NetworkService, PeerHint } from '@lattice/net'
 import { toFailure } from './failure.ts'
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
+import type { Slots } from './slots.ts'
 import type { Bootstrap } from './store-entry.ts'
 import { createWakeUp } from './wake-up.ts'
 
@@ -30,6 +32,8 @@ export interface StartBootstrapOptions {
   readonly store: OpenStore
   /** Whom to fetch from, asked again for each attempt. */
   readonly peers: () => readonly PublicKey[]
+  /** How many stores are fetched at once. */
+  readonly slots: Slots
   readonly onProgress: (done: number, total: number) => void
   /** Everything is here. */
   readonly onDone: () => void
@@ -83,7 +87,7 @@ async function fetchUntilDone(
     const peers = hintsOf(context, options.peers())
     if (network !== undefined && peers.length > 0) {
       try {
-        await fetchOnce(context, { network, peers, signal, options })
+        await options.slots.run(() => fetchOnce(context, { network, peers, signal, options }), signal)
         state.failure = undefined
         // Within the attempt: what cannot be recorded now is tried again like anything else.
         options.onDone()

@@ -13,22 +13,26 @@ import {
   type StoreType,
 } from '@lattice/model'
 import { checkText, isAdmin, MAX_NAME_BYTES } from '@lattice/systemstore'
-import { invalidArgument, notAdmin, storeNotReady, storeTypeUnknown } from './errors.ts'
+import { invalidArgument, notAdmin, storeTypeUnknown } from './errors.ts'
 import type { NodeContext } from './node-context.ts'
 import type { CreateStoreOptions } from './node-types.ts'
-import { stateOf } from './store-entry.ts'
+import { CHILD_STRATEGIES } from './meta-stores.ts'
+import { storeInUse } from './store-in-use.ts'
 import type { StoreManager } from './store-manager.ts'
 
 const DEFAULT_STORE_TYPE = 'core:kvstore'
+/** Of a root, where it can be opened. */
+const ROOT_STORE_TYPE = 'core:rootstore'
 
 /** Creates a store; resolves with its id once it is in use. */
 export async function createStore(
   context: NodeContext,
   manager: StoreManager,
-  { name = '', storeType = DEFAULT_STORE_TYPE, parent }: CreateStoreOptions,
+  { name = '', storeType, parent, strategy }: CreateStoreOptions,
 ): Promise<StoreId> {
   if (name !== '') checkStoreName(name)
-  const type = checkType(context, storeType)
+  const type = checkType(context, storeType ?? defaultType(context, parent))
+  checkStrategy(strategy, parent)
   if (parent !== undefined) checkParent(context, manager, parent)
   const genesis = createGenesis(context.crypto, context.signer, {
     storeType: type,
@@ -42,7 +46,11 @@ export async function createStore(
     storeType: type,
     state: 'creating',
     createdAt: context.clock.wallMs(),
-    creation: { name, genesis: { bytes: genesis.bytes, signature: genesis.signature } },
+    creation: {
+      name,
+      genesis: { bytes: genesis.bytes, signature: genesis.signature },
+      ...(parent === undefined ? {} : { strategy: strategy ?? 'inherited' }),
+    },
   })
   await manager.whenReady(id, createAbortController().signal)
   return id
@@ -58,6 +66,22 @@ export function checkStoreName(name: string): void {
   )
 }
 
+function defaultType({ openers }: NodeContext, parent: StoreId | undefined): string {
+  const root = parseStoreType(ROOT_STORE_TYPE)
+  return parent === undefined && root.ok && openers.has(root.value) ? ROOT_STORE_TYPE : DEFAULT_STORE_TYPE
+}
+
+function checkStrategy(strategy: CreateStoreOptions['strategy'], parent: StoreId | undefined): void {
+  if (strategy === undefined || (parent === undefined && strategy === 'independent')) return
+  if (parent === undefined) {
+    throw invalidArgument(`a root has peers of its own, not ${strategy} ones: name a parent to make a child`, {
+      strategy,
+    })
+  }
+  if (CHILD_STRATEGIES.includes(strategy)) return
+  throw invalidArgument(`a child's peers are ${CHILD_STRATEGIES.join(', ')}: choose one of these`, { strategy })
+}
+
 function checkType(context: NodeContext, storeType: string): StoreType {
   const parsed = parseStoreType(storeType)
   if (!parsed.ok || !context.openers.has(parsed.value)) throw storeTypeUnknown(storeType, [...context.openers.keys()])
@@ -65,9 +89,6 @@ function checkType(context: NodeContext, storeType: string): StoreType {
 }
 
 function checkParent(context: NodeContext, manager: StoreManager, parent: StoreId): void {
-  const entry = manager.entry(parent)
-  if (entry?.open === undefined || !entry.ready) {
-    throw storeNotReady(parent, entry === undefined ? 'unknown' : stateOf(entry))
-  }
-  if (!isAdmin(entry.open.kernel.tables().system, context.id)) throw notAdmin(parent, 'add child stores')
+  const { kernel } = storeInUse(manager, parent)
+  if (!isAdmin(kernel.tables().system, context.id)) throw notAdmin(parent, 'add child stores')
 }

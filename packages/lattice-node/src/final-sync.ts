@@ -1,35 +1,48 @@
 /**
- * The last attempt to hand over what peers lack, before a node closes.
+ * The last attempt to hand over what peers lack, before a node closes or stores are left.
  *
  * @module
  */
 import { createAbortController } from '@lattice/model'
 import { nodeClosed } from './errors.ts'
 import type { NodeContext } from './node-context.ts'
+import type { StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { replicaPeers } from './store-peers.ts'
 import { peerSync } from './sync-state.ts'
 
-/** How long a node that closes waits for its peers. */
+/** How long whoever stops waits for the peers. */
 export const FINAL_SYNC_MS = 5_000
 
+export interface FinalSyncOptions {
+  /** All of the node when absent. */
+  readonly entries?: readonly StoreEntry[]
+  /** Stops waiting. */
+  readonly signal?: AbortSignal
+}
+
 /** Reconciles every store that a connected peer may lack something of. Never rejects, never takes longer. */
-export async function finalSync(context: NodeContext, manager: StoreManager): Promise<void> {
+export async function finalSync(
+  context: NodeContext,
+  manager: StoreManager,
+  { entries = [...manager.entries.values()], signal }: FinalSyncOptions = {},
+): Promise<void> {
   const network = context.network()
   if (network === undefined) return
   const connected = network.connectedPeers().map(({ peer }) => peer)
   if (connected.length === 0) return
   const controller = createAbortController()
   const cancel = context.scheduler.after(FINAL_SYNC_MS, () => controller.abort(nodeClosed()))
-  const work = [...manager.entries.values()].map(async ({ open, ready }) => {
-    if (open === undefined || !ready) return
+  const until = signal === undefined ? controller.signal : AbortSignal.any([controller.signal, signal])
+  const work = entries.map(async ({ open, registered }) => {
+    if (open === undefined || !registered) return
     const sharers = replicaPeers(open.kernel.tables(), context.id, manager.tablesOf)
     const lacking = sharers.filter(
       (peer) => network.presence(peer)?.online === true && peerSync(context, open, peer) !== 'synced',
     )
     if (lacking.length === 0) return
     try {
-      for await (const outcome of network.sync(open.id, controller.signal)) {
+      for await (const outcome of network.sync(open.id, until)) {
         context.logger.debug('close.synced', { storeId: open.id, peer: outcome.peer, kind: outcome.kind })
       }
     } catch (error) {

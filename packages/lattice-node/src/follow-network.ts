@@ -34,7 +34,7 @@ function takeIn(context: NodeContext, { manager, links, nodeClock }: NetworkFoll
   switch (event.kind) {
     case 'peer_online':
       context.publish({ kind: 'peer_online', peer: event.peer })
-      manager.nudge()
+      manager.greet(event.peer)
       return
     case 'peer_offline':
       context.publish({ kind: 'peer_offline', peer: event.peer })
@@ -43,6 +43,7 @@ function takeIn(context: NodeContext, { manager, links, nodeClock }: NetworkFoll
       if (event.outcome.kind === 'done' && event.outcome.synced) {
         noteCompared(context, event.outcome.storeId, event.outcome.peer)
       }
+      manager.noteSync(event.outcome)
       context.publish({ kind: 'sync_result', outcome: event.outcome })
       return
     case 'addresses_learned':

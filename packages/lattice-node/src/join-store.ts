@@ -14,6 +14,7 @@ import { NodeError, shortId, tokenExpired, tokenMalformed } from './errors.ts'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
 import type { NodeContext } from './node-context.ts'
 import type { JoinOptions } from './node-types.ts'
+import type { StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { toFailure } from './failure.ts'
 
@@ -61,8 +62,8 @@ interface Joining {
 async function becomePeer(context: NodeContext, manager: StoreManager, joining: Joining): Promise<void> {
   const { token } = joining
   const known = manager.entry(token.storeId)
-  if (known?.record.state === 'bootstrapping') return
-  if (known !== undefined) {
+  if (known?.record.state === 'bootstrapping' && known.record.parentId === undefined) return
+  if (known !== undefined && !isJoinable(known)) {
     throw new NodeError(
       'STORE_EXISTS',
       `the store ${shortId(token.storeId)} is on this node already: there is nothing to join`,
@@ -75,6 +76,8 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   const now = context.clock.wallMs()
   context.meta.saveAddresses(token.inviter, token.addresses, now)
   for (const { peer, addresses } of grant.peers) context.meta.saveAddresses(peer, addresses, now)
+  const peers = [token.inviter, ...grant.peers.map(({ peer }) => peer)]
+  if (known !== undefined) return manager.resume(token.storeId, peers)
   manager.add(
     {
       id: token.storeId,
@@ -84,8 +87,13 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
       createdAt: now,
       creation: undefined,
     },
-    [token.inviter, ...grant.peers.map(({ peer }) => peer)],
+    peers,
   )
+}
+
+/** It was left, or is only declared: whose it is and that it is served here, the token says. */
+function isJoinable({ record }: StoreEntry): boolean {
+  return record.state === 'left' || record.state === 'bootstrapping'
 }
 
 async function redeem(context: NodeContext, { token, options, signal }: Joining): Promise<JoinGrant> {

@@ -1,76 +1,143 @@
 /**
  * The stores of a node as they are listed: each with its path, roots in order of creation, children after their parents.
  *
+ * Names are those that the manager last read from the tables, so a store that is closed is still called something. Of any
+ * depth, and total: one bad entry is shown as what it is and breaks no listing.
+ *
  * @module
  */
-import { idKey, type StoreId } from '@lattice/model'
-import { readChild, readName } from '@lattice/systemstore'
+import { equalBytes, idKey, type IdKey, type PublicKey, type StoreId } from '@lattice/model'
+import { awaitedPeers } from './destroy-acks.ts'
 import { toFailure } from './failure.ts'
+import type { NodeContext } from './node-context.ts'
 import type { StoreSummary } from './node-types.ts'
-import { stateOf, type StoreEntry } from './store-entry.ts'
-import type { StoreManager } from './store-manager.ts'
-import { pathSegment } from './store-names.ts'
+import { outOfUse, stateOf, type StoreEntry, withAncestors } from './store-entry.ts'
+import { pathSegments } from './store-names.ts'
+import type { TablesOf } from './store-peers.ts'
 
-/** Deepest path shown; only a cycle that an admin declared could be deeper. */
-const MAX_DEPTH = 16
+/** What is asked of the store manager. */
+export interface ListedStores {
+  readonly context: NodeContext
+  readonly entries: ReadonlyMap<IdKey, StoreEntry>
+  readonly tablesOf: TablesOf
+}
 
-export function listStores(manager: StoreManager): StoreSummary[] {
-  const children = new Map<string, StoreEntry[]>()
-  const roots: StoreEntry[] = []
-  for (const entry of manager.entries.values()) {
-    const { parentId } = entry.record
-    if (parentId === undefined || manager.entry(parentId) === undefined) roots.push(entry)
-    else children.set(idKey(parentId), [...(children.get(idKey(parentId)) ?? []), entry])
-  }
+export function listStores(manager: ListedStores): StoreSummary[] {
+  const families = familiesOf(manager)
   const listed: StoreSummary[] = []
-  const list = (entry: StoreEntry, above: string, depth: number): void => {
-    if (depth > MAX_DEPTH) return
-    const summary = summarizeEntry(manager, entry, above)
-    listed.push(summary)
-    for (const child of children.get(idKey(entry.record.id)) ?? []) list(child, `${summary.path}/`, depth + 1)
+  const done = new Set<StoreEntry>()
+  const list = (top: readonly Placed[]): void => {
+    const waiting = [...top].reverse()
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { entry, path } = next
+      if (done.has(entry)) continue
+      done.add(entry)
+      listed.push(summarizeEntry(manager, entry, path))
+      waiting.push(...place(families.get(idKey(entry.record.id)) ?? [], `${path}/`).reverse())
+    }
   }
-  for (const root of roots) list(root, '', 0)
+  list(place(families.get(undefined) ?? [], ''))
+  // What is above itself is below no root. Nothing makes it so; it is shown all the same.
+  list(
+    place(
+      [...manager.entries.values()].filter((entry) => !done.has(entry)),
+      '',
+    ),
+  )
   return listed
 }
 
 /** One store, with its path. */
-export function summaryOf(manager: StoreManager, id: StoreId): StoreSummary | undefined {
-  const entry = manager.entry(id)
-  return entry && summarizeEntry(manager, entry, pathAbove(manager, entry, 0))
+export function summaryOf(manager: ListedStores, id: StoreId): StoreSummary | undefined {
+  const entry = manager.entries.get(idKey(id))
+  return entry && summarizeEntry(manager, entry, pathOf(manager, entry))
 }
 
-function summarizeEntry(manager: StoreManager, entry: StoreEntry, above: string): StoreSummary {
-  const { id, parentId, storeType } = entry.record
-  const name = nameOf(manager, entry)
+/** Names from the root down. */
+export function pathOf(manager: ListedStores, entry: StoreEntry): string {
+  const families = familiesOf(manager)
+  return withAncestors(entry)
+    .map((at) => {
+      const placed = place(families.get(parentKey(at)) ?? [at], '')
+      return placed.find((sibling) => sibling.entry === at)?.path ?? ''
+    })
+    .reverse()
+    .join('/')
+}
+
+interface Placed {
+  readonly entry: StoreEntry
+  readonly path: string
+}
+
+type Families = ReadonlyMap<IdKey | undefined, readonly StoreEntry[]>
+
+/** Stores by their parent; those without one that is known here are roots. */
+function familiesOf({ entries }: ListedStores): Families {
+  const families = new Map<IdKey | undefined, StoreEntry[]>()
+  for (const entry of entries.values()) {
+    const key = parentKey(entry)
+    const siblings = families.get(key)
+    if (siblings === undefined) families.set(key, [entry])
+    else siblings.push(entry)
+  }
+  return families
+}
+
+function parentKey(entry: StoreEntry): IdKey | undefined {
+  const parent = entry.parent()
+  return parent && idKey(parent.record.id)
+}
+
+function place(siblings: readonly StoreEntry[], above: string): Placed[] {
+  const segments = pathSegments(
+    siblings.map(({ record }) => ({ id: record.id, name: record.name, isGone: record.state === 'destroyed' })),
+  )
+  return siblings.map((entry, index) => ({ entry, path: above + (segments[index] ?? '') }))
+}
+
+function summarizeEntry(manager: ListedStores, entry: StoreEntry, path: string): StoreSummary {
+  const { id, parentId, storeType, name } = entry.record
   return {
     id,
     storeType: entry.open?.storeType ?? storeType,
     name,
     parentId,
     state: stateOf(entry),
-    path: above + pathSegment(name, id),
+    path,
     error: errorOf(entry),
     headless: entry.open !== undefined && entry.open.machine === undefined,
-    hasData: true,
-    awaiting: [],
+    hasData: entry.hasData,
+    awaiting: awaitingOf(manager, entry),
   }
 }
 
+/** Of what went with a store above it, the peers that are awaited there. */
+function awaitingOf(manager: ListedStores, entry: StoreEntry): readonly PublicKey[] {
+  const cause = outOfUse(entry)
+  if (cause?.record.state !== 'destroyed' || !cause.hasData) return []
+  return awaitedPeers(manager.context, cause, manager.tablesOf)
+}
+
 function errorOf(entry: StoreEntry): StoreSummary['error'] {
-  const failure = entry.failure ?? entry.bootstrap?.lastFailure()
+  const failure = entry.failure ?? entry.bootstrap?.lastFailure() ?? entry.refusal
   return failure === undefined ? undefined : toFailure(failure)
 }
 
-/** A child's alias in its parent; a root's own name; while neither can be read, the name it is being created with. */
-function nameOf(manager: StoreManager, { record, open }: StoreEntry): string {
-  const { id, parentId, creation } = record
-  const above = parentId === undefined ? undefined : manager.tablesOf(parentId)
-  const alias = above && readChild(above.system, id)?.alias
-  return alias ?? (open && readName(open.kernel.tables().system)) ?? creation?.name ?? ''
-}
-
-function pathAbove(manager: StoreManager, { record }: StoreEntry, depth: number): string {
-  const parent = record.parentId === undefined ? undefined : manager.entry(record.parentId)
-  if (parent === undefined || depth > MAX_DEPTH) return ''
-  return `${pathAbove(manager, parent, depth + 1)}${pathSegment(nameOf(manager, parent), parent.record.id)}/`
+/** True when nothing that is shown of the store is another. */
+export function isSameSummary(a: StoreSummary, b: StoreSummary): boolean {
+  return (
+    a.state === b.state &&
+    a.name === b.name &&
+    a.path === b.path &&
+    a.storeType === b.storeType &&
+    a.headless === b.headless &&
+    a.hasData === b.hasData &&
+    a.error?.code === b.error?.code &&
+    a.error?.message === b.error?.message &&
+    (a.parentId === b.parentId ||
+      (a.parentId !== undefined && b.parentId !== undefined && equalBytes(a.parentId, b.parentId))) &&
+    a.awaiting.length === b.awaiting.length &&
+    a.awaiting.every((peer, index) => equalBytes(peer, b.awaiting[index] ?? new Uint8Array()))
+  )
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { toHash, toPublicKey, toStoreId } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { MAX_ADDRESSES_PER_PEER, type MetaDb, openMetaDb, type StoreRecord } from './meta-db.ts'
+import { MAX_ADDRESSES_PER_PEER, type MetaDb, type NewStore, openMetaDb, type StoreRecord } from './meta-db.ts'
 
 const random = createSeededRandom('meta')
 const storeId = toStoreId(random.bytes(32))
@@ -27,13 +27,20 @@ afterEach(() => {
   rmSync(root, { recursive: true, force: true })
 })
 
-const record: StoreRecord = {
+const recorded: NewStore = {
   id: storeId,
   parentId: undefined,
   storeType: 'core:kvstore',
   state: 'creating',
   createdAt: 5,
   creation: { name: 'team', genesis },
+}
+const record: StoreRecord = {
+  ...recorded,
+  name: 'team',
+  isComplete: false,
+  isDeleting: false,
+  replicatedCount: undefined,
 }
 
 describe('meta.db', () => {
@@ -49,7 +56,7 @@ describe('meta.db', () => {
     reopen()
     expect(meta.store(storeId)).toEqual(record)
     meta.setState(storeId, 'active')
-    expect(meta.store(storeId)).toEqual({ ...record, state: 'active', creation: undefined })
+    expect(meta.store(storeId)).toEqual({ ...record, state: 'active', isComplete: true, creation: undefined })
   })
 
   test('stores are listed in order of creation and can be forgotten', () => {

@@ -7,7 +7,6 @@
  * @module
  */
 import {
-  assert,
   concatBytes,
   fromHex,
   type Hash,
@@ -15,36 +14,33 @@ import {
   type IntentionId,
   PUBLIC_KEY_BYTES,
   type PublicKey,
-  type SignedIntention,
   type StoreId,
   toHash,
   toHex,
   toIntentionId,
   toPublicKey,
-  toStoreId,
 } from '@lattice/model'
 import { type Database, openDatabase, type StorageHooks, toPlainBytes } from '@lattice/storage'
 import { META_APPLICATION_ID, META_MIGRATIONS } from './meta-schema.ts'
+import { clearBootstrap, type MetaStoreState, removeStore, storesOf, type StoreRows } from './meta-stores.ts'
+
+export type { ChildStrategy, MetaStoreState, NewStore, StoreRecord } from './meta-stores.ts'
 
 /** Addresses kept per peer, the latest: a host has a few, and moves. */
 export const MAX_ADDRESSES_PER_PEER = 16
 /** Peers whose addresses are kept, those seen last: far more than any mesh has. */
 export const MAX_PEERS_WITH_ADDRESSES = 4096
 
-/** States that are recorded; `failed` is one of the moment. */
-export const META_STORE_STATES = ['creating', 'bootstrapping', 'active', 'left', 'archived', 'destroyed'] as const
-export type MetaStoreState = (typeof META_STORE_STATES)[number]
-
-export interface StoreRecord {
+/** A store whose data is to go, and what this node has to wait for should it ever write to it again. */
+export interface Deletion {
   readonly id: StoreId
-  /** Undefined for a root. */
-  readonly parentId: StoreId | undefined
-  /** As claimed by whoever told of the store, until its genesis is here. May be empty. */
-  readonly storeType: string
-  readonly state: MetaStoreState
-  readonly createdAt: number
-  /** What is needed to go on creating it; only in the state `creating`. */
-  readonly creation: { readonly name: string; readonly genesis: SignedIntention } | undefined
+  readonly hold: WriteHold | undefined
+}
+
+/** What becomes of the records of stores whose data is gone. */
+export interface Deleted {
+  readonly kept: readonly { readonly id: StoreId; readonly state: MetaStoreState }[]
+  readonly removed: readonly StoreId[]
 }
 
 /** A place in a peer's witness log. */
@@ -63,20 +59,16 @@ export interface WriteHold {
   readonly compared: readonly PublicKey[]
 }
 
-export interface MetaDb {
+export interface MetaDb extends StoreRows {
   readonly name: () => string | undefined
   /** Whose inventory it is; undefined until it is told. */
   readonly identity: () => PublicKey | undefined
   readonly setIdentity: (key: PublicKey) => void
   readonly setName: (name: string) => void
-  /** In order of creation. */
-  readonly stores: () => readonly StoreRecord[]
-  readonly store: (id: StoreId) => StoreRecord | undefined
-  /** Records a store, or replaces its record; with the peers to bootstrap from, where it comes from others. */
-  readonly putStore: (record: StoreRecord, bootstrapPeers?: readonly PublicKey[]) => void
-  /** Moves on to `state`. A store that is active needs neither its creation nor its bootstrap any more. */
-  readonly setState: (id: StoreId, state: MetaStoreState, storeType?: string) => void
-  readonly removeStore: (id: StoreId) => void
+  /** All at once: from now on the data of these goes, whatever happens. */
+  readonly beginDeletion: (deletions: readonly Deletion[]) => void
+  /** All at once: the data is gone. Write holds stay. */
+  readonly finishDeletion: (deleted: Deleted) => void
   readonly bootstrapPeers: (id: StoreId) => readonly PublicKey[]
   readonly bootstrapPosition: (id: StoreId, peer: PublicKey) => LogPosition | undefined
   readonly saveBootstrapPosition: (id: StoreId, peer: PublicKey, position: LogPosition) => void
@@ -93,17 +85,6 @@ export interface MetaDb {
   readonly close: () => void
 }
 
-interface StoreRow {
-  readonly id: Uint8Array
-  readonly parent: Uint8Array | null
-  readonly store_type: string
-  readonly state: string
-  readonly created_at: number
-  readonly wanted_name: string | null
-  readonly genesis: Uint8Array | null
-  readonly genesis_signature: Uint8Array | null
-}
-
 /** Opens or creates `meta.db`. Throws what `openDatabase` throws. */
 export function openMetaDb(path: string, hooks?: StorageHooks): MetaDb {
   const db = openDatabase({
@@ -117,6 +98,7 @@ export function openMetaDb(path: string, hooks?: StorageHooks): MetaDb {
   return {
     ...settingsOf(db),
     ...storesOf(db),
+    ...deletionsOf(db),
     ...bootstrapsOf(db),
     ...addressesOf(db),
     ...writeHoldsOf(db),
@@ -146,51 +128,24 @@ function settingsOf(db: Database): Settings {
   }
 }
 
-function storesOf(db: Database): Pick<MetaDb, 'stores' | 'store' | 'putStore' | 'setState' | 'removeStore'> {
-  const clearBootstrap = (id: StoreId): void => {
-    db.prepare('DELETE FROM bootstrap_peer WHERE store = ?').run(id)
-  }
+function deletionsOf(db: Database): Pick<MetaDb, 'beginDeletion' | 'finishDeletion'> {
   return {
-    stores: () => db.prepare<StoreRow>('SELECT * FROM store ORDER BY created_at, id').all().map(toRecord),
-    store: (id) => {
-      const row = db.prepare<StoreRow>('SELECT * FROM store WHERE id = ?').get(id)
-      return row === undefined ? undefined : toRecord(row)
-    },
-    putStore: (record, bootstrapPeers = []) =>
+    beginDeletion: (deletions) =>
       db.transaction(() => {
-        const { id, parentId, storeType, state, createdAt, creation } = record
-        db.prepare(
-          `INSERT INTO store (id, parent, store_type, state, created_at, wanted_name, genesis, genesis_signature)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET parent = excluded.parent, store_type = excluded.store_type, state = excluded.state,
-             wanted_name = excluded.wanted_name, genesis = excluded.genesis,
-             genesis_signature = excluded.genesis_signature`,
-        ).run(
-          id,
-          parentId ?? null,
-          storeType,
-          state,
-          createdAt,
-          creation?.name ?? null,
-          creation?.genesis.bytes ?? null,
-          creation?.genesis.signature ?? null,
-        )
-        for (const peer of bootstrapPeers) {
-          db.prepare('INSERT INTO bootstrap_peer (store, peer) VALUES (?, ?) ON CONFLICT DO NOTHING').run(id, peer)
+        for (const { id, hold } of deletions) {
+          db.prepare('UPDATE store SET is_deleting = 1 WHERE id = ?').run(id)
+          if (hold !== undefined) putWriteHold(db, id, hold)
         }
       }),
-    setState: (id, state, storeType) =>
+    finishDeletion: ({ kept, removed }) =>
       db.transaction(() => {
-        db.prepare(
-          `UPDATE store SET state = ?, store_type = coalesce(?, store_type),
-             wanted_name = NULL, genesis = NULL, genesis_signature = NULL WHERE id = ?`,
-        ).run(state, storeType ?? null, id)
-        if (state !== 'bootstrapping') clearBootstrap(id)
-      }),
-    removeStore: (id) =>
-      db.transaction(() => {
-        db.prepare('DELETE FROM store WHERE id = ?').run(id)
-        clearBootstrap(id)
+        for (const id of removed) removeStore(db, id)
+        for (const { id, state } of kept) {
+          db.prepare(
+            `UPDATE store SET state = ?, is_complete = 0, is_deleting = 0, replicated_count = NULL WHERE id = ?`,
+          ).run(state, id)
+          clearBootstrap(db, id)
+        }
       }),
   }
 }
@@ -264,12 +219,6 @@ interface WriteHoldRow {
 }
 
 function writeHoldsOf(db: Database): WriteHolds {
-  const remove = (id: StoreId): void => {
-    db.prepare('DELETE FROM write_hold WHERE store = ?').run(id)
-    db.prepare('DELETE FROM write_hold_peer WHERE store = ?').run(id)
-  }
-  const addPeer = (id: StoreId, peer: PublicKey): void =>
-    void db.prepare('INSERT INTO write_hold_peer (store, peer) VALUES (?, ?) ON CONFLICT DO NOTHING').run(id, peer)
   return {
     writeHold: (id) => {
       const row = db.prepare<WriteHoldRow>('SELECT tips, is_end_known FROM write_hold WHERE store = ?').get(id)
@@ -284,37 +233,27 @@ function writeHoldsOf(db: Database): WriteHolds {
         compared: peers.map(({ peer }) => toPublicKey(toPlainBytes(peer))),
       }
     },
-    putWriteHold: (id, { tips, isEndKnown, compared }) =>
-      db.transaction(() => {
-        remove(id)
-        db.prepare('INSERT INTO write_hold (store, tips, is_end_known) VALUES (?, ?, ?)').run(
-          id,
-          concatBytes(...tips),
-          isEndKnown ? 1 : 0,
-        )
-        for (const peer of compared) addPeer(id, peer)
-      }),
-    addComparedPeer: addPeer,
-    removeWriteHold: (id) => db.transaction(() => remove(id)),
+    putWriteHold: (id, hold) => db.transaction(() => putWriteHold(db, id, hold)),
+    addComparedPeer: (id, peer) => addComparedPeer(db, id, peer),
+    removeWriteHold: (id) => db.transaction(() => removeWriteHold(db, id)),
   }
 }
 
-function toRecord(row: StoreRow): StoreRecord {
-  const state = META_STORE_STATES.find((known) => known === row.state)
-  assert(state !== undefined, 'a recorded store has a known state')
-  const creation =
-    row.genesis === null || row.genesis_signature === null
-      ? undefined
-      : {
-          name: row.wanted_name ?? '',
-          genesis: { bytes: toPlainBytes(row.genesis), signature: toPlainBytes(row.genesis_signature) },
-        }
-  return {
-    id: toStoreId(toPlainBytes(row.id)),
-    parentId: row.parent === null ? undefined : toStoreId(toPlainBytes(row.parent)),
-    storeType: row.store_type,
-    state,
-    createdAt: row.created_at,
-    creation,
-  }
+function putWriteHold(db: Database, id: StoreId, { tips, isEndKnown, compared }: WriteHold): void {
+  removeWriteHold(db, id)
+  db.prepare('INSERT INTO write_hold (store, tips, is_end_known) VALUES (?, ?, ?)').run(
+    id,
+    concatBytes(...tips),
+    isEndKnown ? 1 : 0,
+  )
+  for (const peer of compared) addComparedPeer(db, id, peer)
+}
+
+function addComparedPeer(db: Database, id: StoreId, peer: PublicKey): void {
+  db.prepare('INSERT INTO write_hold_peer (store, peer) VALUES (?, ?) ON CONFLICT DO NOTHING').run(id, peer)
+}
+
+function removeWriteHold(db: Database, id: StoreId): void {
+  db.prepare('DELETE FROM write_hold WHERE store = ?').run(id)
+  db.prepare('DELETE FROM write_hold_peer WHERE store = ?').run(id)
 }

@@ -54,4 +54,16 @@ export const META_MIGRATIONS: readonly Migration[] = [
      peer BLOB NOT NULL,
      PRIMARY KEY (store, peer)
    ) STRICT, WITHOUT ROWID;`,
+
+  `-- What it was called last: a store that is closed cannot be asked.
+   ALTER TABLE store ADD COLUMN name TEXT NOT NULL DEFAULT '';
+   -- All of it was here once, and is.
+   ALTER TABLE store ADD COLUMN is_complete INTEGER NOT NULL DEFAULT 0;
+   -- Its data is to go: whatever ended that act, it is finished.
+   ALTER TABLE store ADD COLUMN is_deleting INTEGER NOT NULL DEFAULT 0;
+   -- Another peer was found to hold the first so many witnessed intentions, by equal digests.
+   ALTER TABLE store ADD COLUMN replicated_count INTEGER;
+   -- While it is being created: whose peers it is to have.
+   ALTER TABLE store ADD COLUMN wanted_strategy TEXT;
+   UPDATE store SET is_complete = 1 WHERE state IN ('active', 'archived');`,
 ]

@@ -1,5 +1,5 @@
 /**
- * Whom this node keeps connections to: every peer that takes part in a store in use here.
+ * Whom this node keeps connections to: every peer that takes part in a store in use here, or in a root whose end is handed on.
  *
  * Compared anew whenever stores or their peers change. Where a peer was last reached is kept in `meta.db`, for peers of
  * this node's stores alone: of strangers a few are remembered until the next start.
@@ -48,7 +48,7 @@ export function createPeerLinks(context: NodeContext, { manager, spawn }: PeerLi
     if (network === undefined) return
     const next = new Map<IdKey, PublicKey>()
     for (const [key, entry] of manager.entries) {
-      if (entry.open === undefined || !entry.ready) known.delete(key)
+      if (entry.open === undefined || !entry.registered) known.delete(key)
       else {
         const peers = replicaPeers(entry.open.kernel.tables(), context.id, manager.tablesOf)
         for (const peer of peers) next.set(idKey(peer), peer)

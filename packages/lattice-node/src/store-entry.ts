@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type AbortController, idKey, type IdKey } from '@lattice/model'
+import { type AbortController, idKey, type IdKey, type StoreId } from '@lattice/model'
+import type { ChildEntry } from '@lattice/systemstore'
 import type { StoreRecord } from './meta-db.ts'
 import type { StoreState } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
@@ -11,15 +12,39 @@ import type { OpenStore } from './open-store.ts'
 /** Changed by the store manager alone. */
 export interface StoreEntry {
   record: StoreRecord
+  /** The store above, as it is now. */
+  readonly parent: () => StoreEntry | undefined
   open: OpenStore | undefined
-  /** Open, registered with the network, and so in use. */
+  /** Open, known to the network, and in use. */
   ready: boolean
+  /** Known to the network. A destroyed root is that, without being in use, until its end is handed on. */
+  registered: boolean
   /** Why it did not open. */
   failure: unknown
+  /** Why it was not taken for what its parent declares. */
+  refusal: unknown
   /** Its files are being repaired: it is neither opened nor used meanwhile. */
   repairing: boolean
+  /** It is about to be left: nothing is written any more, and what is there is handed over. */
+  leaving: boolean
+  /** Its log is on this node. */
+  hasData: boolean
+  /** The children it declares, while it is in use. */
+  declared: ReadonlyMap<IdKey, ChildEntry> | undefined
+  /** The parents whose declaration it was found not to bear out. Each names it once per run of the node. */
+  readonly disowned: Set<IdKey>
   /** The bootstrap under way. */
   bootstrap: Bootstrap | undefined
+  readonly handOn: HandOn
+}
+
+/** How far the end of a destroyed root is handed on. */
+export interface HandOn {
+  /** Something changed since its peers were last asked. */
+  isDue: boolean
+  isRunning: boolean
+  /** Peers that have acknowledged the end and said since that they have the store no more. */
+  readonly gone: Set<IdKey>
 }
 
 export interface Bootstrap {
@@ -32,23 +57,106 @@ export interface Bootstrap {
   readonly attempts: () => number
 }
 
-export function createStoreEntry(record: StoreRecord): StoreEntry {
-  return { record, open: undefined, ready: false, failure: undefined, repairing: false, bootstrap: undefined }
+export interface EntryDeps {
+  readonly entryOf: (id: StoreId) => StoreEntry | undefined
+  readonly hasData: boolean
 }
 
+export function createStoreEntry(record: StoreRecord, { entryOf, hasData }: EntryDeps): StoreEntry {
+  const entry: StoreEntry = {
+    record,
+    parent: () => {
+      const { parentId } = entry.record
+      return parentId === undefined ? undefined : entryOf(parentId)
+    },
+    open: undefined,
+    ready: false,
+    registered: false,
+    failure: undefined,
+    refusal: undefined,
+    repairing: false,
+    leaving: false,
+    hasData,
+    declared: undefined,
+    disowned: new Set(),
+    bootstrap: undefined,
+    handOn: { isDue: true, isRunning: false, gone: new Set() },
+  }
+  return entry
+}
+
+/** States in which a store is not in use, and with it all below it; the gravest first. */
+const OUT_OF_USE = ['destroyed', 'left', 'archived'] as const
+
+/** The store itself, or the one above it, that keeps it out of use; of several the gravest. Undefined while none does. */
+export function outOfUse(entry: StoreEntry): StoreEntry | undefined {
+  const line = withAncestors(entry)
+  for (const state of OUT_OF_USE) {
+    const found = line.find(({ record }) => record.state === state)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** The state a store is in for its users: that of a store above it where that is out of use. */
 export function stateOf(entry: StoreEntry): StoreState {
+  const cause = outOfUse(entry)
+  if (cause !== undefined) return cause.record.state
   return entry.failure === undefined ? entry.record.state : 'failed'
 }
 
-/** Every store after its parent. A cycle, which only an admin could declare, is cut where it is met again. */
+/** It is to be open and to go on by itself. */
+export function isWanted(entry: StoreEntry): boolean {
+  const { failure, repairing, record } = entry
+  return failure === undefined && !repairing && !record.isDeleting && outOfUse(entry) === undefined
+}
+
+/** A destroyed root that is here: it is replicated until every peer that writes knows its end. */
+export function isEnding({ record, hasData, failure, repairing }: StoreEntry): boolean {
+  const { state, parentId, isDeleting } = record
+  return (
+    state === 'destroyed' && parentId === undefined && hasData && !isDeleting && !repairing && failure === undefined
+  )
+}
+
+/** The store and those above it, from the bottom up. Total: a cycle ends where it is met again. */
+export function withAncestors(entry: StoreEntry): StoreEntry[] {
+  const line = new Set<StoreEntry>()
+  for (let at: StoreEntry | undefined = entry; at !== undefined && !line.has(at); at = at.parent()) line.add(at)
+  return [...line]
+}
+
+/** The store and everything below it, each after its parent. */
+export function withDescendants(entries: ReadonlyMap<IdKey, StoreEntry>, top: StoreEntry): StoreEntry[] {
+  const found = new Set([top])
+  for (const entry of parentsFirst(entries)) {
+    const parent = entry.parent()
+    if (parent !== undefined && found.has(parent)) found.add(entry)
+  }
+  return [...found]
+}
+
+/** Every store after its parent. */
 export function parentsFirst(entries: ReadonlyMap<IdKey, StoreEntry>): StoreEntry[] {
   const ordered = new Set<StoreEntry>()
-  const visit = (entry: StoreEntry, above: ReadonlySet<StoreEntry>): void => {
-    const { parentId } = entry.record
-    const parent = parentId === undefined ? undefined : entries.get(idKey(parentId))
-    if (parent !== undefined && !ordered.has(parent) && !above.has(parent)) visit(parent, new Set([...above, entry]))
-    ordered.add(entry)
+  for (const entry of entries.values()) {
+    const line: StoreEntry[] = []
+    const seen = new Set<StoreEntry>()
+    for (
+      let at: StoreEntry | undefined = entry;
+      at !== undefined && !ordered.has(at) && !seen.has(at);
+      at = at.parent()
+    ) {
+      seen.add(at)
+      line.push(at)
+    }
+    for (const next of line.reverse()) ordered.add(next)
   }
-  for (const entry of entries.values()) visit(entry, new Set())
   return [...ordered]
+}
+
+/** True when `above` is the store or above it, so that making it a child of the store would close a circle. */
+export function isAbove(entry: StoreEntry, above: StoreId): boolean {
+  const key = idKey(above)
+  return withAncestors(entry).some(({ record }) => idKey(record.id) === key)
 }

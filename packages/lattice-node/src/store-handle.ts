@@ -34,16 +34,7 @@ import {
 } from '@lattice/store-base'
 import { setChildAlias, setName } from '@lattice/systemstore'
 import { checkStoreName } from './create-store.ts'
-import {
-  invalidArgument,
-  repairUnderWay,
-  storeFailed,
-  storeNotFound,
-  storeNotReady,
-  storeTypeUnknown,
-  shortId,
-} from './errors.ts'
-import { toFailure } from './failure.ts'
+import { invalidArgument, repairUnderWay, storeTypeUnknown } from './errors.ts'
 import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RepairOptions, RepairResult, StoreHandle, StoreSummary } from './node-types.ts'
@@ -51,7 +42,8 @@ import type { OpenStore } from './open-store.ts'
 import { createPeerActs } from './peer-acts.ts'
 import { createProjectionProgress } from './projection-progress.ts'
 import { createStoreActs } from './store-acts.ts'
-import { stateOf, type StoreEntry } from './store-entry.ts'
+import type { StoreEntry } from './store-entry.ts'
+import { storeInUse } from './store-in-use.ts'
 import type { StoreManager } from './store-manager.ts'
 import { repairStore, unchanged, verifyStore } from './repair-store.ts'
 import { whyHeld } from './write-hold.ts'
@@ -93,7 +85,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     rebuild: (onProgress) => rebuild(context, store(), onProgress),
     retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
-    ...createStoreActs(),
+    ...createStoreActs({ context, manager }, id),
     ...createPeerActs(),
     ...machineCalls(context, store),
   }
@@ -144,15 +136,6 @@ function whyHeldNow(
 ): string | undefined {
   const open = manager.entry(id)?.open
   return open && whyHeld(context, open.kernel, manager.tablesOf)
-}
-
-/** Throws what keeps the store from being used. */
-function storeInUse(manager: StoreManager, id: StoreId): OpenStore {
-  const entry = manager.entry(id)
-  if (entry === undefined) throw storeNotFound(shortId(id))
-  if (entry.failure !== undefined) throw storeFailed(id, toFailure(entry.failure))
-  if (entry.open === undefined || !entry.ready) throw storeNotReady(id, stateOf(entry))
-  return entry.open
 }
 
 function machineCalls(
@@ -277,6 +260,8 @@ async function renameStore({ context, manager }: StoreHandleDeps, store: OpenSto
     const alias = setChildAlias({ author, child: store.id, alias: name })
     await submitSystem(storeInUse(manager, parentId).kernel, [alias], options)
   }
+  // Names are shown as the manager read them last.
+  await manager.settle()
 }
 
 async function* nothing(): AsyncGenerator<never, void, undefined> {

@@ -5,25 +5,36 @@
  *
  * @module
  */
-import { assert, idKey, type IdKey, type StoreId } from '@lattice/model'
+import { assert, equalBytes, idKey, type IdKey, type StoreId } from '@lattice/model'
+import { readStrategy } from '@lattice/systemstore'
 import { startBootstrap } from './bootstrap-store.ts'
 import { nodeClosed } from './errors.ts'
+import { parentForeign, parentUnnamed } from './life-errors.ts'
 import { finishCreation } from './finish-creation.ts'
 import type { StoreRecord } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
-import { openStore } from './open-store.ts'
-import type { Bootstrap, StoreEntry } from './store-entry.ts'
+import { type OpenStore, openStore } from './open-store.ts'
+import { createSlots, type Slots } from './slots.ts'
+import { type Bootstrap, isEnding, outOfUse, type StoreEntry } from './store-entry.ts'
 import { replicaPeers, type TablesOf } from './store-peers.ts'
+import { peerSync } from './sync-state.ts'
+
+/** Stores fetched at once: a peer serves each on a stream of its own, and one that stalls holds up only a share. */
+export const BOOTSTRAPS_AT_ONCE = 16
 
 export type BootstrapListener = (done: number, total: number) => void
 
 export interface StoreLifecycleOptions {
   readonly entryOf: (id: StoreId) => StoreEntry | undefined
   readonly tablesOf: TablesOf
+  /** The stores in use that declare this one as their child. */
+  readonly declarers: (id: StoreId) => readonly StoreId[]
   /** The system table of the store changed. */
   readonly onSystemChange: (id: StoreId) => void
   /** The store came into use. */
   readonly onReady: (entry: StoreEntry) => void
+  /** A destroyed root witnessed something. */
+  readonly onEndingChange: (entry: StoreEntry) => void
   /** A bootstrap ended, well or for now. */
   readonly onBootstrapChange: () => void
   /** The store cannot go on. */
@@ -34,6 +45,7 @@ export interface StoreLifecycleOptions {
 export class StoreLifecycle {
   readonly #context: NodeContext
   readonly #options: StoreLifecycleOptions
+  readonly #slots: Slots = createSlots({ capacity: BOOTSTRAPS_AT_ONCE })
   readonly #listeners = new Map<IdKey, Set<BootstrapListener>>()
 
   constructor(context: NodeContext, options: StoreLifecycleOptions) {
@@ -41,10 +53,24 @@ export class StoreLifecycle {
     this.#options = options
   }
 
+  /** Opens a destroyed root and keeps replicating it, out of use. Rejects when it cannot be opened. */
+  async handOn(entry: StoreEntry): Promise<void> {
+    entry.ready = false
+    entry.declared = undefined
+    if (entry.open === undefined) {
+      entry.open = await this.#open(entry)
+      entry.hasData = true
+    }
+    this.#register(entry, entry.open)
+  }
+
   /** Opens the store and takes it to the next state it can reach by itself. Rejects when it cannot be opened. */
   async advance(entry: StoreEntry): Promise<void> {
     if (isMistyped(entry)) await this.close(entry)
-    entry.open ??= await this.#open(entry)
+    if (entry.open === undefined) {
+      entry.open = await this.#open(entry)
+      entry.hasData = true
+    }
     if (entry.record.state === 'creating') await this.#create(entry)
     if (entry.record.state === 'bootstrapping') entry.bootstrap ??= this.#bootstrap(entry)
     if (entry.record.state === 'active' && !entry.ready) this.#use(entry)
@@ -54,8 +80,11 @@ export class StoreLifecycle {
   async close(entry: StoreEntry): Promise<void> {
     const { open: store, bootstrap } = entry
     if (store === undefined) return
+    if (outOfUse(entry) !== undefined) this.noteReplicated(entry)
     entry.ready = false
+    entry.declared = undefined
     await this.#context.network()?.unregister(entry.record.id)
+    entry.registered = false
     bootstrap?.controller.abort(nodeClosed())
     await bootstrap?.done
     entry.bootstrap = undefined
@@ -63,9 +92,30 @@ export class StoreLifecycle {
     await store.close()
   }
 
+  /** Remembers that a connected peer holds all that is here, if one does: once the store is closed nobody can tell. */
+  noteReplicated(entry: StoreEntry): void {
+    const { open: store, record } = entry
+    if (store === undefined) return
+    const peers = replicaPeers(store.kernel.tables(), this.#context.id, this.#options.tablesOf)
+    if (!peers.some((peer) => peerSync(this.#context, store, peer) === 'synced')) return
+    const { witnessCount: replicatedCount } = store.kernel.digest()
+    if (record.replicatedCount === replicatedCount) return
+    this.#context.meta.setReplicatedCount(record.id, replicatedCount)
+    entry.record = { ...record, replicatedCount }
+  }
+
   setState(entry: StoreEntry, state: StoreRecord['state'], storeType?: string): void {
-    this.#context.meta.setState(entry.record.id, state, storeType)
-    entry.record = { ...entry.record, state, storeType: storeType ?? entry.record.storeType, creation: undefined }
+    const { record } = entry
+    this.#context.meta.setState(record.id, state, storeType)
+    entry.record = {
+      ...record,
+      state,
+      storeType: storeType ?? record.storeType,
+      creation: undefined,
+      isComplete: record.isComplete || state === 'active',
+    }
+    // What went wrong before is looked at anew when it is used next.
+    if (outOfUse(entry) !== undefined) entry.failure = undefined
   }
 
   /** Progress of a store's bootstrap, until the returned function is called. */
@@ -79,18 +129,23 @@ export class StoreLifecycle {
     }
   }
 
-  #open({ record }: StoreEntry): ReturnType<typeof openStore> {
-    const { id, storeType, creation, state } = record
-    const { tablesOf, onSystemChange, onFailed } = this.#options
-    return openStore(this.#context, {
+  async #open(entry: StoreEntry): Promise<OpenStore> {
+    const { id, storeType, creation, state } = entry.record
+    const { tablesOf, onSystemChange, onFailed, onEndingChange } = this.#options
+    const store = await openStore(this.#context, {
       id,
       storeTypeHint: storeType,
       ...(creation === undefined ? {} : { genesis: creation.genesis }),
       tablesOf,
       onSystemChange: () => onSystemChange(id),
       onFailed: (error) => onFailed(id, error),
-      mustExist: state === 'active',
+      mustExist: state !== 'creating' && state !== 'bootstrapping',
     })
+    // Ends with the kernel.
+    store.kernel.onWitnessed(() => {
+      if (isEnding(entry)) onEndingChange(entry)
+    })
+    return store
   }
 
   async #create(entry: StoreEntry): Promise<void> {
@@ -100,42 +155,62 @@ export class StoreLifecycle {
     const parent = parentId === undefined ? undefined : this.#options.entryOf(parentId)
     // The parent has to be in use to be told of its child; its coming into use wakes this one again.
     if (parentId !== undefined && parent?.ready !== true) return
-    await finishCreation(this.#context, { store, name: creation.name, parent: parent?.open })
+    const { name, strategy = 'inherited' } = creation
+    const { tablesOf } = this.#options
+    await finishCreation(this.#context, { store, name, strategy, parent: parent?.open, tablesOf })
     this.setState(entry, 'active', store.storeType)
   }
 
   #use(entry: StoreEntry): void {
     assert(entry.open !== undefined, 'a store is open before it is used')
-    this.#context.network()?.register(entry.open.replicated)
+    this.#register(entry, entry.open)
     entry.ready = true
     this.#context.publish({ kind: 'store_ready', storeId: entry.record.id, storeType: entry.open.storeType })
     this.#options.onReady(entry)
   }
 
+  #register(entry: StoreEntry, store: OpenStore): void {
+    if (entry.registered) return
+    this.#context.network()?.register(store.replicated)
+    entry.registered = true
+  }
+
   #bootstrap(entry: StoreEntry): Bootstrap {
-    const { id, parentId } = entry.record
+    const { id } = entry.record
     const store = entry.open
     assert(store !== undefined, 'a store is open while it is fetched')
-    const { tablesOf, onBootstrapChange } = this.#options
+    const { tablesOf, declarers, onBootstrapChange } = this.#options
     const { id: self, meta, publish } = this.#context
     return startBootstrap(this.#context, {
       store,
+      slots: this.#slots,
       peers: () => {
-        const parent = parentId === undefined ? undefined : tablesOf(parentId)
-        return [...meta.bootstrapPeers(id), ...(parent === undefined ? [] : replicaPeers(parent, self, tablesOf))]
+        // Until it is here, any of its declarations may be the true one.
+        const above = declarers(id).flatMap((parent) => tablesOf(parent) ?? [])
+        return [...meta.bootstrapPeers(id), ...above.flatMap((tables) => replicaPeers(tables, self, tablesOf))]
       },
       onProgress: (done, total) => {
         publish({ kind: 'bootstrap_progress', storeId: id, done, total })
         for (const listener of this.#listeners.get(idKey(id)) ?? []) listener(done, total)
       },
       onDone: () => {
+        checkParent(entry, store)
         this.setState(entry, 'active', store.kernel.storeType())
+        entry.refusal = undefined
         entry.bootstrap = undefined
         onBootstrapChange()
       },
       onFailure: onBootstrapChange,
     })
   }
+}
+
+/** Everything is here: its own table has to bear out what it was fetched for. Throws where it does not. */
+function checkParent({ record }: StoreEntry, { kernel }: OpenStore): void {
+  if (record.parentId === undefined) return
+  const strategy = readStrategy(kernel.tables().system)
+  if (strategy === undefined) throw parentUnnamed(record.id)
+  if (strategy.parent === undefined || !equalBytes(strategy.parent, record.parentId)) throw parentForeign(record.id)
 }
 
 /** Opened by a claim of its type that its genesis does not bear out. */

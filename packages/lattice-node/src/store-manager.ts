@@ -10,6 +10,7 @@
  */
 import {
   type AbortSignal,
+  assert,
   createScope,
   idKey,
   type IdKey,
@@ -17,15 +18,25 @@ import {
   type Scope,
   type StoreId,
 } from '@lattice/model'
+import type { SyncOutcome } from '@lattice/net'
 import type { ReadStoreTables } from '@lattice/store-base'
-import { compareChildren } from './declared-children.ts'
+import { StoreEndings } from './end-stores.ts'
 import { NodeError, nodeClosed, repairUnderWay, shortId, storeNotFound } from './errors.ts'
 import { toFailure } from './failure.ts'
-import type { StoreRecord } from './meta-db.ts'
+import { Hierarchy } from './hierarchy.ts'
+import { storeOutOfUse } from './life-errors.ts'
+import { listStores } from './list-stores.ts'
+import type { MetaStoreState, NewStore } from './meta-db.ts'
+import { createMutex, type Mutex } from './mutex.ts'
 import type { NodeContext } from './node-context.ts'
+import { createChangePublisher } from './publish-changes.ts'
 import { createReadyWaiters, type Readiness, type ReadyWaiters } from './ready-waiters.ts'
-import { createStoreEntry, parentsFirst, type StoreEntry } from './store-entry.ts'
+import { hasLog } from './store-data.ts'
+import { createStoreEntry, isEnding, isWanted, outOfUse, parentsFirst, type StoreEntry } from './store-entry.ts'
 import { type BootstrapListener, StoreLifecycle } from './store-lifecycle.ts'
+
+/** Acts of stores' lives that wait for each other: people ask for them. */
+const MAX_WAITING_ACTS = 64
 
 /** Attempts to bootstrap after which whoever waits is told; it goes on in the background. */
 export const MAX_AWAITED_ATTEMPTS = 5
@@ -41,8 +52,13 @@ export interface StoreManagerOptions {
 export class StoreManager {
   /** Every known store. */
   readonly entries: ReadonlyMap<IdKey, StoreEntry>
+  readonly context: NodeContext
+  /** Acts of stores' lives, one at a time: many concern the stores above and below. */
+  readonly acts: Mutex = createMutex({ capacity: MAX_WAITING_ACTS })
+  readonly endings: StoreEndings
   readonly #entries = new Map<IdKey, StoreEntry>()
-  readonly #context: NodeContext
+  readonly #hierarchy: Hierarchy
+  readonly #tell: ReturnType<typeof createChangePublisher>
   readonly #options: StoreManagerOptions
   readonly #lifecycle: StoreLifecycle
   readonly #waiters: ReadyWaiters = createReadyWaiters()
@@ -53,12 +69,17 @@ export class StoreManager {
 
   constructor(context: NodeContext, options: StoreManagerOptions) {
     this.entries = this.#entries
-    this.#context = context
+    this.context = context
     this.#options = options
     this.#scope = createScope('stores')
     this.#lifecycle = new StoreLifecycle(context, {
       entryOf: this.entry,
       tablesOf: this.tablesOf,
+      declarers: (id) => this.#hierarchy.declarers(id),
+      onEndingChange: ({ handOn }) => {
+        handOn.isDue = true
+        this.wake()
+      },
       onSystemChange: (id) => {
         this.#changedTables.add(idKey(id))
         this.wake()
@@ -74,7 +95,21 @@ export class StoreManager {
       },
       onFailed: (id, error) => this.#fail(id, error),
     })
-    for (const record of context.meta.stores()) this.#entries.set(idKey(record.id), createStoreEntry(record))
+    this.#hierarchy = new Hierarchy(context, {
+      entries: this.#entries,
+      setState: (entry, state) => this.setState(entry, state),
+      add: (record) => this.add(record),
+    })
+    this.endings = new StoreEndings(context, {
+      entries: this.#entries,
+      tablesOf: this.tablesOf,
+      close: (entry) => this.#closeEntry(entry),
+      remove: ({ record }) => this.#entries.delete(idKey(record.id)),
+      spawn: (name, task) => this.#scope.spawn(name, task),
+      wake: () => this.wake(),
+    })
+    this.#tell = createChangePublisher(context)
+    for (const { id } of context.meta.stores()) this.#load(id)
   }
 
   readonly entry = (id: StoreId): StoreEntry | undefined => this.#entries.get(idKey(id))
@@ -83,12 +118,69 @@ export class StoreManager {
   readonly tablesOf = (id: StoreId): ReadStoreTables | undefined => this.entry(id)?.open?.kernel.tables()
 
   /** Records a store, unless it is known, and sees to it. `peers` are those to bootstrap from. */
-  add(record: StoreRecord, peers: readonly PublicKey[] = []): void {
+  add(record: NewStore, peers: readonly PublicKey[] = []): void {
     if (this.entry(record.id) === undefined) {
-      this.#context.meta.putStore(record, peers)
-      this.#entries.set(idKey(record.id), createStoreEntry(record))
+      this.context.meta.putStore(record, peers)
+      this.#load(record.id)
     }
     this.wake()
+  }
+
+  /**
+   * Has a known store go on: one that was left, or one that is on its way. With `peers` it was joined by a token, so that
+   * no declaration decides whose it is: one that is not here is recorded under no parent until its own table names one.
+   */
+  resume(id: StoreId, peers: readonly PublicKey[] = []): void {
+    const entry = this.entry(id)
+    if (entry === undefined) throw storeNotFound(shortId(id))
+    const { record } = entry
+    const state = record.isComplete ? 'active' : 'bootstrapping'
+    const isJoined = peers.length > 0 && state === 'bootstrapping'
+    const parentId = isJoined ? undefined : record.parentId
+    this.context.meta.putStore({ ...record, parentId, state }, peers)
+    entry.record = { ...record, parentId, state }
+    entry.refusal = undefined
+    entry.bootstrap?.nudge()
+    this.wake()
+  }
+
+  /** Durable at once; what follows from it is done by the next pass. */
+  setState(entry: StoreEntry, state: MetaStoreState): void {
+    this.#lifecycle.setState(entry, state)
+    this.wake()
+  }
+
+  /** Remembers that a connected peer holds all that is in the store, if one does. */
+  noteReplicated(entry: StoreEntry): void {
+    this.#lifecycle.noteReplicated(entry)
+  }
+
+  /** An exchange ended; stores that end may have waited for it. */
+  noteSync(outcome: SyncOutcome): void {
+    if (!this.endings.isWaiting()) return
+    this.endings.note(outcome)
+    this.wake()
+  }
+
+  /** A peer came up: bootstraps that wait for one try again, and ends are handed on. */
+  greet(peer: PublicKey): void {
+    this.nudge()
+    if (!this.endings.isWaiting()) return
+    this.endings.greet(peer)
+    this.wake()
+  }
+
+  /** Looks again, and resolves once nothing is left to do but what waits for others. */
+  async settle(): Promise<void> {
+    this.wake()
+    await this.settled()
+  }
+
+  #load(id: StoreId): void {
+    const record = this.context.meta.store(id)
+    assert(record !== undefined, 'a store is recorded before it is held')
+    const hasData = hasLog(this.context.directory.storePath(id))
+    this.#entries.set(idKey(id), createStoreEntry(record, { entryOf: this.entry, hasData }))
   }
 
   /** Looks again at everything. Never waits. */
@@ -156,8 +248,8 @@ export class StoreManager {
     if (entry === undefined || entry.failure !== undefined || this.#scope.signal.aborted) return
     entry.failure = error
     const failure = toFailure(error)
-    this.#context.logger.error('store.failed', { storeId: id, ...failure })
-    this.#context.publish({ kind: 'store_failed', storeId: id, failure })
+    this.context.logger.error('store.failed', { storeId: id, ...failure })
+    this.context.publish({ kind: 'store_failed', storeId: id, failure })
     this.#waiters.tell()
     this.wake()
   }
@@ -181,50 +273,44 @@ export class StoreManager {
     await Promise.resolve()
     while (this.#dirty && !this.#scope.signal.aborted) {
       this.#dirty = false
+      // What changes from here on is the next pass's.
+      const changed = new Set(this.#changedTables)
+      this.#changedTables.clear()
       try {
-        await this.#pass()
+        await this.#pass(changed)
       } catch (error) {
+        for (const key of changed) this.#changedTables.add(key)
         // A full disk, most likely: what could not be done is done by the next pass that finds room.
-        this.#context.logger.error('stores.pass_failed', { ...toFailure(error) })
+        this.context.logger.error('stores.pass_failed', { ...toFailure(error) })
       }
     }
   }
 
-  async #pass(): Promise<void> {
-    this.#applyDeclarations()
+  async #pass(changed: ReadonlySet<IdKey>): Promise<void> {
+    this.#hierarchy.settle(changed)
+    for (const entry of parentsFirst(this.#entries).reverse()) {
+      if (!isWanted(entry) && !isEnding(entry)) await this.#settleEntry(entry)
+    }
     for (const entry of parentsFirst(this.#entries)) {
       if (this.#scope.signal.aborted) return
-      await this.#settleEntry(entry)
+      if (isWanted(entry) || isEnding(entry)) await this.#settleEntry(entry)
     }
-    await this.#recheckInherited()
+    await this.endings.settle()
+    await this.#recheckInherited(new Set(changed))
+    this.#hierarchy.refreshNames()
     this.#options.onChanged()
+    this.#tell(listStores(this))
     this.#waiters.tell()
-  }
-
-  #applyDeclarations(): void {
-    for (const change of compareChildren(this.#entries)) {
-      if (change.kind === 'state') this.#lifecycle.setState(change.entry, change.state)
-      else {
-        const { child, parent } = change
-        this.add({
-          id: child.child,
-          parentId: parent.record.id,
-          storeType: child.storeType,
-          state: 'bootstrapping',
-          createdAt: this.#context.clock.wallMs(),
-          creation: undefined,
-        })
-      }
-    }
   }
 
   async #settleEntry(entry: StoreEntry): Promise<void> {
     try {
       if (isWanted(entry)) await this.#lifecycle.advance(entry)
+      else if (isEnding(entry)) await this.#lifecycle.handOn(entry)
       else await this.#lifecycle.close(entry)
     } catch (error) {
       if (this.#scope.signal.aborted) return
-      this.#context.logger.error('store.failed', { storeId: entry.record.id, ...toFailure(error) })
+      this.context.logger.error('store.failed', { storeId: entry.record.id, ...toFailure(error) })
       await this.#closeEntry(entry)
       entry.failure = error
     }
@@ -234,15 +320,13 @@ export class StoreManager {
     try {
       await this.#lifecycle.close(entry)
     } catch (error) {
-      this.#context.logger.error('store.close_failed', { storeId: entry.record.id, ...toFailure(error) })
+      this.context.logger.error('store.close_failed', { storeId: entry.record.id, ...toFailure(error) })
     }
   }
 
   /** What floats in a store with inherited peers may be admitted by what changed above it. */
-  async #recheckInherited(): Promise<void> {
-    if (this.#changedTables.size === 0) return
-    const changed = new Set(this.#changedTables)
-    this.#changedTables.clear()
+  async #recheckInherited(changed: Set<IdKey>): Promise<void> {
+    if (changed.size === 0) return
     for (const entry of parentsFirst(this.#entries)) {
       const { id, parentId } = entry.record
       if (parentId === undefined || !changed.has(idKey(parentId))) continue
@@ -254,20 +338,22 @@ export class StoreManager {
   #readiness(id: StoreId): Readiness {
     const entry = this.entry(id)
     if (entry?.ready === true) return { kind: 'ready' }
-    const error = this.#scope.signal.aborted ? nodeClosed() : entry && hopeless(entry)
+    const error = this.#scope.signal.aborted
+      ? nodeClosed()
+      : entry === undefined
+        ? storeNotFound(shortId(id))
+        : hopeless(entry)
     return error === undefined ? { kind: 'waiting' } : { kind: 'hopeless', error }
   }
 }
 
-function isWanted({ record, failure, repairing }: StoreEntry): boolean {
-  const { state } = record
-  return (
-    failure === undefined && !repairing && (state === 'creating' || state === 'bootstrapping' || state === 'active')
-  )
-}
-
 /** Why waiting for the store is in vain, or no longer worth it. */
 function hopeless(entry: StoreEntry): unknown {
+  const cause = outOfUse(entry)
+  if (cause !== undefined) {
+    const { id, state } = cause.record
+    return entry.refusal ?? storeOutOfUse(entry.record.id, { state, cause: id })
+  }
   if (entry.failure !== undefined) return entry.failure
   const error = entry.bootstrap?.lastFailure()
   if (entry.bootstrap === undefined || error === undefined) return undefined

@@ -1,18 +1,19 @@
 /**
  * How people name stores: by id, by the beginning of an id, by name, or by a path from the root down.
  *
- * Names are not unique, so a reference either means exactly one store or is refused with what it could mean.
+ * Names are not unique. In paths those that collide carry the beginning of their id; any other reference either means
+ * exactly one store or is refused with what it could mean.
  *
  * @module
  */
-import { fromHex, type StoreId, toHex } from '@lattice/model'
+import { fromHex, HASH_BYTES, type StoreId, toHex } from '@lattice/model'
 import { shortId, storeAmbiguous, storeNotFound } from './errors.ts'
 import type { StoreSummary } from './node-types.ts'
 
 /** Fewest digits that are taken for the beginning of an id: below, everything would be ambiguous. */
 export const MIN_ID_DIGITS = 4
-/** Longest reference: a path of a few full-length names. */
-export const MAX_REFERENCE_CHARS = 1024
+/** As much of a reference as an error repeats; paths have no longest. */
+const SHOWN_CHARS = 256
 /** Candidates listed for an ambiguous reference. */
 const CANDIDATES_SHOWN = 8
 
@@ -21,13 +22,49 @@ export function pathSegment(name: string, id: StoreId): string {
   return name === '' ? shortId(id) : name
 }
 
+/** A store among those with the same parent. */
+export interface Sibling {
+  readonly id: StoreId
+  readonly name: string
+  /** It is gone but for its tombstone, and leaves its name to others. */
+  readonly isGone: boolean
+}
+
+/** What makes a name look like one that is told apart by an id. */
+const MARKED = /~[0-9a-f]{12}$/
+
+/**
+ * What paths call stores with the same parent, in their order. A name that several have is told apart by the beginning of
+ * the id, as in `notes~1a2b3c4d5e6f`; so is a name that looks like that, which then means no other store.
+ */
+export function pathSegments(siblings: readonly Sibling[]): string[] {
+  const living = new Map<string, number>()
+  const all = new Map<string, number>()
+  const count = (counts: Map<string, number>, segment: string): void => {
+    counts.set(segment, (counts.get(segment) ?? 0) + 1)
+  }
+  for (const { id, name, isGone } of siblings) {
+    const segment = pathSegment(name, id)
+    count(all, segment)
+    if (!isGone) count(living, segment)
+  }
+  return siblings.map(({ id, name, isGone }) => {
+    const segment = pathSegment(name, id)
+    const sharers = (isGone ? all : living).get(segment) ?? 0
+    return sharers > 1 || MARKED.test(segment) ? `${segment}~${shortId(id)}` : segment
+  })
+}
+
 /** Finds the one store that `reference` means. Throws `STORE_NOT_FOUND` or `STORE_AMBIGUOUS`. */
 export function resolveReference(reference: string, stores: readonly StoreSummary[]): StoreSummary {
-  const shown = reference.slice(0, MAX_REFERENCE_CHARS)
-  const wanted = shown.trim()
+  const shown = reference.slice(0, SHOWN_CHARS)
+  const wanted = reference.trim()
   // In order of how exact they are: the first kind that means anything decides.
-  for (const match of [byPath(wanted), byName(wanted), byIdPrefix(wanted)]) {
-    const found = stores.filter(match)
+  for (const match of [byPath(wanted), byUnmarkedPath(wanted), byName(wanted), byIdPrefix(wanted)]) {
+    const matching = stores.filter(match)
+    const living = matching.filter(({ state }) => state !== 'destroyed')
+    // A tombstone is meant only by what means nothing else.
+    const found = living.length > 0 ? living : matching
     const [only] = found
     if (only !== undefined && found.length === 1) return only
     if (found.length > 1) throw storeAmbiguous(shown, found.slice(0, CANDIDATES_SHOWN).map(describeCandidate))
@@ -42,13 +79,22 @@ function byPath(wanted: string): Match {
   return (store) => path !== '' && store.path === path
 }
 
+/** A path without what tells names apart: it means one store, or says what it could mean. */
+function byUnmarkedPath(wanted: string): Match {
+  const path = wanted.replace(/^\/+|\/+$/g, '')
+  return (store) => path.includes('/') && store.path.replace(/~[0-9a-f]{12}(?=\/|$)/g, '') === path
+}
+
 function byName(wanted: string): Match {
   return (store) => wanted !== '' && store.name === wanted
 }
 
 function byIdPrefix(wanted: string): Match {
   const digits = wanted.toLowerCase()
-  const isPrefix = digits.length >= MIN_ID_DIGITS && fromHex(digits.slice(0, digits.length & ~1)) !== undefined
+  const isPrefix =
+    digits.length >= MIN_ID_DIGITS &&
+    digits.length <= 2 * HASH_BYTES &&
+    fromHex(digits.slice(0, digits.length & ~1)) !== undefined
   return (store) => isPrefix && toHex(store.id).startsWith(digits)
 }
 

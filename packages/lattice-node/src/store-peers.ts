@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { equalBytes, type PublicKey, type ReadTable, type StoreId } from '@lattice/model'
+import { equalBytes, idKey, type IdKey, type PublicKey, type ReadTable, type StoreId } from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
 import { readPeer, readPeers, readStrategy } from '@lattice/systemstore'
 import type * as systemstore from '@lattice/systemstore'
@@ -13,15 +13,16 @@ import type * as systemstore from '@lattice/systemstore'
 /** The tables of another open store. */
 export type TablesOf = (id: StoreId) => ReadStoreTables | undefined
 
-/** Longest chain of stores that inherit from each other; a cycle, which only an admin could declare, ends here. */
-const MAX_DEPTH = 16
-
 /** The system table that holds a store's peers; undefined while the parent it inherits from is not open. */
 export function peerTable(tables: ReadStoreTables, tablesOf: TablesOf): ReadTable | undefined {
+  // Stores that name each other in a circle have nobody's peers.
+  const seen = new Set<IdKey>()
   let current: ReadStoreTables | undefined = tables
-  for (let depth = 0; current !== undefined && depth < MAX_DEPTH; depth += 1) {
+  while (current !== undefined) {
     const strategy = readStrategy(current.system)
     if (strategy?.kind !== 'inherited') return current.system
+    if (seen.has(idKey(strategy.parent))) return undefined
+    seen.add(idKey(strategy.parent))
     current = tablesOf(strategy.parent)
   }
   return undefined
@@ -59,6 +60,13 @@ export function writingPeers(tables: ReadStoreTables, tablesOf: TablesOf): Publi
   return [...readPeers(table)]
     .filter(({ status, role }) => status === 'active' && (role === 'admin' || role === 'writer'))
     .map((entry) => entry.peer)
+}
+
+/** True for a peer that writes where it takes part, away or not. */
+export function mayWrite(tables: ReadStoreTables, peer: PublicKey, tablesOf: TablesOf): boolean {
+  const table = peerTable(tables, tablesOf)
+  const entry = table && readPeer(table, peer)
+  return entry !== undefined && isTakingPart(entry) && (entry.role === 'admin' || entry.role === 'writer')
 }
 
 /** A dormant peer is away, not out. */

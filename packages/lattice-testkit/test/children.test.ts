@@ -63,7 +63,12 @@ describe('a child store', () => {
     await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: team }))
     await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: team }))
     expect(() => mesh.node(0).store('team/notes')).toThrow(expect.objectContaining({ code: 'STORE_AMBIGUOUS' }))
-    expect(mesh.node(0).stores()).toHaveLength(3)
+    const paths = mesh
+      .node(0)
+      .stores()
+      .map(({ path }) => path)
+    expect(paths).toEqual(['team', expect.stringMatching(/^team\/notes~[0-9a-f]{12}$/), expect.any(String)])
+    for (const path of paths) expect(mesh.node(0).store(path).summary().path).toBe(path)
   })
 
   test('is made by an admin of a parent in use, and takes its invites there', async () => {
@@ -95,7 +100,7 @@ describe('a child store', () => {
       mesh.run(() => [0, 1].every((index) => mesh.store(index, id).state() === state), `it is ${state} everywhere`)
     await setStatus('archived')
     await everywhere('archived')
-    expect(await codeOf(mesh, put(mesh, 1, id, ['k', 'w']))).toBe('STORE_NOT_READY')
+    expect(await codeOf(mesh, put(mesh, 1, id, ['k', 'w']))).toBe('WRONG_STATE')
     await mesh.restart(1)
     expect(mesh.store(1, id).state()).toBe('archived')
     await setStatus('active')

@@ -1,0 +1,192 @@
+/**
+ * The end of stores, as the last part of each pass of the store manager: acknowledges what is destroyed, hands the end of
+ * roots on, and removes data that is to go.
+ *
+ * Level-triggered: each step looks at tables, records and files as they are, so a crash between any two is made good by
+ * the next pass.
+ *
+ * @module
+ */
+import { type AbortSignal, equalBytes, type IdKey, idKey, type PublicKey, type StoreId } from '@lattice/model'
+import type { SyncOutcome } from '@lattice/net'
+import { ackStoreDestroy, readDestroyAcks, type SystemWrite } from '@lattice/systemstore'
+import { isAcknowledged, isEndKnownToAll, owedChildAcks, owesRootAck } from './destroy-acks.ts'
+import { toFailure } from './failure.ts'
+import type { MetaStoreState } from './meta-db.ts'
+import type { NodeContext } from './node-context.ts'
+import { moveAside, sweep } from './store-data.ts'
+import { isEnding, parentsFirst, type StoreEntry, withDescendants } from './store-entry.ts'
+import type { TablesOf } from './store-peers.ts'
+import { submitSystem } from './submit-system.ts'
+
+export interface StoreEndingsOptions {
+  readonly entries: ReadonlyMap<IdKey, StoreEntry>
+  readonly tablesOf: TablesOf
+  readonly close: (entry: StoreEntry) => Promise<void>
+  /** Its record is gone. */
+  readonly remove: (entry: StoreEntry) => void
+  /** Starts a task that ends with the manager. */
+  readonly spawn: (name: string, task: (signal: AbortSignal) => Promise<void>) => void
+  readonly wake: () => void
+}
+
+/** Starts with nothing under way. */
+export class StoreEndings {
+  readonly #context: NodeContext
+  readonly #options: StoreEndingsOptions
+  #isSwept = false
+
+  constructor(context: NodeContext, options: StoreEndingsOptions) {
+    this.#context = context
+    this.#options = options
+  }
+
+  /** Does what can be done now. */
+  async settle(): Promise<void> {
+    await this.#acknowledge()
+    for (const entry of this.#options.entries.values()) this.#settleEnd(entry)
+    await this.#removeData()
+  }
+
+  /** True while a store waits for others to learn of its end. */
+  isWaiting(): boolean {
+    return [...this.#options.entries.values()].some(({ record, hasData }) => record.state === 'destroyed' && hasData)
+  }
+
+  /** A peer that has acknowledged the end of a root may say that it has it no more. */
+  note(outcome: SyncOutcome): void {
+    const entry = this.#options.entries.get(idKey(outcome.storeId))
+    if (entry === undefined || !isEnding(entry) || outcome.kind !== 'failed') return
+    const isGone = outcome.error.code === 'STORE_NOT_FOUND' && hasAcknowledged(entry, outcome.peer)
+    if (isGone) entry.handOn.gone.add(idKey(outcome.peer))
+  }
+
+  /** A peer is there: the end of roots is handed on to it. */
+  greet(peer: PublicKey): void {
+    for (const { handOn } of this.#options.entries.values()) {
+      // What it said before it went may be so no more.
+      handOn.gone.delete(idKey(peer))
+      handOn.isDue = true
+    }
+  }
+
+  async #acknowledge(): Promise<void> {
+    const { entries, tablesOf } = this.#options
+    const families = new Map<StoreEntry, StoreEntry[]>()
+    for (const entry of entries.values()) {
+      if (owesRootAck(this.#context, entry, tablesOf)) {
+        await this.#submit(entry, [ackStoreDestroy({ author: this.#context.id })])
+      }
+      const parent = entry.record.state === 'destroyed' ? entry.parent() : undefined
+      if (parent !== undefined) families.set(parent, [...(families.get(parent) ?? []), entry])
+    }
+    for (const [parent, children] of families) {
+      const acks = owedChildAcks(this.#context, parent, { children, tablesOf })
+      // What one intention does not take is left to the pass that its own change of the table wakes.
+      if (acks.length > 0) await this.#submit(parent, acks)
+    }
+  }
+
+  /** What cannot be written now is written by a later pass. */
+  async #submit({ open, record }: StoreEntry, acks: readonly SystemWrite[]): Promise<void> {
+    if (open === undefined) return
+    try {
+      await submitSystem(open.kernel, acks, { author: this.#context.id, act: 'acknowledge' })
+    } catch (error) {
+      this.#context.logger.warn('store.end_not_acknowledged', { storeId: record.id, ...toFailure(error) })
+    }
+  }
+
+  #settleEnd(entry: StoreEntry): void {
+    const { tablesOf, entries } = this.#options
+    const { state, isDeleting } = entry.record
+    if (state !== 'destroyed' || isDeleting || !entry.hasData || entry.repairing) return
+    if (isEndKnownToAll(this.#context, entry, tablesOf)) {
+      this.condemn(withDescendants(entries, entry).map(({ record }) => ({ id: record.id, hold: undefined })))
+    } else if (isEnding(entry) && isAcknowledged(entry, tablesOf) && entry.handOn.isDue && !entry.handOn.isRunning) {
+      entry.handOn.isRunning = true
+      this.#options.spawn('hand on end', (signal) => this.#handOn(entry, signal))
+    }
+  }
+
+  /** Makes the peers that are there equal, which tells them all acks, and looks again. */
+  async #handOn(entry: StoreEntry, signal: AbortSignal): Promise<void> {
+    const { handOn, record } = entry
+    const network = this.#context.network()
+    try {
+      while (handOn.isDue && network !== undefined && entry.registered) {
+        handOn.isDue = false
+        for await (const outcome of network.sync(record.id, signal)) this.note(outcome)
+      }
+    } catch (error) {
+      // The store was closed meanwhile, or the node is.
+      this.#context.logger.debug('store.end_not_handed_on', { storeId: record.id, ...toFailure(error) })
+    } finally {
+      handOn.isRunning = false
+      this.#options.wake()
+    }
+  }
+
+  /** From now on the data of these goes, whatever happens. */
+  condemn(deletions: Parameters<NodeContext['meta']['beginDeletion']>[0]): void {
+    this.#context.meta.beginDeletion(deletions)
+    for (const { id } of deletions) {
+      const entry = this.#options.entries.get(idKey(id))
+      if (entry !== undefined) entry.record = { ...entry.record, isDeleting: true }
+    }
+  }
+
+  async #removeData(): Promise<void> {
+    const { meta, directory } = this.#context
+    const { entries, close, remove } = this.#options
+    const doomed = parentsFirst(entries).filter(({ record }) => record.isDeleting)
+    if (doomed.some(({ repairing }) => repairing)) return
+    if (doomed.length > 0) {
+      for (const entry of doomed.toReversed()) await close(entry)
+      for (const { record } of doomed) moveAside(directory.storesPath, directory.storePath(record.id))
+      const kept = doomed.filter(isKept).map(({ record }) => ({ id: record.id, state: stateWithoutData(record.state) }))
+      const removed = doomed.filter((entry) => !isKept(entry)).map(({ record }) => record.id)
+      meta.finishDeletion({ kept, removed })
+      for (const { id, state } of kept) this.#forget(id, state)
+      for (const id of removed) {
+        const entry = entries.get(idKey(id))
+        if (entry !== undefined) remove(entry)
+      }
+    }
+    if (doomed.length > 0 || !this.#isSwept) this.#sweep()
+  }
+
+  #forget(id: StoreId, state: MetaStoreState): void {
+    const entry = this.#options.entries.get(idKey(id))
+    if (entry === undefined) return
+    entry.record = { ...entry.record, state, isComplete: false, isDeleting: false, replicatedCount: undefined }
+    entry.hasData = false
+    entry.failure = undefined
+  }
+
+  #sweep(): void {
+    try {
+      sweep(this.#context.directory.storesPath)
+      this.#isSwept = true
+    } catch (error) {
+      // It takes room and nothing else: the next deletion, or start, tries again.
+      this.#context.logger.error('store.data_not_removed', { ...toFailure(error) })
+    }
+  }
+}
+
+/** Its declaration, or that it is destroyed, is still to be known once its data is gone. */
+function isKept(entry: StoreEntry): boolean {
+  const parent = entry.parent()
+  return parent === undefined ? entry.record.state === 'destroyed' : !parent.record.isDeleting
+}
+
+/** What was out of use by a store above it alone comes again from others, should that be used again. */
+function stateWithoutData(state: MetaStoreState): MetaStoreState {
+  return state === 'left' || state === 'archived' || state === 'destroyed' ? state : 'bootstrapping'
+}
+
+function hasAcknowledged({ open }: StoreEntry, peer: PublicKey): boolean {
+  const acks = open === undefined ? [] : readDestroyAcks(open.kernel.tables().system)
+  return acks.some((other) => equalBytes(other, peer))
+}

@@ -38,6 +38,9 @@ interface ModelNode {
 
 export const ROOT = 0
 
+/** States out of use: of a store's own and those above it the gravest is shown. */
+const GRAVEST_FIRST = ['destroyed', 'left', 'archived'] as const
+
 export type Shown =
   | { readonly state: 'active' | 'bootstrapping' | 'archived' | 'left'; readonly hasData: boolean }
   | { readonly state: 'destroyed'; readonly hasData: boolean }
@@ -46,6 +49,11 @@ export type Shown =
 export class LifecycleModel {
   readonly stores: ModelStore[] = [{ parent: undefined, name: 'team' }]
   readonly nodes: ModelNode[]
+  /**
+   * Stores of which nodes know more or less than the model can tell: as nodes meet, one learns that a store is out of use
+   * while it fetches what is in it, and either may come first. Sure again once all use it together.
+   */
+  readonly unsure: Set<number> = new Set()
   /** Nodes that are cut off from all others. */
   readonly cut: Set<number> = new Set()
   readonly #acts: NumberedAct[] = []
@@ -70,9 +78,8 @@ export class LifecycleModel {
     const above = this.shown(index, parent)
     const own = this.#statusAt(index, store)
     if (above === undefined || own === undefined) return undefined
-    if (above.state !== 'active') return { state: above.state, hasData }
-    if (own === 'active') return { state: hasData ? 'active' : 'bootstrapping', hasData }
-    return { state: own, hasData }
+    for (const grave of GRAVEST_FIRST) if (own === grave || above.state === grave) return { state: grave, hasData }
+    return { state: hasData && above.state === 'active' ? 'active' : 'bootstrapping', hasData }
   }
 
   inUse(index: number, store: number): boolean {
@@ -143,6 +150,32 @@ export class LifecycleModel {
     node.left = false
     node.knows.set(ROOT, new Set())
     this.settle()
+  }
+
+  /** Nodes can talk, or are there, that were not before. */
+  meet(change: () => void): void {
+    change()
+    const before = this.#inUseAnywhere()
+    this.settle()
+    for (const store of before) if (!this.#isUsedByAll(store)) this.#doubt(store)
+    this.trust()
+  }
+
+  /** What every node uses is known again. */
+  trust(): void {
+    for (const store of this.unsure) if (this.#isUsedByAll(store)) this.unsure.delete(store)
+  }
+
+  #doubt(store: number): void {
+    if (store !== ROOT) for (const each of this.#withDescendants(store)) this.unsure.add(each)
+  }
+
+  #inUseAnywhere(): readonly number[] {
+    return this.stores.flatMap((_, store) => (this.nodes.some((__, node) => this.inUse(node, store)) ? [store] : []))
+  }
+
+  #isUsedByAll(store: number): boolean {
+    return this.circle(0, store).length === this.nodes.length
   }
 
   /** Lets everything travel that can, until nothing changes. */

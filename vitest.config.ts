@@ -1,5 +1,5 @@
 /**
- * One vitest run over every package and app: each is a project named after its package.
+ * One vitest run over every package, app and example: each is a project named after its package.
  *
  * Packages resolve to each other's sources (the `source` condition), so tests need no build. Each test file runs
  * in a process of its own, as many at once as there are cores: native add-ons and a killed handle stay contained.
@@ -38,7 +38,7 @@ function projectOf(folder: string): TestProjectInlineConfiguration {
   }
 }
 
-const projects = ['packages', 'apps']
+const projects = ['packages', 'apps', 'examples']
   .flatMap((group) => readdirSync(join(root, group)).map((name) => join(root, group, name)))
   .filter((folder) => existsSync(join(folder, 'package.json')))
   .sort()

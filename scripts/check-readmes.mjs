@@ -4,11 +4,14 @@
  *
  * A block becomes a file inside its package for the time of the check, so that it imports what a user would import and
  * what the package declares.
+ *
+ * The guides in `docs/` quote instead: each block of code names a source file on its opening line and stands in that file
+ * word for word, so what is read is what the tests run.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
-import { examplesOf } from './lib/readme.mjs'
+import { examplesOf, quotesOf } from './lib/readme.mjs'
 import { root, tool, workspaceFolders } from './lib/workspace.mjs'
 
 const MAX_README_LINES = 60
@@ -69,6 +72,17 @@ function check({ name, scratch, files }) {
   }
 }
 
+function checkGuide(name) {
+  const guide = join('docs', name)
+  for (const { path, code, line } of quotesOf(readFileSync(join(root, guide), 'utf8'))) {
+    const place = `${guide}:${line}`
+    if (path === undefined) fail(`${place}: the block names no source file: write it after the language`)
+    else if (!existsSync(join(root, path))) fail(`${place}: there is no ${path}`)
+    else if (!readFileSync(join(root, path), 'utf8').includes(code)) fail(`${place}: ${path} does not have`, code)
+  }
+}
+
+for (const name of readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'))) checkGuide(name)
 for (const folder of workspaceFolders()) {
   const examples = extract(folder)
   if (examples === undefined) continue

@@ -1,5 +1,5 @@
 /**
- * Generates the message codecs of `packages/lattice-proto/src/gen` from its `.proto` files.
+ * Generates the message codecs in `src/gen` of every package that has `.proto` files from those.
  *
  *   node scripts/generate.mjs           writes them
  *   node scripts/generate.mjs --check   writes nothing; fails when they are not what would be written
@@ -16,19 +16,18 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const bin = join(root, 'node_modules', '.bin')
-const protoPackage = join(root, 'packages', 'lattice-proto')
-const committed = join(protoPackage, 'src', 'gen')
+const PACKAGES = ['packages/lattice-proto', 'examples/counter']
 
-/** Runs the compiler over `proto/`; the files land in `<output>/src/gen`. */
-function generate(output) {
+/** Runs the compiler over the package's `proto/`; the files land in `<output>/src/gen`. */
+function generate(name, output) {
   const { status, error, stderr } = spawnSync('buf', ['generate', '--output', output], {
-    cwd: protoPackage,
+    cwd: join(root, name),
     env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` },
     encoding: 'utf8',
     shell: process.platform === 'win32',
   })
   if (error !== undefined || status !== 0) {
-    console.error(`buf generate failed:\n${error?.message ?? stderr}`)
+    console.error(`${name}: buf generate failed:\n${error?.message ?? stderr}`)
     process.exit(1)
   }
   const generated = join(output, 'src', 'gen')
@@ -59,14 +58,15 @@ function filesOf(folder, base = folder, found = new Map()) {
   return found
 }
 
-function staleFiles() {
+function staleFiles(name) {
   const scratch = mkdtempSync(join(tmpdir(), 'lattice-generate-'))
   try {
-    generate(scratch)
+    generate(name, scratch)
     const fresh = filesOf(join(scratch, 'src', 'gen'))
-    const present = filesOf(committed)
+    const present = filesOf(join(root, name, 'src', 'gen'))
     return [...new Set([...fresh.keys(), ...present.keys()])]
       .filter((path) => fresh.get(path) !== present.get(path))
+      .map((path) => `${name}/src/gen/${path}`)
       .sort()
   } finally {
     rmSync(scratch, { recursive: true, force: true })
@@ -74,13 +74,12 @@ function staleFiles() {
 }
 
 if (process.argv.includes('--check')) {
-  const stale = staleFiles()
-  for (const path of stale)
-    console.error(`packages/lattice-proto/src/gen/${path} is not what its .proto file generates`)
+  const stale = PACKAGES.flatMap(staleFiles)
+  for (const path of stale) console.error(`${path} is not what its .proto file generates`)
   if (stale.length > 0) {
     console.error('run `node scripts/generate.mjs` and commit the result')
     process.exitCode = 1
   }
 } else {
-  generate(protoPackage)
+  for (const name of PACKAGES) generate(name, join(root, name))
 }

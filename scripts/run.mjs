@@ -2,7 +2,7 @@
  * The root commands: `npm start`, `npm test` and the smaller ones. Each installs what is missing, builds what changed,
  * and runs on the workspace's own Node, whatever Node the shell has.
  *
- *   node scripts/run.mjs start|test|build|check|format|generate|matrix|bench [-- arguments]
+ *   node scripts/run.mjs start|test|build|check|format|generate|example|matrix|bench [-- arguments]
  *
  * Runs on any Node from 18 on, with built-in modules only.
  */
@@ -57,6 +57,17 @@ async function bench(args) {
   return run(pinnedNode(), [join(root, 'bench', 'src', 'main.ts'), ...args])
 }
 
+/** One of `examples/`, on the build as a user would run it. */
+async function example([name = '', ...args]) {
+  const program = join(root, 'examples', name, 'src', 'main.ts')
+  if (!existsSync(program)) {
+    console.error(`there is no example '${name}': choose a folder of examples/ that has a src/main.ts.`)
+    return 2
+  }
+  if (!(await ready({ withBuild: true }))) return 1
+  return run(pinnedNode(), [program, ...args])
+}
+
 const afterInstall = (work) => async (args) => ((await ready({ withBuild: false })) ? work(args) : 1)
 
 const COMMANDS = {
@@ -66,6 +77,7 @@ const COMMANDS = {
   build: async () => ((await ready({ withBuild: true })) ? 0 : 1),
   format: afterInstall((args) => run(tool('oxfmt'), args)),
   generate: afterInstall((args) => run(pinnedNode(), [join(root, 'scripts', 'generate.mjs'), ...args])),
+  example,
   matrix,
   bench,
 }

@@ -6,7 +6,7 @@
 import { assert, type SignedIntention, silentLogger, type StoreId, type Verifier } from '@lattice/model'
 import { type BulkWrite, type Kernel, type KernelOptions, type LogDurability, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
-import { execMethod, type Executor, runQuery, writePlanner } from '@lattice/store-base'
+import { emptyLog, execMethod, type Executor, runQuery, writePlanner } from '@lattice/store-base'
 import { createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
 import { createHistory } from './history.ts'
 import { clock, crypto, scheduler, signerOf } from './world.ts'
@@ -88,6 +88,8 @@ function executorOf(kernel: Kernel): Executor {
         request,
         context: {
           read: kernel.tables().app,
+          log: emptyLog,
+          schema: kvStore.schemaVersion,
           signal,
           submit: (payload, deps) =>
             kernel.submit(
@@ -97,9 +99,9 @@ function executorOf(kernel: Kernel): Executor {
         },
       }),
     query: (method, request, signal) =>
-      runQuery(kvStore, method, { request, context: { read: kernel.tables().app, signal } }),
+      runQuery(kvStore, method, { request, context: { read: kernel.tables().app, log: emptyLog, signal } }),
     execMany: async (method, requests, options) => {
-      const plan = writePlanner(kvStore, method)
+      const plan = writePlanner(kvStore, method, kvStore.schemaVersion)
       if (!(Symbol.iterator in requests)) throw new Error('no row sends requests in parts')
       function* writes(all: Iterable<Uint8Array>): Generator<BulkWrite, void, undefined> {
         for (const request of all) {

@@ -20,6 +20,13 @@ export const LAYERS = {
 
   '@lattice/systemstore': { layer: 2, only: layerZeroAnd('@lattice/store-base', '@lattice/kvtable') },
   '@lattice/kvstore': { layer: 2, only: layerZeroAnd('@lattice/store-base', '@lattice/kvtable') },
+  '@lattice/logstore': { layer: 2, only: layerZeroAnd('@lattice/store-base') },
+  // A key-value store and more.
+  '@lattice/rootstore': {
+    layer: 2,
+    same: ['@lattice/kvstore'],
+    only: layerZeroAnd('@lattice/store-base', '@lattice/kvtable'),
+  },
 
   // The kernel knows no store type and no network.
   '@lattice/kernel': { layer: 3, only: layerZeroAnd('@lattice/storage', '@lattice/store-base', '@lattice/sync') },
@@ -53,6 +60,9 @@ export const LAYERS = {
   '@lattice/daemon': { layer: 8 },
   // `lattice daemon` is `latticed`.
   '@lattice/cli': { layer: 8, same: ['@lattice/daemon'] },
+
+  // What users build.
+  '@lattice/example-counter': { layer: 8 },
 }
 
 function layerZeroAnd(...names) {
@@ -69,6 +79,8 @@ export const OWNERS = {
   'libsodium-wrappers': ['@lattice/model'],
   'sodium-native': ['@lattice/model'],
   'hash-wasm': ['@lattice/model'],
+  fflate: ['@lattice/rootstore'],
+  'smol-toml': ['@lattice/rootstore'],
   commander: ['@lattice/daemon', '@lattice/cli'],
   'env-paths': ['@lattice/daemon', '@lattice/cli'],
   pino: ['@lattice/daemon', '@lattice/runtime'],

@@ -17,16 +17,18 @@ export const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'))
 /** The one place that names the version of pnpm: `packageManager` of the root package.json, as `pnpm@x.y.z`. */
 export const packageManager = () => readJson(join(root, 'package.json')).packageManager
 
-/** The folders of all packages and apps, sorted. */
-export function packageFolders() {
-  return ['packages', 'apps']
+/** The folders of all packages and apps, sorted: what is published. */
+export const packageFolders = () => foldersIn(['packages', 'apps'])
+
+/** The folders of everything that declares dependencies: packages, apps and what is never published. */
+export const workspaceFolders = () => [...packageFolders(), ...foldersIn(['examples']), join(root, 'bench')]
+
+function foldersIn(groups) {
+  return groups
     .flatMap((group) => readdirSync(join(root, group)).map((name) => join(root, group, name)))
     .filter((folder) => existsSync(join(folder, 'package.json')))
     .sort()
 }
-
-/** The folders of everything that declares dependencies: packages, apps and what is never published. */
-export const workspaceFolders = () => [...packageFolders(), join(root, 'bench')]
 
 /** The workspace's own Node, or undefined before the first install. */
 export function pinnedNode() {

@@ -244,8 +244,9 @@ export interface WitnessedNotice {
 }
 
 export interface ProjectedNotice {
-  /** The last applied record. */
+  /** The last applied record, and its chain hash. */
   readonly seq: number
+  readonly chainHash: Hash
   readonly ops: readonly {
     readonly id: IntentionId
     readonly author: PublicKey

@@ -183,7 +183,7 @@ function createApplied(opened: StateCursor): Applied {
     },
     publish: () => {
       if (ops.length === 0) return undefined
-      const news = { notice: { seq: cursor.seq, ops }, rejections }
+      const news = { notice: { seq: cursor.seq, chainHash: cursor.chainHash, ops }, rejections }
       published = cursor
       publishedBytes += bytes
       begin()

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { equalBytes, type IdKey, idKey, type IntentionId, toIntentionId } from '@lattice/model'
+import { equalBytes, type IdKey, idKey, type IntentionId, type ParsedIntention, toIntentionId } from '@lattice/model'
 import { unfoldCitations } from '@lattice/store-base'
 import type { LogEntry } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
@@ -51,11 +51,10 @@ export function createUnfolding(log: Pick<LogStore, 'find' | 'entryAt'>): Unfold
   }
 
   function foldedBy(entry: LogEntry): Last['deps'] {
-    const { storePrev, causalDeps } = entry.parsed.intention
-    if (!causalDeps.some((dep) => equalBytes(dep, storePrev))) return undefined
+    const prev = citedPrev(entry.parsed)
+    if (prev === undefined) return undefined
     const last = lastOf.get(entry.meta.lane)
-    if (last !== undefined && equalBytes(last.id, storePrev)) return last.deps
-    return lookUp(toIntentionId(storePrev))
+    return last !== undefined && equalBytes(last.id, prev) ? last.deps : lookUp(prev)
   }
 
   return {
@@ -68,6 +67,23 @@ export function createUnfolding(log: Pick<LogStore, 'find' | 'entryAt'>): Unfold
   }
 }
 
-function ackDeps({ op, intention }: LogEntry['parsed']): Last['deps'] {
+/** What one operation counts as cited, read by itself: `find` looks up what is witnessed. Sorted, unique. */
+export function unfoldDeps(
+  parsed: ParsedIntention,
+  find: (id: IntentionId) => ParsedIntention | undefined,
+): readonly IntentionId[] {
+  const { causalDeps } = parsed.intention
+  const prev = citedPrev(parsed)
+  const ack = prev && find(prev)
+  const folded = ack && ackDeps(ack)
+  return folded === undefined ? causalDeps : unfoldCitations(causalDeps, folded)
+}
+
+/** The `store_prev` of an operation that cites it, too: only that may be an ack that folds. */
+function citedPrev({ intention: { storePrev, causalDeps } }: ParsedIntention): IntentionId | undefined {
+  return causalDeps.some((dep) => equalBytes(dep, storePrev)) ? toIntentionId(storePrev) : undefined
+}
+
+function ackDeps({ op, intention }: ParsedIntention): Last['deps'] {
   return op.kind === 'ack' ? intention.causalDeps : undefined
 }

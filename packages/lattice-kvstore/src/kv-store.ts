@@ -7,10 +7,8 @@ import { assert, parseStoreType, type StoreType } from '@lattice/model'
 import { kv } from '@lattice/proto'
 import { defineStateMachine, type StateMachine } from '@lattice/store-base'
 import { applyPayload, type KvEvent } from './apply-payload.ts'
-import { batch, put, remove, resolve } from './commands.ts'
-import { count, get, inspect, list } from './queries.ts'
+import { kvCommands, kvFieldFormats, kvQueries, kvStreams } from './kv-methods.ts'
 import { summarizePayload } from './summarize.ts'
-import { watch } from './watch.ts'
 
 /** A store of keys and values in which the last writer wins and nobody's write is lost unseen. */
 export const kvStore: StateMachine<KvEvent, typeof kv.KvStore> = defineStateMachine<
@@ -20,39 +18,12 @@ export const kvStore: StateMachine<KvEvent, typeof kv.KvStore> = defineStateMach
   schemaVersion: 1,
   tableVersion: 1,
   service: kv.KvStore,
-  commands: { Put: put, Delete: remove, Batch: batch, Resolve: resolve },
-  queries: { Get: get, List: list, Inspect: inspect, Count: count },
-  streams: { Watch: watch },
+  commands: kvCommands,
+  queries: kvQueries,
+  streams: kvStreams,
   apply: applyPayload,
   summarize: summarizePayload,
-  fieldFormats: {
-    'lattice.kv.v1.KvOperation.key': 'utf8',
-    'lattice.kv.v1.KvOperation.put': 'utf8',
-    'lattice.kv.v1.PutRequest.key': 'utf8',
-    'lattice.kv.v1.PutRequest.value': 'utf8',
-    'lattice.kv.v1.DeleteRequest.key': 'utf8',
-    'lattice.kv.v1.ResolveRequest.key': 'utf8',
-    'lattice.kv.v1.ResolveRequest.value': 'utf8',
-    'lattice.kv.v1.WriteResponse.id': 'hex',
-    'lattice.kv.v1.GetRequest.key': 'utf8',
-    'lattice.kv.v1.GetResponse.value': 'utf8',
-    'lattice.kv.v1.ListRequest.prefix': 'utf8',
-    'lattice.kv.v1.ListRequest.start': 'utf8',
-    'lattice.kv.v1.ListRequest.end': 'utf8',
-    'lattice.kv.v1.ListRequest.page_token': 'hex',
-    'lattice.kv.v1.ListResponse.next_page_token': 'hex',
-    'lattice.kv.v1.KeyValue.key': 'utf8',
-    'lattice.kv.v1.KeyValue.value': 'utf8',
-    'lattice.kv.v1.InspectRequest.key': 'utf8',
-    'lattice.kv.v1.InspectResponse.key': 'utf8',
-    'lattice.kv.v1.HeadInfo.id': 'hex',
-    'lattice.kv.v1.HeadInfo.author': 'hex',
-    'lattice.kv.v1.HeadInfo.wall': 'timestamp',
-    'lattice.kv.v1.HeadInfo.value': 'utf8',
-    'lattice.kv.v1.CountRequest.prefix': 'utf8',
-    'lattice.kv.v1.WatchRequest.prefix': 'utf8',
-    'lattice.kv.v1.KeyDeleted.key': 'utf8',
-  },
+  fieldFormats: kvFieldFormats,
   referencedBlobs: () => [],
 })
 

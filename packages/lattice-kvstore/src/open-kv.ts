@@ -10,6 +10,7 @@ import { kv } from '@lattice/proto'
 import { type Client, createClient, type Executor } from '@lattice/store-base'
 import { importEntries, type KvEntry, type KvImportOptions } from './import-entries.ts'
 import { type KvBytes, toBytes } from './kv-bytes.ts'
+import { type KvWatchEvent, type KvWatchOptions, watchKv } from './watch-kv.ts'
 
 export interface KvItem {
   readonly key: Uint8Array
@@ -45,18 +46,32 @@ export interface KvListOptions {
   readonly signal?: AbortSignal
 }
 
-export interface KvWatchOptions {
-  readonly prefix?: KvBytes
-  /** Begin with every present key, then `snapshot_end`. */
-  readonly snapshot?: boolean
+export interface KvHistoryOptions {
+  /** Entries fetched at a time. */
+  readonly pageSize?: number
   readonly signal?: AbortSignal
 }
 
-export type KvWatchEvent =
-  | ({ readonly kind: 'put' } & KvItem)
-  | { readonly kind: 'deleted'; readonly key: Uint8Array }
-  | { readonly kind: 'lagged'; readonly count: number }
-  | { readonly kind: 'snapshot_end' }
+/** A write of a key; in the end `cut_off`, where there may be older ones that the store's log here does not have. */
+export type KvHistoryItem =
+  | ({
+      readonly kind: 'write'
+      /** No later write has replaced it. */
+      readonly stands: boolean
+      /** It stands, and is what the key reads as. */
+      readonly wins: boolean
+    } & KvHeadInfo)
+  | { readonly kind: 'cut_off' }
+
+/** Which keys: those with `prefix` that are in `[start, end)`. */
+export interface KvCountOptions {
+  readonly prefix?: KvBytes
+  /** Inclusive. */
+  readonly start?: KvBytes
+  /** Exclusive. */
+  readonly end?: KvBytes
+  readonly signal?: AbortSignal
+}
 
 export interface KvBatch {
   readonly put: (key: KvBytes, value: KvBytes) => KvBatch
@@ -83,10 +98,15 @@ export interface Kv {
   readonly get: (key: KvBytes, signal?: AbortSignal) => Promise<KvRead>
   /** Every standing write of the key, the winner first. */
   readonly inspect: (key: KvBytes, signal?: AbortSignal) => Promise<readonly KvHeadInfo[]>
-  readonly count: (prefix?: KvBytes, signal?: AbortSignal) => Promise<number>
+  /** The writes of the key, newest first, as far as the store's log reaches here; fetched page by page. */
+  readonly history: (key: KvBytes, options?: KvHistoryOptions) => AsyncIterable<KvHistoryItem>
+  readonly count: (within?: KvBytes | KvCountOptions, signal?: AbortSignal) => Promise<number>
   /** Entries in key order, fetched page by page: each page is one state, the whole need not be. */
   readonly list: (options?: KvListOptions) => AsyncIterable<KvItem>
-  /** Subscribes at once; ends on `signal`. */
+  /**
+   * Subscribes at once; ends on `signal`. With the `cursor` of an event it goes on after it, also in another process: keys
+   * that changed since come first, once each, as they read now, then `caught_up`.
+   */
   readonly watch: (options?: KvWatchOptions) => AsyncIterable<KvWatchEvent>
 }
 
@@ -105,10 +125,10 @@ export function openKv(executor: Executor): Kv {
       return { value, conflicted }
     },
     inspect: async (key, signal) => (await client.inspect({ key: toBytes(key) }, signal)).heads.map(headOf),
-    count: async (prefix = '', signal) => Number((await client.count({ prefix: toBytes(prefix) }, signal)).count),
+    history: (key, options = {}) => historyPages(client, toBytes(key), options),
+    count: async (within = '', signal) => countKeys(client, within, signal),
     list: (options = {}) => listPages(client, options),
-    watch: ({ prefix = '', snapshot = false, signal } = {}) =>
-      watchEvents(client.watch({ prefix: toBytes(prefix), snapshot }, signal)),
+    watch: (options = {}) => watchKv(client, options),
   }
 }
 
@@ -177,29 +197,32 @@ function listPages(
   }
 }
 
-async function* watchEvents(events: AsyncIterable<kv.WatchEvent>): AsyncGenerator<KvWatchEvent, void, undefined> {
-  for await (const { event } of events) {
-    switch (event.case) {
-      case 'put':
-        yield { kind: 'put', key: event.value.key, value: event.value.value, conflicted: event.value.conflicted }
-        break
-      case 'deleted':
-        yield { kind: 'deleted', key: event.value.key }
-        break
-      case 'lagged':
-        yield { kind: 'lagged', count: Number(event.value) }
-        break
-      case 'snapshotEnd':
-        yield { kind: 'snapshot_end' }
-        break
-      case undefined:
-        // Made by a newer store: this version has no word for it.
-        break
-    }
-  }
+async function* historyPages(
+  client: Client<typeof kv.KvStore>,
+  key: Uint8Array,
+  { pageSize = 0, signal }: KvHistoryOptions,
+): AsyncGenerator<KvHistoryItem, void, undefined> {
+  let pageToken: Uint8Array = new Uint8Array()
+  do {
+    const page: kv.HistoryResponse = await client.history({ key, limit: pageSize, pageToken }, signal)
+    for (const entry of page.entries) yield { kind: 'write', ...headOf(entry), stands: entry.stands, wins: entry.wins }
+    if (page.cutOff) yield { kind: 'cut_off' }
+    pageToken = page.nextPageToken
+  } while (pageToken.length > 0)
 }
 
-function headOf({ id, author, wall, counter, value }: kv.HeadInfo): KvHeadInfo {
+async function countKeys(
+  client: Client<typeof kv.KvStore>,
+  within: KvBytes | KvCountOptions,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const options = typeof within === 'string' || within instanceof Uint8Array ? { prefix: within } : within
+  const { prefix = '', start = '', end = '' } = options
+  const request = { prefix: toBytes(prefix), start: toBytes(start), end: toBytes(end) }
+  return Number((await client.count(request, signal ?? options.signal)).count)
+}
+
+function headOf({ id, author, wall, counter, value }: kv.HeadInfo | kv.HistoryEntry): KvHeadInfo {
   return { id: toIntentionId(id), author: toPublicKey(author), wall: Number(wall), counter, value }
 }
 

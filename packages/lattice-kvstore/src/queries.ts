@@ -4,11 +4,12 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import { get as getKey, heads, isKvKey, type KvHead, type KvRange, resolveHeads, scan } from '@lattice/kvtable'
-import { compareBytes, MAX_KEY_BYTES, type ReadTable } from '@lattice/model'
+import { get as getKey, heads, type KvHead, type KvRange, resolveHeads, scan } from '@lattice/kvtable'
+import { compareBytes, type ReadTable } from '@lattice/model'
 import { kv } from '@lattice/proto'
-import { defineQuery, InvalidArgument, LimitExceeded, type QueryDefinition } from '@lattice/store-base'
-import { DEFAULT_LIST_LIMIT, MAX_LIST_LIMIT, MAX_PAGE_BYTES } from './limits.ts'
+import { defineQuery, InvalidArgument, type QueryDefinition } from '@lattice/store-base'
+import { checkKey, checkPageLimit, checkRange } from './check-request.ts'
+import { MAX_LIST_LIMIT, MAX_PAGE_BYTES } from './limits.ts'
 import { decodePageToken, encodePageToken, type PagePosition } from './page-token.ts'
 
 export const get: QueryDefinition<typeof kv.GetRequestSchema, typeof kv.GetResponseSchema> = defineQuery({
@@ -32,7 +33,7 @@ export const list: QueryDefinition<typeof kv.ListRequestSchema, typeof kv.ListRe
   response: kv.ListResponseSchema,
   run: ({ read }, request) => {
     const range = listRange(request)
-    return readPage(read, range, checkLimit(request.limit))
+    return readPage(read, range, checkPageLimit(request.limit, MAX_LIST_LIMIT))
   },
 })
 
@@ -57,10 +58,10 @@ export const count: QueryDefinition<typeof kv.CountRequestSchema, typeof kv.Coun
   description: 'Counts keys.',
   request: kv.CountRequestSchema,
   response: kv.CountResponseSchema,
-  run: ({ read }, { prefix }) => {
-    let total = 0n
-    for (const entry of scan(read, { prefix: checkBound(prefix, 'prefix') })) if (entry.value !== undefined) total += 1n
-    return create(kv.CountResponseSchema, { count: total })
+  run: ({ read }, request) => {
+    let total = 0
+    for (const entry of scan(read, checkRange(request))) if (entry.value !== undefined) total += 1
+    return create(kv.CountResponseSchema, { count: BigInt(total) })
   },
 })
 
@@ -86,17 +87,9 @@ function readPage(read: ReadTable, range: KvRange, limit: number): kv.ListRespon
   return create(kv.ListResponseSchema, { items })
 }
 
-function listRange({ prefix, start, end, pageToken, reverse }: kv.ListRequest): KvRange {
-  const gte = checkBound(start, 'start')
-  const lt = checkBound(end, 'end')
-  if (gte.length > 0 && lt.length > 0 && compareBytes(gte, lt) > 0)
-    throw new InvalidArgument('the range is upside down: give a start that is not after the end')
-  const range: KvRange = {
-    prefix: checkBound(prefix, 'prefix'),
-    ...(gte.length > 0 && { gte }),
-    ...(lt.length > 0 && { lt }),
-    reverse,
-  }
+function listRange(request: kv.ListRequest): KvRange {
+  const { pageToken, reverse } = request
+  const range = { ...checkRange(request), reverse }
   if (pageToken.length === 0) return range
   const position = decodePageToken(pageToken)
   if (position === undefined || position.reverse !== reverse || !isWithin(range, position))
@@ -110,15 +103,6 @@ function isWithin({ prefix, gte, lt }: KvRange, { after }: PagePosition): boolea
   return lt === undefined || compareBytes(after, lt) < 0
 }
 
-function checkLimit(limit: number): number {
-  if (limit > MAX_LIST_LIMIT)
-    throw new LimitExceeded(`a page has at most ${MAX_LIST_LIMIT} keys: ask for fewer and follow the page token`, {
-      limit: MAX_LIST_LIMIT,
-      actual: limit,
-    })
-  return limit === 0 ? DEFAULT_LIST_LIMIT : limit
-}
-
 function headInfo({ id, author, timestamp, state }: KvHead): kv.HeadInfo {
   return create(kv.HeadInfoSchema, {
     id,
@@ -127,21 +111,4 @@ function headInfo({ id, author, timestamp, state }: KvHead): kv.HeadInfo {
     counter: timestamp.counter,
     ...(state.kind === 'value' && { value: state.value }),
   })
-}
-
-function checkKey(key: Uint8Array): Uint8Array {
-  if (!isKvKey(key))
-    throw new InvalidArgument(
-      `a key has 1 to ${MAX_KEY_BYTES} bytes, this one has ${key.length}: give the key of an entry`,
-    )
-  return key
-}
-
-/** A bound is no key: it may be empty, and longer ones than any key are refused before they are compared. */
-export function checkBound(bound: Uint8Array, name: string): Uint8Array {
-  if (bound.length > MAX_KEY_BYTES)
-    throw new InvalidArgument(
-      `the ${name} has ${bound.length} bytes, no key is longer than ${MAX_KEY_BYTES}: shorten it`,
-    )
-  return bound
 }

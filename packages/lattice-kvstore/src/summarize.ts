@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { list, raw, type SExpr, str, sym, utf8Decode } from '@lattice/model'
+import { list, raw, type SExpr, sym } from '@lattice/model'
+import { showBytes } from '@lattice/store-base'
 import type { KeyWrite } from './key-write.ts'
 import { decodePayload } from './payload.ts'
 
@@ -18,19 +19,6 @@ export function summarizePayload(bytes: Uint8Array): SExpr {
 
 function summarizeWrite({ key, state }: KeyWrite): SExpr {
   return state.kind === 'value'
-    ? list(sym('put'), readable(key), readable(state.value))
-    : list(sym('delete'), readable(key))
-}
-
-function readable(bytes: Uint8Array): SExpr {
-  const text = utf8Decode(bytes)
-  return text === undefined || hasControls(text) ? raw(bytes) : str(text)
-}
-
-function hasControls(text: string): boolean {
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index)
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true
-  }
-  return false
+    ? list(sym('put'), showBytes(key), showBytes(state.value))
+    : list(sym('delete'), showBytes(key))
 }

@@ -345,6 +345,8 @@ export class NetworkCore {
       this.ledger.heard(peer)
       this.#onDigest(peer, storeId, outcome.theirs)
     }
+    // What it said before it let go of the store is so no more.
+    if (outcome.kind === 'failed' && outcome.error.code === 'STORE_NOT_FOUND') this.peerDigests.forget(peer, storeId)
     if (outcome.kind === 'done' && outcome.synced) this.ledger.behaved(peer)
     this.events.publish({ kind: 'sync_result', outcome })
     const isRepeatable = this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined

@@ -13,6 +13,7 @@ import {
   equalBytes,
   idKey,
   type PublicKey,
+  type StoreId,
   toWitnessSeq,
 } from '@lattice/model'
 import type { NetworkService, PeerHint } from '@lattice/net'
@@ -29,7 +30,11 @@ const RETRY_FIRST_MS = 1_000
 const RETRY_MAX_MS = 60_000
 
 export interface StartBootstrapOptions {
-  readonly store: OpenStore
+  readonly id: StoreId
+  /** Opens the store, unless it is open. */
+  readonly open: () => Promise<OpenStore>
+  /** Closes it again: nothing came, and what is open costs files. */
+  readonly closeEmpty: () => Promise<void>
   /** Whom to fetch from, asked again for each attempt. */
   readonly peers: () => readonly PublicKey[]
   /** How many stores are fetched at once. */
@@ -52,13 +57,18 @@ export function startBootstrap(context: NodeContext, options: StartBootstrapOpti
       await fetchUntilDone(context, options, { signal, wakeUp, state })
     } catch (error) {
       // Only the abort ends it early; what is here stays, and the next start goes on.
-      if (!signal.aborted) context.logger.error('bootstrap.failed', { storeId: options.store.id, error })
+      if (!signal.aborted) context.logger.error('bootstrap.failed', { storeId: options.id, error })
     }
   }
   return {
     controller,
     done: run(),
     nudge: wakeUp.nudge,
+    reset: () => {
+      state.failure = undefined
+      state.attempts = 0
+      wakeUp.nudge()
+    },
     lastFailure: () => state.failure,
     attempts: () => state.attempts,
   }
@@ -87,7 +97,7 @@ async function fetchUntilDone(
     const peers = hintsOf(context, options.peers())
     if (network !== undefined && peers.length > 0) {
       try {
-        await options.slots.run(() => fetchOnce(context, { network, peers, signal, options }), signal)
+        await options.slots.run(() => attempt(context, { network, peers, signal, options }), signal)
         state.failure = undefined
         // Within the attempt: what cannot be recorded now is tried again like anything else.
         options.onDone()
@@ -96,7 +106,7 @@ async function fetchUntilDone(
         if (signal.aborted) throw error
         state.failure = error
         state.attempts += 1
-        context.logger.warn('bootstrap.retry', { storeId: options.store.id, ...toFailure(error) })
+        context.logger.warn('bootstrap.retry', { storeId: options.id, ...toFailure(error) })
         options.onFailure()
       }
     }
@@ -112,9 +122,24 @@ interface FetchOnce {
   readonly options: StartBootstrapOptions
 }
 
-async function fetchOnce(context: NodeContext, { network, peers, signal, options }: FetchOnce): Promise<void> {
+/** The store is open while something is fetched, and from then on. */
+async function attempt(context: NodeContext, fetch: FetchOnce): Promise<void> {
+  const { open, closeEmpty } = fetch.options
+  const store = await open()
+  try {
+    await fetchOnce(context, store, fetch)
+  } finally {
+    if (store.kernel.stats().witnessCount === 0) await closeEmpty()
+  }
+}
+
+async function fetchOnce(
+  context: NodeContext,
+  store: OpenStore,
+  { network, peers, signal, options }: FetchOnce,
+): Promise<void> {
   const { meta } = context
-  const { store, onProgress } = options
+  const { onProgress } = options
   // A position speaks of what is in the log; a log that was lost makes it void.
   const hasLog = store.kernel.stats().witnessCount > 0
   await network.bootstrap({

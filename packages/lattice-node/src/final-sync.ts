@@ -17,6 +17,8 @@ export const FINAL_SYNC_MS = 5_000
 export interface FinalSyncOptions {
   /** All of the node when absent. */
   readonly entries?: readonly StoreEntry[]
+  /** Also asks peers that last said they are equal: they may have let go of the store since. */
+  readonly everybody?: boolean
   /** Stops waiting. */
   readonly signal?: AbortSignal
 }
@@ -25,7 +27,7 @@ export interface FinalSyncOptions {
 export async function finalSync(
   context: NodeContext,
   manager: StoreManager,
-  { entries = [...manager.entries.values()], signal }: FinalSyncOptions = {},
+  { entries = [...manager.entries.values()], everybody = false, signal }: FinalSyncOptions = {},
 ): Promise<void> {
   const network = context.network()
   if (network === undefined) return
@@ -38,7 +40,7 @@ export async function finalSync(
     if (open === undefined || !registered) return
     const sharers = replicaPeers(open.kernel.tables(), context.id, manager.tablesOf)
     const lacking = sharers.filter(
-      (peer) => network.presence(peer)?.online === true && peerSync(context, open, peer) !== 'synced',
+      (peer) => network.presence(peer)?.online === true && (everybody || peerSync(context, open, peer) !== 'synced'),
     )
     if (lacking.length === 0) return
     try {

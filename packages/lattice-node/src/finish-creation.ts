@@ -16,6 +16,7 @@ import {
   readPeers,
   readStrategy,
   setName,
+  setPeerDevice,
   setPeerName,
   setPeerStatus,
   setStrategy,
@@ -73,6 +74,7 @@ function firstWrites(context: NodeContext, { name, parent, strategy }: FinishCre
   const nodeName = context.nodeName()
   const hasOwnPeers = parent === undefined || strategy !== 'inherited'
   if (nodeName !== '' && hasOwnPeers) writes.push(setPeerName({ author, name: nodeName }))
+  if (context.device !== '' && hasOwnPeers) writes.push(setPeerDevice({ author, device: context.device }))
   return writes
 }
 

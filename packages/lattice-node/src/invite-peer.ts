@@ -5,12 +5,13 @@
  */
 import { MAX_WALL_MS } from '@lattice/model'
 import { system } from '@lattice/proto'
-import { createInvite, MAX_INVITE_USES, readName, readStrategy } from '@lattice/systemstore'
-import { invalidArgument, NodeError, shortId } from './errors.ts'
+import { createInvite, MAX_INVITE_USES } from '@lattice/systemstore'
+import { invalidArgument } from './errors.ts'
 import { encodeInviteToken, TOKEN_SECRET_BYTES } from './invite-token.ts'
 import type { NodeContext } from './node-context.ts'
 import type { Invitation, InviteOptions } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
+import { refuseInherited } from './refuse-inherited.ts'
 import type { TablesOf } from './store-peers.ts'
 import { submitSystem } from './submit-system.ts'
 
@@ -35,7 +36,7 @@ export async function invitePeer(
   context: NodeContext,
   { store, tablesOf, invite }: InvitePeerOptions,
 ): Promise<Invitation> {
-  refuseInherited(store, tablesOf)
+  refuseInherited(store.kernel.tables(), { tablesOf, act: 'invite' })
   const { role = system.Role.WRITER, expiresInMs = DEFAULT_INVITE_MS, uses = DEFAULT_USES } = invite
   if (role === system.Role.UNSPECIFIED) throw invalidArgument('an invite gives a role: reader, writer or admin')
   if (!Number.isSafeInteger(uses) || uses < 1 || uses > MAX_INVITE_USES) {
@@ -53,12 +54,4 @@ export async function invitePeer(
   const addresses = context.network()?.addresses() ?? []
   const token = encodeInviteToken({ storeId: store.id, secret, inviter: author, addresses, expiresAt, uses, role })
   return { token, tokenHash, expiresAt }
-}
-
-function refuseInherited(store: OpenStore, tablesOf: TablesOf): void {
-  const strategy = readStrategy(store.kernel.tables().system)
-  if (strategy?.kind !== 'inherited') return
-  const parent = tablesOf(strategy.parent)
-  const name = (parent && readName(parent.system)) ?? shortId(strategy.parent)
-  throw new NodeError('NOT_SUPPORTED', `this store has the peers of its parent: invite to \`${name}\` instead`)
 }

@@ -9,7 +9,8 @@
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { err, ok, type PublicKey, readPublicKey, readStoreId, type Result, type StoreId } from '@lattice/model'
-import { node, type system } from '@lattice/proto'
+import { node, system } from '@lattice/proto'
+import { MAX_INVITE_USES } from '@lattice/systemstore'
 import { bech32m } from '@scure/base'
 
 /** What every token begins with, before the separator `1`. */
@@ -23,6 +24,10 @@ export const MAX_TOKEN_ADDRESSES = 16
 /** Longest address: a relay URL or a socket address with room to spare. */
 export const MAX_ADDRESS_CHARS = 256
 const TOKEN_VERSION = 1
+const BEGINNING = new RegExp(`^${TOKEN_PREFIX}1`, 'i')
+const NO_TOKEN_CHARACTER = /[^qpzry9x8gf2tvdw0s3jn54khce6mua7l]/i
+/** Visible ASCII: what a URL or a socket address is made of. */
+const ADDRESS = /^[\x21-\x7e]+$/
 
 /** The content of a token. */
 export interface InviteToken {
@@ -52,7 +57,7 @@ export function encodeInviteToken(token: InviteToken): string {
     storeId: token.storeId,
     secret: token.secret,
     inviter: token.inviter,
-    addresses: token.addresses.filter((address) => address.length <= MAX_ADDRESS_CHARS).slice(0, MAX_TOKEN_ADDRESSES),
+    addresses: token.addresses.filter(isAddress).slice(0, MAX_TOKEN_ADDRESSES),
     expiresAt: BigInt(token.expiresAt),
     uses: token.uses,
     role: token.role,
@@ -66,11 +71,11 @@ export function decodeInviteToken(text: string): Result<InviteToken, TokenError>
   if (text.length > MAX_TOKEN_CHARS * 2) return err(tooLong())
   const compact = text.replaceAll(/\s+/g, '')
   if (compact.length > MAX_TOKEN_CHARS) return err(tooLong())
-  const lower = compact.toLowerCase()
-  if (!lower.startsWith(`${TOKEN_PREFIX}1`)) {
+  if (!BEGINNING.test(compact)) {
     return err({ code: 'wrong_prefix', message: `a token begins with \`${TOKEN_PREFIX}1\`: copy the whole line` })
   }
-  const bad = /[^qpzry9x8gf2tvdw0s3jn54khce6mua7l]/.exec(lower.slice(TOKEN_PREFIX.length + 1))
+  // In ASCII alone: other alphabets have letters that become these in lower case.
+  const bad = NO_TOKEN_CHARACTER.exec(compact.slice(TOKEN_PREFIX.length + 1))
   if (bad !== null) {
     const at = bad.index + TOKEN_PREFIX.length + 2
     return err({
@@ -78,11 +83,16 @@ export function decodeInviteToken(text: string): Result<InviteToken, TokenError>
       message: `the token has the character ${JSON.stringify(bad[0])} at position ${at}, which no token has: copy it again`,
     })
   }
-  const bytes = decodeBech32m(lower)
+  const lower = compact.toLowerCase()
+  // BIP 350: one case or the other, for a mixture was typed and not copied.
+  const isOneCase = compact === lower || compact === compact.toUpperCase()
+  const bytes = isOneCase ? decodeBech32m(lower) : undefined
   if (bytes === undefined) {
     return err({
       code: 'mistyped',
-      message: 'the token does not match its checksum: a character is wrong or missing, copy it again',
+      message: isOneCase
+        ? 'the token does not match its checksum: a character is wrong or missing, copy it again'
+        : 'the token is in upper and in lower case, which none is: copy it again',
     })
   }
   return readContent(bytes)
@@ -111,10 +121,14 @@ function readContent(bytes: Uint8Array): Result<InviteToken, TokenError> {
   if (inviter === undefined) return err(badContent('it names no inviting node'))
   if (message.secret.length !== TOKEN_SECRET_BYTES) return err(badContent('its secret has the wrong length'))
   if (message.addresses.length > MAX_TOKEN_ADDRESSES) return err(badContent('it has too many addresses'))
-  if (message.addresses.some((address) => address.length > MAX_ADDRESS_CHARS)) {
-    return err(badContent('an address is too long'))
+  if (!message.addresses.every(isAddress)) return err(badContent('one of its addresses cannot be one'))
+  if (message.expiresAt < 1n || message.expiresAt > BigInt(Number.MAX_SAFE_INTEGER)) {
+    return err(badContent('its expiry is out of range'))
   }
-  if (message.expiresAt > BigInt(Number.MAX_SAFE_INTEGER)) return err(badContent('its expiry is out of range'))
+  if (message.uses < 1 || message.uses > MAX_INVITE_USES) return err(badContent('its number of uses is out of range'))
+  if (!ROLES.includes(message.role)) return err(badContent('it gives no role'))
+  // Of the version that it claims, so there is nothing else in it.
+  if (message.$unknown !== undefined) return err(badContent('it holds more than a token does'))
   return ok({
     storeId,
     inviter,
@@ -124,6 +138,12 @@ function readContent(bytes: Uint8Array): Result<InviteToken, TokenError> {
     uses: message.uses,
     role: message.role,
   })
+}
+
+const ROLES: readonly system.Role[] = [system.Role.READER, system.Role.WRITER, system.Role.ADMIN]
+
+function isAddress(address: string): boolean {
+  return address.length <= MAX_ADDRESS_CHARS && ADDRESS.test(address)
 }
 
 function readMessage(bytes: Uint8Array): node.InviteToken | undefined {

@@ -12,6 +12,7 @@ import type { JoinGrant } from '@lattice/net'
 import { StreamLost } from '@lattice/net-types'
 import { NodeError, shortId, tokenExpired, tokenMalformed } from './errors.ts'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
+import type { StoreRecord } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import type { JoinOptions } from './node-types.ts'
 import type { StoreEntry } from './store-entry.ts'
@@ -63,15 +64,7 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   const { token } = joining
   const known = manager.entry(token.storeId)
   if (known?.record.state === 'bootstrapping' && known.record.parentId === undefined) return
-  if (known !== undefined && !isJoinable(known)) {
-    throw new NodeError(
-      'STORE_EXISTS',
-      `the store ${shortId(token.storeId)} is on this node already: there is nothing to join`,
-      {
-        detail: { state: known.record.state },
-      },
-    )
-  }
+  if (known !== undefined && !isJoinable(known)) throw alreadyHere(known.record)
   const grant = await redeem(context, joining)
   const now = context.clock.wallMs()
   context.meta.saveAddresses(token.inviter, token.addresses, now)
@@ -89,6 +82,18 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
     },
     peers,
   )
+}
+
+function alreadyHere({ id, state }: StoreRecord): NodeError {
+  const detail = { state }
+  if (state !== 'destroyed') {
+    return new NodeError('STORE_EXISTS', `the store ${shortId(id)} is on this node already: there is nothing to join`, {
+      detail,
+    })
+  }
+  return new NodeError('WRONG_STATE', `the store ${shortId(id)} was destroyed, which is for good: make another`, {
+    detail,
+  })
 }
 
 /** It was left, or is only declared: whose it is and that it is served here, the token says. */

@@ -22,7 +22,15 @@ import {
 } from '@lattice/model'
 import { type Database, openDatabase, type StorageHooks, toPlainBytes } from '@lattice/storage'
 import { META_APPLICATION_ID, META_MIGRATIONS } from './meta-schema.ts'
-import { clearBootstrap, type MetaStoreState, removeStore, storesOf, type StoreRows } from './meta-stores.ts'
+import {
+  clearBootstrap,
+  type MetaStoreState,
+  removeStore,
+  storesOf,
+  type StoreRows,
+  toldKey,
+  type ToldOfSelf,
+} from './meta-stores.ts'
 
 export type { ChildStrategy, MetaStoreState, NewStore, StoreRecord } from './meta-stores.ts'
 
@@ -65,6 +73,9 @@ export interface MetaDb extends StoreRows {
   readonly identity: () => PublicKey | undefined
   readonly setIdentity: (key: PublicKey) => void
   readonly setName: (name: string) => void
+  /** What this node last told a store's peers of itself; undefined before it has. */
+  readonly told: (id: StoreId, what: ToldOfSelf) => string | undefined
+  readonly setTold: (id: StoreId, told: Readonly<Record<ToldOfSelf, string>>) => void
   /** All at once: from now on the data of these goes, whatever happens. */
   readonly beginDeletion: (deletions: readonly Deletion[]) => void
   /** All at once: the data is gone. Write holds stay. */
@@ -106,7 +117,7 @@ export function openMetaDb(path: string, hooks?: StorageHooks): MetaDb {
   }
 }
 
-type Settings = Pick<MetaDb, 'name' | 'setName' | 'identity' | 'setIdentity'>
+type Settings = Pick<MetaDb, 'name' | 'setName' | 'identity' | 'setIdentity' | 'told' | 'setTold'>
 
 function settingsOf(db: Database): Settings {
   const read = (key: string): string | undefined =>
@@ -125,6 +136,12 @@ function settingsOf(db: Database): Settings {
       return key?.length === PUBLIC_KEY_BYTES ? toPublicKey(key) : undefined
     },
     setIdentity: (key) => write('identity', toHex(key)),
+    told: (id, what) => read(toldKey(id, what)),
+    setTold: (id, { name, device }) =>
+      db.transaction(() => {
+        write(toldKey(id, 'name'), name)
+        write(toldKey(id, 'device'), device)
+      }),
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, type PublicKey, type SignedIntention, type StoreId, toStoreId } from '@lattice/model'
+import { assert, type PublicKey, type SignedIntention, type StoreId, toHex, toStoreId } from '@lattice/model'
 import { type Database, toPlainBytes } from '@lattice/storage'
 
 /** States that are recorded; `failed` is one of the moment. */
@@ -124,6 +124,14 @@ export function storesOf(db: Database): StoreRows {
   }
 }
 
+/** What a node tells of itself. */
+export type ToldOfSelf = 'name' | 'device'
+
+/** The setting that says what this node last told a store's peers of itself. */
+export function toldKey(id: StoreId, what: ToldOfSelf): string {
+  return `told/${toHex(id)}/${what}`
+}
+
 /** Forgets whom a store comes from, and how far. Within a transaction. */
 export function clearBootstrap(db: Database, id: StoreId): void {
   db.prepare('DELETE FROM bootstrap_peer WHERE store = ?').run(id)
@@ -132,6 +140,7 @@ export function clearBootstrap(db: Database, id: StoreId): void {
 /** Forgets a store. Within a transaction. */
 export function removeStore(db: Database, id: StoreId): void {
   db.prepare('DELETE FROM store WHERE id = ?').run(id)
+  db.prepare('DELETE FROM setting WHERE key IN (?, ?)').run(toldKey(id, 'name'), toldKey(id, 'device'))
   clearBootstrap(db, id)
 }
 

@@ -34,4 +34,6 @@ export interface NodeContext {
   /** Hands an event to every subscriber. */
   readonly publish: (event: NodeEventBody) => void
   readonly nodeName: () => string
+  /** What machine the node runs on; empty when it is not said. */
+  readonly device: string
 }

@@ -55,6 +55,8 @@ export interface NodeOptions {
   readonly verifier?: Verifier
   /** The name a node gets that has none yet. */
   readonly name?: string
+  /** What machine it runs on, told to the peers of its stores: `linux x64`. */
+  readonly device?: string
   /** Shown to whoever finds the data directory taken; 0 for unknown. */
   readonly pid?: number
   readonly networkLimits?: Partial<NetworkLimits>
@@ -291,6 +293,11 @@ export interface StoreHandle extends Executor, StoreActs, PeerActs {
   /** The peers that count for this store: with inherited peers, the parent's. */
   readonly peers: () => readonly PeerEntry[]
   readonly systemEntries: () => readonly SystemTableEntry[]
+  /**
+   * Lets payloads of the machine's schema `version` count from here on; nodes that do not know it stall until they are
+   * upgraded. Rejects with `INVALID_ARGUMENT` for a version this node does not know, or `NOT_ADMIN`.
+   */
+  readonly activateSchema: (version: number) => Promise<void>
   /** Throws `STORE_TYPE_UNKNOWN` where the type has no opener. */
   readonly describe: () => MachineDescription
   /** A typed client of the store's machine: `store.open(kvStore)`. Throws `INVALID_ARGUMENT` for another type. */

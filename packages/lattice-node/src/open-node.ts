@@ -18,7 +18,7 @@ import {
   type StoreId,
 } from '@lattice/model'
 import { createNetworkService, type NetworkService } from '@lattice/net'
-import { checkText, MAX_NAME_BYTES } from '@lattice/systemstore'
+import { checkText, MAX_DEVICE_BYTES, MAX_NAME_BYTES } from '@lattice/systemstore'
 import { createStore } from './create-store.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { identityForeign, invalidArgument, metaMissing, nodeClosed, shortId, storeNotFound } from './errors.ts'
@@ -35,7 +35,7 @@ import { createNodeClock, type NodeClock } from './node-clock.ts'
 import type { NodeContext } from './node-context.ts'
 import type { Node, NodeEvent, NodeOptions, StoreHandle, StoreSummary } from './node-types.ts'
 import { createPeerLinks } from './peer-links.ts'
-import { publishName } from './publish-name.ts'
+import { publishSelf } from './publish-self.ts'
 import { createRedeemer } from './redeem-token.ts'
 import type { StoreEntry } from './store-entry.ts'
 import { createStoreHandle } from './store-handle.ts'
@@ -141,6 +141,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     network: () => network,
     publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),
     nodeName: () => meta.name() ?? '',
+    device: deviceOf(options),
   }
   const manager = new StoreManager(context, {
     onChanged: () => links.refresh(),
@@ -256,7 +257,7 @@ function nameInStores(context: NodeContext, scope: Scope, entries: readonly Stor
   for (const entry of entries) {
     scope.spawn('publish name', async () => {
       try {
-        await publishName(context, entry)
+        await publishSelf(context, entry)
       } catch (error) {
         context.logger.warn('store.name_not_published', { storeId: entry.record.id, ...toFailure(error) })
       }
@@ -274,4 +275,9 @@ function checkNodeName(name: string): void {
   const reason = checkText(name, { maxBytes: MAX_NAME_BYTES, segment: false })
   if (reason === undefined) return
   throw invalidArgument(`a node's name has 1 to ${MAX_NAME_BYTES} bytes of visible text: choose another`, { reason })
+}
+
+/** Whoever runs the node describes the machine, so what cannot be told is left out. */
+function deviceOf({ device = '' }: NodeOptions): string {
+  return checkText(device, { maxBytes: MAX_DEVICE_BYTES, segment: false }) === undefined ? device : ''
 }

@@ -18,17 +18,22 @@ import {
   type StoreId,
 } from '@lattice/model'
 import type { ReplicatedStore } from '@lattice/net-types'
-import type { Projector, ReadStoreTables, StateMachine, StreamEvents } from '@lattice/store-base'
+import type { Projector, ReadLog, ReadStoreTables, StateMachine, StreamEvents, StreamLagged } from '@lattice/store-base'
 import { createSystemLayer } from '@lattice/systemstore'
 import { createInheritedAuthority } from './inherited-authority.ts'
+import { createLogCursors, type LogCursors } from './log-cursor.ts'
 import type { NodeContext } from './node-context.ts'
 import { createProjectionProgress } from './projection-progress.ts'
+import { createReadLog } from './read-log.ts'
 import { createReplicatedStore } from './replicated-store.ts'
 import { isReplicaPeer } from './store-peers.ts'
 import { whyHeld } from './write-hold.ts'
 
 /** Commits kept for a watcher that falls behind before it is told so: a second of busy writing. */
 const CHANGES_CAPACITY = 1024
+
+/** What a commit changed, or that the state was made anew and may read differently without one. */
+type StoreChange = StreamEvents<unknown> | StreamLagged
 
 export interface OpenStore {
   readonly id: StoreId
@@ -37,8 +42,10 @@ export interface OpenStore {
   readonly projector: Projector
   readonly kernel: Kernel
   readonly replicated: ReplicatedStore
+  /** The machine's view of the log. */
+  readonly log: ReadLog
   /** The machine's events, commit by commit. */
-  readonly changes: Broadcast<StreamEvents<unknown>>
+  readonly changes: Broadcast<StoreChange>
   /** Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -97,8 +104,9 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
   })
   hold.watch(kernel)
-  const changes = createBroadcast<StreamEvents<unknown>>({ capacity: CHANGES_CAPACITY })
-  followKernel(context, kernel, { changes, onSystemChange: options.onSystemChange, onFailed: options.onFailed })
+  const changes = createBroadcast<StoreChange>({ capacity: CHANGES_CAPACITY })
+  const cursors = createLogCursors(context.crypto, projector.version)
+  followKernel(context, kernel, { ...options, changes, cursors })
   const replicated = createReplicatedStore({
     kernel,
     storeType,
@@ -111,6 +119,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     projector,
     kernel,
     replicated,
+    log: createReadLog(kernel, cursors),
     changes,
     close: async () => {
       changes.close()
@@ -155,7 +164,8 @@ function createHold(context: NodeContext, { id, tablesOf, directory }: OpenStore
 
 interface KernelFollower {
   readonly onFailed: (error: Error) => void
-  readonly changes: Broadcast<StreamEvents<unknown>>
+  readonly changes: Broadcast<StoreChange>
+  readonly cursors: LogCursors
   readonly onSystemChange: () => void
 }
 
@@ -163,12 +173,13 @@ interface KernelFollower {
 function followKernel(
   context: NodeContext,
   kernel: Kernel,
-  { changes, onSystemChange, onFailed }: KernelFollower,
+  { changes, cursors, onSystemChange, onFailed }: KernelFollower,
 ): void {
   const { storeId } = kernel
-  kernel.onProjected(({ ops }) => {
+  kernel.onProjected((notice) => {
+    const { ops } = notice
     const events = ops.flatMap((op) => (op.kind === 'appData' ? op.events : []))
-    if (events.length > 0) changes.publish({ kind: 'events', events })
+    if (events.length > 0) changes.publish({ kind: 'events', events, cursor: cursors.encode(notice) })
     if (ops.some((op) => op.kind === 'genesis' || (op.kind === 'system' && op.rejected === undefined))) onSystemChange()
   })
   kernel.onEvent((event) => {
@@ -182,7 +193,9 @@ function followKernel(
     if (event.kind === 'failed') onFailed(event.error)
     if (event.kind === 'resumed') context.publish({ kind: 'resumed', storeId, appliedSeq: event.appliedSeq })
     if (event.kind === 'rebuilt') context.publish({ kind: 'rebuilt', storeId, appliedSeq: event.appliedSeq })
+    if (event.kind !== 'rebuilt') return
     // The tables were made anew: whatever was read from them may read differently now.
-    if (event.kind === 'rebuilt') onSystemChange()
+    onSystemChange()
+    changes.publish({ kind: 'lagged', count: 0 })
   })
 }

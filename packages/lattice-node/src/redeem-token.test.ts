@@ -82,6 +82,7 @@ beforeEach(async () => {
     network: () => undefined,
     publish: () => undefined,
     nodeName: () => '',
+    device: '',
   }
   store = await complete(
     openStore(context, {

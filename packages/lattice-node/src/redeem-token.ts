@@ -7,7 +7,15 @@
  *
  * @module
  */
-import { equalBytes, idKey, type IdKey, isLatticeError, type PublicKey, toStoreId } from '@lattice/model'
+import {
+  equalBytes,
+  idKey,
+  type IdKey,
+  isLatticeError,
+  type PublicKey,
+  type ReadTable,
+  toStoreId,
+} from '@lattice/model'
 import type { JoinAttempt, JoinGrant, JoinHandler, JoinRefusal, PeerHint } from '@lattice/net'
 import {
   admitPeer,
@@ -28,6 +36,8 @@ import { submitSystem } from './submit-system.ts'
 
 /** Requests that wait for one store: joins are rare, and a flood of them is refused. */
 const MAX_WAITING = 64
+/** Times a token is judged anew because the invite changed under it: each takes an admin's write, and one is rare. */
+const MAX_TRIES = 3
 /** Peers named to a joiner to bootstrap from. */
 const MAX_HINTS = 16
 
@@ -55,27 +65,11 @@ interface Redeem {
 }
 
 async function redeem(context: NodeContext, { store, attempt, manager }: Redeem): Promise<JoinGrant | JoinRefusal> {
+  const verdict = await admitOnce(context, store, attempt)
+  if (verdict.kind === 'refused') return verdict
   const { meta, clock } = context
-  const { peer } = attempt
-  const invite = findInvite(context, store, attempt.secret)
-  if (invite === undefined) return refused('TOKEN_UNKNOWN')
-  // Whoever shows its secret may know that it is another node's to redeem.
-  if (!equalBytes(invite.invitedBy, context.id)) return refused('STORE_NOT_FOUND')
-  const known = readPeer(store.kernel.tables().system, peer)
-  const isIn = known?.status === 'active' || known?.status === 'dormant'
-  if (!isIn) {
-    if (invite.status === 'cancelled') return refused('TOKEN_REVOKED')
-    if (invite.expiresAt <= clock.wallMs()) return refused('TOKEN_EXPIRED')
-    if (invite.usesLeft < 1) return refused('TOKEN_USED')
-    try {
-      await admit(context, store, { invite, attempt })
-    } catch (error) {
-      // What the joiner can have set right; any other failure is this node's own.
-      if (isLatticeError(error) && error.code === 'CLOCK_SKEW') return refused('CLOCK_SKEW')
-      throw error
-    }
-  }
-  meta.saveAddresses(peer, attempt.addresses, clock.wallMs())
+  const { peer, addresses } = attempt
+  meta.saveAddresses(peer, addresses, clock.wallMs())
   return {
     kind: 'granted',
     storeType: store.storeType,
@@ -84,11 +78,73 @@ async function redeem(context: NodeContext, { store, attempt, manager }: Redeem)
   }
 }
 
+/** Sees to it that the peer is in, unless its token is worth nothing. */
+async function admitOnce(
+  context: NodeContext,
+  store: OpenStore,
+  attempt: JoinAttempt,
+): Promise<{ readonly kind: 'in' } | JoinRefusal> {
+  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    const verdict = judge(context, store.kernel.tables().system, attempt)
+    if (verdict.kind !== 'open') return verdict
+    try {
+      await admit(context, store, { invite: verdict.invite, attempt })
+      return { kind: 'in' }
+    } catch (error) {
+      if (error instanceof Outdated) continue
+      const code = refusalFor(error)
+      if (code === undefined) throw error
+      return refused(code)
+    }
+  }
+  return refused('STORE_NOT_READY')
+}
+
+type Verdict =
+  /** The peer is in: it has only to be told. */
+  { readonly kind: 'in' } | { readonly kind: 'open'; readonly invite: InviteEntry } | JoinRefusal
+
+function judge(context: NodeContext, system: ReadTable, { secret, peer }: JoinAttempt): Verdict {
+  const invite = findInvite(context, system, secret)
+  if (invite === undefined) return refused('TOKEN_UNKNOWN')
+  // Whoever shows its secret may know that it is another node's to redeem.
+  if (!equalBytes(invite.invitedBy, context.id)) return refused('STORE_NOT_FOUND')
+  const status = readPeer(system, peer)?.status
+  if (status === 'active' || status === 'dormant') return { kind: 'in' }
+  // How a removal ends is not for a token to say.
+  if (status === 'revoked') return refused('NOT_ADMITTED')
+  if (invite.status === 'cancelled') return refused('TOKEN_REVOKED')
+  if (invite.expiresAt <= context.clock.wallMs()) return refused('TOKEN_EXPIRED')
+  if (invite.status === 'claimed' || invite.usesLeft < 1) return refused('TOKEN_USED')
+  return { kind: 'open', invite }
+}
+
+/** What the joiner is told of a failure that passes. Any other is this node's own. */
+function refusalFor(error: unknown): JoinRefusal['code'] | undefined {
+  if (!isLatticeError(error)) return undefined
+  switch (error.code) {
+    case 'CLOCK_SKEW':
+      return 'CLOCK_SKEW'
+    // Stalled, being repaired, held back until it has caught up, or about to close.
+    case 'PROJECTION_STALLED':
+    case 'STORE_NOT_READY':
+    case 'CLOSED':
+      return 'STORE_NOT_READY'
+    default:
+      return undefined
+  }
+}
+
+/** Since it was looked at, another admin cancelled the invite, or let the peer in. */
+class Outdated extends Error {
+  override readonly name = 'Outdated'
+}
+
 /** Looks at every invite in the same way, so that time tells nothing of which one comes close. */
-function findInvite({ crypto }: NodeContext, store: OpenStore, secret: Uint8Array): InviteEntry | undefined {
+function findInvite({ crypto }: NodeContext, system: ReadTable, secret: Uint8Array): InviteEntry | undefined {
   const tokenHash = crypto.blake3(secret)
   let found: InviteEntry | undefined
-  for (const invite of readInvites(store.kernel.tables().system)) {
+  for (const invite of readInvites(system)) {
     if (crypto.constantTimeEqual(invite.tokenHash, tokenHash)) found = invite
   }
   return found
@@ -110,7 +166,17 @@ async function admit(
   if (checkText(name, { maxBytes: MAX_NAME_BYTES, segment: false }) === undefined) {
     writes.push(setPeerName({ author, peer, name }))
   }
-  await submitSystem(store.kernel, writes, { author, act: 'admit peers' })
+  await submitSystem(store.kernel, writes, {
+    author,
+    act: 'admit peers',
+    // On the state that is signed upon: what came in since then counts, too.
+    guard: ({ system }) => {
+      const verdict = judge(context, system, attempt)
+      if (verdict.kind !== 'open' || verdict.invite.usesLeft !== invite.usesLeft) {
+        throw new Outdated('the invite is not what it was')
+      }
+    },
+  })
 }
 
 interface HintsFor {

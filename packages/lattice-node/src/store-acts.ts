@@ -137,7 +137,7 @@ async function leave(
   for (const { repairing, record } of affected) if (repairing) throw repairUnderWay(record.id)
   for (const one of affected) one.leaving = true
   try {
-    await finalSync(context, manager, { entries: affected, ...(signal && { signal }) })
+    await finalSync(context, manager, { entries: affected, everybody: true, ...(signal && { signal }) })
     signal?.throwIfAborted()
     for (const one of affected) manager.noteReplicated(one)
     // What is still on its way here came from others, who have it.

@@ -52,6 +52,8 @@ export interface Bootstrap {
   readonly done: Promise<void>
   /** Tries again now: a peer came up. */
   readonly nudge: () => void
+  /** Begins anew with what is known now: what failed before counts no more. */
+  readonly reset: () => void
   /** The last attempt's failure, until one succeeds. */
   readonly lastFailure: () => unknown
   readonly attempts: () => number

@@ -32,7 +32,8 @@ import {
   type StreamLagged,
   writePlanner,
 } from '@lattice/store-base'
-import { setChildAlias, setName } from '@lattice/systemstore'
+import { readSchema, setChildAlias, setName } from '@lattice/systemstore'
+import { activateStoreSchema } from './activate-schema.ts'
 import { checkStoreName } from './create-store.ts'
 import { invalidArgument, repairUnderWay, storeTypeUnknown } from './errors.ts'
 import { invitePeer } from './invite-peer.ts'
@@ -77,6 +78,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     invites: () => viewInvites(store()),
     peers: () => viewPeers(context, { store: store(), tablesOf }),
     systemEntries: () => viewSystemEntries(store()),
+    activateSchema: async (version) =>
+      activateStoreSchema(store(), { version, author: context.id, storeTypes: [...context.openers.keys()] }),
     summarize: (op) => summarize(store(), op),
     verify: (options = {}) => verify(deps, id, options),
     repair: (options = {}) => repair(deps, id, options),
@@ -86,7 +89,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     retry: () => store().kernel.retry(),
     sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
     ...createStoreActs({ context, manager }, id),
-    ...createPeerActs(),
+    ...createPeerActs({ context, manager, store }),
     ...machineCalls(context, store),
   }
 }
@@ -149,15 +152,14 @@ function machineCalls(
   const exec: StoreHandle['exec'] = async (method, request, signal) => {
     const opened = store()
     const machine = machineOf(opened)
+    const schema = writtenSchema(machine, opened)
     return execMethod(machine, method, {
       request,
       context: {
         ...queryContext(opened, signal),
+        schema,
         submit: (payload, deps): Promise<IntentionId> =>
-          opened.kernel.submit(
-            { kind: 'appData', schema: machine.schemaVersion, value: payload },
-            { deps: (tables) => deps(tables.app) },
-          ),
+          opened.kernel.submit({ kind: 'appData', schema, value: payload }, { deps: (tables) => deps(tables.app) }),
       },
     })
   }
@@ -168,14 +170,19 @@ function machineCalls(
   const execMany: StoreHandle['execMany'] = async (method, requests, options) => {
     const opened = store()
     const machine = machineOf(opened)
-    const { written } = await opened.kernel.submitMany(plannedWrites(machine, method, requests), options)
+    const schema = writtenSchema(machine, opened)
+    const { written } = await opened.kernel.submitMany(plannedWrites(machine, { method, schema }, requests), options)
     return { written }
   }
   const subscribe: StoreHandle['subscribe'] = (stream, params, signal) => {
     const opened = store()
     return openStream(machineOf(opened), stream, {
       params,
-      context: { ...queryContext(opened, signal), changes: () => commits(opened.changes.subscribe(signal)) },
+      context: {
+        ...queryContext(opened, signal),
+        changes: () => commits(opened.changes.subscribe(signal)),
+        pause: async () => new Promise<void>((resolve) => void context.scheduler.soon(resolve)),
+      },
     })
   }
   return {
@@ -210,12 +217,16 @@ async function rebuild(
 }
 
 /** The writes of many requests, made as they are drawn. Throws for a method that is not one write. */
-function plannedWrites(machine: StateMachine, method: string, requests: ManyRequests): BulkWrites {
-  const plan = writePlanner(machine, method)
+function plannedWrites(
+  machine: StateMachine,
+  { method, schema }: { readonly method: string; readonly schema: number },
+  requests: ManyRequests,
+): BulkWrites {
+  const plan = writePlanner(machine, method, schema)
   function* writes(part: Iterable<Uint8Array>): Generator<BulkWrite, void, undefined> {
     for (const request of part) {
       const { payload, deps } = plan(request)
-      yield { op: { kind: 'appData', schema: machine.schemaVersion, value: payload }, deps: ({ app }) => deps(app) }
+      yield { op: { kind: 'appData', schema, value: payload }, deps: ({ app }) => deps(app) }
     }
   }
   async function* parts(arriving: AsyncIterable<Iterable<Uint8Array>>): AsyncGenerator<Iterable<BulkWrite>> {
@@ -229,20 +240,25 @@ function summarize({ projector }: OpenStore, op: UniversalOp): SExpr {
   return projector.summarize(fromBinary(weaver.UniversalOpSchema, encodeUniversalOp(op)))
 }
 
+/** The latest schema that the store has activated and the machine knows. One that knows the first alone needs no look. */
+function writtenSchema({ schemaVersion }: StateMachine, { kernel }: OpenStore): number {
+  return schemaVersion === 1 ? 1 : Math.min(schemaVersion, readSchema(kernel.tables().system))
+}
+
 /** A table that is read as of the last commit, however long the reader keeps it. */
-function queryContext({ kernel }: OpenStore, signal: AbortSignal): QueryContext {
+function queryContext({ kernel, log }: OpenStore, signal: AbortSignal): QueryContext {
   const read: ReadTable = {
     get: (key) => kernel.tables().app.get(key),
     peek: (key) => kernel.tables().app.peek?.(key),
     scan: (range) => kernel.tables().app.scan(range),
   }
-  return { read, signal }
+  return { read, log, signal }
 }
 
 type Commit = StreamEvents<unknown> | StreamLagged
 
 /** Subscribed when called, not when first iterated. */
-function commits(items: AsyncIterable<StreamEvents<unknown> | { readonly lagged: number }>): AsyncIterable<Commit> {
+function commits(items: AsyncIterable<Commit | { readonly lagged: number }>): AsyncIterable<Commit> {
   async function* convert(): AsyncGenerator<Commit, void, undefined> {
     for await (const item of items) yield isLagged(item) ? { kind: 'lagged', count: item.lagged } : item
   }

@@ -57,39 +57,36 @@ export class StoreLifecycle {
   async handOn(entry: StoreEntry): Promise<void> {
     entry.ready = false
     entry.declared = undefined
-    if (entry.open === undefined) {
-      entry.open = await this.#open(entry)
-      entry.hasData = true
-    }
-    this.#register(entry, entry.open)
+    this.#register(entry, await this.#opened(entry))
   }
 
   /** Opens the store and takes it to the next state it can reach by itself. Rejects when it cannot be opened. */
   async advance(entry: StoreEntry): Promise<void> {
-    if (isMistyped(entry)) await this.close(entry)
-    if (entry.open === undefined) {
-      entry.open = await this.#open(entry)
-      entry.hasData = true
+    // What is nowhere to be had is opened for each attempt alone.
+    if (entry.record.state === 'bootstrapping') {
+      entry.bootstrap ??= this.#bootstrap(entry)
+      return
     }
+    if (isMistyped(entry)) await this.close(entry)
+    await this.#opened(entry)
     if (entry.record.state === 'creating') await this.#create(entry)
-    if (entry.record.state === 'bootstrapping') entry.bootstrap ??= this.#bootstrap(entry)
     if (entry.record.state === 'active' && !entry.ready) this.#use(entry)
   }
 
   /** Idempotent. */
   async close(entry: StoreEntry): Promise<void> {
-    const { open: store, bootstrap } = entry
-    if (store === undefined) return
     if (outOfUse(entry) !== undefined) this.noteReplicated(entry)
     entry.ready = false
     entry.declared = undefined
-    await this.#context.network()?.unregister(entry.record.id)
+    if (entry.registered) await this.#context.network()?.unregister(entry.record.id)
     entry.registered = false
+    const { bootstrap } = entry
     bootstrap?.controller.abort(nodeClosed())
     await bootstrap?.done
     entry.bootstrap = undefined
+    const { open: store } = entry
     entry.open = undefined
-    await store.close()
+    await store?.close()
   }
 
   /** Remembers that a connected peer holds all that is here, if one does: once the store is closed nobody can tell. */
@@ -127,6 +124,12 @@ export class StoreLifecycle {
       own.delete(listener)
       if (own.size === 0) this.#listeners.delete(key)
     }
+  }
+
+  async #opened(entry: StoreEntry): Promise<OpenStore> {
+    entry.open ??= await this.#open(entry)
+    entry.hasData = true
+    return entry.open
   }
 
   async #open(entry: StoreEntry): Promise<OpenStore> {
@@ -177,12 +180,16 @@ export class StoreLifecycle {
 
   #bootstrap(entry: StoreEntry): Bootstrap {
     const { id } = entry.record
-    const store = entry.open
-    assert(store !== undefined, 'a store is open while it is fetched')
     const { tablesOf, declarers, onBootstrapChange } = this.#options
     const { id: self, meta, publish } = this.#context
     return startBootstrap(this.#context, {
-      store,
+      id,
+      open: () => this.#openToFill(entry),
+      closeEmpty: async () => {
+        const store = entry.open
+        entry.open = undefined
+        await store?.close()
+      },
       slots: this.#slots,
       peers: () => {
         // Until it is here, any of its declarations may be the true one.
@@ -194,14 +201,25 @@ export class StoreLifecycle {
         for (const listener of this.#listeners.get(idKey(id)) ?? []) listener(done, total)
       },
       onDone: () => {
-        checkParent(entry, store)
-        this.setState(entry, 'active', store.kernel.storeType())
+        assert(entry.open !== undefined, 'a store that was fetched is open')
+        checkParent(entry, entry.open)
+        this.setState(entry, 'active', entry.open.kernel.storeType())
         entry.refusal = undefined
         entry.bootstrap = undefined
         onBootstrapChange()
       },
       onFailure: onBootstrapChange,
     })
+  }
+
+  /** One that cannot be opened has failed: trying again brings nothing. */
+  async #openToFill(entry: StoreEntry): Promise<OpenStore> {
+    try {
+      return await this.#opened(entry)
+    } catch (error) {
+      this.#options.onFailed(entry.record.id, error instanceof Error ? error : new Error(String(error)))
+      throw error
+    }
   }
 }
 

@@ -144,7 +144,7 @@ export class StoreManager {
     this.context.meta.putStore({ ...record, parentId, state }, peers)
     entry.record = { ...record, parentId, state }
     entry.refusal = undefined
-    entry.bootstrap?.nudge()
+    entry.bootstrap?.reset()
     this.wake()
   }
 

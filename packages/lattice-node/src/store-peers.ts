@@ -13,19 +13,34 @@ import type * as systemstore from '@lattice/systemstore'
 /** The tables of another open store. */
 export type TablesOf = (id: StoreId) => ReadStoreTables | undefined
 
-/** The system table that holds a store's peers; undefined while the parent it inherits from is not open. */
-export function peerTable(tables: ReadStoreTables, tablesOf: TablesOf): ReadTable | undefined {
+/** Where a store's peers are. */
+export interface PeerHolder {
+  /** The store that holds them; undefined for the store itself. */
+  readonly id: StoreId | undefined
+  /** Its system table; undefined while it is not open. */
+  readonly system: ReadTable | undefined
+}
+
+/** The store itself, or the nearest above it that has peers of its own. */
+export function peerHolder(tables: ReadStoreTables, tablesOf: TablesOf): PeerHolder {
   // Stores that name each other in a circle have nobody's peers.
   const seen = new Set<IdKey>()
+  let id: StoreId | undefined
   let current: ReadStoreTables | undefined = tables
   while (current !== undefined) {
     const strategy = readStrategy(current.system)
-    if (strategy?.kind !== 'inherited') return current.system
-    if (seen.has(idKey(strategy.parent))) return undefined
-    seen.add(idKey(strategy.parent))
-    current = tablesOf(strategy.parent)
+    if (strategy?.kind !== 'inherited') return { id, system: current.system }
+    id = strategy.parent
+    if (seen.has(idKey(id))) break
+    seen.add(idKey(id))
+    current = tablesOf(id)
   }
-  return undefined
+  return { id, system: undefined }
+}
+
+/** The system table that holds a store's peers; undefined while the parent it inherits from is not open. */
+export function peerTable(tables: ReadStoreTables, tablesOf: TablesOf): ReadTable | undefined {
+  return peerHolder(tables, tablesOf).system
 }
 
 /** True for a peer that takes part in the store: it may read everything, and what it sends is looked at. */

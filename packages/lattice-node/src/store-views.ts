@@ -6,7 +6,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AuthorLag } from '@lattice/kernel'
-import { equalBytes, idKey, ZERO_HASH } from '@lattice/model'
+import { equalBytes, idKey, toHex, ZERO_HASH } from '@lattice/model'
 import { system } from '@lattice/proto'
 import * as systemstore from '@lattice/systemstore'
 import type { NodeContext } from './node-context.ts'
@@ -51,7 +51,7 @@ export function viewPeers(context: NodeContext, { store, tablesOf }: ViewedStore
     const sync = !self && presence?.online === true ? peerSync(context, store, entry.peer) : 'unknown'
     return {
       publicKey: entry.peer,
-      name: self ? context.nodeName() || (entry.name ?? '') : (entry.name ?? ''),
+      name: entry.name ?? (self ? context.nodeName() : ''),
       status: PEER_STATUS[entry.status],
       role: ROLE[entry.role],
       online: self || presence?.online === true,
@@ -93,7 +93,8 @@ export function viewInvites(store: OpenStore): readonly InviteEntry[] {
 export function viewSystemEntries(store: OpenStore): readonly SystemTableEntry[] {
   return [...systemstore.listSystem(store.kernel.tables().system)].map(({ key, text, raw, conflicted }) => ({
     key,
-    value: text ?? '',
+    // What cannot be decoded is shown as what it is, and hides no other.
+    value: text ?? `0x${toHex(raw)}`,
     raw,
     conflicted,
   }))

@@ -5,6 +5,7 @@
  */
 import type { Kernel } from '@lattice/kernel'
 import type { IntentionId, PublicKey } from '@lattice/model'
+import type { ReadStoreTables } from '@lattice/store-base'
 import { batchSystemWrites, isAdmin, type SystemWrite } from '@lattice/systemstore'
 import { notAdmin } from './errors.ts'
 
@@ -15,16 +16,26 @@ export interface SubmitSystemOptions {
   readonly author: PublicKey
   /** What it does, for the refusal: `invite peers`. */
   readonly act: string
+  /** Looks at the state on which it is signed; what it throws is the refusal. */
+  readonly guard?: (tables: ReadStoreTables) => void
 }
 
-/** Signs the writes as one intention. Rejects with `NOT_ADMIN` where they would not count. */
+/** Signs the writes as one intention. Rejects where they would not count: with `NOT_ADMIN`, or as the rule against them says. */
 export async function submitSystem(
   kernel: Kernel,
   writes: readonly SystemWrite[],
-  { author, act }: SubmitSystemOptions,
+  { author, act, guard }: SubmitSystemOptions,
 ): Promise<IntentionId> {
   const [first] = writes
   const write = first !== undefined && writes.length === 1 ? first : batchSystemWrites(writes, author)
   if (write.privileged && !isAdmin(kernel.tables().system, author)) throw notAdmin(kernel.storeId, act)
-  return kernel.submit({ kind: 'system', schema: NO_SCHEMA, value: write.op.value }, { deps: write.deps })
+  return kernel.submit(
+    { kind: 'system', schema: NO_SCHEMA, value: write.op.value },
+    {
+      deps: (tables) => {
+        guard?.(tables)
+        return write.deps(tables)
+      },
+    },
+  )
 }

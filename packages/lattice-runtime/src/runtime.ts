@@ -97,6 +97,7 @@ async function openOver(options: RuntimeOptions, { crypto, verifier, logger }: F
     logger,
     crypto,
     verifier,
+    device: `${process.platform} ${process.arch}`,
     pid: process.pid,
   })
   const handlers = createHandlers({ node, clock, version: packageJson.version, cryptoBackend: crypto.backend })

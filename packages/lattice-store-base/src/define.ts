@@ -36,8 +36,8 @@ export function defineWrite<Req extends DescMessage, Res extends DescMessage>({
   readonly description: string
   readonly request: Req
   readonly response: Res
-  /** Validates and makes the write; throws for what is to be refused. */
-  readonly plan: (request: MessageShape<Req>) => PlannedWrite
+  /** Validates and makes the write, in the schema version given; throws for what is to be refused. */
+  readonly plan: (request: MessageShape<Req>, schema: number) => PlannedWrite
   readonly respond: (id: IntentionId) => MessageShape<Res>
 }): CommandDefinition<Req, Res> {
   return {
@@ -45,7 +45,7 @@ export function defineWrite<Req extends DescMessage, Res extends DescMessage>({
     ...definition,
     plan,
     run: async (context, request) => {
-      const { payload, deps } = plan(request)
+      const { payload, deps } = plan(request, context.schema)
       return respond(await context.submit(payload, deps))
     },
   }

@@ -80,6 +80,12 @@ const machine = defineStateMachine({
       response: kv.InspectResponseSchema,
       run: () => create(kv.InspectResponseSchema),
     }),
+    History: defineQuery({
+      description: 'h',
+      request: kv.HistoryRequestSchema,
+      response: kv.HistoryResponseSchema,
+      run: () => create(kv.HistoryResponseSchema),
+    }),
     Count: defineQuery({
       description: 'c',
       request: kv.CountRequestSchema,
@@ -222,6 +228,7 @@ describe('describeMachine', () => {
       'query Get',
       'query List',
       'query Inspect',
+      'query History',
       'query Count',
       'stream Watch',
     ])
@@ -231,7 +238,7 @@ describe('describeMachine', () => {
       'lattice.kv.v1.PutRequest.value',
     ])
     const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, description.fileDescriptorSet))
-    expect(registry.getService(description.service)?.methods).toHaveLength(9)
+    expect(registry.getService(description.service)?.methods).toHaveLength(10)
   })
 })
 

@@ -66,10 +66,15 @@ export function runQuery(
 }
 
 /**
- * Makes the writes of a command that is to be run many times, from its requests. Throws {@link MethodNotFound}, or
- * {@link NotBulk} for a method that is not one write; the planner throws for a request what `execMethod` rejects with.
+ * Makes the writes of a command that is to be run many times, from its requests, in a schema version that the store has
+ * activated. Throws {@link MethodNotFound}, or {@link NotBulk} for a method that is not one write; the planner throws for
+ * a request what `execMethod` rejects with.
  */
-export function writePlanner(machine: MachineMethods, name: string): (request: Uint8Array) => PlannedWrite {
+export function writePlanner(
+  machine: MachineMethods,
+  name: string,
+  schema: number,
+): (request: Uint8Array) => PlannedWrite {
   const command = own(machine.commands, name)
   if (command === undefined && own(machine.queries, name) === undefined) {
     throw new MethodNotFound(name, methodNames(machine))
@@ -82,7 +87,7 @@ export function writePlanner(machine: MachineMethods, name: string): (request: U
     )
   }
   const plan = command.plan.bind(command)
-  return (request) => plan(decodeRequest(command.request, name, request))
+  return (request) => plan(decodeRequest(command.request, name, request), schema)
 }
 
 /**

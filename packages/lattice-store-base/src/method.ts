@@ -10,6 +10,7 @@
  */
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import type { AbortSignal, IntentionId, ReadTable } from '@lattice/model'
+import type { ReadLog } from './read-log.ts'
 
 /**
  * Deps of a write, resolved against the state in which it is signed. At most
@@ -28,10 +29,17 @@ export interface PlannedWrite {
 export interface QueryContext {
   /** The projected application table. */
   readonly read: ReadTable
+  /** The writes that made it, as far as this node's log reaches. */
+  readonly log: ReadLog
   readonly signal: AbortSignal
 }
 
 export interface CommandContext extends QueryContext {
+  /**
+   * The schema version that payloads are written in: the latest that the store has activated and this machine knows. A
+   * machine that is newer than its store writes as the older one did, until its version is activated.
+   */
+  readonly schema: number
   /**
    * Signs, witnesses and projects one operation; resolves with its id once it
    * is durable. `deps` runs inside the store's writer, so that this node's own
@@ -40,7 +48,7 @@ export interface CommandContext extends QueryContext {
   readonly submit: (payload: Uint8Array, deps: ResolveDeps) => Promise<IntentionId>
 }
 
-/** A subscriber fell behind by so many events and has to read again. */
+/** A subscriber fell behind by so many commits, 0 where it is not known how many, and has to read again. */
 export interface StreamLagged {
   readonly kind: 'lagged'
   readonly count: number
@@ -50,11 +58,18 @@ export interface StreamEvents<Event> {
   readonly kind: 'events'
   /** Events of one commit, in order. */
   readonly events: readonly Event[]
+  /** Where the state stood in the log after it, see `ReadLog`. */
+  readonly cursor: Uint8Array
 }
 
 export interface StreamContext<Event> extends QueryContext {
-  /** Everything applied from this call on, commit by commit; ends on `signal`. */
+  /**
+   * Everything applied from this call on, commit by commit; ends on `signal`. What is read of `read` and `log` in the same
+   * turn as the call is the state from which it goes on.
+   */
   readonly changes: () => AsyncIterable<StreamEvents<Event> | StreamLagged>
+  /** Resolves in a later turn, so that long reading lets other work in between. The state may have changed by then. */
+  readonly pause: () => Promise<void>
 }
 
 export interface CommandDefinition<Req extends DescMessage = DescMessage, Res extends DescMessage = DescMessage> {
@@ -64,10 +79,10 @@ export interface CommandDefinition<Req extends DescMessage = DescMessage, Res ex
   readonly response: Res
   run(context: CommandContext, request: MessageShape<Req>): Promise<MessageShape<Res>>
   /**
-   * Where the command is one write and reads nothing before it: that write. Throws what `run` rejects with. Such a
-   * command can be run many times at once, see `writePlanner`.
+   * Where the command is one write and reads nothing before it: that write, in the schema version given. Throws what
+   * `run` rejects with. Such a command can be run many times at once, see `writePlanner`.
    */
-  plan?(request: MessageShape<Req>): PlannedWrite
+  plan?(request: MessageShape<Req>, schema: number): PlannedWrite
 }
 
 export interface QueryDefinition<Req extends DescMessage = DescMessage, Res extends DescMessage = DescMessage> {

@@ -55,7 +55,8 @@ export interface Authority {
   readonly admits: (tables: ReadStoreTables, author: PublicKey) => boolean
   /**
    * What an author's next intention has to cite beside the deps the caller
-   * names: its admission or the grant it relies on, unless it is the creator.
+   * names: its admission or the grant it relies on, unless it is the creator, and
+   * the activation of a later schema than the first.
    * The writer leaves out those that are in the past of its tips already.
    */
   readonly requiredDeps: (tables: ReadStoreTables, author: PublicKey, op: weaver.UniversalOp) => readonly IntentionId[]

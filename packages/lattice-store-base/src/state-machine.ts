@@ -67,7 +67,10 @@ export interface BlobReference {
  */
 export interface StateMachine<Event = unknown, Service extends AnyService = DescService> {
   readonly storeType: StoreType
-  /** Version of the payload schema this machine writes and understands; from 1. */
+  /**
+   * Latest version of the payload schema that this machine writes and understands, as it does all before it; from 1. It
+   * writes it once the store has activated it.
+   */
   readonly schemaVersion: number
   /** Version of the table's layout; a change rebuilds the projection. From 1. */
   readonly tableVersion: number

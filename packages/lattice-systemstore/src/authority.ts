@@ -3,12 +3,15 @@
  *
  * @module
  */
-import { equalBytes, type PublicKey, type ReadTable } from '@lattice/model'
-import type { weaver } from '@lattice/proto'
+import { equalBytes, type IntentionId, type PublicKey, type ReadTable } from '@lattice/model'
+import type { system } from '@lattice/proto'
 import type { Authority } from '@lattice/store-base'
+import { findFact } from './facts.ts'
 import { findGrant } from './grants.ts'
+import type { OpPlan } from './op-plan.ts'
 import { planSystemOp } from './plan-op.ts'
 import { ZERO_ORIGIN_ID } from './system-write.ts'
+import { findActivation, FIRST_SCHEMA } from './schema-activation.ts'
 import { readCreator } from './store-info.ts'
 
 /**
@@ -18,14 +21,44 @@ import { readCreator } from './store-info.ts'
 export function createSystemAuthority(): Authority {
   return {
     admits: (tables, author) => findGrant(tables.system, author, { least: 'writer' }) !== undefined,
-    requiredDeps: ({ system }, author, op) => {
-      // The creator's grant is the genesis, which is in every past.
-      if (isCreator(system, author)) return []
-      const admin = isPrivileged(op, author) ? findGrant(system, author, { least: 'admin' }) : undefined
-      const grant = admin ?? findGrant(system, author, { least: 'writer' })
-      return grant === undefined ? [] : [grant.id]
+    requiredDeps: ({ system }, author, { op, schema }) => {
+      switch (op.case) {
+        case 'system':
+          return [...grantOf(system, author, op.value), ...reliedOn(system, author, op.value)]
+        case 'appData':
+          return [...grantOf(system, author), ...activationOf(system, schema)]
+        default:
+          return grantOf(system, author)
+      }
     },
   }
+}
+
+/** The grant that makes the operation count; none for the creator, whose grant is the genesis. */
+function grantOf(read: ReadTable, author: PublicKey, op?: system.SystemOp): readonly IntentionId[] {
+  if (isCreator(read, author)) return []
+  const isPrivileged = op !== undefined && stepsOf(op, author).some((step) => step.privileged)
+  const admin = isPrivileged ? findGrant(read, author, { least: 'admin' }) : undefined
+  const grant = admin ?? findGrant(read, author, { least: 'writer' })
+  return grant === undefined ? [] : [grant.id]
+}
+
+/** What made the facts that the operation needs: they have to be in its past, and need not be heads of what it writes. */
+function reliedOn(read: ReadTable, author: PublicKey, op: system.SystemOp): readonly IntentionId[] {
+  return stepsOf(op, author)
+    .flatMap(({ needs = [] }) => needs)
+    .flatMap(({ fact }) => findFact(read, fact, () => true) ?? [])
+}
+
+/** A payload counts only where the activation of its schema is in its past; the first schema needs none. */
+function activationOf(read: ReadTable, schema: number): readonly IntentionId[] {
+  const activation = schema > FIRST_SCHEMA ? findActivation(read, schema) : undefined
+  return activation === undefined ? [] : [activation]
+}
+
+function stepsOf(op: system.SystemOp, author: PublicKey): readonly OpPlan[] {
+  const plan = planSystemOp(op, { id: ZERO_ORIGIN_ID, author })
+  return plan.ok ? plan.value.steps : []
 }
 
 /** True when `author` was given the role of an ADMIN: its system operations count from then on. */
@@ -36,10 +69,4 @@ export function isAdmin(read: ReadTable, author: PublicKey): boolean {
 function isCreator(read: ReadTable, author: PublicKey): boolean {
   const creator = readCreator(read)
   return creator !== undefined && equalBytes(creator, author)
-}
-
-function isPrivileged({ op }: weaver.UniversalOp, author: PublicKey): boolean {
-  if (op.case !== 'system') return false
-  const plan = planSystemOp(op.value, { id: ZERO_ORIGIN_ID, author })
-  return plan.ok && plan.value.steps.some((step) => step.privileged)
 }

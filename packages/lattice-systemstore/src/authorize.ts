@@ -1,31 +1,18 @@
 /**
  * Whether a well-formed system operation counts.
  *
- * Reads grants alone, and of them only those in the operation's past, so every
+ * Reads facts alone, and of them only those in the operation's past, so every
  * node gives the same verdict whatever else has arrived.
  *
  * @module
  */
-import { type IdKey, idKey, type IntentionId, type PublicKey, type ReadTable } from '@lattice/model'
-import { wasDestroyed } from './children.ts'
-import { findGrant } from './grants.ts'
-import type { OpPlan } from './op-plan.ts'
-import { isAtLeast, type Role } from './values.ts'
-
-/** Why a well-formed operation is a recorded no-op. */
-export type UnauthorizedReason =
-  /** Its author was no ADMIN in its past. */
-  | 'not_admin'
-  /** It changes a peer that was not admitted in its past. */
-  | 'peer_unknown'
-  /** It takes a right away, which only an epoch can do. */
-  | 'needs_epoch'
-  /** The child was destroyed in its past, which nothing undoes. */
-  | 'child_destroyed'
+import type { PublicKey, ReadTable } from '@lattice/model'
+import { createMadeFacts, type Fact, findFact, type Follows } from './facts.ts'
+import type { OpPlan, UnauthorizedReason } from './op-plan.ts'
 
 export interface Claimant {
   readonly author: PublicKey
-  readonly follows: (ancestor: IntentionId) => boolean
+  readonly follows: Follows
 }
 
 /** The first reason why the steps do not count; undefined when they do. */
@@ -34,33 +21,17 @@ export function authorize(
   { author, follows }: Claimant,
   steps: readonly OpPlan[],
 ): UnauthorizedReason | undefined {
-  const holds = (peer: PublicKey, least: Role): boolean => findGrant(read, peer, { least, follows }) !== undefined
-  if (steps.some((step) => step.privileged) && !holds(author, 'admin')) return 'not_admin'
-  const admittedHere = new Set<IdKey>()
-  for (const { known, grants, revives } of steps) {
-    if (revives !== undefined && wasDestroyed(read, revives, follows)) return 'child_destroyed'
-    if (known !== undefined && !admittedHere.has(idKey(known)) && !holds(known, 'none')) return 'peer_unknown'
-    if (grants === undefined) continue
-    if (isWeaker(grants.role) && holds(grants.peer, strongerThan(grants.role))) return 'needs_epoch'
-    if (grants.admission) admittedHere.add(idKey(grants.peer))
+  const holds = (fact: Fact): boolean => findFact(read, fact, follows) !== undefined
+  // A batch gives its own author nothing: what it makes is for the operations in it.
+  if (steps.some((step) => step.privileged) && !holds({ kind: 'role', peer: author, least: 'admin' }))
+    return 'not_admin'
+  const made = createMadeFacts()
+  for (const { needs = [], bars = [], makes = [] } of steps) {
+    const lacking = needs.find(({ fact }) => !made.has(fact) && !holds(fact))
+    if (lacking !== undefined) return lacking.reason
+    const barred = bars.find(({ fact }) => holds(fact))
+    if (barred !== undefined) return barred.reason
+    for (const fact of makes) made.add(fact)
   }
   return undefined
-}
-
-type WeakerRole = Exclude<Role, 'admin'>
-
-function isWeaker(role: Role): role is WeakerRole {
-  return !isAtLeast(role, 'admin')
-}
-
-/** The next role up. */
-function strongerThan(role: WeakerRole): Role {
-  switch (role) {
-    case 'none':
-      return 'reader'
-    case 'reader':
-      return 'writer'
-    case 'writer':
-      return 'admin'
-  }
 }

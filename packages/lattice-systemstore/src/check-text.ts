@@ -24,17 +24,33 @@ export function checkText(text: string, { maxBytes, segment }: TextRule): TextPr
   if (text.length > maxBytes || utf8Encode(text).length > maxBytes) return 'text_too_long'
   if (text.startsWith(' ') || text.endsWith(' ')) return 'text_malformed'
   if (segment && (text.includes('/') || text === '.' || text === '..')) return 'text_malformed'
-  for (const character of text) if (isRefused(character.codePointAt(0) ?? 0)) return 'text_malformed'
-  return undefined
+  let isVisible = false
+  for (const character of text) {
+    const codePoint = character.codePointAt(0) ?? 0
+    if (isWithin(REFUSED, codePoint) || isNoncharacter(codePoint)) return 'text_malformed'
+    isVisible ||= !isWithin(BLANK, codePoint)
+  }
+  return isVisible ? undefined : 'text_malformed'
 }
 
+type Ranges = readonly (readonly [number, number])[]
+
 /** First and last of each refused range. */
-const REFUSED: readonly (readonly [number, number])[] = [
+const REFUSED: Ranges = [
   // C0 controls, delete and C1 controls.
   [0x00, 0x1f],
   [0x7f, 0x9f],
-  // Soft hyphen, zero-width space, direction marks, line and paragraph separators, direction overrides.
+  // Soft hyphen, grapheme joiner, Arabic letter mark.
   [0xad, 0xad],
+  [0x34f, 0x34f],
+  [0x61c, 0x61c],
+  // Letters that are blank: fillers of Hangul, inherent vowels of Khmer, selectors and separator of Mongolian.
+  [0x115f, 0x1160],
+  [0x17b4, 0x17b5],
+  [0x180b, 0x180f],
+  [0x3164, 0x3164],
+  [0xffa0, 0xffa0],
+  // Zero-width space, direction marks, line and paragraph separators, direction overrides.
   [0x200b, 0x200b],
   [0x200e, 0x200f],
   [0x2028, 0x202e],
@@ -42,14 +58,38 @@ const REFUSED: readonly (readonly [number, number])[] = [
   [0x2060, 0x206f],
   // Halves of surrogate pairs.
   [0xd800, 0xdfff],
-  // Byte order mark, interlinear marks, the replacement character and noncharacters.
+  // Byte order mark, interlinear marks, the replacement character.
   [0xfeff, 0xfeff],
-  [0xfff9, 0xfffd],
-  [0xfffe, 0xffff],
-  // Tags: letters that are not shown.
-  [0xe0000, 0xe007f],
+  [0xfff0, 0xfffd],
+  // Controls of shorthand and of musical notation.
+  [0x1bca0, 0x1bca3],
+  [0x1d173, 0x1d17a],
+  // Tags, which are letters that are not shown, and more selectors.
+  [0xe0000, 0xe0fff],
 ]
 
-function isRefused(codePoint: number): boolean {
-  return REFUSED.some(([first, last]) => codePoint >= first && codePoint <= last)
+/** Allowed beside something that can be seen, and no name by itself. */
+const BLANK: Ranges = [
+  // Spaces.
+  [0x20, 0x20],
+  [0xa0, 0xa0],
+  [0x1680, 0x1680],
+  [0x2000, 0x200a],
+  [0x202f, 0x202f],
+  [0x205f, 0x205f],
+  [0x2800, 0x2800],
+  [0x3000, 0x3000],
+  // Joiners, which Persian and emoji need, marks that combine with what is before them, and selectors of a glyph.
+  [0x200c, 0x200d],
+  [0x300, 0x36f],
+  [0xfe00, 0xfe0f],
+]
+
+/** The last two of each plane, and a block. */
+function isNoncharacter(codePoint: number): boolean {
+  return (codePoint & 0xfffe) === 0xfffe || (codePoint >= 0xfdd0 && codePoint <= 0xfdef)
+}
+
+function isWithin(ranges: Ranges, codePoint: number): boolean {
+  return ranges.some(([first, last]) => codePoint >= first && codePoint <= last)
 }

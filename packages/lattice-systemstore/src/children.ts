@@ -3,16 +3,8 @@
  *
  * @module
  */
-import { heads } from '@lattice/kvtable'
-import {
-  type IntentionId,
-  parseStoreType,
-  type PublicKey,
-  type ReadTable,
-  type StoreId,
-  type StoreType,
-} from '@lattice/model'
-import { encodeSystemKey, systemPrefix } from './keys.ts'
+import { parseStoreType, type PublicKey, type ReadTable, type StoreId, type StoreType } from '@lattice/model'
+import { systemPrefix } from './keys.ts'
 import { type Field, groupFields, readFields } from './read-fields.ts'
 import { type ChildStatus, decodeChildStatus, decodeText, isMark } from './values.ts'
 
@@ -21,6 +13,7 @@ export interface ChildEntry {
   /** Not unique: two peers may pick the same at once. */
   readonly alias: string
   readonly storeType: StoreType
+  /** `destroyed` for good once an operation that counted said so. */
   readonly status: ChildStatus
   /** It has peers of its own. */
   readonly independent: boolean
@@ -39,16 +32,6 @@ export function* readChildren(read: ReadTable): Generator<ChildEntry, void, unde
 
 export function readChild(read: ReadTable, child: StoreId): ChildEntry | undefined {
   return entryOf([...readFields(read, systemPrefix('child', child))])
-}
-
-/**
- * True when `follows` knows of a write that destroyed the child. Such a write stands for ever: only one that follows it
- * could replace it, and none of those counts. So the answer is the same in any causal order.
- */
-export function wasDestroyed(read: ReadTable, child: StoreId, follows: (id: IntentionId) => boolean): boolean {
-  return heads(read, encodeSystemKey({ kind: 'child', child, field: 'status' })).some(
-    ({ id, state }) => state.kind === 'value' && decodeChildStatus(state.value) === 'destroyed' && follows(id),
-  )
 }
 
 function childOf(key: Field['key']): StoreId | undefined {

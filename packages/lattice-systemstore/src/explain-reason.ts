@@ -4,10 +4,14 @@
  *
  * @module
  */
+import type { LatticeErrorCode } from '@lattice/model'
 import { MAX_APP_ID_BYTES, MAX_CRUSH_BYTES, MAX_INVITE_USES, MAX_NAME_BYTES, MAX_REPLICATION_FACTOR } from './limits.ts'
-import type { MalformedReason } from './op-plan.ts'
+import type { MalformedReason, UnauthorizedReason } from './op-plan.ts'
 
-const SENTENCES: Readonly<Record<MalformedReason, string>> = {
+const NEEDS_EPOCH =
+  'this takes a right away, which takes an epoch, and this version makes none: leave the right as it is'
+
+const MALFORMED: Readonly<Record<MalformedReason, string>> = {
   op_unset: 'the operation says nothing: set what it is to do',
   op_unknown_field: 'the operation holds a field this version does not know: upgrade this node, or leave it out',
   batch_empty: 'the batch is empty: add an operation',
@@ -27,9 +31,45 @@ const SENTENCES: Readonly<Record<MalformedReason, string>> = {
   text_too_long: `the name is too long: use at most ${Math.min(MAX_NAME_BYTES, MAX_APP_ID_BYTES)} bytes`,
   text_malformed:
     'the name holds a character that cannot be shown or typed, a slash, or a space at an end: leave it out',
-  needs_epoch: 'this takes a right away, which this version cannot do',
+  needs_epoch: NEEDS_EPOCH,
+}
+
+/** What to say, and how a program tells it. */
+export interface Refusal {
+  readonly code: LatticeErrorCode
+  readonly message: string
+}
+
+const UNAUTHORIZED: Readonly<Record<UnauthorizedReason, Refusal>> = {
+  not_admin: { code: 'NOT_ADMIN', message: 'only an admin of the store may do this: ask one' },
+  needs_epoch: { code: 'NOT_SUPPORTED', message: NEEDS_EPOCH },
+  peer_unknown: { code: 'PEER_NOT_FOUND', message: 'the store has no such peer: admit it first' },
+  peer_not_admitted: { code: 'WRONG_STATE', message: 'the peer is announced and not admitted: admit it first' },
+  child_unknown: { code: 'STORE_NOT_FOUND', message: 'the store declares no such child: add it first' },
+  child_exists: { code: 'STORE_EXISTS', message: 'the store declares this child already: change what is to change' },
+  child_destroyed: { code: 'WRONG_STATE', message: 'the child was destroyed, which is for good: make a new one' },
+  child_not_destroyed: {
+    code: 'WRONG_STATE',
+    message: 'the child is not destroyed, so there is nothing to acknowledge: destroy it first',
+  },
+  invite_unknown: { code: 'INVITE_NOT_FOUND', message: 'the store has no such invite: list the invites' },
+  invite_exists: { code: 'WRONG_STATE', message: 'there is an invite with this secret already: make one with another' },
+  invite_cancelled: { code: 'WRONG_STATE', message: 'the invite was cancelled, which is for good: make a new one' },
+  strategy_set: {
+    code: 'WRONG_STATE',
+    message: 'whose peers the store has was decided when it was made: make another store',
+  },
+  store_destroyed: { code: 'WRONG_STATE', message: 'the store is destroyed already: there is nothing to do' },
+  store_not_destroyed: {
+    code: 'WRONG_STATE',
+    message: 'the store is not destroyed, so there is nothing to acknowledge: destroy it first',
+  },
 }
 
 export function explainReason(reason: MalformedReason): string {
-  return SENTENCES[reason]
+  return MALFORMED[reason]
+}
+
+export function explainRefusal(reason: UnauthorizedReason): Refusal {
+  return UNAUTHORIZED[reason]
 }

@@ -5,7 +5,6 @@
  * @module
  */
 export { createSystemAuthority, isAdmin } from './authority.ts'
-export type { UnauthorizedReason } from './authorize.ts'
 export { checkText, type TextProblem, type TextRule } from './check-text.ts'
 export { type ChildEntry, readChild, readChildren } from './children.ts'
 export { type InviteEntry, readInvite, readInvites } from './invites.ts'
@@ -28,7 +27,7 @@ export {
   MAX_REPLICATION_FACTOR,
 } from './limits.ts'
 export { listSystem, type SystemEntry } from './list-system.ts'
-export type { MalformedReason } from './op-plan.ts'
+export type { MalformedReason, UnauthorizedReason } from './op-plan.ts'
 export {
   admitPeer,
   cancelInvite,
@@ -41,6 +40,7 @@ export {
   type Signing,
 } from './peer-writes.ts'
 export { type PeerEntry, readPeer, readPeers } from './peers.ts'
+export { readSchema } from './schema-activation.ts'
 export {
   readAppId,
   readCreator,
@@ -48,7 +48,6 @@ export {
   readDestroyed,
   readName,
   readReplication,
-  readSchema,
   readStrategy,
   type ReplicationPolicy,
 } from './store-info.ts'
@@ -68,5 +67,5 @@ export {
 export { summarizeSystemOp } from './summarize.ts'
 export type { SystemEvent } from './system-event.ts'
 export { createSystemLayer, type SystemRejection, UpgradeNeeded } from './system-layer.ts'
-export { batchSystemWrites, createSystemWrite, type SystemWrite } from './system-write.ts'
+export { batchSystemWrites, createSystemWrite, type SystemWrite, SystemWriteRefused } from './system-write.ts'
 export type { ChildStatus, InviteStatus, PeerStatus, Role, Strategy } from './values.ts'

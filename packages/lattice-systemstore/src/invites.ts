@@ -18,7 +18,7 @@ import {
 
 export interface InviteEntry {
   readonly tokenHash: Hash
-  /** `open` also after its time: whether that is over is for who reads a clock to say. */
+  /** `open` also after its time: whether that is over is for who reads a clock to say. `cancelled` is for good. */
   readonly status: InviteStatus
   readonly invitedBy: PublicKey
   /** Milliseconds since the Unix epoch. */

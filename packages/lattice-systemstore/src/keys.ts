@@ -5,7 +5,7 @@
  * name · strategy · app-id · creator · destroyed
  * schema · schema/<intention>
  * peer/<key>/{status,name,added-at,added-by,role,device}
- * grant/<key>/<intention>
+ * grant/<key>/<intention> · revocation/<key>/<intention>
  * child/<id>/{alias,status,type} · child/<id>/destroy-ack/<key>
  * invite/<token hash>/{status,invited-by,expires-at,uses,role} · invite/<token hash>/claimed-by/<key>
  * replication/{factor,crush}
@@ -15,6 +15,9 @@
  * peer concerned are records: written once, never replaced. Whatever decides
  * whether an operation counts reads records alone, because a plain key says who
  * wrote last, and that depends on what has arrived.
+ *
+ * A revocation will record, under the id of the operation that an epoch carries
+ * out, the role that is left: none, or a weaker one. No operation writes it yet.
  *
  * @module
  */
@@ -51,6 +54,7 @@ export type SystemKey =
   | { readonly kind: 'store_destroy_ack'; readonly peer: PublicKey }
   | { readonly kind: 'peer'; readonly peer: PublicKey; readonly field: PeerField }
   | { readonly kind: 'grant'; readonly peer: PublicKey; readonly grant: IntentionId }
+  | { readonly kind: 'revocation'; readonly peer: PublicKey; readonly revocation: IntentionId }
   | { readonly kind: 'child'; readonly child: StoreId; readonly field: ChildField }
   | { readonly kind: 'destroy_ack'; readonly child: StoreId; readonly peer: PublicKey }
   | { readonly kind: 'invite'; readonly tokenHash: Hash; readonly field: InviteField }
@@ -93,6 +97,8 @@ function segmentsOf(key: SystemKey): readonly string[] {
       return ['peer', toHex(key.peer), key.field]
     case 'grant':
       return ['grant', toHex(key.peer), toHex(key.grant)]
+    case 'revocation':
+      return ['revocation', toHex(key.peer), toHex(key.revocation)]
     case 'child':
       return ['child', toHex(key.child), key.field]
     case 'destroy_ack':
@@ -125,6 +131,11 @@ function decodeTriple(kind: string, first: string, second: string): SystemKey | 
     const peer = readHex(first, readPublicKey)
     const grant = readHex(second, readIntentionId)
     return peer && grant && { kind, peer, grant }
+  }
+  if (kind === 'revocation') {
+    const peer = readHex(first, readPublicKey)
+    const revocation = readHex(second, readIntentionId)
+    return peer && revocation && { kind, peer, revocation }
   }
   if (kind === 'child') {
     const child = readHex(first, readStoreId)

@@ -1,5 +1,6 @@
 /**
- * Every row of the system table, decoded for people.
+ * Every row of the system table, decoded for people: times as ISO 8601, ids as
+ * hex, roles and states as words.
  *
  * A row that cannot be decoded is listed with its bytes: the listing is how one
  * finds out what is wrong, so nothing in the table can break it.
@@ -8,7 +9,9 @@
  */
 import { get } from '@lattice/kvtable'
 import { type ReadTable, toHex, utf8Decode } from '@lattice/model'
+import { isoTime } from './iso-time.ts'
 import { decodeSystemKey, type SystemKey } from './keys.ts'
+import { standingValue } from './standing-value.ts'
 import {
   decodeChildStatus,
   decodeCount,
@@ -27,7 +30,7 @@ export interface SystemEntry {
   readonly key: string
   /** The value for people; undefined when it does not decode. */
   readonly text: string | undefined
-  /** The winner's bytes; empty when the row is damaged. */
+  /** The bytes of the value that is meant; empty when the row is damaged. */
   readonly raw: Uint8Array
   readonly conflicted: boolean
 }
@@ -40,16 +43,18 @@ export function* listSystem(read: ReadTable): Generator<SystemEntry, void, undef
 function entryOf(read: ReadTable, key: Uint8Array): SystemEntry {
   const decoded = decodeSystemKey(key)
   const name = decoded === undefined ? `0x${toHex(key)}` : (utf8Decode(key) ?? '')
-  const resolved = readRow(read, key)
+  const resolved = readRow(read, key, decoded)
   const raw = resolved?.value ?? new Uint8Array()
   const text = decoded === undefined || resolved?.value === undefined ? undefined : show(decoded, raw)
   return { key: name, text, raw, conflicted: resolved?.conflicted ?? false }
 }
 
 /** A damaged row is shown as such, and is the business of whoever checks the table. */
-function readRow(read: ReadTable, key: Uint8Array): ReturnType<typeof get> {
+function readRow(read: ReadTable, key: Uint8Array, decoded: SystemKey | undefined): ReturnType<typeof get> {
   try {
-    return get(read, key)
+    const found = get(read, key)
+    if (found === undefined || decoded === undefined) return found
+    return { ...found, value: standingValue(read, decoded, { key, ...found }) }
   } catch {
     return undefined
   }
@@ -65,6 +70,7 @@ function show(key: SystemKey, value: Uint8Array): string | undefined {
       if (key.field === 'status') return decodePeerStatus(value)
       return showCommonField(key.field, value)
     case 'grant':
+    case 'revocation':
       return decodeRole(value)
     case 'child':
       if (key.field === 'independent') return isMark(value) && 'yes'
@@ -109,8 +115,10 @@ function showCommonField(
     case 'device':
       return decodeText(value)
     case 'added-at':
-    case 'expires-at':
-      return decodeTime(value)?.toString()
+    case 'expires-at': {
+      const time = decodeTime(value)
+      return time === undefined ? undefined : isoTime(time)
+    }
     case 'added-by':
     case 'invited-by':
       return showPeer(value)

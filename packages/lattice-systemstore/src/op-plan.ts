@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { IntentionId, PublicKey, StoreId } from '@lattice/model'
+import type { IntentionId, PublicKey } from '@lattice/model'
 import type { TextProblem } from './check-text.ts'
+import type { Fact } from './facts.ts'
 import type { SystemKey } from './keys.ts'
-import type { Role } from './values.ts'
 
 /** Why an operation is a recorded no-op, by its bytes alone. */
 export type MalformedReason =
@@ -35,17 +35,47 @@ export interface SystemRow {
   readonly value: Uint8Array
 }
 
+/** Why a well-formed operation is a recorded no-op, by what is in its past. */
+export type UnauthorizedReason =
+  /** Its author was no ADMIN. */
+  | 'not_admin'
+  /** It changes a peer that was neither admitted nor announced. */
+  | 'peer_unknown'
+  /** It changes the role or status of a peer that was announced only. */
+  | 'peer_not_admitted'
+  /** It takes a right away, which only an epoch can do. */
+  | 'needs_epoch'
+  | 'child_unknown'
+  /** It adds a child that was added: whatever it says would be a change in disguise. */
+  | 'child_exists'
+  /** Nothing undoes a destruction. */
+  | 'child_destroyed'
+  | 'child_not_destroyed'
+  | 'invite_unknown'
+  | 'invite_exists'
+  | 'invite_cancelled'
+  /** Whose peers a store has is said once: another answer would take rights away. */
+  | 'strategy_set'
+  | 'store_destroyed'
+  | 'store_not_destroyed'
+
+/** A fact that decides, and the reason to give where it decides against the operation. */
+export interface Condition {
+  readonly fact: Fact
+  readonly reason: UnauthorizedReason
+}
+
 /** What one operation would do. */
 export interface OpPlan {
   readonly rows: readonly SystemRow[]
   /** Counts only from an ADMIN. */
   readonly privileged: boolean
-  /** Counts only if this peer was admitted before. */
-  readonly known?: PublicKey
-  /** Counts only if this child was not destroyed before: it sets a status, and destroyed is the last. */
-  readonly revives?: StoreId
-  /** Counts only if the peer holds no stronger role. */
-  readonly grants?: { readonly peer: PublicKey; readonly role: Role; readonly admission: boolean }
+  /** Counts only if each of these is in its past, or made by an operation before it in its batch. */
+  readonly needs?: readonly Condition[]
+  /** Counts only if none of these is in its past. */
+  readonly bars?: readonly Condition[]
+  /** What operations after it in its batch may rely on. */
+  readonly makes?: readonly Fact[]
 }
 
 /** Who wrote the operation. */

@@ -8,7 +8,7 @@ import type { system } from '@lattice/proto'
 import { checkText } from './check-text.ts'
 import type { ChildField } from './keys.ts'
 import { MAX_NAME_BYTES } from './limits.ts'
-import type { MalformedReason, OpOrigin, OpPlan, SystemRow } from './op-plan.ts'
+import type { Condition, MalformedReason, OpOrigin, OpPlan, SystemRow } from './op-plan.ts'
 import { childStatusOf, encodeChildStatus, encodeText, MARK } from './values.ts'
 
 const ALIAS = { maxBytes: MAX_NAME_BYTES, segment: true }
@@ -22,16 +22,27 @@ export function planChildOp(op: system.ChildOp, { author }: OpOrigin): Result<Op
     case 'setStatus': {
       const word = childStatusOf(op.op.value)
       if (word === undefined) return err('status_invalid')
-      return ok({ rows: [row(child, 'status', encodeChildStatus(word))], privileged: true, revives: child })
+      return ok({
+        rows: [row(child, 'status', encodeChildStatus(word))],
+        privileged: true,
+        needs: [added(child)],
+        // A second destruction, too: the first one stands for ever, so that all agree what was after it.
+        bars: [destroyed(child, 'child_destroyed')],
+        ...(word === 'destroyed' && { makes: [{ kind: 'child_destroyed', child }] }),
+      })
     }
     case 'setAlias': {
       const problem = checkText(op.op.value, ALIAS)
       if (problem !== undefined) return err(problem)
-      return ok({ rows: [row(child, 'alias', encodeText(op.op.value))], privileged: true })
+      return ok({ rows: [row(child, 'alias', encodeText(op.op.value))], privileged: true, needs: [added(child)] })
     }
     case 'destroyAck':
-      // Each peer speaks for itself.
-      return ok({ rows: [{ key: { kind: 'destroy_ack', child, peer: author }, value: MARK }], privileged: false })
+      // Each peer speaks for itself, and only of what has happened.
+      return ok({
+        rows: [{ key: { kind: 'destroy_ack', child, peer: author }, value: MARK }],
+        privileged: false,
+        needs: [added(child), destroyed(child, 'child_not_destroyed')],
+      })
     case undefined:
       return err('op_unset')
   }
@@ -50,8 +61,17 @@ function planAdd(child: StoreId, { alias, storeType, independent }: system.Child
       ...(independent ? [row(child, 'independent', MARK)] : []),
     ],
     privileged: true,
-    revives: child,
+    bars: [{ fact: { kind: 'child_added', child }, reason: 'child_exists' }],
+    makes: [{ kind: 'child_added', child }],
   })
+}
+
+function added(child: StoreId): Condition {
+  return { fact: { kind: 'child_added', child }, reason: 'child_unknown' }
+}
+
+function destroyed(child: StoreId, reason: Condition['reason']): Condition {
+  return { fact: { kind: 'child_destroyed', child }, reason }
 }
 
 function row(child: StoreId, field: ChildField, value: Uint8Array): SystemRow {

@@ -10,7 +10,7 @@ import { err, type Hash, MAX_WALL_MS, ok, readHash, readPublicKey, type Result }
 import type { system } from '@lattice/proto'
 import type { InviteField } from './keys.ts'
 import { MAX_INVITE_USES } from './limits.ts'
-import type { MalformedReason, OpOrigin, OpPlan, SystemRow } from './op-plan.ts'
+import type { Condition, MalformedReason, OpOrigin, OpPlan, SystemRow } from './op-plan.ts'
 import { encodeCount, encodeInviteStatus, encodeRole, encodeTime, MARK, roleOf } from './values.ts'
 
 export function planInviteOp(op: system.InviteOp, origin: OpOrigin): Result<OpPlan, MalformedReason> {
@@ -22,7 +22,12 @@ export function planInviteOp(op: system.InviteOp, origin: OpOrigin): Result<OpPl
     case 'claim':
       return planClaim(tokenHash, op.op.value)
     case 'cancel':
-      return ok({ rows: [row(tokenHash, 'status', encodeInviteStatus('cancelled'))], privileged: true })
+      return ok({
+        rows: [row(tokenHash, 'status', encodeInviteStatus('cancelled'))],
+        privileged: true,
+        ...whileOpen(tokenHash),
+        makes: [{ kind: 'invite_cancelled', tokenHash }],
+      })
     case undefined:
       return err('op_unset')
   }
@@ -46,6 +51,8 @@ function planCreate(
       row(tokenHash, 'role', encodeRole(word)),
     ],
     privileged: true,
+    bars: [{ fact: { kind: 'invite_made', tokenHash }, reason: 'invite_exists' }],
+    makes: [{ kind: 'invite_made', tokenHash }],
   })
 }
 
@@ -55,12 +62,21 @@ function planClaim(tokenHash: Hash, { claimedBy, usesLeft }: system.InviteClaim)
   if (usesLeft >= MAX_INVITE_USES) return err('uses_out_of_range')
   return ok({
     rows: [
-      row(tokenHash, 'status', encodeInviteStatus(usesLeft === 0 ? 'claimed' : 'open')),
+      // A use that is not the last leaves the status alone: it could undo a cancellation that is concurrent.
+      ...(usesLeft === 0 ? [row(tokenHash, 'status', encodeInviteStatus('claimed'))] : []),
       row(tokenHash, 'uses', encodeCount(usesLeft)),
       { key: { kind: 'claim', tokenHash, peer }, value: MARK },
     ],
     privileged: true,
+    ...whileOpen(tokenHash),
   })
+}
+
+/** Of an invite that was made, and not cancelled. */
+function whileOpen(tokenHash: Hash): Required<Pick<OpPlan, 'needs' | 'bars'>> {
+  const needs: readonly Condition[] = [{ fact: { kind: 'invite_made', tokenHash }, reason: 'invite_unknown' }]
+  const bars: readonly Condition[] = [{ fact: { kind: 'invite_cancelled', tokenHash }, reason: 'invite_cancelled' }]
+  return { needs, bars }
 }
 
 function row(tokenHash: Hash, field: InviteField, value: Uint8Array): SystemRow {

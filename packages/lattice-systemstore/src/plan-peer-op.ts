@@ -8,7 +8,7 @@ import type { system } from '@lattice/proto'
 import { checkText } from './check-text.ts'
 import type { PeerField } from './keys.ts'
 import { MAX_DEVICE_BYTES, MAX_NAME_BYTES } from './limits.ts'
-import type { MalformedReason, OpOrigin, OpPlan, SystemRow } from './op-plan.ts'
+import type { Condition, MalformedReason, OpOrigin, OpPlan, SystemRow } from './op-plan.ts'
 import { encodePeerStatus, encodeRole, encodeText, encodeTime, peerStatusOf, type Role, roleOf } from './values.ts'
 
 export function planPeerOp(op: system.PeerOp, origin: OpOrigin): Result<OpPlan, MalformedReason> {
@@ -51,15 +51,17 @@ function planAdmit(
       { key: { kind: 'grant', peer, grant: id }, value: encodeRole(given) },
     ],
     privileged: true,
-    grants: { peer, role: given, admission: true },
+    bars: strongerThan(peer, given),
+    makes: [{ kind: 'role', peer, least: given }],
   })
 }
 
 function planStatus(peer: PublicKey, status: system.PeerStatus): Result<OpPlan, MalformedReason> {
   const word = peerStatusOf(status)
+  // Of another or of oneself: the word is the operation of both, and counts once an epoch carries it out.
   if (word === 'revoked') return err('needs_epoch')
   if (word !== 'active' && word !== 'dormant') return err('status_invalid')
-  return ok({ rows: [row(peer, 'status', encodePeerStatus(word))], privileged: true, known: peer })
+  return ok({ rows: [row(peer, 'status', encodePeerStatus(word))], privileged: true, needs: admitted(peer) })
 }
 
 function planRole(peer: PublicKey, number: system.Role, { id }: OpOrigin): Result<OpPlan, MalformedReason> {
@@ -68,8 +70,10 @@ function planRole(peer: PublicKey, number: system.Role, { id }: OpOrigin): Resul
   return ok({
     rows: [row(peer, 'role', encodeRole(role)), { key: { kind: 'grant', peer, grant: id }, value: encodeRole(role) }],
     privileged: true,
-    known: peer,
-    grants: { peer, role, admission: false },
+    // Of one that is announced, a role would be a right before its time: it is announced anew instead.
+    needs: admitted(peer),
+    bars: strongerThan(peer, role),
+    makes: [{ kind: 'role', peer, least: role }],
   })
 }
 
@@ -86,7 +90,29 @@ function planText(
   const problem = checkText(text, { maxBytes, segment: false })
   if (problem !== undefined) return err(problem)
   const rows = [row(peer, field, encodeText(text))]
-  return ok(equalBytes(peer, author) ? { rows, privileged: false } : { rows, privileged: true, known: peer })
+  return ok(equalBytes(peer, author) ? { rows, privileged: false } : { rows, privileged: true, needs: known(peer) })
+}
+
+/** Admitted, or announced. */
+function known(peer: PublicKey): readonly Condition[] {
+  return [{ fact: { kind: 'role', peer, least: 'none' }, reason: 'peer_unknown' }]
+}
+
+function admitted(peer: PublicKey): readonly Condition[] {
+  return [...known(peer), { fact: { kind: 'role', peer, least: 'reader' }, reason: 'peer_not_admitted' }]
+}
+
+/** A role is given to who has no stronger one: taking that away is an epoch's. */
+function strongerThan(peer: PublicKey, role: Role): readonly Condition[] {
+  const least = NEXT_ROLE[role]
+  return least === undefined ? [] : [{ fact: { kind: 'role', peer, least }, reason: 'needs_epoch' }]
+}
+
+const NEXT_ROLE: Readonly<Record<Role, Role | undefined>> = {
+  none: 'reader',
+  reader: 'writer',
+  writer: 'admin',
+  admin: undefined,
 }
 
 function grantable(number: number): Role | undefined {

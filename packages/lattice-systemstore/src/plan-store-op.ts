@@ -8,8 +8,10 @@ import type { system } from '@lattice/proto'
 import { checkText } from './check-text.ts'
 import type { StoreField } from './keys.ts'
 import { MAX_APP_ID_BYTES, MAX_CRUSH_BYTES, MAX_NAME_BYTES, MAX_REPLICATION_FACTOR } from './limits.ts'
-import type { MalformedReason, OpOrigin, OpPlan, SystemRow } from './op-plan.ts'
+import type { Condition, MalformedReason, OpOrigin, OpPlan, SystemRow } from './op-plan.ts'
 import { encodeCount, encodeStrategy, encodeText, MARK, strategyOf } from './values.ts'
+
+const DESTROYED = { kind: 'store_destroyed' } as const
 
 export function planStoreOp({ op }: system.StoreOp, { id, author }: OpOrigin): Result<OpPlan, MalformedReason> {
   switch (op.case) {
@@ -19,7 +21,10 @@ export function planStoreOp({ op }: system.StoreOp, { id, author }: OpOrigin): R
       return planText('app-id', op.value, MAX_APP_ID_BYTES)
     case 'setStrategy':
       if (strategyOf(op.value) === undefined) return err('strategy_malformed')
-      return admins([row('strategy', encodeStrategy(op.value))])
+      return admins(
+        [row('strategy', encodeStrategy(op.value))],
+        [{ fact: { kind: 'strategy_set' }, reason: 'strategy_set' }],
+      )
     case 'activateSchema': {
       const { version } = op.value
       if (version < 1) return err('schema_out_of_range')
@@ -36,10 +41,19 @@ export function planStoreOp({ op }: system.StoreOp, { id, author }: OpOrigin): R
       ])
     }
     case 'destroy':
-      return admins([row('destroyed', MARK)])
+      return ok({
+        rows: [row('destroyed', MARK)],
+        privileged: true,
+        bars: [{ fact: DESTROYED, reason: 'store_destroyed' }],
+        makes: [DESTROYED],
+      })
     case 'destroyAck':
-      // Each peer speaks for itself.
-      return ok({ rows: [{ key: { kind: 'store_destroy_ack', peer: author }, value: MARK }], privileged: false })
+      // Each peer speaks for itself, and only of what has happened.
+      return ok({
+        rows: [{ key: { kind: 'store_destroy_ack', peer: author }, value: MARK }],
+        privileged: false,
+        needs: [{ fact: DESTROYED, reason: 'store_not_destroyed' }],
+      })
     case undefined:
       return err('op_unset')
   }
@@ -50,8 +64,8 @@ function planText(field: StoreField, text: string, maxBytes: number): Result<OpP
   return problem === undefined ? admins([row(field, encodeText(text))]) : err(problem)
 }
 
-function admins(rows: readonly SystemRow[]): Result<OpPlan, MalformedReason> {
-  return ok({ rows, privileged: true })
+function admins(rows: readonly SystemRow[], bars: readonly Condition[] = []): Result<OpPlan, MalformedReason> {
+  return ok({ rows, privileged: true, bars })
 }
 
 function row(field: StoreField, value: Uint8Array): SystemRow {

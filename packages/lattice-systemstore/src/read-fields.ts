@@ -9,6 +9,7 @@
 import { get, scan } from '@lattice/kvtable'
 import { equalBytes, type ReadTable } from '@lattice/model'
 import { decodeSystemKey, encodeSystemKey, type SystemKey } from './keys.ts'
+import { standingValue } from './standing-value.ts'
 
 const NO_ID = new Uint8Array()
 
@@ -24,15 +25,18 @@ export function readField<T>(
   key: SystemKey,
   decode: (bytes: Uint8Array) => T | undefined,
 ): T | undefined {
-  const value = get(read, encodeSystemKey(key))?.value
+  const keyBytes = encodeSystemKey(key)
+  const found = get(read, keyBytes)
+  const value = found && standingValue(read, key, { key: keyBytes, ...found })
   return value && decode(value)
 }
 
 /** Every row under `prefix` whose key is one of the key space, in key order. */
 export function* readFields(read: ReadTable, prefix: Uint8Array): Generator<Field, void, undefined> {
-  for (const { key, value, conflicted } of scan(read, { prefix })) {
-    const decoded = decodeSystemKey(key)
-    if (decoded !== undefined && value !== undefined) yield { key: decoded, value, conflicted }
+  for (const row of scan(read, { prefix })) {
+    const key = decodeSystemKey(row.key)
+    const value = key && standingValue(read, key, row)
+    if (key !== undefined && value !== undefined) yield { key, value, conflicted: row.conflicted }
   }
 }
 

@@ -15,9 +15,6 @@ export interface ReplicationPolicy {
   readonly crush: Uint8Array
 }
 
-/** Schema version of a store in which none was activated. */
-export const FIRST_SCHEMA = 1
-
 export function readName(read: ReadTable): string | undefined {
   return readStoreField(read, 'name', decodeText)
 }
@@ -34,11 +31,6 @@ export function readAppId(read: ReadTable): string | undefined {
 /** The author of the genesis; undefined before it is applied. */
 export function readCreator(read: ReadTable): PublicKey | undefined {
   return readStoreField(read, 'creator', decodePeer)
-}
-
-/** The schema version that was activated last, for people: which one an operation may use follows from its own past. */
-export function readSchema(read: ReadTable): number {
-  return readStoreField(read, 'schema', decodeCount) ?? FIRST_SCHEMA
 }
 
 export function readDestroyed(read: ReadTable): boolean {

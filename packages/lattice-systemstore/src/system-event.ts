@@ -1,32 +1,32 @@
 /**
  * What an operation changed for readers of the system table.
  *
- * Events are made of the state after the operation, not of what it asked for:
- * one that loses against a concurrent other, or says what is so already, makes
- * none. Each peer, child and invite has one event per operation at most.
+ * Events are the difference between what readers see before and after, not what
+ * the operation asked for: one that loses against a concurrent other, or says
+ * what is so already, makes none. Whoever takes every event has the state.
  *
  * @module
  */
-import type { KvChange } from '@lattice/kvtable'
-import { type IdKey, idKey, type PublicKey, type ReadTable } from '@lattice/model'
+import { type Hash, idKey, type PublicKey, type ReadTable, type StoreId } from '@lattice/model'
 import { type ChildEntry, readChild } from './children.ts'
 import { type InviteEntry, readInvite } from './invites.ts'
 import type { StoreField, SystemKey } from './keys.ts'
 import { type PeerEntry, readPeer } from './peers.ts'
 import { readField } from './read-fields.ts'
+import { isSameValue } from './same-value.ts'
+import { readSchema } from './schema-activation.ts'
 import {
   readAppId,
   readDestroyed,
   readName,
   readReplication,
-  readSchema,
   readStrategy,
   type ReplicationPolicy,
 } from './store-info.ts'
-import { decodeText, type Strategy } from './values.ts'
+import { decodeText, isMark, type Strategy } from './values.ts'
 
 export type SystemEvent =
-  /** Status, role or provenance of a peer. */
+  /** Status, role or provenance of a peer, or whether some part of it is in conflict. */
   | { readonly kind: 'peer_changed'; readonly peer: PeerEntry }
   /** What a peer calls itself; also where the store's peers are another's. */
   | {
@@ -45,70 +45,57 @@ export type SystemEvent =
   | { readonly kind: 'store_destroyed' }
   | { readonly kind: 'store_destroy_acknowledged'; readonly peer: PublicKey }
 
-export interface SystemChange extends KvChange {
-  readonly systemKey: SystemKey
+/** What can be seen of one thing: the event that would tell of it as it is now; undefined when there is nothing. */
+type View = () => SystemEvent | undefined
+
+export interface Observation {
+  /** The events of what has changed since, in the order in which the keys were given. */
+  readonly changes: () => readonly SystemEvent[]
 }
 
-/** The events of one operation's changes, in the order in which it first touched each thing. */
-export function eventsOf(read: ReadTable, changes: readonly SystemChange[]): readonly SystemEvent[] {
-  const events = new Map<IdKey | string, SystemEvent>()
-  for (const { systemKey, changed } of changes) {
-    if (!changed) continue
-    const name = nameOf(systemKey)
-    const event = events.has(name) ? undefined : eventOf(read, systemKey)
-    if (event !== undefined) events.set(name, event)
+/** Looks at everything that rows under `keys` are part of, before they are written. */
+export function observe(read: ReadTable, keys: Iterable<SystemKey>): Observation {
+  const views = new Map<string, View>()
+  for (const key of keys) for (const [name, view] of viewsOf(read, key)) views.set(name, views.get(name) ?? view)
+  const seen = [...views.values()].map((view) => ({ view, before: view() }))
+  return {
+    changes: () =>
+      seen.flatMap(({ view, before }) => {
+        const after = view()
+        return after === undefined || isSameValue(told(before), told(after)) ? [] : [after]
+      }),
   }
-  return [...events.values()]
 }
 
-/** What tells one event of an operation from another. */
-function nameOf(key: SystemKey): string {
+/** What counts as a change of the event's own: names have an event to themselves. */
+function told(event: SystemEvent | undefined): unknown {
+  if (event?.kind !== 'peer_changed') return event
+  return { ...event.peer, name: undefined, device: undefined }
+}
+
+function viewsOf(read: ReadTable, key: SystemKey): readonly (readonly [string, View])[] {
   switch (key.kind) {
     case 'peer':
-      return `${isNaming(key.field) ? 'naming' : 'peer'}/${idKey(key.peer)}`
     case 'grant':
-      return `peer/${idKey(key.peer)}`
+    case 'revocation':
+      return [
+        [`peer/${idKey(key.peer)}`, () => peerEvent(read, key.peer)],
+        [`naming/${idKey(key.peer)}`, () => namingEvent(read, key.peer)],
+      ]
     case 'child':
     case 'destroy_ack':
-      return `child/${idKey(key.child)}`
+      return [[`child/${idKey(key.child)}`, () => childEvent(read, key)]]
     case 'invite':
     case 'claim':
-      return `invite/${idKey(key.tokenHash)}`
+      return [[`invite/${idKey(key.tokenHash)}`, () => inviteEvent(read, key)]]
     case 'replication':
-      return 'replication'
+      return [['replication', () => ({ kind: 'replication_changed', replication: readReplication(read) })]]
     case 'schema_activation':
-      return 'schema'
+      return [['schema', () => storeEvent(read, 'schema')]]
     case 'store_destroy_ack':
-      return `destroy-ack/${idKey(key.peer)}`
+      return [[`destroy-ack/${idKey(key.peer)}`, () => destroyAckEvent(read, key)]]
     case 'store':
-      return key.field
-  }
-}
-
-function eventOf(read: ReadTable, key: SystemKey): SystemEvent | undefined {
-  switch (key.kind) {
-    case 'peer':
-      return isNaming(key.field) ? namingEvent(read, key.peer) : peerEvent(read, key.peer)
-    case 'grant':
-      return peerEvent(read, key.peer)
-    case 'child':
-    case 'destroy_ack': {
-      const child = readChild(read, key.child)
-      return child && { kind: 'child_changed', child }
-    }
-    case 'invite':
-    case 'claim': {
-      const invite = readInvite(read, key.tokenHash)
-      return invite && { kind: 'invite_changed', invite }
-    }
-    case 'replication':
-      return { kind: 'replication_changed', replication: readReplication(read) }
-    case 'schema_activation':
-      return { kind: 'schema_changed', version: readSchema(read) }
-    case 'store_destroy_ack':
-      return { kind: 'store_destroy_acknowledged', peer: key.peer }
-    case 'store':
-      return storeEvent(read, key.field)
+      return [[key.field, () => storeEvent(read, key.field)]]
   }
 }
 
@@ -135,12 +122,26 @@ function peerEvent(read: ReadTable, peer: PublicKey): SystemEvent | undefined {
   return entry && { kind: 'peer_changed', peer: entry }
 }
 
+function childEvent(read: ReadTable, { child }: { readonly child: StoreId }): SystemEvent | undefined {
+  const entry = readChild(read, child)
+  return entry && { kind: 'child_changed', child: entry }
+}
+
+function inviteEvent(read: ReadTable, { tokenHash }: { readonly tokenHash: Hash }): SystemEvent | undefined {
+  const invite = readInvite(read, tokenHash)
+  return invite && { kind: 'invite_changed', invite }
+}
+
+function destroyAckEvent(
+  read: ReadTable,
+  key: SystemKey & { readonly kind: 'store_destroy_ack' },
+): SystemEvent | undefined {
+  const isThere = readField(read, key, isMark)
+  return isThere && { kind: 'store_destroy_acknowledged', peer: key.peer }
+}
+
 function namingEvent(read: ReadTable, peer: PublicKey): SystemEvent {
   const name = readField(read, { kind: 'peer', peer, field: 'name' }, decodeText)
   const device = readField(read, { kind: 'peer', peer, field: 'device' }, decodeText)
   return { kind: 'peer_name_changed', peer, name, device }
-}
-
-function isNaming(field: string): boolean {
-  return field === 'name' || field === 'device'
 }

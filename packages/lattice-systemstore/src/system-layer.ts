@@ -11,13 +11,12 @@ import { applyWrite } from '@lattice/kvtable'
 import { LatticeError, list, raw, type SExpr, sym } from '@lattice/model'
 import type { system, weaver } from '@lattice/proto'
 import type { OpOutcome, ProjectedOp, Projector, StateMachine, StoreTables } from '@lattice/store-base'
-import { authorize, type UnauthorizedReason } from './authorize.ts'
-import type { MalformedReason, SystemRow } from './op-plan.ts'
+import { authorize } from './authorize.ts'
+import type { MalformedReason, SystemRow, UnauthorizedReason } from './op-plan.ts'
 import { lastPerKey, type PlannedWrite, planSystemOp } from './plan-op.ts'
-import { isActivated } from './schema-activation.ts'
-import { FIRST_SCHEMA } from './store-info.ts'
+import { FIRST_SCHEMA, isActivated } from './schema-activation.ts'
 import { summarizeSystemOp } from './summarize.ts'
-import { eventsOf, type SystemChange, type SystemEvent } from './system-event.ts'
+import { observe, type SystemEvent } from './system-event.ts'
 import { encodePeerStatus, encodeRole, encodeTime } from './values.ts'
 
 /** Why the layer itself makes an operation a no-op; a state machine has reasons of its own. */
@@ -34,7 +33,7 @@ export type SystemRejection =
   | 'kernel_op'
 
 /** Changes with the system table's layout or rules: projections are then rebuilt. */
-const LAYER_VERSION = 1
+const LAYER_VERSION = 2
 
 /**
  * Thrown by `apply` for a payload of a schema that the store has activated and
@@ -112,11 +111,14 @@ function write(
   { id, timestamp, author, deps }: ProjectedOp,
   writes: readonly PlannedWrite[],
 ): readonly SystemEvent[] {
-  const changes: SystemChange[] = writes.map(({ key, keyBytes, value }) => ({
-    systemKey: key,
-    ...applyWrite(tables.system, { id, timestamp, author, deps, key: keyBytes, state: { kind: 'value', value } }),
-  }))
-  return eventsOf(tables.system, changes)
+  const { changes } = observe(
+    tables.system,
+    writes.map(({ key }) => key),
+  )
+  for (const { keyBytes, value } of writes) {
+    applyWrite(tables.system, { id, timestamp, author, deps, key: keyBytes, state: { kind: 'value', value } })
+  }
+  return changes()
 }
 
 function applyApp<Event>(

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { idKey, toHex } from '@lattice/model'
+import { idKey, type IntentionId, toHex } from '@lattice/model'
 import { createMemoryTable, type MemoryTable } from '@lattice/model/testing'
 import type { OpOutcome, Projector, StateMachine } from '@lattice/store-base'
 import { create } from '@bufbuild/protobuf'
@@ -20,6 +20,9 @@ export interface ConvergenceOptions {
   /** How many authors take part, 1 to 8: the fewer, the more an author's operations rely on each other. */
   readonly authors?: number
 }
+
+/** What an operation carries; one that names other operations is made from the ids of all, in one causal order. */
+export type DagPayload = Uint8Array | ((ids: readonly IntentionId[]) => Uint8Array)
 
 interface Replica<Content> {
   readonly genesis: (op: DagOp<undefined>) => void
@@ -40,15 +43,17 @@ interface Ending {
  */
 export function convergesUnderAnyOrder(
   machine: StateMachine,
-  payloads: fc.Arbitrary<Uint8Array>,
+  payloads: fc.Arbitrary<DagPayload>,
   options: ConvergenceOptions = {},
 ): void {
-  checkConvergence(payloads, options, () => {
+  checkConvergence(payloads, options, (ids) => {
     const table = createMemoryTable()
     return {
       genesis: () => {},
-      apply: ({ id, author, timestamp, deps, follows, content }) =>
-        machine.apply(table, { id, author, timestamp, deps, follows, schema: machine.schemaVersion, payload: content }),
+      apply: ({ id, author, timestamp, deps, follows, content }) => {
+        const payload = typeof content === 'function' ? content(ids) : content
+        return machine.apply(table, { id, author, timestamp, deps, follows, schema: machine.schemaVersion, payload })
+      },
       tables: [table],
     }
   })
@@ -74,12 +79,13 @@ export function projectorConvergesUnderAnyOrder(
 function checkConvergence<Content>(
   contents: fc.Arbitrary<Content>,
   { runs = 200, maxOps = 24, authors = DAG_AUTHORS.length }: ConvergenceOptions,
-  createReplica: () => Replica<Content>,
+  createReplica: (ids: readonly IntentionId[]) => Replica<Content>,
 ): void {
   fc.assert(
     fc.property(dagPlans(contents, { maxOps, authors }), fc.nat(), fc.nat(), (plan, firstSeed, secondSeed) => {
       const dag = buildDag(plan)
-      const run = (order: readonly DagOp<Content>[]): Ending => ending(createReplica(), dag.genesis, order)
+      const ids = dag.ops.map(({ id }) => id)
+      const run = (order: readonly DagOp<Content>[]): Ending => ending(createReplica(ids), dag.genesis, order)
       const expected = run(dag.ops)
       for (const seed of [firstSeed, secondSeed]) compare(expected, run(dag.order(seed)))
     }),

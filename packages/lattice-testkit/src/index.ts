@@ -6,6 +6,7 @@
 export {
   convergesUnderAnyOrder,
   type ConvergenceOptions,
+  type DagPayload,
   projectorConvergesUnderAnyOrder,
 } from './converges-under-any-order.ts'
 export { buildDag, DAG_AUTHORS, type DagOp, type DagPlan, dagPlans, type OpDag } from './op-dag.ts'

@@ -31,7 +31,7 @@ import {
 import { openCrypto } from '@lattice/model/crypto'
 import { createManualClock, createSeededRandom } from '@lattice/model/testing'
 import { kv } from '@lattice/proto'
-import { type Authority, execMethod } from '@lattice/store-base'
+import { type Authority, emptyLog, execMethod } from '@lattice/store-base'
 import { createSystemLayer } from '@lattice/systemstore'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -99,6 +99,8 @@ function kvOf(kernel: Kernel): Kv {
         request,
         context: {
           read: kernel.tables().app,
+          log: emptyLog,
+          schema: kvStore.schemaVersion,
           signal,
           submit: async (payload, resolveDeps) =>
             kernel.submit(

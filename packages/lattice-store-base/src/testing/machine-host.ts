@@ -23,11 +23,13 @@ import {
   toPublicKey,
   type WriteTable,
 } from '@lattice/model'
-import type { Executor } from '../client.ts'
+import type { ExecManyOptions, ExecutedMany, Executor, ManyRequests } from '../client.ts'
 import { execMethod, openStream, runQuery, writePlanner } from '../dispatch.ts'
 import { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES } from '../limits.ts'
 import type { CommandContext, StreamContext, StreamEvents, StreamLagged } from '../method.ts'
+import type { ReadLog } from '../read-log.ts'
 import type { AppliedOp, OpOutcome, StateMachine } from '../state-machine.ts'
+import { createMemoryLog, type MemoryLog } from './memory-log.ts'
 
 export interface MachineHostOptions<Event> {
   readonly machine: StateMachine<Event>
@@ -36,6 +38,8 @@ export interface MachineHostOptions<Event> {
   readonly author?: PublicKey
   /** Events kept for a slow stream; by default {@link STREAM_CAPACITY}. */
   readonly streamCapacity?: number
+  /** What the store has activated; by default the version of the machine. */
+  readonly schema?: number
 }
 
 /** An operation of somebody else. Whatever is left out is made up: a new id, the next time, no deps. */
@@ -53,6 +57,11 @@ export interface MachineHost<Event> extends Executor {
   readonly deliver: (op: ForeignOp) => { readonly id: IntentionId; readonly outcome: OpOutcome<Event> }
   /** Everything that was applied, in order. */
   readonly applied: () => readonly AppliedOp[]
+  readonly log: ReadLog
+  /** Forgets the first so many operations that the log still has, as pruning does. */
+  readonly cutLog: MemoryLog['cut']
+  /** Makes every cursor that was given out one of another log, as repairing the log does. */
+  readonly replaceLog: MemoryLog['replace']
 }
 
 /** Commits that a slow stream may be behind by default: enough for any example, small enough to test lagging. */
@@ -63,10 +72,12 @@ export function createMachineHost<Event>({
   table,
   author = toPublicKey(new Uint8Array(PUBLIC_KEY_BYTES).fill(1)),
   streamCapacity = STREAM_CAPACITY,
+  schema = machine.schemaVersion,
 }: MachineHostOptions<Event>): MachineHost<Event> {
   const commits = createBroadcast<StreamEvents<Event>>({ capacity: streamCapacity })
   const ops: AppliedOp[] = []
   const past = createPast()
+  const { log, append, cut, replace } = createMemoryLog()
 
   const deliver: MachineHost<Event>['deliver'] = (foreign) => {
     const count = ops.length + 1
@@ -76,18 +87,21 @@ export function createMachineHost<Event>({
       timestamp: foreign.timestamp ?? { wall: count, counter: 0 },
       deps: [...(foreign.deps ?? [])].sort(compareBytes),
       follows: (ancestor) => past.holds(op.deps, ancestor),
-      schema: machine.schemaVersion,
+      schema,
       payload: foreign.payload,
     }
     past.add(op)
     const outcome = machine.apply(table, op)
     ops.push(op)
+    append(op, outcome.kind === 'rejected')
     if (outcome.kind === 'applied' && outcome.events.length > 0)
-      commits.publish({ kind: 'events', events: outcome.events })
+      commits.publish({ kind: 'events', events: outcome.events, cursor: log.cursor() })
     return { id: op.id, outcome }
   }
   const commandContext = (signal: CommandContext['signal']): CommandContext => ({
     read: table,
+    log,
+    schema,
     signal,
     submit: async (payload, resolveDeps) => {
       assert(payload.length <= MAX_PAYLOAD_BYTES, 'a submitted payload fits an intention')
@@ -98,32 +112,48 @@ export function createMachineHost<Event>({
   })
   const streamContext = (signal: CommandContext['signal']): StreamContext<Event> => ({
     read: table,
+    log,
     signal,
     changes: () => relabel(commits.subscribe(signal)),
+    pause: async () => Promise.resolve(),
   })
 
   return {
     table,
     deliver,
     applied: () => ops,
+    log,
+    cutLog: cut,
+    replaceLog: replace,
     exec: async (method, request, signal) => execMethod(machine, method, { request, context: commandContext(signal) }),
-    query: (method, request, signal) => runQuery(machine, method, { request, context: { read: table, signal } }),
+    query: (method, request, signal) => runQuery(machine, method, { request, context: { read: table, log, signal } }),
     execMany: async (method, requests, options) => {
-      const plan = writePlanner(machine, method)
-      let written = 0
-      for await (const part of Symbol.iterator in requests ? [requests] : requests) {
-        for (const request of part) {
-          options.signal?.throwIfAborted()
-          const { payload, deps } = plan(request)
-          deliver({ payload, deps: deps(table) })
-          written += 1
-        }
-        options.onProgress?.({ written })
+      const plan = writePlanner(machine, method, schema)
+      const write = (request: Uint8Array): void => {
+        const { payload, deps } = plan(request)
+        deliver({ payload, deps: deps(table) })
       }
-      return { written }
+      return writeMany(write, requests, options)
     },
     subscribe: (stream, params, signal) => openStream(machine, stream, { params, context: streamContext(signal) }),
   }
+}
+
+async function writeMany(
+  write: (request: Uint8Array) => void,
+  requests: ManyRequests,
+  { signal, onProgress }: ExecManyOptions,
+): Promise<ExecutedMany> {
+  let written = 0
+  for await (const part of Symbol.iterator in requests ? [requests] : requests) {
+    for (const request of part) {
+      signal?.throwIfAborted()
+      write(request)
+      written += 1
+    }
+    onProgress?.({ written })
+  }
+  return { written }
 }
 
 async function* relabel<Event>(

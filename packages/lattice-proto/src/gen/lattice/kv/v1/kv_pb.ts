@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/kv/v1/kv.proto.
  */
 export const file_lattice_kv_v1_kv: GenFile = /*@__PURE__*/
-  fileDesc("ChZsYXR0aWNlL2t2L3YxL2t2LnByb3RvEg1sYXR0aWNlLmt2LnYxIjsKCUt2UGF5bG9hZBIuCgpvcGVyYXRpb25zGAEgAygLMhoubGF0dGljZS5rdi52MS5Ldk9wZXJhdGlvbiJhCgtLdk9wZXJhdGlvbhILCgNrZXkYASABKAwSDQoDcHV0GAIgASgMSAASKQoGZGVsZXRlGAMgASgLMhcubGF0dGljZS5rdi52MS5LdkRlbGV0ZUgAQgsKCW9wZXJhdGlvbiIKCghLdkRlbGV0ZSIoCgpQdXRSZXF1ZXN0EgsKA2tleRgBIAEoDBINCgV2YWx1ZRgCIAEoDCIcCg1EZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoDCI+CgxCYXRjaFJlcXVlc3QSLgoKb3BlcmF0aW9ucxgBIAMoCzIaLmxhdHRpY2Uua3YudjEuS3ZPcGVyYXRpb24iOwoOUmVzb2x2ZVJlcXVlc3QSCwoDa2V5GAEgASgMEhIKBXZhbHVlGAIgASgMSACIAQFCCAoGX3ZhbHVlIhsKDVdyaXRlUmVzcG9uc2USCgoCaWQYASABKAwiGQoKR2V0UmVxdWVzdBILCgNrZXkYASABKAwiPwoLR2V0UmVzcG9uc2USEgoFdmFsdWUYASABKAxIAIgBARISCgpjb25mbGljdGVkGAIgASgIQggKBl92YWx1ZSJtCgtMaXN0UmVxdWVzdBIOCgZwcmVmaXgYASABKAwSDQoFc3RhcnQYAiABKAwSCwoDZW5kGAMgASgMEg0KBWxpbWl0GAQgASgNEhIKCnBhZ2VfdG9rZW4YBSABKAwSDwoHcmV2ZXJzZRgGIAEoCCJPCgxMaXN0UmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5sYXR0aWNlLmt2LnYxLktleVZhbHVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoDCI6CghLZXlWYWx1ZRILCgNrZXkYASABKAwSDQoFdmFsdWUYAiABKAwSEgoKY29uZmxpY3RlZBgDIAEoCCIdCg5JbnNwZWN0UmVxdWVzdBILCgNrZXkYASABKAwiagoPSW5zcGVjdFJlc3BvbnNlEgsKA2tleRgBIAEoDBIOCgZleGlzdHMYAiABKAgSEgoKY29uZmxpY3RlZBgDIAEoCBImCgVoZWFkcxgEIAMoCzIXLmxhdHRpY2Uua3YudjEuSGVhZEluZm8iYwoISGVhZEluZm8SCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRISCgV2YWx1ZRgFIAEoDEgAiAEBQggKBl92YWx1ZSIeCgxDb3VudFJlcXVlc3QSDgoGcHJlZml4GAEgASgMIh4KDUNvdW50UmVzcG9uc2USDQoFY291bnQYASABKAQiMAoMV2F0Y2hSZXF1ZXN0Eg4KBnByZWZpeBgBIAEoDBIQCghzbmFwc2hvdBgCIAEoCCKxAQoKV2F0Y2hFdmVudBImCgNwdXQYASABKAsyFy5sYXR0aWNlLmt2LnYxLktleVZhbHVlSAASLAoHZGVsZXRlZBgCIAEoCzIZLmxhdHRpY2Uua3YudjEuS2V5RGVsZXRlZEgAEhAKBmxhZ2dlZBgDIAEoBEgAEjIKDHNuYXBzaG90X2VuZBgEIAEoCzIaLmxhdHRpY2Uua3YudjEuU25hcHNob3RFbmRIAEIHCgVldmVudCIZCgpLZXlEZWxldGVkEgsKA2tleRgBIAEoDCINCgtTbmFwc2hvdEVuZDLrBAoHS3ZTdG9yZRI+CgNQdXQSGS5sYXR0aWNlLmt2LnYxLlB1dFJlcXVlc3QaHC5sYXR0aWNlLmt2LnYxLldyaXRlUmVzcG9uc2USRAoGRGVsZXRlEhwubGF0dGljZS5rdi52MS5EZWxldGVSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkIKBUJhdGNoEhsubGF0dGljZS5rdi52MS5CYXRjaFJlcXVlc3QaHC5sYXR0aWNlLmt2LnYxLldyaXRlUmVzcG9uc2USRgoHUmVzb2x2ZRIdLmxhdHRpY2Uua3YudjEuUmVzb2x2ZVJlcXVlc3QaHC5sYXR0aWNlLmt2LnYxLldyaXRlUmVzcG9uc2USPAoDR2V0EhkubGF0dGljZS5rdi52MS5HZXRSZXF1ZXN0GhoubGF0dGljZS5rdi52MS5HZXRSZXNwb25zZRI/CgRMaXN0EhoubGF0dGljZS5rdi52MS5MaXN0UmVxdWVzdBobLmxhdHRpY2Uua3YudjEuTGlzdFJlc3BvbnNlEkgKB0luc3BlY3QSHS5sYXR0aWNlLmt2LnYxLkluc3BlY3RSZXF1ZXN0Gh4ubGF0dGljZS5rdi52MS5JbnNwZWN0UmVzcG9uc2USQgoFQ291bnQSGy5sYXR0aWNlLmt2LnYxLkNvdW50UmVxdWVzdBocLmxhdHRpY2Uua3YudjEuQ291bnRSZXNwb25zZRJBCgVXYXRjaBIbLmxhdHRpY2Uua3YudjEuV2F0Y2hSZXF1ZXN0GhkubGF0dGljZS5rdi52MS5XYXRjaEV2ZW50MAFiBnByb3RvMw");
+  fileDesc("ChZsYXR0aWNlL2t2L3YxL2t2LnByb3RvEg1sYXR0aWNlLmt2LnYxIjsKCUt2UGF5bG9hZBIuCgpvcGVyYXRpb25zGAEgAygLMhoubGF0dGljZS5rdi52MS5Ldk9wZXJhdGlvbiJhCgtLdk9wZXJhdGlvbhILCgNrZXkYASABKAwSDQoDcHV0GAIgASgMSAASKQoGZGVsZXRlGAMgASgLMhcubGF0dGljZS5rdi52MS5LdkRlbGV0ZUgAQgsKCW9wZXJhdGlvbiIKCghLdkRlbGV0ZSIoCgpQdXRSZXF1ZXN0EgsKA2tleRgBIAEoDBINCgV2YWx1ZRgCIAEoDCIcCg1EZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoDCI+CgxCYXRjaFJlcXVlc3QSLgoKb3BlcmF0aW9ucxgBIAMoCzIaLmxhdHRpY2Uua3YudjEuS3ZPcGVyYXRpb24iOwoOUmVzb2x2ZVJlcXVlc3QSCwoDa2V5GAEgASgMEhIKBXZhbHVlGAIgASgMSACIAQFCCAoGX3ZhbHVlIhsKDVdyaXRlUmVzcG9uc2USCgoCaWQYASABKAwiGQoKR2V0UmVxdWVzdBILCgNrZXkYASABKAwiPwoLR2V0UmVzcG9uc2USEgoFdmFsdWUYASABKAxIAIgBARISCgpjb25mbGljdGVkGAIgASgIQggKBl92YWx1ZSJtCgtMaXN0UmVxdWVzdBIOCgZwcmVmaXgYASABKAwSDQoFc3RhcnQYAiABKAwSCwoDZW5kGAMgASgMEg0KBWxpbWl0GAQgASgNEhIKCnBhZ2VfdG9rZW4YBSABKAwSDwoHcmV2ZXJzZRgGIAEoCCJPCgxMaXN0UmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5sYXR0aWNlLmt2LnYxLktleVZhbHVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoDCI6CghLZXlWYWx1ZRILCgNrZXkYASABKAwSDQoFdmFsdWUYAiABKAwSEgoKY29uZmxpY3RlZBgDIAEoCCIdCg5JbnNwZWN0UmVxdWVzdBILCgNrZXkYASABKAwiagoPSW5zcGVjdFJlc3BvbnNlEgsKA2tleRgBIAEoDBIOCgZleGlzdHMYAiABKAgSEgoKY29uZmxpY3RlZBgDIAEoCBImCgVoZWFkcxgEIAMoCzIXLmxhdHRpY2Uua3YudjEuSGVhZEluZm8iYwoISGVhZEluZm8SCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRISCgV2YWx1ZRgFIAEoDEgAiAEBQggKBl92YWx1ZSJACg5IaXN0b3J5UmVxdWVzdBILCgNrZXkYASABKAwSDQoFbGltaXQYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoDCJpCg9IaXN0b3J5UmVzcG9uc2USLAoHZW50cmllcxgBIAMoCzIbLmxhdHRpY2Uua3YudjEuSGlzdG9yeUVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoDBIPCgdjdXRfb2ZmGAMgASgIIoUBCgxIaXN0b3J5RW50cnkSCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRISCgV2YWx1ZRgFIAEoDEgAiAEBEg4KBnN0YW5kcxgGIAEoCBIMCgR3aW5zGAcgASgIQggKBl92YWx1ZSI6CgxDb3VudFJlcXVlc3QSDgoGcHJlZml4GAEgASgMEg0KBXN0YXJ0GAIgASgMEgsKA2VuZBgDIAEoDCIeCg1Db3VudFJlc3BvbnNlEg0KBWNvdW50GAEgASgEIkAKDFdhdGNoUmVxdWVzdBIOCgZwcmVmaXgYASABKAwSEAoIc25hcHNob3QYAiABKAgSDgoGY3Vyc29yGAMgASgMIu8BCgpXYXRjaEV2ZW50EiYKA3B1dBgBIAEoCzIXLmxhdHRpY2Uua3YudjEuS2V5VmFsdWVIABIsCgdkZWxldGVkGAIgASgLMhkubGF0dGljZS5rdi52MS5LZXlEZWxldGVkSAASEAoGbGFnZ2VkGAMgASgESAASMgoMc25hcHNob3RfZW5kGAQgASgLMhoubGF0dGljZS5rdi52MS5TbmFwc2hvdEVuZEgAEiwKCWNhdWdodF91cBgGIAEoCzIXLmxhdHRpY2Uua3YudjEuQ2F1Z2h0VXBIABIOCgZjdXJzb3IYBSABKAxCBwoFZXZlbnQiGQoKS2V5RGVsZXRlZBILCgNrZXkYASABKAwiDQoLU25hcHNob3RFbmQiCgoIQ2F1Z2h0VXAytQUKB0t2U3RvcmUSPgoDUHV0EhkubGF0dGljZS5rdi52MS5QdXRSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkQKBkRlbGV0ZRIcLmxhdHRpY2Uua3YudjEuRGVsZXRlUmVxdWVzdBocLmxhdHRpY2Uua3YudjEuV3JpdGVSZXNwb25zZRJCCgVCYXRjaBIbLmxhdHRpY2Uua3YudjEuQmF0Y2hSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkYKB1Jlc29sdmUSHS5sYXR0aWNlLmt2LnYxLlJlc29sdmVSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEjwKA0dldBIZLmxhdHRpY2Uua3YudjEuR2V0UmVxdWVzdBoaLmxhdHRpY2Uua3YudjEuR2V0UmVzcG9uc2USPwoETGlzdBIaLmxhdHRpY2Uua3YudjEuTGlzdFJlcXVlc3QaGy5sYXR0aWNlLmt2LnYxLkxpc3RSZXNwb25zZRJICgdJbnNwZWN0Eh0ubGF0dGljZS5rdi52MS5JbnNwZWN0UmVxdWVzdBoeLmxhdHRpY2Uua3YudjEuSW5zcGVjdFJlc3BvbnNlEkgKB0hpc3RvcnkSHS5sYXR0aWNlLmt2LnYxLkhpc3RvcnlSZXF1ZXN0Gh4ubGF0dGljZS5rdi52MS5IaXN0b3J5UmVzcG9uc2USQgoFQ291bnQSGy5sYXR0aWNlLmt2LnYxLkNvdW50UmVxdWVzdBocLmxhdHRpY2Uua3YudjEuQ291bnRSZXNwb25zZRJBCgVXYXRjaBIbLmxhdHRpY2Uua3YudjEuV2F0Y2hSZXF1ZXN0GhkubGF0dGljZS5rdi52MS5XYXRjaEV2ZW50MAFiBnByb3RvMw");
 
 /**
  * What an intention of this store carries.
@@ -414,6 +414,121 @@ export const HeadInfoSchema: GenMessage<HeadInfo> = /*@__PURE__*/
   messageDesc(file_lattice_kv_v1_kv, 15);
 
 /**
+ * @generated from message lattice.kv.v1.HistoryRequest
+ */
+export type HistoryRequest = Message<"lattice.kv.v1.HistoryRequest"> & {
+  /**
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * At most this many; 0 = the default of 100; 1,000 at most.
+   *
+   * @generated from field: uint32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * `next_page_token` of the page before.
+   *
+   * @generated from field: bytes page_token = 3;
+   */
+  pageToken: Uint8Array;
+};
+
+/**
+ * Describes the message lattice.kv.v1.HistoryRequest.
+ * Use `create(HistoryRequestSchema)` to create a new message.
+ */
+export const HistoryRequestSchema: GenMessage<HistoryRequest> = /*@__PURE__*/
+  messageDesc(file_lattice_kv_v1_kv, 16);
+
+/**
+ * @generated from message lattice.kv.v1.HistoryResponse
+ */
+export type HistoryResponse = Message<"lattice.kv.v1.HistoryResponse"> & {
+  /**
+   * @generated from field: repeated lattice.kv.v1.HistoryEntry entries = 1;
+   */
+  entries: HistoryEntry[];
+
+  /**
+   * Empty on the last page. A page may be short, or empty, and not be the last.
+   *
+   * @generated from field: bytes next_page_token = 2;
+   */
+  nextPageToken: Uint8Array;
+
+  /**
+   * On the last page: there may be older writes, that are not in this node's log any more or more than are followed.
+   *
+   * @generated from field: bool cut_off = 3;
+   */
+  cutOff: boolean;
+};
+
+/**
+ * Describes the message lattice.kv.v1.HistoryResponse.
+ * Use `create(HistoryResponseSchema)` to create a new message.
+ */
+export const HistoryResponseSchema: GenMessage<HistoryResponse> = /*@__PURE__*/
+  messageDesc(file_lattice_kv_v1_kv, 17);
+
+/**
+ * @generated from message lattice.kv.v1.HistoryEntry
+ */
+export type HistoryEntry = Message<"lattice.kv.v1.HistoryEntry"> & {
+  /**
+   * @generated from field: bytes id = 1;
+   */
+  id: Uint8Array;
+
+  /**
+   * @generated from field: bytes author = 2;
+   */
+  author: Uint8Array;
+
+  /**
+   * @generated from field: uint64 wall = 3;
+   */
+  wall: bigint;
+
+  /**
+   * @generated from field: uint32 counter = 4;
+   */
+  counter: number;
+
+  /**
+   * Absent for a deletion.
+   *
+   * @generated from field: optional bytes value = 5;
+   */
+  value?: Uint8Array | undefined;
+
+  /**
+   * No later write has replaced it: it stands.
+   *
+   * @generated from field: bool stands = 6;
+   */
+  stands: boolean;
+
+  /**
+   * It stands, and is what the key reads as.
+   *
+   * @generated from field: bool wins = 7;
+   */
+  wins: boolean;
+};
+
+/**
+ * Describes the message lattice.kv.v1.HistoryEntry.
+ * Use `create(HistoryEntrySchema)` to create a new message.
+ */
+export const HistoryEntrySchema: GenMessage<HistoryEntry> = /*@__PURE__*/
+  messageDesc(file_lattice_kv_v1_kv, 18);
+
+/**
  * @generated from message lattice.kv.v1.CountRequest
  */
 export type CountRequest = Message<"lattice.kv.v1.CountRequest"> & {
@@ -421,6 +536,20 @@ export type CountRequest = Message<"lattice.kv.v1.CountRequest"> & {
    * @generated from field: bytes prefix = 1;
    */
   prefix: Uint8Array;
+
+  /**
+   * Inclusive; empty = from the first.
+   *
+   * @generated from field: bytes start = 2;
+   */
+  start: Uint8Array;
+
+  /**
+   * Exclusive; empty = to the last.
+   *
+   * @generated from field: bytes end = 3;
+   */
+  end: Uint8Array;
 };
 
 /**
@@ -428,7 +557,7 @@ export type CountRequest = Message<"lattice.kv.v1.CountRequest"> & {
  * Use `create(CountRequestSchema)` to create a new message.
  */
 export const CountRequestSchema: GenMessage<CountRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 16);
+  messageDesc(file_lattice_kv_v1_kv, 19);
 
 /**
  * @generated from message lattice.kv.v1.CountResponse
@@ -445,7 +574,7 @@ export type CountResponse = Message<"lattice.kv.v1.CountResponse"> & {
  * Use `create(CountResponseSchema)` to create a new message.
  */
 export const CountResponseSchema: GenMessage<CountResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 17);
+  messageDesc(file_lattice_kv_v1_kv, 20);
 
 /**
  * @generated from message lattice.kv.v1.WatchRequest
@@ -457,11 +586,18 @@ export type WatchRequest = Message<"lattice.kv.v1.WatchRequest"> & {
   prefix: Uint8Array;
 
   /**
-   * Begin with every present key.
+   * Begin with every present key. With a cursor: only where the cursor is not known any more.
    *
    * @generated from field: bool snapshot = 2;
    */
   snapshot: boolean;
+
+  /**
+   * Begin with what changed since the event that had this cursor.
+   *
+   * @generated from field: bytes cursor = 3;
+   */
+  cursor: Uint8Array;
 };
 
 /**
@@ -469,7 +605,7 @@ export type WatchRequest = Message<"lattice.kv.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 18);
+  messageDesc(file_lattice_kv_v1_kv, 21);
 
 /**
  * @generated from message lattice.kv.v1.WatchEvent
@@ -492,7 +628,8 @@ export type WatchEvent = Message<"lattice.kv.v1.WatchEvent"> & {
     case: "deleted";
   } | {
     /**
-     * The watcher fell behind and this many events were dropped: list again.
+     * The watcher missed this many commits, or, at 0, an unknown number: go on from the cursor, or where there is none
+     * list again.
      *
      * @generated from field: uint64 lagged = 3;
      */
@@ -506,7 +643,22 @@ export type WatchEvent = Message<"lattice.kv.v1.WatchEvent"> & {
      */
     value: SnapshotEnd;
     case: "snapshotEnd";
+  } | {
+    /**
+     * What changed since the cursor is told; what follows is live.
+     *
+     * @generated from field: lattice.kv.v1.CaughtUp caught_up = 6;
+     */
+    value: CaughtUp;
+    case: "caughtUp";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Going on from here misses nothing that comes after this event. Empty inside a snapshot.
+   *
+   * @generated from field: bytes cursor = 5;
+   */
+  cursor: Uint8Array;
 };
 
 /**
@@ -514,7 +666,7 @@ export type WatchEvent = Message<"lattice.kv.v1.WatchEvent"> & {
  * Use `create(WatchEventSchema)` to create a new message.
  */
 export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 19);
+  messageDesc(file_lattice_kv_v1_kv, 22);
 
 /**
  * @generated from message lattice.kv.v1.KeyDeleted
@@ -531,7 +683,7 @@ export type KeyDeleted = Message<"lattice.kv.v1.KeyDeleted"> & {
  * Use `create(KeyDeletedSchema)` to create a new message.
  */
 export const KeyDeletedSchema: GenMessage<KeyDeleted> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 20);
+  messageDesc(file_lattice_kv_v1_kv, 23);
 
 /**
  * @generated from message lattice.kv.v1.SnapshotEnd
@@ -544,7 +696,20 @@ export type SnapshotEnd = Message<"lattice.kv.v1.SnapshotEnd"> & {
  * Use `create(SnapshotEndSchema)` to create a new message.
  */
 export const SnapshotEndSchema: GenMessage<SnapshotEnd> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 21);
+  messageDesc(file_lattice_kv_v1_kv, 24);
+
+/**
+ * @generated from message lattice.kv.v1.CaughtUp
+ */
+export type CaughtUp = Message<"lattice.kv.v1.CaughtUp"> & {
+};
+
+/**
+ * Describes the message lattice.kv.v1.CaughtUp.
+ * Use `create(CaughtUpSchema)` to create a new message.
+ */
+export const CaughtUpSchema: GenMessage<CaughtUp> = /*@__PURE__*/
+  messageDesc(file_lattice_kv_v1_kv, 25);
 
 /**
  * @generated from service lattice.kv.v1.KvStore
@@ -621,6 +786,16 @@ export const KvStore: GenService<{
     output: typeof InspectResponseSchema;
   },
   /**
+   * Lists the writes of a key, newest first, as far as this node's log reaches.
+   *
+   * @generated from rpc lattice.kv.v1.KvStore.History
+   */
+  history: {
+    methodKind: "unary";
+    input: typeof HistoryRequestSchema;
+    output: typeof HistoryResponseSchema;
+  },
+  /**
    * Counts keys.
    *
    * @generated from rpc lattice.kv.v1.KvStore.Count
@@ -631,7 +806,7 @@ export const KvStore: GenService<{
     output: typeof CountResponseSchema;
   },
   /**
-   * Follows changes of the keys under a prefix.
+   * Follows changes of the keys under a prefix; goes on where a watcher left off.
    *
    * @generated from rpc lattice.kv.v1.KvStore.Watch
    */

@@ -1,27 +1,14 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import {
-  concatBytes,
-  formatSExpr,
-  idKey,
-  type IntentionId,
-  type PublicKey,
-  parseStoreType,
-  toHash,
-  toIntentionId,
-  toPublicKey,
-  toStoreId,
-  utf8Encode,
-} from '@lattice/model'
-import { createMemoryTable } from '@lattice/model/testing'
+import { concatBytes, formatSExpr, utf8Encode } from '@lattice/model'
 import { system, weaver } from '@lattice/proto'
-import type { OpOutcome, ProjectedOp, Projector, StateMachine } from '@lattice/store-base'
+import type { Projector, StateMachine } from '@lattice/store-base'
 import * as fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
-import { createSystemAuthority, isAdmin } from './authority.ts'
-import { readChildren } from './children.ts'
-import { readInvite } from './invites.ts'
-import { decodeSystemKey, encodeSystemKey } from './keys.ts'
-import { listSystem } from './list-system.ts'
+import { createSystemAuthority, isAdmin } from '../src/authority.ts'
+import { readChildren } from '../src/children.ts'
+import { readInvite } from '../src/invites.ts'
+import { decodeSystemKey, encodeSystemKey } from '../src/keys.ts'
+import { listSystem } from '../src/list-system.ts'
 import {
   admitPeer,
   cancelInvite,
@@ -30,73 +17,31 @@ import {
   setPeerName,
   setPeerRole,
   setPeerStatus,
-} from './peer-writes.ts'
-import { readPeer, readPeers } from './peers.ts'
-import { readCreator, readName, readSchema, readStrategy } from './store-info.ts'
-import { ackChildDestroy, activateSchema, addChild, setChildStatus, setName, setStrategy } from './store-writes.ts'
-import type { SystemEvent } from './system-event.ts'
-import { createSystemLayer, UpgradeNeeded } from './system-layer.ts'
-import { batchSystemWrites, type SystemWrite } from './system-write.ts'
+} from '../src/peer-writes.ts'
+import { readPeer, readPeers } from '../src/peers.ts'
+import { readSchema } from '../src/schema-activation.ts'
+import { readCreator, readName, readStrategy } from '../src/store-info.ts'
+import { ackChildDestroy, activateSchema, addChild, setChildStatus, setName, setStrategy } from '../src/store-writes.ts'
+import type { SystemEvent } from '../src/system-event.ts'
+import { createSystemLayer, UpgradeNeeded } from '../src/system-layer.ts'
+import { batchSystemWrites, type SystemWrite } from '../src/system-write.ts'
 
-const keyOf = (fill: number): PublicKey => toPublicKey(new Uint8Array(32).fill(fill))
-const [creator, anna, bert] = [keyOf(1), keyOf(2), keyOf(3)]
-const child = toStoreId(new Uint8Array(32).fill(7))
-const tokenHash = toHash(new Uint8Array(32).fill(8))
-const kvType = parseStoreType('core:kvstore')
-if (!kvType.ok) throw new Error('the store type is well-formed')
-const storeType = kvType.value
-
-interface Op {
-  readonly author?: PublicKey
-  /** By default all that came before. */
-  readonly past?: readonly IntentionId[]
-  readonly deps?: readonly IntentionId[]
-}
-
-/** Applies operations to a fresh store; each follows everything before it unless it says otherwise. */
-function open(projector: Projector = createSystemLayer()) {
-  const tables = { system: createMemoryTable(), app: createMemoryTable() }
-  const ids: IntentionId[] = []
-  const next = (
-    op: weaver.UniversalOp | undefined,
-    { author = creator, past = [...ids], deps = past }: Op,
-  ): ProjectedOp => {
-    const id = toIntentionId(new Uint8Array(32).fill(100 + ids.length))
-    ids.push(id)
-    const known = new Set(past.map(idKey))
-    return {
-      id,
-      author,
-      timestamp: { wall: 1000 + ids.length, counter: 0 },
-      deps,
-      op,
-      follows: (ancestor) => known.has(idKey(ancestor)),
-    }
-  }
-  const envelope = (op: weaver.UniversalOp['op'], schema = 1): weaver.UniversalOp =>
-    create(weaver.UniversalOpSchema, { schema, op })
-  projector.applyGenesis(tables, next(envelope({ case: 'genesis', value: create(weaver.GenesisOpSchema) }), {}))
-  const apply = (op: weaver.UniversalOp | undefined, options: Op = {}): OpOutcome<unknown> =>
-    projector.apply(tables, next(op, options))
-  return {
-    tables,
-    read: tables.system,
-    ids,
-    apply,
-    envelope,
-    submit: (write: SystemWrite, options: Op = {}) => apply(envelope(write.op), options),
-    raw: (op: Parameters<typeof create<typeof system.SystemOpSchema>>[1], options: Op = {}) =>
-      apply(envelope({ case: 'system', value: create(system.SystemOpSchema, op) }), options),
-  }
-}
-
-const admit = (author: PublicKey, peer: PublicKey, role: 'reader' | 'writer' | 'admin' = 'writer'): SystemWrite =>
-  admitPeer({ author, peer, role, addedAt: 5 })
-const rejected = (reason: string): object => ({ kind: 'rejected', reason })
+import {
+  admit,
+  anna,
+  bert,
+  child,
+  creator,
+  keyOf,
+  openTestStore,
+  rejected,
+  storeType,
+  tokenHash,
+} from './open-test-store.ts'
 
 describe('genesis', () => {
   test('makes its author the creator, an active ADMIN', () => {
-    const { read } = open()
+    const { read } = openTestStore()
     expect(readCreator(read)).toEqual(creator)
     expect([...readPeers(read)]).toEqual([
       {
@@ -116,14 +61,14 @@ describe('genesis', () => {
 
 describe('who may do what', () => {
   test('an ADMIN admits, and what it gave counts from then on', () => {
-    const store = open()
+    const store = openTestStore()
     expect(store.submit(admit(creator, anna, 'admin')).kind).toBe('applied')
     expect(store.submit(admit(anna, bert), { author: anna }).kind).toBe('applied')
     expect(readPeer(store.read, bert)).toMatchObject({ status: 'active', role: 'writer', addedBy: anna, addedAt: 5 })
   })
 
   test('a grant that is not in its past does not count, although it has arrived', () => {
-    const store = open()
+    const store = openTestStore()
     const before = [...store.ids]
     store.submit(admit(creator, anna, 'admin'))
     const rows = store.tables.system.entries()
@@ -132,7 +77,7 @@ describe('who may do what', () => {
   })
 
   test('a WRITER cannot do what an ADMIN may, nor raise itself', () => {
-    const store = open()
+    const store = openTestStore()
     store.submit(admit(creator, anna))
     const rows = store.tables.system.entries()
     const attempts = [
@@ -156,19 +101,20 @@ describe('who may do what', () => {
   })
 
   test('a peer names itself and acknowledges for itself', () => {
-    const store = open()
+    const store = openTestStore()
     store.submit(admit(creator, anna))
     expect(store.submit(setPeerName({ author: anna, name: 'Änna' }), { author: anna })).toEqual({
       kind: 'applied',
       events: [{ kind: 'peer_name_changed', peer: anna, name: 'Änna', device: undefined }],
     })
     store.submit(addChild({ author: creator, child, alias: 'notes', storeType }))
+    store.submit(setChildStatus({ author: creator, child, status: 'destroyed' }))
     store.submit(ackChildDestroy({ author: anna, child }), { author: anna })
-    expect([...readChildren(store.read)]).toMatchObject([{ alias: 'notes', status: 'active', destroyAcks: [anna] }])
+    expect([...readChildren(store.read)]).toMatchObject([{ alias: 'notes', status: 'destroyed', destroyAcks: [anna] }])
   })
 
   test('a peer that was not admitted cannot be changed; one that is announced can, and has no right', () => {
-    const store = open()
+    const store = openTestStore()
     expect(store.submit(setPeerRole({ author: creator, peer: bert, role: 'admin' }))).toEqual(rejected('peer_unknown'))
     store.submit(admitPeer({ author: creator, peer: bert, status: 'invited', role: 'admin', addedAt: 5 }))
     expect(readPeer(store.read, bert)).toMatchObject({ status: 'invited', role: 'admin' })
@@ -177,7 +123,7 @@ describe('who may do what', () => {
   })
 
   test('taking a right away is left to an epoch', () => {
-    const store = open()
+    const store = openTestStore()
     store.submit(admit(creator, anna, 'admin'))
     const lower = setPeerRole({ author: anna, peer: creator, role: 'writer' })
     expect(store.submit(lower, { author: anna })).toEqual(rejected('needs_epoch'))
@@ -188,7 +134,7 @@ describe('who may do what', () => {
   })
 
   test('a batch is all or nothing, and for one key the last operation counts', () => {
-    const store = open()
+    const store = openTestStore()
     const rows = store.tables.system.entries()
     const half = batchSystemWrites(
       [setName({ author: creator, name: 'a' }), setPeerRole({ author: creator, peer: bert, role: 'admin' })],
@@ -218,7 +164,7 @@ describe('who may do what', () => {
 
 describe('authority', () => {
   test('admits the creator and whoever was given the role of a WRITER', () => {
-    const store = open()
+    const store = openTestStore()
     store.submit(admit(creator, anna, 'reader'))
     store.submit(admit(creator, bert, 'writer'))
     const authority = createSystemAuthority()
@@ -231,7 +177,7 @@ describe('authority', () => {
   })
 
   test('names the grant to cite: an ADMIN’s for what needs one, none for the creator', () => {
-    const store = open()
+    const store = openTestStore()
     store.submit(admit(creator, anna, 'writer'))
     store.submit(setPeerRole({ author: creator, peer: anna, role: 'admin' }))
     const [, writer, admin] = store.ids
@@ -317,7 +263,7 @@ describe('rejections', () => {
     ['a store op that says nothing', storeOp({ case: undefined }), 'op_unset'],
   ]
   test.each(cases)('%s is rejected and touches no row', (_name, op, reason) => {
-    const store = open()
+    const store = openTestStore()
     const rows = store.tables.system.entries()
     const message = create(system.SystemOpSchema, op)
     const fine = setName({ author: creator, name: 'ok' }).op.value
@@ -334,7 +280,7 @@ describe('rejections', () => {
   })
 
   test('a field of a later version is rejected at every depth', () => {
-    const store = open()
+    const store = openTestStore()
     const unknown = Uint8Array.of(0x9a, 0x06, 0x00)
     const wrap = (field: number, bytes: Uint8Array): Uint8Array =>
       concatBytes(Uint8Array.of(field * 8 + 2, bytes.length), bytes)
@@ -351,7 +297,7 @@ describe('rejections', () => {
   })
 
   test('what is no envelope, sealed, or the kernel’s is a recorded no-op', () => {
-    const store = open()
+    const store = openTestStore()
     expect(store.apply(undefined)).toEqual(rejected('envelope_malformed'))
     expect(store.apply(store.envelope({ case: undefined }))).toEqual(rejected('envelope_malformed'))
     expect(store.apply(store.envelope({ case: 'sealed', value: create(weaver.SealedOpSchema) }))).toEqual(
@@ -382,7 +328,7 @@ describe('rejections', () => {
         } catch {
           return
         }
-        const store = open()
+        const store = openTestStore()
         const rows = store.tables.system.entries()
         const outcome = store.apply(store.envelope({ case: 'system', value }))
         if (outcome.kind === 'rejected') expect(store.tables.system.entries()).toEqual(rows)
@@ -424,17 +370,17 @@ describe('app data', () => {
   const payload = { case: 'appData' as const, value: Uint8Array.of(1) }
 
   test('goes to the machine inside; without one it is left alone', () => {
-    const store = open(createSystemLayer({ machine: machineOf(1) }))
+    const store = openTestStore(createSystemLayer({ machine: machineOf(1) }))
     expect(store.apply(store.envelope(payload))).toEqual({ kind: 'applied', events: ['echo'] })
     expect(store.tables.app.size()).toBe(1)
-    const headless = open()
+    const headless = openTestStore()
     expect(headless.apply(headless.envelope(payload))).toEqual({ kind: 'applied', events: [] })
     expect(headless.tables.app.size()).toBe(0)
   })
 
   test('a schema counts once its activation is in the past; an older machine stalls there', () => {
-    const store = open(createSystemLayer({ machine: machineOf(2) }))
-    const old = open(createSystemLayer({ machine: machineOf(1) }))
+    const store = openTestStore(createSystemLayer({ machine: machineOf(2) }))
+    const old = openTestStore(createSystemLayer({ machine: machineOf(1) }))
     for (const each of [store, old]) {
       const before = [...each.ids]
       expect(each.apply(each.envelope(payload, 0))).toEqual(rejected('schema_invalid'))
@@ -459,7 +405,7 @@ describe('app data', () => {
 
 describe('events and readers', () => {
   test('an operation that changes nothing for readers is silent', () => {
-    const store = open()
+    const store = openTestStore()
     expect(store.submit(setName({ author: creator, name: 'a' }))).toEqual({
       kind: 'applied',
       events: [{ kind: 'name_changed', name: 'a' }],
@@ -468,7 +414,7 @@ describe('events and readers', () => {
   })
 
   test('an invite is opened, claimed use by use, and tells of every claim', () => {
-    const store = open()
+    const store = openTestStore()
     store.submit(createInvite({ author: creator, tokenHash, expiresAt: 99, uses: 2, role: 'writer' }))
     store.submit(claimInvite({ author: creator, tokenHash, claimedBy: anna, usesLeft: 1 }))
     expect(readInvite(store.read, tokenHash)).toMatchObject({ status: 'open', usesLeft: 1, claimedBy: [anna] })
@@ -486,15 +432,16 @@ describe('events and readers', () => {
   })
 
   test('concurrent changes are shown as a conflict', () => {
-    const store = open()
+    const store = openTestStore()
+    store.submit(addChild({ author: creator, child, alias: 'a', storeType }))
     const past = [...store.ids]
-    store.submit(addChild({ author: creator, child, alias: 'a', storeType }), { past })
+    store.submit(setChildStatus({ author: creator, child, status: 'active' }), { past })
     store.submit(setChildStatus({ author: creator, child, status: 'archived' }), { past })
     expect([...readChildren(store.read)]).toMatchObject([{ status: 'archived', conflicted: true }])
   })
 
   test('a strategy is read back, and everything is listed for people', () => {
-    const store = open()
+    const store = openTestStore()
     store.submit(setStrategy({ author: creator, strategy: { kind: 'inherited', parent: child } }))
     expect(readStrategy(store.read)).toEqual({ kind: 'inherited', parent: child })
     store.submit(setName({ author: creator, name: 'team' }))
@@ -505,7 +452,7 @@ describe('events and readers', () => {
   })
 
   test('a damaged row and a key of no kind do not break the listing', () => {
-    const store = open()
+    const store = openTestStore()
     store.tables.system.set(utf8Encode('name'), Uint8Array.of(0xff))
     store.tables.system.set(Uint8Array.of(0, 0xff), Uint8Array.of(1))
     const entries = [...listSystem(store.read)]
@@ -519,10 +466,10 @@ describe('events and readers', () => {
   })
 
   test('deps of a write are the heads it replaces', () => {
-    const store = open()
+    const store = openTestStore()
     store.submit(setName({ author: creator, name: 'a' }))
     expect(setName({ author: creator, name: 'b' }).deps(store.tables)).toEqual([store.ids[1]])
-    expect(setName({ author: creator, name: 'b' }).deps(open().tables)).toEqual([])
+    expect(setName({ author: creator, name: 'b' }).deps(openTestStore().tables)).toEqual([])
   })
 
   test('an operation reads for people', () => {

@@ -1,0 +1,111 @@
+/**
+ * How a payload changes the table, and what readers see of it.
+ *
+ * Total: any payload is either applied whole or rejected with a reason before the first row is written. Nothing is
+ * decided by whether a row is there: a bundle counts where its author had seen every part of it, a fact of the DAG, and
+ * whether the parts are still here is found when it is read.
+ *
+ * @module
+ */
+import { fromBinary, toBinary } from '@bufbuild/protobuf'
+import { applyPayload as applyKvPayload, type KvEvent } from '@lattice/kvstore'
+import { applyWrite, type KvChange, type KvState } from '@lattice/kvtable'
+import { toIntentionId, utf8Decode, utf8Encode, type WriteTable } from '@lattice/model'
+import { root } from '@lattice/proto'
+import type { AppliedOp, OpOutcome } from '@lattice/store-base'
+import { dropParts, putPart } from './bundle-parts.ts'
+import { decodeOperation, isKvPayload, type RootOperation } from './payload.ts'
+import { type TablePart, writePart } from './table-layout.ts'
+
+/** A key, an app or a bundle reads differently than before. */
+export type RootEvent =
+  | KvEvent
+  | {
+      readonly kind: 'app_changed'
+      readonly subdomain: string
+      readonly binding: root.AppBinding
+      readonly conflicted: boolean
+    }
+  | { readonly kind: 'app_removed'; readonly subdomain: string }
+  | {
+      readonly kind: 'bundle_changed'
+      readonly appId: string
+      readonly record: root.BundleRecord
+      readonly conflicted: boolean
+    }
+  | { readonly kind: 'bundle_removed'; readonly appId: string }
+
+export function applyRootPayload(table: WriteTable, op: AppliedOp): OpOutcome<RootEvent> {
+  if (isKvPayload(op.payload)) return applyKvPayload(writePart(table, 'kv'), op)
+  const decoded = decodeOperation(op.payload)
+  if (!decoded.ok) return { kind: 'rejected', reason: decoded.error }
+  return applyOperation(table, op, decoded.value)
+}
+
+function applyOperation(table: WriteTable, op: AppliedOp, operation: RootOperation): OpOutcome<RootEvent> {
+  switch (operation.case) {
+    case 'setApp': {
+      const { subdomain, binding } = operation.value
+      if (binding === undefined) return { kind: 'rejected', reason: 'app_id_malformed' }
+      const value = toBinary(root.AppBindingSchema, binding)
+      return applied(appEvent(write(table, op, { part: 'apps', name: subdomain, state: { kind: 'value', value } })))
+    }
+    case 'unsetApp': {
+      const { subdomain } = operation.value
+      return applied(appEvent(write(table, op, { part: 'apps', name: subdomain, state: { kind: 'tombstone' } })))
+    }
+    case 'putPart':
+      putPart(table, op, operation.value)
+      return applied(undefined)
+    case 'putBundle':
+      return applyBundle(table, op, operation.value)
+    case 'unsetBundle': {
+      const { appId, droppedParts } = operation.value
+      const change = write(table, op, { part: 'bundles', name: appId, state: { kind: 'tombstone' } })
+      dropParts(table, op, { appId, ids: droppedParts })
+      return applied(bundleEvent(change))
+    }
+    case 'dropParts':
+      dropParts(table, op, { appId: operation.value.appId, ids: operation.value.parts })
+      return applied(undefined)
+  }
+}
+
+function applyBundle(table: WriteTable, op: AppliedOp, { record, droppedParts }: root.PutBundle): OpOutcome<RootEvent> {
+  if (record?.manifest === undefined) return { kind: 'rejected', reason: 'record_malformed' }
+  const { content, manifest } = record
+  if (content.case === 'parts' && !content.value.ids.every((id) => op.follows(toIntentionId(id))))
+    return { kind: 'rejected', reason: 'part_not_in_past' }
+  const value = toBinary(root.BundleRecordSchema, record)
+  const change = write(table, op, { part: 'bundles', name: manifest.id, state: { kind: 'value', value } })
+  dropParts(table, op, { appId: manifest.id, ids: droppedParts })
+  return applied(bundleEvent(change))
+}
+
+function write(
+  table: WriteTable,
+  { id, timestamp, author, deps }: AppliedOp,
+  { part, name, state }: { readonly part: TablePart; readonly name: string; readonly state: KvState },
+): KvChange {
+  return applyWrite(writePart(table, part), { id, timestamp, author, deps, key: utf8Encode(name), state })
+}
+
+function applied(event: RootEvent | undefined): OpOutcome<RootEvent> {
+  return { kind: 'applied', events: event === undefined ? [] : [event] }
+}
+
+function appEvent({ key, after, changed }: KvChange): RootEvent | undefined {
+  if (!changed) return undefined
+  const subdomain = utf8Decode(key) ?? ''
+  if (after.value === undefined) return { kind: 'app_removed', subdomain }
+  const binding = fromBinary(root.AppBindingSchema, after.value)
+  return { kind: 'app_changed', subdomain, binding, conflicted: after.conflicted }
+}
+
+function bundleEvent({ key, after, changed }: KvChange): RootEvent | undefined {
+  if (!changed) return undefined
+  const appId = utf8Decode(key) ?? ''
+  if (after.value === undefined) return { kind: 'bundle_removed', appId }
+  const record = fromBinary(root.BundleRecordSchema, after.value)
+  return { kind: 'bundle_changed', appId, record, conflicted: after.conflicted }
+}

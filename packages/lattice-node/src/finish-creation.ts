@@ -26,6 +26,7 @@ import {
 import type { ChildStrategy } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
+import { shareAdmins } from './share-admins.ts'
 import { pathSegment } from './store-names.ts'
 import { peerTable, type TablesOf } from './store-peers.ts'
 import { submitSystem } from './submit-system.ts'
@@ -52,6 +53,7 @@ export async function finishCreation(context: NodeContext, options: FinishCreati
   }
   if (parent === undefined) return
   if (strategy === 'snapshot') await copyPeers(context, options, parent)
+  await shareAdmins(context, store, options.tablesOf)
   if (readChild(parent.kernel.tables().system, store.id) !== undefined) return
   const storeType = parseStoreType(store.storeType)
   assert(storeType.ok, 'a created store has a valid type')

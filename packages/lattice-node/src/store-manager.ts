@@ -29,8 +29,10 @@ import { listStores } from './list-stores.ts'
 import type { MetaStoreState, NewStore } from './meta-db.ts'
 import { createMutex, type Mutex } from './mutex.ts'
 import type { NodeContext } from './node-context.ts'
+import type { OpenStore } from './open-store.ts'
 import { createChangePublisher } from './publish-changes.ts'
 import { createReadyWaiters, type Readiness, type ReadyWaiters } from './ready-waiters.ts'
+import { shareAdmins } from './share-admins.ts'
 import { hasLog } from './store-data.ts'
 import { createStoreEntry, isEnding, isWanted, outOfUse, parentsFirst, type StoreEntry } from './store-entry.ts'
 import { type BootstrapListener, StoreLifecycle } from './store-lifecycle.ts'
@@ -64,6 +66,8 @@ export class StoreManager {
   readonly #waiters: ReadyWaiters = createReadyWaiters()
   readonly #scope: Scope
   readonly #changedTables = new Set<IdKey>()
+  /** Whose admins were compared with those of its parent since it opened. */
+  readonly #sharing = new WeakSet<OpenStore>()
   #dirty = false
   #running: Promise<void> | undefined
 
@@ -298,7 +302,7 @@ export class StoreManager {
       if (isWanted(entry) || isEnding(entry)) await this.#settleEntry(entry)
     }
     await this.endings.settle()
-    await this.#recheckInherited(new Set(changed))
+    await this.#followParents(new Set(changed))
     this.#hierarchy.refreshNames()
     this.#options.onChanged()
     this.#tell(listStores(this))
@@ -326,14 +330,29 @@ export class StoreManager {
     }
   }
 
-  /** What floats in a store with inherited peers may be admitted by what changed above it. */
-  async #recheckInherited(changed: Set<IdKey>): Promise<void> {
-    if (changed.size === 0) return
+  /** What floats in a store with inherited peers may be admitted by what changed above it, and its admins are theirs. */
+  async #followParents(changed: Set<IdKey>): Promise<void> {
     for (const entry of parentsFirst(this.#entries)) {
-      const { id, parentId } = entry.record
-      if (parentId === undefined || !changed.has(idKey(parentId))) continue
-      changed.add(idKey(id))
-      await entry.open?.kernel.recheckFloating()
+      const { open, record } = entry
+      if (record.parentId === undefined || open === undefined) continue
+      const isChanged = changed.has(idKey(record.parentId))
+      if (isChanged) {
+        changed.add(idKey(record.id))
+        await open.kernel.recheckFloating()
+      }
+      // What changed while the store was not open is seen when it is.
+      if (!entry.ready || (!isChanged && this.#sharing.has(open))) continue
+      this.#sharing.add(open)
+      await this.#shareAdmins(open)
+    }
+  }
+
+  async #shareAdmins(store: OpenStore): Promise<void> {
+    try {
+      await shareAdmins(this.context, store, this.tablesOf)
+    } catch (error) {
+      // The store does not take writes now; its other admins do the same, and this one when it opens next.
+      this.context.logger.warn('store.admins_not_shared', { storeId: store.id, ...toFailure(error) })
     }
   }
 

@@ -69,6 +69,17 @@ describe('meta.db', () => {
     expect(meta.stores().map((store) => store.parentId)).toEqual([storeId])
   })
 
+  test('what a store was told of this node is kept with the store', () => {
+    meta.putStore(record)
+    expect(meta.told(storeId, 'name')).toBeUndefined()
+    meta.setTold(storeId, { name: 'nas', device: 'linux x64' })
+    reopen()
+    expect([meta.told(storeId, 'name'), meta.told(storeId, 'device')]).toEqual(['nas', 'linux x64'])
+    expect(meta.told(childId, 'name')).toBeUndefined()
+    meta.removeStore(storeId)
+    expect(meta.told(storeId, 'name')).toBeUndefined()
+  })
+
   test('a bootstrap goes on where it was, and leaves nothing once the store is active', () => {
     meta.putStore({ ...record, state: 'bootstrapping', creation: undefined }, [peer])
     expect(meta.bootstrapPosition(storeId, peer)).toBeUndefined()

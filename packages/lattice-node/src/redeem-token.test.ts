@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import {
   createGenesis,
   createSigner,
+  equalBytes,
   genesisStoreId,
   idKey,
   parseStoreType,
@@ -16,8 +17,9 @@ import {
 import { openCrypto } from '@lattice/model/crypto'
 import { createManualScheduler, createSeededRandom } from '@lattice/model/testing'
 import type { JoinGrant, JoinHandler, JoinRefusal } from '@lattice/net'
-import { cancelInvite, readInvites, readPeers } from '@lattice/systemstore'
+import { admitPeer, cancelInvite, readInvites, readPeers, setPeerStatus } from '@lattice/systemstore'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { NodeError } from './errors.ts'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
 import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
@@ -39,6 +41,7 @@ let root = ''
 let store: OpenStore
 let handler: JoinHandler
 let context: NodeContext
+let manager: { entry: (wanted: Uint8Array) => unknown; readonly tablesOf: () => undefined }
 
 async function complete<T>(promise: Promise<T>): Promise<T> {
   let settled = false
@@ -96,7 +99,7 @@ beforeEach(async () => {
     }),
   )
   const entries = new Map([[idKey(id), { open: store, ready: true }]])
-  const manager = { entry: (wanted: Uint8Array) => entries.get(idKey(wanted)), tablesOf: () => undefined }
+  manager = { entry: (wanted: Uint8Array) => entries.get(idKey(wanted)), tablesOf: () => undefined }
   handler = createRedeemer(context, () => manager as unknown as StoreManager)
 })
 afterEach(async () => {
@@ -162,6 +165,50 @@ describe('redeeming a token', () => {
     await complete(submitSystem(store.kernel, [write], { author: context.id, act: 'cancel invites' }))
     expect(outcomeOf(await complete(redeem(cancelled)))).toBe('TOKEN_REVOKED')
     expect(peers()).toEqual([toHex(context.id)])
+  })
+
+  test('judges on the state that is signed upon: a cancellation in the same instant is not outrun', async () => {
+    const secret = await secretOf(1)
+    const write = cancelInvite({ author: context.id, tokenHash: crypto.blake3(secret) })
+    const cancelled = submitSystem(store.kernel, [write], { author: context.id, act: 'cancel invites' })
+    const [, result] = await complete(Promise.all([cancelled, redeem(secret)]))
+    expect(outcomeOf(result)).toBe('TOKEN_REVOKED')
+    expect(peers()).toEqual([toHex(context.id)])
+    expect([...readInvites(store.kernel.tables().system)]).toMatchObject([{ status: 'cancelled', usesLeft: 1 }])
+  })
+
+  test('costs no use for a peer that an admin lets in at the same instant', async () => {
+    const secret = await secretOf(1)
+    const peer = stranger()
+    const write = admitPeer({ author: context.id, peer, role: 'admin', addedAt: 1 })
+    const admitted = submitSystem(store.kernel, [write], { author: context.id, act: 'admit peers' })
+    const [, result] = await complete(Promise.all([admitted, redeem(secret, peer)]))
+    expect(outcomeOf(result)).toBe('granted')
+    expect([...readInvites(store.kernel.tables().system)]).toMatchObject([{ status: 'open', usesLeft: 1 }])
+    expect([...readPeers(store.kernel.tables().system)].find((entry) => equalBytes(entry.peer, peer))?.role).toBe(
+      'admin',
+    )
+  })
+
+  test('is put off while the store cannot be written to, and not refused for good', async () => {
+    const secret = await secretOf(1)
+    const { kernel } = store
+    const stalled = new NodeError('PROJECTION_STALLED', 'it stalls')
+    const busy = { ...store, kernel: { ...kernel, submit: () => Promise.reject(stalled) } }
+    manager.entry = () => ({ open: busy, ready: true })
+    expect(outcomeOf(await complete(redeem(secret)))).toBe('STORE_NOT_READY')
+    manager.entry = () => ({ open: store, ready: true })
+    expect(outcomeOf(await complete(redeem(secret)))).toBe('granted')
+  })
+
+  test('a peer that is away is let in as the peer it is', async () => {
+    const secret = await secretOf(2)
+    const peer = stranger()
+    await complete(redeem(secret, peer))
+    const write = setPeerStatus({ author: context.id, peer, status: 'dormant' })
+    await complete(submitSystem(store.kernel, [write], { author: context.id, act: 'change the status of peers' }))
+    expect(outcomeOf(await complete(redeem(secret, peer)))).toBe('granted')
+    expect([...readInvites(store.kernel.tables().system)]).toMatchObject([{ usesLeft: 1 }])
   })
 
   test('takes a name that may not be used as no name', async () => {

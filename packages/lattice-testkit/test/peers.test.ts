@@ -253,4 +253,19 @@ describe('the system listing', () => {
     expect(rows.get(invite ?? '')).toMatch(/Z$/)
     expect([...rows.values()].every((value) => value !== '')).toBe(true)
   })
+
+  test('has the device of who made the store from its first operation, and none that cannot be shown', async () => {
+    await using mesh = await createSimMesh({ seed: 14, nodes: 2 })
+    await mesh.stop(0)
+    await mesh.start(0, { device: 'linux arm64' })
+    await mesh.stop(1)
+    await mesh.start(1, { device: 'evil\u001b[2J' })
+    const id = await mesh.share('team')
+    expect(countOf(mesh, 0, id)).toBeLessThanOrEqual(4)
+    const devices = mesh
+      .store(0, id)
+      .systemEntries()
+      .filter(({ key }) => key.endsWith('/device'))
+    expect(devices.map(({ key, value }) => [key, value])).toEqual([[`peer/${keyOf(mesh, 0)}/device`, 'linux arm64']])
+  })
 })

@@ -22,7 +22,7 @@ import {
   toIntentionId,
   utf8Encode,
 } from '@lattice/model'
-import { blake3 } from '@noble/hashes/blake3.js'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { kv, root } from '@lattice/proto'
 import {
   type CommandContext,
@@ -85,7 +85,7 @@ export const uploadBundle: CommandDefinition<
     const record = create(root.BundleRecordSchema, {
       manifest,
       size: BigInt(zip.length),
-      hash: blake3(zip),
+      hash: sha256(zip),
       content: parts === undefined ? { case: 'inline', value: zip } : { case: 'parts', value: { ids: [...parts] } },
     })
     const id = await submitRecord(context, record, parts ?? [])

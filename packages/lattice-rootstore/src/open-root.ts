@@ -53,7 +53,7 @@ export interface BundleSummary {
   readonly fields: readonly { readonly table: string; readonly key: string; readonly value: string }[]
   /** Bytes of the zip. */
   readonly size: number
-  /** BLAKE3-256 of the zip. */
+  /** SHA-256 of the zip. */
   readonly hash: Uint8Array
   /** Whether all of its content is here. */
   readonly complete: boolean

@@ -208,7 +208,7 @@ export type BundleRecord = Message<"lattice.root.v1.BundleRecord"> & {
   size: bigint;
 
   /**
-   * BLAKE3-256 of the zip.
+   * SHA-256 of the zip.
    *
    * @generated from field: bytes hash = 3;
    */

@@ -79,6 +79,7 @@ export const uploadBundle: CommandDefinition<
     const zip = content.case === 'parts' ? joinParts(context, wanted, content.value.ids) : content.value
     const bundle = readBundle(zip, wanted)
     if (!bundle.ok) throw new BundleInvalid(bundle.error)
+    context.signal.throwIfAborted()
     const { manifest } = bundle.value
     const parts = uploaded ?? (zip.length > MAX_INLINE_BYTES ? await submitParts(context, manifest.id, zip) : undefined)
     await dropAbandoned(context, manifest.id, parts ?? [])

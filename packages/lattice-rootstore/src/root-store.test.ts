@@ -525,7 +525,7 @@ describe('any sequence of writes', () => {
           }
         }
         const listed = (await collect(store.listApps())).map(({ subdomain, appId }) => [subdomain, appId])
-        expect(listed).toEqual([...apps].sort())
+        expect(listed).toEqual([...apps].toSorted(([a], [b]) => (a < b ? -1 : 1)))
         expect((await collect(store.listBundles())).map(({ appId }) => appId)).toEqual([...bundles.keys()].sort())
         let parts = 0
         for (const [appId, zip] of bundles) {

@@ -284,6 +284,7 @@ describe('a payload', () => {
       concatBytes(good, good),
       concatBytes(good, Uint8Array.of(0x40, 1)),
       concatBytes(good, keys),
+      concatBytes(keys, good),
       concatBytes(good, encodeOperation({ case: 'dropParts', value: { appId: 'a', parts: [id(1)] } })),
       Uint8Array.of(0x9a, 0, 7, ...good.subarray(2)),
       Uint8Array.of(0x1a, 9, ...good.subarray(2), 0x40, 1),

@@ -375,12 +375,15 @@ describe('a bundle', () => {
       .filter(({ payload }) => payload[0] === 0x22)
       .map(({ id }) => id)
     host.deliver({
-      payload: encodeOperation({ case: 'dropParts', value: { appId: 'notes', parts: [...parts].slice(0, 1) } }),
+      payload: encodeOperation({ case: 'dropParts', value: { appId: 'notes', parts: [...parts].slice(-1) } }),
       deps: parts,
       author: other,
     })
     expect(await store.getBundle('notes')).toMatchObject({ complete: false })
-    expect(await codeOf(store.downloadBundle('notes'))).toBe('WRONG_STATE')
+    const given: number[] = []
+    const download = store.downloadBundle('notes', { onProgress: ({ done }) => given.push(done) })
+    expect(await codeOf(download)).toBe('WRONG_STATE')
+    expect(given).toEqual([])
     await store.uploadBundle(bundleOf(300_000))
     expect(await store.getBundle('notes')).toMatchObject({ complete: true })
   })

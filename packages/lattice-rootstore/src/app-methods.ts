@@ -21,6 +21,7 @@ import {
 import { checkSubdomain } from './app-names.ts'
 import { appHead, appInfo, type BoundApp, readBinding } from './app-view.ts'
 import { NotRegistered } from './errors.ts'
+import { MAX_SHOWN_HEADS } from './limits.ts'
 import { encodeOperation } from './payload.ts'
 import {
   checkAppId,
@@ -75,7 +76,8 @@ export const getApp: QueryDefinition<typeof root.GetAppRequestSchema, typeof roo
     const { value, conflicted } = resolveHeads([winner, ...losers])
     return create(root.GetAppResponseSchema, {
       ...(value && { app: appInfo({ subdomain, binding: readBinding(value), conflicted }) }),
-      heads: [winner, ...losers].map(appHead),
+      heads: [winner, ...losers].slice(0, MAX_SHOWN_HEADS).map(appHead),
+      standing: 1 + losers.length,
     })
   },
 })

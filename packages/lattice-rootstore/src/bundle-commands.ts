@@ -22,7 +22,7 @@ import {
   toIntentionId,
   utf8Encode,
 } from '@lattice/model'
-import { blake3 } from '@noble/hashes/blake3.js'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { kv, root } from '@lattice/proto'
 import {
   type CommandContext,
@@ -79,13 +79,14 @@ export const uploadBundle: CommandDefinition<
     const zip = content.case === 'parts' ? joinParts(context, wanted, content.value.ids) : content.value
     const bundle = readBundle(zip, wanted)
     if (!bundle.ok) throw new BundleInvalid(bundle.error)
+    context.signal.throwIfAborted()
     const { manifest } = bundle.value
     const parts = uploaded ?? (zip.length > MAX_INLINE_BYTES ? await submitParts(context, manifest.id, zip) : undefined)
     await dropAbandoned(context, manifest.id, parts ?? [])
     const record = create(root.BundleRecordSchema, {
       manifest,
       size: BigInt(zip.length),
-      hash: blake3(zip),
+      hash: sha256(zip),
       content: parts === undefined ? { case: 'inline', value: zip } : { case: 'parts', value: { ids: [...parts] } },
     })
     const id = await submitRecord(context, record, parts ?? [])

@@ -10,7 +10,7 @@ import { root } from '@lattice/proto'
 import { defineQuery, type QueryDefinition } from '@lattice/store-base'
 import { isAppId } from './app-names.ts'
 import { bundleHead, bundleInfo, readRecord, type StoredBundle } from './bundle-view.ts'
-import { MAX_PAGE_BYTES } from './limits.ts'
+import { MAX_PAGE_BYTES, MAX_SHOWN_HEADS } from './limits.ts'
 import { checkAppId, checkLimit, makePageToken, readPageToken } from './requests.ts'
 import { readPart } from './table-layout.ts'
 
@@ -26,7 +26,8 @@ export const getBundle: QueryDefinition<typeof root.GetBundleRequestSchema, type
       return create(root.GetBundleResponseSchema, {
         ...(bundle && { bundle: bundleInfo(read, bundle) }),
         ...(content?.case === 'inline' && { data: content.value }),
-        heads: standing.map(bundleHead),
+        heads: standing.slice(0, MAX_SHOWN_HEADS).map(bundleHead),
+        standing: standing.length,
       })
     },
   })

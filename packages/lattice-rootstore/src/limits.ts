@@ -74,6 +74,9 @@ export const MAX_COMPRESSION_RATIO = 100
 /** A file up to this size may be packed as well as it can be: it is no bomb. */
 export const RATIO_FREE_BYTES: number = 64 * KIB
 
+/** Concurrent writes of an app or bundle that are shown: with them the answer fits a frame, however many stand. */
+export const MAX_SHOWN_HEADS = 64
+
 /** Apps or bundles of a page when a list does not say. */
 export const DEFAULT_PAGE_ITEMS = 100
 

@@ -53,7 +53,7 @@ export interface BundleSummary {
   readonly fields: readonly { readonly table: string; readonly key: string; readonly value: string }[]
   /** Bytes of the zip. */
   readonly size: number
-  /** BLAKE3-256 of the zip. */
+  /** SHA-256 of the zip. */
   readonly hash: Uint8Array
   /** Whether all of its content is here. */
   readonly complete: boolean
@@ -78,7 +78,7 @@ export interface Root {
   /** Rejects with `VALUE_NOT_FOUND` where there is no app. */
   readonly removeApp: (subdomain: string, signal?: AbortSignal) => Promise<IntentionId>
   readonly getApp: (subdomain: string, signal?: AbortSignal) => Promise<App | undefined>
-  /** Every standing binding of the subdomain, the winner first. */
+  /** The standing bindings of the subdomain, the winner first; at most 64 of them. */
   readonly inspectApp: (subdomain: string, signal?: AbortSignal) => Promise<readonly AppHead[]>
   /** In order of subdomain, page by page: each page is one state, the whole need not be. */
   readonly listApps: (signal?: AbortSignal) => AsyncIterable<App>

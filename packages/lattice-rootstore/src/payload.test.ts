@@ -111,7 +111,11 @@ describe('a payload', () => {
       value: 'x'.repeat(4096),
     }))
     const size = toBinary(root.ManifestSchema, create(root.ManifestSchema, { id: 'a', fields })).length
-    const padded = { id: 'a', description: 'x'.repeat(MAX_MANIFEST_RECORD_BYTES - size - 3), fields }
+    const padded = {
+      id: 'a',
+      description: 'x'.repeat(MAX_MANIFEST_RECORD_BYTES - size - 3),
+      fields,
+    }
     expect(toBinary(root.ManifestSchema, create(root.ManifestSchema, padded)).length).toBe(MAX_MANIFEST_RECORD_BYTES)
     const records = [
       { ...inParts(MAX_BUNDLE_BYTES, ids(MAX_PARTS)), manifest: padded },
@@ -185,6 +189,11 @@ describe('a payload', () => {
         case: 'putBundle',
         value: { record: { ...inline, manifest: { id: 'a', description: 'x'.repeat(MAX_MANIFEST_RECORD_BYTES) } } },
       },
+      'manifest_malformed',
+    ],
+    [
+      'a manifest with a long version',
+      { case: 'putBundle', value: { record: { ...inline, manifest: { id: 'a', version: 'x'.repeat(4097) } } } },
       'manifest_malformed',
     ],
     [
@@ -275,6 +284,7 @@ describe('a payload', () => {
       concatBytes(good, good),
       concatBytes(good, Uint8Array.of(0x40, 1)),
       concatBytes(good, keys),
+      concatBytes(keys, good),
       concatBytes(good, encodeOperation({ case: 'dropParts', value: { appId: 'a', parts: [id(1)] } })),
       Uint8Array.of(0x9a, 0, 7, ...good.subarray(2)),
       Uint8Array.of(0x1a, 9, ...good.subarray(2), 0x40, 1),

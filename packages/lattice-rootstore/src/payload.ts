@@ -126,6 +126,7 @@ function isManifest(manifest: root.Manifest): boolean {
   return (
     isAppId(manifest.id) &&
     (manifest.storeType === '' || parseStoreType(manifest.storeType).ok) &&
+    [manifest.name, manifest.version, manifest.description].every(({ length }) => length <= MAX_MANIFEST_VALUE_BYTES) &&
     manifest.fields.length <= MAX_MANIFEST_FIELDS &&
     manifest.fields.every(
       ({ table, key, value }) =>

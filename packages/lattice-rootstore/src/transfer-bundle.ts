@@ -4,7 +4,7 @@
  * @module
  */
 import { type AbortSignal, createAbortController, equalBytes, type IntentionId, toIntentionId } from '@lattice/model'
-import { blake3 } from '@noble/hashes/blake3.js'
+import { sha256 } from '@noble/hashes/sha2.js'
 import type { root } from '@lattice/proto'
 import type { Client } from '@lattice/store-base'
 import { BundleInvalid } from './bundle/bundle-problem.ts'
@@ -98,7 +98,7 @@ export async function receiveBundle(
     onProgress?.({ done, total: zip.length })
   }
   signal.throwIfAborted()
-  if (zip === undefined || info === undefined || done !== zip.length || !equalBytes(blake3(zip), info.hash))
+  if (zip === undefined || info === undefined || done !== zip.length || !equalBytes(sha256(zip), info.hash))
     throw new BundleChanged(appId)
   return zip
 }

@@ -30,7 +30,7 @@ export function addLifecycleCommands(store: Command, bind: Bind): void {
     .command('create')
     .description('create a store: a root, or the child of another')
     .argument('[name]', 'what to call it', '')
-    .option('--type <type>', 'store type (default: core:kvstore)')
+    .option('--type <type>', 'store type (default: core:rootstore, core:kvstore for a child)')
     .addOption(new Option('--root', 'a root store, joined by invite (the default)').conflicts('parent'))
     .option('--parent <store>', 'a child of this store')
     .action(bind((context, name: string, options: CreateOptions) => createStore(context, name, options)))

@@ -13,6 +13,7 @@ const TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
 /** The checksum of what `before` is the checksum of, followed by `bytes`; begins from 0. */
 export function crc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before
-  for (const byte of bytes) crc = (crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] ?? 0)
+  // By index: an iterator would take several times as long, and a bundle has many bytes.
+  for (let at = 0; at < bytes.length; at += 1) crc = (crc >>> 8) ^ (TABLE[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0)
   return ~crc >>> 0
 }

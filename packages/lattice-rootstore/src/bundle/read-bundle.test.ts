@@ -17,6 +17,9 @@ import { appManifest, buildZip, type ZipOptions, type ZipSource } from '../testi
 import { BundleInvalid, type BundleReason } from './bundle-problem.ts'
 import { crc32 } from './crc32.ts'
 import { readBundle } from './read-bundle.ts'
+import { unpackEntry } from './unpack-entry.ts'
+import { readZipDirectory } from './zip-directory.ts'
+import { readZipLayout } from './zip-layout.ts'
 
 const manifest = appManifest('com.example.notes')
 
@@ -141,6 +144,7 @@ describe('what is no zip is refused:', () => {
     ['zip64: the size', { end: { 12: { bytes: 4, value: 0xffffffff } } }, 'zip64'],
     ['zip64: the place', { end: { 16: { bytes: 4, value: 0xffffffff } } }, 'zip64'],
     ['zip64: a locator', { beforeEnd: concatBytes(Uint8Array.of(0x50, 0x4b, 6, 7), new Uint8Array(16)) }, 'zip64'],
+    ['bytes after the files', { beforeDirectory: Uint8Array.of(1) }, 'stray_data'],
     ['a gap before the end', { beforeEnd: new Uint8Array(40) }, 'directory_damaged'],
     ['a directory elsewhere', { end: { 16: { bytes: 4, value: 0 } } }, 'directory_damaged'],
     [
@@ -276,6 +280,27 @@ describe('a bomb', () => {
     // The packed bytes of sixteen mebibytes, for a file of ten bytes.
     const packed = bomb.slice(31, bomb.length - 22 - 47)
     expect(verdict([{ name: 'a', data: 'xxxxxxxxxx', packed }])).toBe('size_mismatch')
+  })
+
+  test('gives no more than it says it has', () => {
+    const zip = buildZip([
+      {
+        name: 'a',
+        data: new Uint8Array(2 * MAX_FILE_BYTES),
+        central: { unpackedBytes: 10 },
+        local: { unpackedBytes: 10 },
+      },
+    ])
+    const directory = readZipDirectory(zip)
+    const layout = directory.ok ? readZipLayout(zip, directory.value) : directory
+    const [packed] = layout.ok ? layout.value : []
+    if (packed === undefined) throw new Error('the zip has a file')
+    let given = 0
+    const unpacked = unpackEntry(packed, (piece) => {
+      given += piece.length
+    })
+    expect(unpacked).toMatchObject({ ok: false, error: { reason: 'size_mismatch' } })
+    expect(given).toBeLessThanOrEqual(10)
   })
 
   test('of files that share their data is refused before any is unpacked', () => {

@@ -14,8 +14,8 @@ import { crc32 } from './crc32.ts'
 import { METHOD_STORED, type ZipEntry } from './zip-directory.ts'
 import type { PackedEntry } from './zip-layout.ts'
 
-/** Packed bytes taken at a time: at their best, a thousand to one, they make four mebibytes. */
-const PIECE_BYTES = 4096
+/** Packed bytes taken at a time: at their best, a thousand to one, they make as much as the largest file. */
+const PIECE_BYTES: number = 16 * 1024
 
 /** Checks one file and gives its content piece by piece to `onPiece`. Views are the callee's to keep. */
 export function unpackEntry(

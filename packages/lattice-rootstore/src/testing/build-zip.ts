@@ -43,6 +43,8 @@ export interface ZipOptions {
   readonly comment?: Uint8Array
   /** Fields of the end by their place in it. */
   readonly end?: Readonly<Record<number, { readonly bytes: 2 | 4; readonly value: number }>>
+  /** Between files and directory. */
+  readonly beforeDirectory?: Uint8Array
   /** Between directory and end. */
   readonly beforeEnd?: Uint8Array
 }
@@ -57,7 +59,12 @@ export function appManifest(id: string, rest = 'version = "1.0.0"'): ZipSource {
 
 export function buildZip(
   sources: readonly ZipSource[],
-  { comment = new Uint8Array(), end = {}, beforeEnd = new Uint8Array() }: ZipOptions = {},
+  {
+    comment = new Uint8Array(),
+    end = {},
+    beforeDirectory = new Uint8Array(),
+    beforeEnd = new Uint8Array(),
+  }: ZipOptions = {},
 ): Uint8Array {
   const files: Uint8Array[] = []
   const directory: Uint8Array[] = []
@@ -83,7 +90,7 @@ export function buildZip(
     [2, sources.length],
     [2, sources.length],
     [4, central.length],
-    [4, offset],
+    [4, offset + beforeDirectory.length],
     [2, comment.length],
   ])
   const view = new DataView(last.buffer)
@@ -91,7 +98,7 @@ export function buildZip(
     if (bytes === 2) view.setUint16(Number(place), value, true)
     else view.setUint32(Number(place), value, true)
   }
-  return concatBytes(...files, central, beforeEnd, last, comment)
+  return concatBytes(...files, beforeDirectory, central, beforeEnd, last, comment)
 }
 
 function pack({ name, data = '', stored = false, packed, descriptor }: ZipSource): {

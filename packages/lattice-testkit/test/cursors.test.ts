@@ -229,10 +229,14 @@ describe('a history', () => {
     await put(mesh, 1, id, ['k7', 'elsewhere'])
     await mesh.converge(id)
     for (const index of [0, 1]) {
-      const told: (string | undefined)[] = []
-      for await (const item of kvOf(mesh, index, id).history('k7', { pageSize: 1 }))
-        told.push(item.kind === 'write' ? item.value && utf8Decode(item.value) : item.kind)
-      expect(told).toEqual(['elsewhere', 'together', 'alone'])
+      const told: string[] = []
+      for await (const item of kvOf(mesh, index, id).history('k7', { pageSize: 1 })) {
+        const value = item.kind === 'write' ? (item.value ?? new Uint8Array()) : undefined
+        told.push(
+          value === undefined ? item.kind : `${utf8Decode(value) ?? '?'}${'stands' in item && item.stands ? '*' : ''}`,
+        )
+      }
+      expect(told).toEqual(['elsewhere*', 'together', 'alone'])
     }
   })
 

@@ -16,7 +16,7 @@ import * as fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import type { KvEvent } from './apply-payload.ts'
 import { kvStore } from './kv-store.ts'
-import { MAX_BATCH_KEYS, MAX_LIST_LIMIT, MAX_PAGE_BYTES, MAX_SNAPSHOT_BYTES } from './limits.ts'
+import { MAX_BATCH_KEYS, MAX_LIST_LIMIT, MAX_PAGE_BYTES } from './limits.ts'
 import { type Kv, type KvRead, openKv } from './open-kv.ts'
 import { encodePayload } from './payload.ts'
 
@@ -351,71 +351,6 @@ describe('List', () => {
     expect(await codeOf(store.get(''))).toBe('INVALID_ARGUMENT')
     expect(await codeOf(store.count({ start: 'b', end: 'a' }))).toBe('INVALID_ARGUMENT')
     expect(await codeOf(store.count({ end: 'x'.repeat(MAX_KEY_BYTES + 1) }))).toBe('INVALID_ARGUMENT')
-  })
-})
-
-describe('Watch', () => {
-  async function take(events: AsyncIterable<{ readonly kind: string }>, count: number): Promise<unknown[]> {
-    const taken: unknown[] = []
-    for await (const event of events) if (taken.push(event) === count) break
-    return taken
-  }
-  const item = (key: string, value: string, conflicted = false): object => ({
-    kind: 'put',
-    key: utf8Encode(key),
-    value: utf8Encode(value),
-    conflicted,
-  })
-
-  test('begins with what is there, then follows what readers see', async () => {
-    const { store } = open()
-    await store.put('p/a', '1')
-    await store.put('q', 'elsewhere')
-    const events = store.watch({ prefix: 'p/', snapshot: true })
-    await store.put('p/a', '2')
-    await store.put('p/a', '2')
-    await store.put('q', 'elsewhere again')
-    await store.delete('p/a')
-    await store.delete('p/a')
-    await store.put('p/b', '3')
-    expect(await take(events, 5)).toMatchObject([
-      item('p/a', '1'),
-      { kind: 'snapshot_end' },
-      item('p/a', '2'),
-      { kind: 'deleted', key: utf8Encode('p/a') },
-      item('p/b', '3'),
-    ])
-  })
-
-  test('a write that loses tells of the conflict and of the value that stands', async () => {
-    const { host, store } = open()
-    await store.put('k', 'new')
-    const events = store.watch()
-    host.deliver({ payload: putPayload('k', 'old'), author: other, timestamp: { wall: 0, counter: 1 } })
-    expect(await take(events, 1)).toMatchObject([item('k', 'new', true)])
-  })
-
-  test('a slow watcher is told what it missed', async () => {
-    const { store } = open(2)
-    const events = store.watch()
-    for (let count = 0; count < 5; count += 1) await store.put('k', `${count}`)
-    expect(await take(events, 3)).toMatchObject([{ kind: 'lagged', count: 3 }, item('k', '3'), item('k', '4')])
-  })
-
-  test('ends when its signal aborts', async () => {
-    const { store } = open()
-    const controller = createAbortController()
-    const events = store.watch({ signal: controller.signal })
-    controller.abort()
-    expect(await collect(events)).toEqual([])
-  })
-
-  test('a snapshot that is too large to hold is refused', () => {
-    const value = new Uint8Array(100_000)
-    const { host } = open()
-    for (let at = 0; at * value.length <= MAX_SNAPSHOT_BYTES; at += 1)
-      host.deliver({ payload: encodePayload([{ key: utf8Encode(`${at}`), state: { kind: 'value', value } }]) })
-    expect(() => openKv(host).watch({ snapshot: true })).toThrow('watch without a snapshot')
   })
 })
 

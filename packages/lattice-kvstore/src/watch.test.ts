@@ -1,4 +1,4 @@
-import { createAbortController, utf8Decode, utf8Encode } from '@lattice/model'
+import { createAbortController, toPublicKey, utf8Decode, utf8Encode } from '@lattice/model'
 import { createMemoryTable } from '@lattice/model/testing'
 import { createMachineHost, type MachineHost } from '@lattice/store-base/testing'
 import * as fc from 'fast-check'
@@ -9,6 +9,8 @@ import { CATCH_UP_TURN_WRITES, MAX_CATCH_UP_WRITES, MAX_SNAPSHOT_BYTES } from '.
 import { type Kv, openKv } from './open-kv.ts'
 import { encodePayload } from './payload.ts'
 import type { KvWatchEvent } from './watch-kv.ts'
+
+const other = toPublicKey(new Uint8Array(32).fill(9))
 
 function open(streamCapacity = 64): { readonly host: MachineHost<KvEvent>; readonly store: Kv } {
   const host = createMachineHost({ machine: kvStore, table: createMemoryTable(), streamCapacity })
@@ -48,6 +50,66 @@ async function cursorOf(store: Kv, prefix = ''): Promise<Uint8Array> {
   if (end?.cursor === undefined) throw new Error('the end of a snapshot has a cursor')
   return end.cursor
 }
+
+describe('Watch', () => {
+  const item = (key: string, value: string, conflicted = false): object => ({
+    kind: 'put',
+    key: utf8Encode(key),
+    value: utf8Encode(value),
+    conflicted,
+  })
+
+  test('begins with what is there, then follows what readers see', async () => {
+    const { store } = open()
+    await store.put('p/a', '1')
+    await store.put('q', 'elsewhere')
+    const events = store.watch({ prefix: 'p/', snapshot: true })
+    await store.put('p/a', '2')
+    await store.put('p/a', '2')
+    await store.put('q', 'elsewhere again')
+    await store.delete('p/a')
+    await store.delete('p/a')
+    await store.put('p/b', '3')
+    expect(await take(events, 5)).toMatchObject([
+      item('p/a', '1'),
+      { kind: 'snapshot_end' },
+      item('p/a', '2'),
+      { kind: 'deleted', key: utf8Encode('p/a') },
+      item('p/b', '3'),
+    ])
+  })
+
+  test('a write that loses tells of the conflict and of the value that stands', async () => {
+    const { host, store } = open()
+    await store.put('k', 'new')
+    const events = store.watch()
+    host.deliver({ payload: payload('k', 'old'), author: other, timestamp: { wall: 0, counter: 1 } })
+    expect(await take(events, 1)).toMatchObject([item('k', 'new', true)])
+  })
+
+  test('a slow watcher is told what it missed', async () => {
+    const { store } = open(2)
+    const events = store.watch()
+    for (let count = 0; count < 5; count += 1) await store.put('k', `${count}`)
+    expect(await take(events, 3)).toMatchObject([{ kind: 'lagged', count: 3 }, item('k', '3'), item('k', '4')])
+  })
+
+  test('ends when its signal aborts', async () => {
+    const { store } = open()
+    const controller = createAbortController()
+    const events = store.watch({ signal: controller.signal })
+    controller.abort()
+    expect(await take(events, 1)).toEqual([])
+  })
+
+  test('a snapshot that is too large to hold is refused', () => {
+    const value = new Uint8Array(100_000)
+    const { host } = open()
+    for (let at = 0; at * value.length <= MAX_SNAPSHOT_BYTES; at += 1)
+      host.deliver({ payload: encodePayload([{ key: utf8Encode(`${at}`), state: { kind: 'value', value } }]) })
+    expect(() => openKv(host).watch({ snapshot: true })).toThrow('watch without a snapshot')
+  })
+})
 
 describe('Watch from a cursor', () => {
   test('tells each key that changed since, once, as it reads now; then what comes', async () => {

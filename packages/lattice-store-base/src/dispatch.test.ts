@@ -153,6 +153,31 @@ describe('dispatch', () => {
     expect(many.applied().map(({ payload }) => payload)).toEqual(one.applied().map(({ payload }) => payload))
   })
 
+  test('writes in the schema that is activated, alone and many at once, whatever the machine knows', async () => {
+    const asked: number[] = []
+    const newer = {
+      ...machine,
+      schemaVersion: 3,
+      commands: {
+        ...machine.commands,
+        Delete: defineWrite({
+          ...write('Delete'),
+          request: kv.DeleteRequestSchema,
+          plan: ({ key }, schema) => {
+            asked.push(schema)
+            return { payload: key, deps: () => [] }
+          },
+          respond: (id) => create(kv.WriteResponseSchema, { id }),
+        }),
+      },
+    }
+    const host = createMachineHost<Uint8Array>({ machine: newer, table: createMemoryTable(), schema: 2 })
+    await host.exec('Delete', new Uint8Array(), signal)
+    await host.execMany('Delete', [new Uint8Array()], {})
+    expect(asked).toEqual([2, 2])
+    expect(host.applied().map(({ schema }) => schema)).toEqual([2, 2])
+  })
+
   test('what is not one write cannot be run many times at once: a typed error that says what can', async () => {
     for (const method of ['Put', 'Get']) {
       const error: unknown = await open()

@@ -229,11 +229,47 @@ describe('a history', () => {
     await put(mesh, 1, id, ['k7', 'elsewhere'])
     await mesh.converge(id)
     for (const index of [0, 1]) {
-      const told: (string | undefined)[] = []
-      for await (const item of kvOf(mesh, index, id).history('k7', { pageSize: 1 }))
-        told.push(item.kind === 'write' ? item.value && utf8Decode(item.value) : item.kind)
-      expect(told).toEqual(['elsewhere', 'together', 'alone'])
+      const told: string[] = []
+      for await (const item of kvOf(mesh, index, id).history('k7', { pageSize: 1 })) {
+        const value = item.kind === 'write' ? (item.value ?? new Uint8Array()) : undefined
+        told.push(
+          value === undefined ? item.kind : `${utf8Decode(value) ?? '?'}${'stands' in item && item.stands ? '*' : ''}`,
+        )
+      }
+      expect(told).toEqual(['elsewhere*', 'together', 'alone'])
     }
+  })
+
+  test('leaves out what the store rejected, as a watch that goes on does', async () => {
+    // A node that is stricter than the others rejects what they take, so long as they replace it.
+    const machine = kvStore as StateMachine
+    const strict: StateMachine = {
+      ...machine,
+      apply: (table, op) =>
+        Buffer.from(op.payload).includes('bad') ? { kind: 'rejected', reason: 'bad' } : machine.apply(table, op),
+    }
+    await using mesh = await createSimMesh({ seed: 9, nodes: 2 })
+    const id = await mesh.share()
+    await put(mesh, 0, id, ['k', '1'])
+    await mesh.converge(id)
+    await mesh.stop(0)
+    await mesh.start(0, { openers: new Map([[kvStore.storeType, () => strict]]) })
+    const watch = read(mesh, (signal) => kvOf(mesh, 0, id).watch({ snapshot: true, signal }))
+    await watch.until('snapshot_end')
+    watch.end()
+    await mesh.complete(kvOf(mesh, 1, id).batch().put('k', 'bad').put('l', 'bad').commit())
+    await mesh.complete(kvOf(mesh, 1, id).batch().put('k', '2').put('l', '').commit())
+    await mesh.converge(id, [1])
+    await mesh.run(() => mesh.store(0, id).kernel().rejections(0, 10).length === 1, 'it is rejected')
+    await put(mesh, 1, id, ['m', ''])
+    const again = read(mesh, (signal) => kvOf(mesh, 0, id).watch({ cursor: watch.cursor(), signal }))
+    await again.until('m=')
+    expect(again.lines().slice(0, 2)).toEqual(['k=2', 'l='])
+    again.end()
+    const items = []
+    for await (const item of kvOf(mesh, 0, id).history('k')) items.push(item.kind)
+    // The rejected one led to the first, which stands beside what the others see.
+    expect(items).toEqual(['write', 'write'])
   })
 
   test('has both sides of a conflict', async () => {

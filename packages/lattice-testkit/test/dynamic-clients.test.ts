@@ -78,7 +78,7 @@ describe('a client made of a description alone', () => {
           break
         }
       } else {
-        expect(toJson(method.output, await answer)).toMatchObject(expected as object)
+        expect(toJson(method.output, await Promise.resolve(answer))).toMatchObject(expected as object)
       }
       controller.abort()
     }

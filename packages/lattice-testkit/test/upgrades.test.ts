@@ -102,16 +102,6 @@ describe('an activated schema', () => {
     }
   })
 
-  test('of a writer that came after it is cited, whatever else the writer has seen', async () => {
-    await using mesh = await createSimMesh({ seed: 6, nodes: 2, openers: openers(2) })
-    const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
-    await mesh.complete(mesh.store(0, id).activateSchema(2))
-    await mesh.complete(mesh.node(1).join(await mesh.invite(0, id)))
-    for (const value of ['1', '2']) await put(mesh, 1, id, ['k', value])
-    await mesh.converge(id)
-    expect(await get(mesh, 0, id, 'k')).toBe('2')
-  })
-
   test('is no other than one that is known here, is later, and is a version', async () => {
     await using mesh = await createSimMesh({ seed: 7, nodes: 1, openers: openers(2) })
     const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))

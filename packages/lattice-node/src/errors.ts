@@ -214,3 +214,20 @@ export function peerNotReached(peer: PublicKey, cause: unknown): NodeError {
     },
   )
 }
+
+export function peerNotFound(reference: string): NodeError {
+  return new NodeError('PEER_NOT_FOUND', `there is no peer \`${reference}\` here: list the peers to see who they are`, {
+    detail: { reference },
+  })
+}
+
+export function peerAmbiguous(
+  reference: string,
+  { count, candidates }: { readonly count: number; readonly candidates: readonly string[] },
+): NodeError {
+  return new NodeError(
+    'INVALID_ARGUMENT',
+    `\`${reference}\` fits ${count} peers (${candidates.join(', ')}): give more of the key`,
+    { detail: { reference, candidates } },
+  )
+}

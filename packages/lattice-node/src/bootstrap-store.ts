@@ -42,7 +42,7 @@ export function startBootstrap(context: NodeContext, options: StartBootstrapOpti
   const controller = createAbortController()
   const { signal } = controller
   const wakeUp = createWakeUp(context.scheduler)
-  const state: BootstrapState = { failure: undefined, attempts: 0 }
+  const state: BootstrapState = { failure: undefined, attempts: 0, progress: undefined }
   const run = async (): Promise<void> => {
     try {
       await fetchUntilDone(context, options, { signal, wakeUp, state })
@@ -57,12 +57,15 @@ export function startBootstrap(context: NodeContext, options: StartBootstrapOpti
     nudge: wakeUp.nudge,
     lastFailure: () => state.failure,
     attempts: () => state.attempts,
+    peers: () => hintsOf(context, options.peers()).map(({ peer }) => peer),
+    progress: () => state.progress,
   }
 }
 
 interface BootstrapState {
   failure: unknown
   attempts: number
+  progress: { readonly done: number; readonly total: number } | undefined
 }
 
 interface BootstrapRun {
@@ -83,7 +86,7 @@ async function fetchUntilDone(
     const peers = hintsOf(context, options.peers())
     if (network !== undefined && peers.length > 0) {
       try {
-        await fetchOnce(context, { network, peers, signal, options })
+        await fetchOnce(context, { network, peers, signal, options, state })
         state.failure = undefined
         // Within the attempt: what cannot be recorded now is tried again like anything else.
         options.onDone()
@@ -106,9 +109,10 @@ interface FetchOnce {
   readonly peers: readonly PeerHint[]
   readonly signal: AbortSignal
   readonly options: StartBootstrapOptions
+  readonly state: BootstrapState
 }
 
-async function fetchOnce(context: NodeContext, { network, peers, signal, options }: FetchOnce): Promise<void> {
+async function fetchOnce(context: NodeContext, { network, peers, signal, options, state }: FetchOnce): Promise<void> {
   const { meta } = context
   const { store, onProgress } = options
   // A position speaks of what is in the log; a log that was lost makes it void.
@@ -117,7 +121,10 @@ async function fetchOnce(context: NodeContext, { network, peers, signal, options
     store: store.replicated,
     peers,
     signal,
-    onProgress: ({ done, total }) => onProgress(done, total),
+    onProgress: ({ done, total }) => {
+      state.progress = { done, total }
+      onProgress(done, total)
+    },
     positions: {
       load: (peer) => {
         const found = hasLog ? meta.bootstrapPosition(store.id, peer) : undefined

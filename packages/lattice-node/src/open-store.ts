@@ -8,7 +8,14 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { finishReplacement, type Kernel, LogDamaged, openKernel, peekLog } from '@lattice/kernel'
+import {
+  finishReplacement,
+  type Kernel,
+  LogDamaged,
+  openKernel,
+  peekLog,
+  type StalledProjection,
+} from '@lattice/kernel'
 import {
   type Broadcast,
   createBroadcast,
@@ -173,16 +180,21 @@ function followKernel(
   })
   kernel.onEvent((event) => {
     if (event.kind === 'fork_detected') context.publish({ kind: 'fork_detected', storeId, author: event.author })
-    if (event.kind === 'stalled') {
-      const error = event.error instanceof Error ? event.error.message : String(event.error)
-      const { seq, id: intentionId, since } = event
-      context.publish({ kind: 'stalled', storeId, seq, intentionId, error, since })
-      context.logger.warn('store.stalled', { storeId, seq: event.seq, error })
-    }
+    if (event.kind === 'stalled') tellStalled(context, storeId, event)
     if (event.kind === 'failed') onFailed(event.error)
     if (event.kind === 'resumed') context.publish({ kind: 'resumed', storeId, appliedSeq: event.appliedSeq })
     if (event.kind === 'rebuilt') context.publish({ kind: 'rebuilt', storeId, appliedSeq: event.appliedSeq })
     // The tables were made anew: whatever was read from them may read differently now.
     if (event.kind === 'rebuilt') onSystemChange()
   })
+  // While it was opened, nobody listened yet.
+  const { stalled } = kernel.projection()
+  if (stalled !== undefined) tellStalled(context, storeId, stalled)
+}
+
+function tellStalled(context: NodeContext, storeId: StoreId, stalled: StalledProjection): void {
+  const { seq, id: intentionId, since } = stalled
+  const error = stalled.error instanceof Error ? stalled.error.message : String(stalled.error)
+  context.publish({ kind: 'stalled', storeId, seq, intentionId, error, since })
+  context.logger.warn('store.stalled', { storeId, seq, error })
 }

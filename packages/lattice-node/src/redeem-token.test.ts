@@ -21,6 +21,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
 import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
+import { createNodeHealth } from './node-health.ts'
 import { openStore, type OpenStore } from './open-store.ts'
 import { createRedeemer } from './redeem-token.ts'
 import type { StoreManager } from './store-manager.ts'
@@ -82,6 +83,8 @@ beforeEach(async () => {
     network: () => undefined,
     publish: () => undefined,
     nodeName: () => '',
+    about: undefined,
+    health: createNodeHealth(),
   }
   store = await complete(
     openStore(context, {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type AbortController, idKey, type IdKey } from '@lattice/model'
+import { type AbortController, idKey, type IdKey, type PublicKey } from '@lattice/model'
 import type { StoreRecord } from './meta-db.ts'
 import type { StoreState } from './node-types.ts'
 import type { OpenStore } from './open-store.ts'
@@ -30,6 +30,10 @@ export interface Bootstrap {
   /** The last attempt's failure, until one succeeds. */
   readonly lastFailure: () => unknown
   readonly attempts: () => number
+  /** Whom it is fetched from. */
+  readonly peers: () => readonly PublicKey[]
+  /** Records of the present attempt, once there are any. */
+  readonly progress: () => { readonly done: number; readonly total: number } | undefined
 }
 
 export function createStoreEntry(record: StoreRecord): StoreEntry {

@@ -98,6 +98,7 @@ async function openOver(options: RuntimeOptions, { crypto, verifier, logger }: F
     crypto,
     verifier,
     pid: process.pid,
+    about: { version: packageJson.version, runtime: `Node.js ${process.versions.node}`, crypto: crypto.backend },
   })
   const handlers = createHandlers({ node, clock, version: packageJson.version, cryptoBackend: crypto.backend })
   let server: ApiServer | undefined

@@ -107,7 +107,7 @@ describe('the dialer', () => {
     const nowMs = scheduler.clock.wallMs()
     expect(state).toMatchObject({
       attempts: 1,
-      lastFailure: { code: 'PEER_UNREACHABLE', atMs: nowMs, addresses: ['a'] },
+      lastFailure: { code: 'PEER_UNREACHABLE', message: 'nobody answered', atMs: nowMs, addresses: ['a'] },
     })
     expect(state?.nextAtMs).toBe(nowMs + (scheduler.nextDelayMs() ?? -1))
     await scheduler.advanceAsync(scheduler.nextDelayMs() ?? 0)

@@ -18,9 +18,10 @@ import {
   type Random,
   type Scheduler,
 } from '@lattice/model'
-import type { Connection, Transport } from '@lattice/net-types'
+import { type Connection, PeerUnreachable, type Transport } from '@lattice/net-types'
 import { backoffMs } from './backoff.ts'
 import { createDeadline, orAborted } from './deadline.ts'
+import { printable } from './errors.ts'
 import { type NetworkLimits, STABLE_CONNECTION_MS } from './limits.ts'
 
 export interface Dialer {
@@ -205,7 +206,7 @@ class Wishes {
     wanted.attempts += 1
     wanted.lastFailure = {
       code: isLatticeError(error) ? error.code : 'PEER_UNREACHABLE',
-      message: error instanceof Error ? error.message : 'a connection was made and not kept: there was no room for it',
+      message: printable(describeFailure(error)),
       atMs: this.#options.clock.wallMs(),
       addresses,
     }
@@ -224,4 +225,11 @@ class Wishes {
       spawn('dial', () => this.#attempt(wanted))
     })
   }
+}
+
+/** What is behind it: that the peer was not reached is known. */
+function describeFailure(error: unknown): string {
+  if (error === undefined) return 'a connection was made and not kept: there was no room for it'
+  if (error instanceof PeerUnreachable) return error.cause instanceof Error ? error.cause.message : 'nobody answered'
+  return error instanceof Error ? error.message : String(error)
 }

@@ -302,6 +302,7 @@ export class NetworkCore {
 
   #onDigests(peer: PublicKey, { claims, addresses }: DigestOutcome): void {
     this.troubles.digestsCompared(peer)
+    for (const storeId of this.stores.unnamedBy(peer, claims)) this.troubles.unshared(peer, storeId)
     for (const { storeId, digest } of claims) this.#onDigest(peer, storeId, digest)
     this.#onAddresses(peer, addresses)
   }

@@ -464,7 +464,6 @@ describe('diagnosis', () => {
     const b = mesh.addNode({ register: false })
     a.service.want(b.id, [])
     await mesh.until('a connection', () => a.service.connectedPeers().length === 1)
-    a.store.write(1)
     const { exchange } = a.service
     await mesh.until('the refusal', () => exchange(b.id, mesh.storeId).lastFailure !== undefined)
     expect(exchange(b.id, mesh.storeId)).toMatchObject({

@@ -12,7 +12,7 @@ import type { Finding } from './node-types.ts'
 
 /** The node first, then store by store. */
 export async function diagnoseNode(deps: FindingDeps): Promise<readonly Finding[]> {
-  const snapshot = await gatherDoctor(deps)
+  const snapshot = gatherDoctor(deps)
   return [
     ...nodeChecks(snapshot).map((reason) => toFinding(reason, undefined)),
     ...snapshot.stores.flatMap((health) =>

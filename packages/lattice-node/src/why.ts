@@ -33,7 +33,7 @@ const CONCERNS_EVERY_PEER: ReadonlySet<string> = new Set([
 /** The gravest first. Rejects with `STORE_NOT_FOUND`, `PEER_NOT_FOUND`, or `INVALID_ARGUMENT` for an ambiguous peer. */
 export async function findReasons(deps: FindingDeps, options: WhyOptions): Promise<readonly Finding[]> {
   const { context, clock } = deps
-  const disk = await diskSpaceOf(context.directory.path)
+  const disk = diskSpaceOf(context.directory.path)
   const snapshots = gatherStores(deps, options.store)
   const peer = options.peer === undefined ? undefined : resolvePeer(options.peer, knownPeers(snapshots))
   const hasNetwork = context.network() !== undefined

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { statfs } from 'node:fs/promises'
+import { statfsSync } from 'node:fs'
 import type { DiskSpace } from './node-reasons.ts'
 
 /** Undefined where the system does not say. */
-export async function diskSpaceOf(directory: string): Promise<DiskSpace | undefined> {
+export function diskSpaceOf(directory: string): DiskSpace | undefined {
   try {
-    const { bavail, blocks, bsize } = await statfs(directory)
+    const { bavail, blocks, bsize } = statfsSync(directory)
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
   } catch {
     return undefined

@@ -4,7 +4,6 @@
  * @module
  */
 import { existsSync, statSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { join } from 'node:path'
 import { idKey } from '@lattice/model'
@@ -20,23 +19,19 @@ import type { StoreSnapshot } from './store-snapshot.ts'
 
 const PERMISSIONS = 0o777
 
-export async function gatherDoctor({ context, manager, clock }: FindingDeps): Promise<DoctorSnapshot> {
+export function gatherDoctor({ context, manager, clock }: FindingDeps): DoctorSnapshot {
   const { directory, meta } = context
-  const disk = await diskSpaceOf(directory.path)
-  const dataDir = await privatePath(directory.path)
-  const identity = await privatePath(directory.identityPath)
-  // From here on at one moment.
   const network = context.network()
   const snapshots = gatherStores({ context, manager }, undefined)
   return {
     nowMs: context.clock.wallMs(),
     hasNetwork: network !== undefined,
     clock: clock(),
-    disk,
+    disk: diskSpaceOf(directory.path),
     about: context.about,
     sqliteVersion: meta.sqliteVersion(),
-    dataDir,
-    identity,
+    dataDir: privatePath(directory.path),
+    identity: privatePath(directory.identityPath),
     transport: network?.transport,
     addresses: network?.addresses() ?? [],
     clockPeers: network?.peerTime()?.count ?? 0,
@@ -45,11 +40,11 @@ export async function gatherDoctor({ context, manager, clock }: FindingDeps): Pr
   }
 }
 
-async function privatePath(path: string): Promise<PrivatePath> {
+function privatePath(path: string): PrivatePath {
   // On Windows the mode says nothing: access is by control lists.
   if (platform() === 'win32') return { path, mode: undefined }
   try {
-    return { path, mode: (await stat(path)).mode & PERMISSIONS }
+    return { path, mode: statSync(path).mode & PERMISSIONS }
   } catch {
     return { path, mode: undefined }
   }

@@ -6,7 +6,7 @@
  * @module
  */
 import type { FloatingIntention, Kernel } from '@lattice/kernel'
-import { equalBytes, idKey, type IntentionId, type PublicKey } from '@lattice/model'
+import { causesOf, equalBytes, idKey, type IdKey, type IntentionId, type PublicKey } from '@lattice/model'
 import type { FloatingGroup, FloatingSnapshot } from './store-snapshot.ts'
 import type { Named } from './words.ts'
 
@@ -24,10 +24,11 @@ export function gatherFloating(kernel: Pick<Kernel, 'floating' | 'stats' | 'time
   return { nowMs: kernel.time().nowMs, groups: groupFloating(listed, nameOf), listed: listed.length, total, evicted }
 }
 
-/** Groups floating intentions, the largest first. */
+/** Groups floating intentions, the largest first. What waits for one that waits itself is grouped by what that lacks. */
 export function groupFloating(listed: readonly FloatingIntention[], nameOf: NameOf): readonly FloatingGroup[] {
   // Who follows an intention on its own chain is its author, and that is all that tells of one that is not here.
   const authors = new Map(listed.map(({ parsed }) => [idKey(parsed.intention.storePrev), parsed.intention.author]))
+  const causeOf = createCauseFinder(listed)
   const groups = new Map<string, FloatingGroup>()
   for (const floating of listed) {
     const { author, timestamp } = floating.parsed.intention
@@ -47,7 +48,37 @@ export function groupFloating(listed: readonly FloatingIntention[], nameOf: Name
   return [...groups.values()].toSorted((a, b) => b.count - a.count).slice(0, GROUPS_MAX)
 }
 
+/** What an intention waits for in the end, where nobody here has it; each is looked at once. */
+function createCauseFinder(
+  listed: readonly FloatingIntention[],
+): (floating: FloatingIntention) => IntentionId | undefined {
+  const byId = new Map(listed.map((floating) => [idKey(floating.parsed.id), floating]))
+  const found = new Map<IdKey, IntentionId | undefined>()
+
+  return (from) => {
+    const path: IdKey[] = []
+    let cause: IntentionId | undefined
+    for (let next: FloatingIntention | undefined = from; next !== undefined;) {
+      const key = idKey(next.parsed.id)
+      if (found.has(key)) {
+        cause = found.get(key)
+        break
+      }
+      // Noted at once: those that cite each other, which no honest node makes, come round here and find nothing.
+      found.set(key, undefined)
+      path.push(key)
+      cause = missingOf(next)
+      if (cause !== undefined || next.reason !== 'missing_causes') break
+      next = causesOf(next.parsed.intention)
+        .map((id) => byId.get(idKey(id)))
+        .find((other) => other !== undefined)
+    }
+    for (const key of path) found.set(key, cause)
+    return cause
+  }
+}
+
 /** Of several, what the author itself wrote before: of that the author is known. */
-function causeOf({ parsed, missing }: FloatingIntention): IntentionId | undefined {
+function missingOf({ parsed, missing }: FloatingIntention): IntentionId | undefined {
   return missing.find((id) => equalBytes(id, parsed.intention.storePrev)) ?? missing[0]
 }

@@ -91,7 +91,7 @@ function routeText({ dial, addresses }: PeerSnapshot): string {
   const failure = dial?.lastFailure
   const tried = failure?.addresses ?? addresses
   const where = tried.length === 0 ? 'no address of it is known' : `tried ${listText(tried)}`
-  if (failure !== undefined) return `${where}; ${withoutStop(failure.message)}`
+  if (failure !== undefined) return `${where}: ${withoutStop(failure.message)}`
   return dial === undefined
     ? where
     : `${tried.length === 0 ? where : `trying ${listText(tried)}`}, and no dial has ended yet`
@@ -100,8 +100,9 @@ function routeText({ dial, addresses }: PeerSnapshot): string {
 function offlineReason(peer: PeerSnapshot, { nowMs }: Circumstances): Reason {
   const { dial, dormant, lastSeenMs, troubles } = peer
   const failure = dial?.lastFailure
+  const ended = troubles.ended === undefined ? '' : `the connection ended: ${troubles.ended.message}`
   const why =
-    failure?.message ?? (troubles.ended === undefined ? '' : `the connection ended: ${troubles.ended.message}`)
+    failure === undefined ? ended : `${plural(dial?.attempts ?? 0, 'dial')} since then failed: ${failure.message}`
   return {
     severity: dormant ? 'info' : 'warning',
     code: 'peer_offline',

@@ -183,7 +183,7 @@ function replicationReasons(open: OpenSnapshot, { nowMs }: Circumstances): reado
       severity: nowMs - unseenSinceMs < FRESH_MS ? 'info' : 'warning',
       code: 'not_replicated',
       what: `${plural(unseen, 'intention')}, the first from ${durationText(nowMs - unseenSinceMs)} ago, ${unseen === 1 ? 'is' : 'are'} not known to be on any other machine`,
-      remedy: `connect ${names}, and have it acknowledge`,
+      remedy: replicas.length === 1 ? `connect ${names}` : `connect one of ${names}`,
       detail: { count: unseen, sinceMs: unseenSinceMs },
     },
   ]

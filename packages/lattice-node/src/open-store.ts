@@ -105,7 +105,13 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
   })
   hold.watch(kernel)
   const changes = createBroadcast<StreamEvents<unknown>>({ capacity: CHANGES_CAPACITY })
-  followKernel(context, kernel, { changes, onSystemChange: options.onSystemChange, onFailed: options.onFailed })
+  // What goes on in files that are not in place yet is whoever's repairs them.
+  const publish = options.directory === undefined ? context.publish : (): void => undefined
+  followKernel({ ...context, publish }, kernel, {
+    changes,
+    onSystemChange: options.onSystemChange,
+    onFailed: options.onFailed,
+  })
   const replicated = createReplicatedStore({
     kernel,
     storeType,

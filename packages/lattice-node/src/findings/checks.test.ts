@@ -107,7 +107,7 @@ describe('of a node', () => {
     ],
     ['disk that says nothing', { disk: undefined }, 'info disk', 'does not say', ''],
     ['clock that is ahead', { clock: { verdict: 'ahead', aheadMs: 45_000 } }, 'warning clock_ahead', '45 s', 'NTP'],
-    ['clock without peers', { clock: { verdict: 'good', aheadMs: undefined } }, 'ok clock', 'was not compared', ''],
+    ['clock without peers', { clock: { verdict: 'good', aheadMs: undefined } }, 'info clock', 'was not compared', ''],
     ['node without a network', { hasNetwork: false }, 'warning network', 'without a network', '--offline'],
     ['node without an address', { addresses: [] }, 'warning network', 'no address of this node', '--bind'],
     [
@@ -257,12 +257,18 @@ describe('of a store', () => {
       'nas',
       'write once',
     ],
-    ['a joined fork', { health: { forkedAuthors: 2 } }, 'ok forks', '2 authors forked', ''],
+    ['a joined fork', { health: { forkedAuthors: 2 } }, 'ok forks', '2 authors forked, and joined', ''],
   ] satisfies [string, Changes, string, string, string][])('%s', (_, changes, expected, what, remedy) => {
     const reasons = storeChecks(healthOf(changes), AROUND)
     const told = reasons.find((reason) => brief([reason])[0] === expected)
     expect(told?.what).toContain(what)
     expect(told?.remedy ?? '').toContain(remedy)
+  })
+
+  test('a fork that is open is not said to be joined', () => {
+    const openForks = [{ publicKey: toPublicKey(bytes(2)), name: 'nas' }]
+    const reasons = storeChecks(healthOf({ open: { openForks }, health: { forkedAuthors: 1 } }), AROUND)
+    expect(brief(reasons)).not.toContain('ok forks')
   })
 
   test('one that stands still is not said to be projected', () => {

@@ -72,7 +72,7 @@ function clockChecks({ clock, clockPeers }: DoctorSnapshot): readonly Reason[] {
   const { aheadMs } = clock
   if (aheadMs === undefined) {
     return [
-      { severity: 'ok', code: 'clock', what: 'no connected peer says what time it is: the clock was not compared' },
+      { severity: 'info', code: 'clock', what: 'no connected peer says what time it is: the clock was not compared' },
     ]
   }
   const what = `the clock is within ${durationText(Math.abs(aheadMs) + 1)} of what ${plural(clockPeers, 'peer says', 'peers say')}`

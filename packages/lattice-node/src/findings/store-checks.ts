@@ -16,6 +16,8 @@ import { durationText, plural, sizeText, withoutStop } from './words.ts'
 
 /** Checkpoints keep a write-ahead log at a few megabytes: one of this size is not being taken in. */
 const WAL_LARGE_BYTES: number = 256 * 1024 * 1024
+/** Over less nothing has been measured. */
+const MEASURED_FROM_MS = 1000
 /** Growth over less time says nothing of a day. */
 const RATE_FROM_MS = 3_600_000
 const DAY_MS = 86_400_000
@@ -47,7 +49,7 @@ export function storeChecks(health: StoreHealth, around: Circumstances): readonl
     ...sizeChecks(open),
     integrityCheck(store.ref.id, open, { verified, nowMs: around.nowMs }),
     ...projectionOk(health),
-    ...forksOk(open),
+    ...forksOk(health, open),
     ...shared,
   ]
 }
@@ -97,7 +99,7 @@ function growthText(now: OpenHealth['now'], before: OpenHealth['before']): strin
   const overMs = now.atMs - before.atMs
   const records = now.records - before.records
   const bytes = bytesOf(now) - bytesOf(before)
-  if (overMs <= 0) return ''
+  if (overMs < MEASURED_FROM_MS) return ''
   const grown = bytes < 0 ? `shrank by ${sizeText(-bytes)}` : `grew by ${sizeText(bytes)}`
   const rate = bytes > 0 && overMs >= RATE_FROM_MS ? `, ${sizeText(Math.round((bytes / overMs) * DAY_MS))} a day` : ''
   return `; ${grown} and ${plural(records, 'record')} in ${durationText(overMs)}${rate}`
@@ -162,10 +164,16 @@ function projectionOk({ store }: StoreHealth): readonly Reason[] {
   return [{ severity: 'ok', code: 'projection', what: `all ${plural(headSeq, 'record')} are projected` }]
 }
 
-function forksOk({ forkedAuthors }: OpenHealth): readonly Reason[] {
-  const what =
-    forkedAuthors === 0
-      ? 'no author forked'
-      : `${plural(forkedAuthors, 'author')} forked, as far as it is not said below all joined again`
-  return [{ severity: 'ok', code: 'forks', what, detail: { forkedAuthors } }]
+/** Open forks are told by themselves. */
+function forksOk({ store }: StoreHealth, { forkedAuthors }: OpenHealth): readonly Reason[] {
+  if ((store.open?.openForks.length ?? 0) > 0) return []
+  const joined = `${plural(forkedAuthors, 'author')} forked, and joined the branches since`
+  return [
+    {
+      severity: 'ok',
+      code: 'forks',
+      what: forkedAuthors === 0 ? 'no author forked' : joined,
+      detail: { forkedAuthors },
+    },
+  ]
 }

@@ -6,7 +6,7 @@ import { isLagged, type PublicKey, type StoreId, type StoreType, toHex } from '@
 import type { NodeEvent } from '@lattice/node'
 import { system } from '@lattice/proto'
 import type { StateMachine } from '@lattice/store-base'
-import { setPeerName } from '@lattice/systemstore'
+import { setPeerDevice } from '@lattice/systemstore'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { codeOf, put } from './support.ts'
@@ -93,7 +93,7 @@ describe('a peer that joins', () => {
     expect(newcomer.of('bootstrap_progress').length).toBeGreaterThan(0)
   })
 
-  test('is told again when its name is another, and not when it says the same', async () => {
+  test('is told again when its name is another, and not for what is not shown', async () => {
     await using mesh = await createSimMesh({ seed: 2, nodes: 2 })
     const id = await mesh.share('team')
     await settle(mesh, id)
@@ -101,8 +101,8 @@ describe('a peer that joins', () => {
     await mesh.complete(mesh.node(1).setName('nas'))
     await mesh.run(() => of('peer_changed').length > 0, 'it is told')
     await mesh.complete(mesh.node(1).setName('nas'))
-    // An operation that names it so once more, at the level of the system table.
-    const again = setPeerName({ author: mesh.node(1).id, peer: mesh.node(1).id, name: 'nas' })
+    // It says more of itself, which is not shown.
+    const again = setPeerDevice({ author: mesh.node(1).id, device: 'a box in the cellar' })
     const op = { kind: 'system', schema: 0, value: again.op.value } as const
     await mesh.complete(mesh.store(1, id).kernel().submit(op, { deps: again.deps }))
     await settle(mesh, id)

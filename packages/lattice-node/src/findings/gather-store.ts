@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { idKey, type PublicKey } from '@lattice/model'
+import { idKey, type IdKey, type PublicKey } from '@lattice/model'
 import type { NetworkService } from '@lattice/net'
 import { system } from '@lattice/proto'
-import { readStrategy } from '@lattice/systemstore'
+import { readPeers, readStrategy } from '@lattice/systemstore'
 import { toFailure } from '../failure.ts'
 import type { NodeContext } from '../node-context.ts'
 import type { PeerEntry, StoreSummary } from '../node-types.ts'
 import type { OpenStore } from '../open-store.ts'
 import type { StoreEntry } from '../store-entry.ts'
-import type { TablesOf } from '../store-peers.ts'
+import { peerTable, type TablesOf } from '../store-peers.ts'
 import { viewPeers } from '../store-views.ts'
 import { whyHeld } from '../write-hold.ts'
 import { gatherFloating, type NameOf } from './gather-floating.ts'
@@ -132,11 +132,12 @@ function gatherPeer(context: NodeContext, network: NetworkService | undefined, e
 
 /** Names by what the peers of all open stores call themselves; a key without one keeps none. */
 export function namesOf(context: NodeContext, stores: readonly OpenStore[], tablesOf: TablesOf): NameOf {
-  const names = new Map<string, string>()
-  for (const store of stores) {
-    for (const { publicKey, name } of viewPeers(context, { store, tablesOf })) {
-      if (name !== '') names.set(idKey(publicKey), name)
-    }
+  const names = new Map<IdKey, string>()
+  for (const { kernel } of stores) {
+    const table = peerTable(kernel.tables(), tablesOf)
+    if (table === undefined) continue
+    for (const { peer, name = '' } of readPeers(table)) if (name !== '') names.set(idKey(peer), name)
   }
+  if (context.nodeName() !== '') names.set(idKey(context.id), context.nodeName())
   return (publicKey: PublicKey) => ({ publicKey, name: names.get(idKey(publicKey)) ?? '' })
 }

@@ -9,6 +9,7 @@
 import { Command } from 'commander'
 import type { CommandContext } from './command-context.ts'
 import { addDaemonCommand } from './commands/daemon.ts'
+import { addDoctorCommand } from './commands/doctor.ts'
 import { addHelpCommand } from './commands/help.ts'
 import { callMethod } from './commands/method.ts'
 import { addNodeCommands } from './commands/node.ts'
@@ -16,6 +17,7 @@ import { addPeerCommands } from './commands/peer.ts'
 import { addReplOnlyCommands } from './commands/repl-only.ts'
 import { addRpcCommands } from './commands/rpc.ts'
 import { addStoreCommands } from './commands/store.ts'
+import { addWhyCommand } from './commands/why.ts'
 import { addGlobalOptions, type GlobalOptions } from './globals.ts'
 import type { Bind } from './run-action.ts'
 import { normalizeArgv } from './normalize-argv.ts'
@@ -61,6 +63,8 @@ export function createProgram(options: ProgramOptions): Command {
   addNodeCommands(program, bind)
   addStoreCommands(program, bind)
   addPeerCommands(program, bind)
+  addWhyCommand(program, bind)
+  addDoctorCommand(program, bind)
   addRpcCommands(program, bind)
   if (mode === 'repl') addReplOnlyCommands(program, bind)
   else {

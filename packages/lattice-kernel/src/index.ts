@@ -69,7 +69,7 @@ export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'
 export { rebuildLog, type RebuildLogOptions } from './rebuild-log.ts'
 export { abandonReplacement, beginReplacement, commitReplacement, finishReplacement } from './replace-log.ts'
 export { type OwnChainEnd, salvageLog, type SalvagedLog, type SalvageOptions } from './salvage-log.ts'
-export type { ScrubOptions } from './scrub-options.ts'
+export type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 export { unfoldDeps } from './unfold-deps.ts'
 export { verifyLog } from './verify-log.ts'
 export {

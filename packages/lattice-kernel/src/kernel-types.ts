@@ -32,7 +32,7 @@ import type { weaver } from '@lattice/proto'
 import type { FileCheck, Rejection, StorageHooks } from '@lattice/storage'
 import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
-import type { ScrubOptions } from './scrub-options.ts'
+import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { LogDurability } from './open-log.ts'
@@ -337,6 +337,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
   readonly observations: (members?: readonly PublicKey[]) => Observations
   /** How far an author is behind what is witnessed here, as far as its intentions here tell. */
   readonly lag: (author: PublicKey) => AuthorLag
+  /** What none of these authors has shown to have seen; all of it, acks left out, where there are none. */
+  readonly unseenByAll: (authors: readonly PublicKey[]) => AuthorLag
   readonly stats: () => KernelStats
   readonly storeType: () => StoreType | undefined
 
@@ -373,6 +375,9 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
    * `KernelClosed`, or with `signal.reason`.
    */
   readonly verify: (options?: VerifyOptions) => Promise<VerifyReport>
+
+  /** How far the log was read through in the background since it was opened; undefined where that is not asked for. */
+  readonly scrubbed: () => ScrubStatus | undefined
 
   /** Listeners are called in commit order, after the commit, and must not throw. */
   readonly onWitnessed: (listener: (notice: WitnessedNotice) => void) => Cancel

@@ -84,6 +84,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     },
     rebuild: async (onProgress) => accept(async () => jobs.run(createRebuild(core, projectionOver, onProgress))),
     retry: async () => accept(async () => jobs.run(createRetry(core))),
+    scrubbed: failure.scrubbed,
     onWitnessed: core.witnessed.add,
     onProjected: core.projected.add,
     onEvent: core.events.add,

@@ -51,6 +51,8 @@ export interface Observer {
   readonly observe: (members: readonly PublicKey[]) => Observations
   /** How far an author is behind this log, as far as its intentions here tell. */
   readonly lagOf: (author: PublicKey) => AuthorLag
+  /** What none of these authors has shown to have seen: all of it, where there are none. */
+  readonly unseenByAll: (authors: readonly PublicKey[]) => AuthorLag
 }
 
 export function createObserver(deps: ObserverDeps): Observer {
@@ -63,6 +65,7 @@ export function createObserver(deps: ObserverDeps): Observer {
 
   return {
     lagOf: (key) => lagOf(deps, pastOf(key)),
+    unseenByAll: (authors) => lagOf(deps, unite(authors.map(pastOf))),
     observe: (members) => {
       const authors = latestAuthors(deps)
       const shown = new Set(authors.map(({ number }) => number))
@@ -114,6 +117,15 @@ function createPasts({ lanes, reach }: ObserverDeps): (author: Author) => Past {
     known.set(number, { heads, past })
     return past
   }
+}
+
+/** What is in any of these pasts. */
+function unite(pasts: readonly Past[]): Past {
+  const united = new Map<number, number>()
+  for (const past of pasts) {
+    for (const [lane, position] of past) if (position > (united.get(lane) ?? -1)) united.set(lane, position)
+  }
+  return united
 }
 
 /** The position before a lane's first. */

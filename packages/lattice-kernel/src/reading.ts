@@ -37,6 +37,7 @@ type Reading = Pick<
   | 'forkProof'
   | 'observations'
   | 'lag'
+  | 'unseenByAll'
   | 'time'
   | 'findLca'
   | 'path'
@@ -87,6 +88,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
     },
     observations: createObservations(core),
     lag: core.observer.lagOf,
+    unseenByAll: core.observer.unseenByAll,
     time: () => ({ nowMs: core.time.nowMs(), isBehind: core.time.isBehind() }),
     isAncestor: dag.isAncestor,
     findLca: dag.findLca,

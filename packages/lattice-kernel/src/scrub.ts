@@ -19,9 +19,10 @@ import {
 import { LogDamaged } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
-import type { ScrubOptions } from './scrub-options.ts'
+import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 
 export interface Scrub {
+  readonly status: () => ScrubStatus
   readonly stop: () => void
 }
 
@@ -44,6 +45,10 @@ export function startScrub(
   const { scheduler, clock } = core.options
   let next = 1 + Math.floor(log.meta().headSeq * ((clock.wallMs() % passMs) / passMs))
   let leftOut = 0
+  let checked = 0
+  /** Of the pass under way. */
+  let done = 0
+  let passEndedMs: number | undefined
   let cancel: Cancel = () => undefined
 
   function turn(): void {
@@ -55,11 +60,20 @@ export function startScrub(
     try {
       const { headSeq } = log.meta()
       if (next > headSeq) next = 1
-      next += checkRecords(core, next, recordsPerTurn(headSeq, passMs))
+      note(checkRecords(core, next, recordsPerTurn(headSeq, passMs)), headSeq)
     } catch (error) {
       return onDamage(asDamage(log.path, error))
     }
     arm()
+  }
+
+  function note(count: number, headSeq: number): void {
+    next += count
+    checked += count
+    done += count
+    if (done < headSeq) return
+    done = 0
+    passEndedMs = clock.wallMs()
   }
 
   function arm(): void {
@@ -69,7 +83,7 @@ export function startScrub(
   }
 
   arm()
-  return { stop: () => cancel() }
+  return { status: () => ({ checked, passEndedMs }), stop: () => cancel() }
 }
 
 function recordsPerTurn(headSeq: number, passMs: number): number {

@@ -7,12 +7,15 @@ import { LogDamaged } from '@lattice/storage'
 import { RangeIndexDamaged } from '@lattice/sync'
 import type { Core } from './core.ts'
 import { type Scrub, startScrub } from './scrub.ts'
+import type { ScrubStatus } from './scrub-options.ts'
 
 export interface StoreFailure {
   /** Tells of the first failure, once: whoever owns the store closes it. */
   readonly onFailed: (cause: Error) => void
   /** Begins to look for damage in the background, where that is asked for. */
   readonly watch: (isBusy: () => boolean) => void
+  /** How far looking has come; undefined where nobody looks. */
+  readonly scrubbed: () => ScrubStatus | undefined
   readonly stop: () => void
 }
 
@@ -41,6 +44,7 @@ export function createStoreFailure(core: Core): StoreFailure {
         scrub = startScrub(core, options.scrub, { isBusy, onDamage: onFailed })
       }
     },
+    scrubbed: () => scrub?.status(),
     stop,
   }
 }

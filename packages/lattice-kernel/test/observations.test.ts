@@ -138,6 +138,10 @@ describe('observations', () => {
           const here = kernel.scanWitness(1, 4096).map(({ parsed }) => parsed)
           const observations = kernel.observations(members)
           expect(plain(observations)).toEqual(oracleOf(here).observe(kernel, members))
+          const { seenBy } = oracleOf(here)
+          const held = new Set(members.flatMap((member) => [...seenBy(member)]))
+          const unheld = here.filter(({ id, op }) => !held.has(idKey(id)) && op.kind !== 'ack')
+          expect(kernel.unseenByAll(members).unseen).toBe(unheld.length)
           for (const { author, seen, unseen, unseenSinceMs } of observations.authors) {
             expect(kernel.lag(author)).toEqual({ unseen, unseenSinceMs })
             for (const cell of seen) {

@@ -54,6 +54,23 @@ describe('the scrub', () => {
     expect(scheduler.pending()).toEqual([])
   })
 
+  test('tells how much was read, and when the last whole pass ended', async () => {
+    const { options } = await createFilledStore()
+    const { kernel, scheduler } = await openScrubbed(options)
+    expect(kernel.scrubbed()).toEqual({ checked: 0, passEndedMs: undefined })
+    const { witnessCount } = kernel.stats()
+    for (let turns = 0; (kernel.scrubbed()?.checked ?? 0) < witnessCount; turns += 1) {
+      expect(kernel.scrubbed()?.passEndedMs).toBeUndefined()
+      expect(turns).toBeLessThan(1000)
+      scheduler.fire()
+    }
+    expect(kernel.scrubbed()?.passEndedMs).toBe(options.clock.wallMs())
+    await kernel.close()
+    const { kernel: unread } = await openTestKernel(options)
+    expect(unread.scrubbed()).toBeUndefined()
+    await unread.close()
+  })
+
   test('takes about a pass for all, in turns neither frequent nor far apart', async () => {
     const { options } = await createFilledStore()
     const day = await openScrubbed(options)

@@ -31,6 +31,7 @@ function create(connect: Transport['connect'], options: Partial<DialerOptions> =
   }
   const dialer = createDialer({
     transport,
+    clock: scheduler.clock,
     scheduler,
     random: createSeededRandom('dialer'),
     limits: DEFAULT_LIMITS,
@@ -93,6 +94,29 @@ describe('the dialer', () => {
     })
     await scheduler.advanceAsync(0)
     expect(isClosed).toBe(true)
+  })
+
+  test('tells how dialling goes: how often it failed, why, where it tried and when it tries again', async () => {
+    let isUp = false
+    const { dialer, scheduler } = create(refuse, { isConnected: () => isUp })
+    expect(dialer.state(peer)).toBeUndefined()
+    dialer.want(peer, ['a'])
+    expect(dialer.state(peer)).toEqual({ attempts: 0, lastFailure: undefined, nextAtMs: undefined })
+    await scheduler.advanceAsync(0)
+    const state = dialer.state(peer)
+    const nowMs = scheduler.clock.wallMs()
+    expect(state).toMatchObject({
+      attempts: 1,
+      lastFailure: { code: 'PEER_UNREACHABLE', message: 'nobody answered', atMs: nowMs, addresses: ['a'] },
+    })
+    expect(state?.nextAtMs).toBe(nowMs + (scheduler.nextDelayMs() ?? -1))
+    await scheduler.advanceAsync(scheduler.nextDelayMs() ?? 0)
+    expect(dialer.state(peer)).toMatchObject({ attempts: 2 })
+    isUp = true
+    dialer.onUp(peer)
+    expect(dialer.state(peer)).toMatchObject({ lastFailure: undefined, nextAtMs: undefined })
+    dialer.unwant(peer)
+    expect(dialer.state(peer)).toBeUndefined()
   })
 
   test('a peer that is shut out is dialled once that is over', async () => {

@@ -9,15 +9,19 @@
 import {
   type AbortSignal,
   type Cancel,
+  type Clock,
   type IdKey,
   idKey,
+  isLatticeError,
+  type LatticeErrorCode,
   type PublicKey,
   type Random,
   type Scheduler,
 } from '@lattice/model'
-import type { Connection, Transport } from '@lattice/net-types'
+import { type Connection, PeerUnreachable, type Transport } from '@lattice/net-types'
 import { backoffMs } from './backoff.ts'
 import { createDeadline, orAborted } from './deadline.ts'
+import { printable } from './errors.ts'
 import { type NetworkLimits, STABLE_CONNECTION_MS } from './limits.ts'
 
 export interface Dialer {
@@ -25,6 +29,8 @@ export interface Dialer {
   readonly want: (peer: PublicKey, addresses: readonly string[]) => void
   readonly unwant: (peer: PublicKey) => void
   readonly isWanted: (peer: PublicKey) => boolean
+  /** How dialling a wanted peer goes; undefined for any other. */
+  readonly state: (peer: PublicKey) => DialState | undefined
   /** Dials now; resolves when the connection has been handed over. Rejects as the transport does. */
   readonly dial: (peer: PublicKey, addresses: readonly string[], signal: AbortSignal) => Promise<void>
   readonly onUp: (peer: PublicKey) => void
@@ -33,8 +39,28 @@ export interface Dialer {
   readonly close: () => void
 }
 
+/** A dial that came to nothing. */
+export interface DialFailure {
+  readonly code: LatticeErrorCode
+  readonly message: string
+  /** Wall time of its end. */
+  readonly atMs: number
+  /** Where it tried; where the transport looks by itself is not among them. */
+  readonly addresses: readonly string[]
+}
+
+export interface DialState {
+  /** Dials in a row that failed, or made a connection that did not last. */
+  readonly attempts: number
+  /** The last one, since there was a connection. */
+  readonly lastFailure: DialFailure | undefined
+  /** Wall time of the next one; undefined while none is due. */
+  readonly nextAtMs: number | undefined
+}
+
 export interface DialerOptions {
   readonly transport: Transport
+  readonly clock: Clock
   readonly scheduler: Scheduler
   readonly random: Random
   readonly limits: Pick<NetworkLimits, 'dialDeadlineMs' | 'dialBackoffMs' | 'dialBackoffMaxMs'>
@@ -53,6 +79,9 @@ interface Wanted {
   addresses: readonly string[]
   attempts: number
   cancel: Cancel | undefined
+  lastFailure: DialFailure | undefined
+  /** Monotonic time of the next dial, while `cancel` is set. */
+  dueAtMs: number
 }
 
 /** Starts without wishes. */
@@ -62,6 +91,7 @@ export function createDialer(options: DialerOptions): Dialer {
     want: (peer, addresses) => wishes.want(peer, addresses),
     unwant: (peer) => wishes.unwant(peer),
     isWanted: (peer) => wishes.isWanted(peer),
+    state: (peer) => wishes.state(peer),
     dial: (peer, addresses, signal) => orAborted(wishes.dialOnce(peer, addresses), signal, () => undefined),
     onUp: (peer) => wishes.rest(peer),
     onDown: (peer, lastedMs) => wishes.resume(peer, lastedMs),
@@ -85,7 +115,14 @@ class Wishes {
       if (addresses.length > 0) known.addresses = [...addresses]
       return
     }
-    const wanted: Wanted = { peer, addresses: [...addresses], attempts: 0, cancel: undefined }
+    const wanted: Wanted = {
+      peer,
+      addresses: [...addresses],
+      attempts: 0,
+      cancel: undefined,
+      lastFailure: undefined,
+      dueAtMs: 0,
+    }
     this.#wanted.set(key, wanted)
     if (this.#options.mutedForMs(peer) > 0) this.#schedule(wanted)
     else this.#options.spawn('dial', () => this.#attempt(wanted))
@@ -97,10 +134,18 @@ class Wishes {
   isWanted(peer: PublicKey): boolean {
     return this.#wanted.has(idKey(peer))
   }
+  state(peer: PublicKey): DialState | undefined {
+    const wanted = this.#wanted.get(idKey(peer))
+    if (wanted === undefined) return undefined
+    const { attempts, lastFailure, cancel, dueAtMs } = wanted
+    const { wallMs, monotonicMs } = this.#options.clock
+    return { attempts, lastFailure, nextAtMs: cancel && wallMs() + Math.max(0, dueAtMs - monotonicMs()) }
+  }
   /** There is a connection: no dial is due. */
   rest(peer: PublicKey): void {
     const wanted = this.#wanted.get(idKey(peer))
     if (wanted === undefined) return
+    wanted.lastFailure = undefined
     wanted.cancel?.()
     wanted.cancel = undefined
   }
@@ -142,18 +187,30 @@ class Wishes {
   async #attempt(wanted: Wanted): Promise<void> {
     const { isConnected, signal, onFailure } = this.#options
     if (isConnected(wanted.peer) || signal.aborted) return
+    const { addresses } = wanted
     try {
-      await this.dialOnce(wanted.peer, wanted.addresses)
+      await this.dialOnce(wanted.peer, addresses)
       if (isConnected(wanted.peer)) return
       // Made, and not taken in.
-      wanted.attempts += 1
-      this.#schedule(wanted)
+      this.#failed(wanted, { error: undefined, addresses })
     } catch (error) {
       if (signal.aborted) return
       onFailure(wanted.peer, error)
-      wanted.attempts += 1
-      this.#schedule(wanted)
+      this.#failed(wanted, { error, addresses })
     }
+  }
+  #failed(
+    wanted: Wanted,
+    { error, addresses }: { readonly error: unknown; readonly addresses: readonly string[] },
+  ): void {
+    wanted.attempts += 1
+    wanted.lastFailure = {
+      code: isLatticeError(error) ? error.code : 'PEER_UNREACHABLE',
+      message: printable(describeFailure(error)),
+      atMs: this.#options.clock.wallMs(),
+      addresses,
+    }
+    this.#schedule(wanted)
   }
   #schedule(wanted: Wanted): void {
     const { scheduler, random, limits, mutedForMs, spawn, signal } = this.#options
@@ -161,9 +218,18 @@ class Wishes {
     wanted.cancel?.()
     const { dialBackoffMs: firstMs, dialBackoffMaxMs: maxMs } = limits
     const pauseMs = backoffMs(wanted.attempts, { firstMs, maxMs, random })
-    wanted.cancel = scheduler.after(Math.max(pauseMs, mutedForMs(wanted.peer)), () => {
+    const delayMs = Math.max(pauseMs, mutedForMs(wanted.peer))
+    wanted.dueAtMs = this.#options.clock.monotonicMs() + delayMs
+    wanted.cancel = scheduler.after(delayMs, () => {
       wanted.cancel = undefined
       spawn('dial', () => this.#attempt(wanted))
     })
   }
+}
+
+/** What is behind it: that the peer was not reached is known. */
+function describeFailure(error: unknown): string {
+  if (error === undefined) return 'a connection was made and not kept: there was no room for it'
+  if (error instanceof PeerUnreachable) return error.cause instanceof Error ? error.cause.message : 'nobody answered'
+  return error instanceof Error ? error.message : String(error)
 }

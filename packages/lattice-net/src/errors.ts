@@ -130,6 +130,6 @@ function refusalName(refusal: number): string {
 }
 
 /** A stranger's text without control characters, cut to what is shown. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.slice(0, SHOWN_MESSAGE_LENGTH).replaceAll(/\p{Cc}|\p{Cf}/gu, '?')
 }

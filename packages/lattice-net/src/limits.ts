@@ -97,6 +97,9 @@ export const MAX_KNOWN_PEERS = 4096
 /** Invalid items after which a peer loses its connection: sent over several sessions, they are no accident. */
 export const MAX_INVALID_PER_CONNECTION = 64
 
+/** Failures of sessions remembered, one per peer and store: those of a mesh with many stores, the oldest forgotten first. */
+export const MAX_REMEMBERED_FAILURES = 1024
+
 /** Tokens one connection may try: a person pastes a few, a guesser many. */
 export const MAX_JOINS_PER_CONNECTION = 8
 

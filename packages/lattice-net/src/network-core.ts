@@ -5,21 +5,16 @@
  */
 import {
   type Broadcast,
-  type Clock,
   createBroadcast,
   createScope,
-  type Crypto,
   equalBytes,
   type IngestOutcome,
-  type Logger,
   type PublicKey,
-  type Random,
-  type Scheduler,
   type Scope,
   type StoreId,
   toHex,
 } from '@lattice/model'
-import type { Connection, ReplicatedStore, Transport } from '@lattice/net-types'
+import type { CloseReason, Connection, ReplicatedStore } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { backoffMs } from './backoff.ts'
 import { pause } from './deadline.ts'
@@ -27,37 +22,24 @@ import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestInitiator, type DigestOptions, type DigestOutcome } from './digest-exchange.ts'
 import { createDirectGossip } from './direct-gossip.ts'
 import { BootstrapFailed, NetworkClosed, PeerViolation } from './errors.ts'
-import type { Gossip, GossipFactory, SyncReason } from './gossip.ts'
+import type { Gossip, SyncReason } from './gossip.ts'
 import { DEFAULT_LIMITS, DIGEST_NONCE_BYTES, EVENT_CAPACITY, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
+import type { NetworkServiceOptions } from './network-options.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
 import { createPeerDigests, type PeerDigests } from './peer-digests.ts'
 import { createPeerLedger, type PeerLedger } from './peer-ledger.ts'
+import { createTroubleBook, type TroubleBook } from './peer-troubles.ts'
 import { createPeerLink, type PeerLink, type PeerLinkDeps } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
-import type { ClaimedDigest, JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
+import type { ClaimedDigest, SessionAnswer, SessionCall } from './session-call.ts'
 import { createSessionSlots, type SessionSlots } from './session-slots.ts'
 import { showsLife } from './settle-crossing.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
 import { createSyncRunner, type SyncRunner } from './sync-runner.ts'
 import { createSyncScheduler, type SyncScheduler } from './sync-scheduler.ts'
-
-export interface NetworkServiceOptions {
-  readonly transport: Transport
-  readonly crypto: Crypto
-  readonly clock: Clock
-  readonly random: Random
-  readonly scheduler: Scheduler
-  readonly logger: Logger
-  readonly joinHandler: JoinHandler
-  /** The direct push by default. */
-  readonly gossip?: GossipFactory
-  readonly limits?: Partial<NetworkLimits>
-  /** What peers are told is the time, 0 where it is not known; the clock's own reading by default. */
-  readonly wallMs?: () => number
-}
 
 type OnAdvance = (call: Extract<SessionCall, { kind: 'advance' }>) => Promise<void>
 
@@ -72,9 +54,10 @@ export class NetworkCore {
   readonly dialer: Dialer
   readonly runner: SyncRunner
   readonly peerDigests: PeerDigests = createPeerDigests()
+  readonly slots: SessionSlots
+  readonly troubles: TroubleBook
   readonly #options: NetworkServiceOptions
   readonly #scope: Scope
-  readonly #slots: SessionSlots
   readonly #schedule: SyncScheduler
   readonly #gossip: Gossip
   readonly #linkDeps: PeerLinkDeps
@@ -91,23 +74,24 @@ export class NetworkCore {
       onFailure: (error, task) => logger.error('network task failed', { task, error }),
     })
     this.ledger = createPeerLedger({ clock, limits })
-    this.clocks = createPeerClocks({
-      clock,
-      onSkew: (skew) => this.events.publish({ kind: 'clock_skew', ...skew }),
-    })
+    this.troubles = createTroubleBook({ clock })
+    this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
     this.stores = createStoreRegistry((store, batch) => this.#gossip.publish(store, batch))
-    this.#slots = createSessionSlots(transport.id, {
+    this.slots = createSessionSlots(transport.id, {
       onBegin: (peer, storeId) => this.#gossip.hold(peer, storeId),
       onEnd: (peer, storeId) => this.#gossip.release(peer, storeId),
     })
     this.#gossip = (options.gossip ?? createDirectGossip)({
       requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
       onDigest: (peer, storeId, digest) => this.#onDigest(peer, storeId, digest),
-      onUnshared: this.peerDigests.forget,
+      onUnshared: (peer, storeId) => {
+        this.peerDigests.forget(peer, storeId)
+        this.troubles.unshared(peer, storeId)
+      },
       resolve: this.stores.resolve,
     })
     this.runner = createSyncRunner({
-      slots: this.#slots,
+      slots: this.slots,
       stores: this.stores,
       scheduler,
       nowMs,
@@ -119,7 +103,7 @@ export class NetworkCore {
       scheduler,
       random,
       limits,
-      running: this.#slots.countHere,
+      running: this.slots.countHere,
       start: (peer, storeId) => this.#startSync(peer, storeId),
     })
     this.dialer = this.#createDialer()
@@ -145,7 +129,7 @@ export class NetworkCore {
 
   async unregister(storeId: StoreId): Promise<void> {
     this.#schedule.forgetStore(storeId)
-    const running = this.#slots.ofStore(storeId)
+    const running = this.slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
     this.peerDigests.forgetStore(storeId)
     await Promise.all(running.map((slot) => slot.outcome))
@@ -174,9 +158,10 @@ export class NetworkCore {
   }
 
   #createDialer(): Dialer {
-    const { transport, scheduler, random, logger } = this.#options
+    const { transport, clock, scheduler, random, logger } = this.#options
     return createDialer({
       transport,
+      clock,
       scheduler,
       random,
       limits: this.limits,
@@ -269,7 +254,7 @@ export class NetworkCore {
     this.peerDigests.forgetPeer(peer)
     this.dialer.onUp(peer)
     this.ledger.online(peer, outgoing)
-    if (isNew) this.events.publish({ kind: 'peer_online', peer, outgoing })
+    if (isNew) this.#publish({ kind: 'peer_online', peer, outgoing })
     link.spawn('gossip', () =>
       this.#gossip.link({
         peer,
@@ -297,6 +282,7 @@ export class NetworkCore {
         for (const storeId of outcome.differing) this.#schedule.request(link.peer, storeId, 0)
         return
       } catch (error) {
+        this.troubles.digestsFailed(link.peer, error)
         logger.debug('digest exchange failed', { peer: toHex(link.peer), error })
         await pause(scheduler, backoffMs(attempt, { firstMs, maxMs, random }), [link.signal])
       }
@@ -308,7 +294,15 @@ export class NetworkCore {
     return { crypto, stores: () => this.stores.sharedWith(peer), addresses: () => transport.addresses() }
   }
 
+  /** Also remembered, as far as it tells of trouble. */
+  #publish(event: NetworkEvent): void {
+    this.troubles.takeIn(event)
+    this.events.publish(event)
+  }
+
   #onDigests(peer: PublicKey, { claims, addresses }: DigestOutcome): void {
+    this.troubles.digestsCompared(peer)
+    for (const storeId of this.stores.unnamedBy(peer, claims)) this.troubles.unshared(peer, storeId)
     for (const { storeId, digest } of claims) this.#onDigest(peer, storeId, digest)
     this.#onAddresses(peer, addresses)
   }
@@ -316,11 +310,12 @@ export class NetworkCore {
   #onDigest(peer: PublicKey, storeId: StoreId, digest: ClaimedDigest): void {
     if (this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined) {
       this.peerDigests.note(peer, storeId, digest)
+      this.troubles.shared(peer, storeId)
     }
   }
 
   #onAddresses(peer: PublicKey, addresses: readonly string[]): void {
-    if (addresses.length > 0) this.events.publish({ kind: 'addresses_learned', peer, addresses })
+    if (addresses.length > 0) this.#publish({ kind: 'addresses_learned', peer, addresses })
   }
 
   #requestSync(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
@@ -348,7 +343,7 @@ export class NetworkCore {
     // What it said before it let go of the store is so no more.
     if (outcome.kind === 'failed' && outcome.error.code === 'STORE_NOT_FOUND') this.peerDigests.forget(peer, storeId)
     if (outcome.kind === 'done' && outcome.synced) this.ledger.behaved(peer)
-    this.events.publish({ kind: 'sync_result', outcome })
+    this.#publish({ kind: 'sync_result', outcome })
     const isRepeatable = this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined
     if (isRepeatable) this.#schedule.ended(outcome)
     else this.#schedule.dropped()
@@ -375,7 +370,7 @@ export class NetworkCore {
 
   #report({ peer }: PeerLink, code: string, message: string): void {
     this.#options.logger.warn('peer misbehaves', { peer: toHex(peer), code, message })
-    this.events.publish({ kind: 'misbehaviour', peer, code, message })
+    this.#publish({ kind: 'misbehaviour', peer, code, message })
   }
 
   /** Closes a connection from within one of its own tasks, which its end waits for. */
@@ -383,14 +378,14 @@ export class NetworkCore {
     this.#scope.spawn('close connection', () => link.close(message))
   }
 
-  #onLinkClosed(link: PeerLink, reason: string): void {
+  #onLinkClosed(link: PeerLink, { by, message: reason }: CloseReason): void {
     if (!this.links.remove(link)) return
     const { peer } = link
     this.#schedule.forgetPeer(peer)
     this.peerDigests.forgetPeer(peer)
     this.clocks.forget(link.key)
     const { lastSeenMs } = this.ledger.offline(peer)
-    this.events.publish({ kind: 'peer_offline', peer, lastSeenMs, reason })
+    this.#publish({ kind: 'peer_offline', peer, lastSeenMs, reason, by })
     this.dialer.onDown(peer, this.#options.clock.monotonicMs() - link.sinceMs)
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { LatticeError, PublicKey, StoreId } from '@lattice/model'
+import type { CloseReason } from '@lattice/net-types'
 import type { ReconcileOutcome } from './reconcile.ts'
 
 /** What came of a session with one peer over one store. */
@@ -19,6 +20,8 @@ export type NetworkEvent =
       /** Wall clock of this node when it was last heard of. */
       readonly lastSeenMs: number
       readonly reason: string
+      /** Who ended the connection. */
+      readonly by: CloseReason['by']
     }
   | { readonly kind: 'sync_result'; readonly outcome: SyncOutcome }
   /** Where the peer says it can be reached: a hint, to be tried. */

@@ -12,7 +12,9 @@ import { net } from '@lattice/proto'
 import { NetworkClosed, PeerMuted, StoreNotRegistered } from './errors.ts'
 import { createJoiner, type JoinRequest } from './join.ts'
 import type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
-import { NetworkCore, type NetworkServiceOptions } from './network-core.ts'
+import { NetworkCore } from './network-core.ts'
+import type { NetworkServiceOptions } from './network-options.ts'
+import { diagnoseExchange, diagnosePeer, type ExchangeDiagnosis, type PeerDiagnosis } from './peer-diagnosis.ts'
 import type { PeerLink } from './peer-link.ts'
 import { type BootstrapOutcome, type BootstrapRequest, runBootstrap } from './run-bootstrap.ts'
 import type { ClaimedDigest, JoinGrant, PeerHint } from './session-call.ts'
@@ -32,6 +34,8 @@ export interface JoinOptions {
 export interface NetworkService extends AsyncDisposable {
   /** This node's key. */
   readonly id: PublicKey
+  /** Of the transport: `iroh`, `sim`, … */
+  readonly transport: string
   /** Where this node can be reached now. */
   readonly addresses: () => readonly string[]
   /** From now on the store is spoken about with peers that may use it. A store is registered once at a time. */
@@ -50,6 +54,10 @@ export interface NetworkService extends AsyncDisposable {
    * it connected. Undefined when it has said nothing yet.
    */
   readonly peerDigest: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
+  /** What is known of why a peer is not there. */
+  readonly diagnosis: (peer: PublicKey) => PeerDiagnosis
+  /** How reconciling a store with a peer goes. */
+  readonly exchange: (peer: PublicKey, storeId: StoreId) => ExchangeDiagnosis
   /** The median of the wall clocks of connected peers now, of those that know the time; undefined without any. */
   readonly peerTime: () => { readonly medianMs: number; readonly count: number } | undefined
   /**
@@ -73,6 +81,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
   const { transport } = options
   return {
     id: transport.id,
+    transport: transport.name,
     addresses: () => transport.addresses(),
     register: (store) => core.register(store),
     unregister: (storeId) => core.unregister(storeId),
@@ -81,6 +90,8 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     connectedPeers: () => core.links.all().flatMap((link) => core.ledger.presence(link.peer) ?? []),
     presence: core.ledger.presence,
     peerDigest: core.peerDigests.get,
+    diagnosis: (peer) => diagnosePeer(core, peer),
+    exchange: (peer, storeId) => diagnoseExchange(core, peer, storeId),
     peerTime: core.clocks.peerTime,
     sync: (storeId, signal) => sync(core, storeId, signal),
     join: (request, signal) => join(core, request, { addresses: transport.addresses(), signal }),

@@ -19,7 +19,7 @@ import {
   type Scope,
   toHex,
 } from '@lattice/model'
-import { type BiStream, type Connection, StreamLost } from '@lattice/net-types'
+import { type BiStream, type CloseReason, type Connection, StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { createDeadline, orAborted } from './deadline.ts'
 import { encodeFrame } from './frame.ts'
@@ -78,7 +78,7 @@ export interface PeerLinkDeps {
   /** A session ended in an error. */
   readonly onError: (link: PeerLink, error: unknown) => void
   /** The connection ended; everything on it has ended too. */
-  readonly onClosed: (link: PeerLink, reason: string) => void
+  readonly onClosed: (link: PeerLink, reason: CloseReason) => void
 }
 
 /** Starts to serve a connection, within the owner's scope. */
@@ -87,9 +87,9 @@ export function createPeerLink(connection: Connection, owner: Scope, deps: PeerL
   const { link } = served
   link.spawn('streams', () => served.acceptStreams())
   owner.spawn('connection', async () => {
-    const { message } = await connection.closed
-    await link.close(message)
-    deps.onClosed(link, message)
+    const reason = await connection.closed
+    await link.close(reason.message)
+    deps.onClosed(link, reason)
   })
   return link
 }

@@ -33,6 +33,8 @@ export interface StoreRegistry {
   /** The stores the peer may use, those with the largest logs first. */
   readonly sharedWith: (peer: PublicKey) => readonly SharedStore[]
   readonly sharesWith: (peer: PublicKey) => boolean
+  /** Stores that the peer may use and did not name among those that it has. */
+  readonly unnamedBy: (peer: PublicKey, named: readonly { readonly storeId: StoreId }[]) => readonly StoreId[]
   readonly clear: () => void
 }
 
@@ -84,6 +86,10 @@ export function createStoreRegistry(
         .filter(({ store }) => isShared(store, peer))
         .map(({ store }) => ({ id: store.id, digest: store.digest() }))
         .sort((a, b) => b.digest.witnessCount - a.digest.witnessCount),
+    unnamedBy: (peer, named) => {
+      const keys = new Set(named.map(({ storeId }) => idKey(storeId)))
+      return [...stores].flatMap(([key, { store }]) => (!keys.has(key) && isShared(store, peer) ? [store.id] : []))
+    },
     sharesWith: (peer) => [...stores.values()].some(({ store }) => isShared(store, peer)),
     clear: () => {
       for (const { store } of stores.values()) unregister(store.id)

@@ -438,3 +438,40 @@ describe('push', () => {
     expect(sessions).toBeLessThan(20)
   })
 })
+
+describe('diagnosis', () => {
+  test('says why a peer is not there, and forgets it once it is', async () => {
+    const mesh = await start({ nodes: 2 })
+    const [a, b] = [mesh.node(0), mesh.node(1)]
+    mesh.network.partition([[a.id], [b.id]])
+    a.service.want(b.id, ['sim:nowhere'])
+    await mesh.until('a failed dial', () => (a.service.diagnosis(b.id).dial?.attempts ?? 0) > 1)
+    expect(a.service.diagnosis(b.id)).toMatchObject({
+      mutedForMs: 0,
+      dial: { lastFailure: { addresses: ['sim:nowhere'] } },
+    })
+    mesh.network.heal()
+    await mesh.until('a connection', () => a.service.connectedPeers().length === 1, 300_000)
+    expect(a.service.diagnosis(b.id)).toMatchObject({ ended: undefined, dial: { lastFailure: undefined } })
+    await mesh.settle(b.service.close())
+    await mesh.until('the end', () => a.service.connectedPeers().length === 0)
+    expect(a.service.diagnosis(b.id).ended).toMatchObject({ by: 'remote', message: 'the node closes' })
+  })
+
+  test('says that the peer does not have the store, until it does', async () => {
+    const mesh = await start({ nodes: 1 })
+    const a = mesh.node(0)
+    const b = mesh.addNode({ register: false })
+    a.service.want(b.id, [])
+    await mesh.until('a connection', () => a.service.connectedPeers().length === 1)
+    const { exchange } = a.service
+    await mesh.until('the refusal', () => exchange(b.id, mesh.storeId).lastFailure !== undefined)
+    expect(exchange(b.id, mesh.storeId)).toMatchObject({
+      isRunning: false,
+      lastFailure: { code: 'STORE_NOT_FOUND', refused: true },
+    })
+    b.service.register(b.store)
+    await mesh.until('convergence', mesh.converged)
+    await mesh.until('no trouble', () => exchange(b.id, mesh.storeId).lastFailure === undefined)
+  })
+})

@@ -51,7 +51,7 @@ export function startBootstrap(context: NodeContext, options: StartBootstrapOpti
   const controller = createAbortController()
   const { signal } = controller
   const wakeUp = createWakeUp(context.scheduler)
-  const state: BootstrapState = { failure: undefined, attempts: 0 }
+  const state: BootstrapState = { failure: undefined, attempts: 0, progress: undefined }
   const run = async (): Promise<void> => {
     try {
       await fetchUntilDone(context, options, { signal, wakeUp, state })
@@ -71,12 +71,15 @@ export function startBootstrap(context: NodeContext, options: StartBootstrapOpti
     },
     lastFailure: () => state.failure,
     attempts: () => state.attempts,
+    peers: () => hintsOf(context, options.peers()).map(({ peer }) => peer),
+    progress: () => state.progress,
   }
 }
 
 interface BootstrapState {
   failure: unknown
   attempts: number
+  progress: { readonly done: number; readonly total: number } | undefined
 }
 
 interface BootstrapRun {
@@ -97,7 +100,7 @@ async function fetchUntilDone(
     const peers = hintsOf(context, options.peers())
     if (network !== undefined && peers.length > 0) {
       try {
-        await options.slots.run(() => attempt(context, { network, peers, signal, options }), signal)
+        await options.slots.run(() => attempt(context, { network, peers, signal, options, state }), signal)
         state.failure = undefined
         // Within the attempt: what cannot be recorded now is tried again like anything else.
         options.onDone()
@@ -120,6 +123,7 @@ interface FetchOnce {
   readonly peers: readonly PeerHint[]
   readonly signal: AbortSignal
   readonly options: StartBootstrapOptions
+  readonly state: BootstrapState
 }
 
 /** The store is open while something is fetched, and from then on. */
@@ -136,7 +140,7 @@ async function attempt(context: NodeContext, fetch: FetchOnce): Promise<void> {
 async function fetchOnce(
   context: NodeContext,
   store: OpenStore,
-  { network, peers, signal, options }: FetchOnce,
+  { network, peers, signal, options, state }: FetchOnce,
 ): Promise<void> {
   const { meta } = context
   const { onProgress } = options
@@ -146,7 +150,10 @@ async function fetchOnce(
     store: store.replicated,
     peers,
     signal,
-    onProgress: ({ done, total }) => onProgress(done, total),
+    onProgress: ({ done, total }) => {
+      state.progress = { done, total }
+      onProgress(done, total)
+    },
     positions: {
       load: (peer) => {
         const found = hasLog ? meta.bootstrapPosition(store.id, peer) : undefined

@@ -5,6 +5,7 @@
  */
 import { type AbortSignal, isLagged } from '@lattice/model'
 import type { NetworkEvent, NetworkService } from '@lattice/net'
+import type { LagWatch } from './lag-watch.ts'
 import type { NodeClock } from './node-clock.ts'
 import type { NodeContext } from './node-context.ts'
 import type { PeerLinks } from './peer-links.ts'
@@ -15,6 +16,7 @@ export interface NetworkFollower {
   readonly manager: StoreManager
   readonly links: PeerLinks
   readonly nodeClock: NodeClock
+  readonly lags: Pick<LagWatch, 'moved'>
 }
 
 /** Runs until the network closes or `signal` aborts. */
@@ -29,15 +31,17 @@ export async function followNetwork(
   }
 }
 
-function takeIn(context: NodeContext, { manager, links, nodeClock }: NetworkFollower, event: NetworkEvent): void {
+function takeIn(context: NodeContext, { manager, links, nodeClock, lags }: NetworkFollower, event: NetworkEvent): void {
   nodeClock.review()
   switch (event.kind) {
     case 'peer_online':
       context.publish({ kind: 'peer_online', peer: event.peer })
       manager.greet(event.peer)
+      lags.moved()
       return
     case 'peer_offline':
       context.publish({ kind: 'peer_offline', peer: event.peer })
+      lags.moved()
       return
     case 'sync_result':
       if (event.outcome.kind === 'done' && event.outcome.synced) {
@@ -45,6 +49,7 @@ function takeIn(context: NodeContext, { manager, links, nodeClock }: NetworkFoll
       }
       manager.noteSync(event.outcome)
       context.publish({ kind: 'sync_result', outcome: event.outcome })
+      lags.moved(event.outcome.storeId)
       return
     case 'addresses_learned':
       links.learn(event.peer, event.addresses)

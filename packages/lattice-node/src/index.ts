@@ -30,6 +30,7 @@ export type {
   JoinProgress,
   JoinStage,
   Node,
+  NodeAbout,
   NodeEvent,
   NodeEventBody,
   NodeNetwork,

@@ -92,6 +92,8 @@ export interface MetaDb extends StoreRows {
   readonly putWriteHold: (id: StoreId, hold: WriteHold) => void
   readonly addComparedPeer: (id: StoreId, peer: PublicKey) => void
   readonly removeWriteHold: (id: StoreId) => void
+  /** Of the library that all databases of the node are opened with. */
+  readonly sqliteVersion: () => string
   /** Idempotent. */
   readonly close: () => void
 }
@@ -113,6 +115,8 @@ export function openMetaDb(path: string, hooks?: StorageHooks): MetaDb {
     ...bootstrapsOf(db),
     ...addressesOf(db),
     ...writeHoldsOf(db),
+    sqliteVersion: () =>
+      db.prepare<{ version: string }>('SELECT sqlite_version() AS version').get()?.version ?? 'unknown',
     close: db.close,
   }
 }

@@ -10,7 +10,8 @@ import type { FileCheck, StorageHooks } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
 import type { DataDirectory } from './data-directory.ts'
 import type { MetaDb } from './meta-db.ts'
-import type { NodeEventBody } from './node-types.ts'
+import type { NodeHealth } from './node-health.ts'
+import type { NodeAbout, NodeEventBody } from './node-types.ts'
 
 export interface NodeContext {
   readonly id: PublicKey
@@ -36,4 +37,6 @@ export interface NodeContext {
   readonly nodeName: () => string
   /** What machine the node runs on; empty when it is not said. */
   readonly device: string
+  readonly about: NodeAbout | undefined
+  readonly health: NodeHealth
 }

@@ -68,6 +68,17 @@ export interface NodeOptions {
   readonly ackDelayMs?: number
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
+  /** What runs, for people to be told. */
+  readonly about?: NodeAbout
+}
+
+/** The program that a node is part of. */
+export interface NodeAbout {
+  readonly version: string
+  /** With its version: `Node.js 24.1.0`. */
+  readonly runtime: string
+  /** `wasm` or `native`. */
+  readonly crypto: string
 }
 
 /**

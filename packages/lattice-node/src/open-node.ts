@@ -29,17 +29,21 @@ import { finalSync } from './final-sync.ts'
 import { followNetwork } from './follow-network.ts'
 import { loadIdentity } from './identity.ts'
 import { joinStore } from './join-store.ts'
+import { createLagWatch } from './lag-watch.ts'
 import { listStores, summaryOf } from './list-stores.ts'
 import { type MetaDb, openMetaDb } from './meta-db.ts'
 import { createNodeClock, type NodeClock } from './node-clock.ts'
+import { createNodeHealth } from './node-health.ts'
 import type { NodeContext } from './node-context.ts'
 import type { Node, NodeEvent, NodeOptions, StoreHandle, StoreSummary } from './node-types.ts'
 import { createPeerLinks } from './peer-links.ts'
+import { publishEvents } from './publish-events.ts'
 import { publishSelf } from './publish-self.ts'
 import { createRedeemer } from './redeem-token.ts'
 import type { StoreEntry } from './store-entry.ts'
 import { createStoreHandle } from './store-handle.ts'
 import { findReasons } from './why.ts'
+import { measureStore } from './findings/gather-doctor.ts'
 import { StoreManager } from './store-manager.ts'
 import { resolveReference } from './store-names.ts'
 
@@ -142,12 +146,26 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),
     nodeName: () => meta.name() ?? '',
     device: deviceOf(options),
+    about: options.about,
+    health: createNodeHealth(),
   }
   const manager = new StoreManager(context, {
     onChanged: () => links.refresh(),
-    onReady: (entry) => nameInStores(context, scope, [entry]),
+    onReady: (entry) => {
+      nameInStores(context, scope, [entry])
+      const { open } = entry
+      if (open === undefined) return
+      context.health.measured(open.id, measureStore(context, open))
+      publishEvents(context, open)
+      lags.follow(open)
+    },
   })
   scope.onClose(manager.close)
+  const lags = createLagWatch(context, {
+    tablesOf: manager.tablesOf,
+    isInUse: (store) => manager.entry(store.id)?.open === store,
+  })
+  scope.onClose(lags.close)
   const links = createPeerLinks(context, { manager, spawn: scope.spawn })
   const nodeClock = createNodeClock({
     clock: options.clock,
@@ -167,7 +185,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     network = service
     scope.onClose(service.close)
     scope.spawn('network events', (signal) =>
-      followNetwork(context, { manager, links, nodeClock }, { network: service, signal }),
+      followNetwork(context, { manager, links, nodeClock, lags }, { network: service, signal }),
     )
   }
   manager.wake()
@@ -236,11 +254,11 @@ function createNode({ context, manager, scope, events, nodeClock }: NodeDeps): N
     },
     why: async (whyOptions = {}) => {
       check()
-      return findReasons(context, manager, whyOptions)
+      return findReasons({ context, manager, clock: nodeClock.status }, whyOptions)
     },
     diagnose: async () => {
       check()
-      return diagnoseNode(context, manager)
+      return diagnoseNode({ context, manager, clock: nodeClock.status })
     },
     backup: async (backupOptions) => {
       check()

@@ -8,7 +8,14 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { finishReplacement, type Kernel, LogDamaged, openKernel, peekLog } from '@lattice/kernel'
+import {
+  finishReplacement,
+  type Kernel,
+  LogDamaged,
+  openKernel,
+  peekLog,
+  type StalledProjection,
+} from '@lattice/kernel'
 import {
   type Broadcast,
   createBroadcast,
@@ -106,7 +113,9 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
   hold.watch(kernel)
   const changes = createBroadcast<StoreChange>({ capacity: CHANGES_CAPACITY })
   const cursors = createLogCursors(context.crypto, projector.version)
-  followKernel(context, kernel, { ...options, changes, cursors })
+  // What goes on in files that are not in place yet is whoever's repairs them.
+  const publish = options.directory === undefined ? context.publish : (): void => undefined
+  followKernel({ ...context, publish }, kernel, { ...options, changes, cursors })
   const replicated = createReplicatedStore({
     kernel,
     storeType,
@@ -184,12 +193,7 @@ function followKernel(
   })
   kernel.onEvent((event) => {
     if (event.kind === 'fork_detected') context.publish({ kind: 'fork_detected', storeId, author: event.author })
-    if (event.kind === 'stalled') {
-      const error = event.error instanceof Error ? event.error.message : String(event.error)
-      const { seq, id: intentionId, since } = event
-      context.publish({ kind: 'stalled', storeId, seq, intentionId, error, since })
-      context.logger.warn('store.stalled', { storeId, seq: event.seq, error })
-    }
+    if (event.kind === 'stalled') tellStalled(context, storeId, event)
     if (event.kind === 'failed') onFailed(event.error)
     if (event.kind === 'resumed') context.publish({ kind: 'resumed', storeId, appliedSeq: event.appliedSeq })
     if (event.kind === 'rebuilt') context.publish({ kind: 'rebuilt', storeId, appliedSeq: event.appliedSeq })
@@ -198,4 +202,14 @@ function followKernel(
     onSystemChange()
     changes.publish({ kind: 'lagged', count: 0 })
   })
+  // While it was opened, nobody listened yet.
+  const { stalled } = kernel.projection()
+  if (stalled !== undefined) tellStalled(context, storeId, stalled)
+}
+
+function tellStalled(context: NodeContext, storeId: StoreId, stalled: StalledProjection): void {
+  const { seq, id: intentionId, since } = stalled
+  const error = stalled.error instanceof Error ? stalled.error.message : String(stalled.error)
+  context.publish({ kind: 'stalled', storeId, seq, intentionId, error, since })
+  context.logger.warn('store.stalled', { storeId, seq, error })
 }

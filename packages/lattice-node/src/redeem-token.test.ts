@@ -23,6 +23,7 @@ import { NodeError } from './errors.ts'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
 import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
+import { createNodeHealth } from './node-health.ts'
 import { openStore, type OpenStore } from './open-store.ts'
 import { createRedeemer } from './redeem-token.ts'
 import type { StoreManager } from './store-manager.ts'
@@ -86,6 +87,8 @@ beforeEach(async () => {
     publish: () => undefined,
     nodeName: () => '',
     device: '',
+    about: undefined,
+    health: createNodeHealth(),
   }
   store = await complete(
     openStore(context, {

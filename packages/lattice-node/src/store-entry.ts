@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AbortController, IdKey, StoreId } from '@lattice/model'
+import type { AbortController, IdKey, PublicKey, StoreId } from '@lattice/model'
 import type { ChildEntry } from '@lattice/systemstore'
 import type { StoreRecord } from './meta-db.ts'
 import type { StoreState } from './node-types.ts'
@@ -57,6 +57,10 @@ export interface Bootstrap {
   /** The last attempt's failure, until one succeeds. */
   readonly lastFailure: () => unknown
   readonly attempts: () => number
+  /** Whom it is fetched from. */
+  readonly peers: () => readonly PublicKey[]
+  /** Records of the present attempt, once there are any. */
+  readonly progress: () => { readonly done: number; readonly total: number } | undefined
 }
 
 export interface EntryDeps {

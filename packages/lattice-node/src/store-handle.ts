@@ -102,7 +102,11 @@ async function verify(
 ): Promise<VerifyReport> {
   const entry = manager.entry(id)
   if (entry?.repairing === true) throw repairUnderWay(id)
-  return entry?.open === undefined ? verifyStore(context, id, options) : entry.open.kernel.verify(options)
+  const report = await (entry?.open === undefined
+    ? verifyStore(context, id, options)
+    : entry.open.kernel.verify(options))
+  context.health.verified(id, { atMs: context.clock.wallMs(), report })
+  return report
 }
 
 async function repair(
@@ -116,9 +120,11 @@ async function repair(
     if (options.acceptFork === true) context.meta.removeWriteHold(id)
     return { ...unchanged(report), held: whyHeldNow({ context, manager }, id) }
   }
-  const result = await manager.withClosed(id, (entry, ending) => {
+  const result = await manager.withClosed(id, async (entry, ending) => {
     const signal = options.signal === undefined ? ending : AbortSignal.any([options.signal, ending])
-    return repairStore({ context, entry, tablesOf, options, signal })
+    const repaired = await repairStore({ context, entry, tablesOf, options, signal })
+    context.health.replaced(id)
+    return repaired
   })
   if (options.acceptFork === true) context.meta.removeWriteHold(id)
   return { ...result, held: whyHeldNow({ context, manager }, id) }

@@ -16,13 +16,13 @@ import { whyHeld } from './write-hold.ts'
 import { countSynced, peerSync } from './sync-state.ts'
 import { peerTable, replicaPeers, type TablesOf, writingPeers } from './store-peers.ts'
 
-const PEER_STATUS: Readonly<Record<systemstore.PeerStatus, system.PeerStatus>> = {
+export const PEER_STATUS: Readonly<Record<systemstore.PeerStatus, system.PeerStatus>> = {
   invited: system.PeerStatus.INVITED,
   active: system.PeerStatus.ACTIVE,
   dormant: system.PeerStatus.DORMANT,
   revoked: system.PeerStatus.REVOKED,
 }
-const ROLE: Readonly<Record<systemstore.Role, system.Role>> = {
+export const ROLE: Readonly<Record<systemstore.Role, system.Role>> = {
   none: system.Role.UNSPECIFIED,
   reader: system.Role.READER,
   writer: system.Role.WRITER,

@@ -99,6 +99,7 @@ async function openOver(options: RuntimeOptions, { crypto, verifier, logger }: F
     verifier,
     device: `${process.platform} ${process.arch}`,
     pid: process.pid,
+    about: { version: packageJson.version, runtime: `Node.js ${process.versions.node}`, crypto: crypto.backend },
   })
   const handlers = createHandlers({ node, clock, version: packageJson.version, cryptoBackend: crypto.backend })
   let server: ApiServer | undefined

@@ -1,0 +1,25 @@
+/**
+ * What a network service is made with.
+ *
+ * @module
+ */
+import type { Clock, Crypto, Logger, Random, Scheduler } from '@lattice/model'
+import type { Transport } from '@lattice/net-types'
+import type { GossipFactory } from './gossip.ts'
+import type { NetworkLimits } from './limits.ts'
+import type { JoinHandler } from './session-call.ts'
+
+export interface NetworkServiceOptions {
+  readonly transport: Transport
+  readonly crypto: Crypto
+  readonly clock: Clock
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly logger: Logger
+  readonly joinHandler: JoinHandler
+  /** The direct push by default. */
+  readonly gossip?: GossipFactory
+  readonly limits?: Partial<NetworkLimits>
+  /** What peers are told is the time, 0 where it is not known; the clock's own reading by default. */
+  readonly wallMs?: () => number
+}

@@ -1,0 +1,143 @@
+/**
+ * Gathers what is known of one store and its peers, without judging it.
+ *
+ * @module
+ */
+import { idKey, type IdKey, type PublicKey } from '@lattice/model'
+import type { NetworkService } from '@lattice/net'
+import { system } from '@lattice/proto'
+import { readPeers, readStrategy } from '@lattice/systemstore'
+import { toFailure } from '../failure.ts'
+import type { NodeContext } from '../node-context.ts'
+import type { PeerEntry, StoreSummary } from '../node-types.ts'
+import type { OpenStore } from '../open-store.ts'
+import type { StoreEntry } from '../store-entry.ts'
+import { peerTable, type TablesOf } from '../store-peers.ts'
+import { viewPeers } from '../store-views.ts'
+import { whyHeld } from '../write-hold.ts'
+import { gatherFloating, type NameOf } from './gather-floating.ts'
+import type { BootstrapSnapshot, OpenSnapshot, PeerSnapshot, ReplicaSnapshot, StoreSnapshot } from './store-snapshot.ts'
+
+export interface GatherStore {
+  readonly entry: StoreEntry
+  readonly summary: StoreSummary
+  readonly tablesOf: TablesOf
+  /** It was asked for by itself. */
+  readonly isAsked: boolean
+}
+
+export function gatherStore(
+  context: NodeContext,
+  { entry, summary, tablesOf, isAsked }: GatherStore,
+  nameOf: NameOf,
+): StoreSnapshot {
+  const { failure, open, ready, bootstrap } = entry
+  return {
+    ref: { id: summary.id, path: summary.path },
+    state: summary.state,
+    failure: failure === undefined ? undefined : toFailure(failure),
+    bootstrap: bootstrap && gatherBootstrap(bootstrap, nameOf),
+    awaiting: summary.awaiting.map(nameOf),
+    open: open !== undefined && ready ? gatherOpen(context, { open, tablesOf, isAsked }, nameOf) : undefined,
+  }
+}
+
+function gatherBootstrap(bootstrap: NonNullable<StoreEntry['bootstrap']>, nameOf: NameOf): BootstrapSnapshot {
+  const failure = bootstrap.lastFailure()
+  return {
+    peers: bootstrap.peers().map(nameOf),
+    attempts: bootstrap.attempts(),
+    lastFailure: failure === undefined ? undefined : toFailure(failure),
+    progress: bootstrap.progress(),
+  }
+}
+
+interface GatherOpen {
+  readonly open: OpenStore
+  readonly tablesOf: TablesOf
+  readonly isAsked: boolean
+}
+
+function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpen, nameOf: NameOf): OpenSnapshot {
+  const { kernel, machine, storeType } = open
+  const { stalled, appliedSeq, headSeq } = kernel.projection()
+  const replicas = gatherReplicas(context, open, tablesOf)
+  const isHeldElsewhere = replicas.some(({ peer, sync }) => peer.online && sync === 'synced')
+  return {
+    headless: machine === undefined,
+    storeType,
+    held: whyHeld(context, kernel, tablesOf),
+    projection: { appliedSeq, headSeq },
+    stalled: stalled && {
+      ...toFailure(stalled.error),
+      seq: stalled.seq,
+      id: stalled.id,
+      sinceMs: stalled.since,
+    },
+    floating: gatherFloating(kernel, nameOf),
+    openForks: kernel
+      .tips()
+      .filter(({ tips }) => tips.filter(({ joined }) => !joined).length > 1)
+      .map(({ author }) => nameOf(author)),
+    rejections: kernel.stats().rejectionCount,
+    replicas,
+    unreplicated: isHeldElsewhere ? undefined : kernel.unseenByAll(replicas.map(({ peer }) => peer.publicKey)),
+    isToldAbove: !isAsked && readStrategy(kernel.tables().system)?.kind === 'inherited',
+  }
+}
+
+function gatherReplicas(context: NodeContext, open: OpenStore, tablesOf: TablesOf): readonly ReplicaSnapshot[] {
+  const network = context.network()
+  return otherPeers(context, { store: open, tablesOf }).map((entry) => {
+    const exchange = network?.exchange(entry.publicKey, open.id)
+    return {
+      peer: gatherPeer(context, network, entry),
+      sync: entry.sync,
+      lag: entry.lag,
+      isSyncing: exchange?.isRunning ?? false,
+      lastFailure: exchange?.lastFailure,
+    }
+  })
+}
+
+/** The other peers that take part in a store. */
+function otherPeers(
+  context: NodeContext,
+  viewed: { readonly store: OpenStore; readonly tablesOf: TablesOf },
+): readonly PeerEntry[] {
+  return viewPeers(context, viewed).filter(
+    ({ self, status }) => !self && (status === system.PeerStatus.ACTIVE || status === system.PeerStatus.DORMANT),
+  )
+}
+
+function gatherPeer(context: NodeContext, network: NetworkService | undefined, entry: PeerEntry): PeerSnapshot {
+  const { publicKey, name, online, lastSeen, status } = entry
+  const diagnosis = network?.diagnosis(publicKey)
+  return {
+    publicKey,
+    name,
+    online,
+    dormant: status === system.PeerStatus.DORMANT,
+    lastSeenMs: lastSeen,
+    addresses: context.meta.addresses(publicKey),
+    dial: diagnosis?.dial,
+    mutedForMs: diagnosis?.mutedForMs ?? 0,
+    troubles: {
+      refusal: diagnosis?.refusal,
+      misbehaviour: diagnosis?.misbehaviour,
+      ended: diagnosis?.ended,
+    },
+  }
+}
+
+/** Names by what the peers of all open stores call themselves; a key without one keeps none. */
+export function namesOf(context: NodeContext, stores: readonly OpenStore[], tablesOf: TablesOf): NameOf {
+  const names = new Map<IdKey, string>()
+  for (const { kernel } of stores) {
+    const table = peerTable(kernel.tables(), tablesOf)
+    if (table === undefined) continue
+    for (const { peer, name = '' } of readPeers(table)) if (name !== '') names.set(idKey(peer), name)
+  }
+  if (context.nodeName() !== '') names.set(idKey(context.id), context.nodeName())
+  return (publicKey: PublicKey) => ({ publicKey, name: names.get(idKey(publicKey)) ?? '' })
+}

@@ -1,0 +1,196 @@
+import { toHash, toIntentionId, toPublicKey, toStoreId } from '@lattice/model'
+import { describe, expect, test } from 'vitest'
+import { storeReasons } from './store-reasons.ts'
+import type { BootstrapSnapshot, OpenSnapshot, ReplicaSnapshot, StoreSnapshot } from './store-snapshot.ts'
+import type { Named } from './words.ts'
+
+const NOW_MS = 1_800_000_000_000
+const MINUTE_MS = 60_000
+const AROUND = { nowMs: NOW_MS, hasNetwork: true }
+
+const bytes = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
+const named = (byte: number, name = ''): Named => ({ publicKey: toPublicKey(bytes(byte)), name })
+const nas = named(0xcd, 'nas')
+
+function replica(peer: Named): ReplicaSnapshot {
+  return {
+    peer: {
+      ...peer,
+      online: true,
+      dormant: false,
+      lastSeenMs: NOW_MS,
+      addresses: [],
+      dial: undefined,
+      mutedForMs: 0,
+      troubles: { refusal: undefined, misbehaviour: undefined, ended: undefined },
+    },
+    sync: 'synced',
+    lag: { unseen: 0, unseenSinceMs: undefined },
+    isSyncing: false,
+    lastFailure: undefined,
+  }
+}
+
+const OPEN: OpenSnapshot = {
+  headless: false,
+  storeType: 'core:kvstore',
+  held: undefined,
+  projection: { appliedSeq: 10, headSeq: 10 },
+  stalled: undefined,
+  floating: { nowMs: NOW_MS, groups: [], listed: 0, total: 0, evicted: 0 },
+  openForks: [],
+  rejections: 0,
+  replicas: [replica(nas)],
+  unreplicated: undefined,
+  isToldAbove: false,
+}
+const STORE: StoreSnapshot = {
+  ref: { id: toStoreId(toHash(bytes(0x11))), path: 'team' },
+  state: 'active',
+  failure: undefined,
+  bootstrap: undefined,
+  awaiting: [],
+  open: OPEN,
+}
+const STALLED = {
+  code: 'INTERNAL',
+  message: 'it broke.',
+  seq: 8,
+  id: toIntentionId(toHash(bytes(1))),
+  sinceMs: NOW_MS - 5 * MINUTE_MS,
+} as const
+const FETCHING: BootstrapSnapshot = { peers: [nas], attempts: 0, lastFailure: undefined, progress: undefined }
+const TIMED_OUT = { code: 'PEER_UNREACHABLE', message: 'nobody answered' } as const
+
+const open = (changes: Partial<OpenSnapshot>): StoreSnapshot => ({ ...STORE, open: { ...OPEN, ...changes } })
+const fetching = (changes: Partial<BootstrapSnapshot>): StoreSnapshot => ({
+  ...STORE,
+  state: 'bootstrapping',
+  open: undefined,
+  bootstrap: { ...FETCHING, ...changes },
+})
+
+test('nothing is said of a store that lacks nothing', () => {
+  expect(storeReasons(STORE, AROUND)).toEqual([])
+})
+
+/** Facts, and the one reason they give: how grave, its code, and words that must be in what it says and in what to do. */
+const cases: readonly (readonly [string, StoreSnapshot, string, string, string])[] = [
+  [
+    'a damaged log',
+    { ...STORE, state: 'failed', open: undefined, failure: { code: 'LOG_DAMAGED', message: 'witness 9 is missing.' } },
+    'problem store_failed',
+    'cannot be used: witness 9 is missing',
+    '`lattice store repair 111111111111`',
+  ],
+  [
+    'a full disk',
+    { ...STORE, state: 'failed', open: undefined, failure: { code: 'DISK_FULL', message: 'free some space' } },
+    'problem store_failed',
+    'free some space',
+    'start the node again',
+  ],
+  ['creation', { ...STORE, state: 'creating', open: undefined }, 'info creating', 'waits for its parent', ''],
+  [
+    'a fetch that goes on',
+    fetching({ progress: { done: 3, total: 9 } }),
+    'info bootstrapping',
+    'being fetched from nas, 3 of 9 records so far',
+    '',
+  ],
+  [
+    'a fetch that fails',
+    fetching({ attempts: 4, lastFailure: TIMED_OUT }),
+    'warning bootstrapping',
+    '4 attempts to fetch it from nas failed, the last with: nobody answered',
+    'start one',
+  ],
+  [
+    'a fetch from nobody',
+    fetching({ peers: [] }),
+    'warning bootstrapping',
+    'no peer to fetch it from is known',
+    'connect a peer',
+  ],
+  [
+    'a throw',
+    open({ stalled: STALLED, projection: { appliedSeq: 7, headSeq: 10 } }),
+    'problem projection_stalled',
+    'at record 8 for 5 min, 3 intentions behind: it broke',
+    'store retry',
+  ],
+  [
+    'a newer schema',
+    open({ stalled: { ...STALLED, code: 'SCHEMA_TOO_NEW' } }),
+    'problem upgrade_needed',
+    'waits at record 8 for an upgrade',
+    'upgrade this node',
+  ],
+  ['a rebuild', open({ projection: { appliedSeq: 7, headSeq: 10 } }), 'info projecting', '3 intentions of 10', ''],
+  [
+    'a hold',
+    open({ held: 'the log was repaired' }),
+    'warning writes_held',
+    'does not write yet: the log was repaired',
+    'repair --accept-fork',
+  ],
+  ['a fork', open({ openForks: [nas] }), 'warning forked_open', 'nas wrote on two branches', 'write once on nas'],
+  ['no opener', open({ headless: true }), 'info headless', 'type `core:kvstore`', 'install'],
+  ['a rejection', open({ rejections: 1 }), 'info rejections', '1 operation did nothing', 'store debug rejections'],
+  ['no other peer', open({ replicas: [] }), 'warning alone', 'on this machine only', 'peer invite'],
+  [
+    'what nobody else has, fresh',
+    open({ unreplicated: { unseen: 1, unseenSinceMs: NOW_MS - 2_000 } }),
+    'info not_replicated',
+    '1 intention, the first from 2 s ago, is not known',
+    'connect nas',
+  ],
+  [
+    'what nobody else has, for long',
+    open({
+      replicas: [replica(nas), replica(named(2))],
+      unreplicated: { unseen: 1234, unseenSinceMs: NOW_MS - 2 * MINUTE_MS },
+    }),
+    'warning not_replicated',
+    '1,234 intentions, the first from 2 min ago, are not known',
+    'connect one of nas and 020202020202',
+  ],
+  [
+    'a destroyed store',
+    { ...STORE, state: 'destroyed', open: undefined, awaiting: [nas, named(2, 'vps')] },
+    'warning destroy_awaiting',
+    'until nas and vps have acknowledged',
+    'start nas and vps',
+  ],
+  [
+    'evicted',
+    open({ floating: { ...OPEN.floating, evicted: 5 } }),
+    'warning floating_evicted',
+    '5 intentions that waited were dropped',
+    'next exchange',
+  ],
+]
+
+test.each(cases)('%s', (_, snapshot, expected, what, remedy) => {
+  const reasons = storeReasons(snapshot, AROUND)
+  expect(reasons.map(({ severity, code }) => `${severity} ${code}`)).toEqual([expected])
+  expect(reasons[0]?.what).toContain(what)
+  expect(reasons[0]?.remedy ?? '').toContain(remedy)
+  if (remedy === '') expect(reasons[0]?.remedy).toBeUndefined()
+})
+
+describe('what is not true is not said', () => {
+  test('a store that shares the peers of one that is told is not told to be alone, too', () => {
+    expect(storeReasons(open({ replicas: [], isToldAbove: true }), AROUND)).toEqual([])
+  })
+
+  test('nothing unseen is nothing unreplicated', () => {
+    const unreplicated = { unseen: 0, unseenSinceMs: undefined }
+    expect(storeReasons(open({ unreplicated }), AROUND)).toEqual([])
+  })
+
+  test('the error of a bootstrap is no failure of the store', () => {
+    const codes = storeReasons(fetching({ attempts: 1, lastFailure: TIMED_OUT }), AROUND).map(({ code }) => code)
+    expect(codes).toEqual(['bootstrapping'])
+  })
+})

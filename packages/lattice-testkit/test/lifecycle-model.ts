@@ -244,14 +244,15 @@ export class LifecycleModel {
     return known === undefined ? [] : this.#acts.filter(({ position }) => known.has(position))
   }
 
-  /** The last status known; undefined where the child is not known. */
+  /** The last status known, destroyed being the last of all; undefined where the child is not known. */
   #statusAt(index: number, child: number): Status | undefined {
     const { parent } = this.#store(child)
     if (parent === undefined) return undefined
     let status: Status | undefined
     for (const { act } of this.#known(index, parent)) {
       if (act.kind === 'create' && act.child === child) status = 'active'
-      if (act.kind === 'status' && act.child === child) status = act.status
+      // Destroyed is for good, also where another act of the same time says otherwise.
+      if (act.kind === 'status' && act.child === child && status !== 'destroyed') status = act.status
     }
     return status
   }

@@ -47,11 +47,9 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   async function shutDown(): Promise<void> {
     failure.stop()
-    const copied = copies.close()
-    const acknowledged = acknowledger.close()
+    const ended = Promise.all([copies.close(), acknowledger.close()])
     await writer.close()
-    await acknowledged
-    await copied
+    await ended
     waiters.rejectAll(new KernelClosed(storeId))
     const { flush, state } = core.projection()
     try {

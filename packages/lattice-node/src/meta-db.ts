@@ -55,9 +55,11 @@ export interface LogPosition {
 
 /** What has to be here before this node writes again. */
 export interface WriteHold {
+  /** Why it is held: the log was repaired, or it came back from a backup. */
+  readonly reason: 'repair' | 'restore'
   /** The own tips that the damaged log showed. */
   readonly tips: readonly IntentionId[]
-  /** The damaged log showed where the own chain ended. */
+  /** The damaged log showed where the own chain ended; never so after a restore. */
   readonly isEndKnown: boolean
   /** Peers that held nothing that is not here. */
   readonly compared: readonly PublicKey[]
@@ -89,6 +91,8 @@ export interface MetaDb {
   readonly putWriteHold: (id: StoreId, hold: WriteHold) => void
   readonly addComparedPeer: (id: StoreId, peer: PublicKey) => void
   readonly removeWriteHold: (id: StoreId) => void
+  /** Copies the inventory while it is in use; see `Database.copyFiles`. */
+  readonly copyFiles: Database['copyFiles']
   /** Idempotent. */
   readonly close: () => void
 }
@@ -120,8 +124,30 @@ export function openMetaDb(path: string, hooks?: StorageHooks): MetaDb {
     ...bootstrapsOf(db),
     ...addressesOf(db),
     ...writeHoldsOf(db),
+    copyFiles: db.copyFiles,
     close: db.close,
   }
+}
+
+/** What an inventory that nobody has open says. Only reads it, whatever its version. */
+export interface MetaReader extends Pick<MetaDb, 'identity' | 'name' | 'stores' | 'close'> {
+  readonly schemaVersion: number
+}
+
+/** Opens the `meta.db` at `path` for reading. Throws what `openDatabase` throws. */
+export function openMetaReader(path: string): MetaReader {
+  const db = openDatabase({
+    path,
+    contents: 'other',
+    durability: 'full',
+    applicationId: META_APPLICATION_ID,
+    migrations: META_MIGRATIONS,
+    readonly: true,
+  })
+  const { identity, name } = settingsOf(db)
+  const { stores } = storesOf(db)
+  const schemaVersion = db.prepare<{ user_version: number }>('PRAGMA user_version').get()?.user_version ?? 0
+  return { identity, name, stores, schemaVersion, close: db.close }
 }
 
 type Settings = Pick<MetaDb, 'name' | 'setName' | 'identity' | 'setIdentity'>
@@ -261,6 +287,7 @@ type WriteHolds = Pick<MetaDb, 'writeHold' | 'putWriteHold' | 'addComparedPeer' 
 interface WriteHoldRow {
   readonly tips: Uint8Array
   readonly is_end_known: number
+  readonly reason: string
 }
 
 function writeHoldsOf(db: Database): WriteHolds {
@@ -272,11 +299,12 @@ function writeHoldsOf(db: Database): WriteHolds {
     void db.prepare('INSERT INTO write_hold_peer (store, peer) VALUES (?, ?) ON CONFLICT DO NOTHING').run(id, peer)
   return {
     writeHold: (id) => {
-      const row = db.prepare<WriteHoldRow>('SELECT tips, is_end_known FROM write_hold WHERE store = ?').get(id)
+      const row = db.prepare<WriteHoldRow>('SELECT * FROM write_hold WHERE store = ?').get(id)
       if (row === undefined) return undefined
       const peers = db.prepare<{ peer: Uint8Array }>('SELECT peer FROM write_hold_peer WHERE store = ?').all(id)
       const tips = toPlainBytes(row.tips)
       return {
+        reason: row.reason === 'restore' ? 'restore' : 'repair',
         tips: Array.from({ length: tips.length / HASH_BYTES }, (_, index) =>
           toIntentionId(tips.slice(index * HASH_BYTES, (index + 1) * HASH_BYTES)),
         ),
@@ -284,13 +312,14 @@ function writeHoldsOf(db: Database): WriteHolds {
         compared: peers.map(({ peer }) => toPublicKey(toPlainBytes(peer))),
       }
     },
-    putWriteHold: (id, { tips, isEndKnown, compared }) =>
+    putWriteHold: (id, { reason, tips, isEndKnown, compared }) =>
       db.transaction(() => {
         remove(id)
-        db.prepare('INSERT INTO write_hold (store, tips, is_end_known) VALUES (?, ?, ?)').run(
+        db.prepare('INSERT INTO write_hold (store, tips, is_end_known, reason) VALUES (?, ?, ?, ?)').run(
           id,
           concatBytes(...tips),
           isEndKnown ? 1 : 0,
+          reason,
         )
         for (const peer of compared) addPeer(id, peer)
       }),

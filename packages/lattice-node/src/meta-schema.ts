@@ -54,4 +54,7 @@ export const META_MIGRATIONS: readonly Migration[] = [
      peer BLOB NOT NULL,
      PRIMARY KEY (store, peer)
    ) STRICT, WITHOUT ROWID;`,
+
+  `-- What ends it: 'repair' until every peer was compared, 'restore' until one was.
+   ALTER TABLE write_hold ADD COLUMN reason TEXT NOT NULL DEFAULT 'repair';`,
 ]

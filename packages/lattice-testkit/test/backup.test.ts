@@ -8,6 +8,7 @@ import { type BackupOptions, type BackupResult, restoreBackup, type RestoredBack
 import { inlineFileCheck } from '@lattice/storage'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
+import { onDisk } from './real-disk.ts'
 import { codeOf, get, kvOf, put } from './support.ts'
 
 const crypto = await openCrypto({ backend: 'wasm' })
@@ -21,21 +22,8 @@ function place(name: string): string {
   return join(root, `${name}-${places}`)
 }
 
-/** Disks are real: what waits for one is waited for, with virtual time going on beside. */
-async function settle<T>(mesh: SimMesh, promise: Promise<T>): Promise<T> {
-  let isOver = false
-  promise.finally(() => (isOver = true)).catch(() => undefined)
-  while (!isOver) {
-    await new Promise<void>((resolve) => {
-      setImmediate(resolve)
-    })
-    if (mesh.time.scheduler.nextDelayMs() === 0) await mesh.time.pass(0)
-  }
-  return promise
-}
-
 async function backup(mesh: SimMesh, index: number, options: Partial<BackupOptions> = {}): Promise<BackupResult> {
-  return settle(mesh, mesh.node(index).backup({ directory: place('backup'), ...options }))
+  return onDisk(mesh, mesh.node(index).backup({ directory: place('backup'), ...options }))
 }
 
 /** Restores for node `index`, which is down, and starts it there. */
@@ -45,7 +33,7 @@ async function comeBack(
   [directory, options = {}]: readonly [string, { readonly offlineOk?: boolean }?],
 ): Promise<RestoredBackup> {
   const deps = { crypto, clock: mesh.time.scheduler.clock, scheduler: mesh.time.scheduler, fileCheck: inlineFileCheck }
-  const restored = await settle(mesh, restoreBackup({ directory, dataDir: place('data'), ...deps, ...options }))
+  const restored = await onDisk(mesh, restoreBackup({ directory, dataDir: place('data'), ...deps, ...options }))
   await mesh.start(index, { dataDir: restored.dataDir })
   return restored
 }
@@ -194,7 +182,7 @@ describe('a backup', () => {
     const made = await backup(mesh, 1)
     expect(made.leftOut).toEqual([expect.stringContaining('it cannot be used')])
     const deps = { crypto, clock: mesh.time.scheduler.clock, scheduler: mesh.time.scheduler }
-    expect((await settle(mesh, verifyBackup({ directory: made.directory, ...deps }))).stores).toMatchObject([
+    expect((await onDisk(mesh, verifyBackup({ directory: made.directory, ...deps }))).stores).toMatchObject([
       { isAsItWas: true, isEmpty: false },
     ])
     await mesh.stop(1)

@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type LogEnd, LOG_FILE, readLogEnd } from '@lattice/kernel'
 import { type AbortSignal, isLatticeError, ZERO_HASH } from '@lattice/model'
-import { copyFileBytes, settleCopy, syncDirectory, syncFileBytes } from '@lattice/storage'
+import { copyFileBytes, settleCopy, syncInThread } from '@lattice/storage'
 import { markFile } from './backup-files.ts'
 import { type BackedUpStore, type NamedFile, STORE_FILES, storeFilePath } from './backup-manifest.ts'
 import { toFailure } from './failure.ts'
@@ -88,7 +88,7 @@ async function copyEntry(deps: StoreCopyDeps, entry: StoreEntry, directory: stri
       for (const file of STORE_FILES)
         if (!file.endsWith('-wal') && existsSync(join(directory, file))) await settleCopy(join(directory, file))
     } else {
-      for (const file of STORE_FILES) if (existsSync(join(directory, file))) await syncFileBytes(join(directory, file))
+      for (const file of STORE_FILES) if (existsSync(join(directory, file))) await syncInThread(join(directory, file))
     }
     const store = await describe(deps, entry, directory)
     const warning = failure === undefined ? undefined : warningOf(store, failure)
@@ -120,7 +120,7 @@ async function describe(
   const none: LogEnd = { seq: 0, chainHash: ZERO_HASH, ownTips: [] }
   const end = hasLog ? await readLogEnd({ directory, witnessKey: context.id, crypto, scheduler }) : none
   if (files.length === 0) rmSync(directory, { recursive: true })
-  else syncDirectory(directory)
+  else await syncInThread(directory)
   const { seq: witnessSeq, chainHash, ownTips } = end
   const { path = '', storeType = record.storeType } = summaryOf(manager, record.id) ?? {}
   return { id: record.id, path, storeType, state: record.state, isAsItWas, witnessSeq, chainHash, ownTips, files }

@@ -10,9 +10,9 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type AbortSignal as Signal, idKey } from '@lattice/model'
-import { settleCopy, syncDirectory, translateStorageError } from '@lattice/storage'
+import { settleCopy, syncInThread, translateStorageError } from '@lattice/storage'
 import packageJson from '../package.json' with { type: 'json' }
-import { writeFileAtomic } from './atomic-file.ts'
+import { createFileAtomic } from './atomic-file.ts'
 import { markFile } from './backup-files.ts'
 import {
   type BackedUpStore,
@@ -73,7 +73,7 @@ async function makeBackup(deps: BackupDeps): Promise<BackupResult> {
   const { stores, leftOut, warnings } = await copyStores(deps, await copyMeta(deps))
   if (withIdentity) {
     const seed = readFileSync(context.directory.identityPath)
-    writeFileAtomic(join(target.path, IDENTITY_FILE), seed, OWNER_ONLY)
+    await createFileAtomic(join(target.path, IDENTITY_FILE), seed, OWNER_ONLY)
   }
   const files: NamedFile[] = []
   for (const path of withIdentity ? [META_FILE, IDENTITY_FILE] : [META_FILE]) {
@@ -89,11 +89,11 @@ async function makeBackup(deps: BackupDeps): Promise<BackupResult> {
     stores,
     leftOut,
   }
-  syncDirectory(target.storesPath)
-  syncDirectory(target.path)
+  await syncInThread(target.storesPath)
+  await syncInThread(target.path)
+  await syncInThread(dirname(target.path))
   signal.throwIfAborted()
-  writeFileAtomic(join(target.path, MANIFEST_FILE), encodeManifest(context.crypto, manifest), OWNER_ONLY)
-  syncDirectory(dirname(target.path))
+  await createFileAtomic(join(target.path, MANIFEST_FILE), encodeManifest(context.crypto, manifest), OWNER_ONLY)
   deps.progress.end()
   return {
     directory: target.path,

@@ -10,7 +10,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { equalBytes, isLatticeError, type PublicKey, SEED_BYTES, toSeed } from '@lattice/model'
-import { copyFileBytes, syncDirectory, syncFileBytes, translateStorageError, tryExclusiveLock } from '@lattice/storage'
+import { copyFileBytes, syncDirectory, syncInThread, translateStorageError, tryExclusiveLock } from '@lattice/storage'
 import { writeFileAtomic } from './atomic-file.ts'
 import { backupInvalid, identityNeeded, placeUnusable } from './backup-errors.ts'
 import { markFile } from './backup-files.ts'
@@ -171,7 +171,7 @@ async function copyChecked(
   const to = join(making, file.path)
   const stopping = signal === undefined ? {} : { signal }
   await copyFileBytes(join(resolve(directory), file.path), to, { onProgress: onBytes, ...stopping })
-  await syncFileBytes(to)
+  await syncInThread(to)
   const found = await markFile(to, { crypto, ...stopping })
   if (found.bytes === file.bytes && equalBytes(found.hash, file.hash)) return
   throw backupInvalid(resolve(directory), [`${file.path} changed while it was copied`])

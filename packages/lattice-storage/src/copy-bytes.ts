@@ -75,9 +75,9 @@ export async function copyFileBytes(path: string, to: string, options: CopyOptio
   }
 }
 
-/** Makes a file durable; the wait is a thread's. */
-export async function syncFileBytes(path: string): Promise<void> {
-  const descriptor = await translated(path, () => openFile(path, 'r+'))
+/** Makes a file, or the names within a directory, durable; the wait is a thread's. */
+export async function syncInThread(path: string): Promise<void> {
+  const descriptor = await translated(path, () => openFile(path, 'r'))
   try {
     await translated(path, () => syncFile(descriptor))
   } finally {

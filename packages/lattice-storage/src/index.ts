@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { copyFileBytes, COPY_PART_BYTES, type CopyOptions, syncFileBytes } from './copy-bytes.ts'
+export { copyFileBytes, COPY_PART_BYTES, type CopyOptions, syncInThread } from './copy-bytes.ts'
 export {
   type Database,
   openDatabase,

@@ -4,7 +4,7 @@
  * @module
  */
 import { existsSync, statSync } from 'node:fs'
-import { syncFileBytes } from './copy-bytes.ts'
+import { syncInThread } from './copy-bytes.ts'
 import { translateStorageError } from './translate-error.ts'
 import { foldCopy, type FoldAnswer, type FoldRequest } from './fold-copy.ts'
 import { runThread } from './run-thread.ts'
@@ -16,11 +16,11 @@ const INLINE_WAL_BYTES: number = 2 * 1024 * 1024
 export async function settleCopy(path: string): Promise<void> {
   try {
     // In a thread first, so that what follows has little to wait for.
-    await syncFileBytes(path)
+    await syncInThread(path)
     const isLong = existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > INLINE_WAL_BYTES
     if (isLong) await foldInThread(path)
     else foldCopy(path)
-    await syncFileBytes(path)
+    await syncInThread(path)
   } catch (error) {
     throw translateStorageError(error, { path, contents: 'other' })
   }

@@ -212,6 +212,7 @@ describe('a backup', () => {
     mkdirSync(directory)
     const backingUp = mesh.node(0).backup({ directory })
     backingUp.catch(() => undefined)
+    await onDisk(mesh, mesh.node(0).close())
     await mesh.stop(0)
     await expect(backingUp).rejects.toMatchObject({ code: 'CLOSED' })
     expect(readdirSync(directory)).toEqual([])

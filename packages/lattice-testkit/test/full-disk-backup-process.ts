@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCrypto } from '@lattice/model/crypto'
 import { restoreBackup } from '@lattice/node'
@@ -39,6 +39,8 @@ async function report(): Promise<FullDiskBackupReport> {
   const write = await codeOf(mesh, kv.put('after', 'v'))
   rmSync(join(disk, 'ballast'))
   const { bytes } = await onDisk(mesh, mesh.node(0).backup({ directory: join(disk, 'backup') }))
+  const { bavail, bsize } = statfsSync(disk)
+  writeFileSync(join(disk, 'ballast'), new Uint8Array(bavail * bsize - Math.floor(bytes / 2)))
   const deps = { crypto: await openCrypto(), clock: mesh.time.scheduler.clock, scheduler: mesh.time.scheduler }
   const restoring = restoreBackup({ directory: join(disk, 'backup'), dataDir: join(disk, 'node'), ...deps })
   const restoreRefused = await codeOnDisk(restoring)

@@ -70,7 +70,8 @@ export async function backupNode(
 async function makeBackup(deps: BackupDeps): Promise<BackupResult> {
   const { context, options, target, signal } = deps
   const withIdentity = options.withoutIdentity !== true
-  const { stores, leftOut, warnings } = await copyStores(deps, await copyMeta(deps))
+  const { finished, unfinished } = await copyMeta(deps)
+  const { stores, leftOut, warnings } = await copyStores(deps, finished)
   if (withIdentity) {
     const seed = readFileSync(context.directory.identityPath)
     await createFileAtomic(join(target.path, IDENTITY_FILE), seed, OWNER_ONLY)
@@ -100,7 +101,10 @@ async function makeBackup(deps: BackupDeps): Promise<BackupResult> {
     stores: stores.filter((store) => store.files.length > 0).length,
     bytes: filesOf(manifest).reduce((sum, { bytes }) => sum + bytes, 0),
     withIdentity,
-    leftOut: warnings,
+    leftOut: [
+      ...warnings,
+      ...unfinished.map((record) => `${pathOf(deps, record)}: it is being created; back up again once it is there`),
+    ],
   }
 }
 
@@ -118,7 +122,7 @@ async function copyStores(deps: BackupDeps, records: readonly StoreRecord[]): Pr
   const leftOut: LeftOutStore[] = []
   const warnings: string[] = []
   for (const record of records.toSorted((a, b) => placeOf(b) - placeOf(a))) {
-    const path = summaryOf(deps.manager, record.id)?.path ?? shortId(record.id)
+    const path = pathOf(deps, record)
     deps.progress.begin(path)
     const copy = await copyStore({ ...deps, target: deps.target.path, onBytes: deps.progress.add }, record)
     if (copy.kind === 'copied') stores.unshift({ ...copy.store, path })
@@ -129,8 +133,19 @@ async function copyStores(deps: BackupDeps, records: readonly StoreRecord[]): Pr
   return { stores, leftOut, warnings }
 }
 
-/** Copies the inventory; answers the stores it lists. */
-async function copyMeta({ context, target, signal, progress }: BackupDeps): Promise<readonly StoreRecord[]> {
+function pathOf({ manager }: BackupDeps, { id }: StoreRecord): string {
+  return summaryOf(manager, id)?.path ?? shortId(id)
+}
+
+interface CopiedMeta {
+  /** The stores it lists. */
+  readonly finished: readonly StoreRecord[]
+  /** Those that it listed while they were being created. */
+  readonly unfinished: readonly StoreRecord[]
+}
+
+/** Copies the inventory. */
+async function copyMeta({ context, target, signal, progress }: BackupDeps): Promise<CopiedMeta> {
   const path = join(target.path, META_FILE)
   progress.begin(META_FILE)
   await context.meta.copyFiles(path, { signal, onProgress: progress.add })
@@ -143,7 +158,8 @@ async function copyMeta({ context, target, signal, progress }: BackupDeps): Prom
   }
   // One that is only half made would be made again by whoever restores, and differ from the one it became.
   const unfinished = records.filter(({ state }) => state === 'creating')
-  if (unfinished.length === 0) return records
+  const finished = records.filter(({ state }) => state !== 'creating')
+  if (unfinished.length === 0) return { finished, unfinished }
   const meta = openMetaDb(path)
   try {
     for (const { id } of unfinished) meta.removeStore(id)
@@ -151,7 +167,7 @@ async function copyMeta({ context, target, signal, progress }: BackupDeps): Prom
     meta.close()
   }
   await settleCopy(path)
-  return records.filter(({ state }) => state !== 'creating')
+  return { finished, unfinished }
 }
 
 interface Progress {

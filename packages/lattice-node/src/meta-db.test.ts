@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { toHash, toPublicKey, toStoreId } from '@lattice/model'
+import { toHash, toIntentionId, toPublicKey, toStoreId } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { MAX_ADDRESSES_PER_PEER, type MetaDb, openMetaDb, type StoreRecord } from './meta-db.ts'
+import { openDatabase } from '@lattice/storage'
+import { MAX_ADDRESSES_PER_PEER, type MetaDb, openMetaDb, openMetaReader, type StoreRecord } from './meta-db.ts'
+import { META_APPLICATION_ID, META_MIGRATIONS } from './meta-schema.ts'
 
 const random = createSeededRandom('meta')
 const storeId = toStoreId(random.bytes(32))
@@ -81,5 +83,43 @@ describe('meta.db', () => {
     expect(meta.addresses(peer)).toHaveLength(MAX_ADDRESSES_PER_PEER)
     expect(meta.addresses(peer)[0]).toBe('host:29')
     expect(meta.addresses(toPublicKey(random.bytes(32)))).toEqual([])
+  })
+
+  test('a hold of either kind survives a restart with whom it was compared with', () => {
+    const tips = [toIntentionId(random.bytes(32)), toIntentionId(random.bytes(32))]
+    for (const reason of ['repair', 'restore'] as const) {
+      meta.putWriteHold(storeId, { reason, tips, isEndKnown: true, compared: [] })
+      meta.addComparedPeer(storeId, peer)
+      reopen()
+      expect(meta.writeHold(storeId)).toEqual({ reason, tips, isEndKnown: true, compared: [peer] })
+    }
+    meta.removeWriteHold(storeId)
+    expect(meta.writeHold(storeId)).toBeUndefined()
+  })
+
+  test('a hold of the version before is one of a repair', () => {
+    const path = join(root, 'old.db')
+    const migrations = META_MIGRATIONS.slice(0, 2)
+    const options = { path, contents: 'other', durability: 'full', applicationId: META_APPLICATION_ID } as const
+    const old = openDatabase({ ...options, migrations })
+    old.prepare('INSERT INTO write_hold VALUES (?, ?, 0)').run(storeId, new Uint8Array(0))
+    old.close()
+    const opened = openMetaDb(path)
+    expect(opened.writeHold(storeId)).toEqual({ reason: 'repair', tips: [], isEndKnown: false, compared: [] })
+    opened.close()
+  })
+
+  test('a reader sees what is there, of the version before too, and changes nothing', () => {
+    const path = join(root, 'old.db')
+    const options = { path, contents: 'other', durability: 'full', applicationId: META_APPLICATION_ID } as const
+    openDatabase({ ...options, migrations: META_MIGRATIONS.slice(0, 1) }).close()
+    const reader = openMetaReader(path)
+    expect(reader.identity()).toBeUndefined()
+    expect(reader.stores()).toEqual([])
+    expect(reader.schemaVersion).toBe(1)
+    reader.close()
+    const again = openMetaReader(path)
+    expect(again.schemaVersion).toBe(1)
+    again.close()
   })
 })

@@ -2,10 +2,18 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { StoreId } from '@lattice/model'
+import { type StoreId, toHex } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
-import { type BackupOptions, type BackupResult, restoreBackup, type RestoredBackup, verifyBackup } from '@lattice/node'
+import {
+  type BackupOptions,
+  type BackupProgress,
+  type BackupResult,
+  restoreBackup,
+  type RestoredBackup,
+  verifyBackup,
+} from '@lattice/node'
 import { inlineFileCheck } from '@lattice/storage'
+import { setChildStatus } from '@lattice/systemstore'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { onDisk } from './real-disk.ts'
@@ -218,5 +226,116 @@ describe('a backup', () => {
     expect(readdirSync(directory)).toEqual([])
     await mesh.start(0)
     await put(mesh, 0, id, ['k', 'v'])
+  })
+
+  test('has no manifest, and so is none, at any moment before it is whole', async () => {
+    await using mesh = await createSimMesh({ seed: 'moments', nodes: 1 })
+    const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'mine' }))
+    await put(mesh, 0, id, ['k', 'v'])
+    const directory = place('moments')
+    const seen: boolean[] = []
+    const parts = new Set<string>()
+    const onProgress = ({ part, done, total }: BackupProgress): void => {
+      parts.add(part)
+      expect(done).toBeLessThanOrEqual(total)
+      if (done < total) seen.push(existsSync(join(directory, 'backup.json')))
+    }
+    await backup(mesh, 0, { directory, onProgress })
+    expect([...parts]).toEqual(['meta.db', 'mine'])
+    expect(seen.length).toBeGreaterThan(2)
+    expect(seen).not.toContain(true)
+    expect(existsSync(join(directory, 'backup.json'))).toBe(true)
+  })
+
+  test('holds stores that are closed, which may be opened again meanwhile', async () => {
+    await using mesh = await createSimMesh({ seed: 'archived', nodes: 1 })
+    const { id: team } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+    const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: team }))
+    await put(mesh, 0, id, ['k', 'v'])
+    const setStatus = async (status: 'active' | 'archived'): Promise<void> => {
+      const write = setChildStatus({ author: mesh.node(0).id, child: id, status })
+      const { kernel } = mesh.store(0, team)
+      await mesh.complete(kernel().submit({ kind: 'system', schema: 0, value: write.op.value }, { deps: write.deps }))
+      await mesh.run(() => mesh.store(0, id).state() === status, `the child is ${status}`)
+    }
+    await setStatus('archived')
+    let opening: Promise<void> | undefined
+    const made = await backup(mesh, 0, {
+      onProgress: ({ part }) => {
+        if (part !== 'team/notes' || opening !== undefined) return
+        const write = setChildStatus({ author: mesh.node(0).id, child: id, status: 'active' })
+        const value = { kind: 'system', schema: 0, value: write.op.value } as const
+        opening = mesh
+          .store(0, team)
+          .kernel()
+          .submit(value, { deps: write.deps })
+          .then(() => undefined)
+      },
+    })
+    expect(made).toMatchObject({ stores: 2, leftOut: [] })
+    await opening
+    await mesh.run(() => mesh.store(0, id).state() === 'active', 'the child is active')
+    expect(await get(mesh, 0, id, 'k')).toBe('v')
+    await mesh.stop(0)
+    const { stores } = await comeBack(mesh, 0, [made.directory])
+    expect(stores.map(({ path, records }) => `${path} ${records > 2}`)).toEqual(['team true', 'team/notes true'])
+    await mesh.run(() => mesh.store(0, id).state() === 'active', 'the child is active')
+    expect(await get(mesh, 0, id, 'k')).toBe('v')
+  })
+
+  test('of a store that is still fetched goes on fetching where it is restored', async () => {
+    await using mesh = await createSimMesh({ seed: 'fetching', nodes: 2 })
+    const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+    await mesh.complete(Promise.all(Array.from({ length: 300 }, (_, n) => kvOf(mesh, 0, id).put(`k${n}`, 'v'))))
+    const joining = mesh.node(1).join(await mesh.invite(0, id))
+    joining.catch(() => undefined)
+    const isFetching = (): boolean =>
+      mesh
+        .node(1)
+        .stores()
+        .some(({ state }) => state === 'bootstrapping')
+    await mesh.run(isFetching, 'the store is being fetched')
+    mesh.partition([0], [1])
+    const made = await backup(mesh, 1)
+    expect(made.leftOut).toEqual([])
+    mesh.crash(1)
+    const { stores } = await comeBack(mesh, 1, [made.directory])
+    expect(stores).toMatchObject([{ state: 'bootstrapping' }])
+    mesh.heal()
+    await mesh.run(() => mesh.store(1, id).state() === 'active', 'the store is here')
+    await mesh.run(() => heldOf(mesh, 1, id) === undefined, 'node 1 may write')
+    await put(mesh, 1, id, ['mine', 'v'])
+    await mesh.converge(id)
+    expect(forks(mesh, id)).toEqual([0, 0])
+  })
+
+  test('leaves out a store that is only half made, and says so', async () => {
+    let found = 0
+    for (let nth = 1; nth <= 8; nth += 1) {
+      await using mesh = await createSimMesh({ seed: `half ${nth}`, nodes: 1 })
+      const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+      const crashed = mesh.crashAt(0, 'committed', nth)
+      const creating = mesh.node(0).createStore({ name: 'notes', parent: id })
+      let isMade = false
+      creating.then(() => (isMade = true)).catch(() => undefined)
+      await mesh.run(() => crashed() || isMade, 'it crashed or came to be')
+      if (!crashed()) continue
+      // Its parent cannot be told of it.
+      rmSync(join(mesh.peers[0]?.dataDir() ?? '', 'stores', toHex(id), 'log.db'))
+      await mesh.start(0)
+      if (
+        !mesh
+          .node(0)
+          .stores()
+          .some(({ state }) => state === 'creating')
+      )
+        continue
+      found += 1
+      const made = await backup(mesh, 0)
+      expect(made.leftOut).toContainEqual(expect.stringContaining('it is being created'))
+      await mesh.stop(0)
+      expect((await comeBack(mesh, 0, [made.directory])).stores).toHaveLength(1)
+    }
+    expect(found).toBeGreaterThan(0)
   })
 })

@@ -7,7 +7,12 @@
 import { rmSync } from 'node:fs'
 import type { Database } from './database.ts'
 import { lookAtPages, type PageCheckAnswer, type PageCheckRequest, pragmaOf, sentencesOf } from './look-at-pages.ts'
-import { runThread } from './run-thread.ts'
+import { runThread, type ThreadEntry } from './run-thread.ts'
+
+const ENTRY: ThreadEntry = {
+  source: new URL('./page-check-worker.ts', import.meta.url),
+  built: new URL('./page-check-worker.js', import.meta.url),
+}
 
 /** Answers what is wrong with the structure of a database: a few sentences at most, none when nothing is. */
 export interface FileCheck {
@@ -39,7 +44,7 @@ export const inlineFileCheck: FileCheck = {
 async function checkInThread(path: string, { full }: { readonly full: boolean }): Promise<readonly string[]> {
   const request: PageCheckRequest = { path, full }
   try {
-    return (await runThread<PageCheckAnswer>('page-check-worker', request)).problems
+    return (await runThread<PageCheckAnswer>(ENTRY, request)).problems
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)]
   }

@@ -7,7 +7,12 @@ import { existsSync, statSync } from 'node:fs'
 import { syncInThread } from './copy-bytes.ts'
 import { translateStorageError } from './translate-error.ts'
 import { foldCopy, type FoldAnswer, type FoldRequest } from './fold-copy.ts'
-import { runThread } from './run-thread.ts'
+import { runThread, type ThreadEntry } from './run-thread.ts'
+
+const ENTRY: ThreadEntry = {
+  source: new URL('./fold-copy-worker.ts', import.meta.url),
+  built: new URL('./fold-copy-worker.js', import.meta.url),
+}
 
 /** A log of this size is folded in within a few milliseconds; a thread takes longer than that to start. */
 const INLINE_WAL_BYTES: number = 2 * 1024 * 1024
@@ -28,6 +33,6 @@ export async function settleCopy(path: string): Promise<void> {
 
 async function foldInThread(path: string): Promise<void> {
   const request: FoldRequest = { path }
-  const answer = await runThread<FoldAnswer>('fold-copy-worker', request)
+  const answer = await runThread<FoldAnswer>(ENTRY, request)
   if (answer.failure !== undefined) throw Object.assign(new Error(answer.failure.message), answer.failure)
 }

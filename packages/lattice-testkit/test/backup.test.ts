@@ -46,6 +46,12 @@ async function comeBack(
   return restored
 }
 
+/** Restores where a node was not started yet; answers where. */
+async function restored(mesh: SimMesh, directory: string): Promise<string> {
+  const deps = { crypto, clock: mesh.time.scheduler.clock, scheduler: mesh.time.scheduler, fileCheck: inlineFileCheck }
+  return (await onDisk(mesh, restoreBackup({ directory, dataDir: place('data'), ...deps }))).dataDir
+}
+
 function forks(mesh: SimMesh, id: StoreId): readonly number[] {
   return mesh.peers.filter((peer) => peer.isUp()).map((peer) => peer.node().store(id).kernel().stats().forkCount)
 }
@@ -173,6 +179,21 @@ describe('a node that comes back from a backup', () => {
     expect(forks(mesh, child)).toEqual([0, 0])
     expect(await get(mesh, 0, child, 'again')).toBe('v')
   })
+})
+
+test('a child is held while the store above, whose peers count, cannot be opened', async () => {
+  await using mesh = await createSimMesh({ seed: 'no parent', nodes: 2 })
+  const team = await mesh.share('team')
+  const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: team }))
+  await mesh.run(() => mesh.node(1).stores().length === 2 && mesh.isConverged(id), 'the child is here')
+  const made = await backup(mesh, 1)
+  await mesh.stop(1)
+  mesh.partition([0], [1])
+  const dataDir = await restored(mesh, made.directory)
+  rmSync(join(dataDir, 'stores', toHex(team), 'log.db'))
+  await mesh.start(1, { dataDir })
+  expect(mesh.store(1, team).state()).toBe('failed')
+  expect(heldOf(mesh, 1, id)).toContain('its peers are not known yet')
 })
 
 describe('a backup', () => {

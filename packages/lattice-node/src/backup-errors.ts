@@ -4,11 +4,20 @@
  * @module
  */
 import { type PublicKey, toHex } from '@lattice/model'
+import { DiskFull, translateStorageError } from '@lattice/storage'
+import { whyUnusable } from './data-directory.ts'
 import { NodeError, shortId } from './errors.ts'
+import { errorCode } from './identity.ts'
 
 /** The place of a backup, or of what is restored, will not do. */
 export function placeUnusable(path: string, why: string, cause?: unknown): NodeError {
   return new NodeError('DATA_DIR_UNUSABLE', `${path} cannot be used: ${why}`, { detail: { path }, cause })
+}
+
+/** The same for what the system said of a call on it: `DISK_FULL` where that is why. */
+export function placeFailed(path: string, error: unknown): Error {
+  const failure = translateStorageError(error, { path, contents: 'other' })
+  return failure instanceof DiskFull ? failure : placeUnusable(path, whyUnusable(errorCode(error)), error)
 }
 
 /** What is wrong with a backup; the first of `problems` is in the sentence. */

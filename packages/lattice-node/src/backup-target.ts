@@ -6,11 +6,9 @@
 import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { isLatticeError } from '@lattice/model'
-import { placeUnusable } from './backup-errors.ts'
+import { placeFailed, placeUnusable } from './backup-errors.ts'
 import { MANIFEST_FILE, STORES_FOLDER } from './backup-manifest.ts'
-import { whyUnusable } from './data-directory.ts'
 import { invalidArgument } from './errors.ts'
-import { errorCode } from './identity.ts'
 
 const OWNER_ONLY = 0o700
 
@@ -38,7 +36,8 @@ export function prepareTarget(directory: string, dataDir: string): BackupTarget 
     mkdirSync(join(path, STORES_FOLDER), { mode: OWNER_ONLY })
   } catch (error) {
     if (isLatticeError(error)) throw error
-    throw placeUnusable(path, whyUnusable(errorCode(error)), error)
+    if (made !== undefined) discard(path, made)
+    throw placeFailed(path, error)
   }
   return { path, storesPath: join(path, STORES_FOLDER), discard: () => discard(path, made) }
 }

@@ -12,10 +12,9 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { equalBytes, isLatticeError, type PublicKey, SEED_BYTES, toSeed } from '@lattice/model'
 import { copyFileBytes, syncDirectory, syncInThread, translateStorageError, tryExclusiveLock } from '@lattice/storage'
 import { writeFileAtomic } from './atomic-file.ts'
-import { backupInvalid, identityNeeded, placeUnusable } from './backup-errors.ts'
+import { backupInvalid, identityNeeded, placeFailed, placeUnusable } from './backup-errors.ts'
 import { markFile } from './backup-files.ts'
 import { type BackupManifest, filesOf, IDENTITY_FILE, META_FILE, type NamedFile } from './backup-manifest.ts'
-import { whyUnusable } from './data-directory.ts'
 import { dataDirLocked, identityDamaged, identityForeign, identityUnreadable } from './errors.ts'
 import { errorCode } from './identity.ts'
 import { openMetaDb } from './meta-db.ts'
@@ -92,7 +91,7 @@ function checkTarget(dataDir: string): void {
     )
   } catch (error) {
     if (isLatticeError(error)) throw error
-    throw placeUnusable(dataDir, whyUnusable(errorCode(error)), error)
+    throw placeFailed(dataDir, error)
   }
 }
 
@@ -136,7 +135,7 @@ function beginMaking(dataDir: string): string {
     if (errorCode(error) === 'EEXIST') {
       throw placeUnusable(making, 'a restore is under way there, or was cut off; if none runs, remove it', error)
     }
-    throw placeUnusable(making, whyUnusable(errorCode(error)), error)
+    throw placeFailed(making, error)
   }
 }
 

@@ -25,7 +25,7 @@ import {
   toSeed,
 } from '@lattice/model'
 import type { FileCheck } from '@lattice/storage'
-import { backupInvalid, backupTooNew, placeUnusable } from './backup-errors.ts'
+import { backupInvalid, backupTooNew, placeFailed, placeUnusable } from './backup-errors.ts'
 import { markFile } from './backup-files.ts'
 import {
   BACKUP_FORMAT,
@@ -40,7 +40,6 @@ import {
   type NamedFile,
   STORES_FOLDER,
 } from './backup-manifest.ts'
-import { whyUnusable } from './data-directory.ts'
 import { toFailure } from './failure.ts'
 import { errorCode } from './identity.ts'
 import { type MetaStoreState, openMetaReader } from './meta-db.ts'
@@ -177,7 +176,7 @@ function readManifest(directory: string, crypto: Crypto): BackupManifest {
     bytes = readFileSync(path)
   } catch (error) {
     if (isLatticeError(error)) throw error
-    if (errorCode(error) !== 'ENOENT') throw placeUnusable(directory, whyUnusable(errorCode(error)), error)
+    if (errorCode(error) !== 'ENOENT') throw placeFailed(directory, error)
     if (statSync(directory, { throwIfNoEntry: false }) === undefined) {
       throw placeUnusable(directory, 'there is no such directory; give that of a backup', error)
     }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { close, fdatasync, fstat, open, read, write } from 'node:fs'
+import { close, fdatasync, fstat, open, read, stat, write } from 'node:fs'
 import { promisify } from 'node:util'
 import type { AbortSignal } from '@lattice/model'
 import { translateStorageError } from './translate-error.ts'
@@ -15,9 +15,10 @@ const OWNER_ONLY = 0o600
 /** Bytes in memory at once. */
 export const COPY_PART_BYTES: number = 1024 * 1024
 
-const [openFile, closeFile, statFile, readFile, writeFile, syncFile] = [
+const [openFile, closeFile, statPath, statFile, readFile, writeFile, syncFile] = [
   promisify(open),
   promisify(close),
+  promisify(stat),
   promisify(fstat),
   promisify(read),
   promisify(write),
@@ -77,12 +78,18 @@ export async function copyFileBytes(path: string, to: string, options: CopyOptio
 
 /** Makes a file, or the names within a directory, durable; the wait is a thread's. */
 export async function syncInThread(path: string): Promise<void> {
-  const descriptor = await translated(path, () => openFile(path, 'r'))
+  const descriptor = await translated(path, () => openForSync(path))
   try {
     await translated(path, () => syncFile(descriptor))
   } finally {
     await closeFile(descriptor)
   }
+}
+
+/** Some systems sync only what may be written, and none opens a directory for writing. */
+async function openForSync(path: string): Promise<number> {
+  const found = await statPath(path)
+  return openFile(path, found.isDirectory() ? 'r' : 'r+')
 }
 
 async function writeAll(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {

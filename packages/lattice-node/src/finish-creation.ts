@@ -49,8 +49,7 @@ function firstWrites(context: NodeContext, { name, parent }: FinishCreationOptio
   const writes: SystemWrite[] = [
     setStrategy({
       author,
-      strategy:
-        parent === undefined ? { kind: 'independent', parent: undefined } : { kind: 'inherited', parent: parent.id },
+      strategy: parent === undefined ? { kind: 'independent', parent: undefined } : { kind: 'inherited', parent: parent.id },
     }),
   ]
   if (name !== '') writes.push(setName({ author, name }))

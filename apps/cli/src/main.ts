@@ -46,6 +46,7 @@ export async function runCli(
     await runProgram(argv, {
       mode: 'shell',
       version: packageJson.version,
+      dataDir: (chosen) => locateNode(chosen, io.env).dataDir,
       write: (text) => texts.push(text),
       writeError: (text) => options.json !== true && complaints.push(text),
       contextFor: (chosen) => {

@@ -8,6 +8,7 @@
  */
 import { Command } from 'commander'
 import type { CommandContext } from './command-context.ts'
+import { addBackupCommand } from './commands/backup.ts'
 import { addDaemonCommand } from './commands/daemon.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addHelpCommand } from './commands/help.ts'
@@ -15,6 +16,7 @@ import { callMethod } from './commands/method.ts'
 import { addNodeCommands } from './commands/node.ts'
 import { addPeerCommands } from './commands/peer.ts'
 import { addReplOnlyCommands } from './commands/repl-only.ts'
+import { addRestoreCommand } from './commands/restore.ts'
 import { addRpcCommands } from './commands/rpc.ts'
 import { addStoreCommands } from './commands/store.ts'
 import { addWhyCommand } from './commands/why.ts'
@@ -27,6 +29,8 @@ export interface ProgramOptions {
   readonly version: string
   /** Called once, when the options are known. */
   readonly contextFor: (options: GlobalOptions) => CommandContext
+  /** Where the node of a command lives; asked in the shell alone. */
+  readonly dataDir: (options: GlobalOptions) => string
   /** What help is printed with. */
   readonly write: (text: string) => void
   /** Where help goes that was not asked for: a command is missing. */
@@ -66,8 +70,10 @@ export function createProgram(options: ProgramOptions): Command {
   addWhyCommand(program, bind)
   addDoctorCommand(program, bind)
   addRpcCommands(program, bind)
+  addBackupCommand(program, bind)
   if (mode === 'repl') addReplOnlyCommands(program, bind)
   else {
+    addRestoreCommand(program, bind, () => options.dataDir(program.opts()))
     addDaemonCommand(program)
     program
       .command('repl')

@@ -64,6 +64,8 @@ export type {
   WitnessedNotice,
   WitnessEntry,
 } from './kernel-types.ts'
+export { type LogEnd, type LogEndOptions, readLogEnd } from './log-end.ts'
+export { LOG_FILE, STATE_FILE } from './log-schema.ts'
 export { openKernel } from './open-kernel.ts'
 export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'
 export { rebuildLog, type RebuildLogOptions } from './rebuild-log.ts'

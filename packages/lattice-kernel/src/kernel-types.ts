@@ -29,7 +29,7 @@ import type {
   WitnessRecord,
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
-import type { FileCheck, Rejection, StorageHooks } from '@lattice/storage'
+import type { CopyOptions, FileCheck, Rejection, StorageHooks } from '@lattice/storage'
 import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
@@ -378,6 +378,13 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
 
   /** How far the log was read through in the background since it was opened; undefined where that is not asked for. */
   readonly scrubbed: () => ScrubStatus | undefined
+
+  /**
+   * Copies the log, and state where it can be, to new files in `directory`, off the event loop, while the store is in use.
+   * What is acknowledged when it is called is in the copy. Rejects with `KernelClosed`, `DiskFull`, `StorageFailed`, or
+   * `signal.reason`; what was written is for the caller to remove.
+   */
+  readonly copyTo: (directory: string, options?: CopyOptions) => Promise<void>
 
   /** Listeners are called in commit order, after the commit, and must not throw. */
   readonly onWitnessed: (listener: (notice: WitnessedNotice) => void) => Cancel

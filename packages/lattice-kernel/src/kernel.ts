@@ -5,6 +5,7 @@
  */
 import type { StateDatabase } from '@lattice/storage'
 import { createAcknowledger } from './acknowledger.ts'
+import { createKernelCopies } from './copy-kernel.ts'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
@@ -38,6 +39,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const writer = createWriter(core, failure.onFailed)
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
+  const copies = createKernelCopies(core)
   const acknowledger = createAcknowledger({
     core,
     submit: async (op, options) => accept(async () => submits.submit(op, options)),
@@ -45,9 +47,9 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   async function shutDown(): Promise<void> {
     failure.stop()
-    const acknowledged = acknowledger.close()
+    const ended = Promise.all([copies.close(), acknowledger.close()])
     await writer.close()
-    await acknowledged
+    await ended
     waiters.rejectAll(new KernelClosed(storeId))
     const { flush, state } = core.projection()
     try {
@@ -85,6 +87,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     rebuild: async (onProgress) => accept(async () => jobs.run(createRebuild(core, projectionOver, onProgress))),
     retry: async () => accept(async () => jobs.run(createRetry(core))),
     scrubbed: failure.scrubbed,
+    copyTo: copies.copyTo,
     onWitnessed: core.witnessed.add,
     onProjected: core.projected.add,
     onEvent: core.events.add,

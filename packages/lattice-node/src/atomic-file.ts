@@ -7,8 +7,9 @@
  * @module
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { syncDirectory } from '@lattice/storage'
+import { syncDirectory, syncInThread } from '@lattice/storage'
 
 /** Writes `bytes` to `path`, replacing what is there, with the permissions of `mode`. */
 export function writeFileAtomic(path: string, bytes: Uint8Array, mode: number): void {
@@ -23,4 +24,18 @@ export function writeFileAtomic(path: string, bytes: Uint8Array, mode: number): 
   }
   renameSync(pending, path)
   syncDirectory(dirname(path))
+}
+
+/** The same where nothing is yet, off the event loop: beside much else that is written, the disk may take its time. */
+export async function createFileAtomic(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const pending = `${path}.new`
+  const file = await open(pending, 'wx', mode)
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(pending, path)
+  await syncInThread(dirname(path))
 }

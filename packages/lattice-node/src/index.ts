@@ -53,3 +53,16 @@ export type {
 } from './node-types.ts'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from '@lattice/kernel'
 export { openNode } from './open-node.ts'
+export {
+  restoreBackup,
+  type RestoreBackupOptions,
+  type RestoredBackup,
+  type RestoreProgress,
+} from './restore-backup.ts'
+export {
+  type VerifiedBackup,
+  type VerifiedStore,
+  verifyBackup,
+  type VerifyBackupOptions,
+  type VerifyBackupProgress,
+} from './verify-backup.ts'

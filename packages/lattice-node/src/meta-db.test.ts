@@ -6,7 +6,15 @@ import { createSeededRandom } from '@lattice/model/testing'
 import { openDatabase } from '@lattice/storage'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { META_APPLICATION_ID, META_MIGRATIONS } from './meta-schema.ts'
-import { MAX_ADDRESSES_PER_PEER, type MetaDb, type NewStore, openMetaDb, type StoreRecord } from './meta-db.ts'
+import {
+  MAX_ADDRESSES_PER_PEER,
+  type MetaDb,
+  type NewStore,
+  openMetaDb,
+  openMetaReader,
+  type StoreRecord,
+  type WriteHold,
+} from './meta-db.ts'
 
 const random = createSeededRandom('meta')
 const storeId = toStoreId(random.bytes(32))
@@ -104,7 +112,12 @@ describe('meta.db', () => {
   })
 
   test('a deletion is remembered with its holds, and leaves what is kept without data', () => {
-    const hold = { tips: [toIntentionId(random.bytes(32))], isEndKnown: true, compared: [] }
+    const hold: WriteHold = {
+      reason: 'deletion',
+      tips: [toIntentionId(random.bytes(32))],
+      isEndKnown: true,
+      compared: [],
+    }
     meta.putStore({ ...recorded, state: 'bootstrapping', creation: undefined }, [peer])
     meta.setState(storeId, 'active')
     meta.setReplicatedCount(storeId, 7)
@@ -164,5 +177,43 @@ describe('meta.db', () => {
       ['archived', true, ''],
     ])
     opened.close()
+  })
+
+  test('a hold of either kind survives a restart with whom it was compared with', () => {
+    const tips = [toIntentionId(random.bytes(32)), toIntentionId(random.bytes(32))]
+    for (const reason of ['repair', 'restore', 'deletion'] as const) {
+      meta.putWriteHold(storeId, { reason, tips, isEndKnown: true, compared: [] })
+      meta.addComparedPeer(storeId, peer)
+      reopen()
+      expect(meta.writeHold(storeId)).toEqual({ reason, tips, isEndKnown: true, compared: [peer] })
+    }
+    meta.removeWriteHold(storeId)
+    expect(meta.writeHold(storeId)).toBeUndefined()
+  })
+
+  test('a hold of the version before is one of a repair', () => {
+    const path = join(root, 'old.db')
+    const migrations = META_MIGRATIONS.slice(0, 2)
+    const options = { path, contents: 'other', durability: 'full', applicationId: META_APPLICATION_ID } as const
+    const old = openDatabase({ ...options, migrations })
+    old.prepare('INSERT INTO write_hold VALUES (?, ?, 0)').run(storeId, new Uint8Array(0))
+    old.close()
+    const opened = openMetaDb(path)
+    expect(opened.writeHold(storeId)).toEqual({ reason: 'repair', tips: [], isEndKnown: false, compared: [] })
+    opened.close()
+  })
+
+  test('a reader sees what is there, of the version before too, and changes nothing', () => {
+    const path = join(root, 'old.db')
+    const options = { path, contents: 'other', durability: 'full', applicationId: META_APPLICATION_ID } as const
+    openDatabase({ ...options, migrations: META_MIGRATIONS.slice(0, 1) }).close()
+    const reader = openMetaReader(path)
+    expect(reader.identity()).toBeUndefined()
+    expect(reader.stores()).toEqual([])
+    expect(reader.schemaVersion).toBe(1)
+    reader.close()
+    const again = openMetaReader(path)
+    expect(again.schemaVersion).toBe(1)
+    again.close()
   })
 })

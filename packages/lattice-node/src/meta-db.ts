@@ -32,6 +32,7 @@ import {
   type ToldOfSelf,
 } from './meta-stores.ts'
 
+export { META_STORE_STATES } from './meta-stores.ts'
 export type { ChildStrategy, MetaStoreState, NewStore, StoreRecord } from './meta-stores.ts'
 
 /** Addresses kept per peer, the latest: a host has a few, and moves. */
@@ -57,11 +58,16 @@ export interface LogPosition {
   readonly hash: Hash
 }
 
+/** Why a log may not be the one this node wrote last. */
+const WRITE_HOLD_REASONS = ['repair', 'restore', 'deletion'] as const
+
 /** What has to be here before this node writes again. */
 export interface WriteHold {
+  /** Why it is held: the log was repaired, or it came back from a backup. */
+  readonly reason: (typeof WRITE_HOLD_REASONS)[number]
   /** The own tips that the damaged log showed. */
   readonly tips: readonly IntentionId[]
-  /** The damaged log showed where the own chain ended. */
+  /** The damaged log showed where the own chain ended; never so after a restore. */
   readonly isEndKnown: boolean
   /** Peers that held nothing that is not here. */
   readonly compared: readonly PublicKey[]
@@ -94,6 +100,8 @@ export interface MetaDb extends StoreRows {
   readonly removeWriteHold: (id: StoreId) => void
   /** Of the library that all databases of the node are opened with. */
   readonly sqliteVersion: () => string
+  /** Copies the inventory while it is in use; see `Database.copyFiles`. */
+  readonly copyFiles: Database['copyFiles']
   /** Idempotent. */
   readonly close: () => void
 }
@@ -117,8 +125,30 @@ export function openMetaDb(path: string, hooks?: StorageHooks): MetaDb {
     ...writeHoldsOf(db),
     sqliteVersion: () =>
       db.prepare<{ version: string }>('SELECT sqlite_version() AS version').get()?.version ?? 'unknown',
+    copyFiles: db.copyFiles,
     close: db.close,
   }
+}
+
+/** What an inventory that nobody has open says. Only reads it, whatever its version. */
+export interface MetaReader extends Pick<MetaDb, 'identity' | 'name' | 'stores' | 'close'> {
+  readonly schemaVersion: number
+}
+
+/** Opens the `meta.db` at `path` for reading. Throws what `openDatabase` throws. */
+export function openMetaReader(path: string): MetaReader {
+  const db = openDatabase({
+    path,
+    contents: 'other',
+    durability: 'full',
+    applicationId: META_APPLICATION_ID,
+    migrations: META_MIGRATIONS,
+    readonly: true,
+  })
+  const { identity, name } = settingsOf(db)
+  const { stores } = storesOf(db)
+  const schemaVersion = db.prepare<{ user_version: number }>('PRAGMA user_version').get()?.user_version ?? 0
+  return { identity, name, stores, schemaVersion, close: db.close }
 }
 
 type Settings = Pick<MetaDb, 'name' | 'setName' | 'identity' | 'setIdentity' | 'told' | 'setTold'>
@@ -237,16 +267,18 @@ type WriteHolds = Pick<MetaDb, 'writeHold' | 'putWriteHold' | 'addComparedPeer' 
 interface WriteHoldRow {
   readonly tips: Uint8Array
   readonly is_end_known: number
+  readonly reason: string
 }
 
 function writeHoldsOf(db: Database): WriteHolds {
   return {
     writeHold: (id) => {
-      const row = db.prepare<WriteHoldRow>('SELECT tips, is_end_known FROM write_hold WHERE store = ?').get(id)
+      const row = db.prepare<WriteHoldRow>('SELECT * FROM write_hold WHERE store = ?').get(id)
       if (row === undefined) return undefined
       const peers = db.prepare<{ peer: Uint8Array }>('SELECT peer FROM write_hold_peer WHERE store = ?').all(id)
       const tips = toPlainBytes(row.tips)
       return {
+        reason: WRITE_HOLD_REASONS.find((known) => known === row.reason) ?? 'repair',
         tips: Array.from({ length: tips.length / HASH_BYTES }, (_, index) =>
           toIntentionId(tips.slice(index * HASH_BYTES, (index + 1) * HASH_BYTES)),
         ),
@@ -260,12 +292,13 @@ function writeHoldsOf(db: Database): WriteHolds {
   }
 }
 
-function putWriteHold(db: Database, id: StoreId, { tips, isEndKnown, compared }: WriteHold): void {
+function putWriteHold(db: Database, id: StoreId, { reason, tips, isEndKnown, compared }: WriteHold): void {
   removeWriteHold(db, id)
-  db.prepare('INSERT INTO write_hold (store, tips, is_end_known) VALUES (?, ?, ?)').run(
+  db.prepare('INSERT INTO write_hold (store, tips, is_end_known, reason) VALUES (?, ?, ?, ?)').run(
     id,
     concatBytes(...tips),
     isEndKnown ? 1 : 0,
+    reason,
   )
   for (const peer of compared) addComparedPeer(db, id, peer)
 }

@@ -55,6 +55,9 @@ export const META_MIGRATIONS: readonly Migration[] = [
      PRIMARY KEY (store, peer)
    ) STRICT, WITHOUT ROWID;`,
 
+  `-- What ends it: 'repair' and 'deletion' until every peer was compared, 'restore' until one was.
+   ALTER TABLE write_hold ADD COLUMN reason TEXT NOT NULL DEFAULT 'repair';`,
+
   `-- What it was called last: a store that is closed cannot be asked.
    ALTER TABLE store ADD COLUMN name TEXT NOT NULL DEFAULT '';
    -- All of it was here once, and is.

@@ -246,7 +246,7 @@ export interface BackupResult {
   readonly stores: number
   readonly bytes: number
   readonly withIdentity: boolean
-  /** Stores that could not be copied, each as a sentence. */
+  /** Stores that are not in it, or as damaged as they are here, each as a sentence. */
   readonly leftOut: readonly string[]
 }
 
@@ -497,7 +497,10 @@ export interface Node extends AsyncDisposable {
   readonly why: (options?: WhyOptions) => Promise<readonly Finding[]>
   /** How the node and its stores are, what is well included. */
   readonly diagnose: () => Promise<readonly Finding[]>
-  /** Copies everything while the node runs. Rejects with `DATA_DIR_UNUSABLE`, `DISK_FULL`, or `signal.reason`. */
+  /**
+   * Copies everything while the node runs. Rejects with `INVALID_ARGUMENT`, `DATA_DIR_UNUSABLE`, `DISK_FULL`,
+   * `STORAGE_FAILED`, or `signal.reason`; nothing is left then of what was made.
+   */
   readonly backup: (options: BackupOptions) => Promise<BackupResult>
   /** Events from this call on. */
   readonly events: (signal: AbortSignal) => AsyncIterable<NodeEvent | Lagged>

@@ -77,11 +77,12 @@ export function holdAfterDeletion(
   if (ownTips?.length === 0 && earlier === undefined) return undefined
   // Where a peer holds exactly what is here the own tips come back. Else whatever was ever sent is with some active peer,
   // and what was not is nowhere.
+  const reason = 'deletion'
   const isEndKnown = ownTips !== undefined && proof.kind === 'held' && proof.how === 'digest'
   if (!isEndKnown || earlier?.isEndKnown === false) {
-    return { tips: earlier?.tips ?? [], isEndKnown: false, compared: [] }
+    return { reason, tips: earlier?.tips ?? [], isEndKnown: false, compared: [] }
   }
-  return { tips: unionOf(earlier?.tips ?? [], ownTips), isEndKnown: true, compared: [] }
+  return { reason, tips: unionOf(earlier?.tips ?? [], ownTips), isEndKnown: true, compared: [] }
 }
 
 function unionOf(a: readonly IntentionId[], b: readonly IntentionId[]): readonly IntentionId[] {

@@ -34,7 +34,7 @@ import type { RepairOptions, RepairResult, RepairStage } from './node-types.ts'
 import { type OpenStore, openStore } from './open-store.ts'
 import type { StoreEntry } from './store-entry.ts'
 import { replicaPeers, type TablesOf } from './store-peers.ts'
-import { whyHeld } from './write-hold.ts'
+import { joinHolds, whyHeld } from './write-hold.ts'
 
 export interface RepairDeps {
   readonly context: NodeContext
@@ -229,7 +229,7 @@ function readState<T>(
 function holdFor({ ownEnd }: SalvagedLog, store: OpenStore, fetchedFrom: PublicKey | undefined): WriteHold | undefined {
   if (isWhole(ownEnd, store)) return undefined
   const compared = fetchedFrom === undefined ? [] : [fetchedFrom]
-  return { tips: ownEnd.tips, isEndKnown: ownEnd.kind === 'known', compared }
+  return { reason: 'repair', tips: ownEnd.tips, isEndKnown: ownEnd.kind === 'known', compared }
 }
 
 function isWhole(end: OwnChainEnd, { kernel }: OpenStore): boolean {
@@ -237,7 +237,13 @@ function isWhole(end: OwnChainEnd, { kernel }: OpenStore): boolean {
 }
 
 /** Before the repaired log is in place, so that nothing is written in between. */
-function recordHold({ context, tablesOf }: RepairDeps, { id, kernel }: OpenStore, { hold }: RestoredStore): void {
+function recordHold(
+  { context, tablesOf, options }: RepairDeps,
+  { id, kernel }: OpenStore,
+  { hold: repaired }: RestoredStore,
+): void {
+  const before = options.acceptFork === true ? undefined : context.meta.writeHold(id)
+  const hold = joinHolds(before, repaired)
   if (hold === undefined) context.meta.removeWriteHold(id)
   else {
     context.meta.putWriteHold(id, hold)

@@ -225,7 +225,7 @@ export class StoreManager {
     try {
       await this.settled()
       await this.#closeEntry(entry)
-      const answer = await this.#owned((signal) => work(entry, signal))
+      const answer = await this.run((signal) => work(entry, signal))
       entry.failure = undefined
       return answer
     } catch (error) {
@@ -238,8 +238,21 @@ export class StoreManager {
     }
   }
 
+  /** Keeps a store that is not open from being opened while `work` reads its files; undefined where it is in use. */
+  async whileClosed<T>(entry: StoreEntry, work: () => Promise<T>): Promise<T | undefined> {
+    if (entry.repairing) return undefined
+    entry.repairing = true
+    try {
+      await this.settled()
+      return entry.open === undefined ? await work() : undefined
+    } finally {
+      entry.repairing = false
+      this.wake()
+    }
+  }
+
   /** Runs `work` as a task that ends with the manager. */
-  #owned<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#scope.signal.aborted) return reject(nodeClosed())
       this.#scope.spawn('work on closed store', async (signal) => {

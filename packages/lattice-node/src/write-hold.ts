@@ -1,12 +1,17 @@
 /**
- * Keeps this node from writing to a store whose log was repaired, until its own chain is known to go on from what is here.
+ * Keeps this node from writing to a store whose log is not the one it wrote last, until its own chain is known to go on
+ * from what is here.
  *
  * A write made on an older own intention than the last one forks the chain. So after a repair nothing is written until
  *  - every tip that the damaged log showed is witnessed again, and
  *  - where the damaged log did not show its end, every active peer of the store was found equal once: whatever this node
  *    ever sent is then here. What it had not sent and cannot be read exists nowhere, so nothing can fork from it.
- * A person may end it sooner and take the fork, which converges as any other does. It is recorded before the repaired log
- * is put in place, so a crash does not end it.
+ * After a restore nothing is written until one active peer was found equal: it brings what this node wrote after the
+ * backup, unless it lacks that itself, and waiting for the last of many peers would cost more than a fork that converges.
+ * After data was deleted here and the store was joined anew it is as after a repair.
+ *
+ * With no other active peer there is nobody to wait for. A person may end it sooner and take the fork, which converges as
+ * any other does. It is recorded before the log is put in place, so a crash does not end it.
  *
  * @module
  */
@@ -14,32 +19,66 @@ import type { Kernel } from '@lattice/kernel'
 import { equalBytes, type PublicKey, type StoreId } from '@lattice/model'
 import type { WriteHold } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
-import { activePeers, type TablesOf } from './store-peers.ts'
+import { activePeers, peerTable, type TablesOf } from './store-peers.ts'
 
 const ANYWAY = 'or run `lattice store repair --accept-fork` to write without it'
 
+type HeldKernel = Pick<Kernel, 'storeId' | 'has' | 'tables' | 'projection'>
+
 /** Why the store must not be written to yet; undefined when it may, and from then on. */
-export function whyHeld(
-  { meta, id: self }: NodeContext,
-  kernel: Pick<Kernel, 'storeId' | 'has' | 'tables'>,
-  tablesOf: TablesOf,
-): string | undefined {
+export function whyHeld({ meta, id: self }: NodeContext, kernel: HeldKernel, tablesOf: TablesOf): string | undefined {
   const hold = meta.writeHold(kernel.storeId)
   if (hold === undefined) return undefined
+  const why = whatFor(hold)
   const missing = hold.tips.filter((tip) => !kernel.has(tip)).length
-  if (missing > 0) {
-    return `the log was repaired and this node's own last write is not here again: connect a peer that has it, ${ANYWAY}`
+  if (missing > 0)
+    return `${why} and this node's own last write is not here again: connect a peer that has it, ${ANYWAY}`
+  const uncompared = hold.isEndKnown ? 0 : countUncompared(hold, kernel, { self, tablesOf })
+  if (uncompared === 'unknown') {
+    return `${why} and may lack writes of this node, and its peers are not known yet: see that it, and the store above it, are open and read to the end, ${ANYWAY}`
   }
-  const uncompared = hold.isEndKnown ? 0 : countUncompared(hold, activePeers(kernel.tables(), self, tablesOf))
   if (uncompared > 0) {
-    return `the log was repaired and may lack writes of this node that ${uncompared} of its peers have: connect them, ${ANYWAY}`
+    return hold.reason === 'restore'
+      ? `${why} and may lack what this node wrote after it: connect one of its ${uncompared} other peers, ${ANYWAY}`
+      : `${why} and may lack writes of this node that ${uncompared} of its peers have: connect them, ${ANYWAY}`
   }
   meta.removeWriteHold(kernel.storeId)
   return undefined
 }
 
-function countUncompared({ compared }: WriteHold, peers: readonly PublicKey[]): number {
-  return peers.filter((peer) => !compared.some((other) => equalBytes(other, peer))).length
+function whatFor({ reason }: WriteHold): string {
+  switch (reason) {
+    case 'repair':
+      return 'the log was repaired'
+    case 'restore':
+      return 'the store was restored from a backup'
+    case 'deletion':
+      return "the store's data was deleted here and fetched anew"
+  }
+}
+
+interface Peers {
+  readonly self: PublicKey
+  readonly tablesOf: TablesOf
+}
+
+/** How many peers there are to wait for. Unknown while the tables do not say whose peers they are. */
+function countUncompared({ reason, compared }: WriteHold, kernel: HeldKernel, peers: Peers): number | 'unknown' {
+  const tables = kernel.tables()
+  const { appliedSeq, headSeq, stalled } = kernel.projection()
+  const isAllThere = stalled === undefined && appliedSeq === headSeq && headSeq > 0
+  if (!isAllThere || peerTable(tables, peers.tablesOf) === undefined) return 'unknown'
+  const active = activePeers(tables, peers.self, peers.tablesOf)
+  const waiting = active.filter((peer) => !compared.some((other) => equalBytes(other, peer)))
+  return reason === 'restore' && waiting.length < active.length ? 0 : waiting.length
+}
+
+/** What holds a store that is repaired while it is held for another reason: whatever either waits for. */
+export function joinHolds(before: WriteHold | undefined, repaired: WriteHold | undefined): WriteHold | undefined {
+  if (before === undefined || before.reason === 'repair') return repaired
+  if (repaired === undefined) return before
+  // Such a log never shows the end of the own chain; one that shows none at all asks every peer.
+  return { ...repaired, isEndKnown: false, reason: repaired.isEndKnown ? before.reason : 'repair' }
 }
 
 /** The replica here was found equal to the peer's. */

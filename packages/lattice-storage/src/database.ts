@@ -9,6 +9,8 @@
  */
 import { assert } from '@lattice/model'
 import Sqlite from 'better-sqlite3'
+import type { CopyOptions } from './copy-bytes.ts'
+import { createDatabaseCopies } from './copy-database.ts'
 import { SchemaTooNew, StorageFailed } from './errors.ts'
 import { type Migration, migrate } from './migrations.ts'
 import type { StorageHooks, StoragePoint } from './storage-hooks.ts'
@@ -33,11 +35,18 @@ export interface Database {
   readonly transaction: <T>(work: () => T) => T
   /** Copies what is committed to a new file at `path`, a few pages per turn of the event loop. */
   readonly copyTo: (path: string) => Promise<void>
+  /**
+   * Copies what is committed to one new, durable file at `path`, off the event loop; commits go on meanwhile, and no
+   * checkpoint. Rejects with `DiskFull`, `StorageFailed` (also when it is closed meanwhile), or `signal.reason`; what was
+   * written is for the caller to remove. See copy-database.ts.
+   */
+  readonly copyFiles: (path: string, options?: CopyOptions) => Promise<void>
   /** Begins a transaction that stays open over several turns; until it ends no other begins. */
   readonly begin: () => OpenTransaction
   /**
    * Copies the write-ahead log into the file; answers how many pages it held. With `isSynced` the caller sees itself that
-   * the log is durable before and the file after, before anything else is written. Not inside a transaction.
+   * the log is durable before and the file after, before anything else is written. Not inside a transaction. Does nothing
+   * while the files are copied: the log goes on, and the next checkpoint takes it all.
    */
   readonly checkpoint: (isSynced: boolean) => number
   /** Folds the write-ahead log into the file. Idempotent. */
@@ -137,7 +146,7 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
   handle.pragma('trusted_schema = OFF')
   handle.pragma(`cache_size = -${CACHE_KIB}`)
   tellSettings(handle, options)
-  handle.pragma(`wal_autocheckpoint = ${options.ownCheckpoints === true ? 0 : PAGES_PER_CHECKPOINT}`)
+  resumeCheckpoints(handle, options)
   migrate(handle, { migrations, version, applicationId })
 }
 
@@ -161,6 +170,19 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
   }
 
   const { transaction, begin, checkpoint } = createTransactions(handle, parts)
+  let pauses = 0
+  const copies = createDatabaseCopies({
+    path,
+    isOpen: () => handle.open,
+    pauseCheckpoints: () => {
+      pauses += 1
+      handle.pragma('wal_autocheckpoint = 0')
+      return () => {
+        pauses -= 1
+        if (pauses === 0 && handle.open) resumeCheckpoints(handle, options)
+      }
+    },
+  })
 
   return {
     path,
@@ -171,7 +193,8 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
     },
     transaction,
     begin,
-    checkpoint,
+    checkpoint: (isSynced) => (pauses === 0 ? checkpoint(isSynced) : 0),
+    copyFiles: copies.copy,
     copyTo: async (to) => {
       try {
         await handle.backup(to, { progress: () => COPY_PAGES })
@@ -186,6 +209,7 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
           at('close')
         } finally {
           handle.close()
+          copies.close()
         }
         at('closed')
       })
@@ -295,6 +319,10 @@ function checkpoint(handle: Sqlite.Database, { guard, options }: DatabaseParts, 
       if (isSynced) setSynchronous(handle, options, synchronousOf(options))
     }
   })
+}
+
+function resumeCheckpoints(handle: Sqlite.Database, { ownCheckpoints }: OpenDatabaseOptions): void {
+  handle.pragma(`wal_autocheckpoint = ${ownCheckpoints === true ? 0 : PAGES_PER_CHECKPOINT}`)
 }
 
 /** What SQLite says, not what it was told. */

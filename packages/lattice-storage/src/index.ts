@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { copyFileBytes, COPY_PART_BYTES, type CopyOptions, syncInThread } from './copy-bytes.ts'
 export {
   type Database,
   openDatabase,
@@ -27,6 +28,7 @@ export type { ReadRowChanges, RowChange } from './row-changes.ts'
 export type { Rejection, StateChange, StateCursor, StateWrite } from './state-change.ts'
 export type { StorageHooks, StoragePoint, StorageSettings } from './storage-hooks.ts'
 export { type Schema, schemaOf, schemaProblem } from './schema-check.ts'
+export { settleCopy } from './settle-copy.ts'
 export { syncDirectory } from './sync-directory.ts'
 export { type DatabaseContents, type ErrorSource, translateStorageError } from './translate-error.ts'
 export { walProblem } from './wal-check.ts'

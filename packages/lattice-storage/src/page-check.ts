@@ -5,9 +5,14 @@
  * @module
  */
 import { rmSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
 import type { Database } from './database.ts'
 import { lookAtPages, type PageCheckAnswer, type PageCheckRequest, pragmaOf, sentencesOf } from './look-at-pages.ts'
+import { runThread, type ThreadEntry } from './run-thread.ts'
+
+const ENTRY: ThreadEntry = {
+  source: new URL('./page-check-worker.ts', import.meta.url),
+  built: new URL('./page-check-worker.js', import.meta.url),
+}
 
 /** Answers what is wrong with the structure of a database: a few sentences at most, none when nothing is. */
 export interface FileCheck {
@@ -38,18 +43,9 @@ export const inlineFileCheck: FileCheck = {
 
 async function checkInThread(path: string, { full }: { readonly full: boolean }): Promise<readonly string[]> {
   const request: PageCheckRequest = { path, full }
-  const worker = new Worker(entry(), { workerData: request, name: 'lattice-page-check' })
-  return new Promise<readonly string[]>((resolve) => {
-    worker.once('message', (answer: PageCheckAnswer) => resolve(answer.problems))
-    worker.once('error', (error: Error) => resolve([error.message]))
-    worker.once('exit', () => resolve(['it could not be looked at']))
-  })
-}
-
-/** Beside this module in both forms: as source in the workspace, as a built entry in the package. */
-function entry(): URL {
-  const isSource = import.meta.url.endsWith('.ts')
-  return isSource
-    ? new URL('./page-check-worker.ts', import.meta.url)
-    : new URL('./page-check-worker.js', import.meta.url)
+  try {
+    return (await runThread<PageCheckAnswer>(ENTRY, request)).problems
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)]
+  }
 }

@@ -33,6 +33,8 @@ export interface StateDatabase {
   readonly checkpoint: (isSynced: boolean) => number
   /** Waits for the disk, off the event loop. */
   readonly sync: Pick<FileSync, 'file' | 'log'>
+  /** See `Database.copyFiles`. */
+  readonly copyFiles: Database['copyFiles']
   readonly close: () => void
 }
 
@@ -152,6 +154,7 @@ function createStateDatabase(
       return pages
     },
     sync,
+    copyFiles: database.copyFiles,
     close: () => {
       try {
         database.close()

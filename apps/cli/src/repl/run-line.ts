@@ -39,6 +39,7 @@ function programOptions(state: ReplState, signal: AbortSignal): ProgramOptions {
   return {
     mode: 'repl',
     version: '',
+    dataDir: () => '',
     write: (text) => {
       state.screen.stream.write(text)
     },

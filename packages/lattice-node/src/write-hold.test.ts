@@ -1,0 +1,27 @@
+import { type PublicKey, toIntentionId, toPublicKey } from '@lattice/model'
+import { describe, expect, test } from 'vitest'
+import type { WriteHold } from './meta-db.ts'
+import { joinHolds } from './write-hold.ts'
+
+const tips = [toIntentionId(new Uint8Array(32).fill(1))]
+const peer: PublicKey = toPublicKey(new Uint8Array(32).fill(2))
+const restore: WriteHold = { reason: 'restore', tips: [], isEndKnown: false, compared: [] }
+const repair: WriteHold = { reason: 'repair', tips, isEndKnown: true, compared: [peer] }
+
+describe('a store that is repaired while it is held', () => {
+  test('after a restore still waits for a peer, whatever the repair found', () => {
+    expect(joinHolds(restore, undefined)).toEqual(restore)
+    expect(joinHolds(restore, repair)).toEqual({ ...repair, reason: 'restore', isEndKnown: false })
+  })
+
+  test('after a restore waits for every peer where the log that was repaired shows no end', () => {
+    const unknown: WriteHold = { ...repair, isEndKnown: false }
+    expect(joinHolds(restore, unknown)).toEqual(unknown)
+  })
+
+  test('after another repair waits for what the later one found', () => {
+    expect(joinHolds({ ...repair, compared: [] }, repair)).toEqual(repair)
+    expect(joinHolds(repair, undefined)).toBeUndefined()
+    expect(joinHolds(undefined, repair)).toEqual(repair)
+  })
+})

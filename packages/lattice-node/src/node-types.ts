@@ -275,14 +275,18 @@ export interface StoreActs {
   }>
 }
 
-/** Changes of a store's peers and invites. A peer is named by its key, a unique prefix of its hex, or its name. */
+/**
+ * Changes of a store's peers and invites. A peer is named by its key, a unique prefix of its hex, or its name. All but the
+ * own name reject with `NOT_SUPPORTED` where the store inherits its peers; the own name goes to where they are.
+ */
 export interface PeerActs {
   /** By a unique prefix of the token hash. Rejects with `INVITE_NOT_FOUND`, `WRONG_STATE` or `NOT_ADMIN`. */
   readonly cancelInvite: (prefix: string) => Promise<InviteEntry>
-  /** A stronger role only: a weaker one takes an epoch, and rejects with `NOT_SUPPORTED`. */
+  /** A stronger role only: a weaker one takes an epoch, and rejects with `NOT_SUPPORTED`. The same is no change. */
   readonly setPeerRole: (peer: string, role: system.Role) => Promise<PeerEntry>
+  /** ACTIVE or DORMANT, of a peer that is admitted; not DORMANT of this node. Revoking rejects with `NOT_SUPPORTED`. */
   readonly setPeerStatus: (peer: string, status: system.PeerStatus) => Promise<PeerEntry>
-  /** This node when `peer` is empty. */
+  /** This node when `peer` is empty; of another, an admin may. Stands in this store until the node gets another name. */
   readonly setPeerName: (peer: string, name: string) => Promise<PeerEntry>
 }
 

@@ -87,7 +87,7 @@ describe('exit codes', () => {
   test('an unknown method is answered with the methods there are', async () => {
     const { stderr } = await run(['frob'], nodeWith('notes'))
     expect(stderr).toBe(
-      "error: there is no method 'frob'; choose one of: put, delete, batch, resolve, get, list, inspect, count, watch\n",
+      "error: there is no method 'frob'; choose one of: put, delete, batch, resolve, get, list, inspect, history, count, watch\n",
     )
   })
 

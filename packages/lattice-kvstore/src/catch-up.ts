@@ -27,7 +27,7 @@ export interface CaughtUp {
   /** Where the state stood when they were read. */
   readonly cursor: Uint8Array
   /** Everything from then on. */
-  readonly changes: AsyncIterable<StreamEvents<KvEvent> | StreamLagged>
+  readonly changes: AsyncIterator<StreamEvents<KvEvent> | StreamLagged>
 }
 
 export interface CatchUpOptions {
@@ -57,7 +57,7 @@ export async function catchUp(
   }
   const entries = readKeys(context.read, keys.all())
   if (entries === undefined) onTooMuch()
-  else onEnd({ entries, cursor: context.log.cursor(), changes: context.changes() })
+  else onEnd({ entries, cursor: context.log.cursor(), changes: context.changes()[Symbol.asyncIterator]() })
 }
 
 function createChangedKeys(prefix: Uint8Array): {

@@ -226,6 +226,24 @@ describe('Watch from a cursor', () => {
     expect(lines(again)).toEqual(['b=4', 'c=1', 'caught_up'])
   })
 
+  test('that is left at any point follows no more', async () => {
+    const { host, store } = open()
+    const cursor = await cursorOf(store)
+    await store.batch().put('a', '1').put('b', '2').commit()
+    for (const [options, most] of [
+      [{ snapshot: true }, 3],
+      [{ cursor }, 3],
+      [{ cursor: Uint8Array.of(1) }, 1],
+    ] as const)
+      for (let count = 1; count <= most; count += 1) {
+        const events = store.watch(options)[Symbol.asyncIterator]()
+        for (let told = 0; told < count; told += 1) await events.next()
+        expect(host.subscribers()).toBe(1)
+        await events.return?.()
+        expect(host.subscribers()).toBe(0)
+      }
+  })
+
   test('ends when its signal aborts, while it catches up too', async () => {
     const { store } = open()
     const cursor = await cursorOf(store)

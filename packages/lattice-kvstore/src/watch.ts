@@ -40,12 +40,14 @@ export const watch: StreamDefinition<KvEvent, typeof kv.WatchRequestSchema, type
     },
   })
 
+type Changes = AsyncIterator<StreamEvents<KvEvent> | StreamLagged>
+
 interface Beginning {
   readonly isLagged: boolean
   readonly snapshot: readonly KvEntry[] | undefined
   /** Where the state stood at the moment of subscribing. */
   readonly cursor: Uint8Array
-  readonly changes: AsyncIterable<StreamEvents<KvEvent> | StreamLagged>
+  readonly changes: Changes
 }
 
 /** Read and subscribed in one turn: no commit can fall between. */
@@ -61,7 +63,7 @@ function begin(
     isLagged,
     snapshot: snapshot ? readSnapshot(context.read, prefix) : undefined,
     cursor: context.log.cursor(),
-    changes: context.changes(),
+    changes: context.changes()[Symbol.asyncIterator](),
   }
 }
 
@@ -69,13 +71,17 @@ async function* tell(
   { isLagged, snapshot, cursor, changes }: Beginning,
   prefix: Uint8Array,
 ): AsyncGenerator<kv.WatchEvent, void, undefined> {
-  if (isLagged) yield watchEvent({ case: 'lagged', value: 0n }, NO_CURSOR)
-  if (snapshot !== undefined) {
-    for (const { key, value, conflicted } of snapshot)
-      if (value !== undefined) yield watchEvent({ case: 'put', value: { key, value, conflicted } }, NO_CURSOR)
-    yield watchEvent({ case: 'snapshotEnd', value: {} }, cursor)
+  try {
+    if (isLagged) yield watchEvent({ case: 'lagged', value: 0n }, NO_CURSOR)
+    if (snapshot !== undefined) {
+      for (const { key, value, conflicted } of snapshot)
+        if (value !== undefined) yield watchEvent({ case: 'put', value: { key, value, conflicted } }, NO_CURSOR)
+      yield watchEvent({ case: 'snapshotEnd', value: {} }, cursor)
+    }
+    yield* tellLive(changes, { prefix, cursor })
+  } finally {
+    await changes.return?.()
   }
-  yield* tellLive(changes, { prefix, cursor })
 }
 
 async function* resume(
@@ -105,20 +111,32 @@ async function* resume(
   })
   if (found.instead !== undefined) yield* tell(found.instead, prefix)
   if (found.caughtUp === undefined) return
-  for (const { key, value, conflicted } of found.caughtUp.entries)
-    yield value === undefined
-      ? watchEvent({ case: 'deleted', value: { key } }, cursor)
-      : watchEvent({ case: 'put', value: { key, value, conflicted } }, cursor)
-  yield watchEvent({ case: 'caughtUp', value: {} }, found.caughtUp.cursor)
-  yield* tellLive(found.caughtUp.changes, { prefix, cursor: found.caughtUp.cursor })
+  yield* tellCaughtUp(found.caughtUp, { prefix, cursor })
+}
+
+async function* tellCaughtUp(
+  { entries, cursor: now, changes }: CaughtUp,
+  { prefix, cursor }: { readonly prefix: Uint8Array; readonly cursor: Uint8Array },
+): AsyncGenerator<kv.WatchEvent, void, undefined> {
+  try {
+    for (const { key, value, conflicted } of entries)
+      yield value === undefined
+        ? watchEvent({ case: 'deleted', value: { key } }, cursor)
+        : watchEvent({ case: 'put', value: { key, value, conflicted } }, cursor)
+    yield watchEvent({ case: 'caughtUp', value: {} }, now)
+    yield* tellLive(changes, { prefix, cursor: now })
+  } finally {
+    await changes.return?.()
+  }
 }
 
 async function* tellLive(
-  changes: Beginning['changes'],
+  changes: Changes,
   { prefix, cursor }: { readonly prefix: Uint8Array; readonly cursor: Uint8Array },
 ): AsyncGenerator<kv.WatchEvent, void, undefined> {
   let told = cursor
-  for await (const change of changes) {
+  for (let next = await changes.next(); next.done !== true; next = await changes.next()) {
+    const change = next.value
     if (change.kind === 'lagged') {
       // The log knows what was missed, but not where the state was made anew.
       yield watchEvent({ case: 'lagged', value: BigInt(change.count) }, change.count === 0 ? NO_CURSOR : told)

@@ -149,6 +149,23 @@ describe('Follow', () => {
     expect(seen).toEqual([...Array.from({ length: count + 3 }, (_, at) => `${at}`), 'caught_up'])
   })
 
+  test('that is left at any point follows no more', async () => {
+    const { host, store } = open()
+    const cursor = await cursorOf(store)
+    await store.appendBatch(['1', '2'])
+    for (const [options, most] of [
+      [{ tail: 2 }, 3],
+      [{ cursor }, 3],
+    ] as const)
+      for (let count = 1; count <= most; count += 1) {
+        const events = store.follow(options)[Symbol.asyncIterator]()
+        for (let told = 0; told < count; told += 1) await events.next()
+        expect(host.subscribers()).toBe('cursor' in options && count < most ? 0 : 1)
+        await events.return?.()
+        expect(host.subscribers()).toBe(0)
+      }
+  })
+
   test('ends when its signal aborts', async () => {
     const { store } = open()
     const cursor = await cursorOf(store)

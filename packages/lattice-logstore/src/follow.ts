@@ -39,7 +39,7 @@ export const follow: StreamDefinition<LogEvent, typeof log.FollowRequestSchema, 
     },
   })
 
-type Changes = AsyncIterable<StreamEvents<LogEvent> | StreamLagged>
+type Changes = AsyncIterator<StreamEvents<LogEvent> | StreamLagged>
 type Author = Uint8Array | undefined
 
 interface Beginning {
@@ -59,7 +59,7 @@ function begin(
     isLagged,
     tail: readTail(context.read, author === undefined ? {} : { author }, tail).map(entryOfRow),
     cursor: context.log.cursor(),
-    changes: context.changes(),
+    changes: context.changes()[Symbol.asyncIterator](),
   }
 }
 
@@ -67,10 +67,13 @@ async function* tell(
   { isLagged, tail, cursor, changes }: Beginning,
   author: Author,
 ): AsyncGenerator<log.FollowEvent, void, undefined> {
-  if (isLagged) yield followEvent({ case: 'lagged', value: 0n }, NO_CURSOR)
-  for (const entry of tail) yield entryEvent(entry, NO_CURSOR)
-  yield followEvent({ case: 'caughtUp', value: {} }, cursor)
-  yield* tellLive(changes, { author, cursor })
+  try {
+    if (isLagged) yield followEvent({ case: 'lagged', value: 0n }, NO_CURSOR)
+    for (const entry of tail) yield entryEvent(entry, NO_CURSOR)
+    yield* tellLive(changes, { author, cursor })
+  } finally {
+    await changes.return?.()
+  }
 }
 
 /** Told as it is read, so it may be any amount; the end of the log and the subscription are of one turn. */
@@ -92,10 +95,7 @@ async function* resume(
     told = write.cursor
     if (count % CATCH_UP_TURN_WRITES === 0) await context.pause()
   }
-  const changes = context.changes()
-  told = context.log.cursor()
-  yield followEvent({ case: 'caughtUp', value: {} }, told)
-  yield* tellLive(changes, { author, cursor: told })
+  yield* tell(begin(context, { tail: 0, author, isLagged: false }), author)
 }
 
 async function* tellLive(
@@ -103,7 +103,9 @@ async function* tellLive(
   { author, cursor }: { readonly author: Author; readonly cursor: Uint8Array },
 ): AsyncGenerator<log.FollowEvent, void, undefined> {
   let told = cursor
-  for await (const change of changes) {
+  yield followEvent({ case: 'caughtUp', value: {} }, told)
+  for (let next = await changes.next(); next.done !== true; next = await changes.next()) {
+    const change = next.value
     if (change.kind === 'lagged') {
       // The log knows what was missed, but not where the state was made anew.
       yield followEvent({ case: 'lagged', value: BigInt(change.count) }, change.count === 0 ? NO_CURSOR : told)

@@ -24,6 +24,7 @@ import {
   describeMachine,
   execMethod,
   type ManyRequests,
+  mapItems,
   openStream,
   type QueryContext,
   runQuery,
@@ -265,10 +266,7 @@ type Commit = StreamEvents<unknown> | StreamLagged
 
 /** Subscribed when called, not when first iterated. */
 function commits(items: AsyncIterable<Commit | { readonly lagged: number }>): AsyncIterable<Commit> {
-  async function* convert(): AsyncGenerator<Commit, void, undefined> {
-    for await (const item of items) yield isLagged(item) ? { kind: 'lagged', count: item.lagged } : item
-  }
-  return convert()
+  return mapItems(items, (item) => (isLagged(item) ? { kind: 'lagged', count: item.lagged } : item))
 }
 
 /** A root is named in itself, a child in its parent. */

@@ -25,6 +25,7 @@ export { execMethod, type MachineMethods, openStream, runQuery, writePlanner } f
 export { InvalidArgument, LimitExceeded, MethodNotFound, NotBulk, StreamNotFound } from './errors.ts'
 export { collectFiles } from './file-descriptors.ts'
 export { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES, MAX_REQUEST_BYTES } from './limits.ts'
+export { mapItems } from './map-items.ts'
 export type {
   CommandContext,
   CommandDefinition,

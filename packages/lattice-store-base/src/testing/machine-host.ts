@@ -26,6 +26,7 @@ import {
 import type { ExecManyOptions, ExecutedMany, Executor, ManyRequests } from '../client.ts'
 import { execMethod, openStream, runQuery, writePlanner } from '../dispatch.ts'
 import { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES } from '../limits.ts'
+import { mapItems } from '../map-items.ts'
 import type { CommandContext, StreamContext, StreamEvents, StreamLagged } from '../method.ts'
 import type { ReadLog } from '../read-log.ts'
 import type { AppliedOp, OpOutcome, StateMachine } from '../state-machine.ts'
@@ -58,6 +59,8 @@ export interface MachineHost<Event> extends Executor {
   /** Everything that was applied, in order. */
   readonly applied: () => readonly AppliedOp[]
   readonly log: ReadLog
+  /** Streams that are followed. */
+  readonly subscribers: () => number
   /** Forgets the first so many operations that the log still has, as pruning does. */
   readonly cutLog: MemoryLog['cut']
   /** Makes every cursor that was given out one of another log, as repairing the log does. */
@@ -123,6 +126,7 @@ export function createMachineHost<Event>({
     deliver,
     applied: () => ops,
     log,
+    subscribers: commits.subscribers,
     cutLog: cut,
     replaceLog: replace,
     exec: async (method, request, signal) => execMethod(machine, method, { request, context: commandContext(signal) }),
@@ -156,10 +160,10 @@ async function writeMany(
   return { written }
 }
 
-async function* relabel<Event>(
+function relabel<Event>(
   items: AsyncIterable<StreamEvents<Event> | { readonly lagged: number }>,
-): AsyncGenerator<StreamEvents<Event> | StreamLagged, void, undefined> {
-  for await (const item of items) yield isLagged(item) ? { kind: 'lagged', count: item.lagged } : item
+): AsyncIterable<StreamEvents<Event> | StreamLagged> {
+  return mapItems(items, (item) => (isLagged(item) ? { kind: 'lagged', count: item.lagged } : item))
 }
 
 function createPast(): {

@@ -8,8 +8,9 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { type BackendHandlers, createInProcessBackend, type LatticeBackend, RemoteError } from '@lattice/api'
 import { type AsyncQueue, createAsyncQueue, type LatticeErrorCode, toHex } from '@lattice/model'
-import { daemon, kv, system } from '@lattice/proto'
+import { daemon, kv } from '@lattice/proto'
 import { deferred } from './deferred.ts'
+import { createFakeLife, type FakeLife, idOf, SELF } from './fake-life.ts'
 
 export interface FakeNode {
   readonly backend: LatticeBackend
@@ -28,11 +29,13 @@ export interface FakeNode {
   refuseAfter: number | undefined
   /** Ids of the next acks; then there is nothing to acknowledge. */
   readonly acks: Uint8Array[]
+  /** What becomes of its stores, peers and invites. */
+  readonly life: FakeLife
   /** Told when somebody follows the events or a stream. */
   readonly followed: () => Promise<void>
 }
 
-export const idOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
+export { idOf } from './fake-life.ts'
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
@@ -82,6 +85,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       name,
       path: name,
       state: daemon.StoreState.ACTIVE,
+      hasData: true,
     }),
     values: new Map(),
   }))
@@ -164,7 +168,9 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     },
   }
 
+  const life = createFakeLife({ stores, call })
   const node: FakeNode = {
+    life: life.life,
     backend: undefined as never,
     failWith: (code, message = 'the node says no: do it another way') => {
       failure = code === undefined ? undefined : { code, message }
@@ -202,10 +208,11 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
 
   const handlers: BackendHandlers = {
     node: {
+      ...life.node,
       getStatus: async () => {
         call('node.getStatus')
         return create(daemon.NodeStatusSchema, {
-          publicKey: idOf(0xab),
+          publicKey: SELF,
           name: 'laptop',
           dataDir: '/data',
           version: '0.1.0',
@@ -225,6 +232,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       },
     },
     store: {
+      ...life.store,
       create: async ({ name, storeType, parentId }) => {
         call('store.create')
         const info = create(daemon.StoreInfoSchema, {
@@ -234,6 +242,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
           parentId,
           path: name,
           state: daemon.StoreState.ACTIVE,
+          hasData: true,
         })
         stores.push({ info, values: new Map() })
         return info
@@ -322,25 +331,6 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
         })
         yield create(daemon.RepairProgressSchema, { progress: { case: 'result', value } })
       },
-      listPeers: async () =>
-        create(daemon.ListPeersResponseSchema, {
-          peers: [
-            {
-              publicKey: idOf(0xab),
-              name: 'laptop',
-              status: system.PeerStatus.ACTIVE,
-              role: system.Role.ADMIN,
-              self: true,
-            },
-            {
-              publicKey: idOf(0xcd),
-              name: 'nas',
-              status: system.PeerStatus.ACTIVE,
-              role: system.Role.WRITER,
-              lastSeen: 1_700_000_000_000n,
-            },
-          ],
-        }),
       invite: async ({ uses, role }) => {
         call(`store.invite uses=${uses} role=${role}`)
         return create(daemon.InviteResponseSchema, {
@@ -349,7 +339,6 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
           expiresAt: 1_700_000_000_000n,
         })
       },
-      listInvites: async () => create(daemon.ListInvitesResponseSchema),
       listSystem: async () =>
         create(daemon.ListSystemResponseSchema, { entries: [{ key: 'name', value: 'notes', raw: utf8('x') }] }),
       history: async ({ limit }) =>

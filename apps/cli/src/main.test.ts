@@ -469,7 +469,8 @@ test('status warns of what is wrong', async () => {
     id            1111111111111111111111111111111111111111111111111111111111111111
     type          core:kvstore
     state         active
-    peers         3 peers with this node, 2 online, independent
+    peers         3 peers with this node, 2 online
+    strategy      independent: peers of its own
     sync          comparing with the connected peers
     keys          3
     intentions    5 witnessed, 2 floating

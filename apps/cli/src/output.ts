@@ -31,9 +31,19 @@ export interface Output {
   readonly document: (document: JsonValue, text: () => string) => Promise<void>
   /** Something for a person to know; silent with --json. */
   readonly note: (text: string) => Promise<void>
+  /** Something for a person to look at while a program reads stdout: on stderr, also with --json. */
+  readonly aside: (text: string) => Promise<void>
+  /** How stderr shows a figure. */
+  readonly canvas: Canvas
   /** How far work is, on a terminal; silent elsewhere and with --json. */
   readonly progress: (label: string) => ProgressBar
   readonly textOptions: (formatOf?: FormatOf) => MessageTextOptions
+}
+
+export interface Canvas {
+  /** Columns of the terminal; undefined when stderr is none. */
+  readonly width: number | undefined
+  readonly colour: boolean
 }
 
 export interface ForeignAnswer {
@@ -49,6 +59,8 @@ export interface OutputOptions {
   readonly json: boolean
   readonly full: boolean
   readonly style: Style
+  /** Whether stderr shows colours. */
+  readonly colour: boolean
   readonly onClosed: () => void
 }
 
@@ -72,6 +84,10 @@ export function createOutput(options: OutputOptions): Output {
     note: async (text) => {
       if (!json) await writeText(stderr, `${text}\n`)
     },
+    aside: async (text) => {
+      await writeText(stderr, `${text}\n`)
+    },
+    canvas: { width: stderr.isTTY === true ? stderr.columns : undefined, colour: options.colour },
     progress: (label) => createProgressBar({ label, stderr: json ? undefined : stderr, style }),
     textOptions: (formatOf = API_FORMATS) => ({ style, formatOf, width, full }),
   }

@@ -233,14 +233,15 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     },
     store: {
       ...life.store,
-      create: async ({ name, storeType, parentId }) => {
-        call('store.create')
+      create: async ({ name, storeType, parentId, strategy }) => {
+        call(`store.create${strategy === 0 ? '' : ` strategy=${strategy}`}`)
+        const parent = stores.find(({ info }) => toHex(info.id) === toHex(parentId))
         const info = create(daemon.StoreInfoSchema, {
           id: idOf(0x40 + stores.length),
           name,
           storeType: storeType === '' ? 'core:kvstore' : storeType,
           parentId,
-          path: name,
+          path: parent === undefined ? name : `${parent.info.path}/${name}`,
           state: daemon.StoreState.ACTIVE,
           hasData: true,
         })
@@ -253,7 +254,9 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       },
       resolve: async ({ reference }) => {
         call('store.resolve')
-        const found = stores.filter(({ info }) => info.name === reference || toHex(info.id).startsWith(reference))
+        const found = stores.filter(
+          ({ info }) => info.path === reference || info.name === reference || toHex(info.id).startsWith(reference),
+        )
         const [only] = found
         if (only === undefined) throw new RemoteError('STORE_NOT_FOUND', `there is no store '${reference}' here`, {})
         if (found.length > 1)
@@ -262,6 +265,9 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       },
       getStatus: async ({ storeId }) => {
         call('store.getStatus')
+        const { state } = storeOf(storeId).info
+        if (state !== daemon.StoreState.ACTIVE)
+          throw new RemoteError('STORE_NOT_READY', `the store is in state ${state}: it cannot be used`, {})
         return Object.assign(
           create(daemon.StoreStatusSchema, {
             store: storeOf(storeId).info,

@@ -22,7 +22,8 @@ export function createCompleter(): Completer {
   let state: ReplState | undefined
   return {
     complete: (line, callback) => {
-      const answer: Promise<Completion> = state === undefined ? Promise.resolve([[], line]) : completeLine(line, state)
+      const answer: Promise<Completion> =
+        state === undefined || state.isAsking() ? Promise.resolve([[], line]) : completeLine(line, state)
       // oxlint-disable promise/no-callback-in-promise -- readline asks by callback, and both outcomes answer it once.
       answer.then(
         (completion) => callback(null, completion),

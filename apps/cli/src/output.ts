@@ -53,6 +53,8 @@ export interface ForeignAnswer {
   readonly text: () => string
 }
 
+const DEFAULT_COLUMNS = 80
+
 export interface OutputOptions {
   readonly stdout: OutputStream
   readonly stderr: OutputStream
@@ -66,7 +68,7 @@ export interface OutputOptions {
 
 export function createOutput(options: OutputOptions): Output {
   const { stdout, stderr, json, full, style } = options
-  const width = stdout.isTTY === true ? stdout.columns : undefined
+  const width = columnsOf(stdout)
   const print = async (text: string): Promise<void> => {
     if ((await writeText(stdout, text === '' ? '' : `${text}\n`)) === 'closed') options.onClosed()
   }
@@ -87,10 +89,15 @@ export function createOutput(options: OutputOptions): Output {
     aside: async (text) => {
       await writeText(stderr, `${text}\n`)
     },
-    canvas: { width: stderr.isTTY === true ? stderr.columns : undefined, colour: options.colour },
+    canvas: { width: columnsOf(stderr), colour: options.colour },
     progress: (label) => createProgressBar({ label, stderr: json ? undefined : stderr, style }),
     textOptions: (formatOf = API_FORMATS) => ({ style, formatOf, width, full }),
   }
+}
+
+/** Undefined where no terminal is. One that does not tell its width is taken for a usual one. */
+function columnsOf(stream: OutputStream): number | undefined {
+  return stream.isTTY === true ? stream.columns || DEFAULT_COLUMNS : undefined
 }
 
 /** Resolves when the text has left the process, or nobody is there to read it. */

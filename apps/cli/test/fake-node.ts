@@ -19,6 +19,8 @@ export interface FakeNode {
   readonly emit: (event: daemon.NodeEvent['event']) => void
   readonly keys: (storeId: Uint8Array) => ReadonlyMap<string, string>
   readonly requests: readonly string[]
+  /** Keys of which several values stand. */
+  readonly conflicts: Set<string>
   /** Outcomes of the next syncs. */
   outcomes: daemon.SyncOutcome[]
   status: Partial<daemon.StoreStatus>
@@ -91,6 +93,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
   }))
   const requests: string[] = []
   const eventQueues = new Set<AsyncQueue<daemon.NodeEvent>>()
+  const conflicts = new Set<string>()
   const watchers = new Set<AsyncQueue<kv.WatchEvent>>()
   let failure: { code: LatticeErrorCode; message: string } | undefined
   let follower = deferred<void>()
@@ -142,8 +145,10 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       return written()
     },
     Get: (store, bytes) => {
-      const value = store.values.get(text(fromBinary(kv.GetRequestSchema, bytes).key))
-      return toBinary(kv.GetResponseSchema, create(kv.GetResponseSchema, value === undefined ? {} : { value }))
+      const key = text(fromBinary(kv.GetRequestSchema, bytes).key)
+      const value = store.values.get(key)
+      const found = value === undefined ? {} : { value, conflicted: conflicts.has(key) }
+      return toBinary(kv.GetResponseSchema, create(kv.GetResponseSchema, found))
     },
     List: (store, bytes) => {
       const { prefix, limit } = fromBinary(kv.ListRequestSchema, bytes)
@@ -181,6 +186,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     keys: (id) => new Map([...storeOf(id).values].map(([key, value]) => [key, text(value)])),
     requests,
     outcomes: [],
+    conflicts,
     verified: {},
     status: {},
     refuseAfter: undefined,

@@ -32,7 +32,7 @@ export function addRpcCommands(program: Command, bind: Bind): void {
   rpc
     .command('describe')
     .description('the methods of the selected store, or one of its types')
-    .argument('[type]', 'a message type of the store; left out: its methods')
+    .argument('[message]', 'a message type of the store; left out: its methods')
     .action(bind((context, type: string | undefined) => describe(context, type)))
 }
 

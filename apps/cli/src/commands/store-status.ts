@@ -18,6 +18,7 @@ import { lagCell } from '../render/lag-text.ts'
 import { API_FORMATS, messageToJson } from '../render/message-json.ts'
 import { othersOnline } from '../render/others-online.ts'
 import { storeLabel, storeStateText } from '../render/store-list.ts'
+import { systemTableText } from '../render/system-table.ts'
 import { type Cell, renderPairs, renderTable } from '../render/table.ts'
 import { formatCount, formatPlural, formatSize } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
@@ -36,7 +37,7 @@ export function addStatusCommands(store: Command, bind: Bind): void {
     )
   store
     .command('system')
-    .description('every entry of the system table: peers, invites, children, name')
+    .description('every entry of the system table: peers, invites, children, name; with -v ids in full')
     .action(bind(showSystem))
 }
 
@@ -200,16 +201,5 @@ async function showSystem(context: CommandContext): Promise<void> {
   const { out, signal } = context
   const { id } = await context.store()
   const response = await (await context.backend()).store.listSystem({ storeId: id }, { signal })
-  await out.message(daemon.ListSystemResponseSchema, response, () =>
-    renderTable({
-      columns: [{ header: 'KEY' }, { header: 'VALUE' }, { header: '' }],
-      rows: response.entries.map((entry) => [
-        entry.key,
-        entry.value,
-        { text: entry.conflicted ? 'conflicted' : '', paint: out.style.warn },
-      ]),
-      style: out.style,
-      width: out.width,
-    }),
-  )
+  await out.message(daemon.ListSystemResponseSchema, response, () => systemTableText(response.entries, out))
 }

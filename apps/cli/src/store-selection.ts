@@ -4,7 +4,7 @@
  * @module
  */
 import type { LatticeBackend } from '@lattice/api'
-import { toHex } from '@lattice/model'
+import { idKey, toHex } from '@lattice/model'
 import type { daemon } from '@lattice/proto'
 import type { CommandContext } from './command-context.ts'
 import { CommandFailed, UsageError } from './errors.ts'
@@ -38,10 +38,13 @@ export async function selectStore(
   })
 }
 
-/** The same store as it is now: what a REPL knows of its selected store may be old. */
+/** The same store as it is now: what a REPL knows of its selected store may be old. By its id, which no name can be. */
 export async function storeNow(context: CommandContext, reference: string | undefined): Promise<daemon.StoreInfo> {
-  const { id } = await context.store(reference)
-  return (await context.backend()).store.resolve({ reference: toHex(id) }, { signal: context.signal })
+  const known = await context.store(reference)
+  const { stores } = await (await context.backend()).store.list({}, { signal: context.signal })
+  const now = stores.find(({ id }) => idKey(id) === idKey(known.id))
+  if (now === undefined) throw new CommandFailed('STORE_NOT_FOUND', `${describeStore(known)} is no longer on this node`)
+  return now
 }
 
 /** `notes (3f2a9c01b2d4)`: how a store is named to a person. */

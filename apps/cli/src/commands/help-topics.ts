@@ -32,7 +32,7 @@ What a store can be:
   bootstrapping  being received
   archived       closed on every node; the data is kept
   left           not replicated here any more; the data is kept
-  destroyed      ended for everybody
+  destroyed      ended for everybody; its name is free again
   failed         it did not open: 'store verify' and 'store repair'
 
 What can be done:
@@ -40,8 +40,8 @@ What can be done:
   destroy             end a root, or an archived child, for everybody; a node
                       deletes its data once all peers that write have
                       acknowledged the end
-  leave, rejoin       stop replicating a root with its children on this node,
-                      and take part again
+  leave, rejoin       stop replicating a root, or a child with peers of its own,
+                      on this node, with what is below it; and take part again
   delete              remove the data of what was left, archived or destroyed
                       from this node`
 

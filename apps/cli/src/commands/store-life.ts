@@ -55,7 +55,7 @@ export function addLifeCommands(store: Command, bind: Bind): void {
     )
   store
     .command('leave')
-    .description('stop replicating a root with the stores below it, and keep the data')
+    .description('stop replicating a root, or a child with its own peers, with what is below it; the data stays')
     .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option('--force', 'also when no other peer is known to hold everything')
     .action(bind((context, reference: string | undefined, options: LeaveOptions) => leave(context, reference, options)))

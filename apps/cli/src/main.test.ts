@@ -41,6 +41,11 @@ describe('exit codes', () => {
     'store frob',
     'store create a b c',
     'store create --root --parent notes',
+    'store create x --strategy independent',
+    'store archive a b',
+    'store delete notes --frob',
+    'peer role nas',
+    'peer cancel-invite',
     'store history -n 0',
     'store history -n ten',
     'store history -n 1e3',
@@ -198,6 +203,12 @@ describe('--json', () => {
     'store debug intention 0101',
     'store debug branch 0202 0303',
     'peer list',
+    'peer role nas admin',
+    'peer dormant nas',
+    'peer set-name x',
+    'store leave',
+    'store destroy --yes',
+    'help stores',
     'peer invites',
     'rpc list',
     'rpc describe',
@@ -469,7 +480,8 @@ test('status warns of what is wrong', async () => {
     id            1111111111111111111111111111111111111111111111111111111111111111
     type          core:kvstore
     state         active
-    peers         3 peers with this node, 2 online, independent
+    peers         3 peers with this node, 2 online
+    strategy      independent: peers of its own
     sync          comparing with the connected peers
     keys          3
     intentions    5 witnessed, 2 floating

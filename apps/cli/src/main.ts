@@ -6,10 +6,11 @@
 import { EXIT } from '@lattice/api'
 import { CommanderError, type Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { askTerminal } from './ask-terminal.ts'
 import type { CommandContext } from './command-context.ts'
 import { CommandFailed, Interrupted, OutputClosed } from './errors.ts'
 import { type GlobalOptions, locateNode, selectedStore } from './globals.ts'
-import { type CliIo, processIo } from './io.ts'
+import { type CliIo, type OutputStream, processIo } from './io.ts'
 import { createOutput, writeText } from './output.ts'
 import { runProgram } from './program.ts'
 import { createStyle, type Style, wantsColour } from './render/style.ts'
@@ -94,11 +95,13 @@ function createContext(io: CliIo, { session, options, ending }: ContextParts): C
       json: options.json ?? false,
       full: options.verbose ?? false,
       style,
+      colour: hasColour(io, io.stderr, options),
       onClosed: () => ending.abort(new OutputClosed()),
     }),
     clock: io.clock,
     stdin: io.stdin,
     signal,
+    ask: askTerminal({ input: io.stdin, output: io.stderr, signal }),
     backend: session.backend,
     store: async (reference) =>
       selectStore(await session.backend(), reference ?? selectedStore(options, io.env), signal),
@@ -159,9 +162,13 @@ function hasJsonFlag(argv: readonly string[]): boolean {
 }
 
 function styleOf(io: CliIo, options: GlobalOptions): Style {
-  return createStyle({ colour: wantsColour({ isTerminal: io.stdout.isTTY === true }, io.env, options.color) })
+  return createStyle({ colour: hasColour(io, io.stdout, options) })
 }
 
 function errorStyle(io: CliIo, options: GlobalOptions): Style {
-  return createStyle({ colour: wantsColour({ isTerminal: io.stderr.isTTY === true }, io.env, options.color) })
+  return createStyle({ colour: hasColour(io, io.stderr, options) })
+}
+
+function hasColour(io: CliIo, stream: OutputStream, options: GlobalOptions): boolean {
+  return wantsColour({ isTerminal: stream.isTTY === true }, io.env, options.color)
 }

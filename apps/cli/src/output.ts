@@ -31,9 +31,19 @@ export interface Output {
   readonly document: (document: JsonValue, text: () => string) => Promise<void>
   /** Something for a person to know; silent with --json. */
   readonly note: (text: string) => Promise<void>
+  /** Something for a person to look at while a program reads stdout: on stderr, also with --json. */
+  readonly aside: (text: string) => Promise<void>
+  /** How stderr shows a figure. */
+  readonly canvas: Canvas
   /** How far work is, on a terminal; silent elsewhere and with --json. */
   readonly progress: (label: string) => ProgressBar
   readonly textOptions: (formatOf?: FormatOf) => MessageTextOptions
+}
+
+export interface Canvas {
+  /** Columns of the terminal; undefined when stderr is none. */
+  readonly width: number | undefined
+  readonly colour: boolean
 }
 
 export interface ForeignAnswer {
@@ -43,18 +53,22 @@ export interface ForeignAnswer {
   readonly text: () => string
 }
 
+const DEFAULT_COLUMNS = 80
+
 export interface OutputOptions {
   readonly stdout: OutputStream
   readonly stderr: OutputStream
   readonly json: boolean
   readonly full: boolean
   readonly style: Style
+  /** Whether stderr shows colours. */
+  readonly colour: boolean
   readonly onClosed: () => void
 }
 
 export function createOutput(options: OutputOptions): Output {
   const { stdout, stderr, json, full, style } = options
-  const width = stdout.isTTY === true ? stdout.columns : undefined
+  const width = columnsOf(stdout)
   const print = async (text: string): Promise<void> => {
     if ((await writeText(stdout, text === '' ? '' : `${text}\n`)) === 'closed') options.onClosed()
   }
@@ -72,9 +86,18 @@ export function createOutput(options: OutputOptions): Output {
     note: async (text) => {
       if (!json) await writeText(stderr, `${text}\n`)
     },
+    aside: async (text) => {
+      await writeText(stderr, `${text}\n`)
+    },
+    canvas: { width: columnsOf(stderr), colour: options.colour },
     progress: (label) => createProgressBar({ label, stderr: json ? undefined : stderr, style }),
     textOptions: (formatOf = API_FORMATS) => ({ style, formatOf, width, full }),
   }
+}
+
+/** Undefined where no terminal is. One that does not tell its width is taken for a usual one. */
+function columnsOf(stream: OutputStream): number | undefined {
+  return stream.isTTY === true ? stream.columns || DEFAULT_COLUMNS : undefined
 }
 
 /** Resolves when the text has left the process, or nobody is there to read it. */

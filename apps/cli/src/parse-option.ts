@@ -4,8 +4,13 @@
  * @module
  */
 import { system } from '@lattice/proto'
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { parseDuration } from './render/units.ts'
+
+/** How a store is named on a command line. */
+export const STORE_ARGUMENT = 'id, 4 or more digits of it, name or path'
+/** Where the selected store is meant unless one is named. */
+export const OPTIONAL_STORE_ARGUMENT: string = `${STORE_ARGUMENT} (default: the selected store)`
 
 /** Reads a whole number within the bounds. */
 export function parseCount({ min, max }: { readonly min: number; readonly max: number }): (text: string) => number {
@@ -28,6 +33,16 @@ const ROLES: Readonly<Record<string, system.Role>> = {
   reader: system.Role.READER,
   writer: system.Role.WRITER,
   admin: system.Role.ADMIN,
+}
+
+/** In the order of what they may do. */
+export const ROLE_NAMES: readonly string[] = Object.keys(ROLES)
+
+/** An option whose values are known to whoever completes it; its parser is its own. */
+export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
+  const option = new Option(flags, description)
+  option.argChoices = [...choices]
+  return option
 }
 
 /** Reads a role. */

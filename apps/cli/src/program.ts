@@ -11,6 +11,8 @@ import type { CommandContext } from './command-context.ts'
 import { addBackupCommand } from './commands/backup.ts'
 import { addDaemonCommand } from './commands/daemon.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { appendToHelp, showExamples } from './commands/examples.ts'
+import { topicList } from './commands/help-topics.ts'
 import { addHelpCommand } from './commands/help.ts'
 import { callMethod } from './commands/method.ts'
 import { addNodeCommands } from './commands/node.ts'
@@ -81,7 +83,11 @@ export function createProgram(options: ProgramOptions): Command {
       .action(() => options.openRepl(program.opts()))
   }
   addHelpCommand(program, bind)
-  for (const command of descendants(program)) configure(command, options)
+  appendToHelp(program, topicList())
+  for (const command of descendants(program)) {
+    configure(command, options)
+    showExamples(command)
+  }
 
   const call = bind((context, method: string, words: readonly string[]) => callMethod(context, method, words))
   program.action(async (method: string | undefined, words: string[]) => {

@@ -4,11 +4,13 @@
  * @module
  */
 import type { LatticeBackend } from '@lattice/api'
-import { toHex } from '@lattice/model'
+import { idKey, toHex } from '@lattice/model'
 import type { daemon } from '@lattice/proto'
+import type { CommandContext } from './command-context.ts'
 import { CommandFailed, UsageError } from './errors.ts'
 import { formatId } from './render/bytes-text.ts'
 import { printable } from './render/display-text.ts'
+import { storeLabel } from './render/store-list.ts'
 
 /** Candidates that an error names; more would bury the sentence. */
 const MAX_CANDIDATES = 8
@@ -36,8 +38,18 @@ export async function selectStore(
   })
 }
 
+/** The same store as it is now: what a REPL knows of its selected store may be old. By its id, which no name can be. */
+export async function storeNow(context: CommandContext, reference: string | undefined): Promise<daemon.StoreInfo> {
+  const known = await context.store(reference)
+  const { stores } = await (await context.backend()).store.list({}, { signal: context.signal })
+  const now = stores.find(({ id }) => idKey(id) === idKey(known.id))
+  if (now === undefined) throw new CommandFailed('STORE_NOT_FOUND', `${describeStore(known)} is no longer on this node`)
+  return now
+}
+
 /** `notes (3f2a9c01b2d4)`: how a store is named to a person. */
 export function describeStore(store: daemon.StoreInfo): string {
-  const label = store.path === '' ? store.name : store.path
-  return label === '' ? formatId(store.id) : `${printable(label)} (${formatId(store.id)})`
+  const label = storeLabel(store)
+  const id = formatId(store.id)
+  return label === id ? id : `${printable(label)} (${id})`
 }

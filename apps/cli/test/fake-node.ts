@@ -8,8 +8,9 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { type BackendHandlers, createInProcessBackend, type LatticeBackend, RemoteError } from '@lattice/api'
 import { type AsyncQueue, createAsyncQueue, type LatticeErrorCode, toHex } from '@lattice/model'
-import { daemon, kv, system } from '@lattice/proto'
+import { daemon, kv } from '@lattice/proto'
 import { deferred } from './deferred.ts'
+import { createFakeLife, type FakeLife, idOf, SELF } from './fake-life.ts'
 
 export interface FakeNode {
   readonly backend: LatticeBackend
@@ -18,6 +19,8 @@ export interface FakeNode {
   readonly emit: (event: daemon.NodeEvent['event']) => void
   readonly keys: (storeId: Uint8Array) => ReadonlyMap<string, string>
   readonly requests: readonly string[]
+  /** Keys of which several values stand. */
+  readonly conflicts: Set<string>
   /** Outcomes of the next syncs. */
   outcomes: daemon.SyncOutcome[]
   status: Partial<daemon.StoreStatus>
@@ -28,11 +31,13 @@ export interface FakeNode {
   refuseAfter: number | undefined
   /** Ids of the next acks; then there is nothing to acknowledge. */
   readonly acks: Uint8Array[]
+  /** What becomes of its stores, peers and invites. */
+  readonly life: FakeLife
   /** Told when somebody follows the events or a stream. */
   readonly followed: () => Promise<void>
 }
 
-export const idOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
+export { idOf } from './fake-life.ts'
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
@@ -82,11 +87,13 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       name,
       path: name,
       state: daemon.StoreState.ACTIVE,
+      hasData: true,
     }),
     values: new Map(),
   }))
   const requests: string[] = []
   const eventQueues = new Set<AsyncQueue<daemon.NodeEvent>>()
+  const conflicts = new Set<string>()
   const watchers = new Set<AsyncQueue<kv.WatchEvent>>()
   let failure: { code: LatticeErrorCode; message: string } | undefined
   let follower = deferred<void>()
@@ -138,8 +145,10 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       return written()
     },
     Get: (store, bytes) => {
-      const value = store.values.get(text(fromBinary(kv.GetRequestSchema, bytes).key))
-      return toBinary(kv.GetResponseSchema, create(kv.GetResponseSchema, value === undefined ? {} : { value }))
+      const key = text(fromBinary(kv.GetRequestSchema, bytes).key)
+      const value = store.values.get(key)
+      const found = value === undefined ? {} : { value, conflicted: conflicts.has(key) }
+      return toBinary(kv.GetResponseSchema, create(kv.GetResponseSchema, found))
     },
     List: (store, bytes) => {
       const { prefix, limit } = fromBinary(kv.ListRequestSchema, bytes)
@@ -164,7 +173,9 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     },
   }
 
+  const life = createFakeLife({ stores, call })
   const node: FakeNode = {
+    life: life.life,
     backend: undefined as never,
     failWith: (code, message = 'the node says no: do it another way') => {
       failure = code === undefined ? undefined : { code, message }
@@ -175,6 +186,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     keys: (id) => new Map([...storeOf(id).values].map(([key, value]) => [key, text(value)])),
     requests,
     outcomes: [],
+    conflicts,
     verified: {},
     status: {},
     refuseAfter: undefined,
@@ -202,10 +214,11 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
 
   const handlers: BackendHandlers = {
     node: {
+      ...life.node,
       getStatus: async () => {
         call('node.getStatus')
         return create(daemon.NodeStatusSchema, {
-          publicKey: idOf(0xab),
+          publicKey: SELF,
           name: 'laptop',
           dataDir: '/data',
           version: '0.1.0',
@@ -225,15 +238,18 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       },
     },
     store: {
-      create: async ({ name, storeType, parentId }) => {
-        call('store.create')
+      ...life.store,
+      create: async ({ name, storeType, parentId, strategy }) => {
+        call(`store.create${strategy === 0 ? '' : ` strategy=${strategy}`}`)
+        const parent = stores.find(({ info }) => toHex(info.id) === toHex(parentId))
         const info = create(daemon.StoreInfoSchema, {
           id: idOf(0x40 + stores.length),
           name,
           storeType: storeType === '' ? 'core:kvstore' : storeType,
           parentId,
-          path: name,
+          path: parent === undefined ? name : `${parent.info.path}/${name}`,
           state: daemon.StoreState.ACTIVE,
+          hasData: true,
         })
         stores.push({ info, values: new Map() })
         return info
@@ -244,7 +260,9 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       },
       resolve: async ({ reference }) => {
         call('store.resolve')
-        const found = stores.filter(({ info }) => info.name === reference || toHex(info.id).startsWith(reference))
+        const found = stores.filter(
+          ({ info }) => info.path === reference || info.name === reference || toHex(info.id).startsWith(reference),
+        )
         const [only] = found
         if (only === undefined) throw new RemoteError('STORE_NOT_FOUND', `there is no store '${reference}' here`, {})
         if (found.length > 1)
@@ -253,6 +271,9 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       },
       getStatus: async ({ storeId }) => {
         call('store.getStatus')
+        const { state } = storeOf(storeId).info
+        if (state !== daemon.StoreState.ACTIVE)
+          throw new RemoteError('STORE_NOT_READY', `the store is in state ${state}: it cannot be used`, {})
         return Object.assign(
           create(daemon.StoreStatusSchema, {
             store: storeOf(storeId).info,
@@ -322,25 +343,6 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
         })
         yield create(daemon.RepairProgressSchema, { progress: { case: 'result', value } })
       },
-      listPeers: async () =>
-        create(daemon.ListPeersResponseSchema, {
-          peers: [
-            {
-              publicKey: idOf(0xab),
-              name: 'laptop',
-              status: system.PeerStatus.ACTIVE,
-              role: system.Role.ADMIN,
-              self: true,
-            },
-            {
-              publicKey: idOf(0xcd),
-              name: 'nas',
-              status: system.PeerStatus.ACTIVE,
-              role: system.Role.WRITER,
-              lastSeen: 1_700_000_000_000n,
-            },
-          ],
-        }),
       invite: async ({ uses, role }) => {
         call(`store.invite uses=${uses} role=${role}`)
         return create(daemon.InviteResponseSchema, {
@@ -349,7 +351,6 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
           expiresAt: 1_700_000_000_000n,
         })
       },
-      listInvites: async () => create(daemon.ListInvitesResponseSchema),
       listSystem: async () =>
         create(daemon.ListSystemResponseSchema, { entries: [{ key: 'name', value: 'notes', raw: utf8('x') }] }),
       history: async ({ limit }) =>

@@ -19,6 +19,10 @@ export interface RunOptions {
   readonly stdin?: string
   readonly env?: Readonly<Record<string, string>>
   readonly isTerminal?: boolean
+  /** Columns of the terminal. */
+  readonly columns?: number
+  /** What somebody at the terminal types; stdin is one then. */
+  readonly types?: string
   /** Given the means to interrupt, once the command runs. */
   readonly onStart?: (interrupt: (exitCode: number) => void) => void
   /** Ends the reader of stdout after so many chunks. */
@@ -33,10 +37,10 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     stream.on('data', (chunk: Buffer) => {
       printed[name] += chunk.toString()
     })
-    return Object.assign(stream, { isTTY: options.isTerminal ?? false, columns: 80 })
+    return Object.assign(stream, { isTTY: options.isTerminal ?? false, columns: options.columns ?? 80 })
   }
-  const stdin = new PassThrough()
-  stdin.end(options.stdin ?? '')
+  const stdin = Object.assign(new PassThrough(), options.types === undefined ? {} : { isTTY: true })
+  stdin.end(options.types ?? options.stdin ?? '')
   let now = 0
   const io: CliIo = {
     stdin,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { defaultDataDir, LOG_LEVELS, type LogLevel } from '@lattice/runtime'
+import { defaultDataDir, LOG_LEVELS, type LogLevel, parseBind } from '@lattice/runtime'
 import { Command, InvalidArgumentError, Option } from 'commander'
 
 export interface DaemonOptions {
@@ -40,7 +40,7 @@ export function createCommand(
     .option('--name <name>', 'what this node calls itself; kept for later starts')
     .option('--offline', 'no network: work locally', false)
     .option('--no-relay', 'reach peers directly or not at all')
-    .option('--bind <address:port>', 'listen for peers here (default: every interface, a free port)', parseBind)
+    .option('--bind <address:port>', 'listen for peers here (default: every interface, a free port)', readBind)
     .option('--no-scrub', 'do not look for damage in the background')
     .addOption(
       new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).env('LATTICE_LOG').default('warn'),
@@ -48,11 +48,8 @@ export function createCommand(
     .action((flags: DaemonOptions) => run(flags))
 }
 
-const HIGHEST_PORT = 65_535
-
-function parseBind(text: string): string {
-  const match = /^(?<host>\[[0-9a-fA-F:]+\]|[0-9.]+):(?<port>\d{1,5})$/u.exec(text)
-  if (match?.groups === undefined || Number(match.groups['port']) > HIGHEST_PORT) {
+function readBind(text: string): string {
+  if (parseBind(text) === undefined) {
     throw new InvalidArgumentError('give an IP address and a port, such as 127.0.0.1:0 or [::1]:4433')
   }
   return text

@@ -32,7 +32,6 @@ async function countTogether(): Promise<void> {
   console.log(`laptop: ${await reaches(onLaptop, 42n)}`)
   console.log(`phone: ${await reaches(onPhone, 42n)}`)
 
-  await store.activateSchema(2)
   await onLaptop.reset({ name: 'page' })
   console.log(`phone, after a reset on the laptop: ${await reaches(onPhone, 0n)}`)
 }

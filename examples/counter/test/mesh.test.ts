@@ -27,8 +27,6 @@ async function valuesOf(mesh: SimMesh, id: StoreId): Promise<readonly bigint[]> 
 test('three nodes count over a partition, a crash and a reset, and agree', async () => {
   await using mesh = await createSimMesh({ seed: 1, nodes: 3, openers: openersOf(counterStore) })
   const id = await share(mesh)
-  await mesh.complete(mesh.store(0, id).activateSchema(2))
-  await mesh.converge(id)
   mesh.partition([0], [1, 2])
   for (const index of [0, 1, 2]) await mesh.complete(countersOf(mesh, index, id).add({ name: 'visits', by: 10n }))
   mesh.heal()

@@ -17,6 +17,8 @@ import { ERROR_TABLE } from './error-table.ts'
 const TRAILER = 'lattice-error-bin'
 /** Trailers share one HTTP/2 header block, of which 8 KiB is what every peer accepts. */
 const MAX_DETAIL_CHARACTERS = 4096
+/** The sentence travels twice, once with every character beyond ASCII as nine. */
+const MAX_SENTENCE_CHARACTERS = 512
 
 /** A failure as the node on the other side of a socket reported it. */
 export class RemoteError extends LatticeError {
@@ -43,13 +45,14 @@ export function errorToStatus(error: unknown): Pick<ServiceError, 'code' | 'deta
     }
   }
   const detailJson = detailToJson(error.detail)
+  const sentence = shortened(error.message)
   const wire = create(daemon.ErrorDetailSchema, {
     code: error.code,
-    message: error.message,
+    message: sentence,
     detailJson: detailJson.length <= MAX_DETAIL_CHARACTERS ? detailJson : '{}',
   })
   metadata.set(TRAILER, Buffer.from(toBinary(daemon.ErrorDetailSchema, wire)))
-  return { code: ERROR_TABLE[error.code].grpc, details: error.message, metadata }
+  return { code: ERROR_TABLE[error.code].grpc, details: sentence, metadata }
 }
 
 /** The error a caller is given for a failed gRPC call. */
@@ -75,6 +78,11 @@ function decodeTrailer(bytes: Uint8Array): RemoteError | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Sentences quote what was asked, and what was asked can be long. */
+function shortened(sentence: string): string {
+  return sentence.length <= MAX_SENTENCE_CHARACTERS ? sentence : `${sentence.slice(0, MAX_SENTENCE_CHARACTERS - 1)}…`
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

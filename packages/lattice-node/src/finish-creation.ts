@@ -8,8 +8,10 @@
  */
 import { assert, equalBytes, parseStoreType, type StoreId } from '@lattice/model'
 import {
+  activateSchema,
   addChild,
   admitPeer,
+  FIRST_SCHEMA,
   type PeerEntry,
   readChild,
   readPeer,
@@ -67,9 +69,12 @@ export async function finishCreation(context: NodeContext, options: FinishCreati
   await submitSystem(parent.kernel, [declaration], { author, act: 'add child stores' })
 }
 
-function firstWrites(context: NodeContext, { name, parent, strategy }: FinishCreationOptions): SystemWrite[] {
+function firstWrites(context: NodeContext, { store, name, parent, strategy }: FinishCreationOptions): SystemWrite[] {
   const author = context.id
   const writes: SystemWrite[] = [setStrategy({ author, strategy: strategyOf(strategy, parent?.id) })]
+  // Whoever opens it first knows this version; there is nothing older to go on from.
+  const { schemaVersion = FIRST_SCHEMA } = store.machine ?? {}
+  if (schemaVersion > FIRST_SCHEMA) writes.push(activateSchema({ author, version: schemaVersion }))
   if (name !== '') writes.push(setName({ author, name }))
   const nodeName = context.nodeName()
   const hasOwnPeers = parent === undefined || strategy !== 'inherited'

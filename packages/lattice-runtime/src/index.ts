@@ -1,5 +1,6 @@
 export { exitCodeOf } from '@lattice/api'
 export { defaultDataDir, SOCKET_NAME } from './data-dir-default.ts'
+export { type BindAddress, parseBind } from './listen-port.ts'
 export { coreOpeners, type Opener } from './openers.ts'
 export { createPinoLogger, LOG_LEVELS, type LogLevel } from './pino-logger.ts'
 export { checkBackup, restoreFromBackup } from './restore.ts'

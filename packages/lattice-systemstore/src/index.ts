@@ -40,7 +40,7 @@ export {
   type Signing,
 } from './peer-writes.ts'
 export { type PeerEntry, readPeer, readPeers } from './peers.ts'
-export { readSchema } from './schema-activation.ts'
+export { FIRST_SCHEMA, readSchema } from './schema-activation.ts'
 export {
   readAppId,
   readCreator,

@@ -24,12 +24,7 @@ and lies outside the data directory. Writing goes on meanwhile. A backup without
 a backup.json is not whole.
 
 Whoever has the identity key can act as this node: keep the backup as you keep
-the data directory, or leave the key out and keep a copy of it elsewhere.
-
-Examples:
-  lattice backup /mnt/usb/lattice-monday
-  lattice backup ./copy --no-identity
-  lattice restore --verify /mnt/usb/lattice-monday    prove it good`
+the data directory, or leave the key out and keep a copy of it elsewhere.`
 
 export function addBackupCommand(program: Command, bind: Bind): void {
   program

@@ -12,5 +12,5 @@ export function addDaemonCommand(program: Command): void {
     .description('run a node and serve its API: the same as latticed')
     .helpOption(false)
     .allowUnknownOption()
-    .argument('[words...]')
+    .argument('[words...]', "the options of latticed: 'latticed --help' lists them")
 }

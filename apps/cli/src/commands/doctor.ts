@@ -11,11 +11,7 @@ import { countText, findingsText } from '../render/findings-text.ts'
 import { formatPlural } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
 
-const DESCRIPTION = `How the node and its stores are: disk and growth, integrity, permissions, clock, network, versions, peers. What is well is shown, too; of what is not, what to do about it. Ends with 1 when there is a problem, and with 6 when data is damaged.
-
-Examples:
-  lattice doctor
-  lattice --json doctor`
+const DESCRIPTION = `How the node and its stores are: disk and growth, integrity, permissions, clock, network, versions, peers. What is well is shown, too; of what is not, what to do about it. Ends with 1 when there is a problem, and with 6 when data is damaged.`
 
 /** The finding that says that what is on disk is not what was written. */
 const INTEGRITY = 'integrity'

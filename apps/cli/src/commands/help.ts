@@ -1,5 +1,5 @@
 /**
- * `lattice help [TOPIC]`: the commands, one command, or a method of the store.
+ * `lattice help [TOPIC]`: the commands, one command, a page on a topic, or a method of the store.
  *
  * @module
  */
@@ -11,12 +11,13 @@ import { findMethod, type StoreInterface, type StoreMethod, usageOf } from '../d
 import { pad } from '../render/display-text.ts'
 import type { Style } from '../render/style.ts'
 import type { Bind } from '../run-action.ts'
+import { HELP_TOPICS } from './help-topics.ts'
 
 export function addHelpCommand(program: Command, bind: Bind): void {
   program
     .command('help')
-    .description('the commands, one command, or a method of the selected store')
-    .argument('[topic...]')
+    .description('the commands, one command, a topic, or a method of the selected store')
+    .argument('[topic...]', 'words of a command, stores, peers, invites, or a method')
     .action(bind((context, topic: readonly string[]) => showHelp(context, program, topic)))
 }
 
@@ -27,7 +28,9 @@ async function showHelp(context: CommandContext, program: Command, topic: readon
     const text = command.helpInformation().trimEnd()
     return out.document({ help: text }, () => text)
   }
-  const [name] = topic
+  const [name, ...more] = topic
+  const page = more.length === 0 ? HELP_TOPICS[name ?? ''] : undefined
+  if (page !== undefined) return out.document({ help: page.text }, () => page.text)
   if (name !== undefined) {
     const described = await context.storeInterface(await context.store())
     const text = methodHelp(findMethod(described, name), described, out.style)

@@ -4,14 +4,13 @@
  * @module
  */
 import { create, type DescMessage, fromBinary, type Message, toBinary } from '@bufbuild/protobuf'
-import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
-import { reflect } from '@bufbuild/protobuf/reflect'
 import type { daemon } from '@lattice/proto'
 import type { CommandContext } from '../command-context.ts'
 import { buildRequest } from '../dynamic/arguments.ts'
 import { commandName, findMethod, type StoreInterface, type StoreMethod } from '../dynamic/store-methods.ts'
 import { CommandFailed } from '../errors.ts'
-import { messageToLine, messageToText } from '../render/message-text.ts'
+import { answerText } from '../render/answer-text.ts'
+import { messageToLine } from '../render/message-text.ts'
 
 /** Calls the method `name` of the selected store with the words of the command line. */
 export async function callMethod(context: CommandContext, name: string, words: readonly string[]): Promise<void> {
@@ -39,18 +38,16 @@ async function exec(
   const { response } = await dynamic.exec({ storeId: store.id, method: method.name, request }, { signal })
   const message = decode(method.output, response)
   const options = out.textOptions(described.formatOf)
-  const isAbsent = method.kind === 'query' && lacksAnswer(method.output, message)
+  const answer = method.kind === 'query' ? answerText(method.output, message, options) : undefined
   await out.foreign({
     schema: method.output,
     message,
     formatOf: described.formatOf,
-    text: () => {
-      if (isAbsent) return ''
-      if (method.kind === 'query') return messageToText(method.output, message, options)
-      return `${out.style.good('ok')} ${messageToLine(method.output, message, options)}`.trimEnd()
-    },
+    text: () => answer?.text ?? `${out.style.good('ok')} ${messageToLine(method.output, message, options)}`.trimEnd(),
   })
-  if (isAbsent) throw new CommandFailed('VALUE_NOT_FOUND', `${commandName(method)} found nothing there`)
+  if (answer?.isFound === false)
+    throw new CommandFailed('VALUE_NOT_FOUND', `${commandName(method)} found nothing there`)
+  if (answer !== undefined && answer.note !== '') await out.note(out.style.dim(answer.note))
 }
 
 async function follow(
@@ -71,17 +68,6 @@ async function follow(
   }
   if (repl === undefined) return run(signal)
   await out.note(`[${repl.follow(label, run)}] ${label}`)
-}
-
-/**
- * An `optional` first field is what a query is about: without it there was
- * nothing to find, and the command says so with its exit code.
- */
-function lacksAnswer(schema: DescMessage, message: Message): boolean {
-  const [first] = schema.fields
-  if (first === undefined || first.oneof !== undefined || first.presence !== FeatureSet_FieldPresence.EXPLICIT)
-    return false
-  return (first.fieldKind === 'scalar' || first.fieldKind === 'enum') && !reflect(schema, message).isSet(first)
 }
 
 function decode(schema: DescMessage, bytes: Uint8Array): Message {

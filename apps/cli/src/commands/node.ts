@@ -18,7 +18,7 @@ export function addNodeCommands(program: Command, bind: Bind): void {
   node
     .command('set-name')
     .description('change what this node calls itself')
-    .argument('<name>')
+    .argument('<name>', 'what peers see it as')
     .action(bind((context, name: string) => setName(context, name)))
   node.command('events').description('follow what happens, until Ctrl-C').action(bind(followEvents))
 }

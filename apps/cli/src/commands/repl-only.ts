@@ -6,6 +6,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { UsageError } from '../errors.ts'
+import { STORE_ARGUMENT } from '../parse-option.ts'
 import { renderTable } from '../render/table.ts'
 import { formatPlural } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
@@ -15,7 +16,7 @@ export function addReplOnlyCommands(program: Command, bind: Bind): void {
   program
     .command('use')
     .description('choose the store of the commands to come')
-    .argument('<store>')
+    .argument('<store>', STORE_ARGUMENT)
     .action(bind((context, reference: string) => useStore(context, reference)))
   program.command('subs').description('what runs beside the prompt').action(bind(listSubscriptions))
   program

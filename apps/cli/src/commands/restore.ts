@@ -38,12 +38,7 @@ one other peer of it, so that it first has what it wrote after the backup. With
 has then shows as a fork, which converges.
 For a single store 'lattice store repair --accept-fork' does the same later.
 
-Never run the old node and the restored one at the same time.
-
-Examples:
-  lattice restore --verify /mnt/usb/lattice-monday
-  lattice --data-dir ~/lattice restore /mnt/usb/lattice-monday
-  lattice restore ./copy --to ~/lattice --identity ~/keys/identity.key`
+Never run the old node and the restored one at the same time.`
 
 /** `dataDir` is where the node of this command line lives. */
 export function addRestoreCommand(program: Command, bind: Bind, dataDir: () => string): void {

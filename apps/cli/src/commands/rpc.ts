@@ -23,8 +23,8 @@ export function addRpcCommands(program: Command, bind: Bind): void {
     .command('rpc')
     .description('call any method of the API: rpc StoreService.GetStatus store_id=…')
     .usage('list | describe [TYPE] | Service.Method [field=value…]')
-    .argument('[target]')
-    .argument('[words...]')
+    .argument('[target]', 'a method of the API, such as StoreService.GetStatus')
+    .argument('[words...]', 'its fields in order, or as field=value')
     .action(
       bind((context, target: string | undefined, words: readonly string[]) => call(context, target ?? 'list', words)),
     )
@@ -32,7 +32,7 @@ export function addRpcCommands(program: Command, bind: Bind): void {
   rpc
     .command('describe')
     .description('the methods of the selected store, or one of its types')
-    .argument('[type]')
+    .argument('[message]', 'a message type of the store; left out: its methods')
     .action(bind((context, type: string | undefined) => describe(context, type)))
 }
 

@@ -9,6 +9,7 @@ import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { CommandFailed } from '../errors.ts'
+import { OPTIONAL_STORE_ARGUMENT } from '../parse-option.ts'
 import { repairText, verifyText } from '../render/integrity-text.ts'
 import type { ProgressBar } from '../render/progress-bar.ts'
 import { formatCount, formatDuration } from '../render/units.ts'
@@ -28,7 +29,7 @@ export function addIntegrityCommands(store: Command, bind: Bind): void {
   store
     .command('verify')
     .description('look through a store for damage, also one that failed; exit code 6 when there is any')
-    .argument('[store]')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option('--full', 'also every signature, the structure of the files, and state made anew and compared')
     .action(
       bind((context, reference: string | undefined, options: VerifyOptions) => verify(context, reference, options)),
@@ -36,7 +37,7 @@ export function addIntegrityCommands(store: Command, bind: Bind): void {
   store
     .command('repair')
     .description('make a damaged store whole again, from its own records or with a peer; the damaged log is kept')
-    .argument('[store]')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option('--without-peer', 'nobody else has the store: go on with what can be read')
     .option('--accept-fork', 'write on although own last writes may be at a peer that was not reached')
     .action(

@@ -17,7 +17,7 @@ export function addJoinCommand(store: Command, bind: Bind): void {
   store
     .command('join')
     .description('join a store with the token of an invite; ends when the store is here')
-    .argument('<token>')
+    .argument('<token>', 'the line that begins with lattice1')
     .action(bind((context, token: string) => joinStore(context, token)))
 }
 

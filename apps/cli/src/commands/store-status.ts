@@ -4,27 +4,31 @@
  * @module
  */
 import type { JsonValue } from '@bufbuild/protobuf'
-import { isLatticeErrorCode, toHex } from '@lattice/model'
+import { isLatticeError, isLatticeErrorCode, type LatticeErrorCode, toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { CommandFailed } from '../errors.ts'
+import { OPTIONAL_STORE_ARGUMENT } from '../parse-option.ts'
+import { type PeerNames, peerNames } from '../peer-names.ts'
 import { formatId } from '../render/bytes-text.ts'
+import { awaitingCell, closedStoreText } from '../render/closed-store.ts'
 import { failedStoreText } from '../render/integrity-text.ts'
 import { lagCell } from '../render/lag-text.ts'
 import { API_FORMATS, messageToJson } from '../render/message-json.ts'
 import { othersOnline } from '../render/others-online.ts'
-import { storeStateText } from '../render/store-list.ts'
+import { storeLabel, storeStateText } from '../render/store-list.ts'
+import { systemTableText } from '../render/system-table.ts'
 import { type Cell, renderPairs, renderTable } from '../render/table.ts'
 import { formatCount, formatPlural, formatSize } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
-import { describeStore } from '../store-selection.ts'
+import { describeStore, storeNow } from '../store-selection.ts'
 
 export function addStatusCommands(store: Command, bind: Bind): void {
   store
     .command('status')
     .description('counts, digests, peers and troubles of a store')
-    .argument('[store]')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option('-v, --verbose', 'every peer with its lag, too')
     .action(
       bind((context, reference: string | undefined, options: { readonly verbose?: boolean }) =>
@@ -33,28 +37,48 @@ export function addStatusCommands(store: Command, bind: Bind): void {
     )
   store
     .command('system')
-    .description('every entry of the system table: peers, invites, children, name')
+    .description('every entry of the system table: peers, invites, children, name; with -v ids in full')
     .action(bind(showSystem))
 }
 
 async function showStatus(context: CommandContext, reference: string | undefined, isVerbose: boolean): Promise<void> {
   const { out, clock, signal } = context
-  const info = await context.store(reference)
+  const info = await storeNow(context, reference)
   const { id } = info
   if (info.state === daemon.StoreState.FAILED) return showFailed(context, info)
   const { store } = await context.backend()
-  const status = await store.getStatus({ storeId: id }, { signal })
-  if (!isVerbose) {
-    await out.message(daemon.StoreStatusSchema, status, () => statusText(status, out))
-    return
+  const status = await statusOf(context, info)
+  const awaits = (status?.store ?? info).awaiting.length > 0
+  const names = awaits ? await peerNames(context, info) : formatId
+  if (status === undefined) {
+    return out.message(daemon.StoreInfoSchema, info, () => closedStoreText(info, { style: out.style, names }))
   }
+  const text = statusText(status, { ...out, names })
+  if (!isVerbose) return out.message(daemon.StoreStatusSchema, status, () => text)
   const { peers } = await store.listPeers({ storeId: id }, { signal })
   const document = {
     ...asObject(messageToJson(daemon.StoreStatusSchema, status, API_FORMATS)),
     peerList: peers.map((peer) => messageToJson(daemon.PeerInfoSchema, peer, API_FORMATS)),
   }
-  await out.document(document, () => `${statusText(status, out)}\n\n${peersText(peers, out, clock.wallMs())}`)
+  return out.document(document, () => `${text}\n\n${peersText(peers, out, clock.wallMs())}`)
 }
+
+/** Undefined where the store is not in use and was not meant to be. */
+async function statusOf(
+  { backend, signal }: CommandContext,
+  info: daemon.StoreInfo,
+): Promise<daemon.StoreStatus | undefined> {
+  try {
+    return await (await backend()).store.getStatus({ storeId: info.id }, { signal })
+  } catch (error) {
+    const isClosed = isLatticeError(error) && CLOSED.includes(error.code)
+    if (!isClosed || info.state === daemon.StoreState.ACTIVE) throw error
+    return undefined
+  }
+}
+
+/** What a node answers about a store that it does not have open. */
+const CLOSED: readonly LatticeErrorCode[] = ['STORE_NOT_READY', 'WRONG_STATE']
 
 function asObject(json: JsonValue): { readonly [key: string]: JsonValue } {
   return typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {}
@@ -91,20 +115,29 @@ async function showFailed({ out }: CommandContext, info: daemon.StoreInfo): Prom
   throw new CommandFailed(code, `${describeStore(info)} cannot be used`)
 }
 
+interface StatusTextOptions extends Pick<CommandContext['out'], 'style' | 'full'> {
+  readonly names?: PeerNames
+}
+
+const STRATEGIES: Readonly<Record<string, string>> = {
+  inherited: 'inherited: the peers of its parent, as they are at any time',
+  independent: 'independent: peers of its own',
+  snapshot: "snapshot: peers of its own, in the beginning its parent's",
+}
+
 /** Exported for its test. */
-export function statusText(
-  status: daemon.StoreStatus,
-  { style, full }: Pick<CommandContext['out'], 'style' | 'full'>,
-): string {
+export function statusText(status: daemon.StoreStatus, { style, full, names = formatId }: StatusTextOptions): string {
   const { store } = status
   const pairs: [string, Cell][] = []
   if (store !== undefined) {
     pairs.push(
-      ['store', { text: store.path === '' ? store.name : store.path, paint: style.strong }],
+      ['store', { text: storeLabel(store), paint: style.strong }],
       ['id', toHex(store.id)],
       ['type', store.storeType],
       ['state', storeStateText(store, style)],
     )
+    if (store.awaiting.length > 0) pairs.push(['waiting', awaitingCell(store, { style, names })])
+    if (!store.hasData) pairs.push(['data', { text: 'none on this node', paint: style.warn }])
     if (store.headless) {
       const text = `nothing here opens ${store.storeType}: it is received, kept and served, its data unread`
       pairs.push(['', { text, paint: style.dim }])
@@ -112,7 +145,8 @@ export function statusText(
     if (store.error !== '') pairs.push(['error', { text: store.error, paint: style.bad }])
   }
   pairs.push(
-    ['peers', `${formatPlural(status.peers, 'peer')} with this node, ${status.peersOnline} online, ${status.strategy}`],
+    ['peers', `${formatPlural(status.peers, 'peer')} with this node, ${status.peersOnline} online`],
+    ['strategy', STRATEGIES[status.strategy] ?? status.strategy],
     ['sync', syncCell(status, style)],
     ...(status.held === '' ? [] : [['writes', { text: `held: ${status.held}`, paint: style.warn }] as [string, Cell]]),
     ['keys', formatCount(status.keys)],
@@ -167,16 +201,5 @@ async function showSystem(context: CommandContext): Promise<void> {
   const { out, signal } = context
   const { id } = await context.store()
   const response = await (await context.backend()).store.listSystem({ storeId: id }, { signal })
-  await out.message(daemon.ListSystemResponseSchema, response, () =>
-    renderTable({
-      columns: [{ header: 'KEY' }, { header: 'VALUE' }, { header: '' }],
-      rows: response.entries.map((entry) => [
-        entry.key,
-        entry.value,
-        { text: entry.conflicted ? 'conflicted' : '', paint: out.style.warn },
-      ]),
-      style: out.style,
-      width: out.width,
-    }),
-  )
+  await out.message(daemon.ListSystemResponseSchema, response, () => systemTableText(response.entries, out))
 }

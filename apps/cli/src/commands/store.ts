@@ -10,6 +10,7 @@ import { addHistoryCommand } from './store-history.ts'
 import { addIntegrityCommands } from './store-integrity.ts'
 import { addImportCommand } from './store-import.ts'
 import { addJoinCommand } from './store-join.ts'
+import { addLifeCommands } from './store-life.ts'
 import { addLifecycleCommands } from './store-lifecycle.ts'
 import { addAckCommand } from './store-observe.ts'
 import { addStatusCommands } from './store-status.ts'
@@ -20,6 +21,7 @@ export function addStoreCommands(program: Command, bind: Bind): void {
   addLifecycleCommands(store, bind)
   addStatusCommands(store, bind)
   addJoinCommand(store, bind)
+  addLifeCommands(store, bind)
   addSyncCommands(store, bind)
   addIntegrityCommands(store, bind)
   addAckCommand(store, bind)

@@ -10,12 +10,7 @@ import { UsageError } from '../errors.ts'
 import { findingsText } from '../render/findings-text.ts'
 import type { Bind } from '../run-action.ts'
 
-const DESCRIPTION = `What is missing, at whom, and the reason: peers that are away and where they were tried, what no other machine has, what waits for what, and what stands still. The gravest first; each with what to do about it.
-
-Examples:
-  lattice why
-  lattice why team
-  lattice why team nas`
+const DESCRIPTION = `What is missing, at whom, and the reason: peers that are away and where they were tried, what no other machine has, what waits for what, and what stands still. The gravest first; each with what to do about it.`
 
 export function addWhyCommand(program: Command, bind: Bind): void {
   program

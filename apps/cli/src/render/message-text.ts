@@ -22,6 +22,8 @@ export interface MessageTextOptions {
   readonly width: number | undefined
   /** Ids in full. */
   readonly full: boolean
+  /** A field of the message that is shown elsewhere. */
+  readonly without?: DescField
 }
 
 /** A message on as many lines as it needs; empty when it holds nothing. */
@@ -50,6 +52,15 @@ export function messageToLine(schema: DescMessage, message: Message, options: Me
   return lineOf(reflect(schema, message), options)
 }
 
+/** One field of a message, bare. */
+export function valueToText(
+  schema: DescMessage,
+  { message, field }: { readonly message: Message; readonly field: DescField },
+  options: MessageTextOptions,
+): string {
+  return bareText(reflect(schema, message), field, options)
+}
+
 /** A single value, as it is: the one place where text keeps its line breaks when a program reads it. */
 function bareText(view: ReflectMessage, field: DescField, options: MessageTextOptions): string {
   const value: unknown = view.get(field)
@@ -62,7 +73,7 @@ function bareText(view: ReflectMessage, field: DescField, options: MessageTextOp
 
 function lineOf(view: ReflectMessage, options: MessageTextOptions): string {
   return view.fields
-    .filter((field) => view.isSet(field))
+    .filter((field) => field !== options.without && view.isSet(field))
     .map((field) => {
       const text = fieldText(view, field, options)
       if (field.oneof !== undefined && field.message !== undefined) {

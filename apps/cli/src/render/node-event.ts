@@ -3,9 +3,11 @@
  *
  * @module
  */
-import type { daemon } from '@lattice/proto'
+import { type daemon, system } from '@lattice/proto'
 import { formatId } from './bytes-text.ts'
 import { printable } from './display-text.ts'
+import { enumText } from './enum-text.ts'
+import { storeStateText } from './store-list.ts'
 import type { Style } from './style.ts'
 import { formatCount, formatDuration, formatPlural, formatTime } from './units.ts'
 
@@ -53,6 +55,16 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
       return `store ${id(event.value.storeId)} received ${formatCount(event.value.done)} of ${formatCount(event.value.total)}`
     case 'clockSkew':
       return style.bad(skewText(event.value.aheadMs))
+    case 'storeChanged':
+      return storeChangedText(event.value, { style, full })
+    case 'storeRemoved':
+      return `store ${id(event.value.storeId)} is no longer on this node`
+    case 'peerChanged':
+      return peerChangedText(event.value, { style, full })
+    case 'peerLag':
+      return peerLagText(event.value, { style, full })
+    case 'inviteClaimed':
+      return `peer ${id(event.value.claimedBy)} joined ${id(event.value.storeId)} with invite ${id(event.value.tokenHash)}: ${formatPlural(event.value.usesLeft, 'use')} left`
     case 'lagged':
       return style.warn(`${formatPlural(event.value, 'event')} dropped: this reader is too slow`)
     case undefined:
@@ -69,6 +81,35 @@ export function syncText(outcome: daemon.SyncOutcome, { style, full }: EventText
   return outcome.synced
     ? `${peer} ${style.good('synced')}: ${moved}`
     : `${peer} ${style.warn('not synced yet')}: ${moved}`
+}
+
+/** `store team/notes (3f2a9c01b2d4) is archived`. */
+function storeChangedText(store: daemon.StoreInfo, { style, full }: EventTextOptions): string {
+  const label = printable(store.path === '' ? store.name : store.path)
+  const id = style.name(formatId(store.id, full))
+  const state = storeStateText(store, style)
+  const shown = typeof state === 'string' ? state : state.paint(state.text)
+  return `store ${label === '' ? id : `${label} (${id})`} is ${shown}`
+}
+
+/** `peer nas (cdcdcdcdcdcd) is an active writer of 3f2a9c01b2d4`. */
+function peerChangedText(
+  { storeId, peer, name, status, role }: daemon.PeerChanged,
+  { style, full }: EventTextOptions,
+): string {
+  const id = style.name(formatId(peer, full))
+  const who = name === '' ? id : `${printable(name)} (${id})`
+  const what = `${enumText(system.PeerStatusSchema, status)} ${enumText(system.RoleSchema, role)}`
+  return `peer ${who} is ${/^[aeiou]/u.test(what) ? 'an' : 'a'} ${what} of ${style.name(formatId(storeId, full))}`
+}
+
+function peerLagText({ storeId, peer, lag }: daemon.PeerLagChanged, { style, full }: EventTextOptions): string {
+  const unseen = lag?.unseen ?? 0n
+  const who = `peer ${style.name(formatId(peer, full))}`
+  const where = style.name(formatId(storeId, full))
+  return unseen === 0n
+    ? `${who} has caught up in ${where}`
+    : `${who} is ${style.warn(`${formatPlural(unseen, 'intention')} behind`)} in ${where}`
 }
 
 function skewText(aheadMs: bigint): string {

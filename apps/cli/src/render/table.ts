@@ -1,6 +1,7 @@
 /**
  * Aligned columns under a header. On a terminal the widest columns give way so
- * that a row stays one line; elsewhere nothing is cut, for a program may read it.
+ * that a row stays one line; elsewhere nothing is cut, for a program may read it,
+ * and a cell that is very wide does not move the other rows.
  *
  * @module
  */
@@ -26,6 +27,9 @@ const GAP = '  '
 /** A column is not made narrower than this: what is left would tell nothing. */
 const NARROWEST_COLUMN = 8
 
+/** Without a terminal a column is aligned up to here. */
+const WIDEST_PADDING = 80
+
 /** The table without a final line break. Cells are made safe to show. */
 export function renderTable({ columns, rows, style, width }: TableOptions): string {
   const cells = rows.map((row) => row.map(toCell))
@@ -39,7 +43,7 @@ export function renderTable({ columns, rows, style, width }: TableOptions): stri
     texts
       .map(({ text, paint }, index) => {
         const columnWidth = widths[index] ?? 0
-        const cut = truncate(text, columnWidth)
+        const cut = width === undefined ? text : truncate(text, columnWidth)
         const isLast = index === texts.length - 1 && columns[index]?.align !== 'right'
         return paint(isLast ? cut : pad(cut, columnWidth, columns[index]?.align))
       })
@@ -66,8 +70,8 @@ function toCell(cell: Cell): { readonly text: string; readonly paint: Paint } {
 }
 
 function fitted(natural: readonly number[], width: number | undefined): readonly number[] {
+  if (width === undefined) return natural.map((each) => Math.min(each, WIDEST_PADDING))
   const widths = [...natural]
-  if (width === undefined) return widths
   let excess = widths.reduce((sum, each) => sum + each, 0) + GAP.length * (widths.length - 1) - width
   while (excess > 0) {
     const widest = Math.max(...widths)

@@ -1,6 +1,6 @@
 /**
- * What may follow what is typed: commands, options, stores, methods, fields and
- * keys. Every list is bounded, and a node that does not answer in time simply
+ * What may follow what is typed: commands, options, stores, peers, invites,
+ * methods, fields and keys. Every list is bounded, and a node that does not answer in time simply
  * adds nothing.
  *
  * @module
@@ -9,11 +9,12 @@ import { create, type DescField, fromBinary, toBinary } from '@bufbuild/protobuf
 import { reflect } from '@bufbuild/protobuf/reflect'
 import type { LatticeBackend } from '@lattice/api'
 import { toHex } from '@lattice/model'
-import type { daemon } from '@lattice/proto'
-import type { Command } from 'commander'
+import { type daemon, system } from '@lattice/proto'
+import type { Argument, Command, Option } from 'commander'
+import { HELP_TOPICS } from '../commands/help-topics.ts'
 import { fieldAt } from '../dynamic/arguments.ts'
 import { commandName, type StoreInterface, type StoreMethod } from '../dynamic/store-methods.ts'
-import { formatBytes, parseBytes } from '../render/bytes-text.ts'
+import { formatBytes, formatId, parseBytes } from '../render/bytes-text.ts'
 import { isBytes } from '../render/message-json.ts'
 import { elementsOf, isReflectMessage } from '../render/reflect-values.ts'
 import { quoteWord, splitTyped } from './tokenize.ts'
@@ -25,6 +26,8 @@ export interface CompletionSources {
   readonly program: Command
   readonly backend: LatticeBackend
   readonly signal: AbortSignal
+  /** The selected store. */
+  readonly current: daemon.StoreInfo | undefined
   /** The selected store, when there is one, and what it can do. */
   readonly selected: () => Promise<SelectedStore | undefined>
   readonly subscriptions: readonly number[]
@@ -57,52 +60,94 @@ async function candidates(
   sources: CompletionSources,
 ): Promise<readonly string[]> {
   const { program } = sources
-  const previous = before.at(-1) ?? ''
-  if (previous === '--store' || previous === '--parent') return storeNames(sources)
-  const { command, rest } = commandAt(program, before)
+  const { command, rest, pending } = commandAt(program, before)
+  if (pending !== undefined) return valuesOf(pending.attributeName(), pending.argChoices, sources)
   if (partial.startsWith('-')) return optionsOf(command, program)
   if (command !== program) {
-    if (command.commands.length > 0 && rest.length === 0) return command.commands.map((each) => each.name())
-    return argumentsOf(command, sources)
+    if (command.commands.length > 0 && rest.length === 0) return command.commands.map(nameOf)
+    const argument = argumentAt(command, rest.length)
+    if (argument?.name() === 'topic' && rest.length > 0) return commandAt(program, rest).command.commands.map(nameOf)
+    return argument === undefined ? [] : valuesOf(argument.name(), argument.argChoices, sources)
   }
   const selected = await sources.selected()
   const methods = selected?.described.methods ?? []
   const [name] = rest
-  if (name === undefined) return [...program.commands.map((each) => each.name()), ...methods.map(commandName)]
+  if (name === undefined) return [...program.commands.map(nameOf), ...methods.map(commandName)]
   const method = methods.find((each) => commandName(each) === name.toLowerCase())
   if (method === undefined || selected === undefined) return []
   return methodWords({ method, selected, sources }, [...rest.slice(1), partial])
 }
 
-/** The command that the words lead to, and the words that are left for it. */
-function commandAt(
-  program: Command,
-  words: readonly string[],
-): { readonly command: Command; readonly rest: readonly string[] } {
+interface CommandPlace {
+  readonly command: Command
+  /** Arguments that are there already. */
+  readonly rest: readonly string[]
+  /** The option whose value comes next. */
+  readonly pending: Option | undefined
+}
+
+/** The command that the words lead to, and what they say to it. */
+function commandAt(program: Command, words: readonly string[]): CommandPlace {
   let command = program
-  let used = 0
+  let pending: Option | undefined
+  const rest: string[] = []
   for (const word of words) {
-    const next = command.commands.find((each) => each.name() === word || each.aliases().includes(word))
-    if (next === undefined) break
-    command = next
-    used += 1
+    if (pending !== undefined) {
+      pending = undefined
+      continue
+    }
+    if (word.startsWith('-')) {
+      const option = [...command.options, ...program.options].find(({ long, short }) => long === word || short === word)
+      pending = option?.required === true ? option : undefined
+      continue
+    }
+    const next = rest.length > 0 ? undefined : commandNamed(command, word)
+    if (next === undefined) rest.push(word)
+    else command = next
   }
-  return { command, rest: words.slice(used).filter((word) => !word.startsWith('-')) }
+  return { command, rest, pending }
+}
+
+function commandNamed(command: Command, word: string): Command | undefined {
+  return command.commands.find((each) => each.name() === word || each.aliases().includes(word))
+}
+
+function nameOf(command: Command): string {
+  return command.name()
+}
+
+/** A variadic argument takes all that follow. */
+function argumentAt({ registeredArguments }: Command, index: number): Argument | undefined {
+  const last = registeredArguments.at(-1)
+  return registeredArguments[index] ?? (last?.variadic === true ? last : undefined)
 }
 
 function optionsOf(command: Command, program: Command): readonly string[] {
   return [...command.options, ...program.options].flatMap((option) => option.long ?? [])
 }
 
-async function argumentsOf(command: Command, sources: CompletionSources): Promise<readonly string[]> {
-  const [argument] = command.registeredArguments
-  switch (argument?.name()) {
+/** What an argument or an option may be, by what it is called. */
+async function valuesOf(
+  name: string,
+  choices: readonly string[] | undefined,
+  sources: CompletionSources,
+): Promise<readonly string[]> {
+  if (choices !== undefined) return choices
+  switch (name) {
     case 'store':
+    case 'parent':
       return storeNames(sources)
+    case 'peer':
+      return peerReferences(sources)
+    case 'invite':
+      return openInvites(sources)
+    case 'type':
+      return (await sources.backend.node.listStoreTypes({}, { signal: sources.signal })).storeTypes
     case 'topic': {
       const selected = await sources.selected()
       return [
-        ...sources.program.commands.map((each) => each.name()),
+        ...sources.program.commands.map(nameOf),
+        ...Object.keys(HELP_TOPICS),
         ...(selected?.described.methods ?? []).map(commandName),
       ]
     }
@@ -111,6 +156,20 @@ async function argumentsOf(command: Command, sources: CompletionSources): Promis
     default:
       return []
   }
+}
+
+/** Names and the beginnings of keys of the selected store's peers. */
+async function peerReferences({ backend, signal, current }: CompletionSources): Promise<readonly string[]> {
+  if (current === undefined) return []
+  const { peers } = await backend.store.listPeers({ storeId: current.id }, { signal })
+  return peers.flatMap(({ name, publicKey }) => [name, formatId(publicKey)].filter((each) => each !== ''))
+}
+
+/** Those that can still be cancelled. */
+async function openInvites({ backend, signal, current }: CompletionSources): Promise<readonly string[]> {
+  if (current === undefined) return []
+  const { invites } = await backend.store.listInvites({ storeId: current.id }, { signal })
+  return invites.filter(({ status }) => status === system.InviteStatus.OPEN).map(({ tokenHash }) => formatId(tokenHash))
 }
 
 async function storeNames({ backend, signal }: CompletionSources): Promise<readonly string[]> {

@@ -5,6 +5,7 @@
  * @module
  */
 import type { AsyncCompleter } from 'node:readline'
+import { isLatticeError } from '@lattice/model'
 import { complete, type Completion, type SelectedStore } from './complete.ts'
 import type { ReplState } from './repl-state.ts'
 import { replProgram } from './run-line.ts'
@@ -22,7 +23,8 @@ export function createCompleter(): Completer {
   let state: ReplState | undefined
   return {
     complete: (line, callback) => {
-      const answer: Promise<Completion> = state === undefined ? Promise.resolve([[], line]) : completeLine(line, state)
+      const answer: Promise<Completion> =
+        state === undefined || state.isAsking() ? Promise.resolve([[], line]) : completeLine(line, state)
       // oxlint-disable promise/no-callback-in-promise -- readline asks by callback, and both outcomes answer it once.
       answer.then(
         (completion) => callback(null, completion),
@@ -42,8 +44,22 @@ async function completeLine(line: string, state: ReplState): Promise<Completion>
   const signal = AbortSignal.timeout(COMPLETION_DEADLINE_MS)
   const selected = async (): Promise<SelectedStore | undefined> => {
     const store = state.current()
-    return store === undefined ? undefined : { store, described: await session.storeInterface(store, signal) }
+    if (store === undefined) return undefined
+    try {
+      return { store, described: await session.storeInterface(store, signal) }
+    } catch (error) {
+      // A store that is closed has no methods; the commands are there all the same.
+      if (isLatticeError(error)) return undefined
+      throw error
+    }
   }
   const subscriptions = state.subscriptions.list().map(({ number }) => number)
-  return complete(line, { program: replProgram(state), backend, signal, selected, subscriptions })
+  return complete(line, {
+    program: replProgram(state),
+    backend,
+    signal,
+    current: state.current(),
+    selected,
+    subscriptions,
+  })
 }

@@ -4,16 +4,18 @@
  *
  * @module
  */
-import type { daemon } from '@lattice/proto'
+import { daemon } from '@lattice/proto'
 import { formatId } from '../render/bytes-text.ts'
+import { enumText } from '../render/enum-text.ts'
 import { printable, truncate } from '../render/display-text.ts'
 import { othersOnline } from '../render/others-online.ts'
+import { isOutOfUse } from '../render/store-list.ts'
 import type { Style } from '../render/style.ts'
 
 /** A name longer than this would leave no room to type. */
 const MAX_NAME_COLUMNS = 24
 
-/** `notes ●> `: ● synced with every connected peer, ◐ not (yet) with all, ○ no peer is connected, ! stalled. */
+/** `notes ●> ` or `notes (archived)> `: ● synced with every connected peer, ◐ not (yet) with all, ○ no peer is connected, ! stalled. */
 export function promptText(
   store: daemon.StoreInfo | undefined,
   status: daemon.StoreStatus | undefined,
@@ -22,6 +24,9 @@ export function promptText(
   if (store === undefined) return 'lattice> '
   const label = store.path === '' ? store.name : store.path
   const name = truncate(printable(label === '' ? formatId(store.id) : label), MAX_NAME_COLUMNS)
+  if (isOutOfUse(store) || store.state === daemon.StoreState.FAILED) {
+    return `${style.strong(name)} ${style.dim(`(${enumText(daemon.StoreStateSchema, store.state)})`)}> `
+  }
   return status === undefined ? `${style.strong(name)}> ` : `${style.strong(name)} ${syncSign(status, style)}> `
 }
 

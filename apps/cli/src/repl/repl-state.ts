@@ -17,9 +17,11 @@ import type { Session } from '../session.ts'
 import { describeStore, selectStore } from '../store-selection.ts'
 import { createForeground, type Foreground, INTERRUPT_EXIT } from './foreground.ts'
 import { promptText } from './prompt-text.ts'
+import type { LineSource } from './line-source.ts'
 import { createRefresher } from './refresher.ts'
 import type { ReplOptions } from './repl-options.ts'
 import type { Screen } from './screen.ts'
+import { createSelection } from './selection.ts'
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
 
 export interface ReplStateOptions extends ReplOptions {
@@ -30,6 +32,9 @@ export interface ReplStateOptions extends ReplOptions {
   readonly errors: OutputStream
   readonly isInteractive: boolean
   readonly session: Session
+  readonly lines: LineSource
+  /** Whether colours are shown. */
+  readonly hasColour: boolean
 }
 
 export interface ReplState {
@@ -39,6 +44,13 @@ export interface ReplState {
   readonly subscriptions: Subscriptions
   readonly current: () => daemon.StoreInfo | undefined
   readonly use: (store: daemon.StoreInfo) => Promise<void>
+  /** What is known of a store from now on, if it is the selected one. */
+  readonly changed: (store: daemon.StoreInfo) => void
+  readonly removed: (storeId: Uint8Array) => void
+  /** Puts a question in the place of the prompt; resolves with the line that was entered, undefined at the end. */
+  readonly ask: (question: string, signal: AbortSignal) => Promise<string | undefined>
+  /** What is entered answers a question: it is no command. */
+  readonly isAsking: () => boolean
   /** Selects the first store and, on a terminal, says where one is. */
   readonly begin: (reference: string | undefined) => Promise<void>
   readonly showPrompt: () => void
@@ -53,8 +65,12 @@ export interface ReplState {
 export function openReplState(options: ReplStateOptions): ReplState {
   const { backend, screen, style, errors, isInteractive } = options
   const ending = new AbortController()
-  let store: daemon.StoreInfo | undefined
-  let status: daemon.StoreStatus | undefined
+  const question = createQuestion(options)
+  const redraw = (): void => {
+    if (!question.isAsking()) screen.changePrompt(prompt())
+  }
+  const selection = createSelection(redraw)
+  const prompt = (): string => promptText(selection.current(), selection.status(), style)
   let quitting = false
 
   const report = (error: unknown): Promise<number> =>
@@ -64,29 +80,31 @@ export function openReplState(options: ReplStateOptions): ReplState {
     await report(error)
   })
   const refresher = createRefresher(async () => {
-    const asked = store
-    if (asked === undefined) return
-    const answer = await backend.store.getStatus({ storeId: asked.id }, { signal: ending.signal })
-    if (store !== asked) return
-    status = answer
-    screen.changePrompt(promptText(store, status, style))
+    const store = selection.current()
+    if (store === undefined) return
+    selection.learn(store, await backend.store.getStatus({ storeId: store.id }, { signal: ending.signal }))
   })
   const use = (chosen: daemon.StoreInfo): Promise<void> => {
-    store = chosen
-    status = undefined
+    selection.use(chosen)
     return Promise.resolve()
   }
-  const events = isInteractive
-    ? showEvents({ options, signal: ending.signal, onEvent: refresher.request })
-    : Promise.resolve()
+  const onEvent = ({ event }: daemon.NodeEvent): void => {
+    if (event.case === 'storeChanged') selection.changed(event.value)
+    if (event.case === 'storeRemoved') selection.removed(event.value.storeId)
+    refresher.request()
+  }
+  const events = isInteractive ? showEvents({ options, signal: ending.signal, onEvent }) : Promise.resolve()
 
   return {
     options,
     screen,
     isInteractive,
     subscriptions,
-    current: () => store,
+    current: selection.current,
     use,
+    changed: selection.changed,
+    removed: selection.removed,
+    ...question,
     begin: async (reference) => {
       await selectFirst({
         options,
@@ -95,10 +113,10 @@ export function openReplState(options: ReplStateOptions): ReplState {
         use,
         report,
       })
-      if (isInteractive) await writeText(screen.stream, await greeting(options, store))
+      if (isInteractive) await writeText(screen.stream, await greeting(options, selection.current()))
     },
     showPrompt: () => {
-      screen.showPrompt(promptText(store, status, style))
+      screen.showPrompt(prompt())
       if (isInteractive) refresher.request()
     },
     report,
@@ -112,6 +130,24 @@ export function openReplState(options: ReplStateOptions): ReplState {
       await subscriptions.end('all')
       await Promise.all([events, refresher.idle()])
     },
+  }
+}
+
+/** The next line entered is the answer, and the prompt the question. */
+function createQuestion({ screen, lines }: ReplStateOptions): Pick<ReplState, 'ask' | 'isAsking'> {
+  let asking = false
+  return {
+    ask: async (question, signal) => {
+      asking = true
+      screen.showPrompt(question)
+      try {
+        return await lines.next(signal)
+      } finally {
+        asking = false
+        screen.hidePrompt()
+      }
+    },
+    isAsking: () => asking,
   }
 }
 
@@ -146,7 +182,7 @@ async function greeting({ backend, style }: ReplStateOptions, store: daemon.Stor
 interface EventWatch {
   readonly options: ReplStateOptions
   readonly signal: AbortSignal
-  readonly onEvent: () => void
+  readonly onEvent: (event: daemon.NodeEvent) => void
 }
 
 /** Events print above the prompt until the REPL ends. */
@@ -154,7 +190,7 @@ async function showEvents({ options, signal, onEvent }: EventWatch): Promise<voi
   const { backend, screen, style } = options
   try {
     for await (const event of backend.node.subscribe({}, { signal })) {
-      onEvent()
+      onEvent(event)
       if (isWorthTelling(event))
         await writeText(screen.stream, `${style.dim('·')} ${nodeEventSentence(event, { style, full: false })}\n`)
     }
@@ -163,9 +199,9 @@ async function showEvents({ options, signal, onEvent }: EventWatch): Promise<voi
   }
 }
 
-/** Progress and syncs that moved nothing would only push the work off the screen. */
+/** Progress, lag that comes and goes, and syncs that moved nothing would only push the work off the screen. */
 function isWorthTelling({ event }: daemon.NodeEvent): boolean {
-  if (event.case === 'bootstrapProgress') return false
+  if (event.case === 'bootstrapProgress' || event.case === 'peerLag') return false
   if (event.case !== 'syncResult') return true
   return event.value.errorCode !== '' || event.value.sent > 0n || event.value.received > 0n
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { create } from '@bufbuild/protobuf'
-import { daemon } from '@lattice/proto'
+import { daemon, system } from '@lattice/proto'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createFakeNode, type FakeNode, idOf } from '../../test/fake-node.ts'
@@ -230,6 +230,72 @@ describe('on a terminal', () => {
     await completed('get al', 'get al')
   })
 
+  test('Tab completes the arguments of commands: stores, peers, invites, choices and topics', async () => {
+    node.life.invites.push(
+      create(daemon.InviteInfoSchema, { tokenHash: idOf(0x31), status: system.InviteStatus.OPEN }),
+      create(daemon.InviteInfoSchema, { tokenHash: idOf(0x32), status: system.InviteStatus.CANCELLED }),
+    )
+    const completed = async (typed: string, whole: string): Promise<void> => {
+      terminal.type(`${typed}\t`)
+      await terminal.until(whole)
+      terminal.type('\u0003')
+      await terminal.until('\n')
+    }
+    await completed('store arch', 'store archive ')
+    await completed('store archive te', 'store archive team ')
+    await completed('store create x --parent no', 'store create x --parent notes ')
+    await completed('store create x --parent notes --strategy sn', 'store create x --parent notes --strategy snapshot ')
+    await completed('store create --type core', 'store create --type core:kvstore ')
+    await completed('store delete team --f', 'store delete team --force ')
+    await completed('peer role na', 'peer role nas ')
+    await completed('peer role cd', 'peer role cdcdcdcdcdcd ')
+    await completed('peer role nas ad', 'peer role nas admin ')
+    await completed('peer cancel-invite 3', 'peer cancel-invite 313131313131 ')
+    await completed('peer invite --role rea', 'peer invite --role reader ')
+    await completed('help invi', 'help invites ')
+    await completed('help store unar', 'help store unarchive ')
+  })
+
+  test('a question takes the place of the prompt, and its answer is no command', async () => {
+    terminal.type('store destroy team\r')
+    await terminal.until('type team to destroy it: ')
+    node.emit({ case: 'peerOnline', value: create(daemon.PeerOnlineSchema, { peer: idOf(0xcd) }) })
+    await terminal.until('is online\ntype team to destroy it: ')
+    terminal.type('team\r')
+    await terminal.until('destroyed team (222222222222)')
+    terminal.type('put after v\r')
+    await terminal.until('ok id=')
+    terminal.type('quit\r')
+    await done
+    expect(await readHistory(join(folder, 'history'))).toEqual(['quit', 'put after v', 'store destroy team'])
+  })
+
+  test('Ctrl-C leaves a question with nothing done, and the next line is a command again', async () => {
+    terminal.type('store destroy team\r')
+    await terminal.until('type team to destroy it: ')
+    terminal.type('te\u0003')
+    await terminal.until('notes')
+    terminal.type('put k v\r')
+    await terminal.until('ok id=')
+    expect(node.requests).not.toContain('store.destroy')
+    expect(node.keys(idOf(0x11)).get('k')).toBe('v')
+  })
+
+  test('the prompt tells when the selected store is out of use, by whoever it was done, and when it is back', async () => {
+    terminal.type('store leave\r')
+    await terminal.until('notes (left)> ')
+    terminal.type('store rejoin\r')
+    await terminal.until('notes ○> ')
+    const { stores } = await node.backend.store.list({})
+    const [notes] = stores
+    if (notes === undefined) throw new Error('there is a store')
+    const archived = { ...notes, state: daemon.StoreState.ARCHIVED }
+    node.emit({ case: 'storeChanged', value: archived })
+    await terminal.until('notes (archived)> ')
+    node.emit({ case: 'storeRemoved', value: create(daemon.StoreRemovedSchema, { storeId: notes.id }) })
+    await terminal.until('lattice> ')
+  })
+
   test('what was typed is there the next time', async () => {
     terminal.type('put k v\r')
     await terminal.until('ok id=')
@@ -242,7 +308,15 @@ describe('on a terminal', () => {
 })
 
 describe('as a script', () => {
-  async function script(text: string, json = false): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  interface ScriptOptions {
+    readonly json?: boolean
+    readonly node?: FakeNode
+  }
+
+  async function script(
+    text: string,
+    { json = false, node = createFakeNode(['notes']) }: ScriptOptions = {},
+  ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
     const printed = { stdout: '', stderr: '' }
     const collect = (name: 'stdout' | 'stderr'): PassThrough =>
       new PassThrough().on('data', (chunk: Buffer) => {
@@ -251,7 +325,7 @@ describe('as a script', () => {
     const input = new PassThrough()
     input.end(text)
     const exitCode = await runRepl({
-      backend: createFakeNode(['notes']).backend,
+      backend: node.backend,
       input,
       output: collect('stdout'),
       errors: collect('stderr'),
@@ -277,13 +351,30 @@ describe('as a script', () => {
   })
 
   test('with JSON each command is one line', async () => {
-    const { stdout } = await script('put k v\nget k\n', true)
+    const { stdout } = await script('put k v\nget k\n', { json: true })
     expect(
       stdout
         .trimEnd()
         .split('\n')
         .map((line): unknown => JSON.parse(line)),
     ).toEqual([{ id: '01'.repeat(32) }, { value: 'v', conflicted: false }])
+  })
+
+  test('stops with 4 when no daemon answers any more', async () => {
+    const node = createFakeNode(['notes'])
+    node.failWith('DAEMON_UNREACHABLE', 'no daemon answers')
+    const { exitCode, stdout, stderr } = await script('put k v\nput k w\nput k x\n', { node })
+    expect({ exitCode, stdout }).toEqual({ exitCode: 4, stdout: '' })
+    expect(node.requests.filter((each) => each !== 'store.list')).toEqual([])
+    expect(stderr.match(/no daemon answers/gu)).toHaveLength(1)
+  })
+
+  test('cannot be asked: what needs consent takes --yes', async () => {
+    expect(await script('store destroy\nnotes\n')).toMatchObject({ exitCode: 5, stdout: '' })
+    expect(await script('store destroy --yes\nstore status\n')).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('destroyed') as string,
+    })
   })
 
   test('quit ends it, whatever follows', async () => {

@@ -61,11 +61,13 @@ function createContext(state: ReplState, options: GlobalOptions, signal: AbortSi
       json: options.json ?? state.options.json ?? false,
       full: options.verbose ?? false,
       style: options.color ? style : PLAIN_STYLE,
+      colour: options.color && state.options.hasColour,
       onClosed: state.quit,
     }),
     clock,
     stdin: input,
     signal,
+    ask: state.isInteractive ? (question) => state.ask(question, signal) : undefined,
     backend: session.backend,
     store: async (reference) => {
       const wanted = reference ?? options.store
@@ -82,6 +84,8 @@ function controlsOf(state: ReplState): ReplControls {
   const { subscriptions } = state
   return {
     use: state.use,
+    changed: state.changed,
+    removed: state.removed,
     follow: (label, run) =>
       subscriptions.start(label, async (ending) => {
         await run(ending)

@@ -17,11 +17,13 @@ import { isWorthKeeping, MAX_HISTORY_LINES, readHistory, writeHistory } from './
 import type { ReplOptions } from './repl-options.ts'
 import { openReplState, type ReplState } from './repl-state.ts'
 import { runLine } from './run-line.ts'
+import { createLineSource, type LineSource } from './line-source.ts'
 import { createScreen } from './screen.ts'
 
 /**
  * Runs until `quit`, the end of the input, or abort. Resolves with the exit
- * code: 0 on a terminal, in a script that of the first command that failed.
+ * code: 0 on a terminal, in a script that of the first command that failed,
+ * or at once 4 when no daemon answers any more.
  */
 export async function runRepl(options: ReplOptions): Promise<number> {
   const { input, output, historyFile, env = {}, clock = systemClock } = options
@@ -37,9 +39,10 @@ export async function runRepl(options: ReplOptions): Promise<number> {
     removeHistoryDuplicates: true,
   })
   // Taken before anything is awaited: a script may be at its end by then.
-  const lines = terminal[Symbol.asyncIterator]()
+  const lines = createLineSource(terminal[Symbol.asyncIterator]())
   const screen = createScreen(output, isInteractive ? terminal : undefined)
-  const style = createStyle({ colour: wantsColour({ isTerminal: isInteractive }, env, options.colour ?? true) })
+  const hasColour = wantsColour({ isTerminal: isInteractive }, env, options.colour ?? true)
+  const style = createStyle({ colour: hasColour })
   const errors = isInteractive ? screen.stream : (options.errors ?? output)
   const state = openReplState({
     ...options,
@@ -50,9 +53,13 @@ export async function runRepl(options: ReplOptions): Promise<number> {
     errors,
     isInteractive,
     session: borrowSession(options.backend),
+    lines,
+    hasColour,
   })
   completer.attach(state)
   terminal.on('history', (kept: string[]) => {
+    // An answer is no command to come back to. readline lets its listener take the line out.
+    if (state.isAsking()) kept.shift()
     history = kept.filter(isWorthKeeping)
   })
   const undo = wireSignals(terminal, state, options.signal)
@@ -71,21 +78,19 @@ export async function runRepl(options: ReplOptions): Promise<number> {
   }
 }
 
-async function readLines(
-  lines: AsyncIterator<string>,
-  state: ReplState,
-  afterLine: () => Promise<void>,
-): Promise<number> {
+async function readLines(lines: LineSource, state: ReplState, afterLine: () => Promise<void>): Promise<number> {
   let firstFailure: number = EXIT.ok
   while (!state.isQuitting()) {
     state.showPrompt()
-    const next = await lines.next()
+    const line = await lines.next()
     state.screen.hidePrompt()
-    if (next.done === true) {
+    if (line === undefined) {
       if (state.isInteractive) state.options.output.write('\n')
       break
     }
-    const exitCode = await runLine(next.value, state)
+    const exitCode = await runLine(line, state)
+    // Without a node every command to come would fail alike. A person may start one again and go on.
+    if (exitCode === EXIT.noDaemon && !state.isInteractive) return exitCode
     if (firstFailure === EXIT.ok) firstFailure = exitCode
     await afterLine()
   }

@@ -14,7 +14,7 @@ type At = (request: { readonly storeId: Uint8Array }) => StoreHandle
 
 export function storeActs(
   at: At,
-): Pick<StoreService, 'archive' | 'unarchive' | 'destroy' | 'leave' | 'rejoin' | 'deleteData'> {
+): Pick<StoreService, 'archive' | 'unarchive' | 'destroy' | 'activateSchema' | 'leave' | 'rejoin' | 'deleteData'> {
   const act = async (
     request: { readonly storeId: Uint8Array },
     run: (store: StoreHandle) => Promise<void>,
@@ -27,6 +27,10 @@ export function storeActs(
     archive: (request) => act(request, (store) => store.archive()),
     unarchive: (request) => act(request, (store) => store.unarchive()),
     destroy: (request) => act(request, (store) => store.destroy()),
+    activateSchema: async (request) => {
+      await at(request).activateSchema(request.version)
+      return create(daemon.ActivateSchemaResponseSchema, { version: request.version })
+    },
     leave: (request, signal) => act(request, (store) => store.leave({ force: request.force, signal })),
     rejoin: (request) => act(request, (store) => store.rejoin()),
     deleteData: async (request) => {

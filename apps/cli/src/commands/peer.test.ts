@@ -1,0 +1,132 @@
+import { create } from '@bufbuild/protobuf'
+import { toHex } from '@lattice/model'
+import { daemon, system } from '@lattice/proto'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { OTHER, SELF } from '../../test/fake-life.ts'
+import { createFakeNode, type FakeNode, idOf } from '../../test/fake-node.ts'
+import { type Ran, run, type RunOptions } from '../../test/fake-process.ts'
+
+const REFUSED = 5
+/** When the fake process looks at its clock. */
+const NOW = 1_700_000_060_000n
+let node: FakeNode
+
+beforeEach(() => {
+  node = createFakeNode(['team'])
+})
+
+const at = (line: string, options: RunOptions = {}): Promise<Ran> => run(line.split(' '), { ...node, ...options })
+
+function invited(fields: Partial<Omit<daemon.InviteInfo, '$typeName'>>): daemon.InviteInfo {
+  const invite = create(daemon.InviteInfoSchema, {
+    tokenHash: idOf(3),
+    status: system.InviteStatus.OPEN,
+    role: system.Role.WRITER,
+    expiresAt: NOW + 1n,
+    usesLeft: 2,
+    invitedBy: SELF,
+    ...fields,
+  })
+  node.life.invites.push(invite)
+  return invite
+}
+
+describe('invites', () => {
+  test('are listed with what they are good for now, and who joined by name', async () => {
+    invited({ claimedBy: [OTHER, idOf(0x77)] })
+    invited({ tokenHash: idOf(4), expiresAt: NOW })
+    invited({ tokenHash: idOf(5), status: system.InviteStatus.CANCELLED })
+    invited({ tokenHash: idOf(6), status: system.InviteStatus.CLAIMED, usesLeft: 0 })
+    expect((await at('peer invites')).stdout).toMatchInlineSnapshot(`
+      "INVITE        STATUS     ROLE    USES LEFT  EXPIRES               CLAIMED BY
+      030303030303  open       writer          2  2023-11-14 22:14:20Z  nas, 777777777777
+      040404040404  expired    writer          –  2023-11-14 22:14:20Z
+      050505050505  cancelled  writer          –  2023-11-14 22:14:20Z
+      060606060606  used up    writer          –  2023-11-14 22:14:20Z
+      "
+    `)
+    const { invites } = JSON.parse((await at('--json peer invites')).stdout) as { readonly invites: readonly object[] }
+    expect(invites[0]).toMatchObject({ tokenHash: toHex(idOf(3)), claimedBy: [toHex(OTHER), toHex(idOf(0x77))] })
+  })
+
+  test('are cancelled by the beginning of their hash', async () => {
+    const invite = invited({ claimedBy: [OTHER] })
+    const { exitCode, stdout } = await at('peer cancel-invite 0303')
+    expect({ exitCode, stdout }).toEqual({
+      exitCode: 0,
+      stdout: 'cancelled invite 030303030303: 1 peer that joined with it stays\n',
+    })
+    expect(invite.status).toBe(system.InviteStatus.CANCELLED)
+    expect((await at('peer cancel-invite 0303')).exitCode).toBe(1)
+    expect((await at('peer cancel-invite ffff')).exitCode).toBe(3)
+    expect((await at('peer cancel-invite')).exitCode).toBe(2)
+    node.life.isAdmin = false
+    expect((await at('peer cancel-invite 0303')).exitCode).toBe(REFUSED)
+  })
+})
+
+describe('a QR code', () => {
+  const BLOCKS = /^[ █▀▄]+$/u
+
+  test('goes to stderr, so that stdout is the token alone', async () => {
+    const { exitCode, stdout, stderr } = await at('peer invite --qr')
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'lattice1good\n' })
+    expect(stderr.split('\n').filter((line) => BLOCKS.test(line)).length).toBeGreaterThan(10)
+  })
+
+  test('leaves one JSON document on stdout', async () => {
+    const { stdout, stderr } = await at('--json peer invite --qr')
+    expect(JSON.parse(stdout)).toMatchObject({ token: 'lattice1good' })
+    expect(stderr).toContain('█')
+  })
+
+  test('is black on white where there are colours, and none where they are not wanted', async () => {
+    expect((await at('peer invite --qr', { isTerminal: true })).stderr).toContain('48;5;231m')
+    const plain = await at('peer invite --qr', { isTerminal: true, env: { NO_COLOR: '1' } })
+    expect(plain.stderr).toContain('█')
+    expect(plain.stderr).not.toContain('\u001B[')
+  })
+
+  test('that the terminal has no room for is not drawn, and the token is good all the same', async () => {
+    const { exitCode, stdout, stderr } = await at('peer invite --qr', { isTerminal: true, columns: 20 })
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'lattice1good\n' })
+    expect(stderr).toContain('no QR code: it takes 29 columns and the terminal has 20')
+    expect(stderr).not.toContain('█')
+  })
+})
+
+describe('peers', () => {
+  test('are given a stronger role, by name or key', async () => {
+    expect(await at('peer role nas admin')).toMatchObject({
+      exitCode: 0,
+      stdout: 'peer nas (cdcdcdcdcdcd) is now an admin\n',
+    })
+    const weaker = await at('peer role cdcd reader')
+    expect(weaker).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(weaker.stderr).toContain('a weaker role takes an epoch')
+    expect((await at('peer role nobody admin')).exitCode).toBe(3)
+    expect((await at('peer role nas king')).exitCode).toBe(2)
+    expect((await at('peer role nas')).exitCode).toBe(2)
+    const { stdout } = await at('--json peer role nas ADMIN')
+    expect(JSON.parse(stdout)).toMatchObject({ publicKey: toHex(OTHER), role: 'ROLE_ADMIN' })
+  })
+
+  test('are marked as away, and as back', async () => {
+    expect((await at('peer dormant nas')).stdout).toBe(
+      'peer nas (cdcdcdcdcdcd) is dormant: nobody waits for it until it is back\n',
+    )
+    expect((await at('peer list')).stdout).toContain('dormant')
+    expect((await at('peer dormant nas --back')).stdout).toBe('peer nas (cdcdcdcdcdcd) is active again\n')
+    expect(node.life.peers.at(-1)?.status).toBe(system.PeerStatus.ACTIVE)
+  })
+
+  test('are named; one word names this node', async () => {
+    expect((await at('peer set-name cdcd archive')).stdout).toBe('peer cdcdcdcdcdcd is now called archive here\n')
+    expect((await at('peer set-name desk')).stdout).toBe('this node is now called desk here\n')
+    expect(node.requests.filter((each) => each.startsWith('store.setPeerName'))).toEqual([
+      'store.setPeerName cdcd archive',
+      'store.setPeerName  desk',
+    ])
+    expect((await at('peer set-name')).exitCode).toBe(2)
+  })
+})

@@ -27,7 +27,9 @@ const asJson = (line: readonly string[]): unknown => {
 describe('a store, read from its descriptor', () => {
   test('methods are found in any case; an unknown one is answered with those there are', () => {
     expect(findMethod(store, 'PUT').name).toBe('Put')
-    expect(() => findMethod(store, 'frob')).toThrow('put, delete, batch, resolve, get, list, inspect, history, count, watch')
+    expect(() => findMethod(store, 'frob')).toThrow(
+      'put, delete, batch, resolve, get, list, inspect, history, count, watch',
+    )
   })
 
   test('usage names what must be given', () => {

@@ -48,7 +48,7 @@ export async function catchUp(
     const next = missed.next()
     if (next.done === true) break
     keys.add(next.value)
-    if (count >= MAX_CATCH_UP_WRITES || keys.bytes() > MAX_SNAPSHOT_BYTES) {
+    if (count > MAX_CATCH_UP_WRITES || keys.bytes() > MAX_SNAPSHOT_BYTES) {
       onTooMuch()
       return
     }

@@ -184,7 +184,7 @@ describe('Watch from a cursor', () => {
     const many = { payload: payload('k', 'v') }
     let last = host.deliver(many).id
     // Each cites the one before, so that one head stands.
-    for (let count = 1; count < MAX_CATCH_UP_WRITES; count += 1) last = host.deliver({ ...many, deps: [last] }).id
+    for (let count = 1; count <= MAX_CATCH_UP_WRITES; count += 1) last = host.deliver({ ...many, deps: [last] }).id
     expect(lines(await take(store.watch({ cursor }), 1))).toEqual(['lagged 0'])
     expect(lines(await take(store.watch({ cursor, snapshot: true }), 2))).toEqual(['k=v', 'snapshot_end'])
   })

@@ -156,7 +156,11 @@ function checkLeavable(entry: StoreEntry): void {
   const cause = outOfUse(entry)
   if (cause !== undefined) throw storeOutOfUse(id, { state: cause.record.state, cause: cause.record.id })
   if (state === 'creating') throw storeNotReady(id, state)
-  const hasOwnPeers = parentId === undefined || entry.parent()?.declared?.get(idKey(id))?.independent === true
+  // Its own table says so once it is here, its parent's before.
+  const strategy = entry.open && readStrategy(entry.open.kernel.tables().system)
+  const isDeclaredSo = entry.parent()?.declared?.get(idKey(id))?.independent === true
+  const hasOwnPeers =
+    parentId === undefined || (strategy === undefined ? isDeclaredSo : strategy.kind === 'independent')
   if (hasOwnPeers) return
   const what = `the store ${shortId(id)} belongs to the store above it: archive it for everybody, or leave its root`
   throw wrongState(id, stateOf(entry), what)

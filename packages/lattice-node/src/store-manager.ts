@@ -219,7 +219,7 @@ export class StoreManager {
     try {
       await this.settled()
       await this.#closeEntry(entry)
-      const answer = await this.#owned((signal) => work(entry, signal))
+      const answer = await this.run((signal) => work(entry, signal))
       entry.failure = undefined
       return answer
     } catch (error) {
@@ -233,7 +233,7 @@ export class StoreManager {
   }
 
   /** Runs `work` as a task that ends with the manager. */
-  #owned<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#scope.signal.aborted) return reject(nodeClosed())
       this.#scope.spawn('work on closed store', async (signal) => {

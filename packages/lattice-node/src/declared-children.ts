@@ -13,7 +13,7 @@ import { equalBytes, idKey, type IdKey, type StoreId } from '@lattice/model'
 import type { ChildEntry } from '@lattice/systemstore'
 import type { MetaStoreState } from './meta-db.ts'
 
-/** Children of one store that are looked at: bounds what one admin can make every node hold. */
+/** Children of one store that are looked at, and as many that are destroyed: bounds what an admin makes every node hold. */
 export const MAX_CHILDREN = 4096
 
 /** A store that is recorded here. */

@@ -103,8 +103,12 @@ export class Hierarchy {
 
 function declarationsOf({ kernel }: NonNullable<StoreEntry['open']>): StoreEntry['declared'] {
   const declared = new Map<IdKey, ChildEntry>()
+  let destroyed = 0
   for (const child of readChildren(kernel.tables().system)) {
-    if (declared.size === MAX_CHILDREN) break
+    // Tombstones take no room from the living.
+    const isGone = child.status === 'destroyed'
+    if (isGone ? destroyed === MAX_CHILDREN : declared.size - destroyed === MAX_CHILDREN) continue
+    if (isGone) destroyed += 1
     declared.set(idKey(child.child), child)
   }
   return declared

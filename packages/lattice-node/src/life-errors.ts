@@ -75,7 +75,8 @@ export interface Unreplicated {
 
 export function notReplicated(storeId: StoreId, stores: readonly Unreplicated[]): NodeError {
   const what = stores.map(({ path, unproven, peer }) => {
-    const count = unproven === undefined ? 'an unknown number of writes' : `${unproven} writes`
+    const count =
+      unproven === undefined ? 'an unknown number of writes' : unproven === 1 ? 'one write' : `${unproven} writes`
     return peer === undefined
       ? `\`${path}\` (no other peer is known to hold any of it)`
       : `\`${path}\` (peer ${shortId(peer)} has not shown to hold ${count})`

@@ -37,14 +37,19 @@ export interface StoreActsDeps {
   readonly manager: StoreManager
 }
 
-/** The acts of one store. They run one after another, whatever stores they concern. */
+/** The acts of one store. They run one after another, whatever stores they concern, and end with the node. */
 export function createStoreActs(deps: StoreActsDeps, id: StoreId): StoreActs {
-  const { run } = deps.manager.acts
+  const { manager } = deps
+  const run = <T>(act: (ending: AbortSignal) => Promise<T>): Promise<T> => manager.acts.run(() => manager.run(act))
   return {
     archive: () => run(() => changeStatus(deps, id, 'archived')),
     unarchive: () => run(() => changeStatus(deps, id, 'active')),
     destroy: () => run(() => destroy(deps, id)),
-    leave: (options = {}) => run(() => leave(deps, id, options)),
+    leave: ({ force = false, signal } = {}) =>
+      run((ending) => {
+        const until = signal === undefined ? ending : AbortSignal.any([signal, ending])
+        return leave(deps, id, { force, signal: until })
+      }),
     rejoin: () => run(() => rejoin(deps, id)),
     deleteData: (options = {}) => run(() => deleteData(deps, id, options)),
   }
@@ -126,10 +131,10 @@ async function destroyRoot(deps: StoreActsDeps, entry: StoreEntry): Promise<void
 async function leave(
   deps: StoreActsDeps,
   id: StoreId,
-  { force = false, signal }: { readonly force?: boolean; readonly signal?: AbortSignal },
+  { force, signal }: { readonly force: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
   const { context, manager } = deps
-  signal?.throwIfAborted()
+  signal.throwIfAborted()
   const entry = entryOf(deps, id)
   if (entry.record.state === 'left') return
   checkLeavable(entry)
@@ -137,8 +142,8 @@ async function leave(
   for (const { repairing, record } of affected) if (repairing) throw repairUnderWay(record.id)
   for (const one of affected) one.leaving = true
   try {
-    await finalSync(context, manager, { entries: affected, everybody: true, ...(signal && { signal }) })
-    signal?.throwIfAborted()
+    await finalSync(context, manager, { entries: affected, everybody: true, signal })
+    signal.throwIfAborted()
     for (const one of affected) manager.noteReplicated(one)
     // What is still on its way here came from others, who have it.
     const findings = await examineStores(context, manager, affected.filter(mayHoldMore))
@@ -156,7 +161,11 @@ function checkLeavable(entry: StoreEntry): void {
   const cause = outOfUse(entry)
   if (cause !== undefined) throw storeOutOfUse(id, { state: cause.record.state, cause: cause.record.id })
   if (state === 'creating') throw storeNotReady(id, state)
-  const hasOwnPeers = parentId === undefined || entry.parent()?.declared?.get(idKey(id))?.independent === true
+  // Its own table says so once it is here, its parent's before.
+  const strategy = entry.open && readStrategy(entry.open.kernel.tables().system)
+  const isDeclaredSo = entry.parent()?.declared?.get(idKey(id))?.independent === true
+  const hasOwnPeers =
+    parentId === undefined || (strategy === undefined ? isDeclaredSo : strategy.kind === 'independent')
   if (hasOwnPeers) return
   const what = `the store ${shortId(id)} belongs to the store above it: archive it for everybody, or leave its root`
   throw wrongState(id, stateOf(entry), what)

@@ -8,7 +8,7 @@
 import { assert, equalBytes, idKey, type IdKey, type StoreId } from '@lattice/model'
 import { readStrategy } from '@lattice/systemstore'
 import { startBootstrap } from './bootstrap-store.ts'
-import { nodeClosed } from './errors.ts'
+import { nodeClosed, repairUnderWay } from './errors.ts'
 import { parentForeign, parentUnnamed } from './life-errors.ts'
 import { finishCreation } from './finish-creation.ts'
 import type { StoreRecord } from './meta-db.ts'
@@ -214,6 +214,8 @@ export class StoreLifecycle {
 
   /** One that cannot be opened has failed: trying again brings nothing. */
   async #openToFill(entry: StoreEntry): Promise<OpenStore> {
+    // Somebody is at its files; the attempt is repeated.
+    if (entry.repairing) throw repairUnderWay(entry.record.id)
     try {
       return await this.#opened(entry)
     } catch (error) {

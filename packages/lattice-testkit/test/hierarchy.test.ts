@@ -145,6 +145,24 @@ describe('a child with peers of its own', () => {
     await reach(mesh, id, 'left', [2])
   })
 
+  test('is fetched by one that was admitted without a token once it is told to take part', async () => {
+    await using mesh = await createSimMesh({ seed: 14, nodes: 2 })
+    const team = await mesh.share('team')
+    const { id } = await mesh.complete(
+      mesh.node(0).createStore({ name: 'board', parent: team, strategy: 'independent' }),
+    )
+    await mesh.run(() => paths(mesh, 1).length === 2, 'it is known')
+    await mesh.complete(mesh.store(1, id).rejoin())
+    await mesh.run(() => mesh.store(1, id).summary().error !== undefined, 'it is refused')
+    expect(mesh.store(1, id).state()).toBe('bootstrapping')
+    await mesh.complete(mesh.store(1, id).leave())
+    expect(mesh.store(1, id).state()).toBe('left')
+    const author = mesh.node(0).id
+    await write(mesh, 0, [id, admitPeer({ author, peer: mesh.node(1).id, role: 'writer', addedAt: 1 })])
+    await mesh.complete(mesh.store(1, id).rejoin())
+    await mesh.converge(id)
+  })
+
   test('can be joined by one that does not have its parent, and finds its place once that is there', async () => {
     await using mesh = await createSimMesh({ seed: 11, nodes: 2 })
     const { id: team } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))

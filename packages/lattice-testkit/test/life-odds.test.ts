@@ -124,4 +124,31 @@ describe('acts that come together', () => {
     await expect(mesh.store(1, team).leave({ signal: controller.signal })).rejects.toThrow('changed my mind')
     await put(mesh, 1, notes, ['k', 'w'])
   })
+
+  test('end with the node, which closes meanwhile and leaves nothing open', async () => {
+    await using mesh = await createSimMesh({ seed: 7, nodes: 2 })
+    const { team, notes } = await withChild(mesh)
+    await mesh.complete(mesh.store(0, notes).archive())
+    await reach(mesh, notes, 'archived', [1])
+    const store = mesh.store(1, team)
+    const acts = Array.from({ length: 20 }, (_, nth) => (nth % 2 === 0 ? store.leave() : store.rejoin()))
+    const outcomes = Promise.all(acts.map((act) => codeOf(mesh, act)))
+    await mesh.stop(1)
+    const codes = await outcomes
+    const cut = codes.findIndex((code) => code !== 'resolved')
+    expect(cut).toBeGreaterThanOrEqual(0)
+    // One may be cut short; those after it have not begun.
+    expect(new Set(codes.slice(cut + 1))).toEqual(new Set(['CLOSED']))
+    expect(await codeOf(mesh, store.leave())).toBe('CLOSED')
+    await mesh.start(1)
+    const { state } = mesh.store(1, team).summary()
+    expect(
+      mesh
+        .node(1)
+        .stores()
+        .map((summary) => summary.state),
+    ).toEqual(state === 'left' ? ['left', 'left'] : ['active', 'archived'])
+    if (state === 'left') await mesh.complete(mesh.store(1, team).rejoin())
+    await mesh.converge(team)
+  })
 })

@@ -281,7 +281,10 @@ describe('methods of the store', () => {
         .trimEnd()
         .split('\n')
         .map((line): unknown => JSON.parse(line)),
-    ).toEqual([{ put: { key: 'k', value: 'v', conflicted: false } }, { deleted: { key: 'k' } }])
+    ).toEqual([
+      { cursor: '', put: { key: 'k', value: 'v', conflicted: false } },
+      { cursor: '', deleted: { key: 'k' } },
+    ])
   })
 
   test('a reader that goes away ends a stream quietly', async () => {

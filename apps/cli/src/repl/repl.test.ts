@@ -225,7 +225,7 @@ describe('on a terminal', () => {
     await completed('get key=al', 'get key=alpha ')
     await completed('list lim', 'list limit=')
     await completed('get "be t', "get 'be ta' ")
-    await completed('help ba', 'help batch ')
+    await completed('help bat', 'help batch ')
     node.failWith('INTERNAL')
     await completed('get al', 'get al')
   })

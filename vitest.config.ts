@@ -38,7 +38,7 @@ function projectOf(folder: string): TestProjectInlineConfiguration {
   }
 }
 
-const projects = ['packages', 'apps']
+const projects = ['packages', 'apps', 'examples']
   .flatMap((group) => readdirSync(join(root, group)).map((name) => join(root, group, name)))
   .filter((folder) => existsSync(join(folder, 'package.json')))
   .sort()

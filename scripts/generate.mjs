@@ -1,5 +1,5 @@
 /**
- * Generates the message codecs of `packages/lattice-proto/src/gen` from its `.proto` files.
+ * Generates the message codecs of `packages/lattice-proto/src/gen`, and of the examples, from their `.proto` files.
  *
  *   node scripts/generate.mjs           writes them
  *   node scripts/generate.mjs --check   writes nothing; fails when they are not what would be written
@@ -16,13 +16,12 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const bin = join(root, 'node_modules', '.bin')
-const protoPackage = join(root, 'packages', 'lattice-proto')
-const committed = join(protoPackage, 'src', 'gen')
+const protoPackages = [join('packages', 'lattice-proto'), join('examples', 'counter')]
 
-/** Runs the compiler over `proto/`; the files land in `<output>/src/gen`. */
-function generate(output) {
+/** Runs the compiler over the `proto/` of a package; the files land in `<output>/src/gen`. */
+function generate(folder, output) {
   const { status, error, stderr } = spawnSync('buf', ['generate', '--output', output], {
-    cwd: protoPackage,
+    cwd: join(root, folder),
     env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` },
     encoding: 'utf8',
     shell: process.platform === 'win32',
@@ -59,28 +58,28 @@ function filesOf(folder, base = folder, found = new Map()) {
   return found
 }
 
-function staleFiles() {
+function staleFiles(folder) {
   const scratch = mkdtempSync(join(tmpdir(), 'lattice-generate-'))
   try {
-    generate(scratch)
+    generate(folder, scratch)
     const fresh = filesOf(join(scratch, 'src', 'gen'))
-    const present = filesOf(committed)
+    const present = filesOf(join(root, folder, 'src', 'gen'))
     return [...new Set([...fresh.keys(), ...present.keys()])]
       .filter((path) => fresh.get(path) !== present.get(path))
       .sort()
+      .map((path) => join(folder, 'src', 'gen', path))
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
 }
 
 if (process.argv.includes('--check')) {
-  const stale = staleFiles()
-  for (const path of stale)
-    console.error(`packages/lattice-proto/src/gen/${path} is not what its .proto file generates`)
+  const stale = protoPackages.flatMap(staleFiles)
+  for (const path of stale) console.error(`${path} is not what its .proto file generates`)
   if (stale.length > 0) {
     console.error('run `node scripts/generate.mjs` and commit the result')
     process.exitCode = 1
   }
 } else {
-  generate(protoPackage)
+  for (const folder of protoPackages) generate(folder, join(root, folder))
 }

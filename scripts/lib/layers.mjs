@@ -51,6 +51,9 @@ export const LAYERS = {
   '@lattice/testkit': { layer: 7, testOnly: true },
   '@lattice/bench': { layer: 7, testOnly: true, floors: ['better-sqlite3'] },
 
+  // What a user builds on the libraries.
+  '@lattice/example-counter': { layer: 8, only: layerZeroAnd('@lattice/store-base') },
+
   '@lattice/daemon': { layer: 8 },
   // `lattice daemon` is `latticed`.
   '@lattice/cli': { layer: 8, same: ['@lattice/daemon'] },

@@ -26,7 +26,7 @@ export function packageFolders() {
 }
 
 /** The folders of everything that declares dependencies: packages, apps and what is never published. */
-export const workspaceFolders = () => [...packageFolders(), join(root, 'bench')]
+export const workspaceFolders = () => [...packageFolders(), join(root, 'bench'), join(root, 'examples', 'counter')]
 
 /** The workspace's own Node, or undefined before the first install. */
 export function pinnedNode() {

@@ -2,6 +2,7 @@
 import { kvStore } from '@lattice/kvstore'
 import { concatBytes, type IntentionId, type StoreId, type StoreType } from '@lattice/model'
 import type { StateMachine } from '@lattice/store-base'
+import { readSchema } from '@lattice/systemstore'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { codeOf, get, kvOf, put } from './support.ts'
@@ -103,8 +104,9 @@ describe('an activated schema', () => {
   })
 
   test('is no other than one that is known here, is later, and is a version', async () => {
-    await using mesh = await createSimMesh({ seed: 7, nodes: 1, openers: openers(2) })
+    await using mesh = await createSimMesh({ seed: 7, nodes: 1, openers: openers(1) })
     const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+    await upgrade(mesh, 0)
     const activate = async (version: number): Promise<string> => codeOf(mesh, mesh.store(0, id).activateSchema(version))
     for (const version of [0, -1, 1.5, Number.NaN, 3, 2 ** 40]) expect(await activate(version)).toBe('INVALID_ARGUMENT')
     expect(await activate(1)).toBe('resolved')
@@ -116,5 +118,11 @@ describe('an activated schema', () => {
     await mesh.stop(0)
     await mesh.start(0, { openers: new Map() })
     expect(await codeOf(mesh, mesh.store(0, id).activateSchema(2))).toBe('STORE_TYPE_UNKNOWN')
+  })
+
+  test('is that of who creates a store, from the first on', async () => {
+    await using mesh = await createSimMesh({ seed: 8, nodes: 1, openers: openers(2) })
+    const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+    expect(readSchema(mesh.store(0, id).kernel().tables().system)).toBe(2)
   })
 })

@@ -134,6 +134,8 @@ export class StoreManager {
     const entry = this.entry(id)
     if (entry === undefined) throw storeNotFound(shortId(id))
     const { record } = entry
+    // Another call may have come first.
+    if (record.state !== 'left' && record.state !== 'bootstrapping') return
     const state = record.isComplete ? 'active' : 'bootstrapping'
     const isJoined = peers.length > 0 && state === 'bootstrapping'
     const parentId = isJoined ? undefined : record.parentId

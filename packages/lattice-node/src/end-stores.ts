@@ -54,9 +54,8 @@ export class StoreEndings {
     return [...entries.values()].some((entry) => {
       if (entry.record.state !== 'destroyed') return false
       const parent = entry.parent()
-      return (
-        entry.hasData || (parent && owedChildAcks(this.#context, parent, { children: [entry], tablesOf }).length) === 1
-      )
+      const owed = parent && owedChildAcks(this.#context, parent, { children: [entry], tablesOf })
+      return entry.hasData || (owed !== undefined && owed.length > 0)
     })
   }
 

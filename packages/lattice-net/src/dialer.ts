@@ -231,5 +231,5 @@ class Wishes {
 function describeFailure(error: unknown): string {
   if (error === undefined) return 'a connection was made and not kept: there was no room for it'
   if (error instanceof PeerUnreachable) return error.cause instanceof Error ? error.cause.message : 'nobody answered'
-  return error instanceof Error ? error.message : String(error)
+  return error instanceof Error ? error.message : 'it ended for a reason that is not known'
 }

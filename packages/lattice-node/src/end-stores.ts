@@ -48,9 +48,15 @@ export class StoreEndings {
     await this.#removeData()
   }
 
-  /** True while a store waits for others to learn of its end. */
+  /** True while a store waits for others to learn of its end, or this node has yet to say that it has. */
   isWaiting(): boolean {
-    return [...this.#options.entries.values()].some(({ record, hasData }) => record.state === 'destroyed' && hasData)
+    const { entries, tablesOf } = this.#options
+    return [...entries.values()].some((entry) => {
+      if (entry.record.state !== 'destroyed') return false
+      const parent = entry.parent()
+      const owed = parent && owedChildAcks(this.#context, parent, { children: [entry], tablesOf })
+      return entry.hasData || (owed !== undefined && owed.length > 0)
+    })
   }
 
   /** A peer that has acknowledged the end of a root may say that it has it no more. */

@@ -122,33 +122,11 @@ interface NodeParts {
 }
 
 async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> {
-  const { scope, directory, keyPair, meta } = parts
+  const { scope, keyPair } = parts
   const events = createBroadcast<NodeEvent>({ capacity: EVENTS_CAPACITY })
   scope.onClose(events.close)
   let network: NetworkService | undefined
-  const context: NodeContext = {
-    id: keyPair.publicKey,
-    signer: createSigner(options.crypto, keyPair),
-    directory,
-    meta,
-    openers: options.openers,
-    crypto: options.crypto,
-    verifier: options.verifier,
-    clock: options.clock,
-    random: options.random,
-    scheduler: options.scheduler,
-    logger: options.logger,
-    storageHooks: options.storageHooks,
-    scrub: options.scrub,
-    fileCheck: options.fileCheck,
-    ackDelayMs: options.ackDelayMs,
-    network: () => network,
-    publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),
-    nodeName: () => meta.name() ?? '',
-    device: deviceOf(options),
-    about: options.about,
-    health: createNodeHealth(),
-  }
+  const context = createContext(options, parts, { events, network: () => network })
   const manager = new StoreManager(context, {
     onChanged: () => links.refresh(),
     onReady: (entry) => {
@@ -191,6 +169,41 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
   manager.wake()
   await manager.settled()
   return createNode({ context, manager, scope, events, nodeClock })
+}
+
+interface Shared {
+  readonly events: ReturnType<typeof createBroadcast<NodeEvent>>
+  readonly network: () => NetworkService | undefined
+}
+
+function createContext(
+  options: NodeOptions,
+  { directory, keyPair, meta }: NodeParts,
+  { events, network }: Shared,
+): NodeContext {
+  return {
+    id: keyPair.publicKey,
+    signer: createSigner(options.crypto, keyPair),
+    directory,
+    meta,
+    openers: options.openers,
+    crypto: options.crypto,
+    verifier: options.verifier,
+    clock: options.clock,
+    random: options.random,
+    scheduler: options.scheduler,
+    logger: options.logger,
+    storageHooks: options.storageHooks,
+    scrub: options.scrub,
+    fileCheck: options.fileCheck,
+    ackDelayMs: options.ackDelayMs,
+    network,
+    publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),
+    nodeName: () => meta.name() ?? '',
+    device: deviceOf(options),
+    about: options.about,
+    health: createNodeHealth(),
+  }
 }
 
 interface NodeDeps {

@@ -138,7 +138,7 @@ export class StoreManager {
     const entry = this.entry(id)
     if (entry === undefined) throw storeNotFound(shortId(id))
     const { record } = entry
-    // It may have come into use, or to its end, meanwhile.
+    // Another call may have come first.
     if (record.state !== 'left' && record.state !== 'bootstrapping') return
     const state = record.isComplete ? 'active' : 'bootstrapping'
     const isJoined = peers.length > 0 && state === 'bootstrapping'

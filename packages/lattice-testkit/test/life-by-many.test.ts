@@ -1,5 +1,5 @@
 /**
- * Three whole nodes against the plain model of `lifecycle-model.ts`: random acts, partitions, crashes and restarts; after
+ * Three whole nodes against the plain model of `life-by-many-model.ts`: random acts, partitions, crashes and restarts; after
  * each step every node has to come to show what the model says.
  */
 import { openKv } from '@lattice/kvstore'
@@ -8,7 +8,7 @@ import { system } from '@lattice/proto'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { LifecycleModel, ROOT, type Shown, type Status, type Strategy } from './lifecycle-model.ts'
+import { LifecycleModel, ROOT, type Shown, type Status, type Strategy } from './life-by-many-model.ts'
 
 const NODES = 3
 /** Children of one run: enough for siblings and three levels. */

@@ -47,6 +47,11 @@ describe('a reference to a store', () => {
     expect(codeOf('ffee')).toBe('ffee01aabbcc')
   })
 
+  test('that is a whole id means that store, whatever others are called', () => {
+    const impostor = store(toHex(team.id), toHex(team.id), 'ff01')
+    expect(resolveReference(toHex(team.id).toUpperCase(), [impostor, team])).toBe(team)
+  })
+
   test('that means several is refused with what it could mean', () => {
     expect(() => resolveReference('notes', all)).toThrow(/team\/notes abcd02.*home\/notes abcd03/)
   })

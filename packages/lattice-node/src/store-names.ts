@@ -60,7 +60,7 @@ export function resolveReference(reference: string, stores: readonly StoreSummar
   const shown = reference.slice(0, SHOWN_CHARS)
   const wanted = reference.trim()
   // In order of how exact they are: the first kind that means anything decides.
-  for (const match of [byPath(wanted), byUnmarkedPath(wanted), byName(wanted), byIdPrefix(wanted)]) {
+  for (const match of [byId(wanted), byPath(wanted), byUnmarkedPath(wanted), byName(wanted), byIdPrefix(wanted)]) {
     const matching = stores.filter(match)
     const living = matching.filter(({ state }) => state !== 'destroyed')
     // A tombstone is meant only by what means nothing else.
@@ -73,6 +73,12 @@ export function resolveReference(reference: string, stores: readonly StoreSummar
 }
 
 type Match = (store: StoreSummary) => boolean
+
+/** A whole id: nothing that is named like it can stand in its way. */
+function byId(wanted: string): Match {
+  const digits = wanted.toLowerCase()
+  return (store) => toHex(store.id) === digits
+}
 
 function byPath(wanted: string): Match {
   const path = wanted.replace(/^\/+|\/+$/g, '')

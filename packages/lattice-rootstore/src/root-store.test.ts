@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { kvStore, openKv } from '@lattice/kvstore'
+import { kvStore, type KvWatchEvent, openKv } from '@lattice/kvstore'
 import {
   createAbortController,
   equalBytes,
@@ -66,6 +66,19 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const collected: T[] = []
   for await (const item of items) collected.push(item)
   return collected
+}
+
+/** The first that `isIt`; then the stream ends. */
+async function firstOf<T, U extends T>(
+  items: AsyncIterable<T>,
+  { isIt, stop }: { readonly isIt: (item: T) => item is U; readonly stop: { readonly abort: () => void } },
+): Promise<U> {
+  for await (const item of items) {
+    if (!isIt(item)) continue
+    stop.abort()
+    return item
+  }
+  throw new Error('the stream ended')
 }
 
 const partCount = ({ table }: Opened, appId = 'notes'): number => [...scanParts(table, appId)].length
@@ -684,6 +697,24 @@ describe('a watcher of apps', () => {
 })
 
 describe('a root store', () => {
+  test('shows the history of a key, and lets a watch of keys go on from a cursor', async () => {
+    const { store } = open()
+    await store.kv.put('k', 'one')
+    await store.registerApp('notes', { appId: 'notes', storeId: dataStore })
+    const stop = createAbortController()
+    const isEnd = (event: KvWatchEvent): event is KvWatchEvent & { readonly cursor: Uint8Array } =>
+      event.kind === 'snapshot_end' && event.cursor !== undefined
+    const { cursor } = await firstOf(store.kv.watch({ snapshot: true, signal: stop.signal }), { isIt: isEnd, stop })
+    await store.kv.put('k', 'two')
+    const values = await collect(store.kv.history('k'))
+    expect(values).toMatchObject([{ value: utf8Encode('two') }, { value: utf8Encode('one') }])
+    const again = createAbortController()
+    const isPut = (event: KvWatchEvent): event is Extract<KvWatchEvent, { readonly kind: 'put' }> =>
+      event.kind === 'put'
+    const event = await firstOf(store.kv.watch({ cursor, signal: again.signal }), { isIt: isPut, stop: again })
+    expect(event.value).toEqual(utf8Encode('two'))
+  })
+
   test('shows its operations to people', async () => {
     const { host, store } = open()
     await store.kv.put('k', 'v')
@@ -719,6 +750,6 @@ describe('a root store', () => {
       const names = messages.get(field.slice(0, at))?.fields.map(({ name }) => name)
       expect([field, names?.includes(field.slice(at + 1))]).toEqual([field, true])
     }
-    expect(methods).toHaveLength(20)
+    expect(methods).toHaveLength(21)
   })
 })

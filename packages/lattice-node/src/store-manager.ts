@@ -32,7 +32,7 @@ import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
 import { createChangePublisher } from './publish-changes.ts'
 import { createReadyWaiters, type Readiness, type ReadyWaiters } from './ready-waiters.ts'
-import { shareAdmins } from './share-admins.ts'
+import { type AdminsIn, createAdminReader, shareAdmins } from './share-admins.ts'
 import { hasLog } from './store-data.ts'
 import { createStoreEntry, isEnding, isWanted, outOfUse, parentsFirst, type StoreEntry } from './store-entry.ts'
 import { type BootstrapListener, StoreLifecycle } from './store-lifecycle.ts'
@@ -345,6 +345,7 @@ export class StoreManager {
 
   /** What floats in a store with inherited peers may be admitted by what changed above it, and its admins are theirs. */
   async #followParents(changed: Set<IdKey>): Promise<void> {
+    const adminsIn = createAdminReader()
     for (const entry of parentsFirst(this.#entries)) {
       const { open, record } = entry
       if (record.parentId === undefined || open === undefined) continue
@@ -356,13 +357,13 @@ export class StoreManager {
       // What changed while the store was not open is seen when it is.
       if (!entry.ready || (!isChanged && this.#sharing.has(open))) continue
       this.#sharing.add(open)
-      await this.#shareAdmins(open)
+      await this.#shareAdmins(open, adminsIn)
     }
   }
 
-  async #shareAdmins(store: OpenStore): Promise<void> {
+  async #shareAdmins(store: OpenStore, adminsIn: AdminsIn): Promise<void> {
     try {
-      await shareAdmins(this.context, store, this.tablesOf)
+      await shareAdmins(this.context, store, { tablesOf: this.tablesOf, adminsIn })
     } catch (error) {
       // The store does not take writes now; its other admins do the same, and this one when it opens next.
       this.context.logger.warn('store.admins_not_shared', { storeId: store.id, ...toFailure(error) })

@@ -21,10 +21,10 @@ import {
 import type { SyncOutcome } from '@lattice/net'
 import type { ReadStoreTables } from '@lattice/store-base'
 import { StoreEndings } from './end-stores.ts'
-import { NodeError, nodeClosed, repairUnderWay, shortId, storeNotFound } from './errors.ts'
+import { nodeClosed, repairUnderWay, shortId, storeNotFound } from './errors.ts'
 import { toFailure } from './failure.ts'
 import { Hierarchy } from './hierarchy.ts'
-import { storeOutOfUse } from './life-errors.ts'
+import { whyHopeless } from './why-hopeless.ts'
 import { listStores } from './list-stores.ts'
 import type { MetaStoreState, NewStore } from './meta-db.ts'
 import { createMutex, type Mutex } from './mutex.ts'
@@ -34,14 +34,18 @@ import { createChangePublisher } from './publish-changes.ts'
 import { createReadyWaiters, type Readiness, type ReadyWaiters } from './ready-waiters.ts'
 import { type AdminsIn, createAdminReader, shareAdmins } from './share-admins.ts'
 import { hasLog } from './store-data.ts'
-import { createStoreEntry, isEnding, isWanted, outOfUse, parentsFirst, type StoreEntry } from './store-entry.ts'
+import {
+  createStoreEntry,
+  isEnding,
+  isOnlyDeclaredEnded,
+  isWanted,
+  parentsFirst,
+  type StoreEntry,
+} from './store-entry.ts'
 import { type BootstrapListener, StoreLifecycle } from './store-lifecycle.ts'
 
 /** Acts of stores' lives that wait for each other: people ask for them. */
 const MAX_WAITING_ACTS = 64
-
-/** Attempts to bootstrap after which whoever waits is told; it goes on in the background. */
-export const MAX_AWAITED_ATTEMPTS = 5
 
 export interface StoreManagerOptions {
   /** After every pass: the set of stores in use, or a system table, may have changed. */
@@ -139,10 +143,11 @@ export class StoreManager {
     if (entry === undefined) throw storeNotFound(shortId(id))
     const { record } = entry
     // Another call may have come first.
-    if (record.state !== 'left' && record.state !== 'bootstrapping') return
+    const isInvited = peers.length > 0
+    const isWaiting = record.state === 'left' || record.state === 'bootstrapping'
+    if (!isWaiting && !(isInvited && isOnlyDeclaredEnded(entry))) return
     const state = record.isComplete ? 'active' : 'bootstrapping'
-    const isJoined = peers.length > 0 && state === 'bootstrapping'
-    const parentId = isJoined ? undefined : record.parentId
+    const parentId = isInvited && state === 'bootstrapping' ? undefined : record.parentId
     this.context.meta.putStore({ ...record, parentId, state }, peers)
     entry.record = { ...record, parentId, state }
     entry.refusal = undefined
@@ -377,24 +382,7 @@ export class StoreManager {
       ? nodeClosed()
       : entry === undefined
         ? storeNotFound(shortId(id))
-        : hopeless(entry)
+        : whyHopeless(entry)
     return error === undefined ? { kind: 'waiting' } : { kind: 'hopeless', error }
   }
-}
-
-/** Why waiting for the store is in vain, or no longer worth it. */
-function hopeless(entry: StoreEntry): unknown {
-  const cause = outOfUse(entry)
-  if (cause !== undefined) {
-    const { id, state } = cause.record
-    return entry.refusal ?? storeOutOfUse(entry.record.id, { state, cause: id })
-  }
-  if (entry.failure !== undefined) return entry.failure
-  const error = entry.bootstrap?.lastFailure()
-  if (entry.bootstrap === undefined || error === undefined) return undefined
-  // Without a cause it is the content that was bad; anything else may pass.
-  const isPassing = error instanceof Error && error.cause !== undefined
-  if (isPassing && entry.bootstrap.attempts() < MAX_AWAITED_ATTEMPTS) return undefined
-  const { code, message } = toFailure(error)
-  return new NodeError(code, `${message} (it is tried again in the background)`, { cause: error })
 }

@@ -245,13 +245,18 @@ export class StoreManager {
 
   /** Keeps a store that is not open from being opened while `work` reads its files; undefined where it is in use. */
   async whileClosed<T>(entry: StoreEntry, work: () => Promise<T>): Promise<T | undefined> {
-    if (entry.repairing) return undefined
-    entry.repairing = true
+    return this.whileKept([entry], ([closed]) => (closed === undefined ? Promise.resolve(undefined) : work()))
+  }
+
+  /** Keeps those of the stores that are not open so while `work`, which is told which these are, is at their files. */
+  async whileKept<T>(entries: readonly StoreEntry[], work: (closed: readonly StoreEntry[]) => Promise<T>): Promise<T> {
+    const kept = entries.filter(({ open, repairing }) => open === undefined && !repairing)
+    for (const entry of kept) entry.repairing = true
     try {
       await this.settled()
-      return entry.open === undefined ? await work() : undefined
+      return await work(kept.filter(({ open }) => open === undefined))
     } finally {
-      entry.repairing = false
+      for (const entry of kept) entry.repairing = false
       this.wake()
     }
   }

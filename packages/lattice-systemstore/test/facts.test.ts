@@ -216,6 +216,16 @@ describe('a child', () => {
     })
   })
 
+  test('is not brought back by the batch that destroys it', () => {
+    const store = openTestStore()
+    store.submit(add)
+    const undone = batchSystemWrites([status('destroyed'), status('active')], creator)
+    expect(store.submit(undone)).toEqual(rejected('child_destroyed'))
+    expect(readChild(store.read, child)?.status).toBe('active')
+    expect(store.submit(batchSystemWrites([status('archived'), status('destroyed')], creator)).kind).toBe('applied')
+    expect(readChild(store.read, child)?.status).toBe('destroyed')
+  })
+
   test('is acknowledged as destroyed once it is, by a peer that cites what it speaks of', () => {
     const store = openTestStore()
     store.submit(admit(creator, anna))

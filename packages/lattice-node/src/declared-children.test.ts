@@ -214,9 +214,10 @@ describe('comparing', () => {
           rounds += 1
           expect(rounds).toBeLessThan(12)
         }
-        for (const { id, state, parentId, hasData, named } of all) {
+        for (const { id, state, parentId, isComplete, hasData, named } of all) {
           const isOwn = named === undefined || (named.parent !== undefined) === (parentId !== undefined)
-          if (state === 'destroyed' && hasData && isOwn) expect(stores.get(idKey(id))?.state).toBe('destroyed')
+          const wasHere = isComplete && hasData && isOwn
+          if (state === 'destroyed' && wasHere) expect(stores.get(idKey(id))?.state).toBe('destroyed')
         }
       }),
       { numRuns: 2000 },

@@ -125,9 +125,12 @@ function settleMismatch(
     : { kind: 'moved', id, parentId: undefined, state }
 }
 
-/** It has been here as what it is recorded as, so that no other declaration means anything. */
-function isProven({ hasData, state }: KnownStore): boolean {
-  return hasData && state !== 'bootstrapping'
+/**
+ * It has been here as what it is recorded as, so that no other declaration means anything. Files alone do not say so: an
+ * attempt to fetch it leaves an empty log.
+ */
+function isProven({ isComplete, hasData }: KnownStore): boolean {
+  return isComplete && hasData
 }
 
 /** Of a store of which nothing is known yet: another parent may be the true one, where the recorded one cannot be. */

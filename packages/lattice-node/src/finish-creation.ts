@@ -55,7 +55,7 @@ export async function finishCreation(context: NodeContext, options: FinishCreati
   }
   if (parent === undefined) return
   if (strategy === 'snapshot') await copyPeers(context, options, parent)
-  await shareAdmins(context, store, options.tablesOf)
+  await shareAdmins(context, store, { tablesOf: options.tablesOf })
   if (readChild(parent.kernel.tables().system, store.id) !== undefined) return
   const storeType = parseStoreType(store.storeType)
   assert(storeType.ok, 'a created store has a valid type')

@@ -15,7 +15,7 @@ import { decodeInviteToken, type InviteToken } from './invite-token.ts'
 import type { NodeContext } from './node-context.ts'
 import type { JoinOptions } from './node-types.ts'
 import { storeOutOfUse } from './life-errors.ts'
-import { outOfUse, type StoreEntry } from './store-entry.ts'
+import { isOnlyDeclaredEnded, outOfUse, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { toFailure } from './failure.ts'
 
@@ -66,7 +66,7 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   if (known?.record.state === 'bootstrapping' && known.record.parentId === undefined) return
   // One that was left, or that its parent declares, is joined anew: no use is lost where this node is a peer already.
   if (known !== undefined && !isJoinable(known)) throw alreadyHere(known)
-  const grant = await redeem(context, joining)
+  const grant = await letIn(context, joining, known)
   const now = context.clock.wallMs()
   context.meta.saveAddresses(token.inviter, token.addresses, now)
   for (const { peer, addresses } of grant.peers) context.meta.saveAddresses(peer, addresses, now)
@@ -85,6 +85,16 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   )
 }
 
+/** An inviter that does not have the store in use either bears out that it ended. */
+async function letIn(context: NodeContext, joining: Joining, known: StoreEntry | undefined): Promise<JoinGrant> {
+  try {
+    return await redeem(context, joining)
+  } catch (error) {
+    const isEnded = known !== undefined && isOnlyDeclaredEnded(known)
+    throw isEnded && isLatticeError(error) && error.code === 'TOKEN_UNKNOWN' ? alreadyHere(known) : error
+  }
+}
+
 function alreadyHere(entry: StoreEntry): NodeError {
   const { id, state } = entry.record
   const cause = outOfUse(entry)
@@ -94,8 +104,9 @@ function alreadyHere(entry: StoreEntry): NodeError {
 }
 
 /** It was left, or is only declared: whose it is and that it is served here, the token says. */
-function isJoinable({ record }: StoreEntry): boolean {
-  return record.state === 'left' || record.state === 'bootstrapping'
+function isJoinable(entry: StoreEntry): boolean {
+  const { state } = entry.record
+  return state === 'left' || state === 'bootstrapping' || isOnlyDeclaredEnded(entry)
 }
 
 async function redeem(context: NodeContext, { token, options, signal }: Joining): Promise<JoinGrant> {

@@ -69,7 +69,7 @@ export interface StoreRows {
   readonly setState: (id: StoreId, state: MetaStoreState, storeType?: string) => void
   readonly setStoreName: (id: StoreId, name: string) => void
   readonly setParent: (id: StoreId, parentId: StoreId | undefined) => void
-  readonly setReplicatedCount: (id: StoreId, count: number) => void
+  readonly setReplicatedCount: (id: StoreId, count: number | undefined) => void
   readonly removeStore: (id: StoreId) => void
 }
 
@@ -119,7 +119,7 @@ export function storesOf(db: Database): StoreRows {
     setStoreName: (id, name) => void db.prepare('UPDATE store SET name = ? WHERE id = ?').run(name, id),
     setParent: (id, parentId) => void db.prepare('UPDATE store SET parent = ? WHERE id = ?').run(parentId ?? null, id),
     setReplicatedCount: (id, count) =>
-      void db.prepare('UPDATE store SET replicated_count = ? WHERE id = ?').run(count, id),
+      void db.prepare('UPDATE store SET replicated_count = ? WHERE id = ?').run(count ?? null, id),
     removeStore: (id) => db.transaction(() => removeStore(db, id)),
   }
 }

@@ -6,11 +6,11 @@
  *
  * @module
  */
-import { type AbortSignal, equalBytes, idKey, type IdKey, type PublicKey, type StoreId } from '@lattice/model'
+import { type AbortSignal, idKey, type IdKey, type PublicKey, type ReadTable, type StoreId } from '@lattice/model'
 import type { NetworkService } from '@lattice/net'
 import type { NodeContext } from './node-context.ts'
 import type { StoreManager } from './store-manager.ts'
-import { replicaPeers } from './store-peers.ts'
+import { peerTable, replicaPeersIn } from './store-peers.ts'
 
 export interface PeerLinks {
   /** Compares again. */
@@ -28,11 +28,17 @@ export interface PeerLinksOptions {
 /** Peers not known to take part yet whose addresses are held in memory: they may be about to. */
 const MAX_HEARD = 256
 
+/** Whom one or more stores are shared with. Its identity stands for its content: as long as that is the same, so is this. */
+type Circle = ReadonlyMap<IdKey, PublicKey>
+
+const NOBODY: Circle = new Map()
+
 /** Starts without connections. */
 export function createPeerLinks(context: NodeContext, { manager, spawn }: PeerLinksOptions): PeerLinks {
   const { meta, clock, logger } = context
   let wanted = new Map<IdKey, PublicKey>()
-  const known = new Map<IdKey, ReadonlySet<IdKey>>()
+  const known = new Map<IdKey, Circle>()
+  let circles = new Map<ReadTable, Circle>()
   const heard = new Map<IdKey, readonly string[]>()
 
   /** Where to try the peer: what it said while it was a stranger counts from now on. */
@@ -46,28 +52,33 @@ export function createPeerLinks(context: NodeContext, { manager, spawn }: PeerLi
   function refresh(): void {
     const network = context.network()
     if (network === undefined) return
-    const next = new Map<IdKey, PublicKey>()
-    for (const [key, entry] of manager.entries) {
-      if (entry.open === undefined || !entry.registered) known.delete(key)
-      else {
-        const peers = replicaPeers(entry.open.kernel.tables(), context.id, manager.tablesOf)
-        for (const peer of peers) next.set(idKey(peer), peer)
-        meetNewcomers(network, entry.record.id, peers)
+    // Thousands of children may have the peers of one parent: who they are is read once.
+    const found = new Map<ReadTable, Circle>()
+    for (const [key, { open, registered, record }] of manager.entries) {
+      if (open === undefined || !registered) {
+        known.delete(key)
+        continue
       }
+      const table = peerTable(open.kernel.tables(), manager.tablesOf)
+      const circle =
+        table === undefined ? NOBODY : (found.get(table) ?? circleOf(table, context.id, circles.get(table)))
+      if (table !== undefined) found.set(table, circle)
+      meetNewcomers(network, record.id, circle)
     }
+    circles = found
+    const next = new Map([...found.values()].flatMap((circle) => [...circle]))
     for (const [key, peer] of next) if (!wanted.has(key)) network.want(peer, addressesOf(key, peer))
     for (const [key, peer] of wanted) if (!next.has(key)) network.unwant(peer)
     wanted = next
   }
 
   /** A peer that was connected before this node knew that it takes part is reconciled with now. */
-  function meetNewcomers(network: NetworkService, storeId: StoreId, peers: readonly PublicKey[]): void {
+  function meetNewcomers(network: NetworkService, storeId: StoreId, circle: Circle): void {
     const key = idKey(storeId)
     const before = known.get(key)
-    known.set(key, new Set(peers.map(idKey)))
-    if (before === undefined) return
-    const newcomers = peers.filter((peer) => !before.has(idKey(peer)))
-    const isConnected = network.connectedPeers().some(({ peer }) => newcomers.some((other) => equalBytes(other, peer)))
+    known.set(key, circle)
+    if (before === undefined || before === circle) return
+    const isConnected = network.connectedPeers().some(({ peer }) => circle.has(idKey(peer)) && !before.has(idKey(peer)))
     if (!isConnected) return
     spawn('meet newcomers', async (signal) => {
       try {
@@ -96,4 +107,11 @@ export function createPeerLinks(context: NodeContext, { manager, spawn }: PeerLi
       context.network()?.want(peer, meta.addresses(peer))
     },
   }
+}
+
+/** Whom the table holds; as `before` where it is the same. */
+function circleOf(table: ReadTable, self: PublicKey, before: Circle | undefined): Circle {
+  const peers = new Map(replicaPeersIn(table, self).map((peer) => [idKey(peer), peer]))
+  const isSame = before?.size === peers.size && [...peers.keys()].every((key) => before.has(key))
+  return isSame ? before : peers
 }

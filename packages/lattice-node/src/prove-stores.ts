@@ -27,25 +27,41 @@ export interface StoreFinding {
   readonly ownTips: readonly IntentionId[] | undefined
 }
 
-/** Looks at each of the stores, which are one and what is below it, parents first. */
+/** Looks at each of the stores, which are one and what is below it, parents first. Nobody else opens them meanwhile. */
 export async function examineStores(
   context: NodeContext,
   manager: StoreManager,
   entries: readonly StoreEntry[],
 ): Promise<readonly StoreFinding[]> {
+  const [top] = entries
+  // Whose peers count may be said above.
+  const above = top === undefined ? [] : withAncestors(top).slice(1).reverse()
+  const closed = [...above, ...entries].filter(({ hasData, bootstrap }) => hasData && bootstrap === undefined)
+  return manager.whileKept(closed, (kept) => examineKept(context, manager, { above, entries, kept: new Set(kept) }))
+}
+
+interface Examination {
+  readonly above: readonly StoreEntry[]
+  readonly entries: readonly StoreEntry[]
+  /** Closed, and nobody is at them. */
+  readonly kept: ReadonlySet<StoreEntry>
+}
+
+async function examineKept(
+  context: NodeContext,
+  manager: StoreManager,
+  { above, entries, kept }: Examination,
+): Promise<readonly StoreFinding[]> {
   const opened = new Map<IdKey, OpenStore>()
   const tablesOf: TablesOf = (id): ReadStoreTables | undefined =>
     manager.tablesOf(id) ?? opened.get(idKey(id))?.kernel.tables()
   const open = async (entry: StoreEntry): Promise<OpenStore | undefined> => {
-    if (entry.open !== undefined || !entry.hasData) return entry.open
+    if (entry.open !== undefined || !kept.has(entry)) return entry.open
     const store = await openQuietly(context, entry, tablesOf)
     if (store !== undefined) opened.set(idKey(entry.record.id), store)
     return store
   }
   const findings: StoreFinding[] = []
-  const [top] = entries
-  // Whose peers count may be said above.
-  const above = top === undefined ? [] : withAncestors(top).slice(1).reverse()
   try {
     for (const entry of above) await open(entry)
     for (const entry of entries) {

@@ -113,6 +113,7 @@ async function restoreStore(deps: RepairDeps, report: VerifyReport): Promise<Rep
   try {
     restored = await fillStore(deps, store, report)
     recordHold(deps, store, restored)
+    forgetReplicated(deps)
     await store.close()
   } catch (error) {
     await store.close()
@@ -250,6 +251,12 @@ function recordHold(
     // With nobody else to compare with it is over at once.
     whyHeld(context, kernel, tablesOf)
   }
+}
+
+/** What a peer once held was the log that was here: this one may come to as many records with others. */
+function forgetReplicated({ context, entry }: RepairDeps): void {
+  context.meta.setReplicatedCount(entry.record.id, undefined)
+  entry.record = { ...entry.record, replicatedCount: undefined }
 }
 
 function logOptions(

@@ -214,16 +214,14 @@ async function deleteData(
 ): Promise<{ readonly bytes: number; readonly stores: number }> {
   const { context, manager } = deps
   const entry = entryOf(deps, id)
-  const cause = outOfUse(entry)
-  if (cause === undefined) {
-    const what = `the store ${shortId(id)} is in use: leave or archive it first, then delete its data`
-    throw wrongState(id, stateOf(entry), what)
-  }
+  checkOutOfUse(entry)
   if (!confirmed) throw notConfirmed(id)
   const affected = withDescendants(manager.entries, entry)
   for (const { repairing, record } of affected) if (repairing) throw repairUnderWay(record.id)
   await manager.settle()
   const findings = await examineStores(context, manager, affected)
+  // Meanwhile it may have been joined anew, or unarchived.
+  checkOutOfUse(entry)
   const unreplicated = unreplicatedOf(manager, findings.filter(isNeeded))
   if (unreplicated.length > 0 && !force) throw notReplicated(id, unreplicated)
   const holds = new Map(findings.map((finding) => [finding.entry, holdAfterDeletion(context, finding)]))
@@ -232,6 +230,13 @@ async function deleteData(
   await manager.settle()
   if (affected.some(({ record }) => record.isDeleting && manager.entry(record.id) !== undefined)) throw notRemoved(id)
   return { bytes, stores: findings.length }
+}
+
+function checkOutOfUse(entry: StoreEntry): void {
+  if (outOfUse(entry) !== undefined) return
+  const { id } = entry.record
+  const what = `the store ${shortId(id)} is in use: leave or archive it first, then delete its data`
+  throw wrongState(id, stateOf(entry), what)
 }
 
 /**

@@ -117,6 +117,16 @@ export function isWanted(entry: StoreEntry): boolean {
   return failure === undefined && !repairing && !record.isDeleting && outOfUse(entry) === undefined
 }
 
+/**
+ * Archived or destroyed by a declaration that was never borne out here, as the store was not all here: any admin may
+ * declare any id, so that must not keep out who was invited to it.
+ */
+export function isOnlyDeclaredEnded({ record }: StoreEntry): boolean {
+  const { state, parentId, isComplete, isDeleting } = record
+  const isEnded = state === 'archived' || state === 'destroyed'
+  return isEnded && parentId !== undefined && !isComplete && !isDeleting
+}
+
 /** A destroyed root that is here: it is replicated until every peer that writes knows its end. */
 export function isEnding({ record, hasData, failure, repairing }: StoreEntry): boolean {
   const { state, parentId, isDeleting } = record

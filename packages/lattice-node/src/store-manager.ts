@@ -21,10 +21,10 @@ import {
 import type { SyncOutcome } from '@lattice/net'
 import type { ReadStoreTables } from '@lattice/store-base'
 import { StoreEndings } from './end-stores.ts'
-import { NodeError, nodeClosed, repairUnderWay, shortId, storeNotFound } from './errors.ts'
+import { nodeClosed, repairUnderWay, shortId, storeNotFound } from './errors.ts'
 import { toFailure } from './failure.ts'
 import { Hierarchy } from './hierarchy.ts'
-import { storeOutOfUse } from './life-errors.ts'
+import { whyHopeless } from './why-hopeless.ts'
 import { listStores } from './list-stores.ts'
 import type { MetaStoreState, NewStore } from './meta-db.ts'
 import { createMutex, type Mutex } from './mutex.ts'
@@ -32,16 +32,20 @@ import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
 import { createChangePublisher } from './publish-changes.ts'
 import { createReadyWaiters, type Readiness, type ReadyWaiters } from './ready-waiters.ts'
-import { shareAdmins } from './share-admins.ts'
+import { type AdminsIn, createAdminReader, shareAdmins } from './share-admins.ts'
 import { hasLog } from './store-data.ts'
-import { createStoreEntry, isEnding, isWanted, outOfUse, parentsFirst, type StoreEntry } from './store-entry.ts'
+import {
+  createStoreEntry,
+  isEnding,
+  isOnlyDeclaredEnded,
+  isWanted,
+  parentsFirst,
+  type StoreEntry,
+} from './store-entry.ts'
 import { type BootstrapListener, StoreLifecycle } from './store-lifecycle.ts'
 
 /** Acts of stores' lives that wait for each other: people ask for them. */
 const MAX_WAITING_ACTS = 64
-
-/** Attempts to bootstrap after which whoever waits is told; it goes on in the background. */
-export const MAX_AWAITED_ATTEMPTS = 5
 
 export interface StoreManagerOptions {
   /** After every pass: the set of stores in use, or a system table, may have changed. */
@@ -139,10 +143,11 @@ export class StoreManager {
     if (entry === undefined) throw storeNotFound(shortId(id))
     const { record } = entry
     // Another call may have come first.
-    if (record.state !== 'left' && record.state !== 'bootstrapping') return
+    const isInvited = peers.length > 0
+    const isWaiting = record.state === 'left' || record.state === 'bootstrapping'
+    if (!isWaiting && !(isInvited && isOnlyDeclaredEnded(entry))) return
     const state = record.isComplete ? 'active' : 'bootstrapping'
-    const isJoined = peers.length > 0 && state === 'bootstrapping'
-    const parentId = isJoined ? undefined : record.parentId
+    const parentId = isInvited && state === 'bootstrapping' ? undefined : record.parentId
     this.context.meta.putStore({ ...record, parentId, state }, peers)
     entry.record = { ...record, parentId, state }
     entry.refusal = undefined
@@ -240,13 +245,18 @@ export class StoreManager {
 
   /** Keeps a store that is not open from being opened while `work` reads its files; undefined where it is in use. */
   async whileClosed<T>(entry: StoreEntry, work: () => Promise<T>): Promise<T | undefined> {
-    if (entry.repairing) return undefined
-    entry.repairing = true
+    return this.whileKept([entry], ([closed]) => (closed === undefined ? Promise.resolve(undefined) : work()))
+  }
+
+  /** Keeps those of the stores that are not open so while `work`, which is told which these are, is at their files. */
+  async whileKept<T>(entries: readonly StoreEntry[], work: (closed: readonly StoreEntry[]) => Promise<T>): Promise<T> {
+    const kept = entries.filter(({ open, repairing }) => open === undefined && !repairing)
+    for (const entry of kept) entry.repairing = true
     try {
       await this.settled()
-      return entry.open === undefined ? await work() : undefined
+      return await work(kept.filter(({ open }) => open === undefined))
     } finally {
-      entry.repairing = false
+      for (const entry of kept) entry.repairing = false
       this.wake()
     }
   }
@@ -345,6 +355,7 @@ export class StoreManager {
 
   /** What floats in a store with inherited peers may be admitted by what changed above it, and its admins are theirs. */
   async #followParents(changed: Set<IdKey>): Promise<void> {
+    const adminsIn = createAdminReader()
     for (const entry of parentsFirst(this.#entries)) {
       const { open, record } = entry
       if (record.parentId === undefined || open === undefined) continue
@@ -356,13 +367,13 @@ export class StoreManager {
       // What changed while the store was not open is seen when it is.
       if (!entry.ready || (!isChanged && this.#sharing.has(open))) continue
       this.#sharing.add(open)
-      await this.#shareAdmins(open)
+      await this.#shareAdmins(open, adminsIn)
     }
   }
 
-  async #shareAdmins(store: OpenStore): Promise<void> {
+  async #shareAdmins(store: OpenStore, adminsIn: AdminsIn): Promise<void> {
     try {
-      await shareAdmins(this.context, store, this.tablesOf)
+      await shareAdmins(this.context, store, { tablesOf: this.tablesOf, adminsIn })
     } catch (error) {
       // The store does not take writes now; its other admins do the same, and this one when it opens next.
       this.context.logger.warn('store.admins_not_shared', { storeId: store.id, ...toFailure(error) })
@@ -376,24 +387,7 @@ export class StoreManager {
       ? nodeClosed()
       : entry === undefined
         ? storeNotFound(shortId(id))
-        : hopeless(entry)
+        : whyHopeless(entry)
     return error === undefined ? { kind: 'waiting' } : { kind: 'hopeless', error }
   }
-}
-
-/** Why waiting for the store is in vain, or no longer worth it. */
-function hopeless(entry: StoreEntry): unknown {
-  const cause = outOfUse(entry)
-  if (cause !== undefined) {
-    const { id, state } = cause.record
-    return entry.refusal ?? storeOutOfUse(entry.record.id, { state, cause: id })
-  }
-  if (entry.failure !== undefined) return entry.failure
-  const error = entry.bootstrap?.lastFailure()
-  if (entry.bootstrap === undefined || error === undefined) return undefined
-  // Without a cause it is the content that was bad; anything else may pass.
-  const isPassing = error instanceof Error && error.cause !== undefined
-  if (isPassing && entry.bootstrap.attempts() < MAX_AWAITED_ATTEMPTS) return undefined
-  const { code, message } = toFailure(error)
-  return new NodeError(code, `${message} (it is tried again in the background)`, { cause: error })
 }

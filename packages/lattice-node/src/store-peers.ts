@@ -53,7 +53,11 @@ export function isReplicaPeer(tables: ReadStoreTables, peer: PublicKey, tablesOf
 /** The peers that take part, this node left out. */
 export function replicaPeers(tables: ReadStoreTables, self: PublicKey, tablesOf: TablesOf): PublicKey[] {
   const table = peerTable(tables, tablesOf)
-  if (table === undefined) return []
+  return table === undefined ? [] : replicaPeersIn(table, self)
+}
+
+/** The same of the table that holds the peers: for whoever asks for many stores that have one. */
+export function replicaPeersIn(table: ReadTable, self: PublicKey): PublicKey[] {
   return [...readPeers(table)]
     .filter((entry) => isTakingPart(entry) && !equalBytes(entry.peer, self))
     .map((entry) => entry.peer)

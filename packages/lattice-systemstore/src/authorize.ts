@@ -29,7 +29,8 @@ export function authorize(
   for (const { needs = [], bars = [], makes = [] } of steps) {
     const lacking = needs.find(({ fact }) => !made.has(fact) && !holds(fact))
     if (lacking !== undefined) return lacking.reason
-    const barred = bars.find(({ fact }) => holds(fact))
+    // Of what a batch says twice the last counts, except that nothing undoes a destruction, there either.
+    const barred = bars.find(({ fact }) => holds(fact) || (fact.kind === 'child_destroyed' && made.has(fact)))
     if (barred !== undefined) return barred.reason
     for (const fact of makes) made.add(fact)
   }

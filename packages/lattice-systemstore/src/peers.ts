@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { PublicKey, ReadTable } from '@lattice/model'
-import { strongestRole } from './grants.ts'
+import { idKey, type PublicKey, type ReadTable } from '@lattice/model'
+import { strongestRole, strongestRoles } from './grants.ts'
 import { systemPrefix } from './keys.ts'
 import { type Field, groupFields, readFields } from './read-fields.ts'
 import {
@@ -34,17 +34,18 @@ export interface PeerEntry {
 /** Every peer that was admitted or announced, in order of key. */
 export function* readPeers(read: ReadTable): Generator<PeerEntry, void, undefined> {
   const fields = readFields(read, systemPrefix('peer'))
+  const roles = strongestRoles(read)
   for (const group of groupFields(fields, (key) => (key.kind === 'peer' ? key.peer : undefined))) {
-    const entry = peerOf(read, group)
+    const entry = peerOf(group, (peer) => roles.get(idKey(peer)))
     if (entry !== undefined) yield entry
   }
 }
 
 export function readPeer(read: ReadTable, peer: PublicKey): PeerEntry | undefined {
-  return peerOf(read, [...readFields(read, systemPrefix('peer', peer))])
+  return peerOf([...readFields(read, systemPrefix('peer', peer))], () => strongestRole(read, peer))
 }
 
-function peerOf(read: ReadTable, fields: readonly Field[]): PeerEntry | undefined {
+function peerOf(fields: readonly Field[], strongestOf: (peer: PublicKey) => Role | undefined): PeerEntry | undefined {
   const values = new Map<string, Uint8Array>()
   let peer: PublicKey | undefined
   for (const { key, value } of fields) {
@@ -59,7 +60,7 @@ function peerOf(read: ReadTable, fields: readonly Field[]): PeerEntry | undefine
   const status = part('status', decodePeerStatus)
   // A peer that only named itself, in a store whose peers are another's.
   if (peer === undefined || status === undefined) return undefined
-  const given = strongestRole(read, peer) ?? 'none'
+  const given = strongestOf(peer) ?? 'none'
   return {
     peer,
     status,

@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { applyWrite } from '@lattice/kvtable'
-import { LatticeError, list, raw, type SExpr, sym } from '@lattice/model'
+import { applyWrite, heads, type KvHead } from '@lattice/kvtable'
+import { compareBytes, type IntentionId, LatticeError, list, raw, type SExpr, sym } from '@lattice/model'
 import type { system, weaver } from '@lattice/proto'
 import type { OpOutcome, ProjectedOp, Projector, StateMachine, StoreTables } from '@lattice/store-base'
 import { authorize } from './authorize.ts'
@@ -33,7 +33,7 @@ export type SystemRejection =
   | 'kernel_op'
 
 /** Changes with the system table's layout or rules: projections are then rebuilt. */
-const LAYER_VERSION = 2
+const LAYER_VERSION = 3
 
 /**
  * Thrown by `apply` for a payload of a schema that the store has activated and
@@ -108,7 +108,7 @@ function applySystem(tables: StoreTables, op: ProjectedOp, message: system.Syste
 
 function write(
   tables: StoreTables,
-  { id, timestamp, author, deps }: ProjectedOp,
+  { id, timestamp, author, follows }: ProjectedOp,
   writes: readonly PlannedWrite[],
 ): readonly SystemEvent[] {
   const { changes } = observe(
@@ -116,9 +116,21 @@ function write(
     writes.map(({ key }) => key),
   )
   for (const { keyBytes, value } of writes) {
+    const deps = replacedBy(follows, heads(tables.system, keyBytes))
     applyWrite(tables.system, { id, timestamp, author, deps, key: keyBytes, state: { kind: 'value', value } })
   }
   return changes()
+}
+
+/**
+ * A write replaces all that is in its past, cited or not. An author that leaves out what it saw would else add a value to
+ * a row with every operation, and each operation costs what the row holds; so a row holds one value per branch of the DAG.
+ */
+function replacedBy(follows: ProjectedOp['follows'], standing: readonly KvHead[]): readonly IntentionId[] {
+  return standing
+    .map((head) => head.id)
+    .filter((head) => follows(head))
+    .toSorted(compareBytes)
 }
 
 function applyApp<Event>(

@@ -52,9 +52,12 @@ const claim = (usesLeft: number, claimedBy = anna): SystemWrite =>
   claimInvite({ author: creator, tokenHash, claimedBy, usesLeft })
 const cancel = cancelInvite({ author: creator, tokenHash })
 
-/** What the authority has the author cite. */
-function cited(store: TestStore, author: typeof anna, write: { readonly op: typeof add.op }): readonly Uint8Array[] {
-  return createSystemAuthority().requiredDeps(store.tables, author, store.envelope(write.op))
+/** What the author cites: its own grant, which the authority sees to, and what the operation itself relies on. */
+function cited(store: TestStore, author: typeof anna, write: SystemWrite): readonly Uint8Array[] {
+  return [
+    ...createSystemAuthority().requiredDeps(store.tables, author, store.envelope(write.op)),
+    ...write.deps(store.tables),
+  ]
 }
 
 describe('a peer', () => {
@@ -131,7 +134,7 @@ describe('a peer', () => {
     store.submit(admit(creator, bert, 'reader'))
     const [, annas, berts] = store.ids
     const write = setPeerName({ author: anna, peer: bert, name: 'bert' })
-    expect(write.deps(store.tables)).toEqual([])
+    expect(write.deps(store.tables)).toEqual([berts])
     expect(cited(store, anna, write)).toEqual([annas, berts])
     expect(cited(store, creator, write)).toEqual([berts])
   })
@@ -211,6 +214,16 @@ describe('a child', () => {
     expect(store.submit(status('destroyed'), { past, wall: 4000 })).toMatchObject({
       events: [{ kind: 'child_changed', child: { status: 'destroyed' } }],
     })
+  })
+
+  test('is not brought back by the batch that destroys it', () => {
+    const store = openTestStore()
+    store.submit(add)
+    const undone = batchSystemWrites([status('destroyed'), status('active')], creator)
+    expect(store.submit(undone)).toEqual(rejected('child_destroyed'))
+    expect(readChild(store.read, child)?.status).toBe('active')
+    expect(store.submit(batchSystemWrites([status('archived'), status('destroyed')], creator)).kind).toBe('applied')
+    expect(readChild(store.read, child)?.status).toBe('destroyed')
   })
 
   test('is acknowledged as destroyed once it is, by a peer that cites what it speaks of', () => {

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf'
-import { formatSExpr, utf8Encode } from '@lattice/model'
+import { heads } from '@lattice/kvtable'
+import { formatSExpr, toHex, utf8Encode } from '@lattice/model'
 import { system, weaver } from '@lattice/proto'
 import type { Projector, StateMachine } from '@lattice/store-base'
 import { describe, expect, expectTypeOf, test } from 'vitest'
@@ -283,6 +284,22 @@ describe('events and readers', () => {
     store.submit(setChildStatus({ author: creator, child, status: 'active' }), { past })
     store.submit(setChildStatus({ author: creator, child, status: 'archived' }), { past })
     expect([...readChildren(store.read)]).toMatchObject([{ status: 'archived', conflicted: true }])
+  })
+
+  // Found as an attack: each operation cost what the row held, and the row grew by each of them.
+  test('a row holds one value per branch, also of an author that never cites what it replaces', () => {
+    const store = openTestStore()
+    store.submit(admit(creator, anna))
+    for (let round = 0; round < 20; round += 1) {
+      const write = setPeerName({ author: anna, name: `anna ${round}` })
+      expect(store.submit(write, { author: anna, deps: [] }).kind).toBe('applied')
+    }
+    const key = utf8Encode(`peer/${toHex(anna)}/name`)
+    expect(heads(store.read, key)).toHaveLength(1)
+    const past = [...store.ids].slice(0, -1)
+    store.submit(setPeerName({ author: anna, name: 'other' }), { author: anna, past, deps: [] })
+    expect(heads(store.read, key)).toHaveLength(2)
+    expect(readPeer(store.read, anna)).toMatchObject({ name: 'other', conflicted: true })
   })
 
   test('a strategy is read back, and everything is listed for people', () => {

@@ -104,6 +104,7 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
   const time = createVirtualTime()
   const { scheduler } = time
   const random = createSeededRandom(options.seed)
+  const startsAt = new Map<string, number>()
   const network = createSimNetwork({
     random: random.fork('network'),
     scheduler,
@@ -161,6 +162,14 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
     }
   }
 
+  /** Two starts at one moment must not draw alike: the stores they make would be one. */
+  function randomFor({ name, generation }: Instance): SeededRandom {
+    const start = `${name}.${generation}.${scheduler.clock.monotonicMs()}`
+    const before = startsAt.get(start) ?? 0
+    startsAt.set(start, before + 1)
+    return random.fork(before === 0 ? start : `${start}.${before}`)
+  }
+
   async function start(index: number, changes: Partial<NodeOptions> = {}): Promise<Node> {
     const instance = instanceAt(index)
     if (instance.node !== undefined) throw new Error(`${instance.name} is up already`)
@@ -180,7 +189,7 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
           return network.transport(publicKey)
         },
         clock: scheduler.clock,
-        random: random.fork(`${instance.name}.${instance.generation}.${scheduler.clock.monotonicMs()}`),
+        random: randomFor(instance),
         scheduler: gated,
         logger: options.logger?.(instance.name) ?? silentLogger,
         crypto,

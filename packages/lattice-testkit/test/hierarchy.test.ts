@@ -260,6 +260,28 @@ describe('a hostile declaration', () => {
     },
   )
 
+  test.each(['archived', 'destroyed'] as const)(
+    'that ends a store before it arrives does not keep it away either (%s)',
+    async (status) => {
+      const { mesh, team, notes, evil } = await withEvil(`ended ${status}`)
+      await using _ = mesh
+      for (const child of [team, notes]) {
+        await declare(mesh, 2, { parent: evil, child })
+        await setStatus(mesh, 2, { parent: evil, child, status })
+      }
+      await mesh.run(() => mesh.node(1).stores().length === 3, 'the declarations have arrived')
+      await mesh.converge(evil, [1, 2])
+      expect(mesh.store(1, team).state()).toBe(status)
+      await mesh.complete(mesh.node(1).join(await mesh.invite(0, team)))
+      await mesh.converge(notes, [0, 1])
+      expect(paths(mesh, 1).toSorted()).toEqual(['evil', 'team', 'team/notes'])
+      await mesh.restart(1)
+      await mesh.time.pass(10_000)
+      expect(mesh.store(1, team).summary()).toMatchObject({ state: 'active', hasData: true })
+      expect(mesh.store(1, notes).summary()).toMatchObject({ state: 'active', hasData: true })
+    },
+  )
+
   test('of a store that belongs elsewhere is seen through when that arrives, and what was fetched goes', async () => {
     const { mesh, evil } = await withEvil('foreign')
     await using _ = mesh

@@ -3,6 +3,8 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { type StoreId, toHex } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
+import type { StoragePoint } from '@lattice/storage'
+import { setChildStatus } from '@lattice/systemstore'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { hasFiles, reach, withChild } from './life-support.ts'
 import { codeOf, get, put } from './support.ts'
@@ -114,6 +116,34 @@ describe('acts that come together', () => {
       'rejected',
     ])
     expect(mesh.node(1).stores()).toEqual([])
+  })
+
+  // Whether others hold what is closed is seen by opening it: nobody else may open it meanwhile.
+  test('with a change from elsewhere do not keep a store from opening', async () => {
+    await using mesh = await createSimMesh({ seed: 8, nodes: 1 })
+    const { id: team } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+    const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: team }))
+    await put(mesh, 0, notes, ['k', 'v'])
+    await mesh.complete(mesh.store(0, notes).archive())
+    await mesh.stop(0)
+    let isArmed = false
+    let unarchive = (): Promise<unknown> => Promise.resolve()
+    let unarchived: Promise<unknown> | undefined
+    const at = (point: StoragePoint, path: string): void => {
+      if (!isArmed || point !== 'opened' || !path.includes(toHex(notes))) return
+      isArmed = false
+      unarchived = unarchive()
+    }
+    await mesh.start(0, { storageHooks: { at } })
+    const kernel = mesh.store(0, team).kernel()
+    const { op, deps } = setChildStatus({ author: mesh.node(0).id, child: notes, status: 'active' })
+    unarchive = () => kernel.submit({ kind: 'system', schema: 0, value: op.value }, { deps })
+    isArmed = true
+    expect(await codeOf(mesh, mesh.store(0, team).leave())).toBe('NOT_REPLICATED')
+    expect(isArmed).toBe(false)
+    await mesh.complete(Promise.resolve(unarchived))
+    await reach(mesh, notes, 'active', [0])
+    expect(await get(mesh, 0, notes, 'k')).toBe('v')
   })
 
   test('leaving stops when it is told to, and nothing was', async () => {

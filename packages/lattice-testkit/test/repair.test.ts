@@ -201,3 +201,26 @@ test('what is derived from good records is made again without a peer, seq by seq
   expect(await mesh.complete(mesh.store(0, id).verify({ full: true }))).toMatchObject({ outcome: 'sound' })
   await put(mesh, 0, id, ['more', 'writes'])
 })
+
+describe('a log that lost records', () => {
+  test('is not taken for the one that a peer once held, when it has grown to as many records again', async () => {
+    await using mesh = await createSimMesh({ seed: 'remembered', nodes: 2 })
+    const id = await mesh.share()
+    await fill(mesh, 1, id, 'a')
+    await mesh.converge(id)
+    // What peers hold is remembered when a store closes.
+    await mesh.complete(mesh.store(1, id).leave())
+    await mesh.complete(mesh.store(1, id).rejoin())
+    await mesh.converge(id)
+    const held = mesh.store(1, id).kernel().stats().witnessCount
+    await mesh.stop(0)
+    await mesh.stop(1)
+    destroy(mesh, 1, id, 'value-a-25-')
+    await mesh.start(1)
+    const { records } = await repair(mesh, 1, id, { withoutPeer: true, acceptFork: true })
+    expect(records).toBeLessThan(held)
+    for (let n = records; n < held; n += 1) await put(mesh, 1, id, [`new${n}`, 'nowhere else'])
+    expect(mesh.store(1, id).kernel().stats().witnessCount).toBe(held)
+    expect(await codeOf(mesh, mesh.store(1, id).leave())).toBe('NOT_REPLICATED')
+  })
+})

@@ -1,3 +1,4 @@
+import { idKey } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh } from '../src/index.ts'
 import { get, put } from './support.ts'
@@ -21,4 +22,16 @@ describe('a node that crashed and is back before its silence was noticed', () =>
       expect(await get(mesh, crashed, id, 'k')).toBe('v')
     },
   )
+})
+
+describe('a node that is restarted', () => {
+  test('draws other random bytes than before, also where no time has passed', async () => {
+    await using mesh = await createSimMesh({ seed: 1, nodes: 1 })
+    const ids: string[] = []
+    for (let round = 0; round < 3; round += 1) {
+      await mesh.restart(0)
+      ids.push(idKey((await mesh.complete(mesh.node(0).createStore())).id))
+    }
+    expect(new Set(ids).size).toBe(3)
+  })
 })

@@ -1,0 +1,140 @@
+import { create } from '@bufbuild/protobuf'
+import {
+  idKey,
+  type IdKey,
+  type PublicKey,
+  type ReadTable,
+  type StoreId,
+  toIntentionId,
+  toPublicKey,
+  toStoreId,
+} from '@lattice/model'
+import { createMemoryTable } from '@lattice/model/testing'
+import { weaver } from '@lattice/proto'
+import type { ReadStoreTables } from '@lattice/store-base'
+import { admitPeer, createSystemLayer, setStrategy, type SystemWrite } from '@lattice/systemstore'
+import { describe, expect, test } from 'vitest'
+import type { NodeContext } from './node-context.ts'
+import { createPeerLinks, type PeerLinks } from './peer-links.ts'
+import type { StoreManager } from './store-manager.ts'
+
+const keyOf = (fill: number): PublicKey => toPublicKey(new Uint8Array(32).fill(fill))
+const idOf = (number: number): StoreId =>
+  toStoreId(
+    new Uint8Array(32)
+      .fill(255)
+      .fill(number >> 8, 0, 1)
+      .fill(number & 255, 1, 2),
+  )
+const self = keyOf(1)
+const [anna, bert] = [keyOf(2), keyOf(3)]
+
+interface TestTables extends ReadStoreTables {
+  readonly submit: (write: SystemWrite) => void
+  /** Walks over the system table so far. */
+  readonly scans: () => number
+}
+
+function tablesOf(writes: readonly SystemWrite[]): TestTables {
+  const layer = createSystemLayer()
+  const tables = { system: createMemoryTable(), app: createMemoryTable() }
+  let applied = 0
+  let scans = 0
+  const apply = (op: weaver.UniversalOp['op'], isGenesis: boolean): void => {
+    applied += 1
+    const projected = {
+      id: toIntentionId(new Uint8Array(32).fill(applied)),
+      author: self,
+      timestamp: { wall: applied, counter: 0 },
+      deps: [],
+      op: create(weaver.UniversalOpSchema, { op }),
+      follows: () => true,
+    }
+    if (isGenesis) layer.applyGenesis(tables, projected)
+    else layer.apply(tables, projected)
+  }
+  apply({ case: 'genesis', value: create(weaver.GenesisOpSchema) }, true)
+  for (const { op } of writes) apply(op, false)
+  const { system } = tables
+  const counted: ReadTable = {
+    get: system.get,
+    scan: (range) => {
+      scans += 1
+      return system.scan(range)
+    },
+  }
+  return { system: counted, app: tables.app, submit: ({ op }) => apply(op, false), scans: () => scans }
+}
+
+const admit = (peer: PublicKey): SystemWrite => admitPeer({ author: self, peer, role: 'writer', addedAt: 1 })
+
+interface Mesh {
+  readonly root: TestTables
+  readonly links: PeerLinks
+  readonly wanted: Set<IdKey>
+  /** Exchanges that were begun, by store. */
+  readonly met: StoreId[]
+}
+
+/** A root and `children` stores that have its peers; those in `connected` are there. */
+function open(children: number, connected: readonly PublicKey[] = []): Mesh {
+  const root = tablesOf([admit(anna)])
+  const rootId = idOf(0)
+  const child = tablesOf([setStrategy({ author: self, strategy: { kind: 'inherited', parent: rootId } })])
+  const stores = new Map<IdKey, { readonly id: StoreId; readonly tables: ReadStoreTables }>()
+  for (let number = 0; number <= children; number += 1) {
+    const id = idOf(number)
+    stores.set(idKey(id), { id, tables: number === 0 ? root : child })
+  }
+  const wanted = new Set<IdKey>()
+  const met: StoreId[] = []
+  const network = {
+    want: (peer: PublicKey) => wanted.add(idKey(peer)),
+    unwant: (peer: PublicKey) => wanted.delete(idKey(peer)),
+    connectedPeers: () => connected.map((peer) => ({ peer, sinceMs: 0 })),
+    sync: (id: StoreId) => {
+      met.push(id)
+      return []
+    },
+  }
+  const context = { id: self, network: () => network, meta: { addresses: () => [] } } as unknown as NodeContext
+  const entries = new Map(
+    [...stores].map(([key, { id, tables }]) => [
+      key,
+      { open: { kernel: { tables: () => tables } }, registered: true, record: { id } },
+    ]),
+  )
+  const manager = {
+    entries,
+    tablesOf: (id: StoreId) => stores.get(idKey(id))?.tables,
+  } as unknown as StoreManager
+  const spawn = (_name: string, task: (signal: AbortSignal) => Promise<void>): void =>
+    void task(new AbortController().signal)
+  return { root, links: createPeerLinks(context, { manager, spawn }), wanted, met }
+}
+
+describe('the peers that this node connects to', () => {
+  // A look costs what the peers cost, and not what the peers cost times the stores that share them.
+  test('are read once for all stores that have the peers of one parent', () => {
+    const few = open(1)
+    few.links.refresh()
+    const many = open(2_000)
+    many.links.refresh()
+    expect(many.wanted).toEqual(new Set([idKey(anna)]))
+    expect(few.root.scans()).toBeGreaterThan(0)
+    expect(many.root.scans()).toBe(few.root.scans())
+  })
+
+  test('are reconciled with in every such store when they come to be known while connected', () => {
+    const { root, links, wanted, met } = open(2, [anna, bert])
+    links.refresh()
+    links.refresh()
+    expect(met).toEqual([])
+    root.submit(admit(bert))
+    links.refresh()
+    expect(wanted).toEqual(new Set([idKey(anna), idKey(bert)]))
+    expect(met).toEqual([idOf(0), idOf(1), idOf(2)])
+    links.refresh()
+    expect(met).toHaveLength(3)
+  })
+})

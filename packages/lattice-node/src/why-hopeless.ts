@@ -1,0 +1,29 @@
+/**
+ * When whoever waits for a store to come into use is told that it does not.
+ *
+ * @module
+ */
+import { NodeError } from './errors.ts'
+import { toFailure } from './failure.ts'
+import { storeOutOfUse } from './life-errors.ts'
+import { outOfUse, type StoreEntry } from './store-entry.ts'
+
+/** Attempts to bootstrap after which whoever waits is told; it goes on in the background. */
+export const MAX_AWAITED_ATTEMPTS = 5
+
+/** Why waiting for the store is in vain, or no longer worth it. */
+export function whyHopeless(entry: StoreEntry): unknown {
+  const cause = outOfUse(entry)
+  if (cause !== undefined) {
+    const { id, state } = cause.record
+    return entry.refusal ?? storeOutOfUse(entry.record.id, { state, cause: id })
+  }
+  if (entry.failure !== undefined) return entry.failure
+  const error = entry.bootstrap?.lastFailure()
+  if (entry.bootstrap === undefined || error === undefined) return undefined
+  // Without a cause it is the content that was bad; anything else may pass.
+  const isPassing = error instanceof Error && error.cause !== undefined
+  if (isPassing && entry.bootstrap.attempts() < MAX_AWAITED_ATTEMPTS) return undefined
+  const { code, message } = toFailure(error)
+  return new NodeError(code, `${message} (it is tried again in the background)`, { cause: error })
+}

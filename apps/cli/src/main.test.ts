@@ -92,8 +92,20 @@ describe('exit codes', () => {
   test('an unknown method is answered with the methods there are', async () => {
     const { stderr } = await run(['frob'], nodeWith('notes'))
     expect(stderr).toBe(
-      "error: there is no method 'frob'; choose one of: put, delete, batch, resolve, get, list, inspect, history, count, watch\n",
+      `error: 'frob' is neither a command nor a method of this store
+hint: its methods: put, delete, batch, resolve, get, list, inspect, history, count, watch; 'lattice help' also shows the commands
+`,
     )
+  })
+
+  test('help of what no command is called says which there are, with a store or without', async () => {
+    for (const node of [nodeWith(), nodeWith('notes')]) {
+      const { exitCode, stderr } = await run(['help', 'peer', 'frob'], node)
+      expect(exitCode).toBe(3)
+      expect(stderr).toMatch(/'peer' has no command 'frob'\nhint: choose one of: list, invite/u)
+      expect((await run(['help', 'doctor', 'frob'], node)).stderr).toContain("'help doctor' shows what it takes")
+    }
+    expect((await run(['help', 'frob'], nodeWith())).stderr).toContain("'frob' is no command, and there is no store")
   })
 
   test('a defect is reported as one and never looks like success', async () => {
@@ -154,7 +166,7 @@ describe('which store', () => {
   test('without any store the sentence says how to get one', async () => {
     const { exitCode, stderr } = await run(['put', 'k', 'v'], nodeWith())
     expect(exitCode).toBe(3)
-    expect(stderr).toContain("create one with 'store create NAME'")
+    expect(stderr).toMatch(/'put' is no command, and there is no store .*\nhint: create one with 'store create NAME'/u)
   })
 })
 

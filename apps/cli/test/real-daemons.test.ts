@@ -109,7 +109,10 @@ describe('one node', () => {
       running.add(watch)
       await watch.line('snapshotEnd')
       await ok(at('--store', 'notes', 'put', 'w1', 'seen'))
-      expect(JSON.parse(await watch.line('put'))).toEqual({ put: { key: 'w1', value: 'seen', conflicted: false } })
+      expect(JSON.parse(await watch.line('put'))).toEqual({
+        put: { key: 'w1', value: 'seen', conflicted: false },
+        cursor: expect.stringMatching(/^[0-9a-f]+$/u) as string,
+      })
       expect(await watch.end('SIGINT')).toBe(130)
       running.delete(watch)
     },

@@ -45,7 +45,10 @@ export function appendWrite(
 ): PreparedWrite | undefined {
   const { signer } = core.options
   if (!core.admits(signer.publicKey)) {
-    throw new WriteRefused('NOT_ADMITTED', 'this node is no member of the store: ask an admin of it for an invite')
+    throw new WriteRefused(
+      'NOT_ADMITTED',
+      'this node may read the store, but not write to it: ask an admin of it for the role of a writer',
+    )
   }
   const held = core.options.holdWrites?.()
   if (held !== undefined) throw new WriteRefused('STORE_NOT_READY', held)

@@ -2,7 +2,8 @@
  * The QUIC transport of a node, run by a worker thread.
  *
  * The node's Ed25519 key is its endpoint key, so whoever answers a dial has proved to be the peer. This side holds no socket
- * and no native handle: when the worker has ended, everything is released.
+ * and no native handle: when the worker has ended, everything is released. Where dials are under way as it closes, that is
+ * a few seconds after `close` has resolved, or as the process ends.
  *
  * @module
  */
@@ -14,6 +15,12 @@ import { createWorkerConnection } from './worker-connection.ts'
 
 /** A dial nobody answers fails after this: several retransmissions on a slow path, well before a person gives up. */
 export const CONNECT_TIMEOUT_MS = 10_000
+
+/**
+ * Closing is over after this. The peers are told within a few round trips; the endpoint then waits for dials that nobody
+ * answered, three seconds and more, and nothing can come of them.
+ */
+export const SHUTDOWN_TIMEOUT_MS = 500
 
 export interface IrohTransportOptions {
   /** The node's Ed25519 seed. */
@@ -57,14 +64,25 @@ export async function openIrohTransport(options: IrohTransportOptions): Promise<
       client.tell({ op: 'refreshAddresses' })
       return client.addresses()
     },
-    close: () => (closing ??= shutDown(client)),
+    close: () => (closing ??= shutDown(client, options.scheduler)),
   }
 }
 
-async function shutDown(client: WorkerClient): Promise<void> {
+/**
+ * At the deadline the thread is left to end by itself: the native side does not survive a thread that is ended while calls
+ * are under way in it, and the process may end before it.
+ */
+async function shutDown(client: WorkerClient, scheduler: Scheduler): Promise<void> {
+  const deadline = new Promise<void>((resolve) => {
+    const cancel = scheduler.after(SHUTDOWN_TIMEOUT_MS, () => {
+      client.release()
+      resolve()
+    })
+    client.exited.then(cancel, ignore)
+  })
   // A worker that has ended already refuses: there is nothing left to close.
-  await client.call({ op: 'shutdown' }).catch(ignore)
-  await client.exited
+  client.call({ op: 'shutdown' }).catch(ignore)
+  await Promise.race([client.exited, deadline])
 }
 
 function createDialer(

@@ -24,6 +24,8 @@ export interface WorkerClient {
   readonly addresses: () => readonly string[]
   /** Resolves when the thread has ended. */
   readonly exited: Promise<void>
+  /** Lets the process end before the thread does. */
+  readonly release: () => void
 }
 
 /** The worker ended by itself: a bug here or in the native code. */
@@ -91,6 +93,7 @@ export async function startWorker(settings: WorkerSettings, onError: (error: unk
   return {
     id: await startedOrGone(started, exited),
     exited,
+    release: () => worker.unref(),
     addresses: () => addresses,
     call: (operation, transfer = []) => {
       if (operation.op === 'shutdown' && state === 'running') state = 'stopping'

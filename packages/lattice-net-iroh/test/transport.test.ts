@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { createAbortController, toSeed } from '@lattice/model'
 import { createManualScheduler } from '@lattice/model/testing'
 import { type Connection, PeerUnreachable, type Transport } from '@lattice/net-types'
@@ -6,6 +8,8 @@ import { BindFailed, CONNECT_TIMEOUT_MS, type IrohTransportOptions, openIrohTran
 import { hostScheduler } from './host-scheduler.ts'
 
 const opened: Transport[] = []
+/** The native side would wait three seconds for a dial that nobody answers. */
+const MAX_CLOSE_MS = 2_000
 
 afterEach(async () => {
   for (const transport of opened.splice(0)) await transport.close()
@@ -64,6 +68,21 @@ describe('the iroh transport', () => {
     scheduler.advance(CONNECT_TIMEOUT_MS)
     await expect(dialling).rejects.toBeInstanceOf(PeerUnreachable)
     expect(scheduler.pending()).toBe(0)
+  })
+
+  test('closes soon, also while a dial is under way that nobody answers', async () => {
+    const silent = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const [transport, other] = [await open(70), await open(71)]
+    const dialling = transport.connect(other.id, {
+      addresses: [`iroh:127.0.0.1:${silent.address().port}`],
+      signal: createAbortController().signal,
+    })
+    await once(silent, 'message')
+    const started = performance.now()
+    await Promise.all([transport.close(), expect(dialling).rejects.toBeInstanceOf(PeerUnreachable)])
+    expect(performance.now() - started).toBeLessThan(MAX_CLOSE_MS)
+    silent.close()
   })
 
   test('a dial without an address fails at once when there are no relays', async () => {

@@ -29,6 +29,8 @@ export interface JoinOptions {
   /** The token's secret, 32 bytes. */
   readonly secret: Uint8Array
   readonly name: string
+  /** Called as the inviter is reached: from then on it is its answer that is waited for. */
+  readonly onConnected?: () => void
 }
 
 export interface NetworkService extends AsyncDisposable {
@@ -114,10 +116,11 @@ async function* sync(core: NetworkCore, storeId: StoreId, signal: AbortSignal): 
 
 async function join(
   core: NetworkCore,
-  { inviter, addresses, storeId, secret, name }: JoinOptions,
+  { inviter, addresses, storeId, secret, name, onConnected }: JoinOptions,
   { addresses: own, signal }: { readonly addresses: readonly string[]; readonly signal: AbortSignal },
 ): Promise<JoinGrant> {
   const link = await connect(core, { peer: inviter, addresses }, signal)
+  onConnected?.()
   const request: JoinRequest = { storeId, secret, name, addresses: own }
   return link.run({
     protocol: net.Protocol.JOIN,

@@ -183,7 +183,7 @@ export function nodeClosed(): NodeError {
 }
 
 export function notAdmin(storeId: StoreId, act: string): NodeError {
-  return new NodeError('NOT_ADMIN', `this node may not ${act} in store ${shortId(storeId)}: ask one of its admins`, {
+  return new NodeError('NOT_ADMIN', `this node may not ${act}: ask an admin of store ${shortId(storeId)}`, {
     detail: { storeId: toHex(storeId) },
   })
 }

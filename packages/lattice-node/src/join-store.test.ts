@@ -7,6 +7,7 @@ import {
   LatticeError,
   type LatticeErrorCode,
   silentLogger,
+  toHex,
   toPublicKey,
   toStoreId,
 } from '@lattice/model'
@@ -19,6 +20,7 @@ import { encodeInviteToken, type InviteToken } from './invite-token.ts'
 import { joinStore } from './join-store.ts'
 import { type MetaDb, openMetaDb, type StoreRecord } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
+import type { JoinProgress } from './node-types.ts'
 import { createStoreEntry, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 
@@ -54,11 +56,15 @@ let root = ''
 let meta: MetaDb
 let entries: Map<IdKey, StoreEntry>
 let asked: number
+let isThere: boolean
+let stages: string[]
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'lattice-join-'))
   meta = openMetaDb(join(root, 'meta.db'))
   entries = new Map()
   asked = 0
+  isThere = true
+  stages = []
 })
 afterEach(() => {
   meta.close()
@@ -76,7 +82,8 @@ function run(...answers: readonly (JoinGrant | LatticeErrorCode)[]): Promise<unk
     nodeName: () => 'here',
     publish: () => undefined,
     network: () => ({
-      join: async () => {
+      join: async ({ onConnected }: { onConnected: () => void }) => {
+        if (isThere) onConnected()
         const answer = answers[asked]
         asked += 1
         if (answer === undefined || typeof answer === 'string') throw new Refusal(answer ?? 'INTERNAL')
@@ -102,7 +109,11 @@ function run(...answers: readonly (JoinGrant | LatticeErrorCode)[]): Promise<unk
     onBootstrap: () => () => undefined,
     whenReady: async () => undefined,
   } as unknown as StoreManager
-  return joinStore(context, manager, { text: encodeInviteToken(token), options: {} })
+  return joinStore(context, manager, { text: encodeInviteToken(token), options: { onProgress: note } })
+}
+
+function note(progress: JoinProgress): void {
+  if (progress.kind === 'stage') stages.push(progress.stage)
 }
 
 function know(state: StoreRecord['state'], parentId?: StoreRecord['parentId']): void {
@@ -135,6 +146,24 @@ describe('joining', () => {
     await expect(run('STORE_NOT_FOUND')).rejects.toMatchObject({ code: 'TOKEN_FOREIGN' })
     expect(meta.stores()).toEqual([])
     expect(meta.knownPeers(10)).toEqual([])
+  })
+
+  test('says that the inviter does not answer, and shows the token to nobody before one does', async () => {
+    isThere = false
+    for (const code of ['PEER_UNREACHABLE', 'DEADLINE_EXCEEDED'] as const) {
+      asked = 0
+      const message = `the node that made the token (${toHex(token.inviter).slice(0, 12)}) does not answer`
+      await expect(run(code)).rejects.toMatchObject({
+        code: 'PEER_UNREACHABLE',
+        message: expect.stringContaining(message) as string,
+      })
+    }
+    expect(stages).toEqual(['connecting', 'connecting'])
+    expect(meta.knownPeers(10)).toEqual([])
+    isThere = true
+    asked = 0
+    await expect(run('DEADLINE_EXCEEDED')).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+    expect(stages.at(-1)).toBe('redeeming')
   })
 
   test('keeps the way to the inviter and to those it names', async () => {

@@ -7,7 +7,14 @@
  *
  * @module
  */
-import { type AbortSignal, createAbortController, equalBytes, isLatticeError } from '@lattice/model'
+import {
+  type AbortSignal,
+  createAbortController,
+  equalBytes,
+  isLatticeError,
+  type LatticeErrorCode,
+  type PublicKey,
+} from '@lattice/model'
 import type { JoinGrant } from '@lattice/net'
 import { StreamLost } from '@lattice/net-types'
 import { NodeError, shortId, tokenExpired, tokenMalformed } from './errors.ts'
@@ -114,17 +121,30 @@ async function redeem(context: NodeContext, { token, options, signal }: Joining)
   if (network === undefined) throw new NodeError('NOT_SUPPORTED', 'this node has no network: start it with a transport')
   options.onProgress?.({ kind: 'stage', stage: 'connecting' })
   const { inviter, addresses, storeId, secret } = token
-  options.onProgress?.({ kind: 'stage', stage: 'redeeming' })
+  let isReached = false
+  const onConnected = (): void => {
+    if (!isReached) options.onProgress?.({ kind: 'stage', stage: 'redeeming' })
+    isReached = true
+  }
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await network.join({ inviter, addresses, storeId, secret, name: context.nodeName() }, signal)
+      return await network.join({ inviter, addresses, storeId, secret, name: context.nodeName(), onConnected }, signal)
     } catch (error) {
       // The answer was lost on the way, not refused: asking again costs no use.
       if (error instanceof StreamLost && attempt < MAX_REDEEM_ATTEMPTS && !signal.aborted) continue
-      throw translateRefusal(error)
+      throw isReached ? translateRefusal(error) : translateSilence(error, inviter)
     }
   }
 }
+
+/** Nobody was there to refuse. */
+function translateSilence(error: unknown, inviter: PublicKey): unknown {
+  if (!isLatticeError(error) || !SILENCE.has(error.code)) return error
+  const message = `the node that made the token (${shortId(inviter)}) does not answer: see that it runs and can be reached from here, then join again`
+  return new NodeError('PEER_UNREACHABLE', message, { cause: error, detail: error.detail })
+}
+
+const SILENCE: ReadonlySet<LatticeErrorCode> = new Set(['PEER_UNREACHABLE', 'DEADLINE_EXCEEDED'])
 
 function translateRefusal(error: unknown): unknown {
   if (!isLatticeError(error) || error.code !== 'STORE_NOT_FOUND') return error

@@ -123,7 +123,7 @@ async function destroyRoot(deps: StoreActsDeps, entry: StoreEntry): Promise<void
   }
   if (!readDestroyed(system)) {
     const { id: author } = context
-    await submitSystem(kernel, [destroyStore({ author })], { author, act: 'destroy it' })
+    await submitSystem(kernel, [destroyStore({ author })], { author, act: 'destroy the store' })
   }
   await manager.settle()
 }

@@ -75,7 +75,30 @@ describe('a path', () => {
     const marked = store('log', 'team/log~abcdefabcdef')
     expect(resolveReference('team/log', [...all, marked])).toBe(marked)
     const other = store('log', 'team/log~abcdefabcdee')
-    expect(() => resolveReference('team/log', [marked, other])).toThrow(/log~abcdefabcdef .*log~abcdefabcdee/)
+    const ids = [marked, other].map(({ id }) => toHex(id).slice(0, 12))
+    expect(() => resolveReference('team/log', [marked, other])).toThrow(
+      `team/log~abcdefabcdef ${ids[0]}, team/log~abcdefabcdee ${ids[1]}`,
+    )
+  })
+
+  test('takes fewer digits of an id that tells names apart, also without what is above', () => {
+    const [first, second] = [store('log', 'team/log~aaaabbbbcccc'), store('log', 'team/log~aaaaddddeeee')]
+    const below = store('x', 'team/log~aaaabbbbcccc/x')
+    const stores = [team, first, second, below]
+    for (const reference of ['team/log~aaaabb', 'log~aaaabbb', 'log~aaaabbbbcccc', '/team/log~aaaabbbbccc/']) {
+      expect(resolveReference(reference, stores)).toBe(first)
+    }
+    expect(resolveReference('team/log~aaaab/x', stores)).toBe(below)
+    expect(() => resolveReference('team/log~aaaa', stores)).toThrow(/log~aaaabbbbcccc.*log~aaaaddddeeee/)
+    for (const reference of ['team/log~aaa', 'home/log~aaaab', 'log~bbbb']) {
+      expect(() => resolveReference(reference, stores)).toThrow('there is no store')
+    }
+  })
+
+  test('that ends with its id is not followed by it where it is a candidate', () => {
+    const twins = [store('log', 'team/log~abcd10', 'abcd10'), store('log', 'team/log~abcd11', 'abcd11')]
+    const marked = twins.map((twin) => ({ ...twin, path: `team/log~${toHex(twin.id).slice(0, 12)}` }))
+    expect(() => resolveReference('team/log', marked)).toThrow(`(${marked[0]?.path}, ${marked[1]?.path})`)
   })
 
   test('prefers what lives to what is gone', () => {

@@ -32,6 +32,7 @@ export interface Sibling {
 
 /** What makes a name look like one that is told apart by an id. */
 const MARKED = /~[0-9a-f]{12}$/
+const SHORT_MARKED = /~[0-9a-f]{4,11}$/
 
 /**
  * What paths call stores with the same parent, in their order. A name that several have is told apart by the beginning of
@@ -60,7 +61,14 @@ export function resolveReference(reference: string, stores: readonly StoreSummar
   const shown = reference.slice(0, SHOWN_CHARS)
   const wanted = reference.trim()
   // In order of how exact they are: the first kind that means anything decides.
-  for (const match of [byId(wanted), byPath(wanted), byUnmarkedPath(wanted), byName(wanted), byIdPrefix(wanted)]) {
+  for (const match of [
+    byId(wanted),
+    byPath(wanted),
+    byUnmarkedPath(wanted),
+    byShortMark(wanted),
+    byName(wanted),
+    byIdPrefix(wanted),
+  ]) {
     const matching = stores.filter(match)
     const living = matching.filter(({ state }) => state !== 'destroyed')
     // A tombstone is meant only by what means nothing else.
@@ -91,6 +99,21 @@ function byUnmarkedPath(wanted: string): Match {
   return (store) => path.includes('/') && store.path.replace(/~[0-9a-f]{12}(?=\/|$)/g, '') === path
 }
 
+/** With fewer digits of the id than are shown: `team/notes~1a2b`, or without what is above, `notes~1a2b`. */
+function byShortMark(wanted: string): Match {
+  const segments = wanted.replace(/^\/+|\/+$/g, '').split('/')
+  return ({ path }) => {
+    const own = path.split('/')
+    const compared = segments.length === 1 ? own.slice(-1) : own
+    return compared.length === segments.length && compared.every((each, index) => isShortMark(segments[index], each))
+  }
+}
+
+function isShortMark(wanted: string | undefined, segment: string): boolean {
+  if (wanted === undefined || wanted === segment) return wanted !== undefined
+  return SHORT_MARKED.test(wanted) && MARKED.test(segment) && segment.startsWith(wanted)
+}
+
 function byName(wanted: string): Match {
   return (store) => wanted !== '' && store.name === wanted
 }
@@ -105,5 +128,6 @@ function byIdPrefix(wanted: string): Match {
 }
 
 function describeCandidate(store: StoreSummary): string {
-  return `${store.path} ${shortId(store.id)}`
+  const id = shortId(store.id)
+  return store.path.endsWith(id) ? store.path : `${store.path} ${id}`
 }

@@ -6,14 +6,18 @@
  *
  * @module
  */
+import type { Kernel } from '@lattice/kernel'
 import { equalBytes, type PublicKey } from '@lattice/model'
 import type { NodeContext } from './node-context.ts'
 import type { PeerSync } from './node-types.ts'
-import type { OpenStore } from './open-store.ts'
 import { replicaPeers, type TablesOf } from './store-peers.ts'
 
 /** How a peer's last digest of the store compares with the present one of this node. */
-export function peerSync(context: NodeContext, { kernel }: OpenStore, peer: PublicKey): PeerSync {
+export function peerSync(
+  context: NodeContext,
+  { kernel }: { readonly kernel: Pick<Kernel, 'storeId' | 'digest'> },
+  peer: PublicKey,
+): PeerSync {
   const theirs = context.network()?.peerDigest(peer, kernel.storeId)
   if (theirs === undefined) return 'unknown'
   const ours = kernel.digest()
@@ -28,7 +32,11 @@ export interface SyncCounts {
   readonly differing: number
 }
 
-export function countSynced(context: NodeContext, store: OpenStore, tablesOf: TablesOf): SyncCounts {
+export function countSynced(
+  context: NodeContext,
+  store: { readonly kernel: Pick<Kernel, 'storeId' | 'digest' | 'tables'> },
+  tablesOf: TablesOf,
+): SyncCounts {
   const network = context.network()
   const states = replicaPeers(store.kernel.tables(), context.id, tablesOf)
     .filter((peer) => network?.presence(peer)?.online === true)

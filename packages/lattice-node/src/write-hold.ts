@@ -19,14 +19,18 @@ import type { Kernel } from '@lattice/kernel'
 import { equalBytes, type PublicKey, type StoreId } from '@lattice/model'
 import type { WriteHold } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
+import { peerSync } from './sync-state.ts'
 import { activePeers, peerTable, type TablesOf } from './store-peers.ts'
 
 const ANYWAY = 'or run `lattice store repair --accept-fork` to write without it'
 
-type HeldKernel = Pick<Kernel, 'storeId' | 'has' | 'tables' | 'projection'>
+type HeldKernel = Pick<Kernel, 'storeId' | 'has' | 'tables' | 'projection' | 'digest'>
 
 /** Why the store must not be written to yet; undefined when it may, and from then on. */
-export function whyHeld({ meta, id: self }: NodeContext, kernel: HeldKernel, tablesOf: TablesOf): string | undefined {
+export function whyHeld(context: NodeContext, kernel: HeldKernel, tablesOf: TablesOf): string | undefined {
+  const { meta, id: self } = context
+  if (meta.writeHold(kernel.storeId) === undefined) return undefined
+  noteEqual(context, kernel, tablesOf)
   const hold = meta.writeHold(kernel.storeId)
   if (hold === undefined) return undefined
   const why = whatFor(hold)
@@ -44,6 +48,13 @@ export function whyHeld({ meta, id: self }: NodeContext, kernel: HeldKernel, tab
   }
   meta.removeWriteHold(kernel.storeId)
   return undefined
+}
+
+/** Peers that were equal as they connected exchange nothing, so no exchange tells of them. */
+function noteEqual(context: NodeContext, kernel: HeldKernel, tablesOf: TablesOf): void {
+  for (const peer of activePeers(kernel.tables(), context.id, tablesOf)) {
+    if (peerSync(context, { kernel }, peer) === 'synced') noteCompared(context, kernel.storeId, peer)
+  }
 }
 
 function whatFor({ reason }: WriteHold): string {

@@ -83,6 +83,22 @@ describe('a node that comes back from a backup', () => {
     expect(await mesh.complete(mesh.store(1, id).verify({ full: true }))).toMatchObject({ outcome: 'sound' })
   })
 
+  test('writes again as soon as it meets a peer, also where nothing was written after the backup', async () => {
+    await using mesh = await createSimMesh({ seed: 'equal', nodes: 2 })
+    const id = await mesh.share()
+    await put(mesh, 1, id, ['k', 'v'])
+    await mesh.converge(id)
+    // Until all that is said about it, too, is there.
+    await mesh.time.pass(120_000)
+    const made = await backup(mesh, 1)
+    await mesh.stop(1)
+    await comeBack(mesh, 1, [made.directory])
+    await mesh.run(() => heldOf(mesh, 1, id) === undefined, 'node 1 may write again')
+    await put(mesh, 1, id, ['again', 'v'])
+    await mesh.converge(id)
+    expect(forks(mesh, id)).toEqual([0, 0])
+  })
+
   test('waits for one of its peers, over restarts, and says so; one is enough', async () => {
     await using mesh = await createSimMesh({ seed: 'one of them', nodes: 3 })
     const id = await mesh.share()

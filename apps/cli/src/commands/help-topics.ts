@@ -32,6 +32,7 @@ What a store can be:
   bootstrapping  being received
   archived       closed on every node; the data is kept
   left           not replicated here any more; the data is kept
+  not joined     nothing of it is here; it takes an invite
   destroyed      ended for everybody; its name is free again
   failed         it did not open: 'store verify' and 'store repair'
 

@@ -7,11 +7,13 @@ import type { DescField, DescMessage } from '@bufbuild/protobuf'
 import { isLatticeError } from '@lattice/model'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { findMethod, type StoreInterface, type StoreMethod, usageOf } from '../dynamic/store-methods.ts'
-import { pad } from '../render/display-text.ts'
+import { CommandFailed } from '../errors.ts'
+import { type StoreInterface, type StoreMethod, usageOf } from '../dynamic/store-methods.ts'
+import { pad, printable } from '../render/display-text.ts'
 import type { Style } from '../render/style.ts'
 import type { Bind } from '../run-action.ts'
 import { HELP_TOPICS } from './help-topics.ts'
+import { methodOf, storeOf } from './method.ts'
 
 export function addHelpCommand(program: Command, bind: Bind): void {
   program
@@ -32,8 +34,9 @@ async function showHelp(context: CommandContext, program: Command, topic: readon
   const page = more.length === 0 ? HELP_TOPICS[name ?? ''] : undefined
   if (page !== undefined) return out.document({ help: page.text }, () => page.text)
   if (name !== undefined) {
-    const described = await context.storeInterface(await context.store())
-    const text = methodHelp(findMethod(described, name), described, out.style)
+    refuseUnknownCommand(program, topic)
+    const described = await context.storeInterface(await storeOf(context, name))
+    const text = methodHelp(methodOf(described, name), described, out.style)
     return out.document({ help: text }, () => text)
   }
   const methods = await methodsOfSelected(context)
@@ -48,6 +51,17 @@ function findCommand(program: Command, topic: readonly string[]): Command | unde
     command = command?.commands.find((each) => each.name() === word || each.aliases().includes(word))
   }
   return command
+}
+
+/** What begins like a command and is none is no method either. */
+function refuseUnknownCommand(program: Command, topic: readonly string[]): void {
+  const [first = '', second] = topic
+  const group = findCommand(program, [first])
+  if (second === undefined || group === undefined) return
+  const known = group.commands.map((each) => each.name())
+  throw new CommandFailed('METHOD_NOT_FOUND', `'${first}' has no command '${printable(second)}'`, {
+    hint: known.length === 0 ? `'help ${first}' shows what it takes` : `choose one of: ${known.join(', ')}`,
+  })
 }
 
 /** Without a node, or with no one store selected, help is still help. */
@@ -77,8 +91,17 @@ export function methodHelp(method: StoreMethod, described: StoreInterface, style
     `Usage: ${usageOf(method)}`,
     `${method.description}${method.description === '' ? '' : ' '}${style.dim(`(${method.kind} of ${described.storeType})`)}`,
     messageHelp('Fields, in order or as field=value', method.input, described),
+    ...partsOf(method.input).map((part) => messageHelp('JSON fields', part, described)),
     messageHelp(method.kind === 'stream' ? 'Each event' : 'Answer', method.output, described),
   ].join('\n\n')
+}
+
+/** The messages that `schema` holds, at any depth, each once. */
+function partsOf(schema: DescMessage): readonly DescMessage[] {
+  const found = new Set([schema])
+  for (const message of found) for (const { message: part } of message.fields) if (part !== undefined) found.add(part)
+  found.delete(schema)
+  return [...found].filter(({ fields }) => fields.length > 0)
 }
 
 /** The fields of a message with their types. */
@@ -88,8 +111,8 @@ export function messageHelp(title: string, schema: DescMessage, { formatOf }: St
   const lines = schema.fields.map((field) => {
     const format = formatOf(field)
     const parts = [
-      typeOf(field),
-      format === undefined ? '' : `(${format})`,
+      format === 'hex' ? 'hex' : typeOf(field),
+      format === undefined || format === 'hex' ? '' : `(${format})`,
       field.oneof === undefined ? '' : `one of ${field.oneof.name}`,
     ]
     return `  ${pad(field.name, width)}  ${parts.filter((part) => part !== '').join(' ')}`

@@ -12,7 +12,7 @@ import type { CommandContext } from '../command-context.ts'
 import { confirm } from '../confirm.ts'
 import { CommandFailed } from '../errors.ts'
 import { OPTIONAL_STORE_ARGUMENT } from '../parse-option.ts'
-import { peerNames } from '../peer-names.ts'
+import { type PeerNames, peerNames } from '../peer-names.ts'
 import { printable } from '../render/display-text.ts'
 import { storeLabel } from '../render/store-list.ts'
 import { formatPlural, formatSize } from '../render/units.ts'
@@ -105,16 +105,17 @@ async function destroy(
     name: printable(storeLabel(before)),
     isGiven: yes,
   })
+  // A store that is destroyed does not tell any more who its peers were.
+  const names = await peerNames(context, before)
   const store = await (await context.backend()).store.destroy({ storeId: before.id }, { signal: context.signal })
   await tell(context, store, `destroyed ${describeStore(store)}`)
-  await context.out.note(context.out.style.dim(await afterDestroy(context, store)))
+  await context.out.note(context.out.style.dim(afterDestroy(store, names)))
 }
 
-async function afterDestroy(context: CommandContext, store: daemon.StoreInfo): Promise<string> {
+function afterDestroy(store: daemon.StoreInfo, names: PeerNames): string {
   if (store.awaiting.length === 0) {
     return store.hasData ? 'nobody else is awaited: its data is deleted now' : 'its data is deleted'
   }
-  const names = await peerNames(context, store)
   const who = store.awaiting.map((peer) => names(peer)).join(', ')
   return `waiting for ${formatPlural(store.awaiting.length, 'peer')} to acknowledge: ${who}; then its data is deleted`
 }

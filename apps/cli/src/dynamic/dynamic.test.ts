@@ -12,7 +12,7 @@ import { messageFromJson, messageToJson } from '../render/message-json.ts'
 import { messageToLine, messageToText } from '../render/message-text.ts'
 import { PLAIN_STYLE } from '../render/style.ts'
 import { buildRequest, fieldAt } from './arguments.ts'
-import { findMethod, readStoreInterface, usageOf } from './store-methods.ts'
+import { commandName, findMethod, readStoreInterface, type StoreMethod, usageOf } from './store-methods.ts'
 
 const store = readStoreInterface(kvDescriptor())
 const request = (line: readonly string[]): Message => {
@@ -30,6 +30,14 @@ describe('a store, read from its descriptor', () => {
     expect(() => findMethod(store, 'frob')).toThrow(
       'put, delete, batch, resolve, get, list, inspect, history, count, watch',
     )
+  })
+
+  test('a method of several words is written with hyphens, and found without them, too', () => {
+    const upload: StoreMethod = { ...findMethod(store, 'put'), name: 'UploadBundle2Now' }
+    expect(commandName(upload)).toBe('upload-bundle2-now')
+    for (const name of ['upload-bundle2-now', 'uploadbundle2now', 'UploadBundle2Now']) {
+      expect(findMethod({ ...store, methods: [...store.methods, upload] }, name)).toBe(upload)
+    }
   })
 
   test('usage names what must be given', () => {
@@ -68,6 +76,17 @@ describe('words as a request', () => {
   test('bytes are text or 0x…; what begins like hex must be hex', () => {
     expect(asJson(['put', '0x00ff', 'é'])).toEqual({ key: '0x00ff', value: 'é' })
     expect(() => request(['put', '0xfg', 'v'])).toThrow("key: '0xfg' is not hex")
+  })
+
+  test('bytes in JSON are text, too', () => {
+    for (const [json, noun] of [
+      ['{"put":{"key":"a"}}', 'an object'],
+      ['{"put":["a"]}', 'a list'],
+      ['{"put":7}', '7'],
+    ] as const) {
+      expect(() => request(['batch', json])).toThrow(`put takes text, not ${noun}`)
+    }
+    expect(asJson(['batch', '{"key":"a","put":null}'])).toEqual({ operations: [{ key: 'a' }] })
   })
 
   test('lists take JSON, one element a word or all in one', () => {

@@ -68,9 +68,9 @@ export function readStoreInterface(descriptor: daemon.StoreDescriptor): StoreInt
   }
 }
 
-/** The method of that name, in any case. Throws {@link MethodNotFound}, which lists the store's methods. */
+/** The method of that name, in any case, with hyphens or without. Throws {@link MethodNotFound}, which lists the store's methods. */
 export function findMethod(store: StoreInterface, name: string): StoreMethod {
-  const method = store.methods.find((each) => each.name.toLowerCase() === name.toLowerCase())
+  const method = store.methods.find((each) => each.name.toLowerCase() === name.replaceAll('-', '').toLowerCase())
   if (method !== undefined) return method
   throw new MethodNotFound(
     name,
@@ -78,9 +78,9 @@ export function findMethod(store: StoreInterface, name: string): StoreMethod {
   )
 }
 
-/** How a method is written on the command line. */
+/** How a method is written on the command line: `register-app`. */
 export function commandName(method: StoreMethod): string {
-  return method.name.toLowerCase()
+  return method.name.replace(/(?<=[a-z0-9])(?=[A-Z])/gu, '-').toLowerCase()
 }
 
 /** `put KEY VALUE`, `list [prefix] [start] …`: what a method takes, in order. */

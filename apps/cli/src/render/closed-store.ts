@@ -43,7 +43,7 @@ function whatNext(store: daemon.StoreInfo): string {
     case daemon.StoreState.LEFT:
       return store.hasData
         ? `'store rejoin ${name}' takes part again, 'store delete ${name}' removes the data`
-        : 'join it again with a new invite'
+        : 'ask one of its peers for an invite, and join with it'
     case daemon.StoreState.ARCHIVED:
       return `closed on every node; 'store unarchive ${name}' opens it again`
     case daemon.StoreState.DESTROYED:

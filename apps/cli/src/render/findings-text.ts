@@ -88,7 +88,8 @@ function findingLines(
   const [first = '', ...others] = wrapText(printable(what), columns)
   const below = ' '.repeat(MARK_COLUMNS)
   const lines = [`  ${paint(mark)} ${first}`, ...others.map((line) => `${below}${line}`)]
-  if (remedy === '') return lines
+  // What is well asks for nothing.
+  if (remedy === '' || severity === daemon.Severity.OK) return lines
   return [...lines, ...wrapText(`→ ${printable(remedy)}`, columns).map((line) => `${below}${style.dim(line)}`)]
 }
 

@@ -19,13 +19,17 @@ export const API_FORMATS: FormatOf = (field) => (isBytes(field) ? 'hex' : undefi
 /** The JSON document of a message. Fields without presence are always there. */
 export function messageToJson(schema: DescMessage, message: Message, formatOf: FormatOf): JsonValue {
   const json = toJson(schema, message, { alwaysEmitImplicit: true })
-  return mapBytes(schema, json, (text, field) => formatBytes(base64Decode(text), formatOf(field)))
+  return mapBytes(schema, json, (value, field) =>
+    typeof value === 'string' ? formatBytes(base64Decode(value), formatOf(field)) : value,
+  )
 }
 
 /** Reads a JSON document strictly; throws {@link UsageError} for an unknown field or a value out of range. */
 export function messageFromJson(schema: DescMessage, json: JsonValue, formatOf: FormatOf): Message {
-  const encoded = mapBytes(schema, json, (text, field) => {
-    const bytes = parseBytes(text, formatOf(field))
+  const encoded = mapBytes(schema, json, (value, field) => {
+    if (value === null) return value
+    if (typeof value !== 'string') throw new UsageError(`${field.name} takes text, not ${nounOf(value)}`)
+    const bytes = parseBytes(value, formatOf(field))
     if (!bytes.ok) throw new UsageError(`${field.name}: ${bytes.error}`)
     return base64Encode(bytes.value)
   })
@@ -40,7 +44,12 @@ export function isBytes(field: DescField): boolean {
   return 'scalar' in field && field.scalar === ScalarType.BYTES
 }
 
-type Convert = (text: string, field: DescField) => string
+function nounOf(value: JsonValue): string {
+  if (Array.isArray(value)) return 'a list'
+  return isObject(value) ? 'an object' : String(value)
+}
+
+type Convert = (value: JsonValue, field: DescField) => JsonValue
 
 function mapBytes(schema: DescMessage, json: JsonValue, convert: Convert): JsonValue {
   // The well-known types have mappings of their own.
@@ -54,7 +63,7 @@ function mapBytes(schema: DescMessage, json: JsonValue, convert: Convert): JsonV
 
 function mapField(field: DescField, value: JsonValue, convert: Convert): JsonValue {
   const element = (each: JsonValue): JsonValue => {
-    if (isBytes(field) && typeof each === 'string') return convert(each, field)
+    if (isBytes(field)) return convert(each, field)
     return field.message === undefined ? each : mapBytes(field.message, each, convert)
   }
   if (field.fieldKind === 'list') return Array.isArray(value) ? value.map(element) : value

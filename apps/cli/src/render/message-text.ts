@@ -6,6 +6,7 @@
  */
 import { type DescField, type DescMessage, type Message, ScalarType } from '@bufbuild/protobuf'
 import { reflect, type ReflectMessage } from '@bufbuild/protobuf/reflect'
+import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
 import { formatBytes, formatId } from './bytes-text.ts'
 import { printable } from './display-text.ts'
 import { enumText } from './enum-text.ts'
@@ -36,7 +37,7 @@ export function messageToText(schema: DescMessage, message: Message, options: Me
   if (only !== undefined && !isSeries(only) && single.length <= 1 && !view.fields.some(isSeries)) {
     return bareText(view, only, options)
   }
-  const pairs = single.map((field) => [field.name, fieldText(view, field, options)] as const)
+  const pairs = single.map((field) => [labelOf(field, options), fieldText(view, field, options)] as const)
   const tables = series.map((field) => seriesText(view, field, options))
   const headed = tables.map((table, index) =>
     series.length === 1 ? table : `${options.style.strong(series[index]?.name ?? '')}\n${table}`,
@@ -61,6 +62,11 @@ export function valueToText(
   return bareText(reflect(schema, message), field, options)
 }
 
+/** One field on one line, without its name. */
+export function bareFieldText(view: ReflectMessage, field: DescField, options: MessageTextOptions): string {
+  return printable(fieldText(view, field, options))
+}
+
 /** A single value, as it is: the one place where text keeps its line breaks when a program reads it. */
 function bareText(view: ReflectMessage, field: DescField, options: MessageTextOptions): string {
   const value: unknown = view.get(field)
@@ -68,7 +74,7 @@ function bareText(view: ReflectMessage, field: DescField, options: MessageTextOp
   if (isExact && typeof value === 'string') return value
   if (isExact && value instanceof Uint8Array && options.formatOf(field) !== 'hex')
     return formatBytes(value, options.formatOf(field))
-  return printable(fieldText(view, field, options))
+  return bareFieldText(view, field, options)
 }
 
 function lineOf(view: ReflectMessage, options: MessageTextOptions): string {
@@ -79,7 +85,7 @@ function lineOf(view: ReflectMessage, options: MessageTextOptions): string {
       if (field.oneof !== undefined && field.message !== undefined) {
         return [options.style.name(field.name), text].filter((part) => part !== '').join(' ')
       }
-      return `${options.style.dim(`${field.name}=`)}${field.message === undefined ? quoted(text) : text}`
+      return `${options.style.dim(`${labelOf(field, options)}=`)}${field.message === undefined ? quoted(text) : text}`
     })
     .join(' ')
 }
@@ -88,18 +94,36 @@ function seriesText(view: ReflectMessage, field: DescField, options: MessageText
   if (field.fieldKind !== 'list' || field.message === undefined) return fieldText(view, field, options)
   const schema = field.message
   const rows = [...elementsOf(view.get(field))].filter(isReflectMessage)
-  const columns = schema.fields.filter((each) => rows.some((row) => row.isSet(each)))
+  const columns = schema.fields.filter((each) => isOptional(each) || rows.some((row) => row.isSet(each)))
   return renderTable({
     columns: columns.map((each) => ({
-      header: each.name.toUpperCase(),
+      header: labelOf(each, options).toUpperCase(),
       align: isNumber(each, options) ? 'right' : 'left',
     })),
-    rows: rows.map((row) =>
-      columns.map((each) => (row.isSet(each) || isNumber(each, options) ? fieldText(row, each, options) : '')),
-    ),
+    rows: rows.map((row) => columns.map((each) => cellText(row, each, options))),
     style: options.style,
     width: options.width,
   })
+}
+
+/** What is absent is told from what is empty. */
+function cellText(row: ReflectMessage, field: DescField, options: MessageTextOptions): string {
+  if (row.isSet(field)) return fieldText(row, field, options)
+  if (isOptional(field)) return ABSENT
+  return isNumber(field, options) ? fieldText(row, field, options) : ''
+}
+
+const ABSENT = '–'
+
+function isOptional(field: DescField): boolean {
+  return (
+    field.fieldKind === 'scalar' && field.oneof === undefined && field.presence === FeatureSet_FieldPresence.EXPLICIT
+  )
+}
+
+/** Time has two parts, of which the wall clock's is shown: for a person that is the time. */
+function labelOf(field: DescField, { formatOf }: MessageTextOptions): string {
+  return field.name === 'wall' && formatOf(field) === 'timestamp' ? 'time' : field.name
 }
 
 function fieldText(view: ReflectMessage, field: DescField, options: MessageTextOptions): string {

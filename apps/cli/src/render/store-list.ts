@@ -57,7 +57,8 @@ export function storeStateText(store: daemon.StoreInfo, style: Style): Cell {
     case daemon.StoreState.BOOTSTRAPPING:
       return { text: 'bootstrapping', paint: style.warn }
     case daemon.StoreState.LEFT:
-      return { text: 'left', paint: style.dim }
+      // It was deleted here after that, or its own peers have not invited this node.
+      return { text: store.hasData ? 'left' : 'not joined', paint: style.dim }
     case daemon.StoreState.ARCHIVED:
       return { text: 'archived', paint: style.dim }
     case daemon.StoreState.DESTROYED:
@@ -112,6 +113,7 @@ function remark(store: daemon.StoreInfo, style: Style): Cell {
     return { text: `waiting for ${formatPlural(store.awaiting.length, 'peer')}`, paint: style.warn }
   }
   if (store.hasData || store.state === daemon.StoreState.BOOTSTRAPPING) return ''
+  if (store.state === daemon.StoreState.LEFT) return ''
   return { text: 'no data here', paint: isOutOfUse(store) ? style.dim : style.warn }
 }
 

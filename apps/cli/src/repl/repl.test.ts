@@ -141,7 +141,7 @@ describe('on a terminal', () => {
 
   test('an error is told and never ends it', async () => {
     terminal.type('frob\r')
-    await terminal.until("error: there is no method 'frob'")
+    await terminal.until("error: 'frob' is neither a command nor a method")
     terminal.type("put 'a\r")
     await terminal.until("error: the quote ' is not closed")
     terminal.type('store frob\r')

@@ -124,9 +124,10 @@ describe('of a node', () => {
       '8.127.0.1',
       '',
     ],
+    ['node with nothing to share', { peers: { known: 0, online: 0 } }, 'info peers', 'no store to share yet', ''],
     [
       'node without peers',
-      { peers: { known: 0, online: 0 } },
+      { peers: { known: 0, online: 0 }, stores: [{ store: STORE, open: undefined, verified: undefined }] },
       'warning peers',
       'no store has another peer',
       'peer invite',

@@ -107,9 +107,11 @@ function isLoopback(address: string): boolean {
   )
 }
 
-function peersCheck({ peers, hasNetwork }: DoctorSnapshot): Reason {
+function peersCheck({ peers, hasNetwork, stores }: DoctorSnapshot): Reason {
   const { known, online } = peers
   const detail = { known, online }
+  if (known === 0 && stores.length === 0)
+    return { severity: 'info', code: 'peers', what: 'there is no store to share yet', detail }
   if (known === 0) {
     const what = 'no store has another peer: what is here is on this machine only'
     return { severity: 'warning', code: 'peers', what, remedy: 'invite one with `lattice peer invite`', detail }

@@ -137,7 +137,7 @@ const cases: readonly (readonly [string, StoreSnapshot, string, string, string])
   ['a fork', open({ openForks: [nas] }), 'warning forked_open', 'nas wrote on two branches', 'write once on nas'],
   ['no opener', open({ headless: true }), 'info headless', 'type `core:kvstore`', 'install'],
   ['a rejection', open({ rejections: 1 }), 'info rejections', '1 operation did nothing', 'store debug rejections'],
-  ['no other peer', open({ replicas: [] }), 'warning alone', 'on this machine only', 'peer invite'],
+  ['no other peer', open({ replicas: [] }), 'info alone', 'on this machine only', 'peer invite'],
   [
     'what nobody else has, fresh',
     open({ unreplicated: { unseen: 1, unseenSinceMs: NOW_MS - 2_000 } }),

@@ -168,7 +168,7 @@ function replicationReasons(open: OpenSnapshot, { nowMs }: Circumstances): reado
     if (isToldAbove) return []
     return [
       {
-        severity: 'warning',
+        severity: 'info',
         code: 'alone',
         what: 'the store has no other peer: its data is on this machine only',
         remedy: 'invite one with `lattice peer invite`, or back it up with `lattice backup DIR`',

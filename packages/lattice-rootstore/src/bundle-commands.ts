@@ -22,7 +22,7 @@ import {
   InvalidArgument,
   LimitExceeded,
 } from '@lattice/store-base'
-import { looseParts, missingParts, standingParts } from './bundle-parts.ts'
+import { countParts, looseParts, missingParts, standingParts } from './bundle-parts.ts'
 import { findBundle } from './bundle-queries.ts'
 import { bundleInfo } from './bundle-view.ts'
 import { checkUpload, type UploadedContent } from './check-upload.ts'
@@ -67,6 +67,7 @@ export const uploadBundle: CommandDefinition<
     const stored = await storeContent(context, manifest.id, content)
     const parts = stored.case === 'parts' ? stored.value.ids : []
     await dropAbandoned(context, manifest.id, parts)
+    await context.pause()
     const record = create(root.BundleRecordSchema, { manifest, size: BigInt(size), hash, content: stored })
     const id = await submitRecord(context, record, parts)
     const conflicted = findBundle(context.read, manifest.id)?.conflicted ?? false
@@ -157,6 +158,8 @@ async function dropAbandoned(context: CommandContext, appId: string, own: readon
 }
 
 function checkRoom({ read }: CommandContext, appId: string, wanted: number): void {
+  // Whether they are loose costs more to find out, and seldom matters.
+  if (countParts(read, appId, MAX_LOOSE_PARTS) + wanted <= MAX_LOOSE_PARTS) return
   const loose = looseParts(read, appId).length
   if (loose + wanted <= MAX_LOOSE_PARTS) return
   throw new LimitExceeded(

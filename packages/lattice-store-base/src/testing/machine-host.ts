@@ -149,6 +149,7 @@ export function createMachineHost<Event>({
       }
       return writeMany(write, requests, options)
     },
+    pause,
     subscribe: (stream, params, signal) => openStream(machine, stream, { params, context: streamContext(signal) }),
   }
 }

@@ -29,6 +29,7 @@ import type { Projector, ReadLog, ReadStoreTables, StateMachine, StreamEvents, S
 import { createSystemLayer } from '@lattice/systemstore'
 import { createInheritedAuthority } from './inherited-authority.ts'
 import { createLogCursors, type LogCursors } from './log-cursor.ts'
+import { createMutex, type Mutex } from './mutex.ts'
 import type { NodeContext } from './node-context.ts'
 import { createProjectionProgress } from './projection-progress.ts'
 import { createReadLog } from './read-log.ts'
@@ -38,6 +39,9 @@ import { whyHeld } from './write-hold.ts'
 
 /** Commits kept for a watcher that falls behind before it is told so: a second of busy writing. */
 const CHANGES_CAPACITY = 1024
+
+/** Commands of a store that wait for long work before theirs: each holds a request of up to a frame. */
+const MAX_WAITING_COMMANDS = 16
 
 /** What a commit changed, or that the state was made anew and may read differently without one. */
 type StoreChange = StreamEvents<unknown> | StreamLagged
@@ -53,6 +57,8 @@ export interface OpenStore {
   readonly log: ReadLog
   /** The machine's events, commit by commit. */
   readonly changes: Broadcast<StoreChange>
+  /** Work of the machine's commands that is done one at a time. */
+  readonly exclusive: Mutex
   /** Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -130,6 +136,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     replicated,
     log: createReadLog(kernel, cursors),
     changes,
+    exclusive: createMutex({ capacity: MAX_WAITING_COMMANDS }),
     close: async () => {
       changes.close()
       await kernel.close()

@@ -7,7 +7,7 @@
  * @module
  */
 import { fromBinary } from '@bufbuild/protobuf'
-import type { BulkWrite, BulkWrites, VerifyOptions, VerifyReport } from '@lattice/kernel'
+import { type BulkWrite, type BulkWrites, KernelClosed, type VerifyOptions, type VerifyReport } from '@lattice/kernel'
 import {
   encodeUniversalOp,
   type IntentionId,
@@ -151,7 +151,13 @@ function whyHeldNow(
 function machineCalls(
   context: NodeContext,
   store: () => OpenStore,
-): Pick<StoreHandle, 'exec' | 'execMany' | 'query' | 'subscribe' | 'describe' | 'open'> {
+): Pick<StoreHandle, 'exec' | 'execMany' | 'query' | 'subscribe' | 'pause' | 'describe' | 'open'> {
+  const pause = async (): Promise<void> => new Promise<void>((resolve) => void context.scheduler.soon(resolve))
+  // A store that was closed meanwhile is not read again.
+  const pauseIn = (opened: OpenStore) => async (): Promise<void> => {
+    await pause()
+    if (store() !== opened) throw new KernelClosed(opened.id)
+  }
   const machineOf = ({ machine, storeType }: OpenStore): StateMachine => {
     if (machine === undefined) throw storeTypeUnknown(storeType, [...context.openers.keys()])
     return machine
@@ -167,6 +173,8 @@ function machineCalls(
         schema,
         submit: (payload, deps): Promise<IntentionId> =>
           opened.kernel.submit({ kind: 'appData', schema, value: payload }, { deps: (tables) => deps(tables.app) }),
+        pause: pauseIn(opened),
+        exclusive: opened.exclusive.run,
       },
     })
   }
@@ -188,7 +196,7 @@ function machineCalls(
       context: {
         ...queryContext(opened, signal),
         changes: () => commits(opened.changes.subscribe(signal)),
-        pause: async () => new Promise<void>((resolve) => void context.scheduler.soon(resolve)),
+        pause: pauseIn(opened),
       },
     })
   }
@@ -197,13 +205,14 @@ function machineCalls(
     query,
     execMany,
     subscribe,
+    pause,
     describe: () => describeMachine(machineOf(store())),
     open: (machine) => {
       const { storeType } = store()
       if (storeType !== machine.storeType) {
         throw invalidArgument(`the store is of type ${storeType}, not ${machine.storeType}: open it as what it is`)
       }
-      return createClient(machine, { exec, execMany, query, subscribe })
+      return createClient(machine, { exec, execMany, query, subscribe, pause })
     },
   }
 }

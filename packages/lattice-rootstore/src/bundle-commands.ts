@@ -2,8 +2,9 @@
  * The writes of bundles.
  *
  * A bundle that does not fit one write comes in parts, each a write of its own, and then as a record that lists them. It
- * is checked whole before the record is signed, from the parts as they are in the table. A crash on the way leaves loose
- * parts and no bundle; they go with the next upload that is an hour younger, or with a removal.
+ * is checked whole before the record is signed, over many turns, from the parts as they are in the table. Whoever drops
+ * one meanwhile ends the upload, at the latest where the record is signed. A crash on the way leaves loose parts and no
+ * bundle; they go with the next upload that is an hour younger, or with a removal.
  *
  * What replaces a bundle drops its parts in the same write, so none is left behind and none is dropped too early. Every
  * write cites what it lists or drops, for `apply` asks whether its author had seen it.
@@ -12,17 +13,7 @@
  */
 import { create } from '@bufbuild/protobuf'
 import { headIds, heads } from '@lattice/kvtable'
-import {
-  compareBytes,
-  concatBytes,
-  type IdKey,
-  idKey,
-  type IntentionId,
-  readIntentionId,
-  toIntentionId,
-  utf8Encode,
-} from '@lattice/model'
-import { sha256 } from '@noble/hashes/sha2.js'
+import { compareBytes, type IdKey, idKey, type IntentionId, toIntentionId, utf8Encode } from '@lattice/model'
 import { kv, root } from '@lattice/proto'
 import {
   type CommandContext,
@@ -31,23 +22,18 @@ import {
   InvalidArgument,
   LimitExceeded,
 } from '@lattice/store-base'
-import { looseParts, readPartContent, standingParts } from './bundle-parts.ts'
+import { countParts, looseParts, missingParts, standingParts } from './bundle-parts.ts'
 import { findBundle } from './bundle-queries.ts'
 import { bundleInfo } from './bundle-view.ts'
-import { BundleInvalid } from './bundle/bundle-problem.ts'
-import { readBundle } from './bundle/read-bundle.ts'
-import { NotRegistered } from './errors.ts'
-import {
-  MAX_DROPPED_PARTS,
-  MAX_INLINE_BYTES,
-  MAX_LOOSE_PARTS,
-  MAX_PARTS,
-  PART_BYTES,
-  UPLOAD_PATIENCE_MS,
-} from './limits.ts'
+import { checkUpload, type UploadedContent } from './check-upload.ts'
+import { BundleIncomplete, NotRegistered } from './errors.ts'
+import { MAX_DROPPED_PARTS, MAX_INLINE_BYTES, MAX_LOOSE_PARTS, PART_BYTES, UPLOAD_PATIENCE_MS } from './limits.ts'
 import { encodeOperation } from './payload.ts'
 import { checkAppId, cited } from './requests.ts'
+import { runInTurns } from './sliced.ts'
 import { readPart } from './table-layout.ts'
+
+type StoredContent = Exclude<root.BundleRecord['content'], { readonly case: undefined }>
 
 export const putBundlePart: CommandDefinition<typeof root.PutBundlePartRequestSchema, typeof kv.WriteResponseSchema> =
   defineCommand({
@@ -75,21 +61,15 @@ export const uploadBundle: CommandDefinition<
     const wanted = appId === '' ? undefined : checkAppId(appId)
     if (content.case === undefined)
       throw new InvalidArgument('an upload needs the bundle: give its data, or the ids of its parts')
-    const uploaded = content.case === 'parts' ? content.value.ids : undefined
-    const zip = content.case === 'parts' ? joinParts(context, wanted, content.value.ids) : content.value
-    const bundle = readBundle(zip, wanted)
-    if (!bundle.ok) throw new BundleInvalid(bundle.error)
-    context.signal.throwIfAborted()
-    const { manifest } = bundle.value
-    const parts = uploaded ?? (zip.length > MAX_INLINE_BYTES ? await submitParts(context, manifest.id, zip) : undefined)
-    await dropAbandoned(context, manifest.id, parts ?? [])
-    const record = create(root.BundleRecordSchema, {
-      manifest,
-      size: BigInt(zip.length),
-      hash: sha256(zip),
-      content: parts === undefined ? { case: 'inline', value: zip } : { case: 'parts', value: { ids: [...parts] } },
-    })
-    const id = await submitRecord(context, record, parts ?? [])
+    // One at a time, for a check holds the bundle whole.
+    const checked = await context.exclusive(() => runInTurns(checkUpload(context.read, wanted, content), context))
+    const { manifest, size, hash } = checked
+    const stored = await storeContent(context, manifest.id, content)
+    const parts = stored.case === 'parts' ? stored.value.ids : []
+    await dropAbandoned(context, manifest.id, parts)
+    await context.pause()
+    const record = create(root.BundleRecordSchema, { manifest, size: BigInt(size), hash, content: stored })
+    const id = await submitRecord(context, record, parts)
     const conflicted = findBundle(context.read, manifest.id)?.conflicted ?? false
     const shown = bundleInfo(context.read, { appId: manifest.id, record, conflicted })
     return create(root.UploadBundleResponseSchema, { id, bundle: shown })
@@ -116,6 +96,14 @@ function submitPart(context: CommandContext, appId: string, data: Uint8Array): P
   return context.submit(encodeOperation({ case: 'putPart', value: { appId, data } }), () => [])
 }
 
+/** Where the content is from here on: in parts, or in the record. */
+async function storeContent(context: CommandContext, appId: string, content: UploadedContent): Promise<StoredContent> {
+  if (content.case === 'parts') return content
+  if (content.value.length <= MAX_INLINE_BYTES) return { case: 'inline', value: content.value }
+  const ids = [...(await submitParts(context, appId, content.value))]
+  return { case: 'parts', value: create(root.PartListSchema, { ids }) }
+}
+
 /** Writes a bundle that came in one request as parts; one after the other, for so they stay in order. */
 async function submitParts(context: CommandContext, appId: string, zip: Uint8Array): Promise<readonly IntentionId[]> {
   checkRoom(context, appId, Math.ceil(zip.length / PART_BYTES))
@@ -132,9 +120,12 @@ function submitRecord(
 ): Promise<IntentionId> {
   const appId = record.manifest?.id ?? ''
   const droppedParts = replacedParts(context, appId, parts)
-  return context.submit(encodeOperation({ case: 'putBundle', value: { record, droppedParts } }), (read) =>
-    cited(parts.map(toIntentionId), headIds(readPart(read, 'bundles'), [utf8Encode(appId)])),
-  )
+  return context.submit(encodeOperation({ case: 'putBundle', value: { record, droppedParts } }), (read) => {
+    // Others have had their turns since the parts were read: what is signed is whole in the state in which it is signed.
+    const missing = missingParts(read, appId, record)
+    if (missing > 0) throw new BundleIncomplete(appId, missing)
+    return cited(parts.map(toIntentionId), headIds(readPart(read, 'bundles'), [utf8Encode(appId)]))
+  })
 }
 
 function submitRemoval(context: CommandContext, appId: string): Promise<IntentionId> {
@@ -167,40 +158,14 @@ async function dropAbandoned(context: CommandContext, appId: string, own: readon
 }
 
 function checkRoom({ read }: CommandContext, appId: string, wanted: number): void {
+  // Whether they are loose costs more to find out, and seldom matters.
+  if (countParts(read, appId, MAX_LOOSE_PARTS) + wanted <= MAX_LOOSE_PARTS) return
   const loose = looseParts(read, appId).length
   if (loose + wanted <= MAX_LOOSE_PARTS) return
   throw new LimitExceeded(
     `unfinished uploads of \`${appId}\` hold ${loose} parts already: finish one, or remove the bundle, which clears them`,
     { limit: MAX_LOOSE_PARTS, actual: loose + wanted },
   )
-}
-
-/** The zip that parts are of. */
-function joinParts({ read }: CommandContext, appId: string | undefined, ids: readonly Uint8Array[]): Uint8Array {
-  if (appId === undefined)
-    throw new InvalidArgument('an upload of parts needs the app id under which they were put: give it')
-  if (ids.length === 0 || ids.length > MAX_PARTS)
-    throw new LimitExceeded(`a bundle has 1 to ${MAX_PARTS} parts: make a smaller bundle`, {
-      limit: MAX_PARTS,
-      actual: ids.length,
-    })
-  if (new Set(ids.map(idKey)).size !== ids.length)
-    throw new InvalidArgument('a part is listed twice: list each part once, in order')
-  const contents = ids.map((id, index) => {
-    const content = readIntentionId(id) === undefined ? undefined : readPartContent(read, appId, id)
-    if (content === undefined)
-      throw new InvalidArgument(`part ${index + 1} is not here: put all parts under this app id, then upload them`, {
-        reason: 'part_missing',
-        part: index,
-      })
-    if (content.length !== PART_BYTES && index < ids.length - 1)
-      throw new InvalidArgument(
-        `part ${index + 1} has ${content.length} bytes: all parts but the last have ${PART_BYTES}`,
-        { reason: 'part_not_full', part: index },
-      )
-    return content
-  })
-  return concatBytes(...contents)
 }
 
 function* groupsOf<Item>(items: readonly Item[]): Generator<readonly Item[], void, undefined> {

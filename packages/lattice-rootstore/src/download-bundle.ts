@@ -1,8 +1,8 @@
 /**
  * Reads the content of a bundle, piece by piece.
  *
- * Which bundle it is is settled when the stream is opened; its pieces are read as they are taken. One whose parts are
- * dropped meanwhile ends with an error, never with other bytes.
+ * Which bundle it is is settled when the stream is opened; its pieces are read as they are taken, each in a turn of its
+ * own. One whose parts are dropped meanwhile ends with an error, never with other bytes.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export const downloadBundle: StreamDefinition<
 })
 
 async function* readChunks(
-  { read, signal }: StreamContext<RootEvent>,
+  { read, signal, pause }: StreamContext<RootEvent>,
   bundle: StoredBundle,
   offset: number,
 ): AsyncGenerator<root.BundleChunk, void, undefined> {
@@ -48,6 +48,8 @@ async function* readChunks(
   // Also of a download that goes on at the end: it says which bundle it is.
   let info: root.BundleInfo | undefined = bundleInfo(read, bundle)
   for (let index = first; index < count || info !== undefined; index += 1) {
+    // Whoever reads may be as fast as this, and then both would go on in one turn.
+    if (index > first) await pause()
     signal.throwIfAborted()
     const at = Math.max(offset, index * PART_BYTES)
     const data = index < count ? readPiece(read, bundle, index).subarray(at - index * PART_BYTES) : new Uint8Array()

@@ -107,6 +107,7 @@ export interface Root {
 /** Opens a root store over `executor`: a store handle of a node, a client of a daemon, or a test host. */
 export function openRoot(executor: Executor): Root {
   const client = createClient({ service: root.RootStore }, executor)
+  const carrier = { client, pause: executor.pause ?? (async () => Promise.resolve()) }
   return {
     kv: openKv(executor),
     registerApp: async (subdomain, { appId, storeId }, signal) =>
@@ -122,8 +123,8 @@ export function openRoot(executor: Executor): Root {
         const { apps, nextPageToken } = await client.listApps({ pageToken }, signal)
         return { items: apps.map(appOf), nextPageToken }
       }),
-    uploadBundle: (zip, options = {}) => sendBundle(client, zip, options),
-    downloadBundle: (appId, options = {}) => receiveBundle(client, appId, options),
+    uploadBundle: (zip, options = {}) => sendBundle(carrier, zip, options),
+    downloadBundle: (appId, options = {}) => receiveBundle(carrier, appId, options),
     removeBundle: async (appId, signal) => toIntentionId((await client.removeBundle({ appId }, signal)).id),
     getBundle: async (appId, signal) => {
       const { bundle } = await client.getBundle({ appId }, signal)

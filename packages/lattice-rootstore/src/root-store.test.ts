@@ -1,6 +1,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { kvStore, type KvWatchEvent, openKv } from '@lattice/kvstore'
 import {
+  concatBytes,
   createAbortController,
   equalBytes,
   formatSExpr,
@@ -8,6 +9,7 @@ import {
   isLatticeError,
   MAX_FRAME_BYTES,
   toHex,
+  toIntentionId,
   toPublicKey,
   toStoreId,
   utf8Decode,
@@ -22,10 +24,12 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { RootEvent } from './apply-root.ts'
 import { looseParts, scanParts } from './bundle-parts.ts'
+import { findBundle } from './bundle-queries.ts'
 import { MAX_INLINE_BYTES, MAX_LOOSE_PARTS, PART_BYTES, UPLOAD_PATIENCE_MS } from './limits.ts'
 import { type AppsEvent, openRoot, type Root } from './open-root.ts'
 import { encodeOperation } from './payload.ts'
 import { rootStore } from './root-store.ts'
+import { SLICE_BYTES } from './sliced.ts'
 import { appManifest, buildZip } from './testing/build-zip.ts'
 
 const other = toPublicKey(new Uint8Array(32).fill(9))
@@ -471,6 +475,97 @@ describe('a bundle', () => {
   })
 })
 
+describe('while a bundle is checked', () => {
+  const { signal } = createAbortController()
+
+  /** A store with the parts of a bundle, `atPause` run with how many pauses there were. */
+  function withParts(
+    zip: Uint8Array,
+    atPause: (count: number, host: MachineHost<RootEvent>, parts: readonly Uint8Array[]) => void,
+  ): {
+    readonly upload: () => Promise<unknown>
+    readonly table: MemoryTable
+    readonly pauses: () => number
+    /** The parts whose content was read. */
+    readonly reads: readonly number[]
+  } {
+    const memory = createMemoryTable()
+    const reads: number[] = []
+    const table: MemoryTable = {
+      ...memory,
+      get: (key) => {
+        const index = parts.findIndex((id) => equalBytes(key, concatBytes(utf8Encode('cnotes\0'), id)))
+        if (index !== -1) reads.push(index)
+        return memory.get(key)
+      },
+    }
+    let pauses = 0
+    const parts: Uint8Array[] = []
+    const host: MachineHost<RootEvent> = createMachineHost({
+      machine: rootStore,
+      table,
+      pause: async () => atPause((pauses += 1), host, parts),
+    })
+    for (let at = 0; at < zip.length; at += PART_BYTES) {
+      const value = { appId: 'notes', data: zip.subarray(at, at + PART_BYTES) }
+      parts.push(host.deliver({ payload: encodeOperation({ case: 'putPart', value }) }).id)
+    }
+    const content = { case: 'parts' as const, value: create(root.PartListSchema, { ids: parts }) }
+    const request = create(root.UploadBundleRequestSchema, { appId: 'notes', content })
+    const upload = async (): Promise<unknown> =>
+      host.exec('UploadBundle', toBinary(root.UploadBundleRequestSchema, request), signal)
+    return { upload, table, pauses: () => pauses, reads }
+  }
+
+  test('others get a turn after every slice, while it is joined, unpacked and hashed', async () => {
+    const zip = bundleOf(1_000_000)
+    const { upload, pauses } = withParts(zip, () => undefined)
+    await upload()
+    const bytes = 3 * zip.length
+    expect(pauses()).toBeGreaterThan(bytes / (2 * PART_BYTES))
+    expect(pauses()).toBeLessThan((2 * bytes) / SLICE_BYTES)
+  })
+
+  test('a part that is dropped ends the upload, whenever it is: no record lists what is not there', async () => {
+    const zip = bundleOf(400_000)
+    const whole = withParts(zip, () => undefined)
+    await whole.upload()
+    const codes = new Set<unknown>()
+    for (let when = 1; when <= whole.pauses(); when += 1) {
+      const dropped = withParts(zip, (count, host, parts) => {
+        if (count !== when) return
+        const value = { appId: 'notes', parts: parts.slice(-1) }
+        host.deliver({ payload: encodeOperation({ case: 'dropParts', value }), deps: [...parts].map(toIntentionId) })
+      })
+      codes.add(await codeOf(dropped.upload()))
+      expect(findBundle(dropped.table, 'notes')).toBeUndefined()
+    }
+    expect([...codes].sort()).toEqual(['INVALID_ARGUMENT', 'WRONG_STATE'])
+  })
+
+  test('the next check of its store waits, so that one bundle is held at a time', async () => {
+    const { upload, reads } = withParts(bundleOf(400_000), () => undefined)
+    await Promise.all([upload(), upload()])
+    expect(reads).toEqual([0, 1, 2, 3, 0, 1, 2, 3])
+  })
+
+  test('whoever has had enough ends it at the next slice', async () => {
+    const stop = createAbortController()
+    const table = createMemoryTable()
+    let pauses = 0
+    const host = createMachineHost({
+      machine: rootStore,
+      table,
+      pause: async () => {
+        pauses += 1
+        if (pauses === 2) stop.abort(new Error('enough'))
+      },
+    })
+    await expect(openRoot(host).uploadBundle(bundleOf(1_000_000), { signal: stop.signal })).rejects.toThrow('enough')
+    expect([...scanParts(table, 'notes')]).toEqual([])
+  })
+})
+
 describe('whatever a peer piles up', () => {
   test('an answer fits a frame, and the next write clears it', async () => {
     const { host, store } = open()
@@ -750,6 +845,6 @@ describe('a root store', () => {
       const names = messages.get(field.slice(0, at))?.fields.map(({ name }) => name)
       expect([field, names?.includes(field.slice(at + 1))]).toEqual([field, true])
     }
-    expect(methods).toHaveLength(21)
+    expect(methods).toHaveLength(root.RootStore.methods.length)
   })
 })

@@ -8,9 +8,10 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import type { root } from '@lattice/proto'
 import type { Client } from '@lattice/store-base'
 import { BundleInvalid } from './bundle/bundle-problem.ts'
-import { readBundle } from './bundle/read-bundle.ts'
+import { checkBundle } from './bundle/read-bundle.ts'
 import { BundleChanged } from './errors.ts'
 import { MAX_BUNDLE_BYTES, MAX_INLINE_BYTES, PART_BYTES } from './limits.ts'
+import { runInTurns, type Turns } from './sliced.ts'
 
 export interface TransferProgress {
   /** Bytes of the zip that are across. */
@@ -23,21 +24,25 @@ export interface TransferOptions {
   readonly onProgress?: (progress: TransferProgress) => void
 }
 
-type RootClient = Client<typeof root.RootStore>
+/** A store's methods, and turns for what is done here. */
+export interface BundleCarrier {
+  readonly client: Client<typeof root.RootStore>
+  readonly pause: Turns['pause']
+}
 
 /** Parts on their way at a time: enough that one commit takes several, and a mebibyte of memory. */
 const PARTS_IN_FLIGHT = 8
 
 /**
  * Uploads a zip; resolves with the id of its record once it is durable. It is checked before its first byte is sent, and
- * again as a whole where it is signed.
+ * again as a whole where it is signed; until then it is not to be changed.
  */
 export async function sendBundle(
-  client: RootClient,
+  { client, pause }: BundleCarrier,
   zip: Uint8Array,
   { signal = never(), onProgress, appId = '' }: TransferOptions & { readonly appId?: string },
 ): Promise<IntentionId> {
-  const bundle = readBundle(zip, appId === '' ? undefined : appId)
+  const bundle = await runInTurns(checkBundle(zip, appId === '' ? undefined : appId), { pause, signal })
   if (!bundle.ok) throw new BundleInvalid(bundle.error)
   const { id } = bundle.value.manifest
   const progress = (done: number): void => onProgress?.({ done, total: zip.length })
@@ -52,7 +57,7 @@ export async function sendBundle(
 }
 
 async function sendParts(
-  client: RootClient,
+  client: BundleCarrier['client'],
   appId: string,
   {
     zip,
@@ -78,13 +83,14 @@ async function sendParts(
 
 /** The zip of an app, checked against the hash in its record. */
 export async function receiveBundle(
-  client: RootClient,
+  { client, pause }: BundleCarrier,
   appId: string,
   { signal = never(), onProgress }: TransferOptions,
 ): Promise<Uint8Array> {
   let zip: Uint8Array | undefined
   let info: root.BundleInfo | undefined
   let done = 0
+  const hash = sha256.create()
   for await (const { offset, data, bundle } of client.downloadBundle({ appId }, signal)) {
     if (zip === undefined) {
       // Whoever answers is not trusted with how much is allocated here.
@@ -94,11 +100,14 @@ export async function receiveBundle(
     }
     if (offset !== BigInt(done) || done + data.length > zip.length) throw new BundleChanged(appId)
     zip.set(data, done)
+    hash.update(data)
     done += data.length
     onProgress?.({ done, total: zip.length })
+    // Many pieces may have arrived together.
+    await pause()
   }
   signal.throwIfAborted()
-  if (zip === undefined || info === undefined || done !== zip.length || !equalBytes(sha256(zip), info.hash))
+  if (zip === undefined || info === undefined || done !== zip.length || !equalBytes(hash.digest(), info.hash))
     throw new BundleChanged(appId)
   return zip
 }

@@ -51,6 +51,8 @@ export interface Executor {
   readonly execMany: (method: string, requests: ManyRequests, options: ExecManyOptions) => Promise<ExecutedMany>
   /** Opens a stream; ends on `signal`. */
   readonly subscribe: (stream: string, params: Uint8Array, signal: AbortSignal) => AsyncIterable<Uint8Array>
+  /** Resolves in a later turn, so that long work of a client lets others in between; without it, such work is one turn. */
+  readonly pause?: () => Promise<void>
 }
 
 export type UnaryCall<Req extends DescMessage, Res extends DescMessage> = (

@@ -46,6 +46,16 @@ export interface CommandContext extends QueryContext {
    * concurrent writes see each other. Not cancelled once it is queued.
    */
   readonly submit: (payload: Uint8Array, deps: ResolveDeps) => Promise<IntentionId>
+  /**
+   * Resolves in a later turn, so that long work lets other work in between. The state may have changed by then: what has
+   * to hold where a write is signed is looked at in its `deps`, which may throw.
+   */
+  readonly pause: () => Promise<void>
+  /**
+   * Runs `task` once those of this store that came before have ended: for work of many turns that holds much memory.
+   * Rejects with `LIMIT_EXCEEDED` where too many wait. A task that waits for another of its store never ends.
+   */
+  readonly exclusive: <Result>(task: () => Promise<Result>) => Promise<Result>
 }
 
 /** A subscriber fell behind by so many commits, 0 where it is not known how many, and has to read again. */

@@ -1,9 +1,9 @@
 import { kvStore, openKv } from '@lattice/kvstore'
 import type { StoreId, StoreType } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
-import { openRoot, type Root, rootStore } from '@lattice/rootstore'
+import { openRoot, PART_BYTES, type Root, rootStore } from '@lattice/rootstore'
 import { appManifest, buildZip } from '@lattice/rootstore/testing'
-import type { StateMachine } from '@lattice/store-base'
+import { createClient, type StateMachine } from '@lattice/store-base'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { codeOf } from './support.ts'
@@ -186,4 +186,41 @@ describe('a crash in the middle of an upload', () => {
       expect(await appRows(mesh, 0, id)).toBe(1 + 2 * 2)
     },
   )
+
+  /** A node with a root store that has the parts of a bundle, and the upload of them. */
+  async function withParts(mesh: SimMesh): Promise<{ readonly id: StoreId; readonly upload: () => Promise<unknown> }> {
+    const { id } = await mesh.complete(mesh.node(0).createStore())
+    const zip = bundleOf(2 * 1024, 'parts')
+    const client = createClient(rootStore, mesh.store(0, id))
+    const ids: Uint8Array[] = []
+    for (let at = 0; at < zip.length; at += PART_BYTES) {
+      const data = zip.subarray(at, at + PART_BYTES)
+      ids.push((await mesh.complete(client.putBundlePart({ appId: 'notes', data }))).id)
+    }
+    return { id, upload: () => client.uploadBundle({ appId: 'notes', content: { case: 'parts', value: { ids } } }) }
+  }
+
+  test('checks a bundle while another store is written to', async () => {
+    await using mesh = await createSimMesh({ seed: 6, nodes: 1, openers })
+    const { upload } = await withParts(mesh)
+    const plain = await mesh.complete(mesh.node(0).createStore({ storeType: 'core:kvstore' }))
+    const ended: string[] = []
+    const uploading = upload().then(() => ended.push('bundle'))
+    const kv = openKv(plain)
+    const writing = (async () => {
+      for (let count = 0; count < 5; count += 1) await kv.put('k', String(count)).then(() => ended.push('put'))
+    })()
+    await mesh.complete(Promise.all([uploading, writing]))
+    expect(ended).toEqual(['put', 'put', 'put', 'put', 'put', 'bundle'])
+  })
+
+  test('whose node stops while a bundle is checked ends the check, and has no bundle', async () => {
+    await using mesh = await createSimMesh({ seed: 7, nodes: 1, openers })
+    const { id, upload } = await withParts(mesh)
+    const ending = codeOf(mesh, upload())
+    await mesh.stop(0)
+    expect(await ending).toBe('STORE_NOT_READY')
+    await mesh.start(0, { openers })
+    expect(await rootOf(mesh, 0, id).getBundle('notes')).toBeUndefined()
+  })
 })

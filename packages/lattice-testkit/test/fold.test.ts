@@ -107,6 +107,8 @@ function kvOf(kernel: Kernel): Kv {
               { kind: 'appData', schema: kvStore.schemaVersion, value: payload },
               { deps: ({ app }) => resolveDeps(app) },
             ),
+          pause: async () => Promise.resolve(),
+          exclusive: (task) => task(),
         },
       }),
     execMany: () => Promise.reject(new Error('no test writes many')),

@@ -13,6 +13,7 @@ import {
   MAX_UNPACKED_BYTES,
   RATIO_FREE_BYTES,
 } from '../limits.ts'
+import { runAtOnce } from '../sliced.ts'
 import { appManifest, buildZip, type ZipOptions, type ZipSource } from '../testing/build-zip.ts'
 import { BundleInvalid, type BundleReason } from './bundle-problem.ts'
 import { crc32 } from './crc32.ts'
@@ -291,14 +292,16 @@ describe('a bomb', () => {
         local: { unpackedBytes: 10 },
       },
     ])
-    const directory = readZipDirectory(zip)
-    const layout = directory.ok ? readZipLayout(zip, directory.value) : directory
+    const directory = runAtOnce(readZipDirectory(zip))
+    const layout = directory.ok ? runAtOnce(readZipLayout(zip, directory.value)) : directory
     const [packed] = layout.ok ? layout.value : []
     if (packed === undefined) throw new Error('the zip has a file')
     let given = 0
-    const unpacked = unpackEntry(packed, (piece) => {
-      given += piece.length
-    })
+    const unpacked = runAtOnce(
+      unpackEntry(packed, (piece) => {
+        given += piece.length
+      }),
+    )
     expect(unpacked).toMatchObject({ ok: false, error: { reason: 'size_mismatch' } })
     expect(given).toBeLessThanOrEqual(10)
   })

@@ -9,6 +9,7 @@
 import { err, ok, type Result } from '@lattice/model'
 import type { root } from '@lattice/proto'
 import { MAX_BUNDLE_BYTES, MAX_MANIFEST_FILE_BYTES } from '../limits.ts'
+import { runAtOnce, type Sliced } from '../sliced.ts'
 import type { BundleProblem } from './bundle-problem.ts'
 import { readManifest } from './manifest.ts'
 import { readEntryContent, unpackEntry } from './unpack-entry.ts'
@@ -36,31 +37,36 @@ const MANIFEST_NAME = 'manifest.toml'
 
 /** Reads a bundle, of app `appId` where it is given. The files are views of `zip`, which is not to be changed. */
 export function readBundle(zip: Uint8Array, appId?: string): Result<Bundle, BundleProblem> {
+  return runAtOnce(checkBundle(zip, appId))
+}
+
+/** As {@link readBundle}, in slices. */
+export function* checkBundle(zip: Uint8Array, appId?: string): Sliced<Result<Bundle, BundleProblem>> {
   if (zip.length > MAX_BUNDLE_BYTES) return err({ reason: 'too_large' })
-  const packed = readEntries(zip)
+  const packed = yield* readEntries(zip)
   if (!packed.ok) return packed
   const files = packed.value.filter(({ entry }) => !isFolder(entry.name))
   // First what is cheap: the manifest of a bundle that is not wanted is no reason to unpack it.
   const found = files.find(({ entry }) => entry.name === MANIFEST_NAME)
   if (found === undefined) return err({ reason: 'manifest_missing' })
   if (found.entry.unpackedBytes > MAX_MANIFEST_FILE_BYTES) return err({ reason: 'manifest_too_large' })
-  const checked = unpackEntry(found, () => {})
+  const checked = yield* unpackEntry(found, () => {})
   if (!checked.ok) return checked
   const manifest = readManifest(readEntryContent(found))
   if (!manifest.ok) return err({ reason: manifest.error })
   if (appId !== undefined && manifest.value.id !== appId) return err({ reason: 'app_id_mismatch' })
   for (const each of packed.value) {
-    const unpacked = unpackEntry(each, () => {})
+    const unpacked = yield* unpackEntry(each, () => {})
     if (!unpacked.ok) return unpacked
   }
   return ok({ manifest: manifest.value, files: files.map(bundleFile) })
 }
 
-function readEntries(zip: Uint8Array): Result<readonly PackedEntry[], BundleProblem> {
-  const directory = readZipDirectory(zip)
+function* readEntries(zip: Uint8Array): Sliced<Result<readonly PackedEntry[], BundleProblem>> {
+  const directory = yield* readZipDirectory(zip)
   if (!directory.ok) return directory
-  const clash = checkNamesTogether(directory.value.entries.map(({ name }) => name))
-  return clash === undefined ? readZipLayout(zip, directory.value) : err(clash)
+  const clash = yield* checkNamesTogether(directory.value.entries.map(({ name }) => name))
+  return clash === undefined ? yield* readZipLayout(zip, directory.value) : err(clash)
 }
 
 function bundleFile(packed: PackedEntry): BundleFile {

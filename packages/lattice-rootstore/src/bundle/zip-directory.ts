@@ -12,6 +12,7 @@
  */
 import { err, ok, type Result } from '@lattice/model'
 import { MAX_BUNDLE_ENTRIES, MAX_FILE_BYTES, MAX_UNPACKED_BYTES } from '../limits.ts'
+import { ENTRY_COST, type Sliced } from '../sliced.ts'
 import { type BundleProblem, type BundleReason, entryProblem } from './bundle-problem.ts'
 import { isFolder, readEntryName } from './zip-name.ts'
 
@@ -63,7 +64,7 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-export function readZipDirectory(zip: Uint8Array): Result<ZipDirectory, BundleProblem> {
+export function* readZipDirectory(zip: Uint8Array): Sliced<Result<ZipDirectory, BundleProblem>> {
   const end = readEnd(zip)
   if (!end.ok) return end
   const { offset, size, count } = end.value
@@ -74,6 +75,7 @@ export function readZipDirectory(zip: Uint8Array): Result<ZipDirectory, BundlePr
     const entry = readEntry(zip, at, offset + size)
     if (!entry.ok) return entry
     entries.push(entry.value.entry)
+    yield entry.value.next - at + ENTRY_COST
     at = entry.value.next
     unpacked += entry.value.entry.unpackedBytes
     if (unpacked > MAX_UNPACKED_BYTES) return err({ reason: 'unpacked_too_large' })

@@ -9,6 +9,7 @@
  * @module
  */
 import { equalBytes, err, ok, type Result } from '@lattice/model'
+import { ENTRY_COST, type Sliced } from '../sliced.ts'
 import { type BundleProblem, type BundleReason, entryProblem } from './bundle-problem.ts'
 import { FLAG_DESCRIPTOR, viewOf, type ZipDirectory, type ZipEntry } from './zip-directory.ts'
 
@@ -26,10 +27,10 @@ const DESCRIPTOR_BYTES = 12
 const SIGNATURE_BYTES = 4
 
 /** Entries in the order of the directory. */
-export function readZipLayout(
+export function* readZipLayout(
   zip: Uint8Array,
   { entries, offset }: ZipDirectory,
-): Result<readonly PackedEntry[], BundleProblem> {
+): Sliced<Result<readonly PackedEntry[], BundleProblem>> {
   const packed = new Map<ZipEntry, PackedEntry>()
   let at = 0
   for (const entry of entries.toSorted((a, b) => a.offset - b.offset)) {
@@ -38,6 +39,7 @@ export function readZipLayout(
     if (!local.ok) return err(entryProblem(local.error, entry.name))
     packed.set(entry, { entry, data: local.value.data })
     at += local.value.length
+    yield ENTRY_COST
   }
   if (at !== offset) return err({ reason: 'stray_data' })
   return ok(entries.flatMap((entry) => packed.get(entry) ?? []))

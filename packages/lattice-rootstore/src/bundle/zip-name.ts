@@ -5,6 +5,7 @@
  */
 import { err, ok, type Result, utf8Decode } from '@lattice/model'
 import { MAX_ENTRY_DEPTH, MAX_ENTRY_NAME_BYTES } from '../limits.ts'
+import { ENTRY_COST, type Sliced } from '../sliced.ts'
 import { type BundleProblem, entryProblem } from './bundle-problem.ts'
 
 /** A name as text; a folder's ends with a slash. */
@@ -30,7 +31,7 @@ export function isFolder(name: string): boolean {
 }
 
 /** The first problem that names have with each other. */
-export function checkNamesTogether(names: readonly string[]): BundleProblem | undefined {
+export function* checkNamesTogether(names: readonly string[]): Sliced<BundleProblem | undefined> {
   const files = new Set<string>()
   const folders = new Set<string>()
   const seen = new Set<string>()
@@ -42,11 +43,14 @@ export function checkNamesTogether(names: readonly string[]): BundleProblem | un
     seen.add(path)
     if (!isFolder(name)) files.add(path)
     for (const folder of foldersOf(path)) folders.add(folder)
+    // Each of its folders is a name, too.
+    yield segmentsOf(name).length * ENTRY_COST
   }
-  return names.flatMap((name) => {
-    const path = fold(name)
-    return !isFolder(name) && folders.has(path) ? [entryProblem('name_conflict', name)] : []
-  })[0]
+  for (const name of names) {
+    if (!isFolder(name) && folders.has(fold(name))) return entryProblem('name_conflict', name)
+    yield ENTRY_COST
+  }
+  return undefined
 }
 
 const BYTE_ORDER_MARK = '\ufeff'

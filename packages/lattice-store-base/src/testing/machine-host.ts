@@ -41,6 +41,8 @@ export interface MachineHostOptions<Event> {
   readonly streamCapacity?: number
   /** What the store has activated; by default the version of the machine. */
   readonly schema?: number
+  /** What a method awaits between slices of long work: here others get their turns. By default nothing. */
+  readonly pause?: () => Promise<void>
 }
 
 /** An operation of somebody else. Whatever is left out is made up: a new id, the next time, no deps. */
@@ -76,11 +78,13 @@ export function createMachineHost<Event>({
   author = toPublicKey(new Uint8Array(PUBLIC_KEY_BYTES).fill(1)),
   streamCapacity = STREAM_CAPACITY,
   schema = machine.schemaVersion,
+  pause = async () => Promise.resolve(),
 }: MachineHostOptions<Event>): MachineHost<Event> {
   const commits = createBroadcast<StreamEvents<Event>>({ capacity: streamCapacity })
   const ops: AppliedOp[] = []
   const past = createPast()
   const { log, append, cut, replace } = createMemoryLog()
+  let lastTask: Promise<unknown> = Promise.resolve()
 
   const deliver: MachineHost<Event>['deliver'] = (foreign) => {
     const count = ops.length + 1
@@ -112,13 +116,19 @@ export function createMachineHost<Event>({
       assert(deps.length <= MAX_FOLDED_DEPS, 'a write cites at most what one ack holds')
       return deliver({ payload, deps }).id
     },
+    pause,
+    exclusive: (task) => {
+      const result = lastTask.then(task)
+      lastTask = result.catch(() => undefined)
+      return result
+    },
   })
   const streamContext = (signal: CommandContext['signal']): StreamContext<Event> => ({
     read: table,
     log,
     signal,
     changes: () => relabel(commits.subscribe(signal)),
-    pause: async () => Promise.resolve(),
+    pause,
   })
 
   return {
@@ -139,6 +149,7 @@ export function createMachineHost<Event>({
       }
       return writeMany(write, requests, options)
     },
+    pause,
     subscribe: (stream, params, signal) => openStream(machine, stream, { params, context: streamContext(signal) }),
   }
 }

@@ -5,7 +5,7 @@
  */
 import { create } from '@bufbuild/protobuf'
 import { type BackendHandlers, RemoteError } from '@lattice/api'
-import { toHex } from '@lattice/model'
+import { idKey, toHex } from '@lattice/model'
 import { daemon, system } from '@lattice/proto'
 
 export const idOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
@@ -90,7 +90,7 @@ export function createFakeLife({ stores, call }: FakeLifeDeps): FakeLifeHandlers
   }
   return {
     life,
-    store: { ...storeActs(life, stores, call), ...peerActs(life, call) },
+    store: { ...storeActs(life, stores, call), ...peerActs(life, { stores, call }) },
     node: {
       why: async ({ storeId, peer }) => {
         call(`node.why ${toHex(storeId)} ${peer}`)
@@ -192,7 +192,7 @@ function storeActs(life: FakeLife, stores: FakeStoreRecord[], call: FakeLifeDeps
   } satisfies Partial<BackendHandlers['store']>
 }
 
-function peerActs(life: FakeLife, call: FakeLifeDeps['call']) {
+function peerActs(life: FakeLife, { stores, call }: FakeLifeDeps) {
   const peerAt = (reference: string): daemon.PeerInfo => {
     const isMeant = ({ publicKey, name, self }: daemon.PeerInfo): boolean =>
       reference === '' ? self : name === reference || toHex(publicKey).startsWith(reference)
@@ -202,7 +202,13 @@ function peerActs(life: FakeLife, call: FakeLifeDeps['call']) {
     if (!life.isAdmin) refuse('NOT_ADMIN', 'only an admin may do this: ask one')
   }
   return {
-    listPeers: async () => create(daemon.ListPeersResponseSchema, { peers: life.peers }),
+    listPeers: async ({ storeId }: daemon.StoreRequest) => {
+      const closed = stores.find(
+        ({ info }) => idKey(info.id) === idKey(storeId) && info.state === daemon.StoreState.DESTROYED,
+      )
+      if (closed !== undefined) refuse('WRONG_STATE', 'the store is destroyed')
+      return create(daemon.ListPeersResponseSchema, { peers: life.peers })
+    },
     listInvites: async () => create(daemon.ListInvitesResponseSchema, { invites: life.invites }),
     cancelInvite: async ({ prefix }: daemon.CancelInviteRequest) => {
       call(`store.cancelInvite ${prefix}`)

@@ -16,7 +16,7 @@ export const kvStore: StateMachine<KvEvent, typeof kv.KvStore> = defineStateMach
 >({
   storeType: storeType('core:kvstore'),
   schemaVersion: 1,
-  tableVersion: 1,
+  tableVersion: 2,
   service: kv.KvStore,
   commands: kvCommands,
   queries: kvQueries,

@@ -56,6 +56,17 @@ describe('applyWrite', () => {
     expect(resolved.after.conflicted).toBe(false)
   })
 
+  test('an author that cites nothing has one write of a key, and replaces nobody else’s', () => {
+    const table = createMemoryTable()
+    applyWrite(table, writeOf(1, { author: authorOf(2) }))
+    const follows = (): boolean => true
+    for (let number = 2; number < 100; number += 1) applyWrite(table, writeOf(number, { follows }))
+    expect(heads(table, key).map((head) => head.id)).toEqual([idOf(99), idOf(1)])
+    // A branch of its chain that does not have them in its past leaves them.
+    applyWrite(table, writeOf(100, { follows: () => false }))
+    expect(heads(table, key)).toHaveLength(3)
+  })
+
   test('later wins, then the greater author, then the greater id', () => {
     const at = (wall: number, author: number, id: number): KvHead => ({
       id: idOf(id),

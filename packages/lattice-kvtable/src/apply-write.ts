@@ -1,13 +1,15 @@
 /**
  * Applies one write to a key.
  *
- * A key holds the writes that no later write of it has cited, so a write drops
- * the heads among its deps and adds itself. Order cannot matter: an intention's
- * deps are applied before it in every causal order, so what is left at the end
- * is the set of writes of the key that no other write of the key cites, a fact
- * of the DAG. That is also why only deps may be dropped: dropping what an author
- * merely claims to replace would leave a head behind on the nodes where it
- * arrives later.
+ * A key holds the writes that no later write of it has replaced: a write drops
+ * the heads among its deps, and those of its own author in its past, and adds
+ * itself. Order cannot matter: what is in the past of an intention is applied
+ * before it in every causal order, so what is left at the end is the set of
+ * writes of the key that no other write of the key replaces, a fact of the DAG.
+ * That is also why nothing else may be dropped: dropping what an author merely
+ * claims to replace would leave a head behind on the nodes where it arrives
+ * later. An author's own are dropped uncited, too, for else one that cites
+ * nothing would make a key longer with every write.
  *
  * Pure but for the table; the cost is that of the key's heads.
  *
@@ -33,6 +35,8 @@ export interface KvWrite {
   readonly author: PublicKey
   /** What its author cited, sorted ascending as an operation has it; all of them were applied before. */
   readonly deps: readonly IntentionId[]
+  /** True for what is in its past. Asked of heads by the same author that it does not cite. */
+  readonly follows?: (ancestor: IntentionId) => boolean
   /** 1 to 4,096 bytes. */
   readonly key: Uint8Array
   readonly state: KvState
@@ -62,14 +66,19 @@ export function applyWrite(table: WriteTable, write: KvWrite): KvChange {
     return { key: write.key, before, after: before, changed: false }
 
   const { id, timestamp, author, state } = write
-  const next = insertHead(withoutCited(heads ?? [], write.deps), { id, timestamp, author, state })
+  const next = insertHead(withoutReplaced(heads ?? [], write), { id, timestamp, author, state })
   table.set(write.key, encodeHeads(next))
   const after = resolveHeads(next)
   return { key: write.key, before, after, changed: !readsTheSame(before, after) }
 }
 
-function withoutCited(heads: readonly KvHead[], deps: readonly IntentionId[]): readonly KvHead[] {
-  return heads.filter((head) => !includesSorted(deps, head.id))
+function withoutReplaced(
+  heads: readonly KvHead[],
+  { deps, author, follows }: Pick<KvWrite, 'deps' | 'author' | 'follows'>,
+): readonly KvHead[] {
+  return heads.filter(
+    (head) => !includesSorted(deps, head.id) && !(equalBytes(head.author, author) && follows?.(head.id) === true),
+  )
 }
 
 /** By halving: a batch over thousands of keys has thousands of deps, and looks them up for each key. */

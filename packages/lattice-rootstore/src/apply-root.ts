@@ -84,10 +84,10 @@ function applyBundle(table: WriteTable, op: AppliedOp, { record, droppedParts }:
 
 function write(
   table: WriteTable,
-  { id, timestamp, author, deps }: AppliedOp,
+  { id, timestamp, author, deps, follows }: AppliedOp,
   { part, name, state }: { readonly part: TablePart; readonly name: string; readonly state: KvState },
 ): KvChange {
-  return applyWrite(writePart(table, part), { id, timestamp, author, deps, key: utf8Encode(name), state })
+  return applyWrite(writePart(table, part), { id, timestamp, author, deps, follows, key: utf8Encode(name), state })
 }
 
 function applied(event: RootEvent | undefined): OpOutcome<RootEvent> {

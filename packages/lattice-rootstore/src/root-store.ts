@@ -22,7 +22,7 @@ export const rootStore: StateMachine<RootEvent, typeof root.RootStore> = defineS
 >({
   storeType: storeType('core:rootstore'),
   schemaVersion: 1,
-  tableVersion: 1,
+  tableVersion: 2,
   service: root.RootStore,
   commands: {
     ...keyCommands,

@@ -375,7 +375,8 @@ export class StoreManager {
     try {
       await shareAdmins(this.context, store, { tablesOf: this.tablesOf, adminsIn })
     } catch (error) {
-      // The store does not take writes now; its other admins do the same, and this one when it opens next.
+      // The store does not take writes now; its other admins do the same, and this one at its next look.
+      this.#sharing.delete(store)
       this.context.logger.warn('store.admins_not_shared', { storeId: store.id, ...toFailure(error) })
     }
   }

@@ -1,5 +1,6 @@
 import { toHex } from '@lattice/model'
-import { setChildStatus } from '@lattice/systemstore'
+import { system } from '@lattice/proto'
+import { isAdmin, setChildStatus } from '@lattice/systemstore'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh } from '../src/index.ts'
 import { codeOf, get, put } from './support.ts'
@@ -83,6 +84,29 @@ describe('a child store', () => {
         .stores()
         .filter(({ state }) => state === 'failed'),
     ).toEqual([])
+  })
+
+  test('has the admins of its parent, those that come later too, and nobody else', async () => {
+    await using mesh = await createSimMesh({ seed: 15, nodes: 3 })
+    const { id: team, invite } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+    const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: team }))
+    const { token } = await mesh.complete(invite({ role: system.Role.ADMIN }))
+    await mesh.complete(mesh.node(1).join(token))
+    await mesh.complete(mesh.node(2).join(await mesh.invite(0, team)))
+    const isAdminOf = (index: number): boolean =>
+      isAdmin(mesh.store(index, notes).kernel().tables().system, mesh.node(index).id)
+    await mesh.run(() => mesh.store(1, notes).state() === 'active' && isAdminOf(1), 'the new admin is one there, too')
+    const { id: drafts } = await mesh.complete(mesh.node(1).createStore({ name: 'drafts', parent: notes }))
+    await mesh.converge(drafts)
+    // The creator of the parent did not make this one.
+    await mesh.complete(mesh.store(0, drafts).setName('sketches'))
+    await mesh.complete(mesh.store(0, drafts).archive())
+    await mesh.converge(notes)
+    expect(isAdminOf(2)).toBe(false)
+    expect(await codeOf(mesh, mesh.node(2).createStore({ name: 'mine', parent: notes }))).toBe('NOT_ADMIN')
+    // A peer that is promoted is one from then on.
+    await mesh.complete(mesh.store(0, team).setPeerRole('node-2', system.Role.ADMIN))
+    await mesh.run(() => isAdminOf(2), 'the promoted admin is one there, too')
   })
 
   test('is closed everywhere when it is archived, keeps its data, and comes back', async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 import { isLatticeError } from '@lattice/model'
-import type { StoreFailure } from './node-types.ts'
+import type { StoreFailure } from './store-types.ts'
 
 /** Anything without a code is this node's own trouble. */
 export function toFailure(error: unknown): StoreFailure {

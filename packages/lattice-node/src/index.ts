@@ -15,6 +15,7 @@ export {
   type TokenError,
 } from './invite-token.ts'
 export type { AuthorLag, AuthorObservation, Observations, SeenOf, StabilityFrontier } from '@lattice/kernel'
+export type { NodeEvent, NodeEventBody } from './node-events.ts'
 export type {
   BackupOptions,
   BackupProgress,
@@ -23,18 +24,19 @@ export type {
   ConnectedPeer,
   CreateStoreOptions,
   Finding,
-  Invitation,
-  InviteEntry,
-  InviteOptions,
   JoinOptions,
   JoinProgress,
   JoinStage,
   Node,
   NodeAbout,
-  NodeEvent,
-  NodeEventBody,
   NodeNetwork,
   NodeOptions,
+  WhyOptions,
+} from './node-types.ts'
+export type {
+  Invitation,
+  InviteEntry,
+  InviteOptions,
   PeerActs,
   PeerEntry,
   RepairOptions,
@@ -49,8 +51,7 @@ export type {
   StoreStatus,
   StoreSummary,
   SystemTableEntry,
-  WhyOptions,
-} from './node-types.ts'
+} from './store-types.ts'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from '@lattice/kernel'
 export { openNode } from './open-node.ts'
 export {

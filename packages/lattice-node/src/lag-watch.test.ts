@@ -4,7 +4,7 @@ import { createManualScheduler, type ManualScheduler } from '@lattice/model/test
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createLagWatch, LAG_AFTER_MS, LAG_SETTLE_MS, type LagWatch } from './lag-watch.ts'
 import type { NodeContext } from './node-context.ts'
-import type { NodeEventBody } from './node-types.ts'
+import type { NodeEventBody } from './node-events.ts'
 import type { OpenStore } from './open-store.ts'
 
 const self = toPublicKey(new Uint8Array(32))

@@ -5,7 +5,7 @@
  */
 import { type PublicKey, type StoreId, toHex } from '@lattice/model'
 import { NodeError, shortId, storeNotReady } from './errors.ts'
-import type { StoreState } from './node-types.ts'
+import type { StoreState } from './store-types.ts'
 
 /** The act does not fit the state the store is in. */
 export function wrongState(storeId: StoreId, state: StoreState, what: string): NodeError {

@@ -10,7 +10,7 @@ import { equalBytes, idKey, type IdKey, type PublicKey, type StoreId } from '@la
 import { awaitedPeers } from './destroy-acks.ts'
 import { toFailure } from './failure.ts'
 import type { NodeContext } from './node-context.ts'
-import type { StoreSummary } from './node-types.ts'
+import type { StoreSummary } from './store-types.ts'
 import { outOfUse, stateOf, type StoreEntry, withAncestors } from './store-entry.ts'
 import { pathSegments } from './store-names.ts'
 import type { TablesOf } from './store-peers.ts'

@@ -8,7 +8,8 @@
  */
 import { type Clock, EARLIEST_CLOCK_MS, MAX_DRIFT_MS } from '@lattice/model'
 import type { NetworkService } from '@lattice/net'
-import type { ClockStatus, NodeEventBody } from './node-types.ts'
+import type { NodeEventBody } from './node-events.ts'
+import type { ClockStatus } from './node-types.ts'
 
 export interface NodeClock {
   readonly status: () => ClockStatus

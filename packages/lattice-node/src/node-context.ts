@@ -11,7 +11,8 @@ import type { StateMachine } from '@lattice/store-base'
 import type { DataDirectory } from './data-directory.ts'
 import type { MetaDb } from './meta-db.ts'
 import type { NodeHealth } from './node-health.ts'
-import type { NodeAbout, NodeEventBody } from './node-types.ts'
+import type { NodeEventBody } from './node-events.ts'
+import type { NodeAbout } from './node-types.ts'
 
 export interface NodeContext {
   readonly id: PublicKey

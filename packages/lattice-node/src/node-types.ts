@@ -1,43 +1,29 @@
 /**
- * What a node is to those who use it: the interfaces, the runtime and applications.
+ * What a node is to those who use it: the runtime, the interfaces and applications.
  *
  * @module
  */
+import type { ScrubOptions } from '@lattice/kernel'
 import type {
   AbortSignal,
   Clock,
   Crypto,
-  Hash,
-  IntentionId,
   KeyPair,
   Lagged,
-  LatticeErrorCode,
   Logger,
   PublicKey,
   Random,
   Scheduler,
-  SExpr,
   StoreId,
   StoreType,
-  UniversalOp,
   Verifier,
 } from '@lattice/model'
-import type {
-  AuthorLag,
-  Kernel,
-  KernelStats,
-  Observations,
-  ProjectionStatus,
-  ScrubOptions,
-  StateSummary,
-  VerifyOptions,
-  VerifyReport,
-} from '@lattice/kernel'
-import type { NetworkLimits, SyncOutcome } from '@lattice/net'
+import type { NetworkLimits } from '@lattice/net'
 import type { Transport } from '@lattice/net-types'
-import type { system } from '@lattice/proto'
 import type { FileCheck, StorageHooks } from '@lattice/storage'
-import type { AnyService, Client, Executor, MachineDescription, StateMachine } from '@lattice/store-base'
+import type { StateMachine } from '@lattice/store-base'
+import type { NodeEvent } from './node-events.ts'
+import type { StoreSummary, StoreHandle } from './store-types.ts'
 
 export interface NodeOptions {
   /** Created when absent. */
@@ -79,128 +65,6 @@ export interface NodeAbout {
   readonly runtime: string
   /** `wasm` or `native`. */
   readonly crypto: string
-}
-
-/**
- * `creating` and `bootstrapping` go on by themselves, after a restart too. `failed`: did not open; `error` says why.
- */
-export type StoreState = 'creating' | 'bootstrapping' | 'active' | 'left' | 'archived' | 'destroyed' | 'failed'
-
-/** Why something is not as it should be, as it is shown. */
-export interface StoreFailure {
-  readonly code: LatticeErrorCode
-  readonly message: string
-}
-
-export interface StoreSummary {
-  readonly id: StoreId
-  /** Empty while it is not known. */
-  readonly storeType: string
-  /** A root's own name; a child's alias in its parent. May be empty. */
-  readonly name: string
-  readonly parentId: StoreId | undefined
-  readonly state: StoreState
-  /** Names from the root down, such as `team/notes`; short ids stand in for names that are empty. */
-  readonly path: string
-  readonly error: StoreFailure | undefined
-  /** Open without an opener for its type: it is received, kept and served, its app data unread. */
-  readonly headless: boolean
-  /** Its log is on this node. */
-  readonly hasData: boolean
-  /** Of a destroyed store: the peers that write and have not acknowledged it; its data goes once there is none. */
-  readonly awaiting: readonly PublicKey[]
-}
-
-export interface StoreStatus {
-  readonly summary: StoreSummary
-  readonly stats: KernelStats
-  /** Chain hash of the last witness record. */
-  readonly witnessHead: Hash
-  readonly fingerprint: Uint8Array
-  readonly projection: ProjectionStatus
-  readonly logBytes: number
-  readonly stateBytes: number
-  /** `independent`, `inherited` or `snapshot`. */
-  readonly strategy: string
-  readonly peers: number
-  readonly peersOnline: number
-  /** Connected peers whose last digest equals the present one here, and those whose last digest differs; of others none is known. */
-  readonly peersSynced: number
-  readonly peersDiffering: number
-  /** A peer of this store is connected, and the last digest of every such peer equals the present one here. */
-  readonly synced: boolean
-  /** Why this node does not write to the store yet; undefined when it may. */
-  readonly held: string | undefined
-  /** Intentions that every peer that writes has seen, by what it wrote itself. */
-  readonly stable: number
-  /** Peers that write and have not shown to have seen everything here. */
-  readonly peersLagging: number
-  /** Authors that forked and have not joined the branches. */
-  readonly openForks: number
-  /** False where no opener of the store's type is installed: it replicates, unread. */
-  readonly readable: boolean
-}
-
-/** How a peer's last digest of a store compares with the present one here. */
-export type PeerSync = 'synced' | 'differs' | 'unknown'
-
-export interface PeerEntry {
-  readonly publicKey: PublicKey
-  readonly name: string
-  readonly status: system.PeerStatus
-  readonly role: system.Role
-  readonly online: boolean
-  readonly self: boolean
-  /** Milliseconds since the Unix epoch; 0 for the creator. */
-  readonly addedAt: number
-  readonly addedBy: PublicKey | undefined
-  /** Milliseconds since the Unix epoch; 0 when never seen from here. */
-  readonly lastSeen: number
-  /** It wrote two intentions after the same one: a backup was restored, or its key is used twice. */
-  readonly forked: boolean
-  /** Forked, and a later write of its own has joined the branches. */
-  readonly forkJoined: boolean
-  /** `synced` with this node by equal digests; of one that is not connected nothing is known. */
-  readonly sync: PeerSync
-  /**
-   * Intentions here that it has not shown to have seen, by what it wrote itself: none where digests are equal. Undefined
-   * for a peer that writes nothing here, and for this node.
-   */
-  readonly lag: AuthorLag | undefined
-}
-
-export interface InviteEntry {
-  readonly tokenHash: Hash
-  readonly status: system.InviteStatus
-  readonly role: system.Role
-  readonly expiresAt: number
-  readonly usesLeft: number
-  readonly invitedBy: PublicKey | undefined
-  readonly claimedBy: readonly PublicKey[]
-}
-
-/** One entry of the system table, decoded for a person. */
-export interface SystemTableEntry {
-  readonly key: string
-  readonly value: string
-  readonly raw: Uint8Array
-  readonly conflicted: boolean
-}
-
-export interface InviteOptions {
-  /** `WRITER` when absent. */
-  readonly role?: system.Role
-  /** A day when absent. */
-  readonly expiresInMs?: number
-  /** One when absent. */
-  readonly uses?: number
-}
-
-export interface Invitation {
-  /** `lattice1…` */
-  readonly token: string
-  readonly tokenHash: Hash
-  readonly expiresAt: number
 }
 
 /** What a person may say of a store or a peer, and what to do about it. */
@@ -250,135 +114,6 @@ export interface BackupResult {
   readonly leftOut: readonly string[]
 }
 
-/** Acts of a store's life, see 04. Each resolves once it is durable here; what others do about it follows. */
-export interface StoreActs {
-  /** Closes a child on every node and keeps its data. Rejects with `WRONG_STATE` or `NOT_ADMIN`. */
-  readonly archive: () => Promise<void>
-  readonly unarchive: () => Promise<void>
-  /** Ends an archived child, or a root, for everybody. Rejects with `WRONG_STATE` or `NOT_ADMIN`. */
-  readonly destroy: () => Promise<void>
-  /**
-   * Stops replicating and closes the store with its children; data stays. Rejects with `NOT_REPLICATED` where no other
-   * peer is known to hold everything, unless forced, and with `WRONG_STATE`.
-   */
-  readonly leave: (options?: { readonly force?: boolean; readonly signal?: AbortSignal }) => Promise<void>
-  /** Takes part again, from local data. Rejects with `WRONG_STATE`, or `NOT_ADMITTED` where it is no peer any more. */
-  readonly rejoin: () => Promise<void>
-  /**
-   * Removes the data of the store and of those below it. Rejects with `NOT_CONFIRMED` unless `confirmed`, with
-   * `WRONG_STATE` unless it was left, archived or destroyed, and with `NOT_REPLICATED` where no other peer is known to
-   * hold everything, unless forced.
-   */
-  readonly deleteData: (options?: { readonly confirmed?: boolean; readonly force?: boolean }) => Promise<{
-    readonly bytes: number
-    readonly stores: number
-  }>
-}
-
-/**
- * Changes of a store's peers and invites. A peer is named by its key, a unique prefix of its hex, or its name. All but the
- * own name reject with `NOT_SUPPORTED` where the store inherits its peers; the own name goes to where they are.
- */
-export interface PeerActs {
-  /** By a unique prefix of the token hash. Rejects with `INVITE_NOT_FOUND`, `WRONG_STATE` or `NOT_ADMIN`. */
-  readonly cancelInvite: (prefix: string) => Promise<InviteEntry>
-  /** A stronger role only: a weaker one takes an epoch, and rejects with `NOT_SUPPORTED`. The same is no change. */
-  readonly setPeerRole: (peer: string, role: system.Role) => Promise<PeerEntry>
-  /** ACTIVE or DORMANT, of a peer that is admitted; not DORMANT of this node. Revoking rejects with `NOT_SUPPORTED`. */
-  readonly setPeerStatus: (peer: string, status: system.PeerStatus) => Promise<PeerEntry>
-  /** This node when `peer` is empty; of another, an admin may. Stands in this store until the node gets another name. */
-  readonly setPeerName: (peer: string, name: string) => Promise<PeerEntry>
-}
-
-/** A store of this node. Stays valid while the node is open; methods reject once the store is not open. */
-export interface StoreHandle extends Executor, StoreActs, PeerActs {
-  readonly id: StoreId
-  readonly storeType: () => string
-  readonly name: () => string
-  readonly summary: () => StoreSummary
-  readonly state: () => StoreState
-  /** The store's kernel. Throws when the store is not open. */
-  readonly kernel: () => Kernel
-  readonly status: () => StoreStatus
-  /** The digest and counts of all rows, read over many turns. */
-  readonly stateSummary: () => Promise<StateSummary>
-  readonly setName: (name: string) => Promise<void>
-  readonly invite: (options?: InviteOptions) => Promise<Invitation>
-  readonly invites: () => readonly InviteEntry[]
-  /** The peers that count for this store: with inherited peers, the parent's. */
-  readonly peers: () => readonly PeerEntry[]
-  readonly systemEntries: () => readonly SystemTableEntry[]
-  /**
-   * Lets payloads of the machine's schema `version` count from here on; nodes that do not know it stall until they are
-   * upgraded. Rejects with `INVALID_ARGUMENT` for a version this node does not know, or `NOT_ADMIN`.
-   */
-  readonly activateSchema: (version: number) => Promise<void>
-  /** Throws `STORE_TYPE_UNKNOWN` where the type has no opener. */
-  readonly describe: () => MachineDescription
-  /** A typed client of the store's machine: `store.open(kvStore)`. Throws `INVALID_ARGUMENT` for another type. */
-  readonly open: <Service extends AnyService>(machine: {
-    readonly storeType: StoreType
-    readonly service: Service
-  }) => Client<Service>
-  /** The payload of an intention for people. Total. */
-  readonly summarize: (op: UniversalOp) => SExpr
-  /** Looks through the store, also one that failed; damage is an answer. */
-  readonly verify: (options?: VerifyOptions) => Promise<VerifyReport>
-  /**
-   * Makes a damaged store whole again: from its own records where those are good, else with what a peer has. Whatever it
-   * cannot do leaves everything as it is and rejects with `LOG_DAMAGED`; the damaged log is kept in any case.
-   */
-  readonly repair: (options?: RepairOptions) => Promise<RepairResult>
-  /** What every author has seen; stability is that of the peers that write: active admins and writers. */
-  readonly observations: () => Observations
-  /** Acknowledges what is witnessed here; undefined when there is nothing to acknowledge. */
-  readonly acknowledge: () => Promise<IntentionId | undefined>
-  readonly rebuild: (onProgress?: (done: number, total: number) => void) => Promise<void>
-  /** Resumes a stalled projection; rejects with `PROJECTION_STALLED` when it stalls again. */
-  readonly retry: () => Promise<void>
-  /** Reconciles with every connected peer of the store; one outcome each, as they end. */
-  readonly sync: (signal: AbortSignal) => AsyncIterable<SyncOutcome>
-}
-
-/** `verifying` and `salvaging` read the damaged log, `fetching` a peer's, `rebuilding` writes it anew, `replacing` puts it in place. */
-export type RepairStage = 'verifying' | 'rebuilding' | 'fetching' | 'salvaging' | 'replacing'
-
-export interface RepairProgress {
-  readonly stage: RepairStage
-  readonly done: number
-  readonly total: number
-}
-
-export interface RepairOptions {
-  /**
-   * Goes on with what can still be read, without any peer. For a store that nobody else has: what is lost is lost, and if
-   * a peer has it after all, this node's own chain forks.
-   */
-  readonly withoutPeer?: boolean
-  /** Lets this node write although its own last writes may not be here. */
-  readonly acceptFork?: boolean
-  readonly onProgress?: (progress: RepairProgress) => void
-  readonly signal?: AbortSignal
-}
-
-export interface RepairResult {
-  /** Nothing was wrong; the log was written anew from its own records; it was fetched anew and what was readable added. */
-  readonly kind: 'sound' | 'rebuilt' | 'restored'
-  readonly report: VerifyReport
-  /** Records of the store now. */
-  readonly records: number
-  /** Records of the damaged log that could not be read. */
-  readonly lost: number
-  /** Intentions that only the damaged log had, and that wait for others that are lost. */
-  readonly salvaged: number
-  readonly waiting: number
-  readonly fetchedFrom: PublicKey | undefined
-  /** Where the damaged log is kept. */
-  readonly kept: string | undefined
-  /** Why this node does not write to the store yet. */
-  readonly held: string | undefined
-}
-
 export interface CreateStoreOptions {
   readonly name?: string
   /** When absent, `core:rootstore` for a root where there is an opener for it, else `core:kvstore`. */
@@ -426,55 +161,6 @@ export interface NodeNetwork {
   readonly addresses: () => readonly string[]
   readonly clock: () => ClockStatus
 }
-
-/** What happens on a node. `time` is wall time. */
-export type NodeEvent = { readonly time: number } & NodeEventBody
-
-export type NodeEventBody =
-  | { readonly kind: 'store_ready'; readonly storeId: StoreId; readonly storeType: string }
-  | { readonly kind: 'join_failed'; readonly storeId: StoreId; readonly failure: StoreFailure }
-  | { readonly kind: 'sync_result'; readonly outcome: SyncOutcome }
-  | { readonly kind: 'peer_online'; readonly peer: PublicKey }
-  | { readonly kind: 'peer_offline'; readonly peer: PublicKey }
-  | { readonly kind: 'fork_detected'; readonly storeId: StoreId; readonly author: PublicKey }
-  | {
-      readonly kind: 'stalled'
-      readonly storeId: StoreId
-      readonly seq: number
-      readonly intentionId: Uint8Array
-      readonly error: string
-      /** Wall time. */
-      readonly since: number
-    }
-  /** Damage was met in a store that was in use; it is in the state `failed` now. */
-  | { readonly kind: 'store_failed'; readonly storeId: StoreId; readonly failure: StoreFailure }
-  | { readonly kind: 'resumed'; readonly storeId: StoreId; readonly appliedSeq: number }
-  /** State is being built, which takes long: after a rebuild was asked for, or with an opener that is new here. */
-  | { readonly kind: 'projection_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
-  | { readonly kind: 'rebuilt'; readonly storeId: StoreId; readonly appliedSeq: number }
-  | { readonly kind: 'bootstrap_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
-  | { readonly kind: 'clock_skew'; readonly aheadMs: number }
-  /** It appeared, or its state, name or path is another. */
-  | { readonly kind: 'store_changed'; readonly summary: StoreSummary }
-  | { readonly kind: 'store_removed'; readonly storeId: StoreId }
-  /** It was admitted, or its status, role or name is another. */
-  | {
-      readonly kind: 'peer_changed'
-      readonly storeId: StoreId
-      readonly peer: PublicKey
-      readonly name: string
-      readonly status: system.PeerStatus
-      readonly role: system.Role
-    }
-  /** It began to be behind, or has caught up. */
-  | { readonly kind: 'peer_lag'; readonly storeId: StoreId; readonly peer: PublicKey; readonly lag: AuthorLag }
-  | {
-      readonly kind: 'invite_claimed'
-      readonly storeId: StoreId
-      readonly tokenHash: Hash
-      readonly claimedBy: PublicKey
-      readonly usesLeft: number
-    }
 
 /** A running node. One owner; closed once. */
 export interface Node extends AsyncDisposable {

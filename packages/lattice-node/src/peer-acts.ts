@@ -20,7 +20,7 @@ import {
 } from '@lattice/systemstore'
 import { inviteAmbiguous, inviteNotFound, invalidArgument, NodeError, notAdmin, shortId } from './errors.ts'
 import type { NodeContext } from './node-context.ts'
-import type { InviteEntry, PeerActs, PeerEntry } from './node-types.ts'
+import type { InviteEntry, PeerActs, PeerEntry } from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { resolvePeer } from './peer-reference.ts'
 import { refuseInherited } from './refuse-inherited.ts'

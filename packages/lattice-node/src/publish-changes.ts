@@ -6,7 +6,7 @@
 import { idKey, type IdKey } from '@lattice/model'
 import { isSameSummary } from './list-stores.ts'
 import type { NodeContext } from './node-context.ts'
-import type { StoreSummary } from './node-types.ts'
+import type { StoreSummary } from './store-types.ts'
 
 /** Compares what is listed with what was listed before. Holds one summary per store. */
 export function createChangePublisher({

@@ -11,7 +11,7 @@
  */
 import { equalBytes, type PublicKey } from '@lattice/model'
 import type { NodeContext } from './node-context.ts'
-import type { PeerSync } from './node-types.ts'
+import type { PeerSync } from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { replicaPeers, type TablesOf, writingPeers } from './store-peers.ts'
 import { peerSync } from './sync-state.ts'

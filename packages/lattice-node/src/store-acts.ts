@@ -22,7 +22,7 @@ import { repairUnderWay, shortId, storeNotFound, storeNotReady } from './errors.
 import { finalSync } from './final-sync.ts'
 import { notAdmitted, notConfirmed, notRemoved, notReplicated, storeOutOfUse, wrongState } from './life-errors.ts'
 import type { NodeContext } from './node-context.ts'
-import type { StoreActs } from './node-types.ts'
+import type { StoreActs } from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { examineStores, holdAfterDeletion, type StoreFinding, unreplicatedOf } from './prove-stores.ts'
 import { bytesOf } from './store-data.ts'

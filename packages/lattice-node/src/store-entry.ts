@@ -6,7 +6,7 @@
 import type { AbortController, IdKey, PublicKey, StoreId } from '@lattice/model'
 import type { ChildEntry } from '@lattice/systemstore'
 import type { StoreRecord } from './meta-db.ts'
-import type { StoreState } from './node-types.ts'
+import type { StoreState } from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
 
 /** Changed by the store manager alone. */

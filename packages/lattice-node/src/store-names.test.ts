@@ -2,7 +2,7 @@ import { toHex, toStoreId } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { StoreSummary } from './node-types.ts'
+import type { StoreSummary } from './store-types.ts'
 import { pathSegments, resolveReference, type Sibling } from './store-names.ts'
 
 const random = createSeededRandom('names')

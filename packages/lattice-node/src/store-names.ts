@@ -8,7 +8,7 @@
  */
 import { fromHex, HASH_BYTES, type StoreId, toHex } from '@lattice/model'
 import { shortId, storeAmbiguous, storeNotFound } from './errors.ts'
-import type { StoreSummary } from './node-types.ts'
+import type { StoreSummary } from './store-types.ts'
 
 /** Fewest digits that are taken for the beginning of an id: below, everything would be ambiguous. */
 export const MIN_ID_DIGITS = 4

@@ -9,7 +9,7 @@
 import type { Kernel } from '@lattice/kernel'
 import { equalBytes, type PublicKey } from '@lattice/model'
 import type { NodeContext } from './node-context.ts'
-import type { PeerSync } from './node-types.ts'
+import type { PeerSync } from './store-types.ts'
 import { replicaPeers, type TablesOf } from './store-peers.ts'
 
 /** How a peer's last digest of the store compares with the present one of this node. */

@@ -6,7 +6,7 @@
  * @module
  */
 import { shortId } from '../errors.ts'
-import type { StoreFailure } from '../node-types.ts'
+import type { StoreFailure } from '../store-types.ts'
 import type { Verified } from '../node-health.ts'
 import type { OpenHealth, StoreHealth } from './doctor-snapshot.ts'
 import type { Reason } from './finding.ts'

@@ -6,7 +6,7 @@
 import type { AuthorLag } from '@lattice/kernel'
 import type { FloatReason, IntentionId } from '@lattice/model'
 import type { DialState, PeerTroubles, SessionTrouble } from '@lattice/net'
-import type { PeerSync, StoreFailure, StoreState } from '../node-types.ts'
+import type { PeerSync, StoreFailure, StoreState } from '../store-types.ts'
 import type { StoreRef } from './finding.ts'
 import type { Named } from './words.ts'
 

@@ -1,0 +1,59 @@
+/**
+ * What happens on a node.
+ *
+ * @module
+ */
+import type { AuthorLag } from '@lattice/kernel'
+import type { Hash, PublicKey, StoreId } from '@lattice/model'
+import type { SyncOutcome } from '@lattice/net'
+import type { system } from '@lattice/proto'
+import type { StoreFailure, StoreSummary } from './store-types.ts'
+
+/** What happens on a node. `time` is wall time. */
+export type NodeEvent = { readonly time: number } & NodeEventBody
+
+export type NodeEventBody =
+  | { readonly kind: 'store_ready'; readonly storeId: StoreId; readonly storeType: string }
+  | { readonly kind: 'join_failed'; readonly storeId: StoreId; readonly failure: StoreFailure }
+  | { readonly kind: 'sync_result'; readonly outcome: SyncOutcome }
+  | { readonly kind: 'peer_online'; readonly peer: PublicKey }
+  | { readonly kind: 'peer_offline'; readonly peer: PublicKey }
+  | { readonly kind: 'fork_detected'; readonly storeId: StoreId; readonly author: PublicKey }
+  | {
+      readonly kind: 'stalled'
+      readonly storeId: StoreId
+      readonly seq: number
+      readonly intentionId: Uint8Array
+      readonly error: string
+      /** Wall time. */
+      readonly since: number
+    }
+  /** Damage was met in a store that was in use; it is in the state `failed` now. */
+  | { readonly kind: 'store_failed'; readonly storeId: StoreId; readonly failure: StoreFailure }
+  | { readonly kind: 'resumed'; readonly storeId: StoreId; readonly appliedSeq: number }
+  /** State is being built, which takes long: after a rebuild was asked for, or with an opener that is new here. */
+  | { readonly kind: 'projection_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
+  | { readonly kind: 'rebuilt'; readonly storeId: StoreId; readonly appliedSeq: number }
+  | { readonly kind: 'bootstrap_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
+  | { readonly kind: 'clock_skew'; readonly aheadMs: number }
+  /** It appeared, or its state, name or path is another. */
+  | { readonly kind: 'store_changed'; readonly summary: StoreSummary }
+  | { readonly kind: 'store_removed'; readonly storeId: StoreId }
+  /** It was admitted, or its status, role or name is another. */
+  | {
+      readonly kind: 'peer_changed'
+      readonly storeId: StoreId
+      readonly peer: PublicKey
+      readonly name: string
+      readonly status: system.PeerStatus
+      readonly role: system.Role
+    }
+  /** It began to be behind, or has caught up. */
+  | { readonly kind: 'peer_lag'; readonly storeId: StoreId; readonly peer: PublicKey; readonly lag: AuthorLag }
+  | {
+      readonly kind: 'invite_claimed'
+      readonly storeId: StoreId
+      readonly tokenHash: Hash
+      readonly claimedBy: PublicKey
+      readonly usesLeft: number
+    }

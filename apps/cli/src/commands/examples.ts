@@ -35,7 +35,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'store export': [
     'lattice --store team store export team.jsonl',
-    'lattice store export - --prefix users/ | gzip > users.jsonl.gz',
+    'lattice store export - --prefix users/',
     "lattice --store team store export table.txt --separator ';' --force",
   ],
   'store debug witness': ['lattice store debug witness --from 100 -n 20'],

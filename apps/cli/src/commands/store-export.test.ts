@@ -158,7 +158,7 @@ describe('an export', () => {
     })
     expect((await run(['store', 'export', file, '--force'], failing)).stderr).toContain('the disk is gone')
     node.failWith(undefined)
-    let interrupt = (_: number): void => undefined
+    let interrupt: (exitCode: number) => void = () => undefined
     const interrupted: RunOptions = {
       ...withList(node, async () => interrupt(130)),
       onStart: (means) => {

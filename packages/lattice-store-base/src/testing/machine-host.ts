@@ -84,7 +84,7 @@ export function createMachineHost<Event>({
   const ops: AppliedOp[] = []
   const past = createPast()
   const { log, append, cut, replace } = createMemoryLog()
-  let lastTask: Promise<unknown> = Promise.resolve()
+  const exclusive = createExclusive()
 
   const deliver: MachineHost<Event>['deliver'] = (foreign) => {
     const count = ops.length + 1
@@ -117,11 +117,7 @@ export function createMachineHost<Event>({
       return deliver({ payload, deps }).id
     },
     pause,
-    exclusive: (task) => {
-      const result = lastTask.then(task)
-      lastTask = result.catch(() => undefined)
-      return result
-    },
+    exclusive,
   })
   const streamContext = (signal: CommandContext['signal']): StreamContext<Event> => ({
     read: table,
@@ -169,6 +165,16 @@ async function writeMany(
     onProgress?.({ written })
   }
   return { written }
+}
+
+/** One task after the other. */
+function createExclusive(): CommandContext['exclusive'] {
+  let last: Promise<unknown> = Promise.resolve()
+  return (task) => {
+    const result = last.then(task)
+    last = result.catch(() => undefined)
+    return result
+  }
 }
 
 function relabel<Event>(

@@ -105,9 +105,9 @@ export function createMachineHost<Event>({
       commits.publish({ kind: 'events', events: outcome.events, cursor: log.cursor() })
     return { id: op.id, outcome }
   }
+  const reading = { read: table, log, pause }
   const commandContext = (signal: CommandContext['signal']): CommandContext => ({
-    read: table,
-    log,
+    ...reading,
     schema,
     signal,
     submit: async (payload, resolveDeps) => {
@@ -116,15 +116,12 @@ export function createMachineHost<Event>({
       assert(deps.length <= MAX_FOLDED_DEPS, 'a write cites at most what one ack holds')
       return deliver({ payload, deps }).id
     },
-    pause,
     exclusive,
   })
   const streamContext = (signal: CommandContext['signal']): StreamContext<Event> => ({
-    read: table,
-    log,
+    ...reading,
     signal,
     changes: () => relabel(commits.subscribe(signal)),
-    pause,
   })
 
   return {

@@ -29,6 +29,8 @@ export interface Output {
   readonly foreign: (answer: ForeignAnswer) => Promise<void>
   /** An answer that no message of the API stands for. */
   readonly document: (document: JsonValue, text: () => string) => Promise<void>
+  /** Bytes on stdout as they are, of an answer that is itself a file. */
+  readonly bytes: (bytes: Uint8Array) => Promise<void>
   /** Something for a person to know; silent with --json. */
   readonly note: (text: string) => Promise<void>
   /** Something for a person to look at while a program reads stdout: on stderr, also with --json. */
@@ -69,9 +71,10 @@ export interface OutputOptions {
 export function createOutput(options: OutputOptions): Output {
   const { stdout, stderr, json, full, style } = options
   const width = columnsOf(stdout)
-  const print = async (text: string): Promise<void> => {
-    if ((await writeText(stdout, text === '' ? '' : `${text}\n`)) === 'closed') options.onClosed()
+  const send = async (what: string | Uint8Array): Promise<void> => {
+    if ((await writeText(stdout, what)) === 'closed') options.onClosed()
   }
+  const print = (text: string): Promise<void> => send(text === '' ? '' : `${text}\n`)
   const document = (value: JsonValue, text: () => string): Promise<void> => print(json ? JSON.stringify(value) : text())
   const foreign = ({ schema, message, formatOf, text }: ForeignAnswer): Promise<void> =>
     print(json ? JSON.stringify(messageToJson(schema, message, formatOf)) : text())
@@ -83,6 +86,7 @@ export function createOutput(options: OutputOptions): Output {
     message: (schema, message, text) => foreign({ schema, message, formatOf: API_FORMATS, text }),
     foreign,
     document,
+    bytes: send,
     note: async (text) => {
       if (!json) await writeText(stderr, `${text}\n`)
     },
@@ -101,9 +105,9 @@ function columnsOf(stream: OutputStream): number | undefined {
 }
 
 /** Resolves when the text has left the process, or nobody is there to read it. */
-export function writeText(stream: OutputStream, text: string): Promise<'written' | 'closed'> {
+export function writeText(stream: OutputStream, text: string | Uint8Array): Promise<'written' | 'closed'> {
   return new Promise((resolve, reject) => {
-    if (text === '') return resolve('written')
+    if (text.length === 0) return resolve('written')
     const quiet = (): void => undefined
     stream.on('error', quiet)
     stream.write(text, (error) => {

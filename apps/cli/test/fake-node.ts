@@ -7,7 +7,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { type BackendHandlers, createInProcessBackend, type LatticeBackend, RemoteError } from '@lattice/api'
-import { type AsyncQueue, createAsyncQueue, type LatticeErrorCode, toHex } from '@lattice/model'
+import { type AsyncQueue, createAsyncQueue, fromHex, type LatticeErrorCode, toHex } from '@lattice/model'
 import { daemon, kv } from '@lattice/proto'
 import { deferred } from './deferred.ts'
 import { createFakeLife, type FakeLife, idOf, SELF } from './fake-life.ts'
@@ -36,6 +36,9 @@ export interface FakeNode {
   /** Told when somebody follows the events or a stream. */
   readonly followed: () => Promise<void>
 }
+
+/** Keys of a page: few, so that small examples have several. */
+const MAX_PAGE_ITEMS = 300
 
 export { idOf } from './fake-life.ts'
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -76,6 +79,7 @@ export function kvDescriptor(): daemon.StoreDescriptor {
 
 interface FakeStore {
   info: daemon.StoreInfo
+  /** By the hex of their keys, whose order is that of the keys. */
   readonly values: Map<string, Uint8Array>
 }
 
@@ -109,8 +113,8 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     if (failure !== undefined) throw new RemoteError(failure.code, failure.message, { asked: name })
   }
   const write = (store: FakeStore, key: Uint8Array, value: Uint8Array | undefined): void => {
-    if (value === undefined) store.values.delete(text(key))
-    else store.values.set(text(key), value)
+    if (value === undefined) store.values.delete(toHex(key))
+    else store.values.set(toHex(key), value)
     const event =
       value === undefined
         ? { case: 'deleted' as const, value: { key } }
@@ -145,25 +149,34 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
       return written()
     },
     Get: (store, bytes) => {
-      const key = text(fromBinary(kv.GetRequestSchema, bytes).key)
-      const value = store.values.get(key)
-      const found = value === undefined ? {} : { value, conflicted: conflicts.has(key) }
+      const { key } = fromBinary(kv.GetRequestSchema, bytes)
+      const value = store.values.get(toHex(key))
+      const found = value === undefined ? {} : { value, conflicted: conflicts.has(text(key)) }
       return toBinary(kv.GetResponseSchema, create(kv.GetResponseSchema, found))
     },
     List: (store, bytes) => {
-      const { prefix, limit } = fromBinary(kv.ListRequestSchema, bytes)
-      const items = [...store.values]
-        .filter(([key]) => key.startsWith(text(prefix)))
+      const { prefix, limit, pageToken } = fromBinary(kv.ListRequestSchema, bytes)
+      const found = [...store.values]
+        .filter(([key]) => key.startsWith(toHex(prefix)) && key > toHex(pageToken))
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
-        .slice(0, limit === 0 ? 100 : limit)
-        .map(([key, value]) => ({ key: utf8(key), value }))
-      return toBinary(kv.ListResponseSchema, create(kv.ListResponseSchema, { items }))
+        .map(([hex, value]) => ({ key: fromHex(hex) ?? new Uint8Array(), value }))
+        .map((item) => ({ ...item, conflicted: conflicts.has(text(item.key)) }))
+      const items = found.slice(0, Math.min(limit === 0 ? 100 : limit, MAX_PAGE_ITEMS))
+      // A page goes on after its last key.
+      const nextPageToken = items.length < found.length ? items.at(-1)?.key : undefined
+      return toBinary(
+        kv.ListResponseSchema,
+        create(kv.ListResponseSchema, { items, ...(nextPageToken && { nextPageToken }) }),
+      )
     },
-    Count: (store) =>
-      toBinary(kv.CountResponseSchema, create(kv.CountResponseSchema, { count: BigInt(store.values.size) })),
+    Count: (store, bytes) => {
+      const prefix = toHex(fromBinary(kv.CountRequestSchema, bytes).prefix)
+      const count = BigInt([...store.values.keys()].filter((key) => key.startsWith(prefix)).length)
+      return toBinary(kv.CountResponseSchema, create(kv.CountResponseSchema, { count }))
+    },
     Inspect: (store, bytes) => {
       const { key } = fromBinary(kv.InspectRequestSchema, bytes)
-      const value = store.values.get(text(key))
+      const value = store.values.get(toHex(key))
       const heads =
         value === undefined ? [] : [{ id: idOf(7), author: idOf(9), wall: 1_700_000_000_000n, counter: 2, value }]
       return toBinary(
@@ -183,7 +196,8 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     emit: (event) => {
       for (const queue of eventQueues) queue.push(create(daemon.NodeEventSchema, { time: 1_700_000_000_000n, event }))
     },
-    keys: (id) => new Map([...storeOf(id).values].map(([key, value]) => [key, text(value)])),
+    keys: (id) =>
+      new Map([...storeOf(id).values].map(([hex, value]) => [text(fromHex(hex) ?? new Uint8Array()), text(value)])),
     requests,
     outcomes: [],
     conflicts,

@@ -33,6 +33,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'lattice --store team store import data.jsonl',
     "lattice --store team store import UnicodeData.txt --separator ';'",
   ],
+  'store export': [
+    'lattice --store team store export team.jsonl',
+    'lattice store export - --prefix users/',
+    "lattice --store team store export table.txt --separator ';' --force",
+  ],
   'store debug witness': ['lattice store debug witness --from 100 -n 20'],
   'store debug rejections': ['lattice store debug rejections -n 20'],
   'store debug intention': ['lattice store debug intention 3f2a9c01'],

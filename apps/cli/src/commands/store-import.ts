@@ -13,13 +13,12 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { CommandFailed, UsageError } from '../errors.ts'
 import { batchRecords, type ImportRecord } from '../import/batches.ts'
-import { type LineFormat, readSeparator } from '../import/read-record.ts'
+import { chooseFormat, STDIO } from '../import/choose-format.ts'
 import { type ImportCounts, type ImportRun, runImport } from '../import/run-import.ts'
 import { splitLines } from '../import/split-lines.ts'
 import { formatCount, formatDuration, formatPlural, formatSize } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
 
-const STDIN = '-'
 const BATCH_METHOD = 'Batch'
 
 interface ImportOptions {
@@ -43,7 +42,7 @@ export function addImportCommand(store: Command, bind: Bind): void {
 
 async function importFile(context: CommandContext, file: string, options: ImportOptions): Promise<void> {
   const { out, clock, signal } = context
-  const format = chooseFormat(file, options.separator)
+  const format = chooseFormat(file, { separator: options.separator, act: 'read' })
   const { chunks, size } = await openInput(context, file)
   const write = await batchWriter(context)
   const startMs = clock.monotonicMs()
@@ -69,23 +68,11 @@ async function importFile(context: CommandContext, file: string, options: Import
   await out.document({ ...counts, ms: Math.round(ms) }, () => summaryText(counts, ms))
 }
 
-function chooseFormat(file: string, separator: string | undefined): LineFormat {
-  if (separator !== undefined) {
-    const bytes = readSeparator(separator)
-    if (bytes === undefined) throw new UsageError('the separator is empty: give one such as --separator ";"')
-    return { kind: 'separated', separator: bytes }
-  }
-  if (file === STDIN || /\.(?:jsonl|ndjson)$/iu.test(file)) return { kind: 'json' }
-  throw new UsageError(`how are the lines of ${file} to be read?`, {
-    hint: 'give --separator for separated text; JSON Lines are in files named .jsonl or .ndjson',
-  })
-}
-
 async function openInput(
   { stdin }: CommandContext,
   file: string,
 ): Promise<{ readonly chunks: AsyncIterable<unknown>; readonly size: number }> {
-  if (file === STDIN) return { chunks: stdin, size: 0 }
+  if (file === STDIO) return { chunks: stdin, size: 0 }
   try {
     const found = await stat(file)
     if (found.isDirectory()) throw new UsageError(`${file} is a directory: name a file in it`)

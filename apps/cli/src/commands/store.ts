@@ -6,6 +6,7 @@
 import type { Command } from 'commander'
 import type { Bind } from '../run-action.ts'
 import { addStoreDebugCommands } from './store-debug.ts'
+import { addExportCommand } from './store-export.ts'
 import { addHistoryCommand } from './store-history.ts'
 import { addIntegrityCommands } from './store-integrity.ts'
 import { addImportCommand } from './store-import.ts'
@@ -27,5 +28,6 @@ export function addStoreCommands(program: Command, bind: Bind): void {
   addAckCommand(store, bind)
   addHistoryCommand(store, bind)
   addImportCommand(store, bind)
+  addExportCommand(store, bind)
   addStoreDebugCommands(store, bind)
 }

@@ -84,7 +84,7 @@ export function createMachineHost<Event>({
   const ops: AppliedOp[] = []
   const past = createPast()
   const { log, append, cut, replace } = createMemoryLog()
-  let lastTask: Promise<unknown> = Promise.resolve()
+  const exclusive = createExclusive()
 
   const deliver: MachineHost<Event>['deliver'] = (foreign) => {
     const count = ops.length + 1
@@ -105,9 +105,9 @@ export function createMachineHost<Event>({
       commits.publish({ kind: 'events', events: outcome.events, cursor: log.cursor() })
     return { id: op.id, outcome }
   }
+  const reading = { read: table, log, pause }
   const commandContext = (signal: CommandContext['signal']): CommandContext => ({
-    read: table,
-    log,
+    ...reading,
     schema,
     signal,
     submit: async (payload, resolveDeps) => {
@@ -116,19 +116,12 @@ export function createMachineHost<Event>({
       assert(deps.length <= MAX_FOLDED_DEPS, 'a write cites at most what one ack holds')
       return deliver({ payload, deps }).id
     },
-    pause,
-    exclusive: (task) => {
-      const result = lastTask.then(task)
-      lastTask = result.catch(() => undefined)
-      return result
-    },
+    exclusive,
   })
   const streamContext = (signal: CommandContext['signal']): StreamContext<Event> => ({
-    read: table,
-    log,
+    ...reading,
     signal,
     changes: () => relabel(commits.subscribe(signal)),
-    pause,
   })
 
   return {
@@ -169,6 +162,16 @@ async function writeMany(
     onProgress?.({ written })
   }
   return { written }
+}
+
+/** One task after the other. */
+function createExclusive(): CommandContext['exclusive'] {
+  let last: Promise<unknown> = Promise.resolve()
+  return (task) => {
+    const result = last.then(task)
+    last = result.catch(() => undefined)
+    return result
+  }
 }
 
 function relabel<Event>(

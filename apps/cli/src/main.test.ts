@@ -163,6 +163,16 @@ describe('which store', () => {
     expect(stderr).toContain('which store? notes (111111111111), team (222222222222)')
   })
 
+  test("what is gone stands in nobody's way, and is meant where nothing else is there", async () => {
+    const node = nodeWith('ended', 'notes')
+    await run(shell('store destroy ended --yes'), node)
+    expect((await run(['put', 'k', 'v'], node)).exitCode).toBe(0)
+    await run(['store', 'leave'], node)
+    expect((await run(['store', 'status'], node)).stdout).toMatch(/store +notes/u)
+    await run(shell('store delete notes --yes'), node)
+    expect((await run(['store', 'status'], node)).stderr).toContain('which store? ended')
+  })
+
   test('without any store the sentence says how to get one', async () => {
     const { exitCode, stderr } = await run(['put', 'k', 'v'], nodeWith())
     expect(exitCode).toBe(3)

@@ -5,7 +5,7 @@
  */
 import type { LatticeBackend } from '@lattice/api'
 import { idKey, toHex } from '@lattice/model'
-import type { daemon } from '@lattice/proto'
+import { daemon } from '@lattice/proto'
 import type { CommandContext } from './command-context.ts'
 import { CommandFailed, UsageError } from './errors.ts'
 import { formatId } from './render/bytes-text.ts'
@@ -15,14 +15,16 @@ import { storeLabel } from './render/store-list.ts'
 /** Candidates that an error names; more would bury the sentence. */
 const MAX_CANDIDATES = 8
 
-/** The store that `reference` names; without one, the only store there is. */
+/** The store that `reference` names; without one, the only store there is, of what is gone only where nothing else is. */
 export async function selectStore(
   backend: LatticeBackend,
   reference: string | undefined,
   signal: AbortSignal,
 ): Promise<daemon.StoreInfo> {
   if (reference !== undefined && reference !== '') return backend.store.resolve({ reference }, { signal })
-  const { stores } = await backend.store.list({}, { signal })
+  const listed = await backend.store.list({}, { signal })
+  const present = listed.stores.filter((store) => !isGone(store))
+  const stores = present.length > 0 ? present : listed.stores
   const [first] = stores
   if (first === undefined) {
     throw new CommandFailed('STORE_NOT_FOUND', 'this node has no store yet', {
@@ -36,6 +38,11 @@ export async function selectStore(
     hint: 'name one with --store, with LATTICE_STORE, or in the REPL with use',
     detail: { candidates: stores.slice(0, MAX_CANDIDATES).map((store) => toHex(store.id)) },
   })
+}
+
+/** Nothing of it is here, and it is not on its way: it ended, was never joined, or was deleted here. */
+function isGone({ state, hasData }: daemon.StoreInfo): boolean {
+  return !hasData && (state === daemon.StoreState.DESTROYED || state === daemon.StoreState.LEFT)
 }
 
 /** The same store as it is now: what a REPL knows of its selected store may be old. By its id, which no name can be. */

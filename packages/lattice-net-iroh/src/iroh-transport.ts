@@ -20,7 +20,7 @@ export const CONNECT_TIMEOUT_MS = 10_000
  * Closing is over after this. The peers are told within a few round trips; the endpoint then waits for dials that nobody
  * answered, three seconds and more, and nothing can come of them.
  */
-export const SHUTDOWN_TIMEOUT_MS = 500
+const SHUTDOWN_TIMEOUT_MS = 500
 
 export interface IrohTransportOptions {
   /** The node's Ed25519 seed. */

@@ -1,7 +1,7 @@
 import { type PublicKey, toIntentionId, toPublicKey } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
 import type { WriteHold } from './meta-db.ts'
-import { joinHolds } from './write-hold.ts'
+import { heldOnly, joinHolds } from './write-hold.ts'
 
 const tips = [toIntentionId(new Uint8Array(32).fill(1))]
 const peer: PublicKey = toPublicKey(new Uint8Array(32).fill(2))
@@ -24,4 +24,10 @@ describe('a store that is repaired while it is held', () => {
     expect(joinHolds(repair, undefined)).toBeUndefined()
     expect(joinHolds(undefined, repair)).toEqual(repair)
   })
+})
+
+test('why a store is held can be said without the way around it', () => {
+  const around = ', or run `lattice store repair --accept-fork` to write without it'
+  expect(heldOnly(`the log was repaired: connect one${around}`)).toBe('the log was repaired: connect one')
+  expect(heldOnly('the store is being repaired')).toBe('the store is being repaired')
 })

@@ -57,6 +57,11 @@ function noteEqual(context: NodeContext, kernel: HeldKernel, tablesOf: TablesOf)
   }
 }
 
+/** What {@link whyHeld} says, without the way around it: for whoever names that in full. */
+export function heldOnly(why: string): string {
+  return why.endsWith(`, ${ANYWAY}`) ? why.slice(0, -ANYWAY.length - 2) : why
+}
+
 function whatFor({ reason }: WriteHold): string {
   switch (reason) {
     case 'repair':

@@ -8,7 +8,7 @@ import { BACKEND_SERVICES, type LatticeBackend } from '@lattice/api'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { buildRequest } from '../dynamic/arguments.ts'
-import { type StoreMethod, usageOf } from '../dynamic/store-methods.ts'
+import { commandName, type StoreMethod, usageOf } from '../dynamic/store-methods.ts'
 import { CommandFailed } from '../errors.ts'
 import { API_FORMATS } from '../render/message-json.ts'
 import { messageToText } from '../render/message-text.ts'
@@ -59,7 +59,9 @@ async function list({ out }: CommandContext): Promise<void> {
 async function describe(context: CommandContext, type: string | undefined): Promise<void> {
   const { out } = context
   const described = await context.storeInterface(await context.store())
-  const method = described.methods.find((each) => each.name.toLowerCase() === type?.toLowerCase())
+  const method = described.methods.find((each) =>
+    [each.name.toLowerCase(), commandName(each)].includes(type?.toLowerCase() ?? ''),
+  )
   const text = (): string => {
     if (type === undefined) return methodList(described, out.style)
     if (method !== undefined) return methodHelp(method, described, out.style)

@@ -129,10 +129,12 @@ const cases: readonly (readonly [string, StoreSnapshot, string, string, string])
   ['a rebuild', open({ projection: { appliedSeq: 7, headSeq: 10 } }), 'info projecting', '3 intentions of 10', ''],
   [
     'a hold',
-    open({ held: 'the log was repaired' }),
+    open({
+      held: 'the log was repaired: connect one, or run `lattice store repair --accept-fork` to write without it',
+    }),
     'warning writes_held',
-    'does not write yet: the log was repaired',
-    'repair --accept-fork',
+    'does not write yet: the log was repaired: connect one',
+    'or run `lattice store repair --accept-fork',
   ],
   ['a fork', open({ openForks: [nas] }), 'warning forked_open', 'nas wrote on two branches', 'write once on nas'],
   ['no opener', open({ headless: true }), 'info headless', 'type `core:kvstore`', 'install'],

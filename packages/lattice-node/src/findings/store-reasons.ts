@@ -11,6 +11,7 @@ import { hexOf, type Reason } from './finding.ts'
 import { floatingReasons } from './floating-reasons.ts'
 import type { BootstrapSnapshot, Circumstances, OpenSnapshot, StoreSnapshot } from './store-snapshot.ts'
 import { durationText, listText, peerText, plural, withoutStop } from './words.ts'
+import { heldOnly } from '../write-hold.ts'
 
 /** Codes of failures that say that what is on disk is not what was written. */
 export const DAMAGE_CODES: ReadonlySet<string> = new Set(['LOG_DAMAGED', 'STATE_DAMAGED', 'DATABASE_DAMAGED'])
@@ -100,8 +101,9 @@ function openReasons(snapshot: StoreSnapshot, open: OpenSnapshot, around: Circum
   const id = shortId(snapshot.ref.id)
   const reasons: Reason[] = [...projectionReasons(snapshot, open, around)]
   if (held !== undefined) {
-    const remedy = `connect the peers it names, or run \`lattice store repair --accept-fork ${id}\` to write without them`
-    reasons.push({ severity: 'warning', code: 'writes_held', what: `this node does not write yet: ${held}`, remedy })
+    const what = `this node does not write yet: ${heldOnly(held)}`
+    const remedy = `or run \`lattice store repair --accept-fork ${id}\` to write without waiting`
+    reasons.push({ severity: 'warning', code: 'writes_held', what, remedy })
   }
   reasons.push(...floatingReasons(open.floating), ...forkReasons(open), ...replicationReasons(open, around))
   if (headless) {

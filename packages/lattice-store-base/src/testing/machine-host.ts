@@ -27,7 +27,7 @@ import type { ExecManyOptions, ExecutedMany, Executor, ManyRequests } from '../c
 import { execMethod, openStream, runQuery, writePlanner } from '../dispatch.ts'
 import { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES } from '../limits.ts'
 import { mapItems } from '../map-items.ts'
-import type { CommandContext, StreamContext, StreamEvents, StreamLagged } from '../method.ts'
+import type { CommandContext, PlannedWrite, StreamContext, StreamEvents, StreamLagged } from '../method.ts'
 import type { ReadLog } from '../read-log.ts'
 import type { AppliedOp, OpOutcome, StateMachine } from '../state-machine.ts'
 import { createMemoryLog, type MemoryLog } from './memory-log.ts'
@@ -136,11 +136,8 @@ export function createMachineHost<Event>({
     query: (method, request, signal) => runQuery(machine, method, { request, context: { read: table, log, signal } }),
     execMany: async (method, requests, options) => {
       const plan = writePlanner(machine, method, schema)
-      const write = (request: Uint8Array): void => {
-        const { payload, deps } = plan(request)
-        deliver({ payload, deps: deps(table) })
-      }
-      return writeMany(write, requests, options)
+      const write = ({ payload, deps }: PlannedWrite): unknown => deliver({ payload, deps: deps(table) })
+      return writeMany((request) => write(plan(request)), requests, options)
     },
     pause,
     subscribe: (stream, params, signal) => openStream(machine, stream, { params, context: streamContext(signal) }),
@@ -148,7 +145,7 @@ export function createMachineHost<Event>({
 }
 
 async function writeMany(
-  write: (request: Uint8Array) => void,
+  write: (request: Uint8Array) => unknown,
   requests: ManyRequests,
   { signal, onProgress }: ExecManyOptions,
 ): Promise<ExecutedMany> {

@@ -88,6 +88,8 @@ test('a key that others may read, and a log that is damaged', async () => {
 
 test('a node that nobody reaches, and stores that are on it alone', async () => {
   await using mesh = await createSimMesh({ seed: 3, nodes: 2 })
+  expect(of(await diagnose(mesh, 0), 'peers')).toMatchObject({ severity: 'info', detail: { known: 0 } })
+  await mesh.complete(mesh.node(0).createStore({ name: 'mine' }))
   expect(of(await diagnose(mesh, 0), 'peers')).toMatchObject({ severity: 'warning', detail: { known: 0 } })
   const id = await mesh.share('team')
   await mesh.converge(id)

@@ -60,7 +60,7 @@ describe('why', () => {
     expect(await reasons(mesh, 1)).toEqual([])
     const { id: mine } = await mesh.complete(mesh.node(0).createStore({ name: 'mine' }))
     await mesh.complete(mesh.node(0).createStore({ name: 'below', parent: mine }))
-    expect(await reasons(mesh, 0)).toMatchObject([{ code: 'alone', severity: 'warning', store: { path: 'mine' } }])
+    expect(await reasons(mesh, 0)).toMatchObject([{ code: 'alone', severity: 'info', store: { path: 'mine' } }])
     expect(await reasons(mesh, 0, { store: id })).toEqual([])
     expect(await codes(mesh, 0, { store: mesh.node(0).store('mine/below').id })).toEqual(['alone'])
   })

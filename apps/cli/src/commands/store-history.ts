@@ -19,6 +19,8 @@ const DEFAULT_ENTRIES = 20
 const PAGE_ENTRIES = 1000
 /** What a summary takes at most unless it is asked for in full: a batch names every key it writes. */
 const SUMMARY_COLUMNS = 100
+/** Text in quotes, which is data, or an id. */
+const QUOTED_OR_ID = /"(?:\\.|[^"\\])*"|0x([0-9a-f]{12})[0-9a-f]{52}(?![0-9a-f])/gu
 /** Most entries of one command: it answers with a single document. */
 const MAX_ENTRIES = 100_000
 
@@ -67,9 +69,14 @@ function historyText(
       { text: formatId(each.id, full), paint: style.name },
       formatId(each.author, full),
       formatTime(each.wall),
-      full ? each.summary : truncate(each.summary, SUMMARY_COLUMNS),
+      full ? each.summary : truncate(withShortIds(each.summary), SUMMARY_COLUMNS),
     ]),
     style,
     width,
   })
+}
+
+/** Ids and keys as everywhere else; what somebody wrote stays as it is. */
+export function withShortIds(summary: string): string {
+  return summary.replace(QUOTED_OR_ID, (text, digits: string | undefined) => digits ?? text)
 }

@@ -91,6 +91,8 @@ function executorOf(kernel: Kernel): Executor {
           log: emptyLog,
           schema: kvStore.schemaVersion,
           signal,
+          pause: async () => Promise.resolve(),
+          exclusive: async (task) => task(),
           submit: (payload, deps) =>
             kernel.submit(
               { kind: 'appData', schema: kvStore.schemaVersion, value: payload },

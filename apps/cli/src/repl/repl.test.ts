@@ -207,15 +207,17 @@ describe('on a terminal', () => {
     expect(node.keys(idOf(0x11)).get('k')).toBe('v')
   })
 
+  /** Tab makes `whole` of what is typed; the line is then given up. */
+  async function completed(typed: string, whole: string): Promise<void> {
+    terminal.type(`${typed}\t`)
+    await terminal.until(whole)
+    terminal.type('\u0003')
+    await terminal.until('\n')
+  }
+
   test('Tab completes commands, subcommands, stores, methods, fields and keys', async () => {
     terminal.type('put alpha 1\rput beta 2\rput "be ta" 3\r')
     await terminal.until('ok id=030303030303\nnotes ○> ')
-    const completed = async (typed: string, whole: string): Promise<void> => {
-      terminal.type(`${typed}\t`)
-      await terminal.until(whole)
-      terminal.type('\u0003')
-      await terminal.until('\n')
-    }
     await completed('no', 'node ')
     await completed('store reb', 'store rebuild ')
     await completed('store create --ro', 'store create --root ')
@@ -235,12 +237,6 @@ describe('on a terminal', () => {
       create(daemon.InviteInfoSchema, { tokenHash: idOf(0x31), status: system.InviteStatus.OPEN }),
       create(daemon.InviteInfoSchema, { tokenHash: idOf(0x32), status: system.InviteStatus.CANCELLED }),
     )
-    const completed = async (typed: string, whole: string): Promise<void> => {
-      terminal.type(`${typed}\t`)
-      await terminal.until(whole)
-      terminal.type('\u0003')
-      await terminal.until('\n')
-    }
     await completed('store arch', 'store archive ')
     await completed('store archive te', 'store archive team ')
     await completed('store create x --parent no', 'store create x --parent notes ')

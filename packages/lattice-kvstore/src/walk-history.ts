@@ -1,9 +1,10 @@
 /**
  * The writes of one key from the log, newest first.
  *
- * A write of a key is replaced only by a write of the key that cites it. So all of them are reached from the heads by
- * citations through writes of the key alone, and since an intention is later than what it cites, taking the latest of
- * those that are open gives them in order, each once.
+ * A write of a key is replaced by a write of the key that cites it, as all that this store makes do. So these are reached
+ * from the heads by citations through writes of the key alone, and since an intention is later than what it cites, taking
+ * the latest of those that are open gives them in order, each once. Not reached is what its own author replaced without
+ * citing it, which only a foreign program does.
  *
  * The work of a page is bounded in look-ups and bytes: what a write cites may be thousands of large batches, and all of
  * them have to be read to see which touch the key. Pure but for the log.

@@ -32,7 +32,7 @@ import {
 /** What a write leaves under a key. */
 export type KvState = { readonly kind: 'value'; readonly value: Uint8Array } | { readonly kind: 'tombstone' }
 
-/** One write of a key that no later write of it has cited. */
+/** One write of a key that no later write of it has replaced. */
 export interface KvHead {
   /** Id of the intention that wrote it. */
   readonly id: IntentionId

@@ -50,4 +50,7 @@ const scripts: TestProjectInlineConfiguration = {
   test: { name: 'scripts', environment: 'node', include: ['**/*.test.mjs'], pool: 'forks' },
 }
 
-export default defineConfig({ test: { projects: [...projects, scripts], passWithNoTests: true } })
+// On two cores the default is one worker: a test mostly waits for disks and processes, so as many as cores are no crowd.
+export default defineConfig({
+  test: { projects: [...projects, scripts], passWithNoTests: true, maxWorkers: '100%' },
+})

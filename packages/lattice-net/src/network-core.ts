@@ -7,35 +7,31 @@ import {
   type Broadcast,
   createBroadcast,
   createScope,
-  equalBytes,
-  type IngestOutcome,
   type PublicKey,
   type Scope,
   type StoreId,
   toHex,
 } from '@lattice/model'
 import type { CloseReason, Connection, ReplicatedStore } from '@lattice/net-types'
-import { net } from '@lattice/proto'
-import { backoffMs } from './backoff.ts'
-import { pause } from './deadline.ts'
+import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
-import { createDigestInitiator, type DigestOptions, type DigestOutcome } from './digest-exchange.ts'
+import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
 import { createDirectGossip } from './direct-gossip.ts'
-import { BootstrapFailed, NetworkClosed, PeerViolation } from './errors.ts'
+import { NetworkClosed } from './errors.ts'
 import type { Gossip, SyncReason } from './gossip.ts'
-import { DEFAULT_LIMITS, DIGEST_NONCE_BYTES, EVENT_CAPACITY, type NetworkLimits } from './limits.ts'
+import { DEFAULT_LIMITS, EVENT_CAPACITY, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
+import { createPeerConduct, type PeerConduct } from './peer-conduct.ts'
 import { createPeerDigests, type PeerDigests } from './peer-digests.ts'
 import { createPeerLedger, type PeerLedger } from './peer-ledger.ts'
 import { createTroubleBook, type TroubleBook } from './peer-troubles.ts'
 import { createPeerLink, type PeerLink, type PeerLinkDeps } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
-import type { ClaimedDigest, SessionAnswer, SessionCall } from './session-call.ts'
+import type { SessionAnswer, SessionCall } from './session-call.ts'
 import { createSessionSlots, type SessionSlots } from './session-slots.ts'
-import { showsLife } from './settle-crossing.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
 import { createSyncRunner, type SyncRunner } from './sync-runner.ts'
@@ -61,8 +57,9 @@ export class NetworkCore {
   readonly #schedule: SyncScheduler
   readonly #gossip: Gossip
   readonly #linkDeps: PeerLinkDeps
-  // Connections that are asked for a sign of life, each for the sake of one other.
-  readonly #crossings = new Set<PeerLink>()
+  readonly #rounds: DigestRounds
+  readonly #conduct: PeerConduct
+  readonly #intake: ConnectionIntake
 
   constructor(options: NetworkServiceOptions) {
     const { transport, clock, random, scheduler, logger } = options
@@ -75,19 +72,23 @@ export class NetworkCore {
     })
     this.ledger = createPeerLedger({ clock, limits })
     this.troubles = createTroubleBook({ clock })
+    this.#conduct = createPeerConduct({
+      ledger: this.ledger,
+      logger,
+      publish: (event) => this.#publish(event),
+      close: (link, message) => this.#closeLater(link, message),
+    })
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
     this.stores = createStoreRegistry((store, batch) => this.#gossip.publish(store, batch))
     this.slots = createSessionSlots(transport.id, {
       onBegin: (peer, storeId) => this.#gossip.hold(peer, storeId),
       onEnd: (peer, storeId) => this.#gossip.release(peer, storeId),
     })
+    this.#rounds = this.#createRounds()
     this.#gossip = (options.gossip ?? createDirectGossip)({
       requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
-      onDigest: (peer, storeId, digest) => this.#onDigest(peer, storeId, digest),
-      onUnshared: (peer, storeId) => {
-        this.peerDigests.forget(peer, storeId)
-        this.troubles.unshared(peer, storeId)
-      },
+      onDigest: this.#rounds.claimed,
+      onUnshared: this.#rounds.unshared,
       resolve: this.stores.resolve,
     })
     this.runner = createSyncRunner({
@@ -116,7 +117,7 @@ export class NetworkCore {
       close: (link, message) => this.#closeLater(link, message),
     })
     this.#linkDeps = this.#createLinkDeps()
-    this.#scope.spawn('incoming', () => this.#acceptConnections())
+    this.#intake = this.#createIntake()
   }
 
   register(store: ReplicatedStore): void {
@@ -137,7 +138,7 @@ export class NetworkCore {
 
   perform(link: PeerLink, call: SessionCall, onAdvance?: OnAdvance): Promise<SessionAnswer> {
     return performCall(call, {
-      onIngested: (_, outcomes) => this.#countInvalid(link, outcomes),
+      onIngested: (_, outcomes) => this.#conduct.ingested(link, outcomes),
       ...(onAdvance === undefined ? {} : { onAdvance }),
     })
   }
@@ -168,9 +169,41 @@ export class NetworkCore {
       signal: this.#scope.signal,
       isConnected: (peer) => this.links.get(peer) !== undefined,
       mutedForMs: this.ledger.mutedForMs,
-      onConnection: (connection) => this.#adopt(connection),
+      onConnection: (connection) => this.#intake.adopt(connection),
       spawn: this.#scope.spawn,
       onFailure: (peer, error) => logger.debug('dial failed', { peer: toHex(peer), error }),
+    })
+  }
+
+  #createRounds(): DigestRounds {
+    const { crypto, random, scheduler, logger, transport } = this.#options
+    return createDigestRounds({
+      crypto,
+      random,
+      scheduler,
+      logger,
+      limits: this.limits,
+      addresses: () => transport.addresses(),
+      stores: this.stores,
+      links: () => this.links,
+      peerDigests: this.peerDigests,
+      troubles: this.troubles,
+      perform: (link, call) => this.perform(link, call),
+      publish: (event) => this.#publish(event),
+      onDiffers: (peer, storeId) => this.#schedule.request(peer, storeId, 0),
+    })
+  }
+
+  #createIntake(): ConnectionIntake {
+    const { transport, logger } = this.#options
+    return createConnectionIntake({
+      transport,
+      links: this.links,
+      ledger: this.ledger,
+      scope: this.#scope,
+      logger,
+      takeIn: (connection) => this.#takeIn(connection),
+      showsLife: this.#rounds.showsLife,
     })
   }
 
@@ -182,9 +215,9 @@ export class NetworkCore {
       gossip: this.#gossip,
       syncs: this.runner,
       resolve: this.stores.resolve,
-      digests: (peer) => this.#digests(peer),
-      onAddresses: (peer, addresses) => this.#onAddresses(peer, addresses),
-      onDigests: (peer, outcome) => this.#onDigests(peer, outcome),
+      digests: this.#rounds.options,
+      onAddresses: this.#rounds.addresses,
+      onDigests: this.#rounds.exchanged,
       perform: (link, call) => this.perform(link, call),
     })
     return {
@@ -198,52 +231,9 @@ export class NetworkCore {
         this.ledger.heard(link.peer)
         this.clocks.observe(link.key, wallMs)
       },
-      onError: (link, error) => this.#onSessionError(link, error),
+      onError: this.#conduct.failed,
       onClosed: (link, reason) => this.#onLinkClosed(link, reason),
     }
-  }
-
-  async #acceptConnections(): Promise<void> {
-    const { transport, logger } = this.#options
-    try {
-      for await (const connection of transport.incoming) this.#adopt(connection)
-    } catch (error) {
-      logger.error('the transport stopped accepting', { error })
-    }
-  }
-
-  /** Takes a new connection in, or closes it. */
-  #adopt(connection: Connection): void {
-    const { peer, outgoing } = connection
-    const isWelcome =
-      !this.closed() && !equalBytes(peer, this.#options.transport.id) && this.ledger.mutedForMs(peer) === 0
-    const admission = isWelcome ? this.links.admit(peer, outgoing) : 'refuse'
-    const current = this.links.get(peer)
-    if (admission === 'take') this.#takeIn(connection)
-    else if (admission === 'refuse' || current === undefined || this.#crossings.has(current)) this.#turnAway(connection)
-    else this.#scope.spawn('crossing', () => this.#settleCrossing(current, connection))
-  }
-
-  /** Closes the new connection if the one that goes first lives, else lets it take its place. */
-  async #settleCrossing(current: PeerLink, connection: Connection): Promise<void> {
-    const { crypto, transport, scheduler, random } = this.#options
-    this.#crossings.add(current)
-    const isAlive = await showsLife(current, {
-      scheduler,
-      deadlineMs: this.limits.signOfLifeMs,
-      digests: { crypto, addresses: () => transport.addresses() },
-      nonce: random.bytes(DIGEST_NONCE_BYTES),
-      perform: (call) => this.perform(current, call),
-    })
-    this.#crossings.delete(current)
-    const present = this.links.get(connection.peer)
-    const isFree = present === undefined || (present === current && !isAlive)
-    if (isFree && !this.closed() && this.ledger.mutedForMs(connection.peer) === 0) this.#takeIn(connection)
-    else this.#turnAway(connection)
-  }
-
-  #turnAway(connection: Connection): void {
-    this.#scope.spawn('turn away', () => connection.close('not taken in'))
   }
 
   #takeIn(connection: Connection): void {
@@ -263,59 +253,13 @@ export class NetworkCore {
           link.run({ protocol, machine, onReady, perform: (call) => this.perform(link, call) }),
       }),
     )
-    if (outgoing) link.spawn('digest', () => this.#exchangeDigests(link))
-  }
-
-  /** Finds out which stores differ; repeats at growing intervals while that fails and the connection lasts. */
-  async #exchangeDigests(link: PeerLink): Promise<void> {
-    const { random, scheduler, logger } = this.#options
-    const { retryMs: firstMs, retryMaxMs: maxMs } = this.limits
-    for (let attempt = 0; !link.signal.aborted; attempt += 1) {
-      try {
-        const nonce = random.bytes(DIGEST_NONCE_BYTES)
-        const outcome = await link.run({
-          protocol: net.Protocol.DIGEST,
-          machine: createDigestInitiator({ ...this.#digests(link.peer), nonce }),
-          perform: (call) => this.perform(link, call),
-        })
-        this.#onDigests(link.peer, outcome)
-        for (const storeId of outcome.differing) this.#schedule.request(link.peer, storeId, 0)
-        return
-      } catch (error) {
-        this.troubles.digestsFailed(link.peer, error)
-        logger.debug('digest exchange failed', { peer: toHex(link.peer), error })
-        await pause(scheduler, backoffMs(attempt, { firstMs, maxMs, random }), [link.signal])
-      }
-    }
-  }
-
-  #digests(peer: PublicKey): DigestOptions {
-    const { crypto, transport } = this.#options
-    return { crypto, stores: () => this.stores.sharedWith(peer), addresses: () => transport.addresses() }
+    if (outgoing) link.spawn('digest', () => this.#rounds.exchange(link))
   }
 
   /** Also remembered, as far as it tells of trouble. */
   #publish(event: NetworkEvent): void {
     this.troubles.takeIn(event)
     this.events.publish(event)
-  }
-
-  #onDigests(peer: PublicKey, { claims, addresses }: DigestOutcome): void {
-    this.troubles.digestsCompared(peer)
-    for (const storeId of this.stores.unnamedBy(peer, claims)) this.troubles.unshared(peer, storeId)
-    for (const { storeId, digest } of claims) this.#onDigest(peer, storeId, digest)
-    this.#onAddresses(peer, addresses)
-  }
-
-  #onDigest(peer: PublicKey, storeId: StoreId, digest: ClaimedDigest): void {
-    if (this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined) {
-      this.peerDigests.note(peer, storeId, digest)
-      this.troubles.shared(peer, storeId)
-    }
-  }
-
-  #onAddresses(peer: PublicKey, addresses: readonly string[]): void {
-    if (addresses.length > 0) this.#publish({ kind: 'addresses_learned', peer, addresses })
   }
 
   #requestSync(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
@@ -338,7 +282,7 @@ export class NetworkCore {
     const { peer, storeId } = outcome
     if (outcome.kind === 'done') {
       this.ledger.heard(peer)
-      this.#onDigest(peer, storeId, outcome.theirs)
+      this.#rounds.claimed(peer, storeId, outcome.theirs)
     }
     // What it said before it let go of the store is so no more.
     if (outcome.kind === 'failed' && outcome.error.code === 'STORE_NOT_FOUND') this.peerDigests.forget(peer, storeId)
@@ -347,30 +291,6 @@ export class NetworkCore {
     const isRepeatable = this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined
     if (isRepeatable) this.#schedule.ended(outcome)
     else this.#schedule.dropped()
-  }
-
-  #countInvalid(link: PeerLink, outcomes: readonly IngestOutcome[]): void {
-    const invalid = outcomes.filter((outcome) => outcome.kind === 'invalid')
-    const [first] = invalid
-    if (first === undefined) return
-    const tooMany = this.ledger.invalid(link.peer, invalid.length)
-    this.#report(link, first.code, `sent ${invalid.length} invalid intentions`)
-    if (tooMany) this.#closeLater(link, 'too many invalid intentions')
-  }
-
-  #onSessionError(link: PeerLink, error: unknown): void {
-    if (!(error instanceof PeerViolation) && !(error instanceof BootstrapFailed)) {
-      this.#options.logger.debug('session failed', { peer: toHex(link.peer), error })
-      return
-    }
-    this.ledger.strike(link.peer)
-    this.#report(link, error.detail.why, error.message)
-    this.#closeLater(link, 'protocol violation')
-  }
-
-  #report({ peer }: PeerLink, code: string, message: string): void {
-    this.#options.logger.warn('peer misbehaves', { peer: toHex(peer), code, message })
-    this.#publish({ kind: 'misbehaviour', peer, code, message })
   }
 
   /** Closes a connection from within one of its own tasks, which its end waits for. */

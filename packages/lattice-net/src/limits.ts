@@ -88,6 +88,75 @@ export const PUSH_QUEUE_FRAMES = 256
 /** Bytes waiting per peer; past it the stores concerned are reconciled instead. */
 export const PUSH_QUEUE_BYTES: number = 4 * 1024 * 1024
 
+/** Neighbours a node keeps in a topic: with 5, 1,000 nodes stay connected when most of them vanish at once (HyParView). */
+export const ACTIVE_VIEW = 5
+
+/** Peers kept as replacements: six times the active view, so that some are alive after most have gone (HyParView). */
+export const PASSIVE_VIEW = 30
+
+/** Hops of a walk through the overlay at most: as many as reach any of 1,000 nodes from any other (HyParView: ARWL). */
+export const ACTIVE_WALK = 6
+
+/** Hops left at which a newcomer is noted as a replacement on its walk (HyParView: PRWL). */
+export const PASSIVE_WALK = 3
+
+/** Peers of the active and of the passive view in one shuffle (HyParView: ka and kp). */
+export const SHUFFLE_ACTIVE = 3
+export const SHUFFLE_PASSIVE = 4
+
+/** Peers one shuffle names: the above and its origin. */
+export const SHUFFLE_SAMPLE_MAX: number = 1 + SHUFFLE_ACTIVE + SHUFFLE_PASSIVE
+
+/** Shuffles whose way back is remembered: several times those that pass a node between two ticks. */
+export const SHUFFLE_TRAILS = 64
+
+/** Walks a node takes part in between two ticks: ten times what 1,000 nodes cause that start at once. More are dropped. */
+export const WALKS_PER_TICK = 256
+
+/** Peers asked to become neighbours at once: refilling an empty view, and as many that walks ended with. */
+export const NEIGHBOR_REQUESTS: number = 2 * ACTIVE_VIEW
+
+/** Ticks a neighbour request may stand without an answer: a dial and a slow round trip take less. */
+export const NEIGHBOR_REQUEST_TICKS = 2
+
+/** A full node swaps a neighbour for a random peer once in so many ticks: joins what a partition has set apart. */
+export const MIX_TICKS = 30
+
+/** Ids a topic remembers as broadcast: a minute of 100 a second, longer than a copy is on its way. Of older ones the store knows. */
+export const SEEN_IDS = 8192
+
+/** Messages kept to answer grafts, in number and bytes: the last seconds of a busy topic. Older ones are read from the store. */
+export const TREE_CACHE_MESSAGES = 1024
+export const TREE_CACHE_BYTES: number = 4 * 1024 * 1024
+
+/** Times one neighbour is sent a message: along the tree, and once more when it asks for what it had no room to take. */
+export const SENDS_PER_NEIGHBOR = 2
+
+/** Messages whose verification is awaited: what six neighbours may have on their way. More wait as announced. */
+export const PENDING_MESSAGES = 96
+
+/** Announced ids that are waited for, per neighbour that announced them first. Beyond, the store is reconciled. */
+export const MISSING_PER_NEIGHBOR = 256
+
+/** Holders remembered of a message that is waited for: one for each neighbour, and some that have gone. */
+export const ANNOUNCERS_MAX = 8
+
+/** Ids of one `IHave`, and of one `Graft`. */
+export const IHAVE_IDS_MAX = 512
+export const GRAFT_IDS_MAX = 64
+
+/** Messages announced to a new neighbour: those of the moments in which it may have been between two neighbours. */
+export const RECENT_IDS = 32
+
+/** Hops a message counts at most: paths of a random overlay of 5 neighbours are far shorter; longer ones stay at this. */
+export const MAX_ROUND = 255
+
+/** Hops by which a path must be shorter to take the place of the tree's (PlumTree: optimisation threshold). */
+export const OPTIMIZE_HOPS = 3
+
+/** Messages between two such changes at one node: keeps the paths of several writers from taking turns. */
+export const OPTIMIZE_EVERY = 8
+
 /** Events kept for a slow subscriber before it is told that it lagged. */
 export const EVENT_CAPACITY = 1024
 

@@ -79,10 +79,16 @@ export const MAX_WAITING_CALLS = 4
 /** Frames a session may have waiting to be written, beyond which the stream is not read. */
 export const MAX_WAITING_FRAMES = 64
 
-/** Pushes on their way without a result, per peer: fills a link with ordinary latency. */
+/** Bytes of a run that is pushed whole: a few writes. A larger one is announced, so that nobody gets it twice. */
+export const INLINE_RUN_BYTES: number = 16 * 1024
+
+/** Bytes of a run that is announced: what a slow link moves within a step's deadline. Larger ones are reconciled. */
+export const ANNOUNCED_RUN_BYTES: number = 1024 * 1024
+
+/** Runs on their way without a result, per peer: fills a link with ordinary latency. */
 export const PUSH_WINDOW = 16
 
-/** Pushes waiting per peer beyond the window; past it the stores concerned are reconciled instead. */
+/** Runs waiting per peer beyond the window; past it the stores concerned are reconciled instead. */
 export const PUSH_QUEUE_FRAMES = 256
 
 /** Bytes waiting per peer; past it the stores concerned are reconciled instead. */
@@ -157,6 +163,25 @@ export const OPTIMIZE_HOPS = 3
 /** Messages between two such changes at one node: keeps the paths of several writers from taking turns. */
 export const OPTIMIZE_EVERY = 8
 
+/** Notes on their way without an answer, per peer: they are small, and answered at once. */
+export const NOTE_WINDOW = 64
+
+/** Notes waiting per peer beyond the window; past it the peer takes nothing in, and its stream begins anew. */
+export const NOTE_QUEUE_FRAMES = 1024
+
+/** Runs, and their bytes, of what a session brought that are passed on as messages; of more, neighbours are only told. */
+export const PASSED_ON_RUNS = 32
+export const PASSED_ON_BYTES: number = 256 * 1024
+
+/** Stores of one heartbeat frame: some 70 bytes each, a small part of a frame. More take several. */
+export const HEARTBEAT_STORES_MAX = 1024
+
+/** Runs remembered as floating, with the peer that pushed each: when they are witnessed later, they do not go back to it. */
+export const MAX_FLOATING_RUNS = 1024
+
+/** Peers of whom an address was heard from others: those that a few topics name. */
+export const MAX_HEARD_PEERS = 1024
+
 /** Events kept for a slow subscriber before it is told that it lagged. */
 export const EVENT_CAPACITY = 1024
 
@@ -198,7 +223,7 @@ export interface NetworkLimits {
   readonly simultaneousDialMs: number
   /** How long the first is waited for to show that it lives, before the second takes its place after all. */
   readonly signOfLifeMs: number
-  /** A connection that shares no store and has no stream open ends after this. */
+  /** A connection that nobody needs ends after this. */
   readonly strangerIdleMs: number
   /** Streams a peer may have open on a connection. */
   readonly streamsPerConnection: number
@@ -209,8 +234,16 @@ export interface NetworkLimits {
   readonly sessionsPerPeer: number
   /** Pause before a gap is healed: lets what is in flight arrive. */
   readonly gapDelayMs: number
-  /** Pause before differing digests are looked into. */
+  /** How long digests may differ with nothing under way before they are looked into. */
   readonly differDelayMs: number
+  /** The same while one side or the other still changes. */
+  readonly differMaxMs: number
+  /** How often each neighbour is told what changed, or that nothing did. */
+  readonly heartbeatMs: number
+  /** How soon after a change it is told: what comes by itself meanwhile needs no telling. */
+  readonly heartbeatDelayMs: number
+  /** How often each membership looks after its views. */
+  readonly membershipTickMs: number
   /** First pause before a session that ended in difference or failed is repeated; doubles up to `retryMaxMs`. */
   readonly retryMs: number
   readonly retryMaxMs: number
@@ -234,7 +267,11 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   sessions: 8,
   sessionsPerPeer: 2,
   gapDelayMs: 200,
-  differDelayMs: 1_000,
+  differDelayMs: 3_000,
+  differMaxMs: 15_000,
+  heartbeatMs: 10_000,
+  heartbeatDelayMs: 1_000,
+  membershipTickMs: 5_000,
   retryMs: 2_000,
   retryMaxMs: 120_000,
   muteMs: 10_000,

@@ -9,6 +9,7 @@
 import type { IngestOutcome, IntentionId, PublicKey, SignedIntention, StoreId, WitnessSeq } from '@lattice/model'
 import type { Hash, LatticeErrorCode } from '@lattice/model'
 import type { IntentionsRead, ReplicaDigest, ReplicatedStore, WitnessPageRead } from '@lattice/net-types'
+import type { ArrivedRun } from './gossip/gossip-run.ts'
 
 /** A store as one peer may use it. */
 export interface SessionStore {
@@ -94,9 +95,9 @@ export type SessionCall =
       readonly kind: 'ingest'
       readonly store: SessionStore
       readonly intentions: readonly SignedIntention[]
-      /** The sender's digest after these, where it came with them. */
-      readonly claim?: ClaimedDigest
     }
+  /** Takes in a run that gossip brought; one that was only announced is fetched first. */
+  | { readonly kind: 'take_run'; readonly store: SessionStore; readonly arrived: ArrivedRun }
   | {
       readonly kind: 'read'
       readonly store: SessionStore

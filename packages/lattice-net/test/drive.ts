@@ -60,6 +60,7 @@ export function drive<Outcome>(machine: SessionMachine<Outcome>, joinHandler?: J
           const answer = await performCall(effect.call, {
             onIngested: () => undefined,
             onAdvance: async () => undefined,
+            takeRun: async ({ store, arrived: { run } }) => ('intentions' in run ? store.ingest(run.intentions) : []),
             ...(joinHandler === undefined ? {} : { joinHandler }),
           })
           await take(machine.answered(answer))

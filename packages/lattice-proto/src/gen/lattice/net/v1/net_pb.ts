@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/net/v1/net.proto.
  */
 export const file_lattice_net_v1_net: GenFile = /*@__PURE__*/
-  fileDesc("ChhsYXR0aWNlL25ldC92MS9uZXQucHJvdG8SDmxhdHRpY2UubmV0LnYxIu4GCgVGcmFtZRIkCgRvcGVuGAEgASgLMhQubGF0dGljZS5uZXQudjEuT3BlbkgAEiwKCGFjY2VwdGVkGAIgASgLMhgubGF0dGljZS5uZXQudjEuQWNjZXB0ZWRIABIqCgdyZWZ1c2VkGAMgASgLMhcubGF0dGljZS5uZXQudjEuUmVmdXNlZEgAEioKB2RpZ2VzdHMYCiABKAsyFy5sYXR0aWNlLm5ldC52MS5EaWdlc3RzSAASJgoFaGVsbG8YFCABKAsyFS5sYXR0aWNlLm5ldC52MS5IZWxsb0gAEi4KCXJlY29uY2lsZRgVIAEoCzIZLmxhdHRpY2UubmV0LnYxLlJlY29uY2lsZUgAEiQKBHdhbnQYFiABKAsyFC5sYXR0aWNlLm5ldC52MS5XYW50SAASMAoKaW50ZW50aW9ucxgXIAEoCzIaLmxhdHRpY2UubmV0LnYxLkludGVudGlvbnNIABIkCgRkb25lGBggASgLMhQubGF0dGljZS5uZXQudjEuRG9uZUgAEiwKCGluZ2VzdGVkGBkgASgLMhgubGF0dGljZS5uZXQudjEuSW5nZXN0ZWRIABIzCgxqb2luX3JlcXVlc3QYKCABKAsyGy5sYXR0aWNlLm5ldC52MS5Kb2luUmVxdWVzdEgAEjUKDWpvaW5fYWNjZXB0ZWQYKSABKAsyHC5sYXR0aWNlLm5ldC52MS5Kb2luQWNjZXB0ZWRIABJCChR3aXRuZXNzX3BhZ2VfcmVxdWVzdBgyIAEoCzIiLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlUmVxdWVzdEgAEjMKDHdpdG5lc3NfcGFnZRgzIAEoCzIbLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlSAASJAoEcHVzaBg8IAEoCzIULmxhdHRpY2UubmV0LnYxLlB1c2hIABIxCgtwdXNoX3Jlc3VsdBg9IAEoCzIaLmxhdHRpY2UubmV0LnYxLlB1c2hSZXN1bHRIABI7ChBmZXRjaF9pbnRlbnRpb25zGEYgASgLMh8ubGF0dGljZS5uZXQudjEuRmV0Y2hJbnRlbnRpb25zSAASMQoLZmV0Y2hfY2hhaW4YRyABKAsyGi5sYXR0aWNlLm5ldC52MS5GZXRjaENoYWluSABCBwoFZnJhbWUiVgoET3BlbhIqCghwcm90b2NvbBgBIAEoDjIYLmxhdHRpY2UubmV0LnYxLlByb3RvY29sEg8KB3ZlcnNpb24YAiABKA0SEQoJd2FsbF90aW1lGAMgASgEIi4KCEFjY2VwdGVkEg8KB3ZlcnNpb24YASABKA0SEQoJd2FsbF90aW1lGAIgASgEIkUKB1JlZnVzZWQSKQoEY29kZRgBIAEoDjIbLmxhdHRpY2UubmV0LnYxLlJlZnVzYWxDb2RlEg8KB21lc3NhZ2UYAiABKAkiWAoHRGlnZXN0cxINCgVub25jZRgBIAEoDBIrCgZzdG9yZXMYAiADKAsyGy5sYXR0aWNlLm5ldC52MS5TdG9yZURpZ2VzdBIRCglhZGRyZXNzZXMYAyADKAkiYwoLU3RvcmVEaWdlc3QSEgoKYmxpbmRlZF9pZBgBIAEoDBIVCg13aXRuZXNzX2NvdW50GAIgASgEEhMKC2ZpbmdlcnByaW50GAMgASgMEhQKDGVwb2NoX2RpZ2VzdBgEIAEoDCKEAQoFSGVsbG8SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBITCgtlcG9jaF9oZWFkcxgEIAMoDBITCgtzZXR0bGVkX3NlcRgFIAEoBBITCgt0aXBzX2RpZ2VzdBgGIAEoDCIcCglSZWNvbmNpbGUSDwoHbWVzc2FnZRgBIAEoDCITCgRXYW50EgsKA2lkcxgBIAMoDCJSCgpJbnRlbnRpb25zEjYKCmludGVudGlvbnMYASADKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb24SDAoEbGFzdBgCIAEoCCIZCghJbmdlc3RlZBINCgVjb3VudBgBIAEoDSIyCgREb25lEhUKDXdpdG5lc3NfY291bnQYASABKAQSEwoLZmluZ2VycHJpbnQYAiABKAwiUAoLSm9pblJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDgoGc2VjcmV0GAIgASgMEgwKBG5hbWUYAyABKAkSEQoJYWRkcmVzc2VzGAQgAygJImUKDEpvaW5BY2NlcHRlZBISCgpzdG9yZV90eXBlGAEgASgJEhUKDXdpdG5lc3NfY291bnQYAiABKAQSKgoFcGVlcnMYAyADKAsyGy5sYXR0aWNlLm5ldC52MS5QZWVyQWRkcmVzcyIuCgtQZWVyQWRkcmVzcxIMCgRwZWVyGAEgASgMEhEKCWFkZHJlc3NlcxgCIAMoCSJHChJXaXRuZXNzUGFnZVJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSEAoIZnJvbV9zZXEYAiABKAQSDQoFbGltaXQYAyABKA0iUgoLV2l0bmVzc1BhZ2USMQoHcmVjb3JkcxgBIAMoCzIgLmxhdHRpY2Uud2VhdmVyLnYxLldpdG5lc3NSZWNvcmQSEAoIaGVhZF9zZXEYAiABKAQifAoEUHVzaBIQCghzdG9yZV9pZBgBIAEoDBI2CgppbnRlbnRpb25zGAIgAygLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uEhUKDXdpdG5lc3NfY291bnQYAyABKAQSEwoLZmluZ2VycHJpbnQYBCABKAwigAEKClB1c2hSZXN1bHQSEAoIc3RvcmVfaWQYASABKAwSEQoJd2l0bmVzc2VkGAIgASgNEhAKCGZsb2F0aW5nGAMgASgNEg8KB2ludmFsaWQYBCABKA0SFQoNd2l0bmVzc19jb3VudBgFIAEoBBITCgtmaW5nZXJwcmludBgGIAEoDCIwCg9GZXRjaEludGVudGlvbnMSEAoIc3RvcmVfaWQYASABKAwSCwoDaWRzGAIgAygMIkwKCkZldGNoQ2hhaW4SEAoIc3RvcmVfaWQYASABKAwSDgoGdGFyZ2V0GAIgASgMEg0KBXNpbmNlGAMgASgMEg0KBWxpbWl0GAQgASgNKqMBCghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEhMKD1BST1RPQ09MX0RJR0VTVBABEhYKElBST1RPQ09MX1JFQ09OQ0lMRRACEhEKDVBST1RPQ09MX0pPSU4QAxIWChJQUk9UT0NPTF9CT09UU1RSQVAQBBIRCg1QUk9UT0NPTF9QVVNIEAUSEgoOUFJPVE9DT0xfRkVUQ0gQBireAwoLUmVmdXNhbENvZGUSHAoYUkVGVVNBTF9DT0RFX1VOU1BFQ0lGSUVEEAASIQodUkVGVVNBTF9DT0RFX1BST1RPQ09MX1VOS05PV04QARIkCiBSRUZVU0FMX0NPREVfVkVSU0lPTl9VTlNVUFBPUlRFRBACEh4KGlJFRlVTQUxfQ09ERV9OT19TVUNIX1NUT1JFEAMSFQoRUkVGVVNBTF9DT0RFX0JVU1kQBBIjCh9SRUZVU0FMX0NPREVfUFJPVE9DT0xfVklPTEFUSU9OEAUSHwobUkVGVVNBTF9DT0RFX0xJTUlUX0VYQ0VFREVEEAYSHgoaUkVGVVNBTF9DT0RFX1RPS0VOX1VOS05PV04QBxIeChpSRUZVU0FMX0NPREVfVE9LRU5fRVhQSVJFRBAIEhsKF1JFRlVTQUxfQ09ERV9UT0tFTl9VU0VEEAkSIAocUkVGVVNBTF9DT0RFX1RPS0VOX0NBTkNFTExFRBAKEhgKFFJFRlVTQUxfQ09ERV9SRVZPS0VEEAsSGgoWUkVGVVNBTF9DT0RFX05PVF9SRUFEWRAMEhkKFVJFRlVTQUxfQ09ERV9JTlRFUk5BTBANEhsKF1JFRlVTQUxfQ09ERV9DTE9DS19TS0VXEA5iBnByb3RvMw", [file_lattice_weaver_v1_weaver]);
+  fileDesc("ChhsYXR0aWNlL25ldC92MS9uZXQucHJvdG8SDmxhdHRpY2UubmV0LnYxIp8JCgVGcmFtZRIkCgRvcGVuGAEgASgLMhQubGF0dGljZS5uZXQudjEuT3BlbkgAEiwKCGFjY2VwdGVkGAIgASgLMhgubGF0dGljZS5uZXQudjEuQWNjZXB0ZWRIABIqCgdyZWZ1c2VkGAMgASgLMhcubGF0dGljZS5uZXQudjEuUmVmdXNlZEgAEioKB2RpZ2VzdHMYCiABKAsyFy5sYXR0aWNlLm5ldC52MS5EaWdlc3RzSAASJgoFaGVsbG8YFCABKAsyFS5sYXR0aWNlLm5ldC52MS5IZWxsb0gAEi4KCXJlY29uY2lsZRgVIAEoCzIZLmxhdHRpY2UubmV0LnYxLlJlY29uY2lsZUgAEiQKBHdhbnQYFiABKAsyFC5sYXR0aWNlLm5ldC52MS5XYW50SAASMAoKaW50ZW50aW9ucxgXIAEoCzIaLmxhdHRpY2UubmV0LnYxLkludGVudGlvbnNIABIkCgRkb25lGBggASgLMhQubGF0dGljZS5uZXQudjEuRG9uZUgAEiwKCGluZ2VzdGVkGBkgASgLMhgubGF0dGljZS5uZXQudjEuSW5nZXN0ZWRIABIzCgxqb2luX3JlcXVlc3QYKCABKAsyGy5sYXR0aWNlLm5ldC52MS5Kb2luUmVxdWVzdEgAEjUKDWpvaW5fYWNjZXB0ZWQYKSABKAsyHC5sYXR0aWNlLm5ldC52MS5Kb2luQWNjZXB0ZWRIABJCChR3aXRuZXNzX3BhZ2VfcmVxdWVzdBgyIAEoCzIiLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlUmVxdWVzdEgAEjMKDHdpdG5lc3NfcGFnZRgzIAEoCzIbLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlSAASJAoEcHVzaBg8IAEoCzIULmxhdHRpY2UubmV0LnYxLlB1c2hIABIxCgtwdXNoX3Jlc3VsdBg9IAEoCzIaLmxhdHRpY2UubmV0LnYxLlB1c2hSZXN1bHRIABIsCghhbm5vdW5jZRg+IAEoCzIYLmxhdHRpY2UubmV0LnYxLkFubm91bmNlSAASJwoGaV9oYXZlGD8gASgLMhUubGF0dGljZS5uZXQudjEuSUhhdmVIABImCgVncmFmdBhAIAEoCzIVLmxhdHRpY2UubmV0LnYxLkdyYWZ0SAASJgoFcHJ1bmUYQSABKAsyFS5sYXR0aWNlLm5ldC52MS5QcnVuZUgAEjAKCm1lbWJlcnNoaXAYQiABKAsyGi5sYXR0aWNlLm5ldC52MS5NZW1iZXJzaGlwSAASLgoJaGVhcnRiZWF0GEMgASgLMhkubGF0dGljZS5uZXQudjEuSGVhcnRiZWF0SAASJgoFbm90ZWQYRCABKAsyFS5sYXR0aWNlLm5ldC52MS5Ob3RlZEgAEjsKEGZldGNoX2ludGVudGlvbnMYRiABKAsyHy5sYXR0aWNlLm5ldC52MS5GZXRjaEludGVudGlvbnNIABIxCgtmZXRjaF9jaGFpbhhHIAEoCzIaLmxhdHRpY2UubmV0LnYxLkZldGNoQ2hhaW5IAEIHCgVmcmFtZSJWCgRPcGVuEioKCHByb3RvY29sGAEgASgOMhgubGF0dGljZS5uZXQudjEuUHJvdG9jb2wSDwoHdmVyc2lvbhgCIAEoDRIRCgl3YWxsX3RpbWUYAyABKAQiLgoIQWNjZXB0ZWQSDwoHdmVyc2lvbhgBIAEoDRIRCgl3YWxsX3RpbWUYAiABKAQiRQoHUmVmdXNlZBIpCgRjb2RlGAEgASgOMhsubGF0dGljZS5uZXQudjEuUmVmdXNhbENvZGUSDwoHbWVzc2FnZRgCIAEoCSJYCgdEaWdlc3RzEg0KBW5vbmNlGAEgASgMEisKBnN0b3JlcxgCIAMoCzIbLmxhdHRpY2UubmV0LnYxLlN0b3JlRGlnZXN0EhEKCWFkZHJlc3NlcxgDIAMoCSJjCgtTdG9yZURpZ2VzdBISCgpibGluZGVkX2lkGAEgASgMEhUKDXdpdG5lc3NfY291bnQYAiABKAQSEwoLZmluZ2VycHJpbnQYAyABKAwSFAoMZXBvY2hfZGlnZXN0GAQgASgMIoQBCgVIZWxsbxIQCghzdG9yZV9pZBgBIAEoDBIVCg13aXRuZXNzX2NvdW50GAIgASgEEhMKC2ZpbmdlcnByaW50GAMgASgMEhMKC2Vwb2NoX2hlYWRzGAQgAygMEhMKC3NldHRsZWRfc2VxGAUgASgEEhMKC3RpcHNfZGlnZXN0GAYgASgMIhwKCVJlY29uY2lsZRIPCgdtZXNzYWdlGAEgASgMIhMKBFdhbnQSCwoDaWRzGAEgAygMIlIKCkludGVudGlvbnMSNgoKaW50ZW50aW9ucxgBIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIMCgRsYXN0GAIgASgIIhkKCEluZ2VzdGVkEg0KBWNvdW50GAEgASgNIjIKBERvbmUSFQoNd2l0bmVzc19jb3VudBgBIAEoBBITCgtmaW5nZXJwcmludBgCIAEoDCJQCgtKb2luUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIOCgZzZWNyZXQYAiABKAwSDAoEbmFtZRgDIAEoCRIRCglhZGRyZXNzZXMYBCADKAkiZQoMSm9pbkFjY2VwdGVkEhIKCnN0b3JlX3R5cGUYASABKAkSFQoNd2l0bmVzc19jb3VudBgCIAEoBBIqCgVwZWVycxgDIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIi4KC1BlZXJBZGRyZXNzEgwKBHBlZXIYASABKAwSEQoJYWRkcmVzc2VzGAIgAygJIkcKEldpdG5lc3NQYWdlUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIQCghmcm9tX3NlcRgCIAEoBBINCgVsaW1pdBgDIAEoDSJSCgtXaXRuZXNzUGFnZRIxCgdyZWNvcmRzGAEgAygLMiAubGF0dGljZS53ZWF2ZXIudjEuV2l0bmVzc1JlY29yZBIQCghoZWFkX3NlcRgCIAEoBCKLAQoEUHVzaBIQCghzdG9yZV9pZBgBIAEoDBI2CgppbnRlbnRpb25zGAIgAygLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uEhUKDXdpdG5lc3NfY291bnQYAyABKAQSEwoLZmluZ2VycHJpbnQYBCABKAwSDQoFcm91bmQYBSABKA0icgoIQW5ub3VuY2USEAoIc3RvcmVfaWQYASABKAwSCwoDaWRzGAIgAygMEhUKDXdpdG5lc3NfY291bnQYAyABKAQSEwoLZmluZ2VycHJpbnQYBCABKAwSDQoFcm91bmQYBSABKA0SDAoEc2l6ZRgGIAEoBCKAAQoKUHVzaFJlc3VsdBIQCghzdG9yZV9pZBgBIAEoDBIRCgl3aXRuZXNzZWQYAiABKA0SEAoIZmxvYXRpbmcYAyABKA0SDwoHaW52YWxpZBgEIAEoDRIVCg13aXRuZXNzX2NvdW50GAUgASgEEhMKC2ZpbmdlcnByaW50GAYgASgMIlYKBUlIYXZlEg0KBXRvcGljGAEgASgMEhAKCHN0b3JlX2lkGAIgASgMEiwKCG1lc3NhZ2VzGAMgAygLMhoubGF0dGljZS5uZXQudjEuTWVzc2FnZVJlZiInCgpNZXNzYWdlUmVmEgoKAmlkGAEgASgMEg0KBXJvdW5kGAIgASgNIjUKBUdyYWZ0Eg0KBXRvcGljGAEgASgMEhAKCHN0b3JlX2lkGAIgASgMEgsKA2lkcxgDIAMoDCIWCgVQcnVuZRINCgV0b3BpYxgBIAEoDCL9AgoKTWVtYmVyc2hpcBINCgV0b3BpYxgBIAEoDBIkCgRqb2luGAIgASgLMhQubGF0dGljZS5uZXQudjEuSm9pbkgAEjMKDGZvcndhcmRfam9pbhgDIAEoCzIbLmxhdHRpY2UubmV0LnYxLkZvcndhcmRKb2luSAASLAoIbmVpZ2hib3IYBCABKAsyGC5sYXR0aWNlLm5ldC52MS5OZWlnaGJvckgAEjcKDm5laWdoYm9yX3JlcGx5GAUgASgLMh0ubGF0dGljZS5uZXQudjEuTmVpZ2hib3JSZXBseUgAEjAKCmRpc2Nvbm5lY3QYBiABKAsyGi5sYXR0aWNlLm5ldC52MS5EaXNjb25uZWN0SAASKgoHc2h1ZmZsZRgHIAEoCzIXLmxhdHRpY2UubmV0LnYxLlNodWZmbGVIABI1Cg1zaHVmZmxlX3JlcGx5GAggASgLMhwubGF0dGljZS5uZXQudjEuU2h1ZmZsZVJlcGx5SABCCQoHbWVzc2FnZSIGCgRKb2luIkUKC0ZvcndhcmRKb2luEikKBHBlZXIYASABKAsyGy5sYXR0aWNlLm5ldC52MS5QZWVyQWRkcmVzcxILCgN0dGwYAiABKA0iIQoITmVpZ2hib3ISFQoNaGlnaF9wcmlvcml0eRgBIAEoCCIhCg1OZWlnaGJvclJlcGx5EhAKCGFjY2VwdGVkGAEgASgIIgwKCkRpc2Nvbm5lY3QicAoHU2h1ZmZsZRIrCgZvcmlnaW4YASABKAsyGy5sYXR0aWNlLm5ldC52MS5QZWVyQWRkcmVzcxILCgN0dGwYAiABKA0SKwoGc2FtcGxlGAMgAygLMhsubGF0dGljZS5uZXQudjEuUGVlckFkZHJlc3MiaAoMU2h1ZmZsZVJlcGx5EisKBm9yaWdpbhgBIAEoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzEisKBnNhbXBsZRgCIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIjcKCUhlYXJ0YmVhdBIqCgZzdG9yZXMYASADKAsyGi5sYXR0aWNlLm5ldC52MS5TdG9yZVN0YXRlIlgKClN0b3JlU3RhdGUSEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBIMCgRidWxrGAQgASgIIjUKBU5vdGVkEiwKB3JlZnVzZWQYASABKA4yGy5sYXR0aWNlLm5ldC52MS5SZWZ1c2FsQ29kZSIwCg9GZXRjaEludGVudGlvbnMSEAoIc3RvcmVfaWQYASABKAwSCwoDaWRzGAIgAygMIkwKCkZldGNoQ2hhaW4SEAoIc3RvcmVfaWQYASABKAwSDgoGdGFyZ2V0GAIgASgMEg0KBXNpbmNlGAMgASgMEg0KBWxpbWl0GAQgASgNKqUBCghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEhMKD1BST1RPQ09MX0RJR0VTVBABEhYKElBST1RPQ09MX1JFQ09OQ0lMRRACEhEKDVBST1RPQ09MX0pPSU4QAxIWChJQUk9UT0NPTF9CT09UU1RSQVAQBBITCg9QUk9UT0NPTF9HT1NTSVAQBRISCg5QUk9UT0NPTF9GRVRDSBAGKt4DCgtSZWZ1c2FsQ29kZRIcChhSRUZVU0FMX0NPREVfVU5TUEVDSUZJRUQQABIhCh1SRUZVU0FMX0NPREVfUFJPVE9DT0xfVU5LTk9XThABEiQKIFJFRlVTQUxfQ09ERV9WRVJTSU9OX1VOU1VQUE9SVEVEEAISHgoaUkVGVVNBTF9DT0RFX05PX1NVQ0hfU1RPUkUQAxIVChFSRUZVU0FMX0NPREVfQlVTWRAEEiMKH1JFRlVTQUxfQ09ERV9QUk9UT0NPTF9WSU9MQVRJT04QBRIfChtSRUZVU0FMX0NPREVfTElNSVRfRVhDRUVERUQQBhIeChpSRUZVU0FMX0NPREVfVE9LRU5fVU5LTk9XThAHEh4KGlJFRlVTQUxfQ09ERV9UT0tFTl9FWFBJUkVEEAgSGwoXUkVGVVNBTF9DT0RFX1RPS0VOX1VTRUQQCRIgChxSRUZVU0FMX0NPREVfVE9LRU5fQ0FOQ0VMTEVEEAoSGAoUUkVGVVNBTF9DT0RFX1JFVk9LRUQQCxIaChZSRUZVU0FMX0NPREVfTk9UX1JFQURZEAwSGQoVUkVGVVNBTF9DT0RFX0lOVEVSTkFMEA0SGwoXUkVGVVNBTF9DT0RFX0NMT0NLX1NLRVcQDmIGcHJvdG8z", [file_lattice_weaver_v1_weaver]);
 
 /**
  * @generated from message lattice.net.v1.Frame
@@ -119,7 +119,7 @@ export type Frame = Message<"lattice.net.v1.Frame"> & {
     case: "witnessPage";
   } | {
     /**
-     * protocol PUSH
+     * protocol GOSSIP
      *
      * @generated from field: lattice.net.v1.Push push = 60;
      */
@@ -131,6 +131,48 @@ export type Frame = Message<"lattice.net.v1.Frame"> & {
      */
     value: PushResult;
     case: "pushResult";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Announce announce = 62;
+     */
+    value: Announce;
+    case: "announce";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.IHave i_have = 63;
+     */
+    value: IHave;
+    case: "iHave";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Graft graft = 64;
+     */
+    value: Graft;
+    case: "graft";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Prune prune = 65;
+     */
+    value: Prune;
+    case: "prune";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Membership membership = 66;
+     */
+    value: Membership;
+    case: "membership";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Heartbeat heartbeat = 67;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Noted noted = 68;
+     */
+    value: Noted;
+    case: "noted";
   } | {
     /**
      * protocol FETCH
@@ -596,7 +638,8 @@ export const WitnessPageSchema: GenMessage<WitnessPage> = /*@__PURE__*/
   messageDesc(file_lattice_net_v1_net, 16);
 
 /**
- * A run that was just witnessed.
+ * A run that was just witnessed, by one author, oldest first; its last
+ * intention names the message. Answered by a PushResult or a Refused.
  *
  * @generated from message lattice.net.v1.Push
  */
@@ -622,6 +665,13 @@ export type Push = Message<"lattice.net.v1.Push"> & {
    * @generated from field: bytes fingerprint = 4;
    */
   fingerprint: Uint8Array;
+
+  /**
+   * Hops from the author: 1 at its neighbours.
+   *
+   * @generated from field: uint32 round = 5;
+   */
+  round: number;
 };
 
 /**
@@ -630,6 +680,55 @@ export type Push = Message<"lattice.net.v1.Push"> & {
  */
 export const PushSchema: GenMessage<Push> = /*@__PURE__*/
   messageDesc(file_lattice_net_v1_net, 17);
+
+/**
+ * As Push, for a run that is too large to be pushed: the receiver fetches what
+ * it wants of it from the sender.
+ *
+ * @generated from message lattice.net.v1.Announce
+ */
+export type Announce = Message<"lattice.net.v1.Announce"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * Of the whole run, oldest first; the last names the message.
+   *
+   * @generated from field: repeated bytes ids = 2;
+   */
+  ids: Uint8Array[];
+
+  /**
+   * @generated from field: uint64 witness_count = 3;
+   */
+  witnessCount: bigint;
+
+  /**
+   * @generated from field: bytes fingerprint = 4;
+   */
+  fingerprint: Uint8Array;
+
+  /**
+   * @generated from field: uint32 round = 5;
+   */
+  round: number;
+
+  /**
+   * Bytes of the run.
+   *
+   * @generated from field: uint64 size = 6;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message lattice.net.v1.Announce.
+ * Use `create(AnnounceSchema)` to create a new message.
+ */
+export const AnnounceSchema: GenMessage<Announce> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 18);
 
 /**
  * @generated from message lattice.net.v1.PushResult
@@ -656,7 +755,7 @@ export type PushResult = Message<"lattice.net.v1.PushResult"> & {
   invalid: number;
 
   /**
-   * The receiver's digest after it, where the push carried the sender's.
+   * The receiver's digest after it.
    *
    * @generated from field: uint64 witness_count = 5;
    */
@@ -673,7 +772,386 @@ export type PushResult = Message<"lattice.net.v1.PushResult"> & {
  * Use `create(PushResultSchema)` to create a new message.
  */
 export const PushResultSchema: GenMessage<PushResult> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 18);
+  messageDesc(file_lattice_net_v1_net, 19);
+
+/**
+ * The sender holds these messages. With every frame from here on to Heartbeat:
+ * answered by a Noted.
+ *
+ * @generated from message lattice.net.v1.IHave
+ */
+export type IHave = Message<"lattice.net.v1.IHave"> & {
+  /**
+   * The circle of peers: BLAKE3 of a tag, the store that holds their table,
+   * and its epoch heads.
+   *
+   * @generated from field: bytes topic = 1;
+   */
+  topic: Uint8Array;
+
+  /**
+   * @generated from field: bytes store_id = 2;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: repeated lattice.net.v1.MessageRef messages = 3;
+   */
+  messages: MessageRef[];
+};
+
+/**
+ * Describes the message lattice.net.v1.IHave.
+ * Use `create(IHaveSchema)` to create a new message.
+ */
+export const IHaveSchema: GenMessage<IHave> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 20);
+
+/**
+ * @generated from message lattice.net.v1.MessageRef
+ */
+export type MessageRef = Message<"lattice.net.v1.MessageRef"> & {
+  /**
+   * @generated from field: bytes id = 1;
+   */
+  id: Uint8Array;
+
+  /**
+   * Hops over which the receiver would have it from the sender.
+   *
+   * @generated from field: uint32 round = 2;
+   */
+  round: number;
+};
+
+/**
+ * Describes the message lattice.net.v1.MessageRef.
+ * Use `create(MessageRefSchema)` to create a new message.
+ */
+export const MessageRefSchema: GenMessage<MessageRef> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 21);
+
+/**
+ * The sender wants to be pushed to from now on, beginning with these messages
+ * of a store, if any.
+ *
+ * @generated from message lattice.net.v1.Graft
+ */
+export type Graft = Message<"lattice.net.v1.Graft"> & {
+  /**
+   * @generated from field: bytes topic = 1;
+   */
+  topic: Uint8Array;
+
+  /**
+   * @generated from field: bytes store_id = 2;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: repeated bytes ids = 3;
+   */
+  ids: Uint8Array[];
+};
+
+/**
+ * Describes the message lattice.net.v1.Graft.
+ * Use `create(GraftSchema)` to create a new message.
+ */
+export const GraftSchema: GenMessage<Graft> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 22);
+
+/**
+ * The sender wants to be told of messages only.
+ *
+ * @generated from message lattice.net.v1.Prune
+ */
+export type Prune = Message<"lattice.net.v1.Prune"> & {
+  /**
+   * @generated from field: bytes topic = 1;
+   */
+  topic: Uint8Array;
+};
+
+/**
+ * Describes the message lattice.net.v1.Prune.
+ * Use `create(PruneSchema)` to create a new message.
+ */
+export const PruneSchema: GenMessage<Prune> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 23);
+
+/**
+ * HyParView.
+ *
+ * @generated from message lattice.net.v1.Membership
+ */
+export type Membership = Message<"lattice.net.v1.Membership"> & {
+  /**
+   * @generated from field: bytes topic = 1;
+   */
+  topic: Uint8Array;
+
+  /**
+   * @generated from oneof lattice.net.v1.Membership.message
+   */
+  message: {
+    /**
+     * @generated from field: lattice.net.v1.Join join = 2;
+     */
+    value: Join;
+    case: "join";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.ForwardJoin forward_join = 3;
+     */
+    value: ForwardJoin;
+    case: "forwardJoin";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Neighbor neighbor = 4;
+     */
+    value: Neighbor;
+    case: "neighbor";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.NeighborReply neighbor_reply = 5;
+     */
+    value: NeighborReply;
+    case: "neighborReply";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Disconnect disconnect = 6;
+     */
+    value: Disconnect;
+    case: "disconnect";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Shuffle shuffle = 7;
+     */
+    value: Shuffle;
+    case: "shuffle";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.ShuffleReply shuffle_reply = 8;
+     */
+    value: ShuffleReply;
+    case: "shuffleReply";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message lattice.net.v1.Membership.
+ * Use `create(MembershipSchema)` to create a new message.
+ */
+export const MembershipSchema: GenMessage<Membership> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 24);
+
+/**
+ * @generated from message lattice.net.v1.Join
+ */
+export type Join = Message<"lattice.net.v1.Join"> & {
+};
+
+/**
+ * Describes the message lattice.net.v1.Join.
+ * Use `create(JoinSchema)` to create a new message.
+ */
+export const JoinSchema: GenMessage<Join> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 25);
+
+/**
+ * @generated from message lattice.net.v1.ForwardJoin
+ */
+export type ForwardJoin = Message<"lattice.net.v1.ForwardJoin"> & {
+  /**
+   * @generated from field: lattice.net.v1.PeerAddress peer = 1;
+   */
+  peer?: PeerAddress | undefined;
+
+  /**
+   * @generated from field: uint32 ttl = 2;
+   */
+  ttl: number;
+};
+
+/**
+ * Describes the message lattice.net.v1.ForwardJoin.
+ * Use `create(ForwardJoinSchema)` to create a new message.
+ */
+export const ForwardJoinSchema: GenMessage<ForwardJoin> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 26);
+
+/**
+ * @generated from message lattice.net.v1.Neighbor
+ */
+export type Neighbor = Message<"lattice.net.v1.Neighbor"> & {
+  /**
+   * Not to be refused: the sender has no other neighbour.
+   *
+   * @generated from field: bool high_priority = 1;
+   */
+  highPriority: boolean;
+};
+
+/**
+ * Describes the message lattice.net.v1.Neighbor.
+ * Use `create(NeighborSchema)` to create a new message.
+ */
+export const NeighborSchema: GenMessage<Neighbor> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 27);
+
+/**
+ * @generated from message lattice.net.v1.NeighborReply
+ */
+export type NeighborReply = Message<"lattice.net.v1.NeighborReply"> & {
+  /**
+   * @generated from field: bool accepted = 1;
+   */
+  accepted: boolean;
+};
+
+/**
+ * Describes the message lattice.net.v1.NeighborReply.
+ * Use `create(NeighborReplySchema)` to create a new message.
+ */
+export const NeighborReplySchema: GenMessage<NeighborReply> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 28);
+
+/**
+ * @generated from message lattice.net.v1.Disconnect
+ */
+export type Disconnect = Message<"lattice.net.v1.Disconnect"> & {
+};
+
+/**
+ * Describes the message lattice.net.v1.Disconnect.
+ * Use `create(DisconnectSchema)` to create a new message.
+ */
+export const DisconnectSchema: GenMessage<Disconnect> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 29);
+
+/**
+ * @generated from message lattice.net.v1.Shuffle
+ */
+export type Shuffle = Message<"lattice.net.v1.Shuffle"> & {
+  /**
+   * @generated from field: lattice.net.v1.PeerAddress origin = 1;
+   */
+  origin?: PeerAddress | undefined;
+
+  /**
+   * @generated from field: uint32 ttl = 2;
+   */
+  ttl: number;
+
+  /**
+   * @generated from field: repeated lattice.net.v1.PeerAddress sample = 3;
+   */
+  sample: PeerAddress[];
+};
+
+/**
+ * Describes the message lattice.net.v1.Shuffle.
+ * Use `create(ShuffleSchema)` to create a new message.
+ */
+export const ShuffleSchema: GenMessage<Shuffle> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 30);
+
+/**
+ * @generated from message lattice.net.v1.ShuffleReply
+ */
+export type ShuffleReply = Message<"lattice.net.v1.ShuffleReply"> & {
+  /**
+   * @generated from field: lattice.net.v1.PeerAddress origin = 1;
+   */
+  origin?: PeerAddress | undefined;
+
+  /**
+   * @generated from field: repeated lattice.net.v1.PeerAddress sample = 2;
+   */
+  sample: PeerAddress[];
+};
+
+/**
+ * Describes the message lattice.net.v1.ShuffleReply.
+ * Use `create(ShuffleReplySchema)` to create a new message.
+ */
+export const ShuffleReplySchema: GenMessage<ShuffleReply> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 31);
+
+/**
+ * Sent now and then, and soon after a store changed: what the sender holds of
+ * the stores that changed since it last told the receiver.
+ *
+ * @generated from message lattice.net.v1.Heartbeat
+ */
+export type Heartbeat = Message<"lattice.net.v1.Heartbeat"> & {
+  /**
+   * @generated from field: repeated lattice.net.v1.StoreState stores = 1;
+   */
+  stores: StoreState[];
+};
+
+/**
+ * Describes the message lattice.net.v1.Heartbeat.
+ * Use `create(HeartbeatSchema)` to create a new message.
+ */
+export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 32);
+
+/**
+ * @generated from message lattice.net.v1.StoreState
+ */
+export type StoreState = Message<"lattice.net.v1.StoreState"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: uint64 witness_count = 2;
+   */
+  witnessCount: bigint;
+
+  /**
+   * @generated from field: bytes fingerprint = 3;
+   */
+  fingerprint: Uint8Array;
+
+  /**
+   * The sender took in more than it pushes: to be reconciled at once.
+   *
+   * @generated from field: bool bulk = 4;
+   */
+  bulk: boolean;
+};
+
+/**
+ * Describes the message lattice.net.v1.StoreState.
+ * Use `create(StoreStateSchema)` to create a new message.
+ */
+export const StoreStateSchema: GenMessage<StoreState> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 33);
+
+/**
+ * The oldest frame without an answer was taken in. A topic that is not here,
+ * or not shared with the sender, is the same NO_SUCH_STORE.
+ *
+ * @generated from message lattice.net.v1.Noted
+ */
+export type Noted = Message<"lattice.net.v1.Noted"> & {
+  /**
+   * @generated from field: lattice.net.v1.RefusalCode refused = 1;
+   */
+  refused: RefusalCode;
+};
+
+/**
+ * Describes the message lattice.net.v1.Noted.
+ * Use `create(NotedSchema)` to create a new message.
+ */
+export const NotedSchema: GenMessage<Noted> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 34);
 
 /**
  * @generated from message lattice.net.v1.FetchIntentions
@@ -695,7 +1173,7 @@ export type FetchIntentions = Message<"lattice.net.v1.FetchIntentions"> & {
  * Use `create(FetchIntentionsSchema)` to create a new message.
  */
 export const FetchIntentionsSchema: GenMessage<FetchIntentions> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 19);
+  messageDesc(file_lattice_net_v1_net, 35);
 
 /**
  * Walks store_prev back from `target`, exclusive of `since`; answered oldest
@@ -732,7 +1210,7 @@ export type FetchChain = Message<"lattice.net.v1.FetchChain"> & {
  * Use `create(FetchChainSchema)` to create a new message.
  */
 export const FetchChainSchema: GenMessage<FetchChain> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 20);
+  messageDesc(file_lattice_net_v1_net, 36);
 
 /**
  * @generated from enum lattice.net.v1.Protocol
@@ -764,9 +1242,9 @@ export const Protocol = {
   BOOTSTRAP: 4,
 
   /**
-   * @generated from enum value: PROTOCOL_PUSH = 5;
+   * @generated from enum value: PROTOCOL_GOSSIP = 5;
    */
-  PUSH: 5,
+  GOSSIP: 5,
 
   /**
    * @generated from enum value: PROTOCOL_FETCH = 6;

@@ -122,6 +122,12 @@ export const NEIGHBOR_REQUEST_TICKS = 2
 /** A full node swaps a neighbour for a random peer once in so many ticks: joins what a partition has set apart. */
 export const MIX_TICKS = 30
 
+/** Bytes of a run that is broadcast in full; a larger one is announced and fetched, so that it travels each link once. */
+export const GOSSIP_INLINE_BYTES: number = 16 * 1024
+
+/** Stores of one heartbeat, 75 bytes each: far below a frame, so that it never holds up what follows. */
+export const HEARTBEAT_STORES_MAX = 1024
+
 /** Ids a topic remembers as broadcast: a minute of 100 a second, longer than a copy is on its way. Of older ones the store knows. */
 export const SEEN_IDS = 8192
 

@@ -79,9 +79,6 @@ export const MAX_WAITING_CALLS = 4
 /** Frames a session may have waiting to be written, beyond which the stream is not read. */
 export const MAX_WAITING_FRAMES = 64
 
-/** Bytes of a run that is pushed whole: a few writes. A larger one is announced, so that nobody gets it twice. */
-export const INLINE_RUN_BYTES: number = 16 * 1024
-
 /** Bytes of a run that is announced: what a slow link moves within a step's deadline. Larger ones are reconciled. */
 export const ANNOUNCED_RUN_BYTES: number = 1024 * 1024
 
@@ -128,6 +125,12 @@ export const NEIGHBOR_REQUEST_TICKS = 2
 /** A full node swaps a neighbour for a random peer once in so many ticks: joins what a partition has set apart. */
 export const MIX_TICKS = 30
 
+/** Bytes of a run that is broadcast in full; a larger one is announced and fetched, so that it travels each link once. */
+export const GOSSIP_INLINE_BYTES: number = 16 * 1024
+
+/** Stores of one heartbeat, 75 bytes each: far below a frame, so that it never holds up what follows. */
+export const HEARTBEAT_STORES_MAX = 1024
+
 /** Ids a topic remembers as broadcast: a minute of 100 a second, longer than a copy is on its way. Of older ones the store knows. */
 export const SEEN_IDS = 8192
 
@@ -172,9 +175,6 @@ export const NOTE_QUEUE_FRAMES = 1024
 /** Runs, and their bytes, of what a session brought that are passed on as messages; of more, neighbours are only told. */
 export const PASSED_ON_RUNS = 32
 export const PASSED_ON_BYTES: number = 256 * 1024
-
-/** Stores of one heartbeat frame: some 70 bytes each, a small part of a frame. More take several. */
-export const HEARTBEAT_STORES_MAX = 1024
 
 /** Runs remembered as floating, with the peer that pushed each: when they are witnessed later, they do not go back to it. */
 export const MAX_FLOATING_RUNS = 1024

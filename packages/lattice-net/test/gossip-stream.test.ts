@@ -4,10 +4,11 @@ import { net } from '@lattice/proto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { FrameInit } from '../src/frame.ts'
 import { createGossipReceiver, type GossipReceiverOptions } from '../src/gossip/gossip-receiver.ts'
-import { type GossipRun, splitRuns } from '../src/gossip/gossip-run.ts'
+import { splitRuns } from '../src/gossip/gossip-run.ts'
 import { createGossipSender, type OfferedRun } from '../src/gossip/gossip-sender.ts'
-import { gossipTopic } from '../src/gossip/gossip-topic.ts'
-import { MAX_ROUND, NOTE_QUEUE_FRAMES, NOTE_WINDOW, PUSH_QUEUE_FRAMES, PUSH_WINDOW } from '../src/limits.ts'
+import { gossipTopic, type Topic } from '../src/gossip/gossip-topic.ts'
+import { gossipPayload } from '../src/gossip/tree-frames.ts'
+import { NOTE_QUEUE_FRAMES, NOTE_WINDOW, PUSH_QUEUE_FRAMES, PUSH_WINDOW } from '../src/limits.ts'
 import { acceptOpening, withOpening } from '../src/opening.ts'
 import type { SessionStore } from '../src/session-call.ts'
 import type { SessionMachine } from '../src/session.ts'
@@ -37,16 +38,19 @@ function receiverFor(options: Partial<GossipReceiverOptions>): SessionMachine<vo
   })
 }
 /** What one write is offered as. */
-function written(store: ModelStore, count: number, bytes?: number): OfferedRun & { readonly run: GossipRun } {
-  const { runs } = splitRuns(store.id, store.write(count, bytes))
+function written(store: ModelStore, count: number, bytes?: number): OfferedRun {
+  const { runs } = splitRuns(store.write(count, bytes))
   const [run] = runs
   if (run === undefined || runs.length > 1) throw new Error('a write is one run')
-  return { round: 1, run, digest: store.digest() }
+  const payload = gossipPayload(run.author, run.intentions)
+  const message = { kind: 'gossip', store: store.id, id: run.id, round: 1, payload } as const
+  return { topic: topicOf(), message, digest: store.digest() }
 }
-const ofStore = (offered: OfferedRun, storeId: StoreId): OfferedRun => ({
+const ofStore = (offered: OfferedRun, store: StoreId): OfferedRun => ({
   ...offered,
-  run: { ...offered.run, storeId },
+  message: { ...offered.message, store },
 })
+const topicOf = (): Topic => gossipTopic(crypto, other, [])
 
 describe('runs over a gossip stream', () => {
   test('goes over in order, within the window, and is answered with counts', async () => {
@@ -117,19 +121,19 @@ describe('runs over a gossip stream', () => {
     expect(sender.unsettled()).toEqual([])
   })
 
-  test('a run that is announced goes by its ids, and one within a batch says no digest', async () => {
+  test('a large run is announced, and one within a batch says no digest', async () => {
     const { a } = await createPair()
     const sender = createGossipSender(ignored)
-    const { run, digest } = written(a.store, 3, 9_000)
-    const { storeId, ids, bytes } = run
-    sender.offer({ round: 4, run: { storeId, ids, bytes }, digest })
+    const large = written(a.store, 3, 9_000)
+    sender.offer(large)
     sender.offer({ ...written(a.store, 1), digest: undefined })
     const frames = sender.start().flatMap((effect) => (effect.kind === 'send' ? [toFrame(effect.frame)] : []))
     expect(frames).toMatchObject([
-      { case: 'announce', value: { round: 4, size: BigInt(bytes), witnessCount: 4n } },
+      { case: 'push', value: { round: 1, witnessCount: 4n, intentions: [], announced: { intentions: 3 } } },
       { case: 'push', value: { round: 1, witnessCount: 0n, fingerprint: new Uint8Array(0) } },
     ])
-    expect(frames[0]?.case === 'announce' && frames[0].value.ids).toEqual(ids.map((id) => Uint8Array.from(id)))
+    const [frame] = frames
+    expect(frame?.case === 'push' && frame.value.announced?.id).toEqual(Uint8Array.from(large.message.id))
   })
 
   test('a result that is not owed, and another refusal, end it', async () => {
@@ -142,33 +146,36 @@ describe('runs over a gossip stream', () => {
     ])
   })
 
-  const ids = (count: number): Uint8Array[] => Array.from({ length: count }, () => new Uint8Array(32))
-  const large = Array.from({ length: 2 }, () => ({ intention: new Uint8Array(9_000), signature: new Uint8Array(0) }))
-  const many = Array.from({ length: 257 }, () => ({ intention: new Uint8Array(1), signature: new Uint8Array(0) }))
-  const signed = [{ intention: new Uint8Array(10), signature: new Uint8Array(0) }]
+  const head = { topic: new Uint8Array(32), storeId: new Uint8Array(32), round: 1 }
+  const unsigned = [{ intention: new Uint8Array(10), signature: new Uint8Array(0) }]
+  const signed = [{ intention: new Uint8Array(10), signature: new Uint8Array(64) }]
+  const large = Array.from({ length: 2 }, () => ({ intention: new Uint8Array(9_000), signature: new Uint8Array(64) }))
+  const many = Array.from({ length: 257 }, () => ({ intention: new Uint8Array(1), signature: new Uint8Array(1) }))
+  const announced = { id: new Uint8Array(32), author: new Uint8Array(32), intentions: 1, bytes: 20_000n }
   test.each<[string, FrameInit, string]>([
-    ['an empty push', { case: 'push', value: { round: 1 } }, 'push_empty'],
-    ['half a digest', { case: 'push', value: { round: 1, witnessCount: 4n, intentions: signed } }, 'push_malformed'],
-    ['a hop too few', { case: 'push', value: { intentions: signed } }, 'push_malformed'],
-    ['hops without end', { case: 'push', value: { round: MAX_ROUND + 1, intentions: signed } }, 'push_malformed'],
+    ['an empty push', { case: 'push', value: head }, 'broadcast_empty'],
+    ['half a digest', { case: 'push', value: { ...head, witnessCount: 4n, intentions: signed } }, 'push_malformed'],
+    ['no topic', { case: 'push', value: { ...head, topic: new Uint8Array(0) } }, 'topic_malformed'],
+    ['half a store id', { case: 'push', value: { ...head, storeId: new Uint8Array(31) } }, 'store_id_malformed'],
+    ['a hop too few', { case: 'push', value: { ...head, round: 0, intentions: signed } }, 'round_out_of_range'],
+    ['hops too many', { case: 'push', value: { ...head, round: 256, intentions: signed } }, 'round_out_of_range'],
+    ['a run too large', { case: 'push', value: { ...head, intentions: large } }, 'broadcast_too_large'],
+    ['a run too long', { case: 'push', value: { ...head, intentions: many } }, 'broadcast_too_large'],
+    ['an open run', { case: 'push', value: { ...head, intentions: unsigned } }, 'broadcast_not_closed'],
     [
-      'an oversized intention',
-      { case: 'push', value: { round: 1, intentions: [{ intention: new Uint8Array(300_000) }] } },
-      'intention_too_large',
+      'a run given and announced',
+      { case: 'push', value: { ...head, intentions: signed, announced } },
+      'broadcast_ambiguous',
     ],
-    ['a run too large to be pushed', { case: 'push', value: { round: 1, intentions: large } }, 'push_too_large'],
-    ['a run too long', { case: 'push', value: { round: 1, intentions: many } }, 'push_too_long'],
-    ['an announcement of nothing', { case: 'announce', value: { round: 1 } }, 'announce_ids_out_of_range'],
-    ['an announcement too long', { case: 'announce', value: { round: 1, ids: ids(257) } }, 'announce_ids_out_of_range'],
     [
-      'an announcement too large',
-      { case: 'announce', value: { round: 1, ids: ids(1), size: 2n ** 63n } },
-      'announce_size_out_of_range',
+      'an announcement of too much',
+      { case: 'push', value: { ...head, announced: { ...announced, intentions: 256, bytes: 2n ** 21n } } },
+      'announced_too_large',
     ],
     [
       'an announcement of half an id',
-      { case: 'announce', value: { round: 1, ids: [new Uint8Array(31)] } },
-      'announce_id_malformed',
+      { case: 'push', value: { ...head, announced: { ...announced, id: new Uint8Array(31) } } },
+      'announcement_malformed',
     ],
     ['another frame', { case: 'pushResult', value: {} }, 'unexpected_pushResult'],
   ])('the receiver: %s ends it', async (_, frame, why) => {
@@ -237,7 +244,7 @@ describe('runs over a gossip stream', () => {
     const viewed: SessionStore[] = []
     const receiver = receiverFor({ resolve: () => viewed[0] })
     viewed.push(viewOfB)
-    const push = toFrame({ case: 'push', value: { storeId: b.store.id, round: 1, intentions: signed } })
+    const push = toFrame({ case: 'push', value: { ...head, storeId: b.store.id, intentions: signed } })
     // The first is being ingested; the others are refused, but only after it.
     expect(receiver.receive(push)).toMatchObject([{ kind: 'call' }])
     viewed.pop()
@@ -248,7 +255,7 @@ describe('runs over a gossip stream', () => {
   test('a malformed intention is counted, not stored', async () => {
     const { b, viewOfB } = await createPair()
     const { sent } = await feed(receiverFor({ resolve: () => viewOfB }), [
-      { case: 'push', value: { storeId: b.store.id, round: 1, intentions: signed } },
+      { case: 'push', value: { ...head, storeId: b.store.id, intentions: signed } },
     ])
     expect(sent[0]?.value).toMatchObject({ witnessed: 0, floating: 0, invalid: 1 })
     expect(b.store.digest().witnessCount).toBe(1)
@@ -256,8 +263,7 @@ describe('runs over a gossip stream', () => {
 })
 
 describe('notes over a gossip stream', () => {
-  const topic = (): ReturnType<typeof gossipTopic> => gossipTopic(crypto, other, [])
-  const prune = (): FrameInit => ({ case: 'prune', value: { topic: topic() } })
+  const prune = (): FrameInit => ({ case: 'prune', value: { topic: topicOf() } })
 
   test('go beside runs: a store that takes long holds none of them up', async () => {
     const { a, viewOfB } = await createPair()
@@ -265,7 +271,7 @@ describe('notes over a gossip stream', () => {
     const receiver = receiverFor({ resolve: () => viewOfB, note: () => 'noted' })
     const sender = createGossipSender(ignored)
     sender.offer(run)
-    sender.note({ topic: topic(), frame: prune() })
+    sender.note({ topic: topicOf(), frame: prune() })
     const frames = sender.start().flatMap((effect) => (effect.kind === 'send' ? [toFrame(effect.frame)] : []))
     const answers = frames.flatMap((frame) => receiver.receive(frame))
     expect(answers).toMatchObject([{ kind: 'send', frame: { case: 'noted', value: { refused: 0 } } }, { kind: 'call' }])
@@ -279,14 +285,14 @@ describe('notes over a gossip stream', () => {
       onStranger: (id) => strangers.push(id),
       onUnshared: (id) => unshared.push(id),
     })
-    sender.note({ topic: topic(), frame: prune() })
-    sender.note({ topic: topic(), storeId: other, frame: prune() })
+    sender.note({ topic: topicOf(), frame: prune() })
+    sender.note({ topic: topicOf(), storeId: other, frame: prune() })
     sender.note({ frame: { case: 'heartbeat', value: {} } })
     const receiver = receiverFor({ note: (frame) => (frame.case === 'heartbeat' ? 'noted' : 'stranger') })
     const { a, b } = await converse(sender, receiver)
     expect(a.failure).toBeUndefined()
     expect(b.sent.map((frame) => frame.case === 'noted' && frame.value.refused)).toEqual([3, 3, 0])
-    expect(strangers).toEqual([topic()])
+    expect(strangers).toEqual([topicOf()])
     expect(unshared).toEqual([other])
     expect(sender.idle?.()).toBe(true)
   })
@@ -295,9 +301,9 @@ describe('notes over a gossip stream', () => {
     const sender = createGossipSender(ignored)
     expect(sender.start()).toEqual([])
     for (let count = 0; count < NOTE_QUEUE_FRAMES; count += 1) {
-      expect(sender.note({ topic: topic(), frame: prune() })).toBe(true)
+      expect(sender.note({ topic: topicOf(), frame: prune() })).toBe(true)
     }
-    expect(sender.note({ topic: topic(), frame: prune() })).toBe(false)
+    expect(sender.note({ topic: topicOf(), frame: prune() })).toBe(false)
     expect(sender.flush()).toHaveLength(NOTE_WINDOW)
     expect(sender.flush()).toEqual([])
     expect(sender.receive(toFrame({ case: 'noted', value: {} }))).toHaveLength(1)

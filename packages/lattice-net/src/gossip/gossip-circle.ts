@@ -20,22 +20,23 @@ import type { ReplicatedStore } from '@lattice/net-types'
 import { backoffMs } from '../backoff.ts'
 import type { GossipDeps } from '../gossip.ts'
 import { ACTIVE_VIEW } from '../limits.ts'
-import type { TreeEffect, TreeTimer } from './broadcast-tree.ts'
+import type { MessageRef, TreeEffect, TreeMessage, TreeTimer } from './broadcast-tree.ts'
 import type { GossipLane } from './gossip-lane.ts'
-import { membershipFrame, type ReadNote, treeFrame, type TreeNote } from './gossip-notes.ts'
-import { type ArrivedRun, type GossipRun, messageId, type RunRef } from './gossip-run.ts'
-import type { GossipTopic } from './gossip-topic.ts'
+import { membershipNote, type ReadNote } from './gossip-notes.ts'
+import type { RunMessage } from './gossip-run.ts'
+import type { Topic } from './gossip-topic.ts'
+import { type GossipPayload, payloadBytes, treeFrame } from './tree-frames.ts'
 import { createHyParView } from './hyparview.ts'
 import type { Membership, MembershipEffect } from './membership.ts'
 import { createPlumTree } from './plumtree.ts'
 
-type Effect = MembershipEffect | TreeEffect<GossipRun | RunRef>
+type Effect = MembershipEffect | TreeEffect<GossipPayload>
 
 export interface GossipCircleDeps extends Pick<
   GossipDeps,
   'self' | 'random' | 'scheduler' | 'limits' | 'stores' | 'requestSync' | 'connector'
 > {
-  readonly topic: GossipTopic
+  readonly topic: Topic
   /** Whether it has peers dialled; else its peers are those that are connected anyway. */
   readonly keepsConnected: boolean
   readonly lane: (peer: PublicKey) => GossipLane | undefined
@@ -48,11 +49,11 @@ const TICK_JITTER = 0.2
 
 /** One node's part in one topic. */
 export class GossipCircle {
-  readonly topic: GossipTopic
+  readonly topic: Topic
   readonly #key: IdKey
   readonly #deps: GossipCircleDeps
   readonly #membership: Membership
-  readonly #tree: ReturnType<typeof createPlumTree<GossipRun | RunRef>>
+  readonly #tree: ReturnType<typeof createPlumTree<GossipPayload>>
   readonly #timers = new Map<string, Cancel>()
   readonly #wanted = new Map<IdKey, PublicKey>()
   #cancelTick: Cancel = () => undefined
@@ -67,7 +68,7 @@ export class GossipCircle {
     this.#deps = deps
     this.#membership = createHyParView({ self, random })
     this.#tree = createPlumTree({
-      sizeOf: (run) => ('intentions' in run ? run.bytes : run.ids.length * topic.length),
+      sizeOf: payloadBytes,
       isHeld: ({ store, id }) => stores.get(store)?.missing([id]).length === 0,
     })
     this.#scheduleTick()
@@ -125,18 +126,18 @@ export class GossipCircle {
   }
   receive(peer: PublicKey, note: ReadNote): void {
     this.#run(
-      note.kind === 'membership' ? this.#membership.receive(peer, note.message) : this.#tree.receive(peer, note.note),
+      note.kind === 'membership'
+        ? this.#membership.receive(peer, note.message)
+        : this.#tree.receive(peer, note.message),
     )
   }
 
   /** Sends a run that the store here holds to the neighbours; not to the peer it came from. */
-  broadcast(run: GossipRun | RunRef, holder: PublicKey | undefined): void {
-    const message = { store: run.storeId, id: messageId(run), payload: run }
+  broadcast(message: MessageRef & { readonly payload: GossipPayload }, holder: PublicKey | undefined): void {
     this.#run(this.#tree.broadcast({ ...message, ...(holder === undefined ? {} : { holder }) }))
   }
   /** Whether an arrived run is to be taken in. The answer is owed by `accepted` or `rejected`. */
-  arrive(peer: PublicKey, { run, round }: ArrivedRun): boolean {
-    const message = { kind: 'gossip', store: run.storeId, id: messageId(run), round, payload: run } as const
+  arrive(peer: PublicKey, message: RunMessage): boolean {
     const effects = this.#tree.receive(peer, message)
     this.#run(effects)
     return effects.some(({ kind }) => kind === 'deliver')
@@ -239,7 +240,7 @@ export class GossipCircle {
     const { topic } = this
     switch (message.kind) {
       case 'gossip':
-        this.#push(lane, message.round, message.payload)
+        this.#push(lane, message)
         break
       case 'ihave':
       case 'graft':
@@ -247,19 +248,19 @@ export class GossipCircle {
         this.#tell(lane, message)
         break
       default:
-        lane.note({ topic, frame: membershipFrame(topic, message, this.#deps.connector.addresses) })
+        lane.note({ topic, frame: membershipNote(topic, message, this.#deps.connector.addresses) })
     }
   }
-  #tell(lane: GossipLane, note: TreeNote): void {
+  #tell(lane: GossipLane, message: Exclude<TreeMessage<GossipPayload>, RunMessage>): void {
     const { topic } = this
-    const storeId = note.kind === 'ihave' ? note.store : undefined
+    const storeId = message.kind === 'ihave' ? message.store : undefined
     if (storeId !== undefined && !this.#mayHave(lane.peer, storeId)) return
-    lane.note({ topic, frame: treeFrame(topic, note), ...(storeId === undefined ? {} : { storeId }) })
+    lane.note({ topic, frame: treeFrame({ topic, message }), ...(storeId === undefined ? {} : { storeId }) })
   }
-  #push(lane: GossipLane, round: number, run: GossipRun | RunRef): void {
-    const store = this.#deps.stores.get(run.storeId)
-    if (store === undefined || !this.#mayHave(lane.peer, run.storeId)) return
-    lane.offer({ round, run, digest: store.digest() })
+  #push(lane: GossipLane, message: RunMessage): void {
+    const store = this.#deps.stores.get(message.store)
+    if (store === undefined || !this.#mayHave(lane.peer, message.store)) return
+    lane.offer({ topic: this.topic, message, digest: store.digest() })
     this.#deps.onTold(lane.peer, store)
   }
   #mayHave(peer: PublicKey, storeId: StoreId): boolean {

@@ -24,7 +24,7 @@ import { type NetworkLimits, STABLE_CONNECTION_MS } from '../limits.ts'
 import type { ClaimedDigest } from '../session-call.ts'
 import type { Effects } from '../session.ts'
 import { createTurn } from '../turn.ts'
-import type { GossipTopic } from './gossip-topic.ts'
+import type { Topic } from './gossip-topic.ts'
 import { createGossipSender, type GossipSender, type Note, type OfferedRun } from './gossip-sender.ts'
 
 /** One connection's outgoing side. */
@@ -50,7 +50,7 @@ export interface GossipLaneDeps {
   readonly limits: Pick<NetworkLimits, 'retryMs' | 'retryMaxMs'>
   readonly onUnshared: (storeId: StoreId) => void
   readonly onDigest: (storeId: StoreId, digest: ClaimedDigest) => void
-  readonly onStranger: (topic: GossipTopic) => void
+  readonly onStranger: (topic: Topic) => void
   /** Something of the store was lost on the way to the peer. */
   readonly onLost: (storeId: StoreId) => void
   /** Another stream begins: nothing said over the one before is sure to have arrived. */
@@ -87,7 +87,7 @@ class Lane implements GossipLane {
   }
 
   offer(offered: OfferedRun): void {
-    const { storeId } = offered.run
+    const { store: storeId } = offered.message
     const key = idKey(storeId)
     if (this.#unshared.has(key) || this.#dropped.has(key)) return
     if (this.#sender.offer(offered)) this.#flush()

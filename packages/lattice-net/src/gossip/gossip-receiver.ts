@@ -7,21 +7,12 @@
  *
  * @module
  */
-import {
-  assert,
-  type Crypto,
-  type IngestOutcome,
-  intentionId,
-  type IntentionId,
-  MAX_RUN_LENGTH,
-  MAX_SIGNED_INTENTION_BYTES,
-  readIntentionId,
-  type SignedIntention,
-} from '@lattice/model'
+import { assert, type Crypto, type IngestOutcome } from '@lattice/model'
 import { net } from '@lattice/proto'
-import { type Frame, type FrameInit, fromWire, readCount } from '../frame.ts'
-import { type ArrivedRun, type RunRef, sizeOf } from './gossip-run.ts'
-import { ANNOUNCED_RUN_BYTES, INLINE_RUN_BYTES, MAX_ROUND, PUSH_WINDOW } from '../limits.ts'
+import type { Frame, FrameInit } from '../frame.ts'
+import type { ArrivedRun } from './gossip-run.ts'
+import { readBroadcast } from './tree-frames.ts'
+import { ANNOUNCED_RUN_BYTES, PUSH_WINDOW } from '../limits.ts'
 import { readOptionalClaim } from '../reconcile.ts'
 import type { SessionStore } from '../session-call.ts'
 import {
@@ -60,7 +51,7 @@ export function createGossipReceiver(options: GossipReceiverOptions): SessionMac
   const owed: Owed[] = []
   let working = false
 
-  function take(frame: net.Push | net.Announce): Effects<void> {
+  function take(frame: net.Push): Effects<void> {
     // An honest sender waits for answers; those owed are kept here.
     if (owed.length >= PUSH_WINDOW) return [violation('push_window_exceeded')]
     const read = readRun(frame, options)
@@ -98,7 +89,7 @@ export function createGossipReceiver(options: GossipReceiverOptions): SessionMac
 
   return {
     start: () => [],
-    receive: (frame) => (frame.case === 'push' || frame.case === 'announce' ? take(frame.value) : note(frame)),
+    receive: (frame) => (frame.case === 'push' ? take(frame.value) : note(frame)),
     answered: (answer) => {
       assert(answer.kind === 'ingested', 'a gossip receiver takes in only')
       const done = owed.shift()
@@ -112,46 +103,18 @@ export function createGossipReceiver(options: GossipReceiverOptions): SessionMac
   }
 }
 
-function readRun(
-  frame: net.Push | net.Announce,
-  { crypto, resolve }: GossipReceiverOptions,
-): Owed | { readonly violation: string } {
+function readRun(frame: net.Push, { crypto, resolve }: GossipReceiverOptions): Owed | { readonly violation: string } {
   const claim = readOptionalClaim(frame)
-  const isRoundGood = frame.round >= 1 && frame.round <= MAX_ROUND
-  if (claim === 'malformed' || !isRoundGood) return { violation: 'push_malformed' }
-  const content = 'intentions' in frame ? readPushed(frame, crypto) : readAnnounced(frame)
-  if ('violation' in content) return content
+  if (claim === 'malformed') return { violation: 'push_malformed' }
+  const read = readBroadcast(frame, crypto)
+  if (!read.ok) return { violation: read.error }
+  const { message } = read.value
+  if (message.kind !== 'gossip') return { violation: 'push_malformed' }
+  const { payload } = message
+  if (payload.kind === 'announced' && payload.bytes > ANNOUNCED_RUN_BYTES) return { violation: 'announced_too_large' }
   const store = resolve(frame.storeId)
   if (store === undefined || !store.allowed()) return { kind: 'refusal' }
-  const run = { storeId: store.id, ...content }
-  return { kind: 'run', store, arrived: { round: frame.round, run, claim } }
-}
-
-type Content = Omit<RunRef, 'storeId'> & { readonly intentions?: readonly SignedIntention[] }
-
-function readPushed({ intentions: wire }: net.Push, crypto: Crypto): Content | { readonly violation: string } {
-  if (wire.length === 0) return { violation: 'push_empty' }
-  if (wire.length > MAX_RUN_LENGTH) return { violation: 'push_too_long' }
-  if (wire.some(({ intention }) => intention.length > MAX_SIGNED_INTENTION_BYTES)) {
-    return { violation: 'intention_too_large' }
-  }
-  const intentions = fromWire(wire)
-  const bytes = sizeOf(intentions)
-  if (bytes > INLINE_RUN_BYTES) return { violation: 'push_too_large' }
-  // Never taken from the wire: an id is the hash of what came.
-  return { intentions, bytes, ids: intentions.map((signed) => intentionId(crypto, signed.bytes)) }
-}
-
-function readAnnounced({ ids: wire, size }: net.Announce): Content | { readonly violation: string } {
-  const bytes = readCount(size)
-  if (wire.length < 1 || wire.length > MAX_RUN_LENGTH) return { violation: 'announce_ids_out_of_range' }
-  if (bytes === undefined || bytes > ANNOUNCED_RUN_BYTES) return { violation: 'announce_size_out_of_range' }
-  const ids: IntentionId[] = []
-  for (const id of wire.map(readIntentionId)) {
-    if (id === undefined) return { violation: 'announce_id_malformed' }
-    ids.push(id)
-  }
-  return { ids, bytes }
+  return { kind: 'run', store, arrived: { message, claim } }
 }
 
 function resultFrame(

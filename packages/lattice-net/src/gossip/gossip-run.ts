@@ -11,52 +11,39 @@ import {
   isGenesis,
   isSigned,
   type ParsedIntention,
+  type PublicKey,
   type SignedIntention,
-  type StoreId,
 } from '@lattice/model'
 import type { ClaimedDigest } from '../session-call.ts'
+import type { TreeMessage } from './broadcast-tree.ts'
+import type { GossipPayload } from './tree-frames.ts'
 
-/** A run by name: enough to tell of it, and to read it from the log. */
-export interface RunRef {
-  readonly storeId: StoreId
-  /** Of all its intentions, oldest first; the last is the id of the message. */
-  readonly ids: readonly IntentionId[]
-  /** Of its intentions with their signatures. */
-  readonly bytes: number
-}
+/** A broadcast: a run, or that there is one to be fetched. */
+export type RunMessage = Extract<TreeMessage<GossipPayload>, { readonly kind: 'gossip' }>
 
-export interface GossipRun extends RunRef {
-  readonly intentions: readonly SignedIntention[]
-}
-
-/** A run that a peer pushed, or announced by name only. */
+/** A broadcast that a peer sent. */
 export interface ArrivedRun {
-  /** Hops from its author to here. */
-  readonly round: number
-  readonly run: GossipRun | RunRef
+  readonly message: RunMessage
   /** The sender's digest after it. */
   readonly claim: ClaimedDigest | undefined
 }
 
-/** The id of the message that a run travels as: that of its closing intention. */
-export function messageId({ ids }: RunRef): IntentionId {
-  const id = ids.at(-1)
-  if (id === undefined) throw new RangeError('a run has an intention')
-  return id
-}
-
-export function sizeOf(intentions: readonly SignedIntention[]): number {
-  return intentions.reduce((sum, { bytes, signature }) => sum + bytes.length + signature.length, 0)
+export interface GossipRun {
+  /** Of its closing intention: the id of the message. */
+  readonly id: IntentionId
+  readonly author: PublicKey
+  /** Oldest first. */
+  readonly intentions: readonly SignedIntention[]
 }
 
 /**
  * The runs of a batch in witness order, each with those of its members that are in the batch; `unclosed` are the
  * intentions that no signature in it closes.
  */
-export function splitRuns(
-  storeId: StoreId,
-  batch: readonly ParsedIntention[],
-): { readonly runs: readonly GossipRun[]; readonly unclosed: number } {
+export function splitRuns(batch: readonly ParsedIntention[]): {
+  readonly runs: readonly GossipRun[]
+  readonly unclosed: number
+} {
   const runs: GossipRun[] = []
   // By the id that the next member names as its predecessor.
   const open = new Map<IdKey, ParsedIntention[]>()
@@ -68,7 +55,7 @@ export function splitRuns(
     const run = isNext ? members : []
     run.push(parsed)
     if (isNext) open.delete(before)
-    if (isSigned(parsed)) runs.push(toRun(storeId, run))
+    if (isSigned(parsed)) runs.push(toRun(run, parsed))
     else open.set(idKey(id), run)
   }
   return { runs, unclosed: [...open.values()].reduce((sum, members) => sum + members.length, 0) }
@@ -78,7 +65,7 @@ function isSameAuthor([first]: readonly ParsedIntention[], { intention }: Parsed
   return first !== undefined && equalBytes(first.intention.author, intention.author)
 }
 
-function toRun(storeId: StoreId, members: readonly ParsedIntention[]): GossipRun {
+function toRun(members: readonly ParsedIntention[], { id, intention }: ParsedIntention): GossipRun {
   const intentions = members.map(({ bytes, signature }) => ({ bytes, signature }))
-  return { storeId, ids: members.map(({ id }) => id), intentions, bytes: sizeOf(intentions) }
+  return { id, author: intention.author, intentions }
 }

@@ -10,9 +10,10 @@
  */
 import { equalBytes, type IdKey, idKey, type StoreId } from '@lattice/model'
 import { net } from '@lattice/proto'
-import { type FrameInit, toWire } from '../frame.ts'
-import { type GossipRun, messageId, type RunRef } from './gossip-run.ts'
-import type { GossipTopic } from './gossip-topic.ts'
+import type { FrameInit } from '../frame.ts'
+import type { RunMessage } from './gossip-run.ts'
+import type { Topic } from './gossip-topic.ts'
+import { payloadBytes, treeFrame } from './tree-frames.ts'
 import { NOTE_QUEUE_FRAMES, NOTE_WINDOW, PUSH_QUEUE_BYTES, PUSH_QUEUE_FRAMES, PUSH_WINDOW } from '../limits.ts'
 import { readOptionalClaim } from '../reconcile.ts'
 import type { ClaimedDigest } from '../session-call.ts'
@@ -24,7 +25,7 @@ export interface GossipSenderEvents {
   /** The peer's digest after a run was taken in. */
   readonly onDigest: (storeId: StoreId, digest: ClaimedDigest) => void
   /** The peer takes no part in the topic, or not with us. */
-  readonly onStranger: (topic: GossipTopic) => void
+  readonly onStranger: (topic: Topic) => void
 }
 
 export interface GossipSender extends SessionMachine<void> {
@@ -43,10 +44,8 @@ export interface GossipSender extends SessionMachine<void> {
 }
 
 export interface OfferedRun {
-  /** Hops so far. */
-  readonly round: number
-  /** With its intentions, or to be fetched by the receiver. */
-  readonly run: GossipRun | RunRef
+  readonly topic: Topic
+  readonly message: RunMessage
   /** The sender's digest after it; undefined where more follows at once. */
   readonly digest: ClaimedDigest | undefined
 }
@@ -54,7 +53,7 @@ export interface OfferedRun {
 export interface Note {
   readonly frame: FrameInit
   /** What it is about; a heartbeat is about neither. */
-  readonly topic?: GossipTopic
+  readonly topic?: Topic
   readonly storeId?: StoreId
 }
 
@@ -204,18 +203,7 @@ class NoteQueue {
   }
 }
 
-function queuedRun({ round, run, digest }: OfferedRun): QueuedRun {
-  const { storeId } = run
-  const claim =
-    digest === undefined
-      ? { witnessCount: 0n, fingerprint: new Uint8Array(0) }
-      : { witnessCount: BigInt(digest.witnessCount), fingerprint: digest.fingerprint }
-  const head = { storeId, round, ...claim }
-  if ('intentions' in run) {
-    const value = { ...head, intentions: toWire(run.intentions) }
-    return { key: idKey(storeId), storeId, bytes: run.bytes, frame: { case: 'push', value } }
-  }
-  const value = { ...head, ids: [...run.ids], size: BigInt(run.bytes) }
-  const bytes = run.ids.length * messageId(run).length
-  return { key: idKey(storeId), storeId, bytes, frame: { case: 'announce', value } }
+function queuedRun({ topic, message, digest }: OfferedRun): QueuedRun {
+  const { store: storeId, payload } = message
+  return { key: idKey(storeId), storeId, bytes: payloadBytes(payload), frame: treeFrame({ topic, message }, digest) }
 }

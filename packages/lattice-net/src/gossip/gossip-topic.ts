@@ -1,24 +1,37 @@
 /**
- * The topic of a circle of peers: what one membership and one broadcast tree are about.
- *
- * A circle is whom one peer table holds. Stores that share a table share the topic, so that thousands of idle children
- * cost one membership between them.
+ * Topics: one for each circle of peers, which is what one peer table holds.
  *
  * @module
  */
-import { type Crypto, type Hash, HASH_BYTES, type IntentionId, type StoreId, toHash, utf8Encode } from '@lattice/model'
+import {
+  type Brand,
+  compareBytes,
+  type Crypto,
+  type Hash,
+  type IntentionId,
+  readHash,
+  type StoreId,
+  toHash,
+  utf8Encode,
+} from '@lattice/model'
 
-/** Names a topic on the wire. */
-export type GossipTopic = Hash
+/** Names a circle of peers on the wire. */
+export type Topic = Hash & Brand<'Topic'>
 
-const TAG = utf8Encode('lattice/gossip')
+const PREFIX = utf8Encode('lattice/gossip')
 
-/** The topic of the circle whose table the store `owner` holds, under its sorted epoch heads. */
-export function gossipTopic(crypto: Crypto, owner: StoreId, epochHeads: readonly IntentionId[]): GossipTopic {
-  return toHash(crypto.blake3(TAG, owner, ...epochHeads))
+/** The topic of those whom the peer table of a store holds. With each epoch it is another: who is out no longer hears. */
+export function gossipTopic(crypto: Crypto, store: StoreId, epochHeads: readonly IntentionId[]): Topic {
+  return toTopic(toHash(crypto.blake3(PREFIX, store, ...[...epochHeads].sort(compareBytes))))
 }
 
-/** Reads a topic from outside; undefined for bytes of another length. */
-export function readTopic(bytes: Uint8Array): GossipTopic | undefined {
-  return bytes.length === HASH_BYTES ? toHash(bytes) : undefined
+/** Bytes from outside as a topic, or undefined when the length is wrong. */
+export function readTopic(bytes: Uint8Array): Topic | undefined {
+  const hash = readHash(bytes)
+  return hash === undefined ? undefined : toTopic(hash)
+}
+
+function toTopic(hash: Hash): Topic {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The one cast that mints a Topic.
+  return hash as Topic
 }

@@ -11,6 +11,7 @@ import type { FrameInit } from '../frame.ts'
 import { HEARTBEAT_STORES_MAX, type NetworkLimits } from '../limits.ts'
 import { sameSet } from '../reconcile.ts'
 import type { ClaimedDigest } from '../session-call.ts'
+import { heartbeatFrame, type StoreClaim } from './heartbeat-frames.ts'
 
 export interface Heartbeats {
   /** A neighbour is there. `everything`: it may have missed what it was told, and is told of all stores. */
@@ -53,17 +54,17 @@ export function createHeartbeats({ scheduler, limits, digest, shared, send }: He
     neighbour.early?.cancel()
     neighbour.early = undefined
     neighbour.cancelRegular = scheduler.after(limits.heartbeatMs, () => beat(neighbour))
-    const states: { storeId: StoreId; witnessCount: bigint; fingerprint: Uint8Array; bulk: boolean }[] = []
+    const claims: StoreClaim[] = []
     for (const [key, { storeId, bulk }] of changed) {
       const ours = digest(peer, storeId)
       const before = told.get(key)
       if (ours === undefined || (before !== undefined && sameSet(before, ours) && !bulk)) continue
       told.set(key, ours)
-      states.push({ storeId, witnessCount: BigInt(ours.witnessCount), fingerprint: ours.fingerprint, bulk })
+      claims.push({ store: storeId, digest: ours, bulk })
     }
     changed.clear()
-    for (let begin = 0; begin === 0 || begin < states.length; begin += HEARTBEAT_STORES_MAX) {
-      send(peer, { case: 'heartbeat', value: { stores: states.slice(begin, begin + HEARTBEAT_STORES_MAX) } })
+    for (let begin = 0; begin === 0 || begin < claims.length; begin += HEARTBEAT_STORES_MAX) {
+      send(peer, heartbeatFrame(claims.slice(begin, begin + HEARTBEAT_STORES_MAX)))
     }
   }
   function hasten(neighbour: Neighbour, bulk: boolean): void {

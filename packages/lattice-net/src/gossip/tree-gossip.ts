@@ -7,20 +7,21 @@
  *
  * @module
  */
-import { type IdKey, idKey, type IngestOutcome, type IntentionId, type PublicKey, type StoreId } from '@lattice/model'
+import {
+  assert,
+  type IdKey,
+  idKey,
+  type IngestOutcome,
+  type IntentionId,
+  type PublicKey,
+  type StoreId,
+} from '@lattice/model'
 import type { ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import type { Frame } from '../frame.ts'
 import type { Circle, Gossip, GossipDeps, GossipLink } from '../gossip.ts'
-import {
-  ANNOUNCED_RUN_BYTES,
-  HEARTBEAT_STORES_MAX,
-  INLINE_RUN_BYTES,
-  MAX_FLOATING_RUNS,
-  PASSED_ON_BYTES,
-  PASSED_ON_RUNS,
-} from '../limits.ts'
-import { readClaim, sameSet } from '../reconcile.ts'
+import { ANNOUNCED_RUN_BYTES, MAX_FLOATING_RUNS, PASSED_ON_BYTES, PASSED_ON_RUNS } from '../limits.ts'
+import { sameSet } from '../reconcile.ts'
 import type { SessionStore } from '../session-call.ts'
 import type { SessionMachine } from '../session.ts'
 import { createDifferWatch, type DifferWatch } from './differ-watch.ts'
@@ -29,9 +30,11 @@ import { GossipCircle } from './gossip-circle.ts'
 import { createGossipLane, type GossipLane } from './gossip-lane.ts'
 import { readNote } from './gossip-notes.ts'
 import { createGossipReceiver, type NoteOutcome } from './gossip-receiver.ts'
-import { type ArrivedRun, type GossipRun, messageId, type RunRef, sizeOf, splitRuns } from './gossip-run.ts'
+import { type ArrivedRun, type GossipRun, type RunMessage, splitRuns } from './gossip-run.ts'
 import { gossipTopic } from './gossip-topic.ts'
+import { readHeartbeat } from './heartbeat-frames.ts'
 import { createHeartbeats, type Heartbeats } from './heartbeats.ts'
+import { gossipPayload, runBytes } from './tree-frames.ts'
 
 /** Starts without connections. */
 export function createTreeGossip(deps: GossipDeps): Gossip {
@@ -97,12 +100,11 @@ class TreeGossip {
     this.#heartbeats.changed(store.id)
     if (this.#lanes.size === 0) return
     this.#findPeers(store.id)
-    const circle = this.#circleOf.get(idKey(store.id))
-    const isBulk = source !== undefined && sizeOf(batch.intentions) > PASSED_ON_BYTES
-    const { runs, unclosed } = isBulk ? { runs: [], unclosed: 1 } : splitRuns(store.id, batch.intentions)
+    const isBulk = source !== undefined && runBytes(batch.intentions) > PASSED_ON_BYTES
+    const { runs, unclosed } = isBulk ? { runs: [], unclosed: 1 } : splitRuns(batch.intentions)
     const isMany = source !== undefined && runs.length > PASSED_ON_RUNS
-    for (const run of isMany ? [] : runs) this.#publishRun(circle, run, source)
-    const isTooLarge = runs.some(({ bytes }) => bytes > ANNOUNCED_RUN_BYTES)
+    for (const run of isMany ? [] : runs) this.#publishRun(store.id, run, source)
+    const isTooLarge = runs.some(({ intentions }) => runBytes(intentions) > ANNOUNCED_RUN_BYTES)
     if (unclosed > 0 || isMany || isTooLarge) this.#heartbeats.changed(store.id, { source })
   }
 
@@ -126,21 +128,20 @@ class TreeGossip {
     return createGossipReceiver({
       crypto,
       resolve: (storeId) => stores.resolve(peer, storeId),
-      isNew: ({ run, round }) => this.#isNew(peer, { run, round, claim: undefined }),
+      isNew: ({ message }) => this.#isNew(peer, message),
       note: (frame) => this.#note(peer, frame),
     })
   }
 
   async take(link: GossipLink, store: SessionStore, arrived: ArrivedRun): Promise<readonly IngestOutcome[]> {
-    const { run } = arrived
+    const { payload, id } = arrived.message
     const { peer } = link
-    const id = messageId(run)
     const circle = this.#circleOf.get(idKey(store.id))
     // A push shows that the peer has the store.
     this.#lanes.get(idKey(peer))?.shares(store.id)
     this.#taking.add(idKey(id))
     try {
-      const intentions = 'intentions' in run ? run.intentions : await this.#fetch(link, store, run)
+      const intentions = payload.kind === 'run' ? payload.intentions : await this.#fetch(link, arrived.message)
       const outcomes = intentions.length === 0 ? [] : await link.ingest(store, intentions)
       const isShort = intentions.length === 0 || outcomes.some(isGap)
       if (isShort) this.#deps.requestSync(peer, store.id, 'gap')
@@ -206,30 +207,28 @@ class TreeGossip {
     this.#watch.close()
   }
 
-  #publishRun(circle: GossipCircle | undefined, run: GossipRun, source: PublicKey | undefined): void {
-    const id = messageId(run)
+  #publishRun(storeId: StoreId, { id, author, intentions }: GossipRun, source: PublicKey | undefined): void {
     const key = idKey(id)
+    const circle = this.#circleOf.get(idKey(storeId))
     if (this.#taking.has(key)) {
       circle?.accepted(id)
       return
     }
-    if (run.bytes > ANNOUNCED_RUN_BYTES) return
     const holder = this.#floating.get(key) ?? source
     this.#floating.delete(key)
-    const { storeId, ids, bytes } = run
-    circle?.broadcast(bytes > INLINE_RUN_BYTES ? { storeId, ids, bytes } : run, holder)
+    if (runBytes(intentions) > ANNOUNCED_RUN_BYTES) return
+    circle?.broadcast({ store: storeId, id, payload: gossipPayload(author, intentions) }, holder)
   }
-  #isNew(peer: PublicKey, arrived: ArrivedRun): boolean {
-    const { storeId } = arrived.run
-    const circle = this.#circleOf.get(idKey(storeId))
-    if (circle !== undefined) return circle.arrive(peer, arrived)
-    const id = messageId(arrived.run)
-    return this.#deps.stores.get(storeId)?.missing([id]).length === 1
+  #isNew(peer: PublicKey, message: RunMessage): boolean {
+    const { store, id } = message
+    const circle = this.#circleOf.get(idKey(store))
+    return circle === undefined
+      ? this.#deps.stores.get(store)?.missing([id]).length === 1
+      : circle.arrive(peer, message)
   }
-  async #fetch(link: GossipLink, store: SessionStore, run: RunRef): Promise<GossipRun['intentions']> {
-    const wanted = store.wanted(run.ids)
-    if (wanted.length === 0) return []
-    const machine = createRunFetcher({ crypto: this.#deps.crypto, run, wanted })
+  async #fetch(link: GossipLink, { store, id, payload }: RunMessage): Promise<GossipRun['intentions']> {
+    assert(payload.kind === 'announced', 'what is inline is not fetched')
+    const machine = createRunFetcher({ crypto: this.#deps.crypto, storeId: store, id, announced: payload })
     try {
       return await link.run({ protocol: net.Protocol.FETCH, machine })
     } catch {
@@ -257,27 +256,27 @@ class TreeGossip {
     if (circle?.has(peer) !== true) return 'stranger'
     if (read.kind === 'membership') {
       for (const hint of read.hints) if (circle.has(hint.peer)) this.#deps.connector.heard(hint)
-    } else if (read.note.kind === 'ihave') {
-      if (this.#deps.stores.resolve(peer, read.note.store) === undefined) return 'stranger'
-      this.#lanes.get(idKey(peer))?.shares(read.note.store)
+    } else if (read.message.kind === 'ihave') {
+      const { store } = read.message
+      if (this.#deps.stores.resolve(peer, store) === undefined) return 'stranger'
+      this.#lanes.get(idKey(peer))?.shares(store)
     }
     circle.receive(peer, read)
     return 'noted'
   }
-  #heartbeat(peer: PublicKey, { stores: states }: net.Heartbeat): NoteOutcome {
+  #heartbeat(peer: PublicKey, frame: net.Heartbeat): NoteOutcome {
     const { stores, onDigest, requestSync } = this.#deps
-    if (states.length > HEARTBEAT_STORES_MAX) return { violation: 'heartbeat_out_of_range' }
-    for (const state of states) {
-      const claim = readClaim(state)
-      if (claim === undefined) return { violation: 'heartbeat_malformed' }
-      const store = stores.resolve(peer, state.storeId)
+    const read = readHeartbeat(frame)
+    if (!read.ok) return { violation: read.error }
+    for (const { store: storeId, digest, bulk } of read.value) {
+      const store = stores.resolve(peer, storeId)
       // What is not here is no news; the sender cannot tell it from what is.
       if (store === undefined) continue
-      this.#lanes.get(idKey(peer))?.shares(store.id)
-      onDigest(peer, store.id, claim)
-      const isUrgent = state.bulk && !this.#sessions.has(idKey(store.id)) && !sameSet(claim, store.digest())
-      if (isUrgent) requestSync(peer, store.id, 'gap')
-      else this.#watch.claimed(peer, store.id)
+      this.#lanes.get(idKey(peer))?.shares(storeId)
+      onDigest(peer, storeId, digest)
+      const isUrgent = bulk && !this.#sessions.has(idKey(storeId)) && !sameSet(digest, store.digest())
+      if (isUrgent) requestSync(peer, storeId, 'gap')
+      else this.#watch.claimed(peer, storeId)
     }
     return 'noted'
   }

@@ -79,6 +79,9 @@ export const MAX_WAITING_CALLS = 4
 /** Frames a session may have waiting to be written, beyond which the stream is not read. */
 export const MAX_WAITING_FRAMES = 64
 
+/** Bytes of frames that are written at once: many small ones, or one large. */
+export const WRITE_BATCH_BYTES: number = 64 * 1024
+
 /** Bytes of a run that is announced: what a slow link moves within a step's deadline. Larger ones are reconciled. */
 export const ANNOUNCED_RUN_BYTES: number = 1024 * 1024
 

@@ -49,6 +49,7 @@ export function createDifferWatch(options: DifferWatchOptions): DifferWatch {
   const { scheduler, nowMs, limits, ours, theirs, onDiffers } = options
   const watches = new Map<string, Watch>()
   const changedMs = new Map<IdKey, number>()
+  let isClosed = false
 
   function isEqual(peer: PublicKey, storeId: StoreId): boolean {
     const [here, there] = [ours(peer, storeId), theirs(peer, storeId)]
@@ -80,6 +81,7 @@ export function createDifferWatch(options: DifferWatchOptions): DifferWatch {
     claimed: (peer, storeId) => {
       const key = pairKey(peer, storeId)
       const known = watches.get(key)
+      if (isClosed) return
       if (isEqual(peer, storeId)) drop(key)
       else if (known !== undefined) known.claimedMs = nowMs()
       else {
@@ -97,6 +99,9 @@ export function createDifferWatch(options: DifferWatchOptions): DifferWatch {
       changedMs.delete(idKey(storeId))
       forget((watch) => idKey(watch.storeId) === idKey(storeId))
     },
-    close: () => forget(() => true),
+    close: () => {
+      isClosed = true
+      forget(() => true)
+    },
   }
 }

@@ -56,6 +56,7 @@ export class GossipCircle {
   readonly #tree: ReturnType<typeof createPlumTree<GossipPayload>>
   readonly #timers = new Map<string, Cancel>()
   readonly #wanted = new Map<IdKey, PublicKey>()
+  #isClosed = false
   #cancelTick: Cancel = () => undefined
   #peers = new Map<IdKey, PublicKey>()
   // Effects that wait, while one is carried out.
@@ -154,6 +155,7 @@ export class GossipCircle {
     this.#run(this.#membership.leave())
     for (const peer of this.#wanted.values()) this.#deps.connector.unwant(peer, this.#key)
     this.#wanted.clear()
+    this.#isClosed = true
     this.#cancelTick()
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
@@ -173,6 +175,7 @@ export class GossipCircle {
   }
   /** Carries effects out, and those they lead to. */
   #run(effects: readonly Effect[]): void {
+    if (this.#isClosed) return
     if (this.#waiting !== undefined) {
       this.#waiting.push(...effects)
       return

@@ -47,6 +47,7 @@ interface Neighbour {
 /** Starts without neighbours. */
 export function createHeartbeats({ scheduler, limits, digest, shared, send }: HeartbeatsOptions): Heartbeats {
   const neighbours = new Map<IdKey, Neighbour>()
+  let isClosed = false
 
   function beat(neighbour: Neighbour): void {
     const { peer, told, changed } = neighbour
@@ -83,6 +84,7 @@ export function createHeartbeats({ scheduler, limits, digest, shared, send }: He
   return {
     begin: (peer, everything) => {
       end(idKey(peer))
+      if (isClosed) return
       const stores = everything ? shared(peer) : []
       const changed = new Map(stores.map((storeId) => [idKey(storeId), { storeId, bulk: false }]))
       const neighbour: Neighbour = { peer, told: new Map(), changed, cancelRegular: () => undefined, early: undefined }
@@ -110,6 +112,7 @@ export function createHeartbeats({ scheduler, limits, digest, shared, send }: He
       }
     },
     close: () => {
+      isClosed = true
       for (const key of neighbours.keys()) end(key)
     },
   }

@@ -70,8 +70,10 @@ class TreeGossip {
   readonly #floating = new Map<IdKey, PublicKey>()
   /** Sessions under way, by store. */
   readonly #sessions = new Map<IdKey, number>()
+  readonly #registered = new Map<IdKey, StoreId>()
   /** False until it is said who shares what. */
   #isTold = false
+  #isClosed = false
 
   constructor(deps: GossipDeps) {
     const { scheduler, nowMs, limits, stores, requestSync, peerDigest } = deps
@@ -114,8 +116,8 @@ class TreeGossip {
     const lane = this.#createLane(link)
     this.#lanes.set(key, lane)
     this.#heartbeats.begin(peer, false)
-    for (const storeId of this.#ungiven()) this.#findPeers(storeId)
     this.eachCircleOf(peer, (circle) => circle.up(peer))
+    this.#findAllPeers()
     try {
       await lane.serve()
     } finally {
@@ -169,10 +171,12 @@ class TreeGossip {
   }
 
   registered(storeId: StoreId): void {
-    if (!this.#isTold) this.#findPeers(storeId)
+    this.#registered.set(idKey(storeId), storeId)
+    this.#findPeers(storeId)
     this.#heartbeats.changed(storeId)
   }
   unregistered(storeId: StoreId): void {
+    this.#registered.delete(idKey(storeId))
     this.#heartbeats.forgetStore(storeId)
     this.#watch.forgetStore(storeId)
     const circle = this.#circleOf.get(idKey(storeId))
@@ -181,6 +185,7 @@ class TreeGossip {
   }
 
   setCircles(circles: readonly Circle[]): void {
+    if (this.#isClosed) return
     this.#isTold = true
     this.#circleOf.clear()
     const kept = new Set<GossipCircle>()
@@ -202,6 +207,7 @@ class TreeGossip {
     for (const circle of this.#circles.values()) circle.rejoin()
   }
   close(): void {
+    this.#isClosed = true
     for (const circle of this.#circles.values()) this.#end(circle)
     this.#heartbeats.close()
     this.#watch.close()
@@ -281,15 +287,12 @@ class TreeGossip {
     return 'noted'
   }
 
-  /** Stores that nobody said who shares them: whoever is connected and may. */
-  #ungiven(): readonly StoreId[] {
-    if (this.#isTold) return []
-    const lanes = [...this.#lanes.values()]
-    const shared = lanes.flatMap(({ peer }) => this.#deps.stores.sharedWith(peer).map(({ id }) => id))
-    return [...new Map(shared.map((id) => [idKey(id), id])).values()]
+  /** Of stores that nobody said who shares: whoever is connected and may. */
+  #findAllPeers(): void {
+    for (const storeId of this.#registered.values()) this.#findPeers(storeId)
   }
   #findPeers(storeId: StoreId): void {
-    if (this.#isTold) return
+    if (this.#isTold || this.#isClosed) return
     const { stores } = this.#deps
     const connected = [...this.#lanes.values()].map(({ peer }) => peer)
     const peers = connected.filter((peer) => stores.get(storeId)?.access(peer) === 'full')
@@ -347,7 +350,7 @@ class TreeGossip {
     this.#heartbeats.end(peer)
     this.#watch.forgetPeer(peer)
     this.eachCircleOf(peer, (circle) => circle.down(peer))
-    for (const storeId of this.#ungiven()) this.#findPeers(storeId)
+    this.#findAllPeers()
   }
 }
 

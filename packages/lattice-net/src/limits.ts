@@ -134,6 +134,12 @@ export const GOSSIP_INLINE_BYTES: number = 16 * 1024
 /** Stores of one heartbeat, 75 bytes each: far below a frame, so that it never holds up what follows. */
 export const HEARTBEAT_STORES_MAX = 1024
 
+/** Such swaps in a whole topic between two ticks, on average: enough to join halves at once, few enough not to cost trees. */
+export const MIXES_PER_TICK = 4
+
+/** Ticks between two shuffles of a node: who belongs to a topic is known from data, a shuffle only tells who is alive. */
+export const SHUFFLE_TICKS = 3
+
 /** Ids a topic remembers as broadcast: a minute of 100 a second, longer than a copy is on its way. Of older ones the store knows. */
 export const SEEN_IDS = 8192
 

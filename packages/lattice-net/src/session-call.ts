@@ -11,6 +11,8 @@ import type { Hash, LatticeErrorCode } from '@lattice/model'
 import type { IntentionsRead, ReplicaDigest, ReplicatedStore, WitnessPageRead } from '@lattice/net-types'
 import type { ArrivedRun } from './gossip/gossip-run.ts'
 
+export type { ClaimedDigest } from './claimed-digest.ts'
+
 /** A store as one peer may use it. */
 export interface SessionStore {
   readonly id: StoreId
@@ -24,12 +26,6 @@ export interface SessionStore {
   readonly ingest: (intentions: readonly SignedIntention[]) => Promise<readonly IngestOutcome[]>
   /** Whether the peer may use it now: asked again at every frame. */
   readonly allowed: () => boolean
-}
-
-/** What a peer says its store adds up to. */
-export interface ClaimedDigest {
-  readonly witnessCount: number
-  readonly fingerprint: Uint8Array
 }
 
 /** A position in the witness log of one peer. */

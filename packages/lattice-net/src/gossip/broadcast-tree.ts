@@ -57,6 +57,8 @@ export type TreeEffect<P> =
   /** Say `timeout` after so long; takes the place of the same timer. */
   | { readonly kind: 'arm'; readonly timer: TreeTimer; readonly delayMs: number }
   | { readonly kind: 'cancel'; readonly timer: TreeTimer }
+  /** Who is no neighbour sent what only neighbours do: for the membership to put right (`stranger`). */
+  | { readonly kind: 'stranger'; readonly peer: PublicKey }
   /** The peer asks for a message that is not kept here any more: send it from the store, or reconcile. */
   | (MessageRef & { readonly kind: 'unserved'; readonly peer: PublicKey })
   /** None of those who announced the message gave it: reconcile with one of them. */
@@ -70,7 +72,7 @@ export interface BroadcastTree<P> {
   readonly neighborDown: (peer: PublicKey) => TreeEffects<P>
   /** Sends what the store here holds. Does nothing for what was broadcast before. */
   readonly broadcast: (message: OwnMessage<P>) => TreeEffects<P>
-  /** From any peer that may use the topic; those that are no neighbours may only deliver. */
+  /** From any peer that may use the topic; of those that are no neighbours only broadcasts count. */
   readonly receive: (peer: PublicKey, message: TreeMessage<P>) => TreeEffects<P>
   /** The store took what was delivered: it goes on to others. */
   readonly accepted: (id: IntentionId) => TreeEffects<P>

@@ -67,11 +67,13 @@ export class GossipCircle {
     this.topic = topic
     this.#key = idKey(topic)
     this.#deps = deps
-    this.#membership = createHyParView({ self, random })
     this.#tree = createPlumTree({
       sizeOf: payloadBytes,
       isHeld: ({ store, id }) => stores.get(store)?.missing([id]).length === 0,
     })
+    // Neighbours that get ids only make room first.
+    const isSpare = (peer: PublicKey): boolean => this.#tree.lazy().some((lazy) => equalBytes(lazy, peer))
+    this.#membership = createHyParView({ self, random, isSpare })
     this.#scheduleTick()
   }
 
@@ -201,6 +203,9 @@ export class GossipCircle {
         break
       case 'send':
         this.#send(effect)
+        break
+      case 'stranger':
+        this.#run(this.#membership.stranger(effect.peer))
         break
       case 'deliver':
         // Taken in by whoever asked `arrive`.

@@ -14,7 +14,7 @@ import {
   type PublicKey,
   type SignedIntention,
 } from '@lattice/model'
-import type { ClaimedDigest } from '../session-call.ts'
+import type { ClaimedDigest } from '../claimed-digest.ts'
 import type { TreeMessage } from './broadcast-tree.ts'
 import type { GossipPayload } from './tree-frames.ts'
 

@@ -11,11 +11,13 @@ import {
   ACTIVE_VIEW,
   ACTIVE_WALK,
   MIX_TICKS,
+  MIXES_PER_TICK,
   NEIGHBOR_REQUEST_TICKS,
   NEIGHBOR_REQUESTS,
   PASSIVE_VIEW,
   PASSIVE_WALK,
   SHUFFLE_SAMPLE_MAX,
+  SHUFFLE_TICKS,
   WALKS_PER_TICK,
 } from '../limits.ts'
 import { drawBelow, drawOne } from './draw.ts'
@@ -31,6 +33,8 @@ export interface HyParViewOptions {
   readonly passiveView?: number
   /** Ticks between two swaps of a full node, on average. */
   readonly mixTicks?: number
+  /** Neighbours that make room first: those that the broadcast tree does without. By default none. */
+  readonly isSpare?: (peer: PublicKey) => boolean
 }
 
 /** A peer that is asked to become a neighbour. */
@@ -52,6 +56,7 @@ export function createHyParView(options: HyParViewOptions): Membership {
     down: (peer) => view.down(peer),
     failed: (peer) => view.failed(peer),
     receive: (peer, message) => view.receive(peer, message),
+    stranger: (peer) => view.stranger(peer),
     tick: () => view.tick(),
     rejoin: () => view.rejoin(),
     leave: () => view.leave(),
@@ -67,6 +72,7 @@ class HyParView {
   readonly #random: Random
   readonly #activeMax: number
   readonly #mixTicks: number
+  readonly #isSpare: (peer: PublicKey) => boolean
   readonly #candidates = new PeerSet()
   readonly #requests = new Map<IdKey, NeighborRequest>()
   /** Who refused or left since the last tick: not asked again before the next. Candidates all. */
@@ -74,15 +80,18 @@ class HyParView {
   #refusals = 0
   readonly #trails = new ShuffleTrails()
   #walksLeft = WALKS_PER_TICK
+  #ticksToShuffle: number
   /** What the shuffle named that is out; undefined when none is. */
   #sample: readonly PublicKey[] | undefined
 
-  constructor({ self, random, activeView, passiveView, mixTicks }: HyParViewOptions) {
+  constructor({ self, random, activeView, passiveView, mixTicks, isSpare }: HyParViewOptions) {
     this.#self = self
     this.#random = random
     this.#activeMax = activeView ?? ACTIVE_VIEW
     this.#mixTicks = mixTicks ?? MIX_TICKS
+    this.#isSpare = isSpare ?? (() => false)
     assert(this.#activeMax > 0 && this.#mixTicks > 0, 'a view and a pause are positive')
+    this.#ticksToShuffle = drawBelow(random, SHUFFLE_TICKS)
     this.passive = new PassiveView({ random, capacity: passiveView ?? PASSIVE_VIEW })
   }
 
@@ -150,6 +159,11 @@ class HyParView {
     }
   }
 
+  stranger(peer: PublicKey): MembershipEffects {
+    if (this.active.has(peer) || this.#requests.has(idKey(peer)) || !this.#candidates.has(peer)) return []
+    return [send(peer, { kind: 'disconnect' })]
+  }
+
   tick(): MembershipEffects {
     this.#walksLeft = WALKS_PER_TICK
     this.#forgive()
@@ -162,7 +176,8 @@ class HyParView {
     }
     effects.push(...this.#shuffle())
     if (this.active.size >= this.#activeMax) {
-      if (drawBelow(this.#random, this.#mixTicks) === 0) effects.push(...this.#mix())
+      const pause = Math.max(this.#mixTicks, Math.ceil(this.#candidates.size / MIXES_PER_TICK))
+      if (drawBelow(this.#random, pause) === 0) effects.push(...this.#mix())
       return effects
     }
     if (this.#replacements().length === 0) this.#reseed()
@@ -238,9 +253,7 @@ class HyParView {
     peer: PublicKey,
     message: Extract<MembershipMessage, { readonly kind: 'forward_join' | 'shuffle' | 'shuffle_reply' }>,
   ): MembershipEffects {
-    if (!this.active.has(peer)) {
-      return this.#requests.has(idKey(peer)) ? [] : [send(peer, { kind: 'disconnect' })]
-    }
+    if (!this.active.has(peer)) return this.stranger(peer)
     if (message.kind === 'shuffle_reply') return this.#shuffleReply(message)
     if (!this.#takeWalk()) return []
     return message.kind === 'shuffle' ? this.#walkShuffle(peer, message) : this.#walkJoin(peer, message)
@@ -289,6 +302,13 @@ class HyParView {
   }
 
   #shuffle(): MembershipEffects {
+    if (this.#ticksToShuffle > 0) {
+      this.#ticksToShuffle -= 1
+      return []
+    }
+    this.#ticksToShuffle = SHUFFLE_TICKS - 1
+    // Where everybody is a neighbour there is nobody to tell of.
+    if (this.active.size === this.#candidates.size) return []
     const target = drawOne(this.#random, this.active.list())
     if (target === undefined) return []
     const others = this.active.list().filter((peer) => !equalBytes(peer, target))
@@ -376,7 +396,8 @@ class HyParView {
   #admit(peer: PublicKey): MembershipEffects {
     const effects: MembershipEffect[] = []
     if (this.active.size >= this.#activeMax) {
-      const leaving = drawOne(this.#random, this.active.list())
+      const spare = this.active.list().filter((neighbor) => this.#isSpare(neighbor))
+      const leaving = drawOne(this.#random, spare.length > 0 ? spare : this.active.list())
       assert(leaving !== undefined, 'a full view holds someone')
       effects.push(...this.#drop(leaving))
       this.passive.add(leaving)

@@ -63,6 +63,8 @@ export interface Membership {
   /** A `connect` came to nothing. May be said at once while the peer is not to be dialled. */
   readonly failed: (peer: PublicKey) => MembershipEffects
   readonly receive: (peer: PublicKey, message: MembershipMessage) => MembershipEffects
+  /** The peer behaves as a neighbour. Where it is none it is told so. */
+  readonly stranger: (peer: PublicKey) => MembershipEffects
   /** Every few seconds: gives up what is not answered, refills, shuffles, and now and then mixes. */
   readonly tick: () => MembershipEffects
   /** After sleep or a change of network: forgets who refused, and takes in new neighbours among all candidates. */

@@ -139,10 +139,11 @@ class PlumTree<P> {
   }
 
   receive(peer: PublicKey, message: TreeMessage<P>): TreeEffects<P> {
-    if (message.kind === 'gossip') return this.#gossip(peer, message)
     const neighbor = this.#neighbors.get(idKey(peer))
+    const stranger: TreeEffects<P> = neighbor === undefined ? [{ kind: 'stranger', peer }] : []
+    if (message.kind === 'gossip') return [...this.#gossip(peer, message), ...stranger]
     // On its way when the two ceased to be neighbours: what it tells is told by those that took its place.
-    if (neighbor === undefined) return []
+    if (neighbor === undefined) return stranger
     switch (message.kind) {
       case 'ihave':
         return this.#ihave(neighbor, message)

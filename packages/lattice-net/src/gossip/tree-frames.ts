@@ -25,7 +25,7 @@ import {
 import type { net } from '@lattice/proto'
 import { type FrameInit, fromWire, readCount, toWire } from '../frame.ts'
 import { GOSSIP_INLINE_BYTES, GRAFT_IDS_MAX, IHAVE_IDS_MAX, MAX_ROUND } from '../limits.ts'
-import type { ClaimedDigest } from '../session-call.ts'
+import type { ClaimedDigest } from '../claimed-digest.ts'
 import type { TreeMessage } from './broadcast-tree.ts'
 import { readTopic, type Topic } from './gossip-topic.ts'
 

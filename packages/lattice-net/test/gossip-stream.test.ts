@@ -33,6 +33,7 @@ function receiverFor(options: Partial<GossipReceiverOptions>): SessionMachine<vo
     crypto,
     resolve: () => undefined,
     isNew: () => true,
+    onTold: () => undefined,
     note: () => undefined,
     ...options,
   })

@@ -35,6 +35,8 @@ export interface GossipReceiverOptions {
   readonly resolve: (storeId: Uint8Array) => SessionStore | undefined
   /** Whether the run is to be taken in, asked as its turn comes: it may be here already. */
   readonly isNew: (arrived: ArrivedRun) => boolean
+  /** The sender was told what the store adds up to. */
+  readonly onTold: (store: SessionStore) => void
   /** Takes in a frame that is none of a run; undefined for one that is no note. */
   readonly note: (frame: Frame) => NoteOutcome | undefined
 }
@@ -74,10 +76,14 @@ export function createGossipReceiver(options: GossipReceiverOptions): SessionMac
         effects.push({ kind: 'call', call: { kind: 'take_run', store, arrived } })
       } else {
         owed.shift()
-        effects.push(send(resultFrame(next, [])))
+        effects.push(result(next, []))
       }
     }
     return effects
+  }
+  function result(run: Extract<Owed, { kind: 'run' }>, outcomes: readonly IngestOutcome[]): Effect<void> {
+    if (isToTell(run)) options.onTold(run.store)
+    return send(resultFrame(run, outcomes))
   }
   function note(frame: Frame): Effects<void> {
     const outcome = options.note(frame)
@@ -95,7 +101,7 @@ export function createGossipReceiver(options: GossipReceiverOptions): SessionMac
       const done = owed.shift()
       assert(working && done?.kind === 'run', 'an answer is to the run under way')
       working = false
-      return [send(resultFrame(done, answer.outcomes)), ...advance()]
+      return [result(done, answer.outcomes), ...advance()]
     },
     ended: () => [finish(undefined)],
     idle: () => true,
@@ -117,14 +123,16 @@ function readRun(frame: net.Push, { crypto, resolve }: GossipReceiverOptions): O
   return { kind: 'run', store, arrived: { message, claim } }
 }
 
-function resultFrame(
-  { store, arrived }: Extract<Owed, { kind: 'run' }>,
-  outcomes: readonly IngestOutcome[],
-): FrameInit {
+/** What the run brought may have ended the sender's part in the store. */
+function isToTell({ store, arrived }: Extract<Owed, { kind: 'run' }>): boolean {
+  return arrived.claim !== undefined && store.allowed()
+}
+
+function resultFrame(run: Extract<Owed, { kind: 'run' }>, outcomes: readonly IngestOutcome[]): FrameInit {
+  const { store } = run
   const count = (kind: IngestOutcome['kind']): number => outcomes.filter((outcome) => outcome.kind === kind).length
   const counts = { witnessed: count('witnessed'), floating: count('floating'), invalid: count('invalid') }
-  // What the run brought may have ended the sender's part in the store.
-  const digest = arrived.claim !== undefined && store.allowed() ? store.digest() : undefined
+  const digest = isToTell(run) ? store.digest() : undefined
   const claim =
     digest === undefined ? {} : { witnessCount: BigInt(digest.witnessCount), fingerprint: digest.fingerprint }
   return { case: 'pushResult', value: { storeId: store.id, ...counts, ...claim } }

@@ -45,75 +45,91 @@ interface Neighbour {
 }
 
 /** Starts without neighbours. */
-export function createHeartbeats({ scheduler, limits, digest, shared, send }: HeartbeatsOptions): Heartbeats {
-  const neighbours = new Map<IdKey, Neighbour>()
-  let isClosed = false
+export function createHeartbeats(options: HeartbeatsOptions): Heartbeats {
+  return new Beats(options)
+}
 
-  function beat(neighbour: Neighbour): void {
-    const { peer, told, changed } = neighbour
-    neighbour.cancelRegular()
-    neighbour.early?.cancel()
-    neighbour.early = undefined
-    neighbour.cancelRegular = scheduler.after(limits.heartbeatMs, () => beat(neighbour))
+class Beats implements Heartbeats {
+  readonly #options: HeartbeatsOptions
+  readonly #neighbours = new Map<IdKey, Neighbour>()
+  #isClosed = false
+
+  constructor(options: HeartbeatsOptions) {
+    this.#options = options
+  }
+
+  begin(peer: PublicKey, everything: boolean): void {
+    this.end(peer)
+    if (this.#isClosed) return
+    const stores = everything ? this.#options.shared(peer) : []
+    const changed = new Map(stores.map((storeId) => [idKey(storeId), { storeId, bulk: false }]))
+    const neighbour: Neighbour = { peer, told: new Map(), changed, cancelRegular: () => undefined, early: undefined }
+    this.#neighbours.set(idKey(peer), neighbour)
+    this.#armRegular(neighbour)
+    if (everything) this.#hasten(neighbour, false)
+  }
+  end(peer: PublicKey): void {
+    const neighbour = this.#neighbours.get(idKey(peer))
+    neighbour?.cancelRegular()
+    neighbour?.early?.cancel()
+    this.#neighbours.delete(idKey(peer))
+  }
+  changed(storeId: StoreId, bulk?: { readonly source: PublicKey | undefined }): void {
+    const source = bulk?.source === undefined ? undefined : idKey(bulk.source)
+    const key = idKey(storeId)
+    for (const [peerKey, neighbour] of this.#neighbours) {
+      const isBulk = bulk !== undefined && peerKey !== source
+      neighbour.changed.set(key, { storeId, bulk: isBulk || neighbour.changed.get(key)?.bulk === true })
+      this.#hasten(neighbour, isBulk)
+    }
+  }
+  told(peer: PublicKey, storeId: StoreId, said: ClaimedDigest): void {
+    this.#neighbours.get(idKey(peer))?.told.set(idKey(storeId), said)
+  }
+  forgetStore(storeId: StoreId): void {
+    for (const { told, changed } of this.#neighbours.values()) {
+      told.delete(idKey(storeId))
+      changed.delete(idKey(storeId))
+    }
+  }
+  close(): void {
+    this.#isClosed = true
+    for (const { peer } of this.#neighbours.values()) this.end(peer)
+  }
+
+  /** What is to be told now; from then on it has been. */
+  #take({ peer, told, changed }: Neighbour): readonly StoreClaim[] {
     const claims: StoreClaim[] = []
     for (const [key, { storeId, bulk }] of changed) {
-      const ours = digest(peer, storeId)
+      const ours = this.#options.digest(peer, storeId)
       const before = told.get(key)
       if (ours === undefined || (before !== undefined && sameSet(before, ours) && !bulk)) continue
       told.set(key, ours)
       claims.push({ store: storeId, digest: ours, bulk })
     }
     changed.clear()
+    return claims
+  }
+  #beat(neighbour: Neighbour, isRegular: boolean): void {
+    neighbour.early?.cancel()
+    neighbour.early = undefined
+    const claims = this.#take(neighbour)
+    if (claims.length === 0 && !isRegular) return
+    this.#armRegular(neighbour)
     for (let begin = 0; begin === 0 || begin < claims.length; begin += HEARTBEAT_STORES_MAX) {
-      send(peer, heartbeatFrame(claims.slice(begin, begin + HEARTBEAT_STORES_MAX)))
+      this.#options.send(neighbour.peer, heartbeatFrame(claims.slice(begin, begin + HEARTBEAT_STORES_MAX)))
     }
   }
-  function hasten(neighbour: Neighbour, bulk: boolean): void {
+  #armRegular(neighbour: Neighbour): void {
+    const { scheduler, limits } = this.#options
+    neighbour.cancelRegular()
+    neighbour.cancelRegular = scheduler.after(limits.heartbeatMs, () => this.#beat(neighbour, true))
+  }
+  #hasten(neighbour: Neighbour, bulk: boolean): void {
+    const { scheduler, limits } = this.#options
     if (neighbour.early !== undefined && (neighbour.early.bulk || !bulk)) return
     neighbour.early?.cancel()
     const delayMs = bulk ? limits.gapDelayMs : limits.heartbeatDelayMs
-    neighbour.early = { bulk, cancel: scheduler.after(delayMs, () => beat(neighbour)) }
-  }
-  function end(key: IdKey): void {
-    const neighbour = neighbours.get(key)
-    neighbour?.cancelRegular()
-    neighbour?.early?.cancel()
-    neighbours.delete(key)
-  }
-
-  return {
-    begin: (peer, everything) => {
-      end(idKey(peer))
-      if (isClosed) return
-      const stores = everything ? shared(peer) : []
-      const changed = new Map(stores.map((storeId) => [idKey(storeId), { storeId, bulk: false }]))
-      const neighbour: Neighbour = { peer, told: new Map(), changed, cancelRegular: () => undefined, early: undefined }
-      neighbours.set(idKey(peer), neighbour)
-      neighbour.cancelRegular = scheduler.after(limits.heartbeatMs, () => beat(neighbour))
-      if (everything) hasten(neighbour, false)
-    },
-    end: (peer) => end(idKey(peer)),
-    changed: (storeId, bulk) => {
-      const source = bulk?.source === undefined ? undefined : idKey(bulk.source)
-      const key = idKey(storeId)
-      for (const [peerKey, neighbour] of neighbours) {
-        const isBulk = bulk !== undefined && peerKey !== source
-        neighbour.changed.set(key, { storeId, bulk: isBulk || neighbour.changed.get(key)?.bulk === true })
-        hasten(neighbour, isBulk)
-      }
-    },
-    told: (peer, storeId, said) => {
-      neighbours.get(idKey(peer))?.told.set(idKey(storeId), said)
-    },
-    forgetStore: (storeId) => {
-      for (const { told, changed } of neighbours.values()) {
-        told.delete(idKey(storeId))
-        changed.delete(idKey(storeId))
-      }
-    },
-    close: () => {
-      isClosed = true
-      for (const key of neighbours.keys()) end(key)
-    },
+    neighbour.early = { bulk, cancel: scheduler.after(delayMs, () => this.#beat(neighbour, false)) }
   }
 }

@@ -131,6 +131,7 @@ class TreeGossip {
       crypto,
       resolve: (storeId) => stores.resolve(peer, storeId),
       isNew: ({ message }) => this.#isNew(peer, message),
+      onTold: (store) => this.#heartbeats.told(peer, store.id, store.digest()),
       note: (frame) => this.#note(peer, frame),
     })
   }

@@ -232,7 +232,9 @@ export interface NetworkLimits {
   readonly simultaneousDialMs: number
   /** How long the first is waited for to show that it lives, before the second takes its place after all. */
   readonly signOfLifeMs: number
-  /** A connection that nobody needs ends after this. */
+  /** A connection with a peer that shares a store ends when nobody has needed it for so long. */
+  readonly releaseMs: number
+  /** The same of a stranger: it may be about to join. */
   readonly strangerIdleMs: number
   /** Streams a peer may have open on a connection. */
   readonly streamsPerConnection: number
@@ -270,6 +272,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   dialBackoffMaxMs: 60_000,
   simultaneousDialMs: 15_000,
   signOfLifeMs: 1_500,
+  releaseMs: 15_000,
   strangerIdleMs: 60_000,
   streamsPerConnection: 32,
   connections: 256,

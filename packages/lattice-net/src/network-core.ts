@@ -112,6 +112,7 @@ export class NetworkCore {
       scheduler,
       nowMs,
       limits,
+      isSharing: this.stores.sharesWith,
       isNeeded: (peer) => this.wishes.isWanted(peer) || this.gossip.needs(peer),
       close: (link, message) => this.#closeLater(link, message),
     })

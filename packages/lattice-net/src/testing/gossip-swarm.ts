@@ -186,8 +186,9 @@ export class GossipSwarm {
   taken(number: number, id: IntentionId): Taken | undefined {
     return this.#node(number).taken.get(idKey(id))
   }
-  key(number: number): PublicKey {
-    return this.#key(number)
+  /** The number of each message a node took in, sorted. */
+  held(number: number): readonly number[] {
+    return [...this.#node(number).taken.values()].map(({ id }) => messageNumber(id)).toSorted((a, b) => a - b)
   }
   /** Sizes of the parts of the overlay that are connected by active views, the largest first. */
   components(): readonly number[] {
@@ -339,4 +340,8 @@ function numbered(number: number, kind: number): Uint8Array {
   const bytes = new Uint8Array(32).fill(kind)
   new DataView(bytes.buffer).setUint32(0, number)
   return bytes
+}
+
+function messageNumber(id: IntentionId): number {
+  return new DataView(id.buffer, id.byteOffset).getUint32(0)
 }

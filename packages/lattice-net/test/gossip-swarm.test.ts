@@ -196,7 +196,7 @@ describe('a swarm', () => {
         expect(first?.length).toBeLessThanOrEqual(broadcasts + 1)
         for (const ids of others) expect(ids).toEqual(first)
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     )
   })
 })

@@ -306,11 +306,9 @@ export class GossipSwarm {
   }
   #note(number: number, effect: MembershipEffect | TreeEffect<SwarmPayload>): void {
     const peer = 'peer' in effect ? this.#numberOf(effect.peer) : -1
-    const message = effect.kind === 'send' ? effect.message.kind : ''
-    const text = `${this.nowMs} ${number} ${effect.kind} ${peer} ${message}`
-    for (let index = 0; index < text.length; index += 1) {
-      this.#trace = Math.imul(this.#trace ^ text.charCodeAt(index), 0x01000193)
-    }
+    const what = effect.kind === 'send' ? effect.message.kind : effect.kind
+    const values = [this.nowMs, number, peer, what.length, what.charCodeAt(0), what.charCodeAt(what.length - 1)]
+    for (const value of values) this.#trace = Math.imul(this.#trace ^ value, 0x01000193)
   }
   #living(): readonly SwarmNode[] {
     return this.#nodes.filter((node) => node !== undefined).filter(({ alive }) => alive)

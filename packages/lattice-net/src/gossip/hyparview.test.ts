@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import {
   ACTIVE_VIEW,
   ACTIVE_WALK,
+  FORCED_PER_TICK,
   NEIGHBOR_REQUEST_TICKS,
   NEIGHBOR_REQUESTS,
   PASSIVE_VIEW,
@@ -138,17 +139,21 @@ describe('HyParView', () => {
         const view = create(seed, 2)
         const told = new Set<IdKey>()
         const needed = new Set<IdKey>()
-        for (const event of [(known: Membership) => known.candidates(keys.slice(0, 60)), ...list]) {
-          for (const effect of event(view)) {
-            const at = idKey(effect.peer)
-            if (effect.kind === 'connect') expect(needed.has(at)).toBe(false)
-            if (effect.kind === 'neighbor_up') expect(told.has(at)).toBe(false)
-            if (effect.kind === 'connect' || effect.kind === 'neighbor_up') needed.add(at)
-            if (effect.kind === 'neighbor_up') told.add(at)
-            if (effect.kind === 'neighbor_down') expect(told.delete(at)).toBe(true)
-            if (effect.kind === 'neighbor_down' || effect.kind === 'release') needed.delete(at)
-            if (effect.kind === 'release') expect(told.has(at)).toBe(false)
+        const follow = (effects: MembershipEffects): void => {
+          for (const { kind, peer } of effects) {
+            const at = idKey(peer)
+            if (kind === 'connect') expect(needed.has(at)).toBe(false)
+            if (kind === 'neighbor_up') expect(told.has(at)).toBe(false)
+            if (kind === 'connect' || kind === 'neighbor_up') needed.add(at)
+            if (kind === 'neighbor_up') told.add(at)
+            if (kind === 'neighbor_down') expect(told.delete(at)).toBe(true)
+            if (kind === 'release') expect(told.has(at)).toBe(false)
+            if (kind === 'release') needed.delete(at)
           }
+          expect(needed.size).toBeLessThanOrEqual(ACTIVE_VIEW + NEIGHBOR_REQUESTS)
+        }
+        for (const event of [(known: Membership) => known.candidates(keys.slice(0, 60)), ...list]) {
+          follow(event(view))
           const [active, passive] = [view.active(), view.passive()]
           expect(numbers(active)).toEqual(numbers(keys.filter((peer) => told.has(idKey(peer)))))
           expect(active.length).toBeLessThanOrEqual(ACTIVE_VIEW)
@@ -157,7 +162,8 @@ describe('HyParView', () => {
           expect(all).not.toContain(SELF)
           expect(new Set(all).size).toBe(all.length)
         }
-        view.leave()
+        follow(view.leave())
+        expect([...told, ...needed]).toEqual([])
         expect([view.active(), view.passive(), view.tick(), view.rejoin()]).toEqual([[], [], [], []])
       }),
       { numRuns: 150 },
@@ -278,6 +284,18 @@ describe('HyParView', () => {
     expect(numbers(view.active())).toContain(9)
     expect(view.active()).toHaveLength(ACTIVE_VIEW)
     expect(numbers(view.passive())).not.toContain(9)
+  })
+
+  test('whoever insists again and again cannot empty a full view', () => {
+    const view = createKnown(70, 5)
+    const insist = (number: number): string[] =>
+      short(view.receive(key(number), { kind: 'neighbor', priority: 'high' }))
+    for (let number = 10; number < 10 + FORCED_PER_TICK; number += 1)
+      expect(insist(number)).toContain(`neighbor_up ${number}`)
+    expect(insist(60)).toEqual(['send 60 neighbor_reply', 'release 60'])
+    expect(short(view.receive(key(61), { kind: 'join' }))).toEqual(['send 61 neighbor_reply', 'release 61'])
+    view.tick()
+    expect(insist(60)).toContain('neighbor_up 60')
   })
 
   test('neighbours that are spare make room first', () => {

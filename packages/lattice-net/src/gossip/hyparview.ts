@@ -10,6 +10,7 @@ import { assert, equalBytes, type IdKey, idKey, type PublicKey, type Random } fr
 import {
   ACTIVE_VIEW,
   ACTIVE_WALK,
+  FORCED_PER_TICK,
   MIX_TICKS,
   MIXES_PER_TICK,
   NEIGHBOR_REQUEST_TICKS,
@@ -80,6 +81,7 @@ class HyParView {
   #refusals = 0
   readonly #trails = new ShuffleTrails()
   #walksLeft = WALKS_PER_TICK
+  #forcedLeft = FORCED_PER_TICK
   #ticksToShuffle: number
   /** What the shuffle named that is out; undefined when none is. */
   #sample: readonly PublicKey[] | undefined
@@ -126,14 +128,13 @@ class HyParView {
 
   down(peer: PublicKey): MembershipEffects {
     if (!this.active.delete(peer)) return this.failed(peer)
-    this.#requests.delete(idKey(peer))
-    return [{ kind: 'neighbor_down', peer }, ...this.#refill()]
+    return [{ kind: 'neighbor_down', peer }, { kind: 'release', peer }, ...this.#refill()]
   }
 
   failed(peer: PublicKey): MembershipEffects {
     if (!this.#requests.delete(idKey(peer))) return []
     this.passive.delete(peer)
-    return this.#refill()
+    return [{ kind: 'release', peer }, ...this.#refill()]
   }
 
   receive(peer: PublicKey, message: MembershipMessage): MembershipEffects {
@@ -161,6 +162,7 @@ class HyParView {
 
   tick(): MembershipEffects {
     this.#walksLeft = WALKS_PER_TICK
+    this.#forcedLeft = FORCED_PER_TICK
     this.#forgive()
     const effects: MembershipEffect[] = []
     for (const request of this.#requests.values()) {
@@ -198,6 +200,7 @@ class HyParView {
 
   #join(peer: PublicKey): MembershipEffects {
     if (this.active.has(peer)) return [send(peer, { kind: 'neighbor_reply', accepted: true })]
+    if (!this.#makesRoom()) return this.#refuse(peer)
     const others = this.active.list()
     const effects: MembershipEffect[] = [...this.#admit(peer), send(peer, { kind: 'neighbor_reply', accepted: true })]
     for (const other of others) {
@@ -208,11 +211,23 @@ class HyParView {
   }
 
   #neighbor(peer: PublicKey, isHigh: boolean): MembershipEffects {
-    const reply = (accepted: boolean): MembershipEffect => send(peer, { kind: 'neighbor_reply', accepted })
-    if (this.active.has(peer)) return [reply(true)]
-    if (isHigh || this.active.size < this.#activeMax) return [...this.#admit(peer), reply(true)]
+    const accepted = send(peer, { kind: 'neighbor_reply', accepted: true })
+    if (this.active.has(peer)) return [accepted]
+    const isTaken = isHigh ? this.#makesRoom() : this.active.size < this.#activeMax
+    return isTaken ? [...this.#admit(peer), accepted] : this.#refuse(peer)
+  }
+
+  /** Whether a peer that insists is taken in: at the cost of a neighbour only so often. */
+  #makesRoom(): boolean {
+    if (this.active.size < this.#activeMax) return true
+    if (this.#forcedLeft === 0) return false
+    this.#forcedLeft -= 1
+    return true
+  }
+
+  #refuse(peer: PublicKey): MembershipEffects {
     this.passive.add(peer)
-    return [reply(false), ...this.#release(peer)]
+    return [send(peer, { kind: 'neighbor_reply', accepted: false }), ...this.#release(peer)]
   }
 
   #reply(peer: PublicKey, accepted: boolean): MembershipEffects {

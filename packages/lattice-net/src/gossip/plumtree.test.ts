@@ -128,6 +128,13 @@ describe('PlumTree', () => {
     expect(tree.eager()).toEqual([A])
   })
 
+  test('a copy sent again by the peer it came from is no second link', () => {
+    const tree = create([A, B])
+    take(tree, A, 1)
+    expect(tree.receive(A, gossip(1))).toEqual([])
+    expect(tree.eager()).toEqual([A, B])
+  })
+
   test('asks others that have a message when the first copy is rejected', () => {
     const tree = create([A, B, C])
     tree.receive(A, gossip(1))
@@ -161,6 +168,23 @@ describe('PlumTree', () => {
     tree.receive(B, ihave([1, 2]))
     tree.neighborDown(A)
     expect(short(tree.timeout({ kind: 'graft', id: id(1) }))).toEqual(['send 2 graft 1', 'arm 1'])
+  })
+
+  test('each holder is asked for a message of the store it named, and a store that lacks it is not shown another', () => {
+    const other = toStoreId(new Uint8Array(32).fill(0x07))
+    const tree = create([A, B], { lazy: 2 })
+    tree.receive(A, { kind: 'ihave', store: other, entries: [{ id: id(1), round: 1 }] })
+    tree.receive(B, ihave([1, 1]))
+    const timer = { kind: 'graft', id: id(1) } as const
+    expect(tree.timeout(timer)).toMatchObject([{ peer: A, message: { wanted: { store: other } } }, {}])
+    expect(tree.timeout(timer)).toMatchObject([{ peer: B, message: { wanted: { store: STORE } } }, {}])
+    expect(tree.timeout(timer)).toMatchObject([
+      { kind: 'gave_up', store: other, announcers: [A] },
+      { kind: 'gave_up', store: STORE, announcers: [B] },
+    ])
+    take(tree, A, 2)
+    const wanted = { store: other, ids: [id(2)] }
+    expect(tree.receive(B, { kind: 'graft', wanted })).toMatchObject([{ kind: 'unserved', store: other }])
   })
 
   test('what came on another way is not waited for', () => {
@@ -283,6 +307,25 @@ describe('PlumTree', () => {
       expect(short(tree.receive(A, ihave([5_000, 1])))).toEqual(['arm 5000'])
     })
 
+    test('ids waited for: a neighbour that goes and comes again has no more of them', () => {
+      const tree = create([A, B])
+      const armed = (effects: TreeEffects<string>): number => effects.filter(({ kind }) => kind === 'arm').length
+      tree.receive(A, ihave([1, 1], [2, 1]))
+      tree.receive(B, ihave([1, 1]))
+      // What B holds too is waited for from there.
+      expect(short(tree.neighborDown(A))).toEqual(['cancel 2', 'gave_up 2 of 1'])
+      expect(short(tree.timeout({ kind: 'graft', id: id(1) }))).toEqual(['send 2 graft 1', 'arm 1'])
+      let waitedFor = 0
+      for (let life = 0; life < 4; life += 1) {
+        tree.neighborUp(A)
+        const entries = Array.from({ length: 200 }, (_, index) => [1_000 * (life + 1) + index, 1] as const)
+        waitedFor += armed(tree.receive(A, ihave(...entries)))
+        tree.receive(B, ihave(...entries))
+        waitedFor -= tree.neighborDown(A).filter(({ kind }) => kind === 'cancel').length
+      }
+      expect(waitedFor).toBe(MISSING_PER_NEIGHBOR - 1)
+    })
+
     test('ids of one announcement, and of those that wait', () => {
       const tree = create([A, B], { lazy: 1 })
       const effects = Array.from({ length: IHAVE_IDS_MAX }, (_, number) => take(tree, A, number)).flat()
@@ -292,10 +335,10 @@ describe('PlumTree', () => {
     })
 
     test('ids remembered: of forgotten ones the store knows', () => {
-      const tree = create([A], { held: [0] })
+      const tree = create([A, B], { held: [0] })
       for (let number = 0; number <= SEEN_IDS; number += 1) take(tree, A, number)
-      expect(tree.receive(A, gossip(0))).toEqual([])
-      expect(short(tree.receive(A, gossip(1)))).toEqual(['send 1 prune'])
+      expect(tree.receive(B, gossip(0))).toEqual([])
+      expect(short(tree.receive(B, gossip(1)))).toEqual(['send 2 prune'])
     })
   })
 

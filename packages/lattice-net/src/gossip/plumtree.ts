@@ -18,7 +18,7 @@ import {
   PENDING_MESSAGES,
   RECENT_IDS,
 } from '../limits.ts'
-import { Announcers } from './announcers.ts'
+import { type Announcer, Announcers } from './announcers.ts'
 import type { BroadcastTree, MessageRef, TreeEffect, TreeEffects, TreeMessage, TreeTimer } from './broadcast-tree.ts'
 import { MessageCache, type SeenMessage } from './message-cache.ts'
 import { announce, createTreeNeighbor, tellAll, type TreeNeighbor } from './tree-neighbors.ts'
@@ -53,12 +53,13 @@ interface Pending<P> extends MessageRef {
 }
 
 /** An announced message that has not come. */
-interface Missing extends MessageRef {
+interface Missing {
+  readonly id: IntentionId
   /** Not asked yet. */
   readonly holders: Announcers
-  readonly asked: PublicKey[]
-  /** Whose allowance it counts against. */
-  readonly debtor: IdKey
+  readonly asked: Announcer[]
+  /** Whose allowance it counts against: each of these is within its own, so all together are bounded. */
+  debtor: TreeNeighbor
 }
 
 type Gossip<P> = Extract<TreeMessage<P>, { readonly kind: 'gossip' }>
@@ -114,9 +115,12 @@ class PlumTree<P> {
   }
 
   neighborDown(peer: PublicKey): TreeEffects<P> {
-    this.#neighbors.delete(idKey(peer))
+    const neighbor = this.#neighbors.get(idKey(peer))
+    if (neighbor === undefined) return []
+    this.#neighbors.delete(neighbor.key)
     this.#cache.forget(peer)
-    return []
+    const owed = [...this.#missing.values()].filter(({ debtor }) => debtor === neighbor)
+    return owed.flatMap((missing) => this.#passOn(missing))
   }
 
   broadcast({ store, id, payload }: MessageRef & { readonly payload: P }): TreeEffects<P> {
@@ -167,15 +171,9 @@ class PlumTree<P> {
     const pending = this.#pending.get(idKey(id))
     if (pending === undefined) return []
     this.#pending.delete(idKey(id))
-    const { store, from, others } = pending
+    const { from, others } = pending
     others.delete(from)
-    const [first] = others.list()
-    if (first === undefined) return []
-    const missing = { store, id, holders: others, asked: [from], debtor: idKey(first.peer) }
-    this.#missing.set(idKey(id), missing)
-    const debtor = this.#neighbors.get(missing.debtor)
-    if (debtor !== undefined) debtor.owed += 1
-    return this.#ask(missing)
+    return this.#seek({ id, holders: others, asked: [] })
   }
 
   held({ store, id }: MessageRef): TreeEffects<P> {
@@ -204,10 +202,12 @@ class PlumTree<P> {
     const key = idKey(id)
     const pending = this.#pending.get(key)
     if (pending !== undefined) {
-      if (!equalBytes(pending.from, peer)) pending.others.add({ peer, round, sentCopy: true })
+      if (!equalBytes(pending.from, peer)) pending.others.add({ peer, store, round, sentCopy: true })
       return []
     }
-    if (this.#cache.seen(id) !== undefined) return this.#prune(peer)
+    const seen = this.#cache.seen(id)
+    // Sent again by the same one: no second path.
+    if (seen !== undefined) return seen.from !== undefined && equalBytes(seen.from, peer) ? [] : this.#prune(peer)
     if (this.#isHeld({ store, id })) return []
     const missing = this.#missing.get(key)
     if (this.#pending.size >= PENDING_MESSAGES) {
@@ -230,7 +230,7 @@ class PlumTree<P> {
       const seen = this.#cache.seen(id)
       const pending = this.#pending.get(idKey(id))
       if (seen !== undefined) effects.push(...this.#optimize(seen, neighbor.peer, round))
-      else if (pending !== undefined) pending.others.add({ peer: neighbor.peer, round, sentCopy: false })
+      else if (pending !== undefined) pending.others.add({ peer: neighbor.peer, store, round, sentCopy: false })
       else if (!this.#isHeld({ store, id })) effects.push(...this.#await(neighbor, { store, id }, round))
     }
     return effects
@@ -241,7 +241,9 @@ class PlumTree<P> {
     if (wanted === undefined) return []
     return wanted.ids.slice(0, GRAFT_IDS_MAX).flatMap((id): TreeEffects<P> => {
       const kept = this.#cache.kept(id)
-      if (kept === undefined) return [{ kind: 'unserved', peer: neighbor.peer, store: wanted.store, id }]
+      if (kept === undefined || !equalBytes(kept.store, wanted.store)) {
+        return [{ kind: 'unserved', peer: neighbor.peer, store: wanted.store, id }]
+      }
       // Whoever asks again and again is on its way to being served already.
       if (!this.#cache.send(kept, neighbor.key)) return []
       const { store, round, payload } = kept
@@ -251,36 +253,63 @@ class PlumTree<P> {
 
   /** Notes that the neighbour holds a message that is not here, and waits for it. */
   #await(neighbor: TreeNeighbor, { store, id }: MessageRef, round: number): TreeEffects<P> {
-    const announcer = { peer: neighbor.peer, round, sentCopy: false }
+    const announcer = { peer: neighbor.peer, store, round, sentCopy: false }
     const known = this.#missing.get(idKey(id))
     if (known !== undefined) {
-      if (!known.asked.some((peer) => equalBytes(peer, neighbor.peer))) known.holders.add(announcer)
+      if (!known.asked.some((asked) => equalBytes(asked.peer, neighbor.peer))) known.holders.add(announcer)
       return []
     }
     if (neighbor.owed >= MISSING_PER_NEIGHBOR) return [{ kind: 'gave_up', store, id, announcers: [neighbor.peer] }]
     neighbor.owed += 1
     const holders = new Announcers()
     holders.add(announcer)
-    this.#missing.set(idKey(id), { store, id, holders, asked: [], debtor: neighbor.key })
+    this.#missing.set(idKey(id), { id, holders, asked: [], debtor: neighbor })
     return [{ kind: 'arm', timer: { kind: 'graft', id }, delayMs: this.#delays.graftMs }]
+  }
+
+  /** Waits for a message from those that hold it, and asks the first at once. */
+  #seek({ id, holders, asked }: Omit<Missing, 'debtor'>): TreeEffects<P> {
+    const debtor = this.#debtorAmong(holders.list())
+    if (debtor === undefined) return gaveUp(id, [...asked, ...holders.list()])
+    debtor.owed += 1
+    const missing = { id, holders, asked, debtor }
+    this.#missing.set(idKey(id), missing)
+    return this.#ask(missing)
+  }
+
+  /** The debtor of a missing message is gone: it counts against another holder, or is given up. */
+  #passOn(missing: Missing): TreeEffects<P> {
+    const { id, holders, asked } = missing
+    const debtor = this.#debtorAmong([...holders.list(), ...asked])
+    if (debtor === undefined) return [...this.#unmiss(id), ...gaveUp<P>(id, [...asked, ...holders.list()])]
+    missing.debtor = debtor
+    debtor.owed += 1
+    return []
+  }
+
+  /** A holder among the neighbours that has allowance left. */
+  #debtorAmong(holders: readonly Announcer[]): TreeNeighbor | undefined {
+    return holders
+      .map(({ peer }) => this.#neighbors.get(idKey(peer)))
+      .find((neighbor) => neighbor !== undefined && neighbor.owed < MISSING_PER_NEIGHBOR)
   }
 
   /** Asks the next holder; without one the message is given up. */
   #ask(missing: Missing): TreeEffects<P> {
-    const { store, id, holders, asked } = missing
-    for (const { peer } of holders.list()) {
-      holders.delete(peer)
-      asked.push(peer)
-      const neighbor = this.#neighbors.get(idKey(peer))
+    const { id, holders, asked } = missing
+    for (const holder of holders.list()) {
+      holders.delete(holder.peer)
+      asked.push(holder)
+      const neighbor = this.#neighbors.get(idKey(holder.peer))
       if (neighbor === undefined) continue
       neighbor.eager = true
       return [
-        sendTo(neighbor, { kind: 'graft', wanted: { store, ids: [id] } }),
+        sendTo(neighbor, { kind: 'graft', wanted: { store: holder.store, ids: [id] } }),
         { kind: 'arm', timer: { kind: 'graft', id }, delayMs: this.#delays.regraftMs },
       ]
     }
     this.#release(missing)
-    return [{ kind: 'gave_up', store, id, announcers: asked }]
+    return gaveUp(id, asked)
   }
 
   /** Ends waiting for an id. */
@@ -293,8 +322,8 @@ class PlumTree<P> {
 
   #release({ id, debtor }: Missing): void {
     this.#missing.delete(idKey(id))
-    const neighbor = this.#neighbors.get(debtor)
-    if (neighbor !== undefined && neighbor.owed > 0) neighbor.owed -= 1
+    debtor.owed -= 1
+    assert(debtor.owed >= 0, 'what a neighbour owes is counted once')
   }
 
   /** Remembers a message that is here, and sends it on: in full or by its id, to all but those that have it. */
@@ -342,6 +371,15 @@ class PlumTree<P> {
     parent.eager = false
     return [sendTo(neighbor, { kind: 'graft', wanted: undefined }), sendTo(parent, { kind: 'prune' })]
   }
+}
+
+/** One effect for each store that the message was said to belong to. */
+function gaveUp<P>(id: IntentionId, holders: readonly Announcer[]): TreeEffects<P> {
+  const stores = new Map(holders.map(({ store }) => [idKey(store), store]))
+  return [...stores.values()].map((store) => {
+    const announcers = holders.filter((holder) => equalBytes(holder.store, store)).map(({ peer }) => peer)
+    return { kind: 'gave_up', store, id, announcers }
+  })
 }
 
 function sendTo<P>({ peer }: TreeNeighbor, message: TreeMessage<P>): TreeEffect<P> {

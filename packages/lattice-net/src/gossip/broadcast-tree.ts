@@ -20,6 +20,13 @@ export interface MessageRef {
   readonly id: IntentionId
 }
 
+/** A message that the store here holds. */
+export interface OwnMessage<P> extends MessageRef {
+  readonly payload: P
+  /** The neighbour it came from on another way: it is not sent it. */
+  readonly holder?: PublicKey
+}
+
 /** A message that the sender holds, and over how many hops the receiver would have it from there. */
 export interface Announced {
   readonly id: IntentionId
@@ -64,7 +71,7 @@ export interface BroadcastTree<P> {
   readonly neighborUp: (peer: PublicKey) => TreeEffects<P>
   readonly neighborDown: (peer: PublicKey) => TreeEffects<P>
   /** Sends what the store here holds. Does nothing for what was broadcast before. */
-  readonly broadcast: (message: MessageRef & { readonly payload: P }) => TreeEffects<P>
+  readonly broadcast: (message: OwnMessage<P>) => TreeEffects<P>
   /** From any peer that may use the topic; of those that are no neighbours only broadcasts count. */
   readonly receive: (peer: PublicKey, message: TreeMessage<P>) => TreeEffects<P>
   /** The store took what was delivered: it goes on to others. */

@@ -123,7 +123,12 @@ class HyParView {
       return [send(peer, { kind: 'neighbor', priority: request.ask === 'swap' ? 'high' : 'low' })]
     }
     // The peer may have begun anew, and not know that it is a neighbour.
-    return this.active.has(peer) ? [send(peer, { kind: 'neighbor', priority: 'high' })] : []
+    if (this.active.has(peer)) return [send(peer, { kind: 'neighbor', priority: 'high' })]
+    // Whoever is connected anyway is the nearest replacement.
+    const isAlone = this.active.size === 0
+    const hasRoom = this.active.size + this.#requests.size < this.#activeMax
+    if (!hasRoom || !this.#candidates.has(peer) || this.#refused.has(peer)) return []
+    return this.#request(peer, isAlone ? 'join' : 'refill')
   }
 
   down(peer: PublicKey): MembershipEffects {

@@ -19,7 +19,15 @@ import {
   RECENT_IDS,
 } from '../limits.ts'
 import { type Announcer, Announcers } from './announcers.ts'
-import type { BroadcastTree, MessageRef, TreeEffect, TreeEffects, TreeMessage, TreeTimer } from './broadcast-tree.ts'
+import type {
+  BroadcastTree,
+  MessageRef,
+  OwnMessage,
+  TreeEffect,
+  TreeEffects,
+  TreeMessage,
+  TreeTimer,
+} from './broadcast-tree.ts'
 import { MessageCache, type SeenMessage } from './message-cache.ts'
 import { announce, createTreeNeighbor, tellAll, type TreeNeighbor } from './tree-neighbors.ts'
 
@@ -123,13 +131,14 @@ class PlumTree<P> {
     return owed.flatMap((missing) => this.#passOn(missing))
   }
 
-  broadcast({ store, id, payload }: MessageRef & { readonly payload: P }): TreeEffects<P> {
+  broadcast({ store, id, payload, holder }: OwnMessage<P>): TreeEffects<P> {
     if (this.#cache.seen(id) !== undefined) return []
     const pending = this.#pending.get(idKey(id))
     this.#pending.delete(idKey(id))
     const holders = [...(pending?.others.list() ?? []), ...(this.#missing.get(idKey(id))?.holders.list() ?? [])]
     const has = new Set(holders.map(({ peer }) => idKey(peer)))
     if (pending !== undefined) has.add(idKey(pending.from))
+    if (holder !== undefined) has.add(idKey(holder))
     return [...this.#unmiss(id), ...this.#forward({ store, id, round: 0, from: undefined }, payload, has)]
   }
 

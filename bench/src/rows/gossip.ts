@@ -118,10 +118,10 @@ function runOnce(nodes: number, seed: number, crashedShare: number): Run {
   swarm.startAll()
   swarm.run(SETTLE_TICKS * TICK_MS)
   // The first broadcasts make the tree.
-  cast(swarm, 20, scattered(swarm))
-  const oneWriter = cast(swarm, 20, () => 0)
   cast(swarm, 10, scattered(swarm))
-  const steady = cast(swarm, 20, scattered(swarm))
+  const oneWriter = cast(swarm, 10, () => 0)
+  cast(swarm, 5, scattered(swarm))
+  const steady = cast(swarm, 10, scattered(swarm))
   // Keys are in no order that the overlay knows of: any so many nodes are a random choice.
   const dead = Array.from({ length: Math.floor(nodes * crashedShare) }, (_, number) => nodes - 1 - number)
   swarm.crash(dead)
@@ -132,8 +132,8 @@ function runOnce(nodes: number, seed: number, crashedShare: number): Run {
   const during = { ...cast(swarm, 1, scattered(swarm)), deliveredShare: atOnce }
   swarm.run(REPAIR_TICKS * TICK_MS)
   const lateShare = share()
-  cast(swarm, 10, scattered(swarm))
-  const after = cast(swarm, 20, scattered(swarm))
+  cast(swarm, 5, scattered(swarm))
+  const after = cast(swarm, 10, scattered(swarm))
   const [largest = 0] = swarm.components()
   return { steady, oneWriter, during, lateShare, after, connectedShare: largest / swarm.living().length }
 }

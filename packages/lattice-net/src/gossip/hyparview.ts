@@ -17,15 +17,13 @@ import {
   NEIGHBOR_REQUESTS,
   PASSIVE_VIEW,
   PASSIVE_WALK,
-  SHUFFLE_SAMPLE_MAX,
-  SHUFFLE_TICKS,
   WALKS_PER_TICK,
 } from '../limits.ts'
 import { drawBelow, drawOne } from './draw.ts'
 import type { Membership, MembershipEffect, MembershipEffects, MembershipMessage } from './membership.ts'
 import { PassiveView } from './passive-view.ts'
 import { PeerSet } from './peer-set.ts'
-import { ShuffleTrails } from './shuffle-trails.ts'
+import { Shuffle } from './shuffle.ts'
 
 export interface HyParViewOptions {
   readonly self: PublicKey
@@ -79,12 +77,9 @@ class HyParView {
   /** Who refused or left since the last tick: not asked again before the next. Candidates all. */
   readonly #refused = new PeerSet()
   #refusals = 0
-  readonly #trails = new ShuffleTrails()
+  readonly #shuffle: Shuffle
   #walksLeft = WALKS_PER_TICK
   #forcedLeft = FORCED_PER_TICK
-  #ticksToShuffle: number
-  /** What the shuffle named that is out; undefined when none is. */
-  #sample: readonly PublicKey[] | undefined
 
   constructor({ self, random, activeView, passiveView, mixTicks, isSpare }: HyParViewOptions) {
     this.#self = self
@@ -93,8 +88,15 @@ class HyParView {
     this.#mixTicks = mixTicks ?? MIX_TICKS
     this.#isSpare = isSpare ?? (() => false)
     assert(this.#activeMax > 0 && this.#mixTicks > 0, 'a view and a pause are positive')
-    this.#ticksToShuffle = drawBelow(random, SHUFFLE_TICKS)
     this.passive = new PassiveView({ random, capacity: passiveView ?? PASSIVE_VIEW })
+    this.#shuffle = new Shuffle({
+      self,
+      random,
+      active: this.active,
+      passive: this.passive,
+      isReplacement: (peer) => this.#isReplacement(peer),
+      nextHop: (from, subject) => this.#nextHop(from, subject),
+    })
   }
 
   candidates(peers: readonly PublicKey[]): MembershipEffects {
@@ -176,7 +178,8 @@ class HyParView {
       this.passive.delete(request.peer)
       effects.push(...this.#withdraw(request.peer))
     }
-    effects.push(...this.#shuffle())
+    // Where everybody is a neighbour there is nobody to tell of.
+    if (this.active.size < this.#candidates.size) effects.push(...this.#shuffle.tick())
     if (this.active.size >= this.#activeMax) {
       const pause = Math.max(this.#mixTicks, Math.ceil(this.#candidates.size / MIXES_PER_TICK))
       if (drawBelow(this.#random, pause) === 0) effects.push(...this.#mix())
@@ -198,8 +201,7 @@ class HyParView {
     effects.push(...[...this.#requests.values()].flatMap(({ peer }) => this.#withdraw(peer)))
     this.passive.clear()
     this.#forgive()
-    this.#trails.clear()
-    this.#sample = undefined
+    this.#shuffle.clear()
     return effects
   }
 
@@ -269,9 +271,9 @@ class HyParView {
     message: Extract<MembershipMessage, { readonly kind: 'forward_join' | 'shuffle' | 'shuffle_reply' }>,
   ): MembershipEffects {
     if (!this.active.has(peer)) return this.stranger(peer)
-    if (message.kind === 'shuffle_reply') return this.#shuffleReply(message)
+    if (message.kind === 'shuffle_reply') return this.#shuffle.reply(message)
     if (!this.#takeWalk()) return []
-    return message.kind === 'shuffle' ? this.#walkShuffle(peer, message) : this.#walkJoin(peer, message)
+    return message.kind === 'shuffle' ? this.#shuffle.walk(peer, message) : this.#walkJoin(peer, message)
   }
 
   #walkJoin(
@@ -287,57 +289,6 @@ class HyParView {
     }
     if (this.active.has(peer)) return []
     return this.#candidates.has(peer) ? this.#request(peer, 'offer') : []
-  }
-
-  #walkShuffle(
-    from: PublicKey,
-    { origin, ttl, sample }: Extract<MembershipMessage, { readonly kind: 'shuffle' }>,
-  ): MembershipEffects {
-    if (equalBytes(origin, this.#self)) return []
-    const hops = Math.min(ttl, ACTIVE_WALK)
-    const next = hops > 0 ? this.#nextHop(from, origin) : undefined
-    if (next !== undefined) {
-      this.#trails.add(origin, from)
-      return [send(next, { kind: 'shuffle', origin, ttl: hops - 1, sample })]
-    }
-    const given = this.passive.sample(Math.min(sample.length, SHUFFLE_SAMPLE_MAX))
-    this.#integrate(sample, given)
-    return [send(from, { kind: 'shuffle_reply', origin, sample: given })]
-  }
-
-  #shuffleReply({ origin, sample }: Extract<MembershipMessage, { readonly kind: 'shuffle_reply' }>): MembershipEffects {
-    if (!equalBytes(origin, this.#self)) {
-      const back = this.#trails.take(origin)
-      return back !== undefined && this.active.has(back) ? [send(back, { kind: 'shuffle_reply', origin, sample })] : []
-    }
-    const given = this.#sample
-    this.#sample = undefined
-    if (given !== undefined) this.#integrate(sample, given)
-    return []
-  }
-
-  #shuffle(): MembershipEffects {
-    if (this.#ticksToShuffle > 0) {
-      this.#ticksToShuffle -= 1
-      return []
-    }
-    this.#ticksToShuffle = SHUFFLE_TICKS - 1
-    // Where everybody is a neighbour there is nobody to tell of.
-    if (this.active.size === this.#candidates.size) return []
-    const target = drawOne(this.#random, this.active.list())
-    if (target === undefined) return []
-    const others = this.active.list().filter((peer) => !equalBytes(peer, target))
-    const sample = [this.#self, ...this.passive.shuffleSample(others)]
-    this.#sample = sample
-    return [send(target, { kind: 'shuffle', origin: this.#self, ttl: ACTIVE_WALK, sample })]
-  }
-
-  /** Takes in what a shuffle named; what was given for it makes room first. */
-  #integrate(sample: readonly PublicKey[], given: readonly PublicKey[]): void {
-    this.passive.exchange(
-      sample.slice(0, SHUFFLE_SAMPLE_MAX).filter((peer) => this.#isReplacement(peer)),
-      given,
-    )
   }
 
   #note(peer: PublicKey): void {

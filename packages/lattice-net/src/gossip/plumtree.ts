@@ -12,7 +12,6 @@ import {
   GRAFT_IDS_MAX,
   IHAVE_IDS_MAX,
   MAX_ROUND,
-  MISSING_PER_NEIGHBOR,
   OPTIMIZE_EVERY,
   OPTIMIZE_HOPS,
   PENDING_MESSAGES,
@@ -28,6 +27,7 @@ import type {
   TreeMessage,
   TreeTimer,
 } from './broadcast-tree.ts'
+import { type Missing, MissingMessages } from './missing-messages.ts'
 import { MessageCache, type SeenMessage } from './message-cache.ts'
 import { announce, createTreeNeighbor, tellAll, type TreeNeighbor } from './tree-neighbors.ts'
 
@@ -60,16 +60,6 @@ interface Pending<P> extends MessageRef {
   readonly others: Announcers
 }
 
-/** An announced message that has not come. */
-interface Missing {
-  readonly id: IntentionId
-  /** Not asked yet. */
-  readonly holders: Announcers
-  readonly asked: Announcer[]
-  /** Whose allowance it counts against: each of these is within its own, so all together are bounded. */
-  debtor: TreeNeighbor
-}
-
 type Gossip<P> = Extract<TreeMessage<P>, { readonly kind: 'gossip' }>
 type IHave<P> = Extract<TreeMessage<P>, { readonly kind: 'ihave' }>
 type Graft<P> = Extract<TreeMessage<P>, { readonly kind: 'graft' }>
@@ -99,7 +89,7 @@ class PlumTree<P> {
   readonly #neighbors = new Map<IdKey, TreeNeighbor>()
   readonly #cache: MessageCache<P>
   readonly #pending = new Map<IdKey, Pending<P>>()
-  readonly #missing = new Map<IdKey, Missing>()
+  readonly #missing = new MissingMessages(this.#neighbors)
   #announceArmed = false
   /** Messages accepted since the tree was changed for a shorter path. */
   #sinceOptimized = OPTIMIZE_EVERY
@@ -127,15 +117,18 @@ class PlumTree<P> {
     if (neighbor === undefined) return []
     this.#neighbors.delete(neighbor.key)
     this.#cache.forget(peer)
-    const owed = [...this.#missing.values()].filter(({ debtor }) => debtor === neighbor)
-    return owed.flatMap((missing) => this.#passOn(missing))
+    return this.#missing.owedBy(neighbor).flatMap((missing) => {
+      if (this.#missing.passOn(missing)) return []
+      const { id, holders, asked } = missing
+      return [{ kind: 'cancel', timer: { kind: 'graft', id } }, ...gaveUp<P>(id, [...asked, ...holders.list()])]
+    })
   }
 
   broadcast({ store, id, payload, holder }: OwnMessage<P>): TreeEffects<P> {
     if (this.#cache.seen(id) !== undefined) return []
     const pending = this.#pending.get(idKey(id))
     this.#pending.delete(idKey(id))
-    const holders = [...(pending?.others.list() ?? []), ...(this.#missing.get(idKey(id))?.holders.list() ?? [])]
+    const holders = [...(pending?.others.list() ?? []), ...(this.#missing.get(id)?.holders.list() ?? [])]
     const has = new Set(holders.map(({ peer }) => idKey(peer)))
     if (pending !== undefined) has.add(idKey(pending.from))
     if (holder !== undefined) has.add(idKey(holder))
@@ -182,7 +175,8 @@ class PlumTree<P> {
     this.#pending.delete(idKey(id))
     const { from, others } = pending
     others.delete(from)
-    return this.#seek({ id, holders: others, asked: [] })
+    const missing = this.#missing.add(id, others)
+    return missing === undefined ? gaveUp(id, others.list()) : this.#ask(missing)
   }
 
   held({ store, id }: MessageRef): TreeEffects<P> {
@@ -196,7 +190,7 @@ class PlumTree<P> {
       this.#announceArmed = false
       return this.neighbors().flatMap((neighbor) => tellAll<P>(neighbor))
     }
-    const missing = this.#missing.get(idKey(timer.id))
+    const missing = this.#missing.get(timer.id)
     if (missing === undefined) return []
     // The tree did not bring it: whoever was followed for a shorter path did not keep its word.
     for (const neighbor of this.#neighbors.values()) {
@@ -218,7 +212,7 @@ class PlumTree<P> {
     // Sent again by the same one: no second path.
     if (seen !== undefined) return seen.from !== undefined && equalBytes(seen.from, peer) ? [] : this.#prune(peer)
     if (this.#isHeld({ store, id })) return []
-    const missing = this.#missing.get(key)
+    const missing = this.#missing.get(id)
     if (this.#pending.size >= PENDING_MESSAGES) {
       const neighbor = this.#neighbors.get(idKey(peer))
       // No room to verify it: it is asked for again, since it is known where it is.
@@ -263,44 +257,16 @@ class PlumTree<P> {
   /** Notes that the neighbour holds a message that is not here, and waits for it. */
   #await(neighbor: TreeNeighbor, { store, id }: MessageRef, round: number): TreeEffects<P> {
     const announcer = { peer: neighbor.peer, store, round, sentCopy: false }
-    const known = this.#missing.get(idKey(id))
+    const known = this.#missing.get(id)
     if (known !== undefined) {
-      if (!known.asked.some((asked) => equalBytes(asked.peer, neighbor.peer))) known.holders.add(announcer)
+      this.#missing.addHolder(known, announcer)
       return []
     }
-    if (neighbor.owed >= MISSING_PER_NEIGHBOR) return [{ kind: 'gave_up', store, id, announcers: [neighbor.peer] }]
-    neighbor.owed += 1
     const holders = new Announcers()
     holders.add(announcer)
-    this.#missing.set(idKey(id), { id, holders, asked: [], debtor: neighbor })
-    return [{ kind: 'arm', timer: { kind: 'graft', id }, delayMs: this.#delays.graftMs }]
-  }
-
-  /** Waits for a message from those that hold it, and asks the first at once. */
-  #seek({ id, holders, asked }: Omit<Missing, 'debtor'>): TreeEffects<P> {
-    const debtor = this.#debtorAmong(holders.list())
-    if (debtor === undefined) return gaveUp(id, [...asked, ...holders.list()])
-    debtor.owed += 1
-    const missing = { id, holders, asked, debtor }
-    this.#missing.set(idKey(id), missing)
-    return this.#ask(missing)
-  }
-
-  /** The debtor of a missing message is gone: it counts against another holder, or is given up. */
-  #passOn(missing: Missing): TreeEffects<P> {
-    const { id, holders, asked } = missing
-    const debtor = this.#debtorAmong([...holders.list(), ...asked])
-    if (debtor === undefined) return [...this.#unmiss(id), ...gaveUp<P>(id, [...asked, ...holders.list()])]
-    missing.debtor = debtor
-    debtor.owed += 1
-    return []
-  }
-
-  /** A holder among the neighbours that has allowance left. */
-  #debtorAmong(holders: readonly Announcer[]): TreeNeighbor | undefined {
-    return holders
-      .map(({ peer }) => this.#neighbors.get(idKey(peer)))
-      .find((neighbor) => neighbor !== undefined && neighbor.owed < MISSING_PER_NEIGHBOR)
+    return this.#missing.add(id, holders) === undefined
+      ? gaveUp(id, [announcer])
+      : [{ kind: 'arm', timer: { kind: 'graft', id }, delayMs: this.#delays.graftMs }]
   }
 
   /** Asks the next holder; without one the message is given up. */
@@ -317,22 +283,16 @@ class PlumTree<P> {
         { kind: 'arm', timer: { kind: 'graft', id }, delayMs: this.#delays.regraftMs },
       ]
     }
-    this.#release(missing)
+    this.#missing.delete(missing)
     return gaveUp(id, asked)
   }
 
   /** Ends waiting for an id. */
   #unmiss(id: IntentionId): TreeEffects<P> {
-    const missing = this.#missing.get(idKey(id))
+    const missing = this.#missing.get(id)
     if (missing === undefined) return []
-    this.#release(missing)
+    this.#missing.delete(missing)
     return [{ kind: 'cancel', timer: { kind: 'graft', id } }]
-  }
-
-  #release({ id, debtor }: Missing): void {
-    this.#missing.delete(idKey(id))
-    debtor.owed -= 1
-    assert(debtor.owed >= 0, 'what a neighbour owes is counted once')
   }
 
   /** Remembers a message that is here, and sends it on: in full or by its id, to all but those that have it. */

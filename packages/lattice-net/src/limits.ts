@@ -125,6 +125,9 @@ export const NEIGHBOR_REQUESTS: number = 2 * ACTIVE_VIEW
 /** Ticks a neighbour request may stand without an answer: a dial and a slow round trip take less. */
 export const NEIGHBOR_REQUEST_TICKS = 2
 
+/** Neighbours a full node lets go between two ticks for others that ask or join: whoever asks more cannot empty its view. */
+export const FORCED_PER_TICK: number = 2 * ACTIVE_VIEW
+
 /** A full node swaps a neighbour for a random peer once in so many ticks: joins what a partition has set apart. */
 export const MIX_TICKS = 30
 

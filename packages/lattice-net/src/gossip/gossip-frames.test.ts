@@ -208,7 +208,7 @@ describe('tree frames', () => {
       `699205660a20${TOPIC}1220${all('5e')}1a20${all('1d')}`,
     )
     expect(hexOf(treeFrame({ topic, message: { kind: 'prune' } }))).toBe(`259a05220a20${TOPIC}`)
-    expect(hexOf(heartbeatFrame([{ store, digest: { witnessCount: 7, fingerprint: bytes(9) } }]))).toBe(
+    expect(hexOf(heartbeatFrame([{ store, digest: { witnessCount: 7, fingerprint: bytes(9) }, bulk: false }]))).toBe(
       `4ba205480a460a20${all('5e')}10071a20${all('09')}`,
     )
   })
@@ -300,7 +300,7 @@ describe('tree frames', () => {
 describe('heartbeats', () => {
   const claim = { storeId: store, witnessCount: 7n, fingerprint: bytes(9) }
   test('come out as they went in, also of no store', () => {
-    for (const claims of [[], [{ store, digest: { witnessCount: 7, fingerprint: bytes(9) } }]]) {
+    for (const claims of [[], [{ store, digest: { witnessCount: 7, fingerprint: bytes(9) }, bulk: true }]]) {
       expect(read(heartbeatFrame(claims))).toEqual({ ok: true, value: claims })
     }
   })

@@ -4,7 +4,6 @@
  * @module
  */
 import {
-  assert,
   type Broadcast,
   createBroadcast,
   createScope,
@@ -17,13 +16,12 @@ import type { CloseReason, Connection, ReplicatedStore } from '@lattice/net-type
 import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
-import { type ConnectionWishes, createConnectionWishes } from './connection-wishes.ts'
 import { NetworkClosed } from './errors.ts'
-import type { Gossip, GossipLink, SyncReason } from './gossip.ts'
-import { createTreeGossip } from './gossip/tree-gossip.ts'
+import type { SyncReason } from './gossip.ts'
 import { DEFAULT_LIMITS, EVENT_CAPACITY, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
+import { createNeighborhood, type Neighborhood } from './neighborhood.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
 import { createPeerConduct, type PeerConduct } from './peer-conduct.ts'
@@ -54,8 +52,7 @@ export class NetworkCore {
   readonly peerDigests: PeerDigests = createPeerDigests()
   readonly slots: SessionSlots
   readonly troubles: TroubleBook
-  readonly wishes: ConnectionWishes
-  readonly gossip: Gossip
+  readonly neighborhood: Neighborhood
   readonly #options: NetworkServiceOptions
   readonly #scope: Scope
   readonly #schedule: SyncScheduler
@@ -82,14 +79,13 @@ export class NetworkCore {
       close: (link, message) => this.#closeLater(link, message),
     })
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
-    this.stores = createStoreRegistry((store, batch) => this.gossip.publish(store, batch))
+    this.stores = createStoreRegistry((store, batch) => this.neighborhood.gossip.publish(store, batch))
     this.slots = createSessionSlots(transport.id, {
-      onBegin: (peer, storeId) => this.gossip.hold(peer, storeId),
-      onEnd: (peer, storeId) => this.gossip.release(peer, storeId),
+      onBegin: (peer, storeId) => this.neighborhood.gossip.hold(peer, storeId),
+      onEnd: (peer, storeId) => this.neighborhood.gossip.release(peer, storeId),
     })
     this.#rounds = this.#createRounds()
-    this.wishes = this.#createWishes()
-    this.gossip = this.#createGossip()
+    this.neighborhood = this.#createNeighborhood()
     this.runner = createSyncRunner({
       slots: this.slots,
       stores: this.stores,
@@ -113,7 +109,7 @@ export class NetworkCore {
       nowMs,
       limits,
       isSharing: this.stores.sharesWith,
-      isNeeded: (peer) => this.wishes.isWanted(peer) || this.gossip.needs(peer),
+      isNeeded: (peer) => this.neighborhood.wishes.isWanted(peer) || this.neighborhood.gossip.needs(peer),
       close: (link, message) => this.#closeLater(link, message),
     })
     this.#linkDeps = this.#createLinkDeps()
@@ -123,7 +119,7 @@ export class NetworkCore {
   register(store: ReplicatedStore): void {
     if (this.closed()) throw new NetworkClosed()
     this.stores.register(store)
-    this.gossip.registered(store.id)
+    this.neighborhood.gossip.registered(store.id)
     for (const { peer } of this.links.all()) {
       if (store.access(peer) === 'full') this.#schedule.request(peer, store.id, this.limits.gapDelayMs)
     }
@@ -133,14 +129,14 @@ export class NetworkCore {
     this.#schedule.forgetStore(storeId)
     const running = this.slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
-    this.gossip.unregistered(storeId)
+    this.neighborhood.gossip.unregistered(storeId)
     this.peerDigests.forgetStore(storeId)
     await Promise.all(running.map((slot) => slot.outcome))
   }
 
   perform(link: PeerLink, call: SessionCall, onAdvance?: OnAdvance): Promise<SessionAnswer> {
     return performCall(call, {
-      takeRun: ({ store, arrived }) => this.gossip.take(this.#gossipLink(link), store, arrived),
+      takeRun: ({ store, arrived }) => this.neighborhood.gossip.take(this.neighborhood.linkOf(link), store, arrived),
       onIngested: (_, outcomes) => this.#conduct.ingested(link, outcomes),
       ...(onAdvance === undefined ? {} : { onAdvance }),
     })
@@ -153,7 +149,7 @@ export class NetworkCore {
   async close(): Promise<void> {
     // Aborts first: what closes below finds nobody who would start anew.
     const scope = this.#scope.close(new NetworkClosed())
-    this.gossip.close()
+    this.neighborhood.gossip.close()
     this.dialer.close()
     this.#schedule.close()
     this.stores.clear()
@@ -175,59 +171,27 @@ export class NetworkCore {
       mutedForMs: this.ledger.mutedForMs,
       onConnection: (connection) => this.#intake.adopt(connection),
       spawn: this.#scope.spawn,
-      addressesOf: this.wishes.known,
+      addressesOf: this.neighborhood.wishes.known,
       onFailure: (peer, error) => {
         logger.debug('dial failed', { peer: toHex(peer), error })
-        this.wishes.dialFailed(peer)
+        this.neighborhood.wishes.dialFailed(peer)
       },
     })
   }
 
-  #createWishes(): ConnectionWishes {
-    const { transport, clock, random, addressesOf } = this.#options
-    return createConnectionWishes({
-      self: transport.id,
-      clock,
-      random,
-      limits: this.limits,
-      dialer: () => this.dialer,
-      isConnected: (peer) => this.links.get(peer) !== undefined,
-      ownAddresses: () => transport.addresses(),
-      addressesOf: addressesOf ?? (() => []),
-      onFailed: (peer) => this.gossip.dialFailed(peer),
-    })
-  }
-
-  #createGossip(): Gossip {
-    const { transport, crypto, clock, random, scheduler, gossip = createTreeGossip } = this.#options
-    return gossip({
-      self: transport.id,
-      crypto,
-      scheduler,
-      random,
-      nowMs: clock.monotonicMs,
+  #createNeighborhood(): Neighborhood {
+    return createNeighborhood({
+      options: this.#options,
       limits: this.limits,
       stores: this.stores,
+      ledger: this.ledger,
+      rounds: this.#rounds,
+      peerDigests: this.peerDigests,
+      dialer: () => this.dialer,
+      isConnected: (peer) => this.links.get(peer) !== undefined,
       requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
-      onDigest: this.#rounds.claimed,
-      peerDigest: this.peerDigests.get,
-      onUnshared: this.#rounds.unshared,
-      onHeard: this.ledger.heard,
-      connector: this.wishes,
+      perform: (link, call) => this.perform(link, call),
     })
-  }
-  #gossipLink(link: PeerLink): GossipLink {
-    const perform = (call: SessionCall): Promise<SessionAnswer> => this.perform(link, call)
-    return {
-      peer: link.peer,
-      signal: link.signal,
-      run: (options) => link.run({ ...options, perform }),
-      ingest: async (store, intentions) => {
-        const answer = await perform({ kind: 'ingest', store, intentions })
-        assert(answer.kind === 'ingested', 'an ingest is answered as such')
-        return answer.outcomes
-      },
-    }
   }
 
   #createRounds(): DigestRounds {
@@ -267,7 +231,7 @@ export class NetworkCore {
     const accept = createStreamAcceptor({
       crypto,
       joinHandler,
-      gossip: this.gossip,
+      gossip: this.neighborhood.gossip,
       syncs: this.runner,
       resolve: this.stores.resolve,
       digests: this.#rounds.options,
@@ -300,7 +264,7 @@ export class NetworkCore {
     this.dialer.onUp(peer)
     this.ledger.online(peer, outgoing)
     if (isNew) this.#publish({ kind: 'peer_online', peer, outgoing })
-    link.spawn('gossip', () => this.gossip.link(this.#gossipLink(link)))
+    link.spawn('gossip', () => this.neighborhood.gossip.link(this.neighborhood.linkOf(link)))
     if (outgoing) link.spawn('digest', () => this.#rounds.exchange(link))
   }
 
@@ -355,7 +319,7 @@ export class NetworkCore {
     const { lastSeenMs } = this.ledger.offline(peer)
     this.#publish({ kind: 'peer_offline', peer, lastSeenMs, reason, by })
     const lastedMs = this.#options.clock.monotonicMs() - link.sinceMs
-    this.wishes.ended(peer, lastedMs)
+    this.neighborhood.wishes.ended(peer, lastedMs)
     this.dialer.onDown(peer, lastedMs)
   }
 }

@@ -95,13 +95,10 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     addresses: () => transport.addresses(),
     register: (store) => core.register(store),
     unregister: (storeId) => core.unregister(storeId),
-    want: core.wishes.call,
-    unwant: core.wishes.uncall,
-    circles: core.gossip.circles,
-    rejoin: () => {
-      core.wishes.wake()
-      core.gossip.rejoin()
-    },
+    want: core.neighborhood.wishes.call,
+    unwant: core.neighborhood.wishes.uncall,
+    circles: core.neighborhood.gossip.circles,
+    rejoin: core.neighborhood.rejoin,
     connectedPeers: () => core.links.all().flatMap((link) => core.ledger.presence(link.peer) ?? []),
     presence: core.ledger.presence,
     peerDigest: core.peerDigests.get,

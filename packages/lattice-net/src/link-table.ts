@@ -3,7 +3,7 @@
  *
  * When two peers dial each other at once, both keep the connection that the smaller key dialled, provided that it lives.
  * When a peer dials again later, it has lost the connection that still looks whole here, and the new one takes its place. Strangers, peers that
- * share no store, are let in to join, within bounds, and are shown out when they do nothing.
+ * share no store, are let in to join, within bounds. Whoever is not needed is shown out when it does nothing.
  *
  * @module
  */
@@ -31,32 +31,37 @@ export interface LinkTableOptions {
   readonly self: PublicKey
   readonly scheduler: Scheduler
   readonly nowMs: () => number
-  readonly limits: Pick<NetworkLimits, 'connections' | 'simultaneousDialMs' | 'strangerIdleMs'>
-  /** True for a peer that shares a store or is wanted. */
-  readonly isKnown: (peer: PublicKey) => boolean
+  readonly limits: Pick<NetworkLimits, 'connections' | 'simultaneousDialMs' | 'releaseMs' | 'strangerIdleMs'>
+  /** True for a peer that is wanted, or a neighbour. */
+  readonly isNeeded: (peer: PublicKey) => boolean
+  /** True for a peer that may use some store. */
+  readonly isSharing: (peer: PublicKey) => boolean
   readonly close: (link: PeerLink, message: string) => void
 }
 
 /** Starts without connections. */
 export function createLinkTable(options: LinkTableOptions): LinkTable {
-  const { self, scheduler, nowMs, limits, isKnown, close } = options
+  const { self, scheduler, nowMs, limits, isNeeded, isSharing, close } = options
   const links = new Map<IdKey, PeerLink>()
   const watches = new Map<PeerLink, Cancel>()
 
-  /** Shows a stranger out once it has been idle for long; looks again later while it is not. */
-  function watch(link: PeerLink): void {
-    const cancel = scheduler.after(limits.strangerIdleMs, () => {
-      if (!link.active() && !isKnown(link.peer)) close(link, 'idle')
-      else watch(link)
+  /** Shows a peer out once nobody has needed it for long. */
+  function watch(link: PeerLink, idleMs = 0): void {
+    const cancel = scheduler.after(limits.releaseMs, () => {
+      const isIdle = !link.active() && !isNeeded(link.peer)
+      const idleForMs = isIdle ? idleMs + limits.releaseMs : 0
+      const allowedMs = isSharing(link.peer) ? limits.releaseMs : limits.strangerIdleMs
+      if (isIdle && idleForMs >= allowedMs) close(link, 'idle')
+      else watch(link, idleForMs)
     })
     watches.set(link, cancel)
   }
   function makeRoom(peer: PublicKey): boolean {
     if (links.size < limits.connections) return true
-    if (!isKnown(peer)) return false
-    const stranger = [...links.values()].find((link) => !isKnown(link.peer))
-    if (stranger === undefined) return false
-    close(stranger, 'making room')
+    if (!isNeeded(peer)) return false
+    const unneeded = [...links.values()].find((link) => !isNeeded(link.peer))
+    if (unneeded === undefined) return false
+    close(unneeded, 'making room')
     return true
   }
 

@@ -7,35 +7,31 @@ import {
   type Broadcast,
   createBroadcast,
   createScope,
-  equalBytes,
-  type IngestOutcome,
   type PublicKey,
   type Scope,
   type StoreId,
   toHex,
 } from '@lattice/model'
 import type { CloseReason, Connection, ReplicatedStore } from '@lattice/net-types'
-import { net } from '@lattice/proto'
-import { backoffMs } from './backoff.ts'
-import { pause } from './deadline.ts'
+import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
-import { createDigestInitiator, type DigestOptions, type DigestOutcome } from './digest-exchange.ts'
-import { createDirectGossip } from './direct-gossip.ts'
-import { BootstrapFailed, NetworkClosed, PeerViolation } from './errors.ts'
-import type { Gossip, SyncReason } from './gossip.ts'
-import { DEFAULT_LIMITS, DIGEST_NONCE_BYTES, EVENT_CAPACITY, type NetworkLimits } from './limits.ts'
+import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
+import { NetworkClosed } from './errors.ts'
+import type { SyncReason } from './gossip.ts'
+import { DEFAULT_LIMITS, EVENT_CAPACITY, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
+import { createNeighborhood, type Neighborhood } from './neighborhood.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
+import { createPeerConduct, type PeerConduct } from './peer-conduct.ts'
 import { createPeerDigests, type PeerDigests } from './peer-digests.ts'
 import { createPeerLedger, type PeerLedger } from './peer-ledger.ts'
 import { createTroubleBook, type TroubleBook } from './peer-troubles.ts'
 import { createPeerLink, type PeerLink, type PeerLinkDeps } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
-import type { ClaimedDigest, SessionAnswer, SessionCall } from './session-call.ts'
+import type { SessionAnswer, SessionCall } from './session-call.ts'
 import { createSessionSlots, type SessionSlots } from './session-slots.ts'
-import { showsLife } from './settle-crossing.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
 import { createSyncRunner, type SyncRunner } from './sync-runner.ts'
@@ -56,13 +52,14 @@ export class NetworkCore {
   readonly peerDigests: PeerDigests = createPeerDigests()
   readonly slots: SessionSlots
   readonly troubles: TroubleBook
+  readonly neighborhood: Neighborhood
   readonly #options: NetworkServiceOptions
   readonly #scope: Scope
   readonly #schedule: SyncScheduler
-  readonly #gossip: Gossip
   readonly #linkDeps: PeerLinkDeps
-  // Connections that are asked for a sign of life, each for the sake of one other.
-  readonly #crossings = new Set<PeerLink>()
+  readonly #rounds: DigestRounds
+  readonly #conduct: PeerConduct
+  readonly #intake: ConnectionIntake
 
   constructor(options: NetworkServiceOptions) {
     const { transport, clock, random, scheduler, logger } = options
@@ -75,21 +72,20 @@ export class NetworkCore {
     })
     this.ledger = createPeerLedger({ clock, limits })
     this.troubles = createTroubleBook({ clock })
+    this.#conduct = createPeerConduct({
+      ledger: this.ledger,
+      logger,
+      publish: (event) => this.#publish(event),
+      close: (link, message) => this.#closeLater(link, message),
+    })
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
-    this.stores = createStoreRegistry((store, batch) => this.#gossip.publish(store, batch))
+    this.stores = createStoreRegistry((store, batch) => this.neighborhood.gossip.publish(store, batch))
     this.slots = createSessionSlots(transport.id, {
-      onBegin: (peer, storeId) => this.#gossip.hold(peer, storeId),
-      onEnd: (peer, storeId) => this.#gossip.release(peer, storeId),
+      onBegin: (peer, storeId) => this.neighborhood.gossip.hold(peer, storeId),
+      onEnd: (peer, storeId) => this.neighborhood.gossip.release(peer, storeId),
     })
-    this.#gossip = (options.gossip ?? createDirectGossip)({
-      requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
-      onDigest: (peer, storeId, digest) => this.#onDigest(peer, storeId, digest),
-      onUnshared: (peer, storeId) => {
-        this.peerDigests.forget(peer, storeId)
-        this.troubles.unshared(peer, storeId)
-      },
-      resolve: this.stores.resolve,
-    })
+    this.#rounds = this.#createRounds()
+    this.neighborhood = this.#createNeighborhood()
     this.runner = createSyncRunner({
       slots: this.slots,
       stores: this.stores,
@@ -112,16 +108,18 @@ export class NetworkCore {
       scheduler,
       nowMs,
       limits,
-      isKnown: (peer) => this.dialer.isWanted(peer) || this.stores.sharesWith(peer),
+      isSharing: this.stores.sharesWith,
+      isNeeded: (peer) => this.neighborhood.wishes.isWanted(peer) || this.neighborhood.gossip.needs(peer),
       close: (link, message) => this.#closeLater(link, message),
     })
     this.#linkDeps = this.#createLinkDeps()
-    this.#scope.spawn('incoming', () => this.#acceptConnections())
+    this.#intake = this.#createIntake()
   }
 
   register(store: ReplicatedStore): void {
     if (this.closed()) throw new NetworkClosed()
     this.stores.register(store)
+    this.neighborhood.gossip.registered(store.id)
     for (const { peer } of this.links.all()) {
       if (store.access(peer) === 'full') this.#schedule.request(peer, store.id, this.limits.gapDelayMs)
     }
@@ -131,13 +129,15 @@ export class NetworkCore {
     this.#schedule.forgetStore(storeId)
     const running = this.slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
+    this.neighborhood.gossip.unregistered(storeId)
     this.peerDigests.forgetStore(storeId)
     await Promise.all(running.map((slot) => slot.outcome))
   }
 
   perform(link: PeerLink, call: SessionCall, onAdvance?: OnAdvance): Promise<SessionAnswer> {
     return performCall(call, {
-      onIngested: (_, outcomes) => this.#countInvalid(link, outcomes),
+      takeRun: ({ store, arrived }) => this.neighborhood.gossip.take(this.neighborhood.linkOf(link), store, arrived),
+      onIngested: (_, outcomes) => this.#conduct.ingested(link, outcomes),
       ...(onAdvance === undefined ? {} : { onAdvance }),
     })
   }
@@ -149,6 +149,7 @@ export class NetworkCore {
   async close(): Promise<void> {
     // Aborts first: what closes below finds nobody who would start anew.
     const scope = this.#scope.close(new NetworkClosed())
+    this.neighborhood.gossip.close()
     this.dialer.close()
     this.#schedule.close()
     this.stores.clear()
@@ -168,9 +169,60 @@ export class NetworkCore {
       signal: this.#scope.signal,
       isConnected: (peer) => this.links.get(peer) !== undefined,
       mutedForMs: this.ledger.mutedForMs,
-      onConnection: (connection) => this.#adopt(connection),
+      onConnection: (connection) => this.#intake.adopt(connection),
       spawn: this.#scope.spawn,
-      onFailure: (peer, error) => logger.debug('dial failed', { peer: toHex(peer), error }),
+      addressesOf: this.neighborhood.wishes.known,
+      onFailure: (peer, error) => {
+        logger.debug('dial failed', { peer: toHex(peer), error })
+        this.neighborhood.wishes.dialFailed(peer)
+      },
+    })
+  }
+
+  #createNeighborhood(): Neighborhood {
+    return createNeighborhood({
+      options: this.#options,
+      limits: this.limits,
+      stores: this.stores,
+      ledger: this.ledger,
+      rounds: this.#rounds,
+      peerDigests: this.peerDigests,
+      dialer: () => this.dialer,
+      isConnected: (peer) => this.links.get(peer) !== undefined,
+      requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
+      perform: (link, call) => this.perform(link, call),
+    })
+  }
+
+  #createRounds(): DigestRounds {
+    const { crypto, random, scheduler, logger, transport } = this.#options
+    return createDigestRounds({
+      crypto,
+      random,
+      scheduler,
+      logger,
+      limits: this.limits,
+      addresses: () => transport.addresses(),
+      stores: this.stores,
+      links: () => this.links,
+      peerDigests: this.peerDigests,
+      troubles: this.troubles,
+      perform: (link, call) => this.perform(link, call),
+      publish: (event) => this.#publish(event),
+      onDiffers: (peer, storeId) => this.#schedule.request(peer, storeId, 0),
+    })
+  }
+
+  #createIntake(): ConnectionIntake {
+    const { transport, logger } = this.#options
+    return createConnectionIntake({
+      transport,
+      links: this.links,
+      ledger: this.ledger,
+      scope: this.#scope,
+      logger,
+      takeIn: (connection) => this.#takeIn(connection),
+      showsLife: this.#rounds.showsLife,
     })
   }
 
@@ -179,12 +231,12 @@ export class NetworkCore {
     const accept = createStreamAcceptor({
       crypto,
       joinHandler,
-      gossip: this.#gossip,
+      gossip: this.neighborhood.gossip,
       syncs: this.runner,
       resolve: this.stores.resolve,
-      digests: (peer) => this.#digests(peer),
-      onAddresses: (peer, addresses) => this.#onAddresses(peer, addresses),
-      onDigests: (peer, outcome) => this.#onDigests(peer, outcome),
+      digests: this.#rounds.options,
+      onAddresses: this.#rounds.addresses,
+      onDigests: this.#rounds.exchanged,
       perform: (link, call) => this.perform(link, call),
     })
     return {
@@ -198,52 +250,9 @@ export class NetworkCore {
         this.ledger.heard(link.peer)
         this.clocks.observe(link.key, wallMs)
       },
-      onError: (link, error) => this.#onSessionError(link, error),
+      onError: this.#conduct.failed,
       onClosed: (link, reason) => this.#onLinkClosed(link, reason),
     }
-  }
-
-  async #acceptConnections(): Promise<void> {
-    const { transport, logger } = this.#options
-    try {
-      for await (const connection of transport.incoming) this.#adopt(connection)
-    } catch (error) {
-      logger.error('the transport stopped accepting', { error })
-    }
-  }
-
-  /** Takes a new connection in, or closes it. */
-  #adopt(connection: Connection): void {
-    const { peer, outgoing } = connection
-    const isWelcome =
-      !this.closed() && !equalBytes(peer, this.#options.transport.id) && this.ledger.mutedForMs(peer) === 0
-    const admission = isWelcome ? this.links.admit(peer, outgoing) : 'refuse'
-    const current = this.links.get(peer)
-    if (admission === 'take') this.#takeIn(connection)
-    else if (admission === 'refuse' || current === undefined || this.#crossings.has(current)) this.#turnAway(connection)
-    else this.#scope.spawn('crossing', () => this.#settleCrossing(current, connection))
-  }
-
-  /** Closes the new connection if the one that goes first lives, else lets it take its place. */
-  async #settleCrossing(current: PeerLink, connection: Connection): Promise<void> {
-    const { crypto, transport, scheduler, random } = this.#options
-    this.#crossings.add(current)
-    const isAlive = await showsLife(current, {
-      scheduler,
-      deadlineMs: this.limits.signOfLifeMs,
-      digests: { crypto, addresses: () => transport.addresses() },
-      nonce: random.bytes(DIGEST_NONCE_BYTES),
-      perform: (call) => this.perform(current, call),
-    })
-    this.#crossings.delete(current)
-    const present = this.links.get(connection.peer)
-    const isFree = present === undefined || (present === current && !isAlive)
-    if (isFree && !this.closed() && this.ledger.mutedForMs(connection.peer) === 0) this.#takeIn(connection)
-    else this.#turnAway(connection)
-  }
-
-  #turnAway(connection: Connection): void {
-    this.#scope.spawn('turn away', () => connection.close('not taken in'))
   }
 
   #takeIn(connection: Connection): void {
@@ -255,43 +264,8 @@ export class NetworkCore {
     this.dialer.onUp(peer)
     this.ledger.online(peer, outgoing)
     if (isNew) this.#publish({ kind: 'peer_online', peer, outgoing })
-    link.spawn('gossip', () =>
-      this.#gossip.link({
-        peer,
-        signal: link.signal,
-        run: (protocol, machine, onReady) =>
-          link.run({ protocol, machine, onReady, perform: (call) => this.perform(link, call) }),
-      }),
-    )
-    if (outgoing) link.spawn('digest', () => this.#exchangeDigests(link))
-  }
-
-  /** Finds out which stores differ; repeats at growing intervals while that fails and the connection lasts. */
-  async #exchangeDigests(link: PeerLink): Promise<void> {
-    const { random, scheduler, logger } = this.#options
-    const { retryMs: firstMs, retryMaxMs: maxMs } = this.limits
-    for (let attempt = 0; !link.signal.aborted; attempt += 1) {
-      try {
-        const nonce = random.bytes(DIGEST_NONCE_BYTES)
-        const outcome = await link.run({
-          protocol: net.Protocol.DIGEST,
-          machine: createDigestInitiator({ ...this.#digests(link.peer), nonce }),
-          perform: (call) => this.perform(link, call),
-        })
-        this.#onDigests(link.peer, outcome)
-        for (const storeId of outcome.differing) this.#schedule.request(link.peer, storeId, 0)
-        return
-      } catch (error) {
-        this.troubles.digestsFailed(link.peer, error)
-        logger.debug('digest exchange failed', { peer: toHex(link.peer), error })
-        await pause(scheduler, backoffMs(attempt, { firstMs, maxMs, random }), [link.signal])
-      }
-    }
-  }
-
-  #digests(peer: PublicKey): DigestOptions {
-    const { crypto, transport } = this.#options
-    return { crypto, stores: () => this.stores.sharedWith(peer), addresses: () => transport.addresses() }
+    link.spawn('gossip', () => this.neighborhood.gossip.link(this.neighborhood.linkOf(link)))
+    if (outgoing) link.spawn('digest', () => this.#rounds.exchange(link))
   }
 
   /** Also remembered, as far as it tells of trouble. */
@@ -300,27 +274,9 @@ export class NetworkCore {
     this.events.publish(event)
   }
 
-  #onDigests(peer: PublicKey, { claims, addresses }: DigestOutcome): void {
-    this.troubles.digestsCompared(peer)
-    for (const storeId of this.stores.unnamedBy(peer, claims)) this.troubles.unshared(peer, storeId)
-    for (const { storeId, digest } of claims) this.#onDigest(peer, storeId, digest)
-    this.#onAddresses(peer, addresses)
-  }
-
-  #onDigest(peer: PublicKey, storeId: StoreId, digest: ClaimedDigest): void {
-    if (this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined) {
-      this.peerDigests.note(peer, storeId, digest)
-      this.troubles.shared(peer, storeId)
-    }
-  }
-
-  #onAddresses(peer: PublicKey, addresses: readonly string[]): void {
-    if (addresses.length > 0) this.#publish({ kind: 'addresses_learned', peer, addresses })
-  }
-
   #requestSync(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
     if (this.links.get(peer) === undefined || this.stores.get(storeId) === undefined) return
-    if (reason === 'differs') this.#schedule.request(peer, storeId, this.limits.differDelayMs)
+    if (reason === 'differs') this.#schedule.request(peer, storeId, 0)
     else this.#schedule.hurry(peer, storeId, this.limits.gapDelayMs)
   }
 
@@ -338,7 +294,7 @@ export class NetworkCore {
     const { peer, storeId } = outcome
     if (outcome.kind === 'done') {
       this.ledger.heard(peer)
-      this.#onDigest(peer, storeId, outcome.theirs)
+      this.#rounds.claimed(peer, storeId, outcome.theirs)
     }
     // What it said before it let go of the store is so no more.
     if (outcome.kind === 'failed' && outcome.error.code === 'STORE_NOT_FOUND') this.peerDigests.forget(peer, storeId)
@@ -347,30 +303,6 @@ export class NetworkCore {
     const isRepeatable = this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined
     if (isRepeatable) this.#schedule.ended(outcome)
     else this.#schedule.dropped()
-  }
-
-  #countInvalid(link: PeerLink, outcomes: readonly IngestOutcome[]): void {
-    const invalid = outcomes.filter((outcome) => outcome.kind === 'invalid')
-    const [first] = invalid
-    if (first === undefined) return
-    const tooMany = this.ledger.invalid(link.peer, invalid.length)
-    this.#report(link, first.code, `sent ${invalid.length} invalid intentions`)
-    if (tooMany) this.#closeLater(link, 'too many invalid intentions')
-  }
-
-  #onSessionError(link: PeerLink, error: unknown): void {
-    if (!(error instanceof PeerViolation) && !(error instanceof BootstrapFailed)) {
-      this.#options.logger.debug('session failed', { peer: toHex(link.peer), error })
-      return
-    }
-    this.ledger.strike(link.peer)
-    this.#report(link, error.detail.why, error.message)
-    this.#closeLater(link, 'protocol violation')
-  }
-
-  #report({ peer }: PeerLink, code: string, message: string): void {
-    this.#options.logger.warn('peer misbehaves', { peer: toHex(peer), code, message })
-    this.#publish({ kind: 'misbehaviour', peer, code, message })
   }
 
   /** Closes a connection from within one of its own tasks, which its end waits for. */
@@ -386,6 +318,8 @@ export class NetworkCore {
     this.clocks.forget(link.key)
     const { lastSeenMs } = this.ledger.offline(peer)
     this.#publish({ kind: 'peer_offline', peer, lastSeenMs, reason, by })
-    this.dialer.onDown(peer, this.#options.clock.monotonicMs() - link.sinceMs)
+    const lastedMs = this.#options.clock.monotonicMs() - link.sinceMs
+    this.neighborhood.wishes.ended(peer, lastedMs)
+    this.dialer.onDown(peer, lastedMs)
   }
 }

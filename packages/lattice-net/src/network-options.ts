@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock, Crypto, Logger, Random, Scheduler } from '@lattice/model'
+import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler } from '@lattice/model'
 import type { Transport } from '@lattice/net-types'
 import type { GossipFactory } from './gossip.ts'
 import type { NetworkLimits } from './limits.ts'
@@ -17,7 +17,9 @@ export interface NetworkServiceOptions {
   readonly scheduler: Scheduler
   readonly logger: Logger
   readonly joinHandler: JoinHandler
-  /** The direct push by default. */
+  /** Where a peer was reached before, or says it can be: asked as it is dialled. */
+  readonly addressesOf?: (peer: PublicKey) => readonly string[]
+  /** HyParView and PlumTree by default. */
   readonly gossip?: GossipFactory
   readonly limits?: Partial<NetworkLimits>
   /** What peers are told is the time, 0 where it is not known; the clock's own reading by default. */

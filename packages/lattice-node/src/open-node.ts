@@ -160,8 +160,11 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     const joinHandler = createRedeemer(context, () => manager)
     const limits = options.networkLimits ?? {}
     const wallMs = nodeClock.saysMs
-    const deps = { transport, crypto, clock, random, scheduler, logger, joinHandler, limits, wallMs }
+    const { addresses: addressesOf } = parts.meta
+    const deps = { transport, crypto, clock, random, scheduler, logger, joinHandler, limits, wallMs, addressesOf }
     const service = createNetworkService(deps)
+    // Who shares what is said from the tables, from the start.
+    service.circles([])
     network = service
     scope.onClose(service.close)
     scope.spawn('network events', (signal) =>

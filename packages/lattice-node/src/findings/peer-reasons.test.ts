@@ -12,6 +12,7 @@ const PEER: PeerSnapshot = {
   publicKey: toPublicKey(new Uint8Array(32).fill(0xcd)),
   name: 'nas',
   online: false,
+  elsewhere: false,
   dormant: false,
   lastSeenMs: 0,
   addresses: [],
@@ -47,6 +48,7 @@ const presences: readonly (readonly [string, Partial<PeerSnapshot>, string | und
     'problem peer_refused',
     'exchanges nothing: no',
   ],
+  ['left to the other peers it is connected to', { elsewhere: true, dial: undefined }, undefined, ''],
   [
     'never there, no address',
     { dial: undefined },

@@ -13,6 +13,8 @@ import type { Named } from './words.ts'
 /** A peer that takes part in a store, as the network knows it. */
 export interface PeerSnapshot extends Named {
   readonly online: boolean
+  /** This node is connected to other peers of the store, and leaves this one to them. */
+  readonly elsewhere: boolean
   /** Away by agreement. */
   readonly dormant: boolean
   /** Wall time; 0 when it was not connected since the node started. */

@@ -1,0 +1,126 @@
+/**
+ * What peers and this node tell each other of the stores they hold: the exchange of each new connection, and what came of it.
+ *
+ * @module
+ */
+import {
+  type Crypto,
+  type Logger,
+  type PublicKey,
+  type Random,
+  type Scheduler,
+  type StoreId,
+  toHex,
+} from '@lattice/model'
+import { net } from '@lattice/proto'
+import { backoffMs } from './backoff.ts'
+import { pause } from './deadline.ts'
+import { createDigestInitiator, type DigestOptions, type DigestOutcome } from './digest-exchange.ts'
+import { DIGEST_NONCE_BYTES, type NetworkLimits } from './limits.ts'
+import type { LinkTable } from './link-table.ts'
+import type { NetworkEvent } from './network-event.ts'
+import type { PeerDigests } from './peer-digests.ts'
+import type { PeerLink } from './peer-link.ts'
+import type { TroubleBook } from './peer-troubles.ts'
+import type { ClaimedDigest, SessionAnswer, SessionCall } from './session-call.ts'
+import type { StoreRegistry } from './store-registry.ts'
+import { showsLife } from './settle-crossing.ts'
+
+export interface DigestRounds {
+  /** Finds out which stores differ; repeats at growing intervals while that fails and the connection lasts. */
+  readonly exchange: (link: PeerLink) => Promise<void>
+  /** What this node shows the peer. */
+  readonly options: (peer: PublicKey) => DigestOptions
+  /** An exchange with the peer ended, whoever started it. */
+  readonly exchanged: (peer: PublicKey, outcome: DigestOutcome) => void
+  /** The peer said what it holds of a store, in whatever protocol. */
+  readonly claimed: (peer: PublicKey, storeId: StoreId, digest: ClaimedDigest) => void
+  /** The peer says that it does not have the store, or not for this node. */
+  readonly unshared: (peer: PublicKey, storeId: StoreId) => void
+  readonly addresses: (peer: PublicKey, addresses: readonly string[]) => void
+  /** Asks over a connection for a sign of life: an exchange about no store. Never rejects. */
+  readonly showsLife: (link: PeerLink) => Promise<boolean>
+}
+
+export interface DigestRoundsDeps {
+  readonly crypto: Crypto
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly logger: Logger
+  readonly limits: Pick<NetworkLimits, 'retryMs' | 'retryMaxMs' | 'signOfLifeMs'>
+  /** Where this node can be reached. */
+  readonly addresses: () => readonly string[]
+  readonly stores: StoreRegistry
+  readonly links: () => LinkTable
+  readonly peerDigests: PeerDigests
+  readonly troubles: TroubleBook
+  readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
+  readonly publish: (event: NetworkEvent) => void
+  /** A store differs from what the peer holds. */
+  readonly onDiffers: (peer: PublicKey, storeId: StoreId) => void
+}
+
+/** Starts knowing nothing. */
+export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
+  const { crypto, random, scheduler, logger, limits, stores, peerDigests, troubles } = deps
+
+  function options(peer: PublicKey): DigestOptions {
+    return { crypto, stores: () => stores.sharedWith(peer), addresses: deps.addresses }
+  }
+  function claimed(peer: PublicKey, storeId: StoreId, digest: ClaimedDigest): void {
+    if (deps.links().get(peer) === undefined || stores.get(storeId) === undefined) return
+    peerDigests.note(peer, storeId, digest)
+    troubles.shared(peer, storeId)
+  }
+  function learned(peer: PublicKey, addresses: readonly string[]): void {
+    if (addresses.length > 0) deps.publish({ kind: 'addresses_learned', peer, addresses })
+  }
+  function exchanged(peer: PublicKey, { claims, addresses }: DigestOutcome): void {
+    troubles.digestsCompared(peer)
+    for (const storeId of stores.unnamedBy(peer, claims)) troubles.unshared(peer, storeId)
+    for (const { storeId, digest } of claims) claimed(peer, storeId, digest)
+    learned(peer, addresses)
+  }
+  async function exchangeOnce(link: PeerLink): Promise<void> {
+    const nonce = random.bytes(DIGEST_NONCE_BYTES)
+    const outcome = await link.run({
+      protocol: net.Protocol.DIGEST,
+      machine: createDigestInitiator({ ...options(link.peer), nonce }),
+      perform: (call) => deps.perform(link, call),
+    })
+    exchanged(link.peer, outcome)
+    for (const storeId of outcome.differing) deps.onDiffers(link.peer, storeId)
+  }
+
+  return {
+    options,
+    exchanged,
+    claimed,
+    addresses: learned,
+    unshared: (peer, storeId) => {
+      peerDigests.forget(peer, storeId)
+      troubles.unshared(peer, storeId)
+    },
+    exchange: async (link) => {
+      const { retryMs: firstMs, retryMaxMs: maxMs } = limits
+      for (let attempt = 0; !link.signal.aborted; attempt += 1) {
+        try {
+          await exchangeOnce(link)
+          return
+        } catch (error) {
+          troubles.digestsFailed(link.peer, error)
+          logger.debug('digest exchange failed', { peer: toHex(link.peer), error })
+          await pause(scheduler, backoffMs(attempt, { firstMs, maxMs, random }), [link.signal])
+        }
+      }
+    },
+    showsLife: (link) =>
+      showsLife(link, {
+        scheduler,
+        deadlineMs: limits.signOfLifeMs,
+        digests: { crypto, addresses: deps.addresses },
+        nonce: random.bytes(DIGEST_NONCE_BYTES),
+        perform: (call) => deps.perform(link, call),
+      }),
+  }
+}

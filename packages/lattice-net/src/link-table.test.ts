@@ -32,6 +32,7 @@ function create(self: PublicKey, known: readonly PublicKey[], limits: Partial<Ne
     key: idKey(peer),
     outgoing,
     sinceMs: nowMs(),
+    heardMs: nowMs,
     signal: createAbortController().signal,
     run: () => Promise.reject(new Error('not run here')),
     spawn: () => undefined,

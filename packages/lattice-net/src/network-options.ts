@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Clock, Crypto, Logger, Random, Scheduler } from '@lattice/model'
+import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler } from '@lattice/model'
 import type { HostNetwork, Transport } from '@lattice/net-types'
 import type { GossipFactory } from './gossip.ts'
 import type { NetworkLimits } from './limits.ts'
-import type { JoinHandler, PeerHint } from './session-call.ts'
+import type { JoinHandler } from './session-call.ts'
 
 /** What is so after this machine slept or moved. */
 export interface NetworkChange {
@@ -15,6 +15,12 @@ export interface NetworkChange {
   readonly cause: 'woke' | 'clock_set' | 'moved'
   /** Where this node can be reached now. */
   readonly addresses: readonly string[]
+}
+
+/** Whom this node shares stores with, and where to try to reach them. */
+export interface KnownPeers {
+  readonly all: () => readonly PublicKey[]
+  readonly addresses: (peer: PublicKey) => readonly string[]
 }
 
 export interface NetworkServiceOptions {
@@ -30,8 +36,8 @@ export interface NetworkServiceOptions {
   readonly limits?: Partial<NetworkLimits>
   /** Where this machine is; by default only where the transport is counts. */
   readonly hostNetwork?: HostNetwork
-  /** The peers of all stores here, and where they may be: those that are no neighbours are visited now and then. */
-  readonly knownPeers?: () => readonly PeerHint[]
+  /** The peers of all stores here: those that are no neighbours are visited now and then. */
+  readonly knownPeers?: KnownPeers
   /** This machine slept, moved, or its clock was set: everything is looked at anew, and it may be told where it is. */
   readonly onNetworkChanged?: (change: NetworkChange) => void
   /** What peers are told is the time, 0 where it is not known; the clock's own reading by default. */

@@ -5,6 +5,9 @@
  */
 import { finish, type SessionMachine, unexpected } from './session.ts'
 
+/** A question is no use of a connection: one that nothing else runs over counts as idle. */
+const lasting = (): boolean => true
+
 /** The side that asks: done once the peer has ended its side. */
 export function createPing(): SessionMachine<void> {
   return {
@@ -12,6 +15,7 @@ export function createPing(): SessionMachine<void> {
     receive: (frame) => [unexpected(frame)],
     answered: () => [],
     ended: () => [finish(undefined)],
+    lasting,
   }
 }
 
@@ -21,5 +25,6 @@ export function createPong(): SessionMachine<void> {
     start: () => [finish(undefined)],
     receive: (frame) => [unexpected(frame)],
     answered: () => [],
+    lasting,
   }
 }

@@ -35,18 +35,18 @@ function create({ peers, isThere = () => true, visitMs = 10_000, ...given }: Wor
   const heard = new Map<string, number>()
   const visits: { readonly peer: number; readonly atMs: number }[] = []
   const indexOf = (peer: PublicKey): number => (peer[0] ?? 0) + (peer[1] ?? 0) * 256
-  const hints = Array.from({ length: peers }, (_, index) => ({ peer: key(index), addresses: [] }))
+  const keys = Array.from({ length: peers }, (_, index) => key(index))
   let under = 0
   let most = 0
   const prober = createProber({
-    peers: () => hints,
+    peers: () => keys,
     isLookedAfter: (peer) => given.isLookedAfter?.(indexOf(peer)) ?? false,
     mutedForMs: (peer) => given.mutedForMs?.(indexOf(peer)) ?? 0,
     quietForMs: (peer) => {
       const at = heard.get(idKey(peer))
       return at === undefined ? undefined : nowMs() - at
     },
-    visit: async ({ peer }) => {
+    visit: async (peer) => {
       under += 1
       most = Math.max(most, under)
       visits.push({ peer: indexOf(peer), atMs: nowMs() })

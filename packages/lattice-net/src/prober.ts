@@ -11,7 +11,6 @@
 import { type IdKey, idKey, type PublicKey, type Random } from '@lattice/model'
 import { backoffMs, jitterMs } from './backoff.ts'
 import type { NetworkLimits } from './limits.ts'
-import type { PeerHint } from './session-call.ts'
 
 export interface Prober {
   /** Starts a visit if one is due. */
@@ -21,15 +20,15 @@ export interface Prober {
 }
 
 export interface ProberOptions {
-  /** All peers of stores that are here, and where they may be. */
-  readonly peers: () => readonly PeerHint[]
+  /** All peers of stores that are here. */
+  readonly peers: () => readonly PublicKey[]
   /** True for one that is connected, or dialled in any case. */
   readonly isLookedAfter: (peer: PublicKey) => boolean
   readonly mutedForMs: (peer: PublicKey) => number
   /** How long ago the peer was heard of; undefined when it never was. */
   readonly quietForMs: (peer: PublicKey) => number | undefined
   /** Connects and says whether the peer is there. Never rejects. */
-  readonly visit: (hint: PeerHint) => Promise<boolean>
+  readonly visit: (peer: PublicKey) => Promise<boolean>
   readonly nowMs: () => number
   readonly random: Random
   readonly limits: Pick<NetworkLimits, 'probeEveryMs' | 'probeRoundMs' | 'probeBackoffMs' | 'probeBackoffMaxMs'>
@@ -37,6 +36,7 @@ export interface ProberOptions {
 }
 
 interface Turn {
+  readonly peer: PublicKey
   attempts: number
   /** Monotonic time of the next visit. */
   dueMs: number
@@ -49,25 +49,25 @@ export function createProber(options: ProberOptions): Prober {
   let nextMs = 0
   let isVisiting = false
 
-  function newTurn(): Turn {
-    return { attempts: 0, dueMs: nowMs() + jitterMs(limits.probeEveryMs, random) }
+  function newTurn(peer: PublicKey): Turn {
+    return { peer, attempts: 0, dueMs: nowMs() + jitterMs(limits.probeEveryMs, random) }
   }
   /** Those to be looked after from here, each with its turn; of peers that are none any more nothing is kept. */
-  function candidates(): readonly { readonly hint: PeerHint; readonly turn: Turn }[] {
+  function candidates(): readonly Turn[] {
     const found = peers()
-      .filter(({ peer }) => !isLookedAfter(peer))
-      .map((hint) => ({ hint, turn: turns.get(idKey(hint.peer)) ?? newTurn() }))
-    turns = new Map(found.map(({ hint, turn }) => [idKey(hint.peer), turn]))
+      .filter((peer) => !isLookedAfter(peer))
+      .map((peer) => turns.get(idKey(peer)) ?? newTurn(peer))
+    turns = new Map(found.map((turn) => [idKey(turn.peer), turn]))
     return found
   }
-  function isDue({ hint, turn }: { readonly hint: PeerHint; readonly turn: Turn }): boolean {
-    const quietMs = quietForMs(hint.peer)
+  function isDue({ peer, dueMs }: Turn): boolean {
+    const quietMs = quietForMs(peer)
     const isFresh = quietMs !== undefined && quietMs < limits.probeRoundMs
-    return turn.dueMs <= nowMs() && !isFresh && mutedForMs(hint.peer) === 0
+    return dueMs <= nowMs() && !isFresh && mutedForMs(peer) === 0
   }
-  async function look({ hint, turn }: { readonly hint: PeerHint; readonly turn: Turn }): Promise<void> {
+  async function look(turn: Turn): Promise<void> {
     isVisiting = true
-    const isThere = await visit(hint)
+    const isThere = await visit(turn.peer)
     isVisiting = false
     const { probeBackoffMs: firstMs, probeBackoffMaxMs: maxMs } = limits
     turn.dueMs = nowMs() + (isThere ? limits.probeRoundMs : backoffMs(turn.attempts, { firstMs, maxMs, random }))
@@ -81,7 +81,7 @@ export function createProber(options: ProberOptions): Prober {
       nextMs = nowMs() + limits.probeEveryMs / 2 + jitterMs(limits.probeEveryMs, random)
       const [first] = candidates()
         .filter(isDue)
-        .toSorted((a, b) => a.turn.dueMs - b.turn.dueMs)
+        .toSorted((a, b) => a.dueMs - b.dueMs)
       if (first !== undefined) spawn('visit', () => look(first))
     },
     hurry: () => {

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Cancel } from '@lattice/model'
+import { type Cancel, type PublicKey, toHex } from '@lattice/model'
 import { connectTo } from './connect-to.ts'
 import { createGuests, type Guests } from './guests.ts'
 import { UPSET_PAUSE_MS } from './limits.ts'
@@ -18,7 +18,6 @@ import type { PeerLink } from './peer-link.ts'
 import { createProber, type Prober } from './prober.ts'
 import { type Beat, startPulse } from './pulse.ts'
 import { sameAddresses } from './same-addresses.ts'
-import type { PeerHint } from './session-call.ts'
 import { createSilenceWatch, type SilenceWatch } from './silence-watch.ts'
 
 export interface Upkeep {
@@ -70,11 +69,11 @@ class Upkeeper {
       close: (link, message) => core.closeLater(link, message),
     })
     this.#prober = createProber({
-      peers: options.knownPeers ?? (() => []),
+      peers: options.knownPeers?.all ?? (() => []),
       isLookedAfter: (peer) => links.get(peer) !== undefined || core.dialer.isWanted(peer),
       mutedForMs: core.ledger.mutedForMs,
       quietForMs: core.presenceBook.quietForMs,
-      visit: (hint) => this.#visit(hint),
+      visit: (peer) => this.#visit(peer),
       nowMs,
       random,
       limits,
@@ -119,13 +118,15 @@ class Upkeeper {
     const { hostNetwork, transport } = this.#options
     return [...(hostNetwork?.addresses() ?? []), ...transport.addresses()]
   }
-  async #visit(hint: PeerHint): Promise<boolean> {
+  async #visit(peer: PublicKey): Promise<boolean> {
+    const { knownPeers, logger } = this.#options
+    const addresses = knownPeers?.addresses(peer) ?? []
     try {
-      this.guests.add(await connectTo(this.#core, hint, this.#core.signal()))
+      this.guests.add(await connectTo(this.#core, { peer, addresses }, this.#core.signal()))
       return true
     } catch (error) {
-      if (!this.#core.closed()) this.#options.logger.debug('visit failed', { peer: hint.peer, error })
-      this.#core.presenceBook.missed(hint.peer)
+      if (!this.#core.closed()) logger.debug('visit failed', { peer: toHex(peer), error })
+      this.#core.presenceBook.missed(peer)
       return false
     }
   }

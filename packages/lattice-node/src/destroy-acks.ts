@@ -87,7 +87,7 @@ function unawarePeers(context: NodeContext, { entry, store, tablesOf }: Unaware)
   const tables = store.kernel.tables()
   const writing = writingPeers(tables, tablesOf)
   return replicaPeers(tables, context.id, tablesOf).filter((peer) => {
-    const isTold = includes(writing, peer) || context.network()?.presence(peer)?.online === true
+    const isTold = includes(writing, peer) || context.network()?.presence(peer)?.connected === true
     return isTold && !entry.handOn.gone.has(idKey(peer)) && peerSync(context, store, peer) !== 'synced'
   })
 }

@@ -124,7 +124,7 @@ interface NodeParts {
 }
 
 async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> {
-  const { scope, keyPair } = parts
+  const { scope, keyPair, meta } = parts
   const events = createBroadcast<NodeEvent>({ capacity: EVENTS_CAPACITY })
   scope.onClose(events.close)
   let network: NetworkService | undefined
@@ -160,8 +160,13 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     const joinHandler = createRedeemer(context, () => manager)
     const limits = options.networkLimits ?? {}
     const wallMs = nodeClock.saysMs
-    const deps = { transport, crypto, clock, random, scheduler, logger, joinHandler, limits, wallMs }
-    const service = createNetworkService(deps)
+    const { hostNetwork, onNetworkChanged } = options
+    const service = createNetworkService({
+      ...{ transport, crypto, clock, random, scheduler, logger, joinHandler, limits, wallMs },
+      knownPeers: { all: links.all, addresses: meta.addresses },
+      ...(hostNetwork === undefined ? {} : { hostNetwork }),
+      ...(onNetworkChanged === undefined ? {} : { onNetworkChanged }),
+    })
     network = service
     scope.onClose(service.close)
     scope.spawn('network events', (signal) =>

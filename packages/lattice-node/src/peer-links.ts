@@ -15,6 +15,8 @@ import { peerTable, replicaPeersIn } from './store-peers.ts'
 export interface PeerLinks {
   /** Compares again. */
   readonly refresh: () => void
+  /** Every peer that takes part in a store in use here. */
+  readonly all: () => readonly PublicKey[]
   /** Where a peer says it can be reached. */
   readonly learn: (peer: PublicKey, addresses: readonly string[]) => void
 }
@@ -94,6 +96,7 @@ export function createPeerLinks(context: NodeContext, { manager, spawn }: PeerLi
 
   return {
     refresh,
+    all: () => [...wanted.values()],
     learn: (peer, addresses) => {
       const key = idKey(peer)
       if (!wanted.has(key)) {

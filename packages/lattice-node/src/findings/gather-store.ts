@@ -62,7 +62,7 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
   const { kernel, machine, storeType } = open
   const { stalled, appliedSeq, headSeq } = kernel.projection()
   const replicas = gatherReplicas(context, open, tablesOf)
-  const isHeldElsewhere = replicas.some(({ peer, sync }) => peer.online && sync === 'synced')
+  const isHeldElsewhere = replicas.some(({ peer, sync }) => peer.connected && sync === 'synced')
   return {
     headless: machine === undefined,
     storeType,
@@ -111,14 +111,15 @@ function otherPeers(
 }
 
 function gatherPeer(context: NodeContext, network: NetworkService | undefined, entry: PeerEntry): PeerSnapshot {
-  const { publicKey, name, online, lastSeen, status } = entry
+  const { publicKey, name, online, connected, status } = entry
   const diagnosis = network?.diagnosis(publicKey)
   return {
     publicKey,
     name,
     online,
+    connected,
     dormant: status === system.PeerStatus.DORMANT,
-    lastSeenMs: lastSeen,
+    lastSeenMs: network?.presence(publicKey)?.lastSeenMs ?? 0,
     addresses: context.meta.addresses(publicKey),
     dial: diagnosis?.dial,
     mutedForMs: diagnosis?.mutedForMs ?? 0,

@@ -12,7 +12,9 @@ import type { Named } from './words.ts'
 
 /** A peer that takes part in a store, as the network knows it. */
 export interface PeerSnapshot extends Named {
+  /** Heard of of late, connected or not. */
   readonly online: boolean
+  readonly connected: boolean
   /** Away by agreement. */
   readonly dormant: boolean
   /** Wall time; 0 when it was not connected since the node started. */

@@ -388,7 +388,7 @@ describe('work with stages', () => {
       peers: 4,
       synced: 1,
       inactive: 1,
-      outcomes: [{ synced: true }, { result: 'UNREACHABLE', name: 'nas' }, {}, {}, { result: 'INACTIVE' }],
+      outcomes: [{ synced: true }, { result: 'SYNC_RESULT_UNREACHABLE', name: 'nas' }, {}, {}, { result: 'SYNC_RESULT_INACTIVE' }],
     })
     expect(json.exitCode).toBe(1)
     for (const nobody of [[], [gone]]) {

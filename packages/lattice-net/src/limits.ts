@@ -122,8 +122,9 @@ export const UPSET_PAUSE_MS = 20_000
 export const GUEST_MIN_MS = 2_000
 export const GUEST_MAX_MS = 120_000
 
-/** Said as a connection is closed that is of no more use: the peer may well be there. */
+/** Said as a connection is closed that is of no more use, or for a newer one: the peer may well be there. */
 export const LET_GO = 'let go'
+export const REPLACED = 'replaced by a newer connection'
 
 /** What peers said last that are not connected, one entry per peer and store: those of a large mesh. */
 export const MAX_REMEMBERED_DIGESTS = 8192

@@ -8,7 +8,7 @@
  * @module
  */
 import { type Cancel, compareBytes, type IdKey, idKey, type PublicKey, type Scheduler } from '@lattice/model'
-import type { NetworkLimits } from './limits.ts'
+import { type NetworkLimits, REPLACED } from './limits.ts'
 import type { PeerLink } from './peer-link.ts'
 
 export type Admission = 'take' | 'refuse' | 'wait'
@@ -72,7 +72,7 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
       const replaced = links.get(link.key)
       links.set(link.key, link)
       watch(link)
-      if (replaced !== undefined) close(replaced, 'replaced by a newer connection')
+      if (replaced !== undefined) close(replaced, REPLACED)
     },
     remove: (link) => {
       watches.get(link)?.()

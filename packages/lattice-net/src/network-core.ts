@@ -21,7 +21,7 @@ import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
 import { createDirectGossip } from './direct-gossip.ts'
 import { NetworkClosed } from './errors.ts'
 import type { Gossip, SyncReason } from './gossip.ts'
-import { DEFAULT_LIMITS, EVENT_CAPACITY, LET_GO, type NetworkLimits } from './limits.ts'
+import { DEFAULT_LIMITS, EVENT_CAPACITY, LET_GO, type NetworkLimits, REPLACED } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
@@ -346,7 +346,7 @@ export class NetworkCore {
     this.clocks.forget(link.key)
     const lastedMs = this.#options.clock.monotonicMs() - link.sinceMs
     this.#publish({ kind: 'peer_disconnected', peer, reason, by })
-    const released = by !== 'lost' && reason === LET_GO
+    const released = by !== 'lost' && (reason === LET_GO || reason === REPLACED)
     this.presenceBook.down(peer, { heardMs: link.heardMs(), lastedMs, released })
     this.dialer.onDown(peer, lastedMs)
   }

@@ -77,7 +77,7 @@ class Upkeeper {
       nowMs,
       random,
       limits,
-      spawn: core.spawn,
+      spawn: (name, task) => core.spawn(name, task),
     })
     this.#stop = startPulse({ clock, scheduler, everyMs: limits.tickMs, onBeat: (beat) => this.#onBeat(beat) })
   }

@@ -44,6 +44,20 @@ export function shownSync(
   return past !== undefined && sameDigest(past, store.kernel.digest()) ? 'synced' : 'unknown'
 }
 
+/**
+ * True for a peer that said, now or before its last connection ended, that it holds exactly what is here now. It was told
+ * all of it then; whether it still has it is another question.
+ */
+export function wasToldAll(
+  context: NodeContext,
+  store: { readonly kernel: Pick<Kernel, 'storeId' | 'digest'> },
+  peer: PublicKey,
+): boolean {
+  const { storeId } = store.kernel
+  const past = context.network()?.pastDigest(peer, storeId)
+  return peerSync(context, store, peer) === 'synced' || (past !== undefined && sameDigest(past, store.kernel.digest()))
+}
+
 /** Connected peers of a store, by how they compare. */
 export interface SyncCounts {
   /** Others that were heard of of late, connected or not. */

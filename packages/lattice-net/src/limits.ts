@@ -182,8 +182,12 @@ export interface NetworkLimits {
   readonly probeBackoffMaxMs: number
   /** What a whole node does at once after it slept or moved is spread over this. */
   readonly wakeSpreadMs: number
-  /** What is asked for as a connection begins is spread over this: both sides, and a whole mesh, do so at once. */
+  /**
+   * Sessions asked for as a connection begins are spread over this for each peer that is connected, up to the most: in a
+   * mesh that heals what one peer brought need not be had of the next.
+   */
   readonly connectSpreadMs: number
+  readonly connectSpreadMaxMs: number
   /** First time a misbehaving peer is shut out; doubles with each repetition up to `muteMaxMs`. */
   readonly muteMs: number
   readonly muteMaxMs: number
@@ -217,7 +221,8 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   probeBackoffMs: 60_000,
   probeBackoffMaxMs: 30 * 60_000,
   wakeSpreadMs: 500,
-  connectSpreadMs: 200,
+  connectSpreadMs: 100,
+  connectSpreadMaxMs: 1_500,
   muteMs: 10_000,
   muteMaxMs: 3_600_000,
 }

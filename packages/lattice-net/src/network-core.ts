@@ -239,8 +239,10 @@ export class NetworkCore {
       perform: (link, call) => this.perform(link, call),
       publish: (event) => this.#publish(event),
       onDiffers: (peer, storeId, { again }) => {
-        if (again) this.#schedule.hurry(peer, storeId, this.limits.connectSpreadMs)
-        else this.#schedule.request(peer, storeId, jitterMs(this.limits.connectSpreadMs, random))
+        const { connectSpreadMs, connectSpreadMaxMs } = this.limits
+        const spreadMs = Math.min(connectSpreadMaxMs, connectSpreadMs * this.links.all().length)
+        if (again) this.#schedule.hurry(peer, storeId, spreadMs)
+        else this.#schedule.request(peer, storeId, jitterMs(spreadMs, random))
       },
     })
   }

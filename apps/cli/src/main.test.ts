@@ -388,7 +388,13 @@ describe('work with stages', () => {
       peers: 4,
       synced: 1,
       inactive: 1,
-      outcomes: [{ synced: true }, { result: 'SYNC_RESULT_UNREACHABLE', name: 'nas' }, {}, {}, { result: 'SYNC_RESULT_INACTIVE' }],
+      outcomes: [
+        { synced: true },
+        { result: 'SYNC_RESULT_UNREACHABLE', name: 'nas' },
+        {},
+        {},
+        { result: 'SYNC_RESULT_INACTIVE' },
+      ],
     })
     expect(json.exitCode).toBe(1)
     for (const nobody of [[], [gone]]) {

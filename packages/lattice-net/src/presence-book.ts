@@ -95,7 +95,11 @@ class Book {
   }
   down(
     peer: PublicKey,
-    { heardMs, lastedMs, released }: { readonly heardMs: number; readonly lastedMs: number; readonly released: boolean },
+    {
+      heardMs,
+      lastedMs,
+      released,
+    }: { readonly heardMs: number; readonly lastedMs: number; readonly released: boolean },
   ): PeerPresence {
     const entry = this.#touch(peer)
     this.#heard(entry, heardMs)

@@ -10,7 +10,11 @@ const YEARS_MS = 5 * 365 * 24 * HOUR_MS
 
 describe('a beat', () => {
   const judge = (monotonic: number, wall: number): Beat =>
-    judgeBeat({ wallMs: 1_000_000, monotonicMs: 100 }, { wallMs: 1_000_000 + wall, monotonicMs: 100 + monotonic }, EVERY_MS)
+    judgeBeat(
+      { wallMs: 1_000_000, monotonicMs: 100 },
+      { wallMs: 1_000_000 + wall, monotonicMs: 100 + monotonic },
+      EVERY_MS,
+    )
 
   test.each<[string, number, number, Partial<Beat>]>([
     ['in time', EVERY_MS, EVERY_MS, { isJump: false, lateMs: 0, shiftMs: 0 }],

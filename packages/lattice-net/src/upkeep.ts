@@ -89,7 +89,8 @@ class Upkeeper {
 
   #onBeat(beat: Beat): void {
     this.#noteUpset(beat)
-    if (this.#upset !== undefined && this.#options.clock.monotonicMs() >= this.#quietUntilMs) this.#startOver(this.#upset)
+    if (this.#upset !== undefined && this.#options.clock.monotonicMs() >= this.#quietUntilMs)
+      this.#startOver(this.#upset)
     this.#silence.review()
     this.#core.presenceBook.review()
     this.guests.review()

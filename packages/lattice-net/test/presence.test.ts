@@ -95,7 +95,10 @@ describe('a connection', () => {
 })
 
 /** A clock that is a test's own, over the one of the mesh. */
-function ownClock({ clock }: { readonly clock: Clock }): { readonly clock: Clock; readonly shift: (ms: number) => void } {
+function ownClock({ clock }: { readonly clock: Clock }): {
+  readonly clock: Clock
+  readonly shift: (ms: number) => void
+} {
   let shiftMs = 0
   return {
     clock: { monotonicMs: clock.monotonicMs, wallMs: () => clock.wallMs() + shiftMs },
@@ -299,10 +302,14 @@ describe('peers that are no neighbours', () => {
     const mesh = await strangers(5, 'visits')
     for (const { store } of mesh.nodes) store.write(2)
     let most = 0
-    await mesh.until('everybody knows of everybody', () => {
-      most = Math.max(most, ...mesh.nodes.map(({ service }) => service.connectedPeers().length))
-      return mesh.nodes.every((from) => mesh.nodes.every((to) => from === to || isOnline(from, to.id) === true))
-    }, probeRoundMs)
+    await mesh.until(
+      'everybody knows of everybody',
+      () => {
+        most = Math.max(most, ...mesh.nodes.map(({ service }) => service.connectedPeers().length))
+        return mesh.nodes.every((from) => mesh.nodes.every((to) => from === to || isOnline(from, to.id) === true))
+      },
+      probeRoundMs,
+    )
     await mesh.until('convergence', mesh.converged, 4 * probeRoundMs)
     // Of one's own one at a time, and those of others.
     expect(most).toBeLessThan(4)

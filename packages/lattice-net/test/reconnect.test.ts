@@ -1,4 +1,12 @@
-import { createAbortController, createGenesis, idKey, parseStoreType, type PublicKey, toSeed, toStoreId } from '@lattice/model'
+import {
+  createAbortController,
+  createGenesis,
+  idKey,
+  parseStoreType,
+  type PublicKey,
+  toSeed,
+  toStoreId,
+} from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { DEFAULT_LIMITS, type SyncOutcome } from '../src/index.ts'
@@ -61,15 +69,14 @@ describe('a reconnect', () => {
       most = Math.max(most, running())
       return equal()
     })
-    const tookMs = mesh.scheduler.clock.monotonicMs()
     await mesh.advance(60_000)
     for (const outcome of sessionsOf(a)) {
       const key = idKey(outcome.storeId)
       begun.set(key, (begun.get(key) ?? 0) + 1)
     }
-    console.log('2 nodes, 200 stores, 50 differ:', { sessions: sessionsOf(a).length, stores: begun.size, most, tookMs })
     expect(begun.size).toBe(50)
     expect(sessionsOf(a).length).toBeLessThanOrEqual(55)
+    expect(sessionsOf(b).length).toBeLessThanOrEqual(55)
     expect(most).toBeLessThanOrEqual(2 * DEFAULT_LIMITS.sessionsPerPeer)
   })
 
@@ -85,22 +92,15 @@ describe('a reconnect', () => {
     await mesh.advance(60_000)
     for (const node of mesh.nodes) node.events.length = 0
     mesh.network.heal()
-    const healedMs = mesh.scheduler.clock.monotonicMs()
     const sets = (): readonly (readonly ModelStore[])[] => [mesh.nodes.map(({ store }) => store), ...stores]
     const converged = (): boolean =>
       sets().every((each) => new Set(each.map((store) => store.digest().witnessCount)).size === 1) && connected()
     await mesh.until('convergence', converged, 300_000)
-    const tookMs = mesh.scheduler.clock.monotonicMs() - healedMs
     await mesh.advance(120_000)
     // Both sides tell of a session.
     const sessions = mesh.nodes.reduce((sum, node) => sum + sessionsOf(node).length, 0) / 2
-    const empty =
-      mesh.nodes.reduce(
-        (sum, node) => sum + sessionsOf(node).filter((one) => one.kind === 'done' && one.witnessed + one.sent === 0).length,
-        0,
-      ) / 2
-    console.log('10 nodes, 4 stores:', { sessions, empty, tookMs, pairs: 45 * 4 })
-    expect(sessions).toBeLessThan(45 * 4)
+    // 180 pairs of peers differ at first; what one brought need not be had of the next.
+    expect(sessions).toBeLessThan(90)
   })
 })
 
@@ -160,7 +160,7 @@ describe('sync with peers that are named', () => {
     const { signal } = createAbortController()
     const connection = await mesh.settle(mesh.network.transport(peer).connect(a.id, { addresses: [], signal }))
     const stream = await mesh.settle(connection.open())
-    await mesh.settle(stream.write(new Uint8Array([9, 255, 255, 255])))
+    await mesh.settle(stream.write(new Uint8Array(10).fill(255).with(0, 9)))
     await mesh.settle(connection.closed)
     const outcomes: SyncOutcome[] = []
     const collect = async (): Promise<void> => {

@@ -47,9 +47,21 @@ function connectedPeers(core: NetworkCore, storeId: StoreId): readonly PeerHint[
     .map(({ peer }) => ({ peer, addresses: [] }))
 }
 
-async function syncWith(
+interface SyncWith extends SyncPeersRequest {
+  readonly hint: PeerHint
+}
+
+/** A connection that turns out to be lost is made once more: it may have looked whole. */
+async function syncWith(core: NetworkCore, request: SyncWith, signal: AbortSignal): Promise<SyncOutcome> {
+  const link = core.links.get(request.hint.peer)
+  const outcome = await syncOnce(core, request, signal)
+  const isLost = link?.signal.aborted === true && outcome.kind === 'failed' && outcome.error.code === 'PEER_UNREACHABLE'
+  return isLost ? syncOnce(core, request, signal) : outcome
+}
+
+async function syncOnce(
   core: NetworkCore,
-  { storeId, hint, onGuest }: SyncPeersRequest & { readonly hint: PeerHint },
+  { storeId, hint, onGuest }: SyncWith,
   signal: AbortSignal,
 ): Promise<SyncOutcome> {
   const { peer } = hint

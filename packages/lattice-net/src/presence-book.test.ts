@@ -135,6 +135,22 @@ describe('presence', () => {
     expect(told.slice(6)).toEqual(['online', 'offline', 'online'])
   })
 
+  test('times for people are whole milliseconds, however fine the monotonic clock', () => {
+    const { wallMs, monotonicMs } = createManualClock()
+    const fine = createPresenceBook({
+      clock: { wallMs, monotonicMs: () => monotonicMs() + 0.123_456 },
+      limits: DEFAULT_LIMITS,
+      heardMs: () => 999.876_543,
+      onChange: () => undefined,
+    })
+    fine.up(peer, true)
+    fine.down(peer, { heardMs: 1_000.987, lastedMs: 1, released: true })
+    fine.setBack(0.5)
+    const shown = fine.presence(peer)
+    expect(Number.isSafeInteger(shown?.lastSeenMs)).toBe(true)
+    expect(Number.isSafeInteger(shown?.sinceMs)).toBe(true)
+  })
+
   test('a bounded number of peers is remembered, and never one forgotten that is connected', () => {
     const { book } = create()
     book.up(key(0), true)

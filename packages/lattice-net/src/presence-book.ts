@@ -136,8 +136,8 @@ class Book {
   }
   setBack(byMs: number): void {
     for (const entry of this.#entries.values()) {
-      entry.seenWallMs -= byMs
-      entry.sinceWallMs -= byMs
+      entry.seenWallMs -= Math.round(byMs)
+      entry.sinceWallMs -= Math.round(byMs)
     }
   }
 
@@ -149,7 +149,8 @@ class Book {
     if (entry.heardMs !== undefined && atMs <= entry.heardMs) return
     const { wallMs, monotonicMs } = this.#options.clock
     entry.heardMs = atMs
-    entry.seenWallMs = wallMs() - (monotonicMs() - atMs)
+    // A monotonic clock counts in fractions, a time for people does not.
+    entry.seenWallMs = Math.round(wallMs() - (monotonicMs() - atMs))
   }
   #isOnline({ connected, heardMs }: Entry): boolean {
     const { clock, limits } = this.#options

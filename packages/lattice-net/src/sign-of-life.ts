@@ -28,11 +28,13 @@ export async function showsLife(link: PeerLink, options: SignOfLifeOptions): Pro
   const { scheduler, deadlineMs: afterMs, perform } = options
   const deadline = createDeadline({ parents: [link.signal], scheduler, afterMs, waitingFor: 'a sign of life' })
   const { signal } = deadline
+  const heardBeforeMs = link.heardMs()
   try {
     await link.run({ protocol: net.Protocol.PING, machine: createPing(), perform, signal })
     return true
   } catch {
-    return !signal.aborted
+    // Whatever came meanwhile came from somebody: a busy peer answers late.
+    return !link.signal.aborted && (!signal.aborted || link.heardMs() > heardBeforeMs)
   } finally {
     deadline.release()
   }

@@ -8,6 +8,7 @@
  */
 import type { AbortSignal, StoreId } from '@lattice/model'
 import { connectTo } from './connect-to.ts'
+import { orAborted } from './deadline.ts'
 import { StoreNotRegistered } from './errors.ts'
 import { mergeUnordered } from './merge-unordered.ts'
 import type { NetworkCore } from './network-core.ts'
@@ -51,20 +52,21 @@ interface SyncWith extends SyncPeersRequest {
   readonly hint: PeerHint
 }
 
-/** A connection that turns out to be lost is made once more: it may have looked whole. */
-async function syncWith(core: NetworkCore, request: SyncWith, signal: AbortSignal): Promise<SyncOutcome> {
-  const link = core.links.get(request.hint.peer)
-  const outcome = await syncOnce(core, request, signal)
-  const isLost = link?.signal.aborted === true && outcome.kind === 'failed' && outcome.error.code === 'PEER_UNREACHABLE'
-  return isLost ? syncOnce(core, request, signal) : outcome
+/** A connection that only looks whole would hold a person up for as long as the transport waits: it is asked first. */
+async function dropIfDead(core: NetworkCore, { peer }: PeerHint, signal: AbortSignal): Promise<void> {
+  const link = core.links.get(peer)
+  if (link === undefined) return
+  const isAlive = await orAborted(core.showsLife(link, core.limits.answerMs), signal, () => undefined)
+  if (!isAlive) await link.close('the peer fell silent')
 }
 
-async function syncOnce(
+async function syncWith(
   core: NetworkCore,
-  { storeId, hint, onGuest }: SyncWith,
+  { storeId, hint, peers, onGuest }: SyncWith,
   signal: AbortSignal,
 ): Promise<SyncOutcome> {
   const { peer } = hint
+  if (peers !== undefined) await dropIfDead(core, hint, signal)
   const isConnected = core.links.get(peer) !== undefined
   let link: PeerLink
   try {

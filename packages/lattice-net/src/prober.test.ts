@@ -112,7 +112,7 @@ describe('visits', () => {
       mutedForMs: (index) => (index === 2 ? 1_000 : 0),
     })
     await world.pass(probeRoundMs)
-    expect([...new Set(world.visits.map(({ peer }) => peer))].toSorted()).toEqual([3, 4, 5])
+    expect(new Set(world.visits.map(({ peer }) => peer))).toEqual(new Set([3, 4, 5]))
   })
 
   test('start over when what kept peers from being reached may be gone', async () => {

@@ -105,18 +105,10 @@ class Requests {
   /** Starts what is due, as far as there is room. */
   pump(): void {
     const { limits, running } = this.#options
-    for (let started = true; started && !this.#closed;) {
-      started = false
-      for (const [key, queue] of [...this.#queues]) {
-        if (running() >= limits.sessions) return
-        const [first] = queue
-        if (first === undefined || running(first.peer) >= limits.sessionsPerPeer) continue
-        this.#unqueue(first)
-        // The others go before it next time.
-        if (this.#queues.delete(key) && queue.size > 0) this.#queues.set(key, queue)
-        this.#start(first)
-        started = true
-      }
+    while (!this.#closed && running() < limits.sessions) {
+      const next = this.#next()
+      if (next === undefined) return
+      this.#start(next)
     }
   }
   request(peer: PublicKey, storeId: StoreId, delayMs: number): void {
@@ -171,6 +163,18 @@ class Requests {
     const entry = this.#entries.get(key) ?? fresh
     this.#entries.set(key, entry)
     if (!entry.due && entry.cancel === undefined) this.#arm(entry, delayMs)
+  }
+  /** Takes what is next out of its queue: of the first peer with room, whose turn comes last from now on. */
+  #next(): Entry | undefined {
+    const { limits, running } = this.#options
+    for (const [key, queue] of this.#queues) {
+      const [first] = queue
+      if (first === undefined || running(first.peer) >= limits.sessionsPerPeer) continue
+      this.#unqueue(first)
+      if (this.#queues.delete(key)) this.#queues.set(key, queue)
+      return first
+    }
+    return undefined
   }
   #start(entry: Entry): void {
     const { isEqual, start } = this.#options

@@ -162,7 +162,15 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     const wallMs = nodeClock.saysMs
     const { hostNetwork, onNetworkChanged } = options
     const service = createNetworkService({
-      ...{ transport, crypto, clock, random, scheduler, logger, joinHandler, limits, wallMs },
+      transport,
+      crypto,
+      clock,
+      random,
+      scheduler,
+      logger,
+      joinHandler,
+      limits,
+      wallMs,
       knownPeers: { all: links.all, addresses: meta.addresses },
       ...(hostNetwork === undefined ? {} : { hostNetwork }),
       ...(onNetworkChanged === undefined ? {} : { onNetworkChanged }),

@@ -9,6 +9,7 @@ import type {
   IngestOutcome,
   IntentionId,
   Hash,
+  ParsedIntention,
   PublicKey,
   SignedIntention,
   StoreId,
@@ -46,7 +47,7 @@ export interface IntentionsRead {
 
 /** Intentions that became witnessed in one commit, in witness order. */
 export interface WitnessedBatch {
-  readonly intentions: readonly SignedIntention[]
+  readonly intentions: readonly ParsedIntention[]
   /** The peer they came from; undefined for this node's own writes. */
   readonly source: PublicKey | undefined
 }

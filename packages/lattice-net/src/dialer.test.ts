@@ -37,6 +37,7 @@ function create(connect: Transport['connect'], options: Partial<DialerOptions> =
     limits: DEFAULT_LIMITS,
     signal: createAbortController().signal,
     isConnected: () => false,
+    addressesOf: () => [],
     mutedForMs: () => 0,
     onConnection: () => undefined,
     spawn: (_, task) => {

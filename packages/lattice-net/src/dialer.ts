@@ -68,6 +68,8 @@ export interface DialerOptions {
   readonly limits: Pick<NetworkLimits, 'dialDeadlineMs' | 'dialBackoffMs' | 'dialBackoffMaxMs'>
   readonly signal: AbortSignal
   readonly isConnected: (peer: PublicKey) => boolean
+  /** Where else a wanted peer may be reached. */
+  readonly addressesOf: (peer: PublicKey) => readonly string[]
   /** Milliseconds the peer is shut out for. */
   readonly mutedForMs: (peer: PublicKey) => number
   readonly onConnection: (connection: Connection) => void
@@ -194,9 +196,9 @@ class Wishes {
     }
   }
   async #attempt(wanted: Wanted): Promise<void> {
-    const { isConnected, signal, onFailure } = this.#options
+    const { isConnected, signal, addressesOf } = this.#options
     if (isConnected(wanted.peer) || signal.aborted) return
-    const { addresses } = wanted
+    const addresses = wanted.addresses.length > 0 ? wanted.addresses : addressesOf(wanted.peer)
     try {
       await this.dialOnce(wanted.peer, addresses)
       if (isConnected(wanted.peer)) return
@@ -204,7 +206,6 @@ class Wishes {
       this.#failed(wanted, { error: undefined, addresses })
     } catch (error) {
       if (signal.aborted) return
-      onFailure(wanted.peer, error)
       this.#failed(wanted, { error, addresses })
     }
   }
@@ -220,6 +221,7 @@ class Wishes {
       addresses,
     }
     this.#schedule(wanted)
+    this.#options.onFailure(wanted.peer, error)
   }
   #schedule(wanted: Wanted): void {
     const { random, limits, signal } = this.#options

@@ -6,7 +6,6 @@ export {
   type DigestOutcome,
   type SharedStore,
 } from './digest-exchange.ts'
-export { createDirectGossip } from './direct-gossip.ts'
 export {
   BootstrapFailed,
   NetworkClosed,
@@ -20,10 +19,11 @@ export {
 } from './errors.ts'
 export { decodeFrame, encodeFrame, type Frame, type FrameError, type FrameInit } from './frame.ts'
 export { createFrameDecoder, type FrameDecoder } from './frame-decoder.ts'
-export type { Gossip, GossipDeps, GossipFactory, GossipLink, PushedIntentions, SyncReason } from './gossip.ts'
+export type { Circle, Gossip, GossipDeps, GossipFactory, GossipLink, SyncReason } from './gossip.ts'
+export { createTreeGossip } from './gossip/tree-gossip.ts'
 export { createInviter, createJoiner, type JoinRequest } from './join.ts'
 export { DEFAULT_LIMITS, type NetworkLimits, PROTOCOL_VERSION } from './limits.ts'
-export type { KnownPeers, NetworkChange, NetworkServiceOptions } from './network-options.ts'
+export type { NetworkChange, NetworkServiceOptions } from './network-options.ts'
 export type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 export { createNetworkService, type JoinOptions, type NetworkService } from './network-service.ts'
 export type { DialFailure, DialState } from './dialer.ts'

@@ -79,14 +79,117 @@ export const MAX_WAITING_CALLS = 4
 /** Frames a session may have waiting to be written, beyond which the stream is not read. */
 export const MAX_WAITING_FRAMES = 64
 
-/** Pushes on their way without a result, per peer: fills a link with ordinary latency. */
+/** Bytes of frames that are written at once: many small ones, or one large. */
+export const WRITE_BATCH_BYTES: number = 64 * 1024
+
+/** Bytes of a run that is announced: what a slow link moves within a step's deadline. Larger ones are reconciled. */
+export const ANNOUNCED_RUN_BYTES: number = 1024 * 1024
+
+/** Runs on their way without a result, per peer: fills a link with ordinary latency. */
 export const PUSH_WINDOW = 16
 
-/** Pushes waiting per peer beyond the window; past it the stores concerned are reconciled instead. */
+/** Runs waiting per peer beyond the window; past it the stores concerned are reconciled instead. */
 export const PUSH_QUEUE_FRAMES = 256
 
 /** Bytes waiting per peer; past it the stores concerned are reconciled instead. */
 export const PUSH_QUEUE_BYTES: number = 4 * 1024 * 1024
+
+/** Neighbours a node keeps in a topic: with 5, 1,000 nodes stay connected when most of them vanish at once (HyParView). */
+export const ACTIVE_VIEW = 5
+
+/** Peers kept as replacements: six times the active view, so that some are alive after most have gone (HyParView). */
+export const PASSIVE_VIEW = 30
+
+/** Hops of a walk through the overlay at most: as many as reach any of 1,000 nodes from any other (HyParView: ARWL). */
+export const ACTIVE_WALK = 6
+
+/** Hops left at which a newcomer is noted as a replacement on its walk (HyParView: PRWL). */
+export const PASSIVE_WALK = 3
+
+/** Peers of the active and of the passive view in one shuffle (HyParView: ka and kp). */
+export const SHUFFLE_ACTIVE = 3
+export const SHUFFLE_PASSIVE = 4
+
+/** Peers one shuffle names: the above and its origin. */
+export const SHUFFLE_SAMPLE_MAX: number = 1 + SHUFFLE_ACTIVE + SHUFFLE_PASSIVE
+
+/** Shuffles whose way back is remembered: several times those that pass a node between two ticks. */
+export const SHUFFLE_TRAILS = 64
+
+/** Walks a node takes part in between two ticks: ten times what 1,000 nodes cause that start at once. More are dropped. */
+export const WALKS_PER_TICK = 256
+
+/** Peers asked to become neighbours at once: refilling an empty view, and as many that walks ended with. */
+export const NEIGHBOR_REQUESTS: number = 2 * ACTIVE_VIEW
+
+/** Ticks a neighbour request may stand without an answer: a dial and a slow round trip take less. */
+export const NEIGHBOR_REQUEST_TICKS = 2
+
+/** A full node swaps a neighbour for a random peer once in so many ticks: joins what a partition has set apart. */
+export const MIX_TICKS = 30
+
+/** Bytes of a run that is broadcast in full; a larger one is announced and fetched, so that it travels each link once. */
+export const GOSSIP_INLINE_BYTES: number = 16 * 1024
+
+/** Stores of one heartbeat, 75 bytes each: far below a frame, so that it never holds up what follows. */
+export const HEARTBEAT_STORES_MAX = 1024
+
+/** Such swaps in a whole topic between two ticks, on average: enough to join halves at once, few enough not to cost trees. */
+export const MIXES_PER_TICK = 4
+
+/** Ticks between two shuffles of a node: who belongs to a topic is known from data, a shuffle only tells who is alive. */
+export const SHUFFLE_TICKS = 3
+
+/** Ids a topic remembers as broadcast: a minute of 100 a second, longer than a copy is on its way. Of older ones the store knows. */
+export const SEEN_IDS = 8192
+
+/** Messages kept to answer grafts, in number and bytes: the last seconds of a busy topic. Older ones are read from the store. */
+export const TREE_CACHE_MESSAGES = 1024
+export const TREE_CACHE_BYTES: number = 4 * 1024 * 1024
+
+/** Times one neighbour is sent a message: along the tree, and once more when it asks for what it had no room to take. */
+export const SENDS_PER_NEIGHBOR = 2
+
+/** Messages whose verification is awaited: what six neighbours may have on their way. More wait as announced. */
+export const PENDING_MESSAGES = 96
+
+/** Announced ids that are waited for, per neighbour that announced them first. Beyond, the store is reconciled. */
+export const MISSING_PER_NEIGHBOR = 256
+
+/** Holders remembered of a message that is waited for: one for each neighbour, and some that have gone. */
+export const ANNOUNCERS_MAX = 8
+
+/** Ids of one `IHave`, and of one `Graft`. */
+export const IHAVE_IDS_MAX = 512
+export const GRAFT_IDS_MAX = 64
+
+/** Messages announced to a new neighbour: those of the moments in which it may have been between two neighbours. */
+export const RECENT_IDS = 32
+
+/** Hops a message counts at most: paths of a random overlay of 5 neighbours are far shorter; longer ones stay at this. */
+export const MAX_ROUND = 255
+
+/** Hops by which a path must be shorter to take the place of the tree's (PlumTree: optimisation threshold). */
+export const OPTIMIZE_HOPS = 3
+
+/** Messages between two such changes at one node: keeps the paths of several writers from taking turns. */
+export const OPTIMIZE_EVERY = 8
+
+/** Notes on their way without an answer, per peer: they are small, and answered at once. */
+export const NOTE_WINDOW = 64
+
+/** Notes waiting per peer beyond the window; past it the peer takes nothing in, and its stream begins anew. */
+export const NOTE_QUEUE_FRAMES = 1024
+
+/** Runs, and their bytes, of what a session brought that are passed on as messages; of more, neighbours are only told. */
+export const PASSED_ON_RUNS = 32
+export const PASSED_ON_BYTES: number = 256 * 1024
+
+/** Runs remembered as floating, with the peer that pushed each: when they are witnessed later, they do not go back to it. */
+export const MAX_FLOATING_RUNS = 1024
+
+/** Peers of whom an address was heard from others: those that a few topics name. */
+export const MAX_HEARD_PEERS = 1024
 
 /** Events kept for a slow subscriber before it is told that it lagged. */
 export const EVENT_CAPACITY = 1024
@@ -125,6 +228,13 @@ export const GUEST_MAX_MS = 120_000
 /** Said as a connection is closed that is of no more use, or for a newer one: the peer may well be there. */
 export const LET_GO = 'let go'
 export const REPLACED = 'replaced by a newer connection'
+export const IDLE = 'idle'
+export const MAKING_ROOM = 'making room'
+
+/** True where a connection ended because nobody needed it, and not because its peer went. */
+export function isOrderlyEnd(reason: string): boolean {
+  return reason === LET_GO || reason === REPLACED || reason === IDLE || reason === MAKING_ROOM
+}
 
 /** What peers said last that are not connected, one entry per peer and store: those of a large mesh. */
 export const MAX_REMEMBERED_DIGESTS = 8192
@@ -149,7 +259,7 @@ export interface NetworkLimits {
   readonly simultaneousDialMs: number
   /** How long the first is waited for to show that it lives, before the second takes its place after all. */
   readonly signOfLifeMs: number
-  /** A connection that shares no store and has no stream open ends after this. */
+  /** A connection that nobody needs ends after this. */
   readonly strangerIdleMs: number
   /** Streams a peer may have open on a connection. */
   readonly streamsPerConnection: number
@@ -160,8 +270,16 @@ export interface NetworkLimits {
   readonly sessionsPerPeer: number
   /** Pause before a gap is healed: lets what is in flight arrive. */
   readonly gapDelayMs: number
-  /** Pause before differing digests are looked into. */
+  /** How long digests may differ with nothing under way before they are looked into. */
   readonly differDelayMs: number
+  /** The same while one side or the other still changes. */
+  readonly differMaxMs: number
+  /** How often each neighbour is told what changed, or that nothing did. */
+  readonly heartbeatMs: number
+  /** How soon after a change it is told: what comes by itself meanwhile needs no telling. */
+  readonly heartbeatDelayMs: number
+  /** How often each membership looks after its views. */
+  readonly membershipTickMs: number
   /** First pause before a session that ended in difference or failed is repeated; doubles up to `retryMaxMs`. */
   readonly retryMs: number
   readonly retryMaxMs: number
@@ -208,7 +326,11 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   sessions: 8,
   sessionsPerPeer: 2,
   gapDelayMs: 200,
-  differDelayMs: 1_000,
+  differDelayMs: 3_000,
+  differMaxMs: 15_000,
+  heartbeatMs: 10_000,
+  heartbeatDelayMs: 1_000,
+  membershipTickMs: 5_000,
   retryMs: 2_000,
   retryMaxMs: 120_000,
   tickMs: 5_000,
@@ -221,8 +343,8 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   probeBackoffMs: 60_000,
   probeBackoffMaxMs: 30 * 60_000,
   wakeSpreadMs: 500,
-  connectSpreadMs: 100,
-  connectSpreadMaxMs: 1_500,
+  connectSpreadMs: 200,
+  connectSpreadMaxMs: 2_000,
   muteMs: 10_000,
   muteMaxMs: 3_600_000,
 }

@@ -24,7 +24,7 @@ function create(self: PublicKey, known: readonly PublicKey[], limits: Partial<Ne
     scheduler,
     nowMs,
     limits: { ...DEFAULT_LIMITS, ...limits },
-    isKnown: (peer) => known.includes(peer),
+    isNeeded: (peer) => known.includes(peer),
     close: (_, message) => closed.push(message),
   })
   const link = (peer: PublicKey, outgoing: boolean): PeerLink => ({

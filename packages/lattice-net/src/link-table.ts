@@ -3,12 +3,12 @@
  *
  * When two peers dial each other at once, both keep the connection that the smaller key dialled, provided that it lives.
  * When a peer dials again later, it has lost the connection that still looks whole here, and the new one takes its place. Strangers, peers that
- * share no store, are let in to join, within bounds, and are shown out when they do nothing.
+ * share no store, are let in to join, within bounds. Whoever is not needed is shown out when it does nothing.
  *
  * @module
  */
 import { type Cancel, compareBytes, type IdKey, idKey, type PublicKey, type Scheduler } from '@lattice/model'
-import { type NetworkLimits, REPLACED } from './limits.ts'
+import { IDLE, MAKING_ROOM, type NetworkLimits, REPLACED } from './limits.ts'
 import type { PeerLink } from './peer-link.ts'
 
 export type Admission = 'take' | 'refuse' | 'wait'
@@ -32,31 +32,31 @@ export interface LinkTableOptions {
   readonly scheduler: Scheduler
   readonly nowMs: () => number
   readonly limits: Pick<NetworkLimits, 'connections' | 'simultaneousDialMs' | 'strangerIdleMs'>
-  /** True for a peer that shares a store or is wanted. */
-  readonly isKnown: (peer: PublicKey) => boolean
+  /** True for a peer that is wanted, or a neighbour. */
+  readonly isNeeded: (peer: PublicKey) => boolean
   readonly close: (link: PeerLink, message: string) => void
 }
 
 /** Starts without connections. */
 export function createLinkTable(options: LinkTableOptions): LinkTable {
-  const { self, scheduler, nowMs, limits, isKnown, close } = options
+  const { self, scheduler, nowMs, limits, isNeeded, close } = options
   const links = new Map<IdKey, PeerLink>()
   const watches = new Map<PeerLink, Cancel>()
 
-  /** Shows a stranger out once it has been idle for long; looks again later while it is not. */
+  /** Shows a peer out that nobody needs once it has been idle for long; looks again later while it is not. */
   function watch(link: PeerLink): void {
     const cancel = scheduler.after(limits.strangerIdleMs, () => {
-      if (!link.active() && !isKnown(link.peer)) close(link, 'idle')
+      if (!link.active() && !isNeeded(link.peer)) close(link, IDLE)
       else watch(link)
     })
     watches.set(link, cancel)
   }
   function makeRoom(peer: PublicKey): boolean {
     if (links.size < limits.connections) return true
-    if (!isKnown(peer)) return false
-    const stranger = [...links.values()].find((link) => !isKnown(link.peer))
-    if (stranger === undefined) return false
-    close(stranger, 'making room')
+    if (!isNeeded(peer)) return false
+    const unneeded = [...links.values()].find((link) => !isNeeded(link.peer))
+    if (unneeded === undefined) return false
+    close(unneeded, MAKING_ROOM)
     return true
   }
 

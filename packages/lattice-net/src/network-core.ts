@@ -5,6 +5,7 @@
  */
 import {
   type AbortSignal,
+  assert,
   type Broadcast,
   createBroadcast,
   createScope,
@@ -18,10 +19,11 @@ import { jitterMs } from './backoff.ts'
 import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
-import { createDirectGossip } from './direct-gossip.ts'
+import { type ConnectionWishes, createConnectionWishes } from './connection-wishes.ts'
 import { NetworkClosed } from './errors.ts'
-import type { Gossip, SyncReason } from './gossip.ts'
-import { DEFAULT_LIMITS, EVENT_CAPACITY, LET_GO, type NetworkLimits, REPLACED } from './limits.ts'
+import type { Gossip, GossipLink, SyncReason } from './gossip.ts'
+import { createTreeGossip } from './gossip/tree-gossip.ts'
+import { DEFAULT_LIMITS, EVENT_CAPACITY, isOrderlyEnd, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
@@ -58,10 +60,11 @@ export class NetworkCore {
   readonly peerDigests: PeerDigests = createPeerDigests()
   readonly slots: SessionSlots
   readonly troubles: TroubleBook
+  readonly wishes: ConnectionWishes
+  readonly gossip: Gossip
   readonly #options: NetworkServiceOptions
   readonly #scope: Scope
   readonly #schedule: SyncScheduler
-  readonly #gossip: Gossip
   readonly #linkDeps: PeerLinkDeps
   readonly #rounds: DigestRounds
   readonly #conduct: PeerConduct
@@ -92,18 +95,14 @@ export class NetworkCore {
       close: (link, message) => this.closeLater(link, message),
     })
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
-    this.stores = createStoreRegistry((store, batch) => this.#gossip.publish(store, batch))
+    this.stores = createStoreRegistry((store, batch) => this.gossip.publish(store, batch))
     this.slots = createSessionSlots(transport.id, {
-      onBegin: (peer, storeId) => this.#gossip.hold(peer, storeId),
-      onEnd: (peer, storeId) => this.#gossip.release(peer, storeId),
+      onBegin: (peer, storeId) => this.gossip.hold(peer, storeId),
+      onEnd: (peer, storeId) => this.gossip.release(peer, storeId),
     })
     this.#rounds = this.#createRounds()
-    this.#gossip = (options.gossip ?? createDirectGossip)({
-      requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
-      onDigest: this.#rounds.claimed,
-      onUnshared: this.#rounds.unshared,
-      resolve: this.stores.resolve,
-    })
+    this.wishes = this.#createWishes()
+    this.gossip = this.#createGossip()
     this.runner = createSyncRunner({
       slots: this.slots,
       stores: this.stores,
@@ -131,7 +130,7 @@ export class NetworkCore {
       scheduler,
       nowMs,
       limits,
-      isKnown: (peer) => this.dialer.isWanted(peer) || this.stores.sharesWith(peer),
+      isNeeded: (peer) => this.needs(peer),
       close: (link, message) => this.closeLater(link, message),
     })
     this.#linkDeps = this.#createLinkDeps()
@@ -141,6 +140,7 @@ export class NetworkCore {
   register(store: ReplicatedStore): void {
     if (this.closed()) throw new NetworkClosed()
     this.stores.register(store)
+    this.gossip.registered(store.id)
     for (const { peer } of this.links.all()) {
       if (store.access(peer) === 'full') this.#schedule.request(peer, store.id, this.limits.gapDelayMs)
     }
@@ -150,15 +150,28 @@ export class NetworkCore {
     this.#schedule.forgetStore(storeId)
     const running = this.slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
+    this.gossip.unregistered(storeId)
     this.peerDigests.forgetStore(storeId)
     await Promise.all(running.map((slot) => slot.outcome))
   }
 
   perform(link: PeerLink, call: SessionCall, onAdvance?: OnAdvance): Promise<SessionAnswer> {
     return performCall(call, {
+      takeRun: ({ store, arrived }) => this.gossip.take(this.#gossipLink(link), store, arrived),
       onIngested: (_, outcomes) => this.#conduct.ingested(link, outcomes),
       ...(onAdvance === undefined ? {} : { onAdvance }),
     })
+  }
+
+  /** True for a peer that this node stays connected to in any case. */
+  needs(peer: PublicKey): boolean {
+    return this.wishes.isWanted(peer) || this.gossip.needs(peer)
+  }
+
+  /** Looks for neighbours anew, whatever kept this node from them. */
+  rejoin(): void {
+    this.wishes.wake()
+    this.gossip.rejoin()
   }
 
   spawn(name: string, task: () => Promise<void>): void {
@@ -198,6 +211,7 @@ export class NetworkCore {
   async close(): Promise<void> {
     // Aborts first: what closes below finds nobody who would start anew.
     const scope = this.#scope.close(new NetworkClosed())
+    this.gossip.close()
     this.dialer.close()
     this.#schedule.close()
     this.stores.clear()
@@ -219,8 +233,58 @@ export class NetworkCore {
       mutedForMs: this.ledger.mutedForMs,
       onConnection: (connection) => this.#intake.adopt(connection),
       spawn: this.#scope.spawn,
-      onFailure: (peer, error) => logger.debug('dial failed', { peer: toHex(peer), error }),
+      addressesOf: this.wishes.known,
+      onFailure: (peer, error) => {
+        logger.debug('dial failed', { peer: toHex(peer), error })
+        this.wishes.dialFailed(peer)
+      },
     })
+  }
+
+  #createWishes(): ConnectionWishes {
+    const { transport, clock, random, addressesOf } = this.#options
+    return createConnectionWishes({
+      self: transport.id,
+      clock,
+      random,
+      limits: this.limits,
+      dialer: () => this.dialer,
+      isConnected: (peer) => this.links.get(peer) !== undefined,
+      ownAddresses: () => transport.addresses(),
+      addressesOf: addressesOf ?? (() => []),
+      onFailed: (peer) => this.gossip.dialFailed(peer),
+    })
+  }
+
+  #createGossip(): Gossip {
+    const { transport, crypto, clock, random, scheduler, gossip = createTreeGossip } = this.#options
+    return gossip({
+      self: transport.id,
+      crypto,
+      scheduler,
+      random,
+      nowMs: clock.monotonicMs,
+      limits: this.limits,
+      stores: this.stores,
+      requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
+      onDigest: this.#rounds.claimed,
+      peerDigest: this.peerDigests.get,
+      onUnshared: this.#rounds.unshared,
+      connector: this.wishes,
+    })
+  }
+  #gossipLink(link: PeerLink): GossipLink {
+    const perform = (call: SessionCall): Promise<SessionAnswer> => this.perform(link, call)
+    return {
+      peer: link.peer,
+      signal: link.signal,
+      run: (options) => link.run({ ...options, perform }),
+      ingest: async (store, intentions) => {
+        const answer = await perform({ kind: 'ingest', store, intentions })
+        assert(answer.kind === 'ingested', 'an ingest is answered as such')
+        return answer.outcomes
+      },
+    }
   }
 
   #createRounds(): DigestRounds {
@@ -239,10 +303,8 @@ export class NetworkCore {
       perform: (link, call) => this.perform(link, call),
       publish: (event) => this.#publish(event),
       onDiffers: (peer, storeId, { again }) => {
-        const { connectSpreadMs, connectSpreadMaxMs } = this.limits
-        const spreadMs = Math.min(connectSpreadMaxMs, connectSpreadMs * this.links.all().length)
-        if (again) this.#schedule.hurry(peer, storeId, spreadMs)
-        else this.#schedule.request(peer, storeId, jitterMs(spreadMs, random))
+        if (again) this.#schedule.hurry(peer, storeId, this.#spreadMs())
+        else this.#schedule.request(peer, storeId, this.#spreadMs())
       },
     })
   }
@@ -265,7 +327,7 @@ export class NetworkCore {
     const accept = createStreamAcceptor({
       crypto,
       joinHandler,
-      gossip: this.#gossip,
+      gossip: this.gossip,
       syncs: this.runner,
       resolve: this.stores.resolve,
       digests: this.#rounds.options,
@@ -295,14 +357,7 @@ export class NetworkCore {
     this.dialer.onUp(peer)
     if (isNew) this.#publish({ kind: 'peer_connected', peer, outgoing })
     this.presenceBook.up(peer, outgoing)
-    link.spawn('gossip', () =>
-      this.#gossip.link({
-        peer,
-        signal: link.signal,
-        run: (protocol, machine, onReady) =>
-          link.run({ protocol, machine, onReady, perform: (call) => this.perform(link, call) }),
-      }),
-    )
+    link.spawn('gossip', () => this.gossip.link(this.#gossipLink(link)))
     if (outgoing) link.spawn('digest', () => this.#rounds.exchange(link))
   }
 
@@ -314,8 +369,15 @@ export class NetworkCore {
 
   #requestSync(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
     if (this.links.get(peer) === undefined || this.stores.get(storeId) === undefined) return
-    if (reason === 'differs') this.#schedule.request(peer, storeId, this.limits.differDelayMs)
+    if (reason === 'differs') this.#schedule.request(peer, storeId, this.#spreadMs())
     else this.#schedule.hurry(peer, storeId, this.limits.gapDelayMs)
+  }
+
+  /** When to start what a whole mesh may be about to start, too. */
+  #spreadMs(): number {
+    const { connectSpreadMs, connectSpreadMaxMs } = this.limits
+    const mostMs = Math.min(connectSpreadMaxMs, connectSpreadMs * this.links.all().length)
+    return jitterMs(mostMs, this.#options.random)
   }
 
   #startSync(peer: PublicKey, storeId: StoreId): void {
@@ -348,8 +410,9 @@ export class NetworkCore {
     this.clocks.forget(link.key)
     const lastedMs = this.#options.clock.monotonicMs() - link.sinceMs
     this.#publish({ kind: 'peer_disconnected', peer, reason, by })
-    const released = by !== 'lost' && (reason === LET_GO || reason === REPLACED)
+    const released = by !== 'lost' && isOrderlyEnd(reason)
     this.presenceBook.down(peer, { heardMs: link.heardMs(), lastedMs, released })
+    this.wishes.ended(peer, lastedMs)
     this.dialer.onDown(peer, lastedMs)
   }
 }

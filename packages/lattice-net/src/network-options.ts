@@ -17,12 +17,6 @@ export interface NetworkChange {
   readonly addresses: readonly string[]
 }
 
-/** Whom this node shares stores with, and where to try to reach them. */
-export interface KnownPeers {
-  readonly all: () => readonly PublicKey[]
-  readonly addresses: (peer: PublicKey) => readonly string[]
-}
-
 export interface NetworkServiceOptions {
   readonly transport: Transport
   readonly crypto: Crypto
@@ -31,13 +25,15 @@ export interface NetworkServiceOptions {
   readonly scheduler: Scheduler
   readonly logger: Logger
   readonly joinHandler: JoinHandler
-  /** The direct push by default. */
+  /** Where a peer was reached before, or says it can be: asked as it is dialled. */
+  readonly addressesOf?: (peer: PublicKey) => readonly string[]
+  /** HyParView and PlumTree by default. */
   readonly gossip?: GossipFactory
   readonly limits?: Partial<NetworkLimits>
   /** Where this machine is; by default only where the transport is counts. */
   readonly hostNetwork?: HostNetwork
   /** The peers of all stores here: those that are no neighbours are visited now and then. */
-  readonly knownPeers?: KnownPeers
+  readonly knownPeers?: () => readonly PublicKey[]
   /** This machine slept, moved, or its clock was set: everything is looked at anew, and it may be told where it is. */
   readonly onNetworkChanged?: (change: NetworkChange) => void
   /** What peers are told is the time, 0 where it is not known; the clock's own reading by default. */

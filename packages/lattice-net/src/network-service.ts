@@ -10,6 +10,7 @@ import type { AbortSignal, Lagged, PublicKey, StoreId } from '@lattice/model'
 import type { ReplicatedStore } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { connectTo } from './connect-to.ts'
+import type { Circle } from './gossip.ts'
 import { createJoiner, type JoinRequest } from './join.ts'
 import type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 import { NetworkCore } from './network-core.ts'
@@ -44,6 +45,13 @@ export interface NetworkService extends AsyncDisposable {
   readonly register: (store: ReplicatedStore) => void
   /** Cuts the sessions of the store and resolves when they have ended. Idempotent. */
   readonly unregister: (storeId: StoreId) => Promise<void>
+  /**
+   * Who shares which stores, from data; replaces what was said before. Each circle keeps connections to a few of its peers,
+   * to all of them where they are few. Until this is first called, a store is shared by whoever is connected and may use it.
+   */
+  readonly circles: (circles: readonly Circle[]) => void
+  /** After sleep or a change of the network: looks for neighbours anew, and dials without waiting out pauses. */
+  readonly rejoin: () => void
   /** Keeps a connection to the peer. Idempotent; addresses replace earlier ones when there are any. */
   readonly want: (peer: PublicKey, addresses: readonly string[]) => void
   /** Dials the peer no more. A connection that is there stays while it is of use. */
@@ -94,8 +102,10 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     addresses: () => transport.addresses(),
     register: (store) => core.register(store),
     unregister: (storeId) => core.unregister(storeId),
-    want: core.dialer.want,
-    unwant: core.dialer.unwant,
+    want: core.wishes.call,
+    unwant: core.wishes.uncall,
+    circles: core.gossip.circles,
+    rejoin: () => core.rejoin(),
     connectedPeers: () => core.links.all().flatMap((link) => core.presenceBook.presence(link.peer) ?? []),
     presence: core.presenceBook.presence,
     peerDigest: core.peerDigests.get,

@@ -10,6 +10,7 @@ export interface PerformDeps {
   readonly joinHandler?: JoinHandler
   /** Told of every ingest, before the session is. */
   readonly onIngested: (call: Extract<SessionCall, { kind: 'ingest' }>, outcomes: readonly IngestOutcome[]) => void
+  readonly takeRun?: (call: Extract<SessionCall, { kind: 'take_run' }>) => Promise<readonly IngestOutcome[]>
   readonly onAdvance?: (call: Extract<SessionCall, { kind: 'advance' }>) => Promise<void>
 }
 
@@ -22,6 +23,9 @@ export async function performCall(call: SessionCall, deps: PerformDeps): Promise
       deps.onIngested(call, outcomes)
       return { kind: 'ingested', outcomes }
     }
+    case 'take_run':
+      assert(deps.takeRun !== undefined, 'only gossip takes runs')
+      return { kind: 'ingested', outcomes: await deps.takeRun(call) }
     case 'read':
       return { kind: 'loaded', read: call.store.read(call.ids, call.maxBytes) }
     case 'read_chain':

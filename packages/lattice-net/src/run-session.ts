@@ -8,13 +8,13 @@
  *
  * @module
  */
-import { type AbortSignal, assert, type Cancel, isLatticeError, type Scheduler } from '@lattice/model'
+import { type AbortSignal, assert, type Cancel, concatBytes, isLatticeError, type Scheduler } from '@lattice/model'
 import { type BiStream, StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { BootstrapFailed, PeerRefused, PeerTooSlow, PeerViolation, RefusedPeer, SessionFailed } from './errors.ts'
 import { createFrameDecoder, type FrameDecoder } from './frame-decoder.ts'
 import { encodeFrame, type FrameInit } from './frame.ts'
-import { MAX_WAITING_CALLS, MAX_WAITING_FRAMES, type NetworkLimits } from './limits.ts'
+import { MAX_WAITING_CALLS, MAX_WAITING_FRAMES, type NetworkLimits, WRITE_BATCH_BYTES } from './limits.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import {
   type Effect,
@@ -231,11 +231,12 @@ class SessionRun<Outcome> {
   async #write(): Promise<void> {
     const { stream } = this.#options
     while (!this.#reset) {
-      const bytes = this.#frames[0]
+      const batch = this.#nextBatch()
+      const [first] = batch
       try {
-        if (bytes !== undefined) {
-          await stream.write(bytes)
-          this.#onWritten(bytes)
+        if (first !== undefined) {
+          await stream.write(batch.length === 1 ? first : concatBytes(...batch))
+          this.#onWritten(batch)
         } else if (this.#end === undefined) await this.#writable.wait()
         else {
           await stream.finish()
@@ -246,10 +247,16 @@ class SessionRun<Outcome> {
       }
     }
   }
-  #onWritten(bytes: Uint8Array): void {
+  /** The frames that wait, as far as they go into one write: small ones are many, and each write has its price. */
+  #nextBatch(): readonly Uint8Array[] {
+    let bytes = 0
+    const end = this.#frames.findIndex((frame) => (bytes += frame.length) > WRITE_BATCH_BYTES)
+    return end === -1 ? [...this.#frames] : this.#frames.slice(0, Math.max(1, end))
+  }
+  #onWritten(batch: readonly Uint8Array[]): void {
     // What waited is gone when the session failed meanwhile.
-    if (this.#frames[0] === bytes) this.#frames.shift()
-    this.#written += 1
+    if (this.#frames[0] === batch[0]) this.#frames.splice(0, batch.length)
+    this.#written += batch.length
     this.#deadlines.progress()
     this.#readable.notify()
     this.#callable.notify()

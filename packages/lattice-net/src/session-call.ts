@@ -9,6 +9,9 @@
 import type { IngestOutcome, IntentionId, PublicKey, SignedIntention, StoreId, WitnessSeq } from '@lattice/model'
 import type { Hash, LatticeErrorCode } from '@lattice/model'
 import type { IntentionsRead, ReplicaDigest, ReplicatedStore, WitnessPageRead } from '@lattice/net-types'
+import type { ArrivedRun } from './gossip/gossip-run.ts'
+
+export type { ClaimedDigest } from './claimed-digest.ts'
 
 /** A store as one peer may use it. */
 export interface SessionStore {
@@ -23,12 +26,6 @@ export interface SessionStore {
   readonly ingest: (intentions: readonly SignedIntention[]) => Promise<readonly IngestOutcome[]>
   /** Whether the peer may use it now: asked again at every frame. */
   readonly allowed: () => boolean
-}
-
-/** What a peer says its store adds up to. */
-export interface ClaimedDigest {
-  readonly witnessCount: number
-  readonly fingerprint: Uint8Array
 }
 
 /** A position in the witness log of one peer. */
@@ -94,9 +91,9 @@ export type SessionCall =
       readonly kind: 'ingest'
       readonly store: SessionStore
       readonly intentions: readonly SignedIntention[]
-      /** The sender's digest after these, where it came with them. */
-      readonly claim?: ClaimedDigest
     }
+  /** Takes in a run that gossip brought; one that was only announced is fetched first. */
+  | { readonly kind: 'take_run'; readonly store: SessionStore; readonly arrived: ArrivedRun }
   | {
       readonly kind: 'read'
       readonly store: SessionStore

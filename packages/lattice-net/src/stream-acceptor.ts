@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, type Crypto, type PublicKey } from '@lattice/model'
+import type { Crypto, PublicKey } from '@lattice/model'
 import { net } from '@lattice/proto'
 import { createDigestResponder, type DigestOptions, type DigestOutcome } from './digest-exchange.ts'
 import type { Gossip } from './gossip.ts'
@@ -69,21 +69,10 @@ export function createStreamAcceptor(
         const pages = protocol === net.Protocol.BOOTSTRAP
         return { machine: createLogServer({ resolve: (storeId) => resolve(peer, storeId), pages }), perform }
       }
-      case net.Protocol.PUSH:
-        return { machine: gossip.accept(peer), perform: (call) => performPush(call, { options, link }) }
+      case net.Protocol.GOSSIP:
+        return { machine: gossip.accept(peer), perform }
       default:
         return refuse(net.RefusalCode.PROTOCOL_UNKNOWN, 'this protocol is not spoken here')
     }
   }
-}
-
-/** An ingest of pushed intentions, of which gossip is told before the sender is. */
-async function performPush(
-  call: SessionCall,
-  { options, link }: { readonly options: StreamAcceptorOptions; readonly link: PeerLink },
-): Promise<SessionAnswer> {
-  const answer = await options.perform(link, call)
-  assert(call.kind === 'ingest' && answer.kind === 'ingested', 'a push receiver ingests only')
-  options.gossip.pushed({ peer: link.peer, store: call.store, outcomes: answer.outcomes, claim: call.claim })
-  return answer
 }

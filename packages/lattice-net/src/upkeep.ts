@@ -55,7 +55,7 @@ class Upkeeper {
     this.#addresses = this.#readAddresses()
     this.guests = createGuests({
       nowMs,
-      isKept: core.dialer.isWanted,
+      isKept: (peer) => core.needs(peer),
       isWaiting: (peer) => core.waiting(peer) > 0,
       close: (link, message) => core.closeLater(link, message),
     })
@@ -69,8 +69,8 @@ class Upkeeper {
       close: (link, message) => core.closeLater(link, message),
     })
     this.#prober = createProber({
-      peers: options.knownPeers?.all ?? (() => []),
-      isLookedAfter: (peer) => links.get(peer) !== undefined || core.dialer.isWanted(peer),
+      peers: options.knownPeers ?? (() => []),
+      isLookedAfter: (peer) => links.get(peer) !== undefined || core.wishes.isWanted(peer),
       mutedForMs: core.ledger.mutedForMs,
       quietForMs: core.presenceBook.quietForMs,
       visit: (peer) => this.#visit(peer),
@@ -112,6 +112,7 @@ class Upkeeper {
     logger.info('network starts over', { cause, addresses: transport.addresses() })
     this.#silence.askAll((link) => link.spawn('digest', () => this.#core.compareAgain(link)))
     dialer.hurry(limits.wakeSpreadMs)
+    this.#core.rejoin()
     this.#prober.hurry()
     onNetworkChanged?.({ cause, addresses: transport.addresses() })
   }
@@ -120,8 +121,8 @@ class Upkeeper {
     return [...(hostNetwork?.addresses() ?? []), ...transport.addresses()]
   }
   async #visit(peer: PublicKey): Promise<boolean> {
-    const { knownPeers, logger } = this.#options
-    const addresses = knownPeers?.addresses(peer) ?? []
+    const { logger } = this.#options
+    const addresses = this.#core.wishes.known(peer)
     try {
       this.guests.add(await connectTo(this.#core, { peer, addresses }, this.#core.signal()))
       return true

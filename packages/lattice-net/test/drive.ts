@@ -60,6 +60,8 @@ export function drive<Outcome>(machine: SessionMachine<Outcome>, joinHandler?: J
           const answer = await performCall(effect.call, {
             onIngested: () => undefined,
             onAdvance: async () => undefined,
+            takeRun: async ({ store, arrived: { message } }) =>
+              message.payload.kind === 'run' ? store.ingest(message.payload.intentions) : [],
             ...(joinHandler === undefined ? {} : { joinHandler }),
           })
           await take(machine.answered(answer))

@@ -130,7 +130,7 @@ describe('a hostile peer', () => {
     const streams: BiStream[] = []
     for (let index = 0; index < 4; index += 1) {
       const stream = await mesh.settle(connection.open())
-      await mesh.settle(stream.write(encodeFrame(openFrame(net.Protocol.PUSH))))
+      await mesh.settle(stream.write(encodeFrame(openFrame(net.Protocol.GOSSIP))))
       streams.push(stream)
     }
     expect(MAX_TURNED_AWAY).toBeGreaterThan(2)
@@ -177,9 +177,10 @@ describe('a hostile peer', () => {
     const { mesh } = attacker
     const connection = await mesh.settle(attacker.connect())
     const stream = await mesh.settle(connection.open())
-    await mesh.settle(stream.write(encodeFrame(openFrame(net.Protocol.PUSH))))
-    const junk = Array.from({ length: 40 }, () => ({ intention: new Uint8Array(30), signature: new Uint8Array(0) }))
-    const push = encodeFrame({ case: 'push', value: { storeId: mesh.storeId, intentions: junk } })
+    await mesh.settle(stream.write(encodeFrame(openFrame(net.Protocol.GOSSIP))))
+    const junk = Array.from({ length: 40 }, () => ({ intention: new Uint8Array(30), signature: new Uint8Array(9) }))
+    const topic = new Uint8Array(32)
+    const push = encodeFrame({ case: 'push', value: { topic, storeId: mesh.storeId, round: 1, intentions: junk } })
     await mesh.settle(stream.write(push))
     await mesh.advance(1_000)
     expect(misbehaved(attacker)).toHaveLength(1)

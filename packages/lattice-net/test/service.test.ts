@@ -1,7 +1,7 @@
 import { createAbortController, isLatticeError, toHex, utf8Encode } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
-  createDirectGossip,
+  createTreeGossip,
   DEFAULT_LIMITS,
   type GossipFactory,
   type NetworkEvent,
@@ -354,7 +354,7 @@ describe('push', () => {
   test.each(['gap', 'end'])('a push that is lost heals by itself, in the middle and at the end (%s)', async (where) => {
     let lose = false
     const gossip: GossipFactory = (deps) => {
-      const direct = createDirectGossip(deps)
+      const direct = createTreeGossip(deps)
       return { ...direct, publish: (store, batch) => (lose ? undefined : direct.publish(store, batch)) }
     }
     const mesh = await start({ nodes: 2, gossip })
@@ -377,7 +377,7 @@ describe('push', () => {
   test('pushes wait while a session runs, on both sides, and go on after it', async () => {
     const calls: string[] = []
     const gossip: GossipFactory = (deps) => {
-      const direct = createDirectGossip(deps)
+      const direct = createTreeGossip(deps)
       return {
         ...direct,
         hold: (peer, storeId) => {

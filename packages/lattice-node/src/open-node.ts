@@ -171,10 +171,13 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
       joinHandler,
       limits,
       wallMs,
-      knownPeers: { all: links.all, addresses: meta.addresses },
+      addressesOf: meta.addresses,
+      knownPeers: links.all,
       ...(hostNetwork === undefined ? {} : { hostNetwork }),
       ...(onNetworkChanged === undefined ? {} : { onNetworkChanged }),
     })
+    // Who shares what is said from the tables, from the start.
+    service.circles([])
     network = service
     scope.onClose(service.close)
     scope.spawn('network events', (signal) =>

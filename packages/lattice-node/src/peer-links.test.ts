@@ -15,6 +15,8 @@ import type { ReadStoreTables } from '@lattice/store-base'
 import { admitPeer, createSystemLayer, setStrategy, type SystemWrite } from '@lattice/systemstore'
 import { describe, expect, test } from 'vitest'
 import type { NodeContext } from './node-context.ts'
+import type { Circle } from '@lattice/net'
+import type { WriteHold } from './meta-db.ts'
 import { createPeerLinks, type PeerLinks } from './peer-links.ts'
 import type { StoreManager } from './store-manager.ts'
 
@@ -71,7 +73,12 @@ const admit = (peer: PublicKey): SystemWrite => admitPeer({ author: self, peer, 
 interface Mesh {
   readonly root: TestTables
   readonly links: PeerLinks
+  /** What the network was told, the last time last. */
+  readonly told: readonly (readonly Circle[])[]
+  /** Peers wanted by name. */
   readonly wanted: Set<IdKey>
+  /** What keeps every store from being written to. */
+  readonly holds: WriteHold[]
   /** Exchanges that were begun, by store. */
   readonly met: StoreId[]
 }
@@ -86,9 +93,12 @@ function open(children: number, connected: readonly PublicKey[] = []): Mesh {
     const id = idOf(number)
     stores.set(idKey(id), { id, tables: number === 0 ? root : child })
   }
+  const told: Circle[][] = []
   const wanted = new Set<IdKey>()
+  const holds: WriteHold[] = []
   const met: StoreId[] = []
   const network = {
+    circles: (circles: readonly Circle[]) => told.push([...circles]),
     want: (peer: PublicKey) => wanted.add(idKey(peer)),
     unwant: (peer: PublicKey) => wanted.delete(idKey(peer)),
     connectedPeers: () => connected.map((peer) => ({ peer, sinceMs: 0 })),
@@ -97,11 +107,15 @@ function open(children: number, connected: readonly PublicKey[] = []): Mesh {
       return []
     },
   }
-  const context = { id: self, network: () => network, meta: { addresses: () => [] } } as unknown as NodeContext
+  const context = {
+    id: self,
+    network: () => network,
+    meta: { addresses: () => [], writeHold: () => holds[0] },
+  } as unknown as NodeContext
   const entries = new Map(
     [...stores].map(([key, { id, tables }]) => [
       key,
-      { open: { kernel: { tables: () => tables } }, registered: true, record: { id } },
+      { open: { id, kernel: { tables: () => tables } }, registered: true, record: { id } },
     ]),
   )
   const manager = {
@@ -110,7 +124,7 @@ function open(children: number, connected: readonly PublicKey[] = []): Mesh {
   } as unknown as StoreManager
   const spawn = (_name: string, task: (signal: AbortSignal) => Promise<void>): void =>
     void task(new AbortController().signal)
-  return { root, links: createPeerLinks(context, { manager, spawn }), wanted, met }
+  return { root, links: createPeerLinks(context, { manager, spawn }), told, wanted, holds, met }
 }
 
 describe('the peers that this node connects to', () => {
@@ -120,21 +134,35 @@ describe('the peers that this node connects to', () => {
     few.links.refresh()
     const many = open(2_000)
     many.links.refresh()
-    expect(many.wanted).toEqual(new Set([idKey(anna)]))
+    const [[circle] = []] = many.told
+    expect(circle).toMatchObject({ owner: idOf(0), peers: [anna] })
+    expect(circle?.stores).toHaveLength(2_001)
+    expect(many.wanted).toEqual(new Set())
     expect(few.root.scans()).toBeGreaterThan(0)
     expect(many.root.scans()).toBe(few.root.scans())
   })
 
   test('are reconciled with in every such store when they come to be known while connected', () => {
-    const { root, links, wanted, met } = open(2, [anna, bert])
+    const { root, links, told, met } = open(2, [anna, bert])
     links.refresh()
     links.refresh()
     expect(met).toEqual([])
     root.submit(admit(bert))
     links.refresh()
-    expect(wanted).toEqual(new Set([idKey(anna), idKey(bert)]))
+    expect(told.at(-1)).toMatchObject([{ peers: [anna, bert] }])
     expect(met).toEqual([idOf(0), idOf(1), idOf(2)])
     links.refresh()
     expect(met).toHaveLength(3)
+  })
+
+  test('are met each by name while a repaired store waits to be found equal with all of them', () => {
+    const { root, links, wanted, holds } = open(0)
+    root.submit(admit(bert))
+    holds.push({ reason: 'repair', tips: [], isEndKnown: false, compared: [anna] })
+    links.refresh()
+    expect(wanted).toEqual(new Set([idKey(bert)]))
+    holds.pop()
+    links.refresh()
+    expect(wanted).toEqual(new Set())
   })
 })

@@ -11,7 +11,11 @@ import { put } from './support.ts'
 
 const keyOf = (mesh: SimMesh, index: number): PublicKey => mesh.node(index).id
 
-function peerAt(mesh: SimMesh, id: StoreId, { from, of }: { readonly from: number; readonly of: PublicKey }): PeerEntry {
+function peerAt(
+  mesh: SimMesh,
+  id: StoreId,
+  { from, of }: { readonly from: number; readonly of: PublicKey },
+): PeerEntry {
   const found = mesh
     .store(from, id)
     .peers()

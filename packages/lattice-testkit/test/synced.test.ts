@@ -21,6 +21,8 @@ describe('synced', () => {
     const all = [0, 1, 2]
     const isSynced = (): boolean => all.every((index) => compared(mesh, index, id).peersSynced === 2)
     await mesh.run(isSynced, 'everyone is synced after joining')
+    // The sessions of joining have ended, and told of their end.
+    await mesh.time.pass(5_000)
     const stop = new AbortController()
     let sessions = 0
     for (const index of all) {

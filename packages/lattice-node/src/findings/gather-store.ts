@@ -88,10 +88,12 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
 
 function gatherReplicas(context: NodeContext, open: OpenStore, tablesOf: TablesOf): readonly ReplicaSnapshot[] {
   const network = context.network()
-  return otherPeers(context, { store: open, tablesOf }).map((entry) => {
+  const others = otherPeers(context, { store: open, tablesOf })
+  const hasNeighbour = others.some(({ online }) => online)
+  return others.map((entry) => {
     const exchange = network?.exchange(entry.publicKey, open.id)
     return {
-      peer: gatherPeer(context, network, entry),
+      peer: gatherPeer(context, network, { entry, hasNeighbour }),
       sync: entry.sync,
       lag: entry.lag,
       isSyncing: exchange?.isRunning ?? false,
@@ -110,7 +112,11 @@ function otherPeers(
   )
 }
 
-function gatherPeer(context: NodeContext, network: NetworkService | undefined, entry: PeerEntry): PeerSnapshot {
+function gatherPeer(
+  context: NodeContext,
+  network: NetworkService | undefined,
+  { entry, hasNeighbour }: { readonly entry: PeerEntry; readonly hasNeighbour: boolean },
+): PeerSnapshot {
   const { publicKey, name, online, connected, status } = entry
   const diagnosis = network?.diagnosis(publicKey)
   return {
@@ -118,6 +124,8 @@ function gatherPeer(context: NodeContext, network: NetworkService | undefined, e
     name,
     online,
     connected,
+    // Whom this node wants to be connected to is dialled.
+    elsewhere: hasNeighbour && !online && diagnosis !== undefined && diagnosis.dial === undefined,
     dormant: status === system.PeerStatus.DORMANT,
     lastSeenMs: network?.presence(publicKey)?.lastSeenMs ?? 0,
     addresses: context.meta.addresses(publicKey),

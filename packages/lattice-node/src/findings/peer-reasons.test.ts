@@ -13,6 +13,7 @@ const PEER: PeerSnapshot = {
   name: 'nas',
   online: false,
   connected: false,
+  elsewhere: false,
   dormant: false,
   lastSeenMs: 0,
   addresses: [],
@@ -48,6 +49,7 @@ const presences: readonly (readonly [string, Partial<PeerSnapshot>, string | und
     'problem peer_refused',
     'exchanges nothing: no',
   ],
+  ['left to the other peers it is connected to', { elsewhere: true, dial: undefined }, undefined, ''],
   [
     'never there, no address',
     { dial: undefined },

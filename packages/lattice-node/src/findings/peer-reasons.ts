@@ -21,7 +21,7 @@ export function presenceReasons(peer: PeerSnapshot, around: Circumstances): read
   if (online) return troubles.refusal === undefined ? [] : [refusedReason(peer, troubles.refusal)]
   if (mutedForMs > 0) return [mutedReason(peer)]
   // Without a network that is the reason, said once.
-  if (!around.hasNetwork) return []
+  if (!around.hasNetwork || peer.elsewhere) return []
   const { ended } = troubles
   const isTurnedAway = ended?.by === 'remote' && ended.message === TURNED_AWAY
   if (isTurnedAway && (peer.dial?.lastFailure?.atMs ?? 0) <= ended.atMs) return [turnedAwayReason(peer, ended.atMs)]

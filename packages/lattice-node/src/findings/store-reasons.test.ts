@@ -18,6 +18,7 @@ function replica(peer: Named): ReplicaSnapshot {
       ...peer,
       online: true,
       connected: true,
+      elsewhere: false,
       dormant: false,
       lastSeenMs: NOW_MS,
       addresses: [],

@@ -15,6 +15,8 @@ export interface PeerSnapshot extends Named {
   /** Heard of of late, connected or not. */
   readonly online: boolean
   readonly connected: boolean
+  /** This node is connected to other peers of the store, and leaves this one to them. */
+  readonly elsewhere: boolean
   /** Away by agreement. */
   readonly dormant: boolean
   /** Wall time; 0 when it was not connected since the node started. */

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/net/v1/net.proto.
  */
 export const file_lattice_net_v1_net: GenFile = /*@__PURE__*/
-  fileDesc("ChhsYXR0aWNlL25ldC92MS9uZXQucHJvdG8SDmxhdHRpY2UubmV0LnYxIu4GCgVGcmFtZRIkCgRvcGVuGAEgASgLMhQubGF0dGljZS5uZXQudjEuT3BlbkgAEiwKCGFjY2VwdGVkGAIgASgLMhgubGF0dGljZS5uZXQudjEuQWNjZXB0ZWRIABIqCgdyZWZ1c2VkGAMgASgLMhcubGF0dGljZS5uZXQudjEuUmVmdXNlZEgAEioKB2RpZ2VzdHMYCiABKAsyFy5sYXR0aWNlLm5ldC52MS5EaWdlc3RzSAASJgoFaGVsbG8YFCABKAsyFS5sYXR0aWNlLm5ldC52MS5IZWxsb0gAEi4KCXJlY29uY2lsZRgVIAEoCzIZLmxhdHRpY2UubmV0LnYxLlJlY29uY2lsZUgAEiQKBHdhbnQYFiABKAsyFC5sYXR0aWNlLm5ldC52MS5XYW50SAASMAoKaW50ZW50aW9ucxgXIAEoCzIaLmxhdHRpY2UubmV0LnYxLkludGVudGlvbnNIABIkCgRkb25lGBggASgLMhQubGF0dGljZS5uZXQudjEuRG9uZUgAEiwKCGluZ2VzdGVkGBkgASgLMhgubGF0dGljZS5uZXQudjEuSW5nZXN0ZWRIABIzCgxqb2luX3JlcXVlc3QYKCABKAsyGy5sYXR0aWNlLm5ldC52MS5Kb2luUmVxdWVzdEgAEjUKDWpvaW5fYWNjZXB0ZWQYKSABKAsyHC5sYXR0aWNlLm5ldC52MS5Kb2luQWNjZXB0ZWRIABJCChR3aXRuZXNzX3BhZ2VfcmVxdWVzdBgyIAEoCzIiLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlUmVxdWVzdEgAEjMKDHdpdG5lc3NfcGFnZRgzIAEoCzIbLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlSAASJAoEcHVzaBg8IAEoCzIULmxhdHRpY2UubmV0LnYxLlB1c2hIABIxCgtwdXNoX3Jlc3VsdBg9IAEoCzIaLmxhdHRpY2UubmV0LnYxLlB1c2hSZXN1bHRIABI7ChBmZXRjaF9pbnRlbnRpb25zGEYgASgLMh8ubGF0dGljZS5uZXQudjEuRmV0Y2hJbnRlbnRpb25zSAASMQoLZmV0Y2hfY2hhaW4YRyABKAsyGi5sYXR0aWNlLm5ldC52MS5GZXRjaENoYWluSABCBwoFZnJhbWUiVgoET3BlbhIqCghwcm90b2NvbBgBIAEoDjIYLmxhdHRpY2UubmV0LnYxLlByb3RvY29sEg8KB3ZlcnNpb24YAiABKA0SEQoJd2FsbF90aW1lGAMgASgEIi4KCEFjY2VwdGVkEg8KB3ZlcnNpb24YASABKA0SEQoJd2FsbF90aW1lGAIgASgEIkUKB1JlZnVzZWQSKQoEY29kZRgBIAEoDjIbLmxhdHRpY2UubmV0LnYxLlJlZnVzYWxDb2RlEg8KB21lc3NhZ2UYAiABKAkiWAoHRGlnZXN0cxINCgVub25jZRgBIAEoDBIrCgZzdG9yZXMYAiADKAsyGy5sYXR0aWNlLm5ldC52MS5TdG9yZURpZ2VzdBIRCglhZGRyZXNzZXMYAyADKAkiYwoLU3RvcmVEaWdlc3QSEgoKYmxpbmRlZF9pZBgBIAEoDBIVCg13aXRuZXNzX2NvdW50GAIgASgEEhMKC2ZpbmdlcnByaW50GAMgASgMEhQKDGVwb2NoX2RpZ2VzdBgEIAEoDCKEAQoFSGVsbG8SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBITCgtlcG9jaF9oZWFkcxgEIAMoDBITCgtzZXR0bGVkX3NlcRgFIAEoBBITCgt0aXBzX2RpZ2VzdBgGIAEoDCIcCglSZWNvbmNpbGUSDwoHbWVzc2FnZRgBIAEoDCITCgRXYW50EgsKA2lkcxgBIAMoDCJSCgpJbnRlbnRpb25zEjYKCmludGVudGlvbnMYASADKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb24SDAoEbGFzdBgCIAEoCCIZCghJbmdlc3RlZBINCgVjb3VudBgBIAEoDSIyCgREb25lEhUKDXdpdG5lc3NfY291bnQYASABKAQSEwoLZmluZ2VycHJpbnQYAiABKAwiUAoLSm9pblJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDgoGc2VjcmV0GAIgASgMEgwKBG5hbWUYAyABKAkSEQoJYWRkcmVzc2VzGAQgAygJImUKDEpvaW5BY2NlcHRlZBISCgpzdG9yZV90eXBlGAEgASgJEhUKDXdpdG5lc3NfY291bnQYAiABKAQSKgoFcGVlcnMYAyADKAsyGy5sYXR0aWNlLm5ldC52MS5QZWVyQWRkcmVzcyIuCgtQZWVyQWRkcmVzcxIMCgRwZWVyGAEgASgMEhEKCWFkZHJlc3NlcxgCIAMoCSJHChJXaXRuZXNzUGFnZVJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSEAoIZnJvbV9zZXEYAiABKAQSDQoFbGltaXQYAyABKA0iUgoLV2l0bmVzc1BhZ2USMQoHcmVjb3JkcxgBIAMoCzIgLmxhdHRpY2Uud2VhdmVyLnYxLldpdG5lc3NSZWNvcmQSEAoIaGVhZF9zZXEYAiABKAQifAoEUHVzaBIQCghzdG9yZV9pZBgBIAEoDBI2CgppbnRlbnRpb25zGAIgAygLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uEhUKDXdpdG5lc3NfY291bnQYAyABKAQSEwoLZmluZ2VycHJpbnQYBCABKAwigAEKClB1c2hSZXN1bHQSEAoIc3RvcmVfaWQYASABKAwSEQoJd2l0bmVzc2VkGAIgASgNEhAKCGZsb2F0aW5nGAMgASgNEg8KB2ludmFsaWQYBCABKA0SFQoNd2l0bmVzc19jb3VudBgFIAEoBBITCgtmaW5nZXJwcmludBgGIAEoDCIwCg9GZXRjaEludGVudGlvbnMSEAoIc3RvcmVfaWQYASABKAwSCwoDaWRzGAIgAygMIkwKCkZldGNoQ2hhaW4SEAoIc3RvcmVfaWQYASABKAwSDgoGdGFyZ2V0GAIgASgMEg0KBXNpbmNlGAMgASgMEg0KBWxpbWl0GAQgASgNKrYBCghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEhMKD1BST1RPQ09MX0RJR0VTVBABEhYKElBST1RPQ09MX1JFQ09OQ0lMRRACEhEKDVBST1RPQ09MX0pPSU4QAxIWChJQUk9UT0NPTF9CT09UU1RSQVAQBBIRCg1QUk9UT0NPTF9QVVNIEAUSEgoOUFJPVE9DT0xfRkVUQ0gQBhIRCg1QUk9UT0NPTF9QSU5HEAgq3gMKC1JlZnVzYWxDb2RlEhwKGFJFRlVTQUxfQ09ERV9VTlNQRUNJRklFRBAAEiEKHVJFRlVTQUxfQ09ERV9QUk9UT0NPTF9VTktOT1dOEAESJAogUkVGVVNBTF9DT0RFX1ZFUlNJT05fVU5TVVBQT1JURUQQAhIeChpSRUZVU0FMX0NPREVfTk9fU1VDSF9TVE9SRRADEhUKEVJFRlVTQUxfQ09ERV9CVVNZEAQSIwofUkVGVVNBTF9DT0RFX1BST1RPQ09MX1ZJT0xBVElPThAFEh8KG1JFRlVTQUxfQ09ERV9MSU1JVF9FWENFRURFRBAGEh4KGlJFRlVTQUxfQ09ERV9UT0tFTl9VTktOT1dOEAcSHgoaUkVGVVNBTF9DT0RFX1RPS0VOX0VYUElSRUQQCBIbChdSRUZVU0FMX0NPREVfVE9LRU5fVVNFRBAJEiAKHFJFRlVTQUxfQ09ERV9UT0tFTl9DQU5DRUxMRUQQChIYChRSRUZVU0FMX0NPREVfUkVWT0tFRBALEhoKFlJFRlVTQUxfQ09ERV9OT1RfUkVBRFkQDBIZChVSRUZVU0FMX0NPREVfSU5URVJOQUwQDRIbChdSRUZVU0FMX0NPREVfQ0xPQ0tfU0tFVxAOYgZwcm90bzM", [file_lattice_weaver_v1_weaver]);
+  fileDesc("ChhsYXR0aWNlL25ldC92MS9uZXQucHJvdG8SDmxhdHRpY2UubmV0LnYxIvAICgVGcmFtZRIkCgRvcGVuGAEgASgLMhQubGF0dGljZS5uZXQudjEuT3BlbkgAEiwKCGFjY2VwdGVkGAIgASgLMhgubGF0dGljZS5uZXQudjEuQWNjZXB0ZWRIABIqCgdyZWZ1c2VkGAMgASgLMhcubGF0dGljZS5uZXQudjEuUmVmdXNlZEgAEioKB2RpZ2VzdHMYCiABKAsyFy5sYXR0aWNlLm5ldC52MS5EaWdlc3RzSAASJgoFaGVsbG8YFCABKAsyFS5sYXR0aWNlLm5ldC52MS5IZWxsb0gAEi4KCXJlY29uY2lsZRgVIAEoCzIZLmxhdHRpY2UubmV0LnYxLlJlY29uY2lsZUgAEiQKBHdhbnQYFiABKAsyFC5sYXR0aWNlLm5ldC52MS5XYW50SAASMAoKaW50ZW50aW9ucxgXIAEoCzIaLmxhdHRpY2UubmV0LnYxLkludGVudGlvbnNIABIkCgRkb25lGBggASgLMhQubGF0dGljZS5uZXQudjEuRG9uZUgAEiwKCGluZ2VzdGVkGBkgASgLMhgubGF0dGljZS5uZXQudjEuSW5nZXN0ZWRIABIzCgxqb2luX3JlcXVlc3QYKCABKAsyGy5sYXR0aWNlLm5ldC52MS5Kb2luUmVxdWVzdEgAEjUKDWpvaW5fYWNjZXB0ZWQYKSABKAsyHC5sYXR0aWNlLm5ldC52MS5Kb2luQWNjZXB0ZWRIABJCChR3aXRuZXNzX3BhZ2VfcmVxdWVzdBgyIAEoCzIiLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlUmVxdWVzdEgAEjMKDHdpdG5lc3NfcGFnZRgzIAEoCzIbLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlSAASJAoEcHVzaBg8IAEoCzIULmxhdHRpY2UubmV0LnYxLlB1c2hIABIxCgtwdXNoX3Jlc3VsdBg9IAEoCzIaLmxhdHRpY2UubmV0LnYxLlB1c2hSZXN1bHRIABI7ChBmZXRjaF9pbnRlbnRpb25zGEYgASgLMh8ubGF0dGljZS5uZXQudjEuRmV0Y2hJbnRlbnRpb25zSAASMQoLZmV0Y2hfY2hhaW4YRyABKAsyGi5sYXR0aWNlLm5ldC52MS5GZXRjaENoYWluSAASMAoKbWVtYmVyc2hpcBhQIAEoCzIaLmxhdHRpY2UubmV0LnYxLk1lbWJlcnNoaXBIABImCgVpaGF2ZRhRIAEoCzIVLmxhdHRpY2UubmV0LnYxLklIYXZlSAASJgoFZ3JhZnQYUiABKAsyFS5sYXR0aWNlLm5ldC52MS5HcmFmdEgAEiYKBXBydW5lGFMgASgLMhUubGF0dGljZS5uZXQudjEuUHJ1bmVIABIuCgloZWFydGJlYXQYVCABKAsyGS5sYXR0aWNlLm5ldC52MS5IZWFydGJlYXRIABImCgVub3RlZBhVIAEoCzIVLmxhdHRpY2UubmV0LnYxLk5vdGVkSABCBwoFZnJhbWUiVgoET3BlbhIqCghwcm90b2NvbBgBIAEoDjIYLmxhdHRpY2UubmV0LnYxLlByb3RvY29sEg8KB3ZlcnNpb24YAiABKA0SEQoJd2FsbF90aW1lGAMgASgEIi4KCEFjY2VwdGVkEg8KB3ZlcnNpb24YASABKA0SEQoJd2FsbF90aW1lGAIgASgEIkUKB1JlZnVzZWQSKQoEY29kZRgBIAEoDjIbLmxhdHRpY2UubmV0LnYxLlJlZnVzYWxDb2RlEg8KB21lc3NhZ2UYAiABKAkiWAoHRGlnZXN0cxINCgVub25jZRgBIAEoDBIrCgZzdG9yZXMYAiADKAsyGy5sYXR0aWNlLm5ldC52MS5TdG9yZURpZ2VzdBIRCglhZGRyZXNzZXMYAyADKAkiYwoLU3RvcmVEaWdlc3QSEgoKYmxpbmRlZF9pZBgBIAEoDBIVCg13aXRuZXNzX2NvdW50GAIgASgEEhMKC2ZpbmdlcnByaW50GAMgASgMEhQKDGVwb2NoX2RpZ2VzdBgEIAEoDCKEAQoFSGVsbG8SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBITCgtlcG9jaF9oZWFkcxgEIAMoDBITCgtzZXR0bGVkX3NlcRgFIAEoBBITCgt0aXBzX2RpZ2VzdBgGIAEoDCIcCglSZWNvbmNpbGUSDwoHbWVzc2FnZRgBIAEoDCITCgRXYW50EgsKA2lkcxgBIAMoDCJSCgpJbnRlbnRpb25zEjYKCmludGVudGlvbnMYASADKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb24SDAoEbGFzdBgCIAEoCCIZCghJbmdlc3RlZBINCgVjb3VudBgBIAEoDSIyCgREb25lEhUKDXdpdG5lc3NfY291bnQYASABKAQSEwoLZmluZ2VycHJpbnQYAiABKAwiUAoLSm9pblJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDgoGc2VjcmV0GAIgASgMEgwKBG5hbWUYAyABKAkSEQoJYWRkcmVzc2VzGAQgAygJImUKDEpvaW5BY2NlcHRlZBISCgpzdG9yZV90eXBlGAEgASgJEhUKDXdpdG5lc3NfY291bnQYAiABKAQSKgoFcGVlcnMYAyADKAsyGy5sYXR0aWNlLm5ldC52MS5QZWVyQWRkcmVzcyIuCgtQZWVyQWRkcmVzcxIMCgRwZWVyGAEgASgMEhEKCWFkZHJlc3NlcxgCIAMoCSJHChJXaXRuZXNzUGFnZVJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSEAoIZnJvbV9zZXEYAiABKAQSDQoFbGltaXQYAyABKA0iUgoLV2l0bmVzc1BhZ2USMQoHcmVjb3JkcxgBIAMoCzIgLmxhdHRpY2Uud2VhdmVyLnYxLldpdG5lc3NSZWNvcmQSEAoIaGVhZF9zZXEYAiABKAQizgEKBFB1c2gSEAoIc3RvcmVfaWQYASABKAwSNgoKaW50ZW50aW9ucxgCIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIVCg13aXRuZXNzX2NvdW50GAMgASgEEhMKC2ZpbmdlcnByaW50GAQgASgMEg0KBXRvcGljGAUgASgMEg0KBXJvdW5kGAYgASgNEjIKCWFubm91bmNlZBgHIAEoCzIfLmxhdHRpY2UubmV0LnYxLlJ1bkFubm91bmNlbWVudCJQCg9SdW5Bbm5vdW5jZW1lbnQSCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEhIKCmludGVudGlvbnMYAyABKA0SDQoFYnl0ZXMYBCABKAQigAEKClB1c2hSZXN1bHQSEAoIc3RvcmVfaWQYASABKAwSEQoJd2l0bmVzc2VkGAIgASgNEhAKCGZsb2F0aW5nGAMgASgNEg8KB2ludmFsaWQYBCABKA0SFQoNd2l0bmVzc19jb3VudBgFIAEoBBITCgtmaW5nZXJwcmludBgGIAEoDCIwCg9GZXRjaEludGVudGlvbnMSEAoIc3RvcmVfaWQYASABKAwSCwoDaWRzGAIgAygMIkwKCkZldGNoQ2hhaW4SEAoIc3RvcmVfaWQYASABKAwSDgoGdGFyZ2V0GAIgASgMEg0KBXNpbmNlGAMgASgMEg0KBWxpbWl0GAQgASgNIqABCgpNZW1iZXJzaGlwEg0KBXRvcGljGAEgASgMEiwKBGtpbmQYAiABKA4yHi5sYXR0aWNlLm5ldC52MS5NZW1iZXJzaGlwS2luZBIMCgRwZWVyGAMgASgMEgsKA3R0bBgEIAEoDRIOCgZzYW1wbGUYBSADKAwSKgoFaGludHMYBiADKAsyGy5sYXR0aWNlLm5ldC52MS5QZWVyQWRkcmVzcyJFCgVJSGF2ZRINCgV0b3BpYxgBIAEoDBIQCghzdG9yZV9pZBgCIAEoDBILCgNpZHMYAyADKAwSDgoGcm91bmRzGAQgAygNIjUKBUdyYWZ0Eg0KBXRvcGljGAEgASgMEhAKCHN0b3JlX2lkGAIgASgMEgsKA2lkcxgDIAMoDCIWCgVQcnVuZRINCgV0b3BpYxgBIAEoDCI3CglIZWFydGJlYXQSKgoGc3RvcmVzGAEgAygLMhoubGF0dGljZS5uZXQudjEuU3RvcmVDbGFpbSJYCgpTdG9yZUNsYWltEhAKCHN0b3JlX2lkGAEgASgMEhUKDXdpdG5lc3NfY291bnQYAiABKAQSEwoLZmluZ2VycHJpbnQYAyABKAwSDAoEYnVsaxgEIAEoCCI1CgVOb3RlZBIsCgdyZWZ1c2VkGAEgASgOMhsubGF0dGljZS5uZXQudjEuUmVmdXNhbENvZGUquAEKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASEwoPUFJPVE9DT0xfRElHRVNUEAESFgoSUFJPVE9DT0xfUkVDT05DSUxFEAISEQoNUFJPVE9DT0xfSk9JThADEhYKElBST1RPQ09MX0JPT1RTVFJBUBAEEhIKDlBST1RPQ09MX0ZFVENIEAYSEwoPUFJPVE9DT0xfR09TU0lQEAcSEQoNUFJPVE9DT0xfUElORxAIKt4DCgtSZWZ1c2FsQ29kZRIcChhSRUZVU0FMX0NPREVfVU5TUEVDSUZJRUQQABIhCh1SRUZVU0FMX0NPREVfUFJPVE9DT0xfVU5LTk9XThABEiQKIFJFRlVTQUxfQ09ERV9WRVJTSU9OX1VOU1VQUE9SVEVEEAISHgoaUkVGVVNBTF9DT0RFX05PX1NVQ0hfU1RPUkUQAxIVChFSRUZVU0FMX0NPREVfQlVTWRAEEiMKH1JFRlVTQUxfQ09ERV9QUk9UT0NPTF9WSU9MQVRJT04QBRIfChtSRUZVU0FMX0NPREVfTElNSVRfRVhDRUVERUQQBhIeChpSRUZVU0FMX0NPREVfVE9LRU5fVU5LTk9XThAHEh4KGlJFRlVTQUxfQ09ERV9UT0tFTl9FWFBJUkVEEAgSGwoXUkVGVVNBTF9DT0RFX1RPS0VOX1VTRUQQCRIgChxSRUZVU0FMX0NPREVfVE9LRU5fQ0FOQ0VMTEVEEAoSGAoUUkVGVVNBTF9DT0RFX1JFVk9LRUQQCxIaChZSRUZVU0FMX0NPREVfTk9UX1JFQURZEAwSGQoVUkVGVVNBTF9DT0RFX0lOVEVSTkFMEA0SGwoXUkVGVVNBTF9DT0RFX0NMT0NLX1NLRVcQDirfAgoOTWVtYmVyc2hpcEtpbmQSHwobTUVNQkVSU0hJUF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUTUVNQkVSU0hJUF9LSU5EX0pPSU4QARIgChxNRU1CRVJTSElQX0tJTkRfRk9SV0FSRF9KT0lOEAISIQodTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX0hJR0gQAxIgChxNRU1CRVJTSElQX0tJTkRfTkVJR0hCT1JfTE9XEAQSJQohTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX0FDQ0VQVEVEEAUSJAogTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX1JFRlVTRUQQBhIeChpNRU1CRVJTSElQX0tJTkRfRElTQ09OTkVDVBAHEhsKF01FTUJFUlNISVBfS0lORF9TSFVGRkxFEAgSIQodTUVNQkVSU0hJUF9LSU5EX1NIVUZGTEVfUkVQTFkQCWIGcHJvdG8z", [file_lattice_weaver_v1_weaver]);
 
 /**
  * @generated from message lattice.net.v1.Frame
@@ -119,7 +119,7 @@ export type Frame = Message<"lattice.net.v1.Frame"> & {
     case: "witnessPage";
   } | {
     /**
-     * protocol PUSH
+     * protocol GOSSIP: runs, each answered by a PushResult or a Refused
      *
      * @generated from field: lattice.net.v1.Push push = 60;
      */
@@ -145,6 +145,44 @@ export type Frame = Message<"lattice.net.v1.Frame"> & {
      */
     value: FetchChain;
     case: "fetchChain";
+  } | {
+    /**
+     * protocol GOSSIP: notes, each answered by a Noted
+     *
+     * @generated from field: lattice.net.v1.Membership membership = 80;
+     */
+    value: Membership;
+    case: "membership";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.IHave ihave = 81;
+     */
+    value: IHave;
+    case: "ihave";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Graft graft = 82;
+     */
+    value: Graft;
+    case: "graft";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Prune prune = 83;
+     */
+    value: Prune;
+    case: "prune";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Heartbeat heartbeat = 84;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Noted noted = 85;
+     */
+    value: Noted;
+    case: "noted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -622,6 +660,28 @@ export type Push = Message<"lattice.net.v1.Push"> & {
    * @generated from field: bytes fingerprint = 4;
    */
   fingerprint: Uint8Array;
+
+  /**
+   * A broadcast in this topic, to go on from the receiver; empty for a push
+   * that ends there.
+   *
+   * @generated from field: bytes topic = 5;
+   */
+  topic: Uint8Array;
+
+  /**
+   * Hops of the broadcast from its author to the receiver.
+   *
+   * @generated from field: uint32 round = 6;
+   */
+  round: number;
+
+  /**
+   * In place of the intentions of a broadcast run that is not sent inline.
+   *
+   * @generated from field: lattice.net.v1.RunAnnouncement announced = 7;
+   */
+  announced?: RunAnnouncement | undefined;
 };
 
 /**
@@ -630,6 +690,44 @@ export type Push = Message<"lattice.net.v1.Push"> & {
  */
 export const PushSchema: GenMessage<Push> = /*@__PURE__*/
   messageDesc(file_lattice_net_v1_net, 17);
+
+/**
+ * A run that the receiver fetches from the sender.
+ *
+ * @generated from message lattice.net.v1.RunAnnouncement
+ */
+export type RunAnnouncement = Message<"lattice.net.v1.RunAnnouncement"> & {
+  /**
+   * Its closing intention.
+   *
+   * @generated from field: bytes id = 1;
+   */
+  id: Uint8Array;
+
+  /**
+   * @generated from field: bytes author = 2;
+   */
+  author: Uint8Array;
+
+  /**
+   * @generated from field: uint32 intentions = 3;
+   */
+  intentions: number;
+
+  /**
+   * Of its intentions and signatures.
+   *
+   * @generated from field: uint64 bytes = 4;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message lattice.net.v1.RunAnnouncement.
+ * Use `create(RunAnnouncementSchema)` to create a new message.
+ */
+export const RunAnnouncementSchema: GenMessage<RunAnnouncement> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 18);
 
 /**
  * @generated from message lattice.net.v1.PushResult
@@ -673,7 +771,7 @@ export type PushResult = Message<"lattice.net.v1.PushResult"> & {
  * Use `create(PushResultSchema)` to create a new message.
  */
 export const PushResultSchema: GenMessage<PushResult> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 18);
+  messageDesc(file_lattice_net_v1_net, 19);
 
 /**
  * @generated from message lattice.net.v1.FetchIntentions
@@ -695,7 +793,7 @@ export type FetchIntentions = Message<"lattice.net.v1.FetchIntentions"> & {
  * Use `create(FetchIntentionsSchema)` to create a new message.
  */
 export const FetchIntentionsSchema: GenMessage<FetchIntentions> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 19);
+  messageDesc(file_lattice_net_v1_net, 20);
 
 /**
  * Walks store_prev back from `target`, exclusive of `since`; answered oldest
@@ -732,7 +830,220 @@ export type FetchChain = Message<"lattice.net.v1.FetchChain"> & {
  * Use `create(FetchChainSchema)` to create a new message.
  */
 export const FetchChainSchema: GenMessage<FetchChain> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 20);
+  messageDesc(file_lattice_net_v1_net, 21);
+
+/**
+ * HyParView. One flat message, so that its fields are counted before it is
+ * decoded; those its kind does not use are empty.
+ *
+ * @generated from message lattice.net.v1.Membership
+ */
+export type Membership = Message<"lattice.net.v1.Membership"> & {
+  /**
+   * @generated from field: bytes topic = 1;
+   */
+  topic: Uint8Array;
+
+  /**
+   * @generated from field: lattice.net.v1.MembershipKind kind = 2;
+   */
+  kind: MembershipKind;
+
+  /**
+   * FORWARD_JOIN: the newcomer. SHUFFLE, SHUFFLE_REPLY: who began the shuffle.
+   *
+   * @generated from field: bytes peer = 3;
+   */
+  peer: Uint8Array;
+
+  /**
+   * FORWARD_JOIN, SHUFFLE: hops left.
+   *
+   * @generated from field: uint32 ttl = 4;
+   */
+  ttl: number;
+
+  /**
+   * SHUFFLE, SHUFFLE_REPLY.
+   *
+   * @generated from field: repeated bytes sample = 5;
+   */
+  sample: Uint8Array[];
+
+  /**
+   * Where the peers that it names may be reached, as far as the sender knows.
+   *
+   * @generated from field: repeated lattice.net.v1.PeerAddress hints = 6;
+   */
+  hints: PeerAddress[];
+};
+
+/**
+ * Describes the message lattice.net.v1.Membership.
+ * Use `create(MembershipSchema)` to create a new message.
+ */
+export const MembershipSchema: GenMessage<Membership> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 22);
+
+/**
+ * PlumTree: runs of one store that the sender holds, by closing intention.
+ *
+ * @generated from message lattice.net.v1.IHave
+ */
+export type IHave = Message<"lattice.net.v1.IHave"> & {
+  /**
+   * @generated from field: bytes topic = 1;
+   */
+  topic: Uint8Array;
+
+  /**
+   * @generated from field: bytes store_id = 2;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: repeated bytes ids = 3;
+   */
+  ids: Uint8Array[];
+
+  /**
+   * For each id, the hops of its broadcast by way of the sender.
+   *
+   * @generated from field: repeated uint32 rounds = 4;
+   */
+  rounds: number[];
+};
+
+/**
+ * Describes the message lattice.net.v1.IHave.
+ * Use `create(IHaveSchema)` to create a new message.
+ */
+export const IHaveSchema: GenMessage<IHave> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 23);
+
+/**
+ * The sender wants broadcasts in full from the receiver, and these at once.
+ *
+ * @generated from message lattice.net.v1.Graft
+ */
+export type Graft = Message<"lattice.net.v1.Graft"> & {
+  /**
+   * @generated from field: bytes topic = 1;
+   */
+  topic: Uint8Array;
+
+  /**
+   * Empty, with the ids, when nothing is wanted at once.
+   *
+   * @generated from field: bytes store_id = 2;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: repeated bytes ids = 3;
+   */
+  ids: Uint8Array[];
+};
+
+/**
+ * Describes the message lattice.net.v1.Graft.
+ * Use `create(GraftSchema)` to create a new message.
+ */
+export const GraftSchema: GenMessage<Graft> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 24);
+
+/**
+ * The sender wants no more than ids.
+ *
+ * @generated from message lattice.net.v1.Prune
+ */
+export type Prune = Message<"lattice.net.v1.Prune"> & {
+  /**
+   * @generated from field: bytes topic = 1;
+   */
+  topic: Uint8Array;
+};
+
+/**
+ * Describes the message lattice.net.v1.Prune.
+ * Use `create(PruneSchema)` to create a new message.
+ */
+export const PruneSchema: GenMessage<Prune> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 25);
+
+/**
+ * Says that the sender lives, and what it holds of the stores shared with the
+ * receiver whose digest it has not said yet; possibly of none.
+ *
+ * @generated from message lattice.net.v1.Heartbeat
+ */
+export type Heartbeat = Message<"lattice.net.v1.Heartbeat"> & {
+  /**
+   * @generated from field: repeated lattice.net.v1.StoreClaim stores = 1;
+   */
+  stores: StoreClaim[];
+};
+
+/**
+ * Describes the message lattice.net.v1.Heartbeat.
+ * Use `create(HeartbeatSchema)` to create a new message.
+ */
+export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 26);
+
+/**
+ * @generated from message lattice.net.v1.StoreClaim
+ */
+export type StoreClaim = Message<"lattice.net.v1.StoreClaim"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: uint64 witness_count = 2;
+   */
+  witnessCount: bigint;
+
+  /**
+   * @generated from field: bytes fingerprint = 3;
+   */
+  fingerprint: Uint8Array;
+
+  /**
+   * The sender took in more than it broadcasts: to be reconciled at once.
+   *
+   * @generated from field: bool bulk = 4;
+   */
+  bulk: boolean;
+};
+
+/**
+ * Describes the message lattice.net.v1.StoreClaim.
+ * Use `create(StoreClaimSchema)` to create a new message.
+ */
+export const StoreClaimSchema: GenMessage<StoreClaim> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 27);
+
+/**
+ * The oldest note without an answer was taken in; or its topic or store is not
+ * here, or not shared with the sender, which is the same NO_SUCH_STORE.
+ *
+ * @generated from message lattice.net.v1.Noted
+ */
+export type Noted = Message<"lattice.net.v1.Noted"> & {
+  /**
+   * @generated from field: lattice.net.v1.RefusalCode refused = 1;
+   */
+  refused: RefusalCode;
+};
+
+/**
+ * Describes the message lattice.net.v1.Noted.
+ * Use `create(NotedSchema)` to create a new message.
+ */
+export const NotedSchema: GenMessage<Noted> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 28);
 
 /**
  * @generated from enum lattice.net.v1.Protocol
@@ -764,14 +1075,14 @@ export const Protocol = {
   BOOTSTRAP: 4,
 
   /**
-   * @generated from enum value: PROTOCOL_PUSH = 5;
-   */
-  PUSH: 5,
-
-  /**
    * @generated from enum value: PROTOCOL_FETCH = 6;
    */
   FETCH: 6,
+
+  /**
+   * @generated from enum value: PROTOCOL_GOSSIP = 7;
+   */
+  GOSSIP: 7,
 
   /**
    * Opens, is accepted, and is over: a sign of life.
@@ -880,4 +1191,69 @@ export type RefusalCode = (typeof RefusalCode)[keyof typeof RefusalCode];
  */
 export const RefusalCodeSchema: GenEnum<RefusalCode> = /*@__PURE__*/
   enumDesc(file_lattice_net_v1_net, 1);
+
+/**
+ * @generated from enum lattice.net.v1.MembershipKind
+ */
+export const MembershipKind = {
+  /**
+   * @generated from enum value: MEMBERSHIP_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: MEMBERSHIP_KIND_JOIN = 1;
+   */
+  JOIN: 1,
+
+  /**
+   * @generated from enum value: MEMBERSHIP_KIND_FORWARD_JOIN = 2;
+   */
+  FORWARD_JOIN: 2,
+
+  /**
+   * Cannot be refused.
+   *
+   * @generated from enum value: MEMBERSHIP_KIND_NEIGHBOR_HIGH = 3;
+   */
+  NEIGHBOR_HIGH: 3,
+
+  /**
+   * @generated from enum value: MEMBERSHIP_KIND_NEIGHBOR_LOW = 4;
+   */
+  NEIGHBOR_LOW: 4,
+
+  /**
+   * @generated from enum value: MEMBERSHIP_KIND_NEIGHBOR_ACCEPTED = 5;
+   */
+  NEIGHBOR_ACCEPTED: 5,
+
+  /**
+   * @generated from enum value: MEMBERSHIP_KIND_NEIGHBOR_REFUSED = 6;
+   */
+  NEIGHBOR_REFUSED: 6,
+
+  /**
+   * @generated from enum value: MEMBERSHIP_KIND_DISCONNECT = 7;
+   */
+  DISCONNECT: 7,
+
+  /**
+   * @generated from enum value: MEMBERSHIP_KIND_SHUFFLE = 8;
+   */
+  SHUFFLE: 8,
+
+  /**
+   * @generated from enum value: MEMBERSHIP_KIND_SHUFFLE_REPLY = 9;
+   */
+  SHUFFLE_REPLY: 9,
+} as const
+
+export type MembershipKind = (typeof MembershipKind)[keyof typeof MembershipKind];
+
+/**
+ * Describes the enum lattice.net.v1.MembershipKind.
+ */
+export const MembershipKindSchema: GenEnum<MembershipKind> = /*@__PURE__*/
+  enumDesc(file_lattice_net_v1_net, 2);
 

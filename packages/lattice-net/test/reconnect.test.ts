@@ -132,7 +132,7 @@ describe('sync with peers that are named', () => {
     expect(of(stranger.id)).toMatchObject({ kind: 'failed', error: { code: 'STORE_NOT_FOUND' } })
     // The one that could not be reached comes last, and keeps none of the others waiting.
     expect(outcomes.at(-1)?.peer).toBe(cut.id)
-    await mesh.until('only the wanted one is left', () => self.service.connectedPeers().length === 1, 60_000)
+    await mesh.until('only the wanted one is left', () => self.service.connectedPeers().length === 1, 20_000)
     expect(self.service.connectedPeers()[0]?.peer).toEqual(connected.id)
     expect(self.service.presence(distant.id)).toMatchObject({ online: true, connected: false })
   })

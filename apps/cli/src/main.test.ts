@@ -344,36 +344,63 @@ describe('work with stages', () => {
     expect(stderr.endsWith('\r\u001B[K')).toBe(true)
   })
 
-  test('sync is only a success when every peer is synced', async () => {
+  test('sync is only a success when every peer that takes part is synced', async () => {
     const node = nodeWith('notes')
-    const outcome = (peer: number, synced: boolean, error = ''): daemon.SyncOutcome =>
+    const { SyncResult } = daemon
+    const outcome = (peer: number, result: daemon.SyncResult, error = '', name = ''): daemon.SyncOutcome =>
       create(daemon.SyncOutcomeSchema, {
         peer: idOf(peer),
         sent: 1n,
         received: 2n,
-        synced,
+        synced: result === SyncResult.SYNCED,
+        result,
+        name,
         errorCode: error === '' ? '' : 'PEER_UNREACHABLE',
         error,
       })
-    node.outcomes = [outcome(0xaa, true)]
+    node.outcomes = [outcome(0xaa, SyncResult.SYNCED)]
     expect(await run(shell('store sync'), node)).toEqual({
       exitCode: 0,
       stdout: 'aaaaaaaaaaaa synced: sent 1, received 2\n',
       stderr: '',
     })
-    node.outcomes = [outcome(0xaa, true), outcome(0xbb, false, 'it does not answer')]
+    const gone = outcome(0xcc, SyncResult.INACTIVE, 'it was revoked and takes no part any more', 'old')
+    node.outcomes = [outcome(0xaa, SyncResult.SYNCED), gone]
+    expect((await run(shell('store sync'), node)).exitCode).toBe(0)
+    node.outcomes = [
+      outcome(0xaa, SyncResult.SYNCED),
+      outcome(0xbb, SyncResult.UNREACHABLE, 'nobody answered', 'nas'),
+      outcome(0xdd, SyncResult.FAILED, 'it broke off'),
+      outcome(0xee, SyncResult.DIFFERS),
+      gone,
+    ]
     const failed = await run(shell('store sync'), node)
     expect(failed.exitCode).toBe(1)
-    expect(failed.stdout).toContain('bbbbbbbbbbbb failed: it does not answer (PEER_UNREACHABLE)')
+    expect(failed.stdout.split('\n').slice(1, -1)).toEqual([
+      'nas (bbbbbbbbbbbb) unreachable: nobody answered',
+      'dddddddddddd failed: it broke off (PEER_UNREACHABLE)',
+      'eeeeeeeeeeee not synced yet: sent 1, received 2',
+      'old (cccccccccccc) takes no part: it was revoked and takes no part any more',
+    ])
+    expect(failed.stderr).toContain('3 of 4 peers could not be synced')
     const json = await run(shell('--json store sync'), node)
     expect(JSON.parse(json.stdout)).toMatchObject({
-      peers: 2,
+      peers: 4,
       synced: 1,
-      outcomes: [{ synced: true }, { errorCode: 'PEER_UNREACHABLE' }],
+      inactive: 1,
+      outcomes: [
+        { synced: true },
+        { result: 'SYNC_RESULT_UNREACHABLE', name: 'nas' },
+        {},
+        {},
+        { result: 'SYNC_RESULT_INACTIVE' },
+      ],
     })
     expect(json.exitCode).toBe(1)
-    node.outcomes = []
-    expect((await run(shell('store sync'), node)).exitCode).toBe(1)
+    for (const nobody of [[], [gone]]) {
+      node.outcomes = nobody
+      expect((await run(shell('store sync'), node)).exitCode).toBe(1)
+    }
   })
 })
 
@@ -498,6 +525,7 @@ test('status warns of what is wrong', async () => {
     stalled: create(daemon.ProjectionStalledSchema, { seq: 7n, intentionId: idOf(5), error: 'it throws' }),
     peers: 3,
     peersOnline: 2,
+    peersConnected: 1,
   }
   const { stdout } = await run(shell('store status'), node)
   expect(stdout).toMatchInlineSnapshot(`

@@ -175,7 +175,7 @@ test(
     const a = on('a')
     const b = on('b')
     const flags = ['--no-relay', '--bind', '127.0.0.1:0']
-    await Promise.all([daemon('a', ...flags), daemon('b', ...flags)])
+    const [, running] = await Promise.all([daemon('a', ...flags), daemon('b', ...flags)])
     await ok(a('store', 'create', 'team'))
     await ok(a('put', 'from-a', '1'))
     const token = (await ok(a('peer', 'invite'))).trim()
@@ -193,9 +193,23 @@ test(
       json(b('--json', 'store', 'status')),
     ])
     expect(statusB.stateDigest).toBe(statusA.stateDigest)
+    expect(await json(a('--json', 'store', 'sync'))).toMatchObject({
+      outcomes: [{ name: 'b', result: 'SYNC_RESULT_SYNCED', synced: true }],
+      peers: 1,
+      synced: 1,
+      inactive: 0,
+    })
+    // Gone without a word: the connection looks whole until it is asked.
+    await running.end('SIGKILL')
+    const missed = await a('store', 'sync')
+    expect(missed.exitCode).toBe(1)
+    expect(missed.stdout).toMatch(/^b \([0-9a-f]{12}\) unreachable: not reached at /u)
+    expect(missed.stderr).toContain('1 of 1 peer could not be synced')
+    await daemon('b', ...flags)
+    await ok(a('store', 'sync'))
     const used = await lattice(['--data-dir', folder('c'), '--embedded', 'store', 'join', token])
     expect(used.exitCode).toBe(5)
     expect(used.stderr).toMatch(/^(?:connecting|showing)[\s\S]*error: /u)
   },
-  SLOW,
+  2 * SLOW,
 )

@@ -1,3 +1,4 @@
+export type { HostNetwork } from './host-network.ts'
 export { PeerUnreachable, StreamLost } from './errors.ts'
 export type {
   IntentionsRead,

@@ -19,7 +19,7 @@ import {
   type Scheduler,
 } from '@lattice/model'
 import { type Connection, PeerUnreachable, type Transport } from '@lattice/net-types'
-import { backoffMs } from './backoff.ts'
+import { backoffMs, jitterMs } from './backoff.ts'
 import { createDeadline, orAborted } from './deadline.ts'
 import { printable } from './errors.ts'
 import { type NetworkLimits, STABLE_CONNECTION_MS } from './limits.ts'
@@ -34,6 +34,8 @@ export interface Dialer {
   /** Dials now; resolves when the connection has been handed over. Rejects as the transport does. */
   readonly dial: (peer: PublicKey, addresses: readonly string[], signal: AbortSignal) => Promise<void>
   readonly onUp: (peer: PublicKey) => void
+  /** What kept dials from going through may be gone: whoever waits for one is dialled within `spreadMs`. */
+  readonly hurry: (spreadMs: number) => void
   /** The peer is gone after a connection that lasted `lastedMs`. */
   readonly onDown: (peer: PublicKey, lastedMs: number) => void
   readonly close: () => void
@@ -96,6 +98,7 @@ export function createDialer(options: DialerOptions): Dialer {
     state: (peer) => wishes.state(peer),
     dial: (peer, addresses, signal) => orAborted(wishes.dialOnce(peer, addresses), signal, () => undefined),
     onUp: (peer) => wishes.rest(peer),
+    hurry: (spreadMs) => wishes.hurry(spreadMs),
     onDown: (peer, lastedMs) => wishes.resume(peer, lastedMs),
     close: () => wishes.clear(),
   }
@@ -157,6 +160,12 @@ class Wishes {
     wanted.attempts = lastedMs >= STABLE_CONNECTION_MS ? 0 : wanted.attempts + 1
     this.#schedule(wanted)
   }
+  hurry(spreadMs: number): void {
+    for (const wanted of this.#wanted.values()) {
+      wanted.attempts = 0
+      if (wanted.cancel !== undefined) this.#arm(wanted, jitterMs(spreadMs, this.#options.random))
+    }
+  }
   clear(): void {
     for (const wanted of this.#wanted.values()) wanted.cancel?.()
     this.#wanted.clear()
@@ -215,13 +224,17 @@ class Wishes {
     this.#options.onFailure(wanted.peer, error)
   }
   #schedule(wanted: Wanted): void {
-    const { scheduler, random, limits, mutedForMs, spawn, signal } = this.#options
+    const { random, limits, signal } = this.#options
     if (this.#wanted.get(idKey(wanted.peer)) !== wanted || signal.aborted) return
-    wanted.cancel?.()
     const { dialBackoffMs: firstMs, dialBackoffMaxMs: maxMs } = limits
-    const pauseMs = backoffMs(wanted.attempts, { firstMs, maxMs, random })
+    this.#arm(wanted, backoffMs(wanted.attempts, { firstMs, maxMs, random }))
+  }
+  /** Never before the peer is welcome again. */
+  #arm(wanted: Wanted, pauseMs: number): void {
+    const { scheduler, clock, mutedForMs, spawn } = this.#options
+    wanted.cancel?.()
     const delayMs = Math.max(pauseMs, mutedForMs(wanted.peer))
-    wanted.dueAtMs = this.#options.clock.monotonicMs() + delayMs
+    wanted.dueAtMs = clock.monotonicMs() + delayMs
     wanted.cancel = scheduler.after(delayMs, () => {
       wanted.cancel = undefined
       spawn('dial', () => this.#attempt(wanted))

@@ -24,7 +24,6 @@ import type { PeerLink } from './peer-link.ts'
 import type { TroubleBook } from './peer-troubles.ts'
 import type { ClaimedDigest, SessionAnswer, SessionCall } from './session-call.ts'
 import type { StoreRegistry } from './store-registry.ts'
-import { showsLife } from './settle-crossing.ts'
 
 export interface DigestRounds {
   /** Finds out which stores differ; repeats at growing intervals while that fails and the connection lasts. */
@@ -38,8 +37,8 @@ export interface DigestRounds {
   /** The peer says that it does not have the store, or not for this node. */
   readonly unshared: (peer: PublicKey, storeId: StoreId) => void
   readonly addresses: (peer: PublicKey, addresses: readonly string[]) => void
-  /** Asks over a connection for a sign of life: an exchange about no store. Never rejects. */
-  readonly showsLife: (link: PeerLink) => Promise<boolean>
+  /** Once more over a connection that lasts: shows where this node is now, and what differs is reconciled soon. Never rejects. */
+  readonly again: (link: PeerLink) => Promise<void>
 }
 
 export interface DigestRoundsDeps {
@@ -47,7 +46,7 @@ export interface DigestRoundsDeps {
   readonly random: Random
   readonly scheduler: Scheduler
   readonly logger: Logger
-  readonly limits: Pick<NetworkLimits, 'retryMs' | 'retryMaxMs' | 'signOfLifeMs'>
+  readonly limits: Pick<NetworkLimits, 'retryMs' | 'retryMaxMs'>
   /** Where this node can be reached. */
   readonly addresses: () => readonly string[]
   readonly stores: StoreRegistry
@@ -57,7 +56,7 @@ export interface DigestRoundsDeps {
   readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
   readonly publish: (event: NetworkEvent) => void
   /** A store differs from what the peer holds. */
-  readonly onDiffers: (peer: PublicKey, storeId: StoreId) => void
+  readonly onDiffers: (peer: PublicKey, storeId: StoreId, found: { readonly again: boolean }) => void
 }
 
 /** Starts knowing nothing. */
@@ -81,7 +80,7 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
     for (const { storeId, digest } of claims) claimed(peer, storeId, digest)
     learned(peer, addresses)
   }
-  async function exchangeOnce(link: PeerLink): Promise<void> {
+  async function exchangeOnce(link: PeerLink, again: boolean): Promise<void> {
     const nonce = random.bytes(DIGEST_NONCE_BYTES)
     const outcome = await link.run({
       protocol: net.Protocol.DIGEST,
@@ -89,7 +88,7 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
       perform: (call) => deps.perform(link, call),
     })
     exchanged(link.peer, outcome)
-    for (const storeId of outcome.differing) deps.onDiffers(link.peer, storeId)
+    for (const storeId of outcome.differing) deps.onDiffers(link.peer, storeId, { again })
   }
 
   return {
@@ -105,7 +104,7 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
       const { retryMs: firstMs, retryMaxMs: maxMs } = limits
       for (let attempt = 0; !link.signal.aborted; attempt += 1) {
         try {
-          await exchangeOnce(link)
+          await exchangeOnce(link, false)
           return
         } catch (error) {
           troubles.digestsFailed(link.peer, error)
@@ -114,13 +113,13 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
         }
       }
     },
-    showsLife: (link) =>
-      showsLife(link, {
-        scheduler,
-        deadlineMs: limits.signOfLifeMs,
-        digests: { crypto, addresses: deps.addresses },
-        nonce: random.bytes(DIGEST_NONCE_BYTES),
-        perform: (call) => deps.perform(link, call),
-      }),
+    again: async (link) => {
+      try {
+        await exchangeOnce(link, true)
+      } catch (error) {
+        troubles.digestsFailed(link.peer, error)
+        logger.debug('digest exchange failed', { peer: toHex(link.peer), error })
+      }
+    },
   }
 }

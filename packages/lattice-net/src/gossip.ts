@@ -71,8 +71,6 @@ export interface GossipDeps {
   readonly peerDigest: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
   /** The peer answers that it has no such store, or not for us. */
   readonly onUnshared: (peer: PublicKey, storeId: StoreId) => void
-  /** The peer gives a sign of life. */
-  readonly onHeard: (peer: PublicKey) => void
   /** Where peers may be reached, and who of them is dialled. */
   readonly connector: NeighborConnector
 }

@@ -23,7 +23,7 @@ export type { Circle, Gossip, GossipDeps, GossipFactory, GossipLink, SyncReason 
 export { createTreeGossip } from './gossip/tree-gossip.ts'
 export { createInviter, createJoiner, type JoinRequest } from './join.ts'
 export { DEFAULT_LIMITS, type NetworkLimits, PROTOCOL_VERSION } from './limits.ts'
-export type { NetworkServiceOptions } from './network-options.ts'
+export type { NetworkChange, NetworkServiceOptions } from './network-options.ts'
 export type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 export { createNetworkService, type JoinOptions, type NetworkService } from './network-service.ts'
 export type { DialFailure, DialState } from './dialer.ts'

@@ -215,6 +215,33 @@ export const MAX_TURNED_AWAY = 8
 /** A connection that lasted this long was a good one: the next dial is not held back for it. */
 export const STABLE_CONNECTION_MS = 10_000
 
+/** Connections in a row that did not last, after which a peer has to stay that long before it is told to be online again. */
+export const SHORT_CONNECTIONS_TOLD = 3
+
+/** Two ticks this much further apart than meant, by either clock: the machine slept, or its clock was set. Busy processes are late by less. */
+export const CLOCK_JUMP_MS = 10_000
+
+/** Between two reactions to a network that changed: interfaces come and go in bursts. */
+export const UPSET_PAUSE_MS = 20_000
+
+/** How long a connection made for a visit is kept at least, so that the other side can say that it differs, and at most. */
+export const GUEST_MIN_MS = 2_000
+export const GUEST_MAX_MS = 120_000
+
+/** Said as a connection is closed that is of no more use, or for a newer one: the peer may well be there. */
+export const LET_GO = 'let go'
+export const REPLACED = 'replaced by a newer connection'
+export const IDLE = 'idle'
+export const MAKING_ROOM = 'making room'
+
+/** True where a connection ended because nobody needed it, and not because its peer went. */
+export function isOrderlyEnd(reason: string): boolean {
+  return reason === LET_GO || reason === REPLACED || reason === IDLE || reason === MAKING_ROOM
+}
+
+/** What peers said last that are not connected, one entry per peer and store: those of a large mesh. */
+export const MAX_REMEMBERED_DIGESTS = 8192
+
 /** Attempts of a session that meets the peer's own of the same kind. */
 export const MAX_BUSY_ATTEMPTS = 4
 
@@ -261,6 +288,29 @@ export interface NetworkLimits {
   /** First pause before a session that ended in difference or failed is repeated; doubles up to `retryMaxMs`. */
   readonly retryMs: number
   readonly retryMaxMs: number
+  /** The tick by which silence, presence and the clocks are looked at. */
+  readonly tickMs: number
+  /** Silence after which a connection is asked for a sign of life; without one within `answerMs` it is closed. */
+  readonly silentMs: number
+  readonly answerMs: number
+  /** A connected peer is online while something came from it within this: longer than finding out that it is gone. */
+  readonly presenceMs: number
+  /** One that is not connected, while it was heard of within this: a few rounds of visits. */
+  readonly awayPresenceMs: number
+  /** Pause between visits to peers that are not connected, and between two visits to the same one. */
+  readonly probeEveryMs: number
+  readonly probeRoundMs: number
+  /** First pause after a visit to a peer that was not there; doubles up to `probeBackoffMaxMs`. */
+  readonly probeBackoffMs: number
+  readonly probeBackoffMaxMs: number
+  /** What a whole node does at once after it slept or moved is spread over this. */
+  readonly wakeSpreadMs: number
+  /**
+   * Sessions asked for as a connection begins are spread over this for each peer that is connected, up to the most: in a
+   * mesh that heals what one peer brought need not be had of the next.
+   */
+  readonly connectSpreadMs: number
+  readonly connectSpreadMaxMs: number
   /** First time a misbehaving peer is shut out; doubles with each repetition up to `muteMaxMs`. */
   readonly muteMs: number
   readonly muteMaxMs: number
@@ -289,6 +339,18 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   membershipTickMs: 5_000,
   retryMs: 2_000,
   retryMaxMs: 120_000,
+  tickMs: 5_000,
+  silentMs: 12_000,
+  answerMs: 4_000,
+  presenceMs: 45_000,
+  awayPresenceMs: 15 * 60_000,
+  probeEveryMs: 5_000,
+  probeRoundMs: 5 * 60_000,
+  probeBackoffMs: 60_000,
+  probeBackoffMaxMs: 30 * 60_000,
+  wakeSpreadMs: 500,
+  connectSpreadMs: 200,
+  connectSpreadMaxMs: 2_000,
   muteMs: 10_000,
   muteMaxMs: 3_600_000,
 }

@@ -37,6 +37,7 @@ function create(
     key: idKey(peer),
     outgoing,
     sinceMs: nowMs(),
+    heardMs: nowMs,
     signal: createAbortController().signal,
     run: () => Promise.reject(new Error('not run here')),
     spawn: () => undefined,

@@ -8,7 +8,7 @@
  * @module
  */
 import { type Cancel, compareBytes, type IdKey, idKey, type PublicKey, type Scheduler } from '@lattice/model'
-import type { NetworkLimits } from './limits.ts'
+import { IDLE, MAKING_ROOM, type NetworkLimits, REPLACED } from './limits.ts'
 import type { PeerLink } from './peer-link.ts'
 
 export type Admission = 'take' | 'refuse' | 'wait'
@@ -51,7 +51,7 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
       const isIdle = !link.active() && !isNeeded(link.peer)
       const idleForMs = isIdle ? idleMs + limits.releaseMs : 0
       const allowedMs = isSharing(link.peer) ? limits.releaseMs : limits.strangerIdleMs
-      if (isIdle && idleForMs >= allowedMs) close(link, 'idle')
+      if (isIdle && idleForMs >= allowedMs) close(link, IDLE)
       else watch(link, idleForMs)
     })
     watches.set(link, cancel)
@@ -61,7 +61,7 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
     if (!isNeeded(peer)) return false
     const unneeded = [...links.values()].find((link) => !isNeeded(link.peer))
     if (unneeded === undefined) return false
-    close(unneeded, 'making room')
+    close(unneeded, MAKING_ROOM)
     return true
   }
 
@@ -77,7 +77,7 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
       const replaced = links.get(link.key)
       links.set(link.key, link)
       watch(link)
-      if (replaced !== undefined) close(replaced, 'replaced by a newer connection')
+      if (replaced !== undefined) close(replaced, REPLACED)
     },
     remove: (link) => {
       watches.get(link)?.()

@@ -12,7 +12,6 @@ import { createTreeGossip } from './gossip/tree-gossip.ts'
 import type { NetworkLimits } from './limits.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import type { PeerDigests } from './peer-digests.ts'
-import type { PeerLedger } from './peer-ledger.ts'
 import type { PeerLink } from './peer-link.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import type { StoreRegistry } from './store-registry.ts'
@@ -30,7 +29,6 @@ export interface NeighborhoodDeps {
   readonly options: NetworkServiceOptions
   readonly limits: NetworkLimits
   readonly stores: StoreRegistry
-  readonly ledger: PeerLedger
   readonly rounds: DigestRounds
   readonly peerDigests: PeerDigests
   readonly dialer: () => Dialer
@@ -41,7 +39,7 @@ export interface NeighborhoodDeps {
 
 /** Starts without neighbours. */
 export function createNeighborhood(deps: NeighborhoodDeps): Neighborhood {
-  const { options, limits, stores, ledger, rounds, peerDigests, dialer, isConnected, requestSync } = deps
+  const { options, limits, stores, rounds, peerDigests, dialer, isConnected, requestSync } = deps
   const { transport, crypto, clock, random, scheduler, addressesOf = () => [] } = options
   const wishes = createConnectionWishes({
     self: transport.id,
@@ -66,7 +64,6 @@ export function createNeighborhood(deps: NeighborhoodDeps): Neighborhood {
     onDigest: rounds.claimed,
     peerDigest: peerDigests.get,
     onUnshared: rounds.unshared,
-    onHeard: ledger.heard,
     connector: wishes,
   })
   return {

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type AbortSignal,
   type Broadcast,
   createBroadcast,
   createScope,
@@ -13,12 +14,13 @@ import {
   toHex,
 } from '@lattice/model'
 import type { CloseReason, Connection, ReplicatedStore } from '@lattice/net-types'
+import { jitterMs } from './backoff.ts'
 import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
 import { NetworkClosed } from './errors.ts'
 import type { SyncReason } from './gossip.ts'
-import { DEFAULT_LIMITS, EVENT_CAPACITY, type NetworkLimits } from './limits.ts'
+import { DEFAULT_LIMITS, EVENT_CAPACITY, isOrderlyEnd, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
 import { createNeighborhood, type Neighborhood } from './neighborhood.ts'
@@ -30,8 +32,11 @@ import { createPeerLedger, type PeerLedger } from './peer-ledger.ts'
 import { createTroubleBook, type TroubleBook } from './peer-troubles.ts'
 import { createPeerLink, type PeerLink, type PeerLinkDeps } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
+import { createPresenceBook, type PresenceBook } from './presence-book.ts'
+import { sameSet } from './reconcile.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import { createSessionSlots, type SessionSlots } from './session-slots.ts'
+import { showsLife } from './sign-of-life.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
 import { createSyncRunner, type SyncRunner } from './sync-runner.ts'
@@ -46,6 +51,7 @@ export class NetworkCore {
   readonly stores: StoreRegistry
   readonly links: LinkTable
   readonly ledger: PeerLedger
+  readonly presenceBook: PresenceBook
   readonly clocks: PeerClocks
   readonly dialer: Dialer
   readonly runner: SyncRunner
@@ -71,12 +77,19 @@ export class NetworkCore {
       onFailure: (error, task) => logger.error('network task failed', { task, error }),
     })
     this.ledger = createPeerLedger({ clock, limits })
+    this.presenceBook = createPresenceBook({
+      clock,
+      limits,
+      heardMs: (peer) => this.links.get(peer)?.heardMs(),
+      onChange: ({ peer, online, lastSeenMs }) =>
+        this.#publish(online ? { kind: 'peer_online', peer } : { kind: 'peer_offline', peer, lastSeenMs }),
+    })
     this.troubles = createTroubleBook({ clock })
     this.#conduct = createPeerConduct({
       ledger: this.ledger,
       logger,
       publish: (event) => this.#publish(event),
-      close: (link, message) => this.#closeLater(link, message),
+      close: (link, message) => this.closeLater(link, message),
     })
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
     this.stores = createStoreRegistry((store, batch) => this.neighborhood.gossip.publish(store, batch))
@@ -100,6 +113,11 @@ export class NetworkCore {
       random,
       limits,
       running: this.slots.countHere,
+      isEqual: (peer, storeId) => {
+        const claim = this.peerDigests.get(peer, storeId)
+        const store = this.stores.get(storeId)
+        return claim !== undefined && store !== undefined && sameSet(claim, store.digest())
+      },
       start: (peer, storeId) => this.#startSync(peer, storeId),
     })
     this.dialer = this.#createDialer()
@@ -109,8 +127,8 @@ export class NetworkCore {
       nowMs,
       limits,
       isSharing: this.stores.sharesWith,
-      isNeeded: (peer) => this.neighborhood.wishes.isWanted(peer) || this.neighborhood.gossip.needs(peer),
-      close: (link, message) => this.#closeLater(link, message),
+      isNeeded: (peer) => this.needs(peer),
+      close: (link, message) => this.closeLater(link, message),
     })
     this.#linkDeps = this.#createLinkDeps()
     this.#intake = this.#createIntake()
@@ -140,6 +158,41 @@ export class NetworkCore {
       onIngested: (_, outcomes) => this.#conduct.ingested(link, outcomes),
       ...(onAdvance === undefined ? {} : { onAdvance }),
     })
+  }
+
+  /** True for a peer that this node stays connected to in any case. */
+  needs(peer: PublicKey): boolean {
+    return this.neighborhood.wishes.isWanted(peer) || this.neighborhood.gossip.needs(peer)
+  }
+
+  spawn(name: string, task: () => Promise<void>): void {
+    this.#scope.spawn(name, task)
+  }
+
+  /** Aborts when the service closes. */
+  signal(): AbortSignal {
+    return this.#scope.signal
+  }
+
+  /** Requests for sessions with the peer that wait, and sessions under way. */
+  waiting(peer: PublicKey): number {
+    return this.#schedule.pending(peer)
+  }
+
+  /** True when the peer answers over this connection in time. Never rejects. */
+  showsLife(link: PeerLink, deadlineMs: number): Promise<boolean> {
+    const { scheduler } = this.#options
+    return showsLife(link, { scheduler, deadlineMs, perform: (call) => this.perform(link, call) })
+  }
+
+  /** Compares all stores over a connection once more. Never rejects. */
+  compareAgain(link: PeerLink): Promise<void> {
+    return this.#rounds.again(link)
+  }
+
+  /** Closes a connection from within one of its own tasks, which its end waits for. */
+  closeLater(link: PeerLink, message: string): void {
+    this.#scope.spawn('close connection', () => link.close(message))
   }
 
   closed(): boolean {
@@ -184,7 +237,6 @@ export class NetworkCore {
       options: this.#options,
       limits: this.limits,
       stores: this.stores,
-      ledger: this.ledger,
       rounds: this.#rounds,
       peerDigests: this.peerDigests,
       dialer: () => this.dialer,
@@ -209,7 +261,10 @@ export class NetworkCore {
       troubles: this.troubles,
       perform: (link, call) => this.perform(link, call),
       publish: (event) => this.#publish(event),
-      onDiffers: (peer, storeId) => this.#schedule.request(peer, storeId, 0),
+      onDiffers: (peer, storeId, { again }) => {
+        if (again) this.#schedule.hurry(peer, storeId, this.#spreadMs())
+        else this.#schedule.request(peer, storeId, this.#spreadMs())
+      },
     })
   }
 
@@ -222,7 +277,7 @@ export class NetworkCore {
       scope: this.#scope,
       logger,
       takeIn: (connection) => this.#takeIn(connection),
-      showsLife: this.#rounds.showsLife,
+      showsLife: (link) => this.showsLife(link, this.limits.signOfLifeMs),
     })
   }
 
@@ -246,10 +301,7 @@ export class NetworkCore {
       nowMs: clock.monotonicMs,
       wallMs: this.#options.wallMs ?? clock.wallMs,
       accept,
-      onPeerWall: (link, wallMs) => {
-        this.ledger.heard(link.peer)
-        this.clocks.observe(link.key, wallMs)
-      },
+      onPeerWall: (link, wallMs) => this.clocks.observe(link.key, wallMs),
       onError: this.#conduct.failed,
       onClosed: (link, reason) => this.#onLinkClosed(link, reason),
     }
@@ -262,8 +314,8 @@ export class NetworkCore {
     this.links.add(link)
     this.peerDigests.forgetPeer(peer)
     this.dialer.onUp(peer)
-    this.ledger.online(peer, outgoing)
-    if (isNew) this.#publish({ kind: 'peer_online', peer, outgoing })
+    if (isNew) this.#publish({ kind: 'peer_connected', peer, outgoing })
+    this.presenceBook.up(peer, outgoing)
     link.spawn('gossip', () => this.neighborhood.gossip.link(this.neighborhood.linkOf(link)))
     if (outgoing) link.spawn('digest', () => this.#rounds.exchange(link))
   }
@@ -276,8 +328,15 @@ export class NetworkCore {
 
   #requestSync(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
     if (this.links.get(peer) === undefined || this.stores.get(storeId) === undefined) return
-    if (reason === 'differs') this.#schedule.request(peer, storeId, 0)
+    if (reason === 'differs') this.#schedule.request(peer, storeId, this.#spreadMs())
     else this.#schedule.hurry(peer, storeId, this.limits.gapDelayMs)
+  }
+
+  /** When to start what a whole mesh may be about to start, too. */
+  #spreadMs(): number {
+    const { connectSpreadMs, connectSpreadMaxMs } = this.limits
+    const mostMs = Math.min(connectSpreadMaxMs, connectSpreadMs * this.links.all().length)
+    return jitterMs(mostMs, this.#options.random)
   }
 
   #startSync(peer: PublicKey, storeId: StoreId): void {
@@ -292,10 +351,7 @@ export class NetworkCore {
   #onOutcome(outcome: SyncOutcome): void {
     if (this.closed()) return
     const { peer, storeId } = outcome
-    if (outcome.kind === 'done') {
-      this.ledger.heard(peer)
-      this.#rounds.claimed(peer, storeId, outcome.theirs)
-    }
+    if (outcome.kind === 'done') this.#rounds.claimed(peer, storeId, outcome.theirs)
     // What it said before it let go of the store is so no more.
     if (outcome.kind === 'failed' && outcome.error.code === 'STORE_NOT_FOUND') this.peerDigests.forget(peer, storeId)
     if (outcome.kind === 'done' && outcome.synced) this.ledger.behaved(peer)
@@ -305,20 +361,16 @@ export class NetworkCore {
     else this.#schedule.dropped()
   }
 
-  /** Closes a connection from within one of its own tasks, which its end waits for. */
-  #closeLater(link: PeerLink, message: string): void {
-    this.#scope.spawn('close connection', () => link.close(message))
-  }
-
   #onLinkClosed(link: PeerLink, { by, message: reason }: CloseReason): void {
     if (!this.links.remove(link)) return
     const { peer } = link
     this.#schedule.forgetPeer(peer)
-    this.peerDigests.forgetPeer(peer)
+    this.peerDigests.leave(peer)
     this.clocks.forget(link.key)
-    const { lastSeenMs } = this.ledger.offline(peer)
-    this.#publish({ kind: 'peer_offline', peer, lastSeenMs, reason, by })
     const lastedMs = this.#options.clock.monotonicMs() - link.sinceMs
+    this.#publish({ kind: 'peer_disconnected', peer, reason, by })
+    const released = by !== 'lost' && isOrderlyEnd(reason)
+    this.presenceBook.down(peer, { heardMs: link.heardMs(), lastedMs, released })
     this.neighborhood.wishes.ended(peer, lastedMs)
     this.dialer.onDown(peer, lastedMs)
   }

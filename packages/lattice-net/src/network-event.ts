@@ -10,18 +10,31 @@ import type { ReconcileOutcome } from './reconcile.ts'
 /** What came of a session with one peer over one store. */
 export type SyncOutcome =
   | (ReconcileOutcome & { readonly kind: 'done'; readonly peer: PublicKey; readonly durationMs: number })
-  | { readonly kind: 'failed'; readonly storeId: StoreId; readonly peer: PublicKey; readonly error: LatticeError }
+  | {
+      readonly kind: 'failed'
+      readonly storeId: StoreId
+      readonly peer: PublicKey
+      readonly error: LatticeError
+      /** No session was held: there was no connection and none could be made. */
+      readonly unreached?: true
+    }
 
 export type NetworkEvent =
-  | { readonly kind: 'peer_online'; readonly peer: PublicKey; readonly outgoing: boolean }
+  | { readonly kind: 'peer_connected'; readonly peer: PublicKey; readonly outgoing: boolean }
+  | {
+      readonly kind: 'peer_disconnected'
+      readonly peer: PublicKey
+      readonly reason: string
+      /** Who ended the connection. */
+      readonly by: CloseReason['by']
+    }
+  /** The peer is there, whether connected or not; one that comes and goes is told of once it stays. */
+  | { readonly kind: 'peer_online'; readonly peer: PublicKey }
   | {
       readonly kind: 'peer_offline'
       readonly peer: PublicKey
       /** Wall clock of this node when it was last heard of. */
       readonly lastSeenMs: number
-      readonly reason: string
-      /** Who ended the connection. */
-      readonly by: CloseReason['by']
     }
   | { readonly kind: 'sync_result'; readonly outcome: SyncOutcome }
   /** Where the peer says it can be reached: a hint, to be tried. */
@@ -34,7 +47,9 @@ export type NetworkEvent =
 /** A peer as seen from here. */
 export interface PeerPresence {
   readonly peer: PublicKey
+  /** Heard of of late: over its connection, or as it was visited. */
   readonly online: boolean
+  readonly connected: boolean
   /** True when this side dialled; of the last connection. */
   readonly outgoing: boolean
   /** Wall clock of this node when the connection began, and when the peer was last heard of. */

@@ -7,19 +7,19 @@
  * @module
  */
 import type { AbortSignal, Lagged, PublicKey, StoreId } from '@lattice/model'
-import { PeerUnreachable, type ReplicatedStore } from '@lattice/net-types'
+import type { ReplicatedStore } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { NetworkClosed, PeerMuted, StoreNotRegistered } from './errors.ts'
+import { connectTo } from './connect-to.ts'
 import type { Circle } from './gossip.ts'
 import { createJoiner, type JoinRequest } from './join.ts'
 import type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 import { NetworkCore } from './network-core.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import { diagnoseExchange, diagnosePeer, type ExchangeDiagnosis, type PeerDiagnosis } from './peer-diagnosis.ts'
-import type { PeerLink } from './peer-link.ts'
 import { type BootstrapOutcome, type BootstrapRequest, runBootstrap } from './run-bootstrap.ts'
 import type { ClaimedDigest, JoinGrant, PeerHint } from './session-call.ts'
-import { mergeUnordered } from './merge-unordered.ts'
+import { syncPeers } from './sync-peers.ts'
+import { startUpkeep } from './upkeep.ts'
 
 /** What a joiner asks of an inviter. */
 export interface JoinOptions {
@@ -64,6 +64,8 @@ export interface NetworkService extends AsyncDisposable {
    * heartbeat, or as it connected. Undefined when it has said nothing yet.
    */
   readonly peerDigest: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
+  /** What a peer that is not connected said before its last connection ended. */
+  readonly pastDigest: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
   /** What is known of why a peer is not there. */
   readonly diagnosis: (peer: PublicKey) => PeerDiagnosis
   /** How reconciling a store with a peer goes. */
@@ -71,10 +73,10 @@ export interface NetworkService extends AsyncDisposable {
   /** The median of the wall clocks of connected peers now, of those that know the time; undefined without any. */
   readonly peerTime: () => { readonly medianMs: number; readonly count: number } | undefined
   /**
-   * Reconciles the store with each connected peer that may use it and yields what came of it, as each ends. Throws
-   * {@link StoreNotRegistered}, or `signal.reason`.
+   * Reconciles the store with each connected peer that may use it and yields what came of it, as each ends; with `peers`
+   * named, with each of those, dialled where it is not connected. Throws `StoreNotRegistered`, or `signal.reason`.
    */
-  readonly sync: (storeId: StoreId, signal: AbortSignal) => AsyncIterable<SyncOutcome>
+  readonly sync: (storeId: StoreId, signal: AbortSignal, peers?: readonly PeerHint[]) => AsyncIterable<SyncOutcome>
   /** Redeems a token. Rejects with `PeerRefused` (its code says why), `PeerUnreachable`, or `signal.reason`. */
   readonly join: (options: JoinOptions, signal: AbortSignal) => Promise<JoinGrant>
   /** Fetches a whole store; see {@link runBootstrap}. */
@@ -88,7 +90,12 @@ export interface NetworkService extends AsyncDisposable {
 /** Starts the network on a transport, which it owns from now on. */
 export function createNetworkService(options: NetworkServiceOptions): NetworkService {
   const core = new NetworkCore(options)
+  const upkeep = startUpkeep(core, options)
   const { transport } = options
+  const close = (): Promise<void> => {
+    upkeep.close()
+    return core.close()
+  }
   return {
     id: transport.id,
     transport: transport.name,
@@ -99,29 +106,21 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     unwant: core.neighborhood.wishes.uncall,
     circles: core.neighborhood.gossip.circles,
     rejoin: core.neighborhood.rejoin,
-    connectedPeers: () => core.links.all().flatMap((link) => core.ledger.presence(link.peer) ?? []),
-    presence: core.ledger.presence,
+    connectedPeers: () => core.links.all().flatMap((link) => core.presenceBook.presence(link.peer) ?? []),
+    presence: core.presenceBook.presence,
     peerDigest: core.peerDigests.get,
+    pastDigest: core.peerDigests.past,
     diagnosis: (peer) => diagnosePeer(core, peer),
     exchange: (peer, storeId) => diagnoseExchange(core, peer, storeId),
     peerTime: core.clocks.peerTime,
-    sync: (storeId, signal) => sync(core, storeId, signal),
+    sync: (storeId, signal, peers) =>
+      syncPeers(core, { storeId, onGuest: upkeep.guest, ...(peers === undefined ? {} : { peers }) }, signal),
     join: (request, signal) => join(core, request, { addresses: transport.addresses(), signal }),
     bootstrap: (request) => bootstrap(core, request, options),
     events: core.events.subscribe,
-    close: () => core.close(),
-    [Symbol.asyncDispose]: () => core.close(),
+    close,
+    [Symbol.asyncDispose]: close,
   }
-}
-
-async function* sync(core: NetworkCore, storeId: StoreId, signal: AbortSignal): AsyncIterable<SyncOutcome> {
-  signal.throwIfAborted()
-  if (core.stores.get(storeId) === undefined) throw new StoreNotRegistered(storeId)
-  const sessions = core.links.all().flatMap((link) => {
-    const store = core.stores.resolve(link.peer, storeId)
-    return store === undefined ? [] : [() => core.runner.run(link, store, signal)]
-  })
-  yield* mergeUnordered(sessions, core.limits.sessions)
 }
 
 async function join(
@@ -129,7 +128,7 @@ async function join(
   { inviter, addresses, storeId, secret, name, onConnected }: JoinOptions,
   { addresses: own, signal }: { readonly addresses: readonly string[]; readonly signal: AbortSignal },
 ): Promise<JoinGrant> {
-  const link = await connect(core, { peer: inviter, addresses }, signal)
+  const link = await connectTo(core, { peer: inviter, addresses }, signal)
   onConnected?.()
   const request: JoinRequest = { storeId, secret, name, addresses: own }
   return link.run({
@@ -147,22 +146,8 @@ function bootstrap(
 ): Promise<BootstrapOutcome> {
   return runBootstrap(request, {
     crypto,
-    connect: (hint, signal) => connect(core, hint, signal),
+    connect: (hint, signal) => connectTo(core, hint, signal),
     reconcile: (link, store, signal) => core.runner.run(link, store, signal),
     perform: (link, call, onAdvance) => core.perform(link, call, onAdvance),
   })
-}
-
-/** The connection to a peer, made if there is none. */
-async function connect(core: NetworkCore, { peer, addresses }: PeerHint, signal: AbortSignal): Promise<PeerLink> {
-  signal.throwIfAborted()
-  if (core.closed()) throw new NetworkClosed()
-  const current = core.links.get(peer)
-  if (current !== undefined) return current
-  const mutedForMs = core.ledger.mutedForMs(peer)
-  if (mutedForMs > 0) throw new PeerMuted(peer, mutedForMs)
-  await core.dialer.dial(peer, addresses, signal)
-  const link = core.links.get(peer)
-  if (link === undefined) throw new PeerUnreachable(peer, addresses)
-  return link
 }

@@ -1,20 +1,27 @@
 /**
- * What each connected peer last said that it holds of each store.
+ * What each peer last said that it holds of each store.
  *
  * Pushes, their answers and sessions travel on streams of their own and may overtake each other. While a connection lasts,
  * the witnessed set of a peer only grows, so of two claims the one that counts fewer is the older and changes nothing.
- * Entries exist only for connected peers and registered stores: that is their bound.
+ * Entries exist only for connected peers and registered stores: that is their bound. What those said that are not connected
+ * any more is kept apart, in a bounded number, the oldest forgotten first: it proves nothing of what they hold now.
  *
  * @module
  */
 import { type IdKey, idKey, type PublicKey, type StoreId } from '@lattice/model'
+import { MAX_REMEMBERED_DIGESTS } from './limits.ts'
 import type { ClaimedDigest } from './session-call.ts'
+import { pairKey } from './session-slots.ts'
 
 export interface PeerDigests {
   readonly note: (peer: PublicKey, storeId: StoreId, digest: ClaimedDigest) => void
   readonly get: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
-  /** The peer is gone, or begins anew. */
+  /** What it said before its last connection ended. */
+  readonly past: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
+  /** The peer begins anew. */
   readonly forgetPeer: (peer: PublicKey) => void
+  /** The peer is gone. */
+  readonly leave: (peer: PublicKey) => void
   readonly forgetStore: (storeId: StoreId) => void
   /** The peer says that it does not have the store. */
   readonly forget: (peer: PublicKey, storeId: StoreId) => void
@@ -23,6 +30,15 @@ export interface PeerDigests {
 /** Starts knowing nothing. */
 export function createPeerDigests(): PeerDigests {
   const byPeer = new Map<IdKey, Map<IdKey, ClaimedDigest>>()
+  const past = new Map<string, ClaimedDigest>()
+
+  function keepPast(key: string, digest: ClaimedDigest): void {
+    past.delete(key)
+    past.set(key, digest)
+    const [oldest] = past.keys()
+    if (past.size > MAX_REMEMBERED_DIGESTS && oldest !== undefined) past.delete(oldest)
+  }
+
   return {
     note: (peer, storeId, digest) => {
       const key = idKey(peer)
@@ -32,14 +48,23 @@ export function createPeerDigests(): PeerDigests {
       if (known === undefined || digest.witnessCount >= known.witnessCount) stores.set(idKey(storeId), digest)
     },
     get: (peer, storeId) => byPeer.get(idKey(peer))?.get(idKey(storeId)),
+    past: (peer, storeId) => past.get(pairKey(peer, storeId)),
     forgetPeer: (peer) => {
       byPeer.delete(idKey(peer))
     },
+    leave: (peer) => {
+      const key = idKey(peer)
+      for (const [store, digest] of byPeer.get(key) ?? []) keepPast(key + store, digest)
+      byPeer.delete(key)
+    },
     forgetStore: (storeId) => {
-      for (const stores of byPeer.values()) stores.delete(idKey(storeId))
+      const store = idKey(storeId)
+      for (const stores of byPeer.values()) stores.delete(store)
+      for (const key of past.keys()) if (key.endsWith(store)) past.delete(key)
     },
     forget: (peer, storeId) => {
       byPeer.get(idKey(peer))?.delete(idKey(storeId))
+      past.delete(pairKey(peer, storeId))
     },
   }
 }

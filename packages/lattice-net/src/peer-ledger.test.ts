@@ -38,23 +38,11 @@ describe('the ledger of peers', () => {
     expect(ledger.mutedForMs(peer(1))).toBeGreaterThan(0)
   })
 
-  test('remembers a bounded number of peers, and never forgets one that is online', () => {
+  test('remembers a bounded number of peers: the one touched longest ago is forgotten', () => {
     const ledger = createPeerLedger({ clock: createManualClock(), limits: DEFAULT_LIMITS })
-    ledger.online(peer(0), true)
-    for (let index = 1; index < MAX_KNOWN_PEERS + 100; index += 1) ledger.heard(peer(index))
-    expect(ledger.presence(peer(0))?.online).toBe(true)
-    expect(ledger.presence(peer(1))).toBeUndefined()
-    expect(ledger.presence(peer(MAX_KNOWN_PEERS + 50))).toBeDefined()
-  })
-
-  test('last seen is when a peer was last heard of', () => {
-    const clock = createManualClock({ wallMs: 1_000 })
-    const ledger = createPeerLedger({ clock, limits: DEFAULT_LIMITS })
-    ledger.online(peer(1), false)
-    clock.advance(500)
-    ledger.heard(peer(1))
-    clock.advance(500)
-    expect(ledger.offline(peer(1))).toMatchObject({ online: false, sinceMs: 1_000, lastSeenMs: 1_500 })
+    for (let index = 0; index <= MAX_KNOWN_PEERS; index += 1) ledger.strike(peer(index))
+    expect(ledger.mutedForMs(peer(0))).toBe(0)
+    expect(ledger.mutedForMs(peer(1))).toBeGreaterThan(0)
   })
 })
 

@@ -1,5 +1,5 @@
 /**
- * What is remembered of each peer beyond a connection: when it was last seen, and how it behaved.
+ * What is remembered of each peer's behaviour, beyond a connection.
  *
  * A broken protocol shuts a peer out at once, for a time that doubles with each repetition; invalid items are counted
  * and come to the same. The ledger holds a bounded number of peers and forgets the one touched longest ago.
@@ -8,13 +8,8 @@
  */
 import { type Clock, type IdKey, idKey, type PublicKey } from '@lattice/model'
 import { MAX_INVALID_PER_CONNECTION, MAX_KNOWN_PEERS, type NetworkLimits } from './limits.ts'
-import type { PeerPresence } from './network-event.ts'
 
 export interface PeerLedger {
-  readonly online: (peer: PublicKey, outgoing: boolean) => void
-  readonly offline: (peer: PublicKey) => PeerPresence
-  readonly heard: (peer: PublicKey) => void
-  readonly presence: (peer: PublicKey) => PeerPresence | undefined
   /** A broken protocol: shut out from now on for the time answered. */
   readonly strike: (peer: PublicKey) => number
   /** Counts invalid items; true when they are too many and the peer was struck for them. */
@@ -26,7 +21,6 @@ export interface PeerLedger {
 }
 
 interface Entry {
-  presence: PeerPresence
   invalid: number
   strikes: number
   mutedUntil: number
@@ -44,23 +38,12 @@ export function createPeerLedger({
 
   function touch(peer: PublicKey): Entry {
     const key = idKey(peer)
-    const now = clock.wallMs()
-    const entry = entries.get(key) ?? {
-      presence: { peer, online: false, outgoing: false, sinceMs: now, lastSeenMs: now },
-      invalid: 0,
-      strikes: 0,
-      mutedUntil: 0,
-    }
+    const entry = entries.get(key) ?? { invalid: 0, strikes: 0, mutedUntil: 0 }
     // Maps keep the order of insertion: put at the end, the first is the one touched longest ago.
     entries.delete(key)
     entries.set(key, entry)
-    if (entries.size > MAX_KNOWN_PEERS) {
-      for (const [oldest, { presence }] of entries) {
-        if (presence.online) continue
-        entries.delete(oldest)
-        break
-      }
-    }
+    const [oldest] = entries.keys()
+    if (entries.size > MAX_KNOWN_PEERS && oldest !== undefined) entries.delete(oldest)
     return entry
   }
   function strike(peer: PublicKey): number {
@@ -73,21 +56,6 @@ export function createPeerLedger({
   }
 
   return {
-    online: (peer, outgoing) => {
-      const entry = touch(peer)
-      const now = clock.wallMs()
-      entry.presence = { peer, online: true, outgoing, sinceMs: now, lastSeenMs: now }
-    },
-    offline: (peer) => {
-      const entry = touch(peer)
-      entry.presence = { ...entry.presence, online: false }
-      return entry.presence
-    },
-    heard: (peer) => {
-      const entry = touch(peer)
-      entry.presence = { ...entry.presence, lastSeenMs: clock.wallMs() }
-    },
-    presence: (peer) => entries.get(idKey(peer))?.presence,
     strike,
     invalid: (peer, count) => {
       const entry = touch(peer)

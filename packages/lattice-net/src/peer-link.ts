@@ -54,6 +54,8 @@ export interface PeerLink {
   readonly outgoing: boolean
   /** Monotonic time at which the connection began. */
   readonly sinceMs: number
+  /** Monotonic time at which something last came over it. */
+  readonly heardMs: () => number
   /** Aborts when the connection ends. */
   readonly signal: AbortSignal
   /** Runs a session on a stream of its own. Rejects as `runSession` does. */
@@ -104,11 +106,13 @@ class ServedConnection {
   // Sessions that are meant to end, of both sides; streams of the peer; streams being turned away.
   #active = 0
   #open = 0
+  #heardMs: number
   #turnedAway = 0
 
   constructor(connection: Connection, deps: PeerLinkDeps) {
     this.#connection = connection
     this.#deps = deps
+    this.#heardMs = deps.nowMs()
     this.#scope = createScope(`connection ${toHex(connection.peer).slice(0, 8)}`, undefined, {
       onFailure: (error, task) => deps.logger.error('connection task failed', { task, error }),
     })
@@ -116,7 +120,8 @@ class ServedConnection {
       peer: connection.peer,
       key: idKey(connection.peer),
       outgoing: connection.outgoing,
-      sinceMs: deps.nowMs(),
+      sinceMs: this.#heardMs,
+      heardMs: () => this.#heardMs,
       signal: this.#scope.signal,
       run: (options) => this.#run(options),
       spawn: this.#scope.spawn,
@@ -231,7 +236,21 @@ class ServedConnection {
     signal: AbortSignal,
   ): Pick<SessionOptions<unknown>, 'stream' | 'signal' | 'scheduler' | 'limits'> {
     const { scheduler, limits } = this.#deps
-    return { stream, signal, scheduler, limits }
+    return { stream: this.#listened(stream), signal, scheduler, limits }
+  }
+
+  /** A stream whose every byte is a sign of life. */
+  #listened(stream: BiStream): BiStream {
+    return {
+      read: async () => {
+        const bytes = await stream.read()
+        this.#heardMs = this.#deps.nowMs()
+        return bytes
+      },
+      write: (bytes) => stream.write(bytes),
+      finish: () => stream.finish(),
+      reset: () => stream.reset(),
+    }
   }
 
   async #turnAway(stream: BiStream): Promise<void> {

@@ -69,9 +69,9 @@ describe('troubles with a peer', () => {
 
   test('how a connection ended stands until the next one, without what a terminal would act on', () => {
     const { book } = start()
-    book.takeIn({ kind: 'peer_offline', peer, lastSeenMs: 0, reason: 'by\u001B[31me', by: 'remote' })
+    book.takeIn({ kind: 'peer_disconnected', peer, reason: 'by\u001B[31me', by: 'remote' })
     expect(book.of(peer).ended).toMatchObject({ by: 'remote', message: 'by?[31me' })
-    book.takeIn({ kind: 'peer_online', peer, outgoing: true })
+    book.takeIn({ kind: 'peer_connected', peer, outgoing: true })
     expect(book.of(peer).ended).toBeUndefined()
   })
 
@@ -86,7 +86,7 @@ describe('troubles with a peer', () => {
     book.digestsCompared(peer)
     expect(book.of(peer).refusal).toBeUndefined()
     book.digestsFailed(peer, refusal)
-    book.takeIn({ kind: 'peer_offline', peer, lastSeenMs: 0, reason: '', by: 'lost' })
+    book.takeIn({ kind: 'peer_disconnected', peer, reason: '', by: 'lost' })
     expect(book.of(peer).refusal).toBeUndefined()
   })
 

@@ -86,10 +86,10 @@ export function createTroubleBook({ clock }: { readonly clock: Clock }): Trouble
       else if (event.kind === 'misbehaviour') {
         const { code, message } = event
         change(event.peer, { misbehaviour: { code, message, atMs: clock.wallMs() } })
-      } else if (event.kind === 'peer_offline') {
+      } else if (event.kind === 'peer_disconnected') {
         const message = printable(event.reason)
         change(event.peer, { ended: { by: event.by, message, atMs: clock.wallMs() }, refusal: undefined })
-      } else if (event.kind === 'peer_online') change(event.peer, { ended: undefined })
+      } else if (event.kind === 'peer_connected') change(event.peer, { ended: undefined })
     },
     digestsFailed: (peer, error) => {
       if (!(error instanceof PeerRefused) || error.busy) return

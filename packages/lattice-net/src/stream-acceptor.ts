@@ -11,6 +11,7 @@ import { createInviter } from './join.ts'
 import { MAX_JOINS_PER_CONNECTION } from './limits.ts'
 import type { Accepted, PeerLink } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
+import { createPong } from './ping.ts'
 import { createLogServer } from './serve-log.ts'
 import type { JoinHandler, SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 import { type Fail, refuse, tapFinish } from './session.ts'
@@ -57,6 +58,8 @@ export function createStreamAcceptor(
         const machine = createDigestResponder(digests(peer))
         return { machine: tapFinish(machine, (outcome) => onDigests(peer, outcome)), perform }
       }
+      case net.Protocol.PING:
+        return { machine: createPong(), perform }
       case net.Protocol.RECONCILE:
         return syncs.accept(link)
       case net.Protocol.JOIN:

@@ -1,4 +1,4 @@
-import { toPublicKey, toStoreId } from '@lattice/model'
+import { type PublicKey, type StoreId, toPublicKey, toStoreId } from '@lattice/model'
 import { createManualScheduler, createSeededRandom } from '@lattice/model/testing'
 import { describe, expect, test } from 'vitest'
 import { DEFAULT_LIMITS } from './limits.ts'
@@ -26,6 +26,7 @@ function create(): World {
     random: createSeededRandom('retries'),
     limits: DEFAULT_LIMITS,
     running: () => 0,
+    isEqual: () => false,
     start: () => starts.push(scheduler.clock.monotonicMs()),
   })
   const end: World['end'] = (changes) => {
@@ -89,7 +90,90 @@ describe('repeated sessions', () => {
     const world = create()
     world.schedule.hurry(peer, store, gapDelayMs)
     world.schedule.hurry(peer, store, gapDelayMs)
-    world.advance(gapDelayMs)
-    expect(world.starts).toEqual([gapDelayMs])
+    world.advance(gapDelayMs - 1)
+    expect(world.starts).toEqual([])
+    world.advance(1 + gapDelayMs / 2)
+    expect(world.starts).toHaveLength(1)
+  })
+})
+
+describe('many sessions', () => {
+  const key = (fill: number): Uint8Array => new Uint8Array(32).fill(fill)
+
+  /** A schedule whose sessions each take one tick. What is busy is asked for again as soon as it ends. */
+  function createMany({
+    busy,
+    equal = () => false,
+  }: {
+    readonly busy: (peer: number, store: number) => boolean
+    readonly equal?: () => boolean
+  }) {
+    const scheduler = createManualScheduler()
+    const running: { peer: PublicKey; storeId: StoreId }[] = []
+    const starts: { readonly peer: number; readonly store: number }[] = []
+    let most = 0
+    const schedule = createSyncScheduler({
+      scheduler,
+      random: createSeededRandom('many'),
+      limits: { ...DEFAULT_LIMITS, sessions: 4, sessionsPerPeer: 2 },
+      running: (one) => running.filter((each) => one === undefined || each.peer === one).length,
+      isEqual: equal,
+      start: (one, storeId) => {
+        running.push({ peer: one, storeId })
+        most = Math.max(most, running.length)
+        starts.push({ peer: one[0] ?? 0, store: storeId[0] ?? 0 })
+      },
+    })
+    const tick = (): void => {
+      for (const each of running.splice(0)) {
+        schedule.ended({ kind: 'done', peer: each.peer, ...nothingToDo(each.storeId, set, set), durationMs: 1 })
+        if (busy(each.peer[0] ?? 0, each.storeId[0] ?? 0)) schedule.request(each.peer, each.storeId, 0)
+      }
+      scheduler.advance(1)
+    }
+    return { schedule, starts, tick, most: () => most }
+  }
+
+  test('a store that always has something to exchange starves none, nor does a peer', () => {
+    const { schedule, starts, tick, most } = createMany({ busy: (of, store) => of < 3 || store < 3 })
+    const peers = [1, 2, 3].map((fill) => toPublicKey(key(fill)))
+    const stores = Array.from({ length: 20 }, (_, index) => toStoreId(key(index + 1)))
+    for (const one of peers) for (const storeId of stores) schedule.request(one, storeId, 0)
+    // Two of the three peers are busy with everything, and take all the room there is if they are let.
+    for (let round = 0; round < 30; round += 1) tick()
+    for (const one of peers) {
+      const served = new Set(starts.filter((each) => each.peer === one[0]).map((each) => each.store))
+      expect(served.size).toBe(20)
+    }
+    expect(most()).toBe(4)
+  })
+
+  test('requests of one moment are spread by chance', () => {
+    const scheduler = createManualScheduler()
+    const at: number[] = []
+    const schedule = createSyncScheduler({
+      scheduler,
+      random: createSeededRandom('spread'),
+      limits: { ...DEFAULT_LIMITS, sessions: 100, sessionsPerPeer: 100 },
+      running: () => 0,
+      isEqual: () => false,
+      start: () => at.push(scheduler.clock.monotonicMs()),
+    })
+    for (let fill = 1; fill <= 40; fill += 1) schedule.request(peer, toStoreId(key(fill)), 1_000)
+    scheduler.advance(1_500)
+    expect(at).toHaveLength(40)
+    expect(new Set(at).size).toBeGreaterThan(25)
+    expect(Math.min(...at)).toBeGreaterThanOrEqual(1_000)
+  })
+
+  test('what has become equal is not started, unless something is known to be lacking', () => {
+    const { schedule, starts, tick } = createMany({ busy: () => false, equal: () => true })
+    schedule.request(peer, store, 0)
+    tick()
+    expect(starts).toEqual([])
+    expect(schedule.pending()).toBe(0)
+    schedule.hurry(peer, store, 0)
+    tick()
+    expect(starts).toHaveLength(1)
   })
 })

@@ -31,6 +31,7 @@ import {
   type NetworkEvent,
   type NetworkLimits,
   type NetworkService,
+  type NetworkServiceOptions,
 } from '../src/index.ts'
 import { createModelStore, type ModelStore } from './model-store.ts'
 
@@ -68,6 +69,8 @@ export interface NodeOptions {
   readonly joinHandler?: JoinHandler
   readonly limits?: Partial<NetworkLimits>
   readonly gossip?: GossipFactory
+  /** What this node is given besides, or in place of what all share. */
+  readonly service?: Partial<NetworkServiceOptions>
 }
 
 export interface MeshOptions extends NodeOptions {
@@ -120,6 +123,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       joinHandler,
       ...(limits === undefined ? {} : { limits }),
       ...(gossip === undefined ? {} : { gossip }),
+      ...own.service,
     })
     if (register) service.register(store)
     const events: (NetworkEvent | Lagged)[] = []

@@ -3,8 +3,9 @@
  *
  * A child's acks are in its parent, a root's in itself. Active peers that write are waited for: readers author nothing,
  * and a dormant peer is away for long. Data goes once nobody is waited for. A root is also the only place where its acks
- * are, so whoever is done with it must know first that the others have them all: by equal digests, or because a peer that
- * had acknowledged says that it has the store no more, which it says only once it knew the same of everybody.
+ * are, so whoever is done with it must know first that the others have them all: by equal digests, also of a peer that
+ * left since, or because a peer that had acknowledged says that it has the store no more, which it says only once it knew
+ * the same of everybody.
  *
  * @module
  */
@@ -14,7 +15,7 @@ import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
 import { isEnding, type StoreEntry } from './store-entry.ts'
 import { mayWrite, replicaPeers, type TablesOf, writingPeers } from './store-peers.ts'
-import { peerSync } from './sync-state.ts'
+import { wasToldAll } from './sync-state.ts'
 
 /** Acks of children in one intention. */
 export const ACK_BATCH = 256
@@ -87,8 +88,8 @@ function unawarePeers(context: NodeContext, { entry, store, tablesOf }: Unaware)
   const tables = store.kernel.tables()
   const writing = writingPeers(tables, tablesOf)
   return replicaPeers(tables, context.id, tablesOf).filter((peer) => {
-    const isTold = includes(writing, peer) || context.network()?.presence(peer)?.online === true
-    return isTold && !entry.handOn.gone.has(idKey(peer)) && peerSync(context, store, peer) !== 'synced'
+    const isTold = includes(writing, peer) || context.network()?.presence(peer)?.connected === true
+    return isTold && !entry.handOn.gone.has(idKey(peer)) && !wasToldAll(context, store, peer)
   })
 }
 

@@ -40,7 +40,7 @@ export async function finalSync(
     if (open === undefined || !registered) return
     const sharers = replicaPeers(open.kernel.tables(), context.id, manager.tablesOf)
     const lacking = sharers.filter(
-      (peer) => network.presence(peer)?.online === true && (everybody || peerSync(context, open, peer) !== 'synced'),
+      (peer) => network.presence(peer)?.connected === true && (everybody || peerSync(context, open, peer) !== 'synced'),
     )
     if (lacking.length === 0) return
     try {

@@ -34,9 +34,15 @@ export async function followNetwork(
 function takeIn(context: NodeContext, { manager, links, nodeClock, lags }: NetworkFollower, event: NetworkEvent): void {
   nodeClock.review()
   switch (event.kind) {
+    case 'peer_connected':
+      manager.greet(event.peer)
+      lags.moved()
+      return
+    case 'peer_disconnected':
+      lags.moved()
+      return
     case 'peer_online':
       context.publish({ kind: 'peer_online', peer: event.peer })
-      manager.greet(event.peer)
       lags.moved()
       return
     case 'peer_offline':

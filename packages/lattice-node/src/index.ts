@@ -44,6 +44,8 @@ export type {
   RepairResult,
   RepairStage,
   PeerSync,
+  PeerSyncReport,
+  PeerSyncResult,
   StoreActs,
   StoreFailure,
   StoreHandle,
@@ -52,6 +54,7 @@ export type {
   StoreSummary,
   SystemTableEntry,
 } from './store-types.ts'
+export { resultOf } from './sync-store.ts'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from '@lattice/kernel'
 export { openNode } from './open-node.ts'
 export {

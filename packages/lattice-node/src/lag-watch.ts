@@ -12,7 +12,7 @@ import { type Cancel, equalBytes, idKey, type IdKey, type PublicKey, type StoreI
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
 import { type TablesOf, writingPeers } from './store-peers.ts'
-import { peerSync } from './sync-state.ts'
+import { shownSync } from './sync-state.ts'
 
 /** Age of what a peer lacks from which on it is behind: three times what an ack may take. */
 export const LAG_AFTER_MS = 15_000
@@ -119,7 +119,7 @@ function lagsOf(
     .filter((peer) => !equalBytes(peer, context.id))
     .slice(0, REVIEWED_MAX)
     .map((peer) => {
-      const isEqual = peerSync(context, store, peer) === 'synced'
+      const isEqual = shownSync(context, store, peer) === 'synced'
       return { peer, lag: isEqual ? { unseen: 0, unseenSinceMs: undefined } : kernel.lag(peer) }
     })
 }

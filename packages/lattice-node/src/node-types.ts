@@ -18,8 +18,8 @@ import type {
   StoreType,
   Verifier,
 } from '@lattice/model'
-import type { NetworkLimits } from '@lattice/net'
-import type { Transport } from '@lattice/net-types'
+import type { NetworkChange, NetworkLimits } from '@lattice/net'
+import type { HostNetwork, Transport } from '@lattice/net-types'
 import type { FileCheck, StorageHooks } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
 import type { NodeEvent } from './node-events.ts'
@@ -46,6 +46,10 @@ export interface NodeOptions {
   /** Shown to whoever finds the data directory taken; 0 for unknown. */
   readonly pid?: number
   readonly networkLimits?: Partial<NetworkLimits>
+  /** Where this machine is: a change has connections looked at anew. */
+  readonly hostNetwork?: HostNetwork
+  /** Told when this machine slept, moved, or had its clock set, and where the node can be reached now. */
+  readonly onNetworkChanged?: (change: NetworkChange) => void
   /** Has every log read through in the background. */
   readonly scrub?: ScrubOptions
   /** How SQLite's own structure is looked at; in a thread unless told otherwise. */

@@ -124,7 +124,7 @@ interface NodeParts {
 }
 
 async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> {
-  const { scope, keyPair } = parts
+  const { scope, keyPair, meta } = parts
   const events = createBroadcast<NodeEvent>({ capacity: EVENTS_CAPACITY })
   scope.onClose(events.close)
   let network: NetworkService | undefined
@@ -160,9 +160,22 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     const joinHandler = createRedeemer(context, () => manager)
     const limits = options.networkLimits ?? {}
     const wallMs = nodeClock.saysMs
-    const { addresses: addressesOf } = parts.meta
-    const deps = { transport, crypto, clock, random, scheduler, logger, joinHandler, limits, wallMs, addressesOf }
-    const service = createNetworkService(deps)
+    const { hostNetwork, onNetworkChanged } = options
+    const service = createNetworkService({
+      transport,
+      crypto,
+      clock,
+      random,
+      scheduler,
+      logger,
+      joinHandler,
+      limits,
+      wallMs,
+      addressesOf: meta.addresses,
+      knownPeers: links.all,
+      ...(hostNetwork === undefined ? {} : { hostNetwork }),
+      ...(onNetworkChanged === undefined ? {} : { onNetworkChanged }),
+    })
     // Who shares what is said from the tables, from the start.
     service.circles([])
     network = service

@@ -20,6 +20,8 @@ import { peerHolder, replicaPeersIn } from './store-peers.ts'
 export interface PeerLinks {
   /** Compares again. */
   readonly refresh: () => void
+  /** Every peer that takes part in a store in use here. */
+  readonly all: () => readonly PublicKey[]
   /** Where a peer says it can be reached. */
   readonly learn: (peer: PublicKey, addresses: readonly string[]) => void
 }
@@ -113,6 +115,7 @@ export function createPeerLinks(context: NodeContext, { manager, spawn }: PeerLi
 
   return {
     refresh,
+    all: () => [...members.values()],
     learn: (peer, addresses) => {
       const key = idKey(peer)
       if (members.has(key)) meta.saveAddresses(peer, addresses, clock.wallMs())

@@ -54,7 +54,7 @@ export function gatherEvidence(context: NodeContext, store: OpenStore, tablesOf:
   const writing = writingPeers(tables, tablesOf)
   return replicaPeers(tables, context.id, tablesOf).map((peer) => ({
     peer,
-    isOnline: network?.presence(peer)?.online === true,
+    isOnline: network?.presence(peer)?.connected === true,
     sync: peerSync(context, store, peer),
     unseen: writing.some((other) => equalBytes(other, peer)) ? kernel.lag(peer).unseen : undefined,
   }))

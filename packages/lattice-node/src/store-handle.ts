@@ -52,6 +52,7 @@ import { whyHeld } from './write-hold.ts'
 import { writingPeers } from './store-peers.ts'
 import { viewInvites, viewPeers, viewStatus, viewSystemEntries } from './store-views.ts'
 import { submitSystem } from './submit-system.ts'
+import { syncStore } from './sync-store.ts'
 
 export interface StoreHandleDeps {
   readonly context: NodeContext
@@ -88,7 +89,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     acknowledge: async () => store().kernel.emitAck(),
     rebuild: (onProgress) => rebuild(context, store(), onProgress),
     retry: () => store().kernel.retry(),
-    sync: (signal) => context.network()?.sync(store().id, signal) ?? nothing(),
+    sync: (signal) => syncStore(context, { store: store(), tablesOf }, signal),
     ...createStoreActs({ context, manager }, id),
     ...createPeerActs({ context, manager, store }),
     ...machineCalls(context, store),
@@ -291,8 +292,4 @@ async function renameStore({ context, manager }: StoreHandleDeps, store: OpenSto
   }
   // Names are shown as the manager read them last.
   await manager.settle()
-}
-
-async function* nothing(): AsyncGenerator<never, void, undefined> {
-  // A node without a network has nobody to reconcile with.
 }

@@ -24,7 +24,6 @@ import type {
   StoreType,
   UniversalOp,
 } from '@lattice/model'
-import type { SyncOutcome } from '@lattice/net'
 import type { system } from '@lattice/proto'
 import type { AnyService, Client, Executor, MachineDescription } from '@lattice/store-base'
 
@@ -70,7 +69,10 @@ export interface StoreStatus {
   /** `independent`, `inherited` or `snapshot`. */
   readonly strategy: string
   readonly peers: number
+  /** With this node, and those that are no neighbours and were visited of late. */
   readonly peersOnline: number
+  /** Without this node. */
+  readonly peersConnected: number
   /** Connected peers whose last digest equals the present one here, and those whose last digest differs; of others none is known. */
   readonly peersSynced: number
   readonly peersDiffering: number
@@ -91,23 +93,43 @@ export interface StoreStatus {
 /** How a peer's last digest of a store compares with the present one here. */
 export type PeerSync = 'synced' | 'differs' | 'unknown'
 
+/**
+ * What came of reconciling a store with a peer at a person's wish. `differs`: a session was held, and digests are not equal
+ * yet. `inactive`: the peer takes no part, or is away by agreement and was not reached.
+ */
+export type PeerSyncResult = 'synced' | 'differs' | 'failed' | 'unreachable' | 'muted' | 'refused' | 'inactive'
+
+export interface PeerSyncReport {
+  readonly storeId: StoreId
+  readonly peer: PublicKey
+  /** As the store knows it; empty where it has none. */
+  readonly name: string
+  readonly result: PeerSyncResult
+  readonly sent: number
+  readonly received: number
+  /** Why it is not synced; undefined where a session was held to its end. */
+  readonly failure: StoreFailure | undefined
+}
+
 export interface PeerEntry {
   readonly publicKey: PublicKey
   readonly name: string
   readonly status: system.PeerStatus
   readonly role: system.Role
+  /** Heard of of late: over its connection, or as it was visited. */
   readonly online: boolean
+  readonly connected: boolean
   readonly self: boolean
   /** Milliseconds since the Unix epoch; 0 for the creator. */
   readonly addedAt: number
   readonly addedBy: PublicKey | undefined
-  /** Milliseconds since the Unix epoch; 0 when never seen from here. */
+  /** When it was heard of, or wrote what is here, in milliseconds since the Unix epoch; 0 for neither. */
   readonly lastSeen: number
   /** It wrote two intentions after the same one: a backup was restored, or its key is used twice. */
   readonly forked: boolean
   /** Forked, and a later write of its own has joined the branches. */
   readonly forkJoined: boolean
-  /** `synced` with this node by equal digests; of one that is not connected nothing is known. */
+  /** `synced` with this node by equal digests; of one that is not connected, those of its last visit while it is online. */
   readonly sync: PeerSync
   /**
    * Intentions here that it has not shown to have seen, by what it wrote itself: none where digests are equal. Undefined
@@ -236,8 +258,11 @@ export interface StoreHandle extends Executor, StoreActs, PeerActs {
   readonly rebuild: (onProgress?: (done: number, total: number) => void) => Promise<void>
   /** Resumes a stalled projection; rejects with `PROJECTION_STALLED` when it stalls again. */
   readonly retry: () => Promise<void>
-  /** Reconciles with every connected peer of the store; one outcome each, as they end. */
-  readonly sync: (signal: AbortSignal) => AsyncIterable<SyncOutcome>
+  /**
+   * Reconciles with every peer of the store, dialling those that are not connected; one report each, as they end, also of
+   * those that take no part. Throws `signal.reason`, or that the store is not in use.
+   */
+  readonly sync: (signal: AbortSignal) => AsyncIterable<PeerSyncReport>
 }
 
 /** `verifying` and `salvaging` read the damaged log, `fetching` a peer's, `rebuilding` writes it anew, `replacing` puts it in place. */

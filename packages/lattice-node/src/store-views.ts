@@ -5,15 +5,15 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { AuthorLag } from '@lattice/kernel'
-import { equalBytes, idKey, toHex, ZERO_HASH } from '@lattice/model'
+import type { AuthorLag, AuthorTips } from '@lattice/kernel'
+import { equalBytes, idKey, type PublicKey, toHex, ZERO_HASH } from '@lattice/model'
 import { system } from '@lattice/proto'
 import * as systemstore from '@lattice/systemstore'
 import type { NodeContext } from './node-context.ts'
 import type { InviteEntry, PeerEntry, PeerSync, StoreStatus, StoreSummary, SystemTableEntry } from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { whyHeld } from './write-hold.ts'
-import { countSynced, peerSync } from './sync-state.ts'
+import { countSynced, shownSync } from './sync-state.ts'
 import { peerTable, replicaPeers, type TablesOf, writingPeers } from './store-peers.ts'
 
 export const PEER_STATUS: Readonly<Record<systemstore.PeerStatus, system.PeerStatus>> = {
@@ -42,29 +42,36 @@ export interface ViewedStore {
 
 export function viewPeers(context: NodeContext, { store, tablesOf }: ViewedStore): readonly PeerEntry[] {
   const network = context.network()
+  const nowMs = context.clock.wallMs()
   const tips = new Map(store.kernel.tips().map(({ author, tips: ends }) => [idKey(author), ends]))
   const table = peerTable(store.kernel.tables(), tablesOf)
   return [...(table === undefined ? [] : systemstore.readPeers(table))].map((entry) => {
     const self = equalBytes(entry.peer, context.id)
     const presence = network?.presence(entry.peer)
     const ends = tips.get(idKey(entry.peer)) ?? []
-    const sync = !self && presence?.online === true ? peerSync(context, store, entry.peer) : 'unknown'
+    const sync = self ? 'unknown' : shownSync(context, store, entry.peer)
     return {
       publicKey: entry.peer,
       name: entry.name ?? (self ? context.nodeName() : ''),
       status: PEER_STATUS[entry.status],
       role: ROLE[entry.role],
       online: self || presence?.online === true,
+      connected: presence?.connected === true,
       self,
       addedAt: entry.addedAt ?? 0,
       addedBy: entry.addedBy,
-      lastSeen: self ? context.clock.wallMs() : (presence?.lastSeenMs ?? 0),
+      lastSeen: self ? nowMs : Math.max(presence?.lastSeenMs ?? 0, lastWrote(ends, nowMs)),
       forked: ends.length > 1,
       forkJoined: ends.length > 1 && ends.filter(({ joined }) => !joined).length === 1,
       sync,
       lag: lagOf(store, entry, { self, sync }),
     }
   })
+}
+
+/** When a peer wrote last, which is a sign of life that it signed; not beyond now, whatever its clock says. */
+function lastWrote(ends: AuthorTips['tips'], nowMs: number): number {
+  return Math.min(nowMs, Math.max(0, ...ends.map(({ timestamp }) => timestamp.wall)))
 }
 
 /** By equal digests nothing is missing; else by what the peer wrote, where it writes. */
@@ -104,7 +111,7 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
   const { kernel } = store
   const tables = kernel.tables()
   const others = replicaPeers(tables, context.id, tablesOf)
-  const { connected, synced, differing } = countSynced(context, store, tablesOf)
+  const { online, connected, synced, differing } = countSynced(context, store, tablesOf)
   const [head] = kernel.history(undefined, 1)
   const writing = writingPeers(tables, tablesOf)
   const directory = context.directory.storePath(store.id)
@@ -118,16 +125,22 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
     stateBytes: databaseBytes(join(directory, 'state.db')),
     strategy: systemstore.readStrategy(tables.system)?.kind ?? 'independent',
     peers: others.length + 1,
-    peersOnline: connected + 1,
+    peersOnline: online + 1,
+    peersConnected: connected,
     peersSynced: synced,
     peersDiffering: differing,
     stable: kernel.observations(writing).stability.count,
-    peersLagging: writing.filter((peer) => !equalBytes(peer, context.id) && kernel.lag(peer).unseen > 0).length,
+    peersLagging: writing.filter((peer) => !equalBytes(peer, context.id) && isBehind(context, store, peer)).length,
     openForks: kernel.tips().filter(({ tips }) => tips.filter(({ joined }) => !joined).length > 1).length,
     synced: connected > 0 && synced === connected,
     readable: store.machine !== undefined,
     held: whyHeld(context, kernel, tablesOf),
   }
+}
+
+/** As `peer_lag` has it: nothing is missing where digests are equal. */
+function isBehind(context: NodeContext, store: OpenStore, peer: PublicKey): boolean {
+  return shownSync(context, store, peer) !== 'synced' && store.kernel.lag(peer).unseen > 0
 }
 
 /** A database with its write-ahead log. */

@@ -8,6 +8,7 @@
  */
 import type { Kernel } from '@lattice/kernel'
 import { equalBytes, type PublicKey } from '@lattice/model'
+import type { ClaimedDigest } from '@lattice/net'
 import type { NodeContext } from './node-context.ts'
 import type { PeerSync } from './store-types.ts'
 import { replicaPeers, type TablesOf } from './store-peers.ts'
@@ -20,13 +21,47 @@ export function peerSync(
 ): PeerSync {
   const theirs = context.network()?.peerDigest(peer, kernel.storeId)
   if (theirs === undefined) return 'unknown'
-  const ours = kernel.digest()
-  const isEqual = theirs.witnessCount === ours.witnessCount && equalBytes(theirs.fingerprint, ours.fingerprint)
-  return isEqual ? 'synced' : 'differs'
+  return sameDigest(theirs, kernel.digest()) ? 'synced' : 'differs'
+}
+
+function sameDigest(a: ClaimedDigest, b: ClaimedDigest): boolean {
+  return a.witnessCount === b.witnessCount && equalBytes(a.fingerprint, b.fingerprint)
+}
+
+/**
+ * The same for whoever asks about all peers. One that is no neighbour is visited now and then: while it is there and said
+ * then what is here now, it is synced; of any other nothing is known. It is for people: nothing is proved by it.
+ */
+export function shownSync(
+  context: NodeContext,
+  store: { readonly kernel: Pick<Kernel, 'storeId' | 'digest'> },
+  peer: PublicKey,
+): PeerSync {
+  const network = context.network()
+  const presence = network?.presence(peer)
+  if (presence?.connected === true) return peerSync(context, store, peer)
+  const past = presence?.online === true ? network?.pastDigest(peer, store.kernel.storeId) : undefined
+  return past !== undefined && sameDigest(past, store.kernel.digest()) ? 'synced' : 'unknown'
+}
+
+/**
+ * True for a peer that said, now or before its last connection ended, that it holds exactly what is here now. It was told
+ * all of it then; whether it still has it is another question.
+ */
+export function wasToldAll(
+  context: NodeContext,
+  store: { readonly kernel: Pick<Kernel, 'storeId' | 'digest'> },
+  peer: PublicKey,
+): boolean {
+  const { storeId } = store.kernel
+  const past = context.network()?.pastDigest(peer, storeId)
+  return peerSync(context, store, peer) === 'synced' || (past !== undefined && sameDigest(past, store.kernel.digest()))
 }
 
 /** Connected peers of a store, by how they compare. */
 export interface SyncCounts {
+  /** Others that were heard of of late, connected or not. */
+  readonly online: number
   readonly connected: number
   readonly synced: number
   readonly differing: number
@@ -38,10 +73,12 @@ export function countSynced(
   tablesOf: TablesOf,
 ): SyncCounts {
   const network = context.network()
-  const states = replicaPeers(store.kernel.tables(), context.id, tablesOf)
-    .filter((peer) => network?.presence(peer)?.online === true)
+  const peers = replicaPeers(store.kernel.tables(), context.id, tablesOf)
+  const states = peers
+    .filter((peer) => network?.presence(peer)?.connected === true)
     .map((peer) => peerSync(context, store, peer))
   return {
+    online: peers.filter((peer) => network?.presence(peer)?.online === true).length,
     connected: states.length,
     synced: states.filter((state) => state === 'synced').length,
     differing: states.filter((state) => state === 'differs').length,

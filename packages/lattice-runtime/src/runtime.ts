@@ -20,6 +20,7 @@ import { openCrypto, type OpenedCrypto } from '@lattice/model/crypto'
 import { type Node, openNode } from '@lattice/node'
 import packageJson from '../package.json' with { type: 'json' }
 import { SOCKET_NAME } from './data-dir-default.ts'
+import { createHostNetwork } from './host-network.ts'
 import type { Opener } from './openers.ts'
 import { createSystemClock, createSystemRandom, createSystemScheduler } from './system-ports.ts'
 import type { TransportFactory } from './transports.ts'
@@ -90,6 +91,7 @@ async function openOver(options: RuntimeOptions, { crypto, verifier, logger }: F
       ? {}
       : { openTransport: (keyPair) => transport({ keyPair, dataDir: options.dataDir, scheduler, logger }) }),
     ...(options.name === undefined ? {} : { name: options.name }),
+    hostNetwork: createHostNetwork(),
     ...(options.scrub === false ? {} : { scrub: { passMs: SCRUB_PASS_MS } }),
     clock,
     random: options.random ?? createSystemRandom(),

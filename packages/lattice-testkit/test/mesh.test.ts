@@ -172,7 +172,7 @@ describe('a mesh of nodes', () => {
       for await (const outcome of mesh.store(0, id).sync(new AbortController().signal)) outcomes.push(outcome)
     })()
     await mesh.complete(sync)
-    expect(outcomes).toMatchObject([{ kind: 'done', synced: true, sent: 0, received: 0 }])
+    expect(outcomes).toMatchObject([{ result: 'synced', name: 'node-1', sent: 0, received: 0 }])
     expect(mesh.store(0, id).status().synced).toBe(true)
     mesh.partition([0], [1])
     await put(mesh, 0, id, ['k', 'v'])

@@ -7,7 +7,7 @@ import { codeOf, get, put } from './support.ts'
 
 async function syncAll(mesh: SimMesh, index: number, id: StoreId): Promise<void> {
   for await (const outcome of mesh.store(index, id).sync(new AbortController().signal)) {
-    expect(outcome).toMatchObject({ kind: 'done', synced: true })
+    expect(outcome).toMatchObject({ result: 'synced' })
   }
 }
 

@@ -16,7 +16,6 @@ import { awaitingCell, closedStoreText } from '../render/closed-store.ts'
 import { failedStoreText } from '../render/integrity-text.ts'
 import { lagCell } from '../render/lag-text.ts'
 import { API_FORMATS, messageToJson } from '../render/message-json.ts'
-import { othersOnline } from '../render/others-online.ts'
 import { storeLabel, storeStateText } from '../render/store-list.ts'
 import { systemTableText } from '../render/system-table.ts'
 import { type Cell, renderPairs, renderTable } from '../render/table.ts'
@@ -183,7 +182,7 @@ function seenCell({ stable, witnessCount, peersLagging }: daemon.StoreStatus): s
 }
 
 function syncCell(status: daemon.StoreStatus, style: CommandContext['out']['style']): Cell {
-  if (othersOnline(status) === 0) return { text: 'no peer is connected', paint: style.dim }
+  if (status.peersConnected === 0) return { text: 'no peer is connected', paint: style.dim }
   if (status.synced) return { text: 'synced with every connected peer', paint: style.good }
   if (status.peersDiffering === 0) return { text: 'comparing with the connected peers', paint: style.warn }
   return { text: `${formatPlural(status.peersDiffering, 'connected peer')} differing, syncing`, paint: style.warn }

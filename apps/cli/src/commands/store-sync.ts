@@ -11,12 +11,12 @@ import type { CommandContext } from '../command-context.ts'
 import { CommandFailed } from '../errors.ts'
 import { API_FORMATS, messageToJson } from '../render/message-json.ts'
 import { syncText } from '../render/node-event.ts'
-import { formatCount, formatDuration } from '../render/units.ts'
+import { formatCount, formatDuration, formatPlural } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
 import { describeStore } from '../store-selection.ts'
 
 export function addSyncCommands(store: Command, bind: Bind): void {
-  store.command('sync').description('reconcile with every connected peer now').action(bind(syncStore))
+  store.command('sync').description('reconcile with every peer now, and say what came of each').action(bind(syncStore))
   store.command('rebuild').description('delete the projected state and project the log anew').action(bind(rebuildStore))
   store
     .command('retry')
@@ -44,25 +44,26 @@ async function syncStore(context: CommandContext): Promise<void> {
     outcomes.push(progress.value)
     if (!out.json) await out.message(daemon.SyncOutcomeSchema, progress.value, () => syncText(progress.value, out))
   }
-  const failed = outcomes.filter((outcome) => !outcome.synced)
-  if (out.json) await out.document(summaryDocument(outcomes, outcomes.length - failed.length), () => '')
-  if (outcomes.length === 0) {
-    throw new CommandFailed('SYNC_FAILED', `no peer of ${describeStore(info)} is connected, so nothing was compared`, {
-      hint: "'peer list' shows who is online",
+  const taking = outcomes.filter(({ result }) => result !== daemon.SyncResult.INACTIVE)
+  const failed = taking.filter(({ synced }) => !synced)
+  if (out.json) await out.document(summaryDocument(outcomes, taking), () => '')
+  if (taking.length === 0) {
+    throw new CommandFailed('SYNC_FAILED', `no other peer takes part in ${describeStore(info)}: nothing was compared`, {
+      hint: "'peer invite' makes a token for another node",
     })
   }
   if (failed.length > 0) {
-    throw new CommandFailed('SYNC_FAILED', `${failed.length} of ${outcomes.length} peers could not be synced`, {
-      detail: { failed: failed.length, peers: outcomes.length },
-    })
+    const what = `${failed.length} of ${formatPlural(taking.length, 'peer')} could not be synced`
+    throw new CommandFailed('SYNC_FAILED', what, { detail: { failed: failed.length, peers: taking.length } })
   }
 }
 
-function summaryDocument(outcomes: readonly daemon.SyncOutcome[], synced: number): JsonValue {
+function summaryDocument(outcomes: readonly daemon.SyncOutcome[], taking: readonly daemon.SyncOutcome[]): JsonValue {
   return {
     outcomes: outcomes.map((outcome) => messageToJson(daemon.SyncOutcomeSchema, outcome, API_FORMATS)),
-    peers: outcomes.length,
-    synced,
+    peers: taking.length,
+    synced: taking.filter(({ synced }) => synced).length,
+    inactive: outcomes.length - taking.length,
   }
 }
 

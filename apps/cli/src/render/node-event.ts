@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type daemon, system } from '@lattice/proto'
+import { daemon, system } from '@lattice/proto'
 import { formatId } from './bytes-text.ts'
 import { printable } from './display-text.ts'
 import { enumText } from './enum-text.ts'
@@ -74,13 +74,27 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
 
 /** What came of reconciling with one peer. */
 export function syncText(outcome: daemon.SyncOutcome, { style, full }: EventTextOptions): string {
-  const peer = style.name(formatId(outcome.peer, full))
+  const id = formatId(outcome.peer, full)
+  const peer = style.name(outcome.name === '' ? id : `${printable(outcome.name)} (${id})`)
   const moved = `sent ${formatCount(outcome.sent)}, received ${formatCount(outcome.received)}`
-  if (outcome.errorCode !== '')
-    return `${peer} ${style.bad('failed')}: ${printable(outcome.error)} (${outcome.errorCode})`
-  return outcome.synced
-    ? `${peer} ${style.good('synced')}: ${moved}`
-    : `${peer} ${style.warn('not synced yet')}: ${moved}`
+  const why = printable(outcome.error)
+  switch (outcome.result) {
+    case daemon.SyncResult.SYNCED:
+      return `${peer} ${style.good('synced')}: ${moved}`
+    case daemon.SyncResult.UNSPECIFIED:
+    case daemon.SyncResult.DIFFERS:
+      return `${peer} ${style.warn('not synced yet')}: ${moved}`
+    case daemon.SyncResult.FAILED:
+      return `${peer} ${style.bad('failed')}: ${why} (${outcome.errorCode})`
+    case daemon.SyncResult.REFUSED:
+      return `${peer} ${style.bad('refused')}: ${why} (${outcome.errorCode})`
+    case daemon.SyncResult.UNREACHABLE:
+      return `${peer} ${style.warn('unreachable')}: ${why}`
+    case daemon.SyncResult.MUTED:
+      return `${peer} ${style.bad('shut out')}: ${why}`
+    case daemon.SyncResult.INACTIVE:
+      return `${peer} ${style.dim('takes no part')}: ${why}`
+  }
 }
 
 /** `store team/notes (3f2a9c01b2d4) is archived`. */

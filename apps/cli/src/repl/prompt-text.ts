@@ -8,7 +8,6 @@ import { daemon } from '@lattice/proto'
 import { formatId } from '../render/bytes-text.ts'
 import { enumText } from '../render/enum-text.ts'
 import { printable, truncate } from '../render/display-text.ts'
-import { othersOnline } from '../render/others-online.ts'
 import { isOutOfUse } from '../render/store-list.ts'
 import type { Style } from '../render/style.ts'
 
@@ -32,6 +31,6 @@ export function promptText(
 
 function syncSign(status: daemon.StoreStatus, style: Style): string {
   if (status.stalled !== undefined) return style.bad('!')
-  if (othersOnline(status) === 0) return style.dim('○')
+  if (status.peersConnected === 0) return style.dim('○')
   return status.synced ? style.good('●') : style.warn('◐')
 }

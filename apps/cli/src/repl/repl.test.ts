@@ -61,9 +61,9 @@ describe('the prompt', () => {
   test('says which store, and how it stands with its peers', () => {
     expect(promptText(undefined, undefined, PLAIN_STYLE)).toBe('lattice> ')
     expect(promptText(store, undefined, PLAIN_STYLE)).toBe('team/notes> ')
-    expect(promptText(store, status({ peersOnline: 1, synced: true }), PLAIN_STYLE)).toBe('team/notes ○> ')
-    expect(promptText(store, status({ peersOnline: 2, synced: true }), PLAIN_STYLE)).toBe('team/notes ●> ')
-    expect(promptText(store, status({ peersOnline: 2, synced: false }), PLAIN_STYLE)).toBe('team/notes ◐> ')
+    expect(promptText(store, status({ peersConnected: 0, synced: true }), PLAIN_STYLE)).toBe('team/notes ○> ')
+    expect(promptText(store, status({ peersConnected: 1, synced: true }), PLAIN_STYLE)).toBe('team/notes ●> ')
+    expect(promptText(store, status({ peersConnected: 1, synced: false }), PLAIN_STYLE)).toBe('team/notes ◐> ')
     expect(promptText(store, status({ stalled: create(daemon.ProjectionStalledSchema) }), PLAIN_STYLE)).toBe(
       'team/notes !> ',
     )
@@ -198,7 +198,7 @@ describe('on a terminal', () => {
   test('events appear above what is being typed, and the prompt is drawn anew', async () => {
     terminal.type('put k')
     await terminal.until('put k')
-    node.status = { peersOnline: 2, synced: true }
+    node.status = { peersConnected: 1, synced: true }
     node.emit({ case: 'peerOnline', value: create(daemon.PeerOnlineSchema, { peer: idOf(0xcd) }) })
     await terminal.until('· peer cdcdcdcdcdcd is online\n')
     await terminal.until('notes ●> put k')

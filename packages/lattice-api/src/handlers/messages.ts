@@ -5,8 +5,18 @@
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { isLagged, type Lagged, unreachable } from '@lattice/model'
-import type { InviteEntry, NodeEvent, PeerEntry, StoreHandle, StoreState, StoreSummary } from '@lattice/node'
-import type { AuthorLag } from '@lattice/node'
+import {
+  type AuthorLag,
+  type InviteEntry,
+  type NodeEvent,
+  type PeerEntry,
+  type PeerSyncReport,
+  type PeerSyncResult,
+  resultOf,
+  type StoreHandle,
+  type StoreState,
+  type StoreSummary,
+} from '@lattice/node'
 import { daemon } from '@lattice/proto'
 
 const STATES: Readonly<Record<StoreState, daemon.StoreState>> = {
@@ -66,6 +76,7 @@ export async function toStoreStatus(store: StoreHandle): Promise<daemon.StoreSta
     strategy: status.strategy,
     peers: status.peers,
     peersOnline: status.peersOnline,
+    peersConnected: status.peersConnected,
     keys: BigInt(state.appRows),
     synced: status.synced,
     peersSynced: status.peersSynced,
@@ -113,11 +124,36 @@ export function toInviteInfo(invite: InviteEntry): daemon.InviteInfo {
 
 type Outcome = Extract<NodeEvent, { kind: 'sync_result' }>['outcome']
 
-export function toSyncOutcome(outcome: Outcome): daemon.SyncOutcome {
+const SYNC_RESULT: Readonly<Record<PeerSyncResult, daemon.SyncResult>> = {
+  synced: daemon.SyncResult.SYNCED,
+  differs: daemon.SyncResult.DIFFERS,
+  failed: daemon.SyncResult.FAILED,
+  unreachable: daemon.SyncResult.UNREACHABLE,
+  muted: daemon.SyncResult.MUTED,
+  refused: daemon.SyncResult.REFUSED,
+  inactive: daemon.SyncResult.INACTIVE,
+}
+
+/** What came of reconciling with one of all the peers of a store. */
+export function toSyncReport({ result, failure, ...same }: PeerSyncReport): daemon.SyncOutcome {
+  return create(daemon.SyncOutcomeSchema, {
+    ...same,
+    sent: BigInt(same.sent),
+    received: BigInt(same.received),
+    synced: result === 'synced',
+    result: SYNC_RESULT[result],
+    errorCode: failure?.code ?? '',
+    error: failure?.message ?? '',
+  })
+}
+
+/** A session that was held, by whoever's wish. */
+function toSyncOutcome(outcome: Outcome): daemon.SyncOutcome {
   const { storeId, peer } = outcome
+  const result = SYNC_RESULT[resultOf(outcome)]
   if (outcome.kind === 'failed') {
     const { code, message } = outcome.error
-    return create(daemon.SyncOutcomeSchema, { storeId, peer, errorCode: code, error: message })
+    return create(daemon.SyncOutcomeSchema, { storeId, peer, result, errorCode: code, error: message })
   }
   return create(daemon.SyncOutcomeSchema, {
     storeId,
@@ -125,6 +161,7 @@ export function toSyncOutcome(outcome: Outcome): daemon.SyncOutcome {
     sent: BigInt(outcome.sent),
     received: BigInt(outcome.received),
     synced: outcome.synced,
+    result,
   })
 }
 

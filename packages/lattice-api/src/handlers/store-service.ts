@@ -11,7 +11,7 @@ import { inspectBranch } from './branches.ts'
 import type { HandlerDeps } from './handler-deps.ts'
 import { findIntention, listFloating, listRejections, listTips, listWitness, readHistory } from './inspection.ts'
 import { repairStore, verifyStore } from './integrity.ts'
-import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncOutcome } from './messages.ts'
+import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncReport } from './messages.ts'
 import { acknowledge, listForks, observe } from './observing.ts'
 import { reportProgress } from './report-progress.ts'
 import { position, storeOf } from './request.ts'
@@ -117,14 +117,14 @@ function toJoinProgress(progress: JoinProgress): daemon.JoinProgress {
 }
 
 async function* syncStore(store: StoreHandle, signal: AbortSignal): AsyncGenerator<daemon.SyncProgress> {
-  let peers = 0
-  let synced = 0
-  for await (const outcome of store.sync(signal)) {
-    peers += 1
-    if (outcome.kind === 'done' && outcome.synced) synced += 1
-    yield create(daemon.SyncProgressSchema, { progress: { case: 'outcome', value: toSyncOutcome(outcome) } })
+  const count = { peers: 0, synced: 0, inactive: 0 }
+  for await (const report of store.sync(signal)) {
+    if (report.result === 'inactive') count.inactive += 1
+    else count.peers += 1
+    if (report.result === 'synced') count.synced += 1
+    yield create(daemon.SyncProgressSchema, { progress: { case: 'outcome', value: toSyncReport(report) } })
   }
-  yield create(daemon.SyncProgressSchema, { progress: { case: 'summary', value: { peers, synced } } })
+  yield create(daemon.SyncProgressSchema, { progress: { case: 'summary', value: count } })
 }
 
 async function invite(store: StoreHandle, request: daemon.InviteRequest): Promise<daemon.InviteResponse> {

@@ -257,7 +257,6 @@ class TreeGossip {
   }
 
   #note(peer: PublicKey, frame: Frame): NoteOutcome | undefined {
-    this.#deps.onHeard(peer)
     if (frame.case === 'heartbeat') return this.#heartbeat(peer, frame.value)
     const read = readNote(frame)
     if (read === undefined || 'violation' in read) return read

@@ -62,7 +62,7 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
   const { kernel, machine, storeType } = open
   const { stalled, appliedSeq, headSeq } = kernel.projection()
   const replicas = gatherReplicas(context, open, tablesOf)
-  const isHeldElsewhere = replicas.some(({ peer, sync }) => peer.online && sync === 'synced')
+  const isHeldElsewhere = replicas.some(({ peer, sync }) => peer.connected && sync === 'synced')
   return {
     headless: machine === undefined,
     storeType,
@@ -117,16 +117,17 @@ function gatherPeer(
   network: NetworkService | undefined,
   { entry, hasNeighbour }: { readonly entry: PeerEntry; readonly hasNeighbour: boolean },
 ): PeerSnapshot {
-  const { publicKey, name, online, lastSeen, status } = entry
+  const { publicKey, name, online, connected, status } = entry
   const diagnosis = network?.diagnosis(publicKey)
   return {
     publicKey,
     name,
     online,
+    connected,
     // Whom this node wants to be connected to is dialled.
     elsewhere: hasNeighbour && !online && diagnosis !== undefined && diagnosis.dial === undefined,
     dormant: status === system.PeerStatus.DORMANT,
-    lastSeenMs: lastSeen,
+    lastSeenMs: network?.presence(publicKey)?.lastSeenMs ?? 0,
     addresses: context.meta.addresses(publicKey),
     dial: diagnosis?.dial,
     mutedForMs: diagnosis?.mutedForMs ?? 0,

@@ -12,6 +12,7 @@ const PEER: PeerSnapshot = {
   publicKey: toPublicKey(new Uint8Array(32).fill(0xcd)),
   name: 'nas',
   online: false,
+  connected: false,
   elsewhere: false,
   dormant: false,
   lastSeenMs: 0,
@@ -125,7 +126,7 @@ test('a peer without a name is named by its key', () => {
   expect(presenceReasons({ ...PEER, name: '' }, AROUND)[0]?.what).toMatch(/^cdcdcdcdcdcd was not connected/u)
 })
 
-const ONLINE: PeerSnapshot = { ...PEER, online: true, lastSeenMs: NOW_MS }
+const ONLINE: PeerSnapshot = { ...PEER, online: true, connected: true, lastSeenMs: NOW_MS }
 const REPLICA: ReplicaSnapshot = {
   peer: ONLINE,
   sync: 'differs',

@@ -125,8 +125,8 @@ export function replicaReasons(replica: ReplicaSnapshot, around: Circumstances):
   if (sync === 'synced') return []
   const isRefused = lastFailure?.refused === true
   const reasons: Reason[] = isRefused ? [storeRefusedReason(peer, lastFailure)] : []
-  if (peer.online && sync === 'differs') return [...reasons, differsReason(replica, around)]
-  if (peer.online && !isRefused && peer.troubles.refusal === undefined) {
+  if (peer.connected && sync === 'differs') return [...reasons, differsReason(replica, around)]
+  if (peer.connected && !isRefused && peer.troubles.refusal === undefined) {
     const what = `${peerText(peer)} is connected and has not said yet what it holds`
     reasons.push({ severity: 'info', code: 'peer_unknown_digest', what, peer })
   }

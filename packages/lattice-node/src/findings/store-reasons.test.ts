@@ -17,6 +17,7 @@ function replica(peer: Named): ReplicaSnapshot {
     peer: {
       ...peer,
       online: true,
+      connected: true,
       elsewhere: false,
       dormant: false,
       lastSeenMs: NOW_MS,

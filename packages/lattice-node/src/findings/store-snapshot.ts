@@ -12,7 +12,9 @@ import type { Named } from './words.ts'
 
 /** A peer that takes part in a store, as the network knows it. */
 export interface PeerSnapshot extends Named {
+  /** Heard of of late, connected or not. */
   readonly online: boolean
+  readonly connected: boolean
   /** This node is connected to other peers of the store, and leaves this one to them. */
   readonly elsewhere: boolean
   /** Away by agreement. */

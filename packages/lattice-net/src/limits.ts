@@ -61,6 +61,36 @@ export const WITNESS_PAGE_RECORDS_MAX = 6144
 /** Ids of one `FetchIntentions`. */
 export const FETCH_IDS_MAX = 1024
 
+/** Requests of a log that may wait behind the one being answered: as many as hide a round trip, and small. */
+export const LOG_REQUESTS_AHEAD = 4
+
+/** Requests a bootstrap has open with one peer: the next is there when the peer has answered one. */
+export const BOOTSTRAP_REQUESTS_OPEN = 2
+
+/** Peers a bootstrap fetches from at once: each holds frames in memory, and a few fill any link. */
+export const BOOTSTRAP_PEERS = 4
+
+/** Pages pulled ahead of their intentions, and lacking intentions named by them beyond which no more is pulled. */
+export const BOOTSTRAP_PAGES_AHEAD = 8
+export const BOOTSTRAP_IDS_AHEAD = 4096
+
+/** Bytes of intentions that wait for those before them; the latest beyond it are dropped and fetched again. */
+export const BOOTSTRAP_HELD_BYTES: number = 16 * 1024 * 1024
+
+/** Intentions and bytes a bootstrap hands to the store at once: what it commits at once, and less than a second's work. */
+export const BOOTSTRAP_UNIT_IDS = 2048
+export const BOOTSTRAP_UNIT_BYTES: number = 1024 * 1024
+
+/** Ids a bootstrap asks of a peer at once: few for one that is slow or unknown, more while answers come fast. */
+export const BOOTSTRAP_SHARE_MIN = 32
+export const BOOTSTRAP_SHARE_MAX = 512
+
+/** Bytes an answer is to have, as far as those before it tell: what is lost with a peer, or waits for a slow one. */
+export const BOOTSTRAP_SHARE_BYTES: number = 1024 * 1024
+
+/** Intentions whose causes the log did not name before them, after which it is no log of an honest node. */
+export const BOOTSTRAP_UNCAUSED_MAX = 1024
+
 /** Intentions of one answer to `FetchChain`: four runs. */
 export const FETCH_CHAIN_MAX = 1024
 
@@ -138,6 +168,10 @@ export interface NetworkLimits {
   /** Reconcile sessions started here at once, in all and with one peer: a stalled peer holds up its own only. */
   readonly sessions: number
   readonly sessionsPerPeer: number
+  /** An answer that takes less makes the next request of a bootstrap larger; one that takes twice as long, smaller. */
+  readonly bootstrapShareMs: number
+  /** An answer that takes longer is no longer waited for: others are asked too. */
+  readonly bootstrapOverdueMs: number
   /** Pause before a gap is healed: lets what is in flight arrive. */
   readonly gapDelayMs: number
   /** Pause before differing digests are looked into. */
@@ -164,6 +198,8 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   connections: 256,
   sessions: 8,
   sessionsPerPeer: 2,
+  bootstrapShareMs: 500,
+  bootstrapOverdueMs: 3_000,
   gapDelayMs: 200,
   differDelayMs: 1_000,
   retryMs: 2_000,

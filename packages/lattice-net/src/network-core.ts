@@ -17,7 +17,7 @@ import { type ConnectionIntake, createConnectionIntake } from './connection-inta
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
 import { createDirectGossip } from './direct-gossip.ts'
-import { NetworkClosed } from './errors.ts'
+import { type BootstrapFailed, NetworkClosed } from './errors.ts'
 import type { Gossip, SyncReason } from './gossip.ts'
 import { DEFAULT_LIMITS, EVENT_CAPACITY, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
@@ -36,8 +36,6 @@ import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
 import { createSyncRunner, type SyncRunner } from './sync-runner.ts'
 import { createSyncScheduler, type SyncScheduler } from './sync-scheduler.ts'
-
-type OnAdvance = (call: Extract<SessionCall, { kind: 'advance' }>) => Promise<void>
 
 /** What one service is made of. Not exported from the package: `network-service.ts` is its face. */
 export class NetworkCore {
@@ -136,11 +134,16 @@ export class NetworkCore {
     await Promise.all(running.map((slot) => slot.outcome))
   }
 
-  perform(link: PeerLink, call: SessionCall, onAdvance?: OnAdvance): Promise<SessionAnswer> {
+  perform(link: PeerLink, call: SessionCall, drain?: () => Promise<void>): Promise<SessionAnswer> {
     return performCall(call, {
       onIngested: (_, outcomes) => this.#conduct.ingested(link, outcomes),
-      ...(onAdvance === undefined ? {} : { onAdvance }),
+      ...(drain === undefined ? {} : { drain }),
     })
+  }
+
+  /** The peer sent what it should not have. */
+  blame(link: PeerLink, error: BootstrapFailed): void {
+    this.#conduct.failed(link, error)
   }
 
   closed(): boolean {

@@ -112,7 +112,8 @@ export type SessionCall =
     }
   | { readonly kind: 'read_page'; readonly store: SessionStore; readonly fromSeq: number; readonly limit: number }
   | { readonly kind: 'redeem'; readonly attempt: JoinAttempt }
-  | { readonly kind: 'advance'; readonly position: BootstrapPosition; readonly done: number; readonly total: number }
+  /** Waits until there is room for more of what was handed over. */
+  | { readonly kind: 'drain' }
 
 export type SessionAnswer =
   | { readonly kind: 'ingested'; readonly outcomes: readonly IngestOutcome[] }
@@ -120,4 +121,4 @@ export type SessionAnswer =
   | { readonly kind: 'chain'; readonly intentions: readonly SignedIntention[] }
   | { readonly kind: 'page'; readonly page: WitnessPageRead }
   | { readonly kind: 'redeemed'; readonly result: JoinGrant | JoinRefusal }
-  | { readonly kind: 'advanced' }
+  | { readonly kind: 'drained' }

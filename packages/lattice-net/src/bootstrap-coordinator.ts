@@ -235,7 +235,7 @@ class Coordinator {
   }
 
   #goOn(): void {
-    for (const { peer } of this.#members.enlist()) this.#effects.push({ kind: 'connect', peer })
+    for (const peer of this.#members.enlist()) this.#effects.push({ kind: 'connect', peer })
     this.#log ??= this.#takeOverLog()
     this.#startWork()
     for (const member of this.#members.up()) this.#askOf(member)
@@ -299,17 +299,26 @@ class Coordinator {
   }
   #pageWanted(member: BootstrapMember): LogRequest | undefined {
     const log = this.#log
-    if (log?.member !== member || log.isAtEnd || member.asks.some(({ kind }) => kind === 'page')) return undefined
-    if (this.#window.pages() >= BOOTSTRAP_PAGES_AHEAD || this.#window.size() >= BOOTSTRAP_IDS_AHEAD) return undefined
+    if (log === undefined || !this.#isPulling(member)) return undefined
+    if (member.asks.some(({ kind }) => kind === 'page')) return undefined
     return { kind: 'page', fromSeq: nextSeq(log), limit: WITNESS_PAGE_RECORDS }
+  }
+  /** Its log is taken in, and there is room for more pages of it. */
+  #isPulling(member: BootstrapMember): boolean {
+    if (this.#log?.member !== member || this.#log.isAtEnd) return false
+    return this.#window.pages() < BOOTSTRAP_PAGES_AHEAD && this.#window.size() < BOOTSTRAP_IDS_AHEAD
   }
   #idsWanted(member: BootstrapMember): LogRequest | undefined {
     // With much waiting, only what lets it go on is asked for.
     const isFull = this.#window.heldBytes() > BOOTSTRAP_HELD_BYTES / 2
     if (isFull && this.#window.isFrontHeld()) return undefined
     const max = isFull ? BOOTSTRAP_SHARE_MIN : this.#members.shareOf(member)
+    const others = this.#members.up().filter((other) => other !== member)
+    // While there is room for pages, the server has those to send; intentions that others have are left to them.
+    const isReserved = this.#isPulling(member) && others.length > 0
     const ids = this.#window.pick(max, ({ key, lackedBy }) => {
       if (lackedBy?.has(member.key) === true) return false
+      if (isReserved && !others.every((other) => lackedBy?.has(other.key) === true)) return false
       return !member.asks.some((ask) => ask.kind === 'ids' && ask.answer.pending.has(key))
     })
     return ids.length === 0 ? undefined : { kind: 'ids', ids }

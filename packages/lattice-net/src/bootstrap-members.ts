@@ -46,6 +46,11 @@ export interface BootstrapMember {
   served: number
 }
 
+export interface OverdueRequest {
+  readonly member: BootstrapMember
+  readonly ask: BootstrapMember['asks'][number]
+}
+
 export interface BootstrapMembersOptions {
   readonly crypto: Crypto
   readonly peers: readonly PublicKey[]
@@ -57,7 +62,7 @@ export interface BootstrapMembersOptions {
 
 export interface BootstrapMembers {
   /** Those to connect to now. */
-  readonly enlist: () => readonly { readonly peer: PublicKey }[]
+  readonly enlist: () => readonly PublicKey[]
   readonly connected: (key: IdKey) => void
   /** Out for good; answers its open requests. */
   readonly remove: (key: IdKey) => BootstrapMember['asks']
@@ -71,7 +76,7 @@ export interface BootstrapMembers {
   readonly finished: (member: BootstrapMember, bytes: number) => void
   readonly shareOf: (member: BootstrapMember) => number
   /** Requests whose deadline passed since the last call. */
-  readonly overdue: () => readonly { readonly member: BootstrapMember; readonly ask: OpenIds | OpenPageRequest }[]
+  readonly overdue: () => readonly OverdueRequest[]
   /** The log is another: places of the one before mean nothing. */
   readonly forgetPlaces: () => void
   readonly hasOpen: () => boolean
@@ -83,95 +88,117 @@ export interface BootstrapMembers {
 
 /** Starts with all of `peers` to be tried. */
 export function createMembers(options: BootstrapMembersOptions): BootstrapMembers {
-  const { crypto, max, nowMs, limits } = options
-  const all = new Map(options.peers.map((peer) => [idKey(peer), peer]))
-  const untried = [...all.keys()]
-  const connecting = new Set<IdKey>()
-  const members = new Map<IdKey, BootstrapMember>()
-  let answeredIds = 0
-  let answeredBytes = 0
+  return new Members(options)
+}
 
-  function peerOf(key: IdKey): PublicKey {
-    const peer = all.get(key)
+class Members implements BootstrapMembers {
+  readonly #options: BootstrapMembersOptions
+  readonly #all: ReadonlyMap<IdKey, PublicKey>
+  readonly #untried: IdKey[]
+  readonly #connecting = new Set<IdKey>()
+  readonly #members = new Map<IdKey, BootstrapMember>()
+  #answeredIds = 0
+  #answeredBytes = 0
+
+  constructor(options: BootstrapMembersOptions) {
+    this.#options = options
+    this.#all = new Map(options.peers.map((peer) => [idKey(peer), peer]))
+    this.#untried = [...this.#all.keys()]
+  }
+
+  enlist(): readonly PublicKey[] {
+    const enlisted: PublicKey[] = []
+    while (this.#connecting.size + this.#members.size < this.#options.max) {
+      const key = this.#untried.shift()
+      if (key === undefined) break
+      this.#connecting.add(key)
+      enlisted.push(this.peerOf(key))
+    }
+    return enlisted
+  }
+  connected(key: IdKey): void {
+    if (!this.#connecting.delete(key)) return
+    this.#members.set(key, { peer: this.peerOf(key), key, asks: [], share: BOOTSTRAP_SHARE_MIN, served: 0 })
+  }
+  remove(key: IdKey): BootstrapMember['asks'] {
+    this.#connecting.delete(key)
+    const asks = this.#members.get(key)?.asks ?? []
+    this.#members.delete(key)
+    return asks
+  }
+  get(key: IdKey): BootstrapMember | undefined {
+    return this.#members.get(key)
+  }
+  up(): readonly BootstrapMember[] {
+    return [...this.#members.values()]
+  }
+  nextServer(): BootstrapMember | undefined {
+    let next: BootstrapMember | undefined
+    for (const member of this.#members.values()) {
+      if (next === undefined || member.served < next.served) next = member
+    }
+    if (next !== undefined) next.served += 1
+    return next
+  }
+  asked(member: BootstrapMember, request: LogRequest): void {
+    assert(request.kind !== 'chain', 'a bootstrap asks for pages and ids')
+    const atMs = this.#options.nowMs()
+    if (request.kind === 'page') {
+      member.asks.push({ kind: 'page', atMs, isOverdue: false })
+      return
+    }
+    const answer = createFetchedAnswer(this.#options.crypto, request.ids)
+    const count = request.ids.length
+    member.asks.push({ kind: 'ids', atMs, answer, count, isOverdue: false, bytes: 0, lastIndex: -1 })
+  }
+  finished(member: BootstrapMember, bytes: number): void {
+    const ask = member.asks.shift()
+    assert(ask !== undefined, 'a request is open')
+    if (ask.kind === 'page') return
+    this.#adapt(member, this.#options.nowMs() - ask.atMs)
+    this.#answeredIds += ask.count - ask.answer.pending.size
+    this.#answeredBytes += bytes
+  }
+  shareOf({ share }: BootstrapMember): number {
+    if (this.#answeredIds === 0 || this.#answeredBytes === 0) return share
+    const fitting = Math.floor((BOOTSTRAP_SHARE_BYTES * this.#answeredIds) / this.#answeredBytes)
+    return Math.max(1, Math.min(share, fitting))
+  }
+  overdue(): readonly OverdueRequest[] {
+    const now = this.#options.nowMs()
+    const late: OverdueRequest[] = []
+    for (const member of this.#members.values()) {
+      for (const ask of member.asks) {
+        // A page has longer with each time that the log comes round: else two slow peers would never get on.
+        const rounds = ask.kind === 'page' ? Math.min(member.served, PAGE_PATIENCE_ROUNDS) : 0
+        if (ask.isOverdue || now - ask.atMs < this.#options.limits.bootstrapOverdueMs * 2 ** rounds) continue
+        ask.isOverdue = true
+        member.share = BOOTSTRAP_SHARE_MIN
+        late.push({ member, ask })
+      }
+    }
+    return late
+  }
+  forgetPlaces(): void {
+    for (const { asks } of this.#members.values()) {
+      for (const ask of asks) if (ask.kind === 'ids') ask.lastIndex = -1
+    }
+  }
+  hasOpen(): boolean {
+    return [...this.#members.values()].some(({ asks }) => asks.length > 0)
+  }
+  isEmpty(): boolean {
+    return this.#members.size + this.#connecting.size + this.#untried.length === 0
+  }
+  peerOf(key: IdKey): PublicKey {
+    const peer = this.#all.get(key)
     assert(peer !== undefined, 'the peer is of the list')
     return peer
   }
-  function adapt(member: BootstrapMember, tookMs: number): void {
-    if (tookMs < limits.bootstrapShareMs) member.share = Math.min(BOOTSTRAP_SHARE_MAX, member.share * 2)
-    else if (tookMs > 2 * limits.bootstrapShareMs) member.share = Math.max(BOOTSTRAP_SHARE_MIN, member.share / 2)
-  }
 
-  return {
-    enlist: () => {
-      const enlisted: { readonly peer: PublicKey }[] = []
-      while (connecting.size + members.size < max) {
-        const key = untried.shift()
-        if (key === undefined) break
-        connecting.add(key)
-        enlisted.push({ peer: peerOf(key) })
-      }
-      return enlisted
-    },
-    connected: (key) => {
-      if (!connecting.delete(key)) return
-      members.set(key, { peer: peerOf(key), key, asks: [], share: BOOTSTRAP_SHARE_MIN, served: 0 })
-    },
-    remove: (key) => {
-      connecting.delete(key)
-      const asks = members.get(key)?.asks ?? []
-      members.delete(key)
-      return asks
-    },
-    get: (key) => members.get(key),
-    up: () => [...members.values()],
-    nextServer: () => {
-      let next: BootstrapMember | undefined
-      for (const member of members.values()) if (next === undefined || member.served < next.served) next = member
-      if (next !== undefined) next.served += 1
-      return next
-    },
-    asked: (member, request) => {
-      assert(request.kind !== 'chain', 'a bootstrap asks for pages and ids')
-      const atMs = nowMs()
-      if (request.kind === 'page') member.asks.push({ kind: 'page', atMs, isOverdue: false })
-      else {
-        const answer = createFetchedAnswer(crypto, request.ids)
-        const count = request.ids.length
-        member.asks.push({ kind: 'ids', atMs, answer, count, isOverdue: false, bytes: 0, lastIndex: -1 })
-      }
-    },
-    finished: (member, bytes) => {
-      const ask = member.asks.shift()
-      assert(ask !== undefined, 'a request is open')
-      if (ask.kind === 'page') return
-      adapt(member, nowMs() - ask.atMs)
-      answeredIds += ask.count - ask.answer.pending.size
-      answeredBytes += bytes
-    },
-    shareOf: ({ share }) => {
-      if (answeredIds === 0 || answeredBytes === 0) return share
-      const fitting = Math.floor((BOOTSTRAP_SHARE_BYTES * answeredIds) / answeredBytes)
-      return Math.max(1, Math.min(share, fitting))
-    },
-    overdue: () => {
-      const late: { readonly member: BootstrapMember; readonly ask: OpenIds | OpenPageRequest }[] = []
-      for (const member of members.values()) {
-        for (const ask of member.asks) {
-          // A page has longer with each time that the log comes round: else two slow peers would never get on.
-          const rounds = ask.kind === 'page' ? Math.min(member.served, PAGE_PATIENCE_ROUNDS) : 0
-          if (ask.isOverdue || nowMs() - ask.atMs < limits.bootstrapOverdueMs * 2 ** rounds) continue
-          ask.isOverdue = true
-          member.share = BOOTSTRAP_SHARE_MIN
-          late.push({ member, ask })
-        }
-      }
-      return late
-    },
-    forgetPlaces: () => {
-      for (const { asks } of members.values()) for (const ask of asks) if (ask.kind === 'ids') ask.lastIndex = -1
-    },
-    hasOpen: () => [...members.values()].some(({ asks }) => asks.length > 0),
-    isEmpty: () => members.size + connecting.size + untried.length === 0,
-    peerOf,
+  #adapt(member: BootstrapMember, tookMs: number): void {
+    const { bootstrapShareMs: aimMs } = this.#options.limits
+    if (tookMs < aimMs) member.share = Math.min(BOOTSTRAP_SHARE_MAX, member.share * 2)
+    else if (tookMs > 2 * aimMs) member.share = Math.max(BOOTSTRAP_SHARE_MIN, member.share / 2)
   }
 }

@@ -94,6 +94,27 @@ export const BOOTSTRAP_UNCAUSED_MAX = 1024
 /** Intentions of one answer to `FetchChain`: four runs. */
 export const FETCH_CHAIN_MAX = 1024
 
+/** Causes that are looked for at once, per store; more is a difference for a session. */
+export const GAP_IDS_MAX = 512
+
+/** Ids of one request for causes, within those of a `FetchIntentions`. */
+export const GAP_FETCH_IDS = 256
+
+/** Times that what was fetched may lack causes in its turn: beyond it a session finds the difference at once. */
+export const GAP_ROUNDS_MAX = 8
+
+/** Requests until nothing is lacking: a few peers for a few chains; beyond it a session costs less. */
+export const GAP_FETCHES_MAX = 32
+
+/** Senders of one intention that are remembered, and others that are asked after them. */
+export const GAP_SOURCES_MAX = 4
+
+/** Causes nobody had that are remembered, per store, so that they are not looked for anew with each arrival. */
+export const GAP_GIVEN_UP_MAX = 1024
+
+/** Longest answer to a request for causes: then another peer is asked. */
+export const GAP_FETCH_MS = 5_000
+
 /** Bytes of a token's secret. */
 export const JOIN_SECRET_BYTES = 32
 

@@ -31,6 +31,8 @@ import { createTroubleBook, type TroubleBook } from './peer-troubles.ts'
 import { createPeerLink, type PeerLink, type PeerLinkDeps } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
+import { createGapRunner, type GapRunner } from './run-gap-filler.ts'
+import { sameSet } from './reconcile.ts'
 import { createSessionSlots, type SessionSlots } from './session-slots.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
@@ -58,6 +60,7 @@ export class NetworkCore {
   readonly #rounds: DigestRounds
   readonly #conduct: PeerConduct
   readonly #intake: ConnectionIntake
+  readonly #gaps: GapRunner
 
   constructor(options: NetworkServiceOptions) {
     const { transport, clock, random, scheduler, logger } = options
@@ -105,6 +108,7 @@ export class NetworkCore {
       running: this.slots.countHere,
       start: (peer, storeId) => this.#startSync(peer, storeId),
     })
+    this.#gaps = this.#createGaps()
     this.dialer = this.#createDialer()
     this.links = createLinkTable({
       self: transport.id,
@@ -128,6 +132,7 @@ export class NetworkCore {
 
   async unregister(storeId: StoreId): Promise<void> {
     this.#schedule.forgetStore(storeId)
+    this.#gaps.forgetStore(storeId)
     const running = this.slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
     this.peerDigests.forgetStore(storeId)
@@ -136,7 +141,10 @@ export class NetworkCore {
 
   perform(link: PeerLink, call: SessionCall, drain?: () => Promise<void>): Promise<SessionAnswer> {
     return performCall(call, {
-      onIngested: (_, outcomes) => this.#conduct.ingested(link, outcomes),
+      onIngested: (ingest, outcomes) => {
+        this.#conduct.ingested(link, outcomes)
+        this.#gaps.ingested(link.peer, ingest, outcomes)
+      },
       ...(drain === undefined ? {} : { drain }),
     })
   }
@@ -155,6 +163,7 @@ export class NetworkCore {
     const scope = this.#scope.close(new NetworkClosed())
     this.dialer.close()
     this.#schedule.close()
+    this.#gaps.close()
     this.stores.clear()
     const links = this.links.all().map((link) => link.close('the node closes'))
     await Promise.all([scope, this.#options.transport.close(), ...links])
@@ -208,6 +217,38 @@ export class NetworkCore {
       takeIn: (connection) => this.#takeIn(connection),
       showsLife: this.#rounds.showsLife,
     })
+  }
+
+  #createGaps(): GapRunner {
+    const { crypto, scheduler, logger } = this.#options
+    return createGapRunner({
+      crypto,
+      scheduler,
+      logger,
+      limits: this.limits,
+      link: (peer) => this.links.get(peer),
+      resolve: this.stores.resolve,
+      storeSignal: (storeId) => (this.stores.get(storeId) === undefined ? undefined : this.stores.signal(storeId)),
+      others: (storeId) => this.#holdersOf(storeId),
+      perform: (link, call) => this.perform(link, call),
+      requestSession: (peer, storeId) => this.#requestSync(peer, storeId, 'overflow'),
+      onFilled: (peer, storeId) => {
+        if (this.#differs(peer, storeId)) this.#requestSync(peer, storeId, 'differs')
+      },
+      score: this.#conduct.uncaused,
+    })
+  }
+
+  /** Connected peers that are known to hold something else of the store than is here, those with the most first. */
+  #holdersOf(storeId: StoreId): readonly PublicKey[] {
+    const holders = this.links.all().map(({ peer }) => peer)
+    const countOf = (peer: PublicKey): number => this.peerDigests.get(peer, storeId)?.witnessCount ?? 0
+    return holders.filter((peer) => this.#differs(peer, storeId)).sort((a, b) => countOf(b) - countOf(a))
+  }
+  #differs(peer: PublicKey, storeId: StoreId): boolean {
+    const theirs = this.peerDigests.get(peer, storeId)
+    const store = this.stores.get(storeId)
+    return theirs !== undefined && store !== undefined && !sameSet(theirs, store.digest())
   }
 
   #createLinkDeps(): PeerLinkDeps {
@@ -267,6 +308,7 @@ export class NetworkCore {
 
   #requestSync(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
     if (this.links.get(peer) === undefined || this.stores.get(storeId) === undefined) return
+    if (reason === 'gap' && this.#gaps.fill(peer, storeId)) return
     if (reason === 'differs') this.#schedule.request(peer, storeId, this.limits.differDelayMs)
     else this.#schedule.hurry(peer, storeId, this.limits.gapDelayMs)
   }
@@ -289,6 +331,7 @@ export class NetworkCore {
     }
     // What it said before it let go of the store is so no more.
     if (outcome.kind === 'failed' && outcome.error.code === 'STORE_NOT_FOUND') this.peerDigests.forget(peer, storeId)
+    this.#gaps.reconciled(outcome)
     if (outcome.kind === 'done' && outcome.synced) this.ledger.behaved(peer)
     this.#publish({ kind: 'sync_result', outcome })
     const isRepeatable = this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined
@@ -305,6 +348,7 @@ export class NetworkCore {
     if (!this.links.remove(link)) return
     const { peer } = link
     this.#schedule.forgetPeer(peer)
+    this.#gaps.forgetPeer(peer)
     this.peerDigests.forgetPeer(peer)
     this.clocks.forget(link.key)
     const { lastSeenMs } = this.ledger.offline(peer)

@@ -18,6 +18,7 @@ export interface SessionStore {
   readonly missing: ReplicatedStore['missing']
   readonly wanted: ReplicatedStore['wanted']
   readonly read: ReplicatedStore['read']
+  readonly tipOf: ReplicatedStore['tipOf']
   readonly readChain: ReplicatedStore['readChain']
   readonly witnessPage: ReplicatedStore['witnessPage']
   readonly ingest: (intentions: readonly SignedIntention[]) => Promise<readonly IngestOutcome[]>

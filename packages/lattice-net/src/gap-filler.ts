@@ -207,7 +207,10 @@ class Filler implements GapFiller {
         }
       }
     }
-    return isTooMuch ? [{ kind: 'session', peer: origin }] : []
+    if (!isTooMuch) return []
+    // The session will tell whether anything is lacking.
+    this.#origin = undefined
+    return [{ kind: 'session', peer: origin }]
   }
 
   #wait(): readonly GapEffect[] {

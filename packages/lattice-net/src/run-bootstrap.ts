@@ -27,7 +27,7 @@ import {
   createBootstrapCoordinator,
   type FetchedStore,
 } from './bootstrap-coordinator.ts'
-import { BootstrapFailed } from './errors.ts'
+import { BootstrapFailed, SessionFailed } from './errors.ts'
 import type { NetworkLimits } from './limits.ts'
 import { createLogClient, type LogAnswer, type LogClient, type LogRequest } from './log-client.ts'
 import type { SyncOutcome } from './network-event.ts'
@@ -162,7 +162,7 @@ class BootstrapRun {
       signal.removeEventListener('abort', onAbort)
       this.#settle = undefined
       this.#cancelWake()
-      this.#controller.abort(signal.aborted ? signal.reason : new BootstrapFailed('it is over'))
+      this.#controller.abort(signal.aborted ? signal.reason : new SessionFailed('the bootstrap is over'))
       this.#wake()
       while (this.#tasks.size > 0) await Promise.all(this.#tasks)
     }

@@ -3,7 +3,9 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { Frame } from '../src/frame.ts'
 import type { BootstrapPosition } from '../src/session-call.ts'
 import { createLogServer } from '../src/serve-log.ts'
+import { DEFAULT_LIMITS } from '../src/limits.ts'
 import { createMesh, type Mesh } from './mesh.ts'
+import type { ModelStore } from './model-store.ts'
 import { createPair } from './pair.ts'
 
 const open: Mesh[] = []
@@ -88,6 +90,104 @@ describe('bootstrap', () => {
     const peers = [{ peer: mesh.node(1).id, addresses: [] }]
     const work = mesh.node(0).service.bootstrap({ store: mesh.node(0).store, peers, signal })
     await expect(mesh.settle(work)).rejects.toMatchObject({ code: 'BOOTSTRAP_FAILED' })
+  })
+
+  test.each<[string, (store: ModelStore) => Partial<ModelStore>, string]>([
+    [
+      'a page',
+      (store) => ({
+        witnessPage: (fromSeq, limit) => {
+          const page = store.witnessPage(fromSeq, limit)
+          return { ...page, records: page.records.toReversed() }
+        },
+      }),
+      'page_wrong_seq',
+    ],
+    [
+      'an intention',
+      (store) => ({
+        read: (ids, maxBytes) => {
+          const read = store.read(ids, maxBytes)
+          const forged = read.intentions.map(({ bytes, signature }) => ({
+            bytes,
+            signature: signature.map((b) => b ^ 1),
+          }))
+          return { ...read, intentions: forged }
+        },
+      }),
+      'bad_signature',
+    ],
+  ])(
+    'of two peers, one that forges %s is scored and shut out, and the other serves the store',
+    async (_, forge, why) => {
+      const mesh = await createMesh({ nodes: 2 })
+      open.push(mesh)
+      mesh.connectAll()
+      for (let run = 0; run < 6; run += 1) mesh.node(0).store.write(200)
+      await mesh.until('convergence', mesh.converged)
+      const [hostile, honest] = [mesh.node(0), mesh.node(1)]
+      await hostile.service.unregister(mesh.storeId)
+      hostile.service.register({ ...hostile.store, ...forge(hostile.store) })
+      const joiner = await joinerOf(mesh)
+      // The one that is connected first serves the log.
+    joiner.service.want(hostile.id, [])
+    await mesh.until('a connection', () => joiner.service.connectedPeers().length > 0)
+    const peers = [hostile, honest].map(({ id }) => ({ peer: id, addresses: [] }))
+      const outcome = await mesh.settle(joiner.service.bootstrap({ store: joiner.store, peers, signal }))
+      expect(outcome).toMatchObject({ peer: honest.id, synced: true })
+      expect(toHex(joiner.store.digest().fingerprint)).toBe(toHex(honest.store.digest().fingerprint))
+      expect(joiner.store.floatingCount()).toBe(0)
+      const misdeeds = joiner.events.flatMap((event) =>
+        'kind' in event && event.kind === 'misbehaviour' ? [event] : [],
+      )
+      expect(misdeeds.length).toBeGreaterThan(0)
+      for (const { peer, code } of misdeeds) {
+        expect(toHex(peer)).toBe(toHex(hostile.id))
+        expect(code).toContain(why)
+      }
+      expect(joiner.service.connectedPeers().map(({ peer }) => toHex(peer))).toEqual([toHex(honest.id)])
+    },
+  )
+
+  test('one of them that takes for ever costs no more than its deadline', async () => {
+    const mesh = await createMesh({ nodes: 3 })
+    open.push(mesh)
+    mesh.connectAll()
+    for (let run = 0; run < 10; run += 1) mesh.node(run % 3).store.write(200)
+    await mesh.until('convergence', mesh.converged)
+    const joiner = await joinerOf(mesh)
+    const began = mesh.scheduler.clock.monotonicMs()
+    const work = joiner.service.bootstrap({
+      store: joiner.store,
+      peers: mesh.nodes.slice(0, 3).map(({ id }) => ({ peer: id, addresses: [] })),
+      signal,
+    })
+    await mesh.until('it is under way', () => joiner.store.ingested().calls > 0)
+    // Nothing passes between the two; nobody says so.
+    mesh.network.cut(joiner.id, mesh.node(0).id)
+    expect(await mesh.settle(work)).toMatchObject({ synced: true })
+    expect(joiner.store.digest().witnessCount).toBe(mesh.node(1).store.digest().witnessCount)
+    expect(mesh.scheduler.clock.monotonicMs() - began).toBeLessThan(4 * DEFAULT_LIMITS.bootstrapOverdueMs)
+  })
+
+  test('ends at once when it is aborted, and what is here is of use', async () => {
+    const mesh = await createMesh({ nodes: 2 })
+    open.push(mesh)
+    mesh.connectAll()
+    for (let run = 0; run < 12; run += 1) mesh.node(0).store.write(200)
+    await mesh.until('convergence', mesh.converged)
+    const joiner = await joinerOf(mesh)
+    const controller = createAbortController()
+    const peers = mesh.nodes.slice(0, 2).map(({ id }) => ({ peer: id, addresses: [] }))
+    const work = joiner.service.bootstrap({ store: joiner.store, peers, signal: controller.signal })
+    await mesh.until('it is under way', () => joiner.store.ingested().calls > 1)
+    controller.abort(new Error('enough'))
+    await expect(mesh.settle(work)).rejects.toThrow('enough')
+    const calls = joiner.store.ingested().calls
+    await mesh.advance(60_000)
+    expect(joiner.store.ingested().calls).toBe(calls)
+    await mesh.settle(joiner.service.bootstrap({ store: joiner.store, peers, signal }))
+    expect(mesh.converged()).toBe(true)
   })
 
   test('a store that the peer does not share fails by name, and the peer is not blamed', async () => {

@@ -421,4 +421,57 @@ describe('a bootstrap with a hostile peer', () => {
       expect(caught).toBeGreaterThan(0)
     },
   )
+
+  test.each<[string, (own: ModelStore, other: ModelStore) => Pick<ModelStore, 'witnessPage'>, string]>([
+    ['another store', (_, other) => other, 'page_wrong_store'],
+    [
+      'two logs in one',
+      (own, other) => ({
+        witnessPage: (fromSeq, limit) => (fromSeq === 1 ? own : other).witnessPage(fromSeq, fromSeq === 1 ? 3 : limit),
+      }),
+      'page_broken_chain',
+    ],
+  ])('a log of %s counts against its server', async (what, forge, why) => {
+    const { pair, random, joiner } = await createWorld(`forged ${what}`, { rounds: 0 })
+    const other = await createPair({ nonce: what === 'another store' ? 1 : 0 })
+    // The same peer, with another history.
+    pair.a.store.write(2)
+    const written = pair.b.store.write(4)
+    await pair.a.store.ingest(written, pair.b.signer.publicKey)
+    await other.a.store.ingest(written, pair.b.signer.publicKey)
+    other.a.store.write(5)
+    const peers: ServingPeer[] = [
+      { id: pair.a.signer.publicKey, store: { ...pair.a.store, ...pick(forge(pair.a.store, other.a.store)) } },
+      { id: pair.b.signer.publicKey, store: pair.b.store },
+    ]
+    const store = joiner()
+    const run = await driveBootstrap({ pair, joiner: store, peers, random })
+    expect(run.barred).toEqual([[0, why]])
+    expect(run.end).not.toBe('failed')
+    expect(fingerprint(store)).toBe(fingerprint(pair.b.store))
+  })
+
+  test('a log that names intentions whose causes it never named is no log of an honest peer', async () => {
+    const { pair, random, joiner } = await createWorld('uncaused', { rounds: 0 })
+    for (let run = 0; run < 6; run += 1) pair.a.store.write(200)
+    const store = joiner()
+    const floats: ModelStore = {
+      ...store,
+      ingest: async (batch) =>
+        batch.map(() => ({
+          kind: 'floating',
+          id: pair.genesis.id,
+          reason: 'missing_causes',
+          missing: [pair.genesis.id],
+        })),
+    }
+    const peers = [{ id: pair.a.signer.publicKey, store: pair.a.store }]
+    const run = await driveBootstrap({ pair, joiner: floats, peers, random })
+    expect(run.end).toBe('failed')
+    expect(run.barred).toEqual([[0, 'log_not_causal']])
+  })
 })
+
+function pick({ witnessPage }: Pick<ModelStore, 'witnessPage'>): Pick<ModelStore, 'witnessPage'> {
+  return { witnessPage }
+}

@@ -28,6 +28,7 @@ import type { net } from '@lattice/proto'
 import { createBootstrapWindow, type WindowUnit } from './bootstrap-window.ts'
 import type { FetchedIntention } from './fetched-answer.ts'
 import {
+  BOOTSTRAP_FLOATING_MAX,
   BOOTSTRAP_HELD_BYTES,
   BOOTSTRAP_IDS_AHEAD,
   BOOTSTRAP_PAGES_AHEAD,
@@ -71,7 +72,7 @@ export interface FetchedStore {
 
 export interface BootstrapCoordinatorOptions {
   readonly crypto: Crypto
-  readonly store: Pick<SessionStore, 'id' | 'missing'>
+  readonly store: Pick<SessionStore, 'id' | 'missing' | 'digest'>
   /** In the order in which they are tried. */
   readonly peers: readonly PublicKey[]
   /** Where the log of a peer was left. */
@@ -262,7 +263,6 @@ class Coordinator {
   #leaveLog(): void {
     this.#log = undefined
     this.#window.clear()
-    this.#members.forgetPlaces()
   }
   /** Also one that is gone meanwhile: what it sent is judged when its turn comes. */
   #bar(key: IdKey, why: string): void {
@@ -357,14 +357,20 @@ class Coordinator {
     if (isRepeated || new Set(ids.map(idKey)).size < ids.length) {
       return this.#bar(member.key, 'page_repeats_intention')
     }
+    const lacking = store.missing(ids).filter((id) => !this.#isUnderWay(idKey(id)))
+    if (last.seq > this.#namedAtMost() + lacking.length) return this.#bar(member.key, 'log_repeats_intentions')
     this.#pages += 1
     log.pulled = { seq: last.seq, hash: lastHash }
     log.isAtEnd = last.seq >= headSeq
-    const lacking = store.missing(ids).filter((id) => !this.#isUnderWay(idKey(id)))
     this.#window.addPage({ end: log.pulled, headSeq }, lacking)
     for (const { asks } of this.#members.up()) {
       for (const ask of asks) if (ask.kind === 'ids' && !ask.isOverdue) this.#window.markAsked(ask.answer.pending)
     }
+  }
+  /** Intentions that a log can have named so far, each once: those that are here, on their way, or lacking. */
+  #namedAtMost(): number {
+    const underWay = this.#work?.kind === 'ingest' ? this.#work.unit.places.length : 0
+    return this.#options.store.digest().witnessCount + underWay + this.#window.size() + BOOTSTRAP_FLOATING_MAX
   }
   /** On its way to the store: not witnessed yet, and not lacking. */
   #isUnderWay(key: IdKey): boolean {

@@ -24,7 +24,7 @@ export interface OpenIds {
   isOverdue: boolean
   /** Of what came so far. */
   bytes: number
-  /** The place of the latest that came. */
+  /** The place of the latest that came; places of a log that takes over come after all before. */
   lastIndex: number
 }
 
@@ -77,8 +77,6 @@ export interface BootstrapMembers {
   readonly shareOf: (member: BootstrapMember) => number
   /** Requests whose deadline passed since the last call. */
   readonly overdue: () => readonly OverdueRequest[]
-  /** The log is another: places of the one before mean nothing. */
-  readonly forgetPlaces: () => void
   readonly hasOpen: () => boolean
   /** Nobody is left: neither connected, nor connecting, nor to be tried. */
   readonly isEmpty: () => boolean
@@ -178,11 +176,6 @@ class Members implements BootstrapMembers {
       }
     }
     return late
-  }
-  forgetPlaces(): void {
-    for (const { asks } of this.#members.values()) {
-      for (const ask of asks) if (ask.kind === 'ids') ask.lastIndex = -1
-    }
   }
   hasOpen(): boolean {
     return [...this.#members.values()].some(({ asks }) => asks.length > 0)

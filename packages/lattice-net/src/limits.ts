@@ -91,6 +91,9 @@ export const BOOTSTRAP_SHARE_BYTES: number = 1024 * 1024
 /** Intentions whose causes the log did not name before them, after which it is no log of an honest node. */
 export const BOOTSTRAP_UNCAUSED_MAX = 1024
 
+/** Intentions of a log that may float here, so that its length does not show: as many as a store lets float. */
+export const BOOTSTRAP_FLOATING_MAX = 65_536
+
 /** Intentions of one answer to `FetchChain`: four runs. */
 export const FETCH_CHAIN_MAX = 1024
 

@@ -232,23 +232,25 @@ export class NetworkCore {
       others: (storeId) => this.#holdersOf(storeId),
       perform: (link, call) => this.perform(link, call),
       requestSession: (peer, storeId) => this.#requestSync(peer, storeId, 'overflow'),
-      onFilled: (peer, storeId) => {
-        if (this.#differs(peer, storeId)) this.#requestSync(peer, storeId, 'differs')
-      },
+      // Tells both what the other holds now: one round trip when it is the same.
+      onFilled: (peer, storeId) => this.#requestSync(peer, storeId, 'differs'),
       score: this.#conduct.uncaused,
     })
   }
 
-  /** Connected peers that are known to hold something else of the store than is here, those with the most first. */
+  /** Connected peers that are known to hold of the store what is not here, those with the most first. */
   #holdersOf(storeId: StoreId): readonly PublicKey[] {
     const holders = this.links.all().map(({ peer }) => peer)
     const countOf = (peer: PublicKey): number => this.peerDigests.get(peer, storeId)?.witnessCount ?? 0
-    return holders.filter((peer) => this.#differs(peer, storeId)).sort((a, b) => countOf(b) - countOf(a))
+    return holders.filter((peer) => this.#holdsOther(peer, storeId)).sort((a, b) => countOf(b) - countOf(a))
   }
-  #differs(peer: PublicKey, storeId: StoreId): boolean {
+  /** As far as it said, it holds what is not here. */
+  #holdsOther(peer: PublicKey, storeId: StoreId): boolean {
     const theirs = this.peerDigests.get(peer, storeId)
     const store = this.stores.get(storeId)
-    return theirs !== undefined && store !== undefined && !sameSet(theirs, store.digest())
+    if (theirs === undefined || store === undefined) return false
+    const ours = store.digest()
+    return theirs.witnessCount >= ours.witnessCount && !sameSet(theirs, ours)
   }
 
   #createLinkDeps(): PeerLinkDeps {

@@ -130,9 +130,9 @@ describe('bootstrap', () => {
       hostile.service.register({ ...hostile.store, ...forge(hostile.store) })
       const joiner = await joinerOf(mesh)
       // The one that is connected first serves the log.
-    joiner.service.want(hostile.id, [])
-    await mesh.until('a connection', () => joiner.service.connectedPeers().length > 0)
-    const peers = [hostile, honest].map(({ id }) => ({ peer: id, addresses: [] }))
+      joiner.service.want(hostile.id, [])
+      await mesh.until('a connection', () => joiner.service.connectedPeers().length > 0)
+      const peers = [hostile, honest].map(({ id }) => ({ peer: id, addresses: [] }))
       const outcome = await mesh.settle(joiner.service.bootstrap({ store: joiner.store, peers, signal }))
       expect(outcome).toMatchObject({ peer: honest.id, synced: true })
       expect(toHex(joiner.store.digest().fingerprint)).toBe(toHex(honest.store.digest().fingerprint))

@@ -1,8 +1,18 @@
-import { idKey, toHex } from '@lattice/model'
+import {
+  encodeWitnessContent,
+  type Hash,
+  idKey,
+  signWitness,
+  toHex,
+  toWitnessSeq,
+  witnessHash,
+  type WitnessRecord,
+  ZERO_HASH,
+} from '@lattice/model'
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Frame } from '../src/frame.ts'
-import { WITNESS_PAGE_RECORDS } from '../src/limits.ts'
+import { BOOTSTRAP_FLOATING_MAX, WITNESS_PAGE_RECORDS } from '../src/limits.ts'
 import type { BootstrapPosition } from '../src/session-call.ts'
 import { driveBootstrap, type ServingPeer } from './bootstrap-drive.ts'
 import type { ModelStore } from './model-store.ts'
@@ -449,6 +459,49 @@ describe('a bootstrap with a hostile peer', () => {
     expect(run.barred).toEqual([[0, why]])
     expect(run.end).not.toBe('failed')
     expect(fingerprint(store)).toBe(fingerprint(pair.b.store))
+  })
+
+  test('a log that goes on with what it named before has an end', async () => {
+    const { pair, random, joiner } = await createWorld('repeats', { rounds: 0 })
+    pair.a.store.write(1)
+    const [genesis, second] = pair.a.store.ids()
+    if (genesis === undefined || second === undefined) throw new Error('two were written')
+    const { crypto, a } = pair
+    let made = 0
+    let prevHash: Hash = ZERO_HASH
+    const records: WitnessRecord[] = []
+    const upTo = (seq: number): void => {
+      for (; made < seq; made += 1) {
+        const content = encodeWitnessContent({
+          storeId: pair.a.store.id,
+          seq: toWitnessSeq(made + 1),
+          intentionId: made === 0 ? genesis : second,
+          wallTime: 1,
+          prevHash,
+        })
+        prevHash = witnessHash(crypto, content)
+        records.push(signWitness(crypto, a.signer, content))
+      }
+    }
+    const endless: ModelStore = {
+      ...a.store,
+      // One known intention per page: nothing repeats within one, and nothing is lacking.
+      witnessPage: (fromSeq) => {
+        upTo(fromSeq)
+        return { records: records.slice(fromSeq - 1, fromSeq), headSeq: 2 ** 50 }
+      },
+    }
+    const own = joiner()
+    await own.ingest(a.store.read([genesis, second], 1_000_000).intentions, a.signer.publicKey)
+    // As if it let float as much as it may already: the test need not make that many records.
+    const digest = (): ReturnType<ModelStore['digest']> => {
+      const { witnessCount, ...rest } = own.digest()
+      return { ...rest, witnessCount: witnessCount - BOOTSTRAP_FLOATING_MAX + 50 }
+    }
+    const store: ModelStore = { ...own, digest }
+    const peers = [{ id: a.signer.publicKey, store: endless }]
+    const run = await driveBootstrap({ pair, joiner: store, peers, random })
+    expect(run.barred).toEqual([[0, 'log_repeats_intentions']])
   })
 
   test('a log that names intentions whose causes it never named is no log of an honest peer', async () => {

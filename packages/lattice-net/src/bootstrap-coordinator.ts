@@ -40,6 +40,7 @@ import {
   BOOTSTRAP_UNIT_IDS,
   type NetworkLimits,
   WITNESS_PAGE_RECORDS,
+  WITNESS_PAGE_RECORDS_LONG,
   WITNESS_PAGE_RECORDS_MAX,
 } from './limits.ts'
 import { type BootstrapMember, createMembers, type OpenIds } from './bootstrap-members.ts'
@@ -125,6 +126,8 @@ interface ServedLog {
   /** The last record of its pages so far. */
   pulled: BootstrapPosition | undefined
   isAtEnd: boolean
+  /** Records of the next page. */
+  pageLimit: number
 }
 
 type Work = { readonly kind: 'ingest'; readonly unit: WindowUnit } | { readonly kind: 'advance' }
@@ -183,7 +186,11 @@ class Coordinator {
     if (ask.kind === 'page') {
       assert(answer.kind === 'page', 'answers come in the order of the requests')
       this.#members.finished(member, 0)
-      if (this.#log?.member === member) this.#takePage(answer.page, this.#log)
+      if (this.#log?.member !== member) return
+      // Each page costs a round trip: from a peer that answers fast, longer ones are taken.
+      const isFast = this.#options.nowMs() - ask.atMs < this.#options.limits.bootstrapShareMs
+      if (isFast) this.#log.pageLimit = Math.min(2 * this.#log.pageLimit, WITNESS_PAGE_RECORDS_LONG)
+      this.#takePage(answer.page, this.#log)
       return
     }
     assert(answer.kind === 'intentions', 'answers come in the order of the requests')
@@ -258,7 +265,9 @@ class Coordinator {
   /** The log of the peer that has served none for the longest. */
   #takeOverLog(): ServedLog | undefined {
     const member = this.#members.nextServer()
-    return member && { member, pulled: this.#options.position(member.peer), isAtEnd: false }
+    return (
+      member && { member, pulled: this.#options.position(member.peer), isAtEnd: false, pageLimit: WITNESS_PAGE_RECORDS }
+    )
   }
   #leaveLog(): void {
     this.#log = undefined
@@ -301,7 +310,7 @@ class Coordinator {
     const log = this.#log
     if (log === undefined || !this.#isPulling(member)) return undefined
     if (member.asks.some(({ kind }) => kind === 'page')) return undefined
-    return { kind: 'page', fromSeq: nextSeq(log), limit: WITNESS_PAGE_RECORDS }
+    return { kind: 'page', fromSeq: nextSeq(log), limit: log.pageLimit }
   }
   /** Its log is taken in, and there is room for more pages of it. */
   #isPulling(member: BootstrapMember): boolean {

@@ -52,6 +52,9 @@ export const BLINDED_ID_BYTES = 16
 /** Records of one witness page: about 150 bytes each, well within a frame. */
 export const WITNESS_PAGE_RECORDS = 1024
 
+/** Records of the longest page that is given to who asks for it: half a frame. */
+export const WITNESS_PAGE_RECORDS_LONG = 4096
+
 /**
  * Records of a page at most: a page ends with a signed record, so it takes as many as its last commit group has. At some
  * 130 bytes each they fit a frame.

@@ -120,12 +120,16 @@ class Runner implements GapRunner {
     this.#notes.delete(key)
     const store = this.#deps.resolve(peer, storeId)
     if (note === undefined || store === undefined) return false
+    // What it lacked may have come since: then something else is meant.
+    if (store.missing(note.floating.flatMap(({ missing }) => missing)).length === 0) return false
     const gaps = this.#gapsOf(store)
     this.#carry(storeId, gaps, gaps.filler.report({ sender: peer, floating: note.floating }))
     return true
   }
 
   reconciled(outcome: SyncOutcome): void {
+    // What floats after a session is not what the next arrivals lack.
+    this.#notes.delete(pairKey(outcome.peer, outcome.storeId))
     const gaps = this.#stores.get(idKey(outcome.storeId))
     if (gaps === undefined || outcome.kind !== 'done') return
     this.#carry(outcome.storeId, gaps, gaps.filler.reconciled(outcome.peer, outcome.witnessed))

@@ -16,7 +16,7 @@ import {
   FETCH_IDS_MAX,
   INTENTIONS_FRAME_BYTES,
   LOG_REQUESTS_AHEAD,
-  WITNESS_PAGE_RECORDS,
+  WITNESS_PAGE_RECORDS_LONG,
 } from './limits.ts'
 import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 import {
@@ -118,7 +118,7 @@ class LogServer {
     if (store === undefined) return [noSuchStore()]
     const fromSeq = readCount(request.fromSeq)
     if (fromSeq === undefined || fromSeq < 1) return [violation('page_from_out_of_range')]
-    const limit = Math.min(request.limit, WITNESS_PAGE_RECORDS)
+    const limit = Math.min(request.limit, WITNESS_PAGE_RECORDS_LONG)
     if (limit < 1) return [violation('page_limit_out_of_range')]
     return this.#pull(store, { kind: 'read_page', store, fromSeq, limit })
   }

@@ -38,6 +38,8 @@ export interface DrivenBootstrap {
   readonly barred: readonly (readonly [number, string])[]
   /** Intentions that each peer delivered to the store. */
   readonly delivered: readonly number[]
+  /** Times that the store was given what a peer had sent that was barred by then. */
+  readonly fromBarred: number
   readonly advances: readonly { readonly peer: number; readonly seq: number }[]
   readonly maxHeld: number
   readonly steps: number
@@ -70,6 +72,7 @@ export async function driveBootstrap(options: DriveOptions): Promise<DrivenBoots
   let end: FetchedStore | 'failed' | undefined
   let isWakeDue = false
   const barred: [number, string][] = []
+  let fromBarred = 0
   const delivered = peers.map(() => 0)
   const advances: { peer: number; seq: number }[] = []
   const pending: (() => Promise<void>)[] = []
@@ -141,6 +144,7 @@ export async function driveBootstrap(options: DriveOptions): Promise<DrivenBoots
         break
       }
       case 'ingest':
+        if (barred.some(([index]) => index === indexOf(effect.peer))) fromBarred += 1
         pending.push(() => ingest(effect.peer, effect.intentions))
         break
       case 'advance':
@@ -217,7 +221,7 @@ export async function driveBootstrap(options: DriveOptions): Promise<DrivenBoots
     maxHeld = Math.max(maxHeld, joiner.floatingCount())
   }
   if (end === undefined && cutAfter === undefined) throw new Error('the bootstrap waits for something that cannot come')
-  return { end: end ?? 'failed', barred, delivered, advances, maxHeld, steps }
+  return { end: end ?? 'failed', barred, delivered, fromBarred, advances, maxHeld, steps }
 }
 
 function assertNever(): never {

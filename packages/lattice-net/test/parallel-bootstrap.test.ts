@@ -425,6 +425,7 @@ describe('a bootstrap with a hostile peer', () => {
             expect(peer).toBe(hostile)
             expect(why.split('|')).toContain(code)
           }
+          expect(run.fromBarred).toBe(0)
           caught += run.barred.length
         }
       }

@@ -351,6 +351,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions {
     ids: readonly IntentionId[],
     maxBytes: number,
   ) => { readonly intentions: readonly SignedIntention[]; readonly rest: readonly IntentionId[] }
+  /** The latest intention of the author here; of several tips, the one witnessed last. */
+  readonly tipOf: (author: PublicKey) => IntentionId | undefined
   readonly readChain: (target: IntentionId, since: IntentionId | undefined, limit: number) => readonly SignedIntention[]
   readonly witnessPage: (
     fromSeq: number,

@@ -21,7 +21,10 @@ import type { Kernel } from './kernel-types.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
 import { PAGE_RECORDS_MAX } from './reading.ts'
 
-type Replication = Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'read' | 'readChain' | 'witnessPage'>
+/** Bytes of a chain after which the walk ends, whatever was asked for: it is held in memory as a whole. */
+const CHAIN_BYTES_MAX: number = 4 * 1024 * 1024
+
+type Replication = Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'tipOf' | 'read' | 'readChain' | 'witnessPage'>
 
 /** A store as others see it. */
 export function createReplication(core: Core): Replication {
@@ -45,6 +48,10 @@ export function createReplication(core: Core): Replication {
     },
     rangeIndex: () => log.range,
     missing: (ids) => ids.filter((id) => log.find(id) === undefined),
+    tipOf: (author) => {
+      const seq = Math.max(0, ...(log.authors.find(author)?.tips ?? []))
+      return seq === 0 ? undefined : log.entryAt(seq).parsed.id
+    },
     read: (ids, maxBytes) => readIntentions(core, ids, maxBytes),
     readChain: (target, since, limit) => readChain(core, { target, since, limit }),
     witnessPage: (fromSeq, limit) => readWitnessPage(core, fromSeq, limit),
@@ -87,9 +94,11 @@ function readChain(
   if (found === undefined) return []
   const last = log.entryAt(found.seq)
   const newestFirst: SignedIntention[] = []
-  for (let entry = last; newestFirst.length < Math.min(limit, PAGE_RECORDS_MAX);) {
+  let bytes = 0
+  for (let entry = last; newestFirst.length < Math.min(limit, PAGE_RECORDS_MAX) && bytes < CHAIN_BYTES_MAX;) {
     if (since !== undefined && equalBytes(entry.parsed.id, since)) break
     newestFirst.push(entry.parsed)
+    bytes += entry.parsed.bytes.length + entry.parsed.signature.length
     if (isGenesis(entry.parsed.intention)) break
     const prev = log.find(toIntentionId(entry.parsed.intention.storePrev))
     if (prev === undefined || prev.author !== entry.meta.author) break

@@ -69,6 +69,8 @@ export interface ReplicatedStore {
   readonly wanted: (ids: readonly IntentionId[]) => readonly IntentionId[]
   /** Reads witnessed intentions in witness order until about `maxBytes` are reached. */
   readonly read: (ids: readonly IntentionId[], maxBytes: number) => IntentionsRead
+  /** The latest intention of the author here; of several tips any. */
+  readonly tipOf: (author: PublicKey) => IntentionId | undefined
   /** Walks store_prev back from `target` to `since` (exclusive); oldest first, at most `limit`. */
   readonly readChain: (target: IntentionId, since: IntentionId | undefined, limit: number) => readonly SignedIntention[]
   readonly witnessPage: (fromSeq: number, limit: number) => WitnessPageRead

@@ -1,4 +1,3 @@
-export { type BootstrapOptions, createBootstrap, type FetchedLog } from './bootstrap.ts'
 export {
   createDigestInitiator,
   createDigestResponder,

@@ -52,6 +52,9 @@ export const BLINDED_ID_BYTES = 16
 /** Records of one witness page: about 150 bytes each, well within a frame. */
 export const WITNESS_PAGE_RECORDS = 1024
 
+/** Records of the longest page that is given to who asks for it: half a frame. */
+export const WITNESS_PAGE_RECORDS_LONG = 4096
+
 /**
  * Records of a page at most: a page ends with a signed record, so it takes as many as its last commit group has. At some
  * 130 bytes each they fit a frame.
@@ -61,8 +64,62 @@ export const WITNESS_PAGE_RECORDS_MAX = 6144
 /** Ids of one `FetchIntentions`. */
 export const FETCH_IDS_MAX = 1024
 
+/** Requests of a log that may wait behind the one being answered: as many as hide a round trip, and small. */
+export const LOG_REQUESTS_AHEAD = 4
+
+/** Requests a bootstrap has open with one peer: the next is there when the peer has answered one. */
+export const BOOTSTRAP_REQUESTS_OPEN = 2
+
+/** Peers a bootstrap fetches from at once: each holds frames in memory, and a few fill any link. */
+export const BOOTSTRAP_PEERS = 4
+
+/** Pages pulled ahead of their intentions, and lacking intentions named by them beyond which no more is pulled. */
+export const BOOTSTRAP_PAGES_AHEAD = 8
+export const BOOTSTRAP_IDS_AHEAD = 4096
+
+/** Bytes of intentions that wait for those before them; the latest beyond it are dropped and fetched again. */
+export const BOOTSTRAP_HELD_BYTES: number = 16 * 1024 * 1024
+
+/** Intentions and bytes a bootstrap hands to the store at once: what it commits at once, and less than a second's work. */
+export const BOOTSTRAP_UNIT_IDS = 2048
+export const BOOTSTRAP_UNIT_BYTES: number = 1024 * 1024
+
+/** Ids a bootstrap asks of a peer at once: few for one that is slow or unknown, more while answers come fast. */
+export const BOOTSTRAP_SHARE_MIN = 32
+export const BOOTSTRAP_SHARE_MAX = 512
+
+/** Bytes an answer is to have, as far as those before it tell: what is lost with a peer, or waits for a slow one. */
+export const BOOTSTRAP_SHARE_BYTES: number = 1024 * 1024
+
+/** Intentions whose causes the log did not name before them, after which it is no log of an honest node. */
+export const BOOTSTRAP_UNCAUSED_MAX = 1024
+
+/** Intentions of a log that may float here, so that its length does not show: as many as a store lets float. */
+export const BOOTSTRAP_FLOATING_MAX = 65_536
+
 /** Intentions of one answer to `FetchChain`: four runs. */
 export const FETCH_CHAIN_MAX = 1024
+
+/** Causes that are looked for at once, per store; more is a difference for a session. */
+export const GAP_IDS_MAX = 512
+
+/** Ids of one request for causes, within those of a `FetchIntentions`. */
+export const GAP_FETCH_IDS = 256
+
+/** Times that what was fetched may lack causes in its turn: beyond it a session finds the difference at once. */
+export const GAP_ROUNDS_MAX = 8
+
+/** Requests until nothing is lacking: a few peers for a few chains; beyond it a session costs less. */
+export const GAP_FETCHES_MAX = 32
+
+/** Senders of one intention that are remembered, and others that are asked after them. */
+export const GAP_SOURCES_MAX = 4
+
+/** Causes nobody had that are remembered, per store, so that they are not looked for anew with each arrival. */
+export const GAP_GIVEN_UP_MAX = 1024
+
+/** Longest answer to a request for causes: then another peer is asked. */
+export const GAP_FETCH_MS = 5_000
 
 /** Bytes of a token's secret. */
 export const JOIN_SECRET_BYTES = 32
@@ -273,6 +330,10 @@ export interface NetworkLimits {
   /** Reconcile sessions started here at once, in all and with one peer: a stalled peer holds up its own only. */
   readonly sessions: number
   readonly sessionsPerPeer: number
+  /** An answer that takes less makes the next request of a bootstrap larger; one that takes twice as long, smaller. */
+  readonly bootstrapShareMs: number
+  /** An answer that takes longer is no longer waited for: others are asked too. */
+  readonly bootstrapOverdueMs: number
   /** Pause before a gap is healed: lets what is in flight arrive. */
   readonly gapDelayMs: number
   /** How long digests may differ with nothing under way before they are looked into. */
@@ -331,6 +392,8 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   connections: 256,
   sessions: 8,
   sessionsPerPeer: 2,
+  bootstrapShareMs: 500,
+  bootstrapOverdueMs: 3_000,
   gapDelayMs: 200,
   differDelayMs: 3_000,
   differMaxMs: 15_000,

@@ -18,7 +18,7 @@ import { jitterMs } from './backoff.ts'
 import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
-import { NetworkClosed } from './errors.ts'
+import { type BootstrapFailed, NetworkClosed } from './errors.ts'
 import type { SyncReason } from './gossip.ts'
 import { DEFAULT_LIMITS, EVENT_CAPACITY, isOrderlyEnd, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
@@ -35,14 +35,13 @@ import { performCall } from './perform-call.ts'
 import { createPresenceBook, type PresenceBook } from './presence-book.ts'
 import { sameSet } from './reconcile.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
+import { createGapRunner, type GapRunner } from './run-gap-filler.ts'
 import { createSessionSlots, type SessionSlots } from './session-slots.ts'
 import { showsLife } from './sign-of-life.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
 import { createSyncRunner, type SyncRunner } from './sync-runner.ts'
 import { createSyncScheduler, type SyncScheduler } from './sync-scheduler.ts'
-
-type OnAdvance = (call: Extract<SessionCall, { kind: 'advance' }>) => Promise<void>
 
 /** What one service is made of. Not exported from the package: `network-service.ts` is its face. */
 export class NetworkCore {
@@ -66,6 +65,7 @@ export class NetworkCore {
   readonly #rounds: DigestRounds
   readonly #conduct: PeerConduct
   readonly #intake: ConnectionIntake
+  readonly #gaps: GapRunner
 
   constructor(options: NetworkServiceOptions) {
     const { transport, clock, random, scheduler, logger } = options
@@ -120,6 +120,7 @@ export class NetworkCore {
       },
       start: (peer, storeId) => this.#startSync(peer, storeId),
     })
+    this.#gaps = this.#createGaps()
     this.dialer = this.#createDialer()
     this.links = createLinkTable({
       self: transport.id,
@@ -145,6 +146,7 @@ export class NetworkCore {
 
   async unregister(storeId: StoreId): Promise<void> {
     this.#schedule.forgetStore(storeId)
+    this.#gaps.forgetStore(storeId)
     const running = this.slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
     this.neighborhood.gossip.unregistered(storeId)
@@ -152,12 +154,20 @@ export class NetworkCore {
     await Promise.all(running.map((slot) => slot.outcome))
   }
 
-  perform(link: PeerLink, call: SessionCall, onAdvance?: OnAdvance): Promise<SessionAnswer> {
+  perform(link: PeerLink, call: SessionCall, drain?: () => Promise<void>): Promise<SessionAnswer> {
     return performCall(call, {
       takeRun: ({ store, arrived }) => this.neighborhood.gossip.take(this.neighborhood.linkOf(link), store, arrived),
-      onIngested: (_, outcomes) => this.#conduct.ingested(link, outcomes),
-      ...(onAdvance === undefined ? {} : { onAdvance }),
+      onIngested: (ingest, outcomes) => {
+        this.#conduct.ingested(link, outcomes)
+        this.#gaps.ingested(link.peer, ingest, outcomes)
+      },
+      ...(drain === undefined ? {} : { drain }),
     })
+  }
+
+  /** The peer sent what it should not have. */
+  blame(link: PeerLink, error: BootstrapFailed): void {
+    this.#conduct.failed(link, error)
   }
 
   /** True for a peer that this node stays connected to in any case. */
@@ -205,6 +215,7 @@ export class NetworkCore {
     this.neighborhood.gossip.close()
     this.dialer.close()
     this.#schedule.close()
+    this.#gaps.close()
     this.stores.clear()
     const links = this.links.all().map((link) => link.close('the node closes'))
     await Promise.all([scope, this.#options.transport.close(), ...links])
@@ -281,6 +292,40 @@ export class NetworkCore {
     })
   }
 
+  #createGaps(): GapRunner {
+    const { crypto, scheduler, logger } = this.#options
+    return createGapRunner({
+      crypto,
+      scheduler,
+      logger,
+      limits: this.limits,
+      link: (peer) => this.links.get(peer),
+      resolve: this.stores.resolve,
+      storeSignal: (storeId) => (this.stores.get(storeId) === undefined ? undefined : this.stores.signal(storeId)),
+      others: (storeId) => this.#holdersOf(storeId),
+      perform: (link, call) => this.perform(link, call),
+      requestSession: (peer, storeId) => this.#requestSync(peer, storeId, 'overflow'),
+      // Tells both what the other holds now: one round trip when it is the same.
+      onFilled: (peer, storeId) => this.#requestSync(peer, storeId, 'differs'),
+      score: this.#conduct.uncaused,
+    })
+  }
+
+  /** Connected peers that are known to hold of the store what is not here, those with the most first. */
+  #holdersOf(storeId: StoreId): readonly PublicKey[] {
+    const holders = this.links.all().map(({ peer }) => peer)
+    const countOf = (peer: PublicKey): number => this.peerDigests.get(peer, storeId)?.witnessCount ?? 0
+    return holders.filter((peer) => this.#holdsOther(peer, storeId)).sort((a, b) => countOf(b) - countOf(a))
+  }
+  /** As far as it said, it holds what is not here. */
+  #holdsOther(peer: PublicKey, storeId: StoreId): boolean {
+    const theirs = this.peerDigests.get(peer, storeId)
+    const store = this.stores.get(storeId)
+    if (theirs === undefined || store === undefined) return false
+    const ours = store.digest()
+    return theirs.witnessCount >= ours.witnessCount && !sameSet(theirs, ours)
+  }
+
   #createLinkDeps(): PeerLinkDeps {
     const { clock, scheduler, logger, crypto, joinHandler } = this.#options
     const accept = createStreamAcceptor({
@@ -328,6 +373,7 @@ export class NetworkCore {
 
   #requestSync(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
     if (this.links.get(peer) === undefined || this.stores.get(storeId) === undefined) return
+    if (reason === 'gap' && this.#gaps.fill(peer, storeId)) return
     if (reason === 'differs') this.#schedule.request(peer, storeId, this.#spreadMs())
     else this.#schedule.hurry(peer, storeId, this.limits.gapDelayMs)
   }
@@ -354,6 +400,7 @@ export class NetworkCore {
     if (outcome.kind === 'done') this.#rounds.claimed(peer, storeId, outcome.theirs)
     // What it said before it let go of the store is so no more.
     if (outcome.kind === 'failed' && outcome.error.code === 'STORE_NOT_FOUND') this.peerDigests.forget(peer, storeId)
+    this.#gaps.reconciled(outcome)
     if (outcome.kind === 'done' && outcome.synced) this.ledger.behaved(peer)
     this.#publish({ kind: 'sync_result', outcome })
     const isRepeatable = this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined
@@ -365,6 +412,7 @@ export class NetworkCore {
     if (!this.links.remove(link)) return
     const { peer } = link
     this.#schedule.forgetPeer(peer)
+    this.#gaps.forgetPeer(peer)
     this.peerDigests.leave(peer)
     this.clocks.forget(link.key)
     const lastedMs = this.#options.clock.monotonicMs() - link.sinceMs

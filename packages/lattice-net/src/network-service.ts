@@ -142,12 +142,16 @@ async function join(
 function bootstrap(
   core: NetworkCore,
   request: BootstrapRequest,
-  { crypto }: NetworkServiceOptions,
+  { crypto, scheduler, clock }: NetworkServiceOptions,
 ): Promise<BootstrapOutcome> {
   return runBootstrap(request, {
     crypto,
+    scheduler,
+    nowMs: clock.monotonicMs,
+    limits: core.limits,
     connect: (hint, signal) => connectTo(core, hint, signal),
     reconcile: (link, store, signal) => core.runner.run(link, store, signal),
-    perform: (link, call, onAdvance) => core.perform(link, call, onAdvance),
+    perform: (link, call, drain) => core.perform(link, call, drain),
+    blame: (link, error) => core.blame(link, error),
   })
 }

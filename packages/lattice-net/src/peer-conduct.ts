@@ -7,6 +7,7 @@
  */
 import { type IngestOutcome, type Logger, toHex } from '@lattice/model'
 import { BootstrapFailed, PeerViolation } from './errors.ts'
+import type { GapFault } from './gap-filler.ts'
 import type { NetworkEvent } from './network-event.ts'
 import type { PeerLedger } from './peer-ledger.ts'
 import type { PeerLink } from './peer-link.ts'
@@ -14,6 +15,8 @@ import type { PeerLink } from './peer-link.ts'
 export interface PeerConduct {
   /** Counts those of an ingest that are invalid; too many end the connection. */
   readonly ingested: (link: PeerLink, outcomes: readonly IngestOutcome[]) => void
+  /** It sent intentions whose causes it does not have, or that have no end. */
+  readonly uncaused: (link: PeerLink, why: GapFault) => void
   /** A session ended in an error: one the peer is to blame for shuts it out. */
   readonly failed: (link: PeerLink, error: unknown) => void
 }
@@ -38,6 +41,11 @@ export function createPeerConduct({ ledger, logger, publish, close }: PeerConduc
       if (first === undefined) return
       const tooMany = ledger.invalid(link.peer, invalid.length)
       report(link, first.code, `sent ${invalid.length} invalid intentions`)
+      if (tooMany) close(link, 'too many invalid intentions')
+    },
+    uncaused: (link, why) => {
+      const tooMany = ledger.invalid(link.peer, 1)
+      report(link, why, 'sent intentions without their causes')
       if (tooMany) close(link, 'too many invalid intentions')
     },
     failed: (link, error) => {

@@ -11,7 +11,7 @@ export interface PerformDeps {
   /** Told of every ingest, before the session is. */
   readonly onIngested: (call: Extract<SessionCall, { kind: 'ingest' }>, outcomes: readonly IngestOutcome[]) => void
   readonly takeRun?: (call: Extract<SessionCall, { kind: 'take_run' }>) => Promise<readonly IngestOutcome[]>
-  readonly onAdvance?: (call: Extract<SessionCall, { kind: 'advance' }>) => Promise<void>
+  readonly drain?: () => Promise<void>
 }
 
 /** Carries out one call. Rejects when the store or the handler does. */
@@ -35,9 +35,9 @@ export async function performCall(call: SessionCall, deps: PerformDeps): Promise
     case 'redeem':
       assert(deps.joinHandler !== undefined, 'only the join protocol redeems')
       return { kind: 'redeemed', result: await deps.joinHandler.redeem(call.attempt) }
-    case 'advance':
-      assert(deps.onAdvance !== undefined, 'only a bootstrap advances')
-      await deps.onAdvance(call)
-      return { kind: 'advanced' }
+    case 'drain':
+      assert(deps.drain !== undefined, 'only a bootstrap drains')
+      await deps.drain()
+      return { kind: 'drained' }
   }
 }

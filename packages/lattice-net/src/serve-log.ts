@@ -1,8 +1,9 @@
 /**
  * Serves the log to peers that fetch: witness pages and intentions by id or by chain, each within bounds.
  *
- * One request at a time per stream, answered in frames that are read from the log only as fast as the peer takes them.
- * Every request names its store and is checked anew.
+ * One request at a time per stream, answered in frames that are read from the log only as fast as the peer takes them; a
+ * few more may wait, so that a round trip costs the peer no pause. Every request names its store and is checked anew. What
+ * is not here is left out of an answer, and no answer says why.
  *
  * @module
  */
@@ -10,7 +11,13 @@ import { assert, type IntentionId, readIntentionId, readStoreId, type SignedInte
 import type { IntentionsRead } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import { type Frame, readCount, toWire } from './frame.ts'
-import { FETCH_CHAIN_MAX, FETCH_IDS_MAX, INTENTIONS_FRAME_BYTES, WITNESS_PAGE_RECORDS } from './limits.ts'
+import {
+  FETCH_CHAIN_MAX,
+  FETCH_IDS_MAX,
+  INTENTIONS_FRAME_BYTES,
+  LOG_REQUESTS_AHEAD,
+  WITNESS_PAGE_RECORDS_LONG,
+} from './limits.ts'
 import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 import {
   type Effect,
@@ -51,6 +58,8 @@ class LogServer {
   readonly #options: ServeLogOptions
   /** The store of the request being answered. */
   #serving: SessionStore | undefined
+  /** Requests that came meanwhile, oldest first. */
+  readonly #waiting: Frame[] = []
   #pages = 0
   #intentions = 0
 
@@ -63,14 +72,26 @@ class LogServer {
   }
 
   receive(frame: Frame): Effects<ServedLog> {
-    if (this.#serving !== undefined) return [violation('request_before_answer')]
+    if (this.#serving === undefined) return this.#begin(frame)
+    if (this.#waiting.length >= LOG_REQUESTS_AHEAD) return [violation('too_many_requests')]
+    this.#waiting.push(frame)
+    return []
+  }
+
+  answered(answer: SessionAnswer): Effects<ServedLog> {
+    const effects = this.#answer(answer)
+    const next = this.#serving === undefined ? this.#waiting.shift() : undefined
+    return next === undefined ? effects : [...effects, ...this.#begin(next)]
+  }
+
+  #begin(frame: Frame): Effects<ServedLog> {
     if (frame.case === 'witnessPageRequest' && this.#options.pages) return this.#page(frame.value)
     if (frame.case === 'fetchIntentions') return this.#fetch(frame.value)
     if (frame.case === 'fetchChain') return this.#chain(frame.value)
     return [unexpected(frame)]
   }
 
-  answered(answer: SessionAnswer): Effects<ServedLog> {
+  #answer(answer: SessionAnswer): Effects<ServedLog> {
     if (answer.kind === 'loaded') return this.#loaded(answer.read)
     this.#serving = undefined
     if (answer.kind === 'chain') {
@@ -97,7 +118,7 @@ class LogServer {
     if (store === undefined) return [noSuchStore()]
     const fromSeq = readCount(request.fromSeq)
     if (fromSeq === undefined || fromSeq < 1) return [violation('page_from_out_of_range')]
-    const limit = Math.min(request.limit, WITNESS_PAGE_RECORDS)
+    const limit = Math.min(request.limit, WITNESS_PAGE_RECORDS_LONG)
     if (limit < 1) return [violation('page_limit_out_of_range')]
     return this.#pull(store, { kind: 'read_page', store, fromSeq, limit })
   }

@@ -21,6 +21,7 @@ export interface SessionStore {
   readonly missing: ReplicatedStore['missing']
   readonly wanted: ReplicatedStore['wanted']
   readonly read: ReplicatedStore['read']
+  readonly tipOf: ReplicatedStore['tipOf']
   readonly readChain: ReplicatedStore['readChain']
   readonly witnessPage: ReplicatedStore['witnessPage']
   readonly ingest: (intentions: readonly SignedIntention[]) => Promise<readonly IngestOutcome[]>
@@ -109,7 +110,8 @@ export type SessionCall =
     }
   | { readonly kind: 'read_page'; readonly store: SessionStore; readonly fromSeq: number; readonly limit: number }
   | { readonly kind: 'redeem'; readonly attempt: JoinAttempt }
-  | { readonly kind: 'advance'; readonly position: BootstrapPosition; readonly done: number; readonly total: number }
+  /** Waits until there is room for more of what was handed over. */
+  | { readonly kind: 'drain' }
 
 export type SessionAnswer =
   | { readonly kind: 'ingested'; readonly outcomes: readonly IngestOutcome[] }
@@ -117,4 +119,4 @@ export type SessionAnswer =
   | { readonly kind: 'chain'; readonly intentions: readonly SignedIntention[] }
   | { readonly kind: 'page'; readonly page: WitnessPageRead }
   | { readonly kind: 'redeemed'; readonly result: JoinGrant | JoinRefusal }
-  | { readonly kind: 'advanced' }
+  | { readonly kind: 'drained' }

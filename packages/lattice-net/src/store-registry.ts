@@ -106,6 +106,7 @@ export function viewFor(store: ReplicatedStore, peer: PublicKey, allowed: () => 
     missing: store.missing,
     wanted: store.wanted,
     read: store.read,
+    tipOf: store.tipOf,
     readChain: store.readChain,
     witnessPage: store.witnessPage,
     ingest: (intentions) => store.ingest(intentions, peer),

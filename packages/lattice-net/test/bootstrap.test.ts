@@ -1,12 +1,11 @@
 import { createAbortController, type PublicKey, toHex } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createBootstrap } from '../src/bootstrap.ts'
 import type { Frame } from '../src/frame.ts'
 import type { BootstrapPosition } from '../src/session-call.ts'
 import { createLogServer } from '../src/serve-log.ts'
-import { viewFor } from '../src/store-registry.ts'
-import { converse } from './drive.ts'
+import { DEFAULT_LIMITS } from '../src/limits.ts'
 import { createMesh, type Mesh } from './mesh.ts'
+import type { ModelStore } from './model-store.ts'
 import { createPair } from './pair.ts'
 
 const open: Mesh[] = []
@@ -93,6 +92,104 @@ describe('bootstrap', () => {
     await expect(mesh.settle(work)).rejects.toMatchObject({ code: 'BOOTSTRAP_FAILED' })
   })
 
+  test.each<[string, (store: ModelStore) => Partial<ModelStore>, string]>([
+    [
+      'a page',
+      (store) => ({
+        witnessPage: (fromSeq, limit) => {
+          const page = store.witnessPage(fromSeq, limit)
+          return { ...page, records: page.records.toReversed() }
+        },
+      }),
+      'page_wrong_seq',
+    ],
+    [
+      'an intention',
+      (store) => ({
+        read: (ids, maxBytes) => {
+          const read = store.read(ids, maxBytes)
+          const forged = read.intentions.map(({ bytes, signature }) => ({
+            bytes,
+            signature: signature.map((b) => b ^ 1),
+          }))
+          return { ...read, intentions: forged }
+        },
+      }),
+      'bad_signature',
+    ],
+  ])(
+    'of two peers, one that forges %s is scored and shut out, and the other serves the store',
+    async (_, forge, why) => {
+      const mesh = await createMesh({ nodes: 2 })
+      open.push(mesh)
+      mesh.connectAll()
+      for (let run = 0; run < 6; run += 1) mesh.node(0).store.write(200)
+      await mesh.until('convergence', mesh.converged)
+      const [hostile, honest] = [mesh.node(0), mesh.node(1)]
+      await hostile.service.unregister(mesh.storeId)
+      hostile.service.register({ ...hostile.store, ...forge(hostile.store) })
+      const joiner = await joinerOf(mesh)
+      // The one that is connected first serves the log.
+      joiner.service.want(hostile.id, [])
+      await mesh.until('a connection', () => joiner.service.connectedPeers().length > 0)
+      const peers = [hostile, honest].map(({ id }) => ({ peer: id, addresses: [] }))
+      const outcome = await mesh.settle(joiner.service.bootstrap({ store: joiner.store, peers, signal }))
+      expect(outcome).toMatchObject({ peer: honest.id, synced: true })
+      expect(toHex(joiner.store.digest().fingerprint)).toBe(toHex(honest.store.digest().fingerprint))
+      expect(joiner.store.floatingCount()).toBe(0)
+      const misdeeds = joiner.events.flatMap((event) =>
+        'kind' in event && event.kind === 'misbehaviour' ? [event] : [],
+      )
+      expect(misdeeds.length).toBeGreaterThan(0)
+      for (const { peer, code } of misdeeds) {
+        expect(toHex(peer)).toBe(toHex(hostile.id))
+        expect(code).toContain(why)
+      }
+      expect(joiner.service.connectedPeers().map(({ peer }) => toHex(peer))).toEqual([toHex(honest.id)])
+    },
+  )
+
+  test('one of them that takes for ever costs no more than its deadline', async () => {
+    const mesh = await createMesh({ nodes: 3 })
+    open.push(mesh)
+    mesh.connectAll()
+    for (let run = 0; run < 10; run += 1) mesh.node(run % 3).store.write(200)
+    await mesh.until('convergence', mesh.converged)
+    const joiner = await joinerOf(mesh)
+    const began = mesh.scheduler.clock.monotonicMs()
+    const work = joiner.service.bootstrap({
+      store: joiner.store,
+      peers: mesh.nodes.slice(0, 3).map(({ id }) => ({ peer: id, addresses: [] })),
+      signal,
+    })
+    await mesh.until('it is under way', () => joiner.store.ingested().calls > 0)
+    // Nothing passes between the two; nobody says so.
+    mesh.network.cut(joiner.id, mesh.node(0).id)
+    expect(await mesh.settle(work)).toMatchObject({ synced: true })
+    expect(joiner.store.digest().witnessCount).toBe(mesh.node(1).store.digest().witnessCount)
+    expect(mesh.scheduler.clock.monotonicMs() - began).toBeLessThan(4 * DEFAULT_LIMITS.bootstrapOverdueMs)
+  })
+
+  test('ends at once when it is aborted, and what is here is of use', async () => {
+    const mesh = await createMesh({ nodes: 2 })
+    open.push(mesh)
+    mesh.connectAll()
+    for (let run = 0; run < 12; run += 1) mesh.node(0).store.write(200)
+    await mesh.until('convergence', mesh.converged)
+    const joiner = await joinerOf(mesh)
+    const controller = createAbortController()
+    const peers = mesh.nodes.slice(0, 2).map(({ id }) => ({ peer: id, addresses: [] }))
+    const work = joiner.service.bootstrap({ store: joiner.store, peers, signal: controller.signal })
+    await mesh.until('it is under way', () => joiner.store.ingested().calls > 1)
+    controller.abort(new Error('enough'))
+    await expect(mesh.settle(work)).rejects.toThrow('enough')
+    const calls = joiner.store.ingested().calls
+    await mesh.advance(60_000)
+    expect(joiner.store.ingested().calls).toBe(calls)
+    await mesh.settle(joiner.service.bootstrap({ store: joiner.store, peers, signal }))
+    expect(mesh.converged()).toBe(true)
+  })
+
   test('a store that the peer does not share fails by name, and the peer is not blamed', async () => {
     const mesh = await createMesh({ nodes: 1, register: false })
     open.push(mesh)
@@ -104,155 +201,6 @@ describe('bootstrap', () => {
       cause: { code: 'STORE_NOT_FOUND' },
     })
     expect(joiner.events.some((event) => 'kind' in event && event.kind === 'misbehaviour')).toBe(false)
-  })
-})
-
-describe('a hostile bootstrap', () => {
-  type Alter = (frame: Frame, foreign: readonly { intention: Uint8Array; signature: Uint8Array }[]) => void
-
-  async function attempt(alter: Alter) {
-    const pair = await createPair()
-    for (let run = 0; run < 3; run += 1) pair.a.store.write(5)
-    const foreign = (await createPair()).b.store
-      .write(2)
-      .map(({ bytes, signature }) => ({ intention: bytes, signature }))
-    const joiner = pair.peer(5, { holdsGenesis: false })
-    const client = createBootstrap({
-      crypto: pair.crypto,
-      store: viewFor(joiner.store, pair.a.signer.publicKey, () => true),
-      witness: pair.a.signer.publicKey,
-      position: undefined,
-    })
-    const server = createLogServer({ resolve: () => pair.viewOfA, pages: true })
-    const { a } = await converse(client, server, {
-      alter: (from, frame) => {
-        if (from === 'b') alter(frame, foreign)
-        return frame
-      },
-    })
-    return { side: a, store: joiner.store }
-  }
-  const page =
-    (change: (frame: Extract<Frame, { case: 'witnessPage' }>['value']) => void): Alter =>
-    (frame) => {
-      if (frame.case === 'witnessPage') change(frame.value)
-    }
-  const intentions =
-    (
-      change: (
-        frame: Extract<Frame, { case: 'intentions' }>['value'],
-        foreign: readonly { intention: Uint8Array; signature: Uint8Array }[],
-      ) => void,
-    ): Alter =>
-    (frame, foreign) => {
-      if (frame.case === 'intentions') change(frame.value, foreign)
-    }
-
-  test.each<[string, Alter, string]>([
-    ['an empty log', page((f) => f.records.splice(0)), 'log_truncated'],
-    [
-      'an empty log that says so',
-      page((f) => {
-        f.records.splice(0)
-        f.headSeq = 0n
-      }),
-      'log_empty',
-    ],
-    ['a page that does not begin with the genesis', page((f) => f.records.shift()), 'page_wrong_seq'],
-    ['records in another order', page((f) => f.records.reverse()), 'page_wrong_seq'],
-    ['a record left out', page((f) => f.records.splice(2, 1)), 'page_wrong_seq'],
-    ['a page without its closing signature', page((f) => f.records.pop()), 'page_not_closed'],
-    ['a forged signature', page((f) => f.records.at(-1)?.signature.fill(1)), 'page_bad_signature'],
-    ['garbage for a record', page((f) => f.records[1]?.content.fill(0)), 'page_malformed'],
-    [
-      'a page beyond its own head',
-      page((f) => {
-        f.headSeq = 3n
-      }),
-      'page_beyond_head',
-    ],
-    [
-      'an uncountable head',
-      page((f) => {
-        f.headSeq = 2n ** 63n
-      }),
-      'page_malformed',
-    ],
-    [
-      'a page longer than asked for',
-      page((f) => {
-        const [r] = f.records
-        if (r) f.records.push(...Array.from({ length: 6200 }, () => r))
-      }),
-      'page_malformed',
-    ],
-    ['intentions in another order', intentions((f) => f.intentions.reverse()), 'intentions_reordered'],
-    [
-      'an intention twice',
-      intentions((f) => {
-        const [first] = f.intentions
-        if (first) f.intentions.splice(1, 0, first)
-      }),
-      'intention_repeated',
-    ],
-    ['intentions kept back', intentions((f) => f.intentions.pop()), 'intentions_withheld'],
-    [
-      'an intention of another store',
-      intentions((f, foreign) => {
-        const [x] = f.intentions
-        if (x && foreign[0]) x.intention = foreign[0].intention
-      }),
-      'intention_substituted',
-    ],
-    [
-      'a changed intention',
-      intentions((f) => {
-        const x = f.intentions[3]
-        if (x) x.intention[70] = (x.intention[70] ?? 0) ^ 1
-      }),
-      'intention_substituted',
-    ],
-    [
-      'more than was asked for',
-      intentions((f) => {
-        const x = f.intentions[0]
-        if (x) f.intentions.push(x)
-      }),
-      'intentions_reordered',
-    ],
-    [
-      'a signature of another length',
-      intentions((f) => {
-        const x = f.intentions[0]
-        if (x) x.signature = new Uint8Array(3)
-      }),
-      'intention_bad_signature',
-    ],
-    [
-      'an empty answer that is not the last',
-      intentions((f) => {
-        f.intentions.splice(0)
-        f.last = false
-      }),
-      'intentions_empty',
-    ],
-  ])('%s aborts it and leaves nothing', async (_, alter, why) => {
-    const { side, store } = await attempt(alter)
-    expect(side.failure).toEqual({ kind: 'bootstrap', why })
-    expect(store.ids()).toEqual([])
-    expect(store.floatingCount()).toBe(0)
-  })
-
-  test('a forged intention signature aborts it, and nothing of it is witnessed', async () => {
-    const { side, store } = await attempt(intentions((f) => f.intentions[0]?.signature.fill(7)))
-    expect(side.failure).toEqual({ kind: 'bootstrap', why: 'invalid_intention_bad_signature' })
-    expect(store.ids()).toEqual([])
-  })
-
-  test('untouched, it takes everything in', async () => {
-    const { side, store } = await attempt(() => undefined)
-    expect(side.outcome).toMatchObject({ pages: 1, fetched: 16 })
-    expect(store.ids()).toHaveLength(16)
   })
 })
 

@@ -59,7 +59,7 @@ export function drive<Outcome>(machine: SessionMachine<Outcome>, joinHandler?: J
         case 'pull': {
           const answer = await performCall(effect.call, {
             onIngested: () => undefined,
-            onAdvance: async () => undefined,
+            drain: async () => undefined,
             takeRun: async ({ store, arrived: { message } }) =>
               message.payload.kind === 'run' ? store.ingest(message.payload.intentions) : [],
             ...(joinHandler === undefined ? {} : { joinHandler }),

@@ -188,6 +188,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
         .map(([, { bytes: b, signature }]) => ({ bytes: b, signature }))
       return { intentions, rest: found.filter(({ seq }) => !included.has(seq)).map(({ parsed }) => parsed.id) }
     },
+    tipOf: (author) => tips.get(idKey(author))?.id,
     readChain: (target, since, limit) => {
       const chain: SignedIntention[] = []
       let next: Uint8Array = target

@@ -37,7 +37,7 @@ export interface Pair {
   readonly peer: (index: number, options?: { readonly holdsGenesis?: boolean }) => Peer
 }
 
-export async function createPair(): Promise<Pair> {
+export async function createPair({ nonce = 0 }: { readonly nonce?: number } = {}): Promise<Pair> {
   const crypto = await openCrypto({ backend: 'wasm' })
   const clock = createManualClock()
   const signerOf = (index: number): Signer =>
@@ -46,7 +46,7 @@ export async function createPair(): Promise<Pair> {
   assert(storeType.ok, 'a good type')
   const genesis = createGenesis(crypto, signerOf(0), {
     storeType: storeType.value,
-    nonce: new Uint8Array(16),
+    nonce: new Uint8Array(16).fill(nonce),
     timestamp: { wall: clock.wallMs(), counter: 0 },
   })
   const peer = (index: number, { holdsGenesis = true } = {}): Peer => {

@@ -1,8 +1,8 @@
 /**
  * Fetches a store that others hold, until it is all here.
  *
- * Any peer of the list will do, and how far each one's log was taken in is recorded, so a lost peer or a crash costs
- * nothing but time. An attempt that failed is repeated when a peer comes up, or after a pause that grows. A few stores
+ * A few peers of the list serve it at once, and how far each one's log was taken in is recorded, so a lost peer or a crash
+ * costs nothing but its share. An attempt that failed is repeated when a peer comes up, or after a pause that grows. A few stores
  * are fetched at once: what is declared and nowhere to be had costs a bounded share of this node.
  *
  * @module
@@ -16,7 +16,7 @@ import {
   type StoreId,
   toWitnessSeq,
 } from '@lattice/model'
-import type { NetworkService, PeerHint } from '@lattice/net'
+import type { BootstrapProgress, NetworkService, PeerHint } from '@lattice/net'
 import { toFailure } from './failure.ts'
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
@@ -39,7 +39,7 @@ export interface StartBootstrapOptions {
   readonly peers: () => readonly PublicKey[]
   /** How many stores are fetched at once. */
   readonly slots: Slots
-  readonly onProgress: (done: number, total: number) => void
+  readonly onProgress: (progress: BootstrapProgress) => void
   /** Everything is here. */
   readonly onDone: () => void
   /** Told of each attempt that failed. */
@@ -150,9 +150,9 @@ async function fetchOnce(
     store: store.replicated,
     peers,
     signal,
-    onProgress: ({ done, total }) => {
-      state.progress = { done, total }
-      onProgress(done, total)
+    onProgress: (progress) => {
+      state.progress = progress
+      onProgress(progress)
     },
     positions: {
       load: (peer) => {

@@ -34,7 +34,17 @@ export type NodeEventBody =
   /** State is being built, which takes long: after a rebuild was asked for, or with an opener that is new here. */
   | { readonly kind: 'projection_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
   | { readonly kind: 'rebuilt'; readonly storeId: StoreId; readonly appliedSeq: number }
-  | { readonly kind: 'bootstrap_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
+  | {
+      readonly kind: 'bootstrap_progress'
+      readonly storeId: StoreId
+      /** Records of a peer's log that are here, of how many. Counts anew when the log of another peer takes over. */
+      readonly done: number
+      readonly total: number
+      /** Fetched since the attempt began. */
+      readonly bytes: number
+      /** Peers that it is fetched from now. */
+      readonly peers: number
+    }
   | { readonly kind: 'clock_skew'; readonly aheadMs: number }
   /** It appeared, or its state, name or path is another. */
   | { readonly kind: 'store_changed'; readonly summary: StoreSummary }

@@ -32,6 +32,7 @@ export function createReplicatedStore({ kernel, storeType, mayReplicate }: Repli
         : missing.filter((id) => !waitsForTime(kernel, id, kernel.time().nowMs))
     },
     read: kernel.read,
+    tipOf: kernel.tipOf,
     readChain: kernel.readChain,
     witnessPage: kernel.witnessPage,
     ingest: kernel.ingest,

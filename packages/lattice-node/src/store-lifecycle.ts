@@ -196,8 +196,8 @@ export class StoreLifecycle {
         const above = declarers(id).flatMap((parent) => tablesOf(parent) ?? [])
         return [...meta.bootstrapPeers(id), ...above.flatMap((tables) => replicaPeers(tables, self, tablesOf))]
       },
-      onProgress: (done, total) => {
-        publish({ kind: 'bootstrap_progress', storeId: id, done, total })
+      onProgress: ({ done, total, bytes, peers }) => {
+        publish({ kind: 'bootstrap_progress', storeId: id, done, total, bytes, peers })
         for (const listener of this.#listeners.get(idKey(id)) ?? []) listener(done, total)
       },
       onDone: () => {

@@ -9,7 +9,7 @@ import { printable } from './display-text.ts'
 import { enumText } from './enum-text.ts'
 import { storeStateText } from './store-list.ts'
 import type { Style } from './style.ts'
-import { formatCount, formatDuration, formatPlural, formatTime } from './units.ts'
+import { formatCount, formatDuration, formatPlural, formatSize, formatTime } from './units.ts'
 
 export interface EventTextOptions {
   readonly style: Style
@@ -52,7 +52,7 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
     case 'rebuilt':
       return `store ${id(event.value.storeId)} is rebuilt: ${formatCount(event.value.appliedSeq)} intentions projected`
     case 'bootstrapProgress':
-      return `store ${id(event.value.storeId)} received ${formatCount(event.value.done)} of ${formatCount(event.value.total)}`
+      return `store ${id(event.value.storeId)} received ${bootstrapText(event.value)}`
     case 'clockSkew':
       return style.bad(skewText(event.value.aheadMs))
     case 'storeChanged':
@@ -129,4 +129,10 @@ function peerLagText({ storeId, peer, lag }: daemon.PeerLagChanged, { style, ful
 function skewText(aheadMs: bigint): string {
   const size = formatDuration(aheadMs < 0n ? -aheadMs : aheadMs)
   return `the clock of this node is ${size} ${aheadMs < 0n ? 'behind' : 'ahead of'} its peers: set it right`
+}
+
+/** `1,024 of 20,000 (230 KB from 3 peers)`. */
+function bootstrapText({ done, total, bytes, peers }: daemon.BootstrapProgress): string {
+  const far = `${formatCount(done)} of ${formatCount(total)}`
+  return peers === 0 ? far : `${far} (${formatSize(bytes)} from ${formatPlural(peers, 'peer')})`
 }

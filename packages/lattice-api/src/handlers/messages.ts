@@ -202,7 +202,13 @@ function eventBody(event: NodeEvent): EventBody {
     case 'bootstrap_progress':
       return {
         case: 'bootstrapProgress',
-        value: { storeId: event.storeId, done: BigInt(event.done), total: BigInt(event.total) },
+        value: {
+          storeId: event.storeId,
+          done: BigInt(event.done),
+          total: BigInt(event.total),
+          bytes: BigInt(event.bytes),
+          peers: event.peers,
+        },
       }
     case 'store_changed':
       return { case: 'storeChanged', value: toStoreInfo(event.summary) }

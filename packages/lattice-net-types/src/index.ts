@@ -1,9 +1,12 @@
 export { PeerUnreachable, StreamLost } from './errors.ts'
 export type {
+  ChainSpan,
+  ChainTip,
   IntentionsRead,
   PeerAccess,
   ReplicaDigest,
   ReplicatedStore,
+  SpansRead,
   WitnessedBatch,
   WitnessPageRead,
 } from './replicated-store.ts'

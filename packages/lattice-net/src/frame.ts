@@ -63,6 +63,11 @@ export function decodeFrame(body: Uint8Array): Result<Frame, FrameError> {
   return frame.case === undefined ? err({ code: 'frame_unknown' }) : ok(frame)
 }
 
+/** What a signed intention counts in frames, windows and budgets: its bytes and those of its signature. */
+export function signedBytes({ bytes, signature }: SignedIntention): number {
+  return bytes.length + signature.length
+}
+
 /** Signed intentions in the form of the schema. */
 export function toWire(intentions: readonly SignedIntention[]): { intention: Uint8Array; signature: Uint8Array }[] {
   return intentions.map(({ bytes, signature }) => ({ intention: bytes, signature }))

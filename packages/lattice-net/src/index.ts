@@ -22,7 +22,7 @@ export { decodeFrame, encodeFrame, type Frame, type FrameError, type FrameInit }
 export { createFrameDecoder, type FrameDecoder } from './frame-decoder.ts'
 export type { Gossip, GossipDeps, GossipFactory, GossipLink, PushedIntentions, SyncReason } from './gossip.ts'
 export { createInviter, createJoiner, type JoinRequest } from './join.ts'
-export { DEFAULT_LIMITS, type NetworkLimits, PROTOCOL_VERSION } from './limits.ts'
+export { DEFAULT_LIMITS, type NetworkLimits } from './limits.ts'
 export type { NetworkServiceOptions } from './network-options.ts'
 export type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 export { createNetworkService, type JoinOptions, type NetworkService } from './network-service.ts'
@@ -51,3 +51,4 @@ export type {
   SessionCall,
   SessionStore,
 } from './session-call.ts'
+export { type VersionRange, versionsOf } from './versions.ts'

@@ -1,16 +1,18 @@
 /**
  * The side that starts a reconcile session and learns the difference.
  *
+ * Its tip map goes with the `Hello`, and where there is none to send, the first message of the difference does: either
+ * way the answer tells what to send.
+ *
  * @module
  */
 import { assert, equalBytes, type IdKey, idKey, idKeyBytes, type IntentionId, toIntentionId } from '@lattice/model'
 import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
-import { createReconciler, MAX_MESSAGE_BYTES, type RangeIndex, type Reconciler, roundLimit } from '@lattice/sync'
-import { MAX_DIFFERENCE_IDS, WANT_IDS_MAX } from './limits.ts'
+import { createReconciler, type RangeIndex, type Reconciler } from '@lattice/sync'
+import { createClosing } from './closing.ts'
+import { MAX_DIFFERENCE_IDS, MAX_RECONCILE_ROUNDS, MAX_SPAN_INTENTIONS, WANT_IDS_MAX } from './limits.ts'
 import {
-  type Closing,
-  createClosing,
   doneFrame,
   helloFrame,
   nothingToDo,
@@ -31,49 +33,84 @@ import {
   unexpected,
   violation,
 } from './session.ts'
-import { createUnaskedIds, type UnaskedIds } from './unasked-ids.ts'
+import { compareTips, ownTipMap, type TipMap } from './tip-map.ts'
+import { createUnasked, type Unasked } from './unasked.ts'
+
+/** What ranges are compared with. */
+interface Difference {
+  readonly index: RangeIndex
+  readonly reconciler: Reconciler
+  readonly have: Set<IdKey>
+  readonly need: Set<IdKey>
+}
 
 type State =
-  | { readonly at: 'hello'; readonly index: RangeIndex; readonly digest: ReplicaDigest }
+  | {
+      readonly at: 'hello'
+      readonly digest: ReplicaDigest
+      readonly tipMap: TipMap | undefined
+      /** Begun with the `Hello`. */
+      readonly begun: Difference | undefined
+    }
   /** Both said the same: the peer's `Done` is due. */
   | { readonly at: 'equal'; readonly digest: ReplicaDigest }
-  | {
-      readonly at: 'difference'
-      readonly index: RangeIndex
-      readonly reconciler: Reconciler
-      readonly peerCount: number
-    }
-  | { readonly at: 'transfer'; readonly closing: Closing }
+  | (Difference & { readonly at: 'difference'; readonly peerCount: number })
+  | { readonly at: 'transfer' }
 
 /** Starts a session over `store`. `unasked` knows what earlier sessions of the connection sent. */
 export function createReconcileInitiator(
   store: SessionStore,
-  unasked: UnaskedIds = createUnaskedIds(),
+  unasked: Unasked = createUnasked(),
 ): SessionMachine<ReconcileOutcome> {
-  const have = new Set<IdKey>()
-  const need = new Set<IdKey>()
+  const closing = createClosing(store)
   let state: State | undefined
 
   function hello(frame: net.Hello, at: Extract<State, { at: 'hello' }>): Effects<ReconcileOutcome> {
-    const { index, digest } = at
+    const { digest, tipMap, begun } = at
     const peer = readHello(frame)
-    if (peer === undefined) return [violation('hello_malformed')]
+    if (peer === undefined || peer.message !== undefined) return [violation('hello_malformed')]
     if (!equalBytes(peer.storeId, store.id)) return [violation('hello_for_another_store')]
     if (sameSet(peer, digest)) {
       state = { at: 'equal', digest }
       return [send(doneFrame(digest))]
     }
-    const roundsMax = roundLimit({
-      localCount: index.size(),
-      remoteCount: peer.witnessCount,
-      frameBytesMax: MAX_MESSAGE_BYTES,
+    const { tips, witnessCount } = peer
+    if (begun !== undefined) {
+      if (tips !== undefined) return [violation('tips_not_offered')]
+      state = { at: 'difference', ...begun, peerCount: witnessCount }
+      return []
+    }
+    assert(tipMap !== undefined, 'a Hello brings a tip map or the first message of the difference')
+    return tips === undefined ? compareRanges(witnessCount) : compareMaps(tipMap, { tips, witnessCount })
+  }
+
+  /** Streams by the maps. Where they do not fit, only takes what the peer sends, and compares ranges after that. */
+  function compareMaps(own: TipMap, theirs: TipMap): Effects<ReconcileOutcome> {
+    const difference = compareTips(store, own, theirs)
+    const needMax = difference?.need ?? theirs.witnessCount
+    const spans = difference === undefined ? [] : unasked.spans.fresh(difference.spans)
+    state = { at: 'transfer' }
+    return closing.beginSpans({
+      spans,
+      needMax,
+      instead: (end) => {
+        // Who has the ends has all that leads to them.
+        const lacks = store.missing(theirs.tips.map(({ id }) => id)).length > 0
+        const promised = needMax <= MAX_SPAN_INTENTIONS && !end.full
+        const isToldAll = difference !== undefined && !(lacks && promised)
+        return isToldAll ? [] : compareRanges(end.theirs.witnessCount)
+      },
     })
-    const reconciler = createReconciler({ index, role: 'initiator', roundsMax, split: 'recent' })
-    state = { at: 'difference', index, reconciler, peerCount: peer.witnessCount }
-    return [send({ case: 'reconcile', value: { message: reconciler.start() } })]
+  }
+
+  function compareRanges(peerCount: number): Effects<ReconcileOutcome> {
+    const begun = beginDifference(store)
+    state = { at: 'difference', ...begun, peerCount }
+    return [send({ case: 'reconcile', value: { message: begun.reconciler.start() } })]
   }
 
   function difference(message: Uint8Array, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
+    const { have, need } = at
     const step = at.reconciler.receive(message)
     if (!step.ok) return [violation(`reconcile_${step.error.code}`)]
     for (const id of step.value.have) have.add(idKey(id))
@@ -82,11 +119,10 @@ export function createReconcileInitiator(
     if (step.value.reply !== undefined && !full) {
       return [send({ case: 'reconcile', value: { message: step.value.reply } })]
     }
-    const closing = createClosing(store, at.peerCount)
-    state = { at: 'transfer', closing }
+    state = { at: 'transfer' }
     const wanted = store.wanted(idsOf(need))
-    const order = createSendOrder(at.index, unasked.fresh(idsOf(have)))
-    return [...wants(wanted), ...closing.begin(order)]
+    const order = createSendOrder(at.index, unasked.ids.fresh(idsOf(have)))
+    return [...wants(wanted), ...closing.beginIds(order, at.peerCount)]
   }
 
   function equal(frame: net.Done, digest: ReplicaDigest): Effects<ReconcileOutcome> {
@@ -98,10 +134,13 @@ export function createReconcileInitiator(
   return {
     start: () => {
       assert(state === undefined, 'a session starts once')
-      // In one turn, so that the digest is that of the index.
+      unasked.begin()
+      // In one turn, so that the digest is that of the map and of the index.
       const digest = store.digest()
-      state = { at: 'hello', index: store.rangeIndex(), digest }
-      return [send(helloFrame(store.id, digest))]
+      const tipMap = ownTipMap(store, digest.witnessCount)
+      const begun = tipMap === undefined ? beginDifference(store) : undefined
+      state = { at: 'hello', digest, tipMap, begun }
+      return [send(helloFrame(store.id, digest, { tipMap, message: begun?.reconciler.start() }))]
     },
     receive: (frame) => {
       assert(state !== undefined, 'a session starts before it receives')
@@ -109,14 +148,20 @@ export function createReconcileInitiator(
       if (state.at === 'hello' && frame.case === 'hello') return hello(frame.value, state)
       if (state.at === 'equal' && frame.case === 'done') return equal(frame.value, state.digest)
       if (state.at === 'difference' && frame.case === 'reconcile') return difference(frame.value.message, state)
-      if (state.at === 'transfer') return state.closing.receive(frame)
+      if (state.at === 'transfer') return closing.receive(frame)
       return [unexpected(frame)]
     },
     answered: (answer) => {
       assert(state?.at === 'transfer', 'calls are made by the transfer')
-      return state.closing.answered(answer)
+      return closing.answered(answer)
     },
   }
+}
+
+function beginDifference(store: SessionStore): Difference {
+  const index = store.rangeIndex()
+  const reconciler = createReconciler({ index, role: 'initiator', roundsMax: MAX_RECONCILE_ROUNDS, split: 'recent' })
+  return { index, reconciler, have: new Set(), need: new Set() }
 }
 
 /** The ids asked for, in frames; an empty one ends them. */

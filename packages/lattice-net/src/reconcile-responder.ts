@@ -1,26 +1,29 @@
 /**
  * The side that answers a reconcile session.
  *
+ * With a tip map that fits its own it begins to send at once: what the peer said it holds is what this side goes by.
+ *
  * @module
  */
 import { assert, type IntentionId, readIntentionId, type StoreId } from '@lattice/model'
+import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
-import { createReconciler, MAX_MESSAGE_BYTES, type RangeIndex, type Reconciler, roundLimit } from '@lattice/sync'
+import { createReconciler, type RangeIndex, type Reconciler } from '@lattice/sync'
+import { type Closing, createClosing } from './closing.ts'
 import type { Frame } from './frame.ts'
-import { MAX_DIFFERENCE_IDS, WANT_IDS_MAX } from './limits.ts'
+import { MAX_DIFFERENCE_IDS, MAX_RECONCILE_ROUNDS, WANT_IDS_MAX } from './limits.ts'
 import {
-  type Closing,
-  createClosing,
   doneFrame,
   helloFrame,
   nothingToDo,
   readClaim,
+  type ReadHello,
   readHello,
   type ReconcileOutcome,
   sameSet,
 } from './reconcile.ts'
 import { createSendOrder } from './send-order.ts'
-import type { ClaimedDigest, SessionStore } from './session-call.ts'
+import type { SessionStore } from './session-call.ts'
 import {
   type Effects,
   type Fail,
@@ -31,29 +34,44 @@ import {
   unexpected,
   violation,
 } from './session.ts'
+import { compareTips, ownTipMap } from './tip-map.ts'
+import { createUnasked, type Unasked } from './unasked.ts'
 
 export interface ReconcileResponderOptions {
   /** The store as the peer may use it; a failure (no such store, busy) is passed on. Asked once, with the `Hello`. */
   readonly resolve: (storeId: StoreId) => SessionStore | Fail
+  /** What sessions of the connection over a store sent. Asked once, after `resolve`. */
+  readonly unaskedOf?: (storeId: StoreId) => Unasked
 }
 
 type State =
   | { readonly at: 'hello' }
-  | { readonly at: 'equal'; readonly store: SessionStore; readonly digest: ClaimedDigest }
+  | { readonly at: 'equal'; readonly store: SessionStore; readonly digest: ReplicaDigest }
   | {
       readonly at: 'difference'
       readonly store: SessionStore
+      readonly closing: Closing
+      readonly peerCount: number
       readonly index: RangeIndex
       readonly reconciler: Reconciler
-      readonly closing: Closing
       readonly wanted: IntentionId[]
       /** A `Want` has come: no more of the difference may. */
       readonly wanting: boolean
     }
-  | { readonly at: 'transfer'; readonly store: SessionStore; readonly closing: Closing }
+  | {
+      readonly at: 'transfer'
+      readonly store: SessionStore
+      readonly closing: Closing
+      readonly peerCount: number
+      /** By tip maps: the peer may go on by ranges once this side is done. */
+      readonly byMaps: boolean
+    }
 
 /** Waits for a `Hello`. */
-export function createReconcileResponder({ resolve }: ReconcileResponderOptions): SessionMachine<ReconcileOutcome> {
+export function createReconcileResponder({
+  resolve,
+  unaskedOf = createUnasked,
+}: ReconcileResponderOptions): SessionMachine<ReconcileOutcome> {
   let state: State = { at: 'hello' }
 
   function hello(frame: net.Hello): Effects<ReconcileOutcome> {
@@ -61,33 +79,51 @@ export function createReconcileResponder({ resolve }: ReconcileResponderOptions)
     if (peer === undefined) return [violation('hello_malformed')]
     const store = resolve(peer.storeId)
     if ('kind' in store) return [store]
-    // In one turn, so that the digest is that of the index.
+    // In one turn, so that the digest is that of the map and of the index.
     const digest = store.digest()
-    const index = store.rangeIndex()
-    const answer = send(helloFrame(store.id, digest))
     if (sameSet(peer, digest)) {
       state = { at: 'equal', store, digest }
-      return [answer, send(doneFrame(digest))]
+      return [send(helloFrame(store.id, digest)), send(doneFrame(digest))]
     }
-    const roundsMax = roundLimit({
-      localCount: index.size(),
-      remoteCount: peer.witnessCount,
-      frameBytesMax: MAX_MESSAGE_BYTES,
-    })
-    const reconciler = createReconciler({ index, role: 'responder', roundsMax })
-    const closing = createClosing(store, peer.witnessCount)
-    state = { at: 'difference', store, index, reconciler, closing, wanted: [], wanting: false }
-    return [answer]
+    const closing = createClosing(store)
+    return streamByMaps(peer, { store, digest, closing }) ?? compareRanges(peer, { store, digest, closing })
+  }
+
+  /** Undefined where maps do not tell the difference. */
+  function streamByMaps(
+    { tips, witnessCount: peerCount }: ReadHello,
+    { store, digest, closing }: Compared,
+  ): Effects<ReconcileOutcome> | undefined {
+    const own = tips === undefined ? undefined : ownTipMap(store, digest.witnessCount)
+    if (tips === undefined || own === undefined) return undefined
+    const difference = compareTips(store, own, { tips, witnessCount: peerCount })
+    if (difference === undefined) return undefined
+    state = { at: 'transfer', store, closing, peerCount, byMaps: true }
+    const unasked = unaskedOf(store.id)
+    unasked.begin()
+    const spans = unasked.spans.fresh(difference.spans)
+    const begun = closing.beginSpans({ spans, needMax: difference.need })
+    return [send(helloFrame(store.id, digest, { tipMap: own })), ...begun]
+  }
+
+  function compareRanges({ message, witnessCount }: ReadHello, compared: Compared): Effects<ReconcileOutcome> {
+    const { store, digest, closing } = compared
+    const begun = beginDifference(store, closing, witnessCount)
+    state = begun
+    const answer = send(helloFrame(store.id, digest))
+    return message === undefined ? [answer] : [answer, ...reconcile(message, begun)]
+  }
+
+  function reconcile(message: Uint8Array, { reconciler }: Extract<State, { at: 'difference' }>) {
+    const step = reconciler.receive(message)
+    if (!step.ok) return [violation(`reconcile_${step.error.code}`)]
+    const { reply } = step.value
+    assert(reply !== undefined, 'a responder always answers')
+    return [send({ case: 'reconcile', value: { message: reply } })]
   }
 
   function difference(frame: Frame, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
-    if (frame.case === 'reconcile' && !at.wanting) {
-      const step = at.reconciler.receive(frame.value.message)
-      if (!step.ok) return [violation(`reconcile_${step.error.code}`)]
-      const { reply } = step.value
-      assert(reply !== undefined, 'a responder always answers')
-      return [send({ case: 'reconcile', value: { message: reply } })]
-    }
+    if (frame.case === 'reconcile' && !at.wanting) return reconcile(frame.value.message, at)
     return frame.case === 'want' ? want(frame.value, at) : [unexpected(frame)]
   }
 
@@ -104,9 +140,16 @@ export function createReconcileResponder({ resolve }: ReconcileResponderOptions)
       state = { ...at, wanting: true }
       return []
     }
-    const { store, closing } = at
-    state = { at: 'transfer', store, closing }
-    return closing.begin(createSendOrder(at.index, at.wanted))
+    const { store, closing, peerCount } = at
+    state = { at: 'transfer', store, closing, peerCount, byMaps: false }
+    return closing.beginIds(createSendOrder(at.index, at.wanted), peerCount)
+  }
+
+  function transfer(frame: Frame, at: Extract<State, { at: 'transfer' }>): Effects<ReconcileOutcome> {
+    const { store, closing, peerCount } = at
+    if (frame.case !== 'reconcile' || !at.byMaps || !closing.said()) return closing.receive(frame)
+    state = beginDifference(store, closing, peerCount)
+    return difference(frame, state)
   }
 
   return {
@@ -115,7 +158,7 @@ export function createReconcileResponder({ resolve }: ReconcileResponderOptions)
       if (state.at === 'hello') return frame.case === 'hello' ? hello(frame.value) : [unexpected(frame)]
       if (!state.store.allowed()) return [noSuchStore()]
       if (state.at === 'difference') return difference(frame, state)
-      if (state.at === 'transfer') return state.closing.receive(frame)
+      if (state.at === 'transfer') return transfer(frame, state)
       if (frame.case !== 'done') return [unexpected(frame)]
       const claim = readClaim(frame.value)
       if (claim === undefined) return [violation('done_malformed')]
@@ -126,4 +169,20 @@ export function createReconcileResponder({ resolve }: ReconcileResponderOptions)
       return state.closing.answered(answer)
     },
   }
+}
+
+interface Compared {
+  readonly store: SessionStore
+  readonly digest: ReplicaDigest
+  readonly closing: Closing
+}
+
+function beginDifference(
+  store: SessionStore,
+  closing: Closing,
+  peerCount: number,
+): Extract<State, { readonly at: 'difference' }> {
+  const index = store.rangeIndex()
+  const reconciler = createReconciler({ index, role: 'responder', roundsMax: MAX_RECONCILE_ROUNDS })
+  return { at: 'difference', store, closing, peerCount, index, reconciler, wanted: [], wanting: false }
 }

@@ -14,7 +14,6 @@ import type { Kernel } from './kernel-types.ts'
 import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
 import { createRebuild } from './rebuild.ts'
-import { createChainReads } from './chain-reads.ts'
 import { createReplication } from './replication.ts'
 import { createStoreFailure } from './store-failure.ts'
 import { verifyKernel } from './verify-kernel.ts'
@@ -73,10 +72,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   const kernel: Kernel = {
     storeId,
-    ...guardDamage(
-      { ...createReading(core, isClosing), ...createReplication(core), ...createChainReads(core.log) },
-      failure.onFailed,
-    ),
+    ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core) }, failure.onFailed),
     verify: async (options = {}) =>
       verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing() }, options),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),

@@ -15,13 +15,14 @@ import {
   toIntentionId,
   ZERO_HASH,
 } from '@lattice/model'
+import { type ChainReads, createChainReads } from './chain-reads.ts'
 import { closingRun } from './closing-run.ts'
 import type { Core } from './core.ts'
 import type { Kernel } from './kernel-types.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
 import { PAGE_RECORDS_MAX } from './reading.ts'
 
-type Replication = Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'read' | 'readChain' | 'witnessPage'>
+type Replication = ChainReads & Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'read' | 'readChain' | 'witnessPage'>
 
 /** A store as others see it. */
 export function createReplication(core: Core): Replication {
@@ -48,6 +49,7 @@ export function createReplication(core: Core): Replication {
     read: (ids, maxBytes) => readIntentions(core, ids, maxBytes),
     readChain: (target, since, limit) => readChain(core, { target, since, limit }),
     witnessPage: (fromSeq, limit) => readWitnessPage(core, fromSeq, limit),
+    ...createChainReads(log),
   }
 }
 

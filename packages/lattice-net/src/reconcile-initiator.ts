@@ -10,8 +10,9 @@ import { assert, equalBytes, type IdKey, idKey, idKeyBytes, type IntentionId, to
 import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import { createReconciler, type RangeIndex, type Reconciler } from '@lattice/sync'
-import { createClosing } from './closing.ts'
-import { MAX_DIFFERENCE_IDS, MAX_RECONCILE_ROUNDS, MAX_SPAN_INTENTIONS, WANT_IDS_MAX } from './limits.ts'
+import { type Closing, createClosing } from './closing.ts'
+import type { Frame } from './frame.ts'
+import { MAX_DIFFERENCE_IDS, MAX_RECONCILE_ROUNDS, WANT_IDS_MAX } from './limits.ts'
 import {
   doneFrame,
   helloFrame,
@@ -22,7 +23,7 @@ import {
   sameSet,
 } from './reconcile.ts'
 import { createSendOrder } from './send-order.ts'
-import type { SessionStore } from './session-call.ts'
+import type { SessionAnswer, SessionStore } from './session-call.ts'
 import {
   type Effect,
   type Effects,
@@ -62,54 +63,97 @@ export function createReconcileInitiator(
   store: SessionStore,
   unasked: Unasked = createUnasked(),
 ): SessionMachine<ReconcileOutcome> {
-  const closing = createClosing(store)
-  let state: State | undefined
+  const session = new Initiator(store, unasked)
+  return {
+    start: () => session.start(),
+    receive: (frame) => session.receive(frame),
+    answered: (answer) => session.answered(answer),
+  }
+}
 
-  function hello(frame: net.Hello, at: Extract<State, { at: 'hello' }>): Effects<ReconcileOutcome> {
+class Initiator {
+  readonly #store: SessionStore
+  readonly #unasked: Unasked
+  readonly #closing: Closing
+  #state: State | undefined
+
+  constructor(store: SessionStore, unasked: Unasked) {
+    this.#store = store
+    this.#unasked = unasked
+    this.#closing = createClosing(store)
+  }
+
+  start(): Effects<ReconcileOutcome> {
+    assert(this.#state === undefined, 'a session starts once')
+    const store = this.#store
+    this.#unasked.begin()
+    // In one turn, so that the digest is that of the map and of the index.
+    const digest = store.digest()
+    const tipMap = ownTipMap(store, digest.witnessCount)
+    const begun = tipMap === undefined ? beginDifference(store) : undefined
+    this.#state = { at: 'hello', digest, tipMap, begun }
+    return [send(helloFrame(store.id, digest, { tipMap, message: begun?.reconciler.start() }))]
+  }
+  receive(frame: Frame): Effects<ReconcileOutcome> {
+    const state = this.#state
+    assert(state !== undefined, 'a session starts before it receives')
+    if (!this.#store.allowed()) return [noSuchStore()]
+    if (state.at === 'hello' && frame.case === 'hello') return this.#hello(frame.value, state)
+    if (state.at === 'equal' && frame.case === 'done') return this.#equal(frame.value, state.digest)
+    if (state.at === 'difference' && frame.case === 'reconcile') return this.#difference(frame.value.message, state)
+    if (state.at === 'transfer') return this.#closing.receive(frame)
+    return [unexpected(frame)]
+  }
+  answered(answer: SessionAnswer): Effects<ReconcileOutcome> {
+    assert(this.#state?.at === 'transfer', 'calls are made by the transfer')
+    return this.#closing.answered(answer)
+  }
+
+  #hello(frame: net.Hello, at: Extract<State, { at: 'hello' }>): Effects<ReconcileOutcome> {
     const { digest, tipMap, begun } = at
     const peer = readHello(frame)
     if (peer === undefined || peer.message !== undefined) return [violation('hello_malformed')]
-    if (!equalBytes(peer.storeId, store.id)) return [violation('hello_for_another_store')]
+    if (!equalBytes(peer.storeId, this.#store.id)) return [violation('hello_for_another_store')]
+    const { tips, witnessCount } = peer
+    if (tips !== undefined && tipMap === undefined) return [violation('tips_not_offered')]
     if (sameSet(peer, digest)) {
-      state = { at: 'equal', digest }
+      this.#state = { at: 'equal', digest }
       return [send(doneFrame(digest))]
     }
-    const { tips, witnessCount } = peer
     if (begun !== undefined) {
-      if (tips !== undefined) return [violation('tips_not_offered')]
-      state = { at: 'difference', ...begun, peerCount: witnessCount }
+      this.#state = { at: 'difference', ...begun, peerCount: witnessCount }
       return []
     }
     assert(tipMap !== undefined, 'a Hello brings a tip map or the first message of the difference')
-    return tips === undefined ? compareRanges(witnessCount) : compareMaps(tipMap, { tips, witnessCount })
+    return tips === undefined ? this.#compareRanges(witnessCount) : this.#compareMaps(tipMap, { tips, witnessCount })
   }
 
   /** Streams by the maps. Where they do not fit, only takes what the peer sends, and compares ranges after that. */
-  function compareMaps(own: TipMap, theirs: TipMap): Effects<ReconcileOutcome> {
+  #compareMaps(own: TipMap, theirs: TipMap): Effects<ReconcileOutcome> {
+    const store = this.#store
     const difference = compareTips(store, own, theirs)
     const needMax = difference?.need ?? theirs.witnessCount
-    const spans = difference === undefined ? [] : unasked.spans.fresh(difference.spans)
-    state = { at: 'transfer' }
-    return closing.beginSpans({
+    const spans = difference === undefined ? [] : this.#unasked.spans.fresh(difference.spans)
+    this.#state = { at: 'transfer' }
+    return this.#closing.beginSpans({
       spans,
       needMax,
       instead: (end) => {
         // Who has the ends has all that leads to them.
         const lacks = store.missing(theirs.tips.map(({ id }) => id)).length > 0
-        const promised = needMax <= MAX_SPAN_INTENTIONS && !end.full
-        const isToldAll = difference !== undefined && !(lacks && promised)
-        return isToldAll ? [] : compareRanges(end.theirs.witnessCount)
+        const isToldAll = difference !== undefined && (!lacks || end.full)
+        return isToldAll ? [] : this.#compareRanges(end.theirs.witnessCount)
       },
     })
   }
 
-  function compareRanges(peerCount: number): Effects<ReconcileOutcome> {
-    const begun = beginDifference(store)
-    state = { at: 'difference', ...begun, peerCount }
+  #compareRanges(peerCount: number): Effects<ReconcileOutcome> {
+    const begun = beginDifference(this.#store)
+    this.#state = { at: 'difference', ...begun, peerCount }
     return [send({ case: 'reconcile', value: { message: begun.reconciler.start() } })]
   }
 
-  function difference(message: Uint8Array, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
+  #difference(message: Uint8Array, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
     const { have, need } = at
     const step = at.reconciler.receive(message)
     if (!step.ok) return [violation(`reconcile_${step.error.code}`)]
@@ -119,42 +163,16 @@ export function createReconcileInitiator(
     if (step.value.reply !== undefined && !full) {
       return [send({ case: 'reconcile', value: { message: step.value.reply } })]
     }
-    state = { at: 'transfer' }
-    const wanted = store.wanted(idsOf(need))
-    const order = createSendOrder(at.index, unasked.ids.fresh(idsOf(have)))
-    return [...wants(wanted), ...closing.beginIds(order, at.peerCount)]
+    this.#state = { at: 'transfer' }
+    const wanted = this.#store.wanted(idsOf(need))
+    const order = createSendOrder(at.index, this.#unasked.ids.fresh(idsOf(have)))
+    return [...wants(wanted), ...this.#closing.beginIds(order, at.peerCount)]
   }
 
-  function equal(frame: net.Done, digest: ReplicaDigest): Effects<ReconcileOutcome> {
+  #equal(frame: net.Done, digest: ReplicaDigest): Effects<ReconcileOutcome> {
     const claim = readClaim(frame)
     if (claim === undefined) return [violation('done_malformed')]
-    return [finish(nothingToDo(store.id, digest, claim))]
-  }
-
-  return {
-    start: () => {
-      assert(state === undefined, 'a session starts once')
-      unasked.begin()
-      // In one turn, so that the digest is that of the map and of the index.
-      const digest = store.digest()
-      const tipMap = ownTipMap(store, digest.witnessCount)
-      const begun = tipMap === undefined ? beginDifference(store) : undefined
-      state = { at: 'hello', digest, tipMap, begun }
-      return [send(helloFrame(store.id, digest, { tipMap, message: begun?.reconciler.start() }))]
-    },
-    receive: (frame) => {
-      assert(state !== undefined, 'a session starts before it receives')
-      if (!store.allowed()) return [noSuchStore()]
-      if (state.at === 'hello' && frame.case === 'hello') return hello(frame.value, state)
-      if (state.at === 'equal' && frame.case === 'done') return equal(frame.value, state.digest)
-      if (state.at === 'difference' && frame.case === 'reconcile') return difference(frame.value.message, state)
-      if (state.at === 'transfer') return closing.receive(frame)
-      return [unexpected(frame)]
-    },
-    answered: (answer) => {
-      assert(state?.at === 'transfer', 'calls are made by the transfer')
-      return closing.answered(answer)
-    },
+    return [finish(nothingToDo(this.#store.id, digest, claim))]
   }
 }
 

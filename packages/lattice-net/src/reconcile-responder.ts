@@ -23,7 +23,7 @@ import {
   sameSet,
 } from './reconcile.ts'
 import { createSendOrder } from './send-order.ts'
-import type { SessionStore } from './session-call.ts'
+import type { SessionAnswer, SessionStore } from './session-call.ts'
 import {
   type Effects,
   type Fail,
@@ -44,20 +44,22 @@ export interface ReconcileResponderOptions {
   readonly unaskedOf?: (storeId: StoreId) => Unasked
 }
 
+interface Difference {
+  readonly at: 'difference'
+  readonly store: SessionStore
+  readonly closing: Closing
+  readonly peerCount: number
+  readonly index: RangeIndex
+  readonly reconciler: Reconciler
+  readonly wanted: IntentionId[]
+  /** A `Want` has come: no more of the difference may. */
+  readonly wanting: boolean
+}
+
 type State =
   | { readonly at: 'hello' }
   | { readonly at: 'equal'; readonly store: SessionStore; readonly digest: ReplicaDigest }
-  | {
-      readonly at: 'difference'
-      readonly store: SessionStore
-      readonly closing: Closing
-      readonly peerCount: number
-      readonly index: RangeIndex
-      readonly reconciler: Reconciler
-      readonly wanted: IntentionId[]
-      /** A `Want` has come: no more of the difference may. */
-      readonly wanting: boolean
-    }
+  | Difference
   | {
       readonly at: 'transfer'
       readonly store: SessionStore
@@ -68,53 +70,80 @@ type State =
     }
 
 /** Waits for a `Hello`. */
-export function createReconcileResponder({
-  resolve,
-  unaskedOf = createUnasked,
-}: ReconcileResponderOptions): SessionMachine<ReconcileOutcome> {
-  let state: State = { at: 'hello' }
+export function createReconcileResponder(options: ReconcileResponderOptions): SessionMachine<ReconcileOutcome> {
+  const session = new Responder(options)
+  return {
+    start: () => [],
+    receive: (frame) => session.receive(frame),
+    answered: (answer) => session.answered(answer),
+  }
+}
 
-  function hello(frame: net.Hello): Effects<ReconcileOutcome> {
+class Responder {
+  readonly #options: ReconcileResponderOptions
+  #state: State = { at: 'hello' }
+
+  constructor(options: ReconcileResponderOptions) {
+    this.#options = options
+  }
+
+  receive(frame: Frame): Effects<ReconcileOutcome> {
+    const state = this.#state
+    if (state.at === 'hello') return frame.case === 'hello' ? this.#hello(frame.value) : [unexpected(frame)]
+    if (!state.store.allowed()) return [noSuchStore()]
+    if (state.at === 'difference') return this.#difference(frame, state)
+    if (state.at === 'transfer') return this.#transfer(frame, state)
+    if (frame.case !== 'done') return [unexpected(frame)]
+    const claim = readClaim(frame.value)
+    if (claim === undefined) return [violation('done_malformed')]
+    return [finish(nothingToDo(state.store.id, state.digest, claim))]
+  }
+  answered(answer: SessionAnswer): Effects<ReconcileOutcome> {
+    assert(this.#state.at === 'transfer', 'calls are made by the transfer')
+    return this.#state.closing.answered(answer)
+  }
+
+  #hello(frame: net.Hello): Effects<ReconcileOutcome> {
     const peer = readHello(frame)
     if (peer === undefined) return [violation('hello_malformed')]
-    const store = resolve(peer.storeId)
+    const store = this.#options.resolve(peer.storeId)
     if ('kind' in store) return [store]
     // In one turn, so that the digest is that of the map and of the index.
     const digest = store.digest()
     if (sameSet(peer, digest)) {
-      state = { at: 'equal', store, digest }
+      this.#state = { at: 'equal', store, digest }
       return [send(helloFrame(store.id, digest)), send(doneFrame(digest))]
     }
-    const closing = createClosing(store)
-    return streamByMaps(peer, { store, digest, closing }) ?? compareRanges(peer, { store, digest, closing })
+    const unasked = this.#options.unaskedOf?.(store.id) ?? createUnasked()
+    unasked.begin()
+    const compared = { store, digest, closing: createClosing(store), unasked }
+    return this.#streamByMaps(peer, compared) ?? this.#compareRanges(peer, compared)
   }
 
   /** Undefined where maps do not tell the difference. */
-  function streamByMaps(
+  #streamByMaps(
     { tips, witnessCount: peerCount }: ReadHello,
-    { store, digest, closing }: Compared,
+    compared: Compared,
   ): Effects<ReconcileOutcome> | undefined {
+    const { store, digest, closing, unasked } = compared
     const own = tips === undefined ? undefined : ownTipMap(store, digest.witnessCount)
     if (tips === undefined || own === undefined) return undefined
     const difference = compareTips(store, own, { tips, witnessCount: peerCount })
     if (difference === undefined) return undefined
-    state = { at: 'transfer', store, closing, peerCount, byMaps: true }
-    const unasked = unaskedOf(store.id)
-    unasked.begin()
-    const spans = unasked.spans.fresh(difference.spans)
-    const begun = closing.beginSpans({ spans, needMax: difference.need })
+    this.#state = { at: 'transfer', store, closing, peerCount, byMaps: true }
+    const begun = closing.beginSpans({ spans: unasked.spans.fresh(difference.spans), needMax: difference.need })
     return [send(helloFrame(store.id, digest, { tipMap: own })), ...begun]
   }
 
-  function compareRanges({ message, witnessCount }: ReadHello, compared: Compared): Effects<ReconcileOutcome> {
+  #compareRanges({ message, witnessCount }: ReadHello, compared: Compared): Effects<ReconcileOutcome> {
     const { store, digest, closing } = compared
     const begun = beginDifference(store, closing, witnessCount)
-    state = begun
+    this.#state = begun
     const answer = send(helloFrame(store.id, digest))
-    return message === undefined ? [answer] : [answer, ...reconcile(message, begun)]
+    return message === undefined ? [answer] : [answer, ...this.#reconcile(message, begun)]
   }
 
-  function reconcile(message: Uint8Array, { reconciler }: Extract<State, { at: 'difference' }>) {
+  #reconcile(message: Uint8Array, { reconciler }: Difference): Effects<ReconcileOutcome> {
     const step = reconciler.receive(message)
     if (!step.ok) return [violation(`reconcile_${step.error.code}`)]
     const { reply } = step.value
@@ -122,12 +151,12 @@ export function createReconcileResponder({
     return [send({ case: 'reconcile', value: { message: reply } })]
   }
 
-  function difference(frame: Frame, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
-    if (frame.case === 'reconcile' && !at.wanting) return reconcile(frame.value.message, at)
-    return frame.case === 'want' ? want(frame.value, at) : [unexpected(frame)]
+  #difference(frame: Frame, at: Difference): Effects<ReconcileOutcome> {
+    if (frame.case === 'reconcile' && !at.wanting) return this.#reconcile(frame.value.message, at)
+    return frame.case === 'want' ? this.#want(frame.value, at) : [unexpected(frame)]
   }
 
-  function want({ ids }: net.Want, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
+  #want({ ids }: net.Want, at: Difference): Effects<ReconcileOutcome> {
     if (ids.length > WANT_IDS_MAX || at.wanted.length + ids.length > MAX_DIFFERENCE_IDS) {
       return [violation('want_too_many')]
     }
@@ -137,37 +166,20 @@ export function createReconcileResponder({
       at.wanted.push(id)
     }
     if (ids.length > 0) {
-      state = { ...at, wanting: true }
+      this.#state = { ...at, wanting: true }
       return []
     }
     const { store, closing, peerCount } = at
-    state = { at: 'transfer', store, closing, peerCount, byMaps: false }
+    this.#state = { at: 'transfer', store, closing, peerCount, byMaps: false }
     return closing.beginIds(createSendOrder(at.index, at.wanted), peerCount)
   }
 
-  function transfer(frame: Frame, at: Extract<State, { at: 'transfer' }>): Effects<ReconcileOutcome> {
+  #transfer(frame: Frame, at: Extract<State, { at: 'transfer' }>): Effects<ReconcileOutcome> {
     const { store, closing, peerCount } = at
     if (frame.case !== 'reconcile' || !at.byMaps || !closing.said()) return closing.receive(frame)
-    state = beginDifference(store, closing, peerCount)
-    return difference(frame, state)
-  }
-
-  return {
-    start: () => [],
-    receive: (frame) => {
-      if (state.at === 'hello') return frame.case === 'hello' ? hello(frame.value) : [unexpected(frame)]
-      if (!state.store.allowed()) return [noSuchStore()]
-      if (state.at === 'difference') return difference(frame, state)
-      if (state.at === 'transfer') return transfer(frame, state)
-      if (frame.case !== 'done') return [unexpected(frame)]
-      const claim = readClaim(frame.value)
-      if (claim === undefined) return [violation('done_malformed')]
-      return [finish(nothingToDo(state.store.id, state.digest, claim))]
-    },
-    answered: (answer) => {
-      assert(state.at === 'transfer', 'calls are made by the transfer')
-      return state.closing.answered(answer)
-    },
+    const begun = beginDifference(store, closing, peerCount)
+    this.#state = begun
+    return this.#reconcile(frame.value.message, begun)
   }
 }
 
@@ -175,13 +187,10 @@ interface Compared {
   readonly store: SessionStore
   readonly digest: ReplicaDigest
   readonly closing: Closing
+  readonly unasked: Unasked
 }
 
-function beginDifference(
-  store: SessionStore,
-  closing: Closing,
-  peerCount: number,
-): Extract<State, { readonly at: 'difference' }> {
+function beginDifference(store: SessionStore, closing: Closing, peerCount: number): Difference {
   const index = store.rangeIndex()
   const reconciler = createReconciler({ index, role: 'responder', roundsMax: MAX_RECONCILE_ROUNDS })
   return { at: 'difference', store, closing, peerCount, index, reconciler, wanted: [], wanting: false }

@@ -22,14 +22,23 @@ import {
   MAX_DIFFERENCE_IDS,
   MAX_INVALID_PER_SESSION,
   MAX_SESSION_BYTES,
+  MAX_SPAN_INTENTIONS,
 } from './limits.ts'
 import type { SessionStore } from './session-call.ts'
 import { type Effects, send, violation } from './session.ts'
-import type { TransferCounts } from './transfer.ts'
 
 /** A sender looks at the bound between two reads; one read has a frame's payload and the run that this ends in. */
 const RECEIVED_BYTES_MAX: number =
   MAX_SESSION_BYTES + INTENTIONS_FRAME_BYTES + MAX_RUN_LENGTH * MAX_SIGNED_INTENTION_BYTES
+
+/** What came. */
+export interface ReceivedCounts {
+  readonly received: number
+  /** Of those received, how many are witnessed now and were not before. */
+  readonly witnessed: number
+  readonly floating: number
+  readonly invalid: number
+}
 
 export interface TransferReceiver {
   readonly begin: (receiveMax: number) => void
@@ -37,7 +46,7 @@ export interface TransferReceiver {
   readonly ingested: (outcomes: readonly IngestOutcome[]) => Effects<never>
   readonly complete: () => boolean
   readonly full: () => boolean
-  readonly counts: () => Omit<TransferCounts, 'sent'>
+  readonly counts: () => ReceivedCounts
 }
 
 export function createReceiver(store: SessionStore): TransferReceiver {
@@ -103,7 +112,7 @@ export function createReceiver(store: SessionStore): TransferReceiver {
       return [send({ case: 'ingested', value: { count, bytes: BigInt(bytes) } })]
     },
     complete: () => lastReceived && open.length === 0,
-    full: () => receivedBytes >= MAX_SESSION_BYTES,
+    full: () => receivedBytes >= MAX_SESSION_BYTES || received >= MAX_SPAN_INTENTIONS,
     counts: () => {
       const still = store.missing([...floated].map((key) => toIntentionId(idKeyBytes(key)))).length
       return { received, witnessed: witnessed + floated.size - still, floating: still + floatedBeyond, invalid }

@@ -14,17 +14,12 @@ import type { net } from '@lattice/proto'
 import type { SendSource } from './send-source.ts'
 import type { SessionAnswer, SessionStore } from './session-call.ts'
 import type { Effects } from './session.ts'
-import { createReceiver } from './transfer-receiver.ts'
+import { createReceiver, type ReceivedCounts } from './transfer-receiver.ts'
 import { createSender } from './transfer-sender.ts'
 
 /** What a transfer did. */
-export interface TransferCounts {
+export interface TransferCounts extends ReceivedCounts {
   readonly sent: number
-  readonly received: number
-  /** Of those received, how many are witnessed now and were not before. */
-  readonly witnessed: number
-  readonly floating: number
-  readonly invalid: number
 }
 
 export interface TransferStart {
@@ -44,7 +39,7 @@ export interface Transfer {
   readonly ingested: (outcomes: readonly IngestOutcome[]) => Effects<never>
   /** All sent and credited, all received and ingested. */
   readonly complete: () => boolean
-  /** As many bytes came as a session takes: the peer has more, and was right to stop. */
+  /** As much came as a session takes: the peer may have more, and was right to stop. */
   readonly full: () => boolean
   readonly counts: () => TransferCounts
 }

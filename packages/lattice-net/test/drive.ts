@@ -124,3 +124,25 @@ export async function converse<A, B>(
   }
   return { a: left.side, b: right.side, delivered }
 }
+
+/** Two machines that answer each other's frames a flight at a time, as over a link with nothing but latency. */
+export async function flights<A, B>(
+  a: SessionMachine<A>,
+  b: SessionMachine<B>,
+): Promise<{ readonly a: Side<A>; readonly b: Side<B>; readonly roundTrips: number }> {
+  const [left, right] = [drive(a), drive(b)]
+  await left.take(a.start())
+  await right.take(b.start())
+  let flown = 0
+  // Until both sides know the outcome: what the last flight of the other side brings is not waited for.
+  while (!left.over() || !right.over()) {
+    const isOutward = flown % 2 === 0
+    const [from, to, machine] = isOutward ? [left, right, b] : [right, left, a]
+    const frames = from.outbox.splice(0)
+    if (frames.length === 0 && (isOutward ? right : left).outbox.length === 0) break
+    flown += 1
+    for (const frame of frames) if (!to.over()) await to.take(machine.receive(frame) as never)
+    if (left.over()) break
+  }
+  return { a: left.side, b: right.side, roundTrips: Math.ceil(flown / 2) }
+}

@@ -103,8 +103,11 @@ export function createReceiver(store: SessionStore): TransferReceiver {
       uncredited -= count
       uncreditedBytes -= bytes
       for (const outcome of outcomes) {
-        if (outcome.kind === 'witnessed') witnessed += 1
-        else if (outcome.kind === 'invalid') invalid += 1
+        if (outcome.kind === 'witnessed') {
+          // Perhaps one that floated when it came first.
+          floated.delete(idKey(outcome.id))
+          witnessed += 1
+        } else if (outcome.kind === 'invalid') invalid += 1
         else if (outcome.kind === 'floating' && floated.size < MAX_DIFFERENCE_IDS) floated.add(idKey(outcome.id))
         else if (outcome.kind === 'floating') floatedBeyond += 1
       }

@@ -174,8 +174,15 @@ describe('tip maps that do not tell all', () => {
     pair.b.store.write(3)
     const result = await session(pair.a, pair.b)
     expect(casesOf(result.b.sent)).toEqual([
-      ...['hello', 'intentions', 'intentions', 'done', 'reconcile'],
-      ...['intentions', 'intentions', 'ingested', 'done'],
+      'hello',
+      'intentions',
+      'intentions',
+      'done',
+      'reconcile',
+      'intentions',
+      'intentions',
+      'ingested',
+      'done',
     ])
     // Three were sent before their causes were known to be lacking, and asked for again.
     expect(result.a.outcome).toMatchObject({ synced: true, sent: 5, received: 8, witnessed: 5, floating: 0 })

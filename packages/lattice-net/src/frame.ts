@@ -86,8 +86,9 @@ export function readCount(value: bigint): number | undefined {
 }
 
 /**
- * The fields of a frame and of the messages in its outermost fields; undefined when the bytes are no protobuf. Groups
- * do not exist in the schema and are refused. Nothing is allocated.
+ * The fields of a frame and of the messages in its outermost fields; undefined when the bytes are no protobuf. What is no
+ * message inside may be a field of a later version; where it should be one, decoding ends at the same place. Groups do
+ * not exist in the schema and are refused. Nothing is allocated.
  */
 function countFields(body: Uint8Array): number | undefined {
   let count = 0
@@ -97,7 +98,7 @@ function countFields(body: Uint8Array): number | undefined {
     count += 1
     for (let inner = field.begin; field.wire === WIRE_BYTES && inner < field.end;) {
       const next = readField(body, inner, field.end)
-      if (next === undefined) return undefined
+      if (next === undefined) break
       count += 1
       inner = next.end
     }

@@ -34,8 +34,8 @@ describe.each(Object.entries(PROTOCOLS))('%s', (_, make) => {
       }
       expect(protocol.held()).toBeGreaterThanOrEqual(before)
       const next = await run(protocol)
-      expect([next.a.failure, next.b.failure], JSON.stringify(cut)).toEqual([undefined, undefined])
-      expect(protocol.isDone(), JSON.stringify(cut)).toBe(true)
+      expect({ cut, failures: [next.a.failure, next.b.failure] }).toEqual({ cut, failures: [undefined, undefined] })
+      expect({ cut, done: protocol.isDone() }).toEqual({ cut, done: true })
     }
   })
 })

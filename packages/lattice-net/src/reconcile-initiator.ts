@@ -9,10 +9,10 @@
 import { assert, equalBytes, type IdKey, idKey, idKeyBytes, type IntentionId, toIntentionId } from '@lattice/model'
 import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
-import { createReconciler, type RangeIndex, type Reconciler } from '@lattice/sync'
 import { type Closing, createClosing } from './closing.ts'
 import type { Frame } from './frame.ts'
-import { MAX_DIFFERENCE_IDS, MAX_RECONCILE_ROUNDS, WANT_IDS_MAX } from './limits.ts'
+import { MAX_DIFFERENCE_IDS, WANT_IDS_MAX } from './limits.ts'
+import { createRangeComparison, type RangeComparison } from './range-comparison.ts'
 import {
   doneFrame,
   helloFrame,
@@ -39,8 +39,7 @@ import { createUnasked, type Unasked } from './unasked.ts'
 
 /** What ranges are compared with. */
 interface Difference {
-  readonly index: RangeIndex
-  readonly reconciler: Reconciler
+  readonly comparison: RangeComparison
   readonly have: Set<IdKey>
   readonly need: Set<IdKey>
 }
@@ -92,7 +91,7 @@ class Initiator {
     const tipMap = ownTipMap(store, digest.witnessCount)
     const begun = tipMap === undefined ? beginDifference(store) : undefined
     this.#state = { at: 'hello', digest, tipMap, begun }
-    return [send(helloFrame(store.id, digest, { tipMap, message: begun?.reconciler.start() }))]
+    return [send(helloFrame(store.id, digest, { tipMap, message: begun?.comparison.start() }))]
   }
   receive(frame: Frame): Effects<ReconcileOutcome> {
     const state = this.#state
@@ -150,22 +149,22 @@ class Initiator {
   #compareRanges(peerCount: number): Effects<ReconcileOutcome> {
     const begun = beginDifference(this.#store)
     this.#state = { at: 'difference', ...begun, peerCount }
-    return [send({ case: 'reconcile', value: { message: begun.reconciler.start() } })]
+    return [send({ case: 'reconcile', value: { message: begun.comparison.start() } })]
   }
 
   #difference(message: Uint8Array, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
     const { have, need } = at
-    const step = at.reconciler.receive(message)
-    if (!step.ok) return [violation(`reconcile_${step.error.code}`)]
-    for (const id of step.value.have) have.add(idKey(id))
-    for (const id of step.value.need) need.add(idKey(id))
+    const step = at.comparison.receive(message)
+    if ('kind' in step) return [step]
+    for (const id of step.have) have.add(idKey(id))
+    for (const id of step.need) need.add(idKey(id))
     const full = have.size >= MAX_DIFFERENCE_IDS || need.size >= MAX_DIFFERENCE_IDS
-    if (step.value.reply !== undefined && !full) {
-      return [send({ case: 'reconcile', value: { message: step.value.reply } })]
+    if (step.reply !== undefined && !full) {
+      return [send({ case: 'reconcile', value: { message: step.reply } })]
     }
     this.#state = { at: 'transfer' }
     const wanted = this.#store.wanted(idsOf(need))
-    const order = createSendOrder(at.index, this.#unasked.ids.fresh(idsOf(have)))
+    const order = createSendOrder(at.comparison.index, this.#unasked.ids.fresh(idsOf(have)))
     return [...wants(wanted), ...this.#closing.beginIds(order, at.peerCount)]
   }
 
@@ -177,9 +176,8 @@ class Initiator {
 }
 
 function beginDifference(store: SessionStore): Difference {
-  const index = store.rangeIndex()
-  const reconciler = createReconciler({ index, role: 'initiator', roundsMax: MAX_RECONCILE_ROUNDS, split: 'recent' })
-  return { index, reconciler, have: new Set(), need: new Set() }
+  const comparison = createRangeComparison(store.rangeIndex(), 'initiator')
+  return { comparison, have: new Set(), need: new Set() }
 }
 
 /** The ids asked for, in frames; an empty one ends them. */

@@ -8,10 +8,10 @@
 import { assert, type IntentionId, readIntentionId, type StoreId } from '@lattice/model'
 import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
-import { createReconciler, type RangeIndex, type Reconciler } from '@lattice/sync'
 import { type Closing, createClosing } from './closing.ts'
 import type { Frame } from './frame.ts'
-import { MAX_DIFFERENCE_IDS, MAX_RECONCILE_ROUNDS, WANT_IDS_MAX } from './limits.ts'
+import { MAX_DIFFERENCE_IDS, WANT_IDS_MAX } from './limits.ts'
+import { createRangeComparison, type RangeComparison } from './range-comparison.ts'
 import {
   doneFrame,
   helloFrame,
@@ -49,8 +49,7 @@ interface Difference {
   readonly store: SessionStore
   readonly closing: Closing
   readonly peerCount: number
-  readonly index: RangeIndex
-  readonly reconciler: Reconciler
+  readonly comparison: RangeComparison
   readonly wanted: IntentionId[]
   /** A `Want` has come: no more of the difference may. */
   readonly wanting: boolean
@@ -143,10 +142,10 @@ class Responder {
     return message === undefined ? [answer] : [answer, ...this.#reconcile(message, begun)]
   }
 
-  #reconcile(message: Uint8Array, { reconciler }: Difference): Effects<ReconcileOutcome> {
-    const step = reconciler.receive(message)
-    if (!step.ok) return [violation(`reconcile_${step.error.code}`)]
-    const { reply } = step.value
+  #reconcile(message: Uint8Array, { comparison }: Difference): Effects<ReconcileOutcome> {
+    const step = comparison.receive(message)
+    if ('kind' in step) return [step]
+    const { reply } = step
     assert(reply !== undefined, 'a responder always answers')
     return [send({ case: 'reconcile', value: { message: reply } })]
   }
@@ -171,7 +170,7 @@ class Responder {
     }
     const { store, closing, peerCount } = at
     this.#state = { at: 'transfer', store, closing, peerCount, byMaps: false }
-    return closing.beginIds(createSendOrder(at.index, at.wanted), peerCount)
+    return closing.beginIds(createSendOrder(at.comparison.index, at.wanted), peerCount)
   }
 
   #transfer(frame: Frame, at: Extract<State, { at: 'transfer' }>): Effects<ReconcileOutcome> {
@@ -191,7 +190,6 @@ interface Compared {
 }
 
 function beginDifference(store: SessionStore, closing: Closing, peerCount: number): Difference {
-  const index = store.rangeIndex()
-  const reconciler = createReconciler({ index, role: 'responder', roundsMax: MAX_RECONCILE_ROUNDS })
-  return { at: 'difference', store, closing, peerCount, index, reconciler, wanted: [], wanting: false }
+  const comparison = createRangeComparison(store.rangeIndex(), 'responder')
+  return { at: 'difference', store, closing, peerCount, comparison, wanted: [], wanting: false }
 }

@@ -15,7 +15,7 @@ import type { ChainTip, ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import { type FrameInit, readCount } from './frame.ts'
 import type { ClaimedDigest } from './session-call.ts'
-import { readTips, type TipMap, tipMapFrame } from './tip-map.ts'
+import { readTips, type TipMap, tipMapFields } from './tip-map.ts'
 import type { TransferCounts } from './transfer.ts'
 
 /** What a session came to. */
@@ -45,7 +45,7 @@ export function helloFrame(storeId: StoreId, digest: ReplicaDigest, { tipMap, me
   return {
     case: 'hello',
     value: {
-      ...(tipMap === undefined ? {} : { tipMap: tipMapFrame(tipMap) }),
+      ...(tipMap === undefined ? {} : tipMapFields(tipMap)),
       ...(message === undefined ? {} : { reconcile: message }),
       storeId,
       witnessCount: BigInt(digest.witnessCount),
@@ -61,9 +61,9 @@ export function helloFrame(storeId: StoreId, digest: ReplicaDigest, { tipMap, me
 export function readHello(hello: net.Hello): ReadHello | undefined {
   const storeId = readStoreId(hello.storeId)
   const claim = readClaim(hello)
-  const tips = hello.tipMap === undefined ? undefined : readTips(hello.tipMap)
+  const tips = hello.hasTipMap ? readTips(hello.tips) : undefined
   const message = hello.reconcile.length === 0 ? undefined : hello.reconcile
-  const isMapBroken = hello.tipMap !== undefined && (tips === undefined || message !== undefined)
+  const isMapBroken = hello.hasTipMap ? tips === undefined || message !== undefined : hello.tips.length > 0
   if (storeId === undefined || claim === undefined || isMapBroken) return undefined
   return { storeId, ...claim, tips, message }
 }

@@ -13,7 +13,7 @@
 import { compareBytes, equalBytes, type IdKey, idKey, readIntentionId, readPublicKey } from '@lattice/model'
 import type { ChainSpan, ChainTip } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
-import { readCount } from './frame.ts'
+import { type FrameInit, readCount } from './frame.ts'
 import { MAX_TIP_AUTHORS } from './limits.ts'
 import type { SessionStore } from './session-call.ts'
 
@@ -22,6 +22,8 @@ export interface TipMap {
   readonly tips: readonly ChainTip[]
   readonly witnessCount: number
 }
+
+type FieldsOfHello = Extract<FrameInit, { case: 'hello' }>['value']
 
 /** What two maps tell. */
 export interface TipDifference {
@@ -38,12 +40,12 @@ export function ownTipMap(store: SessionStore, witnessCount: number): TipMap | u
   return map !== undefined && addsUp(map) ? map : undefined
 }
 
-export function tipMapFrame({ tips }: TipMap): { tips: { author: Uint8Array; position: bigint; id: Uint8Array }[] } {
-  return { tips: tips.map(({ author, position, id }) => ({ author, position: BigInt(position), id })) }
+export function tipMapFields({ tips }: TipMap): Pick<FieldsOfHello, 'tips' | 'hasTipMap'> {
+  return { hasTipMap: true, tips: tips.map(({ author, position, id }) => ({ author, position: BigInt(position), id })) }
 }
 
 /** Reads a map; undefined when it is none: too long, unsorted or repeated authors, fields out of their range. */
-export function readTips({ tips }: net.TipMap): readonly ChainTip[] | undefined {
+export function readTips(tips: readonly net.Tip[]): readonly ChainTip[] | undefined {
   if (tips.length > MAX_TIP_AUTHORS) return undefined
   const read: ChainTip[] = []
   for (const tip of tips) {

@@ -97,7 +97,7 @@ describe('a session by tip maps', () => {
     expect(pair.a.store.chainTips(MAX_TIP_AUTHORS)).toBeUndefined()
     const result = await session(pair.a, pair.b)
     const [hello] = result.a.sent
-    expect(hello?.case === 'hello' && hello.value.tipMap === undefined).toBe(true)
+    expect(hello?.case === 'hello' && !hello.value.hasTipMap).toBe(true)
     expect(result.b.sent.slice(0, 2).map((frame) => frame.case)).toEqual(['hello', 'reconcile'])
     expect([result.a.outcome?.synced, result.b.outcome?.synced]).toEqual([true, true])
   })
@@ -206,8 +206,8 @@ describe('tip maps that do not tell all', () => {
   type Tips = { author: Uint8Array; position: bigint; id: Uint8Array }[]
   const lie = (who: 'a' | 'b', change: (tips: Tips) => void, count?: bigint): ConversationOptions => ({
     alter: (from, frame) => {
-      if (from !== who || frame.case !== 'hello' || frame.value.tipMap === undefined) return frame
-      change(frame.value.tipMap.tips)
+      if (from !== who || frame.case !== 'hello' || !frame.value.hasTipMap) return frame
+      change(frame.value.tips)
       if (count !== undefined) frame.value.witnessCount = count
       return frame
     },
@@ -273,7 +273,7 @@ describe('tip maps that do not tell all', () => {
     const result = await session(a, b, {
       alter: (from, frame) => {
         if (from !== 'b' || frame.case !== 'hello') return frame
-        const tip = first(frame.value.tipMap?.tips ?? [])
+        const tip = first(frame.value.tips)
         grown = huge - others
         tip.position += BigInt(grown)
         frame.value.witnessCount += BigInt(grown)
@@ -316,6 +316,20 @@ describe('tip maps that do not tell all', () => {
     for (const frame of frames) await driven.take(machine.receive(toFrame(frame)))
     expect(casesOf(driven.side.sent)).toEqual(['hello', 'intentions', 'reconcile'])
     expect(driven.side.outcome).toBeUndefined()
+  })
+
+  test('tips of a Hello that is said to have no map end the session, on either side', async () => {
+    for (const who of ['a', 'b'] as const) {
+      const { a, b } = await threePeers()
+      a.store.write(2)
+      const result = await session(a, b, {
+        alter: (from, frame) => {
+          if (from === who && frame.case === 'hello') frame.value.hasTipMap = false
+          return frame
+        },
+      })
+      expect(whyOf(who === 'a' ? result.b.failure : result.a.failure)).toBe('hello_malformed')
+    }
   })
 
   test.each<[string, (pair: Pair) => FrameInit, string]>([

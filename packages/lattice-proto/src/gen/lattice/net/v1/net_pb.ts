@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/net/v1/net.proto.
  */
 export const file_lattice_net_v1_net: GenFile = /*@__PURE__*/
-  fileDesc("ChhsYXR0aWNlL25ldC92MS9uZXQucHJvdG8SDmxhdHRpY2UubmV0LnYxIu4GCgVGcmFtZRIkCgRvcGVuGAEgASgLMhQubGF0dGljZS5uZXQudjEuT3BlbkgAEiwKCGFjY2VwdGVkGAIgASgLMhgubGF0dGljZS5uZXQudjEuQWNjZXB0ZWRIABIqCgdyZWZ1c2VkGAMgASgLMhcubGF0dGljZS5uZXQudjEuUmVmdXNlZEgAEioKB2RpZ2VzdHMYCiABKAsyFy5sYXR0aWNlLm5ldC52MS5EaWdlc3RzSAASJgoFaGVsbG8YFCABKAsyFS5sYXR0aWNlLm5ldC52MS5IZWxsb0gAEi4KCXJlY29uY2lsZRgVIAEoCzIZLmxhdHRpY2UubmV0LnYxLlJlY29uY2lsZUgAEiQKBHdhbnQYFiABKAsyFC5sYXR0aWNlLm5ldC52MS5XYW50SAASMAoKaW50ZW50aW9ucxgXIAEoCzIaLmxhdHRpY2UubmV0LnYxLkludGVudGlvbnNIABIkCgRkb25lGBggASgLMhQubGF0dGljZS5uZXQudjEuRG9uZUgAEiwKCGluZ2VzdGVkGBkgASgLMhgubGF0dGljZS5uZXQudjEuSW5nZXN0ZWRIABIzCgxqb2luX3JlcXVlc3QYKCABKAsyGy5sYXR0aWNlLm5ldC52MS5Kb2luUmVxdWVzdEgAEjUKDWpvaW5fYWNjZXB0ZWQYKSABKAsyHC5sYXR0aWNlLm5ldC52MS5Kb2luQWNjZXB0ZWRIABJCChR3aXRuZXNzX3BhZ2VfcmVxdWVzdBgyIAEoCzIiLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlUmVxdWVzdEgAEjMKDHdpdG5lc3NfcGFnZRgzIAEoCzIbLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlSAASJAoEcHVzaBg8IAEoCzIULmxhdHRpY2UubmV0LnYxLlB1c2hIABIxCgtwdXNoX3Jlc3VsdBg9IAEoCzIaLmxhdHRpY2UubmV0LnYxLlB1c2hSZXN1bHRIABI7ChBmZXRjaF9pbnRlbnRpb25zGEYgASgLMh8ubGF0dGljZS5uZXQudjEuRmV0Y2hJbnRlbnRpb25zSAASMQoLZmV0Y2hfY2hhaW4YRyABKAsyGi5sYXR0aWNlLm5ldC52MS5GZXRjaENoYWluSABCBwoFZnJhbWUiawoET3BlbhIqCghwcm90b2NvbBgBIAEoDjIYLmxhdHRpY2UubmV0LnYxLlByb3RvY29sEg8KB3ZlcnNpb24YAiABKA0SEQoJd2FsbF90aW1lGAMgASgEEhMKC3ZlcnNpb25fbWluGAQgASgNIi4KCEFjY2VwdGVkEg8KB3ZlcnNpb24YASABKA0SEQoJd2FsbF90aW1lGAIgASgEIkUKB1JlZnVzZWQSKQoEY29kZRgBIAEoDjIbLmxhdHRpY2UubmV0LnYxLlJlZnVzYWxDb2RlEg8KB21lc3NhZ2UYAiABKAkiWAoHRGlnZXN0cxINCgVub25jZRgBIAEoDBIrCgZzdG9yZXMYAiADKAsyGy5sYXR0aWNlLm5ldC52MS5TdG9yZURpZ2VzdBIRCglhZGRyZXNzZXMYAyADKAkiYwoLU3RvcmVEaWdlc3QSEgoKYmxpbmRlZF9pZBgBIAEoDBIVCg13aXRuZXNzX2NvdW50GAIgASgEEhMKC2ZpbmdlcnByaW50GAMgASgMEhQKDGVwb2NoX2RpZ2VzdBgEIAEoDCLAAQoFSGVsbG8SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBITCgtlcG9jaF9oZWFkcxgEIAMoDBITCgtzZXR0bGVkX3NlcRgFIAEoBBITCgt0aXBzX2RpZ2VzdBgGIAEoDBInCgd0aXBfbWFwGAcgASgLMhYubGF0dGljZS5uZXQudjEuVGlwTWFwEhEKCXJlY29uY2lsZRgIIAEoDCIrCgZUaXBNYXASIQoEdGlwcxgBIAMoCzITLmxhdHRpY2UubmV0LnYxLlRpcCIzCgNUaXASDgoGYXV0aG9yGAEgASgMEhAKCHBvc2l0aW9uGAIgASgEEgoKAmlkGAMgASgMIhwKCVJlY29uY2lsZRIPCgdtZXNzYWdlGAEgASgMIhMKBFdhbnQSCwoDaWRzGAEgAygMIlIKCkludGVudGlvbnMSNgoKaW50ZW50aW9ucxgBIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIMCgRsYXN0GAIgASgIIigKCEluZ2VzdGVkEg0KBWNvdW50GAEgASgNEg0KBWJ5dGVzGAIgASgEIjIKBERvbmUSFQoNd2l0bmVzc19jb3VudBgBIAEoBBITCgtmaW5nZXJwcmludBgCIAEoDCJQCgtKb2luUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIOCgZzZWNyZXQYAiABKAwSDAoEbmFtZRgDIAEoCRIRCglhZGRyZXNzZXMYBCADKAkiZQoMSm9pbkFjY2VwdGVkEhIKCnN0b3JlX3R5cGUYASABKAkSFQoNd2l0bmVzc19jb3VudBgCIAEoBBIqCgVwZWVycxgDIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIi4KC1BlZXJBZGRyZXNzEgwKBHBlZXIYASABKAwSEQoJYWRkcmVzc2VzGAIgAygJIkcKEldpdG5lc3NQYWdlUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIQCghmcm9tX3NlcRgCIAEoBBINCgVsaW1pdBgDIAEoDSJSCgtXaXRuZXNzUGFnZRIxCgdyZWNvcmRzGAEgAygLMiAubGF0dGljZS53ZWF2ZXIudjEuV2l0bmVzc1JlY29yZBIQCghoZWFkX3NlcRgCIAEoBCJ8CgRQdXNoEhAKCHN0b3JlX2lkGAEgASgMEjYKCmludGVudGlvbnMYAiADKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb24SFQoNd2l0bmVzc19jb3VudBgDIAEoBBITCgtmaW5nZXJwcmludBgEIAEoDCKAAQoKUHVzaFJlc3VsdBIQCghzdG9yZV9pZBgBIAEoDBIRCgl3aXRuZXNzZWQYAiABKA0SEAoIZmxvYXRpbmcYAyABKA0SDwoHaW52YWxpZBgEIAEoDRIVCg13aXRuZXNzX2NvdW50GAUgASgEEhMKC2ZpbmdlcnByaW50GAYgASgMIjAKD0ZldGNoSW50ZW50aW9ucxIQCghzdG9yZV9pZBgBIAEoDBILCgNpZHMYAiADKAwiTAoKRmV0Y2hDaGFpbhIQCghzdG9yZV9pZBgBIAEoDBIOCgZ0YXJnZXQYAiABKAwSDQoFc2luY2UYAyABKAwSDQoFbGltaXQYBCABKA0qowEKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASEwoPUFJPVE9DT0xfRElHRVNUEAESFgoSUFJPVE9DT0xfUkVDT05DSUxFEAISEQoNUFJPVE9DT0xfSk9JThADEhYKElBST1RPQ09MX0JPT1RTVFJBUBAEEhEKDVBST1RPQ09MX1BVU0gQBRISCg5QUk9UT0NPTF9GRVRDSBAGKt4DCgtSZWZ1c2FsQ29kZRIcChhSRUZVU0FMX0NPREVfVU5TUEVDSUZJRUQQABIhCh1SRUZVU0FMX0NPREVfUFJPVE9DT0xfVU5LTk9XThABEiQKIFJFRlVTQUxfQ09ERV9WRVJTSU9OX1VOU1VQUE9SVEVEEAISHgoaUkVGVVNBTF9DT0RFX05PX1NVQ0hfU1RPUkUQAxIVChFSRUZVU0FMX0NPREVfQlVTWRAEEiMKH1JFRlVTQUxfQ09ERV9QUk9UT0NPTF9WSU9MQVRJT04QBRIfChtSRUZVU0FMX0NPREVfTElNSVRfRVhDRUVERUQQBhIeChpSRUZVU0FMX0NPREVfVE9LRU5fVU5LTk9XThAHEh4KGlJFRlVTQUxfQ09ERV9UT0tFTl9FWFBJUkVEEAgSGwoXUkVGVVNBTF9DT0RFX1RPS0VOX1VTRUQQCRIgChxSRUZVU0FMX0NPREVfVE9LRU5fQ0FOQ0VMTEVEEAoSGAoUUkVGVVNBTF9DT0RFX1JFVk9LRUQQCxIaChZSRUZVU0FMX0NPREVfTk9UX1JFQURZEAwSGQoVUkVGVVNBTF9DT0RFX0lOVEVSTkFMEA0SGwoXUkVGVVNBTF9DT0RFX0NMT0NLX1NLRVcQDmIGcHJvdG8z", [file_lattice_weaver_v1_weaver]);
+  fileDesc("ChhsYXR0aWNlL25ldC92MS9uZXQucHJvdG8SDmxhdHRpY2UubmV0LnYxIu4GCgVGcmFtZRIkCgRvcGVuGAEgASgLMhQubGF0dGljZS5uZXQudjEuT3BlbkgAEiwKCGFjY2VwdGVkGAIgASgLMhgubGF0dGljZS5uZXQudjEuQWNjZXB0ZWRIABIqCgdyZWZ1c2VkGAMgASgLMhcubGF0dGljZS5uZXQudjEuUmVmdXNlZEgAEioKB2RpZ2VzdHMYCiABKAsyFy5sYXR0aWNlLm5ldC52MS5EaWdlc3RzSAASJgoFaGVsbG8YFCABKAsyFS5sYXR0aWNlLm5ldC52MS5IZWxsb0gAEi4KCXJlY29uY2lsZRgVIAEoCzIZLmxhdHRpY2UubmV0LnYxLlJlY29uY2lsZUgAEiQKBHdhbnQYFiABKAsyFC5sYXR0aWNlLm5ldC52MS5XYW50SAASMAoKaW50ZW50aW9ucxgXIAEoCzIaLmxhdHRpY2UubmV0LnYxLkludGVudGlvbnNIABIkCgRkb25lGBggASgLMhQubGF0dGljZS5uZXQudjEuRG9uZUgAEiwKCGluZ2VzdGVkGBkgASgLMhgubGF0dGljZS5uZXQudjEuSW5nZXN0ZWRIABIzCgxqb2luX3JlcXVlc3QYKCABKAsyGy5sYXR0aWNlLm5ldC52MS5Kb2luUmVxdWVzdEgAEjUKDWpvaW5fYWNjZXB0ZWQYKSABKAsyHC5sYXR0aWNlLm5ldC52MS5Kb2luQWNjZXB0ZWRIABJCChR3aXRuZXNzX3BhZ2VfcmVxdWVzdBgyIAEoCzIiLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlUmVxdWVzdEgAEjMKDHdpdG5lc3NfcGFnZRgzIAEoCzIbLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlSAASJAoEcHVzaBg8IAEoCzIULmxhdHRpY2UubmV0LnYxLlB1c2hIABIxCgtwdXNoX3Jlc3VsdBg9IAEoCzIaLmxhdHRpY2UubmV0LnYxLlB1c2hSZXN1bHRIABI7ChBmZXRjaF9pbnRlbnRpb25zGEYgASgLMh8ubGF0dGljZS5uZXQudjEuRmV0Y2hJbnRlbnRpb25zSAASMQoLZmV0Y2hfY2hhaW4YRyABKAsyGi5sYXR0aWNlLm5ldC52MS5GZXRjaENoYWluSABCBwoFZnJhbWUiawoET3BlbhIqCghwcm90b2NvbBgBIAEoDjIYLmxhdHRpY2UubmV0LnYxLlByb3RvY29sEg8KB3ZlcnNpb24YAiABKA0SEQoJd2FsbF90aW1lGAMgASgEEhMKC3ZlcnNpb25fbWluGAQgASgNIi4KCEFjY2VwdGVkEg8KB3ZlcnNpb24YASABKA0SEQoJd2FsbF90aW1lGAIgASgEIkUKB1JlZnVzZWQSKQoEY29kZRgBIAEoDjIbLmxhdHRpY2UubmV0LnYxLlJlZnVzYWxDb2RlEg8KB21lc3NhZ2UYAiABKAkiWAoHRGlnZXN0cxINCgVub25jZRgBIAEoDBIrCgZzdG9yZXMYAiADKAsyGy5sYXR0aWNlLm5ldC52MS5TdG9yZURpZ2VzdBIRCglhZGRyZXNzZXMYAyADKAkiYwoLU3RvcmVEaWdlc3QSEgoKYmxpbmRlZF9pZBgBIAEoDBIVCg13aXRuZXNzX2NvdW50GAIgASgEEhMKC2ZpbmdlcnByaW50GAMgASgMEhQKDGVwb2NoX2RpZ2VzdBgEIAEoDCLPAQoFSGVsbG8SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBITCgtlcG9jaF9oZWFkcxgEIAMoDBITCgtzZXR0bGVkX3NlcRgFIAEoBBITCgt0aXBzX2RpZ2VzdBgGIAEoDBIhCgR0aXBzGAcgAygLMhMubGF0dGljZS5uZXQudjEuVGlwEhEKCXJlY29uY2lsZRgIIAEoDBITCgtoYXNfdGlwX21hcBgJIAEoCCIzCgNUaXASDgoGYXV0aG9yGAEgASgMEhAKCHBvc2l0aW9uGAIgASgEEgoKAmlkGAMgASgMIhwKCVJlY29uY2lsZRIPCgdtZXNzYWdlGAEgASgMIhMKBFdhbnQSCwoDaWRzGAEgAygMIlIKCkludGVudGlvbnMSNgoKaW50ZW50aW9ucxgBIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIMCgRsYXN0GAIgASgIIigKCEluZ2VzdGVkEg0KBWNvdW50GAEgASgNEg0KBWJ5dGVzGAIgASgEIjIKBERvbmUSFQoNd2l0bmVzc19jb3VudBgBIAEoBBITCgtmaW5nZXJwcmludBgCIAEoDCJQCgtKb2luUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIOCgZzZWNyZXQYAiABKAwSDAoEbmFtZRgDIAEoCRIRCglhZGRyZXNzZXMYBCADKAkiZQoMSm9pbkFjY2VwdGVkEhIKCnN0b3JlX3R5cGUYASABKAkSFQoNd2l0bmVzc19jb3VudBgCIAEoBBIqCgVwZWVycxgDIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIi4KC1BlZXJBZGRyZXNzEgwKBHBlZXIYASABKAwSEQoJYWRkcmVzc2VzGAIgAygJIkcKEldpdG5lc3NQYWdlUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIQCghmcm9tX3NlcRgCIAEoBBINCgVsaW1pdBgDIAEoDSJSCgtXaXRuZXNzUGFnZRIxCgdyZWNvcmRzGAEgAygLMiAubGF0dGljZS53ZWF2ZXIudjEuV2l0bmVzc1JlY29yZBIQCghoZWFkX3NlcRgCIAEoBCJ8CgRQdXNoEhAKCHN0b3JlX2lkGAEgASgMEjYKCmludGVudGlvbnMYAiADKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb24SFQoNd2l0bmVzc19jb3VudBgDIAEoBBITCgtmaW5nZXJwcmludBgEIAEoDCKAAQoKUHVzaFJlc3VsdBIQCghzdG9yZV9pZBgBIAEoDBIRCgl3aXRuZXNzZWQYAiABKA0SEAoIZmxvYXRpbmcYAyABKA0SDwoHaW52YWxpZBgEIAEoDRIVCg13aXRuZXNzX2NvdW50GAUgASgEEhMKC2ZpbmdlcnByaW50GAYgASgMIjAKD0ZldGNoSW50ZW50aW9ucxIQCghzdG9yZV9pZBgBIAEoDBILCgNpZHMYAiADKAwiTAoKRmV0Y2hDaGFpbhIQCghzdG9yZV9pZBgBIAEoDBIOCgZ0YXJnZXQYAiABKAwSDQoFc2luY2UYAyABKAwSDQoFbGltaXQYBCABKA0qowEKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASEwoPUFJPVE9DT0xfRElHRVNUEAESFgoSUFJPVE9DT0xfUkVDT05DSUxFEAISEQoNUFJPVE9DT0xfSk9JThADEhYKElBST1RPQ09MX0JPT1RTVFJBUBAEEhEKDVBST1RPQ09MX1BVU0gQBRISCg5QUk9UT0NPTF9GRVRDSBAGKt4DCgtSZWZ1c2FsQ29kZRIcChhSRUZVU0FMX0NPREVfVU5TUEVDSUZJRUQQABIhCh1SRUZVU0FMX0NPREVfUFJPVE9DT0xfVU5LTk9XThABEiQKIFJFRlVTQUxfQ09ERV9WRVJTSU9OX1VOU1VQUE9SVEVEEAISHgoaUkVGVVNBTF9DT0RFX05PX1NVQ0hfU1RPUkUQAxIVChFSRUZVU0FMX0NPREVfQlVTWRAEEiMKH1JFRlVTQUxfQ09ERV9QUk9UT0NPTF9WSU9MQVRJT04QBRIfChtSRUZVU0FMX0NPREVfTElNSVRfRVhDRUVERUQQBhIeChpSRUZVU0FMX0NPREVfVE9LRU5fVU5LTk9XThAHEh4KGlJFRlVTQUxfQ09ERV9UT0tFTl9FWFBJUkVEEAgSGwoXUkVGVVNBTF9DT0RFX1RPS0VOX1VTRUQQCRIgChxSRUZVU0FMX0NPREVfVE9LRU5fQ0FOQ0VMTEVEEAoSGAoUUkVGVVNBTF9DT0RFX1JFVk9LRUQQCxIaChZSRUZVU0FMX0NPREVfTk9UX1JFQURZEAwSGQoVUkVGVVNBTF9DT0RFX0lOVEVSTkFMEA0SGwoXUkVGVVNBTF9DT0RFX0NMT0NLX1NLRVcQDmIGcHJvdG8z", [file_lattice_weaver_v1_weaver]);
 
 /**
  * @generated from message lattice.net.v1.Frame
@@ -359,13 +359,14 @@ export type Hello = Message<"lattice.net.v1.Hello"> & {
   tipsDigest: Uint8Array;
 
   /**
-   * Where the chain of every author ends: who has few authors and no fork sends
-   * it, and the answer has one only to one that it holds to be right. With two
-   * of them both sides know the exact difference.
+   * Where the chain of every author ends, sorted by author, each once: the tip
+   * map. Who has few authors and no fork sends it, and the answer has one only
+   * to one that it holds to be right. With two of them both sides know the
+   * exact difference.
    *
-   * @generated from field: lattice.net.v1.TipMap tip_map = 7;
+   * @generated from field: repeated lattice.net.v1.Tip tips = 7;
    */
-  tipMap?: TipMap | undefined;
+  tips: Tip[];
 
   /**
    * Of a Hello that offers no tip map: the first message of the difference, so
@@ -374,6 +375,13 @@ export type Hello = Message<"lattice.net.v1.Hello"> & {
    * @generated from field: bytes reconcile = 8;
    */
   reconcile: Uint8Array;
+
+  /**
+   * The tips are a tip map; of an empty store it has none.
+   *
+   * @generated from field: bool has_tip_map = 9;
+   */
+  hasTipMap: boolean;
 };
 
 /**
@@ -382,25 +390,6 @@ export type Hello = Message<"lattice.net.v1.Hello"> & {
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_lattice_net_v1_net, 6);
-
-/**
- * @generated from message lattice.net.v1.TipMap
- */
-export type TipMap = Message<"lattice.net.v1.TipMap"> & {
-  /**
-   * Sorted by author, each once.
-   *
-   * @generated from field: repeated lattice.net.v1.Tip tips = 1;
-   */
-  tips: Tip[];
-};
-
-/**
- * Describes the message lattice.net.v1.TipMap.
- * Use `create(TipMapSchema)` to create a new message.
- */
-export const TipMapSchema: GenMessage<TipMap> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 7);
 
 /**
  * @generated from message lattice.net.v1.Tip
@@ -429,7 +418,7 @@ export type Tip = Message<"lattice.net.v1.Tip"> & {
  * Use `create(TipSchema)` to create a new message.
  */
 export const TipSchema: GenMessage<Tip> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 8);
+  messageDesc(file_lattice_net_v1_net, 7);
 
 /**
  * One message of Negentropy v1, as published.
@@ -448,7 +437,7 @@ export type Reconcile = Message<"lattice.net.v1.Reconcile"> & {
  * Use `create(ReconcileSchema)` to create a new message.
  */
 export const ReconcileSchema: GenMessage<Reconcile> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 9);
+  messageDesc(file_lattice_net_v1_net, 8);
 
 /**
  * The sender lacks these ids and asks for them.
@@ -467,7 +456,7 @@ export type Want = Message<"lattice.net.v1.Want"> & {
  * Use `create(WantSchema)` to create a new message.
  */
 export const WantSchema: GenMessage<Want> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 10);
+  messageDesc(file_lattice_net_v1_net, 9);
 
 /**
  * In causal order; each author's run ends on a signed intention.
@@ -493,7 +482,7 @@ export type Intentions = Message<"lattice.net.v1.Intentions"> & {
  * Use `create(IntentionsSchema)` to create a new message.
  */
 export const IntentionsSchema: GenMessage<Intentions> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 11);
+  messageDesc(file_lattice_net_v1_net, 10);
 
 /**
  * The receiver has taken in so many intentions since its last frame of this
@@ -519,7 +508,7 @@ export type Ingested = Message<"lattice.net.v1.Ingested"> & {
  * Use `create(IngestedSchema)` to create a new message.
  */
 export const IngestedSchema: GenMessage<Ingested> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 12);
+  messageDesc(file_lattice_net_v1_net, 11);
 
 /**
  * Everything in both directions is exchanged and durable with the sender. After
@@ -545,7 +534,7 @@ export type Done = Message<"lattice.net.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 13);
+  messageDesc(file_lattice_net_v1_net, 12);
 
 /**
  * @generated from message lattice.net.v1.JoinRequest
@@ -583,7 +572,7 @@ export type JoinRequest = Message<"lattice.net.v1.JoinRequest"> & {
  * Use `create(JoinRequestSchema)` to create a new message.
  */
 export const JoinRequestSchema: GenMessage<JoinRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 14);
+  messageDesc(file_lattice_net_v1_net, 13);
 
 /**
  * @generated from message lattice.net.v1.JoinAccepted
@@ -612,7 +601,7 @@ export type JoinAccepted = Message<"lattice.net.v1.JoinAccepted"> & {
  * Use `create(JoinAcceptedSchema)` to create a new message.
  */
 export const JoinAcceptedSchema: GenMessage<JoinAccepted> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 15);
+  messageDesc(file_lattice_net_v1_net, 14);
 
 /**
  * @generated from message lattice.net.v1.PeerAddress
@@ -634,7 +623,7 @@ export type PeerAddress = Message<"lattice.net.v1.PeerAddress"> & {
  * Use `create(PeerAddressSchema)` to create a new message.
  */
 export const PeerAddressSchema: GenMessage<PeerAddress> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 16);
+  messageDesc(file_lattice_net_v1_net, 15);
 
 /**
  * @generated from message lattice.net.v1.WitnessPageRequest
@@ -661,7 +650,7 @@ export type WitnessPageRequest = Message<"lattice.net.v1.WitnessPageRequest"> & 
  * Use `create(WitnessPageRequestSchema)` to create a new message.
  */
 export const WitnessPageRequestSchema: GenMessage<WitnessPageRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 17);
+  messageDesc(file_lattice_net_v1_net, 16);
 
 /**
  * Ends with a signed record, unless empty.
@@ -687,7 +676,7 @@ export type WitnessPage = Message<"lattice.net.v1.WitnessPage"> & {
  * Use `create(WitnessPageSchema)` to create a new message.
  */
 export const WitnessPageSchema: GenMessage<WitnessPage> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 18);
+  messageDesc(file_lattice_net_v1_net, 17);
 
 /**
  * A run that was just witnessed.
@@ -723,7 +712,7 @@ export type Push = Message<"lattice.net.v1.Push"> & {
  * Use `create(PushSchema)` to create a new message.
  */
 export const PushSchema: GenMessage<Push> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 19);
+  messageDesc(file_lattice_net_v1_net, 18);
 
 /**
  * @generated from message lattice.net.v1.PushResult
@@ -767,7 +756,7 @@ export type PushResult = Message<"lattice.net.v1.PushResult"> & {
  * Use `create(PushResultSchema)` to create a new message.
  */
 export const PushResultSchema: GenMessage<PushResult> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 20);
+  messageDesc(file_lattice_net_v1_net, 19);
 
 /**
  * @generated from message lattice.net.v1.FetchIntentions
@@ -789,7 +778,7 @@ export type FetchIntentions = Message<"lattice.net.v1.FetchIntentions"> & {
  * Use `create(FetchIntentionsSchema)` to create a new message.
  */
 export const FetchIntentionsSchema: GenMessage<FetchIntentions> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 21);
+  messageDesc(file_lattice_net_v1_net, 20);
 
 /**
  * Walks store_prev back from `target`, exclusive of `since`; answered oldest
@@ -826,7 +815,7 @@ export type FetchChain = Message<"lattice.net.v1.FetchChain"> & {
  * Use `create(FetchChainSchema)` to create a new message.
  */
 export const FetchChainSchema: GenMessage<FetchChain> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 22);
+  messageDesc(file_lattice_net_v1_net, 21);
 
 /**
  * @generated from enum lattice.net.v1.Protocol

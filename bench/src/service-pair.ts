@@ -85,17 +85,17 @@ async function first<T>(items: AsyncIterable<T>): Promise<T> {
 }
 
 export interface ServicePair {
-  readonly own: NetworkService
-  readonly other: NetworkService
-  /** The key of the other, and where it is. */
-  readonly peer: PublicKey
-  readonly addresses: readonly string[]
+  /** Of the key that witnesses every store here, so that it can serve one. */
+  readonly server: NetworkService
+  /** Where the server is. */
+  readonly hint: { readonly peer: PublicKey; readonly addresses: readonly string[] }
+  readonly client: NetworkService
 }
 
 /** Runs work on two services, and closes them whatever comes of it. */
 export async function withServices<T>([a, b]: TransportPair, work: (services: ServicePair) => Promise<T>): Promise<T> {
-  const addresses = b.addresses()
-  await using own = serviceOn(a)
-  await using other = serviceOn(b)
-  return await work({ own, other, addresses, peer: b.id })
+  const hint = { peer: a.id, addresses: a.addresses() }
+  await using server = serviceOn(a)
+  await using client = serviceOn(b)
+  return await work({ server, hint, client })
 }

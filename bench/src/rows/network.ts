@@ -55,11 +55,11 @@ async function bootstrap({ history, store, intentions }: Served, transports: Tra
     verifier: pool,
     silent: true,
   })
-  return await withServices(transports, async ({ own, other, addresses, peer }) => {
-    other.register(replicaOf(store.kernel))
+  return await withServices(transports, async ({ server, hint, client }) => {
+    server.register(replicaOf(store.kernel))
     const { signal } = createAbortController()
     const startedMs = performance.now()
-    const outcome = await own.bootstrap({ store: replicaOf(joiner.kernel), peers: [{ peer, addresses }], signal })
+    const outcome = await client.bootstrap({ store: replicaOf(joiner.kernel), peers: [hint], signal })
     const seconds = (performance.now() - startedMs) / 1000
     assert(outcome.synced, 'the whole store has come')
     assert(joiner.kernel.projection().appliedSeq === intentions.length + 1, 'everything is projected')
@@ -138,11 +138,11 @@ async function runSessionOverSim(context: RowContext): Promise<readonly Figure[]
 
 /** The first session of two services that meet, until the side that started it knows its outcome. */
 async function sessionMs(left: BenchStore, right: BenchStore): Promise<number> {
-  return await withServices(simTransports(LATENCY_MS), async ({ own, other, addresses, peer }) => {
-    own.register(replicaOf(left.kernel))
-    other.register(replicaOf(right.kernel))
-    const events = own.events(createAbortController().signal)
-    own.want(peer, addresses)
+  return await withServices(simTransports(LATENCY_MS), async ({ server, hint, client }) => {
+    server.register(replicaOf(left.kernel))
+    client.register(replicaOf(right.kernel))
+    const events = client.events(createAbortController().signal)
+    client.want(hint.peer, hint.addresses)
     for await (const event of events) {
       if (!('kind' in event) || event.kind !== 'sync_result') continue
       const { outcome } = event

@@ -17,6 +17,7 @@ import { openStore } from '../store.ts'
 /** Authors whom the shared history does not have. */
 const [LEFT, RIGHT] = [1001, 1002]
 const DIFFERENCES = [0, 100, 10_000]
+const SHORT_WARM_UPS = 12
 /** The goals are for this many. */
 const GOAL_NEWS = 100
 
@@ -70,14 +71,15 @@ async function sessionsOf(
 ): Promise<{ readonly sessions: readonly SessionFigures[]; readonly payload: number }> {
   const sessions: SessionFigures[] = []
   let payload = 0
-  const repeats = Math.min(3, context.repeats)
-  for (let turn = 0; turn < 1 + repeats; turn += 1) {
+  // A short session is over before its code is compiled.
+  const warmUps = count < 1000 ? SHORT_WARM_UPS : context.warmUps
+  for (let turn = 0; turn < warmUps + Math.min(3, context.repeats); turn += 1) {
     payload = await diverge(count)
     globalThis.gc?.()
     const change = way === 'by maps' ? {} : { chainTips: () => undefined }
     const session = await driveSession(sessionStoreOf(left, change), sessionStoreOf(right))
     assert(session.outcome.sent === count && session.outcome.received === count, 'exactly the difference is moved')
-    if (turn > 0) sessions.push(session)
+    if (turn >= warmUps) sessions.push(session)
   }
   return { sessions, payload }
 }

@@ -162,9 +162,8 @@ export const FrameSchema: GenMessage<Frame> = /*@__PURE__*/
   messageDesc(file_lattice_net_v1_net, 0);
 
 /**
- * What follows an Open before its answer is in the highest version that it
- * names. An answer in a lower one says so: what was sent ahead is void then,
- * and the sender starts over in that version.
+ * Who speaks one version alone may send its first frames ahead, with the Open;
+ * who speaks several waits for the answer, which says in which to begin.
  *
  * @generated from message lattice.net.v1.Open
  */

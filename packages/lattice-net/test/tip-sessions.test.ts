@@ -5,7 +5,7 @@ import type { Frame, FrameInit } from '../src/frame.ts'
 import { MAX_TIP_AUTHORS } from '../src/limits.ts'
 import { createReconcileInitiator } from '../src/reconcile-initiator.ts'
 import { createReconcileResponder } from '../src/reconcile-responder.ts'
-import { helloFrame } from '../src/reconcile.ts'
+import { doneFrame, helloFrame } from '../src/reconcile.ts'
 import type { SessionStore } from '../src/session-call.ts'
 import { viewFor } from '../src/store-registry.ts'
 import { createUnasked, type Unasked } from '../src/unasked.ts'
@@ -251,13 +251,14 @@ describe('tip maps that do not tell all', () => {
     ['ends that do not add up', (tips) => (first(tips).position += 1n)],
     ['a position as far as one counts', (tips) => (first(tips).position = 2n ** 53n - 1n)],
     ['ends left out', (tips) => tips.pop()],
+    ['more intentions than the ends have', () => undefined, 2n ** 53n - 1n],
     ['no ends at all', (tips) => tips.splice(0)],
-  ])('%s lead to ranges, which find the truth', async (_, change) => {
+  ])('%s lead to ranges, which find the truth', async (_, change, count) => {
     for (const who of ['a', 'b'] as const) {
       const { a, b } = await threePeers()
       a.store.write(2)
       b.store.write(3)
-      const result = await session(a, b, lie(who, change))
+      const result = await session(a, b, lie(who, change, count))
       expect(casesOf(result.a.sent)).toContain('reconcile')
       expect(result.a.outcome?.synced).toBe(true)
       expect(same(a, b)).toBe(true)
@@ -316,6 +317,64 @@ describe('tip maps that do not tell all', () => {
     for (const frame of frames) await driven.take(machine.receive(toFrame(frame)))
     expect(casesOf(driven.side.sent)).toEqual(['hello', 'intentions', 'reconcile'])
     expect(driven.side.outcome).toBeUndefined()
+  })
+
+  test('a peer that withholds causes leaves what follows floating, and synced unsaid; an honest one then brings all', async () => {
+    const { a, b } = await threePeers()
+    b.store.write(6)
+    const [withheld] = b.store.ids().slice(-6)
+    if (withheld === undefined) throw new Error('six were written')
+    const isKept = (signed: SignedIntention): boolean =>
+      !equalBytes(signed.bytes, b.store.get(withheld)?.bytes ?? signed.bytes)
+    const { read, readSpans } = b.store
+    Object.assign(b.store, {
+      read: (...asked: Parameters<typeof read>) => {
+        const { intentions, rest } = read(...asked)
+        return { intentions: intentions.filter(isKept), rest }
+      },
+      readSpans: (...asked: Parameters<typeof readSpans>) => {
+        const { intentions, rest } = readSpans(...asked)
+        return { intentions: intentions.filter(isKept), rest }
+      },
+    })
+    const result = await session(a, b)
+    expect(result.a.outcome).toMatchObject({ synced: false, witnessed: 0, floating: 5 })
+    expect(result.b.outcome).toMatchObject({ synced: false })
+    Object.assign(b.store, { read, readSpans })
+    expect((await session(a, b)).a.outcome).toMatchObject({ synced: true, witnessed: 6, floating: 0 })
+  })
+
+  test('a peer that says Done and is not breaks the protocol, on either side', async () => {
+    const { a, b } = await threePeers()
+    a.store.write(2)
+    b.store.write(2)
+    const helloOf = ({ store }: Peer): FrameInit => {
+      const digest = store.digest()
+      return helloFrame(store.id, digest, {
+        tipMap: { tips: store.chainTips(9) ?? [], witnessCount: digest.witnessCount },
+      })
+    }
+    const last: FrameInit = { case: 'intentions', value: { intentions: [], last: true } }
+    for (const frames of [[], [last]]) {
+      const initiator = createReconcileInitiator(view(a.store, b))
+      const said = await feed(initiator, [helloOf(b), ...frames, doneFrame(b.store.digest())])
+      expect(whyOf(said.failure)).toBe('done_too_early')
+      const responder = createReconcileResponder({ resolve: () => view(b.store, a) })
+      const answered = await feed(responder, [helloOf(a), ...frames, doneFrame(a.store.digest())])
+      expect(whyOf(answered.failure)).toBe('done_too_early')
+    }
+  })
+
+  test('a peer that says it holds less than it sends ends the session; the next one finishes', async () => {
+    const { a, b } = await threePeers()
+    b.store.write(3)
+    const result = await session(
+      a,
+      b,
+      lie('b', () => undefined, 2n),
+    )
+    expect(whyOf(result.a.failure)).toBe('more_intentions_than_announced')
+    expect((await session(a, b)).a.outcome?.synced).toBe(true)
   })
 
   test('tips of a Hello that is said to have no map end the session, on either side', async () => {

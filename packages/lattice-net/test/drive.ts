@@ -102,12 +102,20 @@ export interface ConversationOptions {
   readonly joinHandler?: JoinHandler
 }
 
+/** What a conversation came to. */
+export interface Conversation<A, B> {
+  readonly a: Side<A>
+  readonly b: Side<B>
+  /** Frames that arrived. */
+  readonly delivered: number
+}
+
 /** Two machines in conversation until both are over, nothing is left to deliver, or the cut. */
 export async function converse<A, B>(
   a: SessionMachine<A>,
   b: SessionMachine<B>,
   options: ConversationOptions = {},
-): Promise<{ readonly a: Side<A>; readonly b: Side<B>; readonly delivered: number }> {
+): Promise<Conversation<A, B>> {
   const { frames = Number.POSITIVE_INFINITY, framesOf, end = false, alter = (_, frame) => frame, joinHandler } = options
   const left = drive(a, joinHandler)
   const right = drive(b, joinHandler)

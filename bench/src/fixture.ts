@@ -42,7 +42,7 @@ export async function fixtureStore({ fixtures, progress }: RowContext, count: nu
 
 async function fill(directory: string, count: number): Promise<void> {
   const history = createHistory({ authors: FIXTURE_AUTHORS, runLength: RUN_LENGTH, keyOf: ascendingKeyOf })
-  await using store = await openStore({ directory, ...history, open: true })
+  await using store = await openStore({ directory, ...history, open: true, silent: true })
   await ingestAll(store.kernel, batches(history, count))
 }
 

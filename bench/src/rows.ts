@@ -1,5 +1,5 @@
 /**
- * The rows that can be measured without a network, in the order of the table of goals.
+ * The rows, in the order of the table of goals.
  *
  * @module
  */
@@ -10,14 +10,18 @@ import { DISK_ROW } from './rows/disk.ts'
 import { GOSSIP_ROW } from './rows/gossip.ts'
 import { OPENING_ROW } from './rows/opening.ts'
 import { READING_ROW } from './rows/reading.ts'
+import { NETWORK_ROWS } from './rows/network.ts'
 import { RIVALS_ROW } from './rows/rivals.ts'
 import { RANGE_INDEX_ROW, RECONCILE_ROW } from './rows/reconcile.ts'
+import { SESSIONS_ROW } from './rows/sessions.ts'
 import { WRITE_ROWS } from './rows/writes.ts'
 
 export const ROWS: readonly BenchRow[] = [
   ...WRITE_ROWS,
   BOOTSTRAP_ROW,
   RECONCILE_ROW,
+  SESSIONS_ROW,
+  ...NETWORK_ROWS,
   OPENING_ROW,
   READING_ROW,
   DISK_ROW,

@@ -25,6 +25,8 @@ export interface BenchStoreOptions {
   /** Everybody may write: for histories of several authors, where membership is not what is measured. */
   readonly open?: boolean
   readonly durability?: LogDurability
+  /** Writes no acks of its own, which would be new on one side of a session. */
+  readonly silent?: boolean
 }
 
 export async function openStore({
@@ -34,6 +36,7 @@ export async function openStore({
   verifier,
   open = false,
   durability = 'full',
+  silent = false,
 }: BenchStoreOptions): Promise<BenchStore> {
   const options: KernelOptions = {
     directory,
@@ -45,6 +48,7 @@ export async function openStore({
     signer: signerOf(0),
     crypto,
     ...(verifier && { verifier }),
+    ...(silent && { ackDelayMs: Infinity }),
     clock,
     scheduler,
     logger: silentLogger,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Clock, type Crypto, createSigner, type Scheduler, type Signer, toSeed } from '@lattice/model'
+import { type Clock, type Crypto, createSigner, type Scheduler, type Seed, type Signer, toSeed } from '@lattice/model'
 import { openCrypto, type OpenedCrypto } from '@lattice/model/crypto'
 
 export const crypto: OpenedCrypto = await openCrypto()
@@ -21,10 +21,14 @@ export const scheduler: Scheduler = {
   },
 }
 
-export function signerOf(number: number, backend: Crypto = crypto): Signer {
+export function seedOf(number: number): Seed {
   const seed = new Uint8Array(32).fill(0x5e)
   new DataView(seed.buffer).setUint32(0, number)
-  return createSigner(backend, backend.keyPairFromSeed(toSeed(seed)))
+  return toSeed(seed)
+}
+
+export function signerOf(number: number, backend: Crypto = crypto): Signer {
+  return createSigner(backend, backend.keyPairFromSeed(seedOf(number)))
 }
 
 /** A fast generator with a seed: every run asks for the same keys and differences. Not for secrets. */

@@ -32,6 +32,7 @@ export {
   type WriteRefusal,
   WriterBusy,
 } from './errors.ts'
+export type { ChainReads, ChainSpan, ChainTip } from './chain-reads.ts'
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
 export { ACK_DELAY_MS, ACK_RETRY_MS } from './acknowledger.ts'
 export type {

@@ -34,6 +34,7 @@ import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'
+import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { LogDurability } from './open-log.ts'
 
@@ -278,7 +279,7 @@ export type KernelEvent =
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
-export interface Kernel extends AsyncDisposable, DagQuestions {
+export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
   readonly storeId: StoreId
   /**
    * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.

@@ -15,6 +15,7 @@ import {
   toIntentionId,
   ZERO_HASH,
 } from '@lattice/model'
+import { type ChainReads, createChainReads } from './chain-reads.ts'
 import { closingRun } from './closing-run.ts'
 import type { Core } from './core.ts'
 import type { Kernel } from './kernel-types.ts'
@@ -24,7 +25,8 @@ import { PAGE_RECORDS_MAX } from './reading.ts'
 /** Bytes of a chain after which the walk ends, whatever was asked for: it is held in memory as a whole. */
 const CHAIN_BYTES_MAX: number = 4 * 1024 * 1024
 
-type Replication = Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'tipOf' | 'read' | 'readChain' | 'witnessPage'>
+type Replication = ChainReads &
+  Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'tipOf' | 'read' | 'readChain' | 'witnessPage'>
 
 /** A store as others see it. */
 export function createReplication(core: Core): Replication {
@@ -55,6 +57,7 @@ export function createReplication(core: Core): Replication {
     read: (ids, maxBytes) => readIntentions(core, ids, maxBytes),
     readChain: (target, since, limit) => readChain(core, { target, since, limit }),
     witnessPage: (fromSeq, limit) => readWitnessPage(core, fromSeq, limit),
+    ...createChainReads(log),
   }
 }
 

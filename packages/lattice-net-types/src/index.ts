@@ -1,10 +1,13 @@
 export type { HostNetwork } from './host-network.ts'
 export { PeerUnreachable, StreamLost } from './errors.ts'
 export type {
+  ChainSpan,
+  ChainTip,
   IntentionsRead,
   PeerAccess,
   ReplicaDigest,
   ReplicatedStore,
+  SpansRead,
   WitnessedBatch,
   WitnessPageRead,
 } from './replicated-store.ts'

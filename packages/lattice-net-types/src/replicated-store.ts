@@ -45,6 +45,29 @@ export interface IntentionsRead {
   readonly rest: readonly IntentionId[]
 }
 
+/** Where the chain of an author who did not fork ends. */
+export interface ChainTip {
+  readonly author: PublicKey
+  /** Intentions before it on the way to the genesis: the author's first has 1, the genesis itself 0. */
+  readonly position: number
+  readonly id: IntentionId
+}
+
+/** Part of such a chain: the positions above `after`, up to `through`. */
+export interface ChainSpan {
+  readonly author: PublicKey
+  /** -1: from the first on. */
+  readonly after: number
+  readonly through: number
+}
+
+export interface SpansRead {
+  /** In causal order, closed runs; empty only when nothing was asked or found. */
+  readonly intentions: readonly SignedIntention[]
+  /** What did not fit, to be asked for again. */
+  readonly rest: readonly ChainSpan[]
+}
+
 /** Intentions that became witnessed in one commit, in witness order. */
 export interface WitnessedBatch {
   readonly intentions: readonly ParsedIntention[]
@@ -73,6 +96,15 @@ export interface ReplicatedStore {
   readonly tipOf: (author: PublicKey) => IntentionId | undefined
   /** Walks store_prev back from `target` to `since` (exclusive); oldest first, at most `limit`. */
   readonly readChain: (target: IntentionId, since: IntentionId | undefined, limit: number) => readonly SignedIntention[]
+  /**
+   * Where every author's chain ends, sorted by author. Undefined for more than `max` authors, and where one forked: then
+   * the ends do not tell what is here.
+   */
+  readonly chainTips: (max: number) => readonly ChainTip[] | undefined
+  /** What an author who did not fork has at a position; undefined where nothing is, or anything else is the case. */
+  readonly chainId: (author: PublicKey, position: number) => IntentionId | undefined
+  /** Reads spans of one store's chains, all in witness order, until about `maxBytes` are reached. Each author once. */
+  readonly readSpans: (spans: readonly ChainSpan[], maxBytes: number) => SpansRead
   readonly witnessPage: (fromSeq: number, limit: number) => WitnessPageRead
   /** Verifies, stores and witnesses; one outcome per intention, in order. Durable when it resolves. */
   readonly ingest: (batch: readonly SignedIntention[], source: PublicKey) => Promise<readonly IngestOutcome[]>

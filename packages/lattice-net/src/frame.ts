@@ -63,6 +63,11 @@ export function decodeFrame(body: Uint8Array): Result<Frame, FrameError> {
   return frame.case === undefined ? err({ code: 'frame_unknown' }) : ok(frame)
 }
 
+/** What a signed intention counts in frames, windows and budgets: its bytes and those of its signature. */
+export function signedBytes({ bytes, signature }: SignedIntention): number {
+  return bytes.length + signature.length
+}
+
 /** Signed intentions in the form of the schema. */
 export function toWire(intentions: readonly SignedIntention[]): { intention: Uint8Array; signature: Uint8Array }[] {
   return intentions.map(({ bytes, signature }) => ({ intention: bytes, signature }))
@@ -81,8 +86,9 @@ export function readCount(value: bigint): number | undefined {
 }
 
 /**
- * The fields of a frame and of the messages in its outermost fields; undefined when the bytes are no protobuf. Groups
- * do not exist in the schema and are refused. Nothing is allocated.
+ * The fields of a frame and of the messages in its outermost fields; undefined when the bytes are no protobuf. What is no
+ * message inside may be a field of a later version; where it should be one, decoding ends at the same place. Groups do
+ * not exist in the schema and are refused. Nothing is allocated.
  */
 function countFields(body: Uint8Array): number | undefined {
   let count = 0
@@ -92,7 +98,7 @@ function countFields(body: Uint8Array): number | undefined {
     count += 1
     for (let inner = field.begin; field.wire === WIRE_BYTES && inner < field.end;) {
       const next = readField(body, inner, field.end)
-      if (next === undefined) return undefined
+      if (next === undefined) break
       count += 1
       inner = next.end
     }

@@ -21,7 +21,7 @@ export { createFrameDecoder, type FrameDecoder } from './frame-decoder.ts'
 export type { Circle, Gossip, GossipDeps, GossipFactory, GossipLink, SyncReason } from './gossip.ts'
 export { createTreeGossip } from './gossip/tree-gossip.ts'
 export { createInviter, createJoiner, type JoinRequest } from './join.ts'
-export { DEFAULT_LIMITS, type NetworkLimits, PROTOCOL_VERSION } from './limits.ts'
+export { DEFAULT_LIMITS, type NetworkLimits } from './limits.ts'
 export type { NetworkChange, NetworkServiceOptions } from './network-options.ts'
 export type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 export { createNetworkService, type JoinOptions, type NetworkService } from './network-service.ts'
@@ -50,3 +50,4 @@ export type {
   SessionCall,
   SessionStore,
 } from './session-call.ts'
+export { type VersionRange, versionsOf } from './versions.ts'

@@ -7,17 +7,20 @@
  * @module
  */
 
-/** Version of every protocol spoken here; the first frame of a stream names it. */
-export const PROTOCOL_VERSION = 1
-
 /** Fields of one frame at most: ids and intentions take more bytes than this allows, so only hostile frames are over. */
 export const MAX_FRAME_FIELDS = 40_000
 
 /** Payload after which a frame of intentions is sent: small enough to keep a slow link responsive, one of any size fits. */
 export const INTENTIONS_FRAME_BYTES: number = 256 * 1024
 
-/** Intentions sent ahead of the receiver's credit: some frames of ordinary writes, so that a round trip costs no pause. */
-export const CREDIT_WINDOW = 2048
+/** Intentions sent ahead of the receiver's credit: what its records of them cost is bounded too, not their bytes alone. */
+export const CREDIT_WINDOW = 8192
+
+/**
+ * Bytes of intentions and signatures sent ahead of the receiver's credit: what a session holds of a peer's at once. Some
+ * frames, so that a round trip of a tenth of a second costs no pause at 40 MB/s.
+ */
+export const CREDIT_WINDOW_BYTES: number = 4 * 1024 * 1024
 
 /** Ids looked up at once when a difference is read from the log: bounds the time of one step. */
 export const READ_SLICE_IDS = 2048
@@ -27,6 +30,37 @@ export const WANT_IDS_MAX = 8192
 
 /** Ids one session transfers in each direction. A larger difference takes several sessions, each smaller than the last. */
 export const MAX_DIFFERENCE_IDS = 131_072
+
+/**
+ * Intentions one session sends by spans of chains. They cost no lists of ids, so it is more than a difference by ids has;
+ * after so many both sides say where they are.
+ */
+export const MAX_SPAN_INTENTIONS = 1_048_576
+
+/** Bytes one session sends in each direction: a slow link is through with it within the deadline of a session or so. */
+export const MAX_SESSION_BYTES: number = 1024 * 1024 * 1024
+
+/**
+ * Bytes of one message of reconciliation: some 6,900 ranges or 4,000 ids. A range costs up to sixteen descents of the index
+ * when it is answered by finer ones, and all of a message is one turn of the event loop; with ten thousand differences it
+ * costs three round trips more than frames of full size would.
+ */
+export const RECONCILE_MESSAGE_BYTES: number = 128 * 1024
+
+/**
+ * Bytes of such messages that one session takes: a difference of as many ids as it has, both ways, is 96 bytes for each at
+ * most, with the fingerprints above it, and so 25 MiB. What is computed for a peer is in proportion.
+ */
+export const MAX_RECONCILE_BYTES: number = 64 * 1024 * 1024
+
+/** Such messages in one session: those bytes in messages of a third of their size, on average. */
+export const MAX_RECONCILE_ROUNDS = 1536
+
+/**
+ * Authors in a tip map: with 76 bytes each it fits, with the rest of a `Hello`, what a new QUIC connection may send in its
+ * first round trip. A store with more is compared by ranges, which cost about as much then.
+ */
+export const MAX_TIP_AUTHORS = 128
 
 /** Ids remembered per connection and store as sent unasked: what a peer lets float; more of it is sent again. */
 export const MAX_UNASKED_IDS = 8192

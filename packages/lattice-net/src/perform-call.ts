@@ -28,6 +28,8 @@ export async function performCall(call: SessionCall, deps: PerformDeps): Promise
       return { kind: 'ingested', outcomes: await deps.takeRun(call) }
     case 'read':
       return { kind: 'loaded', read: call.store.read(call.ids, call.maxBytes) }
+    case 'read_spans':
+      return { kind: 'spans', read: call.store.readSpans(call.spans, call.maxBytes) }
     case 'read_chain':
       return { kind: 'chain', intentions: call.store.readChain(call.target, call.since, call.limit) }
     case 'read_page':

@@ -1,26 +1,29 @@
 /**
  * The side that answers a reconcile session.
  *
+ * With a tip map that fits its own it begins to send at once: what the peer said it holds is what this side goes by.
+ *
  * @module
  */
 import { assert, type IntentionId, readIntentionId, type StoreId } from '@lattice/model'
+import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
-import { createReconciler, MAX_MESSAGE_BYTES, type RangeIndex, type Reconciler, roundLimit } from '@lattice/sync'
+import { type Closing, createClosing } from './closing.ts'
 import type { Frame } from './frame.ts'
 import { MAX_DIFFERENCE_IDS, WANT_IDS_MAX } from './limits.ts'
+import { createRangeComparison, type RangeComparison } from './range-comparison.ts'
 import {
-  type Closing,
-  createClosing,
   doneFrame,
   helloFrame,
   nothingToDo,
   readClaim,
+  type ReadHello,
   readHello,
   type ReconcileOutcome,
   sameSet,
 } from './reconcile.ts'
 import { createSendOrder } from './send-order.ts'
-import type { ClaimedDigest, SessionStore } from './session-call.ts'
+import type { SessionAnswer, SessionStore } from './session-call.ts'
 import {
   type Effects,
   type Fail,
@@ -31,67 +34,128 @@ import {
   unexpected,
   violation,
 } from './session.ts'
+import { compareTips, ownTipMap } from './tip-map.ts'
+import { createUnasked, type Unasked } from './unasked.ts'
 
 export interface ReconcileResponderOptions {
   /** The store as the peer may use it; a failure (no such store, busy) is passed on. Asked once, with the `Hello`. */
   readonly resolve: (storeId: StoreId) => SessionStore | Fail
+  /** What sessions of the connection over a store sent. Asked once, after `resolve`. */
+  readonly unaskedOf?: (storeId: StoreId) => Unasked
+}
+
+interface Difference {
+  readonly at: 'difference'
+  readonly store: SessionStore
+  readonly closing: Closing
+  readonly peerCount: number
+  readonly comparison: RangeComparison
+  readonly wanted: IntentionId[]
+  /** A `Want` has come: no more of the difference may. */
+  readonly wanting: boolean
 }
 
 type State =
   | { readonly at: 'hello' }
-  | { readonly at: 'equal'; readonly store: SessionStore; readonly digest: ClaimedDigest }
+  | { readonly at: 'equal'; readonly store: SessionStore; readonly digest: ReplicaDigest }
+  | Difference
   | {
-      readonly at: 'difference'
+      readonly at: 'transfer'
       readonly store: SessionStore
-      readonly index: RangeIndex
-      readonly reconciler: Reconciler
       readonly closing: Closing
-      readonly wanted: IntentionId[]
-      /** A `Want` has come: no more of the difference may. */
-      readonly wanting: boolean
+      readonly peerCount: number
+      /** By tip maps: the peer may go on by ranges once this side is done. */
+      readonly byMaps: boolean
     }
-  | { readonly at: 'transfer'; readonly store: SessionStore; readonly closing: Closing }
 
 /** Waits for a `Hello`. */
-export function createReconcileResponder({ resolve }: ReconcileResponderOptions): SessionMachine<ReconcileOutcome> {
-  let state: State = { at: 'hello' }
+export function createReconcileResponder(options: ReconcileResponderOptions): SessionMachine<ReconcileOutcome> {
+  const session = new Responder(options)
+  return {
+    start: () => [],
+    receive: (frame) => session.receive(frame),
+    answered: (answer) => session.answered(answer),
+  }
+}
 
-  function hello(frame: net.Hello): Effects<ReconcileOutcome> {
+class Responder {
+  readonly #options: ReconcileResponderOptions
+  #state: State = { at: 'hello' }
+
+  constructor(options: ReconcileResponderOptions) {
+    this.#options = options
+  }
+
+  receive(frame: Frame): Effects<ReconcileOutcome> {
+    const state = this.#state
+    if (state.at === 'hello') return frame.case === 'hello' ? this.#hello(frame.value) : [unexpected(frame)]
+    if (!state.store.allowed()) return [noSuchStore()]
+    if (state.at === 'difference') return this.#difference(frame, state)
+    if (state.at === 'transfer') return this.#transfer(frame, state)
+    if (frame.case !== 'done') return [unexpected(frame)]
+    const claim = readClaim(frame.value)
+    if (claim === undefined) return [violation('done_malformed')]
+    return [finish(nothingToDo(state.store.id, state.digest, claim))]
+  }
+  answered(answer: SessionAnswer): Effects<ReconcileOutcome> {
+    assert(this.#state.at === 'transfer', 'calls are made by the transfer')
+    return this.#state.closing.answered(answer)
+  }
+
+  #hello(frame: net.Hello): Effects<ReconcileOutcome> {
     const peer = readHello(frame)
     if (peer === undefined) return [violation('hello_malformed')]
-    const store = resolve(peer.storeId)
+    const store = this.#options.resolve(peer.storeId)
     if ('kind' in store) return [store]
-    // In one turn, so that the digest is that of the index.
+    // In one turn, so that the digest is that of the map and of the index.
     const digest = store.digest()
-    const index = store.rangeIndex()
-    const answer = send(helloFrame(store.id, digest))
     if (sameSet(peer, digest)) {
-      state = { at: 'equal', store, digest }
-      return [answer, send(doneFrame(digest))]
+      this.#state = { at: 'equal', store, digest }
+      return [send(helloFrame(store.id, digest)), send(doneFrame(digest))]
     }
-    const roundsMax = roundLimit({
-      localCount: index.size(),
-      remoteCount: peer.witnessCount,
-      frameBytesMax: MAX_MESSAGE_BYTES,
-    })
-    const reconciler = createReconciler({ index, role: 'responder', roundsMax })
-    const closing = createClosing(store, peer.witnessCount)
-    state = { at: 'difference', store, index, reconciler, closing, wanted: [], wanting: false }
-    return [answer]
+    const unasked = this.#options.unaskedOf?.(store.id) ?? createUnasked()
+    unasked.begin()
+    const compared = { store, digest, closing: createClosing(store), unasked }
+    return this.#streamByMaps(peer, compared) ?? this.#compareRanges(peer, compared)
   }
 
-  function difference(frame: Frame, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
-    if (frame.case === 'reconcile' && !at.wanting) {
-      const step = at.reconciler.receive(frame.value.message)
-      if (!step.ok) return [violation(`reconcile_${step.error.code}`)]
-      const { reply } = step.value
-      assert(reply !== undefined, 'a responder always answers')
-      return [send({ case: 'reconcile', value: { message: reply } })]
-    }
-    return frame.case === 'want' ? want(frame.value, at) : [unexpected(frame)]
+  /** Undefined where maps do not tell the difference. */
+  #streamByMaps(
+    { tips, witnessCount: peerCount }: ReadHello,
+    compared: Compared,
+  ): Effects<ReconcileOutcome> | undefined {
+    const { store, digest, closing, unasked } = compared
+    const own = tips === undefined ? undefined : ownTipMap(store, digest.witnessCount)
+    if (tips === undefined || own === undefined) return undefined
+    const difference = compareTips(store, own, { tips, witnessCount: peerCount })
+    if (difference === undefined) return undefined
+    this.#state = { at: 'transfer', store, closing, peerCount, byMaps: true }
+    const begun = closing.beginSpans({ spans: unasked.spans.fresh(difference.spans), needMax: difference.need })
+    return [send(helloFrame(store.id, digest, { tipMap: own })), ...begun]
   }
 
-  function want({ ids }: net.Want, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
+  #compareRanges({ message, witnessCount }: ReadHello, compared: Compared): Effects<ReconcileOutcome> {
+    const { store, digest, closing } = compared
+    const begun = beginDifference(store, closing, witnessCount)
+    this.#state = begun
+    const answer = send(helloFrame(store.id, digest))
+    return message === undefined ? [answer] : [answer, ...this.#reconcile(message, begun)]
+  }
+
+  #reconcile(message: Uint8Array, { comparison }: Difference): Effects<ReconcileOutcome> {
+    const step = comparison.receive(message)
+    if ('kind' in step) return [step]
+    const { reply } = step
+    assert(reply !== undefined, 'a responder always answers')
+    return [send({ case: 'reconcile', value: { message: reply } })]
+  }
+
+  #difference(frame: Frame, at: Difference): Effects<ReconcileOutcome> {
+    if (frame.case === 'reconcile' && !at.wanting) return this.#reconcile(frame.value.message, at)
+    return frame.case === 'want' ? this.#want(frame.value, at) : [unexpected(frame)]
+  }
+
+  #want({ ids }: net.Want, at: Difference): Effects<ReconcileOutcome> {
     if (ids.length > WANT_IDS_MAX || at.wanted.length + ids.length > MAX_DIFFERENCE_IDS) {
       return [violation('want_too_many')]
     }
@@ -101,29 +165,31 @@ export function createReconcileResponder({ resolve }: ReconcileResponderOptions)
       at.wanted.push(id)
     }
     if (ids.length > 0) {
-      state = { ...at, wanting: true }
+      this.#state = { ...at, wanting: true }
       return []
     }
-    const { store, closing } = at
-    state = { at: 'transfer', store, closing }
-    return closing.begin(createSendOrder(at.index, at.wanted))
+    const { store, closing, peerCount } = at
+    this.#state = { at: 'transfer', store, closing, peerCount, byMaps: false }
+    return closing.beginIds(createSendOrder(at.comparison.index, at.wanted), peerCount)
   }
 
-  return {
-    start: () => [],
-    receive: (frame) => {
-      if (state.at === 'hello') return frame.case === 'hello' ? hello(frame.value) : [unexpected(frame)]
-      if (!state.store.allowed()) return [noSuchStore()]
-      if (state.at === 'difference') return difference(frame, state)
-      if (state.at === 'transfer') return state.closing.receive(frame)
-      if (frame.case !== 'done') return [unexpected(frame)]
-      const claim = readClaim(frame.value)
-      if (claim === undefined) return [violation('done_malformed')]
-      return [finish(nothingToDo(state.store.id, state.digest, claim))]
-    },
-    answered: (answer) => {
-      assert(state.at === 'transfer', 'calls are made by the transfer')
-      return state.closing.answered(answer)
-    },
+  #transfer(frame: Frame, at: Extract<State, { at: 'transfer' }>): Effects<ReconcileOutcome> {
+    const { store, closing, peerCount } = at
+    if (frame.case !== 'reconcile' || !at.byMaps || !closing.said()) return closing.receive(frame)
+    const begun = beginDifference(store, closing, peerCount)
+    this.#state = begun
+    return this.#reconcile(frame.value.message, begun)
   }
+}
+
+interface Compared {
+  readonly store: SessionStore
+  readonly digest: ReplicaDigest
+  readonly closing: Closing
+  readonly unasked: Unasked
+}
+
+function beginDifference(store: SessionStore, closing: Closing, peerCount: number): Difference {
+  const comparison = createRangeComparison(store.rangeIndex(), 'responder')
+  return { at: 'difference', store, closing, peerCount, comparison, wanted: [], wanting: false }
 }

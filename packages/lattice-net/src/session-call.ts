@@ -8,7 +8,14 @@
  */
 import type { IngestOutcome, IntentionId, PublicKey, SignedIntention, StoreId, WitnessSeq } from '@lattice/model'
 import type { Hash, LatticeErrorCode } from '@lattice/model'
-import type { IntentionsRead, ReplicaDigest, ReplicatedStore, WitnessPageRead } from '@lattice/net-types'
+import type {
+  ChainSpan,
+  IntentionsRead,
+  ReplicaDigest,
+  ReplicatedStore,
+  SpansRead,
+  WitnessPageRead,
+} from '@lattice/net-types'
 import type { ArrivedRun } from './gossip/gossip-run.ts'
 
 export type { ClaimedDigest } from './claimed-digest.ts'
@@ -23,6 +30,9 @@ export interface SessionStore {
   readonly read: ReplicatedStore['read']
   readonly tipOf: ReplicatedStore['tipOf']
   readonly readChain: ReplicatedStore['readChain']
+  readonly chainTips: ReplicatedStore['chainTips']
+  readonly chainId: ReplicatedStore['chainId']
+  readonly readSpans: ReplicatedStore['readSpans']
   readonly witnessPage: ReplicatedStore['witnessPage']
   readonly ingest: (intentions: readonly SignedIntention[]) => Promise<readonly IngestOutcome[]>
   /** Whether the peer may use it now: asked again at every frame. */
@@ -102,6 +112,12 @@ export type SessionCall =
       readonly maxBytes: number
     }
   | {
+      readonly kind: 'read_spans'
+      readonly store: SessionStore
+      readonly spans: readonly ChainSpan[]
+      readonly maxBytes: number
+    }
+  | {
       readonly kind: 'read_chain'
       readonly store: SessionStore
       readonly target: IntentionId
@@ -116,6 +132,7 @@ export type SessionCall =
 export type SessionAnswer =
   | { readonly kind: 'ingested'; readonly outcomes: readonly IngestOutcome[] }
   | { readonly kind: 'loaded'; readonly read: IntentionsRead }
+  | { readonly kind: 'spans'; readonly read: SpansRead }
   | { readonly kind: 'chain'; readonly intentions: readonly SignedIntention[] }
   | { readonly kind: 'page'; readonly page: WitnessPageRead }
   | { readonly kind: 'redeemed'; readonly result: JoinGrant | JoinRefusal }

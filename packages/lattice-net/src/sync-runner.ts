@@ -26,7 +26,7 @@ import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts
 import type { SessionSlots, Slot } from './session-slots.ts'
 import { type Fail, noSuchStore, refuse, tapFinish } from './session.ts'
 import type { StoreRegistry } from './store-registry.ts'
-import { createUnaskedIds, type UnaskedIds } from './unasked-ids.ts'
+import { createUnasked, type Unasked } from './unasked.ts'
 
 export interface SyncRunner {
   /**
@@ -54,14 +54,14 @@ export function createSyncRunner(options: SyncRunnerOptions): SyncRunner {
   const unaskedOf = createUnaskedBook()
   return {
     run: (link, store, signal) => run(options, { link, store, unasked: unaskedOf(link, store.id), signal }),
-    accept: (link) => acceptSession(options, link),
+    accept: (link) => acceptSession(options, link, (storeId) => unaskedOf(link, storeId)),
   }
 }
 
 interface RunRequest {
   readonly link: PeerLink
   readonly store: SessionStore
-  readonly unasked: UnaskedIds
+  readonly unasked: Unasked
   readonly signal: AbortSignal | undefined
 }
 
@@ -83,7 +83,7 @@ async function runOnce(options: SyncRunnerOptions, { link, store, unasked, signa
       perform: (call) => options.perform(link, call),
       signal: cut.signal,
     })
-    unasked.sent(done.synced)
+    unasked.ended(done)
     outcome = doneOutcome(peer, done, nowMs() - startedMs)
   } catch (error) {
     outcome = { kind: 'failed', peer, storeId: store.id, error: asLatticeError(error) }
@@ -113,7 +113,7 @@ async function run(options: SyncRunnerOptions, request: RunRequest): Promise<Syn
   }
 }
 
-function acceptSession(options: SyncRunnerOptions, link: PeerLink): Accepted {
+function acceptSession(options: SyncRunnerOptions, link: PeerLink, unaskedOf: (storeId: StoreId) => Unasked): Accepted {
   const { slots, stores, scheduler, nowMs, onOutcome } = options
   const { peer } = link
   let slot: Slot | undefined
@@ -132,8 +132,9 @@ function acceptSession(options: SyncRunnerOptions, link: PeerLink): Accepted {
     return store
   }
   let result: ReconcileOutcome | undefined
-  const machine = tapFinish(createReconcileResponder({ resolve }), (finished) => {
+  const machine = tapFinish(createReconcileResponder({ resolve, unaskedOf }), (finished) => {
     result = finished
+    unaskedOf(finished.storeId).ended(finished)
   })
   return {
     machine,
@@ -159,12 +160,12 @@ function acceptSession(options: SyncRunnerOptions, link: PeerLink): Accepted {
 }
 
 /** What each connection sent of each store: gone with the connection, and bounded by the stores shared with its peer. */
-function createUnaskedBook(): (link: PeerLink, storeId: StoreId) => UnaskedIds {
-  const book = new WeakMap<PeerLink, Map<IdKey, UnaskedIds>>()
+function createUnaskedBook(): (link: PeerLink, storeId: StoreId) => Unasked {
+  const book = new WeakMap<PeerLink, Map<IdKey, Unasked>>()
   return (link, storeId) => {
-    const stores = book.get(link) ?? new Map<IdKey, UnaskedIds>()
+    const stores = book.get(link) ?? new Map<IdKey, Unasked>()
     book.set(link, stores)
-    const unasked = stores.get(idKey(storeId)) ?? createUnaskedIds()
+    const unasked = stores.get(idKey(storeId)) ?? createUnasked()
     stores.set(idKey(storeId), unasked)
     return unasked
   }

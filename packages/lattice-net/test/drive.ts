@@ -8,7 +8,7 @@ import { encodeFrame, type Frame, type FrameInit } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { performCall } from '../src/perform-call.ts'
 import type { JoinHandler } from '../src/session-call.ts'
-import type { Effects, SessionFailure, SessionMachine } from '../src/session.ts'
+import type { Effects, Fail, SessionFailure, SessionMachine } from '../src/session.ts'
 
 /** What one side came to. */
 export interface Side<Outcome> {
@@ -94,35 +94,78 @@ export async function feed<Outcome>(
 export interface ConversationOptions {
   /** Frames delivered in all, after which the conversation is cut. */
   readonly frames?: number
-  /** Changes what `a` (or `b`) sent before it arrives. */
-  readonly alter?: (from: 'a' | 'b', frame: Frame) => Frame
+  /** Frames of one side delivered, after which the rest of its frames are lost. */
+  readonly framesOf?: { readonly from: 'a' | 'b'; readonly frames: number }
+  /** Once nothing more is delivered, both sides hear that the stream has ended. */
+  readonly end?: boolean
+  /** Changes what `a` (or `b`) sent before it arrives; a failure is what the shell makes of bytes that are no frame. */
+  readonly alter?: (from: 'a' | 'b', frame: Frame) => Frame | Fail
+  /** Redeems tokens, where the protocol does. */
+  readonly joinHandler?: JoinHandler
+}
+
+/** What a conversation came to. */
+export interface Conversation<A, B> {
+  readonly a: Side<A>
+  readonly b: Side<B>
+  /** Frames that arrived. */
+  readonly delivered: number
 }
 
 /** Two machines in conversation until both are over, nothing is left to deliver, or the cut. */
 export async function converse<A, B>(
   a: SessionMachine<A>,
   b: SessionMachine<B>,
-  { frames = Number.POSITIVE_INFINITY, alter = (_, frame) => frame }: ConversationOptions = {},
-): Promise<{ readonly a: Side<A>; readonly b: Side<B>; readonly delivered: number }> {
-  const left = drive(a)
-  const right = drive(b)
+  options: ConversationOptions = {},
+): Promise<Conversation<A, B>> {
+  const { frames = Number.POSITIVE_INFINITY, framesOf, end = false, alter = (_, frame) => frame, joinHandler } = options
+  const left = drive(a, joinHandler)
+  const right = drive(b, joinHandler)
   await left.take(a.start())
   await right.take(b.start())
   let delivered = 0
-  for (let moved = true; moved && delivered < frames;) {
-    moved = false
-    const toRight = left.outbox.shift()
-    if (toRight !== undefined && delivered < frames) {
-      moved = true
-      delivered += 1
-      if (!right.over()) await right.take(b.receive(alter('a', toRight)))
-    }
-    const toLeft = right.outbox.shift()
-    if (toLeft !== undefined && delivered < frames) {
-      moved = true
-      delivered += 1
-      if (!left.over()) await left.take(a.receive(alter('b', toLeft)))
-    }
+  const deliveredOf = { a: 0, b: 0 }
+  /** The next frame of a side that arrives. */
+  function nextOf(from: 'a' | 'b'): Frame | Fail | undefined {
+    const frame = delivered < frames ? (from === 'a' ? left : right).outbox.shift() : undefined
+    if (frame === undefined || (framesOf?.from === from && deliveredOf[from] >= framesOf.frames)) return undefined
+    delivered += 1
+    deliveredOf[from] += 1
+    return alter(from, frame)
   }
+  for (let moved = true; moved;) {
+    const toRight = nextOf('a')
+    if (toRight !== undefined && !right.over()) await right.take('kind' in toRight ? [toRight] : b.receive(toRight))
+    const toLeft = nextOf('b')
+    if (toLeft !== undefined && !left.over()) await left.take('kind' in toLeft ? [toLeft] : a.receive(toLeft))
+    moved = toRight !== undefined || toLeft !== undefined
+  }
+  if (end && !left.over()) await left.take(a.ended?.() ?? [LOST])
+  if (end && !right.over()) await right.take(b.ended?.() ?? [LOST])
   return { a: left.side, b: right.side, delivered }
+}
+
+/** What the shell makes of an end that a machine does not know. */
+export const LOST = { kind: 'fail', failure: { kind: 'lost', why: 'the stream ended early' } } as const
+
+/** Two machines that answer each other's frames a flight at a time, as over a link with nothing but latency. */
+export async function flights<A, B>(
+  a: SessionMachine<A>,
+  b: SessionMachine<B>,
+): Promise<{ readonly a: Side<A>; readonly b: Side<B>; readonly roundTrips: number }> {
+  const [left, right] = [drive(a), drive(b)]
+  await left.take(a.start())
+  await right.take(b.start())
+  let flown = 0
+  // Until both sides know the outcome: what the last flight of the other side brings is not waited for.
+  while (!left.over() || !right.over()) {
+    const isOutward = flown % 2 === 0
+    const [from, to, machine] = isOutward ? [left, right, b] : [right, left, a]
+    const frames = from.outbox.splice(0)
+    if (frames.length === 0 && (isOutward ? right : left).outbox.length === 0) break
+    flown += 1
+    for (const frame of frames) if (!to.over()) await to.take(machine.receive(frame) as never)
+    if (left.over()) break
+  }
+  return { a: left.side, b: right.side, roundTrips: Math.ceil(flown / 2) }
 }

@@ -1,8 +1,8 @@
 import { encodeUniversalOp, type ParsedIntention, signIntention, toHash, toHex } from '@lattice/model'
 import type { WitnessedBatch } from '@lattice/net-types'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createDirectGossip } from '../src/direct-gossip.ts'
 import type { GossipFactory } from '../src/gossip.ts'
+import { createTreeGossip } from '../src/gossip/tree-gossip.ts'
 import { GAP_FETCHES_MAX, GAP_ROUNDS_MAX } from '../src/limits.ts'
 import { createMesh, type Mesh, type MeshNode } from './mesh.ts'
 
@@ -14,7 +14,7 @@ afterEach(async () => {
 /** Gossip that hands nothing on while told so. */
 function lossy(): { readonly gossip: GossipFactory; loses: boolean } {
   const gossip: GossipFactory = (deps) => {
-    const inner = createDirectGossip(deps)
+    const inner = createTreeGossip(deps)
     return { ...inner, publish: (store, batch) => (control.loses ? undefined : inner.publish(store, batch)) }
   }
   const control = { gossip, loses: false }

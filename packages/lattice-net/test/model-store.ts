@@ -7,6 +7,7 @@ import {
   assert,
   type Cancel,
   type Clock,
+  compareBytes,
   compareHlc,
   createHlc,
   type Crypto,
@@ -15,6 +16,7 @@ import {
   equalBytes,
   type IdKey,
   idKey,
+  idKeyBytes,
   type IngestOutcome,
   type IntentionId,
   isGenesis,
@@ -28,6 +30,7 @@ import {
   sortDeps,
   type SignedIntention,
   type StoreId,
+  toIntentionId,
   toWitnessSeq,
   verifyParsed,
   witnessHash,
@@ -75,6 +78,9 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
   const witnessed = new Map<IdKey, Witnessed>()
   // By store_prev; the authors here do not fork, and a genesis is signed.
   const successors = new Map<IdKey, Witnessed>()
+  // By author, as long as the author did not fork.
+  const chains = new Map<IdKey, ParsedIntention[]>()
+  const forked = new Set<IdKey>()
   const log: WitnessRecord[] = []
   const floating = new Map<IdKey, ParsedIntention>()
   const authentic = new Set<IdKey>()
@@ -101,10 +107,19 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
       log.push(last ? signWitness(crypto, signer, content) : { content, signature: new Uint8Array(0) })
       witnessed.set(idKey(parsed.id), { parsed, seq })
       successors.set(idKey(parsed.intention.storePrev), { parsed, seq })
+      enter(parsed)
       addInto(fingerprint, parsed.id)
       tips.set(idKey(parsed.intention.author), parsed)
       hlc.observe(parsed.intention.timestamp)
     })
+  }
+  function enter(parsed: ParsedIntention): void {
+    const { author, storePrev } = parsed.intention
+    const chain = chains.get(idKey(author)) ?? []
+    chains.set(idKey(author), chain)
+    const last = chain.at(-1)?.id
+    if (last === undefined || equalBytes(last, storePrev)) chain.push(parsed)
+    else forked.add(idKey(author))
   }
   const isKnown = (id: Uint8Array): boolean => witnessed.has(idKey(id))
   const causesKnown = (parsed: ParsedIntention): boolean =>
@@ -144,6 +159,10 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     floating.set(key, value)
     return value
   }
+
+  // An author's first has position 1, but for the genesis, which has 0.
+  const firstOf = (chain: readonly ParsedIntention[]): number =>
+    chain[0] !== undefined && isGenesis(chain[0].intention) ? 0 : 1
 
   const store: ModelStore = {
     id: storeId,
@@ -199,6 +218,44 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
         next = known.parsed.intention.storePrev
       }
       return chain
+    },
+    chainTips: (max) => {
+      if (chains.size > max || forked.size > 0) return undefined
+      const tips = [...chains.values()].flatMap((chain) => {
+        const last = chain.at(-1)
+        const position = firstOf(chain) + chain.length - 1
+        return last === undefined ? [] : [{ author: last.intention.author, position, id: last.id }]
+      })
+      return tips.sort((x, y) => compareBytes(x.author, y.author))
+    },
+    chainId: (author, position) => {
+      const chain = forked.has(idKey(author)) ? [] : (chains.get(idKey(author)) ?? [])
+      return chain[position - firstOf(chain)]?.id
+    },
+    readSpans: (spans, maxBytes) => {
+      const placed = new Map<IdKey, { readonly author: IdKey; readonly position: number }>()
+      for (const { author, after, through } of spans) {
+        const chain = chains.get(idKey(author)) ?? []
+        for (let position = Math.max(after + 1, firstOf(chain)); position <= through; position += 1) {
+          const at = chain[position - firstOf(chain)]
+          if (at === undefined) break
+          placed.set(idKey(at.id), { author: idKey(author), position })
+        }
+      }
+      const { intentions, rest } = store.read(
+        [...placed.keys()].map((key) => toIntentionId(idKeyBytes(key))),
+        maxBytes,
+      )
+      const lowest = new Map<IdKey, number>()
+      for (const id of rest) {
+        const at = placed.get(idKey(id))
+        if (at !== undefined) lowest.set(at.author, Math.min(at.position, lowest.get(at.author) ?? at.position))
+      }
+      const open = spans.flatMap((span) => {
+        const next = lowest.get(idKey(span.author))
+        return next === undefined ? [] : [{ ...span, after: next - 1 }]
+      })
+      return { intentions, rest: open }
     },
     witnessPage: (fromSeq, limit) => {
       let end = Math.min(log.length, fromSeq - 1 + limit)

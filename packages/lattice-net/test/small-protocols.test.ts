@@ -1,4 +1,4 @@
-import { type Crypto, toStoreId, type StoreId } from '@lattice/model'
+import { type Crypto, toIntentionId, toStoreId, type StoreId } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
 import { net } from '@lattice/proto'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -9,6 +9,7 @@ import {
   type SharedStore,
 } from '../src/digest-exchange.ts'
 import type { FrameInit } from '../src/frame.ts'
+import { MAX_DIGEST_STORES } from '../src/limits.ts'
 import { acceptOpening, withOpening } from '../src/opening.ts'
 import { finish, send, type SessionMachine, unexpected } from '../src/session.ts'
 import { converse, feed, toFrame } from './drive.ts'
@@ -82,6 +83,28 @@ describe('the digest exchange', () => {
   ])('%s ends it', async (_, frame, why) => {
     const { failure } = await feed(createDigestInitiator({ ...side([]), nonce }), [frame])
     expect(failure).toEqual({ kind: 'violation', why })
+  })
+
+  test('of as many stores as it may have fits a frame; more of them are not shown, and not taken', async () => {
+    const wide = (index: number): SharedStore => {
+      const { id, digest } = storeOf(0, 1)
+      new DataView(id.buffer).setUint32(0, index)
+      const epochHeads = [toIntentionId(new Uint8Array(32).fill(255))]
+      const fingerprint = new Uint8Array(32).fill(255)
+      return { id, digest: { ...digest, epochHeads, fingerprint, witnessCount: Number.MAX_SAFE_INTEGER } }
+    }
+    const stores = Array.from({ length: MAX_DIGEST_STORES + 1 }, (_, index) => wide(index))
+    const addresses = Array.from({ length: 20 }, () => 'x'.repeat(512))
+    const { a, b } = await converse(
+      createDigestInitiator({ ...side(stores, addresses), nonce }),
+      createDigestResponder(side(stores, addresses)),
+    )
+    expect([a.outcome?.equal.length, b.outcome?.equal.length]).toEqual([MAX_DIGEST_STORES, MAX_DIGEST_STORES])
+    const entries = Array.from({ length: MAX_DIGEST_STORES + 1 }, () => entry)
+    const { failure } = await feed(createDigestInitiator({ ...side([]), nonce }), [
+      { case: 'digests', value: { nonce, stores: entries } },
+    ])
+    expect(failure).toMatchObject({ why: 'digests_too_many' })
   })
 
   test('an asker with a nonce of another length is refused', async () => {

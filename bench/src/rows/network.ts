@@ -1,0 +1,179 @@
+/**
+ * Rows 4n, 5 and 6n: bootstrap and sessions of whole services, over the simulated network and over iroh on loopback.
+ *
+ * @module
+ */
+import { cpSync } from 'node:fs'
+import { assert, createAbortController, MAX_RUN_LENGTH, type ParsedIntention } from '@lattice/model'
+import { createVerifyPool } from '@lattice/runtime/verify-pool'
+import { groupsOf } from '../bare-store.ts'
+import { atLeast, type Figure, ratioAtLeast, ratioAtMost } from '../figure.ts'
+import { fixtureStore } from '../fixture.ts'
+import { createHistory, type History } from '../history.ts'
+import { createNews, replicaOf } from '../replica.ts'
+import type { BenchRow, RowContext } from '../row.ts'
+import { against, measure, measureAgainst, sampleOf } from '../sample.ts'
+import { irohTransports, rawBytesPerSecond, simTransports, type TransportPair, withServices } from '../service-pair.ts'
+import { type BenchStore, ingestAll, openStore } from '../store.ts'
+import { crypto } from '../world.ts'
+
+const BATCH: number = 8 * MAX_RUN_LENGTH
+/** One way, between the ends of row 6n: a link across a continent. */
+const LATENCY_MS = 25
+const NEWS = 100
+
+interface Served {
+  readonly history: History
+  readonly store: BenchStore
+  readonly intentions: readonly ParsedIntention[]
+  readonly bytes: number
+}
+
+/** A store of one author in runs, to be fetched. */
+async function serve(context: RowContext): Promise<Served> {
+  const count = context.size(100_000, 20_000)
+  context.progress(`making a store of ${count} intentions`)
+  const history = createHistory({ runLength: MAX_RUN_LENGTH })
+  const intentions: ParsedIntention[] = []
+  for (let left = count; left > 0; left -= BATCH) intentions.push(...history.next(Math.min(left, BATCH)))
+  const store = await openStore({ directory: context.folder(), ...history, silent: true })
+  await ingestAll(store.kernel, groupsOf(intentions, BATCH))
+  const bytes = intentions.reduce((sum, signed) => sum + signed.bytes.length + signed.signature.length, 0)
+  return { history, store, intentions, bytes }
+}
+
+/** Fetches the store into a new one; answers how many seconds that took. */
+async function bootstrap({ history, store, intentions }: Served, transports: TransportPair, context: RowContext) {
+  await using pool = createVerifyPool({
+    crypto,
+    onFault: (why) => context.progress(`a thread was lost: ${String(why)}`),
+  })
+  await pool.start()
+  await using joiner = await openStore({
+    directory: context.folder(),
+    storeId: history.storeId,
+    verifier: pool,
+    silent: true,
+  })
+  return await withServices(transports, async ({ server, hint, client }) => {
+    server.register(replicaOf(store.kernel))
+    const { signal } = createAbortController()
+    const startedMs = performance.now()
+    const outcome = await client.bootstrap({ store: replicaOf(joiner.kernel), peers: [hint], signal })
+    const seconds = (performance.now() - startedMs) / 1000
+    assert(outcome.synced, 'the whole store has come')
+    assert(joiner.kernel.projection().appliedSeq === intentions.length + 1, 'everything is projected')
+    return seconds
+  })
+}
+
+async function runOverSim(context: RowContext): Promise<readonly Figure[]> {
+  const served = await serve(context)
+  await using _store = served.store
+  const { length } = served.intentions
+  const rate = await measure(async () => length / (await bootstrap(served, simTransports(0), context)), {
+    warmUps: 1,
+    repeats: Math.min(3, context.repeats),
+  })
+  return [
+    { name: `bootstrap of ${length} over the simulated network`, unit: '/s', ours: rate, goals: [atLeast(100_000)] },
+  ]
+}
+
+async function runOverIroh(context: RowContext): Promise<readonly Figure[]> {
+  const served = await serve(context)
+  await using _store = served.store
+  const repeats = { warmUps: 1, repeats: Math.min(3, context.repeats) }
+  const megabytes = await measureAgainst(
+    {
+      name: 'one bare iroh stream, bytes of the same intentions, both ends in this process',
+      work: async () => {
+        const transports = await irohTransports()
+        try {
+          return (await rawBytesPerSecond(transports, served.bytes)) / 1e6
+        } finally {
+          for (const transport of transports) await transport.close()
+        }
+      },
+    },
+    async () => served.bytes / (await bootstrap(served, await irohTransports(), context)) / 1e6,
+    repeats,
+  )
+  const { length } = served.intentions
+  const perSecond = megabytes.ours.values.map((rate) => (rate * 1e6 * length) / served.bytes)
+  return [
+    { name: `bootstrap of ${length} over iroh: MB/s`, unit: 'MB', ...megabytes, goals: [ratioAtLeast(0.7)] },
+    { name: 'the same in intentions', unit: '/s', ours: sampleOf(perSecond), goals: [] },
+  ]
+}
+
+async function runSessionOverSim(context: RowContext): Promise<readonly Figure[]> {
+  const shared = context.size(1_000_000, 100_000)
+  const { directory, storeId } = await fixtureStore(context, shared)
+  const folders = [context.folder(), context.folder()] as const
+  for (const folder of folders) cpSync(directory, folder, { recursive: true })
+  await using left = await openStore({ directory: folders[0], storeId, open: true, silent: true })
+  await using right = await openStore({ directory: folders[1], storeId, open: true, silent: true })
+  const sides = [
+    { kernel: left.kernel, news: createNews(1001) },
+    { kernel: right.kernel, news: createNews(1002) },
+  ]
+  const took = await measure(
+    async () => {
+      for (const { kernel, news } of sides) await kernel.ingest(news(kernel, NEWS), undefined)
+      return await sessionMs(left, right)
+    },
+    { warmUps: 1, repeats: Math.min(3, context.repeats) },
+  )
+  const floor = { name: `two round trips of ${2 * LATENCY_MS} ms`, sample: sampleOf([2 * 2 * LATENCY_MS]) }
+  return [
+    {
+      name: `session of ${NEWS} new each, ${shared} shared, over the simulated network`,
+      unit: 'ms',
+      ...against(floor, took),
+      goals: [ratioAtMost(1.25)],
+    },
+  ]
+}
+
+/** The first session of two services that meet, until the side that started it knows its outcome. */
+async function sessionMs(left: BenchStore, right: BenchStore): Promise<number> {
+  return await withServices(simTransports(LATENCY_MS), async ({ server, hint, client }) => {
+    server.register(replicaOf(left.kernel))
+    client.register(replicaOf(right.kernel))
+    const events = client.events(createAbortController().signal)
+    client.want(hint.peer, hint.addresses)
+    for await (const event of events) {
+      if (!('kind' in event) || event.kind !== 'sync_result') continue
+      const { outcome } = event
+      if (outcome.kind === 'failed') throw outcome.error
+      assert(outcome.synced && outcome.sent === NEWS && outcome.received === NEWS, 'exactly the difference is moved')
+      return outcome.durationMs
+    }
+    throw new Error('the services ended before a session')
+  })
+}
+
+export const NETWORK_ROWS: readonly BenchRow[] = [
+  {
+    id: '4n',
+    task: 'Bootstrap between two services over the simulated network, without latency',
+    floor: 'none',
+    goal: 'at least 100,000 /s',
+    run: runOverSim,
+  },
+  {
+    id: '5',
+    task: 'Bootstrap between two services over iroh on loopback, both in this process',
+    floor: 'one bare iroh stream',
+    goal: 'at least 0.7 of its bytes a second',
+    run: runOverIroh,
+  },
+  {
+    id: '6n',
+    task: `The first session of two services that meet, ${LATENCY_MS} ms from each other`,
+    floor: 'two round trips',
+    goal: 'no third round trip',
+    run: runSessionOverSim,
+  },
+]

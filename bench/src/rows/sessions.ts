@@ -1,0 +1,149 @@
+/**
+ * Row 6s: sessions of real stores, by tip maps and by ranges: bytes, round trips and CPU by what is shared and what is not.
+ *
+ * @module
+ */
+import { cpSync } from 'node:fs'
+import { assert, MAX_RUN_LENGTH } from '@lattice/model'
+import type { Kernel } from '@lattice/kernel'
+import { driveSession, type SessionFigures } from '../drive-session.ts'
+import { atMost, type Figure, ratioAtMost } from '../figure.ts'
+import { fixtureStore } from '../fixture.ts'
+import { createNews, sessionStoreOf } from '../replica.ts'
+import type { BenchRow, RowContext } from '../row.ts'
+import { against, sampleOf } from '../sample.ts'
+import { openStore } from '../store.ts'
+
+/** Authors whom the shared history does not have. */
+const [LEFT, RIGHT] = [1001, 1002]
+const DIFFERENCES = [0, 100, 10_000]
+const SHORT_WARM_UPS = 12
+/** The goals are for this many. */
+const GOAL_NEWS = 100
+
+type Way = 'by maps' | 'by ranges'
+
+interface Replicas {
+  readonly left: Kernel
+  readonly right: Kernel
+  /** Gives each side so many that the other lacks; answers their bytes on the wire. */
+  readonly diverge: (count: number) => Promise<number>
+}
+
+async function withReplicas(
+  context: RowContext,
+  shared: number,
+  measure: (replicas: Replicas) => Promise<readonly Figure[]>,
+): Promise<readonly Figure[]> {
+  const { directory, storeId } = await fixtureStore(context, shared)
+  const folders = [context.folder(), context.folder()] as const
+  for (const folder of folders) cpSync(directory, folder, { recursive: true })
+  await using left = await openStore({ directory: folders[0], storeId, open: true, silent: true })
+  await using right = await openStore({ directory: folders[1], storeId, open: true, silent: true })
+  const sides = [
+    { kernel: left.kernel, news: createNews(LEFT) },
+    { kernel: right.kernel, news: createNews(RIGHT) },
+  ]
+  return await measure({
+    left: left.kernel,
+    right: right.kernel,
+    diverge: async (count) => {
+      let bytes = 0
+      for (const { kernel, news } of sides) {
+        for (let left = count; left > 0; left -= MAX_RUN_LENGTH) {
+          const batch = news(kernel, Math.min(left, MAX_RUN_LENGTH))
+          const outcomes = await kernel.ingest(batch, undefined)
+          assert(
+            outcomes.every(({ kind }) => kind === 'witnessed'),
+            'what is new is witnessed',
+          )
+          for (const signed of batch) bytes += signed.bytes.length + signed.signature.length
+        }
+      }
+      return bytes
+    },
+  })
+}
+
+async function sessionsOf(
+  { left, right, diverge }: Replicas,
+  { count, way, context }: { readonly count: number; readonly way: Way; readonly context: RowContext },
+): Promise<{ readonly sessions: readonly SessionFigures[]; readonly payload: number }> {
+  const sessions: SessionFigures[] = []
+  let payload = 0
+  // A short session is over before its code is compiled.
+  const warmUps = count < 1000 ? SHORT_WARM_UPS : context.warmUps
+  for (let turn = 0; turn < warmUps + Math.min(3, context.repeats); turn += 1) {
+    payload = await diverge(count)
+    globalThis.gc?.()
+    const change = way === 'by maps' ? {} : { chainTips: () => undefined }
+    const session = await driveSession(sessionStoreOf(left, change), sessionStoreOf(right))
+    assert(session.outcome.sent === count && session.outcome.received === count, 'exactly the difference is moved')
+    if (turn >= warmUps) sessions.push(session)
+  }
+  return { sessions, payload }
+}
+
+async function measure(replicas: Replicas, shared: number, context: RowContext): Promise<readonly Figure[]> {
+  const figures: Figure[] = []
+  for (const count of DIFFERENCES) {
+    // Where nothing differs, the way is not chosen.
+    for (const way of count === 0 ? (['by maps'] as const) : (['by maps', 'by ranges'] as const)) {
+      context.progress(`${shared} shared, ${count} new on each side, ${way}`)
+      const { sessions, payload } = await sessionsOf(replicas, { count, way, context })
+      figures.push(...figuresOf({ sessions, payload, shared, count, way }))
+    }
+  }
+  return figures
+}
+
+interface Case {
+  readonly sessions: readonly SessionFigures[]
+  readonly payload: number
+  readonly shared: number
+  readonly count: number
+  readonly way: Way
+}
+
+function figuresOf({ sessions, payload, shared, count, way }: Case): readonly Figure[] {
+  const name = `${shared} shared, ${count === 0 ? 'equal' : `${count} new each, ${way}`}`
+  const sample = (of: (session: SessionFigures) => number) => sampleOf(sessions.map(of))
+  const bytes = sample((session) => session.bytes)
+  const isGoal = count === GOAL_NEWS && way === 'by maps'
+  const floor = { name: 'the new intentions themselves', sample: sampleOf(sessions.map(() => payload)) }
+  return [
+    {
+      name: `${name}: round trips`,
+      unit: 'rounds',
+      ours: sample((s) => s.roundTrips),
+      goals: isGoal ? [atMost(2)] : [],
+    },
+    count === 0
+      ? { name: `${name}: bytes`, unit: 'B', ours: bytes, goals: [] }
+      : { name: `${name}: bytes`, unit: 'B', ...against(floor, bytes), goals: isGoal ? [ratioAtMost(2)] : [] },
+    {
+      name: `${name}: CPU to find it`,
+      unit: 'ms',
+      ours: sample((s) => s.findingMs),
+      goals: isGoal ? [atMost(10)] : [],
+    },
+    { name: `${name}: CPU in all`, unit: 'ms', ours: sample((s) => s.cpuMs), goals: [] },
+  ]
+}
+
+async function run(context: RowContext): Promise<readonly Figure[]> {
+  const sizes = context.quick ? [10_000, 100_000] : [10_000, 100_000, 1_000_000]
+  const figures: Figure[] = []
+  for (const shared of sizes) {
+    figures.push(...(await withReplicas(context, shared, (replicas) => measure(replicas, shared, context))))
+  }
+  return figures
+}
+
+export const SESSIONS_ROW: BenchRow = {
+  id: '6s',
+  task: 'Sessions of stores of 20 authors: both sides in process, new intentions taken in',
+  floor: 'the new intentions themselves',
+  goal: 'with 100 new on each side at most 2 round trips, twice the payload, 10 ms of CPU of both sides',
+  run,
+}

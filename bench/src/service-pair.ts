@@ -1,0 +1,101 @@
+/**
+ * Two network services that serve one another, over any transport.
+ *
+ * @module
+ */
+import { createAbortController, type PublicKey, silentLogger } from '@lattice/model'
+import { createSeededRandom } from '@lattice/model/testing'
+import { createNetworkService, type NetworkService } from '@lattice/net'
+import { openIrohTransport } from '@lattice/net-iroh'
+import { createSimNetwork } from '@lattice/net-sim'
+import type { Transport } from '@lattice/net-types'
+import { clock, crypto, scheduler, seedOf, signerOf } from './world.ts'
+
+/** Numbers of the keys of the two ends: the witness of every store here, and one more. */
+const ENDS = [0, 1] as const
+
+export type TransportPair = readonly [Transport, Transport]
+
+/** Ends of a network in memory, so many milliseconds from each other. */
+export function simTransports(latencyMs: number): TransportPair {
+  const network = createSimNetwork({
+    random: createSeededRandom(1),
+    scheduler,
+    latencyMs: { min: latencyMs, max: latencyMs },
+  })
+  const open = (number: number): Transport => network.transport(signerOf(number).publicKey)
+  return [open(ENDS[0]), open(ENDS[1])]
+}
+
+/** Two endpoints on loopback, each with its own thread. */
+export async function irohTransports(): Promise<TransportPair> {
+  const open = (number: number): Promise<Transport> =>
+    openIrohTransport({ secretSeed: seedOf(number), bindAddress: '127.0.0.1:0', relay: 'off', scheduler })
+  return [await open(ENDS[0]), await open(ENDS[1])]
+}
+
+/** A node's network on a transport, which it closes. */
+export function serviceOn(transport: Transport): NetworkService {
+  return createNetworkService({
+    transport,
+    crypto,
+    clock,
+    scheduler,
+    random: createSeededRandom(2),
+    logger: silentLogger,
+    joinHandler: { redeem: () => Promise.reject(new Error('nobody is invited here')) },
+  })
+}
+
+/** Bytes a second over one stream of a bare connection, from the first end to the second. */
+export async function rawBytesPerSecond([from, to]: TransportPair, bytes: number): Promise<number> {
+  const { signal } = createAbortController()
+  const [connection, accepted] = await Promise.all([
+    to.connect(from.id, { addresses: from.addresses(), signal }),
+    first(from.incoming),
+  ])
+  const stream = await connection.open()
+  // The peer sees a stream with what is written to it.
+  await stream.write(new Uint8Array(1))
+  const served = await first(accepted.streams)
+  await served.read()
+  const startedMs = performance.now()
+  const writing = writeAll(served, bytes)
+  let left = bytes
+  for (let chunk = await stream.read(); chunk !== undefined; chunk = await stream.read()) left -= chunk.length
+  await writing
+  const seconds = (performance.now() - startedMs) / 1000
+  if (left !== 0) throw new Error(`${left} bytes did not arrive`)
+  await connection.close('done')
+  return bytes / seconds
+}
+
+/** As large as the frames of a session. */
+const CHUNK_BYTES: number = 256 * 1024
+
+async function writeAll(stream: Awaited<ReturnType<Awaited<ReturnType<Transport['connect']>>['open']>>, bytes: number) {
+  for (let left = bytes; left > 0; left -= CHUNK_BYTES) await stream.write(new Uint8Array(Math.min(left, CHUNK_BYTES)))
+  await stream.finish()
+}
+
+async function first<T>(items: AsyncIterable<T>): Promise<T> {
+  const next = await items[Symbol.asyncIterator]().next()
+  if (next.done === true) throw new Error('nothing came')
+  return next.value
+}
+
+export interface ServicePair {
+  /** Of the key that witnesses every store here, so that it can serve one. */
+  readonly server: NetworkService
+  /** Where the server is. */
+  readonly hint: { readonly peer: PublicKey; readonly addresses: readonly string[] }
+  readonly client: NetworkService
+}
+
+/** Runs work on two services, and closes them whatever comes of it. */
+export async function withServices<T>([a, b]: TransportPair, work: (services: ServicePair) => Promise<T>): Promise<T> {
+  const hint = { peer: a.id, addresses: a.addresses() }
+  await using server = serviceOn(a)
+  await using client = serviceOn(b)
+  return await work({ server, hint, client })
+}

@@ -17,7 +17,7 @@ describe.each(Object.entries(PROTOCOLS))('%s', (_, make) => {
 
   test('cut after any frame, both ways or one, loses nothing: each side ends, and the next session finishes', async () => {
     const { delivered, a: whole } = await run(await make())
-    expect(delivered).toBeGreaterThanOrEqual(4)
+    expect(delivered).toBeGreaterThanOrEqual(2)
     const cuts: ConversationOptions[] = []
     for (let frames = 0; frames < delivered; frames += 1) {
       cuts.push({ frames })

@@ -44,7 +44,9 @@ export function drive<Outcome>(machine: SessionMachine<Outcome>, joinHandler?: J
     failure: undefined,
     sent,
   }
-  const over = (): boolean => side.failure !== undefined || side.outcome !== undefined
+  // An outcome may be nothing.
+  let isOver = false
+  const over = (): boolean => isOver
   async function take(effects: Effects<Outcome>): Promise<void> {
     for (const effect of effects) {
       if (over()) return
@@ -69,9 +71,11 @@ export function drive<Outcome>(machine: SessionMachine<Outcome>, joinHandler?: J
         }
         case 'finish':
           side.outcome = effect.outcome
+          isOver = true
           break
         case 'fail':
           side.failure = effect.failure
+          isOver = true
           break
       }
     }

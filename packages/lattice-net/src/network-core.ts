@@ -29,6 +29,7 @@ import type { NetworkEvent, SyncOutcome } from './network-event.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
 import { createPeerDigests, type PeerDigests } from './peer-digests.ts'
+import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerLedger, type PeerLedger } from './peer-ledger.ts'
 import { createTroubleBook, type TroubleBook } from './peer-troubles.ts'
 import { createPeerLink, type PeerLink, type PeerLinkDeps } from './peer-link.ts'
@@ -61,6 +62,7 @@ export class NetworkCore {
   readonly #schedule: SyncScheduler
   readonly #gossip: Gossip
   readonly #linkDeps: PeerLinkDeps
+  readonly #finder: PeerFinder
   // Connections that are asked for a sign of life, each for the sake of one other.
   readonly #crossings = new Set<PeerLink>()
 
@@ -106,6 +108,8 @@ export class NetworkCore {
       running: this.slots.countHere,
       start: (peer, storeId) => this.#startSync(peer, storeId),
     })
+    const { signal, spawn } = this.#scope
+    this.#finder = createPeerFinder({ discovery: options.discovery, transport, scheduler, signal, spawn })
     this.dialer = this.#createDialer()
     this.links = createLinkTable({
       self: transport.id,
@@ -153,7 +157,7 @@ export class NetworkCore {
     this.#schedule.close()
     this.stores.clear()
     const links = this.links.all().map((link) => link.close('the node closes'))
-    await Promise.all([scope, this.#options.transport.close(), ...links])
+    await Promise.all([scope, this.#finder.close(), this.#options.transport.close(), ...links])
     this.events.close()
   }
 
@@ -161,6 +165,7 @@ export class NetworkCore {
     const { transport, clock, scheduler, random, logger } = this.#options
     return createDialer({
       transport,
+      finder: this.#finder,
       clock,
       scheduler,
       random,

@@ -4,13 +4,15 @@
  * @module
  */
 import type { Clock, Crypto, Logger, Random, Scheduler } from '@lattice/model'
-import type { Transport } from '@lattice/net-types'
+import type { Discovery, Transport } from '@lattice/net-types'
 import type { GossipFactory } from './gossip.ts'
 import type { NetworkLimits } from './limits.ts'
 import type { JoinHandler } from './session-call.ts'
 
 export interface NetworkServiceOptions {
   readonly transport: Transport
+  /** Finds peers, and has this node found. Closed by the service. Absent: a peer is where it was, or where it says. */
+  readonly discovery?: Discovery
   readonly crypto: Crypto
   readonly clock: Clock
   readonly random: Random

@@ -161,7 +161,8 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     const limits = options.networkLimits ?? {}
     const wallMs = nodeClock.saysMs
     const deps = { transport, crypto, clock, random, scheduler, logger, joinHandler, limits, wallMs }
-    const service = createNetworkService(deps)
+    const discovery = options.openDiscovery?.(keyPair)
+    const service = createNetworkService(discovery === undefined ? deps : { ...deps, discovery })
     network = service
     scope.onClose(service.close)
     scope.spawn('network events', (signal) =>

@@ -84,9 +84,9 @@ class MulticastWire {
 
   /** Opens what is missing, and everything anew where the links are others than before. */
   #review(): void {
-    const { scope, clock, scheduler, interfaces = networkInterfaces } = this.#options
+    const { clock, scheduler } = this.#options
     this.#cancelReview = scheduler.after(REVIEW_LINKS_MS, () => this.#review())
-    const links = linksOf(interfaces(), scope)
+    const links = this.#currentLinks()
     if (links.length > 0) this.#recovered('links')
     else this.#trouble('links')
     const isChanged = !sameLinks(links, this.#links)
@@ -103,9 +103,24 @@ class MulticastWire {
         onReady: () => this.#listener.onLinksChanged(),
         // By link: one that fails is said once, though others go on.
         onSent: () => this.#recovered('send', link.address),
-        onFailure: (error) => this.#trouble('send', { link: link.address, error }),
+        onFailure: (error) => this.#onSendFailure(link, error),
       }),
     )
+  }
+
+  /** A link that is gone is no trouble: the next look finds others, and it is made now. */
+  #onSendFailure({ address }: Link, error: unknown): void {
+    if (this.#closing !== undefined) return
+    if (this.#currentLinks().some((link) => link.address === address)) {
+      return this.#trouble('send', { link: address, error })
+    }
+    this.#cancelReview()
+    this.#review()
+  }
+
+  #currentLinks(): readonly Link[] {
+    const { scope, interfaces = networkInterfaces } = this.#options
+    return linksOf(interfaces(), scope)
   }
 
   #openEars(links: readonly Link[]): void {

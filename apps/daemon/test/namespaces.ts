@@ -17,6 +17,11 @@ const run = promisify(execFile)
 const NETNS_ETC = '/etc/netns'
 const PREFIX = 'lattice'
 const DEVICE = 'eth0'
+const QUIET = [
+  'net.ipv6.conf.all.disable_ipv6=1',
+  'net.ipv6.conf.default.disable_ipv6=1',
+  'net.ipv4.igmp_link_local_mcast_reports=0',
+]
 
 export interface Host {
   /** Of its namespace. */
@@ -30,8 +35,8 @@ export interface Host {
   readonly endSilence: () => Promise<void>
   /** Gives it another address in place of the one it has. */
   readonly moveTo: (address: string) => Promise<void>
-  /** Names the resolver of the host. */
-  readonly useResolver: (address: string) => Promise<void>
+  /** Sends whatever leaves the link, and questions of DNS, to another host. */
+  readonly useGateway: (gateway: Host) => Promise<void>
   /** Reads a file as a process of the host sees it. */
   readonly read: (path: string) => Promise<string>
 }
@@ -48,7 +53,9 @@ export function whyNoNamespaces(): string | undefined {
   const probe = `${PREFIX}-${process.pid}-probe`
   try {
     execFileSync('ip', ['netns', 'add', probe], { stdio: 'pipe' })
-    execFileSync('ip', ['-n', probe, 'link', 'add', 'probe0', 'type', 'veth', 'peer', 'name', 'probe1'], { stdio: 'pipe' })
+    execFileSync('ip', ['-n', probe, 'link', 'add', 'probe0', 'type', 'veth', 'peer', 'name', 'probe1'], {
+      stdio: 'pipe',
+    })
     return undefined
   } catch (error) {
     return `no right to make network namespaces: ${error instanceof Error ? error.message.trim() : String(error)}`
@@ -78,8 +85,8 @@ export async function createHostNetwork(count: number): Promise<HostNetwork> {
   const add = async (name: string): Promise<void> => {
     await ip('netns', 'add', name)
     made.push(name)
-    // Packets are counted: those by which IPv6 sets itself up would be among them.
-    await inside(name, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1')
+    // Packets are counted: those by which the system itself sets up IPv6, and tells switches of groups, would be among them.
+    await inside(name, 'sysctl', '-qw', ...QUIET)
     await ip('-n', name, 'link', 'set', 'lo', 'up')
   }
   try {
@@ -128,11 +135,12 @@ async function plug({ hub, name, port, address, etc }: Plug): Promise<Host> {
       await ip('-n', name, 'addr', 'replace', `${next}/24`, 'dev', DEVICE)
       current = next
     },
-    useResolver: async (resolver) => {
+    useGateway: async (gateway) => {
+      await ip('-n', name, 'route', 'add', 'default', 'via', gateway.address())
       const folder = join(NETNS_ETC, name)
       await mkdir(folder, { recursive: true })
       etc.push(folder)
-      await writeFile(join(folder, 'resolv.conf'), `nameserver ${resolver}\n`)
+      await writeFile(join(folder, 'resolv.conf'), `nameserver ${gateway.address()}\n`)
     },
     read: (path) => inside(name, 'cat', path),
   }

@@ -83,6 +83,15 @@ describeOnHosts('what leaves a host', 3, ({ host, start, kill }) => {
     for (const kind of kinds) expect([...TO_THE_ROUTER, 'mdns', 'marker']).toContain(kind)
   })
 
+  test('of a node that listens on loopback is nothing, on the LAN neither', { timeout: SLOW_MS }, async () => {
+    const heard = await reachedRouter(async () => {
+      const daemon = await start(1, '--no-relay', '--bind', '127.0.0.1:0')
+      expect((await socketsOf(host(1))).filter((socket) => socket.includes(MDNS_PORT))).not.toEqual([])
+      await daemon.end('SIGTERM')
+    })
+    for (const kind of kindsOf(heard)) expect([...TO_THE_ROUTER, 'marker']).toContain(kind)
+  })
+
   // What the silence above is worth: the same router hears of a node that may use relays.
   test('with relays asks for them', { timeout: SLOW_MS }, async () => {
     const daemon = await start(1, '--no-lan')

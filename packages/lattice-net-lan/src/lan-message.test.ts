@@ -20,7 +20,7 @@ const keys = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toPublicKey)
 const address = fc.stringMatching(/^[!-~]{1,300}$/u)
 const bytesOf = (packet: Packet): Uint8Array => new Uint8Array(encode(packet))
 const text = (data: readonly (string | Buffer)[], more: Partial<Answer> = {}): Answer =>
-  ({ name: instanceName(peer), type: 'TXT', class: 'IN', ttl: 120, data: [...data], ...more }) as Answer
+  ({ name: instanceName(peer), type: 'TXT', class: 'IN', ttl: 120, data: ['v=1', ...data], ...more }) as Answer
 const response = (...answers: Answer[]): Uint8Array => bytesOf({ type: 'response', answers })
 
 describe('a message', () => {
@@ -117,8 +117,9 @@ describe('what is refused', () => {
       'a packet longer than a frame',
       response(text([`a0=${'x'.repeat(200)}`, ...Array.from({ length: 8 }, () => 'y'.repeat(200))])),
     ],
-    ['an announcement without addresses', response(text(['v=1']))],
+    ['an announcement without addresses', response(text([]))],
     ['a TXT record of another name', response({ ...text(['a0=iroh:10.0.0.1:1']), name: `printer.${SERVICE_NAME}` })],
+    ['another version', response(text([], { data: ['v=2', 'a0=iroh:10.0.0.1:1'] }))],
     ['addresses that are no text', response(text([Buffer.from([0x61, 0x30, 0x3d, 0xff, 0xfe])]))],
     ['addresses with a line feed in them', response(text(['a0=iroh:1\nforged log line']))],
     [

@@ -27,6 +27,8 @@ const MAX_TEXT_BYTES = 1000
 const MAX_STRING_BYTES = 255
 
 const HEADER_BYTES = 12
+/** First in the TXT record; one of another version is nobody that can be understood. */
+const VERSION_STRING = 'v=1'
 const ADDRESS_STRING = /^a\d{1,2}=(?<address>[\u0021-\u007e]+)$/u
 const PLAIN = /^[\u0021-\u007e]+$/u
 
@@ -56,7 +58,7 @@ export function encodeAnnouncement(peer: PublicKey, addresses: readonly string[]
     class: 'IN',
     ttl: ttlS,
     flush: true,
-    data: ['v=1', ...strings],
+    data: [VERSION_STRING, ...strings],
   }
   return toBytes({ type: 'response', flags: AUTHORITATIVE_ANSWER, answers: [pointerTo(peer, ttlS), text] })
 }
@@ -125,11 +127,13 @@ function toAnnouncement({ answers = [], additionals = [] }: DecodedPacket): LanM
 }
 
 function readAddresses(data: unknown): readonly string[] {
-  const strings: readonly unknown[] = Array.isArray(data) ? data : []
+  const parts: readonly unknown[] = Array.isArray(data) ? data : []
+  const [version, ...strings] = parts.map((part) => (part instanceof Uint8Array ? (utf8Decode(part) ?? '') : ''))
   const addresses = new Set<string>()
+  if (version !== VERSION_STRING) return []
   for (const text of strings) {
-    if (!(text instanceof Uint8Array) || addresses.size === MAX_FOUND_ADDRESSES) continue
-    const address = ADDRESS_STRING.exec(utf8Decode(text) ?? '')?.groups?.['address']
+    if (addresses.size === MAX_FOUND_ADDRESSES) break
+    const address = ADDRESS_STRING.exec(text)?.groups?.['address']
     if (address !== undefined) addresses.add(address)
   }
   return [...addresses]

@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { type Host, onHost } from './namespaces.ts'
 
 const run = promisify(execFile)
-const LISTENER = join(import.meta.dirname, 'listen-on-host.mjs')
+const LISTENER = join(import.meta.dirname, 'listen-on-host.ts')
 const SEND_MARKER = `const socket = require('node:dgram').createSocket('udp4'); socket.send('x', 7777, process.argv[1], () => socket.close())`
 
 export interface Router {

@@ -1,8 +1,19 @@
-// Says on stdout what it hears as the router and the resolver of a LAN: a line for each packet, by what it is for.
+/**
+ * A program that says what it hears as the router and the resolver of a LAN: a line on stdout for each packet, by what it
+ * is for.
+ *
+ * @module
+ */
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 
-const [address] = process.argv.slice(2)
-const SERVICES = [
+interface Service {
+  readonly what: string
+  readonly port: number
+  readonly group?: string
+}
+
+const SERVICES: readonly Service[] = [
   { what: 'dns', port: 53 },
   { what: 'mdns', port: 5353, group: '224.0.0.251' },
   // What a QUIC endpoint asks a router of its LAN for: UPnP, and PCP with NAT-PMP.
@@ -11,10 +22,12 @@ const SERVICES = [
   { what: 'marker', port: 7777 },
 ]
 
+const [address = ''] = process.argv.slice(2)
 for (const { what, port, group } of SERVICES) {
   const socket = createSocket({ type: 'udp4', reuseAddr: true })
   socket.on('message', (_, { address: from }) => process.stdout.write(`${what} ${from}\n`))
-  await new Promise((resolve) => socket.bind(port, group === undefined ? address : undefined, resolve))
+  socket.bind(port, group === undefined ? address : '0.0.0.0')
+  await once(socket, 'listening')
   if (group !== undefined) socket.addMembership(group, address)
 }
 process.stdout.write('ready\n')

@@ -4,11 +4,7 @@
  * @module
  */
 
-/** Hurried dials in a row: a peer that restarts on its way to a lasting connection needs two or three. */
-export const HURRIED_DIALS = 3
-
-/** One more after each: what a flood of hints costs is six dials a minute for each peer that is wanted and away. */
-export const HURRIED_DIAL_EVERY_MS = 10_000
+import { HURRIED_DIAL_EVERY_MS, HURRIED_DIALS } from './limits.ts'
 
 export interface DialBudget {
   /** Whether one more is allowed now; it counts as made. */

@@ -10,14 +10,9 @@
 import { type AbortSignal, createAbortController, type PublicKey, type Scheduler } from '@lattice/model'
 import type { Connection, Transport } from '@lattice/net-types'
 import { createDeadline, orAborted, pause } from './deadline.ts'
+import { FIND_WITHIN_MS, MAX_DIAL_RESTARTS } from './limits.ts'
 import { mergeAddresses } from './merge-addresses.ts'
 import type { PeerFinder } from './peer-finder.ts'
-
-/** Times one dial begins anew: a peer announces itself once or twice, whoever forges hints does so more often. */
-export const MAX_DIAL_RESTARTS = 2
-
-/** How long a dial waits at least for the peer to be found: a question on the LAN is answered well within it. */
-export const FIND_WITHIN_MS = 2_000
 
 export interface DialPeerDeps {
   readonly transport: Transport

@@ -19,11 +19,17 @@ import {
   type Transport,
 } from '@lattice/net-types'
 import { describe, expect, test } from 'vitest'
-import { HURRIED_DIAL_EVERY_MS, HURRIED_DIALS } from './dial-budget.ts'
-import { FIND_WITHIN_MS, MAX_DIAL_RESTARTS } from './dial-peer.ts'
 import { createDialer } from './dialer.ts'
-import { DEFAULT_LIMITS, MAX_ADDRESSES } from './limits.ts'
-import { createPeerFinder, OWN_ADDRESSES_EVERY_MS } from './peer-finder.ts'
+import {
+  DEFAULT_LIMITS,
+  FIND_WITHIN_MS,
+  HURRIED_DIAL_EVERY_MS,
+  HURRIED_DIALS,
+  MAX_ADDRESSES,
+  MAX_DIAL_RESTARTS,
+  OWN_ADDRESSES_EVERY_MS,
+} from './limits.ts'
+import { createPeerFinder } from './peer-finder.ts'
 
 const peer = toPublicKey(new Uint8Array(32).fill(1))
 

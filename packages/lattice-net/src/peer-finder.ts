@@ -18,10 +18,7 @@ import {
   type Scheduler,
 } from '@lattice/model'
 import type { Discovery, DiscoveryEvent, Transport } from '@lattice/net-types'
-import { MAX_ADDRESSES, MAX_ADDRESS_LENGTH } from './limits.ts'
-
-/** How often the transport is asked whether this node moved: no platform tells of it in a way that all transports share. */
-export const OWN_ADDRESSES_EVERY_MS = 3_000
+import { MAX_ADDRESSES, MAX_ADDRESS_LENGTH, OWN_ADDRESSES_EVERY_MS } from './limits.ts'
 
 export interface PeerFinder {
   /** False where there is no discovery: then nothing is ever found. */

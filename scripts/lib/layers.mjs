@@ -35,6 +35,7 @@ export const LAYERS = {
   '@lattice/net-types': { layer: 4, only: layerZeroAnd('@lattice/sync') },
   '@lattice/net': { layer: 4, same: ['@lattice/net-types'], only: layerZeroAnd('@lattice/sync') },
   '@lattice/net-iroh': { layer: 4, same: ['@lattice/net-types'], only: layerZeroAnd() },
+  '@lattice/net-lan': { layer: 4, same: ['@lattice/net-types'], only: layerZeroAnd() },
   '@lattice/net-sim': { layer: 4, same: ['@lattice/net-types'], only: layerZeroAnd() },
 
   // Stores are composed through openers, transports through ports: neither is named here.
@@ -73,6 +74,7 @@ function layerZeroAnd(...names) {
 export const OWNERS = {
   'better-sqlite3': ['@lattice/storage'],
   '@number0/iroh': ['@lattice/net-iroh'],
+  'dns-packet': ['@lattice/net-lan'],
   '@grpc/grpc-js': ['@lattice/api'],
   '@grpc/reflection': ['@lattice/api'],
   'grpc-health-check': ['@lattice/api'],

@@ -15,6 +15,8 @@ export interface DaemonOptions {
   readonly offline: boolean
   /** May relays help peers that cannot reach this node directly? */
   readonly relay: boolean
+  /** Is this node announced, and are its peers looked for, on the local network? */
+  readonly lan: boolean
   /** Address and port to listen on for peers, such as `127.0.0.1:0`. */
   readonly bind: string | undefined
   readonly logLevel: LogLevel
@@ -40,6 +42,7 @@ export function createCommand(
     .option('--name <name>', 'what this node calls itself; kept for later starts')
     .option('--offline', 'no network: work locally', false)
     .option('--no-relay', 'reach peers directly or not at all')
+    .option('--no-lan', 'do not announce this node or look for peers on the local network')
     .option('--bind <address:port>', 'listen for peers here (default: every interface, a free port)', readBind)
     .option('--no-scrub', 'do not look for damage in the background')
     .addOption(

@@ -10,6 +10,7 @@ import {
   createPinoLogger,
   createRuntimeBuilder,
   irohTransport,
+  lanDiscovery,
   type Runtime,
   type RuntimeBuilder,
 } from '@lattice/runtime'
@@ -56,6 +57,7 @@ function configure(options: DaemonOptions): RuntimeBuilder {
   if (!options.scrub) builder = builder.withoutScrub()
   if (!options.offline) {
     builder = builder.withTransport(irohTransport({ relay: options.relay ? 'default' : 'off', bind: options.bind }))
+    if (options.lan) builder = builder.withDiscovery(lanDiscovery({ bind: options.bind }))
   }
   return builder
 }

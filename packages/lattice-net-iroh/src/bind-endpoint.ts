@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { networkInterfaces } from 'node:os'
 import { LatticeError, type Seed } from '@lattice/model'
 import { isLoopback, parseSocket } from './address.ts'
 import { type Binding, describeFailure, type Endpoint, textToNumbers, toNumbers } from './native.ts'
@@ -38,8 +39,14 @@ export async function bindEndpoint(binding: Binding, options: BindOptions): Prom
   const socket = parseSocket(bindAddress)
   if (socket === undefined) throw new BindFailed(bindAddress, 'it is not an IP address with a port')
   if (socket.ip === '0.0.0.0' || socket.ip === '::') return bind(binding, options, [bindAddress])
-  const otherFamily = socket.family === 4 ? '[::1]:0' : '127.0.0.1:0'
-  return bind(binding, options, [bindAddress, otherFamily])
+  return bind(binding, options, [bindAddress, ...loopbackOf(socket.family === 4 ? 6 : 4)])
+}
+
+/** Nothing on a host that has not got the family, where nothing can be listened on either. */
+function loopbackOf(family: 4 | 6): readonly string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+  const ip = family === 4 ? '127.0.0.1' : '::1'
+  return addresses.some(({ address }) => address === ip) ? [family === 4 ? `${ip}:0` : `[${ip}]:0`] : []
 }
 
 async function bind(binding: Binding, options: BindOptions, sockets: readonly string[]): Promise<Endpoint> {

@@ -22,6 +22,7 @@ import { ALPN, bindEndpoint, type BindOptions, bindsLoopback } from './bind-endp
 import { dial } from './dial.ts'
 import { createIrohConnection } from './iroh-connection.ts'
 import { type Connection as NativeConnection, type Endpoint, loadBinding, toNumbers } from './native.ts'
+import { withInterfaces } from './own-sockets.ts'
 
 /** Connections at a time; beyond it dials are refused. A mesh's active peers are a few dozen. */
 export const MAX_CONNECTIONS = 256
@@ -90,7 +91,7 @@ export async function openLocalTransport(options: LocalTransportOptions): Promis
 function addressesOf(endpoint: Endpoint, bindAddress: string | undefined): readonly string[] {
   const address = endpoint.addr()
   const relay = address.relayUrl() ?? undefined
-  const sockets = address.directAddresses()
+  const sockets = withInterfaces(address.directAddresses(), endpoint.boundSockets())
   const wanted = bindsLoopback(bindAddress) ? sockets : sockets.filter((socket) => !isLoopback(socket))
   if (wanted.length > 0 || relay !== undefined) return formatAddresses({ sockets: wanted, relay })
   const ports = endpoint.boundSockets().flatMap((socket) => parseSocket(socket) ?? [])

@@ -9,9 +9,10 @@
  * @module
  */
 import { assert, idKey, type PublicKey, type Random, type Scheduler } from '@lattice/model'
-import type { Transport } from '@lattice/net-types'
+import type { Discovery, Transport } from '@lattice/net-types'
 import { createLinkTable } from './link-table.ts'
 import { createNodeTable } from './node-table.ts'
+import { createSimDiscoveryTable } from './sim-discovery.ts'
 import type { Emit, SimEvent } from './sim-event.ts'
 import { createTopology } from './topology.ts'
 import { createWire, type LatencyRange } from './wire.ts'
@@ -41,6 +42,8 @@ export interface SimNetworkOptions {
 export interface SimNetwork {
   /** Brings a node up. A key has one transport at a time: a second needs the first closed or crashed. */
   readonly transport: (publicKey: PublicKey) => Transport
+  /** Brings the discovery of a node up, which announces and searches as on a local network. Closed as a transport is. */
+  readonly discoveryOf: (publicKey: PublicKey) => Discovery
   /** Nodes of different groups no longer reach each other; those not named form one group. Replaces the last partition. */
   readonly partition: (groups: readonly (readonly PublicKey[])[]) => void
   /** Nothing passes from `a` to `b`, nor, unless `oneWay`, back. */
@@ -81,9 +84,11 @@ export function createSimNetwork(options: SimNetworkOptions): SimNetwork {
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     discovery: options.discovery ?? true,
   })
+  const discoveries = createSimDiscoveryTable({ random, scheduler, latencyMs, isBlocked: topology.isBlocked })
 
   return {
     transport: nodes.open,
+    discoveryOf: discoveries.open,
     partition: (groups) => {
       topology.partition(groups)
       wire.release()
@@ -100,7 +105,10 @@ export function createSimNetwork(options: SimNetworkOptions): SimNetwork {
       links.review()
     },
     disconnect: (a, b) => links.loseBetween(idKey(a), idKey(b)),
-    crash: nodes.crash,
+    crash: (node) => {
+      nodes.crash(node)
+      discoveries.crash(node)
+    },
     connectionCount: links.count,
   }
 }

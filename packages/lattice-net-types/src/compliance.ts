@@ -1,5 +1,5 @@
 /**
- * What every `Transport` must do, as cases to run in any test framework. A failure throws.
+ * What every `Transport` and every `Discovery` must do, as cases to run in any test framework. A failure throws.
  *
  * @module
  */
@@ -9,7 +9,9 @@ import { lifecycleCases } from './compliance/lifecycle-cases.ts'
 import { openMesh, type TransportCase } from './compliance/mesh.ts'
 import { streamCases } from './compliance/stream-cases.ts'
 
+export type { DiscoveryHarness } from './compliance/discovery-harness.ts'
 export type { ComplianceCase, TransportHarness } from './compliance/harness.ts'
+export { discoveryCompliance } from './discovery-compliance.ts'
 
 /** The cases, to be run one at a time. Each opens what it needs through the harness and closes it. */
 export function transportCompliance(harness: TransportHarness): readonly ComplianceCase[] {

@@ -1,3 +1,4 @@
+export { type Discovery, type DiscoveryEvent, MAX_FOUND_ADDRESSES, MAX_SOUGHT_PEERS } from './discovery.ts'
 export type { HostNetwork } from './host-network.ts'
 export { PeerUnreachable, StreamLost } from './errors.ts'
 export type {

@@ -1,9 +1,10 @@
 import { createAbortController, type PublicKey, toPublicKey } from '@lattice/model'
 import { createManualScheduler, createSeededRandom } from '@lattice/model/testing'
-import { type Connection, PeerUnreachable, type Transport } from '@lattice/net-types'
+import { type Connection, type Discovery, PeerUnreachable, type Transport } from '@lattice/net-types'
 import { describe, expect, test } from 'vitest'
 import { createDialer, type DialerOptions } from './dialer.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
+import { createPeerFinder } from './peer-finder.ts'
 
 const peer = toPublicKey(new Uint8Array(32).fill(1))
 const connection: Connection = {
@@ -15,7 +16,10 @@ const connection: Connection = {
   close: async () => undefined,
 }
 
-function create(connect: Transport['connect'], options: Partial<DialerOptions> = {}) {
+function create(
+  connect: Transport['connect'],
+  { discovery, ...options }: Partial<DialerOptions> & { readonly discovery?: Discovery } = {},
+) {
   const scheduler = createManualScheduler()
   const dials: { readonly atMs: number; readonly addresses: readonly string[] }[] = []
   const transport: Transport = {
@@ -29,20 +33,23 @@ function create(connect: Transport['connect'], options: Partial<DialerOptions> =
     addresses: () => [],
     close: async () => undefined,
   }
+  const { signal } = createAbortController()
+  const spawn: DialerOptions['spawn'] = (_, task) => {
+    task().catch(() => undefined)
+  }
   const dialer = createDialer({
     transport,
+    finder: createPeerFinder({ discovery, transport, scheduler, signal, spawn }),
     clock: scheduler.clock,
     scheduler,
     random: createSeededRandom('dialer'),
     limits: DEFAULT_LIMITS,
-    signal: createAbortController().signal,
+    signal,
     isConnected: () => false,
     addressesOf: () => [],
     mutedForMs: () => 0,
     onConnection: () => undefined,
-    spawn: (_, task) => {
-      task().catch(() => undefined)
-    },
+    spawn,
     onFailure: () => undefined,
     ...options,
   })

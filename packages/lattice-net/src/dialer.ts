@@ -2,7 +2,8 @@
  * Keeps connections to the peers that are wanted, and makes others when asked.
  *
  * A wanted peer is dialled whenever there is no connection to it, at growing, jittered intervals while that fails. A
- * connection the peer makes ends the wait. One dial per peer is under way at a time, whoever asked.
+ * connection the peer makes ends the wait, and so does finding the peer, as often as a budget allows. One dial per peer is
+ * under way at a time, whoever asked.
  *
  * @module
  */
@@ -21,8 +22,12 @@ import {
 import { type Connection, PeerUnreachable, type Transport } from '@lattice/net-types'
 import { backoffMs, jitterMs } from './backoff.ts'
 import { createDeadline, orAborted } from './deadline.ts'
+import { createDialBudget, type DialBudget } from './dial-budget.ts'
+import { dialPeer } from './dial-peer.ts'
 import { printable } from './errors.ts'
 import { type NetworkLimits, STABLE_CONNECTION_MS } from './limits.ts'
+import { mergeAddresses } from './merge-addresses.ts'
+import type { PeerFinder } from './peer-finder.ts'
 
 export interface Dialer {
   /** Replaces the addresses when some are given. Idempotent. */
@@ -62,6 +67,7 @@ export interface DialState {
 
 export interface DialerOptions {
   readonly transport: Transport
+  readonly finder: PeerFinder
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly random: Random
@@ -83,6 +89,9 @@ interface Wanted {
   addresses: readonly string[]
   attempts: number
   cancel: Cancel | undefined
+  /** Set while it is looked for, which is as long as it is not connected. */
+  endSearch: Cancel | undefined
+  readonly budget: DialBudget
   lastFailure: DialFailure | undefined
   /** Monotonic time of the next dial, while `cancel` is set. */
   dueAtMs: number
@@ -125,10 +134,13 @@ class Wishes {
       addresses: [...addresses],
       attempts: 0,
       cancel: undefined,
+      endSearch: undefined,
+      budget: createDialBudget(this.#options.clock.monotonicMs),
       lastFailure: undefined,
       dueAtMs: 0,
     }
     this.#wanted.set(key, wanted)
+    if (!this.#options.isConnected(peer)) this.#seek(wanted)
     if (this.#options.mutedForMs(peer) > 0) this.#schedule(wanted)
     else this.#options.spawn('dial', () => this.#attempt(wanted))
   }
@@ -153,12 +165,15 @@ class Wishes {
     wanted.lastFailure = undefined
     wanted.cancel?.()
     wanted.cancel = undefined
+    wanted.endSearch?.()
+    wanted.endSearch = undefined
   }
   resume(peer: PublicKey, lastedMs: number): void {
     const wanted = this.#wanted.get(idKey(peer))
     if (wanted === undefined) return
     wanted.attempts = lastedMs >= STABLE_CONNECTION_MS ? 0 : wanted.attempts + 1
     this.#schedule(wanted)
+    this.#seek(wanted)
   }
   hurry(spreadMs: number): void {
     for (const wanted of this.#wanted.values()) {
@@ -167,7 +182,10 @@ class Wishes {
     }
   }
   clear(): void {
-    for (const wanted of this.#wanted.values()) wanted.cancel?.()
+    for (const wanted of this.#wanted.values()) {
+      wanted.cancel?.()
+      wanted.endSearch?.()
+    }
     this.#wanted.clear()
   }
   dialOnce(peer: PublicKey, addresses: readonly string[]): Promise<void> {
@@ -180,7 +198,7 @@ class Wishes {
   }
 
   async #connect(peer: PublicKey, addresses: readonly string[]): Promise<void> {
-    const { transport, scheduler, limits, onConnection, spawn } = this.#options
+    const { transport, finder, clock, scheduler, limits, onConnection, spawn } = this.#options
     const deadline = createDeadline({
       parents: [this.#options.signal],
       scheduler,
@@ -188,37 +206,54 @@ class Wishes {
       waitingFor: 'a connection',
     })
     try {
-      const { signal } = deadline
-      const dialled = transport.connect(peer, { addresses, signal })
-      onConnection(await orAborted(dialled, signal, (late) => spawn('late dial', () => late.close('too late'))))
+      const connection = await dialPeer(peer, addresses, {
+        transport,
+        finder,
+        scheduler,
+        nowMs: clock.monotonicMs,
+        signal: deadline.signal,
+        closeLate: (late) => spawn('late dial', () => late.close('too late')),
+      })
+      onConnection(connection)
     } finally {
       deadline.release()
     }
   }
-  async #attempt(wanted: Wanted): Promise<void> {
+  /** Looks for a peer that is away. */
+  #seek(wanted: Wanted): void {
+    wanted.endSearch ??= this.#options.finder.seek(wanted.peer, () => this.#found(wanted))
+  }
+  /** A dial that waits is made now; one under way takes what was found in by itself. */
+  #found(wanted: Wanted): void {
+    const { mutedForMs, spawn } = this.#options
+    if (wanted.cancel === undefined || mutedForMs(wanted.peer) > 0 || !wanted.budget.take()) return
+    wanted.cancel()
+    wanted.cancel = undefined
+    spawn('dial', () => this.#attempt(wanted, { isHurried: true }))
+  }
+  async #attempt(wanted: Wanted, { isHurried = false } = {}): Promise<void> {
     const { isConnected, signal, addressesOf } = this.#options
     if (isConnected(wanted.peer) || signal.aborted) return
     const addresses = wanted.addresses.length > 0 ? wanted.addresses : addressesOf(wanted.peer)
+    let failure: unknown
     try {
       await this.dialOnce(wanted.peer, addresses)
       if (isConnected(wanted.peer)) return
       // Made, and not taken in.
-      this.#failed(wanted, { error: undefined, addresses })
     } catch (error) {
       if (signal.aborted) return
-      this.#failed(wanted, { error, addresses })
+      failure = error
     }
+    // A hint that led nowhere does not hold the next dial back: it may have been forged.
+    if (!isHurried) wanted.attempts += 1
+    this.#failed(wanted, failure)
   }
-  #failed(
-    wanted: Wanted,
-    { error, addresses }: { readonly error: unknown; readonly addresses: readonly string[] },
-  ): void {
-    wanted.attempts += 1
+  #failed(wanted: Wanted, error: unknown): void {
     wanted.lastFailure = {
       code: isLatticeError(error) ? error.code : 'PEER_UNREACHABLE',
       message: printable(describeFailure(error)),
       atMs: this.#options.clock.wallMs(),
-      addresses,
+      addresses: mergeAddresses(wanted.addresses, this.#options.finder.addresses(wanted.peer)),
     }
     this.#schedule(wanted)
     this.#options.onFailure(wanted.peer, error)

@@ -77,6 +77,21 @@ export const MAX_ADDRESSES = 16
 /** Longest address: a DNS name, a port and a notation. */
 export const MAX_ADDRESS_LENGTH = 512
 
+/** Times one dial begins anew for what is found: a peer announces itself once or twice, whoever forges hints more often. */
+export const MAX_DIAL_RESTARTS = 2
+
+/** How long a dial waits at least for the peer to be found: a question on the LAN is answered well within it. */
+export const FIND_WITHIN_MS = 2_000
+
+/** Dials hurried in a row as a wanted peer is found: one that restarts needs two or three until a connection lasts. */
+export const HURRIED_DIALS = 3
+
+/** One more after each: what a flood of hints costs is six dials a minute for each peer that is wanted and away. */
+export const HURRIED_DIAL_EVERY_MS = 10_000
+
+/** How often the transport is asked whether this node moved: no platform tells of it in a way that all transports share. */
+export const OWN_ADDRESSES_EVERY_MS = 3_000
+
 /** Bytes of the nonce that blinds store ids. */
 export const DIGEST_NONCE_BYTES = 16
 

@@ -28,6 +28,7 @@ import type { NetworkServiceOptions } from './network-options.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
 import { createPeerConduct, type PeerConduct } from './peer-conduct.ts'
 import { createPeerDigests, type PeerDigests } from './peer-digests.ts'
+import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerLedger, type PeerLedger } from './peer-ledger.ts'
 import { createTroubleBook, type TroubleBook } from './peer-troubles.ts'
 import { createPeerLink, type PeerLink, type PeerLinkDeps } from './peer-link.ts'
@@ -66,6 +67,7 @@ export class NetworkCore {
   readonly #conduct: PeerConduct
   readonly #intake: ConnectionIntake
   readonly #gaps: GapRunner
+  readonly #finder: PeerFinder
 
   constructor(options: NetworkServiceOptions) {
     const { transport, clock, random, scheduler, logger } = options
@@ -121,6 +123,8 @@ export class NetworkCore {
       start: (peer, storeId) => this.#startSync(peer, storeId),
     })
     this.#gaps = this.#createGaps()
+    const { signal, spawn } = this.#scope
+    this.#finder = createPeerFinder({ discovery: options.discovery, transport, scheduler, signal, spawn })
     this.dialer = this.#createDialer()
     this.links = createLinkTable({
       self: transport.id,
@@ -218,7 +222,7 @@ export class NetworkCore {
     this.#gaps.close()
     this.stores.clear()
     const links = this.links.all().map((link) => link.close('the node closes'))
-    await Promise.all([scope, this.#options.transport.close(), ...links])
+    await Promise.all([scope, this.#finder.close(), this.#options.transport.close(), ...links])
     this.events.close()
   }
 
@@ -226,6 +230,7 @@ export class NetworkCore {
     const { transport, clock, scheduler, random, logger } = this.#options
     return createDialer({
       transport,
+      finder: this.#finder,
       clock,
       scheduler,
       random,

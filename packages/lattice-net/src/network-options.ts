@@ -4,7 +4,7 @@
  * @module
  */
 import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler } from '@lattice/model'
-import type { HostNetwork, Transport } from '@lattice/net-types'
+import type { Discovery, HostNetwork, Transport } from '@lattice/net-types'
 import type { GossipFactory } from './gossip.ts'
 import type { NetworkLimits } from './limits.ts'
 import type { JoinHandler } from './session-call.ts'
@@ -19,6 +19,8 @@ export interface NetworkChange {
 
 export interface NetworkServiceOptions {
   readonly transport: Transport
+  /** Finds peers, and has this node found. Closed by the service. Absent: a peer is where it was, or where it says. */
+  readonly discovery?: Discovery
   readonly crypto: Crypto
   readonly clock: Clock
   readonly random: Random

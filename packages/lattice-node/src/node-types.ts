@@ -19,7 +19,7 @@ import type {
   Verifier,
 } from '@lattice/model'
 import type { NetworkChange, NetworkLimits } from '@lattice/net'
-import type { HostNetwork, Transport } from '@lattice/net-types'
+import type { Discovery, HostNetwork, Transport } from '@lattice/net-types'
 import type { FileCheck, StorageHooks } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
 import type { NodeEvent } from './node-events.ts'
@@ -32,6 +32,8 @@ export interface NodeOptions {
   readonly openers: ReadonlyMap<StoreType, () => StateMachine>
   /** Makes the node's transport, for its key. The node closes it. Absent: the node stays alone. */
   readonly openTransport?: (keyPair: KeyPair) => Transport | Promise<Transport>
+  /** Makes what finds the node's peers, where it has a transport. The node closes it. */
+  readonly openDiscovery?: (keyPair: KeyPair) => Discovery
   readonly clock: Clock
   readonly random: Random
   readonly scheduler: Scheduler

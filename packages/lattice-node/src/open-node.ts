@@ -161,6 +161,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     const limits = options.networkLimits ?? {}
     const wallMs = nodeClock.saysMs
     const { hostNetwork, onNetworkChanged } = options
+    const discovery = options.openDiscovery?.(keyPair)
     const service = createNetworkService({
       transport,
       crypto,
@@ -173,6 +174,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
       wallMs,
       addressesOf: meta.addresses,
       knownPeers: links.all,
+      ...(discovery === undefined ? {} : { discovery }),
       ...(hostNetwork === undefined ? {} : { hostNetwork }),
       ...(onNetworkChanged === undefined ? {} : { onNetworkChanged }),
     })

@@ -1,4 +1,5 @@
 export { exitCodeOf } from '@lattice/api'
+export { type DiscoveryDeps, type DiscoveryFactory, lanDiscovery, type LanOptions } from './discoveries.ts'
 export { defaultDataDir, SOCKET_NAME } from './data-dir-default.ts'
 export { type BindAddress, parseBind } from './listen-port.ts'
 export { coreOpeners, type Opener } from './openers.ts'

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Clock, Logger, Random, Scheduler, StoreType } from '@lattice/model'
+import type { DiscoveryFactory } from './discoveries.ts'
 import type { Opener } from './openers.ts'
 import { openRuntime, type RpcOptions, type Runtime, type RuntimeOptions } from './runtime.ts'
 import type { TransportFactory } from './transports.ts'
@@ -17,6 +18,8 @@ export interface RuntimeBuilder {
   readonly withOpeners: (openers: ReadonlyMap<StoreType, Opener>) => RuntimeBuilder
   /** Without a transport the node is offline. */
   readonly withTransport: (transport: TransportFactory) => RuntimeBuilder
+  /** Finds peers beyond where they are remembered, and has this node found. */
+  readonly withDiscovery: (discovery: DiscoveryFactory) => RuntimeBuilder
   /** Serves the API on a Unix socket. */
   readonly withRpc: (options?: RpcOptions) => RuntimeBuilder
   readonly withLogger: (logger: Logger) => RuntimeBuilder
@@ -45,6 +48,7 @@ function builderOf(options: RuntimeOptions): RuntimeBuilder {
     withOpener: (storeType, opener) => withOpeners(new Map([[storeType, opener]])),
     withOpeners,
     withTransport: (transport) => builderOf({ ...options, transport }),
+    withDiscovery: (discovery) => builderOf({ ...options, discovery }),
     withRpc: (rpc = {}) => builderOf({ ...options, rpc }),
     withLogger: (logger) => builderOf({ ...options, logger }),
     withoutScrub: () => builderOf({ ...options, scrub: false }),

@@ -19,6 +19,7 @@ import { type Clock, type Logger, type Random, type Scheduler, silentLogger, typ
 import { openCrypto, type OpenedCrypto } from '@lattice/model/crypto'
 import { type Node, openNode } from '@lattice/node'
 import packageJson from '../package.json' with { type: 'json' }
+import type { DiscoveryFactory } from './discoveries.ts'
 import { SOCKET_NAME } from './data-dir-default.ts'
 import { createHostNetwork } from './host-network.ts'
 import type { Opener } from './openers.ts'
@@ -37,6 +38,8 @@ export interface RuntimeOptions {
   readonly openers: ReadonlyMap<StoreType, Opener>
   /** Absent: the node is offline. */
   readonly transport?: TransportFactory
+  /** Of no use without a transport, and then not opened. */
+  readonly discovery?: DiscoveryFactory
   /** Absent: no API is served; the backend still works. */
   readonly rpc?: RpcOptions
   /** Reads every log through in the background, about once a day; on unless told otherwise. */
@@ -83,18 +86,22 @@ interface Foundation {
 }
 
 async function openOver(options: RuntimeOptions, { crypto, verifier, logger }: Foundation): Promise<Runtime> {
-  const { transport, clock = createSystemClock(), scheduler = createSystemScheduler() } = options
+  const { transport, discovery, clock = createSystemClock(), scheduler = createSystemScheduler() } = options
+  const random = options.random ?? createSystemRandom()
   const node = await openNode({
     dataDir: options.dataDir,
     openers: options.openers,
     ...(transport === undefined
       ? {}
       : { openTransport: (keyPair) => transport({ keyPair, dataDir: options.dataDir, scheduler, logger }) }),
+    ...(discovery === undefined
+      ? {}
+      : { openDiscovery: ({ publicKey: id }) => discovery({ id, clock, scheduler, random, logger }) }),
     ...(options.name === undefined ? {} : { name: options.name }),
     hostNetwork: createHostNetwork(),
     ...(options.scrub === false ? {} : { scrub: { passMs: SCRUB_PASS_MS } }),
     clock,
-    random: options.random ?? createSystemRandom(),
+    random,
     scheduler,
     logger,
     crypto,

@@ -1,0 +1,33 @@
+/**
+ * The discoveries a runtime can be given, each behind one call.
+ *
+ * @module
+ */
+import type { Clock, Logger, PublicKey, Random, Scheduler } from '@lattice/model'
+import { createLanDiscovery, openMulticastWire, scopeOf } from '@lattice/net-lan'
+import type { Discovery } from '@lattice/net-types'
+import { parseBind } from './listen-port.ts'
+
+export interface DiscoveryDeps {
+  /** Of the node that is announced. */
+  readonly id: PublicKey
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** Opens a discovery for a node. The node closes it. */
+export type DiscoveryFactory = (deps: DiscoveryDeps) => Discovery
+
+export interface LanOptions {
+  /** Where the transports listen, as they are told: a node that only its own host reaches is announced to that host alone. */
+  readonly bind?: string | undefined
+}
+
+/** Multicast DNS on the links that the node is reached by. */
+export function lanDiscovery({ bind }: LanOptions = {}): DiscoveryFactory {
+  const scope = scopeOf(parseBind(bind)?.ip)
+  return (deps) =>
+    createLanDiscovery({ ...deps, openWire: (listener) => openMulticastWire({ ...deps, scope }, listener) })
+}

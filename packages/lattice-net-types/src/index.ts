@@ -1,4 +1,4 @@
-export { PeerUnreachable, StreamLost } from './errors.ts'
+export { BindFailed, PeerUnreachable, StreamLost } from './errors.ts'
 export type {
   IntentionsRead,
   PeerAccess,
@@ -7,4 +7,5 @@ export type {
   WitnessedBatch,
   WitnessPageRead,
 } from './replicated-store.ts'
+export { formatSocketAddress, isLoopbackAddress, parseSocketAddress, type SocketAddress } from './socket-address.ts'
 export type { BiStream, CloseReason, Connection, DialOptions, Transport } from './transport.ts'

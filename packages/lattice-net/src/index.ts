@@ -1,3 +1,4 @@
+export { type CombinedTransportOptions, createCombinedTransport } from './combined/combined-transport.ts'
 export { type BootstrapOptions, createBootstrap, type FetchedLog } from './bootstrap.ts'
 export {
   createDigestInitiator,

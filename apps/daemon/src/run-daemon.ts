@@ -9,7 +9,7 @@ import {
   coreOpeners,
   createPinoLogger,
   createRuntimeBuilder,
-  irohTransport,
+  peerTransport,
   type Runtime,
   type RuntimeBuilder,
 } from '@lattice/runtime'
@@ -55,7 +55,10 @@ function configure(options: DaemonOptions): RuntimeBuilder {
   if (options.name !== undefined) builder = builder.withName(options.name)
   if (!options.scrub) builder = builder.withoutScrub()
   if (!options.offline) {
-    builder = builder.withTransport(irohTransport({ relay: options.relay ? 'default' : 'off', bind: options.bind }))
+    const { relay, bind, tls, tlsBind } = options
+    builder = builder.withTransport(
+      peerTransport({ relay: relay ? 'default' : 'off', bind, tls: tls ? { bind: tlsBind } : 'off' }),
+    )
   }
   return builder
 }

@@ -25,7 +25,7 @@ export type { Gossip, GossipDeps, GossipFactory, GossipLink, PushedIntentions, S
 export { createInviter, createJoiner, type JoinRequest } from './join.ts'
 export { DEFAULT_LIMITS, type NetworkLimits, PROTOCOL_VERSION } from './limits.ts'
 export type { NetworkServiceOptions } from './network-options.ts'
-export type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
+export type { ConnectedPresence, NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 export { createNetworkService, type JoinOptions, type NetworkService } from './network-service.ts'
 export type { DialFailure, DialState } from './dialer.ts'
 export { acceptOpening, withOpening } from './opening.ts'

@@ -11,7 +11,7 @@ import { PeerUnreachable, type ReplicatedStore } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { NetworkClosed, PeerMuted, StoreNotRegistered } from './errors.ts'
 import { createJoiner, type JoinRequest } from './join.ts'
-import type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
+import type { ConnectedPresence, NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 import { NetworkCore } from './network-core.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import { diagnoseExchange, diagnosePeer, type ExchangeDiagnosis, type PeerDiagnosis } from './peer-diagnosis.ts'
@@ -48,7 +48,7 @@ export interface NetworkService extends AsyncDisposable {
   readonly want: (peer: PublicKey, addresses: readonly string[]) => void
   /** Dials the peer no more. A connection that is there stays while it is of use. */
   readonly unwant: (peer: PublicKey) => void
-  readonly connectedPeers: () => readonly PeerPresence[]
+  readonly connectedPeers: () => readonly ConnectedPresence[]
   /** Also of peers that are gone, since the start. */
   readonly presence: (peer: PublicKey) => PeerPresence | undefined
   /**
@@ -89,7 +89,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     unregister: (storeId) => core.unregister(storeId),
     want: core.dialer.want,
     unwant: core.dialer.unwant,
-    connectedPeers: () => core.links.all().flatMap((link) => core.ledger.presence(link.peer) ?? []),
+    connectedPeers: () => core.links.all().flatMap((link) => connectedPresence(core, link, transport.name)),
     presence: core.ledger.presence,
     peerDigest: core.peerDigests.get,
     diagnosis: (peer) => diagnosePeer(core, peer),
@@ -102,6 +102,11 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     close: () => core.close(),
     [Symbol.asyncDispose]: () => core.close(),
   }
+}
+
+function connectedPresence(core: NetworkCore, link: PeerLink, ownName: string): readonly ConnectedPresence[] {
+  const presence = core.ledger.presence(link.peer)
+  return presence === undefined ? [] : [{ ...presence, path: link.path() ?? ownName }]
 }
 
 async function* sync(core: NetworkCore, storeId: StoreId, signal: AbortSignal): AsyncIterable<SyncOutcome> {

@@ -106,16 +106,17 @@ async function fetchLog(
 ): Promise<FetchedLog> {
   const { positions, onProgress, signal } = request
   const { peer } = link
-  const position = positions?.load(peer)
+  let position = positions?.load(peer)
   assert(position === undefined || position.seq >= 1, 'a position is that of a record')
-  return link.run({
+  return link.runMovable(() => ({
     protocol: net.Protocol.BOOTSTRAP,
     machine: createBootstrap({ crypto: deps.crypto, store, witness: peer, position }),
     perform: (call) =>
       deps.perform(link, call, async ({ position: reached, done, total }) => {
         await positions?.save(peer, reached)
+        position = reached
         onProgress?.({ peer, done, total })
       }),
     signal,
-  })
+  }))
 }

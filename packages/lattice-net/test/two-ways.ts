@@ -16,6 +16,7 @@ export interface TwoWays {
   readonly network: (way: Way) => SimNetwork
   /** A node's transport on one network alone. */
   readonly single: (way: Way, index: number) => Transport
+  readonly singleOf: (way: Way, key: PublicKey) => Transport
   /** A node's transport over both, the fast one preferred. */
   readonly open: (index: number) => Transport
   /** Dials over this network fail at once while it is off. */
@@ -41,8 +42,8 @@ export function createTwoWays(options: Partial<Record<Way, Partial<SimNetworkOpt
     })
   const networks = { fast: networkOf('fast'), slow: networkOf('slow') }
 
-  const single = (way: Way, index: number): Transport => {
-    const transport = networks[way].transport(keyOf(index))
+  const singleOf = (way: Way, key: PublicKey): Transport => {
+    const transport = networks[way].transport(key)
     const own = `${way}:`
     return {
       ...transport,
@@ -56,10 +57,12 @@ export function createTwoWays(options: Partial<Record<Way, Partial<SimNetworkOpt
       },
     }
   }
+  const single = (way: Way, index: number): Transport => singleOf(way, keyOf(index))
   return {
     scheduler,
     network: (way) => networks[way],
     single,
+    singleOf,
     open: (index) =>
       createCombinedTransport({ transports: [single('fast', index), single('slow', index)], scheduler, random }),
     turn: (way, state) => {

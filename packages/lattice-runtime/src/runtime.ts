@@ -83,16 +83,17 @@ interface Foundation {
 
 async function openOver(options: RuntimeOptions, { crypto, verifier, logger }: Foundation): Promise<Runtime> {
   const { transport, clock = createSystemClock(), scheduler = createSystemScheduler() } = options
+  const { dataDir, random = createSystemRandom() } = options
   const node = await openNode({
-    dataDir: options.dataDir,
+    dataDir,
     openers: options.openers,
     ...(transport === undefined
       ? {}
-      : { openTransport: (keyPair) => transport({ keyPair, dataDir: options.dataDir, scheduler, logger }) }),
+      : { openTransport: (keyPair) => transport({ keyPair, dataDir, scheduler, random, logger }) }),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.scrub === false ? {} : { scrub: { passMs: SCRUB_PASS_MS } }),
     clock,
-    random: options.random ?? createSystemRandom(),
+    random,
     scheduler,
     logger,
     crypto,

@@ -164,6 +164,14 @@ describe('who is at the other end', () => {
     await connection.close('done')
   })
 
+  test('a dial whose first address is now that of another node goes on to the next', async () => {
+    const [dialler, wanted, other] = [await open(1), await open(2), await open(3)]
+    const addresses = [...other.addresses(), ...wanted.addresses()]
+    const { signal } = createAbortController()
+    const [near, far] = await Promise.all([dialler.connect(wanted.id, { addresses, signal }), nextIncoming(wanted)])
+    expect(equalBytes(near.peer, wanted.id) && equalBytes(far.peer, dialler.id)).toBe(true)
+  })
+
   test('a certificate of the right key and a hand that cannot sign is refused', () => {
     // The platform does not even take the two for one.
     expect(() => createSecureContext({ cert: createCertificate(toSeed(seedOf(1))).cert, key: pemOf(2).key })).toThrow(

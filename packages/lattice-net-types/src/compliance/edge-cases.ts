@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, createAbortController, equalBytes } from '@lattice/model'
+import { assert, createAbortController } from '@lattice/model'
 import { PeerUnreachable, StreamLost } from '../errors.ts'
 import type { Connection } from '../transport.ts'
 import {
@@ -137,18 +137,6 @@ export const edgeCases: readonly TransportCase[] = [
       const stream = await outgoing.open()
       await stream.finish()
       stream.reset()
-    },
-  },
-  {
-    name: 'a dial with addresses of somebody else among its own finds its peer, and the other is left in peace',
-    run: async (mesh) => {
-      const [dialer, other, wanted] = [await mesh.open(0), await mesh.open(1), await mesh.open(2)]
-      const addresses = [...other.transport.addresses(), ...wanted.transport.addresses()]
-      const dialling = dialer.transport.connect(wanted.transport.id, { addresses, signal: noAbort() })
-      const [outgoing] = await Promise.all([dialling, wanted.accept()])
-      assert(equalBytes(outgoing.peer, wanted.transport.id), 'the peer is found')
-      const { incoming } = await connect(wanted, other)
-      assert(equalBytes(incoming.peer, wanted.transport.id), 'the other sees only who dialled it')
     },
   },
   {

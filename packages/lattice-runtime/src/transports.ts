@@ -10,7 +10,7 @@ import { createCombinedTransport } from '@lattice/net'
 import { IrohUnavailable, openIrohTransport } from '@lattice/net-iroh'
 import { openTlsTransport } from '@lattice/net-tls'
 import { BindFailed, type Transport } from '@lattice/net-types'
-import { openOnLastPort } from './listen-port.ts'
+import { openOnLastPort, parseBind } from './listen-port.ts'
 
 export interface TransportDeps {
   /** The node's; exists. */
@@ -103,10 +103,10 @@ function tlsPaths({ bind, isOwn }: { readonly bind: string | undefined; readonly
     try {
       return await openOnLastPort({ ...last, bind }, open)
     } catch (error) {
-      const ip = bind?.slice(0, bind.lastIndexOf(':'))
-      if (isOwn || ip === undefined || !(error instanceof BindFailed)) throw error
+      const asked = bind === undefined ? undefined : parseBind(bind)
+      if (isOwn || asked === undefined || asked.port === 0 || !(error instanceof BindFailed)) throw error
       logger.warn('transport.port_taken', { bind, consequence: 'TLS listens on another port' })
-      return openOnLastPort({ ...last, bind: `${ip}:0` }, open)
+      return openOnLastPort({ ...last, bind: `${asked.ip}:0` }, open)
     }
   }
 }

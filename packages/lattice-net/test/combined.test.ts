@@ -7,6 +7,7 @@ import { createCombinedTransport } from '../src/index.ts'
 import { PATH_PROBE_MS } from '../src/combined/path.ts'
 import { PREFACE_DEADLINE_MS } from '../src/combined/path-acceptor.ts'
 import { REDIAL_FIRST_MS } from '../src/combined/path-dialer.ts'
+import { offerPath, PATH_NUMBER_BYTES } from '../src/combined/path-preface.ts'
 import {
   acceptFrom,
   connectPair,
@@ -185,6 +186,26 @@ describe('which connection a path belongs to', () => {
       await second.value.closed
       expect(await echoes(...(await openStream(nearHonest, streamsOf(first.value))))).toBe(true)
       await Promise.all([honest.close(), liar.close(), b.close()])
+    })
+  })
+
+  test('a late path of a connection that has ended does not begin it anew', async () => {
+    const ways = createTwoWays()
+    await ways.run(async () => {
+      const [fast, slow, b] = [ways.single('fast', 5), ways.single('slow', 5), ways.open(1)]
+      const number = new Uint8Array(PATH_NUMBER_BYTES).fill(3)
+      const to = { addresses: b.addresses(), signal: noAbort() }
+      const first = await fast.connect(b.id, to)
+      const [, whole] = await Promise.all([offerPath(first, number), acceptFrom(b)])
+      await whole.close('over')
+      const late = await slow.connect(b.id, to)
+      await offerPath(late, number).catch(() => undefined)
+      expect((await late.closed).by).toBe('remote')
+      // What comes in next is of somebody else.
+      const [near, next] = await connectPair(ways.open(0), b)
+      expect(equalBytes(next.peer, keyOf(0))).toBe(true)
+      await near.close('done')
+      await Promise.all([fast.close(), slow.close(), b.close()])
     })
   })
 

@@ -36,6 +36,7 @@ export const LAYERS = {
   '@lattice/net': { layer: 4, same: ['@lattice/net-types'], only: layerZeroAnd('@lattice/sync') },
   '@lattice/net-iroh': { layer: 4, same: ['@lattice/net-types'], only: layerZeroAnd() },
   '@lattice/net-lan': { layer: 4, same: ['@lattice/net-types'], only: layerZeroAnd() },
+  '@lattice/net-tls': { layer: 4, same: ['@lattice/net-types'], only: layerZeroAnd() },
   '@lattice/net-sim': { layer: 4, same: ['@lattice/net-types'], only: layerZeroAnd() },
 
   // Stores are composed through openers, transports through ports: neither is named here.

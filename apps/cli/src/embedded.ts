@@ -9,10 +9,10 @@ import type { LatticeBackend } from '@lattice/api'
 
 /** Opens the node of `dataDir` and a backend on it; closing the backend closes the node. */
 export async function openEmbeddedBackend(dataDir: string): Promise<LatticeBackend> {
-  const { coreOpeners, createRuntimeBuilder, irohTransport } = await import('@lattice/runtime')
+  const { coreOpeners, createRuntimeBuilder, peerTransport } = await import('@lattice/runtime')
   const runtime = await createRuntimeBuilder({ dataDir })
     .withOpeners(coreOpeners())
-    .withTransport(irohTransport({ relay: 'default', bind: undefined }))
+    .withTransport(peerTransport({ relay: 'default', bind: undefined }))
     .build()
   return { ...runtime.backend, close: runtime.close, [Symbol.asyncDispose]: runtime.close }
 }

@@ -19,6 +19,10 @@ export interface DaemonOptions {
   readonly lan: boolean
   /** Address and port to listen on for peers, such as `127.0.0.1:0`. */
   readonly bind: string | undefined
+  /** False: peers are reached by QUIC alone. */
+  readonly tls: boolean
+  /** Where TLS listens, when that is not as `bind` says. */
+  readonly tlsBind: string | undefined
   readonly logLevel: LogLevel
   /** Are logs read through in the background? */
   readonly scrub: boolean
@@ -43,7 +47,13 @@ export function createCommand(
     .option('--offline', 'no network: work locally', false)
     .option('--no-relay', 'reach peers directly or not at all')
     .option('--no-lan', 'do not announce this node or look for peers on the local network')
-    .option('--bind <address:port>', 'listen for peers here (default: every interface, a free port)', readBind)
+    .option(
+      '--bind <address:port>',
+      'listen for peers here, UDP and TCP (default: every interface, a free port)',
+      readBind,
+    )
+    .option('--tls-bind <address:port>', 'listen for peers by TLS here (default: as --bind says)', readBind)
+    .option('--no-tls', 'reach peers by QUIC alone, without the direct path over TCP')
     .option('--no-scrub', 'do not look for damage in the background')
     .addOption(
       new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).env('LATTICE_LOG').default('warn'),

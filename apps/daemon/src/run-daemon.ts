@@ -9,8 +9,8 @@ import {
   coreOpeners,
   createPinoLogger,
   createRuntimeBuilder,
-  irohTransport,
   lanDiscovery,
+  peerTransport,
   type Runtime,
   type RuntimeBuilder,
 } from '@lattice/runtime'
@@ -56,8 +56,11 @@ function configure(options: DaemonOptions): RuntimeBuilder {
   if (options.name !== undefined) builder = builder.withName(options.name)
   if (!options.scrub) builder = builder.withoutScrub()
   if (!options.offline) {
-    builder = builder.withTransport(irohTransport({ relay: options.relay ? 'default' : 'off', bind: options.bind }))
-    if (options.lan) builder = builder.withDiscovery(lanDiscovery({ bind: options.bind }))
+    const { relay, bind, tls, tlsBind } = options
+    builder = builder.withTransport(
+      peerTransport({ relay: relay ? 'default' : 'off', bind, tls: tls ? { bind: tlsBind } : 'off' }),
+    )
+    if (options.lan) builder = builder.withDiscovery(lanDiscovery({ bind }))
   }
   return builder
 }

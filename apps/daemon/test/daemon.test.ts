@@ -61,7 +61,7 @@ describe('a daemon', () => {
     expect(refused.stderr).toMatch(/^error: /u)
   })
 
-  test.each([['--bind', 'nonsense'], ['--no-such-flag'], ['--log-level', 'loud']])(
+  test.each([['--bind', 'nonsense'], ['--tls-bind', '[::1]'], ['--no-such-flag'], ['--log-level', 'loud']])(
     'answers %s %s with usage, exit 2',
     async (...args) => {
       await mkdir(join(root, 'a'))

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { coreOpeners, createRuntimeBuilder, irohTransport, type Runtime } from '@lattice/runtime'
+import { coreOpeners, createRuntimeBuilder, peerTransport, type Runtime } from '@lattice/runtime'
 import { counterStore } from './counter-store.ts'
 
 interface CounterNodeOptions {
@@ -16,7 +16,7 @@ export function openCounterNode({ dataDir, name }: CounterNodeOptions): Promise<
     .withName(name)
     .withOpeners(coreOpeners())
     .withOpener(counterStore.storeType, () => counterStore)
-    .withTransport(irohTransport({ relay: 'off', bind: '127.0.0.1:0' }))
+    .withTransport(peerTransport({ relay: 'off', bind: '127.0.0.1:0' }))
     .withRpc()
     .build()
 }

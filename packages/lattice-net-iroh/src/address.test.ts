@@ -1,6 +1,7 @@
+import { parseSocketAddress } from '@lattice/net-types'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatAddresses, isLoopback, MAX_DIAL_ADDRESSES, parseAddresses, parseSocket } from './address.ts'
+import { formatAddresses, isLoopback, MAX_DIAL_ADDRESSES, parseAddresses } from './address.ts'
 
 describe('addresses', () => {
   test('sockets and the relay survive the way to text and back', () => {
@@ -50,7 +51,7 @@ describe('addresses', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const { sockets } = parseAddresses([`iroh:${text}`, text])
-        for (const socket of sockets) expect(parseSocket(socket)).toBeDefined()
+        for (const socket of sockets) expect(parseSocketAddress(socket)).toBeDefined()
       }),
     )
   })

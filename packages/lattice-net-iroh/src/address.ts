@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { isIP } from 'node:net'
+import { isLoopbackAddress, parseSocketAddress } from '@lattice/net-types'
 
 /** Addresses of one dial that are tried: a host has a few interfaces, each with two families. */
 export const MAX_DIAL_ADDRESSES = 16
@@ -14,7 +14,6 @@ export const MAX_DIAL_ADDRESSES = 16
 const MAX_ADDRESS_CHARS = 256
 
 const PREFIX = 'iroh:'
-const SOCKET = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<v4>[0-9.]+)):(?<port>[0-9]{1,5})$/
 const RELAY = /^https?:\/\/[\w.:[\]-]+\/?$/
 
 /** What a dial is made of. */
@@ -24,25 +23,6 @@ export interface DialTargets {
   readonly relay: string | undefined
 }
 
-/** An IP and a port. */
-export interface SocketAddress {
-  readonly ip: string
-  readonly family: 4 | 6
-  readonly port: number
-}
-
-/** `ip:port` or `[ip]:port`; undefined for anything else. */
-export function parseSocket(text: string): SocketAddress | undefined {
-  const groups = SOCKET.exec(text)?.groups
-  if (groups === undefined) return undefined
-  const ip = groups['v6'] ?? groups['v4'] ?? ''
-  const family = isIP(ip)
-  const port = Number(groups['port'])
-  const isWritten = groups['v6'] === undefined ? family === 4 : family === 6
-  if (!isWritten || port > 65_535 || (family !== 4 && family !== 6)) return undefined
-  return { ip, family, port }
-}
-
 /** Sorts out where to dial; what is not in this notation, or not sound, is passed over. */
 export function parseAddresses(addresses: readonly string[]): DialTargets {
   const sockets = new Set<string>()
@@ -50,7 +30,7 @@ export function parseAddresses(addresses: readonly string[]): DialTargets {
   for (const address of addresses) {
     if (!address.startsWith(PREFIX) || address.length > MAX_ADDRESS_CHARS) continue
     const place = address.slice(PREFIX.length)
-    const socket = parseSocket(place)
+    const socket = parseSocketAddress(place)
     if (socket !== undefined && socket.port > 0 && sockets.size < MAX_DIAL_ADDRESSES) sockets.add(place)
     else if (RELAY.test(place)) relay ??= place
   }
@@ -63,6 +43,6 @@ export function formatAddresses({ sockets, relay }: DialTargets): readonly strin
 
 /** Whether a socket is reached from this machine alone. */
 export function isLoopback(socket: string): boolean {
-  const parsed = parseSocket(socket)
-  return parsed !== undefined && (parsed.family === 4 ? parsed.ip.startsWith('127.') : parsed.ip === '::1')
+  const parsed = parseSocketAddress(socket)
+  return parsed !== undefined && isLoopbackAddress(parsed)
 }

@@ -7,24 +7,13 @@
  * @module
  */
 import { networkInterfaces } from 'node:os'
-import { LatticeError, type Seed } from '@lattice/model'
-import { isLoopback, parseSocket } from './address.ts'
+import type { Seed } from '@lattice/model'
+import { BindFailed, parseSocketAddress } from '@lattice/net-types'
+import { isLoopback } from './address.ts'
 import { type Binding, describeFailure, type Endpoint, textToNumbers, toNumbers } from './native.ts'
 
 /** What peers must speak; a peer that speaks nothing of it is not connected. */
 export const ALPN: readonly number[] = textToNumbers('lattice/1')
-
-/** The endpoint cannot listen where it was told to. */
-export class BindFailed extends LatticeError {
-  override readonly name = 'BindFailed'
-  readonly code = 'INVALID_ARGUMENT'
-  override readonly detail: { readonly address: string; readonly why: string }
-
-  constructor(address: string, why: string, options?: { readonly cause?: unknown }) {
-    super(`cannot listen on ${address}: ${why}; choose another bind address`, options)
-    this.detail = { address, why }
-  }
-}
 
 export interface BindOptions {
   readonly secretSeed: Seed
@@ -36,7 +25,7 @@ export interface BindOptions {
 export async function bindEndpoint(binding: Binding, options: BindOptions): Promise<Endpoint> {
   const { bindAddress } = options
   if (bindAddress === undefined) return bind(binding, options, [])
-  const socket = parseSocket(bindAddress)
+  const socket = parseSocketAddress(bindAddress)
   if (socket === undefined) throw new BindFailed(bindAddress, 'it is not an IP address with a port')
   if (socket.ip === '0.0.0.0' || socket.ip === '::') return bind(binding, options, [bindAddress])
   return bind(binding, options, [bindAddress, ...loopbackOf(socket.family === 4 ? 6 : 4)])

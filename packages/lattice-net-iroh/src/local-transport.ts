@@ -15,9 +15,9 @@ import {
   type PublicKey,
   readPublicKey,
 } from '@lattice/model'
-import type { Connection, Transport } from '@lattice/net-types'
+import { type Connection, parseSocketAddress, type Transport } from '@lattice/net-types'
 import { runAcceptLoop } from './accept-loop.ts'
-import { formatAddresses, isLoopback, parseAddresses, parseSocket } from './address.ts'
+import { formatAddresses, isLoopback, parseAddresses } from './address.ts'
 import { ALPN, bindEndpoint, type BindOptions, bindsLoopback } from './bind-endpoint.ts'
 import { dial } from './dial.ts'
 import { createIrohConnection } from './iroh-connection.ts'
@@ -94,7 +94,7 @@ function addressesOf(endpoint: Endpoint, bindAddress: string | undefined): reado
   const sockets = withInterfaces(address.directAddresses(), endpoint.boundSockets())
   const wanted = bindsLoopback(bindAddress) ? sockets : sockets.filter((socket) => !isLoopback(socket))
   if (wanted.length > 0 || relay !== undefined) return formatAddresses({ sockets: wanted, relay })
-  const ports = endpoint.boundSockets().flatMap((socket) => parseSocket(socket) ?? [])
+  const ports = endpoint.boundSockets().flatMap((socket) => parseSocketAddress(socket) ?? [])
   const local = ports.map(({ family, port }) => (family === 4 ? `127.0.0.1:${port}` : `[::1]:${port}`))
   return formatAddresses({ sockets: local, relay: undefined })
 }

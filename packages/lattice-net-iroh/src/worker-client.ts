@@ -7,8 +7,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { LatticeError, unreachable } from '@lattice/model'
-import type { CloseReason } from '@lattice/net-types'
-import { BindFailed } from './bind-endpoint.ts'
+import { BindFailed, type CloseReason } from '@lattice/net-types'
 import { createCallTable } from './call-table.ts'
 import { createEndingTable } from './ending-table.ts'
 import { IrohUnavailable } from './native.ts'

@@ -8,8 +8,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert, toSeed } from '@lattice/model'
-import type { Transport } from '@lattice/net-types'
-import { BindFailed } from './bind-endpoint.ts'
+import { BindFailed, type Transport } from '@lattice/net-types'
 import { openLocalTransport } from './local-transport.ts'
 import { describeFailure } from './native.ts'
 import type { FromWorker, StartFailure, WorkerSettings } from './worker-protocol.ts'

@@ -28,3 +28,15 @@ export class StreamLost extends LatticeError {
     super(`the connection ended: ${message}`, options)
   }
 }
+
+/** The transport cannot listen where it was told to. */
+export class BindFailed extends LatticeError {
+  override readonly name = 'BindFailed'
+  readonly code = 'INVALID_ARGUMENT'
+  override readonly detail: { readonly address: string; readonly why: string }
+
+  constructor(address: string, why: string, options?: { readonly cause?: unknown }) {
+    super(`cannot listen on ${address}: ${why}; choose another bind address`, options)
+    this.detail = { address, why }
+  }
+}

@@ -1,6 +1,6 @@
 export { type Discovery, type DiscoveryEvent, MAX_FOUND_ADDRESSES, MAX_SOUGHT_PEERS } from './discovery.ts'
+export { BindFailed, PeerUnreachable, StreamLost } from './errors.ts'
 export type { HostNetwork } from './host-network.ts'
-export { PeerUnreachable, StreamLost } from './errors.ts'
 export type {
   ChainSpan,
   ChainTip,
@@ -12,4 +12,5 @@ export type {
   WitnessedBatch,
   WitnessPageRead,
 } from './replicated-store.ts'
+export { formatSocketAddress, isLoopbackAddress, parseSocketAddress, type SocketAddress } from './socket-address.ts'
 export type { BiStream, CloseReason, Connection, DialOptions, Transport } from './transport.ts'

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AbortSignal, PublicKey } from '@lattice/model'
+import type { AbortSignal, Cancel, PublicKey } from '@lattice/model'
 
 /** Why a connection ended; `local` when this side closed it. */
 export interface CloseReason {
@@ -46,6 +46,13 @@ export interface Connection {
   readonly closed: Promise<CloseReason>
   /** Ends every stream of it at once; what the peer has not read yet may be lost. Idempotent. */
   readonly close: (message: string) => Promise<void>
+  /** Name of the transport that takes new streams now; that of the connection's own when absent. */
+  readonly path?: () => string
+  /**
+   * Calls the listener when new streams go a better way from now on: a bulk session that began before is worth ending and
+   * resuming. Absent where there is one way only.
+   */
+  readonly onImproved?: (listener: () => void) => Cancel
 }
 
 export interface DialOptions {

@@ -1,3 +1,4 @@
+export { type CombinedTransportOptions, createCombinedTransport } from './combined/combined-transport.ts'
 export {
   createDigestInitiator,
   createDigestResponder,
@@ -23,7 +24,7 @@ export { createTreeGossip } from './gossip/tree-gossip.ts'
 export { createInviter, createJoiner, type JoinRequest } from './join.ts'
 export { DEFAULT_LIMITS, type NetworkLimits } from './limits.ts'
 export type { NetworkChange, NetworkServiceOptions } from './network-options.ts'
-export type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
+export type { ConnectedPresence, NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 export { createNetworkService, type JoinOptions, type NetworkService } from './network-service.ts'
 export type { DialFailure, DialState } from './dialer.ts'
 export { acceptOpening, withOpening } from './opening.ts'

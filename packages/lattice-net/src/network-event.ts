@@ -56,3 +56,9 @@ export interface PeerPresence {
   readonly sinceMs: number
   readonly lastSeenMs: number
 }
+
+/** A peer that is connected now. */
+export interface ConnectedPresence extends PeerPresence {
+  /** Name of the transport that takes new streams: `tls`, `iroh`, … */
+  readonly path: string
+}

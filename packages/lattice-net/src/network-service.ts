@@ -12,9 +12,10 @@ import { net } from '@lattice/proto'
 import { connectTo } from './connect-to.ts'
 import type { Circle } from './gossip.ts'
 import { createJoiner, type JoinRequest } from './join.ts'
-import type { NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
+import type { ConnectedPresence, NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 import { NetworkCore } from './network-core.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
+import type { PeerLink } from './peer-link.ts'
 import { diagnoseExchange, diagnosePeer, type ExchangeDiagnosis, type PeerDiagnosis } from './peer-diagnosis.ts'
 import { type BootstrapOutcome, type BootstrapRequest, runBootstrap } from './run-bootstrap.ts'
 import type { ClaimedDigest, JoinGrant, PeerHint } from './session-call.ts'
@@ -56,7 +57,7 @@ export interface NetworkService extends AsyncDisposable {
   readonly want: (peer: PublicKey, addresses: readonly string[]) => void
   /** Dials the peer no more. A connection that is there stays while it is of use. */
   readonly unwant: (peer: PublicKey) => void
-  readonly connectedPeers: () => readonly PeerPresence[]
+  readonly connectedPeers: () => readonly ConnectedPresence[]
   /** Also of peers that are gone, since the start. */
   readonly presence: (peer: PublicKey) => PeerPresence | undefined
   /**
@@ -106,7 +107,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     unwant: core.neighborhood.wishes.uncall,
     circles: core.neighborhood.gossip.circles,
     rejoin: core.neighborhood.rejoin,
-    connectedPeers: () => core.links.all().flatMap((link) => core.presenceBook.presence(link.peer) ?? []),
+    connectedPeers: () => core.links.all().flatMap((link) => connectedPresence(core, link, transport.name)),
     presence: core.presenceBook.presence,
     peerDigest: core.peerDigests.get,
     pastDigest: core.peerDigests.past,
@@ -121,6 +122,11 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+function connectedPresence(core: NetworkCore, link: PeerLink, ownName: string): readonly ConnectedPresence[] {
+  const presence = core.presenceBook.presence(link.peer)
+  return presence === undefined ? [] : [{ ...presence, path: link.path() ?? ownName }]
 }
 
 async function join(

@@ -9,6 +9,7 @@
 import {
   type AbortSignal,
   assert,
+  type Cancel,
   createScope,
   type IdKey,
   idKey,
@@ -25,6 +26,7 @@ import { createDeadline, orAborted } from './deadline.ts'
 import { encodeFrame } from './frame.ts'
 import { MAX_TURNED_AWAY, type NetworkLimits } from './limits.ts'
 import { acceptOpening, withOpening } from './opening.ts'
+import { follow, runMovable } from './run-movable.ts'
 import { runSession, type SessionOptions } from './run-session.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import { type Effects, type Fail, refusedFrame, type SessionMachine } from './session.ts'
@@ -60,6 +62,12 @@ export interface PeerLink {
   readonly signal: AbortSignal
   /** Runs a session on a stream of its own. Rejects as `runSession` does. */
   readonly run: <Outcome>(options: RunOptions<Outcome>) => Promise<Outcome>
+  /** As `run`, for a bulk session that can be begun anew at any time: it follows the connection to a better path. */
+  readonly runMovable: <Outcome>(renew: () => RunOptions<Outcome>) => Promise<Outcome>
+  /** Name of the transport that takes new streams now; undefined when there is only that of the node. */
+  readonly path: () => string | undefined
+  /** Calls the listener when new streams go a better way from now on. */
+  readonly onImproved: (listener: () => void) => Cancel
   /** Runs a task for as long as the connection lasts; it is awaited by `close`. */
   readonly spawn: (name: string, task: (signal: AbortSignal) => Promise<void>) => void
   /** True while a session that is meant to end is under way. */
@@ -124,6 +132,10 @@ class ServedConnection {
       heardMs: () => this.#heardMs,
       signal: this.#scope.signal,
       run: (options) => this.#run(options),
+      runMovable: (renew) =>
+        runMovable({ ...this.link, run: (options) => this.#run(options), scheduler: deps.scheduler }, renew),
+      path: () => connection.path?.(),
+      onImproved: (listener) => connection.onImproved?.(listener) ?? (() => undefined),
       spawn: this.#scope.spawn,
       active: () => this.#active > 0,
       close: (message) => this.#close(message),
@@ -277,13 +289,4 @@ class ServedConnection {
     }
     await Promise.allSettled(this.#runs)
   }
-}
-
-/** Aborts with `signal` too; undefined when there is none. */
-function follow(signal: AbortSignal | undefined, abort: (reason: unknown) => void): (() => void) | undefined {
-  if (signal === undefined) return undefined
-  const onAbort = (): void => abort(signal.reason)
-  if (signal.aborted) onAbort()
-  else signal.addEventListener('abort', onAbort, { once: true })
-  return () => signal.removeEventListener('abort', onAbort)
 }

@@ -13,6 +13,7 @@ import {
   type Scheduler,
   type StoreId,
 } from '@lattice/model'
+import { StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { createDeadline, pause } from './deadline.ts'
 import { PeerRefused, SessionFailed } from './errors.ts'
@@ -77,12 +78,12 @@ async function runOnce(options: SyncRunnerOptions, { link, store, unasked, signa
   const cut = createDeadline({ parents, scheduler, waitingFor: 'a session' })
   let outcome: SyncOutcome
   try {
-    const done = await link.run({
+    const done = await link.runMovable(() => ({
       protocol: net.Protocol.RECONCILE,
       machine: createReconcileInitiator(store, unasked),
       perform: (call) => options.perform(link, call),
       signal: cut.signal,
-    })
+    }))
     unasked.ended(done)
     outcome = doneOutcome(peer, done, nowMs() - startedMs)
   } catch (error) {
@@ -117,6 +118,7 @@ function acceptSession(options: SyncRunnerOptions, link: PeerLink, unaskedOf: (s
   const { slots, stores, scheduler, nowMs, onOutcome } = options
   const { peer } = link
   let slot: Slot | undefined
+  const path = link.path()
   const startedMs = nowMs()
   const cut = createDeadline({ parents: [], scheduler, waitingFor: 'a session' })
   let leave: (() => void) | undefined
@@ -154,7 +156,9 @@ function acceptSession(options: SyncRunnerOptions, link: PeerLink, unaskedOf: (s
             }
           : doneOutcome(peer, result, nowMs() - startedMs)
       slot.end(outcome)
-      onOutcome(outcome)
+      // The peer goes on with it over another path: that is no failure, and its end will be told.
+      const isMoved = !('outcome' in end) && end.error instanceof StreamLost && link.path() !== path
+      if (!isMoved || link.signal.aborted) onOutcome(outcome)
     },
   }
 }

@@ -149,6 +149,8 @@ export interface ConnectedPeer {
   readonly publicKey: PublicKey
   /** Milliseconds since the Unix epoch. */
   readonly connectedAt: number
+  /** Name of the transport in use: `tls`, `iroh`, … */
+  readonly path: string
 }
 
 /** What is known of this node's clock. */

@@ -278,9 +278,10 @@ function createNode({ context, manager, scope, events, nodeClock }: NodeDeps): N
     },
     network: {
       connectedPeers: () =>
-        (context.network()?.connectedPeers() ?? []).map(({ peer, sinceMs }) => ({
+        (context.network()?.connectedPeers() ?? []).map(({ peer, sinceMs, path }) => ({
           publicKey: peer,
           connectedAt: sinceMs,
+          path,
         })),
       addresses: () => context.network()?.addresses() ?? [],
       clock: nodeClock.status,

@@ -27,7 +27,7 @@ export interface LanOptions {
 
 /** Multicast DNS on the links that the node is reached by. */
 export function lanDiscovery({ bind }: LanOptions = {}): DiscoveryFactory {
-  const scope = scopeOf(parseBind(bind)?.ip)
+  const scope = scopeOf(parseBind(bind ?? '0.0.0.0:0')?.ip)
   return (deps) =>
     createLanDiscovery({ ...deps, openWire: (listener) => openMulticastWire({ ...deps, scope }, listener) })
 }

@@ -87,13 +87,13 @@ interface Foundation {
 
 async function openOver(options: RuntimeOptions, { crypto, verifier, logger }: Foundation): Promise<Runtime> {
   const { transport, discovery, clock = createSystemClock(), scheduler = createSystemScheduler() } = options
-  const random = options.random ?? createSystemRandom()
+  const { dataDir, random = createSystemRandom() } = options
   const node = await openNode({
-    dataDir: options.dataDir,
+    dataDir,
     openers: options.openers,
     ...(transport === undefined
       ? {}
-      : { openTransport: (keyPair) => transport({ keyPair, dataDir: options.dataDir, scheduler, logger }) }),
+      : { openTransport: (keyPair) => transport({ keyPair, dataDir, scheduler, random, logger }) }),
     ...(discovery === undefined
       ? {}
       : { openDiscovery: ({ publicKey: id }) => discovery({ id, clock, scheduler, random, logger }) }),

@@ -29,9 +29,9 @@ async function showStatus({ out, backend, signal }: CommandContext): Promise<voi
 }
 
 function statusText(status: daemon.NodeStatus, { style, full }: CommandContext['out']): string {
-  const peers = status.peers.map(({ publicKey, connectedAt }): [string, Cell] => [
+  const peers = status.peers.map(({ publicKey, connectedAt, path }): [string, Cell] => [
     'peer',
-    `${formatId(publicKey, full)} since ${formatTime(connectedAt)}`,
+    `${formatId(publicKey, full)} since ${formatTime(connectedAt)}${path === '' ? '' : ` by ${path}`}`,
   ])
   const pairs: [string, Cell][] = [
     ['node', { text: formatId(status.publicKey, full), paint: style.strong }],

@@ -38,7 +38,7 @@ export function createNodeService({
         addresses: [...node.network.addresses()],
         peers: node.network
           .connectedPeers()
-          .map(({ publicKey, connectedAt }) => ({ publicKey, connectedAt: BigInt(connectedAt) })),
+          .map(({ publicKey, connectedAt, path }) => ({ publicKey, connectedAt: BigInt(connectedAt), path })),
         uptimeMs: BigInt(Math.round(clock.monotonicMs() - startedMs)),
         crypto: cryptoBackend,
         ...toClock(node.network.clock()),

@@ -1,3 +1,5 @@
+export type { Conditions, LatencyRange } from './conditions.ts'
+export { REPEATED_WITHIN_MS } from './dial.ts'
 export type { SimEvent } from './sim-event.ts'
 export { MAX_OPEN_STREAMS } from './sim-link.ts'
 export {
@@ -9,4 +11,5 @@ export {
   STREAM_WINDOW_BYTES,
 } from './sim-network.ts'
 export { MAX_INCOMING, simAddress } from './sim-node.ts'
-export type { LatencyRange } from './wire.ts'
+export { createTraceHash, type TraceHash } from './trace-hash.ts'
+export type { FaultCounts, Traffic } from './traffic.ts'

@@ -1,6 +1,6 @@
 /**
- * Sends what a stream carried first a second time, on a stream of its own, as a network may replay data that was sent
- * before a handshake was over.
+ * Sends what was written on a stream before its first answer a second time, on a stream of its own, as a network may replay
+ * data that was sent before a handshake was over.
  *
  * @module
  */
@@ -14,10 +14,10 @@ import { REPEATED_WITHIN_MS } from './dial.ts'
 export const MAX_REPLAY_BYTES: number = 64 * 1024
 
 export interface Replayer {
-  /** The opening side wrote; the replay is of what it had written by the time it is sent. */
+  /** The opening side wrote. */
   readonly wrote: (bytes: Uint8Array) => void
-  /** The stream is over: nothing of it is kept any longer than until its replay. */
-  readonly end: () => void
+  /** It was answered, or the stream is over: what is written from here on is not replayed. */
+  readonly answered: () => void
 }
 
 export interface ReplayerDeps {
@@ -51,7 +51,7 @@ export function createReplayer({ random, scheduler, conditions, open, isLive }: 
       room -= bytes.length
       kept.push(bytes)
     },
-    end: () => {
+    answered: () => {
       room = 0
     },
   }

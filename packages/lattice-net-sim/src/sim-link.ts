@@ -187,13 +187,20 @@ function createStreamPair(deps: StreamPairDeps): BiStream {
     ...deps,
     send: senderOf(deps, { from, to, receive: (message) => (announce() ? far.receive(message) : far.stream.reset()) }),
     onDone: () => {
-      deps.replayer?.end()
+      deps.replayer?.answered()
       onDone()
     },
   })
   const far: StreamEnd = createStreamEnd({
     ...deps,
-    send: senderOf(deps, { from: to, to: from, receive: (message) => near.receive(message) }),
+    send: senderOf(deps, {
+      from: to,
+      to: from,
+      receive: (message) => {
+        if (message.kind === 'data') deps.replayer?.answered()
+        near.receive(message)
+      },
+    }),
     onDone: () => to.streams.delete(far),
   })
   from.streams.add(near)

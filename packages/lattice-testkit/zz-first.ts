@@ -8,7 +8,7 @@ console.log('prepared', (cpu() - t0) | 0)
 for (let seed = Number(from); seed < Number(to); seed++) {
   t0 = cpu()
   try {
-    const r = await runSimulation({ seed, prepared, ...(verbose ? { onLine: (l: string) => console.log(l) } : {}) })
+    const r = await runSimulation({ seed, minutes: Number(process.env.MIN ?? 1), prepared, ...(verbose ? { onLine: (l: string) => console.log(l) } : {}) })
     console.log(seed, 'ok', (cpu() - t0) | 0, 'ms cpu', JSON.stringify({ ...r, plan: undefined, faults: undefined }))
   } catch (e) { console.log(seed, 'FAILED', (cpu() - t0) | 0, String((e as Error).message), (e as Error).cause ? String(((e as Error).cause as Error).stack) : '') }
 }

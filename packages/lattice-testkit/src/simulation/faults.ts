@@ -30,6 +30,8 @@ export type FaultKind =
 
 /** How long a node stays down at most: some are away for as long as connections take to be given up. */
 const MAX_DOWN_MS = 20_000
+/** And of a short run at most such a part. */
+const DOWN_PART = 1 / 3
 /** Statements until a crash inside the store, at most. */
 const MAX_POINTS = 40
 const POINTS: readonly StoragePoint[] = ['write', 'written', 'commit', 'committed', 'open', 'opened', 'close', 'closed']
@@ -84,9 +86,16 @@ export function disturb(world: World): void {
 /** Whoever is down comes back some time later. Also called for a node that crashed by itself. */
 export function comeBack(world: World, index: number): void {
   const { mesh, random, record } = world
-  mesh.time.scheduler.after(random.below(MAX_DOWN_MS), () => {
+  if (record.returning.has(index)) return
+  record.returning.add(index)
+  mesh.time.scheduler.after(random.below(maxDownMs(world)), () => {
+    record.returning.delete(index)
     if (record.phase === 'chaos') bringUp(world, index)
   })
+}
+
+function maxDownMs({ plan }: World): number {
+  return Math.max(1, Math.min(MAX_DOWN_MS, Math.floor(plan.minutes * 60_000 * DOWN_PART)))
 }
 
 /** Starts a node unless it is up or about to be. */
@@ -114,24 +123,26 @@ function stopNode(world: World, index: number): void {
   track(world, { what: 'stop', index, work })
 }
 
-function partition({ mesh, random, honest, hostile }: World): void {
+function partition(world: World): void {
+  const { mesh, random, honest, hostile } = world
   const groups: number[][] = [[], []]
   for (const index of [...honest, ...(hostile === undefined ? [] : [hostile])]) {
     if (mesh.peers[index]?.isUp() === true) groups[random.below(2)]?.push(index)
   }
   mesh.partition(...groups.filter((group) => group.length > 0))
-  healLater(mesh, random)
+  healLater(world)
 }
 
-function cut({ mesh, random, honest, keyOf }: World, index: number): void {
+function cut(world: World, index: number): void {
+  const { mesh, random, honest, keyOf } = world
   const [from, to] = [keyOf(index), keyOf(honest[random.below(honest.length)] ?? 0)]
   if (from === undefined || to === undefined || from === to) return
   mesh.network.cut(from, to, { oneWay: true })
-  healLater(mesh, random)
+  healLater(world)
 }
 
-function healLater(mesh: World['mesh'], random: World['random']): void {
-  mesh.time.scheduler.after(random.below(2 * MAX_DOWN_MS), mesh.network.heal)
+function healLater(world: World): void {
+  world.mesh.time.scheduler.after(world.random.below(2 * maxDownMs(world)), world.mesh.network.heal)
 }
 
 function fillDisk({ mesh, random, record }: World, index: number): void {

@@ -41,6 +41,8 @@ export interface RunRecord {
   readonly tokens: MadeToken[]
   /** Nodes that are being started or closed. */
   readonly busy: Set<number>
+  /** Nodes that are down and are to be started some time. */
+  readonly returning: Set<number>
   /** Nodes whose disk takes nothing. */
   readonly fullDisks: Set<number>
   /** Nodes that had a full disk since they were started: what they said of it is no alarm. */
@@ -71,6 +73,7 @@ export function createRunRecord(plan: SimulationPlan, onLine?: (line: string) =>
     made: [],
     tokens: [],
     busy: new Set(),
+    returning: new Set(),
     fullDisks: new Set(),
     hadFullDisk: new Set(),
     acts: new Map(),

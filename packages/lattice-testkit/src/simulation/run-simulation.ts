@@ -42,7 +42,7 @@ export interface RunOptions extends SimulationOptions {
 /** Virtual time in which everybody has to come together: the longest of back-offs, sessions and clocks that are ahead. */
 export const HEAL_DEADLINE_MS: number = 15 * 60_000
 /** After that it has to stay so: what follows a write by itself is over by then. */
-const QUIET_MS = 15_000
+const QUIET_MS = 8_000
 
 /** Rejects with {@link SimulationFailed}. */
 export async function runSimulation(options: RunOptions): Promise<SimulationResult> {

@@ -34,6 +34,8 @@ export interface World {
   readonly keyOf: (index: number) => PublicKey | undefined
   /** Every digest that a node's store has had. */
   readonly digests: Map<string, Set<string>>
+  /** The tables that belong to a set, by store and set, and the nodes on which they were read. */
+  readonly tables: Map<string, { tables: string; readonly nodes: Set<number> }>
 }
 
 export interface WorldOptions {
@@ -71,6 +73,7 @@ export async function openWorld({ plan, prepared, onLine }: WorldOptions): Promi
     indexOf: (key: PublicKey) => keys.get(idKey(key)),
     keyOf: (index: number) => publicKeys.get(index),
     digests: new Map<string, Set<string>>(),
+    tables: new Map<string, { tables: string; readonly nodes: Set<number> }>(),
   }
   record.onMisbehaviour = (index, fields) => {
     const key = typeof fields?.['peer'] === 'string' ? fromHex(fields['peer']) : undefined

@@ -58,6 +58,10 @@ type Outcome = Extract<NodeEvent, { readonly kind: 'sync_result' }>['outcome']
 function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outcome): void {
   const { record, plan } = world
   record.sessions += 1
+  if (outcome.kind === 'failed') {
+    const peerIndex = world.indexOf(outcome.peer) ?? '?'
+    record.journal.note(`node-${index}: a session with node-${peerIndex} failed: ${outcome.error.code}`)
+  }
   if (outcome.kind !== 'done' || !outcome.synced) return
   record.synced += 1
   const peer = world.indexOf(outcome.peer)

@@ -8,6 +8,7 @@
  */
 import { act } from './acts.ts'
 import { SimulationFailed, type SimulationFinding } from './failure.ts'
+import { explainDifference } from './explain.ts'
 import { bringUp, comeBack, disturb } from './faults.ts'
 import { checkEnd, checkOwnWrites, checkStep, difference, members } from './invariants.ts'
 import { drawPlan, FAIR_CONDITIONS, type SimulationOptions, type SimulationPlan } from './plan.ts'
@@ -108,7 +109,8 @@ async function heal(world: World): Promise<number> {
   try {
     await mesh.run(isTogether, 'everybody has come together', HEAL_DEADLINE_MS)
   } catch (error) {
-    throw failed(world, { invariant: 'heals_in_time', message: difference(world) ?? String(error) }, error)
+    const message = [difference(world) ?? String(error), explainDifference(world)].join('\n')
+    throw failed(world, { invariant: 'heals_in_time', message }, error)
   }
   throwFound(world)
   return mesh.time.scheduler.clock.monotonicMs() - beganMs

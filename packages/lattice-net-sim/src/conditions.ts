@@ -9,6 +9,9 @@
  */
 import { assert } from '@lattice/model'
 
+/** What arrives twice does so within this: packets that live longer are long forgotten. */
+export const REPEATED_WITHIN_MS = 2_000
+
 /** One-way delay of a message: whole milliseconds, both ends included. */
 export interface LatencyRange {
   readonly min: number

@@ -8,7 +8,7 @@
  */
 import { equalBytes, type IdKey, idKey, type PublicKey, type Random, type Scheduler, toHex } from '@lattice/model'
 import { type Connection, type DialOptions, PeerUnreachable } from '@lattice/net-types'
-import type { Conditions } from './conditions.ts'
+import { type Conditions, REPEATED_WITHIN_MS } from './conditions.ts'
 import { createDeferred } from './deferred.ts'
 import { drawBelow } from './draw.ts'
 import type { Emit } from './sim-event.ts'
@@ -31,9 +31,6 @@ export interface DialerDeps {
   readonly reviewLinks: () => void
   readonly emit: Emit
 }
-
-/** What arrives twice does so within this: packets that live longer are long forgotten. */
-export const REPEATED_WITHIN_MS = 2_000
 
 export type Dial = (node: SimNode, peer: PublicKey, options: DialOptions) => Promise<Connection>
 

@@ -1,5 +1,4 @@
-export type { Conditions, LatencyRange } from './conditions.ts'
-export { REPEATED_WITHIN_MS } from './dial.ts'
+export { type Conditions, type LatencyRange, REPEATED_WITHIN_MS } from './conditions.ts'
 export type { SimEvent } from './sim-event.ts'
 export { MAX_OPEN_STREAMS } from './sim-link.ts'
 export {

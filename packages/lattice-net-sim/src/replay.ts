@@ -6,9 +6,8 @@
  */
 import type { Random, Scheduler } from '@lattice/model'
 import type { BiStream } from '@lattice/net-types'
-import type { Conditions } from './conditions.ts'
+import { type Conditions, REPEATED_WITHIN_MS } from './conditions.ts'
 import { drawBelow } from './draw.ts'
-import { REPEATED_WITHIN_MS } from './dial.ts'
 
 /** What is kept of one stream: as much as the first packets of a connection hold. */
 export const MAX_REPLAY_BYTES: number = 64 * 1024

@@ -11,14 +11,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { kvStore } from '@lattice/kvstore'
-import {
-  type KeyPair,
-  type Logger,
-  type PublicKey,
-  silentLogger,
-  type StoreId,
-  type StoreType,
-} from '@lattice/model'
+import { type KeyPair, type Logger, type PublicKey, silentLogger, type StoreId, type StoreType } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { type Conditions, createSimNetwork, type SimEvent, type SimNetwork } from '@lattice/net-sim'

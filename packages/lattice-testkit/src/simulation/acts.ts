@@ -129,7 +129,9 @@ function deleteShared(world: World, index: number): void {
 function resolveShared(world: World, index: number): void {
   const key = sharedKey(world)
   const what = `resolve ${key}`
-  write(world, { index, storeId: world.stores.team, what }, (store) => openKv(store).resolve(key, `in ${world.record.step}`))
+  write(world, { index, storeId: world.stores.team, what }, (store) =>
+    openKv(store).resolve(key, `in ${world.record.step}`),
+  )
 }
 
 function putBatch(world: World, index: number): void {
@@ -259,6 +261,7 @@ function verify(world: World, index: number): void {
   const store = storeIn(world, index, world.stores.journal)
   if (store === undefined) return
   track(world, { what: 'verify', index, work: () => store.verify() }, ({ outcome, problems }) => {
-    if (outcome !== 'sound') find(world.record, 'logs_stay_sound', `node-${index}: ${outcome} ${JSON.stringify(problems)}`)
+    if (outcome !== 'sound')
+      find(world.record, 'logs_stay_sound', `node-${index}: ${outcome} ${JSON.stringify(problems)}`)
   })
 }

@@ -15,7 +15,18 @@ import {
 } from '@lattice/model'
 import type { SeededRandom } from '@lattice/model/testing'
 import { encodeFrame, type Frame, type FrameInit } from '@lattice/net'
-import type { HostileHabit, HostileOptions } from './hostile-transport.ts'
+import type { HostileHabit } from './kinds.ts'
+
+export interface HostileOptions {
+  readonly habits: readonly HostileHabit[]
+  readonly random: SeededRandom
+  readonly crypto: Crypto
+  readonly keyPair: KeyPair
+  /** Told of each deed. */
+  readonly onDeed: (habit: HostileHabit) => void
+  /** Nothing is changed while it answers false. */
+  readonly isActive: () => boolean
+}
 
 export interface Deed {
   readonly chunks: readonly Uint8Array[]

@@ -5,28 +5,11 @@
  */
 import { MAX_DRIFT_MS } from '@lattice/model'
 import type { StoragePoint } from '@lattice/storage'
-import { drawConditions } from './plan.ts'
+import { drawConditions } from './weather.ts'
 import { countUp } from './run-record.ts'
 import { track } from './acts.ts'
-import { startNode, type World } from './world.ts'
-
-export type FaultKind =
-  /** A power cut: what the disk had not been made to keep may be lost. */
-  | 'crash'
-  /** The same inside the next commits, between two lines. */
-  | 'crash_at_point'
-  /** Closed in good order. */
-  | 'stop'
-  | 'partition'
-  | 'one_way_cut'
-  | 'disconnect'
-  /** A clock is set to another time, as peers still accept it. */
-  | 'skew'
-  /** And as they do not. */
-  | 'skew_far'
-  | 'disk_full'
-  /** The network is another: faster, slower, or worse. */
-  | 'weather'
+import { startNode } from './open-world.ts'
+import type { World } from './world.ts'
 
 /** How long a node stays down at most: some are away for as long as connections take to be given up. */
 const MAX_DOWN_MS = 20_000
@@ -49,7 +32,8 @@ export function disturb(world: World): void {
   record.journal.note(`fault at node-${index}: ${kind}`)
   switch (kind) {
     case 'crash':
-      if (record.busy.has(index) || mesh.peers[index]?.isUp() === true) mesh.crash(index, { tear: random.below(2) === 0 })
+      if (record.busy.has(index) || mesh.peers[index]?.isUp() === true)
+        mesh.crash(index, { tear: random.below(2) === 0 })
       return comeBack(world, index)
     case 'crash_at_point':
       mesh.crashAt(index, POINTS[random.below(POINTS.length)] ?? 'commit', {

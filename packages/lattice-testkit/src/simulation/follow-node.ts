@@ -22,7 +22,9 @@ export function followNode(world: Omit<World, 'stores'>, index: number, node: No
     }
   }
   // Its end, good or bad, ends the events.
-  follow().catch((error: unknown) => find(record, 'events_end_well', `the events of node-${index} failed: ${String(error)}`))
+  follow().catch((error: unknown) =>
+    find(record, 'events_end_well', `the events of node-${index} failed: ${String(error)}`),
+  )
 }
 
 function takeIn(world: Omit<World, 'stores'>, index: number, { node, event }: { node: Node; event: NodeEvent }): void {

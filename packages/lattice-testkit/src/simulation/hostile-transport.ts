@@ -6,43 +6,9 @@
  *
  * @module
  */
-import type { Crypto, KeyPair } from '@lattice/model'
-import type { SeededRandom } from '@lattice/model/testing'
 import { createFrameDecoder } from '@lattice/net'
 import type { BiStream, Connection, Transport } from '@lattice/net-types'
-import { type Corruption, createCorruption } from './corrupt-frames.ts'
-
-/** What a hostile peer does. Each is done now and then, so that it is not found out at once. */
-export type HostileHabit =
-  /** Says that its set adds up to something else. */
-  | 'forge_digest'
-  /** Says that it has more, or fewer, than it has. */
-  | 'lie_about_count'
-  /** Leaves out some of what it was to send, and lets others wait for their causes. */
-  | 'withhold'
-  | 'bad_signature'
-  | 'garbage'
-  /** Announces a frame that is too large, or sends an intention that is. */
-  | 'oversized'
-  /** Sends a frame again, of this stream or of another. */
-  | 'repeat'
-  /** Says that it is done, and is not. */
-  | 'done_early'
-  | 'fall_silent'
-  | 'end_early'
-  /** Signs two intentions after the same one, and shows both. */
-  | 'fork'
-
-export interface HostileOptions {
-  readonly habits: readonly HostileHabit[]
-  readonly random: SeededRandom
-  readonly crypto: Crypto
-  readonly keyPair: KeyPair
-  /** Told of each deed. */
-  readonly onDeed: (habit: HostileHabit) => void
-  /** Nothing is changed while it answers false. */
-  readonly isActive: () => boolean
-}
+import { type Corruption, createCorruption, type HostileOptions } from './corrupt-frames.ts'
 
 export function createHostileTransport(transport: Transport, options: HostileOptions): Transport {
   const corruption = createCorruption(options)

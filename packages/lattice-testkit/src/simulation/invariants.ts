@@ -64,7 +64,11 @@ export function checkEqualDigests(world: World): void {
         if (seen.nodes.has(index)) continue
         const tables = tablesDigest(mesh.node(index), storeId)
         if (seen.nodes.size > 0 && tables !== seen.tables) {
-          find(record, 'equal_sets_equal_tables', `${name} on node-${index} is not as on ${[...seen.nodes].join()}: ${digest}`)
+          find(
+            record,
+            'equal_sets_equal_tables',
+            `${name} on node-${index} is not as on ${[...seen.nodes].join()}: ${digest}`,
+          )
         }
         seen.tables = tables
         seen.nodes.add(index)

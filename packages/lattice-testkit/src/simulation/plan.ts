@@ -6,10 +6,10 @@
  *
  * @module
  */
-import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
+import { createSeededRandom } from '@lattice/model/testing'
 import type { Conditions } from '@lattice/net-sim'
-import type { FaultKind } from './faults.ts'
-import type { HostileHabit } from './hostile-transport.ts'
+import type { FaultKind, HostileHabit } from './kinds.ts'
+import { drawConditions } from './weather.ts'
 
 export interface SimulationOptions {
   readonly seed: number
@@ -95,32 +95,6 @@ export function drawPlan(options: SimulationOptions): SimulationPlan {
     hostile: options.hostile ?? (random.below(2) === 0 ? [] : HABITS.filter(() => random.below(4) === 0)),
     conditions: drawConditions(random),
   }
-}
-
-/** The network in a state of its own: now and then a bad one. */
-export function drawConditions(random: SeededRandom): Conditions {
-  const often = (oneIn: number): boolean => random.below(oneIn) === 0
-  const min = 1 + random.below(20)
-  return {
-    latencyMs: { min, max: min + random.below(120) },
-    spikes: often(3) ? { oneIn: 10 + random.below(90), latencyMs: { min: 100, max: 3_000 } } : undefined,
-    resend: often(3) ? { oneIn: 5 + random.below(45), timeoutMs: 200 } : undefined,
-    loseOneIn: often(3) ? 100 + random.below(400) : undefined,
-    replayOneIn: often(3) ? 3 + random.below(20) : undefined,
-    redialOneIn: often(4) ? 2 + random.below(6) : undefined,
-    bytesPerSecond: often(5) ? 20_000 + random.below(200_000) : undefined,
-  }
-}
-
-/** The network at its best, in which everybody has to come together. */
-export const FAIR_CONDITIONS: Conditions = {
-  latencyMs: { min: 1, max: 20 },
-  spikes: undefined,
-  resend: undefined,
-  loseOneIn: undefined,
-  replayOneIn: undefined,
-  redialOneIn: undefined,
-  bytesPerSecond: undefined,
 }
 
 export function describePlan(plan: SimulationPlan): string {

@@ -73,7 +73,8 @@ export async function prepareMesh(nodes: number): Promise<PreparedMesh> {
       const stores = await shareStores(mesh, nodes)
       await mesh.time.pass(SETTLING_MS)
       for (let index = 0; index < nodes; index += 1) await mesh.stop(index)
-      for (const peer of mesh.peers) cpSync(peer.dataDir(), join(directory, basename(peer.dataDir())), { recursive: true })
+      for (const peer of mesh.peers)
+        cpSync(peer.dataDir(), join(directory, basename(peer.dataDir())), { recursive: true })
       return { directory, wallMs: mesh.time.scheduler.clock.wallMs(), stores, remove }
     } finally {
       await mesh.close()

@@ -5,7 +5,7 @@
  */
 import type { Clock, IntentionId, LogFields, StoreId } from '@lattice/model'
 import type { SimulationFinding } from './failure.ts'
-import type { HostileHabit } from './hostile-transport.ts'
+import type { HostileHabit } from './kinds.ts'
 import { createJournal, type Journal } from './journal.ts'
 import type { SimulationPlan } from './plan.ts'
 

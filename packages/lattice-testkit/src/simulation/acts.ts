@@ -31,12 +31,11 @@ const ACTS: readonly (readonly [weight: number, name: string, act: Act])[] = [
   [3, 'resolve', resolveShared],
   [5, 'batch', putBatch],
   [2, 'burst', putBurst],
-  [8, 'append', append],
   [8, 'submit', submitWatched],
   [2, 'name', setNodeName],
   [2, 'create_child', createChild],
   [2, 'archive', archiveOrBack],
-  [2, 'put_child', putInChild],
+  [8, 'write_to_child', writeToChild],
   [2, 'promote', promote],
   [3, 'invite', invite],
   [3, 'join', join],
@@ -149,11 +148,6 @@ function putBurst(world: World, index: number): void {
   for (let nth = 0; nth < count; nth += 1) putOwn(world, index)
 }
 
-function append(world: World, index: number): void {
-  const entry = unique(world, index)
-  write(world, { index, storeId: world.stores.journal, what: 'append' }, (store) => openLog(store).append(entry))
-}
-
 function submitWatched(world: World, index: number): void {
   const value = world.random.bytes(8)
   const first = world.random.bytes(32)
@@ -177,19 +171,21 @@ function setNodeName(world: World, index: number): void {
 }
 
 function createChild(world: World, index: number): void {
-  const { record, mesh, stores } = world
+  const { record, mesh, stores, random } = world
   if (record.made.length >= MAX_MADE || storeIn(world, index, stores.team) === undefined) return
   const name = `child ${record.made.length}`
-  const work = (): Promise<StoreHandle> =>
-    mesh.node(index).createStore({ name, storeType: 'core:kvstore', parent: stores.team })
-  track(world, { what: `create ${name}`, index, work }, ({ id }) => record.made.push({ id, name }))
+  const storeType = random.below(2) === 0 ? 'core:kvstore' : 'core:logstore'
+  const work = (): Promise<StoreHandle> => mesh.node(index).createStore({ name, storeType, parent: stores.team })
+  track(world, { what: `create ${name}`, index, work }, ({ id }) => record.made.push({ id, name, storeType }))
 }
 
-function putInChild(world: World, index: number): void {
+function writeToChild(world: World, index: number): void {
   const made = world.record.made[world.random.below(MAX_MADE)]
   if (made === undefined) return
-  const key = unique(world, index)
-  write(world, { index, storeId: made.id, what: `put in ${made.name}` }, (store) => openKv(store).put(key, 'v'))
+  const entry = unique(world, index)
+  write(world, { index, storeId: made.id, what: `write to ${made.name}` }, (store) =>
+    made.storeType === 'core:logstore' ? openLog(store).append(entry) : openKv(store).put(entry, 'v'),
+  )
 }
 
 function archiveOrBack(world: World, index: number): void {
@@ -258,7 +254,7 @@ function rebuild(world: World, index: number): void {
 }
 
 function verify(world: World, index: number): void {
-  const store = storeIn(world, index, world.stores.journal)
+  const store = storeIn(world, index, world.stores.watched)
   if (store === undefined) return
   track(world, { what: 'verify', index, work: () => store.verify() }, ({ outcome, problems }) => {
     if (outcome !== 'sound')

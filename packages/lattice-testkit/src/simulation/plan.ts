@@ -31,6 +31,10 @@ export interface SimulationPlan {
   readonly lateNodes: number
   /** The mesh is made in the run itself, instead of copied. */
   readonly fresh: boolean
+  /** Once all have come together they are watched for a while, and have to stay so. */
+  readonly watchesQuiet: boolean
+  /** In the end a node is closed and opened again. */
+  readonly reopens: boolean
   /** Mean virtual time between two acts. */
   readonly paceMs: number
   /** Of a hundred acts, so many are faults. */
@@ -89,6 +93,8 @@ export function drawPlan(options: SimulationOptions): SimulationPlan {
     minutes,
     lateNodes: random.below(3) === 0 ? 1 + random.below(2) : 0,
     fresh: random.below(FRESH_ONE_IN) === 0,
+    watchesQuiet: random.below(4) === 0,
+    reopens: random.below(3) === 0,
     paceMs: PACES_MS[random.below(PACES_MS.length)] ?? PACES_MS[0],
     faultPercent: 10 + random.below(40),
     faults: options.faults ?? FAULTS.filter(() => random.below(2) === 0),

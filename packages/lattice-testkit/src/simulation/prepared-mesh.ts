@@ -19,8 +19,6 @@ import { type ApplyWatch, createApplyWatch, WATCHED_TYPE } from './watched-machi
 export interface SharedStores {
   /** Keys and values, the root. */
   readonly team: StoreId
-  /** A log, below it. */
-  readonly journal: StoreId
   /** What notices how it is driven, below it. */
   readonly watched: StoreId
 }
@@ -44,13 +42,8 @@ export function openersFor(watch: ApplyWatch): NodeOptions['openers'] {
 /** The shared stores, made on node 0 and joined by the nodes up to `members`; node 1 is an admin as well. */
 export async function shareStores(mesh: SimMesh, members: number): Promise<SharedStores> {
   const root = await mesh.complete(mesh.node(0).createStore({ name: 'team', storeType: 'core:kvstore' }))
-  const create = async (name: string, storeType: string): Promise<StoreId> =>
-    (await mesh.complete(mesh.node(0).createStore({ name, storeType, parent: root.id }))).id
-  const stores = {
-    team: root.id,
-    journal: await create('journal', 'core:logstore'),
-    watched: await create('watched', WATCHED_TYPE),
-  }
+  const child = { name: 'watched', storeType: WATCHED_TYPE, parent: root.id }
+  const stores = { team: root.id, watched: (await mesh.complete(mesh.node(0).createStore(child))).id }
   for (let index = 1; index < members; index += 1) {
     const role = index === 1 ? system.Role.ADMIN : system.Role.WRITER
     const { token } = await mesh.complete(root.invite({ role }))

@@ -20,6 +20,7 @@ export interface Acknowledged {
 export interface MadeStore {
   readonly id: StoreId
   readonly name: string
+  readonly storeType: 'core:kvstore' | 'core:logstore'
 }
 
 /** A token that was made in the run. */

@@ -59,7 +59,7 @@ export async function runSimulation(options: RunOptions): Promise<SimulationResu
     await chaos(world, options.sabotage)
     const healMs = await heal(world)
     await settle(world, options.sabotage)
-    await reopen(world)
+    if (plan.reopens) await reopen(world)
     return resultOf(world, healMs)
   } catch (error) {
     if (error instanceof SimulationFailed) throw error
@@ -121,9 +121,9 @@ async function heal(world: World): Promise<number> {
 }
 
 async function settle(world: World, sabotage: RunOptions['sabotage']): Promise<void> {
-  const { record, mesh } = world
+  const { record, mesh, plan } = world
   record.phase = 'check'
-  await mesh.time.pass(QUIET_MS)
+  if (plan.watchesQuiet) await mesh.time.pass(QUIET_MS)
   await mesh.run(() => difference(world) === undefined, 'everybody stays together', HEAL_DEADLINE_MS)
   sabotage?.(world)
   await checkEnd(world)
@@ -156,7 +156,7 @@ function tipsOf(
   { mesh, stores }: World,
   index: number,
 ): readonly (readonly [keyof SharedStores, readonly IntentionId[]])[] {
-  const names = ['team', 'journal', 'watched'] as const
+  const names = ['team', 'watched'] as const
   return names.map((name) => {
     const tips = mesh.store(index, stores[name]).kernel().tips()
     return [name, tips.flatMap((author) => author.tips.map(({ id }) => id))] as const

@@ -13,7 +13,7 @@ import type { SimulationPlan } from './plan.ts'
 import { openersFor, type PreparedMesh, shareStores } from './prepared-mesh.ts'
 import { countUp, createRunRecord, find, type RunRecord } from './run-record.ts'
 import { watchLines } from './watch-lines.ts'
-import { type ApplyWatch, createApplyWatch } from './watched-machine.ts'
+import { type ApplyWatch, createApplyWatch, type PlantMachine } from './watched-machine.ts'
 import type { World } from './world.ts'
 
 export interface WorldOptions {
@@ -21,13 +21,14 @@ export interface WorldOptions {
   /** Absent for a run that makes its mesh itself. */
   readonly prepared: PreparedMesh | undefined
   readonly onLine?: ((line: string) => void) | undefined
+  readonly plant?: PlantMachine | undefined
 }
 
 /** Opens a run: everybody up, connected as they will, and nothing wrong yet. */
-export async function openWorld({ plan, prepared, onLine }: WorldOptions): Promise<World> {
+export async function openWorld({ plan, prepared, onLine, plant }: WorldOptions): Promise<World> {
   const { seed, nodes, lateNodes } = plan
   const record = createRunRecord(plan, onLine)
-  const watch = createApplyWatch()
+  const watch = createApplyWatch({ plant })
   const random = createSeededRandom(`simulation ${seed}`)
   const keys = new Map<IdKey, number>()
   const publicKeys = new Map<number, PublicKey>()

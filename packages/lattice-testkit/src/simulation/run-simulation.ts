@@ -17,6 +17,7 @@ import type { PreparedMesh, SharedStores } from './prepared-mesh.ts'
 import { find } from './run-record.ts'
 import { openWorld } from './open-world.ts'
 import { FAIR_CONDITIONS } from './weather.ts'
+import type { PlantMachine } from './watched-machine.ts'
 import type { World } from './world.ts'
 
 export interface SimulationResult {
@@ -40,8 +41,10 @@ export interface RunOptions extends SimulationOptions {
   /** A mesh of `nodes + 1`, see `prepareMesh`; without it each run makes its own. */
   readonly prepared?: PreparedMesh
   readonly onLine?: (line: string) => void
-  /** Breaks what it likes after each step: how the checks themselves are tested. */
+  /** Breaks what it likes after each step, and before what is checked in the end: how the checks themselves are tested. */
   readonly sabotage?: (world: World) => void
+  /** Puts another machine in the place of the watched one. */
+  readonly plant?: PlantMachine
 }
 
 /** Virtual time in which everybody has to come together: the longest of back-offs, sessions and clocks that are ahead. */
@@ -52,8 +55,8 @@ const QUIET_MS = 8_000
 /** Rejects with {@link SimulationFailed}. */
 export async function runSimulation(options: RunOptions): Promise<SimulationResult> {
   const plan = drawPlan(options)
-  const { prepared, onLine } = options
-  const world = await openWorld({ plan, prepared: plan.fresh ? undefined : prepared, onLine })
+  const { prepared, onLine, plant } = options
+  const world = await openWorld({ plan, prepared: plan.fresh ? undefined : prepared, onLine, plant })
   const rejections = catchRejections(world)
   try {
     await chaos(world, options.sabotage)

@@ -31,9 +31,12 @@ export function watchLines(record: RunRecord, name: string): Logger {
   }
 }
 
+const FOLDER = /\S*lattice-mesh-[^/]*/g
+
 function textOf(fields: LogFields | undefined): string {
   if (fields === undefined) return ''
-  const parts = Object.entries(fields).map(([key, value]) => `${key}=${valueText(value)}`)
+  // Where the files are is of chance, and has no part in what happens.
+  const parts = Object.entries(fields).map(([key, value]) => `${key}=${valueText(value).replace(FOLDER, '…')}`)
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`
 }
 

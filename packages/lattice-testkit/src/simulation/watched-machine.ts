@@ -16,13 +16,17 @@ export interface ApplyWatch {
   readonly violations: readonly string[]
 }
 
+export type PlantMachine = (machine: StateMachine, nth: number) => StateMachine
+
 export const WATCHED_TYPE = 'test:watched'
 
-export function createApplyWatch(): ApplyWatch {
+/** `plant` may put another machine in the place of each that is opened: how the checks themselves are tested. */
+export function createApplyWatch({ plant }: { readonly plant?: PlantMachine | undefined } = {}): ApplyWatch {
   const violations: string[] = []
   // Operations of this type that were applied anywhere: of an intention that is none of them nothing is known.
   const known = new Set<IdKey>()
-  const open = (): StateMachine =>
+  let opened = 0
+  const create = (): StateMachine =>
     machineOf(WATCHED_TYPE, (table, { id, deps, payload }) => {
       if (table.get(id) !== undefined) violations.push(`${toHex(id)} was applied twice`)
       for (const dep of deps) {
@@ -34,5 +38,9 @@ export function createApplyWatch(): ApplyWatch {
       table.set(id, payload)
       return { kind: 'applied', events: [] }
     })
+  const open = (): StateMachine => {
+    opened += 1
+    return plant?.(create(), opened) ?? create()
+  }
   return { open, violations }
 }

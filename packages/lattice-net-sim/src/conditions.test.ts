@@ -186,14 +186,14 @@ describe('a network that is worse', () => {
     expect(total.messages).toBe(network.traffic(A, B).messages + network.traffic(B, A).messages)
   })
 
-  test.each<[string, Partial<Conditions>]>([
-    ['a latency that ends before it begins', { latencyMs: { min: 5, max: 4 } }],
-    ['a chance of one in nothing', { loseOneIn: 0 }],
-    ['every message lost for ever', { resend: { oneIn: 1, timeoutMs: 10 } }],
-    ['a link that carries nothing', { bytesPerSecond: 0 }],
-  ])('is not to be had with %s', async (_, conditions) => {
+  test.each<[string, Partial<Conditions>, string]>([
+    ['a latency that ends before it begins', { latencyMs: { min: 5, max: 4 } }, 'the latency range is not empty'],
+    ['a chance of one in nothing', { loseOneIn: 0 }, 'a chance is one in a whole number'],
+    ['every message lost for ever', { resend: { oneIn: 1, timeoutMs: 10 } }, 'some messages get through'],
+    ['a link that carries nothing', { bytesPerSecond: 0 }, 'a link carries something'],
+  ])('is not to be had with %s', async (_, conditions, message) => {
     const { network } = await createPair({})
-    expect(() => network.change(conditions)).toThrow()
+    expect(() => network.change(conditions)).toThrow(message)
   })
 })
 

@@ -89,7 +89,6 @@ async function ask(
     text: `seed ${task.seed}: ${what}`,
   })
   const answer = new Promise<SeedReport>((resolve) => {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The worker is this package's own: it sends reports.
     child.once('message', (message) => resolve(message as SeedReport))
   })
   let timer: NodeJS.Timeout | undefined

@@ -12,7 +12,6 @@ import { runSimulation } from './run-simulation.ts'
 const prepared = new Map<number, PreparedMesh>()
 
 process.on('message', (message) => {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The parent is this package's own: it sends tasks.
   runTask(message as WorkerTask).then(
     (report) => process.send?.(report),
     (error: unknown) => {

@@ -163,8 +163,9 @@ function repeated(frame: Frame, kept: readonly Uint8Array[], random: SeededRando
 /** Says `Done`, or that nothing follows, instead of what was to follow. */
 function doneEarly(frame: Frame): Partial<Deed> | undefined {
   if (frame.case === 'intentions') return changed({ case: 'intentions', value: { intentions: [], last: true } })
-  if (frame.case !== 'reconcile' && frame.case !== 'want') return undefined
-  return changed({ case: 'done', value: { witnessCount: 1n, fingerprint: new Uint8Array(32) } })
+  const done = encodeFrame({ case: 'done', value: { witnessCount: 1n, fingerprint: new Uint8Array(32) } })
+  if (frame.case === 'hello') return { chunks: [encodeFrame(frame), done] }
+  return frame.case === 'reconcile' || frame.case === 'want' ? { chunks: [done] } : undefined
 }
 
 /** Adds to each signed intention of its own another one after the same predecessor. */

@@ -2,7 +2,7 @@
  * The root commands: `npm start`, `npm test` and the smaller ones. Each installs what is missing, builds what changed,
  * and runs on the workspace's own Node, whatever Node the shell has.
  *
- *   node scripts/run.mjs start|test|build|check|format|generate|example|matrix|bench [-- arguments]
+ *   node scripts/run.mjs start|test|build|check|format|generate|example|matrix|bench|sim [-- arguments]
  *
  * Runs on any Node from 18 on, with built-in modules only.
  */
@@ -14,6 +14,7 @@ import { runMatrix } from './lib/matrix.mjs'
 import { foreground, step } from './lib/terminal.mjs'
 import { pinnedNode, root, tool, toolEnvironment } from './lib/workspace.mjs'
 
+const simulation = join(root, 'packages', 'lattice-testkit', 'src', 'simulation', 'main.ts')
 const demonstration = join(root, 'scripts', 'demo', 'main.mjs')
 
 /** Runs a program in the foreground with the workspace's environment; resolves to its exit code. */
@@ -80,6 +81,7 @@ const COMMANDS = {
   example,
   matrix,
   bench,
+  sim: afterInstall((args) => run(pinnedNode(), ['--conditions=source', '--no-warnings', simulation, ...args])),
 }
 
 async function main([name, ...rest]) {

@@ -6,15 +6,21 @@
  *
  * @module
  */
-import { equalBytes, type IdKey, idKey, type PublicKey, type Scheduler, toHex } from '@lattice/model'
+import { equalBytes, type IdKey, idKey, type PublicKey, type Random, type Scheduler, toHex } from '@lattice/model'
 import { type Connection, type DialOptions, PeerUnreachable } from '@lattice/net-types'
+import { type Conditions, REPEATED_WITHIN_MS } from './conditions.ts'
 import { createDeferred } from './deferred.ts'
+import { drawBelow } from './draw.ts'
 import type { Emit } from './sim-event.ts'
 import type { SimLink } from './sim-link.ts'
 import { parseSimAddress, type SimNode } from './sim-node.ts'
+import type { TrafficBook } from './traffic.ts'
 import type { Wire } from './wire.ts'
 
 export interface DialerDeps {
+  readonly random: Random
+  readonly conditions: () => Conditions
+  readonly traffic: TrafficBook
   readonly scheduler: Scheduler
   readonly wire: Wire
   readonly connectTimeoutMs: number
@@ -82,6 +88,7 @@ async function raceTargets(race: Race): Promise<Connection> {
       if (!over) answerDial(race, target, onAnswer)
     }
     race.wire.carry({ from: node.key, to: target, sender: node, deliver: arrive })
+    repeatDial(race, target)
   }
   try {
     return await outcome.promise
@@ -90,6 +97,25 @@ async function raceTargets(race: Race): Promise<Connection> {
     node.dials.delete(onSilence)
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/** Has the dial arrive a second time, some time later: the dialler knows nothing of the connection that comes of it. */
+function repeatDial(race: Race, target: IdKey): void {
+  const { random, node, wire, traffic, emit } = race
+  const { redialOneIn } = race.conditions()
+  if (redialOneIn === undefined || drawBelow(random, redialOneIn) > 0) return
+  const forget = (link: SimLink | undefined): void => {
+    if (link === undefined) return
+    const end = { by: 'lost', message: 'the peer knows nothing of this connection' } as const
+    link.dialer.end(end)
+    wire.carry({ from: node.key, to: target, sender: node, deliver: () => link.acceptor.end(end) })
+  }
+  race.scheduler.after(drawBelow(random, REPEATED_WITHIN_MS), () => {
+    if (!node.isOpen) return
+    traffic.fault('redials')
+    emit({ kind: 'redial', from: node.hex, to: toHex(race.peer) })
+    wire.carry({ from: node.key, to: target, sender: node, deliver: () => answerDial(race, target, forget) })
+  })
 }
 
 /** What happens at the node at `target`: it sends a link back, or a refusal when it is somebody else or full. */

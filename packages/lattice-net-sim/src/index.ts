@@ -1,3 +1,4 @@
+export { type Conditions, type LatencyRange, REPEATED_WITHIN_MS } from './conditions.ts'
 export type { SimEvent } from './sim-event.ts'
 export { MAX_OPEN_STREAMS } from './sim-link.ts'
 export {
@@ -9,4 +10,5 @@ export {
   STREAM_WINDOW_BYTES,
 } from './sim-network.ts'
 export { MAX_INCOMING, simAddress } from './sim-node.ts'
-export type { LatencyRange } from './wire.ts'
+export { createTraceHash, type TraceHash } from './trace-hash.ts'
+export type { FaultCounts, Traffic } from './traffic.ts'

@@ -5,10 +5,12 @@
  */
 import type { Cancel, IdKey, Random, Scheduler } from '@lattice/model'
 import type { CloseReason } from '@lattice/net-types'
+import type { Conditions } from './conditions.ts'
 import { drawBelow } from './draw.ts'
 import type { Emit } from './sim-event.ts'
 import { createSimLink, type LinkEnd, type LinkMessage, type SimLink } from './sim-link.ts'
 import type { SimNode } from './sim-node.ts'
+import type { TrafficBook } from './traffic.ts'
 import type { Wire } from './wire.ts'
 
 export interface LinkTable {
@@ -28,7 +30,8 @@ export interface LinkTableDeps {
   readonly wire: Wire
   readonly windowBytes: number
   readonly idleTimeoutMs: number
-  readonly loseOneIn: number | undefined
+  readonly conditions: () => Conditions
+  readonly traffic: TrafficBook
   readonly isBlocked: (from: IdKey, to: IdKey) => boolean
   readonly emit: Emit
 }
@@ -45,6 +48,7 @@ export function createLinkTable(deps: LinkTableDeps): LinkTable {
   let linkCount = 0
 
   const lose = ({ link }: LiveLink, message: string): void => {
+    deps.traffic.fault('lostConnections')
     emit({ kind: 'lost', from: link.dialer.node.hex, to: link.acceptor.node.hex, link: link.id })
     const reason: CloseReason = { by: 'lost', message }
     link.dialer.end(reason)
@@ -52,7 +56,8 @@ export function createLinkTable(deps: LinkTableDeps): LinkTable {
   }
   const onMessage = (id: number, message: LinkMessage): void => {
     emit({ ...message, from: message.from.hex, to: message.to.hex, link: id })
-    if (deps.loseOneIn === undefined || drawBelow(random, deps.loseOneIn) > 0) return
+    const { loseOneIn } = deps.conditions()
+    if (loseOneIn === undefined || drawBelow(random, loseOneIn) > 0) return
     const live = links.get(id)
     if (live !== undefined) lose(live, 'the connection was lost')
   }
@@ -74,6 +79,10 @@ export function createLinkTable(deps: LinkTableDeps): LinkTable {
         acceptor,
         onDone,
         onMessage: (message) => onMessage(id, message),
+        onReplay: (from, to) => {
+          deps.traffic.fault('replays')
+          emit({ kind: 'replay', from: from.hex, to: to.hex, link: id })
+        },
       })
       links.set(id, { link, cancelLoss: undefined })
       return link

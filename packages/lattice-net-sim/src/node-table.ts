@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { assert, idKey, type IdKey, type PublicKey, type Scheduler } from '@lattice/model'
+import { assert, idKey, type IdKey, type PublicKey, type Random, type Scheduler } from '@lattice/model'
 import type { Transport } from '@lattice/net-types'
+import type { Conditions } from './conditions.ts'
 import { createDialer } from './dial.ts'
 import type { LinkTable } from './link-table.ts'
 import type { Emit } from './sim-event.ts'
 import { createSimNode, simAddress, type SimNode } from './sim-node.ts'
+import type { TrafficBook } from './traffic.ts'
 import type { Wire } from './wire.ts'
 
 export interface NodeTable {
@@ -18,6 +20,9 @@ export interface NodeTable {
 }
 
 export interface NodeTableDeps {
+  readonly random: Random
+  readonly conditions: () => Conditions
+  readonly traffic: TrafficBook
   readonly scheduler: Scheduler
   readonly wire: Wire
   readonly links: LinkTable

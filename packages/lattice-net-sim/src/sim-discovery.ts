@@ -20,7 +20,7 @@ import {
 } from '@lattice/model'
 import { type Discovery, type DiscoveryEvent, MAX_FOUND_ADDRESSES, MAX_SOUGHT_PEERS } from '@lattice/net-types'
 import { drawBelow } from './draw.ts'
-import type { LatencyRange } from './wire.ts'
+import type { Conditions } from './conditions.ts'
 
 /** First pause between two questions of a search; doubles up to `MAX_ASK_MS`. */
 const FIRST_ASK_MS = 1_000
@@ -31,7 +31,7 @@ const EVENT_CAPACITY = 256
 export interface SimDiscoveryDeps {
   readonly random: Random
   readonly scheduler: Scheduler
-  readonly latencyMs: LatencyRange
+  readonly conditions: () => Conditions
   /** Whether nothing passes from `from` to `to` now. */
   readonly isBlocked: (from: IdKey, to: IdKey) => boolean
 }
@@ -168,7 +168,8 @@ class Medium {
     search.isFound = addresses.length > 0
   }
   #carry(from: IdKey, to: IdKey, deliver: () => void): void {
-    const { random, scheduler, latencyMs, isBlocked } = this.#deps
+    const { random, scheduler, conditions, isBlocked } = this.#deps
+    const { latencyMs } = conditions()
     if (isBlocked(from, to)) return
     const delayMs = latencyMs.min + drawBelow(random, latencyMs.max - latencyMs.min + 1)
     scheduler.after(delayMs, () => {

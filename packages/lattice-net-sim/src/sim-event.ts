@@ -7,7 +7,7 @@ import type { LinkMessage } from './sim-link.ts'
 
 /** Something that happened, named by the nodes' keys in hex. */
 export interface SimEvent {
-  readonly kind: LinkMessage['kind'] | 'dial' | 'accept' | 'refuse' | 'connect' | 'lost' | 'crash'
+  readonly kind: LinkMessage['kind'] | 'dial' | 'accept' | 'refuse' | 'connect' | 'lost' | 'crash' | 'replay' | 'redial'
   readonly from: string
   readonly to: string
   /** The connection, in order of their making; -1 before there is one. */

@@ -7,9 +7,11 @@
  *
  * @module
  */
-import { createAsyncQueue, type Random } from '@lattice/model'
+import { createAsyncQueue, type Random, type Scheduler } from '@lattice/model'
 import type { BiStream, CloseReason, Connection } from '@lattice/net-types'
+import type { Conditions } from './conditions.ts'
 import { createDeferred } from './deferred.ts'
+import { createReplayer, type Replayer } from './replay.ts'
 import type { SimNode } from './sim-node.ts'
 import { createStreamEnd, type StreamEnd, type StreamMessage } from './sim-stream.ts'
 import { createSlots } from './slots.ts'
@@ -43,8 +45,12 @@ export interface SimLinkDeps {
   readonly random: Random
   readonly windowBytes: number
   readonly wire: Wire
+  readonly scheduler: Scheduler
+  readonly conditions: () => Conditions
   /** Called as a message arrives. */
   readonly onMessage: (message: LinkMessage) => void
+  /** Called as a stream's first data is sent a second time. */
+  readonly onReplay: (from: SimNode, to: SimNode) => void
   /** Called when both ends are over. */
   readonly onDone: () => void
 }
@@ -70,7 +76,16 @@ export function createSimLink(deps: SimLinkDeps): SimLink {
   const openStream: OpenStream = (from, to, onDone) => {
     const stream = streamCount
     streamCount += 1
-    return createStreamPair({ ...deps, stream, from, to, onDone })
+    const replayer = createReplayer({
+      ...deps,
+      open: () => {
+        streamCount += 1
+        deps.onReplay(from.node, to.node)
+        return createStreamPair({ ...deps, stream: streamCount - 1, from, to, onDone: () => undefined })
+      },
+      isLive: () => from.isLive() && to.isLive(),
+    })
+    return createStreamPair({ ...deps, stream, from, to, onDone, ...(replayer && { replayer }) })
   }
   const dialer: EndState = createEnd({ ...deps, openStream, node: deps.dialer, outgoing: true, other: () => acceptor })
   const acceptor: EndState = createEnd({
@@ -150,6 +165,8 @@ interface StreamPairDeps extends Pick<SimLinkDeps, 'wire' | 'onMessage' | 'rando
   readonly to: EndState
   /** Called when the stream is over at `from`. */
   readonly onDone: () => void
+  /** Is shown what the opening side writes. */
+  readonly replayer?: Replayer
 }
 
 /** Makes both ends of a stream and gives the one at `from`; the other is shown with the first message that arrives. */
@@ -169,11 +186,21 @@ function createStreamPair(deps: StreamPairDeps): BiStream {
   const near: StreamEnd = createStreamEnd({
     ...deps,
     send: senderOf(deps, { from, to, receive: (message) => (announce() ? far.receive(message) : far.stream.reset()) }),
-    onDone,
+    onDone: () => {
+      deps.replayer?.answered()
+      onDone()
+    },
   })
   const far: StreamEnd = createStreamEnd({
     ...deps,
-    send: senderOf(deps, { from: to, to: from, receive: (message) => near.receive(message) }),
+    send: senderOf(deps, {
+      from: to,
+      to: from,
+      receive: (message) => {
+        if (message.kind === 'data') deps.replayer?.answered()
+        near.receive(message)
+      },
+    }),
     onDone: () => to.streams.delete(far),
   })
   from.streams.add(near)
@@ -188,18 +215,16 @@ function senderOf(
 ): (message: StreamMessage) => void {
   const { from, to, receive } = direction
   const lane = createLane(deps.wire, { from: from.node.key, to: to.node.key, sender: from.node })
-  return (message) =>
-    lane(() => {
+  return (message) => {
+    if (message.kind === 'data' && from === deps.from) deps.replayer?.wrote(message.bytes)
+    const arrive = (): void => {
       if (!to.isLive()) return
-      deps.onMessage({
-        from: from.node,
-        to: to.node,
-        kind: message.kind,
-        stream: deps.stream,
-        bytes: messageBytes(message),
-      })
+      const { kind } = message
+      deps.onMessage({ from: from.node, to: to.node, kind, stream: deps.stream, bytes: messageBytes(message) })
       receive(message)
-    })
+    }
+    lane(arrive, message.kind === 'data' ? message.bytes.length : 0)
+  }
 }
 
 function messageBytes(message: StreamMessage): number {

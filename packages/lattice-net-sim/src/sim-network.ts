@@ -8,14 +8,16 @@
  *
  * @module
  */
-import { assert, idKey, type PublicKey, type Random, type Scheduler } from '@lattice/model'
+import { assert, type Clock, idKey, type PublicKey, type Random, type Scheduler } from '@lattice/model'
 import type { Discovery, Transport } from '@lattice/net-types'
+import { type Conditions, createConditions } from './conditions.ts'
 import { createLinkTable } from './link-table.ts'
 import { createNodeTable } from './node-table.ts'
 import { createSimDiscoveryTable } from './sim-discovery.ts'
 import type { Emit, SimEvent } from './sim-event.ts'
 import { createTopology } from './topology.ts'
-import { createWire, type LatencyRange } from './wire.ts'
+import { createTrafficBook, type FaultCounts, type Traffic } from './traffic.ts'
+import { createWire } from './wire.ts'
 
 /** What the writer of a stream may be ahead of its reader: two of the largest payloads, far below a whole transfer. */
 export const STREAM_WINDOW_BYTES: number = 256 * 1024
@@ -24,15 +26,14 @@ export const IDLE_TIMEOUT_MS = 10_000
 /** A dial nobody answers fails after this: well above any round trip in use. */
 export const CONNECT_TIMEOUT_MS = 5_000
 
-export interface SimNetworkOptions {
+export interface SimNetworkOptions extends Conditions {
   readonly random: Random
   readonly scheduler: Scheduler
-  readonly latencyMs: LatencyRange
+  /** Needed where links have a rate. */
+  readonly clock?: Pick<Clock, 'monotonicMs'>
   readonly streamWindowBytes?: number
   readonly idleTimeoutMs?: number
   readonly connectTimeoutMs?: number
-  /** One connection is lost per this many messages, on average; none by default. */
-  readonly loseOneIn?: number
   /** Whether a peer is found by its key alone, as by a discovery service (default), or needs a `sim:` address. */
   readonly discovery?: boolean
   /** Told of every event in order; hash them to compare two runs. */
@@ -54,17 +55,36 @@ export interface SimNetwork {
   readonly disconnect: (a: PublicKey, b: PublicKey) => void
   /** The node is gone without a goodbye: its peers find out by silence. */
   readonly crash: (node: PublicKey) => void
+  /** From now on the network is so. */
+  readonly change: (conditions: Partial<Conditions>) => void
   /** Connections with at least one live end. */
   readonly connectionCount: () => number
+  /** What was sent so far, in all or one way between two nodes. */
+  readonly traffic: (from?: PublicKey, to?: PublicKey) => Traffic
+  /** How often each fault came to pass so far. */
+  readonly faults: () => FaultCounts
 }
 
 /** Makes a network without nodes. */
 export function createSimNetwork(options: SimNetworkOptions): SimNetwork {
-  const { random, scheduler, latencyMs } = options
+  const { random, scheduler, clock } = options
   const windowBytes = options.streamWindowBytes ?? STREAM_WINDOW_BYTES
   assert(windowBytes > 0, 'a stream window is positive')
   const topology = createTopology()
-  const wire = createWire({ random, scheduler, latencyMs, isBlocked: topology.isBlocked })
+  const conditions = createConditions(conditionsOf(options))
+  const traffic = createTrafficBook()
+  const nowMs = (): number => {
+    assert(clock !== undefined, 'a rate needs a clock')
+    return clock.monotonicMs()
+  }
+  const wire = createWire({
+    random,
+    scheduler,
+    nowMs,
+    conditions: conditions.current,
+    traffic,
+    isBlocked: topology.isBlocked,
+  })
   const emit: Emit = (event) => options.onEvent?.({ link: -1, stream: -1, bytes: 0, ...event })
   const links = createLinkTable({
     random,
@@ -72,11 +92,15 @@ export function createSimNetwork(options: SimNetworkOptions): SimNetwork {
     wire,
     windowBytes,
     idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
-    loseOneIn: options.loseOneIn,
+    conditions: conditions.current,
+    traffic,
     isBlocked: topology.isBlocked,
     emit,
   })
   const nodes = createNodeTable({
+    random,
+    conditions: conditions.current,
+    traffic,
     scheduler,
     wire,
     links,
@@ -84,7 +108,12 @@ export function createSimNetwork(options: SimNetworkOptions): SimNetwork {
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     discovery: options.discovery ?? true,
   })
-  const discoveries = createSimDiscoveryTable({ random, scheduler, latencyMs, isBlocked: topology.isBlocked })
+  const discoveries = createSimDiscoveryTable({
+    random,
+    scheduler,
+    conditions: conditions.current,
+    isBlocked: topology.isBlocked,
+  })
 
   return {
     transport: nodes.open,
@@ -109,6 +138,15 @@ export function createSimNetwork(options: SimNetworkOptions): SimNetwork {
       nodes.crash(node)
       discoveries.crash(node)
     },
+    change: conditions.change,
     connectionCount: links.count,
+    traffic: (from, to) =>
+      from === undefined || to === undefined ? traffic.total() : traffic.between(idKey(from), idKey(to)),
+    faults: traffic.faults,
   }
+}
+
+function conditionsOf(options: SimNetworkOptions): Conditions {
+  const { latencyMs, spikes, resend, loseOneIn, replayOneIn, redialOneIn, bytesPerSecond } = options
+  return { latencyMs, spikes, resend, loseOneIn, replayOneIn, redialOneIn, bytesPerSecond }
 }

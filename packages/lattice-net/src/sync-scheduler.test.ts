@@ -1,10 +1,19 @@
-import { type PublicKey, type StoreId, toPublicKey, toStoreId } from '@lattice/model'
+import { LatticeError, type PublicKey, type StoreId, toPublicKey, toStoreId } from '@lattice/model'
 import { createManualScheduler, createSeededRandom } from '@lattice/model/testing'
+import { net } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
+import { PeerRefused } from './errors.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
 import type { SyncOutcome } from './network-event.ts'
 import { nothingToDo } from './reconcile.ts'
 import { createSyncScheduler, type SyncScheduler } from './sync-scheduler.ts'
+
+class DiskFullHere extends LatticeError {
+  readonly code = 'DISK_FULL'
+  constructor() {
+    super('the disk is full')
+  }
+}
 
 const peer = toPublicKey(new Uint8Array(32).fill(1))
 const store = toStoreId(new Uint8Array(32).fill(2))
@@ -84,6 +93,19 @@ describe('repeated sessions', () => {
     expect(world.starts).toHaveLength(length)
     world.advance(1)
     expect(world.starts).toHaveLength(length + 1)
+  })
+
+  test.each([
+    ['a disk that is full here', new DiskFullHere(), true],
+    ['a disk that is full at the peer', new PeerRefused(net.RefusalCode.INTERNAL, 'no room'), true],
+    ['a peer that is not ready', new PeerRefused(net.RefusalCode.NOT_READY, 'wait'), true],
+    ['a store that the peer does not have', new PeerRefused(net.RefusalCode.NO_SUCH_STORE, 'no such store'), false],
+    ['a peer that was shut out', new PeerRefused(net.RefusalCode.REVOKED, 'revoked'), false],
+  ])('after %s come by themselves where it may pass', (_, error, isRepeated) => {
+    const { schedule, starts, advance } = create()
+    schedule.ended({ kind: 'failed', peer, storeId: store, error })
+    advance(retryMs)
+    expect(starts).toHaveLength(isRepeated ? 1 : 0)
   })
 
   test('without a pause under way, a gap is healed as soon as what is in flight had time to arrive', () => {

@@ -16,13 +16,13 @@ import {
   equalBytes,
   type IdKey,
   idKey,
+  type LatticeErrorCode,
   type PublicKey,
   type Random,
   type Scheduler,
   type StoreId,
 } from '@lattice/model'
 import { backoffMs, jitterMs } from './backoff.ts'
-import { PeerRefused } from './errors.ts'
 import type { NetworkLimits } from './limits.ts'
 import type { SyncOutcome } from './network-event.ts'
 import { pairKey } from './session-slots.ts'
@@ -216,10 +216,18 @@ function hasProgressed(outcome: SyncOutcome): boolean {
   return outcome.kind === 'done' && outcome.witnessed > 0
 }
 
+/** What may pass by itself, here or at a peer that refused for it: a full disk has room again some day. */
+const PASSING: ReadonlySet<LatticeErrorCode> = new Set([
+  'DEADLINE_EXCEEDED',
+  'SYNC_FAILED',
+  'PEER_UNREACHABLE',
+  'STORE_NOT_READY',
+  'DISK_FULL',
+  'STORAGE_FAILED',
+  'INTERNAL',
+])
+
 /** True when repeating the session as things are would bring nothing. */
 function isSettled(outcome: SyncOutcome): boolean {
-  if (outcome.kind === 'done') return outcome.synced
-  const { error } = outcome
-  if (error instanceof PeerRefused) return !error.busy
-  return error.code !== 'DEADLINE_EXCEEDED' && error.code !== 'SYNC_FAILED' && error.code !== 'PEER_UNREACHABLE'
+  return outcome.kind === 'done' ? outcome.synced : !PASSING.has(outcome.error.code)
 }

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { type AbortSignal, isLagged } from '@lattice/model'
+import { type AbortSignal, isLagged, isLatticeError } from '@lattice/model'
 import type { NetworkEvent, NetworkService } from '@lattice/net'
 import type { LagWatch } from './lag-watch.ts'
 import type { NodeClock } from './node-clock.ts'
 import type { NodeContext } from './node-context.ts'
 import type { PeerLinks } from './peer-links.ts'
+import { toFailure } from './failure.ts'
 import type { StoreManager } from './store-manager.ts'
 import { noteCompared } from './write-hold.ts'
 
@@ -27,7 +28,17 @@ export async function followNetwork(
 ): Promise<void> {
   for await (const event of network.events(signal)) {
     if (isLagged(event)) context.logger.warn('network.events_lagged', { ...event })
-    else takeIn(context, follower, event)
+    else tryToTakeIn(context, follower, event)
+  }
+}
+
+/** What cannot be kept, because the disk is full, is told again with the next connection; the events go on. */
+function tryToTakeIn(context: NodeContext, follower: NetworkFollower, event: NetworkEvent): void {
+  try {
+    takeIn(context, follower, event)
+  } catch (error) {
+    if (!isLatticeError(error)) throw error
+    context.logger.warn('network.event_not_kept', { kind: event.kind, ...toFailure(error) })
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import { equalBytes, idKey, type IdKey, type PublicKey, type ReadTable, type StoreId } from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
-import { readPeer, readPeers, readStrategy } from '@lattice/systemstore'
+import { readPeer, readPeers, readPeerStatus, readStrategy } from '@lattice/systemstore'
 import type * as systemstore from '@lattice/systemstore'
 
 /** The tables of another open store. */
@@ -46,8 +46,8 @@ export function peerTable(tables: ReadStoreTables, tablesOf: TablesOf): ReadTabl
 /** True for a peer that takes part in the store: it may read everything, and what it sends is looked at. */
 export function isReplicaPeer(tables: ReadStoreTables, peer: PublicKey, tablesOf: TablesOf): boolean {
   const table = peerTable(tables, tablesOf)
-  const entry = table && readPeer(table, peer)
-  return entry !== undefined && isTakingPart(entry)
+  const status = table && readPeerStatus(table, peer)
+  return status !== undefined && isTakingPart({ status })
 }
 
 /** The peers that take part, this node left out. */
@@ -89,6 +89,6 @@ export function mayWrite(tables: ReadStoreTables, peer: PublicKey, tablesOf: Tab
 }
 
 /** A dormant peer is away, not out. */
-function isTakingPart({ status }: systemstore.PeerEntry): boolean {
+function isTakingPart({ status }: Pick<systemstore.PeerEntry, 'status'>): boolean {
   return status === 'active' || status === 'dormant'
 }

@@ -6,7 +6,7 @@
 import { idKey, type PublicKey, type ReadTable } from '@lattice/model'
 import { strongestRole, strongestRoles } from './grants.ts'
 import { systemPrefix } from './keys.ts'
-import { type Field, groupFields, readFields } from './read-fields.ts'
+import { type Field, groupFields, readField, readFields } from './read-fields.ts'
 import {
   decodePeer,
   decodePeerStatus,
@@ -43,6 +43,11 @@ export function* readPeers(read: ReadTable): Generator<PeerEntry, void, undefine
 
 export function readPeer(read: ReadTable, peer: PublicKey): PeerEntry | undefined {
   return peerOf([...readFields(read, systemPrefix('peer', peer))], () => strongestRole(read, peer))
+}
+
+/** The status of a peer alone, by one look-up: asked of whoever sends or is sent anything. */
+export function readPeerStatus(read: ReadTable, peer: PublicKey): PeerStatus | undefined {
+  return readField(read, { kind: 'peer', peer, field: 'status' }, decodePeerStatus)
 }
 
 function peerOf(fields: readonly Field[], strongestOf: (peer: PublicKey) => Role | undefined): PeerEntry | undefined {

@@ -7,39 +7,50 @@
  *
  * @module
  */
-import { createHash } from 'node:crypto'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { kvStore } from '@lattice/kvstore'
-import {
-  idKey,
-  type Logger,
-  type PublicKey,
-  type Scheduler,
-  silentLogger,
-  type StoreId,
-  type StoreType,
-  toHex,
-} from '@lattice/model'
+import { type KeyPair, type Logger, type PublicKey, silentLogger, type StoreId, type StoreType } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
-import { createSimNetwork, type SimNetwork, type SimNetworkOptions } from '@lattice/net-sim'
+import { type Conditions, createSimNetwork, type SimEvent, type SimNetwork } from '@lattice/net-sim'
 import type { Transport } from '@lattice/net-types'
 import { type Node, type NodeOptions, openNode, type StoreHandle } from '@lattice/node'
-import { inlineFileCheck, type StorageHooks, type StoragePoint } from '@lattice/storage'
+import { inlineFileCheck, type StoragePoint } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
+import { allEqual, setDigest, tablesDigest } from './replica-digest.ts'
+import {
+  crashInstance,
+  createGate,
+  createInstance,
+  type DiskHook,
+  gatedLogger,
+  gatedScheduler,
+  hooksOf,
+  type Instance,
+  skewedClock,
+} from './sim-instance.ts'
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts'
 
-export interface SimMeshOptions {
+export interface SimMeshOptions extends Partial<Conditions> {
   readonly seed: number | string
   readonly nodes: number
-  readonly latencyMs?: SimNetworkOptions['latencyMs']
-  readonly loseOneIn?: number
+  /** How many of them are up at once; the others wait to be started. All by default. */
+  readonly startNodes?: number
+  /** Data directories to begin with, `node-0` and so on, and the time by which they were made. They are copied. */
+  readonly from?: { readonly directory: string; readonly wallMs: number }
   /** Whether peers are found by their keys alone; by default only where an address says, as without a relay. */
   readonly discovery?: boolean
   readonly openers?: NodeOptions['openers']
   readonly logger?: (name: string) => Logger
+  /** Told of every event of the network. */
+  readonly onEvent?: (event: SimEvent) => void
+  readonly disk?: DiskHook
+  /** Told of a crash, however it came about. */
+  readonly onCrash?: (index: number) => void
+  /** Takes the place of a node's transport: what passes through it may be made worse. */
+  readonly wrapTransport?: (wrapped: WrappedTransport) => Transport
 }
 
 /** A node's place in a mesh; the node itself comes and goes. */
@@ -49,6 +60,20 @@ export interface SimPeer {
   readonly node: () => Node
   readonly isUp: () => boolean
   readonly dataDir: () => string
+}
+
+export interface WrappedTransport {
+  readonly index: number
+  readonly transport: Transport
+  readonly keyPair: KeyPair
+}
+
+export interface CrashChoice {
+  readonly tear?: boolean
+}
+
+export interface CrashPlan extends CrashChoice {
+  readonly nth: number
 }
 
 export interface SimMesh extends AsyncDisposable {
@@ -62,12 +87,22 @@ export interface SimMesh extends AsyncDisposable {
   readonly complete: VirtualTime['complete']
   readonly partition: (...groups: readonly (readonly number[])[]) => void
   readonly heal: () => void
-  /** Ends the node as a power cut would; its directory stays as it is on disk. */
-  readonly crash: (index: number) => void
+  /** Ends the node as a power cut would; torn, what the disk had not been made to keep is lost. */
+  readonly crash: (index: number, options?: CrashChoice) => void
   /** Crashes the node by itself at the `nth` storage point of the kind from now on; true once it has happened. */
-  readonly crashAt: (index: number, point: StoragePoint, nth: number) => () => boolean
+  readonly crashAt: (index: number, point: StoragePoint, crash: number | CrashPlan) => () => boolean
+  /** Counts the crashes of a node: whatever was asked of an earlier life of it may never end. */
+  readonly life: (index: number) => { readonly generation: number }
+  /** The crash that was to come by itself does not. */
+  readonly calm: (index: number) => void
+  /** Puts the node's wall clock so far ahead of the mesh's, or behind. */
+  readonly skew: (index: number, ms: number) => void
   /** Closes the node in good order. */
   readonly stop: (index: number) => Promise<void>
+  /** Starts a node that is down, for somebody else to let time pass; nothing comes of it when it crashes meanwhile. */
+  readonly begin: (index: number, changes?: Partial<NodeOptions>) => Promise<Node | undefined>
+  /** Closes the node in good order, for somebody else to let time pass. */
+  readonly end: (index: number) => Promise<void>
   /** Starts a node that is down. */
   readonly start: (index: number, changes?: Partial<NodeOptions>) => Promise<Node>
   readonly restart: (index: number) => Promise<Node>
@@ -86,41 +121,27 @@ const KV_OPENERS: NodeOptions['openers'] = new Map<StoreType, () => StateMachine
   [kvStore.storeType, () => kvStore as StateMachine],
 ])
 
-interface Instance {
-  readonly name: string
-  dataDir: string
-  generation: number
-  node: Node | undefined
-  publicKey: PublicKey | undefined
-  /** False once it crashed: then its hooks and timers do nothing. */
-  gate: { open: boolean }
-  crashAt: { point: StoragePoint; left: number } | undefined
-}
+/** Virtual time that nodes which crashed get to close their files. */
+const LAST_MOMENTS_MS = 20_000
 
 /** Starts a mesh of nodes that do not know each other. */
 export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
   const crypto = await openCrypto({ backend: 'wasm' })
   const root = mkdtempSync(join(tmpdir(), 'lattice-mesh-'))
-  const time = createVirtualTime()
+  const time = createVirtualTime(options.from === undefined ? {} : { wallMs: options.from.wallMs })
   const { scheduler } = time
   const random = createSeededRandom(options.seed)
   const startsAt = new Map<string, number>()
   const network = createSimNetwork({
+    ...conditionsOf(options),
     random: random.fork('network'),
     scheduler,
-    latencyMs: options.latencyMs ?? { min: 1, max: 20 },
+    clock: scheduler.clock,
     discovery: options.discovery ?? false,
-    ...(options.loseOneIn === undefined ? {} : { loseOneIn: options.loseOneIn }),
+    ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
   })
-  const instances: Instance[] = Array.from({ length: options.nodes }, (_, index) => ({
-    name: `node-${index}`,
-    dataDir: join(root, `node-${index}`),
-    generation: 0,
-    node: undefined,
-    publicKey: undefined,
-    gate: { open: true },
-    crashAt: undefined,
-  }))
+  const instances = Array.from({ length: options.nodes }, (_, index) => createInstance(root, index))
+  if (options.from !== undefined) cpSync(options.from.directory, root, { recursive: true })
 
   function instanceAt(index: number): Instance {
     const instance = instances[index]
@@ -134,32 +155,12 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
     return node
   }
 
-  function crashInstance(instance: Instance): void {
-    if (!instance.gate.open) return
-    instance.gate.open = false
-    instance.node = undefined
-    const before = instance.dataDir
-    instance.generation += 1
-    instance.dataDir = join(root, `${instance.name}.${instance.generation}`)
-    // Shared memory of a database does not survive its processes.
-    cpSync(before, instance.dataDir, { recursive: true, filter: (path) => !path.endsWith('-shm') })
+  function crash(instance: Instance, tear: boolean): void {
+    const { name, generation } = instance
+    const losing = tear ? random.fork(`tear ${name}.${generation}`) : undefined
+    if (!crashInstance(instance, { root, tear: losing })) return
     if (instance.publicKey !== undefined) network.crash(instance.publicKey)
-  }
-
-  /** Crashes at the chosen point; after a crash, every write fails. */
-  function hooksOf(instance: Instance, gate: Instance['gate']): StorageHooks {
-    return {
-      at: (point) => {
-        if (!gate.open) throw new Error('this node has crashed')
-        const plan = instance.crashAt
-        if (plan === undefined || plan.point !== point) return
-        plan.left -= 1
-        if (plan.left > 0) return
-        instance.crashAt = undefined
-        crashInstance(instance)
-        throw new Error('this node crashes here')
-      },
-    }
+    options.onCrash?.(instance.index)
   }
 
   /** Two starts at one moment must not draw alike: the stores they make would be one. */
@@ -170,44 +171,61 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
     return random.fork(before === 0 ? start : `${start}.${before}`)
   }
 
-  async function start(index: number, changes: Partial<NodeOptions> = {}): Promise<Node> {
+  async function begin(index: number, changes: Partial<NodeOptions> = {}): Promise<Node | undefined> {
     const instance = instanceAt(index)
     if (instance.node !== undefined) throw new Error(`${instance.name} is up already`)
-    const gate = { open: true }
+    const gate = createGate()
     instance.gate = gate
-    const gated: Scheduler = {
-      after: (delayMs, task) => scheduler.after(delayMs, () => gate.open && task()),
-      soon: (task) => scheduler.soon(() => gate.open && task()),
+    const node = await openNode({
+      dataDir: instance.dataDir,
+      name: instance.name,
+      openers: options.openers ?? KV_OPENERS,
+      openTransport: (keyPair): Transport => {
+        instance.publicKey = keyPair.publicKey
+        const transport = network.transport(keyPair.publicKey)
+        return options.wrapTransport?.({ index, transport, keyPair }) ?? transport
+      },
+      clock: skewedClock(scheduler.clock, instance),
+      random: randomFor(instance),
+      scheduler: gatedScheduler(scheduler, gate),
+      logger: gatedLogger(options.logger?.(instance.name) ?? silentLogger, gate),
+      crypto,
+      storageHooks: hooksOf(instance, gate, { crash: (tear) => crash(instance, tear), disk: options.disk }),
+      fileCheck: inlineFileCheck,
+      ...changes,
+    })
+    if (gate.state !== 'open') {
+      instance.dead.push({ node, gate })
+      return undefined
     }
-    const node = await time.complete(
-      openNode({
-        dataDir: instance.dataDir,
-        name: instance.name,
-        openers: options.openers ?? KV_OPENERS,
-        openTransport: ({ publicKey }): Transport => {
-          instance.publicKey = publicKey
-          return network.transport(publicKey)
-        },
-        clock: scheduler.clock,
-        random: randomFor(instance),
-        scheduler: gated,
-        logger: options.logger?.(instance.name) ?? silentLogger,
-        crypto,
-        storageHooks: hooksOf(instance, gate),
-        fileCheck: inlineFileCheck,
-        ...changes,
-      }),
-    )
     instance.node = node
     return node
   }
 
-  async function stop(index: number): Promise<void> {
+  async function start(index: number, changes: Partial<NodeOptions> = {}): Promise<Node> {
+    const node = await time.complete(begin(index, changes))
+    if (node === undefined) throw new Error(`node-${index} crashed as it started`)
+    return node
+  }
+
+  async function end(index: number): Promise<void> {
     const node = nodeAt(index)
-    instanceAt(index).node = undefined
+    const instance = instanceAt(index)
+    instance.node = undefined
     // Closing commits, too: what was to crash by now has not.
-    instanceAt(index).crashAt = undefined
-    await time.complete(node.close())
+    instance.crashAt = undefined
+    await node.close()
+  }
+
+  /** Lets go of what crashed nodes hold: their files are gone already, as far as anybody looks. */
+  async function release(): Promise<void> {
+    for (const { dead } of instances) {
+      for (const { node, gate } of dead.splice(0)) {
+        gate.state = 'released'
+        // However broken it is: what it cannot close now goes with the process.
+        await time.complete(node.close(), LAST_MOMENTS_MS).catch(() => undefined)
+      }
+    }
   }
 
   function store(index: number, storeId: StoreId): StoreHandle {
@@ -241,16 +259,26 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
     complete: time.complete,
     partition: (...groups) => network.partition(groups.map((group) => group.map((index) => keyOf(instanceAt(index))))),
     heal: network.heal,
-    crash: (index) => crashInstance(instanceAt(index)),
-    crashAt: (index, point, nth) => {
+    crash: (index, { tear = false } = {}) => crash(instanceAt(index), tear),
+    crashAt: (index, point, plan) => {
       const { gate } = instanceAt(index)
-      instanceAt(index).crashAt = { point, left: nth }
-      return () => !gate.open
+      const { nth, tear = false } = typeof plan === 'number' ? { nth: plan } : plan
+      instanceAt(index).crashAt = { point, left: nth, tear }
+      return () => gate.state !== 'open'
     },
-    stop,
+    life: (index) => ({ generation: instanceAt(index).generation }),
+    calm: (index) => {
+      instanceAt(index).crashAt = undefined
+    },
+    skew: (index, ms) => {
+      instanceAt(index).skewMs = ms
+    },
+    begin,
+    end,
+    stop: (index) => time.complete(end(index)),
     start,
     restart: async (index) => {
-      if (instanceAt(index).node !== undefined) await stop(index)
+      if (instanceAt(index).node !== undefined) await mesh.stop(index)
       return start(index)
     },
     share: async (name = 'shared') => {
@@ -266,7 +294,8 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
     converge: (storeId, indices) => time.runUntil(() => isConverged(storeId, indices), 'the nodes have converged'),
     close: async () => {
       try {
-        for (const [index, { node }] of instances.entries()) if (node !== undefined) await stop(index)
+        for (const [index, { node }] of instances.entries()) if (node !== undefined) await mesh.stop(index)
+        await release()
       } finally {
         rmSync(root, { recursive: true, force: true })
       }
@@ -274,7 +303,7 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
     [Symbol.asyncDispose]: () => mesh.close(),
   }
   try {
-    for (let index = 0; index < options.nodes; index += 1) await start(index)
+    for (let index = 0; index < (options.startNodes ?? options.nodes); index += 1) await start(index)
   } catch (error) {
     await mesh.close()
     throw error
@@ -282,41 +311,13 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
   return mesh
 }
 
+function conditionsOf(options: SimMeshOptions): Conditions {
+  const { spikes, resend, loseOneIn, replayOneIn, redialOneIn, bytesPerSecond } = options
+  const latencyMs = options.latencyMs ?? { min: 1, max: 20 }
+  return { latencyMs, spikes, resend, loseOneIn, replayOneIn, redialOneIn, bytesPerSecond }
+}
+
 function keyOf(instance: Instance): PublicKey {
   if (instance.publicKey === undefined) throw new Error(`${instance.name} has not been up yet`)
   return instance.publicKey
 }
-
-function allEqual(digests: readonly (string | undefined)[]): boolean {
-  const [first] = digests
-  return first !== undefined && digests.every((digest) => digest === first)
-}
-
-/** The set that a node holds, all of it applied; undefined while the store is not in use. */
-function setDigest(node: Node, storeId: StoreId): string | undefined {
-  const key = idKey(storeId)
-  const summary = node.stores().find((candidate) => idKey(candidate.id) === key)
-  if (summary?.state !== 'active') return undefined
-  const kernel = node.store(storeId).kernel()
-  const { fingerprint, witnessCount } = kernel.digest()
-  return kernel.projection().appliedSeq === witnessCount ? `${witnessCount} ${toHex(fingerprint)}` : undefined
-}
-
-/** Read at once, for conditions that are asked between two events; kept until something is applied. */
-function tablesDigest(node: Node, storeId: StoreId): string {
-  const kernel = node.store(storeId).kernel()
-  const { appliedSeq } = kernel.projection()
-  const known = tableDigests.get(kernel)
-  if (known?.appliedSeq === appliedSeq) return known.digest
-  const hash = createHash('sha256')
-  const { system, app } = kernel.tables()
-  for (const table of [system, app]) {
-    for (const { key, value } of table.scan({})) hash.update(`${key.length} ${value.length} `).update(key).update(value)
-    hash.update('end')
-  }
-  const digest = hash.digest('hex')
-  tableDigests.set(kernel, { appliedSeq, digest })
-  return digest
-}
-
-const tableDigests = new WeakMap<object, { readonly appliedSeq: number; readonly digest: string }>()

@@ -64,7 +64,7 @@ function rowOf({ author }: AppliedOp, position: number): Uint8Array {
   return concatBytes(author, trackedPayload(position))
 }
 
-function machineOf(name: string, apply: StateMachine['apply']): StateMachine {
+export function machineOf(name: string, apply: StateMachine['apply']): StateMachine {
   return {
     storeType: storeType(name),
     schemaVersion: 1,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ManualScheduler } from '@lattice/model/testing'
-import { createManualScheduler } from '@lattice/model/testing'
+import { createManualClock, createManualScheduler } from '@lattice/model/testing'
 
 /** Virtual time after which something that was waited for is taken to never come. */
 export const DEFAULT_PATIENCE_MS: number = 10 * 60_000
@@ -21,9 +21,9 @@ export interface VirtualTime {
   readonly pass: (ms: number) => Promise<void>
 }
 
-/** Starts at a fixed instant. */
-export function createVirtualTime(): VirtualTime {
-  const scheduler = createManualScheduler({ settle: settleAll })
+/** Starts at `wallMs`, by default a fixed instant. */
+export function createVirtualTime(options: { readonly wallMs?: number } = {}): VirtualTime {
+  const scheduler = createManualScheduler({ clock: createManualClock(options), settle: settleAll })
   async function runUntil(condition: () => boolean, what: string, patienceMs = DEFAULT_PATIENCE_MS): Promise<void> {
     const deadline = scheduler.clock.monotonicMs() + patienceMs
     for (let step = 0; step < MAX_STEPS; step += 1) {

@@ -1,0 +1,55 @@
+/**
+ * What replicas are compared by, between two events: the set they hold, and every row of their tables.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import type { Kernel } from '@lattice/kernel'
+import { idKey, isLatticeError, type StoreId, toHex } from '@lattice/model'
+import type { Node } from '@lattice/node'
+
+/** True for one or more digests that are the same. */
+export function allEqual(digests: readonly (string | undefined)[]): boolean {
+  const [first] = digests
+  return first !== undefined && digests.every((digest) => digest === first)
+}
+
+/** The set that a node holds, all of it applied; undefined while the store is not in use. */
+export function setDigest(node: Node, storeId: StoreId): string | undefined {
+  const key = idKey(storeId)
+  const summary = node.stores().find((candidate) => idKey(candidate.id) === key)
+  if (summary?.state !== 'active') return undefined
+  const kernel = kernelOf(node, storeId)
+  if (kernel === undefined) return undefined
+  const { fingerprint, witnessCount } = kernel.digest()
+  return kernel.projection().appliedSeq === witnessCount ? `${witnessCount} ${toHex(fingerprint)}` : undefined
+}
+
+/** Undefined for a store that is about to be in use, or was a moment ago. */
+export function kernelOf(node: Node, storeId: StoreId): Kernel | undefined {
+  try {
+    return node.store(storeId).kernel()
+  } catch (error) {
+    if (isLatticeError(error)) return undefined
+    throw error
+  }
+}
+
+/** Read at once, for conditions that are asked between two events; kept until something is applied. */
+export function tablesDigest(node: Node, storeId: StoreId): string {
+  const kernel = node.store(storeId).kernel()
+  const { appliedSeq } = kernel.projection()
+  const known = tableDigests.get(kernel)
+  if (known?.appliedSeq === appliedSeq) return known.digest
+  const hash = createHash('sha256')
+  const { system, app } = kernel.tables()
+  for (const table of [system, app]) {
+    for (const { key, value } of table.scan({})) hash.update(`${key.length} ${value.length} `).update(key).update(value)
+    hash.update('end')
+  }
+  const digest = hash.digest('hex')
+  tableDigests.set(kernel, { appliedSeq, digest })
+  return digest
+}
+
+const tableDigests = new WeakMap<object, { readonly appliedSeq: number; readonly digest: string }>()

@@ -1,0 +1,61 @@
+/**
+ * Says which intentions replicas differ by, and what those that lack one know of it.
+ *
+ * @module
+ */
+import type { Kernel, WitnessEntry } from '@lattice/kernel'
+import { type IdKey, idKey, type IntentionId, type PublicKey, type StoreId, toHex } from '@lattice/model'
+import { storeIn, type World } from './world.ts'
+
+/** Intentions told of, per store: the first of them explain the others. */
+const MAX_TOLD = 4
+const PAGE = 256
+
+/** Empty when there is nothing to say. */
+export function explainDifference(world: World): string {
+  const stores = [...Object.entries(world.stores), ...world.record.made.map(({ name, id }) => [name, id] as const)]
+  return stores.flatMap(([name, id]) => explainStore(world, name, id)).join('\n')
+}
+
+function explainStore(world: World, name: string, storeId: StoreId): readonly string[] {
+  const kernels = world.honest.flatMap((index) => {
+    const kernel = storeIn(world, index, storeId)?.kernel()
+    return kernel === undefined ? [] : [{ index, kernel, ids: witnessed(kernel) }]
+  })
+  const all = new Map(kernels.flatMap(({ ids }) => [...ids]))
+  const differing = [...all].filter(([key]) => kernels.some(({ ids }) => !ids.has(key)))
+  return differing.slice(0, MAX_TOLD).map(([key, { id, author, wall }]) => {
+    const lacking = kernels.filter(({ ids }) => !ids.has(key))
+    const why = lacking.map(({ index, kernel }) => `node-${index} (${statusOf(kernel, key)})`)
+    const by = world.indexOf(author) ?? '?'
+    return `${name}: ${toHex(id).slice(0, 12)} of node-${by} at ${wall} is lacking on ${why.join(', ')}`
+  })
+}
+
+interface Told {
+  readonly id: IntentionId
+  readonly author: PublicKey
+  readonly wall: number
+}
+
+function toTold(entry: WitnessEntry): Told {
+  const { author, timestamp } = entry.parsed.intention
+  return { id: entry.parsed.id, author, wall: timestamp.wall }
+}
+
+function witnessed(kernel: Kernel): ReadonlyMap<IdKey, Told> {
+  const ids = new Map<IdKey, Told>()
+  for (let seq = 1; ;) {
+    const page = kernel.scanWitness(seq, PAGE)
+    for (const entry of page) ids.set(idKey(entry.parsed.id), toTold(entry))
+    if (page.length < PAGE) return ids
+    seq += page.length
+  }
+}
+
+function statusOf(kernel: Kernel, key: IdKey): string {
+  const waiting = kernel.floating(PAGE).find(({ parsed }) => idKey(parsed.id) === key)
+  if (waiting === undefined) return 'unknown there'
+  const missing = waiting.missing.map((id) => toHex(id).slice(0, 12)).join(' ')
+  return `floats: ${waiting.reason}${missing === '' ? '' : ` ${missing}`}`
+}

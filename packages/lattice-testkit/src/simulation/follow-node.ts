@@ -1,0 +1,111 @@
+/**
+ * Listens to a node from its start to its end: what it says of its sessions has to be true.
+ *
+ * @module
+ */
+import { createAbortController, isLagged, type StoreId, toHex } from '@lattice/model'
+import type { Node, NodeEvent } from '@lattice/node'
+import { find } from './run-record.ts'
+import type { World } from './world.ts'
+
+export function followNode(world: Omit<World, 'stores'>, index: number, node: Node): void {
+  const { record, mesh } = world
+  const { generation } = mesh.life(index)
+  for (const { id, state } of node.stores()) {
+    if (state === 'active') watchDigests(world, index, { node, storeId: id })
+  }
+  const follow = async (): Promise<void> => {
+    for await (const event of node.events(createAbortController().signal)) {
+      // A node that has crashed may say what it likes.
+      if (mesh.life(index).generation !== generation) return
+      if (!isLagged(event)) takeIn(world, index, { node, event })
+    }
+  }
+  // Its end, good or bad, ends the events.
+  follow().catch((error: unknown) =>
+    find(record, 'events_end_well', `the events of node-${index} failed: ${String(error)}`),
+  )
+}
+
+function takeIn(world: Omit<World, 'stores'>, index: number, { node, event }: { node: Node; event: NodeEvent }): void {
+  const { record, plan } = world
+  if (index === plan.nodes) return
+  switch (event.kind) {
+    case 'store_ready':
+      watchDigests(world, index, { node, storeId: event.storeId })
+      return
+    case 'fork_detected': {
+      const author = world.indexOf(event.author)
+      if (author === plan.nodes) return
+      find(record, 'own_chain_never_forks', `node-${index} saw a fork of node-${author ?? '?'}, which is honest`)
+      return
+    }
+    case 'stalled':
+      find(record, 'projection_never_stalls', `node-${index} stalled at ${event.seq}: ${event.error}`)
+      return
+    case 'store_failed':
+      if (record.hadFullDisk.has(index)) return
+      find(record, 'stores_stay_whole', `node-${index}: ${event.failure.code} ${event.failure.message}`)
+      return
+    case 'sync_result':
+      sessionEnded(world, index, event.outcome)
+      return
+    default:
+  }
+}
+
+type Outcome = Extract<NodeEvent, { readonly kind: 'sync_result' }>['outcome']
+
+/** `synced` is said of equal digests: so the one that the peer named is one that both have had. */
+function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outcome): void {
+  const { record, plan } = world
+  record.sessions += 1
+  if (outcome.kind === 'failed') {
+    const peerIndex = world.indexOf(outcome.peer) ?? '?'
+    record.journal.note(`node-${index}: a session with node-${peerIndex} failed: ${outcome.error.code}`)
+  }
+  if (outcome.kind !== 'done' || !outcome.synced) return
+  record.synced += 1
+  const peer = world.indexOf(outcome.peer)
+  const digest = digestText(outcome.theirs)
+  for (const node of [index, peer]) {
+    // What a hostile peer says of itself is its own affair.
+    if (node === undefined || node === plan.nodes) continue
+    const known = world.digests.get(digestsKey(node, outcome.storeId))
+    if (known === undefined || known.has(digest)) continue
+    const what = `node-${index} said that it was synced with node-${peer ?? '?'} at ${digest}, which node-${node} never held`
+    find(record, 'synced_is_true', what)
+  }
+}
+
+/** Remembers every digest of a store from now on; each is there before anybody can be told of it. */
+function watchDigests(
+  { digests, mesh }: Omit<World, 'stores'>,
+  index: number,
+  { node, storeId }: { readonly node: Node; readonly storeId: StoreId },
+): void {
+  if (mesh.peers[index]?.isUp() !== true) return
+  const kernel = node.store(storeId).kernel()
+  const key = digestsKey(index, storeId)
+  const known = digests.get(key) ?? new Set<string>()
+  digests.set(key, known)
+  const note = (): void => {
+    known.add(digestText(kernel.digest()))
+  }
+  note()
+  kernel.onWitnessed(note)
+}
+
+function digestsKey(index: number, storeId: StoreId): string {
+  return `${index} ${toHex(storeId)}`
+}
+
+function digestText({
+  witnessCount,
+  fingerprint,
+}: {
+  readonly witnessCount: number
+  readonly fingerprint: Uint8Array
+}): string {
+  return `${witnessCount} ${toHex(fingerprint).slice(0, 16)}`
+}

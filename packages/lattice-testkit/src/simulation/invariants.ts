@@ -1,0 +1,245 @@
+/**
+ * What must always hold, as far as it can be told from outside a node.
+ *
+ * Those of a step are cheap and are asked after each act; the others read whole stores and are asked once everybody has
+ * come together.
+ *
+ * @module
+ */
+import { equalBytes, idKey, type StoreId, toHex } from '@lattice/model'
+import { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from '@lattice/kernel'
+import { allEqual, setDigest, tablesDigest } from '../replica-digest.ts'
+import { find } from './run-record.ts'
+import { storeIn, type World } from './world.ts'
+
+/** Connections of one pair of nodes at most: two that cross, and repetitions that are being turned away. */
+const MAX_LINKS_PER_PAIR = 6
+/** Timers of all nodes at once: those of sessions, stores and connections, and messages on their way. */
+const MAX_TIMERS = 20_000
+
+/** What holds between any two events. */
+export function checkStep(world: World): void {
+  const { record, watch, mesh, honest } = world
+  for (const violation of watch.violations) find(record, 'applied_once_after_causes', violation)
+  for (const index of honest) {
+    for (const storeId of Object.values(world.stores)) checkBounds(world, index, storeId)
+  }
+  checkEqualDigests(world)
+  const nodes = mesh.peers.length
+  const links = mesh.network.connectionCount()
+  if (links > (nodes * (nodes - 1) * MAX_LINKS_PER_PAIR) / 2) {
+    find(record, 'connections_are_bounded', `${links} connections among ${nodes} nodes`)
+  }
+  const timers = mesh.time.scheduler.pending()
+  if (timers > MAX_TIMERS) find(record, 'timers_are_bounded', `${timers} timers wait`)
+}
+
+function checkBounds(world: World, index: number, storeId: StoreId): void {
+  const kernel = storeIn(world, index, storeId)?.kernel()
+  if (kernel === undefined) return
+  const { witnessCount, appliedSeq, floatingCount, floatingBytes } = kernel.stats()
+  const { headSeq } = kernel.projection()
+  if (appliedSeq > headSeq || appliedSeq > witnessCount) {
+    find(world.record, 'cursor_within_log', `node-${index} applied ${appliedSeq} of ${witnessCount} records`)
+  }
+  // A hostile peer fills its own share and no more; what honest ones have waiting is far less.
+  if (floatingCount > MAX_FLOATING * AUTHOR_SHARE * 2 || floatingBytes > MAX_FLOATING_BYTES * AUTHOR_SHARE * 2) {
+    find(world.record, 'floating_is_bounded', `node-${index} holds ${floatingCount} floating intentions`)
+  }
+}
+
+/**
+ * Replicas that say that they hold the same set have the same tables, whoever they are and whatever goes on. Read once per
+ * set and node, and only where two hold it: reading tables costs more than all else of a step.
+ */
+export function checkEqualDigests(world: World): void {
+  const { mesh, record } = world
+  for (const [name, storeId] of Object.entries(world.stores)) {
+    for (const [digest, indices] of holdersOf(world, storeId)) {
+      if (indices.length < 2) continue
+      const key = `${name} ${digest}`
+      const seen = world.tables.get(key) ?? { tables: '', nodes: new Set() }
+      world.tables.set(key, seen)
+      for (const index of indices) {
+        if (seen.nodes.has(index)) continue
+        const tables = tablesDigest(mesh.node(index), storeId)
+        if (seen.nodes.size > 0 && tables !== seen.tables) {
+          find(
+            record,
+            'equal_sets_equal_tables',
+            `${name} on node-${index} is not as on ${[...seen.nodes].join()}: ${digest}`,
+          )
+        }
+        seen.tables = tables
+        seen.nodes.add(index)
+      }
+    }
+  }
+}
+
+/** The honest nodes that are up, by the set that they hold. */
+function holdersOf({ mesh, honest }: World, storeId: StoreId): ReadonlyMap<string, readonly number[]> {
+  const holders = new Map<string, number[]>()
+  for (const index of honest) {
+    const digest = mesh.peers[index]?.isUp() === true ? setDigest(mesh.node(index), storeId) : undefined
+    if (digest === undefined) continue
+    holders.set(digest, [...(holders.get(digest) ?? []), index])
+  }
+  return holders
+}
+
+/** The honest nodes that are in the root: all from the start, and those that joined. */
+export function members({ mesh, honest, stores }: World): readonly number[] {
+  return honest.filter(
+    (index) =>
+      mesh.peers[index]?.isUp() === true &&
+      mesh
+        .node(index)
+        .stores()
+        .some((each) => equalBytes(each.id, stores.team)),
+  )
+}
+
+/** Why it is not so yet that everybody has come together; undefined once it is. */
+export function difference(world: World): string | undefined {
+  const { mesh, record, honest, late } = world
+  for (const index of honest) {
+    const isDown = mesh.peers[index]?.isUp() !== true
+    if (isDown && !late.includes(index)) return `node-${index} is down`
+  }
+  if (record.underWay.size > 0) {
+    return `acts are under way: ${[...record.underWay.values()].map(({ what, node }) => `${what} of node-${node}`).join(', ')}`
+  }
+  const nodes = members(world)
+  for (const { name, id } of [...namedStores(world), ...record.made]) {
+    const states = nodes.map((index) => stateOf(world, index, id))
+    if (states.some((state) => state !== states[0])) return `${name} is ${states.join(', ')}`
+    if (states[0] === 'archived') continue
+    if (states[0] !== 'active') return `${name} is ${states[0] ?? 'unknown'} everywhere`
+    if (!allEqual(nodes.map((index) => setDigest(mesh.node(index), id)))) {
+      const sets = nodes.map((index) => `node-${index} ${setDigest(mesh.node(index), id)?.slice(0, 12) ?? 'behind'}`)
+      return `${name} differs: ${sets.join(', ')}`
+    }
+  }
+  return undefined
+}
+
+function namedStores({ stores }: World): readonly { readonly name: string; readonly id: StoreId }[] {
+  return Object.entries(stores).map(([name, id]) => ({ name, id }))
+}
+
+function stateOf({ mesh }: World, index: number, id: StoreId): string | undefined {
+  const key = idKey(id)
+  return mesh
+    .node(index)
+    .stores()
+    .find((each) => idKey(each.id) === key)?.state
+}
+
+/** What holds once everybody has come together. */
+export async function checkEnd(world: World): Promise<void> {
+  const { record } = world
+  checkStep(world)
+  for (const { name, id } of [...namedStores(world), ...record.made]) {
+    const nodes = members(world).filter((index) => storeIn(world, index, id) !== undefined)
+    checkTables(world, { name, id, nodes })
+    checkAuthors(world, { name, id, nodes })
+    checkForks(world, { name, id, nodes })
+    checkWritten(world, { name, id, nodes })
+    await checkRoots(world, { name, id, nodes })
+  }
+  checkTokens(world)
+  checkSynced(world)
+}
+
+interface Held {
+  readonly name: string
+  readonly id: StoreId
+  readonly nodes: readonly number[]
+}
+
+function checkTables({ mesh, record }: World, { name, id, nodes }: Held): void {
+  const tables = nodes.map((index) => tablesDigest(mesh.node(index), id))
+  if (nodes.length > 0 && !allEqual(tables)) find(record, 'equal_sets_equal_tables', `${name}: ${tables.join(' ')}`)
+}
+
+/** The state roots of two nodes: those of the others follow from the tables, which are read another way. */
+async function checkRoots({ mesh, record }: World, { name, id, nodes }: Held): Promise<void> {
+  const roots: string[] = []
+  for (const index of nodes.slice(-2))
+    roots.push(toHex((await mesh.complete(mesh.store(index, id).stateSummary())).digest))
+  if (nodes.length > 0 && !allEqual(roots)) find(record, 'equal_sets_equal_roots', `${name}: ${roots.join(' ')}`)
+}
+
+/** Whoever wrote something that is witnessed was admitted. */
+function checkAuthors(world: World, { name, id, nodes }: Held): void {
+  for (const index of nodes) {
+    const store = world.mesh.store(index, id)
+    const admitted = new Set(store.peers().map(({ publicKey }) => idKey(publicKey)))
+    for (const { author } of store.kernel().tips()) {
+      if (!admitted.has(idKey(author))) {
+        find(world.record, 'authors_are_admitted', `${name} on node-${index} holds what ${toHex(author)} wrote`)
+      }
+    }
+  }
+}
+
+function checkForks(world: World, { name, id, nodes }: Held): void {
+  for (const index of nodes) {
+    for (const { author } of world.mesh.store(index, id).kernel().forks(64)) {
+      const forker = world.indexOf(author)
+      if (forker === world.hostile && forker !== undefined) continue
+      find(world.record, 'own_chain_never_forks', `${name} on node-${index} holds a fork of node-${forker ?? '?'}`)
+    }
+  }
+}
+
+/** Every write that was acknowledged is everywhere. */
+function checkWritten(world: World, { name, id, nodes }: Held): void {
+  for (const written of world.record.acknowledged) {
+    if (!equalBytes(written.storeId, id)) continue
+    for (const index of nodes) {
+      if (world.mesh.store(index, id).kernel().has(written.id)) continue
+      const what = `${name} on node-${index} lacks ${toHex(written.id)}, which node-${written.node} acknowledged`
+      find(world.record, 'acknowledged_is_kept', what)
+    }
+  }
+}
+
+/** A token admits at most as many as it has uses. */
+function checkTokens(world: World): void {
+  const [first] = members(world)
+  if (first === undefined) return
+  const invites = world.mesh.store(first, world.stores.team).invites()
+  for (const { tokenHash, uses } of world.record.tokens) {
+    const invite = invites.find((each) => equalBytes(each.tokenHash, tokenHash))
+    const claims = invite?.claimedBy.length ?? 0
+    if (claims > uses) find(world.record, 'tokens_are_bounded', `a token of ${uses} uses admitted ${claims}`)
+  }
+  const extra = members(world).filter((index) => world.late.includes(index)).length
+  const uses = world.record.tokens.reduce((sum, token) => sum + token.uses, 0)
+  if (extra > uses) find(world.record, 'tokens_are_bounded', `${extra} nodes joined by tokens of ${uses} uses`)
+}
+
+/** Who says that it is synced holds what the others hold; asked of one node, as it costs much. */
+function checkSynced(world: World): void {
+  const nodes = members(world)
+  const index = nodes[world.record.step % Math.max(1, nodes.length)]
+  if (index === undefined) return
+  for (const { name, id } of namedStores(world)) {
+    const { synced, peersSynced, peersOnline } = world.mesh.store(index, id).status()
+    if (synced && peersSynced !== peersOnline - 1) {
+      find(world.record, 'synced_is_true', `${name} on node-${index}: ${peersSynced} of ${peersOnline - 1} peers are`)
+    }
+  }
+}
+
+/** After a start from disk: what the node itself acknowledged is there. */
+export function checkOwnWrites(world: World, index: number): void {
+  for (const { storeId, id, node } of world.record.acknowledged) {
+    if (node !== index) continue
+    const store = storeIn(world, index, storeId)
+    if (store === undefined || store.kernel().has(id)) continue
+    find(world.record, 'acknowledged_is_kept', `node-${index} lacks ${toHex(id)}, its own, after it was started`)
+  }
+}

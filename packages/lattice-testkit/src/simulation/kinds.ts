@@ -1,0 +1,44 @@
+/**
+ * What goes wrong in a simulation, by name.
+ *
+ * @module
+ */
+
+export type FaultKind =
+  /** A power cut: what the disk had not been made to keep may be lost. */
+  | 'crash'
+  /** The same inside the next commits, between two lines. */
+  | 'crash_at_point'
+  /** Closed in good order. */
+  | 'stop'
+  | 'partition'
+  | 'one_way_cut'
+  | 'disconnect'
+  /** A clock is set to another time, as peers still accept it. */
+  | 'skew'
+  /** And as they do not. */
+  | 'skew_far'
+  | 'disk_full'
+  /** The network is another: faster, slower, or worse. */
+  | 'weather'
+
+/** What a hostile peer does. Each is done now and then, so that it is not found out at once. */
+export type HostileHabit =
+  /** Says that its set adds up to something else. */
+  | 'forge_digest'
+  /** Says that it has more, or fewer, than it has. */
+  | 'lie_about_count'
+  /** Leaves out some of what it was to send, and lets others wait for their causes. */
+  | 'withhold'
+  | 'bad_signature'
+  | 'garbage'
+  /** Announces a frame that is too large, or sends an intention that is. */
+  | 'oversized'
+  /** Sends a frame again, of this stream or of another. */
+  | 'repeat'
+  /** Says that it is done, and is not. */
+  | 'done_early'
+  | 'fall_silent'
+  | 'end_early'
+  /** Signs two intentions after the same one, and shows both. */
+  | 'fork'

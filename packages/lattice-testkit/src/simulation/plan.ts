@@ -1,0 +1,108 @@
+/**
+ * What a seed stands for: who takes part, how long, and which faults there are.
+ *
+ * Not every run has every fault: what is always disturbed never gets far, and some faults hide others. So each seed draws
+ * which of them it has and how often they come.
+ *
+ * @module
+ */
+import { createSeededRandom } from '@lattice/model/testing'
+import type { Conditions } from '@lattice/net-sim'
+import type { FaultKind, HostileHabit } from './kinds.ts'
+import { drawConditions } from './weather.ts'
+
+export interface SimulationOptions {
+  readonly seed: number
+  /** Honest nodes that are there from the start, 2 to 16; 5 unless told. */
+  readonly nodes?: number
+  /** Virtual minutes of work and faults; 1 unless told. */
+  readonly minutes?: number
+  /** These faults alone, instead of those that the seed draws. */
+  readonly faults?: readonly FaultKind[]
+  /** The habits of the hostile peer, instead of drawn ones; none of it when empty. */
+  readonly hostile?: readonly HostileHabit[]
+}
+
+export interface SimulationPlan {
+  readonly seed: number
+  readonly nodes: number
+  readonly minutes: number
+  /** Nodes that join while things go on. */
+  readonly lateNodes: number
+  /** The mesh is made in the run itself, instead of copied. */
+  readonly fresh: boolean
+  /** Once all have come together they are watched for a while, and have to stay so. */
+  readonly watchesQuiet: boolean
+  /** In the end a node is closed and opened again. */
+  readonly reopens: boolean
+  /** Mean virtual time between two acts. */
+  readonly paceMs: number
+  /** Of a hundred acts, so many are faults. */
+  readonly faultPercent: number
+  readonly faults: readonly FaultKind[]
+  readonly hostile: readonly HostileHabit[]
+  readonly conditions: Conditions
+}
+
+export const DEFAULT_NODES = 5
+export const MAX_NODES = 16
+export const DEFAULT_MINUTES = 1
+
+const FAULTS: readonly FaultKind[] = [
+  'crash',
+  'crash_at_point',
+  'stop',
+  'partition',
+  'one_way_cut',
+  'disconnect',
+  'skew',
+  'skew_far',
+  'disk_full',
+  'weather',
+]
+
+const HABITS: readonly HostileHabit[] = [
+  'forge_digest',
+  'lie_about_count',
+  'withhold',
+  'bad_signature',
+  'garbage',
+  'oversized',
+  'repeat',
+  'done_early',
+  'fall_silent',
+  'end_early',
+  'fork',
+]
+
+/** One run in so many makes its mesh itself. */
+const FRESH_ONE_IN = 20
+/** Means between acts: short ones crowd a network that has no time to settle, long ones let everything settle. */
+const PACES_MS = [400, 1_000, 2_500] as const
+
+export function drawPlan(options: SimulationOptions): SimulationPlan {
+  const { seed, nodes = DEFAULT_NODES, minutes = DEFAULT_MINUTES } = options
+  if (!Number.isInteger(nodes) || nodes < 2 || nodes > MAX_NODES) {
+    throw new RangeError(`a simulation has 2 to ${MAX_NODES} nodes, not ${nodes}: choose another number`)
+  }
+  if (!(minutes > 0)) throw new RangeError(`a simulation lasts longer than ${minutes} minutes: choose another number`)
+  const random = createSeededRandom(`plan ${seed}`)
+  return {
+    seed,
+    nodes,
+    minutes,
+    lateNodes: random.below(3) === 0 ? 1 + random.below(2) : 0,
+    fresh: random.below(FRESH_ONE_IN) === 0,
+    watchesQuiet: random.below(4) === 0,
+    reopens: random.below(3) === 0,
+    paceMs: PACES_MS[random.below(PACES_MS.length)] ?? PACES_MS[0],
+    faultPercent: 10 + random.below(40),
+    faults: options.faults ?? FAULTS.filter(() => random.below(2) === 0),
+    hostile: options.hostile ?? (random.below(2) === 0 ? [] : HABITS.filter(() => random.below(4) === 0)),
+    conditions: drawConditions(random),
+  }
+}
+
+export function describePlan(plan: SimulationPlan): string {
+  return JSON.stringify(plan)
+}

@@ -1,0 +1,318 @@
+/** The simulation itself: the same course for the same seed, and every check seen to find what it is for. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { toHex } from '@lattice/model'
+import type { Kernel } from '@lattice/kernel'
+import type { StoreHandle } from '@lattice/node'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { prepareMesh, type PreparedMesh, type RunOptions, runSimulation, SimulationFailed } from '../src/index.ts'
+import { track } from '../src/simulation/acts.ts'
+import { members } from '../src/simulation/invariants.ts'
+import { drawPlan } from '../src/simulation/plan.ts'
+import { createRunRecord } from '../src/simulation/run-record.ts'
+import { readCommand } from '../src/simulation/sim-command.ts'
+import { watchLines } from '../src/simulation/watch-lines.ts'
+import type { World } from '../src/simulation/world.ts'
+
+const NODES = 3
+/** A network that never heals is waited for a quarter of an hour of virtual time. */
+const TIMEOUT_MS = 60_000
+const QUIET = { nodes: NODES, minutes: 0.05, faults: [], hostile: [] } as const
+
+let prepared: PreparedMesh
+beforeAll(async () => {
+  prepared = await prepareMesh(NODES + 1)
+})
+afterAll(() => prepared.remove())
+
+test(
+  'the same seed takes the same course, faults, crashes and a hostile peer included',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const options = {
+      nodes: NODES,
+      minutes: 0.2,
+      prepared,
+      faults: ['crash', 'crash_at_point', 'stop', 'weather', 'disk_full', 'skew_far'],
+      hostile: ['forge_digest', 'fork', 'garbage', 'withhold'],
+    } as const
+    const first = await runSimulation({ ...options, seed: 11 })
+    const again = await runSimulation({ ...options, seed: 11 })
+    expect(again).toEqual(first)
+    expect(first.events).toBeGreaterThan(1_000)
+    const other = await runSimulation({ ...options, seed: 12 })
+    expect(other.traceHash).not.toBe(first.traceHash)
+  },
+)
+
+/** Puts something else in the place of a function of the mesh, as if a node answered so. */
+function replaceStore(world: World, change: (store: StoreHandle) => Partial<StoreHandle>): void {
+  const { store } = world.mesh
+  Object.assign(world.mesh, {
+    store: (...args: Parameters<typeof store>) => {
+      const handle = store(...args)
+      return { ...handle, ...change(handle) }
+    },
+  })
+}
+
+function replaceStats(world: World, changes: Partial<ReturnType<Kernel['stats']>>): void {
+  replaceStore(world, (handle) => ({
+    kernel: () => {
+      const kernel = handle.kernel()
+      return { ...kernel, stats: () => ({ ...kernel.stats(), ...changes }) }
+    },
+  }))
+}
+
+/** A disk that forgets what it was told to keep. */
+function forgetLog({ mesh, record, stores }: World): void {
+  const written = record.acknowledged.find(({ node }) => mesh.peers[node]?.isUp() === true)
+  if (written === undefined || record.acts.has('forgotten')) return
+  record.acts.set('forgotten', 1)
+  mesh.crash(written.node)
+  for (const id of Object.values(stores)) {
+    rmSync(join(mesh.peers[written.node]?.dataDir() ?? '', 'stores', toHex(id), 'log.db-wal'), { force: true })
+  }
+}
+
+const once = (sabotage: (world: World) => void): ((world: World) => void) => {
+  let isDone = false
+  return (world) => {
+    if (isDone || world.record.phase !== 'chaos') return
+    isDone = true
+    sabotage(world)
+  }
+}
+const atTheEnd =
+  (sabotage: (world: World) => void) =>
+  (world: World): void => {
+    if (world.record.phase === 'check') sabotage(world)
+  }
+
+type Planted = readonly [bug: string, invariants: readonly string[], options: Partial<RunOptions>]
+
+const PLANTED: readonly Planted[] = [
+  [
+    'a write that was acknowledged and is nowhere',
+    ['acknowledged_is_kept'],
+    {
+      sabotage: atTheEnd(({ record, stores }) => {
+        record.acknowledged.push({ storeId: stores.team, id: stores.watched as never, node: 0 })
+      }),
+    },
+  ],
+  [
+    'a disk that forgets what was synced',
+    ['own_chain_never_forks', 'acknowledged_is_kept', 'no_errors_logged', 'stores_stay_whole'],
+    { minutes: 0.3, sabotage: forgetLog },
+  ],
+  [
+    'a machine that one node drives to another state',
+    ['equal_sets_equal_tables'],
+    {
+      minutes: 0.3,
+      plant: (machine, nth) =>
+        nth !== 3
+          ? machine
+          : {
+              ...machine,
+              apply: (table, op) => {
+                const result = machine.apply(table, op)
+                table.set(op.id, new Uint8Array([nth]))
+                return result
+              },
+            },
+    },
+  ],
+  [
+    'an operation that is applied twice',
+    ['applied_once_after_causes'],
+    {
+      minutes: 0.3,
+      plant: (machine) => ({
+        ...machine,
+        apply: (table, op) => {
+          machine.apply(table, op)
+          return machine.apply(table, op)
+        },
+      }),
+    },
+  ],
+  [
+    'a machine that throws',
+    ['projection_never_stalls', 'no_errors_logged', 'errors_are_typed'],
+    {
+      minutes: 0.3,
+      plant: (machine) => ({
+        ...machine,
+        apply: () => {
+          throw new Error('planted')
+        },
+      }),
+    },
+  ],
+  [
+    'a session that says synced of sets that were never held',
+    ['synced_is_true'],
+    {
+      minutes: 0.3,
+      faults: ['disconnect'],
+      sabotage: ({ digests }) => {
+        for (const known of digests.values()) known.clear()
+      },
+    },
+  ],
+  [
+    'a status that says synced while peers are not',
+    ['synced_is_true'],
+    {
+      sabotage: atTheEnd((world) => {
+        replaceStore(world, (handle) => ({ status: () => ({ ...handle.status(), synced: true, peersSynced: 0 }) }))
+      }),
+    },
+  ],
+  [
+    'a network that never comes back',
+    ['heals_in_time'],
+    {
+      sabotage: once(({ mesh, keyOf }) => {
+        const [a, b] = [keyOf(0), keyOf(1)]
+        if (a === undefined || b === undefined) throw new Error('both are up')
+        mesh.partition([0], [1, 2])
+        Object.assign(mesh.network, { heal: () => undefined })
+      }),
+    },
+  ],
+  [
+    'an author that nobody admitted',
+    ['authors_are_admitted'],
+    { sabotage: atTheEnd((world) => replaceStore(world, () => ({ peers: () => [] }))) },
+  ],
+  [
+    'a token that admitted more than it may',
+    ['tokens_are_bounded'],
+    {
+      sabotage: atTheEnd((world) => {
+        const [first = 0] = members(world)
+        const [invite] = world.mesh.store(first, world.stores.team).invites()
+        if (invite === undefined) throw new Error('the mesh was made by invites')
+        world.record.tokens.push({ token: '', tokenHash: invite.tokenHash, uses: 0 })
+      }),
+    },
+  ],
+  [
+    'an act that fails without a type',
+    ['errors_are_typed'],
+    {
+      sabotage: once((world) =>
+        track(world, { what: 'planted', index: 0, work: () => Promise.reject(new TypeError('planted')) }),
+      ),
+    },
+  ],
+  [
+    'an act that never ends',
+    ['heals_in_time'],
+    {
+      sabotage: once((world) => track(world, { what: 'planted', index: 0, work: () => new Promise(() => undefined) })),
+    },
+  ],
+  [
+    'timers that pile up',
+    ['timers_are_bounded'],
+    {
+      sabotage: once(({ mesh }) => {
+        for (let nth = 0; nth < 20_001; nth += 1) mesh.time.scheduler.after(1e9, () => undefined)
+      }),
+    },
+  ],
+  [
+    'connections that pile up',
+    ['connections_are_bounded'],
+    { sabotage: once(({ mesh }) => Object.assign(mesh.network, { connectionCount: () => 1_000 })) },
+  ],
+  [
+    'a cursor ahead of the log',
+    ['cursor_within_log'],
+    { sabotage: once((world) => replaceStats(world, { appliedSeq: 1e9 })) },
+  ],
+  [
+    'floating intentions beyond their bound',
+    ['floating_is_bounded'],
+    { sabotage: once((world) => replaceStats(world, { floatingCount: 1e9 })) },
+  ],
+  [
+    'roots that differ',
+    ['equal_sets_equal_roots'],
+    {
+      sabotage: atTheEnd((world) => {
+        let nth = 0
+        replaceStore(world, (handle) => ({
+          stateSummary: async () => {
+            nth += 1
+            const summary = await handle.stateSummary()
+            return nth % 2 === 0 ? summary : { ...summary, digest: summary.digest.map((byte) => byte ^ 1) as never }
+          },
+        }))
+      }),
+    },
+  ],
+]
+
+describe('a planted bug is found', () => {
+  test.each(PLANTED)('%s', { timeout: TIMEOUT_MS }, async (_, invariants, options) => {
+    const outcome = await runSimulation({ ...QUIET, seed: 3, prepared, ...options }).catch((error: unknown) => error)
+    if (!(outcome instanceof SimulationFailed)) throw new Error(`nothing was found: ${JSON.stringify(outcome)}`)
+    expect(invariants).toContain(outcome.finding.invariant)
+    // What a person gets: where, when, what led to it, and the way back to it.
+    expect(outcome.message).toMatch(/^seed 3 broke `\w+` in step \d+ \((chaos|heal|check)\), after \d+ ms/)
+    expect(outcome.message).toContain('options: {"seed":3')
+    expect(outcome.message).toContain('again: npm run sim -- --seed 3 --nodes 3 --minutes ')
+  })
+
+  test('lines that are alarms: an error, and an honest peer that is scored', () => {
+    const record = createRunRecord(drawPlan({ seed: 1, nodes: NODES }))
+    const scored: number[] = []
+    record.onMisbehaviour = (index) => scored.push(index)
+    const logger = watchLines(record, 'node-1')
+    logger.warn('peer misbehaves', { peer: 'ab' })
+    logger.debug('anything')
+    expect(scored).toEqual([1])
+    logger.error('it broke', { error: new Error('why') })
+    expect(record.findings).toEqual([{ invariant: 'no_errors_logged', message: 'node-1 logged it broke (error=why)' }])
+    // The hostile peer's own troubles are no finding.
+    watchLines(record, `node-${NODES}`).error('it broke')
+    expect(record.findings).toHaveLength(1)
+  })
+})
+
+describe('the command line', () => {
+  test('names seeds, nodes, minutes and jobs', () => {
+    expect(readCommand(['--seeds', '3', '--seed', '7', '--nodes', '4', '--minutes', '0.5', '--jobs', '2'])).toEqual({
+      seeds: [7, 8, 9],
+      nodes: 4,
+      minutes: 0.5,
+      jobs: 2,
+      verbose: false,
+      json: false,
+    })
+    expect(readCommand(['--seed', '7', '--verbose'])).toMatchObject({ seeds: [7], verbose: true })
+  })
+
+  test.each([
+    [['--seeds', '0']],
+    [['--seeds', 'many']],
+    [['--seed', '-1']],
+    [['--nodes', '1']],
+    [['--nodes', '17']],
+    [['--minutes', '0']],
+    [['--minutes', 'NaN']],
+    [['--jobs', '0.5']],
+    [['--seeds', '2', '--verbose']],
+    [['--what']],
+    [['more']],
+  ])('refuses %j with a sentence', (args) => {
+    const command = readCommand(args)
+    expect('usage' in command && command.usage.length > 0).toBe(true)
+  })
+})

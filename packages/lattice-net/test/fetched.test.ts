@@ -31,7 +31,9 @@ describe('the answer to a request for ids', () => {
     for (let cut = 1; cut < all.length; cut += 1) {
       const answer = createFetchedAnswer(pair.crypto, idsOf(first, second))
       const steps = [answer.take(all.slice(0, cut), false), answer.take(all.slice(cut), true)]
-      const runs = steps.flatMap((step) => (step.kind === 'runs' ? step.runs.map((run) => run.length) : [step.fault]))
+      const runs = steps.flatMap((step): readonly (number | string)[] =>
+        step.kind === 'runs' ? step.runs.map((run) => run.length) : [step.fault],
+      )
       expect(runs).toEqual([3, 2])
       expect(answer.pending.size).toBe(0)
     }

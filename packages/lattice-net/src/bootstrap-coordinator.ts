@@ -12,19 +12,10 @@
  *
  * @module
  */
-import {
-  assert,
-  checkWitnessPage,
-  type Crypto,
-  type IdKey,
-  idKey,
-  type IngestOutcome,
-  type PublicKey,
-  type SignedIntention,
-  toWitnessSeq,
-  ZERO_HASH,
-} from '@lattice/model'
+import { assert, type Crypto, type IdKey, idKey, type IngestOutcome, type PublicKey } from '@lattice/model'
 import type { net } from '@lattice/proto'
+import type { BootstrapEffect, BootstrapState } from './bootstrap-effect.ts'
+import { nextSeq, readServedPage } from './bootstrap-page.ts'
 import { createBootstrapWindow, type WindowUnit } from './bootstrap-window.ts'
 import type { FetchedIntention } from './fetched-answer.ts'
 import {
@@ -41,35 +32,10 @@ import {
   type NetworkLimits,
   WITNESS_PAGE_RECORDS,
   WITNESS_PAGE_RECORDS_LONG,
-  WITNESS_PAGE_RECORDS_MAX,
 } from './limits.ts'
 import { type BootstrapMember, createMembers, type OpenIds } from './bootstrap-members.ts'
-import { readCount } from './frame.ts'
 import type { LogAnswer, LogRequest } from './log-client.ts'
 import type { BootstrapPosition, SessionStore } from './session-call.ts'
-
-export type BootstrapEffect =
-  | { readonly kind: 'connect'; readonly peer: PublicKey }
-  | { readonly kind: 'ask'; readonly peer: PublicKey; readonly request: LogRequest }
-  /** Answered by `ingested`; one at a time, as is `advance`. */
-  | { readonly kind: 'ingest'; readonly peer: PublicKey; readonly intentions: readonly SignedIntention[] }
-  /** Everything up to the position of the peer's log is durable; answered by `advanced`. */
-  | { readonly kind: 'advance'; readonly peer: PublicKey; readonly position: BootstrapPosition; readonly total: number }
-  /** The peer sent what it should not have: it is out, and told and scored for it. */
-  | { readonly kind: 'bar'; readonly peer: PublicKey; readonly why: string }
-  /** Ask for a `tick` then; one at a time. */
-  | { readonly kind: 'wake'; readonly afterMs: number }
-  | { readonly kind: 'done'; readonly outcome: FetchedStore }
-  /** Nobody is left to fetch from. */
-  | { readonly kind: 'failed' }
-
-/** What was fetched. */
-export interface FetchedStore {
-  /** The peer whose log was taken in to its end. */
-  readonly peer: PublicKey
-  readonly pages: number
-  readonly fetched: number
-}
 
 export interface BootstrapCoordinatorOptions {
   readonly crypto: Crypto
@@ -80,16 +46,6 @@ export interface BootstrapCoordinatorOptions {
   readonly position: (peer: PublicKey) => BootstrapPosition | undefined
   readonly nowMs: () => number
   readonly limits: Pick<NetworkLimits, 'bootstrapShareMs' | 'bootstrapOverdueMs'>
-}
-
-/** How it goes. */
-export interface BootstrapState {
-  /** Peers that are fetched from now. */
-  readonly peers: number
-  /** Bytes of intentions that the store took in. */
-  readonly bytes: number
-  /** No more should be read from peers for now; something is on its way to the store. */
-  readonly isFull: boolean
 }
 
 export interface BootstrapCoordinator {
@@ -310,7 +266,7 @@ class Coordinator {
     const log = this.#log
     if (log === undefined || !this.#isPulling(member)) return undefined
     if (member.asks.some(({ kind }) => kind === 'page')) return undefined
-    return { kind: 'page', fromSeq: nextSeq(log), limit: log.pageLimit }
+    return { kind: 'page', fromSeq: nextSeq(log.pulled), limit: log.pageLimit }
   }
   /** Its log is taken in, and there is room for more pages of it. */
   #isPulling(member: BootstrapMember): boolean {
@@ -336,42 +292,23 @@ class Coordinator {
   #takePage(frame: net.WitnessPage, log: ServedLog): void {
     const { crypto, store } = this.#options
     const { member, pulled } = log
-    const headSeq = readCount(frame.headSeq)
-    const { records } = frame
-    if (headSeq === undefined || records.length > WITNESS_PAGE_RECORDS_MAX) {
-      return this.#bar(member.key, 'page_malformed')
-    }
-    if (records.length === 0) {
-      // An empty page is the end of the log, and says the same.
-      if (headSeq >= nextSeq(log)) return this.#bar(member.key, 'log_truncated')
-      if (pulled === undefined) return this.#bar(member.key, 'log_empty')
+    const read = readServedPage(frame, { crypto, storeId: store.id, witness: member.peer, pulled })
+    if (read.kind === 'fault') return this.#bar(member.key, read.why)
+    if (read.kind === 'end') {
       log.isAtEnd = true
       return
     }
-    const checked = checkWitnessPage({
-      crypto,
-      storeId: store.id,
-      witness: member.peer,
-      fromSeq: toWitnessSeq(nextSeq(log)),
-      prevHash: pulled?.hash ?? ZERO_HASH,
-      records,
-    })
-    if (!checked.ok) return this.#bar(member.key, checked.error.code)
-    const { entries, lastHash } = checked.value
-    const last = entries.at(-1)
-    assert(last !== undefined, 'a checked page has records')
-    if (headSeq < last.seq) return this.#bar(member.key, 'page_beyond_head')
-    const ids = entries.map((entry) => entry.intentionId)
+    const { ids, end, headSeq } = read
     const isRepeated = ids.some((id) => this.#window.find(idKey(id)) !== undefined)
     if (isRepeated || new Set(ids.map(idKey)).size < ids.length) {
       return this.#bar(member.key, 'page_repeats_intention')
     }
     const lacking = store.missing(ids).filter((id) => !this.#isUnderWay(idKey(id)))
-    if (last.seq > this.#namedAtMost() + lacking.length) return this.#bar(member.key, 'log_repeats_intentions')
+    if (end.seq > this.#namedAtMost() + lacking.length) return this.#bar(member.key, 'log_repeats_intentions')
     this.#pages += 1
-    log.pulled = { seq: last.seq, hash: lastHash }
-    log.isAtEnd = last.seq >= headSeq
-    this.#window.addPage({ end: log.pulled, headSeq }, lacking)
+    log.pulled = end
+    log.isAtEnd = end.seq >= headSeq
+    this.#window.addPage({ end, headSeq }, lacking)
     for (const { asks } of this.#members.up()) {
       for (const ask of asks) if (ask.kind === 'ids' && !ask.isOverdue) this.#window.markAsked(ask.answer.pending)
     }
@@ -446,10 +383,6 @@ class Coordinator {
   #isKnown(key: IdKey, id: FetchedIntention['parsed']['id']): boolean {
     return this.#isUnderWay(key) || this.#options.store.missing([id]).length === 0
   }
-}
-
-function nextSeq({ pulled }: ServedLog): number {
-  return (pulled?.seq ?? 0) + 1
 }
 
 /** Its causes are in no page before it. */

@@ -104,6 +104,19 @@ describe('the window of a bootstrap', () => {
     expect(window.size()).toBe(0)
   })
 
+  test('what was refused goes before what comes after it, and is asked for anew', () => {
+    const window = createBootstrapWindow({ maxBytes: 1000 })
+    window.addPage(page(2), ids(0, 2))
+    window.hold(key(0), held(0, 1))
+    window.hold(key(1), held(1, 2))
+    const unit = window.takeUnit(9, 1000)
+    window.putBack(unit?.places ?? [])
+    expect(window.takeUnit(9, 1000)).toBeUndefined()
+    expect(window.pick(9, always)).toEqual([id(0)])
+    window.hold(key(0), held(0, 2))
+    expect(window.takeUnit(9, 1000)?.places.map((place) => place.key)).toEqual([key(0), key(1)])
+  })
+
   test('a unit is of one peer', () => {
     const window = createBootstrapWindow({ maxBytes: 1000 })
     window.addPage(page(3), ids(0, 3))

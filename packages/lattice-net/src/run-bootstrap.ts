@@ -21,12 +21,8 @@ import {
 } from '@lattice/model'
 import type { ReplicatedStore } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import {
-  type BootstrapCoordinator,
-  type BootstrapEffect,
-  createBootstrapCoordinator,
-  type FetchedStore,
-} from './bootstrap-coordinator.ts'
+import type { BootstrapEffect, FetchedStore } from './bootstrap-effect.ts'
+import { type BootstrapCoordinator, createBootstrapCoordinator } from './bootstrap-coordinator.ts'
 import { BootstrapFailed, SessionFailed } from './errors.ts'
 import type { NetworkLimits } from './limits.ts'
 import { createLogClient, type LogAnswer, type LogClient, type LogRequest } from './log-client.ts'

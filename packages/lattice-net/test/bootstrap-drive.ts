@@ -5,12 +5,8 @@
  */
 import { assert, type IdKey, idKey, type PublicKey, type SignedIntention } from '@lattice/model'
 import type { SeededRandom } from '@lattice/model/testing'
-import {
-  type BootstrapCoordinator,
-  type BootstrapEffect,
-  createBootstrapCoordinator,
-  type FetchedStore,
-} from '../src/bootstrap-coordinator.ts'
+import type { BootstrapEffect, FetchedStore } from '../src/bootstrap-effect.ts'
+import { type BootstrapCoordinator, createBootstrapCoordinator } from '../src/bootstrap-coordinator.ts'
 import type { Frame } from '../src/frame.ts'
 import { DEFAULT_LIMITS } from '../src/limits.ts'
 import { createLogClient, type LogClient } from '../src/log-client.ts'

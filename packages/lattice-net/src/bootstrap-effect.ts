@@ -1,0 +1,41 @@
+/**
+ * What the coordinator of a bootstrap asks its shell to do, and what it tells of itself.
+ *
+ * @module
+ */
+import type { PublicKey, SignedIntention } from '@lattice/model'
+import type { LogRequest } from './log-client.ts'
+import type { BootstrapPosition } from './session-call.ts'
+
+export type BootstrapEffect =
+  | { readonly kind: 'connect'; readonly peer: PublicKey }
+  | { readonly kind: 'ask'; readonly peer: PublicKey; readonly request: LogRequest }
+  /** Answered by `ingested`; one at a time, as is `advance`. */
+  | { readonly kind: 'ingest'; readonly peer: PublicKey; readonly intentions: readonly SignedIntention[] }
+  /** Everything up to the position of the peer's log is durable; answered by `advanced`. */
+  | { readonly kind: 'advance'; readonly peer: PublicKey; readonly position: BootstrapPosition; readonly total: number }
+  /** The peer sent what it should not have: it is out, and told and scored for it. */
+  | { readonly kind: 'bar'; readonly peer: PublicKey; readonly why: string }
+  /** Ask for a `tick` then; one at a time. */
+  | { readonly kind: 'wake'; readonly afterMs: number }
+  | { readonly kind: 'done'; readonly outcome: FetchedStore }
+  /** Nobody is left to fetch from. */
+  | { readonly kind: 'failed' }
+
+/** What was fetched. */
+export interface FetchedStore {
+  /** The peer whose log was taken in to its end. */
+  readonly peer: PublicKey
+  readonly pages: number
+  readonly fetched: number
+}
+
+/** How it goes. */
+export interface BootstrapState {
+  /** Peers that are fetched from now. */
+  readonly peers: number
+  /** Bytes of intentions that the store took in. */
+  readonly bytes: number
+  /** No more should be read from peers for now; something is on its way to the store. */
+  readonly isFull: boolean
+}

@@ -22,8 +22,6 @@ export interface Neighborhood {
   readonly gossip: Gossip
   /** A connection as gossip uses it. */
   readonly linkOf: (link: PeerLink) => GossipLink
-  /** After sleep, or a change of the network. */
-  readonly rejoin: () => void
 }
 
 export interface NeighborhoodDeps {
@@ -84,10 +82,6 @@ export function createNeighborhood(deps: NeighborhoodDeps): Neighborhood {
           return answer.outcomes
         },
       }
-    },
-    rejoin: () => {
-      wishes.wake()
-      gossip.rejoin()
     },
   }
 }

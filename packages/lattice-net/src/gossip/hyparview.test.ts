@@ -263,16 +263,17 @@ describe('HyParView', () => {
   })
 
   test('notes a newcomer half-way on its walk', () => {
-    const view = createKnown(5, 5)
-    view.candidates(keys.slice(1, 7))
-    view.up(key(6))
+    const view = createKnown(6, 5)
+    // Nobody is left as a replacement.
+    view.down(key(1))
     view.failed(key(6))
-    const other = createKnown(6, 5)
-    other.receive(key(1), { kind: 'forward_join', peer: key(6), ttl: PASSIVE_WALK + 1 })
-    expect(other.receive(key(1), { kind: 'forward_join', peer: key(6), ttl: PASSIVE_WALK })).toMatchObject([
-      { message: { ttl: PASSIVE_WALK - 1 } },
-    ])
-    expect(numbers(other.passive())).toEqual([6])
+    view.receive(key(1), { kind: 'neighbor', priority: 'low' })
+    expect(view.passive()).toEqual([])
+    const walk = (ttl: number): MembershipEffects => view.receive(key(1), { kind: 'forward_join', peer: key(6), ttl })
+    expect(walk(PASSIVE_WALK + 1)).toHaveLength(1)
+    expect(view.passive()).toEqual([])
+    expect(walk(PASSIVE_WALK)).toMatchObject([{ message: { ttl: PASSIVE_WALK - 1 } }])
+    expect(numbers(view.passive())).toEqual([6])
   })
 
   test('a full node refuses low priority, and makes room for high', () => {
@@ -311,7 +312,9 @@ describe('HyParView', () => {
 
   test('replaces a neighbour that is lost, and in a full overlay asks nobody round in vain', () => {
     const view = createKnown(30, 5)
-    const [first, ...none] = connects(view.down(key(1)))
+    const lost = view.down(key(1))
+    expect(short(lost).slice(0, 2)).toEqual(['neighbor_down 1', 'release 1'])
+    const [first, ...none] = connects(lost)
     expect(none).toEqual([])
     if (first === undefined) return expect.fail('a replacement is asked')
     expect(view.up(first)).toMatchObject([{ message: { kind: 'neighbor', priority: 'low' } }])

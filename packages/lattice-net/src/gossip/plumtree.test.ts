@@ -335,8 +335,10 @@ describe('PlumTree', () => {
     })
 
     test('ids remembered: of forgotten ones the store knows', () => {
-      const tree = create([A, B], { held: [0] })
+      const held: number[] = []
+      const tree = create([A, B], { held })
       for (let number = 0; number <= SEEN_IDS; number += 1) take(tree, A, number)
+      held.push(0)
       expect(tree.receive(B, gossip(0))).toEqual([])
       expect(short(tree.receive(B, gossip(1)))).toEqual(['send 2 prune'])
     })

@@ -7,6 +7,7 @@ import type { BenchRow } from './row.ts'
 import { ANCESTRY_ROW } from './rows/ancestry.ts'
 import { BOOTSTRAP_ROW } from './rows/bootstrap.ts'
 import { DISK_ROW } from './rows/disk.ts'
+import { GOSSIP_ROW } from './rows/gossip.ts'
 import { OPENING_ROW } from './rows/opening.ts'
 import { READING_ROW } from './rows/reading.ts'
 import { RIVALS_ROW } from './rows/rivals.ts'
@@ -22,6 +23,7 @@ export const ROWS: readonly BenchRow[] = [
   DISK_ROW,
   RANGE_INDEX_ROW,
   ANCESTRY_ROW,
+  GOSSIP_ROW,
 ]
 
 /** Measured when asked for: what others reach, in a table of their own. */

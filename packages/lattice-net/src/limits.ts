@@ -125,6 +125,9 @@ export const NEIGHBOR_REQUESTS: number = 2 * ACTIVE_VIEW
 /** Ticks a neighbour request may stand without an answer: a dial and a slow round trip take less. */
 export const NEIGHBOR_REQUEST_TICKS = 2
 
+/** Neighbours a full node lets go between two ticks for others that ask or join: whoever asks more cannot empty its view. */
+export const FORCED_PER_TICK: number = 2 * ACTIVE_VIEW
+
 /** A full node swaps a neighbour for a random peer once in so many ticks: joins what a partition has set apart. */
 export const MIX_TICKS = 30
 
@@ -259,7 +262,9 @@ export interface NetworkLimits {
   readonly simultaneousDialMs: number
   /** How long the first is waited for to show that it lives, before the second takes its place after all. */
   readonly signOfLifeMs: number
-  /** A connection that nobody needs ends after this. */
+  /** A connection with a peer that shares a store ends when nobody has needed it for so long. */
+  readonly releaseMs: number
+  /** The same of a stranger: it may be about to join. */
   readonly strangerIdleMs: number
   /** Streams a peer may have open on a connection. */
   readonly streamsPerConnection: number
@@ -320,6 +325,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   dialBackoffMaxMs: 60_000,
   simultaneousDialMs: 15_000,
   signOfLifeMs: 1_500,
+  releaseMs: 15_000,
   strangerIdleMs: 60_000,
   streamsPerConnection: 32,
   connections: 256,

@@ -15,7 +15,11 @@ interface World {
   readonly link: (peer: PublicKey, outgoing: boolean) => PeerLink
 }
 
-function create(self: PublicKey, known: readonly PublicKey[], limits: Partial<NetworkLimits> = {}): World {
+function create(
+  self: PublicKey,
+  known: readonly PublicKey[],
+  { sharing = [], ...limits }: Partial<NetworkLimits> & { readonly sharing?: readonly PublicKey[] } = {},
+): World {
   const scheduler = createManualScheduler()
   const closed: string[] = []
   const nowMs = scheduler.clock.monotonicMs
@@ -25,6 +29,7 @@ function create(self: PublicKey, known: readonly PublicKey[], limits: Partial<Ne
     nowMs,
     limits: { ...DEFAULT_LIMITS, ...limits },
     isNeeded: (peer) => known.includes(peer),
+    isSharing: (peer) => sharing.includes(peer),
     close: (_, message) => closed.push(message),
   })
   const link = (peer: PublicKey, outgoing: boolean): PeerLink => ({
@@ -95,6 +100,17 @@ describe('the table of connections', () => {
     table.add(link(large, false))
     table.add(link(toPublicKey(new Uint8Array(32).fill(4)), false))
     advance(DEFAULT_LIMITS.strangerIdleMs)
+    expect(closed).toEqual(['idle'])
+  })
+
+  test('a peer that shares a store and that nobody needs any more is let go sooner than a stranger', () => {
+    const needed = [large]
+    const { table, closed, advance, link } = create(small, needed, { sharing: [large] })
+    table.add(link(large, true))
+    advance(10 * DEFAULT_LIMITS.strangerIdleMs)
+    expect(closed).toEqual([])
+    needed.pop()
+    advance(2 * DEFAULT_LIMITS.releaseMs)
     expect(closed).toEqual(['idle'])
   })
 })

@@ -31,23 +31,28 @@ export interface LinkTableOptions {
   readonly self: PublicKey
   readonly scheduler: Scheduler
   readonly nowMs: () => number
-  readonly limits: Pick<NetworkLimits, 'connections' | 'simultaneousDialMs' | 'strangerIdleMs'>
+  readonly limits: Pick<NetworkLimits, 'connections' | 'simultaneousDialMs' | 'releaseMs' | 'strangerIdleMs'>
   /** True for a peer that is wanted, or a neighbour. */
   readonly isNeeded: (peer: PublicKey) => boolean
+  /** True for a peer that may use some store. */
+  readonly isSharing: (peer: PublicKey) => boolean
   readonly close: (link: PeerLink, message: string) => void
 }
 
 /** Starts without connections. */
 export function createLinkTable(options: LinkTableOptions): LinkTable {
-  const { self, scheduler, nowMs, limits, isNeeded, close } = options
+  const { self, scheduler, nowMs, limits, isNeeded, isSharing, close } = options
   const links = new Map<IdKey, PeerLink>()
   const watches = new Map<PeerLink, Cancel>()
 
-  /** Shows a peer out that nobody needs once it has been idle for long; looks again later while it is not. */
-  function watch(link: PeerLink): void {
-    const cancel = scheduler.after(limits.strangerIdleMs, () => {
-      if (!link.active() && !isNeeded(link.peer)) close(link, IDLE)
-      else watch(link)
+  /** Shows a peer out once nobody has needed it for long. */
+  function watch(link: PeerLink, idleMs = 0): void {
+    const cancel = scheduler.after(limits.releaseMs, () => {
+      const isIdle = !link.active() && !isNeeded(link.peer)
+      const idleForMs = isIdle ? idleMs + limits.releaseMs : 0
+      const allowedMs = isSharing(link.peer) ? limits.releaseMs : limits.strangerIdleMs
+      if (isIdle && idleForMs >= allowedMs) close(link, IDLE)
+      else watch(link, idleForMs)
     })
     watches.set(link, cancel)
   }

@@ -5,7 +5,6 @@
  */
 import {
   type AbortSignal,
-  assert,
   type Broadcast,
   createBroadcast,
   createScope,
@@ -19,13 +18,13 @@ import { jitterMs } from './backoff.ts'
 import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
-import { type ConnectionWishes, createConnectionWishes } from './connection-wishes.ts'
 import { NetworkClosed } from './errors.ts'
-import type { Gossip, GossipLink, SyncReason } from './gossip.ts'
-import { createTreeGossip } from './gossip/tree-gossip.ts'
+import type { ConnectionWishes } from './connection-wishes.ts'
+import type { Gossip, SyncReason } from './gossip.ts'
 import { DEFAULT_LIMITS, EVENT_CAPACITY, isOrderlyEnd, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
+import { createNeighborhood, type Neighborhood } from './neighborhood.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
 import { createPeerConduct, type PeerConduct } from './peer-conduct.ts'
@@ -66,6 +65,7 @@ export class NetworkCore {
   readonly #scope: Scope
   readonly #schedule: SyncScheduler
   readonly #linkDeps: PeerLinkDeps
+  readonly #gossipLink: Neighborhood['linkOf']
   readonly #rounds: DigestRounds
   readonly #conduct: PeerConduct
   readonly #intake: ConnectionIntake
@@ -101,8 +101,10 @@ export class NetworkCore {
       onEnd: (peer, storeId) => this.gossip.release(peer, storeId),
     })
     this.#rounds = this.#createRounds()
-    this.wishes = this.#createWishes()
-    this.gossip = this.#createGossip()
+    const { wishes, gossip, linkOf } = this.#createNeighborhood()
+    this.wishes = wishes
+    this.gossip = gossip
+    this.#gossipLink = linkOf
     this.runner = createSyncRunner({
       slots: this.slots,
       stores: this.stores,
@@ -130,6 +132,7 @@ export class NetworkCore {
       scheduler,
       nowMs,
       limits,
+      isSharing: this.stores.sharesWith,
       isNeeded: (peer) => this.needs(peer),
       close: (link, message) => this.closeLater(link, message),
     })
@@ -241,50 +244,18 @@ export class NetworkCore {
     })
   }
 
-  #createWishes(): ConnectionWishes {
-    const { transport, clock, random, addressesOf } = this.#options
-    return createConnectionWishes({
-      self: transport.id,
-      clock,
-      random,
-      limits: this.limits,
-      dialer: () => this.dialer,
-      isConnected: (peer) => this.links.get(peer) !== undefined,
-      ownAddresses: () => transport.addresses(),
-      addressesOf: addressesOf ?? (() => []),
-      onFailed: (peer) => this.gossip.dialFailed(peer),
-    })
-  }
-
-  #createGossip(): Gossip {
-    const { transport, crypto, clock, random, scheduler, gossip = createTreeGossip } = this.#options
-    return gossip({
-      self: transport.id,
-      crypto,
-      scheduler,
-      random,
-      nowMs: clock.monotonicMs,
+  #createNeighborhood(): Neighborhood {
+    return createNeighborhood({
+      options: this.#options,
       limits: this.limits,
       stores: this.stores,
+      rounds: this.#rounds,
+      peerDigests: this.peerDigests,
+      dialer: () => this.dialer,
+      isConnected: (peer) => this.links.get(peer) !== undefined,
       requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
-      onDigest: this.#rounds.claimed,
-      peerDigest: this.peerDigests.get,
-      onUnshared: this.#rounds.unshared,
-      connector: this.wishes,
+      perform: (link, call) => this.perform(link, call),
     })
-  }
-  #gossipLink(link: PeerLink): GossipLink {
-    const perform = (call: SessionCall): Promise<SessionAnswer> => this.perform(link, call)
-    return {
-      peer: link.peer,
-      signal: link.signal,
-      run: (options) => link.run({ ...options, perform }),
-      ingest: async (store, intentions) => {
-        const answer = await perform({ kind: 'ingest', store, intentions })
-        assert(answer.kind === 'ingested', 'an ingest is answered as such')
-        return answer.outcomes
-      },
-    }
   }
 
   #createRounds(): DigestRounds {

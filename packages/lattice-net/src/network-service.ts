@@ -60,8 +60,8 @@ export interface NetworkService extends AsyncDisposable {
   /** Also of peers that are gone, since the start. */
   readonly presence: (peer: PublicKey) => PeerPresence | undefined
   /**
-   * What a connected peer last said that it holds of a registered store: in a session, with a push or its answer, or as
-   * it connected. Undefined when it has said nothing yet.
+   * What a connected peer last said that it holds of a registered store: in a session, with a push or its answer, in a
+   * heartbeat, or as it connected. Undefined when it has said nothing yet.
    */
   readonly peerDigest: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
   /** What a peer that is not connected said before its last connection ended. */

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { type IdKey, idKey, type PublicKey } from '@lattice/model'
+import { type IdKey, idKey, type PublicKey, type StoreId } from '@lattice/model'
 import { ANNOUNCERS_MAX } from '../limits.ts'
 
 /** A peer that holds a message. */
 export interface Announcer {
   readonly peer: PublicKey
+  /** Where it says the message belongs; whether that is so, the store it is delivered to finds out. */
+  readonly store: StoreId
   /** Hops of the message by way of this peer. */
   readonly round: number
   /** It sent the message itself, so that its link is one too many. */
@@ -24,9 +26,6 @@ export class Announcers {
     const known = this.#announcers.get(key)
     if (known === undefined && this.#announcers.size >= ANNOUNCERS_MAX) return
     this.#announcers.set(key, known?.sentCopy === true ? known : announcer)
-  }
-  has(peer: PublicKey): boolean {
-    return this.#announcers.has(idKey(peer))
   }
   delete(peer: PublicKey): void {
     this.#announcers.delete(idKey(peer))

@@ -57,7 +57,7 @@ export class GossipCircle {
   readonly #timers = new Map<string, Cancel>()
   readonly #wanted = new Map<IdKey, PublicKey>()
   #isClosed = false
-  #cancelTick: Cancel = () => undefined
+  #cancelTick: Cancel | undefined
   #peers = new Map<IdKey, PublicKey>()
   // Effects that wait, while one is carried out.
   #waiting: Effect[] | undefined
@@ -74,7 +74,6 @@ export class GossipCircle {
     // Neighbours that get ids only make room first.
     const isSpare = (peer: PublicKey): boolean => this.#tree.lazy().some((lazy) => equalBytes(lazy, peer))
     this.#membership = createHyParView({ self, random, isSpare })
-    this.#scheduleTick()
   }
 
   /** Who belongs to it. */
@@ -158,21 +157,26 @@ export class GossipCircle {
     for (const peer of this.#wanted.values()) this.#deps.connector.unwant(peer, this.#key)
     this.#wanted.clear()
     this.#isClosed = true
-    this.#cancelTick()
+    this.#cancelTick?.()
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
   }
 
-  #scheduleTick(): void {
+  /** Everybody is a neighbour, or there is nobody: nothing has to be looked after. */
+  #isComplete(): boolean {
+    return this.#peers.size === 0 || (this.#isSmall() && this.neighbors().length === this.#peers.size)
+  }
+  /** Ticks while there is something to look after: of thousands of circles most have nothing. */
+  #ensureTick(): void {
+    if (this.#cancelTick !== undefined || this.#isClosed || this.#isComplete()) return
     const { scheduler, random, limits } = this.#deps
     const { membershipTickMs: fullMs } = limits
     // Between 1 - jitter and 1 of the full time.
     const jitterMs = fullMs * TICK_JITTER
     const delayMs = fullMs - 2 * jitterMs + backoffMs(0, { firstMs: 2 * jitterMs, maxMs: fullMs, random })
     this.#cancelTick = scheduler.after(delayMs, () => {
-      // Where everybody is a neighbour there is nothing to look after.
-      if (this.neighbors().length < this.#peers.size || !this.#isSmall()) this.#run(this.#membership.tick())
-      this.#scheduleTick()
+      this.#cancelTick = undefined
+      this.#run(this.#membership.tick())
     })
   }
   /** Carries effects out, and those they lead to. */
@@ -186,6 +190,7 @@ export class GossipCircle {
     this.#waiting = waiting
     for (let effect = waiting.shift(); effect !== undefined; effect = waiting.shift()) this.#carry(effect)
     this.#waiting = undefined
+    this.#ensureTick()
   }
   #carry(effect: Effect): void {
     switch (effect.kind) {

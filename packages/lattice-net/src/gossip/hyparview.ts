@@ -10,21 +10,20 @@ import { assert, equalBytes, type IdKey, idKey, type PublicKey, type Random } fr
 import {
   ACTIVE_VIEW,
   ACTIVE_WALK,
+  FORCED_PER_TICK,
   MIX_TICKS,
   MIXES_PER_TICK,
   NEIGHBOR_REQUEST_TICKS,
   NEIGHBOR_REQUESTS,
   PASSIVE_VIEW,
   PASSIVE_WALK,
-  SHUFFLE_SAMPLE_MAX,
-  SHUFFLE_TICKS,
   WALKS_PER_TICK,
 } from '../limits.ts'
 import { drawBelow, drawOne } from './draw.ts'
 import type { Membership, MembershipEffect, MembershipEffects, MembershipMessage } from './membership.ts'
 import { PassiveView } from './passive-view.ts'
 import { PeerSet } from './peer-set.ts'
-import { ShuffleTrails } from './shuffle-trails.ts'
+import { Shuffle } from './shuffle.ts'
 
 export interface HyParViewOptions {
   readonly self: PublicKey
@@ -78,11 +77,9 @@ class HyParView {
   /** Who refused or left since the last tick: not asked again before the next. Candidates all. */
   readonly #refused = new PeerSet()
   #refusals = 0
-  readonly #trails = new ShuffleTrails()
+  readonly #shuffle: Shuffle
   #walksLeft = WALKS_PER_TICK
-  #ticksToShuffle: number
-  /** What the shuffle named that is out; undefined when none is. */
-  #sample: readonly PublicKey[] | undefined
+  #forcedLeft = FORCED_PER_TICK
 
   constructor({ self, random, activeView, passiveView, mixTicks, isSpare }: HyParViewOptions) {
     this.#self = self
@@ -91,8 +88,15 @@ class HyParView {
     this.#mixTicks = mixTicks ?? MIX_TICKS
     this.#isSpare = isSpare ?? (() => false)
     assert(this.#activeMax > 0 && this.#mixTicks > 0, 'a view and a pause are positive')
-    this.#ticksToShuffle = drawBelow(random, SHUFFLE_TICKS)
     this.passive = new PassiveView({ random, capacity: passiveView ?? PASSIVE_VIEW })
+    this.#shuffle = new Shuffle({
+      self,
+      random,
+      active: this.active,
+      passive: this.passive,
+      isReplacement: (peer) => this.#isReplacement(peer),
+      nextHop: (from, subject) => this.#nextHop(from, subject),
+    })
   }
 
   candidates(peers: readonly PublicKey[]): MembershipEffects {
@@ -131,14 +135,13 @@ class HyParView {
 
   down(peer: PublicKey): MembershipEffects {
     if (!this.active.delete(peer)) return this.failed(peer)
-    this.#requests.delete(idKey(peer))
-    return [{ kind: 'neighbor_down', peer }, ...this.#refill()]
+    return [{ kind: 'neighbor_down', peer }, { kind: 'release', peer }, ...this.#refill()]
   }
 
   failed(peer: PublicKey): MembershipEffects {
     if (!this.#requests.delete(idKey(peer))) return []
     this.passive.delete(peer)
-    return this.#refill()
+    return [{ kind: 'release', peer }, ...this.#refill()]
   }
 
   receive(peer: PublicKey, message: MembershipMessage): MembershipEffects {
@@ -166,6 +169,7 @@ class HyParView {
 
   tick(): MembershipEffects {
     this.#walksLeft = WALKS_PER_TICK
+    this.#forcedLeft = FORCED_PER_TICK
     this.#forgive()
     const effects: MembershipEffect[] = []
     for (const request of this.#requests.values()) {
@@ -174,7 +178,8 @@ class HyParView {
       this.passive.delete(request.peer)
       effects.push(...this.#withdraw(request.peer))
     }
-    effects.push(...this.#shuffle())
+    // Where everybody is a neighbour there is nobody to tell of.
+    if (this.active.size < this.#candidates.size) effects.push(...this.#shuffle.tick())
     if (this.active.size >= this.#activeMax) {
       const pause = Math.max(this.#mixTicks, Math.ceil(this.#candidates.size / MIXES_PER_TICK))
       if (drawBelow(this.#random, pause) === 0) effects.push(...this.#mix())
@@ -196,13 +201,13 @@ class HyParView {
     effects.push(...[...this.#requests.values()].flatMap(({ peer }) => this.#withdraw(peer)))
     this.passive.clear()
     this.#forgive()
-    this.#trails.clear()
-    this.#sample = undefined
+    this.#shuffle.clear()
     return effects
   }
 
   #join(peer: PublicKey): MembershipEffects {
     if (this.active.has(peer)) return [send(peer, { kind: 'neighbor_reply', accepted: true })]
+    if (!this.#makesRoom()) return this.#refuse(peer)
     const others = this.active.list()
     const effects: MembershipEffect[] = [...this.#admit(peer), send(peer, { kind: 'neighbor_reply', accepted: true })]
     for (const other of others) {
@@ -213,11 +218,23 @@ class HyParView {
   }
 
   #neighbor(peer: PublicKey, isHigh: boolean): MembershipEffects {
-    const reply = (accepted: boolean): MembershipEffect => send(peer, { kind: 'neighbor_reply', accepted })
-    if (this.active.has(peer)) return [reply(true)]
-    if (isHigh || this.active.size < this.#activeMax) return [...this.#admit(peer), reply(true)]
+    const accepted = send(peer, { kind: 'neighbor_reply', accepted: true })
+    if (this.active.has(peer)) return [accepted]
+    const isTaken = isHigh ? this.#makesRoom() : this.active.size < this.#activeMax
+    return isTaken ? [...this.#admit(peer), accepted] : this.#refuse(peer)
+  }
+
+  /** Whether a peer that insists is taken in: at the cost of a neighbour only so often. */
+  #makesRoom(): boolean {
+    if (this.active.size < this.#activeMax) return true
+    if (this.#forcedLeft === 0) return false
+    this.#forcedLeft -= 1
+    return true
+  }
+
+  #refuse(peer: PublicKey): MembershipEffects {
     this.passive.add(peer)
-    return [reply(false), ...this.#release(peer)]
+    return [send(peer, { kind: 'neighbor_reply', accepted: false }), ...this.#release(peer)]
   }
 
   #reply(peer: PublicKey, accepted: boolean): MembershipEffects {
@@ -254,9 +271,9 @@ class HyParView {
     message: Extract<MembershipMessage, { readonly kind: 'forward_join' | 'shuffle' | 'shuffle_reply' }>,
   ): MembershipEffects {
     if (!this.active.has(peer)) return this.stranger(peer)
-    if (message.kind === 'shuffle_reply') return this.#shuffleReply(message)
+    if (message.kind === 'shuffle_reply') return this.#shuffle.reply(message)
     if (!this.#takeWalk()) return []
-    return message.kind === 'shuffle' ? this.#walkShuffle(peer, message) : this.#walkJoin(peer, message)
+    return message.kind === 'shuffle' ? this.#shuffle.walk(peer, message) : this.#walkJoin(peer, message)
   }
 
   #walkJoin(
@@ -272,57 +289,6 @@ class HyParView {
     }
     if (this.active.has(peer)) return []
     return this.#candidates.has(peer) ? this.#request(peer, 'offer') : []
-  }
-
-  #walkShuffle(
-    from: PublicKey,
-    { origin, ttl, sample }: Extract<MembershipMessage, { readonly kind: 'shuffle' }>,
-  ): MembershipEffects {
-    if (equalBytes(origin, this.#self)) return []
-    const hops = Math.min(ttl, ACTIVE_WALK)
-    const next = hops > 0 ? this.#nextHop(from, origin) : undefined
-    if (next !== undefined) {
-      this.#trails.add(origin, from)
-      return [send(next, { kind: 'shuffle', origin, ttl: hops - 1, sample })]
-    }
-    const given = this.passive.sample(Math.min(sample.length, SHUFFLE_SAMPLE_MAX))
-    this.#integrate(sample, given)
-    return [send(from, { kind: 'shuffle_reply', origin, sample: given })]
-  }
-
-  #shuffleReply({ origin, sample }: Extract<MembershipMessage, { readonly kind: 'shuffle_reply' }>): MembershipEffects {
-    if (!equalBytes(origin, this.#self)) {
-      const back = this.#trails.take(origin)
-      return back !== undefined && this.active.has(back) ? [send(back, { kind: 'shuffle_reply', origin, sample })] : []
-    }
-    const given = this.#sample
-    this.#sample = undefined
-    if (given !== undefined) this.#integrate(sample, given)
-    return []
-  }
-
-  #shuffle(): MembershipEffects {
-    if (this.#ticksToShuffle > 0) {
-      this.#ticksToShuffle -= 1
-      return []
-    }
-    this.#ticksToShuffle = SHUFFLE_TICKS - 1
-    // Where everybody is a neighbour there is nobody to tell of.
-    if (this.active.size === this.#candidates.size) return []
-    const target = drawOne(this.#random, this.active.list())
-    if (target === undefined) return []
-    const others = this.active.list().filter((peer) => !equalBytes(peer, target))
-    const sample = [this.#self, ...this.passive.shuffleSample(others)]
-    this.#sample = sample
-    return [send(target, { kind: 'shuffle', origin: this.#self, ttl: ACTIVE_WALK, sample })]
-  }
-
-  /** Takes in what a shuffle named; what was given for it makes room first. */
-  #integrate(sample: readonly PublicKey[], given: readonly PublicKey[]): void {
-    this.passive.exchange(
-      sample.slice(0, SHUFFLE_SAMPLE_MAX).filter((peer) => this.#isReplacement(peer)),
-      given,
-    )
   }
 
   #note(peer: PublicKey): void {

@@ -15,7 +15,7 @@
  */
 import type { PublicKey } from '@lattice/model'
 
-/** `high`: cannot be refused, the asked peer makes room. `low`: is refused by a peer whose view is full. */
+/** `high`: the asked peer makes room, unless it did so very often of late. `low`: a peer whose view is full refuses. */
 export type NeighborPriority = 'high' | 'low'
 
 /** What members of a topic say to each other. Keys alone are named; addresses travel beside. */
@@ -47,7 +47,10 @@ export type MembershipEffect =
   | { readonly kind: 'send'; readonly peer: PublicKey; readonly message: MembershipMessage }
   | { readonly kind: 'neighbor_up'; readonly peer: PublicKey }
   | { readonly kind: 'neighbor_down'; readonly peer: PublicKey }
-  /** Not wanted here any more: once what was sent is out, the connection may end unless something else needs it. */
+  /**
+   * Not wanted here any more: once what was sent is out, the connection may end unless something else needs it. Follows
+   * every `connect` and `neighbor_up` in the end, also when the connection failed or is gone.
+   */
   | { readonly kind: 'release'; readonly peer: PublicKey }
 
 export type MembershipEffects = readonly MembershipEffect[]

@@ -44,7 +44,7 @@ export class PassiveView {
   }
   /** Takes in all of them: those `given` away make room first, then random ones. */
   exchange(peers: readonly PublicKey[], given: readonly PublicKey[]): void {
-    const leaving = given.filter((peer) => this.#peers.has(peer))
+    const leaving = [...new PeerSet(given.filter((peer) => this.#peers.has(peer))).list()]
     for (const peer of peers) {
       if (this.#peers.has(peer)) continue
       if (this.#peers.size >= this.#capacity) {

@@ -12,13 +12,12 @@ import {
   GRAFT_IDS_MAX,
   IHAVE_IDS_MAX,
   MAX_ROUND,
-  MISSING_PER_NEIGHBOR,
   OPTIMIZE_EVERY,
   OPTIMIZE_HOPS,
   PENDING_MESSAGES,
   RECENT_IDS,
 } from '../limits.ts'
-import { Announcers } from './announcers.ts'
+import { type Announcer, Announcers } from './announcers.ts'
 import type {
   BroadcastTree,
   MessageRef,
@@ -28,6 +27,7 @@ import type {
   TreeMessage,
   TreeTimer,
 } from './broadcast-tree.ts'
+import { type Missing, MissingMessages } from './missing-messages.ts'
 import { MessageCache, type SeenMessage } from './message-cache.ts'
 import { announce, createTreeNeighbor, tellAll, type TreeNeighbor } from './tree-neighbors.ts'
 
@@ -60,15 +60,6 @@ interface Pending<P> extends MessageRef {
   readonly others: Announcers
 }
 
-/** An announced message that has not come. */
-interface Missing extends MessageRef {
-  /** Not asked yet. */
-  readonly holders: Announcers
-  readonly asked: PublicKey[]
-  /** Whose allowance it counts against. */
-  readonly debtor: IdKey
-}
-
 type Gossip<P> = Extract<TreeMessage<P>, { readonly kind: 'gossip' }>
 type IHave<P> = Extract<TreeMessage<P>, { readonly kind: 'ihave' }>
 type Graft<P> = Extract<TreeMessage<P>, { readonly kind: 'graft' }>
@@ -98,7 +89,7 @@ class PlumTree<P> {
   readonly #neighbors = new Map<IdKey, TreeNeighbor>()
   readonly #cache: MessageCache<P>
   readonly #pending = new Map<IdKey, Pending<P>>()
-  readonly #missing = new Map<IdKey, Missing>()
+  readonly #missing = new MissingMessages(this.#neighbors)
   #announceArmed = false
   /** Messages accepted since the tree was changed for a shorter path. */
   #sinceOptimized = OPTIMIZE_EVERY
@@ -122,16 +113,22 @@ class PlumTree<P> {
   }
 
   neighborDown(peer: PublicKey): TreeEffects<P> {
-    this.#neighbors.delete(idKey(peer))
+    const neighbor = this.#neighbors.get(idKey(peer))
+    if (neighbor === undefined) return []
+    this.#neighbors.delete(neighbor.key)
     this.#cache.forget(peer)
-    return []
+    return this.#missing.owedBy(neighbor).flatMap((missing) => {
+      if (this.#missing.passOn(missing)) return []
+      const { id, holders, asked } = missing
+      return [{ kind: 'cancel', timer: { kind: 'graft', id } }, ...gaveUp<P>(id, [...asked, ...holders.list()])]
+    })
   }
 
   broadcast({ store, id, payload, holder }: OwnMessage<P>): TreeEffects<P> {
     if (this.#cache.seen(id) !== undefined) return []
     const pending = this.#pending.get(idKey(id))
     this.#pending.delete(idKey(id))
-    const holders = [...(pending?.others.list() ?? []), ...(this.#missing.get(idKey(id))?.holders.list() ?? [])]
+    const holders = [...(pending?.others.list() ?? []), ...(this.#missing.get(id)?.holders.list() ?? [])]
     const has = new Set(holders.map(({ peer }) => idKey(peer)))
     if (pending !== undefined) has.add(idKey(pending.from))
     if (holder !== undefined) has.add(idKey(holder))
@@ -176,15 +173,10 @@ class PlumTree<P> {
     const pending = this.#pending.get(idKey(id))
     if (pending === undefined) return []
     this.#pending.delete(idKey(id))
-    const { store, from, others } = pending
+    const { from, others } = pending
     others.delete(from)
-    const [first] = others.list()
-    if (first === undefined) return []
-    const missing = { store, id, holders: others, asked: [from], debtor: idKey(first.peer) }
-    this.#missing.set(idKey(id), missing)
-    const debtor = this.#neighbors.get(missing.debtor)
-    if (debtor !== undefined) debtor.owed += 1
-    return this.#ask(missing)
+    const missing = this.#missing.add(id, others)
+    return missing === undefined ? gaveUp(id, others.list()) : this.#ask(missing)
   }
 
   held({ store, id }: MessageRef): TreeEffects<P> {
@@ -198,7 +190,7 @@ class PlumTree<P> {
       this.#announceArmed = false
       return this.neighbors().flatMap((neighbor) => tellAll<P>(neighbor))
     }
-    const missing = this.#missing.get(idKey(timer.id))
+    const missing = this.#missing.get(timer.id)
     if (missing === undefined) return []
     // The tree did not bring it: whoever was followed for a shorter path did not keep its word.
     for (const neighbor of this.#neighbors.values()) {
@@ -213,12 +205,14 @@ class PlumTree<P> {
     const key = idKey(id)
     const pending = this.#pending.get(key)
     if (pending !== undefined) {
-      if (!equalBytes(pending.from, peer)) pending.others.add({ peer, round, sentCopy: true })
+      if (!equalBytes(pending.from, peer)) pending.others.add({ peer, store, round, sentCopy: true })
       return []
     }
-    if (this.#cache.seen(id) !== undefined) return this.#prune(peer)
+    const seen = this.#cache.seen(id)
+    // Sent again by the same one: no second path.
+    if (seen !== undefined) return seen.from !== undefined && equalBytes(seen.from, peer) ? [] : this.#prune(peer)
     if (this.#isHeld({ store, id })) return []
-    const missing = this.#missing.get(key)
+    const missing = this.#missing.get(id)
     if (this.#pending.size >= PENDING_MESSAGES) {
       const neighbor = this.#neighbors.get(idKey(peer))
       // No room to verify it: it is asked for again, since it is known where it is.
@@ -239,7 +233,7 @@ class PlumTree<P> {
       const seen = this.#cache.seen(id)
       const pending = this.#pending.get(idKey(id))
       if (seen !== undefined) effects.push(...this.#optimize(seen, neighbor.peer, round))
-      else if (pending !== undefined) pending.others.add({ peer: neighbor.peer, round, sentCopy: false })
+      else if (pending !== undefined) pending.others.add({ peer: neighbor.peer, store, round, sentCopy: false })
       else if (!this.#isHeld({ store, id })) effects.push(...this.#await(neighbor, { store, id }, round))
     }
     return effects
@@ -250,7 +244,9 @@ class PlumTree<P> {
     if (wanted === undefined) return []
     return wanted.ids.slice(0, GRAFT_IDS_MAX).flatMap((id): TreeEffects<P> => {
       const kept = this.#cache.kept(id)
-      if (kept === undefined) return [{ kind: 'unserved', peer: neighbor.peer, store: wanted.store, id }]
+      if (kept === undefined || !equalBytes(kept.store, wanted.store)) {
+        return [{ kind: 'unserved', peer: neighbor.peer, store: wanted.store, id }]
+      }
       // Whoever asks again and again is on its way to being served already.
       if (!this.#cache.send(kept, neighbor.key)) return []
       const { store, round, payload } = kept
@@ -260,50 +256,43 @@ class PlumTree<P> {
 
   /** Notes that the neighbour holds a message that is not here, and waits for it. */
   #await(neighbor: TreeNeighbor, { store, id }: MessageRef, round: number): TreeEffects<P> {
-    const announcer = { peer: neighbor.peer, round, sentCopy: false }
-    const known = this.#missing.get(idKey(id))
+    const announcer = { peer: neighbor.peer, store, round, sentCopy: false }
+    const known = this.#missing.get(id)
     if (known !== undefined) {
-      if (!known.asked.some((peer) => equalBytes(peer, neighbor.peer))) known.holders.add(announcer)
+      this.#missing.addHolder(known, announcer)
       return []
     }
-    if (neighbor.owed >= MISSING_PER_NEIGHBOR) return [{ kind: 'gave_up', store, id, announcers: [neighbor.peer] }]
-    neighbor.owed += 1
     const holders = new Announcers()
     holders.add(announcer)
-    this.#missing.set(idKey(id), { store, id, holders, asked: [], debtor: neighbor.key })
-    return [{ kind: 'arm', timer: { kind: 'graft', id }, delayMs: this.#delays.graftMs }]
+    return this.#missing.add(id, holders) === undefined
+      ? gaveUp(id, [announcer])
+      : [{ kind: 'arm', timer: { kind: 'graft', id }, delayMs: this.#delays.graftMs }]
   }
 
   /** Asks the next holder; without one the message is given up. */
   #ask(missing: Missing): TreeEffects<P> {
-    const { store, id, holders, asked } = missing
-    for (const { peer } of holders.list()) {
-      holders.delete(peer)
-      asked.push(peer)
-      const neighbor = this.#neighbors.get(idKey(peer))
+    const { id, holders, asked } = missing
+    for (const holder of holders.list()) {
+      holders.delete(holder.peer)
+      asked.push(holder)
+      const neighbor = this.#neighbors.get(idKey(holder.peer))
       if (neighbor === undefined) continue
       neighbor.eager = true
       return [
-        sendTo(neighbor, { kind: 'graft', wanted: { store, ids: [id] } }),
+        sendTo(neighbor, { kind: 'graft', wanted: { store: holder.store, ids: [id] } }),
         { kind: 'arm', timer: { kind: 'graft', id }, delayMs: this.#delays.regraftMs },
       ]
     }
-    this.#release(missing)
-    return [{ kind: 'gave_up', store, id, announcers: asked }]
+    this.#missing.delete(missing)
+    return gaveUp(id, asked)
   }
 
   /** Ends waiting for an id. */
   #unmiss(id: IntentionId): TreeEffects<P> {
-    const missing = this.#missing.get(idKey(id))
+    const missing = this.#missing.get(id)
     if (missing === undefined) return []
-    this.#release(missing)
+    this.#missing.delete(missing)
     return [{ kind: 'cancel', timer: { kind: 'graft', id } }]
-  }
-
-  #release({ id, debtor }: Missing): void {
-    this.#missing.delete(idKey(id))
-    const neighbor = this.#neighbors.get(debtor)
-    if (neighbor !== undefined && neighbor.owed > 0) neighbor.owed -= 1
   }
 
   /** Remembers a message that is here, and sends it on: in full or by its id, to all but those that have it. */
@@ -351,6 +340,15 @@ class PlumTree<P> {
     parent.eager = false
     return [sendTo(neighbor, { kind: 'graft', wanted: undefined }), sendTo(parent, { kind: 'prune' })]
   }
+}
+
+/** One effect for each store that the message was said to belong to. */
+function gaveUp<P>(id: IntentionId, holders: readonly Announcer[]): TreeEffects<P> {
+  const stores = new Map(holders.map(({ store }) => [idKey(store), store]))
+  return [...stores.values()].map((store) => {
+    const announcers = holders.filter((holder) => equalBytes(holder.store, store)).map(({ peer }) => peer)
+    return { kind: 'gave_up', store, id, announcers }
+  })
 }
 
 function sendTo<P>({ peer }: TreeNeighbor, message: TreeMessage<P>): TreeEffect<P> {

@@ -143,9 +143,11 @@ class TreeGossip {
     // A push shows that the peer has the store.
     this.#lanes.get(idKey(peer))?.shares(store.id)
     this.#taking.add(idKey(id))
+    let isHere = false
     try {
       const intentions = payload.kind === 'run' ? payload.intentions : await this.#fetch(link, arrived.message)
       const outcomes = intentions.length === 0 ? [] : await link.ingest(store, intentions)
+      isHere = store.missing([id]).length === 0
       const isShort = intentions.length === 0 || outcomes.some(isGap)
       if (isShort) this.#deps.requestSync(peer, store.id, 'gap')
       if (outcomes.some(({ kind }) => kind === 'floating')) this.#noteFloating(id, peer)
@@ -153,7 +155,7 @@ class TreeGossip {
       return outcomes
     } finally {
       this.#taking.delete(idKey(id))
-      if (store.missing([id]).length === 0) circle?.accepted(id)
+      if (isHere) circle?.accepted(id)
       else circle?.rejected(id)
     }
   }

@@ -186,8 +186,9 @@ export class GossipSwarm {
   taken(number: number, id: IntentionId): Taken | undefined {
     return this.#node(number).taken.get(idKey(id))
   }
-  key(number: number): PublicKey {
-    return this.#key(number)
+  /** The number of each message a node took in, sorted. */
+  held(number: number): readonly number[] {
+    return [...this.#node(number).taken.values()].map(({ id }) => messageNumber(id)).toSorted((a, b) => a - b)
   }
   /** Sizes of the parts of the overlay that are connected by active views, the largest first. */
   components(): readonly number[] {
@@ -305,11 +306,9 @@ export class GossipSwarm {
   }
   #note(number: number, effect: MembershipEffect | TreeEffect<SwarmPayload>): void {
     const peer = 'peer' in effect ? this.#numberOf(effect.peer) : -1
-    const message = effect.kind === 'send' ? effect.message.kind : ''
-    const text = `${this.nowMs} ${number} ${effect.kind} ${peer} ${message}`
-    for (let index = 0; index < text.length; index += 1) {
-      this.#trace = Math.imul(this.#trace ^ text.charCodeAt(index), 0x01000193)
-    }
+    const what = effect.kind === 'send' ? effect.message.kind : effect.kind
+    const values = [this.nowMs, number, peer, what.length, what.charCodeAt(0), what.charCodeAt(what.length - 1)]
+    for (const value of values) this.#trace = Math.imul(this.#trace ^ value, 0x01000193)
   }
   #living(): readonly SwarmNode[] {
     return this.#nodes.filter((node) => node !== undefined).filter(({ alive }) => alive)
@@ -339,4 +338,8 @@ function numbered(number: number, kind: number): Uint8Array {
   const bytes = new Uint8Array(32).fill(kind)
   new DataView(bytes.buffer).setUint32(0, number)
   return bytes
+}
+
+function messageNumber(id: IntentionId): number {
+  return new DataView(id.buffer, id.byteOffset).getUint32(0)
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from '@lattice/model'
-import { encodeFrame } from '../frame.ts'
+import { encodeFrame, type FrameInit } from '../frame.ts'
 import type { TreeMessage } from '../gossip/broadcast-tree.ts'
 import { readTopic, type Topic } from '../gossip/gossip-topic.ts'
 import { membershipFrame } from '../gossip/membership-frames.ts'
@@ -68,6 +68,13 @@ export function createTraffic(): Traffic {
     reconciled: 0,
   }
 
+  // Frames with as many keys or ids are as long as the first of them was, to within a byte or two.
+  const sizes = new Map<string, number>()
+  function sizeOf(shape: string, frame: () => FrameInit): number {
+    const size = sizes.get(shape) ?? encodeFrame(frame()).length
+    sizes.set(shape, size)
+    return size
+  }
   function addTree(message: TreeMessage<SwarmPayload>): void {
     switch (message.kind) {
       case 'gossip':
@@ -85,14 +92,17 @@ export function createTraffic(): Traffic {
       case 'prune':
         sums.prunes += 1
     }
-    sums.treeBytes += encodeFrame(treeFrame({ topic, message })).length
+    const count = countOf(message)
+    sums.treeBytes += sizeOf(`${message.kind} ${count}`, () => treeFrame({ topic, message }))
   }
   return {
     add: (sent) => {
       if (sent.layer === 'tree') addTree(sent.message)
       else {
         sums.memberships += 1
-        sums.membershipBytes += encodeFrame(membershipFrame({ topic, message: sent.message })).length
+        const { message } = sent
+        const named = 'sample' in message ? message.sample.length : 0
+        sums.membershipBytes += sizeOf(`${message.kind} ${named}`, () => membershipFrame({ topic, message }))
       }
     },
     reconciled: () => {
@@ -106,4 +116,9 @@ function someTopic(): Topic {
   const topic = readTopic(new Uint8Array(32))
   assert(topic !== undefined, 'any 32 bytes name a topic')
   return topic
+}
+
+function countOf(message: TreeMessage<SwarmPayload>): number {
+  if (message.kind === 'ihave') return message.entries.length
+  return message.kind === 'graft' ? (message.wanted?.ids.length ?? 0) : 0
 }

@@ -381,7 +381,9 @@ export class NetworkCore {
     this.clocks.forget(link.key)
     const lastedMs = this.#options.clock.monotonicMs() - link.sinceMs
     this.#publish({ kind: 'peer_disconnected', peer, reason, by })
-    const released = by !== 'lost' && isOrderlyEnd(reason)
+    // Of a connection that was let go in silence nobody knows whether its peer was there.
+    const isFresh = this.#options.clock.monotonicMs() - link.heardMs() < this.limits.silentMs
+    const released = isOrderlyEnd(reason) && (by === 'remote' || (by === 'local' && isFresh))
     this.presenceBook.down(peer, { heardMs: link.heardMs(), lastedMs, released })
     this.wishes.ended(peer, lastedMs)
     this.dialer.onDown(peer, lastedMs)

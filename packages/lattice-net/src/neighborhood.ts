@@ -21,8 +21,6 @@ export interface Neighborhood {
   readonly gossip: Gossip
   /** A connection as gossip uses it. */
   readonly linkOf: (link: PeerLink) => GossipLink
-  /** After sleep, or a change of the network. */
-  readonly rejoin: () => void
 }
 
 export interface NeighborhoodDeps {
@@ -81,10 +79,6 @@ export function createNeighborhood(deps: NeighborhoodDeps): Neighborhood {
           return answer.outcomes
         },
       }
-    },
-    rejoin: () => {
-      wishes.wake()
-      gossip.rejoin()
     },
   }
 }

@@ -18,8 +18,9 @@ import { jitterMs } from './backoff.ts'
 import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
+import type { ConnectionWishes } from './connection-wishes.ts'
 import { type BootstrapFailed, NetworkClosed } from './errors.ts'
-import type { SyncReason } from './gossip.ts'
+import type { Gossip, SyncReason } from './gossip.ts'
 import { DEFAULT_LIMITS, EVENT_CAPACITY, isOrderlyEnd, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
@@ -58,11 +59,13 @@ export class NetworkCore {
   readonly peerDigests: PeerDigests = createPeerDigests()
   readonly slots: SessionSlots
   readonly troubles: TroubleBook
-  readonly neighborhood: Neighborhood
+  readonly wishes: ConnectionWishes
+  readonly gossip: Gossip
   readonly #options: NetworkServiceOptions
   readonly #scope: Scope
   readonly #schedule: SyncScheduler
   readonly #linkDeps: PeerLinkDeps
+  readonly #gossipLink: Neighborhood['linkOf']
   readonly #rounds: DigestRounds
   readonly #conduct: PeerConduct
   readonly #intake: ConnectionIntake
@@ -94,13 +97,16 @@ export class NetworkCore {
       close: (link, message) => this.closeLater(link, message),
     })
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
-    this.stores = createStoreRegistry((store, batch) => this.neighborhood.gossip.publish(store, batch))
+    this.stores = createStoreRegistry((store, batch) => this.gossip.publish(store, batch))
     this.slots = createSessionSlots(transport.id, {
-      onBegin: (peer, storeId) => this.neighborhood.gossip.hold(peer, storeId),
-      onEnd: (peer, storeId) => this.neighborhood.gossip.release(peer, storeId),
+      onBegin: (peer, storeId) => this.gossip.hold(peer, storeId),
+      onEnd: (peer, storeId) => this.gossip.release(peer, storeId),
     })
     this.#rounds = this.#createRounds()
-    this.neighborhood = this.#createNeighborhood()
+    const { wishes, gossip, linkOf } = this.#createNeighborhood()
+    this.wishes = wishes
+    this.gossip = gossip
+    this.#gossipLink = linkOf
     this.runner = createSyncRunner({
       slots: this.slots,
       stores: this.stores,
@@ -142,7 +148,7 @@ export class NetworkCore {
   register(store: ReplicatedStore): void {
     if (this.closed()) throw new NetworkClosed()
     this.stores.register(store)
-    this.neighborhood.gossip.registered(store.id)
+    this.gossip.registered(store.id)
     for (const { peer } of this.links.all()) {
       if (store.access(peer) === 'full') this.#schedule.request(peer, store.id, this.limits.gapDelayMs)
     }
@@ -153,14 +159,14 @@ export class NetworkCore {
     this.#gaps.forgetStore(storeId)
     const running = this.slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
-    this.neighborhood.gossip.unregistered(storeId)
+    this.gossip.unregistered(storeId)
     this.peerDigests.forgetStore(storeId)
     await Promise.all(running.map((slot) => slot.outcome))
   }
 
   perform(link: PeerLink, call: SessionCall, drain?: () => Promise<void>): Promise<SessionAnswer> {
     return performCall(call, {
-      takeRun: ({ store, arrived }) => this.neighborhood.gossip.take(this.neighborhood.linkOf(link), store, arrived),
+      takeRun: ({ store, arrived }) => this.gossip.take(this.#gossipLink(link), store, arrived),
       onIngested: (ingest, outcomes) => {
         this.#conduct.ingested(link, outcomes)
         this.#gaps.ingested(link.peer, ingest, outcomes)
@@ -176,7 +182,13 @@ export class NetworkCore {
 
   /** True for a peer that this node stays connected to in any case. */
   needs(peer: PublicKey): boolean {
-    return this.neighborhood.wishes.isWanted(peer) || this.neighborhood.gossip.needs(peer)
+    return this.wishes.isWanted(peer) || this.gossip.needs(peer)
+  }
+
+  /** Looks for neighbours anew, whatever kept this node from them. */
+  rejoin(): void {
+    this.wishes.wake()
+    this.gossip.rejoin()
   }
 
   spawn(name: string, task: () => Promise<void>): void {
@@ -216,7 +228,7 @@ export class NetworkCore {
   async close(): Promise<void> {
     // Aborts first: what closes below finds nobody who would start anew.
     const scope = this.#scope.close(new NetworkClosed())
-    this.neighborhood.gossip.close()
+    this.gossip.close()
     this.dialer.close()
     this.#schedule.close()
     this.#gaps.close()
@@ -240,10 +252,10 @@ export class NetworkCore {
       mutedForMs: this.ledger.mutedForMs,
       onConnection: (connection) => this.#intake.adopt(connection),
       spawn: this.#scope.spawn,
-      addressesOf: this.neighborhood.wishes.known,
+      addressesOf: this.wishes.known,
       onFailure: (peer, error) => {
         logger.debug('dial failed', { peer: toHex(peer), error })
-        this.neighborhood.wishes.dialFailed(peer)
+        this.wishes.dialFailed(peer)
       },
     })
   }
@@ -336,7 +348,7 @@ export class NetworkCore {
     const accept = createStreamAcceptor({
       crypto,
       joinHandler,
-      gossip: this.neighborhood.gossip,
+      gossip: this.gossip,
       syncs: this.runner,
       resolve: this.stores.resolve,
       digests: this.#rounds.options,
@@ -366,7 +378,7 @@ export class NetworkCore {
     this.dialer.onUp(peer)
     if (isNew) this.#publish({ kind: 'peer_connected', peer, outgoing })
     this.presenceBook.up(peer, outgoing)
-    link.spawn('gossip', () => this.neighborhood.gossip.link(this.neighborhood.linkOf(link)))
+    link.spawn('gossip', () => this.gossip.link(this.#gossipLink(link)))
     if (outgoing) link.spawn('digest', () => this.#rounds.exchange(link))
   }
 
@@ -422,9 +434,11 @@ export class NetworkCore {
     this.clocks.forget(link.key)
     const lastedMs = this.#options.clock.monotonicMs() - link.sinceMs
     this.#publish({ kind: 'peer_disconnected', peer, reason, by })
-    const released = by !== 'lost' && isOrderlyEnd(reason)
+    // Of a connection that was let go in silence nobody knows whether its peer was there.
+    const isFresh = this.#options.clock.monotonicMs() - link.heardMs() < this.limits.silentMs
+    const released = isOrderlyEnd(reason) && (by === 'remote' || (by === 'local' && isFresh))
     this.presenceBook.down(peer, { heardMs: link.heardMs(), lastedMs, released })
-    this.neighborhood.wishes.ended(peer, lastedMs)
+    this.wishes.ended(peer, lastedMs)
     this.dialer.onDown(peer, lastedMs)
   }
 }

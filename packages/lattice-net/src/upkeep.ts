@@ -70,7 +70,7 @@ class Upkeeper {
     })
     this.#prober = createProber({
       peers: options.knownPeers ?? (() => []),
-      isLookedAfter: (peer) => links.get(peer) !== undefined || core.neighborhood.wishes.isWanted(peer),
+      isLookedAfter: (peer) => links.get(peer) !== undefined || core.wishes.isWanted(peer),
       mutedForMs: core.ledger.mutedForMs,
       quietForMs: core.presenceBook.quietForMs,
       visit: (peer) => this.#visit(peer),
@@ -112,7 +112,7 @@ class Upkeeper {
     logger.info('network starts over', { cause, addresses: transport.addresses() })
     this.#silence.askAll((link) => link.spawn('digest', () => this.#core.compareAgain(link)))
     dialer.hurry(limits.wakeSpreadMs)
-    this.#core.neighborhood.rejoin()
+    this.#core.rejoin()
     this.#prober.hurry()
     onNetworkChanged?.({ cause, addresses: transport.addresses() })
   }
@@ -122,7 +122,7 @@ class Upkeeper {
   }
   async #visit(peer: PublicKey): Promise<boolean> {
     const { logger } = this.#options
-    const addresses = this.#core.neighborhood.wishes.known(peer)
+    const addresses = this.#core.wishes.known(peer)
     try {
       this.guests.add(await connectTo(this.#core, { peer, addresses }, this.#core.signal()))
       return true

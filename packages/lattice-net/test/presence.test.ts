@@ -19,8 +19,8 @@ afterEach(async () => {
 
 const { signal } = createAbortController()
 const { tickMs, silentMs, answerMs, probeRoundMs, awayPresenceMs } = DEFAULT_LIMITS
-/** Within this a connection whose other end is gone is found out. */
-const FOUND_OUT_MS = silentMs + tickMs + answerMs
+/** Within this a connection whose other end is gone is found out, what was in flight as it went included. */
+const FOUND_OUT_MS = silentMs + tickMs + answerMs + 100
 /** Within this everything was looked at after a wake: the tick, the spread, an answer that does not come. */
 const AFTER_WAKE_MS = tickMs + DEFAULT_LIMITS.wakeSpreadMs + answerMs
 const DAY_MS = 86_400_000

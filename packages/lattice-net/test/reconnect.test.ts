@@ -137,6 +137,21 @@ describe('sync with peers that are named', () => {
     expect(self.service.presence(distant.id)).toMatchObject({ online: true, connected: false })
   })
 
+  test('does not wait on a connection that only looks whole', async () => {
+    const mesh = await start({ nodes: 2, network: { idleTimeoutMs: 3_600_000 } })
+    const [a, b] = [mesh.node(0), mesh.node(1)]
+    a.service.want(b.id, [])
+    await mesh.until('connection', () => a.service.connectedPeers().length === 1 && mesh.converged())
+    mesh.network.crash(b.id)
+    const { signal } = createAbortController()
+    const outcomes: SyncOutcome[] = []
+    const collect = async (): Promise<void> => {
+      for await (const one of a.service.sync(mesh.storeId, signal, [{ peer: b.id, addresses: [] }])) outcomes.push(one)
+    }
+    await mesh.settle(collect(), DEFAULT_LIMITS.answerMs + DEFAULT_LIMITS.dialDeadlineMs)
+    expect(outcomes).toMatchObject([{ kind: 'failed', unreached: true, error: { code: 'PEER_UNREACHABLE' } }])
+  })
+
   test('ends with the signal, whatever is under way', async () => {
     const mesh = await start({ nodes: 2 })
     const [a, b] = [mesh.node(0), mesh.node(1)]

@@ -12,7 +12,7 @@ const nas = toPublicKey(new Uint8Array(32).fill(1))
 const members: PublicKey[] = [self, nas]
 
 vi.mock('./store-peers.ts', () => ({ writingPeers: () => members }))
-vi.mock('./sync-state.ts', () => ({ peerSync: () => 'unknown' }))
+vi.mock('./sync-state.ts', () => ({ shownSync: () => 'unknown' }))
 
 interface Watching {
   readonly scheduler: ManualScheduler

@@ -89,7 +89,7 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
 function gatherReplicas(context: NodeContext, open: OpenStore, tablesOf: TablesOf): readonly ReplicaSnapshot[] {
   const network = context.network()
   const others = otherPeers(context, { store: open, tablesOf })
-  const hasNeighbour = others.some(({ online }) => online)
+  const hasNeighbour = others.some(({ connected }) => connected)
   return others.map((entry) => {
     const exchange = network?.exchange(entry.publicKey, open.id)
     return {

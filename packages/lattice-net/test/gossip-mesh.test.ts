@@ -106,7 +106,7 @@ describe('a circle of many peers', { timeout: 60_000 }, () => {
     expect(sessions(circled)).toBe(before)
     // Beyond what is announced neighbours are told that there is more, and fetch it by sessions.
     mesh.node(2).store.write(20, LARGEST)
-    await mesh.until('a run too large to be announced', () => haveAll(circled, 28), 30_000)
+    await mesh.until('a run too large to be announced', () => haveAll(circled, 28), 6_000)
     expect(sessions(circled)).toBeGreaterThan(before)
   })
 

@@ -287,8 +287,11 @@ export const OPTIMIZE_EVERY = 8
 /** Notes on their way without an answer, per peer: they are small, and answered at once. */
 export const NOTE_WINDOW = 64
 
-/** Notes waiting per peer beyond the window; past it the peer takes nothing in, and its stream begins anew. */
-export const NOTE_QUEUE_FRAMES = 1024
+/** Notes waiting per peer beyond the window: some of each of thousands of circles. Past it the stream begins anew. */
+export const NOTE_QUEUE_FRAMES = 16_384
+
+/** Gossip streams a peer may have on a connection: one, and one that it does not know yet to have ended. */
+export const MAX_GOSSIP_STREAMS = 2
 
 /** Runs, and their bytes, of what a session brought that are passed on as messages; of more, neighbours are only told. */
 export const PASSED_ON_RUNS = 32

@@ -8,7 +8,7 @@ import { net } from '@lattice/proto'
 import { createDigestResponder, type DigestOptions, type DigestOutcome } from './digest-exchange.ts'
 import type { Gossip } from './gossip.ts'
 import { createInviter } from './join.ts'
-import { MAX_JOINS_PER_CONNECTION } from './limits.ts'
+import { MAX_GOSSIP_STREAMS, MAX_JOINS_PER_CONNECTION } from './limits.ts'
 import type { Accepted, PeerLink } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
 import { createPong } from './ping.ts'
@@ -37,6 +37,7 @@ export function createStreamAcceptor(
 ): (link: PeerLink, protocol: net.Protocol) => Accepted | Fail {
   const { joinHandler, gossip, syncs, resolve, digests, onAddresses, onDigests } = options
   const joins = new WeakMap<PeerLink, number>()
+  const gossips = new WeakMap<PeerLink, number>()
 
   function join(link: PeerLink): Accepted | Fail {
     const tried = joins.get(link) ?? 0
@@ -47,6 +48,17 @@ export function createStreamAcceptor(
     return {
       machine: tapFinish(createInviter(link.peer), ({ addresses }) => onAddresses(link.peer, addresses)),
       perform: (call) => performCall(call, { joinHandler, onIngested: () => undefined }),
+    }
+  }
+
+  function acceptGossip(link: PeerLink): Accepted | Fail {
+    const running = gossips.get(link) ?? 0
+    if (running >= MAX_GOSSIP_STREAMS) return refuse(net.RefusalCode.BUSY, 'a gossip stream is under way')
+    gossips.set(link, running + 1)
+    return {
+      machine: gossip.accept(link.peer),
+      perform: (call) => options.perform(link, call),
+      onEnd: () => gossips.set(link, (gossips.get(link) ?? 1) - 1),
     }
   }
 
@@ -70,7 +82,7 @@ export function createStreamAcceptor(
         return { machine: createLogServer({ resolve: (storeId) => resolve(peer, storeId), pages }), perform }
       }
       case net.Protocol.GOSSIP:
-        return { machine: gossip.accept(peer), perform }
+        return acceptGossip(link)
       default:
         return refuse(net.RefusalCode.PROTOCOL_UNKNOWN, 'this protocol is not spoken here')
     }

@@ -179,6 +179,25 @@ describe('a hostile neighbour', () => {
     expect(pushed.filter((frame) => frame.case === 'push').length).toBeLessThan(10)
   })
 
+  test('that opens gossip streams without end has two of them served', async () => {
+    const { mesh, connection } = await attack()
+    const answers: Frame[][] = []
+    for (let index = 0; index < 3; index += 1) {
+      const stream = await mesh.settle(connection.open())
+      const value = { protocol: net.Protocol.GOSSIP, version: 1, wallTime: 1_795_000_000_000n }
+      await mesh.settle(stream.write(encodeFrame({ case: 'open', value })))
+      const heard: Frame[] = []
+      follow(stream, heard).catch(() => undefined)
+      answers.push(heard)
+    }
+    await mesh.advance(1_000)
+    // Which of them came first, the network decides.
+    const refusals = answers.flatMap((heard) =>
+      heard.flatMap((frame) => (frame.case === 'refused' ? frame.value.code : [])),
+    )
+    expect(refusals).toEqual([net.RefusalCode.BUSY, net.RefusalCode.BUSY])
+  })
+
   test('that pushes what the store does not accept is not helped along', async () => {
     const mesh = await createMesh({ nodes: 3 })
     open.push(mesh)

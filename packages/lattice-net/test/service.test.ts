@@ -120,11 +120,11 @@ describe('convergence', () => {
         },
       })
       armed.cut = () => mesh.scheduler.soon(() => mesh.network.disconnect(mesh.node(0).id, mesh.node(1).id))
-      for (let run = 0; run < 3; run += 1) mesh.node(0).store.write(60, 2_000)
-      for (let run = 0; run < 2; run += 1) mesh.node(1).store.write(60, 2_000)
+      for (let run = 0; run < 3; run += 1) mesh.node(0).store.write(30, 4_000)
+      for (let run = 0; run < 2; run += 1) mesh.node(1).store.write(30, 4_000)
       mesh.node(0).service.want(mesh.node(1).id, [])
       await mesh.until('convergence', mesh.converged)
-      expect(mesh.node(0).store.digest().witnessCount).toBe(301)
+      expect(mesh.node(0).store.digest().witnessCount).toBe(151)
       await mesh.close()
       return messages
     }

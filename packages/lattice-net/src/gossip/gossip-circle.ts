@@ -267,7 +267,7 @@ export class GossipCircle {
   #tell(lane: GossipLane, message: Exclude<TreeMessage<GossipPayload>, RunMessage>): void {
     const { topic } = this
     const storeId = message.kind === 'ihave' ? message.store : undefined
-    if (storeId !== undefined && !this.#mayHave(lane.peer, storeId)) return
+    if (storeId !== undefined && !(lane.mayTake(storeId) && this.#mayHave(lane.peer, storeId))) return
     lane.note({ topic, frame: treeFrame({ topic, message }), ...(storeId === undefined ? {} : { storeId }) })
   }
   #push(lane: GossipLane, message: RunMessage): void {

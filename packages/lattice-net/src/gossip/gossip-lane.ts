@@ -16,6 +16,7 @@ import {
   type StoreId,
   toStoreId,
 } from '@lattice/model'
+import { StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { backoffMs } from '../backoff.ts'
 import { createDeadline, pause } from '../deadline.ts'
@@ -34,6 +35,8 @@ export interface GossipLane {
   /** Sends a run, unless the peer is known not to take it; what does not fit becomes a reconcile session. */
   readonly offer: (run: OfferedRun) => void
   readonly note: (note: Note) => void
+  /** False for a store the peer says it does not have, or not for us. */
+  readonly mayTake: (storeId: StoreId) => boolean
   /** While a session runs, runs of the store wait; it covers what was dropped before. */
   readonly hold: (storeId: StoreId) => void
   readonly release: (storeId: StoreId) => void
@@ -89,7 +92,7 @@ class Lane implements GossipLane {
   offer(offered: OfferedRun): void {
     const { store: storeId } = offered.message
     const key = idKey(storeId)
-    if (this.#unshared.has(key) || this.#dropped.has(key)) return
+    if (!this.mayTake(storeId) || this.#dropped.has(key)) return
     if (this.#sender.offer(offered)) this.#flush()
     else {
       this.#dropped.add(key)
@@ -98,8 +101,11 @@ class Lane implements GossipLane {
   }
   note(note: Note): void {
     if (this.#sender.note(note)) this.#flush()
-    else if (this.#cut !== undefined) this.#cut()
-    else this.#beginAnew()
+    // Who takes nothing in is told all anew over another stream. Before there is one, ticks and heartbeats say it again.
+    else this.#cut?.()
+  }
+  mayTake(storeId: StoreId): boolean {
+    return !this.#unshared.has(idKey(storeId))
   }
   hold(storeId: StoreId): void {
     this.#held.add(idKey(storeId))
@@ -137,7 +143,7 @@ class Lane implements GossipLane {
   async #serveOnce(): Promise<void> {
     const { scheduler } = this.#deps
     const cut = createDeadline({ parents: [], scheduler, waitingFor: 'a gossip stream' })
-    this.#cut = () => cut.abort(new Error('the peer takes nothing in'))
+    this.#cut = () => cut.abort(new StreamLost('the peer takes nothing in'))
     try {
       await this.link.run({
         protocol: net.Protocol.GOSSIP,
@@ -153,17 +159,9 @@ class Lane implements GossipLane {
     cut.release()
     this.#drive = undefined
     this.#cut = undefined
-    this.#forsake()
-  }
-  /** Empties the queues; what was in them is reconciled. */
-  #forsake(): void {
     const lost = this.#sender.unsettled()
     this.#sender = this.#createSender()
     if (!this.link.signal.aborted) for (const storeId of lost) this.#deps.onLost(storeId)
-  }
-  #beginAnew(): void {
-    this.#forsake()
-    this.#deps.onBegin()
   }
   #flush(): void {
     if (this.#drive === undefined) this.#queued.notify()

@@ -49,6 +49,20 @@ describe('a node whose clock is two minutes ahead', () => {
     expect(await get(mesh, 2, id, 'k')).toBe('w')
   })
 
+  test('begins no store that its peers could not take: neither now nor after its next start', async () => {
+    await using mesh = await createSimMesh({ seed: 4, nodes: 2 })
+    await mesh.share()
+    mesh.skew(1, AHEAD_MS)
+    await mesh.restart(1)
+    await mesh.run(() => mesh.node(1).network.clock().verdict === 'ahead', 'the node knows')
+    expect(await codeOf(mesh, mesh.node(1).createStore({ name: 'other' }))).toBe('CLOCK_SKEW')
+    expect(mesh.node(1).stores()).toHaveLength(1)
+    mesh.skew(1, 0)
+    await mesh.restart(1)
+    expect(mesh.node(1).stores()).toHaveLength(1)
+    await mesh.complete(mesh.node(1).createStore({ name: 'other' }))
+  })
+
   test('wrote alone: its writes float, are sent once, hold up nobody, and are witnessed when their time comes', async () => {
     await using mesh = await createSimMesh({ seed: 2, nodes: 3 })
     const id = await mesh.share()

@@ -107,8 +107,8 @@ async function silence({ session, joinHandler }: Protocol, silent: 'a' | 'b', fr
   return { a, b, tookMs: clock.monotonicMs() - startedMs }
 }
 
-// Push lasts as long as its connection: silence is nothing unusual there. By maps and then by ranges has the steps of both.
-const PASSED_OVER = new Set(['push', 'reconcile by maps', 'reconcile by ranges'])
+// Gossip lasts as long as its connection: silence is nothing unusual there. By maps and then by ranges has the steps of both.
+const PASSED_OVER = new Set(['gossip', 'reconcile by maps', 'reconcile by ranges'])
 describe.each(Object.entries(PROTOCOLS).filter(([name]) => !PASSED_OVER.has(name)))('%s', (_, make) => {
   test.each(['a', 'b'] as const)(
     '%s silent at any step ends both sides within a step and what it takes to leave',

@@ -40,6 +40,12 @@ export function createStoreGaps(deps: StoreGapsDeps): GapRunner {
     const ours = store.digest()
     return theirs.witnessCount >= ours.witnessCount && !sameSet(theirs, ours)
   }
+  /** As far as the peer said, it holds more than is here. Whoever holds as much and differs shows it by its heartbeats. */
+  function holdsMore(peer: PublicKey, storeId: StoreId): boolean {
+    const theirs = peerDigests.get(peer, storeId)
+    const store = stores.get(storeId)
+    return theirs !== undefined && store !== undefined && theirs.witnessCount > store.digest().witnessCount
+  }
   /** Connected peers that are known to hold of the store what is not here, those with the most first. */
   function holdersOf(storeId: StoreId): readonly PublicKey[] {
     const countOf = (peer: PublicKey): number => peerDigests.get(peer, storeId)?.witnessCount ?? 0
@@ -61,8 +67,9 @@ export function createStoreGaps(deps: StoreGapsDeps): GapRunner {
     others: holdersOf,
     perform,
     requestSession: (peer, storeId) => requestSync(peer, storeId, 'overflow'),
-    // Tells both what the other holds now: one round trip when it is the same.
-    onFilled: (peer, storeId) => requestSync(peer, storeId, 'differs'),
+    onFilled: (peer, storeId) => {
+      if (holdsMore(peer, storeId)) requestSync(peer, storeId, 'differs')
+    },
     score: conduct.uncaused,
   })
 }

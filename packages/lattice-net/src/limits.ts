@@ -231,6 +231,19 @@ export const NEIGHBOR_REQUESTS: number = 2 * ACTIVE_VIEW
 /** Ticks a neighbour request may stand without an answer: a dial and a slow round trip take less. */
 export const NEIGHBOR_REQUEST_TICKS = 2
 
+/**
+ * Ticks a peer rests after it refused to become a neighbour; doubles with each refusal in a row. Whoever gets room asks by
+ * itself, so that the longest may be some twenty minutes.
+ */
+export const REFUSAL_REST_TICKS = 8
+export const REFUSAL_REST_TICKS_MAX = 256
+
+/** Ticks within which a peer whose shuffle came by counts as part of the same overlay: five of its shuffles. */
+export const HEARD_TICKS = 15
+
+/** Such peers remembered: all of a circle of some dozens; in a larger one somebody is always unheard of. */
+export const HEARD_ORIGINS = 64
+
 /** Neighbours a full node lets go between two ticks for others that ask or join: whoever asks more cannot empty its view. */
 export const FORCED_PER_TICK: number = 2 * ACTIVE_VIEW
 

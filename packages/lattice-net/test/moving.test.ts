@@ -16,6 +16,7 @@ import { openCrypto } from '@lattice/model/crypto'
 import { createSeededRandom } from '@lattice/model/testing'
 import { describe, expect, test } from 'vitest'
 import { createCombinedTransport, createNetworkService, type NetworkEvent, type NetworkService } from '../src/index.ts'
+import { PUSH_WINDOW } from '../src/limits.ts'
 import { MOVE_AFTER_MS } from '../src/run-movable.ts'
 import type { BootstrapPosition } from '../src/session-call.ts'
 import { createModelStore, type ModelStore } from './model-store.ts'
@@ -166,6 +167,37 @@ describe('a bulk session moves', () => {
       // No page twice: what the second session fetched is what the first had not.
       expect(saved.map(({ seq }) => seq)).toEqual([...new Set(saved.map(({ seq }) => seq))].toSorted((x, y) => x - y))
       expect(outcome.fetched).toBeLessThan(RUNS * RUN_LENGTH)
+      await Promise.all([a.service.close(), b.service.close()])
+    })
+  })
+})
+
+describe('gossip moves', () => {
+  test('to the better path that appears, without a loss and without a session', async () => {
+    const ways = startTwoWays()
+    const { a, b } = createNodes(ways)
+    for (const { service, store } of [a, b]) service.register(store)
+    await ways.run(async () => {
+      a.service.want(b.service.id, b.service.addresses())
+      await until(ways, () => pathOf(a) === 'slow', 60_000)
+      a.store.write(1)
+      await until(ways, () => fingerprintOf(a) === fingerprintOf(b), 60_000)
+      await pauseMs(ways.scheduler, 30_000)
+      const sessionsBefore = a.events.length
+      // On its way, and waiting behind it, as the path improves.
+      for (let write = 0; write < 2 * PUSH_WINDOW; write += 1) a.store.write(1)
+      ways.turn('fast', 'on')
+      await until(ways, () => pathOf(a) === 'fast' && fingerprintOf(a) === fingerprintOf(b), 90_000)
+      await pauseMs(ways.scheduler, 5 * SLOW_MS)
+      for (const [from, to] of [
+        [a, b],
+        [b, a],
+      ] as const) {
+        from.store.write(1)
+        await until(ways, () => fingerprintOf(from) === fingerprintOf(to), SLOW_MS / 10)
+      }
+      const sessions = a.events.slice(sessionsBefore).filter((event) => 'kind' in event && event.kind === 'sync_result')
+      expect(sessions).toEqual([])
       await Promise.all([a.service.close(), b.service.close()])
     })
   })

@@ -146,6 +146,10 @@ export const BOOTSTRAP_UNCAUSED_MAX = 1024
 /** Intentions of a log that may float here, so that its length does not show: as many as a store lets float. */
 export const BOOTSTRAP_FLOATING_MAX = 65_536
 
+/** Times that a peer which was lost is connected again for the same bootstrap, and the first pause before; it doubles. */
+export const BOOTSTRAP_RETURNS = 4
+export const BOOTSTRAP_RETURN_MS = 1_000
+
 /** Intentions of one answer to `FetchChain`: four runs. */
 export const FETCH_CHAIN_MAX = 1024
 

@@ -39,6 +39,7 @@ function create(
     sinceMs: nowMs(),
     heardMs: nowMs,
     signal: createAbortController().signal,
+    runUntilMoved: async () => ({ kind: 'moved' }),
     run: () => Promise.reject(new Error('not run here')),
     runMovable: () => Promise.reject(new Error('not run here')),
     path: () => undefined,

@@ -164,9 +164,38 @@ describe('a bulk session moves', () => {
       expect(await settlesWithin(bootstrap, { scheduler: ways.scheduler, maxMs: 20_000 })).toBe(true)
       const outcome = await bootstrap
       expect(fingerprintOf(a)).toBe(fingerprintOf(b))
-      // No page twice: what the second session fetched is what the first had not.
+      // No page twice, and nothing twice: what the second session fetched is what the first had not.
       expect(saved.map(({ seq }) => seq)).toEqual([...new Set(saved.map(({ seq }) => seq))].toSorted((x, y) => x - y))
-      expect(outcome.fetched).toBeLessThan(RUNS * RUN_LENGTH)
+      expect(outcome.fetched).toBe(RUNS * RUN_LENGTH)
+      expect(b.store.ingested().intentions).toBe(RUNS * RUN_LENGTH)
+      expect(b.events.filter((event) => 'kind' in event && event.kind === 'misbehaviour')).toEqual([])
+      await Promise.all([a.service.close(), b.service.close()])
+    })
+  })
+
+  test('a bootstrap goes on when its only peer was lost and is there again', async () => {
+    const ways = startTwoWays()
+    const { a, b } = createNodes(ways)
+    fill(a)
+    a.service.register(a.store)
+    ways.turn('fast', 'on')
+    await ways.run(async () => {
+      const bootstrap = b.service.bootstrap({
+        store: b.store,
+        peers: [{ peer: a.service.id, addresses: a.service.addresses() }],
+        signal: createAbortController().signal,
+      })
+      for (const lost of [1, 2]) {
+        await until(ways, () => b.store.digest().witnessCount > lost * 10 * RUN_LENGTH, 60_000)
+        for (const way of ['fast', 'slow'] as const) ways.network(way).disconnect(a.service.id, b.service.id)
+        // Not there at once.
+        for (const way of ['fast', 'slow'] as const) ways.turn(way, 'off')
+        await pauseMs(ways.scheduler, 1_500)
+        ways.turn('fast', 'on')
+      }
+      expect(await settlesWithin(bootstrap, { scheduler: ways.scheduler, maxMs: 30_000 })).toBe(true)
+      await bootstrap
+      expect(fingerprintOf(a)).toBe(fingerprintOf(b))
       await Promise.all([a.service.close(), b.service.close()])
     })
   })

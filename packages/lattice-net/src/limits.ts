@@ -390,6 +390,8 @@ export interface NetworkLimits {
   readonly signOfLifeMs: number
   /** A connection with a peer that shares a store ends when nobody has needed it for so long. */
   readonly releaseMs: number
+  /** The same where the peer dialled: it has its reasons, ends the connection without them, and would dial again at once. */
+  readonly incomingIdleMs: number
   /** The same of a stranger: it may be about to join. */
   readonly strangerIdleMs: number
   /** Streams a peer may have open on a connection. */
@@ -456,6 +458,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   simultaneousDialMs: 15_000,
   signOfLifeMs: 1_500,
   releaseMs: 15_000,
+  incomingIdleMs: 10 * 60_000,
   strangerIdleMs: 60_000,
   streamsPerConnection: 32,
   connections: 256,

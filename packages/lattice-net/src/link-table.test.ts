@@ -107,6 +107,15 @@ describe('the table of connections', () => {
     expect(closed).toEqual(['idle'])
   })
 
+  test('a sharing peer that dialled is left to let go itself, for long', () => {
+    const { table, closed, advance, link } = create(small, [], { sharing: [large] })
+    table.add(link(large, false))
+    advance(DEFAULT_LIMITS.incomingIdleMs - 1)
+    expect(closed).toEqual([])
+    advance(DEFAULT_LIMITS.releaseMs)
+    expect(closed).toEqual(['idle'])
+  })
+
   test('a peer that shares a store and that nobody needs any more is let go sooner than a stranger', () => {
     const needed = [large]
     const { table, closed, advance, link } = create(small, needed, { sharing: [large] })

@@ -189,6 +189,22 @@ describe('a circle of many peers', { timeout: 60_000 }, () => {
     }
   })
 
+  test('a connection that one side asked for lasts, though the other has no use for it', async () => {
+    const { mesh, ids } = await circle(10)
+    const { service, events } = mesh.node(0)
+    const near = new Set(service.connectedPeers().map(({ peer }) => idKey(peer)))
+    const far = ids.slice(1).find((id) => !near.has(idKey(id)))
+    if (far === undefined) throw new Error('some peer is no neighbour')
+    service.want(far, [])
+    await mesh.until('it', () => service.connectedPeers().some(({ peer }) => idKey(peer) === idKey(far)))
+    events.splice(0)
+    await mesh.advance(12 * DEFAULT_LIMITS.releaseMs)
+    const ends = events.filter(
+      (event) => 'kind' in event && event.kind === 'peer_disconnected' && idKey(event.peer) === idKey(far),
+    )
+    expect(ends).toEqual([])
+  })
+
   test('a connection that nobody needs any more ends', async () => {
     const circled = await circle(10)
     const { mesh, ids } = circled

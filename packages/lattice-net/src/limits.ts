@@ -248,6 +248,15 @@ export const HEARD_TICKS = 15
 /** Such peers remembered: all of a circle of some dozens; in a larger one somebody is always unheard of. */
 export const HEARD_ORIGINS = 64
 
+/** Connected holders of a store below which more are looked for: with two each, random holders mostly form one graph. */
+export const SPARSE_HOLDERS = 2
+
+/** Connections of a node for the sake of such stores, whatever their number: about as many again as it has neighbours. */
+export const EXTRA_HOLDERS_MAX = 8
+
+/** Reviews for which such a connection may be of no use: half a minute to dial, and to say what is held. */
+export const EXTRA_HOLDER_REVIEWS = 6
+
 /** Neighbours a full node lets go between two ticks for others that ask or join: whoever asks more cannot empty its view. */
 export const FORCED_PER_TICK: number = 2 * ACTIVE_VIEW
 

@@ -15,7 +15,7 @@
 import { assert, type Crypto, type IdKey, idKey, type IngestOutcome, type PublicKey } from '@lattice/model'
 import type { net } from '@lattice/proto'
 import type { BootstrapEffect, BootstrapState } from './bootstrap-effect.ts'
-import { nextSeq, readServedPage } from './bootstrap-page.ts'
+import { nextSeq, readServedPage, type ServedLog } from './bootstrap-page.ts'
 import { createBootstrapWindow, type WindowUnit } from './bootstrap-window.ts'
 import type { FetchedIntention } from './fetched-answer.ts'
 import {
@@ -51,8 +51,12 @@ export interface BootstrapCoordinatorOptions {
 export interface BootstrapCoordinator {
   readonly start: () => readonly BootstrapEffect[]
   readonly connected: (peer: PublicKey) => readonly BootstrapEffect[]
-  /** The peer cannot be reached, refuses, or was lost. */
+  /** The peer cannot be reached, or refuses: it is out. */
   readonly gone: (peer: PublicKey) => readonly BootstrapEffect[]
+  /** A peer that was connected is not, or could not be again: it is tried a few times more. */
+  readonly lost: (peer: PublicKey) => readonly BootstrapEffect[]
+  /** The session with the peer is over before all was answered, and another may begin: what is still lacking is asked anew. */
+  readonly restarted: (peer: PublicKey) => readonly BootstrapEffect[]
   /** One frame of the answer to the oldest open request of the peer. */
   readonly answered: (peer: PublicKey, answer: LogAnswer) => readonly BootstrapEffect[]
   readonly ingested: (outcomes: readonly IngestOutcome[]) => readonly BootstrapEffect[]
@@ -68,22 +72,14 @@ export function createBootstrapCoordinator(options: BootstrapCoordinatorOptions)
     start: () => run.step(() => undefined),
     connected: (peer) => run.step(() => run.connected(peer)),
     gone: (peer) => run.step(() => run.gone(idKey(peer))),
+    lost: (peer) => run.step(() => run.lost(idKey(peer))),
+    restarted: (peer) => run.step(() => run.restarted(idKey(peer))),
     answered: (peer, answer) => run.step(() => run.answered(idKey(peer), answer)),
     ingested: (outcomes) => run.step(() => run.ingested(outcomes)),
     advanced: () => run.step(() => run.advanced()),
     tick: () => run.step(() => run.tick()),
     state: () => run.state(),
   }
-}
-
-/** The log that is being taken in. */
-interface ServedLog {
-  readonly member: BootstrapMember
-  /** The last record of its pages so far. */
-  pulled: BootstrapPosition | undefined
-  isAtEnd: boolean
-  /** Records of the next page. */
-  pageLimit: number
 }
 
 type Work = { readonly kind: 'ingest'; readonly unit: WindowUnit } | { readonly kind: 'advance' }
@@ -129,9 +125,15 @@ class Coordinator {
   }
 
   gone(key: IdKey): void {
-    const asks = this.#members.remove(key)
-    for (const ask of asks) this.#letGo(ask)
+    for (const ask of this.#members.remove(key)) this.#letGo(ask)
     if (this.#log?.member.key === key) this.#leaveLog()
+  }
+  lost(key: IdKey): void {
+    this.gone(key)
+    if (!this.#barred.has(key)) this.#members.readmit(key)
+  }
+  restarted(key: IdKey): void {
+    for (const ask of this.#members.restart(key)) this.#letGo(ask)
   }
 
   answered(key: IdKey, answer: LogAnswer): void {
@@ -199,7 +201,7 @@ class Coordinator {
   }
 
   #goOn(): void {
-    for (const peer of this.#members.enlist()) this.#effects.push({ kind: 'connect', peer })
+    for (const enlisted of this.#members.enlist()) this.#effects.push({ kind: 'connect', ...enlisted })
     this.#log ??= this.#takeOverLog()
     this.#startWork()
     for (const member of this.#members.up()) this.#askOf(member)

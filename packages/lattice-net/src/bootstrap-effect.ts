@@ -8,7 +8,8 @@ import type { LogRequest } from './log-client.ts'
 import type { BootstrapPosition } from './session-call.ts'
 
 export type BootstrapEffect =
-  | { readonly kind: 'connect'; readonly peer: PublicKey }
+  /** After a pause, where it was lost before. Answered by `connected`, `gone` or `lost`. */
+  | { readonly kind: 'connect'; readonly peer: PublicKey; readonly afterMs: number }
   | { readonly kind: 'ask'; readonly peer: PublicKey; readonly request: LogRequest }
   /** Answered by `ingested`; one at a time, as is `advance`. */
   | { readonly kind: 'ingest'; readonly peer: PublicKey; readonly intentions: readonly SignedIntention[] }

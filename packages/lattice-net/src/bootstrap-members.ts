@@ -1,7 +1,8 @@
 /**
  * The peers of a bootstrap: whom to try next, what each is asked for, and how much of it at once.
  *
- * A few are in use at a time; one that is lost makes room for the next of the list and does not come back. How much one is
+ * A few are in use at a time; one that is lost makes room for the next of the list, and comes back at its end a few times.
+ * How much one is
  * asked for follows how fast it answered, so a slow one holds little; and the mean size of what came, so an answer has a
  * bounded size whatever the intentions are.
  *
@@ -9,7 +10,14 @@
  */
 import { assert, type Crypto, type IdKey, idKey, type PublicKey } from '@lattice/model'
 import { createFetchedAnswer, type FetchedAnswer } from './fetched-answer.ts'
-import { BOOTSTRAP_SHARE_BYTES, BOOTSTRAP_SHARE_MAX, BOOTSTRAP_SHARE_MIN, type NetworkLimits } from './limits.ts'
+import {
+  BOOTSTRAP_RETURN_MS,
+  BOOTSTRAP_RETURNS,
+  BOOTSTRAP_SHARE_BYTES,
+  BOOTSTRAP_SHARE_MAX,
+  BOOTSTRAP_SHARE_MIN,
+  type NetworkLimits,
+} from './limits.ts'
 import type { LogRequest } from './log-client.ts'
 
 /** Doublings of the time that a page may take, at most: well beyond the deadline of a step. */
@@ -51,6 +59,13 @@ export interface OverdueRequest {
   readonly ask: BootstrapMember['asks'][number]
 }
 
+/** One to connect to. */
+export interface Enlisted {
+  readonly peer: PublicKey
+  /** Rising with each time that it was lost. */
+  readonly afterMs: number
+}
+
 export interface BootstrapMembersOptions {
   readonly crypto: Crypto
   readonly peers: readonly PublicKey[]
@@ -62,10 +77,14 @@ export interface BootstrapMembersOptions {
 
 export interface BootstrapMembers {
   /** Those to connect to now. */
-  readonly enlist: () => readonly PublicKey[]
+  readonly enlist: () => readonly Enlisted[]
   readonly connected: (key: IdKey) => void
-  /** Out for good; answers its open requests. */
+  /** Out, for good unless it is readmitted; answers its open requests. */
   readonly remove: (key: IdKey) => BootstrapMember['asks']
+  /** One that was lost goes to the end of the list, unless it was lost too often. */
+  readonly readmit: (key: IdKey) => void
+  /** Its session begins anew; answers the requests that were open in the one before, and are no more. */
+  readonly restart: (key: IdKey) => BootstrapMember['asks']
   readonly get: (key: IdKey) => BootstrapMember | undefined
   /** Connected, in the order of the list. */
   readonly up: () => readonly BootstrapMember[]
@@ -95,6 +114,8 @@ class Members implements BootstrapMembers {
   readonly #untried: IdKey[]
   readonly #connecting = new Set<IdKey>()
   readonly #members = new Map<IdKey, BootstrapMember>()
+  /** How often each was readmitted. */
+  readonly #returns = new Map<IdKey, number>()
   #answeredIds = 0
   #answeredBytes = 0
 
@@ -104,25 +125,37 @@ class Members implements BootstrapMembers {
     this.#untried = [...this.#all.keys()]
   }
 
-  enlist(): readonly PublicKey[] {
-    const enlisted: PublicKey[] = []
+  enlist(): readonly Enlisted[] {
+    const enlisted: Enlisted[] = []
     while (this.#connecting.size + this.#members.size < this.#options.max) {
       const key = this.#untried.shift()
       if (key === undefined) break
       this.#connecting.add(key)
-      enlisted.push(this.peerOf(key))
+      const returns = this.#returns.get(key) ?? 0
+      enlisted.push({ peer: this.peerOf(key), afterMs: returns === 0 ? 0 : BOOTSTRAP_RETURN_MS * 2 ** (returns - 1) })
     }
     return enlisted
   }
   connected(key: IdKey): void {
     if (!this.#connecting.delete(key)) return
-    this.#members.set(key, { peer: this.peerOf(key), key, asks: [], share: BOOTSTRAP_SHARE_MIN, served: 0 })
+    // Whose log was lost comes after those that stayed.
+    const served = this.#returns.get(key) ?? 0
+    this.#members.set(key, { peer: this.peerOf(key), key, asks: [], share: BOOTSTRAP_SHARE_MIN, served })
   }
   remove(key: IdKey): BootstrapMember['asks'] {
     this.#connecting.delete(key)
     const asks = this.#members.get(key)?.asks ?? []
     this.#members.delete(key)
     return asks
+  }
+  readmit(key: IdKey): void {
+    const returns = this.#returns.get(key) ?? 0
+    if (returns >= BOOTSTRAP_RETURNS || this.#members.has(key) || this.#connecting.has(key)) return
+    this.#returns.set(key, returns + 1)
+    this.#untried.push(key)
+  }
+  restart(key: IdKey): BootstrapMember['asks'] {
+    return this.#members.get(key)?.asks.splice(0) ?? []
   }
   get(key: IdKey): BootstrapMember | undefined {
     return this.#members.get(key)

@@ -17,9 +17,20 @@ import {
   ZERO_HASH,
 } from '@lattice/model'
 import type { net } from '@lattice/proto'
+import type { BootstrapMember } from './bootstrap-members.ts'
 import { readCount } from './frame.ts'
 import { WITNESS_PAGE_RECORDS_MAX } from './limits.ts'
 import type { BootstrapPosition } from './session-call.ts'
+
+/** The log that is being taken in. */
+export interface ServedLog {
+  readonly member: BootstrapMember
+  /** The last record of its pages so far. */
+  pulled: BootstrapPosition | undefined
+  isAtEnd: boolean
+  /** Records of the next page. */
+  pageLimit: number
+}
 
 export type ServedPage =
   | {

@@ -76,7 +76,10 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
   }
   function exchanged(peer: PublicKey, { claims, addresses }: DigestOutcome): void {
     troubles.digestsCompared(peer)
-    for (const storeId of stores.unnamedBy(peer, claims)) troubles.unshared(peer, storeId)
+    for (const storeId of stores.unnamedBy(peer, claims)) {
+      troubles.unshared(peer, storeId)
+      peerDigests.forgetPast(peer, storeId)
+    }
     for (const { storeId, digest } of claims) claimed(peer, storeId, digest)
     learned(peer, addresses)
   }

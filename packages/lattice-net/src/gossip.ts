@@ -8,6 +8,7 @@
  */
 import type {
   AbortSignal,
+  Cancel,
   Crypto,
   IdKey,
   IngestOutcome,
@@ -30,6 +31,8 @@ export interface GossipLink {
   readonly peer: PublicKey
   /** Aborts when the connection ends. */
   readonly signal: AbortSignal
+  /** Calls the listener when new streams go a better way from now on. */
+  readonly onImproved: (listener: () => void) => Cancel
   /** Opens a stream and runs a machine on it; `drive` hands in effects of events from outside. */
   readonly run: <Outcome>(options: Omit<RunOptions<Outcome>, 'perform'>) => Promise<Outcome>
   /** Ingests into the store what the peer sent, and counts what is invalid against it. */

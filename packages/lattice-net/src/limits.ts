@@ -146,6 +146,10 @@ export const BOOTSTRAP_UNCAUSED_MAX = 1024
 /** Intentions of a log that may float here, so that its length does not show: as many as a store lets float. */
 export const BOOTSTRAP_FLOATING_MAX = 65_536
 
+/** Times that a peer which was lost is connected again for the same bootstrap, and the first pause before; it doubles. */
+export const BOOTSTRAP_RETURNS = 4
+export const BOOTSTRAP_RETURN_MS = 1_000
+
 /** Intentions of one answer to `FetchChain`: four runs. */
 export const FETCH_CHAIN_MAX = 1024
 
@@ -230,6 +234,28 @@ export const NEIGHBOR_REQUESTS: number = 2 * ACTIVE_VIEW
 
 /** Ticks a neighbour request may stand without an answer: a dial and a slow round trip take less. */
 export const NEIGHBOR_REQUEST_TICKS = 2
+
+/**
+ * Ticks a peer rests after it refused to become a neighbour; doubles with each refusal in a row. Whoever gets room asks by
+ * itself, so that the longest may be some twenty minutes.
+ */
+export const REFUSAL_REST_TICKS = 8
+export const REFUSAL_REST_TICKS_MAX = 256
+
+/** Ticks within which a peer whose shuffle came by counts as part of the same overlay: five of its shuffles. */
+export const HEARD_TICKS = 15
+
+/** Such peers remembered: all of a circle of some dozens; in a larger one somebody is always unheard of. */
+export const HEARD_ORIGINS = 64
+
+/** Connected holders of a store below which more are looked for: with two each, random holders mostly form one graph. */
+export const SPARSE_HOLDERS = 2
+
+/** Connections of a node for the sake of such stores, whatever their number: about as many again as it has neighbours. */
+export const EXTRA_HOLDERS_MAX = 8
+
+/** Reviews for which such a connection may be of no use: half a minute to dial, and to say what is held. */
+export const EXTRA_HOLDER_REVIEWS = 6
 
 /** Neighbours a full node lets go between two ticks for others that ask or join: whoever asks more cannot empty its view. */
 export const FORCED_PER_TICK: number = 2 * ACTIVE_VIEW
@@ -373,6 +399,8 @@ export interface NetworkLimits {
   readonly signOfLifeMs: number
   /** A connection with a peer that shares a store ends when nobody has needed it for so long. */
   readonly releaseMs: number
+  /** The same where the peer dialled: it has its reasons, ends the connection without them, and would dial again at once. */
+  readonly incomingIdleMs: number
   /** The same of a stranger: it may be about to join. */
   readonly strangerIdleMs: number
   /** Streams a peer may have open on a connection. */
@@ -439,6 +467,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   simultaneousDialMs: 15_000,
   signOfLifeMs: 1_500,
   releaseMs: 15_000,
+  incomingIdleMs: 10 * 60_000,
   strangerIdleMs: 60_000,
   streamsPerConnection: 32,
   connections: 256,

@@ -39,6 +39,7 @@ function create(
     sinceMs: nowMs(),
     heardMs: nowMs,
     signal: createAbortController().signal,
+    runUntilMoved: async () => ({ kind: 'moved' }),
     run: () => Promise.reject(new Error('not run here')),
     runMovable: () => Promise.reject(new Error('not run here')),
     path: () => undefined,
@@ -103,6 +104,15 @@ describe('the table of connections', () => {
     table.add(link(large, false))
     table.add(link(toPublicKey(new Uint8Array(32).fill(4)), false))
     advance(DEFAULT_LIMITS.strangerIdleMs)
+    expect(closed).toEqual(['idle'])
+  })
+
+  test('a sharing peer that dialled is left to let go itself, for long', () => {
+    const { table, closed, advance, link } = create(small, [], { sharing: [large] })
+    table.add(link(large, false))
+    advance(DEFAULT_LIMITS.incomingIdleMs - 1)
+    expect(closed).toEqual([])
+    advance(DEFAULT_LIMITS.releaseMs)
     expect(closed).toEqual(['idle'])
   })
 

@@ -3,7 +3,8 @@
  *
  * When two peers dial each other at once, both keep the connection that the smaller key dialled, provided that it lives.
  * When a peer dials again later, it has lost the connection that still looks whole here, and the new one takes its place. Strangers, peers that
- * share no store, are let in to join, within bounds. Whoever is not needed is shown out when it does nothing.
+ * share no store, are let in to join, within bounds. Whoever is not needed is shown out when it does nothing: soon where
+ * this node dialled, and late where the peer did, since it may need this node.
  *
  * @module
  */
@@ -31,7 +32,10 @@ export interface LinkTableOptions {
   readonly self: PublicKey
   readonly scheduler: Scheduler
   readonly nowMs: () => number
-  readonly limits: Pick<NetworkLimits, 'connections' | 'simultaneousDialMs' | 'releaseMs' | 'strangerIdleMs'>
+  readonly limits: Pick<
+    NetworkLimits,
+    'connections' | 'simultaneousDialMs' | 'releaseMs' | 'incomingIdleMs' | 'strangerIdleMs'
+  >
   /** True for a peer that is wanted, or a neighbour. */
   readonly isNeeded: (peer: PublicKey) => boolean
   /** True for a peer that may use some store. */
@@ -45,13 +49,17 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
   const links = new Map<IdKey, PeerLink>()
   const watches = new Map<PeerLink, Cancel>()
 
+  /** How long a peer may be idle that nobody needs here. */
+  function allowedMs({ peer, outgoing }: PeerLink): number {
+    if (!isSharing(peer)) return limits.strangerIdleMs
+    return outgoing ? limits.releaseMs : limits.incomingIdleMs
+  }
   /** Shows a peer out once nobody has needed it for long. */
   function watch(link: PeerLink, idleMs = 0): void {
     const cancel = scheduler.after(limits.releaseMs, () => {
       const isIdle = !link.active() && !isNeeded(link.peer)
       const idleForMs = isIdle ? idleMs + limits.releaseMs : 0
-      const allowedMs = isSharing(link.peer) ? limits.releaseMs : limits.strangerIdleMs
-      if (isIdle && idleForMs >= allowedMs) close(link, IDLE)
+      if (isIdle && idleForMs >= allowedMs(link)) close(link, IDLE)
       else watch(link, idleForMs)
     })
     watches.set(link, cancel)

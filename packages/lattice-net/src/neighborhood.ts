@@ -72,6 +72,7 @@ export function createNeighborhood(deps: NeighborhoodDeps): Neighborhood {
       return {
         peer: link.peer,
         signal: link.signal,
+        onImproved: link.onImproved,
         run: (running) => link.run({ ...running, perform }),
         ingest: async (store, intentions) => {
           const answer = await perform({ kind: 'ingest', store, intentions })

@@ -14,7 +14,6 @@ import {
   toHex,
 } from '@lattice/model'
 import type { CloseReason, Connection, ReplicatedStore } from '@lattice/net-types'
-import { jitterMs } from './backoff.ts'
 import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
@@ -35,15 +34,13 @@ import { createTroubleBook, type TroubleBook } from './peer-troubles.ts'
 import { createPeerLink, type PeerLink, type PeerLinkDeps } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
 import { createPresenceBook, type PresenceBook } from './presence-book.ts'
-import { sameSet } from './reconcile.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
-import { createGapRunner, type GapRunner } from './run-gap-filler.ts'
-import { createSessionSlots, type SessionSlots } from './session-slots.ts'
+import type { GapRunner } from './run-gap-filler.ts'
+import { SessionAgenda } from './session-agenda.ts'
 import { showsLife } from './sign-of-life.ts'
+import { createStoreGaps } from './store-gaps.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
-import { createSyncRunner, type SyncRunner } from './sync-runner.ts'
-import { createSyncScheduler, type SyncScheduler } from './sync-scheduler.ts'
 
 /** What one service is made of. Not exported from the package: `network-service.ts` is its face. */
 export class NetworkCore {
@@ -55,15 +52,13 @@ export class NetworkCore {
   readonly presenceBook: PresenceBook
   readonly clocks: PeerClocks
   readonly dialer: Dialer
-  readonly runner: SyncRunner
   readonly peerDigests: PeerDigests = createPeerDigests()
-  readonly slots: SessionSlots
+  readonly agenda: SessionAgenda
   readonly troubles: TroubleBook
   readonly wishes: ConnectionWishes
   readonly gossip: Gossip
   readonly #options: NetworkServiceOptions
   readonly #scope: Scope
-  readonly #schedule: SyncScheduler
   readonly #linkDeps: PeerLinkDeps
   readonly #gossipLink: Neighborhood['linkOf']
   readonly #rounds: DigestRounds
@@ -73,7 +68,7 @@ export class NetworkCore {
   readonly #finder: PeerFinder
 
   constructor(options: NetworkServiceOptions) {
-    const { transport, clock, random, scheduler, logger } = options
+    const { transport, clock, scheduler, logger } = options
     const { monotonicMs: nowMs } = clock
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.limits = limits
@@ -98,37 +93,31 @@ export class NetworkCore {
     })
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
     this.stores = createStoreRegistry((store, batch) => this.gossip.publish(store, batch))
-    this.slots = createSessionSlots(transport.id, {
-      onBegin: (peer, storeId) => this.gossip.hold(peer, storeId),
-      onEnd: (peer, storeId) => this.gossip.release(peer, storeId),
+    this.agenda = new SessionAgenda({
+      options,
+      limits,
+      stores: this.stores,
+      links: () => this.links,
+      peerDigests: this.peerDigests,
+      gossip: () => this.gossip,
+      perform: (link, call) => this.perform(link, call),
+      onOutcome: (outcome) => this.#onOutcome(outcome),
     })
     this.#rounds = this.#createRounds()
     const { wishes, gossip, linkOf } = this.#createNeighborhood()
     this.wishes = wishes
     this.gossip = gossip
     this.#gossipLink = linkOf
-    this.runner = createSyncRunner({
-      slots: this.slots,
+    this.#gaps = createStoreGaps({
+      options,
+      limits,
       stores: this.stores,
-      scheduler,
-      nowMs,
-      limits,
+      links: () => this.links,
+      peerDigests: this.peerDigests,
+      conduct: this.#conduct,
       perform: (link, call) => this.perform(link, call),
-      onOutcome: (outcome) => this.#onOutcome(outcome),
+      requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
     })
-    this.#schedule = createSyncScheduler({
-      scheduler,
-      random,
-      limits,
-      running: this.slots.countHere,
-      isEqual: (peer, storeId) => {
-        const claim = this.peerDigests.get(peer, storeId)
-        const store = this.stores.get(storeId)
-        return claim !== undefined && store !== undefined && sameSet(claim, store.digest())
-      },
-      start: (peer, storeId) => this.#startSync(peer, storeId),
-    })
-    this.#gaps = this.#createGaps()
     const { signal, spawn } = this.#scope
     this.#finder = createPeerFinder({ discovery: options.discovery, transport, scheduler, signal, spawn })
     this.dialer = this.#createDialer()
@@ -149,15 +138,13 @@ export class NetworkCore {
     if (this.closed()) throw new NetworkClosed()
     this.stores.register(store)
     this.gossip.registered(store.id)
-    for (const { peer } of this.links.all()) {
-      if (store.access(peer) === 'full') this.#schedule.request(peer, store.id, this.limits.gapDelayMs)
-    }
+    this.agenda.registered(store)
   }
 
   async unregister(storeId: StoreId): Promise<void> {
-    this.#schedule.forgetStore(storeId)
+    this.agenda.forgetStore(storeId)
     this.#gaps.forgetStore(storeId)
-    const running = this.slots.ofStore(storeId)
+    const running = this.agenda.slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
     this.gossip.unregistered(storeId)
     this.peerDigests.forgetStore(storeId)
@@ -202,7 +189,7 @@ export class NetworkCore {
 
   /** Requests for sessions with the peer that wait, and sessions under way. */
   waiting(peer: PublicKey): number {
-    return this.#schedule.pending(peer)
+    return this.agenda.waiting(peer)
   }
 
   /** True when the peer answers over this connection in time. Never rejects. */
@@ -230,7 +217,7 @@ export class NetworkCore {
     const scope = this.#scope.close(new NetworkClosed())
     this.gossip.close()
     this.dialer.close()
-    this.#schedule.close()
+    this.agenda.close()
     this.#gaps.close()
     this.stores.clear()
     const links = this.links.all().map((link) => link.close('the node closes'))
@@ -289,10 +276,7 @@ export class NetworkCore {
       troubles: this.troubles,
       perform: (link, call) => this.perform(link, call),
       publish: (event) => this.#publish(event),
-      onDiffers: (peer, storeId, { again }) => {
-        if (again) this.#schedule.hurry(peer, storeId, this.#spreadMs())
-        else this.#schedule.request(peer, storeId, this.#spreadMs())
-      },
+      onDiffers: (peer, storeId, { again }) => this.agenda.differs(peer, storeId, again),
     })
   }
 
@@ -309,47 +293,13 @@ export class NetworkCore {
     })
   }
 
-  #createGaps(): GapRunner {
-    const { crypto, scheduler, logger } = this.#options
-    return createGapRunner({
-      crypto,
-      scheduler,
-      logger,
-      limits: this.limits,
-      link: (peer) => this.links.get(peer),
-      resolve: this.stores.resolve,
-      storeSignal: (storeId) => (this.stores.get(storeId) === undefined ? undefined : this.stores.signal(storeId)),
-      others: (storeId) => this.#holdersOf(storeId),
-      perform: (link, call) => this.perform(link, call),
-      requestSession: (peer, storeId) => this.#requestSync(peer, storeId, 'overflow'),
-      // Tells both what the other holds now: one round trip when it is the same.
-      onFilled: (peer, storeId) => this.#requestSync(peer, storeId, 'differs'),
-      score: this.#conduct.uncaused,
-    })
-  }
-
-  /** Connected peers that are known to hold of the store what is not here, those with the most first. */
-  #holdersOf(storeId: StoreId): readonly PublicKey[] {
-    const holders = this.links.all().map(({ peer }) => peer)
-    const countOf = (peer: PublicKey): number => this.peerDigests.get(peer, storeId)?.witnessCount ?? 0
-    return holders.filter((peer) => this.#holdsOther(peer, storeId)).sort((a, b) => countOf(b) - countOf(a))
-  }
-  /** As far as it said, it holds what is not here. */
-  #holdsOther(peer: PublicKey, storeId: StoreId): boolean {
-    const theirs = this.peerDigests.get(peer, storeId)
-    const store = this.stores.get(storeId)
-    if (theirs === undefined || store === undefined) return false
-    const ours = store.digest()
-    return theirs.witnessCount >= ours.witnessCount && !sameSet(theirs, ours)
-  }
-
   #createLinkDeps(): PeerLinkDeps {
     const { clock, scheduler, logger, crypto, joinHandler } = this.#options
     const accept = createStreamAcceptor({
       crypto,
       joinHandler,
       gossip: this.gossip,
-      syncs: this.runner,
+      syncs: this.agenda.runner,
       resolve: this.stores.resolve,
       digests: this.#rounds.options,
       onAddresses: this.#rounds.addresses,
@@ -389,26 +339,8 @@ export class NetworkCore {
   }
 
   #requestSync(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
-    if (this.links.get(peer) === undefined || this.stores.get(storeId) === undefined) return
-    if (reason === 'gap' && this.#gaps.fill(peer, storeId)) return
-    if (reason === 'differs') this.#schedule.request(peer, storeId, this.#spreadMs())
-    else this.#schedule.hurry(peer, storeId, this.limits.gapDelayMs)
-  }
-
-  /** When to start what a whole mesh may be about to start, too. */
-  #spreadMs(): number {
-    const { connectSpreadMs, connectSpreadMaxMs } = this.limits
-    const mostMs = Math.min(connectSpreadMaxMs, connectSpreadMs * this.links.all().length)
-    return jitterMs(mostMs, this.#options.random)
-  }
-
-  #startSync(peer: PublicKey, storeId: StoreId): void {
-    const link = this.links.get(peer)
-    const store = this.stores.resolve(peer, storeId)
-    if (link === undefined || store === undefined) return
-    link.spawn('sync', async () => {
-      await this.runner.run(link, store)
-    })
+    const isFilled = reason === 'gap' && this.links.get(peer) !== undefined && this.#gaps.fill(peer, storeId)
+    if (!isFilled) this.agenda.request(peer, storeId, reason)
   }
 
   #onOutcome(outcome: SyncOutcome): void {
@@ -420,15 +352,13 @@ export class NetworkCore {
     this.#gaps.reconciled(outcome)
     if (outcome.kind === 'done' && outcome.synced) this.ledger.behaved(peer)
     this.#publish({ kind: 'sync_result', outcome })
-    const isRepeatable = this.links.get(peer) !== undefined && this.stores.get(storeId) !== undefined
-    if (isRepeatable) this.#schedule.ended(outcome)
-    else this.#schedule.dropped()
+    this.agenda.ended(outcome)
   }
 
   #onLinkClosed(link: PeerLink, { by, message: reason }: CloseReason): void {
     if (!this.links.remove(link)) return
     const { peer } = link
-    this.#schedule.forgetPeer(peer)
+    this.agenda.forgetPeer(peer)
     this.#gaps.forgetPeer(peer)
     this.peerDigests.leave(peer)
     this.clocks.forget(link.key)

@@ -156,7 +156,7 @@ function bootstrap(
     nowMs: clock.monotonicMs,
     limits: core.limits,
     connect: (hint, signal) => connectTo(core, hint, signal),
-    reconcile: (link, store, signal) => core.runner.run(link, store, signal),
+    reconcile: (link, store, signal) => core.agenda.runner.run(link, store, signal),
     perform: (link, call, drain) => core.perform(link, call, drain),
     blame: (link, error) => core.blame(link, error),
   })

@@ -28,7 +28,7 @@ export function diagnosePeer(core: NetworkCore, peer: PublicKey): PeerDiagnosis 
 
 export function diagnoseExchange(core: NetworkCore, peer: PublicKey, storeId: StoreId): ExchangeDiagnosis {
   return {
-    isRunning: core.slots.current(peer, storeId) !== undefined,
+    isRunning: core.agenda.slots.current(peer, storeId) !== undefined,
     lastFailure: core.troubles.ofSession(peer, storeId),
   }
 }

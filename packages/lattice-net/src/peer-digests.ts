@@ -18,6 +18,10 @@ export interface PeerDigests {
   readonly get: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
   /** What it said before its last connection ended. */
   readonly past: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
+  /** Who of those that are not connected held which store then. */
+  readonly pastHolders: () => readonly PastHolder[]
+  /** What the peer said before is so no more. */
+  readonly forgetPast: (peer: PublicKey, storeId: StoreId) => void
   /** The peer begins anew. */
   readonly forgetPeer: (peer: PublicKey) => void
   /** The peer is gone. */
@@ -27,14 +31,22 @@ export interface PeerDigests {
   readonly forget: (peer: PublicKey, storeId: StoreId) => void
 }
 
+/** What a peer said before its last connection ended. */
+export interface PastHolder {
+  readonly peer: PublicKey
+  readonly store: IdKey
+  readonly digest: ClaimedDigest
+}
+
 /** Starts knowing nothing. */
 export function createPeerDigests(): PeerDigests {
   const byPeer = new Map<IdKey, Map<IdKey, ClaimedDigest>>()
-  const past = new Map<string, ClaimedDigest>()
+  const past = new Map<string, PastHolder>()
 
-  function keepPast(key: string, digest: ClaimedDigest): void {
+  function keepPast(held: PastHolder): void {
+    const key = idKey(held.peer) + held.store
     past.delete(key)
-    past.set(key, digest)
+    past.set(key, held)
     const [oldest] = past.keys()
     if (past.size > MAX_REMEMBERED_DIGESTS && oldest !== undefined) past.delete(oldest)
   }
@@ -48,13 +60,17 @@ export function createPeerDigests(): PeerDigests {
       if (known === undefined || digest.witnessCount >= known.witnessCount) stores.set(idKey(storeId), digest)
     },
     get: (peer, storeId) => byPeer.get(idKey(peer))?.get(idKey(storeId)),
-    past: (peer, storeId) => past.get(pairKey(peer, storeId)),
+    past: (peer, storeId) => past.get(pairKey(peer, storeId))?.digest,
+    pastHolders: () => [...past.values()],
+    forgetPast: (peer, storeId) => {
+      past.delete(pairKey(peer, storeId))
+    },
     forgetPeer: (peer) => {
       byPeer.delete(idKey(peer))
     },
     leave: (peer) => {
       const key = idKey(peer)
-      for (const [store, digest] of byPeer.get(key) ?? []) keepPast(key + store, digest)
+      for (const [store, digest] of byPeer.get(key) ?? []) keepPast({ peer, store, digest })
       byPeer.delete(key)
     },
     forgetStore: (storeId) => {

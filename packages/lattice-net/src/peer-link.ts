@@ -26,7 +26,7 @@ import { createDeadline, orAborted } from './deadline.ts'
 import { encodeFrame } from './frame.ts'
 import { MAX_TURNED_AWAY, type NetworkLimits } from './limits.ts'
 import { acceptOpening, withOpening } from './opening.ts'
-import { follow, runMovable } from './run-movable.ts'
+import { type Carrier, follow, type MovableEnd, runMovable, runUntilMoved } from './run-movable.ts'
 import { runSession, type SessionOptions } from './run-session.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import { type Effects, type Fail, refusedFrame, type SessionMachine } from './session.ts'
@@ -64,6 +64,8 @@ export interface PeerLink {
   readonly run: <Outcome>(options: RunOptions<Outcome>) => Promise<Outcome>
   /** As `run`, for a bulk session that can be begun anew at any time: it follows the connection to a better path. */
   readonly runMovable: <Outcome>(renew: () => RunOptions<Outcome>) => Promise<Outcome>
+  /** The same for one whose owner begins it anew. */
+  readonly runUntilMoved: <Outcome>(options: RunOptions<Outcome>) => Promise<MovableEnd<Outcome>>
   /** Name of the transport that takes new streams now; undefined when there is only that of the node. */
   readonly path: () => string | undefined
   /** Calls the listener when new streams go a better way from now on. */
@@ -132,8 +134,8 @@ class ServedConnection {
       heardMs: () => this.#heardMs,
       signal: this.#scope.signal,
       run: (options) => this.#run(options),
-      runMovable: (renew) =>
-        runMovable({ ...this.link, run: (options) => this.#run(options), scheduler: deps.scheduler }, renew),
+      runMovable: (renew) => runMovable(this.#carrier(), renew),
+      runUntilMoved: (options) => runUntilMoved(this.#carrier(), options),
       path: () => connection.path?.(),
       onImproved: (listener) => connection.onImproved?.(listener) ?? (() => undefined),
       spawn: this.#scope.spawn,
@@ -155,6 +157,10 @@ class ServedConnection {
     } catch (error) {
       if (!isLatticeError(error)) logger.warn('streams ended', { error })
     }
+  }
+
+  #carrier<Outcome>(): Carrier<RunOptions<Outcome>, Outcome> {
+    return { ...this.link, run: (options) => this.#run(options), scheduler: this.#deps.scheduler }
   }
 
   async #run<Outcome>(options: RunOptions<Outcome>): Promise<Outcome> {

@@ -19,15 +19,17 @@ import {
   type Scheduler,
   type SignedIntention,
 } from '@lattice/model'
-import type { ReplicatedStore } from '@lattice/net-types'
+import { type ReplicatedStore, StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import type { BootstrapEffect, FetchedStore } from './bootstrap-effect.ts'
 import { type BootstrapCoordinator, createBootstrapCoordinator } from './bootstrap-coordinator.ts'
+import { pause } from './deadline.ts'
 import { BootstrapFailed, SessionFailed } from './errors.ts'
 import type { NetworkLimits } from './limits.ts'
 import { createLogClient, type LogAnswer, type LogClient, type LogRequest } from './log-client.ts'
 import type { SyncOutcome } from './network-event.ts'
 import type { PeerLink } from './peer-link.ts'
+import { MAX_MOVES } from './run-movable.ts'
 import type { BootstrapPosition, PeerHint, SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 import type { Effects, Fail } from './session.ts'
 import { viewFor } from './store-registry.ts'
@@ -111,6 +113,8 @@ interface Member {
   readonly link: PeerLink
   readonly store: SessionStore
   session: { readonly client: LogClient; drive: ((effects: Effects<void>) => void) | undefined } | undefined
+  /** Times that a session was cut short for another path. */
+  moves: number
   /** What it is out for is known: how its session ends tells nothing more. */
   isBarred: boolean
 }
@@ -191,7 +195,7 @@ class BootstrapRun {
   #carryOne(effect: BootstrapEffect): void {
     switch (effect.kind) {
       case 'connect':
-        return this.#spawn(() => this.#connect(effect.peer))
+        return this.#spawn(() => this.#connect(effect))
       case 'ask':
         return this.#ask(effect.peer, effect.request)
       case 'ingest':
@@ -223,17 +227,20 @@ class BootstrapRun {
     running.finally(() => this.#tasks.delete(running)).catch(() => undefined)
   }
 
-  async #connect(peer: PublicKey): Promise<void> {
+  async #connect({ peer, afterMs }: Extract<BootstrapEffect, { kind: 'connect' }>): Promise<void> {
+    const { signal } = this.#controller
     const hint = this.#hints.get(idKey(peer))
     assert(hint !== undefined, 'the peer is one of those that were named')
     try {
-      const link = await this.#deps.connect(hint, this.#controller.signal)
+      if (afterMs > 0) await pause(this.#deps.scheduler, afterMs, [signal])
+      const link = await this.#deps.connect(hint, signal)
       const store = viewFor(this.#request.store, peer, () => true)
-      this.#members.set(idKey(peer), { link, store, session: undefined, isBarred: false })
+      this.#members.set(idKey(peer), { link, store, session: undefined, moves: 0, isBarred: false })
       this.#carry(this.#coordinator.connected(peer))
     } catch (error) {
       this.#failure = error
-      this.#carry(this.#coordinator.gone(peer))
+      // One that was there may be there again.
+      this.#carry(this.#members.has(idKey(peer)) ? this.#coordinator.lost(peer) : this.#coordinator.gone(peer))
     }
   }
 
@@ -261,7 +268,8 @@ class BootstrapRun {
     const session: NonNullable<Member['session']> = { client, drive: undefined }
     member.session = session
     try {
-      await link.run({
+      const run = member.moves < MAX_MOVES ? link.runUntilMoved<void> : link.run<void>
+      const end = await run({
         protocol: net.Protocol.BOOTSTRAP,
         machine: client,
         perform: (call) => this.#deps.perform(link, call, () => this.#drained()),
@@ -270,10 +278,15 @@ class BootstrapRun {
           session.drive = drive
         },
       })
+      if (end?.kind !== 'moved') return
+      member.moves += 1
+      member.session = undefined
+      this.#carry(this.#coordinator.restarted(link.peer))
     } catch (error) {
       if (this.#controller.signal.aborted) return
       if (!member.isBarred) this.#failure = error
-      this.#carry(this.#coordinator.gone(link.peer))
+      const isLost = !member.isBarred && (error instanceof StreamLost || link.signal.aborted)
+      this.#carry(isLost ? this.#coordinator.lost(link.peer) : this.#coordinator.gone(link.peer))
     }
   }
   #onAnswer(member: Member, answer: LogAnswer): readonly (Fail | { kind: 'call'; call: { kind: 'drain' } })[] {

@@ -15,7 +15,7 @@ export const MOVE_AFTER_MS = 1_000
 /** A stream may notice sooner than its connection that a path is gone: by then both have. */
 const SETTLE_MS = 50
 /** Times one session is begun anew: paths that come and go faster carry nothing in any case. */
-const MAX_MOVES = 8
+export const MAX_MOVES = 8
 
 /** Why a session was cut here: it goes on over another path. */
 export class SessionMoved extends LatticeError {
@@ -37,33 +37,46 @@ export interface Carrier<Options, Outcome> {
   readonly signal: AbortSignal
 }
 
+/** How a session ended that may have to go on over another path. */
+export type MovableEnd<Outcome> = { readonly kind: 'moved' } | { readonly kind: 'ended'; readonly outcome: Outcome }
+
 /** Runs what `renew` answers, which it is asked for again for each move. Rejects as `link.run` does. */
 export async function runMovable<Options extends { readonly signal?: AbortSignal }, Outcome>(
   link: Carrier<Options, Outcome>,
   renew: () => Options,
 ): Promise<Outcome> {
+  for (let moves = 0; moves < MAX_MOVES; moves += 1) {
+    const end = await runUntilMoved(link, renew())
+    if (end.kind === 'ended') return end.outcome
+  }
+  return link.run(renew())
+}
+
+/** Runs a session until it ends, or had better go on over another path. Rejects as `link.run` does. */
+export async function runUntilMoved<Options extends { readonly signal?: AbortSignal }, Outcome>(
+  link: Carrier<Options, Outcome>,
+  options: Options,
+): Promise<MovableEnd<Outcome>> {
   const { scheduler } = link
-  for (let moves = 0; ; moves += 1) {
-    const options = renew()
-    const path = link.path()
-    const cut = createAbortController()
-    let cancelMove: Cancel | undefined
-    const ignoreImprovement = link.onImproved(() => {
-      cancelMove ??= scheduler.after(MOVE_AFTER_MS, () => cut.abort(new SessionMoved()))
-    })
-    const leave = follow(options.signal, cut.abort.bind(cut))
-    try {
-      return await link.run({ ...options, signal: cut.signal })
-    } catch (error) {
-      if (options.signal?.aborted === true || moves === MAX_MOVES) throw error
-      if (error instanceof StreamLost) await pause(scheduler, SETTLE_MS, [link.signal])
-      const hasOtherPath = error instanceof StreamLost && link.path() !== path
-      if (link.signal.aborted || !(error instanceof SessionMoved || hasOtherPath)) throw error
-    } finally {
-      leave()
-      cancelMove?.()
-      ignoreImprovement()
-    }
+  const path = link.path()
+  const cut = createAbortController()
+  let cancelMove: Cancel | undefined
+  const ignoreImprovement = link.onImproved(() => {
+    cancelMove ??= scheduler.after(MOVE_AFTER_MS, () => cut.abort(new SessionMoved()))
+  })
+  const leave = follow(options.signal, cut.abort.bind(cut))
+  try {
+    return { kind: 'ended', outcome: await link.run({ ...options, signal: cut.signal }) }
+  } catch (error) {
+    if (options.signal?.aborted === true) throw error
+    if (error instanceof StreamLost) await pause(scheduler, SETTLE_MS, [link.signal])
+    const hasOtherPath = error instanceof StreamLost && link.path() !== path
+    if (link.signal.aborted || !(error instanceof SessionMoved || hasOtherPath)) throw error
+    return { kind: 'moved' }
+  } finally {
+    leave()
+    cancelMove?.()
+    ignoreImprovement()
   }
 }
 

@@ -2,8 +2,9 @@
  * The order in which a difference is sent: causes first, a slice at a time.
  *
  * A difference that fits one slice is ordered by the log itself when it is read. A larger one is walked in the order of
- * the range index: timestamps grow along causes, so every slice finds its causes in the ones before it. The walk goes
- * on from where it was, so each step costs about a slice.
+ * the range index: timestamps grow along causes, so every slice finds its causes in the ones before it. Of what one
+ * millisecond holds the index knows no order but that of the ids, so a slice ends between two milliseconds, and the log
+ * orders it. The walk goes on from where it was, so each step costs about a slice.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { READ_SLICE_IDS } from './limits.ts'
 const WALK_RANKS = 16_384
 
 export interface SendOrder {
-  /** The next ids to read, about {@link READ_SLICE_IDS} and at most twice as many; empty at the end. */
+  /** The next ids to read, about {@link READ_SLICE_IDS}, and more where one millisecond has more; empty at the end. */
   readonly next: () => readonly IntentionId[]
 }
 
@@ -41,7 +42,7 @@ export function createSendOrder(index: RangeIndex, ids: readonly IntentionId[]):
       while (left.size > 0 && rank < index.size()) {
         const end = Math.min(index.size(), rank + WALK_RANKS)
         for (const item of index.items(rank, end)) {
-          if (isFull(slice.length, item.timestamp === lastTimestamp)) return slice
+          if (slice.length >= READ_SLICE_IDS && item.timestamp !== lastTimestamp) return slice
           rank += 1
           if (!left.delete(idKey(item.id))) continue
           slice.push(toIntentionId(item.id))
@@ -51,9 +52,4 @@ export function createSendOrder(index: RangeIndex, ids: readonly IntentionId[]):
       return slice
     },
   }
-}
-
-/** Intentions of one millisecond may depend on each other, so a slice ends between two, within reason. */
-function isFull(length: number, sameMillisecond: boolean): boolean {
-  return length >= READ_SLICE_IDS && (!sameMillisecond || length >= 2 * READ_SLICE_IDS)
 }

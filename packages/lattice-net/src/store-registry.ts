@@ -25,6 +25,7 @@ export interface StoreRegistry {
   readonly register: (store: ReplicatedStore) => void
   /** Aborts what runs on the store. False when it was not registered. */
   readonly unregister: (storeId: StoreId) => boolean
+  readonly ids: () => readonly StoreId[]
   readonly get: (storeId: Uint8Array) => ReplicatedStore | undefined
   /** As the peer may use it; undefined for any other. */
   readonly resolve: (peer: PublicKey, storeId: Uint8Array) => SessionStore | undefined
@@ -69,6 +70,7 @@ export function createStoreRegistry(
       stores.set(key, { store, controller: createAbortController(), unsubscribe })
     },
     unregister,
+    ids: () => [...stores.values()].map(({ store }) => store.id),
     get: (storeId) => stores.get(idKey(storeId))?.store,
     resolve: (peer, storeId) => {
       const store = stores.get(idKey(storeId))?.store

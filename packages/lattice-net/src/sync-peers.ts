@@ -79,5 +79,5 @@ async function syncWith(
   // It may have been closed, or the peer left out, while the connection was made.
   const store = core.stores.resolve(peer, storeId)
   if (store === undefined) return { kind: 'failed', peer, storeId, error: new StoreNotRegistered(storeId) }
-  return core.runner.run(link, store, signal)
+  return core.agenda.runner.run(link, store, signal)
 }

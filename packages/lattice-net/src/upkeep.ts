@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { type Cancel, type PublicKey, toHex } from '@lattice/model'
+import { type Cancel, idKey, type PublicKey, toHex } from '@lattice/model'
 import { connectTo } from './connect-to.ts'
 import { createGuests, type Guests } from './guests.ts'
 import { UPSET_PAUSE_MS } from './limits.ts'
@@ -19,6 +19,7 @@ import { createProber, type Prober } from './prober.ts'
 import { type Beat, startPulse } from './pulse.ts'
 import { sameAddresses } from './same-addresses.ts'
 import { createSilenceWatch, type SilenceWatch } from './silence-watch.ts'
+import { createSparseHolders, type SparseHolders } from './sparse-holders.ts'
 
 export interface Upkeep {
   /** The connection was made for one purpose and ends with it, unless the peer is wanted. */
@@ -40,6 +41,7 @@ class Upkeeper {
   readonly #options: NetworkServiceOptions
   readonly #silence: SilenceWatch
   readonly #prober: Prober
+  readonly #holders: SparseHolders
   readonly #stop: Cancel
   #addresses: readonly string[]
   /** What happened since the last time that everything was looked at. */
@@ -79,6 +81,17 @@ class Upkeeper {
       limits,
       spawn: (name, task) => core.spawn(name, task),
     })
+    this.#holders = createSparseHolders({
+      random,
+      stores: core.stores.ids,
+      connected: () => links.all().map(({ peer }) => peer),
+      holds: (peer, storeId) => core.peerDigests.get(peer, storeId) !== undefined,
+      pastHolders: core.peerDigests.pastHolders,
+      mayUse: (peer, storeId) => core.stores.resolve(peer, storeId) !== undefined,
+      isNeighbor: (peer) => core.gossip.needs(peer),
+      want: (peer, storeId) => core.wishes.want(peer, idKey(storeId)),
+      unwant: (peer, storeId) => core.wishes.unwant(peer, idKey(storeId)),
+    })
     this.#stop = startPulse({ clock, scheduler, everyMs: limits.tickMs, onBeat: (beat) => this.#onBeat(beat) })
   }
 
@@ -95,6 +108,7 @@ class Upkeeper {
     this.#core.presenceBook.review()
     this.guests.review()
     this.#prober.review()
+    this.#holders.review()
   }
   #noteUpset({ isJump, shiftMs }: Beat): void {
     if (isJump && shiftMs < 0) this.#core.presenceBook.setBack(-shiftMs)

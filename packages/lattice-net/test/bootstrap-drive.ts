@@ -26,6 +26,10 @@ export interface ServingPeer {
   readonly alter?: (frame: Frame) => Frame | undefined
   /** Frames after which its connection is lost. */
   readonly lostAfter?: number
+  /** Times that it can be reached again after that; each connection lasts as long. */
+  readonly returns?: number
+  /** Its session is cut and goes on by another path with one of so many frames, on average. */
+  readonly movesOneIn?: number
 }
 
 export interface DrivenBootstrap {
@@ -49,6 +53,7 @@ interface Side {
   readonly toClient: Frame[]
   frames: number
   isGone: boolean
+  returns: number
 }
 
 export interface DriveOptions {
@@ -80,6 +85,7 @@ export async function driveBootstrap(options: DriveOptions): Promise<DrivenBoots
     toClient: [],
     frames: 0,
     isGone: false,
+    returns: 0,
   }))
   const indexOf = (id: PublicKey): number => peers.findIndex((peer) => idKey(peer.id) === idKey(id))
   const sideOf = (id: PublicKey): Side => {
@@ -101,7 +107,25 @@ export async function driveBootstrap(options: DriveOptions): Promise<DrivenBoots
     side.isGone = true
     side.toClient.length = 0
     side.toServer.length = 0
-    carry(coordinator.gone(side.peer.id))
+    side.client = undefined
+    carry(coordinator.lost(side.peer.id))
+  }
+  function connect(side: Side): void {
+    if (side.isGone && side.returns >= (side.peer.returns ?? 0)) {
+      carry(coordinator.lost(side.peer.id))
+      return
+    }
+    if (side.isGone) side.returns += 1
+    side.isGone = false
+    side.frames = 0
+    carry(coordinator.connected(side.peer.id))
+  }
+  /** What was sent and not taken in is gone with the path. */
+  function move(side: Side): void {
+    side.toClient.length = 0
+    side.toServer.length = 0
+    side.client = undefined
+    carry(coordinator.restarted(side.peer.id))
   }
   async function ingest(peer: PublicKey, intentions: readonly SignedIntention[]): Promise<void> {
     const outcomes = await joiner.ingest(intentions, peer)
@@ -115,7 +139,7 @@ export async function driveBootstrap(options: DriveOptions): Promise<DrivenBoots
   function carryOne(effect: BootstrapEffect): void {
     switch (effect.kind) {
       case 'connect':
-        pending.push(async () => carry(coordinator.connected(effect.peer)))
+        pending.push(async () => connect(sideOf(effect.peer)))
         break
       case 'ask': {
         const side = sideOf(effect.peer)
@@ -196,6 +220,8 @@ export async function driveBootstrap(options: DriveOptions): Promise<DrivenBoots
     side.frames += 1
     if (side.frames > (side.peer.lostAfter ?? Number.POSITIVE_INFINITY)) return lose(side)
     toServer(side, side.client.receive(answer))
+    const { movesOneIn } = side.peer
+    if (movesOneIn !== undefined && !side.isGone && random.below(movesOneIn) === 0) move(side)
   }
 
   let maxHeld = 0

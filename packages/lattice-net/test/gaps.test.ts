@@ -71,9 +71,24 @@ describe('a gap', () => {
     mesh.node(0).store.write(1)
     await mesh.until('convergence', mesh.converged, 2_000)
     const request = `chain ${short(lost.at(-1))} since ${short(known.at(-1))}`
-    // Once for each of the others.
-    expect(served).toEqual([[request, request], [], []])
+    // Of the others one may have it from the other, which passes on what it fetched.
+    expect(served.map((requests) => [...new Set(requests)])).toEqual([[request], [], []])
+    expect(served[0]?.length).toBeLessThanOrEqual(2)
     expect(mesh.nodes.map(sessions)).toEqual([0, 0, 0])
+  })
+
+  test('that is filled is followed by a session only with who holds more than is here', async () => {
+    const { mesh, control } = await createGapMesh(2)
+    control.loses = true
+    mesh.node(0).store.write(5)
+    mesh.node(1).store.write(9)
+    control.loses = false
+    const [last] = mesh.node(0).store.write(1)
+    await mesh.until('filled', () => last !== undefined && mesh.node(1).store.get(last.id) !== undefined, 2_000)
+    await mesh.advance(1_500)
+    expect(mesh.nodes.map(sessions)).toEqual([0, 0])
+    // What is lacking there shows by heartbeats.
+    await mesh.until('convergence', mesh.converged, 10_000)
   })
 
   test('of what another wrote is filled by the author of what floats first', async () => {

@@ -1,4 +1,4 @@
-import { idKey, type PublicKey, toHex } from '@lattice/model'
+import { idKey, type PublicKey, toHex, toStoreId } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createTreeGossip, type GossipFactory, type NetworkEvent } from '../src/index.ts'
 import { ACTIVE_VIEW, DEFAULT_LIMITS } from '../src/limits.ts'
@@ -189,6 +189,22 @@ describe('a circle of many peers', { timeout: 60_000 }, () => {
     }
   })
 
+  test('a connection that one side asked for lasts, though the other has no use for it', async () => {
+    const { mesh, ids } = await circle(10)
+    const { service, events } = mesh.node(0)
+    const near = new Set(service.connectedPeers().map(({ peer }) => idKey(peer)))
+    const far = ids.slice(1).find((id) => !near.has(idKey(id)))
+    if (far === undefined) throw new Error('some peer is no neighbour')
+    service.want(far, [])
+    await mesh.until('it', () => service.connectedPeers().some(({ peer }) => idKey(peer) === idKey(far)))
+    events.splice(0)
+    await mesh.advance(12 * DEFAULT_LIMITS.releaseMs)
+    const ends = events.filter(
+      (event) => 'kind' in event && event.kind === 'peer_disconnected' && idKey(event.peer) === idKey(far),
+    )
+    expect(ends).toEqual([])
+  })
+
   test('a connection that nobody needs any more ends', async () => {
     const circled = await circle(10)
     const { mesh, ids } = circled
@@ -201,6 +217,29 @@ describe('a circle of many peers', { timeout: 60_000 }, () => {
     service.unwant(far)
     await mesh.advance(4 * DEFAULT_LIMITS.releaseMs)
     expect(service.connectedPeers().length).toBeLessThanOrEqual(ACTIVE_VIEW + 1)
+  })
+})
+
+describe('a store that few of a circle hold', { timeout: 60_000 }, () => {
+  test('reaches them within seconds, though no neighbour holds it', async () => {
+    const holders = [0, 6, 12]
+    const mesh = await createMesh({ nodes: 0, limits: { tickMs: 1_000, probeEveryMs: 1_000 } })
+    open.push(mesh)
+    const ids: PublicKey[] = []
+    for (let index = 0; index < 18; index += 1) {
+      const service = { knownPeers: () => ids }
+      ids.push(mesh.addNode({ register: holders.includes(index), service }).id)
+    }
+    const owner = toStoreId(new Uint8Array(32).fill(5))
+    for (const { service } of mesh.nodes) service.circles([{ owner, peers: ids, stores: [mesh.storeId] }])
+    // Once everybody was visited.
+    await mesh.advance(75_000)
+    for (const writer of holders) {
+      mesh.node(writer).store.write(1)
+      const isThere = (): boolean =>
+        new Set(holders.map((index) => mesh.node(index).store.digest().witnessCount)).size === 1
+      await mesh.until('it', isThere, 10_000)
+    }
   })
 })
 

@@ -64,6 +64,17 @@ describe('a swarm', () => {
     expect(spare.length).toBeLessThanOrEqual(8)
   })
 
+  test.each([8, 10, 14])('of %i nodes at rest makes hardly a connection', (nodes) => {
+    const swarm = create(nodes)
+    swarm.startAll()
+    ticks(swarm, 9)
+    const before = swarm.connections()
+    ticks(swarm, 72)
+    // With nobody left alone, and swaps as in a large circle, it is some two hundred.
+    expect(swarm.connections() - before).toBeLessThanOrEqual(6 * nodes)
+    expect(swarm.components()).toEqual([nodes])
+  })
+
   test('delivers every broadcast to every node once, by a tree that costs no copies once it stands', () => {
     const swarm = create(60, { mixTicks: 1_000_000 })
     swarm.startAll()

@@ -16,6 +16,7 @@ import { openCrypto } from '@lattice/model/crypto'
 import { createSeededRandom } from '@lattice/model/testing'
 import { describe, expect, test } from 'vitest'
 import { createCombinedTransport, createNetworkService, type NetworkEvent, type NetworkService } from '../src/index.ts'
+import { PUSH_WINDOW } from '../src/limits.ts'
 import { MOVE_AFTER_MS } from '../src/run-movable.ts'
 import type { BootstrapPosition } from '../src/session-call.ts'
 import { createModelStore, type ModelStore } from './model-store.ts'
@@ -163,9 +164,69 @@ describe('a bulk session moves', () => {
       expect(await settlesWithin(bootstrap, { scheduler: ways.scheduler, maxMs: 20_000 })).toBe(true)
       const outcome = await bootstrap
       expect(fingerprintOf(a)).toBe(fingerprintOf(b))
-      // No page twice: what the second session fetched is what the first had not.
+      // No page twice, and nothing twice: what the second session fetched is what the first had not.
       expect(saved.map(({ seq }) => seq)).toEqual([...new Set(saved.map(({ seq }) => seq))].toSorted((x, y) => x - y))
-      expect(outcome.fetched).toBeLessThan(RUNS * RUN_LENGTH)
+      expect(outcome.fetched).toBe(RUNS * RUN_LENGTH)
+      expect(b.store.ingested().intentions).toBe(RUNS * RUN_LENGTH)
+      expect(b.events.filter((event) => 'kind' in event && event.kind === 'misbehaviour')).toEqual([])
+      await Promise.all([a.service.close(), b.service.close()])
+    })
+  })
+
+  test('a bootstrap goes on when its only peer was lost and is there again', async () => {
+    const ways = startTwoWays()
+    const { a, b } = createNodes(ways)
+    fill(a)
+    a.service.register(a.store)
+    ways.turn('fast', 'on')
+    await ways.run(async () => {
+      const bootstrap = b.service.bootstrap({
+        store: b.store,
+        peers: [{ peer: a.service.id, addresses: a.service.addresses() }],
+        signal: createAbortController().signal,
+      })
+      for (const lost of [1, 2]) {
+        await until(ways, () => b.store.digest().witnessCount > lost * 10 * RUN_LENGTH, 60_000)
+        for (const way of ['fast', 'slow'] as const) ways.network(way).disconnect(a.service.id, b.service.id)
+        // Not there at once.
+        for (const way of ['fast', 'slow'] as const) ways.turn(way, 'off')
+        await pauseMs(ways.scheduler, 1_500)
+        ways.turn('fast', 'on')
+      }
+      expect(await settlesWithin(bootstrap, { scheduler: ways.scheduler, maxMs: 30_000 })).toBe(true)
+      await bootstrap
+      expect(fingerprintOf(a)).toBe(fingerprintOf(b))
+      await Promise.all([a.service.close(), b.service.close()])
+    })
+  })
+})
+
+describe('gossip moves', () => {
+  test('to the better path that appears, without a loss and without a session', async () => {
+    const ways = startTwoWays()
+    const { a, b } = createNodes(ways)
+    for (const { service, store } of [a, b]) service.register(store)
+    await ways.run(async () => {
+      a.service.want(b.service.id, b.service.addresses())
+      await until(ways, () => pathOf(a) === 'slow', 60_000)
+      a.store.write(1)
+      await until(ways, () => fingerprintOf(a) === fingerprintOf(b), 60_000)
+      await pauseMs(ways.scheduler, 30_000)
+      const sessionsBefore = a.events.length
+      // On its way, and waiting behind it, as the path improves.
+      for (let write = 0; write < 2 * PUSH_WINDOW; write += 1) a.store.write(1)
+      ways.turn('fast', 'on')
+      await until(ways, () => pathOf(a) === 'fast' && fingerprintOf(a) === fingerprintOf(b), 90_000)
+      await pauseMs(ways.scheduler, 5 * SLOW_MS)
+      for (const [from, to] of [
+        [a, b],
+        [b, a],
+      ] as const) {
+        from.store.write(1)
+        await until(ways, () => fingerprintOf(from) === fingerprintOf(to), SLOW_MS / 10)
+      }
+      const sessions = a.events.slice(sessionsBefore).filter((event) => 'kind' in event && event.kind === 'sync_result')
+      expect(sessions).toEqual([])
       await Promise.all([a.service.close(), b.service.close()])
     })
   })

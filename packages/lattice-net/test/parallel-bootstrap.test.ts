@@ -12,7 +12,7 @@ import {
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Frame } from '../src/frame.ts'
-import { BOOTSTRAP_FLOATING_MAX, WITNESS_PAGE_RECORDS } from '../src/limits.ts'
+import { BOOTSTRAP_FLOATING_MAX, BOOTSTRAP_RETURNS, WITNESS_PAGE_RECORDS } from '../src/limits.ts'
 import type { BootstrapPosition } from '../src/session-call.ts'
 import { driveBootstrap, type ServingPeer } from './bootstrap-drive.ts'
 import type { ModelStore } from './model-store.ts'
@@ -100,6 +100,40 @@ describe('a bootstrap from several peers', () => {
       expect(fingerprint(store)).toBe(fingerprint(peers[(lost + 1) % 3]?.store ?? store))
     },
   )
+
+  test.each(Array.from({ length: 10 }, (_, seed) => seed))(
+    'a session that goes on over another path costs what was on its way, and nobody is blamed: seed %i',
+    async (seed) => {
+      const { peers, random, joiner, pair } = await createWorld(`moved ${seed}`, { rounds: 16 })
+      const store = joiner()
+      const count = 1 + (seed % 3)
+      const moving = peers.slice(0, count).map((peer) => ({ ...peer, movesOneIn: 3 }))
+      const run = await driveBootstrap({ pair, joiner: store, peers: moving, random })
+      expect(run.end).not.toBe('failed')
+      expect(run.barred).toEqual([])
+      expect(fingerprint(store)).toBe(fingerprint(peers[0]?.store ?? store))
+      // What was taken in before is not asked for again.
+      expect(store.ingested().intentions).toBe(store.digest().witnessCount)
+    },
+  )
+
+  test.each([0, 1, 2, 3])('who was lost may come back: seed %i', async (seed) => {
+    const { peers, random, joiner, pair } = await createWorld(`back ${seed}`, { rounds: 40 })
+    const store = joiner()
+    const returning = peers.slice(0, 2).map((peer) => ({ ...peer, lostAfter: 4 + seed, returns: BOOTSTRAP_RETURNS }))
+    const run = await driveBootstrap({ pair, joiner: store, peers: returning, random })
+    expect(run.end).not.toBe('failed')
+    expect(run.barred).toEqual([])
+    expect(fingerprint(store)).toBe(fingerprint(peers[0]?.store ?? store))
+  })
+
+  test('whoever is lost again and again is given up', async () => {
+    const { peers, random, joiner, pair } = await createWorld('given up', { rounds: 8 })
+    const flapping = peers.slice(0, 1).map((peer) => ({ ...peer, lostAfter: 0, returns: Number.POSITIVE_INFINITY }))
+    const run = await driveBootstrap({ pair, joiner: joiner(), peers: flapping, random })
+    expect(run.end).toBe('failed')
+    expect(run.steps).toBeLessThan(100)
+  })
 
   test.each([0, 1, 2])('a peer that falls silent does not hold up the others: peer %i', async (silent) => {
     const { peers, random, joiner, pair } = await createWorld(`silent ${silent}`, { rounds: 16 })

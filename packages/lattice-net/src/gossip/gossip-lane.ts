@@ -2,7 +2,7 @@
  * Lanes: the outgoing gossip stream of each connection, kept open for as long as the connection lasts.
  *
  * A stream that ends early is followed by another, at growing intervals while that fails; what was on its way is
- * reconciled.
+ * reconciled. When the connection gets a better path, the stream is finished and another begun there, with nothing lost.
  *
  * @module
  */
@@ -26,7 +26,13 @@ import type { ClaimedDigest } from '../session-call.ts'
 import type { Effects } from '../session.ts'
 import { createTurn } from '../turn.ts'
 import type { Topic } from './gossip-topic.ts'
-import { createGossipSender, type GossipSender, type Note, type OfferedRun } from './gossip-sender.ts'
+import {
+  createGossipSender,
+  type GossipQueues,
+  type GossipSender,
+  type Note,
+  type OfferedRun,
+} from './gossip-sender.ts'
 
 /** One connection's outgoing side. */
 export interface GossipLane {
@@ -132,7 +138,11 @@ class Lane implements GossipLane {
       await this.#queued.wait()
       if (signal.aborted) break
       const startedMs = nowMs()
-      await this.#serveOnce()
+      if (await this.#serveOnce()) {
+        attempt = -1
+        this.#queued.notify()
+        continue
+      }
       if (nowMs() - startedMs >= STABLE_CONNECTION_MS) attempt = 0
       await pause(scheduler, backoffMs(attempt, { firstMs, maxMs, random }), [signal])
       if (!signal.aborted) this.#deps.onBegin()
@@ -140,10 +150,17 @@ class Lane implements GossipLane {
     signal.removeEventListener('abort', wake)
   }
 
-  async #serveOnce(): Promise<void> {
+  /** True when the stream was finished for the sake of a better path. */
+  async #serveOnce(): Promise<boolean> {
     const { scheduler } = this.#deps
     const cut = createDeadline({ parents: [], scheduler, waitingFor: 'a gossip stream' })
     this.#cut = () => cut.abort(new StreamLost('the peer takes nothing in'))
+    let isImproved = false
+    const ignoreImprovement = this.link.onImproved(() => {
+      isImproved = true
+      this.#drive?.(this.#sender.retire())
+    })
+    let isFinished = false
     try {
       await this.link.run({
         protocol: net.Protocol.GOSSIP,
@@ -151,32 +168,42 @@ class Lane implements GossipLane {
         signal: cut.signal,
         onReady: (drive) => {
           this.#drive = drive
+          // The stream may have begun before the path that is better.
+          if (isImproved) drive(this.#sender.retire())
         },
       })
+      isFinished = true
     } catch {
       // Reported and scored where it was run. What was under way is reconciled below.
     }
+    ignoreImprovement()
     cut.release()
     this.#drive = undefined
     this.#cut = undefined
+    if (isFinished) {
+      this.#sender = this.#createSender(this.#sender.queues)
+      return true
+    }
     const lost = this.#sender.unsettled()
     this.#sender = this.#createSender()
     if (!this.link.signal.aborted) for (const storeId of lost) this.#deps.onLost(storeId)
+    return false
   }
   #flush(): void {
     if (this.#drive === undefined) this.#queued.notify()
     else this.#drive(this.#sender.flush())
   }
-  #createSender(): GossipSender {
+  #createSender(queues?: GossipQueues): GossipSender {
     const { onDigest, onUnshared, onStranger } = this.#deps
-    const sender = createGossipSender({
+    const events = {
       onDigest,
       onStranger,
-      onUnshared: (storeId) => {
+      onUnshared: (storeId: StoreId) => {
         this.#unshared.add(idKey(storeId))
         onUnshared(storeId)
       },
-    })
+    }
+    const sender = createGossipSender(events, queues)
     for (const key of this.#held) sender.hold(toStoreId(idKeyBytes(key)))
     return sender
   }

@@ -17,7 +17,7 @@ import { payloadBytes, treeFrame } from './tree-frames.ts'
 import { NOTE_QUEUE_FRAMES, NOTE_WINDOW, PUSH_QUEUE_BYTES, PUSH_QUEUE_FRAMES, PUSH_WINDOW } from '../limits.ts'
 import { readOptionalClaim } from '../reconcile.ts'
 import type { ClaimedDigest } from '../session-call.ts'
-import { type Effects, send, type SessionMachine, unexpected, violation } from '../session.ts'
+import { type Effects, finish, send, type SessionMachine, unexpected, violation } from '../session.ts'
 
 export interface GossipSenderEvents {
   /** The peer answers that it has no such store, or not for us: runs of it stop until it shows otherwise. */
@@ -41,6 +41,16 @@ export interface GossipSender extends SessionMachine<void> {
   readonly busy: (storeId: StoreId) => boolean
   /** The stores of which something is queued or on its way: what is lost when the stream ends. */
   readonly unsettled: () => readonly StoreId[]
+  /** Sends nothing more, and finishes once all that is on its way is answered. To be driven. */
+  readonly retire: () => Effects<void>
+  /** What waits: for the sender that follows one that retired. */
+  readonly queues: GossipQueues
+}
+
+/** Runs and notes that wait to be sent, over whichever stream. */
+export interface GossipQueues {
+  readonly runs: RunQueue
+  readonly notes: NoteQueue
 }
 
 export interface OfferedRun {
@@ -64,12 +74,19 @@ interface QueuedRun {
   readonly bytes: number
 }
 
-/** Starts with empty queues. */
-export function createGossipSender({ onUnshared, onDigest, onStranger }: GossipSenderEvents): GossipSender {
-  const runs = new RunQueue()
-  const notes = new NoteQueue()
+/** Starts with empty queues, or with what a retired sender left. */
+export function createGossipSender(
+  { onUnshared, onDigest, onStranger }: GossipSenderEvents,
+  queues: GossipQueues = { runs: new RunQueue(), notes: new NoteQueue() },
+): GossipSender {
+  const { runs, notes } = queues
   let started = false
-  const flush = (): Effects<void> => (started ? [...notes.take(), ...runs.take()].map(({ frame }) => send(frame)) : [])
+  let isRetired = false
+  const isIdle = (): boolean => runs.flying() === 0 && notes.flying() === 0
+  function flush(): Effects<void> {
+    if (isRetired) return started && isIdle() ? [finish(undefined)] : []
+    return started ? [...notes.take(), ...runs.take()].map(({ frame }) => send(frame)) : []
+  }
 
   function settled(result: net.PushResult): Effects<void> {
     const oldest = runs.settle()
@@ -117,7 +134,12 @@ export function createGossipSender({ onUnshared, onDigest, onStranger }: GossipS
       return flush()
     },
     answered: () => [],
-    idle: () => runs.flying() === 0 && notes.flying() === 0,
+    retire: () => {
+      isRetired = true
+      return flush()
+    },
+    queues,
+    idle: isIdle,
     lasting: () => true,
   }
 }

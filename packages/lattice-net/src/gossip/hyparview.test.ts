@@ -6,10 +6,13 @@ import {
   ACTIVE_VIEW,
   ACTIVE_WALK,
   FORCED_PER_TICK,
+  HEARD_TICKS,
   NEIGHBOR_REQUEST_TICKS,
   NEIGHBOR_REQUESTS,
   PASSIVE_VIEW,
   PASSIVE_WALK,
+  REFUSAL_REST_TICKS,
+  REFUSAL_REST_TICKS_MAX,
   SHUFFLE_SAMPLE_MAX,
   SHUFFLE_TICKS,
   WALKS_PER_TICK,
@@ -321,6 +324,54 @@ describe('HyParView', () => {
     const refused = view.receive(first, { kind: 'neighbor_reply', accepted: false })
     expect(short(refused)).toEqual([`release ${numberOf(first)}`])
     expect(connects(view.tick())).toHaveLength(1)
+  })
+
+  test('leaves a peer alone that refuses, longer with each time, until views change or it asks itself', () => {
+    const view = createKnown(ACTIVE_VIEW, ACTIVE_VIEW - 1)
+    const full = key(ACTIVE_VIEW)
+    /** Ticks until the peer is asked again. */
+    const ticksUntilAsked = (): number => {
+      for (let ticks = 1; ticks <= 2 * REFUSAL_REST_TICKS_MAX; ticks += 1) {
+        if (connects(view.tick()).length > 0) return ticks
+      }
+      return Number.POSITIVE_INFINITY
+    }
+    const refuse = (): void => {
+      view.up(full)
+      view.receive(full, { kind: 'neighbor_reply', accepted: false })
+    }
+    const rests: number[] = []
+    for (let refusal = 0; refusal < 8; refusal += 1) {
+      refuse()
+      rests.push(ticksUntilAsked())
+    }
+    expect(rests.slice(0, 3)).toEqual([REFUSAL_REST_TICKS, 2 * REFUSAL_REST_TICKS, 4 * REFUSAL_REST_TICKS])
+    expect(rests.at(-1)).toBe(REFUSAL_REST_TICKS_MAX)
+    refuse()
+    view.down(key(1))
+    expect(ticksUntilAsked()).toBe(1)
+    refuse()
+    view.receive(full, { kind: 'neighbor', priority: 'low' })
+    expect(numbers(view.active())).toContain(ACTIVE_VIEW)
+  })
+
+  test('asks again with each tick while it is alone', () => {
+    const view = createKnown(1, 0)
+    for (let round = 0; round < 5; round += 1) {
+      expect(numbers(connects(view.tick()))).toEqual(round === 0 ? [] : [1])
+      view.up(key(1))
+      view.receive(key(1), { kind: 'neighbor_reply', accepted: false })
+    }
+  })
+
+  test('swaps nobody for a peer whose shuffle came by of late', () => {
+    const view = createKnown(ACTIVE_VIEW + 1, ACTIVE_VIEW, { mixTicks: 1 })
+    const hear = (): MembershipEffects =>
+      view.receive(key(1), { kind: 'shuffle', origin: key(ACTIVE_VIEW + 1), ttl: 0, sample: [] })
+    hear()
+    for (let tick = 1; tick < HEARD_TICKS; tick += 1) expect(connects(view.tick())).toEqual([])
+    const later = Array.from({ length: 20 }, () => connects(view.tick())).flat()
+    expect(numbers(later)).toContain(ACTIVE_VIEW + 1)
   })
 
   test('gives up a request that is never answered, and declines the answer that comes after all', () => {

@@ -20,9 +20,11 @@ import {
   WALKS_PER_TICK,
 } from '../limits.ts'
 import { drawBelow, drawOne } from './draw.ts'
+import { HeardOrigins } from './heard-origins.ts'
 import type { Membership, MembershipEffect, MembershipEffects, MembershipMessage } from './membership.ts'
 import { PassiveView } from './passive-view.ts'
 import { PeerSet } from './peer-set.ts'
+import { Refusals } from './refusals.ts'
 import { Shuffle } from './shuffle.ts'
 
 export interface HyParViewOptions {
@@ -74,9 +76,9 @@ class HyParView {
   readonly #isSpare: (peer: PublicKey) => boolean
   readonly #candidates = new PeerSet()
   readonly #requests = new Map<IdKey, NeighborRequest>()
-  /** Who refused or left since the last tick: not asked again before the next. Candidates all. */
-  readonly #refused = new PeerSet()
-  #refusals = 0
+  /** Of candidates. */
+  readonly #refusals = new Refusals()
+  readonly #heard = new HeardOrigins()
   readonly #shuffle: Shuffle
   #walksLeft = WALKS_PER_TICK
   #forcedLeft = FORCED_PER_TICK
@@ -103,6 +105,7 @@ class HyParView {
     const before = new PeerSet(this.#candidates.list())
     this.#candidates.clear()
     for (const peer of peers) if (!equalBytes(peer, this.#self)) this.#candidates.add(peer)
+    this.#refusals.keepOnly(this.#candidates.list())
     const effects: MembershipEffect[] = []
     for (const peer of this.active.list()) {
       if (!this.#candidates.has(peer)) effects.push(...this.#drop(peer))
@@ -129,12 +132,13 @@ class HyParView {
     // Whoever is connected anyway is the nearest replacement.
     const isAlone = this.active.size === 0
     const hasRoom = this.active.size + this.#requests.size < this.#activeMax
-    if (!hasRoom || !this.#candidates.has(peer) || this.#refused.has(peer)) return []
+    if (!hasRoom || !this.#candidates.has(peer) || this.#refusals.rests(peer, isAlone)) return []
     return this.#request(peer, isAlone ? 'join' : 'refill')
   }
 
   down(peer: PublicKey): MembershipEffects {
     if (!this.active.delete(peer)) return this.failed(peer)
+    this.#refusals.wake()
     return [{ kind: 'neighbor_down', peer }, { kind: 'release', peer }, ...this.#refill()]
   }
 
@@ -146,6 +150,8 @@ class HyParView {
 
   receive(peer: PublicKey, message: MembershipMessage): MembershipEffects {
     if (!this.#candidates.has(peer)) return []
+    // Whoever asks has room.
+    if (message.kind === 'join' || message.kind === 'neighbor') this.#refusals.forget(peer)
     switch (message.kind) {
       case 'join':
         return this.#join(peer)
@@ -170,7 +176,8 @@ class HyParView {
   tick(): MembershipEffects {
     this.#walksLeft = WALKS_PER_TICK
     this.#forcedLeft = FORCED_PER_TICK
-    this.#forgive()
+    this.#refusals.tick()
+    this.#heard.tick()
     const effects: MembershipEffect[] = []
     for (const request of this.#requests.values()) {
       request.ticks += 1
@@ -182,7 +189,7 @@ class HyParView {
     if (this.active.size < this.#candidates.size) effects.push(...this.#shuffle.tick())
     if (this.active.size >= this.#activeMax) {
       const pause = Math.max(this.#mixTicks, Math.ceil(this.#candidates.size / MIXES_PER_TICK))
-      if (drawBelow(this.#random, pause) === 0) effects.push(...this.#mix())
+      if (drawBelow(this.#random, pause) === 0) effects.push(...this.#mix(false))
       return effects
     }
     if (this.#replacements().length === 0) this.#reseed()
@@ -190,9 +197,9 @@ class HyParView {
   }
 
   rejoin(): MembershipEffects {
-    this.#forgive()
+    this.#refusals.forgive()
     this.#reseed()
-    return [...this.#refill(), ...this.#mix()]
+    return [...this.#refill(), ...this.#mix(true)]
   }
 
   leave(): MembershipEffects {
@@ -200,7 +207,8 @@ class HyParView {
     const effects = this.active.list().flatMap((peer) => this.#drop(peer))
     effects.push(...[...this.#requests.values()].flatMap(({ peer }) => this.#withdraw(peer)))
     this.passive.clear()
-    this.#forgive()
+    this.#refusals.forgive()
+    this.#heard.clear()
     this.#shuffle.clear()
     return effects
   }
@@ -243,8 +251,7 @@ class HyParView {
     if (!accepted) {
       if (request === undefined || !request.sent) return []
       this.#requests.delete(idKey(peer))
-      this.#refused.add(peer)
-      this.#refusals += 1
+      this.#refusals.refused(peer)
       this.passive.add(peer)
       return [{ kind: 'release', peer }, ...this.#refill()]
     }
@@ -261,7 +268,7 @@ class HyParView {
     // While it is asked anew, its goodbye is to the time before.
     if (!this.active.delete(peer)) return []
     this.passive.add(peer)
-    this.#refused.add(peer)
+    this.#refusals.left(peer)
     return [{ kind: 'neighbor_down', peer }, ...this.#release(peer), ...this.#refill()]
   }
 
@@ -273,6 +280,7 @@ class HyParView {
     if (!this.active.has(peer)) return this.stranger(peer)
     if (message.kind === 'shuffle_reply') return this.#shuffle.reply(message)
     if (!this.#takeWalk()) return []
+    if (message.kind === 'shuffle') this.#heard.heard(message.origin)
     return message.kind === 'shuffle' ? this.#shuffle.walk(peer, message) : this.#walkJoin(peer, message)
   }
 
@@ -318,7 +326,7 @@ class HyParView {
       const isAlone = this.active.size === 0
       const lacking = (isAlone ? 1 : this.#activeMax - this.active.size) - this.#requests.size
       // Each refusal takes a slot's turn until the next tick: in a full overlay nobody is asked round in vain.
-      const turns = isAlone ? lacking : lacking - this.#refusals
+      const turns = isAlone ? lacking : lacking - this.#refusals.sinceTick
       const peer = turns > 0 ? drawOne(this.#random, this.#replacements()) : undefined
       if (peer === undefined) return effects
       effects.push(...this.#request(peer, isAlone ? 'join' : 'refill'))
@@ -326,12 +334,9 @@ class HyParView {
   }
 
   #replacements(): readonly PublicKey[] {
-    return this.passive.list().filter((peer) => !this.#refused.has(peer) && !this.#requests.has(idKey(peer)))
-  }
-
-  #forgive(): void {
-    this.#refused.clear()
-    this.#refusals = 0
+    const isAlone = this.active.size === 0
+    const isBusy = (peer: PublicKey): boolean => this.#requests.has(idKey(peer)) || this.#refusals.rests(peer, isAlone)
+    return this.passive.list().filter((peer) => !isBusy(peer))
   }
 
   /** Begins again with what is known from data. */
@@ -339,11 +344,12 @@ class HyParView {
     this.passive.fill(this.#candidates.list().filter((peer) => !this.active.has(peer)))
   }
 
-  /** Swaps a neighbour for a candidate that is none. */
-  #mix(): MembershipEffects {
+  /** Swaps a neighbour for a candidate that is none; not for one that belongs to the same overlay for certain. */
+  #mix(isForced: boolean): MembershipEffects {
     const strangers = this.#candidates.list().filter((peer) => !this.active.has(peer))
     const peer = drawOne(this.#random, strangers)
-    return peer === undefined ? [] : this.#request(peer, 'swap')
+    if (peer === undefined || (!isForced && this.#heard.has(peer))) return []
+    return this.#request(peer, 'swap')
   }
 
   #request(peer: PublicKey, ask: NeighborRequest['ask']): MembershipEffects {
@@ -369,6 +375,7 @@ class HyParView {
       this.passive.add(leaving)
     }
     this.#requests.delete(idKey(peer))
+    this.#refusals.forget(peer)
     this.passive.delete(peer)
     this.active.add(peer)
     assert(this.active.size <= this.#activeMax, 'the active view stays within its bound')

@@ -70,6 +70,7 @@ export class GossipSwarm {
   readonly #group: number[]
   readonly #store = toStoreId(new Uint8Array(32).fill(0x57))
   #messages = 0
+  #connections = 0
   /** A hash over all effects so far. */
   #trace = 0x811c9dc5
 
@@ -204,6 +205,10 @@ export class GossipSwarm {
     }
     return sizes.toSorted((a, b) => b - a)
   }
+  /** Connections made so far. */
+  connections(): number {
+    return this.#connections
+  }
   counts(): TrafficCounts {
     return this.traffic.counts()
   }
@@ -239,6 +244,7 @@ export class GossipSwarm {
       }
       if (!node.links.has(idKey(to))) {
         const link: SwarmLink = { ends: [node.self, to] }
+        this.#connections += 1
         node.links.set(idKey(to), link)
         peer.links.set(idKey(node.self), link)
         peer.manage(peer.membership.up(node.self))

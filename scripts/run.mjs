@@ -77,7 +77,11 @@ const COMMANDS = {
   check: () => check({ withTests: false }),
   build: async () => ((await ready({ withBuild: true })) ? 0 : 1),
   format: afterInstall((args) => run(tool('oxfmt'), args)),
-  generate: afterInstall((args) => run(pinnedNode(), [join(root, 'scripts', 'generate.mjs'), ...args])),
+  generate: afterInstall(async (args) => {
+    const codecs = await run(pinnedNode(), [join(root, 'scripts', 'generate.mjs'), ...args])
+    const page = await run(pinnedNode(), [join(root, 'scripts', 'limits.mjs'), ...args])
+    return Math.max(codecs, page)
+  }),
   example,
   matrix,
   bench,

@@ -52,6 +52,7 @@ const CHECKS = [
   ['lint', () => run('oxlint', ['-c', '.oxlintrc.json'])],
   ['format', format],
   ['generated', () => script('generate.mjs', ['--check'])],
+  ['limits page', () => script('limits.mjs', ['--check'])],
   ['unused', () => run('knip', ['--no-progress', '--no-config-hints'])],
   ['publishable', () => script('check-publish.mjs')],
   ['readmes', () => script('check-readmes.mjs')],

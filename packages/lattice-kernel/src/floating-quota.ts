@@ -9,9 +9,15 @@
 import { assert, type IdKey } from '@lattice/model'
 import type { FloatingEntry } from './floating-entry.ts'
 
-/** Intentions that float at most: a burst of gossip ahead of its causes, kept in memory. */
+/**
+ * Intentions that float at most: a burst of gossip ahead of its causes, kept in memory.
+ * @beyond The latest of who floats most are dropped, and fetched again.
+ */
 export const MAX_FLOATING = 65_536
-/** What they weigh at most: memory that one store may cost whatever peers send. */
+/**
+ * What they weigh at most: memory that one store may cost whatever peers send.
+ * @beyond The latest of who floats most are dropped, and fetched again.
+ */
 export const MAX_FLOATING_BYTES: number = 64 * 1024 * 1024
 /** One author may take this part of either, so that it cannot crowd out the others. */
 export const AUTHOR_SHARE: number = 1 / 8

@@ -11,7 +11,10 @@ import type { Connection } from '@lattice/net-types'
 import { ALPN } from './bind-endpoint.ts'
 import { type Connection as NativeConnection, type Endpoint, type Incoming, textToNumbers } from './native.ts'
 
-/** Handshakes under way at a time; a dialler beyond it is refused and tries again. */
+/**
+ * Handshakes under way at a time; a dialler beyond it is refused and tries again.
+ * @beyond The attempt is refused.
+ */
 export const MAX_HANDSHAKES = 64
 /** From here on a dialler's address has to be proved first. */
 const PROVE_ADDRESS_FROM = 16

@@ -11,7 +11,10 @@ import { type BiStream, type CloseReason, type Connection, StreamLost } from '@l
 import { createIrohStream } from './iroh-stream.ts'
 import { type Connection as NativeConnection, describeFailure, textToNumbers } from './native.ts'
 
-/** Streams a peer may have open: more than the sessions two nodes run at once, each with 1.25 MB of window at most. */
+/**
+ * Streams a peer may have open: more than the sessions two nodes run at once, each with 1.25 MB of window at most.
+ * @beyond The stream waits in the transport.
+ */
 export const MAX_OPEN_STREAMS = 64
 /** Longest reason sent with a close: it has to fit in one packet. */
 const MAX_CLOSE_CHARS = 200

@@ -15,9 +15,15 @@ import { MAX_FOUND_ADDRESSES } from '@lattice/net-types'
 import { type Answer, AUTHORITATIVE_ANSWER, decode, type DecodedPacket, encode, type Packet } from 'dns-packet'
 import { instanceName, isServiceName, parseInstanceName, SERVICE_NAME } from './instance-name.ts'
 
-/** Longest packet that is read, the payload of a frame of Ethernet: longer ones would be fragments. */
+/**
+ * Longest packet that is read, the payload of a frame of Ethernet: longer ones would be fragments.
+ * @beyond The packet is dropped.
+ */
 export const MAX_PACKET_BYTES = 1500
-/** Records of a packet that is read: ours have four at most, other responders' on the same port more. */
+/**
+ * Records of a packet that is read: ours have four at most, other responders' on the same port more.
+ * @beyond The packet is dropped.
+ */
 export const MAX_RECORDS = 16
 /** How long an announcement holds without another, as RFC 6762 has it for what changes with an address. */
 export const TTL_S = 120

@@ -6,9 +6,15 @@
  * @module
  */
 
-/** Of one sender in a second: dozens of nodes may run on one host, each saying little. */
+/**
+ * Of one sender in a second: dozens of nodes may run on one host, each saying little.
+ * @beyond The packet is dropped unread.
+ */
 export const PACKETS_PER_SOURCE = 64
-/** Of all senders in a second: a LAN of hundreds of nodes that answer at once; some tens of milliseconds of work. */
+/**
+ * Of all senders in a second: a LAN of hundreds of nodes that answer at once; some tens of milliseconds of work.
+ * @beyond The packet is dropped unread.
+ */
 export const PACKETS_PER_SECOND = 512
 
 const WINDOW_MS = 1_000

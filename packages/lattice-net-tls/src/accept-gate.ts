@@ -8,13 +8,25 @@
  */
 import { sourceOf } from './address.ts'
 
-/** Connections at a time; beyond it dials are refused. A mesh's active peers are a few dozen. */
+/**
+ * Connections at a time; beyond it dials are refused. A mesh's active peers are a few dozen.
+ * @beyond The socket is closed before anything is spent on it.
+ */
 export const MAX_CONNECTIONS = 256
-/** Of these from one address: a household or an office behind one router. */
+/**
+ * Of these from one address: a household or an office behind one router.
+ * @beyond The socket is closed before anything is spent on it.
+ */
 export const MAX_CONNECTIONS_PER_SOURCE = 64
-/** Handshakes under way at a time; a dialler beyond it is refused and tries again. */
+/**
+ * Handshakes under way at a time; a dialler beyond it is refused and tries again.
+ * @beyond The socket is closed before anything is spent on it.
+ */
 export const MAX_HANDSHAKES = 64
-/** Of these from one address. */
+/**
+ * Of these from one address.
+ * @beyond The socket is closed before anything is spent on it.
+ */
 export const MAX_HANDSHAKES_PER_SOURCE = 16
 
 export interface Admission {

@@ -11,7 +11,10 @@ import type { AcceptGate, Admission } from './accept-gate.ts'
 import { provedKey, secureAccepted } from './secure-socket.ts'
 import type { TLSSocket } from 'node:tls'
 
-/** How long a dialler may take to prove its key: some round trips on the slowest path. */
+/**
+ * How long a dialler may take to prove its key: some round trips on the slowest path.
+ * @beyond The socket is closed.
+ */
 export const HANDSHAKE_TIMEOUT_MS = 5_000
 /** Sockets the system keeps for us until they are looked at. */
 const BACKLOG = 64

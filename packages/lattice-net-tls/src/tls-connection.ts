@@ -19,7 +19,10 @@ const WRITE_BYTES: number = 64 * 1024
 const MAX_UNSENT_BYTES: number = 256 * 1024
 /** How often silence is looked for. */
 export const SILENCE_CHECK_MS = 7_500
-/** Looks in a row at which nothing had come: the peer is asked at the first and given up at the last, within 30 s. */
+/**
+ * Looks in a row at which nothing had come: the peer is asked at the first and given up at the last, within 30 s.
+ * @beyond The connection is lost.
+ */
 const MAX_SILENT_CHECKS = 3
 /** How long the end of a connection may take to reach the peer. */
 export const GOODBYE_MS = 1_000

@@ -24,7 +24,10 @@ import { type Listener, openListener } from './listener.ts'
 import { createContext } from './secure-socket.ts'
 import { createTlsConnection, type TlsConnection } from './tls-connection.ts'
 
-/** Connections that wait to be accepted. */
+/**
+ * Connections that wait to be accepted.
+ * @beyond The connection is closed.
+ */
 const MAX_INCOMING = 64
 const EVERY_INTERFACE = '[::]:0'
 

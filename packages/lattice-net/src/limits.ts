@@ -7,74 +7,109 @@
  * @module
  */
 
-/** Fields of one frame at most: ids and intentions take more bytes than this allows, so only hostile frames are over. */
+/**
+ * Fields of one frame at most: ids and intentions take more bytes than this allows, so only hostile frames are over.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const MAX_FRAME_FIELDS = 40_000
 
 /** Payload after which a frame of intentions is sent: small enough to keep a slow link responsive, one of any size fits. */
 export const INTENTIONS_FRAME_BYTES: number = 256 * 1024
 
-/** Intentions sent ahead of the receiver's credit: what its records of them cost is bounded too, not their bytes alone. */
+/**
+ * Intentions sent ahead of the receiver's credit: what its records of them cost is bounded too, not their bytes alone.
+ * @beyond A peer that sends more breaks the protocol.
+ */
 export const CREDIT_WINDOW = 8192
 
 /**
  * Bytes of intentions and signatures sent ahead of the receiver's credit: what a session holds of a peer's at once. Some
  * frames, so that a round trip of a tenth of a second costs no pause at 40 MB/s.
+ * @beyond A peer that sends more breaks the protocol.
  */
 export const CREDIT_WINDOW_BYTES: number = 4 * 1024 * 1024
 
 /** Ids looked up at once when a difference is read from the log: bounds the time of one step. */
 export const READ_SLICE_IDS = 2048
 
-/** Ids of one `Want` frame: about a quarter of a frame. */
+/**
+ * Ids of one `Want` frame: about a quarter of a frame.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const WANT_IDS_MAX = 8192
 
-/** Ids one session transfers in each direction. A larger difference takes several sessions, each smaller than the last. */
+/**
+ * Ids one session transfers in each direction. A larger difference takes several sessions, each smaller than the last.
+ * @beyond The session ends with a part; the next takes the rest.
+ */
 export const MAX_DIFFERENCE_IDS = 131_072
 
 /**
  * Intentions one session sends by spans of chains. They cost no lists of ids, so it is more than a difference by ids has;
  * after so many both sides say where they are.
+ * @beyond The session ends with a part; the next takes the rest.
  */
 export const MAX_SPAN_INTENTIONS = 1_048_576
 
-/** Bytes one session sends in each direction: a slow link is through with it within the deadline of a session or so. */
+/**
+ * Bytes one session sends in each direction: a slow link is through with it within the deadline of a session or so.
+ * @beyond The session ends with a part; the next takes the rest.
+ */
 export const MAX_SESSION_BYTES: number = 1024 * 1024 * 1024
 
 /**
  * Bytes of one message of reconciliation: some 6,900 ranges or 4,000 ids. A range costs up to sixteen descents of the index
  * when it is answered by finer ones, and all of a message is one turn of the event loop; with ten thousand differences it
  * costs three round trips more than frames of full size would.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
  */
 export const RECONCILE_MESSAGE_BYTES: number = 128 * 1024
 
 /**
  * Bytes of such messages that one session takes: a difference of as many ids as it has, both ways, is 96 bytes for each at
  * most, with the fingerprints above it, and so 25 MiB. What is computed for a peer is in proportion.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
  */
 export const MAX_RECONCILE_BYTES: number = 64 * 1024 * 1024
 
-/** Such messages in one session: those bytes in messages of a third of their size, on average. */
+/**
+ * Such messages in one session: those bytes in messages of a third of their size, on average.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const MAX_RECONCILE_ROUNDS = 1536
 
 /**
  * Authors in a tip map: with 76 bytes each it fits, with the rest of a `Hello`, what a new QUIC connection may send in its
  * first round trip. A store with more is compared by ranges, which cost about as much then.
+ * @beyond The store is compared by ranges; a longer map breaks the protocol.
  */
 export const MAX_TIP_AUTHORS = 128
 
 /** Ids remembered per connection and store as sent unasked: what a peer lets float; more of it is sent again. */
 export const MAX_UNASKED_IDS = 8192
 
-/** Invalid intentions of one session after which it ends: an honest peer sends none, since it verified them itself. */
+/**
+ * Invalid intentions of one session after which it ends: an honest peer sends none, since it verified them itself.
+ * @beyond The session ends; each item is scored.
+ */
 export const MAX_INVALID_PER_SESSION = 16
 
-/** Stores in one digest exchange: their digests fit one frame. */
+/**
+ * Stores in one digest exchange: their digests fit one frame.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const MAX_DIGEST_STORES = 8192
 
-/** Addresses believed of one peer: a few interfaces, each in two notations. */
+/**
+ * Addresses believed of one peer: a few interfaces, each in two notations.
+ * @beyond The rest is not believed.
+ */
 export const MAX_ADDRESSES = 16
 
-/** Longest address: a DNS name, a port and a notation. */
+/**
+ * Longest address: a DNS name, a port and a notation.
+ * @beyond The address is not believed.
+ */
 export const MAX_ADDRESS_LENGTH = 512
 
 /** Times one dial begins anew for what is found: a peer announces itself once or twice, whoever forges hints more often. */
@@ -101,19 +136,29 @@ export const BLINDED_ID_BYTES = 16
 /** Records of one witness page: about 150 bytes each, well within a frame. */
 export const WITNESS_PAGE_RECORDS = 1024
 
-/** Records of the longest page that is given to who asks for it: half a frame. */
+/**
+ * Records of the longest page that is given to who asks for it: half a frame.
+ * @beyond The page has this many.
+ */
 export const WITNESS_PAGE_RECORDS_LONG = 4096
 
 /**
  * Records of a page at most: a page ends with a signed record, so it takes as many as its last commit group has. At some
  * 130 bytes each they fit a frame.
+ * @beyond The bootstrap ends and counts against the peer.
  */
 export const WITNESS_PAGE_RECORDS_MAX = 6144
 
-/** Ids of one `FetchIntentions`. */
+/**
+ * Ids of one `FetchIntentions`.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const FETCH_IDS_MAX = 1024
 
-/** Requests of a log that may wait behind the one being answered: as many as hide a round trip, and small. */
+/**
+ * Requests of a log that may wait behind the one being answered: as many as hide a round trip, and small.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const LOG_REQUESTS_AHEAD = 4
 
 /** Requests a bootstrap has open with one peer: the next is there when the peer has answered one. */
@@ -140,29 +185,45 @@ export const BOOTSTRAP_SHARE_MAX = 512
 /** Bytes an answer is to have, as far as those before it tell: what is lost with a peer, or waits for a slow one. */
 export const BOOTSTRAP_SHARE_BYTES: number = 1024 * 1024
 
-/** Intentions whose causes the log did not name before them, after which it is no log of an honest node. */
+/**
+ * Intentions whose causes the log did not name before them, after which it is no log of an honest node.
+ * @beyond The bootstrap ends and counts against the peer.
+ */
 export const BOOTSTRAP_UNCAUSED_MAX = 1024
 
 /** Intentions of a log that may float here, so that its length does not show: as many as a store lets float. */
 export const BOOTSTRAP_FLOATING_MAX = 65_536
 
-/** Times that a peer which was lost is connected again for the same bootstrap, and the first pause before; it doubles. */
+/** Times that a peer which was lost is connected again for the same bootstrap. */
 export const BOOTSTRAP_RETURNS = 4
+/** First pause before a lost peer is connected again for the same bootstrap; it doubles. */
 export const BOOTSTRAP_RETURN_MS = 1_000
 
-/** Intentions of one answer to `FetchChain`: four runs. */
+/**
+ * Intentions of one answer to `FetchChain`: four runs.
+ * @beyond The answer has this many.
+ */
 export const FETCH_CHAIN_MAX = 1024
 
-/** Causes that are looked for at once, per store; more is a difference for a session. */
+/**
+ * Causes that are looked for at once, per store; more is a difference for a session.
+ * @beyond A session takes the difference.
+ */
 export const GAP_IDS_MAX = 512
 
 /** Ids of one request for causes, within those of a `FetchIntentions`. */
 export const GAP_FETCH_IDS = 256
 
-/** Times that what was fetched may lack causes in its turn: beyond it a session finds the difference at once. */
+/**
+ * Times that what was fetched may lack causes in its turn: beyond it a session finds the difference at once.
+ * @beyond A session takes the difference; counts against the sender.
+ */
 export const GAP_ROUNDS_MAX = 8
 
-/** Requests until nothing is lacking: a few peers for a few chains; beyond it a session costs less. */
+/**
+ * Requests until nothing is lacking: a few peers for a few chains; beyond it a session costs less.
+ * @beyond A session takes the difference.
+ */
 export const GAP_FETCHES_MAX = 32
 
 /** Senders of one intention that are remembered, and others that are asked after them. */
@@ -174,28 +235,49 @@ export const GAP_GIVEN_UP_MAX = 1024
 /** Longest answer to a request for causes: then another peer is asked. */
 export const GAP_FETCH_MS = 5_000
 
-/** Bytes of a token's secret. */
+/**
+ * Bytes of a token's secret.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const JOIN_SECRET_BYTES = 32
 
-/** Longest name a joiner may give itself, in UTF-16 units. */
+/**
+ * Longest name a joiner may give itself, in UTF-16 units.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const MAX_NAME_LENGTH = 256
 
-/** Peers an inviter may name for the bootstrap. */
+/**
+ * Peers an inviter may name for the bootstrap.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const MAX_JOIN_PEERS = 64
 
-/** Calls to the store a session may have waiting: beyond it the stream is not read, and the peer's transport slows down. */
+/**
+ * Calls to the store a session may have waiting: beyond it the stream is not read, and the peer's transport slows down.
+ * @beyond The rest waits: the stream is not read until there is room.
+ */
 export const MAX_WAITING_CALLS = 4
 
-/** Frames a session may have waiting to be written, beyond which the stream is not read. */
+/**
+ * Frames a session may have waiting to be written, beyond which the stream is not read.
+ * @beyond The rest waits: the stream is not read until there is room.
+ */
 export const MAX_WAITING_FRAMES = 64
 
 /** Bytes of frames that are written at once: many small ones, or one large. */
 export const WRITE_BATCH_BYTES: number = 64 * 1024
 
-/** Bytes of a run that is announced: what a slow link moves within a step's deadline. Larger ones are reconciled. */
+/**
+ * Bytes of a run that is announced: what a slow link moves within a step's deadline. Larger ones are reconciled.
+ * @beyond The stores concerned are reconciled instead.
+ */
 export const ANNOUNCED_RUN_BYTES: number = 1024 * 1024
 
-/** Runs on their way without a result, per peer: fills a link with ordinary latency. */
+/**
+ * Runs on their way without a result, per peer: fills a link with ordinary latency.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const PUSH_WINDOW = 16
 
 /** Runs waiting per peer beyond the window; past it the stores concerned are reconciled instead. */
@@ -204,10 +286,16 @@ export const PUSH_QUEUE_FRAMES = 256
 /** Bytes waiting per peer; past it the stores concerned are reconciled instead. */
 export const PUSH_QUEUE_BYTES: number = 4 * 1024 * 1024
 
-/** Neighbours a node keeps in a topic: with 5, 1,000 nodes stay connected when most of them vanish at once (HyParView). */
+/**
+ * Neighbours a node keeps in a topic: with 5, 1,000 nodes stay connected when most of them vanish at once (HyParView).
+ * @beyond A random one makes room for who asks.
+ */
 export const ACTIVE_VIEW = 5
 
-/** Peers kept as replacements: six times the active view, so that some are alive after most have gone (HyParView). */
+/**
+ * Peers kept as replacements: six times the active view, so that some are alive after most have gone (HyParView).
+ * @beyond A random one makes room.
+ */
 export const PASSIVE_VIEW = 30
 
 /** Hops of a walk through the overlay at most: as many as reach any of 1,000 nodes from any other (HyParView: ARWL). */
@@ -220,13 +308,19 @@ export const PASSIVE_WALK = 3
 export const SHUFFLE_ACTIVE = 3
 export const SHUFFLE_PASSIVE = 4
 
-/** Peers one shuffle names: the above and its origin. */
+/**
+ * Peers one shuffle names: the above and its origin.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const SHUFFLE_SAMPLE_MAX: number = 1 + SHUFFLE_ACTIVE + SHUFFLE_PASSIVE
 
 /** Shuffles whose way back is remembered: several times those that pass a node between two ticks. */
 export const SHUFFLE_TRAILS = 64
 
-/** Walks a node takes part in between two ticks: ten times what 1,000 nodes cause that start at once. More are dropped. */
+/**
+ * Walks a node takes part in between two ticks: ten times what 1,000 nodes cause that start at once. More are dropped.
+ * @beyond The walk is dropped.
+ */
 export const WALKS_PER_TICK = 256
 
 /** Peers asked to become neighbours at once: refilling an empty view, and as many that walks ended with. */
@@ -263,10 +357,16 @@ export const FORCED_PER_TICK: number = 2 * ACTIVE_VIEW
 /** A full node swaps a neighbour for a random peer once in so many ticks: joins what a partition has set apart. */
 export const MIX_TICKS = 30
 
-/** Bytes of a run that is broadcast in full; a larger one is announced and fetched, so that it travels each link once. */
+/**
+ * Bytes of a run that is broadcast in full; a larger one is announced and fetched, so that it travels each link once.
+ * @beyond The run is announced, and fetched by who wants it.
+ */
 export const GOSSIP_INLINE_BYTES: number = 16 * 1024
 
-/** Stores of one heartbeat, 75 bytes each: far below a frame, so that it never holds up what follows. */
+/**
+ * Stores of one heartbeat, 75 bytes each: far below a frame, so that it never holds up what follows.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const HEARTBEAT_STORES_MAX = 1024
 
 /** Such swaps in a whole topic between two ticks, on average: enough to join halves at once, few enough not to cost trees. */
@@ -275,7 +375,10 @@ export const MIXES_PER_TICK = 4
 /** Ticks between two shuffles of a node: who belongs to a topic is known from data, a shuffle only tells who is alive. */
 export const SHUFFLE_TICKS = 3
 
-/** Ids a topic remembers as broadcast: a minute of 100 a second, longer than a copy is on its way. Of older ones the store knows. */
+/**
+ * Ids a topic remembers as broadcast: a minute of 100 a second, longer than a copy is on its way. Of older ones the store knows.
+ * @beyond The oldest is forgotten.
+ */
 export const SEEN_IDS = 8192
 
 /** Messages kept to answer grafts, in number and bytes: the last seconds of a busy topic. Older ones are read from the store. */
@@ -288,13 +391,19 @@ export const SENDS_PER_NEIGHBOR = 2
 /** Messages whose verification is awaited: what six neighbours may have on their way. More wait as announced. */
 export const PENDING_MESSAGES = 96
 
-/** Announced ids that are waited for, per neighbour that announced them first. Beyond, the store is reconciled. */
+/**
+ * Announced ids that are waited for, per neighbour that announced them first. Beyond, the store is reconciled.
+ * @beyond The stores concerned are reconciled instead.
+ */
 export const MISSING_PER_NEIGHBOR = 256
 
 /** Holders remembered of a message that is waited for: one for each neighbour, and some that have gone. */
 export const ANNOUNCERS_MAX = 8
 
-/** Ids of one `IHave`, and of one `Graft`. */
+/**
+ * Ids of one `IHave`, and of one `Graft`.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const IHAVE_IDS_MAX = 512
 export const GRAFT_IDS_MAX = 64
 
@@ -310,41 +419,71 @@ export const OPTIMIZE_HOPS = 3
 /** Messages between two such changes at one node: keeps the paths of several writers from taking turns. */
 export const OPTIMIZE_EVERY = 8
 
-/** Notes on their way without an answer, per peer: they are small, and answered at once. */
+/**
+ * Notes on their way without an answer, per peer: they are small, and answered at once.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const NOTE_WINDOW = 64
 
 /** Notes waiting per peer beyond the window: some of each of thousands of circles. Past it the stream begins anew. */
 export const NOTE_QUEUE_FRAMES = 16_384
 
-/** Gossip streams a peer may have on a connection: one, and one that it does not know yet to have ended. */
+/**
+ * Gossip streams a peer may have on a connection: one, and one that it does not know yet to have ended.
+ * @beyond The stream is refused with `BUSY`.
+ */
 export const MAX_GOSSIP_STREAMS = 2
 
 /** Runs, and their bytes, of what a session brought that are passed on as messages; of more, neighbours are only told. */
 export const PASSED_ON_RUNS = 32
 export const PASSED_ON_BYTES: number = 256 * 1024
 
-/** Runs remembered as floating, with the peer that pushed each: when they are witnessed later, they do not go back to it. */
+/**
+ * Runs remembered as floating, with the peer that pushed each: when they are witnessed later, they do not go back to it.
+ * @beyond The oldest is forgotten.
+ */
 export const MAX_FLOATING_RUNS = 1024
 
-/** Peers of whom an address was heard from others: those that a few topics name. */
+/**
+ * Peers of whom an address was heard from others: those that a few topics name.
+ * @beyond The oldest is forgotten.
+ */
 export const MAX_HEARD_PEERS = 1024
 
-/** Events kept for a slow subscriber before it is told that it lagged. */
+/**
+ * Events kept for a slow subscriber before it is told that it lagged.
+ * @beyond The subscriber is told how many it missed.
+ */
 export const EVENT_CAPACITY = 1024
 
-/** Peers remembered as seen, or as misbehaving: the oldest are forgotten first. */
+/**
+ * Peers remembered as seen, or as misbehaving: the oldest are forgotten first.
+ * @beyond The oldest is forgotten.
+ */
 export const MAX_KNOWN_PEERS = 4096
 
-/** Invalid items after which a peer loses its connection: sent over several sessions, they are no accident. */
+/**
+ * Invalid items after which a peer loses its connection: sent over several sessions, they are no accident.
+ * @beyond The peer loses its connection and is shut out.
+ */
 export const MAX_INVALID_PER_CONNECTION = 64
 
-/** Failures of sessions remembered, one per peer and store: those of a mesh with many stores, the oldest forgotten first. */
+/**
+ * Failures of sessions remembered, one per peer and store: those of a mesh with many stores, the oldest forgotten first.
+ * @beyond The oldest is forgotten.
+ */
 export const MAX_REMEMBERED_FAILURES = 1024
 
-/** Tokens one connection may try: a person pastes a few, a guesser many. */
+/**
+ * Tokens one connection may try: a person pastes a few, a guesser many.
+ * @beyond The invite is refused with `LIMIT_EXCEEDED`.
+ */
 export const MAX_JOINS_PER_CONNECTION = 8
 
-/** Streams turned away at once with a word; beyond them without one. */
+/**
+ * Streams turned away at once with a word; beyond them without one.
+ * @beyond The stream is reset.
+ */
 export const MAX_TURNED_AWAY = 8
 
 /** A connection that lasted this long was a good one: the next dial is not held back for it. */
@@ -374,7 +513,10 @@ export function isOrderlyEnd(reason: string): boolean {
   return reason === LET_GO || reason === REPLACED || reason === IDLE || reason === MAKING_ROOM
 }
 
-/** What peers said last that are not connected, one entry per peer and store: those of a large mesh. */
+/**
+ * What peers said last that are not connected, one entry per peer and store: those of a large mesh.
+ * @beyond The oldest is forgotten.
+ */
 export const MAX_REMEMBERED_DIGESTS = 8192
 
 /** Attempts of a session that meets the peer's own of the same kind. */
@@ -382,13 +524,25 @@ export const MAX_BUSY_ATTEMPTS = 4
 
 /** What a service is tuned by. Times in milliseconds. */
 export interface NetworkLimits {
-  /** Longest time without a whole frame while one is due. */
+  /**
+   * Longest time without a whole frame while one is due.
+   * @beyond The session is cut; the next one goes on by difference.
+   */
   readonly stepDeadlineMs: number
-  /** Longest session of any kind that is not meant to last; the next one goes on by difference. */
+  /**
+   * Longest session of any kind that is not meant to last; the next one goes on by difference.
+   * @beyond The session is cut; the next one goes on by difference.
+   */
   readonly sessionDeadlineMs: number
-  /** How long the peer may take to end its side after the exchange is over. */
+  /**
+   * How long the peer may take to end its side after the exchange is over.
+   * @beyond The stream is reset.
+   */
   readonly lingerMs: number
-  /** Longest dial. */
+  /**
+   * Longest dial.
+   * @beyond The dial has failed, and is repeated after a pause.
+   */
   readonly dialDeadlineMs: number
   /** First pause between dials; doubles up to `dialBackoffMaxMs`, half of it random. */
   readonly dialBackoffMs: number
@@ -399,13 +553,25 @@ export interface NetworkLimits {
   readonly signOfLifeMs: number
   /** A connection with a peer that shares a store ends when nobody has needed it for so long. */
   readonly releaseMs: number
-  /** The same where the peer dialled: it has its reasons, ends the connection without them, and would dial again at once. */
+  /**
+   * The same where the peer dialled: it has its reasons, ends the connection without them, and would dial again at once.
+   * @beyond The connection is closed.
+   */
   readonly incomingIdleMs: number
-  /** The same of a stranger: it may be about to join. */
+  /**
+   * The same of a stranger: it may be about to join.
+   * @beyond The connection is closed.
+   */
   readonly strangerIdleMs: number
-  /** Streams a peer may have open on a connection. */
+  /**
+   * Streams a peer may have open on a connection.
+   * @beyond The stream is refused with `BUSY`.
+   */
   readonly streamsPerConnection: number
-  /** Connections at once: more than a mesh has peers. */
+  /**
+   * Connections at once: more than a mesh has peers.
+   * @beyond The connection least needed makes room, or the new one is closed.
+   */
   readonly connections: number
   /** Reconcile sessions started here at once, in all and with one peer: a stalled peer holds up its own only. */
   readonly sessions: number

@@ -27,6 +27,7 @@ import { createNeighborhood, type Neighborhood } from './neighborhood.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
 import { createPeerConduct, type PeerConduct } from './peer-conduct.ts'
+import { createPeerDefence } from './peer-defence.ts'
 import { createPeerDigests, type PeerDigests } from './peer-digests.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerLedger, type PeerLedger } from './peer-ledger.ts'
@@ -314,6 +315,7 @@ export class NetworkCore {
       wallMs: this.#options.wallMs ?? clock.wallMs,
       accept,
       onPeerWall: (link, wallMs) => this.clocks.observe(link.key, wallMs),
+      defence: createPeerDefence({ clock, ledger: this.ledger, conduct: this.#conduct }),
       onError: this.#conduct.failed,
       onClosed: (link, reason) => this.#onLinkClosed(link, reason),
     }
@@ -350,7 +352,6 @@ export class NetworkCore {
     // What it said before it let go of the store is so no more.
     if (outcome.kind === 'failed' && outcome.error.code === 'STORE_NOT_FOUND') this.peerDigests.forget(peer, storeId)
     this.#gaps.reconciled(outcome)
-    if (outcome.kind === 'done' && outcome.synced) this.ledger.behaved(peer)
     this.#publish({ kind: 'sync_result', outcome })
     this.agenda.ended(outcome)
   }

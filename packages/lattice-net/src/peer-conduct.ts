@@ -9,14 +9,24 @@ import { type IngestOutcome, type Logger, toHex } from '@lattice/model'
 import { BootstrapFailed, PeerViolation } from './errors.ts'
 import type { GapFault } from './gap-filler.ts'
 import type { NetworkEvent } from './network-event.ts'
-import type { PeerLedger } from './peer-ledger.ts'
+import type { PeerLedger, Standing } from './peer-ledger.ts'
 import type { PeerLink } from './peer-link.ts'
+import type { MeteredKind } from './peer-meter.ts'
+
+interface Misconduct {
+  readonly what: string
+  readonly standing: Standing
+}
 
 export interface PeerConduct {
   /** Counts those of an ingest that are invalid; too many end the connection. */
   readonly ingested: (link: PeerLink, outcomes: readonly IngestOutcome[]) => void
   /** It sent intentions whose causes it does not have, or that have no end. */
   readonly uncaused: (link: PeerLink, why: GapFault) => void
+  /** It asked for far more of something than it may. */
+  readonly overused: (link: PeerLink, kind: MeteredKind) => void
+  /** It opened a stream, or went on with one, while it is muted. */
+  readonly askedWhileMuted: (link: PeerLink) => void
   /** A session ended in an error: one the peer is to blame for shuts it out. */
   readonly failed: (link: PeerLink, error: unknown) => void
 }
@@ -30,7 +40,8 @@ export interface PeerConductDeps {
 }
 
 export function createPeerConduct({ ledger, logger, publish, close }: PeerConductDeps): PeerConduct {
-  function report({ peer }: PeerLink, code: string, message: string): void {
+  function report({ peer }: PeerLink, code: string, { what, standing }: Misconduct): void {
+    const message = standing === 'muted' ? `${what}, and is not served for a while` : what
     logger.warn('peer misbehaves', { peer: toHex(peer), code, message })
     publish({ kind: 'misbehaviour', peer, code, message })
   }
@@ -39,22 +50,32 @@ export function createPeerConduct({ ledger, logger, publish, close }: PeerConduc
       const invalid = outcomes.filter((outcome) => outcome.kind === 'invalid')
       const [first] = invalid
       if (first === undefined) return
-      const tooMany = ledger.invalid(link.peer, invalid.length)
-      report(link, first.code, `sent ${invalid.length} invalid intentions`)
-      if (tooMany) close(link, 'too many invalid intentions')
+      const standing = ledger.score(link.peer, 'invalid_item', invalid.length)
+      report(link, first.code, { what: `sent ${invalid.length} invalid intentions`, standing })
+      if (standing === 'shut_out') close(link, 'too many invalid intentions')
     },
     uncaused: (link, why) => {
-      const tooMany = ledger.invalid(link.peer, 1)
-      report(link, why, 'sent intentions without their causes')
-      if (tooMany) close(link, 'too many invalid intentions')
+      const standing = ledger.score(link.peer, 'invalid_item')
+      report(link, why, { what: 'sent intentions without their causes', standing })
+      if (standing === 'shut_out') close(link, 'too many invalid intentions')
+    },
+    overused: (link, kind) => {
+      const standing = ledger.score(link.peer, 'overuse')
+      report(link, `overuse_${kind}`, { what: `asked for too much at once (${kind})`, standing })
+      if (standing === 'shut_out') close(link, 'too much asked for')
+    },
+    askedWhileMuted: (link) => {
+      if (ledger.score(link.peer, 'asked_while_muted') !== 'shut_out') return
+      report(link, 'asked_while_muted', { what: 'went on asking while it was not served', standing: 'shut_out' })
+      close(link, 'asked too often while not served')
     },
     failed: (link, error) => {
       if (!(error instanceof PeerViolation) && !(error instanceof BootstrapFailed)) {
         logger.debug('session failed', { peer: toHex(link.peer), error })
         return
       }
-      ledger.strike(link.peer)
-      report(link, error.detail.why, error.message)
+      const standing = ledger.score(link.peer, 'violation')
+      report(link, error.detail.why, { what: error.message, standing })
       close(link, 'protocol violation')
     },
   }

@@ -22,10 +22,13 @@ import {
 } from '@lattice/model'
 import { type BiStream, type CloseReason, type Connection, StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { createDeadline, orAborted } from './deadline.ts'
+import { createDeadline, orAborted, pause } from './deadline.ts'
 import { encodeFrame } from './frame.ts'
+import { createFrameGuard } from './link-guard.ts'
 import { MAX_TURNED_AWAY, type NetworkLimits } from './limits.ts'
+import type { PeerDefence } from './peer-defence.ts'
 import { acceptOpening, withOpening } from './opening.ts'
+import type { PeerMeter } from './peer-meter.ts'
 import { type Carrier, follow, type MovableEnd, runMovable, runUntilMoved } from './run-movable.ts'
 import { runSession, type SessionOptions } from './run-session.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
@@ -87,6 +90,8 @@ export interface PeerLinkDeps {
   /** What to do on a stream of the peer that asks for a protocol. */
   readonly accept: (link: PeerLink, protocol: net.Protocol) => Accepted | Fail
   readonly onPeerWall: (link: PeerLink, wallMs: number) => void
+  /** Counts what the peer uses, and says how it is to be treated. */
+  readonly defence: PeerDefence
   /** A session ended in an error. */
   readonly onError: (link: PeerLink, error: unknown) => void
   /** The connection ended; everything on it has ended too. */
@@ -118,11 +123,13 @@ class ServedConnection {
   #open = 0
   #heardMs: number
   #turnedAway = 0
+  readonly #meter: PeerMeter
 
   constructor(connection: Connection, deps: PeerLinkDeps) {
     this.#connection = connection
     this.#deps = deps
     this.#heardMs = deps.nowMs()
+    this.#meter = deps.defence.meterOf(connection.peer)
     this.#scope = createScope(`connection ${toHex(connection.peer).slice(0, 8)}`, undefined, {
       onFailure: (error, task) => deps.logger.error('connection task failed', { task, error }),
     })
@@ -149,10 +156,13 @@ class ServedConnection {
     const { signal, spawn } = this.#scope
     try {
       for await (const stream of this.#connection.streams) {
+        this.#meter.stream()
         if (signal.aborted) stream.reset()
         else if (this.#open < limits.streamsPerConnection) spawn('stream', () => this.#serve(stream))
         else if (this.#turnedAway < MAX_TURNED_AWAY) spawn('turn away', () => this.#turnAway(stream))
         else stream.reset()
+        const owedMs = this.#meter.owedMs(['streams'])
+        if (owedMs > 0) await pause(this.#deps.scheduler, owedMs, [signal])
       }
     } catch (error) {
       if (!isLatticeError(error)) logger.warn('streams ended', { error })
@@ -184,7 +194,7 @@ class ServedConnection {
     try {
       const stream = await this.#openStream(cut.signal)
       return await runSession({
-        ...this.#sessionOptions(stream, cut.signal),
+        ...this.#sessionOptions(stream, cut.signal, false),
         machine: withOpening(machine, {
           protocol,
           wallMs: wallMs(),
@@ -236,7 +246,7 @@ class ServedConnection {
     try {
       const onPeerWall = (peerMs: number): void => this.#deps.onPeerWall(this.link, peerMs)
       const machine = acceptOpening<unknown>({ wallMs: wallMs(), onPeerWall, select })
-      const outcome = await runSession({ ...this.#sessionOptions(stream, cut.signal), machine, perform })
+      const outcome = await runSession({ ...this.#sessionOptions(stream, cut.signal, true), machine, perform })
       accepted?.onEnd?.({ outcome })
     } catch (error) {
       accepted?.onEnd?.({ error })
@@ -252,9 +262,18 @@ class ServedConnection {
   #sessionOptions(
     stream: BiStream,
     signal: AbortSignal,
-  ): Pick<SessionOptions<unknown>, 'stream' | 'signal' | 'scheduler' | 'limits'> {
-    const { scheduler, limits } = this.#deps
-    return { stream: this.#listened(stream), signal, scheduler, limits }
+    isServing: boolean,
+  ): Pick<SessionOptions<unknown>, 'stream' | 'signal' | 'scheduler' | 'limits' | 'guard'> {
+    const { scheduler, limits, defence } = this.#deps
+    const { link } = this
+    const guard = createFrameGuard({
+      meter: this.#meter,
+      isServing,
+      standing: () => defence.standing(link.peer),
+      onOveruse: (kind) => defence.overused(link, kind),
+      onMuted: () => defence.askedWhileMuted(link),
+    })
+    return { stream: this.#listened(stream), signal, scheduler, limits, guard }
   }
 
   /** A stream whose every byte is a sign of life. */
@@ -263,6 +282,7 @@ class ServedConnection {
       read: async () => {
         const bytes = await stream.read()
         this.#heardMs = this.#deps.nowMs()
+        this.#meter.bytes(bytes?.length ?? 0)
         return bytes
       },
       write: (bytes) => stream.write(bytes),

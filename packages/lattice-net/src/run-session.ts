@@ -14,6 +14,7 @@ import { net } from '@lattice/proto'
 import { BootstrapFailed, PeerRefused, PeerTooSlow, PeerViolation, RefusedPeer, SessionFailed } from './errors.ts'
 import { createFrameDecoder, type FrameDecoder } from './frame-decoder.ts'
 import { encodeFrame, type FrameInit } from './frame.ts'
+import type { FrameGuard } from './link-guard.ts'
 import { MAX_WAITING_CALLS, MAX_WAITING_FRAMES, type NetworkLimits, WRITE_BATCH_BYTES } from './limits.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import {
@@ -35,6 +36,8 @@ export interface SessionOptions<Outcome> {
   readonly signal: AbortSignal
   readonly scheduler: Scheduler
   readonly limits: Pick<NetworkLimits, 'stepDeadlineMs' | 'sessionDeadlineMs' | 'lingerMs'>
+  /** Asked with every frame, before the machine is. Nothing is counted without it. */
+  readonly guard?: FrameGuard
   /** Given a way to hand the machine's answers to events of its own; until the session ends. */
   readonly onReady?: (drive: (effects: Effects<Outcome>) => void) => void
 }
@@ -83,6 +86,8 @@ class SessionRun<Outcome> {
   #sent = 0
   #written = 0
   #working = false
+  /** The peer has used too much, and nothing more of it is read yet. */
+  #holding = false
   #end: End<Outcome> | undefined
   #reset = false
   #endOfInput = false
@@ -93,7 +98,10 @@ class SessionRun<Outcome> {
     this.#deadlines = createDeadlines({
       scheduler,
       limits,
-      isDue: () => !this.#working && (this.#frames.length > 0 || this.#decoder.partial() || machine.idle?.() !== true),
+      isDue: () =>
+        !this.#working &&
+        !this.#holding &&
+        (this.#frames.length > 0 || this.#decoder.partial() || machine.idle?.() !== true),
       isLasting: () => machine.lasting?.() ?? false,
       onExpired: (error) => this.cut(error),
     })
@@ -190,12 +198,25 @@ class SessionRun<Outcome> {
   async #read(): Promise<void> {
     while (!this.#endOfInput && !this.#reset) {
       if (this.#end === undefined && this.#isLoaded()) await this.#readable.wait()
+      else if (this.#end === undefined && this.#owedMs() > 0) await this.#hold(this.#owedMs())
       else if (this.#end === undefined && this.#takeFrame()) this.#deadlines.progress()
       else await this.#readBytes()
     }
   }
   #isLoaded(): boolean {
     return this.#calls.length > MAX_WAITING_CALLS || this.#frames.length > MAX_WAITING_FRAMES
+  }
+  #owedMs(): number {
+    return this.#options.guard?.owedMs() ?? 0
+  }
+  /** Reads nothing for so long, or until the session ends: the peer's transport slows it down. No fault of either side. */
+  async #hold(forMs: number): Promise<void> {
+    this.#holding = true
+    const cancel = this.#options.scheduler.after(forMs, this.#readable.notify)
+    await this.#readable.wait()
+    cancel()
+    this.#holding = false
+    this.#deadlines.progress()
   }
   /** Hands the next whole frame to the machine; false when there is none yet. */
   #takeFrame(): boolean {
@@ -206,6 +227,11 @@ class SessionRun<Outcome> {
     }
     const frame = next.value
     if (frame === undefined) return false
+    const refusal = this.#options.guard?.frame(frame)
+    if (refusal !== undefined) {
+      this.#fail({ kind: 'refuse', refusal: refusal.code, message: refusal.message })
+      return true
+    }
     this.#drive(() => this.#options.machine.receive(frame))
     return true
   }

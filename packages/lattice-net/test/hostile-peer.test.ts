@@ -4,6 +4,7 @@ import { net } from '@lattice/proto'
 import { afterEach, describe, expect, test } from 'vitest'
 import { encodeFrame, type Frame, type FrameInit } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
+import { SHUT_OUT_SCORE } from '../src/defence-limits.ts'
 import { DEFAULT_LIMITS, MAX_TURNED_AWAY } from '../src/limits.ts'
 import { createMesh, type Mesh } from './mesh.ts'
 
@@ -172,7 +173,7 @@ describe('a hostile peer', () => {
     expect(misbehaved(attacker)).toEqual([])
   })
 
-  test('that pushes invalid intentions is scored, and after too many cut off; nothing is stored', async () => {
+  test('that pushes invalid intentions is scored, muted, and cut off when it goes on; nothing is stored', async () => {
     const attacker = await attack()
     const { mesh } = attacker
     const connection = await mesh.settle(attacker.connect())
@@ -185,8 +186,22 @@ describe('a hostile peer', () => {
     await mesh.advance(1_000)
     expect(misbehaved(attacker)).toHaveLength(1)
     expect(mesh.node(0).service.connectedPeers()).toHaveLength(1)
-    await mesh.settle(stream.write(push))
+    // What it asks for next is refused, in whatever protocol, and so is everything after.
+    for (const protocol of [net.Protocol.GOSSIP, net.Protocol.DIGEST, net.Protocol.PING, net.Protocol.RECONCILE]) {
+      const next = await mesh.settle(connection.open())
+      await mesh.settle(next.write(encodeFrame(openFrame(protocol))))
+      expect(await mesh.settle(readFrames(next))).toMatchObject([
+        { case: 'refused', value: { code: net.RefusalCode.BUSY } },
+      ])
+    }
+    expect(mesh.node(0).service.connectedPeers()).toHaveLength(1)
+    for (let tries = 0; tries < SHUT_OUT_SCORE && mesh.node(0).service.connectedPeers().length > 0; tries += 1) {
+      const next = await mesh.settle(connection.open())
+      await mesh.settle(next.write(encodeFrame(openFrame(net.Protocol.PING))))
+      await mesh.settle(readFrames(next))
+    }
     await mesh.settle(connection.closed)
+    expect(misbehaved(attacker).at(-1)).toBe('asked_while_muted')
     expect(mesh.node(0).service.connectedPeers()).toEqual([])
     expect(mesh.node(0).store.digest().witnessCount).toBe(1)
   })

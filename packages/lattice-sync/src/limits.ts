@@ -10,19 +10,28 @@ import { assert, MAX_FRAME_BYTES } from '@lattice/model'
 /** Room a transport frame keeps for what wraps a message: a protobuf envelope and the ids in it. */
 export const ENVELOPE_BYTES = 4096
 
-/** Longest message sent or accepted: one transport frame less its envelope. Bounds memory and work per message. */
+/**
+ * Longest message sent or accepted: one transport frame less its envelope. Bounds memory and work per message.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const MAX_MESSAGE_BYTES: number = MAX_FRAME_BYTES - ENVELOPE_BYTES
 
 /** Smallest frame limit of the public specification: one split range always fits, so every message makes progress. */
 export const MIN_FRAME_BYTES = 4096
 
-/** Own ids one message may make the initiator look at and report: 2 MiB of ids, twice what a message itself can name. */
+/**
+ * Own ids one message may make the initiator look at and report: 2 MiB of ids, twice what a message itself can name.
+ * @beyond The range is asked for again, in pieces.
+ */
 export const MAX_IDS_PER_MESSAGE = 65_536
 
 /** Smallest such budget: below the size of a leaf, a range could be put off for ever. */
 export const MIN_IDS_PER_MESSAGE = 32
 
-/** Messages one session answers at most: several times what 10 million differences take in frames of 1 MiB. */
+/**
+ * Messages one session answers at most: several times what 10 million differences take in frames of 1 MiB.
+ * @beyond The session ends with an error.
+ */
 export const MAX_ROUNDS = 65_536
 
 /** Bytes of a frame that may go unused when the next range does not fit: the margin and one split range. */

@@ -55,8 +55,9 @@ function takeTurn(state: MuxState, stream: MuxStream, batch: FrameBatch): void {
   if (!hasTurn(stream)) return
   const id = showStream(state, stream)
   if (stream.creditDue) {
-    batch.add({ kind: FRAME.credit, stream: id, value: stream.readBytes })
-    stream.receiveCredit += stream.readBytes
+    const credit = stream.readBytes + state.grow(stream)
+    batch.add({ kind: FRAME.credit, stream: id, value: credit })
+    stream.receiveCredit += credit
     stream.readBytes = 0
     stream.creditDue = false
   }

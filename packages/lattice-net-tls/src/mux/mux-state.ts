@@ -5,9 +5,19 @@
  *
  * @module
  */
-import { hasTurn, isOver, type MuxStream } from './mux-stream.ts'
+import {
+  FIRST_WINDOW_BYTES,
+  GROWTH_PER_CONNECTION_BYTES,
+  hasTurn,
+  isOver,
+  type MuxStream,
+  STREAM_WINDOW_BYTES,
+} from './mux-stream.ts'
 
-/** Streams a peer may have open: more than the sessions two nodes run at once. */
+/**
+ * Streams a peer may have open: more than the sessions two nodes run at once.
+ * @beyond A peer that opens more breaks the framing and loses its connection; this side waits.
+ */
 export const MAX_OPEN_STREAMS = 64
 
 /** What a connection tells its owner, synchronously. */
@@ -38,6 +48,8 @@ export class MuxState {
   /** Streams this side, and the peer, may still open. */
   localLeft: number = MAX_OPEN_STREAMS
   remoteLeft: number = MAX_OPEN_STREAMS
+  /** Bytes by which windows may still grow. */
+  growthLeft: number = GROWTH_PER_CONNECTION_BYTES
   /** Bytes that may still arrive on streams that were reset here. */
   deadBytes = 0
 
@@ -70,9 +82,19 @@ export class MuxState {
     if (stream.lost === undefined && isOver(stream)) this.forget(stream)
   }
 
+  /** Doubles the window of a stream that is read as fast as it comes, as far as there is room; answers by how much. */
+  grow(stream: MuxStream): number {
+    const bytes = Math.min(stream.window, STREAM_WINDOW_BYTES - stream.window, this.growthLeft)
+    stream.window += bytes
+    this.growthLeft -= bytes
+    return bytes
+  }
+
   /** Lets go of a stream; the peer may open another in its place. */
-  forget({ id, isLocal }: MuxStream): void {
-    if (id === undefined || !this.live.delete(id) || isLocal) return
+  forget({ id, isLocal, window }: MuxStream): void {
+    if (id === undefined || !this.live.delete(id)) return
+    this.growthLeft += window - FIRST_WINDOW_BYTES
+    if (isLocal) return
     this.remoteLeft += 1
     this.streamsDue += 1
     this.events.due()

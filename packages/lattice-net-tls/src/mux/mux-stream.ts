@@ -7,11 +7,22 @@
  */
 import { createInbox, type Inbox } from './inbox.ts'
 
+/** Bytes a new stream's writer may be ahead of its reader: a request and its answer go without waiting. */
+export const FIRST_WINDOW_BYTES: number = 64 * 1024
+
 /**
- * Bytes a stream's writer may be ahead of its reader. On a path of 20 ms it carries 50 MB/s; an unread stream costs its
- * reader that much memory and no more.
+ * Bytes a stream's writer may be ahead of its reader at most. On a path of 20 ms it carries 50 MB/s; a window doubles towards
+ * it each time the reader has kept up, so only what is read becomes large.
+ * @beyond The writer waits; a peer that sends more breaks the framing and loses its connection.
  */
 export const STREAM_WINDOW_BYTES: number = 1024 * 1024
+
+/**
+ * Bytes by which the windows of a connection may grow together: eight streams of bulk at full speed. With the first windows of
+ * as many streams as both sides may have open, a peer makes this node hold 16 MiB of what it sent, twice that in memory.
+ * @beyond Windows stay as they are until another stream ends.
+ */
+export const GROWTH_PER_CONNECTION_BYTES: number = 8 * STREAM_WINDOW_BYTES
 
 /** Told by the machine, synchronously. */
 export interface MuxStreamEvents {
@@ -38,6 +49,8 @@ export interface MuxStream {
   finished: boolean
 
   readonly inbox: Inbox
+  /** Bytes the peer may be ahead of what is read. */
+  window: number
   /** Bytes the peer may still send. */
   receiveCredit: number
   /** Bytes read since the peer was last given credit. */
@@ -57,12 +70,13 @@ export function createMuxStream(id: number | undefined, isLocal: boolean): MuxSt
     id,
     isLocal,
     events: { readable: ignore, written: ignore, lost: ignore },
-    sendCredit: STREAM_WINDOW_BYTES,
+    sendCredit: FIRST_WINDOW_BYTES,
     outgoing: undefined,
     finishing: false,
     finished: false,
     inbox: createInbox(),
-    receiveCredit: STREAM_WINDOW_BYTES,
+    window: FIRST_WINDOW_BYTES,
+    receiveCredit: FIRST_WINDOW_BYTES,
     readBytes: 0,
     creditDue: false,
     ended: false,

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { FRAME, type FrameHeader, HEADER_BYTES, MAX_DATA_BYTES, MAX_REASON_BYTES, writeHeader } from './frame.ts'
 import { createMux, type Mux } from './mux.ts'
 import { MAX_OPEN_STREAMS } from './mux-state.ts'
-import { type MuxStream, STREAM_WINDOW_BYTES } from './mux-stream.ts'
+import { FIRST_WINDOW_BYTES, GROWTH_PER_CONNECTION_BYTES, type MuxStream, STREAM_WINDOW_BYTES } from './mux-stream.ts'
 
 interface End {
   readonly mux: Mux
@@ -136,6 +136,29 @@ describe('streams over one connection', () => {
     expect(written).toBe(true)
   })
 
+  test('hold together what a connection may, however they were read before, and give it back as they end', () => {
+    const { dialler, acceptor } = createPair()
+    const fill = (): number => {
+      const near = Array.from({ length: MAX_OPEN_STREAMS }, () => openOn(dialler))
+      const from = acceptor.opened.length
+      // All are read for long, which makes their windows grow, and then no more.
+      for (const stream of near) dialler.mux.write(stream, new Uint8Array(4 * STREAM_WINDOW_BYTES))
+      for (let turn = 0; turn < 12; turn += 1) {
+        exchange(dialler, acceptor, 64 * 1024)
+        if (turn < 6) for (const stream of acceptor.opened.slice(from)) readAll(acceptor, stream)
+      }
+      const held = acceptor.opened.slice(from).reduce((sum, { inbox }) => sum + inbox.heldBytes(), 0)
+      for (const stream of near) dialler.mux.reset(stream)
+      exchange(dialler, acceptor, 64 * 1024)
+      return held
+    }
+    const mostBytes = MAX_OPEN_STREAMS * FIRST_WINDOW_BYTES + GROWTH_PER_CONNECTION_BYTES
+    const held = fill()
+    expect(held).toBeGreaterThan(MAX_OPEN_STREAMS * FIRST_WINDOW_BYTES)
+    expect(held).toBeLessThanOrEqual(2 * mostBytes)
+    expect(fill()).toBe(held)
+  })
+
   test('are as many as may be open, and one more for each that is over at the peer', () => {
     const { dialler, acceptor } = createPair()
     const streams = Array.from({ length: MAX_OPEN_STREAMS }, () => openOn(dialler))
@@ -196,13 +219,16 @@ describe('a peer that does not follow the protocol', () => {
       'data_after_finish',
     ],
     [
-      'more credit than was used',
-      concatBytes(data(1, 1), frame({ kind: FRAME.credit, stream: 1, value: 1 })),
+      'more credit than the largest window',
+      concatBytes(
+        data(1, 1),
+        frame({ kind: FRAME.credit, stream: 1, value: STREAM_WINDOW_BYTES - FIRST_WINDOW_BYTES + 1 }),
+      ),
       'too_much_credit',
     ],
     [
       'more than the window',
-      concatBytes(...Array.from({ length: STREAM_WINDOW_BYTES / 1024 + 1 }, () => data(1, 1024))),
+      concatBytes(...Array.from({ length: FIRST_WINDOW_BYTES / 1024 + 1 }, () => data(1, 1024))),
       'beyond_window',
     ],
     [
@@ -235,7 +261,7 @@ describe('a peer that does not follow the protocol', () => {
     const [stream] = opened
     if (stream === undefined) throw new Error('the stream is seen')
     mux.reset(stream)
-    for (let sent = 1; sent + 1024 <= STREAM_WINDOW_BYTES; sent += 1024) {
+    for (let sent = 1; sent + 1024 <= FIRST_WINDOW_BYTES; sent += 1024) {
       expect(mux.receive(data(1, 1024))).toBeUndefined()
     }
     expect(mux.receive(data(1, 1024))?.code).toBe('beyond_window')

@@ -12,12 +12,12 @@ import { assert } from '@lattice/model'
 import { type MuxViolation, MuxReceiver } from './mux-receiver.ts'
 import { takeFrames } from './mux-sender.ts'
 import { loseStream, type MuxEvents, MuxState } from './mux-state.ts'
-import { createMuxStream, isOver, type MuxStream, STREAM_WINDOW_BYTES } from './mux-stream.ts'
+import { createMuxStream, isOver, type MuxStream } from './mux-stream.ts'
 
 /** Highest number of a stream: after two thousand million of them the connection is to be made anew. */
 const MAX_STREAM_ID = 2 ** 32 - 1
-/** Credit comes back when so much of the window was read: often enough to keep the writer going. */
-const CREDIT_STEP_BYTES: number = STREAM_WINDOW_BYTES / 4
+/** Credit comes back when such a part of the window was read: often enough to keep the writer going. */
+const CREDIT_STEP: number = 1 / 4
 
 export interface Mux {
   /** Takes in what arrived, in any cut. After a violation nothing more is taken in. */
@@ -105,7 +105,7 @@ function read(state: MuxState, stream: MuxStream): Uint8Array | undefined {
   const bytes = stream.inbox.take()
   if (bytes === undefined) return undefined
   stream.readBytes += bytes.length
-  if (!stream.ended && stream.readBytes >= CREDIT_STEP_BYTES) {
+  if (!stream.ended && stream.readBytes >= stream.window * CREDIT_STEP) {
     stream.creditDue = true
     state.enqueue(stream)
   }

@@ -1,0 +1,49 @@
+/**
+ * What each frame of a peer makes this node do, beyond reading it.
+ *
+ * By the claims in the frame, before anything is looked at closer: malformed ones cost what they claim.
+ *
+ * Pure.
+ *
+ * @module
+ */
+import { countFingerprints } from '@lattice/sync'
+import { DIGEST_EXCHANGE_COST, RANGES_PER_FINGERPRINT, RANGES_PER_MESSAGE_MAX } from './defence-limits.ts'
+import type { Frame } from './frame.ts'
+import { FETCH_CHAIN_MAX, RECONCILE_MESSAGE_BYTES, WITNESS_PAGE_RECORDS_LONG } from './limits.ts'
+
+/** Work that is counted apart. */
+export type CostlyKind = 'log_reads' | 'ranges' | 'digests' | 'announced_ids' | 'joins'
+
+export interface FrameCost {
+  readonly kind: CostlyKind
+  readonly tokens: number
+}
+
+/** Undefined for a frame that costs about as much as its bytes. */
+export function costOf(frame: Frame): FrameCost | undefined {
+  switch (frame.case) {
+    case 'witnessPageRequest':
+      return { kind: 'log_reads', tokens: Math.min(frame.value.limit, WITNESS_PAGE_RECORDS_LONG) }
+    case 'fetchIntentions':
+      return { kind: 'log_reads', tokens: frame.value.ids.length }
+    case 'fetchChain':
+      return { kind: 'log_reads', tokens: Math.min(frame.value.limit, FETCH_CHAIN_MAX) }
+    case 'reconcile':
+      return { kind: 'ranges', tokens: rangesAsked(frame.value.message) }
+    case 'digests':
+      return { kind: 'digests', tokens: DIGEST_EXCHANGE_COST + frame.value.stores.length }
+    case 'ihave':
+    case 'graft':
+      return { kind: 'announced_ids', tokens: frame.value.ids.length }
+    case 'joinRequest':
+      return { kind: 'joins', tokens: 1 }
+    default:
+      return undefined
+  }
+}
+
+function rangesAsked(message: Uint8Array): number {
+  if (message.length > RECONCILE_MESSAGE_BYTES) return 0
+  return RANGES_PER_FINGERPRINT * countFingerprints(message, RANGES_PER_MESSAGE_MAX / RANGES_PER_FINGERPRINT)
+}

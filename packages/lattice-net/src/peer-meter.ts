@@ -1,0 +1,120 @@
+/**
+ * What each peer uses of this node, over all its streams and connections, and whether it has to wait.
+ *
+ * Every byte and every frame that a peer sends passes here, whatever the protocol. A stream on which more
+ * was used than came back is not read meanwhile, so the transport slows it down, and nothing is queued for it; what else the
+ * peer does goes on. Who owes more than is waited for is refused.
+ *
+ * Meters are kept by peer, so that connecting again fills no bucket. Their number is bounded; the one used longest ago goes
+ * first. Pure but for the clock it is given.
+ *
+ * @module
+ */
+import { type Clock, type IdKey, idKey, type PublicKey } from '@lattice/model'
+import {
+  MAX_OWED_MS,
+  PEER_ANNOUNCED_IDS,
+  PEER_BYTES,
+  PEER_DIGESTS,
+  PEER_JOINS,
+  PEER_LOG_READS,
+  PEER_MESSAGES,
+  PEER_RANGES,
+  PEER_STREAMS,
+} from './defence-limits.ts'
+import type { Frame } from './frame.ts'
+import { type CostlyKind, costOf } from './frame-cost.ts'
+import { MAX_KNOWN_PEERS } from './limits.ts'
+import { type BucketRate, createTokenBucket, type TokenBucket } from './token-bucket.ts'
+
+/** What is counted of a peer. */
+export type MeteredKind = CostlyKind | 'bytes' | 'messages' | 'streams'
+
+/** What a frame was counted as. */
+export interface FrameCharge {
+  /** Undefined for one that costs about as much as its bytes. */
+  readonly kind: CostlyKind | undefined
+  /** Nothing was counted: it is to be refused. */
+  readonly isRefused: boolean
+}
+
+export interface PeerMeter {
+  readonly bytes: (count: number) => void
+  /** Counts a frame, unless it is to be refused. */
+  readonly frame: (frame: Frame) => FrameCharge
+  /** Counts a stream that the peer opened. */
+  readonly stream: () => void
+  /** Milliseconds until nothing is owed of any of these; 0 when nothing is. */
+  readonly owedMs: (kinds: Iterable<MeteredKind>) => number
+}
+
+export interface PeerMeters {
+  readonly of: (peer: PublicKey) => PeerMeter
+}
+
+export interface PeerMetersDeps {
+  readonly clock: Clock
+}
+
+const RATES: Readonly<Record<MeteredKind, BucketRate>> = {
+  bytes: PEER_BYTES,
+  messages: PEER_MESSAGES,
+  streams: PEER_STREAMS,
+  log_reads: PEER_LOG_READS,
+  ranges: PEER_RANGES,
+  digests: PEER_DIGESTS,
+  announced_ids: PEER_ANNOUNCED_IDS,
+  joins: PEER_JOINS,
+}
+
+/** Of these an honest peer never has too little, so that whoever has is not made to wait, but told. */
+const REFUSED: ReadonlySet<CostlyKind> = new Set(['joins', 'digests'])
+
+/** Starts without peers. */
+export function createPeerMeters({ clock }: PeerMetersDeps): PeerMeters {
+  const meters = new Map<IdKey, PeerMeter>()
+  return {
+    of: (peer) => {
+      const key = idKey(peer)
+      const meter = meters.get(key) ?? createPeerMeter(clock.monotonicMs)
+      // Maps keep the order of insertion: put at the end, the first is the one used longest ago.
+      meters.delete(key)
+      meters.set(key, meter)
+      const [oldest] = meters.keys()
+      if (meters.size > MAX_KNOWN_PEERS && oldest !== undefined) meters.delete(oldest)
+      return meter
+    },
+  }
+}
+
+/** Starts with full buckets. */
+export function createPeerMeter(nowMs: () => number): PeerMeter {
+  const buckets = new Map<MeteredKind, TokenBucket>()
+  function bucketOf(kind: MeteredKind): TokenBucket {
+    const present = buckets.get(kind)
+    if (present !== undefined) return present
+    const bucket = createTokenBucket(RATES[kind], nowMs())
+    buckets.set(kind, bucket)
+    return bucket
+  }
+  return {
+    bytes: (count) => bucketOf('bytes').take(count, nowMs()),
+    stream: () => bucketOf('streams').take(1, nowMs()),
+    frame: (frame) => {
+      bucketOf('messages').take(1, nowMs())
+      const cost = costOf(frame)
+      if (cost === undefined) return { kind: undefined, isRefused: false }
+      const { kind, tokens } = cost
+      const bucket = bucketOf(kind)
+      // What is refused costs nothing more: a debt does not grow by asking.
+      const isRefused = REFUSED.has(kind) ? bucket.left(nowMs()) < tokens : bucket.owedMs(nowMs()) > MAX_OWED_MS
+      if (!isRefused) bucket.take(tokens, nowMs())
+      return { kind, isRefused }
+    },
+    owedMs: (kinds) => {
+      let mostMs = 0
+      for (const kind of kinds) mostMs = Math.max(mostMs, buckets.get(kind)?.owedMs(nowMs()) ?? 0)
+      return mostMs
+    },
+  }
+}

@@ -60,7 +60,8 @@ function bootstrapReason({ peers, attempts, lastFailure, progress }: BootstrapSn
     ...(lastFailure === undefined ? {} : { code: lastFailure.code }),
     ...progress,
   }
-  const far = progress === undefined ? '' : `, ${countText(progress.done)} of ${plural(progress.total, 'record')} so far`
+  const far =
+    progress === undefined ? '' : `, ${countText(progress.done)} of ${plural(progress.total, 'record')} so far`
   if (peers.length === 0) {
     return {
       severity: 'warning',

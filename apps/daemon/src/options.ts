@@ -44,7 +44,7 @@ export function createCommand(
     )
     .option('--socket <path>', 'API socket (default: lattice.sock in the data directory)')
     .option('--name <name>', 'what this node calls itself; kept for later starts')
-    .option('--offline', 'no network: work locally', false)
+    .option('--offline', 'no network, whatever else is said: work locally')
     .option('--no-relay', 'reach peers directly or not at all')
     .option('--no-lan', 'do not announce this node or look for peers on the local network')
     .option(
@@ -52,13 +52,19 @@ export function createCommand(
       'listen for peers here, UDP and TCP (default: every interface, a free port)',
       readBind,
     )
-    .option('--tls-bind <address:port>', 'listen for peers by TLS here (default: as --bind says)', readBind)
+    .addOption(
+      new Option('--tls-bind <address:port>', 'listen for peers by TLS here (default: as --bind says)')
+        .argParser(readBind)
+        .conflicts('tls'),
+    )
     .option('--no-tls', 'reach peers by QUIC alone, without the direct path over TCP')
     .option('--no-scrub', 'do not look for damage in the background')
     .addOption(
       new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).env('LATTICE_LOG').default('warn'),
     )
-    .action((flags: DaemonOptions) => run(flags))
+    .action(({ offline = false, ...flags }: Partial<DaemonOptions> & Omit<DaemonOptions, 'offline'>) =>
+      run({ ...flags, offline }),
+    )
 }
 
 function readBind(text: string): string {

@@ -57,10 +57,9 @@ function configure(options: DaemonOptions): RuntimeBuilder {
   if (!options.scrub) builder = builder.withoutScrub()
   if (!options.offline) {
     const { relay, bind, tls, tlsBind } = options
-    builder = builder.withTransport(
-      peerTransport({ relay: relay ? 'default' : 'off', bind, tls: tls ? { bind: tlsBind } : 'off' }),
-    )
-    if (options.lan) builder = builder.withDiscovery(lanDiscovery({ bind }))
+    const where = { bind, tls: tls ? { bind: tlsBind } : 'off' } as const
+    builder = builder.withTransport(peerTransport({ relay: relay ? 'default' : 'off', ...where }))
+    if (options.lan) builder = builder.withDiscovery(lanDiscovery(where))
   }
   return builder
 }

@@ -54,6 +54,19 @@ describe('a daemon', () => {
     expect(refused.stderr).toContain('chmod 600')
   })
 
+  test.each([
+    [['--bind', 'localhost:4433'], 'give an IP address and a port'],
+    [['--tls-bind', '127.0.0.1:70000'], 'give an IP address and a port'],
+    [['--bind', '192.0.2.7:0'], 'no interface of this host has that address'],
+    [['--no-tls', '--bind', '192.0.2.7:0'], 'no interface of this host has that address'],
+    [['--bind', '127.0.0.1:0', '--tls-bind', '192.0.2.7:0'], 'no interface of this host has that address'],
+    [['--no-tls', '--tls-bind', '127.0.0.1:0'], "cannot be used with option '--no-tls'"],
+  ])('refuses %j in one sentence, as misuse', async (flags, sentence) => {
+    const refused = await startRefused(['--data-dir', join(root, 'a'), '--no-relay', '--no-lan', ...flags])
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/^error: [^\n]+\n$/u) })
+    expect(refused.stderr).toContain(sentence)
+  })
+
   test('refuses a data directory that is a file', async () => {
     await writeFile(join(root, 'file'), '')
     const refused = await startRefused(['--data-dir', join(root, 'file'), '--offline'])

@@ -11,14 +11,18 @@ const host = { lo, eth0: [at('10.0.0.7'), at('2001:db8::7', 64)], eth1: [at('192
 
 describe('the links of a node', () => {
   test.each([
-    [undefined, 'all'],
-    ['0.0.0.0', 'all'],
-    ['[::]', 'all'],
-    ['127.0.0.1', 'loopback'],
-    ['127.8.8.8', 'loopback'],
-    ['[::1]', 'loopback'],
-    ['10.0.0.7', { address: '10.0.0.7' }],
-  ])('that listens on %s are %j', (ip, scope) => expect(scopeOf(ip)).toEqual(scope))
+    [['0.0.0.0'], 'all'],
+    [['[::]'], 'all'],
+    [['127.0.0.1'], 'loopback'],
+    [['127.8.8.8'], 'loopback'],
+    [['[::1]'], 'loopback'],
+    [['10.0.0.7'], { addresses: ['10.0.0.7'] }],
+    [['127.0.0.1', '[::]'], 'all'],
+    [['0.0.0.0', '127.0.0.1'], 'all'],
+    [['127.0.0.1', '[::1]'], 'loopback'],
+    [['127.0.0.1', '10.0.0.7'], { addresses: ['10.0.0.7'] }],
+    [['10.0.0.7', '10.0.0.7', '192.168.1.7'], { addresses: ['10.0.0.7', '192.168.1.7'] }],
+  ])('that listens on %j are %j', (ips, scope) => expect(scopeOf(ips)).toEqual(scope))
 
   test('are all that lead to others, and loopback while there is no such', () => {
     expect(linksOf(host, 'all')).toEqual([
@@ -34,9 +38,14 @@ describe('the links of a node', () => {
     expect(linksOf({ eth0: host.eth0 }, 'loopback')).toEqual([])
   })
 
-  test('are that of the address that it listens on, while it is there', () => {
-    expect(linksOf(host, { address: '192.168.1.7' })).toEqual([{ address: '192.168.1.7', prefix: 16 }])
-    expect(linksOf({ lo }, { address: '192.168.1.7' })).toEqual([])
+  test('are those of the addresses that it listens on, while they are there', () => {
+    const second = { address: '192.168.1.7', prefix: 16 }
+    expect(linksOf(host, { addresses: ['192.168.1.7'] })).toEqual([second])
+    expect(linksOf(host, { addresses: ['192.168.1.7', '10.0.0.7'] })).toEqual([
+      { address: '10.0.0.7', prefix: 24 },
+      second,
+    ])
+    expect(linksOf({ lo }, { addresses: ['192.168.1.7'] })).toEqual([])
   })
 
   test('are no more than can be served', () => {

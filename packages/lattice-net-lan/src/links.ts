@@ -1,5 +1,5 @@
 /**
- * Which interfaces of this host a node uses for discovery, by where its transport listens.
+ * Which interfaces of this host a node uses for discovery, by where its transports listen.
  *
  * Pure: what the operating system says is given.
  *
@@ -14,19 +14,23 @@ export interface Link {
   readonly prefix: number
 }
 
-/** `loopback`: this host alone. `all`: every link, or loopback while there is no other. Else the link of one address. */
-export type LanScope = 'loopback' | 'all' | { readonly address: string }
+/** `loopback`: this host alone. `all`: every link, or loopback while there is no other. Else the links of some addresses. */
+export type LanScope = 'loopback' | 'all' | { readonly addresses: readonly string[] }
 
 /** Links used at once: a host with more, of containers for instance, announces on the first. */
 export const MAX_LINKS = 32
 
 const LOOPBACK = /^127\./u
 
-/** By the IP address a transport listens on, IPv6 with or without brackets; all links when absent. */
-export function scopeOf(bindIp: string | undefined): LanScope {
-  const ip = bindIp?.replace(/^\[|\]$/gu, '') ?? '0.0.0.0'
-  if (ip === '0.0.0.0' || ip === '::') return 'all'
-  return LOOPBACK.test(ip) || ip === '::1' ? 'loopback' : { address: ip }
+/**
+ * By the IP addresses the transports listen on, IPv6 with or without brackets. Whoever is reached by one of them alone is to
+ * be found there, so the widest counts.
+ */
+export function scopeOf(bindIps: readonly string[]): LanScope {
+  const ips = bindIps.map((ip) => ip.replace(/^\[|\]$/gu, ''))
+  if (ips.some((ip) => ip === '0.0.0.0' || ip === '::')) return 'all'
+  const addresses = [...new Set(ips)].filter((ip) => !LOOPBACK.test(ip) && ip !== '::1')
+  return addresses.length === 0 ? 'loopback' : { addresses }
 }
 
 /** The links of the scope, sorted. */
@@ -39,6 +43,6 @@ export function linksOf(interfaces: ReturnType<typeof networkInterfaces>, scope:
   const local = all.filter(({ address }) => LOOPBACK.test(address))
   const outer = all.filter(({ address }) => !LOOPBACK.test(address))
   if (scope === 'loopback') return local.slice(0, 1)
-  if (scope !== 'all') return outer.filter(({ address }) => address === scope.address)
+  if (scope !== 'all') return outer.filter(({ address }) => scope.addresses.includes(address))
   return (outer.length > 0 ? outer : local.slice(0, 1)).slice(0, MAX_LINKS)
 }

@@ -29,14 +29,25 @@ export class StreamLost extends LatticeError {
   }
 }
 
-/** The transport cannot listen where it was told to. */
+/** What systems say, by code or in words, and what it means to whoever chose the address. */
+const BIND_TROUBLES: readonly (readonly [RegExp, string])[] = [
+  [/EADDRINUSE|address already in use/iu, 'another program listens there'],
+  [
+    /EADDRNOTAVAIL|EINVAL|cannot assign requested address|invalid argument/iu,
+    'no interface of this host has that address',
+  ],
+  [/EACCES|permission denied/iu, 'this user may not listen on that port'],
+]
+
+/** The transport cannot listen where it was told to. `why` of the detail is what the system said. */
 export class BindFailed extends LatticeError {
   override readonly name = 'BindFailed'
   readonly code = 'INVALID_ARGUMENT'
   override readonly detail: { readonly address: string; readonly why: string }
 
   constructor(address: string, why: string, options?: { readonly cause?: unknown }) {
-    super(`cannot listen on ${address}: ${why}; choose another bind address`, options)
+    const meaning = BIND_TROUBLES.find(([said]) => said.test(why))?.[1] ?? why
+    super(`cannot listen on ${address}: ${meaning}; choose another bind address`, options)
     this.detail = { address, why }
   }
 }

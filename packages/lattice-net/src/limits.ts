@@ -475,7 +475,7 @@ export const MAX_INVALID_PER_CONNECTION = 64
 export const MAX_REMEMBERED_FAILURES = 1024
 
 /**
- * Tokens one connection may try: a person pastes a few, a guesser many.
+ * Tokens one connection may try in vain: a person pastes a few, a guesser many.
  * @beyond The invite is refused with `LIMIT_EXCEEDED`.
  */
 export const MAX_JOINS_PER_CONNECTION = 8

@@ -7,6 +7,10 @@ import type { Clock, Logger, PublicKey, Random, Scheduler } from '@lattice/model
 import { createLanDiscovery, openMulticastWire, scopeOf } from '@lattice/net-lan'
 import type { Discovery } from '@lattice/net-types'
 import { parseBind } from './listen-port.ts'
+import type { PeerTransportOptions } from './transports.ts'
+
+/** Where a transport listens that is told nothing. */
+const ANYWHERE = '0.0.0.0:0'
 
 export interface DiscoveryDeps {
   /** Of the node that is announced. */
@@ -20,14 +24,13 @@ export interface DiscoveryDeps {
 /** Opens a discovery for a node. The node closes it. */
 export type DiscoveryFactory = (deps: DiscoveryDeps) => Discovery
 
-export interface LanOptions {
-  /** Where the transports listen, as they are told: a node that only its own host reaches is announced to that host alone. */
-  readonly bind?: string | undefined
-}
+/** Where the transports listen, as they are told: a node that only its own host reaches is announced to that host alone. */
+export type LanOptions = Pick<PeerTransportOptions, 'bind' | 'tls'>
 
 /** Multicast DNS on the links that the node is reached by. */
-export function lanDiscovery({ bind }: LanOptions = {}): DiscoveryFactory {
-  const scope = scopeOf(parseBind(bind ?? '0.0.0.0:0')?.ip)
+export function lanDiscovery({ bind, tls }: LanOptions = {}): DiscoveryFactory {
+  const binds = tls === 'off' ? [bind] : [bind, tls?.bind ?? bind]
+  const scope = scopeOf(binds.map((each) => parseBind(each ?? ANYWHERE)?.ip ?? ''))
   return (deps) =>
     createLanDiscovery({ ...deps, openWire: (listener) => openMulticastWire({ ...deps, scope }, listener) })
 }

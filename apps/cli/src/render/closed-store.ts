@@ -50,7 +50,7 @@ function whatNext(store: daemon.StoreInfo): string {
       if (store.awaiting.length > 0) return 'its data is deleted once these have acknowledged'
       return store.hasData ? `'store delete ${name}' removes the data that is still here` : 'ended for everybody'
     case daemon.StoreState.BOOTSTRAPPING:
-      return 'it is being received, and can be used once it is here'
+      return `it is being received, and can be used once it is here; 'why ${name}' says how far it is`
     default:
       return 'not in use'
   }

@@ -24,6 +24,7 @@ export interface ProgressBarOptions {
 
 export interface ProgressTarget {
   readonly isTTY?: boolean
+  /** 0 of a terminal that does not tell its width. */
   readonly columns?: number
   readonly write: (text: string) => unknown
 }
@@ -37,7 +38,7 @@ export function createProgressBar({ label, stderr, style }: ProgressBarOptions):
   let shown = ''
   return {
     update: (done, total, note = '') => {
-      const line = truncate(progressLine({ label, done, total, note }), (stderr.columns ?? DEFAULT_COLUMNS) - 1)
+      const line = truncate(progressLine({ label, done, total, note }), (stderr.columns || DEFAULT_COLUMNS) - 1)
       if (line === shown) return
       shown = line
       stderr.write(`${CLEAR_LINE}${style.dim(line)}`)

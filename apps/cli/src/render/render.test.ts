@@ -173,4 +173,11 @@ describe('colours and progress', () => {
     expect(written.at(-1)).toBe('\r\u001B[K')
     expect(written).toHaveLength(2)
   })
+
+  test('a bar is whole on a terminal that does not tell its width', () => {
+    const written: string[] = []
+    const write = (text: string): number => written.push(text)
+    createProgressBar({ label: 'x', stderr: { isTTY: true, columns: 0, write }, style: PLAIN_STYLE }).update(1, 2)
+    expect(written.join('')).toContain('50%')
+  })
 })

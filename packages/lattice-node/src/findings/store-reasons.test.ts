@@ -95,9 +95,9 @@ const cases: readonly (readonly [string, StoreSnapshot, string, string, string])
   ['creation', { ...STORE, state: 'creating', open: undefined }, 'info creating', 'waits for its parent', ''],
   [
     'a fetch that goes on',
-    fetching({ progress: { done: 3, total: 9 } }),
+    fetching({ progress: { done: 3_000, total: 9_000 } }),
     'info bootstrapping',
-    'being fetched from nas, 3 of 9 records so far',
+    'being fetched from nas, 3,000 of 9,000 records so far',
     '',
   ],
   [

@@ -10,7 +10,7 @@ import { shortId } from '../errors.ts'
 import { hexOf, type Reason } from './finding.ts'
 import { floatingReasons } from './floating-reasons.ts'
 import type { BootstrapSnapshot, Circumstances, OpenSnapshot, StoreSnapshot } from './store-snapshot.ts'
-import { durationText, listText, peerText, plural, withoutStop } from './words.ts'
+import { countText, durationText, listText, peerText, plural, withoutStop } from './words.ts'
 import { heldOnly } from '../write-hold.ts'
 
 /** Codes of failures that say that what is on disk is not what was written. */
@@ -60,7 +60,8 @@ function bootstrapReason({ peers, attempts, lastFailure, progress }: BootstrapSn
     ...(lastFailure === undefined ? {} : { code: lastFailure.code }),
     ...progress,
   }
-  const far = progress === undefined ? '' : `, ${progress.done} of ${plural(progress.total, 'record')} so far`
+  const far =
+    progress === undefined ? '' : `, ${countText(progress.done)} of ${plural(progress.total, 'record')} so far`
   if (peers.length === 0) {
     return {
       severity: 'warning',

@@ -13,9 +13,14 @@ const DAY_MS = 24 * HOUR_MS
 const SIZE_STEP = 1000
 const SIZE_UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'] as const
 
+/** `12,000`. */
+export function countText(count: number): string {
+  return count.toLocaleString('en-US')
+}
+
 /** `1 intention`, `12 intentions`. */
 export function plural(count: number, one: string, many: string = `${one}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`
+  return `${countText(count)} ${count === 1 ? one : many}`
 }
 
 /** The largest unit alone, for a sentence: `4 s`, `3 min`, `2 h`, `5 d`. */

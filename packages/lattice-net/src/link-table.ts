@@ -48,10 +48,11 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
   /** Shows a peer out once nobody has needed it for long. */
   function watch(link: PeerLink, idleMs = 0): void {
     const cancel = scheduler.after(limits.releaseMs, () => {
-      const isIdle = !link.active() && !isNeeded(link.peer)
-      const idleForMs = isIdle ? idleMs + limits.releaseMs : 0
+      // Between two requests of a bootstrap nothing runs for a moment: that is not idle.
+      const quietMs = nowMs() - link.activeMs()
+      const idleForMs = isNeeded(link.peer) ? 0 : Math.min(idleMs + limits.releaseMs, quietMs)
       const allowedMs = isSharing(link.peer) ? limits.releaseMs : limits.strangerIdleMs
-      if (isIdle && idleForMs >= allowedMs) close(link, IDLE)
+      if (idleForMs >= allowedMs) close(link, IDLE)
       else watch(link, idleForMs)
     })
     watches.set(link, cancel)

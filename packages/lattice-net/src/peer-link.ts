@@ -72,6 +72,8 @@ export interface PeerLink {
   readonly spawn: (name: string, task: (signal: AbortSignal) => Promise<void>) => void
   /** True while a session that is meant to end is under way. */
   readonly active: () => boolean
+  /** Monotonic time at which such a session was last under way; of the beginning of the connection before the first. */
+  readonly activeMs: () => number
   /** Ends the connection and everything on it. Idempotent. */
   readonly close: (message: string) => Promise<void>
 }
@@ -115,12 +117,14 @@ class ServedConnection {
   #active = 0
   #open = 0
   #heardMs: number
+  #activeMs: number
   #turnedAway = 0
 
   constructor(connection: Connection, deps: PeerLinkDeps) {
     this.#connection = connection
     this.#deps = deps
     this.#heardMs = deps.nowMs()
+    this.#activeMs = this.#heardMs
     this.#scope = createScope(`connection ${toHex(connection.peer).slice(0, 8)}`, undefined, {
       onFailure: (error, task) => deps.logger.error('connection task failed', { task, error }),
     })
@@ -138,6 +142,7 @@ class ServedConnection {
       onImproved: (listener) => connection.onImproved?.(listener) ?? (() => undefined),
       spawn: this.#scope.spawn,
       active: () => this.#active > 0,
+      activeMs: () => (this.#active > 0 ? deps.nowMs() : this.#activeMs),
       close: (message) => this.#close(message),
     }
   }
@@ -191,9 +196,14 @@ class ServedConnection {
       this.#deps.onError(this.link, error)
       throw error
     } finally {
-      if (!isLasting) this.#active -= 1
+      if (!isLasting) this.#leave()
       cut.release()
     }
+  }
+
+  #leave(): void {
+    this.#active -= 1
+    this.#activeMs = this.#deps.nowMs()
   }
 
   async #openStream(signal: AbortSignal): Promise<BiStream> {
@@ -237,7 +247,7 @@ class ServedConnection {
       this.#deps.onError(this.link, error)
     } finally {
       this.#open -= 1
-      if (isCounted) this.#active -= 1
+      if (isCounted) this.#leave()
       leave?.()
       cut.release()
     }

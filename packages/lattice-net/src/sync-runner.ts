@@ -76,22 +76,24 @@ async function runOnce(options: SyncRunnerOptions, { link, store, unasked, signa
   const registered = stores.get(store.id) === undefined ? undefined : stores.signal(store.id)
   const parents = [registered, signal].filter((parent) => parent !== undefined)
   const cut = createDeadline({ parents, scheduler, waitingFor: 'a session' })
+  let knownMs = startedMs
   let outcome: SyncOutcome
   try {
-    const done = await outcomeOf((known) =>
-      link
-        .runMovable(() => ({
-          protocol: net.Protocol.RECONCILE,
-          machine: tapFinish(createReconcileInitiator(store, unasked), known),
-          perform: (call) => options.perform(link, call),
-          signal: cut.signal,
-        }))
-        .finally(cut.release),
-    )
+    const done = await link.runMovable(() => ({
+      protocol: net.Protocol.RECONCILE,
+      machine: tapFinish(createReconcileInitiator(store, unasked), () => {
+        knownMs = nowMs()
+      }),
+      perform: (call) => options.perform(link, call),
+      signal: cut.signal,
+    }))
     unasked.ended(done)
-    outcome = doneOutcome(peer, done, nowMs() - startedMs)
+    // The peer's end of the stream comes a round trip later and tells nothing more, but until then it is busy with this.
+    outcome = doneOutcome(peer, done, knownMs - startedMs)
   } catch (error) {
     outcome = { kind: 'failed', peer, storeId: store.id, error: asLatticeError(error) }
+  } finally {
+    cut.release()
   }
   // The peer's own session went first: its outcome is ours.
   const other = slots.current(peer, store.id)
@@ -99,18 +101,6 @@ async function runOnce(options: SyncRunnerOptions, { link, store, unasked, signa
   if (isBusy(outcome) && other !== undefined && other !== slot) return other.outcome
   if (!isBusy(outcome)) onOutcome(outcome)
   return outcome
-}
-
-/**
- * The outcome as soon as it is known. The peer's end of the stream comes a round trip later and tells nothing more; the
- * session is wound up on its connection until then.
- */
-function outcomeOf(
-  runIt: (known: (outcome: ReconcileOutcome) => void) => Promise<ReconcileOutcome>,
-): Promise<ReconcileOutcome> {
-  return new Promise((resolve, reject) => {
-    runIt(resolve).then(resolve, reject)
-  })
 }
 
 async function run(options: SyncRunnerOptions, request: RunRequest): Promise<SyncOutcome> {

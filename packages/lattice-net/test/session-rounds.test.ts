@@ -20,7 +20,7 @@ function durations(): readonly number[] {
 }
 
 describe('a session with news on both sides', () => {
-  test('is known to both after two round trips, and not when its stream has ended', async () => {
+  test('has taken two round trips on both: what its stream takes to end is not counted', async () => {
     mesh = await createMesh({ nodes: 2, network: { latencyMs: { min: ONE_WAY_MS, max: ONE_WAY_MS } } })
     mesh.node(0).store.write(30)
     mesh.node(1).store.write(50)

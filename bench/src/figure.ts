@@ -6,7 +6,7 @@
 import type { Floor, Measured, Sample } from './sample.ts'
 
 /** How a quantity is printed, and what it counts. */
-export type Unit = '/s' | 'ms' | 'µs' | 'MB' | 'B' | 'rounds' | 'x' | '%' | 'hops' | 'sent'
+export type Unit = '/s' | 's' | 'ms' | 'µs' | 'MB' | 'B' | 'rounds' | 'x' | '%' | 'hops' | 'sent'
 
 /** One condition. A ratio is always ours divided by the floor, whether more is better or less. */
 export interface Goal {

@@ -6,6 +6,7 @@
 import type { BenchRow } from './row.ts'
 import { ANCESTRY_ROW } from './rows/ancestry.ts'
 import { BOOTSTRAP_ROW } from './rows/bootstrap.ts'
+import { CONVERGENCE_ROW } from './rows/convergence.ts'
 import { DISK_ROW } from './rows/disk.ts'
 import { GOSSIP_ROW } from './rows/gossip.ts'
 import { OPENING_ROW } from './rows/opening.ts'
@@ -28,6 +29,7 @@ export const ROWS: readonly BenchRow[] = [
   RANGE_INDEX_ROW,
   ANCESTRY_ROW,
   GOSSIP_ROW,
+  CONVERGENCE_ROW,
 ]
 
 /** Measured when asked for: what others reach, in a table of their own. */

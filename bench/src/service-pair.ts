@@ -8,6 +8,7 @@ import { createSeededRandom } from '@lattice/model/testing'
 import { createNetworkService, type NetworkService } from '@lattice/net'
 import { openIrohTransport } from '@lattice/net-iroh'
 import { createSimNetwork } from '@lattice/net-sim'
+import { openTlsTransport } from '@lattice/net-tls'
 import type { Transport } from '@lattice/net-types'
 import { clock, crypto, scheduler, seedOf, signerOf } from './world.ts'
 
@@ -31,6 +32,13 @@ export function simTransports(latencyMs: number): TransportPair {
 export async function irohTransports(): Promise<TransportPair> {
   const open = (number: number): Promise<Transport> =>
     openIrohTransport({ secretSeed: seedOf(number), bindAddress: '127.0.0.1:0', relay: 'off', scheduler })
+  return [await open(ENDS[0]), await open(ENDS[1])]
+}
+
+/** Two listeners on loopback, in this thread. */
+export async function tlsTransports(): Promise<TransportPair> {
+  const open = (number: number): Promise<Transport> =>
+    openTlsTransport({ secretSeed: seedOf(number), bindAddress: '127.0.0.1:0', scheduler })
   return [await open(ENDS[0]), await open(ENDS[1])]
 }
 

@@ -19,7 +19,8 @@ import { type ChainReads, createChainReads } from './chain-reads.ts'
 import { closingRun } from './closing-run.ts'
 import type { Core } from './core.ts'
 import type { Kernel } from './kernel-types.ts'
-import { contentOf, type LogEntry } from './log-entry.ts'
+import { contentOf } from './log-entry.ts'
+import { readIntentions } from './read-intentions.ts'
 import { PAGE_RECORDS_MAX } from './reading.ts'
 
 /** Bytes of a chain after which the walk ends, whatever was asked for: it is held in memory as a whole. */
@@ -54,37 +55,10 @@ export function createReplication(core: Core): Replication {
       const seq = Math.max(0, ...(log.authors.find(author)?.tips ?? []))
       return seq === 0 ? undefined : log.entryAt(seq).parsed.id
     },
-    read: (ids, maxBytes) => readIntentions(core, ids, maxBytes),
+    read: (ids, maxBytes) => readIntentions(log, ids, maxBytes),
     readChain: (target, since, limit) => readChain(core, { target, since, limit }),
     witnessPage: (fromSeq, limit) => readWitnessPage(core, fromSeq, limit),
     ...createChainReads(log),
-  }
-}
-
-function readIntentions(core: Core, ids: readonly IntentionId[], maxBytes: number): ReturnType<Kernel['read']> {
-  const { log } = core
-  const asked = new Map<number, IntentionId>()
-  for (const id of ids) {
-    const meta = log.find(id)
-    if (meta !== undefined) asked.set(meta.seq, id)
-  }
-  const included = new Map<number, SignedIntention>()
-  let bytes = 0
-  const include = (entry: LogEntry): void => {
-    if (included.has(entry.meta.seq)) return
-    included.set(entry.meta.seq, entry.parsed)
-    bytes += entry.parsed.bytes.length + entry.parsed.signature.length
-  }
-  for (const seq of [...asked.keys()].sort((a, b) => a - b)) {
-    if (included.has(seq)) continue
-    if (bytes >= maxBytes && included.size > 0) break
-    const entry = log.entryAt(seq)
-    include(entry)
-    for (const later of closingRun(core.log, entry)) include(later)
-  }
-  return {
-    intentions: [...included].sort(([a], [b]) => a - b).map(([, intention]) => intention),
-    rest: [...asked].filter(([seq]) => !included.has(seq)).map(([, id]) => id),
   }
 }
 

@@ -322,7 +322,7 @@ class Coordinator {
   }
   /** On its way to the store: not witnessed yet, and not lacking. */
   #isUnderWay(key: IdKey): boolean {
-    return this.#work?.kind === 'ingest' && this.#work.unit.places.some((place) => place.key === key)
+    return this.#work?.kind === 'ingest' && this.#work.unit.keys.has(key)
   }
 
   #takeIntentions(

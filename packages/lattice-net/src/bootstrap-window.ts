@@ -31,6 +31,8 @@ export interface WindowUnit {
   readonly from: IdKey
   readonly places: readonly Place[]
   readonly intentions: readonly SignedIntention[]
+  /** Of the places. */
+  readonly keys: ReadonlySet<IdKey>
 }
 
 /** One intention that the log names and that is lacking here. */
@@ -183,7 +185,7 @@ class Window implements BootstrapWindow {
       this.#drop(place)
       this.#places.delete(place.key)
     }
-    return { from, places, intentions }
+    return { from, places, intentions, keys: new Set(places.map(({ key }) => key)) }
   }
   settle(places: readonly Place[]): void {
     for (const { page } of places) page.left -= 1

@@ -12,7 +12,7 @@ interface World {
   readonly table: LinkTable
   readonly closed: string[]
   readonly advance: (ms: number) => void
-  readonly link: (peer: PublicKey, outgoing: boolean) => PeerLink
+  readonly link: (peer: PublicKey, outgoing: boolean, activeMs?: () => number) => PeerLink
 }
 
 function create(
@@ -32,7 +32,7 @@ function create(
     isSharing: (peer) => sharing.includes(peer),
     close: (_, message) => closed.push(message),
   })
-  const link = (peer: PublicKey, outgoing: boolean): PeerLink => ({
+  const link = (peer: PublicKey, outgoing: boolean, activeMs = beginning(nowMs)): PeerLink => ({
     peer,
     key: idKey(peer),
     outgoing,
@@ -46,9 +46,16 @@ function create(
     onImproved: () => () => undefined,
     spawn: () => undefined,
     active: () => false,
+    activeMs,
     close: async () => undefined,
   })
   return { table, closed, advance: scheduler.advance, link }
+}
+
+/** Nothing ever ran on it. */
+function beginning(nowMs: () => number): () => number {
+  const atMs = nowMs()
+  return () => atMs
 }
 
 describe('the table of connections', () => {
@@ -123,6 +130,21 @@ describe('the table of connections', () => {
     advance(10 * DEFAULT_LIMITS.strangerIdleMs)
     expect(closed).toEqual([])
     needed.pop()
+    advance(2 * DEFAULT_LIMITS.releaseMs)
+    expect(closed).toEqual(['idle'])
+  })
+
+  test('a connection on which one thing runs after another is kept, also when it is looked at between two', () => {
+    const { table, link, closed, advance } = create(small, [], { sharing: [large] })
+    let lastMs = 0
+    table.add(link(large, false, () => lastMs))
+    const stepMs = DEFAULT_LIMITS.releaseMs / 10
+    for (let atMs = 0; atMs < 10 * DEFAULT_LIMITS.releaseMs; atMs += stepMs) {
+      // A request ended just before each look.
+      lastMs = atMs + stepMs - 1
+      advance(stepMs)
+    }
+    expect(closed).toEqual([])
     advance(2 * DEFAULT_LIMITS.releaseMs)
     expect(closed).toEqual(['idle'])
   })

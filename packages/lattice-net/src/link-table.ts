@@ -57,9 +57,10 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
   /** Shows a peer out once nobody has needed it for long. */
   function watch(link: PeerLink, idleMs = 0): void {
     const cancel = scheduler.after(limits.releaseMs, () => {
-      const isIdle = !link.active() && !isNeeded(link.peer)
-      const idleForMs = isIdle ? idleMs + limits.releaseMs : 0
-      if (isIdle && idleForMs >= allowedMs(link)) close(link, IDLE)
+      // Between two requests of a bootstrap nothing runs for a moment: that is not idle.
+      const quietMs = nowMs() - link.activeMs()
+      const idleForMs = isNeeded(link.peer) ? 0 : Math.min(idleMs + limits.releaseMs, quietMs)
+      if (idleForMs >= allowedMs(link)) close(link, IDLE)
       else watch(link, idleForMs)
     })
     watches.set(link, cancel)

@@ -77,6 +77,8 @@ export interface PeerLink {
   readonly spawn: (name: string, task: (signal: AbortSignal) => Promise<void>) => void
   /** True while a session that is meant to end is under way. */
   readonly active: () => boolean
+  /** Monotonic time at which such a session was last under way; of the beginning of the connection before the first. */
+  readonly activeMs: () => number
   /** Ends the connection and everything on it. Idempotent. */
   readonly close: (message: string) => Promise<void>
 }
@@ -122,6 +124,7 @@ class ServedConnection {
   #active = 0
   #open = 0
   #heardMs: number
+  #activeMs: number
   #turnedAway = 0
   readonly #meter: PeerMeter
 
@@ -130,6 +133,7 @@ class ServedConnection {
     this.#deps = deps
     this.#heardMs = deps.nowMs()
     this.#meter = deps.defence.meterOf(connection.peer)
+    this.#activeMs = this.#heardMs
     this.#scope = createScope(`connection ${toHex(connection.peer).slice(0, 8)}`, undefined, {
       onFailure: (error, task) => deps.logger.error('connection task failed', { task, error }),
     })
@@ -147,6 +151,7 @@ class ServedConnection {
       onImproved: (listener) => connection.onImproved?.(listener) ?? (() => undefined),
       spawn: this.#scope.spawn,
       active: () => this.#active > 0,
+      activeMs: () => (this.#active > 0 ? deps.nowMs() : this.#activeMs),
       close: (message) => this.#close(message),
     }
   }
@@ -207,9 +212,14 @@ class ServedConnection {
       this.#deps.onError(this.link, error)
       throw error
     } finally {
-      if (!isLasting) this.#active -= 1
+      if (!isLasting) this.#leave()
       cut.release()
     }
+  }
+
+  #leave(): void {
+    this.#active -= 1
+    this.#activeMs = this.#deps.nowMs()
   }
 
   async #openStream(signal: AbortSignal): Promise<BiStream> {
@@ -253,7 +263,7 @@ class ServedConnection {
       this.#deps.onError(this.link, error)
     } finally {
       this.#open -= 1
-      if (isCounted) this.#active -= 1
+      if (isCounted) this.#leave()
       leave?.()
       cut.release()
     }

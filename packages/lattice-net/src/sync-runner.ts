@@ -76,16 +76,20 @@ async function runOnce(options: SyncRunnerOptions, { link, store, unasked, signa
   const registered = stores.get(store.id) === undefined ? undefined : stores.signal(store.id)
   const parents = [registered, signal].filter((parent) => parent !== undefined)
   const cut = createDeadline({ parents, scheduler, waitingFor: 'a session' })
+  let knownMs = startedMs
   let outcome: SyncOutcome
   try {
     const done = await link.runMovable(() => ({
       protocol: net.Protocol.RECONCILE,
-      machine: createReconcileInitiator(store, unasked),
+      machine: tapFinish(createReconcileInitiator(store, unasked), () => {
+        knownMs = nowMs()
+      }),
       perform: (call) => options.perform(link, call),
       signal: cut.signal,
     }))
     unasked.ended(done)
-    outcome = doneOutcome(peer, done, nowMs() - startedMs)
+    // The peer's end of the stream comes a round trip later and tells nothing more, but until then it is busy with this.
+    outcome = doneOutcome(peer, done, knownMs - startedMs)
   } catch (error) {
     outcome = { kind: 'failed', peer, storeId: store.id, error: asLatticeError(error) }
   } finally {

@@ -9,8 +9,9 @@
 import { equalBytes, idKey, type StoreId, toHex } from '@lattice/model'
 import { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from '@lattice/kernel'
 import { allEqual, setDigest, tablesDigest } from '../replica-digest.ts'
+import { checkPeerSync, checkStatus } from './check-synced.ts'
 import { find } from './run-record.ts'
-import { storeIn, type World } from './world.ts'
+import { members, storeIn, type World } from './world.ts'
 
 /** Connections of one pair of nodes at most: two that cross, and repetitions that are being turned away. */
 const MAX_LINKS_PER_PAIR = 6
@@ -25,6 +26,7 @@ export function checkStep(world: World): void {
     for (const storeId of Object.values(world.stores)) checkBounds(world, index, storeId)
   }
   checkEqualDigests(world)
+  checkPeerSync(world)
   const nodes = mesh.peers.length
   const links = mesh.network.connectionCount()
   if (links > (nodes * (nodes - 1) * MAX_LINKS_PER_PAIR) / 2) {
@@ -88,18 +90,6 @@ function holdersOf({ mesh, honest }: World, storeId: StoreId): ReadonlyMap<strin
   return holders
 }
 
-/** The honest nodes that are in the root: all from the start, and those that joined. */
-export function members({ mesh, honest, stores }: World): readonly number[] {
-  return honest.filter(
-    (index) =>
-      mesh.peers[index]?.isUp() === true &&
-      mesh
-        .node(index)
-        .stores()
-        .some((each) => equalBytes(each.id, stores.team)),
-  )
-}
-
 /** Why it is not so yet that everybody has come together; undefined once it is. */
 export function difference(world: World): string | undefined {
   const { mesh, record, honest, late } = world
@@ -149,7 +139,7 @@ export async function checkEnd(world: World): Promise<void> {
     await checkRoots(world, { name, id, nodes })
   }
   checkTokens(world)
-  checkSynced(world)
+  checkStatus(world)
 }
 
 interface Held {
@@ -219,19 +209,6 @@ function checkTokens(world: World): void {
   const extra = members(world).filter((index) => world.late.includes(index)).length
   const uses = world.record.tokens.reduce((sum, token) => sum + token.uses, 0)
   if (extra > uses) find(world.record, 'tokens_are_bounded', `${extra} nodes joined by tokens of ${uses} uses`)
-}
-
-/** Who says that it is synced holds what the others hold; asked of one node, as it costs much. */
-function checkSynced(world: World): void {
-  const nodes = members(world)
-  const index = nodes[world.record.step % Math.max(1, nodes.length)]
-  if (index === undefined) return
-  for (const { name, id } of namedStores(world)) {
-    const { synced, peersSynced, peersOnline } = world.mesh.store(index, id).status()
-    if (synced && peersSynced !== peersOnline - 1) {
-      find(world.record, 'synced_is_true', `${name} on node-${index}: ${peersSynced} of ${peersOnline - 1} peers are`)
-    }
-  }
 }
 
 /** After a start from disk: what the node itself acknowledged is there. */

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import { equalBytes, idKey, type StoreId, toHex } from '@lattice/model'
+import { equalBytes, type IdKey, idKey, type StoreId, toHex } from '@lattice/model'
 import { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from '@lattice/kernel'
-import { allEqual, setDigest, tablesDigest } from '../replica-digest.ts'
+import { allEqual, heldDigest, setDigest, tablesDigest } from '../replica-digest.ts'
 import { checkPeerSync, checkStatus } from './check-synced.ts'
 import { find } from './run-record.ts'
 import { members, storeIn, type World } from './world.ts'
@@ -100,15 +100,16 @@ export function difference(world: World): string | undefined {
   if (record.underWay.size > 0) {
     return `acts are under way: ${[...record.underWay.values()].map(({ what, node }) => `${what} of node-${node}`).join(', ')}`
   }
-  const nodes = members(world)
+  const nodes = members(world).map((index) => ({ index, node: mesh.node(index), states: statesOn(world, index) }))
   for (const { name, id } of [...namedStores(world), ...record.made]) {
-    const states = nodes.map((index) => stateOf(world, index, id))
+    const states = nodes.map((each) => each.states.get(idKey(id)))
     if (states.some((state) => state !== states[0])) return `${name} is ${states.join(', ')}`
     if (states[0] === 'archived') continue
     if (states[0] !== 'active') return `${name} is ${states[0] ?? 'unknown'} everywhere`
-    if (!allEqual(nodes.map((index) => setDigest(mesh.node(index), id)))) {
-      const sets = nodes.map((index) => `node-${index} ${setDigest(mesh.node(index), id)?.slice(0, 12) ?? 'behind'}`)
-      return `${name} differs: ${sets.join(', ')}`
+    const sets = nodes.map(({ node }) => heldDigest(node, id))
+    if (!allEqual(sets)) {
+      const told = nodes.map(({ index }, nth) => `node-${index} ${sets[nth]?.slice(0, 12) ?? 'behind'}`)
+      return `${name} differs: ${told.join(', ')}`
     }
   }
   return undefined
@@ -118,12 +119,9 @@ function namedStores({ stores }: World): readonly { readonly name: string; reado
   return Object.entries(stores).map(([name, id]) => ({ name, id }))
 }
 
-function stateOf({ mesh }: World, index: number, id: StoreId): string | undefined {
-  const key = idKey(id)
-  return mesh
-    .node(index)
-    .stores()
-    .find((each) => idKey(each.id) === key)?.state
+function statesOn({ mesh }: World, index: number): ReadonlyMap<IdKey, string> {
+  const stores = mesh.node(index).stores()
+  return new Map(stores.map(({ id, state }) => [idKey(id), state]))
 }
 
 /** What holds once everybody has come together. */

@@ -43,7 +43,7 @@ export function createOutbox({ random, windowBytes, send }: OutboxDeps): Outbox 
   const sendAll = async (bytes: Uint8Array): Promise<void> => {
     for (let offset = 0; offset < bytes.length;) {
       // Room for a whole segment is waited for: sent into less, segments would get smaller with every round.
-      const wanted = Math.min(bytes.length - offset, MAX_SEGMENT_BYTES, windowBytes)
+      const wanted = Math.min(bytes.length - offset, MAX_SEGMENT_BYTES, Math.ceil(windowBytes / 2))
       while (credit < wanted) {
         writer = createDeferred()
         await writer.promise

@@ -36,6 +36,7 @@ export interface StreamEndDeps {
 export function createStreamEnd({ random, windowBytes, send, onDone }: StreamEndDeps): StreamEnd {
   let lost: string | undefined
   let done = false
+  const tell = createTelling(windowBytes, (bytes) => send({ kind: 'credit', bytes }))
 
   const settle = (): void => {
     const over = lost !== undefined || (outbox.isFinished() && inbox.isDrained())
@@ -45,7 +46,7 @@ export function createStreamEnd({ random, windowBytes, send, onDone }: StreamEnd
   }
   const outbox = createOutbox({ random, windowBytes, send: (bytes) => send({ kind: 'data', bytes }) })
   const onTaken = (bytes: number): void => {
-    if (bytes > 0) send({ kind: 'credit', bytes })
+    tell(bytes)
     settle()
   }
   const inbox = createInbox({ windowBytes, onTaken })
@@ -100,5 +101,21 @@ export function createStreamEnd({ random, windowBytes, send, onDone }: StreamEnd
         fail('the stream was reset here')
       },
     },
+  }
+}
+
+/**
+ * The writer is told of what was read in parts of the window, as QUIC does it: most streams carry less and need no credit.
+ * The writer never waits for more than half a window, so what is untold never holds it up.
+ */
+const TOLD_PARTS = 4
+
+function createTelling(windowBytes: number, grant: (bytes: number) => void): (bytes: number) => void {
+  let untold = 0
+  return (bytes) => {
+    untold += bytes
+    if (untold < windowBytes / TOLD_PARTS) return
+    grant(untold)
+    untold = 0
   }
 }

@@ -592,6 +592,8 @@ export interface NetworkLimits {
   readonly heartbeatDelayMs: number
   /** How often each membership looks after its views. */
   readonly membershipTickMs: number
+  /** Neighbours that a node keeps per topic, see {@link ACTIVE_VIEW}. */
+  readonly activeView: number
   /** First pause before a session that ended in difference or failed is repeated; doubles up to `retryMaxMs`. */
   readonly retryMs: number
   readonly retryMaxMs: number
@@ -647,6 +649,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   heartbeatMs: 10_000,
   heartbeatDelayMs: 1_000,
   membershipTickMs: 5_000,
+  activeView: ACTIVE_VIEW,
   retryMs: 2_000,
   retryMaxMs: 120_000,
   tickMs: 5_000,

@@ -7,7 +7,7 @@
  */
 import { equalBytes, idKey, type IdKey, type PublicKey, type ReadTable, type StoreId } from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
-import { readPeer, readPeers, readPeerStatus, readStrategy } from '@lattice/systemstore'
+import { readPeer, readPeers, readPeerStatus, readPeerStatuses, readStrategy } from '@lattice/systemstore'
 import type * as systemstore from '@lattice/systemstore'
 
 /** The tables of another open store. */
@@ -58,7 +58,7 @@ export function replicaPeers(tables: ReadStoreTables, self: PublicKey, tablesOf:
 
 /** The same of the table that holds the peers: for whoever asks for many stores that have one. */
 export function replicaPeersIn(table: ReadTable, self: PublicKey): PublicKey[] {
-  return [...readPeers(table)]
+  return [...readPeerStatuses(table)]
     .filter((entry) => isTakingPart(entry) && !equalBytes(entry.peer, self))
     .map((entry) => entry.peer)
 }
@@ -67,7 +67,7 @@ export function replicaPeersIn(table: ReadTable, self: PublicKey): PublicKey[] {
 export function activePeers(tables: ReadStoreTables, self: PublicKey, tablesOf: TablesOf): PublicKey[] {
   const table = peerTable(tables, tablesOf)
   if (table === undefined) return []
-  return [...readPeers(table)]
+  return [...readPeerStatuses(table)]
     .filter(({ status, peer }) => status === 'active' && !equalBytes(peer, self))
     .map(({ peer }) => peer)
 }

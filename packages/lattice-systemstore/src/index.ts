@@ -39,7 +39,7 @@ export {
   setPeerStatus,
   type Signing,
 } from './peer-writes.ts'
-export { type PeerEntry, readPeer, readPeers, readPeerStatus } from './peers.ts'
+export { type PeerEntry, readPeer, readPeers, readPeerStatus, readPeerStatuses } from './peers.ts'
 export { FIRST_SCHEMA, readSchema } from './schema-activation.ts'
 export {
   readAppId,

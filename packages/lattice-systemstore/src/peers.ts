@@ -41,6 +41,15 @@ export function* readPeers(read: ReadTable): Generator<PeerEntry, void, undefine
   }
 }
 
+/** The peers and their status, in order of key: asked far more often than what else is known of them. */
+export function* readPeerStatuses(read: ReadTable): Generator<Pick<PeerEntry, 'peer' | 'status'>, void, undefined> {
+  for (const { key, value } of readFields(read, systemPrefix('peer'))) {
+    if (key.kind !== 'peer' || key.field !== 'status') continue
+    const status = decodePeerStatus(value)
+    if (status !== undefined) yield { peer: key.peer, status }
+  }
+}
+
 export function readPeer(read: ReadTable, peer: PublicKey): PeerEntry | undefined {
   return peerOf([...readFields(read, systemPrefix('peer', peer))], () => strongestRole(read, peer))
 }

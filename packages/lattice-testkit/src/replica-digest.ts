@@ -18,7 +18,11 @@ export function allEqual(digests: readonly (string | undefined)[]): boolean {
 export function setDigest(node: Node, storeId: StoreId): string | undefined {
   const key = idKey(storeId)
   const summary = node.stores().find((candidate) => idKey(candidate.id) === key)
-  if (summary?.state !== 'active') return undefined
+  return summary?.state === 'active' ? heldDigest(node, storeId) : undefined
+}
+
+/** The same of a store that is known to be in use. */
+export function heldDigest(node: Node, storeId: StoreId): string | undefined {
   const kernel = kernelOf(node, storeId)
   if (kernel === undefined) return undefined
   const { fingerprint, witnessCount } = kernel.digest()

@@ -43,6 +43,7 @@ export interface SimMeshOptions extends Partial<Conditions> {
   /** Whether peers are found by their keys alone; by default only where an address says, as without a relay. */
   readonly discovery?: boolean
   readonly openers?: NodeOptions['openers']
+  readonly networkLimits?: NodeOptions['networkLimits']
   readonly logger?: (name: string) => Logger
   /** Told of every event of the network. */
   readonly onEvent?: (event: SimEvent) => void
@@ -192,6 +193,7 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
       crypto,
       storageHooks: hooksOf(instance, gate, { crash: (tear) => crash(instance, tear), disk: options.disk }),
       fileCheck: inlineFileCheck,
+      ...(options.networkLimits && { networkLimits: options.networkLimits }),
       ...changes,
     })
     if (gate.state !== 'open') {

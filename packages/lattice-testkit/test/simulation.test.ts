@@ -7,12 +7,12 @@ import type { StoreHandle } from '@lattice/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { prepareMesh, type PreparedMesh, type RunOptions, runSimulation, SimulationFailed } from '../src/index.ts'
 import { track } from '../src/simulation/acts.ts'
-import { members } from '../src/simulation/invariants.ts'
+
 import { drawPlan } from '../src/simulation/plan.ts'
 import { createRunRecord } from '../src/simulation/run-record.ts'
 import { readCommand } from '../src/simulation/sim-command.ts'
 import { watchLines } from '../src/simulation/watch-lines.ts'
-import type { World } from '../src/simulation/world.ts'
+import { members, type World } from '../src/simulation/world.ts'
 
 const NODES = 3
 /** A network that never heals is waited for a quarter of an hour of virtual time. */
@@ -170,6 +170,21 @@ const PLANTED: readonly Planted[] = [
       sabotage: atTheEnd((world) => {
         replaceStore(world, (handle) => ({ status: () => ({ ...handle.status(), synced: true, peersSynced: 0 }) }))
       }),
+    },
+  ],
+  [
+    'a peer that is shown as synced with what it never held',
+    ['synced_is_true'],
+    {
+      sabotage: once((world) =>
+        replaceStore(world, (handle) => ({
+          kernel: () => {
+            const kernel = handle.kernel()
+            return { ...kernel, digest: () => ({ ...kernel.digest(), fingerprint: new Uint8Array(32) }) }
+          },
+          peers: () => handle.peers().map((peer) => ({ ...peer, sync: 'synced' as const })),
+        })),
+      ),
     },
   ],
   [

@@ -19,7 +19,6 @@ import {
 import type { ReplicatedStore } from '@lattice/net-types'
 import { backoffMs } from '../backoff.ts'
 import type { GossipDeps } from '../gossip.ts'
-import { ACTIVE_VIEW } from '../limits.ts'
 import type { MessageRef, TreeEffect, TreeMessage, TreeTimer } from './broadcast-tree.ts'
 import type { GossipLane } from './gossip-lane.ts'
 import { membershipNote, type ReadNote } from './gossip-notes.ts'
@@ -63,7 +62,7 @@ export class GossipCircle {
   #waiting: Effect[] | undefined
 
   constructor(deps: GossipCircleDeps) {
-    const { topic, self, random, stores } = deps
+    const { topic, self, random, stores, limits } = deps
     this.topic = topic
     this.#key = idKey(topic)
     this.#deps = deps
@@ -73,7 +72,7 @@ export class GossipCircle {
     })
     // Neighbours that get ids only make room first.
     const isSpare = (peer: PublicKey): boolean => this.#tree.lazy().some((lazy) => equalBytes(lazy, peer))
-    this.#membership = createHyParView({ self, random, isSpare })
+    this.#membership = createHyParView({ self, random, isSpare, activeView: limits.activeView })
   }
 
   /** Who belongs to it. */
@@ -241,7 +240,7 @@ export class GossipCircle {
   }
   /** Everybody fits the active view: then all are kept connected. */
   #isSmall(): boolean {
-    return this.#deps.keepsConnected && this.#peers.size <= ACTIVE_VIEW
+    return this.#deps.keepsConnected && this.#peers.size <= this.#deps.limits.activeView
   }
   #settleDial(peer: PublicKey): void {
     if (this.#isSmall() && this.has(peer)) return

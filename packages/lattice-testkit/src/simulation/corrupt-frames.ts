@@ -15,6 +15,7 @@ import {
 } from '@lattice/model'
 import type { SeededRandom } from '@lattice/model/testing'
 import { encodeFrame, type Frame, type FrameInit } from '@lattice/net'
+import { graftOrPrune, inventIds, inventPeers, otherTopic } from './corrupt-gossip.ts'
 import type { HostileHabit } from './kinds.ts'
 
 export interface HostileOptions {
@@ -74,6 +75,14 @@ export function createCorruption(options: HostileOptions): Corruption {
         return { thenEnd: true }
       case 'fork':
         return changed(withIntentions(frame, forge))
+      case 'invent_ids':
+        return changed(inventIds(frame, random))
+      case 'graft_or_prune':
+        return changed(graftOrPrune(frame, random))
+      case 'other_topic':
+        return changed(otherTopic(frame, random))
+      case 'invent_peers':
+        return changed(inventPeers(frame, random))
     }
   }
 
@@ -117,6 +126,11 @@ function withDigest(
         case: 'digests',
         value: { ...frame.value, stores: frame.value.stores.map((store) => ({ ...store, ...changes })) },
       }
+    case 'heartbeat':
+      return {
+        case: 'heartbeat',
+        value: { ...frame.value, stores: frame.value.stores.map((store) => ({ ...store, ...changes })) },
+      }
     default:
       return undefined
   }
@@ -128,8 +142,8 @@ function withIntentions(frame: Frame, change: (all: readonly Wire[]) => readonly
   if (frame.value.intentions.length === 0) return undefined
   const intentions = change(frame.value.intentions).map(({ intention, signature }) => ({ intention, signature }))
   if (frame.case === 'intentions') return { case: 'intentions', value: { intentions, last: frame.value.last } }
-  const { storeId, witnessCount, fingerprint } = frame.value
-  return { case: 'push', value: { storeId, intentions, witnessCount, fingerprint } }
+  const { topic, round, storeId, witnessCount, fingerprint } = frame.value
+  return { case: 'push', value: { topic, round, storeId, intentions, witnessCount, fingerprint } }
 }
 
 /** Flips a bit of the intention, or of its signature. */

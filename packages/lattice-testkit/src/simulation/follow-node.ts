@@ -96,11 +96,12 @@ function watchDigests(
   kernel.onWitnessed(note)
 }
 
-function digestsKey(index: number, storeId: StoreId): string {
+/** By what the digests that a node's store has had are kept. */
+export function digestsKey(index: number, storeId: StoreId): string {
   return `${index} ${toHex(storeId)}`
 }
 
-function digestText({
+export function digestText({
   witnessCount,
   fingerprint,
 }: {

@@ -6,11 +6,12 @@
  *
  * @module
  */
-import { equalBytes, idKey, type StoreId, toHex } from '@lattice/model'
+import { equalBytes, type IdKey, idKey, type StoreId, toHex } from '@lattice/model'
 import { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from '@lattice/kernel'
-import { allEqual, setDigest, tablesDigest } from '../replica-digest.ts'
+import { allEqual, heldDigest, setDigest, tablesDigest } from '../replica-digest.ts'
+import { checkPeerSync, checkStatus } from './check-synced.ts'
 import { find } from './run-record.ts'
-import { storeIn, type World } from './world.ts'
+import { members, storeIn, type World } from './world.ts'
 
 /** Connections of one pair of nodes at most: two that cross, and repetitions that are being turned away. */
 const MAX_LINKS_PER_PAIR = 6
@@ -25,6 +26,7 @@ export function checkStep(world: World): void {
     for (const storeId of Object.values(world.stores)) checkBounds(world, index, storeId)
   }
   checkEqualDigests(world)
+  checkPeerSync(world)
   const nodes = mesh.peers.length
   const links = mesh.network.connectionCount()
   if (links > (nodes * (nodes - 1) * MAX_LINKS_PER_PAIR) / 2) {
@@ -88,18 +90,6 @@ function holdersOf({ mesh, honest }: World, storeId: StoreId): ReadonlyMap<strin
   return holders
 }
 
-/** The honest nodes that are in the root: all from the start, and those that joined. */
-export function members({ mesh, honest, stores }: World): readonly number[] {
-  return honest.filter(
-    (index) =>
-      mesh.peers[index]?.isUp() === true &&
-      mesh
-        .node(index)
-        .stores()
-        .some((each) => equalBytes(each.id, stores.team)),
-  )
-}
-
 /** Why it is not so yet that everybody has come together; undefined once it is. */
 export function difference(world: World): string | undefined {
   const { mesh, record, honest, late } = world
@@ -110,15 +100,16 @@ export function difference(world: World): string | undefined {
   if (record.underWay.size > 0) {
     return `acts are under way: ${[...record.underWay.values()].map(({ what, node }) => `${what} of node-${node}`).join(', ')}`
   }
-  const nodes = members(world)
+  const nodes = members(world).map((index) => ({ index, node: mesh.node(index), states: statesOn(world, index) }))
   for (const { name, id } of [...namedStores(world), ...record.made]) {
-    const states = nodes.map((index) => stateOf(world, index, id))
+    const states = nodes.map((each) => each.states.get(idKey(id)))
     if (states.some((state) => state !== states[0])) return `${name} is ${states.join(', ')}`
     if (states[0] === 'archived') continue
     if (states[0] !== 'active') return `${name} is ${states[0] ?? 'unknown'} everywhere`
-    if (!allEqual(nodes.map((index) => setDigest(mesh.node(index), id)))) {
-      const sets = nodes.map((index) => `node-${index} ${setDigest(mesh.node(index), id)?.slice(0, 12) ?? 'behind'}`)
-      return `${name} differs: ${sets.join(', ')}`
+    const sets = nodes.map(({ node }) => heldDigest(node, id))
+    if (!allEqual(sets)) {
+      const told = nodes.map(({ index }, nth) => `node-${index} ${sets[nth]?.slice(0, 12) ?? 'behind'}`)
+      return `${name} differs: ${told.join(', ')}`
     }
   }
   return undefined
@@ -128,12 +119,9 @@ function namedStores({ stores }: World): readonly { readonly name: string; reado
   return Object.entries(stores).map(([name, id]) => ({ name, id }))
 }
 
-function stateOf({ mesh }: World, index: number, id: StoreId): string | undefined {
-  const key = idKey(id)
-  return mesh
-    .node(index)
-    .stores()
-    .find((each) => idKey(each.id) === key)?.state
+function statesOn({ mesh }: World, index: number): ReadonlyMap<IdKey, string> {
+  const stores = mesh.node(index).stores()
+  return new Map(stores.map(({ id, state }) => [idKey(id), state]))
 }
 
 /** What holds once everybody has come together. */
@@ -149,7 +137,7 @@ export async function checkEnd(world: World): Promise<void> {
     await checkRoots(world, { name, id, nodes })
   }
   checkTokens(world)
-  checkSynced(world)
+  checkStatus(world)
 }
 
 interface Held {
@@ -219,19 +207,6 @@ function checkTokens(world: World): void {
   const extra = members(world).filter((index) => world.late.includes(index)).length
   const uses = world.record.tokens.reduce((sum, token) => sum + token.uses, 0)
   if (extra > uses) find(world.record, 'tokens_are_bounded', `${extra} nodes joined by tokens of ${uses} uses`)
-}
-
-/** Who says that it is synced holds what the others hold; asked of one node, as it costs much. */
-function checkSynced(world: World): void {
-  const nodes = members(world)
-  const index = nodes[world.record.step % Math.max(1, nodes.length)]
-  if (index === undefined) return
-  for (const { name, id } of namedStores(world)) {
-    const { synced, peersSynced, peersOnline } = world.mesh.store(index, id).status()
-    if (synced && peersSynced !== peersOnline - 1) {
-      find(world.record, 'synced_is_true', `${name} on node-${index}: ${peersSynced} of ${peersOnline - 1} peers are`)
-    }
-  }
 }
 
 /** After a start from disk: what the node itself acknowledged is there. */

@@ -42,3 +42,10 @@ export type HostileHabit =
   | 'end_early'
   /** Signs two intentions after the same one, and shows both. */
   | 'fork'
+  /** Announces ids that stand for nothing. */
+  | 'invent_ids'
+  /** Asks for ids that stand for nothing, or for no more. */
+  | 'graft_or_prune'
+  | 'other_topic'
+  /** Names peers that nobody has heard of, and walks that never end. */
+  | 'invent_peers'

@@ -108,6 +108,7 @@ async function createRunMesh(
     startNodes: 0,
     ...(prepared && { from: prepared }),
     openers: openersFor(watch),
+    networkLimits: { activeView: plan.activeView },
     logger: (name) => watchLines(record, name),
     onEvent: record.journal.networkEvent,
     onCrash: (index) => {

@@ -7,6 +7,7 @@
  * @module
  */
 import { createSeededRandom } from '@lattice/model/testing'
+import { DEFAULT_LIMITS } from '@lattice/net'
 import type { Conditions } from '@lattice/net-sim'
 import type { FaultKind, HostileHabit } from './kinds.ts'
 import { drawConditions } from './weather.ts'
@@ -42,6 +43,8 @@ export interface SimulationPlan {
   readonly faults: readonly FaultKind[]
   readonly hostile: readonly HostileHabit[]
   readonly conditions: Conditions
+  /** Neighbours that a node keeps in gossip: in some runs fewer than there are peers. */
+  readonly activeView: number
 }
 
 export const DEFAULT_NODES = 5
@@ -73,10 +76,16 @@ const HABITS: readonly HostileHabit[] = [
   'fall_silent',
   'end_early',
   'fork',
+  'invent_ids',
+  'graft_or_prune',
+  'other_topic',
+  'invent_peers',
 ]
 
 /** One run in so many makes its mesh itself. */
 const FRESH_ONE_IN = 20
+/** One run in so many has circles that are larger than a node's view of them. */
+const NARROW_ONE_IN = 4
 /** Means between acts: short ones crowd a network that has no time to settle, long ones let everything settle. */
 const PACES_MS = [400, 1_000, 2_500] as const
 
@@ -100,6 +109,7 @@ export function drawPlan(options: SimulationOptions): SimulationPlan {
     faults: options.faults ?? FAULTS.filter(() => random.below(2) === 0),
     hostile: options.hostile ?? (random.below(2) === 0 ? [] : HABITS.filter(() => random.below(4) === 0)),
     conditions: drawConditions(random),
+    activeView: random.below(NARROW_ONE_IN) === 0 ? 2 + random.below(2) : DEFAULT_LIMITS.activeView,
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PublicKey, StoreId } from '@lattice/model'
+import { equalBytes, type PublicKey, type StoreId } from '@lattice/model'
 import type { SeededRandom } from '@lattice/model/testing'
 import type { StoreHandle } from '@lattice/node'
 import { kernelOf } from '../replica-digest.ts'
@@ -38,4 +38,16 @@ export interface World {
 export function storeIn({ mesh }: Pick<World, 'mesh'>, index: number, id: StoreId): StoreHandle | undefined {
   if (mesh.peers[index]?.isUp() !== true) return undefined
   return kernelOf(mesh.node(index), id) === undefined ? undefined : mesh.store(index, id)
+}
+
+/** The honest nodes that are in the root: all from the start, and those that joined. */
+export function members({ mesh, honest, stores }: World): readonly number[] {
+  return honest.filter(
+    (index) =>
+      mesh.peers[index]?.isUp() === true &&
+      mesh
+        .node(index)
+        .stores()
+        .some((each) => equalBytes(each.id, stores.team)),
+  )
 }

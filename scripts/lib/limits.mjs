@@ -13,16 +13,16 @@ import ts from 'typescript'
 
 /** Packages of each layer, in the order of the page. */
 export const LAYERS = [
-  ['Model', ['lattice-model', 'lattice-kvtable']],
-  ['Kernel and floating', ['lattice-kernel', 'lattice-storage', 'lattice-logstore']],
-  ['Stores', ['lattice-store-base', 'lattice-kvstore', 'lattice-rootstore', 'lattice-systemstore']],
-  ['Sync', ['lattice-sync']],
-  ['Network', ['lattice-net']],
-  ['TLS', ['lattice-net-tls']],
-  ['iroh', ['lattice-net-iroh']],
-  ['LAN', ['lattice-net-lan']],
-  ['Node', ['lattice-node', 'lattice-runtime']],
-  ['API', ['lattice-api', 'lattice-proto']],
+  { layer: 'Model', packages: ['lattice-model', 'lattice-kvtable'] },
+  { layer: 'Kernel and floating', packages: ['lattice-kernel', 'lattice-storage', 'lattice-logstore'] },
+  { layer: 'Stores', packages: ['lattice-store-base', 'lattice-kvstore', 'lattice-rootstore', 'lattice-systemstore'] },
+  { layer: 'Sync', packages: ['lattice-sync'] },
+  { layer: 'Network', packages: ['lattice-net'] },
+  { layer: 'TLS', packages: ['lattice-net-tls'] },
+  { layer: 'iroh', packages: ['lattice-net-iroh'] },
+  { layer: 'LAN', packages: ['lattice-net-lan'] },
+  { layer: 'Node', packages: ['lattice-node', 'lattice-runtime'] },
+  { layer: 'API', packages: ['lattice-api', 'lattice-proto'] },
 ]
 
 const SAYS_SO = /(^|_)(MAX|LIMIT|BUDGET|DEADLINE|PER)(_|$)|_(MS|WINDOW|PER_SOURCE|PER_SECOND|WINDOW_BYTES)$/
@@ -41,7 +41,7 @@ function sourcesOf(folder) {
 
 /** The limits of the workspace at `root`, grouped by layer. Throws for one whose value or reason cannot be read. */
 export function readLimits(root) {
-  const files = LAYERS.flatMap(([layer, packages]) =>
+  const files = LAYERS.flatMap(({ layer, packages }) =>
     packages.flatMap((name) =>
       sourcesOf(join(root, 'packages', name, 'src')).map((path) => ({
         layer,
@@ -241,7 +241,7 @@ function size(bytes) {
 /** The page. */
 export function limitsPage(limits) {
   const cell = (text) => (text ?? '').replaceAll('|', '\\|')
-  const parts = LAYERS.flatMap(([layer]) => {
+  const parts = LAYERS.flatMap(({ layer }) => {
     const rows = limits.filter((limit) => limit.layer === layer)
     if (rows.length === 0) return []
     return [

@@ -79,7 +79,7 @@ describe('the page', () => {
 
   test('has the limits of every layer of this workspace, among them those that others rely on', () => {
     const limits = readLimits(root)
-    for (const [layer] of LAYERS) expect(limits.filter((limit) => limit.layer === layer)).not.toHaveLength(0)
+    for (const { layer } of LAYERS) expect(limits.filter((limit) => limit.layer === layer)).not.toHaveLength(0)
     const names = new Set(limits.map(({ name }) => name))
     for (const name of [
       'MAX_FRAME_FIELDS',

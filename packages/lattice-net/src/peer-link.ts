@@ -26,9 +26,9 @@ import { createDeadline, orAborted, pause } from './deadline.ts'
 import { encodeFrame } from './frame.ts'
 import { createFrameGuard } from './link-guard.ts'
 import { MAX_TURNED_AWAY, type NetworkLimits } from './limits.ts'
-import type { PeerDefence } from './peer-defence.ts'
 import { acceptOpening, withOpening } from './opening.ts'
-import type { PeerMeter } from './peer-meter.ts'
+import type { PeerLedger } from './peer-ledger.ts'
+import type { MeteredKind, PeerMeter } from './peer-meter.ts'
 import { type Carrier, follow, type MovableEnd, runMovable, runUntilMoved } from './run-movable.ts'
 import { runSession, type SessionOptions } from './run-session.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
@@ -81,6 +81,16 @@ export interface PeerLink {
   readonly activeMs: () => number
   /** Ends the connection and everything on it. Idempotent. */
   readonly close: (message: string) => Promise<void>
+}
+
+/** What a connection needs to know of the defence of this node. */
+export interface PeerDefence extends Pick<PeerLedger, 'standing'> {
+  /** What the peer has used of late, over all its connections. */
+  readonly meterOf: (peer: PublicKey) => PeerMeter
+  /** The peer was refused for asking far too much. */
+  readonly overused: (link: PeerLink, kind: MeteredKind) => void
+  /** The peer was refused for being muted. */
+  readonly askedWhileMuted: (link: PeerLink) => void
 }
 
 export interface PeerLinkDeps {

@@ -315,7 +315,7 @@ export const MAX_INVALID_PER_CONNECTION = 64
 /** Failures of sessions remembered, one per peer and store: those of a mesh with many stores, the oldest forgotten first. */
 export const MAX_REMEMBERED_FAILURES = 1024
 
-/** Tokens one connection may try: a person pastes a few, a guesser many. */
+/** Tokens one connection may try in vain: a person pastes a few, a guesser many. */
 export const MAX_JOINS_PER_CONNECTION = 8
 
 /** Streams turned away at once with a word; beyond them without one. */

@@ -7,7 +7,7 @@ import type { Crypto, PublicKey } from '@lattice/model'
 import { net } from '@lattice/proto'
 import { createDigestResponder, type DigestOptions, type DigestOutcome } from './digest-exchange.ts'
 import type { Gossip } from './gossip.ts'
-import { createInviter } from './join.ts'
+import { createInviter, type JoinRequest } from './join.ts'
 import { MAX_GOSSIP_STREAMS, MAX_JOINS_PER_CONNECTION } from './limits.ts'
 import type { Accepted, PeerLink } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
@@ -42,11 +42,16 @@ export function createStreamAcceptor(
   function join(link: PeerLink): Accepted | Fail {
     const tried = joins.get(link) ?? 0
     if (tried >= MAX_JOINS_PER_CONNECTION) {
-      return refuse(net.RefusalCode.LIMIT_EXCEEDED, 'too many invites tried: connect again')
+      return refuse(net.RefusalCode.LIMIT_EXCEEDED, 'too many invites were tried in vain: ask for a good one')
     }
     joins.set(link, tried + 1)
+    // A good token is no guess: one peer may join any number of stores.
+    const onRedeemed = ({ addresses }: JoinRequest): void => {
+      joins.set(link, (joins.get(link) ?? 1) - 1)
+      onAddresses(link.peer, addresses)
+    }
     return {
-      machine: tapFinish(createInviter(link.peer), ({ addresses }) => onAddresses(link.peer, addresses)),
+      machine: tapFinish(createInviter(link.peer), onRedeemed),
       perform: (call) => performCall(call, { joinHandler, onIngested: () => undefined }),
     }
   }

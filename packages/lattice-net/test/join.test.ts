@@ -2,6 +2,7 @@ import { createAbortController, toPublicKey } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createInviter, createJoiner } from '../src/join.ts'
 import type { FrameInit } from '../src/frame.ts'
+import { MAX_JOINS_PER_CONNECTION } from '../src/limits.ts'
 import type { JoinHandler, JoinRefusalCode } from '../src/session-call.ts'
 import { converse, feed } from './drive.ts'
 import { createMesh, type Mesh } from './mesh.ts'
@@ -84,6 +85,20 @@ describe('join', () => {
     expect(codes.slice(1, 8)).toEqual(Array.from({ length: 7 }, () => 'TOKEN_UNKNOWN'))
     expect(codes.slice(8)).toEqual(['LIMIT_EXCEEDED', 'LIMIT_EXCEEDED'])
     expect(tries).toBe(8)
+  })
+
+  test('good tokens are not counted: a peer joins any number of stores over one connection', async () => {
+    const joinHandler: JoinHandler = {
+      redeem: async () => ({ kind: 'granted', storeType: 'test:model', witnessCount: 0, peers: [] }),
+    }
+    const mesh = await createMesh({ nodes: 1, joinHandler })
+    open.push(mesh)
+    const joiner = mesh.addNode({ register: false })
+    for (let count = 0; count < 2 * MAX_JOINS_PER_CONNECTION; count += 1) {
+      const request = { inviter: mesh.node(0).id, addresses: [], storeId: mesh.storeId, secret, name: '' }
+      const grant = mesh.settle(joiner.service.join(request, signal))
+      await expect(grant).resolves.toMatchObject({ storeType: 'test:model' })
+    }
   })
 
   test('an inviter that is not there is unreachable, and an abort is the reason given', async () => {

@@ -33,6 +33,9 @@ export interface Host {
   /** Nothing passes, and the host does not see why. */
   readonly silence: () => Promise<void>
   readonly endSilence: () => Promise<void>
+  /** Packets of the protocol that come by its link vanish without a word, as behind a firewall. */
+  readonly drop: (protocol: Protocol) => Promise<void>
+  readonly admit: (protocol: Protocol) => Promise<void>
   /** Gives it another address in place of the one it has. */
   readonly moveTo: (address: string) => Promise<void>
   /** Sends whatever leaves the link, and questions of DNS, to another host. */
@@ -40,6 +43,8 @@ export interface Host {
   /** Reads a file as a process of the host sees it. */
   readonly read: (path: string) => Promise<string>
 }
+
+export type Protocol = 'tcp' | 'udp'
 
 export interface HostNetwork {
   readonly hosts: readonly Host[]
@@ -120,6 +125,9 @@ async function plug({ hub, name, port, address, etc }: Plug): Promise<Host> {
   await ip('link', 'add', DEVICE, 'netns', name, 'type', 'veth', 'peer', 'name', port, 'netns', hub)
   await ip('-n', name, 'addr', 'add', `${address}/24`, 'dev', DEVICE)
   await ip('-n', name, 'link', 'set', DEVICE, 'up')
+  // What is for the host itself is looked up first of all: after it no rule could drop anything.
+  await ip('-n', name, 'rule', 'add', 'pref', '100', 'lookup', 'local')
+  await ip('-n', name, 'rule', 'del', 'pref', '0')
   await onHub('master', 'br0', 'up')
   return {
     name,
@@ -128,6 +136,8 @@ async function plug({ hub, name, port, address, etc }: Plug): Promise<Host> {
     plugIn: async () => void (await onHub('up')),
     silence: async () => void (await onHub('nomaster')),
     endSilence: async () => void (await onHub('master', 'br0')),
+    drop: async (protocol) => void (await ip('-n', name, 'rule', 'add', ...dropped(protocol))),
+    admit: async (protocol) => void (await ip('-n', name, 'rule', 'del', ...dropped(protocol))),
     moveTo: async (next) => {
       await ip('-n', name, 'addr', 'add', `${next}/24`, 'dev', DEVICE)
       await ip('-n', name, 'addr', 'del', `${current}/24`, 'dev', DEVICE)
@@ -144,6 +154,10 @@ async function plug({ hub, name, port, address, etc }: Plug): Promise<Host> {
     },
     read: (path) => inside(name, 'cat', path),
   }
+}
+
+function dropped(protocol: Protocol): readonly string[] {
+  return ['pref', '10', 'iif', DEVICE, 'ipproto', protocol, 'blackhole']
 }
 
 /** The command and the arguments that run a program on a host. */

@@ -92,6 +92,17 @@ describeOnHosts('what leaves a host', 3, ({ host, start, kill }) => {
     for (const kind of kindsOf(heard)) expect([...TO_THE_ROUTER, 'marker']).toContain(kind)
   })
 
+  test('of a node whose TLS alone listens on the LAN is said to the LAN', { timeout: SLOW_MS }, async () => {
+    const heard = await reachedRouter(async () => {
+      const tls = `${host(1).address()}:0`
+      const daemon = await start(1, '--no-relay', '--bind', '127.0.0.1:0', '--tls-bind', tls)
+      await daemon.end('SIGTERM')
+    })
+    const kinds = kindsOf(heard)
+    expect(kinds).toContain('mdns')
+    for (const kind of kinds) expect([...TO_THE_ROUTER, 'mdns', 'marker']).toContain(kind)
+  })
+
   // What the silence above is worth: the same router hears of a node that may use relays.
   test('with relays asks for them', { timeout: SLOW_MS }, async () => {
     const daemon = await start(1, '--no-lan')

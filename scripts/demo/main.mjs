@@ -42,7 +42,7 @@ async function tell(nodes) {
   const [a, b, c] = nodes
   await step('starting', async () => {
     await Promise.all(nodes.map((node) => start(node)))
-    return { text: 'three daemons run: A, B and C, over QUIC on loopback', figures: '3 processes' }
+    return { text: 'three daemons run: A, B and C, over TLS and QUIC on loopback', figures: '3 processes' }
   })
   const storeId = await step('creating', () => steps.createStore(a))
   await step('importing', () => steps.importData(a, storeId))

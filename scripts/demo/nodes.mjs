@@ -1,5 +1,5 @@
 /**
- * The daemons of the demonstration: real processes with a data directory each, on loopback, over QUIC.
+ * The daemons of the demonstration: real processes with a data directory each, on loopback, over TLS and QUIC.
  *
  * Whoever starts one ends it: `stopAll` leaves no process behind, whatever happened before.
  */

@@ -20,6 +20,10 @@ describe('what happens to stores and peers, as a sentence', () => {
       'store team/notes (111111111111) is archived',
     ],
     [{ case: 'storeChanged', value: { id: storeId, state: daemon.StoreState.ACTIVE } }, 'store 111111111111 is active'],
+    [
+      { case: 'storeChanged', value: { id: storeId, path: '111111111111', state: daemon.StoreState.BOOTSTRAPPING } },
+      'store 111111111111 is bootstrapping',
+    ],
     [{ case: 'storeRemoved', value: { storeId } }, 'store 111111111111 is no longer on this node'],
     [
       {

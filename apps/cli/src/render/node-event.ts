@@ -100,10 +100,13 @@ export function syncText(outcome: daemon.SyncOutcome, { style, full }: EventText
 /** `store team/notes (3f2a9c01b2d4) is archived`. */
 function storeChangedText(store: daemon.StoreInfo, { style, full }: EventTextOptions): string {
   const label = printable(store.path === '' ? store.name : store.path)
-  const id = style.name(formatId(store.id, full))
+  const idText = formatId(store.id, full)
+  const id = style.name(idText)
   const state = storeStateText(store, style)
   const shown = typeof state === 'string' ? state : state.paint(state.text)
-  return `store ${label === '' ? id : `${label} (${id})`} is ${shown}`
+  // The path of a store whose name has not come yet is made of its id.
+  const isNamed = store.name !== '' || !idText.startsWith(label)
+  return `store ${isNamed ? `${label} (${id})` : id} is ${shown}`
 }
 
 /** `peer nas (cdcdcdcdcdcd) is an active writer of 3f2a9c01b2d4`. */

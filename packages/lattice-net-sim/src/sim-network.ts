@@ -77,43 +77,13 @@ export function createSimNetwork(options: SimNetworkOptions): SimNetwork {
     assert(clock !== undefined, 'a rate needs a clock')
     return clock.monotonicMs()
   }
-  const wire = createWire({
-    random,
-    scheduler,
-    nowMs,
-    conditions: conditions.current,
-    traffic,
-    isBlocked: topology.isBlocked,
-  })
+  const parts = { random, scheduler, traffic, conditions: conditions.current, isBlocked: topology.isBlocked }
+  const wire = createWire({ ...parts, nowMs })
   const emit: Emit = (event) => options.onEvent?.({ link: -1, stream: -1, bytes: 0, ...event })
-  const links = createLinkTable({
-    random,
-    scheduler,
-    wire,
-    windowBytes,
-    idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
-    conditions: conditions.current,
-    traffic,
-    isBlocked: topology.isBlocked,
-    emit,
-  })
-  const nodes = createNodeTable({
-    random,
-    conditions: conditions.current,
-    traffic,
-    scheduler,
-    wire,
-    links,
-    emit,
-    connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
-    discovery: options.discovery ?? true,
-  })
-  const discoveries = createSimDiscoveryTable({
-    random,
-    scheduler,
-    conditions: conditions.current,
-    isBlocked: topology.isBlocked,
-  })
+  const { idleTimeoutMs = IDLE_TIMEOUT_MS, connectTimeoutMs = CONNECT_TIMEOUT_MS, discovery = true } = options
+  const links = createLinkTable({ ...parts, wire, windowBytes, idleTimeoutMs, emit })
+  const nodes = createNodeTable({ ...parts, wire, links, emit, connectTimeoutMs, discovery })
+  const discoveries = createSimDiscoveryTable(parts)
 
   return {
     transport: nodes.open,

@@ -15,7 +15,7 @@ import { type KeyPair, type Logger, type PublicKey, silentLogger, type StoreId, 
 import { openCrypto } from '@lattice/model/crypto'
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { type Conditions, createSimNetwork, type SimEvent, type SimNetwork } from '@lattice/net-sim'
-import type { Transport } from '@lattice/net-types'
+import type { Discovery, Transport } from '@lattice/net-types'
 import { type Node, type NodeOptions, openNode, type StoreHandle } from '@lattice/node'
 import { inlineFileCheck, type StoragePoint } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
@@ -44,6 +44,8 @@ export interface SimMeshOptions extends Partial<Conditions> {
   readonly discovery?: boolean
   readonly openers?: NodeOptions['openers']
   readonly networkLimits?: NodeOptions['networkLimits']
+  /** Whether nodes look for each other as on a local network. */
+  readonly localDiscovery?: boolean
   readonly logger?: (name: string) => Logger
   /** Told of every event of the network. */
   readonly onEvent?: (event: SimEvent) => void
@@ -186,6 +188,9 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
         const transport = network.transport(keyPair.publicKey)
         return options.wrapTransport?.({ index, transport, keyPair }) ?? transport
       },
+      ...(options.localDiscovery === true && {
+        openDiscovery: (keyPair: KeyPair): Discovery => network.discoveryOf(keyPair.publicKey),
+      }),
       clock: skewedClock(scheduler.clock, instance),
       random: randomFor(instance),
       scheduler: gatedScheduler(scheduler, gate),

@@ -34,7 +34,7 @@ test(
       minutes: 0.2,
       prepared,
       faults: ['crash', 'crash_at_point', 'stop', 'weather', 'disk_full', 'skew_far'],
-      hostile: ['forge_digest', 'fork', 'garbage', 'withhold'],
+      hostile: ['forge_digest', 'fork', 'garbage', 'withhold', 'invent_ids', 'other_topic', 'invent_peers'],
     } as const
     const first = await runSimulation({ ...options, seed: 11 })
     const again = await runSimulation({ ...options, seed: 11 })

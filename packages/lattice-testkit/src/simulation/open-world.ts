@@ -109,6 +109,7 @@ async function createRunMesh(
     ...(prepared && { from: prepared }),
     openers: openersFor(watch),
     networkLimits: { activeView: plan.activeView },
+    localDiscovery: plan.discovery,
     logger: (name) => watchLines(record, name),
     onEvent: record.journal.networkEvent,
     onCrash: (index) => {

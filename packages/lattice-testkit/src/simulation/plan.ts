@@ -45,6 +45,8 @@ export interface SimulationPlan {
   readonly conditions: Conditions
   /** Neighbours that a node keeps in gossip: in some runs fewer than there are peers. */
   readonly activeView: number
+  /** Nodes look for each other as on a local network, too. */
+  readonly discovery: boolean
 }
 
 export const DEFAULT_NODES = 5
@@ -86,6 +88,8 @@ const HABITS: readonly HostileHabit[] = [
 const FRESH_ONE_IN = 20
 /** One run in so many has circles that are larger than a node's view of them. */
 const NARROW_ONE_IN = 4
+/** One run in so many is on a network where nodes find each other by asking. */
+const DISCOVERY_ONE_IN = 3
 /** Means between acts: short ones crowd a network that has no time to settle, long ones let everything settle. */
 const PACES_MS = [400, 1_000, 2_500] as const
 
@@ -110,6 +114,7 @@ export function drawPlan(options: SimulationOptions): SimulationPlan {
     hostile: options.hostile ?? (random.below(2) === 0 ? [] : HABITS.filter(() => random.below(4) === 0)),
     conditions: drawConditions(random),
     activeView: random.below(NARROW_ONE_IN) === 0 ? 2 + random.below(2) : DEFAULT_LIMITS.activeView,
+    discovery: random.below(DISCOVERY_ONE_IN) === 0,
   }
 }
 

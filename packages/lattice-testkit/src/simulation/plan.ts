@@ -100,7 +100,7 @@ export function drawPlan(options: SimulationOptions): SimulationPlan {
   }
   if (!(minutes > 0)) throw new RangeError(`a simulation lasts longer than ${minutes} minutes: choose another number`)
   const random = createSeededRandom(`plan ${seed}`)
-  return {
+  const drawn = {
     seed,
     nodes,
     minutes,
@@ -110,11 +110,17 @@ export function drawPlan(options: SimulationOptions): SimulationPlan {
     reopens: random.below(3) === 0,
     paceMs: PACES_MS[random.below(PACES_MS.length)] ?? PACES_MS[0],
     faultPercent: 10 + random.below(40),
-    faults: options.faults ?? FAULTS.filter(() => random.below(2) === 0),
-    hostile: options.hostile ?? (random.below(2) === 0 ? [] : HABITS.filter(() => random.below(4) === 0)),
+    faults: FAULTS.filter(() => random.below(2) === 0),
+    hostile: random.below(2) === 0 ? [] : HABITS.filter(() => random.below(4) === 0),
     conditions: drawConditions(random),
     activeView: random.below(NARROW_ONE_IN) === 0 ? 2 + random.below(2) : DEFAULT_LIMITS.activeView,
     discovery: random.below(DISCOVERY_ONE_IN) === 0,
+  }
+  // What is chosen changes nothing of what is drawn after it.
+  return {
+    ...drawn,
+    ...(options.faults && { faults: options.faults }),
+    ...(options.hostile && { hostile: options.hostile }),
   }
 }
 

@@ -40,7 +40,7 @@ export interface Corruption {
 }
 
 /** One frame in so many is changed. */
-const DEED_ONE_IN = 6
+const DEED_ONE_IN = 5
 /** Frames kept to be sent again. */
 const MAX_KEPT = 32
 
@@ -94,11 +94,15 @@ export function createCorruption(options: HostileOptions): Corruption {
       if (kept.length < MAX_KEPT) kept.push(bytes)
       else kept[random.below(MAX_KEPT)] = bytes
       if (random.below(DEED_ONE_IN) > 0) return honest
-      const habit = habits[random.below(habits.length)]
-      const done = habit && deed(habit, frame)
-      if (habit === undefined || done === undefined) return honest
-      onDeed(habit)
-      return { ...honest, ...done }
+      const first = random.below(habits.length)
+      // Most habits are of some frames alone: the next that is of this one takes the place of one that is not.
+      for (const habit of [...habits.slice(first), ...habits.slice(0, first)]) {
+        const done = deed(habit, frame)
+        if (done === undefined) continue
+        onDeed(habit)
+        return { ...honest, ...done }
+      }
+      return honest
     },
   }
 }

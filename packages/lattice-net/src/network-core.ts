@@ -78,13 +78,7 @@ export class NetworkCore {
       onFailure: (error, task) => logger.error('network task failed', { task, error }),
     })
     this.ledger = createPeerLedger({ clock, limits })
-    this.presenceBook = createPresenceBook({
-      clock,
-      limits,
-      heardMs: (peer) => this.links.get(peer)?.heardMs(),
-      onChange: ({ peer, online, lastSeenMs }) =>
-        this.#publish(online ? { kind: 'peer_online', peer } : { kind: 'peer_offline', peer, lastSeenMs }),
-    })
+    this.presenceBook = this.#createPresenceBook()
     this.troubles = createTroubleBook({ clock })
     this.#conduct = createPeerConduct({
       ledger: this.ledger,
@@ -224,6 +218,16 @@ export class NetworkCore {
     const links = this.links.all().map((link) => link.close('the node closes'))
     await Promise.all([scope, this.#finder.close(), this.#options.transport.close(), ...links])
     this.events.close()
+  }
+
+  #createPresenceBook(): PresenceBook {
+    return createPresenceBook({
+      clock: this.#options.clock,
+      limits: this.limits,
+      heardMs: (peer) => this.links.get(peer)?.heardMs(),
+      onChange: ({ peer, online, lastSeenMs }) =>
+        this.#publish(online ? { kind: 'peer_online', peer } : { kind: 'peer_offline', peer, lastSeenMs }),
+    })
   }
 
   #createDialer(): Dialer {

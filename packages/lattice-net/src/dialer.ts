@@ -232,9 +232,9 @@ class Wishes {
     spawn('dial', () => this.#attempt(wanted, { isHurried: true }))
   }
   async #attempt(wanted: Wanted, { isHurried = false } = {}): Promise<void> {
-    const { isConnected, signal, addressesOf } = this.#options
+    const { isConnected, signal } = this.#options
     if (isConnected(wanted.peer) || signal.aborted) return
-    const addresses = wanted.addresses.length > 0 ? wanted.addresses : addressesOf(wanted.peer)
+    const addresses = this.#knownOf(wanted)
     let failure: unknown
     try {
       await this.dialOnce(wanted.peer, addresses)
@@ -248,12 +248,17 @@ class Wishes {
     if (!isHurried) wanted.attempts += 1
     this.#failed(wanted, failure)
   }
+  /** Where whoever wants it says it is, else where it was. */
+  #knownOf({ peer, addresses }: Wanted): readonly string[] {
+    return addresses.length > 0 ? addresses : this.#options.addressesOf(peer)
+  }
   #failed(wanted: Wanted, error: unknown): void {
+    const { clock, finder } = this.#options
     wanted.lastFailure = {
       code: isLatticeError(error) ? error.code : 'PEER_UNREACHABLE',
       message: printable(describeFailure(error)),
-      atMs: this.#options.clock.wallMs(),
-      addresses: mergeAddresses(wanted.addresses, this.#options.finder.addresses(wanted.peer)),
+      atMs: clock.wallMs(),
+      addresses: mergeAddresses(this.#knownOf(wanted), finder.addresses(wanted.peer)),
     }
     this.#schedule(wanted)
     this.#options.onFailure(wanted.peer, error)

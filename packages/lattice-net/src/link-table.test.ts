@@ -137,7 +137,7 @@ describe('the table of connections', () => {
   test('a connection on which one thing runs after another is kept, also when it is looked at between two', () => {
     const { table, link, closed, advance } = create(small, [], { sharing: [large] })
     let lastMs = 0
-    table.add(link(large, false, () => lastMs))
+    table.add(link(large, true, () => lastMs))
     const stepMs = DEFAULT_LIMITS.releaseMs / 10
     for (let atMs = 0; atMs < 10 * DEFAULT_LIMITS.releaseMs; atMs += stepMs) {
       // A request ended just before each look.

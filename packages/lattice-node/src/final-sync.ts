@@ -14,6 +14,9 @@ import { peerSync } from './sync-state.ts'
 /** How long whoever stops waits for the peers. */
 export const FINAL_SYNC_MS = 5_000
 
+/** Sessions with each peer at most: one that was under way already may have begun before the last write. */
+const FINAL_ROUNDS = 3
+
 export interface FinalSyncOptions {
   /** All of the node when absent. */
   readonly entries?: readonly StoreEntry[]
@@ -38,14 +41,17 @@ export async function finalSync(
   const until = signal === undefined ? controller.signal : AbortSignal.any([controller.signal, signal])
   const work = entries.map(async ({ open, registered }) => {
     if (open === undefined || !registered) return
-    const sharers = replicaPeers(open.kernel.tables(), context.id, manager.tablesOf)
-    const lacking = sharers.filter(
-      (peer) => network.presence(peer)?.connected === true && (everybody || peerSync(context, open, peer) !== 'synced'),
+    const sharers = replicaPeers(open.kernel.tables(), context.id, manager.tablesOf).filter(
+      (peer) => network.presence(peer)?.connected === true,
     )
-    if (lacking.length === 0) return
+    const lacks = (): boolean => sharers.some((peer) => peerSync(context, open, peer) !== 'synced')
     try {
-      for await (const outcome of network.sync(open.id, until)) {
-        context.logger.debug('close.synced', { storeId: open.id, peer: outcome.peer, kind: outcome.kind })
+      for (let round = 0; round < FINAL_ROUNDS; round += 1) {
+        const isDue = lacks() || (everybody && round === 0 && sharers.length > 0)
+        if (!isDue) return
+        for await (const outcome of network.sync(open.id, until)) {
+          context.logger.debug('close.synced', { storeId: open.id, peer: outcome.peer, kind: outcome.kind })
+        }
       }
     } catch (error) {
       context.logger.debug('close.sync_stopped', { storeId: open.id, error })

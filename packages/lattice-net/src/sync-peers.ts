@@ -50,6 +50,8 @@ function connectedPeers(core: NetworkCore, storeId: StoreId): readonly PeerHint[
 
 interface SyncWith extends SyncPeersRequest {
   readonly hint: PeerHint
+  /** The connection of the attempt before ended under its session. */
+  readonly isRetry?: boolean
 }
 
 /** A connection that only looks whole would hold a person up for as long as the transport waits: it is asked first. */
@@ -60,11 +62,8 @@ async function dropIfDead(core: NetworkCore, { peer }: PeerHint, signal: AbortSi
   if (!isAlive) await link.close('the peer fell silent')
 }
 
-async function syncWith(
-  core: NetworkCore,
-  { storeId, hint, peers, onGuest }: SyncWith,
-  signal: AbortSignal,
-): Promise<SyncOutcome> {
+async function syncWith(core: NetworkCore, request: SyncWith, signal: AbortSignal): Promise<SyncOutcome> {
+  const { storeId, hint, peers, onGuest, isRetry = false } = request
   const { peer } = hint
   if (peers !== undefined) await dropIfDead(core, hint, signal)
   const isConnected = core.links.get(peer) !== undefined
@@ -79,5 +78,8 @@ async function syncWith(
   // It may have been closed, or the peer left out, while the connection was made.
   const store = core.stores.resolve(peer, storeId)
   if (store === undefined) return { kind: 'failed', peer, storeId, error: new StoreNotRegistered(storeId) }
-  return core.agenda.runner.run(link, store, signal)
+  const outcome = await core.agenda.runner.run(link, store, signal)
+  // Its last path may be given up in the middle of a session: whether the peer is there, another dial says.
+  const isCut = outcome.kind === 'failed' && link.signal.aborted && peers !== undefined && !isRetry
+  return isCut ? syncWith(core, { ...request, isRetry: true }, signal) : outcome
 }

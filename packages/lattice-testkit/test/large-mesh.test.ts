@@ -57,7 +57,11 @@ describe('a mesh of more nodes than one stays connected to', { timeout: 60_000 }
       const { synced, peersSynced, peersDiffering } = mesh.store(index, id).status()
       return synced && peersDiffering === 0 && peersSynced === mesh.node(index).network.connectedPeers().length
     }
-    await mesh.run(() => all.every(isSaid), 'every node says that it is synced with all that it is connected to', 30_000)
+    await mesh.run(
+      () => all.every(isSaid),
+      'every node says that it is synced with all that it is connected to',
+      30_000,
+    )
     // One of a connection that begins as the write travels is no rule, but happens.
     expect(sessions.reduce((sum, count) => sum + count(), 0)).toBeLessThanOrEqual(2)
   })

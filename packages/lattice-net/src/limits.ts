@@ -420,8 +420,8 @@ export const OPTIMIZE_HOPS = 3
 export const OPTIMIZE_EVERY = 8
 
 /**
- * Notes on their way without an answer, per peer: they are small, and answered at once.
- * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ * Notes on their way without an answer, per peer: they are small, and answered at once. Kept by the sender.
+ * @beyond The note waits in the sender's queue.
  */
 export const NOTE_WINDOW = 64
 

@@ -38,6 +38,18 @@ export type {
   StreamEvents,
   StreamLagged,
 } from './method.ts'
+export type {
+  Cutoff,
+  EpochFault,
+  EpochPermission,
+  EpochWish,
+  MembershipHistory,
+  MembershipPolicy,
+  MembershipRecord,
+  MembershipView,
+  Remains,
+  Removal,
+} from './membership.ts'
 export { type CitationPlan, planCitations, unfoldCitations } from './plan-citations.ts'
 export { prefixedReadTable, prefixedWriteTable } from './prefix-table.ts'
 export type { Authority, ProjectedOp, Projector, ReadStoreTables, StoreTables } from './projector.ts'

@@ -7,7 +7,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { SystemOp } from "../../system/v1/system_pb.ts";
+import type { Role, SystemOp } from "../../system/v1/system_pb.ts";
 import { file_lattice_system_v1_system } from "../../system/v1/system_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/weaver/v1/weaver.proto.
  */
 export const file_lattice_weaver_v1_weaver: GenFile = /*@__PURE__*/
-  fileDesc("Ch5sYXR0aWNlL3dlYXZlci92MS93ZWF2ZXIucHJvdG8SEWxhdHRpY2Uud2VhdmVyLnYxIjcKD1NpZ25lZEludGVudGlvbhIRCglpbnRlbnRpb24YASABKAwSEQoJc2lnbmF0dXJlGAIgASgMItACCgtVbml2ZXJzYWxPcBIOCgZzY2hlbWEYASABKA0SEgoIYXBwX2RhdGEYCiABKAxIABItCgZzeXN0ZW0YCyABKAsyGy5sYXR0aWNlLnN5c3RlbS52MS5TeXN0ZW1PcEgAEi8KB2dlbmVzaXMYDCABKAsyHC5sYXR0aWNlLndlYXZlci52MS5HZW5lc2lzT3BIABIrCgVlcG9jaBgNIAEoCzIaLmxhdHRpY2Uud2VhdmVyLnYxLkVwb2NoT3BIABIyCgllcG9jaF9hY2sYDiABKAsyHS5sYXR0aWNlLndlYXZlci52MS5FcG9jaEFja09wSAASJwoDYWNrGA8gASgLMhgubGF0dGljZS53ZWF2ZXIudjEuQWNrT3BIABItCgZzZWFsZWQYECABKAsyGy5sYXR0aWNlLndlYXZlci52MS5TZWFsZWRPcEgAQgQKAm9wIi4KCUdlbmVzaXNPcBISCgpzdG9yZV90eXBlGAEgASgJEg0KBW5vbmNlGAIgASgMIlsKB0Vwb2NoT3ASCwoDc2VxGAEgASgEEhUKDXJlcXVpcmVkX2Fja3MYAiADKAwSLAoFY2F1c2UYAyABKAsyHS5sYXR0aWNlLndlYXZlci52MS5FcG9jaENhdXNlItECCgpFcG9jaENhdXNlEjIKB2luaXRpYWwYASABKAsyHy5sYXR0aWNlLndlYXZlci52MS5Jbml0aWFsQ2F1c2VIABI4CgptZW1iZXJzaGlwGAIgASgLMiIubGF0dGljZS53ZWF2ZXIudjEuTWVtYmVyc2hpcENhdXNlSAASLgoFcHJ1bmUYAyABKAsyHS5sYXR0aWNlLndlYXZlci52MS5QcnVuZUNhdXNlSAASKgoDa2V5GAQgASgLMhsubGF0dGljZS53ZWF2ZXIudjEuS2V5Q2F1c2VIABI+Cg5qb2luX29mX2Vwb2NocxgFIAEoCzIkLmxhdHRpY2Uud2VhdmVyLnYxLkpvaW5PZkVwb2Noc0NhdXNlSAASMAoGcGFyZW50GAYgASgLMh4ubGF0dGljZS53ZWF2ZXIudjEuUGFyZW50Q2F1c2VIAEIHCgVjYXVzZSIOCgxJbml0aWFsQ2F1c2UiEQoPTWVtYmVyc2hpcENhdXNlIgwKClBydW5lQ2F1c2UiCgoIS2V5Q2F1c2UiEwoRSm9pbk9mRXBvY2hzQ2F1c2UiKwoLUGFyZW50Q2F1c2USDQoFc3RvcmUYASABKAwSDQoFZXBvY2gYAiABKAwiLwoKRXBvY2hBY2tPcBINCgVlcG9jaBgBIAEoDBISCgpzdGF0ZV9yb290GAIgASgMIgcKBUFja09wIj0KCFNlYWxlZE9wEg4KBmtleV9pZBgBIAEoDBINCgVub25jZRgCIAEoDBISCgpjaXBoZXJ0ZXh0GAMgASgMImsKDldpdG5lc3NDb250ZW50EhAKCHN0b3JlX2lkGAEgASgMEgsKA3NlcRgCIAEoBBIUCgxpbnRlbnRpb25faWQYAyABKAwSEQoJd2FsbF90aW1lGAQgASgEEhEKCXByZXZfaGFzaBgFIAEoDCIzCg1XaXRuZXNzUmVjb3JkEg8KB2NvbnRlbnQYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMInIKCUZvcmtQcm9vZhIxCgVmaXJzdBgBIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIyCgZzZWNvbmQYAiADKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb25iBnByb3RvMw", [file_lattice_system_v1_system]);
+  fileDesc("Ch5sYXR0aWNlL3dlYXZlci92MS93ZWF2ZXIucHJvdG8SEWxhdHRpY2Uud2VhdmVyLnYxIjcKD1NpZ25lZEludGVudGlvbhIRCglpbnRlbnRpb24YASABKAwSEQoJc2lnbmF0dXJlGAIgASgMItACCgtVbml2ZXJzYWxPcBIOCgZzY2hlbWEYASABKA0SEgoIYXBwX2RhdGEYCiABKAxIABItCgZzeXN0ZW0YCyABKAsyGy5sYXR0aWNlLnN5c3RlbS52MS5TeXN0ZW1PcEgAEi8KB2dlbmVzaXMYDCABKAsyHC5sYXR0aWNlLndlYXZlci52MS5HZW5lc2lzT3BIABIrCgVlcG9jaBgNIAEoCzIaLmxhdHRpY2Uud2VhdmVyLnYxLkVwb2NoT3BIABIyCgllcG9jaF9hY2sYDiABKAsyHS5sYXR0aWNlLndlYXZlci52MS5FcG9jaEFja09wSAASJwoDYWNrGA8gASgLMhgubGF0dGljZS53ZWF2ZXIudjEuQWNrT3BIABItCgZzZWFsZWQYECABKAsyGy5sYXR0aWNlLndlYXZlci52MS5TZWFsZWRPcEgAQgQKAm9wIi4KCUdlbmVzaXNPcBISCgpzdG9yZV90eXBlGAEgASgJEg0KBW5vbmNlGAIgASgMIlsKB0Vwb2NoT3ASCwoDc2VxGAEgASgEEhUKDXJlcXVpcmVkX2Fja3MYAiADKAwSLAoFY2F1c2UYAyABKAsyHS5sYXR0aWNlLndlYXZlci52MS5FcG9jaENhdXNlItECCgpFcG9jaENhdXNlEjIKB2luaXRpYWwYASABKAsyHy5sYXR0aWNlLndlYXZlci52MS5Jbml0aWFsQ2F1c2VIABI4CgptZW1iZXJzaGlwGAIgASgLMiIubGF0dGljZS53ZWF2ZXIudjEuTWVtYmVyc2hpcENhdXNlSAASLgoFcHJ1bmUYAyABKAsyHS5sYXR0aWNlLndlYXZlci52MS5QcnVuZUNhdXNlSAASKgoDa2V5GAQgASgLMhsubGF0dGljZS53ZWF2ZXIudjEuS2V5Q2F1c2VIABI+Cg5qb2luX29mX2Vwb2NocxgFIAEoCzIkLmxhdHRpY2Uud2VhdmVyLnYxLkpvaW5PZkVwb2Noc0NhdXNlSAASMAoGcGFyZW50GAYgASgLMh4ubGF0dGljZS53ZWF2ZXIudjEuUGFyZW50Q2F1c2VIAEIHCgVjYXVzZSIOCgxJbml0aWFsQ2F1c2UiPwoPTWVtYmVyc2hpcENhdXNlEiwKCHJlbW92YWxzGAEgAygLMhoubGF0dGljZS53ZWF2ZXIudjEuUmVtb3ZhbCJBCgdSZW1vdmFsEgwKBHBlZXIYASABKAwSKAoHcmVtYWlucxgCIAEoDjIXLmxhdHRpY2Uuc3lzdGVtLnYxLlJvbGUiDAoKUHJ1bmVDYXVzZSIKCghLZXlDYXVzZSITChFKb2luT2ZFcG9jaHNDYXVzZSIrCgtQYXJlbnRDYXVzZRINCgVzdG9yZRgBIAEoDBINCgVlcG9jaBgCIAEoDCIvCgpFcG9jaEFja09wEg0KBWVwb2NoGAEgASgMEhIKCnN0YXRlX3Jvb3QYAiABKAwiBwoFQWNrT3AiPQoIU2VhbGVkT3ASDgoGa2V5X2lkGAEgASgMEg0KBW5vbmNlGAIgASgMEhIKCmNpcGhlcnRleHQYAyABKAwiawoOV2l0bmVzc0NvbnRlbnQSEAoIc3RvcmVfaWQYASABKAwSCwoDc2VxGAIgASgEEhQKDGludGVudGlvbl9pZBgDIAEoDBIRCgl3YWxsX3RpbWUYBCABKAQSEQoJcHJldl9oYXNoGAUgASgMIjMKDVdpdG5lc3NSZWNvcmQSDwoHY29udGVudBgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwicgoJRm9ya1Byb29mEjEKBWZpcnN0GAEgAygLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uEjIKBnNlY29uZBgCIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbmIGcHJvdG8z", [file_lattice_system_v1_system]);
 
 /**
  * An intention as it was signed. `intention` holds the Borsh bytes and is never
@@ -239,9 +239,17 @@ export const InitialCauseSchema: GenMessage<InitialCause> = /*@__PURE__*/
   messageDesc(file_lattice_weaver_v1_weaver, 5);
 
 /**
+ * Takes rights away: what these peers write beyond this epoch's past does not count.
+ *
  * @generated from message lattice.weaver.v1.MembershipCause
  */
 export type MembershipCause = Message<"lattice.weaver.v1.MembershipCause"> & {
+  /**
+   * Ascending by peer, each once.
+   *
+   * @generated from field: repeated lattice.weaver.v1.Removal removals = 1;
+   */
+  removals: Removal[];
 };
 
 /**
@@ -250,6 +258,32 @@ export type MembershipCause = Message<"lattice.weaver.v1.MembershipCause"> & {
  */
 export const MembershipCauseSchema: GenMessage<MembershipCause> = /*@__PURE__*/
   messageDesc(file_lattice_weaver_v1_weaver, 6);
+
+/**
+ * @generated from message lattice.weaver.v1.Removal
+ */
+export type Removal = Message<"lattice.weaver.v1.Removal"> & {
+  /**
+   * Public key, 32 bytes.
+   *
+   * @generated from field: bytes peer = 1;
+   */
+  peer: Uint8Array;
+
+  /**
+   * READER or WRITER: what the peer may still do. Unspecified: nothing, it is revoked.
+   *
+   * @generated from field: lattice.system.v1.Role remains = 2;
+   */
+  remains: Role;
+};
+
+/**
+ * Describes the message lattice.weaver.v1.Removal.
+ * Use `create(RemovalSchema)` to create a new message.
+ */
+export const RemovalSchema: GenMessage<Removal> = /*@__PURE__*/
+  messageDesc(file_lattice_weaver_v1_weaver, 7);
 
 /**
  * @generated from message lattice.weaver.v1.PruneCause
@@ -262,7 +296,7 @@ export type PruneCause = Message<"lattice.weaver.v1.PruneCause"> & {
  * Use `create(PruneCauseSchema)` to create a new message.
  */
 export const PruneCauseSchema: GenMessage<PruneCause> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 7);
+  messageDesc(file_lattice_weaver_v1_weaver, 8);
 
 /**
  * @generated from message lattice.weaver.v1.KeyCause
@@ -275,7 +309,7 @@ export type KeyCause = Message<"lattice.weaver.v1.KeyCause"> & {
  * Use `create(KeyCauseSchema)` to create a new message.
  */
 export const KeyCauseSchema: GenMessage<KeyCause> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 8);
+  messageDesc(file_lattice_weaver_v1_weaver, 9);
 
 /**
  * @generated from message lattice.weaver.v1.JoinOfEpochsCause
@@ -288,7 +322,7 @@ export type JoinOfEpochsCause = Message<"lattice.weaver.v1.JoinOfEpochsCause"> &
  * Use `create(JoinOfEpochsCauseSchema)` to create a new message.
  */
 export const JoinOfEpochsCauseSchema: GenMessage<JoinOfEpochsCause> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 9);
+  messageDesc(file_lattice_weaver_v1_weaver, 10);
 
 /**
  * Follows an epoch of the parent store.
@@ -312,7 +346,7 @@ export type ParentCause = Message<"lattice.weaver.v1.ParentCause"> & {
  * Use `create(ParentCauseSchema)` to create a new message.
  */
 export const ParentCauseSchema: GenMessage<ParentCause> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 10);
+  messageDesc(file_lattice_weaver_v1_weaver, 11);
 
 /**
  * @generated from message lattice.weaver.v1.EpochAckOp
@@ -338,7 +372,7 @@ export type EpochAckOp = Message<"lattice.weaver.v1.EpochAckOp"> & {
  * Use `create(EpochAckOpSchema)` to create a new message.
  */
 export const EpochAckOpSchema: GenMessage<EpochAckOp> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 11);
+  messageDesc(file_lattice_weaver_v1_weaver, 12);
 
 /**
  * Says, by its causes, what its author has seen.
@@ -353,7 +387,7 @@ export type AckOp = Message<"lattice.weaver.v1.AckOp"> & {
  * Use `create(AckOpSchema)` to create a new message.
  */
 export const AckOpSchema: GenMessage<AckOp> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 12);
+  messageDesc(file_lattice_weaver_v1_weaver, 13);
 
 /**
  * Reserved: a payload encrypted under an epoch key.
@@ -382,7 +416,7 @@ export type SealedOp = Message<"lattice.weaver.v1.SealedOp"> & {
  * Use `create(SealedOpSchema)` to create a new message.
  */
 export const SealedOpSchema: GenMessage<SealedOp> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 13);
+  messageDesc(file_lattice_weaver_v1_weaver, 14);
 
 /**
  * One entry of a node's own hash-chained log.
@@ -427,7 +461,7 @@ export type WitnessContent = Message<"lattice.weaver.v1.WitnessContent"> & {
  * Use `create(WitnessContentSchema)` to create a new message.
  */
 export const WitnessContentSchema: GenMessage<WitnessContent> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 14);
+  messageDesc(file_lattice_weaver_v1_weaver, 15);
 
 /**
  * @generated from message lattice.weaver.v1.WitnessRecord
@@ -451,7 +485,7 @@ export type WitnessRecord = Message<"lattice.weaver.v1.WitnessRecord"> & {
  * Use `create(WitnessRecordSchema)` to create a new message.
  */
 export const WitnessRecordSchema: GenMessage<WitnessRecord> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 15);
+  messageDesc(file_lattice_weaver_v1_weaver, 16);
 
 /**
  * Two intentions of one author that follow the same `store_prev`. Each branch
@@ -478,5 +512,5 @@ export type ForkProof = Message<"lattice.weaver.v1.ForkProof"> & {
  * Use `create(ForkProofSchema)` to create a new message.
  */
 export const ForkProofSchema: GenMessage<ForkProof> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 16);
+  messageDesc(file_lattice_weaver_v1_weaver, 17);
 

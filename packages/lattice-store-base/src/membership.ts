@@ -1,0 +1,104 @@
+/**
+ * What the kernel and whoever knows the peers of a store say to each other about epochs.
+ *
+ * The kernel has the DAG and does not know what a peer is; the policy knows what grants and removals mean and has no DAG.
+ * So the kernel hands over the few intentions that decide about membership, with their order, and gets back a view: which
+ * epochs count, and where whose writes end. A view follows from the records and their causal order alone: nodes with the
+ * same records have the same view, whatever came first.
+ *
+ * @module
+ */
+import type { Hlc, IntentionId, PublicKey, StoreId, UniversalOp } from '@lattice/model'
+
+/** A witnessed intention that says something about membership. */
+export interface MembershipRecord {
+  readonly id: IntentionId
+  readonly author: PublicKey
+  readonly timestamp: Hlc
+  /** Length of the longest path from the genesis: below that of all that have it in their past. */
+  readonly generation: number
+  readonly op: UniversalOp
+}
+
+/** Records with their causal order. */
+export interface MembershipHistory {
+  /** Causes before what they cause: ascending by (generation, id). */
+  readonly records: readonly MembershipRecord[]
+  /** True when `ancestor`, any intention that is witnessed, is in the past of `id`. Of itself nothing is. */
+  readonly follows: (id: IntentionId, ancestor: IntentionId) => boolean
+}
+
+/** What a removal leaves: nothing, or a weaker role. */
+export type Remains = 'none' | 'reader' | 'writer'
+
+/** One peer's right ends with an epoch. */
+export interface Removal {
+  readonly peer: PublicKey
+  readonly remains: Remains
+}
+
+/** Why an epoch has no effect. */
+export type EpochFault =
+  /** By its own past: it is none, for ever. */
+  | 'seq_wrong'
+  | 'required_acks_wrong'
+  | 'removals_malformed'
+  | 'not_entitled'
+  /** It names an epoch of a parent that is not here, or is none: it may count later. */
+  | 'parent_unknown'
+  /** A senior peer took its author's right at the same time. */
+  | 'outranked'
+
+/** Where what a peer writes ends to count. */
+export interface Cutoff {
+  /** The epoch of this store; what is in its past counts. */
+  readonly epoch: IntentionId
+  readonly remains: Remains
+  /** Living admissions that follow the epoch: what has one of them in its past counts again. */
+  readonly readmissions: readonly IntentionId[]
+}
+
+/** What a set of records comes to. */
+export interface MembershipView {
+  /** Undefined for an epoch that counts. */
+  readonly faultOf: (epoch: IntentionId) => EpochFault | undefined
+  /** What an epoch takes away: of one that does not count nothing. */
+  readonly removalsOf: (epoch: IntentionId) => readonly Removal[]
+  /** Where an author's writes end to count; empty for nearly everybody. */
+  readonly cutoffsOf: (author: PublicKey) => readonly Cutoff[]
+  /** False when every grant of the author is beyond a cutoff: then nothing of it counts. True for one that has none. */
+  readonly isHeard: (author: PublicKey) => boolean
+  /** Authors with a cutoff or that are not heard. */
+  readonly limited: () => readonly PublicKey[]
+  /** Active ADMIN and WRITER peers, ascending by key: not dormant, not revoked, not announced only. */
+  readonly active: () => readonly PublicKey[]
+  readonly isAdmin: (peer: PublicKey) => boolean
+  /** True when `a` was admitted before `b`. The creator was before everybody; one that never was is after all. */
+  readonly isSenior: (a: PublicKey, b: PublicKey) => boolean
+}
+
+/** Whether a new epoch of this kind by this author would count, and who would have to acknowledge it. */
+export type EpochPermission =
+  | { readonly kind: 'allowed'; readonly requiredAcks: readonly PublicKey[] }
+  | {
+      readonly kind: 'refused'
+      readonly code: 'not_admin' | 'not_a_peer' | 'peer_unknown' | 'nothing_to_remove' | 'nothing_to_join'
+    }
+
+/** What an epoch is to be for. */
+export type EpochWish =
+  | { readonly kind: 'initial' }
+  | { readonly kind: 'membership'; readonly removals: readonly Removal[] }
+  | { readonly kind: 'prune' }
+  | { readonly kind: 'join_of_epochs' }
+  | { readonly kind: 'parent'; readonly store: StoreId; readonly epoch: IntentionId }
+
+/** The rules of membership. Pure and total. */
+export interface MembershipPolicy {
+  /** True for what is a record, by its bytes alone. */
+  readonly isRecord: (op: UniversalOp) => boolean
+  /** The view of all records. */
+  readonly resolve: (history: MembershipHistory) => MembershipView
+  /** Whether `author` may make such an epoch on top of all these records. */
+  readonly permit: (history: MembershipHistory, author: PublicKey, wish: EpochWish) => EpochPermission
+}

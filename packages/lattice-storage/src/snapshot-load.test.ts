@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Hash, MAX_KEY_BYTES, toHash, toStoreId } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
+import Sqlite from 'better-sqlite3'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -210,6 +211,10 @@ describe('loading a snapshot', () => {
     expect(() => openLoad({ projectorVersion: 'a/2' })).toThrow(damaged)
     expect(() => openStateReader(path)).toThrow(damaged)
     openLoad().close()
+    const handle = new Sqlite(path)
+    handle.exec('PRAGMA user_version = 99')
+    handle.close()
+    expect(() => openLoad()).toThrow(damaged)
     openState(pathOf('state.db')).close()
     expect(() => openLoad({ path: pathOf('state.db') })).toThrow(damaged)
   })

@@ -11,7 +11,7 @@
  * @module
  */
 import { assert, type Crypto, equalBytes, err, type Hash, ok, type Result } from '@lattice/model'
-import { type Database, openDatabase } from './database.ts'
+import type { Database } from './database.ts'
 import { StateDamaged } from './errors.ts'
 import { createFileSync, type FileSync } from './file-sync.ts'
 import { insertEmptyRoot, type KeptRoot, openKeptRoot } from './kept-root.ts'
@@ -21,7 +21,7 @@ import { createSqliteTable } from './sqlite-table.ts'
 import type { StateCursor } from './state-change.ts'
 import { moveCursor, readCursor, type StateOwner } from './state-meta.ts'
 import type { StateRoot } from './state-root.ts'
-import { LOADING_APPLICATION_ID, STATE_APPLICATION_ID, STATE_MIGRATIONS } from './state-schema.ts'
+import { LOADING_APPLICATION_ID, openStateFile, STATE_APPLICATION_ID } from './state-schema.ts'
 import type { StorageHooks } from './storage-hooks.ts'
 
 export interface SnapshotLoad {
@@ -68,15 +68,7 @@ const ROWS_PER_SETTLE = 8192
  */
 export function openSnapshotLoad(options: OpenLoadOptions): SnapshotLoad {
   const { path, hooks } = options
-  const database = openDatabase({
-    path,
-    contents: 'state',
-    durability: 'normal',
-    applicationId: LOADING_APPLICATION_ID,
-    migrations: STATE_MIGRATIONS,
-    ownCheckpoints: true,
-    ...(hooks && { hooks }),
-  })
+  const database = openStateFile({ path, applicationId: LOADING_APPLICATION_ID, hooks })
   try {
     return createSnapshotLoad(database, options)
   } catch (error) {

@@ -7,16 +7,15 @@
  *
  * @module
  */
-import { type Crypto, isLatticeError, toIntentionId } from '@lattice/model'
-import { type Database, openDatabase } from './database.ts'
-import { StateDamaged } from './errors.ts'
+import { type Crypto, toIntentionId } from '@lattice/model'
+import type { Database } from './database.ts'
 import { createFileSync, type FileSync } from './file-sync.ts'
 import { dropRoot, insertEmptyRoot, type KeptRoot, openKeptRoot } from './kept-root.ts'
 import { toPlainBytes } from './plain-bytes.ts'
 import { readRows, type RowPage, type RowPosition } from './row-pages.ts'
 import { readCursor, type StateOwner } from './state-meta.ts'
 import type { StateRoot } from './state-root.ts'
-import { STATE_APPLICATION_ID, STATE_MIGRATIONS } from './state-schema.ts'
+import { openStateFile, STATE_APPLICATION_ID } from './state-schema.ts'
 import { createSqliteTable, type PageTable } from './sqlite-table.ts'
 import type { Rejection, StateChange, StateCursor, StateWrite } from './state-change.ts'
 import { createStateWrite, type DiskState } from './state-write.ts'
@@ -35,8 +34,9 @@ export interface StateDatabase {
   /** The root of what is committed; undefined where it was opened without. */
   readonly root: () => StateRoot | undefined
   /**
-   * Committed rows after a position, in order of table and key; about `maxBytes` of them, at least one, and at most
-   * `PAGE_ROWS_MAX`. Whoever reads several pages sees one state only if nothing was written in between: the root tells.
+   * Rows after a position, in order of table and key: as many as `maxBytes` and `PAGE_ROWS_MAX` allow, and at least one.
+   * Not while a write is under way, of which it would show a part. Several pages are of one state if nothing was written
+   * in between, as the root tells.
    */
   readonly readRows: (after: RowPosition | undefined, maxBytes: number) => RowPage
   /** What was committed since the last checkpoint, in rows: a page of the write-ahead log holds at least one. */
@@ -52,7 +52,7 @@ export interface StateDatabase {
 
 export interface OpenStateOptions extends StateOwner {
   /**
-   * Keeps the root of all rows, by this cryptography. It costs some ten microseconds per row written, so it is for
+   * Keeps the root of all rows, by this cryptography. It costs a row that is written some twenty microseconds, so it is for
    * snapshots. A file that was written without is refused; one that is opened without forgets its root.
    */
   readonly stateRoot?: Crypto
@@ -68,30 +68,11 @@ interface RejectionRow {
 /** Opens or creates the state of a store. Throws `StateDamaged` for a file that has to be built anew. */
 export function openStateDatabase(options: OpenStateOptions): StateDatabase {
   const { path, hooks } = options
-  const database = openStateFile(path, hooks)
+  const database = openStateFile({ path, applicationId: STATE_APPLICATION_ID, hooks })
   try {
     return createStateDatabase(database, options)
   } catch (error) {
     database.close()
-    throw error
-  }
-}
-
-function openStateFile(path: string, hooks: StorageHooks | undefined): Database {
-  try {
-    return openDatabase({
-      path,
-      contents: 'state',
-      durability: 'normal',
-      applicationId: STATE_APPLICATION_ID,
-      migrations: STATE_MIGRATIONS,
-      ownCheckpoints: true,
-      ...(hooks && { hooks }),
-    })
-  } catch (error) {
-    if (isLatticeError(error) && error.code === 'SCHEMA_TOO_NEW') {
-      throw new StateDamaged(path, 'a later version wrote it', { cause: error })
-    }
     throw error
   }
 }

@@ -6,6 +6,10 @@
  *
  * @module
  */
+import { isLatticeError } from '@lattice/model'
+import { type Database, openDatabase } from './database.ts'
+import { StateDamaged } from './errors.ts'
+import type { StorageHooks } from './storage-hooks.ts'
 
 /** "LTTS". */
 export const STATE_APPLICATION_ID = 0x4c545453
@@ -32,3 +36,29 @@ export const STATE_MIGRATIONS: readonly string[] = [
      expected BLOB
    );`,
 ]
+
+export interface StateFile {
+  readonly path: string
+  readonly applicationId: number
+  readonly hooks: StorageHooks | undefined
+}
+
+/** Opens or creates a file with these tables. Throws `StateDamaged` for one that has to be built anew. */
+export function openStateFile({ path, applicationId, hooks }: StateFile): Database {
+  try {
+    return openDatabase({
+      path,
+      contents: 'state',
+      durability: 'normal',
+      applicationId,
+      migrations: STATE_MIGRATIONS,
+      ownCheckpoints: true,
+      ...(hooks && { hooks }),
+    })
+  } catch (error) {
+    if (isLatticeError(error) && error.code === 'SCHEMA_TOO_NEW') {
+      throw new StateDamaged(path, 'a later version wrote it', { cause: error })
+    }
+    throw error
+  }
+}

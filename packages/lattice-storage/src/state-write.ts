@@ -29,6 +29,8 @@ export interface DiskState {
 
 /** Rows written between two looks at the time. */
 const ROWS_PER_LOOK = 32
+/** And bytes of their values, where these are large. */
+const BYTES_PER_LOOK: number = 256 * 1024
 /** Keys brought into order between two looks at the time. */
 const KEYS_PER_LOOK = 256
 
@@ -107,12 +109,13 @@ function writeRows(write: RowWriter, rows: ReadRowChanges): Part {
     if (!rows.settle(KEYS_PER_LOOK)) return false
     keys ??= rows.slice({ reverse: false }, Infinity)
     const until = Math.min(next + ROWS_PER_LOOK, keys.length)
-    for (; next < until; next += 1) {
+    for (let bytes = 0; next < until && bytes < BYTES_PER_LOOK; next += 1) {
       const key = keys[next]
       assert(key !== undefined, 'a row to write has a key')
       const value = rows.get(key)
       assert(value !== undefined, 'a frozen row stays')
       write(keyBytes(key), value)
+      bytes += value?.length ?? 0
     }
     return next === keys.length
   }

@@ -27,6 +27,7 @@ export {
   MAX_REPLICATION_FACTOR,
 } from './limits.ts'
 export { listSystem, type SystemEntry } from './list-system.ts'
+export { createMembershipPolicy } from './membership/policy.ts'
 export type { MalformedReason, UnauthorizedReason } from './op-plan.ts'
 export {
   admitPeer,

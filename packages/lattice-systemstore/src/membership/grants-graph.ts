@@ -1,0 +1,228 @@
+/**
+ * Who may have been given what by whom: the grants of a history and what each of them rests on.
+ *
+ * A grant rests on those that made its author an ADMIN, and so on down to the genesis. What does not come down to it counts
+ * in no view, so junk ends here, at one look for each. What does is possible: it counts in the views in which nothing cuts it.
+ *
+ * @module
+ */
+import { assert, type IdKey, idKey, type PublicKey } from '@lattice/model'
+import type { MembershipHistory, MembershipRecord, Remains } from '@lattice/store-base'
+import type { PeerStatus } from '../values.ts'
+import { createPasts, type Pasts } from './pasts.ts'
+import { type EpochClaim, levelOf, type PeerChange, type RecordMeaning, type RoleCondition } from './records.ts'
+
+export const READER_LEVEL: number = levelOf('reader')
+export const WRITER_LEVEL: number = levelOf('writer')
+export const ADMIN_LEVEL: number = levelOf('admin')
+
+/** A role that one record gives to one peer. Records are named by their place, peers by their number. */
+export interface Grant {
+  readonly at: number
+  readonly peer: number
+  readonly level: number
+}
+
+/** A role that is looked for, among the grants to the peer that are in the past of who looks. */
+export interface Sought {
+  readonly least: number
+  readonly from: readonly Grant[]
+}
+
+/** A record that gives roles, and what it rests on. */
+export interface ChangeNode {
+  readonly at: number
+  readonly author: number
+  /** What made its author an ADMIN; of the genesis nothing. */
+  readonly supports: readonly Grant[]
+  readonly needs: readonly Sought[]
+  readonly bars: readonly Sought[]
+}
+
+/** What an epoch takes from one peer. */
+export interface Cut {
+  readonly epoch: number
+  /** The author of the epoch. */
+  readonly by: number
+  readonly peer: number
+  readonly remains: Remains
+  /** The level that is left. */
+  readonly level: number
+}
+
+export interface EpochNode {
+  readonly at: number
+  readonly author: number
+  readonly claim: EpochClaim
+  /** What made its author a WRITER or an ADMIN. */
+  readonly supports: readonly Grant[]
+  readonly cuts: readonly Cut[]
+}
+
+/** A value of a peer's status. */
+export interface StatusWrite {
+  readonly at: number
+  readonly status: PeerStatus
+}
+
+export interface MembershipGraph {
+  readonly records: readonly MembershipRecord[]
+  readonly pasts: Pasts
+  /** The number of a peer; undefined for one that no record is about. */
+  readonly numberOf: (peer: PublicKey) => number | undefined
+  readonly peerOf: (peer: number) => PublicKey
+  readonly peerCount: () => number
+  readonly change: (at: number) => ChangeNode | undefined
+  /** All in order of place. */
+  readonly grants: readonly Grant[]
+  readonly grantsOf: (peer: number) => readonly Grant[]
+  readonly statusesOf: (peer: number) => readonly StatusWrite[]
+  /** Those whose author may have been a WRITER, in order of place. */
+  readonly epochs: readonly EpochNode[]
+  /** Places of those that are malformed, or by nobody who could be heard. */
+  readonly hopeless: ReadonlyMap<number, 'removals_malformed' | 'not_entitled'>
+}
+
+/** `records` in order, `meanings` of each. */
+export function createGrantsGraph(history: MembershipHistory, meanings: readonly RecordMeaning[]): MembershipGraph {
+  const { records } = history
+  const pasts = createPasts(history)
+  const numbers = new Map<IdKey, number>()
+  const peers: PublicKey[] = []
+  const changes = new Map<number, ChangeNode>()
+  const grants: Grant[] = []
+  const byPeer = new Map<number, Grant[]>()
+  const statuses = new Map<number, StatusWrite[]>()
+  const epochs: EpochNode[] = []
+  const hopeless = new Map<number, 'removals_malformed' | 'not_entitled'>()
+  const latest = new Map<string, { readonly grant: Grant; readonly node: ChangeNode }>()
+  const removers = new Map<number, number[]>()
+
+  function intern(peer: PublicKey): number {
+    const key = idKey(peer)
+    const found = numbers.get(key)
+    if (found !== undefined) return found
+    peers.push(peer)
+    numbers.set(key, peers.length - 1)
+    return peers.length - 1
+  }
+  function held(at: number, peer: number, least: number): readonly Grant[] {
+    return (byPeer.get(peer) ?? []).filter((grant) => grant.level >= least && pasts.follows(at, grant.at))
+  }
+  function seek(at: number, { peer, least }: RoleCondition): Sought {
+    const number = numbers.get(idKey(peer))
+    return { least: levelOf(least), from: number === undefined ? [] : held(at, number, 0) }
+  }
+  function keep(grant: Grant): void {
+    grants.push(grant)
+    listOf(byPeer, grant.peer).push(grant)
+  }
+  /** True when an epoch between two records may have cut one of the two peers. */
+  function isCutBetween(at: number, before: number, parties: readonly number[]): boolean {
+    return parties.some((peer) =>
+      (removers.get(peer) ?? []).some((epoch) => pasts.follows(at, epoch) && !pasts.follows(before, epoch)),
+    )
+  }
+  /** Saying again what was said gives nothing, as long as all that it rests on is the same. */
+  function addGrant(grant: Grant, node: ChangeNode, isSole: boolean): void {
+    // A grant to oneself rests on what one has.
+    if (grant.peer === node.author) return
+    // In a batch it rests on what is said of others, too.
+    if (!isSole) return keep(grant)
+    const name = `${grant.peer}/${node.author}/${grant.level}`
+    const last = latest.get(name)
+    const repeats =
+      last !== undefined &&
+      pasts.follows(grant.at, last.grant.at) &&
+      restOnSame(last.node, node) &&
+      !isCutBetween(grant.at, last.grant.at, [grant.peer, node.author])
+    if (repeats) return
+    latest.set(name, { grant, node })
+    keep(grant)
+  }
+  function addChange(at: number, author: number, change: PeerChange): void {
+    const supports = held(at, author, ADMIN_LEVEL)
+    if (supports.length === 0) return
+    const sought = (condition: RoleCondition): Sought => seek(at, condition)
+    const node = { at, author, supports, needs: change.needs.map(sought), bars: change.bars.map(sought) }
+    changes.set(at, node)
+    pasts.add(at, author)
+    const isSole = change.grants.length === 1
+    for (const { peer, role } of change.grants) addGrant({ at, peer: intern(peer), level: levelOf(role) }, node, isSole)
+    for (const { peer, status } of change.statuses) listOf(statuses, intern(peer)).push({ at, status })
+  }
+  function addEpoch(at: number, author: number, claim: EpochClaim): void {
+    const supports = held(at, author, WRITER_LEVEL)
+    if (supports.length === 0) return void hopeless.set(at, 'not_entitled')
+    const cuts = claim.removals.map(({ peer, remains }) => ({
+      epoch: at,
+      by: author,
+      peer: intern(peer),
+      remains,
+      level: levelOf(remains),
+    }))
+    epochs.push({ at, author, claim, supports, cuts })
+    pasts.add(at, author)
+    for (const { peer } of cuts) listOf(removers, peer).push(at)
+  }
+
+  for (const [at, record] of records.entries()) {
+    const meaning = meanings[at]
+    if (meaning?.kind === 'genesis' && at === 0) {
+      const author = intern(record.author)
+      changes.set(at, { at, author, supports: [], needs: [], bars: [] })
+      pasts.add(at, author)
+      keep({ at, peer: author, level: ADMIN_LEVEL })
+      listOf(statuses, author).push({ at, status: 'active' })
+    }
+    if (meaning?.kind === 'change') addChange(at, intern(record.author), meaning)
+    if (meaning?.kind === 'epoch') addEpoch(at, intern(record.author), meaning)
+    if (meaning?.kind === 'malformed_epoch') hopeless.set(at, 'removals_malformed')
+  }
+
+  return {
+    records,
+    pasts,
+    numberOf: (peer) => numbers.get(idKey(peer)),
+    peerOf: (number) => {
+      const peer = peers[number]
+      assert(peer !== undefined, 'a number is that of a peer')
+      return peer
+    },
+    peerCount: () => peers.length,
+    change: (at) => changes.get(at),
+    grants,
+    grantsOf: (peer) => byPeer.get(peer) ?? [],
+    statusesOf: (peer) => statuses.get(peer) ?? [],
+    epochs,
+    hopeless,
+  }
+}
+
+/**
+ * True when the later of two equal grants of one author counts only where the earlier does, or what is stronger. What bars
+ * the earlier bars the later, and the later may need the earlier itself.
+ */
+function restOnSame(earlier: ChangeNode, later: ChangeNode): boolean {
+  const hasSameNeeds =
+    earlier.needs.length === later.needs.length &&
+    earlier.needs.every(({ from }, place) =>
+      isSameList(
+        from,
+        (later.needs[place]?.from ?? []).filter(({ at }) => at !== earlier.at),
+      ),
+    )
+  return hasSameNeeds && isSameList(earlier.supports, later.supports)
+}
+
+function isSameList(one: readonly Grant[], other: readonly Grant[]): boolean {
+  return one.length === other.length && one.every((grant, place) => grant === other[place])
+}
+
+function listOf<Key, Item>(lists: Map<Key, Item[]>, key: Key): Item[] {
+  const found = lists.get(key)
+  if (found !== undefined) return found
+  const list: Item[] = []
+  lists.set(key, list)
+  return list
+}

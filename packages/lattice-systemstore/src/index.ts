@@ -47,6 +47,7 @@ export {
   readCreator,
   readDestroyAcks,
   readDestroyed,
+  readEpochSeq,
   readName,
   readReplication,
   readStrategy,

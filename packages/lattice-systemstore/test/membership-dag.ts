@@ -41,7 +41,9 @@ export function createDag(creator: PublicKey = keyOf(1)): Dag {
   function add(author: PublicKey, op: MembershipRecord['op'], deps: readonly DagRecord[] = records): DagRecord {
     count += 1
     // Scattered, so that order by id says nothing of the order of making.
-    const id = toIntentionId(Uint8Array.from({ length: 32 }, (_, at) => (at < 4 ? (count * 2654435761) >>> (8 * at) : count)))
+    const id = toIntentionId(
+      Uint8Array.from({ length: 32 }, (_, at) => (at < 4 ? (count * 2654435761) >>> (8 * at) : count)),
+    )
     const past = new Set<IdKey>()
     for (const dep of deps) {
       past.add(idKey(dep.id))

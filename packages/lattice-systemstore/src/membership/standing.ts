@@ -120,9 +120,12 @@ function createLiveness(
   cuts: ReadonlyMap<number, readonly Cut[]>,
 ): { readonly of: (at: number) => boolean; readonly forget: () => void } {
   const { follows } = graph.pasts
-  let answers = new Map<number, boolean>()
+  // Twice the round, and one more where it counts: a new round forgets all at no cost.
+  const answers = new Int32Array(graph.records.length)
+  let round = 1
 
-  const lives = ({ at }: Grant): boolean => answers.get(at) ?? false
+  const isKnown = (at: number): boolean => (answers[at] ?? 0) >> 1 === round
+  const lives = ({ at }: Grant): boolean => answers[at] === 2 * round + 1
   /** The level a grant gives to who has it in its past, by the cuts that are there, too. */
   function levelAt(at: number, grant: Grant): number {
     let left = grant.level
@@ -147,22 +150,18 @@ function createLiveness(
     const waiting = [at]
     for (let top = waiting.at(-1); top !== undefined; top = waiting.at(-1)) {
       const node = graph.change(top)
-      if (answers.has(top) || node === undefined) {
+      if (node === undefined || isKnown(top)) {
         waiting.pop()
         continue
       }
-      const lacking = restsOn(node).filter((below) => !answers.has(below))
+      const lacking = node.restsOn.filter((below) => !isKnown(below))
       if (lacking.length > 0) waiting.push(...lacking)
       else {
-        answers.set(top, workOut(node))
+        answers[top] = 2 * round + (workOut(node) ? 1 : 0)
         waiting.pop()
       }
     }
-    return answers.get(at) ?? false
+    return answers[at] === 2 * round + 1
   }
-  return { of, forget: () => void (answers = new Map()) }
-}
-
-function restsOn({ supports, needs, bars }: ChangeNode): readonly number[] {
-  return [...supports, ...needs.flatMap(({ from }) => from), ...bars.flatMap(({ from }) => from)].map(({ at }) => at)
+  return { of, forget: () => void (round += 1) }
 }

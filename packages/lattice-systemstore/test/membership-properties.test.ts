@@ -12,7 +12,9 @@ function shown(policy: MembershipPolicy, records: readonly DagRecord[]): object 
   const view = policy.resolve(historyOf(records))
   const epochs = records.filter(({ op }) => op.kind === 'epoch')
   return {
-    faults: epochs.map(({ id }) => [idKey(id), view.faultOf(id), view.removalsOf(id)]).toSorted(),
+    faults: epochs
+      .map(({ id }) => ({ id: idKey(id), fault: view.faultOf(id), removals: view.removalsOf(id) }))
+      .toSorted((one, other) => (one.id < other.id ? -1 : 1)),
     cutoffs: PEERS.map(view.cutoffsOf),
     heard: PEERS.map(view.isHeard),
     limited: view.limited(),

@@ -94,70 +94,30 @@ export interface MembershipGraph {
 export function createGrantsGraph(history: MembershipHistory, meanings: readonly RecordMeaning[]): MembershipGraph {
   const { records } = history
   const pasts = createPasts(history)
-  const numbers = new Map<IdKey, number>()
-  const peers: PublicKey[] = []
+  const { intern, ...numbering } = createNumbering()
+  const book = createGrantBook(pasts)
   const changes = new Map<number, ChangeNode>()
-  const grants: Grant[] = []
-  const byPeer = new Map<number, Grant[]>()
   const statuses = new Map<number, StatusWrite[]>()
   const epochs: EpochNode[] = []
   const hopeless = new Map<number, 'removals_malformed' | 'not_entitled'>()
-  const latest = new Map<string, { readonly grant: Grant; readonly node: ChangeNode }>()
-  const removers = new Map<number, number[]>()
-  let inOrder: readonly number[] | undefined
 
-  function intern(peer: PublicKey): number {
-    const key = idKey(peer)
-    const found = numbers.get(key)
-    if (found !== undefined) return found
-    peers.push(peer)
-    numbers.set(key, peers.length - 1)
-    return peers.length - 1
-  }
-  function held(at: number, peer: number, least: number): readonly Grant[] {
-    return (byPeer.get(peer) ?? []).filter((grant) => grant.level >= least && pasts.follows(at, grant.at))
-  }
   function seek(at: number, { peer, least }: RoleCondition): Sought {
-    const number = numbers.get(idKey(peer))
-    return { least: levelOf(least), from: number === undefined ? [] : held(at, number, 0) }
+    const number = numbering.numberOf(peer)
+    return { least: levelOf(least), from: number === undefined ? [] : book.held(at, number, 0) }
   }
   /** What is needed of a peer is that it is admitted or announced; and where a change of its role counts, an admission does. */
   function need(at: number, condition: RoleCondition): Sought {
     const { least, from } = seek(at, condition)
     return { least, from: from.filter(({ isFirst }) => isFirst) }
   }
-  function keep(grant: Grant): void {
-    grants.push(grant)
-    listOf(byPeer, grant.peer).push(grant)
-  }
-  /** True when an epoch between two records may have cut one of the two peers. */
-  function isCutBetween(at: number, before: number, parties: readonly number[]): boolean {
-    return parties.some((peer) =>
-      (removers.get(peer) ?? []).some((epoch) => pasts.follows(at, epoch) && !pasts.follows(before, epoch)),
-    )
-  }
-  /** Saying again what was said gives nothing, as long as all that it rests on is the same. */
-  function addGrant(grant: Grant, node: ChangeNode, isSole: boolean): void {
-    // A grant to oneself rests on what one has.
-    if (grant.peer === node.author) return
-    // In a batch it rests on what is said of others, too.
-    if (!isSole) return keep(grant)
-    const name = `${grant.peer}/${node.author}/${grant.level}/${grant.isFirst}`
-    const last = latest.get(name)
-    // What the peer itself made of its author gives nothing to the peer: it rests on what the peer had.
-    const isNews = (support: Grant): boolean =>
-      support.by !== grant.peer || isCutBetween(grant.at, support.at, [grant.peer, node.author])
-    const repeats =
-      last !== undefined &&
-      pasts.follows(grant.at, last.grant.at) &&
-      restOnSame(last.node, node, isNews) &&
-      !isCutBetween(grant.at, last.grant.at, [grant.peer, node.author])
-    if (repeats) return
-    latest.set(name, { grant, node })
-    keep(grant)
+  function addGenesis(at: number, author: number): void {
+    changes.set(at, { at, author, supports: [], needs: [], bars: [], restsOn: [] })
+    pasts.add(at, author)
+    book.keep({ at, peer: author, level: ADMIN_LEVEL, by: author, isFirst: true })
+    listOf(statuses, author).push({ at, status: 'active' })
   }
   function addChange(at: number, author: number, change: PeerChange): void {
-    const supports = held(at, author, ADMIN_LEVEL)
+    const supports = book.held(at, author, ADMIN_LEVEL)
     if (supports.length === 0) return
     const needs = change.needs.map((condition) => need(at, condition))
     const bars = change.bars.map((condition) => seek(at, condition))
@@ -166,45 +126,61 @@ export function createGrantsGraph(history: MembershipHistory, meanings: readonly
     const node = { at, author, supports, needs, bars, restsOn }
     changes.set(at, node)
     pasts.add(at, author)
-    const isSole = change.grants.length === 1
     for (const { peer, role } of change.grants) {
       const isFirst = !change.needs.some((condition) => equalBytes(condition.peer, peer))
-      addGrant({ at, peer: intern(peer), level: levelOf(role), by: author, isFirst }, node, isSole)
+      const grant = { at, peer: intern(peer), level: levelOf(role), by: author, isFirst }
+      // In a batch it rests on what is said of others, too.
+      if (change.grants.length > 1 && grant.peer !== author) book.keep(grant)
+      else book.add(grant, node)
     }
     for (const { peer, status } of change.statuses) listOf(statuses, intern(peer)).push({ at, status })
   }
   function addEpoch(at: number, author: number, claim: EpochClaim): void {
-    const supports = held(at, author, WRITER_LEVEL)
+    const supports = book.held(at, author, WRITER_LEVEL)
     if (supports.length === 0) return void hopeless.set(at, 'not_entitled')
-    const cuts = claim.removals.map(({ peer, remains }) => ({
-      epoch: at,
-      by: author,
-      peer: intern(peer),
-      remains,
-      level: levelOf(remains),
-    }))
+    const cuts = claim.removals.map(({ peer, remains }): Cut => {
+      return { epoch: at, by: author, peer: intern(peer), remains, level: levelOf(remains) }
+    })
     epochs.push({ at, author, claim, supports, cuts })
     pasts.add(at, author)
-    for (const { peer } of cuts) listOf(removers, peer).push(at)
+    for (const { peer } of cuts) book.addCut(peer, at)
   }
 
-  for (const [at, record] of records.entries()) {
+  for (const [at, { author }] of records.entries()) {
     const meaning = meanings[at]
-    if (meaning?.kind === 'genesis' && at === 0) {
-      const author = intern(record.author)
-      changes.set(at, { at, author, supports: [], needs: [], bars: [], restsOn: [] })
-      pasts.add(at, author)
-      keep({ at, peer: author, level: ADMIN_LEVEL, by: author, isFirst: true })
-      listOf(statuses, author).push({ at, status: 'active' })
-    }
-    if (meaning?.kind === 'change') addChange(at, intern(record.author), meaning)
-    if (meaning?.kind === 'epoch') addEpoch(at, intern(record.author), meaning)
+    if (meaning?.kind === 'genesis' && at === 0) addGenesis(at, intern(author))
+    if (meaning?.kind === 'change') addChange(at, intern(author), meaning)
+    if (meaning?.kind === 'epoch') addEpoch(at, intern(author), meaning)
     if (meaning?.kind === 'malformed_epoch') hopeless.set(at, 'removals_malformed')
   }
-
   return {
     records,
     pasts,
+    ...numbering,
+    change: (at) => changes.get(at),
+    grants: book.grants,
+    grantsOf: book.of,
+    statusesOf: (peer) => statuses.get(peer) ?? [],
+    epochs,
+    hopeless,
+  }
+}
+
+interface Numbering extends Pick<MembershipGraph, 'numberOf' | 'peerOf' | 'peersInOrder'> {
+  readonly intern: (peer: PublicKey) => number
+}
+
+function createNumbering(): Numbering {
+  const numbers = new Map<IdKey, number>()
+  const peers: PublicKey[] = []
+  let inOrder: readonly number[] | undefined
+  return {
+    intern: (peer) => {
+      const key = idKey(peer)
+      const number = numbers.get(key) ?? peers.push(peer) - 1
+      numbers.set(key, number)
+      return number
+    },
     numberOf: (peer) => numbers.get(idKey(peer)),
     peerOf: (number) => {
       const peer = peers[number]
@@ -212,12 +188,63 @@ export function createGrantsGraph(history: MembershipHistory, meanings: readonly
       return peer
     },
     peersInOrder: () => (inOrder ??= [...peers.entries()].toSorted(byKey).map(([number]) => number)),
-    change: (at) => changes.get(at),
+  }
+}
+
+interface GrantBook {
+  readonly grants: readonly Grant[]
+  readonly of: (peer: number) => readonly Grant[]
+  /** Of a peer, of a level at least, in the past of `at`. */
+  readonly held: (at: number, peer: number, least: number) => readonly Grant[]
+  readonly keep: (grant: Grant) => void
+  /** Keeps what may give something that is not given already. */
+  readonly add: (grant: Grant, node: ChangeNode) => void
+  /** Says that an epoch may cut a peer. */
+  readonly addCut: (peer: number, epoch: number) => void
+}
+
+function createGrantBook({ follows }: Pasts): GrantBook {
+  const grants: Grant[] = []
+  const byPeer = new Map<number, Grant[]>()
+  const latest = new Map<string, { readonly grant: Grant; readonly node: ChangeNode }>()
+  const cutters = new Map<number, number[]>()
+
+  function keep(grant: Grant): void {
+    grants.push(grant)
+    listOf(byPeer, grant.peer).push(grant)
+  }
+  /** True when an epoch between two records may have cut one of the two peers. */
+  function isCutBetween(at: number, before: number, parties: readonly number[]): boolean {
+    return parties.some((peer) =>
+      (cutters.get(peer) ?? []).some((epoch) => follows(at, epoch) && !follows(before, epoch)),
+    )
+  }
+  /** Saying again what was said gives nothing, as long as all that it rests on is the same. */
+  function add(grant: Grant, node: ChangeNode): void {
+    // A grant to oneself rests on what one has.
+    if (grant.peer === node.author) return
+    const parties = [grant.peer, node.author]
+    const name = `${grant.peer}/${node.author}/${grant.level}/${grant.isFirst}`
+    const last = latest.get(name)
+    // What the peer itself made of its author gives nothing to the peer: it rests on what the peer had.
+    const isNews = (support: Grant): boolean => support.by !== grant.peer || isCutBetween(grant.at, support.at, parties)
+    const repeats =
+      last !== undefined &&
+      follows(grant.at, last.grant.at) &&
+      restOnSame(last.node, node, isNews) &&
+      !isCutBetween(grant.at, last.grant.at, parties)
+    if (repeats) return
+    latest.set(name, { grant, node })
+    keep(grant)
+  }
+  return {
     grants,
-    grantsOf: (peer) => byPeer.get(peer) ?? [],
-    statusesOf: (peer) => statuses.get(peer) ?? [],
-    epochs,
-    hopeless,
+    of: (peer) => byPeer.get(peer) ?? [],
+    held: (at, peer, least) =>
+      (byPeer.get(peer) ?? []).filter((grant) => grant.level >= least && follows(at, grant.at)),
+    keep,
+    add,
+    addCut: (peer, epoch) => void listOf(cutters, peer).push(epoch),
   }
 }
 

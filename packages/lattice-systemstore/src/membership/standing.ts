@@ -139,7 +139,7 @@ function createLiveness(
   function workOut({ at, author, supports, needs, bars }: ChangeNode): boolean {
     if (at === 0) return true
     const own = cuts.get(author) ?? []
-    if (own.some(({ epoch }) => !follows(epoch, at) && !follows(at, epoch))) return false
+    // What is neither before a cut nor after a grant that follows it is beyond it.
     const isAdmin = supports.some(
       (grant) => lives(grant) && own.every(({ epoch }) => follows(epoch, at) || follows(grant.at, epoch)),
     )

@@ -370,6 +370,14 @@ describe('who goes, stays lower, or comes back', () => {
     ])
   })
 
+  test('a revoked key is admitted again by the same admin and with the same role', () => {
+    const scene = sceneOf(anna, bert)
+    scene.revoke(creator, bert)
+    const again = scene.add(creator, admitOp(bert, 'admin'))
+    expect(scene.view().active()).toEqual(sorted(creator, anna, bert))
+    expect(scene.view().cutoffsOf(bert)).toMatchObject([{ readmissions: [again.id] }])
+  })
+
   test('an admission at the same time as a revocation does not outlast it', () => {
     const scene = sceneOf(anna, bert)
     const before = [...scene.records]
@@ -392,6 +400,36 @@ describe('seniority', () => {
       order.flatMap((one, at) => order.filter((other) => isSenior(one, other)).length === order.length - 1 - at),
     ).not.toContain(false)
     expect(isSenior(dora, keyOf(9)) || isSenior(keyOf(9), dora)).toBe(false)
+  })
+})
+
+describe('the cost of a view', () => {
+  // Each would cost the square if what was said were kept every time it is said again.
+  test.each<[string, (at: number) => readonly [PublicKey, DagRecord['op']]]>([
+    ['junk of a writer', (at) => [dora, admitOp(keyOf(at % 200), 'admin')]],
+    [
+      'one role, given again and again',
+      (at) => [at % 2 ? anna : bert, at % 3 ? roleOp(cleo, 'writer') : admitOp(cleo)],
+    ],
+    [
+      'two admins that promote each other',
+      (at) => (at % 2 ? [anna, roleOp(bert, 'admin')] : [bert, roleOp(anna, 'admin')]),
+    ],
+    ['a peer that is away and back', (at) => [anna, statusOp(bert, at % 2 ? 'dormant' : 'active')]],
+  ])('stays near the number of records: %s', (_name, opAt) => {
+    const dag = createDag(creator)
+    for (const peer of [anna, bert]) dag.add(creator, admitOp(peer, 'admin'))
+    dag.add(creator, admitOp(dora))
+    const count = 300
+    for (let at = 0; at < count; at += 1) dag.add(...opAt(at))
+    const { records, follows } = dag.history()
+    let asked = 0
+    const counted = (...pair: Parameters<typeof follows>): boolean => {
+      asked += 1
+      return follows(...pair)
+    }
+    createMembershipPolicy().resolve({ records, follows: counted }).active()
+    expect(asked).toBeLessThan(20 * count)
   })
 })
 

@@ -1,13 +1,11 @@
-import { compareBytes, idKey, type PublicKey, toPublicKey } from '@lattice/model'
-import type { EpochFault, MembershipPolicy, MembershipView, Remains } from '@lattice/store-base'
+import { type PublicKey, toPublicKey } from '@lattice/model'
+import type { MembershipPolicy, Remains } from '@lattice/store-base'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import {
   admitInit,
   admitOp,
   batchOp,
   createDag,
-  type Dag,
-  type DagRecord,
   epochOp,
   historyOf,
   inviteOp,
@@ -17,69 +15,8 @@ import {
   systemOp,
 } from './membership-dag.ts'
 import { createMembershipPolicy } from '../src/index.ts'
-
-const keyOf = (fill: number): PublicKey => toPublicKey(new Uint8Array(32).fill(fill))
-const [creator, anna, bert, cleo, dora] = [1, 2, 3, 4, 5].map(keyOf) as [
-  PublicKey,
-  PublicKey,
-  PublicKey,
-  PublicKey,
-  PublicKey,
-]
-
-interface Scene extends Dag {
-  /** An epoch as its author makes it on top of `deps`: with the seq and the acks that are right there. */
-  readonly revoke: (
-    author: PublicKey,
-    peer: PublicKey,
-    options?: { deps?: readonly DagRecord[]; remains?: Remains },
-  ) => DagRecord
-  readonly epoch: (
-    author: PublicKey,
-    cause: 'prune' | 'initial' | 'joinOfEpochs',
-    deps?: readonly DagRecord[],
-  ) => DagRecord
-  readonly view: () => MembershipView
-  readonly fault: (epoch: DagRecord) => EpochFault | undefined
-}
-
-/** The creator, and after it admins in this order. */
-function sceneOf(...admins: readonly PublicKey[]): Scene {
-  const dag = createDag(creator)
-  const policy = createMembershipPolicy()
-  for (const peer of admins) dag.add(creator, admitOp(peer, 'admin'))
-  const seen = (deps: readonly DagRecord[]): readonly DagRecord[] => {
-    const past = new Set(deps.flatMap((dep) => [idKey(dep.id), ...dep.past]))
-    return dag.records.filter(({ id }) => past.has(idKey(id)))
-  }
-  const view = (): MembershipView => createMembershipPolicy().resolve(dag.history())
-  const make = (
-    author: PublicKey,
-    deps: readonly DagRecord[],
-    removals?: readonly (readonly [PublicKey, Remains])[],
-  ) => {
-    const past = seen(deps)
-    const here = policy.resolve(historyOf(past))
-    const seqs = past.flatMap(({ id, op }) =>
-      op.kind === 'epoch' && [undefined, 'outranked'].includes(here.faultOf(id)) ? [Number(op.value.seq)] : [],
-    )
-    const out = removals?.filter(([, remains]) => remains !== 'writer').map(([peer]) => idKey(peer)) ?? []
-    const acks = here.active().filter((peer) => idKey(peer) !== idKey(author) && !out.includes(idKey(peer)))
-    return { seq: Math.max(-1, ...seqs) + 1, acks }
-  }
-  return {
-    ...dag,
-    revoke: (author, peer, { deps = dag.records, remains = 'none' } = {}) => {
-      const removals = [[peer, remains]] as const
-      return dag.add(author, epochOp({ ...make(author, deps, removals), removals }), deps)
-    },
-    epoch: (author, cause, deps = dag.records) => dag.add(author, epochOp({ ...make(author, deps), cause }), deps),
-    view,
-    fault: (epoch) => view().faultOf(epoch.id),
-  }
-}
-
-const sorted = (...peers: readonly PublicKey[]): readonly PublicKey[] => peers.toSorted(compareBytes)
+import { anna, bert, cleo, creator, dora, sceneOf, sorted } from './membership-scene.ts'
+import { keyOf } from './open-test-store.ts'
 
 describe('a record of membership', () => {
   test('is told by its bytes, well-formed or not', () => {
@@ -400,36 +337,6 @@ describe('seniority', () => {
       order.flatMap((one, at) => order.filter((other) => isSenior(one, other)).length === order.length - 1 - at),
     ).not.toContain(false)
     expect(isSenior(dora, keyOf(9)) || isSenior(keyOf(9), dora)).toBe(false)
-  })
-})
-
-describe('the cost of a view', () => {
-  // Each would cost the square if what was said were kept every time it is said again.
-  test.each<[string, (at: number) => readonly [PublicKey, DagRecord['op']]]>([
-    ['junk of a writer', (at) => [dora, admitOp(keyOf(at % 200), 'admin')]],
-    [
-      'one role, given again and again',
-      (at) => [at % 2 ? anna : bert, at % 3 ? roleOp(cleo, 'writer') : admitOp(cleo)],
-    ],
-    [
-      'two admins that promote each other',
-      (at) => (at % 2 ? [anna, roleOp(bert, 'admin')] : [bert, roleOp(anna, 'admin')]),
-    ],
-    ['a peer that is away and back', (at) => [anna, statusOp(bert, at % 2 ? 'dormant' : 'active')]],
-  ])('stays near the number of records: %s', (_name, opAt) => {
-    const dag = createDag(creator)
-    for (const peer of [anna, bert]) dag.add(creator, admitOp(peer, 'admin'))
-    dag.add(creator, admitOp(dora))
-    const count = 300
-    for (let at = 0; at < count; at += 1) dag.add(...opAt(at))
-    const { records, follows } = dag.history()
-    let asked = 0
-    const counted = (...pair: Parameters<typeof follows>): boolean => {
-      asked += 1
-      return follows(...pair)
-    }
-    createMembershipPolicy().resolve({ records, follows: counted }).active()
-    expect(asked).toBeLessThan(20 * count)
   })
 })
 

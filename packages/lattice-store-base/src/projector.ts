@@ -34,6 +34,8 @@ export interface ProjectedOp {
   readonly op: weaver.UniversalOp | undefined
   /** True when `ancestor` is among the causes of this operation, at any distance. */
   readonly follows: (ancestor: IntentionId) => boolean
+  /** What its author may do here at most, whatever it was given: it was demoted, and this is beyond the cutoff. */
+  readonly limit?: 'writer'
 }
 
 export interface Projector<Event = unknown> {

@@ -11,6 +11,7 @@
 import type { DescService } from '@bufbuild/protobuf'
 import type { Hlc, IntentionId, PublicKey, ReadTable, SExpr, StoreType, WriteTable } from '@lattice/model'
 import type { CommandDefinition, QueryDefinition, StreamDefinition } from './method.ts'
+import type { EpochWish } from './membership.ts'
 import type { AnyService } from './service.ts'
 
 /** One witnessed operation, as a state machine sees it. */
@@ -39,6 +40,8 @@ export interface AppliedOp {
 export interface OpApplied<Event> {
   readonly kind: 'applied'
   readonly events: readonly Event[]
+  /** The epoch that should follow at once where the operation is submitted. Whoever only takes it in makes none. */
+  readonly epoch?: EpochWish
 }
 
 /**

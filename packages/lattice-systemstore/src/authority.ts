@@ -6,7 +6,7 @@
 import { equalBytes, type IntentionId, type PublicKey, type ReadTable } from '@lattice/model'
 import type { system } from '@lattice/proto'
 import type { Authority } from '@lattice/store-base'
-import { findGrant } from './grants.ts'
+import { findGrant, revocationsOf } from './grants.ts'
 import type { OpPlan } from './op-plan.ts'
 import { planSystemOp } from './plan-op.ts'
 import { ZERO_ORIGIN_ID } from './system-write.ts'
@@ -14,7 +14,7 @@ import { findActivation, FIRST_SCHEMA } from './schema-activation.ts'
 import { readCreator } from './store-info.ts'
 
 /**
- * Admits whoever was given the role of a WRITER or more. That is a right to be
+ * Admits whoever has the role of a WRITER or more, by what it was given and what epochs took. That is a right to be
  * heard; whether a system operation counts is decided when it is applied.
  */
 export function createSystemAuthority(): Authority {
@@ -33,9 +33,9 @@ export function createSystemAuthority(): Authority {
   }
 }
 
-/** The grant that makes the operation count; none for the creator, whose grant is the genesis. */
+/** The grant that makes the operation count; none for the creator, whose grant is the genesis until it is revoked. */
 function grantOf(read: ReadTable, author: PublicKey, op?: system.SystemOp): readonly IntentionId[] {
-  if (isCreator(read, author)) return []
+  if (isCreator(read, author) && revocationsOf(read, author).length === 0) return []
   const isPrivileged = op !== undefined && stepsOf(op, author).some((step) => step.privileged)
   const admin = isPrivileged ? findGrant(read, author, { least: 'admin' }) : undefined
   const grant = admin ?? findGrant(read, author, { least: 'writer' })
@@ -53,7 +53,7 @@ function stepsOf(op: system.SystemOp, author: PublicKey): readonly OpPlan[] {
   return plan.ok ? plan.value.steps : []
 }
 
-/** True when `author` was given the role of an ADMIN: its system operations count from then on. */
+/** True when `author` has the role of an ADMIN: it was given, and no epoch has taken it since. */
 export function isAdmin(read: ReadTable, author: PublicKey): boolean {
   return findGrant(read, author, { least: 'admin' }) !== undefined
 }

@@ -13,18 +13,20 @@ import type { OpPlan, UnauthorizedReason } from './op-plan.ts'
 export interface Claimant {
   readonly author: PublicKey
   readonly follows: Follows
+  /** What the author may do at most. */
+  readonly limit?: 'writer' | undefined
 }
 
 /** The first reason why the steps do not count; undefined when they do. */
 export function authorize(
   read: ReadTable,
-  { author, follows }: Claimant,
+  { author, follows, limit }: Claimant,
   steps: readonly OpPlan[],
 ): UnauthorizedReason | undefined {
   const holds = (fact: Fact): boolean => findFact(read, fact, follows) !== undefined
   // A batch gives its own author nothing: what it makes is for the operations in it.
-  if (steps.some((step) => step.privileged) && !holds({ kind: 'role', peer: author, least: 'admin' }))
-    return 'not_admin'
+  const isPrivileged = steps.some((step) => step.privileged)
+  if (isPrivileged && (limit === 'writer' || !holds({ kind: 'role', peer: author, least: 'admin' }))) return 'not_admin'
   const made = createMadeFacts()
   for (const { needs = [], bars = [], makes = [] } of steps) {
     const lacking = needs.find(({ fact }) => !made.has(fact) && !holds(fact))

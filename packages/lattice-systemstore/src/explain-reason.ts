@@ -9,7 +9,7 @@ import { MAX_APP_ID_BYTES, MAX_CRUSH_BYTES, MAX_INVITE_USES, MAX_NAME_BYTES, MAX
 import type { MalformedReason, UnauthorizedReason } from './op-plan.ts'
 
 const NEEDS_EPOCH =
-  'this takes a right away, which takes an epoch, and this version makes none: leave the right as it is'
+  'this takes a right away, which takes an epoch: use `peer revoke`, or `peer role` with the weaker role, which make one'
 
 const MALFORMED: Readonly<Record<MalformedReason, string>> = {
   op_unset: 'the operation says nothing: set what it is to do',
@@ -42,7 +42,7 @@ export interface Refusal {
 
 const UNAUTHORIZED: Readonly<Record<UnauthorizedReason, Refusal>> = {
   not_admin: { code: 'NOT_ADMIN', message: 'only an admin of the store may do this: ask one' },
-  needs_epoch: { code: 'NOT_SUPPORTED', message: NEEDS_EPOCH },
+  needs_epoch: { code: 'WRONG_STATE', message: NEEDS_EPOCH },
   peer_unknown: { code: 'PEER_NOT_FOUND', message: 'the store has no such peer: admit it first' },
   peer_not_admitted: { code: 'WRONG_STATE', message: 'the peer is announced and not admitted: admit it first' },
   child_unknown: { code: 'STORE_NOT_FOUND', message: 'the store declares no such child: add it first' },

@@ -15,7 +15,7 @@ import { encodeSystemKey, type SystemKey } from './keys.ts'
 import { decodeChildStatus, decodeInviteStatus, isAtLeast, type Role } from './values.ts'
 
 export type Fact =
-  /** The peer was given this role or a stronger one; `none` for one that is announced. */
+  /** The peer was given this role or a stronger one, and it was not taken since; `none` for one that is announced. */
   | { readonly kind: 'role'; readonly peer: PublicKey; readonly least: Role }
   | { readonly kind: 'child_added'; readonly child: StoreId }
   | { readonly kind: 'child_destroyed'; readonly child: StoreId }

@@ -27,6 +27,8 @@ export {
   MAX_REPLICATION_FACTOR,
 } from './limits.ts'
 export { listSystem, type SystemEntry } from './list-system.ts'
+export { createInheritedMembershipPolicy, type ParentPeers } from './membership/inherited-policy.ts'
+export { createMembershipPolicy } from './membership/policy.ts'
 export type { MalformedReason, UnauthorizedReason } from './op-plan.ts'
 export {
   admitPeer,
@@ -46,6 +48,7 @@ export {
   readCreator,
   readDestroyAcks,
   readDestroyed,
+  readEpochSeq,
   readName,
   readReplication,
   readStrategy,

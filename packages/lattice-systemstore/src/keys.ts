@@ -2,7 +2,7 @@
  * The key space of the system table: the one place that spells its keys.
  *
  * ```
- * name · strategy · app-id · creator · destroyed
+ * name · strategy · app-id · creator · destroyed · epoch
  * schema · schema/<intention>
  * peer/<key>/{status,name,added-at,added-by,role,device}
  * grant/<key>/<intention> · revocation/<key>/<intention>
@@ -16,8 +16,9 @@
  * whether an operation counts reads records alone, because a plain key says who
  * wrote last, and that depends on what has arrived.
  *
- * A revocation will record, under the id of the operation that an epoch carries
- * out, the role that is left: none, or a weaker one. No operation writes it yet.
+ * A revocation records, under the id of the epoch that took a right away, the
+ * role that is left: none, or a weaker one. A grant says beside the role which
+ * revocations of the peer it follows: those take nothing from it.
  *
  * @module
  */
@@ -36,7 +37,7 @@ import {
   utf8Encode,
 } from '@lattice/model'
 
-const STORE_FIELDS = ['name', 'strategy', 'app-id', 'creator', 'destroyed', 'schema'] as const
+const STORE_FIELDS = ['name', 'strategy', 'app-id', 'creator', 'destroyed', 'schema', 'epoch'] as const
 const PEER_FIELDS = ['status', 'name', 'added-at', 'added-by', 'role', 'device'] as const
 const CHILD_FIELDS = ['alias', 'status', 'type', 'independent'] as const
 const INVITE_FIELDS = ['status', 'invited-by', 'expires-at', 'uses', 'role'] as const
@@ -67,7 +68,7 @@ export function encodeSystemKey(key: SystemKey): Uint8Array {
 
 /** The prefix of all keys below the given segments: `peer/`, or `grant/<key>/`. */
 export function systemPrefix(
-  kind: 'peer' | 'grant' | 'child' | 'invite' | 'schema' | 'destroy-ack',
+  kind: 'peer' | 'grant' | 'revocation' | 'child' | 'invite' | 'schema' | 'destroy-ack',
   id?: Uint8Array,
 ): Uint8Array {
   return utf8Encode(id === undefined ? `${kind}/` : `${kind}/${toHex(id)}/`)

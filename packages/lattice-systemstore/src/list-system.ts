@@ -15,10 +15,12 @@ import { standingValue } from './standing-value.ts'
 import {
   decodeChildStatus,
   decodeCount,
+  decodeGrant,
   decodeInviteStatus,
   decodePeer,
   decodePeerStatus,
   decodeRole,
+  decodeSeq,
   decodeStrategy,
   decodeText,
   decodeTime,
@@ -70,6 +72,7 @@ function show(key: SystemKey, value: Uint8Array): string | undefined {
       if (key.field === 'status') return decodePeerStatus(value)
       return showCommonField(key.field, value)
     case 'grant':
+      return decodeGrant(value)?.role
     case 'revocation':
       return decodeRole(value)
     case 'child':
@@ -98,6 +101,8 @@ function showStoreField(field: Extract<SystemKey, { kind: 'store' }>['field'], v
       return decodeCount(value)?.toString()
     case 'destroyed':
       return isMark(value) && 'yes'
+    case 'epoch':
+      return decodeSeq(value)?.toString()
     case 'strategy': {
       const strategy = decodeStrategy(value)
       if (strategy === undefined || strategy.parent === undefined) return strategy?.kind

@@ -20,7 +20,7 @@ import {
 export interface PeerEntry {
   readonly peer: PublicKey
   readonly status: PeerStatus
-  /** What the peer may do: the strongest role it was given; for an invited peer the role that awaits it. */
+  /** What the peer may do: the strongest role that is left to it, `none` when revoked; for an invited peer what awaits it. */
   readonly role: Role
   readonly name: string | undefined
   readonly device: string | undefined
@@ -78,7 +78,7 @@ function peerOf(fields: readonly Field[], strongestOf: (peer: PublicKey) => Role
   return {
     peer,
     status,
-    role: given === 'none' ? (part('role', decodeRole) ?? 'none') : given,
+    role: status === 'invited' && given === 'none' ? (part('role', decodeRole) ?? 'none') : given,
     name: part('name', decodeText),
     device: part('device', decodeText),
     addedAt: part('added-at', decodeTime),

@@ -28,6 +28,7 @@ type Rule = (values: readonly Uint8Array[]) => Uint8Array | undefined
 function ruleOf(key: SystemKey): Rule | undefined {
   if (key.kind === 'child' && key.field === 'status') return destroyed
   if (key.kind === 'peer' && key.field === 'status') return admitted
+  if (key.kind === 'store' && key.field === 'epoch') return highest
   if (key.kind !== 'invite') return undefined
   if (key.field === 'status') return ended
   return key.field === 'uses' ? fewest : undefined
@@ -35,12 +36,16 @@ function ruleOf(key: SystemKey): Rule | undefined {
 
 const destroyed: Rule = (values) => values.find((value) => decodeChildStatus(value) === 'destroyed')
 
-/** An announcement takes nothing from a peer that is admitted. */
-const admitted: Rule = (values) => values.find((value) => decodePeerStatus(value) !== 'invited')
+/** A revocation holds until an admission follows it. An announcement takes nothing from a peer that is admitted. */
+const admitted: Rule = (values) =>
+  values.find((value) => decodePeerStatus(value) === 'revoked') ??
+  values.find((value) => decodePeerStatus(value) !== 'invited')
 
 const ended: Rule = (values) =>
   values.find((value) => decodeInviteStatus(value) === 'cancelled') ??
   values.find((value) => decodeInviteStatus(value) === 'claimed')
+
+const highest: Rule = (values) => values.toSorted(compareBytes).at(-1)
 
 /** Numbers of one width, big endian. */
 const fewest: Rule = (values) => values.toSorted(compareBytes)[0]

@@ -6,7 +6,7 @@
 import type { PublicKey, ReadTable } from '@lattice/model'
 import { type StoreField, systemPrefix } from './keys.ts'
 import { readField, readFields } from './read-fields.ts'
-import { decodeCount, decodePeer, decodeStrategy, decodeText, isMark, type Strategy } from './values.ts'
+import { decodeCount, decodePeer, decodeSeq, decodeStrategy, decodeText, isMark, type Strategy } from './values.ts'
 
 export interface ReplicationPolicy {
   /** Copies wanted. */
@@ -35,6 +35,11 @@ export function readCreator(read: ReadTable): PublicKey | undefined {
 
 export function readDestroyed(read: ReadTable): boolean {
   return readStoreField(read, 'destroyed', isMark) ?? false
+}
+
+/** Seq of the latest epoch that counts; undefined in a store without any. */
+export function readEpochSeq(read: ReadTable): bigint | undefined {
+  return readStoreField(read, 'epoch', decodeSeq)
 }
 
 /** Peers that have stopped using the store since it is destroyed, in order of key. */

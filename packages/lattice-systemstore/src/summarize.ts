@@ -6,7 +6,7 @@
  * @module
  */
 import { int, list, raw, type SExpr, str, sym } from '@lattice/model'
-import type { system } from '@lattice/proto'
+import type { system, weaver } from '@lattice/proto'
 import { childStatusOf, peerStatusOf, roleOf } from './values.ts'
 
 export function summarizeSystemOp({ op }: system.SystemOp): SExpr {
@@ -27,6 +27,29 @@ export function summarizeSystemOp({ op }: system.SystemOp): SExpr {
       return summarizeStore(op.value)
     case undefined:
       return list(sym('system'))
+  }
+}
+
+/** An epoch for people: `(epoch 3 membership (0x… none))`. */
+export function summarizeEpoch({ seq, cause }: weaver.EpochOp): SExpr {
+  const why = cause?.cause
+  const named = (kind: string): readonly SExpr[] => [sym('epoch'), int(seq), sym(kind)]
+  switch (why?.case) {
+    case 'membership':
+      return list(
+        ...named('membership'),
+        ...why.value.removals.map(({ peer, remains }) => list(raw(peer), word(roleOf(remains), remains))),
+      )
+    case 'parent':
+      return list(...named('parent'), raw(why.value.store), raw(why.value.epoch))
+    case 'joinOfEpochs':
+      return list(...named('join-of-epochs'))
+    case 'initial':
+    case 'prune':
+    case 'key':
+      return list(...named(why.case))
+    case undefined:
+      return list(sym('epoch'), int(seq))
   }
 }
 

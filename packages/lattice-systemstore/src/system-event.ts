@@ -23,11 +23,15 @@ import {
   readStrategy,
   type ReplicationPolicy,
 } from './store-info.ts'
-import { decodeText, isMark, type Strategy } from './values.ts'
+import { decodeText, isMark, type Role, type Strategy } from './values.ts'
 
 export type SystemEvent =
   /** Status, role or provenance of a peer, or whether some part of it is in conflict. */
   | { readonly kind: 'peer_changed'; readonly peer: PeerEntry }
+  /** Shown as revoked now: what it writes beyond the epoch counts nowhere. `peer_changed` says the rest. */
+  | { readonly kind: 'peer_revoked'; readonly peer: PublicKey }
+  /** May do less now. `peer_changed` says the rest. */
+  | { readonly kind: 'peer_demoted'; readonly peer: PublicKey; readonly role: Role }
   /** What a peer calls itself; also where the store's peers are another's. */
   | {
       readonly kind: 'peer_name_changed'
@@ -112,7 +116,8 @@ function storeEvent(read: ReadTable, field: StoreField): SystemEvent | undefined
     case 'destroyed':
       return readDestroyed(read) ? { kind: 'store_destroyed' } : undefined
     case 'creator':
-      // Set by the genesis and never again.
+    case 'epoch':
+      // Set by the genesis and never again; and what an epoch changes has events of its own.
       return undefined
   }
 }

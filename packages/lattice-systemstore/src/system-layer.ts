@@ -8,16 +8,30 @@
  * @module
  */
 import { applyWrite, heads, type KvHead } from '@lattice/kvtable'
-import { compareBytes, type IntentionId, LatticeError, list, raw, type SExpr, sym } from '@lattice/model'
+import {
+  assert,
+  compareBytes,
+  equalBytes,
+  type IntentionId,
+  LatticeError,
+  list,
+  type PublicKey,
+  raw,
+  type SExpr,
+  sym,
+} from '@lattice/model'
 import type { system, weaver } from '@lattice/proto'
-import type { OpOutcome, ProjectedOp, Projector, StateMachine, StoreTables } from '@lattice/store-base'
+import type { EpochWish, OpOutcome, ProjectedOp, Projector, StateMachine, StoreTables } from '@lattice/store-base'
+import { epochRows, observeRights, removalsIn } from './apply-epoch.ts'
 import { authorize } from './authorize.ts'
+import { revocationsOf } from './grants.ts'
 import type { MalformedReason, SystemRow, UnauthorizedReason } from './op-plan.ts'
 import { lastPerKey, type PlannedWrite, planSystemOp } from './plan-op.ts'
 import { FIRST_SCHEMA, isActivated } from './schema-activation.ts'
-import { summarizeSystemOp } from './summarize.ts'
+import { readEpochSeq } from './store-info.ts'
+import { summarizeEpoch, summarizeSystemOp } from './summarize.ts'
 import { observe, type SystemEvent } from './system-event.ts'
-import { encodePeerStatus, encodeRole, encodeTime } from './values.ts'
+import { decodeGrant, encodeGrant, encodePeerStatus, encodeRole, encodeTime, isAtLeast } from './values.ts'
 
 /** Why the layer itself makes an operation a no-op; a state machine has reasons of its own. */
 export type SystemRejection =
@@ -29,11 +43,11 @@ export type SystemRejection =
   /** A payload without a schema version, or of one that was not activated in its past. */
   | 'schema_invalid'
   | 'schema_not_activated'
-  /** Epochs, acks and genesis are the kernel's. */
+  /** Acks and genesis are the kernel's; and so is an epoch that is malformed. */
   | 'kernel_op'
 
 /** Changes with the system table's layout or rules: projections are then rebuilt. */
-const LAYER_VERSION = 3
+const LAYER_VERSION = 4
 
 /**
  * Thrown by `apply` for a payload of a schema that the store has activated and
@@ -68,6 +82,8 @@ export function createSystemLayer<Event = never>({
       switch (envelope.op.case) {
         case 'system':
           return applySystem(tables, op, envelope.op.value)
+        case 'epoch':
+          return applyEpoch(tables, op, envelope.op.value)
         case 'appData':
           return machine === undefined
             ? { kind: 'applied', events: [] }
@@ -103,7 +119,30 @@ function applySystem(tables: StoreTables, op: ProjectedOp, message: system.Syste
   if (!plan.ok) return rejected(plan.error)
   const reason = authorize(tables.system, op, plan.value.steps)
   if (reason !== undefined) return rejected(reason)
-  return { kind: 'applied', events: write(tables, op, plan.value.writes) }
+  const { writes } = plan.value
+  const epoch = wishedEpoch(tables, op, writes)
+  return { kind: 'applied', events: write(tables, op, writes), ...(epoch !== undefined && { epoch }) }
+}
+
+/** The first epoch is made when somebody else may write: from then on there is somebody to agree with. */
+function wishedEpoch(
+  tables: StoreTables,
+  { author }: ProjectedOp,
+  writes: readonly PlannedWrite[],
+): EpochWish | undefined {
+  const admitsWriter = writes.some(
+    ({ key, value }) =>
+      key.kind === 'grant' && !equalBytes(key.peer, author) && isAtLeast(decodeGrant(value)?.role ?? 'none', 'writer'),
+  )
+  return admitsWriter && readEpochSeq(tables.system) === undefined ? { kind: 'initial' } : undefined
+}
+
+function applyEpoch(tables: StoreTables, op: ProjectedOp, epoch: weaver.EpochOp): OpOutcome<SystemEvent> {
+  const removals = removalsIn(epoch)
+  if (removals === undefined) return rejected('kernel_op')
+  const taken = observeRights(tables.system, removals)
+  const changes = write(tables, op, lastPerKey(epochRows(op, epoch, removals)))
+  return { kind: 'applied', events: [...changes, ...taken()] }
 }
 
 function write(
@@ -115,11 +154,27 @@ function write(
     tables.system,
     writes.map(({ key }) => key),
   )
-  for (const { keyBytes, value } of writes) {
+  for (const { key, keyBytes, value: planned } of writes) {
+    const value = key.kind === 'grant' ? afterRevocations(tables, { peer: key.peer, planned, follows }) : planned
     const deps = replacedBy(follows, heads(tables.system, keyBytes))
     applyWrite(tables.system, { id, timestamp, author, deps, key: keyBytes, state: { kind: 'value', value } })
   }
   return changes()
+}
+
+/** A grant says which revocations it follows: another operation can only be asked what it follows itself. */
+function afterRevocations(
+  tables: StoreTables,
+  {
+    peer,
+    planned,
+    follows,
+  }: { readonly peer: PublicKey; readonly planned: Uint8Array; readonly follows: ProjectedOp['follows'] },
+): Uint8Array {
+  const grant = decodeGrant(planned)
+  assert(grant !== undefined, 'a planned grant is well-formed')
+  const after = revocationsOf(tables.system, peer).map(({ id }) => id)
+  return encodeGrant({ role: grant.role, after: after.filter((id) => follows(id)) })
 }
 
 /**
@@ -151,6 +206,7 @@ function summarize(
   machine: { readonly summarize: (payload: Uint8Array) => SExpr } | undefined,
 ): SExpr {
   if (op.case === 'system') return summarizeSystemOp(op.value)
+  if (op.case === 'epoch') return summarizeEpoch(op.value)
   if (op.case === 'appData')
     return machine === undefined ? list(sym('app-data'), raw(op.value)) : machine.summarize(op.value)
   return sym(op.case ?? 'unknown')

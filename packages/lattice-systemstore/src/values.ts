@@ -10,10 +10,15 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
   assert,
+  compareBytes,
+  concatBytes,
+  HASH_BYTES,
+  type IntentionId,
   type PublicKey,
   readPublicKey,
   readStoreId,
   type StoreId,
+  toIntentionId,
   utf8Decode,
   utf8Encode,
 } from '@lattice/model'
@@ -70,6 +75,27 @@ export function isAtLeast(role: Role, least: Role): boolean {
 
 export const encodePeerStatus = (word: PeerStatus): Uint8Array => oneByte(PEER_STATUSES.indexOf(word))
 export const encodeRole = (word: Role): Uint8Array => oneByte(ROLES.indexOf(word))
+/** A role, and the revocations of the peer that it was given after. */
+export interface GrantValue {
+  readonly role: Role
+  readonly after: readonly IntentionId[]
+}
+
+/** The number of the role, then the ids, ascending. */
+export function encodeGrant({ role, after }: GrantValue): Uint8Array {
+  return concatBytes(encodeRole(role), ...after.toSorted(compareBytes))
+}
+
+export function decodeGrant(bytes: Uint8Array): GrantValue | undefined {
+  const role = decodeRole(bytes.subarray(0, 1))
+  const count = (bytes.length - 1) / HASH_BYTES
+  if (role === undefined || !Number.isInteger(count)) return undefined
+  const after = Array.from({ length: count }, (_, at) =>
+    toIntentionId(bytes.slice(1 + at * HASH_BYTES, 1 + (at + 1) * HASH_BYTES)),
+  )
+  return { role, after }
+}
+
 export const encodeInviteStatus = (word: InviteStatus): Uint8Array => oneByte(INVITE_STATUSES.indexOf(word))
 export const encodeChildStatus = (word: ChildStatus): Uint8Array => oneByte(CHILD_STATUSES.indexOf(word))
 
@@ -101,6 +127,17 @@ export function decodeTime(bytes: Uint8Array): number | undefined {
   if (bytes.length !== 8) return undefined
   const time = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0))
   return Number.isSafeInteger(time) ? time : undefined
+}
+
+/** Eight bytes, big endian. */
+export function encodeSeq(seq: bigint): Uint8Array {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, seq)
+  return bytes
+}
+
+export function decodeSeq(bytes: Uint8Array): bigint | undefined {
+  return bytes.length === 8 ? new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0) : undefined
 }
 
 /** Four bytes, big endian. */

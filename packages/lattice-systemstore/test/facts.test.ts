@@ -348,7 +348,7 @@ describe('a write that would not count', () => {
     }
     expect(outcome(setName({ author: keyOf(9), name: 'x' }))).toEqual(['NOT_ADMIN', 'not_admin'])
     expect(outcome(setPeerRole({ author: creator, peer: anna, role: 'writer' }))).toEqual([
-      'NOT_SUPPORTED',
+      'WRONG_STATE',
       'needs_epoch',
     ])
     expect(outcome(setPeerRole({ author: creator, peer: bert, role: 'writer' }))).toEqual([

@@ -1,0 +1,256 @@
+/**
+ * The rules of membership of a store that has its parent's peers.
+ *
+ * Nobody is admitted or removed here. An epoch of this store follows one of the parent's and takes over what stands removed
+ * there, so that all nodes agree where in this store a peer's writes end. What the parent says of an epoch may change when
+ * more of the parent arrives; then the view of this store changes with it, and comes to the same wherever both stores are.
+ *
+ * @module
+ */
+import {
+  compareBytes,
+  idKey,
+  type IdKey,
+  type IntentionId,
+  type PublicKey,
+  readPublicKey,
+  type StoreId,
+} from '@lattice/model'
+import type {
+  Cutoff,
+  EpochFault,
+  EpochPermission,
+  EpochWish,
+  MembershipHistory,
+  MembershipPolicy,
+  MembershipRecord,
+  MembershipView,
+  Removal,
+} from '@lattice/store-base'
+import { createPasts, type Pasts } from './pasts.ts'
+import { refused } from './permit.ts'
+import { type EpochClaim, levelOf, readRecord } from './records.ts'
+
+/** What a store is told of its parent. All answers are of the parent as it is known now. */
+export interface ParentPeers {
+  /**
+   * What stands removed by this epoch of the parent and by those in its past, with the least that is left of each peer; not of
+   * a peer that was admitted again in the epoch's past. Undefined when this is no epoch of the parent that is known here.
+   */
+  readonly parentRemovals: (store: StoreId, epoch: IntentionId) => readonly Removal[] | undefined
+  /** Peers that may write and are not away, in any order. */
+  readonly active: () => readonly PublicKey[]
+  /** True for a peer that was made an ADMIN, also if that was taken from it: what it does after that is cut off here. */
+  readonly wasAdmin: (peer: PublicKey) => boolean
+  readonly isAdmin: (peer: PublicKey) => boolean
+  readonly isSenior: (a: PublicKey, b: PublicKey) => boolean
+}
+
+interface InheritedEpoch {
+  readonly at: number
+  readonly record: MembershipRecord
+  readonly claim: EpochClaim
+  /** Empty but for one that follows the parent. */
+  readonly removals: readonly Removal[]
+}
+
+interface Resolved {
+  readonly standing: readonly InheritedEpoch[]
+  readonly faults: ReadonlyMap<IdKey, EpochFault>
+  readonly cutoffsOf: (author: PublicKey) => readonly Cutoff[]
+  readonly pasts: Pasts
+}
+
+const WRITER_LEVEL = levelOf('writer')
+
+/** Ask for a new view whenever the parent's changes. */
+export function createInheritedMembershipPolicy(parent: ParentPeers): MembershipPolicy {
+  return {
+    isRecord: (op) => op.kind === 'genesis' || op.kind === 'epoch',
+    resolve: (history) => viewOf(resolveInherited(history, parent), parent),
+    permit: (history, author, wish) => permitInherited(resolveInherited(history, parent), parent, { author, wish }),
+  }
+}
+
+function resolveInherited({ records: given, follows }: MembershipHistory, parent: ParentPeers): Resolved {
+  const records = given.toSorted((a, b) => a.generation - b.generation || compareBytes(a.id, b.id))
+  const pasts = createPasts({ records, follows })
+  const faults = new Map<IdKey, EpochFault>()
+  const valid: InheritedEpoch[] = []
+  for (const [at, record] of records.entries()) {
+    const meaning = readRecord(record)
+    if (meaning.kind === 'malformed_epoch') faults.set(idKey(record.id), 'removals_malformed')
+    if (meaning.kind !== 'epoch') continue
+    const fault = faultOf({ at, author: record.author, claim: meaning, valid, pasts }, parent)
+    if (fault !== undefined) faults.set(idKey(record.id), fault)
+    const { parent: named } = meaning
+    const removals = named && parent.parentRemovals(named.store, named.epoch)
+    if (fault === undefined || fault === 'parent_unknown') {
+      valid.push({ at, record, claim: meaning, removals: removals ?? [] })
+    }
+  }
+  const counting = valid.filter(({ record }) => !faults.has(idKey(record.id)))
+  const standing = decide(counting, pasts, parent)
+  for (const epoch of counting) if (!standing.includes(epoch)) faults.set(idKey(epoch.record.id), 'outranked')
+  return { standing, faults, pasts, cutoffsOf: (author) => cutoffsIn(standing, pasts, author) }
+}
+
+/** By itself and what its author was in the parent. Who is active there now is no matter: it is not the same for ever. */
+function faultOf(
+  epoch: {
+    readonly at: number
+    readonly author: PublicKey
+    readonly claim: EpochClaim
+    readonly valid: readonly InheritedEpoch[]
+    readonly pasts: Pasts
+  },
+  parent: ParentPeers,
+): EpochFault | undefined {
+  const { at, author, claim, valid, pasts } = epoch
+  const before = valid.filter((each) => pasts.follows(at, each.at))
+  // Peers are removed in the parent.
+  if (claim.cause === 'membership') return 'not_entitled'
+  if (isPrivileged(claim) && !parent.wasAdmin(author)) return 'not_entitled'
+  if (claim.cause === 'joinOfEpochs' && !hasSeveralHeads(before, pasts)) return 'not_entitled'
+  if (claim.seq !== before.reduce((next, each) => (each.claim.seq >= next ? each.claim.seq + 1n : next), 0n))
+    return 'seq_wrong'
+  if (!areKeys(claim.requiredAcks, author)) return 'required_acks_wrong'
+  const { parent: named } = claim
+  if (named !== undefined && parent.parentRemovals(named.store, named.epoch) === undefined) return 'parent_unknown'
+  return undefined
+}
+
+function isPrivileged({ cause }: EpochClaim): boolean {
+  return cause === 'initial' || cause === 'prune' || cause === 'key'
+}
+
+/** Keys, ascending, each once, and not the author's. */
+function areKeys(keys: readonly Uint8Array[], author: PublicKey): boolean {
+  return keys.every((key, at) => {
+    const before = keys[at - 1]
+    return (
+      readPublicKey(key) !== undefined &&
+      compareBytes(key, author) !== 0 &&
+      (before === undefined || compareBytes(before, key) < 0)
+    )
+  })
+}
+
+function hasSeveralHeads(epochs: readonly InheritedEpoch[], pasts: Pasts): boolean {
+  const last = epochs.at(-1)
+  return last !== undefined && epochs.some(({ at }) => at !== last.at && !pasts.follows(last.at, at))
+}
+
+/** Those of senior peers first: one stands unless one that stands cuts its author, and nothing in its past repairs that. */
+function decide(epochs: readonly InheritedEpoch[], pasts: Pasts, parent: ParentPeers): readonly InheritedEpoch[] {
+  const standing: InheritedEpoch[] = []
+  const bySeniority = epochs.toSorted((one, other) => {
+    const [a, b] = [one.record.author, other.record.author]
+    if (parent.isSenior(a, b)) return -1
+    if (parent.isSenior(b, a)) return 1
+    return compareBytes(a, b) || one.at - other.at
+  })
+  for (const epoch of bySeniority) {
+    const least = isPrivileged(epoch.claim) ? levelOf('admin') : WRITER_LEVEL
+    const isCut = standing.some(
+      ({ at, record, removals }) =>
+        compareBytes(record.author, epoch.record.author) !== 0 &&
+        removals.some(
+          ({ peer, remains }) => compareBytes(peer, epoch.record.author) === 0 && levelOf(remains) < least,
+        ) &&
+        !pasts.follows(at, epoch.at) &&
+        !isReadmitted({ epochs, pasts, by: at, remains: 'none', peer: epoch.record.author, at: epoch.at }),
+    )
+    if (!isCut) standing.push(epoch)
+  }
+  return standing
+}
+
+interface Readmission {
+  readonly epochs: readonly InheritedEpoch[]
+  readonly pasts: Pasts
+  /** The epoch that cuts. */
+  readonly by: number
+  readonly remains: Removal['remains']
+  readonly peer: PublicKey
+}
+
+function isReadmitted({ at, ...readmission }: Readmission & { readonly at: number }): boolean {
+  return readmissionsOf(readmission).some((epoch) => readmission.pasts.follows(at, epoch.at))
+}
+
+/** Later epochs that follow a parent in which more is left to the peer: it was admitted again there. */
+function readmissionsOf({ epochs, pasts, by, remains, peer }: Readmission): readonly InheritedEpoch[] {
+  return epochs.filter(({ at, claim, removals }) => {
+    if (claim.parent === undefined || !pasts.follows(at, by)) return false
+    const still = removals.find((removal) => compareBytes(removal.peer, peer) === 0)
+    return still === undefined || levelOf(still.remains) > Math.max(levelOf(remains), levelOf('reader'))
+  })
+}
+
+function cutoffsIn(standing: readonly InheritedEpoch[], pasts: Pasts, author: PublicKey): readonly Cutoff[] {
+  return standing
+    .toSorted((one, other) => one.at - other.at)
+    .flatMap(({ at, record, removals }) => {
+      const removal = removals.find(({ peer }) => compareBytes(peer, author) === 0)
+      if (removal === undefined) return []
+      const { remains } = removal
+      const readmissions = readmissionsOf({ epochs: standing, pasts, by: at, remains, peer: author })
+      return [{ epoch: record.id, remains, readmissions: readmissions.map((each) => each.record.id) }]
+    })
+}
+
+function viewOf({ standing, faults, cutoffsOf }: Resolved, parent: ParentPeers): MembershipView {
+  const removals = new Map(standing.map((epoch) => [idKey(epoch.record.id), epoch.removals]))
+  const limited = new Map(
+    standing.flatMap((epoch) => epoch.removals.map(({ peer }): [IdKey, PublicKey] => [idKey(peer), peer])),
+  )
+  return {
+    faultOf: (epoch) => (removals.has(idKey(epoch)) ? undefined : (faults.get(idKey(epoch)) ?? 'not_entitled')),
+    removalsOf: (epoch) => removals.get(idKey(epoch)) ?? [],
+    cutoffsOf,
+    // Who is admitted is the parent's to say, and asked of whoever knows it.
+    isHeard: () => true,
+    limited: () => [...limited.values()].toSorted(compareBytes),
+    active: () => parent.active().toSorted(compareBytes),
+    isAdmin: parent.isAdmin,
+    isSenior: parent.isSenior,
+  }
+}
+
+function permitInherited(
+  { standing, pasts }: Resolved,
+  parent: ParentPeers,
+  { author, wish }: { readonly author: PublicKey; readonly wish: EpochWish },
+): EpochPermission {
+  const active = parent.active().toSorted(compareBytes)
+  const isActive = active.some((peer) => compareBytes(peer, author) === 0)
+  const allowed = (removals: readonly Removal[] = []): EpochPermission => {
+    const out = new Set(
+      removals.filter(({ remains }) => levelOf(remains) < WRITER_LEVEL).map(({ peer }) => idKey(peer)),
+    )
+    const requiredAcks = active.filter((peer) => compareBytes(peer, author) !== 0 && !out.has(idKey(peer)))
+    return { kind: 'allowed', requiredAcks }
+  }
+  switch (wish.kind) {
+    case 'initial':
+    case 'prune':
+      return isActive && parent.isAdmin(author) ? allowed() : refused('not_admin')
+    case 'membership':
+      // Peers are removed in the parent.
+      return refused('not_admin')
+    case 'join_of_epochs':
+      if (!isActive) return refused('not_a_peer')
+      return hasSeveralHeads(
+        standing.toSorted((one, other) => one.at - other.at),
+        pasts,
+      )
+        ? allowed()
+        : refused('nothing_to_join')
+    case 'parent': {
+      if (!isActive) return refused('not_a_peer')
+      const removals = parent.parentRemovals(wish.store, wish.epoch)
+      return removals === undefined ? refused('peer_unknown') : allowed(removals)
+    }
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Which epochs stand among some records, and which changes count there.
+ *
+ * Epochs are decided one after the other, those of senior authors first, so each is judged by decisions that are made. An
+ * author's turn is where the first grant that makes it an ADMIN stands among the records: whoever gave it had its turn
+ * before, so nobody lends a rank that is higher than its own.
+ *
+ * @module
+ */
+import {
+  ADMIN_LEVEL,
+  type ChangeNode,
+  type Cut,
+  type EpochNode,
+  type Grant,
+  type MembershipGraph,
+  READER_LEVEL,
+  type Sought,
+  WRITER_LEVEL,
+} from './grants-graph.ts'
+
+/** Some records: all, or those in the past of one. With each all in its past. */
+export interface Scope {
+  readonly graph: MembershipGraph
+  readonly has: (at: number) => boolean
+  /** Valid ones in the scope, in order of place. */
+  readonly epochs: readonly EpochNode[]
+  /** Whether all peers are ranked, or only those whose epochs need it. */
+  readonly rankAll: boolean
+}
+
+export interface Standing {
+  /** In the order in which they were decided. */
+  readonly standing: readonly EpochNode[]
+  /** What is taken from a peer, by epochs in order of place. */
+  readonly cutsOf: (peer: number) => readonly Cut[]
+  /** True when a change counts. */
+  readonly lives: (at: number) => boolean
+  /** The level a grant still gives. Says nothing of whether it counts. */
+  readonly levelLeft: (grant: Grant) => number
+  /** Turn of a peer; undefined for one that has none. */
+  readonly rankOf: (peer: number) => number | undefined
+}
+
+export function decideStanding(scope: Scope): Standing {
+  const { graph, has, rankAll } = scope
+  const cuts = new Map<number, Cut[]>()
+  const lives = createLiveness(graph, cuts)
+  const standing: EpochNode[] = []
+  const ranks = new Map<number, number>()
+  const byAuthor = new Map<number, EpochNode[]>()
+  for (const epoch of scope.epochs) byAuthor.set(epoch.author, [...(byAuthor.get(epoch.author) ?? []), epoch])
+
+  /** By an epoch that is decided already, of another author, and made at the same time. */
+  function isCutBySenior({ at, author }: EpochNode, needed: number): boolean {
+    const own = cuts.get(author) ?? []
+    return own.some(
+      ({ epoch, by, level }) =>
+        level < needed && by !== author && !graph.pasts.follows(at, epoch) && !graph.pasts.follows(epoch, at),
+    )
+  }
+  function decide(epoch: EpochNode): void {
+    const needed = neededLevel(epoch)
+    if (isCutBySenior(epoch, needed)) return
+    if (!epoch.supports.some(({ at, level }) => level >= needed && lives.of(at))) return
+    standing.push(epoch)
+    for (const cut of epoch.cuts) cuts.set(cut.peer, [...(cuts.get(cut.peer) ?? []), cut].toSorted(byPlace))
+    if (epoch.cuts.length > 0) lives.forget()
+  }
+  function rankBy(least: number): void {
+    for (const { at, peer, level } of graph.grants) {
+      if (level < least || ranks.has(peer) || !has(at)) continue
+      const own = byAuthor.get(peer)
+      if ((own === undefined && !rankAll) || !lives.of(at)) continue
+      ranks.set(peer, ranks.size)
+      for (const epoch of own ?? []) decide(epoch)
+    }
+  }
+  // Who never was an ADMIN has no say about others and comes after all who were.
+  rankBy(ADMIN_LEVEL)
+  rankBy(WRITER_LEVEL)
+  if (rankAll) rankBy(READER_LEVEL)
+
+  const cutsOf = (peer: number): readonly Cut[] => cuts.get(peer) ?? []
+  return {
+    standing,
+    cutsOf,
+    lives: lives.of,
+    levelLeft: ({ at, peer, level }) =>
+      cutsOf(peer).reduce(
+        (left, cut) => (graph.pasts.follows(at, cut.epoch) ? left : Math.min(left, cut.level)),
+        level,
+      ),
+    rankOf: (peer) => ranks.get(peer),
+  }
+}
+
+function byPlace(one: Cut, other: Cut): number {
+  return one.epoch - other.epoch
+}
+
+/** What the author of an epoch has to be for it to count. */
+export function neededLevel({ author, claim: { cause }, cuts }: EpochNode): number {
+  switch (cause) {
+    case 'membership':
+      return cuts.every(({ peer }) => peer === author) ? WRITER_LEVEL : ADMIN_LEVEL
+    case 'initial':
+    case 'prune':
+    case 'key':
+      return ADMIN_LEVEL
+    case 'joinOfEpochs':
+    case 'parent':
+      return WRITER_LEVEL
+  }
+}
+
+/** Whether changes count under the cuts there are; each is worked out once until there are more. */
+function createLiveness(
+  graph: MembershipGraph,
+  cuts: ReadonlyMap<number, readonly Cut[]>,
+): { readonly of: (at: number) => boolean; readonly forget: () => void } {
+  const { follows } = graph.pasts
+  // Twice the round, and one more where it counts: a new round forgets all at no cost.
+  const answers = new Int32Array(graph.records.length)
+  let round = 1
+
+  const isKnown = (at: number): boolean => (answers[at] ?? 0) >> 1 === round
+  const lives = ({ at }: Grant): boolean => answers[at] === 2 * round + 1
+  /** The level a grant gives to who has it in its past, by the cuts that are there, too. */
+  function levelAt(at: number, grant: Grant): number {
+    let left = grant.level
+    for (const { epoch, level } of cuts.get(grant.peer) ?? [])
+      if (level < left && follows(at, epoch) && !follows(grant.at, epoch)) left = level
+    return left
+  }
+  const holds = (at: number, { least, from }: Sought): boolean =>
+    from.some((grant) => lives(grant) && levelAt(at, grant) >= least)
+
+  function workOut({ at, author, supports, needs, bars }: ChangeNode): boolean {
+    if (at === 0) return true
+    const own = cuts.get(author) ?? []
+    // What is neither before a cut nor after a grant that follows it is beyond it.
+    const isAdmin = supports.some(
+      (grant) => lives(grant) && own.every(({ epoch }) => follows(epoch, at) || follows(grant.at, epoch)),
+    )
+    return isAdmin && needs.every((sought) => holds(at, sought)) && !bars.some((sought) => holds(at, sought))
+  }
+  /** Not by recursion: who admits whom may be thousands deep. */
+  function of(at: number): boolean {
+    const waiting = [at]
+    for (let top = waiting.at(-1); top !== undefined; top = waiting.at(-1)) {
+      const node = graph.change(top)
+      if (node === undefined || isKnown(top)) {
+        waiting.pop()
+        continue
+      }
+      const lacking = node.restsOn.filter((below) => !isKnown(below))
+      if (lacking.length > 0) waiting.push(...lacking)
+      else {
+        answers[top] = 2 * round + (workOut(node) ? 1 : 0)
+        waiting.pop()
+      }
+    }
+    return answers[at] === 2 * round + 1
+  }
+  return { of, forget: () => void (round += 1) }
+}

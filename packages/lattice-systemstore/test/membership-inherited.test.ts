@@ -1,0 +1,138 @@
+import { create } from '@bufbuild/protobuf'
+import { equalBytes, idKey, type IntentionId, type PublicKey, toIntentionId, toStoreId } from '@lattice/model'
+import { weaver } from '@lattice/proto'
+import type { MembershipPolicy, Removal } from '@lattice/store-base'
+import { describe, expect, test } from 'vitest'
+import { createInheritedMembershipPolicy } from '../src/index.ts'
+import { createDag, type Dag, type DagRecord, epochOp, historyOf } from './membership-dag.ts'
+import { keyOf } from './open-test-store.ts'
+
+const [creator, anna, bert, cleo] = [1, 2, 3, 4].map(keyOf) as [PublicKey, PublicKey, PublicKey, PublicKey]
+const parentId = toStoreId(new Uint8Array(32).fill(50))
+const epochOf = (fill: number): IntentionId => toIntentionId(new Uint8Array(32).fill(fill))
+const gone = (peer: PublicKey, remains: Removal['remains'] = 'none'): Removal => ({ peer, remains })
+
+/** The parent has removed, by each of its epochs; creator, anna and bert are its admins, in that order. */
+function policyOf(
+  removed: ReadonlyMap<string, readonly Removal[]>,
+  active = [creator, anna, bert, cleo],
+): MembershipPolicy {
+  const order = [creator, anna, bert]
+  const rank = (peer: PublicKey): number => {
+    const at = order.findIndex((each) => equalBytes(each, peer))
+    return at === -1 ? Infinity : at
+  }
+  return createInheritedMembershipPolicy({
+    parentRemovals: (store, epoch) => (equalBytes(store, parentId) ? removed.get(idKey(epoch)) : undefined),
+    active: () => active.toReversed(),
+    wasAdmin: (peer) => rank(peer) < Infinity,
+    isAdmin: (peer) => rank(peer) < Infinity && active.some((each) => equalBytes(each, peer)),
+    isSenior: (a, b) => rank(a) < rank(b),
+  })
+}
+
+function follow(
+  dag: Dag,
+  author: PublicKey,
+  { parent, seq, deps = dag.records }: { parent: number; seq: number; deps?: readonly DagRecord[] },
+): DagRecord {
+  const cause = {
+    case: 'parent' as const,
+    value: create(weaver.ParentCauseSchema, { store: parentId, epoch: epochOf(parent) }),
+  }
+  const value = create(weaver.EpochOpSchema, { seq: BigInt(seq), cause: create(weaver.EpochCauseSchema, { cause }) })
+  return dag.add(author, { kind: 'epoch', schema: 0, value }, deps)
+}
+
+const first = idKey(epochOf(1))
+const second = idKey(epochOf(2))
+
+describe('a store with inherited peers', () => {
+  test('takes over what stands removed in the parent, once that is known', () => {
+    const dag = createDag(creator)
+    const epoch = follow(dag, anna, { parent: 1, seq: 0 })
+    const before = policyOf(new Map()).resolve(dag.history())
+    expect([before.faultOf(epoch.id), before.cutoffsOf(bert), before.limited()]).toEqual(['parent_unknown', [], []])
+    const after = policyOf(new Map([[first, [gone(bert)]]])).resolve(dag.history())
+    expect(after.faultOf(epoch.id)).toBeUndefined()
+    expect(after.removalsOf(epoch.id)).toEqual([gone(bert)])
+    expect(after.cutoffsOf(bert)).toEqual([{ epoch: epoch.id, remains: 'none', readmissions: [] }])
+    expect(after.limited()).toEqual([bert])
+    expect([after.isHeard(bert), after.isAdmin(anna), after.isSenior(anna, bert)]).toEqual([true, true, true])
+    expect(after.active()).toEqual([creator, anna, bert, cleo])
+  })
+
+  test('hears a peer again after an epoch that follows a parent where it is back', () => {
+    const dag = createDag(creator)
+    const cut = follow(dag, anna, { parent: 1, seq: 0 })
+    const back = follow(dag, anna, { parent: 2, seq: 1 })
+    const late = dag.add(bert, epochOp({ seq: 2 }))
+    const removed = new Map([
+      [first, [gone(bert)]],
+      [second, []],
+    ])
+    const view = policyOf(removed).resolve(dag.history())
+    expect(view.cutoffsOf(bert)).toEqual([{ epoch: cut.id, remains: 'none', readmissions: [back.id] }])
+    expect(view.faultOf(late.id)).toBeUndefined()
+    const without = historyOf(dag.records.filter((record) => record !== back && record !== late))
+    expect(policyOf(removed).resolve(without).cutoffsOf(bert)).toMatchObject([{ readmissions: [] }])
+  })
+
+  test('lets no epoch count of who is cut, at the same time or after', () => {
+    const dag = createDag(creator)
+    const start = [...dag.records]
+    const cut = follow(dag, anna, { parent: 1, seq: 0, deps: start })
+    const late = [dag.add(bert, epochOp({ seq: 0 }), start), dag.add(bert, epochOp({ seq: 1 }), [cut])]
+    const view = policyOf(new Map([[first, [gone(bert)]]])).resolve(dag.history())
+    expect([cut, ...late].map(({ id }) => view.faultOf(id))).toEqual([undefined, 'outranked', 'outranked'])
+  })
+
+  test('removes nobody itself, and takes no epoch that is malformed or by who may not', () => {
+    const dag = createDag(creator)
+    const start = [...dag.records]
+    const add = (author: PublicKey, init: Parameters<typeof epochOp>[0]): DagRecord =>
+      dag.add(author, epochOp(init), start)
+    const epochs = [
+      add(creator, { seq: 0, removals: [[bert, 'none']] }),
+      add(cleo, { seq: 0 }),
+      add(cleo, { seq: 0, cause: 'joinOfEpochs' }),
+      add(creator, { seq: 3 }),
+      add(creator, { seq: 0, acks: [creator] }),
+      add(creator, { seq: 0, acks: [anna, anna] }),
+      add(creator, { seq: 0, removals: [] }),
+      add(creator, { seq: 0, acks: [anna] }),
+    ]
+    const view = policyOf(new Map()).resolve(dag.history())
+    expect(epochs.map(({ id }) => view.faultOf(id))).toEqual([
+      'not_entitled',
+      'not_entitled',
+      'not_entitled',
+      'seq_wrong',
+      'required_acks_wrong',
+      'required_acks_wrong',
+      'removals_malformed',
+      undefined,
+    ])
+  })
+
+  test('permits by what the parent says', () => {
+    const dag = createDag(creator)
+    const policy = policyOf(new Map([[first, [gone(bert)]]]))
+    const ask = (author: PublicKey, wish: Parameters<MembershipPolicy['permit']>[2]): unknown => {
+      const answer = policy.permit(dag.history(), author, wish)
+      return answer.kind === 'allowed' ? answer.requiredAcks : answer.code
+    }
+    const parent = (fill: number) => ({ kind: 'parent', store: parentId, epoch: epochOf(fill) }) as const
+    expect(ask(cleo, parent(1))).toEqual([creator, anna])
+    expect(ask(cleo, parent(3))).toBe('peer_unknown')
+    expect(ask(keyOf(9), parent(1))).toBe('not_a_peer')
+    expect(ask(anna, { kind: 'prune' })).toEqual([creator, bert, cleo])
+    expect(ask(cleo, { kind: 'prune' })).toBe('not_admin')
+    expect(ask(creator, { kind: 'membership', removals: [gone(bert)] })).toBe('not_admin')
+    expect(ask(cleo, { kind: 'join_of_epochs' })).toBe('nothing_to_join')
+    const start = [...dag.records]
+    follow(dag, anna, { parent: 1, seq: 0, deps: start })
+    follow(dag, creator, { parent: 1, seq: 0, deps: start })
+    expect(ask(cleo, { kind: 'join_of_epochs' })).toEqual([creator, anna, bert])
+  })
+})

@@ -56,7 +56,13 @@ const ACK: KnownOp = { kind: 'ack', schema: 0, value: create(weaver.AckOpSchema)
 class NothingToAcknowledge extends Error {}
 
 /** What a store that is not in the state to be written to answers; an event of the store ends it. */
-const NOT_NOW: ReadonlySet<string> = new Set(['NOT_ADMITTED', 'STORE_NOT_READY', 'PROJECTION_STALLED', 'CLOSED'])
+const NOT_NOW: ReadonlySet<string> = new Set([
+  'NOT_ADMITTED',
+  'REVOKED',
+  'STORE_NOT_READY',
+  'PROJECTION_STALLED',
+  'CLOSED',
+])
 
 export function createAcknowledger({ core, submit }: AcknowledgerDeps): Acknowledger {
   const { log, observer, options } = core

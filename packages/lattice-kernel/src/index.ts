@@ -42,6 +42,7 @@ export type {
   AuthorTips,
   BulkWrite,
   BulkWrites,
+  ExcludedIntention,
   FloatingIntention,
   Kernel,
   KernelDigest,

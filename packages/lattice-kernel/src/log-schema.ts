@@ -8,6 +8,7 @@
  * @module
  */
 
+import { EXCLUDED_TABLE } from './excluded-rows.ts'
 import { QUIET_TABLE } from './quiet-spans.ts'
 
 /** "LTTL". */
@@ -60,6 +61,7 @@ export const LOG_MIGRATIONS: readonly string[] = [
      bytes BLOB NOT NULL,
      signature BLOB
    );`,
+  EXCLUDED_TABLE,
 ]
 
 export interface MetaRow {

@@ -10,6 +10,8 @@
 import { assert, type Crypto, type IntentionId, type ParsedIntention, type Signer } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
+import { type CountedLanes, createCountedLanes } from './counted-lanes.ts'
+import { createExcludedSet, type ExcludedSet } from './excluded-set.ts'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
 import { createLaneBook, type LaneBook } from './lane-book.ts'
@@ -17,6 +19,7 @@ import { type CommitOptions, createLogDisk, type LogCommit } from './log-disk.ts
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
+import type { Limits } from './limits.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
 import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
@@ -34,7 +37,13 @@ export interface LogStore {
   readonly quiet: QuietSpans
   /** Who is in whose past. */
   readonly reach: LogReach
-  /** What is witnessed, appended records included. */
+  /** What is beyond a cutoff and no link. */
+  readonly excluded: ExcludedSet
+  /** Who may no longer write. */
+  readonly limits: Limits
+  /** The lanes without what is excluded. */
+  readonly counted: CountedLanes
+  /** What is witnessed and not excluded, appended records included. */
   readonly range: PersistentRangeIndex
   readonly meta: () => LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
@@ -64,10 +73,27 @@ interface LogStoreDeps {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly opened: LogMeta
+  /** Absent: nobody is limited. */
+  readonly limits?: (log: LimitsSource) => Limits
+}
+
+/** What limits follow from. */
+export type LimitsSource = Pick<LogStore, 'find' | 'entryAt' | 'meta' | 'reach'>
+
+const NO_LIMITS: Limits = {
+  view: () => NOBODY_LIMITED,
+  epochs: () => [],
+}
+const NOBODY_LIMITED: ReturnType<Limits['view']> = {
+  cutoffsOf: () => [],
+  isHeard: () => true,
+  limited: () => [],
+  isSenior: () => false,
+  faultOf: () => undefined,
 }
 
 /** The log in `database`, whose meta row exists. */
-export function createLogStore({ database, crypto, signer, opened }: LogStoreDeps): LogStore {
+export function createLogStore({ database, crypto, signer, opened, limits: createLimits }: LogStoreDeps): LogStore {
   const { path } = database
   const reader = createLogReader(database, crypto)
   const ids = createIdIndex(database, { path, crypto })
@@ -76,7 +102,15 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const quiet = createQuietSpans(database)
   const range = createRangeNodes(database)
   const reach = createLogReach(database, ids.find)
-  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach]
+  const headSeq = (): number => tail.meta().headSeq
+  const limits = createLimits?.({ find: ids.find, entryAt, meta: () => tail.meta(), reach }) ?? NO_LIMITS
+  const excluded = createExcludedSet({
+    ...{ database, limits, authors, reach, frontier, find: ids.find, entryAt, headSeq },
+    range: range.index,
+  })
+  const counted = createCountedLanes({ authors, excluded, reach, entryAt, headSeq })
+  // What is excluded is looked for where the others say.
+  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach, excluded]
   const tail = createLogTail({
     path,
     opened,
@@ -88,7 +122,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     crypto,
     signer,
   })
-  const disk = createLogDisk({ database, crypto, reader, indexes, tail })
+  const disk = createLogDisk({ database, crypto, reader, indexes, tail, settle: excluded.settle })
 
   function entryAt(seq: number): LogEntry {
     const batch = tail.batch()
@@ -107,6 +141,9 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     frontier,
     quiet,
     reach,
+    excluded,
+    limits,
+    counted,
     range: range.index,
     meta: tail.meta,
     find: ids.find,

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { isLatticeError } from '@lattice/model'
 import { LogDamaged, type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
 import { RangeIndexDamaged } from '@lattice/sync'
+import { createAppliedCuts } from './applied-cuts.ts'
 import { type Core, createCore } from './core.ts'
 import { createDagQueries } from './dag-queries.ts'
 import { MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
@@ -22,6 +23,7 @@ import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
 import { createProjection, type Projection } from './projection.ts'
 import { finishReplacement } from './replace-log.ts'
+import { createRunStanding } from './run-standing.ts'
 import { createUnfolding } from './unfold-deps.ts'
 import { createWitnesser } from './witnesser.ts'
 
@@ -85,8 +87,23 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
   const { projector, authority, logger, clock } = options
   const dag = createDagQueries(log)
   const { depsOf } = createUnfolding(log)
+  const cuts = createAppliedCuts({
+    crypto: options.crypto,
+    now: log.excluded.cuts,
+    lane: log.authors.lane,
+    seqAt: log.reach.seqAt,
+    entryAt: log.entryAt,
+    isAppended: ({ meta }) => meta.seq <= log.meta().headSeq,
+    follows: dag.follows,
+  })
+  const standing = createRunStanding({
+    limits: log.limits,
+    floating: pool.get,
+    find: log.find,
+    isAncestor: log.reach.isAncestor,
+  })
   const projectionOver = (database: StateDatabase): Projection =>
-    createProjection({ state: database, projector, follows: dag.follows, depsOf, clock, logger })
+    createProjection({ state: database, projector, follows: dag.follows, depsOf, cuts, clock, logger })
   const time = createKernelTime({
     clock,
     last: log.meta().hlc,
@@ -100,14 +117,17 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
       pool,
       time,
       dag,
+      standing,
       projector,
       authority,
       witnessed: createListeners(logger),
       projected: createListeners(logger),
       events: createListeners(logger),
     },
-    projectionOver(state),
-    (admits) => createWitnesser({ log, pool, time, admits }),
+    {
+      projection: projectionOver(state),
+      createWitnesser: (admits) => createWitnesser({ log, pool, time, admits, standing }),
+    },
   )
   return [core, projectionOver]
 }

@@ -15,6 +15,7 @@ import {
   MAX_DRIFT_MS,
   mustClose,
   NO_HINTS,
+  type OpKind,
   signIntention,
   sortDeps,
   validateIntention,
@@ -24,6 +25,7 @@ import type { Core } from './core.ts'
 import { type EncodedOp, encodeOp } from './envelope.ts'
 import { WriteRefused } from './errors.ts'
 import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
+import { mayEndItsCutoffs } from './limits.ts'
 import type { LogEntry } from './log-entry.ts'
 import { resolveCauses } from './resolve-causes.ts'
 
@@ -44,7 +46,7 @@ export function appendWrite(
   maxRecords: number,
 ): PreparedWrite | undefined {
   const { signer } = core.options
-  if (!core.admits(signer.publicKey)) {
+  if (!core.admits(signer.publicKey) && !core.standing.isAuthorCut(signer.publicKey)) {
     throw new WriteRefused(
       'NOT_ADMITTED',
       'this node may read the store, but not write to it: ask an admin of it for the role of a writer',
@@ -54,6 +56,7 @@ export function appendWrite(
   if (held !== undefined) throw new WriteRefused('STORE_NOT_READY', held)
   const encoded = encodeOp(submitted)
   const { kind } = encoded.op
+  assertNotCut(core, kind)
   if (kind === 'genesis' || kind === 'unknown') {
     throw new WriteRefused('INVALID_ARGUMENT', `an operation of kind ${kind} cannot be submitted`, { kind })
   }
@@ -76,6 +79,17 @@ export function appendWrite(
     core.ownTips.forget()
     throw error
   }
+}
+
+/** An epoch is let through where it may void the one that cut this node off. */
+function assertNotCut({ standing, log, options }: Core, kind: OpKind): void {
+  const { publicKey } = options.signer
+  if (!standing.isAuthorCut(publicKey)) return
+  if (kind === 'epoch' && mayEndItsCutoffs(log.limits, publicKey)) return
+  throw new WriteRefused(
+    'REVOKED',
+    'this node was removed from the store, or had the role of a writer taken, and what it wrote would count nowhere: ask an admin for an invitation',
+  )
 }
 
 const ACK: EncodedOp = encodeOp(create(weaver.UniversalOpSchema, { op: { case: 'ack', value: {} } }))

@@ -60,13 +60,17 @@ export const STATE_MIGRATIONS: readonly string[] = [
    CREATE TABLE system (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
    CREATE TABLE app (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
    CREATE TABLE rejections (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, reason TEXT NOT NULL);`,
+  `ALTER TABLE state_meta ADD COLUMN made_with BLOB NOT NULL DEFAULT x'';`,
 ]
+
+const NO_BYTES = new Uint8Array(0)
 
 interface MetaRow {
   readonly store_id: Buffer
   readonly projector_version: string
   readonly cursor_seq: number
   readonly cursor_hash: Buffer
+  readonly made_with: Buffer
 }
 
 interface RejectionRow {
@@ -110,7 +114,9 @@ function readCursor(database: Database, { path, storeId, projectorVersion }: Ope
   const row = database.prepare<MetaRow>('SELECT * FROM state_meta').get()
   if (row === undefined) {
     database.transaction(() => {
-      database.prepare('INSERT INTO state_meta VALUES (1, ?, ?, 0, ?)').run(storeId, projectorVersion, ZERO_HASH)
+      database
+        .prepare('INSERT INTO state_meta VALUES (1, ?, ?, 0, ?, ?)')
+        .run(storeId, projectorVersion, ZERO_HASH, NO_BYTES)
     })
     return { seq: 0, chainHash: ZERO_HASH }
   }
@@ -119,7 +125,8 @@ function readCursor(database: Database, { path, storeId, projectorVersion }: Ope
     throw new StateDamaged(path, `it was made by ${row.projector_version}, this is ${projectorVersion}`)
   }
   if (row.cursor_hash.length !== ZERO_HASH.length || row.cursor_seq < 0) throw new StateDamaged(path, 'bad cursor')
-  return { seq: row.cursor_seq, chainHash: toHash(toPlainBytes(row.cursor_hash)) }
+  const cursor = { seq: row.cursor_seq, chainHash: toHash(toPlainBytes(row.cursor_hash)) }
+  return row.made_with.length === 0 ? cursor : { ...cursor, madeWith: toPlainBytes(row.made_with) }
 }
 
 function createStateDatabase(

@@ -23,6 +23,7 @@ export interface DiskState {
   readonly readCursor: () => StateCursor
 }
 
+const NO_BYTES = new Uint8Array(0)
 /** Rows written between two looks at the time. */
 const ROWS_PER_LOOK = 32
 /** Keys brought into order between two looks at the time. */
@@ -49,9 +50,9 @@ export function createStateWrite(database: Database, disk: DiskState, change: St
 
   function commit(): void {
     assert(transaction !== undefined, 'rows are written inside a transaction')
-    const moveCursor = 'UPDATE state_meta SET cursor_seq = ?, cursor_hash = ? WHERE cursor_seq = ?'
-    const { seq, chainHash } = change.cursor
-    const moved = database.prepare(moveCursor).run(seq, chainHash, disk.cursor.seq)
+    const moveCursor = 'UPDATE state_meta SET cursor_seq = ?, cursor_hash = ?, made_with = ? WHERE cursor_seq = ?'
+    const { seq, chainHash, madeWith } = change.cursor
+    const moved = database.prepare(moveCursor).run(seq, chainHash, madeWith ?? NO_BYTES, disk.cursor.seq)
     assert(moved === 1, 'the cursor on disk is the one in memory')
     try {
       transaction.commit()

@@ -34,6 +34,8 @@ export interface ProjectedOp {
   readonly op: weaver.UniversalOp | undefined
   /** True when `ancestor` is among the causes of this operation, at any distance. */
   readonly follows: (ancestor: IntentionId) => boolean
+  /** `writer`: an epoch took more than that from the author, and the operation does not precede it. Authorize it so. */
+  readonly limit?: 'writer'
 }
 
 export interface Projector<Event = unknown> {

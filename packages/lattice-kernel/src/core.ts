@@ -22,6 +22,7 @@ import { createMembership } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
+import type { EpochCover } from './epoch-cover.ts'
 import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
@@ -32,6 +33,7 @@ import { createObserver, type Observer } from './observer.ts'
 import { createOwnTips, type OwnTips } from './own-tips.ts'
 import { createProjecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
+import { createSettlement, type Settlement } from './settlement.ts'
 import type { Witnesser } from './witnesser.ts'
 
 export interface CoreParts {
@@ -40,6 +42,7 @@ export interface CoreParts {
   readonly pool: FloatingPool
   readonly time: KernelTime
   readonly dag: DagQueries
+  readonly cover: EpochCover
   readonly projector: Projector
   readonly authority: Authority
   readonly witnessed: Listeners<WitnessedNotice>
@@ -49,6 +52,7 @@ export interface CoreParts {
 
 export interface Core extends CoreParts {
   readonly observer: Observer
+  readonly settlement: Settlement
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -84,6 +88,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   const self = parts.options.signer.publicKey
   const membership = createMembership({ authority, self, tables: () => projection.working })
   const ownTips = createOwnTips({ ...parts, self })
+  const settlement = createSettlement(log)
   const witnesser = createWitnesserFor(membership.admits)
 
   function recheckAdmission(): void {
@@ -110,6 +115,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     projection.discard()
     membership.forget()
     ownTips.forget()
+    settlement.forget()
     parts.time.restore(log.meta().hlc)
   }
 
@@ -130,6 +136,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
       reach: log.reach,
       entryAt: log.entryAt,
     }),
+    settlement,
     projection: () => projection,
     setProjection: (next) => {
       projection = next

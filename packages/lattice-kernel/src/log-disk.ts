@@ -122,7 +122,8 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
     close: () => {
       try {
         // The next opening has nothing to replay. Where the disk refuses, it replays.
-        if (tail.batch().length === 0 && tail.meta().headSeq > checkpointSeq) database.transaction(checkpoint)
+        const isBehind = tail.meta().headSeq > checkpointSeq || indexes.some((index) => index.isBehind?.() === true)
+        if (tail.batch().length === 0 && isBehind) database.transaction(checkpoint)
       } catch (error) {
         if (!isLatticeError(error)) throw error
       } finally {

@@ -9,7 +9,9 @@
  */
 import { assert, type Crypto, type IntentionId, type ParsedIntention, type Signer } from '@lattice/model'
 import type { Database } from '@lattice/storage'
+import type { MembershipPolicy } from '@lattice/store-base'
 import type { PersistentRangeIndex } from '@lattice/sync'
+import { createEpochBook, type EpochBook } from './epoch-book.ts'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
 import { createLaneBook, type LaneBook } from './lane-book.ts'
@@ -34,6 +36,8 @@ export interface LogStore {
   readonly quiet: QuietSpans
   /** Who is in whose past. */
   readonly reach: LogReach
+  /** What decides about membership. */
+  readonly book: EpochBook
   /** What is witnessed, appended records included. */
   readonly range: PersistentRangeIndex
   readonly meta: () => LogMeta
@@ -64,10 +68,12 @@ interface LogStoreDeps {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly opened: LogMeta
+  /** Absent: no epoch counts. */
+  readonly membership?: MembershipPolicy
 }
 
 /** The log in `database`, whose meta row exists. */
-export function createLogStore({ database, crypto, signer, opened }: LogStoreDeps): LogStore {
+export function createLogStore({ database, crypto, signer, opened, membership }: LogStoreDeps): LogStore {
   const { path } = database
   const reader = createLogReader(database, crypto)
   const ids = createIdIndex(database, { path, crypto })
@@ -76,7 +82,9 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const quiet = createQuietSpans(database)
   const range = createRangeNodes(database)
   const reach = createLogReach(database, ids.find)
-  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach]
+  const book = createEpochBook({ database, reader, find: ids.find, reach, policy: membership })
+  // The book asks the others where things stand.
+  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach, book]
   const tail = createLogTail({
     path,
     opened,
@@ -107,6 +115,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     frontier,
     quiet,
     reach,
+    book,
     range: range.index,
     meta: tail.meta,
     find: ids.find,

@@ -11,6 +11,7 @@ import { RangeIndexDamaged } from '@lattice/sync'
 import { type Core, createCore } from './core.ts'
 import { createDagQueries } from './dag-queries.ts'
 import { MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
+import { createEpochCover } from './epoch-cover.ts'
 import { createFloatingPool } from './floating-pool.ts'
 import { createKernel, type StartedKernel } from './kernel.ts'
 import { createKernelTime } from './kernel-time.ts'
@@ -85,8 +86,13 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
   const { projector, authority, logger, clock } = options
   const dag = createDagQueries(log)
   const { depsOf } = createUnfolding(log)
+  const cover = createEpochCover(log, dag)
   const projectionOver = (database: StateDatabase): Projection =>
-    createProjection({ state: database, projector, follows: dag.follows, depsOf, clock, logger })
+    createProjection({
+      ...{ state: database, projector, depsOf, clock, logger },
+      follows: dag.follows,
+      isBelowEpoch: cover.isBelowEpoch,
+    })
   const time = createKernelTime({
     clock,
     last: log.meta().hlc,
@@ -100,6 +106,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
       pool,
       time,
       dag,
+      cover,
       projector,
       authority,
       witnessed: createListeners(logger),
@@ -107,7 +114,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
       events: createListeners(logger),
     },
     projectionOver(state),
-    (admits) => createWitnesser({ log, pool, time, admits }),
+    (admits) => createWitnesser({ log, pool, time, admits, cover }),
   )
   return [core, projectionOver]
 }

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { assert, type Clock, type Logger } from '@lattice/model'
+import { assert, type Clock, equalBytes, type Logger } from '@lattice/model'
 import {
   createOverlayTable,
   type OverlayTable,
@@ -32,6 +32,8 @@ export interface ProjectionDeps {
   readonly state: StateDatabase
   readonly projector: Projector
   readonly follows: (entry: LogEntry, ancestor: ProjectedOp['id']) => boolean
+  /** True for what lies below an epoch that is in the past of the operation. */
+  readonly isBelowEpoch: (entry: LogEntry, id: ProjectedOp['id']) => boolean
   /** What an operation cites, folded citations included. */
   readonly depsOf: (entry: LogEntry) => ProjectedOp['deps']
   readonly clock: Clock
@@ -211,19 +213,21 @@ function createStall(clock: Clock): Pick<Projection, 'stalled' | 'stall' | 'resu
 const NOTHING: OpOutcome<unknown> = { kind: 'applied', events: [] }
 
 function applyOp(
-  { projector, follows, depsOf }: ProjectionDeps,
+  { projector, follows, isBelowEpoch, depsOf }: ProjectionDeps,
   tables: StoreTables,
   entry: LogEntry,
 ): OpOutcome<unknown> {
   const { id, intention, op } = entry.parsed
   if (isSilent(op.kind)) return NOTHING
+  const deps = depsOf(entry)
   const projected: ProjectedOp = {
     id,
     author: intention.author,
     timestamp: intention.timestamp,
-    deps: depsOf(entry),
+    deps,
     op: toEnvelope(op),
     follows: (ancestor) => follows(entry, ancestor),
+    covers: (other) => isBelowEpoch(entry, other) || deps.some((dep) => equalBytes(dep, other)),
   }
   return op.kind === 'genesis' ? projector.applyGenesis(tables, projected) : projector.apply(tables, projected)
 }

@@ -46,8 +46,9 @@ export function createReplication(core: Core): Replication {
 
   return {
     digest: () => {
-      const { headSeq, fingerprint, settledSeq } = log.meta()
-      return { witnessCount: headSeq, fingerprint, epochHeads: [], settledSeq, tipsDigest: tipsDigest(headSeq) }
+      const { headSeq, fingerprint } = log.meta()
+      const epochs = { epochHeads: log.book.heads(), settledSeq: core.settlement.settledSeq() }
+      return { witnessCount: headSeq, fingerprint, ...epochs, tipsDigest: tipsDigest(headSeq) }
     },
     rangeIndex: () => log.range,
     missing: (ids) => ids.filter((id) => log.find(id) === undefined),

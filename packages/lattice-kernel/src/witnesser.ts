@@ -7,6 +7,7 @@
  * @module
  */
 import { type IdKey, idKey, type IntentionId, type PublicKey, toIntentionId } from '@lattice/model'
+import type { EpochCover } from './epoch-cover.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { KernelTime } from './kernel-time.ts'
@@ -33,12 +34,13 @@ export interface WitnesserDeps {
   readonly pool: FloatingPool
   readonly time: KernelTime
   readonly admits: (author: PublicKey) => boolean
+  readonly cover: EpochCover
 }
 
 /** Missing causes named per intention: enough to fetch, bounded whatever an intention cites. */
 export const MISSING_MAX = 64
 
-export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Witnesser {
+export function createWitnesser({ log, pool, time, admits, cover }: WitnesserDeps): Witnesser {
   const ready = createReadyHeap()
   const woken = createWoken((entry) => consider([entry]))
   const check: RunCheckDeps = {
@@ -47,6 +49,7 @@ export function createWitnesser({ log, pool, time, admits }: WitnesserDeps): Wit
     authorNumber: (author) => log.authors.find(author)?.number,
     admits,
     nowMs: time.nowMs,
+    cover,
   }
 
   function consider(closers: Iterable<FloatingEntry>): void {

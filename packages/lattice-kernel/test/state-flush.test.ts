@@ -63,6 +63,7 @@ function openProjection(directory: string, hooks?: StorageHooks): Projection {
     state,
     projector: createTrackingProjector(),
     follows: () => true,
+    isBelowEpoch: () => false,
     depsOf: () => [],
     clock: createManualClock({ wallMs: 0 }),
     logger: silentLogger,

@@ -23,6 +23,7 @@ import { createMembership } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
+import type { EpochCover } from './epoch-cover.ts'
 import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
@@ -33,6 +34,7 @@ import { createObserver, type Observer } from './observer.ts'
 import { createOwnTips, type OwnTips } from './own-tips.ts'
 import { createProjecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
+import { createSettlement, type Settlement } from './settlement.ts'
 import type { RunStanding } from './run-standing.ts'
 import { createUnansweredSpans } from './unanswered-spans.ts'
 import type { Witnesser } from './witnesser.ts'
@@ -44,6 +46,7 @@ export interface CoreParts {
   readonly time: KernelTime
   readonly dag: DagQueries
   readonly standing: RunStanding
+  readonly cover: EpochCover
   readonly projector: Projector
   readonly authority: Authority
   readonly witnessed: Listeners<WitnessedNotice>
@@ -53,6 +56,7 @@ export interface CoreParts {
 
 export interface Core extends CoreParts {
   readonly observer: Observer
+  readonly settlement: Settlement
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -101,6 +105,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
   const self = parts.options.signer.publicKey
   const membership = createMembership({ authority, self, tables: () => projection.working })
   const ownTips = createOwnTips({ ...parts, self })
+  const settlement = createSettlement(log)
   const witnesser = createWitnesser(membership.admits)
   const lookAgain = createLookAgain(parts, witnesser)
 
@@ -130,6 +135,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     projection.discard()
     membership.forget()
     ownTips.forget()
+    settlement.forget()
     parts.time.restore(log.meta().hlc)
   }
 
@@ -150,6 +156,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
       reach: log.reach,
       entryAt: log.entryAt,
     }),
+    settlement,
     projection: () => projection,
     setProjection: (next) => {
       projection = next
@@ -195,11 +202,13 @@ function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: 
 /** What waits may be beyond a cutoff, or be so no more. */
 function createLookAgain({ standing }: CoreParts, witnesser: Witnesser): () => void {
   let judged = standing.view()
+  let wasAny = standing.isAnyLimited()
   return () => {
     const view = standing.view()
     if (view === judged) return
-    judged = view
-    witnesser.reconsider()
+    const isAny = standing.isAnyLimited()
+    if (wasAny || isAny) witnesser.reconsider()
+    ;[judged, wasAny] = [view, isAny]
   }
 }
 

@@ -52,6 +52,10 @@ export interface ExcludedSet extends LogIndex {
   /** Brings it up to what is appended, and to what the limits are. */
   readonly settle: () => void
   readonly cuts: () => Cuts
+  /** The limits that it was settled by; undefined while nobody can be limited. */
+  readonly view: () => LimitsView | undefined
+  /** The epochs of the log as of then, and those appended since. */
+  readonly epochs: () => readonly LimitingEpoch[]
   readonly count: () => number
   readonly isExcluded: (place: Pick<Place, 'lane' | 'position'>) => boolean
   /** The first position of a lane that is excluded, as all after it are; infinite where none is. */
@@ -95,6 +99,7 @@ export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
   let isStored = true
   /** Records up to here were settled; what is excluded later was never told to count. */
   let settledSeq = 0
+  let settledVersion = -1
   /** What is found right after it was read from the disk is no news. */
   let isFresh = true
   let version = 0
@@ -103,13 +108,13 @@ export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
 
   const endOf = (lane: number): number => rows.get(lane)?.first ?? Infinity
   const isExcluded = ({ lane, position }: Pick<Place, 'lane' | 'position'>): boolean => position >= endOf(lane)
-  const isIdle = (): boolean => limited.size === 0 && rows.size === 0
 
   function derive(): { readonly cuts: Cuts; readonly rows: Map<number, ExcludedRow> } {
+    const epochs = limits.epochs()
+    if (epochs.length === 0) return { cuts: NO_CUTS, rows: new Map() }
     const view = limits.view()
     const spans = findCutoffSpans(ports, view)
-    const epochs = limits.epochs()
-    const roots = spans.size === 0 ? [] : epochs.flatMap((epoch) => rootOf({ find, limits, spans }, epoch))
+    const roots = spans.size === 0 ? [] : epochs.flatMap((epoch) => rootOf({ find, view, epochs, spans }, epoch))
     const ends = spans.size === 0 ? NO_ENDS : findExcluded(ports, spans, roots)
     const faulty = epochs.flatMap(({ id }) => (view.faultOf(id) === undefined ? [] : (find(id)?.seq ?? [])))
     const made = new Map<number, ExcludedRow>()
@@ -118,23 +123,16 @@ export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
   }
 
   function settle(): void {
-    if (isIdle() && limits.epochs().length === 0) {
-      settled()
-      return
-    }
-    const view = limits.view()
-    if (view !== known || isTouched) {
+    const limitsVersion = limits.version()
+    if (isTouched || limitsVersion !== settledVersion) {
       const next = derive()
-      limited = new Set(view.limited().map(idKey))
       if (!isFresh) tell(next.cuts.spans)
-      cuts = next.cuts
+      cuts = isEmpty(next.cuts) ? NO_CUTS : next.cuts
       move(next.rows)
-      known = view
+      known = limits.mayLimit() ? limits.view() : undefined
+      limited = new Set(known?.limited().map(idKey))
+      settledVersion = limitsVersion
     }
-    settled()
-  }
-
-  function settled(): void {
     settledSeq = deps.headSeq()
     isTouched = false
     isFresh = false
@@ -177,6 +175,8 @@ export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
   return {
     settle,
     cuts: () => cuts,
+    view: () => known,
+    epochs: limits.epochs,
     count: () => count,
     isExcluded,
     endOf,
@@ -190,7 +190,7 @@ export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
     rows: () => [...rows.values()].sort((a, b) => a.lane - b.lane),
     derive: () => [...derive().rows.values()].sort((a, b) => a.lane - b.lane),
     advance: ({ parsed }) => {
-      if (isTouched || isIdle()) return
+      if (isTouched || (limited.size === 0 && rows.size === 0)) return
       const { intention } = parsed
       isTouched = limited.has(idKey(intention.author)) || causesOf(intention).some((id) => isOut(find(id)))
     },
@@ -205,6 +205,7 @@ export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
       limited = new Set()
       known = undefined
       isTouched = true
+      settledVersion = -1
       isStored = true
       isFresh = true
       news = []
@@ -216,6 +217,10 @@ export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
   function isOut(meta: IntentionMeta | undefined): boolean {
     return meta !== undefined && isExcluded(meta)
   }
+}
+
+function isEmpty({ spans, faulty }: Cuts): boolean {
+  return spans.size === 0 && faulty.length === 0
 }
 
 const NO_ENDS: ReadonlyMap<number, number> = new Map()
@@ -274,15 +279,16 @@ function firstOf(parent: Lane['parent']): number {
 
 interface RootDeps {
   readonly find: (id: IntentionId) => IntentionMeta | undefined
-  readonly limits: Limits
+  readonly view: LimitsView
+  readonly epochs: readonly LimitingEpoch[]
   readonly spans: CutoffSpans
 }
 
 /** The place of an epoch beyond a cutoff whose author is senior to all that made one: it may end it. */
-function rootOf({ find, limits, spans }: RootDeps, { id, author }: LimitingEpoch): readonly Place[] {
+function rootOf({ find, view, epochs, spans }: RootDeps, { id, author }: LimitingEpoch): readonly Place[] {
   const meta = find(id)
   if (meta === undefined || spanAt(spans, meta.lane, meta.position)?.kind !== 'all') return []
-  return mayEndItsCutoffs(limits, author) ? [meta] : []
+  return mayEndItsCutoffs({ view, epochs }, author) ? [meta] : []
 }
 
 /** Positions of `row` that are not in `other`. */

@@ -24,7 +24,11 @@ export type Wait =
   | { readonly kind: 'revoked'; readonly start: IdKey }
 
 /** Why a run can never be witnessed, whoever holds it. */
-export type RunFault = 'store_prev_foreign' | 'timestamp_not_after_causes'
+export type RunFault =
+  | 'store_prev_foreign'
+  | 'timestamp_not_after_causes'
+  /** Its chain has seen an epoch, and it cites what lies below it. */
+  | 'dep_below_epoch'
 
 /** Why an intention was dropped after its causes were known: its own fault, or a cause's. */
 export type WitnessFault = RunFault | 'cause_invalid'
@@ -47,6 +51,8 @@ export interface FloatingEntry {
   nextDep: number
   /** The latest timestamp among them. */
   latestDep: Hlc
+  /** The lowest seq among them but for the genesis. */
+  lowestDep: number
   /** Where it stood in the run that was looked at last, and which look that was. */
   place: number
   look: number
@@ -92,6 +98,7 @@ export function createFloatingEntry(parsed: ParsedIntention, key: IdKey, arrival
     metDeps: 0,
     nextDep: 0,
     latestDep: HLC_ZERO,
+    lowestDep: Infinity,
     place: 0,
     look: 0,
     readyRun: undefined,
@@ -117,6 +124,7 @@ export function resetFloatingEntry(entry: FloatingEntry): void {
   entry.metDeps = 0
   entry.nextDep = 0
   entry.latestDep = HLC_ZERO
+  entry.lowestDep = Infinity
   entry.closer = entry.signed ? entry : undefined
   entry.wait = undefined
   entry.isNeeded = false

@@ -30,14 +30,13 @@ import type {
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
 import type { CopyOptions, FileCheck, Rejection, StorageHooks } from '@lattice/storage'
-import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
+import type { Authority, EpochWish, MembershipPolicy, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'
 import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
-import type { Limits } from './limits.ts'
-import type { LimitsSource } from './log-store.ts'
+import type { EpochStatus } from './epoch-status.ts'
 import type { LogDurability } from './open-log.ts'
 
 export interface KernelOptions {
@@ -48,6 +47,8 @@ export interface KernelOptions {
   readonly genesis?: SignedIntention
   readonly projector: Projector
   readonly authority: Authority
+  /** What epochs, and those they concern, mean. Absent: no epoch counts. */
+  readonly membership?: MembershipPolicy
   readonly signer: Signer
   readonly crypto: Crypto
   /** Verifies what arrives in batches, beside this thread. Absent: each signature in place. */
@@ -65,6 +66,11 @@ export interface KernelOptions {
   readonly peerTime?: () => PeerTime | undefined
   /** How long after something arrived it is acknowledged; `ACK_DELAY_MS` unless told, never when infinite. */
   readonly ackDelayMs?: number
+  /**
+   * The root of the state at an epoch, for this node to sign. Resolves once it is known, with undefined where it never is,
+   * and when the kernel closes.
+   */
+  readonly rootOf?: (epoch: IntentionId) => Promise<Hash | undefined>
   /** Called while state catches up, at open and whenever it is far behind: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
   /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
@@ -76,8 +82,6 @@ export interface KernelOptions {
    * what others wrote is taken in meanwhile.
    */
   readonly holdWrites?: () => string | undefined
-  /** Who may no longer write, by the records of the log. */
-  readonly limits?: (log: LimitsSource) => Limits
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
 }
@@ -281,6 +285,8 @@ export interface StateSummary {
 }
 
 export type KernelEvent =
+  /** Everybody who has to has seen it. Told once while the store is open. */
+  | { readonly kind: 'epoch_settled'; readonly id: IntentionId; readonly seq: bigint }
   | {
       readonly kind: 'fork_detected'
       readonly author: PublicKey
@@ -319,6 +325,13 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
    * the first so many, as it says. Rejects with `signal.reason` once aborted; `onProgress` then told what is written.
    */
   readonly submitMany: (writes: BulkWrites, options?: SubmitManyOptions) => Promise<SubmittedMany>
+  /**
+   * Makes an epoch on top of all that is witnessed. Rejects with `WriteRefused` when it would not count, or concerns
+   * nothing; then there is none.
+   */
+  readonly submitEpoch: (wish: EpochWish) => Promise<IntentionId>
+  /** All epochs, those that do not count included, newest first. */
+  readonly epochs: () => readonly EpochStatus[]
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
   readonly ingest: (
     batch: readonly SignedIntention[],

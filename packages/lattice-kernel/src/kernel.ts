@@ -8,6 +8,8 @@ import { createAcknowledger } from './acknowledger.ts'
 import { createKernelCopies } from './copy-kernel.ts'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
+import { createEpochAcknowledger } from './epoch-acknowledger.ts'
+import { createEpochJoiner } from './epoch-joiner.ts'
 import { KernelClosed } from './errors.ts'
 import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
@@ -46,9 +48,16 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     submit: async (op, options) => accept(async () => submits.submit(op, options)),
   })
 
+  const epochAcknowledger = createEpochAcknowledger({
+    core,
+    submit: async (op, options) => accept(async () => submits.submit(op, options)),
+  })
+  const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
+  const epochJoiner = createEpochJoiner({ core, submitEpoch })
+
   async function shutDown(): Promise<void> {
     failure.stop()
-    const ended = Promise.all([copies.close(), acknowledger.close()])
+    const ended = Promise.all([copies.close(), acknowledger.close(), epochAcknowledger.close(), epochJoiner.close()])
     await writer.close()
     await ended
     waiters.rejectAll(new KernelClosed(storeId))
@@ -68,6 +77,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)
+    tellSettled(core)
   })
   witnesser.restart(pool.load())
 
@@ -77,6 +87,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     verify: async (options = {}) =>
       verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing() }, options),
     submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
+    submitEpoch,
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     emitAck: acknowledger.emit,
@@ -101,7 +112,17 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     opened: () => {
       writer.wake()
       failure.watch(writer.isBusy)
+      core.settlement.news()
       acknowledger.start()
+      epochAcknowledger.start()
+      epochJoiner.start()
     },
+  }
+}
+
+/** What a commit has settled. Only what was not before the kernel was in use is told. */
+function tellSettled({ settlement, events }: Core): void {
+  for (const { record } of settlement.news()) {
+    events.notify({ kind: 'epoch_settled', id: record.id, seq: record.op.value.seq })
   }
 }

@@ -6,10 +6,11 @@
 import { compareHlc, equalBytes, type Hlc, MAX_DRIFT_MS } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { CheckedRecords } from './check-records.ts'
+import { type BookRows, createEpochRows } from './epoch-rows.ts'
 import { type LogMeta, readMeta } from './log-meta.ts'
 import { reasonOf } from './record-scan.ts'
 import type { DerivedProblem, VerifyProblem } from './verify-types.ts'
-import type { AuthorRow, FrontierRow, LaneRow } from './log-schema.ts'
+import { type AuthorRow, EPOCHS_SINCE, type FrontierRow, type LaneRow } from './log-schema.ts'
 
 interface QuietRow {
   readonly lane: number
@@ -28,6 +29,8 @@ export interface LogClaims {
   readonly lanes: Rows<LaneRow>
   readonly frontier: Rows<FrontierRow>
   readonly quiet: Rows<QuietRow>
+  /** The epoch book, and up to which record it goes; empty in a log from before there were epochs. */
+  readonly book: { readonly seq: number; readonly rows: BookRows } | string
 }
 
 /** Reads what the log claims. Never throws for damage. */
@@ -45,7 +48,23 @@ export function readClaims(database: Database): LogClaims {
     lanes: rows<LaneRow>('SELECT * FROM lanes ORDER BY lane'),
     frontier: rows<FrontierRow>('SELECT seq, id FROM frontier ORDER BY seq'),
     quiet: rows<QuietRow>('SELECT * FROM quiet ORDER BY lane, first'),
+    book: claimedBook(database),
   }
+}
+
+function claimedBook(database: Database): LogClaims['book'] {
+  try {
+    if (versionOf(database) < EPOCHS_SINCE) return { seq: 0, rows: { records: [], acks: [] } }
+    const rows = createEpochRows(database)
+    return { seq: rows.read().bookSeq, rows: rows.all() }
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+/** The version of the log's form. */
+export function versionOf(database: Database): number {
+  return database.prepare<{ readonly user_version: number }>('PRAGMA user_version').get()?.user_version ?? 0
 }
 
 function claimedMeta(database: Database): LogMeta | string {
@@ -128,7 +147,6 @@ function checkMeta(meta: LogClaims['meta'], { records, owner, report }: MetaChec
   if (meta.storeType !== records.storeType) report('it names another store type')
   if (meta.highestWall !== records.highestWall) report('its highest wall time is not that of the records')
   if (!isPlausibleClock(meta.hlc, records)) report('its clock is not one that made the records')
-  if (meta.settledSeq > meta.headSeq) report('it is settled beyond its end')
   if (!equalBytes(meta.headHash, records.chainHash)) return report('it has another hash for the last record it knows')
   if (!equalBytes(meta.fingerprint, records.fingerprint)) report('its fingerprint is not the sum of the ids')
 }

@@ -9,9 +9,11 @@
  */
 import { assert, type Crypto, type IntentionId, type ParsedIntention, type Signer } from '@lattice/model'
 import type { Database } from '@lattice/storage'
+import type { MembershipPolicy } from '@lattice/store-base'
 import type { PersistentRangeIndex } from '@lattice/sync'
 import { type CountedLanes, createCountedLanes } from './counted-lanes.ts'
 import { createExcludedSet, type ExcludedSet } from './excluded-set.ts'
+import { createEpochBook, type EpochBook } from './epoch-book.ts'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
 import { createLaneBook, type LaneBook } from './lane-book.ts'
@@ -19,7 +21,7 @@ import { type CommitOptions, createLogDisk, type LogCommit } from './log-disk.ts
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
-import type { Limits } from './limits.ts'
+import { type Limits, limitsOf } from './limits.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
 import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
@@ -37,10 +39,12 @@ export interface LogStore {
   readonly quiet: QuietSpans
   /** Who is in whose past. */
   readonly reach: LogReach
-  /** What is beyond a cutoff and no link. */
-  readonly excluded: ExcludedSet
+  /** What decides about membership. */
+  readonly book: EpochBook
   /** Who may no longer write. */
   readonly limits: Limits
+  /** What is beyond a cutoff and no link. */
+  readonly excluded: ExcludedSet
   /** The lanes without what is excluded. */
   readonly counted: CountedLanes
   /** What is witnessed and not excluded, appended records included. */
@@ -73,27 +77,12 @@ interface LogStoreDeps {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly opened: LogMeta
-  /** Absent: nobody is limited. */
-  readonly limits?: (log: LimitsSource) => Limits
-}
-
-/** What limits follow from. */
-export type LimitsSource = Pick<LogStore, 'find' | 'entryAt' | 'meta' | 'reach'>
-
-const NO_LIMITS: Limits = {
-  view: () => NOBODY_LIMITED,
-  epochs: () => [],
-}
-const NOBODY_LIMITED: ReturnType<Limits['view']> = {
-  cutoffsOf: () => [],
-  isHeard: () => true,
-  limited: () => [],
-  isSenior: () => false,
-  faultOf: () => undefined,
+  /** Absent: no epoch counts. */
+  readonly membership?: MembershipPolicy
 }
 
 /** The log in `database`, whose meta row exists. */
-export function createLogStore({ database, crypto, signer, opened, limits: createLimits }: LogStoreDeps): LogStore {
+export function createLogStore({ database, crypto, signer, opened, membership }: LogStoreDeps): LogStore {
   const { path } = database
   const reader = createLogReader(database, crypto)
   const ids = createIdIndex(database, { path, crypto })
@@ -102,15 +91,16 @@ export function createLogStore({ database, crypto, signer, opened, limits: creat
   const quiet = createQuietSpans(database)
   const range = createRangeNodes(database)
   const reach = createLogReach(database, ids.find)
+  const book = createEpochBook({ database, reader, find: ids.find, reach, policy: membership })
+  const limits = limitsOf(book)
   const headSeq = (): number => tail.meta().headSeq
-  const limits = createLimits?.({ find: ids.find, entryAt, meta: () => tail.meta(), reach }) ?? NO_LIMITS
   const excluded = createExcludedSet({
     ...{ database, limits, authors, reach, frontier, find: ids.find, entryAt, headSeq },
     range: range.index,
   })
   const counted = createCountedLanes({ authors, excluded, reach, entryAt, headSeq })
-  // What is excluded is looked for where the others say.
-  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach, excluded]
+  // Each asks those before it where things stand.
+  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach, book, excluded]
   const tail = createLogTail({
     path,
     opened,
@@ -141,8 +131,9 @@ export function createLogStore({ database, crypto, signer, opened, limits: creat
     frontier,
     quiet,
     reach,
-    excluded,
+    book,
     limits,
+    excluded,
     counted,
     range: range.index,
     meta: tail.meta,

@@ -12,6 +12,7 @@ import { createAppliedCuts } from './applied-cuts.ts'
 import { type Core, createCore } from './core.ts'
 import { createDagQueries } from './dag-queries.ts'
 import { MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
+import { createEpochCover } from './epoch-cover.ts'
 import { createFloatingPool } from './floating-pool.ts'
 import { createKernel, type StartedKernel } from './kernel.ts'
 import { createKernelTime } from './kernel-time.ts'
@@ -87,6 +88,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
   const { projector, authority, logger, clock } = options
   const dag = createDagQueries(log)
   const { depsOf } = createUnfolding(log)
+  const cover = createEpochCover(log, dag)
   const cuts = createAppliedCuts({
     crypto: options.crypto,
     now: log.excluded.cuts,
@@ -97,13 +99,17 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
     follows: dag.follows,
   })
   const standing = createRunStanding({
-    limits: log.limits,
+    limits: log.excluded,
     floating: pool.get,
     find: log.find,
     isAncestor: log.reach.isAncestor,
   })
   const projectionOver = (database: StateDatabase): Projection =>
-    createProjection({ state: database, projector, follows: dag.follows, depsOf, cuts, clock, logger })
+    createProjection({
+      ...{ state: database, projector, depsOf, cuts, clock, logger },
+      follows: dag.follows,
+      isBelowEpoch: cover.isBelowEpoch,
+    })
   const time = createKernelTime({
     clock,
     last: log.meta().hlc,
@@ -118,6 +124,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
       time,
       dag,
       standing,
+      cover,
       projector,
       authority,
       witnessed: createListeners(logger),
@@ -126,7 +133,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
     },
     {
       projection: projectionOver(state),
-      createWitnesser: (admits) => createWitnesser({ log, pool, time, admits, standing }),
+      createWitnesser: (admits) => createWitnesser({ log, pool, time, admits, standing, cover }),
     },
   )
   return [core, projectionOver]

@@ -66,7 +66,6 @@ export function openLog(options: OpenLogOptions): OpenedLog {
       fingerprint: ZERO_HASH,
       hlc: HLC_ZERO,
       highestWall: 0,
-      settledSeq: 0,
     }
     if (createLogReader(database, crypto).at(1) !== undefined) throw damaged(database.path, 'log_meta', 'it is missing')
     database.transaction(() => writeMeta(database, meta))

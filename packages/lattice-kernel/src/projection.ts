@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { assert, type Clock, type Logger } from '@lattice/model'
+import { assert, type Clock, equalBytes, type Logger } from '@lattice/model'
 import {
   createOverlayTable,
   type OverlayTable,
@@ -34,6 +34,8 @@ export interface ProjectionDeps {
   readonly state: StateDatabase
   readonly projector: Projector
   readonly follows: (entry: LogEntry, ancestor: ProjectedOp['id']) => boolean
+  /** True for what lies below an epoch that is in the past of the operation. */
+  readonly isBelowEpoch: (entry: LogEntry, id: ProjectedOp['id']) => boolean
   /** What an operation cites, folded citations included. */
   readonly depsOf: (entry: LogEntry) => ProjectedOp['deps']
   /** What does not count, or counts as a writer's. */
@@ -259,19 +261,21 @@ function createStall(clock: Clock): Pick<Projection, 'stalled' | 'stall' | 'resu
 const NOTHING: OpOutcome<unknown> = { kind: 'applied', events: [] }
 
 function applyOp(
-  { projector, follows, depsOf }: ProjectionDeps,
+  { projector, follows, isBelowEpoch, depsOf }: ProjectionDeps,
   tables: StoreTables,
   { entry, mode }: { readonly entry: LogEntry; readonly mode: ApplyMode },
 ): OpOutcome<unknown> {
   const { id, intention, op } = entry.parsed
   if (mode === 'void' || isUnseen(op.kind)) return NOTHING
+  const deps = depsOf(entry)
   const projected: ProjectedOp = {
     id,
     author: intention.author,
     timestamp: intention.timestamp,
-    deps: depsOf(entry),
+    deps,
     op: toEnvelope(op),
     follows: (ancestor) => follows(entry, ancestor),
+    covers: (other) => isBelowEpoch(entry, other) || deps.some((dep) => equalBytes(dep, other)),
     ...(mode === 'writer' && { limit: 'writer' as const }),
   }
   return op.kind === 'genesis' ? projector.applyGenesis(tables, projected) : projector.apply(tables, projected)

@@ -8,6 +8,7 @@ import { type PageSource, scanPages } from '@lattice/storage'
 import type { ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
+import { epochStatuses } from './epoch-status.ts'
 import type { AuthorTips, Kernel, KernelStats, Observations, StoredIntention, WitnessEntry } from './kernel-types.ts'
 import { forkProofOf } from './fork-proofs.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
@@ -38,6 +39,7 @@ type Reading = Pick<
   | 'forkProof'
   | 'observations'
   | 'lag'
+  | 'epochs'
   | 'unseenByAll'
   | 'time'
   | 'findLca'
@@ -94,6 +96,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
     },
     observations: createObservations(core),
     lag: core.observer.lagOf,
+    epochs: () => epochStatuses(log, core.settlement),
     unseenByAll: core.observer.unseenByAll,
     time: () => ({ nowMs: core.time.nowMs(), isBehind: core.time.isBehind() }),
     isAncestor: dag.isAncestor,

@@ -51,6 +51,8 @@ export interface MadeOfRecords {
   readonly lanes: readonly CheckedLane[]
   /** Of every lane, what calls for no ack. */
   readonly quiet: readonly (Readonly<QuietSpan> & { readonly lane: number })[]
+  /** Seqs of what may be in the epoch book. */
+  readonly deciding: readonly number[]
 }
 
 /** A branch of an author's chain. */
@@ -96,6 +98,7 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
   const authorNumbers = new Map<IdKey, number>()
   const lanes: CheckedLane[] = []
   const quiet: QuietSpan[][] = []
+  const deciding: number[] = []
   const times: Times = { highestWall: 0, latestMs: 0, latestOwn: HLC_ZERO }
   let causeCount = 0
   let storeType: string | undefined
@@ -134,6 +137,7 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     const genesis = readGenesis(parsed)
     if (genesis.ok) storeType ??= genesis.value.storeType
     frontier.add(meta.seq)
+    if (mayDecide(parsed.op.kind)) deciding.push(meta.seq)
     // After a gap the stored place is as good as any: what needs it is not judged.
     const entered = place ?? { ...meta }
     seen.add(parsed.id, entered)
@@ -159,8 +163,14 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
       authors,
       lanes,
       quiet: flatten(quiet),
+      deciding,
     }),
   }
+}
+
+/** The kinds among which the entries of the epoch book are. */
+function mayDecide(kind: OpKind): boolean {
+  return kind === 'genesis' || kind === 'system' || kind === 'epoch' || kind === 'epochAck'
 }
 
 function noteQuiet(quiet: QuietSpan[][], { lane, position }: SeenPlace, kind: OpKind): void {

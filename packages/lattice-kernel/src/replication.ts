@@ -48,10 +48,15 @@ export function createReplication(core: Core): Replication {
 
   return {
     digest: () => {
-      const { headSeq, settledSeq } = log.meta()
+      const { headSeq, fingerprint } = log.meta()
+      const epochs = { epochHeads: log.book.heads(), settledSeq: core.settlement.settledSeq() }
       const cut = excluded.count()
-      const fingerprint = cut === 0 ? log.meta().fingerprint : log.range.accumulate(0, log.range.size()).sum
-      return { witnessCount: headSeq - cut, fingerprint, epochHeads: [], settledSeq, tipsDigest: tipsDigest(headSeq) }
+      return {
+        witnessCount: headSeq - cut,
+        fingerprint: cut === 0 ? fingerprint : log.range.accumulate(0, log.range.size()).sum,
+        ...epochs,
+        tipsDigest: tipsDigest(headSeq),
+      }
     },
     rangeIndex: () => log.range,
     missing: (ids) => ids.filter((id) => log.find(id) === undefined),

@@ -7,10 +7,11 @@
  *
  * @module
  */
-import { causesOf, type IdKey, idKey, type IntentionId, type PublicKey } from '@lattice/model'
+import { causesOf, type IdKey, idKey, type IntentionId, type OpKind, type PublicKey } from '@lattice/model'
 import type { Cutoff } from '@lattice/store-base'
 import type { FloatingEntry } from './floating-entry.ts'
-import { type Limits, type LimitsView, mayEndItsCutoffs, wholeCutoffs } from './limits.ts'
+import type { ExcludedSet } from './excluded-set.ts'
+import { type LimitsView, mayEndItsCutoffs, wholeCutoffs } from './limits.ts'
 import type { Place } from './reach-vector.ts'
 
 /** `held`: beyond, and an epoch that may end the cutoff: it is witnessed as a link whoever needs it. */
@@ -19,16 +20,17 @@ export type Standing = 'counts' | 'held' | 'beyond'
 export interface RunStanding {
   /** False while nobody is limited: then everything counts. */
   readonly isAnyLimited: () => boolean
-  /** What it was judged by: another object once it may be another. */
+  /** What it is judged by: another object once it may be another. */
   readonly view: () => LimitsView | undefined
   /** Of the run that this one closes. */
   readonly of: (closer: FloatingEntry) => Standing
-  /** Whether what an author writes next is refused: it would be beyond, whatever it cites. */
-  readonly isAuthorCut: (author: PublicKey) => boolean
+  /** Whether what an author writes next would be beyond, whatever it cites; an epoch is not where it may end its cutoffs. */
+  readonly isAuthorCut: (author: PublicKey, kind: OpKind | undefined) => boolean
 }
 
 export interface RunStandingDeps {
-  readonly limits: Limits
+  /** As of the last commit: what comes right after is put right by the next. */
+  readonly limits: Pick<ExcludedSet, 'view' | 'epochs'>
   readonly floating: (key: IdKey) => FloatingEntry | undefined
   readonly find: (id: IntentionId) => Place | undefined
   readonly isAncestor: (a: Place, b: Place) => boolean
@@ -39,15 +41,17 @@ export function createRunStanding(deps: RunStandingDeps): RunStanding {
   let known: { readonly view: LimitsView; readonly limited: ReadonlySet<IdKey> } | undefined
 
   function limited(): ReadonlySet<IdKey> {
-    // Without epochs nobody is limited, and the view need not be made.
-    if (limits.epochs().length === 0) return NOBODY
     const view = limits.view()
+    if (view === undefined) return NOBODY
     if (known?.view !== view) known = { view, limited: new Set(view.limited().map(idKey)) }
     return known.limited
   }
 
-  function isBeyond(author: PublicKey, isReadmitted: (cutoffs: readonly Cutoff[]) => boolean): boolean {
-    const view = limits.view()
+  function isBeyond(
+    view: LimitsView,
+    author: PublicKey,
+    isReadmitted: (cutoffs: readonly Cutoff[]) => boolean,
+  ): boolean {
     if (!view.isHeard(author)) return true
     const cutoffs = wholeCutoffs(view, author)
     if (cutoffs.length === 0) return false
@@ -56,14 +60,20 @@ export function createRunStanding(deps: RunStandingDeps): RunStanding {
 
   return {
     isAnyLimited: () => limited().size > 0,
-    view: () => (limits.epochs().length === 0 ? undefined : limits.view()),
+    view: limits.view,
     of: (closer) => {
       const { author } = closer.parsed.intention
-      if (!limited().has(closer.authorKey)) return 'counts'
-      if (!isBeyond(author, (cutoffs) => hasReadmissions(deps, closer, cutoffs))) return 'counts'
-      return closer.parsed.op.kind === 'epoch' && mayEndItsCutoffs(limits, author) ? 'held' : 'beyond'
+      const view = limits.view()
+      if (view === undefined || !limited().has(closer.authorKey)) return 'counts'
+      if (!isBeyond(view, author, (cutoffs) => hasReadmissions(deps, closer, cutoffs))) return 'counts'
+      const isHeld = closer.parsed.op.kind === 'epoch' && mayEndItsCutoffs({ view, epochs: limits.epochs() }, author)
+      return isHeld ? 'held' : 'beyond'
     },
-    isAuthorCut: (author) => limited().has(idKey(author)) && isBeyond(author, () => true),
+    isAuthorCut: (author, kind) => {
+      const view = limits.view()
+      if (view === undefined || !limited().has(idKey(author)) || !isBeyond(view, author, () => true)) return false
+      return kind !== 'epoch' || !mayEndItsCutoffs({ view, epochs: limits.epochs() }, author)
+    },
   }
 }
 

@@ -10,6 +10,7 @@ import type { PublicKey, StoreId } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
 import { asProblems, checkFloating, checkForks, checkSchema } from './check-others.ts'
+import { checkEpochBook } from './check-epoch-book.ts'
 import { createIdIndexCheck } from './check-id-index.ts'
 import { createReachFollower } from './check-reach.ts'
 import { createRangeCheck } from './check-range.ts'
@@ -131,6 +132,16 @@ export async function verifyTarget(
     ...asProblems('floating', 'floating', checkFloating(database, deps.crypto)),
     ...asProblems('file', 'log.db', checkSchema(database)),
     ...(records().isComplete ? asProblems('index', 'reach', reach.end(target.headSeq === undefined)) : []),
+    ...(records().isComplete
+      ? asProblems(
+          'index',
+          'epochs',
+          checkEpochBook({
+            ...{ database, claims, crypto: deps.crypto, policy: deps.membership },
+            candidates: records().deciding,
+          }),
+        )
+      : []),
     ...(records().isComplete ? asProblems('index', 'forks', checkForks(database, records())) : []),
   ]) {
     note(findings, problem)

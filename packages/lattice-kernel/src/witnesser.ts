@@ -7,6 +7,7 @@
  * @module
  */
 import { type IdKey, idKey, type IntentionId, type PublicKey, toIntentionId } from '@lattice/model'
+import type { EpochCover } from './epoch-cover.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { KernelTime } from './kernel-time.ts'
@@ -38,12 +39,13 @@ export interface WitnesserDeps {
   readonly time: KernelTime
   readonly admits: (author: PublicKey) => boolean
   readonly standing: RunStanding
+  readonly cover: EpochCover
 }
 
 /** Missing causes named per intention: enough to fetch, bounded whatever an intention cites. */
 export const MISSING_MAX = 64
 
-export function createWitnesser({ log, pool, time, admits, standing }: WitnesserDeps): Witnesser {
+export function createWitnesser({ log, pool, time, admits, standing, cover }: WitnesserDeps): Witnesser {
   const ready = createReadyHeap()
   const woken = createWoken((entry) => consider([entry]))
   const need = createRunNeed({ pool, standing, admits, entryAt: log.entryAt, again: woken.add })
@@ -55,6 +57,7 @@ export function createWitnesser({ log, pool, time, admits, standing }: Witnesser
     standing,
     isNeeded: need.isNeeded,
     nowMs: time.nowMs,
+    cover,
   }
 
   function consider(closers: Iterable<FloatingEntry>): void {

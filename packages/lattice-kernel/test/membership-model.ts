@@ -17,7 +17,14 @@ import {
   toPublicKey,
 } from '@lattice/model'
 import { system, weaver } from '@lattice/proto'
-import type { Cutoff, EpochFault, MembershipHistory, MembershipRecord, MembershipView, Remains } from '@lattice/store-base'
+import type {
+  Cutoff,
+  EpochFault,
+  MembershipHistory,
+  MembershipRecord,
+  MembershipView,
+  Remains,
+} from '@lattice/store-base'
 
 const LEVELS = { none: 0, reader: 1, writer: 2, admin: 3 } as const
 type Level = keyof typeof LEVELS
@@ -99,7 +106,9 @@ export function resolveModel({ records, follows }: MembershipHistory): Membershi
         equalBytes(grant.peer, record.author) &&
         grant.level === LEVELS.admin &&
         made.lives(grant) &&
-        made.standing.every((epoch) => !takes(epoch, record.author, LEVELS.admin) || follows(grant.record.id, epoch.record.id)),
+        made.standing.every(
+          (epoch) => !takes(epoch, record.author, LEVELS.admin) || follows(grant.record.id, epoch.record.id),
+        ),
     )
     valid.set(key, answer)
     return answer
@@ -118,7 +127,11 @@ interface Decided {
   readonly lives: (grant: Grant) => boolean
 }
 
-function decide(records: readonly MembershipRecord[], follows: Follows, isValid: (epoch: Removing) => boolean): Decided {
+function decide(
+  records: readonly MembershipRecord[],
+  follows: Follows,
+  isValid: (epoch: Removing) => boolean,
+): Decided {
   const grants = records.flatMap(grantOf)
   const epochs = records.flatMap(removingOf).filter(isValid)
   const standing: Removing[] = []
@@ -178,7 +191,10 @@ interface ViewSource extends MembershipHistory {
   readonly isValid: (epoch: Removing) => boolean
 }
 
-function viewOf({ grants, standing, ranks, lives }: Decided, { records, follows, isValid }: ViewSource): MembershipView {
+function viewOf(
+  { grants, standing, ranks, lives }: Decided,
+  { records, follows, isValid }: ViewSource,
+): MembershipView {
   const living = new Map(grants.map((grant) => [idKey(grant.record.id), lives(grant)] as const))
   const isLiving = ({ record }: Grant): boolean => living.get(idKey(record.id)) === true
   const faults = new Map<IdKey, EpochFault>()

@@ -74,6 +74,7 @@ function openProjection(directory: string, hooks?: StorageHooks): Projection {
     projector: createTrackingProjector(),
     follows: () => true,
     cuts: uncut,
+    isBelowEpoch: () => false,
     depsOf: () => [],
     clock: createManualClock({ wallMs: 0 }),
     logger: silentLogger,

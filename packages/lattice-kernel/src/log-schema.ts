@@ -70,6 +70,8 @@ export const LOG_MIGRATIONS: readonly string[] = [
 
 /** The version of the form with which the book of epochs came. */
 export const EPOCHS_SINCE = 2
+/** The version of the form with which records could be excluded. */
+export const EXCLUDED_SINCE = 3
 
 export interface MetaRow {
   readonly store_id: Buffer

@@ -156,7 +156,7 @@ export function expectCutoffs(intentions: readonly ParsedIntention[]): ExpectedC
     const bySenior = ({ epoch }: Cutoff): boolean => view.isSenior(author, facts.authorOf(epoch))
     return closer.op.kind === 'epoch' && view.isHeard(author) && cutoffs.length > 0 && cutoffs.every(bySenior)
   }
-  const isCounting = ({ closer }: Run): boolean => !isBeyond(closer, 'all')
+  const isCounting = ({ members }: Run): boolean => members.some((member) => !isBeyond(member, 'all'))
   const closure = (run: Run): ReadonlySet<Run> => {
     const all = new Set([run])
     for (const one of all) for (const cause of one.causes) all.add(cause)

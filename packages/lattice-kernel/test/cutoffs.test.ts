@@ -3,40 +3,19 @@ import { genesisStoreId, idKey, toHex, fromHex } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { MembershipPolicy } from '@lattice/store-base'
 import type { Kernel } from '../src/index.ts'
 import { type CutoffDagOptions, createCutoffDag, expectCutoffs } from './cutoff-dag.ts'
-import { createCutoffProjector, cutoffAuthority } from './cutoff-projector.ts'
-import { openTestKernel, removeDirectories, signerOf, type TestKernel, type TestKernelOptions } from './harness.ts'
-import { isModelRecord, resolveModel } from './membership-model.ts'
+import { openCut } from './cutoff-history.ts'
+import { removeDirectories, signerOf } from './harness.ts'
 import { shuffled } from './random-dag.ts'
-import type { TrackingProjector } from './tracking-projector.ts'
 
 afterEach(removeDirectories)
-
-const membership: MembershipPolicy = {
-  isRecord: isModelRecord,
-  resolve: resolveModel,
-  permit: () => ({ kind: 'refused', code: 'not_admin' }),
-}
 
 const dags = fc.record({
   seed: fc.integer({ min: 1, max: 1_000_000 }),
   authors: fc.integer({ min: 2, max: 5 }),
   runs: fc.integer({ min: 5, max: 45 }),
 })
-
-async function openCut(options: TestKernelOptions): Promise<TestKernel & { projector: TrackingProjector }> {
-  const projector = createCutoffProjector()
-  const opened = await openTestKernel({
-    ackDelayMs: Infinity,
-    ...options,
-    membership,
-    projector,
-    authority: cutoffAuthority,
-  })
-  return { ...opened, projector }
-}
 
 const keys = (ids: Iterable<Uint8Array>): string[] => [...ids].map(idKey).sort()
 
@@ -46,11 +25,10 @@ function reconciled(kernel: Kernel): string[] {
   return keys([...index.items(0, index.size())].map(({ id }) => id))
 }
 
-/** What does not count, wherever it is kept. */
+/** What does not count, wherever it is kept: what came before the removal is in the log, what came after it waits. */
 function uncounted(kernel: Kernel): string[] {
   const excluded = kernel.excluded(4096).filter(({ isLink }) => !isLink)
-  const floating = kernel.floating(4096).filter(({ reason }) => reason !== 'not_admitted')
-  return keys([...excluded.map(({ id }) => id), ...floating.map(({ parsed }) => parsed.id)])
+  return keys([...excluded.map(({ id }) => id), ...kernel.floating(4096).map(({ parsed }) => parsed.id)])
 }
 
 async function inOrder(options: CutoffDagOptions) {

@@ -95,8 +95,15 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
   const limits = limitsOf(book)
   const headSeq = (): number => tail.meta().headSeq
   const excluded = createExcludedSet({
-    ...{ database, limits, authors, reach, frontier, find: ids.find, entryAt, headSeq },
+    database,
+    limits,
+    authors,
+    reach,
+    frontier,
     range: range.index,
+    find: ids.find,
+    entryAt,
+    headSeq,
   })
   const counted = createCountedLanes({ authors, excluded, reach, entryAt, headSeq })
   // Each asks those before it where things stand.

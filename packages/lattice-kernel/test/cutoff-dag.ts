@@ -148,7 +148,17 @@ interface Run {
 
 /** What the rules make of a history, whatever order it comes in. */
 export function expectCutoffs(intentions: readonly ParsedIntention[]): ExpectedCutoffs {
-  const facts = readFacts(intentions)
+  // What is witnessed says who may write, and that what is witnessed next.
+  const known = new Set<string>()
+  for (;;) {
+    const { size } = known
+    const expected = expectFrom(readFacts(intentions, known))
+    for (const key of expected.witnessed) known.add(key)
+    if (known.size === size) return expected
+  }
+}
+
+function expectFrom(facts: Facts): ExpectedCutoffs {
   const { view, isBeyond, runs } = facts
   const isHeld = ({ closer }: Run): boolean => {
     const { author } = closer.intention
@@ -200,7 +210,7 @@ interface Facts {
   readonly authorOf: (id: IntentionId) => PublicKey
 }
 
-function readFacts(intentions: readonly ParsedIntention[]): Facts {
+function readFacts(intentions: readonly ParsedIntention[], known: ReadonlySet<string>): Facts {
   const [genesis] = intentions
   if (genesis === undefined) throw new Error('a history begins with its genesis')
   const pasts = new Map<string, Set<string>>()
@@ -214,7 +224,7 @@ function readFacts(intentions: readonly ParsedIntention[]): Facts {
   const follows = (id: IntentionId, ancestor: IntentionId): boolean =>
     pasts.get(idKey(id))?.has(idKey(ancestor)) === true
   const records = intentions
-    .filter(({ op }) => isModelRecord(op))
+    .filter(({ op, id }) => isModelRecord(op) && (op.kind === 'genesis' || known.has(idKey(id))))
     .map(({ id, op, intention }): MembershipRecord => {
       const generation = generations.get(idKey(id)) ?? 0
       return { id, op, author: intention.author, timestamp: intention.timestamp, generation }

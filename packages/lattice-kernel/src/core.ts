@@ -107,7 +107,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
   const ownTips = createOwnTips({ ...parts, self })
   const settlement = createSettlement(log)
   const witnesser = createWitnesser(membership.admits)
-  const lookAgain = createLookAgain(parts, witnesser)
+  const limitsFollowed = createFollowing(parts, witnesser)
 
   function recheckAdmission(): void {
     membership.forget()
@@ -119,9 +119,8 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     try {
       const commit = log.commit({ hlc: parts.time.last(), also: pool.flush })
       projecting.committed(commit.entries)
-      lookAgain()
       publishCommit(parts, commit, source)
-      publishExcluded(parts)
+      limitsFollowed()
       return ok(commit)
     } catch (error) {
       forget()
@@ -150,12 +149,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
   return {
     ...parts,
     witnesser,
-    observer: createObserver({
-      lanes: log.counted,
-      quiet: createUnansweredSpans(log.quiet, log.excluded),
-      reach: log.reach,
-      entryAt: log.entryAt,
-    }),
+    observer: observerOf(log),
     settlement,
     projection: () => projection,
     setProjection: (next) => {
@@ -167,18 +161,13 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     requiredOfApp: membership.requiredOfApp,
     recheckAdmission,
     commitLog,
-    project: projecting.project,
+    ...projecting,
     publishProjection: projecting.publish,
-    stall: projecting.stall,
-    resumeIfRoom: projecting.resumeIfRoom,
     isStale: () => !projection.adopt(),
-    isBehind: () =>
-      projection.stalled() === undefined &&
-      (!projection.adopt() || projection.appliedSeq() < log.meta().headSeq || projection.flush.isFull()),
+    isBehind: () => isBehind(log, projection),
     limitsChanged: () => {
       log.excluded.settle()
-      lookAgain()
-      publishExcluded(parts)
+      limitsFollowed()
     },
     ...createEvictions(events),
     revert: () => {
@@ -199,11 +188,23 @@ function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: 
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
 }
 
-/** What waits may be beyond a cutoff, or be so no more. */
-function createLookAgain({ standing }: CoreParts, witnesser: Witnesser): () => void {
+function observerOf(log: LogStore): Observer {
+  const quiet = createUnansweredSpans(log.quiet, log.excluded)
+  return createObserver({ lanes: log.counted, quiet, reach: log.reach, entryAt: log.entryAt })
+}
+
+/** What is made with other cuts than hold now is as far behind as what is not applied. */
+function isBehind(log: LogStore, { stalled, adopt, appliedSeq, flush }: Projection): boolean {
+  return stalled() === undefined && (!adopt() || appliedSeq() < log.meta().headSeq || flush.isFull())
+}
+
+/** What waits may be beyond a cutoff now, or be so no more; what counted may not. */
+function createFollowing(parts: CoreParts, witnesser: Witnesser): () => void {
+  const { standing } = parts
   let judged = standing.view()
   let wasAny = standing.isAnyLimited()
   return () => {
+    publishExcluded(parts)
     const view = standing.view()
     if (view === judged) return
     const isAny = standing.isAnyLimited()

@@ -106,13 +106,24 @@ export function createRebuilding(core: Core, createProjectionOver: ProjectionFac
     step,
     job: (onProgress) => {
       const before = finished
-      return () => {
-        if (finished > before) return true
-        const answer = step()
-        onProgress?.(finished > before ? headSeq() : (next?.appliedSeq() ?? 0), headSeq())
-        return answer
-      }
+      return jobOf({ step, isDone: () => finished > before, appliedSeq: () => next?.appliedSeq(), headSeq }, onProgress)
     },
+  }
+}
+
+interface JobSource {
+  readonly step: JobStep
+  readonly isDone: () => boolean
+  readonly appliedSeq: () => number | undefined
+  readonly headSeq: () => number
+}
+
+function jobOf({ step, isDone, appliedSeq, headSeq }: JobSource, onProgress: RebuildProgress | undefined): JobStep {
+  return () => {
+    if (isDone()) return true
+    const answer = step()
+    onProgress?.(isDone() ? headSeq() : (appliedSeq() ?? 0), headSeq())
+    return answer
   }
 }
 

@@ -1,4 +1,7 @@
 /** Epochs as one kernel makes, judges, counts and remembers them. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { create } from '@bufbuild/protobuf'
 import {
   assert,
@@ -9,6 +12,7 @@ import {
   toHash,
   toHex,
 } from '@lattice/model'
+import { createManualClock } from '@lattice/model/testing'
 import { system, weaver } from '@lattice/proto'
 import type { StoragePoint } from '@lattice/storage'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -22,6 +26,7 @@ import {
   openTestKernel,
   removeDirectories,
   signerOf,
+  temporaryDirectory,
   type TestKernel,
   turnScheduler,
   write,
@@ -425,6 +430,32 @@ describe('the epoch book', () => {
     await blind.kernel.close()
     const again = await openTestKernel({ ...copy.options, membership: createModelPolicy() })
     expect(again.kernel.epochs()).toEqual(before)
+    await again.kernel.close()
+  })
+
+  test('is made of a log in its first form, and of one that is only read nothing is missing', async () => {
+    const directory = temporaryDirectory()
+    const database = new DatabaseSync(join(directory, 'log.db'))
+    database.exec(readFileSync(new URL('fixtures/log-v1.sql', import.meta.url), 'utf8'))
+    database.close()
+    const found = peekLog(directory)
+    assert(found !== undefined, 'there is a log')
+    expect(found).toMatchObject({ schemaVersion: 1, witnessCount: 4 })
+    const membership = createModelPolicy()
+    const about = { directory, storeId: found.storeId, witnessKey: anna.publicKey, crypto, scheduler: turnScheduler }
+    const report = await verifyLog({ ...about, clock: createManualClock({ wallMs: 0 }), membership })
+    expect(report).toMatchObject({ outcome: 'sound', problems: [] })
+    const { kernel, options } = await openTestKernel({ directory, storeId: found.storeId, signer: anna, membership })
+    expect(kernel.epochs()).toMatchObject([{ seq: 0n, fault: undefined, isHead: true, isSettled: true }])
+    expect((await kernel.verify({ full: true })).problems).toEqual([])
+    await kernel.close()
+    expect(peekLog(directory)?.schemaVersion).toBe(2)
+    // Nothing was written, and yet it is not read through again.
+    const after = new DatabaseSync(join(directory, 'log.db'))
+    expect(after.prepare('SELECT seq FROM epoch_cursor').get()).toMatchObject({ seq: 4 })
+    after.close()
+    const again = await openTestKernel({ ...options, membership: createModelPolicy() })
+    expect(again.kernel.epochs()).toHaveLength(1)
     await again.kernel.close()
   })
 

@@ -130,12 +130,7 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   return {
     ...parts,
     witnesser,
-    observer: createObserver({
-      lanes: log.authors,
-      quiet: log.quiet,
-      reach: log.reach,
-      entryAt: log.entryAt,
-    }),
+    observer: createObserver({ lanes: log.authors, quiet: log.quiet, reach: log.reach, entryAt: log.entryAt }),
     settlement,
     projection: () => projection,
     setProjection: (next) => {

@@ -10,7 +10,7 @@ import { createWeighedCache } from './reach-cache.ts'
 import type { LogReach } from './reach-log.ts'
 
 /** Where anything witnessed stands. */
-export interface RecordPlaces {
+interface RecordPlaces {
   readonly find: (id: IntentionId) => IntentionMeta | undefined
 }
 

@@ -89,9 +89,13 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
   const cover = createEpochCover(log, dag)
   const projectionOver = (database: StateDatabase): Projection =>
     createProjection({
-      ...{ state: database, projector, depsOf, clock, logger },
+      state: database,
+      projector,
       follows: dag.follows,
       isBelowEpoch: cover.isBelowEpoch,
+      depsOf,
+      clock,
+      logger,
     })
   const time = createKernelTime({
     clock,

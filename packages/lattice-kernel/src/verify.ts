@@ -133,14 +133,7 @@ export async function verifyTarget(
     ...asProblems('file', 'log.db', checkSchema(database)),
     ...(records().isComplete ? asProblems('index', 'reach', reach.end(target.headSeq === undefined)) : []),
     ...(records().isComplete
-      ? asProblems(
-          'index',
-          'epochs',
-          checkEpochBook({
-            ...{ database, claims, crypto: deps.crypto, policy: deps.membership },
-            candidates: records().deciding,
-          }),
-        )
+      ? asProblems('index', 'epochs', checkEpochBook(target, deps, { claims, records: records() }))
       : []),
     ...(records().isComplete ? asProblems('index', 'forks', checkForks(database, records())) : []),
   ]) {

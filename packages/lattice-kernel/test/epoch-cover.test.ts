@@ -153,11 +153,8 @@ async function play(plan: readonly Step[], hasEpochs: boolean): Promise<readonly
     [0, 1, 2]
       .map((key) => {
         const row = utf8Decode(kernel.tables().app.get(utf8Encode(`key/${key}`)) ?? new Uint8Array()) ?? ''
-        return row
-          .split('\n')
-          .map((head) => head.split(' ')[1])
-          .sort()
-          .join(',')
+        const values = row.split('\n').map((head) => head.split(' ')[1] ?? '')
+        return values.toSorted((a, b) => (a < b ? -1 : 1)).join(',')
       })
       .join(' / ')
   const found = kernels.map(valuesOf)

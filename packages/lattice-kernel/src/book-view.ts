@@ -3,22 +3,37 @@
  *
  * @module
  */
-import { compareBytes, type IntentionId } from '@lattice/model'
-import type { MembershipHistory, MembershipPolicy, MembershipView } from '@lattice/store-base'
+import { compareBytes, equalBytes, type IntentionId, toIntentionId, ZERO_HASH } from '@lattice/model'
+import type {
+  EpochFault,
+  MembershipHistory,
+  MembershipPolicy,
+  MembershipRecord,
+  MembershipView,
+} from '@lattice/store-base'
 import type { BookEpoch, BookItems } from './book-items.ts'
 import type { IntentionMeta } from './log-entry.ts'
 import { historyOf, NOBODY_KNOWN, type RecordOrder } from './membership-history.ts'
 
 export interface BookView {
+  /** All records but epochs that are none. */
   readonly history: () => MembershipHistory
+  /** Those of the history that `isInPast` has. */
   readonly historyWithin: (isInPast: (place: IntentionMeta) => boolean) => MembershipHistory
-  /** The same object until something changed. */
+  /** Why an epoch with exactly this past would have no effect; undefined for one that would count. */
+  readonly faultOfNext: (next: NextEpoch, isInPast: (place: IntentionMeta) => boolean) => EpochFault | undefined
+  /** What all records come to; nothing counts where there is no policy. The same object until that may be another. */
   readonly view: () => MembershipView
+  /** Epochs that count and are not in the past of another that does. Sorted. */
   readonly heads: () => readonly IntentionId[]
+  /** Changes when the view may. */
   readonly version: () => number
-  /** Something was added, was taken back, or is to be asked anew. */
+  /** A record came or went, or what the policy draws on beside them is another: the view is made anew when it is wanted. */
   readonly forgetView: () => void
 }
+
+/** An epoch that is to be made. */
+export type NextEpoch = Pick<MembershipRecord, 'author' | 'timestamp' | 'generation' | 'op'>
 
 interface Derived {
   readonly history: MembershipHistory
@@ -40,7 +55,21 @@ export function createBookView(items: BookItems, order: RecordOrder, policy: Mem
     return derived
   }
 
+  function faultOfNext(next: NextEpoch, isInPast: (place: IntentionMeta) => boolean): EpochFault | undefined {
+    // It has an id only once it is signed.
+    const record = { ...next, id: toIntentionId(ZERO_HASH) }
+    const past = items.counting().filter(({ meta }) => isInPast(meta))
+    const { records } = historyOf([...past, { record }], order)
+    const follows: MembershipHistory['follows'] = (id, ancestor) => {
+      if (!equalBytes(id, record.id)) return order.follows(id, ancestor)
+      const place = items.find(ancestor)?.meta
+      return place !== undefined && isInPast(place)
+    }
+    return policy?.resolve({ records, follows }).faultOf(record.id)
+  }
+
   return {
+    faultOfNext,
     history: () => derive().history,
     historyWithin: (isInPast) => {
       const within = items.counting().filter(({ meta }) => isInPast(meta))

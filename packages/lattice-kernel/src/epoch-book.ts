@@ -12,15 +12,9 @@
  */
 import { assert, type IntentionId } from '@lattice/model'
 import { type Database, LogDamaged } from '@lattice/storage'
-import type {
-  EpochFault,
-  MembershipHistory,
-  MembershipPolicy,
-  MembershipRecord,
-  MembershipView,
-} from '@lattice/store-base'
+import type { EpochFault, MembershipPolicy, MembershipRecord } from '@lattice/store-base'
 import { type BookEpoch, type BookItem, BookItems, recordOf } from './book-items.ts'
-import { createBookView } from './book-view.ts'
+import { type BookView, createBookView } from './book-view.ts'
 import { createEpochAcks, type EpochAcks } from './epoch-acks.ts'
 import { type BookRow, type BookRows, createEpochRows } from './epoch-rows.ts'
 import type { FindMeta } from './lane-book.ts'
@@ -32,17 +26,8 @@ import type { LogReach } from './reach-log.ts'
 
 export type { BookEpoch } from './book-items.ts'
 
-export interface EpochBook extends LogIndex {
-  /** All records but epochs that are none. */
-  readonly history: () => MembershipHistory
-  /** Those of the history that `isInPast` has. */
-  readonly historyWithin: (isInPast: (place: IntentionMeta) => boolean) => MembershipHistory
-  /** What all records come to; nothing counts where there is no policy. The same object until that may be another. */
-  readonly view: () => MembershipView
-  /** What the policy draws on beside the records is another: the view is made anew when it is wanted. */
-  readonly forgetView: () => void
-  /** Changes when the view may. */
-  readonly version: () => number
+/** See {@link BookView} for what the records come to. */
+export interface EpochBook extends LogIndex, BookView {
   /** In the order in which they were witnessed, those that are none included. */
   readonly epochs: () => readonly BookEpoch[]
   /** The valid ones, whatever became of them. */
@@ -50,8 +35,6 @@ export interface EpochBook extends LogIndex {
   /** True for the seq of an epoch, valid or not. */
   readonly isEpoch: (seq: number) => boolean
   readonly epochOf: (id: IntentionId) => BookEpoch | undefined
-  /** Epochs that count and are not in the past of another that does. Sorted. */
-  readonly heads: () => readonly IntentionId[]
   /** The seq of the valid epoch witnessed last, 0 without one: nothing later lies below an epoch. */
   readonly lastSeq: () => number
   /** True when `a` is in the past of `b`: of an epoch, or another record, it costs a look-up in memory. */
@@ -171,7 +154,7 @@ function judge(
 ): EpochFault | undefined {
   if (record.op.kind !== 'epoch') return undefined
   const past = items.counting().filter((item) => order.isBefore(item.meta, meta))
-  const fault = policy.resolve(historyOf([...past, { record, meta }], order)).faultOf(record.id)
+  const fault = policy.resolve(historyOf([...past, { record }], order)).faultOf(record.id)
   return FOR_EVER.find((each) => each === fault)
 }
 

@@ -59,7 +59,7 @@ export function createRecordOrder(places: RecordPlaces, reach: Pick<LogReach, 'v
 
 /** Some of the records, as the policy is shown them. */
 export function historyOf(
-  items: readonly { readonly record: MembershipRecord; readonly meta: IntentionMeta }[],
+  items: readonly { readonly record: MembershipRecord }[],
   { follows }: Pick<RecordOrder, 'follows'>,
 ): MembershipHistory {
   const records = items

@@ -133,10 +133,23 @@ describe('an epoch', () => {
   })
 
   test('over a frontier that is wider than it can cite follows acks that fold it', async () => {
-    const { kernel, genesis } = await createEpochStore()
+    const policy = createModelPolicy()
+    let isLying = true
+    const permit: typeof policy.permit = (...about) => {
+      const permission = policy.permit(...about)
+      return isLying && permission.kind === 'allowed' ? { ...permission, requiredAcks: [anna.publicKey] } : permission
+    }
+    const { kernel, genesis } = await createEpochStore({ membership: { ...policy, permit } })
     // One author whose chain forks at its beginning.
     const loose = Array.from({ length: ACK_DEPS_MAX + 10 }, (_, n) => write(anna, { prev: genesis.id, at: at(1, n) }))
     await kernel.ingest(loose, undefined)
+    // What turns out not to count leaves no epoch; the acks stand, and are durable.
+    await expect(kernel.submitEpoch({ kind: 'initial' })).rejects.toMatchObject({
+      code: 'WRONG_STATE',
+      detail: { fault: 'required_acks_wrong' },
+    })
+    expect(kernel.history(undefined, 2).map(({ parsed }) => parsed.op.kind)).toEqual(['ack', 'appData'])
+    isLying = false
     const id = await kernel.submitEpoch({ kind: 'initial' })
     expect(hex(kernel.frontier())).toEqual(hex([id]))
     expect(kernel.epochs()).toMatchObject([{ id, fault: undefined }])

@@ -21,7 +21,7 @@ import {
 } from '@lattice/model'
 import { system, weaver } from '@lattice/proto'
 import type { EpochPermission, EpochWish, Remains } from '@lattice/store-base'
-import { ACK, appendOne, assertMayWrite, takeBack } from './append-one.ts'
+import { ACK, appendOne, assertMayWrite } from './append-one.ts'
 import type { Core } from './core.ts'
 import { encodeOp } from './envelope.ts'
 import { WriteRefused, type WriteRefusal } from './errors.ts'
@@ -72,12 +72,15 @@ export function appendEpoch(core: Core, wish: EpochWish, maxRecords: number): Ap
   }, 0n)
   const value = create(weaver.EpochOpSchema, { seq, requiredAcks, cause: { cause: causeOf(wish) } })
   const encoded = encodeOp({ kind: 'epoch', schema: 0, value })
-  const { entry } = appendOne(core, { ...causes, encoded, close: true })
-  const fault = log.book.epochOf(entry.parsed.id)?.fault
+  const generation = 1 + Math.max(...places.map((place) => place.generation))
+  const next = { author: signer.publicKey, timestamp: causes.newest, generation, op: encoded.op }
+  const fault = log.book.faultOfNext(next, isInPast)
   if (fault !== undefined) {
-    takeBack(core)
-    throw new WriteRefused('WRONG_STATE', `the epoch would not count (${fault}): report it`, { fault })
+    throw new WriteRefused('WRONG_STATE', `such an epoch would not count (${fault}): look at the epochs there are`, {
+      fault,
+    })
   }
+  const { entry } = appendOne(core, { ...causes, encoded, close: true })
   const entries = [...acks, entry]
   return { id: entry.parsed.id, entries, bytes: entries.reduce((sum, { parsed }) => sum + parsed.bytes.length, 0) }
 }

@@ -12,24 +12,25 @@ import { createIdIndex } from './id-index.ts'
 import { checkpointSeq, type LogClaims } from './log-claims.ts'
 import { createLogReader } from './log-reader.ts'
 import { createLogReach } from './reach-log.ts'
+import type { MadeOfRecords } from './record-places.ts'
 import { reasonOf } from './record-scan.ts'
+import type { VerifyDeps } from './verify-types.ts'
 
 export interface EpochBookCheck {
-  readonly database: Database
-  readonly crypto: Crypto
-  /** Without it, what is missing and what epochs are is not looked at. */
-  readonly policy: MembershipPolicy | undefined
   readonly claims: LogClaims
-  /** Seqs of what may be in the book. */
-  readonly candidates: readonly number[]
+  readonly records: Pick<MadeOfRecords, 'deciding'>
 }
 
-/** What is wrong with the book. */
-export function checkEpochBook({ database, crypto, policy, claims, candidates }: EpochBookCheck): readonly string[] {
+/** What is wrong with the book. Without a policy, what is missing and what epochs are is not looked at. */
+export function checkEpochBook(
+  { database }: { readonly database: Database },
+  { crypto, membership: policy }: Pick<VerifyDeps, 'crypto' | 'membership'>,
+  { claims, records }: EpochBookCheck,
+): readonly string[] {
   const { book } = claims
   if (typeof book === 'string') return [book]
   if (book.seq > checkpointSeq(claims)) return ['it goes beyond the other indexes']
-  const within = candidates.filter((seq) => seq <= book.seq)
+  const within = records.deciding.filter((seq) => seq <= book.seq)
   const known = new Set(within)
   const stray = [...book.rows.records.map(({ seq }) => seq), ...book.rows.acks].find((seq) => !known.has(seq))
   if (stray !== undefined) return [`record ${stray} does not decide about membership`]

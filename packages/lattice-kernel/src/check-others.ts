@@ -8,7 +8,7 @@ import { type Crypto, decodeIntention, equalBytes, intentionId, toIntentionId, v
 import { type Database, schemaOf, schemaProblem, toPlainBytes } from '@lattice/storage'
 import type { CheckedRecords } from './check-records.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS, type FloatingRow, type ForkRow } from './log-schema.ts'
-import { versionOf } from './log-claims.ts'
+import { versionOf } from './log-meta.ts'
 import { reasonOf } from './record-scan.ts'
 import type { VerifyProblem } from './verify-types.ts'
 

@@ -40,13 +40,11 @@ export function createEpochAcknowledger({ core, submit }: EpochAcknowledgerDeps)
   const self = options.signer.publicKey
   const cancels: Cancel[] = []
 
-  /** The one head, where it is projected and this node has something to say about it. */
+  /** The one head, where there is one. A write waits until it is projected. */
   function pending(): BookEpoch | undefined {
     const heads = log.book.heads()
     const [head] = heads
-    const epoch = head === undefined || heads.length > 1 ? undefined : log.book.epochOf(head)
-    if (epoch === undefined || core.projection().publishedSeq() < epoch.meta.seq) return undefined
-    return epoch
+    return head === undefined || heads.length > 1 ? undefined : log.book.epochOf(head)
   }
 
   /** Whether an ack with this root says something that this node has not said. */

@@ -85,12 +85,19 @@ function statusOf({ log, settlement, heads }: StatusDeps, epoch: BookEpoch): Epo
   const isDiverged = new Set(roots.map(({ root }) => toHex(root))).size > 1
   const isEnough = roots.length >= (required.length > 1 ? QUORUM : 1)
   return {
-    ...{ id, author, timestamp, fault, required, isSettled, roots, isDiverged },
+    id,
     seq: op.value.seq,
+    author,
+    timestamp,
     cause: purposeOf(op.value.cause?.cause),
+    fault,
     isHead: heads.has(toHex(id)),
+    required,
     acked: required.filter((key) => settlement.hasSeen(epoch, key)),
     waitingFor: fault === undefined ? settlement.waitingFor(epoch) : [],
+    isSettled,
+    roots,
+    isDiverged,
     isFinal: isSettled && isEnough && !isDiverged,
   }
 }

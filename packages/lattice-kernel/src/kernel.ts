@@ -4,12 +4,10 @@
  * @module
  */
 import type { StateDatabase } from '@lattice/storage'
-import { createAcknowledger } from './acknowledger.ts'
+import { createAutomaticWrites } from './automatic-writes.ts'
 import { createKernelCopies } from './copy-kernel.ts'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
-import { createEpochAcknowledger } from './epoch-acknowledger.ts'
-import { createEpochJoiner } from './epoch-joiner.ts'
 import { KernelClosed } from './errors.ts'
 import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
@@ -43,21 +41,13 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const copies = createKernelCopies(core)
-  const acknowledger = createAcknowledger({
-    core,
-    submit: async (op, options) => accept(async () => submits.submit(op, options)),
-  })
-
-  const epochAcknowledger = createEpochAcknowledger({
-    core,
-    submit: async (op, options) => accept(async () => submits.submit(op, options)),
-  })
+  const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
   const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
-  const epochJoiner = createEpochJoiner({ core, submitEpoch })
+  const automatic = createAutomaticWrites({ core, submit, submitEpoch })
 
   async function shutDown(): Promise<void> {
     failure.stop()
-    const ended = Promise.all([copies.close(), acknowledger.close(), epochAcknowledger.close(), epochJoiner.close()])
+    const ended = Promise.all([copies.close(), automatic.close()])
     await writer.close()
     await ended
     waiters.rejectAll(new KernelClosed(storeId))
@@ -86,11 +76,11 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core) }, failure.onFailed),
     verify: async (options = {}) =>
       verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing() }, options),
-    submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
+    submit,
     submitEpoch,
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
-    emitAck: acknowledger.emit,
+    emitAck: automatic.emitAck,
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
     waitFor: async (id, signal) => {
       if (closing !== undefined) throw new KernelClosed(storeId)
@@ -100,9 +90,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     retry: async () => accept(async () => jobs.run(createRetry(core))),
     scrubbed: failure.scrubbed,
     copyTo: copies.copyTo,
-    onWitnessed: core.witnessed.add,
-    onProjected: core.projected.add,
-    onEvent: core.events.add,
+    ...subscriptionsTo(core),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -113,11 +101,17 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
       writer.wake()
       failure.watch(writer.isBusy)
       core.settlement.news()
-      acknowledger.start()
-      epochAcknowledger.start()
-      epochJoiner.start()
+      automatic.start()
     },
   }
+}
+
+function subscriptionsTo({
+  witnessed,
+  projected,
+  events,
+}: Core): Pick<Kernel, 'onWitnessed' | 'onProjected' | 'onEvent'> {
+  return { onWitnessed: witnessed.add, onProjected: projected.add, onEvent: events.add }
 }
 
 /** What a commit has settled. Only what was not before the kernel was in use is told. */

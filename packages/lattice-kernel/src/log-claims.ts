@@ -7,7 +7,7 @@ import { compareHlc, equalBytes, type Hlc, MAX_DRIFT_MS } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { CheckedRecords } from './check-records.ts'
 import { type BookRows, createEpochRows } from './epoch-rows.ts'
-import { type LogMeta, readMeta } from './log-meta.ts'
+import { type LogMeta, readMeta, versionOf } from './log-meta.ts'
 import { reasonOf } from './record-scan.ts'
 import type { DerivedProblem, VerifyProblem } from './verify-types.ts'
 import { createExcludedRows, type ExcludedRow } from './excluded-rows.ts'
@@ -78,11 +78,6 @@ function claimedBook(database: Database): LogClaims['book'] {
   } catch (error) {
     return reasonOf(error)
   }
-}
-
-/** The version of the log's form. */
-export function versionOf(database: Database): number {
-  return database.prepare<{ readonly user_version: number }>('PRAGMA user_version').get()?.user_version ?? 0
 }
 
 function claimedMeta(database: Database): LogMeta | string {

@@ -37,6 +37,11 @@ export interface LogMeta {
   readonly highestWall: number
 }
 
+/** The version of the log's form. */
+export function versionOf(database: Database): number {
+  return database.prepare<{ readonly user_version: number }>('PRAGMA user_version').get()?.user_version ?? 0
+}
+
 /** Where the log stood at its last checkpoint; `undefined` in a new log. */
 export function readMeta(database: Database): LogMeta | undefined {
   const row = database.prepare<MetaRow>('SELECT * FROM log_meta').get()

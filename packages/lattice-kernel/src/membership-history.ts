@@ -10,7 +10,7 @@ import { createWeighedCache } from './reach-cache.ts'
 import type { LogReach } from './reach-log.ts'
 
 /** Where anything witnessed stands. */
-export interface RecordPlaces {
+interface RecordPlaces {
   readonly find: (id: IntentionId) => IntentionMeta | undefined
 }
 
@@ -59,7 +59,7 @@ export function createRecordOrder(places: RecordPlaces, reach: Pick<LogReach, 'v
 
 /** Some of the records, as the policy is shown them. */
 export function historyOf(
-  items: readonly { readonly record: MembershipRecord; readonly meta: IntentionMeta }[],
+  items: readonly { readonly record: MembershipRecord }[],
   { follows }: Pick<RecordOrder, 'follows'>,
 ): MembershipHistory {
   const records = items

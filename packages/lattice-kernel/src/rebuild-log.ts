@@ -42,14 +42,11 @@ export async function rebuildLog(options: RebuildLogOptions): Promise<number> {
   const { directory, target, storeId, crypto, signer, membership } = options
   const source = openLogFile(directory, { readonly: true })
   try {
-    const opened = openLog({ directory: target, storeId, crypto, signer })
-    const log = createLogStore({
-      ...{ database: opened.database, crypto, signer, opened: opened.meta },
-      ...(membership && { membership }),
-    })
+    const { database, meta } = openLog({ directory: target, storeId, crypto, signer })
+    const log = createLogStore({ database, crypto, signer, opened: meta, ...(membership && { membership }) })
     try {
       const count = await copyRecords(source, log, options)
-      copyFloating(source, opened.database)
+      copyFloating(source, database)
       return count
     } finally {
       log.close()

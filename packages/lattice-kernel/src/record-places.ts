@@ -99,8 +99,7 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
   const authors: PublicKey[] = []
   const authorNumbers = new Map<IdKey, number>()
   const lanes: CheckedLane[] = []
-  const quiet: QuietSpan[][] = []
-  const deciding: number[] = []
+  const kinds: Kinds = { quiet: [], deciding: [] }
   const times: Times = { highestWall: 0, latestMs: 0, latestOwn: HLC_ZERO }
   let causeCount = 0
   let storeType: string | undefined
@@ -137,11 +136,10 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     noteTimes(times, options.witnessKey, parsed.intention)
     storeType ??= storeTypeOf(parsed)
     if (place === undefined || !options.isExcluded(place)) frontier.add(meta.seq)
-    if (mayDecide(parsed.op.kind)) deciding.push(meta.seq)
     // After a gap the stored place is as good as any: what needs it is not judged.
     seen.add(parsed.id, place ?? { ...meta })
     if (place === undefined) return
-    noteQuiet(quiet, place, parsed.op.kind)
+    noteKind(kinds, place, parsed.op.kind)
     const causes = isComplete ? causesOf(parsed.intention).flatMap((id) => seen.find(id) ?? []) : []
     if (isComplete) options.onPlaced?.(place, causes)
     const parent = lanes[place.lane] === undefined ? seen.find(parsed.intention.storePrev) : lanes[place.lane]?.parent
@@ -161,18 +159,21 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
       frontier,
       authors,
       lanes,
-      quiet: flatten(quiet),
-      deciding,
+      ...madeOfKinds(kinds),
     }),
   }
 }
 
-/** The kinds among which the entries of the epoch book are. */
-function mayDecide(kind: OpKind): boolean {
-  return kind === 'genesis' || kind === 'system' || kind === 'epoch' || kind === 'epochAck'
+/** What the kinds of operations alone decide. */
+interface Kinds {
+  /** By lane. */
+  readonly quiet: QuietSpan[][]
+  readonly deciding: number[]
 }
 
-function noteQuiet(quiet: QuietSpan[][], { lane, position }: SeenPlace, kind: OpKind): void {
+function noteKind({ quiet, deciding }: Kinds, { lane, position, seq }: SeenPlace, kind: OpKind): void {
+  // Among these are the entries of the epoch book.
+  if (kind === 'genesis' || kind === 'system' || kind === 'epoch' || kind === 'epochAck') deciding.push(seq)
   if (!isQuiet(kind)) return
   const spans = (quiet[lane] ??= [])
   const last = spans.at(-1)
@@ -218,6 +219,6 @@ function followCauses({ causes, timestamp }: CauseFold, report: ReportPlace | un
   return generation
 }
 
-function flatten(quiet: readonly (readonly QuietSpan[])[]): MadeOfRecords['quiet'] {
-  return quiet.flatMap((spans, lane) => spans.map((span) => ({ lane, ...span })))
+function madeOfKinds({ quiet, deciding }: Kinds): Pick<MadeOfRecords, 'quiet' | 'deciding'> {
+  return { quiet: quiet.flatMap((spans, lane) => spans.map((span) => ({ lane, ...span }))), deciding }
 }

@@ -94,7 +94,8 @@ function commitGroup(core: Core, group: readonly QueuedSubmit[]): readonly Queue
     }
     taken += 1
   }
-  if (written.length === 0) {
+  // A refused epoch may have left acks, which stand for themselves.
+  if (log.appended() === 0) {
     // Whoever was refused may have been asked about against an overlay that is empty again.
     projection().discard()
     return group.slice(taken)

@@ -152,16 +152,7 @@ function restProblems({ target, deps, claims, records, reach }: RestCheck): read
     ...asProblems('floating', 'floating', checkFloating(database, deps.crypto)),
     ...asProblems('file', 'log.db', checkSchema(database)),
     ...(records.isComplete ? asProblems('index', 'reach', reach.end(target.headSeq === undefined)) : []),
-    ...(records.isComplete
-      ? asProblems(
-          'index',
-          'epochs',
-          checkEpochBook({
-            ...{ database, claims, crypto: deps.crypto, policy: deps.membership },
-            candidates: records.deciding,
-          }),
-        )
-      : []),
+    ...(records.isComplete ? asProblems('index', 'epochs', checkEpochBook(target, deps, { claims, records })) : []),
     ...asProblems('index', 'excluded', checkExcluded(target)),
     ...(records.isComplete ? asProblems('index', 'forks', checkForks(database, records)) : []),
   ]

@@ -152,13 +152,13 @@ export function expectCutoffs(intentions: readonly ParsedIntention[]): ExpectedC
   const known = new Set<string>()
   for (;;) {
     const { size } = known
-    const expected = expectFrom(readFacts(intentions, known))
+    const expected = expectFrom(readFacts(intentions, known), known)
     for (const key of expected.witnessed) known.add(key)
     if (known.size === size) return expected
   }
 }
 
-function expectFrom(facts: Facts): ExpectedCutoffs {
+function expectFrom(facts: Facts, known: ReadonlySet<string>): ExpectedCutoffs {
   const { view, isBeyond, runs } = facts
   const isHeld = ({ closer }: Run): boolean => {
     const { author } = closer.intention
@@ -178,7 +178,9 @@ function expectFrom(facts: Facts): ExpectedCutoffs {
     size = kept.size
     for (const run of runs) {
       if (kept.has(run) || !(isCounting(run) || isHeld(run))) continue
-      if (isCounting(run) && !admitted.has(idKey(run.closer.intention.author))) continue
+      // Admission is asked for once: what is witnessed as a link may come to count without.
+      const isIn = known.has(idKey(run.closer.id)) || admitted.has(idKey(run.closer.intention.author))
+      if (isCounting(run) && !isIn) continue
       const others = [...closure(run)].filter((other) => other !== run && isCounting(other))
       if (!others.every((other) => kept.has(other))) continue
       kept.add(run)

@@ -100,21 +100,19 @@ export interface CoreMakers {
 
 /** Wires the parts. The projection is one opened from the same log. */
 export function createCore(parts: CoreParts, { projection: opened, createWitnesser }: CoreMakers): Core {
-  const { log, pool, authority, events } = parts
+  const { log, pool, events } = parts
   let projection = opened
-  const self = parts.options.signer.publicKey
-  const membership = createMembership({ authority, self, tables: () => projection.working })
-  const ownTips = createOwnTips({ ...parts, self })
+  const about = { ...parts, self: parts.options.signer.publicKey }
+  const membership = createMembership({ ...about, tables: () => projection.working })
+  const ownTips = createOwnTips(about)
   const settlement = createSettlement(log)
   const witnesser = createWitnesser(membership.admits)
   const limitsFollowed = createFollowing(parts, witnesser)
 
   function recheckAdmission(): void {
     membership.forget()
-    const waiting = [...pool.notAdmitted()]
-    witnesser.consider(waiting.filter(({ parsed }) => membership.admits(parsed.intention.author)))
+    witnesser.consider(admittedOf(pool, membership.admits))
   }
-
   function commitLog(source: PublicKey | undefined): Result<LogCommit, unknown> {
     try {
       const commit = log.commit({ hlc: parts.time.last(), also: pool.flush })
@@ -140,8 +138,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
 
   const projecting = createProjecting({
     ...parts,
-    clock: parts.options.clock,
-    logger: parts.options.logger,
+    ...clockOf(parts),
     projection: () => projection,
     onSystemChange: recheckAdmission,
   })
@@ -165,10 +162,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     publishProjection: projecting.publish,
     isStale: () => !projection.adopt(),
     isBehind: () => isBehind(log, projection),
-    limitsChanged: () => {
-      log.excluded.settle()
-      limitsFollowed()
-    },
+    limitsChanged: () => settleLimits(log, limitsFollowed),
     ...createEvictions(events),
     revert: () => {
       log.revert()
@@ -186,6 +180,19 @@ function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: 
     parts.events.notify({ kind: 'fork_detected', author: author.key, proof })
   }
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
+}
+
+function clockOf({ options: { clock, logger } }: CoreParts): Pick<KernelOptions, 'clock' | 'logger'> {
+  return { clock, logger }
+}
+
+function admittedOf(pool: FloatingPool, admits: Core['admits']): readonly FloatingEntry[] {
+  return [...pool.notAdmitted()].filter(({ parsed }) => admits(parsed.intention.author))
+}
+
+function settleLimits({ excluded }: LogStore, followed: () => void): void {
+  excluded.settle()
+  followed()
 }
 
 function observerOf(log: LogStore): Observer {

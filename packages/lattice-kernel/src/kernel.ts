@@ -37,7 +37,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   const isClosing = (): boolean => closing !== undefined
   const failure = createStoreFailure(core)
   const rebuilding = createRebuilding(core, projectionOver)
-  const writer = createWriter(core, { rebuilding, onFailed: failure.onFailed })
+  const writer = createWriter(core, { rebuilding, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const copies = createKernelCopies(core)
@@ -60,10 +60,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     }
   }
 
-  async function close(): Promise<void> {
-    closing ??= shutDown()
-    return closing
-  }
+  const close = async (): Promise<void> => (closing ??= shutDown())
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)

@@ -104,12 +104,8 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
     find: log.find,
     isAncestor: log.reach.isAncestor,
   })
-  const projectionOver = (database: StateDatabase): Projection =>
-    createProjection({
-      ...{ state: database, projector, depsOf, cuts, clock, logger },
-      follows: dag.follows,
-      isBelowEpoch: cover.isBelowEpoch,
-    })
+  const shared = { projector, depsOf, cuts, clock, logger, follows: dag.follows, isBelowEpoch: cover.isBelowEpoch }
+  const projectionOver = (state: StateDatabase): Projection => createProjection({ state, ...shared })
   const time = createKernelTime({
     clock,
     last: log.meta().hlc,

@@ -5,8 +5,7 @@
  * be acknowledged that is no ack itself, so nodes that have all acknowledged what was written fall silent, whatever
  * crosses on the way. What there is to acknowledge follows from the log, so nothing is remembered over a restart.
  *
- * The delay runs from the first arrival and is not put off by those after it: a busy store is acknowledged every few
- * seconds, not never. A node that may not write here, or cannot now, tries again when that may have changed.
+ * A busy store is acknowledged every few seconds, not never.
  *
  * @module
  */
@@ -15,7 +14,6 @@ import {
   type Cancel,
   equalBytes,
   type IntentionId,
-  isLatticeError,
   type KnownOp,
   MAX_CAUSAL_DEPS,
   MAX_KERNEL_CAUSAL_DEPS,
@@ -25,6 +23,7 @@ import {
 import { weaver } from '@lattice/proto'
 import type { Core } from './core.ts'
 import { KernelClosed } from './errors.ts'
+import { createFollowUp, RETRY_DELAY_MS } from './follow-up.ts'
 import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
 import { isQuiet } from './quiet-spans.ts'
 import { JOINED_TIPS_MAX } from './resolve-causes.ts'
@@ -45,8 +44,8 @@ export interface AcknowledgerDeps {
 
 /** Long enough that what is written together is acknowledged together, short enough for lag that is shown to a person. */
 export const ACK_DELAY_MS = 5000
-/** After a failure that was not expected: a full disk, a clock that is ahead. */
-export const ACK_RETRY_MS = 60_000
+/** After a failure that was not expected. */
+export const ACK_RETRY_MS: number = RETRY_DELAY_MS
 /** What one ack cites beside what every write may have to: own tips to be joined, an admission. */
 export const ACK_DEPS_MAX: number = MAX_KERNEL_CAUSAL_DEPS - JOINED_TIPS_MAX - MAX_CAUSAL_DEPS
 
@@ -55,16 +54,10 @@ const ACK: KnownOp = { kind: 'ack', schema: 0, value: create(weaver.AckOpSchema)
 /** Thrown inside the writer to leave without a write; never leaves this file. */
 class NothingToAcknowledge extends Error {}
 
-/** What a store that is not in the state to be written to answers; an event of the store ends it. */
-const NOT_NOW: ReadonlySet<string> = new Set(['NOT_ADMITTED', 'STORE_NOT_READY', 'PROJECTION_STALLED', 'CLOSED'])
-
 export function createAcknowledger({ core, submit }: AcknowledgerDeps): Acknowledger {
   const { log, observer, options } = core
-  const { scheduler, signer, logger, ackDelayMs = ACK_DELAY_MS } = options
+  const { signer, ackDelayMs = ACK_DELAY_MS } = options
   const cancels: Cancel[] = []
-  let isClosed = false
-  let cancelTimer: Cancel | undefined
-  let running: Promise<void> | undefined
 
   const isBehind = (): boolean => log.meta().headSeq > 0 && observer.lagOf(signer.publicKey).unseen > 0
   const deps = (): readonly IntentionId[] => {
@@ -83,29 +76,16 @@ export function createAcknowledger({ core, submit }: AcknowledgerDeps): Acknowle
     return last
   }
 
-  function arm(delayMs: number): void {
-    if (isClosed || cancelTimer !== undefined || delayMs === Infinity) return
-    cancelTimer = scheduler.after(delayMs, () => {
-      cancelTimer = undefined
-      running ??= acknowledge().finally(() => {
-        running = undefined
-      })
-    })
-  }
-
-  async function acknowledge(): Promise<void> {
-    try {
+  const { arm, isClosed, close } = createFollowUp(options, {
+    name: 'acknowledging',
+    act: async () => {
       if (isBehind() && core.admits(signer.publicKey)) await emit()
-    } catch (error) {
-      if (isLatticeError(error) && NOT_NOW.has(error.code)) return
-      logger.warn('acknowledging failed', { storeId: options.storeId, error })
-      arm(ACK_RETRY_MS)
-    }
-  }
+    },
+  })
 
   return {
     emit: async () => {
-      if (isClosed) throw new KernelClosed(options.storeId)
+      if (isClosed()) throw new KernelClosed(options.storeId)
       return emit()
     },
     start: () => {
@@ -124,11 +104,8 @@ export function createAcknowledger({ core, submit }: AcknowledgerDeps): Acknowle
       arm(ackDelayMs)
     },
     close: async () => {
-      isClosed = true
       for (const cancel of cancels.splice(0)) cancel()
-      cancelTimer?.()
-      cancelTimer = undefined
-      await running
+      await close()
     },
   }
 }

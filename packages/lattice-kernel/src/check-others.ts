@@ -8,13 +8,18 @@ import { type Crypto, decodeIntention, equalBytes, intentionId, toIntentionId, v
 import { type Database, schemaOf, schemaProblem, toPlainBytes } from '@lattice/storage'
 import type { CheckedRecords } from './check-records.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS, type FloatingRow, type ForkRow } from './log-schema.ts'
+import { versionOf } from './log-meta.ts'
 import { reasonOf } from './record-scan.ts'
 import type { VerifyProblem } from './verify-types.ts'
 
 /** What is wrong with the tables' form, which decides whether anything else can be read. */
 export function checkSchema(database: Database): readonly string[] {
   try {
-    const expected = schemaOf({ applicationId: LOG_APPLICATION_ID, migrations: LOG_MIGRATIONS })
+    const expected = schemaOf({
+      applicationId: LOG_APPLICATION_ID,
+      // A log that is only read stays in the form it was written in.
+      migrations: LOG_MIGRATIONS.slice(0, Math.max(1, versionOf(database))),
+    })
     const problem = schemaProblem(database, expected)
     return problem === undefined ? [] : [problem]
   } catch (error) {

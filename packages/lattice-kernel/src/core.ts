@@ -9,6 +9,7 @@
  */
 import {
   assert,
+  equalBytes,
   err,
   type IdKey,
   type IntentionId,
@@ -22,6 +23,7 @@ import { createMembership } from './admissions.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
+import type { EpochCover } from './epoch-cover.ts'
 import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { Listeners } from './listeners.ts'
@@ -32,6 +34,9 @@ import { createObserver, type Observer } from './observer.ts'
 import { createOwnTips, type OwnTips } from './own-tips.ts'
 import { createProjecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
+import { createSettlement, type Settlement } from './settlement.ts'
+import type { RunStanding } from './run-standing.ts'
+import { createUnansweredSpans } from './unanswered-spans.ts'
 import type { Witnesser } from './witnesser.ts'
 
 export interface CoreParts {
@@ -40,6 +45,8 @@ export interface CoreParts {
   readonly pool: FloatingPool
   readonly time: KernelTime
   readonly dag: DagQueries
+  readonly standing: RunStanding
+  readonly cover: EpochCover
   readonly projector: Projector
   readonly authority: Authority
   readonly witnessed: Listeners<WitnessedNotice>
@@ -49,6 +56,7 @@ export interface CoreParts {
 
 export interface Core extends CoreParts {
   readonly observer: Observer
+  readonly settlement: Settlement
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -63,10 +71,16 @@ export interface Core extends CoreParts {
   readonly commitLog: (source: PublicKey | undefined) => Result<LogCommit, unknown>
   /** Applies up to `limit` records that are committed and not applied, for a few milliseconds; answers how many. */
   readonly project: (limit: number) => number
+  /** True while state was made with other cuts than hold now: it is built anew, and nothing is applied to it. */
+  readonly isStale: () => boolean
+  /** Follows limits that changed without a record of this log. */
+  readonly limitsChanged: () => void
   /** True while records wait to be applied, or state for room in memory; whoever applies them comes first. */
   readonly isBehind: () => boolean
   /** Shows applied records, which are durable, to readers and listeners. */
   readonly publishProjection: () => void
+  /** The projection stands still: state cannot be made as it has to be. */
+  readonly stall: (error: unknown) => void
   /** A projection that stood still for want of room goes on where there is some. */
   readonly resumeIfRoom: () => void
   readonly reportEvicted: (evicted: readonly FloatingEntry[]) => void
@@ -77,26 +91,34 @@ export interface Core extends CoreParts {
 
 export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witnesser
 
+/** What is needed beside the parts. */
+export interface CoreMakers {
+  /** Over the log as it was opened. */
+  readonly projection: Projection
+  readonly createWitnesser: WitnesserFactory
+}
+
 /** Wires the parts. The projection is one opened from the same log. */
-export function createCore(parts: CoreParts, opened: Projection, createWitnesserFor: WitnesserFactory): Core {
-  const { log, pool, authority, events } = parts
+export function createCore(parts: CoreParts, { projection: opened, createWitnesser }: CoreMakers): Core {
+  const { log, pool, events } = parts
   let projection = opened
-  const self = parts.options.signer.publicKey
-  const membership = createMembership({ authority, self, tables: () => projection.working })
-  const ownTips = createOwnTips({ ...parts, self })
-  const witnesser = createWitnesserFor(membership.admits)
+  const about = { ...parts, self: parts.options.signer.publicKey }
+  const membership = createMembership({ ...about, tables: () => projection.working })
+  const ownTips = createOwnTips(about)
+  const settlement = createSettlement(log)
+  const witnesser = createWitnesser(membership.admits)
+  const limitsFollowed = createFollowing(parts, witnesser)
 
   function recheckAdmission(): void {
     membership.forget()
-    const waiting = [...pool.notAdmitted()]
-    witnesser.consider(waiting.filter(({ parsed }) => membership.admits(parsed.intention.author)))
+    witnesser.consider(admittedOf(pool, membership.admits))
   }
-
   function commitLog(source: PublicKey | undefined): Result<LogCommit, unknown> {
     try {
       const commit = log.commit({ hlc: parts.time.last(), also: pool.flush })
       projecting.committed(commit.entries)
       publishCommit(parts, commit, source)
+      limitsFollowed()
       return ok(commit)
     } catch (error) {
       forget()
@@ -110,13 +132,13 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     projection.discard()
     membership.forget()
     ownTips.forget()
+    settlement.forget()
     parts.time.restore(log.meta().hlc)
   }
 
   const projecting = createProjecting({
     ...parts,
-    clock: parts.options.clock,
-    logger: parts.options.logger,
+    ...clockOf(parts),
     projection: () => projection,
     onSystemChange: recheckAdmission,
   })
@@ -124,12 +146,8 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   return {
     ...parts,
     witnesser,
-    observer: createObserver({
-      lanes: log.authors,
-      quiet: log.quiet,
-      reach: log.reach,
-      entryAt: log.entryAt,
-    }),
+    observer: observerOf(log),
+    settlement,
     projection: () => projection,
     setProjection: (next) => {
       projection = next
@@ -140,11 +158,11 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     requiredOfApp: membership.requiredOfApp,
     recheckAdmission,
     commitLog,
-    project: projecting.project,
+    ...projecting,
     publishProjection: projecting.publish,
-    resumeIfRoom: projecting.resumeIfRoom,
-    isBehind: () =>
-      projection.stalled() === undefined && (projection.appliedSeq() < log.meta().headSeq || projection.flush.isFull()),
+    isStale: () => !projection.adopt(),
+    isBehind: () => isBehind(log, projection),
+    limitsChanged: () => settleLimits(log, limitsFollowed),
     ...createEvictions(events),
     revert: () => {
       log.revert()
@@ -162,6 +180,51 @@ function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: 
     parts.events.notify({ kind: 'fork_detected', author: author.key, proof })
   }
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
+}
+
+function clockOf({ options: { clock, logger } }: CoreParts): Pick<KernelOptions, 'clock' | 'logger'> {
+  return { clock, logger }
+}
+
+function admittedOf(pool: FloatingPool, admits: Core['admits']): readonly FloatingEntry[] {
+  return [...pool.notAdmitted()].filter(({ parsed }) => admits(parsed.intention.author))
+}
+
+function settleLimits({ excluded }: LogStore, followed: () => void): void {
+  excluded.settle()
+  followed()
+}
+
+function observerOf(log: LogStore): Observer {
+  const quiet = createUnansweredSpans(log.quiet, log.excluded)
+  return createObserver({ lanes: log.counted, quiet, reach: log.reach, entryAt: log.entryAt })
+}
+
+/** What is made with other cuts than hold now is as far behind as what is not applied. */
+function isBehind(log: LogStore, { stalled, adopt, appliedSeq, flush }: Projection): boolean {
+  return stalled() === undefined && (!adopt() || appliedSeq() < log.meta().headSeq || flush.isFull())
+}
+
+/** What waits may be beyond a cutoff now, or be so no more; what counted may not. */
+function createFollowing(parts: CoreParts, witnesser: Witnesser): () => void {
+  const { standing } = parts
+  let judged = standing.view()
+  let wasAny = standing.isAnyLimited()
+  return () => {
+    publishExcluded(parts)
+    const view = standing.view()
+    if (view === judged) return
+    const isAny = standing.isAnyLimited()
+    if (wasAny || isAny) witnesser.reconsider()
+    ;[judged, wasAny] = [view, isAny]
+  }
+}
+
+function publishExcluded({ log, events, options }: CoreParts): void {
+  for (const excluded of log.excluded.takeNews()) {
+    const own = equalBytes(excluded.author, options.signer.publicKey)
+    events.notify({ kind: 'excluded', ...excluded, own })
+  }
 }
 
 /** What the floating pool had no room for. */

@@ -28,6 +28,8 @@ export class KernelClosed extends LatticeError {
 export type WriteRefusal =
   /** No admission of this node is known here. */
   | 'NOT_ADMITTED'
+  /** An epoch took this node's right to write: what it wrote would count nowhere. */
+  | 'REVOKED'
   /** The clock is too far from that of the others. */
   | 'CLOCK_SKEW'
   /** Payload, deps or queue are beyond their limit. */
@@ -36,6 +38,14 @@ export type WriteRefusal =
   | 'INVALID_ARGUMENT'
   /** The store has no genesis yet. */
   | 'STORE_NOT_READY'
+  /** Only an admin of the store makes such an epoch. */
+  | 'NOT_ADMIN'
+  /** An epoch is about a peer that the store does not have. */
+  | 'PEER_NOT_FOUND'
+  /** There is nothing for such an epoch to do. */
+  | 'WRONG_STATE'
+  /** The store is open without knowledge of its peers. */
+  | 'NOT_SUPPORTED'
 
 /** A local write was refused. Nothing was written. */
 export class WriteRefused extends LatticeError {

@@ -20,9 +20,15 @@ export type Wait =
   | { readonly kind: 'cause'; readonly on: IdKey }
   | { readonly kind: 'future'; readonly untilMs: number }
   | { readonly kind: 'not_admitted' }
+  /** It is beyond a cutoff, and nothing that counts needs it. `start` is the first of its run. */
+  | { readonly kind: 'revoked'; readonly start: IdKey }
 
 /** Why a run can never be witnessed, whoever holds it. */
-export type RunFault = 'store_prev_foreign' | 'timestamp_not_after_causes'
+export type RunFault =
+  | 'store_prev_foreign'
+  | 'timestamp_not_after_causes'
+  /** Its chain has seen an epoch, and it cites what lies below it. */
+  | 'dep_below_epoch'
 
 /** Why an intention was dropped after its causes were known: its own fault, or a cause's. */
 export type WitnessFault = RunFault | 'cause_invalid'
@@ -45,6 +51,8 @@ export interface FloatingEntry {
   nextDep: number
   /** The latest timestamp among them. */
   latestDep: Hlc
+  /** The lowest seq among them but for the genesis. */
+  lowestDep: number
   /** Where it stood in the run that was looked at last, and which look that was. */
   place: number
   look: number
@@ -54,6 +62,10 @@ export interface FloatingEntry {
   closer: FloatingEntry | undefined
   /** Of a signed entry: what its run waits for. */
   wait: Wait | undefined
+  /** Of a signed entry whose run is beyond a cutoff: something that counts waits for it, so it is witnessed as a link. */
+  isNeeded: boolean
+  /** Of a signed entry with a ready run: what the limits were when it was found ready. */
+  judgedBy: unknown
   /** True once it has a row in the table. */
   stored: boolean
   /** True until it is counted and kept: it came just now. */
@@ -86,11 +98,14 @@ export function createFloatingEntry(parsed: ParsedIntention, key: IdKey, arrival
     metDeps: 0,
     nextDep: 0,
     latestDep: HLC_ZERO,
+    lowestDep: Infinity,
     place: 0,
     look: 0,
     readyRun: undefined,
     closer: undefined,
     wait: undefined,
+    isNeeded: false,
+    judgedBy: undefined,
     stored: false,
     staged: false,
     replaces: undefined,
@@ -109,8 +124,10 @@ export function resetFloatingEntry(entry: FloatingEntry): void {
   entry.metDeps = 0
   entry.nextDep = 0
   entry.latestDep = HLC_ZERO
+  entry.lowestDep = Infinity
   entry.closer = entry.signed ? entry : undefined
   entry.wait = undefined
+  entry.isNeeded = false
 }
 
 /** Gives it bytes of its own: those it came with are a part of many. */

@@ -34,6 +34,9 @@ export {
 } from './errors.ts'
 export type { ChainReads, ChainSpan, ChainTip } from './chain-reads.ts'
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
+export { EPOCH_ACK_DELAY_MS } from './epoch-acknowledger.ts'
+export { JOIN_DEADLINE_MS, JOIN_DELAY_MS } from './epoch-joiner.ts'
+export { type EpochPurpose, type EpochStatus, QUORUM, type SignedRoot } from './epoch-status.ts'
 export { ACK_DELAY_MS, ACK_RETRY_MS } from './acknowledger.ts'
 export type {
   AuthorLag,
@@ -42,6 +45,7 @@ export type {
   AuthorTips,
   BulkWrite,
   BulkWrites,
+  ExcludedIntention,
   FloatingIntention,
   Kernel,
   KernelDigest,

@@ -30,12 +30,13 @@ import type {
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
 import type { CopyOptions, FileCheck, Rejection, StorageHooks } from '@lattice/storage'
-import type { Authority, Projector, ReadStoreTables } from '@lattice/store-base'
+import type { Authority, EpochWish, MembershipPolicy, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'
 import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
+import type { EpochStatus } from './epoch-status.ts'
 import type { LogDurability } from './open-log.ts'
 
 export interface KernelOptions {
@@ -46,6 +47,8 @@ export interface KernelOptions {
   readonly genesis?: SignedIntention
   readonly projector: Projector
   readonly authority: Authority
+  /** What epochs, and those they concern, mean. Absent: no epoch counts. */
+  readonly membership?: MembershipPolicy
   readonly signer: Signer
   readonly crypto: Crypto
   /** Verifies what arrives in batches, beside this thread. Absent: each signature in place. */
@@ -63,6 +66,11 @@ export interface KernelOptions {
   readonly peerTime?: () => PeerTime | undefined
   /** How long after something arrived it is acknowledged; `ACK_DELAY_MS` unless told, never when infinite. */
   readonly ackDelayMs?: number
+  /**
+   * The root of the state at an epoch, for this node to sign. Resolves once it is known, with undefined where it never is,
+   * and when the kernel closes.
+   */
+  readonly rootOf?: (epoch: IntentionId) => Promise<Hash | undefined>
   /** Called while state catches up, at open and whenever it is far behind: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
   /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
@@ -146,6 +154,17 @@ export interface FloatingIntention {
   readonly parsed: ParsedIntention
   readonly reason: FloatReason
   readonly missing: readonly IntentionId[]
+}
+
+/** A witnessed intention that counts for nothing: it was written beyond a cutoff. */
+export interface ExcludedIntention {
+  readonly id: IntentionId
+  readonly author: PublicKey
+  readonly timestamp: Hlc
+  /** The epoch that made the cutoff; undefined where all that admitted the author is beyond one. */
+  readonly epoch: IntentionId | undefined
+  /** Something that counts has it in its past: it is held and handed on, and changes nothing. */
+  readonly isLink: boolean
 }
 
 export interface AuthorTip {
@@ -266,6 +285,8 @@ export interface StateSummary {
 }
 
 export type KernelEvent =
+  /** Everybody who has to has seen it. Told once while the store is open. */
+  | { readonly kind: 'epoch_settled'; readonly id: IntentionId; readonly seq: bigint }
   | {
       readonly kind: 'fork_detected'
       readonly author: PublicKey
@@ -276,6 +297,18 @@ export type KernelEvent =
   | { readonly kind: 'rebuilt'; readonly appliedSeq: number }
   /** Nothing is written any more: damage was met, or a bug. What is committed can be read; the store has to be opened anew. */
   | { readonly kind: 'failed'; readonly error: Error }
+  /**
+   * So many writes of an author, which counted here until now, are beyond a cutoff: they are no part of state any more, or
+   * will not be in a moment. `epoch` made the cutoff; undefined where all that admitted the author is beyond one. `own`:
+   * they are this node's.
+   */
+  | {
+      readonly kind: 'excluded'
+      readonly author: PublicKey
+      readonly count: number
+      readonly epoch: IntentionId | undefined
+      readonly own: boolean
+    }
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
@@ -292,6 +325,13 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
    * the first so many, as it says. Rejects with `signal.reason` once aborted; `onProgress` then told what is written.
    */
   readonly submitMany: (writes: BulkWrites, options?: SubmitManyOptions) => Promise<SubmittedMany>
+  /**
+   * Makes an epoch on top of all that is witnessed. Rejects with `WriteRefused` when it would not count, or concerns
+   * nothing; then there is none.
+   */
+  readonly submitEpoch: (wish: EpochWish) => Promise<IntentionId>
+  /** All epochs, those that do not count included, newest first. */
+  readonly epochs: () => readonly EpochStatus[]
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
   readonly ingest: (
     batch: readonly SignedIntention[],
@@ -326,6 +366,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
   /** Witnessed intentions that no other cites. Sorted. */
   readonly frontier: () => readonly IntentionId[]
   readonly floating: (limit: number) => readonly FloatingIntention[]
+  /** What is witnessed and beyond a cutoff, chain by chain. */
+  readonly excluded: (limit: number) => readonly ExcludedIntention[]
   readonly forks: (
     limit: number,
   ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]

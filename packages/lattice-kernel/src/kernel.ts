@@ -4,7 +4,7 @@
  * @module
  */
 import type { StateDatabase } from '@lattice/storage'
-import { createAcknowledger } from './acknowledger.ts'
+import { createAutomaticWrites } from './automatic-writes.ts'
 import { createKernelCopies } from './copy-kernel.ts'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
@@ -13,7 +13,7 @@ import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
 import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
-import { createRebuild } from './rebuild.ts'
+import { createRebuilding } from './rebuild.ts'
 import { createReplication } from './replication.ts'
 import { createStoreFailure } from './store-failure.ts'
 import { verifyKernel } from './verify-kernel.ts'
@@ -36,18 +36,18 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   let closing: Promise<void> | undefined
   const isClosing = (): boolean => closing !== undefined
   const failure = createStoreFailure(core)
-  const writer = createWriter(core, failure.onFailed)
+  const rebuilding = createRebuilding(core, projectionOver)
+  const writer = createWriter(core, { rebuilding, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const copies = createKernelCopies(core)
-  const acknowledger = createAcknowledger({
-    core,
-    submit: async (op, options) => accept(async () => submits.submit(op, options)),
-  })
+  const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
+  const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
+  const automatic = createAutomaticWrites({ core, submit, submitEpoch })
 
   async function shutDown(): Promise<void> {
     failure.stop()
-    const ended = Promise.all([copies.close(), acknowledger.close()])
+    const ended = Promise.all([copies.close(), automatic.close()])
     await writer.close()
     await ended
     waiters.rejectAll(new KernelClosed(storeId))
@@ -60,13 +60,11 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     }
   }
 
-  async function close(): Promise<void> {
-    closing ??= shutDown()
-    return closing
-  }
+  const close = async (): Promise<void> => (closing ??= shutDown())
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)
+    tellSettled(core)
   })
   witnesser.restart(pool.load())
 
@@ -75,22 +73,21 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core) }, failure.onFailed),
     verify: async (options = {}) =>
       verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing() }, options),
-    submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
+    submit,
+    submitEpoch,
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
-    emitAck: acknowledger.emit,
+    emitAck: automatic.emitAck,
     recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
     waitFor: async (id, signal) => {
       if (closing !== undefined) throw new KernelClosed(storeId)
       if (log.find(id) === undefined) await waiters.wait(id, signal)
     },
-    rebuild: async (onProgress) => accept(async () => jobs.run(createRebuild(core, projectionOver, onProgress))),
+    rebuild: async (onProgress) => accept(async () => jobs.run(rebuilding.job(onProgress))),
     retry: async () => accept(async () => jobs.run(createRetry(core))),
     scrubbed: failure.scrubbed,
     copyTo: copies.copyTo,
-    onWitnessed: core.witnessed.add,
-    onProjected: core.projected.add,
-    onEvent: core.events.add,
+    ...subscriptionsTo(core),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -100,7 +97,23 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     opened: () => {
       writer.wake()
       failure.watch(writer.isBusy)
-      acknowledger.start()
+      core.settlement.news()
+      automatic.start()
     },
+  }
+}
+
+function subscriptionsTo({
+  witnessed,
+  projected,
+  events,
+}: Core): Pick<Kernel, 'onWitnessed' | 'onProjected' | 'onEvent'> {
+  return { onWitnessed: witnessed.add, onProjected: projected.add, onEvent: events.add }
+}
+
+/** What a commit has settled. Only what was not before the kernel was in use is told. */
+function tellSettled({ settlement, events }: Core): void {
+  for (const { record } of settlement.news()) {
+    events.notify({ kind: 'epoch_settled', id: record.id, seq: record.op.value.seq })
   }
 }

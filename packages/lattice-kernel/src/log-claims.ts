@@ -6,10 +6,12 @@
 import { compareHlc, equalBytes, type Hlc, MAX_DRIFT_MS } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { CheckedRecords } from './check-records.ts'
-import { type LogMeta, readMeta } from './log-meta.ts'
+import { type BookRows, createEpochRows } from './epoch-rows.ts'
+import { type LogMeta, readMeta, versionOf } from './log-meta.ts'
 import { reasonOf } from './record-scan.ts'
 import type { DerivedProblem, VerifyProblem } from './verify-types.ts'
-import type { AuthorRow, FrontierRow, LaneRow } from './log-schema.ts'
+import { createExcludedRows, type ExcludedRow } from './excluded-rows.ts'
+import { type AuthorRow, EPOCHS_SINCE, EXCLUDED_SINCE, type FrontierRow, type LaneRow } from './log-schema.ts'
 
 interface QuietRow {
   readonly lane: number
@@ -28,6 +30,10 @@ export interface LogClaims {
   readonly lanes: Rows<LaneRow>
   readonly frontier: Rows<FrontierRow>
   readonly quiet: Rows<QuietRow>
+  /** What is excluded; empty in a log from before anything was. */
+  readonly excluded: Rows<ExcludedRow>
+  /** The epoch book, and up to which record it goes; empty in a log from before there were epochs. */
+  readonly book: { readonly seq: number; readonly rows: BookRows } | string
 }
 
 /** Reads what the log claims. Never throws for damage. */
@@ -45,6 +51,32 @@ export function readClaims(database: Database): LogClaims {
     lanes: rows<LaneRow>('SELECT * FROM lanes ORDER BY lane'),
     frontier: rows<FrontierRow>('SELECT seq, id FROM frontier ORDER BY seq'),
     quiet: rows<QuietRow>('SELECT * FROM quiet ORDER BY lane, first'),
+    excluded: claimedExcluded(database),
+    book: claimedBook(database),
+  }
+}
+
+function claimedExcluded(database: Database): LogClaims['excluded'] {
+  try {
+    return versionOf(database) < EXCLUDED_SINCE ? [] : createExcludedRows(database).all()
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+/** Whether a record is excluded, by what the log claims. */
+export function claimsExcluded({ excluded }: LogClaims): (place: { lane: number; position: number }) => boolean {
+  const firsts = new Map(typeof excluded === 'string' ? [] : excluded.map(({ lane, first }) => [lane, first] as const))
+  return ({ lane, position }) => position >= (firsts.get(lane) ?? Infinity)
+}
+
+function claimedBook(database: Database): LogClaims['book'] {
+  try {
+    if (versionOf(database) < EPOCHS_SINCE) return { seq: 0, rows: { records: [], acks: [] } }
+    const rows = createEpochRows(database)
+    return { seq: rows.read().bookSeq, rows: rows.all() }
+  } catch (error) {
+    return reasonOf(error)
   }
 }
 
@@ -103,6 +135,10 @@ export function checkClaims(claims: LogClaims, records: CheckedRecords, owner: L
       size: records.frontier.size,
       isRight: ({ seq, id }) => records.frontier.has(seq) && sameBytes(id, records.seen.idAt(seq)),
     }) +
+    compare('excluded', claims.excluded, {
+      size: typeof claims.excluded === 'string' ? 0 : claims.excluded.length,
+      isRight: (row) => isEndOfLane(records, row),
+    }) +
     compare('quiet', claims.quiet, {
       size: records.quiet.length,
       isRight: (row, index) => isQuietSpan(records, row, index),
@@ -128,7 +164,6 @@ function checkMeta(meta: LogClaims['meta'], { records, owner, report }: MetaChec
   if (meta.storeType !== records.storeType) report('it names another store type')
   if (meta.highestWall !== records.highestWall) report('its highest wall time is not that of the records')
   if (!isPlausibleClock(meta.hlc, records)) report('its clock is not one that made the records')
-  if (meta.settledSeq > meta.headSeq) report('it is settled beyond its end')
   if (!equalBytes(meta.headHash, records.chainHash)) return report('it has another hash for the last record it knows')
   if (!equalBytes(meta.fingerprint, records.fingerprint)) report('its fingerprint is not the sum of the ids')
 }
@@ -140,6 +175,12 @@ function isLane({ lanes, seen }: CheckedRecords, row: LaneRow, index: number): b
   const isBranch = (row.parent_position ?? undefined) === lane.parent?.position
   const isHead = row.head_seq === lane.head.seq && row.head_position === lane.head.position
   return isParent && isBranch && isHead && sameBytes(row.head_id, seen.idAt(row.head_seq))
+}
+
+/** What is excluded is the end of a lane: something of it, at most all of it. */
+function isEndOfLane({ lanes }: CheckedRecords, { lane: number, first, last }: ExcludedRow): boolean {
+  const lane = lanes[number]
+  return lane !== undefined && first > (lane.parent?.position ?? -1) && first <= last && last === lane.head.position
 }
 
 function isQuietSpan({ quiet }: CheckedRecords, row: QuietRow, index: number): boolean {

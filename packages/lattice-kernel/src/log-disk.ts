@@ -12,7 +12,7 @@ import { type Database, LogDamaged } from '@lattice/storage'
 import { createByteArena } from './byte-arena.ts'
 import { chainHashOf, type LogEntry } from './log-entry.ts'
 import { CHECKPOINT_RECORDS, type LogIndex } from './log-index.ts'
-import { readMeta, writeMeta } from './log-meta.ts'
+import { type LogMeta, readMeta, writeMeta } from './log-meta.ts'
 import type { LogReader } from './log-reader.ts'
 import { encodeRecord } from './log-record.ts'
 import type { Fork, LogTail } from './log-tail.ts'
@@ -44,6 +44,8 @@ export interface LogDiskDeps {
   readonly reader: LogReader
   readonly indexes: readonly LogIndex[]
   readonly tail: LogTail
+  /** Brings what follows from a whole group up to what is appended. */
+  readonly settle: () => void
 }
 
 /** Records read at once while the tail is replayed. */
@@ -51,19 +53,19 @@ const REPLAY_PAGE = 256
 /** Records after which a commit takes the indexes along, where nobody did so between two. */
 const RECORDS_BEHIND_MAX: number = 2 * CHECKPOINT_RECORDS
 
-export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDiskDeps): LogDisk {
+export function createLogDisk({ database, crypto, reader, indexes, tail, settle }: LogDiskDeps): LogDisk {
   let checkpointSeq = 0
   // Where the last checkpoint failed: the next is tried so many records later.
   let failedSeq = 0
 
   function load(): void {
-    const meta = readMeta(database)
-    assert(meta !== undefined, 'an open log has its meta row')
+    const meta = metaOf(database)
     tail.clear()
     tail.setMeta(meta)
     checkpointSeq = meta.headSeq
     for (const index of indexes) index.load()
     replayTail({ path: database.path, crypto, reader, tail })
+    settle()
   }
 
   /** Inside a transaction. */
@@ -76,8 +78,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
   function checkpointIfOverdue(): number {
     const { headSeq } = tail.meta()
     // The genesis names the store's type, which is read without replaying anything.
-    const isOverdue = headSeq - checkpointSeq >= RECORDS_BEHIND_MAX || (checkpointSeq === 0 && headSeq > 0)
-    if (!isOverdue) return checkpointSeq
+    if (headSeq - checkpointSeq < RECORDS_BEHIND_MAX && (checkpointSeq > 0 || headSeq === 0)) return checkpointSeq
     checkpoint()
     return headSeq
   }
@@ -104,6 +105,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
       tail.closeGroup()
       const committed: LogCommit = { entries: tail.batch(), forks: tail.forks() }
       try {
+        settle()
         tail.setMeta({ ...tail.meta(), hlc })
         checkpointSeq = database.transaction(() => {
           insertEntries(database, committed.entries)
@@ -122,7 +124,8 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
     close: () => {
       try {
         // The next opening has nothing to replay. Where the disk refuses, it replays.
-        if (tail.batch().length === 0 && tail.meta().headSeq > checkpointSeq) database.transaction(checkpoint)
+        const isLater = tail.meta().headSeq > checkpointSeq
+        if (tail.batch().length === 0 && (isLater || isAnyBehind(indexes))) database.transaction(checkpoint)
       } catch (error) {
         if (!isLatticeError(error)) throw error
       } finally {
@@ -130,6 +133,16 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
       }
     },
   }
+}
+
+function metaOf(database: Database): LogMeta {
+  const meta = readMeta(database)
+  assert(meta !== undefined, 'an open log has its meta row')
+  return meta
+}
+
+function isAnyBehind(indexes: readonly LogIndex[]): boolean {
+  return indexes.some((index) => index.isBehind?.() === true)
 }
 
 /** Follows every record of the disk behind where memory stands, having seen that each goes on from the one before. */

@@ -19,6 +19,8 @@ export interface LogIndex {
   readonly checkpoint: () => void
   /** Forgets memory and goes back to the last checkpoint on disk; the records after it are advanced again. */
   readonly load: () => void
+  /** True when there is something to bring to disk although no record was appended. */
+  readonly isBehind?: () => boolean
 }
 
 /** Records between checkpoints: their indexes enter the disk within a turn, and are read again within one. */

@@ -35,7 +35,11 @@ export interface LogMeta {
   readonly hlc: Hlc
   /** The greatest wall time witnessed. */
   readonly highestWall: number
-  readonly settledSeq: number
+}
+
+/** The version of the log's form. */
+export function versionOf(database: Database): number {
+  return database.prepare<{ readonly user_version: number }>('PRAGMA user_version').get()?.user_version ?? 0
 }
 
 /** Where the log stood at its last checkpoint; `undefined` in a new log. */
@@ -58,14 +62,13 @@ export function readMeta(database: Database): LogMeta | undefined {
     fingerprint: toPlainBytes(row.fingerprint),
     hlc,
     highestWall: row.highest_wall,
-    settledSeq: row.settled_seq,
   }
 }
 
 /** Writes the row. Inside a transaction. */
 export function writeMeta(database: Database, meta: LogMeta): void {
   database
-    .prepare('INSERT OR REPLACE INTO log_meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+    .prepare('INSERT OR REPLACE INTO log_meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
     .run(
       meta.storeId,
       meta.witnessKey,
@@ -76,7 +79,6 @@ export function writeMeta(database: Database, meta: LogMeta): void {
       meta.hlc.wall,
       meta.hlc.counter,
       meta.highestWall,
-      meta.settledSeq,
     )
 }
 

@@ -9,7 +9,11 @@
  */
 import { assert, type Crypto, type IntentionId, type ParsedIntention, type Signer } from '@lattice/model'
 import type { Database } from '@lattice/storage'
+import type { MembershipPolicy } from '@lattice/store-base'
 import type { PersistentRangeIndex } from '@lattice/sync'
+import { type CountedLanes, createCountedLanes } from './counted-lanes.ts'
+import { createExcludedSet, type ExcludedSet } from './excluded-set.ts'
+import { createEpochBook, type EpochBook } from './epoch-book.ts'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
 import { createLaneBook, type LaneBook } from './lane-book.ts'
@@ -17,6 +21,7 @@ import { type CommitOptions, createLogDisk, type LogCommit } from './log-disk.ts
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
+import { type Limits, limitsOf } from './limits.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
 import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
@@ -34,7 +39,15 @@ export interface LogStore {
   readonly quiet: QuietSpans
   /** Who is in whose past. */
   readonly reach: LogReach
-  /** What is witnessed, appended records included. */
+  /** What decides about membership. */
+  readonly book: EpochBook
+  /** Who may no longer write. */
+  readonly limits: Limits
+  /** What is beyond a cutoff and no link. */
+  readonly excluded: ExcludedSet
+  /** The lanes without what is excluded. */
+  readonly counted: CountedLanes
+  /** What is witnessed and not excluded, appended records included. */
   readonly range: PersistentRangeIndex
   readonly meta: () => LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
@@ -64,10 +77,12 @@ interface LogStoreDeps {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly opened: LogMeta
+  /** Absent: no epoch counts. */
+  readonly membership?: MembershipPolicy
 }
 
 /** The log in `database`, whose meta row exists. */
-export function createLogStore({ database, crypto, signer, opened }: LogStoreDeps): LogStore {
+export function createLogStore({ database, crypto, signer, opened, membership }: LogStoreDeps): LogStore {
   const { path } = database
   const reader = createLogReader(database, crypto)
   const ids = createIdIndex(database, { path, crypto })
@@ -76,7 +91,14 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
   const quiet = createQuietSpans(database)
   const range = createRangeNodes(database)
   const reach = createLogReach(database, ids.find)
-  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach]
+  const book = createEpochBook({ database, reader, find: ids.find, reach, policy: membership })
+  const limits = limitsOf(book)
+  const headSeq = (): number => tail.meta().headSeq
+  const derived = { authors, reach, frontier, range: range.index, find: ids.find }
+  const excluded = createExcludedSet({ ...derived, database, limits, entryAt, headSeq })
+  const counted = createCountedLanes({ authors, excluded, reach, entryAt, headSeq })
+  // Each asks those before it where things stand.
+  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach, book, excluded]
   const tail = createLogTail({
     path,
     opened,
@@ -88,7 +110,7 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     crypto,
     signer,
   })
-  const disk = createLogDisk({ database, crypto, reader, indexes, tail })
+  const disk = createLogDisk({ database, crypto, reader, indexes, tail, settle: excluded.settle })
 
   function entryAt(seq: number): LogEntry {
     const batch = tail.batch()
@@ -107,6 +129,10 @@ export function createLogStore({ database, crypto, signer, opened }: LogStoreDep
     frontier,
     quiet,
     reach,
+    book,
+    limits,
+    excluded,
+    counted,
     range: range.index,
     meta: tail.meta,
     find: ids.find,

@@ -8,9 +8,11 @@ import { join } from 'node:path'
 import { isLatticeError } from '@lattice/model'
 import { LogDamaged, type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
 import { RangeIndexDamaged } from '@lattice/sync'
+import { createAppliedCuts } from './applied-cuts.ts'
 import { type Core, createCore } from './core.ts'
 import { createDagQueries } from './dag-queries.ts'
 import { MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
+import { createEpochCover } from './epoch-cover.ts'
 import { createFloatingPool } from './floating-pool.ts'
 import { createKernel, type StartedKernel } from './kernel.ts'
 import { createKernelTime } from './kernel-time.ts'
@@ -22,6 +24,7 @@ import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
 import { createProjection, type Projection } from './projection.ts'
 import { finishReplacement } from './replace-log.ts'
+import { createRunStanding } from './run-standing.ts'
 import { createUnfolding } from './unfold-deps.ts'
 import { createWitnesser } from './witnesser.ts'
 
@@ -85,8 +88,24 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
   const { projector, authority, logger, clock } = options
   const dag = createDagQueries(log)
   const { depsOf } = createUnfolding(log)
-  const projectionOver = (database: StateDatabase): Projection =>
-    createProjection({ state: database, projector, follows: dag.follows, depsOf, clock, logger })
+  const cover = createEpochCover(log, dag)
+  const cuts = createAppliedCuts({
+    crypto: options.crypto,
+    now: log.excluded.cuts,
+    lane: log.authors.lane,
+    seqAt: log.reach.seqAt,
+    entryAt: log.entryAt,
+    isAppended: ({ meta }) => meta.seq <= log.meta().headSeq,
+    follows: dag.follows,
+  })
+  const standing = createRunStanding({
+    limits: log.excluded,
+    floating: pool.get,
+    find: log.find,
+    isAncestor: log.reach.isAncestor,
+  })
+  const shared = { projector, depsOf, cuts, clock, logger, follows: dag.follows, isBelowEpoch: cover.isBelowEpoch }
+  const projectionOver = (state: StateDatabase): Projection => createProjection({ state, ...shared })
   const time = createKernelTime({
     clock,
     last: log.meta().hlc,
@@ -100,14 +119,18 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
       pool,
       time,
       dag,
+      standing,
+      cover,
       projector,
       authority,
       witnessed: createListeners(logger),
       projected: createListeners(logger),
       events: createListeners(logger),
     },
-    projectionOver(state),
-    (admits) => createWitnesser({ log, pool, time, admits }),
+    {
+      projection: projectionOver(state),
+      createWitnesser: (admits) => createWitnesser({ log, pool, time, admits, standing, cover }),
+    },
   )
   return [core, projectionOver]
 }

@@ -21,7 +21,7 @@ import {
 } from '@lattice/model'
 import { type Database, LogDamaged, openDatabase, type StorageHooks, walProblem } from '@lattice/storage'
 import { contentOf, type LogEntry } from './log-entry.ts'
-import { assertOwner, type LogMeta, readMeta, writeMeta } from './log-meta.ts'
+import { assertOwner, type LogMeta, readMeta, versionOf, writeMeta } from './log-meta.ts'
 import { createLogReader } from './log-reader.ts'
 import { LOG_APPLICATION_ID, LOG_FILE, LOG_MIGRATIONS } from './log-schema.ts'
 
@@ -66,7 +66,6 @@ export function openLog(options: OpenLogOptions): OpenedLog {
       fingerprint: ZERO_HASH,
       hlc: HLC_ZERO,
       highestWall: 0,
-      settledSeq: 0,
     }
     if (createLogReader(database, crypto).at(1) !== undefined) throw damaged(database.path, 'log_meta', 'it is missing')
     database.transaction(() => writeMeta(database, meta))
@@ -84,6 +83,7 @@ export interface LogPeek {
   readonly witnessKey: PublicKey
   /** From the genesis; undefined until it is there. */
   readonly storeType: StoreType | undefined
+  /** Of the file as it is: one that is older is brought up when the store is opened. */
   readonly schemaVersion: number
   readonly witnessCount: number
 }
@@ -97,7 +97,7 @@ export function peekLog(directory: string): LogPeek | undefined {
     if (found === undefined) return undefined
     const { storeId, witnessKey, storeType, headSeq } = found
     const head = database.prepare<{ readonly seq: number | null }>('SELECT max(seq) AS seq FROM intentions').get()
-    return { storeId, witnessKey, storeType, schemaVersion: LOG_MIGRATIONS.length, witnessCount: head?.seq ?? headSeq }
+    return { storeId, witnessKey, storeType, schemaVersion: versionOf(database), witnessCount: head?.seq ?? headSeq }
   } finally {
     database.close()
   }

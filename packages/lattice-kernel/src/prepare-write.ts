@@ -1,33 +1,19 @@
 /**
- * Makes one own write: what is refused leaves nothing appended and nothing applied.
+ * Makes one own write, with the records that belong to it: what is refused leaves no trace.
  *
  * @module
  */
-import { create } from '@bufbuild/protobuf'
-import {
-  assert,
-  compareHlc,
-  encodedIntentionBytes,
-  formatHlc,
-  type Hints,
-  type Hlc,
-  type IntentionId,
-  MAX_DRIFT_MS,
-  mustClose,
-  NO_HINTS,
-  signIntention,
-  sortDeps,
-  validateIntention,
-} from '@lattice/model'
-import { weaver } from '@lattice/proto'
+import { type IntentionId, MAX_RUN_LENGTH, NO_HINTS } from '@lattice/model'
+import { appendEpoch } from './append-epoch.ts'
+import { ACK, type AppendedOne, appendOne, assertMayWrite, takeBack } from './append-one.ts'
 import type { Core } from './core.ts'
-import { type EncodedOp, encodeOp } from './envelope.ts'
+import { encodeOp } from './envelope.ts'
 import { WriteRefused } from './errors.ts'
 import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
 import { resolveCauses } from './resolve-causes.ts'
 
-/** Records of one write: an ack where it cites more than it can hold, then the write itself. */
+/** Records of one write: an ack where it cites more than it can hold, the write itself, an epoch that it calls for. */
 export interface PreparedWrite {
   readonly id: IntentionId
   readonly entries: readonly LogEntry[]
@@ -43,99 +29,48 @@ export function appendWrite(
   { op: submitted, options }: { readonly op: SubmitOp; readonly options: SubmitOptions },
   maxRecords: number,
 ): PreparedWrite | undefined {
-  const { signer } = core.options
-  if (!core.admits(signer.publicKey)) {
-    throw new WriteRefused(
-      'NOT_ADMITTED',
-      'this node may read the store, but not write to it: ask an admin of it for the role of a writer',
-    )
-  }
-  const held = core.options.holdWrites?.()
-  if (held !== undefined) throw new WriteRefused('STORE_NOT_READY', held)
   const encoded = encodeOp(submitted)
   const { kind } = encoded.op
-  if (kind === 'genesis' || kind === 'unknown') {
+  assertMayWrite(core, kind)
+  if (kind === 'genesis' || kind === 'epoch' || kind === 'unknown') {
     throw new WriteRefused('INVALID_ARGUMENT', `an operation of kind ${kind} cannot be submitted`, { kind })
   }
   const { storePrev, plan, newest } = resolveCauses(core, encoded.op, options)
   const hints = { supersedesAll: options.hints?.supersedesAll ?? false, ephemeral: options.hints?.ephemeral ?? false }
-  if (plan.ack.length === 0)
-    return appendOne(core, { encoded, storePrev, deps: plan.direct, newest, hints, close: kind === 'ack' })
+  if (plan.ack.length === 0) {
+    const close = kind === 'ack'
+    return withEpoch(core, appendOne(core, { encoded, storePrev, deps: plan.direct, newest, hints, close }))
+  }
   if (maxRecords < 2) return undefined
   const ack = appendOne(core, { encoded: ACK, storePrev, deps: plan.ack, newest, hints: NO_HINTS })
   try {
-    const [folded] = ack.entries
-    assert(folded !== undefined, 'an ack is one record')
-    const { timestamp } = folded.parsed.intention
-    const deps = [...plan.direct, ack.id]
-    const write = appendOne(core, { encoded, storePrev: ack.id, deps, newest: timestamp, hints })
-    return { id: write.id, entries: [folded, ...write.entries], bytes: ack.bytes + write.bytes }
+    const { timestamp } = ack.entry.parsed.intention
+    const deps = [...plan.direct, ack.entry.parsed.id]
+    const write = appendOne(core, { encoded, storePrev: ack.entry.parsed.id, deps, newest: timestamp, hints })
+    const { id, entries, bytes } = withEpoch(core, write)
+    return { id, entries: [ack.entry, ...entries], bytes: ack.entry.parsed.bytes.length + bytes }
   } catch (error) {
-    core.projection().retract()
-    core.log.retract()
-    core.ownTips.forget()
+    takeBack(core)
     throw error
   }
 }
 
-const ACK: EncodedOp = encodeOp(create(weaver.UniversalOpSchema, { op: { case: 'ack', value: {} } }))
-
-interface OwnIntention {
-  readonly encoded: EncodedOp
-  readonly storePrev: IntentionId
-  readonly deps: readonly IntentionId[]
-  readonly newest: Hlc
-  readonly hints: Hints
-  /** It carries a signature of its own, wherever in its group it stands. */
-  readonly close?: boolean
-}
-
-function appendOne(
-  core: Core,
-  { encoded, storePrev, deps, newest, hints, close = false }: OwnIntention,
-): PreparedWrite {
-  const { signer, crypto } = core.options
-  const { bytes: ops, op } = encoded
-  const timestamp = tickAfter(core, newest)
-  const intention = {
-    author: signer.publicKey,
-    timestamp,
-    storePrev,
-    causalDeps: deps.length === 1 ? deps : sortDeps(deps),
-    hints,
-    ops,
+/**
+ * The write with the epoch that it calls for, in the same commit. One that cannot be made is left out: what the write says
+ * stands without it, and the next that calls for it gets it.
+ */
+function withEpoch(core: Core, { entry, epoch }: AppendedOne): PreparedWrite {
+  const { parsed } = entry
+  const write = { id: parsed.id, entries: [entry], bytes: parsed.bytes.length }
+  if (epoch === undefined) return write
+  // The epoch closes a run of its own, so that none becomes too long by it.
+  core.log.closeRun()
+  try {
+    const made = appendEpoch(core, epoch, MAX_RUN_LENGTH)
+    if (made === undefined) return write
+    return { id: parsed.id, entries: [entry, ...made.entries], bytes: write.bytes + made.bytes }
+  } catch (error) {
+    core.options.logger.error('epoch that a write calls for was not made', { id: parsed.id, error })
+    return write
   }
-  const valid = validateIntention(intention, op)
-  if (!valid.ok) {
-    const size = encodedIntentionBytes(intention)
-    const message = `the write is beyond a limit (${valid.error.code}): make it smaller, or several`
-    throw new WriteRefused('LIMIT_EXCEEDED', message, { ...valid.error, size })
-  }
-  const parsed = signIntention(crypto, signer, { intention, op, close: close || mustClose(intention, op) })
-  const entry = core.log.prepare(parsed, core.time.wallMs())
-  const outcome = core.projection().apply(entry, 'refuse')
-  if (outcome.kind === 'rejected') {
-    const { reason } = outcome
-    throw new WriteRefused('INVALID_ARGUMENT', `the store would reject the write (${reason})`, { reason })
-  }
-  core.log.append(entry)
-  return { id: parsed.id, entries: [entry], bytes: parsed.bytes.length }
-}
-
-function tickAfter({ time, options }: Core, newest: Hlc): Hlc {
-  const timestamp = time.tick()
-  if (compareHlc(timestamp, newest) <= 0) {
-    const detail = { timestamp: formatHlc(timestamp), cause: formatHlc(newest) }
-    throw new WriteRefused('CLOCK_SKEW', "this machine's clock is behind the writes it has: set it right", detail)
-  }
-  const peers = options.peerTime?.()
-  if (peers === undefined) return timestamp
-  // By the clock alone: timestamps go on from their last value when the clock is set back, or are taken along by a peer
-  // whose writes are as far ahead as they may be, and neither stops our writes.
-  const aheadMs = time.wallMs() - peers.medianMs
-  if (aheadMs <= MAX_DRIFT_MS) return timestamp
-  throw new WriteRefused('CLOCK_SKEW', "this machine's clock is ahead of its peers': set it right", {
-    aheadMs,
-    limitMs: MAX_DRIFT_MS,
-  })
 }

@@ -8,6 +8,7 @@ import { type PageSource, scanPages } from '@lattice/storage'
 import type { ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
+import { epochStatuses } from './epoch-status.ts'
 import type { AuthorTips, Kernel, KernelStats, Observations, StoredIntention, WitnessEntry } from './kernel-types.ts'
 import { forkProofOf } from './fork-proofs.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
@@ -32,11 +33,13 @@ type Reading = Pick<
   | 'tips'
   | 'frontier'
   | 'floating'
+  | 'excluded'
   | 'forks'
   | 'isAncestor'
   | 'forkProof'
   | 'observations'
   | 'lag'
+  | 'epochs'
   | 'unseenByAll'
   | 'time'
   | 'findLca'
@@ -66,7 +69,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
       const entries = log.reader.before(beforeSeq ?? log.meta().headSeq + 1, clamp(limit))
       return witnessEntries(core, entries.toReversed()).toReversed()
     },
-    tips: () => [...log.authors.all()].filter(({ tips }) => tips.size > 0).map((author) => tipsOf(core, author)),
+    tips: () => [...log.counted.all()].filter(({ tips }) => tips.size > 0).map((author) => tipsOf(core, author)),
     frontier: () => log.frontier.ids(),
     floating: (limit) => {
       const entries = pool.entries()[Symbol.iterator]()
@@ -76,6 +79,11 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
       }
       return listed
     },
+    excluded: (limit) =>
+      log.excluded.list(clamp(limit)).map(({ entry: { parsed }, epoch, isLink }) => {
+        const { author, timestamp } = parsed.intention
+        return { id: parsed.id, author, timestamp, epoch, isLink }
+      }),
     forks: (limit) =>
       log.reader.forks(clamp(limit)).map(({ author, first_seq: first, second_seq: second }) => ({
         author: log.authors.byNumber(author).key,
@@ -88,6 +96,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
     },
     observations: createObservations(core),
     lag: core.observer.lagOf,
+    epochs: () => epochStatuses(log, core.settlement),
     unseenByAll: core.observer.unseenByAll,
     time: () => ({ nowMs: core.time.nowMs(), isBehind: core.time.isBehind() }),
     isAncestor: dag.isAncestor,
@@ -186,7 +195,7 @@ function tipsOf(
 function createObservations({ log, observer, admits }: Core): Kernel['observations'] {
   let known: { readonly key: string; readonly head: Hash; readonly observations: Observations } | undefined
   return (given) => {
-    const members = given ?? [...log.authors.all()].map(({ key }) => key).filter((key) => admits(key))
+    const members = given ?? [...log.counted.all()].map(({ key }) => key).filter((key) => admits(key))
     const { headHash: head } = log.meta()
     const key = members.map(idKey).join(' ')
     if (known?.head !== head || known.key !== key) known = { key, head, observations: observer.observe(members) }

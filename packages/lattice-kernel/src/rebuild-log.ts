@@ -39,14 +39,14 @@ const COMMIT_RECORDS = 256
  * is not good after all, with `DiskFull`, or with `signal.reason`; the log in `target` is unfinished then.
  */
 export async function rebuildLog(options: RebuildLogOptions): Promise<number> {
-  const { directory, target, storeId, crypto, signer } = options
+  const { directory, target, storeId, crypto, signer, membership } = options
   const source = openLogFile(directory, { readonly: true })
   try {
-    const opened = openLog({ directory: target, storeId, crypto, signer })
-    const log = createLogStore({ database: opened.database, crypto, signer, opened: opened.meta })
+    const { database, meta } = openLog({ directory: target, storeId, crypto, signer })
+    const log = createLogStore({ database, crypto, signer, opened: meta, ...(membership && { membership }) })
     try {
       const count = await copyRecords(source, log, options)
-      copyFloating(source, opened.database)
+      copyFloating(source, database)
       return count
     } finally {
       log.close()

@@ -29,6 +29,8 @@ import type { RecordProblem } from './verify-types.ts'
 export interface RecordPlacesOptions {
   /** Whose log it is. */
   readonly witnessKey: PublicKey
+  /** Whether a record is no part of what is reconciled: what it cites may be cited by nothing else. */
+  readonly isExcluded: (place: Pick<SeenPlace, 'lane' | 'position'>) => boolean
   /** Told of each good record's place and those of its causes, while nothing before it is missing. */
   readonly onPlaced?: (place: SeenPlace, causes: readonly SeenPlace[]) => void
 }
@@ -51,6 +53,8 @@ export interface MadeOfRecords {
   readonly lanes: readonly CheckedLane[]
   /** Of every lane, what calls for no ack. */
   readonly quiet: readonly (Readonly<QuietSpan> & { readonly lane: number })[]
+  /** Seqs of what may be in the epoch book. */
+  readonly deciding: readonly number[]
 }
 
 /** A branch of an author's chain. */
@@ -95,7 +99,7 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
   const authors: PublicKey[] = []
   const authorNumbers = new Map<IdKey, number>()
   const lanes: CheckedLane[] = []
-  const quiet: QuietSpan[][] = []
+  const kinds: Kinds = { quiet: [], deciding: [] }
   const times: Times = { highestWall: 0, latestMs: 0, latestOwn: HLC_ZERO }
   let causeCount = 0
   let storeType: string | undefined
@@ -106,21 +110,20 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     const { timestamp } = intention
     const known = authorNumbers.get(idKey(intention.author))
     const author = known ?? authors.length
-    if (isGenesis(intention)) {
-      return { seq, author, lane: 0, position: 0, generation: 0, timestamp }
-    }
+    if (isGenesis(intention)) return { seq, author, lane: 0, position: 0, generation: 0, timestamp }
     const parent = seen.find(intention.storePrev)
     const causes = [parent, ...intention.causalDeps.map((dep) => seen.find(dep))]
     causeCount += causes.length
-    const generation = followCauses({ causes, frontier, timestamp }, report)
-    if (generation === undefined) return undefined
-    if (parent === undefined) return undefined
+    const generation = followCauses({ causes, timestamp }, report)
+    if (generation === undefined || parent === undefined) return undefined
     const isOwn = parent.author === author
-    if (!isOwn && (parent.seq !== 1 || known !== undefined))
-      report?.('store_prev', "its store_prev is not its author's")
+    const isForeign = !isOwn && (parent.seq !== 1 || known !== undefined)
+    if (isForeign) report?.('store_prev', "its store_prev is not its author's")
     const goesOn = isOwn && lanes[parent.lane]?.head.seq === parent.seq
     const lane = goesOn ? parent.lane : lanes.length
-    return { seq, author, lane, position: parent.position + 1, generation: generation + 1, timestamp }
+    const place = { seq, author, lane, position: parent.position + 1, generation: generation + 1, timestamp }
+    if (!options.isExcluded(place)) cite(frontier, causes)
+    return place
   }
 
   function enter({ parsed, meta, witnessedMs }: LogEntry, place: SeenPlace | undefined, isComplete: boolean): void {
@@ -131,14 +134,12 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     addInto(fingerprint, parsed.id)
     times.latestMs = Math.max(times.latestMs, witnessedMs)
     noteTimes(times, options.witnessKey, parsed.intention)
-    const genesis = readGenesis(parsed)
-    if (genesis.ok) storeType ??= genesis.value.storeType
-    frontier.add(meta.seq)
+    storeType ??= storeTypeOf(parsed)
+    if (place === undefined || !options.isExcluded(place)) frontier.add(meta.seq)
     // After a gap the stored place is as good as any: what needs it is not judged.
-    const entered = place ?? { ...meta }
-    seen.add(parsed.id, entered)
+    seen.add(parsed.id, place ?? { ...meta })
     if (place === undefined) return
-    noteQuiet(quiet, place, parsed.op.kind)
+    noteKind(kinds, place, parsed.op.kind)
     const causes = isComplete ? causesOf(parsed.intention).flatMap((id) => seen.find(id) ?? []) : []
     if (isComplete) options.onPlaced?.(place, causes)
     const parent = lanes[place.lane] === undefined ? seen.find(parsed.intention.storePrev) : lanes[place.lane]?.parent
@@ -158,12 +159,21 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
       frontier,
       authors,
       lanes,
-      quiet: flatten(quiet),
+      ...madeOfKinds(kinds),
     }),
   }
 }
 
-function noteQuiet(quiet: QuietSpan[][], { lane, position }: SeenPlace, kind: OpKind): void {
+/** What the kinds of operations alone decide. */
+interface Kinds {
+  /** By lane. */
+  readonly quiet: QuietSpan[][]
+  readonly deciding: number[]
+}
+
+function noteKind({ quiet, deciding }: Kinds, { lane, position, seq }: SeenPlace, kind: OpKind): void {
+  // Among these are the entries of the epoch book.
+  if (kind === 'genesis' || kind === 'system' || kind === 'epoch' || kind === 'epochAck') deciding.push(seq)
   if (!isQuiet(kind)) return
   const spans = (quiet[lane] ??= [])
   const last = spans.at(-1)
@@ -181,14 +191,22 @@ function noteTimes(times: Times, own: PublicKey, { author, timestamp }: Intentio
   if (equalBytes(author, own) && compareHlc(timestamp, times.latestOwn) > 0) times.latestOwn = timestamp
 }
 
+function storeTypeOf(parsed: LogEntry['parsed']): string | undefined {
+  const genesis = readGenesis(parsed)
+  return genesis.ok ? genesis.value.storeType : undefined
+}
+
+function cite(frontier: Set<number>, causes: readonly (SeenPlace | undefined)[]): void {
+  for (const cause of causes) if (cause !== undefined) frontier.delete(cause.seq)
+}
+
 interface CauseFold {
   readonly causes: readonly (SeenPlace | undefined)[]
-  readonly frontier: Set<number>
   readonly timestamp: Hlc
 }
 
 /** The greatest generation among the causes; undefined where one is unknown. */
-function followCauses({ causes, frontier, timestamp }: CauseFold, report: ReportPlace | undefined): number | undefined {
+function followCauses({ causes, timestamp }: CauseFold, report: ReportPlace | undefined): number | undefined {
   let generation = 0
   for (const cause of causes) {
     if (cause === undefined) {
@@ -196,12 +214,11 @@ function followCauses({ causes, frontier, timestamp }: CauseFold, report: Report
       return undefined
     }
     generation = Math.max(generation, cause.generation)
-    frontier.delete(cause.seq)
     if (compareHlc(timestamp, cause.timestamp) <= 0) report?.('timestamp', 'it is not later than one of its causes')
   }
   return generation
 }
 
-function flatten(quiet: readonly (readonly QuietSpan[])[]): MadeOfRecords['quiet'] {
-  return quiet.flatMap((spans, lane) => spans.map((span) => ({ lane, ...span })))
+function madeOfKinds({ quiet, deciding }: Kinds): Pick<MadeOfRecords, 'quiet' | 'deciding'> {
+  return { quiet: quiet.flatMap((spans, lane) => spans.map((span) => ({ lane, ...span }))), deciding }
 }

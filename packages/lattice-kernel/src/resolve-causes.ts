@@ -17,6 +17,7 @@ import {
 import { type CitationPlan, MAX_FOLDED_DEPS, planCitations } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { toEnvelope } from './envelope.ts'
+import type { BookEpoch } from './epoch-book.ts'
 import { WriteRefused } from './errors.ts'
 import type { SubmitOptions } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
@@ -38,12 +39,45 @@ export function resolveCauses(core: Core, op: UniversalOp, options: SubmitOption
   const { log, ownTips } = core
   const tips = ownTips.open()
   const storePrev = tips[0]?.parsed.id ?? log.meta().storeId
-  const wanted = options.deps?.(core.projection().working) ?? []
-  const required = requiredDeps(core, op, tips)
-  // Never empty: a first write cites the genesis.
+  const asked = options.deps?.(core.projection().working) ?? []
+  const needed = requiredDeps(core, op, tips)
+  const covering = coveringEpochs(core, tips, [...asked, ...needed])
+  const wanted = citable(core, asked, covering)
+  const required = citable(core, needed, covering)
   const plan =
-    wanted.length + required.length === 0 ? { ack: [], direct: [log.meta().storeId] } : planOf(op, wanted, required)
+    wanted.length + required.length === 0 ? { ack: [], direct: fallback(core) } : planOf(op, wanted, required)
   return { storePrev, plan, newest: newestOf(core, plan, tips[0]?.meta.timestamp) }
+}
+
+/** What is cited where nothing else is, for a write always cites: the epoch heads, else the genesis. */
+function fallback({ log }: Core): readonly IntentionId[] {
+  const heads = log.book.heads().slice(0, MAX_CAUSAL_DEPS)
+  return heads.length > 0 ? heads : [log.meta().storeId]
+}
+
+/** The epochs that own tips and deps are or have in their past, where a dep may lie below one at all. */
+function coveringEpochs(
+  { log, cover }: Core,
+  tips: readonly LogEntry[],
+  ids: readonly IntentionId[],
+): readonly BookEpoch[] {
+  const lastSeq = cover.lastSeq()
+  if (lastSeq === 0) return []
+  const deps = ids.flatMap((id) => log.find(id) ?? [])
+  return deps.some(({ seq }) => seq < lastSeq) ? cover.epochsAt([...tips.map(({ meta }) => meta), ...deps]) : []
+}
+
+/** Without what lies below the epochs: they stand for it, and it may be pruned. */
+function citable(
+  { log, cover }: Core,
+  ids: readonly IntentionId[],
+  epochs: readonly BookEpoch[],
+): readonly IntentionId[] {
+  if (epochs.length === 0) return ids
+  return ids.filter((id) => {
+    const place = log.find(id)
+    return place === undefined || !cover.isUncitable(place, epochs)
+  })
 }
 
 function planOf(op: UniversalOp, wanted: readonly IntentionId[], required: readonly IntentionId[]): CitationPlan {
@@ -82,7 +116,8 @@ function requiredOf({ authority, options, projection, requiredOfApp }: Core, op:
   return envelope === undefined ? [] : authority.requiredDeps(projection().working, options.signer.publicKey, envelope)
 }
 
-function newestOf({ log }: Core, { ack, direct }: CitationPlan, prev: Hlc | undefined): Hlc {
+/** The latest timestamp among what is cited and `prev`. Throws `WriteRefused` for what is not witnessed. */
+export function newestOf({ log }: Core, { ack, direct }: CitationPlan, prev: Hlc | undefined): Hlc {
   let newest = prev ?? log.find(log.meta().storeId)?.timestamp ?? HLC_ZERO
   for (const deps of [ack, direct]) {
     for (const id of deps) {

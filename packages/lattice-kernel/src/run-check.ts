@@ -22,7 +22,10 @@ import {
   toIntentionId,
 } from '@lattice/model'
 import type { FloatingEntry, RunFault, Wait } from './floating-entry.ts'
+import type { BookEpoch } from './epoch-book.ts'
+import type { EpochCover } from './epoch-cover.ts'
 import type { IntentionMeta } from './log-entry.ts'
+import type { RunStanding } from './run-standing.ts'
 
 export type RunVerdict =
   /** Oldest first; the closer last. */
@@ -43,7 +46,12 @@ export interface RunCheckDeps {
   /** The interned number of an author that has witnessed intentions. */
   readonly authorNumber: (author: PublicKey) => number | undefined
   readonly admits: (author: PublicKey) => boolean
+  /** Whether a run counts, and by what that was judged. */
+  readonly standing: Pick<RunStanding, 'of' | 'view'>
+  /** Of a run that is beyond a cutoff: whether something that counts needs it. `parent` is what its first goes on from. */
+  readonly isNeeded: (run: readonly FloatingEntry[], parent: IntentionMeta | undefined) => boolean
   readonly nowMs: () => number
+  readonly cover: Pick<EpochCover, 'lastSeq' | 'epochsAt' | 'isUncitable'>
 }
 
 /** Numbers the looks at runs, so that an entry says whether it is in the run that is looked at. */
@@ -54,6 +62,8 @@ interface Chain {
   readonly run: readonly FloatingEntry[]
   /** The witnessed `store_prev` of the first; undefined for a genesis. */
   readonly parent: IntentionMeta | undefined
+  /** Once asked for: the epochs that the first so many of the run, and the parent, are or have in their past. */
+  seen: { readonly until: number; readonly epochs: readonly BookEpoch[] } | undefined
 }
 
 /** Judges the run that `closer`, whose signature is good, closes. */
@@ -71,8 +81,15 @@ export function checkRun(deps: RunCheckDeps, closer: FloatingEntry): RunVerdict 
   const { intention } = closer.parsed
   // A genesis is its own admission: it names the creator.
   if (isGenesis(intention)) return { kind: 'ready', run: chain.run }
+  closer.judgedBy = deps.standing.view()
+  const standing = deps.standing.of(closer)
+  const [start = closer] = chain.run
+  if (standing === 'beyond' && !deps.isNeeded(chain.run, chain.parent)) {
+    return waitsFor({ kind: 'revoked', start: start.key })
+  }
   if (wall > deps.nowMs() + MAX_DRIFT_MS) return waitsFor({ kind: 'future', untilMs: wall - MAX_DRIFT_MS })
-  if (!deps.admits(intention.author)) return waitsFor({ kind: 'not_admitted' })
+  // A link is held for those that need it. What admitted its author may not count either.
+  if (standing === 'counts' && !deps.admits(intention.author)) return waitsFor({ kind: 'not_admitted' })
   return { kind: 'ready', run: chain.run }
 }
 
@@ -85,7 +102,9 @@ export function isStillReady(deps: RunCheckDeps, closer: FloatingEntry): boolean
   const { readyRun } = closer
   if (readyRun === undefined || readyRun.some(({ isGone }) => isGone)) return false
   const { intention } = closer.parsed
-  return isGenesis(intention) || deps.admits(intention.author)
+  if (isGenesis(intention)) return true
+  if (closer.judgedBy !== deps.standing.view()) return false
+  return deps.standing.of(closer) !== 'counts' || deps.admits(intention.author)
 }
 
 /** Walks `store_prev` back from the closer through what its signature covers, to what is witnessed. */
@@ -115,7 +134,7 @@ function inOrder(run: FloatingEntry[], parent: IntentionMeta | undefined): Chain
     entry.place = place
     entry.look = looks
   }
-  return { run, parent }
+  return { run, parent, seen: undefined }
 }
 
 /**
@@ -149,6 +168,7 @@ function searchUnmetDep(deps: RunCheckDeps, entry: FloatingEntry, start: number)
       return key
     }
     entry.latestDep = latest(entry.latestDep, cause.timestamp)
+    if (cause.seq > 1) entry.lowestDep = Math.min(entry.lowestDep, cause.seq)
     if (index === entry.metDeps) entry.metDeps += 1
   }
   return undefined
@@ -159,7 +179,8 @@ function isEarlier(inside: FloatingEntry, entry: FloatingEntry): boolean {
   return inside.look === entry.look && inside.place < entry.place
 }
 
-function findFault(deps: RunCheckDeps, { run, parent }: Chain, entry: FloatingEntry): RunFault | undefined {
+function findFault(deps: RunCheckDeps, chain: Chain, entry: FloatingEntry): RunFault | undefined {
+  const { run, parent } = chain
   const { author, timestamp } = entry.parsed.intention
   let newest = latest(entry.latestDep, newestUnnoted(deps, entry))
   const older = run[entry.place - 1]
@@ -168,7 +189,25 @@ function findFault(deps: RunCheckDeps, { run, parent }: Chain, entry: FloatingEn
     if (parent.seq !== 1 && parent.author !== deps.authorNumber(author)) return 'store_prev_foreign'
     newest = latest(newest, parent.timestamp)
   } else return undefined
-  return compareHlc(timestamp, newest) > 0 ? undefined : 'timestamp_not_after_causes'
+  if (compareHlc(timestamp, newest) <= 0) return 'timestamp_not_after_causes'
+  // Nothing that came after the last epoch lies below one.
+  return entry.lowestDep < deps.cover.lastSeq() && citesCovered(deps, chain, entry) ? 'dep_below_epoch' : undefined
+}
+
+/** True when it cites what lies below an epoch that its `store_prev` is, or has in its past. */
+function citesCovered(deps: RunCheckDeps, chain: Chain, entry: FloatingEntry): boolean {
+  const { cover } = deps
+  let { until, epochs } = chain.seen ?? { until: 0, epochs: chain.parent ? cover.epochsAt([chain.parent]) : [] }
+  for (; until < entry.place; until += 1) {
+    const earlier = chain.run[until]
+    if (earlier !== undefined) epochs = [...epochs, ...cover.epochsAt(witnessedDeps(deps, earlier), epochs)]
+  }
+  chain.seen = { until, epochs }
+  return epochs.length > 0 && witnessedDeps(deps, entry).some((dep) => cover.isUncitable(dep, epochs))
+}
+
+function witnessedDeps(deps: RunCheckDeps, { parsed }: FloatingEntry): readonly IntentionMeta[] {
+  return parsed.intention.causalDeps.flatMap((dep) => deps.witnessed(dep) ?? [])
 }
 
 /** The latest timestamp among the deps that `latestDep` does not hold. */

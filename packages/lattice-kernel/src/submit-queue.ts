@@ -8,14 +8,17 @@
  * @module
  */
 import { assert, type IntentionId, MAX_RUN_LENGTH } from '@lattice/model'
+import type { EpochWish } from '@lattice/store-base'
+import { appendEpoch } from './append-epoch.ts'
 import type { Core } from './core.ts'
 import { ProjectionStalled, WriteRefused, WriterBusy } from './errors.ts'
 import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
-import { appendWrite } from './prepare-write.ts'
+import { appendWrite, type PreparedWrite } from './prepare-write.ts'
 import type { Work } from './work-loop.ts'
 
 export interface SubmitQueue extends Work {
   readonly submit: (op: SubmitOp, options: SubmitOptions) => Promise<IntentionId>
+  readonly submitEpoch: (wish: EpochWish) => Promise<IntentionId>
 }
 
 /** Writes that wait at most: 64 groups, so that a writer that never awaits is told, not buffered without end. */
@@ -26,8 +29,8 @@ const COST_PER_GROUP = 300
 const COST_PER_WRITE = 40
 
 interface QueuedSubmit {
-  readonly op: SubmitOp
-  readonly options: SubmitOptions
+  /** Appends it; `undefined` when it takes more than so many records. Throws why it is refused. */
+  readonly append: (maxRecords: number) => PreparedWrite | undefined
   readonly resolve: (id: IntentionId) => void
   readonly reject: (error: unknown) => void
 }
@@ -46,13 +49,16 @@ export function createSubmitQueue(core: Core): SubmitQueue {
     return COST_PER_GROUP + COST_PER_WRITE * group.length
   }
 
+  async function enqueue(append: QueuedSubmit['append']): Promise<IntentionId> {
+    if (queue.length >= MAX_QUEUED_SUBMITS) throw new WriterBusy('writes', MAX_QUEUED_SUBMITS)
+    return new Promise((resolve, reject) => {
+      queue.push({ append, resolve, reject })
+    })
+  }
+
   return {
-    submit: async (op, options) => {
-      if (queue.length >= MAX_QUEUED_SUBMITS) throw new WriterBusy('writes', MAX_QUEUED_SUBMITS)
-      return new Promise((resolve, reject) => {
-        queue.push({ op, options, resolve, reject })
-      })
-    },
+    submit: async (op, options) => enqueue((maxRecords) => appendWrite(core, { op, options }, maxRecords)),
+    submitEpoch: async (wish) => enqueue((maxRecords) => appendEpoch(core, wish, maxRecords)),
     step,
     fail: (error) => {
       for (const { reject } of queue.splice(0)) reject(error)
@@ -79,7 +85,7 @@ function commitGroup(core: Core, group: readonly QueuedSubmit[]): readonly Queue
   for (const item of group) {
     if (bytes >= RUN_BYTES || log.appended() >= MAX_RUN_LENGTH) break
     try {
-      const write = appendWrite(core, item, MAX_RUN_LENGTH - log.appended())
+      const write = item.append(MAX_RUN_LENGTH - log.appended())
       if (write === undefined) break
       bytes += write.bytes
       written.push({ item, id: write.id })
@@ -88,7 +94,8 @@ function commitGroup(core: Core, group: readonly QueuedSubmit[]): readonly Queue
     }
     taken += 1
   }
-  if (written.length === 0) {
+  // A refused epoch may have left acks, which stand for themselves.
+  if (log.appended() === 0) {
     // Whoever was refused may have been asked about against an overlay that is empty again.
     projection().discard()
     return group.slice(taken)

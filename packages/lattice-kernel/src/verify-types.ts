@@ -4,6 +4,7 @@
  * @module
  */
 import type { FileCheck } from '@lattice/storage'
+import type { MembershipPolicy } from '@lattice/store-base'
 import type { AbortSignal, Clock, Crypto, IntentionId, PublicKey, Scheduler, StoreId, StoreType } from '@lattice/model'
 
 /**
@@ -109,6 +110,8 @@ export interface VerifyDeps {
   readonly scheduler: Scheduler
   /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
   readonly fileCheck?: FileCheck
+  /** Absent: of what is kept of epochs the form alone is looked at. */
+  readonly membership?: MembershipPolicy
 }
 
 export interface VerifyLogOptions extends VerifyOptions, VerifyDeps {

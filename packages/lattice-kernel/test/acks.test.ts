@@ -1,12 +1,13 @@
 /** What a kernel acknowledges, when, and that it then falls silent. */
 import { genesisStoreId, type ParsedIntention, toHex } from '@lattice/model'
-import { createManualScheduler, createSeededRandom, type ManualScheduler } from '@lattice/model/testing'
+import { createSeededRandom, type ManualScheduler } from '@lattice/model/testing'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ACK_DELAY_MS, ACK_DEPS_MAX, ACK_RETRY_MS } from '../src/acknowledger.ts'
 import type { Kernel, KernelOptions } from '../src/index.ts'
-import { at, genesisOf, openTestKernel, removeDirectories, signerOf, type TestKernel, write } from './harness.ts'
+import { at, genesisOf, removeDirectories, signerOf, type TestKernel, write } from './harness.ts'
 import { ACK } from './random-dag.ts'
+import { done, openIn, timeline } from './timeline.ts'
 import { appOp, trackingAuthority } from './tracking-projector.ts'
 
 afterEach(removeDirectories)
@@ -14,33 +15,12 @@ afterEach(removeDirectories)
 const genesis = genesisOf(signerOf(1))
 const storeId = genesisStoreId(genesis)
 
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 6; turn += 1) await new Promise<void>((resolve) => void setImmediate(resolve))
-}
-
-function timeline(): ManualScheduler {
-  return createManualScheduler({ settle })
-}
-
 async function openAt(
   scheduler: ManualScheduler,
   number: number,
   options: Partial<KernelOptions> = {},
 ): Promise<TestKernel> {
-  const { clock } = scheduler
-  // Opening takes turns of the event loop, not time.
-  const opening = openTestKernel({ storeId, genesis, signer: signerOf(number), clock, scheduler, ...options })
-  let isOpen = false
-  void opening.finally(() => (isOpen = true)).catch(() => {})
-  while (!isOpen) await scheduler.advanceAsync(0)
-  return opening
-}
-
-async function done<T>(scheduler: ManualScheduler, work: Promise<T>): Promise<T> {
-  let isDone = false
-  void work.finally(() => (isDone = true)).catch(() => {})
-  while (!isDone) await scheduler.advanceAsync(0)
-  return work
+  return openIn(scheduler, { storeId, genesis, signer: signerOf(number), ...options })
 }
 
 function acksOf(kernel: Kernel, number?: number): readonly ParsedIntention[] {

@@ -1,8 +1,8 @@
 /**
  * A projector for tests: it records each operation it is given, and knows a few words to be told by.
  *
- * App payloads are text. `set k v` writes a row; `reject` is rejected; `throw` throws while `faults.throwing` is set;
- * `follows <hex>` is rejected unless it follows that intention; `admit <hex>` stands in the system table and admits an author. Every other payload is counted alone.
+ * An admission by a system op is a row of the system table, and may call for an epoch. App payloads are text. `set k v` writes a row; `reject` is rejected; `throw` throws while `faults.throwing` is set;
+ * `put k v` puts a head on a key in the place of those it covers; `follows <hex>` is rejected unless it follows that intention; `admit <hex>` stands in the system table and admits an author. Every other payload is counted alone.
  *
  * @module
  */
@@ -13,13 +13,14 @@ import {
   type IntentionId,
   type KnownOp,
   type PublicKey,
+  type ReadTable,
   str,
   toHex,
   utf8Decode,
   utf8Encode,
 } from '@lattice/model'
-import { weaver } from '@lattice/proto'
-import type { Authority, OpOutcome, ProjectedOp, Projector, StoreTables } from '@lattice/store-base'
+import { type system, weaver } from '@lattice/proto'
+import type { Authority, EpochWish, OpOutcome, ProjectedOp, Projector, StoreTables } from '@lattice/store-base'
 
 export interface TrackingProjector extends Projector<string> {
   /** Ids in the order they were applied, rejected ones included. */
@@ -27,6 +28,8 @@ export interface TrackingProjector extends Projector<string> {
   /** What each was given as cited. */
   readonly cited: Map<string, readonly IntentionId[]>
   readonly faults: { throwing: boolean; version: string }
+  /** What the first admission by a system op calls for. */
+  epoch: EpochWish | undefined
 }
 
 export function createTrackingProjector(): TrackingProjector {
@@ -35,6 +38,7 @@ export function createTrackingProjector(): TrackingProjector {
   const faults = { throwing: false, version: 'tracking/1' }
 
   function apply(tables: StoreTables, op: ProjectedOp): OpOutcome<string> {
+    if (op.op?.op.case === 'system') return applySystem(tables, op, op.op.op.value)
     const bytes = op.op?.op.case === 'appData' ? op.op.op.value : undefined
     const text = bytes === undefined ? undefined : utf8Decode(bytes)
     const [word = '', key = '', value = ''] = (text ?? '').split(' ')
@@ -43,6 +47,7 @@ export function createTrackingProjector(): TrackingProjector {
       if (faults.throwing) throw new Error('the machine is broken')
     }
     applied.push(toHex(op.id))
+    if (op.op?.op.case === 'epoch') return { kind: 'applied', events: ['epoch'] }
     cited.set(toHex(op.id), op.deps)
     if (word === 'follows' && !op.follows(toIntentionId(fromHex(key) ?? op.id))) {
       return { kind: 'rejected', reason: 'follows_not' }
@@ -52,14 +57,26 @@ export function createTrackingProjector(): TrackingProjector {
       tables.app.set(utf8Encode('never'), utf8Encode('seen'))
       return { kind: 'rejected', reason: 'asked_for' }
     }
-    if (word === 'admit') tables.system.set(utf8Encode(`peer/${key}`), op.id)
+    // As a key of a table has it: what it does not cover stays beside it.
+    if (word === 'put') putHead(tables, op, { key, value })
+    else if (word === 'admit') tables.system.set(utf8Encode(`peer/${key}`), op.id)
     // The greatest id wins, so that the table does not depend on the order.
     else if (word === 'set') setGreatest(tables, utf8Encode(key), { id: op.id, value })
     else tables.app.set(op.id, bytes ?? op.id)
     return { kind: 'applied', events: [text] }
   }
 
-  return {
+  function applySystem(tables: StoreTables, { id }: ProjectedOp, { op }: system.SystemOp): OpOutcome<string> {
+    applied.push(toHex(id))
+    if (op.case !== 'peer') return { kind: 'rejected', reason: 'payload_unknown' }
+    const isFirst = tables.system.get(utf8Encode('any')) === undefined
+    tables.system.set(utf8Encode('any'), utf8Encode('peer'))
+    tables.system.set(utf8Encode(`peer/${toHex(op.value.peer)}`), id)
+    return { kind: 'applied', events: ['peer'], ...(isFirst && self.epoch && { epoch: self.epoch }) }
+  }
+
+  const self: TrackingProjector = {
+    epoch: undefined,
     applied,
     cited,
     faults,
@@ -74,6 +91,25 @@ export function createTrackingProjector(): TrackingProjector {
     apply,
     summarize: () => str('tracked'),
   }
+  return self
+}
+
+/** Heads of a key, each with its value; a write takes the place of those it covers. */
+function putHead(
+  { app }: StoreTables,
+  { id, covers }: ProjectedOp,
+  { key, value }: { readonly key: string; readonly value: string },
+): void {
+  const row = utf8Encode(`key/${key}`)
+  const heads = (utf8Decode(app.get(row) ?? new Uint8Array()) ?? '').split('\n').filter((head) => head !== '')
+  const kept = heads.filter((head) => !covers(toIntentionId(fromHex(head.split(' ')[0] ?? '') ?? id)))
+  app.set(row, utf8Encode([...kept, `${toHex(id)} ${value}`].sort().join('\n')))
+}
+
+/** The heads of a key as `put` left them: ids in hex. */
+export function headsOf(app: ReadTable, key: string): readonly string[] {
+  const row = utf8Decode(app.get(utf8Encode(`key/${key}`)) ?? new Uint8Array()) ?? ''
+  return row.split('\n').flatMap((head) => (head === '' ? [] : [head.split(' ')[0] ?? '']))
 }
 
 function setGreatest(

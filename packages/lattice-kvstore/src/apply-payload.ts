@@ -19,10 +19,10 @@ export type KvEvent =
 export function applyPayload(table: WriteTable, op: AppliedOp): OpOutcome<KvEvent> {
   const decoded = decodePayload(op.payload)
   if (!decoded.ok) return { kind: 'rejected', reason: decoded.error }
-  const { id, timestamp, author, deps, follows } = op
+  const { id, timestamp, author, deps, follows, covers } = op
   const events: KvEvent[] = []
   for (const { key, state } of decoded.value) {
-    const change = applyWrite(table, { id, timestamp, author, deps, follows, key, state })
+    const change = applyWrite(table, { id, timestamp, author, deps, follows, covers, key, state })
     if (change.changed) events.push(eventOf(change))
   }
   return { kind: 'applied', events }

@@ -2,8 +2,8 @@
  * Applies one write to a key.
  *
  * A key holds the writes that no later write of it has replaced: a write drops
- * the heads among its deps, and those of its own author in its past, and adds
- * itself. Order cannot matter: what is in the past of an intention is applied
+ * the heads among its deps, those of its own author in its past, and those below
+ * an epoch in its past, and adds itself. Order cannot matter: what is in the past of an intention is applied
  * before it in every causal order, so what is left at the end is the set of
  * writes of the key that no other write of the key replaces, a fact of the DAG.
  * That is also why nothing else may be dropped: dropping what an author merely
@@ -37,6 +37,8 @@ export interface KvWrite {
   readonly deps: readonly IntentionId[]
   /** True for what is in its past. Asked of heads by the same author that it does not cite. */
   readonly follows?: (ancestor: IntentionId) => boolean
+  /** True for what it replaces without citing it: what lies below an epoch in its past. Asked of heads it does not cite. */
+  readonly covers?: (id: IntentionId) => boolean
   /** 1 to 4,096 bytes. */
   readonly key: Uint8Array
   readonly state: KvState
@@ -74,11 +76,12 @@ export function applyWrite(table: WriteTable, write: KvWrite): KvChange {
 
 function withoutReplaced(
   heads: readonly KvHead[],
-  { deps, author, follows }: Pick<KvWrite, 'deps' | 'author' | 'follows'>,
+  { deps, author, follows, covers }: Pick<KvWrite, 'deps' | 'author' | 'follows' | 'covers'>,
 ): readonly KvHead[] {
-  return heads.filter(
-    (head) => !includesSorted(deps, head.id) && !(equalBytes(head.author, author) && follows?.(head.id) === true),
-  )
+  return heads.filter(({ id, author: other }) => {
+    if (includesSorted(deps, id)) return false
+    return !(equalBytes(other, author) && follows?.(id) === true) && covers?.(id) !== true
+  })
 }
 
 /** By halving: a batch over thousands of keys has thousands of deps, and looks them up for each key. */

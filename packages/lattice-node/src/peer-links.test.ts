@@ -51,6 +51,7 @@ function tablesOf(writes: readonly SystemWrite[]): TestTables {
       deps: [],
       op: create(weaver.UniversalOpSchema, { op }),
       follows: () => true,
+      covers: () => false,
     }
     if (isGenesis) layer.applyGenesis(tables, projected)
     else layer.apply(tables, projected)

@@ -13,6 +13,7 @@ test('who the peers no longer count among them does not take part again by rejoi
     timestamp: { wall: 1, counter: 0 },
     deps: [],
     follows: () => true,
+    covers: () => false,
     op: undefined,
   })
   const store = { kernel: { tables: () => tables } }

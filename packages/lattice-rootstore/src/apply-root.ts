@@ -84,10 +84,11 @@ function applyBundle(table: WriteTable, op: AppliedOp, { record, droppedParts }:
 
 function write(
   table: WriteTable,
-  { id, timestamp, author, deps, follows }: AppliedOp,
+  { id, timestamp, author, deps, follows, covers }: AppliedOp,
   { part, name, state }: { readonly part: TablePart; readonly name: string; readonly state: KvState },
 ): KvChange {
-  return applyWrite(writePart(table, part), { id, timestamp, author, deps, follows, key: utf8Encode(name), state })
+  const about = { id, timestamp, author, deps, follows, covers }
+  return applyWrite(writePart(table, part), { ...about, key: utf8Encode(name), state })
 }
 
 function applied(event: RootEvent | undefined): OpOutcome<RootEvent> {

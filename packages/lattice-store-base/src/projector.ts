@@ -34,7 +34,12 @@ export interface ProjectedOp {
   readonly op: weaver.UniversalOp | undefined
   /** True when `ancestor` is among the causes of this operation, at any distance. */
   readonly follows: (ancestor: IntentionId) => boolean
-  /** What its author may do here at most, whatever it was given: it was demoted, and this is beyond the cutoff. */
+  /**
+   * True for what this operation replaces where it writes to the same place: what is among its deps, and what lies below
+   * an epoch in its past, which nobody cites any more.
+   */
+  readonly covers: (id: IntentionId) => boolean
+  /** `writer`: an epoch took more than that from the author, and the operation does not precede it. Authorize it so. */
   readonly limit?: 'writer'
 }
 

@@ -10,8 +10,8 @@
  */
 import type { DescService } from '@bufbuild/protobuf'
 import type { Hlc, IntentionId, PublicKey, ReadTable, SExpr, StoreType, WriteTable } from '@lattice/model'
-import type { CommandDefinition, QueryDefinition, StreamDefinition } from './method.ts'
 import type { EpochWish } from './membership.ts'
+import type { CommandDefinition, QueryDefinition, StreamDefinition } from './method.ts'
 import type { AnyService } from './service.ts'
 
 /** One witnessed operation, as a state machine sees it. */
@@ -31,6 +31,11 @@ export interface AppliedOp {
    * distance. A fact of the DAG, so it may decide; it may cost a walk.
    */
   readonly follows: (ancestor: IntentionId) => boolean
+  /**
+   * True for what this operation replaces where it writes to the same place: its deps, and what lies below an epoch of
+   * the store in its past, for no author cites that any more. A fact of the DAG, too.
+   */
+  readonly covers: (id: IntentionId) => boolean
   /** Schema version of the machine that wrote the payload. */
   readonly schema: number
   readonly payload: Uint8Array
@@ -40,7 +45,7 @@ export interface AppliedOp {
 export interface OpApplied<Event> {
   readonly kind: 'applied'
   readonly events: readonly Event[]
-  /** The epoch that should follow at once where the operation is submitted. Whoever only takes it in makes none. */
+  /** The node that wrote the operation makes this epoch right after it, in the same commit. Nobody else does. */
   readonly epoch?: EpochWish
 }
 

@@ -147,7 +147,7 @@ function applyEpoch(tables: StoreTables, op: ProjectedOp, epoch: weaver.EpochOp)
 
 function write(
   tables: StoreTables,
-  { id, timestamp, author, follows }: ProjectedOp,
+  { id, timestamp, author, follows, covers }: ProjectedOp,
   writes: readonly PlannedWrite[],
 ): readonly SystemEvent[] {
   const { changes } = observe(
@@ -156,7 +156,7 @@ function write(
   )
   for (const { key, keyBytes, value: planned } of writes) {
     const value = key.kind === 'grant' ? afterRevocations(tables, { peer: key.peer, planned, follows }) : planned
-    const deps = replacedBy(follows, heads(tables.system, keyBytes))
+    const deps = replacedBy({ follows, covers }, heads(tables.system, keyBytes))
     applyWrite(tables.system, { id, timestamp, author, deps, key: keyBytes, state: { kind: 'value', value } })
   }
   return changes()
@@ -181,10 +181,13 @@ function afterRevocations(
  * A write replaces all that is in its past, cited or not. An author that leaves out what it saw would else add a value to
  * a row with every operation, and each operation costs what the row holds; so a row holds one value per branch of the DAG.
  */
-function replacedBy(follows: ProjectedOp['follows'], standing: readonly KvHead[]): readonly IntentionId[] {
+function replacedBy(
+  { follows, covers }: Pick<ProjectedOp, 'follows' | 'covers'>,
+  standing: readonly KvHead[],
+): readonly IntentionId[] {
   return standing
     .map((head) => head.id)
-    .filter((head) => follows(head))
+    .filter((head) => follows(head) || covers(head))
     .toSorted(compareBytes)
 }
 
@@ -197,8 +200,8 @@ function applyApp<Event>(
   if (schema > FIRST_SCHEMA && !isActivated(tables.system, schema, op.follows)) return rejected('schema_not_activated')
   if (schema > machine.schemaVersion)
     throw new UpgradeNeeded({ storeType: machine.storeType, known: machine.schemaVersion, needed: schema })
-  const { id, author, timestamp, deps, follows } = op
-  return machine.apply(tables.app, { id, author, timestamp, deps, follows, schema, payload })
+  const { id, author, timestamp, deps, follows, covers } = op
+  return machine.apply(tables.app, { id, author, timestamp, deps, follows, covers, schema, payload })
 }
 
 function summarize(

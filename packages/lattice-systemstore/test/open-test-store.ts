@@ -5,6 +5,7 @@
  */
 import { create } from '@bufbuild/protobuf'
 import {
+  equalBytes,
   type Hash,
   idKey,
   type IntentionId,
@@ -72,6 +73,7 @@ export function openTestStore(projector: Projector = createSystemLayer()): TestS
       deps,
       op,
       follows: (ancestor) => known.has(idKey(ancestor)),
+      covers: (other) => deps.some((dep) => equalBytes(dep, other)),
     }
   }
   const envelope = (op: weaver.UniversalOp['op'], schema = 1): weaver.UniversalOp =>

@@ -50,9 +50,10 @@ export function convergesUnderAnyOrder(
     const table = createMemoryTable()
     return {
       genesis: () => {},
-      apply: ({ id, author, timestamp, deps, follows, content }) => {
+      apply: ({ id, author, timestamp, deps, follows, covers, content }) => {
         const payload = typeof content === 'function' ? content(ids) : content
-        return machine.apply(table, { id, author, timestamp, deps, follows, schema: machine.schemaVersion, payload })
+        const about = { id, author, timestamp, deps, follows, covers }
+        return machine.apply(table, { ...about, schema: machine.schemaVersion, payload })
       },
       tables: [table],
     }

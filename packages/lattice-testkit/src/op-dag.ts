@@ -12,6 +12,7 @@ import {
   assert,
   compareBytes,
   compareHlc,
+  equalBytes,
   type Hlc,
   type IdKey,
   idKey,
@@ -30,6 +31,8 @@ export interface DagOp<Content> {
   /** Sorted, unique, not empty but for the genesis. */
   readonly deps: readonly IntentionId[]
   readonly follows: (ancestor: IntentionId) => boolean
+  /** What it cites: there are no epochs here. */
+  readonly covers: (id: IntentionId) => boolean
   readonly content: Content
 }
 
@@ -103,6 +106,7 @@ export function buildDag<Content>({ draws, seed }: DagPlan<Content>): OpDag<Cont
     timestamp: { wall: 1000, counter: 0 },
     deps: [],
     follows: () => false,
+    covers: () => false,
     content: undefined,
   }
   const nodes: Node[] = [{ op: genesis, causes: new Set(), past: new Set() }]
@@ -114,12 +118,14 @@ export function buildDag<Content>({ draws, seed }: DagPlan<Content>): OpDag<Cont
     const cited = draw.cited.filter((back) => back < nodes.length).map((back) => nodes.length - 1 - back)
     const previous = previousOf(nodes, author, draw.forks)
     const causes = new Set(cited.length === 0 ? [previous] : [previous, ...cited])
+    const deps = idsOf(nodes, cited.length === 0 ? [previous] : cited)
     const op: DagOp<Content> = {
       id: toIntentionId(random.bytes(32)),
       author,
       timestamp: timestampAfter(nodes, causes, { waitMs: draw.waitMs, wanted: repeated?.timestamp }),
-      deps: idsOf(nodes, cited.length === 0 ? [previous] : cited),
+      deps,
       follows: (ancestor) => past.has(idKey(ancestor)),
+      covers: (other) => deps.some((dep) => equalBytes(dep, other)),
       content,
     }
     const past = pastOf(nodes, causes)

@@ -261,7 +261,15 @@ describe('bytes that were made to be operations', () => {
     const op = decoded.kind === 'unknown' ? undefined : universalOpMessage(decoded)
     if (op !== undefined) expect(() => formatSExpr(layer.summarize(op))).not.toThrow()
     const { id, timestamp } = genesis
-    return layer.apply(replica.tables, { id, author, timestamp, deps: [id], follows: () => true, op })
+    return layer.apply(replica.tables, {
+      id,
+      author,
+      timestamp,
+      deps: [id],
+      follows: () => true,
+      covers: () => false,
+      op,
+    })
   }
 
   test('never throw, are listed whatever they did, and leave no trace when rejected', () => {

@@ -12,6 +12,7 @@ import {
   assert,
   compareBytes,
   createBroadcast,
+  equalBytes,
   type Hlc,
   HASH_BYTES,
   idKey,
@@ -94,6 +95,7 @@ export function createMachineHost<Event>({
       timestamp: foreign.timestamp ?? { wall: count, counter: 0 },
       deps: [...(foreign.deps ?? [])].sort(compareBytes),
       follows: (ancestor) => past.holds(op.deps, ancestor),
+      covers: (other) => op.deps.some((dep) => equalBytes(dep, other)),
       schema,
       payload: foreign.payload,
     }

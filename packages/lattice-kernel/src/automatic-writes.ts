@@ -1,0 +1,29 @@
+/**
+ * What a node writes by itself: acks of what arrives, acks of epochs, and the epoch that joins several.
+ *
+ * @module
+ */
+import { createAcknowledger, type Acknowledger, type AcknowledgerDeps } from './acknowledger.ts'
+import { createEpochAcknowledger } from './epoch-acknowledger.ts'
+import { createEpochJoiner, type EpochJoinerDeps } from './epoch-joiner.ts'
+
+export interface AutomaticWrites {
+  readonly start: () => void
+  readonly emitAck: Acknowledger['emit']
+  /** Writes no more. Resolves when what is under way is done. */
+  readonly close: () => Promise<void>
+}
+
+export function createAutomaticWrites(deps: AcknowledgerDeps & EpochJoinerDeps): AutomaticWrites {
+  const acknowledger = createAcknowledger(deps)
+  const all = [acknowledger, createEpochAcknowledger(deps), createEpochJoiner(deps)]
+  return {
+    emitAck: acknowledger.emit,
+    start: () => {
+      for (const { start } of all) start()
+    },
+    close: async () => {
+      await Promise.all(all.map(async ({ close }) => close()))
+    },
+  }
+}

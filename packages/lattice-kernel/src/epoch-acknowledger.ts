@@ -1,0 +1,106 @@
+/**
+ * Acknowledges an epoch, once its state is here, to those who wait for this node to have seen it.
+ *
+ * The ack carries the root of the state at the epoch where one is known; without it, it settles and vouches for nothing.
+ * One is made per epoch, by whoever the epoch names, and by its author where it has a root to sign: which there are
+ * follows from the log, so nothing is remembered over a restart. Of several heads none is acknowledged before they are
+ * joined: whoever acknowledges the join has seen them all. Acks call for nothing.
+ *
+ * @module
+ */
+import { create } from '@bufbuild/protobuf'
+import { type Cancel, equalBytes, type IntentionId, type PublicKey } from '@lattice/model'
+import { weaver } from '@lattice/proto'
+import type { Core } from './core.ts'
+import type { BookEpoch } from './epoch-book.ts'
+import { createFollowUp } from './follow-up.ts'
+import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
+import { requiredOf } from './settlement.ts'
+
+export interface EpochAcknowledger {
+  readonly start: () => void
+  readonly close: () => Promise<void>
+}
+
+export interface EpochAcknowledgerDeps {
+  readonly core: Core
+  readonly submit: (op: SubmitOp, options: SubmitOptions) => Promise<IntentionId>
+}
+
+/** Long enough that what arrives together is looked at together: an epoch and the one that joins it. */
+export const EPOCH_ACK_DELAY_MS = 500
+
+/** Thrown inside the writer to leave without a write; never leaves this file. */
+class NothingToAcknowledge extends Error {}
+
+const NO_ROOT = new Uint8Array(0)
+
+export function createEpochAcknowledger({ core, submit }: EpochAcknowledgerDeps): EpochAcknowledger {
+  const { log, options } = core
+  const self = options.signer.publicKey
+  const cancels: Cancel[] = []
+
+  /** The one head, where there is one. A write waits until it is projected. */
+  function pending(): BookEpoch | undefined {
+    const heads = log.book.heads()
+    const [head] = heads
+    return head === undefined || heads.length > 1 ? undefined : log.book.epochOf(head)
+  }
+
+  /** Whether an ack with this root says something that this node has not said. */
+  function isDue(epoch: BookEpoch, root: Uint8Array): boolean {
+    const said = log.book.acks.by(epoch.record.id, self)
+    if (root.length > 0) return said === undefined || said.roots.length === 0
+    return said === undefined && requiredOf(epoch).some((key) => equalBytes(key, self))
+  }
+
+  async function acknowledge(): Promise<void> {
+    const epoch = pending()
+    if (epoch === undefined || !core.admits(self)) return
+    const stateRoot = (await options.rootOf?.(epoch.record.id)) ?? NO_ROOT
+    if (!isDue(epoch, stateRoot)) return
+    const { id } = epoch.record
+    const value = create(weaver.EpochAckOpSchema, { epoch: id, stateRoot })
+    try {
+      await submit({ kind: 'epochAck', schema: 0, value }, { deps: () => depsOf(id, stateRoot) })
+    } catch (error) {
+      if (!(error instanceof NothingToAcknowledge)) throw error
+    }
+  }
+
+  /** Asked in the writer: the epoch may have been joined meanwhile, and is what is acknowledged then. */
+  function depsOf(id: IntentionId, root: Uint8Array): readonly IntentionId[] {
+    const epoch = pending()
+    if (epoch === undefined || !equalBytes(epoch.record.id, id) || !isDue(epoch, root)) throw new NothingToAcknowledge()
+    return [id]
+  }
+
+  const followUp = createFollowUp(options, { name: 'acknowledging an epoch', act: acknowledge })
+  const arm = (): void => {
+    const epoch = pending()
+    if (epoch !== undefined && isConcerned(epoch, self)) followUp.arm(EPOCH_ACK_DELAY_MS)
+  }
+
+  return {
+    start: () => {
+      cancels.push(
+        core.projected.add(({ ops }) => {
+          // This node may be admitted by what is no epoch.
+          if (ops.some(({ kind }) => kind === 'epoch' || kind === 'system')) arm()
+        }),
+        core.events.add(({ kind }) => {
+          if (kind === 'resumed' || kind === 'rebuilt') arm()
+        }),
+      )
+      arm()
+    },
+    close: async () => {
+      for (const cancel of cancels.splice(0)) cancel()
+      await followUp.close()
+    },
+  }
+}
+
+function isConcerned(epoch: BookEpoch, self: PublicKey): boolean {
+  return equalBytes(epoch.record.author, self) || requiredOf(epoch).some((key) => equalBytes(key, self))
+}

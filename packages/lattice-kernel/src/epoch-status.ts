@@ -1,0 +1,131 @@
+/**
+ * What there is to know about each epoch: whether it counts, who has seen it, who signed what state at it.
+ *
+ * @module
+ */
+import {
+  equalBytes,
+  type Hash,
+  type Hlc,
+  type IntentionId,
+  type PublicKey,
+  readIntentionId,
+  readPublicKey,
+  readStoreId,
+  toHex,
+} from '@lattice/model'
+import { system, type weaver } from '@lattice/proto'
+import type { EpochFault, EpochWish } from '@lattice/store-base'
+import type { BookEpoch } from './epoch-book.ts'
+import type { LogStore } from './log-store.ts'
+import { requiredOf, type Settlement } from './settlement.ts'
+
+/** What an epoch says it is for; `unknown` for what cannot be read. */
+export type EpochPurpose = EpochWish | { readonly kind: 'key' } | { readonly kind: 'unknown' }
+
+/** A root of the state at an epoch, and who signed it. */
+export interface SignedRoot {
+  readonly author: PublicKey
+  readonly root: Hash
+}
+
+export interface EpochStatus {
+  readonly id: IntentionId
+  /** The number it gives itself. */
+  readonly seq: bigint
+  readonly author: PublicKey
+  readonly timestamp: Hlc
+  readonly cause: EpochPurpose
+  /** Why it has no effect; undefined when it counts. */
+  readonly fault: EpochFault | undefined
+  /** It counts, and no other that counts follows it. */
+  readonly isHead: boolean
+  /** Keys it names, those of them that have seen it, and those it still waits for. */
+  readonly required: readonly PublicKey[]
+  readonly acked: readonly PublicKey[]
+  readonly waitingFor: readonly PublicKey[]
+  /** Everybody it names who is still active has seen it. */
+  readonly isSettled: boolean
+  /** By the author and those it names. */
+  readonly roots: readonly SignedRoot[]
+  /** They signed different roots: the state of one of them is wrong. */
+  readonly isDiverged: boolean
+  /** Settled, and enough of them signed the same root. */
+  readonly isFinal: boolean
+}
+
+/** Roots that agree for an epoch to be final; one suffices where no more than one peer has to acknowledge it. */
+export const QUORUM = 2
+
+type StatusLog = Pick<LogStore, 'book'>
+
+/** Newest first, by their number. */
+export function epochStatuses(log: StatusLog, settlement: Settlement): readonly EpochStatus[] {
+  const heads = new Set(log.book.heads().map(toHex))
+  return log.book
+    .epochs()
+    .toSorted((a, b) => Number(b.record.op.value.seq - a.record.op.value.seq) || b.meta.seq - a.meta.seq)
+    .map((epoch) => statusOf({ log, settlement, heads }, epoch))
+}
+
+interface StatusDeps {
+  readonly log: StatusLog
+  readonly settlement: Settlement
+  readonly heads: ReadonlySet<string>
+}
+
+function statusOf({ log, settlement, heads }: StatusDeps, epoch: BookEpoch): EpochStatus {
+  const { id, author, timestamp, op } = epoch.record
+  const fault = log.book.view().faultOf(id)
+  const required = requiredOf(epoch)
+  const isSettled = settlement.isSettled(epoch)
+  const signers = [author, ...required]
+  const signed = log.book.acks.of(id).filter((ack) => signers.some((key) => equalBytes(key, ack.author)))
+  const roots = signed.flatMap((ack) => ack.roots.map((root) => ({ author: ack.author, root })))
+  const isDiverged = new Set(roots.map(({ root }) => toHex(root))).size > 1
+  const isEnough = roots.length >= (required.length > 1 ? QUORUM : 1)
+  return {
+    id,
+    seq: op.value.seq,
+    author,
+    timestamp,
+    cause: purposeOf(op.value.cause?.cause),
+    fault,
+    isHead: heads.has(toHex(id)),
+    required,
+    acked: required.filter((key) => settlement.hasSeen(epoch, key)),
+    waitingFor: fault === undefined ? settlement.waitingFor(epoch) : [],
+    isSettled,
+    roots,
+    isDiverged,
+    isFinal: isSettled && isEnough && !isDiverged,
+  }
+}
+
+function purposeOf(cause: weaver.EpochCause['cause'] | undefined): EpochPurpose {
+  switch (cause?.case) {
+    case 'initial':
+      return { kind: 'initial' }
+    case 'prune':
+      return { kind: 'prune' }
+    case 'key':
+      return { kind: 'key' }
+    case 'joinOfEpochs':
+      return { kind: 'join_of_epochs' }
+    case 'membership':
+      return { kind: 'membership', removals: cause.value.removals.flatMap(removalOf) }
+    case 'parent': {
+      const [store, epoch] = [readStoreId(cause.value.store), readIntentionId(cause.value.epoch)]
+      return store === undefined || epoch === undefined ? { kind: 'unknown' } : { kind: 'parent', store, epoch }
+    }
+    case undefined:
+      return { kind: 'unknown' }
+  }
+}
+
+function removalOf({ peer: bytes, remains }: weaver.Removal): Extract<EpochWish, { kind: 'membership' }>['removals'] {
+  const peer = readPublicKey(bytes)
+  if (peer === undefined) return []
+  if (remains === system.Role.WRITER) return [{ peer, remains: 'writer' }]
+  return [{ peer, remains: remains === system.Role.READER ? 'reader' : 'none' }]
+}

@@ -1,0 +1,89 @@
+/**
+ * Which epochs are settled: seen by everybody who has to have seen them.
+ *
+ * A peer has seen an epoch when it is in the past of one of its tips, whatever it wrote. Once seen it stays seen, so each
+ * peer is asked about until it has and not again. Who has to may change: a peer that is removed or dormant holds nothing
+ * up, and counts again when it is back.
+ *
+ * @module
+ */
+import { type IdKey, idKey, type PublicKey, readPublicKey } from '@lattice/model'
+import type { BookEpoch } from './epoch-book.ts'
+import type { LogStore } from './log-store.ts'
+
+export interface Settlement {
+  /** The keys that an epoch names, that are still active and have not seen it. */
+  readonly waitingFor: (epoch: BookEpoch) => readonly PublicKey[]
+  /** True when the peer has the epoch in the past of what it wrote, or wrote it. */
+  readonly hasSeen: (epoch: BookEpoch, key: PublicKey) => boolean
+  /** False for an epoch without effect. */
+  readonly isSettled: (epoch: BookEpoch) => boolean
+  /** The number of the newest settled epoch plus one; 0 without one. */
+  readonly settledSeq: () => number
+  /** Epochs that are settled and were not whenever this was asked before. The first time, none. */
+  readonly news: () => readonly BookEpoch[]
+  /** Records are gone. */
+  readonly forget: () => void
+}
+
+export function createSettlement({ authors, reach, book, meta }: LogStore): Settlement {
+  /** By epoch, who has seen it. */
+  const seen = new Map<IdKey, Set<IdKey>>()
+  const told = new Set<IdKey>()
+  let isFirst = true
+  let newest: { readonly headSeq: number; readonly version: number; readonly seq: number } | undefined
+
+  function hasSeen({ record, meta: place }: BookEpoch, key: PublicKey): boolean {
+    const by = idKey(key)
+    const known = seen.get(idKey(record.id)) ?? new Set<IdKey>()
+    if (known.has(by)) return true
+    const lanes = authors.find(key)?.lanes ?? []
+    const isSeen = lanes.some((number) => {
+      const { head } = authors.lane(number)
+      return head.seq === place.seq || reach.isAncestor(place, { lane: number, position: head.position, seq: head.seq })
+    })
+    if (isSeen) seen.set(idKey(record.id), known.add(by))
+    return isSeen
+  }
+
+  function* missing(epoch: BookEpoch): Generator<PublicKey, void, undefined> {
+    const active = new Set(book.view().active().map(idKey))
+    for (const key of requiredOf(epoch)) if (active.has(idKey(key)) && !hasSeen(epoch, key)) yield key
+  }
+
+  function isSettled(epoch: BookEpoch): boolean {
+    return book.view().faultOf(epoch.record.id) === undefined && missing(epoch).next().done === true
+  }
+
+  return {
+    waitingFor: (epoch) => [...missing(epoch)],
+    hasSeen,
+    isSettled,
+    settledSeq: () => {
+      const { headSeq } = meta()
+      if (newest?.headSeq !== headSeq || newest.version !== book.version()) {
+        const newestFirst = book.valid().toSorted((a, b) => Number(b.record.op.value.seq - a.record.op.value.seq))
+        const settled = newestFirst.find(isSettled)
+        const seq = settled === undefined ? 0 : Number(settled.record.op.value.seq) + 1
+        newest = { headSeq, version: book.version(), seq }
+      }
+      return newest.seq
+    },
+    news: () => {
+      const settled = book.valid().filter((epoch) => !told.has(idKey(epoch.record.id)) && isSettled(epoch))
+      for (const { record } of settled) told.add(idKey(record.id))
+      const isNews = !isFirst
+      isFirst = false
+      return isNews ? settled : []
+    },
+    forget: () => {
+      seen.clear()
+      newest = undefined
+    },
+  }
+}
+
+/** The keys that an epoch names; what is no key is none. */
+export function requiredOf({ record }: BookEpoch): readonly PublicKey[] {
+  return record.op.value.requiredAcks.flatMap((bytes) => readPublicKey(bytes) ?? [])
+}

@@ -49,6 +49,7 @@ function project(
       deps: [],
       op: universalOpMessage(record.op),
       follows: (ancestor) => past.has(idKey(ancestor)),
+      covers: () => false,
       ...limits,
     }
     outcomes.set(record, op.op?.op.case === 'genesis' ? layer.applyGenesis(tables, op) : layer.apply(tables, op))

@@ -46,5 +46,12 @@ export {
 export type { RangeIndex } from './range-index.ts'
 export type { ReconcileError } from './reconcile-error.ts'
 export type { Role } from './reconcile-pass.ts'
-export { createReconciler, type Reconciler, type ReconcilerOptions, type ReconcileStep } from './reconciler.ts'
+export {
+  createReconciler,
+  type ReconcileAnswer,
+  type ReconcilePart,
+  type Reconciler,
+  type ReconcilerOptions,
+  type ReconcileStep,
+} from './reconciler.ts'
 export type { VerifiedNode } from './verify-tree.ts'

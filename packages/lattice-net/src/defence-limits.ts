@@ -27,7 +27,8 @@ export const PEER_STREAMS: BucketRate = { burst: 1024, perSecond: 512 }
 export const PEER_LOG_READS: BucketRate = { burst: 524_288, perSecond: 65_536 }
 
 /**
- * Ranges computed for a peer's comparisons: each fingerprint of a message may be answered by sixteen finer ones. Three
+ * Ranges computed for a peer's comparisons: each fingerprint of a message may be answered by sixteen finer ones, each list by
+ * one. Three
  * sessions with the differences of 10,000 scattered intentions each come at once; a peer that never stops gets a part of
  * this node's time. Beyond it comparisons wait.
  */

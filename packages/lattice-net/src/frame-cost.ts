@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { countFingerprints } from '@lattice/sync'
+import { countAsked } from '@lattice/sync'
 import { DIGEST_EXCHANGE_COST, RANGES_PER_FINGERPRINT, RANGES_PER_MESSAGE_MAX } from './defence-limits.ts'
 import type { Frame } from './frame.ts'
 import { FETCH_CHAIN_MAX, RECONCILE_MESSAGE_BYTES, WITNESS_PAGE_RECORDS_LONG } from './limits.ts'
@@ -45,5 +45,6 @@ export function costOf(frame: Frame): FrameCost | undefined {
 
 function rangesAsked(message: Uint8Array): number {
   if (message.length > RECONCILE_MESSAGE_BYTES) return 0
-  return RANGES_PER_FINGERPRINT * countFingerprints(message, RANGES_PER_MESSAGE_MAX / RANGES_PER_FINGERPRINT)
+  const { fingerprints, lists } = countAsked(message, RANGES_PER_MESSAGE_MAX / RANGES_PER_FINGERPRINT)
+  return Math.min(RANGES_PER_MESSAGE_MAX, RANGES_PER_FINGERPRINT * fingerprints + lists)
 }

@@ -29,7 +29,7 @@ export const CREDIT_WINDOW = 8192
  */
 export const CREDIT_WINDOW_BYTES: number = 4 * 1024 * 1024
 
-/** Ids looked up at once when a difference is read from the log: bounds the time of one step. */
+/** Ids looked up at once, when a difference is read from the log or asked for: bounds the time of one step. */
 export const READ_SLICE_IDS = 2048
 
 /**
@@ -58,9 +58,9 @@ export const MAX_SPAN_INTENTIONS = 1_048_576
 export const MAX_SESSION_BYTES: number = 1024 * 1024 * 1024
 
 /**
- * Bytes of one message of reconciliation: some 6,900 ranges or 4,000 ids. A range costs up to sixteen descents of the index
- * when it is answered by finer ones, and all of a message is one turn of the event loop; with ten thousand differences it
- * costs three round trips more than frames of full size would.
+ * Bytes of one message of reconciliation: some 6,900 ranges or 4,000 ids. A range costs some questions to the index, and
+ * fifty when it is answered by sixteen finer ones; a session waits for its answer, and with ten thousand differences it takes
+ * three round trips more than with frames of full size.
  * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
  */
 export const RECONCILE_MESSAGE_BYTES: number = 128 * 1024
@@ -77,6 +77,20 @@ export const MAX_RECONCILE_BYTES: number = 64 * 1024 * 1024
  * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
  */
 export const MAX_RECONCILE_ROUNDS = 1536
+
+/**
+ * Work on an answer within one turn of the event loop, in questions to the index (a rank, a sum, 32 items): each may read a
+ * node of it, so that a turn takes some 5 ms where nothing is cached, and one where most is. What 100 recent differences
+ * cost is one turn. The rest of the answer is made in further turns.
+ */
+export const RECONCILE_TURN_WORK = 128
+
+/**
+ * Own ids found to be lacking at the peer in one session, with those found again: it ends by itself once there are as many
+ * different ones as a session transfers, and few are found twice.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
+export const MAX_RECONCILE_FOUND: number = 2 * MAX_DIFFERENCE_IDS
 
 /**
  * Authors in a tip map: with 76 bytes each it fits, with the rest of a `Hello`, what a new QUIC connection may send in its

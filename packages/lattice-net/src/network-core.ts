@@ -42,6 +42,7 @@ import { showsLife } from './sign-of-life.ts'
 import { createStoreGaps } from './store-gaps.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
+import { createTurnQueue, type TurnQueue } from './turn-queue.ts'
 
 /** What one service is made of. Not exported from the package: `network-service.ts` is its face. */
 export class NetworkCore {
@@ -67,6 +68,7 @@ export class NetworkCore {
   readonly #intake: ConnectionIntake
   readonly #gaps: GapRunner
   readonly #finder: PeerFinder
+  readonly #turns: TurnQueue
 
   constructor(options: NetworkServiceOptions) {
     const { transport, clock, scheduler, logger } = options
@@ -114,6 +116,7 @@ export class NetworkCore {
       requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
     })
     const { signal, spawn } = this.#scope
+    this.#turns = createTurnQueue(scheduler)
     this.#finder = createPeerFinder({ discovery: options.discovery, transport, scheduler, signal, spawn })
     this.dialer = this.#createDialer()
     this.links = createLinkTable({
@@ -153,6 +156,7 @@ export class NetworkCore {
         this.#conduct.ingested(link, outcomes)
         this.#gaps.ingested(link.peer, ingest, outcomes)
       },
+      nextTurn: this.#turns.next,
       ...(drain === undefined ? {} : { drain }),
     })
   }

@@ -71,6 +71,9 @@ export function finish<Outcome>(outcome: Outcome): { readonly kind: 'finish'; re
   return { kind: 'finish', outcome }
 }
 
+/** To go on in another turn of the event loop. */
+export const NEXT_TURN = { kind: 'call', call: { kind: 'next_turn' } } as const
+
 /** A failure the peer is to blame for. */
 export function violation(why: string): Fail {
   return { kind: 'fail', failure: { kind: 'violation', why } }

@@ -33,7 +33,7 @@ export {
   roundLimit,
   type RoundLimitOptions,
 } from './limits.ts'
-export { countFingerprints } from './count-fingerprints.ts'
+export { type AskedRanges, countAsked } from './count-asked.ts'
 export { createMemoryRangeIndex, type MemoryRangeIndex } from './memory-range-index.ts'
 export { HEAD_NODE, type NodeProblem, type NodeStore, RangeIndexDamaged } from './node-store.ts'
 export {

@@ -80,8 +80,8 @@ export const MAX_RECONCILE_ROUNDS = 1536
 
 /**
  * Work on an answer within one turn of the event loop, in questions to the index (a rank, a sum, 32 items): each may read a
- * node of it, so that a turn takes some 5 ms where nothing is cached, and one where most is. What 100 recent differences
- * cost is one turn. The rest of the answer is made in further turns.
+ * node of it, so that a turn takes some 5 ms where nothing is cached, and one where most is. The rest of
+ * the answer is made in further turns.
  */
 export const RECONCILE_TURN_WORK = 128
 

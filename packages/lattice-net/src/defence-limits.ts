@@ -45,7 +45,16 @@ export const PEER_DIGESTS: BucketRate = { burst: 65_536, perSecond: 2048 }
 /** What a digest exchange costs besides the stores that it names: this node hashes all that it shares. */
 export const DIGEST_EXCHANGE_COST = 256
 
-/** Messages announced or asked for by id: several times what a topic of 1,000 writers brings. Beyond it they wait. */
+/**
+ * Sessions opened to reconcile a store: each may have a frame of the log read before the peer has taken anything. Two
+ * thousand stores that differ at once are compared at once. Beyond it streams wait to be accepted.
+ */
+export const PEER_SESSIONS: BucketRate = { burst: 2048, perSecond: 128 }
+
+/**
+ * Messages announced or asked for by id, and stores told of in heartbeats: several times what a topic of 1,000 writers
+ * brings. Beyond it they wait.
+ */
 export const PEER_ANNOUNCED_IDS: BucketRate = { burst: 65_536, perSecond: 8192 }
 
 /** Invites tried: a person pastes a few, a guesser many, over however many connections. Beyond it they are refused. */

@@ -49,12 +49,11 @@ export function createFrameGuard(options: FrameGuardOptions): FrameGuard {
         onMuted()
         return MUTED
       }
-      const { kind, isRefused } = meter.frame(frame)
-      if (kind === undefined) return undefined
-      used.add(kind)
-      if (!isRefused) return undefined
-      onOveruse(kind)
-      return { code: net.RefusalCode.LIMIT_EXCEEDED, message: `too much at once (${kind}): try again later` }
+      const { kinds, refused } = meter.frame(frame)
+      for (const kind of kinds) used.add(kind)
+      if (refused === undefined) return undefined
+      onOveruse(refused)
+      return { code: net.RefusalCode.LIMIT_EXCEEDED, message: `too much at once (${refused}): try again later` }
     },
     owedMs: () => meter.owedMs(used),
   }

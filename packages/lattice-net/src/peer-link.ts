@@ -176,7 +176,8 @@ class ServedConnection {
         else if (this.#open < limits.streamsPerConnection) spawn('stream', () => this.#serve(stream))
         else if (this.#turnedAway < MAX_TURNED_AWAY) spawn('turn away', () => this.#turnAway(stream))
         else stream.reset()
-        const owedMs = this.#meter.owedMs(['streams'])
+        // Streams that each open a session are accepted no faster than sessions come back.
+        const owedMs = this.#meter.owedMs(['streams', 'sessions'])
         if (owedMs > 0) await pause(this.#deps.scheduler, owedMs, [signal])
       }
     } catch (error) {

@@ -20,10 +20,11 @@ import {
   PEER_LOG_READS,
   PEER_MESSAGES,
   PEER_RANGES,
+  PEER_SESSIONS,
   PEER_STREAMS,
 } from './defence-limits.ts'
 import type { Frame } from './frame.ts'
-import { type CostlyKind, costOf } from './frame-cost.ts'
+import { type CostlyKind, costsOf, type FrameCost } from './frame-cost.ts'
 import { MAX_KNOWN_PEERS } from './limits.ts'
 import { type BucketRate, createTokenBucket, type TokenBucket } from './token-bucket.ts'
 
@@ -32,10 +33,10 @@ export type MeteredKind = CostlyKind | 'bytes' | 'messages' | 'streams'
 
 /** What a frame was counted as. */
 export interface FrameCharge {
-  /** Undefined for one that costs about as much as its bytes. */
-  readonly kind: CostlyKind | undefined
-  /** Nothing was counted: it is to be refused. */
-  readonly isRefused: boolean
+  /** None of one that costs about as much as its bytes. */
+  readonly kinds: readonly CostlyKind[]
+  /** What there was far too little of: nothing was counted, and it is to be refused. */
+  readonly refused: CostlyKind | undefined
 }
 
 export interface PeerMeter {
@@ -62,6 +63,7 @@ const RATES: Readonly<Record<MeteredKind, BucketRate>> = {
   streams: PEER_STREAMS,
   log_reads: PEER_LOG_READS,
   ranges: PEER_RANGES,
+  sessions: PEER_SESSIONS,
   digests: PEER_DIGESTS,
   announced_ids: PEER_ANNOUNCED_IDS,
   joins: PEER_JOINS,
@@ -97,19 +99,20 @@ export function createPeerMeter(nowMs: () => number): PeerMeter {
     buckets.set(kind, bucket)
     return bucket
   }
+  function isTooMuch({ kind, tokens }: FrameCost): boolean {
+    const bucket = bucketOf(kind)
+    return REFUSED.has(kind) ? bucket.left(nowMs()) < tokens : bucket.owedMs(nowMs()) > MAX_OWED_MS
+  }
   return {
     bytes: (count) => bucketOf('bytes').take(count, nowMs()),
     stream: () => bucketOf('streams').take(1, nowMs()),
     frame: (frame) => {
       bucketOf('messages').take(1, nowMs())
-      const cost = costOf(frame)
-      if (cost === undefined) return { kind: undefined, isRefused: false }
-      const { kind, tokens } = cost
-      const bucket = bucketOf(kind)
+      const costs = costsOf(frame)
+      const refused = costs.find(isTooMuch)
       // What is refused costs nothing more: a debt does not grow by asking.
-      const isRefused = REFUSED.has(kind) ? bucket.left(nowMs()) < tokens : bucket.owedMs(nowMs()) > MAX_OWED_MS
-      if (!isRefused) bucket.take(tokens, nowMs())
-      return { kind, isRefused }
+      for (const { kind, tokens } of refused === undefined ? costs : []) bucketOf(kind).take(tokens, nowMs())
+      return { kinds: costs.map(({ kind }) => kind), refused: refused?.kind }
     },
     owedMs: (kinds) => {
       let mostMs = 0

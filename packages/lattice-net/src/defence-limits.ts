@@ -14,8 +14,11 @@ import type { BucketRate } from './token-bucket.ts'
  */
 export const PEER_BYTES: BucketRate = { burst: 256 * 1024 * 1024, perSecond: 128 * 1024 * 1024 }
 
-/** Frames of all streams: several times what a busy topic brings. Beyond it the peer's streams are not read. */
-export const PEER_MESSAGES: BucketRate = { burst: 65_536, perSecond: 16_384 }
+/**
+ * Frames of all streams: several times the runs that a busy writer can commit, at some fifty microseconds each. Beyond it
+ * the peer's streams are not read.
+ */
+export const PEER_MESSAGES: BucketRate = { burst: 32_768, perSecond: 8192 }
 
 /** Streams opened: a thousand stores that differ at once take two seconds. Beyond it streams wait to be accepted. */
 export const PEER_STREAMS: BucketRate = { burst: 1024, perSecond: 512 }
@@ -46,10 +49,10 @@ export const PEER_DIGESTS: BucketRate = { burst: 65_536, perSecond: 2048 }
 export const DIGEST_EXCHANGE_COST = 256
 
 /**
- * Sessions opened to reconcile a store: each may have a frame of the log read before the peer has taken anything. Two
+ * Sessions opened to reconcile a store: each may have a frame of the log read before the peer has taken anything. A
  * thousand stores that differ at once are compared at once. Beyond it streams wait to be accepted.
  */
-export const PEER_SESSIONS: BucketRate = { burst: 2048, perSecond: 128 }
+export const PEER_SESSIONS: BucketRate = { burst: 1024, perSecond: 128 }
 
 /**
  * Messages announced or asked for by id, and stores told of in heartbeats: several times what a topic of 1,000 writers

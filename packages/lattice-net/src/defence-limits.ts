@@ -49,10 +49,11 @@ export const PEER_DIGESTS: BucketRate = { burst: 65_536, perSecond: 2048 }
 export const DIGEST_EXCHANGE_COST = 256
 
 /**
- * Sessions opened to reconcile a store: each may have a frame of the log read before the peer has taken anything. A
- * thousand stores that differ at once are compared at once. Beyond it streams wait to be accepted.
+ * Sessions opened to reconcile a store: each may have a frame of the log read before the peer has taken anything, so some
+ * milliseconds each. Of a thousand stores that differ at once, half are compared at once and the others within seconds.
+ * Beyond it streams wait to be accepted.
  */
-export const PEER_SESSIONS: BucketRate = { burst: 1024, perSecond: 128 }
+export const PEER_SESSIONS: BucketRate = { burst: 512, perSecond: 128 }
 
 /**
  * Messages announced or asked for by id, and stores told of in heartbeats: several times what a topic of 1,000 writers

@@ -45,10 +45,10 @@ export function createFrameGuard(options: FrameGuardOptions): FrameGuard {
   const used = new Set<MeteredKind>(['bytes', 'messages'])
   return {
     frame: (frame) => {
-      if (isServing && standing() !== 'good') {
-        onMuted()
-        return MUTED
-      }
+      const stands = isServing ? standing() : 'good'
+      // Of one that is shut out the connection is about to end.
+      if (stands === 'muted') onMuted()
+      if (stands !== 'good') return MUTED
       const { kinds, refused } = meter.frame(frame)
       for (const kind of kinds) used.add(kind)
       if (refused === undefined) return undefined

@@ -15,6 +15,6 @@ export interface PeerDefenceDeps extends PeerMetersDeps {
 
 /** Starts with nothing counted. */
 export function createPeerDefence({ clock, ledger, conduct }: PeerDefenceDeps): PeerDefence {
-  const { overused, askedWhileMuted } = conduct
-  return { meterOf: createPeerMeters({ clock }).of, standing: ledger.standing, overused, askedWhileMuted }
+  const { overused, askedWhileMuted, broke } = conduct
+  return { meterOf: createPeerMeters({ clock }).of, standing: ledger.standing, overused, askedWhileMuted, broke }
 }

@@ -23,6 +23,7 @@ import {
 import { type BiStream, type CloseReason, type Connection, StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { createDeadline, orAborted, pause } from './deadline.ts'
+import type { BootstrapFailed, PeerViolation } from './errors.ts'
 import { encodeFrame } from './frame.ts'
 import { createFrameGuard } from './link-guard.ts'
 import { MAX_TURNED_AWAY, type NetworkLimits } from './limits.ts'
@@ -91,6 +92,8 @@ export interface PeerDefence extends Pick<PeerLedger, 'standing'> {
   readonly overused: (link: PeerLink, kind: MeteredKind) => void
   /** The peer was refused for being muted. */
   readonly askedWhileMuted: (link: PeerLink) => void
+  /** The peer broke the protocol: told before the session ends by it. */
+  readonly broke: (link: PeerLink, error: PeerViolation | BootstrapFailed) => void
 }
 
 export interface PeerLinkDeps {
@@ -284,7 +287,7 @@ class ServedConnection {
     stream: BiStream,
     signal: AbortSignal,
     isServing: boolean,
-  ): Pick<SessionOptions<unknown>, 'stream' | 'signal' | 'scheduler' | 'limits' | 'guard'> {
+  ): Pick<SessionOptions<unknown>, 'stream' | 'signal' | 'scheduler' | 'limits' | 'guard' | 'onBroken'> {
     const { scheduler, limits, defence } = this.#deps
     const { link } = this
     const guard = createFrameGuard({
@@ -294,7 +297,8 @@ class ServedConnection {
       onOveruse: (kind) => defence.overused(link, kind),
       onMuted: () => defence.askedWhileMuted(link),
     })
-    return { stream: this.#listened(stream), signal, scheduler, limits, guard }
+    const onBroken: SessionOptions<unknown>['onBroken'] = (error) => defence.broke(link, error)
+    return { stream: this.#listened(stream), signal, scheduler, limits, guard, onBroken }
   }
 
   /** A stream whose every byte is a sign of life. */

@@ -38,6 +38,8 @@ export interface SessionOptions<Outcome> {
   readonly limits: Pick<NetworkLimits, 'stepDeadlineMs' | 'sessionDeadlineMs' | 'lingerMs'>
   /** Asked with every frame, before the machine is. Nothing is counted without it. */
   readonly guard?: FrameGuard
+  /** Told at once that the peer broke the protocol; the session ends once that was said, and the peer has left, or not. */
+  readonly onBroken?: (error: PeerViolation | BootstrapFailed) => void
   /** Given a way to hand the machine's answers to events of its own; until the session ends. */
   readonly onReady?: (drive: (effects: Effects<Outcome>) => void) => void
 }
@@ -140,7 +142,11 @@ class SessionRun<Outcome> {
     this.#wakeAll()
   }
   #fail(failure: SessionFailure): void {
-    this.#settle({ kind: 'failed', error: errorOf(failure) }, refusalFrameOf(failure))
+    const error = errorOf(failure)
+    const isFirst = this.#end === undefined
+    this.#settle({ kind: 'failed', error }, refusalFrameOf(failure))
+    const isBroken = error instanceof PeerViolation || error instanceof BootstrapFailed
+    if (isFirst && isBroken) this.#options.onBroken?.(error)
     if (failure.kind === 'lost') this.#resetStream()
   }
   /** Something failed here: the peer hears of it, but not what. */

@@ -8,13 +8,13 @@ export {
   MUTE_SCORE,
   PEER_ANNOUNCED_IDS,
   PEER_DIGESTS,
-  PEER_MESSAGES,
   PEER_SESSIONS,
-  PEER_STREAMS,
   SCORE_HALF_LIFE_MS,
 } from './defence-limits.ts'
-export { gossipTopic } from './gossip/gossip-topic.ts'
-export { GRAFT_IDS_MAX, IHAVE_IDS_MAX, MISSING_PER_NEIGHBOR } from './limits.ts'
+export { gossipTopic, type Topic } from './gossip/gossip-topic.ts'
+export { GRAFT_IDS_MAX, IHAVE_IDS_MAX } from './limits.ts'
+export { MISDEED_POINTS } from './peer-ledger.ts'
 export { GossipSwarm, type SwarmOptions, type SwarmView } from './testing/gossip-swarm.ts'
 export type { SwarmMessage, SwarmPayload, Taken } from './testing/swarm-node.ts'
 export { since, type TrafficCounts } from './testing/swarm-traffic.ts'
+export type { BucketRate } from './token-bucket.ts'

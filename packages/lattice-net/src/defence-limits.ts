@@ -64,6 +64,18 @@ export const PEER_ANNOUNCED_IDS: BucketRate = { burst: 65_536, perSecond: 8192 }
 /** Invites tried: a person pastes a few, a guesser many, over however many connections. Beyond it they are refused. */
 export const PEER_JOINS: BucketRate = { burst: 16, perSecond: 0.1 }
 
+/** Connections that a peer makes: it may well lose some in a row, and backs off. Beyond it they are closed. */
+export const PEER_CONNECTIONS: BucketRate = { burst: 64, perSecond: 1 }
+
+/**
+ * Bytes held in memory of one peer's, over all its streams: frames that are not whole yet, those that wait to be taken in,
+ * and those that wait until the peer takes them. Its 32 streams, or the stores it shares, would else each hold the most that
+ * one may, hundreds of MiB. The credit windows of the sessions that two nodes run at once, two from each side, take half.
+ * What the transport holds besides is its own bound, and what floats is the store's.
+ * @beyond The session is refused with `LIMIT_EXCEEDED`, and the peer scored.
+ */
+export const PEER_HELD_BYTES: number = 32 * 1024 * 1024
+
 /**
  * Longest debt of one kind that is waited for, within the step deadline of the other side. Sessions that an honest peer runs
  * at once stay below it. Who owes more has many costly requests going at once: the next is refused with `LIMIT_EXCEEDED`, and

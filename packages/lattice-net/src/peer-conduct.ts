@@ -11,7 +11,7 @@ import type { GapFault } from './gap-filler.ts'
 import type { NetworkEvent } from './network-event.ts'
 import type { PeerLedger, Standing } from './peer-ledger.ts'
 import type { PeerLink } from './peer-link.ts'
-import type { MeteredKind } from './peer-meter.ts'
+import type { OverusedKind } from './peer-meter.ts'
 
 interface Misconduct {
   readonly what: string
@@ -24,7 +24,7 @@ export interface PeerConduct {
   /** It sent intentions whose causes it does not have, or that have no end. */
   readonly uncaused: (link: PeerLink, why: GapFault) => void
   /** It asked for far more of something than it may. */
-  readonly overused: (link: PeerLink, kind: MeteredKind) => void
+  readonly overused: (link: PeerLink, kind: OverusedKind) => void
   /** It opened a stream, or went on with one, while it is muted. */
   readonly askedWhileMuted: (link: PeerLink) => void
   /** It broke the protocol: it is shut out from now on, and its connection ends with the session. */

@@ -29,7 +29,7 @@ import { createFrameGuard } from './link-guard.ts'
 import { MAX_TURNED_AWAY, type NetworkLimits } from './limits.ts'
 import { acceptOpening, withOpening } from './opening.ts'
 import type { PeerLedger } from './peer-ledger.ts'
-import type { MeteredKind, PeerMeter } from './peer-meter.ts'
+import type { OverusedKind, PeerMeter } from './peer-meter.ts'
 import { type Carrier, follow, type MovableEnd, runMovable, runUntilMoved } from './run-movable.ts'
 import { runSession, type SessionOptions } from './run-session.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
@@ -89,7 +89,7 @@ export interface PeerDefence extends Pick<PeerLedger, 'standing'> {
   /** What the peer has used of late, over all its connections. */
   readonly meterOf: (peer: PublicKey) => PeerMeter
   /** The peer was refused for asking far too much. */
-  readonly overused: (link: PeerLink, kind: MeteredKind) => void
+  readonly overused: (link: PeerLink, kind: OverusedKind) => void
   /** The peer was refused for being muted. */
   readonly askedWhileMuted: (link: PeerLink) => void
   /** The peer broke the protocol: told before the session ends by it. */

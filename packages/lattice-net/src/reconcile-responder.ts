@@ -44,6 +44,9 @@ export interface ReconcileResponderOptions {
   readonly unaskedOf?: (storeId: StoreId) => Unasked
 }
 
+/** What an id takes in memory: its bytes, and an array of its own. */
+const HELD_ID_BYTES = 96
+
 interface Difference {
   readonly at: 'difference'
   readonly store: SessionStore
@@ -75,6 +78,7 @@ export function createReconcileResponder(options: ReconcileResponderOptions): Se
     start: () => [],
     receive: (frame) => session.receive(frame),
     answered: (answer) => session.answered(answer),
+    held: () => session.held(),
   }
 }
 
@@ -100,6 +104,11 @@ class Responder {
   answered(answer: SessionAnswer): Effects<ReconcileOutcome> {
     assert(this.#state.at === 'transfer', 'calls are made by the transfer')
     return this.#state.closing.answered(answer)
+  }
+
+  /** The ids that the peer wants, until it has named all of them. */
+  held(): number {
+    return this.#state.at === 'difference' ? this.#state.wanted.length * HELD_ID_BYTES : 0
   }
 
   #hello(frame: net.Hello): Effects<ReconcileOutcome> {

@@ -151,6 +151,20 @@ function expectOnlyHostileScored({ misdeeds, hostileId }: Siege): void {
   for (const { at, peer } of misdeeds) expect({ at, peer }).toEqual({ at: `node-${VICTIM}`, peer: hostileId })
 }
 
+/** What the victim says of it to its user: in the list of peers, and as reasons for what is missing. */
+async function told({ mesh, id, hostileId }: Siege) {
+  const peer = mesh
+    .store(VICTIM, id)
+    .peers()
+    .find(({ publicKey }) => toHex(publicKey) === hostileId)
+  const findings = await mesh.complete(mesh.node(VICTIM).why({ peer: hostileId }))
+  // What is said of its replica of the store is another matter.
+  const codes = findings
+    .map(({ code }) => code)
+    .filter((code) => /^peer_(?:muted|unserved|scored|held_back)$/u.test(code))
+  return { standing: peer?.conduct?.standing, codes }
+}
+
 /** Makes it a neighbour in the circle of the store, with a gossip stream. */
 async function joinCircle({ mesh, raw, id }: Siege): Promise<{ readonly stream: RawStream; readonly topic: Topic }> {
   const topic = gossipTopic(await openCrypto({ backend: 'wasm' }), id, [])
@@ -176,6 +190,7 @@ describe('a peer that takes part and floods a node with', () => {
     await mesh.time.pass(1_000)
     await expectService(siege)
     await announcing.stop()
+    expect((await told(siege)).codes).toEqual(['peer_held_back'])
     // Each is answered: what was taken in is no less than a full bucket holds, and no more than it lets through.
     const announced = (raw.count('noted') - 1) * IHAVE_IDS_MAX
     expect(announced).toBeGreaterThanOrEqual(PEER_ANNOUNCED_IDS.burst)
@@ -249,11 +264,14 @@ describe('a peer that takes part and floods a node with', () => {
     // A part of each point is forgiven by the time of the next.
     expect([muteAfter, muteAfter + 1]).toContain(raw.count('refused LIMIT_EXCEEDED'))
     await expectService(siege)
+    // Whoever asks is told.
+    expect(await told(siege)).toEqual({ standing: 'muted', codes: ['peer_unserved'] })
     // It keeps its connection, and is served again once a part of its score is forgiven.
     await mesh.time.pass(SERVED_AGAIN_MS)
     await mesh.complete(say(net.Protocol.PING, []))
     expect(raw.count('refused BUSY')).toBe(1)
     expect(raw.isConnected()).toBe(true)
+    expect(await told(siege)).toEqual({ standing: 'good', codes: ['peer_scored'] })
 
     // Whoever goes on loses the connection, and is let in again after a time that doubles.
     for (const outMs of [DEFAULT_LIMITS.muteMs, 2 * DEFAULT_LIMITS.muteMs]) {
@@ -261,6 +279,7 @@ describe('a peer that takes part and floods a node with', () => {
       await expectService(siege)
       await mesh.run(() => !raw.isConnected(), 'it is shut out', 10_000)
       await asking.stop()
+      expect(await told(siege)).toMatchObject({ standing: 'shut_out', codes: expect.arrayContaining(['peer_muted']) })
       const sinceMs = nowMs(siege)
       await comeBack(siege)
       expect(nowMs(siege) - sinceMs).toBeGreaterThan(outMs - RETRY_MS)

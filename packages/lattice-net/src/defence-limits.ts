@@ -78,8 +78,8 @@ export const PEER_HELD_BYTES: number = 32 * 1024 * 1024
 
 /**
  * Longest debt of one kind that is waited for, within the step deadline of the other side. Sessions that an honest peer runs
- * at once stay below it. Who owes more has many costly requests going at once: the next is refused with `LIMIT_EXCEEDED`, and
- * scored.
+ * at once stay below it; who owes more has many costly requests going at once.
+ * @beyond The next request is refused with `LIMIT_EXCEEDED`, and scored.
  */
 export const MAX_OWED_MS = 20_000
 

@@ -10,7 +10,10 @@ import { decodeFrame, type Frame, type FrameError } from './frame.ts'
 
 /** Chunks up to this size are joined with what follows them: an array costs about a hundred bytes by itself. */
 const JOINED_CHUNK_BYTES = 4096
-/** Bytes of a length at most: 1 MiB takes three. */
+/**
+ * Bytes of a length at most: 1 MiB takes three.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 const MAX_LENGTH_BYTES = 3
 
 export interface FrameDecoder {

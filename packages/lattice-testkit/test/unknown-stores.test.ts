@@ -4,7 +4,7 @@ import { openCrypto } from '@lattice/model/crypto'
 import { createFrameDecoder, encodeFrame, type Frame, type FrameInit } from '@lattice/net'
 import { gossipTopic, type StoreQuestion, storeQuestions } from '@lattice/net/testing'
 import type { BiStream, Transport } from '@lattice/net-types'
-import { net } from '@lattice/proto'
+import type { net } from '@lattice/proto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { joinAsAdmin, reach } from './life-support.ts'
@@ -177,7 +177,7 @@ describe('a peer that asks for a store', () => {
     const nothing = await askAll(mesh, transport, absent)
     expect(JSON.stringify(codesOf(nothing))).toContain('no such store')
     for (const [name, id] of Object.entries({ ...over, active, ending })) {
-      expect(await askAll(mesh, transport, id), name).toEqual(nothing)
+      expect({ name, heard: await askAll(mesh, transport, id) }).toEqual({ name, heard: nothing })
     }
     await mesh.complete(transport.close())
   })
@@ -188,7 +188,7 @@ describe('a peer that asks for a store', () => {
     turnAway(transport).catch(() => undefined)
     const nothing = await askAll(mesh, transport, absent)
     for (const [name, id] of Object.entries(over)) {
-      expect(codesOf(await askAll(mesh, transport, id)), name).toEqual(codesOf(nothing))
+      expect({ name, told: codesOf(await askAll(mesh, transport, id)) }).toEqual({ name, told: codesOf(nothing) })
     }
     for (const id of [active, ending]) {
       const [hello] = await askAll(mesh, transport, id)

@@ -16,7 +16,9 @@ const ASKED = 0
 const LIMITS = { muteMs: 1, muteMaxMs: 1 }
 /** Long enough for every answer that comes at all, on links of five milliseconds. */
 const PATIENCE_MS = 100
-/** Five stores, each made, shared and ended. */
+/** Between two connections, so that none is one too many. */
+const PAUSE_MS = 1_000
+/** Six stores, each made, shared and ended. */
 const SETUP_MS = 60_000
 const { signal } = createAbortController()
 
@@ -44,7 +46,7 @@ async function ask(mesh: SimMesh, transport: Transport, [protocol, frames]: Stor
   await complete(stream.finish().catch(() => undefined))
   const heard = await complete(hearing)
   await complete(connection.close('asked'))
-  await time.pass(PATIENCE_MS)
+  await time.pass(PAUSE_MS)
   return { protocol, ...heard }
 }
 

@@ -27,7 +27,7 @@ import { createNeighborhood, type Neighborhood } from './neighborhood.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
 import { createPeerConduct, type PeerConduct } from './peer-conduct.ts'
-import { createPeerDefence } from './peer-defence.ts'
+import { createPeerDefence, type Defence } from './peer-defence.ts'
 import { createPeerDigests, type PeerDigests } from './peer-digests.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerLedger, type PeerLedger } from './peer-ledger.ts'
@@ -51,6 +51,7 @@ export class NetworkCore {
   readonly stores: StoreRegistry
   readonly links: LinkTable
   readonly ledger: PeerLedger
+  readonly defence: Defence
   readonly presenceBook: PresenceBook
   readonly clocks: PeerClocks
   readonly dialer: Dialer
@@ -88,6 +89,7 @@ export class NetworkCore {
       publish: (event) => this.#publish(event),
       close: (link, message) => this.closeLater(link, message),
     })
+    this.defence = createPeerDefence({ clock, ledger: this.ledger, conduct: this.#conduct })
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
     this.stores = createStoreRegistry((store, batch) => this.gossip.publish(store, batch))
     this.agenda = new SessionAgenda({
@@ -297,6 +299,7 @@ export class NetworkCore {
       ledger: this.ledger,
       scope: this.#scope,
       logger,
+      count: (peer) => this.defence.meterOf(peer).connection(),
       takeIn: (connection) => this.#takeIn(connection),
       showsLife: (link) => this.showsLife(link, this.limits.signOfLifeMs),
     })
@@ -323,7 +326,7 @@ export class NetworkCore {
       wallMs: this.#options.wallMs ?? clock.wallMs,
       accept,
       onPeerWall: (link, wallMs) => this.clocks.observe(link.key, wallMs),
-      defence: createPeerDefence({ clock, ledger: this.ledger, conduct: this.#conduct }),
+      defence: this.defence,
       onError: this.#conduct.failed,
       onClosed: (link, reason) => this.#onLinkClosed(link, reason),
     }

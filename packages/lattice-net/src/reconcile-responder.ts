@@ -46,6 +46,9 @@ export interface ReconcileResponderOptions {
   readonly unaskedOf?: (storeId: StoreId) => Unasked
 }
 
+/** What an id takes in memory: its bytes, and an array of its own. */
+const HELD_ID_BYTES = 96
+
 interface Difference {
   readonly at: 'difference'
   readonly store: SessionStore
@@ -77,6 +80,7 @@ export function createReconcileResponder(options: ReconcileResponderOptions): Se
     start: () => [],
     receive: (frame) => session.receive(frame),
     answered: (answer) => session.answered(answer),
+    held: () => session.held(),
   }
 }
 
@@ -105,6 +109,11 @@ class Responder {
     assert(state.at === 'difference' && answer.kind === 'turned', 'other calls are made by the transfer')
     if (!state.store.allowed()) return [noSuchStore()]
     return answerWith(state.comparison.goOn())
+  }
+
+  /** The ids that the peer wants, until it has named all of them. */
+  held(): number {
+    return this.#state.at === 'difference' ? this.#state.wanted.length * HELD_ID_BYTES : 0
   }
 
   #hello(frame: net.Hello): Effects<ReconcileOutcome> {

@@ -57,6 +57,8 @@ export interface SessionMachine<Outcome> {
   readonly ended?: () => Effects<Outcome>
   /** A refusal that is an answer among others. Without it a refusal ends the session. */
   readonly refused?: (refused: net.Refused) => Effects<Outcome>
+  /** Bytes of the peer's that it keeps for later, beside those of calls. */
+  readonly held?: () => number
   /** True while nothing is due from the peer: no deadline runs. Without it something always is. */
   readonly idle?: () => boolean
   /** True for a session that may last as long as its connection. */

@@ -24,6 +24,7 @@ import type {
   StoreType,
   UniversalOp,
 } from '@lattice/model'
+import type { PeerStanding } from '@lattice/net'
 import type { system } from '@lattice/proto'
 import type { AnyService, Client, Executor, MachineDescription } from '@lattice/store-base'
 
@@ -136,6 +137,15 @@ export interface PeerEntry {
    * for a peer that writes nothing here, and for this node.
    */
   readonly lag: AuthorLag | undefined
+  /** How this node holds it to its bounds; undefined for this node, and without a network. */
+  readonly conduct: PeerConduct | undefined
+}
+
+export interface PeerConduct extends PeerStanding {
+  /** Milliseconds for which it is still shut out. */
+  readonly mutedForMs: number
+  /** Code of what it broke last. */
+  readonly misbehaviour: string | undefined
 }
 
 export interface InviteEntry {

@@ -23,6 +23,7 @@ function replica(peer: Named): ReplicaSnapshot {
       lastSeenMs: NOW_MS,
       addresses: [],
       dial: undefined,
+      conduct: { standing: 'good', score: 0, drained: [], heldBytes: 0 },
       mutedForMs: 0,
       troubles: { refusal: undefined, misbehaviour: undefined, ended: undefined },
     },

@@ -21,6 +21,7 @@ export type IntentionReader = (signed: SignedIntention) => Result<ParsedIntentio
 const NO_BYTES = new Uint8Array(0)
 
 class ReadIntention implements ParsedIntention {
+  // oxlint-disable-next-line no-unused-private-class-members -- That it is there is what `is` asks.
   readonly #isRead = true
   readonly id: ParsedIntention['id']
   readonly intention: ParsedIntention['intention']

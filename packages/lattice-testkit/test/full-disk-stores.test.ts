@@ -1,13 +1,15 @@
 /** Stores that a full disk keeps from being made, opened or fetched: each comes by itself once there is room. */
-import { silentLogger, type StoreId } from '@lattice/model'
+import { silentLogger, type StoreId, toHex } from '@lattice/model'
+import { system } from '@lattice/proto'
 import type { StoragePoint } from '@lattice/storage'
+import { isAdmin } from '@lattice/systemstore'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { codeOf, get, put } from './support.ts'
 
 /** Which files of which node take nothing; undefined while there is room. */
 interface Disk {
-  full: { readonly index: number; readonly file: string } | undefined
+  full: { readonly index: number; readonly holds: (path: string) => boolean } | undefined
 }
 
 interface FullDiskMesh extends AsyncDisposable {
@@ -19,6 +21,11 @@ interface FullDiskMesh extends AsyncDisposable {
 
 const WRITING: ReadonlySet<StoragePoint> = new Set(['open', 'write', 'commit'])
 const ROOM_MS = 60_000
+
+const file =
+  (name: string) =>
+  (path: string): boolean =>
+    path.endsWith(name)
 
 async function openMesh(): Promise<FullDiskMesh> {
   const disk: Disk = { full: undefined }
@@ -34,7 +41,7 @@ async function openMesh(): Promise<FullDiskMesh> {
     }),
     disk: (index, point, path) => {
       const { full } = disk
-      if (full === undefined || index !== full.index || !path.endsWith(full.file) || !WRITING.has(point)) return
+      if (full === undefined || index !== full.index || !full.holds(path) || !WRITING.has(point)) return
       throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' })
     },
   })
@@ -54,7 +61,7 @@ describe('a full disk', () => {
     await using full = await openMesh()
     const { mesh, disk } = full
     const id = await mesh.share()
-    disk.full = { index: 0, file: 'state.db' }
+    disk.full = { index: 0, holds: file('state.db') }
     const made = mesh.node(0).createStore({ parent: id, name: 'notes' })
     expect(await codeOf(mesh, made)).toBe('DISK_FULL')
     await expect(made).rejects.toThrow('tried again in the background')
@@ -81,7 +88,7 @@ describe('a full disk', () => {
     await using full = await openMesh()
     const { mesh, disk, attempts } = full
     const id = await mesh.share()
-    disk.full = { index: 0, file: 'state.db' }
+    disk.full = { index: 0, holds: file('state.db') }
     await codeOf(mesh, mesh.node(0).createStore({ parent: id, name: 'notes' }))
     await mesh.time.pass(600_000)
     // After 1, 2, 4, 8, 16 and 32 s, then once a minute.
@@ -96,7 +103,7 @@ describe('a full disk', () => {
     await mesh.converge(child)
     await put(mesh, 0, child, ['k', 'v'])
     await mesh.stop(0)
-    disk.full = { index: 0, file: 'log.db' }
+    disk.full = { index: 0, holds: file('log.db') }
     await mesh.start(0)
     expect([stateAt(full, 0, id), stateAt(full, 0, child)]).toEqual(['failed DISK_FULL', 'failed DISK_FULL'])
     disk.full = undefined
@@ -109,7 +116,7 @@ describe('a full disk', () => {
     await using full = await openMesh()
     const { mesh, disk } = full
     const id = await mesh.share()
-    disk.full = { index: 1, file: 'state.db' }
+    disk.full = { index: 1, holds: file('state.db') }
     const child = (await mesh.complete(mesh.node(0).createStore({ parent: id, name: 'notes' }))).id
     await mesh.run(() => stateAt(full, 1, child) === 'bootstrapping DISK_FULL', 'it cannot be fetched', ROOM_MS)
     disk.full = undefined
@@ -120,12 +127,48 @@ describe('a full disk', () => {
     await using full = await openMesh()
     const { mesh, disk } = full
     const id = await mesh.share()
-    disk.full = { index: 1, file: 'meta.db' }
+    disk.full = { index: 1, holds: file('meta.db') }
     const child = (await mesh.complete(mesh.node(0).createStore({ parent: id, name: 'notes' }))).id
     await mesh.converge(id)
     await mesh.time.pass(5_000)
     expect(stateAt(full, 1, child)).toBeUndefined()
     disk.full = undefined
     await mesh.converge(child)
+  })
+
+  test('is asked at once when data was removed: there is room then', async () => {
+    await using full = await openMesh()
+    const { mesh, disk } = full
+    const id = await mesh.share()
+    const old = (await mesh.complete(mesh.node(0).createStore({ name: 'old' }))).id
+    disk.full = { index: 0, holds: file('state.db') }
+    await codeOf(mesh, mesh.node(0).createStore({ parent: id, name: 'notes' }))
+    // The next attempt is most of a minute away.
+    await mesh.time.pass(64_000)
+    const failed = mesh
+      .node(0)
+      .stores()
+      .find(({ state }) => state === 'failed')
+    if (failed === undefined) throw new Error('no store has failed')
+    disk.full = undefined
+    await mesh.complete(mesh.store(0, old).leave({ force: true }))
+    expect(stateAt(full, 0, failed.id)).toBe('failed DISK_FULL')
+    await mesh.complete(mesh.store(0, old).deleteData({ confirmed: true, force: true }))
+    await mesh.run(() => stateAt(full, 0, failed.id) === 'active', 'the store is made', 1_000)
+  })
+
+  test('keeps the right of an admin from a child only while it is full', async () => {
+    await using full = await openMesh()
+    const { mesh, disk } = full
+    const id = await mesh.share()
+    const child = (await mesh.complete(mesh.node(0).createStore({ parent: id, name: 'notes' }))).id
+    await mesh.converge(child)
+    const hasAdmin = (): boolean => isAdmin(mesh.store(1, child).kernel().tables().system, mesh.node(1).id)
+    disk.full = { index: 0, holds: (path) => path.includes(toHex(child)) }
+    await mesh.complete(mesh.store(0, id).setPeerRole(toHex(mesh.node(1).id), system.Role.ADMIN))
+    await mesh.converge(id)
+    expect(hasAdmin()).toBe(false)
+    disk.full = undefined
+    await mesh.run(hasAdmin, 'the admin is one of the child, too', ROOM_MS)
   })
 })

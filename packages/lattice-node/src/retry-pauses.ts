@@ -4,9 +4,9 @@
  * @module
  */
 
-/** After the first failure; doubles. */
+/** Pause after a first failure, before it is tried again; doubles. */
 export const RETRY_FIRST_MS = 1_000
-/** At most: about as long as somebody who made room waits to see it used. What is known to help ends the pause anyway. */
+/** Longest pause: somebody who made room sees it used soon, and what is known to help ends the pause anyway. */
 export const RETRY_MAX_MS = 60_000
 
 /** The pause after one of `pauseMs` that brought nothing. */

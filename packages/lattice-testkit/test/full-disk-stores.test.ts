@@ -171,4 +171,21 @@ describe('a full disk', () => {
     disk.full = undefined
     await mesh.run(hasAdmin, 'the admin is one of the child, too', ROOM_MS)
   })
+
+  test('keeps the name of a node from its peers only while it is full', async () => {
+    await using full = await openMesh()
+    const { mesh, disk } = full
+    const id = await mesh.share()
+    disk.full = { index: 0, holds: file('log.db') }
+    await mesh.complete(mesh.node(0).setName('attic'))
+    await mesh.time.pass(5_000)
+    const names = (): readonly string[] =>
+      mesh
+        .store(1, id)
+        .peers()
+        .map(({ name }) => name)
+    expect(names()).not.toContain('attic')
+    disk.full = undefined
+    await mesh.run(() => names().includes('attic'), 'the peer knows the name', ROOM_MS)
+  })
 })

@@ -186,6 +186,8 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
       followNetwork(context, { manager, links, nodeClock, lags }, { network: service, signal }),
     )
   }
+  // Before the network goes: nothing may come into use without it.
+  scope.onClose(manager.end)
   manager.wake()
   await manager.settled()
   return createNode({ context, manager, scope, events, nodeClock, publishName })

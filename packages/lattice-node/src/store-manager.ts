@@ -298,11 +298,16 @@ export class StoreManager {
     return this.#lifecycle.onBootstrap(id, listener)
   }
 
-  /** Closes every store, children first. Idempotent. */
-  readonly close = async (): Promise<void> => {
+  /** Ends what is under way, and begins nothing more; what is open stays so. Idempotent. */
+  readonly end = async (): Promise<void> => {
     const ended = this.#scope.close(nodeClosed())
     for (const entry of this.#entries.values()) entry.bootstrap?.controller.abort(nodeClosed())
     await ended
+  }
+
+  /** Closes every store, children first. Idempotent. */
+  readonly close = async (): Promise<void> => {
+    await this.end()
     for (const entry of parentsFirst(this.#entries).reverse()) await this.#closeEntry(entry)
     this.#waiters.tell()
   }

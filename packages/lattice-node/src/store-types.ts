@@ -29,7 +29,8 @@ import type { system } from '@lattice/proto'
 import type { AnyService, Client, Executor, MachineDescription } from '@lattice/store-base'
 
 /**
- * `creating` and `bootstrapping` go on by themselves, after a restart too. `failed`: did not open; `error` says why.
+ * `creating` and `bootstrapping` go on by themselves, after a restart too. `failed`: did not open; `error`
+ * says why, and whether it is tried again.
  */
 export type StoreState = 'creating' | 'bootstrapping' | 'active' | 'left' | 'archived' | 'destroyed' | 'failed'
 

@@ -191,7 +191,11 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
         return options.wrapTransport?.({ index, transport, keyPair }) ?? transport
       },
       ...(options.localDiscovery === true && {
-        openDiscovery: (keyPair: KeyPair): Discovery => network.discoveryOf(keyPair.publicKey),
+        openDiscovery: (keyPair: KeyPair): Discovery => {
+          // It may have crashed since it opened its transport; its key is that of its next start.
+          if (gate.state !== 'open') throw new Error('this node has crashed')
+          return network.discoveryOf(keyPair.publicKey)
+        },
       }),
       clock: skewedClock(scheduler.clock, instance),
       random: randomFor(instance),

@@ -84,6 +84,8 @@ async function perform(call: SessionCall): Promise<SessionAnswer> {
       return { kind: 'loaded', read: call.store.read(call.ids, call.maxBytes) }
     case 'read_spans':
       return { kind: 'spans', read: call.store.readSpans(call.spans, call.maxBytes) }
+    case 'next_turn':
+      return { kind: 'turned' }
     case 'read_chain':
     case 'read_page':
     case 'redeem':

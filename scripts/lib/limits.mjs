@@ -262,8 +262,9 @@ const HEAD = `# Limits
 
 <!-- Written by \`npm run generate\` from the constants in the sources. Change those. -->
 
-Every bound of this software is a named constant with its reason; these are all of them. What one peer can cost a node is the
-limits of a connection times the connections that a node keeps, and what it may use over time is a token bucket for each
-kind: so many at once (\`burst\`), and so many more with each second. Where the last column is empty, the reason says it, or the
+Every bound of this software is a named constant with its reason; these are all of them. A peer has one
+connection. What it makes a node hold in memory, over all its streams, is \`PEER_HELD_BYTES\`; the transport's windows come on
+top, and what floats is bounded by store. What it may use over time is a token bucket for each kind: so many at once
+(\`burst\`), and so many more with each second; connecting again fills none. Where the last column is empty, the reason says it, or the
 value is a size or a pace that the node keeps by itself.
 `

@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { cpSync } from 'node:fs'
 import { assert, MAX_RUN_LENGTH } from '@lattice/model'
 import type { Kernel } from '@lattice/kernel'
 import { driveSession, type SessionFigures } from '../drive-session.ts'
 import { atMost, type Figure, ratioAtMost } from '../figure.ts'
-import { fixtureStore } from '../fixture.ts'
+import { fixtureCopy } from '../fixture.ts'
 import { createNews, sessionStoreOf } from '../replica.ts'
 import type { BenchRow, RowContext } from '../row.ts'
 import { against, sampleOf } from '../sample.ts'
@@ -17,7 +16,9 @@ import { openStore } from '../store.ts'
 /** Authors whom the shared history does not have. */
 const [LEFT, RIGHT] = [1001, 1002]
 const DIFFERENCES = [0, 100, 10_000]
-const SHORT_WARM_UPS = 12
+/** A short session is over before its code is compiled; a long one compiles it as it goes, and takes seconds. */
+const SHORT = { below: 1000, warmUps: 12, repeats: 3 }
+const LONG = { warmUps: 0, repeats: 2 }
 /** The goals are for this many. */
 const GOAL_NEWS = 100
 
@@ -35,11 +36,8 @@ async function withReplicas(
   shared: number,
   measure: (replicas: Replicas) => Promise<readonly Figure[]>,
 ): Promise<readonly Figure[]> {
-  const { directory, storeId } = await fixtureStore(context, shared)
-  const folders = [context.folder(), context.folder()] as const
-  for (const folder of folders) cpSync(directory, folder, { recursive: true })
-  await using left = await openStore({ directory: folders[0], storeId, open: true, silent: true })
-  await using right = await openStore({ directory: folders[1], storeId, open: true, silent: true })
+  await using left = await openStore({ ...(await fixtureCopy(context, shared)), open: true, silent: true })
+  await using right = await openStore({ ...(await fixtureCopy(context, shared)), open: true, silent: true })
   const sides = [
     { kernel: left.kernel, news: createNews(LEFT) },
     { kernel: right.kernel, news: createNews(RIGHT) },
@@ -67,13 +65,12 @@ async function withReplicas(
 
 async function sessionsOf(
   { left, right, diverge }: Replicas,
-  { count, way, context }: { readonly count: number; readonly way: Way; readonly context: RowContext },
+  { count, way }: { readonly count: number; readonly way: Way },
 ): Promise<{ readonly sessions: readonly SessionFigures[]; readonly payload: number }> {
   const sessions: SessionFigures[] = []
   let payload = 0
-  // A short session is over before its code is compiled.
-  const warmUps = count < 1000 ? SHORT_WARM_UPS : context.warmUps
-  for (let turn = 0; turn < warmUps + Math.min(3, context.repeats); turn += 1) {
+  const { warmUps, repeats } = count < SHORT.below ? SHORT : LONG
+  for (let turn = 0; turn < warmUps + repeats; turn += 1) {
     payload = await diverge(count)
     globalThis.gc?.()
     const change = way === 'by maps' ? {} : { chainTips: () => undefined }
@@ -90,7 +87,7 @@ async function measure(replicas: Replicas, shared: number, context: RowContext):
     // Where nothing differs, the way is not chosen.
     for (const way of count === 0 ? (['by maps'] as const) : (['by maps', 'by ranges'] as const)) {
       context.progress(`${shared} shared, ${count} new on each side, ${way}`)
-      const { sessions, payload } = await sessionsOf(replicas, { count, way, context })
+      const { sessions, payload } = await sessionsOf(replicas, { count, way })
       figures.push(...figuresOf({ sessions, payload, shared, count, way }))
     }
   }

@@ -7,18 +7,17 @@
  * @module
  */
 import {
+  createIntentionReader,
   equalBytes,
   type IdKey,
   idKey,
   type IngestOutcome,
   isGenesis,
   isSigned,
-  parseSignedIntention,
   type ParsedIntention,
   type SignedIntention,
   verifyParsed,
 } from '@lattice/model'
-import { createByteArena } from './byte-arena.ts'
 import type { Core } from './core.ts'
 
 /** One that its bytes do not decide: new here, or not known yet. */
@@ -70,12 +69,13 @@ export interface SliceReader {
 
 export function createSliceReader(core: Core): SliceReader {
   const { crypto, storeId } = core.options
-  const copy = createCopier()
+  // What nobody has read yet is copied: the bytes of a batch are parts of large frames, and belong to the caller.
+  const read = createIntentionReader(crypto)
   // How often what is on its way is on its way.
   const onTheWay = new Map<IdKey, number>()
 
   function readOne(item: SignedIntention): IngestOutcome | Candidate {
-    const result = parseSignedIntention(crypto, copy(item))
+    const result = read(item)
     if (!result.ok) return { kind: 'invalid', code: result.error.code, id: undefined }
     const parsed = result.value
     const { id } = parsed
@@ -92,13 +92,13 @@ export function createSliceReader(core: Core): SliceReader {
 
   return {
     read: (slice, item) => {
-      const read = readOne(item)
-      slice.items.push(read)
+      const arrived = readOne(item)
+      slice.items.push(arrived)
       slice.bytes += item.bytes.length
       const isRunEnd = isSigned(item)
       if (isRunEnd) slice.signatures += 1
       // What is here already is most often a duplicate: if it turns out to be news, its signature is looked at then.
-      if (read.kind === 'candidate' && isRunEnd && !read.isContested) slice.signed.push(read)
+      if (arrived.kind === 'candidate' && isRunEnd && !arrived.isContested) slice.signed.push(arrived)
       slice.isComplete =
         slice.items.length >= SLICE_RECORDS_MAX ||
         (isRunEnd && slice.items.length >= SLICE_RECORDS) ||
@@ -115,20 +115,4 @@ export function createSliceReader(core: Core): SliceReader {
       }
     },
   }
-}
-
-const NO_BYTES = new Uint8Array(0)
-
-/** Copies intentions: the bytes of a batch are parts of large frames, and belong to the caller. */
-function createCopier(): (item: SignedIntention) => SignedIntention {
-  const arena = createByteArena()
-
-  function copyOf(bytes: Uint8Array): Uint8Array {
-    if (bytes.length === 0) return NO_BYTES
-    const copy = arena.take(bytes.length)
-    copy.set(bytes)
-    return copy
-  }
-
-  return ({ bytes, signature }) => ({ bytes: copyOf(bytes), signature: copyOf(signature) })
 }

@@ -77,6 +77,7 @@ export {
 export type { FloatReason, IngestOutcome } from './ingest-outcome.ts'
 export { intentionToSExpr, type SummarizeOp } from './intention-sexpr.ts'
 export { decodeIntention, encodedIntentionBytes, encodeIntention, INTENTION_VERSION } from './intention-codec.ts'
+export { createIntentionReader, type IntentionReader } from './intention-reader.ts'
 export {
   causesOf,
   type Hints,

@@ -8,9 +8,15 @@
  */
 import { isLoopbackAddress, parseSocketAddress } from '@lattice/net-types'
 
-/** Addresses of one dial that are tried: a host has a few interfaces, each with two families. */
+/**
+ * Addresses of one dial that are tried: a host has a few interfaces, each with two families.
+ * @beyond The rest is not tried.
+ */
 export const MAX_DIAL_ADDRESSES = 16
-/** Longest address that is looked at: a relay's URL with room to spare. */
+/**
+ * Longest address that is looked at: a relay's URL with room to spare.
+ * @beyond The address is passed over.
+ */
 const MAX_ADDRESS_CHARS = 256
 
 const PREFIX = 'iroh:'

@@ -16,7 +16,10 @@ import { type Connection as NativeConnection, describeFailure, textToNumbers } f
  * @beyond The stream waits in the transport.
  */
 export const MAX_OPEN_STREAMS = 64
-/** Longest reason sent with a close: it has to fit in one packet. */
+/**
+ * Longest reason sent with a close: it has to fit in one packet.
+ * @beyond The rest of the reason is cut off.
+ */
 const MAX_CLOSE_CHARS = 200
 
 const CLOSE_CODE = 0n

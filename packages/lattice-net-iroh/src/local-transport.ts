@@ -26,7 +26,10 @@ import { withInterfaces } from './own-sockets.ts'
 
 /** Connections at a time; beyond it dials are refused. A mesh's active peers are a few dozen. */
 export const MAX_CONNECTIONS = 256
-/** Connections that wait to be accepted. */
+/**
+ * Connections that wait to be accepted.
+ * @beyond The connection is closed.
+ */
 export const MAX_INCOMING = 64
 
 export interface LocalTransportOptions extends BindOptions {

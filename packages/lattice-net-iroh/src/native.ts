@@ -44,7 +44,10 @@ export function textToNumbers(text: string): number[] {
   return toNumbers(utf8Encode(text))
 }
 
-/** Longest text of a failure that is kept. */
+/**
+ * Longest text of a failure that is kept.
+ * @beyond The rest is cut off.
+ */
 const MAX_FAILURE_CHARS = 200
 
 /** What went wrong, in one line: the binding adds source positions and, in some environments, a stack trace. */

@@ -27,9 +27,15 @@ export const MAX_PACKET_BYTES = 1500
 export const MAX_RECORDS = 16
 /** How long an announcement holds without another, as RFC 6762 has it for what changes with an address. */
 export const TTL_S = 120
-/** Bytes of addresses in one announcement: with names and headers it fits a packet on any link. */
+/**
+ * Bytes of addresses in one announcement: with names and headers it fits a packet on any link.
+ * @beyond The address is left out; shorter ones that follow may still fit.
+ */
 const MAX_TEXT_BYTES = 1000
-/** Bytes of one string of a TXT record. */
+/**
+ * Bytes of one string of a TXT record.
+ * @beyond The address is left out.
+ */
 const MAX_STRING_BYTES = 255
 
 const HEADER_BYTES = 12

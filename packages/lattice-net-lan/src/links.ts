@@ -17,7 +17,10 @@ export interface Link {
 /** `loopback`: this host alone. `all`: every link, or loopback while there is no other. Else the links of some addresses. */
 export type LanScope = 'loopback' | 'all' | { readonly addresses: readonly string[] }
 
-/** Links used at once: a host with more, of containers for instance, announces on the first. */
+/**
+ * Links used at once: a host with more, of containers for instance, announces on the first.
+ * @beyond The other links are not used.
+ */
 export const MAX_LINKS = 32
 
 const LOOPBACK = /^127\./u

@@ -18,7 +18,10 @@ import { type Ears, type Mouth, openEars, openMouth } from './sockets.ts'
 
 /** Links are compared this often: a person who plugs a cable in notices no delay. */
 export const REVIEW_LINKS_MS = 3_000
-/** Packets in a second that are no LAN of nodes but a flood, at some microseconds each. */
+/**
+ * Packets in a second that are no LAN of nodes but a flood, at some microseconds each.
+ * @beyond Nothing is heard for a while.
+ */
 export const FLOOD_PACKETS_PER_SECOND = 5_000
 /** How long nothing is heard after a flood: its cost is down to a tenth. */
 export const DEAF_MS = 10_000

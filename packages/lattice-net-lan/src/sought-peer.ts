@@ -10,7 +10,10 @@
  */
 import { MAX_FOUND_ADDRESSES } from '@lattice/net-types'
 
-/** Senders remembered for each peer, those heard last: the interfaces of a host, and whoever forges. */
+/**
+ * Senders remembered for each peer, those heard last: the interfaces of a host, and whoever forges.
+ * @beyond The one heard longest ago is forgotten.
+ */
 export const MAX_SOURCES = 4
 
 /** The same sender saying the same is news again after this: it answered another question. */

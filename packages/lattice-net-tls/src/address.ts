@@ -8,9 +8,15 @@
 import type { NetworkInterfaceInfo } from 'node:os'
 import { formatSocketAddress, isLoopbackAddress, parseSocketAddress, type SocketAddress } from '@lattice/net-types'
 
-/** Addresses of one dial that are tried: a host has a few interfaces, each with two families. */
+/**
+ * Addresses of one dial that are tried: a host has a few interfaces, each with two families.
+ * @beyond The rest is not tried.
+ */
 export const MAX_DIAL_ADDRESSES = 16
-/** Longest address that is looked at: the longest IPv6 address with a port fits twice. */
+/**
+ * Longest address that is looked at: the longest IPv6 address with a port fits twice.
+ * @beyond The address is passed over.
+ */
 const MAX_ADDRESS_CHARS = 128
 
 const PREFIX = 'tls:'

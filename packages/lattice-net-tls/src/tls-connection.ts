@@ -15,7 +15,10 @@ import { createTlsStream } from './tls-stream.ts'
 
 /** Bytes given to TLS at once: four records. */
 const WRITE_BYTES: number = 64 * 1024
-/** Bytes that may wait in the socket: keeps it busy over a turn of the event loop; more would hold up urgent frames. */
+/**
+ * Bytes that may wait in the socket: keeps it busy over a turn of the event loop; more would hold up urgent frames.
+ * @beyond The rest waits in its streams, whose writers wait.
+ */
 const MAX_UNSENT_BYTES: number = 256 * 1024
 /** How often silence is looked for. */
 export const SILENCE_CHECK_MS = 7_500
@@ -24,7 +27,10 @@ export const SILENCE_CHECK_MS = 7_500
  * @beyond The connection is lost.
  */
 const MAX_SILENT_CHECKS = 3
-/** How long the end of a connection may take to reach the peer. */
+/**
+ * How long the end of a connection may take to reach the peer.
+ * @beyond The socket is destroyed.
+ */
 export const GOODBYE_MS = 1_000
 
 export interface TlsConnectionOptions {

@@ -300,7 +300,7 @@ class Coordinator {
       log.isAtEnd = true
       return
     }
-    const { ids, end, headSeq } = read
+    const { ids, groupEnds, end, headSeq } = read
     const isRepeated = ids.some((id) => this.#window.find(idKey(id)) !== undefined)
     if (isRepeated || new Set(ids.map(idKey)).size < ids.length) {
       return this.#bar(member.key, 'page_repeats_intention')
@@ -310,7 +310,7 @@ class Coordinator {
     this.#pages += 1
     log.pulled = end
     log.isAtEnd = end.seq >= headSeq
-    this.#window.addPage({ end, headSeq }, lacking)
+    this.#window.addPage({ end, headSeq }, lacking, groupEnds)
     for (const { asks } of this.#members.up()) {
       for (const ask of asks) if (ask.kind === 'ids' && !ask.isOverdue) this.#window.markAsked(ask.answer.pending)
     }
@@ -374,10 +374,9 @@ class Coordinator {
         if (place.index < ask.lastIndex) return 'intentions_reordered'
         ask.lastIndex = place.index
       }
-      const signed = { bytes: parsed.bytes, signature: parsed.signature }
       // What no place is waiting for may be named by the log that takes over, unless the store has it.
       const isWanted = place !== undefined || (isAsked && !this.#isKnown(key, parsed.id))
-      if (isWanted) this.#window.hold(key, { signed, from: member.key })
+      if (isWanted) this.#window.hold(key, { signed: parsed, from: member.key })
     }
     return undefined
   }

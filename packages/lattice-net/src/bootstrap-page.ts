@@ -10,6 +10,8 @@ import {
   assert,
   checkWitnessPage,
   type Crypto,
+  type IdKey,
+  idKey,
   type IntentionId,
   type PublicKey,
   type StoreId,
@@ -37,6 +39,8 @@ export type ServedPage =
       readonly kind: 'page'
       /** In the order of the log. */
       readonly ids: readonly IntentionId[]
+      /** Those whose record is signed: what the server committed at once ends there, and no run goes on beyond it. */
+      readonly groupEnds: ReadonlySet<IdKey>
       readonly end: BootstrapPosition
       readonly headSeq: number
     }
@@ -73,12 +77,17 @@ export function readServedPage(
   assert(last !== undefined, 'a checked page has records')
   if (headSeq < last.seq) return fault('page_beyond_head')
   const ids = entries.map((entry) => entry.intentionId)
-  return { kind: 'page', ids, end: { seq: last.seq, hash: lastHash }, headSeq }
+  const groupEnds = new Set(ids.filter((_, index) => isClosed(records[index])).map(idKey))
+  return { kind: 'page', ids, groupEnds, end: { seq: last.seq, hash: lastHash }, headSeq }
 }
 
 /** Where the log goes on. */
 export function nextSeq(pulled: BootstrapPosition | undefined): number {
   return (pulled?.seq ?? 0) + 1
+}
+
+function isClosed(record: net.WitnessPage['records'][number] | undefined): boolean {
+  return record !== undefined && record.signature.length > 0
 }
 
 function fault(why: string): ServedPage {

@@ -94,6 +94,15 @@ describe('the window of a bootstrap', () => {
     expect(window.heldBytes()).toBe(0)
   })
 
+  test('a request that is cut short is cut where a group of the log ends, if one does in its second half', () => {
+    const window = createBootstrapWindow({ maxBytes: 1000 })
+    window.addPage(page(14), ids(0, 14), new Set([0, 4, 9, 13].map(key)))
+    expect(window.pick(8, always)).toEqual(ids(0, 5))
+    expect(window.pick(3, always)).toEqual(ids(5, 3))
+    expect(window.pick(4, always)).toEqual(ids(8, 2))
+    expect(window.pick(9, always)).toEqual(ids(10, 4))
+  })
+
   test('what was refused of a log that another took over from is not brought back', () => {
     const window = createBootstrapWindow({ maxBytes: 1000 })
     window.addPage(page(1), ids(0, 1))

@@ -42,6 +42,8 @@ export interface Place {
   /** Counts the places of the log in their order. */
   readonly index: number
   readonly page: OpenPage
+  /** A commit group of the log ends here. */
+  readonly isGroupEnd: boolean
   isAsked: boolean
   held: HeldIntention | undefined
   /** Peers that do not have it. */
@@ -54,9 +56,14 @@ interface OpenPage extends WindowPage {
 }
 
 export interface BootstrapWindow {
-  readonly addPage: (page: WindowPage, lacking: readonly IntentionId[]) => void
+  /** `groupEnds`: those of `lacking` with which a commit group of the log ends, as far as is known. */
+  readonly addPage: (page: WindowPage, lacking: readonly IntentionId[], groupEnds?: ReadonlySet<IdKey>) => void
   readonly find: (key: IdKey) => Place | undefined
-  /** The first places that nobody is asked for and that `suits`. They count as asked from now on. */
+  /**
+   * The first places that nobody is asked for and that `suits`, at most `max`. They count as asked from now on. A request
+   * that is cut short is cut where a commit group ends, if one does in its second half: a run that it cuts would come to its
+   * end, and then again with the next request.
+   */
   readonly pick: (max: number, suits: (place: Place) => boolean) => readonly IntentionId[]
   /** Somebody was asked for them before the log named them. */
   readonly markAsked: (keys: Iterable<IdKey>) => void
@@ -85,6 +92,8 @@ export interface BootstrapWindow {
   readonly isFrontHeld: () => boolean
 }
 
+const NONE: ReadonlySet<IdKey> = new Set()
+
 /** Starts empty. `maxBytes`: what may wait. */
 export function createBootstrapWindow({ maxBytes }: { readonly maxBytes: number }): BootstrapWindow {
   assert(maxBytes > 0, 'something may wait')
@@ -105,7 +114,7 @@ class Window implements BootstrapWindow {
     this.#maxBytes = maxBytes
   }
 
-  addPage(page: WindowPage, lacking: readonly IntentionId[]): void {
+  addPage(page: WindowPage, lacking: readonly IntentionId[], groupEnds: ReadonlySet<IdKey> = NONE): void {
     const open: OpenPage = { ...page, left: lacking.length }
     this.#pages.push(open)
     for (const id of lacking) {
@@ -116,6 +125,7 @@ class Window implements BootstrapWindow {
         id,
         index: this.#count,
         page: open,
+        isGroupEnd: groupEnds.has(key),
         isAsked: false,
         held: undefined,
         lackedBy: undefined,
@@ -129,14 +139,17 @@ class Window implements BootstrapWindow {
     return this.#places.get(key)
   }
   pick(max: number, suits: (place: Place) => boolean): readonly IntentionId[] {
-    const picked: IntentionId[] = []
+    const picked: Place[] = []
+    let whole = 0
     for (const place of this.#order) {
       if (picked.length === max) break
       if (place.isAsked || place.held !== undefined || !suits(place)) continue
-      place.isAsked = true
-      picked.push(place.id)
+      picked.push(place)
+      if (place.isGroupEnd) whole = picked.length
     }
-    return picked
+    if (picked.length === max && 2 * whole >= max) picked.length = whole
+    for (const place of picked) place.isAsked = true
+    return picked.map(({ id }) => id)
   }
   markAsked(keys: Iterable<IdKey>): void {
     for (const key of keys) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { equalBytes, type Logger, type Scope } from '@lattice/model'
+import { equalBytes, type Logger, type PublicKey, type Scope } from '@lattice/model'
 import type { Connection, Transport } from '@lattice/net-types'
 import type { LinkTable } from './link-table.ts'
 import type { PeerLedger } from './peer-ledger.ts'
@@ -20,6 +20,8 @@ export interface ConnectionIntakeDeps {
   readonly ledger: PeerLedger
   readonly scope: Scope
   readonly logger: Logger
+  /** Counts a connection that the peer made; false when it made too many of late. */
+  readonly count: (peer: PublicKey) => boolean
   /** Serves a connection from now on. */
   readonly takeIn: (connection: Connection) => void
   /** True when the peer answers over this connection in time. Never rejects. */
@@ -39,7 +41,8 @@ export function createConnectionIntake(deps: ConnectionIntakeDeps): ConnectionIn
 
   function adopt(connection: Connection): void {
     const { peer, outgoing } = connection
-    const isWelcome = !isClosed() && !equalBytes(peer, transport.id) && ledger.mutedForMs(peer) === 0
+    const isCounted = outgoing || deps.count(peer)
+    const isWelcome = isCounted && !isClosed() && !equalBytes(peer, transport.id) && ledger.mutedForMs(peer) === 0
     const admission = isWelcome ? links.admit(peer, outgoing) : 'refuse'
     const current = links.get(peer)
     if (admission === 'take') takeIn(connection)

@@ -14,8 +14,11 @@ import type { BucketRate } from './token-bucket.ts'
  */
 export const PEER_BYTES: BucketRate = { burst: 256 * 1024 * 1024, perSecond: 128 * 1024 * 1024 }
 
-/** Frames of all streams: several times what a busy topic brings. Beyond it the peer's streams are not read. */
-export const PEER_MESSAGES: BucketRate = { burst: 65_536, perSecond: 16_384 }
+/**
+ * Frames of all streams: several times the runs that a busy writer can commit, at some fifty microseconds each. Beyond it
+ * the peer's streams are not read.
+ */
+export const PEER_MESSAGES: BucketRate = { burst: 32_768, perSecond: 8192 }
 
 /** Streams opened: a thousand stores that differ at once take two seconds. Beyond it streams wait to be accepted. */
 export const PEER_STREAMS: BucketRate = { burst: 1024, perSecond: 512 }
@@ -27,7 +30,8 @@ export const PEER_STREAMS: BucketRate = { burst: 1024, perSecond: 512 }
 export const PEER_LOG_READS: BucketRate = { burst: 524_288, perSecond: 65_536 }
 
 /**
- * Ranges computed for a peer's comparisons: each fingerprint of a message may be answered by sixteen finer ones. Three
+ * Ranges computed for a peer's comparisons: each fingerprint of a message may be answered by sixteen finer ones, each list by
+ * one. Three
  * sessions with the differences of 10,000 scattered intentions each come at once; a peer that never stops gets a part of
  * this node's time. Beyond it comparisons wait.
  */
@@ -45,16 +49,38 @@ export const PEER_DIGESTS: BucketRate = { burst: 65_536, perSecond: 2048 }
 /** What a digest exchange costs besides the stores that it names: this node hashes all that it shares. */
 export const DIGEST_EXCHANGE_COST = 256
 
-/** Messages announced or asked for by id: several times what a topic of 1,000 writers brings. Beyond it they wait. */
+/**
+ * Sessions opened to reconcile a store: each may have a frame of the log read before the peer has taken anything, so some
+ * milliseconds each. Of a thousand stores that differ at once, half are compared at once and the others within seconds.
+ * Beyond it streams wait to be accepted.
+ */
+export const PEER_SESSIONS: BucketRate = { burst: 512, perSecond: 128 }
+
+/**
+ * Messages announced or asked for by id, and stores told of in heartbeats: several times what a topic of 1,000 writers
+ * brings. Beyond it they wait.
+ */
 export const PEER_ANNOUNCED_IDS: BucketRate = { burst: 65_536, perSecond: 8192 }
 
 /** Invites tried: a person pastes a few, a guesser many, over however many connections. Beyond it they are refused. */
 export const PEER_JOINS: BucketRate = { burst: 16, perSecond: 0.1 }
 
+/** Connections that a peer makes: it may well lose some in a row, and backs off. Beyond it they are closed. */
+export const PEER_CONNECTIONS: BucketRate = { burst: 64, perSecond: 1 }
+
+/**
+ * Bytes held in memory of one peer's, over all its streams: frames that are not whole yet, those that wait to be taken in,
+ * and those that wait until the peer takes them. Its 32 streams, or the stores it shares, would else each hold the most that
+ * one may, hundreds of MiB. The credit windows of the sessions that two nodes run at once, two from each side, take half.
+ * What the transport holds besides is its own bound, and what floats is the store's.
+ * @beyond The session is refused with `LIMIT_EXCEEDED`, and the peer scored.
+ */
+export const PEER_HELD_BYTES: number = 32 * 1024 * 1024
+
 /**
  * Longest debt of one kind that is waited for, within the step deadline of the other side. Sessions that an honest peer runs
- * at once stay below it. Who owes more has many costly requests going at once: the next is refused with `LIMIT_EXCEEDED`, and
- * scored.
+ * at once stay below it; who owes more has many costly requests going at once.
+ * @beyond The next request is refused with `LIMIT_EXCEEDED`, and scored.
  */
 export const MAX_OWED_MS = 20_000
 

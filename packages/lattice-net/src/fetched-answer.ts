@@ -12,6 +12,7 @@
  */
 import {
   causesOf,
+  createIntentionReader,
   type Crypto,
   equalBytes,
   type IdKey,
@@ -21,7 +22,6 @@ import {
   isSigned,
   MAX_RUN_LENGTH,
   type ParsedIntention,
-  parseSignedIntention,
   SIGNATURE_BYTES,
   type SignedIntention,
   verifyParsed,
@@ -62,16 +62,17 @@ export interface FetchedAnswer {
 export function createFetchedAnswer(crypto: Crypto, ids: readonly IntentionId[]): FetchedAnswer {
   const asked: ReadonlySet<IdKey> = new Set(ids.map(idKey))
   const pending = new Set(asked)
+  // The store is handed what is read here, and need not read it again.
+  const read = createIntentionReader(crypto)
   let run: FetchedIntention[] = []
 
   function takeOne(signed: SignedIntention): AnswerFault | undefined {
-    const key = idKey(intentionId(crypto, signed.bytes))
+    const result = read(signed)
+    if (!result.ok) return faultOf(signed)
+    const parsed = result.value
+    const key = idKey(parsed.id)
     const isAsked = pending.has(key)
     if (!isAsked && asked.has(key)) return 'intention_repeated'
-    if (isSigned(signed) && signed.signature.length !== SIGNATURE_BYTES) return 'intention_bad_signature'
-    const result = parseSignedIntention(crypto, signed)
-    if (!result.ok) return isAsked ? 'intention_malformed' : 'intention_substituted'
-    const parsed = result.value
     const before = run.at(-1)
     const isNext = before !== undefined && equalBytes(parsed.intention.storePrev, before.parsed.id)
     if (!isAsked && !isNext) return 'intention_substituted'
@@ -82,6 +83,14 @@ export function createFetchedAnswer(crypto: Crypto, ids: readonly IntentionId[])
     pending.delete(key)
     run.push({ key, parsed, isAsked })
     return undefined
+  }
+  /** What is wrong with one that cannot be read. */
+  function faultOf({ bytes, signature }: SignedIntention): AnswerFault {
+    const key = idKey(intentionId(crypto, bytes))
+    const isAsked = pending.has(key)
+    if (!isAsked && asked.has(key)) return 'intention_repeated'
+    if (signature.length !== 0 && signature.length !== SIGNATURE_BYTES) return 'intention_bad_signature'
+    return isAsked ? 'intention_malformed' : 'intention_substituted'
   }
   /** What was not asked for is believed to close a run only when its signature does. */
   function closes(): AnswerFault | undefined {

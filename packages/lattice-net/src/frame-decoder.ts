@@ -8,7 +8,12 @@
 import { assert, concatBytes, err, MAX_FRAME_BYTES, ok, type Result } from '@lattice/model'
 import { decodeFrame, type Frame, type FrameError } from './frame.ts'
 
-/** Bytes of a length at most: 1 MiB takes three. */
+/** Chunks up to this size are joined with what follows them: an array costs about a hundred bytes by itself. */
+const JOINED_CHUNK_BYTES = 4096
+/**
+ * Bytes of a length at most: 1 MiB takes three.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 const MAX_LENGTH_BYTES = 3
 
 export interface FrameDecoder {
@@ -18,6 +23,8 @@ export interface FrameDecoder {
   readonly next: () => Result<Frame | undefined, FrameError>
   /** What the end of the stream means now: fine between frames, else `frame_truncated`. */
   readonly end: () => Result<undefined, FrameError>
+  /** Bytes that are here. */
+  readonly held: () => number
   /** True while part of a frame is here. */
   readonly partial: () => boolean
 }
@@ -57,6 +64,7 @@ export function createFrameDecoder(): FrameDecoder {
       if (expected === undefined && bytes.length === 0) return ok(undefined)
       return fail({ code: 'frame_truncated', missing: Math.max(1, (expected ?? 1) - bytes.length) })
     },
+    held: () => bytes.length,
     partial: () => expected !== undefined || bytes.length > 0,
   }
 }
@@ -89,8 +97,19 @@ class ByteQueue {
   }
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
-    this.#chunks.push(chunk)
     this.#length += chunk.length
+    let joined = chunk
+    // Who sends byte by byte costs bytes, not arrays. Each byte is copied a dozen times at most.
+    for (let last = this.#last(); last !== undefined && last.length <= joined.length; last = this.#last()) {
+      if (last.length > JOINED_CHUNK_BYTES) break
+      this.#chunks.pop()
+      joined = concatBytes(last, joined)
+    }
+    this.#chunks.push(joined)
+  }
+  /** The latest chunk, unless part of it is taken. */
+  #last(): Uint8Array | undefined {
+    return this.#chunks.length > 1 || this.#offset === 0 ? this.#chunks.at(-1) : undefined
   }
   clear(): void {
     this.#chunks = []

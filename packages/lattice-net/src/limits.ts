@@ -13,7 +13,10 @@
  */
 export const MAX_FRAME_FIELDS = 40_000
 
-/** Payload after which a frame of intentions is sent: small enough to keep a slow link responsive, one of any size fits. */
+/**
+ * Payload after which a frame of intentions is sent: small enough to keep a slow link responsive, one of any size fits.
+ * @beyond What follows goes in another frame.
+ */
 export const INTENTIONS_FRAME_BYTES: number = 256 * 1024
 
 /**
@@ -29,7 +32,10 @@ export const CREDIT_WINDOW = 8192
  */
 export const CREDIT_WINDOW_BYTES: number = 4 * 1024 * 1024
 
-/** Ids looked up at once when a difference is read from the log: bounds the time of one step. */
+/**
+ * Ids looked up at once, when a difference is read from the log or asked for: bounds the time of one step.
+ * @beyond The rest is read in the next step.
+ */
 export const READ_SLICE_IDS = 2048
 
 /**
@@ -58,9 +64,9 @@ export const MAX_SPAN_INTENTIONS = 1_048_576
 export const MAX_SESSION_BYTES: number = 1024 * 1024 * 1024
 
 /**
- * Bytes of one message of reconciliation: some 6,900 ranges or 4,000 ids. A range costs up to sixteen descents of the index
- * when it is answered by finer ones, and all of a message is one turn of the event loop; with ten thousand differences it
- * costs three round trips more than frames of full size would.
+ * Bytes of one message of reconciliation: some 6,900 ranges or 4,000 ids. A range costs some questions to the index, and
+ * fifty when it is answered by sixteen finer ones; a session waits for its answer, and with ten thousand differences it takes
+ * three round trips more than with frames of full size.
  * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
  */
 export const RECONCILE_MESSAGE_BYTES: number = 128 * 1024
@@ -79,13 +85,30 @@ export const MAX_RECONCILE_BYTES: number = 64 * 1024 * 1024
 export const MAX_RECONCILE_ROUNDS = 1536
 
 /**
+ * Work on an answer within one turn of the event loop, in questions to the index (a rank, a sum, 32 items): each may read a
+ * node of it, so that a turn takes some 5 ms where nothing is cached, and one where most is. The rest of
+ * the answer is made in further turns.
+ */
+export const RECONCILE_TURN_WORK = 128
+
+/**
+ * Own ids found to be lacking at the peer in one session, with those found again: it ends by itself once there are as many
+ * different ones as a session transfers, and few are found twice.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
+export const MAX_RECONCILE_FOUND: number = 2 * MAX_DIFFERENCE_IDS
+
+/**
  * Authors in a tip map: with 76 bytes each it fits, with the rest of a `Hello`, what a new QUIC connection may send in its
  * first round trip. A store with more is compared by ranges, which cost about as much then.
  * @beyond The store is compared by ranges; a longer map breaks the protocol.
  */
 export const MAX_TIP_AUTHORS = 128
 
-/** Ids remembered per connection and store as sent unasked: what a peer lets float; more of it is sent again. */
+/**
+ * Ids remembered per connection and store as sent unasked: what a peer lets float.
+ * @beyond It is sent again.
+ */
 export const MAX_UNASKED_IDS = 8192
 
 /**
@@ -112,13 +135,19 @@ export const MAX_ADDRESSES = 16
  */
 export const MAX_ADDRESS_LENGTH = 512
 
-/** Times one dial begins anew for what is found: a peer announces itself once or twice, whoever forges hints more often. */
+/**
+ * Times one dial begins anew for what is found: a peer announces itself once or twice, whoever forges hints more often.
+ * @beyond The attempt goes on with what it was given; what was found since is for the next dial.
+ */
 export const MAX_DIAL_RESTARTS = 2
 
 /** How long a dial waits at least for the peer to be found: a question on the LAN is answered well within it. */
 export const FIND_WITHIN_MS = 2_000
 
-/** Dials hurried in a row as a wanted peer is found: one that restarts needs two or three until a connection lasts. */
+/**
+ * Dials hurried in a row as a wanted peer is found: one that restarts needs two or three until a connection lasts.
+ * @beyond The dial waits out its pause.
+ */
 export const HURRIED_DIALS = 3
 
 /** One more after each: what a flood of hints costs is six dials a minute for each peer that is wanted and away. */
@@ -127,10 +156,16 @@ export const HURRIED_DIAL_EVERY_MS = 10_000
 /** How often the transport is asked whether this node moved: no platform tells of it in a way that all transports share. */
 export const OWN_ADDRESSES_EVERY_MS = 3_000
 
-/** Bytes of the nonce that blinds store ids. */
+/**
+ * Bytes of the nonce that blinds store ids.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const DIGEST_NONCE_BYTES = 16
 
-/** Bytes of a blinded store id. */
+/**
+ * Bytes of a blinded store id.
+ * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
+ */
 export const BLINDED_ID_BYTES = 16
 
 /** Records of one witness page: about 150 bytes each, well within a frame. */
@@ -161,24 +196,42 @@ export const FETCH_IDS_MAX = 1024
  */
 export const LOG_REQUESTS_AHEAD = 4
 
-/** Requests a bootstrap has open with one peer: the next is there when the peer has answered one. */
+/**
+ * Requests a bootstrap has open with one peer: the next is there when the peer has answered one.
+ * @beyond The next request waits for an answer.
+ */
 export const BOOTSTRAP_REQUESTS_OPEN = 2
 
-/** Peers a bootstrap fetches from at once: each holds frames in memory, and a few fill any link. */
+/**
+ * Peers a bootstrap fetches from at once: each holds frames in memory, and a few fill any link.
+ * @beyond The others wait until one of these is lost.
+ */
 export const BOOTSTRAP_PEERS = 4
 
-/** Pages pulled ahead of their intentions, and lacking intentions named by them beyond which no more is pulled. */
+/**
+ * Pages pulled ahead of their intentions, and lacking intentions named by them beyond which no more is pulled.
+ * @beyond No more is pulled until there is room.
+ */
 export const BOOTSTRAP_PAGES_AHEAD = 8
 export const BOOTSTRAP_IDS_AHEAD = 4096
 
-/** Bytes of intentions that wait for those before them; the latest beyond it are dropped and fetched again. */
+/**
+ * Bytes of intentions that wait for those before them: twice what all peers may be asked for at once.
+ * @beyond The latest are dropped and fetched again.
+ */
 export const BOOTSTRAP_HELD_BYTES: number = 16 * 1024 * 1024
 
-/** Intentions and bytes a bootstrap hands to the store at once: what it commits at once, and less than a second's work. */
+/**
+ * Intentions and bytes a bootstrap hands to the store at once: what it commits at once, and less than a second's work.
+ * @beyond The rest is handed over next.
+ */
 export const BOOTSTRAP_UNIT_IDS = 2048
 export const BOOTSTRAP_UNIT_BYTES: number = 1024 * 1024
 
-/** Ids a bootstrap asks of a peer at once: few for one that is slow or unknown, more while answers come fast. */
+/**
+ * Ids a bootstrap asks of a peer at once: few for one that is slow or unknown, more while answers come fast.
+ * @beyond The rest is asked of it next, or of others.
+ */
 export const BOOTSTRAP_SHARE_MIN = 32
 export const BOOTSTRAP_SHARE_MAX = 512
 
@@ -194,7 +247,10 @@ export const BOOTSTRAP_UNCAUSED_MAX = 1024
 /** Intentions of a log that may float here, so that its length does not show: as many as a store lets float. */
 export const BOOTSTRAP_FLOATING_MAX = 65_536
 
-/** Times that a peer which was lost is connected again for the same bootstrap. */
+/**
+ * Times that a peer which was lost is connected again for the same bootstrap.
+ * @beyond The bootstrap goes on with the other peers; without any it has failed, and is tried again later.
+ */
 export const BOOTSTRAP_RETURNS = 4
 /** First pause before a lost peer is connected again for the same bootstrap; it doubles. */
 export const BOOTSTRAP_RETURN_MS = 1_000
@@ -211,7 +267,10 @@ export const FETCH_CHAIN_MAX = 1024
  */
 export const GAP_IDS_MAX = 512
 
-/** Ids of one request for causes, within those of a `FetchIntentions`. */
+/**
+ * Ids of one request for causes, within those of a `FetchIntentions`.
+ * @beyond The rest goes in another request.
+ */
 export const GAP_FETCH_IDS = 256
 
 /**
@@ -226,13 +285,22 @@ export const GAP_ROUNDS_MAX = 8
  */
 export const GAP_FETCHES_MAX = 32
 
-/** Senders of one intention that are remembered, and others that are asked after them. */
+/**
+ * Senders of one intention that are remembered, and others that are asked after them.
+ * @beyond No more are asked; a session takes the difference.
+ */
 export const GAP_SOURCES_MAX = 4
 
-/** Causes nobody had that are remembered, per store, so that they are not looked for anew with each arrival. */
+/**
+ * Causes nobody had that are remembered, per store, so that they are not looked for anew with each arrival.
+ * @beyond The oldest is forgotten.
+ */
 export const GAP_GIVEN_UP_MAX = 1024
 
-/** Longest answer to a request for causes: then another peer is asked. */
+/**
+ * Longest answer to a request for causes: then another peer is asked.
+ * @beyond Another peer is asked.
+ */
 export const GAP_FETCH_MS = 5_000
 
 /**
@@ -265,7 +333,10 @@ export const MAX_WAITING_CALLS = 4
  */
 export const MAX_WAITING_FRAMES = 64
 
-/** Bytes of frames that are written at once: many small ones, or one large. */
+/**
+ * Bytes of frames that are written at once: many small ones, or one large.
+ * @beyond The rest goes in another write.
+ */
 export const WRITE_BATCH_BYTES: number = 64 * 1024
 
 /**
@@ -298,7 +369,10 @@ export const ACTIVE_VIEW = 5
  */
 export const PASSIVE_VIEW = 30
 
-/** Hops of a walk through the overlay at most: as many as reach any of 1,000 nodes from any other (HyParView: ARWL). */
+/**
+ * Hops of a walk through the overlay at most: as many as reach any of 1,000 nodes from any other (HyParView: ARWL).
+ * @beyond A walk of more hops breaks the protocol.
+ */
 export const ACTIVE_WALK = 6
 
 /** Hops left at which a newcomer is noted as a replacement on its walk (HyParView: PRWL). */
@@ -314,7 +388,10 @@ export const SHUFFLE_PASSIVE = 4
  */
 export const SHUFFLE_SAMPLE_MAX: number = 1 + SHUFFLE_ACTIVE + SHUFFLE_PASSIVE
 
-/** Shuffles whose way back is remembered: several times those that pass a node between two ticks. */
+/**
+ * Shuffles whose way back is remembered: several times those that pass a node between two ticks.
+ * @beyond The oldest is forgotten: the answer to that shuffle goes nowhere.
+ */
 export const SHUFFLE_TRAILS = 64
 
 /**
@@ -323,10 +400,16 @@ export const SHUFFLE_TRAILS = 64
  */
 export const WALKS_PER_TICK = 256
 
-/** Peers asked to become neighbours at once: refilling an empty view, and as many that walks ended with. */
+/**
+ * Peers asked to become neighbours at once: refilling an empty view, and as many that walks ended with.
+ * @beyond Nobody else is asked until one of these has ended.
+ */
 export const NEIGHBOR_REQUESTS: number = 2 * ACTIVE_VIEW
 
-/** Ticks a neighbour request may stand without an answer: a dial and a slow round trip take less. */
+/**
+ * Ticks a neighbour request may stand without an answer: a dial and a slow round trip take less.
+ * @beyond The peer is taken for gone, and another is asked.
+ */
 export const NEIGHBOR_REQUEST_TICKS = 2
 
 /**
@@ -339,19 +422,31 @@ export const REFUSAL_REST_TICKS_MAX = 256
 /** Ticks within which a peer whose shuffle came by counts as part of the same overlay: five of its shuffles. */
 export const HEARD_TICKS = 15
 
-/** Such peers remembered: all of a circle of some dozens; in a larger one somebody is always unheard of. */
+/**
+ * Such peers remembered: all of a circle of some dozens; in a larger one somebody is always unheard of.
+ * @beyond The oldest is forgotten.
+ */
 export const HEARD_ORIGINS = 64
 
 /** Connected holders of a store below which more are looked for: with two each, random holders mostly form one graph. */
 export const SPARSE_HOLDERS = 2
 
-/** Connections of a node for the sake of such stores, whatever their number: about as many again as it has neighbours. */
+/**
+ * Connections of a node for the sake of such stores, whatever their number: about as many again as it has neighbours.
+ * @beyond No more are looked for.
+ */
 export const EXTRA_HOLDERS_MAX = 8
 
-/** Reviews for which such a connection may be of no use: half a minute to dial, and to say what is held. */
+/**
+ * Reviews for which such a connection may be of no use: half a minute to dial, and to say what is held.
+ * @beyond The connection is let go, and another holder is looked for.
+ */
 export const EXTRA_HOLDER_REVIEWS = 6
 
-/** Neighbours a full node lets go between two ticks for others that ask or join: whoever asks more cannot empty its view. */
+/**
+ * Neighbours a full node lets go between two ticks for others that ask or join: whoever asks more cannot empty its view.
+ * @beyond The peer is refused as a neighbour, and kept as a replacement.
+ */
 export const FORCED_PER_TICK: number = 2 * ACTIVE_VIEW
 
 /** A full node swaps a neighbour for a random peer once in so many ticks: joins what a partition has set apart. */
@@ -381,14 +476,23 @@ export const SHUFFLE_TICKS = 3
  */
 export const SEEN_IDS = 8192
 
-/** Messages kept to answer grafts, in number and bytes: the last seconds of a busy topic. Older ones are read from the store. */
+/**
+ * Messages kept to answer grafts, in number and bytes: the last seconds of a busy topic.
+ * @beyond The oldest is let go; with who asks for it the store is reconciled.
+ */
 export const TREE_CACHE_MESSAGES = 1024
 export const TREE_CACHE_BYTES: number = 4 * 1024 * 1024
 
-/** Times one neighbour is sent a message: along the tree, and once more when it asks for what it had no room to take. */
+/**
+ * Times one neighbour is sent a message: along the tree, and once more when it asks for what it had no room to take.
+ * @beyond It is not sent again.
+ */
 export const SENDS_PER_NEIGHBOR = 2
 
-/** Messages whose verification is awaited: what six neighbours may have on their way. More wait as announced. */
+/**
+ * Messages whose verification is awaited: what six neighbours may have on their way.
+ * @beyond The message waits as one that was announced.
+ */
 export const PENDING_MESSAGES = 96
 
 /**
@@ -397,7 +501,10 @@ export const PENDING_MESSAGES = 96
  */
 export const MISSING_PER_NEIGHBOR = 256
 
-/** Holders remembered of a message that is waited for: one for each neighbour, and some that have gone. */
+/**
+ * Holders remembered of a message that is waited for: one for each neighbour, and some that have gone.
+ * @beyond Whoever else holds it is not remembered.
+ */
 export const ANNOUNCERS_MAX = 8
 
 /**
@@ -410,7 +517,10 @@ export const GRAFT_IDS_MAX = 64
 /** Messages announced to a new neighbour: those of the moments in which it may have been between two neighbours. */
 export const RECENT_IDS = 32
 
-/** Hops a message counts at most: paths of a random overlay of 5 neighbours are far shorter; longer ones stay at this. */
+/**
+ * Hops a message counts at most: paths of a random overlay of 5 neighbours are far shorter.
+ * @beyond The count stays at this.
+ */
 export const MAX_ROUND = 255
 
 /** Hops by which a path must be shorter to take the place of the tree's (PlumTree: optimisation threshold). */
@@ -434,7 +544,10 @@ export const NOTE_QUEUE_FRAMES = 16_384
  */
 export const MAX_GOSSIP_STREAMS = 2
 
-/** Runs, and their bytes, of what a session brought that are passed on as messages; of more, neighbours are only told. */
+/**
+ * Runs, and their bytes, of what a session brought that are passed on as messages: what is cheaper so than by sessions.
+ * @beyond Neighbours are told that there is more, and reconcile.
+ */
 export const PASSED_ON_RUNS = 32
 export const PASSED_ON_BYTES: number = 256 * 1024
 
@@ -498,7 +611,10 @@ export const CLOCK_JUMP_MS = 10_000
 /** Between two reactions to a network that changed: interfaces come and go in bursts. */
 export const UPSET_PAUSE_MS = 20_000
 
-/** How long a connection made for a visit is kept at least, so that the other side can say that it differs, and at most. */
+/**
+ * How long a connection made for a visit is kept at least, so that the other side can say that it differs, and at most.
+ * @beyond Beyond the most it is closed.
+ */
 export const GUEST_MIN_MS = 2_000
 export const GUEST_MAX_MS = 120_000
 
@@ -519,7 +635,10 @@ export function isOrderlyEnd(reason: string): boolean {
  */
 export const MAX_REMEMBERED_DIGESTS = 8192
 
-/** Attempts of a session that meets the peer's own of the same kind. */
+/**
+ * Attempts of a session that meets the peer's own of the same kind.
+ * @beyond The session has failed, and is repeated after a pause.
+ */
 export const MAX_BUSY_ATTEMPTS = 4
 
 /** What a service is tuned by. Times in milliseconds. */
@@ -549,9 +668,15 @@ export interface NetworkLimits {
   readonly dialBackoffMaxMs: number
   /** A second connection the other way is settled by the keys within this age of the first; later it replaces it. */
   readonly simultaneousDialMs: number
-  /** How long the first is waited for to show that it lives, before the second takes its place after all. */
+  /**
+   * How long the first is waited for to show that it lives, before the second takes its place after all.
+   * @beyond The second takes its place.
+   */
   readonly signOfLifeMs: number
-  /** A connection with a peer that shares a store ends when nobody has needed it for so long. */
+  /**
+   * A connection with a peer that shares a store ends when nobody has needed it for so long.
+   * @beyond The connection is closed.
+   */
   readonly releaseMs: number
   /**
    * The same where the peer dialled: it has its reasons, ends the connection without them, and would dial again at once.
@@ -573,7 +698,10 @@ export interface NetworkLimits {
    * @beyond The connection least needed makes room, or the new one is closed.
    */
   readonly connections: number
-  /** Reconcile sessions started here at once, in all and with one peer: a stalled peer holds up its own only. */
+  /**
+   * Reconcile sessions started here at once, in all and with one peer: a stalled peer holds up its own only.
+   * @beyond The rest wait for their turn; peers take turns.
+   */
   readonly sessions: number
   readonly sessionsPerPeer: number
   /** An answer that takes less makes the next request of a bootstrap larger; one that takes twice as long, smaller. */

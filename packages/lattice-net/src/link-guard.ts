@@ -9,7 +9,7 @@
 import { net } from '@lattice/proto'
 import type { Frame } from './frame.ts'
 import type { Standing } from './peer-ledger.ts'
-import type { MeteredKind, PeerMeter } from './peer-meter.ts'
+import type { MeteredKind, OverusedKind, PeerMeter } from './peer-meter.ts'
 
 /** Why a frame is not handed on; the session ends with it. */
 export interface FrameRefusal {
@@ -21,6 +21,10 @@ export interface FrameRefusal {
 export interface FrameGuard {
   /** Counts a frame; answers why it is refused, if it is. */
   readonly frame: (frame: Frame) => FrameRefusal | undefined
+  /** What the session holds in memory now; answers why it is to end, where the peer holds too much in all. */
+  readonly holds: (bytes: number) => FrameRefusal | undefined
+  /** It holds nothing any more. */
+  readonly ended: () => void
   /** Milliseconds for which no more is read; 0 when reading may go on. */
   readonly owedMs: () => number
 }
@@ -31,7 +35,7 @@ export interface FrameGuardOptions {
   readonly isServing: boolean
   readonly standing: () => Standing
   /** The peer was refused for asking too much. */
-  readonly onOveruse: (kind: MeteredKind) => void
+  readonly onOveruse: (kind: OverusedKind) => void
   /** The peer was refused for being muted. */
   readonly onMuted: () => void
 }
@@ -41,21 +45,27 @@ const MUTED: FrameRefusal = { code: net.RefusalCode.BUSY, message: 'not served f
 
 export function createFrameGuard(options: FrameGuardOptions): FrameGuard {
   const { meter, isServing, standing, onOveruse, onMuted } = options
+  const share = meter.held.begin()
   // What was used on this stream: it does not wait for what others of the peer owe.
   const used = new Set<MeteredKind>(['bytes', 'messages'])
   return {
     frame: (frame) => {
-      if (isServing && standing() !== 'good') {
-        onMuted()
-        return MUTED
-      }
-      const { kind, isRefused } = meter.frame(frame)
-      if (kind === undefined) return undefined
-      used.add(kind)
-      if (!isRefused) return undefined
-      onOveruse(kind)
-      return { code: net.RefusalCode.LIMIT_EXCEEDED, message: `too much at once (${kind}): try again later` }
+      const stands = isServing ? standing() : 'good'
+      // Of one that is shut out the connection is about to end.
+      if (stands === 'muted') onMuted()
+      if (stands !== 'good') return MUTED
+      const { kinds, refused } = meter.frame(frame)
+      for (const kind of kinds) used.add(kind)
+      if (refused === undefined) return undefined
+      onOveruse(refused)
+      return { code: net.RefusalCode.LIMIT_EXCEEDED, message: `too much at once (${refused}): try again later` }
     },
+    holds: (bytes) => {
+      if (share.set(bytes)) return undefined
+      onOveruse('memory')
+      return { code: net.RefusalCode.LIMIT_EXCEEDED, message: 'too much is held at once (memory): try again later' }
+    },
+    ended: share.end,
     owedMs: () => meter.owedMs(used),
   }
 }

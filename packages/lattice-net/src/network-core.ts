@@ -27,7 +27,7 @@ import { createNeighborhood, type Neighborhood } from './neighborhood.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import { createPeerClocks, type PeerClocks } from './peer-clocks.ts'
 import { createPeerConduct, type PeerConduct } from './peer-conduct.ts'
-import { createPeerDefence } from './peer-defence.ts'
+import { createPeerDefence, type Defence } from './peer-defence.ts'
 import { createPeerDigests, type PeerDigests } from './peer-digests.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerLedger, type PeerLedger } from './peer-ledger.ts'
@@ -42,6 +42,7 @@ import { showsLife } from './sign-of-life.ts'
 import { createStoreGaps } from './store-gaps.ts'
 import { createStoreRegistry, type StoreRegistry } from './store-registry.ts'
 import { createStreamAcceptor } from './stream-acceptor.ts'
+import { createTurnQueue, type TurnQueue } from './turn-queue.ts'
 
 /** What one service is made of. Not exported from the package: `network-service.ts` is its face. */
 export class NetworkCore {
@@ -50,6 +51,7 @@ export class NetworkCore {
   readonly stores: StoreRegistry
   readonly links: LinkTable
   readonly ledger: PeerLedger
+  readonly defence: Defence
   readonly presenceBook: PresenceBook
   readonly clocks: PeerClocks
   readonly dialer: Dialer
@@ -67,6 +69,7 @@ export class NetworkCore {
   readonly #intake: ConnectionIntake
   readonly #gaps: GapRunner
   readonly #finder: PeerFinder
+  readonly #turns: TurnQueue
 
   constructor(options: NetworkServiceOptions) {
     const { transport, clock, scheduler, logger } = options
@@ -86,6 +89,7 @@ export class NetworkCore {
       publish: (event) => this.#publish(event),
       close: (link, message) => this.closeLater(link, message),
     })
+    this.defence = createPeerDefence({ clock, ledger: this.ledger, conduct: this.#conduct })
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
     this.stores = createStoreRegistry((store, batch) => this.gossip.publish(store, batch))
     this.agenda = new SessionAgenda({
@@ -114,6 +118,7 @@ export class NetworkCore {
       requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
     })
     const { signal, spawn } = this.#scope
+    this.#turns = createTurnQueue(scheduler)
     this.#finder = createPeerFinder({ discovery: options.discovery, transport, scheduler, signal, spawn })
     this.dialer = this.#createDialer()
     this.links = createLinkTable({
@@ -153,6 +158,7 @@ export class NetworkCore {
         this.#conduct.ingested(link, outcomes)
         this.#gaps.ingested(link.peer, ingest, outcomes)
       },
+      nextTurn: this.#turns.next,
       ...(drain === undefined ? {} : { drain }),
     })
   }
@@ -293,6 +299,7 @@ export class NetworkCore {
       ledger: this.ledger,
       scope: this.#scope,
       logger,
+      count: (peer) => this.defence.meterOf(peer).connection(),
       takeIn: (connection) => this.#takeIn(connection),
       showsLife: (link) => this.showsLife(link, this.limits.signOfLifeMs),
     })
@@ -319,7 +326,7 @@ export class NetworkCore {
       wallMs: this.#options.wallMs ?? clock.wallMs,
       accept,
       onPeerWall: (link, wallMs) => this.clocks.observe(link.key, wallMs),
-      defence: createPeerDefence({ clock, ledger: this.ledger, conduct: this.#conduct }),
+      defence: this.defence,
       onError: this.#conduct.failed,
       onClosed: (link, reason) => this.#onLinkClosed(link, reason),
     }

@@ -108,6 +108,7 @@ export function acceptOpening<Outcome>({
     },
     answered: (answer) => machine?.answered(answer) ?? [],
     ended: () => machine?.ended?.() ?? [{ kind: 'fail', failure: { kind: 'lost', why: 'the stream ended early' } }],
+    held: () => machine?.held?.() ?? 0,
     idle: () => machine?.idle?.() ?? false,
     lasting: () => machine?.lasting?.() ?? false,
   }

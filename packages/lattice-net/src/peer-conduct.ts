@@ -11,7 +11,7 @@ import type { GapFault } from './gap-filler.ts'
 import type { NetworkEvent } from './network-event.ts'
 import type { PeerLedger, Standing } from './peer-ledger.ts'
 import type { PeerLink } from './peer-link.ts'
-import type { MeteredKind } from './peer-meter.ts'
+import type { OverusedKind } from './peer-meter.ts'
 
 interface Misconduct {
   readonly what: string
@@ -24,10 +24,12 @@ export interface PeerConduct {
   /** It sent intentions whose causes it does not have, or that have no end. */
   readonly uncaused: (link: PeerLink, why: GapFault) => void
   /** It asked for far more of something than it may. */
-  readonly overused: (link: PeerLink, kind: MeteredKind) => void
+  readonly overused: (link: PeerLink, kind: OverusedKind) => void
   /** It opened a stream, or went on with one, while it is muted. */
   readonly askedWhileMuted: (link: PeerLink) => void
-  /** A session ended in an error: one the peer is to blame for shuts it out. */
+  /** It broke the protocol: it is shut out from now on, and its connection ends with the session. */
+  readonly broke: (link: PeerLink, error: PeerViolation | BootstrapFailed) => void
+  /** A session ended in an error: one the peer is to blame for shuts it out, if it is not yet, and ends its connection. */
   readonly failed: (link: PeerLink, error: unknown) => void
 }
 
@@ -45,7 +47,16 @@ export function createPeerConduct({ ledger, logger, publish, close }: PeerConduc
     logger.warn('peer misbehaves', { peer: toHex(peer), code, message })
     publish({ kind: 'misbehaviour', peer, code, message })
   }
+  // What was told as it happened is not counted again as its session ends.
+  const counted = new WeakSet<Error>()
+  function broke(link: PeerLink, error: PeerViolation | BootstrapFailed): void {
+    if (counted.has(error)) return
+    counted.add(error)
+    const standing = ledger.score(link.peer, 'violation')
+    report(link, error.detail.why, { what: error.message, standing })
+  }
   return {
+    broke,
     ingested: (link, outcomes) => {
       const invalid = outcomes.filter((outcome) => outcome.kind === 'invalid')
       const [first] = invalid
@@ -74,8 +85,7 @@ export function createPeerConduct({ ledger, logger, publish, close }: PeerConduc
         logger.debug('session failed', { peer: toHex(link.peer), error })
         return
       }
-      const standing = ledger.score(link.peer, 'violation')
-      report(link, error.detail.why, { what: error.message, standing })
+      broke(link, error)
       close(link, 'protocol violation')
     },
   }

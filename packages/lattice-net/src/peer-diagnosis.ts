@@ -6,9 +6,10 @@
 import type { PublicKey, StoreId } from '@lattice/model'
 import type { DialState } from './dialer.ts'
 import type { NetworkCore } from './network-core.ts'
+import type { PeerStanding } from './peer-defence.ts'
 import type { PeerTroubles, SessionTrouble } from './peer-troubles.ts'
 
-export interface PeerDiagnosis extends PeerTroubles {
+export interface PeerDiagnosis extends PeerTroubles, PeerStanding {
   /** Undefined for a peer that is not wanted. */
   readonly dial: DialState | undefined
   /** Milliseconds it is still shut out for after misbehaving; 0 when it is welcome. */
@@ -23,7 +24,12 @@ export interface ExchangeDiagnosis {
 }
 
 export function diagnosePeer(core: NetworkCore, peer: PublicKey): PeerDiagnosis {
-  return { ...core.troubles.of(peer), dial: core.dialer.state(peer), mutedForMs: core.ledger.mutedForMs(peer) }
+  return {
+    ...core.troubles.of(peer),
+    ...core.defence.look(peer),
+    dial: core.dialer.state(peer),
+    mutedForMs: core.ledger.mutedForMs(peer),
+  }
 }
 
 export function diagnoseExchange(core: NetworkCore, peer: PublicKey, storeId: StoreId): ExchangeDiagnosis {

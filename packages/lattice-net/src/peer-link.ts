@@ -23,12 +23,13 @@ import {
 import { type BiStream, type CloseReason, type Connection, StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { createDeadline, orAborted, pause } from './deadline.ts'
+import type { BootstrapFailed, PeerViolation } from './errors.ts'
 import { encodeFrame } from './frame.ts'
 import { createFrameGuard } from './link-guard.ts'
 import { MAX_TURNED_AWAY, type NetworkLimits } from './limits.ts'
 import { acceptOpening, withOpening } from './opening.ts'
 import type { PeerLedger } from './peer-ledger.ts'
-import type { MeteredKind, PeerMeter } from './peer-meter.ts'
+import type { OverusedKind, PeerMeter } from './peer-meter.ts'
 import { type Carrier, follow, type MovableEnd, runMovable, runUntilMoved } from './run-movable.ts'
 import { runSession, type SessionOptions } from './run-session.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
@@ -88,9 +89,11 @@ export interface PeerDefence extends Pick<PeerLedger, 'standing'> {
   /** What the peer has used of late, over all its connections. */
   readonly meterOf: (peer: PublicKey) => PeerMeter
   /** The peer was refused for asking far too much. */
-  readonly overused: (link: PeerLink, kind: MeteredKind) => void
+  readonly overused: (link: PeerLink, kind: OverusedKind) => void
   /** The peer was refused for being muted. */
   readonly askedWhileMuted: (link: PeerLink) => void
+  /** The peer broke the protocol: told before the session ends by it. */
+  readonly broke: (link: PeerLink, error: PeerViolation | BootstrapFailed) => void
 }
 
 export interface PeerLinkDeps {
@@ -176,7 +179,8 @@ class ServedConnection {
         else if (this.#open < limits.streamsPerConnection) spawn('stream', () => this.#serve(stream))
         else if (this.#turnedAway < MAX_TURNED_AWAY) spawn('turn away', () => this.#turnAway(stream))
         else stream.reset()
-        const owedMs = this.#meter.owedMs(['streams'])
+        // Streams that each open a session are accepted no faster than sessions come back.
+        const owedMs = this.#meter.owedMs(['streams', 'sessions'])
         if (owedMs > 0) await pause(this.#deps.scheduler, owedMs, [signal])
       }
     } catch (error) {
@@ -283,7 +287,7 @@ class ServedConnection {
     stream: BiStream,
     signal: AbortSignal,
     isServing: boolean,
-  ): Pick<SessionOptions<unknown>, 'stream' | 'signal' | 'scheduler' | 'limits' | 'guard'> {
+  ): Pick<SessionOptions<unknown>, 'stream' | 'signal' | 'scheduler' | 'limits' | 'guard' | 'onBroken'> {
     const { scheduler, limits, defence } = this.#deps
     const { link } = this
     const guard = createFrameGuard({
@@ -293,7 +297,8 @@ class ServedConnection {
       onOveruse: (kind) => defence.overused(link, kind),
       onMuted: () => defence.askedWhileMuted(link),
     })
-    return { stream: this.#listened(stream), signal, scheduler, limits, guard }
+    const onBroken: SessionOptions<unknown>['onBroken'] = (error) => defence.broke(link, error)
+    return { stream: this.#listened(stream), signal, scheduler, limits, guard, onBroken }
   }
 
   /** A stream whose every byte is a sign of life. */

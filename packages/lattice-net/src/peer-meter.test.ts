@@ -3,10 +3,12 @@ import { createManualClock } from '@lattice/model/testing'
 import { describe, expect, test } from 'vitest'
 import {
   MAX_OWED_MS,
+  PEER_ANNOUNCED_IDS,
   PEER_BYTES,
   PEER_JOINS,
   PEER_LOG_READS,
   PEER_RANGES,
+  PEER_SESSIONS,
   RANGES_PER_MESSAGE_MAX,
 } from './defence-limits.ts'
 import { encodeFrame, type Frame, type FrameInit } from './frame.ts'
@@ -49,6 +51,7 @@ const ALL: readonly MeteredKind[] = [
   'streams',
   'log_reads',
   'ranges',
+  'sessions',
   'digests',
   'announced_ids',
   'joins',
@@ -60,7 +63,7 @@ describe('the meter of a peer', () => {
     const meter = createPeerMeters({ clock }).of(peer(1))
     const pages = PEER_LOG_READS.burst / 4096
     for (let index = 0; index < pages; index += 1)
-      expect(meter.frame(page)).toEqual({ kind: 'log_reads', isRefused: false })
+      expect(meter.frame(page)).toEqual({ kinds: ['log_reads'], refused: undefined })
     expect(meter.owedMs(ALL)).toBe(0)
     meter.frame(page)
     const owedMs = meter.owedMs(ALL)
@@ -82,8 +85,8 @@ describe('the meter of a peer', () => {
     const meter = createPeerMeters({ clock: createManualClock() }).of(peer(1))
     const refused: unknown[] = []
     for (let index = 0; index < 200; index += 1) {
-      const { kind, isRefused } = meter.frame(comparison)
-      if (isRefused) refused.push(kind)
+      const charge = meter.frame(comparison)
+      if (charge.refused !== undefined) refused.push(charge.refused)
     }
     expect(refused.length).toBeGreaterThan(100)
     expect(new Set(refused)).toEqual(new Set<unknown>(['ranges']))
@@ -94,12 +97,36 @@ describe('the meter of a peer', () => {
     const clock = createManualClock()
     const meters = createPeerMeters({ clock })
     for (let index = 0; index < PEER_JOINS.burst; index += 1)
-      expect(meters.of(peer(1)).frame(joining).isRefused).toBe(false)
-    expect(meters.of(peer(1)).frame(joining)).toEqual({ kind: 'joins', isRefused: true })
-    expect(meters.of(peer(2)).frame(joining).isRefused).toBe(false)
+      expect(meters.of(peer(1)).frame(joining).refused).toBeUndefined()
+    expect(meters.of(peer(1)).frame(joining)).toEqual({ kinds: ['joins'], refused: 'joins' })
+    expect(meters.of(peer(2)).frame(joining).refused).toBeUndefined()
     expect(meters.of(peer(1)).owedMs(ALL)).toBe(0)
     clock.advance(1000 / PEER_JOINS.perSecond)
-    expect(meters.of(peer(1)).frame(joining).isRefused).toBe(false)
+    expect(meters.of(peer(1)).frame(joining).refused).toBeUndefined()
+  })
+
+  test('a hello costs a session, and what it carries of a comparison as much as by itself', () => {
+    const meter = createPeerMeters({ clock: createManualClock() }).of(peer(1))
+    if (comparison.case !== 'reconcile') throw new Error('a comparison')
+    const hello = { storeId, witnessCount: 4n, fingerprint: new Uint8Array(32) }
+    const plain = received({ case: 'hello', value: hello })
+    const laden = received({ case: 'hello', value: { ...hello, reconcile: comparison.value.message } })
+    expect(meter.frame(plain)).toEqual({ kinds: ['sessions'], refused: undefined })
+    for (let index = 0; index <= PEER_RANGES.burst / RANGES_PER_MESSAGE_MAX; index += 1) meter.frame(laden)
+    expect(meter.owedMs(['ranges'])).toBeGreaterThan(0)
+    expect(meter.owedMs(['sessions'])).toBe(0)
+    for (let index = 0; index < PEER_SESSIONS.burst; index += 1) meter.frame(plain)
+    expect(meter.owedMs(['sessions'])).toBeGreaterThan(0)
+  })
+
+  test('a heartbeat costs by the stores it tells of', () => {
+    const meter = createPeerMeters({ clock: createManualClock() }).of(peer(1))
+    const claim = { storeId, witnessCount: 7n, fingerprint: new Uint8Array(32), bulk: true }
+    const beat = received({ case: 'heartbeat', value: { stores: Array.from({ length: 1024 }, () => claim) } })
+    for (let told = 0; told < PEER_ANNOUNCED_IDS.burst; told += 1024) meter.frame(beat)
+    expect(meter.owedMs(ALL)).toBe(0)
+    meter.frame(beat)
+    expect(meter.owedMs(ALL)).toBe((1024 * 1000) / PEER_ANNOUNCED_IDS.perSecond)
   })
 
   test('bytes at the pace of a gigabit link never wait', () => {

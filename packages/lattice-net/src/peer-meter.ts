@@ -15,27 +15,33 @@ import {
   MAX_OWED_MS,
   PEER_ANNOUNCED_IDS,
   PEER_BYTES,
+  PEER_CONNECTIONS,
   PEER_DIGESTS,
   PEER_JOINS,
   PEER_LOG_READS,
   PEER_MESSAGES,
   PEER_RANGES,
+  PEER_SESSIONS,
   PEER_STREAMS,
 } from './defence-limits.ts'
 import type { Frame } from './frame.ts'
-import { type CostlyKind, costOf } from './frame-cost.ts'
+import { type CostlyKind, costsOf, type FrameCost } from './frame-cost.ts'
+import { createHeldBytes, type HeldBytes } from './held-bytes.ts'
 import { MAX_KNOWN_PEERS } from './limits.ts'
 import { type BucketRate, createTokenBucket, type TokenBucket } from './token-bucket.ts'
 
 /** What is counted of a peer. */
-export type MeteredKind = CostlyKind | 'bytes' | 'messages' | 'streams'
+export type MeteredKind = CostlyKind | 'bytes' | 'messages' | 'streams' | 'connections'
+
+/** What a peer is refused for: using too much, or having too much held. */
+export type OverusedKind = MeteredKind | 'memory'
 
 /** What a frame was counted as. */
 export interface FrameCharge {
-  /** Undefined for one that costs about as much as its bytes. */
-  readonly kind: CostlyKind | undefined
-  /** Nothing was counted: it is to be refused. */
-  readonly isRefused: boolean
+  /** None of one that costs about as much as its bytes. */
+  readonly kinds: readonly CostlyKind[]
+  /** What there was far too little of: nothing was counted, and it is to be refused. */
+  readonly refused: CostlyKind | undefined
 }
 
 export interface PeerMeter {
@@ -44,12 +50,20 @@ export interface PeerMeter {
   readonly frame: (frame: Frame) => FrameCharge
   /** Counts a stream that the peer opened. */
   readonly stream: () => void
+  /** Counts a connection that the peer made; false, and none is counted, when it made too many. */
+  readonly connection: () => boolean
+  /** What is held of the peer's in memory. */
+  readonly held: HeldBytes
+  /** Kinds of which nothing is left now. */
+  readonly drained: () => readonly MeteredKind[]
   /** Milliseconds until nothing is owed of any of these; 0 when nothing is. */
   readonly owedMs: (kinds: Iterable<MeteredKind>) => number
 }
 
 export interface PeerMeters {
   readonly of: (peer: PublicKey) => PeerMeter
+  /** For who only looks; undefined for a peer of which nothing was counted of late. */
+  readonly look: (peer: PublicKey) => PeerMeter | undefined
 }
 
 export interface PeerMetersDeps {
@@ -58,10 +72,12 @@ export interface PeerMetersDeps {
 
 const RATES: Readonly<Record<MeteredKind, BucketRate>> = {
   bytes: PEER_BYTES,
+  connections: PEER_CONNECTIONS,
   messages: PEER_MESSAGES,
   streams: PEER_STREAMS,
   log_reads: PEER_LOG_READS,
   ranges: PEER_RANGES,
+  sessions: PEER_SESSIONS,
   digests: PEER_DIGESTS,
   announced_ids: PEER_ANNOUNCED_IDS,
   joins: PEER_JOINS,
@@ -74,6 +90,7 @@ const REFUSED: ReadonlySet<CostlyKind> = new Set(['joins', 'digests'])
 export function createPeerMeters({ clock }: PeerMetersDeps): PeerMeters {
   const meters = new Map<IdKey, PeerMeter>()
   return {
+    look: (peer) => meters.get(idKey(peer)),
     of: (peer) => {
       const key = idKey(peer)
       const meter = meters.get(key) ?? createPeerMeter(clock.monotonicMs)
@@ -97,19 +114,28 @@ export function createPeerMeter(nowMs: () => number): PeerMeter {
     buckets.set(kind, bucket)
     return bucket
   }
+  function isTooMuch({ kind, tokens }: FrameCost): boolean {
+    const bucket = bucketOf(kind)
+    return REFUSED.has(kind) ? bucket.left(nowMs()) < tokens : bucket.owedMs(nowMs()) > MAX_OWED_MS
+  }
   return {
     bytes: (count) => bucketOf('bytes').take(count, nowMs()),
     stream: () => bucketOf('streams').take(1, nowMs()),
+    connection: () => {
+      const bucket = bucketOf('connections')
+      const isLeft = bucket.left(nowMs()) >= 1
+      if (isLeft) bucket.take(1, nowMs())
+      return isLeft
+    },
+    held: createHeldBytes(),
+    drained: () => [...buckets].flatMap(([kind, bucket]) => (bucket.left(nowMs()) < 1 ? [kind] : [])),
     frame: (frame) => {
       bucketOf('messages').take(1, nowMs())
-      const cost = costOf(frame)
-      if (cost === undefined) return { kind: undefined, isRefused: false }
-      const { kind, tokens } = cost
-      const bucket = bucketOf(kind)
+      const costs = costsOf(frame)
+      const refused = costs.find(isTooMuch)
       // What is refused costs nothing more: a debt does not grow by asking.
-      const isRefused = REFUSED.has(kind) ? bucket.left(nowMs()) < tokens : bucket.owedMs(nowMs()) > MAX_OWED_MS
-      if (!isRefused) bucket.take(tokens, nowMs())
-      return { kind, isRefused }
+      for (const { kind, tokens } of refused === undefined ? costs : []) bucketOf(kind).take(tokens, nowMs())
+      return { kinds: costs.map(({ kind }) => kind), refused: refused?.kind }
     },
     owedMs: (kinds) => {
       let mostMs = 0

@@ -12,6 +12,7 @@ export interface PerformDeps {
   readonly onIngested: (call: Extract<SessionCall, { kind: 'ingest' }>, outcomes: readonly IngestOutcome[]) => void
   readonly takeRun?: (call: Extract<SessionCall, { kind: 'take_run' }>) => Promise<readonly IngestOutcome[]>
   readonly drain?: () => Promise<void>
+  readonly nextTurn?: () => Promise<void>
 }
 
 /** Carries out one call. Rejects when the store or the handler does. */
@@ -41,5 +42,9 @@ export async function performCall(call: SessionCall, deps: PerformDeps): Promise
       assert(deps.drain !== undefined, 'only a bootstrap drains')
       await deps.drain()
       return { kind: 'drained' }
+    case 'next_turn':
+      assert(deps.nextTurn !== undefined, 'only long work waits for turns')
+      await deps.nextTurn()
+      return { kind: 'turned' }
   }
 }

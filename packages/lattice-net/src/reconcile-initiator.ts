@@ -6,12 +6,13 @@
  *
  * @module
  */
-import { assert, equalBytes, type IdKey, idKey, idKeyBytes, type IntentionId, toIntentionId } from '@lattice/model'
+import { assert, equalBytes, type IdKey, idKey, type IntentionId, toIntentionId } from '@lattice/model'
 import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
+import type { ReconcilePart } from '@lattice/sync'
 import { type Closing, createClosing } from './closing.ts'
 import type { Frame } from './frame.ts'
-import { MAX_DIFFERENCE_IDS, WANT_IDS_MAX } from './limits.ts'
+import { MAX_DIFFERENCE_IDS } from './limits.ts'
 import { createRangeComparison, type RangeComparison } from './range-comparison.ts'
 import {
   doneFrame,
@@ -25,9 +26,10 @@ import {
 import { createSendOrder } from './send-order.ts'
 import type { SessionAnswer, SessionStore } from './session-call.ts'
 import {
-  type Effect,
   type Effects,
+  type Fail,
   finish,
+  NEXT_TURN,
   noSuchStore,
   send,
   type SessionMachine,
@@ -36,12 +38,13 @@ import {
 } from './session.ts'
 import { compareTips, ownTipMap, type TipMap } from './tip-map.ts'
 import { createUnasked, type Unasked } from './unasked.ts'
+import { createWantList, type WantList } from './want-list.ts'
 
 /** What ranges are compared with. */
 interface Difference {
   readonly comparison: RangeComparison
-  readonly have: Set<IdKey>
-  readonly need: Set<IdKey>
+  readonly have: Map<IdKey, IntentionId>
+  readonly need: Map<IdKey, IntentionId>
 }
 
 type State =
@@ -55,6 +58,8 @@ type State =
   /** Both said the same: the peer's `Done` is due. */
   | { readonly at: 'equal'; readonly digest: ReplicaDigest }
   | (Difference & { readonly at: 'difference'; readonly peerCount: number })
+  /** The difference is known: it is looked up what of it to ask for. */
+  | { readonly at: 'asking'; readonly wants: WantList; readonly begin: () => Effects<ReconcileOutcome> }
   | { readonly at: 'transfer' }
 
 /** Starts a session over `store`. `unasked` knows what earlier sessions of the connection sent. */
@@ -104,8 +109,13 @@ class Initiator {
     return [unexpected(frame)]
   }
   answered(answer: SessionAnswer): Effects<ReconcileOutcome> {
-    assert(this.#state?.at === 'transfer', 'calls are made by the transfer')
-    return this.#closing.answered(answer)
+    const state = this.#state
+    if (state?.at === 'transfer') return this.#closing.answered(answer)
+    assert(answer.kind === 'turned', 'other calls are made by the transfer')
+    if (!this.#store.allowed()) return [noSuchStore()]
+    if (state?.at === 'asking') return this.#ask(state)
+    assert(state?.at === 'difference', 'turns are waited for by what takes several')
+    return this.#learn(state.comparison.goOn(), state)
   }
 
   #hello(frame: net.Hello, at: Extract<State, { at: 'hello' }>): Effects<ReconcileOutcome> {
@@ -153,19 +163,35 @@ class Initiator {
   }
 
   #difference(message: Uint8Array, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
+    return this.#learn(at.comparison.receive(message), at)
+  }
+
+  /** Takes a part of what the peer's message teaches. */
+  #learn(part: ReconcilePart | Fail, at: Extract<State, { at: 'difference' }>): Effects<ReconcileOutcome> {
+    if ('kind' in part) return [part]
     const { have, need } = at
-    const step = at.comparison.receive(message)
-    if ('kind' in step) return [step]
-    for (const id of step.have) have.add(idKey(id))
-    for (const id of step.need) need.add(idKey(id))
+    for (const id of part.have) have.set(idKey(id), toIntentionId(id))
+    for (const id of part.need) need.set(idKey(id), toIntentionId(id))
+    if (!part.isWhole) return [NEXT_TURN]
     const full = have.size >= MAX_DIFFERENCE_IDS || need.size >= MAX_DIFFERENCE_IDS
-    if (step.reply !== undefined && !full) {
-      return [send({ case: 'reconcile', value: { message: step.reply } })]
+    if (part.reply !== undefined && !full) {
+      return [send({ case: 'reconcile', value: { message: part.reply } })]
     }
+    const wants = createWantList(this.#store, firstOf(need))
+    const begin = (): Effects<ReconcileOutcome> => {
+      const order = createSendOrder(at.comparison.index, this.#unasked.ids.fresh(firstOf(have)))
+      return this.#closing.beginIds(order, at.peerCount)
+    }
+    return this.#ask({ at: 'asking', wants, begin })
+  }
+
+  /** Asks for what is lacking, as much as a turn takes; once that is done, the transfer begins. */
+  #ask(at: Extract<State, { at: 'asking' }>): Effects<ReconcileOutcome> {
+    this.#state = at
+    const frames = at.wants.next()
+    if (!at.wants.isAsked()) return [...frames, NEXT_TURN]
     this.#state = { at: 'transfer' }
-    const wanted = this.#store.wanted(idsOf(need))
-    const order = createSendOrder(at.comparison.index, this.#unasked.ids.fresh(idsOf(have)))
-    return [...wants(wanted), ...this.#closing.beginIds(order, at.peerCount)]
+    return [...frames, ...at.begin()]
   }
 
   #equal(frame: net.Done, digest: ReplicaDigest): Effects<ReconcileOutcome> {
@@ -177,24 +203,10 @@ class Initiator {
 
 function beginDifference(store: SessionStore): Difference {
   const comparison = createRangeComparison(store.rangeIndex(), 'initiator')
-  return { comparison, have: new Set(), need: new Set() }
+  return { comparison, have: new Map(), need: new Map() }
 }
 
-/** The ids asked for, in frames; an empty one ends them. */
-function wants(ids: readonly IntentionId[]): Effect<never>[] {
-  const frames: Effect<never>[] = []
-  for (let begin = 0; begin < ids.length; begin += WANT_IDS_MAX) {
-    frames.push(send({ case: 'want', value: { ids: ids.slice(begin, begin + WANT_IDS_MAX) } }))
-  }
-  return [...frames, send({ case: 'want', value: { ids: [] } })]
-}
-
-/** The first ids of a set, as many as one session transfers. */
-function idsOf(keys: ReadonlySet<IdKey>): IntentionId[] {
-  const ids: IntentionId[] = []
-  for (const key of keys) {
-    if (ids.length === MAX_DIFFERENCE_IDS) break
-    ids.push(toIntentionId(idKeyBytes(key)))
-  }
-  return ids
+/** The first ids of a difference, as many as one session transfers. */
+function firstOf(ids: ReadonlyMap<IdKey, IntentionId>): readonly IntentionId[] {
+  return [...ids.values()].slice(0, MAX_DIFFERENCE_IDS)
 }

@@ -8,6 +8,7 @@
 import { assert, type IntentionId, readIntentionId, type StoreId } from '@lattice/model'
 import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
+import type { ReconcilePart } from '@lattice/sync'
 import { type Closing, createClosing } from './closing.ts'
 import type { Frame } from './frame.ts'
 import { MAX_DIFFERENCE_IDS, WANT_IDS_MAX } from './limits.ts'
@@ -28,6 +29,7 @@ import {
   type Effects,
   type Fail,
   finish,
+  NEXT_TURN,
   noSuchStore,
   send,
   type SessionMachine,
@@ -43,6 +45,9 @@ export interface ReconcileResponderOptions {
   /** What sessions of the connection over a store sent. Asked once, after `resolve`. */
   readonly unaskedOf?: (storeId: StoreId) => Unasked
 }
+
+/** What an id takes in memory: its bytes, and an array of its own. */
+const HELD_ID_BYTES = 96
 
 interface Difference {
   readonly at: 'difference'
@@ -75,6 +80,7 @@ export function createReconcileResponder(options: ReconcileResponderOptions): Se
     start: () => [],
     receive: (frame) => session.receive(frame),
     answered: (answer) => session.answered(answer),
+    held: () => session.held(),
   }
 }
 
@@ -98,8 +104,16 @@ class Responder {
     return [finish(nothingToDo(state.store.id, state.digest, claim))]
   }
   answered(answer: SessionAnswer): Effects<ReconcileOutcome> {
-    assert(this.#state.at === 'transfer', 'calls are made by the transfer')
-    return this.#state.closing.answered(answer)
+    const state = this.#state
+    if (state.at === 'transfer') return state.closing.answered(answer)
+    assert(state.at === 'difference' && answer.kind === 'turned', 'other calls are made by the transfer')
+    if (!state.store.allowed()) return [noSuchStore()]
+    return answerWith(state.comparison.goOn())
+  }
+
+  /** The ids that the peer wants, until it has named all of them. */
+  held(): number {
+    return this.#state.at === 'difference' ? this.#state.wanted.length * HELD_ID_BYTES : 0
   }
 
   #hello(frame: net.Hello): Effects<ReconcileOutcome> {
@@ -139,19 +153,12 @@ class Responder {
     const begun = beginDifference(store, closing, witnessCount)
     this.#state = begun
     const answer = send(helloFrame(store.id, digest))
-    return message === undefined ? [answer] : [answer, ...this.#reconcile(message, begun)]
-  }
-
-  #reconcile(message: Uint8Array, { comparison }: Difference): Effects<ReconcileOutcome> {
-    const step = comparison.receive(message)
-    if ('kind' in step) return [step]
-    const { reply } = step
-    assert(reply !== undefined, 'a responder always answers')
-    return [send({ case: 'reconcile', value: { message: reply } })]
+    return message === undefined ? [answer] : [answer, ...answerWith(begun.comparison.receive(message))]
   }
 
   #difference(frame: Frame, at: Difference): Effects<ReconcileOutcome> {
-    if (frame.case === 'reconcile' && !at.wanting) return this.#reconcile(frame.value.message, at)
+    if (frame.case === 'reconcile' && !at.wanting) return answerWith(at.comparison.receive(frame.value.message))
+    if (at.comparison.isAnswering()) return [unexpected(frame)]
     return frame.case === 'want' ? this.#want(frame.value, at) : [unexpected(frame)]
   }
 
@@ -178,7 +185,7 @@ class Responder {
     if (frame.case !== 'reconcile' || !at.byMaps || !closing.said()) return closing.receive(frame)
     const begun = beginDifference(store, closing, peerCount)
     this.#state = begun
-    return this.#reconcile(frame.value.message, begun)
+    return answerWith(begun.comparison.receive(frame.value.message))
   }
 }
 
@@ -187,6 +194,14 @@ interface Compared {
   readonly digest: ReplicaDigest
   readonly closing: Closing
   readonly unasked: Unasked
+}
+
+/** What the next part of an answer comes to. */
+function answerWith(part: ReconcilePart | Fail): Effects<never> {
+  if ('kind' in part) return [part]
+  if (!part.isWhole) return [NEXT_TURN]
+  assert(part.reply !== undefined, 'a responder always answers')
+  return [send({ case: 'reconcile', value: { message: part.reply } })]
 }
 
 function beginDifference(store: SessionStore, closing: Closing, peerCount: number): Difference {

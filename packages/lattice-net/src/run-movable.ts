@@ -14,7 +14,10 @@ import { pause } from './deadline.ts'
 export const MOVE_AFTER_MS = 1_000
 /** A stream may notice sooner than its connection that a path is gone: by then both have. */
 const SETTLE_MS = 50
-/** Times one session is begun anew: paths that come and go faster carry nothing in any case. */
+/**
+ * Times one session is begun anew: paths that come and go faster carry nothing in any case.
+ * @beyond The session stays on its path to the end.
+ */
 export const MAX_MOVES = 8
 
 /** Why a session was cut here: it goes on over another path. */

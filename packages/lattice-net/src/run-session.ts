@@ -8,15 +8,16 @@
  *
  * @module
  */
-import { type AbortSignal, assert, type Cancel, concatBytes, isLatticeError, type Scheduler } from '@lattice/model'
+import { type AbortSignal, assert, concatBytes, isLatticeError, type Scheduler } from '@lattice/model'
 import { type BiStream, StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { BootstrapFailed, PeerRefused, PeerTooSlow, PeerViolation, RefusedPeer, SessionFailed } from './errors.ts'
+import { BootstrapFailed, PeerRefused, PeerViolation, RefusedPeer, SessionFailed } from './errors.ts'
 import { createFrameDecoder, type FrameDecoder } from './frame-decoder.ts'
 import { encodeFrame, type FrameInit } from './frame.ts'
 import type { FrameGuard } from './link-guard.ts'
 import { MAX_WAITING_CALLS, MAX_WAITING_FRAMES, type NetworkLimits, WRITE_BATCH_BYTES } from './limits.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
+import { createDeadlines, type Deadlines } from './session-deadlines.ts'
 import {
   type Effect,
   type Effects,
@@ -38,6 +39,8 @@ export interface SessionOptions<Outcome> {
   readonly limits: Pick<NetworkLimits, 'stepDeadlineMs' | 'sessionDeadlineMs' | 'lingerMs'>
   /** Asked with every frame, before the machine is. Nothing is counted without it. */
   readonly guard?: FrameGuard
+  /** Told at once that the peer broke the protocol; the session ends once that was said, and the peer has left, or not. */
+  readonly onBroken?: (error: PeerViolation | BootstrapFailed) => void
   /** Given a way to hand the machine's answers to events of its own; until the session ends. */
   readonly onReady?: (drive: (effects: Effects<Outcome>) => void) => void
 }
@@ -45,6 +48,12 @@ export interface SessionOptions<Outcome> {
 type End<Outcome> =
   | { readonly kind: 'finished'; readonly outcome: Outcome }
   | { readonly kind: 'failed'; readonly error: unknown }
+
+interface WaitingCall {
+  readonly call: SessionCall
+  /** Of the frame by which it came. */
+  readonly bytes: number
+}
 
 interface WaitingPull {
   readonly call: SessionCall
@@ -81,8 +90,11 @@ class SessionRun<Outcome> {
   readonly #writable: Turn = createTurn()
   readonly #callable: Turn = createTurn()
   readonly #frames: Uint8Array[] = []
-  readonly #calls: SessionCall[] = []
+  readonly #calls: WaitingCall[] = []
   readonly #pulls: WaitingPull[] = []
+  /** Bytes of the frame that the machine is being told, and of that by which the call under way came. */
+  #told = 0
+  #underWay = 0
   #sent = 0
   #written = 0
   #working = false
@@ -115,6 +127,7 @@ class SessionRun<Outcome> {
       await Promise.all([this.#read(), this.#write(), this.#carryOut()])
     } finally {
       this.#deadlines.cancel()
+      this.#options.guard?.ended()
     }
     const end = this.#end
     assert(end !== undefined, 'the tasks of a session end after it')
@@ -140,7 +153,11 @@ class SessionRun<Outcome> {
     this.#wakeAll()
   }
   #fail(failure: SessionFailure): void {
-    this.#settle({ kind: 'failed', error: errorOf(failure) }, refusalFrameOf(failure))
+    const error = errorOf(failure)
+    const isFirst = this.#end === undefined
+    this.#settle({ kind: 'failed', error }, refusalFrameOf(failure))
+    const isBroken = error instanceof PeerViolation || error instanceof BootstrapFailed
+    if (isFirst && isBroken) this.#options.onBroken?.(error)
     if (failure.kind === 'lost') this.#resetStream()
   }
   /** Something failed here: the peer hears of it, but not what. */
@@ -179,7 +196,8 @@ class SessionRun<Outcome> {
         this.#writable.notify()
         break
       case 'call':
-        this.#calls.push(effect.call)
+        this.#calls.push({ call: effect.call, bytes: this.#told })
+        this.#told = 0
         this.#callable.notify()
         break
       case 'pull':
@@ -220,6 +238,7 @@ class SessionRun<Outcome> {
   }
   /** Hands the next whole frame to the machine; false when there is none yet. */
   #takeFrame(): boolean {
+    const held = this.#decoder.held()
     const next = this.#decoder.next()
     if (!next.ok) {
       this.#fail({ kind: 'violation', why: next.error.code })
@@ -232,8 +251,21 @@ class SessionRun<Outcome> {
       this.#fail({ kind: 'refuse', refusal: refusal.code, message: refusal.message })
       return true
     }
+    this.#told = held - this.#decoder.held()
     this.#drive(() => this.#options.machine.receive(frame))
+    this.#told = 0
+    this.#tellHeld()
     return true
+  }
+  /** Tells what of the peer's is held here now; the session ends where the peer has too much held in all. */
+  #tellHeld(): void {
+    const { guard, machine } = this.#options
+    if (this.#end !== undefined || guard === undefined) return
+    let bytes = this.#decoder.held() + this.#underWay + (machine.held?.() ?? 0)
+    for (const frame of this.#frames) bytes += frame.length
+    for (const call of this.#calls) bytes += call.bytes
+    const refusal = guard.holds(bytes)
+    if (refusal !== undefined) this.#fail({ kind: 'refuse', refusal: refusal.code, message: refusal.message })
   }
   async #readBytes(): Promise<void> {
     const { stream, machine } = this.#options
@@ -242,6 +274,7 @@ class SessionRun<Outcome> {
       if (bytes !== undefined) {
         // After the end only the peer's own end is waited for.
         if (this.#end === undefined) this.#decoder.push(bytes)
+        this.#tellHeld()
         return
       }
       this.#endOfInput = true
@@ -283,6 +316,7 @@ class SessionRun<Outcome> {
     // What waited is gone when the session failed meanwhile.
     if (this.#frames[0] === batch[0]) this.#frames.splice(0, batch.length)
     this.#written += batch.length
+    this.#tellHeld()
     this.#deadlines.progress()
     this.#readable.notify()
     this.#callable.notify()
@@ -303,13 +337,17 @@ class SessionRun<Outcome> {
         this.#failInternally(error)
       }
       this.#working = false
+      this.#underWay = 0
+      this.#tellHeld()
       this.#deadlines.progress()
       this.#readable.notify()
     }
   }
   /** The next call that may go: those that wait for frames to be written come after the others. */
   #nextCall(): SessionCall | undefined {
-    if (this.#calls.length > 0) return this.#calls.shift()
+    const next = this.#calls.shift()
+    this.#underWay = next?.bytes ?? 0
+    if (next !== undefined) return next.call
     const [pull] = this.#pulls
     if (pull === undefined || pull.afterFrame > this.#written) return undefined
     this.#pulls.shift()
@@ -318,57 +356,6 @@ class SessionRun<Outcome> {
 }
 
 const lostEarly = { kind: 'fail', failure: { kind: 'lost', why: 'the stream ended early' } } as const
-
-interface Deadlines {
-  /** Something moved: the step deadline starts over. */
-  readonly progress: () => void
-  /** The session is over; the peer has the linger time to end its side. */
-  readonly replaceByLinger: (onExpired: () => void) => void
-  readonly cancel: () => void
-}
-
-function createDeadlines({
-  scheduler,
-  limits,
-  isDue,
-  isLasting,
-  onExpired,
-}: {
-  readonly scheduler: Scheduler
-  readonly limits: SessionOptions<unknown>['limits']
-  readonly isDue: () => boolean
-  readonly isLasting: () => boolean
-  readonly onExpired: (error: PeerTooSlow) => void
-}): Deadlines {
-  let cancelStep: Cancel = () => undefined
-  let over = false
-  const arm = (): void => {
-    cancelStep()
-    cancelStep = scheduler.after(limits.stepDeadlineMs, () => {
-      if (isDue()) onExpired(new PeerTooSlow(limits.stepDeadlineMs, 'the next step of a session'))
-      else arm()
-    })
-  }
-  const cancelWhole = scheduler.after(limits.sessionDeadlineMs, () => {
-    if (!isLasting()) onExpired(new PeerTooSlow(limits.sessionDeadlineMs, 'the end of a session'))
-  })
-  const cancel = (): void => {
-    over = true
-    cancelStep()
-    cancelWhole()
-  }
-  arm()
-  return {
-    progress: () => {
-      if (!over) arm()
-    },
-    replaceByLinger: (onLingered) => {
-      cancel()
-      cancelStep = scheduler.after(limits.lingerMs, onLingered)
-    },
-    cancel,
-  }
-}
 
 function errorOf(failure: SessionFailure): Error {
   switch (failure.kind) {

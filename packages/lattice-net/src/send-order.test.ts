@@ -21,8 +21,8 @@ function slicesOf(timestamps: readonly number[]): readonly (readonly number[])[]
     items.map(({ id }) => id),
   )
   const slices: number[][] = []
-  for (let ids = order.next(); ids.length > 0; ids = order.next()) {
-    slices.push(ids.map((id) => indexes.get(toHex(id)) ?? -1))
+  for (let ids = order.next(); ids === undefined || ids.length > 0; ids = order.next()) {
+    if (ids !== undefined) slices.push(ids.map((id) => indexes.get(toHex(id)) ?? -1))
   }
   return slices
 }

@@ -12,12 +12,18 @@ import { type IdKey, idKey, type IntentionId, toIntentionId } from '@lattice/mod
 import type { RangeIndex } from '@lattice/sync'
 import { READ_SLICE_IDS } from './limits.ts'
 
-/** Ranks looked at per step of the walk: some slices' worth, so that sparse differences take few steps. */
-const WALK_RANKS = 16_384
+/** Ranks looked at in one turn of the event loop: a few milliseconds. A difference may be sparse, or of ids nobody has. */
+const WALK_RANKS = 4096
+
+/** Ids noted in one turn. */
+const NOTED_IDS = 16_384
 
 export interface SendOrder {
-  /** The next ids to read, about {@link READ_SLICE_IDS}, and more where one millisecond has more; empty at the end. */
-  readonly next: () => readonly IntentionId[]
+  /**
+   * The next ids to read, about {@link READ_SLICE_IDS}, and more where one millisecond has more; empty at the end, and
+   * undefined when it takes another turn of the event loop to find them.
+   */
+  readonly next: () => readonly IntentionId[] | undefined
 }
 
 /** Orders `ids`, which are in `index`; others are left out when there are many, and for the log to ignore when few. */
@@ -32,24 +38,45 @@ export function createSendOrder(index: RangeIndex, ids: readonly IntentionId[]):
       },
     }
   }
-  const left = new Set<IdKey>(ids.map(idKey))
-  let rank = 0
-  return {
-    next: () => {
-      const slice: IntentionId[] = []
-      let lastTimestamp: number | undefined
-      // The walk goes a range of ranks at a time, and on from the item after the last one taken.
-      while (left.size > 0 && rank < index.size()) {
-        const end = Math.min(index.size(), rank + WALK_RANKS)
-        for (const item of index.items(rank, end)) {
-          if (slice.length >= READ_SLICE_IDS && item.timestamp !== lastTimestamp) return slice
-          rank += 1
-          if (!left.delete(idKey(item.id))) continue
-          slice.push(toIntentionId(item.id))
-          lastTimestamp = item.timestamp
-        }
-      }
-      return slice
-    },
+  return new Walk(index, ids)
+}
+
+/** Through the index, a range of ranks at a time, and on from the item after the last one taken. */
+class Walk implements SendOrder {
+  readonly #index: RangeIndex
+  readonly #ids: readonly IntentionId[]
+  readonly #left = new Set<IdKey>()
+  #noted = 0
+  #rank = 0
+  /** Of the last id taken, in an earlier turn too. */
+  #lastTimestamp: number | undefined
+  #slice: IntentionId[] = []
+
+  constructor(index: RangeIndex, ids: readonly IntentionId[]) {
+    this.#index = index
+    this.#ids = ids
+  }
+
+  next(): readonly IntentionId[] | undefined {
+    if (this.#noted < this.#ids.length) {
+      for (const id of this.#ids.slice(this.#noted, (this.#noted += NOTED_IDS))) this.#left.add(idKey(id))
+      return undefined
+    }
+    const end = Math.min(this.#index.size(), this.#rank + WALK_RANKS)
+    if (this.#left.size === 0 || this.#rank >= end) return this.#takeSlice()
+    for (const item of this.#index.items(this.#rank, end)) {
+      if (this.#slice.length >= READ_SLICE_IDS && item.timestamp !== this.#lastTimestamp) return this.#takeSlice()
+      this.#rank += 1
+      if (!this.#left.delete(idKey(item.id))) continue
+      this.#slice.push(toIntentionId(item.id))
+      this.#lastTimestamp = item.timestamp
+    }
+    return this.#left.size === 0 ? this.#takeSlice() : undefined
+  }
+
+  #takeSlice(): readonly IntentionId[] {
+    const slice = this.#slice
+    this.#slice = []
+    return slice
   }
 }

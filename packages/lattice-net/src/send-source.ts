@@ -22,11 +22,14 @@ export function idsSource(store: SessionStore, order: SendOrder): SendSource {
   let rest: readonly IntentionId[] = []
   return {
     next: () => {
-      if (rest.length === 0) rest = order.next()
+      const slice = rest.length === 0 ? order.next() : rest
+      if (slice === undefined) return { kind: 'next_turn' }
+      rest = slice
       if (rest.length === 0) return undefined
       return { kind: 'read', store, ids: rest, maxBytes: INTENTIONS_FRAME_BYTES }
     },
     take: (answer) => {
+      if (answer.kind === 'turned') return []
       assert(answer.kind === 'loaded', 'a read was asked for')
       const { read } = answer
       assert(read.intentions.length > 0 || read.rest.length === 0, 'a read that leaves something makes progress')

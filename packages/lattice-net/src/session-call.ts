@@ -128,6 +128,8 @@ export type SessionCall =
   | { readonly kind: 'redeem'; readonly attempt: JoinAttempt }
   /** Waits until there is room for more of what was handed over. */
   | { readonly kind: 'drain' }
+  /** Waits for another turn of the event loop: what is at hand takes more than one. */
+  | { readonly kind: 'next_turn' }
 
 export type SessionAnswer =
   | { readonly kind: 'ingested'; readonly outcomes: readonly IngestOutcome[] }
@@ -137,3 +139,4 @@ export type SessionAnswer =
   | { readonly kind: 'page'; readonly page: WitnessPageRead }
   | { readonly kind: 'redeemed'; readonly result: JoinGrant | JoinRefusal }
   | { readonly kind: 'drained' }
+  | { readonly kind: 'turned' }

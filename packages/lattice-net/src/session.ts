@@ -57,6 +57,8 @@ export interface SessionMachine<Outcome> {
   readonly ended?: () => Effects<Outcome>
   /** A refusal that is an answer among others. Without it a refusal ends the session. */
   readonly refused?: (refused: net.Refused) => Effects<Outcome>
+  /** Bytes of the peer's that it keeps for later, beside those of calls. */
+  readonly held?: () => number
   /** True while nothing is due from the peer: no deadline runs. Without it something always is. */
   readonly idle?: () => boolean
   /** True for a session that may last as long as its connection. */
@@ -70,6 +72,9 @@ export function send(frame: FrameInit): { readonly kind: 'send'; readonly frame:
 export function finish<Outcome>(outcome: Outcome): { readonly kind: 'finish'; readonly outcome: Outcome } {
   return { kind: 'finish', outcome }
 }
+
+/** To go on in another turn of the event loop. */
+export const NEXT_TURN = { kind: 'call', call: { kind: 'next_turn' } } as const
 
 /** A failure the peer is to blame for. */
 export function violation(why: string): Fail {

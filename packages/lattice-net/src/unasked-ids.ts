@@ -23,7 +23,7 @@ export function createUnaskedIds(): UnaskedIds {
   let sending: readonly IdKey[] = []
   return {
     fresh: (ids) => {
-      const fresh = ids.filter((id) => !sent.has(idKey(id)))
+      const fresh = sent.size === 0 ? ids : ids.filter((id) => !sent.has(idKey(id)))
       sending = fresh.slice(0, MAX_UNASKED_IDS).map(idKey)
       return fresh
     },

@@ -4,8 +4,8 @@ import { type Connection, PeerUnreachable, StreamLost, type Transport } from '@l
 import { transportCompliance } from '@lattice/net-types/compliance'
 import { describe, expect, test } from 'vitest'
 import { createCombinedTransport } from '../src/index.ts'
-import { PATH_PROBE_MS } from '../src/combined/path.ts'
-import { PREFACE_DEADLINE_MS } from '../src/combined/path-acceptor.ts'
+import { CONTROL_BYTES_PER_MINUTE, PATH_PROBE_MS } from '../src/combined/path.ts'
+import { MAX_UNSAID, MAX_UNSAID_PER_PEER, PREFACE_DEADLINE_MS } from '../src/combined/path-acceptor.ts'
 import { REDIAL_FIRST_MS } from '../src/combined/path-dialer.ts'
 import { offerPath, PATH_NUMBER_BYTES } from '../src/combined/path-preface.ts'
 import {
@@ -21,6 +21,7 @@ import {
 } from './two-ways.ts'
 
 const noAbort = (): AbortSignal => createAbortController().signal
+const numberOf = (fill: number): Uint8Array => new Uint8Array(PATH_NUMBER_BYTES).fill(fill)
 const streamsOf = (connection: Connection) => connection.streams[Symbol.asyncIterator]()
 const nobody = { peer: keyOf(99), addresses: [`fast:${'64'.repeat(32)}`, `slow:${'64'.repeat(32)}`] }
 
@@ -241,6 +242,79 @@ describe('which connection a path belongs to', () => {
       expect(equalBytes(first.peer, keyOf(0))).toBe(true)
       await near.close('done')
       await Promise.all([stranger.close(), b.close()])
+    })
+  })
+
+  test('a peer that opens a thousand paths and says nothing has a few of them for a while, and takes no room of others', async () => {
+    const ways = createTwoWays()
+    await ways.run(async () => {
+      const [stranger, b] = [ways.single('fast', 5), ways.open(1)]
+      const opened: Connection[] = []
+      const closed = new Map<string, number>()
+      for (let count = 0; count < 1_000; count += 1) {
+        const connection = await stranger.connect(b.id, { addresses: b.addresses(), signal: noAbort() })
+        opened.push(connection)
+        connection.closed
+          .then(({ message }) => closed.set(message, (closed.get(message) ?? 0) + 1))
+          .catch(() => undefined)
+      }
+      await pauseMs(ways.scheduler, 100)
+      expect(Object.fromEntries(closed)).toEqual({ 'too many paths at once': 1_000 - MAX_UNSAID_PER_PEER })
+      // Others come in meanwhile, at once.
+      const startedMs = ways.scheduler.clock.monotonicMs()
+      const [near] = await connectPair(ways.open(0), b)
+      expect(ways.scheduler.clock.monotonicMs() - startedMs).toBeLessThan(1_000)
+      // So does it, once it says what it is to say.
+      await pauseMs(ways.scheduler, PREFACE_DEADLINE_MS)
+      expect(closed.get('not a path')).toBe(MAX_UNSAID_PER_PEER)
+      const [, whole] = await Promise.all([
+        offerPath(await stranger.connect(b.id, { addresses: b.addresses(), signal: noAbort() }), numberOf(1)),
+        acceptFrom(b),
+      ])
+      expect(equalBytes(whole.peer, stranger.id)).toBe(true)
+      await near.close('done')
+      await Promise.all([stranger.close(), b.close()])
+    })
+  })
+
+  test('many peers that say nothing are bounded together, and gone by the deadline', async () => {
+    const ways = createTwoWays()
+    await ways.run(async () => {
+      const b = ways.open(1)
+      const many = Array.from({ length: MAX_UNSAID + 6 }, (_, index) => ways.single('fast', 100 + index))
+      const messages: string[] = []
+      for (const transport of many) {
+        const connection = await transport.connect(b.id, { addresses: b.addresses(), signal: noAbort() })
+        connection.closed.then(({ message }) => messages.push(message)).catch(() => undefined)
+      }
+      await pauseMs(ways.scheduler, 100)
+      expect(messages).toEqual(Array.from({ length: 6 }, () => 'too many paths at once'))
+      await pauseMs(ways.scheduler, PREFACE_DEADLINE_MS)
+      const [near] = await connectPair(ways.open(0), b)
+      await near.close('done')
+      await Promise.all([...many.map((transport) => transport.close()), b.close()])
+    })
+  })
+
+  test.each([
+    ['asks without end whether it lives', (count: number) => new Uint8Array(count).fill(1)],
+    ['answers what nobody asked', (count: number) => new Uint8Array(count).fill(2)],
+    ['says something else', () => new Uint8Array(1).fill(3)],
+  ])('a peer that %s loses the path, and one that asks now and then does not', async (_, bytes) => {
+    const ways = createTwoWays()
+    await ways.run(async () => {
+      const [odd, b] = [ways.single('fast', 5), ways.open(1)]
+      const connection = await odd.connect(b.id, { addresses: b.addresses(), signal: noAbort() })
+      const [{ control }] = await Promise.all([offerPath(connection, numberOf(2)), acceptFrom(b)])
+      for (let minute = 0; minute < 3; minute += 1) {
+        await control.write(new Uint8Array(CONTROL_BYTES_PER_MINUTE).fill(1))
+        expect((await control.read())?.includes(2)).toBe(true)
+        await pauseMs(ways.scheduler, 60_000)
+      }
+      await control.write(bytes(CONTROL_BYTES_PER_MINUTE + 1))
+      expect(await settlesWithin(connection.closed, { scheduler: ways.scheduler, maxMs: 1_000 })).toBe(true)
+      expect(await connection.closed).toMatchObject({ by: 'remote', message: 'the path is of no use' })
+      await Promise.all([odd.close(), b.close()])
     })
   })
 

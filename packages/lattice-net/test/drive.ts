@@ -62,6 +62,7 @@ export function drive<Outcome>(machine: SessionMachine<Outcome>, joinHandler?: J
           const answer = await performCall(effect.call, {
             onIngested: () => undefined,
             drain: async () => undefined,
+            nextTurn: async () => undefined,
             takeRun: async ({ store, arrived: { message } }) =>
               message.payload.kind === 'run' ? store.ingest(message.payload.intentions) : [],
             ...(joinHandler === undefined ? {} : { joinHandler }),

@@ -1,9 +1,9 @@
 import { createAbortController, createSigner, type StoreId, toHex, toSeed, toStoreId } from '@lattice/model'
 import type { BiStream } from '@lattice/net-types'
-import { net } from '@lattice/proto'
 import { afterEach, describe, expect, test } from 'vitest'
-import { encodeFrame, type FrameInit } from '../src/frame.ts'
+import { encodeFrame } from '../src/frame.ts'
 import { gossipTopic } from '../src/gossip/gossip-topic.ts'
+import { storeQuestions } from '../src/testing/store-questions.ts'
 import { createMesh, type Mesh } from './mesh.ts'
 
 const open: Mesh[] = []
@@ -12,39 +12,6 @@ afterEach(async () => {
 })
 
 const WALL = 1_795_000_000_000n
-const id = new Uint8Array(32).fill(5)
-const sum = new Uint8Array(32).fill(6)
-
-/** What a stranger can ask of a store, by protocol: everything that names one, also what breaks the protocol. */
-function questions(storeId: Uint8Array, topic: Uint8Array): readonly (readonly [net.Protocol, readonly FrameInit[]])[] {
-  const tip = { author: id, position: 3n, id }
-  const hello = { storeId, witnessCount: 4n, fingerprint: sum }
-  const junk = { intention: new Uint8Array(30), signature: new Uint8Array(64) }
-  const joins = [net.MembershipKind.JOIN, net.MembershipKind.NEIGHBOR_HIGH, net.MembershipKind.DISCONNECT]
-  return [
-    [net.Protocol.RECONCILE, [{ case: 'hello', value: hello }]],
-    [net.Protocol.RECONCILE, [{ case: 'hello', value: { ...hello, tips: [tip] } }]],
-    [net.Protocol.BOOTSTRAP, [{ case: 'witnessPageRequest', value: { storeId, fromSeq: 1n, limit: 9 } }]],
-    [net.Protocol.BOOTSTRAP, [{ case: 'witnessPageRequest', value: { storeId, fromSeq: 0n, limit: 0 } }]],
-    [net.Protocol.FETCH, [{ case: 'fetchIntentions', value: { storeId, ids: [id, storeId] } }]],
-    [net.Protocol.FETCH, [{ case: 'fetchIntentions', value: { storeId, ids: [] } }]],
-    [net.Protocol.FETCH, [{ case: 'fetchChain', value: { storeId, target: storeId, limit: 4 } }]],
-    [net.Protocol.GOSSIP, [{ case: 'push', value: { topic, storeId, round: 1, intentions: [junk] } }]],
-    [net.Protocol.GOSSIP, [{ case: 'push', value: { topic, storeId, round: 1, intentions: [] } }]],
-    [net.Protocol.GOSSIP, [{ case: 'ihave', value: { topic, storeId, ids: [id], rounds: [1] } }]],
-    [net.Protocol.GOSSIP, [{ case: 'graft', value: { topic, storeId, ids: [id] } }]],
-    [net.Protocol.GOSSIP, [{ case: 'prune', value: { topic } }]],
-    [net.Protocol.GOSSIP, joins.map((kind) => ({ case: 'membership', value: { topic, kind } }))],
-    [net.Protocol.GOSSIP, joins.map((kind) => ({ case: 'membership', value: { topic, kind, peer: id, ttl: 2 } }))],
-    [
-      net.Protocol.GOSSIP,
-      [{ case: 'heartbeat', value: { stores: [{ storeId, witnessCount: 7n, fingerprint: sum, bulk: true }] } }],
-    ],
-    [net.Protocol.DIGEST, [{ case: 'digests', value: { nonce: new Uint8Array(16), stores: [], addresses: [] } }]],
-    [net.Protocol.JOIN, [{ case: 'joinRequest', value: { storeId, secret: sum, name: 'n', addresses: [] } }]],
-    [net.Protocol.PING, []],
-  ]
-}
 
 /** Everything a stranger learns: what came back and how long it took, and what it is scored for. */
 async function ask(prepare: Prepare, which: (mesh: Mesh) => StoreId): Promise<readonly unknown[]> {
@@ -58,7 +25,7 @@ async function ask(prepare: Prepare, which: (mesh: Mesh) => StoreId): Promise<re
   const { signal } = createAbortController()
   const transport = mesh.network.transport(createSigner(mesh.crypto, pair).publicKey)
   const learned: unknown[] = []
-  for (const [protocol, frames] of questions(storeId, gossipTopic(mesh.crypto, storeId, []))) {
+  for (const [protocol, frames] of storeQuestions(storeId, gossipTopic(mesh.crypto, storeId, []))) {
     const connection = await mesh.settle(transport.connect(mesh.node(0).id, { addresses: [], signal }))
     const stream = await mesh.settle(connection.open())
     const startedMs = mesh.scheduler.clock.monotonicMs()
@@ -120,7 +87,7 @@ describe('a stranger that asks for a store it may not use', () => {
     ],
   ])('learns the same as of one that does not exist, byte for byte: one %s', async (_, prepare) => {
     const known = await ask(prepare, (mesh) => mesh.storeId)
-    expect(known.length).toBeGreaterThanOrEqual(questions(another, another).length)
+    expect(known.length).toBeGreaterThanOrEqual(storeQuestions(another, another).length)
     expect(known).toEqual(await ask(prepare, () => another))
   })
 

@@ -90,7 +90,8 @@ async function copyEntry(deps: StoreCopyDeps, entry: StoreEntry, directory: stri
     } else {
       for (const file of STORE_FILES) if (existsSync(join(directory, file))) await syncInThread(join(directory, file))
     }
-    const store = await describe(deps, entry, directory)
+    // As it was copied, though it may be tried again by now.
+    const store = await describe(deps, { record: entry.record, failure }, directory)
     const warning = failure === undefined ? undefined : warningOf(store, failure)
     return { kind: 'copied', store, warning }
   })
@@ -106,7 +107,7 @@ function warningOf({ files }: BackedUpStore, failure: unknown): string {
 /** What the manifest says of a store whose files are all here. */
 async function describe(
   { context, manager, signal }: StoreCopyDeps,
-  { record, failure }: StoreEntry,
+  { record, failure }: Pick<StoreEntry, 'record' | 'failure'>,
   directory: string,
 ): Promise<BackedUpStore> {
   const { crypto, scheduler } = context

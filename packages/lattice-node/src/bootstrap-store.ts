@@ -20,14 +20,10 @@ import type { BootstrapProgress, NetworkService, PeerHint } from '@lattice/net'
 import { toFailure } from './failure.ts'
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
+import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
 import type { Slots } from './slots.ts'
 import type { Bootstrap } from './store-entry.ts'
 import { createWakeUp } from './wake-up.ts'
-
-/** First pause after an attempt that failed; doubles. */
-const RETRY_FIRST_MS = 1_000
-/** Longest pause: a peer that comes up ends it anyway. */
-const RETRY_MAX_MS = 60_000
 
 export interface StartBootstrapOptions {
   readonly id: StoreId
@@ -114,7 +110,7 @@ async function fetchUntilDone(
       }
     }
     await wakeUp.wait(pauseMs, signal)
-    pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)
+    pauseMs = longerPauseMs(pauseMs)
   }
 }
 

@@ -16,6 +16,7 @@ import type { MetaStoreState } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import { moveAside, sweep } from './store-data.ts'
 import { isEnding, parentsFirst, type StoreEntry, withDescendants } from './store-entry.ts'
+import { clearFailure } from './store-failure.ts'
 import type { TablesOf } from './store-peers.ts'
 import { submitSystem } from './submit-system.ts'
 
@@ -28,6 +29,8 @@ export interface StoreEndingsOptions {
   /** Starts a task that ends with the manager. */
   readonly spawn: (name: string, task: (signal: AbortSignal) => Promise<void>) => void
   readonly wake: () => void
+  /** Data was removed: there is room again. */
+  readonly onRemoved: () => void
 }
 
 /** Starts with nothing under way. */
@@ -41,11 +44,12 @@ export class StoreEndings {
     this.#options = options
   }
 
-  /** Does what can be done now. */
-  async settle(): Promise<void> {
-    await this.#acknowledge()
+  /** Does what can be done now. Resolves with false where something is left to be done later. */
+  async settle(): Promise<boolean> {
+    const isAcknowledged = await this.#acknowledge()
     for (const entry of this.#options.entries.values()) this.#settleEnd(entry)
     await this.#removeData()
+    return isAcknowledged
   }
 
   /** True while a store waits for others to learn of its end, or this node has yet to say that it has. */
@@ -76,12 +80,13 @@ export class StoreEndings {
     }
   }
 
-  async #acknowledge(): Promise<void> {
+  async #acknowledge(): Promise<boolean> {
     const { entries, tablesOf } = this.#options
     const families = new Map<StoreEntry, StoreEntry[]>()
+    let isDone = true
     for (const entry of entries.values()) {
       if (owesRootAck(this.#context, entry, tablesOf)) {
-        await this.#submit(entry, [ackStoreDestroy({ author: this.#context.id })])
+        if (!(await this.#submit(entry, [ackStoreDestroy({ author: this.#context.id })]))) isDone = false
       }
       const parent = entry.record.state === 'destroyed' ? entry.parent() : undefined
       if (parent !== undefined) families.set(parent, [...(families.get(parent) ?? []), entry])
@@ -89,17 +94,21 @@ export class StoreEndings {
     for (const [parent, children] of families) {
       const acks = owedChildAcks(this.#context, parent, { children, tablesOf })
       // What one intention does not take is left to the pass that its own change of the table wakes.
-      if (acks.length > 0) await this.#submit(parent, acks)
+      if (acks.length > 0 && !(await this.#submit(parent, acks))) isDone = false
     }
+    return isDone
   }
 
   /** What cannot be written now is written by a later pass. */
-  async #submit({ open, record }: StoreEntry, acks: readonly SystemWrite[]): Promise<void> {
-    if (open === undefined) return
+  async #submit({ open, record }: StoreEntry, acks: readonly SystemWrite[]): Promise<boolean> {
+    // It is looked at again once it opens.
+    if (open === undefined) return true
     try {
       await submitSystem(open.kernel, acks, { author: this.#context.id, act: 'acknowledge' })
+      return true
     } catch (error) {
       this.#context.logger.warn('store.end_not_acknowledged', { storeId: record.id, ...toFailure(error) })
+      return false
     }
   }
 
@@ -167,13 +176,14 @@ export class StoreEndings {
     if (entry === undefined) return
     entry.record = { ...entry.record, state, isComplete: false, isDeleting: false, replicatedCount: undefined }
     entry.hasData = false
-    entry.failure = undefined
+    clearFailure(entry)
   }
 
   #sweep(): void {
     try {
       sweep(this.#context.directory.storesPath)
       this.#isSwept = true
+      this.#options.onRemoved()
     } catch (error) {
       // It takes room and nothing else: the next deletion, or start, tries again.
       this.#context.logger.error('store.data_not_removed', { ...toFailure(error) })

@@ -38,6 +38,7 @@ export type {
   InviteEntry,
   InviteOptions,
   PeerActs,
+  PeerConduct,
   PeerEntry,
   RepairOptions,
   RepairProgress,

@@ -8,7 +8,7 @@
  */
 import { equalBytes, idKey, type IdKey, type PublicKey, type StoreId } from '@lattice/model'
 import { awaitedPeers } from './destroy-acks.ts'
-import { toFailure } from './failure.ts'
+import { toFailure, toRetriedFailure } from './failure.ts'
 import type { NodeContext } from './node-context.ts'
 import type { StoreSummary } from './store-types.ts'
 import { outOfUse, stateOf, type StoreEntry, withAncestors } from './store-entry.ts'
@@ -120,7 +120,8 @@ function awaitingOf(manager: ListedStores, entry: StoreEntry): readonly PublicKe
 }
 
 function errorOf(entry: StoreEntry): StoreSummary['error'] {
-  const failure = entry.failure ?? entry.bootstrap?.lastFailure() ?? entry.refusal
+  if (entry.failure !== undefined) return toRetriedFailure(entry.failure)
+  const failure = entry.bootstrap?.lastFailure() ?? entry.refusal
   return failure === undefined ? undefined : toFailure(failure)
 }
 

@@ -11,6 +11,8 @@ import {
   fromHex,
   type Hash,
   HASH_BYTES,
+  type IdKey,
+  idKey,
   type IntentionId,
   PUBLIC_KEY_BYTES,
   type PublicKey,
@@ -227,6 +229,16 @@ function bootstrapsOf(db: Database): Pick<MetaDb, 'bootstrapPeers' | 'bootstrapP
 }
 
 function addressesOf(db: Database): Pick<MetaDb, 'addresses' | 'saveAddresses' | 'knownPeers'> {
+  // What was read since the last change: gossip asks for those of every peer that it names to another.
+  const known = new Map<IdKey, readonly string[]>()
+  function read(peer: PublicKey): readonly string[] {
+    return db
+      .prepare<{ address: string }>(
+        'SELECT address FROM peer_address WHERE peer = ? ORDER BY seen_at DESC, address LIMIT ?',
+      )
+      .all(peer, MAX_ADDRESSES_PER_PEER)
+      .map((row) => row.address)
+  }
   return {
     knownPeers: (limit) =>
       db
@@ -235,14 +247,16 @@ function addressesOf(db: Database): Pick<MetaDb, 'addresses' | 'saveAddresses' |
         )
         .all(limit)
         .map((row) => toPublicKey(toPlainBytes(row.peer))),
-    addresses: (peer) =>
-      db
-        .prepare<{ address: string }>(
-          'SELECT address FROM peer_address WHERE peer = ? ORDER BY seen_at DESC, address LIMIT ?',
-        )
-        .all(peer, MAX_ADDRESSES_PER_PEER)
-        .map((row) => row.address),
-    saveAddresses: (peer, addresses, seenAt) =>
+    addresses: (peer) => {
+      const key = idKey(peer)
+      const found = known.get(key) ?? read(peer)
+      if (known.size >= MAX_PEERS_WITH_ADDRESSES) known.clear()
+      known.set(key, found)
+      return found
+    },
+    saveAddresses: (peer, addresses, seenAt) => {
+      // Beside this one's, those of the peers seen longest ago go.
+      known.clear()
       db.transaction(() => {
         for (const address of addresses.slice(0, MAX_ADDRESSES_PER_PEER)) {
           db.prepare(
@@ -258,7 +272,8 @@ function addressesOf(db: Database): Pick<MetaDb, 'addresses' | 'saveAddresses' |
           `DELETE FROM peer_address WHERE peer NOT IN (
              SELECT peer FROM peer_address GROUP BY peer ORDER BY max(seen_at) DESC, peer LIMIT ${MAX_PEERS_WITH_ADDRESSES})`,
         ).run()
-      }),
+      })
+    },
   }
 }
 

@@ -34,15 +34,14 @@ import { listStores, summaryOf } from './list-stores.ts'
 import { type MetaDb, openMetaDb } from './meta-db.ts'
 import { createNodeClock, type NodeClock } from './node-clock.ts'
 import { createNodeHealth } from './node-health.ts'
+import { createNamePublisher, type NamePublisher } from './name-publisher.ts'
 import type { NodeContext } from './node-context.ts'
 import type { NodeEvent } from './node-events.ts'
 import type { Node, NodeOptions } from './node-types.ts'
 import type { StoreHandle, StoreSummary } from './store-types.ts'
 import { createPeerLinks } from './peer-links.ts'
 import { publishEvents } from './publish-events.ts'
-import { publishSelf } from './publish-self.ts'
 import { createRedeemer } from './redeem-token.ts'
-import type { StoreEntry } from './store-entry.ts'
 import { createStoreHandle } from './store-handle.ts'
 import { findReasons } from './why.ts'
 import { measureStore } from './findings/gather-doctor.ts'
@@ -129,10 +128,11 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
   scope.onClose(events.close)
   let network: NetworkService | undefined
   const context = createContext(options, parts, { events, network: () => network })
+  const publishName = createNamePublisher(context, scope)
   const manager = new StoreManager(context, {
     onChanged: () => links.refresh(),
     onReady: (entry) => {
-      nameInStores(context, scope, [entry])
+      publishName([entry])
       const { open } = entry
       if (open === undefined) return
       context.health.measured(open.id, measureStore(context, open))
@@ -186,9 +186,11 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
       followNetwork(context, { manager, links, nodeClock, lags }, { network: service, signal }),
     )
   }
+  // Before the network goes: nothing may come into use without it.
+  scope.onClose(manager.end)
   manager.wake()
   await manager.settled()
-  return createNode({ context, manager, scope, events, nodeClock })
+  return createNode({ context, manager, scope, events, nodeClock, publishName })
 }
 
 interface Shared {
@@ -232,9 +234,10 @@ interface NodeDeps {
   readonly scope: Scope
   readonly events: ReturnType<typeof createBroadcast<NodeEvent>>
   readonly nodeClock: NodeClock
+  readonly publishName: NamePublisher
 }
 
-function createNode({ context, manager, scope, events, nodeClock }: NodeDeps): Node {
+function createNode({ context, manager, scope, events, nodeClock, publishName }: NodeDeps): Node {
   let closing: Promise<void> | undefined
   const check = (): void => {
     if (closing !== undefined) throw nodeClosed()
@@ -260,7 +263,7 @@ function createNode({ context, manager, scope, events, nodeClock }: NodeDeps): N
       check()
       checkNodeName(name)
       context.meta.setName(name)
-      nameInStores(context, scope, [...manager.entries.values()])
+      publishName(manager.entries.values())
     },
     storeTypes: () => [...context.openers.keys()],
     stores: () => listStores(manager),
@@ -304,20 +307,7 @@ function createNode({ context, manager, scope, events, nodeClock }: NodeDeps): N
   }
 }
 
-/** Runs in the background: a store that cannot be told now is told when it opens next. */
-function nameInStores(context: NodeContext, scope: Scope, entries: readonly StoreEntry[]): void {
-  for (const entry of entries) {
-    scope.spawn('publish name', async () => {
-      try {
-        await publishSelf(context, entry)
-      } catch (error) {
-        context.logger.warn('store.name_not_published', { storeId: entry.record.id, ...toFailure(error) })
-      }
-    })
-  }
-}
-
-async function closeNode({ context, manager, scope }: Omit<NodeDeps, 'events' | 'nodeClock'>): Promise<void> {
+async function closeNode({ context, manager, scope }: Pick<NodeDeps, 'context' | 'manager' | 'scope'>): Promise<void> {
   await finalSync(context, manager)
   await scope.close(nodeClosed())
 }

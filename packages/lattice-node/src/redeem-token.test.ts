@@ -170,6 +170,20 @@ describe('redeeming a token', () => {
     expect(peers()).toEqual([toHex(context.id)])
   })
 
+  test('answers a guess as for a store that is not here, however long others take and however many wait', async () => {
+    const secret = await secretOf(1)
+    let isAdmitted = false
+    const admission = redeem(secret).finally(() => {
+      isAdmitted = true
+    })
+    // More than may wait for their turn.
+    const guesses = Array.from({ length: 100 }, () => redeem(random.bytes(32)))
+    const answers = await Promise.all(guesses)
+    expect(isAdmitted).toBe(false)
+    expect(new Set(answers.map(outcomeOf))).toEqual(new Set(['TOKEN_UNKNOWN']))
+    expect(outcomeOf(await complete(admission))).toBe('granted')
+  })
+
   test('judges on the state that is signed upon: a cancellation in the same instant is not outrun', async () => {
     const secret = await secretOf(1)
     const write = cancelInvite({ author: context.id, tokenHash: crypto.blake3(secret) })

@@ -49,6 +49,9 @@ export function createRedeemer(context: NodeContext, manager: () => StoreManager
       const entry = manager().entry(toStoreId(attempt.storeId))
       const store = entry?.open
       if (entry === undefined || store === undefined || !entry.ready) return refused('TOKEN_UNKNOWN')
+      // Before it waits for its turn: how long others take, or that too many wait, would tell that the store is here.
+      const invite = findInvite(context, store.kernel.tables().system, attempt.secret)
+      if (invite === undefined) return refused('TOKEN_UNKNOWN')
       const key = idKey(store.id)
       // One per store that is open here, so as many as there are stores.
       const mutex = mutexes.get(key) ?? createMutex({ capacity: MAX_WAITING })

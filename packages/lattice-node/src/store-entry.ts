@@ -6,6 +6,7 @@
 import type { AbortController, IdKey, PublicKey, StoreId } from '@lattice/model'
 import type { ChildEntry } from '@lattice/systemstore'
 import type { StoreRecord } from './meta-db.ts'
+import type { Retry } from './retry.ts'
 import type { StoreState } from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
 
@@ -19,8 +20,10 @@ export interface StoreEntry {
   ready: boolean
   /** Known to the network. A destroyed root is that, without being in use, until its end is handed on. */
   registered: boolean
-  /** Why it did not open. */
+  /** Why it did not open, or cannot go on. */
   failure: unknown
+  /** When it is tried again; made with the first failure that may pass. */
+  retry: Retry | undefined
   /** Why it was not taken for what its parent declares. */
   refusal: unknown
   /** Its files are being repaired: it is neither opened nor used meanwhile. */
@@ -79,6 +82,7 @@ export function createStoreEntry(record: StoreRecord, { entryOf, hasData }: Entr
     ready: false,
     registered: false,
     failure: undefined,
+    retry: undefined,
     refusal: undefined,
     repairing: false,
     leaving: false,

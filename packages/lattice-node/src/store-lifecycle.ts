@@ -10,12 +10,14 @@ import { readStrategy } from '@lattice/systemstore'
 import { startBootstrap } from './bootstrap-store.ts'
 import { nodeClosed, repairUnderWay } from './errors.ts'
 import { parentForeign, parentUnnamed } from './life-errors.ts'
+import { isPassing } from './failure.ts'
 import { finishCreation } from './finish-creation.ts'
 import type { StoreRecord } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import { type OpenStore, openStore } from './open-store.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { type Bootstrap, isEnding, outOfUse, type StoreEntry } from './store-entry.ts'
+import { clearFailure } from './store-failure.ts'
 import { replicaPeers, type TablesOf } from './store-peers.ts'
 import { peerSync } from './sync-state.ts'
 
@@ -112,7 +114,7 @@ export class StoreLifecycle {
       isComplete: record.isComplete || state === 'active',
     }
     // What went wrong before is looked at anew when it is used next.
-    if (outOfUse(entry) !== undefined) entry.failure = undefined
+    if (outOfUse(entry) !== undefined) clearFailure(entry)
   }
 
   /** Progress of a store's bootstrap, until the returned function is called. */
@@ -212,14 +214,16 @@ export class StoreLifecycle {
     })
   }
 
-  /** One that cannot be opened has failed: trying again brings nothing. */
+  /** One that cannot be opened has failed, unless the next attempt of the bootstrap may find it otherwise. */
   async #openToFill(entry: StoreEntry): Promise<OpenStore> {
     // Somebody is at its files; the attempt is repeated.
     if (entry.repairing) throw repairUnderWay(entry.record.id)
     try {
       return await this.#opened(entry)
     } catch (error) {
-      this.#options.onFailed(entry.record.id, error instanceof Error ? error : new Error(String(error)))
+      if (!isPassing(error)) {
+        this.#options.onFailed(entry.record.id, error instanceof Error ? error : new Error(String(error)))
+      }
       throw error
     }
   }

@@ -3,8 +3,9 @@
  *
  * It compares what should be open with what is, and makes the difference go away, one store at a time: after a start,
  * after a store is added, and after any system table changed. Each step can be repeated, so it does not matter why it was
- * woken. A store that does not open is listed with its error and stops no other. A store is in use only once the network
- * knows it; it is unknown to the network before it closes.
+ * woken. A store that does not open is listed with its error and stops no other; where the reason may pass it is tried
+ * again, and so is what could not be recorded. A store is in use only once the network knows it; it is unknown to the
+ * network before it closes.
  *
  * @module
  */
@@ -23,16 +24,16 @@ import type { ReadStoreTables } from '@lattice/store-base'
 import { StoreEndings } from './end-stores.ts'
 import { nodeClosed, repairUnderWay, shortId, storeNotFound } from './errors.ts'
 import { toFailure } from './failure.ts'
+import { createParentFollower, type FollowParents } from './follow-parents.ts'
 import { Hierarchy } from './hierarchy.ts'
 import { whyHopeless } from './why-hopeless.ts'
 import { listStores } from './list-stores.ts'
 import type { MetaStoreState, NewStore } from './meta-db.ts'
 import { createMutex, type Mutex } from './mutex.ts'
 import type { NodeContext } from './node-context.ts'
-import type { OpenStore } from './open-store.ts'
 import { createChangePublisher } from './publish-changes.ts'
 import { createReadyWaiters, type Readiness, type ReadyWaiters } from './ready-waiters.ts'
-import { type AdminsIn, createAdminReader, shareAdmins } from './share-admins.ts'
+import { createRetry, type Retry } from './retry.ts'
 import { hasLog } from './store-data.ts'
 import {
   createStoreEntry,
@@ -42,6 +43,7 @@ import {
   parentsFirst,
   type StoreEntry,
 } from './store-entry.ts'
+import { clearFailure, type FailureDeps, isMended, noteFailure } from './store-failure.ts'
 import { type BootstrapListener, StoreLifecycle } from './store-lifecycle.ts'
 
 /** Acts of stores' lives that wait for each other: people ask for them. */
@@ -70,8 +72,10 @@ export class StoreManager {
   readonly #waiters: ReadyWaiters = createReadyWaiters()
   readonly #scope: Scope
   readonly #changedTables = new Set<IdKey>()
-  /** Whose admins were compared with those of its parent since it opened. */
-  readonly #sharing = new WeakSet<OpenStore>()
+  readonly #followParents: FollowParents
+  /** Of the pass, where it left something undone. */
+  readonly #retry: Retry
+  readonly #failureDeps: FailureDeps
   #dirty = false
   #running: Promise<void> | undefined
 
@@ -80,6 +84,10 @@ export class StoreManager {
     this.context = context
     this.#options = options
     this.#scope = createScope('stores')
+    const { signal } = this.#scope
+    this.#failureDeps = { scheduler: context.scheduler, signal, wake: () => this.wake() }
+    this.#retry = createRetry({ scheduler: context.scheduler, signal, onDue: () => this.wake() })
+    this.#followParents = createParentFollower(context, { entries: this.#entries, tablesOf: this.tablesOf })
     this.#lifecycle = new StoreLifecycle(context, {
       entryOf: this.entry,
       tablesOf: this.tablesOf,
@@ -115,6 +123,7 @@ export class StoreManager {
       remove: ({ record }) => this.#entries.delete(idKey(record.id)),
       spawn: (name, task) => this.#scope.spawn(name, task),
       wake: () => this.wake(),
+      onRemoved: () => this.#retryNow(),
     })
     this.#tell = createChangePublisher(context)
     for (const { id } of context.meta.stores()) this.#load(id)
@@ -231,10 +240,11 @@ export class StoreManager {
       await this.settled()
       await this.#closeEntry(entry)
       const answer = await this.run((signal) => work(entry, signal))
-      entry.failure = undefined
+      clearFailure(entry)
       return answer
     } catch (error) {
-      entry.failure = before
+      if (before === undefined) clearFailure(entry)
+      else noteFailure(entry, before, this.#failureDeps)
       throw error
     } finally {
       entry.repairing = false
@@ -275,7 +285,7 @@ export class StoreManager {
   #fail(id: StoreId, error: Error): void {
     const entry = this.entry(id)
     if (entry === undefined || entry.failure !== undefined || this.#scope.signal.aborted) return
-    entry.failure = error
+    noteFailure(entry, error, this.#failureDeps)
     const failure = toFailure(error)
     this.context.logger.error('store.failed', { storeId: id, ...failure })
     this.context.publish({ kind: 'store_failed', storeId: id, failure })
@@ -288,11 +298,16 @@ export class StoreManager {
     return this.#lifecycle.onBootstrap(id, listener)
   }
 
-  /** Closes every store, children first. Idempotent. */
-  readonly close = async (): Promise<void> => {
+  /** Ends what is under way, and begins nothing more; what is open stays so. Idempotent. */
+  readonly end = async (): Promise<void> => {
     const ended = this.#scope.close(nodeClosed())
     for (const entry of this.#entries.values()) entry.bootstrap?.controller.abort(nodeClosed())
     await ended
+  }
+
+  /** Closes every store, children first. Idempotent. */
+  readonly close = async (): Promise<void> => {
+    await this.end()
     for (const entry of parentsFirst(this.#entries).reverse()) await this.#closeEntry(entry)
     this.#waiters.tell()
   }
@@ -305,44 +320,62 @@ export class StoreManager {
       // What changes from here on is the next pass's.
       const changed = new Set(this.#changedTables)
       this.#changedTables.clear()
-      try {
-        await this.#pass(changed)
-      } catch (error) {
-        for (const key of changed) this.#changedTables.add(key)
-        // A full disk, most likely: what could not be done is done by the next pass that finds room.
-        this.context.logger.error('stores.pass_failed', { ...toFailure(error) })
-      }
+      const isDone = await this.#tryPass(changed)
+      if (isDone) this.#retry.over()
+      else this.#retry.failed()
     }
   }
 
-  async #pass(changed: ReadonlySet<IdKey>): Promise<void> {
+  async #tryPass(changed: ReadonlySet<IdKey>): Promise<boolean> {
+    try {
+      return await this.#pass(changed)
+    } catch (error) {
+      for (const key of changed) this.#changedTables.add(key)
+      // A full disk, most likely: what could not be done is done by the next pass that finds room.
+      this.context.logger.error('stores.pass_failed', { ...toFailure(error) })
+      return false
+    }
+  }
+
+  /** False where something is left to be done later. */
+  async #pass(changed: ReadonlySet<IdKey>): Promise<boolean> {
     this.#hierarchy.settle(changed)
     for (const entry of parentsFirst(this.#entries).reverse()) {
       if (!isWanted(entry) && !isEnding(entry)) await this.#settleEntry(entry)
     }
     for (const entry of parentsFirst(this.#entries)) {
-      if (this.#scope.signal.aborted) return
+      if (this.#scope.signal.aborted) return false
       if (isWanted(entry) || isEnding(entry)) await this.#settleEntry(entry)
     }
-    await this.endings.settle()
-    await this.#followParents(new Set(changed))
+    const areEndsTold = await this.endings.settle()
+    const areParentsFollowed = await this.#followParents(changed)
     this.#hierarchy.refreshNames()
     this.#options.onChanged()
     this.#tell(listStores(this))
     this.#waiters.tell()
+    return areEndsTold && areParentsFollowed
   }
 
   async #settleEntry(entry: StoreEntry): Promise<void> {
     try {
       if (isWanted(entry)) await this.#lifecycle.advance(entry)
       else if (isEnding(entry)) await this.#lifecycle.handOn(entry)
-      else await this.#lifecycle.close(entry)
+      else return await this.#lifecycle.close(entry)
+      // There is room again, or whatever else it was: others may have waited for the same.
+      if (isMended(entry)) this.#retryNow()
     } catch (error) {
       if (this.#scope.signal.aborted) return
-      this.context.logger.error('store.failed', { storeId: entry.record.id, ...toFailure(error) })
+      const fields = { storeId: entry.record.id, ...toFailure(error) }
+      if ((entry.retry?.failures() ?? 0) > 0) this.context.logger.warn('store.retry', fields)
+      else this.context.logger.error('store.failed', fields)
       await this.#closeEntry(entry)
-      entry.failure = error
+      noteFailure(entry, error, this.#failureDeps)
     }
+  }
+
+  /** Something happened that may help: what failed is tried now. */
+  #retryNow(): void {
+    for (const { retry } of this.#entries.values()) retry?.nudge()
   }
 
   async #closeEntry(entry: StoreEntry): Promise<void> {
@@ -350,34 +383,6 @@ export class StoreManager {
       await this.#lifecycle.close(entry)
     } catch (error) {
       this.context.logger.error('store.close_failed', { storeId: entry.record.id, ...toFailure(error) })
-    }
-  }
-
-  /** What floats in a store with inherited peers may be admitted by what changed above it, and its admins are theirs. */
-  async #followParents(changed: Set<IdKey>): Promise<void> {
-    const adminsIn = createAdminReader()
-    for (const entry of parentsFirst(this.#entries)) {
-      const { open, record } = entry
-      if (record.parentId === undefined || open === undefined) continue
-      const isChanged = changed.has(idKey(record.parentId))
-      if (isChanged) {
-        changed.add(idKey(record.id))
-        await open.kernel.recheckFloating()
-      }
-      // What changed while the store was not open is seen when it is.
-      if (!entry.ready || (!isChanged && this.#sharing.has(open))) continue
-      this.#sharing.add(open)
-      await this.#shareAdmins(open, adminsIn)
-    }
-  }
-
-  async #shareAdmins(store: OpenStore, adminsIn: AdminsIn): Promise<void> {
-    try {
-      await shareAdmins(this.context, store, { tablesOf: this.tablesOf, adminsIn })
-    } catch (error) {
-      // The store does not take writes now; its other admins do the same, and this one at its next look.
-      this.#sharing.delete(store)
-      this.context.logger.warn('store.admins_not_shared', { storeId: store.id, ...toFailure(error) })
     }
   }
 

@@ -24,11 +24,13 @@ import type {
   StoreType,
   UniversalOp,
 } from '@lattice/model'
+import type { PeerStanding } from '@lattice/net'
 import type { system } from '@lattice/proto'
 import type { AnyService, Client, Executor, MachineDescription } from '@lattice/store-base'
 
 /**
- * `creating` and `bootstrapping` go on by themselves, after a restart too. `failed`: did not open; `error` says why.
+ * `creating` and `bootstrapping` go on by themselves, after a restart too. `failed`: did not open; `error`
+ * says why, and whether it is tried again.
  */
 export type StoreState = 'creating' | 'bootstrapping' | 'active' | 'left' | 'archived' | 'destroyed' | 'failed'
 
@@ -136,6 +138,15 @@ export interface PeerEntry {
    * for a peer that writes nothing here, and for this node.
    */
   readonly lag: AuthorLag | undefined
+  /** How this node holds it to its bounds; undefined for this node, and without a network. */
+  readonly conduct: PeerConduct | undefined
+}
+
+export interface PeerConduct extends PeerStanding {
+  /** Milliseconds for which it is still shut out. */
+  readonly mutedForMs: number
+  /** Code of what it broke last. */
+  readonly misbehaviour: string | undefined
 }
 
 export interface InviteEntry {

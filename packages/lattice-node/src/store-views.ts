@@ -7,10 +7,19 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AuthorLag, AuthorTips } from '@lattice/kernel'
 import { equalBytes, idKey, type PublicKey, toHex, ZERO_HASH } from '@lattice/model'
+import type { NetworkService } from '@lattice/net'
 import { system } from '@lattice/proto'
 import * as systemstore from '@lattice/systemstore'
 import type { NodeContext } from './node-context.ts'
-import type { InviteEntry, PeerEntry, PeerSync, StoreStatus, StoreSummary, SystemTableEntry } from './store-types.ts'
+import type {
+  InviteEntry,
+  PeerConduct,
+  PeerEntry,
+  PeerSync,
+  StoreStatus,
+  StoreSummary,
+  SystemTableEntry,
+} from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { whyHeld } from './write-hold.ts'
 import { countSynced, shownSync } from './sync-state.ts'
@@ -65,8 +74,15 @@ export function viewPeers(context: NodeContext, { store, tablesOf }: ViewedStore
       forkJoined: ends.length > 1 && ends.filter(({ joined }) => !joined).length === 1,
       sync,
       lag: lagOf(store, entry, { self, sync }),
+      conduct: self ? undefined : conductOf(network, entry.peer),
     }
   })
+}
+
+function conductOf(network: NetworkService | undefined, peer: PublicKey): PeerConduct | undefined {
+  if (network === undefined) return undefined
+  const { standing, score, drained, heldBytes, mutedForMs, misbehaviour } = network.diagnosis(peer)
+  return { standing, score, drained, heldBytes, mutedForMs, misbehaviour: misbehaviour?.code }
 }
 
 /** When a peer wrote last, which is a sign of life that it signed; not beyond now, whatever its clock says. */

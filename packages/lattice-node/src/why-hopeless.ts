@@ -4,7 +4,7 @@
  * @module
  */
 import { NodeError } from './errors.ts'
-import { toFailure } from './failure.ts'
+import { isPassing, toFailure, toRetriedFailure } from './failure.ts'
 import { storeOutOfUse } from './life-errors.ts'
 import { outOfUse, type StoreEntry } from './store-entry.ts'
 
@@ -18,12 +18,19 @@ export function whyHopeless(entry: StoreEntry): unknown {
     const { id, state } = cause.record
     return entry.refusal ?? storeOutOfUse(entry.record.id, { state, cause: id })
   }
-  if (entry.failure !== undefined) return entry.failure
+  if (entry.failure !== undefined) return retriedError(entry.failure)
   const error = entry.bootstrap?.lastFailure()
   if (entry.bootstrap === undefined || error === undefined) return undefined
   // Without a cause it is the content that was bad; anything else may pass.
-  const isPassing = error instanceof Error && error.cause !== undefined
-  if (isPassing && entry.bootstrap.attempts() < MAX_AWAITED_ATTEMPTS) return undefined
+  const mayPass = error instanceof Error && error.cause !== undefined
+  if (mayPass && entry.bootstrap.attempts() < MAX_AWAITED_ATTEMPTS) return undefined
   const { code, message } = toFailure(error)
   return new NodeError(code, `${message} (it is tried again in the background)`, { cause: error })
+}
+
+/** Of a store that is tried again that is said: whoever reads it need not ask for it once more. */
+function retriedError(error: unknown): unknown {
+  if (!isPassing(error)) return error
+  const { code, message } = toRetriedFailure(error)
+  return new NodeError(code, message, { cause: error })
 }

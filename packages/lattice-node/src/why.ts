@@ -6,6 +6,7 @@
  * @module
  */
 import { equalBytes, idKey } from '@lattice/model'
+import { conductReasons } from './findings/conduct-reasons.ts'
 import type { FindingDeps } from './findings/finding-deps.ts'
 import { diskSpaceOf } from './findings/disk-space.ts'
 import { gravestFirst, type Reason, toFinding } from './findings/finding.ts'
@@ -42,7 +43,7 @@ export async function findReasons(deps: FindingDeps, options: WhyOptions): Promi
   const findings = [
     ...nodeReasons({ hasNetwork, clock: clock(), disk }).map((reason) => toFinding(reason, undefined)),
     ...peersOf(concerned).flatMap((other) =>
-      presenceReasons(other, around).map((reason) => toFinding(reason, undefined)),
+      [...conductReasons(other), ...presenceReasons(other, around)].map((reason) => toFinding(reason, undefined)),
     ),
     ...concerned.flatMap((snapshot) => reasonsOf(snapshot, around).map((reason) => toFinding(reason, snapshot.ref))),
   ]

@@ -33,7 +33,7 @@ export {
   roundLimit,
   type RoundLimitOptions,
 } from './limits.ts'
-export { countFingerprints } from './count-fingerprints.ts'
+export { type AskedRanges, countAsked } from './count-asked.ts'
 export { createMemoryRangeIndex, type MemoryRangeIndex } from './memory-range-index.ts'
 export { HEAD_NODE, type NodeProblem, type NodeStore, RangeIndexDamaged } from './node-store.ts'
 export {
@@ -46,5 +46,12 @@ export {
 export type { RangeIndex } from './range-index.ts'
 export type { ReconcileError } from './reconcile-error.ts'
 export type { Role } from './reconcile-pass.ts'
-export { createReconciler, type Reconciler, type ReconcilerOptions, type ReconcileStep } from './reconciler.ts'
+export {
+  createReconciler,
+  type ReconcileAnswer,
+  type ReconcilePart,
+  type Reconciler,
+  type ReconcilerOptions,
+  type ReconcileStep,
+} from './reconciler.ts'
 export type { VerifiedNode } from './verify-tree.ts'

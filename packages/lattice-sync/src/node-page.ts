@@ -19,7 +19,15 @@ import {
   recordBytesOf,
   writeUint48,
 } from './node-layout.ts'
-import { addBytes, createSum, subtractBytes, type SumLimbs, writeSum } from './sum-limbs.ts'
+import {
+  addBytes,
+  addRecords,
+  createSum,
+  subtractBytes,
+  type SumLimbs,
+  type SumRecords,
+  writeSum,
+} from './sum-limbs.ts'
 
 /** What a page is made of. */
 export interface NodePageOptions {
@@ -156,12 +164,12 @@ export class NodePage {
 
   /** Adds what the records from `begin` up to `end` add up to. */
   addSums(sum: SumLimbs, begin: number, end: number): void {
-    for (let index = begin; index < end; index += 1) addBytes(sum, this.#view, this.#at(index) + this.#sumOffset)
+    if (begin < end) addRecords(sum, 1, this.#summands(begin, end))
   }
 
   /** Takes away what the records from `begin` up to `end` add up to. */
   subtractSums(sum: SumLimbs, begin: number, end: number): void {
-    for (let index = begin; index < end; index += 1) subtractBytes(sum, this.#view, this.#at(index) + this.#sumOffset)
+    if (begin < end) addRecords(sum, -1, this.#summands(begin, end))
   }
 
   /** Counts an item in that goes below an inner record. */
@@ -247,6 +255,15 @@ export class NodePage {
     assert(this.#count <= this.recordsMax, 'a page holds at most one record too many')
     this.#bytes.copyWithin(this.#at(index + 1), this.#at(index), this.#at(this.#count))
     this.#count += 1
+  }
+
+  #summands(begin: number, end: number): SumRecords {
+    return {
+      view: this.#view,
+      offset: this.#at(begin) + this.#sumOffset,
+      stride: this.#recordBytes,
+      count: end - begin,
+    }
   }
 
   #at(index: number): number {

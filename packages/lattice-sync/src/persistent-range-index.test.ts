@@ -5,7 +5,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest'
 import { createNodeMap, type NodeMap } from '../test/node-map.ts'
 import { accumulate, digestOf } from './accumulator.ts'
 import { rangeIndexCompliance } from './compliance.ts'
-import { compareItems, INFINITY_BOUND, type Item } from './item.ts'
+import { boundAt, compareItems, INFINITY_BOUND, type Item } from './item.ts'
 import { createMemoryRangeIndex } from './memory-range-index.ts'
 import { NODE_BYTES_MAX, NODE_BYTES_MIN } from './node-layout.ts'
 import { openRangeIndex, type PersistentRangeIndex } from './persistent-range-index.ts'
@@ -309,6 +309,24 @@ describe('the persistent index', () => {
     const { reads } = index.stats()
     index.accumulate(0, 20_000)
     expect(index.stats().reads).toBe(reads)
+  })
+
+  test('questions in order read each node once, however small the cache', () => {
+    const store = createNodeMap()
+    const built = openRangeIndex({ store })
+    built.insertAll(Array.from({ length: 20_000 }, (_, number) => itemAt(number)))
+    commit(built, store)
+    const all = [...built.items(0, 20_000)]
+    const index = openRangeIndex({ store, cacheNodesMax: 1 })
+    for (let begin = 0; begin < 20_000; begin += 10) {
+      const [first, next] = [all[begin], all[begin + 10]]
+      if (first === undefined) throw new Error('there are so many')
+      expect(index.lowerBound(boundAt(first))).toBe(begin)
+      expect(index.accumulate(begin, begin + 10)).toEqual(accumulate(all.slice(begin, begin + 10).map(({ id }) => id)))
+      if (next !== undefined) expect(index.at(begin + 10)).toEqual(next)
+    }
+    // At an edge of a leaf a key may belong to either side: the way there is gone again from above.
+    expect(index.stats().reads).toBeLessThan(2 * built.stats().writes)
   })
 
   test('a batch counts what is new', () => {

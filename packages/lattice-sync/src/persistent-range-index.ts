@@ -20,8 +20,9 @@ import {
 } from './node-layout.ts'
 import type { NodeStore } from './node-store.ts'
 import type { RangeIndex } from './range-index.ts'
+import { RangeCursor } from './range-cursor.ts'
 import { RangeTree } from './range-tree.ts'
-import { subtractSum, sumToBytes } from './sum-limbs.ts'
+import { sumToBytes } from './sum-limbs.ts'
 import { deleteFrom, insertInto } from './tree-change.ts'
 import { type VerifiedNode, verifyTree } from './verify-tree.ts'
 
@@ -144,6 +145,7 @@ class Guard {
 
 function readingOf(tree: RangeTree, guard: Guard): RangeIndex {
   const key = createKey()
+  const cursor = new RangeCursor(tree, () => guard.version)
 
   function size(): number {
     guard.assertUsable()
@@ -158,7 +160,7 @@ function readingOf(tree: RangeTree, guard: Guard): RangeIndex {
     const startedAt = guard.version
     let left = end - begin
     if (left === 0) return
-    for (const item of tree.itemsFrom(begin)) {
+    for (const item of tree.itemsFrom(cursor.pathTo(begin))) {
       yield item
       assert(guard.version === startedAt, 'an index does not change under an iteration')
       left -= 1
@@ -170,17 +172,15 @@ function readingOf(tree: RangeTree, guard: Guard): RangeIndex {
     size,
     lowerBound: (bound) => {
       const all = size()
-      return writeBoundKey(key, bound) ? tree.rankOf(key) : all
+      return writeBoundKey(key, bound) ? cursor.rankOf(key) : all
     },
     at: (rank) => {
       assert(rank >= 0 && rank < size(), 'a rank lies within the index')
-      return tree.itemAt(rank)
+      return cursor.itemAt(rank)
     },
     accumulate: (begin, end) => {
       assertRange(begin, end)
-      const sum = tree.sumBelow(end)
-      subtractSum(sum, tree.sumBelow(begin))
-      return { sum: sumToBytes(sum), count: end - begin }
+      return { sum: sumToBytes(cursor.sumBetween(begin, end)), count: end - begin }
     },
     items: (begin, end) => {
       assertRange(begin, end)

@@ -1,7 +1,7 @@
 /**
- * A B+tree of items with counts and sums, over a cache of pages: what reads it, and the way down that changes take.
+ * A B+tree of items with counts and sums, over a cache of pages: its pages, and the way down that changes take.
  *
- * Every answer is a descent or two. Nothing is as large as the set: a descent holds a page per level.
+ * Nothing is as large as the set: a descent holds a page per level. Ranks and sums are read by a `RangeCursor`.
  *
  * @module
  */
@@ -12,7 +12,6 @@ import { NodeCache } from './node-cache.ts'
 import { type Key, recordsMaxOf } from './node-layout.ts'
 import { NodePage } from './node-page.ts'
 import { HEAD_NODE, type NodeStore, RangeIndexDamaged } from './node-store.ts'
-import { createSum, type SumLimbs } from './sum-limbs.ts'
 
 export interface RangeTreeOptions {
   readonly store: NodeStore
@@ -104,73 +103,8 @@ export class RangeTree {
     return { pages, slots }
   }
 
-  /** The way to the item at a rank. */
-  locate(rank: number): TreePath {
-    assert(rank >= 0 && rank < this.size(), 'a rank lies within the index')
-    const path: TreePath = { pages: [this.top], slots: [0] }
-    let page = this.child(this.top, 0)
-    let left = rank
-    while (page.level > 0) {
-      let slot = 0
-      for (let items = page.itemsAt(0); left >= items; items = page.itemsAt(slot)) {
-        left -= items
-        slot += 1
-      }
-      path.pages.push(page)
-      path.slots.push(slot)
-      page = this.child(page, slot)
-    }
-    path.pages.push(page)
-    path.slots.push(left)
-    return path
-  }
-
-  /** How many items sort before `key`. */
-  rankOf(key: Key): number {
-    const { pages, slots } = this.seek(key)
-    let rank = 0
-    for (const [depth, page] of pages.entries()) {
-      const slot = slots[depth] ?? 0
-      if (page.level === 0) rank += slot
-      else for (let index = 0; index < slot; index += 1) rank += page.itemsAt(index)
-    }
-    return rank
-  }
-
-  itemAt(rank: number): Item {
-    const { pages, slots } = this.locate(rank)
-    const leaf = pages.at(-1)
-    const slot = slots.at(-1)
-    assert(leaf !== undefined && slot !== undefined, 'a way ends at a leaf')
-    return leaf.itemAt(slot)
-  }
-
-  /** The sum of the items below `rank`. In each page the shorter side is added up, or taken off the whole. */
-  sumBelow(rank: number): SumLimbs {
-    const sum = createSum()
-    if (rank === 0) return sum
-    if (rank === this.size()) {
-      this.top.addSums(sum, 0, 1)
-      return sum
-    }
-    const { pages, slots } = this.locate(rank)
-    for (const [depth, page] of pages.entries()) {
-      const slot = slots[depth] ?? 0
-      const parent = pages[depth - 1]
-      if (slot * 2 <= page.count || parent === undefined) {
-        page.addSums(sum, 0, slot)
-      } else {
-        const parentSlot = slots[depth - 1] ?? 0
-        parent.addSums(sum, parentSlot, parentSlot + 1)
-        page.subtractSums(sum, slot, page.count)
-      }
-    }
-    return sum
-  }
-
-  /** The items from rank `begin` on, without end: the caller counts. */
-  *itemsFrom(begin: number): IterableIterator<Item> {
-    const { pages, slots } = this.locate(begin)
+  /** The items from the end of a way on, without end: the caller counts. The way moves along. */
+  *itemsFrom({ pages, slots }: TreePath): IterableIterator<Item> {
     for (;;) {
       const leaf = pages.at(-1)
       assert(leaf !== undefined, 'a way ends at a leaf')

@@ -4,12 +4,16 @@
  * A pass keeps nothing from earlier messages. What it reports and what it writes are bounded by the frame limit and the
  * id budget, whatever the message claims, and a range that does not fit is asked for again rather than dropped.
  *
+ * It may pause between two ranges, and within a long list of own items; the index may change meanwhile. So what it keeps
+ * over a pause are bounds, never ranks.
+ *
  * @module
  */
 import { assert, equalBytes, HASH_BYTES } from '@lattice/model'
 import { EMPTY_ACCUMULATOR, type Fingerprint, fingerprintOf } from './accumulator.ts'
+import { type CountedIndex, countWork, ITEMS_PER_WORK } from './counted-index.ts'
 import { type Bound, boundAt, FIRST_BOUND, type Id, INFINITY_BOUND } from './item.ts'
-import { listDifference } from './list-difference.ts'
+import { createListDifference, type ListDifference } from './list-difference.ts'
 import type { WireRange } from './message-reader.ts'
 import { createMessageWriter, type MessageWriter } from './message-writer.ts'
 import type { RangeIndex } from './range-index.ts'
@@ -26,24 +30,37 @@ export interface PassContext {
   readonly idsPerMessageMax: number
 }
 
-export interface PassOutcome {
-  readonly reply: Uint8Array
+/** Ids that turned out to differ. */
+export interface FoundIds {
   readonly have: readonly Id[]
   readonly need: readonly Id[]
 }
 
+/** A range of own items that is being compared with the peer's list. */
+interface Comparison {
+  readonly list: ListDifference
+  /** Where it goes on. */
+  readonly from: Bound
+  readonly bound: Bound
+}
+
 /** Room kept at the end of a frame: the end of an id list, one skip and the closing fingerprint. */
 const FRAME_MARGIN_BYTES = 200
+/** Ranges of a message that are read for the price of one question to the index. */
+const RANGES_PER_WORK = 16
 const EMPTY_FINGERPRINT: Fingerprint = fingerprintOf(EMPTY_ACCUMULATOR)
 
 /** The answer to one message. */
 export class ReconcilePass {
   readonly #context: PassContext
-  readonly #size: number
+  readonly #counted: CountedIndex
   readonly #softMax: number
   readonly #out: MessageWriter = createMessageWriter()
-  readonly #have: Id[] = []
-  readonly #need: Id[] = []
+  #size: number
+  #work = 0
+  #have: Id[] = []
+  #need: Id[] = []
+  #comparison: Comparison | undefined
   #idBudget: number
   #full = false
   #skipPending = false
@@ -52,14 +69,33 @@ export class ReconcilePass {
   #lastRank: number | undefined = 0
 
   constructor(context: PassContext) {
-    this.#context = context
+    this.#counted = countWork(context.index)
+    this.#context = { ...context, index: this.#counted.index }
     this.#size = context.index.size()
     this.#softMax = context.frameBytesMax - FRAME_MARGIN_BYTES
     this.#idBudget = context.idsPerMessageMax
   }
 
-  /** Handles the next range; does nothing once the reply is full. */
+  /** What was done so far: questions to the index, or as much. */
+  get work(): number {
+    return this.#work + this.#counted.work()
+  }
+
+  /** True while own items are left to compare with the peer's list: no range is taken until there are none. */
+  get isComparing(): boolean {
+    return this.#comparison !== undefined
+  }
+
+  /** After a pause: the index may be another. */
+  resume(): void {
+    this.#size = this.#context.index.size()
+    this.#lastRank = undefined
+  }
+
+  /** Handles the next range, or begins to; does nothing once the reply is full. */
   take(wire: WireRange): void {
+    assert(this.#comparison === undefined, 'ranges are taken one after the other')
+    this.#work += 1 / RANGES_PER_WORK
     if (this.#full) return
     if (wire.mode === 'skip') {
       this.#skipPending = true
@@ -71,15 +107,40 @@ export class ReconcilePass {
     const range: OwnRange = { begin, end: this.#rankOf(wire.bound), bound: wire.bound }
     assert(range.begin <= range.end, 'ranks ascend with bounds')
     if (wire.mode === 'fingerprint') this.#takeFingerprint(range, wire.fingerprint)
-    else if (this.#context.role === 'initiator') this.#learnFrom(range, wire.ids)
+    else if (this.#context.role === 'initiator') this.#learnFrom(range, { from: this.#lastBound, ids: wire.ids })
     else this.#answerList(range)
     this.#lastBound = wire.bound
     this.#lastRank = range.end
   }
 
-  finish(): PassOutcome {
+  /** Goes on with the list at hand, for as many own items as cost `workMax` or so; at least one. */
+  compare(workMax: number): void {
+    assert(this.#comparison !== undefined, 'a list is at hand')
+    const { list, from, bound } = this.#comparison
+    const { index } = this.#context
+    const [begin, end] = [this.#rankOf(from), this.#rankOf(bound)]
+    const pauseAt = Math.min(end, begin + Math.max(1, workMax * ITEMS_PER_WORK))
+    for (const id of list.take(index.items(begin, pauseAt))) this.#have.push(id)
+    if (pauseAt < end) {
+      this.#comparison = { list, bound, from: boundAt(index.at(pauseAt)) }
+      return
+    }
+    this.#comparison = undefined
+    for (const id of list.rest()) this.#need.push(id)
+  }
+
+  /** What was found since this was last asked. */
+  found(): FoundIds {
+    const found = { have: this.#have, need: this.#need }
+    this.#have = []
+    this.#need = []
+    return found
+  }
+
+  reply(): Uint8Array {
+    assert(this.#comparison === undefined, 'a reply follows the last range')
     assert(this.#out.length() <= this.#context.frameBytesMax, 'a reply fits the frame limit')
-    return { reply: this.#out.finish(), have: this.#have, need: this.#need }
+    return this.#out.finish()
   }
 
   #takeFingerprint(range: OwnRange, theirs: Fingerprint): void {
@@ -95,7 +156,7 @@ export class ReconcilePass {
   }
 
   /** Initiator: the peer's whole list for a range decides it, within the budget of own ids to look at. */
-  #learnFrom(range: OwnRange, ids: Uint8Array): void {
+  #learnFrom(range: OwnRange, { from, ids }: { readonly from: Bound; readonly ids: Uint8Array }): void {
     const { index, idsPerMessageMax } = this.#context
     const count = range.end - range.begin
     if (count > this.#idBudget) {
@@ -104,9 +165,8 @@ export class ReconcilePass {
     }
     this.#idBudget -= count
     this.#skipPending = true
-    const difference = listDifference(index.items(range.begin, range.end), ids)
-    for (const id of difference.have) this.#have.push(id)
-    for (const id of difference.need) this.#need.push(id)
+    this.#work += ids.length / HASH_BYTES / ITEMS_PER_WORK
+    this.#comparison = { list: createListDifference(ids), from, bound: range.bound }
   }
 
   /** Responder: answers a list with the own list, as much of it as fits. */

@@ -10,11 +10,11 @@
 import { assert, err, ok, type Result } from '@lattice/model'
 import { type Id, INFINITY_BOUND } from './item.ts'
 import { MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, MAX_ROUNDS, MIN_FRAME_BYTES, MIN_IDS_PER_MESSAGE } from './limits.ts'
-import { createMessageReader } from './message-reader.ts'
 import { createMessageWriter, VERSION_BYTE } from './message-writer.ts'
 import type { RangeIndex } from './range-index.ts'
 import type { ReconcileError } from './reconcile-error.ts'
-import { type PassContext, type PassOutcome, ReconcilePass, type Role } from './reconcile-pass.ts'
+import { AnswerPass } from './answer-pass.ts'
+import type { FoundIds, PassContext, Role } from './reconcile-pass.ts'
 import { splitRange } from './split-range.ts'
 import { splitRecent } from './split-recent.ts'
 
@@ -48,6 +48,20 @@ export interface ReconcileStep {
   readonly need: readonly Id[]
 }
 
+/** The next part of an answer: what it found, and the reply with the last one. */
+export type ReconcilePart = (ReconcileStep & { readonly isWhole: true }) | (FoundIds & { readonly isWhole: false })
+
+/** An answer in the making. */
+export interface ReconcileAnswer {
+  /**
+   * Goes on for about `workMax` (1 or more), then pauses between two ranges or within a list of own items; the whole is
+   * the same however it is cut. Work is counted, in questions to the index: a rank, a sum, {@link ITEMS_PER_WORK} items.
+   * One more range is at most what a part takes beyond: some fifty for sixteen finer ones, the ids of a frame for a list.
+   * Not called again after the last part or a refusal. What earlier parts found stays true when a later one is refused.
+   */
+  readonly advance: (workMax: number) => Result<ReconcilePart, ReconcileError>
+}
+
 export interface Reconciler {
   /** The first message. Initiator only, once. */
   readonly start: () => Uint8Array
@@ -57,6 +71,8 @@ export interface Reconciler {
    * the session.
    */
   readonly receive: (message: Uint8Array) => Result<ReconcileStep, ReconcileError>
+  /** The same in parts, for whoever has other things to do in between. One message at a time; it stays as it is. */
+  readonly begin: (message: Uint8Array) => ReconcileAnswer
 }
 
 /** Starts one side of a session over `index`. */
@@ -64,7 +80,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { index, role, roundsMax = MAX_ROUNDS, split = 'even' } = options
   const context = passContext(options)
   assert(roundsMax >= 1 && roundsMax <= MAX_ROUNDS, 'rounds are bounded')
-  let state: 'new' | 'open' | 'over' = role === 'initiator' ? 'new' : 'open'
+  let state: 'new' | 'open' | 'answering' | 'over' = role === 'initiator' ? 'new' : 'open'
   let rounds = 0
 
   function start(): Uint8Array {
@@ -82,53 +98,69 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return out.finish()
   }
 
-  function refuse(error: ReconcileError): Result<never, ReconcileError> {
-    state = 'over'
-    return err(error)
+  function begin(message: Uint8Array): ReconcileAnswer {
+    assert(state !== 'answering', 'messages are answered one after the other')
+    assert(state !== 'new', 'an initiator starts before it receives')
+    if (state === 'over') return { advance: () => err({ code: 'session_over' }) }
+    const admitted = rounds === roundsMax ? tooManyRounds(roundsMax) : admit(message, role)
+    rounds += 1
+    if (!admitted.ok) {
+      state = 'over'
+      return { advance: () => admitted }
+    }
+    if (admitted.value === 'another version') {
+      const reply = createMessageWriter().finish()
+      return { advance: () => ok({ isWhole: true, reply, have: [], need: [] }) }
+    }
+    const pass = new AnswerPass(context, message)
+    state = 'answering'
+    return { advance: (workMax) => advance(pass, workMax) }
+  }
+
+  function advance(pass: AnswerPass, workMax: number): Result<ReconcilePart, ReconcileError> {
+    assert(state === 'answering', 'an answer is made once')
+    const part = pass.advance(workMax)
+    if (!part.ok) {
+      state = 'over'
+      return part
+    }
+    const { reply, have, need } = part.value
+    if (reply === undefined) return ok({ isWhole: false, have, need })
+    // Only the version byte: every range is decided.
+    const isDecided = role === 'initiator' && reply.length === 1
+    state = isDecided ? 'over' : 'open'
+    return ok(isDecided ? { isWhole: true, have, need } : { isWhole: true, reply, have, need })
   }
 
   function receive(message: Uint8Array): Result<ReconcileStep, ReconcileError> {
-    assert(state !== 'new', 'an initiator starts before it receives')
-    if (state === 'over') return err({ code: 'session_over' })
-    if (rounds === roundsMax) return refuse({ code: 'too_many_rounds', max: roundsMax })
-    rounds += 1
-    if (message.length > MAX_MESSAGE_BYTES) {
-      return refuse({ code: 'message_too_long', length: message.length, max: MAX_MESSAGE_BYTES })
-    }
-    const versionByte = message[0]
-    if (versionByte === undefined) return refuse({ code: 'truncated', offset: 0 })
-    if (versionByte < FIRST_VERSION_BYTE || versionByte > LAST_VERSION_BYTE) {
-      return refuse({ code: 'not_negentropy', versionByte })
-    }
-    if (versionByte !== VERSION_BYTE) {
-      // The protocol's own answer: the highest version spoken here, so that the peer may try again with it.
-      if (role === 'responder') return ok({ reply: createMessageWriter().finish(), have: [], need: [] })
-      return refuse({ code: 'unsupported_version', version: versionByte - FIRST_VERSION_BYTE })
-    }
-    const outcome = answer(context, message)
-    if (!outcome.ok) return refuse(outcome.error)
-    const { reply, have, need } = outcome.value
-    // Only the version byte: every range is decided.
-    if (role === 'initiator' && reply.length === 1) {
-      state = 'over'
-      return ok({ have, need })
-    }
-    return ok({ reply, have, need })
+    const part = begin(message).advance(Infinity)
+    if (!part.ok) return part
+    assert(part.value.isWhole, 'without a bound an answer has one part')
+    const { reply, have, need } = part.value
+    return ok(reply === undefined ? { have, need } : { reply, have, need })
   }
 
-  return { start, receive }
+  return { start, receive, begin }
 }
 
-/** Runs one pass. The whole message is read even when the reply is full, so that a malformed end is never overlooked. */
-function answer(context: PassContext, message: Uint8Array): Result<PassOutcome, ReconcileError> {
-  const reader = createMessageReader(message)
-  const pass = new ReconcilePass(context)
-  for (;;) {
-    const range = reader.next()
-    if (!range.ok) return range
-    if (range.value === undefined) return ok(pass.finish())
-    pass.take(range.value)
+function tooManyRounds(max: number): Result<never, ReconcileError> {
+  return err({ code: 'too_many_rounds', max })
+}
+
+/** Everything that is known of a message before its ranges are looked at. */
+function admit(message: Uint8Array, role: Role): Result<'this version' | 'another version', ReconcileError> {
+  if (message.length > MAX_MESSAGE_BYTES) {
+    return err({ code: 'message_too_long', length: message.length, max: MAX_MESSAGE_BYTES })
   }
+  const [versionByte] = message
+  if (versionByte === undefined) return err({ code: 'truncated', offset: 0 })
+  if (versionByte < FIRST_VERSION_BYTE || versionByte > LAST_VERSION_BYTE) {
+    return err({ code: 'not_negentropy', versionByte })
+  }
+  if (versionByte === VERSION_BYTE) return ok('this version')
+  // The protocol's own answer: the highest version spoken here, so that the peer may try again with it.
+  if (role === 'responder') return ok('another version')
+  return err({ code: 'unsupported_version', version: versionByte - FIRST_VERSION_BYTE })
 }
 
 function passContext(options: ReconcilerOptions): PassContext {

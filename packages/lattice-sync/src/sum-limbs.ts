@@ -31,6 +31,40 @@ export function subtractBytes(sum: SumLimbs, view: DataView, offset: number): vo
   }
 }
 
+/** Numbers of 32 bytes that lie `stride` bytes apart. */
+export interface SumRecords {
+  readonly view: DataView
+  /** Offset of the first. */
+  readonly offset: number
+  readonly stride: number
+  readonly count: number
+}
+
+/**
+ * Adds them all; with a `sign` of -1, takes them all away. Written out: it is what a node that is read is checked by,
+ * and the limbs stay in registers.
+ */
+export function addRecords(sum: SumLimbs, sign: 1 | -1, { view, offset, stride, count }: SumRecords): void {
+  let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0]
+  for (let at = offset, end = offset + count * stride; at < end; at += stride) {
+    a += view.getUint32(at, true)
+    b += view.getUint32(at + 4, true)
+    c += view.getUint32(at + 8, true)
+    d += view.getUint32(at + 12, true)
+    e += view.getUint32(at + 16, true)
+    f += view.getUint32(at + 20, true)
+    g += view.getUint32(at + 24, true)
+    h += view.getUint32(at + 28, true)
+  }
+  const added = [a, b, c, d, e, f, g, h]
+  for (let limb = 0; limb < LIMBS; limb += 1) sum[limb] = (sum[limb] ?? 0) + sign * (added[limb] ?? 0)
+}
+
+/** Adds another sum. */
+export function addSum(sum: SumLimbs, other: SumLimbs): void {
+  for (let limb = 0; limb < LIMBS; limb += 1) sum[limb] = (sum[limb] ?? 0) + (other[limb] ?? 0)
+}
+
 /** Subtracts another sum. */
 export function subtractSum(sum: SumLimbs, other: SumLimbs): void {
   for (let limb = 0; limb < LIMBS; limb += 1) sum[limb] = (sum[limb] ?? 0) - (other[limb] ?? 0)

@@ -14,6 +14,13 @@ export function allEqual(digests: readonly (string | undefined)[]): boolean {
   return first !== undefined && digests.every((digest) => digest === first)
 }
 
+/** True for one or more nodes of the same digest. Asked between any two events of many nodes, so it ends at the first that differs. */
+export function allAgree(nodes: readonly Node[], digestOf: (node: Node) => string | undefined): boolean {
+  const [first] = nodes
+  const digest = first === undefined ? undefined : digestOf(first)
+  return digest !== undefined && nodes.every((node) => node === first || digestOf(node) === digest)
+}
+
 /** The set that a node holds, all of it applied; undefined while the store is not in use. */
 export function setDigest(node: Node, storeId: StoreId): string | undefined {
   const key = idKey(storeId)

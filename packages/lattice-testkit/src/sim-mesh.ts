@@ -19,7 +19,7 @@ import type { Discovery, Transport } from '@lattice/net-types'
 import { type Node, type NodeOptions, openNode, type StoreHandle } from '@lattice/node'
 import { inlineFileCheck, type StoragePoint } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
-import { allEqual, setDigest, tablesDigest } from './replica-digest.ts'
+import { allAgree, setDigest, tablesDigest } from './replica-digest.ts'
 import {
   crashInstance,
   createGate,
@@ -38,6 +38,8 @@ export interface SimMeshOptions extends Partial<Conditions> {
   readonly nodes: number
   /** How many of them are up at once; the others wait to be started. All by default. */
   readonly startNodes?: number
+  /** Where the directories of this mesh are made: by default where the system has its temporary files. */
+  readonly within?: string
   /** Data directories to begin with, `node-0` and so on, and the time by which they were made. They are copied. */
   readonly from?: { readonly directory: string; readonly wallMs: number }
   /** Whether peers are found by their keys alone; by default only where an address says, as without a relay. */
@@ -130,7 +132,7 @@ const LAST_MOMENTS_MS = 20_000
 /** Starts a mesh of nodes that do not know each other. */
 export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
   const crypto = await openCrypto({ backend: 'wasm' })
-  const root = mkdtempSync(join(tmpdir(), 'lattice-mesh-'))
+  const root = mkdtempSync(join(options.within ?? tmpdir(), 'lattice-mesh-'))
   const time = createVirtualTime(options.from === undefined ? {} : { wallMs: options.from.wallMs })
   const { scheduler } = time
   const random = createSeededRandom(options.seed)
@@ -189,7 +191,11 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
         return options.wrapTransport?.({ index, transport, keyPair }) ?? transport
       },
       ...(options.localDiscovery === true && {
-        openDiscovery: (keyPair: KeyPair): Discovery => network.discoveryOf(keyPair.publicKey),
+        openDiscovery: (keyPair: KeyPair): Discovery => {
+          // It may have crashed since it opened its transport; its key is that of its next start.
+          if (gate.state !== 'open') throw new Error('this node has crashed')
+          return network.discoveryOf(keyPair.publicKey)
+        },
       }),
       clock: skewedClock(scheduler.clock, instance),
       random: randomFor(instance),
@@ -242,9 +248,7 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
   function isConverged(storeId: StoreId, indices?: readonly number[]): boolean {
     const up = indices?.map(nodeAt) ?? instances.flatMap(({ node }) => node ?? [])
     // The set first: the tables are read in full, so only once the sets agree.
-    return (
-      allEqual(up.map((node) => setDigest(node, storeId))) && allEqual(up.map((node) => tablesDigest(node, storeId)))
-    )
+    return allAgree(up, (node) => setDigest(node, storeId)) && allAgree(up, (node) => tablesDigest(node, storeId))
   }
 
   async function invite(from: number, storeId: StoreId): Promise<string> {

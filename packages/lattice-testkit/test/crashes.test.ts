@@ -59,6 +59,18 @@ describe('a crash', () => {
     for (const key of acknowledged) expect(await get(mesh, 0, id, key)).toBe('v')
   })
 
+  test('of a node that has its transport and does not look around yet leaves its place free', async () => {
+    await using mesh = await createSimMesh({ seed: 1, nodes: 2, localDiscovery: true })
+    const id = await mesh.share()
+    await mesh.stop(1)
+    const starting = settled(mesh.begin(1))
+    mesh.crash(1)
+    await mesh.run(starting, 'the start has come to its end')
+    await mesh.start(1)
+    await put(mesh, 0, id, ['k', 'v'])
+    await mesh.converge(id)
+  })
+
   test('at any commit while a store is created leaves no store or a whole one', async () => {
     const points = await afterEveryCommit(async (nth) => {
       await using mesh = await createSimMesh({ seed: `create ${nth}`, nodes: 1 })

@@ -1,7 +1,7 @@
-import { idKey } from '@lattice/model'
+import { idKey, silentLogger } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
-import { createSimMesh } from '../src/index.ts'
-import { get, put } from './support.ts'
+import { createSimMesh, type VirtualTime } from '../src/index.ts'
+import { codeOf, get, put } from './support.ts'
 
 describe('a node that crashed and is back before its silence was noticed', () => {
   // Keys follow from the seed: with either order of them, and whoever dialled first.
@@ -33,5 +33,31 @@ describe('a node that is restarted', () => {
       ids.push(idKey((await mesh.complete(mesh.node(0).createStore())).id))
     }
     expect(new Set(ids).size).toBe(3)
+  })
+
+  test('brings no store into use while its network closes, and so reports no error', async () => {
+    const errors: string[] = []
+    let time: VirtualTime | undefined
+    await using mesh = await createSimMesh({
+      seed: 1,
+      nodes: 1,
+      logger: () => ({ ...silentLogger, error: (event) => errors.push(event) }),
+      // Connections take their time to end.
+      wrapTransport: ({ transport }) => ({
+        ...transport,
+        close: async () => {
+          await new Promise<void>((resolve) => time?.scheduler.after(1_000, resolve))
+          await transport.close()
+        },
+      }),
+    })
+    time = mesh.time
+    const made = codeOf(mesh, mesh.node(0).createStore({ name: 'notes' }))
+    await mesh.stop(0)
+    expect(errors).toEqual([])
+    // It was under way already, and came to its end before.
+    expect(await made).toBe('resolved')
+    await mesh.start(0)
+    expect(mesh.node(0).store('notes').state()).toBe('active')
   })
 })

@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { toHex } from '@lattice/model'
 import { daemon, system } from '@lattice/proto'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -128,5 +128,71 @@ describe('peers', () => {
       'store.setPeerName  desk',
     ])
     expect((await at('peer set-name')).exitCode).toBe(2)
+  })
+})
+
+type ConductInit = Omit<MessageInitShape<typeof daemon.PeerConductSchema>, '$typeName' | '$unknown'>
+
+describe('a peer that is held to its bounds', () => {
+  const conduct = (fields: ConductInit): void => {
+    const nas = node.life.peers.at(-1)
+    if (nas !== undefined) nas.conduct = create(daemon.PeerConductSchema, fields)
+  }
+
+  test.each<[ConductInit, string, readonly string[]]>([
+    [{ standing: daemon.PeerStanding.GOOD, score: 12, drained: ['ranges'] }, 'active', ['ranges']],
+    [{ standing: daemon.PeerStanding.MUTED, score: 57 }, 'active, not served', []],
+    [{ standing: daemon.PeerStanding.SHUT_OUT, shutOutForMs: 12_000n }, 'active, shut out for 12.0 s', []],
+  ])('is listed as what it is (%#)', async (fields, status, drained) => {
+    conduct({ ...fields, heldBytes: 5n, misbehaviour: 'overuse_ranges' })
+    const { stdout } = await at('peer list')
+    const line = stdout.split('\n').find((each) => each.includes('nas'))
+    expect(line?.split(/ {2,}/u)[4]).toBe(status)
+    const { peers } = JSON.parse((await at('--json peer list')).stdout) as { readonly peers: readonly object[] }
+    expect(peers.at(-1)).toMatchObject({
+      conduct: {
+        score: fields.score ?? 0,
+        shutOutForMs: String(fields.shutOutForMs ?? 0n),
+        drained,
+        heldBytes: '5',
+        misbehaviour: 'overuse_ranges',
+      },
+    })
+  })
+
+  test('is shown whole, as JSON and as a table', async () => {
+    conduct({ standing: daemon.PeerStanding.SHUT_OUT, shutOutForMs: 12_000n, misbehaviour: 'frame_malformed' })
+    expect((await at('peer list')).stdout).toMatchInlineSnapshot(`
+      "   PEER          NAME    ROLE    STATUS                       SEEN       LAG
+      ●  abababababab  laptop  admin   active                       this node
+      ○  cdcdcdcdcdcd  nas     writer  active, shut out for 12.0 s  1 min ago  not known
+      "
+    `)
+    const { peers } = JSON.parse((await at('--json peer list')).stdout) as { readonly peers: readonly object[] }
+    expect(peers.at(-1)).toMatchInlineSnapshot(`
+      {
+        "addedAt": "0",
+        "addedBy": "",
+        "conduct": {
+          "drained": [],
+          "heldBytes": "0",
+          "misbehaviour": "frame_malformed",
+          "score": 0,
+          "shutOutForMs": "12000",
+          "standing": "PEER_STANDING_SHUT_OUT",
+        },
+        "connected": false,
+        "forkJoined": false,
+        "forked": false,
+        "lastSeen": "1700000000000",
+        "name": "nas",
+        "online": false,
+        "publicKey": "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd",
+        "role": "ROLE_WRITER",
+        "self": false,
+        "status": "PEER_STATUS_ACTIVE",
+        "sync": "PEER_SYNC_UNSPECIFIED",
+      }
+    `)
   })
 })

@@ -7,6 +7,7 @@ import { daemon, system } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { formatId } from '../render/bytes-text.ts'
+import { conductText } from '../render/conduct-text.ts'
 import { enumText } from '../render/enum-text.ts'
 import { lagCell } from '../render/lag-text.ts'
 import { type Cell, renderTable } from '../render/table.ts'
@@ -59,8 +60,9 @@ function presence(peer: daemon.PeerInfo, style: CommandContext['out']['style']):
 
 function statusCell(peer: daemon.PeerInfo, style: CommandContext['out']['style']): Cell {
   const status = enumText(system.PeerStatusSchema, peer.status)
-  if (!peer.forked) return status
-  return { text: `${status}, forked${peer.forkJoined ? ' and joined' : ''}`, paint: style.warn }
+  const forked = peer.forked ? `forked${peer.forkJoined ? ' and joined' : ''}` : undefined
+  const remarks = [forked, conductText(peer)].filter((remark) => remark !== undefined)
+  return remarks.length === 0 ? status : { text: [status, ...remarks].join(', '), paint: style.warn }
 }
 
 function seen(peer: daemon.PeerInfo, nowMs: number): string {

@@ -9,6 +9,7 @@ import {
   type AuthorLag,
   type InviteEntry,
   type NodeEvent,
+  type PeerConduct,
   type PeerEntry,
   type PeerSyncReport,
   type PeerSyncResult,
@@ -99,7 +100,7 @@ export function toPeerLag({ unseen, unseenSinceMs }: AuthorLag): daemon.PeerLag 
 }
 
 export function toPeerInfo(peer: PeerEntry): daemon.PeerInfo {
-  const { addedAt, addedBy, lastSeen, sync, lag, ...same } = peer
+  const { addedAt, addedBy, lastSeen, sync, lag, conduct, ...same } = peer
   return create(daemon.PeerInfoSchema, {
     ...same,
     addedAt: BigInt(addedAt),
@@ -107,6 +108,25 @@ export function toPeerInfo(peer: PeerEntry): daemon.PeerInfo {
     lastSeen: BigInt(lastSeen),
     sync: SYNC[sync],
     ...(lag === undefined ? {} : { lag: toPeerLag(lag) }),
+    ...(conduct === undefined ? {} : { conduct: toPeerConduct(conduct) }),
+  })
+}
+
+const STANDING: Readonly<Record<PeerConduct['standing'], daemon.PeerStanding>> = {
+  good: daemon.PeerStanding.GOOD,
+  muted: daemon.PeerStanding.MUTED,
+  shut_out: daemon.PeerStanding.SHUT_OUT,
+}
+
+function toPeerConduct(conduct: PeerConduct): daemon.PeerConduct {
+  const { standing, score, mutedForMs, drained, heldBytes, misbehaviour = '' } = conduct
+  return create(daemon.PeerConductSchema, {
+    standing: STANDING[standing],
+    score,
+    shutOutForMs: BigInt(Math.ceil(mutedForMs)),
+    drained: [...drained],
+    heldBytes: BigInt(heldBytes),
+    misbehaviour,
   })
 }
 

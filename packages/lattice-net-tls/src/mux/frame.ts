@@ -36,9 +36,15 @@ export type FrameKind = (typeof FRAME)[keyof typeof FRAME]
 export const HEADER_BYTES = 9
 /** Version of this framing. */
 export const FRAMING_VERSION = 1
-/** Bytes of one data frame: with its header it fills four TLS records. No stream is ahead of the others by more. */
+/**
+ * Bytes of one data frame: with its header it fills four TLS records. No stream is ahead of the others by more.
+ * @beyond The frame breaks the framing: the connection is lost.
+ */
 export const MAX_DATA_BYTES: number = 64 * 1024 - HEADER_BYTES
-/** Bytes of the reason of a close: a sentence. */
+/**
+ * Bytes of the reason of a close: a sentence.
+ * @beyond The frame breaks the framing: the connection is lost.
+ */
 export const MAX_REASON_BYTES = 512
 
 const MAX_KIND = FRAME.welcome

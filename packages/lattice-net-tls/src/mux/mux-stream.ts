@@ -7,7 +7,10 @@
  */
 import { createInbox, type Inbox } from './inbox.ts'
 
-/** Bytes a new stream's writer may be ahead of its reader: a request and its answer go without waiting. */
+/**
+ * Bytes a new stream's writer may be ahead of its reader: a request and its answer go without waiting.
+ * @beyond The writer waits; a peer that sends more breaks the framing and loses its connection.
+ */
 export const FIRST_WINDOW_BYTES: number = 64 * 1024
 
 /**

@@ -10,7 +10,10 @@ import { type AsyncQueue, type Cancel, createAsyncQueue, type PublicKey } from '
 import { type BiStream, type CloseReason, type Connection, StreamLost } from '@lattice/net-types'
 import { closeWhole, type Path, wholeEnd } from './path.ts'
 
-/** Streams that wait to be served: as many as a transport lets a peer open, on some paths. */
+/**
+ * Streams that wait to be served: as many as a transport lets a peer open, on some paths.
+ * @beyond The stream is reset.
+ */
 const MAX_WAITING_STREAMS = 256
 
 export interface CombinedConnectionOptions {

@@ -20,7 +20,10 @@ import type { CombinedConnection } from './combined-connection.ts'
 import { createPathAcceptor } from './path-acceptor.ts'
 import { dialPaths } from './path-dialer.ts'
 
-/** Connections that wait to be accepted. */
+/**
+ * Connections that wait to be accepted: taking one in takes a turn of the event loop.
+ * @beyond The connection is closed.
+ */
 const MAX_INCOMING = 64
 
 export interface CombinedTransportOptions {

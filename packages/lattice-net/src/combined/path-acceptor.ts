@@ -5,18 +5,32 @@
  *
  * @module
  */
-import { type AsyncQueue, type IdKey, idKey, type Random, type Scheduler, toHex } from '@lattice/model'
+import { type AsyncQueue, type IdKey, idKey, type PublicKey, type Random, type Scheduler, toHex } from '@lattice/model'
 import type { Connection, Transport } from '@lattice/net-types'
 import { createDeadline, orAborted } from '../deadline.ts'
 import { type CombinedConnection, createCombinedConnection } from './combined-connection.ts'
 import { createPath } from './path.ts'
 import { type AgreedPath, answerPath, meetPath, PATH_NUMBER_BYTES } from './path-preface.ts'
 
-/** How long a path may take to say what it belongs to. */
+/**
+ * How long a path may take to say what it belongs to: a round trip on the slowest link takes less.
+ * @beyond The path is closed.
+ */
 export const PREFACE_DEADLINE_MS = 10_000
-/** Paths that have not said it yet; beyond them new ones are closed. */
-const MAX_UNSAID = 64
-/** Connections that ended, remembered so that a late path of one does not begin it anew. The oldest are forgotten first. */
+/**
+ * Paths of all peers that have not said it yet: as many as shake hands at once.
+ * @beyond The path is closed.
+ */
+export const MAX_UNSAID = 64
+/**
+ * Such paths of one peer: one over each transport, twice. Whoever opens more and says nothing takes no room of others.
+ * @beyond The path is closed.
+ */
+export const MAX_UNSAID_PER_PEER = 4
+/**
+ * Connections that ended, remembered so that a late path of one does not begin it anew.
+ * @beyond The oldest is forgotten.
+ */
 const MAX_ENDED = 256
 
 export interface PathAcceptorDeps {
@@ -38,7 +52,7 @@ export function createPathAcceptor(deps: PathAcceptorDeps): PathAcceptor {
   const startNumber = random.bytes(PATH_NUMBER_BYTES)
   const connections = new Map<string, CombinedConnection>()
   const ended = new Set<string>()
-  let unsaid = 0
+  const unsaid = createUnsaid()
 
   /** The connection that a path joins: one that is there, or a new one. */
   function joined(key: string, { connection: { peer } }: AgreedPath): CombinedConnection {
@@ -59,7 +73,6 @@ export function createPathAcceptor(deps: PathAcceptorDeps): PathAcceptor {
   async function admit(connection: Connection, transport: Transport, rank: number): Promise<void> {
     const afterMs = PREFACE_DEADLINE_MS
     const deadline = createDeadline({ parents: [], scheduler, afterMs, waitingFor: 'what a path belongs to' })
-    unsaid += 1
     try {
       const agreed = await orAborted(meetPath(connection), deadline.signal, () => undefined)
       const key = keyOf(idKey(connection.peer), agreed.number)
@@ -76,7 +89,7 @@ export function createPathAcceptor(deps: PathAcceptorDeps): PathAcceptor {
       // The dialler broke off, was too slow, or is not one of us.
       await connection.close('not a path')
     } finally {
-      unsaid -= 1
+      unsaid.leave(connection.peer)
       deadline.release()
     }
   }
@@ -84,9 +97,34 @@ export function createPathAcceptor(deps: PathAcceptorDeps): PathAcceptor {
   return {
     serve: async (transport, rank) => {
       for await (const connection of transport.incoming) {
-        if (unsaid < MAX_UNSAID) spawn('path', () => admit(connection, transport, rank))
+        if (unsaid.enter(connection.peer)) spawn('path', () => admit(connection, transport, rank))
         else spawn('refuse path', () => connection.close('too many paths at once'))
       }
+    },
+  }
+}
+
+/** Counts the paths that have not said what they belong to. */
+function createUnsaid(): {
+  /** False when there is no room for another. */
+  readonly enter: (peer: PublicKey) => boolean
+  readonly leave: (peer: PublicKey) => void
+} {
+  const peers = new Map<IdKey, number>()
+  let count = 0
+  return {
+    enter: (peer) => {
+      const own = peers.get(idKey(peer)) ?? 0
+      if (count >= MAX_UNSAID || own >= MAX_UNSAID_PER_PEER) return false
+      peers.set(idKey(peer), own + 1)
+      count += 1
+      return true
+    },
+    leave: (peer) => {
+      const own = peers.get(idKey(peer)) ?? 1
+      if (own > 1) peers.set(idKey(peer), own - 1)
+      else peers.delete(idKey(peer))
+      count -= 1
     },
   }
 }

@@ -21,7 +21,10 @@ import { type CombinedConnection, createCombinedConnection } from './combined-co
 import { createPath, type Path } from './path.ts'
 import { offerPath, PATH_NUMBER_BYTES } from './path-preface.ts'
 
-/** Longest attempt of one path, agreement included. */
+/**
+ * Longest attempt of one path, agreement included.
+ * @beyond The attempt has failed, and is repeated after a pause.
+ */
 export const PATH_DIAL_MS = 10_000
 /** First pause before a path that is lacking is dialled again; doubles, since mostly it cannot work where the peer is now. */
 export const REDIAL_FIRST_MS = 5_000

@@ -5,12 +5,23 @@
  */
 import type { BiStream, CloseReason, Connection } from '@lattice/net-types'
 import { createDeadline, orAborted } from '../deadline.ts'
-import type { Scheduler } from '@lattice/model'
+import type { Cancel, Scheduler } from '@lattice/model'
 import type { AgreedPath } from './path-preface.ts'
 
-/** How long a path may take to show that it lives, when another of the same connection was lost: a relay answers sooner. */
+/**
+ * How long a path may take to show that it lives, when another of the same connection was lost: a relay answers sooner.
+ * @beyond The path is closed.
+ */
 export const PATH_PROBE_MS = 3_000
 
+/**
+ * Bytes of the control stream that a peer sends within a minute: it asks whether a path lives when another was lost, which
+ * is not dialled again for seconds.
+ * @beyond The path is closed.
+ */
+export const CONTROL_BYTES_PER_MINUTE = 64
+
+const MINUTE_MS = 60_000
 const PING = 1
 const PONG = 2
 /** Precedes the reason of a path's end that is the end of the whole connection. */
@@ -45,8 +56,20 @@ export function createPath({ name, rank, agreed, scheduler }: PathOptions): Path
     writing = writing.then(() => control.write(Uint8Array.of(byte)))
     return writing
   }
+  let heard = 0
+  let cancelMinute: Cancel | undefined
+  /** False when the peer says more than it has any reason to. */
+  const isWithinBounds = (count: number): boolean => {
+    cancelMinute ??= scheduler.after(MINUTE_MS, () => {
+      heard = 0
+      cancelMinute = undefined
+    })
+    heard += count
+    return heard <= CONTROL_BYTES_PER_MINUTE
+  }
   const listen = async (): Promise<void> => {
     for (let bytes = await control.read(); bytes !== undefined; bytes = await control.read()) {
+      if (!isWithinBounds(bytes.length)) break
       if (!bytes.every((byte) => byte === PING || byte === PONG)) break
       if (bytes.includes(PONG)) {
         const answered = waiting
@@ -61,7 +84,9 @@ export function createPath({ name, rank, agreed, scheduler }: PathOptions): Path
   const leave = (): void => {
     connection.close('the path is of no use').catch(ignore)
   }
-  listen().catch(leave)
+  listen()
+    .catch(leave)
+    .finally(() => cancelMinute?.())
 
   return {
     name,

@@ -314,6 +314,7 @@ describe('heartbeats', () => {
     ],
     ['a fingerprint of another length', [{ ...claim, fingerprint: bytes(1, 31) }], 'heartbeat_malformed'],
     ['a count beyond what is exact', [{ ...claim, witnessCount: 2n ** 60n }], 'heartbeat_malformed'],
+    ['a store twice', [claim, { ...claim, witnessCount: 8n }], 'heartbeat_repeated'],
   ])('with %s are refused by name', (_, stores, code) => {
     expect(read({ case: 'heartbeat', value: { stores } })).toEqual({
       ok: false,

@@ -11,7 +11,7 @@ import { assert, type Crypto, type IngestOutcome } from '@lattice/model'
 import { net } from '@lattice/proto'
 import type { Frame, FrameInit } from '../frame.ts'
 import type { ArrivedRun } from './gossip-run.ts'
-import { readBroadcast } from './tree-frames.ts'
+import { readBroadcast, runBytes } from './tree-frames.ts'
 import { ANNOUNCED_RUN_BYTES, PUSH_WINDOW } from '../limits.ts'
 import { readOptionalClaim } from '../reconcile.ts'
 import type { SessionStore } from '../session-call.ts'
@@ -104,6 +104,7 @@ export function createGossipReceiver(options: GossipReceiverOptions): SessionMac
       return [result(done, answer.outcomes), ...advance()]
     },
     ended: () => [finish(undefined)],
+    held: () => owed.slice(working ? 1 : 0).reduce((sum, each) => sum + bytesOf(each), 0),
     idle: () => true,
     lasting: () => true,
   }
@@ -121,6 +122,12 @@ function readRun(frame: net.Push, { crypto, resolve }: GossipReceiverOptions): O
   const store = resolve(frame.storeId)
   if (store === undefined || !store.allowed()) return { kind: 'refusal' }
   return { kind: 'run', store, arrived: { message, claim } }
+}
+
+function bytesOf(each: Owed): number {
+  if (each.kind === 'refusal') return 0
+  const { payload } = each.arrived.message
+  return payload.kind === 'run' ? runBytes(payload.intentions) : 0
 }
 
 /** What the run brought may have ended the sender's part in the store. */

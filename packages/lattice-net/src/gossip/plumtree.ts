@@ -229,12 +229,19 @@ class PlumTree<P> {
 
   #ihave(neighbor: TreeNeighbor, { store, entries }: IHave<P>): TreeEffects<P> {
     const effects: TreeEffect<P>[] = []
+    // Once one is given up the store is reconciled, which brings the others too: they are not looked for one by one.
+    let isGivenUp = false
     for (const { id, round } of entries.slice(0, IHAVE_IDS_MAX)) {
       const seen = this.#cache.seen(id)
       const pending = this.#pending.get(idKey(id))
       if (seen !== undefined) effects.push(...this.#optimize(seen, neighbor.peer, round))
       else if (pending !== undefined) pending.others.add({ peer: neighbor.peer, store, round, sentCopy: false })
-      else if (!this.#isHeld({ store, id })) effects.push(...this.#await(neighbor, { store, id }, round))
+      else if (isGivenUp && this.#missing.get(id) === undefined) continue
+      else if (!this.#isHeld({ store, id })) {
+        const awaited = this.#await(neighbor, { store, id }, round)
+        isGivenUp ||= awaited.some(({ kind }) => kind === 'gave_up')
+        effects.push(...awaited)
+      }
     }
     return effects
   }

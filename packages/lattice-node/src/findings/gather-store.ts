@@ -4,7 +4,7 @@
  * @module
  */
 import { idKey, type IdKey, type PublicKey } from '@lattice/model'
-import type { NetworkService } from '@lattice/net'
+import type { NetworkService, PeerStanding } from '@lattice/net'
 import { system } from '@lattice/proto'
 import { readPeers, readStrategy } from '@lattice/systemstore'
 import { toFailure } from '../failure.ts'
@@ -112,6 +112,9 @@ function otherPeers(
   )
 }
 
+/** Of any peer, where there is no network. */
+const NOTHING_DONE: PeerStanding = { standing: 'good', score: 0, drained: [], heldBytes: 0 }
+
 function gatherPeer(
   context: NodeContext,
   network: NetworkService | undefined,
@@ -130,6 +133,7 @@ function gatherPeer(
     lastSeenMs: network?.presence(publicKey)?.lastSeenMs ?? 0,
     addresses: context.meta.addresses(publicKey),
     dial: diagnosis?.dial,
+    conduct: diagnosis ?? NOTHING_DONE,
     mutedForMs: diagnosis?.mutedForMs ?? 0,
     troubles: {
       refusal: diagnosis?.refusal,

@@ -18,6 +18,7 @@ const PEER: PeerSnapshot = {
   lastSeenMs: 0,
   addresses: [],
   dial: { attempts: 0, lastFailure: undefined, nextAtMs: undefined },
+  conduct: { standing: 'good', score: 0, drained: [], heldBytes: 0 },
   mutedForMs: 0,
   troubles: NO_TROUBLES,
 }
@@ -82,15 +83,7 @@ const presences: readonly (readonly [string, Partial<PeerSnapshot>, string | und
     'last heard of 2 s ago; the connection ended: the node closes',
   ],
   ['gone by agreement', { lastSeenMs: NOW_MS - 2000, dormant: true }, 'info peer_offline', 'nas is offline'],
-  [
-    'shut out',
-    {
-      mutedForMs: 90_000,
-      troubles: { ...NO_TROUBLES, misbehaviour: { code: 'x', message: 'sent too much', atMs: 0 } },
-    },
-    'warning peer_muted',
-    'for another 1 min: sent too much',
-  ],
+  ['shut out, which is told of what it did', { mutedForMs: 90_000, online: true }, undefined, ''],
   [
     'turning this node away',
     { lastSeenMs: NOW_MS, troubles: ended('remote', 'not taken in') },

@@ -18,8 +18,9 @@ const DIFFERS_LONG_MS = 60_000
 /** Why there is no connection to the peer, or none of use; nothing where there is one. */
 export function presenceReasons(peer: PeerSnapshot, around: Circumstances): readonly Reason[] {
   const { online, mutedForMs, troubles } = peer
+  // Why it is, is told of what it did.
+  if (mutedForMs > 0) return []
   if (online) return troubles.refusal === undefined ? [] : [refusedReason(peer, troubles.refusal)]
-  if (mutedForMs > 0) return [mutedReason(peer)]
   // Without a network that is the reason, said once.
   if (!around.hasNetwork || peer.elsewhere) return []
   const { ended } = troubles
@@ -42,19 +43,6 @@ function refusedReason(
         : `look at ${peerText(peer)}`,
     peer,
     detail: { code },
-  }
-}
-
-function mutedReason(peer: PeerSnapshot): Reason {
-  const { mutedForMs, troubles } = peer
-  const { misbehaviour } = troubles
-  return {
-    severity: 'warning',
-    code: 'peer_muted',
-    what: `${peerText(peer)} is shut out for another ${durationText(mutedForMs)}${misbehaviour === undefined ? '' : `: ${withoutStop(misbehaviour.message)}`}`,
-    remedy: `check that ${peerText(peer)} runs a compatible, unmodified version`,
-    peer,
-    detail: { mutedForMs, ...(misbehaviour === undefined ? {} : { code: misbehaviour.code }) },
   }
 }
 

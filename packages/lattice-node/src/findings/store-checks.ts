@@ -6,11 +6,12 @@
  * @module
  */
 import { shortId } from '../errors.ts'
+import { DAMAGE_CODES } from '../failure.ts'
 import type { StoreFailure } from '../store-types.ts'
 import type { Verified } from '../node-health.ts'
 import type { OpenHealth, StoreHealth } from './doctor-snapshot.ts'
 import type { Reason } from './finding.ts'
-import { DAMAGE_CODES, storeReasons } from './store-reasons.ts'
+import { remedyOf, storeReasons } from './store-reasons.ts'
 import type { Circumstances } from './store-snapshot.ts'
 import { durationText, plural, sizeText, withoutStop } from './words.ts'
 
@@ -63,7 +64,7 @@ function failureCheck({ store }: StoreHealth, { code, message }: StoreFailure): 
     what: `the store cannot be used: ${withoutStop(message)}`,
     remedy: isDamage
       ? `\`lattice store verify --full ${id}\` says what is damaged, \`lattice store repair ${id}\` mends it`
-      : 'mend what it says, then start the node again',
+      : remedyOf(code),
     detail: { code },
   }
 }

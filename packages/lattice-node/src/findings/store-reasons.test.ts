@@ -23,6 +23,7 @@ function replica(peer: Named): ReplicaSnapshot {
       lastSeenMs: NOW_MS,
       addresses: [],
       dial: undefined,
+      conduct: { standing: 'good', score: 0, drained: [], heldBytes: 0 },
       mutedForMs: 0,
       troubles: { refusal: undefined, misbehaviour: undefined, ended: undefined },
     },
@@ -90,7 +91,7 @@ const cases: readonly (readonly [string, StoreSnapshot, string, string, string])
     { ...STORE, state: 'failed', open: undefined, failure: { code: 'DISK_FULL', message: 'free some space' } },
     'problem store_failed',
     'free some space',
-    'start the node again',
+    'tried again by itself',
   ],
   ['creation', { ...STORE, state: 'creating', open: undefined }, 'info creating', 'waits for its parent', ''],
   [

@@ -7,14 +7,14 @@
  */
 import { toHex } from '@lattice/model'
 import { shortId } from '../errors.ts'
+import { DAMAGE_CODES, isPassingCode } from '../failure.ts'
+import type { StoreFailure } from '../store-types.ts'
 import { hexOf, type Reason } from './finding.ts'
 import { floatingReasons } from './floating-reasons.ts'
 import type { BootstrapSnapshot, Circumstances, OpenSnapshot, StoreSnapshot } from './store-snapshot.ts'
 import { countText, durationText, listText, peerText, plural, withoutStop } from './words.ts'
 import { heldOnly } from '../write-hold.ts'
 
-/** Codes of failures that say that what is on disk is not what was written. */
-export const DAMAGE_CODES: ReadonlySet<string> = new Set(['LOG_DAMAGED', 'STATE_DAMAGED', 'DATABASE_DAMAGED'])
 /** Younger than this, what no peer has shown to hold may well be on its way: acks come some seconds later. */
 const FRESH_MS = 60_000
 
@@ -35,10 +35,7 @@ const CREATING: Reason = {
   what: 'the store is still being created: it waits for its parent to be in use',
 }
 
-function failedReason(
-  { ref }: StoreSnapshot,
-  { code, message }: { readonly code: string; readonly message: string },
-): Reason {
+function failedReason({ ref }: StoreSnapshot, { code, message }: StoreFailure): Reason {
   const isDamage = DAMAGE_CODES.has(code)
   const id = shortId(ref.id)
   return {
@@ -47,9 +44,16 @@ function failedReason(
     what: `the store cannot be used: ${withoutStop(message)}`,
     remedy: isDamage
       ? `\`lattice store verify ${id}\` says what is damaged, \`lattice store repair ${id}\` mends it`
-      : 'mend what it says, then start the node again',
+      : remedyOf(code),
     detail: { code },
   }
+}
+
+/** For a store that failed for another reason than damage. */
+export function remedyOf(code: StoreFailure['code']): string {
+  return isPassingCode(code)
+    ? 'mend what it says; it is tried again by itself'
+    : 'mend what it says, then start the node again'
 }
 
 function bootstrapReason({ peers, attempts, lastFailure, progress }: BootstrapSnapshot): Reason {

@@ -5,7 +5,7 @@
  */
 import type { AuthorLag } from '@lattice/kernel'
 import type { FloatReason, IntentionId } from '@lattice/model'
-import type { DialState, PeerTroubles, SessionTrouble } from '@lattice/net'
+import type { DialState, PeerStanding, PeerTroubles, SessionTrouble } from '@lattice/net'
 import type { PeerSync, StoreFailure, StoreState } from '../store-types.ts'
 import type { StoreRef } from './finding.ts'
 import type { Named } from './words.ts'
@@ -24,6 +24,7 @@ export interface PeerSnapshot extends Named {
   /** Where it was reached, or said that it can be. */
   readonly addresses: readonly string[]
   readonly dial: DialState | undefined
+  readonly conduct: PeerStanding
   readonly mutedForMs: number
   readonly troubles: PeerTroubles
 }

@@ -3,7 +3,7 @@ import { createSeededRandom } from '@lattice/model/testing'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { accumulate, fingerprintOf } from './accumulator.ts'
-import { countFingerprints } from './count-fingerprints.ts'
+import { countAsked } from './count-asked.ts'
 import { INFINITY_BOUND } from './item.ts'
 import { createMessageWriter } from './message-writer.ts'
 
@@ -12,7 +12,7 @@ const id = () => toHash(random.bytes(32))
 const prefix = new Uint8Array(0)
 
 describe('what a message asks to have computed', () => {
-  test('is its fingerprints, whatever stands between them, up to the most', () => {
+  test('is its fingerprints and lists, whatever stands between them, up to the most fingerprints', () => {
     const kinds = fc.array(fc.constantFrom('skip', 'fingerprint', 'ids'), { maxLength: 30 })
     fc.assert(
       fc.property(kinds, fc.nat({ max: 40 }), (ranges, most) => {
@@ -29,16 +29,22 @@ describe('what a message asks to have computed', () => {
             )
         }
         out.skip(INFINITY_BOUND)
-        const fingerprints = ranges.filter((kind) => kind === 'fingerprint').length
-        expect(countFingerprints(out.finish(), most)).toBe(Math.min(most, fingerprints))
+        const asked = { fingerprints: 0, lists: 0 }
+        for (const kind of ranges) {
+          if (asked.fingerprints === most) break
+          if (kind === 'fingerprint') asked.fingerprints += 1
+          if (kind === 'ids') asked.lists += 1
+        }
+        expect(countAsked(out.finish(), most)).toEqual(asked)
       }),
     )
   })
 
-  test('is at most one in eighteen bytes, also of garbage', () => {
+  test('is at most a fingerprint in eighteen bytes and a list in four, also of garbage', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (message) => {
-        expect(countFingerprints(message, Infinity)).toBeLessThanOrEqual(message.length / 18)
+        const { fingerprints, lists } = countAsked(message, Infinity)
+        expect(18 * fingerprints + 4 * lists).toBeLessThanOrEqual(message.length)
       }),
     )
   })

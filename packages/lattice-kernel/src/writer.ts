@@ -146,6 +146,8 @@ export function createRecheck(core: Core): () => boolean {
   return () => {
     if (isFirst) {
       isFirst = false
+      // What epochs of the parent take away may be others now.
+      core.log.book.forgetView()
       core.limitsChanged()
       core.recheckAdmission()
       core.witnesser.consider(core.pool.inFuture.due(core.time.nowMs()))

@@ -1,6 +1,6 @@
 import { idKey, silentLogger } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
-import { createSimMesh, type VirtualTime } from '../src/index.ts'
+import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { codeOf, get, put } from './support.ts'
 
 describe('a node that crashed and is back before its silence was noticed', () => {
@@ -37,8 +37,7 @@ describe('a node that is restarted', () => {
 
   test('brings no store into use while its network closes, and so reports no error', async () => {
     const errors: string[] = []
-    let time: VirtualTime | undefined
-    await using mesh = await createSimMesh({
+    await using mesh: SimMesh = await createSimMesh({
       seed: 1,
       nodes: 1,
       logger: () => ({ ...silentLogger, error: (event) => errors.push(event) }),
@@ -46,12 +45,11 @@ describe('a node that is restarted', () => {
       wrapTransport: ({ transport }) => ({
         ...transport,
         close: async () => {
-          await new Promise<void>((resolve) => time?.scheduler.after(1_000, resolve))
+          await new Promise<void>((resolve) => mesh.time.scheduler.after(1_000, resolve))
           await transport.close()
         },
       }),
     })
-    time = mesh.time
     const made = codeOf(mesh, mesh.node(0).createStore({ name: 'notes' }))
     await mesh.stop(0)
     expect(errors).toEqual([])

@@ -68,6 +68,7 @@ describe('a hostile payload', () => {
       timestamp: { wall: 1, counter: 0 },
       deps: [],
       follows: () => false,
+      covers: () => false,
       schema,
       payload,
     })

@@ -30,6 +30,8 @@ export type { BookEpoch } from './book-items.ts'
 export interface EpochBook extends LogIndex, BookView {
   /** In the order in which they were witnessed, those that are none included. */
   readonly epochs: () => readonly BookEpoch[]
+  /** All records but epochs that are none, in the order in which they were witnessed. */
+  readonly counting: () => readonly BookItem[]
   /** The valid ones, whatever became of them. */
   readonly valid: () => readonly BookEpoch[]
   /** True for the seq of an epoch, valid or not. */
@@ -127,9 +129,12 @@ export function createEpochBook({ database, reader, find, reach, policy }: Epoch
   }
 }
 
-function readsOf(items: BookItems): Pick<EpochBook, 'epochs' | 'valid' | 'isEpoch' | 'epochOf' | 'lastSeq'> {
+function readsOf(
+  items: BookItems,
+): Pick<EpochBook, 'epochs' | 'counting' | 'valid' | 'isEpoch' | 'epochOf' | 'lastSeq'> {
   return {
     epochs: () => items.epochs,
+    counting: () => items.counting(),
     valid: () => items.valid,
     isEpoch: (seq) => items.isEpoch(seq),
     epochOf: (id) => items.epochOf(id),

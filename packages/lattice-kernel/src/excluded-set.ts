@@ -19,7 +19,7 @@ import { type CutoffSpans, findCutoffSpans, newlyCut, spanAt } from './cutoff-sp
 import { createExcludedRows, type ExcludedRow, type ExcludedRows } from './excluded-rows.ts'
 import type { Frontier } from './frontier.ts'
 import type { Lane, LaneBook } from './lane-book.ts'
-import { type LimitingEpoch, type Limits, type LimitsView, mayEndItsCutoffs } from './limits.ts'
+import { type LimitingEpoch, type Limits, type LimitsView } from './limits.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogReach } from './reach-log.ts'
@@ -170,7 +170,7 @@ class Excluded {
     const faulty = seqsOf(epochs.filter(({ id }) => view.faultOf(id) !== undefined))
     const rows = new Map<number, ExcludedRow>()
     if (spans.size === 0) return { cuts: { spans, faulty }, rows }
-    const roots = epochs.flatMap((epoch) => rootOf({ find, view, epochs, spans }, epoch))
+    const roots = rootsOf(limits, view, spans)
     for (const [lane, first] of findExcluded(this.ports, spans, roots)) {
       rows.set(lane, { lane, first, last: authors.lane(lane).head.position })
     }
@@ -310,18 +310,17 @@ function firstOf(parent: Lane['parent']): number {
   return parent === undefined ? 0 : parent.position + 1
 }
 
-interface RootDeps {
-  readonly find: (id: IntentionId) => IntentionMeta | undefined
-  readonly view: LimitsView
-  readonly epochs: readonly LimitingEpoch[]
-  readonly spans: CutoffSpans
-}
-
-/** The place of an epoch beyond a cutoff whose author is senior to all that made one: it may end it. */
-function rootOf({ find, view, epochs, spans }: RootDeps, { id, author }: LimitingEpoch): readonly Place[] {
-  const meta = find(id)
-  if (meta === undefined || spanAt(spans, meta.lane, meta.position)?.kind !== 'all') return []
-  return mayEndItsCutoffs({ view, epochs }, author) ? [meta] : []
+/** The places of records beyond a cutoff that decide about cutoffs all the same: whoever has them comes to the same view. */
+function rootsOf(limits: Limits, view: LimitsView, spans: CutoffSpans): readonly Place[] {
+  const records = limits.records()
+  const voided = records.filter(({ record: { id } }) => view.faultOf(id) === 'outranked')
+  return records
+    .filter(({ meta: { lane, position } }) => spanAt(spans, lane, position)?.kind === 'all')
+    .filter(
+      ({ record: { author, op }, meta }) =>
+        view.hasSay(author, op) || (op.kind === 'epoch' && voided.some((other) => limits.isBefore(other.meta, meta))),
+    )
+    .map(({ meta }) => meta)
 }
 
 /** Positions of `row` that are not in `other`. */

@@ -7,9 +7,10 @@
  */
 import { equalBytes, type IntentionId, type PublicKey } from '@lattice/model'
 import type { Cutoff, MembershipView } from '@lattice/store-base'
+import type { BookItem } from './book-items.ts'
 import type { BookEpoch, EpochBook } from './epoch-book.ts'
 
-export type LimitsView = Pick<MembershipView, 'cutoffsOf' | 'isHeard' | 'limited' | 'isSenior' | 'faultOf'>
+export type LimitsView = Pick<MembershipView, 'cutoffsOf' | 'isHeard' | 'limited' | 'isSenior' | 'faultOf' | 'hasSay'>
 
 /** An intention that is an epoch by its form, whether it counts or not. */
 export interface LimitingEpoch {
@@ -26,6 +27,9 @@ export interface Limits {
   readonly version: () => number
   /** Every witnessed epoch. */
   readonly epochs: () => readonly LimitingEpoch[]
+  /** Every witnessed record but epochs that are none. */
+  readonly records: () => readonly BookItem[]
+  readonly isBefore: EpochBook['isBefore']
   /** False while no epoch takes anything away: then the view need not be made. */
   readonly mayLimit: () => boolean
 }
@@ -53,6 +57,8 @@ export function limitsOf(book: EpochBook): Limits {
     view: book.view,
     version: book.version,
     epochs: () => current().epochs,
+    records: book.counting,
+    isBefore: book.isBefore,
     mayLimit: () => current().mayLimit,
   }
 }

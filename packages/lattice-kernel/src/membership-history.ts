@@ -78,4 +78,5 @@ export const NOBODY_KNOWN: MembershipView = {
   active: () => [],
   isAdmin: () => false,
   isSenior: () => false,
+  hasSay: () => false,
 }

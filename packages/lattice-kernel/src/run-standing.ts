@@ -7,14 +7,22 @@
  *
  * @module
  */
-import { causesOf, type IdKey, idKey, type IntentionId, type OpKind, type PublicKey } from '@lattice/model'
+import {
+  causesOf,
+  type IdKey,
+  idKey,
+  type IntentionId,
+  MAX_RUN_LENGTH,
+  type OpKind,
+  type PublicKey,
+} from '@lattice/model'
 import type { Cutoff } from '@lattice/store-base'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { ExcludedSet } from './excluded-set.ts'
 import { type LimitsView, mayEndItsCutoffs, wholeCutoffs } from './limits.ts'
 import type { Place } from './reach-vector.ts'
 
-/** `held`: beyond, and an epoch that may end the cutoff: it is witnessed as a link whoever needs it. */
+/** `held`: beyond, with a record that may change the cutoffs: it is witnessed as a link whoever needs it. */
 export type Standing = 'counts' | 'held' | 'beyond'
 
 export interface RunStanding {
@@ -58,6 +66,25 @@ export function createRunStanding(deps: RunStandingDeps): RunStanding {
     return cutoffs.some(({ readmissions }) => readmissions.length === 0) || !isReadmitted(cutoffs)
   }
 
+  /** Whether the view may be another with a record, although it is beyond a cutoff. */
+  const hasSay =
+    (view: LimitsView) =>
+    (entry: FloatingEntry): boolean => {
+      const { intention, op } = entry.parsed
+      return view.hasSay(intention.author, op) || (op.kind === 'epoch' && mayHaveSeenVoid(view, entry))
+    }
+
+  /** True for an epoch that was judged by what does not hold: an epoch without effect is in its past, or one that may be. */
+  function mayHaveSeenVoid(view: LimitsView, entry: FloatingEntry): boolean {
+    const voided = limits.epochs().flatMap(({ id }) => (view.faultOf(id) === 'outranked' ? (deps.find(id) ?? []) : []))
+    const isVoided = (place: Place): boolean =>
+      voided.some((epoch) => epoch.seq === place.seq || deps.isAncestor(epoch, place))
+    // One of its own author voids nothing for it: whoever has a say has it anyway.
+    const isEpochOfOther = ({ parsed: { op }, authorKey }: FloatingEntry): boolean =>
+      op.kind === 'epoch' && authorKey !== entry.authorKey && limited().has(authorKey)
+    return isInPast(deps, entry, { isPlace: isVoided, isFloating: isEpochOfOther })
+  }
+
   return {
     isAnyLimited: () => limited().size > 0,
     view: limits.view,
@@ -66,8 +93,7 @@ export function createRunStanding(deps: RunStandingDeps): RunStanding {
       const view = limits.view()
       if (view === undefined || !limited().has(closer.authorKey)) return 'counts'
       if (!isBeyond(view, author, (cutoffs) => hasReadmissions(deps, closer, cutoffs))) return 'counts'
-      const isHeld = closer.parsed.op.kind === 'epoch' && mayEndItsCutoffs({ view, epochs: limits.epochs() }, author)
-      return isHeld ? 'held' : 'beyond'
+      return runOf(deps, closer).some(hasSay(view)) ? 'held' : 'beyond'
     },
     isAuthorCut: (author, kind) => {
       const view = limits.view()
@@ -79,13 +105,40 @@ export function createRunStanding(deps: RunStandingDeps): RunStanding {
 
 const NOBODY: ReadonlySet<IdKey> = new Set()
 
+/** The run that `closer` closes, as far as it is here. */
+function runOf({ floating }: RunStandingDeps, closer: FloatingEntry): readonly FloatingEntry[] {
+  const run = [closer]
+  for (let older = floating(closer.prevKey); older !== undefined && !older.signed && run.length < MAX_RUN_LENGTH;) {
+    run.push(older)
+    older = floating(older.prevKey)
+  }
+  return run
+}
+
 /** True when the past of `closer` has a readmission for each of the cutoffs. */
 function hasReadmissions(deps: RunStandingDeps, closer: FloatingEntry, cutoffs: readonly Cutoff[]): boolean {
   const wanted = new Set(cutoffs.map(({ readmissions }) => readmissions.flatMap((id) => deps.find(id) ?? [])))
-  const visited = new Set<FloatingEntry>([closer])
+  const isPlace = (cause: Place): boolean => {
+    for (const grants of wanted) {
+      const isMet = grants.some((grant) => grant.seq === cause.seq || deps.isAncestor(grant, cause))
+      if (isMet) wanted.delete(grants)
+    }
+    return wanted.size === 0
+  }
+  return isInPast(deps, closer, { isPlace, isFloating: () => false })
+}
+
+interface Sought {
+  /** Asked of what is witnessed and a direct cause of what floats. */
+  readonly isPlace: (place: Place) => boolean
+  readonly isFloating: (entry: FloatingEntry) => boolean
+}
+
+/** Looks through what floats of the past of `start`, and where that meets what is witnessed. */
+function isInPast(deps: RunStandingDeps, start: FloatingEntry, { isPlace, isFloating }: Sought): boolean {
   const seen = new Set<IdKey>()
   // What floats is bounded, and so is this walk.
-  const open = [closer]
+  const open = [start]
   for (let entry = open.pop(); entry !== undefined; entry = open.pop()) {
     for (const id of causesOf(entry.parsed.intention)) {
       const key = idKey(id)
@@ -93,18 +146,13 @@ function hasReadmissions(deps: RunStandingDeps, closer: FloatingEntry, cutoffs: 
       seen.add(key)
       const floating = deps.floating(key)
       if (floating !== undefined) {
-        if (!visited.has(floating)) open.push(floating)
-        visited.add(floating)
+        if (isFloating(floating)) return true
+        open.push(floating)
         continue
       }
       const cause = deps.find(id)
-      if (cause === undefined) continue
-      for (const grants of wanted) {
-        const isMet = grants.some((grant) => grant.seq === cause.seq || deps.isAncestor(grant, cause))
-        if (isMet) wanted.delete(grants)
-      }
-      if (wanted.size === 0) return true
+      if (cause !== undefined && isPlace(cause)) return true
     }
   }
-  return wanted.size === 0
+  return false
 }

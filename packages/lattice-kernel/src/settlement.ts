@@ -1,8 +1,8 @@
 /**
  * Which epochs are settled: seen by everybody who has to have seen them.
  *
- * A peer has seen an epoch when it is in the past of one of its tips, whatever it wrote. Once seen it stays seen, so each
- * peer is asked about until it has and not again. Who has to may change: a peer that is removed or dormant holds nothing
+ * A peer has seen an epoch when it is in the past of one of its tips, whatever it wrote; what is excluded is no tip. Once
+ * seen it stays seen while nothing more is excluded, so each peer is asked about until it has and not again. Who has to may change: a peer that is removed or dormant holds nothing
  * up, and counts again when it is back.
  *
  * @module
@@ -26,20 +26,26 @@ export interface Settlement {
   readonly forget: () => void
 }
 
-export function createSettlement({ authors, reach, book, meta }: LogStore): Settlement {
+export function createSettlement({ counted, excluded, reach, book, meta }: LogStore): Settlement {
   /** By epoch, who has seen it. */
   const seen = new Map<IdKey, Set<IdKey>>()
   const told = new Set<IdKey>()
+  /** What was excluded when these were asked about. */
+  let excludedAt = excluded.version()
   let isFirst = true
-  let newest: { readonly headSeq: number; readonly version: number; readonly seq: number } | undefined
+  let newest:
+    | { readonly headSeq: number; readonly version: number; readonly excludedAt: number; readonly seq: number }
+    | undefined
 
   function hasSeen({ record, meta: place }: BookEpoch, key: PublicKey): boolean {
+    if (excludedAt !== excluded.version()) seen.clear()
+    excludedAt = excluded.version()
     const by = idKey(key)
     const known = seen.get(idKey(record.id)) ?? new Set<IdKey>()
     if (known.has(by)) return true
-    const lanes = authors.find(key)?.lanes ?? []
+    const lanes = counted.find(key)?.lanes ?? []
     const isSeen = lanes.some((number) => {
-      const { head } = authors.lane(number)
+      const { head } = counted.lane(number)
       return head.seq === place.seq || reach.isAncestor(place, { lane: number, position: head.position, seq: head.seq })
     })
     if (isSeen) seen.set(idKey(record.id), known.add(by))
@@ -61,11 +67,15 @@ export function createSettlement({ authors, reach, book, meta }: LogStore): Sett
     isSettled,
     settledSeq: () => {
       const { headSeq } = meta()
-      if (newest?.headSeq !== headSeq || newest.version !== book.version()) {
+      if (
+        newest?.headSeq !== headSeq ||
+        newest.version !== book.version() ||
+        newest.excludedAt !== excluded.version()
+      ) {
         const newestFirst = book.valid().toSorted((a, b) => Number(b.record.op.value.seq - a.record.op.value.seq))
         const settled = newestFirst.find(isSettled)
         const seq = settled === undefined ? 0 : Number(settled.record.op.value.seq) + 1
-        newest = { headSeq, version: book.version(), seq }
+        newest = { headSeq, version: book.version(), excludedAt: excluded.version(), seq }
       }
       return newest.seq
     },

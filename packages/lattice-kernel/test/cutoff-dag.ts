@@ -21,7 +21,7 @@ import {
   toPublicKey,
 } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
-import type { Cutoff, MembershipRecord, MembershipView } from '@lattice/store-base'
+import type { MembershipRecord, MembershipView } from '@lattice/store-base'
 import { at, crypto, genesisOf, signerOf } from './harness.ts'
 import { admitOp, isModelRecord, removeOp, resolveModel } from './membership-model.ts'
 import { appOp } from './tracking-projector.ts'
@@ -160,12 +160,13 @@ export function expectCutoffs(intentions: readonly ParsedIntention[]): ExpectedC
 
 function expectFrom(facts: Facts, known: ReadonlySet<string>): ExpectedCutoffs {
   const { view, isBeyond, runs } = facts
-  const isHeld = ({ closer }: Run): boolean => {
-    const { author } = closer.intention
-    const cutoffs = view.cutoffsOf(author).filter(({ remains }) => remains !== 'writer')
-    const bySenior = ({ epoch }: Cutoff): boolean => view.isSenior(author, facts.authorOf(epoch))
-    return closer.op.kind === 'epoch' && view.isHeard(author) && cutoffs.length > 0 && cutoffs.every(bySenior)
-  }
+  const isHeld = ({ members }: Run): boolean =>
+    members.some(
+      ({ id, intention, op }) =>
+        isBeyond({ id, intention }, 'all') &&
+        view.faultOf(id) !== 'not_entitled' &&
+        (view.hasSay(intention.author, op) || (op.kind === 'epoch' && facts.hasVoidInPast(id))),
+    )
   const isCounting = ({ members }: Run): boolean => members.some((member) => !isBeyond(member, 'all'))
   const closure = (run: Run): ReadonlySet<Run> => {
     const all = new Set([run])
@@ -206,10 +207,10 @@ interface Facts {
   readonly genesis: ParsedIntention
   readonly view: MembershipView
   readonly runs: readonly Run[]
-  readonly isBeyond: (parsed: ParsedIntention, kind: 'all' | 'privileged') => boolean
+  readonly isBeyond: (parsed: Pick<ParsedIntention, 'id' | 'intention'>, kind: 'all' | 'privileged') => boolean
   readonly isAdmitting: (parsed: ParsedIntention) => boolean
   readonly admittedBy: (parsed: ParsedIntention) => PublicKey
-  readonly authorOf: (id: IntentionId) => PublicKey
+  readonly hasVoidInPast: (id: IntentionId) => boolean
 }
 
 function readFacts(intentions: readonly ParsedIntention[], known: ReadonlySet<string>): Facts {
@@ -234,7 +235,7 @@ function readFacts(intentions: readonly ParsedIntention[], known: ReadonlySet<st
     .sort((a, b) => a.generation - b.generation || Buffer.compare(a.id, b.id))
   const view = resolveModel({ records, follows })
 
-  function isBeyond({ id, intention }: ParsedIntention, kind: 'all' | 'privileged'): boolean {
+  function isBeyond({ id, intention }: Pick<ParsedIntention, 'id' | 'intention'>, kind: 'all' | 'privileged'): boolean {
     if (id === genesis?.id) return false
     if (!view.isHeard(intention.author)) return kind === 'all'
     return view.cutoffsOf(intention.author).some(({ epoch, remains, readmissions }) => {
@@ -253,7 +254,7 @@ function readFacts(intentions: readonly ParsedIntention[], known: ReadonlySet<st
     isAdmitting: (parsed) =>
       peerOf(parsed) !== undefined && !isBeyond(parsed, 'all') && !isBeyond(parsed, 'privileged'),
     admittedBy: (parsed) => toPublicKey(peerOf(parsed) ?? parsed.intention.author),
-    authorOf: (id) => (byKey.get(idKey(id)) ?? genesis).intention.author,
+    hasVoidInPast: (id) => records.some((other) => view.faultOf(other.id) === 'outranked' && follows(id, other.id)),
   }
 }
 

@@ -59,7 +59,7 @@ describe('a kernel', () => {
         expect((await kernel.verify()).problems).toEqual([])
         await kernel.close()
       }),
-      { numRuns: 12 },
+      { numRuns: 12, endOnFailure: true },
     )
   })
 
@@ -106,6 +106,7 @@ describe('a kernel', () => {
       }),
       {
         numRuns: 12,
+        endOnFailure: true,
         // What admits an author is beyond a cutoff as well, and comes to be needed by way of it.
         examples: [[{ seed: 184_860, authors: 4, runs: 44 }, 1_823_542_674]],
       },

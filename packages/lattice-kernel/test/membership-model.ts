@@ -124,6 +124,7 @@ interface Decided {
   readonly grants: readonly Grant[]
   readonly standing: readonly Removing[]
   readonly ranks: ReadonlyMap<IdKey, number>
+  readonly turns: ReadonlyMap<IdKey, number>
   readonly lives: (grant: Grant) => boolean
 }
 
@@ -136,6 +137,7 @@ function decide(
   const epochs = records.flatMap(removingOf).filter(isValid)
   const standing: Removing[] = []
   const ranks = new Map<IdKey, number>()
+  const turns = new Map<IdKey, number>()
 
   function lives({ record }: Grant): boolean {
     if (record.op.kind === 'genesis') return true
@@ -181,10 +183,11 @@ function decide(
       const key = idKey(grant.peer)
       if (grant.level < least || ranks.has(key) || !lives(grant)) continue
       ranks.set(key, ranks.size)
+      turns.set(key, (LEVELS.admin - least) * grants.length + grants.indexOf(grant))
       for (const epoch of epochs) if (equalBytes(epoch.record.author, grant.peer)) consider(epoch)
     }
   }
-  return { grants, standing, ranks, lives }
+  return { grants, standing, ranks, turns, lives }
 }
 
 interface ViewSource extends MembershipHistory {
@@ -192,7 +195,7 @@ interface ViewSource extends MembershipHistory {
 }
 
 function viewOf(
-  { grants, standing, ranks, lives }: Decided,
+  { grants, standing, ranks, turns, lives }: Decided,
   { records, follows, isValid }: ViewSource,
 ): MembershipView {
   const living = new Map(grants.map((grant) => [idKey(grant.record.id), lives(grant)] as const))
@@ -221,6 +224,9 @@ function viewOf(
     const own = grants.filter(({ peer, level }) => equalBytes(peer, author) && level >= LEVELS.writer)
     return own.length === 0 || own.some(isLiving)
   }
+  const turnAt = (grant: Grant): number => (LEVELS.admin - grant.level) * grants.length + grants.indexOf(grant)
+  const removes = (removals: Removing['removals'], author: PublicKey): boolean =>
+    removals.some(({ peer }) => equalBytes(peer, author))
   const peers = [...new Map(grants.map(({ peer }) => [idKey(peer), peer] as const)).values()]
   return {
     faultOf: (epoch) => faults.get(idKey(epoch)),
@@ -230,6 +236,19 @@ function viewOf(
     limited: () => peers.filter((peer) => cutoffsOf(peer).length > 0 || !isHeard(peer)),
     active: () => [],
     isAdmin: () => false,
+    hasSay: (author, op) => {
+      const own = grants.filter(({ peer }) => equalBytes(peer, author))
+      const earliest = own.map(turnAt).sort((a, b) => a - b)[0]
+      if (earliest === undefined || !isModelRecord(op)) return false
+      return standing.some(({ record, removals }) => {
+        const isOwn = equalBytes(record.author, author)
+        if (isOwn && op.kind === 'epoch' && removes(removals, author)) return true
+        const turn = turns.get(idKey(record.author)) ?? Infinity
+        return (
+          removals.some(({ peer }) => !equalBytes(peer, record.author)) && (isOwn ? earliest < turn : earliest <= turn)
+        )
+      })
+    },
     isSenior: (a, b) => (ranks.get(idKey(a)) ?? Infinity) < (ranks.get(idKey(b)) ?? Infinity),
   }
 }

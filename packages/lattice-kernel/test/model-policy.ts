@@ -204,6 +204,7 @@ function viewOf(history: MembershipHistory): MembershipView {
     active: () => activeOf(counting, history),
     isAdmin: (peer) => rankOf(counting, history, peer) === 'admin',
     isSenior: (a) => creator !== undefined && equalBytes(a, creator),
+    hasSay: (author) => creator !== undefined && equalBytes(author, creator),
   }
 }
 

@@ -75,6 +75,12 @@ export interface MembershipView {
   readonly isAdmin: (peer: PublicKey) => boolean
   /** True when `a` was admitted before `b`. The creator was before everybody; one that never was is after all. */
   readonly isSenior: (a: PublicKey, b: PublicKey) => boolean
+  /**
+   * True for a record that may change this view although it is beyond a cutoff of its author: it may come to have been
+   * decided before a removal that stands. Who keeps what is beyond out has to take these in, or nodes would differ by what
+   * came first. Beside them only an epoch matters that has one without effect in its past: that judged it by another view.
+   */
+  readonly hasSay: (author: PublicKey, op: UniversalOp) => boolean
 }
 
 /** Whether a new epoch of this kind by this author would count, and who would have to acknowledge it. */

@@ -9,6 +9,7 @@
  */
 import {
   compareBytes,
+  equalBytes,
   idKey,
   type IdKey,
   type IntentionId,
@@ -144,12 +145,9 @@ function hasSeveralHeads(epochs: readonly InheritedEpoch[], pasts: Pasts): boole
 /** Those of senior peers first: one stands unless one that stands cuts its author, and nothing in its past repairs that. */
 function decide(epochs: readonly InheritedEpoch[], pasts: Pasts, parent: ParentPeers): readonly InheritedEpoch[] {
   const standing: InheritedEpoch[] = []
-  const bySeniority = epochs.toSorted((one, other) => {
-    const [a, b] = [one.record.author, other.record.author]
-    if (parent.isSenior(a, b)) return -1
-    if (parent.isSenior(b, a)) return 1
-    return compareBytes(a, b) || one.at - other.at
-  })
+  const bySeniority = epochs.toSorted(
+    (one, other) => compareTurns(parent, one.record.author, other.record.author) || one.at - other.at,
+  )
   for (const epoch of bySeniority) {
     const least = isPrivileged(epoch.claim) ? levelOf('admin') : WRITER_LEVEL
     const isCut = standing.some(
@@ -164,6 +162,12 @@ function decide(epochs: readonly InheritedEpoch[], pasts: Pasts, parent: ParentP
     if (!isCut) standing.push(epoch)
   }
   return standing
+}
+
+function compareTurns(parent: ParentPeers, a: PublicKey, b: PublicKey): number {
+  if (parent.isSenior(a, b)) return -1
+  if (parent.isSenior(b, a)) return 1
+  return compareBytes(a, b)
 }
 
 interface Readmission {
@@ -215,6 +219,12 @@ function viewOf({ standing, faults, cutoffsOf }: Resolved, parent: ParentPeers):
     active: () => parent.active().toSorted(compareBytes),
     isAdmin: parent.isAdmin,
     isSenior: parent.isSenior,
+    hasSay: (author, { kind }) =>
+      kind === 'epoch' &&
+      standing.some(({ record, removals: taken }) => {
+        const order = compareTurns(parent, author, record.author)
+        return order < 0 ? taken.length > 0 : order === 0 && taken.some(({ peer }) => equalBytes(peer, author))
+      }),
   }
 }
 

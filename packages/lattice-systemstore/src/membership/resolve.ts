@@ -17,7 +17,7 @@ import type {
 import { ADMIN_LEVEL, createGrantsGraph, type Cut, type MembershipGraph, WRITER_LEVEL } from './grants-graph.ts'
 import { createEpochJudge, type Verdicts } from './judge-epochs.ts'
 import { type PeerStates, readPeerStates } from './peer-states.ts'
-import { readRecord, type RecordMeaning } from './records.ts'
+import { isMembershipRecord, readRecord, type RecordMeaning } from './records.ts'
 import { decideStanding, type Standing } from './standing.ts'
 
 /** What was worked out of records and holds for as long as they do. */
@@ -125,6 +125,13 @@ function createView({
     isSenior: (a, b) => {
       const [one, other] = [a, b].map((peer) => ofPeer(peer, standing.rankOf, undefined) ?? Infinity)
       return (one ?? Infinity) < (other ?? Infinity)
+    },
+    hasSay: (author, op) => {
+      const number = graph.numberOf(author)
+      if (number === undefined || !isMembershipRecord(op)) return false
+      // Of an author that removed itself no other record counts, but epochs that were made at the same time do.
+      const removedItself = standing.cutsOf(number).some(({ by }) => by === number)
+      return standing.mayPrecedeRemoval(number) || (op.kind === 'epoch' && removedItself)
     },
   }
 }

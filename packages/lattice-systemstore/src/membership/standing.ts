@@ -40,6 +40,8 @@ export interface Standing {
   readonly levelLeft: (grant: Grant) => number
   /** Turn of a peer; undefined for one that has none. */
   readonly rankOf: (peer: number) => number | undefined
+  /** True when a peer may have its turn, by a grant that counts or by one that may come to, before epochs of others take what they do. */
+  readonly mayPrecedeRemoval: (peer: number) => boolean
 }
 
 export function decideStanding(scope: Scope): Standing {
@@ -48,6 +50,8 @@ export function decideStanding(scope: Scope): Standing {
   const lives = createLiveness(graph, cuts)
   const standing: EpochNode[] = []
   const ranks = new Map<number, number>()
+  /** Where the turn of each author of an epoch was. */
+  const turns = new Map<number, number>()
   const byAuthor = new Map<number, EpochNode[]>()
   for (const epoch of scope.epochs) byAuthor.set(epoch.author, [...(byAuthor.get(epoch.author) ?? []), epoch])
 
@@ -73,6 +77,7 @@ export function decideStanding(scope: Scope): Standing {
       const own = byAuthor.get(peer)
       if ((own === undefined && !rankAll) || !lives.of(at)) continue
       ranks.set(peer, ranks.size)
+      if (own !== undefined) turns.set(peer, turnAt(graph, { at, level: least }))
       for (const epoch of own ?? []) decide(epoch)
     }
   }
@@ -92,7 +97,21 @@ export function decideStanding(scope: Scope): Standing {
         level,
       ),
     rankOf: (peer) => ranks.get(peer),
+    mayPrecedeRemoval: (peer) => {
+      const earliest = Math.min(...graph.grantsOf(peer).map((grant) => turnAt(graph, grant)))
+      return standing.some(({ author, cuts: taken }) => {
+        const turn = turns.get(author) ?? Infinity
+        // A batch may make several peers ADMINs at one place.
+        return taken.some((cut) => cut.peer !== author) && (author === peer ? earliest < turn : earliest <= turn)
+      })
+    },
   }
+}
+
+/** Turns in order: those who are made an ADMIN, then WRITERs, then READERs, each by the place of the grant. */
+function turnAt({ records }: MembershipGraph, { at, level }: Pick<Grant, 'at' | 'level'>): number {
+  const round = level >= ADMIN_LEVEL ? 0 : level >= WRITER_LEVEL ? 1 : 2
+  return round * records.length + at
 }
 
 function byPlace(one: Cut, other: Cut): number {

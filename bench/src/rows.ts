@@ -15,6 +15,7 @@ import { NETWORK_ROWS } from './rows/network.ts'
 import { RIVALS_ROW } from './rows/rivals.ts'
 import { RANGE_INDEX_ROW, RECONCILE_ROW } from './rows/reconcile.ts'
 import { SESSIONS_ROW } from './rows/sessions.ts'
+import { STATE_ROOT_ROW } from './rows/state-root.ts'
 import { WRITE_ROWS } from './rows/writes.ts'
 
 export const ROWS: readonly BenchRow[] = [
@@ -28,6 +29,7 @@ export const ROWS: readonly BenchRow[] = [
   DISK_ROW,
   RANGE_INDEX_ROW,
   ANCESTRY_ROW,
+  STATE_ROOT_ROW,
   GOSSIP_ROW,
   CONVERGENCE_ROW,
 ]

@@ -18,8 +18,8 @@ export interface KeyPair {
 export interface Crypto {
   /** BLAKE3-256 of the parts, one after another. */
   readonly blake3: (...parts: readonly Uint8Array[]) => Hash
-  /** The first `length` bytes of BLAKE3's extended output, at most `MAX_XOF_BYTES`. */
-  readonly blake3Xof: (input: Uint8Array, length: number) => Uint8Array
+  /** The first `length` bytes, at most `MAX_XOF_BYTES`, of BLAKE3's extended output for the parts, one after another. */
+  readonly blake3Xof: (length: number, ...parts: readonly Uint8Array[]) => Uint8Array
   readonly keyPairFromSeed: (seed: Seed) => KeyPair
   /** Ed25519 of the message (RFC 8032): deterministic. */
   readonly sign: (secretKey: SecretKey, message: Uint8Array) => Signature

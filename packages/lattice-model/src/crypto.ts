@@ -55,10 +55,12 @@ export async function openCrypto({ backend = 'auto' }: OpenCryptoOptions = {}): 
       for (const part of parts) hasher.update(part)
       return toHash(hasher.digest('binary'))
     },
-    blake3Xof: (input, length) => {
+    blake3Xof: (length, ...parts) => {
       assert(Number.isInteger(length) && length >= 0 && length <= MAX_XOF_BYTES, 'an XOF length is within its bound')
+      xofHasher.init()
+      for (const part of parts) xofHasher.update(part)
       // A shorter output is a prefix of a longer one, so one hasher serves every length.
-      const output = xofHasher.init().update(input).digest('binary')
+      const output = xofHasher.digest('binary')
       return length === MAX_XOF_BYTES ? output : output.slice(0, length)
     },
     keyPairFromSeed: ed25519.keyPairFromSeed,

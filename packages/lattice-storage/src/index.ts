@@ -21,9 +21,21 @@ export { createOverlayTable, type OverlayTable, type VisibleTable } from './over
 export type { TableSnapshot } from './row-layers.ts'
 export { toPlainBytes } from './plain-bytes.ts'
 export { openStateDatabase, type OpenStateOptions, type StateDatabase } from './state-database.ts'
+export type { StateOwner } from './state-meta.ts'
+export type { RowCounts, StateRoot } from './state-root.ts'
+export { createRootScan, type RootScan, scanRoot } from './scan-root.ts'
+export {
+  MAX_ROW_VALUE_BYTES,
+  PAGE_ROWS_MAX,
+  type PageFault,
+  type RowPage,
+  type RowPosition,
+  type StateRow,
+} from './row-pages.ts'
+export { openSnapshotLoad, type OpenLoadOptions, type RootMismatch, type SnapshotLoad } from './snapshot-load.ts'
 export { type FileCheck, inlineFileCheck, threadedFileCheck } from './page-check.ts'
 export { openStateReader, type StateReader } from './state-reader.ts'
-export type { PageRange, PageTable } from './sqlite-table.ts'
+export type { PageRange, PageTable, TableName } from './sqlite-table.ts'
 export type { ReadRowChanges, RowChange } from './row-changes.ts'
 export type { Rejection, StateChange, StateCursor, StateWrite } from './state-change.ts'
 export type { StorageHooks, StoragePoint, StorageSettings } from './storage-hooks.ts'

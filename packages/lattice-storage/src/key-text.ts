@@ -26,3 +26,10 @@ export function keyBytes(text: IdKey): Uint8Array {
   for (let index = 0; index < bytes.length; index += 1) bytes[index] = text.charCodeAt(index)
   return bytes
 }
+
+/** The least key above `key`. */
+export function keyAfter(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1)
+  next.set(key)
+  return next
+}

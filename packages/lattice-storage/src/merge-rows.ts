@@ -7,7 +7,7 @@
  * @module
  */
 import { assert, type IdKey, type TableRange, type TableRow } from '@lattice/model'
-import { keyBytes, keyText } from './key-text.ts'
+import { keyAfter, keyBytes, keyText } from './key-text.ts'
 import type { ReadRowChanges, RowChange } from './row-changes.ts'
 import type { PageRange, PageTable } from './sqlite-table.ts'
 
@@ -123,13 +123,6 @@ function takeKey(sources: readonly Source[], first: IdKey): TableRow | undefined
     source.next += 1
   }
   return row
-}
-
-/** The least key above `key`. */
-function keyAfter(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1)
-  next.set(key)
-  return next
 }
 
 function nextPageRows(rows: number, rowBytes: number): number {

@@ -93,6 +93,16 @@ describe('the state database', () => {
     state.close()
   })
 
+  test('is written in slices of a few rows where values are large', () => {
+    const state = openStateDatabase(optionsOf())
+    const overlays = overlaysOf(state)
+    for (let key = 0; key < 16; key += 1) overlays.app.working.set(Uint8Array.of(key), new Uint8Array(128 * 1024))
+    const slices = finish(state.write({ cursor: cursorOf(1), ...overlays.freeze(), rejections: [] }))
+    // Two to a slice; then the other table, the rejections and the commit.
+    expect(slices).toBe(8 + 3)
+    state.close()
+  })
+
   test.each<StoragePoint>(['write', 'commit', 'committed'])(
     'has nothing of a write that failed at %s unless the disk kept it, at whichever slice',
     (point) => {

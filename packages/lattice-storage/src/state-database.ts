@@ -7,11 +7,15 @@
  *
  * @module
  */
-import { equalBytes, isLatticeError, type StoreId, toHash, toIntentionId, ZERO_HASH } from '@lattice/model'
-import { type Database, openDatabase } from './database.ts'
-import { StateDamaged } from './errors.ts'
+import { type Crypto, toIntentionId } from '@lattice/model'
+import type { Database } from './database.ts'
 import { createFileSync, type FileSync } from './file-sync.ts'
+import { dropRoot, insertEmptyRoot, type KeptRoot, openKeptRoot } from './kept-root.ts'
 import { toPlainBytes } from './plain-bytes.ts'
+import { readRows, type RowPage, type RowPosition } from './row-pages.ts'
+import { readCursor, type StateOwner } from './state-meta.ts'
+import type { StateRoot } from './state-root.ts'
+import { openStateFile, STATE_APPLICATION_ID } from './state-schema.ts'
 import { createSqliteTable, type PageTable } from './sqlite-table.ts'
 import type { Rejection, StateChange, StateCursor, StateWrite } from './state-change.ts'
 import { createStateWrite, type DiskState } from './state-write.ts'
@@ -27,6 +31,14 @@ export interface StateDatabase {
   /** Committed rejections of records after `seq`, in log order. */
   readonly rejections: (afterSeq: number, limit: number) => readonly Rejection[]
   readonly rejectionCount: () => number
+  /** The root of what is committed; undefined where it was opened without. */
+  readonly root: () => StateRoot | undefined
+  /**
+   * Rows after a position, in order of table and key: as many as `maxBytes` and `PAGE_ROWS_MAX` allow, and at least one.
+   * Not while a write is under way, of which it would show a part. Several pages are of one state if nothing was written
+   * in between, as the root tells.
+   */
+  readonly readRows: (after: RowPosition | undefined, maxBytes: number) => RowPage
   /** What was committed since the last checkpoint, in rows: a page of the write-ahead log holds at least one. */
   readonly rowsSinceCheckpoint: () => number
   /** Folds the write-ahead log into the file; see `Database.checkpoint`. */
@@ -38,35 +50,13 @@ export interface StateDatabase {
   readonly close: () => void
 }
 
-export interface OpenStateOptions {
-  readonly path: string
-  readonly storeId: StoreId
-  /** Version of whoever makes the rows: another one would make others. */
-  readonly projectorVersion: string
+export interface OpenStateOptions extends StateOwner {
+  /**
+   * Keeps the root of all rows, by this cryptography. It costs a row that is written some twenty microseconds, so it is for
+   * snapshots. A file that was written without is refused; one that is opened without forgets its root.
+   */
+  readonly stateRoot?: Crypto
   readonly hooks?: StorageHooks
-}
-
-/** "LTTS". */
-export const STATE_APPLICATION_ID = 0x4c545453
-
-export const STATE_MIGRATIONS: readonly string[] = [
-  `CREATE TABLE state_meta (
-     one INTEGER PRIMARY KEY CHECK (one = 1),
-     store_id BLOB NOT NULL,
-     projector_version TEXT NOT NULL,
-     cursor_seq INTEGER NOT NULL,
-     cursor_hash BLOB NOT NULL
-   );
-   CREATE TABLE system (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-   CREATE TABLE app (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-   CREATE TABLE rejections (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, reason TEXT NOT NULL);`,
-]
-
-interface MetaRow {
-  readonly store_id: Buffer
-  readonly projector_version: string
-  readonly cursor_seq: number
-  readonly cursor_hash: Buffer
 }
 
 interface RejectionRow {
@@ -78,67 +68,34 @@ interface RejectionRow {
 /** Opens or creates the state of a store. Throws `StateDamaged` for a file that has to be built anew. */
 export function openStateDatabase(options: OpenStateOptions): StateDatabase {
   const { path, hooks } = options
-  const database = openStateFile(path, hooks)
+  const database = openStateFile({ path, applicationId: STATE_APPLICATION_ID, hooks })
   try {
-    return createStateDatabase(database, () => readCursor(database, options), hooks)
+    return createStateDatabase(database, options)
   } catch (error) {
     database.close()
     throw error
   }
 }
 
-function openStateFile(path: string, hooks: StorageHooks | undefined): Database {
-  try {
-    return openDatabase({
-      path,
-      contents: 'state',
-      durability: 'normal',
-      applicationId: STATE_APPLICATION_ID,
-      migrations: STATE_MIGRATIONS,
-      ownCheckpoints: true,
-      ...(hooks && { hooks }),
-    })
-  } catch (error) {
-    if (isLatticeError(error) && error.code === 'SCHEMA_TOO_NEW') {
-      throw new StateDamaged(path, 'a later version wrote it', { cause: error })
-    }
-    throw error
-  }
-}
-
-function readCursor(database: Database, { path, storeId, projectorVersion }: OpenStateOptions): StateCursor {
-  const row = database.prepare<MetaRow>('SELECT * FROM state_meta').get()
-  if (row === undefined) {
-    database.transaction(() => {
-      database.prepare('INSERT INTO state_meta VALUES (1, ?, ?, 0, ?)').run(storeId, projectorVersion, ZERO_HASH)
-    })
-    return { seq: 0, chainHash: ZERO_HASH }
-  }
-  if (!equalBytes(row.store_id, storeId)) throw new StateDamaged(path, 'it belongs to another store')
-  if (row.projector_version !== projectorVersion) {
-    throw new StateDamaged(path, `it was made by ${row.projector_version}, this is ${projectorVersion}`)
-  }
-  if (row.cursor_hash.length !== ZERO_HASH.length || row.cursor_seq < 0) throw new StateDamaged(path, 'bad cursor')
-  return { seq: row.cursor_seq, chainHash: toHash(toPlainBytes(row.cursor_hash)) }
-}
-
-function createStateDatabase(
-  database: Database,
-  readFromDisk: () => StateCursor,
-  hooks: StorageHooks | undefined,
-): StateDatabase {
-  const disk: DiskState = { cursor: readFromDisk(), rows: 0, rejections: undefined, readCursor: readFromDisk }
+function createStateDatabase(database: Database, options: OpenStateOptions): StateDatabase {
+  const { hooks, stateRoot: crypto } = options
+  const readFromDisk = (): StateCursor => readCursor(database, options)
+  const cursor = readCursor(database, options, () => crypto && insertEmptyRoot(database, crypto))
+  const root = openRoot(database, crypto)
+  const disk: DiskState = { cursor, rows: 0, rejections: undefined, readCursor: readFromDisk, root }
   const list = database.prepare<RejectionRow>(
     'SELECT * FROM rejections WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
   )
   const count = database.prepare<{ readonly count: number }>('SELECT count(*) AS count FROM rejections WHERE seq <= ?')
   const sync = createFileSync(database.path, hooks)
 
+  const tables = { system: createSqliteTable(database, 'system'), app: createSqliteTable(database, 'app') }
   return {
-    system: createSqliteTable(database, 'system'),
-    app: createSqliteTable(database, 'app'),
+    ...tables,
     cursor: () => disk.cursor,
     write: (change) => createStateWrite(database, disk, change),
+    root: () => root?.root(),
+    readRows: (after, maxBytes) => readRows(tables, after, maxBytes),
     rejections: (afterSeq, limit) =>
       list
         .all(afterSeq, disk.cursor.seq, limit)
@@ -163,4 +120,10 @@ function createStateDatabase(
       }
     },
   }
+}
+
+function openRoot(database: Database, crypto: Crypto | undefined): KeptRoot | undefined {
+  if (crypto !== undefined) return openKeptRoot(database, crypto)
+  dropRoot(database)
+  return undefined
 }

@@ -10,7 +10,7 @@ import { createOverlayTable } from './overlay-table.ts'
 import { toPlainBytes } from './plain-bytes.ts'
 import { createSqliteTable } from './sqlite-table.ts'
 import type { StateCursor } from './state-change.ts'
-import { STATE_APPLICATION_ID, STATE_MIGRATIONS } from './state-database.ts'
+import { STATE_APPLICATION_ID, STATE_MIGRATIONS } from './state-schema.ts'
 
 export interface StateReader {
   readonly storeId: StoreId

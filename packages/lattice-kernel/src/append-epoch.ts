@@ -44,7 +44,7 @@ const FRONTIER_MAX: number = MAX_KERNEL_CAUSAL_DEPS - JOINED_TIPS_MAX - MAX_CAUS
 export function appendEpoch(core: Core, wish: EpochWish, maxRecords: number): AppendedEpoch | undefined {
   const { options, log } = core
   const { membership, signer } = options
-  assertMayWrite(core)
+  assertMayWrite(core, 'epoch')
   if (membership === undefined) {
     throw new WriteRefused('NOT_SUPPORTED', 'this store is open without knowledge of its peers: open it with its type')
   }

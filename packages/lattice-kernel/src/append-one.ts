@@ -13,6 +13,7 @@ import {
   type IntentionId,
   MAX_DRIFT_MS,
   mustClose,
+  type OpKind,
   signIntention,
   sortDeps,
   validateIntention,
@@ -95,7 +96,13 @@ function tickAfter({ time, options }: Core, newest: Hlc): Hlc {
 }
 
 /** Throws `WriteRefused` where this node must not write at all. */
-export function assertMayWrite({ admits, options }: Core): void {
+export function assertMayWrite({ admits, options, standing }: Core, kind: OpKind): void {
+  if (standing.isAuthorCut(options.signer.publicKey, kind)) {
+    throw new WriteRefused(
+      'REVOKED',
+      'this node was removed from the store, or had the role of a writer taken, and what it wrote would count nowhere: ask an admin for an invitation',
+    )
+  }
   if (!admits(options.signer.publicKey)) {
     throw new WriteRefused(
       'NOT_ADMITTED',

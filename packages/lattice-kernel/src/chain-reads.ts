@@ -6,9 +6,10 @@
  *
  * @module
  */
-import { compareBytes, type IntentionId, type PublicKey, type SignedIntention } from '@lattice/model'
+import { assert, compareBytes, type IntentionId, type PublicKey, type SignedIntention } from '@lattice/model'
 import { closingRun } from './closing-run.ts'
-import type { Lane } from './lane-book.ts'
+import type { LaneStretch } from './counted-lanes.ts'
+import type { Author } from './lane-book.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
 
@@ -43,14 +44,13 @@ export interface ChainReads {
 export function createChainReads(log: LogStore): ChainReads {
   return {
     chainTips: (max) => {
-      const { authors } = log
-      // A fork is a second lane.
-      if (authors.size() > max || authors.lanes().length !== authors.size()) return undefined
-      const tips = authors.lanes().map(({ author, head }): ChainTip => ({
-        author: authors.byNumber(author).key,
-        position: head.position,
-        id: head.id,
-      }))
+      const { counted } = log
+      if (counted.size() > max) return undefined
+      const tips: ChainTip[] = []
+      for (const author of counted.all()) {
+        if (author.tips.size > 1) return undefined
+        for (const { position, id } of counted.tipsOf(author)) tips.push({ author: author.key, position, id })
+      }
       return tips.sort((a, b) => compareBytes(a.author, b.author))
     },
     chainId: (author, position) => idAt(log, author, position),
@@ -59,19 +59,27 @@ export function createChainReads(log: LogStore): ChainReads {
 }
 
 function idAt(log: LogStore, key: PublicKey, position: number): IntentionId | undefined {
-  const author = log.authors.find(key)
-  const [only] = author?.lanes ?? []
-  if (only === undefined || author?.lanes.length !== 1) return undefined
-  const lane = log.authors.lane(only)
-  if (position === lane.head.position) return lane.head.id
-  if (!Number.isSafeInteger(position) || position < firstOf(lane) || position > lane.head.position) return undefined
-  return log.entryAt(log.reach.seqAt(only, position)).parsed.id
+  const { counted } = log
+  const author = counted.find(key)
+  if (author?.tips.size !== 1) return undefined
+  const [tip] = counted.tipsOf(author)
+  if (position === tip?.position) return tip.id
+  if (!Number.isSafeInteger(position)) return undefined
+  const stretch = wayOf(log, author).find(({ first, last }) => first <= position && position <= last)
+  return stretch && log.entryAt(log.reach.seqAt(stretch.lane, position)).parsed.id
+}
+
+/** The lanes that the chain of an author goes along; of one who forked meanwhile, the first keeps what it has. */
+function wayOf({ counted }: LogStore, author: Author): readonly LaneStretch[] {
+  const lanes = author.lanes.map((number) => counted.lane(number))
+  const only = author.tips.size === 1 ? lanes.find(({ head }) => author.tips.has(head.seq)) : lanes[0]
+  return only === undefined ? [] : counted.wayTo(only)
 }
 
 /** Where the reading of a span is. */
 interface Cursor {
   readonly span: ChainSpan
-  readonly lane: number
+  readonly way: readonly LaneStretch[]
   readonly last: number
   position: number
   seq: number
@@ -94,15 +102,22 @@ function readSpans(log: LogStore, spans: readonly ChainSpan[], maxBytes: number)
 }
 
 /** Undefined for a span that has nothing in it. */
-function cursorOf({ authors, reach }: LogStore, span: ChainSpan): Cursor | undefined {
-  // Who forks meanwhile goes on in other lanes: the first keeps what it has.
-  const number = authors.find(span.author)?.lanes[0]
-  if (number === undefined) return undefined
-  const lane = authors.lane(number)
-  const position = Math.max(span.after + 1, firstOf(lane))
-  const last = Math.min(span.through, lane.head.position)
+function cursorOf(log: LogStore, span: ChainSpan): Cursor | undefined {
+  const author = log.counted.find(span.author)
+  const way = author === undefined ? [] : wayOf(log, author)
+  const [begin, end] = [way[0], way.at(-1)]
+  if (begin === undefined || end === undefined) return undefined
+  const position = Math.max(span.after + 1, begin.first)
+  const last = Math.min(span.through, end.last)
   if (position > last) return undefined
-  return { span, lane: number, last, position, seq: reach.seqAt(number, position) }
+  return { span, way, last, position, seq: seqOn(log, way, position) }
+}
+
+/** The seq at a position of a way. */
+function seqOn({ reach }: LogStore, way: readonly LaneStretch[], position: number): number {
+  const stretch = way.find(({ last }) => position <= last)
+  assert(stretch !== undefined, 'the position is on the way')
+  return reach.seqAt(stretch.lane, position)
 }
 
 function earliest(cursors: readonly Cursor[]): Cursor | undefined {
@@ -117,11 +132,6 @@ function runAt(log: LogStore, cursor: Cursor): readonly LogEntry[] {
   // Within the span, which ends on a signature; past it only to reach one.
   const run = [entry, ...closingRun(log, entry)]
   cursor.position += run.length
-  if (cursor.position <= cursor.last) cursor.seq = log.reach.seqAt(cursor.lane, cursor.position)
+  if (cursor.position <= cursor.last) cursor.seq = seqOn(log, cursor.way, cursor.position)
   return run
-}
-
-/** The lowest position of a lane: that after where it branched off. */
-function firstOf({ parent }: Lane): number {
-  return parent === undefined ? 0 : parent.position + 1
 }

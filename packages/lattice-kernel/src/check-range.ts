@@ -5,6 +5,7 @@
  */
 import { type Item, openRangeIndex, type PersistentRangeIndex } from '@lattice/sync'
 import type { CheckedRecords } from './check-records.ts'
+import type { ExcludedRow } from './excluded-rows.ts'
 import { nodeStoreOf } from './range-nodes.ts'
 import { reasonOf } from './record-scan.ts'
 import type { VerifiableIndex, VerifiableIndexDeps } from './verifiable-index.ts'
@@ -13,23 +14,31 @@ import type { VerifiableIndex, VerifiableIndexDeps } from './verifiable-index.ts
 const PROBLEMS_MAX = 4
 const ITEMS_PER_SLICE = 512
 
-export function createRangeCheck({ database, range }: VerifiableIndexDeps): VerifiableIndex {
+export function createRangeCheck({ database, range, excluded }: VerifiableIndexDeps): VerifiableIndex {
   // One in use has changes that the disk does not have yet; of another the disk is all there is.
   const open = (): PersistentRangeIndex => range ?? openRangeIndex({ store: nodeStoreOf(database) })
 
-  function* verify(records: CheckedRecords, uptoSeq: number): Generator<number, readonly string[]> {
+  function* verify(records: CheckedRecords, upto: number): Generator<number, readonly string[]> {
     try {
       const index = open()
-      const problems = yield* checkNodes(index)
-      return problems.length > 0
-        ? problems
-        : yield* checkItems(index, records, range === undefined ? uptoSeq : undefined)
+      const nodes = yield* checkNodes(index)
+      if (nodes.length > 0) return nodes
+      const uptoSeq = range === undefined ? upto : undefined
+      const rows = excluded()
+      const items = yield* checkItems(index, { records, uptoSeq, rows })
+      if (items.length === 0 || isSame(rows, excluded())) return items
+      // What counts has changed while it was looked at.
+      return yield* checkItems(index, { records, uptoSeq, rows: excluded() })
     } catch (error) {
       return [reasonOf(error)]
     }
   }
 
   return { name: 'range', verify }
+}
+
+function isSame(before: readonly ExcludedRow[], after: readonly ExcludedRow[]): boolean {
+  return before.length === after.length && before.every((row, index) => row === after[index])
 }
 
 function* checkNodes(index: PersistentRangeIndex): Generator<number, readonly string[]> {
@@ -42,13 +51,24 @@ function* checkNodes(index: PersistentRangeIndex): Generator<number, readonly st
   return problems
 }
 
-/** Every record up to the checkpoint is an item, or of an index in use every record that was looked at. */
+interface ItemCheck {
+  readonly records: CheckedRecords
+  readonly uptoSeq: number | undefined
+  readonly rows: readonly ExcludedRow[]
+}
+
+/**
+ * Every record up to the checkpoint that is not excluded is an item, or of an index in use every one that was looked at.
+ */
 function* checkItems(
   index: PersistentRangeIndex,
-  { seen }: CheckedRecords,
-  uptoSeq: number | undefined,
+  { records: { seen, lanes }, uptoSeq, rows }: ItemCheck,
 ): Generator<number, readonly string[]> {
-  const expected = uptoSeq ?? seen.size()
+  const firsts = new Map(rows.map(({ lane, first }) => [lane, first] as const))
+  const lastOf = ({ lane, last }: ExcludedRow): number =>
+    uptoSeq === undefined ? (lanes[lane]?.head.position ?? -1) : last
+  const out = rows.reduce((sum, row) => sum + Math.max(0, lastOf(row) - row.first + 1), 0)
+  const expected = (uptoSeq ?? seen.size()) - out
   let found = 0
   let last: Item | undefined
   for (;;) {
@@ -62,6 +82,8 @@ function* checkItems(
       if (place === undefined && uptoSeq === undefined) continue
       if (place === undefined || (uptoSeq !== undefined && place.seq > uptoSeq))
         return ['it holds an id that no record has']
+      if (place.position >= (firsts.get(place.lane) ?? Infinity))
+        return [`it holds record ${place.seq}, which is excluded`]
       if (place.timestamp.wall !== item.timestamp) return [`record ${place.seq} stands in it under another time`]
       found += 1
     }

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { equalBytes, type ReadTable } from '@lattice/model'
 import { openStateDatabase, removeDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
+import { ProjectionStalled } from './errors.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { Projection } from './projection.ts'
 import type { ProjectionFactory } from './rebuild.ts'
@@ -34,6 +35,18 @@ export async function compareState(
   createProjectionOver: ProjectionFactory,
   slicer: Slicer,
 ): Promise<StateComparison> {
+  for (;;) {
+    const comparison = await compareOnce(core, createProjectionOver, slicer)
+    if (comparison !== undefined) return comparison
+  }
+}
+
+/** Undefined where the cuts changed meanwhile in what was compared already. */
+async function compareOnce(
+  core: Core,
+  createProjectionOver: ProjectionFactory,
+  slicer: Slicer,
+): Promise<StateComparison | undefined> {
   const { directory, storeId, projector } = core.options
   const path = join(directory, COMPARE_FILE)
   removeDatabase(path)
@@ -47,12 +60,17 @@ export async function compareState(
   }
 }
 
-async function compareAll(core: Core, made: Projection, slicer: Slicer): Promise<StateComparison> {
+async function compareAll(core: Core, made: Projection, slicer: Slicer): Promise<StateComparison | undefined> {
   const problems: string[] = []
   let rows = 0
   for (const name of TABLES) {
     for (let after: Uint8Array | undefined = new Uint8Array(0); after !== undefined;) {
       await slicer.breathe()
+      if (!made.adopt()) return undefined
+      if (core.isStale()) {
+        await untilRestated(core)
+        continue
+      }
       const isLevel = catchUp(core, made)
       if (isLevel !== true) {
         slicer.report({ part: 'state', done: made.appliedSeq(), total: core.projection().publishedSeq() })
@@ -66,6 +84,13 @@ async function compareAll(core: Core, made: Projection, slicer: Slicer): Promise
     }
   }
   return { problems, rows }
+}
+
+/** A turn in which state may be made anew that was made with other cuts. */
+async function untilRestated({ projection, options }: Core): Promise<void> {
+  const stalled = projection().stalled()
+  if (stalled !== undefined) throw new ProjectionStalled(stalled.seq, stalled.id, stalled.error)
+  await new Promise<void>((resolve) => void options.scheduler.soon(resolve))
 }
 
 /**

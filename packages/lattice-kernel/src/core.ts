@@ -9,6 +9,7 @@
  */
 import {
   assert,
+  equalBytes,
   err,
   type IdKey,
   type IntentionId,
@@ -34,6 +35,8 @@ import { createOwnTips, type OwnTips } from './own-tips.ts'
 import { createProjecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
 import { createSettlement, type Settlement } from './settlement.ts'
+import type { RunStanding } from './run-standing.ts'
+import { createUnansweredSpans } from './unanswered-spans.ts'
 import type { Witnesser } from './witnesser.ts'
 
 export interface CoreParts {
@@ -42,6 +45,7 @@ export interface CoreParts {
   readonly pool: FloatingPool
   readonly time: KernelTime
   readonly dag: DagQueries
+  readonly standing: RunStanding
   readonly cover: EpochCover
   readonly projector: Projector
   readonly authority: Authority
@@ -67,10 +71,16 @@ export interface Core extends CoreParts {
   readonly commitLog: (source: PublicKey | undefined) => Result<LogCommit, unknown>
   /** Applies up to `limit` records that are committed and not applied, for a few milliseconds; answers how many. */
   readonly project: (limit: number) => number
+  /** True while state was made with other cuts than hold now: it is built anew, and nothing is applied to it. */
+  readonly isStale: () => boolean
+  /** Follows limits that changed without a record of this log. */
+  readonly limitsChanged: () => void
   /** True while records wait to be applied, or state for room in memory; whoever applies them comes first. */
   readonly isBehind: () => boolean
   /** Shows applied records, which are durable, to readers and listeners. */
   readonly publishProjection: () => void
+  /** The projection stands still: state cannot be made as it has to be. */
+  readonly stall: (error: unknown) => void
   /** A projection that stood still for want of room goes on where there is some. */
   readonly resumeIfRoom: () => void
   readonly reportEvicted: (evicted: readonly FloatingEntry[]) => void
@@ -81,15 +91,23 @@ export interface Core extends CoreParts {
 
 export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witnesser
 
+/** What is needed beside the parts. */
+export interface CoreMakers {
+  /** Over the log as it was opened. */
+  readonly projection: Projection
+  readonly createWitnesser: WitnesserFactory
+}
+
 /** Wires the parts. The projection is one opened from the same log. */
-export function createCore(parts: CoreParts, opened: Projection, createWitnesserFor: WitnesserFactory): Core {
+export function createCore(parts: CoreParts, { projection: opened, createWitnesser }: CoreMakers): Core {
   const { log, pool, authority, events } = parts
   let projection = opened
   const self = parts.options.signer.publicKey
   const membership = createMembership({ authority, self, tables: () => projection.working })
   const ownTips = createOwnTips({ ...parts, self })
   const settlement = createSettlement(log)
-  const witnesser = createWitnesserFor(membership.admits)
+  const witnesser = createWitnesser(membership.admits)
+  const lookAgain = createLookAgain(parts, witnesser)
 
   function recheckAdmission(): void {
     membership.forget()
@@ -101,7 +119,9 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     try {
       const commit = log.commit({ hlc: parts.time.last(), also: pool.flush })
       projecting.committed(commit.entries)
+      lookAgain()
       publishCommit(parts, commit, source)
+      publishExcluded(parts)
       return ok(commit)
     } catch (error) {
       forget()
@@ -130,7 +150,12 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
   return {
     ...parts,
     witnesser,
-    observer: createObserver({ lanes: log.authors, quiet: log.quiet, reach: log.reach, entryAt: log.entryAt }),
+    observer: createObserver({
+      lanes: log.counted,
+      quiet: createUnansweredSpans(log.quiet, log.excluded),
+      reach: log.reach,
+      entryAt: log.entryAt,
+    }),
     settlement,
     projection: () => projection,
     setProjection: (next) => {
@@ -144,9 +169,17 @@ export function createCore(parts: CoreParts, opened: Projection, createWitnesser
     commitLog,
     project: projecting.project,
     publishProjection: projecting.publish,
+    stall: projecting.stall,
     resumeIfRoom: projecting.resumeIfRoom,
+    isStale: () => !projection.adopt(),
     isBehind: () =>
-      projection.stalled() === undefined && (projection.appliedSeq() < log.meta().headSeq || projection.flush.isFull()),
+      projection.stalled() === undefined &&
+      (!projection.adopt() || projection.appliedSeq() < log.meta().headSeq || projection.flush.isFull()),
+    limitsChanged: () => {
+      log.excluded.settle()
+      lookAgain()
+      publishExcluded(parts)
+    },
     ...createEvictions(events),
     revert: () => {
       log.revert()
@@ -164,6 +197,26 @@ function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: 
     parts.events.notify({ kind: 'fork_detected', author: author.key, proof })
   }
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
+}
+
+/** What waits may be beyond a cutoff, or be so no more. */
+function createLookAgain({ standing }: CoreParts, witnesser: Witnesser): () => void {
+  let judged = standing.view()
+  let wasAny = standing.isAnyLimited()
+  return () => {
+    const view = standing.view()
+    if (view === judged) return
+    const isAny = standing.isAnyLimited()
+    if (wasAny || isAny) witnesser.reconsider()
+    ;[judged, wasAny] = [view, isAny]
+  }
+}
+
+function publishExcluded({ log, events, options }: CoreParts): void {
+  for (const excluded of log.excluded.takeNews()) {
+    const own = equalBytes(excluded.author, options.signer.publicKey)
+    events.notify({ kind: 'excluded', ...excluded, own })
+  }
 }
 
 /** What the floating pool had no room for. */

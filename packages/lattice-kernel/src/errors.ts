@@ -28,6 +28,8 @@ export class KernelClosed extends LatticeError {
 export type WriteRefusal =
   /** No admission of this node is known here. */
   | 'NOT_ADMITTED'
+  /** An epoch took this node's right to write: what it wrote would count nowhere. */
+  | 'REVOKED'
   /** The clock is too far from that of the others. */
   | 'CLOCK_SKEW'
   /** Payload, deps or queue are beyond their limit. */

@@ -20,6 +20,8 @@ export type Wait =
   | { readonly kind: 'cause'; readonly on: IdKey }
   | { readonly kind: 'future'; readonly untilMs: number }
   | { readonly kind: 'not_admitted' }
+  /** It is beyond a cutoff, and nothing that counts needs it. `start` is the first of its run. */
+  | { readonly kind: 'revoked'; readonly start: IdKey }
 
 /** Why a run can never be witnessed, whoever holds it. */
 export type RunFault =
@@ -60,6 +62,10 @@ export interface FloatingEntry {
   closer: FloatingEntry | undefined
   /** Of a signed entry: what its run waits for. */
   wait: Wait | undefined
+  /** Of a signed entry whose run is beyond a cutoff: something that counts waits for it, so it is witnessed as a link. */
+  isNeeded: boolean
+  /** Of a signed entry with a ready run: what the limits were when it was found ready. */
+  judgedBy: unknown
   /** True once it has a row in the table. */
   stored: boolean
   /** True until it is counted and kept: it came just now. */
@@ -98,6 +104,8 @@ export function createFloatingEntry(parsed: ParsedIntention, key: IdKey, arrival
     readyRun: undefined,
     closer: undefined,
     wait: undefined,
+    isNeeded: false,
+    judgedBy: undefined,
     stored: false,
     staged: false,
     replaces: undefined,
@@ -119,6 +127,7 @@ export function resetFloatingEntry(entry: FloatingEntry): void {
   entry.lowestDep = Infinity
   entry.closer = entry.signed ? entry : undefined
   entry.wait = undefined
+  entry.isNeeded = false
 }
 
 /** Gives it bytes of its own: those it came with are a part of many. */

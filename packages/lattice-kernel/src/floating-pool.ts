@@ -39,6 +39,7 @@ export interface FloatingPool {
   readonly waitingOn: (cause: IdKey) => readonly FloatingEntry[]
   readonly inFuture: FloatingWaits['inFuture']
   readonly notAdmitted: () => Iterable<FloatingEntry>
+  readonly revokedFrom: FloatingWaits['revokedFrom']
   /** By arrival. */
   readonly entries: () => Iterable<FloatingEntry>
   readonly size: () => number
@@ -69,6 +70,7 @@ export function createFloatingPool(database: Database, limits: FloatingLimits): 
     waitingOn: waits.waitingOn,
     inFuture: waits.inFuture,
     notAdmitted: waits.notAdmitted,
+    revokedFrom: waits.revokedFrom,
     entries: () => pool.entries.values(),
     size: () => pool.entries.size,
     bytes: () => pool.quota.bytes(),

@@ -14,24 +14,25 @@ export interface FloatingWaits {
   readonly waitingOn: (cause: IdKey) => readonly FloatingEntry[]
   readonly inFuture: Pick<FutureWaits, 'earliestMs' | 'due' | 'size'>
   readonly notAdmitted: () => Iterable<FloatingEntry>
+  /** Those beyond a cutoff whose run begins with this one: several where an author forked inside a run. */
+  readonly revokedFrom: (start: IdKey) => readonly FloatingEntry[]
   readonly clear: () => void
 }
 
 const NOBODY: readonly FloatingEntry[] = []
 
 export function createFloatingWaits(): FloatingWaits {
-  const watchers = new Map<IdKey, Set<FloatingEntry>>()
+  const watchers: Waiting = new Map()
   const future = createFutureWaits()
   const notAdmitted = new Set<FloatingEntry>()
+  const revoked: Waiting = new Map()
 
   function release(entry: FloatingEntry): void {
     if (entry.wait === undefined) return
     if (entry.wait.kind === 'future') future.remove(entry)
     if (entry.wait.kind === 'not_admitted') notAdmitted.delete(entry)
-    if (entry.wait.kind !== 'cause') return
-    const waiting = watchers.get(entry.wait.on)
-    waiting?.delete(entry)
-    if (waiting?.size === 0) watchers.delete(entry.wait.on)
+    if (entry.wait.kind === 'revoked') leave(revoked, entry.wait.start, entry)
+    if (entry.wait.kind === 'cause') leave(watchers, entry.wait.on, entry)
   }
 
   function set(entry: FloatingEntry, wait: Wait | undefined): void {
@@ -39,7 +40,8 @@ export function createFloatingWaits(): FloatingWaits {
     entry.wait = wait
     if (wait?.kind === 'future') future.add(entry, wait.untilMs)
     if (wait?.kind === 'not_admitted') notAdmitted.add(entry)
-    if (wait?.kind === 'cause') watchers.set(wait.on, (watchers.get(wait.on) ?? new Set()).add(entry))
+    if (wait?.kind === 'cause') enter(watchers, wait.on, entry)
+    if (wait?.kind === 'revoked') enter(revoked, wait.start, entry)
   }
 
   return {
@@ -54,10 +56,26 @@ export function createFloatingWaits(): FloatingWaits {
     waitingOn: (cause) => [...(watchers.get(cause) ?? [])],
     inFuture: future,
     notAdmitted: () => notAdmitted,
+    revokedFrom: (start) => [...(revoked.get(start) ?? NOBODY)],
     clear: () => {
       watchers.clear()
       future.clear()
       notAdmitted.clear()
+      revoked.clear()
     },
   }
+}
+
+type Waiting = Map<IdKey, Set<FloatingEntry>>
+
+function enter(waiting: Waiting, key: IdKey, entry: FloatingEntry): void {
+  const known = waiting.get(key)
+  if (known === undefined) waiting.set(key, new Set([entry]))
+  else known.add(entry)
+}
+
+function leave(waiting: Waiting, key: IdKey, entry: FloatingEntry): void {
+  const known = waiting.get(key)
+  known?.delete(entry)
+  if (known?.size === 0) waiting.delete(key)
 }

@@ -29,7 +29,13 @@ export interface FollowUpOptions {
 export const RETRY_DELAY_MS = 60_000
 
 /** What a store that is not in the state to be written to answers; an event of the store ends it. */
-const NOT_NOW: ReadonlySet<string> = new Set(['NOT_ADMITTED', 'STORE_NOT_READY', 'PROJECTION_STALLED', 'CLOSED'])
+const NOT_NOW: ReadonlySet<string> = new Set([
+  'NOT_ADMITTED',
+  'REVOKED',
+  'STORE_NOT_READY',
+  'PROJECTION_STALLED',
+  'CLOSED',
+])
 
 export function createFollowUp(
   { storeId, scheduler, logger }: Pick<Core['options'], 'storeId' | 'scheduler' | 'logger'>,

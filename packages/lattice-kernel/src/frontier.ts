@@ -5,12 +5,15 @@
  */
 import { type IdKey, idKey, idKeyBytes, type IntentionId, toIntentionId } from '@lattice/model'
 import { type Database, toPlainBytes } from '@lattice/storage'
+import type { LogEntry } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import type { FrontierRow } from './log-schema.ts'
 
 export interface Frontier extends LogIndex {
   /** Sorted. */
   readonly ids: () => readonly IntentionId[]
+  /** Makes it these: what counts is another set. Nothing is taken back after it. */
+  readonly replace: (entries: readonly LogEntry[]) => void
 }
 
 export function createFrontier(database: Database): Frontier {
@@ -51,6 +54,19 @@ export function createFrontier(database: Database): Frontier {
         if (stored) removed.delete(seq)
         else added.set(seq, key)
       }
+      cited = []
+    },
+    replace: (entries) => {
+      const next = new Map(entries.map(({ parsed, meta }) => [idKey(parsed.id), meta.seq] as const))
+      for (const [key, seq] of members) {
+        if (next.has(key)) continue
+        if (!added.delete(seq)) removed.add(seq)
+      }
+      for (const [key, seq] of next) {
+        if (members.has(key)) continue
+        if (!removed.delete(seq)) added.set(seq, key)
+      }
+      members = next
       cited = []
     },
     checkpoint: () => {

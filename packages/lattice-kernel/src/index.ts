@@ -45,6 +45,7 @@ export type {
   AuthorTips,
   BulkWrite,
   BulkWrites,
+  ExcludedIntention,
   FloatingIntention,
   Kernel,
   KernelDigest,

@@ -25,7 +25,7 @@ interface Job {
 
 /** Records applied per step of a catch-up. */
 export const RECORDS_PER_STEP = 256
-const COST_PER_STEP = 5000
+export const COST_PER_STEP = 5000
 
 export function createJobQueue(): JobQueue {
   let jobs: Job[] = []
@@ -63,7 +63,11 @@ export function createJobQueue(): JobQueue {
 export function createCatchUp(core: Core, onProgress: () => void): Work {
   return {
     step: () => {
-      if (!core.isBehind() || (core.projection().flush.waiting() !== undefined && core.projection().flush.isFull()))
+      if (
+        core.isStale() ||
+        !core.isBehind() ||
+        (core.projection().flush.waiting() !== undefined && core.projection().flush.isFull())
+      )
         return undefined
       core.project(RECORDS_PER_STEP)
       onProgress()

@@ -156,6 +156,17 @@ export interface FloatingIntention {
   readonly missing: readonly IntentionId[]
 }
 
+/** A witnessed intention that counts for nothing: it was written beyond a cutoff. */
+export interface ExcludedIntention {
+  readonly id: IntentionId
+  readonly author: PublicKey
+  readonly timestamp: Hlc
+  /** The epoch that made the cutoff; undefined where all that admitted the author is beyond one. */
+  readonly epoch: IntentionId | undefined
+  /** Something that counts has it in its past: it is held and handed on, and changes nothing. */
+  readonly isLink: boolean
+}
+
 export interface AuthorTip {
   readonly id: IntentionId
   readonly position: number
@@ -286,6 +297,18 @@ export type KernelEvent =
   | { readonly kind: 'rebuilt'; readonly appliedSeq: number }
   /** Nothing is written any more: damage was met, or a bug. What is committed can be read; the store has to be opened anew. */
   | { readonly kind: 'failed'; readonly error: Error }
+  /**
+   * So many writes of an author, which counted here until now, are beyond a cutoff: they are no part of state any more, or
+   * will not be in a moment. `epoch` made the cutoff; undefined where all that admitted the author is beyond one. `own`:
+   * they are this node's.
+   */
+  | {
+      readonly kind: 'excluded'
+      readonly author: PublicKey
+      readonly count: number
+      readonly epoch: IntentionId | undefined
+      readonly own: boolean
+    }
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
@@ -343,6 +366,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
   /** Witnessed intentions that no other cites. Sorted. */
   readonly frontier: () => readonly IntentionId[]
   readonly floating: (limit: number) => readonly FloatingIntention[]
+  /** What is witnessed and beyond a cutoff, chain by chain. */
+  readonly excluded: (limit: number) => readonly ExcludedIntention[]
   readonly forks: (
     limit: number,
   ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]

@@ -13,7 +13,7 @@ import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
 import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
-import { createRebuild } from './rebuild.ts'
+import { createRebuilding } from './rebuild.ts'
 import { createReplication } from './replication.ts'
 import { createStoreFailure } from './store-failure.ts'
 import { verifyKernel } from './verify-kernel.ts'
@@ -36,7 +36,8 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
   let closing: Promise<void> | undefined
   const isClosing = (): boolean => closing !== undefined
   const failure = createStoreFailure(core)
-  const writer = createWriter(core, failure.onFailed)
+  const rebuilding = createRebuilding(core, projectionOver)
+  const writer = createWriter(core, { rebuilding, onFailed: failure.onFailed })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const copies = createKernelCopies(core)
@@ -85,7 +86,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
       if (closing !== undefined) throw new KernelClosed(storeId)
       if (log.find(id) === undefined) await waiters.wait(id, signal)
     },
-    rebuild: async (onProgress) => accept(async () => jobs.run(createRebuild(core, projectionOver, onProgress))),
+    rebuild: async (onProgress) => accept(async () => jobs.run(rebuilding.job(onProgress))),
     retry: async () => accept(async () => jobs.run(createRetry(core))),
     scrubbed: failure.scrubbed,
     copyTo: copies.copyTo,

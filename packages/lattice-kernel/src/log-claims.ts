@@ -10,7 +10,8 @@ import { type BookRows, createEpochRows } from './epoch-rows.ts'
 import { type LogMeta, readMeta, versionOf } from './log-meta.ts'
 import { reasonOf } from './record-scan.ts'
 import type { DerivedProblem, VerifyProblem } from './verify-types.ts'
-import { type AuthorRow, EPOCHS_SINCE, type FrontierRow, type LaneRow } from './log-schema.ts'
+import { createExcludedRows, type ExcludedRow } from './excluded-rows.ts'
+import { type AuthorRow, EPOCHS_SINCE, EXCLUDED_SINCE, type FrontierRow, type LaneRow } from './log-schema.ts'
 
 interface QuietRow {
   readonly lane: number
@@ -29,6 +30,8 @@ export interface LogClaims {
   readonly lanes: Rows<LaneRow>
   readonly frontier: Rows<FrontierRow>
   readonly quiet: Rows<QuietRow>
+  /** What is excluded; empty in a log from before anything was. */
+  readonly excluded: Rows<ExcludedRow>
   /** The epoch book, and up to which record it goes; empty in a log from before there were epochs. */
   readonly book: { readonly seq: number; readonly rows: BookRows } | string
 }
@@ -48,8 +51,23 @@ export function readClaims(database: Database): LogClaims {
     lanes: rows<LaneRow>('SELECT * FROM lanes ORDER BY lane'),
     frontier: rows<FrontierRow>('SELECT seq, id FROM frontier ORDER BY seq'),
     quiet: rows<QuietRow>('SELECT * FROM quiet ORDER BY lane, first'),
+    excluded: claimedExcluded(database),
     book: claimedBook(database),
   }
+}
+
+function claimedExcluded(database: Database): LogClaims['excluded'] {
+  try {
+    return versionOf(database) < EXCLUDED_SINCE ? [] : createExcludedRows(database).all()
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+/** Whether a record is excluded, by what the log claims. */
+export function claimsExcluded({ excluded }: LogClaims): (place: { lane: number; position: number }) => boolean {
+  const firsts = new Map(typeof excluded === 'string' ? [] : excluded.map(({ lane, first }) => [lane, first] as const))
+  return ({ lane, position }) => position >= (firsts.get(lane) ?? Infinity)
 }
 
 function claimedBook(database: Database): LogClaims['book'] {
@@ -117,6 +135,10 @@ export function checkClaims(claims: LogClaims, records: CheckedRecords, owner: L
       size: records.frontier.size,
       isRight: ({ seq, id }) => records.frontier.has(seq) && sameBytes(id, records.seen.idAt(seq)),
     }) +
+    compare('excluded', claims.excluded, {
+      size: typeof claims.excluded === 'string' ? 0 : claims.excluded.length,
+      isRight: (row) => isEndOfLane(records, row),
+    }) +
     compare('quiet', claims.quiet, {
       size: records.quiet.length,
       isRight: (row, index) => isQuietSpan(records, row, index),
@@ -153,6 +175,12 @@ function isLane({ lanes, seen }: CheckedRecords, row: LaneRow, index: number): b
   const isBranch = (row.parent_position ?? undefined) === lane.parent?.position
   const isHead = row.head_seq === lane.head.seq && row.head_position === lane.head.position
   return isParent && isBranch && isHead && sameBytes(row.head_id, seen.idAt(row.head_seq))
+}
+
+/** What is excluded is the end of a lane: something of it, at most all of it. */
+function isEndOfLane({ lanes }: CheckedRecords, { lane: number, first, last }: ExcludedRow): boolean {
+  const lane = lanes[number]
+  return lane !== undefined && first > (lane.parent?.position ?? -1) && first <= last && last === lane.head.position
 }
 
 function isQuietSpan({ quiet }: CheckedRecords, row: QuietRow, index: number): boolean {

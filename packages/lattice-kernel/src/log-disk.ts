@@ -44,6 +44,8 @@ export interface LogDiskDeps {
   readonly reader: LogReader
   readonly indexes: readonly LogIndex[]
   readonly tail: LogTail
+  /** Brings what follows from a whole group up to what is appended. */
+  readonly settle: () => void
 }
 
 /** Records read at once while the tail is replayed. */
@@ -51,7 +53,7 @@ const REPLAY_PAGE = 256
 /** Records after which a commit takes the indexes along, where nobody did so between two. */
 const RECORDS_BEHIND_MAX: number = 2 * CHECKPOINT_RECORDS
 
-export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDiskDeps): LogDisk {
+export function createLogDisk({ database, crypto, reader, indexes, tail, settle }: LogDiskDeps): LogDisk {
   let checkpointSeq = 0
   // Where the last checkpoint failed: the next is tried so many records later.
   let failedSeq = 0
@@ -64,6 +66,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
     checkpointSeq = meta.headSeq
     for (const index of indexes) index.load()
     replayTail({ path: database.path, crypto, reader, tail })
+    settle()
   }
 
   /** Inside a transaction. */
@@ -104,6 +107,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail }: LogDi
       tail.closeGroup()
       const committed: LogCommit = { entries: tail.batch(), forks: tail.forks() }
       try {
+        settle()
         tail.setMeta({ ...tail.meta(), hlc })
         checkpointSeq = database.transaction(() => {
           insertEntries(database, committed.entries)

@@ -9,6 +9,7 @@
  */
 
 import { EPOCH_TABLES } from './epoch-rows.ts'
+import { EXCLUDED_TABLE } from './excluded-rows.ts'
 import { QUIET_TABLE } from './quiet-spans.ts'
 
 /** "LTTL". */
@@ -64,10 +65,13 @@ export const LOG_MIGRATIONS: readonly string[] = [
   // What is settled follows from the records.
   `ALTER TABLE log_meta DROP COLUMN settled_seq;
    ${EPOCH_TABLES}`,
+  EXCLUDED_TABLE,
 ]
 
 /** The version of the form with which the book of epochs came. */
 export const EPOCHS_SINCE = 2
+/** The version of the form with which records could be excluded. */
+export const EXCLUDED_SINCE = 3
 
 export interface MetaRow {
   readonly store_id: Buffer

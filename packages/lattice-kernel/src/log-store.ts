@@ -11,6 +11,8 @@ import { assert, type Crypto, type IntentionId, type ParsedIntention, type Signe
 import type { Database } from '@lattice/storage'
 import type { MembershipPolicy } from '@lattice/store-base'
 import type { PersistentRangeIndex } from '@lattice/sync'
+import { type CountedLanes, createCountedLanes } from './counted-lanes.ts'
+import { createExcludedSet, type ExcludedSet } from './excluded-set.ts'
 import { createEpochBook, type EpochBook } from './epoch-book.ts'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
@@ -19,6 +21,7 @@ import { type CommitOptions, createLogDisk, type LogCommit } from './log-disk.ts
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
+import { type Limits, limitsOf } from './limits.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
 import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
@@ -38,7 +41,13 @@ export interface LogStore {
   readonly reach: LogReach
   /** What decides about membership. */
   readonly book: EpochBook
-  /** What is witnessed, appended records included. */
+  /** Who may no longer write. */
+  readonly limits: Limits
+  /** What is beyond a cutoff and no link. */
+  readonly excluded: ExcludedSet
+  /** The lanes without what is excluded. */
+  readonly counted: CountedLanes
+  /** What is witnessed and not excluded, appended records included. */
   readonly range: PersistentRangeIndex
   readonly meta: () => LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
@@ -83,8 +92,15 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
   const range = createRangeNodes(database)
   const reach = createLogReach(database, ids.find)
   const book = createEpochBook({ database, reader, find: ids.find, reach, policy: membership })
-  // The book asks the others where things stand.
-  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach, book]
+  const limits = limitsOf(book)
+  const headSeq = (): number => tail.meta().headSeq
+  const excluded = createExcludedSet({
+    ...{ database, limits, authors, reach, frontier, find: ids.find, entryAt, headSeq },
+    range: range.index,
+  })
+  const counted = createCountedLanes({ authors, excluded, reach, entryAt, headSeq })
+  // Each asks those before it where things stand.
+  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach, book, excluded]
   const tail = createLogTail({
     path,
     opened,
@@ -96,7 +112,7 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
     crypto,
     signer,
   })
-  const disk = createLogDisk({ database, crypto, reader, indexes, tail })
+  const disk = createLogDisk({ database, crypto, reader, indexes, tail, settle: excluded.settle })
 
   function entryAt(seq: number): LogEntry {
     const batch = tail.batch()
@@ -116,6 +132,9 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
     quiet,
     reach,
     book,
+    limits,
+    excluded,
+    counted,
     range: range.index,
     meta: tail.meta,
     find: ids.find,

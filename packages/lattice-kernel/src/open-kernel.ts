@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { isLatticeError } from '@lattice/model'
 import { LogDamaged, type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
 import { RangeIndexDamaged } from '@lattice/sync'
+import { createAppliedCuts } from './applied-cuts.ts'
 import { type Core, createCore } from './core.ts'
 import { createDagQueries } from './dag-queries.ts'
 import { MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
@@ -23,6 +24,7 @@ import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
 import { createProjection, type Projection } from './projection.ts'
 import { finishReplacement } from './replace-log.ts'
+import { createRunStanding } from './run-standing.ts'
 import { createUnfolding } from './unfold-deps.ts'
 import { createWitnesser } from './witnesser.ts'
 
@@ -87,15 +89,26 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
   const dag = createDagQueries(log)
   const { depsOf } = createUnfolding(log)
   const cover = createEpochCover(log, dag)
+  const cuts = createAppliedCuts({
+    crypto: options.crypto,
+    now: log.excluded.cuts,
+    lane: log.authors.lane,
+    seqAt: log.reach.seqAt,
+    entryAt: log.entryAt,
+    isAppended: ({ meta }) => meta.seq <= log.meta().headSeq,
+    follows: dag.follows,
+  })
+  const standing = createRunStanding({
+    limits: log.excluded,
+    floating: pool.get,
+    find: log.find,
+    isAncestor: log.reach.isAncestor,
+  })
   const projectionOver = (database: StateDatabase): Projection =>
     createProjection({
-      state: database,
-      projector,
+      ...{ state: database, projector, depsOf, cuts, clock, logger },
       follows: dag.follows,
       isBelowEpoch: cover.isBelowEpoch,
-      depsOf,
-      clock,
-      logger,
     })
   const time = createKernelTime({
     clock,
@@ -110,6 +123,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
       pool,
       time,
       dag,
+      standing,
       cover,
       projector,
       authority,
@@ -117,8 +131,10 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
       projected: createListeners(logger),
       events: createListeners(logger),
     },
-    projectionOver(state),
-    (admits) => createWitnesser({ log, pool, time, admits, cover }),
+    {
+      projection: projectionOver(state),
+      createWitnesser: (admits) => createWitnesser({ log, pool, time, admits, standing, cover }),
+    },
   )
   return [core, projectionOver]
 }

@@ -29,9 +29,9 @@ export function appendWrite(
   { op: submitted, options }: { readonly op: SubmitOp; readonly options: SubmitOptions },
   maxRecords: number,
 ): PreparedWrite | undefined {
-  assertMayWrite(core)
   const encoded = encodeOp(submitted)
   const { kind } = encoded.op
+  assertMayWrite(core, kind)
   if (kind === 'genesis' || kind === 'epoch' || kind === 'unknown') {
     throw new WriteRefused('INVALID_ARGUMENT', `an operation of kind ${kind} cannot be submitted`, { kind })
   }

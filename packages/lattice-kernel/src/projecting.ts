@@ -21,6 +21,8 @@ export interface Projecting {
   readonly project: (limit: number) => number
   /** Shows applied records, which are durable, to readers and listeners. */
   readonly publish: () => void
+  /** The projection stands still at the next record. */
+  readonly stall: (error: unknown) => void
   /** A projection that stood still for want of room goes on where there is some. */
   readonly resumeIfRoom: () => void
 }
@@ -73,7 +75,7 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
   }
 
   function project(limit: number): number {
-    if (projection().stalled() !== undefined) return 0
+    if (projection().stalled() !== undefined || !projection().adopt()) return 0
     if (projection().flush.isFull()) {
       makeRoom()
       return 0
@@ -105,6 +107,7 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
     },
     project,
     publish,
+    stall: (error) => stall(log.entryAt(Math.min(projection().appliedSeq() + 1, log.meta().headSeq)), error),
     resumeIfRoom: () => {
       if (!isOutOfRoom || projection().flush.isFull()) return
       isOutOfRoom = false

@@ -20,10 +20,12 @@ import {
 } from '@lattice/storage'
 import type { OpOutcome, ProjectedOp, Projector, ReadStoreTables, StoreTables } from '@lattice/store-base'
 import { toEnvelope } from './envelope.ts'
+import type { AppliedCuts, ApplyMode } from './applied-cuts.ts'
+import type { Cuts } from './excluded-set.ts'
 import type { ProjectedNotice, StalledProjection } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
 import { createPendingRejections } from './pending-rejections.ts'
-import { isSilent } from './silent-ops.ts'
+import { isSilent, isUnseen } from './silent-ops.ts'
 import { createStateFlush, type StateFlush } from './state-flush.ts'
 
 type ProjectedEntry = ProjectedNotice['ops'][number]
@@ -36,6 +38,8 @@ export interface ProjectionDeps {
   readonly isBelowEpoch: (entry: LogEntry, id: ProjectedOp['id']) => boolean
   /** What an operation cites, folded citations included. */
   readonly depsOf: (entry: LogEntry) => ProjectedOp['deps']
+  /** What does not count, or counts as a writer's. */
+  readonly cuts: AppliedCuts
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -73,20 +77,27 @@ export interface Projection {
   readonly stalled: () => StalledProjection | undefined
   readonly stall: (entry: LogEntry, error: unknown) => StalledProjection
   readonly resume: () => void
+  /**
+   * Goes on with the cuts that hold now; answers false where what is applied was made with others that make another state.
+   * Then nothing more is applied: state has to be made anew.
+   */
+  readonly adopt: () => boolean
 }
 
 export function createProjection(deps: ProjectionDeps): Projection {
-  const { state, clock } = deps
+  const { state, clock, cuts } = deps
   const [system, app] = [createOverlayTable(state.system), createOverlayTable(state.app)]
   const working: StoreTables = { system: system.working, app: app.working }
   const applied = createApplied(state.cursor())
   const rejections = createPendingRejections(state)
+  const made = createMadeWith(cuts, { applied: applied.cursor, opened: state.cursor() })
   const flush = createStateFlush({
     ...deps,
     system,
     app,
     rejections,
     published: applied.published,
+    marked: made.marked,
     publishedBytes: applied.publishedBytes,
   })
 
@@ -95,7 +106,7 @@ export function createProjection(deps: ProjectionDeps): Projection {
     app.mark()
     let outcome: OpOutcome<unknown>
     try {
-      outcome = applyOp(deps, working, entry)
+      outcome = applyOp(deps, working, { entry, mode: cuts.modeOf(made.cuts(), entry) })
     } catch (error) {
       undo(system, app)
       throw error
@@ -135,6 +146,43 @@ export function createProjection(deps: ProjectionDeps): Projection {
     snapshot: () => ({ system: system.snapshot(), app: app.snapshot() }),
     flush,
     ...createStall(clock),
+    adopt: made.adopt,
+  }
+}
+
+interface MadeWith {
+  readonly cuts: () => Cuts
+  readonly adopt: () => boolean
+  /** A cursor with what tells these cuts from others. */
+  readonly marked: (cursor: StateCursor) => StateCursor
+}
+
+/** The cuts that what is applied was made with. */
+function createMadeWith(
+  { now, isSame, isMarkOf, markOf }: AppliedCuts,
+  { applied, opened }: { readonly applied: () => StateCursor; readonly opened: StateCursor },
+): MadeWith {
+  let cuts = now()
+  // Of what an earlier process applied there is only the mark.
+  let isOther = !isMarkOf(opened.madeWith, cuts, opened.seq)
+  let last: StateCursor | undefined
+  return {
+    cuts: () => cuts,
+    adopt: () => {
+      const next = now()
+      if (isOther || next === cuts) return !isOther
+      isOther = !isSame(cuts, next, applied().seq)
+      if (!isOther) [cuts, last] = [next, undefined]
+      return !isOther
+    },
+    marked: (cursor) => {
+      // What was made with others is marked so again.
+      if (isOther && cursor.seq === opened.seq) return opened
+      if (last?.seq === cursor.seq) return last
+      const madeWith = markOf(cuts, cursor.seq)
+      last = madeWith.length === 0 ? cursor : { ...cursor, madeWith }
+      return last
+    },
   }
 }
 
@@ -215,10 +263,10 @@ const NOTHING: OpOutcome<unknown> = { kind: 'applied', events: [] }
 function applyOp(
   { projector, follows, isBelowEpoch, depsOf }: ProjectionDeps,
   tables: StoreTables,
-  entry: LogEntry,
+  { entry, mode }: { readonly entry: LogEntry; readonly mode: ApplyMode },
 ): OpOutcome<unknown> {
   const { id, intention, op } = entry.parsed
-  if (isSilent(op.kind)) return NOTHING
+  if (mode === 'void' || isUnseen(op.kind)) return NOTHING
   const deps = depsOf(entry)
   const projected: ProjectedOp = {
     id,
@@ -228,6 +276,7 @@ function applyOp(
     op: toEnvelope(op),
     follows: (ancestor) => follows(entry, ancestor),
     covers: (other) => isBelowEpoch(entry, other) || deps.some((dep) => equalBytes(dep, other)),
+    ...(mode === 'writer' && { limit: 'writer' as const }),
   }
   return op.kind === 'genesis' ? projector.applyGenesis(tables, projected) : projector.apply(tables, projected)
 }

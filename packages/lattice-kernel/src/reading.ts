@@ -33,6 +33,7 @@ type Reading = Pick<
   | 'tips'
   | 'frontier'
   | 'floating'
+  | 'excluded'
   | 'forks'
   | 'isAncestor'
   | 'forkProof'
@@ -68,7 +69,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
       const entries = log.reader.before(beforeSeq ?? log.meta().headSeq + 1, clamp(limit))
       return witnessEntries(core, entries.toReversed()).toReversed()
     },
-    tips: () => [...log.authors.all()].filter(({ tips }) => tips.size > 0).map((author) => tipsOf(core, author)),
+    tips: () => [...log.counted.all()].filter(({ tips }) => tips.size > 0).map((author) => tipsOf(core, author)),
     frontier: () => log.frontier.ids(),
     floating: (limit) => {
       const entries = pool.entries()[Symbol.iterator]()
@@ -78,6 +79,11 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
       }
       return listed
     },
+    excluded: (limit) =>
+      log.excluded.list(clamp(limit)).map(({ entry: { parsed }, epoch, isLink }) => {
+        const { author, timestamp } = parsed.intention
+        return { id: parsed.id, author, timestamp, epoch, isLink }
+      }),
     forks: (limit) =>
       log.reader.forks(clamp(limit)).map(({ author, first_seq: first, second_seq: second }) => ({
         author: log.authors.byNumber(author).key,
@@ -189,7 +195,7 @@ function tipsOf(
 function createObservations({ log, observer, admits }: Core): Kernel['observations'] {
   let known: { readonly key: string; readonly head: Hash; readonly observations: Observations } | undefined
   return (given) => {
-    const members = given ?? [...log.authors.all()].map(({ key }) => key).filter((key) => admits(key))
+    const members = given ?? [...log.counted.all()].map(({ key }) => key).filter((key) => admits(key))
     const { headHash: head } = log.meta()
     const key = members.map(idKey).join(' ')
     if (known?.head !== head || known.key !== key) known = { key, head, observations: observer.observe(members) }

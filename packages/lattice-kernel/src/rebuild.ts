@@ -1,8 +1,12 @@
 /**
  * Builds state anew beside the one in use, then puts it in its place.
  *
- * Readers and the writer go on with the old state meanwhile; the new one goes to disk in slices, as the old one does. A
- * crash leaves a file that the next rebuild deletes; a projection that fails on the way leaves the old state as it was.
+ * Readers go on with the old state meanwhile, and so does the writer, unless the old one was made with other cuts than
+ * hold now; the new one goes to disk in slices, as the old one does. A crash leaves a file that the next rebuild deletes; a
+ * projection that fails on the way leaves the old state as it was. When the cuts change on the way in what was applied
+ * already, it begins again.
+ *
+ * There is one at a time: whoever wants state built anew takes a step further what is being built.
  *
  * @module
  */
@@ -10,10 +14,11 @@ import { join } from 'node:path'
 import { openStateDatabase, removeDatabase, replaceDatabase, type StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { ProjectionStalled } from './errors.ts'
-import { type JobStep, RECORDS_PER_STEP } from './jobs.ts'
+import { COST_PER_STEP, type JobStep, RECORDS_PER_STEP } from './jobs.ts'
 import type { RebuildProgress } from './kernel-types.ts'
 import { REBUILD_FILE, STATE_FILE } from './log-schema.ts'
 import type { Projection } from './projection.ts'
+import type { Work } from './work-loop.ts'
 
 export type ProjectionFactory = (state: StateDatabase) => Projection
 
@@ -22,21 +27,25 @@ const RECORDS_LAST = 512
 /** How long records are applied in one turn. */
 const APPLYING_MAX_MS = 5
 
-/** A job step: answers true once the new state is in use. */
-export function createRebuild(
-  core: Core,
-  createProjectionOver: ProjectionFactory,
-  onProgress: RebuildProgress | undefined,
-): JobStep {
+export interface Rebuilding {
+  /** Answers true once the new state is in use. Throws what ends the building. */
+  readonly step: JobStep
+  /** A step of a job that sees state built anew from where it began, whoever else has. */
+  readonly job: (onProgress: RebuildProgress | undefined) => JobStep
+}
+
+export function createRebuilding(core: Core, createProjectionOver: ProjectionFactory): Rebuilding {
   const { directory, storeId, projector, storageHooks } = core.options
   const building = join(directory, REBUILD_FILE)
   const options = { storeId, projectorVersion: projector.version, ...(storageHooks && { hooks: storageHooks }) }
   const headSeq = (): number => core.log.meta().headSeq
   let next: Projection | undefined
+  let finished = 0
 
   function abandon(): void {
     next?.flush.stop()
     next?.state.close()
+    next = undefined
     removeDatabase(building)
   }
 
@@ -50,6 +59,8 @@ export function createRebuild(
       // Whichever of the two is there now.
       core.setProjection(createProjectionOver(openStateDatabase({ ...options, path })))
     }
+    finished += 1
+    next = undefined
     core.events.notify({ kind: 'rebuilt', appliedSeq: built.appliedSeq() })
   }
 
@@ -65,16 +76,17 @@ export function createRebuild(
     if (built.appliedSeq() < headSeq() && !flush.isFull()) {
       applyNext(core, built)
       // What is in memory is brought to disk beside.
-      step(built)
+      flushSome(built)
       return false
     }
     if (waiting !== undefined) return waiting
     flush.request()
-    step(built)
+    flushSome(built)
     return false
   }
 
-  return () => {
+  function step(): boolean | Promise<void> {
+    if (next?.adopt() === false) abandon()
     if (next === undefined) {
       removeDatabase(building)
       next = createProjectionOver(openStateDatabase({ ...options, path: building }))
@@ -86,9 +98,40 @@ export function createRebuild(
       abandon()
       throw error
     }
-    onProgress?.(next.appliedSeq(), headSeq())
     if (answer === true) swap(next)
     return answer
+  }
+
+  return {
+    step,
+    job: (onProgress) => {
+      const before = finished
+      return () => {
+        if (finished > before) return true
+        const answer = step()
+        onProgress?.(finished > before ? headSeq() : (next?.appliedSeq() ?? 0), headSeq())
+        return answer
+      }
+    },
+  }
+}
+
+/** Builds state anew where it was made with cuts that do not hold any more. */
+export function createRestating(core: Core, rebuilding: Rebuilding): Work {
+  let blocked: Promise<void> | undefined
+  return {
+    step: () => {
+      if (blocked !== undefined || core.projection().stalled() !== undefined || !core.isStale()) return undefined
+      try {
+        const answer = rebuilding.step()
+        if (answer instanceof Promise) blocked = answer.finally(() => void (blocked = undefined))
+      } catch (error) {
+        // It stands still, visibly; a retry tries again.
+        core.stall(error)
+      }
+      return COST_PER_STEP
+    },
+    waiting: () => blocked,
   }
 }
 
@@ -112,7 +155,7 @@ function applyNext({ log, options }: Core, built: Projection): void {
 }
 
 /** A slice of what is due; the disk's refusal ends the rebuild. */
-function step({ flush }: Projection): void {
+function flushSome({ flush }: Projection): void {
   flush.step()
   const failure = flush.failure()
   if (failure !== undefined) throw failure.error
@@ -121,5 +164,5 @@ function step({ flush }: Projection): void {
 function flushAll(built: Projection): void {
   built.flush.leaveLog()
   built.flush.request()
-  while (built.flush.isBehind()) step(built)
+  while (built.flush.isBehind()) flushSome(built)
 }

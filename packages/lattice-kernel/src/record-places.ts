@@ -29,6 +29,8 @@ import type { RecordProblem } from './verify-types.ts'
 export interface RecordPlacesOptions {
   /** Whose log it is. */
   readonly witnessKey: PublicKey
+  /** Whether a record is no part of what is reconciled: what it cites may be cited by nothing else. */
+  readonly isExcluded: (place: Pick<SeenPlace, 'lane' | 'position'>) => boolean
   /** Told of each good record's place and those of its causes, while nothing before it is missing. */
   readonly onPlaced?: (place: SeenPlace, causes: readonly SeenPlace[]) => void
 }
@@ -114,7 +116,7 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     const parent = seen.find(intention.storePrev)
     const causes = [parent, ...intention.causalDeps.map((dep) => seen.find(dep))]
     causeCount += causes.length
-    const generation = followCauses({ causes, frontier, timestamp }, report)
+    const generation = followCauses({ causes, timestamp }, report)
     if (generation === undefined) return undefined
     if (parent === undefined) return undefined
     const isOwn = parent.author === author
@@ -122,7 +124,9 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
       report?.('store_prev', "its store_prev is not its author's")
     const goesOn = isOwn && lanes[parent.lane]?.head.seq === parent.seq
     const lane = goesOn ? parent.lane : lanes.length
-    return { seq, author, lane, position: parent.position + 1, generation: generation + 1, timestamp }
+    const place = { seq, author, lane, position: parent.position + 1, generation: generation + 1, timestamp }
+    if (!options.isExcluded(place)) for (const cause of causes) if (cause !== undefined) frontier.delete(cause.seq)
+    return place
   }
 
   function enter({ parsed, meta, witnessedMs }: LogEntry, place: SeenPlace | undefined, isComplete: boolean): void {
@@ -135,7 +139,7 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     noteTimes(times, options.witnessKey, parsed.intention)
     const genesis = readGenesis(parsed)
     if (genesis.ok) storeType ??= genesis.value.storeType
-    frontier.add(meta.seq)
+    if (place === undefined || !options.isExcluded(place)) frontier.add(meta.seq)
     // After a gap the stored place is as good as any: what needs it is not judged.
     const entered = place ?? { ...meta }
     seen.add(parsed.id, entered)
@@ -194,12 +198,11 @@ function noteTimes(times: Times, own: PublicKey, { author, timestamp }: Intentio
 
 interface CauseFold {
   readonly causes: readonly (SeenPlace | undefined)[]
-  readonly frontier: Set<number>
   readonly timestamp: Hlc
 }
 
 /** The greatest generation among the causes; undefined where one is unknown. */
-function followCauses({ causes, frontier, timestamp }: CauseFold, report: ReportPlace | undefined): number | undefined {
+function followCauses({ causes, timestamp }: CauseFold, report: ReportPlace | undefined): number | undefined {
   let generation = 0
   for (const cause of causes) {
     if (cause === undefined) {
@@ -207,7 +210,6 @@ function followCauses({ causes, frontier, timestamp }: CauseFold, report: Report
       return undefined
     }
     generation = Math.max(generation, cause.generation)
-    frontier.delete(cause.seq)
     if (compareHlc(timestamp, cause.timestamp) <= 0) report?.('timestamp', 'it is not later than one of its causes')
   }
   return generation

@@ -33,13 +33,15 @@ type Replication = ChainReads &
 export function createReplication(core: Core): Replication {
   const { log } = core
   const { crypto } = core.options
-  let tips: { readonly headSeq: number; readonly digest: Hash } | undefined
+  const { counted, excluded } = log
+  let tips: { readonly headSeq: number; readonly version: number; readonly digest: Hash } | undefined
 
   function tipsDigest(headSeq: number): Hash {
-    if (tips?.headSeq !== headSeq) {
-      const ids = log.authors.lanes().map(({ head }) => head.id)
+    const version = excluded.version()
+    if (tips?.headSeq !== headSeq || tips.version !== version) {
+      const ids = [...counted.all()].flatMap((author) => counted.tipsOf(author).map(({ id }) => id))
       ids.sort(compareBytes)
-      tips = { headSeq, digest: crypto.blake3(...ids) }
+      tips = { headSeq, version, digest: crypto.blake3(...ids) }
     }
     return tips.digest
   }
@@ -48,12 +50,18 @@ export function createReplication(core: Core): Replication {
     digest: () => {
       const { headSeq, fingerprint } = log.meta()
       const epochs = { epochHeads: log.book.heads(), settledSeq: core.settlement.settledSeq() }
-      return { witnessCount: headSeq, fingerprint, ...epochs, tipsDigest: tipsDigest(headSeq) }
+      const cut = excluded.count()
+      return {
+        witnessCount: headSeq - cut,
+        fingerprint: cut === 0 ? fingerprint : log.range.accumulate(0, log.range.size()).sum,
+        ...epochs,
+        tipsDigest: tipsDigest(headSeq),
+      }
     },
     rangeIndex: () => log.range,
     missing: (ids) => ids.filter((id) => log.find(id) === undefined),
     tipOf: (author) => {
-      const seq = Math.max(0, ...(log.authors.find(author)?.tips ?? []))
+      const seq = Math.max(0, ...(counted.find(author)?.tips ?? []))
       return seq === 0 ? undefined : log.entryAt(seq).parsed.id
     },
     read: (ids, maxBytes) => readIntentions(log, ids, maxBytes),
@@ -69,7 +77,7 @@ function readChain(
 ): readonly SignedIntention[] {
   const { log } = core
   const found = log.find(target)
-  if (found === undefined) return []
+  if (found === undefined || log.excluded.isExcluded(found)) return []
   const last = log.entryAt(found.seq)
   const newestFirst: SignedIntention[] = []
   let bytes = 0

@@ -25,6 +25,7 @@ import type { FloatingEntry, RunFault, Wait } from './floating-entry.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { EpochCover } from './epoch-cover.ts'
 import type { IntentionMeta } from './log-entry.ts'
+import type { RunStanding } from './run-standing.ts'
 
 export type RunVerdict =
   /** Oldest first; the closer last. */
@@ -45,6 +46,10 @@ export interface RunCheckDeps {
   /** The interned number of an author that has witnessed intentions. */
   readonly authorNumber: (author: PublicKey) => number | undefined
   readonly admits: (author: PublicKey) => boolean
+  /** Whether a run counts, and by what that was judged. */
+  readonly standing: Pick<RunStanding, 'of' | 'view'>
+  /** Of a run that is beyond a cutoff: whether something that counts needs it. `parent` is what its first goes on from. */
+  readonly isNeeded: (run: readonly FloatingEntry[], parent: IntentionMeta | undefined) => boolean
   readonly nowMs: () => number
   readonly cover: Pick<EpochCover, 'lastSeq' | 'epochsAt' | 'isUncitable'>
 }
@@ -76,8 +81,15 @@ export function checkRun(deps: RunCheckDeps, closer: FloatingEntry): RunVerdict 
   const { intention } = closer.parsed
   // A genesis is its own admission: it names the creator.
   if (isGenesis(intention)) return { kind: 'ready', run: chain.run }
+  closer.judgedBy = deps.standing.view()
+  const standing = deps.standing.of(closer)
+  const [start = closer] = chain.run
+  if (standing === 'beyond' && !deps.isNeeded(chain.run, chain.parent)) {
+    return waitsFor({ kind: 'revoked', start: start.key })
+  }
   if (wall > deps.nowMs() + MAX_DRIFT_MS) return waitsFor({ kind: 'future', untilMs: wall - MAX_DRIFT_MS })
-  if (!deps.admits(intention.author)) return waitsFor({ kind: 'not_admitted' })
+  // A link is held for those that need it. What admitted its author may not count either.
+  if (standing === 'counts' && !deps.admits(intention.author)) return waitsFor({ kind: 'not_admitted' })
   return { kind: 'ready', run: chain.run }
 }
 
@@ -90,7 +102,9 @@ export function isStillReady(deps: RunCheckDeps, closer: FloatingEntry): boolean
   const { readyRun } = closer
   if (readyRun === undefined || readyRun.some(({ isGone }) => isGone)) return false
   const { intention } = closer.parsed
-  return isGenesis(intention) || deps.admits(intention.author)
+  if (isGenesis(intention)) return true
+  if (closer.judgedBy !== deps.standing.view()) return false
+  return deps.standing.of(closer) !== 'counts' || deps.admits(intention.author)
 }
 
 /** Walks `store_prev` back from the closer through what its signature covers, to what is witnessed. */

@@ -61,6 +61,8 @@ export interface StateFlushDeps {
   readonly app: OverlayTable
   readonly rejections: PendingRejections
   readonly published: () => StateCursor
+  /** A cursor as it goes to disk. */
+  readonly marked: (cursor: StateCursor) => StateCursor
   /** Bytes of all records published so far. */
   readonly publishedBytes: () => number
   readonly clock: Clock
@@ -146,9 +148,9 @@ interface Frozen extends StateChange {
   readonly logBytes: number
 }
 
-function freeze({ published, publishedBytes, system, app, rejections }: StateFlushDeps): Frozen {
+function freeze({ published, marked, publishedBytes, system, app, rejections }: StateFlushDeps): Frozen {
   return {
-    cursor: published(),
+    cursor: marked(published()),
     system: system.freeze(),
     app: app.freeze(),
     rejections: rejections.waiting(),

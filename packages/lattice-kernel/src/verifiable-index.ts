@@ -7,6 +7,7 @@ import type { Crypto } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
 import type { CheckedRecords } from './check-records.ts'
+import type { ExcludedRow } from './excluded-rows.ts'
 
 /** An index that can be checked against the records it was made of. */
 export interface VerifiableIndex {
@@ -23,6 +24,8 @@ export interface VerifiableIndexDeps {
   readonly crypto: Crypto
   /** The range index of a log in use. */
   readonly range: PersistentRangeIndex | undefined
+  /** What is excluded: of a log in use as it is now, of another as it claims. */
+  readonly excluded: () => readonly ExcludedRow[]
 }
 
 export type VerifiableIndexFactory = (deps: VerifiableIndexDeps) => VerifiableIndex

@@ -67,6 +67,7 @@ export async function verifyKernel(
       witnessKey: signer.publicKey,
       headSeq: core.log.meta().headSeq,
       range: core.log.range,
+      excluded: core.log.excluded,
       assertReadable: () => {
         if (!isOpen()) throw new KernelClosed(storeId)
       },

@@ -15,7 +15,9 @@ import { createIdIndexCheck } from './check-id-index.ts'
 import { createReachFollower } from './check-reach.ts'
 import { createRangeCheck } from './check-range.ts'
 import { type CheckedRecords, createRecordChecker } from './check-records.ts'
-import { checkClaims, checkpointSeq, readClaims } from './log-claims.ts'
+import type { ExcludedRow } from './excluded-rows.ts'
+import type { ExcludedSet } from './excluded-set.ts'
+import { checkClaims, checkpointSeq, claimsExcluded, readClaims } from './log-claims.ts'
 import { createRecordScan, type RecordScan } from './record-scan.ts'
 import type { VerifiableIndex, VerifiableIndexFactory } from './verifiable-index.ts'
 import {
@@ -36,6 +38,8 @@ export interface VerifyTarget {
   readonly headSeq?: number
   /** Of a log in use. */
   readonly range?: PersistentRangeIndex
+  /** What of it is excluded. */
+  readonly excluded?: Pick<ExcludedSet, 'rows' | 'derive'>
   /** A record that was applied to state, and so was in the log once. */
   readonly appliedSeq?: number
   /** Throws when the log is no longer there to be read. */
@@ -100,12 +104,15 @@ export async function verifyTarget(
     storeId,
     witnessKey: target.witnessKey,
     lastSeq: last,
+    isExcluded: claimsExcluded(claims),
     onPlaced: (place, causes) => {
       if (place.seq <= checkpointSeq(claims)) reach.follow(place, causes)
     },
     stride: options.full === true ? 1 : Math.ceil(last / SAMPLED_SIGNATURES) || 1,
   })
   const records = checker.result
+  const excluded = (): readonly ExcludedRow[] =>
+    target.excluded?.rows() ?? (typeof claims.excluded === 'string' ? [] : claims.excluded)
   const atCheckpoint = (): void => {
     if (!records().isComplete) return
     const { entries, problems } = checkClaims(claims, records(), target)
@@ -124,7 +131,9 @@ export async function verifyTarget(
   for (const problem of checker.end()) note(findings, problem)
   slicer.report({ part: 'records', done: last, total: last })
   if (records().isComplete) {
-    const indexes = VERIFIABLE_INDEXES.map((create) => create({ database, crypto: deps.crypto, range: target.range }))
+    const indexes = VERIFIABLE_INDEXES.map((create) =>
+      create({ database, crypto: deps.crypto, range: target.range, excluded }),
+    )
     for (const index of indexes)
       await checkIndex(index, { slicer, findings, records: records(), upto: checkpointSeq(claims) })
   }
@@ -135,6 +144,7 @@ export async function verifyTarget(
     ...(records().isComplete
       ? asProblems('index', 'epochs', checkEpochBook(target, deps, { claims, records: records() }))
       : []),
+    ...asProblems('index', 'excluded', checkExcluded(target)),
     ...(records().isComplete ? asProblems('index', 'forks', checkForks(database, records())) : []),
   ]) {
     note(findings, problem)
@@ -144,6 +154,17 @@ export async function verifyTarget(
       note(findings, { kind: other.kind, seq: undefined, id: undefined, what })
   }
   return reportOf({ target, options, findings, records: records(), last, claims })
+}
+
+/** What a log in use excludes is what its records come to. */
+function checkExcluded({ excluded }: VerifyTarget): readonly string[] {
+  if (excluded === undefined) return []
+  const [kept, made] = [excluded.rows(), excluded.derive()]
+  const isSame = (row: ExcludedRow, index: number): boolean => {
+    const other = made[index]
+    return other?.lane === row.lane && other.first === row.first && other.last === row.last
+  }
+  return kept.length === made.length && kept.every(isSame) ? [] : ['it is not what the records come to']
 }
 
 /** The last record there is, or was: what state has seen or the log remembers cannot be gone. */

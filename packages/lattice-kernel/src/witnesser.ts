@@ -14,10 +14,14 @@ import type { KernelTime } from './kernel-time.ts'
 import type { LogStore } from './log-store.ts'
 import { createReadyHeap } from './ready-heap.ts'
 import { checkRun, isStillReady, type RunCheckDeps } from './run-check.ts'
+import { createRunNeed } from './run-need.ts'
+import type { RunStanding } from './run-standing.ts'
 
 export interface Witnesser {
   /** Looks at what was staged in the pool, and at what waited for it. */
   readonly arrive: (staged: readonly FloatingEntry[]) => void
+  /** Looks again at all signed ones: what is beyond a cutoff is something else. */
+  readonly reconsider: () => void
   /** Looks again at these runs. */
   readonly consider: (closers: Iterable<FloatingEntry>) => void
   /** Appends ready runs while the log's group stays within `maxRecords` and time is left; at least one when it is empty. */
@@ -34,20 +38,24 @@ export interface WitnesserDeps {
   readonly pool: FloatingPool
   readonly time: KernelTime
   readonly admits: (author: PublicKey) => boolean
+  readonly standing: RunStanding
   readonly cover: EpochCover
 }
 
 /** Missing causes named per intention: enough to fetch, bounded whatever an intention cites. */
 export const MISSING_MAX = 64
 
-export function createWitnesser({ log, pool, time, admits, cover }: WitnesserDeps): Witnesser {
+export function createWitnesser({ log, pool, time, admits, standing, cover }: WitnesserDeps): Witnesser {
   const ready = createReadyHeap()
   const woken = createWoken((entry) => consider([entry]))
+  const need = createRunNeed({ pool, standing, admits, entryAt: log.entryAt, again: woken.add })
   const check: RunCheckDeps = {
     floating: pool.get,
     witnessed: log.find,
     authorNumber: (author) => log.authors.find(author)?.number,
     admits,
+    standing,
+    isNeeded: need.isNeeded,
     nowMs: time.nowMs,
     cover,
   }
@@ -56,7 +64,9 @@ export function createWitnesser({ log, pool, time, admits, cover }: WitnesserDep
     for (const closer of closers) {
       if (pool.get(closer.key) !== closer) continue
       const verdict = checkRun(check, closer)
-      pool.setWait(closer, verdict.kind === 'waits' ? verdict.wait : undefined)
+      const wait = verdict.kind === 'waits' ? verdict.wait : undefined
+      pool.setWait(closer, wait?.kind === 'cause' ? need.waitOf(closer, wait) : wait)
+      if (wait?.kind === 'revoked') need.heldBack(closer)
       closer.readyRun = verdict.kind === 'ready' ? verdict.run : undefined
       if (verdict.kind === 'ready') ready.push(closer)
       else if (verdict.kind === 'invalid') {
@@ -74,6 +84,9 @@ export function createWitnesser({ log, pool, time, admits, cover }: WitnesserDep
       entry.isWitnessed = true
     }
     for (const entry of run) woken.add(pool.wake(entry.key))
+    const [start] = run
+    // Others may have begun with what is witnessed now, and close it as well.
+    if (start !== undefined) woken.add(pool.revokedFrom(start.key))
   }
 
   function witness(maxRecords: number, isTimeOver: () => boolean): void {
@@ -105,6 +118,11 @@ export function createWitnesser({ log, pool, time, admits, cover }: WitnesserDep
       }
       consider(affected)
     },
+    reconsider: () => {
+      const signed = [...pool.entries()].filter((entry) => entry.signed)
+      for (const entry of signed) entry.isNeeded = false
+      woken.add(signed)
+    },
     consider,
     witness,
     hasReady: () => ready.size() > 0 || woken.size() > 0,
@@ -129,7 +147,9 @@ interface Woken {
 function createWoken(considerOne: (entry: FloatingEntry) => void): Woken {
   const entries: FloatingEntry[] = []
   return {
-    add: (woken) => void entries.push(...woken),
+    add: (woken) => {
+      for (const entry of woken) entries.push(entry)
+    },
     consider: (isTimeOver) => {
       for (let next = entries.pop(); next !== undefined; next = entries.pop()) {
         considerOne(next)

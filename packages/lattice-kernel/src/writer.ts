@@ -22,6 +22,7 @@ import {
   type JobStep,
   RECORDS_PER_STEP,
 } from './jobs.ts'
+import { createRestating, type Rebuilding } from './rebuild.ts'
 import { createSubmitQueue, type SubmitQueue } from './submit-queue.ts'
 import { createWorkLoop, type Work } from './work-loop.ts'
 
@@ -42,8 +43,13 @@ export interface Writer {
   readonly close: () => Promise<void>
 }
 
-/** `onFailed` is told what ended the writer. */
-export function createWriter(core: Core, onFailed: (error: Error) => void): Writer {
+export interface WriterDeps {
+  readonly rebuilding: Rebuilding
+  /** Is told what ended the writer. */
+  readonly onFailed: (error: Error) => void
+}
+
+export function createWriter(core: Core, { rebuilding, onFailed }: WriterDeps): Writer {
   const { options, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
@@ -60,7 +66,8 @@ export function createWriter(core: Core, onFailed: (error: Error) => void): Writ
   const arm = createArming(timer)
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
-  const works: readonly Work[] = [catchUp, checkpointing, submits, bulks, ingests, jobs, pump, flushing, arm]
+  const restating = createRestating(core, rebuilding)
+  const works: readonly Work[] = [restating, catchUp, checkpointing, submits, bulks, ingests, jobs, pump, flushing, arm]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
   function onFailure(cause: unknown): void {
@@ -139,6 +146,7 @@ export function createRecheck(core: Core): () => boolean {
   return () => {
     if (isFirst) {
       isFirst = false
+      core.limitsChanged()
       core.recheckAdmission()
       core.witnesser.consider(core.pool.inFuture.due(core.time.nowMs()))
     }

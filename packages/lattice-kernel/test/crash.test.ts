@@ -305,7 +305,7 @@ describe('log.db', () => {
       storeId: kernel.storeId,
       witnessKey: signerOf(1).publicKey,
       storeType: 'test:tracking',
-      schemaVersion: 2,
+      schemaVersion: 3,
       witnessCount: 21,
     })
     expect(peekLog(temporaryDirectory())).toBeUndefined()

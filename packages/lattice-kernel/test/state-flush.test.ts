@@ -15,6 +15,7 @@ import { createManualClock } from '@lattice/model/testing'
 import { openStateDatabase, type StorageHooks, type StoragePoint } from '@lattice/storage'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { AppliedCuts } from '../src/applied-cuts.ts'
 import type { LogEntry } from '../src/log-entry.ts'
 import { createProjection, type Projection } from '../src/projection.ts'
 import {
@@ -52,6 +53,15 @@ function createLog(texts: readonly string[]): readonly LogEntry[] {
   }))
 }
 
+const nothing = { spans: new Map(), faulty: [] }
+const uncut: AppliedCuts = {
+  now: () => nothing,
+  modeOf: () => 'full',
+  isSame: () => true,
+  markOf: () => new Uint8Array(0),
+  isMarkOf: () => true,
+}
+
 function openProjection(directory: string, hooks?: StorageHooks): Projection {
   const state = openStateDatabase({
     path: join(directory, 'state.db'),
@@ -63,6 +73,7 @@ function openProjection(directory: string, hooks?: StorageHooks): Projection {
     state,
     projector: createTrackingProjector(),
     follows: () => true,
+    cuts: uncut,
     isBelowEpoch: () => false,
     depsOf: () => [],
     clock: createManualClock({ wallMs: 0 }),

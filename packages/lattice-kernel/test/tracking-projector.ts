@@ -47,6 +47,7 @@ export function createTrackingProjector(): TrackingProjector {
       if (faults.throwing) throw new Error('the machine is broken')
     }
     applied.push(toHex(op.id))
+    if (op.op?.op.case === 'epoch') return { kind: 'applied', events: ['epoch'] }
     cited.set(toHex(op.id), op.deps)
     if (word === 'follows' && !op.follows(toIntentionId(fromHex(key) ?? op.id))) {
       return { kind: 'rejected', reason: 'follows_not' }

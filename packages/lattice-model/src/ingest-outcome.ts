@@ -8,10 +8,11 @@ import type { IntentionId } from './ids.ts'
 
 /**
  * Why a valid intention waits, in the order in which the rules are checked:
- * its run is not closed, causes are unknown, its time lies in the future, its
- * author is not admitted yet.
+ * its run is not closed, causes are unknown, it is beyond a cutoff of its author's
+ * and nothing that counts needs it, its time lies in the future, its author is not
+ * admitted yet.
  */
-export type FloatReason = 'unsigned' | 'missing_causes' | 'future' | 'not_admitted'
+export type FloatReason = 'unsigned' | 'missing_causes' | 'revoked' | 'future' | 'not_admitted'
 
 /** One outcome per intention, in the order they were handed in. */
 export type IngestOutcome =

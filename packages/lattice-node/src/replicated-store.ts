@@ -29,7 +29,7 @@ export function createReplicatedStore({ kernel, storeType, mayReplicate }: Repli
       const missing = kernel.missing(ids)
       return kernel.stats().floatingCount === 0
         ? missing
-        : missing.filter((id) => !waitsForTime(kernel, id, kernel.time().nowMs))
+        : missing.filter((id) => !waitsHere(kernel, id, kernel.time().nowMs))
     },
     read: kernel.read,
     tipOf: kernel.tipOf,
@@ -44,11 +44,13 @@ export function createReplicatedStore({ kernel, storeType, mayReplicate }: Repli
 }
 
 /**
- * True for what floats because of its time, and for what follows it: that is later still. What is not authentic yet is
+ * True for what floats because of its time, and for what follows it: that is later still; and for what is beyond a cutoff
+ * and would come again from everybody who does not know of it. What is not authentic yet is
  * left out, since the copy that is here may lack the signature that a peer's has.
  */
-function waitsForTime(kernel: Kernel, id: IntentionId, nowMs: number): boolean {
+function waitsHere(kernel: Kernel, id: IntentionId, nowMs: number): boolean {
   const held = kernel.get(id)
   if (held?.floating === undefined || held.floating === 'unsigned') return false
+  if (held.floating === 'revoked') return true
   return held.floating === 'future' || held.parsed.intention.timestamp.wall > nowMs + MAX_DRIFT_MS
 }

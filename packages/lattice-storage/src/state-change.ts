@@ -10,6 +10,8 @@ import type { ReadRowChanges } from './row-changes.ts'
 export interface StateCursor {
   readonly seq: number
   readonly chainHash: Hash
+  /** What its owner knew of these records when it applied them: with another, state would be another. Absent: nothing. */
+  readonly madeWith?: Uint8Array
 }
 
 /** An operation that changed nothing, and why. */

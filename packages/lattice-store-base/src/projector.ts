@@ -39,6 +39,8 @@ export interface ProjectedOp {
    * an epoch in its past, which nobody cites any more.
    */
   readonly covers: (id: IntentionId) => boolean
+  /** `writer`: an epoch took more than that from the author, and the operation does not precede it. Authorize it so. */
+  readonly limit?: 'writer'
 }
 
 export interface Projector<Event = unknown> {

@@ -53,6 +53,13 @@ const cases: readonly (readonly [string, Partial<FloatingGroup>, string, string,
     'has the admission',
   ],
   [
+    'somebody who was removed',
+    { reason: 'revoked' },
+    'warning floating_revoked',
+    'was removed, or had its role taken; the first was written 1 h ago',
+    'invite the author again',
+  ],
+  [
     'the future',
     { reason: 'future', firstMs: NOW_MS + MAX_DRIFT_MS + 120_000, lastMs: NOW_MS + 600_000 },
     'warning floating_future',

@@ -41,6 +41,14 @@ function groupReason(group: FloatingGroup, nowMs: number): Reason {
       }
     case 'missing_causes':
       return causeReason(group, { subject, verb })
+    case 'revoked':
+      return {
+        severity: 'warning',
+        code: 'floating_revoked',
+        what: `${subject} ${verb} because it was written after this author was removed, or had its role taken; the first was written ${durationText(nowMs - firstMs)} ago`,
+        remedy: 'nothing is lost: invite the author again, or have somebody else write it anew',
+        ...about,
+      }
     case 'future':
       return futureReason(group, { subject, nowMs })
     case 'not_admitted':

@@ -1,0 +1,336 @@
+/**
+ * Which records of the log are excluded: beyond a cutoff, and in the past of nothing that counts.
+ *
+ * They stay in the log, for records are never taken out of its chain, and may count again. But they are no part of the set
+ * that nodes reconcile: the range index and the frontier are without them, and whoever counts, lists or tells ends asks here.
+ * It follows from the records of the log and what they say of membership, whatever came first.
+ *
+ * It is settled for a whole group of records at once, right before they are committed, and again when the log is read from
+ * the disk: a run is there as a whole by then. While nobody is limited that costs nothing. Memory follows the lanes that
+ * are cut.
+ *
+ * @module
+ */
+import { causesOf, type IdKey, idKey, type IntentionId, isSigned, MAX_RUN_LENGTH, type PublicKey } from '@lattice/model'
+import type { Database } from '@lattice/storage'
+import type { PersistentRangeIndex } from '@lattice/sync'
+import { findExcluded, type LinkLane, type LinkPorts, maximalPlaces } from './bare-links.ts'
+import { type CutoffSpans, findCutoffSpans, newlyCut, spanAt } from './cutoff-spans.ts'
+import { createExcludedRows, type ExcludedRow } from './excluded-rows.ts'
+import type { Frontier } from './frontier.ts'
+import type { Lane, LaneBook } from './lane-book.ts'
+import { type LimitingEpoch, type Limits, type LimitsView, mayEndItsCutoffs } from './limits.ts'
+import type { IntentionMeta, LogEntry } from './log-entry.ts'
+import type { LogIndex } from './log-index.ts'
+import type { LogReach } from './reach-log.ts'
+import type { Place } from './reach-vector.ts'
+
+/** How what is witnessed is limited. Never changed once made. */
+export interface Cuts {
+  readonly spans: CutoffSpans
+  /** Seqs of epochs that have no effect, ascending. */
+  readonly faulty: readonly number[]
+}
+
+/** Records of one author that counted until now. */
+export interface NewlyExcluded {
+  readonly author: PublicKey
+  readonly count: number
+  /** Whose cutoff they are beyond; undefined where all that admitted the author is. */
+  readonly epoch: IntentionId | undefined
+}
+
+/** A record beyond a cutoff of all that its author writes. */
+export interface BeyondRecord {
+  readonly entry: LogEntry
+  readonly epoch: IntentionId | undefined
+  /** Something that counts has it in its past. */
+  readonly isLink: boolean
+}
+
+export interface ExcludedSet extends LogIndex {
+  /** Brings it up to what is appended, and to what the limits are. */
+  readonly settle: () => void
+  readonly cuts: () => Cuts
+  /** The limits that it was settled by; undefined while nobody can be limited. */
+  readonly view: () => LimitsView | undefined
+  /** The epochs of the log as of then, and those appended since. */
+  readonly epochs: () => readonly LimitingEpoch[]
+  readonly count: () => number
+  readonly isExcluded: (place: Pick<Place, 'lane' | 'position'>) => boolean
+  /** The first position of a lane that is excluded, as all after it are; infinite where none is. */
+  readonly endOf: (lane: number) => number
+  /** Changes when something is excluded that was not, or the other way round. */
+  readonly version: () => number
+  /** What was excluded since the last time. */
+  readonly takeNews: () => readonly NewlyExcluded[]
+  /** What is beyond a cutoff, lane by lane. */
+  readonly list: (limit: number) => readonly BeyondRecord[]
+  /** As it goes to disk. */
+  readonly rows: () => readonly ExcludedRow[]
+  /** What the limits make of the records, made anew: the same as `rows`. */
+  readonly derive: () => readonly ExcludedRow[]
+}
+
+export interface ExcludedSetDeps {
+  readonly database: Database
+  readonly limits: Limits
+  readonly authors: LaneBook
+  readonly reach: LogReach
+  readonly range: PersistentRangeIndex
+  readonly frontier: Frontier
+  readonly find: (id: IntentionId) => IntentionMeta | undefined
+  readonly entryAt: (seq: number) => LogEntry
+  readonly headSeq: () => number
+}
+
+const NO_CUTS: Cuts = { spans: new Map(), faulty: [] }
+
+export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
+  const { limits, authors, find } = deps
+  const table = createExcludedRows(deps.database)
+  const ports = createPorts(deps)
+  let rows = new Map<number, ExcludedRow>()
+  let cuts = NO_CUTS
+  let limited: ReadonlySet<IdKey> = new Set()
+  let known: LimitsView | undefined
+  /** Something came that may change what is excluded. */
+  let isTouched = true
+  let isStored = true
+  /** Records up to here were settled; what is excluded later was never told to count. */
+  let settledSeq = 0
+  let settledVersion = -1
+  /** What is found right after it was read from the disk is no news. */
+  let isFresh = true
+  let version = 0
+  let count = 0
+  let news: NewlyExcluded[] = []
+
+  const endOf = (lane: number): number => rows.get(lane)?.first ?? Infinity
+  const isExcluded = ({ lane, position }: Pick<Place, 'lane' | 'position'>): boolean => position >= endOf(lane)
+
+  function derive(): { readonly cuts: Cuts; readonly rows: Map<number, ExcludedRow> } {
+    const epochs = limits.epochs()
+    if (epochs.length === 0) return { cuts: NO_CUTS, rows: new Map() }
+    const view = limits.view()
+    const spans = findCutoffSpans(ports, view)
+    const roots = spans.size === 0 ? [] : epochs.flatMap((epoch) => rootOf({ find, view, epochs, spans }, epoch))
+    const ends = spans.size === 0 ? NO_ENDS : findExcluded(ports, spans, roots)
+    const faulty = epochs.flatMap(({ id }) => (view.faultOf(id) === undefined ? [] : (find(id)?.seq ?? [])))
+    const made = new Map<number, ExcludedRow>()
+    for (const [lane, first] of ends) made.set(lane, { lane, first, last: authors.lane(lane).head.position })
+    return { cuts: { spans, faulty: faulty.sort((a, b) => a - b) }, rows: made }
+  }
+
+  function settle(): void {
+    const limitsVersion = limits.version()
+    if (isTouched || limitsVersion !== settledVersion) {
+      const next = derive()
+      if (!isFresh) tell(next.cuts.spans)
+      cuts = isEmpty(next.cuts) ? NO_CUTS : next.cuts
+      move(next.rows)
+      known = limits.mayLimit() ? limits.view() : undefined
+      limited = new Set(known?.limited().map(idKey))
+      settledVersion = limitsVersion
+    }
+    settledSeq = deps.headSeq()
+    isTouched = false
+    isFresh = false
+  }
+
+  /** Takes what is excluded out of the range index and the frontier, and puts back what is not any more. */
+  function move(next: Map<number, ExcludedRow>): void {
+    let isChanged = false
+    for (const lane of new Set([...rows.keys(), ...next.keys()])) {
+      const [before, after] = [rows.get(lane), next.get(lane)]
+      const out = without(after, before)
+      const back = without(before, after)
+      isChanged ||= out.length > 0 || back.length > 0
+      for (const place of back) deps.range.insert(itemOf(ports.entryOf(lane, place)))
+      for (const position of out) deps.range.delete(itemOf(ports.entryOf(lane, position)))
+    }
+    rows = next
+    count = [...rows.values()].reduce((sum, { first, last }) => sum + last - first + 1, 0)
+    if (!isChanged) return
+    version += 1
+    isStored = false
+    deps.frontier.replace(maximalPlaces(ports.vectorOf, ports.heads(endOf)).map(({ seq }) => deps.entryAt(seq)))
+  }
+
+  /** Notes what counted when it was settled last and does not any more, links as well. */
+  function tell(spans: CutoffSpans): void {
+    for (const { lane, count: records, epoch } of newlyCut(cuts.spans, spans, lastSettled)) {
+      news.push({ author: authors.byNumber(authors.lane(lane).author).key, count: records, epoch })
+    }
+  }
+
+  /** The last position of a lane that was settled; before its first when none was. */
+  function lastSettled(lane: number): number {
+    const { parent, head } = authors.lane(lane)
+    let { position } = head
+    while (position >= firstOf(parent) && ports.placeAt(lane, position).seq > settledSeq) position -= 1
+    return position
+  }
+
+  return {
+    settle,
+    cuts: () => cuts,
+    view: () => known,
+    epochs: limits.epochs,
+    count: () => count,
+    isExcluded,
+    endOf,
+    version: () => version,
+    takeNews: () => {
+      const told = joined(news)
+      news = []
+      return told
+    },
+    list: (limit) => listBeyond(ports, { cuts, endOf, limit }),
+    rows: () => [...rows.values()].sort((a, b) => a.lane - b.lane),
+    derive: () => [...derive().rows.values()].sort((a, b) => a.lane - b.lane),
+    advance: ({ parsed }) => {
+      if (isTouched || (limited.size === 0 && rows.size === 0)) return
+      const { intention } = parsed
+      isTouched = limited.has(idKey(intention.author)) || causesOf(intention).some((id) => isOut(find(id)))
+    },
+    retreat: () => {},
+    checkpoint: () => {
+      if (!isStored) table.replace(rows.values())
+      isStored = true
+    },
+    load: () => {
+      rows = new Map(table.all().map((row) => [row.lane, row]))
+      cuts = NO_CUTS
+      limited = new Set()
+      known = undefined
+      isTouched = true
+      settledVersion = -1
+      isStored = true
+      isFresh = true
+      news = []
+      version += 1
+    },
+    isBehind: () => !isStored,
+  }
+
+  function isOut(meta: IntentionMeta | undefined): boolean {
+    return meta !== undefined && isExcluded(meta)
+  }
+}
+
+function isEmpty({ spans, faulty }: Cuts): boolean {
+  return spans.size === 0 && faulty.length === 0
+}
+
+const NO_ENDS: ReadonlyMap<number, number> = new Map()
+
+interface Ports extends LinkPorts {
+  readonly find: (id: IntentionId) => Place | undefined
+  readonly lanesOf: (author: PublicKey) => readonly { number: number; first: number; last: number }[]
+  readonly reach: (place: Place, lane: number) => number
+  readonly entryOf: (lane: number, position: number) => LogEntry
+  /** The last of each lane that is not excluded. */
+  readonly heads: (endOf: (lane: number) => number) => readonly Place[]
+  readonly laneAt: (lane: number) => Lane
+}
+
+function createPorts({ authors, reach, entryAt, find }: ExcludedSetDeps): Ports {
+  const placeAt = (lane: number, position: number): Place => {
+    const { head } = authors.lane(lane)
+    return { lane, position, seq: position === head.position ? head.seq : reach.seqAt(lane, position) }
+  }
+  const linkLane = ({ number, parent, head }: Lane): LinkLane => {
+    return { number, parent, first: firstOf(parent), head: { lane: number, position: head.position, seq: head.seq } }
+  }
+  return {
+    find,
+    placeAt,
+    laneAt: authors.lane,
+    entryOf: (lane, position) => entryAt(placeAt(lane, position).seq),
+    reach: reach.reach,
+    vectorOf: reach.vectorOf,
+    lanes: () => authors.lanes().map(linkLane),
+    lanesOf: (author) =>
+      (authors.find(author)?.lanes ?? []).map((number) => {
+        const { parent, head } = authors.lane(number)
+        return { number, first: firstOf(parent), last: head.position }
+      }),
+    isOfOneAuthor: (a, b) => authors.lane(a).author === authors.lane(b).author,
+    closerOf: (place) => {
+      // A run is appended as a whole, so what vouches for a record comes right after it.
+      for (let seq = place.seq; seq < place.seq + MAX_RUN_LENGTH; seq += 1) {
+        const { parsed, meta } = entryAt(seq)
+        if (isSigned(parsed)) return meta
+      }
+      return place
+    },
+    heads: (endOf) =>
+      authors.lanes().flatMap(({ number, parent, head }) => {
+        const last = Math.min(head.position, endOf(number) - 1)
+        return last < firstOf(parent) ? [] : [placeAt(number, last)]
+      }),
+  }
+}
+
+function firstOf(parent: Lane['parent']): number {
+  return parent === undefined ? 0 : parent.position + 1
+}
+
+interface RootDeps {
+  readonly find: (id: IntentionId) => IntentionMeta | undefined
+  readonly view: LimitsView
+  readonly epochs: readonly LimitingEpoch[]
+  readonly spans: CutoffSpans
+}
+
+/** The place of an epoch beyond a cutoff whose author is senior to all that made one: it may end it. */
+function rootOf({ find, view, epochs, spans }: RootDeps, { id, author }: LimitingEpoch): readonly Place[] {
+  const meta = find(id)
+  if (meta === undefined || spanAt(spans, meta.lane, meta.position)?.kind !== 'all') return []
+  return mayEndItsCutoffs({ view, epochs }, author) ? [meta] : []
+}
+
+/** Positions of `row` that are not in `other`. */
+function without(row: ExcludedRow | undefined, other: ExcludedRow | undefined): readonly number[] {
+  const positions: number[] = []
+  if (row === undefined) return positions
+  for (let position = row.first; position <= row.last; position += 1) {
+    if (other === undefined || position < other.first || position > other.last) positions.push(position)
+  }
+  return positions
+}
+
+function itemOf({ parsed }: LogEntry): { readonly timestamp: number; readonly id: IntentionId } {
+  return { timestamp: parsed.intention.timestamp.wall, id: parsed.id }
+}
+
+/** One for each author and epoch. */
+function joined(news: readonly NewlyExcluded[]): readonly NewlyExcluded[] {
+  const all = new Map<string, NewlyExcluded>()
+  for (const one of news) {
+    const key = `${idKey(one.author)} ${one.epoch === undefined ? '' : idKey(one.epoch)}`
+    all.set(key, { ...one, count: one.count + (all.get(key)?.count ?? 0) })
+  }
+  return [...all.values()]
+}
+
+interface Listing {
+  readonly cuts: Cuts
+  readonly endOf: (lane: number) => number
+  readonly limit: number
+}
+
+function listBeyond(ports: Ports, { cuts, endOf, limit }: Listing): readonly BeyondRecord[] {
+  const listed: BeyondRecord[] = []
+  for (const [lane, spans] of [...cuts.spans].sort(([a], [b]) => a - b)) {
+    const { position: head } = ports.laneAt(lane).head
+    for (const { first, last, kind, epoch } of spans) {
+      if (kind !== 'all') continue
+      for (let position = first; position <= Math.min(last, head) && listed.length < limit; position += 1) {
+        listed.push({ entry: ports.entryOf(lane, position), epoch, isLink: position < endOf(lane) })
+      }
+    }
+  }
+  return listed
+}

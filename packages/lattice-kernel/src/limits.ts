@@ -1,0 +1,77 @@
+/**
+ * Who may no longer write, as the log needs to know it: where the writes of an author end to count.
+ *
+ * It follows from the records of membership in the log, so it changes with them alone, or when a parent store has others.
+ *
+ * @module
+ */
+import { equalBytes, type IntentionId, type PublicKey } from '@lattice/model'
+import type { Cutoff, MembershipView } from '@lattice/store-base'
+import type { BookEpoch, EpochBook } from './epoch-book.ts'
+
+export type LimitsView = Pick<MembershipView, 'cutoffsOf' | 'isHeard' | 'limited' | 'isSenior' | 'faultOf'>
+
+/** An intention that is an epoch by its form, whether it counts or not. */
+export interface LimitingEpoch {
+  readonly id: IntentionId
+  readonly author: PublicKey
+}
+
+export interface Limits {
+  /** The same object until something changed. */
+  readonly view: () => LimitsView
+  /** Changes when the view may. */
+  readonly version: () => number
+  /** Every witnessed epoch. */
+  readonly epochs: () => readonly LimitingEpoch[]
+  /** False while no epoch takes anything away: then the view need not be made. */
+  readonly mayLimit: () => boolean
+}
+
+/** Limits by the records of a log. */
+export function limitsOf(book: EpochBook): Limits {
+  const takesAway = ({ record }: BookEpoch): boolean => {
+    const cause = record.op.value.cause?.cause.case
+    return cause === 'membership' || cause === 'parent'
+  }
+  let made:
+    | { readonly version: number; readonly epochs: readonly LimitingEpoch[]; readonly mayLimit: boolean }
+    | undefined
+  const current = (): NonNullable<typeof made> => {
+    const version = book.version()
+    if (made?.version !== version) {
+      made = { version, epochs: book.epochs().map(({ record }) => record), mayLimit: book.valid().some(takesAway) }
+    }
+    return made
+  }
+  return {
+    view: book.view,
+    version: book.version,
+    epochs: () => current().epochs,
+    mayLimit: () => current().mayLimit,
+  }
+}
+
+/** Cutoffs beyond which nothing of an author counts; the others take its privileges only. */
+export function wholeCutoffs(view: LimitsView, author: PublicKey): readonly Cutoff[] {
+  return view.cutoffsOf(author).filter(({ remains }) => remains !== 'writer')
+}
+
+/**
+ * True for an author whose epochs are held although nothing else of it is: it is senior to all that removed it, so an epoch
+ * of its own may void theirs.
+ */
+export function mayEndItsCutoffs(
+  { view, epochs }: { readonly view: LimitsView; readonly epochs: readonly LimitingEpoch[] },
+  author: PublicKey,
+): boolean {
+  const cutoffs = wholeCutoffs(view, author)
+  return (
+    view.isHeard(author) &&
+    cutoffs.length > 0 &&
+    cutoffs.every(({ epoch }) => {
+      const by = epochs.find(({ id }) => equalBytes(id, epoch))?.author
+      return by !== undefined && view.isSenior(author, by)
+    })
+  )
+}

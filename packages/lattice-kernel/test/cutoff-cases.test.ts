@@ -1,0 +1,251 @@
+/** A removal, case by case: what goes, what comes back, what a crash or a hostile peer can do about it. */
+import { idKey, type ParsedIntention, toHex, utf8Encode } from '@lattice/model'
+import type { StorageHooks, StoragePoint } from '@lattice/storage'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Kernel, KernelEvent } from '../src/index.ts'
+import { createHistory, keyOf, openCut } from './cutoff-history.ts'
+import { changeTable } from './damage.ts'
+import { removeDirectories, signerOf } from './harness.ts'
+
+afterEach(removeDirectories)
+
+const ids = (items: readonly { readonly id: Uint8Array }[]): string[] => items.map(({ id }) => toHex(id))
+const valueOf = (kernel: Kernel, key: string): boolean => kernel.tables().app.get(utf8Encode(key)) !== undefined
+
+async function fresh(storeId: Parameters<typeof openCut>[0]['storeId'], all: readonly ParsedIntention[]) {
+  const { kernel } = await openCut({ storeId })
+  await kernel.ingest(all, undefined)
+  return kernel
+}
+
+/** What two kernels of the same intentions agree on. */
+async function expectSame(kernel: Kernel, other: Kernel): Promise<void> {
+  expect(kernel.digest()).toEqual(other.digest())
+  expect(kernel.frontier()).toEqual(other.frontier())
+  expect(kernel.chainTips(100)).toEqual(other.chainTips(100))
+  expect(await kernel.stateDigest()).toEqual(await other.stateDigest())
+  await other.close()
+}
+
+describe('what was witnessed before its author was removed', () => {
+  test('leaves set, tips and state, and is told, unless somebody has built on it', async () => {
+    const history = createHistory()
+    const linked = history.write(3, 'set linked 1')
+    const cut = history.write(3, 'set cut 1')
+    const built = history.write(4, 'set built 1', [linked])
+    const { kernel, options } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+    const events: KernelEvent[] = []
+    kernel.onEvent((event) => events.push(event))
+    await kernel.ingest(history.all, undefined)
+    const before = kernel.digest()
+    expect(['linked', 'cut', 'built'].map((key) => valueOf(kernel, key))).toEqual([true, true, true])
+    const epoch = history.remove(1, 3, history.start)
+    await kernel.ingest([epoch], undefined)
+    await kernel.recheckFloating()
+    expect(kernel.excluded(10)).toMatchObject([
+      { id: linked.id, author: keyOf(3), epoch: epoch.id, isLink: true },
+      { id: cut.id, author: keyOf(3), epoch: epoch.id, isLink: false },
+    ])
+    expect(['linked', 'cut', 'built'].map((key) => valueOf(kernel, key))).toEqual([false, false, true])
+    expect(kernel.digest().witnessCount).toBe(before.witnessCount)
+    expect(ids(kernel.tips().find(({ author }) => idKey(author) === idKey(keyOf(3)))?.tips ?? [])).toEqual(
+      ids([linked]),
+    )
+    expect(kernel.tipOf(keyOf(3))).toEqual(linked.id)
+    expect(kernel.readChain(cut.id, undefined, 10)).toEqual([])
+    expect(kernel.frontier().map(toHex).sort()).toEqual(ids([built, epoch]).sort())
+    expect(events).toMatchObject([
+      { kind: 'excluded', author: keyOf(3), count: 2, epoch: epoch.id, own: false },
+      { kind: 'rebuilt' },
+    ])
+    await kernel.close()
+    const again = await openCut({ ...options, storeId: history.storeId })
+    expect(again.kernel.excluded(10)).toHaveLength(2)
+    await expectSame(again.kernel, await fresh(history.storeId, history.all))
+    await again.kernel.close()
+  })
+
+  test('comes back when a senior voids the removal, or when the one who removed is removed before', async () => {
+    const history = createHistory()
+    const mine = history.write(1, 'set mine 1')
+    const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+    await kernel.ingest(history.all, undefined)
+    const byJunior = history.remove(2, 1, history.start)
+    await kernel.ingest([byJunior], undefined)
+    await kernel.recheckFloating()
+    expect(valueOf(kernel, 'mine')).toBe(false)
+    const later = history.write(1, 'set later 1')
+    expect(await kernel.ingest([later], undefined)).toMatchObject([{ kind: 'floating', reason: 'revoked' }])
+    const bySenior = history.remove(1, 2, [mine])
+    expect(await kernel.ingest([bySenior], undefined)).toMatchObject([{ kind: 'witnessed' }])
+    await kernel.recheckFloating()
+    expect(['mine', 'later'].map((key) => valueOf(kernel, key))).toEqual([true, true])
+    await expectSame(kernel, await fresh(history.storeId, history.all))
+    await kernel.close()
+  })
+
+  test('calls for no ack, and its author is behind in nothing that is cut', async () => {
+    const history = createHistory()
+    history.write(3, 'set cut 1')
+    const epoch = history.remove(1, 3, history.start)
+    const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+    await kernel.ingest(history.all, undefined)
+    expect(kernel.excluded(10)).toHaveLength(1)
+    const ack = history.write(4, 'set seen 1', [epoch])
+    await kernel.ingest([ack], undefined)
+    expect(kernel.lag(keyOf(4))).toEqual({ unseen: 0, unseenSinceMs: undefined })
+    await kernel.close()
+  })
+})
+
+describe('a node that is removed', () => {
+  test('is told what of its own was cut, may not write on, and may again once it is invited', async () => {
+    const history = createHistory()
+    const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(3) })
+    await kernel.ingest(history.all, undefined)
+    const own = await kernel.submit({ kind: 'appData', schema: 1, value: utf8Encode('set own 1') })
+    const events: KernelEvent[] = []
+    kernel.onEvent((event) => events.push(event))
+    const epoch = history.remove(1, 3, history.start)
+    await kernel.ingest([epoch], undefined)
+    await kernel.recheckFloating()
+    expect(events).toContainEqual({ kind: 'excluded', author: keyOf(3), count: 1, epoch: epoch.id, own: true })
+    expect(ids(kernel.excluded(10))).toEqual([toHex(own)])
+    const write = async () => kernel.submit({ kind: 'appData', schema: 1, value: utf8Encode('set more 1') }, {})
+    await expect(write()).rejects.toMatchObject({ code: 'REVOKED' })
+    const back = history.admit(1, 3, [])
+    await kernel.ingest([back], undefined)
+    const after = await kernel.submit(
+      { kind: 'appData', schema: 1, value: utf8Encode('set after 1') },
+      { deps: () => [back.id] },
+    )
+    expect(valueOf(kernel, 'after')).toBe(true)
+    // It goes on from what was cut, which is a link now.
+    expect(kernel.excluded(10)).toMatchObject([{ id: own, isLink: true }])
+    expect(kernel.digest().witnessCount).toBe(kernel.stats().witnessCount)
+    expect(kernel.isAncestor(own, after)).toBe(true)
+    await kernel.close()
+  })
+})
+
+describe('a hostile author', () => {
+  test('who was removed cannot float more than anybody, and changes nothing by it', { timeout: 60_000 }, async () => {
+    const history = createHistory()
+    history.remove(1, 3, history.start)
+    const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+    await kernel.ingest(history.all, undefined)
+    const digest = kernel.digest()
+    const flood = Array.from({ length: 8500 }, (_, n) => history.write(3, `set f${n} 1`, [], n % 250 === 249))
+    const outcomes = await kernel.ingest(flood, undefined)
+    expect(outcomes.every(({ kind }) => kind === 'floating')).toBe(true)
+    expect(kernel.stats().floatingCount).toBeLessThanOrEqual(8192)
+    expect(kernel.digest()).toEqual(digest)
+    await kernel.close()
+  })
+
+  test(
+    'whose thousands of cut writes somebody builds on has them linked, in one go and in any order',
+    { timeout: 60_000 },
+    async () => {
+      const history = createHistory()
+      const epoch = history.remove(1, 3, history.start)
+      const cut: ParsedIntention[] = []
+      // Two lanes of signed ones that cite each other, and a run to end with.
+      for (let n = 0; n < 1500; n += 1) cut.push(history.write(3, `set a${n} 1`, cut.slice(-1)))
+      for (let n = 0; n < 1500; n += 1) cut.push(history.write(3, `set b${n} 1`, [], n % 250 === 249))
+      const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+      await kernel.ingest(history.start, undefined)
+      await kernel.ingest([epoch], undefined)
+      const before = kernel.digest().witnessCount
+      await kernel.ingest(cut.toReversed(), undefined)
+      expect(kernel.digest().witnessCount).toBe(before)
+      const built = history.write(4, 'set built 1', [cut[2400] ?? epoch])
+      expect(await kernel.ingest([built], undefined)).toMatchObject([{ kind: 'witnessed' }])
+      // Up to the signature that closes the run of what was built on.
+      expect(kernel.digest().witnessCount).toBe(before + 2500 + 1)
+      expect(kernel.excluded(4096)).toHaveLength(2500)
+      expect(valueOf(kernel, 'a0')).toBe(false)
+      expect(valueOf(kernel, 'built')).toBe(true)
+      await expectSame(kernel, await fresh(history.storeId, history.all))
+      await kernel.close()
+    },
+  )
+
+  test('who is nobody has nothing linked by citing it', async () => {
+    const history = createHistory()
+    const epoch = history.remove(1, 3, history.start)
+    const cut = history.write(3, 'set cut 1')
+    const stranger = history.write(8, 'set stranger 1', [cut])
+    const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+    await kernel.ingest([...history.start, epoch], undefined)
+    await kernel.ingest([cut, stranger], undefined)
+    expect(
+      kernel
+        .floating(10)
+        .map(({ reason }) => reason)
+        .sort(),
+    ).toEqual(['not_admitted', 'revoked'])
+    await kernel.ingest([history.admit(1, 8, [])], undefined)
+    expect(kernel.floating(10)).toEqual([])
+    expect(kernel.excluded(10)).toMatchObject([{ id: cut.id, isLink: true }])
+    await kernel.close()
+  })
+})
+
+describe('a removal that is interrupted', () => {
+  const POINTS: readonly StoragePoint[] = ['write', 'commit', 'committed']
+  const FILES = ['log.db', 'state.db', 'state.rebuild.db']
+  test.each(FILES.flatMap((file) => POINTS.map((point) => [file, point] as const)))(
+    'in %s at %s comes to the same when the store is opened again',
+    async (file, point) => {
+      const history = createHistory()
+      const linked = history.write(3, 'set linked 1')
+      history.write(3, 'set cut 1')
+      history.write(4, 'set built 1', [linked])
+      let armed = false
+      const hooks: StorageHooks = {
+        at: (reached, path) => {
+          if (!armed || reached !== point || !path.endsWith(file)) return
+          armed = false
+          throw new Error('power lost')
+        },
+      }
+      const first = await openCut({ storeId: history.storeId, signer: signerOf(9), storageHooks: hooks })
+      await first.kernel.ingest(history.all, undefined)
+      await first.kernel.close()
+      const { kernel, options } = await openCut({ ...first.options, storeId: history.storeId })
+      const epoch = history.remove(1, 3, history.start)
+      armed = true
+      await kernel.ingest([epoch], undefined).catch(() => undefined)
+      await kernel.close().catch(() => undefined)
+      const again = await openCut({ ...options, storeId: history.storeId })
+      await again.kernel.ingest([epoch], undefined)
+      await again.kernel.recheckFloating()
+      expect((await again.kernel.verify()).problems).toEqual([])
+      await expectSame(again.kernel, await fresh(history.storeId, history.all))
+      await again.kernel.close()
+    },
+  )
+})
+
+describe('a store of before anything could be excluded', () => {
+  test('opens, and excludes from then on', async () => {
+    const history = createHistory()
+    history.write(3, 'set cut 1')
+    const { kernel, options, directory } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+    await kernel.ingest(history.all, undefined)
+    await kernel.close()
+    // The last step of each file's form, taken back.
+    changeTable(directory, 'DROP TABLE excluded')
+    changeTable(directory, 'PRAGMA user_version = 2')
+    changeTable(directory, 'DROP TABLE state_root', 'state.db')
+    changeTable(directory, 'ALTER TABLE state_meta DROP COLUMN made_with', 'state.db')
+    changeTable(directory, 'PRAGMA user_version = 1', 'state.db')
+    const again = await openCut({ ...options, storeId: history.storeId })
+    expect(again.projector.applied).toEqual([])
+    await again.kernel.ingest([history.remove(1, 3, history.start)], undefined)
+    await expectSame(again.kernel, await fresh(history.storeId, history.all))
+    expect((await again.kernel.verify()).problems).toEqual([])
+    await again.kernel.close()
+  })
+})

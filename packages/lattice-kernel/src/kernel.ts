@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { StateDatabase } from '@lattice/storage'
 import { createAutomaticWrites } from './automatic-writes.ts'
 import { createKernelCopies } from './copy-kernel.ts'
 import type { Core } from './core.ts'
@@ -11,10 +10,10 @@ import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
 import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
-import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
-import { createRebuilding } from './rebuild.ts'
+import { createRebuilding, type ProjectionFactory } from './rebuild.ts'
 import { createReplication } from './replication.ts'
+import { createSnapshots } from './snapshots.ts'
 import { createStoreFailure } from './store-failure.ts'
 import { verifyKernel } from './verify-kernel.ts'
 import { createSubmitMany } from './submit-many.ts'
@@ -30,26 +29,29 @@ export interface StartedKernel {
 }
 
 /** Starts the writer over an assembled core and makes everything in its pool wait for the right thing. */
-export function createKernel(core: Core, projectionOver: (state: StateDatabase) => Projection): StartedKernel {
+export function createKernel(core: Core, projectionOver: ProjectionFactory): StartedKernel {
   const { log, pool, witnesser } = core
   const { storeId } = core.options
   let closing: Promise<void> | undefined
   const isClosing = (): boolean => closing !== undefined
   const failure = createStoreFailure(core)
   const rebuilding = createRebuilding(core, projectionOver)
-  const writer = createWriter(core, { rebuilding, onFailed: failure.onFailed })
+  const snapshots = createSnapshots(core, projectionOver, () => writer.wake())
+  const writer = createWriter(core, { rebuilding, snapshots, onFailed: failure.onFailed })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const copies = createKernelCopies(core)
   const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
   const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
-  const automatic = createAutomaticWrites({ core, submit, submitEpoch })
+  const automatic = createAutomaticWrites({ core, submit, submitEpoch, rootOf: core.options.rootOf ?? snapshots.rootOf })
 
   async function shutDown(): Promise<void> {
     failure.stop()
+    snapshots.stop()
     const ended = Promise.all([copies.close(), automatic.close()])
     await writer.close()
     await ended
+    await snapshots.close()
     waiters.rejectAll(new KernelClosed(storeId))
     const { flush, state } = core.projection()
     try {
@@ -78,6 +80,9 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
       verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing() }, options),
     submit,
     submitEpoch,
+    snapshot: snapshots.status,
+    makeSnapshot: async () => accept(snapshots.make),
+    readSnapshot: snapshots.read,
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     emitAck: automatic.emitAck,
@@ -102,6 +107,7 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
       failure.watch(writer.isBusy)
       core.settlement.news()
       automatic.start()
+      snapshots.start()
     },
   }
 }

@@ -22,7 +22,8 @@ import { createLogStore, type LogStore } from './log-store.ts'
 import { LOG_FILE } from './log-schema.ts'
 import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
-import { createProjection, type Projection } from './projection.ts'
+import { createProjection } from './projection.ts'
+import type { ProjectionFactory } from './rebuild.ts'
 import { finishReplacement } from './replace-log.ts'
 import { createRunStanding } from './run-standing.ts'
 import { createUnfolding } from './unfold-deps.ts'
@@ -84,7 +85,7 @@ interface Opened {
   readonly state: StateDatabase
 }
 
-function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, (state: StateDatabase) => Projection] {
+function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, ProjectionFactory] {
   const { projector, authority, logger, clock } = options
   const dag = createDagQueries(log)
   const { depsOf } = createUnfolding(log)
@@ -104,11 +105,12 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
     find: log.find,
     isAncestor: log.reach.isAncestor,
   })
-  const projectionOver = (database: StateDatabase): Projection =>
+  const projectionOver: ProjectionFactory = (database, other = {}) =>
     createProjection({
       ...{ state: database, projector, depsOf, cuts, clock, logger },
       follows: dag.follows,
       isBelowEpoch: cover.isBelowEpoch,
+      ...other,
     })
   const time = createKernelTime({
     clock,

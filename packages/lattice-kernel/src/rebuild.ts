@@ -17,10 +17,14 @@ import { ProjectionStalled } from './errors.ts'
 import { COST_PER_STEP, type JobStep, RECORDS_PER_STEP } from './jobs.ts'
 import type { RebuildProgress } from './kernel-types.ts'
 import { REBUILD_FILE, STATE_FILE } from './log-schema.ts'
-import type { Projection } from './projection.ts'
+import type { Projection, ProjectionDeps } from './projection.ts'
 import type { Work } from './work-loop.ts'
 
-export type ProjectionFactory = (state: StateDatabase) => Projection
+/** Over another state, by other cuts where these are given. */
+export type ProjectionFactory = (
+  state: StateDatabase,
+  other?: Partial<Pick<ProjectionDeps, 'cuts' | 'cursorAfter'>>,
+) => Projection
 
 /** Records that are applied and brought to disk in the turn of the swap: writers may add as many while others are. */
 const RECORDS_LAST = 512

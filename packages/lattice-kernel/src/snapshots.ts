@@ -155,7 +155,6 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
     const { hash: root } = snapshot.root
     events.notify({ kind: 'snapshot_made', epoch: snapshot.epoch, root })
     if (isSettled) events.notify({ kind: 'snapshot_settled', epoch: snapshot.epoch, root })
-    waits.known(snapshot.epoch, root)
   }
 
   function begin(epoch: BookEpoch): SnapshotMaking | undefined {
@@ -177,6 +176,7 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
       making = undefined
     }
     if (target !== undefined) making ??= begin(target)
+    for (const { epoch, root } of kept.values()) waits.known(epoch, root.hash)
     const { head, settled } = wanted()
     waits.keepOnly({ ...(head && { root: head.record.id }), ...(settled && { made: settled.record.id }) })
     divergence.look()
@@ -204,7 +204,7 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
 
   function tellProgress({ epoch, progress }: SnapshotMaking): void {
     const { base, done, total } = progress()
-    if (done < total && done - noticedAt < RECORDS_PER_NOTICE) return
+    if (done === noticedAt || (done < total && done - noticedAt < RECORDS_PER_NOTICE)) return
     noticedAt = done
     events.notify({ kind: 'snapshot_progress', epoch: epoch.record.id, from: base, done, total })
   }

@@ -1,0 +1,167 @@
+/** What nodes sign of the state at epochs, and what they do where it is not the same. */
+import { readdirSync } from 'node:fs'
+import { toHex, utf8Encode } from '@lattice/model'
+import { PAGE_ROWS_MAX, type RowPosition, type StateRow } from '@lattice/storage'
+import { afterEach, describe, expect, test } from 'vitest'
+import { EPOCH_ACK_DELAY_MS, type Kernel, type KernelEvent } from '../src/index.ts'
+import { createMesh, creator, kindsOf, type Mesh, type Node, openThree } from './epoch-nodes.ts'
+import { removeDirectories } from './harness.ts'
+import { appOp, createTrackingProjector, type TrackingProjector } from './tracking-projector.ts'
+
+afterEach(removeDirectories)
+
+function eventsOf({ kernel }: Node): readonly KernelEvent[] {
+  const events: KernelEvent[] = []
+  kernel.onEvent((event) => events.push(event))
+  return events
+}
+
+/** Lets time and turns pass until something holds; the test ends by its own time where it never does. */
+async function until(mesh: Mesh, holds: () => boolean): Promise<void> {
+  while (!holds()) await mesh.scheduler.advanceAsync(EPOCH_ACK_DELAY_MS)
+}
+
+async function closeAll(mesh: Mesh, nodes: readonly { readonly kernel: Kernel }[]): Promise<void> {
+  for (const { kernel } of nodes) await mesh.run(kernel.close())
+}
+
+/** Makes of `set` what no other does. */
+function createBrokenProjector(): TrackingProjector {
+  const projector = createTrackingProjector()
+  return {
+    ...projector,
+    get version() {
+      return projector.version
+    },
+    apply: (tables, op) => {
+      const outcome = projector.apply(tables, op)
+      if (op.op?.op.case === 'appData') tables.app.set(utf8Encode('chance'), op.id)
+      return outcome
+    },
+  }
+}
+
+describe('an epoch', () => {
+  test('is vouched for by its author and those it names, and final, with the state kept by all', async () => {
+    const mesh = createMesh()
+    const nodes = await openThree(mesh, { snapshots: true })
+    await mesh.connect(nodes)
+    await until(mesh, () => nodes.every(({ kernel }) => kernel.epochs()[0]?.isFinal === true))
+    for (const { kernel } of nodes) {
+      const [epoch] = kernel.epochs()
+      expect(epoch).toMatchObject({ isSettled: true, isFinal: true, isDiverged: false })
+      expect(epoch?.roots).toHaveLength(3)
+      const { state, settled, candidate } = kernel.snapshot()
+      expect({ state, candidate }).toEqual({ state: 'ready', candidate: undefined })
+      expect(settled && toHex(settled.root)).toBe(epoch?.roots[0] && toHex(epoch.roots[0].root))
+    }
+    await mesh.scheduler.advanceAsync(1_000_000)
+    expect(kindsOf(nodes[0].kernel, 'epochAck')).toHaveLength(3)
+    await closeAll(mesh, nodes)
+  })
+
+  test('is settled and not vouched for by a node without the store type', async () => {
+    const mesh = createMesh()
+    const nodes = await openThree(mesh)
+    await mesh.connect(nodes)
+    await mesh.scheduler.advanceAsync(EPOCH_ACK_DELAY_MS)
+    const [{ kernel }] = nodes
+    expect(kernel.epochs()[0]).toMatchObject({ isSettled: true, isFinal: false, roots: [] })
+    expect(kernel.snapshot()).toMatchObject({ state: 'off', settled: undefined })
+    await expect(kernel.makeSnapshot()).rejects.toMatchObject({ code: 'WRONG_STATE' })
+    await closeAll(mesh, nodes)
+  })
+
+  test('that is followed by another before its state is made is not acknowledged alone', async () => {
+    const mesh = createMesh()
+    const nodes = await openThree(mesh, { snapshots: true })
+    const [a, b] = nodes
+    await mesh.connect(nodes)
+    await mesh.scheduler.advanceAsync(EPOCH_ACK_DELAY_MS - 1)
+    await mesh.run(a.kernel.submit(appOp('set x 1')))
+    await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    await until(mesh, () => b.kernel.epochs()[0]?.isFinal === true)
+    const acked = kindsOf(b.kernel, 'epochAck', b.signer.publicKey)
+    const [newest, older] = b.kernel.epochs()
+    expect(acked.map(({ op }) => op.kind === 'epochAck' && toHex(op.value.epoch))).toEqual([newest && toHex(newest.id)])
+    expect([newest?.isFinal, older?.isSettled]).toEqual([true, true])
+    await closeAll(mesh, nodes)
+  })
+})
+
+describe('a node whose machine is wrong', () => {
+  test('and those that are right notice, nobody prunes, and all goes on once the machine is mended', async () => {
+    const mesh = createMesh()
+    const [a, b, c] = await openThree(mesh, { snapshots: true })
+    await mesh.run(c.kernel.close())
+    const broken = await mesh.open(c.signer, { snapshots: true, projector: createBrokenProjector() })
+    await mesh.run(a.kernel.submit(appOp('set x 1')))
+    await mesh.run(a.kernel.submit(appOp('set x 2')))
+    await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    const nodes = [a, b, broken]
+    const events = nodes.map(eventsOf)
+    await mesh.connect(nodes)
+    await until(mesh, () => nodes.every(({ kernel }) => kernel.epochs()[0]?.roots.length === 3))
+    await until(mesh, () => nodes.every(({ kernel }) => kernel.snapshot().settled !== undefined))
+    for (const [index, { kernel, signer }] of nodes.entries()) {
+      const told = events[index]?.filter((event) => event.kind === 'state_divergence') ?? []
+      const { settled, divergences, state } = kernel.snapshot()
+      expect(state).toBe('diverged')
+      expect(told.at(-1)).toMatchObject({ epoch: settled?.epoch, ownRoot: settled?.root })
+      const others = told.at(-1)?.others.map(({ author }) => toHex(author)) ?? []
+      const isBroken = signer === broken.signer
+      const wrong = nodes.filter((node) => (node.signer === broken.signer) !== isBroken)
+      expect(others.toSorted()).toEqual(wrong.map((node) => toHex(node.signer.publicKey)).toSorted())
+      expect(divergences.map(({ isOutvoted }) => isOutvoted)).toEqual([isBroken])
+      expect(kernel.epochs()[0]).toMatchObject({ isSettled: true, isFinal: false, isDiverged: true })
+      await expect(mesh.run(kernel.submitEpoch({ kind: 'prune' }))).rejects.toMatchObject({
+        code: 'WRONG_STATE',
+        detail: { reason: 'state_diverged' },
+      })
+    }
+    await mesh.run(broken.kernel.close())
+    const mended = await mesh.open(c.signer, { ...broken.options, projector: createTrackingProjector() })
+    expect(mended.kernel.snapshot().divergences).toHaveLength(1)
+    await mesh.connect([a, b, mended])
+    const removals = [{ peer: b.signer.publicKey, remains: 'writer' as const }]
+    await mesh.run(a.kernel.submitEpoch({ kind: 'membership', removals }))
+    const all = [a, b, mended]
+    await until(mesh, () => all.every(({ kernel }) => kernel.epochs()[0]?.isFinal === true))
+    for (const { kernel } of all) {
+      expect(kernel.epochs()[0]).toMatchObject({ isFinal: true })
+      expect(kernel.snapshot()).toMatchObject({ state: 'ready', divergences: [] })
+    }
+    const kept = readdirSync(mended.directory).filter((name) => name.startsWith('snapshot.diverged-'))
+    expect(kept).toHaveLength(1)
+    await closeAll(mesh, [a, b, mended])
+  })
+})
+
+describe('the rows of a snapshot', () => {
+  test('are read in pages of one state, until another takes its place', async () => {
+    const mesh = createMesh()
+    const a = await mesh.open(creator, { snapshots: true })
+    expect(() => a.kernel.readSnapshot({ maxBytes: 1000 })).toThrow(expect.objectContaining({ code: 'WRONG_STATE' }))
+    for (let n = 0; n < 20; n += 1) await mesh.run(a.kernel.submit(appOp(`set k${n} ${n}`)))
+    await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    await mesh.run(a.kernel.submit(appOp('set late 1')))
+    const info = await mesh.run(a.kernel.makeSnapshot())
+    const rows: StateRow[] = []
+    for (let after: RowPosition | undefined, isLast = false; !isLast; after = rows.at(-1)) {
+      const page = a.kernel.readSnapshot({ epoch: info.epoch, ...(after && { after }), maxBytes: 300 })
+      expect(page.root).toEqual(info.root)
+      expect(page.rows.length).toBeLessThan(PAGE_ROWS_MAX)
+      rows.push(...page.rows)
+      ;({ isLast } = page)
+    }
+    expect(rows.filter(({ table }) => table === 'app')).toHaveLength(20)
+    expect({ system: 1, app: 20 }).toEqual(info.rows)
+    await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    await mesh.run(a.kernel.makeSnapshot())
+    expect(() => a.kernel.readSnapshot({ epoch: info.epoch, maxBytes: 300 })).toThrow(
+      expect.objectContaining({ code: 'SNAPSHOT_GONE' }),
+    )
+    expect(a.kernel.readSnapshot({ maxBytes: 100_000 }).rows).toHaveLength(22)
+    await closeAll(mesh, [a])
+  })
+})

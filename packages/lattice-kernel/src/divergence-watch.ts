@@ -5,12 +5,13 @@
  */
 import { equalBytes, type IntentionId, toHex } from '@lattice/model'
 import type { Core } from './core.ts'
-import { type OwnRootAt, standingDivergences, type StateDivergence } from './state-divergence.ts'
+import { allDivergences, type OwnRootAt, standingDivergences, type StateDivergence } from './state-divergence.ts'
 
 export interface DivergenceWatch {
   /** Something came that may show one. */
   readonly look: () => void
   readonly standing: () => readonly StateDivergence[]
+  /** Also where a later epoch has ended it. */
   readonly isAt: (epoch: IntentionId) => boolean
   /** This node's own state there is likely to be the wrong one. */
   readonly isOutvotedAt: (epoch: IntentionId) => boolean
@@ -20,7 +21,7 @@ export function createDivergenceWatch(core: Core, rootAt: OwnRootAt): Divergence
   const told = new Set<string>()
   const standing = (): readonly StateDivergence[] => standingDivergences(core, rootAt)
   const at = (epoch: IntentionId): StateDivergence | undefined =>
-    standing().find((divergence) => equalBytes(divergence.epoch, epoch))
+    allDivergences(core, rootAt).find((divergence) => equalBytes(divergence.epoch, epoch))
 
   return {
     look: () => {

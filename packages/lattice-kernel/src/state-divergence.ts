@@ -24,17 +24,24 @@ type DivergenceCore = Pick<Core, 'log' | 'settlement'>
 export type OwnRootAt = (epoch: IntentionId) => Hash | undefined
 
 /** The epochs at which states differ, and after which none is final. Newest first. */
-export function standingDivergences({ log, settlement }: DivergenceCore, rootAt: OwnRootAt): readonly StateDivergence[] {
-  if (log.book.valid().length === 0) return []
-  const statuses = epochStatuses(log, settlement).filter(({ fault }) => fault === undefined)
-  const found = statuses.flatMap((status) => divergenceAt(status, rootAt(status.id)) ?? [])
+export function standingDivergences(core: DivergenceCore, rootAt: OwnRootAt): readonly StateDivergence[] {
+  const { log, settlement } = core
+  const found = allDivergences(core, rootAt)
   if (found.length === 0) return []
-  const differ = (id: IntentionId): boolean => found.some(({ epoch }) => equalBytes(epoch, id))
-  const final = statuses.filter(({ id, isFinal }) => isFinal && !differ(id))
+  const differs = (id: IntentionId): boolean => found.some(({ epoch }) => equalBytes(epoch, id))
+  const final = epochStatuses(log, settlement).filter(({ id, isFinal }) => isFinal && !differs(id))
   const places = final.flatMap(({ id }) => log.find(id) ?? [])
   return found.filter(({ epoch }) => {
     const place = log.find(epoch)
     return place !== undefined && !places.some((later) => log.book.isBefore(place, later))
+  })
+}
+
+/** Also those that a later epoch has ended. */
+export function allDivergences({ log, settlement }: DivergenceCore, rootAt: OwnRootAt): readonly StateDivergence[] {
+  if (log.book.valid().length === 0) return []
+  return epochStatuses(log, settlement).flatMap((status) => {
+    return status.fault === undefined ? (divergenceAt(status, rootAt(status.id)) ?? []) : []
   })
 }
 

@@ -77,7 +77,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     storeId,
     ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core) }, failure.onFailed),
     verify: async (options = {}) =>
-      verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing() }, options),
+      verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing(), snapshots }, options),
     submit,
     submitEpoch,
     snapshot: snapshots.status,

@@ -13,11 +13,12 @@ import { existsSync } from 'node:fs'
 import { assert, equalBytes, type IntentionId, toHash } from '@lattice/model'
 import { replaceDatabase, type StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
-import { type Difference, differenceOf, type Downset, downsetOf } from './downset.ts'
+import { differenceOf, type Downset, downsetOf } from './downset.ts'
 import { cutsBelow, cutsDigest, fixedCuts } from './epoch-cuts.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { ProjectionStalled } from './errors.ts'
 import type { Cuts } from './excluded-set.ts'
+import type { LogEntry } from './log-entry.ts'
 import type { Projection } from './projection.ts'
 import type { ProjectionFactory } from './rebuild.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
@@ -62,6 +63,8 @@ export interface MakingPlan {
 /** How long records are applied in one turn, and how many are read at once. */
 const APPLYING_MAX_MS = 3
 const RECORDS_PER_READ = 64
+/** The same where time stands still. */
+const RECORDS_PER_TURN = 256
 
 /** Undefined while something that decides what counts below the epoch is not here. */
 export function planSnapshot({ core }: SnapshotMakerDeps, epoch: BookEpoch): MakingPlan | undefined {
@@ -185,6 +188,8 @@ function fill(
     return partMark({ epoch: plan.epoch.record.id, cuts: plan.digest, base, lastSeq })
   })
   const made = projectionOver(state, { cuts, cursorAfter: (_, { seq }) => ({ seq: seq + 1, chainHash: hash }) })
+  /** Read and not applied, the next one last. */
+  let read: LogEntry[] = []
   let isClosed = false
 
   function close(): void {
@@ -196,7 +201,15 @@ function fill(
 
   function applyNext(): void {
     const untilMs = clock.monotonicMs() + APPLYING_MAX_MS
-    lastSeq = applyRecords(made, difference, () => clock.monotonicMs() <= untilMs) ?? lastSeq
+    let applied = 0
+    do {
+      if (read.length === 0) read = difference.next(RECORDS_PER_READ).toReversed()
+      const entry = read.pop()
+      if (entry === undefined) break
+      applyOne(made, entry)
+      lastSeq = entry.meta.seq
+      applied += 1
+    } while (applied < RECORDS_PER_TURN && clock.monotonicMs() <= untilMs)
     made.publish()
   }
 
@@ -206,7 +219,7 @@ function fill(
     step: () => {
       const { flush } = made
       const waiting = flush.waiting()
-      if (difference.size() > 0 && !flush.isFull()) applyNext()
+      if (made.appliedSeq() < total && !flush.isFull()) applyNext()
       else if (waiting !== undefined) return waiting
       else if (flush.isBehind()) flush.request()
       else {
@@ -221,20 +234,10 @@ function fill(
   }
 }
 
-/** Applies some, as long as there is time; answers the seq of the last. */
-function applyRecords(made: Projection, difference: Difference, hasTime: () => boolean): number | undefined {
-  let last: number | undefined
-  do {
-    const entries = difference.next(RECORDS_PER_READ)
-    if (entries.length === 0) return last
-    for (const entry of entries) {
-      try {
-        made.apply(entry, 'record')
-      } catch (error) {
-        throw new ProjectionStalled(entry.meta.seq, entry.parsed.id, error)
-      }
-      last = entry.meta.seq
-    }
-  } while (hasTime())
-  return last
+function applyOne(made: Projection, entry: LogEntry): void {
+  try {
+    made.apply(entry, 'record')
+  } catch (error) {
+    throw new ProjectionStalled(entry.meta.seq, entry.parsed.id, error)
+  }
 }

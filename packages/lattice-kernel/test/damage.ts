@@ -123,7 +123,7 @@ function openRaw(directory: string, file = 'log.db'): Database {
     contents: 'other',
     durability: 'normal',
     applicationId: isLog ? LOG_APPLICATION_ID : 0x4c545453,
-    migrations: isLog ? LOG_MIGRATIONS : ['there already', 'there already'],
+    migrations: isLog ? LOG_MIGRATIONS : ['there already', 'there already', 'there already'],
   })
 }
 

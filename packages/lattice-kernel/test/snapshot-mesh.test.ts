@@ -5,7 +5,9 @@ import { PAGE_ROWS_MAX, type RowPosition, type StateRow } from '@lattice/storage
 import { afterEach, describe, expect, test } from 'vitest'
 import { EPOCH_ACK_DELAY_MS, type Kernel, type KernelEvent } from '../src/index.ts'
 import { createMesh, creator, kindsOf, type Mesh, type Node, openThree } from './epoch-nodes.ts'
-import { removeDirectories } from './harness.ts'
+import { changeTable } from './damage.ts'
+import { createTestStore, removeDirectories, START_MS, turnScheduler } from './harness.ts'
+import { createModelPolicy } from './model-policy.ts'
 import { appOp, createTrackingProjector, type TrackingProjector } from './tracking-projector.ts'
 
 afterEach(removeDirectories)
@@ -163,5 +165,59 @@ describe('the rows of a snapshot', () => {
     )
     expect(a.kernel.readSnapshot({ maxBytes: 100_000 }).rows).toHaveLength(22)
     await closeAll(mesh, [a])
+  })
+})
+
+describe('making a snapshot', () => {
+  test('leaves others their turn between few records of a slow machine', async () => {
+    let nowMs = 0
+    const clock = { wallMs: () => START_MS + 1000, monotonicMs: () => nowMs }
+    const slow = createTrackingProjector()
+    const inTurn = { count: 0, most: 0, isCounted: false }
+    const projector = {
+      ...slow,
+      version: slow.version,
+      apply: (...args: Parameters<typeof slow.apply>) => {
+        nowMs += 2
+        inTurn.count += 1
+        if (inTurn.isCounted) inTurn.most = Math.max(inTurn.most, inTurn.count)
+        return slow.apply(...args)
+      },
+    }
+    const scheduler = {
+      ...turnScheduler,
+      soon: (task: () => void) =>
+        turnScheduler.soon(() => {
+          inTurn.count = 0
+          task()
+        }),
+    }
+    const options = { clock, projector, scheduler, membership: createModelPolicy(), snapshots: true }
+    const { kernel } = await createTestStore(options)
+    await kernel.submitMany(Array.from({ length: 300 }, (_, n) => ({ op: appOp(`set k${n} ${n}`) })))
+    inTurn.isCounted = true
+    await kernel.submitEpoch({ kind: 'initial' })
+    expect((await kernel.makeSnapshot()).rows.app).toBe(300)
+    expect(inTurn.most).toBeGreaterThan(0)
+    expect(inTurn.most).toBeLessThan(8)
+    await kernel.close()
+  })
+
+  test('is checked against its rows and what was signed', async () => {
+    const options = { membership: createModelPolicy(), snapshots: true }
+    const { kernel, directory } = await createTestStore(options)
+    await kernel.submit(appOp('set k 1'))
+    await kernel.submitEpoch({ kind: 'initial' })
+    await kernel.makeSnapshot()
+    expect((await kernel.verify({ full: true })).problems).toEqual([])
+    await kernel.close()
+    changeTable(directory, "UPDATE app SET value = x'00'", 'snapshot.db')
+    const again = await createTestStore({ ...options, directory })
+    await again.kernel.makeSnapshot()
+    const { problems } = await again.kernel.verify({ full: true })
+    expect(problems.map(({ kind, what }) => `${kind}: ${what}`)).toEqual([
+      expect.stringMatching(/^state: the snapshot at epoch [0-9a-f]{16} has rows that its root is not of$/),
+    ])
+    await again.kernel.close()
   })
 })

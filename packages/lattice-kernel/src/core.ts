@@ -20,6 +20,7 @@ import {
 } from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
 import { createMembership } from './admissions.ts'
+import type { AppliedCuts } from './applied-cuts.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
@@ -47,6 +48,8 @@ export interface CoreParts {
   readonly dag: DagQueries
   readonly standing: RunStanding
   readonly cover: EpochCover
+  /** By what state in use is made. */
+  readonly cuts: AppliedCuts
   readonly projector: Projector
   readonly authority: Authority
   readonly witnessed: Listeners<WitnessedNotice>

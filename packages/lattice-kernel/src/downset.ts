@@ -48,10 +48,21 @@ export function downsetOf({ authors, reach }: DownsetLog, epoch: BookEpoch): Dow
   return { epoch, lanes, lastOf: (lane) => lasts.get(lane) ?? -1 }
 }
 
+/** All that was witnessed up to a record. */
+export function witnessedUpto(log: DownsetLog, seq: number): Pick<Downset, 'lanes'> {
+  const lanes: DownsetLane[] = []
+  for (const { number: lane, parent, head } of log.authors.lanes()) {
+    const first = parent === undefined ? 0 : parent.position + 1
+    const last = head.seq <= seq ? head.position : firstAfter(log, { lane, first, last: head.position }, seq) - 1
+    if (last >= first) lanes.push({ lane, first, last })
+  }
+  return { lanes }
+}
+
 /** What is in `all`, not in `known`, and was witnessed after `afterSeq`. */
 export function differenceOf(
   log: DownsetLog,
-  { all, known, afterSeq = 0 }: { readonly all: Downset; readonly known?: Downset; readonly afterSeq?: number },
+  { all, known, afterSeq = 0 }: { readonly all: Pick<Downset, 'lanes'>; readonly known?: Downset; readonly afterSeq?: number },
 ): Difference {
   const heap = createSeqHeap<DownsetLane & { readonly seq: number }>(1)
   let left = 0

@@ -35,7 +35,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   let closing: Promise<void> | undefined
   const isClosing = (): boolean => closing !== undefined
   const failure = createStoreFailure(core)
-  const rebuilding = createRebuilding(core, projectionOver)
+  const rebuilding = createRebuilding({ core, createProjectionOver: projectionOver, snapshots: () => snapshots.whole() })
   const snapshots = createSnapshots(core, projectionOver, () => writer.wake())
   const writer = createWriter(core, { rebuilding, snapshots, onFailed: failure.onFailed })
   const { submits, bulks, ingests, jobs, accept } = writer

@@ -12,12 +12,15 @@
  */
 import { join } from 'node:path'
 import { openStateDatabase, removeDatabase, replaceDatabase, type StateDatabase } from '@lattice/storage'
+import { beginWith, besidesSnapshot } from './begun-state.ts'
 import type { Core } from './core.ts'
+import type { Difference } from './downset.ts'
 import { ProjectionStalled } from './errors.ts'
 import { COST_PER_STEP, type JobStep, RECORDS_PER_STEP } from './jobs.ts'
 import type { RebuildProgress } from './kernel-types.ts'
 import { REBUILD_FILE, STATE_FILE } from './log-schema.ts'
 import type { Projection, ProjectionDeps } from './projection.ts'
+import type { WholeSnapshot } from './snapshot-files.ts'
 import type { Work } from './work-loop.ts'
 
 /** Over another state, by other cuts where these are given. */
@@ -28,29 +31,74 @@ export type ProjectionFactory = (
 
 /** Records that are applied and brought to disk in the turn of the swap: writers may add as many while others are. */
 const RECORDS_LAST = 512
+/** Few enough for one turn, and there are few of them in all: what was written while an epoch was. */
+const BESIDES_PER_STEP = 16
 /** How long records are applied in one turn. */
 const APPLYING_MAX_MS = 5
 
 export interface Rebuilding {
-  /** Answers true once the new state is in use. Throws what ends the building. */
+  /** Answers true once the new state is in use; begins with a snapshot where it can. Throws what ends the building. */
   readonly step: JobStep
-  /** A step of a job that sees state built anew from where it began, whoever else has. */
+  /** True where state need not be made of the whole log. */
+  readonly hasBeginning: () => boolean
+  /** A step of a job that sees state built anew of the log alone, or whichever way it is being built already. */
   readonly job: (onProgress: RebuildProgress | undefined) => JobStep
 }
 
-export function createRebuilding(core: Core, createProjectionOver: ProjectionFactory): Rebuilding {
+export interface RebuildingDeps {
+  readonly core: Core
+  readonly createProjectionOver: ProjectionFactory
+  /** What state may begin with. */
+  readonly snapshots: () => readonly WholeSnapshot[]
+}
+
+export function createRebuilding({ core, createProjectionOver, snapshots }: RebuildingDeps): Rebuilding {
   const { directory, storeId, projector, storageHooks } = core.options
   const building = join(directory, REBUILD_FILE)
   const options = { storeId, projectorVersion: projector.version, ...(storageHooks && { hooks: storageHooks }) }
   const headSeq = (): number => core.log.meta().headSeq
   let next: Projection | undefined
+  /** What of the log comes before what follows the cursor. */
+  let besides: Difference | undefined
+  let copying: { readonly besides: Difference; isDone: boolean } | undefined
   let finished = 0
 
   function abandon(): void {
     next?.flush.stop()
     next?.state.close()
     next = undefined
+    besides = undefined
     removeDatabase(building)
+  }
+
+  /** Copies a snapshot to begin with, off the event loop. */
+  async function copy(snapshot: WholeSnapshot, begun: NonNullable<typeof copying>): Promise<void> {
+    try {
+      await snapshot.state.copyFiles(building)
+      begun.isDone = true
+    } catch (error) {
+      core.options.logger.warn('state is made from the log alone: a snapshot could not be copied', { error })
+    }
+  }
+
+  /** Opens what state is made in; a promise where it is copied first. */
+  function begin(isFromLog: boolean): Promise<void> | undefined {
+    if (copying === undefined && !isFromLog) {
+      removeDatabase(building)
+      for (const snapshot of snapshots()) {
+        const found = besidesSnapshot(core, snapshot)
+        if (found === undefined) continue
+        copying = { besides: found, isDone: false }
+        return copy(snapshot, copying)
+      }
+    }
+    const copied = copying?.isDone === true ? copying : undefined
+    copying = undefined
+    if (copied === undefined) removeDatabase(building)
+    const state = openStateDatabase({ ...options, path: building })
+    if (copied === undefined) next = createProjectionOver(state)
+    else ({ projection: next, besides } = beginWith(core, createProjectionOver, { state, besides: copied.besides }))
+    return undefined
   }
 
   function swap(built: Projection): void {
@@ -65,6 +113,7 @@ export function createRebuilding(core: Core, createProjectionOver: ProjectionFac
     }
     finished += 1
     next = undefined
+    besides = undefined
     core.events.notify({ kind: 'rebuilt', appliedSeq: built.appliedSeq() })
   }
 
@@ -73,12 +122,12 @@ export function createRebuilding(core: Core, createProjectionOver: ProjectionFac
     const waiting = flush.waiting()
     const isLast = headSeq() - state.cursor().seq <= RECORDS_LAST && waiting === undefined
     if (isLast) {
-      while (built.appliedSeq() < headSeq()) applyNext(core, built)
+      while (built.appliedSeq() < headSeq()) applyNext(core, built, besides)
       flushAll(built)
       return true
     }
     if (built.appliedSeq() < headSeq() && !flush.isFull()) {
-      applyNext(core, built)
+      applyNext(core, built, besides)
       // What is in memory is brought to disk beside.
       flushSome(built)
       return false
@@ -89,12 +138,10 @@ export function createRebuilding(core: Core, createProjectionOver: ProjectionFac
     return false
   }
 
-  function step(): boolean | Promise<void> {
+  function step(isFromLog: boolean): boolean | Promise<void> {
     if (next?.adopt() === false) abandon()
-    if (next === undefined) {
-      removeDatabase(building)
-      next = createProjectionOver(openStateDatabase({ ...options, path: building }))
-    }
+    const waiting = next === undefined ? begin(isFromLog) : undefined
+    if (next === undefined || waiting !== undefined) return waiting ?? false
     let answer: boolean | Promise<void>
     try {
       answer = build(next)
@@ -107,12 +154,14 @@ export function createRebuilding(core: Core, createProjectionOver: ProjectionFac
   }
 
   return {
-    step,
+    step: () => step(false),
+    hasBeginning: () => snapshots().some((snapshot) => besidesSnapshot(core, snapshot) !== undefined),
     job: (onProgress) => {
       const before = finished
       return () => {
         if (finished > before) return true
-        const answer = step()
+        // Whoever asks for it may doubt all that was made.
+        const answer = step(true)
         onProgress?.(finished > before ? headSeq() : (next?.appliedSeq() ?? 0), headSeq())
         return answer
       }
@@ -120,12 +169,26 @@ export function createRebuilding(core: Core, createProjectionOver: ProjectionFac
   }
 }
 
-/** Builds state anew where it was made with cuts that do not hold any more. */
-export function createRestating(core: Core, rebuilding: Rebuilding): Work {
+export interface Restating extends Work {
+  /** State is made, and what there is of it is none. */
+  readonly isBare: () => boolean
+}
+
+/** Builds state anew where it was made with cuts that do not hold any more, or is lost and there is a snapshot of it. */
+export function createRestating(core: Core, rebuilding: Rebuilding): Restating {
   let blocked: Promise<void> | undefined
+  let bare: Projection | undefined
+  let isLooked = false
+  const isBare = (): boolean => {
+    if (!isLooked && core.projection().appliedSeq() === 0 && rebuilding.hasBeginning()) bare = core.projection()
+    isLooked = true
+    return core.projection() === bare
+  }
   return {
+    isBare,
     step: () => {
-      if (blocked !== undefined || core.projection().stalled() !== undefined || !core.isStale()) return undefined
+      if (blocked !== undefined || core.projection().stalled() !== undefined) return undefined
+      if (!isBare() && !core.isStale()) return undefined
       try {
         const answer = rebuilding.step()
         if (answer instanceof Promise) blocked = answer.finally(() => void (blocked = undefined))
@@ -145,15 +208,18 @@ function close({ flush, state }: Projection): void {
 }
 
 /** Applies records for a few milliseconds. */
-function applyNext({ log, options }: Core, built: Projection): void {
+function applyNext({ log, options }: Core, built: Projection, besides: Difference | undefined): void {
   const untilMs = options.clock.monotonicMs() + APPLYING_MAX_MS
-  for (const entry of log.reader.from(built.appliedSeq() + 1, RECORDS_PER_STEP)) {
+  const isBeside = besides !== undefined && besides.size() > 0
+  // What is taken from the difference is applied, however long that takes.
+  const entries = isBeside ? besides.next(BESIDES_PER_STEP) : log.reader.from(built.appliedSeq() + 1, RECORDS_PER_STEP)
+  for (const entry of entries) {
     try {
       built.apply(entry, 'record')
     } catch (error) {
       throw new ProjectionStalled(entry.meta.seq, entry.parsed.id, error)
     }
-    if (options.clock.monotonicMs() > untilMs) break
+    if (!isBeside && options.clock.monotonicMs() > untilMs) break
   }
   built.publish()
 }

@@ -296,7 +296,10 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
       if (epoch !== undefined && !equalBytes(epoch, snapshot.epoch)) throw new SnapshotGone(epoch)
       return { ...snapshot.state.readRows(after, maxBytes), epoch: snapshot.epoch, root: snapshot.root.hash }
     },
-    whole: () => [...kept.values()],
+    whole: () => {
+      if (isOn && !isOpened) openKept()
+      return [...kept.values()]
+    },
   }
   return self
 }

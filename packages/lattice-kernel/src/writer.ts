@@ -60,7 +60,8 @@ export function createWriter(core: Core, { rebuilding, snapshots, onFailed }: Wr
   const jobs = createJobQueue()
   let isOpening = true
   let ended: Error | undefined
-  const catchUp = createCatchUp(core, () => tellProgress(core, isOpening))
+  const restating = createRestating(core, rebuilding)
+  const catchUp = createCatchUp(core, restating.isBare, () => tellProgress(core, isOpening))
   const checkpointing = createCheckpointing(core)
   const { nowMs } = time
   const { earliestMs } = pool.inFuture
@@ -68,7 +69,6 @@ export function createWriter(core: Core, { rebuilding, snapshots, onFailed }: Wr
   const arm = createArming(timer)
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
-  const restating = createRestating(core, rebuilding)
   const waiting = [submits, bulks, ingests, jobs, pump]
   const works: readonly Work[] = [restating, catchUp, checkpointing, ...waiting, flushing, arm, snapshots]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })

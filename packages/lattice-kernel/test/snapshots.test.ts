@@ -1,4 +1,6 @@
 /** The state at epochs, compared with what the rules make of what lies below them. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   causesOf,
   genesisStoreId,
@@ -16,7 +18,7 @@ import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Kernel, KernelEvent } from '../src/index.ts'
 import { type CutoffDagOptions, createCutoffDag, readFacts } from './cutoff-dag.ts'
-import { openCut } from './cutoff-history.ts'
+import { createHistory, openCut } from './cutoff-history.ts'
 import { createCutoffProjector } from './cutoff-projector.ts'
 import { crypto, removeDirectories, signerOf } from './harness.ts'
 import { shuffled } from './random-dag.ts'
@@ -136,9 +138,53 @@ describe('the state at an epoch', () => {
         }
         expect(await settledRoot(kernel)).toBe(expected)
         await kernel.close()
+        // State that is lost begins with what there is at an epoch.
+        rmSync(join(opened.directory, 'state.db'))
+        ;({ kernel } = await openCut({ ...opened, storeId }))
+        expect(await kernel.stateDigest()).toEqual(await straight.kernel.stateDigest())
+        expect((await kernel.verify({ full: true })).problems).toEqual([])
+        await kernel.close()
         await straight.kernel.close()
       }),
       { numRuns: 8 },
     )
+  })
+})
+
+describe('state that is lost', () => {
+  test('is made of a snapshot and what follows, and of the log alone where what is known leaves no snapshot as it is', async () => {
+    const history = createHistory()
+    const cut = history.write(3, 'set cut 1')
+    for (let n = 0; n < 30; n += 1) history.write(4, `set below${n} 1`)
+    const late = history.write(5, 'reject', [])
+    const below = history.all.filter(({ id }) => id !== late.id)
+    const epoch = history.remove(1, 5, below)
+    const beyond = history.write(4, 'set beyond 1', [epoch])
+    const { kernel, options, directory } = await openCut({
+      storeId: history.storeId,
+      signer: signerOf(99),
+      snapshots: true,
+    })
+    await kernel.ingest(history.all, undefined)
+    await kernel.makeSnapshot()
+    const digest = await kernel.stateDigest()
+    await kernel.close()
+    rmSync(join(directory, 'state.db'))
+    const again = await openCut({ ...options, storeId: history.storeId })
+    expect(await again.kernel.stateDigest()).toEqual(digest)
+    expect(again.projector.applied).toEqual([toHex(epoch.id), toHex(beyond.id)])
+    expect(again.kernel.projection()).toMatchObject({ appliedSeq: history.all.length })
+    // Another admin has cut what the snapshot holds, at the same time.
+    const other = history.remove(2, 3, history.start)
+    await again.kernel.ingest([other], undefined)
+    await again.kernel.recheckFloating()
+    expect(again.kernel.excluded(9).map(({ id }) => toHex(id))).toContain(toHex(cut.id))
+    const after = await again.kernel.stateDigest()
+    await again.kernel.close()
+    rmSync(join(directory, 'state.db'))
+    const third = await openCut({ ...options, storeId: history.storeId })
+    expect(await third.kernel.stateDigest()).toEqual(after)
+    expect((await third.kernel.verify({ full: true })).problems).toEqual([])
+    await third.kernel.close()
   })
 })

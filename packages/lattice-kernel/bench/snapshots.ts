@@ -17,7 +17,9 @@ let written = 0
 async function write(count: number, keys: number): Promise<void> {
   const from = written
   written += count
-  await kernel.submitMany(Array.from({ length: count }, (_, n) => ({ op: appOp(`set key-${(from + n) % keys}-padding ${value}`) })))
+  await kernel.submitMany(
+    Array.from({ length: count }, (_, n) => ({ op: appOp(`set key-${(from + n) % keys}-padding ${value}`) })),
+  )
 }
 
 /** Wall time, and what the processor was used for: on a machine that does other things the two differ. */

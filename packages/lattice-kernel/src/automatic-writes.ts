@@ -14,7 +14,9 @@ export interface AutomaticWrites {
   readonly close: () => Promise<void>
 }
 
-export function createAutomaticWrites(deps: AcknowledgerDeps & EpochAcknowledgerDeps & EpochJoinerDeps): AutomaticWrites {
+export function createAutomaticWrites(
+  deps: AcknowledgerDeps & EpochAcknowledgerDeps & EpochJoinerDeps,
+): AutomaticWrites {
   const acknowledger = createAcknowledger(deps)
   const all = [acknowledger, createEpochAcknowledger(deps), createEpochJoiner(deps)]
   return {

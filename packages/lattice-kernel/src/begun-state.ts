@@ -26,7 +26,8 @@ export function besidesSnapshot({ log, options }: Core, snapshot: WholeSnapshot)
   const epoch = log.book.epochOf(snapshot.epoch)
   if (epoch === undefined || snapshot.cuts === undefined) return undefined
   const below = downsetOf(log, epoch)
-  if (!equalBytes(snapshot.cuts, cutsDigest({ crypto: options.crypto, log }, log.excluded.cuts(), below))) return undefined
+  if (!equalBytes(snapshot.cuts, cutsDigest({ crypto: options.crypto, log }, log.excluded.cuts(), below)))
+    return undefined
   const besides = differenceOf(log, { all: witnessedUpto(log, epoch.meta.seq), known: below })
   return snapshot.state.cursor().seq + besides.size() === epoch.meta.seq ? besides : undefined
 }

@@ -62,7 +62,11 @@ export function witnessedUpto(log: DownsetLog, seq: number): Pick<Downset, 'lane
 /** What is in `all`, not in `known`, and was witnessed after `afterSeq`. */
 export function differenceOf(
   log: DownsetLog,
-  { all, known, afterSeq = 0 }: { readonly all: Pick<Downset, 'lanes'>; readonly known?: Downset; readonly afterSeq?: number },
+  {
+    all,
+    known,
+    afterSeq = 0,
+  }: { readonly all: Pick<Downset, 'lanes'>; readonly known?: Downset; readonly afterSeq?: number },
 ): Difference {
   const heap = createSeqHeap<DownsetLane & { readonly seq: number }>(1)
   let left = 0

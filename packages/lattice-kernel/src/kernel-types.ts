@@ -38,7 +38,13 @@ import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { EpochStatus } from './epoch-status.ts'
 import type { LogDurability } from './open-log.ts'
-import type { ReadSnapshotOptions, SnapshotInfo, SnapshotPage, SnapshotProgress, SnapshotStatus } from './snapshot-types.ts'
+import type {
+  ReadSnapshotOptions,
+  SnapshotInfo,
+  SnapshotPage,
+  SnapshotProgress,
+  SnapshotStatus,
+} from './snapshot-types.ts'
 import type { StateDivergence } from './state-divergence.ts'
 
 export interface KernelOptions {

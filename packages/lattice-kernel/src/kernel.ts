@@ -35,7 +35,11 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   let closing: Promise<void> | undefined
   const isClosing = (): boolean => closing !== undefined
   const failure = createStoreFailure(core)
-  const rebuilding = createRebuilding({ core, createProjectionOver: projectionOver, snapshots: () => snapshots.whole() })
+  const rebuilding = createRebuilding({
+    core,
+    createProjectionOver: projectionOver,
+    snapshots: () => snapshots.whole(),
+  })
   const snapshots = createSnapshots(core, projectionOver, () => writer.wake())
   const writer = createWriter(core, { rebuilding, snapshots, onFailed: failure.onFailed })
   const { submits, bulks, ingests, jobs, accept } = writer
@@ -43,7 +47,12 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const copies = createKernelCopies(core)
   const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
   const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
-  const automatic = createAutomaticWrites({ core, submit, submitEpoch, rootOf: core.options.rootOf ?? snapshots.rootOf })
+  const automatic = createAutomaticWrites({
+    core,
+    submit,
+    submitEpoch,
+    rootOf: core.options.rootOf ?? snapshots.rootOf,
+  })
 
   async function shutDown(): Promise<void> {
     failure.stop()

@@ -161,7 +161,14 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
     const plan = planSnapshot(deps, epoch)
     const bases = (['next', 'settled'] as const).flatMap((name) => kept.get(name) ?? [])
     noticedAt = 0
-    return plan && makeSnapshot(deps, plan, bases.filter((base) => !divergence.isOutvotedAt(base.epoch)))
+    return (
+      plan &&
+      makeSnapshot(
+        deps,
+        plan,
+        bases.filter((base) => !divergence.isOutvotedAt(base.epoch)),
+      )
+    )
   }
 
   /** Looks at what changed; true when there is something to make. */
@@ -278,7 +285,8 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
     make: async () => {
       if (!isOn) throw new SnapshotUnavailable('this node keeps no state of the store: open it with its type')
       const settled = settlement.newestSettled()
-      if (settled === undefined) throw new SnapshotUnavailable('no epoch of the store is settled: see who has not seen it')
+      if (settled === undefined)
+        throw new SnapshotUnavailable('no epoch of the store is settled: see who has not seen it')
       const { id } = settled.record
       cancelRetry?.()
       cancelRetry = undefined

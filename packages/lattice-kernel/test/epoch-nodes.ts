@@ -16,8 +16,12 @@ export const creator: Signer = signerOf(1)
 const genesis = genesisOf(creator)
 const storeId = genesisStoreId(genesis)
 /** Two admins beside the creator, in the order of their keys. */
-export const others: readonly Signer[] = [signerOf(2), signerOf(3)].toSorted((a, b) => (toHex(a.publicKey) < toHex(b.publicKey) ? -1 : 1))
-export const byKey: readonly Signer[] = [creator, ...others].toSorted((a, b) => (toHex(a.publicKey) < toHex(b.publicKey) ? -1 : 1))
+export const others: readonly Signer[] = [signerOf(2), signerOf(3)].toSorted((a, b) =>
+  toHex(a.publicKey) < toHex(b.publicKey) ? -1 : 1,
+)
+export const byKey: readonly Signer[] = [creator, ...others].toSorted((a, b) =>
+  toHex(a.publicKey) < toHex(b.publicKey) ? -1 : 1,
+)
 
 export interface Node extends TestKernel {
   readonly signer: Signer
@@ -64,7 +68,10 @@ export function kindsOf(kernel: Kernel, kind: string, author?: PublicKey): reado
 export const hex = (ids: readonly Uint8Array[]): readonly string[] => ids.map(toHex)
 
 /** Three nodes that know each other; the first has made the first epoch and nobody else knows of it. */
-export async function openThree(mesh: Mesh, options: Partial<KernelOptions> = {}): Promise<readonly [Node, Node, Node]> {
+export async function openThree(
+  mesh: Mesh,
+  options: Partial<KernelOptions> = {},
+): Promise<readonly [Node, Node, Node]> {
   const [first, second] = others
   if (first === undefined || second === undefined) throw new Error('there are two')
   const a = await mesh.open(creator, options)
@@ -73,4 +80,3 @@ export async function openThree(mesh: Mesh, options: Partial<KernelOptions> = {}
   await mesh.run(a.kernel.submitEpoch({ kind: 'initial' }))
   return [a, await mesh.open(first, options), await mesh.open(second, options)]
 }
-

@@ -103,28 +103,25 @@ export interface CoreMakers {
 
 /** Wires the parts. The projection is one opened from the same log. */
 export function createCore(parts: CoreParts, { projection: opened, createWitnesser }: CoreMakers): Core {
-  const { log, pool, authority, events } = parts
+  const { log, pool, events } = parts
   let projection = opened
-  const self = parts.options.signer.publicKey
-  const membership = createMembership({ authority, self, tables: () => projection.working })
-  const ownTips = createOwnTips({ ...parts, self })
+  const about = { ...parts, self: parts.options.signer.publicKey }
+  const membership = createMembership({ ...about, tables: () => projection.working })
+  const ownTips = createOwnTips(about)
   const settlement = createSettlement(log)
   const witnesser = createWitnesser(membership.admits)
-  const lookAgain = createLookAgain(parts, witnesser)
+  const limitsFollowed = createFollowing(parts, witnesser)
 
   function recheckAdmission(): void {
     membership.forget()
-    const waiting = [...pool.notAdmitted()]
-    witnesser.consider(waiting.filter(({ parsed }) => membership.admits(parsed.intention.author)))
+    witnesser.consider(admittedOf(pool, membership.admits))
   }
-
   function commitLog(source: PublicKey | undefined): Result<LogCommit, unknown> {
     try {
       const commit = log.commit({ hlc: parts.time.last(), also: pool.flush })
       projecting.committed(commit.entries)
-      lookAgain()
       publishCommit(parts, commit, source)
-      publishExcluded(parts)
+      limitsFollowed()
       return ok(commit)
     } catch (error) {
       forget()
@@ -144,8 +141,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
 
   const projecting = createProjecting({
     ...parts,
-    clock: parts.options.clock,
-    logger: parts.options.logger,
+    ...clockOf(parts),
     projection: () => projection,
     onSystemChange: recheckAdmission,
   })
@@ -153,12 +149,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
   return {
     ...parts,
     witnesser,
-    observer: createObserver({
-      lanes: log.counted,
-      quiet: createUnansweredSpans(log.quiet, log.excluded),
-      reach: log.reach,
-      entryAt: log.entryAt,
-    }),
+    observer: observerOf(log),
     settlement,
     projection: () => projection,
     setProjection: (next) => {
@@ -170,19 +161,11 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     requiredOfApp: membership.requiredOfApp,
     recheckAdmission,
     commitLog,
-    project: projecting.project,
+    ...projecting,
     publishProjection: projecting.publish,
-    stall: projecting.stall,
-    resumeIfRoom: projecting.resumeIfRoom,
     isStale: () => !projection.adopt(),
-    isBehind: () =>
-      projection.stalled() === undefined &&
-      (!projection.adopt() || projection.appliedSeq() < log.meta().headSeq || projection.flush.isFull()),
-    limitsChanged: () => {
-      log.excluded.settle()
-      lookAgain()
-      publishExcluded(parts)
-    },
+    isBehind: () => isBehind(log, projection),
+    limitsChanged: () => settleLimits(log, limitsFollowed),
     ...createEvictions(events),
     revert: () => {
       log.revert()
@@ -202,11 +185,36 @@ function publishCommit(parts: CoreParts, { entries, forks }: LogCommit, source: 
   if (entries.length > 0) parts.witnessed.notify({ intentions: entries.map(({ parsed }) => parsed), source })
 }
 
-/** What waits may be beyond a cutoff, or be so no more. */
-function createLookAgain({ standing }: CoreParts, witnesser: Witnesser): () => void {
+function clockOf({ options: { clock, logger } }: CoreParts): Pick<KernelOptions, 'clock' | 'logger'> {
+  return { clock, logger }
+}
+
+function admittedOf(pool: FloatingPool, admits: Core['admits']): readonly FloatingEntry[] {
+  return [...pool.notAdmitted()].filter(({ parsed }) => admits(parsed.intention.author))
+}
+
+function settleLimits({ excluded }: LogStore, followed: () => void): void {
+  excluded.settle()
+  followed()
+}
+
+function observerOf(log: LogStore): Observer {
+  const quiet = createUnansweredSpans(log.quiet, log.excluded)
+  return createObserver({ lanes: log.counted, quiet, reach: log.reach, entryAt: log.entryAt })
+}
+
+/** What is made with other cuts than hold now is as far behind as what is not applied. */
+function isBehind(log: LogStore, { stalled, adopt, appliedSeq, flush }: Projection): boolean {
+  return stalled() === undefined && (!adopt() || appliedSeq() < log.meta().headSeq || flush.isFull())
+}
+
+/** What waits may be beyond a cutoff now, or be so no more; what counted may not. */
+function createFollowing(parts: CoreParts, witnesser: Witnesser): () => void {
+  const { standing } = parts
   let judged = standing.view()
   let wasAny = standing.isAnyLimited()
   return () => {
+    publishExcluded(parts)
     const view = standing.view()
     if (view === judged) return
     const isAny = standing.isAnyLimited()

@@ -16,7 +16,7 @@ import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
 import { findExcluded, type LinkLane, type LinkPorts, maximalPlaces } from './bare-links.ts'
 import { type CutoffSpans, findCutoffSpans, newlyCut, spanAt } from './cutoff-spans.ts'
-import { createExcludedRows, type ExcludedRow } from './excluded-rows.ts'
+import { createExcludedRows, type ExcludedRow, type ExcludedRows } from './excluded-rows.ts'
 import type { Frontier } from './frontier.ts'
 import type { Lane, LaneBook } from './lane-book.ts'
 import { type LimitingEpoch, type Limits, type LimitsView, mayEndItsCutoffs } from './limits.ts'
@@ -87,143 +87,176 @@ export interface ExcludedSetDeps {
 const NO_CUTS: Cuts = { spans: new Map(), faulty: [] }
 
 export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
-  const { limits, authors, find } = deps
-  const table = createExcludedRows(deps.database)
-  const ports = createPorts(deps)
-  let rows = new Map<number, ExcludedRow>()
-  let cuts = NO_CUTS
-  let limited: ReadonlySet<IdKey> = new Set()
-  let known: LimitsView | undefined
+  const set = new Excluded(deps)
+  return {
+    settle: () => set.settle(),
+    cuts: () => set.cuts,
+    view: () => set.view,
+    epochs: deps.limits.epochs,
+    count: () => set.count,
+    isExcluded: (place) => set.isExcluded(place),
+    endOf: (lane) => set.endOf(lane),
+    version: () => set.version,
+    takeNews: () => joined(set.news.splice(0)),
+    list: (limit) => listBeyond(set.ports, { cuts: set.cuts, endOf: (lane) => set.endOf(lane), limit }),
+    rows: () => inOrder(set.rows),
+    derive: () => inOrder(set.derive().rows),
+    advance: (entry) => set.follow(entry),
+    retreat: () => {},
+    checkpoint: () => set.checkpoint(),
+    load: () => set.load(),
+    isBehind: () => !set.isStored,
+  }
+}
+
+function inOrder(rows: ReadonlyMap<number, ExcludedRow>): readonly ExcludedRow[] {
+  return [...rows.values()].sort((a, b) => a.lane - b.lane)
+}
+
+class Excluded {
+  readonly ports: Ports
+  rows = new Map<number, ExcludedRow>()
+  cuts: Cuts = NO_CUTS
+  /** What it was settled by. */
+  view: LimitsView | undefined
+  count = 0
+  version = 0
+  isStored = true
+  readonly news: NewlyExcluded[] = []
+  readonly #deps: ExcludedSetDeps
+  readonly #table: ExcludedRows
+  #limited: ReadonlySet<IdKey> = new Set()
   /** Something came that may change what is excluded. */
-  let isTouched = true
-  let isStored = true
+  #isTouched = true
   /** Records up to here were settled; what is excluded later was never told to count. */
-  let settledSeq = 0
-  let settledVersion = -1
+  #settledSeq = 0
+  #settledVersion = -1
   /** What is found right after it was read from the disk is no news. */
-  let isFresh = true
-  let version = 0
-  let count = 0
-  let news: NewlyExcluded[] = []
+  #isFresh = true
 
-  const endOf = (lane: number): number => rows.get(lane)?.first ?? Infinity
-  const isExcluded = ({ lane, position }: Pick<Place, 'lane' | 'position'>): boolean => position >= endOf(lane)
-
-  function derive(): { readonly cuts: Cuts; readonly rows: Map<number, ExcludedRow> } {
-    const epochs = limits.epochs()
-    if (epochs.length === 0) return { cuts: NO_CUTS, rows: new Map() }
-    const view = limits.view()
-    const spans = findCutoffSpans(ports, view)
-    const roots = spans.size === 0 ? [] : epochs.flatMap((epoch) => rootOf({ find, view, epochs, spans }, epoch))
-    const ends = spans.size === 0 ? NO_ENDS : findExcluded(ports, spans, roots)
-    const faulty = epochs.flatMap(({ id }) => (view.faultOf(id) === undefined ? [] : (find(id)?.seq ?? [])))
-    const made = new Map<number, ExcludedRow>()
-    for (const [lane, first] of ends) made.set(lane, { lane, first, last: authors.lane(lane).head.position })
-    return { cuts: { spans, faulty: faulty.sort((a, b) => a - b) }, rows: made }
+  constructor(deps: ExcludedSetDeps) {
+    this.#deps = deps
+    this.#table = createExcludedRows(deps.database)
+    this.ports = createPorts(deps)
   }
 
-  function settle(): void {
-    const limitsVersion = limits.version()
-    if (isTouched || limitsVersion !== settledVersion) {
-      const next = derive()
-      if (!isFresh) tell(next.cuts.spans)
-      cuts = isEmpty(next.cuts) ? NO_CUTS : next.cuts
-      move(next.rows)
-      known = limits.mayLimit() ? limits.view() : undefined
-      limited = new Set(known?.limited().map(idKey))
-      settledVersion = limitsVersion
+  endOf(lane: number): number {
+    return this.rows.get(lane)?.first ?? Infinity
+  }
+
+  isExcluded({ lane, position }: Pick<Place, 'lane' | 'position'>): boolean {
+    return position >= this.endOf(lane)
+  }
+
+  follow({ parsed: { intention } }: LogEntry): void {
+    if (this.#isTouched || (this.#limited.size === 0 && this.rows.size === 0)) return
+    const isOut = (id: IntentionId): boolean => {
+      const meta = this.#deps.find(id)
+      return meta !== undefined && this.isExcluded(meta)
     }
-    settledSeq = deps.headSeq()
-    isTouched = false
-    isFresh = false
+    this.#isTouched = this.#limited.has(idKey(intention.author)) || causesOf(intention).some(isOut)
+  }
+
+  derive(): { readonly cuts: Cuts; readonly rows: Map<number, ExcludedRow> } {
+    const { limits, find, authors } = this.#deps
+    const epochs = limits.epochs()
+    const seqsOf = (faulty: readonly LimitingEpoch[]): readonly number[] =>
+      faulty.flatMap(({ id }) => find(id)?.seq ?? []).sort((a, b) => a - b)
+    if (!limits.mayLimit()) {
+      return { cuts: { spans: NO_CUTS.spans, faulty: seqsOf(epochs.filter(({ isNone }) => isNone)) }, rows: new Map() }
+    }
+    const view = limits.view()
+    const spans = findCutoffSpans(this.ports, view)
+    const faulty = seqsOf(epochs.filter(({ id }) => view.faultOf(id) !== undefined))
+    const rows = new Map<number, ExcludedRow>()
+    if (spans.size === 0) return { cuts: { spans, faulty }, rows }
+    const roots = epochs.flatMap((epoch) => rootOf({ find, view, epochs, spans }, epoch))
+    for (const [lane, first] of findExcluded(this.ports, spans, roots)) {
+      rows.set(lane, { lane, first, last: authors.lane(lane).head.position })
+    }
+    return { cuts: { spans, faulty }, rows }
+  }
+
+  settle(): void {
+    const { limits, headSeq } = this.#deps
+    const version = limits.version()
+    if (this.#isTouched || version !== this.#settledVersion) {
+      const next = this.derive()
+      if (!this.#isFresh) this.#tell(next.cuts.spans)
+      this.cuts = isEmpty(next.cuts) ? NO_CUTS : next.cuts
+      this.#move(next.rows)
+      this.view = limits.mayLimit() ? limits.view() : undefined
+      this.#limited = new Set(this.view?.limited().map(idKey))
+      this.#settledVersion = version
+    }
+    this.#settledSeq = headSeq()
+    this.#isTouched = false
+    this.#isFresh = false
   }
 
   /** Takes what is excluded out of the range index and the frontier, and puts back what is not any more. */
-  function move(next: Map<number, ExcludedRow>): void {
+  #move(next: Map<number, ExcludedRow>): void {
+    const { range, frontier, entryAt } = this.#deps
+    const { ports } = this
     let isChanged = false
-    for (const lane of new Set([...rows.keys(), ...next.keys()])) {
-      const [before, after] = [rows.get(lane), next.get(lane)]
+    for (const lane of new Set([...this.rows.keys(), ...next.keys()])) {
+      const [before, after] = [this.rows.get(lane), next.get(lane)]
       const out = without(after, before)
       const back = without(before, after)
       isChanged ||= out.length > 0 || back.length > 0
-      for (const place of back) deps.range.insert(itemOf(ports.entryOf(lane, place)))
-      for (const position of out) deps.range.delete(itemOf(ports.entryOf(lane, position)))
+      for (const position of back) range.insert(itemOf(ports.entryOf(lane, position)))
+      for (const position of out) range.delete(itemOf(ports.entryOf(lane, position)))
     }
-    rows = next
-    count = [...rows.values()].reduce((sum, { first, last }) => sum + last - first + 1, 0)
+    this.rows = next
+    this.count = [...next.values()].reduce((sum, { first, last }) => sum + last - first + 1, 0)
     if (!isChanged) return
-    version += 1
-    isStored = false
-    deps.frontier.replace(maximalPlaces(ports.vectorOf, ports.heads(endOf)).map(({ seq }) => deps.entryAt(seq)))
+    this.version += 1
+    this.isStored = false
+    const heads = maximalPlaces(
+      ports.vectorOf,
+      ports.heads((lane) => this.endOf(lane)),
+    )
+    frontier.replace(heads.map(({ seq }) => entryAt(seq)))
   }
 
   /** Notes what counted when it was settled last and does not any more, links as well. */
-  function tell(spans: CutoffSpans): void {
-    for (const { lane, count: records, epoch } of newlyCut(cuts.spans, spans, lastSettled)) {
-      news.push({ author: authors.byNumber(authors.lane(lane).author).key, count: records, epoch })
+  #tell(spans: CutoffSpans): void {
+    const { authors } = this.#deps
+    for (const { lane, count, epoch } of newlyCut(this.cuts.spans, spans, (lane) => this.#lastSettled(lane))) {
+      this.news.push({ author: authors.byNumber(authors.lane(lane).author).key, count, epoch })
     }
   }
 
   /** The last position of a lane that was settled; before its first when none was. */
-  function lastSettled(lane: number): number {
-    const { parent, head } = authors.lane(lane)
+  #lastSettled(lane: number): number {
+    const { parent, head } = this.#deps.authors.lane(lane)
     let { position } = head
-    while (position >= firstOf(parent) && ports.placeAt(lane, position).seq > settledSeq) position -= 1
+    while (position >= firstOf(parent) && this.ports.placeAt(lane, position).seq > this.#settledSeq) position -= 1
     return position
   }
 
-  return {
-    settle,
-    cuts: () => cuts,
-    view: () => known,
-    epochs: limits.epochs,
-    count: () => count,
-    isExcluded,
-    endOf,
-    version: () => version,
-    takeNews: () => {
-      const told = joined(news)
-      news = []
-      return told
-    },
-    list: (limit) => listBeyond(ports, { cuts, endOf, limit }),
-    rows: () => [...rows.values()].sort((a, b) => a.lane - b.lane),
-    derive: () => [...derive().rows.values()].sort((a, b) => a.lane - b.lane),
-    advance: ({ parsed }) => {
-      if (isTouched || (limited.size === 0 && rows.size === 0)) return
-      const { intention } = parsed
-      isTouched = limited.has(idKey(intention.author)) || causesOf(intention).some((id) => isOut(find(id)))
-    },
-    retreat: () => {},
-    checkpoint: () => {
-      if (!isStored) table.replace(rows.values())
-      isStored = true
-    },
-    load: () => {
-      rows = new Map(table.all().map((row) => [row.lane, row]))
-      cuts = NO_CUTS
-      limited = new Set()
-      known = undefined
-      isTouched = true
-      settledVersion = -1
-      isStored = true
-      isFresh = true
-      news = []
-      version += 1
-    },
-    isBehind: () => !isStored,
+  checkpoint(): void {
+    if (!this.isStored) this.#table.replace(this.rows.values())
+    this.isStored = true
   }
 
-  function isOut(meta: IntentionMeta | undefined): boolean {
-    return meta !== undefined && isExcluded(meta)
+  load(): void {
+    this.rows = new Map(this.#table.all().map((row) => [row.lane, row]))
+    this.cuts = NO_CUTS
+    this.view = undefined
+    this.#limited = new Set()
+    this.#isTouched = true
+    this.#settledVersion = -1
+    this.isStored = true
+    this.#isFresh = true
+    this.news.length = 0
+    this.version += 1
   }
 }
 
 function isEmpty({ spans, faulty }: Cuts): boolean {
   return spans.size === 0 && faulty.length === 0
 }
-
-const NO_ENDS: ReadonlyMap<number, number> = new Map()
 
 interface Ports extends LinkPorts {
   readonly find: (id: IntentionId) => Place | undefined

@@ -41,7 +41,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     snapshots: () => snapshots.whole(),
   })
   const snapshots = createSnapshots(core, projectionOver, () => writer.wake())
-  const writer = createWriter(core, { rebuilding, snapshots, onFailed: failure.onFailed })
+  const writer = createWriter(core, { rebuilding, snapshots, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const copies = createKernelCopies(core)
@@ -71,10 +71,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     }
   }
 
-  async function close(): Promise<void> {
-    closing ??= shutDown()
-    return closing
-  }
+  const close = async (): Promise<void> => (closing ??= shutDown())
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)

@@ -15,6 +15,8 @@ export type LimitsView = Pick<MembershipView, 'cutoffsOf' | 'isHeard' | 'limited
 export interface LimitingEpoch {
   readonly id: IntentionId
   readonly author: PublicKey
+  /** By its own past it is none, for ever. */
+  readonly isNone: boolean
 }
 
 export interface Limits {
@@ -40,7 +42,10 @@ export function limitsOf(book: EpochBook): Limits {
   const current = (): NonNullable<typeof made> => {
     const version = book.version()
     if (made?.version !== version) {
-      made = { version, epochs: book.epochs().map(({ record }) => record), mayLimit: book.valid().some(takesAway) }
+      const epochs = book
+        .epochs()
+        .map(({ record: { id, author }, fault }) => ({ id, author, isNone: fault !== undefined }))
+      made = { version, epochs, mayLimit: book.valid().some(takesAway) }
     }
     return made
   }

@@ -12,7 +12,7 @@ import { type Database, LogDamaged } from '@lattice/storage'
 import { createByteArena } from './byte-arena.ts'
 import { chainHashOf, type LogEntry } from './log-entry.ts'
 import { CHECKPOINT_RECORDS, type LogIndex } from './log-index.ts'
-import { readMeta, writeMeta } from './log-meta.ts'
+import { type LogMeta, readMeta, writeMeta } from './log-meta.ts'
 import type { LogReader } from './log-reader.ts'
 import { encodeRecord } from './log-record.ts'
 import type { Fork, LogTail } from './log-tail.ts'
@@ -59,8 +59,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, settle 
   let failedSeq = 0
 
   function load(): void {
-    const meta = readMeta(database)
-    assert(meta !== undefined, 'an open log has its meta row')
+    const meta = metaOf(database)
     tail.clear()
     tail.setMeta(meta)
     checkpointSeq = meta.headSeq
@@ -79,8 +78,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, settle 
   function checkpointIfOverdue(): number {
     const { headSeq } = tail.meta()
     // The genesis names the store's type, which is read without replaying anything.
-    const isOverdue = headSeq - checkpointSeq >= RECORDS_BEHIND_MAX || (checkpointSeq === 0 && headSeq > 0)
-    if (!isOverdue) return checkpointSeq
+    if (headSeq - checkpointSeq < RECORDS_BEHIND_MAX && (checkpointSeq > 0 || headSeq === 0)) return checkpointSeq
     checkpoint()
     return headSeq
   }
@@ -126,8 +124,8 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, settle 
     close: () => {
       try {
         // The next opening has nothing to replay. Where the disk refuses, it replays.
-        const isBehind = tail.meta().headSeq > checkpointSeq || indexes.some((index) => index.isBehind?.() === true)
-        if (tail.batch().length === 0 && isBehind) database.transaction(checkpoint)
+        const isLater = tail.meta().headSeq > checkpointSeq
+        if (tail.batch().length === 0 && (isLater || isAnyBehind(indexes))) database.transaction(checkpoint)
       } catch (error) {
         if (!isLatticeError(error)) throw error
       } finally {
@@ -135,6 +133,16 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, settle 
       }
     },
   }
+}
+
+function metaOf(database: Database): LogMeta {
+  const meta = readMeta(database)
+  assert(meta !== undefined, 'an open log has its meta row')
+  return meta
+}
+
+function isAnyBehind(indexes: readonly LogIndex[]): boolean {
+  return indexes.some((index) => index.isBehind?.() === true)
 }
 
 /** Follows every record of the disk behind where memory stands, having seen that each goes on from the one before. */

@@ -94,10 +94,8 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
   const book = createEpochBook({ database, reader, find: ids.find, reach, policy: membership })
   const limits = limitsOf(book)
   const headSeq = (): number => tail.meta().headSeq
-  const excluded = createExcludedSet({
-    ...{ database, limits, authors, reach, frontier, find: ids.find, entryAt, headSeq },
-    range: range.index,
-  })
+  const derived = { authors, reach, frontier, range: range.index, find: ids.find }
+  const excluded = createExcludedSet({ ...derived, database, limits, entryAt, headSeq })
   const counted = createCountedLanes({ authors, excluded, reach, entryAt, headSeq })
   // Each asks those before it where things stand.
   const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach, book, excluded]

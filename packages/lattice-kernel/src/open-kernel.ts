@@ -105,13 +105,8 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
     find: log.find,
     isAncestor: log.reach.isAncestor,
   })
-  const projectionOver: ProjectionFactory = (database, other = {}) =>
-    createProjection({
-      ...{ state: database, projector, depsOf, cuts, clock, logger },
-      follows: dag.follows,
-      isBelowEpoch: cover.isBelowEpoch,
-      ...other,
-    })
+  const shared = { projector, depsOf, cuts, clock, logger, follows: dag.follows, isBelowEpoch: cover.isBelowEpoch }
+  const projectionOver: ProjectionFactory = (state, other = {}) => createProjection({ state, ...shared, ...other })
   const time = createKernelTime({
     clock,
     last: log.meta().hlc,

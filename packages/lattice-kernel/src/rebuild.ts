@@ -158,14 +158,25 @@ export function createRebuilding({ core, createProjectionOver, snapshots }: Rebu
     hasBeginning: () => snapshots().some((snapshot) => besidesSnapshot(core, snapshot) !== undefined),
     job: (onProgress) => {
       const before = finished
-      return () => {
-        if (finished > before) return true
-        // Whoever asks for it may doubt all that was made.
-        const answer = step(true)
-        onProgress?.(finished > before ? headSeq() : (next?.appliedSeq() ?? 0), headSeq())
-        return answer
-      }
+      // Whoever asks for it may doubt all that was made.
+      return jobOf({ step: () => step(true), isDone: () => finished > before, appliedSeq: () => next?.appliedSeq(), headSeq }, onProgress)
     },
+  }
+}
+
+interface JobSource {
+  readonly step: JobStep
+  readonly isDone: () => boolean
+  readonly appliedSeq: () => number | undefined
+  readonly headSeq: () => number
+}
+
+function jobOf({ step, isDone, appliedSeq, headSeq }: JobSource, onProgress: RebuildProgress | undefined): JobStep {
+  return () => {
+    if (isDone()) return true
+    const answer = step()
+    onProgress?.(isDone() ? headSeq() : (appliedSeq() ?? 0), headSeq())
+    return answer
   }
 }
 

@@ -110,22 +110,19 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     const { timestamp } = intention
     const known = authorNumbers.get(idKey(intention.author))
     const author = known ?? authors.length
-    if (isGenesis(intention)) {
-      return { seq, author, lane: 0, position: 0, generation: 0, timestamp }
-    }
+    if (isGenesis(intention)) return { seq, author, lane: 0, position: 0, generation: 0, timestamp }
     const parent = seen.find(intention.storePrev)
     const causes = [parent, ...intention.causalDeps.map((dep) => seen.find(dep))]
     causeCount += causes.length
     const generation = followCauses({ causes, timestamp }, report)
-    if (generation === undefined) return undefined
-    if (parent === undefined) return undefined
+    if (generation === undefined || parent === undefined) return undefined
     const isOwn = parent.author === author
-    if (!isOwn && (parent.seq !== 1 || known !== undefined))
-      report?.('store_prev', "its store_prev is not its author's")
+    const isForeign = !isOwn && (parent.seq !== 1 || known !== undefined)
+    if (isForeign) report?.('store_prev', "its store_prev is not its author's")
     const goesOn = isOwn && lanes[parent.lane]?.head.seq === parent.seq
     const lane = goesOn ? parent.lane : lanes.length
     const place = { seq, author, lane, position: parent.position + 1, generation: generation + 1, timestamp }
-    if (!options.isExcluded(place)) for (const cause of causes) if (cause !== undefined) frontier.delete(cause.seq)
+    if (!options.isExcluded(place)) cite(frontier, causes)
     return place
   }
 
@@ -137,12 +134,10 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     addInto(fingerprint, parsed.id)
     times.latestMs = Math.max(times.latestMs, witnessedMs)
     noteTimes(times, options.witnessKey, parsed.intention)
-    const genesis = readGenesis(parsed)
-    if (genesis.ok) storeType ??= genesis.value.storeType
+    storeType ??= storeTypeOf(parsed)
     if (place === undefined || !options.isExcluded(place)) frontier.add(meta.seq)
     // After a gap the stored place is as good as any: what needs it is not judged.
-    const entered = place ?? { ...meta }
-    seen.add(parsed.id, entered)
+    seen.add(parsed.id, place ?? { ...meta })
     if (place === undefined) return
     noteKind(kinds, place, parsed.op.kind)
     const causes = isComplete ? causesOf(parsed.intention).flatMap((id) => seen.find(id) ?? []) : []
@@ -194,6 +189,15 @@ function noteKind({ quiet, deciding }: Kinds, { lane, position, seq }: SeenPlace
 function noteTimes(times: Times, own: PublicKey, { author, timestamp }: Intention): void {
   times.highestWall = Math.max(times.highestWall, timestamp.wall)
   if (equalBytes(author, own) && compareHlc(timestamp, times.latestOwn) > 0) times.latestOwn = timestamp
+}
+
+function storeTypeOf(parsed: LogEntry['parsed']): string | undefined {
+  const genesis = readGenesis(parsed)
+  return genesis.ok ? genesis.value.storeType : undefined
+}
+
+function cite(frontier: Set<number>, causes: readonly (SeenPlace | undefined)[]): void {
+  for (const cause of causes) if (cause !== undefined) frontier.delete(cause.seq)
 }
 
 interface CauseFold {

@@ -50,16 +50,18 @@ export function createRunNeed({ pool, standing, admits, entryAt, again }: RunNee
     return parent !== undefined && parent.seq > 1 && !isSigned(entryAt(parent.seq).parsed)
   }
 
-  /** Marks what something that counts waits for, down to what is missing or only held back. */
+  /** Marks what something that counts waits for, down to what is missing, or held back only. */
   function mark(cause: IdKey): void {
     for (let key = cause; ;) {
       const closer = closerOf(pool, key)
-      // One that counts marks what it needs itself.
-      if (closer === undefined || closer.isNeeded || !isHeldBack(closer)) return
+      // One that counts marks what it needs itself, once its author is admitted: what admits it may be beyond a cutoff.
+      if (closer === undefined || isBacked(closer)) return
       closer.isNeeded = true
-      if (closer.wait?.kind === 'revoked') again(pool.revokedFrom(closer.wait.start))
-      if (closer.wait?.kind !== 'cause') return
-      key = closer.wait.on
+      const { wait } = closer
+      if (wait?.kind === 'revoked') again(pool.revokedFrom(wait.start))
+      if (wait?.kind === 'not_admitted') again([closer])
+      if (wait?.kind !== 'cause') return
+      key = wait.on
     }
   }
 
@@ -67,13 +69,12 @@ export function createRunNeed({ pool, standing, admits, entryAt, again }: RunNee
     isNeeded: (run, parent) => run.at(-1)?.isNeeded === true || vouchesFor(parent) || hasBackedWaiter(run),
     waitOf: (closer, wait) => {
       if (!standing.isAnyLimited()) return wait
-      const is = standing.of(closer)
-      if (is === 'beyond' && !closer.isNeeded) closer.isNeeded = hasBackedWaiter(runOf(pool, closer))
+      if (!isBacked(closer)) closer.isNeeded = hasBackedWaiter(runOf(pool, closer))
       const waitsFor = closerOf(pool, wait.on)
-      if (waitsFor === undefined || !isHeldBack(waitsFor)) return wait
+      if (waitsFor === undefined) return wait
       if (isBacked(closer)) mark(wait.on)
       // Whoever may not write needs nothing; it is looked at again when it is admitted.
-      else if (is === 'counts') return { kind: 'not_admitted' }
+      else if (standing.of(closer) === 'counts' && isHeldBack(waitsFor)) return { kind: 'not_admitted' }
       return wait
     },
     heldBack: (closer) => {

@@ -17,7 +17,7 @@ import { createRangeCheck } from './check-range.ts'
 import { type CheckedRecords, createRecordChecker } from './check-records.ts'
 import type { ExcludedRow } from './excluded-rows.ts'
 import type { ExcludedSet } from './excluded-set.ts'
-import { checkClaims, checkpointSeq, claimsExcluded, readClaims } from './log-claims.ts'
+import { checkClaims, checkpointSeq, claimsExcluded, type LogClaims, readClaims } from './log-claims.ts'
 import { createRecordScan, type RecordScan } from './record-scan.ts'
 import type { VerifiableIndex, VerifiableIndexFactory } from './verifiable-index.ts'
 import {
@@ -137,23 +137,33 @@ export async function verifyTarget(
     for (const index of indexes)
       await checkIndex(index, { slicer, findings, records: records(), upto: checkpointSeq(claims) })
   }
-  for (const problem of [
-    ...asProblems('floating', 'floating', checkFloating(database, deps.crypto)),
-    ...asProblems('file', 'log.db', checkSchema(database)),
-    ...(records().isComplete ? asProblems('index', 'reach', reach.end(target.headSeq === undefined)) : []),
-    ...(records().isComplete
-      ? asProblems('index', 'epochs', checkEpochBook(target, deps, { claims, records: records() }))
-      : []),
-    ...asProblems('index', 'excluded', checkExcluded(target)),
-    ...(records().isComplete ? asProblems('index', 'forks', checkForks(database, records())) : []),
-  ]) {
-    note(findings, problem)
-  }
+  for (const problem of restProblems({ target, deps, claims, records: records(), reach })) note(findings, problem)
   for (const other of target.others) {
     for (const what of await other.run(slicer))
       note(findings, { kind: other.kind, seq: undefined, id: undefined, what })
   }
   return reportOf({ target, options, findings, records: records(), last, claims })
+}
+
+/** What is wrong with what is compared when all records were read. */
+function restProblems({ target, deps, claims, records, reach }: RestCheck): readonly VerifyProblem[] {
+  const { database } = target
+  return [
+    ...asProblems('floating', 'floating', checkFloating(database, deps.crypto)),
+    ...asProblems('file', 'log.db', checkSchema(database)),
+    ...(records.isComplete ? asProblems('index', 'reach', reach.end(target.headSeq === undefined)) : []),
+    ...(records.isComplete ? asProblems('index', 'epochs', checkEpochBook(target, deps, { claims, records })) : []),
+    ...asProblems('index', 'excluded', checkExcluded(target)),
+    ...(records.isComplete ? asProblems('index', 'forks', checkForks(database, records)) : []),
+  ]
+}
+
+interface RestCheck {
+  readonly target: VerifyTarget
+  readonly deps: VerifyDeps
+  readonly claims: LogClaims
+  readonly records: CheckedRecords
+  readonly reach: ReturnType<typeof createReachFollower>
 }
 
 /** What a log in use excludes is what its records come to. */

@@ -84,9 +84,8 @@ export function createWitnesser({ log, pool, time, admits, standing, cover }: Wi
       entry.isWitnessed = true
     }
     for (const entry of run) woken.add(pool.wake(entry.key))
-    const [start] = run
     // Others may have begun with what is witnessed now, and close it as well.
-    if (start !== undefined) woken.add(pool.revokedFrom(start.key))
+    for (const entry of run.slice(0, 1)) woken.add(pool.revokedFrom(entry.key))
   }
 
   function witness(maxRecords: number, isTimeOver: () => boolean): void {
@@ -109,20 +108,8 @@ export function createWitnesser({ log, pool, time, admits, standing, cover }: Wi
   }
 
   return {
-    arrive: (staged) => {
-      const affected: FloatingEntry[] = []
-      for (const entry of staged) {
-        if (entry.signed) affected.push(entry)
-        // An unsigned one may be what a run that is here already lacks.
-        else affected.push(...pool.wake(entry.key))
-      }
-      consider(affected)
-    },
-    reconsider: () => {
-      const signed = [...pool.entries()].filter((entry) => entry.signed)
-      for (const entry of signed) entry.isNeeded = false
-      woken.add(signed)
-    },
+    arrive: (staged) => consider(affectedBy(pool, staged)),
+    reconsider: () => woken.add(unmarked(pool)),
     consider,
     witness,
     hasReady: () => ready.size() > 0 || woken.size() > 0,
@@ -133,6 +120,24 @@ export function createWitnesser({ log, pool, time, admits, standing, cover }: Wi
       consider(signed)
     },
   }
+}
+
+/** The runs that what has just come closes, or may be what they lack. */
+function affectedBy(pool: FloatingPool, staged: readonly FloatingEntry[]): readonly FloatingEntry[] {
+  const affected: FloatingEntry[] = []
+  for (const entry of staged) {
+    if (entry.signed) affected.push(entry)
+    // An unsigned one may be what a run that is here already lacks.
+    else affected.push(...pool.wake(entry.key))
+  }
+  return affected
+}
+
+/** All signed ones, none of them needed by anybody as far as is known. */
+function unmarked(pool: FloatingPool): readonly FloatingEntry[] {
+  const signed = [...pool.entries()].filter((entry) => entry.signed)
+  for (const entry of signed) entry.isNeeded = false
+  return signed
 }
 
 interface Woken {

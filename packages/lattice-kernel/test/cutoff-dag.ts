@@ -149,7 +149,17 @@ interface Run {
 
 /** What the rules make of a history, whatever order it comes in. */
 export function expectCutoffs(intentions: readonly ParsedIntention[]): ExpectedCutoffs {
-  const facts = readFacts(intentions)
+  // What is witnessed says who may write, and that what is witnessed next.
+  const known = new Set<string>()
+  for (;;) {
+    const { size } = known
+    const expected = expectFrom(readFacts(intentions, known), known)
+    for (const key of expected.witnessed) known.add(key)
+    if (known.size === size) return expected
+  }
+}
+
+function expectFrom(facts: Facts, known: ReadonlySet<string>): ExpectedCutoffs {
   const { view, isBeyond, runs } = facts
   const isHeld = ({ closer }: Run): boolean => {
     const { author } = closer.intention
@@ -169,7 +179,9 @@ export function expectCutoffs(intentions: readonly ParsedIntention[]): ExpectedC
     size = kept.size
     for (const run of runs) {
       if (kept.has(run) || !(isCounting(run) || isHeld(run))) continue
-      if (isCounting(run) && !admitted.has(idKey(run.closer.intention.author))) continue
+      // Admission is asked for once: what is witnessed as a link may come to count without.
+      const isIn = known.has(idKey(run.closer.id)) || admitted.has(idKey(run.closer.intention.author))
+      if (isCounting(run) && !isIn) continue
       const others = [...closure(run)].filter((other) => other !== run && isCounting(other))
       if (!others.every((other) => kept.has(other))) continue
       kept.add(run)
@@ -201,7 +213,7 @@ export interface Facts {
   readonly authorOf: (id: IntentionId) => PublicKey
 }
 
-export function readFacts(intentions: readonly ParsedIntention[]): Facts {
+export function readFacts(intentions: readonly ParsedIntention[], known: ReadonlySet<string>): Facts {
   const [genesis] = intentions
   if (genesis === undefined) throw new Error('a history begins with its genesis')
   const pasts = new Map<string, Set<string>>()
@@ -215,7 +227,7 @@ export function readFacts(intentions: readonly ParsedIntention[]): Facts {
   const follows = (id: IntentionId, ancestor: IntentionId): boolean =>
     pasts.get(idKey(id))?.has(idKey(ancestor)) === true
   const records = intentions
-    .filter(({ op }) => isModelRecord(op))
+    .filter(({ op, id }) => isModelRecord(op) && (op.kind === 'genesis' || known.has(idKey(id))))
     .map(({ id, op, intention }): MembershipRecord => {
       const generation = generations.get(idKey(id)) ?? 0
       return { id, op, author: intention.author, timestamp: intention.timestamp, generation }

@@ -46,7 +46,7 @@ function pastOf(intentions: readonly ParsedIntention[], epoch: IntentionId): rea
 /** The state at an epoch, by the rules alone: the slow model says what counts, and a machine in memory applies it. */
 function expectedAt(intentions: readonly ParsedIntention[], epoch: IntentionId): StateRoot {
   const past = pastOf(intentions, epoch)
-  const { view, isBeyond } = readFacts(past)
+  const { view, isBeyond } = readFacts(past, new Set(past.map(({ id }) => idKey(id))))
   const tables = { system: createMemoryTable(), app: createMemoryTable() }
   const projector = createCutoffProjector()
   for (const parsed of past.slice(0, -1)) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { system, type weaver } from '@lattice/proto'
 import { type Intention, NO_HINTS } from './intention.ts'
 import { int, list, raw, type SExpr, str, sym } from './sexpr.ts'
 import type { ParsedIntention } from './signed-intention.ts'
@@ -51,7 +52,7 @@ function opToSExpr(op: UniversalOp, bytes: Uint8Array): SExpr {
         sym(':seq'),
         int(op.value.seq),
         sym(':cause'),
-        sym(op.value.cause?.cause.case ?? 'none'),
+        causeToSExpr(op.value.cause?.cause),
         list(sym('required-acks'), ...op.value.requiredAcks.map(raw)),
       )
     case 'epochAck':
@@ -64,3 +65,30 @@ function opToSExpr(op: UniversalOp, bytes: Uint8Array): SExpr {
       return list(sym('unknown'), raw(bytes))
   }
 }
+
+function causeToSExpr(cause: weaver.EpochCause['cause'] | undefined): SExpr {
+  switch (cause?.case) {
+    case 'initial':
+    case 'prune':
+    case 'key':
+      return sym(cause.case)
+    case 'joinOfEpochs':
+      return sym('join-of-epochs')
+    case 'membership':
+      return list(sym('membership'), ...cause.value.removals.map(removalToSExpr))
+    case 'parent':
+      return list(sym('parent'), sym(':store'), raw(cause.value.store), sym(':epoch'), raw(cause.value.epoch))
+    case undefined:
+      return sym('none')
+  }
+}
+
+function removalToSExpr({ peer, remains }: weaver.Removal): SExpr {
+  return list(raw(peer), sym(REMAINS.get(remains) ?? 'none'))
+}
+
+/** What a removal may leave of a peer's rights. */
+const REMAINS: ReadonlyMap<number, string> = new Map([
+  [system.Role.READER, 'reader'],
+  [system.Role.WRITER, 'writer'],
+])

@@ -1,3 +1,5 @@
+import { create } from '@bufbuild/protobuf'
+import { system, weaver } from '@lattice/proto'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { crypto, errorOf, genesisOf, signerOf, valueOf, writeOf } from '../test/support.ts'
@@ -7,6 +9,7 @@ import { formatSExpr, MAX_SEXPR_DEPTH } from './sexpr-format.ts'
 import { DEFAULT_SEXPR_LIMITS, parseSExpr } from './sexpr-parse.ts'
 import { int, list, raw, type SExpr, str, sym } from './sexpr.ts'
 import { signIntention } from './signed-intention.ts'
+import { encodeUniversalOp } from './universal-op.ts'
 
 const anyText = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -163,6 +166,35 @@ describe('the view of an intention', () => {
     const view = intentionToSExpr(write, (op) => (op.kind === 'appData' ? put : undefined))
     expect(formatSExpr(view)).toContain('(ops (put "k"))')
     expect(formatSExpr(intentionToSExpr(genesis, () => undefined))).toContain('(genesis ')
+  })
+
+  test.each<[weaver.EpochCause['cause'], string]>([
+    [{ case: 'initial', value: create(weaver.InitialCauseSchema) }, 'initial'],
+    [{ case: 'joinOfEpochs', value: create(weaver.JoinOfEpochsCauseSchema) }, 'join-of-epochs'],
+    [{ case: undefined }, 'none'],
+    [
+      {
+        case: 'membership',
+        value: create(weaver.MembershipCauseSchema, {
+          removals: [{ peer: Uint8Array.of(1) }, { peer: Uint8Array.of(2), remains: system.Role.READER }],
+        }),
+      },
+      '(membership (0x01 none) (0x02 reader))',
+    ],
+    [
+      {
+        case: 'parent',
+        value: create(weaver.ParentCauseSchema, { store: Uint8Array.of(3), epoch: Uint8Array.of(4) }),
+      },
+      '(parent :store 0x03 :epoch 0x04)',
+    ],
+  ])('of an epoch says what it is for (%#)', (cause, shown) => {
+    const value = create(weaver.EpochOpSchema, { seq: 7n, requiredAcks: [Uint8Array.of(9)], cause: { cause } })
+    const ops = encodeUniversalOp({ kind: 'epoch', schema: 0, value })
+    const epoch = signIntention(crypto, author, { intention: { ...intention, ops }, close: true })
+    const view = intentionToSExpr(epoch)
+    expect(formatSExpr(view)).toContain(`(ops (epoch :seq 7 :cause ${shown} (required-acks 0x09)))`)
+    expect(valueOf(parseSExpr(formatSExpr(view)))).toEqual(view)
   })
 
   test('of ops that cannot be read shows them as bytes', () => {

@@ -88,8 +88,8 @@ export function appendEpoch(core: Core, wish: EpochWish, maxRecords: number): Ap
 }
 
 /** While it is open who is wrong, all that would show it is kept. */
-function assertStatesAgree({ log, settlement }: Core): void {
-  const [divergence] = standingDivergences({ log, settlement }, () => undefined)
+function assertStatesAgree(core: Core): void {
+  const [divergence] = standingDivergences(core, () => undefined)
   if (divergence === undefined) return
   const message = 'peers have signed different states of the store: find out who is wrong before anything is pruned'
   throw new WriteRefused('WRONG_STATE', message, { reason: 'state_diverged', epoch: toHex(divergence.epoch) })

@@ -38,6 +38,7 @@ import type { Projection } from './projection.ts'
 import { createSettlement, type Settlement } from './settlement.ts'
 import type { RunStanding } from './run-standing.ts'
 import { createUnansweredSpans } from './unanswered-spans.ts'
+import { createUpheld, type IsUpheld } from './upheld.ts'
 import type { Witnesser } from './witnesser.ts'
 
 export interface CoreParts {
@@ -60,6 +61,7 @@ export interface CoreParts {
 export interface Core extends CoreParts {
   readonly observer: Observer
   readonly settlement: Settlement
+  readonly isUpheld: IsUpheld
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -151,6 +153,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     witnesser,
     observer: observerOf(log),
     settlement,
+    isUpheld: createUpheld({ log, crypto: parts.options.crypto, membership: parts.options.membership }),
     projection: () => projection,
     setProjection: (next) => {
       projection = next

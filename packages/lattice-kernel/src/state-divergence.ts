@@ -7,8 +7,8 @@
  * @module
  */
 import { equalBytes, type Hash, type IntentionId } from '@lattice/model'
-import type { Core } from './core.ts'
-import { type EpochStatus, epochStatuses, type SignedRoot } from './epoch-status.ts'
+import { type EpochStatus, epochStatuses, type SignedRoot, type StatusSource } from './epoch-status.ts'
+import type { LogStore } from './log-store.ts'
 
 export interface StateDivergence {
   readonly epoch: IntentionId
@@ -20,16 +20,19 @@ export interface StateDivergence {
   readonly isOutvoted: boolean
 }
 
-type DivergenceCore = Pick<Core, 'log' | 'settlement'>
+export interface DivergenceSource extends StatusSource {
+  readonly log: Pick<LogStore, 'book' | 'find'>
+}
+
 export type OwnRootAt = (epoch: IntentionId) => Hash | undefined
 
 /** The epochs at which states differ, and after which none is final. Newest first. */
-export function standingDivergences(core: DivergenceCore, rootAt: OwnRootAt): readonly StateDivergence[] {
-  const { log, settlement } = core
-  const found = allDivergences(core, rootAt)
+export function standingDivergences(source: DivergenceSource, rootAt: OwnRootAt): readonly StateDivergence[] {
+  const { log } = source
+  const found = allDivergences(source, rootAt)
   if (found.length === 0) return []
   const differs = (id: IntentionId): boolean => found.some(({ epoch }) => equalBytes(epoch, id))
-  const final = epochStatuses(log, settlement).filter(({ id, isFinal }) => isFinal && !differs(id))
+  const final = epochStatuses(source).filter(({ id, isFinal }) => isFinal && !differs(id))
   const places = final.flatMap(({ id }) => log.find(id) ?? [])
   return found.filter(({ epoch }) => {
     const place = log.find(epoch)
@@ -38,9 +41,9 @@ export function standingDivergences(core: DivergenceCore, rootAt: OwnRootAt): re
 }
 
 /** Also those that a later epoch has ended. */
-export function allDivergences({ log, settlement }: DivergenceCore, rootAt: OwnRootAt): readonly StateDivergence[] {
-  if (log.book.valid().length === 0) return []
-  return epochStatuses(log, settlement).flatMap((status) => {
+export function allDivergences(source: DivergenceSource, rootAt: OwnRootAt): readonly StateDivergence[] {
+  if (source.log.book.valid().length === 0) return []
+  return epochStatuses(source).flatMap((status) => {
     return status.fault === undefined ? (divergenceAt(status, rootAt(status.id)) ?? []) : []
   })
 }

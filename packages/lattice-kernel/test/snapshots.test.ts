@@ -151,6 +151,8 @@ describe('the state at an epoch', () => {
   })
 })
 
+const upheld = (kernel: Kernel) => kernel.epochs().map(({ id, isUpheld }) => [toHex(id), isUpheld])
+
 describe('state that is lost', () => {
   test('is made of a snapshot and what follows, and of the log alone where what is known leaves no snapshot as it is', async () => {
     const history = createHistory()
@@ -174,16 +176,29 @@ describe('state that is lost', () => {
     expect(await again.kernel.stateDigest()).toEqual(digest)
     expect(again.projector.applied).toEqual([toHex(epoch.id), toHex(beyond.id)])
     expect(again.kernel.projection()).toMatchObject({ appliedSeq: history.all.length })
+    expect(upheld(again.kernel)).toEqual([[toHex(epoch.id), true]])
     // Another admin has cut what the snapshot holds, at the same time.
     const other = history.remove(2, 3, history.start)
     await again.kernel.ingest([other], undefined)
     await again.kernel.recheckFloating()
     expect(again.kernel.excluded(9).map(({ id }) => toHex(id))).toContain(toHex(cut.id))
     const after = await again.kernel.stateDigest()
+    // State at the epoch is what it was, and not on the way to state now: it is not final.
+    expect(upheld(again.kernel)).toEqual([
+      [toHex(other.id), true],
+      [toHex(epoch.id), false],
+    ])
+    const upheldThen = upheld(again.kernel)
     await again.kernel.close()
     rmSync(join(directory, 'state.db'))
     const third = await openCut({ ...options, storeId: history.storeId })
     expect(await third.kernel.stateDigest()).toEqual(after)
+    expect(upheld(third.kernel)).toEqual(upheldThen)
+    const fresh = await openCut({ storeId: history.storeId, signer: signerOf(97) })
+    await fresh.kernel.ingest([...history.start, other], undefined)
+    await fresh.kernel.ingest(history.all, undefined)
+    expect(upheld(fresh.kernel)).toEqual(upheldThen)
+    await fresh.kernel.close()
     expect((await third.kernel.verify({ full: true })).problems).toEqual([])
     await third.kernel.close()
   })

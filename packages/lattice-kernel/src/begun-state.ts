@@ -11,14 +11,14 @@ import type { StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { type Difference, differenceOf, downsetOf, witnessedUpto } from './downset.ts'
 import { cutsDigest } from './epoch-cuts.ts'
-import type { Projection } from './projection.ts'
-import type { ProjectionFactory } from './rebuild.ts'
+import type { Projection, ProjectionFactory } from './projection.ts'
 import type { WholeSnapshot } from './snapshot-files.ts'
 
+/** State to be made, and what of the log comes before what follows its cursor. */
 export interface BegunState {
   readonly projection: Projection
   /** What was witnessed before the epoch and does not lie below it, and the epoch. */
-  readonly besides: Difference
+  readonly besides: Difference | undefined
 }
 
 /** What there is to apply beside a snapshot; undefined where state cannot begin with it. */

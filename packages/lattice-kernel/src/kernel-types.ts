@@ -38,14 +38,7 @@ import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { EpochStatus } from './epoch-status.ts'
 import type { LogDurability } from './open-log.ts'
-import type {
-  ReadSnapshotOptions,
-  SnapshotInfo,
-  SnapshotPage,
-  SnapshotProgress,
-  SnapshotStatus,
-} from './snapshot-types.ts'
-import type { StateDivergence } from './state-divergence.ts'
+import type { SnapshotEvent, SnapshotReads } from './snapshot-types.ts'
 
 export interface KernelOptions {
   /** Holds `log.db` and `state.db`; created when absent. One kernel at a time. */
@@ -300,14 +293,7 @@ export interface StateSummary {
 export type KernelEvent =
   /** Everybody who has to has seen it. Told once while the store is open. */
   | { readonly kind: 'epoch_settled'; readonly id: IntentionId; readonly seq: bigint }
-  /** A snapshot is being made. */
-  | ({ readonly kind: 'snapshot_progress' } & SnapshotProgress)
-  /** The state at an epoch is here. */
-  | { readonly kind: 'snapshot_made'; readonly epoch: IntentionId; readonly root: Hash }
-  /** It is the one that is kept and served: its epoch is settled. */
-  | { readonly kind: 'snapshot_settled'; readonly epoch: IntentionId; readonly root: Hash }
-  /** Nodes have come to different states at an epoch. Nothing is pruned while that stands. */
-  | ({ readonly kind: 'state_divergence' } & Pick<StateDivergence, 'epoch' | 'ownRoot' | 'others'>)
+  | SnapshotEvent
   | {
       readonly kind: 'fork_detected'
       readonly author: PublicKey
@@ -333,7 +319,7 @@ export type KernelEvent =
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
-export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
+export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, SnapshotReads {
   readonly storeId: StoreId
   /**
    * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.
@@ -353,18 +339,6 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
   readonly submitEpoch: (wish: EpochWish) => Promise<IntentionId>
   /** All epochs, those that do not count included, newest first. */
   readonly epochs: () => readonly EpochStatus[]
-  /** The state that is kept at epochs, and whether other nodes have the same. */
-  readonly snapshot: () => SnapshotStatus
-  /**
-   * Sees that there is a snapshot at the newest settled epoch, and tells of it. Writes nothing to the log. Rejects with
-   * `SnapshotUnavailable`, `KernelClosed`, or what keeps it from being made.
-   */
-  readonly makeSnapshot: () => Promise<SnapshotInfo>
-  /**
-   * Rows of the snapshot at the newest settled epoch there is one of, in order, from after a position on. Throws
-   * `SnapshotGone` where `epoch` is named and is another's: pages that name one are all of the same state.
-   */
-  readonly readSnapshot: (options: ReadSnapshotOptions) => SnapshotPage
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
   readonly ingest: (
     batch: readonly SignedIntention[],

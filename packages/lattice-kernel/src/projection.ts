@@ -46,6 +46,12 @@ export interface ProjectionDeps {
   readonly logger: Logger
 }
 
+/** Over a state, by other cuts where these are given. */
+export type ProjectionFactory = (
+  state: StateDatabase,
+  other?: Partial<Pick<ProjectionDeps, 'cuts' | 'cursorAfter'>>,
+) => Projection
+
 export interface Projection {
   readonly state: StateDatabase
   /** With everything applied and not published in it: what the writer reads. */

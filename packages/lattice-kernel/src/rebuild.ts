@@ -11,23 +11,16 @@
  * @module
  */
 import { join } from 'node:path'
-import { openStateDatabase, removeDatabase, replaceDatabase, type StateDatabase } from '@lattice/storage'
-import { beginWith, besidesSnapshot } from './begun-state.ts'
+import { openStateDatabase, removeDatabase, replaceDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import type { Difference } from './downset.ts'
 import { ProjectionStalled } from './errors.ts'
 import { COST_PER_STEP, type JobStep, RECORDS_PER_STEP } from './jobs.ts'
 import type { RebuildProgress } from './kernel-types.ts'
 import { REBUILD_FILE, STATE_FILE } from './log-schema.ts'
-import type { Projection, ProjectionDeps } from './projection.ts'
-import type { WholeSnapshot } from './snapshot-files.ts'
+import type { Projection } from './projection.ts'
+import { createRebuildStart, type RebuildStartDeps } from './rebuild-start.ts'
 import type { Work } from './work-loop.ts'
-
-/** Over another state, by other cuts where these are given. */
-export type ProjectionFactory = (
-  state: StateDatabase,
-  other?: Partial<Pick<ProjectionDeps, 'cuts' | 'cursorAfter'>>,
-) => Projection
 
 /** Records that are applied and brought to disk in the turn of the swap: writers may add as many while others are. */
 const RECORDS_LAST = 512
@@ -45,22 +38,16 @@ export interface Rebuilding {
   readonly job: (onProgress: RebuildProgress | undefined) => JobStep
 }
 
-export interface RebuildingDeps {
-  readonly core: Core
-  readonly createProjectionOver: ProjectionFactory
-  /** What state may begin with. */
-  readonly snapshots: () => readonly WholeSnapshot[]
-}
-
-export function createRebuilding({ core, createProjectionOver, snapshots }: RebuildingDeps): Rebuilding {
+export function createRebuilding(deps: RebuildStartDeps): Rebuilding {
+  const { core, createProjectionOver } = deps
   const { directory, storeId, projector, storageHooks } = core.options
   const building = join(directory, REBUILD_FILE)
   const options = { storeId, projectorVersion: projector.version, ...(storageHooks && { hooks: storageHooks }) }
+  const start = createRebuildStart(deps, { ...options, path: building })
   const headSeq = (): number => core.log.meta().headSeq
   let next: Projection | undefined
   /** What of the log comes before what follows the cursor. */
   let besides: Difference | undefined
-  let copying: { readonly besides: Difference; isDone: boolean } | undefined
   let finished = 0
 
   function abandon(): void {
@@ -69,36 +56,6 @@ export function createRebuilding({ core, createProjectionOver, snapshots }: Rebu
     next = undefined
     besides = undefined
     removeDatabase(building)
-  }
-
-  /** Copies a snapshot to begin with, off the event loop. */
-  async function copy(snapshot: WholeSnapshot, begun: NonNullable<typeof copying>): Promise<void> {
-    try {
-      await snapshot.state.copyFiles(building)
-      begun.isDone = true
-    } catch (error) {
-      core.options.logger.warn('state is made from the log alone: a snapshot could not be copied', { error })
-    }
-  }
-
-  /** Opens what state is made in; a promise where it is copied first. */
-  function begin(isFromLog: boolean): Promise<void> | undefined {
-    if (copying === undefined && !isFromLog) {
-      removeDatabase(building)
-      for (const snapshot of snapshots()) {
-        const found = besidesSnapshot(core, snapshot)
-        if (found === undefined) continue
-        copying = { besides: found, isDone: false }
-        return copy(snapshot, copying)
-      }
-    }
-    const copied = copying?.isDone === true ? copying : undefined
-    copying = undefined
-    if (copied === undefined) removeDatabase(building)
-    const state = openStateDatabase({ ...options, path: building })
-    if (copied === undefined) next = createProjectionOver(state)
-    else ({ projection: next, besides } = beginWith(core, createProjectionOver, { state, besides: copied.besides }))
-    return undefined
   }
 
   function swap(built: Projection): void {
@@ -117,34 +74,16 @@ export function createRebuilding({ core, createProjectionOver, snapshots }: Rebu
     core.events.notify({ kind: 'rebuilt', appliedSeq: built.appliedSeq() })
   }
 
-  function build(built: Projection): boolean | Promise<void> {
-    const { flush, state } = built
-    const waiting = flush.waiting()
-    const isLast = headSeq() - state.cursor().seq <= RECORDS_LAST && waiting === undefined
-    if (isLast) {
-      while (built.appliedSeq() < headSeq()) applyNext(core, built, besides)
-      flushAll(built)
-      return true
-    }
-    if (built.appliedSeq() < headSeq() && !flush.isFull()) {
-      applyNext(core, built, besides)
-      // What is in memory is brought to disk beside.
-      flushSome(built)
-      return false
-    }
-    if (waiting !== undefined) return waiting
-    flush.request()
-    flushSome(built)
-    return false
-  }
-
   function step(isFromLog: boolean): boolean | Promise<void> {
     if (next?.adopt() === false) abandon()
-    const waiting = next === undefined ? begin(isFromLog) : undefined
-    if (next === undefined || waiting !== undefined) return waiting ?? false
+    if (next === undefined) {
+      const begun = start.begin(isFromLog)
+      if (begun instanceof Promise) return begun
+      ;({ projection: next, besides } = begun)
+    }
     let answer: boolean | Promise<void>
     try {
-      answer = build(next)
+      answer = build(core, next, besides)
     } catch (error) {
       abandon()
       throw error
@@ -155,13 +94,38 @@ export function createRebuilding({ core, createProjectionOver, snapshots }: Rebu
 
   return {
     step: () => step(false),
-    hasBeginning: () => snapshots().some((snapshot) => besidesSnapshot(core, snapshot) !== undefined),
+    hasBeginning: start.hasBeginning,
     job: (onProgress) => {
       const before = finished
       // Whoever asks for it may doubt all that was made.
-      return jobOf({ step: () => step(true), isDone: () => finished > before, appliedSeq: () => next?.appliedSeq(), headSeq }, onProgress)
+      return jobOf(
+        { step: () => step(true), isDone: () => finished > before, appliedSeq: () => next?.appliedSeq(), headSeq },
+        onProgress,
+      )
     },
   }
+}
+
+function build(core: Core, built: Projection, besides: Difference | undefined): boolean | Promise<void> {
+  const { flush, state } = built
+  const { headSeq } = core.log.meta()
+  const waiting = flush.waiting()
+  const isLast = headSeq - state.cursor().seq <= RECORDS_LAST && waiting === undefined
+  if (isLast) {
+    while (built.appliedSeq() < headSeq) applyNext(core, built, besides)
+    flushAll(built)
+    return true
+  }
+  if (built.appliedSeq() < headSeq && !flush.isFull()) {
+    applyNext(core, built, besides)
+    // What is in memory is brought to disk beside.
+    flushSome(built)
+    return false
+  }
+  if (waiting !== undefined) return waiting
+  flush.request()
+  flushSome(built)
+  return false
 }
 
 interface JobSource {

@@ -51,3 +51,28 @@ export interface SnapshotPage extends RowPage {
   readonly epoch: IntentionId
   readonly root: Hash
 }
+
+export type SnapshotEvent =
+  /** A snapshot is being made. */
+  | ({ readonly kind: 'snapshot_progress' } & SnapshotProgress)
+  /** The state at an epoch is here. */
+  | { readonly kind: 'snapshot_made'; readonly epoch: IntentionId; readonly root: Hash }
+  /** It is the one that is kept and served: its epoch is settled. */
+  | { readonly kind: 'snapshot_settled'; readonly epoch: IntentionId; readonly root: Hash }
+  /** Nodes have come to different states at an epoch. Nothing is pruned while that stands. */
+  | ({ readonly kind: 'state_divergence' } & Pick<StateDivergence, 'epoch' | 'ownRoot' | 'others'>)
+
+export interface SnapshotReads {
+  /** The state that is kept at epochs, and whether other nodes have the same. */
+  readonly snapshot: () => SnapshotStatus
+  /**
+   * Sees that there is a snapshot at the newest settled epoch, and tells of it. Writes nothing to the log. Rejects with
+   * `SnapshotUnavailable`, `KernelClosed`, or what keeps it from being made.
+   */
+  readonly makeSnapshot: () => Promise<SnapshotInfo>
+  /**
+   * Rows of the snapshot at the newest settled epoch there is one of, in order, from after a position on. Throws
+   * `SnapshotGone` where `epoch` is named and is another's: pages that name one are all of the same state.
+   */
+  readonly readSnapshot: (options: ReadSnapshotOptions) => SnapshotPage
+}

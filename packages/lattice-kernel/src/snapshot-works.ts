@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Cancel, equalBytes } from '@lattice/model'
+import { type Cancel, equalBytes, type Scheduler } from '@lattice/model'
 import type { Core } from './core.ts'
 import type { DivergenceWatch } from './divergence-watch.ts'
 import type { BookEpoch } from './epoch-book.ts'
@@ -41,35 +41,27 @@ const RETRY_MS = 5000
 const RECORDS_PER_NOTICE = 4096
 
 export function createSnapshotWorks(deps: SnapshotWorksDeps): SnapshotWorks {
-  const { kept, wanted, waits, divergence } = deps
+  const { wanted, waits, divergence } = deps
   const { options } = deps.core
   const tellProgress = createProgress(deps)
   let making: SnapshotMaking | undefined
   let blocked: Promise<void> | undefined
   let failure: { readonly error: unknown } | undefined
-  let cancelRetry: Cancel | undefined
   let isOver = false
 
-  function wake(): void {
-    if (!isOver) deps.wake()
-  }
+  const wake = (): void => (isOver ? undefined : deps.wake())
+  const pause = createPause(options.scheduler, wake)
 
   /** Looks at what changed. */
   function look(): void {
-    kept.open()
-    settle(deps)
-    const target = wanted.missing((epoch) => kept.at(epoch) !== undefined)
+    const target = targetOf(deps)
     if (making !== undefined && (target === undefined || !equalBytes(target.record.id, making.epoch.record.id))) {
       making.stop()
       making = undefined
     }
     if (target !== undefined) making ??= begin(deps, target)
-    for (const { epoch, root } of kept.all()) waits.known(epoch, root.hash)
-    const [head, settled] = [wanted.head(), wanted.settled()]
-    waits.keepOnly({ ...(head && { root: head.record.id }), ...(settled && { made: settled.record.id }) })
-    if (target !== undefined && making === undefined) {
-      waits.failed(new SnapshotUnavailable('an epoch of a parent store that decides what counts is not here: sync it'))
-    }
+    tellWaiting(deps)
+    if (target !== undefined && making === undefined) waits.failed(undecided())
     divergence.look()
   }
 
@@ -98,21 +90,15 @@ export function createSnapshotWorks(deps: SnapshotWorksDeps): SnapshotWorks {
     making = undefined
     wanted.isNews()
     waits.failed(error)
-    cancelRetry = options.scheduler.after(RETRY_MS, () => {
-      cancelRetry = undefined
-      wake()
-    })
+    pause.begin()
   }
 
   return {
     making: () => making,
     failure: () => failure?.error,
-    retry: () => {
-      cancelRetry?.()
-      cancelRetry = undefined
-    },
+    retry: pause.end,
     step: () => {
-      if (isOver || blocked !== undefined || cancelRetry !== undefined) return undefined
+      if (isOver || blocked !== undefined || pause.isOn()) return undefined
       try {
         const isNews = wanted.takeNews()
         if (isNews) look()
@@ -125,11 +111,47 @@ export function createSnapshotWorks(deps: SnapshotWorksDeps): SnapshotWorks {
     },
     stop: () => {
       isOver = true
-      cancelRetry?.()
+      pause.end()
       making?.stop()
     },
     ended: async () => blocked,
   }
+}
+
+function undecided(): SnapshotUnavailable {
+  return new SnapshotUnavailable('an epoch of a parent store that decides what counts is not here: sync it')
+}
+
+/** After a failure, before the next attempt. */
+function createPause(scheduler: Scheduler, onEnd: () => void) {
+  let cancel: Cancel | undefined
+  return {
+    isOn: (): boolean => cancel !== undefined,
+    begin: (): void => {
+      cancel = scheduler.after(RETRY_MS, () => {
+        cancel = undefined
+        onEnd()
+      })
+    },
+    end: (): void => {
+      cancel?.()
+      cancel = undefined
+    },
+  }
+}
+
+/** What there is to make, after what was made is in its place. */
+function targetOf(deps: SnapshotWorksDeps): BookEpoch | undefined {
+  const { kept, wanted } = deps
+  kept.open()
+  settle(deps)
+  return wanted.missing((epoch) => kept.at(epoch) !== undefined)
+}
+
+function tellWaiting({ kept, wanted, waits }: SnapshotWorksDeps): void {
+  for (const { epoch, root } of kept.all()) waits.known(epoch, root.hash)
+  const [head, settled] = [wanted.head(), wanted.settled()]
+  waits.keepOnly({ ...(head && { root: head.record.id }), ...(settled && { made: settled.record.id }) })
 }
 
 /** The later one takes the place of the settled one once its epoch is settled. */

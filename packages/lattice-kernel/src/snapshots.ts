@@ -15,7 +15,7 @@ import { createKeptSnapshots, type KeptSnapshots } from './kept-snapshots.ts'
 import type { ProjectionFactory } from './projection.ts'
 import { createSnapshotFiles, type WholeSnapshot } from './snapshot-files.ts'
 import { createRootWaits } from './snapshot-waits.ts'
-import { createSnapshotWorks } from './snapshot-works.ts'
+import { createSnapshotWorks, type SnapshotWorks, type SnapshotWorksDeps } from './snapshot-works.ts'
 import type { SnapshotInfo, SnapshotReads, SnapshotStatus } from './snapshot-types.ts'
 import { createWantedSnapshots } from './wanted-snapshots.ts'
 import type { Work } from './work-loop.ts'
@@ -49,41 +49,10 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
   const kept: KeptSnapshots = createKeptSnapshots({ log: core.log, files, isDiverged: divergence.isAt })
   const wanted = createWantedSnapshots(core)
   const waits = createRootWaits()
-  const works = createSnapshotWorks({ core, files, projectionOver, kept, wanted, waits, divergence, wake })
+  const deps = { core, files, projectionOver, kept, wanted, waits, divergence, wake }
+  const works = createSnapshotWorks(deps)
+  const parts = { ...deps, works, isOn }
   let stage: 'new' | 'on' | 'over' = 'new'
-
-  async function make(): Promise<SnapshotInfo> {
-    if (!isOn) throw new SnapshotUnavailable('this node keeps no state of the store: open it with its type')
-    const settled = wanted.settled()
-    if (settled === undefined)
-      throw new SnapshotUnavailable('no epoch of the store is settled: see who has not seen it')
-    const { id } = settled.record
-    works.retry()
-    if (kept.at(id) === undefined) {
-      wanted.isNews()
-      await waits.made(id, wake)
-    }
-    const infos = [kept.info('settled'), kept.info('next')]
-    const info = infos.find((each) => each !== undefined && equalBytes(each.epoch, id))
-    if (info === undefined) throw new SnapshotUnavailable('a later epoch was settled meanwhile: ask again')
-    return info
-  }
-
-  function status(): SnapshotStatus {
-    const making = works.making()
-    const divergences = divergence.standing()
-    const settled = kept.info('settled')
-    const state = settled === undefined ? (making === undefined ? 'none' : 'making') : 'ready'
-    const { base: from, done, total } = making?.progress() ?? { base: undefined, done: 0, total: 0 }
-    return {
-      state: divergences.length > 0 ? 'diverged' : isOn ? state : 'off',
-      settled,
-      candidate: kept.info('next'),
-      making: making && { epoch: making.epoch.record.id, from, done, total },
-      failure: works.failure(),
-      divergences,
-    }
-  }
 
   return {
     step: () => (isOn && stage === 'on' ? works.step() : undefined),
@@ -106,8 +75,8 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
       return kept.at(epoch)?.root.hash ?? waits.wait(epoch)
     },
     reads: (accept) => ({
-      snapshot: status,
-      makeSnapshot: async () => accept(make),
+      snapshot: () => statusOf(parts),
+      makeSnapshot: async () => accept(async () => make(parts)),
       readSnapshot: (reading) => {
         if (stage === 'over') throw new KernelClosed(options.storeId)
         return kept.read(reading)
@@ -117,5 +86,42 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
       if (isOn && stage !== 'over') kept.open()
       return kept.all()
     },
+  }
+}
+
+interface Parts extends SnapshotWorksDeps {
+  readonly works: SnapshotWorks
+  readonly isOn: boolean
+}
+
+async function make({ isOn, wanted, works, kept, waits, wake }: Parts): Promise<SnapshotInfo> {
+  if (!isOn) throw new SnapshotUnavailable('this node keeps no state of the store: open it with its type')
+  const settled = wanted.settled()
+  if (settled === undefined) throw new SnapshotUnavailable('no epoch of the store is settled: see who has not seen it')
+  const { id } = settled.record
+  works.retry()
+  if (kept.at(id) === undefined) {
+    wanted.isNews()
+    await waits.made(id, wake)
+  }
+  const infos = [kept.info('settled'), kept.info('next')]
+  const info = infos.find((each) => each !== undefined && equalBytes(each.epoch, id))
+  if (info === undefined) throw new SnapshotUnavailable('a later epoch was settled meanwhile: ask again')
+  return info
+}
+
+function statusOf({ isOn, works, divergence, kept }: Parts): SnapshotStatus {
+  const making = works.making()
+  const divergences = divergence.standing()
+  const settled = kept.info('settled')
+  const state = settled === undefined ? (making === undefined ? 'none' : 'making') : 'ready'
+  const { base: from, done, total } = making?.progress() ?? { base: undefined, done: 0, total: 0 }
+  return {
+    state: divergences.length > 0 ? 'diverged' : isOn ? state : 'off',
+    settled,
+    candidate: kept.info('next'),
+    making: making && { epoch: making.epoch.record.id, from, done, total },
+    failure: works.failure(),
+    divergences,
   }
 }

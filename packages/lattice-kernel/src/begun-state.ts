@@ -2,7 +2,8 @@
  * State in use that begins with a snapshot: what lies below its epoch is there, the rest is applied.
  *
  * It can begin so only where what is known now leaves the snapshot as it is. Until the epoch's record is reached, the
- * cursor counts what was applied, as the snapshot's does: by then it has counted all records up to there.
+ * cursor counts what was applied, as the snapshot's does: by then it has counted all records up to there. Rejections of
+ * what lies below the epoch are not listed, as where a snapshot was loaded.
  *
  * @module
  */

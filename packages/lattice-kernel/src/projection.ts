@@ -42,6 +42,8 @@ export interface ProjectionDeps {
   readonly cuts: AppliedCuts
   /** Where state stands after a record; by the record's place in the log unless told. */
   readonly cursorAfter?: (entry: LogEntry, before: StateCursor) => StateCursor
+  /** Rejections are listed by the record's place in the log; what may outlive the log is made without them. */
+  readonly forgetsRejections?: boolean
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -49,7 +51,7 @@ export interface ProjectionDeps {
 /** Over a state, by other cuts where these are given. */
 export type ProjectionFactory = (
   state: StateDatabase,
-  other?: Partial<Pick<ProjectionDeps, 'cuts' | 'cursorAfter'>>,
+  other?: Partial<Pick<ProjectionDeps, 'cuts' | 'cursorAfter' | 'forgetsRejections'>>,
 ) => Projection
 
 export interface Projection {
@@ -141,7 +143,7 @@ export function createProjection(deps: ProjectionDeps): Projection {
       if (news === undefined) return undefined
       system.publish()
       app.publish()
-      rejections.add(news.rejections)
+      if (deps.forgetsRejections !== true) rejections.add(news.rejections)
       return news.notice
     },
     discard: () => {

@@ -186,7 +186,11 @@ function fill(
     if (count === total) return wholeMark(plan.digest)
     return partMark({ epoch: plan.epoch.record.id, cuts: plan.digest, base, lastSeq })
   })
-  const made = projectionOver(state, { cuts, cursorAfter: (_, { seq }) => ({ seq: seq + 1, chainHash: hash }) })
+  const made = projectionOver(state, {
+    cuts,
+    cursorAfter: (_, { seq }) => ({ seq: seq + 1, chainHash: hash }),
+    forgetsRejections: true,
+  })
   /** Read and not applied, the next one last. */
   let read: LogEntry[] = []
   let isClosed = false

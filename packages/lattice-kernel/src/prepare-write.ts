@@ -62,7 +62,8 @@ export function appendWrite(
 function withEpoch(core: Core, { entry, epoch }: AppendedOne): PreparedWrite {
   const { parsed } = entry
   const write = { id: parsed.id, entries: [entry], bytes: parsed.bytes.length }
-  if (epoch === undefined) return write
+  // Where nothing is known of peers, no epoch counts.
+  if (epoch === undefined || core.options.membership === undefined) return write
   // The epoch closes a run of its own, so that none becomes too long by it.
   core.log.closeRun()
   try {

@@ -183,6 +183,14 @@ describe('an epoch that a write calls for', () => {
     await kernel.close()
   })
 
+  test('is not made where nothing is known of peers', async () => {
+    const { kernel, projector } = await createTestStore()
+    projector.epoch = { kind: 'initial' }
+    await kernel.submit(admitOp(anna.publicKey))
+    expect(kernel.stats().witnessCount).toBe(2)
+    await kernel.close()
+  })
+
   test('makes no run too long', async () => {
     const { kernel, projector } = await createEpochStore()
     projector.epoch = { kind: 'initial' }

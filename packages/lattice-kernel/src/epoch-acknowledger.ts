@@ -66,7 +66,8 @@ export function createEpochAcknowledger({ core, submit, rootOf }: EpochAcknowled
       epoch = now
       stateRoot = (await rootOf(epoch.record.id)) ?? NO_ROOT
     }
-    if (!isDue(epoch, stateRoot)) return
+    // One that ends may have the state later; what it says now would not vouch for it.
+    if (followUp.isClosed() || !isDue(epoch, stateRoot)) return
     const { id } = epoch.record
     const value = create(weaver.EpochAckOpSchema, { epoch: id, stateRoot })
     try {

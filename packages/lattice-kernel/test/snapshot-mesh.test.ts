@@ -91,6 +91,34 @@ describe('an epoch', () => {
   })
 })
 
+describe('a node that cannot make the state at an epoch', () => {
+  test('does not acknowledge it, ends without a word, and does both once it can', async () => {
+    const mesh = createMesh()
+    const [a, b, c] = await openThree(mesh, { snapshots: true })
+    await mesh.run(b.kernel.close())
+    const full = {
+      at: (point: string, path: string) => {
+        if (point !== 'write' || !path.includes('snapshot.making')) return
+        throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
+      },
+    }
+    const stuck = await mesh.open(b.signer, { ...b.options, storageHooks: full })
+    await mesh.connect([a, stuck, c])
+    await until(mesh, () => c.kernel.snapshot().candidate !== undefined)
+    await until(mesh, () => stuck.kernel.snapshot().failure !== undefined)
+    await mesh.scheduler.advanceAsync(EPOCH_ACK_DELAY_MS * 40)
+    expect(stuck.kernel.snapshot()).toMatchObject({ state: 'none', failure: { code: 'DISK_FULL' } })
+    await mesh.run(stuck.kernel.close())
+    const { storageHooks: _, ...options } = stuck.options
+    const again = await mesh.open(b.signer, options)
+    expect(kindsOf(again.kernel, 'epochAck', b.signer.publicKey)).toEqual([])
+    await mesh.connect([a, again, c])
+    await until(mesh, () => a.kernel.epochs()[0]?.isFinal === true)
+    expect(kindsOf(a.kernel, 'epochAck')).toHaveLength(3)
+    await closeAll(mesh, [a, again, c])
+  })
+})
+
 describe('a node whose machine is wrong', () => {
   test('and those that are right notice, nobody prunes, and all goes on once the machine is mended', async () => {
     const mesh = createMesh()

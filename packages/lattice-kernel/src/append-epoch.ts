@@ -26,6 +26,7 @@ import type { Core } from './core.ts'
 import { encodeOp } from './envelope.ts'
 import { WriteRefused, type WriteRefusal } from './errors.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
+import { standingDivergences } from './state-divergence.ts'
 import { JOINED_TIPS_MAX, newestOf } from './resolve-causes.ts'
 
 export interface AppendedEpoch {
@@ -48,6 +49,7 @@ export function appendEpoch(core: Core, wish: EpochWish, maxRecords: number): Ap
   if (membership === undefined) {
     throw new WriteRefused('NOT_SUPPORTED', 'this store is open without knowledge of its peers: open it with its type')
   }
+  if (wish.kind === 'prune') assertStatesAgree(core)
   const folds = Math.ceil(Math.max(0, openEnds(core).length - FRONTIER_MAX) / (FRONTIER_MAX - 1))
   if (folds >= MAX_RUN_LENGTH) {
     throw new WriteRefused('LIMIT_EXCEEDED', 'too many ends of the history are open: wait until they are acknowledged')
@@ -83,6 +85,14 @@ export function appendEpoch(core: Core, wish: EpochWish, maxRecords: number): Ap
   const { entry } = appendOne(core, { ...causes, encoded, close: true })
   const entries = [...acks, entry]
   return { id: entry.parsed.id, entries, bytes: entries.reduce((sum, { parsed }) => sum + parsed.bytes.length, 0) }
+}
+
+/** While it is open who is wrong, all that would show it is kept. */
+function assertStatesAgree(core: Core): void {
+  const [divergence] = standingDivergences(core, () => undefined)
+  if (divergence === undefined) return
+  const message = 'peers have signed different states of the store: find out who is wrong before anything is pruned'
+  throw new WriteRefused('WRONG_STATE', message, { reason: 'state_diverged', epoch: toHex(divergence.epoch) })
 }
 
 /** The maximal intentions but the own one that is followed anyway, the oldest first. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { createAcknowledger, type Acknowledger, type AcknowledgerDeps } from './acknowledger.ts'
-import { createEpochAcknowledger } from './epoch-acknowledger.ts'
+import { createEpochAcknowledger, type EpochAcknowledgerDeps } from './epoch-acknowledger.ts'
 import { createEpochJoiner, type EpochJoinerDeps } from './epoch-joiner.ts'
 
 export interface AutomaticWrites {
@@ -14,7 +14,9 @@ export interface AutomaticWrites {
   readonly close: () => Promise<void>
 }
 
-export function createAutomaticWrites(deps: AcknowledgerDeps & EpochJoinerDeps): AutomaticWrites {
+export function createAutomaticWrites(
+  deps: AcknowledgerDeps & EpochAcknowledgerDeps & EpochJoinerDeps,
+): AutomaticWrites {
   const acknowledger = createAcknowledger(deps)
   const all = [acknowledger, createEpochAcknowledger(deps), createEpochJoiner(deps)]
   return {

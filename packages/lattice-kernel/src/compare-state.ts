@@ -12,8 +12,7 @@ import { openStateDatabase, removeDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { ProjectionStalled } from './errors.ts'
 import type { LogEntry } from './log-entry.ts'
-import type { Projection } from './projection.ts'
-import type { ProjectionFactory } from './rebuild.ts'
+import type { Projection, ProjectionFactory } from './projection.ts'
 import type { Slicer } from './verify.ts'
 
 export interface StateComparison {

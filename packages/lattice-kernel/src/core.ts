@@ -20,6 +20,7 @@ import {
 } from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
 import { createMembership } from './admissions.ts'
+import type { AppliedCuts } from './applied-cuts.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { DagQueries } from './dag-queries.ts'
@@ -37,6 +38,7 @@ import type { Projection } from './projection.ts'
 import { createSettlement, type Settlement } from './settlement.ts'
 import type { RunStanding } from './run-standing.ts'
 import { createUnansweredSpans } from './unanswered-spans.ts'
+import { createUpheld, type IsUpheld } from './upheld.ts'
 import type { Witnesser } from './witnesser.ts'
 
 export interface CoreParts {
@@ -47,6 +49,8 @@ export interface CoreParts {
   readonly dag: DagQueries
   readonly standing: RunStanding
   readonly cover: EpochCover
+  /** By what state in use is made. */
+  readonly cuts: AppliedCuts
   readonly projector: Projector
   readonly authority: Authority
   readonly witnessed: Listeners<WitnessedNotice>
@@ -57,6 +61,7 @@ export interface CoreParts {
 export interface Core extends CoreParts {
   readonly observer: Observer
   readonly settlement: Settlement
+  readonly isUpheld: IsUpheld
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -148,6 +153,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     witnesser,
     observer: observerOf(log),
     settlement,
+    isUpheld: createUpheld({ log, crypto: parts.options.crypto, membership: parts.options.membership }),
     projection: () => projection,
     setProjection: (next) => {
       projection = next

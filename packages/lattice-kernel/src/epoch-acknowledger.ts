@@ -9,7 +9,7 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import { type Cancel, equalBytes, type IntentionId, type PublicKey } from '@lattice/model'
+import { type Cancel, equalBytes, type Hash, type IntentionId, type PublicKey } from '@lattice/model'
 import { weaver } from '@lattice/proto'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
@@ -25,6 +25,8 @@ export interface EpochAcknowledger {
 export interface EpochAcknowledgerDeps {
   readonly core: Core
   readonly submit: (op: SubmitOp, options: SubmitOptions) => Promise<IntentionId>
+  /** See `KernelOptions.rootOf`. */
+  readonly rootOf: (epoch: IntentionId) => Promise<Hash | undefined>
 }
 
 /** Long enough that what arrives together is looked at together: an epoch and the one that joins it. */
@@ -35,7 +37,7 @@ class NothingToAcknowledge extends Error {}
 
 const NO_ROOT = new Uint8Array(0)
 
-export function createEpochAcknowledger({ core, submit }: EpochAcknowledgerDeps): EpochAcknowledger {
+export function createEpochAcknowledger({ core, submit, rootOf }: EpochAcknowledgerDeps): EpochAcknowledger {
   const { log, options } = core
   const self = options.signer.publicKey
   const cancels: Cancel[] = []
@@ -55,16 +57,25 @@ export function createEpochAcknowledger({ core, submit }: EpochAcknowledgerDeps)
   }
 
   async function acknowledge(): Promise<void> {
-    const epoch = pending()
+    let epoch = pending()
     if (epoch === undefined || !core.admits(self)) return
-    const stateRoot = (await options.rootOf?.(epoch.record.id)) ?? NO_ROOT
-    if (!isDue(epoch, stateRoot)) return
+    let stateRoot: Uint8Array = (await rootOf(epoch.record.id)) ?? NO_ROOT
+    // What the root was waited for may have been followed by another meanwhile.
+    for (let now = pending(); now !== epoch; now = pending()) {
+      if (now === undefined) return
+      epoch = now
+      stateRoot = (await rootOf(epoch.record.id)) ?? NO_ROOT
+    }
+    // One that ends may have the state later; what it says now would not vouch for it.
+    if (followUp.isClosed() || !isDue(epoch, stateRoot)) return
     const { id } = epoch.record
     const value = create(weaver.EpochAckOpSchema, { epoch: id, stateRoot })
     try {
       await submit({ kind: 'epochAck', schema: 0, value }, { deps: () => depsOf(id, stateRoot) })
     } catch (error) {
       if (!(error instanceof NothingToAcknowledge)) throw error
+      // Another epoch came, or this node has said it already: seen then.
+      followUp.arm(EPOCH_ACK_DELAY_MS)
     }
   }
 

@@ -19,6 +19,7 @@ import type { EpochFault, EpochWish } from '@lattice/store-base'
 import type { BookEpoch } from './epoch-book.ts'
 import type { LogStore } from './log-store.ts'
 import { requiredOf, type Settlement } from './settlement.ts'
+import type { IsUpheld } from './upheld.ts'
 
 /** What an epoch says it is for; `unknown` for what cannot be read. */
 export type EpochPurpose = EpochWish | { readonly kind: 'key' } | { readonly kind: 'unknown' }
@@ -50,7 +51,9 @@ export interface EpochStatus {
   readonly roots: readonly SignedRoot[]
   /** They signed different roots: the state of one of them is wrong. */
   readonly isDiverged: boolean
-  /** Settled, and enough of them signed the same root. */
+  /** What lies below it counts as it was known there: no epoch that it had not seen has changed that. */
+  readonly isUpheld: boolean
+  /** Settled and upheld, and enough of them signed the same root. */
   readonly isFinal: boolean
 }
 
@@ -59,22 +62,26 @@ export const QUORUM = 2
 
 type StatusLog = Pick<LogStore, 'book'>
 
+export interface StatusSource {
+  readonly log: StatusLog
+  readonly settlement: Settlement
+  readonly isUpheld: IsUpheld
+}
+
 /** Newest first, by their number. */
-export function epochStatuses(log: StatusLog, settlement: Settlement): readonly EpochStatus[] {
+export function epochStatuses({ log, settlement, isUpheld }: StatusSource): readonly EpochStatus[] {
   const heads = new Set(log.book.heads().map(toHex))
   return log.book
     .epochs()
     .toSorted((a, b) => Number(b.record.op.value.seq - a.record.op.value.seq) || b.meta.seq - a.meta.seq)
-    .map((epoch) => statusOf({ log, settlement, heads }, epoch))
+    .map((epoch) => statusOf({ log, settlement, isUpheld, heads }, epoch))
 }
 
-interface StatusDeps {
-  readonly log: StatusLog
-  readonly settlement: Settlement
+interface StatusDeps extends StatusSource {
   readonly heads: ReadonlySet<string>
 }
 
-function statusOf({ log, settlement, heads }: StatusDeps, epoch: BookEpoch): EpochStatus {
+function statusOf({ log, settlement, isUpheld: upheld, heads }: StatusDeps, epoch: BookEpoch): EpochStatus {
   const { id, author, timestamp, op } = epoch.record
   const fault = log.book.view().faultOf(id)
   const required = requiredOf(epoch)
@@ -83,6 +90,8 @@ function statusOf({ log, settlement, heads }: StatusDeps, epoch: BookEpoch): Epo
   const signed = log.book.acks.of(id).filter((ack) => signers.some((key) => equalBytes(key, ack.author)))
   const roots = signed.flatMap((ack) => ack.roots.map((root) => ({ author: ack.author, root })))
   const isDiverged = new Set(roots.map(({ root }) => toHex(root))).size > 1
+  // Asked of those alone for which it matters: it takes the view of its past.
+  const isUpheld = !isSettled || upheld(epoch)
   const isEnough = roots.length >= (required.length > 1 ? QUORUM : 1)
   return {
     id,
@@ -98,7 +107,8 @@ function statusOf({ log, settlement, heads }: StatusDeps, epoch: BookEpoch): Epo
     isSettled,
     roots,
     isDiverged,
-    isFinal: isSettled && isEnough && !isDiverged,
+    isUpheld,
+    isFinal: isSettled && isUpheld && isEnough && !isDiverged,
   }
 }
 

@@ -124,6 +124,24 @@ export class UnknownIntention extends LatticeError {
   }
 }
 
+/** Another snapshot took the place of the one that was being read. Begin again with the one there is. */
+export class SnapshotGone extends LatticeError {
+  override readonly name = 'SnapshotGone'
+  readonly code = 'SNAPSHOT_GONE'
+  override readonly detail: { readonly epoch: string }
+
+  constructor(epoch: IntentionId) {
+    super(`the snapshot at epoch ${shortId(epoch)} is not here any more: begin again with the one there is`)
+    this.detail = { epoch: toHex(epoch) }
+  }
+}
+
+/** There is no snapshot, for the reason that the message gives. */
+export class SnapshotUnavailable extends LatticeError {
+  override readonly name = 'SnapshotUnavailable'
+  readonly code = 'WRONG_STATE'
+}
+
 const SHORT_ID_DIGITS = 16
 
 /** The first digits of an id, for messages. */

@@ -25,6 +25,8 @@ export {
 export {
   KernelClosed,
   ProjectionStalled,
+  SnapshotGone,
+  SnapshotUnavailable,
   SubmitStopped,
   UnknownIntention,
   WalkTooLong,
@@ -77,6 +79,14 @@ export { rebuildLog, type RebuildLogOptions } from './rebuild-log.ts'
 export { abandonReplacement, beginReplacement, commitReplacement, finishReplacement } from './replace-log.ts'
 export { type OwnChainEnd, salvageLog, type SalvagedLog, type SalvageOptions } from './salvage-log.ts'
 export type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
+export type {
+  ReadSnapshotOptions,
+  SnapshotInfo,
+  SnapshotPage,
+  SnapshotProgress,
+  SnapshotStatus,
+} from './snapshot-types.ts'
+export type { StateDivergence } from './state-divergence.ts'
 export { unfoldDeps } from './unfold-deps.ts'
 export { verifyLog } from './verify-log.ts'
 export {

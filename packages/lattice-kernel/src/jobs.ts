@@ -60,10 +60,11 @@ export function createJobQueue(): JobQueue {
 }
 
 /** Applies records that are committed and not applied: after a crash, a stall, or with a new state database. */
-export function createCatchUp(core: Core, onProgress: () => void): Work {
+export function createCatchUp(core: Core, isBare: () => boolean, onProgress: () => void): Work {
   return {
     step: () => {
       if (
+        isBare() ||
         core.isStale() ||
         !core.isBehind() ||
         (core.projection().flush.waiting() !== undefined && core.projection().flush.isFull())

@@ -38,6 +38,7 @@ import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { EpochStatus } from './epoch-status.ts'
 import type { LogDurability } from './open-log.ts'
+import type { SnapshotEvent, SnapshotReads } from './snapshot-types.ts'
 
 export interface KernelOptions {
   /** Holds `log.db` and `state.db`; created when absent. One kernel at a time. */
@@ -71,6 +72,11 @@ export interface KernelOptions {
    * and when the kernel closes.
    */
   readonly rootOf?: (epoch: IntentionId) => Promise<Hash | undefined>
+  /**
+   * Keeps the state at epochs, and signs its root. Only a node that knows the store's type has all of its state; another
+   * acknowledges epochs without a root.
+   */
+  readonly snapshots?: boolean
   /** Called while state catches up, at open and whenever it is far behind: applied records, and how many there are. */
   readonly onRebuild?: RebuildProgress
   /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
@@ -287,6 +293,7 @@ export interface StateSummary {
 export type KernelEvent =
   /** Everybody who has to has seen it. Told once while the store is open. */
   | { readonly kind: 'epoch_settled'; readonly id: IntentionId; readonly seq: bigint }
+  | SnapshotEvent
   | {
       readonly kind: 'fork_detected'
       readonly author: PublicKey
@@ -312,7 +319,7 @@ export type KernelEvent =
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
-export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
+export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, SnapshotReads {
   readonly storeId: StoreId
   /**
    * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.

@@ -3,23 +3,23 @@
  *
  * @module
  */
-import type { StateDatabase } from '@lattice/storage'
-import { createAutomaticWrites } from './automatic-writes.ts'
-import { createKernelCopies } from './copy-kernel.ts'
+import { type AutomaticWrites, createAutomaticWrites } from './automatic-writes.ts'
+import { createKernelCopies, type KernelCopies } from './copy-kernel.ts'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
 import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
-import type { Projection } from './projection.ts'
 import { createReading } from './reading.ts'
+import type { ProjectionFactory } from './projection.ts'
 import { createRebuilding } from './rebuild.ts'
 import { createReplication } from './replication.ts'
-import { createStoreFailure } from './store-failure.ts'
+import { createSnapshots, type Snapshots } from './snapshots.ts'
+import { createStoreFailure, type StoreFailure } from './store-failure.ts'
 import { verifyKernel } from './verify-kernel.ts'
 import { createSubmitMany } from './submit-many.ts'
-import { createWaiters } from './waiters.ts'
-import { createRecheck, createRetry, createWriter } from './writer.ts'
+import { createWaiters, type Waiters } from './waiters.ts'
+import { createRecheck, createRetry, createWriter, type Writer } from './writer.ts'
 
 export interface StartedKernel {
   readonly kernel: Kernel
@@ -30,37 +30,25 @@ export interface StartedKernel {
 }
 
 /** Starts the writer over an assembled core and makes everything in its pool wait for the right thing. */
-export function createKernel(core: Core, projectionOver: (state: StateDatabase) => Projection): StartedKernel {
+export function createKernel(core: Core, projectionOver: ProjectionFactory): StartedKernel {
   const { log, pool, witnesser } = core
   const { storeId } = core.options
   let closing: Promise<void> | undefined
   const isClosing = (): boolean => closing !== undefined
   const failure = createStoreFailure(core)
-  const rebuilding = createRebuilding(core, projectionOver)
-  const writer = createWriter(core, { rebuilding, ...failure })
+  const rebuilding = createRebuilding({ core, createProjectionOver: projectionOver, whole: () => snapshots.whole() })
+  const snapshots = createSnapshots(core, projectionOver, () => writer.wake())
+  const writer = createWriter(core, { rebuilding, snapshots, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const copies = createKernelCopies(core)
   const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
   const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
-  const automatic = createAutomaticWrites({ core, submit, submitEpoch })
+  const { rootOf = snapshots.rootOf } = core.options
+  const automatic = createAutomaticWrites({ core, submit, submitEpoch, rootOf })
 
-  async function shutDown(): Promise<void> {
-    failure.stop()
-    const ended = Promise.all([copies.close(), automatic.close()])
-    await writer.close()
-    await ended
-    waiters.rejectAll(new KernelClosed(storeId))
-    const { flush, state } = core.projection()
-    try {
-      await finishState(flush, core.options.scheduler)
-      state.close()
-    } finally {
-      log.close()
-    }
-  }
-
-  const close = async (): Promise<void> => (closing ??= shutDown())
+  const close = async (): Promise<void> =>
+    (closing ??= shutDown({ core, failure, snapshots, copies, automatic, writer, waiters }))
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)
@@ -72,9 +60,10 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
     storeId,
     ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core) }, failure.onFailed),
     verify: async (options = {}) =>
-      verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing() }, options),
+      verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing(), snapshots }, options),
     submit,
     submitEpoch,
+    ...snapshots.reads(accept),
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     emitAck: automatic.emitAck,
@@ -99,7 +88,36 @@ export function createKernel(core: Core, projectionOver: (state: StateDatabase) 
       failure.watch(writer.isBusy)
       core.settlement.news()
       automatic.start()
+      snapshots.start()
     },
+  }
+}
+
+interface Running {
+  readonly core: Core
+  readonly failure: StoreFailure
+  readonly snapshots: Snapshots
+  readonly copies: KernelCopies
+  readonly automatic: AutomaticWrites
+  readonly writer: Writer
+  readonly waiters: Waiters
+}
+
+async function shutDown(running: Running): Promise<void> {
+  const { core, failure, snapshots, copies, automatic, writer, waiters } = running
+  failure.stop()
+  snapshots.stop()
+  const ended = Promise.all([copies.close(), automatic.close()])
+  await writer.close()
+  await ended
+  await snapshots.close()
+  waiters.rejectAll(new KernelClosed(core.options.storeId))
+  const { flush, state } = core.projection()
+  try {
+    await finishState(flush, core.options.scheduler)
+    state.close()
+  } finally {
+    core.log.close()
   }
 }
 

@@ -22,7 +22,7 @@ import { createLogStore, type LogStore } from './log-store.ts'
 import { LOG_FILE } from './log-schema.ts'
 import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
-import { createProjection, type Projection } from './projection.ts'
+import { createProjection, type ProjectionFactory } from './projection.ts'
 import { finishReplacement } from './replace-log.ts'
 import { createRunStanding } from './run-standing.ts'
 import { createUnfolding } from './unfold-deps.ts'
@@ -84,7 +84,7 @@ interface Opened {
   readonly state: StateDatabase
 }
 
-function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, (state: StateDatabase) => Projection] {
+function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, ProjectionFactory] {
   const { projector, authority, logger, clock } = options
   const dag = createDagQueries(log)
   const { depsOf } = createUnfolding(log)
@@ -105,7 +105,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
     isAncestor: log.reach.isAncestor,
   })
   const shared = { projector, depsOf, cuts, clock, logger, follows: dag.follows, isBelowEpoch: cover.isBelowEpoch }
-  const projectionOver = (state: StateDatabase): Projection => createProjection({ state, ...shared })
+  const projectionOver: ProjectionFactory = (state, other = {}) => createProjection({ state, ...shared, ...other })
   const time = createKernelTime({
     clock,
     last: log.meta().hlc,
@@ -121,6 +121,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
       dag,
       standing,
       cover,
+      cuts,
       projector,
       authority,
       witnessed: createListeners(logger),

@@ -40,9 +40,19 @@ export interface ProjectionDeps {
   readonly depsOf: (entry: LogEntry) => ProjectedOp['deps']
   /** What does not count, or counts as a writer's. */
   readonly cuts: AppliedCuts
+  /** Where state stands after a record; by the record's place in the log unless told. */
+  readonly cursorAfter?: (entry: LogEntry, before: StateCursor) => StateCursor
+  /** Rejections are listed by the record's place in the log; what may outlive the log is made without them. */
+  readonly forgetsRejections?: boolean
   readonly clock: Clock
   readonly logger: Logger
 }
+
+/** Over a state, by other cuts where these are given. */
+export type ProjectionFactory = (
+  state: StateDatabase,
+  other?: Partial<Pick<ProjectionDeps, 'cuts' | 'cursorAfter' | 'forgetsRejections'>>,
+) => Projection
 
 export interface Projection {
   readonly state: StateDatabase
@@ -88,7 +98,7 @@ export function createProjection(deps: ProjectionDeps): Projection {
   const { state, clock, cuts } = deps
   const [system, app] = [createOverlayTable(state.system), createOverlayTable(state.app)]
   const working: StoreTables = { system: system.working, app: app.working }
-  const applied = createApplied(state.cursor())
+  const applied = createApplied(state.cursor(), deps.cursorAfter ?? placeInLog)
   const rejections = createPendingRejections(state)
   const made = createMadeWith(cuts, { applied: applied.cursor, opened: state.cursor() })
   const flush = createStateFlush({
@@ -133,7 +143,7 @@ export function createProjection(deps: ProjectionDeps): Projection {
       if (news === undefined) return undefined
       system.publish()
       app.publish()
-      rejections.add(news.rejections)
+      if (deps.forgetsRejections !== true) rejections.add(news.rejections)
       return news.notice
     },
     discard: () => {
@@ -200,7 +210,7 @@ interface Applied {
 }
 
 /** Which records were applied and are not published yet. */
-function createApplied(opened: StateCursor): Applied {
+function createApplied(opened: StateCursor, cursorAfter: NonNullable<ProjectionDeps['cursorAfter']>): Applied {
   let published = opened
   let cursor = opened
   let cursorBefore = opened
@@ -219,12 +229,12 @@ function createApplied(opened: StateCursor): Applied {
     published: () => published,
     publishedBytes: () => publishedBytes,
     add: (entry, outcome) => {
-      const { parsed, meta, chainHash } = entry
+      const { parsed, meta } = entry
       if (outcome.kind === 'rejected') rejections.push({ seq: meta.seq, id: parsed.id, reason: outcome.reason })
       ops.push(noticeOf(entry, outcome))
       bytes += parsed.bytes.length
       cursorBefore = cursor
-      cursor = { seq: meta.seq, chainHash }
+      cursor = cursorAfter(entry, cursor)
     },
     retract: () => {
       const last = ops.pop()
@@ -244,6 +254,10 @@ function createApplied(opened: StateCursor): Applied {
       begin()
     },
   }
+}
+
+function placeInLog({ meta, chainHash }: LogEntry): StateCursor {
+  return { seq: meta.seq, chainHash }
 }
 
 function createStall(clock: Clock): Pick<Projection, 'stalled' | 'stall' | 'resume'> {

@@ -96,7 +96,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
     },
     observations: createObservations(core),
     lag: core.observer.lagOf,
-    epochs: () => epochStatuses(log, core.settlement),
+    epochs: () => epochStatuses(core),
     unseenByAll: core.observer.unseenByAll,
     time: () => ({ nowMs: core.time.nowMs(), isBehind: core.time.isBehind() }),
     isAncestor: dag.isAncestor,

@@ -11,41 +11,50 @@
  * @module
  */
 import { join } from 'node:path'
-import { openStateDatabase, removeDatabase, replaceDatabase, type StateDatabase } from '@lattice/storage'
+import { openStateDatabase, removeDatabase, replaceDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
+import type { Difference } from './downset.ts'
 import { ProjectionStalled } from './errors.ts'
 import { COST_PER_STEP, type JobStep, RECORDS_PER_STEP } from './jobs.ts'
 import type { RebuildProgress } from './kernel-types.ts'
 import { REBUILD_FILE, STATE_FILE } from './log-schema.ts'
 import type { Projection } from './projection.ts'
+import { createRebuildStart, type RebuildStartDeps } from './rebuild-start.ts'
 import type { Work } from './work-loop.ts'
-
-export type ProjectionFactory = (state: StateDatabase) => Projection
 
 /** Records that are applied and brought to disk in the turn of the swap: writers may add as many while others are. */
 const RECORDS_LAST = 512
+/** Few enough for one turn, and there are few of them in all: what was written while an epoch was. */
+const BESIDES_PER_STEP = 16
 /** How long records are applied in one turn. */
 const APPLYING_MAX_MS = 5
 
 export interface Rebuilding {
-  /** Answers true once the new state is in use. Throws what ends the building. */
+  /** Answers true once the new state is in use; begins with a snapshot where it can. Throws what ends the building. */
   readonly step: JobStep
-  /** A step of a job that sees state built anew from where it began, whoever else has. */
+  /** True where state need not be made of the whole log. */
+  readonly hasBeginning: () => boolean
+  /** A step of a job that sees state built anew of the log alone, or whichever way it is being built already. */
   readonly job: (onProgress: RebuildProgress | undefined) => JobStep
 }
 
-export function createRebuilding(core: Core, createProjectionOver: ProjectionFactory): Rebuilding {
+export function createRebuilding(deps: RebuildStartDeps): Rebuilding {
+  const { core, createProjectionOver } = deps
   const { directory, storeId, projector, storageHooks } = core.options
   const building = join(directory, REBUILD_FILE)
   const options = { storeId, projectorVersion: projector.version, ...(storageHooks && { hooks: storageHooks }) }
+  const start = createRebuildStart(deps, { ...options, path: building })
   const headSeq = (): number => core.log.meta().headSeq
   let next: Projection | undefined
+  /** What of the log comes before what follows the cursor. */
+  let besides: Difference | undefined
   let finished = 0
 
   function abandon(): void {
     next?.flush.stop()
     next?.state.close()
     next = undefined
+    besides = undefined
     removeDatabase(building)
   }
 
@@ -61,39 +70,20 @@ export function createRebuilding(core: Core, createProjectionOver: ProjectionFac
     }
     finished += 1
     next = undefined
+    besides = undefined
     core.events.notify({ kind: 'rebuilt', appliedSeq: built.appliedSeq() })
   }
 
-  function build(built: Projection): boolean | Promise<void> {
-    const { flush, state } = built
-    const waiting = flush.waiting()
-    const isLast = headSeq() - state.cursor().seq <= RECORDS_LAST && waiting === undefined
-    if (isLast) {
-      while (built.appliedSeq() < headSeq()) applyNext(core, built)
-      flushAll(built)
-      return true
-    }
-    if (built.appliedSeq() < headSeq() && !flush.isFull()) {
-      applyNext(core, built)
-      // What is in memory is brought to disk beside.
-      flushSome(built)
-      return false
-    }
-    if (waiting !== undefined) return waiting
-    flush.request()
-    flushSome(built)
-    return false
-  }
-
-  function step(): boolean | Promise<void> {
+  function step(isFromLog: boolean): boolean | Promise<void> {
     if (next?.adopt() === false) abandon()
     if (next === undefined) {
-      removeDatabase(building)
-      next = createProjectionOver(openStateDatabase({ ...options, path: building }))
+      const begun = start.begin(isFromLog)
+      if (begun instanceof Promise) return begun
+      ;({ projection: next, besides } = begun)
     }
     let answer: boolean | Promise<void>
     try {
-      answer = build(next)
+      answer = build(core, next, besides)
     } catch (error) {
       abandon()
       throw error
@@ -103,12 +93,39 @@ export function createRebuilding(core: Core, createProjectionOver: ProjectionFac
   }
 
   return {
-    step,
+    step: () => step(false),
+    hasBeginning: start.hasBeginning,
     job: (onProgress) => {
       const before = finished
-      return jobOf({ step, isDone: () => finished > before, appliedSeq: () => next?.appliedSeq(), headSeq }, onProgress)
+      // Whoever asks for it may doubt all that was made.
+      return jobOf(
+        { step: () => step(true), isDone: () => finished > before, appliedSeq: () => next?.appliedSeq(), headSeq },
+        onProgress,
+      )
     },
   }
+}
+
+function build(core: Core, built: Projection, besides: Difference | undefined): boolean | Promise<void> {
+  const { flush, state } = built
+  const { headSeq } = core.log.meta()
+  const waiting = flush.waiting()
+  const isLast = headSeq - state.cursor().seq <= RECORDS_LAST && waiting === undefined
+  if (isLast) {
+    while (built.appliedSeq() < headSeq) applyNext(core, built, besides)
+    flushAll(built)
+    return true
+  }
+  if (built.appliedSeq() < headSeq && !flush.isFull()) {
+    applyNext(core, built, besides)
+    // What is in memory is brought to disk beside.
+    flushSome(built)
+    return false
+  }
+  if (waiting !== undefined) return waiting
+  flush.request()
+  flushSome(built)
+  return false
 }
 
 interface JobSource {
@@ -127,12 +144,26 @@ function jobOf({ step, isDone, appliedSeq, headSeq }: JobSource, onProgress: Reb
   }
 }
 
-/** Builds state anew where it was made with cuts that do not hold any more. */
-export function createRestating(core: Core, rebuilding: Rebuilding): Work {
+export interface Restating extends Work {
+  /** State is made, and what there is of it is none. */
+  readonly isBare: () => boolean
+}
+
+/** Builds state anew where it was made with cuts that do not hold any more, or is lost and there is a snapshot of it. */
+export function createRestating(core: Core, rebuilding: Rebuilding): Restating {
   let blocked: Promise<void> | undefined
+  let bare: Projection | undefined
+  let isLooked = false
+  const isBare = (): boolean => {
+    if (!isLooked && core.projection().appliedSeq() === 0 && rebuilding.hasBeginning()) bare = core.projection()
+    isLooked = true
+    return core.projection() === bare
+  }
   return {
+    isBare,
     step: () => {
-      if (blocked !== undefined || core.projection().stalled() !== undefined || !core.isStale()) return undefined
+      if (blocked !== undefined || core.projection().stalled() !== undefined) return undefined
+      if (!isBare() && !core.isStale()) return undefined
       try {
         const answer = rebuilding.step()
         if (answer instanceof Promise) blocked = answer.finally(() => void (blocked = undefined))
@@ -152,15 +183,18 @@ function close({ flush, state }: Projection): void {
 }
 
 /** Applies records for a few milliseconds. */
-function applyNext({ log, options }: Core, built: Projection): void {
+function applyNext({ log, options }: Core, built: Projection, besides: Difference | undefined): void {
   const untilMs = options.clock.monotonicMs() + APPLYING_MAX_MS
-  for (const entry of log.reader.from(built.appliedSeq() + 1, RECORDS_PER_STEP)) {
+  const isBeside = besides !== undefined && besides.size() > 0
+  // What is taken from the difference is applied, however long that takes.
+  const entries = isBeside ? besides.next(BESIDES_PER_STEP) : log.reader.from(built.appliedSeq() + 1, RECORDS_PER_STEP)
+  for (const entry of entries) {
     try {
       built.apply(entry, 'record')
     } catch (error) {
       throw new ProjectionStalled(entry.meta.seq, entry.parsed.id, error)
     }
-    if (options.clock.monotonicMs() > untilMs) break
+    if (!isBeside && options.clock.monotonicMs() > untilMs) break
   }
   built.publish()
 }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type IdKey, idKey, type PublicKey, readPublicKey } from '@lattice/model'
+import { compareBytes, type IdKey, idKey, type PublicKey, readPublicKey } from '@lattice/model'
 import type { BookEpoch } from './epoch-book.ts'
 import type { LogStore } from './log-store.ts'
 
@@ -18,6 +18,8 @@ export interface Settlement {
   readonly hasSeen: (epoch: BookEpoch, key: PublicKey) => boolean
   /** False for an epoch without effect. */
   readonly isSettled: (epoch: BookEpoch) => boolean
+  /** The settled epoch with the highest number; of several the first by id. */
+  readonly newestSettled: () => BookEpoch | undefined
   /** The number of the newest settled epoch plus one; 0 without one. */
   readonly settledSeq: () => number
   /** Epochs that are settled and were not whenever this was asked before. The first time, none. */
@@ -34,7 +36,12 @@ export function createSettlement({ counted, excluded, reach, book, meta }: LogSt
   let excludedAt = excluded.version()
   let isFirst = true
   let newest:
-    | { readonly headSeq: number; readonly version: number; readonly excludedAt: number; readonly seq: number }
+    | {
+        readonly headSeq: number
+        readonly version: number
+        readonly excludedAt: number
+        readonly epoch: BookEpoch | undefined
+      }
     | undefined
 
   function hasSeen({ record, meta: place }: BookEpoch, key: PublicKey): boolean {
@@ -61,23 +68,24 @@ export function createSettlement({ counted, excluded, reach, book, meta }: LogSt
     return book.view().faultOf(epoch.record.id) === undefined && missing(epoch).next().done === true
   }
 
+  function newestSettled(): BookEpoch | undefined {
+    const { headSeq } = meta()
+    const [version, without] = [book.version(), excluded.version()]
+    if (newest?.headSeq !== headSeq || newest.version !== version || newest.excludedAt !== without) {
+      const epoch = book.valid().toSorted(byNumber).find(isSettled)
+      newest = { headSeq, version, excludedAt: without, epoch }
+    }
+    return newest.epoch
+  }
+
   return {
     waitingFor: (epoch) => [...missing(epoch)],
     hasSeen,
     isSettled,
+    newestSettled,
     settledSeq: () => {
-      const { headSeq } = meta()
-      if (
-        newest?.headSeq !== headSeq ||
-        newest.version !== book.version() ||
-        newest.excludedAt !== excluded.version()
-      ) {
-        const newestFirst = book.valid().toSorted((a, b) => Number(b.record.op.value.seq - a.record.op.value.seq))
-        const settled = newestFirst.find(isSettled)
-        const seq = settled === undefined ? 0 : Number(settled.record.op.value.seq) + 1
-        newest = { headSeq, version: book.version(), excludedAt: excluded.version(), seq }
-      }
-      return newest.seq
+      const settled = newestSettled()
+      return settled === undefined ? 0 : Number(settled.record.op.value.seq) + 1
     },
     news: () => {
       const settled = book.valid().filter((epoch) => !told.has(idKey(epoch.record.id)) && isSettled(epoch))
@@ -91,6 +99,11 @@ export function createSettlement({ counted, excluded, reach, book, meta }: LogSt
       newest = undefined
     },
   }
+}
+
+/** Newest first, the same on every node. */
+function byNumber(a: BookEpoch, b: BookEpoch): number {
+  return Number(b.record.op.value.seq - a.record.op.value.seq) || compareBytes(a.record.id, b.record.id)
 }
 
 /** The keys that an epoch names; what is no key is none. */

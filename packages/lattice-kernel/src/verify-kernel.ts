@@ -10,7 +10,9 @@ import { compareState } from './compare-state.ts'
 import type { Core } from './core.ts'
 import { KernelClosed, ProjectionStalled } from './errors.ts'
 import { reasonOf } from './record-scan.ts'
-import type { ProjectionFactory } from './rebuild.ts'
+import type { ProjectionFactory } from './projection.ts'
+import { checkSnapshots } from './check-snapshots.ts'
+import type { Snapshots } from './snapshots.ts'
 import { type Slicer, type VerifyOther, verifyTarget } from './verify.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'
 
@@ -23,11 +25,12 @@ export interface VerifyKernelDeps {
   readonly core: Core
   readonly createProjectionOver: ProjectionFactory
   readonly isOpen: () => boolean
+  readonly snapshots: Pick<Snapshots, 'whole'>
 }
 
 /** Verifies the store of an open kernel. Rejects with `KernelClosed` when it closes meanwhile. */
 export async function verifyKernel(
-  { core, createProjectionOver, isOpen }: VerifyKernelDeps,
+  { core, createProjectionOver, isOpen, snapshots }: VerifyKernelDeps,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
   const { storeId, signer, directory } = core.options
@@ -57,6 +60,11 @@ export async function verifyKernel(
       return []
     },
   }
+  const kept: VerifyOther = {
+    part: 'state',
+    kind: 'state',
+    run: async (slicer) => checkSnapshots(core, snapshots.whole, slicer),
+  }
   if (options.full !== true) {
     unchecked.push('the structure of log.db', 'whether state is what the log makes')
   }
@@ -71,7 +79,7 @@ export async function verifyKernel(
       assertReadable: () => {
         if (!isOpen()) throw new KernelClosed(storeId)
       },
-      others: options.full === true ? [state, file] : [],
+      others: options.full === true ? [state, kept, file] : [],
       unchecked,
     },
     core.options,

@@ -45,11 +45,13 @@ export interface Writer {
 
 export interface WriterDeps {
   readonly rebuilding: Rebuilding
+  /** Done when nothing else is. */
+  readonly snapshots: Work
   /** Is told what ended the writer. */
   readonly onFailed: (error: Error) => void
 }
 
-export function createWriter(core: Core, { rebuilding, onFailed }: WriterDeps): Writer {
+export function createWriter(core: Core, { rebuilding, snapshots, onFailed }: WriterDeps): Writer {
   const { options, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
@@ -58,7 +60,8 @@ export function createWriter(core: Core, { rebuilding, onFailed }: WriterDeps): 
   const jobs = createJobQueue()
   let isOpening = true
   let ended: Error | undefined
-  const catchUp = createCatchUp(core, () => tellProgress(core, isOpening))
+  const restating = createRestating(core, rebuilding)
+  const catchUp = createCatchUp(core, restating.isBare, () => tellProgress(core, isOpening))
   const checkpointing = createCheckpointing(core)
   const { nowMs } = time
   const { earliestMs } = pool.inFuture
@@ -66,8 +69,8 @@ export function createWriter(core: Core, { rebuilding, onFailed }: WriterDeps): 
   const arm = createArming(timer)
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
-  const restating = createRestating(core, rebuilding)
-  const works: readonly Work[] = [restating, catchUp, checkpointing, submits, bulks, ingests, jobs, pump, flushing, arm]
+  const waiting = [submits, bulks, ingests, jobs, pump]
+  const works: readonly Work[] = [restating, catchUp, checkpointing, ...waiting, flushing, arm, snapshots]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
   function onFailure(cause: unknown): void {

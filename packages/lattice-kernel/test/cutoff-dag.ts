@@ -53,6 +53,7 @@ export function createCutoffDag({ seed, authors, runs }: CutoffDagOptions): Cuto
   const first: Made = { parsed: genesis, timestamp: at(0), past: new Set() }
   const made: Made[] = [first]
   const ends = new Map<number, Made>([[0, first]])
+  let epochs = 0n
   const pick = <T>(items: readonly T[]): T | undefined =>
     items.length === 0 ? undefined : items[random.below(items.length)]
   const key = (author: number): PublicKey => signerOf(author + 1).publicKey
@@ -67,7 +68,7 @@ export function createCutoffDag({ seed, authors, runs }: CutoffDagOptions): Cuto
     const dice = random.below(12)
     if (dice < 2) return admitOp(other, pick(ROLES) ?? 'writer')
     if (dice < 4 && !equalBytes(other, key(author)))
-      return removeOp([{ peer: other, remains: pick(REMAINS) ?? 'none' }])
+      return removeOp([{ peer: other, remains: pick(REMAINS) ?? 'none' }], (epochs += 1n))
     return appOp(`${pick(['set', 'set', 'count']) ?? 'set'} k${random.below(4)} v${random.below(100)}`)
   }
 
@@ -203,7 +204,7 @@ function expectFrom(facts: Facts, known: ReadonlySet<string>): ExpectedCutoffs {
   return { witnessed, links, applied }
 }
 
-interface Facts {
+export interface Facts {
   readonly genesis: ParsedIntention
   readonly view: MembershipView
   readonly runs: readonly Run[]
@@ -213,7 +214,7 @@ interface Facts {
   readonly hasVoidInPast: (id: IntentionId) => boolean
 }
 
-function readFacts(intentions: readonly ParsedIntention[], known: ReadonlySet<string>): Facts {
+export function readFacts(intentions: readonly ParsedIntention[], known: ReadonlySet<string>): Facts {
   const [genesis] = intentions
   if (genesis === undefined) throw new Error('a history begins with its genesis')
   const pasts = new Map<string, Set<string>>()

@@ -64,6 +64,7 @@ export function createHistory(): History & { readonly start: readonly ParsedInte
   const genesis = genesisOf(signerOf(1))
   const all: ParsedIntention[] = [genesis]
   const last = new Map<number, ParsedIntention>([[1, genesis]])
+  let removed = 0n
 
   const write: History['write'] = (author, op, seen = [], close = true) => {
     const prev = last.get(author) ?? genesis
@@ -96,7 +97,8 @@ export function createHistory(): History & { readonly start: readonly ParsedInte
     all,
     start: [...all],
     write,
-    remove: (author, peer, seen, remains = 'none') => write(author, removeOp([{ peer: keyOf(peer), remains }]), seen),
+    remove: (author, peer, seen, remains = 'none') =>
+      write(author, removeOp([{ peer: keyOf(peer), remains }], (removed += 1n)), seen),
     admit: (author, peer, seen) => admit(author, peer, 'writer', seen),
   }
 }

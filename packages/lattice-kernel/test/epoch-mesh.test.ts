@@ -1,92 +1,12 @@
 /** What kernels do by themselves about epochs: acknowledge them, settle them, join them. */
-import {
-  genesisStoreId,
-  type Hash,
-  type ParsedIntention,
-  type PublicKey,
-  type Signer,
-  toHash,
-  toHex,
-} from '@lattice/model'
-import type { ManualScheduler } from '@lattice/model/testing'
-import { system } from '@lattice/proto'
+import { type Hash, toHash, toHex } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
-import {
-  EPOCH_ACK_DELAY_MS,
-  JOIN_DEADLINE_MS,
-  JOIN_DELAY_MS,
-  type Kernel,
-  type KernelEvent,
-  type KernelOptions,
-} from '../src/index.ts'
-import { genesisOf, removeDirectories, signerOf, type TestKernel } from './harness.ts'
-import { admitOp, createModelPolicy } from './model-policy.ts'
-import { done, openIn, timeline } from './timeline.ts'
-import { appOp, trackingAuthority } from './tracking-projector.ts'
+import { EPOCH_ACK_DELAY_MS, JOIN_DEADLINE_MS, JOIN_DELAY_MS, type KernelEvent } from '../src/index.ts'
+import { byKey, createMesh, creator, hex, kindsOf, openThree, others, type Mesh, type Node } from './epoch-nodes.ts'
+import { removeDirectories } from './harness.ts'
+import { appOp } from './tracking-projector.ts'
 
 afterEach(removeDirectories)
-
-const creator = signerOf(1)
-const genesis = genesisOf(creator)
-const storeId = genesisStoreId(genesis)
-/** Two admins beside the creator, in the order of their keys. */
-const others = [signerOf(2), signerOf(3)].toSorted((a, b) => (toHex(a.publicKey) < toHex(b.publicKey) ? -1 : 1))
-const byKey = [creator, ...others].toSorted((a, b) => (toHex(a.publicKey) < toHex(b.publicKey) ? -1 : 1))
-
-interface Node extends TestKernel {
-  readonly signer: Signer
-}
-
-interface Mesh {
-  readonly scheduler: ManualScheduler
-  readonly open: (signer: Signer, options?: Partial<KernelOptions>) => Promise<Node>
-  /** Hands on to each other what these nodes hold and witness from here on. */
-  readonly connect: (nodes: readonly Node[]) => Promise<void>
-  readonly run: <T>(work: Promise<T>) => Promise<T>
-}
-
-function createMesh(): Mesh {
-  const scheduler = timeline()
-  const run = async <T>(work: Promise<T>): Promise<T> => done(scheduler, work)
-  const all = (kernel: Kernel): readonly ParsedIntention[] => kernel.scanWitness(1, 4096).map(({ parsed }) => parsed)
-  return {
-    scheduler,
-    run,
-    open: async (signer, options = {}) => {
-      const about = { storeId, genesis, signer, membership: createModelPolicy(), authority: trackingAuthority }
-      return { signer, ...(await openIn(scheduler, { ...about, ackDelayMs: Infinity, ...options })) }
-    },
-    connect: async (nodes) => {
-      for (const { kernel } of nodes) {
-        for (const other of nodes) {
-          if (other.kernel === kernel) continue
-          kernel.onWitnessed(({ intentions }) => void other.kernel.ingest(intentions, undefined).catch(() => {}))
-          await run(other.kernel.ingest(all(kernel), undefined))
-        }
-      }
-    },
-  }
-}
-
-function kindsOf(kernel: Kernel, kind: string, author?: PublicKey): readonly ParsedIntention[] {
-  const written = kernel.scanWitness(1, 4096).map(({ parsed }) => parsed)
-  return written.filter(({ op, intention }) => {
-    return op.kind === kind && (author === undefined || toHex(intention.author) === toHex(author))
-  })
-}
-
-const hex = (ids: readonly Uint8Array[]): readonly string[] => ids.map(toHex)
-
-/** Three nodes that know each other; the first has made the first epoch and nobody else knows of it. */
-async function openThree(mesh: Mesh, options: Partial<KernelOptions> = {}): Promise<readonly [Node, Node, Node]> {
-  const [first, second] = others
-  if (first === undefined || second === undefined) throw new Error('there are two')
-  const a = await mesh.open(creator, options)
-  await mesh.run(a.kernel.submit(admitOp(first.publicKey, system.Role.ADMIN)))
-  await mesh.run(a.kernel.submit(admitOp(second.publicKey, system.Role.ADMIN)))
-  await mesh.run(a.kernel.submitEpoch({ kind: 'initial' }))
-  return [a, await mesh.open(first, options), await mesh.open(second, options)]
-}
 
 describe('an epoch', () => {
   test('is acknowledged once by each it names, settles, and is followed by silence, also after opening again', async () => {

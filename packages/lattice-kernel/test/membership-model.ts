@@ -37,14 +37,17 @@ export function admitOp(peer: PublicKey, role: 'reader' | 'writer' | 'admin'): K
   return { kind: 'system', schema: 0, value: create(system.SystemOpSchema, { op: { case: 'peer', value: op } }) }
 }
 
-export function removeOp(removals: readonly { readonly peer: PublicKey; readonly remains: Remains }[]): KnownOp {
+export function removeOp(
+  removals: readonly { readonly peer: PublicKey; readonly remains: Remains }[],
+  seq = 1n,
+): KnownOp {
   const cause = create(weaver.MembershipCauseSchema, {
     removals: removals
       .toSorted((a, b) => compareBytes(a.peer, b.peer))
       .map(({ peer, remains }) => ({ peer, remains: remains === 'none' ? system.Role.UNSPECIFIED : ROLES[remains] })),
   })
   const value = create(weaver.EpochOpSchema, {
-    seq: 1n,
+    seq,
     cause: create(weaver.EpochCauseSchema, { cause: { case: 'membership', value: cause } }),
   })
   return { kind: 'epoch', schema: 0, value }
@@ -204,7 +207,7 @@ function viewOf(
   for (const epoch of records.flatMap(removingOf)) {
     const key = idKey(epoch.record.id)
     if (!isValid(epoch)) faults.set(key, 'not_entitled')
-    else if (!standing.includes(epoch)) faults.set(key, 'outranked')
+    else if (!standing.some(({ record }) => equalBytes(record.id, epoch.record.id))) faults.set(key, 'outranked')
   }
   function cutoffsOf(author: PublicKey): readonly Cutoff[] {
     return standing.flatMap(({ record, removals }) =>

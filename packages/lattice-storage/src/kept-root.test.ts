@@ -204,7 +204,7 @@ describe('the root that a state keeps', () => {
     const { stateRoot: _, ...without } = optionsOf()
     openStateDatabase(without).close()
     const handle = new Sqlite(without.path)
-    handle.exec('DROP TABLE state_root; PRAGMA user_version = 1')
+    handle.exec('DROP TABLE state_root; PRAGMA user_version = 2')
     handle.close()
     openStateDatabase(without).close()
     expect(() => openStateDatabase(optionsOf())).toThrow(damaged)

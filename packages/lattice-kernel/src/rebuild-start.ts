@@ -1,0 +1,59 @@
+/**
+ * Opens what state is made anew in: empty, or a copy of a snapshot where state can begin with one.
+ *
+ * @module
+ */
+import { type OpenStateOptions, openStateDatabase, removeDatabase } from '@lattice/storage'
+import { type BegunState, beginWith, besidesSnapshot } from './begun-state.ts'
+import type { Core } from './core.ts'
+import type { ProjectionFactory } from './projection.ts'
+import type { WholeSnapshot } from './snapshot-files.ts'
+
+export interface RebuildStart {
+  /** A promise where a snapshot is copied first: ask again then. `isFromLog`: none is looked for. */
+  readonly begin: (isFromLog: boolean) => BegunState | Promise<void>
+  /** True where state need not be made of the whole log. */
+  readonly hasBeginning: () => boolean
+}
+
+export interface RebuildStartDeps {
+  readonly core: Core
+  readonly createProjectionOver: ProjectionFactory
+  /** What state may begin with. */
+  readonly whole: () => readonly WholeSnapshot[]
+}
+
+export function createRebuildStart(deps: RebuildStartDeps, options: OpenStateOptions): RebuildStart {
+  const { core, createProjectionOver, whole } = deps
+  let copying: { readonly snapshot: WholeSnapshot; isDone: boolean } | undefined
+  const usable = (): WholeSnapshot | undefined =>
+    whole().find((snapshot) => besidesSnapshot(core, snapshot) !== undefined)
+
+  async function copy(begun: NonNullable<typeof copying>): Promise<void> {
+    try {
+      await begun.snapshot.state.copyFiles(options.path)
+      begun.isDone = true
+    } catch (error) {
+      core.options.logger.warn('state is made from the log alone: a snapshot could not be copied', { error })
+    }
+  }
+
+  return {
+    hasBeginning: () => usable() !== undefined,
+    begin: (isFromLog) => {
+      const snapshot = copying === undefined && !isFromLog ? usable() : undefined
+      if (snapshot !== undefined) {
+        removeDatabase(options.path)
+        copying = { snapshot, isDone: false }
+        return copy(copying)
+      }
+      // What counts may have changed while it was copied.
+      const besides = copying?.isDone === true ? besidesSnapshot(core, copying.snapshot) : undefined
+      copying = undefined
+      if (besides === undefined) removeDatabase(options.path)
+      const state = openStateDatabase(options)
+      if (besides !== undefined) return beginWith(core, createProjectionOver, { state, besides })
+      return { projection: createProjectionOver(state), besides: undefined }
+    },
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Keeps the state at the newest settled epoch, and makes the state at the epoch that is to be acknowledged.
+ *
+ * The one that is to be acknowledged is made as soon as its epoch is here; once the epoch is settled it takes the place of
+ * the settled one. Which epochs these are follows from the records: nothing is remembered but the files, and each of them
+ * says what it is.
+ *
+ * @module
+ */
+import { equalBytes, type Hash, type IntentionId } from '@lattice/model'
+import type { Core } from './core.ts'
+import { createDivergenceWatch } from './divergence-watch.ts'
+import { KernelClosed, SnapshotUnavailable } from './errors.ts'
+import { createKeptSnapshots, type KeptSnapshots } from './kept-snapshots.ts'
+import type { ProjectionFactory } from './projection.ts'
+import { createSnapshotFiles, type WholeSnapshot } from './snapshot-files.ts'
+import { createRootWaits } from './snapshot-waits.ts'
+import { createSnapshotWorks, type SnapshotWorks, type SnapshotWorksDeps } from './snapshot-works.ts'
+import type { SnapshotInfo, SnapshotReads, SnapshotStatus } from './snapshot-types.ts'
+import { createWantedSnapshots } from './wanted-snapshots.ts'
+import type { Work } from './work-loop.ts'
+
+type Accept = <T>(work: () => Promise<T>) => Promise<T>
+
+export interface Snapshots extends Work {
+  /** The store is in use from here on. */
+  readonly start: () => void
+  /** Ends what is under way; called before the writer ends. */
+  readonly stop: () => void
+  /** After the writer has ended. */
+  readonly close: () => Promise<void>
+  /** See `KernelOptions.rootOf`. */
+  readonly rootOf: (epoch: IntentionId) => Promise<Hash | undefined>
+  /** What a kernel tells of them; what has to be made is handed to `accept`. */
+  readonly reads: (accept: Accept) => SnapshotReads
+  /** Those that are whole, the later one first. */
+  readonly whole: () => readonly WholeSnapshot[]
+}
+
+export function createSnapshots(core: Core, projectionOver: ProjectionFactory, wake: () => void): Snapshots {
+  const { options } = core
+  const isOn = options.snapshots === true && options.membership !== undefined
+  const files = createSnapshotFiles({
+    ...options,
+    projectorVersion: options.projector.version,
+    ...(options.storageHooks && { hooks: options.storageHooks }),
+  })
+  const divergence = createDivergenceWatch(core, (epoch) => kept.at(epoch)?.root.hash)
+  const kept: KeptSnapshots = createKeptSnapshots({ log: core.log, files, isDiverged: divergence.isAt })
+  const wanted = createWantedSnapshots(core)
+  const waits = createRootWaits()
+  const deps = { core, files, projectionOver, kept, wanted, waits, divergence, wake }
+  const works = createSnapshotWorks(deps)
+  const parts = { ...deps, works, isOn }
+  let stage: 'new' | 'on' | 'over' = 'new'
+
+  return {
+    step: () => (isOn && stage === 'on' ? works.step() : undefined),
+    start: () => {
+      stage = 'on'
+      wake()
+    },
+    stop: () => {
+      stage = 'over'
+      wanted.close()
+      works.stop()
+      waits.close(new KernelClosed(options.storeId))
+    },
+    close: async () => {
+      await works.ended()
+      kept.close()
+    },
+    rootOf: async (epoch) => {
+      if (!isOn || stage === 'over') return undefined
+      return kept.at(epoch)?.root.hash ?? waits.wait(epoch)
+    },
+    reads: (accept) => ({
+      snapshot: () => statusOf(parts),
+      makeSnapshot: async () => accept(async () => make(parts)),
+      readSnapshot: (reading) => {
+        if (stage === 'over') throw new KernelClosed(options.storeId)
+        return kept.read(reading)
+      },
+    }),
+    whole: () => {
+      if (isOn && stage !== 'over') kept.open()
+      return kept.all()
+    },
+  }
+}
+
+interface Parts extends SnapshotWorksDeps {
+  readonly works: SnapshotWorks
+  readonly isOn: boolean
+}
+
+async function make({ isOn, wanted, works, kept, waits, wake }: Parts): Promise<SnapshotInfo> {
+  if (!isOn) throw new SnapshotUnavailable('this node keeps no state of the store: open it with its type')
+  const settled = wanted.settled()
+  if (settled === undefined) throw new SnapshotUnavailable('no epoch of the store is settled: see who has not seen it')
+  const { id } = settled.record
+  works.retry()
+  if (kept.at(id) === undefined) {
+    wanted.isNews()
+    await waits.made(id, wake)
+  }
+  const infos = [kept.info('settled'), kept.info('next')]
+  const info = infos.find((each) => each !== undefined && equalBytes(each.epoch, id))
+  if (info === undefined) throw new SnapshotUnavailable('a later epoch was settled meanwhile: ask again')
+  return info
+}
+
+function statusOf({ isOn, works, divergence, kept }: Parts): SnapshotStatus {
+  const making = works.making()
+  const divergences = divergence.standing()
+  const settled = kept.info('settled')
+  const state = settled === undefined ? (making === undefined ? 'none' : 'making') : 'ready'
+  const { base: from, done, total } = making?.progress() ?? { base: undefined, done: 0, total: 0 }
+  return {
+    state: divergences.length > 0 ? 'diverged' : isOn ? state : 'off',
+    settled,
+    candidate: kept.info('next'),
+    making: making && { epoch: making.epoch.record.id, from, done, total },
+    failure: works.failure(),
+    divergences,
+  }
+}

@@ -38,6 +38,7 @@ import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { EpochStatus } from './epoch-status.ts'
 import type { LogDurability } from './open-log.ts'
+import type { RevokedPast } from './revoked-past.ts'
 
 export interface KernelOptions {
   /** Holds `log.db` and `state.db`; created when absent. One kernel at a time. */
@@ -312,7 +313,7 @@ export type KernelEvent =
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
-export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
+export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, RevokedPast {
   readonly storeId: StoreId
   /**
    * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.
@@ -386,6 +387,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
   readonly storeType: () => StoreType | undefined
 
   readonly digest: () => KernelDigest
+  /** Every epoch that nothing follows yet is settled; true where there is none. */
+  readonly isEpochSettled: () => boolean
   /** The witnessed set. Follows later commits; stands still within one turn of the event loop. */
   readonly rangeIndex: () => RangeIndex
   readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]

@@ -18,7 +18,9 @@ import {
 import type { ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
 import type { SharedStore } from './digest-exchange.ts'
 import { StoreNotRegistered } from './errors.ts'
+import type { RevokedStore } from './revocation.ts'
 import type { SessionStore } from './session-call.ts'
+import { type Fail, noSuchStore, revoked } from './session.ts'
 
 export interface StoreRegistry {
   /** A store is registered once at a time. */
@@ -34,6 +36,14 @@ export interface StoreRegistry {
   /** The stores the peer may use, those with the largest logs first. */
   readonly sharedWith: (peer: PublicKey) => readonly SharedStore[]
   readonly sharesWith: (peer: PublicKey) => boolean
+  /** What a peer that may not use the store is answered: a stranger the same as of one that is not here. */
+  readonly refusal: (peer: PublicKey, storeId: Uint8Array) => Fail
+  /** Stores that the peer was removed from. */
+  readonly revokedFor: (peer: PublicKey) => readonly StoreId[]
+  /** The store for a peer that was removed from it, as far as that may see it. */
+  readonly revoked: (peer: PublicKey, storeId: Uint8Array) => RevokedStore | undefined
+  /** The store for taking in what the peer was asked for, whatever it may do itself. */
+  readonly forAsking: (peer: PublicKey, storeId: Uint8Array) => SessionStore | undefined
   /** Stores that the peer may use and did not name among those that it has. */
   readonly unnamedBy: (peer: PublicKey, named: readonly { readonly storeId: StoreId }[]) => readonly StoreId[]
   readonly clear: () => void
@@ -78,6 +88,21 @@ export function createStoreRegistry(
       const key = idKey(storeId)
       return viewFor(store, peer, () => stores.get(key)?.store === store && isShared(store, peer))
     },
+    refusal: (peer, storeId) =>
+      stores.get(idKey(storeId))?.store.access(peer) === 'revoked' ? revoked() : noSuchStore(),
+    revokedFor: (peer) =>
+      [...stores.values()].flatMap(({ store }) => (store.access(peer) === 'revoked' ? [store.id] : [])),
+    revoked: (peer, storeId) => {
+      const store = stores.get(idKey(storeId))?.store
+      if (store?.access(peer) !== 'revoked') return undefined
+      const isStill = (): boolean => stores.get(idKey(storeId))?.store === store && store.access(peer) === 'revoked'
+      return { epochs: store.revokedBy(peer), readPast: store.readPast, allowed: isStill }
+    },
+    forAsking: (peer, storeId) => {
+      const store = stores.get(idKey(storeId))?.store
+      if (store === undefined || store.access(peer) === 'none') return undefined
+      return viewFor(store, peer, () => stores.get(idKey(storeId))?.store === store)
+    },
     signal: (storeId) => {
       const registered = stores.get(idKey(storeId))
       assert(registered !== undefined, 'the store is registered')
@@ -116,5 +141,6 @@ export function viewFor(store: ReplicatedStore, peer: PublicKey, allowed: () => 
     witnessPage: store.witnessPage,
     ingest: (intentions) => store.ingest(intentions, peer),
     allowed,
+    isRevoked: () => store.access(peer) === 'revoked',
   }
 }

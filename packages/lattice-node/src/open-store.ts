@@ -34,7 +34,7 @@ import type { NodeContext } from './node-context.ts'
 import { createProjectionProgress } from './projection-progress.ts'
 import { createReadLog } from './read-log.ts'
 import { createReplicatedStore } from './replicated-store.ts'
-import { isReplicaPeer } from './store-peers.ts'
+import { isReplicaPeer, peerHolder } from './store-peers.ts'
 import { whyHeld } from './write-hold.ts'
 
 /** Commits kept for a watcher that falls behind before it is told so: a second of busy writing. */
@@ -126,6 +126,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     kernel,
     storeType,
     mayReplicate: (peer: PublicKey) => isReplicaPeer(kernel.tables(), peer, tablesOf),
+    isInherited: () => peerHolder(kernel.tables(), tablesOf).id !== undefined,
   })
   return {
     id,

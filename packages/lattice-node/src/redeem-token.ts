@@ -115,7 +115,7 @@ function judge(context: NodeContext, system: ReadTable, { secret, peer }: JoinAt
   const status = readPeer(system, peer)?.status
   if (status === 'active' || status === 'dormant') return { kind: 'in' }
   // How a removal ends is not for a token to say.
-  if (status === 'revoked') return refused('NOT_ADMITTED')
+  if (status === 'revoked') return refused('REVOKED')
   if (invite.status === 'cancelled') return refused('TOKEN_REVOKED')
   if (invite.expiresAt <= context.clock.wallMs()) return refused('TOKEN_EXPIRED')
   if (invite.status === 'claimed' || invite.usesLeft < 1) return refused('TOKEN_USED')

@@ -104,18 +104,7 @@ export class NetworkCore {
       perform: (link, call) => this.perform(link, call),
       onOutcome: (outcome) => this.#onOutcome(outcome),
     })
-    const { stores, peerDigests } = this
-    this.#aftermath = createAftermath({
-      options,
-      limits,
-      stores,
-      links: () => this.links,
-      slots: this.agenda.slots,
-      peerDigests,
-      perform: (link, call) => this.perform(link, call),
-      publish: (event) => this.#publish(event),
-      requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
-    })
+    this.#aftermath = this.#createAftermath()
     this.#rounds = this.#createRounds()
     const { wishes, gossip, linkOf } = this.#createNeighborhood()
     this.wishes = wishes
@@ -306,6 +295,21 @@ export class NetworkCore {
       publish: (event) => this.#publish(event),
       onRevoked: this.#aftermath.revoked,
       onDiffers: (peer, storeId, { again }) => this.agenda.differs(peer, storeId, again),
+    })
+  }
+
+  #createAftermath(): Aftermath {
+    const { limits, stores, peerDigests } = this
+    return createAftermath({
+      options: this.#options,
+      limits,
+      stores,
+      links: () => this.links,
+      slots: this.agenda.slots,
+      peerDigests,
+      perform: (link, call) => this.perform(link, call),
+      publish: (event) => this.#publish(event),
+      requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
     })
   }
 

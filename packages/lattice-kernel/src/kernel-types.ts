@@ -30,7 +30,7 @@ import type {
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
 import type { CopyOptions, FileCheck, Rejection, StorageHooks } from '@lattice/storage'
-import type { Authority, EpochWish, MembershipPolicy, Projector, ReadStoreTables } from '@lattice/store-base'
+import type { Authority, EpochWish, MembershipPolicy, MembershipView, Projector, ReadStoreTables } from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'
@@ -333,6 +333,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
   readonly submitEpoch: (wish: EpochWish) => Promise<IntentionId>
   /** All epochs, those that do not count included, newest first. */
   readonly epochs: () => readonly EpochStatus[]
+  /** What all records of membership come to: the same object until that may be another. */
+  readonly membership: () => MembershipView
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
   readonly ingest: (
     batch: readonly SignedIntention[],

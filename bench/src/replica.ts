@@ -18,6 +18,7 @@ export function replicaOf(kernel: Kernel): ReplicatedStore {
     storeType: kvStore.storeType,
     access: () => 'full',
     revokedBy: kernel.revokedBy,
+    juniorsAgainst: kernel.juniorsAgainst,
     readPast: kernel.readPast,
     tipIds: kernel.tipIds,
     isEpochSettled: kernel.isEpochSettled,

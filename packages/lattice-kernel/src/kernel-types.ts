@@ -30,7 +30,14 @@ import type {
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
 import type { CopyOptions, FileCheck, Rejection, StorageHooks } from '@lattice/storage'
-import type { Authority, EpochWish, MembershipPolicy, MembershipView, Projector, ReadStoreTables } from '@lattice/store-base'
+import type {
+  Authority,
+  EpochWish,
+  MembershipPolicy,
+  MembershipView,
+  Projector,
+  ReadStoreTables,
+} from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'

@@ -21,6 +21,8 @@ export interface PastReader {
 export interface RevokedPast {
   /** The epochs that took all from the peer, sorted; empty for any other, and for one that was admitted again. */
   readonly revokedBy: (peer: PublicKey) => readonly IntentionId[]
+  /** Who removed the peer although it was admitted before them: what it holds against them may void that. */
+  readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
   /** Reads these intentions and all in their past, without `known` and what is in theirs. Ids that are not here are passed over. */
   readonly readPast: (of: readonly IntentionId[], known: readonly IntentionId[]) => PastReader
   /** Where the chains of all authors end here, at most so many. */
@@ -30,12 +32,17 @@ export interface RevokedPast {
 type PastLog = Pick<LogStore, 'path' | 'reader' | 'entryAt' | 'find' | 'reach' | 'authors' | 'counted' | 'book'>
 
 export function createRevokedPast(log: PastLog): RevokedPast {
+  function revokedBy(peer: PublicKey): readonly IntentionId[] {
+    if (log.book.lastSeq() === 0) return []
+    const cutoffs = log.book.view().cutoffsOf(peer)
+    const whole = cutoffs.filter(({ remains, readmissions }) => remains === 'none' && readmissions.length === 0)
+    return sortedIds(whole.map(({ epoch }) => epoch).filter((id) => log.find(id) !== undefined))
+  }
   return {
-    revokedBy: (peer) => {
-      if (log.book.lastSeq() === 0) return []
-      const cutoffs = log.book.view().cutoffsOf(peer)
-      const whole = cutoffs.filter(({ remains, readmissions }) => remains === 'none' && readmissions.length === 0)
-      return sortedIds(whole.map(({ epoch }) => epoch).filter((id) => log.find(id) !== undefined))
+    revokedBy,
+    juniorsAgainst: (peer) => {
+      const authors = revokedBy(peer).flatMap((id) => log.book.epochOf(id)?.record.author ?? [])
+      return authors.filter((author) => log.book.view().isSenior(peer, author))
     },
     readPast: (of, known) => createPastReader(log, of, known),
     tipIds: (max) => {

@@ -118,3 +118,17 @@ describe('the past of an epoch', () => {
     await kernel.close()
   })
 })
+
+test('who removed its senior is told apart from who removed its junior', async () => {
+  const history = createHistory()
+  history.remove(2, 1, history.start)
+  const kernel = await kernelOf(history)
+  expect(kernel.juniorsAgainst(keyOf(1))).toEqual([keyOf(2)])
+  await kernel.close()
+  const other = createHistory()
+  other.remove(1, 2, other.start)
+  const second = await kernelOf(other)
+  expect(second.juniorsAgainst(keyOf(2))).toEqual([])
+  expect(second.juniorsAgainst(keyOf(1))).toEqual([])
+  await second.close()
+})

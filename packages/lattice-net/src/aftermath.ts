@@ -33,8 +33,8 @@ export interface AftermathDeps {
 export interface Aftermath {
   /** To be told of each session's end, once it is under way no more. */
   readonly ended: (outcome: SyncOutcome) => void
-  /** A peer says, in whatever protocol, that this node was removed from the store. */
-  readonly revoked: RevocationRunner
+  /** To be told of what peers say about removals. */
+  readonly revocations: RevocationRunner
   readonly forgetStore: (storeId: StoreId) => void
   readonly close: () => void
 }
@@ -53,7 +53,7 @@ export function createAftermath(deps: AftermathDeps): Aftermath {
     peerDigests,
     request: (peer, storeId) => requestSync(peer, storeId, 'differs'),
   })
-  const revoked = createRevocationRunner({
+  const revocations = createRevocationRunner({
     self: options.transport.id,
     logger: options.logger,
     stores,
@@ -64,9 +64,9 @@ export function createAftermath(deps: AftermathDeps): Aftermath {
   return {
     ended: (outcome) => {
       behind.ended(outcome)
-      if (outcome.kind === 'failed' && outcome.error.code === 'REVOKED') revoked(outcome.peer, outcome.storeId)
+      if (outcome.kind === 'failed' && outcome.error.code === 'REVOKED') revocations.told(outcome.peer, outcome.storeId)
     },
-    revoked,
+    revocations,
     forgetStore: behind.forgetStore,
     close: behind.close,
   }

@@ -274,7 +274,7 @@ export class NetworkCore {
       isConnected: (peer) => this.links.get(peer) !== undefined,
       requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
       perform: (link, call) => this.perform(link, call),
-      onRevoked: this.#aftermath.revoked,
+      onRevoked: this.#aftermath.revocations.told,
     })
   }
 
@@ -293,7 +293,7 @@ export class NetworkCore {
       troubles: this.troubles,
       perform: (link, call) => this.perform(link, call),
       publish: (event) => this.#publish(event),
-      onRevoked: this.#aftermath.revoked,
+      onRevoked: this.#aftermath.revocations.told,
       onDiffers: (peer, storeId, { again }) => this.agenda.differs(peer, storeId, again),
     })
   }
@@ -335,6 +335,7 @@ export class NetworkCore {
       gossip: this.gossip,
       syncs: this.agenda.runner,
       stores: this.stores,
+      onAsked: this.#aftermath.revocations.shown,
       digests: this.#rounds.options,
       onAddresses: this.#rounds.addresses,
       onDigests: this.#rounds.exchanged,

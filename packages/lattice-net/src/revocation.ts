@@ -6,7 +6,15 @@
  *
  * @module
  */
-import { assert, type IntentionId, MAX_SIGNED_INTENTION_BYTES, readIntentionId, readStoreId } from '@lattice/model'
+import {
+  assert,
+  type IntentionId,
+  MAX_SIGNED_INTENTION_BYTES,
+  type PublicKey,
+  readIntentionId,
+  readPublicKey,
+  readStoreId,
+} from '@lattice/model'
 import type { PastReader } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import { type Frame, fromWire, signedBytes } from './frame.ts'
@@ -41,8 +49,8 @@ export interface RevokedStore {
 export interface RevocationServerOptions {
   /** Undefined where the peer was not removed. */
   readonly resolve: (storeId: Uint8Array) => RevokedStore | undefined
-  /** True where it may use the store. */
-  readonly isShared: (storeId: Uint8Array) => boolean
+  /** What removed another peer, for one that may use the store: nothing did where there are no epochs. Undefined for any other. */
+  readonly about: (storeId: Uint8Array, peer: PublicKey | undefined) => RevokedStore | undefined
 }
 
 /** Answers one request. Finishes with the intentions sent. */
@@ -54,18 +62,16 @@ export function createRevocationServer(options: RevocationServerOptions): Sessio
     kind: 'pull',
     call: { kind: 'read_past', reader, maxBytes: INTENTIONS_FRAME_BYTES },
   })
-  function begin({ storeId: bytes, known }: net.RevocationRequest): Effects<number> {
+  function begin({ storeId: bytes, known, peer: about }: net.RevocationRequest): Effects<number> {
     if (serving !== undefined) return [violation('revocation_repeated')]
     const storeId = readStoreId(bytes)
     const ids = known.flatMap((id) => readIntentionId(id) ?? [])
+    const peer = readPublicKey(about)
     if (storeId === undefined || ids.length < known.length) return [violation('revocation_malformed')]
+    if (peer === undefined && about.length > 0) return [violation('revocation_malformed')]
     if (ids.length > REVOCATION_KNOWN_MAX) return [violation('revocation_known_too_many')]
-    const store = options.resolve(storeId)
-    if (store === undefined) {
-      if (!options.isShared(storeId)) return [noSuchStore()]
-      // It was admitted again meanwhile.
-      return [send({ case: 'revocation', value: {} }), ...intentionFrames([], true), finish(0)]
-    }
+    const store = (peer === undefined ? options.resolve(storeId) : undefined) ?? options.about(storeId, peer)
+    if (store === undefined) return [noSuchStore()]
     const epochs = store.epochs.slice(0, MAX_REVOKING_EPOCHS)
     serving = { store, reader: store.readPast(epochs, ids) }
     return [send({ case: 'revocation', value: { epochs: [...epochs] } }), pull(serving.reader)]
@@ -93,15 +99,17 @@ export interface RevocationOutcome {
   readonly witnessed: number
 }
 
-/** Asks by what this node was removed, and takes in what is shown. */
+/** Asks by what this node was removed, or the peer `about`, and takes in what is shown. */
 export function createRevocationAsker(
   store: SessionStore,
   known: readonly IntentionId[],
+  about?: PublicKey,
 ): SessionMachine<RevocationOutcome> {
   const asker = new Asker(store)
   return {
     start: () => {
-      const value = { storeId: store.id, known: known.slice(0, REVOCATION_KNOWN_MAX) }
+      const whose = about === undefined ? {} : { peer: about }
+      const value = { storeId: store.id, known: known.slice(0, REVOCATION_KNOWN_MAX), ...whose }
       return [send({ case: 'revocationRequest', value })]
     },
     receive: (frame) => asker.receive(frame),

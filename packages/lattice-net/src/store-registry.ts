@@ -42,6 +42,8 @@ export interface StoreRegistry {
   readonly revokedFor: (peer: PublicKey) => readonly StoreId[]
   /** The store for a peer that was removed from it, as far as that may see it. */
   readonly revoked: (peer: PublicKey, storeId: Uint8Array) => RevokedStore | undefined
+  /** What removed another peer, or nobody, for a peer that may use the store. */
+  readonly removalOf: (peer: PublicKey, storeId: Uint8Array, whose: PublicKey | undefined) => RevokedStore | undefined
   /** The store for taking in what the peer was asked for, whatever it may do itself. */
   readonly forAsking: (peer: PublicKey, storeId: Uint8Array) => SessionStore | undefined
   /** Stores that the peer may use and did not name among those that it has. */
@@ -62,6 +64,9 @@ export function createStoreRegistry(
   const stores = new Map<IdKey, Registered>()
   const isShared = (store: ReplicatedStore, peer: PublicKey): boolean => store.access(peer) === 'full'
 
+  const idsWhere = (holds: (store: ReplicatedStore) => boolean): readonly StoreId[] =>
+    [...stores.values()].flatMap(({ store }) => (holds(store) ? [store.id] : []))
+
   function unregister(storeId: StoreId): boolean {
     const key = idKey(storeId)
     const registered = stores.get(key)
@@ -80,7 +85,7 @@ export function createStoreRegistry(
       stores.set(key, { store, controller: createAbortController(), unsubscribe })
     },
     unregister,
-    ids: () => [...stores.values()].map(({ store }) => store.id),
+    ids: () => idsWhere(() => true),
     get: (storeId) => stores.get(idKey(storeId))?.store,
     resolve: (peer, storeId) => {
       const store = stores.get(idKey(storeId))?.store
@@ -88,21 +93,8 @@ export function createStoreRegistry(
       const key = idKey(storeId)
       return viewFor(store, peer, () => stores.get(key)?.store === store && isShared(store, peer))
     },
-    refusal: (peer, storeId) =>
-      stores.get(idKey(storeId))?.store.access(peer) === 'revoked' ? revoked() : noSuchStore(),
-    revokedFor: (peer) =>
-      [...stores.values()].flatMap(({ store }) => (store.access(peer) === 'revoked' ? [store.id] : [])),
-    revoked: (peer, storeId) => {
-      const store = stores.get(idKey(storeId))?.store
-      if (store?.access(peer) !== 'revoked') return undefined
-      const isStill = (): boolean => stores.get(idKey(storeId))?.store === store && store.access(peer) === 'revoked'
-      return { epochs: store.revokedBy(peer), readPast: store.readPast, allowed: isStill }
-    },
-    forAsking: (peer, storeId) => {
-      const store = stores.get(idKey(storeId))?.store
-      if (store === undefined || store.access(peer) === 'none') return undefined
-      return viewFor(store, peer, () => stores.get(idKey(storeId))?.store === store)
-    },
+    ...removalsOf((storeId) => stores.get(idKey(storeId))?.store),
+    revokedFor: (peer) => idsWhere((store) => store.access(peer) === 'revoked'),
     signal: (storeId) => {
       const registered = stores.get(idKey(storeId))
       assert(registered !== undefined, 'the store is registered')
@@ -120,6 +112,32 @@ export function createStoreRegistry(
     sharesWith: (peer) => [...stores.values()].some(({ store }) => isShared(store, peer)),
     clear: () => {
       for (const { store } of stores.values()) unregister(store.id)
+    },
+  }
+}
+
+/** What has to do with removals, of the stores that `find` finds. */
+function removalsOf(
+  find: (storeId: Uint8Array) => ReplicatedStore | undefined,
+): Pick<StoreRegistry, 'refusal' | 'revoked' | 'removalOf' | 'forAsking'> {
+  return {
+    refusal: (peer, storeId) => (find(storeId)?.access(peer) === 'revoked' ? revoked() : noSuchStore()),
+    revoked: (peer, storeId) => {
+      const store = find(storeId)
+      if (store?.access(peer) !== 'revoked') return undefined
+      const allowed = (): boolean => find(storeId) === store && store.access(peer) === 'revoked'
+      return { epochs: store.revokedBy(peer), readPast: store.readPast, allowed }
+    },
+    removalOf: (peer, storeId, whose) => {
+      const store = find(storeId)
+      if (store?.access(peer) !== 'full') return undefined
+      const allowed = (): boolean => find(storeId) === store && store.access(peer) === 'full'
+      return { epochs: whose === undefined ? [] : store.revokedBy(whose), readPast: store.readPast, allowed }
+    },
+    forAsking: (peer, storeId) => {
+      const store = find(storeId)
+      if (store === undefined || store.access(peer) === 'none') return undefined
+      return viewFor(store, peer, () => find(storeId) === store)
     },
   }
 }

@@ -24,7 +24,9 @@ export interface StreamAcceptorOptions {
   readonly joinHandler: JoinHandler
   readonly gossip: Gossip
   readonly syncs: SyncRunner
-  readonly stores: Pick<StoreRegistry, 'resolve' | 'refusal' | 'revoked'>
+  readonly stores: Pick<StoreRegistry, 'resolve' | 'refusal' | 'revoked' | 'removalOf'>
+  /** The peer was shown what removed it. */
+  readonly onAsked: (peer: PublicKey) => void
   /** What a digest exchange with the peer shows. */
   readonly digests: (peer: PublicKey) => DigestOptions
   readonly onAddresses: (peer: PublicKey, addresses: readonly string[]) => void
@@ -37,7 +39,7 @@ export interface StreamAcceptorOptions {
 export function createStreamAcceptor(
   options: StreamAcceptorOptions,
 ): (link: PeerLink, protocol: net.Protocol) => Accepted | Fail {
-  const { joinHandler, gossip, syncs, stores, digests, onAddresses, onDigests } = options
+  const { joinHandler, gossip, syncs, stores, digests, onAddresses, onDigests, onAsked } = options
   const { resolve } = stores
   const joins = new WeakMap<PeerLink, number>()
   const gossips = new WeakMap<PeerLink, number>()
@@ -97,9 +99,9 @@ export function createStreamAcceptor(
       case net.Protocol.REVOCATION: {
         const machine = createRevocationServer({
           resolve: (storeId) => stores.revoked(peer, storeId),
-          isShared: (storeId) => resolve(peer, storeId) !== undefined,
+          about: (storeId, whose) => stores.removalOf(peer, storeId, whose),
         })
-        return { machine, perform }
+        return { machine: tapFinish(machine, () => onAsked(peer)), perform }
       }
       case net.Protocol.GOSSIP:
         return acceptGossip(link)

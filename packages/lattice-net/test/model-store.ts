@@ -51,6 +51,8 @@ export interface ModelStore extends ReplicatedStore {
   readonly setAccess: (access: (peer: PublicKey) => PeerAccess) => void
   /** These are the epoch heads as soon as they are here, and what removed whoever is `revoked`. */
   readonly setEpochs: (epochs: readonly ParsedIntention[], settled: boolean) => void
+  /** Whoever removed somebody more senior. */
+  readonly setJuniors: (juniors: readonly PublicKey[]) => void
   /** What the log records of an intention. */
   readonly get: (id: IntentionId) => ParsedIntention | undefined
   readonly recordsFrom: (seq: number) => readonly WitnessRecord[]
@@ -93,6 +95,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
   let access: (peer: PublicKey) => PeerAccess = () => 'full'
   let epochs: readonly ParsedIntention[] = []
   let isSettled = true
+  let juniors: readonly PublicKey[] = []
   let calls = 0
   let intentionsIn = 0
 
@@ -194,6 +197,10 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     }),
     access: (peer) => access(peer),
     revokedBy: (peer) => (access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
+    juniorsAgainst: () => juniors,
+    setJuniors: (next) => {
+      juniors = next
+    },
     readPast: (of, known) => {
       const skipped = pastOf(known)
       const shown = [...pastOf(of)].filter((key) => !skipped.has(key)).flatMap((key) => witnessed.get(key) ?? [])

@@ -188,7 +188,7 @@ export const PROTOCOLS: Readonly<Record<string, () => Promise<Protocol>>> = {
       a: () => createRevocationAsker(view(a.store, b), a.store.tipIds(100)),
       b: () =>
         createRevocationServer({
-          isShared: () => false,
+          about: () => undefined,
           resolve: (storeId) =>
             equalBytes(storeId, b.store.id)
               ? { epochs: [epoch.id], readPast: b.store.readPast, allowed: () => true }

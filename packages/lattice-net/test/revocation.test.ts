@@ -19,7 +19,7 @@ import type { NetworkEvent, SyncOutcome } from '../src/index.ts'
 import { MAX_REVOKING_EPOCHS, REVOCATION_KNOWN_MAX } from '../src/limits.ts'
 import { createRevocationAsker, createRevocationServer, type RevokedStore } from '../src/revocation.ts'
 import { type StoreQuestion, storeQuestions } from '../src/testing/store-questions.ts'
-import { feed } from './drive.ts'
+import { feed, toFrame } from './drive.ts'
 import { createMesh, type Mesh, type MeshOptions } from './mesh.ts'
 import { createPair } from './pair.ts'
 
@@ -237,11 +237,12 @@ describe('every question of a peer that was removed', () => {
 describe('the one who serves', () => {
   const id = new Uint8Array(32).fill(5)
   const request = (value: object): FrameInit => ({ case: 'revocationRequest', value: { storeId: id, ...value } })
-  const none = { resolve: () => undefined, isShared: () => false }
+  const none = { resolve: () => undefined, about: () => undefined }
 
   test.each<[string, readonly FrameInit[], string]>([
     ['another frame', [{ case: 'done', value: {} }], 'unexpected_done'],
     ['a store id of a wrong length', [request({ storeId: new Uint8Array(31) })], 'revocation_malformed'],
+    ['a peer of a wrong length', [request({ peer: new Uint8Array(31) })], 'revocation_malformed'],
     ['a known id of a wrong length', [request({ known: [id, new Uint8Array(33)] })], 'revocation_malformed'],
     [
       'too many known ids',
@@ -257,7 +258,9 @@ describe('the one who serves', () => {
       kind: 'refuse',
       refusal: net.RefusalCode.NO_SUCH_STORE,
     })
-    const { sent, failure } = await feed(createRevocationServer({ ...none, isShared: () => true }), [request({})])
+    const { a } = await createPair()
+    const nothing: RevokedStore = { epochs: [], readPast: a.store.readPast, allowed: () => true }
+    const { sent, failure } = await feed(createRevocationServer({ ...none, about: () => nothing }), [request({})])
     expect(failure).toBeUndefined()
     expect(sent).toMatchObject([
       { case: 'revocation', value: { epochs: [] } },
@@ -281,8 +284,8 @@ describe('the one who serves', () => {
     expect(failure).toMatchObject({ kind: 'refuse', refusal: net.RefusalCode.NO_SUCH_STORE })
     expect(sent.length).toBeGreaterThan(2)
     const machine = createRevocationServer({ ...none, resolve: () => store })
-    machine.receive({ case: 'revocationRequest', value: { storeId: id, known: [] } as never })
-    expect(machine.receive({ case: 'revocationRequest', value: { storeId: id, known: [] } as never })).toEqual([
+    machine.receive(toFrame(request({})))
+    expect(machine.receive(toFrame(request({})))).toEqual([
       { kind: 'fail', failure: { kind: 'violation', why: 'revocation_repeated' } },
     ])
   })

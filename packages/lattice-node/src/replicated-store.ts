@@ -26,6 +26,7 @@ export function createReplicatedStore(options: ReplicatedStoreOptions): Replicat
     storeType,
     access: (peer) => accessOf(options, peer),
     revokedBy: kernel.revokedBy,
+    juniorsAgainst: kernel.juniorsAgainst,
     readPast: kernel.readPast,
     tipIds: kernel.tipIds,
     isEpochSettled: kernel.isEpochSettled,

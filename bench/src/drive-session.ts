@@ -88,6 +88,7 @@ async function perform(call: SessionCall): Promise<SessionAnswer> {
       return { kind: 'turned' }
     case 'read_chain':
     case 'read_page':
+    case 'read_past':
     case 'redeem':
     case 'drain':
     case 'take_run':

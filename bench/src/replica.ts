@@ -17,6 +17,11 @@ export function replicaOf(kernel: Kernel): ReplicatedStore {
     id: kernel.storeId,
     storeType: kvStore.storeType,
     access: () => 'full',
+    revokedBy: kernel.revokedBy,
+    juniorsAgainst: kernel.juniorsAgainst,
+    readPast: kernel.readPast,
+    tipIds: kernel.tipIds,
+    isEpochSettled: kernel.isEpochSettled,
     digest: kernel.digest,
     rangeIndex: kernel.rangeIndex,
     missing: kernel.missing,
@@ -35,7 +40,13 @@ export function replicaOf(kernel: Kernel): ReplicatedStore {
 
 /** The same for machines that are driven by hand. */
 export function sessionStoreOf(kernel: Kernel, change: Partial<SessionStore> = {}): SessionStore {
-  return { ...replicaOf(kernel), ingest: (batch) => kernel.ingest(batch, undefined), allowed: () => true, ...change }
+  return {
+    ...replicaOf(kernel),
+    ingest: (batch) => kernel.ingest(batch, undefined),
+    allowed: () => true,
+    isRevoked: () => false,
+    ...change,
+  }
 }
 
 /** Writes of one more author, in one run after the other: what one side of a session has and the other lacks. */

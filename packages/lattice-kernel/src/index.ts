@@ -35,6 +35,7 @@ export {
   WriterBusy,
 } from './errors.ts'
 export type { ChainReads, ChainSpan, ChainTip } from './chain-reads.ts'
+export type { PastReader, RevokedPast } from './revoked-past.ts'
 export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota.ts'
 export { EPOCH_ACK_DELAY_MS } from './epoch-acknowledger.ts'
 export { JOIN_DEADLINE_MS, JOIN_DELAY_MS } from './epoch-joiner.ts'

@@ -30,7 +30,14 @@ import type {
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
 import type { CopyOptions, FileCheck, Rejection, StorageHooks } from '@lattice/storage'
-import type { Authority, EpochWish, MembershipPolicy, Projector, ReadStoreTables } from '@lattice/store-base'
+import type {
+  Authority,
+  EpochWish,
+  MembershipPolicy,
+  MembershipView,
+  Projector,
+  ReadStoreTables,
+} from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'
@@ -38,6 +45,7 @@ import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { EpochStatus } from './epoch-status.ts'
 import type { LogDurability } from './open-log.ts'
+import type { RevokedPast } from './revoked-past.ts'
 import type { SnapshotEvent, SnapshotReads } from './snapshot-types.ts'
 
 export interface KernelOptions {
@@ -319,7 +327,7 @@ export type KernelEvent =
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
-export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, SnapshotReads {
+export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, RevokedPast, SnapshotReads {
   readonly storeId: StoreId
   /**
    * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.
@@ -339,6 +347,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Snaps
   readonly submitEpoch: (wish: EpochWish) => Promise<IntentionId>
   /** All epochs, those that do not count included, newest first. */
   readonly epochs: () => readonly EpochStatus[]
+  /** What all records of membership come to: the same object until that may be another. */
+  readonly membership: () => MembershipView
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
   readonly ingest: (
     batch: readonly SignedIntention[],
@@ -393,6 +403,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Snaps
   readonly storeType: () => StoreType | undefined
 
   readonly digest: () => KernelDigest
+  /** Every epoch that nothing follows yet is settled; true where there is none. */
+  readonly isEpochSettled: () => boolean
   /** The witnessed set. Follows later commits; stands still within one turn of the event loop. */
   readonly rangeIndex: () => RangeIndex
   readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]

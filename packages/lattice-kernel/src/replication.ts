@@ -22,12 +22,14 @@ import type { Kernel } from './kernel-types.ts'
 import { contentOf } from './log-entry.ts'
 import { readIntentions } from './read-intentions.ts'
 import { PAGE_RECORDS_MAX } from './reading.ts'
+import { createRevokedPast, type RevokedPast } from './revoked-past.ts'
 
 /** Bytes of a chain after which the walk ends, whatever was asked for: it is held in memory as a whole. */
 const CHAIN_BYTES_MAX: number = 4 * 1024 * 1024
 
 type Replication = ChainReads &
-  Pick<Kernel, 'digest' | 'rangeIndex' | 'missing' | 'tipOf' | 'read' | 'readChain' | 'witnessPage'>
+  RevokedPast &
+  Pick<Kernel, 'digest' | 'isEpochSettled' | 'rangeIndex' | 'missing' | 'tipOf' | 'read' | 'readChain' | 'witnessPage'>
 
 /** A store as others see it. */
 export function createReplication(core: Core): Replication {
@@ -58,6 +60,11 @@ export function createReplication(core: Core): Replication {
         tipsDigest: tipsDigest(headSeq),
       }
     },
+    isEpochSettled: () =>
+      log.book.heads().every((id) => {
+        const epoch = log.book.epochOf(id)
+        return epoch !== undefined && core.settlement.isSettled(epoch)
+      }),
     rangeIndex: () => log.range,
     missing: (ids) => ids.filter((id) => log.find(id) === undefined),
     tipOf: (author) => {
@@ -68,6 +75,7 @@ export function createReplication(core: Core): Replication {
     readChain: (target, since, limit) => readChain(core, { target, since, limit }),
     witnessPage: (fromSeq, limit) => readWitnessPage(core, fromSeq, limit),
     ...createChainReads(log),
+    ...createRevokedPast(log),
   }
 }
 

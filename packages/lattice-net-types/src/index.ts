@@ -5,6 +5,7 @@ export type {
   ChainSpan,
   ChainTip,
   IntentionsRead,
+  PastReader,
   PeerAccess,
   ReplicaDigest,
   ReplicatedStore,

@@ -29,8 +29,17 @@ export interface ReplicaDigest {
   readonly tipsDigest: Hash
 }
 
-/** `none`: the peer gets the answer it would get if the store did not exist. */
-export type PeerAccess = 'full' | 'none'
+/**
+ * `none`: the peer gets the answer it would get if the store did not exist. `revoked`: an epoch that is here removed it: it
+ * is told so, is shown that epoch and what is in its past when it asks, and nothing is taken from it.
+ */
+export type PeerAccess = 'full' | 'revoked' | 'none'
+
+/** Reads on where the read before ended. */
+export interface PastReader {
+  /** In causal order, closed runs, about `maxBytes` (at least one run); empty at the end. */
+  readonly next: (maxBytes: number) => readonly SignedIntention[]
+}
 
 export interface WitnessPageRead {
   /** Ends with a signed record, unless empty. */
@@ -81,6 +90,16 @@ export interface ReplicatedStore {
   readonly digest: () => ReplicaDigest
   /** Asked at the start of every session and on every frame that names the store. */
   readonly access: (peer: PublicKey) => PeerAccess
+  /** The epochs that removed the peer, sorted; empty for any other. */
+  readonly revokedBy: (peer: PublicKey) => readonly IntentionId[]
+  /** Who removed the peer although it was admitted before them: what it holds against them may void that. */
+  readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
+  /** Reads `epochs` and all in their past, without `known` and what is in theirs; ids that are not here are passed over. */
+  readonly readPast: (epochs: readonly IntentionId[], known: readonly IntentionId[]) => PastReader
+  /** Where the chains of all authors end here, at most so many: they and their past are what is here. */
+  readonly tipIds: (max: number) => readonly IntentionId[]
+  /** Every epoch head was seen by all who have to; true where there is none. */
+  readonly isEpochSettled: () => boolean
   /** The witnessed set as of this call; unchanged by later commits. */
   readonly rangeIndex: () => RangeIndex
   /** Those of `ids` that are not witnessed here, in the order given. */

@@ -13,6 +13,7 @@ import {
   HASH_BYTES,
   type IdKey,
   idKey,
+  idKeyBytes,
   type IntentionId,
   type StoreId,
 } from '@lattice/model'
@@ -34,6 +35,8 @@ export interface DigestOptions {
   readonly crypto: Crypto
   /** The stores the peer may use, asked once. */
   readonly stores: () => readonly SharedStore[]
+  /** The stores that the peer was removed from: it is told that much. Asked once. */
+  readonly revoked?: () => readonly StoreId[]
   /** Where this side can be reached. */
   readonly addresses: () => readonly string[]
 }
@@ -43,6 +46,8 @@ export interface DigestOutcome {
   /** Common stores that differ, the most different first. */
   readonly differing: readonly StoreId[]
   readonly equal: readonly StoreId[]
+  /** Common stores that the peer says this side was removed from. */
+  readonly revoked: readonly StoreId[]
   /** What the peer says of each common store. */
   readonly claims: readonly { readonly storeId: StoreId; readonly digest: ClaimedDigest }[]
   /** Where the peer says it can be reached. */
@@ -90,24 +95,37 @@ export function readAddresses(addresses: readonly string[]): readonly string[] {
 interface BlindedStores {
   readonly nonce: Uint8Array
   readonly stores: ReadonlyMap<IdKey, SharedStore>
+  /** Those the peer was removed from, which it may say of this side, too. */
+  readonly revoked: ReadonlyMap<IdKey, StoreId>
 }
 
-function blind({ crypto, stores }: DigestOptions, nonce: Uint8Array): BlindedStores {
-  const blinded = new Map<IdKey, SharedStore>()
-  for (const store of stores().slice(0, MAX_DIGEST_STORES)) {
-    blinded.set(idKey(crypto.blake3(store.id, nonce).subarray(0, BLINDED_ID_BYTES)), store)
+function blind({ crypto, stores, revoked = () => [] }: DigestOptions, nonce: Uint8Array): BlindedStores {
+  const keyOf = (id: StoreId): IdKey => idKey(crypto.blake3(id, nonce).subarray(0, BLINDED_ID_BYTES))
+  const shared = stores().slice(0, MAX_DIGEST_STORES)
+  const removed = revoked().slice(0, MAX_DIGEST_STORES - shared.length)
+  return {
+    nonce,
+    stores: new Map(shared.map((store) => [keyOf(store.id), store])),
+    revoked: new Map(removed.map((id) => [keyOf(id), id])),
   }
-  return { nonce, stores: blinded }
 }
 
-function digestsFrame({ nonce, stores }: BlindedStores, { crypto, addresses }: DigestOptions): FrameInit {
+function digestsFrame({ nonce, stores, revoked }: BlindedStores, { crypto, addresses }: DigestOptions): FrameInit {
   const digests = [...stores.entries()].map(([key, { digest }]) => ({
-    blindedId: Uint8Array.from(key, (character) => character.charCodeAt(0)),
+    blindedId: idKeyBytes(key),
     witnessCount: BigInt(digest.witnessCount),
     fingerprint: digest.fingerprint,
     epochDigest: epochDigest(crypto, digest.epochHeads),
   }))
-  return { case: 'digests', value: { nonce, stores: digests, addresses: [...readAddresses(addresses())] } }
+  const removals = [...revoked.keys()].map((key) => ({
+    blindedId: idKeyBytes(key),
+    fingerprint: new Uint8Array(HASH_BYTES),
+    revoked: true,
+  }))
+  return {
+    case: 'digests',
+    value: { nonce, stores: [...digests, ...removals], addresses: [...readAddresses(addresses())] },
+  }
 }
 
 function epochDigest(crypto: Crypto, heads: readonly IntentionId[]): Uint8Array {
@@ -117,6 +135,7 @@ function epochDigest(crypto: Crypto, heads: readonly IntentionId[]): Uint8Array 
 function compare(mine: BlindedStores, theirs: net.Digests): Effects<DigestOutcome> {
   if (theirs.stores.length > MAX_DIGEST_STORES) return [violation('digests_too_many')]
   const equal: StoreId[] = []
+  const revoked: StoreId[] = []
   const claims: DigestOutcome['claims'][number][] = []
   const differing: { readonly id: StoreId; readonly distance: number }[] = []
   const seen = new Set<IdKey>()
@@ -129,6 +148,11 @@ function compare(mine: BlindedStores, theirs: net.Digests): Effects<DigestOutcom
     if (seen.has(key)) return [violation('digests_repeated')]
     seen.add(key)
     const store = mine.stores.get(key)
+    if (entry.revoked) {
+      const id = store?.id ?? mine.revoked.get(key)
+      if (id !== undefined) revoked.push(id)
+      continue
+    }
     if (store === undefined) continue
     claims.push({ storeId: store.id, digest: claim })
     if (sameSet(claim, store.digest)) equal.push(store.id)
@@ -136,5 +160,5 @@ function compare(mine: BlindedStores, theirs: net.Digests): Effects<DigestOutcom
   }
   differing.sort((a, b) => b.distance - a.distance)
   const addresses = readAddresses(theirs.addresses)
-  return [finish({ differing: differing.map(({ id }) => id), equal, claims, addresses })]
+  return [finish({ differing: differing.map(({ id }) => id), equal, revoked, claims, addresses })]
 }

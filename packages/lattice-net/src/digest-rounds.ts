@@ -55,6 +55,8 @@ export interface DigestRoundsDeps {
   readonly troubles: TroubleBook
   readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
   readonly publish: (event: NetworkEvent) => void
+  /** The peer says that this node was removed from a store. */
+  readonly onRevoked: (peer: PublicKey, storeId: StoreId) => void
   /** A store differs from what the peer holds. */
   readonly onDiffers: (peer: PublicKey, storeId: StoreId, found: { readonly again: boolean }) => void
 }
@@ -64,7 +66,12 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
   const { crypto, random, scheduler, logger, limits, stores, peerDigests, troubles } = deps
 
   function options(peer: PublicKey): DigestOptions {
-    return { crypto, stores: () => stores.sharedWith(peer), addresses: deps.addresses }
+    return {
+      crypto,
+      stores: () => stores.sharedWith(peer),
+      revoked: () => stores.revokedFor(peer),
+      addresses: deps.addresses,
+    }
   }
   function claimed(peer: PublicKey, storeId: StoreId, digest: ClaimedDigest): void {
     if (deps.links().get(peer) === undefined || stores.get(storeId) === undefined) return
@@ -74,13 +81,14 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
   function learned(peer: PublicKey, addresses: readonly string[]): void {
     if (addresses.length > 0) deps.publish({ kind: 'addresses_learned', peer, addresses })
   }
-  function exchanged(peer: PublicKey, { claims, addresses }: DigestOutcome): void {
+  function exchanged(peer: PublicKey, { claims, revoked, addresses }: DigestOutcome): void {
     troubles.digestsCompared(peer)
-    for (const storeId of stores.unnamedBy(peer, claims)) {
+    for (const storeId of stores.unnamedBy(peer, [...claims, ...revoked.map((id) => ({ storeId: id }))])) {
       troubles.unshared(peer, storeId)
       peerDigests.forgetPast(peer, storeId)
     }
     for (const { storeId, digest } of claims) claimed(peer, storeId, digest)
+    for (const storeId of revoked) deps.onRevoked(peer, storeId)
     learned(peer, addresses)
   }
   async function exchangeOnce(link: PeerLink, again: boolean): Promise<void> {

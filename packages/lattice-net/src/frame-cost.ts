@@ -35,6 +35,11 @@ export function costsOf(frame: Frame): readonly FrameCost[] {
       return [{ kind: 'log_reads', tokens: frame.value.ids.length }]
     case 'fetchChain':
       return [{ kind: 'log_reads', tokens: Math.min(frame.value.limit, FETCH_CHAIN_MAX) }]
+    case 'revocationRequest':
+      return [
+        { kind: 'sessions', tokens: 1 },
+        { kind: 'log_reads', tokens: frame.value.known.length },
+      ]
     case 'reconcile':
       return [rangesCost(frame.value.message)]
     case 'digests':

@@ -65,7 +65,7 @@ export interface GossipDeps {
   readonly random: Random
   readonly nowMs: () => number
   readonly limits: NetworkLimits
-  readonly stores: Pick<StoreRegistry, 'get' | 'resolve' | 'sharedWith'>
+  readonly stores: Pick<StoreRegistry, 'get' | 'resolve' | 'sharedWith' | 'refusal'>
   /** Asks for a reconcile session with the peer; repeated calls are one. */
   readonly requestSync: (peer: PublicKey, storeId: StoreId, reason: SyncReason) => void
   /** The peer said what it holds of a store that it may use. */
@@ -74,6 +74,8 @@ export interface GossipDeps {
   readonly peerDigest: (peer: PublicKey, storeId: StoreId) => ClaimedDigest | undefined
   /** The peer answers that it has no such store, or not for us. */
   readonly onUnshared: (peer: PublicKey, storeId: StoreId) => void
+  /** The peer answers that this node was removed from the store. */
+  readonly onRevoked: (peer: PublicKey, storeId: StoreId) => void
   /** Where peers may be reached, and who of them is dialled. */
   readonly connector: NeighborConnector
 }

@@ -77,7 +77,7 @@ const REASONS: Readonly<Record<JoinRefusalCode, string>> = {
   STORE_NOT_FOUND: 'no such store',
   STORE_NOT_READY: 'the store is not ready here: try again later',
   CLOCK_SKEW: 'the clock of the node that made this invite is wrong: set it right, then try again',
-  NOT_ADMITTED: 'this peer was removed from the store: ask an administrator',
+  REVOKED: 'this peer was removed from the store: ask an administrator',
 }
 
 function accepted({ storeType, witnessCount, peers }: net.JoinAccepted): Effects<JoinGrant> {

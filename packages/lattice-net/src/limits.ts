@@ -185,6 +185,25 @@ export const WITNESS_PAGE_RECORDS_LONG = 4096
 export const WITNESS_PAGE_RECORDS_MAX = 6144
 
 /**
+ * Topics of earlier epochs on which a node listens while the present one is not settled, for each circle of peers. Epochs
+ * are few, and who is several behind is brought up by sessions.
+ * @beyond The oldest is listened on no more.
+ */
+export const MAX_PAST_TOPICS = 4
+
+/**
+ * Ends of chains named by who asks what removed it: of about as many authors an epoch can join the frontier.
+ * @beyond The rest is not named, and comes again. A request with more breaks the protocol.
+ */
+export const REVOCATION_KNOWN_MAX = 4096
+
+/**
+ * Epochs named as what removed a peer. Each is by another admin at about the same time; the first shows as much as all.
+ * @beyond The rest is not named. An answer with more breaks the protocol.
+ */
+export const MAX_REVOKING_EPOCHS = 16
+
+/**
  * Ids of one `FetchIntentions`.
  * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
  */

@@ -33,6 +33,8 @@ export interface NeighborhoodDeps {
   readonly isConnected: (peer: PublicKey) => boolean
   readonly requestSync: (peer: PublicKey, storeId: StoreId, reason: SyncReason) => void
   readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
+  /** The peer says that this node was removed from the store. */
+  readonly onRevoked: (peer: PublicKey, storeId: StoreId) => void
 }
 
 /** Starts without neighbours. */
@@ -62,6 +64,7 @@ export function createNeighborhood(deps: NeighborhoodDeps): Neighborhood {
     onDigest: rounds.claimed,
     peerDigest: peerDigests.get,
     onUnshared: rounds.unshared,
+    onRevoked: deps.onRevoked,
     connector: wishes,
   })
   return {

@@ -14,6 +14,7 @@ import {
   toHex,
 } from '@lattice/model'
 import type { CloseReason, Connection, ReplicatedStore } from '@lattice/net-types'
+import { type Aftermath, createAftermath } from './aftermath.ts'
 import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
@@ -68,6 +69,7 @@ export class NetworkCore {
   readonly #conduct: PeerConduct
   readonly #intake: ConnectionIntake
   readonly #gaps: GapRunner
+  readonly #aftermath: Aftermath
   readonly #finder: PeerFinder
   readonly #turns: TurnQueue
 
@@ -102,6 +104,7 @@ export class NetworkCore {
       perform: (link, call) => this.perform(link, call),
       onOutcome: (outcome) => this.#onOutcome(outcome),
     })
+    this.#aftermath = this.#createAftermath()
     this.#rounds = this.#createRounds()
     const { wishes, gossip, linkOf } = this.#createNeighborhood()
     this.wishes = wishes
@@ -144,6 +147,7 @@ export class NetworkCore {
   async unregister(storeId: StoreId): Promise<void> {
     this.agenda.forgetStore(storeId)
     this.#gaps.forgetStore(storeId)
+    this.#aftermath.forgetStore(storeId)
     const running = this.agenda.slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
     this.gossip.unregistered(storeId)
@@ -220,6 +224,7 @@ export class NetworkCore {
     this.dialer.close()
     this.agenda.close()
     this.#gaps.close()
+    this.#aftermath.close()
     this.stores.clear()
     const links = this.links.all().map((link) => link.close('the node closes'))
     await Promise.all([scope, this.#finder.close(), this.#options.transport.close(), ...links])
@@ -269,6 +274,7 @@ export class NetworkCore {
       isConnected: (peer) => this.links.get(peer) !== undefined,
       requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
       perform: (link, call) => this.perform(link, call),
+      onRevoked: this.#aftermath.revocations.told,
     })
   }
 
@@ -287,7 +293,23 @@ export class NetworkCore {
       troubles: this.troubles,
       perform: (link, call) => this.perform(link, call),
       publish: (event) => this.#publish(event),
+      onRevoked: this.#aftermath.revocations.told,
       onDiffers: (peer, storeId, { again }) => this.agenda.differs(peer, storeId, again),
+    })
+  }
+
+  #createAftermath(): Aftermath {
+    const { limits, stores, peerDigests } = this
+    return createAftermath({
+      options: this.#options,
+      limits,
+      stores,
+      links: () => this.links,
+      slots: this.agenda.slots,
+      peerDigests,
+      perform: (link, call) => this.perform(link, call),
+      publish: (event) => this.#publish(event),
+      requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
     })
   }
 
@@ -312,7 +334,8 @@ export class NetworkCore {
       joinHandler,
       gossip: this.gossip,
       syncs: this.agenda.runner,
-      resolve: this.stores.resolve,
+      stores: this.stores,
+      onAsked: this.#aftermath.revocations.shown,
       digests: this.#rounds.options,
       onAddresses: this.#rounds.addresses,
       onDigests: this.#rounds.exchanged,
@@ -365,6 +388,7 @@ export class NetworkCore {
     this.#gaps.reconciled(outcome)
     this.#publish({ kind: 'sync_result', outcome })
     this.agenda.ended(outcome)
+    this.#aftermath.ended(outcome)
   }
 
   #onLinkClosed(link: PeerLink, { by, message: reason }: CloseReason): void {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LatticeError, PublicKey, StoreId } from '@lattice/model'
+import type { IntentionId, LatticeError, PublicKey, StoreId } from '@lattice/model'
 import type { CloseReason } from '@lattice/net-types'
 import type { ReconcileOutcome } from './reconcile.ts'
 
@@ -37,6 +37,17 @@ export type NetworkEvent =
       readonly lastSeenMs: number
     }
   | { readonly kind: 'sync_result'; readonly outcome: SyncOutcome }
+  /**
+   * The peer says that this node was removed from the store, by these epochs. It is so as far as they are `held` here: the
+   * store knows then what became of this node. What one that lies names never comes.
+   */
+  | {
+      readonly kind: 'revoked'
+      readonly storeId: StoreId
+      readonly peer: PublicKey
+      readonly epochs: readonly IntentionId[]
+      readonly held: boolean
+    }
   /** Where the peer says it can be reached: a hint, to be tried. */
   | { readonly kind: 'addresses_learned'; readonly peer: PublicKey; readonly addresses: readonly string[] }
   /** This node's clock against the median of its peers'; told when `skewed` changes. */

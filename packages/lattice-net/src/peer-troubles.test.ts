@@ -50,7 +50,7 @@ describe('troubles with a peer', () => {
       atMs: nowMs(),
     })
     book.takeIn({ kind: 'sync_result', outcome: failedWith(new PeerRefused(net.RefusalCode.REVOKED, 'out')) })
-    expect(book.ofSession(peer, storeId)).toMatchObject({ code: 'NOT_ADMITTED', refused: true })
+    expect(book.ofSession(peer, storeId)).toMatchObject({ code: 'REVOKED', refused: true })
     expect(book.ofSession(peer, storeOf(9))).toBeUndefined()
     book.takeIn({ kind: 'sync_result', outcome: done })
     expect(book.ofSession(peer, storeId)).toBeUndefined()

@@ -35,6 +35,8 @@ export async function performCall(call: SessionCall, deps: PerformDeps): Promise
       return { kind: 'chain', intentions: call.store.readChain(call.target, call.since, call.limit) }
     case 'read_page':
       return { kind: 'page', page: call.store.witnessPage(call.fromSeq, call.limit) }
+    case 'read_past':
+      return { kind: 'past', intentions: call.reader.next(call.maxBytes) }
     case 'redeem':
       assert(deps.joinHandler !== undefined, 'only the join protocol redeems')
       return { kind: 'redeemed', result: await deps.joinHandler.redeem(call.attempt) }

@@ -30,7 +30,7 @@ import {
   type Fail,
   finish,
   NEXT_TURN,
-  noSuchStore,
+  notShared,
   send,
   type SessionMachine,
   unexpected,
@@ -101,7 +101,7 @@ class Initiator {
   receive(frame: Frame): Effects<ReconcileOutcome> {
     const state = this.#state
     assert(state !== undefined, 'a session starts before it receives')
-    if (!this.#store.allowed()) return [noSuchStore()]
+    if (!this.#store.allowed()) return [notShared(this.#store)]
     if (state.at === 'hello' && frame.case === 'hello') return this.#hello(frame.value, state)
     if (state.at === 'equal' && frame.case === 'done') return this.#equal(frame.value, state.digest)
     if (state.at === 'difference' && frame.case === 'reconcile') return this.#difference(frame.value.message, state)
@@ -112,7 +112,7 @@ class Initiator {
     const state = this.#state
     if (state?.at === 'transfer') return this.#closing.answered(answer)
     assert(answer.kind === 'turned', 'other calls are made by the transfer')
-    if (!this.#store.allowed()) return [noSuchStore()]
+    if (!this.#store.allowed()) return [notShared(this.#store)]
     if (state?.at === 'asking') return this.#ask(state)
     assert(state?.at === 'difference', 'turns are waited for by what takes several')
     return this.#learn(state.comparison.goOn(), state)

@@ -30,7 +30,7 @@ import {
   type Fail,
   finish,
   NEXT_TURN,
-  noSuchStore,
+  notShared,
   send,
   type SessionMachine,
   unexpected,
@@ -95,7 +95,7 @@ class Responder {
   receive(frame: Frame): Effects<ReconcileOutcome> {
     const state = this.#state
     if (state.at === 'hello') return frame.case === 'hello' ? this.#hello(frame.value) : [unexpected(frame)]
-    if (!state.store.allowed()) return [noSuchStore()]
+    if (!state.store.allowed()) return [notShared(state.store)]
     if (state.at === 'difference') return this.#difference(frame, state)
     if (state.at === 'transfer') return this.#transfer(frame, state)
     if (frame.case !== 'done') return [unexpected(frame)]
@@ -107,7 +107,7 @@ class Responder {
     const state = this.#state
     if (state.at === 'transfer') return state.closing.answered(answer)
     assert(state.at === 'difference' && answer.kind === 'turned', 'other calls are made by the transfer')
-    if (!state.store.allowed()) return [noSuchStore()]
+    if (!state.store.allowed()) return [notShared(state.store)]
     return answerWith(state.comparison.goOn())
   }
 

@@ -16,7 +16,7 @@ describe('refusals', () => {
     'TOKEN_REVOKED',
     'STORE_NOT_FOUND',
     'STORE_NOT_READY',
-    'NOT_ADMITTED',
+    'REVOKED',
     'LIMIT_EXCEEDED',
     'PROTOCOL_VIOLATION',
     'VERSION_UNSUPPORTED',

@@ -23,15 +23,16 @@ const ERROR_OF_REFUSAL: Readonly<Record<RefusalCode, LatticeErrorCode>> = {
   [net.RefusalCode.TOKEN_EXPIRED]: 'TOKEN_EXPIRED',
   [net.RefusalCode.TOKEN_USED]: 'TOKEN_USED',
   [net.RefusalCode.TOKEN_CANCELLED]: 'TOKEN_REVOKED',
-  [net.RefusalCode.REVOKED]: 'NOT_ADMITTED',
+  [net.RefusalCode.REVOKED]: 'REVOKED',
   [net.RefusalCode.NOT_READY]: 'STORE_NOT_READY',
   [net.RefusalCode.INTERNAL]: 'INTERNAL',
   [net.RefusalCode.CLOCK_SKEW]: 'CLOCK_SKEW',
+  [net.RefusalCode.NO_SUCH_TOPIC]: 'STORE_NOT_FOUND',
 }
 
 const REFUSAL_OF_ERROR: ReadonlyMap<LatticeErrorCode, RefusalCode> = new Map(
   Object.values(net.RefusalCode)
-    .filter((code) => code !== net.RefusalCode.UNSPECIFIED)
+    .filter((code) => code !== net.RefusalCode.UNSPECIFIED && code !== net.RefusalCode.NO_SUCH_TOPIC)
     .map((code) => [ERROR_OF_REFUSAL[code], code] as const),
 )
 

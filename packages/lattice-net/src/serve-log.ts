@@ -22,6 +22,7 @@ import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts
 import {
   type Effect,
   type Effects,
+  type Fail,
   finish,
   noSuchStore,
   send,
@@ -39,6 +40,8 @@ export interface ServedLog {
 export interface ServeLogOptions {
   /** The store as the peer may use it; undefined for any other. */
   readonly resolve: (storeId: Uint8Array) => SessionStore | undefined
+  /** What is answered of a store that the peer may not use. */
+  readonly refusal?: (storeId: Uint8Array) => Fail
   /** Witness pages are served too: the bootstrap protocol. */
   readonly pages: boolean
 }
@@ -109,13 +112,17 @@ class LogServer {
     const store = storeId === undefined ? undefined : this.#options.resolve(storeId)
     return store?.allowed() === true ? store : undefined
   }
+  #refusal(bytes: Uint8Array): Fail {
+    const storeId = readStoreId(bytes)
+    return (storeId && this.#options.refusal?.(storeId)) ?? noSuchStore()
+  }
   #pull(store: SessionStore, call: SessionCall): Effects<ServedLog> {
     this.#serving = store
     return [{ kind: 'pull', call }]
   }
   #page(request: net.WitnessPageRequest): Effects<ServedLog> {
     const store = this.#find(request.storeId)
-    if (store === undefined) return [noSuchStore()]
+    if (store === undefined) return [this.#refusal(request.storeId)]
     const fromSeq = readCount(request.fromSeq)
     if (fromSeq === undefined || fromSeq < 1) return [violation('page_from_out_of_range')]
     const limit = Math.min(request.limit, WITNESS_PAGE_RECORDS_LONG)
@@ -124,7 +131,7 @@ class LogServer {
   }
   #fetch(request: net.FetchIntentions): Effects<ServedLog> {
     const store = this.#find(request.storeId)
-    if (store === undefined) return [noSuchStore()]
+    if (store === undefined) return [this.#refusal(request.storeId)]
     if (request.ids.length < 1 || request.ids.length > FETCH_IDS_MAX) return [violation('fetch_ids_out_of_range')]
     const ids: IntentionId[] = []
     for (const bytes of request.ids) {
@@ -136,7 +143,7 @@ class LogServer {
   }
   #chain(request: net.FetchChain): Effects<ServedLog> {
     const store = this.#find(request.storeId)
-    if (store === undefined) return [noSuchStore()]
+    if (store === undefined) return [this.#refusal(request.storeId)]
     const target = readIntentionId(request.target)
     const since = readIntentionId(request.since)
     if (target === undefined || (since === undefined && request.since.length > 0)) {
@@ -161,7 +168,7 @@ class LogServer {
 }
 
 /** `intentions` in frames of bounded payload; with `last`, the last frame says so. At least one frame. */
-function intentionFrames(intentions: readonly SignedIntention[], last: boolean): Effect<never>[] {
+export function intentionFrames(intentions: readonly SignedIntention[], last: boolean): Effect<never>[] {
   const frames: Effect<never>[] = []
   let batch: SignedIntention[] = []
   let bytes = 0

@@ -11,6 +11,7 @@ import type { Hash, LatticeErrorCode } from '@lattice/model'
 import type {
   ChainSpan,
   IntentionsRead,
+  PastReader,
   ReplicaDigest,
   ReplicatedStore,
   SpansRead,
@@ -37,6 +38,8 @@ export interface SessionStore {
   readonly ingest: (intentions: readonly SignedIntention[]) => Promise<readonly IngestOutcome[]>
   /** Whether the peer may use it now: asked again at every frame. */
   readonly allowed: () => boolean
+  /** Where it may not: because it was removed, and is told so. */
+  readonly isRevoked: () => boolean
 }
 
 /** A position in the witness log of one peer. */
@@ -79,7 +82,7 @@ export type JoinRefusalCode = Extract<
   | 'TOKEN_REVOKED'
   | 'STORE_NOT_FOUND'
   | 'STORE_NOT_READY'
-  | 'NOT_ADMITTED'
+  | 'REVOKED'
   | 'CLOCK_SKEW'
 >
 
@@ -125,6 +128,7 @@ export type SessionCall =
       readonly limit: number
     }
   | { readonly kind: 'read_page'; readonly store: SessionStore; readonly fromSeq: number; readonly limit: number }
+  | { readonly kind: 'read_past'; readonly reader: PastReader; readonly maxBytes: number }
   | { readonly kind: 'redeem'; readonly attempt: JoinAttempt }
   /** Waits until there is room for more of what was handed over. */
   | { readonly kind: 'drain' }
@@ -137,6 +141,7 @@ export type SessionAnswer =
   | { readonly kind: 'spans'; readonly read: SpansRead }
   | { readonly kind: 'chain'; readonly intentions: readonly SignedIntention[] }
   | { readonly kind: 'page'; readonly page: WitnessPageRead }
+  | { readonly kind: 'past'; readonly intentions: readonly SignedIntention[] }
   | { readonly kind: 'redeemed'; readonly result: JoinGrant | JoinRefusal }
   | { readonly kind: 'drained' }
   | { readonly kind: 'turned' }

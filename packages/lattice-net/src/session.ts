@@ -8,7 +8,7 @@
  */
 import { net } from '@lattice/proto'
 import type { Frame, FrameInit } from './frame.ts'
-import type { SessionAnswer, SessionCall } from './session-call.ts'
+import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 
 /** Why a machine gave up. */
 export type SessionFailure =
@@ -94,6 +94,16 @@ export function refuse(refusal: net.RefusalCode, message: string): Fail {
 /** The one answer for a store that is absent, not registered or not shared with the asker. */
 export function noSuchStore(): Fail {
   return refuse(net.RefusalCode.NO_SUCH_STORE, 'no such store')
+}
+
+/** The answer to a peer that an epoch removed from a store: by which, it may ask. */
+export function revoked(): Fail {
+  return refuse(net.RefusalCode.REVOKED, 'this peer was removed from the store: ask an administrator')
+}
+
+/** Why a store is not for the peer any more. */
+export function notShared(store: Pick<SessionStore, 'isRevoked'>): Fail {
+  return store.isRevoked() ? revoked() : noSuchStore()
 }
 
 /** Tells `onFinish` the outcome of a machine as it finishes. */

@@ -18,7 +18,9 @@ import {
 import type { ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
 import type { SharedStore } from './digest-exchange.ts'
 import { StoreNotRegistered } from './errors.ts'
+import type { RevokedStore } from './revocation.ts'
 import type { SessionStore } from './session-call.ts'
+import { type Fail, noSuchStore, revoked } from './session.ts'
 
 export interface StoreRegistry {
   /** A store is registered once at a time. */
@@ -34,6 +36,16 @@ export interface StoreRegistry {
   /** The stores the peer may use, those with the largest logs first. */
   readonly sharedWith: (peer: PublicKey) => readonly SharedStore[]
   readonly sharesWith: (peer: PublicKey) => boolean
+  /** What a peer that may not use the store is answered: a stranger the same as of one that is not here. */
+  readonly refusal: (peer: PublicKey, storeId: Uint8Array) => Fail
+  /** Stores that the peer was removed from. */
+  readonly revokedFor: (peer: PublicKey) => readonly StoreId[]
+  /** The store for a peer that was removed from it, as far as that may see it. */
+  readonly revoked: (peer: PublicKey, storeId: Uint8Array) => RevokedStore | undefined
+  /** What removed another peer, or nobody, for a peer that may use the store. */
+  readonly removalOf: (peer: PublicKey, storeId: Uint8Array, whose: PublicKey | undefined) => RevokedStore | undefined
+  /** The store for taking in what the peer was asked for, whatever it may do itself. */
+  readonly forAsking: (peer: PublicKey, storeId: Uint8Array) => SessionStore | undefined
   /** Stores that the peer may use and did not name among those that it has. */
   readonly unnamedBy: (peer: PublicKey, named: readonly { readonly storeId: StoreId }[]) => readonly StoreId[]
   readonly clear: () => void
@@ -51,6 +63,9 @@ export function createStoreRegistry(
 ): StoreRegistry {
   const stores = new Map<IdKey, Registered>()
   const isShared = (store: ReplicatedStore, peer: PublicKey): boolean => store.access(peer) === 'full'
+
+  const idsWhere = (holds: (store: ReplicatedStore) => boolean): readonly StoreId[] =>
+    [...stores.values()].flatMap(({ store }) => (holds(store) ? [store.id] : []))
 
   function unregister(storeId: StoreId): boolean {
     const key = idKey(storeId)
@@ -70,7 +85,7 @@ export function createStoreRegistry(
       stores.set(key, { store, controller: createAbortController(), unsubscribe })
     },
     unregister,
-    ids: () => [...stores.values()].map(({ store }) => store.id),
+    ids: () => idsWhere(() => true),
     get: (storeId) => stores.get(idKey(storeId))?.store,
     resolve: (peer, storeId) => {
       const store = stores.get(idKey(storeId))?.store
@@ -78,6 +93,8 @@ export function createStoreRegistry(
       const key = idKey(storeId)
       return viewFor(store, peer, () => stores.get(key)?.store === store && isShared(store, peer))
     },
+    ...removalsOf((storeId) => stores.get(idKey(storeId))?.store),
+    revokedFor: (peer) => idsWhere((store) => store.access(peer) === 'revoked'),
     signal: (storeId) => {
       const registered = stores.get(idKey(storeId))
       assert(registered !== undefined, 'the store is registered')
@@ -99,6 +116,32 @@ export function createStoreRegistry(
   }
 }
 
+/** What has to do with removals, of the stores that `find` finds. */
+function removalsOf(
+  find: (storeId: Uint8Array) => ReplicatedStore | undefined,
+): Pick<StoreRegistry, 'refusal' | 'revoked' | 'removalOf' | 'forAsking'> {
+  return {
+    refusal: (peer, storeId) => (find(storeId)?.access(peer) === 'revoked' ? revoked() : noSuchStore()),
+    revoked: (peer, storeId) => {
+      const store = find(storeId)
+      if (store?.access(peer) !== 'revoked') return undefined
+      const allowed = (): boolean => find(storeId) === store && store.access(peer) === 'revoked'
+      return { epochs: store.revokedBy(peer), readPast: store.readPast, allowed }
+    },
+    removalOf: (peer, storeId, whose) => {
+      const store = find(storeId)
+      if (store?.access(peer) !== 'full') return undefined
+      const allowed = (): boolean => find(storeId) === store && store.access(peer) === 'full'
+      return { epochs: whose === undefined ? [] : store.revokedBy(whose), readPast: store.readPast, allowed }
+    },
+    forAsking: (peer, storeId) => {
+      const store = find(storeId)
+      if (store === undefined || store.access(peer) === 'none') return undefined
+      return viewFor(store, peer, () => find(storeId) === store)
+    },
+  }
+}
+
 /** A store as one peer may use it, for as long as `allowed` holds. */
 export function viewFor(store: ReplicatedStore, peer: PublicKey, allowed: () => boolean): SessionStore {
   return {
@@ -116,5 +159,6 @@ export function viewFor(store: ReplicatedStore, peer: PublicKey, allowed: () => 
     witnessPage: store.witnessPage,
     ingest: (intentions) => store.ingest(intentions, peer),
     allowed,
+    isRevoked: () => store.access(peer) === 'revoked',
   }
 }

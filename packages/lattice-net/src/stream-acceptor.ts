@@ -13,8 +13,10 @@ import type { Accepted, PeerLink } from './peer-link.ts'
 import { performCall } from './perform-call.ts'
 import { createPong } from './ping.ts'
 import { createLogServer } from './serve-log.ts'
-import type { JoinHandler, SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
+import { createRevocationServer } from './revocation.ts'
+import type { JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
 import { type Fail, refuse, tapFinish } from './session.ts'
+import type { StoreRegistry } from './store-registry.ts'
 import type { SyncRunner } from './sync-runner.ts'
 
 export interface StreamAcceptorOptions {
@@ -22,7 +24,9 @@ export interface StreamAcceptorOptions {
   readonly joinHandler: JoinHandler
   readonly gossip: Gossip
   readonly syncs: SyncRunner
-  readonly resolve: (peer: PublicKey, storeId: Uint8Array) => SessionStore | undefined
+  readonly stores: Pick<StoreRegistry, 'resolve' | 'refusal' | 'revoked' | 'removalOf'>
+  /** The peer was shown what removed it. */
+  readonly onAsked: (peer: PublicKey) => void
   /** What a digest exchange with the peer shows. */
   readonly digests: (peer: PublicKey) => DigestOptions
   readonly onAddresses: (peer: PublicKey, addresses: readonly string[]) => void
@@ -35,7 +39,8 @@ export interface StreamAcceptorOptions {
 export function createStreamAcceptor(
   options: StreamAcceptorOptions,
 ): (link: PeerLink, protocol: net.Protocol) => Accepted | Fail {
-  const { joinHandler, gossip, syncs, resolve, digests, onAddresses, onDigests } = options
+  const { joinHandler, gossip, syncs, stores, digests, onAddresses, onDigests, onAsked } = options
+  const { resolve } = stores
   const joins = new WeakMap<PeerLink, number>()
   const gossips = new WeakMap<PeerLink, number>()
 
@@ -84,7 +89,19 @@ export function createStreamAcceptor(
       case net.Protocol.BOOTSTRAP:
       case net.Protocol.FETCH: {
         const pages = protocol === net.Protocol.BOOTSTRAP
-        return { machine: createLogServer({ resolve: (storeId) => resolve(peer, storeId), pages }), perform }
+        const machine = createLogServer({
+          resolve: (storeId) => resolve(peer, storeId),
+          refusal: (storeId) => stores.refusal(peer, storeId),
+          pages,
+        })
+        return { machine, perform }
+      }
+      case net.Protocol.REVOCATION: {
+        const machine = createRevocationServer({
+          resolve: (storeId) => stores.revoked(peer, storeId),
+          about: (storeId, whose) => stores.removalOf(peer, storeId, whose),
+        })
+        return { machine: tapFinish(machine, () => onAsked(peer)), perform }
       }
       case net.Protocol.GOSSIP:
         return acceptGossip(link)

@@ -25,7 +25,7 @@ import { createReconcileInitiator } from './reconcile-initiator.ts'
 import { createReconcileResponder } from './reconcile-responder.ts'
 import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 import type { SessionSlots, Slot } from './session-slots.ts'
-import { type Fail, noSuchStore, refuse, tapFinish } from './session.ts'
+import { type Fail, refuse, tapFinish } from './session.ts'
 import type { StoreRegistry } from './store-registry.ts'
 import { createUnasked, type Unasked } from './unasked.ts'
 
@@ -128,7 +128,7 @@ function acceptSession(options: SyncRunnerOptions, link: PeerLink, unaskedOf: (s
   let leave: (() => void) | undefined
   const resolve = (storeId: StoreId): SessionStore | Fail => {
     const store = stores.resolve(peer, storeId)
-    if (store === undefined) return noSuchStore()
+    if (store === undefined) return stores.refusal(peer, storeId)
     slot = slots.accept(peer, storeId)
     if (slot === undefined) return refuse(net.RefusalCode.BUSY, 'a session for this store is under way')
     const registered = stores.signal(storeId)

@@ -24,6 +24,7 @@ const SPOKEN: Readonly<Record<Exclude<net.Protocol, typeof net.Protocol.UNSPECIF
   [net.Protocol.FETCH]: { min: 1, max: 1 },
   [net.Protocol.GOSSIP]: { min: 1, max: 1 },
   [net.Protocol.PING]: { min: 1, max: 1 },
+  [net.Protocol.REVOCATION]: { min: 1, max: 1 },
 }
 
 /** The versions spoken of a protocol; undefined for a number that names none. */

@@ -278,7 +278,7 @@ describe('notes over a gossip stream', () => {
     expect(answers).toMatchObject([{ kind: 'send', frame: { case: 'noted', value: { refused: 0 } } }, { kind: 'call' }])
   })
 
-  test('are answered in order; of a topic or store that is not there by the same refusal', async () => {
+  test('are answered in order; of a topic that is not there, and of a store, by its own refusal', async () => {
     const strangers: unknown[] = []
     const unshared: unknown[] = []
     const sender = createGossipSender({
@@ -289,10 +289,16 @@ describe('notes over a gossip stream', () => {
     sender.note({ topic: topicOf(), frame: prune() })
     sender.note({ topic: topicOf(), storeId: other, frame: prune() })
     sender.note({ frame: { case: 'heartbeat', value: {} } })
-    const receiver = receiverFor({ note: (frame) => (frame.case === 'heartbeat' ? 'noted' : 'stranger') })
+    const outcomes = ['stranger', 'unshared', 'noted'] as const
+    let notes = 0
+    const receiver = receiverFor({ note: () => outcomes[notes++] })
     const { a, b } = await converse(sender, receiver)
     expect(a.failure).toBeUndefined()
-    expect(b.sent.map((frame) => frame.case === 'noted' && frame.value.refused)).toEqual([3, 3, 0])
+    expect(b.sent.map((frame) => frame.case === 'noted' && frame.value.refused)).toEqual([
+      net.RefusalCode.NO_SUCH_TOPIC,
+      net.RefusalCode.NO_SUCH_STORE,
+      net.RefusalCode.UNSPECIFIED,
+    ])
     expect(strangers).toEqual([topicOf()])
     expect(unshared).toEqual([other])
     expect(sender.idle?.()).toBe(true)

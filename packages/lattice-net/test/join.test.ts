@@ -50,7 +50,7 @@ describe('join', () => {
     ['TOKEN_REVOKED', 'cancelled'],
     ['STORE_NOT_FOUND', 'no such store'],
     ['STORE_NOT_READY', 'not ready'],
-    ['NOT_ADMITTED', 'removed'],
+    ['REVOKED', 'removed'],
   ])('a refusal reaches the joiner as its own error: %s', async (code, words) => {
     const mesh = await createMesh({ nodes: 1, joinHandler: { redeem: async () => ({ kind: 'refused', code }) } })
     open.push(mesh)

@@ -49,6 +49,10 @@ export interface ModelStore extends ReplicatedStore {
   readonly ids: () => readonly IntentionId[]
   readonly floatingCount: () => number
   readonly setAccess: (access: (peer: PublicKey) => PeerAccess) => void
+  /** These are the epoch heads as soon as they are here, and what removed whoever is `revoked`. */
+  readonly setEpochs: (epochs: readonly ParsedIntention[], settled: boolean) => void
+  /** Whoever removed somebody more senior. */
+  readonly setJuniors: (juniors: readonly PublicKey[]) => void
   /** What the log records of an intention. */
   readonly get: (id: IntentionId) => ParsedIntention | undefined
   readonly recordsFrom: (seq: number) => readonly WitnessRecord[]
@@ -89,6 +93,9 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
   const tips = new Map<IdKey, ParsedIntention>()
   let lastHash: Hash = ZERO_HASH
   let access: (peer: PublicKey) => PeerAccess = () => 'full'
+  let epochs: readonly ParsedIntention[] = []
+  let isSettled = true
+  let juniors: readonly PublicKey[] = []
   let calls = 0
   let intentionsIn = 0
 
@@ -120,6 +127,18 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     const last = chain.at(-1)?.id
     if (last === undefined || equalBytes(last, storePrev)) chain.push(parsed)
     else forked.add(idKey(author))
+  }
+  /** These and all in their past, as far as it is here. */
+  function pastOf(ids: readonly IntentionId[]): ReadonlySet<IdKey> {
+    const past = new Set<IdKey>()
+    for (const open = ids.map(idKey); open.length > 0;) {
+      const key = open.pop()
+      const found = key === undefined ? undefined : witnessed.get(key)
+      if (key === undefined || found === undefined || past.has(key)) continue
+      past.add(key)
+      if (!isGenesis(found.parsed.intention)) open.push(...causesOf(found.parsed.intention).map(idKey))
+    }
+    return past
   }
   const isKnown = (id: Uint8Array): boolean => witnessed.has(idKey(id))
   const causesKnown = (parsed: ParsedIntention): boolean =>
@@ -170,13 +189,41 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     digest: () => ({
       witnessCount: log.length,
       fingerprint: fingerprint.slice(),
-      epochHeads: [],
+      epochHeads: epochs.map(({ id }) => id).filter(isKnown),
       settledSeq: 0,
       tipsDigest: crypto.blake3(
         ...[...tips.values()].map((tip) => tip.id).sort((a, b) => (idKey(a) < idKey(b) ? -1 : 1)),
       ),
     }),
     access: (peer) => access(peer),
+    revokedBy: (peer) => (access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
+    juniorsAgainst: () => juniors,
+    setJuniors: (next) => {
+      juniors = next
+    },
+    readPast: (of, known) => {
+      const skipped = pastOf(known)
+      const shown = [...pastOf(of)].filter((key) => !skipped.has(key)).flatMap((key) => witnessed.get(key) ?? [])
+      const left = shown.sort((a, b) => a.seq - b.seq).map(({ parsed }) => parsed)
+      return {
+        next: (maxBytes) => {
+          const part: ParsedIntention[] = []
+          let size = 0
+          for (let next = left.shift(); next !== undefined; next = left.shift()) {
+            part.push(next)
+            size += next.bytes.length
+            if (size >= maxBytes && isSigned(next)) break
+          }
+          return part.map(({ bytes, signature }) => ({ bytes, signature }))
+        },
+      }
+    },
+    tipIds: (max) => [...tips.values()].slice(0, max).map(({ id }) => id),
+    isEpochSettled: () => isSettled,
+    setEpochs: (next, settled) => {
+      epochs = next
+      isSettled = settled
+    },
     setAccess: (next) => {
       access = next
     },

@@ -16,6 +16,7 @@ import { createLogClient } from '../src/log-client.ts'
 import { acceptOpening, withOpening } from '../src/opening.ts'
 import { createPing, createPong } from '../src/ping.ts'
 import { createReconcileInitiator } from '../src/reconcile-initiator.ts'
+import { createRevocationAsker, createRevocationServer } from '../src/revocation.ts'
 import { createReconcileResponder } from '../src/reconcile-responder.ts'
 import { createLogServer } from '../src/serve-log.ts'
 import type { JoinHandler, SessionStore } from '../src/session-call.ts'
@@ -170,6 +171,30 @@ export const PROTOCOLS: Readonly<Record<string, () => Promise<Protocol>>> = {
               : [],
         }),
       b: () => createLogServer({ resolve: () => view(b.store, a), pages: false }),
+    })
+  },
+  revocation: async () => {
+    const pair = await createPair()
+    const { a, b } = pair
+    for (let run = 0; run < 3; run += 1) b.store.write(30)
+    const [epoch] = b.store.write(1)
+    if (epoch === undefined) throw new Error('something was written')
+    // After what removed the peer.
+    b.store.write(5)
+    b.store.setEpochs([epoch], true)
+    b.store.setAccess(() => 'revoked')
+    return protocolOf(pair, {
+      protocol: net.Protocol.REVOCATION,
+      a: () => createRevocationAsker(view(a.store, b), a.store.tipIds(100)),
+      b: () =>
+        createRevocationServer({
+          about: () => undefined,
+          resolve: (storeId) =>
+            equalBytes(storeId, b.store.id)
+              ? { epochs: [epoch.id], readPast: b.store.readPast, allowed: () => true }
+              : undefined,
+        }),
+      isDone: () => a.store.missing([epoch.id]).length === 0 && a.store.digest().witnessCount === 92,
     })
   },
   ping: async () => {

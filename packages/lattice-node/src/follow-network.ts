@@ -74,6 +74,9 @@ function takeIn(context: NodeContext, { manager, links, nodeClock, lags }: Netwo
     case 'clock_skew':
       // Reviewed above, with what is known here beside.
       return
+    case 'revoked':
+      context.logger.warn('store.revoked', { storeId: event.storeId, peer: event.peer, held: event.held })
+      return
     case 'misbehaviour':
       context.logger.warn('peer.misbehaves', { peer: event.peer, code: event.code, reason: event.message })
   }

@@ -135,7 +135,7 @@ describe('joining', () => {
       'TOKEN_EXPIRED',
       'TOKEN_USED',
       'TOKEN_REVOKED',
-      'NOT_ADMITTED',
+      'REVOKED',
       'STORE_NOT_READY',
     ] as const
     for (const code of codes) {

@@ -14,14 +14,22 @@ export interface ReplicatedStoreOptions {
   readonly storeType: string
   /** Asked again for every session and frame. */
   readonly mayReplicate: (peer: PublicKey) => boolean
+  /** Its peers are those of the store above: what that says of a peer counts before an epoch here. */
+  readonly isInherited: () => boolean
 }
 
 /** Adapts a kernel for the network. */
-export function createReplicatedStore({ kernel, storeType, mayReplicate }: ReplicatedStoreOptions): ReplicatedStore {
+export function createReplicatedStore(options: ReplicatedStoreOptions): ReplicatedStore {
+  const { kernel, storeType } = options
   return {
     id: kernel.storeId,
     storeType,
-    access: (peer): PeerAccess => (mayReplicate(peer) ? 'full' : 'none'),
+    access: (peer) => accessOf(options, peer),
+    revokedBy: kernel.revokedBy,
+    juniorsAgainst: kernel.juniorsAgainst,
+    readPast: kernel.readPast,
+    tipIds: kernel.tipIds,
+    isEpochSettled: kernel.isEpochSettled,
     digest: kernel.digest,
     rangeIndex: kernel.rangeIndex,
     missing: kernel.missing,
@@ -41,6 +49,15 @@ export function createReplicatedStore({ kernel, storeType, mayReplicate }: Repli
     ingest: kernel.ingest,
     onWitnessed: kernel.onWitnessed,
   }
+}
+
+/**
+ * An epoch counts as soon as it is witnessed: tables may be behind it for as long as they are made anew. Where the peers
+ * are those of the store above, one that was admitted again there takes part although no epoch here says so.
+ */
+function accessOf({ kernel, mayReplicate, isInherited }: ReplicatedStoreOptions, peer: PublicKey): PeerAccess {
+  if (kernel.revokedBy(peer).length === 0) return mayReplicate(peer) ? 'full' : 'none'
+  return isInherited() && mayReplicate(peer) ? 'full' : 'revoked'
 }
 
 /**

@@ -19,11 +19,13 @@ import {
   type Scope,
   type StoreId,
 } from '@lattice/model'
+import type { Kernel } from '@lattice/kernel'
 import type { SyncOutcome } from '@lattice/net'
 import type { ReadStoreTables } from '@lattice/store-base'
 import { StoreEndings } from './end-stores.ts'
 import { nodeClosed, repairUnderWay, shortId, storeNotFound } from './errors.ts'
 import { toFailure } from './failure.ts'
+import { createEpochFollower, type EpochFollower } from './follow-epochs.ts'
 import { createParentFollower, type FollowParents } from './follow-parents.ts'
 import { Hierarchy } from './hierarchy.ts'
 import { whyHopeless } from './why-hopeless.ts'
@@ -34,6 +36,7 @@ import type { NodeContext } from './node-context.ts'
 import { createChangePublisher } from './publish-changes.ts'
 import { createReadyWaiters, type Readiness, type ReadyWaiters } from './ready-waiters.ts'
 import { createRetry, type Retry } from './retry.ts'
+import { createRevocationWatch } from './self-revoked.ts'
 import { hasLog } from './store-data.ts'
 import {
   createStoreEntry,
@@ -73,6 +76,8 @@ export class StoreManager {
   readonly #scope: Scope
   readonly #changedTables = new Set<IdKey>()
   readonly #followParents: FollowParents
+  readonly #watchRevocations: () => void
+  readonly #epochFollower: EpochFollower
   /** Of the pass, where it left something undone. */
   readonly #retry: Retry
   readonly #failureDeps: FailureDeps
@@ -88,9 +93,16 @@ export class StoreManager {
     this.#failureDeps = { scheduler: context.scheduler, signal, wake: () => this.wake() }
     this.#retry = createRetry({ scheduler: context.scheduler, signal, onDue: () => this.wake() })
     this.#followParents = createParentFollower(context, { entries: this.#entries, tablesOf: this.tablesOf })
+    this.#epochFollower = createEpochFollower(context, { entries: this.#entries, wake: () => this.wake() })
+    this.#watchRevocations = createRevocationWatch(context, {
+      entries: this.#entries,
+      entryOf: this.entry,
+      tablesOf: this.tablesOf,
+    })
     this.#lifecycle = new StoreLifecycle(context, {
       entryOf: this.entry,
       tablesOf: this.tablesOf,
+      kernelOf: this.kernelOf,
       declarers: (id) => this.#hierarchy.declarers(id),
       onEndingChange: ({ handOn }) => {
         handOn.isDue = true
@@ -132,7 +144,9 @@ export class StoreManager {
   readonly entry = (id: StoreId): StoreEntry | undefined => this.#entries.get(idKey(id))
 
   /** The tables of a store that is open, in use or not. */
-  readonly tablesOf = (id: StoreId): ReadStoreTables | undefined => this.entry(id)?.open?.kernel.tables()
+  readonly tablesOf = (id: StoreId): ReadStoreTables | undefined => this.kernelOf(id)?.tables()
+
+  readonly kernelOf = (id: StoreId): Kernel | undefined => this.entry(id)?.open?.kernel
 
   /** Records a store, unless it is known, and sees to it. `peers` are those to bootstrap from. */
   add(record: NewStore, peers: readonly PublicKey[] = []): void {
@@ -301,6 +315,7 @@ export class StoreManager {
   /** Ends what is under way, and begins nothing more; what is open stays so. Idempotent. */
   readonly end = async (): Promise<void> => {
     const ended = this.#scope.close(nodeClosed())
+    this.#epochFollower.close()
     for (const entry of this.#entries.values()) entry.bootstrap?.controller.abort(nodeClosed())
     await ended
   }
@@ -349,11 +364,13 @@ export class StoreManager {
     }
     const areEndsTold = await this.endings.settle()
     const areParentsFollowed = await this.#followParents(changed)
+    this.#watchRevocations()
+    const areEpochsFollowed = await this.#epochFollower.settle()
     this.#hierarchy.refreshNames()
     this.#options.onChanged()
     this.#tell(listStores(this))
     this.#waiters.tell()
-    return areEndsTold && areParentsFollowed
+    return areEndsTold && areParentsFollowed && areEpochsFollowed
   }
 
   async #settleEntry(entry: StoreEntry): Promise<void> {
@@ -388,7 +405,8 @@ export class StoreManager {
 
   #readiness(id: StoreId): Readiness {
     const entry = this.entry(id)
-    if (entry?.ready === true) return { kind: 'ready' }
+    // One that it was removed from is in use again once it knows of its new admission.
+    if (entry?.ready === true) return { kind: entry.revoked ? 'waiting' : 'ready' }
     const error = this.#scope.signal.aborted
       ? nodeClosed()
       : entry === undefined

@@ -56,6 +56,7 @@ export class GossipCircle {
   readonly #timers = new Map<string, Cancel>()
   readonly #wanted = new Map<IdKey, PublicKey>()
   #isClosed = false
+  #isListening = false
   #cancelTick: Cancel | undefined
   #peers = new Map<IdKey, PublicKey>()
   // Effects that wait, while one is carried out.
@@ -150,6 +151,18 @@ export class GossipCircle {
     this.#run(this.#tree.rejected(id))
   }
 
+  /**
+   * Another topic takes its place: from now on it only listens. It looks for no neighbours, and those that it has may still
+   * send what they have not sent on the other one.
+   */
+  listen(): void {
+    this.#isListening = true
+    this.#cancelTick?.()
+    this.#cancelTick = undefined
+    for (const peer of this.#wanted.values()) this.#deps.connector.unwant(peer, this.#key)
+    this.#wanted.clear()
+  }
+
   /** Says goodbye. */
   close(): void {
     this.#run(this.#membership.leave())
@@ -167,7 +180,7 @@ export class GossipCircle {
   }
   /** Ticks while there is something to look after: of thousands of circles most have nothing. */
   #ensureTick(): void {
-    if (this.#cancelTick !== undefined || this.#isClosed || this.#isComplete()) return
+    if (this.#cancelTick !== undefined || this.#isClosed || this.#isListening || this.#isComplete()) return
     const { scheduler, random, limits } = this.#deps
     const { membershipTickMs: fullMs } = limits
     // Between 1 - jitter and 1 of the full time.
@@ -233,14 +246,14 @@ export class GossipCircle {
   }
   #connect(peer: PublicKey): void {
     if (this.#deps.lane(peer) !== undefined) this.#run(this.#membership.up(peer))
-    else {
+    else if (!this.#isListening) {
       this.#wanted.set(idKey(peer), peer)
       this.#deps.connector.want(peer, this.#key)
     }
   }
   /** Everybody fits the active view: then all are kept connected. */
   #isSmall(): boolean {
-    return this.#deps.keepsConnected && this.#peers.size <= this.#deps.limits.activeView
+    return this.#deps.keepsConnected && !this.#isListening && this.#peers.size <= this.#deps.limits.activeView
   }
   #settleDial(peer: PublicKey): void {
     if (this.#isSmall() && this.has(peer)) return

@@ -58,6 +58,7 @@ export interface GossipLaneDeps {
   readonly random: Random
   readonly limits: Pick<NetworkLimits, 'retryMs' | 'retryMaxMs'>
   readonly onUnshared: (storeId: StoreId) => void
+  readonly onRevoked: (storeId: StoreId) => void
   readonly onDigest: (storeId: StoreId, digest: ClaimedDigest) => void
   readonly onStranger: (topic: Topic) => void
   /** Something of the store was lost on the way to the peer. */
@@ -194,10 +195,11 @@ class Lane implements GossipLane {
     else this.#drive(this.#sender.flush())
   }
   #createSender(queues?: GossipQueues): GossipSender {
-    const { onDigest, onUnshared, onStranger } = this.#deps
+    const { onDigest, onUnshared, onRevoked, onStranger } = this.#deps
     const events = {
       onDigest,
       onStranger,
+      onRevoked,
       onUnshared: (storeId: StoreId) => {
         this.#unshared.add(idKey(storeId))
         onUnshared(storeId)

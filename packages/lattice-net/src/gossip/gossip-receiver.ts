@@ -18,21 +18,25 @@ import type { SessionStore } from '../session-call.ts'
 import {
   type Effect,
   type Effects,
+  type Fail,
   finish,
-  refusedFrame,
+  noSuchStore,
+  refusalFrameOf,
   send,
   type SessionMachine,
   unexpected,
   violation,
 } from '../session.ts'
 
-/** What became of a note: taken in, of a topic that is not here, or broken. */
-export type NoteOutcome = 'noted' | 'stranger' | { readonly violation: string }
+/** What became of a note: taken in, of a topic that is not here, of a store that is not, or broken. */
+export type NoteOutcome = 'noted' | 'stranger' | 'unshared' | { readonly violation: string }
 
 export interface GossipReceiverOptions {
   readonly crypto: Crypto
   /** The store as the sender may use it; undefined for any other. */
   readonly resolve: (storeId: Uint8Array) => SessionStore | undefined
+  /** What is answered of a store that the sender may not use. */
+  readonly refusal?: (storeId: Uint8Array) => Fail
   /** Whether the run is to be taken in, asked as its turn comes: it may be here already. */
   readonly isNew: (arrived: ArrivedRun) => boolean
   /** The sender was told what the store adds up to. */
@@ -43,7 +47,7 @@ export interface GossipReceiverOptions {
 
 /** A run that waits for its turn or is being taken in; without a store it waits to be refused. */
 type Owed =
-  | { readonly kind: 'refusal' }
+  | { readonly kind: 'refusal'; readonly storeId: Uint8Array }
   | { readonly kind: 'run'; readonly store: SessionStore; readonly arrived: ArrivedRun }
 
 /** Waits for frames until the peer ends its side. */
@@ -69,7 +73,7 @@ export function createGossipReceiver(options: GossipReceiverOptions): SessionMac
       if (next === undefined) break
       if (next.kind === 'refusal' || !next.store.allowed()) {
         owed.shift()
-        effects.push(send(refusedFrame(net.RefusalCode.NO_SUCH_STORE, 'no such store')))
+        effects.push(send(refusal(next.kind === 'refusal' ? next.storeId : next.store.id)))
       } else if (isNew(next.arrived)) {
         working = true
         const { store, arrived } = next
@@ -81,6 +85,12 @@ export function createGossipReceiver(options: GossipReceiverOptions): SessionMac
     }
     return effects
   }
+  function refusal(storeId: Uint8Array): FrameInit {
+    const { failure } = options.refusal?.(storeId) ?? noSuchStore()
+    const frame = refusalFrameOf(failure)
+    assert(frame !== undefined, 'a refusal is told')
+    return frame
+  }
   function result(run: Extract<Owed, { kind: 'run' }>, outcomes: readonly IngestOutcome[]): Effect<void> {
     if (isToTell(run)) options.onTold(run.store)
     return send(resultFrame(run, outcomes))
@@ -89,8 +99,7 @@ export function createGossipReceiver(options: GossipReceiverOptions): SessionMac
     const outcome = options.note(frame)
     if (outcome === undefined) return [unexpected(frame)]
     if (typeof outcome === 'object') return [violation(outcome.violation)]
-    const refused = outcome === 'noted' ? net.RefusalCode.UNSPECIFIED : net.RefusalCode.NO_SUCH_STORE
-    return [send({ case: 'noted', value: { refused } })]
+    return [send({ case: 'noted', value: { refused: REFUSED[outcome] } })]
   }
 
   return {
@@ -110,18 +119,24 @@ export function createGossipReceiver(options: GossipReceiverOptions): SessionMac
   }
 }
 
+const REFUSED: Readonly<Record<Extract<NoteOutcome, string>, net.RefusalCode>> = {
+  noted: net.RefusalCode.UNSPECIFIED,
+  stranger: net.RefusalCode.NO_SUCH_TOPIC,
+  unshared: net.RefusalCode.NO_SUCH_STORE,
+}
+
 function readRun(frame: net.Push, { crypto, resolve }: GossipReceiverOptions): Owed | { readonly violation: string } {
   const claim = readOptionalClaim(frame)
   if (claim === 'malformed') return { violation: 'push_malformed' }
   const read = readBroadcast(frame, crypto)
   if (!read.ok) return { violation: read.error }
-  const { message } = read.value
+  const { message, topic } = read.value
   if (message.kind !== 'gossip') return { violation: 'push_malformed' }
   const { payload } = message
   if (payload.kind === 'announced' && payload.bytes > ANNOUNCED_RUN_BYTES) return { violation: 'announced_too_large' }
   const store = resolve(frame.storeId)
-  if (store === undefined || !store.allowed()) return { kind: 'refusal' }
-  return { kind: 'run', store, arrived: { message, claim } }
+  if (store === undefined || !store.allowed()) return { kind: 'refusal', storeId: frame.storeId }
+  return { kind: 'run', store, arrived: { message, topic, claim } }
 }
 
 function bytesOf(each: Owed): number {

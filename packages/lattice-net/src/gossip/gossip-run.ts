@@ -16,6 +16,7 @@ import {
 } from '@lattice/model'
 import type { ClaimedDigest } from '../claimed-digest.ts'
 import type { TreeMessage } from './broadcast-tree.ts'
+import type { Topic } from './gossip-topic.ts'
 import type { GossipPayload } from './tree-frames.ts'
 
 /** A broadcast: a run, or that there is one to be fetched. */
@@ -24,6 +25,8 @@ export type RunMessage = Extract<TreeMessage<GossipPayload>, { readonly kind: 'g
 /** A broadcast that a peer sent. */
 export interface ArrivedRun {
   readonly message: RunMessage
+  /** By which it was sent. */
+  readonly topic: Topic
   /** The sender's digest after it. */
   readonly claim: ClaimedDigest | undefined
 }

@@ -22,6 +22,8 @@ import { type Effects, finish, send, type SessionMachine, unexpected, violation 
 export interface GossipSenderEvents {
   /** The peer answers that it has no such store, or not for us: runs of it stop until it shows otherwise. */
   readonly onUnshared: (storeId: StoreId) => void
+  /** The peer answers that this node was removed from the store. */
+  readonly onRevoked?: (storeId: StoreId) => void
   /** The peer's digest after a run was taken in. */
   readonly onDigest: (storeId: StoreId, digest: ClaimedDigest) => void
   /** The peer takes no part in the topic, or not with us. */
@@ -76,7 +78,7 @@ interface QueuedRun {
 
 /** Starts with empty queues, or with what a retired sender left. */
 export function createGossipSender(
-  { onUnshared, onDigest, onStranger }: GossipSenderEvents,
+  { onUnshared, onRevoked, onDigest, onStranger }: GossipSenderEvents,
   queues: GossipQueues = { runs: new RunQueue(), notes: new NoteQueue() },
 ): GossipSender {
   const { runs, notes } = queues
@@ -102,9 +104,9 @@ export function createGossipSender(
     if (oldest === undefined) return [violation('noted_not_owed')]
     if (refused === net.RefusalCode.UNSPECIFIED) return flush()
     const { topic, storeId } = oldest
-    if (refused !== net.RefusalCode.NO_SUCH_STORE || topic === undefined) return [violation('noted_malformed')]
-    if (storeId === undefined) onStranger(topic)
-    else onUnshared(storeId)
+    if (refused === net.RefusalCode.NO_SUCH_TOPIC && topic !== undefined) onStranger(topic)
+    else if (refused === net.RefusalCode.NO_SUCH_STORE && storeId !== undefined) onUnshared(storeId)
+    else return [violation('noted_malformed')]
     return flush()
   }
 
@@ -126,11 +128,13 @@ export function createGossipSender(
     },
     refused: ({ code, message }) => {
       const oldest = runs.settle()
-      if (oldest === undefined || code !== net.RefusalCode.NO_SUCH_STORE) {
+      const isRevoked = code === net.RefusalCode.REVOKED
+      if (oldest === undefined || !(isRevoked || code === net.RefusalCode.NO_SUCH_STORE)) {
         return [{ kind: 'fail', failure: { kind: 'refused', refusal: code, message } }]
       }
       runs.drop(oldest.key)
       onUnshared(oldest.storeId)
+      if (isRevoked) onRevoked?.(oldest.storeId)
       return flush()
     },
     answered: () => [],

@@ -9,6 +9,7 @@
  */
 import {
   assert,
+  equalBytes,
   type IdKey,
   idKey,
   type IngestOutcome,
@@ -31,9 +32,10 @@ import { createGossipLane, type GossipLane } from './gossip-lane.ts'
 import { readNote } from './gossip-notes.ts'
 import { createGossipReceiver, type NoteOutcome } from './gossip-receiver.ts'
 import { type ArrivedRun, type GossipRun, type RunMessage, splitRuns } from './gossip-run.ts'
-import { gossipTopic } from './gossip-topic.ts'
+import { gossipTopic, type Topic } from './gossip-topic.ts'
 import { readHeartbeat } from './heartbeat-frames.ts'
 import { createHeartbeats, type Heartbeats } from './heartbeats.ts'
+import { createTopicBook, type TopicBook } from './topic-book.ts'
 import { gossipPayload, runBytes } from './tree-frames.ts'
 
 /** Starts without connections. */
@@ -59,13 +61,13 @@ export function createTreeGossip(deps: GossipDeps): Gossip {
 class TreeGossip {
   readonly #deps: GossipDeps
   readonly #lanes = new Map<IdKey, GossipLane>()
-  readonly #circles = new Map<IdKey, GossipCircle>()
-  /** Of each store that is shared in one. */
-  readonly #circleOf = new Map<IdKey, GossipCircle>()
+  readonly #topics: TopicBook
+  /** Whose peers share a store, of each store that is shared in a circle. */
+  readonly #ownerOf = new Map<IdKey, StoreId>()
   readonly #heartbeats: Heartbeats
   readonly #watch: DifferWatch
-  /** Messages that are being taken in. */
-  readonly #taking = new Set<IdKey>()
+  /** Messages that are being taken in, with the circle that waits for what becomes of each. */
+  readonly #taking = new Map<IdKey, GossipCircle | undefined>()
   /** Messages that were taken in and float, with who sent each; the oldest is forgotten first. */
   readonly #floating = new Map<IdKey, PublicKey>()
   /** Sessions under way, by store. */
@@ -85,6 +87,11 @@ class TreeGossip {
       shared: (peer) => stores.sharedWith(peer).map(({ id }) => id),
       send: (peer, frame) => this.#lanes.get(idKey(peer))?.note({ frame }),
     })
+    this.#topics = createTopicBook({
+      topicOf: (owner) => gossipTopic(deps.crypto, owner, stores.get(owner)?.digest().epochHeads ?? []),
+      isSettled: (owner) => stores.get(owner)?.isEpochSettled() !== false,
+      open: (topic, keepsConnected) => this.#open(topic, keepsConnected),
+    })
     this.#watch = createDifferWatch({
       scheduler,
       nowMs,
@@ -97,11 +104,18 @@ class TreeGossip {
 
   publish(store: ReplicatedStore, batch: WitnessedBatch): void {
     if (batch.intentions.length === 0) return
-    const { source } = batch
     this.#watch.changed(store.id)
     this.#heartbeats.changed(store.id)
-    if (this.#lanes.size === 0) return
-    this.#findPeers(store.id)
+    if (this.#lanes.size > 0) {
+      this.#findPeers(store.id)
+      this.#handOn(store, batch)
+    }
+    // After that: an epoch among it is told by the topic that those know who do not have it yet.
+    this.#followEpochs(store)
+  }
+
+  #handOn(store: ReplicatedStore, batch: WitnessedBatch): void {
+    const { source } = batch
     const isBulk = source !== undefined && runBytes(batch.intentions) > PASSED_ON_BYTES
     const { runs, unclosed } = isBulk ? { runs: [], unclosed: 1 } : splitRuns(batch.intentions)
     const isMany = source !== undefined && runs.length > PASSED_ON_RUNS
@@ -130,7 +144,8 @@ class TreeGossip {
     return createGossipReceiver({
       crypto,
       resolve: (storeId) => stores.resolve(peer, storeId),
-      isNew: ({ message }) => this.#isNew(peer, message),
+      refusal: (storeId) => stores.refusal(peer, storeId),
+      isNew: (arrived) => this.#isNew(peer, arrived),
       onTold: (store) => this.#heartbeats.told(peer, store.id, store.digest()),
       note: (frame) => this.#note(peer, frame),
     })
@@ -139,10 +154,10 @@ class TreeGossip {
   async take(link: GossipLink, store: SessionStore, arrived: ArrivedRun): Promise<readonly IngestOutcome[]> {
     const { payload, id } = arrived.message
     const { peer } = link
-    const circle = this.#circleOf.get(idKey(store.id))
+    const circle = this.#circleOfRun(peer, arrived)
     // A push shows that the peer has the store.
     this.#lanes.get(idKey(peer))?.shares(store.id)
-    this.#taking.add(idKey(id))
+    this.#taking.set(idKey(id), circle)
     let isHere = false
     try {
       const intentions = payload.kind === 'run' ? payload.intentions : await this.#fetch(link, arrived.message)
@@ -176,61 +191,75 @@ class TreeGossip {
   registered(storeId: StoreId): void {
     this.#registered.set(idKey(storeId), storeId)
     this.#findPeers(storeId)
+    const store = this.#deps.stores.get(storeId)
+    if (store !== undefined) this.#followEpochs(store)
     this.#heartbeats.changed(storeId)
   }
   unregistered(storeId: StoreId): void {
     this.#registered.delete(idKey(storeId))
     this.#heartbeats.forgetStore(storeId)
     this.#watch.forgetStore(storeId)
-    const circle = this.#circleOf.get(idKey(storeId))
-    this.#circleOf.delete(idKey(storeId))
-    if (circle !== undefined && ![...this.#circleOf.values()].includes(circle)) this.#end(circle)
+    const owner = this.#ownerOf.get(idKey(storeId))
+    this.#ownerOf.delete(idKey(storeId))
+    if (owner !== undefined && ![...this.#ownerOf.values()].some((other) => equalBytes(other, owner))) {
+      this.#topics.end(owner)
+    }
   }
 
   setCircles(circles: readonly Circle[]): void {
     if (this.#isClosed) return
     this.#isTold = true
-    this.#circleOf.clear()
-    const kept = new Set<GossipCircle>()
+    this.#ownerOf.clear()
     for (const { owner, peers, stores } of circles) {
-      const circle = this.#open(owner, true)
-      kept.add(circle)
-      for (const storeId of stores) this.#circleOf.set(idKey(storeId), circle)
+      const circle = this.#topics.open(owner, true)
+      for (const storeId of stores) this.#ownerOf.set(idKey(storeId), owner)
       circle.setPeers(peers)
+      for (const past of this.#topics.past(owner)) past.setPeers(peers)
     }
-    for (const circle of this.#circles.values()) if (!kept.has(circle)) this.#end(circle)
+    this.#topics.keepOnly(new Set(circles.map(({ owner }) => idKey(owner))))
   }
   eachCircleOf(peer: PublicKey, act: (circle: GossipCircle) => void): void {
-    for (const circle of this.#circles.values()) if (circle.has(peer)) act(circle)
+    for (const circle of this.#topics.all()) if (circle.has(peer)) act(circle)
   }
   needs(peer: PublicKey): boolean {
-    return [...this.#circles.values()].some((circle) => circle.needs(peer))
+    return this.#topics.all().some((circle) => circle.needs(peer))
   }
   rejoin(): void {
-    for (const circle of this.#circles.values()) circle.rejoin()
+    for (const circle of this.#topics.all()) circle.rejoin()
   }
   close(): void {
     this.#isClosed = true
-    for (const circle of this.#circles.values()) this.#end(circle)
+    this.#topics.keepOnly(new Set())
     this.#heartbeats.close()
     this.#watch.close()
   }
 
   #publishRun(storeId: StoreId, { id, author, intentions }: GossipRun, source: PublicKey | undefined): void {
     const key = idKey(id)
-    const circle = this.#circleOf.get(idKey(storeId))
-    if (this.#taking.has(key)) {
-      circle?.accepted(id)
-      return
-    }
+    const circle = this.#circleOf(storeId)
+    const waiting = this.#taking.get(key)
+    waiting?.accepted(id)
+    // What comes by an earlier topic goes on by the present one, too.
+    if (this.#taking.has(key) && waiting === circle) return
     const holder = this.#floating.get(key) ?? source
     this.#floating.delete(key)
     if (runBytes(intentions) > ANNOUNCED_RUN_BYTES) return
     circle?.broadcast({ store: storeId, id, payload: gossipPayload(author, intentions) }, holder)
   }
-  #isNew(peer: PublicKey, message: RunMessage): boolean {
+  #circleOf(storeId: StoreId): GossipCircle | undefined {
+    const owner = this.#ownerOf.get(idKey(storeId))
+    return owner === undefined ? undefined : this.#topics.present(owner)
+  }
+  /** That by whose topic it came, where it is one of the store's; else the present one. */
+  #circleOfRun(peer: PublicKey, { topic, message: { store } }: ArrivedRun): GossipCircle | undefined {
+    const owner = this.#ownerOf.get(idKey(store))
+    const past = owner === undefined ? [] : this.#topics.past(owner)
+    return past.find((circle) => equalBytes(circle.topic, topic) && circle.has(peer)) ?? this.#circleOf(store)
+  }
+  #isNew(peer: PublicKey, arrived: ArrivedRun): boolean {
+    const { message } = arrived
     const { store, id } = message
-    const circle = this.#circleOf.get(idKey(store))
+    const circle = this.#circleOfRun(peer, arrived)
     return circle === undefined
       ? this.#deps.stores.get(store)?.missing([id]).length === 1
       : circle.arrive(peer, message)
@@ -260,13 +289,13 @@ class TreeGossip {
     if (frame.case === 'heartbeat') return this.#heartbeat(peer, frame.value)
     const read = readNote(frame)
     if (read === undefined || 'violation' in read) return read
-    const circle = this.#circles.get(idKey(read.topic))
+    const circle = this.#topics.find(read.topic)
     if (circle?.has(peer) !== true) return 'stranger'
     if (read.kind === 'membership') {
       for (const hint of read.hints) if (circle.has(hint.peer)) this.#deps.connector.heard(hint)
     } else if (read.message.kind === 'ihave') {
       const { store } = read.message
-      if (this.#deps.stores.resolve(peer, store) === undefined) return 'stranger'
+      if (this.#deps.stores.resolve(peer, store) === undefined) return 'unshared'
       this.#lanes.get(idKey(peer))?.shares(store)
     }
     circle.receive(peer, read)
@@ -298,33 +327,30 @@ class TreeGossip {
     const { stores } = this.#deps
     const connected = [...this.#lanes.values()].map(({ peer }) => peer)
     const peers = connected.filter((peer) => stores.get(storeId)?.access(peer) === 'full')
-    const circle = this.#open(storeId, false)
-    this.#circleOf.set(idKey(storeId), circle)
+    const circle = this.#topics.open(storeId, false)
+    this.#ownerOf.set(idKey(storeId), storeId)
     const isSame = circle.peers().length === peers.length && peers.every((peer) => circle.has(peer))
     if (!isSame) circle.setPeers(peers)
   }
-  #open(owner: StoreId, keepsConnected: boolean): GossipCircle {
-    const topic = gossipTopic(this.#deps.crypto, owner, this.#deps.stores.get(owner)?.digest().epochHeads ?? [])
-    const key = idKey(topic)
-    const known = this.#circles.get(key)
-    if (known !== undefined) return known
-    const circle = new GossipCircle({
+  /** Goes over to the topic of the epochs that are here. Whoever was removed is out at once, whoever says so later. */
+  #followEpochs(store: ReplicatedStore): void {
+    const change = this.#topics.review(store.id)
+    if (change === undefined) return
+    const peers = change.before.peers().filter((peer) => store.access(peer) === 'full')
+    for (const circle of [change.after, ...this.#topics.past(store.id)]) circle.setPeers(peers)
+  }
+  #open(topic: Topic, keepsConnected: boolean): GossipCircle {
+    return new GossipCircle({
       ...this.#deps,
       topic,
       keepsConnected,
       lane: (peer) => this.#lanes.get(idKey(peer)),
       onTold: (peer, store) => this.#heartbeats.told(peer, store.id, store.digest()),
     })
-    this.#circles.set(key, circle)
-    return circle
-  }
-  #end(circle: GossipCircle): void {
-    circle.close()
-    this.#circles.delete(idKey(circle.topic))
   }
 
   #createLane(link: GossipLink): GossipLane {
-    const { scheduler, nowMs, random, limits, onDigest, onUnshared, requestSync } = this.#deps
+    const { scheduler, nowMs, random, limits, onDigest, onUnshared, onRevoked, requestSync } = this.#deps
     const { peer } = link
     return createGossipLane(link, {
       scheduler,
@@ -332,12 +358,13 @@ class TreeGossip {
       random,
       limits,
       onUnshared: (storeId) => onUnshared(peer, storeId),
+      onRevoked: (storeId) => onRevoked(peer, storeId),
       onDigest: (storeId, digest) => {
         onDigest(peer, storeId, digest)
         this.#watch.claimed(peer, storeId)
       },
       onStranger: (topic) => {
-        const circle = this.#circles.get(idKey(topic))
+        const circle = this.#topics.find(topic)
         circle?.down(peer)
       },
       onLost: (storeId) => requestSync(peer, storeId, 'overflow'),

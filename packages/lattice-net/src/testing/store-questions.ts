@@ -39,6 +39,8 @@ export function storeQuestions(storeId: Uint8Array, topic: Uint8Array): readonly
     ],
     [net.Protocol.DIGEST, [{ case: 'digests', value: { nonce: new Uint8Array(16), stores: [], addresses: [] } }]],
     [net.Protocol.JOIN, [{ case: 'joinRequest', value: { storeId, secret: sum, name: 'n', addresses: [] } }]],
+    [net.Protocol.REVOCATION, [{ case: 'revocationRequest', value: { storeId, known: [id] } }]],
+    [net.Protocol.REVOCATION, [{ case: 'revocationRequest', value: { storeId, known: [new Uint8Array(3)] } }]],
     [net.Protocol.PING, []],
   ]
 }

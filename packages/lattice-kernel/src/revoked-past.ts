@@ -1,0 +1,129 @@
+/**
+ * What a peer that an epoch removed may still be shown: that epoch and what is in its past, so that it learns of it.
+ *
+ * What an intention has in its past is, on every lane, all up to one position. So what is to be shown is a stretch of each
+ * lane, found by a look-up; it is read record by record as it is sent, and nothing of it is held.
+ *
+ * @module
+ */
+import { compareBytes, equalBytes, type IntentionId, type PublicKey, type SignedIntention } from '@lattice/model'
+import { closingRun } from './closing-run.ts'
+import type { IntentionMeta } from './log-entry.ts'
+import type { LogStore } from './log-store.ts'
+
+/** Reads on where the read before ended. */
+export interface PastReader {
+  /** Causes first, runs closed, about `maxBytes` (at least one run); empty at the end. */
+  readonly next: (maxBytes: number) => readonly SignedIntention[]
+}
+
+/** The shapes are those of the network's port. */
+export interface RevokedPast {
+  /** The epochs that took all from the peer, sorted; empty for any other, and for one that was admitted again. */
+  readonly revokedBy: (peer: PublicKey) => readonly IntentionId[]
+  /** Who removed the peer although it was admitted before them: what it holds against them may void that. */
+  readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
+  /** Reads these intentions and all in their past, without `known` and what is in theirs. Ids that are not here are passed over. */
+  readonly readPast: (of: readonly IntentionId[], known: readonly IntentionId[]) => PastReader
+  /** Where the chains of all authors end here, at most so many. */
+  readonly tipIds: (max: number) => readonly IntentionId[]
+}
+
+type PastLog = Pick<LogStore, 'path' | 'reader' | 'entryAt' | 'find' | 'reach' | 'authors' | 'counted' | 'book'>
+
+export function createRevokedPast(log: PastLog): RevokedPast {
+  function revokedBy(peer: PublicKey): readonly IntentionId[] {
+    if (log.book.lastSeq() === 0) return []
+    const cutoffs = log.book.view().cutoffsOf(peer)
+    const whole = cutoffs.filter(({ remains, readmissions }) => remains === 'none' && readmissions.length === 0)
+    return sortedIds(whole.map(({ epoch }) => epoch).filter((id) => log.find(id) !== undefined))
+  }
+  return {
+    revokedBy,
+    juniorsAgainst: (peer) => {
+      const authors = revokedBy(peer).flatMap((id) => log.book.epochOf(id)?.record.author ?? [])
+      return authors.filter((author) => log.book.view().isSenior(peer, author))
+    },
+    readPast: (of, known) => createPastReader(log, of, known),
+    tipIds: (max) => {
+      const ids: IntentionId[] = []
+      for (const author of log.counted.all()) {
+        for (const { id } of log.counted.tipsOf(author)) {
+          if (ids.length >= max) return ids
+          ids.push(id)
+        }
+      }
+      return ids
+    },
+  }
+}
+
+/** Where the reading of a lane is. */
+interface Stretch {
+  readonly lane: number
+  readonly last: number
+  position: number
+  seq: number
+}
+
+function createPastReader(log: PastLog, of: readonly IntentionId[], known: readonly IntentionId[]): PastReader {
+  let open = stretchesOf(log, of, known)
+  return {
+    next: (maxBytes) => {
+      const intentions: SignedIntention[] = []
+      for (let bytes = 0; bytes < maxBytes || intentions.length === 0;) {
+        const first = earliest(open)
+        if (first === undefined) break
+        const entry = log.entryAt(first.seq)
+        for (const { parsed } of [entry, ...closingRun(log, entry)]) {
+          intentions.push(parsed)
+          bytes += parsed.bytes.length + parsed.signature.length
+          first.position += 1
+        }
+        if (first.position <= first.last) first.seq = log.reach.seqAt(first.lane, first.position)
+        else open = open.filter((stretch) => stretch !== first)
+      }
+      return intentions
+    },
+  }
+}
+
+function stretchesOf(log: PastLog, of: readonly IntentionId[], known: readonly IntentionId[]): readonly Stretch[] {
+  const ends = highestOn(log, of)
+  const held = highestOn(log, known)
+  const stretches: Stretch[] = []
+  for (const [lane, last] of ends) {
+    const { parent } = log.authors.lane(lane)
+    const begin = parent === undefined ? 0 : parent.position + 1
+    const position = Math.max(begin, (held.get(lane) ?? -1) + 1)
+    if (position <= last) stretches.push({ lane, last, position, seq: log.reach.seqAt(lane, position) })
+  }
+  return stretches
+}
+
+/** On each lane the highest position that is one of these or in the past of one. */
+function highestOn({ find, reach }: PastLog, ids: readonly IntentionId[]): ReadonlyMap<number, number> {
+  const highest = new Map<number, number>()
+  const isCovered = ({ lane, position }: IntentionMeta): boolean => (highest.get(lane) ?? -1) >= position
+  // The latest first: most of the others are in its past, and are passed over.
+  const places = ids.flatMap((id) => find(id) ?? []).sort((a, b) => b.seq - a.seq)
+  for (const place of places) {
+    if (isCovered(place)) continue
+    for (const [lane, position] of reach.vectorOf(place)) {
+      if (position > (highest.get(lane) ?? -1)) highest.set(lane, position)
+    }
+  }
+  return highest
+}
+
+/** What comes first in the log has none of the others in its past. */
+function earliest(stretches: readonly Stretch[]): Stretch | undefined {
+  let first = stretches[0]
+  for (const stretch of stretches) if (first === undefined || stretch.seq < first.seq) first = stretch
+  return first
+}
+
+function sortedIds(ids: readonly IntentionId[]): readonly IntentionId[] {
+  const sorted = ids.toSorted(compareBytes)
+  return sorted.filter((id, index) => index === 0 || !equalBytes(id, sorted[index - 1] ?? id))
+}

@@ -1,0 +1,92 @@
+/**
+ * Asks peers that say this node was removed from a store by what, and tells what they showed.
+ *
+ * One question at a time for each peer and store, and none once the store here says so itself: whatever is said then is no
+ * news. Questions follow what peers say over their connections, and end with them.
+ *
+ * @module
+ */
+import { idKey, isLatticeError, type Logger, type PublicKey, type StoreId, toHex } from '@lattice/model'
+import { net } from '@lattice/proto'
+import { REVOCATION_KNOWN_MAX } from './limits.ts'
+import type { NetworkEvent } from './network-event.ts'
+import type { PeerLink } from './peer-link.ts'
+import { createRevocationAsker } from './revocation.ts'
+import type { SessionAnswer, SessionCall } from './session-call.ts'
+import type { StoreRegistry } from './store-registry.ts'
+
+export interface RevocationRunnerDeps {
+  readonly self: PublicKey
+  readonly logger: Logger
+  readonly stores: Pick<StoreRegistry, 'get' | 'forAsking' | 'signal' | 'revokedFor'>
+  readonly link: (peer: PublicKey) => PeerLink | undefined
+  readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
+  readonly publish: (event: NetworkEvent) => void
+}
+
+/** Never throws, never waits. */
+export interface RevocationRunner {
+  /** A peer says so, in whatever protocol. */
+  readonly told: (peer: PublicKey, storeId: StoreId) => void
+  /**
+   * A peer was shown what removed it. Where that was by its juniors it is asked what removed them: of two that removed each
+   * other the senior's counts, and nobody else may have it.
+   */
+  readonly shown: (peer: PublicKey) => void
+}
+
+export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRunner {
+  /** By connection, so that what runs on one that ends holds up nothing on the next. */
+  const running = new WeakMap<PeerLink, Set<string>>()
+
+  async function ask(link: PeerLink, storeId: StoreId, about: PublicKey | undefined): Promise<void> {
+    const { peer } = link
+    const store = deps.stores.get(storeId)
+    const view = deps.stores.forAsking(peer, storeId)
+    if (store === undefined || view === undefined) return
+    try {
+      const { epochs } = await link.run({
+        protocol: net.Protocol.REVOCATION,
+        machine: createRevocationAsker(view, store.tipIds(REVOCATION_KNOWN_MAX), about),
+        perform: (call) => deps.perform(link, call),
+        signal: deps.stores.signal(storeId),
+      })
+      if (epochs.length === 0 || about !== undefined) return
+      deps.publish({ kind: 'revoked', storeId, peer, epochs, held: store.missing(epochs).length === 0 })
+    } catch (error) {
+      // Scored where it was run; the next connection tells again.
+      if (!isLatticeError(error)) deps.logger.warn('asking for a revocation failed', { peer: toHex(peer), error })
+    }
+  }
+
+  function begin(link: PeerLink, storeId: StoreId, about?: PublicKey): void {
+    const key = `${idKey(storeId)} ${about === undefined ? '' : idKey(about)}`
+    const asked = running.get(link) ?? new Set<string>()
+    running.set(link, asked)
+    if (asked.has(key)) return
+    asked.add(key)
+    link.spawn('revocation', async () => {
+      try {
+        await ask(link, storeId, about)
+      } finally {
+        asked.delete(key)
+      }
+    })
+  }
+
+  return {
+    told: (peer, storeId) => {
+      const link = deps.link(peer)
+      const store = deps.stores.get(storeId)
+      if (link === undefined || store === undefined || store.access(deps.self) === 'revoked') return
+      begin(link, storeId)
+    },
+    shown: (peer) => {
+      const link = deps.link(peer)
+      if (link === undefined) return
+      for (const storeId of deps.stores.revokedFor(peer)) {
+        for (const junior of deps.stores.get(storeId)?.juniorsAgainst(peer) ?? []) begin(link, storeId, junior)
+      }
+    },
+  }
+}

@@ -1,0 +1,349 @@
+/** A peer that was removed: what it is served, what is taken from it, and how it learns. */
+import {
+  createAbortController,
+  createSigner,
+  intentionId,
+  type IntentionId,
+  type ParsedIntention,
+  type PublicKey,
+  toHex,
+  toSeed,
+} from '@lattice/model'
+import type { Transport } from '@lattice/net-types'
+import { net } from '@lattice/proto'
+import { afterEach, describe, expect, test } from 'vitest'
+import { encodeFrame, type Frame, type FrameInit } from '../src/frame.ts'
+import { createFrameDecoder } from '../src/frame-decoder.ts'
+import { gossipTopic } from '../src/gossip/gossip-topic.ts'
+import type { NetworkEvent, SyncOutcome } from '../src/index.ts'
+import { MAX_REVOKING_EPOCHS, REVOCATION_KNOWN_MAX } from '../src/limits.ts'
+import { createRevocationAsker, createRevocationServer, type RevokedStore } from '../src/revocation.ts'
+import { type StoreQuestion, storeQuestions } from '../src/testing/store-questions.ts'
+import { feed, toFrame } from './drive.ts'
+import { createMesh, type Mesh, type MeshOptions } from './mesh.ts'
+import { createPair } from './pair.ts'
+
+const open: Mesh[] = []
+async function start(options: MeshOptions): Promise<Mesh> {
+  const mesh = await createMesh(options)
+  open.push(mesh)
+  return mesh
+}
+afterEach(async () => {
+  for (const mesh of open.splice(0)) await mesh.close()
+})
+
+const hexes = (ids: readonly IntentionId[]): string[] => ids.map(toHex).sort()
+
+/** Has node 0 remove node `peer` by what it writes now; nodes that hold it go by it. */
+function revoke(mesh: Mesh, peer: number): ParsedIntention {
+  const [epoch] = mesh.node(0).store.write(1)
+  if (epoch === undefined) throw new Error('something was written')
+  const removed = toHex(mesh.node(peer).id)
+  for (const { store } of mesh.nodes) {
+    store.setEpochs([epoch], false)
+    store.setAccess((key) => (toHex(key) === removed && store.missing([epoch.id]).length === 0 ? 'revoked' : 'full'))
+  }
+  return epoch
+}
+
+function notices(mesh: Mesh, index: number): Extract<NetworkEvent, { kind: 'revoked' }>[] {
+  return mesh.node(index).events.flatMap((event) => ('kind' in event && event.kind === 'revoked' ? [event] : []))
+}
+
+async function syncOnce(mesh: Mesh, index: number): Promise<SyncOutcome[]> {
+  const outcomes: SyncOutcome[] = []
+  const collect = async (): Promise<void> => {
+    const { service } = mesh.node(index)
+    for await (const outcome of service.sync(mesh.storeId, createAbortController().signal)) outcomes.push(outcome)
+  }
+  await mesh.settle(collect())
+  return outcomes
+}
+
+describe('a peer that was removed while it was away', () => {
+  test('learns it as it connects, gets what it lacks up to there and nothing more, and nothing of it is taken', async () => {
+    const mesh = await start({ nodes: 2, seed: 'away' })
+    const [keeper, removed] = [mesh.node(0), mesh.node(1)]
+    for (let run = 0; run < 20; run += 1) keeper.store.write(100)
+    const epoch = revoke(mesh, 1)
+    const known = hexes(keeper.store.ids())
+    keeper.store.write(30)
+    const own = removed.store.write(7)
+    removed.service.want(keeper.id, [])
+    await mesh.until('it learns', () => notices(mesh, 1).length > 0)
+    expect(notices(mesh, 1)).toEqual([
+      { kind: 'revoked', storeId: mesh.storeId, peer: keeper.id, epochs: [epoch.id], held: true },
+    ])
+    removed.store.write(3)
+    await mesh.advance(120_000)
+    expect(hexes(removed.store.ids()).filter((id) => known.includes(id))).toEqual(known)
+    expect(removed.store.digest().witnessCount).toBe(known.length + 10)
+    expect(keeper.store.missing(own.map(({ id }) => id))).toHaveLength(7)
+    expect(keeper.store.ingested()).toEqual({ calls: 0, intentions: 0 })
+    expect(keeper.service.peerDigest(removed.id, mesh.storeId)).toBeUndefined()
+    // It knows now: it is told once.
+    expect(notices(mesh, 1)).toHaveLength(1)
+  })
+
+  test('is told in whatever protocol it asks, and by the typed refusal', async () => {
+    const mesh = await start({ nodes: 2, seed: 'typed' })
+    const [keeper, removed] = [mesh.node(0), mesh.node(1)]
+    removed.service.want(keeper.id, [])
+    await mesh.until('connection', () => removed.service.connectedPeers().length === 1)
+    await mesh.advance(5_000)
+    mesh.network.partition([[keeper.id], [removed.id]])
+    await mesh.advance(60_000)
+    const epoch = revoke(mesh, 1)
+    mesh.network.heal()
+    await mesh.until('it learns', () => notices(mesh, 1).length > 0)
+    expect(removed.store.missing([epoch.id])).toEqual([])
+    expect(await syncOnce(mesh, 1)).toMatchObject([{ kind: 'failed', error: { code: 'REVOKED' } }])
+    expect(await syncOnce(mesh, 0)).toEqual([])
+  })
+
+  test('learns by its next push over a connection that goes on', async () => {
+    const mesh = await start({ nodes: 2, seed: 'push' })
+    const [keeper, removed] = [mesh.node(0), mesh.node(1)]
+    removed.service.want(keeper.id, [])
+    await mesh.until('connection', () => removed.service.connectedPeers().length === 1)
+    await mesh.advance(5_000)
+    const [epoch] = keeper.store.write(1)
+    if (epoch === undefined) throw new Error('something was written')
+    await mesh.until('the epoch is there', mesh.converged)
+    // As if it had come to the one and not to the other.
+    keeper.store.setEpochs([epoch], false)
+    keeper.store.setAccess(() => 'revoked')
+    const own = removed.store.write(2)
+    await mesh.until('it learns', () => notices(mesh, 1).length > 0)
+    expect(notices(mesh, 1)).toMatchObject([{ epochs: [epoch.id], held: true }])
+    expect(keeper.store.missing(own.map(({ id }) => id))).toHaveLength(2)
+  })
+
+  test('is dropped by its neighbours at once, and hears of nothing that follows', async () => {
+    const mesh = await start({ nodes: 3, seed: 'dropped' })
+    mesh.connectAll()
+    await mesh.until('connections', () => mesh.nodes.every(({ service }) => service.connectedPeers().length === 2))
+    await mesh.advance(10_000)
+    const epoch = revoke(mesh, 2)
+    await mesh.until('all have the epoch', mesh.converged)
+    const after = [mesh.node(0), mesh.node(1)].flatMap(({ store }) => store.write(1))
+    await mesh.advance(120_000)
+    const ids = after.map(({ id }) => id)
+    expect(mesh.node(0).store.missing(ids)).toEqual([])
+    expect(mesh.node(1).store.missing(ids)).toEqual([])
+    expect(mesh.node(2).store.missing([epoch.id])).toEqual([])
+    expect(mesh.node(2).store.missing(ids)).toEqual(ids)
+  })
+
+  test('takes part again as soon as it is admitted', async () => {
+    const mesh = await start({ nodes: 2, seed: 'again' })
+    const [keeper, removed] = [mesh.node(0), mesh.node(1)]
+    revoke(mesh, 1)
+    removed.service.want(keeper.id, [])
+    await mesh.until('it learns', () => notices(mesh, 1).length > 0)
+    for (const { store } of mesh.nodes) store.setAccess(() => 'full')
+    keeper.store.write(4)
+    removed.store.write(5)
+    await syncOnce(mesh, 1)
+    expect(mesh.converged()).toBe(true)
+  })
+
+  test('lying about it brings nothing: what is named never comes', async () => {
+    const mesh = await start({ nodes: 2, seed: 'liar' })
+    const [liar, victim] = [mesh.node(0), mesh.node(1)]
+    const elsewhere = await start({ nodes: 1, seed: 'elsewhere' })
+    const [foreign] = elsewhere.node(0).store.write(1)
+    if (foreign === undefined) throw new Error('something was written')
+    liar.store.setAccess(() => 'revoked')
+    liar.store.setEpochs([foreign], false)
+    victim.service.want(liar.id, [])
+    await mesh.until('it is told', () => notices(mesh, 1).length > 0)
+    expect(notices(mesh, 1)).toMatchObject([{ epochs: [foreign.id], held: false }])
+    expect(victim.store.digest().witnessCount).toBe(1)
+  })
+})
+
+/** What a peer gets back for frames that it sends on a stream of its own. */
+async function ask(mesh: Mesh, { id, transport }: Asked, [protocol, frames]: StoreQuestion): Promise<readonly Frame[]> {
+  const { signal } = createAbortController()
+  const connection = await mesh.settle(transport.connect(id, { addresses: [], signal }))
+  const stream = await mesh.settle(connection.open())
+  const decoder = createFrameDecoder()
+  const read = async (): Promise<void> => {
+    for (let bytes = await stream.read(); bytes !== undefined; bytes = await stream.read()) decoder.push(bytes)
+  }
+  const over = read().catch(() => undefined)
+  for (const frame of [{ case: 'open', value: { protocol, version: 1, wallTime: WALL } } as const, ...frames]) {
+    await mesh.settle(stream.write(encodeFrame(frame)).catch(() => undefined))
+  }
+  await mesh.advance(500)
+  await mesh.settle(stream.finish().catch(() => undefined))
+  await mesh.settle(over)
+  await mesh.settle(connection.close('asked'))
+  await mesh.advance(1_000)
+  const answers: Frame[] = []
+  for (let next = decoder.next(); next.ok && next.value !== undefined; next = decoder.next()) answers.push(next.value)
+  return answers
+}
+
+interface Asked {
+  readonly id: PublicKey
+  readonly transport: Transport
+}
+
+const WALL = 1_795_000_000_000n
+
+describe('every question of a peer that was removed', () => {
+  test('but that by what it was is refused by that name, or brings nothing', async () => {
+    const mesh = await start({ nodes: 1, seed: 'questions', limits: { muteMs: 1, muteMaxMs: 1 } })
+    const { store, id } = mesh.node(0)
+    const [epoch] = store.write(3).slice(-1)
+    if (epoch === undefined) throw new Error('something was written')
+    const [later] = store.write(1)
+    if (later === undefined) throw new Error('something was written')
+    store.setEpochs([epoch], false)
+    store.setAccess(() => 'revoked')
+    const pair = mesh.crypto.keyPairFromSeed(toSeed(new Uint8Array(32).fill(0xee)))
+    const asked = { id, transport: mesh.network.transport(createSigner(mesh.crypto, pair).publicKey) }
+    const shown: string[] = []
+    const refusals = new Map<number, Set<number>>()
+    for (const question of storeQuestions(mesh.storeId, gossipTopic(mesh.crypto, mesh.storeId, []))) {
+      for (const frame of await ask(mesh, asked, question)) {
+        if (frame.case === 'refused') {
+          const codes = refusals.get(question[0]) ?? new Set()
+          refusals.set(question[0], codes.add(frame.value.code))
+        }
+        if (frame.case === 'digests') expect(frame.value.stores).toMatchObject([{ revoked: true, witnessCount: 0n }])
+        if (frame.case === 'intentions') {
+          expect(question[0]).toBe(net.Protocol.REVOCATION)
+          for (const { intention } of frame.value.intentions) shown.push(toHex(intentionId(mesh.crypto, intention)))
+        } else expect(['accepted', 'refused', 'noted', 'digests', 'revocation']).toContain(frame.case)
+      }
+    }
+    for (const protocol of [net.Protocol.RECONCILE, net.Protocol.BOOTSTRAP, net.Protocol.FETCH]) {
+      const codes = refusals.get(protocol)
+      expect(codes).toContain(net.RefusalCode.REVOKED)
+      // Beside what breaks the protocol whoever asks.
+      codes?.delete(net.RefusalCode.PROTOCOL_VIOLATION)
+      expect(codes).toEqual(new Set([net.RefusalCode.REVOKED]))
+    }
+    expect(shown).toContain(toHex(epoch.id))
+    expect(shown).not.toContain(toHex(later.id))
+    expect(store.ingested()).toEqual({ calls: 0, intentions: 0 })
+  })
+})
+
+describe('the one who serves', () => {
+  const id = new Uint8Array(32).fill(5)
+  const request = (value: object): FrameInit => ({ case: 'revocationRequest', value: { storeId: id, ...value } })
+  const none = { resolve: () => undefined, about: () => undefined }
+
+  test.each<[string, readonly FrameInit[], string]>([
+    ['another frame', [{ case: 'done', value: {} }], 'unexpected_done'],
+    ['a store id of a wrong length', [request({ storeId: new Uint8Array(31) })], 'revocation_malformed'],
+    ['a peer of a wrong length', [request({ peer: new Uint8Array(31) })], 'revocation_malformed'],
+    ['a known id of a wrong length', [request({ known: [id, new Uint8Array(33)] })], 'revocation_malformed'],
+    [
+      'too many known ids',
+      [request({ known: Array.from({ length: REVOCATION_KNOWN_MAX + 1 }, () => id) })],
+      'revocation_known_too_many',
+    ],
+  ])('ends with %s', async (_, frames, why) => {
+    expect((await feed(createRevocationServer(none), frames)).failure).toEqual({ kind: 'violation', why })
+  })
+
+  test('says no more than of a store that is not here to a stranger, and nothing removed one that is in', async () => {
+    expect((await feed(createRevocationServer(none), [request({})])).failure).toMatchObject({
+      kind: 'refuse',
+      refusal: net.RefusalCode.NO_SUCH_STORE,
+    })
+    const { a } = await createPair()
+    const nothing: RevokedStore = { epochs: [], readPast: a.store.readPast, allowed: () => true }
+    const { sent, failure } = await feed(createRevocationServer({ ...none, about: () => nothing }), [request({})])
+    expect(failure).toBeUndefined()
+    expect(sent).toMatchObject([
+      { case: 'revocation', value: { epochs: [] } },
+      { case: 'intentions', value: { last: true } },
+    ])
+  })
+
+  test('stops in the middle once the peer may not even see that, and takes one question', async () => {
+    const { a } = await createPair()
+    for (let run = 0; run < 6; run += 1) a.store.write(100, 3_000)
+    let asked = 0
+    const store: RevokedStore = {
+      epochs: a.store.tipIds(1),
+      readPast: a.store.readPast,
+      allowed: () => {
+        asked += 1
+        return asked < 3
+      },
+    }
+    const { sent, failure } = await feed(createRevocationServer({ ...none, resolve: () => store }), [request({})])
+    expect(failure).toMatchObject({ kind: 'refuse', refusal: net.RefusalCode.NO_SUCH_STORE })
+    expect(sent.length).toBeGreaterThan(2)
+    const machine = createRevocationServer({ ...none, resolve: () => store })
+    machine.receive(toFrame(request({})))
+    expect(machine.receive(toFrame(request({})))).toEqual([
+      { kind: 'fail', failure: { kind: 'violation', why: 'revocation_repeated' } },
+    ])
+  })
+})
+
+describe('the one who asks', () => {
+  const epochs = [new Uint8Array(32).fill(7)]
+  const named: FrameInit = { case: 'revocation', value: { epochs } }
+  const last: FrameInit = { case: 'intentions', value: { intentions: [], last: true } }
+  const junk = { intention: new Uint8Array(30), signature: new Uint8Array(64) }
+  const many = (count: number): FrameInit => ({
+    case: 'intentions',
+    value: { intentions: Array.from({ length: count }, () => junk), last: false },
+  })
+
+  test.each<[string, readonly FrameInit[], string]>([
+    ['intentions first', [last], 'unexpected_intentions'],
+    ['the epochs twice', [named, named], 'unexpected_revocation'],
+    [
+      'an epoch id of a wrong length',
+      [{ case: 'revocation', value: { epochs: [new Uint8Array(5)] } }],
+      'revocation_malformed',
+    ],
+    [
+      'too many epochs',
+      [
+        {
+          case: 'revocation',
+          value: { epochs: Array.from({ length: MAX_REVOKING_EPOCHS + 1 }, () => epochs[0] ?? junk.intention) },
+        },
+      ],
+      'revocation_malformed',
+    ],
+    ['a frame of nothing', [named, many(0)], 'intentions_empty'],
+    ['something where nothing removed it', [{ case: 'revocation', value: {} }, many(1)], 'intentions_without_epoch'],
+    ['junk', [named, many(17)], 'too_many_invalid_intentions'],
+    [
+      'one that is too large',
+      [
+        named,
+        { case: 'intentions', value: { intentions: [{ ...junk, intention: new Uint8Array(300_000) }], last: false } },
+      ],
+      'intention_too_large',
+    ],
+  ])('ends with %s', async (_, frames, why) => {
+    const { viewOfA } = await createPair()
+    expect((await feed(createRevocationAsker(viewOfA, []), frames)).failure).toEqual({ kind: 'violation', why })
+  })
+
+  test('takes in what comes, and stops where the store is not here any more', async () => {
+    const { a, b, viewOfA } = await createPair()
+    const run = b.store.write(3)
+    const wire = run.map(({ bytes, signature }) => ({ intention: bytes, signature }))
+    const frames: FrameInit[] = [named, { case: 'intentions', value: { intentions: wire, last: false } }, last]
+    const whole = await feed(createRevocationAsker(viewOfA, []), frames)
+    expect(whole.outcome).toMatchObject({ witnessed: 3 })
+    expect(a.store.digest().witnessCount).toBe(4)
+    const gone = await feed(createRevocationAsker({ ...viewOfA, allowed: () => false }, []), frames)
+    expect(gone.failure).toMatchObject({ kind: 'refuse' })
+  })
+})

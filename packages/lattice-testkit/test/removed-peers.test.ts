@@ -1,0 +1,72 @@
+/** A removed peer among whole nodes: what it gets, what becomes of what it sends, and that it learns. */
+import { type StoreId, toHex } from '@lattice/model'
+import { system } from '@lattice/proto'
+import { expect, test } from 'vitest'
+import { createSimMesh, type SimMesh } from '../src/index.ts'
+import { get, put } from './support.ts'
+
+async function team(
+  seed: number,
+  { admin }: { readonly admin?: number } = {},
+): Promise<{ mesh: SimMesh; id: StoreId }> {
+  const mesh = await createSimMesh({ seed, nodes: 3 })
+  const id = await mesh.share('team')
+  if (admin !== undefined) await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, admin), system.Role.ADMIN))
+  await mesh.converge(id)
+  return { mesh, id }
+}
+
+const keyOf = (mesh: SimMesh, index: number): string => toHex(mesh.node(index).id)
+const isAlone = (mesh: SimMesh, index: number, id: StoreId): boolean =>
+  mesh
+    .store(index, id)
+    .peers()
+    .every(({ self, connected }) => self || !connected)
+/** The epochs that removed node `of`, as node `at` has it. */
+const removals = (mesh: SimMesh, at: number, id: StoreId, of: number): string[] =>
+  mesh.store(at, id).kernel().revokedBy(mesh.node(of).id).map(toHex)
+
+test('a peer that is removed while it is away and writes learns of it as it returns; nothing of that appears', async () => {
+  const { mesh, id } = await team(11)
+  await using _ = mesh
+  mesh.partition([0, 1], [2])
+  await mesh.run(() => isAlone(mesh, 2, id), 'node 2 is alone')
+  for (let write = 0; write < 5; write += 1) await put(mesh, 2, id, [`apart${write}`, 'cut'])
+  for (let write = 0; write < 5; write += 1) await put(mesh, 1, id, [`before${write}`, 'known'])
+  await mesh.converge(id, [0, 1])
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 2)))
+  await put(mesh, 0, id, ['after', 'secret'])
+  await mesh.converge(id, [0, 1])
+  const floating = [0, 1].map((index) => mesh.store(index, id).kernel().stats().floatingCount)
+  mesh.heal()
+  await mesh.run(() => removals(mesh, 2, id, 2).length === 1, 'node 2 knows')
+  await mesh.time.pass(120_000)
+  expect(removals(mesh, 2, id, 2)).toEqual(removals(mesh, 0, id, 2))
+  for (const index of [0, 1]) {
+    expect(await get(mesh, index, id, 'apart0')).toBe(undefined)
+    // Nothing of it was even taken in to wait.
+    expect(mesh.store(index, id).kernel().stats().floatingCount).toBe(floating[index])
+  }
+  // And what acknowledged others meanwhile.
+  expect(mesh.store(2, id).kernel().excluded(10).length).toBeGreaterThanOrEqual(5)
+  expect(mesh.isConverged(id, [0, 1])).toBe(true)
+  expect(await get(mesh, 2, id, 'before4')).toBe('known')
+  expect(await get(mesh, 2, id, 'after')).toBe(undefined)
+})
+
+test('of two admins that remove each other apart, the junior learns it, the senior goes on with the others', async () => {
+  const { mesh, id } = await team(12, { admin: 1 })
+  await using _ = mesh
+  mesh.partition([0], [1, 2])
+  await mesh.run(() => isAlone(mesh, 0, id), 'node 0 is alone')
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 1)))
+  await mesh.complete(mesh.store(1, id).revokePeer(keyOf(mesh, 0)))
+  await mesh.converge(id, [1, 2])
+  expect(removals(mesh, 2, id, 0)).toHaveLength(1)
+  mesh.heal()
+  await mesh.run(() => removals(mesh, 2, id, 1).length === 1 && removals(mesh, 2, id, 0).length === 0, 'node 2 knows')
+  await mesh.run(() => removals(mesh, 1, id, 1).length === 1, 'node 1 knows')
+  await put(mesh, 2, id, ['more', 'writes'])
+  await mesh.converge(id, [0, 2])
+  expect(await get(mesh, 0, id, 'more')).toBe('writes')
+})

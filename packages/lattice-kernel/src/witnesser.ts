@@ -54,6 +54,7 @@ export function createWitnesser({ log, pool, time, admits, standing, cover }: Wi
     witnessed: log.find,
     authorNumber: (author) => log.authors.find(author)?.number,
     admits,
+    hasAdmission: log.book.hasAdmission,
     standing,
     isNeeded: need.isNeeded,
     nowMs: time.nowMs,

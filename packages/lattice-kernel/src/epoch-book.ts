@@ -13,6 +13,7 @@
 import { assert, type IntentionId } from '@lattice/model'
 import { type Database, LogDamaged } from '@lattice/storage'
 import type { EpochFault, MembershipPolicy, MembershipRecord } from '@lattice/store-base'
+import { type AdmissionIndex, createAdmissionIndex } from './admission-index.ts'
 import { type BookEpoch, type BookItem, BookItems, recordOf } from './book-items.ts'
 import { type BookView, createBookView } from './book-view.ts'
 import { createEpochAcks, type EpochAcks } from './epoch-acks.ts'
@@ -41,6 +42,8 @@ export interface EpochBook extends LogIndex, BookView {
   readonly lastSeq: () => number
   /** True when `a` is in the past of `b`: of an epoch, or another record, it costs a look-up in memory. */
   readonly isBefore: RecordOrder['isBefore']
+  /** Whether what has these causes has what admitted its author in its past. */
+  readonly hasAdmission: AdmissionIndex['hasAdmission']
   readonly acks: Pick<EpochAcks, 'of' | 'by'>
   /** What is kept of the records, as it goes to disk. */
   readonly rows: () => BookRows
@@ -63,6 +66,7 @@ export function createEpochBook({ database, reader, find, reach, policy }: Epoch
   const order = createRecordOrder({ find: (id) => items.find(id)?.meta ?? find(id) }, reach)
   const acks = createEpochAcks({ epochOf: (id) => items.epochOf(id), isBefore: (a, b) => reach.isAncestor(a, b) })
   const view = createBookView(items, order, policy)
+  const admissions = createAdmissionIndex({ policy, items: () => items.all, isBefore: order.isBefore })
   /** What is on disk of items and acks, up to which record, and the last record that was looked at. */
   let stored = { items: 0, acks: 0, seq: 0 }
   let upto = 0
@@ -84,6 +88,7 @@ export function createEpochBook({ database, reader, find, reach, policy }: Epoch
 
   function load(): void {
     items.clear()
+    admissions.clear()
     order.clear()
     acks.clear()
     view.forgetView()
@@ -111,6 +116,7 @@ export function createEpochBook({ database, reader, find, reach, policy }: Epoch
     ...view,
     ...readsOf(items),
     isBefore: order.isBefore,
+    hasAdmission: admissions.hasAdmission,
     acks,
     rows: () => ({ records: items.all.map(rowOf), acks: acks.seqs() }),
     advance: follow,
@@ -121,6 +127,7 @@ export function createEpochBook({ database, reader, find, reach, policy }: Epoch
       if (items.all.at(-1)?.meta.seq !== seq) return
       assert(items.all.length > stored.items, 'what is taken back is not on disk')
       items.takeBack()
+      admissions.clear()
       view.forgetView()
     },
     checkpoint,

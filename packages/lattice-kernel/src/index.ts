@@ -41,37 +41,36 @@ export { EPOCH_ACK_DELAY_MS } from './epoch-acknowledger.ts'
 export { JOIN_DEADLINE_MS, JOIN_DELAY_MS } from './epoch-joiner.ts'
 export { type EpochPurpose, type EpochStatus, QUORUM, type SignedRoot } from './epoch-status.ts'
 export { ACK_DELAY_MS, ACK_RETRY_MS } from './acknowledger.ts'
+export type { ExcludedIntention, FloatingIntention, StoredIntention, WitnessEntry } from './held-types.ts'
 export type {
-  AuthorLag,
-  AuthorObservation,
-  AuthorTip,
-  AuthorTips,
   BulkWrite,
   BulkWrites,
-  ExcludedIntention,
-  FloatingIntention,
   Kernel,
   KernelDigest,
   KernelEvent,
   KernelOptions,
   KernelStats,
-  Observations,
   PeerTime,
   ProjectedNotice,
   ProjectionStatus,
   RebuildProgress,
-  SeenOf,
-  StabilityFrontier,
   StalledProjection,
   StateSummary,
-  StoredIntention,
   SubmitManyOptions,
   SubmitOp,
   SubmitOptions,
   SubmittedMany,
   WitnessedNotice,
-  WitnessEntry,
 } from './kernel-types.ts'
+export type {
+  AuthorLag,
+  AuthorObservation,
+  AuthorTip,
+  AuthorTips,
+  Observations,
+  SeenOf,
+  StabilityFrontier,
+} from './observation-types.ts'
 export { type LogEnd, type LogEndOptions, readLogEnd } from './log-end.ts'
 export { LOG_FILE, STATE_FILE } from './log-schema.ts'
 export { openKernel } from './open-kernel.ts'

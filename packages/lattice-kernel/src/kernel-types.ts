@@ -8,7 +8,6 @@ import type {
   Cancel,
   Clock,
   Crypto,
-  FloatReason,
   ForkProof,
   Hash,
   Hints,
@@ -44,6 +43,8 @@ import type { VerifyOptions, VerifyReport } from './verify-types.ts'
 import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { EpochStatus } from './epoch-status.ts'
+import type { ExcludedIntention, FloatingIntention, StoredIntention, WitnessEntry } from './held-types.ts'
+import type { AuthorLag, AuthorTips, Observations } from './observation-types.ts'
 import type { LogDurability } from './open-log.ts'
 import type { RevokedPast } from './revoked-past.ts'
 import type { SnapshotEvent, SnapshotReads } from './snapshot-types.ts'
@@ -138,99 +139,6 @@ export interface SubmittedMany {
   readonly written: number
   /** Id of the last of them. */
   readonly lastId: IntentionId | undefined
-}
-
-/** An intention that is held here, with its place in the DAG and in this node's log. */
-export interface StoredIntention {
-  readonly parsed: ParsedIntention
-  /** Undefined while it floats, as are the following. */
-  readonly seq: number | undefined
-  /** Number of its author's intentions before it on its chain, the genesis included. */
-  readonly position: number | undefined
-  /** Length of the longest path from the genesis. */
-  readonly generation: number | undefined
-  /** When this node witnessed it. */
-  readonly witnessedMs: number | undefined
-  /** Why it waits; undefined once it is witnessed. */
-  readonly floating: FloatReason | undefined
-}
-
-/** A record of this node's log with the intention it witnesses. */
-export interface WitnessEntry {
-  readonly seq: number
-  readonly wallTime: number
-  readonly chainHash: Hash
-  readonly record: WitnessRecord
-  readonly parsed: ParsedIntention
-}
-
-export interface FloatingIntention {
-  readonly parsed: ParsedIntention
-  readonly reason: FloatReason
-  readonly missing: readonly IntentionId[]
-}
-
-/** A witnessed intention that counts for nothing: it was written beyond a cutoff. */
-export interface ExcludedIntention {
-  readonly id: IntentionId
-  readonly author: PublicKey
-  readonly timestamp: Hlc
-  /** The epoch that made the cutoff; undefined where all that admitted the author is beyond one. */
-  readonly epoch: IntentionId | undefined
-  /** Something that counts has it in its past: it is held and handed on, and changes nothing. */
-  readonly isLink: boolean
-}
-
-export interface AuthorTip {
-  readonly id: IntentionId
-  readonly position: number
-  readonly timestamp: Hlc
-  /** Another tip of the author has it in its past: the fork is joined. */
-  readonly joined: boolean
-}
-
-/** Where an author's chain ends; several tips mean it forked. */
-export interface AuthorTips {
-  readonly author: PublicKey
-  readonly tips: readonly AuthorTip[]
-}
-
-/** How far an author is behind, as far as its intentions that are here tell. */
-export interface AuthorLag {
-  /** Intentions here that are not in the past of its tips; acks, which nobody answers, left out. */
-  readonly unseen: number
-  /** When the first of them was witnessed here. */
-  readonly unseenSinceMs: number | undefined
-}
-
-/** How much an author has seen of another's intentions. */
-export interface SeenOf {
-  readonly author: PublicKey
-  readonly count: number
-  /** The highest position among them, and where that is in this node's log. */
-  readonly position: number
-  readonly seq: number
-}
-
-export interface AuthorObservation extends AuthorLag {
-  readonly author: PublicKey
-  /** By author; those of whom it has seen nothing are left out. */
-  readonly seen: readonly SeenOf[]
-}
-
-/** What every member has seen. */
-export interface StabilityFrontier {
-  readonly count: number
-  /** The latest of it: all of it is in their past, or they are it themselves. */
-  readonly ids: readonly IntentionId[]
-}
-
-export interface Observations {
-  /** In the order of their first intentions. */
-  readonly authors: readonly AuthorObservation[]
-  /** Authors left out, who wrote before all others. */
-  readonly omitted: number
-  readonly stability: StabilityFrontier
 }
 
 export interface ProjectionStatus {

@@ -11,7 +11,7 @@
  * @module
  */
 import type { IntentionId, PublicKey } from '@lattice/model'
-import type { AuthorLag, Observations, SeenOf, StabilityFrontier } from './kernel-types.ts'
+import type { AuthorLag, Observations, SeenOf, StabilityFrontier } from './observation-types.ts'
 import type { Author, Lane, LaneBook, LaneHead } from './lane-book.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { QuietSpans } from './quiet-spans.ts'

@@ -44,8 +44,9 @@ export function resolveCauses(core: Core, op: UniversalOp, options: SubmitOption
   const covering = coveringEpochs(core, tips, [...asked, ...needed])
   const wanted = citable(core, asked, covering)
   const required = citable(core, needed, covering)
-  const plan =
-    wanted.length + required.length === 0 ? { ack: [], direct: fallback(core) } : planOf(op, wanted, required)
+  let plan = wanted.length + required.length === 0 ? { ack: [], direct: fallback(core) } : planOf(op, wanted, required)
+  // An author's first has in its past what admits it, also where it is the ack.
+  if (tips.length === 0 && plan.ack.length > 0) plan = { ...plan, ack: sortDeps([...plan.ack, ...required]) }
   return { storePrev, plan, newest: newestOf(core, plan, tips[0]?.meta.timestamp) }
 }
 

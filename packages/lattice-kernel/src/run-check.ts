@@ -46,6 +46,8 @@ export interface RunCheckDeps {
   /** The interned number of an author that has witnessed intentions. */
   readonly authorNumber: (author: PublicKey) => number | undefined
   readonly admits: (author: PublicKey) => boolean
+  /** Whether what has these causes has what admitted its author in its past. */
+  readonly hasAdmission: (author: PublicKey, causes: readonly IntentionMeta[]) => boolean
   /** Whether a run counts, and by what that was judged. */
   readonly standing: Pick<RunStanding, 'of' | 'view'>
   /** Of a run that is beyond a cutoff: whether something that counts needs it. `parent` is what its first goes on from. */
@@ -81,6 +83,7 @@ export function checkRun(deps: RunCheckDeps, closer: FloatingEntry): RunVerdict 
   const { intention } = closer.parsed
   // A genesis is its own admission: it names the creator.
   if (isGenesis(intention)) return { kind: 'ready', run: chain.run }
+  if (!citesAdmission(deps, chain)) return waitsFor({ kind: 'not_admitted' })
   closer.judgedBy = deps.standing.view()
   const standing = deps.standing.of(closer)
   const [start = closer] = chain.run
@@ -91,6 +94,12 @@ export function checkRun(deps: RunCheckDeps, closer: FloatingEntry): RunVerdict 
   // A link is held for those that need it. What admitted its author may not count either.
   if (standing === 'counts' && !deps.admits(intention.author)) return waitsFor({ kind: 'not_admitted' })
   return { kind: 'ready', run: chain.run }
+}
+
+/** What follows in its chain has it in its past with the first. */
+function citesAdmission(deps: RunCheckDeps, { run: [first], parent }: Chain): boolean {
+  if (first === undefined || parent?.seq !== 1) return true
+  return deps.hasAdmission(first.parsed.intention.author, [parent, ...witnessedDeps(deps, first)])
 }
 
 function waitsFor(wait: Wait): RunVerdict {

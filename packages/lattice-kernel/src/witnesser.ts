@@ -14,7 +14,7 @@ import type { KernelTime } from './kernel-time.ts'
 import type { LogStore } from './log-store.ts'
 import { createReadyHeap } from './ready-heap.ts'
 import { checkRun, isStillReady, type RunCheckDeps } from './run-check.ts'
-import { createRunNeed } from './run-need.ts'
+import { createRunNeed, type RunNeed } from './run-need.ts'
 import type { RunStanding } from './run-standing.ts'
 
 export interface Witnesser {
@@ -45,20 +45,12 @@ export interface WitnesserDeps {
 /** Missing causes named per intention: enough to fetch, bounded whatever an intention cites. */
 export const MISSING_MAX = 64
 
-export function createWitnesser({ log, pool, time, admits, standing, cover }: WitnesserDeps): Witnesser {
+export function createWitnesser(deps: WitnesserDeps): Witnesser {
+  const { log, pool, time, admits, standing } = deps
   const ready = createReadyHeap()
   const woken = createWoken((entry) => consider([entry]))
   const need = createRunNeed({ pool, standing, admits, entryAt: log.entryAt, again: woken.add })
-  const check: RunCheckDeps = {
-    floating: pool.get,
-    witnessed: log.find,
-    authorNumber: (author) => log.authors.find(author)?.number,
-    admits,
-    standing,
-    isNeeded: need.isNeeded,
-    nowMs: time.nowMs,
-    cover,
-  }
+  const check = checkDepsOf(deps, need)
 
   function consider(closers: Iterable<FloatingEntry>): void {
     for (const closer of closers) {
@@ -119,6 +111,23 @@ export function createWitnesser({ log, pool, time, admits, standing, cover }: Wi
       woken.clear()
       consider(signed)
     },
+  }
+}
+
+function checkDepsOf(
+  { log, pool, time, admits, standing, cover }: WitnesserDeps,
+  { isNeeded }: Pick<RunNeed, 'isNeeded'>,
+): RunCheckDeps {
+  return {
+    floating: pool.get,
+    witnessed: log.find,
+    authorNumber: (author) => log.authors.find(author)?.number,
+    admits,
+    hasAdmission: log.book.hasAdmission,
+    standing,
+    isNeeded,
+    nowMs: time.nowMs,
+    cover,
   }
 }
 

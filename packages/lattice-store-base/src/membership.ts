@@ -103,6 +103,11 @@ export type EpochWish =
 export interface MembershipPolicy {
   /** True for what is a record, by its bytes alone. */
   readonly isRecord: (op: UniversalOp) => boolean
+  /**
+   * Who is given the role of a WRITER or more by a record, by its bytes alone. Absent where peers are another store's: then
+   * nobody's first write cites what admits it.
+   */
+  readonly rolesIn?: (record: MembershipRecord) => readonly { readonly peer: PublicKey; readonly isAdmin: boolean }[]
   /** The view of all records. */
   readonly resolve: (history: MembershipHistory) => MembershipView
   /** Whether `author` may make such an epoch on top of all these records. */

@@ -63,6 +63,37 @@ export function drawMembership(crypto: Crypto, plan: MembershipPlan): readonly P
   return new Drawing(crypto, plan).draw()
 }
 
+export interface MembershipScene {
+  readonly all: () => readonly ParsedIntention[]
+  /** What an author writes after its last, having seen these. */
+  readonly write: (author: number, op: KnownOp | string, seen: readonly ParsedIntention[]) => ParsedIntention
+  readonly admit: (peer: number, role: 'admin' | 'writer') => KnownOp
+  /** As the first epoch, after which the creator and a writer are left: authors 0 and 3. */
+  readonly remove: (peer: number) => KnownOp
+}
+
+/** A history by hand; author 0 made the store. */
+export function createMembershipHistory(crypto: Crypto): MembershipScene {
+  const drawing = new Drawing(crypto, { seed: 1, authors: 5, runs: 0 })
+  const made = new Map([...drawing.begin()].map((each) => [each.parsed, each] as const))
+  return {
+    all: () => [...made.keys()],
+    write: (author, op, seen) => {
+      const known = typeof op === 'string' ? ({ kind: 'appData', schema: 1, value: utf8Encode(op) } as const) : op
+      const next = drawing.write(author, known, { seen: seen.flatMap((each) => made.get(each) ?? []), close: true })
+      made.set(next.parsed, next)
+      return next.parsed
+    },
+    admit: (peer, role) => drawing.admit(peer, role === 'admin' ? Role.ADMIN : Role.WRITER),
+    remove: (peer) => {
+      const removals = [{ peer: signerAt(crypto, peer).publicKey, remains: 'none' as const }]
+      const requiredAcks = [signerAt(crypto, 3).publicKey]
+      const cause = { cause: causeOf({ kind: 'membership', removals }) }
+      return { kind: 'epoch', schema: 0, value: create(weaver.EpochOpSchema, { requiredAcks, cause }) }
+    },
+  }
+}
+
 class Drawing {
   readonly #crypto: Crypto
   readonly #plan: MembershipPlan
@@ -80,7 +111,8 @@ class Drawing {
     this.#signers = Array.from({ length: plan.authors }, (_, author) => signerAt(crypto, author))
   }
 
-  draw(): readonly ParsedIntention[] {
+  /** The genesis. */
+  begin(): readonly Made[] {
     const storeType = parseStoreType('test:membership')
     if (!storeType.ok) throw new Error('the type is one')
     const genesis = createGenesis(this.#crypto, this.#signer(0), {
@@ -89,7 +121,12 @@ class Drawing {
       timestamp: { wall: START_MS, counter: 0 },
     })
     this.#keep(0, genesis, [])
-    for (const peer of [1, 2]) this.#write(0, this.#admit(peer, Role.ADMIN), { seen: [], close: true })
+    return this.#made
+  }
+
+  draw(): readonly ParsedIntention[] {
+    this.begin()
+    for (const peer of [1, 2]) this.write(0, this.admit(peer, Role.ADMIN), { seen: [], close: true })
     for (let count = 0; count < this.#plan.runs; count += 1) this.#drawRun(this.#random.below(this.#plan.authors))
     return this.#made.map(({ parsed }) => parsed)
   }
@@ -104,12 +141,12 @@ class Drawing {
     for (let index = 0; index < length; index += 1) {
       const seen: Made[] = []
       // A hostile one says nothing of what admitted it.
-      const isShy = this.#random.below(12) === 0
+      const isShy = this.#random.below(3) === 0
       if (!this.#ends.has(author) && !isShy) seen.push(this.#pick(admissions))
       if (this.#random.below(4) === 0) seen.push(...this.#made.slice(-6))
       for (let count = this.#random.below(3); count > 0; count -= 1) seen.push(this.#pick(this.#made))
       const close = index === length - 1
-      if (this.#random.below(3) > 0) this.#write(author, this.#drawOp(author), { seen, close })
+      if (this.#random.below(3) > 0) this.write(author, this.#drawOp(author), { seen, close })
       else if (this.#writeEpoch(author, seen)) return
     }
   }
@@ -119,7 +156,7 @@ class Drawing {
     switch (this.#random.below(8)) {
       case 0:
       case 1:
-        return this.#admit(peer, this.#pick(ROLES))
+        return this.admit(peer, this.#pick(ROLES))
       case 2:
         return this.#ofPeer(peer, { case: 'setRole', value: this.#pick(ROLES) })
       case 3: {
@@ -149,7 +186,7 @@ class Drawing {
     }, 0n)
     const requiredAcks = permission.kind === 'allowed' ? [...permission.requiredAcks] : []
     const value = create(weaver.EpochOpSchema, { seq, requiredAcks, cause: { cause: causeOf(wish) } })
-    this.#write(author, { kind: 'epoch', schema: 0, value }, { seen, close: true })
+    this.write(author, { kind: 'epoch', schema: 0, value }, { seen, close: true })
     return true
   }
 
@@ -164,11 +201,11 @@ class Drawing {
     }
   }
 
-  #write(
+  write(
     author: number,
     op: KnownOp,
     { seen, close }: { readonly seen: readonly Made[]; readonly close: boolean },
-  ): void {
+  ): Made {
     const { prev, cited } = this.#causes(author, seen)
     const causes = [prev, ...cited]
     let newest = prev.record.timestamp
@@ -185,7 +222,7 @@ class Drawing {
       },
       close: close || op.kind === 'epoch',
     })
-    this.#keep(author, parsed, causes)
+    return this.#keep(author, parsed, causes)
   }
 
   /** What lies below an epoch of the chain's past is not cited. */
@@ -197,7 +234,7 @@ class Drawing {
     return { prev, cited }
   }
 
-  #keep(author: number, parsed: ParsedIntention, causes: readonly Made[]): void {
+  #keep(author: number, parsed: ParsedIntention, causes: readonly Made[]): Made {
     const { id, intention, op } = parsed
     const generation = causes.reduce((most, { record }) => Math.max(most, record.generation + 1), 0)
     const record = { id, author: intention.author, timestamp: intention.timestamp, generation, op }
@@ -205,6 +242,7 @@ class Drawing {
     const made = { parsed, record, past }
     this.#made.push(made)
     this.#ends.set(author, made)
+    return made
   }
 
   #history(made: readonly Made[]): MembershipHistory {
@@ -216,7 +254,7 @@ class Drawing {
     }
   }
 
-  #admit(peer: number, role: system.Role): KnownOp {
+  admit(peer: number, role: system.Role): KnownOp {
     const value = create(system.PeerAdmitSchema, { status: PeerStatus.ACTIVE, role, addedAt: 1n })
     return this.#ofPeer(peer, { case: 'admit', value })
   }

@@ -4,8 +4,9 @@
  * @module
  */
 import type { MembershipHistory, MembershipPolicy } from '@lattice/store-base'
+import { ADMIN_LEVEL, WRITER_LEVEL } from './grants-graph.ts'
 import { permitEpoch } from './permit.ts'
-import { isMembershipRecord } from './records.ts'
+import { isMembershipRecord, levelOf, readRecord } from './records.ts'
 import { type Remembered, type Resolved, resolveMembership } from './resolve.ts'
 
 /** Remembers, of records that are still held, what they say, and of the last history what it came to. */
@@ -23,6 +24,14 @@ export function createMembershipPolicy(): MembershipPolicy {
   }
   return {
     isRecord: isMembershipRecord,
+    rolesIn: (record) => {
+      const meaning = readRecord(record)
+      if (meaning.kind === 'genesis') return [{ peer: record.author, isAdmin: true }]
+      const grants = meaning.kind === 'change' ? meaning.grants : []
+      return grants
+        .filter(({ role }) => levelOf(role) >= WRITER_LEVEL)
+        .map(({ peer, role }) => ({ peer, isAdmin: levelOf(role) >= ADMIN_LEVEL }))
+    },
     resolve: (history) => resolve(history).view,
     permit: (history, author, wish) => permitEpoch(resolve(history), author, wish),
   }

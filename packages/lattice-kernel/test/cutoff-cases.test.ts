@@ -238,6 +238,7 @@ describe('a store of before anything could be excluded', () => {
     // The last step of each file's form, taken back.
     changeTable(directory, 'DROP TABLE excluded')
     changeTable(directory, 'PRAGMA user_version = 2')
+    changeTable(directory, 'DROP TABLE state_root', 'state.db')
     changeTable(directory, 'ALTER TABLE state_meta DROP COLUMN made_with', 'state.db')
     changeTable(directory, 'PRAGMA user_version = 1', 'state.db')
     const again = await openCut({ ...options, storeId: history.storeId })

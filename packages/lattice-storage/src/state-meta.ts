@@ -22,7 +22,10 @@ interface MetaRow {
   readonly projector_version: string
   readonly cursor_seq: number
   readonly cursor_hash: Buffer
+  readonly made_with: Buffer
 }
+
+const NO_BYTES = new Uint8Array(0)
 
 /**
  * The cursor on disk. A file without one is new: it is marked as the owner's, along with what `alsoNew` writes. Throws
@@ -33,7 +36,9 @@ export function readCursor(database: Database, owner: StateOwner, alsoNew?: () =
   const row = database.prepare<MetaRow>('SELECT * FROM state_meta').get()
   if (row === undefined) {
     database.transaction(() => {
-      database.prepare('INSERT INTO state_meta VALUES (1, ?, ?, 0, ?)').run(storeId, projectorVersion, ZERO_HASH)
+      database
+        .prepare('INSERT INTO state_meta VALUES (1, ?, ?, 0, ?, ?)')
+        .run(storeId, projectorVersion, ZERO_HASH, NO_BYTES)
       alsoNew?.()
     })
     return { seq: 0, chainHash: ZERO_HASH }
@@ -43,11 +48,12 @@ export function readCursor(database: Database, owner: StateOwner, alsoNew?: () =
     throw new StateDamaged(path, `it was made by ${row.projector_version}, this is ${projectorVersion}`)
   }
   if (row.cursor_hash.length !== ZERO_HASH.length || row.cursor_seq < 0) throw new StateDamaged(path, 'bad cursor')
-  return { seq: row.cursor_seq, chainHash: toHash(toPlainBytes(row.cursor_hash)) }
+  const cursor = { seq: row.cursor_seq, chainHash: toHash(toPlainBytes(row.cursor_hash)) }
+  return row.made_with.length === 0 ? cursor : { ...cursor, madeWith: toPlainBytes(row.made_with) }
 }
 
 /** Moves the cursor, inside a transaction; answers whether it was where it was thought to be. */
 export function moveCursor(database: Database, from: StateCursor, to: StateCursor): boolean {
-  const move = 'UPDATE state_meta SET cursor_seq = ?, cursor_hash = ? WHERE cursor_seq = ?'
-  return database.prepare(move).run(to.seq, to.chainHash, from.seq) === 1
+  const move = 'UPDATE state_meta SET cursor_seq = ?, cursor_hash = ?, made_with = ? WHERE cursor_seq = ?'
+  return database.prepare(move).run(to.seq, to.chainHash, to.madeWith ?? NO_BYTES, from.seq) === 1
 }

@@ -27,6 +27,7 @@ export const STATE_MIGRATIONS: readonly string[] = [
    CREATE TABLE system (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
    CREATE TABLE app (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
    CREATE TABLE rejections (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, reason TEXT NOT NULL);`,
+  `ALTER TABLE state_meta ADD COLUMN made_with BLOB NOT NULL DEFAULT x'';`,
   // One row where the root is kept; `expected` is the root of the snapshot that is being loaded.
   `CREATE TABLE state_root (
      one INTEGER PRIMARY KEY CHECK (one = 1),

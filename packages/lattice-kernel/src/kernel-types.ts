@@ -30,7 +30,14 @@ import type {
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
 import type { CopyOptions, FileCheck, Rejection, StorageHooks } from '@lattice/storage'
-import type { Authority, EpochWish, MembershipPolicy, Projector, ReadStoreTables } from '@lattice/store-base'
+import type {
+  Authority,
+  EpochWish,
+  MembershipPolicy,
+  MembershipView,
+  Projector,
+  ReadStoreTables,
+} from '@lattice/store-base'
 import type { RangeIndex } from '@lattice/sync'
 import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'
@@ -79,7 +86,7 @@ export interface KernelOptions {
   readonly scrub?: ScrubOptions
   /**
    * Why this node must not write yet, as a sentence: its own chain may go on beyond what is here. Asked for each write;
-   * what others wrote is taken in meanwhile.
+   * what others wrote is taken in meanwhile. A `WriteRefused` that it throws is the refusal.
    */
   readonly holdWrites?: () => string | undefined
   /** Fault injection for tests. */
@@ -332,6 +339,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads {
   readonly submitEpoch: (wish: EpochWish) => Promise<IntentionId>
   /** All epochs, those that do not count included, newest first. */
   readonly epochs: () => readonly EpochStatus[]
+  /** What all records of membership come to: the same object until that may be another. */
+  readonly membership: () => MembershipView
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
   readonly ingest: (
     batch: readonly SignedIntention[],

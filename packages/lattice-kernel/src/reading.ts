@@ -40,6 +40,7 @@ type Reading = Pick<
   | 'observations'
   | 'lag'
   | 'epochs'
+  | 'membership'
   | 'unseenByAll'
   | 'time'
   | 'findLca'
@@ -97,6 +98,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
     observations: createObservations(core),
     lag: core.observer.lagOf,
     epochs: () => epochStatuses(log, core.settlement),
+    membership: () => log.book.view(),
     unseenByAll: core.observer.unseenByAll,
     time: () => ({ nowMs: core.time.nowMs(), isBehind: core.time.isBehind() }),
     isAncestor: dag.isAncestor,

@@ -26,6 +26,8 @@ export function createParentFollower(
 ): FollowParents {
   /** Whose admins were compared with those of its parent since it opened. */
   const sharing = new WeakSet<OpenStore>()
+  /** Under which store above, as it was opened, each was looked at last. */
+  const seenUnder = new WeakMap<OpenStore, OpenStore>()
 
   async function share(store: OpenStore, adminsIn: AdminsIn): Promise<boolean> {
     sharing.add(store)
@@ -44,9 +46,11 @@ export function createParentFollower(
     const changed = new Set(changedAbove)
     const adminsIn = createAdminReader()
     let isDone = true
-    for (const { open, record, ready } of parentsFirst(entries)) {
+    for (const { open, record, ready, parent } of parentsFirst(entries)) {
       if (record.parentId === undefined || open === undefined) continue
-      const isChanged = changed.has(idKey(record.parentId))
+      const above = parent()?.open
+      const isChanged = changed.has(idKey(record.parentId)) || (above !== undefined && seenUnder.get(open) !== above)
+      if (above !== undefined) seenUnder.set(open, above)
       if (isChanged) {
         changed.add(idKey(record.id))
         await open.kernel.recheckFloating()

@@ -14,6 +14,7 @@ import {
   isLatticeError,
   type LatticeErrorCode,
   type PublicKey,
+  type StoreId,
 } from '@lattice/model'
 import type { JoinGrant } from '@lattice/net'
 import { StreamLost } from '@lattice/net-types'
@@ -78,6 +79,7 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   context.meta.saveAddresses(token.inviter, token.addresses, now)
   for (const { peer, addresses } of grant.peers) context.meta.saveAddresses(peer, addresses, now)
   const peers = [token.inviter, ...grant.peers.map(({ peer }) => peer)]
+  if (known?.revoked === true) return fetchAdmission(context, token.storeId, joining.signal)
   if (known !== undefined) return manager.resume(token.storeId, peers)
   manager.add(
     {
@@ -90,6 +92,19 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
     },
     peers,
   )
+}
+
+/** A store that this node was removed from is still in use: it learns of the new admission as of anything else. */
+async function fetchAdmission({ network, logger }: NodeContext, storeId: StoreId, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const outcome of network()?.sync(storeId, signal) ?? []) {
+      logger.debug('join.synced', { storeId, peer: outcome.peer, kind: outcome.kind })
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    // It comes with the next exchange.
+    logger.debug('join.sync_stopped', { storeId, error })
+  }
 }
 
 /** An inviter that does not have the store in use either bears out that it ended. */
@@ -113,7 +128,7 @@ function alreadyHere(entry: StoreEntry): NodeError {
 /** It was left, or is only declared: whose it is and that it is served here, the token says. */
 function isJoinable(entry: StoreEntry): boolean {
   const { state } = entry.record
-  return state === 'left' || state === 'bootstrapping' || isOnlyDeclaredEnded(entry)
+  return entry.revoked || state === 'left' || state === 'bootstrapping' || isOnlyDeclaredEnded(entry)
 }
 
 async function redeem(context: NodeContext, { token, options, signal }: Joining): Promise<JoinGrant> {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AuthorLag } from '@lattice/kernel'
-import type { Hash, PublicKey, StoreId } from '@lattice/model'
+import type { Hash, IntentionId, PublicKey, StoreId } from '@lattice/model'
 import type { SyncOutcome } from '@lattice/net'
 import type { system } from '@lattice/proto'
 import type { StoreFailure, StoreSummary } from './store-types.ts'
@@ -57,6 +57,24 @@ export type NodeEventBody =
       readonly name: string
       readonly status: system.PeerStatus
       readonly role: system.Role
+    }
+  /** This node was removed from the store, by the epoch's author where that is known: it may read what it has. */
+  | {
+      readonly kind: 'self_revoked'
+      readonly storeId: StoreId
+      readonly by: PublicKey | undefined
+      readonly epoch: IntentionId | undefined
+    }
+  /** Everybody who has to has seen the epoch. */
+  | { readonly kind: 'epoch_settled'; readonly storeId: StoreId; readonly epoch: IntentionId; readonly seq: bigint }
+  /** So many writes of an author, which counted until now, are beyond where its rights end. `own`: this node's. */
+  | {
+      readonly kind: 'excluded'
+      readonly storeId: StoreId
+      readonly author: PublicKey
+      readonly count: number
+      readonly epoch: IntentionId | undefined
+      readonly own: boolean
     }
   /** It began to be behind, or has caught up. */
   | { readonly kind: 'peer_lag'; readonly storeId: StoreId; readonly peer: PublicKey; readonly lag: AuthorLag }

@@ -11,13 +11,18 @@ import { join } from 'node:path'
 import {
   finishReplacement,
   type Kernel,
+  KernelClosed,
   LogDamaged,
   openKernel,
   peekLog,
+  type ProjectedNotice,
   type StalledProjection,
+  WriteRefused,
 } from '@lattice/kernel'
 import {
+  type AbortSignal,
   type Broadcast,
+  createAbortController,
   createBroadcast,
   parseStoreType,
   type PublicKey,
@@ -26,11 +31,12 @@ import {
 } from '@lattice/model'
 import type { ReplicatedStore } from '@lattice/net-types'
 import type { Projector, ReadLog, ReadStoreTables, StateMachine, StreamEvents, StreamLagged } from '@lattice/store-base'
-import { createSystemLayer } from '@lattice/systemstore'
+import { createStoreMembershipPolicy, createSystemLayer } from '@lattice/systemstore'
 import { createInheritedAuthority } from './inherited-authority.ts'
 import { createLogCursors, type LogCursors } from './log-cursor.ts'
 import { createMutex, type Mutex } from './mutex.ts'
 import type { NodeContext } from './node-context.ts'
+import { createParentPeers } from './parent-peers.ts'
 import { createProjectionProgress } from './projection-progress.ts'
 import { createReadLog } from './read-log.ts'
 import { createReplicatedStore } from './replicated-store.ts'
@@ -59,6 +65,8 @@ export interface OpenStore {
   readonly changes: Broadcast<StoreChange>
   /** Work of the machine's commands that is done one at a time. */
   readonly exclusive: Mutex
+  /** Aborts as it closes. */
+  readonly closed: AbortSignal
   /** Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -71,10 +79,16 @@ export interface OpenStoreOptions {
   readonly genesis?: SignedIntention
   /** The tables of another open store, for stores that inherit their peers. */
   readonly tablesOf: (id: StoreId) => ReadStoreTables | undefined
+  /** The same of their kernels. */
+  readonly kernelOf: (id: StoreId) => Kernel | undefined
   /** After each commit that changed the system table. */
   readonly onSystemChange: () => void
   /** The store cannot go on; whoever owns it closes it. */
   readonly onFailed: (error: Error) => void
+  /** Only to be looked at: this node writes nothing, not even by itself. */
+  readonly readOnly?: boolean
+  /** Whether this node was removed from the store by one above it. What the store's own epochs say the kernel knows. */
+  readonly isRevoked?: () => boolean
   /** Where its files are, when not in their place. */
   readonly directory?: string
   /** Refuses a store whose log is not there: it was in use already. */
@@ -83,7 +97,7 @@ export interface OpenStoreOptions {
 
 /** Opens a store. Rejects with what `openKernel` rejects with; nothing stays open then. */
 export async function openStore(context: NodeContext, options: OpenStoreOptions): Promise<OpenStore> {
-  const { id, genesis, tablesOf } = options
+  const { id, genesis, tablesOf, kernelOf } = options
   const directory = options.directory ?? context.directory.storePath(id)
   finishReplacement(directory)
   if (options.mustExist) assertLogExists(directory)
@@ -102,6 +116,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     ...(genesis === undefined ? {} : { genesis }),
     projector,
     authority: createInheritedAuthority(tablesOf),
+    membership: createStoreMembershipPolicy(createParentPeers({ kernelOf, tablesOf })),
     signer: context.signer,
     crypto: context.crypto,
     ...(context.verifier === undefined ? {} : { verifier: context.verifier }),
@@ -117,6 +132,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
   })
   hold.watch(kernel)
+  const ended = createAbortController()
   const changes = createBroadcast<StoreChange>({ capacity: CHANGES_CAPACITY })
   const cursors = createLogCursors(context.crypto, projector.version)
   // What goes on in files that are not in place yet is whoever's repairs them.
@@ -137,7 +153,9 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     log: createReadLog(kernel, cursors),
     changes,
     exclusive: createMutex({ capacity: MAX_WAITING_COMMANDS }),
+    closed: ended.signal,
     close: async () => {
+      ended.abort(new KernelClosed(id))
       changes.close()
       await kernel.close()
     },
@@ -161,11 +179,20 @@ interface Hold {
 }
 
 /** Asks `meta.db` while there is a hold, and no more once it is over. */
-function createHold(context: NodeContext, { id, tablesOf, directory }: OpenStoreOptions): Hold {
+function createHold(context: NodeContext, { id, tablesOf, directory, readOnly, isRevoked }: OpenStoreOptions): Hold {
+  if (readOnly === true) {
+    return { why: () => 'the store is open to be read: use it to write to it', watch: () => undefined }
+  }
   let kernel: Kernel | undefined
   let isHeld = directory !== undefined || context.meta.writeHold(id) !== undefined
   return {
     why: () => {
+      if (isRevoked?.() === true) {
+        throw new WriteRefused(
+          'REVOKED',
+          'this node was removed from the store above this one, and what it wrote would count nowhere: ask an admin for an invitation',
+        )
+      }
       if (!isHeld) return undefined
       if (kernel === undefined || directory !== undefined) return 'the store is being repaired: try again once it is'
       const why = whyHeld(context, kernel, tablesOf)
@@ -196,10 +223,14 @@ function followKernel(
     const { ops } = notice
     const events = ops.flatMap((op) => (op.kind === 'appData' ? op.events : []))
     if (events.length > 0) changes.publish({ kind: 'events', events, cursor: cursors.encode(notice) })
-    if (ops.some((op) => op.kind === 'genesis' || (op.kind === 'system' && op.rejected === undefined))) onSystemChange()
+    if (ops.some(changesSystem)) onSystemChange()
   })
   kernel.onEvent((event) => {
     if (event.kind === 'fork_detected') context.publish({ kind: 'fork_detected', storeId, author: event.author })
+    if (event.kind === 'epoch_settled') {
+      context.publish({ kind: 'epoch_settled', storeId, epoch: event.id, seq: event.seq })
+    }
+    if (event.kind === 'excluded') context.publish({ ...event, storeId })
     if (event.kind === 'stalled') tellStalled(context, storeId, event)
     if (event.kind === 'failed') onFailed(event.error)
     if (event.kind === 'resumed') context.publish({ kind: 'resumed', storeId, appliedSeq: event.appliedSeq })
@@ -212,6 +243,11 @@ function followKernel(
   // While it was opened, nobody listened yet.
   const { stalled } = kernel.projection()
   if (stalled !== undefined) tellStalled(context, storeId, stalled)
+}
+
+/** An epoch changes who the peers are, or what those of the stores below follow. */
+function changesSystem({ kind, rejected }: ProjectedNotice['ops'][number]): boolean {
+  return kind === 'genesis' || ((kind === 'system' || kind === 'epoch') && rejected === undefined)
 }
 
 function tellStalled(context: NodeContext, storeId: StoreId, stalled: StalledProjection): void {

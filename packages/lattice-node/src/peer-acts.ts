@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { fromHex, HASH_BYTES, type PublicKey, toHex } from '@lattice/model'
+import { type AbortSignal, createAbortController, fromHex, HASH_BYTES, type PublicKey, toHex } from '@lattice/model'
 import { system } from '@lattice/proto'
 import {
   cancelInvite,
@@ -20,13 +20,14 @@ import {
 } from '@lattice/systemstore'
 import { inviteAmbiguous, inviteNotFound, invalidArgument, NodeError, notAdmin, shortId } from './errors.ts'
 import type { NodeContext } from './node-context.ts'
-import type { InviteEntry, PeerActs, PeerEntry } from './store-types.ts'
+import type { InviteEntry, PeerActs, PeerEntry, PeerRemoval, SelfRemovalOptions } from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { resolvePeer } from './peer-reference.ts'
 import { refuseInherited } from './refuse-inherited.ts'
 import type { StoreManager } from './store-manager.ts'
 import { viewInvites, viewPeers } from './store-views.ts'
 import { peerHolder } from './store-peers.ts'
+import { checkRevocable, checkSuccession, takeRights } from './revoke-peer.ts'
 import { submitSystem } from './submit-system.ts'
 
 /** Fewest digits of a token hash: as for stores and peers. */
@@ -39,12 +40,16 @@ export interface PeerActsDeps {
   readonly manager: Pick<StoreManager, 'entry' | 'tablesOf'>
   /** Throws what keeps the store from being used. */
   readonly store: () => OpenStore
+  /** Leaves the store as it is, once all that is here was offered to who is connected. */
+  readonly leave: (signal: AbortSignal) => Promise<void>
 }
 
 export function createPeerActs(deps: PeerActsDeps): PeerActs {
   return {
     cancelInvite: (prefix) => cancel(deps, prefix),
     setPeerRole: (reference, role) => changeRole(deps, reference, role),
+    revokePeer: (reference) => revoke(deps, reference),
+    revokeSelf: (options = {}) => revokeSelf(deps, options),
     setPeerStatus: (reference, status) => changeStatus(deps, reference, status),
     setPeerName: (reference, name) => (reference === '' ? nameSelf(deps, name) : namePeer(deps, reference, name)),
   }
@@ -89,12 +94,12 @@ async function changeRole(deps: PeerActsDeps, reference: string, role: system.Ro
   const act = 'change roles'
   const store = adminsStore(deps, act)
   const peer = resolvePeer(reference, peersOf(deps, store))
+  if (peer.status === system.PeerStatus.REVOKED) throw revokedAlready(peer)
   // The numbers of the roles rise with what they give.
-  if (role < peer.role && peer.status !== system.PeerStatus.INVITED) {
-    throw new NodeError(
-      'NOT_SUPPORTED',
-      `${nameOf(peer)} may do more than a ${word}: taking a right away takes an epoch, which this version cannot make`,
-    )
+  if (word !== 'admin' && role < peer.role && peer.status !== system.PeerStatus.INVITED) {
+    if (peer.self) checkSuccession(peersOf(deps, store), peer)
+    await takeRights(store, peer, word)
+    return resolvePeer(toHex(peer.publicKey), peersOf(deps, store))
   }
   if (role === peer.role && peer.status !== system.PeerStatus.INVITED) return peer
   const author = deps.context.id
@@ -104,7 +109,7 @@ async function changeRole(deps: PeerActsDeps, reference: string, role: system.Ro
 
 async function changeStatus(deps: PeerActsDeps, reference: string, status: system.PeerStatus): Promise<PeerEntry> {
   if (status === system.PeerStatus.REVOKED) {
-    throw new NodeError('NOT_SUPPORTED', 'revoking a peer takes an epoch, which this version cannot make')
+    throw invalidArgument('a peer is revoked by an act of its own: revoke it instead of changing its status')
   }
   if (status !== system.PeerStatus.ACTIVE && status !== system.PeerStatus.DORMANT) {
     throw invalidArgument('a peer is made active or dormant: choose one of them')
@@ -116,9 +121,46 @@ async function changeStatus(deps: PeerActsDeps, reference: string, status: syste
     throw invalidArgument('this node is in use, so it is not dormant: name another peer')
   }
   if (peer.status === status) return peer
+  if (peer.status === system.PeerStatus.REVOKED) throw revokedAlready(peer)
   const word = status === system.PeerStatus.ACTIVE ? 'active' : 'dormant'
   const write = setPeerStatus({ author: deps.context.id, peer: peer.publicKey, status: word })
   return submitForPeer(deps, { store, write, act, peer: peer.publicKey })
+}
+
+async function revoke(deps: PeerActsDeps, reference: string): Promise<PeerRemoval> {
+  const store = adminsStore(deps, 'revoke peers')
+  const peer = resolvePeer(reference, peersOf(deps, store))
+  if (peer.self) throw invalidArgument('that is this node: to remove it from the store, revoke it as itself')
+  checkRevocable(peer)
+  const epoch = await takeRights(store, peer, 'none')
+  return { peer: resolvePeer(toHex(peer.publicKey), peersOf(deps, store)), epoch }
+}
+
+/** Whoever writes may remove itself; others are to learn of it before this node falls silent. */
+async function revokeSelf(
+  deps: PeerActsDeps,
+  { force = false, signal = createAbortController().signal }: SelfRemovalOptions,
+): Promise<PeerRemoval> {
+  const { context, manager } = deps
+  const store = deps.store()
+  refuseInherited(store.kernel.tables(), { tablesOf: manager.tablesOf, act: 'remove this node' })
+  const peers = peersOf(deps, store)
+  const self = resolvePeer(toHex(context.id), peers)
+  checkRevocable(self)
+  if (self.role === system.Role.READER || self.role === system.Role.UNSPECIFIED) {
+    throw wrongState('this node only reads the store, and has no right to take: leave it')
+  }
+  checkSuccession(peers, self)
+  if (!force && !peers.some((peer) => !peer.self && peer.connected)) {
+    throw new NodeError(
+      'NOT_REPLICATED',
+      'no peer of the store is connected, so nobody would learn that this node is out: connect to one, or force it',
+    )
+  }
+  const epoch = await takeRights(store, self, 'none')
+  const peer = resolvePeer(toHex(context.id), peersOf(deps, store))
+  await deps.leave(signal)
+  return { peer, epoch }
 }
 
 async function namePeer(deps: PeerActsDeps, reference: string, name: string): Promise<PeerEntry> {
@@ -185,6 +227,10 @@ function checkPeerName(name: string): void {
   throw invalidArgument(`a peer's name has 1 to ${MAX_NAME_BYTES} bytes of visible text: choose another`, {
     reason: problem,
   })
+}
+
+function revokedAlready(peer: PeerEntry): NodeError {
+  return wrongState(`${nameOf(peer)} is revoked: invite it anew to have it back`)
 }
 
 function wrongState(message: string): NodeError {

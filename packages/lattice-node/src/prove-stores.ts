@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Kernel } from '@lattice/kernel'
 import { equalBytes, type IdKey, idKey, type IntentionId, type StoreId } from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
 import { toFailure } from './failure.ts'
@@ -13,7 +14,7 @@ import type { Unreplicated } from './life-errors.ts'
 import { pathOf } from './list-stores.ts'
 import type { WriteHold } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
-import { type OpenStore, openStore } from './open-store.ts'
+import { type OpenStore, openStore, type OpenStoreOptions } from './open-store.ts'
 import { gatherEvidence, judgeReplication, type ReplicationProof } from './replication-proof.ts'
 import { type StoreEntry, withAncestors } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
@@ -55,9 +56,10 @@ async function examineKept(
   const opened = new Map<IdKey, OpenStore>()
   const tablesOf: TablesOf = (id): ReadStoreTables | undefined =>
     manager.tablesOf(id) ?? opened.get(idKey(id))?.kernel.tables()
+  const kernelOf = (id: StoreId): Kernel | undefined => manager.kernelOf(id) ?? opened.get(idKey(id))?.kernel
   const open = async (entry: StoreEntry): Promise<OpenStore | undefined> => {
     if (entry.open !== undefined || !kept.has(entry)) return entry.open
-    const store = await openQuietly(context, entry, tablesOf)
+    const store = await openQuietly(context, entry, { tablesOf, kernelOf })
     if (store !== undefined) opened.set(idKey(entry.record.id), store)
     return store
   }
@@ -136,7 +138,7 @@ function unreadable(entry: StoreEntry): StoreFinding {
 async function openQuietly(
   context: NodeContext,
   { record }: StoreEntry,
-  tablesOf: (id: StoreId) => ReadStoreTables | undefined,
+  above: Pick<OpenStoreOptions, 'tablesOf' | 'kernelOf'>,
 ): Promise<OpenStore | undefined> {
   const quiet = {
     ...context,
@@ -149,7 +151,8 @@ async function openQuietly(
     return await openStore(quiet, {
       id: record.id,
       storeTypeHint: record.storeType,
-      tablesOf,
+      ...above,
+      readOnly: true,
       onSystemChange: () => undefined,
       onFailed: (error) => context.logger.warn('store.unreadable', { storeId: record.id, ...toFailure(error) }),
       mustExist: true,

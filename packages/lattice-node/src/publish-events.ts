@@ -68,14 +68,14 @@ function shownOf({ status, role, name = '' }: PeerEntry): string {
   return `${status} ${role} ${name}`
 }
 
-/** What the system operations of a notice are about, each once. */
+/** What the system operations and epochs of a notice are about, each once. */
 function touched<Id extends Uint8Array>(
   { ops }: ProjectedNotice,
   about: (event: SystemEvent) => Id | undefined,
 ): readonly Id[] {
   const ids = new Map<IdKey, Id>()
   for (const { kind, events } of ops) {
-    if (kind !== 'system') continue
+    if (kind !== 'system' && kind !== 'epoch') continue
     for (const event of events) {
       const id = isSystemEvent(event) ? about(event) : undefined
       if (id !== undefined) ids.set(idKey(id), id)
@@ -90,8 +90,16 @@ function isSystemEvent(event: unknown): event is SystemEvent {
 }
 
 function peerOf(event: SystemEvent): PublicKey | undefined {
-  if (event.kind === 'peer_changed') return event.peer.peer
-  return event.kind === 'peer_name_changed' ? event.peer : undefined
+  switch (event.kind) {
+    case 'peer_changed':
+      return event.peer.peer
+    case 'peer_name_changed':
+    case 'peer_revoked':
+    case 'peer_demoted':
+      return event.peer
+    default:
+      return undefined
+  }
 }
 
 function tokenOf(event: SystemEvent): InviteEntry['tokenHash'] | undefined {

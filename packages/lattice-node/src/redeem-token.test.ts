@@ -96,6 +96,7 @@ beforeEach(async () => {
       storeTypeHint: storeType,
       genesis,
       tablesOf: () => undefined,
+      kernelOf: () => undefined,
       onFailed: () => undefined,
       mustExist: false,
       onSystemChange: () => undefined,
@@ -153,6 +154,9 @@ describe('redeeming a token', () => {
 
   test('is one intention: admission and claim together', async () => {
     const secret = await secretOf(2)
+    // The first writer that is admitted brings the first epoch with it.
+    expect(outcomeOf(await complete(redeem(secret, stranger(), 'desktop')))).toBe('granted')
+    expect(store.kernel.epochs()).toMatchObject([{ seq: 0n, cause: { kind: 'initial' }, fault: undefined }])
     const count = store.kernel.stats().witnessCount
     expect(outcomeOf(await complete(redeem(secret, stranger(), 'laptop')))).toBe('granted')
     expect(store.kernel.stats().witnessCount).toBe(count + 1)

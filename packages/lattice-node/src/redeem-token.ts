@@ -16,6 +16,7 @@ import {
   type ReadTable,
   toStoreId,
 } from '@lattice/model'
+import type { Kernel } from '@lattice/kernel'
 import type { JoinAttempt, JoinGrant, JoinHandler, JoinRefusal, PeerHint } from '@lattice/net'
 import {
   admitPeer,
@@ -23,6 +24,7 @@ import {
   claimInvite,
   type InviteEntry,
   MAX_NAME_BYTES,
+  readInviteOrigin,
   readInvites,
   readPeer,
   setPeerName,
@@ -88,7 +90,7 @@ async function admitOnce(
   attempt: JoinAttempt,
 ): Promise<{ readonly kind: 'in' } | JoinRefusal> {
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-    const verdict = judge(context, store.kernel.tables().system, attempt)
+    const verdict = judge(context, { kernel: store.kernel, system: store.kernel.tables().system }, attempt)
     if (verdict.kind !== 'open') return verdict
     try {
       await admit(context, store, { invite: verdict.invite, attempt })
@@ -107,19 +109,34 @@ type Verdict =
   /** The peer is in: it has only to be told. */
   { readonly kind: 'in' } | { readonly kind: 'open'; readonly invite: InviteEntry } | JoinRefusal
 
-function judge(context: NodeContext, system: ReadTable, { secret, peer }: JoinAttempt): Verdict {
+interface Judged {
+  readonly kernel: Pick<Kernel, 'membership' | 'isAncestor'>
+  readonly system: ReadTable
+}
+
+function judge(context: NodeContext, { kernel, system }: Judged, { secret, peer }: JoinAttempt): Verdict {
   const invite = findInvite(context, system, secret)
   if (invite === undefined) return refused('TOKEN_UNKNOWN')
   // Whoever shows its secret may know that it is another node's to redeem.
   if (!equalBytes(invite.invitedBy, context.id)) return refused('STORE_NOT_FOUND')
   const status = readPeer(system, peer)?.status
   if (status === 'active' || status === 'dormant') return { kind: 'in' }
-  // How a removal ends is not for a token to say.
-  if (status === 'revoked') return refused('NOT_ADMITTED')
+  // A token from before it was removed does not undo that; one that was made since is an admin's word.
+  if (status === 'revoked' && !isMadeSince({ kernel, system }, invite, peer)) return refused('NOT_ADMITTED')
   if (invite.status === 'cancelled') return refused('TOKEN_REVOKED')
   if (invite.expiresAt <= context.clock.wallMs()) return refused('TOKEN_EXPIRED')
   if (invite.status === 'claimed' || invite.usesLeft < 1) return refused('TOKEN_USED')
   return { kind: 'open', invite }
+}
+
+/** True when whoever made the invite knew that the peer was removed. */
+function isMadeSince({ kernel, system }: Judged, { tokenHash }: InviteEntry, peer: PublicKey): boolean {
+  const origin = readInviteOrigin(system, tokenHash)
+  if (origin === undefined) return false
+  return kernel
+    .membership()
+    .cutoffsOf(peer)
+    .every(({ epoch, readmissions }) => readmissions.length > 0 || kernel.isAncestor(epoch, origin))
 }
 
 /** What the joiner is told of a failure that passes. Any other is this node's own. */
@@ -174,7 +191,7 @@ async function admit(
     act: 'admit peers',
     // On the state that is signed upon: what came in since then counts, too.
     guard: ({ system }) => {
-      const verdict = judge(context, system, attempt)
+      const verdict = judge(context, { kernel: store.kernel, system }, attempt)
       if (verdict.kind !== 'open' || verdict.invite.usesLeft !== invite.usesLeft) {
         throw new Outdated('the invite is not what it was')
       }

@@ -31,7 +31,7 @@ import { repairNeedsPeer } from './errors.ts'
 import type { WriteHold } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RepairOptions, RepairResult, RepairStage } from './store-types.ts'
-import { type OpenStore, openStore } from './open-store.ts'
+import { type OpenStore, openStore, type OpenStoreOptions } from './open-store.ts'
 import type { StoreEntry } from './store-entry.ts'
 import { replicaPeers, type TablesOf } from './store-peers.ts'
 import { joinHolds, whyHeld } from './write-hold.ts'
@@ -40,6 +40,7 @@ export interface RepairDeps {
   readonly context: NodeContext
   readonly entry: StoreEntry
   readonly tablesOf: TablesOf
+  readonly kernelOf: OpenStoreOptions['kernelOf']
   readonly options: RepairOptions
   readonly signal: AbortSignal
 }
@@ -98,12 +99,13 @@ async function rebuildStore(deps: RepairDeps, report: VerifyReport): Promise<Rep
 
 /** Damaged records come again from a peer, and what no peer has from the damaged log. */
 async function restoreStore(deps: RepairDeps, report: VerifyReport): Promise<RepairResult> {
-  const { context, entry, tablesOf } = deps
+  const { context, entry, tablesOf, kernelOf } = deps
   const directory = context.directory.storePath(entry.record.id)
   const store = await openStore(context, {
     id: entry.record.id,
     storeTypeHint: entry.record.storeType,
     tablesOf,
+    kernelOf,
     directory: beginReplacement(directory),
     onSystemChange: () => undefined,
     onFailed: () => undefined,

@@ -30,6 +30,8 @@ export interface StoreEntry {
   repairing: boolean
   /** It is about to be left: nothing is written any more, and what is there is handed over. */
   leaving: boolean
+  /** It is in use, and this node was removed from it. */
+  revoked: boolean
   /** Its log is on this node. */
   hasData: boolean
   /** The children it declares, while it is in use. */
@@ -86,6 +88,7 @@ export function createStoreEntry(record: StoreRecord, { entryOf, hasData }: Entr
     refusal: undefined,
     repairing: false,
     leaving: false,
+    revoked: false,
     hasData,
     declared: undefined,
     disowned: new Set(),
@@ -112,7 +115,8 @@ export function outOfUse(entry: StoreEntry): StoreEntry | undefined {
 export function stateOf(entry: StoreEntry): StoreState {
   const cause = outOfUse(entry)
   if (cause !== undefined) return cause.record.state
-  return entry.failure === undefined ? entry.record.state : 'failed'
+  if (entry.failure !== undefined) return 'failed'
+  return entry.revoked ? 'revoked' : entry.record.state
 }
 
 /** It is to be open and to go on by itself. */

@@ -37,6 +37,7 @@ import { readSchema, setChildAlias, setName } from '@lattice/systemstore'
 import { activateStoreSchema } from './activate-schema.ts'
 import { checkStoreName } from './create-store.ts'
 import { invalidArgument, repairUnderWay, storeTypeUnknown } from './errors.ts'
+import { followEpoch } from './follow-epoch.ts'
 import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RepairOptions, RepairResult, StoreHandle, StoreSummary } from './store-types.ts'
@@ -66,6 +67,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
   const { tablesOf } = manager
   const store = (): OpenStore => storeInUse(manager, id)
   const summary = (): StoreSummary => deps.summaryOf(id)
+  const acts = createStoreActs({ context, manager }, id)
   return {
     id,
     storeType: () => summary().storeType,
@@ -80,6 +82,9 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     invites: () => viewInvites(store()),
     peers: () => viewPeers(context, { store: store(), tablesOf }),
     systemEntries: () => viewSystemEntries(store()),
+    epochs: () => store().kernel.epochs(),
+    followEpoch: (epoch, signal) => followEpoch(store(), epoch, signal),
+    excluded: (limit) => store().kernel.excluded(limit),
     activateSchema: async (version) =>
       activateStoreSchema(store(), { version, author: context.id, storeTypes: [...context.openers.keys()] }),
     summarize: (op) => summarize(store(), op),
@@ -90,8 +95,8 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     rebuild: (onProgress) => rebuild(context, store(), onProgress),
     retry: () => store().kernel.retry(),
     sync: (signal) => syncStore(context, { store: store(), tablesOf }, signal),
-    ...createStoreActs({ context, manager }, id),
-    ...createPeerActs({ context, manager, store }),
+    ...acts,
+    ...createPeerActs({ context, manager, store, leave: (signal) => acts.leave({ force: true, signal }) }),
     ...machineCalls(context, store),
   }
 }
@@ -116,7 +121,7 @@ async function repair(
   id: StoreId,
   options: RepairOptions,
 ): Promise<RepairResult> {
-  const { tablesOf } = manager
+  const { tablesOf, kernelOf } = manager
   const report = await verifyInUse(manager.entry(id), options)
   if (report?.outcome === 'sound') {
     if (options.acceptFork === true) context.meta.removeWriteHold(id)
@@ -124,7 +129,7 @@ async function repair(
   }
   const result = await manager.withClosed(id, async (entry, ending) => {
     const signal = options.signal === undefined ? ending : AbortSignal.any([options.signal, ending])
-    const repaired = await repairStore({ context, entry, tablesOf, options, signal })
+    const repaired = await repairStore({ context, entry, tablesOf, kernelOf, options, signal })
     context.health.replaced(id)
     return repaired
   })

@@ -14,7 +14,7 @@ import { isPassing } from './failure.ts'
 import { finishCreation } from './finish-creation.ts'
 import type { StoreRecord } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
-import { type OpenStore, openStore } from './open-store.ts'
+import { type OpenStore, openStore, type OpenStoreOptions } from './open-store.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { type Bootstrap, isEnding, outOfUse, type StoreEntry } from './store-entry.ts'
 import { clearFailure } from './store-failure.ts'
@@ -29,6 +29,7 @@ export type BootstrapListener = (done: number, total: number) => void
 export interface StoreLifecycleOptions {
   readonly entryOf: (id: StoreId) => StoreEntry | undefined
   readonly tablesOf: TablesOf
+  readonly kernelOf: OpenStoreOptions['kernelOf']
   /** The stores in use that declare this one as their child. */
   readonly declarers: (id: StoreId) => readonly StoreId[]
   /** The system table of the store changed. */
@@ -136,12 +137,14 @@ export class StoreLifecycle {
 
   async #open(entry: StoreEntry): Promise<OpenStore> {
     const { id, storeType, creation, state } = entry.record
-    const { tablesOf, onSystemChange, onFailed, onEndingChange } = this.#options
+    const { tablesOf, kernelOf, onSystemChange, onFailed, onEndingChange } = this.#options
     const store = await openStore(this.#context, {
       id,
       storeTypeHint: storeType,
       ...(creation === undefined ? {} : { genesis: creation.genesis }),
       tablesOf,
+      kernelOf,
+      isRevoked: () => entry.revoked,
       onSystemChange: () => onSystemChange(id),
       onFailed: (error) => onFailed(id, error),
       mustExist: state !== 'creating' && state !== 'bootstrapping',

@@ -5,6 +5,8 @@
  */
 import type {
   AuthorLag,
+  EpochStatus,
+  ExcludedIntention,
   Kernel,
   KernelStats,
   Observations,
@@ -30,9 +32,17 @@ import type { AnyService, Client, Executor, MachineDescription } from '@lattice/
 
 /**
  * `creating` and `bootstrapping` go on by themselves, after a restart too. `failed`: did not open; `error`
- * says why, and whether it is tried again.
+ * says why, and whether it is tried again. `revoked`: this node was removed from the store; what it has is there to be read.
  */
-export type StoreState = 'creating' | 'bootstrapping' | 'active' | 'left' | 'archived' | 'destroyed' | 'failed'
+export type StoreState =
+  | 'creating'
+  | 'bootstrapping'
+  | 'active'
+  | 'revoked'
+  | 'left'
+  | 'archived'
+  | 'destroyed'
+  | 'failed'
 
 /** Why something is not as it should be, as it is shown. */
 export interface StoreFailure {
@@ -208,6 +218,18 @@ export interface StoreActs {
   }>
 }
 
+/** What became of a peer whose rights were taken, and the epoch that took them. */
+export interface PeerRemoval {
+  readonly peer: PeerEntry
+  readonly epoch: EpochStatus
+}
+
+export interface SelfRemovalOptions {
+  /** Although nobody is connected who would learn of it. */
+  readonly force?: boolean
+  readonly signal?: AbortSignal
+}
+
 /**
  * Changes of a store's peers and invites. A peer is named by its key, a unique prefix of its hex, or its name. All but the
  * own name reject with `NOT_SUPPORTED` where the store inherits its peers; the own name goes to where they are.
@@ -215,9 +237,19 @@ export interface StoreActs {
 export interface PeerActs {
   /** By a unique prefix of the token hash. Rejects with `INVITE_NOT_FOUND`, `WRONG_STATE` or `NOT_ADMIN`. */
   readonly cancelInvite: (prefix: string) => Promise<InviteEntry>
-  /** A stronger role only: a weaker one takes an epoch, and rejects with `NOT_SUPPORTED`. The same is no change. */
+  /** A weaker role is made by an epoch, and rejects with `WRONG_STATE` where no admin would be left. The same is no change. */
   readonly setPeerRole: (peer: string, role: system.Role) => Promise<PeerEntry>
-  /** ACTIVE or DORMANT, of a peer that is admitted; not DORMANT of this node. Revoking rejects with `NOT_SUPPORTED`. */
+  /**
+   * Removes another peer by an epoch, which is durable here when it resolves; who has to acknowledge it is in the answer.
+   * Rejects with `NOT_ADMIN` or `WRONG_STATE`.
+   */
+  readonly revokePeer: (peer: string) => Promise<PeerRemoval>
+  /**
+   * Removes this node, with all it wrote before, and leaves the store. Rejects with `NOT_REPLICATED` while no peer is
+   * connected to learn of it, unless forced, and with `WRONG_STATE` where no other admin is there.
+   */
+  readonly revokeSelf: (options?: SelfRemovalOptions) => Promise<PeerRemoval>
+  /** ACTIVE or DORMANT, of a peer that is admitted; not DORMANT of this node. */
   readonly setPeerStatus: (peer: string, status: system.PeerStatus) => Promise<PeerEntry>
   /** This node when `peer` is empty; of another, an admin may. Stands in this store until the node gets another name. */
   readonly setPeerName: (peer: string, name: string) => Promise<PeerEntry>
@@ -241,6 +273,12 @@ export interface StoreHandle extends Executor, StoreActs, PeerActs {
   /** The peers that count for this store: with inherited peers, the parent's. */
   readonly peers: () => readonly PeerEntry[]
   readonly systemEntries: () => readonly SystemTableEntry[]
+  /** All epochs, those without effect included, newest first. */
+  readonly epochs: () => readonly EpochStatus[]
+  /** An epoch now, and whenever something about it changed, up to when it is settled. Throws `INTENTION_NOT_FOUND`. */
+  readonly followEpoch: (id: IntentionId, signal: AbortSignal) => AsyncIterable<EpochStatus>
+  /** What is here and counts for nothing, as it was written beyond where its author's rights end. */
+  readonly excluded: (limit: number) => readonly ExcludedIntention[]
   /**
    * Lets payloads of the machine's schema `version` count from here on; nodes that do not know it stall until they are
    * upgraded. Rejects with `INVALID_ARGUMENT` for a version this node does not know, or `NOT_ADMIN`.

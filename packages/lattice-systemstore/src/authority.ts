@@ -6,10 +6,11 @@
 import { equalBytes, type IntentionId, type PublicKey, type ReadTable } from '@lattice/model'
 import type { system } from '@lattice/proto'
 import type { Authority } from '@lattice/store-base'
-import { findGrant, revocationsOf } from './grants.ts'
+import { findGrant, grantsOf, revocationsOf } from './grants.ts'
 import type { OpPlan } from './op-plan.ts'
 import { planSystemOp } from './plan-op.ts'
 import { ZERO_ORIGIN_ID } from './system-write.ts'
+import { isAtLeast, type Role } from './values.ts'
 import { findActivation, FIRST_SCHEMA } from './schema-activation.ts'
 import { readCreator } from './store-info.ts'
 
@@ -56,6 +57,12 @@ function stepsOf(op: system.SystemOp, author: PublicKey): readonly OpPlan[] {
 /** True when `author` has the role of an ADMIN: it was given, and no epoch has taken it since. */
 export function isAdmin(read: ReadTable, author: PublicKey): boolean {
   return findGrant(read, author, { least: 'admin' }) !== undefined
+}
+
+/** True when `peer` was given the role or a stronger one, whatever was taken from it since. */
+export function wasGiven(read: ReadTable, peer: PublicKey, least: Role): boolean {
+  for (const { role } of grantsOf(read, peer)) if (isAtLeast(role, least)) return true
+  return false
 }
 
 function isCreator(read: ReadTable, author: PublicKey): boolean {

@@ -4,10 +4,10 @@
  *
  * @module
  */
-export { createSystemAuthority, isAdmin } from './authority.ts'
+export { createSystemAuthority, isAdmin, wasGiven } from './authority.ts'
 export { checkText, type TextProblem, type TextRule } from './check-text.ts'
 export { type ChildEntry, readChild, readChildren } from './children.ts'
-export { type InviteEntry, readInvite, readInvites } from './invites.ts'
+export { type InviteEntry, readInvite, readInviteOrigin, readInvites } from './invites.ts'
 export {
   type ChildField,
   decodeSystemKey,
@@ -29,6 +29,7 @@ export {
 export { listSystem, type SystemEntry } from './list-system.ts'
 export { createInheritedMembershipPolicy, type ParentPeers } from './membership/inherited-policy.ts'
 export { createMembershipPolicy } from './membership/policy.ts'
+export { createStoreMembershipPolicy } from './membership/store-policy.ts'
 export type { MalformedReason, UnauthorizedReason } from './op-plan.ts'
 export {
   admitPeer,

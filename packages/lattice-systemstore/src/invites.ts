@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { Hash, PublicKey, ReadTable } from '@lattice/model'
-import { systemPrefix } from './keys.ts'
+import { heads } from '@lattice/kvtable'
+import type { Hash, IntentionId, PublicKey, ReadTable } from '@lattice/model'
+import { encodeSystemKey, systemPrefix } from './keys.ts'
 import { type Field, groupFields, readFields } from './read-fields.ts'
 import {
   decodeCount,
@@ -40,6 +41,12 @@ export function* readInvites(read: ReadTable): Generator<InviteEntry, void, unde
 
 export function readInvite(read: ReadTable, tokenHash: Hash): InviteEntry | undefined {
   return entryOf([...readFields(read, systemPrefix('invite', tokenHash))])
+}
+
+/** The intention that made the invite: what says whose it is is written by no other. */
+export function readInviteOrigin(read: ReadTable, tokenHash: Hash): IntentionId | undefined {
+  const [origin] = heads(read, encodeSystemKey({ kind: 'invite', tokenHash, field: 'invited-by' }))
+  return origin?.id
 }
 
 function hashOf(key: Field['key']): Hash | undefined {

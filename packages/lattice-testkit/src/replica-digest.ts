@@ -33,7 +33,8 @@ export function heldDigest(node: Node, storeId: StoreId): string | undefined {
   const kernel = kernelOf(node, storeId)
   if (kernel === undefined) return undefined
   const { fingerprint, witnessCount } = kernel.digest()
-  return kernel.projection().appliedSeq === witnessCount ? `${witnessCount} ${toHex(fingerprint)}` : undefined
+  const { appliedSeq, headSeq } = kernel.projection()
+  return appliedSeq === headSeq ? `${witnessCount} ${toHex(fingerprint)}` : undefined
 }
 
 /** Undefined for a store that is about to be in use, or was a moment ago. */
@@ -49,9 +50,10 @@ export function kernelOf(node: Node, storeId: StoreId): Kernel | undefined {
 /** Read at once, for conditions that are asked between two events; kept until something is applied. */
 export function tablesDigest(node: Node, storeId: StoreId): string {
   const kernel = node.store(storeId).kernel()
-  const { appliedSeq } = kernel.projection()
+  // What is excluded after it was applied is taken out of the tables and of the set.
+  const of = `${kernel.projection().appliedSeq} ${toHex(kernel.digest().fingerprint)}`
   const known = tableDigests.get(kernel)
-  if (known?.appliedSeq === appliedSeq) return known.digest
+  if (known?.of === of) return known.digest
   const hash = createHash('sha256')
   const { system, app } = kernel.tables()
   for (const table of [system, app]) {
@@ -59,8 +61,8 @@ export function tablesDigest(node: Node, storeId: StoreId): string {
     hash.update('end')
   }
   const digest = hash.digest('hex')
-  tableDigests.set(kernel, { appliedSeq, digest })
+  tableDigests.set(kernel, { of, digest })
   return digest
 }
 
-const tableDigests = new WeakMap<object, { readonly appliedSeq: number; readonly digest: string }>()
+const tableDigests = new WeakMap<object, { readonly of: string; readonly digest: string }>()

@@ -167,7 +167,7 @@ async function told({ mesh, id, hostileId }: Siege) {
 
 /** Makes it a neighbour in the circle of the store, with a gossip stream. */
 async function joinCircle({ mesh, raw, id }: Siege): Promise<{ readonly stream: RawStream; readonly topic: Topic }> {
-  const topic = gossipTopic(await openCrypto({ backend: 'wasm' }), id, [])
+  const topic = gossipTopic(await openCrypto({ backend: 'wasm' }), id, mesh.store(0, id).kernel().digest().epochHeads)
   const stream = await mesh.complete(raw.open(net.Protocol.GOSSIP))
   await mesh.complete(stream.write({ case: 'membership', value: { topic, kind: net.MembershipKind.NEIGHBOR_HIGH } }))
   await mesh.complete(stream.answers(2))

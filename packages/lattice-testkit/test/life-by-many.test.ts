@@ -276,7 +276,7 @@ function shownBy(mesh: SimMesh, index: number, id: StoreId): Shown | undefined {
     .find((each) => toHex(each.id) === hex)
   if (found === undefined) return undefined
   const { state, hasData } = found
-  if (state === 'creating' || state === 'failed')
+  if (state === 'creating' || state === 'failed' || state === 'revoked')
     throw new Error(`node ${index} shows ${state}: ${String(found.error?.message)}`)
   return { state, hasData }
 }

@@ -110,11 +110,12 @@ function faultOf(
   const before = valid.filter((each) => pasts.follows(at, each.at))
   // Peers are removed in the parent.
   if (claim.cause === 'membership') return 'not_entitled'
-  if (isPrivileged(claim) && !parent.wasAdmin(author)) return 'not_entitled'
   if (claim.cause === 'joinOfEpochs' && !hasSeveralHeads(before, pasts)) return 'not_entitled'
   if (claim.seq !== before.reduce((next, each) => (each.claim.seq >= next ? each.claim.seq + 1n : next), 0n))
     return 'seq_wrong'
   if (!areKeys(claim.requiredAcks, author)) return 'required_acks_wrong'
+  // What the parent says is not known yet, or never will be: it may count later, so it is not judged for ever.
+  if (isPrivileged(claim) && !parent.wasAdmin(author)) return 'parent_unknown'
   const { parent: named } = claim
   if (named !== undefined && parent.parentRemovals(named.store, named.epoch) === undefined) return 'parent_unknown'
   return undefined

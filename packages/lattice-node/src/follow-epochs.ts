@@ -1,0 +1,157 @@
+/**
+ * Has stores with inherited peers follow the epochs of the store above: where a peer's writes end there, they end here.
+ *
+ * What a child has taken over is compared with what stands in its parent, whenever either may have changed and when it
+ * opens, so a crash between the two epochs is made good by the next look. The author of the parent's epoch makes the
+ * child's at once; others wait for their turn, in the order of keys, and make it if nobody did. Two that are made all the
+ * same are joined like any.
+ *
+ * A peer that was admitted again is back in the children only by an epoch of the parent that has its admission in its past:
+ * where the newest is older, an admin makes one that removes nobody.
+ *
+ * @module
+ */
+import type { Kernel } from '@lattice/kernel'
+import { type Cancel, equalBytes, idKey, type IdKey, type IntentionId, type PublicKey } from '@lattice/model'
+import type { EpochWish, MembershipView, Removal } from '@lattice/store-base'
+import { readStrategy } from '@lattice/systemstore'
+import { toFailure } from './failure.ts'
+import type { NodeContext } from './node-context.ts'
+import { removalsAt, standingRemovals } from './parent-peers.ts'
+import { parentsFirst, type StoreEntry } from './store-entry.ts'
+
+/** How long a peer waits for the one before it: an epoch takes some rounds of gossip to get about. */
+export const FOLLOW_DEADLINE_MS = 15_000
+/** Peers that wait for their turn at most: the others leave it to these. */
+const TURNS_MAX = 240
+
+export interface EpochFollowerOptions {
+  readonly entries: ReadonlyMap<IdKey, StoreEntry>
+  /** Somebody's turn has come. */
+  readonly wake: () => void
+}
+
+export interface EpochFollower {
+  /** Looks at every child in use. Resolves with false where something is left to be done later. */
+  readonly settle: () => Promise<boolean>
+  readonly close: () => void
+}
+
+/** What a store is to have, and after how many others it is this node's to make it. */
+interface Due {
+  readonly kernel: Kernel
+  readonly wish: EpochWish
+  readonly turn: number
+}
+
+interface Turn {
+  readonly cancel: Cancel
+  isCome: boolean
+}
+
+export function createEpochFollower(context: NodeContext, { entries, wake }: EpochFollowerOptions): EpochFollower {
+  const turns = new Map<IdKey, Turn>()
+  /** By child, the views that were found in agreement. */
+  const agreed = new WeakMap<Kernel, readonly [MembershipView, MembershipView]>()
+
+  function isTurn(key: IdKey, turn: number): boolean {
+    if (turn === 0) return true
+    const known = turns.get(key)
+    if (known !== undefined) return known.isCome
+    const made: Turn = {
+      isCome: false,
+      cancel: context.scheduler.after(turn * FOLLOW_DEADLINE_MS, () => {
+        made.isCome = true
+        wake()
+      }),
+    }
+    turns.set(key, made)
+    return false
+  }
+
+  function endTurn(key: IdKey): void {
+    turns.get(key)?.cancel()
+    turns.delete(key)
+  }
+
+  /** Undefined where there is nothing to do; for one store above all that are below, an epoch is due once. */
+  function dueIn({ open, ready, revoked, parent }: StoreEntry): Due | undefined {
+    const above = parent()?.open?.kernel
+    if (!ready || revoked || open === undefined || above === undefined) return undefined
+    const { kernel } = open
+    if (readStrategy(kernel.tables().system)?.kind !== 'inherited') return undefined
+    const views = [above.membership(), kernel.membership()] as const
+    const known = agreed.get(kernel)
+    if (known?.[0] === views[0] && known[1] === views[1]) return undefined
+    const due = compare(context.id, above, kernel)
+    if (due === undefined) agreed.set(kernel, views)
+    return due
+  }
+
+  return {
+    settle: async () => {
+      let isDone = true
+      const made = new Set<Kernel>()
+      for (const entry of parentsFirst(entries)) {
+        const key = idKey(entry.record.id)
+        const due = dueIn(entry)
+        if (due === undefined) endTurn(key)
+        if (due === undefined || made.has(due.kernel) || !isTurn(key, due.turn)) continue
+        endTurn(key)
+        made.add(due.kernel)
+        try {
+          await due.kernel.submitEpoch(due.wish)
+        } catch (error) {
+          // It does not take writes now, or another was quicker: the next look tells.
+          isDone = false
+          context.logger.warn('store.epoch_not_followed', { storeId: due.kernel.storeId, ...toFailure(error) })
+        }
+      }
+      return isDone
+    },
+    close: () => {
+      for (const key of turns.keys()) endTurn(key)
+    },
+  }
+}
+
+function compare(self: PublicKey, above: Kernel, kernel: Kernel): Due | undefined {
+  const [head, ...others] = above.digest().epochHeads
+  // Several are joined first.
+  if (head === undefined || others.length > 0) return undefined
+  const view = above.membership()
+  const removed = removalsAt(above, head)
+  if (removed === undefined) return undefined
+  if (!isSame(removed, standingRemovals(view))) return pinDue(self, above, view)
+  if (isSame(removed, standingRemovals(kernel.membership()))) return undefined
+  const wish = { kind: 'parent', store: above.storeId, epoch: head } as const
+  const turn = turnOf(self, kernel.membership().active(), authorOf(above, head))
+  return turn === undefined ? undefined : { kernel, wish, turn }
+}
+
+/** The newest epoch of the parent is older than an admission that counts. */
+function pinDue(self: PublicKey, above: Kernel, view: MembershipView): Due | undefined {
+  const turn = turnOf(self, view.active().filter(view.isAdmin), undefined)
+  return turn === undefined ? undefined : { kernel: above, wish: { kind: 'initial' }, turn }
+}
+
+/** How many come before this node; undefined where it is not among those that may. */
+function turnOf(self: PublicKey, peers: readonly PublicKey[], first: PublicKey | undefined): number | undefined {
+  const order = first === undefined ? peers : [first, ...peers.filter((peer) => !equalBytes(peer, first))]
+  const turn = order.findIndex((peer) => equalBytes(peer, self))
+  const isAmong = peers.some((peer) => equalBytes(peer, self))
+  return isAmong && turn < TURNS_MAX ? turn : undefined
+}
+
+function authorOf(kernel: Kernel, id: IntentionId): PublicKey | undefined {
+  return kernel.get(id)?.parsed.intention.author
+}
+
+function isSame(one: readonly Removal[], other: readonly Removal[]): boolean {
+  const words = (removals: readonly Removal[]): string =>
+    removals
+      .map(({ peer, remains }) => `${idKey(peer)} ${remains}`)
+      .sort()
+      .join(' ')
+  return words(one) === words(other)
+}

@@ -23,7 +23,7 @@ export function addPeerChangeCommands(peer: Command, bind: Bind): void {
   role.argChoices = [...ROLE_NAMES]
   peer
     .command('role')
-    .description('give a peer of the selected store a stronger role')
+    .description('give a peer of the selected store another role')
     .argument('<peer>', PEER)
     .addArgument(role)
     .action(bind((context, reference: string, chosen: system.Role) => setRole(context, reference, chosen)))

@@ -15,12 +15,14 @@ import { formatAgo } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
 import { addPeerChangeCommands } from './peer-change.ts'
 import { addInviteCommands } from './peer-invite.ts'
+import { addRevokeCommand } from './peer-revoke.ts'
 
 export function addPeerCommands(program: Command, bind: Bind): void {
   const peer = program.command('peer').description('who shares the selected store')
   peer.command('list').description('peers with role, status, presence and lag').action(bind(listPeers))
   addInviteCommands(peer, bind)
   addPeerChangeCommands(peer, bind)
+  addRevokeCommand(peer, bind)
 }
 
 async function listPeers(context: CommandContext): Promise<void> {

@@ -12,6 +12,7 @@ import { formatId } from '../render/bytes-text.ts'
 import { renderTable } from '../render/table.ts'
 import { formatPlural, formatTime } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
+import { addEpochCommands } from './store-epochs.ts'
 import { addObserveCommands } from './store-observe.ts'
 
 /** Most entries of one reply. */
@@ -37,6 +38,7 @@ export function addStoreDebugCommands(store: Command, bind: Bind): void {
     DEFAULT_ENTRIES,
   ] as const
   addObserveCommands(debug, bind)
+  addEpochCommands(debug, bind)
   debug.command('tips').description('the last witnessed intention of every author').action(bind(showTips))
   debug
     .command('witness')

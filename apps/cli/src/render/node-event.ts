@@ -65,6 +65,20 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
       return peerLagText(event.value, { style, full })
     case 'inviteClaimed':
       return `peer ${id(event.value.claimedBy)} joined ${id(event.value.storeId)} with invite ${id(event.value.tokenHash)}: ${formatPlural(event.value.usesLeft, 'use')} left`
+    case 'selfRevoked': {
+      const by = event.value.by.length === 0 ? '' : ` by ${formatId(event.value.by, full)}`
+      return style.bad(
+        `this node was removed from store ${formatId(event.value.storeId, full)}${by}: it can read what it has, 'store debug excluded' shows what was cut`,
+      )
+    }
+    case 'epochSettled':
+      return `epoch ${event.value.seq} of store ${id(event.value.storeId)} is settled (${id(event.value.epoch)})`
+    case 'excluded': {
+      const { storeId, author, count, own } = event.value
+      const whose = own ? 'this node' : `peer ${formatId(author, full)}`
+      const what = `${formatPlural(count, 'write')} of ${whose} in store ${formatId(storeId, full)}`
+      return style.warn(`${what} count for nothing any more: they are beyond where its rights end`)
+    }
     case 'lagged':
       return style.warn(`${formatPlural(event.value, 'event')} dropped: this reader is too slow`)
     case undefined:

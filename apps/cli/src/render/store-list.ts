@@ -59,6 +59,8 @@ export function storeStateText(store: daemon.StoreInfo, style: Style): Cell {
     case daemon.StoreState.LEFT:
       // It was deleted here after that, or its own peers have not invited this node.
       return { text: store.hasData ? 'left' : 'not joined', paint: style.dim }
+    case daemon.StoreState.REVOKED:
+      return { text: 'revoked', paint: style.bad }
     case daemon.StoreState.ARCHIVED:
       return { text: 'archived', paint: style.dim }
     case daemon.StoreState.DESTROYED:

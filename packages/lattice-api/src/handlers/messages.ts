@@ -24,6 +24,7 @@ const STATES: Readonly<Record<StoreState, daemon.StoreState>> = {
   creating: daemon.StoreState.BOOTSTRAPPING,
   bootstrapping: daemon.StoreState.BOOTSTRAPPING,
   active: daemon.StoreState.ACTIVE,
+  revoked: daemon.StoreState.REVOKED,
   left: daemon.StoreState.LEFT,
   archived: daemon.StoreState.ARCHIVED,
   destroyed: daemon.StoreState.DESTROYED,
@@ -243,6 +244,18 @@ function eventBody(event: NodeEvent): EventBody {
     case 'invite_claimed': {
       const { storeId, tokenHash, claimedBy, usesLeft } = event
       return { case: 'inviteClaimed', value: { storeId, tokenHash, claimedBy, usesLeft } }
+    }
+    case 'self_revoked': {
+      const { storeId, by, epoch } = event
+      return { case: 'selfRevoked', value: { storeId, ...(by && { by }), ...(epoch && { epoch }) } }
+    }
+    case 'epoch_settled': {
+      const { storeId, epoch, seq } = event
+      return { case: 'epochSettled', value: { storeId, epoch, seq } }
+    }
+    case 'excluded': {
+      const { storeId, author, count, epoch, own } = event
+      return { case: 'excluded', value: { storeId, author, count: BigInt(count), own, ...(epoch && { epoch }) } }
     }
     case 'clock_skew':
       return { case: 'clockSkew', value: { aheadMs: BigInt(Math.round(event.aheadMs)) } }

@@ -9,6 +9,7 @@ import { daemon, system } from '@lattice/proto'
 import type { ServiceHandlers } from '../service-types.ts'
 import { inspectBranch } from './branches.ts'
 import type { HandlerDeps } from './handler-deps.ts'
+import { epochHandlers } from './epochs.ts'
 import { findIntention, listFloating, listRejections, listTips, listWitness, readHistory } from './inspection.ts'
 import { repairStore, verifyStore } from './integrity.ts'
 import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncReport } from './messages.ts'
@@ -25,6 +26,7 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
     ...lifecycle(node, at),
     ...storeActs(at),
     ...peerActs(at),
+    ...epochHandlers(at),
     getStatus: async (request) => toStoreStatus(at(request)),
     setName: async (request) => {
       const store = at(request)

@@ -1,0 +1,100 @@
+/**
+ * `lattice store debug epochs` and `store debug excluded`: where writes end to count, and what that cut.
+ *
+ * @module
+ */
+import { daemon } from '@lattice/proto'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.ts'
+import { parseCount } from '../parse-option.ts'
+import { peerNames } from '../peer-names.ts'
+import { formatId } from '../render/bytes-text.ts'
+import { epochCauseText, epochStateCell } from '../render/epoch-text.ts'
+import { renderTable } from '../render/table.ts'
+import { formatTime } from '../render/units.ts'
+import type { Bind } from '../run-action.ts'
+
+/** Most entries of one reply. */
+const MAX_ENTRIES = 1000
+const DEFAULT_ENTRIES = 100
+
+interface PageOptions {
+  readonly number: number
+}
+
+export function addEpochCommands(debug: Command, bind: Bind): void {
+  const count = ['-n, --number <count>', 'how many', parseCount({ min: 1, max: MAX_ENTRIES }), DEFAULT_ENTRIES] as const
+  debug
+    .command('epochs')
+    .description('epochs, newest first: what each is for, by whom, and who has yet to acknowledge it')
+    .option(...count)
+    .action(bind((context, options: PageOptions) => showEpochs(context, options)))
+  debug
+    .command('excluded')
+    .description("what counts for nothing, as it was written beyond where its author's rights end")
+    .option(...count)
+    .action(bind((context, options: PageOptions) => showExcluded(context, options)))
+}
+
+async function showEpochs(context: CommandContext, { number: limit }: PageOptions): Promise<void> {
+  const { out, signal } = context
+  const store = await context.store()
+  const response = await (await context.backend()).store.listEpochs({ storeId: store.id, limit }, { signal })
+  const names = response.epochs.length > 0 && !out.json ? await peerNames(context, store) : formatId
+  await out.message(daemon.ListEpochsResponseSchema, response, () => {
+    if (response.epochs.length === 0) return 'no epochs: the first comes with the first other peer that may write'
+    const table = renderTable({
+      columns: [
+        { header: 'SEQ', align: 'right' },
+        { header: 'EPOCH' },
+        { header: 'FOR' },
+        { header: 'BY' },
+        { header: 'TIME' },
+        { header: 'STATE' },
+      ],
+      rows: response.epochs.map((epoch) => [
+        String(epoch.seq),
+        { text: formatId(epoch.id, out.full), paint: out.style.name },
+        epochCauseText(epoch, names),
+        names(epoch.author),
+        formatTime(epoch.wall),
+        epochStateCell(epoch, names, out.style),
+      ]),
+      style: out.style,
+      width: out.width,
+    })
+    const isAll = BigInt(response.epochs.length) === response.total
+    return isAll ? table : `${table}\n${out.style.dim(`${response.epochs.length} of ${response.total}`)}`
+  })
+}
+
+async function showExcluded(context: CommandContext, { number: limit }: PageOptions): Promise<void> {
+  const { out, signal } = context
+  const store = await context.store()
+  const response = await (await context.backend()).store.listExcluded({ storeId: store.id, limit }, { signal })
+  const names = response.entries.length > 0 && !out.json ? await peerNames(context, store) : formatId
+  await out.message(daemon.ListExcludedResponseSchema, response, () => {
+    if (response.entries.length === 0) return 'nothing is excluded'
+    const table = renderTable({
+      columns: [
+        { header: 'ID' },
+        { header: 'AUTHOR' },
+        { header: 'TIME' },
+        { header: 'EPOCH' },
+        { header: '' },
+        { header: 'WHAT' },
+      ],
+      rows: response.entries.map((entry) => [
+        { text: formatId(entry.id, out.full), paint: out.style.name },
+        names(entry.author),
+        formatTime(entry.wall),
+        entry.epoch.length === 0 ? '' : formatId(entry.epoch, out.full),
+        entry.link ? 'link' : '',
+        entry.summary,
+      ]),
+      style: out.style,
+      width: out.width,
+    })
+    return response.more ? `${table}\n${out.style.dim('there are more: ask for more with -n')}` : table
+  })
+}

@@ -1,0 +1,31 @@
+/**
+ * Epochs for people: what they are for, and how far they are acknowledged.
+ *
+ * @module
+ */
+import { daemon, system } from '@lattice/proto'
+import type { PeerNames } from '../peer-names.ts'
+import { enumText } from './enum-text.ts'
+import type { Style } from './style.ts'
+import type { Cell } from './table.ts'
+
+/** `revoked laptop; nas keeps reader`, `initial`. */
+export function epochCauseText({ cause, removals }: daemon.Epoch, names: PeerNames): string {
+  if (removals.length === 0) return enumText(daemon.EpochCauseSchema, cause).replaceAll('_', ' ')
+  return removals
+    .map(({ peer, remains }) =>
+      remains === system.Role.UNSPECIFIED
+        ? `revoked ${names(peer)}`
+        : `${names(peer)} keeps ${enumText(system.RoleSchema, remains)}`,
+    )
+    .join('; ')
+}
+
+/** `final`, `settled`, `waiting for nas`, or why it has no effect. */
+export function epochStateCell(epoch: daemon.Epoch, names: PeerNames, style: Style): Cell {
+  if (epoch.fault !== '') return { text: `no effect: ${epoch.fault.replaceAll('_', ' ')}`, paint: style.dim }
+  if (epoch.diverged) return { text: 'DIVERGED: peers signed different states', paint: style.bad }
+  if (epoch.final) return { text: 'final', paint: style.good }
+  if (epoch.settled) return { text: 'settled', paint: style.good }
+  return { text: `waiting for ${epoch.waitingFor.map((peer) => names(peer)).join(', ')}`, paint: style.warn }
+}

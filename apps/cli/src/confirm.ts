@@ -30,3 +30,19 @@ export async function confirm({ ask, out }: CommandContext, consent: Consent): P
   const answer = await ask(`type ${name} to ${verb} it: `)
   if (answer?.trim() !== name) throw new CommandFailed('NOT_CONFIRMED', 'nothing was done: the name was not confirmed')
 }
+
+/** Asked for what can be mended with some work: `y`, or `--yes`. Rejects as {@link confirm}. */
+export async function confirmYes(
+  { ask, out }: CommandContext,
+  { warning, verb, name, isGiven }: Consent,
+): Promise<void> {
+  if (isGiven) return
+  if (ask === undefined) {
+    throw new CommandFailed('NOT_CONFIRMED', `nothing was done: ${verb} ${name} needs your consent`, {
+      hint: 'add --yes to give it where there is no terminal to ask at',
+    })
+  }
+  await out.aside(warning)
+  const answer = await ask(`${verb} ${name}? [y/N] `)
+  if (!/^y(es)?$/iu.test(answer?.trim() ?? '')) throw new CommandFailed('NOT_CONFIRMED', 'nothing was done')
+}

@@ -21,6 +21,9 @@ export interface FakeStoreRecord {
 export interface FakeLife {
   readonly peers: daemon.PeerInfo[]
   readonly invites: daemon.InviteInfo[]
+  /** Newest first. */
+  readonly epochs: daemon.Epoch[]
+  readonly excluded: daemon.ExcludedEntry[]
   /** Whether another peer is known to hold everything. */
   isReplicated: boolean
   /** Whether this node may change stores, peers and invites. */
@@ -49,6 +52,10 @@ type StoreActNames =
   | 'cancelInvite'
   | 'setPeerRole'
   | 'setPeerStatus'
+  | 'revokePeer'
+  | 'listEpochs'
+  | 'followEpoch'
+  | 'listExcluded'
   | 'setPeerName'
   | 'listPeers'
   | 'listInvites'
@@ -82,6 +89,8 @@ export function createFakeLife({ stores, call }: FakeLifeDeps): FakeLifeHandlers
       }),
     ],
     invites: [],
+    epochs: [],
+    excluded: [],
     isReplicated: true,
     isAdmin: true,
     awaited: [],
@@ -192,6 +201,21 @@ function storeActs(life: FakeLife, stores: FakeStoreRecord[], call: FakeLifeDeps
   } satisfies Partial<BackendHandlers['store']>
 }
 
+/** Made by this node, for the other to acknowledge. */
+function revokingEpoch({ publicKey }: daemon.PeerInfo): daemon.Epoch {
+  return create(daemon.EpochSchema, {
+    id: idOf(0xee),
+    seq: 1n,
+    author: SELF,
+    wall: 1_700_000_000_000n,
+    cause: daemon.EpochCause.MEMBERSHIP,
+    removals: [{ peer: publicKey }],
+    head: true,
+    required: [OTHER],
+    waitingFor: [OTHER],
+  })
+}
+
 function peerActs(life: FakeLife, { stores, call }: FakeLifeDeps) {
   const peerAt = (reference: string): daemon.PeerInfo => {
     const isMeant = ({ publicKey, name, self }: daemon.PeerInfo): boolean =>
@@ -224,10 +248,27 @@ function peerActs(life: FakeLife, { stores, call }: FakeLifeDeps) {
       call(`store.setPeerRole ${reference} ${role}`)
       needAdmin()
       const peer = peerAt(reference)
-      if (role < peer.role) refuse('NOT_SUPPORTED', 'a weaker role takes an epoch, which is not there yet')
       peer.role = role
       return peer
     },
+    revokePeer: async ({ peer: reference, self, force }: daemon.RevokePeerRequest) => {
+      call(`store.revokePeer ${self ? 'self' : reference}${force ? ' force' : ''}`)
+      needAdmin()
+      const peer = peerAt(reference)
+      if (peer.status === system.PeerStatus.REVOKED) refuse('WRONG_STATE', `${reference} is revoked already`)
+      peer.status = system.PeerStatus.REVOKED
+      const epoch = revokingEpoch(peer)
+      life.epochs.unshift(epoch)
+      return create(daemon.RevokePeerResponseSchema, { peer, epoch })
+    },
+    listEpochs: async () =>
+      create(daemon.ListEpochsResponseSchema, { epochs: life.epochs, total: BigInt(life.epochs.length) }),
+    followEpoch: async function* () {
+      const epoch = life.epochs[0] ?? refuse('INTENTION_NOT_FOUND', 'no such epoch')
+      yield epoch
+      yield { ...epoch, acked: epoch.required, waitingFor: [], settled: true }
+    },
+    listExcluded: async () => create(daemon.ListExcludedResponseSchema, { entries: life.excluded }),
     setPeerStatus: async ({ peer: reference, status }: daemon.SetPeerStatusRequest) => {
       call(`store.setPeerStatus ${reference} ${status}`)
       needAdmin()

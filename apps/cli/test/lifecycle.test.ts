@@ -273,9 +273,17 @@ describe('a team', () => {
       await until('desk', isAdmin)
       await ok(at('desk')('store', 'create', 'drafts', '--parent', 'team'))
       await everywhere(MEMBERS, 'team/drafts', inState('ACTIVE'))
-      expect(await refused('laptop', EXIT.failed, '--store', 'team', 'peer', 'role', 'desk', 'reader')).toBe(
-        'NOT_SUPPORTED',
+      await ok(at('laptop')('--store', 'team', 'peer', 'role', 'desk', 'writer'))
+      await until('desk', async () => !(await isAdmin()))
+      expect(await refused('desk', EXIT.refused, '--store', 'team', 'peer', 'revoke', 'cellar', '--yes')).toBe(
+        'NOT_ADMIN',
       )
+      const { epochs } = JSON.parse(
+        await ok(at('laptop')('--json', '--store', 'team', 'store', 'debug', 'epochs')),
+      ) as {
+        readonly epochs: readonly { readonly cause: string; readonly fault: string }[]
+      }
+      expect(epochs[0]).toMatchObject({ cause: 'EPOCH_CAUSE_MEMBERSHIP', fault: '' })
       expect(await refused('laptop', EXIT.notFound, '--store', 'team', 'peer', 'role', 'nobody', 'admin')).toBe(
         'PEER_NOT_FOUND',
       )

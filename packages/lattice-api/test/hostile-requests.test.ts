@@ -41,6 +41,9 @@ const ABOUT_A_STORE: Readonly<Record<string, Call>> = {
   setPeerRole: ({ store }, id) => store.setPeerRole({ storeId: id, peer: 'nas', role: system.Role.ADMIN }),
   setPeerStatus: ({ store }, id) =>
     store.setPeerStatus({ storeId: id, peer: 'nas', status: system.PeerStatus.DORMANT }),
+  revokePeer: ({ store }, id) => store.revokePeer({ storeId: id, peer: 'nas' }),
+  listEpochs: ({ store }, id) => store.listEpochs({ storeId: id }),
+  listExcluded: ({ store }, id) => store.listExcluded({ storeId: id }),
   setPeerName: ({ store }, id) => store.setPeerName({ storeId: id, peer: '', name: 'x' }),
   listInvites: ({ store }, id) => store.listInvites({ storeId: id }),
   invite: ({ store }, id) => store.invite({ storeId: id }),

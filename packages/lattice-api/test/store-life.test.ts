@@ -146,10 +146,27 @@ describe.each([0, 1])('by backend %i', (index) => {
     expect(await codeOf(store.setPeerRole({ storeId, peer: 'desk', role: system.Role.UNSPECIFIED }))).toBe(
       'INVALID_ARGUMENT',
     )
-    expect(await codeOf(store.setPeerRole({ storeId, peer: 'desk', role: system.Role.READER }))).toBe('NOT_SUPPORTED')
-    for (const status of [system.PeerStatus.UNSPECIFIED, system.PeerStatus.INVITED]) {
+    expect(await codeOf(store.setPeerRole({ storeId, peer: 'desk', role: system.Role.READER }))).toBe('WRONG_STATE')
+    for (const status of [system.PeerStatus.UNSPECIFIED, system.PeerStatus.INVITED, system.PeerStatus.REVOKED]) {
       expect(await codeOf(store.setPeerStatus({ storeId, peer: 'desk', status }))).toBe('INVALID_ARGUMENT')
     }
+  })
+
+  test('revoking is refused where it cannot be, and epochs and what they cut are listed', async () => {
+    const { store } = backend()
+    const { id: storeId } = await create('team')
+    expect(await codeOf(store.revokePeer({ storeId, peer: UNKNOWN_PEER }))).toBe('PEER_NOT_FOUND')
+    expect(await codeOf(store.revokePeer({ storeId }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(store.revokePeer({ storeId, peer: 'desk', self: true }))).toBe('INVALID_ARGUMENT')
+    // The only peer of its store.
+    expect(await codeOf(store.revokePeer({ storeId, self: true, force: true }))).toBe('WRONG_STATE')
+    expect(await store.listEpochs({ storeId })).toMatchObject({ epochs: [], total: 0n })
+    expect(await store.listExcluded({ storeId })).toMatchObject({ entries: [], more: false })
+    const follow = async (epoch: Uint8Array): Promise<void> => {
+      for await (const each of store.followEpoch({ storeId, epoch })) expect(each).toBeUndefined()
+    }
+    expect(await codeOf(follow(new Uint8Array(3)))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(follow(new Uint8Array(32)))).toBe('INTENTION_NOT_FOUND')
   })
 
   test('what is missing and how the node is are answered, and an unknown peer is not found', async () => {

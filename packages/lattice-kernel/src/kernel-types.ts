@@ -94,7 +94,7 @@ export interface KernelOptions {
   readonly scrub?: ScrubOptions
   /**
    * Why this node must not write yet, as a sentence: its own chain may go on beyond what is here. Asked for each write;
-   * what others wrote is taken in meanwhile.
+   * what others wrote is taken in meanwhile. A `WriteRefused` that it throws is the refusal.
    */
   readonly holdWrites?: () => string | undefined
   /** Fault injection for tests. */

@@ -32,7 +32,13 @@ async function* follow(store: OpenStore, id: IntentionId, signal: AbortSignal): 
     for await (const _ of news) {
       const epoch = findEpoch(store, id)
       if (epoch === undefined) return
-      const seen = [epoch.fault, epoch.isSettled, epoch.isFinal, ...epoch.acked.map(toHex), ...epoch.waitingFor.map(toHex)]
+      const seen = [
+        epoch.fault,
+        epoch.isSettled,
+        epoch.isFinal,
+        ...epoch.acked.map(toHex),
+        ...epoch.waitingFor.map(toHex),
+      ]
       if (seen.join(' ') !== shown) yield epoch
       shown = seen.join(' ')
       if (epoch.isSettled) return

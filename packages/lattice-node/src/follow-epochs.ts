@@ -49,10 +49,7 @@ interface Turn {
   isCome: boolean
 }
 
-export function createEpochFollower(
-  context: NodeContext,
-  { entries, wake }: EpochFollowerOptions,
-): EpochFollower {
+export function createEpochFollower(context: NodeContext, { entries, wake }: EpochFollowerOptions): EpochFollower {
   const turns = new Map<IdKey, Turn>()
   /** By child, the views that were found in agreement. */
   const agreed = new WeakMap<Kernel, readonly [MembershipView, MembershipView]>()
@@ -113,7 +110,7 @@ export function createEpochFollower(
       return isDone
     },
     close: () => {
-      for (const key of [...turns.keys()]) endTurn(key)
+      for (const key of turns.keys()) endTurn(key)
     },
   }
 }

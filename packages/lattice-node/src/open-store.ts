@@ -17,6 +17,7 @@ import {
   peekLog,
   type ProjectedNotice,
   type StalledProjection,
+  WriteRefused,
 } from '@lattice/kernel'
 import {
   type AbortSignal,
@@ -86,6 +87,8 @@ export interface OpenStoreOptions {
   readonly onFailed: (error: Error) => void
   /** Only to be looked at: this node writes nothing, not even by itself. */
   readonly readOnly?: boolean
+  /** Whether this node was removed from the store by one above it. What the store's own epochs say the kernel knows. */
+  readonly isRevoked?: () => boolean
   /** Where its files are, when not in their place. */
   readonly directory?: string
   /** Refuses a store whose log is not there: it was in use already. */
@@ -178,7 +181,7 @@ interface Hold {
 }
 
 /** Asks `meta.db` while there is a hold, and no more once it is over. */
-function createHold(context: NodeContext, { id, tablesOf, directory, readOnly }: OpenStoreOptions): Hold {
+function createHold(context: NodeContext, { id, tablesOf, directory, readOnly, isRevoked }: OpenStoreOptions): Hold {
   if (readOnly === true) {
     return { why: () => 'the store is open to be read: use it to write to it', watch: () => undefined }
   }
@@ -186,6 +189,12 @@ function createHold(context: NodeContext, { id, tablesOf, directory, readOnly }:
   let isHeld = directory !== undefined || context.meta.writeHold(id) !== undefined
   return {
     why: () => {
+      if (isRevoked?.() === true) {
+        throw new WriteRefused(
+          'REVOKED',
+          'this node was removed from the store above this one, and what it wrote would count nowhere: ask an admin for an invitation',
+        )
+      }
       if (!isHeld) return undefined
       if (kernel === undefined || directory !== undefined) return 'the store is being repaired: try again once it is'
       const why = whyHeld(context, kernel, tablesOf)

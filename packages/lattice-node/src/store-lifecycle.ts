@@ -144,6 +144,7 @@ export class StoreLifecycle {
       ...(creation === undefined ? {} : { genesis: creation.genesis }),
       tablesOf,
       kernelOf,
+      isRevoked: () => entry.revoked,
       onSystemChange: () => onSystemChange(id),
       onFailed: (error) => onFailed(id, error),
       mustExist: state !== 'creating' && state !== 'bootstrapping',

@@ -25,18 +25,16 @@ import type { ReadStoreTables } from '@lattice/store-base'
 import { StoreEndings } from './end-stores.ts'
 import { nodeClosed, repairUnderWay, shortId, storeNotFound } from './errors.ts'
 import { toFailure } from './failure.ts'
-import { createEpochFollower, type EpochFollower } from './follow-epochs.ts'
-import { createParentFollower, type FollowParents } from './follow-parents.ts'
+import { type AboveFollower, createAboveFollower } from './follow-above.ts'
 import { Hierarchy } from './hierarchy.ts'
-import { whyHopeless } from './why-hopeless.ts'
+import { readinessOf } from './why-hopeless.ts'
 import { listStores } from './list-stores.ts'
 import type { MetaStoreState, NewStore } from './meta-db.ts'
 import { createMutex, type Mutex } from './mutex.ts'
 import type { NodeContext } from './node-context.ts'
 import { createChangePublisher } from './publish-changes.ts'
-import { createReadyWaiters, type Readiness, type ReadyWaiters } from './ready-waiters.ts'
+import { createReadyWaiters, type ReadyWaiters } from './ready-waiters.ts'
 import { createRetry, type Retry } from './retry.ts'
-import { createRevocationWatch } from './self-revoked.ts'
 import { hasLog } from './store-data.ts'
 import {
   createStoreEntry,
@@ -75,9 +73,7 @@ export class StoreManager {
   readonly #waiters: ReadyWaiters = createReadyWaiters()
   readonly #scope: Scope
   readonly #changedTables = new Set<IdKey>()
-  readonly #followParents: FollowParents
-  readonly #watchRevocations: () => void
-  readonly #epochFollower: EpochFollower
+  readonly #above: AboveFollower
   /** Of the pass, where it left something undone. */
   readonly #retry: Retry
   readonly #failureDeps: FailureDeps
@@ -92,12 +88,11 @@ export class StoreManager {
     const { signal } = this.#scope
     this.#failureDeps = { scheduler: context.scheduler, signal, wake: () => this.wake() }
     this.#retry = createRetry({ scheduler: context.scheduler, signal, onDue: () => this.wake() })
-    this.#followParents = createParentFollower(context, { entries: this.#entries, tablesOf: this.tablesOf })
-    this.#epochFollower = createEpochFollower(context, { entries: this.#entries, wake: () => this.wake() })
-    this.#watchRevocations = createRevocationWatch(context, {
+    this.#above = createAboveFollower(context, {
       entries: this.#entries,
       entryOf: this.entry,
       tablesOf: this.tablesOf,
+      wake: () => this.wake(),
     })
     this.#lifecycle = new StoreLifecycle(context, {
       entryOf: this.entry,
@@ -240,7 +235,7 @@ export class StoreManager {
 
   /** Resolves once the store is in use; rejects when it cannot be, or with `signal.reason`. */
   whenReady(id: StoreId, signal: AbortSignal): Promise<void> {
-    return this.#waiters.wait(() => this.#readiness(id), signal)
+    return this.#waiters.wait(() => readinessOf(id, this.entry(id), this.#scope.signal.aborted), signal)
   }
 
   /** Closes the store, runs `work` on its files, and opens it again. Rejects as `work` does, or when the node closes. */
@@ -315,7 +310,7 @@ export class StoreManager {
   /** Ends what is under way, and begins nothing more; what is open stays so. Idempotent. */
   readonly end = async (): Promise<void> => {
     const ended = this.#scope.close(nodeClosed())
-    this.#epochFollower.close()
+    this.#above.close()
     for (const entry of this.#entries.values()) entry.bootstrap?.controller.abort(nodeClosed())
     await ended
   }
@@ -363,14 +358,12 @@ export class StoreManager {
       if (isWanted(entry) || isEnding(entry)) await this.#settleEntry(entry)
     }
     const areEndsTold = await this.endings.settle()
-    const areParentsFollowed = await this.#followParents(changed)
-    this.#watchRevocations()
-    const areEpochsFollowed = await this.#epochFollower.settle()
+    const isAboveFollowed = await this.#above.settle(changed)
     this.#hierarchy.refreshNames()
     this.#options.onChanged()
     this.#tell(listStores(this))
     this.#waiters.tell()
-    return areEndsTold && areParentsFollowed && areEpochsFollowed
+    return areEndsTold && isAboveFollowed
   }
 
   async #settleEntry(entry: StoreEntry): Promise<void> {
@@ -401,17 +394,5 @@ export class StoreManager {
     } catch (error) {
       this.context.logger.error('store.close_failed', { storeId: entry.record.id, ...toFailure(error) })
     }
-  }
-
-  #readiness(id: StoreId): Readiness {
-    const entry = this.entry(id)
-    // One that it was removed from is in use again once it knows of its new admission.
-    if (entry?.ready === true) return { kind: entry.revoked ? 'waiting' : 'ready' }
-    const error = this.#scope.signal.aborted
-      ? nodeClosed()
-      : entry === undefined
-        ? storeNotFound(shortId(id))
-        : whyHopeless(entry)
-    return error === undefined ? { kind: 'waiting' } : { kind: 'hopeless', error }
   }
 }

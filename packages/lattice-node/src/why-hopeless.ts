@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { NodeError } from './errors.ts'
+import type { StoreId } from '@lattice/model'
+import { nodeClosed, NodeError, shortId, storeNotFound } from './errors.ts'
 import { isPassing, toFailure, toRetriedFailure } from './failure.ts'
 import { storeOutOfUse } from './life-errors.ts'
+import type { Readiness } from './ready-waiters.ts'
 import { outOfUse, type StoreEntry } from './store-entry.ts'
 
 /** Attempts to bootstrap after which whoever waits is told; it goes on in the background. */
@@ -33,4 +35,12 @@ function retriedError(error: unknown): unknown {
   if (!isPassing(error)) return error
   const { code, message } = toRetriedFailure(error)
   return new NodeError(code, message, { cause: error })
+}
+
+/** Whether a store can be used, may be later, or never will. */
+export function readinessOf(id: StoreId, entry: StoreEntry | undefined, isClosing: boolean): Readiness {
+  // One that this node was removed from is in use again once it knows of its new admission.
+  if (entry?.ready === true) return { kind: entry.revoked ? 'waiting' : 'ready' }
+  const error = isClosing ? nodeClosed() : entry === undefined ? storeNotFound(shortId(id)) : whyHopeless(entry)
+  return error === undefined ? { kind: 'waiting' } : { kind: 'hopeless', error }
 }

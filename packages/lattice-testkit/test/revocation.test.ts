@@ -62,12 +62,23 @@ describe('revoking a peer', () => {
     await using _ = mesh
     mesh.partition([0, 1], [2])
     await mesh.run(
-      () => mesh.store(2, id).peers().every(({ self, connected }) => self || !connected),
+      () =>
+        mesh
+          .store(2, id)
+          .peers()
+          .every(({ self, connected }) => self || !connected),
       'node 2 is alone',
     )
     expect(await codeOf(mesh, mesh.store(2, id).revokeSelf())).toBe('NOT_REPLICATED')
     mesh.heal()
-    await mesh.run(() => mesh.store(2, id).peers().some(({ self, connected }) => !self && connected), 'node 2 is back')
+    await mesh.run(
+      () =>
+        mesh
+          .store(2, id)
+          .peers()
+          .some(({ self, connected }) => !self && connected),
+      'node 2 is back',
+    )
     await put(mesh, 2, id, ['last', 'words'])
     await mesh.complete(mesh.store(2, id).revokeSelf())
     expect(mesh.node(2).stores()).toMatchObject([{ state: 'left' }])
@@ -118,13 +129,48 @@ describe('revoking a peer', () => {
       'the children have followed',
     )
     await mesh.complete(mesh.store(1, old).unarchive())
-    await mesh.run(() => mesh.store(1, old).state() === 'active' && mesh.store(1, old).epochs()[0]?.cause.kind === 'parent', 'the one that was closed followed')
+    await mesh.run(
+      () => mesh.store(1, old).state() === 'active' && mesh.store(1, old).epochs()[0]?.cause.kind === 'parent',
+      'the one that was closed followed',
+    )
     mesh.heal()
     for (const child of [id, notes, drafts, old]) await mesh.converge(child, [0, 1])
     expect(await get(mesh, 0, drafts, 'before')).toBe('kept')
     expect(await get(mesh, 0, drafts, 'apart')).toBe(undefined)
     expect(mesh.store(0, drafts).epochs()[0]).toMatchObject({ cause: { kind: 'parent' }, fault: undefined })
-    const epochs = mesh.store(0, drafts).epochs().filter(({ cause }) => cause.kind === 'parent')
+    const epochs = mesh
+      .store(0, drafts)
+      .epochs()
+      .filter(({ cause }) => cause.kind === 'parent')
     expect(epochs).toHaveLength(1)
+  })
+
+  test('is undone by a token that was made since, in the stores below too, and not by an older one', async () => {
+    const { mesh, id } = await team(5, { admin: 1 })
+    await using _ = mesh
+    const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: id }))
+    await mesh.converge(notes)
+    const { token: old } = await mesh.complete(mesh.store(0, id).invite({ uses: 5 }))
+    await mesh.complete(mesh.store(2, id).revokeSelf())
+    await mesh.run(() => statusOf(mesh, 0, id, 2) === system.PeerStatus.REVOKED, 'node 2 is out')
+    const followed = (): boolean => mesh.store(0, notes).kernel().membership().limited().length === 1
+    await mesh.run(followed, 'the child has followed')
+    expect(await codeOf(mesh, mesh.node(2).join(old))).toBe('NOT_ADMITTED')
+    await mesh.complete(mesh.node(2).join(await mesh.invite(0, id)))
+    await mesh.converge(id)
+    expect(statusOf(mesh, 1, id, 2)).toBe(system.PeerStatus.ACTIVE)
+    await put(mesh, 2, id, ['back', 'yes'])
+    const isBack = (): boolean =>
+      mesh
+        .store(0, notes)
+        .kernel()
+        .membership()
+        .cutoffsOf(mesh.node(2).id)
+        .every(({ readmissions }) => readmissions.length > 0)
+    await mesh.run(isBack, 'it is back in the child')
+    await mesh.converge(notes)
+    await put(mesh, 2, notes, ['here', 'too'])
+    await mesh.converge(notes)
+    expect([await get(mesh, 1, id, 'back'), await get(mesh, 1, notes, 'here')]).toEqual(['yes', 'too'])
   })
 })

@@ -101,6 +101,10 @@ function take(seen: Seen, event: SystemEvent): void {
       return void seen.store.set('destroyed', true)
     case 'store_destroy_acknowledged':
       return void seen.acks.add(toHex(event.peer))
+    case 'peer_revoked':
+    case 'peer_demoted':
+      // They come with a change of the peer, which says the rest.
+      return
   }
 }
 

@@ -6,7 +6,7 @@
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { confirm } from '../confirm.ts'
+import { confirmYes } from '../confirm.ts'
 import { UsageError } from '../errors.ts'
 import { peerNames, type PeerNames } from '../peer-names.ts'
 import { formatId } from '../render/bytes-text.ts'
@@ -30,7 +30,9 @@ export function addRevokeCommand(peer: Command, bind: Bind): void {
     .option('--yes', 'without asking')
     .option('--force', 'with --self: although no peer is connected to learn of it')
     .option('--wait', 'until every other peer that writes has acknowledged it')
-    .action(bind((context, reference: string | undefined, options: RevokeOptions) => revoke(context, reference, options)))
+    .action(
+      bind((context, reference: string | undefined, options: RevokeOptions) => revoke(context, reference, options)),
+    )
 }
 
 async function revoke(
@@ -44,7 +46,7 @@ async function revoke(
   if (wait && self) throw new UsageError('--wait is for another peer: this node leaves the store and cannot see it')
   const store = await context.store()
   const name = reference ?? 'this node'
-  await confirm(context, {
+  await confirmYes(context, {
     warning: self
       ? 'this node can write to the store no more, and is left out of it everywhere; it takes a new invite to come back'
       : `what ${printable(name)} wrote and this node has not seen is cut, and it takes a new invite to come back`,

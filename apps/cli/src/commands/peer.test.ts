@@ -96,14 +96,15 @@ describe('a QR code', () => {
 })
 
 describe('peers', () => {
-  test('are given a stronger role, by name or key', async () => {
+  test('are given another role, by name or key', async () => {
     expect(await at('peer role nas admin')).toMatchObject({
       exitCode: 0,
       stdout: 'peer nas (cdcdcdcdcdcd) is now an admin\n',
     })
-    const weaker = await at('peer role cdcd reader')
-    expect(weaker).toMatchObject({ exitCode: 1, stdout: '' })
-    expect(weaker.stderr).toContain('a weaker role takes an epoch')
+    expect(await at('peer role cdcd reader')).toMatchObject({
+      exitCode: 0,
+      stdout: 'peer nas (cdcdcdcdcdcd) is now a reader\n',
+    })
     expect((await at('peer role nobody admin')).exitCode).toBe(3)
     expect((await at('peer role nas king')).exitCode).toBe(2)
     expect((await at('peer role nas')).exitCode).toBe(2)
@@ -128,6 +129,64 @@ describe('peers', () => {
       'store.setPeerName  desk',
     ])
     expect((await at('peer set-name')).exitCode).toBe(2)
+  })
+})
+
+describe('revoking', () => {
+  test('says the epoch and who has to acknowledge it', async () => {
+    expect(await at('peer revoke nas --yes')).toMatchObject({
+      exitCode: 0,
+      stdout: 'peer nas is revoked by epoch 1 (eeeeeeeeeeee): 0 of 1 peer has acknowledged it, waiting for nas\n',
+    })
+    expect((await at('peer revoke nas --yes')).exitCode).toBe(1)
+    expect((await at('store debug epochs')).stdout).toMatchInlineSnapshot(`
+      "SEQ  EPOCH         FOR          BY      TIME                  STATE
+        1  eeeeeeeeeeee  revoked nas  laptop  2023-11-14 22:13:20Z  waiting for nas
+      "
+    `)
+    expect((await at('store debug excluded')).stdout).toBe('nothing is excluded\n')
+  })
+
+  test('waits until it is settled where that is wanted, and tells who is waited for', async () => {
+    const { exitCode, stdout, stderr } = await at('peer revoke nas --yes --wait')
+    expect({ exitCode, stdout }).toEqual({
+      exitCode: 0,
+      stdout: 'peer nas is revoked by epoch 1 (eeeeeeeeeeee): 1 of 1 peer has acknowledged it, it is settled\n',
+    })
+    expect(stderr).toContain('waiting for nas')
+  })
+
+  test('is one JSON document', async () => {
+    const answer: unknown = JSON.parse((await at('--json peer revoke nas --yes')).stdout)
+    expect(answer).toMatchObject({
+      peer: { publicKey: toHex(OTHER), status: 'PEER_STATUS_REVOKED' },
+      epoch: {
+        cause: 'EPOCH_CAUSE_MEMBERSHIP',
+        removals: [{ peer: toHex(OTHER), remains: 'ROLE_UNSPECIFIED' }],
+        waitingFor: [toHex(OTHER)],
+        settled: false,
+      },
+    })
+  })
+
+  test('of this node is asked for by --self, and takes no other words', async () => {
+    expect((await at('peer revoke --self --yes --force')).stdout).toContain('this node is revoked')
+    expect(node.requests.filter((each) => each.startsWith('store.revokePeer'))).toEqual(['store.revokePeer self force'])
+    for (const line of [
+      'peer revoke',
+      'peer revoke nas --self',
+      'peer revoke nas --force',
+      'peer revoke --self --wait',
+    ]) {
+      expect((await at(`${line} --yes`)).exitCode).toBe(2)
+    }
+  })
+
+  test('needs consent', async () => {
+    expect((await at('peer revoke nas')).stderr).toContain('needs your consent')
+    expect(node.requests.filter((each) => each.startsWith('store.revokePeer'))).toEqual([])
+    node.life.isAdmin = false
+    expect((await at('peer revoke nas --yes')).exitCode).toBe(REFUSED)
   })
 })
 

@@ -40,7 +40,8 @@ export function epochHandlers(
     },
     followEpoch: async function* (request, signal) {
       const id = readIntentionId(request.epoch)
-      if (id === undefined) throw new InvalidArgument('an epoch is named by the 32 bytes of its id: list the epochs', {})
+      if (id === undefined)
+        throw new InvalidArgument('an epoch is named by the 32 bytes of its id: list the epochs', {})
       for await (const epoch of at(request).followEpoch(id, signal)) yield toEpoch(epoch)
     },
     listExcluded: async (request) => listExcluded(at(request), pageLimit(request.limit, PAGE)),
@@ -92,7 +93,9 @@ export function toEpoch(epoch: EpochStatus): daemon.Epoch {
     wall: BigInt(timestamp.wall),
     cause: CAUSES[cause.kind],
     removals:
-      cause.kind === 'membership' ? cause.removals.map(({ peer, remains }) => ({ peer, remains: REMAINS[remains] })) : [],
+      cause.kind === 'membership'
+        ? cause.removals.map(({ peer, remains }) => ({ peer, remains: REMAINS[remains] }))
+        : [],
     ...(cause.kind === 'parent' ? { parentStore: cause.store, parentEpoch: cause.epoch } : {}),
     fault,
     head: isHead,

@@ -28,6 +28,7 @@ const OPEN: OpenSnapshot = {
   stalled: undefined,
   floating: { nowMs: NOW_MS, groups: [], listed: 0, total: 0, evicted: 0 },
   openForks: [],
+  unsettled: undefined,
   rejections: 0,
   replicas: [],
   unreplicated: undefined,

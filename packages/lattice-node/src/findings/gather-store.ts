@@ -16,7 +16,14 @@ import { peerTable, type TablesOf } from '../store-peers.ts'
 import { viewPeers } from '../store-views.ts'
 import { whyHeld } from '../write-hold.ts'
 import { gatherFloating, type NameOf } from './gather-floating.ts'
-import type { BootstrapSnapshot, OpenSnapshot, PeerSnapshot, ReplicaSnapshot, StoreSnapshot } from './store-snapshot.ts'
+import type {
+  BootstrapSnapshot,
+  OpenSnapshot,
+  PeerSnapshot,
+  ReplicaSnapshot,
+  StoreSnapshot,
+  UnsettledSnapshot,
+} from './store-snapshot.ts'
 
 export interface GatherStore {
   readonly entry: StoreEntry
@@ -79,11 +86,20 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
       .tips()
       .filter(({ tips }) => tips.filter(({ joined }) => !joined).length > 1)
       .map(({ author }) => nameOf(author)),
+    unsettled: gatherUnsettled(kernel, nameOf),
     rejections: kernel.stats().rejectionCount,
     replicas,
     unreplicated: isHeldElsewhere ? undefined : kernel.unseenByAll(replicas.map(({ peer }) => peer.publicKey)),
     isToldAbove: !isAsked && readStrategy(kernel.tables().system)?.kind === 'inherited',
   }
+}
+
+/** The newest that counts speaks for those before it. */
+function gatherUnsettled(kernel: OpenStore['kernel'], nameOf: NameOf): UnsettledSnapshot | undefined {
+  const newest = kernel.epochs().find(({ fault }) => fault === undefined)
+  if (newest === undefined || newest.isSettled) return undefined
+  const { id, seq, timestamp, waitingFor } = newest
+  return { epoch: id, seq, sinceMs: timestamp.wall, waitingFor: waitingFor.map(nameOf) }
 }
 
 function gatherReplicas(context: NodeContext, open: OpenStore, tablesOf: TablesOf): readonly ReplicaSnapshot[] {

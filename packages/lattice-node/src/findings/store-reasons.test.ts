@@ -42,6 +42,7 @@ const OPEN: OpenSnapshot = {
   stalled: undefined,
   floating: { nowMs: NOW_MS, groups: [], listed: 0, total: 0, evicted: 0 },
   openForks: [],
+  unsettled: undefined,
   rejections: 0,
   replicas: [replica(nas)],
   unreplicated: undefined,
@@ -197,5 +198,34 @@ describe('what is not true is not said', () => {
   test('the error of a bootstrap is no failure of the store', () => {
     const codes = storeReasons(fetching({ attempts: 1, lastFailure: TIMED_OUT }), AROUND).map(({ code }) => code)
     expect(codes).toEqual(['bootstrapping'])
+  })
+})
+
+describe('epochs', () => {
+  const at = (sinceMs: number): StoreSnapshot => ({
+    ref: { id: toStoreId(bytes(1)), path: 'team' },
+    state: 'active',
+    failure: undefined,
+    bootstrap: undefined,
+    awaiting: [],
+    open: {
+      ...OPEN,
+      replicas: [replica(nas)],
+      unsettled: { epoch: toIntentionId(bytes(9)), seq: 3n, sinceMs, waitingFor: [nas] },
+    },
+  })
+
+  test('that are not settled are said to wait for whom they wait', () => {
+    const [fresh] = storeReasons(at(NOW_MS - 5_000), AROUND)
+    expect(fresh).toMatchObject({ severity: 'info', code: 'not_settled' })
+    const [late] = storeReasons(at(NOW_MS - 10 * MINUTE_MS), AROUND)
+    expect(late).toMatchObject({ severity: 'warning', code: 'not_settled' })
+    expect(late?.what).toContain('epoch 3 is not settled: ')
+    expect(late?.what).toContain('nas')
+  })
+
+  test('that removed this node are said first', () => {
+    const [reason] = storeReasons({ ...at(NOW_MS), state: 'revoked' }, AROUND)
+    expect(reason).toMatchObject({ severity: 'problem', code: 'self_revoked' })
   })
 })

@@ -23,6 +23,7 @@ export function storeReasons(snapshot: StoreSnapshot, around: Circumstances): re
   return [
     ...(state === 'failed' && failure !== undefined ? [failedReason(snapshot, failure)] : []),
     ...(state === 'creating' ? [CREATING] : []),
+    ...(state === 'revoked' ? [revokedReason(snapshot)] : []),
     ...(bootstrap === undefined ? [] : [bootstrapReason(bootstrap)]),
     ...awaitingReason(snapshot),
     ...(open === undefined ? [] : openReasons(snapshot, open, around)),
@@ -33,6 +34,15 @@ const CREATING: Reason = {
   severity: 'info',
   code: 'creating',
   what: 'the store is still being created: it waits for its parent to be in use',
+}
+
+function revokedReason({ ref }: StoreSnapshot): Reason {
+  return {
+    severity: 'problem',
+    code: 'self_revoked',
+    what: 'this node was removed from the store: it can read what it has, and what it writes would count nowhere',
+    remedy: `ask an admin for a new invitation; \`lattice --store ${shortId(ref.id)} store debug excluded\` shows what was cut`,
+  }
 }
 
 function failedReason({ ref }: StoreSnapshot, { code, message }: StoreFailure): Reason {
@@ -110,7 +120,8 @@ function openReasons(snapshot: StoreSnapshot, open: OpenSnapshot, around: Circum
     const remedy = `or run \`lattice store repair --accept-fork ${id}\` to write without waiting`
     reasons.push({ severity: 'warning', code: 'writes_held', what, remedy })
   }
-  reasons.push(...floatingReasons(open.floating), ...forkReasons(open), ...replicationReasons(open, around))
+  reasons.push(...floatingReasons(open.floating), ...forkReasons(open), ...settlementReasons(open, around))
+  reasons.push(...replicationReasons(open, around))
   if (headless) {
     reasons.push({
       severity: 'info',
@@ -167,6 +178,22 @@ function forkReasons({ openForks }: OpenSnapshot): readonly Reason[] {
     remedy: `write once on ${peerText(author)}: that joins the branches; if its key is used on two machines, stop one`,
     peer: author,
   }))
+}
+
+/** Acks come some seconds after an epoch; who is silent for longer is away. */
+function settlementReasons({ unsettled }: OpenSnapshot, { nowMs }: Circumstances): readonly Reason[] {
+  if (unsettled === undefined || unsettled.waitingFor.length === 0) return []
+  const { seq, epoch, sinceMs, waitingFor } = unsettled
+  const names = listText(waitingFor.map(peerText))
+  return [
+    {
+      severity: nowMs - sinceMs < FRESH_MS ? 'info' : 'warning',
+      code: 'not_settled',
+      what: `epoch ${seq} is not settled: ${names} ${waitingFor.length === 1 ? 'has' : 'have'} not acknowledged it`,
+      remedy: `connect ${names}; one that stays away is passed over once it is dormant: \`lattice peer dormant\``,
+      detail: { epoch: toHex(epoch), peers: hexOf(waitingFor.map(({ publicKey }) => publicKey)) },
+    },
+  ]
 }
 
 function replicationReasons(open: OpenSnapshot, { nowMs }: Circumstances): readonly Reason[] {

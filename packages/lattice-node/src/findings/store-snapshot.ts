@@ -69,6 +69,14 @@ export interface BootstrapSnapshot {
   readonly progress: { readonly done: number; readonly total: number } | undefined
 }
 
+export interface UnsettledSnapshot {
+  readonly epoch: IntentionId
+  readonly seq: bigint
+  /** By its author's clock. */
+  readonly sinceMs: number
+  readonly waitingFor: readonly Named[]
+}
+
 /** The kernel's side; undefined while the store is not open. */
 export interface OpenSnapshot {
   readonly headless: boolean
@@ -81,6 +89,8 @@ export interface OpenSnapshot {
   readonly floating: FloatingSnapshot
   /** Authors with branches that no write has joined. */
   readonly openForks: readonly Named[]
+  /** The newest epoch, while somebody has yet to acknowledge it. */
+  readonly unsettled: UnsettledSnapshot | undefined
   readonly rejections: number
   readonly replicas: readonly ReplicaSnapshot[]
   /** What no other peer is known to hold; undefined where a connected one holds everything. */

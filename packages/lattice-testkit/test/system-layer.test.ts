@@ -77,10 +77,6 @@ function take(seen: Seen, event: SystemEvent): void {
   switch (event.kind) {
     case 'peer_changed':
       return void seen.peers.set(toHex(event.peer.peer), { ...event.peer, name: undefined, device: undefined })
-    // `peer_changed` says what they come to.
-    case 'peer_revoked':
-    case 'peer_demoted':
-      return
     case 'peer_name_changed':
       return void seen.names.set(toHex(event.peer), { name: event.name, device: event.device })
     case 'child_changed':

@@ -125,7 +125,6 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     logger: context.logger,
     onRebuild: progress.report,
     holdWrites: hold.why,
-    snapshots: machine !== undefined,
     ...(context.fileCheck === undefined ? {} : { fileCheck: context.fileCheck }),
     ...(context.scrub === undefined || options.directory !== undefined ? {} : { scrub: context.scrub }),
     peerTime: () => context.network()?.peerTime(),

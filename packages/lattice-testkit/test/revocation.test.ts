@@ -155,7 +155,7 @@ describe('revoking a peer', () => {
     await mesh.run(() => statusOf(mesh, 0, id, 2) === system.PeerStatus.REVOKED, 'node 2 is out')
     const followed = (): boolean => mesh.store(0, notes).kernel().membership().limited().length === 1
     await mesh.run(followed, 'the child has followed')
-    expect(await codeOf(mesh, mesh.node(2).join(old))).toBe('NOT_ADMITTED')
+    expect(await codeOf(mesh, mesh.node(2).join(old))).toBe('REVOKED')
     await mesh.complete(mesh.node(2).join(await mesh.invite(0, id)))
     await mesh.converge(id)
     expect(statusOf(mesh, 1, id, 2)).toBe(system.PeerStatus.ACTIVE)

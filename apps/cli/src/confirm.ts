@@ -18,31 +18,32 @@ export interface Consent {
 }
 
 /** Resolves once there is consent; rejects with `NOT_CONFIRMED` where there is none, or nobody to ask. */
-export async function confirm({ ask, out }: CommandContext, consent: Consent): Promise<void> {
-  const { warning, verb, name, isGiven } = consent
+export async function confirm(context: CommandContext, consent: Consent): Promise<void> {
+  const { verb, name, isGiven } = consent
   if (isGiven) return
-  if (ask === undefined) {
-    throw new CommandFailed('NOT_CONFIRMED', `nothing was done: ${verb} ${name} needs your consent`, {
-      hint: 'add --yes to give it where there is no terminal to ask at',
-    })
-  }
-  await out.aside(warning)
-  const answer = await ask(`type ${name} to ${verb} it: `)
+  const answer = await askFor(context, consent, `type ${name} to ${verb} it: `)
   if (answer?.trim() !== name) throw new CommandFailed('NOT_CONFIRMED', 'nothing was done: the name was not confirmed')
 }
 
 /** Asked for what can be mended with some work: `y`, or `--yes`. Rejects as {@link confirm}. */
-export async function confirmYes(
-  { ask, out }: CommandContext,
-  { warning, verb, name, isGiven }: Consent,
-): Promise<void> {
+export async function confirmYes(context: CommandContext, consent: Consent): Promise<void> {
+  const { verb, name, isGiven } = consent
   if (isGiven) return
+  const answer = await askFor(context, consent, `${verb} ${name}? [y/N] `)
+  if (!/^y(es)?$/iu.test(answer?.trim() ?? '')) throw new CommandFailed('NOT_CONFIRMED', 'nothing was done')
+}
+
+/** Shows the warning and puts the question; undefined where the answer was cut off. */
+async function askFor(
+  { ask, out }: CommandContext,
+  { warning, verb, name }: Consent,
+  question: string,
+): Promise<string | undefined> {
   if (ask === undefined) {
     throw new CommandFailed('NOT_CONFIRMED', `nothing was done: ${verb} ${name} needs your consent`, {
       hint: 'add --yes to give it where there is no terminal to ask at',
     })
   }
   await out.aside(warning)
-  const answer = await ask(`${verb} ${name}? [y/N] `)
-  if (!/^y(es)?$/iu.test(answer?.trim() ?? '')) throw new CommandFailed('NOT_CONFIRMED', 'nothing was done')
+  return ask(question)
 }

@@ -22,7 +22,7 @@ import { inviteAmbiguous, inviteNotFound, invalidArgument, NodeError, notAdmin, 
 import type { NodeContext } from './node-context.ts'
 import type { InviteEntry, PeerActs, PeerEntry, PeerRemoval, SelfRemovalOptions } from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
-import { resolvePeer } from './peer-reference.ts'
+import { nameOfPeer, resolvePeer } from './peer-reference.ts'
 import { refuseInherited } from './refuse-inherited.ts'
 import type { StoreManager } from './store-manager.ts'
 import { viewInvites, viewPeers } from './store-views.ts'
@@ -217,10 +217,6 @@ function peersOf({ context, manager }: PeerActsDeps, store: OpenStore): readonly
   return viewPeers(context, { store, tablesOf: manager.tablesOf })
 }
 
-function nameOf({ name, publicKey }: PeerEntry): string {
-  return name === '' ? `the peer ${shortId(publicKey)}` : `\`${name}\``
-}
-
 function checkPeerName(name: string): void {
   const problem = checkText(name, { maxBytes: MAX_NAME_BYTES, segment: false })
   if (problem === undefined) return
@@ -230,7 +226,7 @@ function checkPeerName(name: string): void {
 }
 
 function revokedAlready(peer: PeerEntry): NodeError {
-  return wrongState(`${nameOf(peer)} is revoked: invite it anew to have it back`)
+  return wrongState(`${nameOfPeer(peer)} is revoked: invite it anew to have it back`)
 }
 
 function wrongState(message: string): NodeError {

@@ -23,6 +23,11 @@ export interface NamedPeer {
   readonly name: string
 }
 
+/** A peer as a sentence names it. */
+export function nameOfPeer({ name, publicKey }: NamedPeer): string {
+  return name === '' ? `the peer ${shortId(publicKey)}` : `\`${name}\``
+}
+
 /** Finds the one peer that `reference` means. Throws `PEER_NOT_FOUND`, or `INVALID_ARGUMENT` with `detail.candidates`. */
 export function resolvePeer<Peer extends NamedPeer>(reference: string, peers: readonly Peer[]): Peer {
   const shown = reference.slice(0, MAX_REFERENCE_CHARS)

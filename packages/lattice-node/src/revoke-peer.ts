@@ -10,8 +10,9 @@ import type { EpochStatus } from '@lattice/kernel'
 import { assert, equalBytes, type IntentionId } from '@lattice/model'
 import { system } from '@lattice/proto'
 import type { Remains } from '@lattice/store-base'
-import { NodeError, shortId } from './errors.ts'
+import { NodeError } from './errors.ts'
 import type { OpenStore } from './open-store.ts'
+import { nameOfPeer } from './peer-reference.ts'
 import type { PeerEntry } from './store-types.ts'
 
 /** Makes the epoch. Rejects with `WriteRefused`; then nothing has changed. */
@@ -35,8 +36,9 @@ export function findEpoch({ kernel }: Pick<OpenStore, 'kernel'>, id: IntentionId
 }
 
 /** Throws where there is nothing to take from the peer. */
-export function checkRevocable({ status, name, publicKey }: PeerEntry): void {
-  const who = name === '' ? `the peer ${shortId(publicKey)}` : `\`${name}\``
+export function checkRevocable(peer: PeerEntry): void {
+  const { status } = peer
+  const who = nameOfPeer(peer)
   if (status === system.PeerStatus.REVOKED) throw new NodeError('WRONG_STATE', `${who} is revoked already`)
   if (status === system.PeerStatus.INVITED) {
     throw new NodeError('WRONG_STATE', `${who} was never admitted, so it has no rights: cancel its invite instead`)
@@ -45,20 +47,14 @@ export function checkRevocable({ status, name, publicKey }: PeerEntry): void {
 
 /** Throws where the store would be without anybody who can admit peers. */
 export function checkSuccession(peers: readonly PeerEntry[], { publicKey }: PeerEntry): void {
-  const isOnlyAdmin = !peers.some(
-    ({ status, role, publicKey: other }) =>
-      role === system.Role.ADMIN &&
-      (status === system.PeerStatus.ACTIVE || status === system.PeerStatus.DORMANT) &&
-      !equalBytes(other, publicKey),
-  )
-  const isAlone = !peers.some(
+  const others = peers.filter(
     ({ status, publicKey: other }) =>
       (status === system.PeerStatus.ACTIVE || status === system.PeerStatus.DORMANT) && !equalBytes(other, publicKey),
   )
-  if (isAlone) {
+  if (others.length === 0) {
     throw new NodeError('WRONG_STATE', 'this node is the only peer of the store: leave it, or destroy it')
   }
-  if (isOnlyAdmin) {
+  if (!others.some(({ role }) => role === system.Role.ADMIN)) {
     throw new NodeError(
       'WRONG_STATE',
       'this node is the only admin of the store, which nobody could admit a peer to then: make another peer an admin first',

@@ -6,6 +6,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connectBackend } from '@lattice/api'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { type Finished, lattice, type RunningProcess, startDaemon } from './processes.ts'
 
@@ -19,6 +20,8 @@ export interface DaemonGroup {
   readonly daemon: (name: string, ...flags: readonly string[]) => Promise<RunningProcess>
   /** The command line at the node of this name. */
   readonly on: (name: string) => (...argv: readonly string[]) => Promise<Finished>
+  /** Resolves once `condition` holds: it is looked at now, and again whenever something happens at the node of this name. */
+  readonly until: (name: string, condition: () => Promise<boolean>) => Promise<void>
   /** What runs and is to be ended with the group. */
   readonly running: Set<RunningProcess>
 }
@@ -49,6 +52,25 @@ export function createDaemonGroup(prefix: string): DaemonGroup {
       (name) =>
       async (...argv) =>
         lattice(['--data-dir', folder(name), ...argv]),
+    until: (name, condition) => untilAt(join(folder(name), 'lattice.sock'), condition),
+  }
+}
+
+async function untilAt(socket: string, condition: () => Promise<boolean>): Promise<void> {
+  await using backend = await connectBackend({ socket })
+  const ending = new AbortController()
+  const events = backend.node.subscribe({}, { signal: ending.signal })[Symbol.asyncIterator]()
+  try {
+    let next = events.next()
+    // Calls of one connection arrive in order: from here on nothing that happens is missed.
+    await backend.node.getStatus({})
+    while (!(await condition())) {
+      await next
+      next = events.next()
+    }
+    next.catch(() => undefined)
+  } finally {
+    ending.abort()
   }
 }
 

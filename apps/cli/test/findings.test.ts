@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { createDaemonGroup, ok, SLOW } from './daemon-group.ts'
 import type { Finished } from './processes.ts'
 
-const { daemon, folder, on } = createDaemonGroup('lattice-findings-')
+const { daemon, folder, on, until } = createDaemonGroup('lattice-findings-')
 
 interface Found {
   readonly code: string
@@ -23,19 +23,6 @@ async function found(finished: Promise<Finished>): Promise<readonly Found[]> {
 
 const connect = (name: string): Promise<LatticeBackend> =>
   connectBackend({ socket: join(folder(name), 'lattice.sock') })
-
-/** Asks now and after every event of the node, until it is so. */
-async function until({ node }: LatticeBackend, isSo: () => Promise<boolean>): Promise<void> {
-  const abort = new AbortController()
-  const events = node.subscribe({}, { signal: abort.signal })[Symbol.asyncIterator]()
-  let next = events.next()
-  while (!(await isSo())) {
-    await next
-    next = events.next()
-  }
-  next.catch(() => undefined)
-  abort.abort()
-}
 
 /** Exchanges with every connected peer; how many are equal then. */
 async function sync({ store }: LatticeBackend, storeId: Uint8Array): Promise<number> {
@@ -60,11 +47,11 @@ test(
     const codes = async (): Promise<readonly string[]> =>
       (await first.node.why({ storeId: id })).findings.map(({ code }) => code).filter((code) => code !== 'disk_low')
     // The newcomer acknowledges the epoch of its admission within a moment; what is known of it is as old as the last exchange.
-    await until(first, async () => (await sync(first, id)) === 1 && (await codes()).length === 0)
+    await until('a', async () => (await sync(first, id)) === 1 && (await codes()).length === 0)
 
     await second.end('SIGTERM')
     await ok(a('put', 'k', 'w'))
-    await until(first, async () => (await codes()).includes('peer_offline'))
+    await until('a', async () => (await codes()).includes('peer_offline'))
     const about = await found(a('--json', 'why', 'team', 'b'))
     expect(about.map(({ code }) => code)).toEqual(expect.arrayContaining(['peer_offline', 'peer_behind']))
     for (const { peerName } of about) expect(peerName).toBe('b')
@@ -75,7 +62,7 @@ test(
 
     await rm(join(folder('b'), 'stores', toHex(id)), { recursive: true })
     await daemon('b', ...flags)
-    await until(first, async () => (await first.node.getStatus({})).peers.length === 1)
+    await until('a', async () => (await first.node.getStatus({})).peers.length === 1)
     await sync(first, id)
     const { findings } = await first.node.why({ storeId: id, peer: 'b' })
     const refused = findings.find(({ code }) => code === 'peer_refused')

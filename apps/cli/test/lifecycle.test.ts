@@ -4,7 +4,6 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { connectBackend } from '@lattice/api'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createDaemonGroup, SLOW } from './daemon-group.ts'
 import { type Ran, run, type RunOptions } from './fake-process.ts'
@@ -15,7 +14,7 @@ const EXIT = { ok: 0, failed: 1, usage: 2, notFound: 3, refused: 5 } as const
 /** The three that share everything; `guest` is a fourth that is let in nowhere. */
 const MEMBERS = ['laptop', 'desk', 'nas'] as const
 
-const { daemon, folder, running } = createDaemonGroup('lattice-life-')
+const { daemon, folder, running, until } = createDaemonGroup('lattice-life-')
 const daemons = new Map<string, RunningProcess>()
 
 interface Store {
@@ -67,25 +66,6 @@ async function stop(name: string): Promise<void> {
 async function restart(name: string): Promise<void> {
   await stop(name)
   await start(name)
-}
-
-/** Resolves once `condition` holds at the node: it is looked at now, and again whenever something happens there. */
-async function until(name: string, condition: () => Promise<boolean>): Promise<void> {
-  await using backend = await connectBackend({ socket: join(folder(name), 'lattice.sock') })
-  const ending = new AbortController()
-  const events = backend.node.subscribe({}, { signal: ending.signal })[Symbol.asyncIterator]()
-  try {
-    let next = events.next()
-    // Calls of one connection arrive in order: from here on nothing that happens is missed.
-    await backend.node.getStatus({})
-    while (!(await condition())) {
-      await next
-      next = events.next()
-    }
-    next.catch(() => undefined)
-  } finally {
-    ending.abort()
-  }
 }
 
 async function storeAt(name: string, path: string): Promise<Store | undefined> {

@@ -14,6 +14,7 @@ import { READING_ROW } from './rows/reading.ts'
 import { NETWORK_ROWS } from './rows/network.ts'
 import { RIVALS_ROW } from './rows/rivals.ts'
 import { RANGE_INDEX_ROW, RECONCILE_ROW } from './rows/reconcile.ts'
+import { REVOCATION_ROW } from './rows/revocation.ts'
 import { SESSIONS_ROW } from './rows/sessions.ts'
 import { STATE_ROOT_ROW } from './rows/state-root.ts'
 import { WRITE_ROWS } from './rows/writes.ts'
@@ -32,6 +33,7 @@ export const ROWS: readonly BenchRow[] = [
   STATE_ROOT_ROW,
   GOSSIP_ROW,
   CONVERGENCE_ROW,
+  REVOCATION_ROW,
 ]
 
 /** Measured when asked for: what others reach, in a table of their own. */

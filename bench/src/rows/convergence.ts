@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { existsSync } from 'node:fs'
 import { openKv } from '@lattice/kvstore'
 import { assert, idKey, type IdKey, intentionId, type StoreId } from '@lattice/model'
 import { createFrameDecoder, type Frame } from '@lattice/net'
@@ -15,11 +14,9 @@ import { createSimMesh, type SimMesh } from '@lattice/testkit'
 import { atMost, type Figure, type Goal, type Unit } from '../figure.ts'
 import type { BenchRow, RowContext } from '../row.ts'
 import { sampleOf } from '../sample.ts'
+import { inMemory, LATENCY_MS, SETTLE_MS, shareInTurn } from '../whole-nodes.ts'
 import { crypto } from '../world.ts'
 
-const LATENCY_MS = { min: 10, max: 50 }
-/** Until names, addresses and acks of joining are everywhere, and the tree has formed. */
-const SETTLE_MS = 90_000
 const WRITES = 100
 const WRITERS = 10
 /** Longer than silence is borne: each half has given the other up. */
@@ -165,27 +162,6 @@ function figuresOf(name: string, cost: Cost, goals: readonly Goal[]): readonly F
     figure('intentions received, by all', 'sent', cost.received),
     figure('of them duplicates', 'sent', cost.duplicates),
   ]
-}
-
-/** Thousands of commits of fifty nodes: nothing about the disk shows in virtual time, so one in memory serves as well. */
-function inMemory(context: RowContext): string {
-  const disk = '/dev/shm'
-  return existsSync(disk) ? disk : context.folder()
-}
-
-/**
- * A store that all nodes are in, with all of them up. They join one after the other while the rest is down: what a join
- * takes is not measured here, and beside a whole mesh it takes time in proportion to that.
- */
-async function shareInTurn(mesh: SimMesh): Promise<StoreId> {
-  const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
-  for (let index = 1; index < mesh.peers.length; index += 1) {
-    const node = await mesh.start(index)
-    await mesh.complete(node.join(await mesh.invite(0, id)))
-    await mesh.stop(index)
-  }
-  for (const [index, peer] of mesh.peers.entries()) if (!peer.isUp()) await mesh.start(index)
-  return id
 }
 
 async function run(context: RowContext): Promise<readonly Figure[]> {

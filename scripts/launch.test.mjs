@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -37,8 +37,12 @@ function installNode() {
   chmodSync(join(home, 'node'), 0o755)
 }
 
-function start(nodeArguments, argv) {
-  const child = spawn(process.execPath, [...nodeArguments, program, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+function start(nodeArguments, argv, cache = join(folder, 'cache')) {
+  const { NODE_COMPILE_CACHE: _, ...env } = { ...process.env, XDG_CACHE_HOME: cache }
+  const child = spawn(process.execPath, [...nodeArguments, program, ...argv], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', (text) => (output[name] += text))
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, ...output }))
@@ -80,6 +84,16 @@ describe('launch', () => {
     writeMain('process.kill(process.pid, "SIGKILL"); return new Promise(() => {})')
     installNode()
     expect(await start(asNode20, []).ended).toMatchObject({ code: null, signal: 'SIGKILL' })
+  })
+
+  test('what is compiled is kept in the cache of the user, and where there is none it runs all the same', async () => {
+    writeMain('return 4')
+    expect(await start([], []).ended).toMatchObject({ code: 4, stderr: '' })
+    const compiled = join(folder, 'cache', 'lattice', 'compiled')
+    expect(statSync(compiled).mode & 0o777).toBe(0o700)
+    expect(readdirSync(compiled)).toHaveLength(1)
+    writeFileSync(join(folder, 'file'), '')
+    expect(await start([], [], join(folder, 'file')).ended).toMatchObject({ code: 4, stderr: '' })
   })
 
   test('an unbuilt program says how to build it', async () => {

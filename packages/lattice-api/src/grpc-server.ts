@@ -20,10 +20,9 @@ import {
   type ServerWritableStream,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
-import { ReflectionService } from '@grpc/reflection'
+import type { ReflectionService } from '@grpc/reflection'
 import { LatticeError, type Logger } from '@lattice/model'
 import { collectFiles } from '@lattice/store-base'
-import { HealthImplementation } from 'grpc-health-check'
 import { BACKEND_SERVICES, type BackendHandlers } from './backend.ts'
 import { errorToStatus } from './error-wire.ts'
 import { grpcDefinition, MAX_MESSAGE_BYTES } from './grpc-definition.ts'
@@ -80,6 +79,11 @@ export async function openApiServer({ handlers, socket, logger }: ApiServerOptio
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
   })
   const ending = new AbortController()
+  // A command that calls a daemon has this module loaded and has no use for these, a quarter of all it would load.
+  const [{ HealthImplementation }, reflection] = await Promise.all([
+    import('grpc-health-check'),
+    import('@grpc/reflection'),
+  ])
   const health = new HealthImplementation({ '': 'SERVING' })
   for (const name of ['node', 'store', 'dynamic'] as const) {
     const schema = BACKEND_SERVICES[name]
@@ -90,7 +94,7 @@ export async function openApiServer({ handlers, socket, logger }: ApiServerOptio
     health.setStatus(schema.typeName, 'SERVING')
   }
   health.addToServer(server)
-  new ReflectionService(reflectionPackage()).addToServer(server)
+  new reflection.ReflectionService(reflectionPackage()).addToServer(server)
   await bind(server, socket)
 
   let closing: Promise<void> | undefined

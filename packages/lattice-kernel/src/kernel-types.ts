@@ -28,7 +28,7 @@ import type {
   WitnessRecord,
 } from '@lattice/model'
 import type { weaver } from '@lattice/proto'
-import type { CopyOptions, FileCheck, Rejection, StorageHooks } from '@lattice/storage'
+import type { CopyOptions, FileCheck, FileWork, Rejection, StorageHooks } from '@lattice/storage'
 import type {
   Authority,
   EpochWish,
@@ -90,6 +90,8 @@ export interface KernelOptions {
   readonly onRebuild?: RebuildProgress
   /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
   readonly fileCheck?: FileCheck
+  /** How files are copied and made durable beside the writer; in threads unless told otherwise. */
+  readonly fileWork?: FileWork
   /** Has the log read through in the background; nothing does without it. */
   readonly scrub?: ScrubOptions
   /**

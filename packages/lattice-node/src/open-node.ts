@@ -218,6 +218,7 @@ function createContext(
     storageHooks: options.storageHooks,
     scrub: options.scrub,
     fileCheck: options.fileCheck,
+    fileWork: options.fileWork,
     ackDelayMs: options.ackDelayMs,
     network,
     publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),

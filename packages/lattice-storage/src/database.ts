@@ -12,6 +12,7 @@ import Sqlite from 'better-sqlite3'
 import type { CopyOptions } from './copy-bytes.ts'
 import { createDatabaseCopies } from './copy-database.ts'
 import { SchemaTooNew, StorageFailed } from './errors.ts'
+import { type FileWork, threadedFileWork } from './file-work.ts'
 import { type Migration, migrate } from './migrations.ts'
 import type { StorageHooks, StoragePoint } from './storage-hooks.ts'
 import { damagedError, type DatabaseContents, translateStorageError } from './translate-error.ts'
@@ -72,6 +73,8 @@ export interface OpenDatabaseOptions {
   readonly readonly?: boolean
   /** The write-ahead log is folded into the file by `checkpoint` alone, and when closing. */
   readonly ownCheckpoints?: boolean
+  /** How it is copied; in threads unless told otherwise. */
+  readonly fileWork?: FileWork
   readonly hooks?: StorageHooks
 }
 
@@ -173,6 +176,7 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
   let pauses = 0
   const copies = createDatabaseCopies({
     path,
+    fileWork: options.fileWork ?? threadedFileWork,
     isOpen: () => handle.open,
     pauseCheckpoints: () => {
       pauses += 1

@@ -60,7 +60,9 @@ describe.each(WORKS)('work on files %s', (_, work) => {
   test('tells what became of a sync', async () => {
     const from = source()
     const sync = (descriptor: number): Promise<unknown> =>
-      new Promise((resolve) => void work.syncOpen(descriptor, resolve))
+      new Promise((resolve) => {
+        work.syncOpen(descriptor, resolve)
+      })
     expect(await sync(from.descriptor)).toBe(null)
     closeSync(from.descriptor)
     expect(await sync(from.descriptor)).toMatchObject({ code: 'EBADF' })

@@ -55,7 +55,6 @@ export type {
   BulkWrite,
   BulkWrites,
   Kernel,
-  KernelDigest,
   KernelEvent,
   KernelOptions,
   KernelStats,
@@ -88,7 +87,7 @@ export type { PlannedPart, PruneHindrance, PrunePlan, PrunePlanOptions } from '.
 export { rebuildLog, type RebuildLogOptions } from './rebuild-log.ts'
 export { abandonReplacement, beginReplacement, commitReplacement, finishReplacement } from './replace-log.ts'
 export { type OwnChainEnd, salvageLog, type SalvagedLog, type SalvageOptions } from './salvage-log.ts'
-export type { ReplicatedSet } from './replicated-set.ts'
+export type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
 export type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 export type {
   ReadSnapshotOptions,

@@ -46,6 +46,7 @@ import type { EpochStatus } from './epoch-status.ts'
 import type { ExcludedIntention, FloatingIntention, StoredIntention, WitnessEntry } from './held-types.ts'
 import type { AuthorLag, AuthorTips, Observations } from './observation-types.ts'
 import type { LogDurability } from './open-log.ts'
+import type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
 import type { RevokedPast } from './revoked-past.ts'
 import type { SnapshotEvent, SnapshotReads } from './snapshot-types.ts'
 
@@ -171,15 +172,6 @@ export interface KernelStats {
   readonly forkCount: number
   readonly rejectionCount: number
   readonly hlc: Hlc
-}
-
-/** The same shape as the network's port: equal on replicas that hold the same set. */
-export interface KernelDigest {
-  readonly witnessCount: number
-  readonly fingerprint: Uint8Array
-  readonly epochHeads: readonly IntentionId[]
-  readonly settledSeq: number
-  readonly tipsDigest: Hash
 }
 
 export interface WitnessedNotice {
@@ -315,6 +307,12 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
   readonly digest: () => KernelDigest
   /** Every epoch that nothing follows yet is settled; true where there is none. */
   readonly isEpochSettled: () => boolean
+  /**
+   * The set for a session over a base: the normal one for this node's own. Of a later epoch that counts, here, it is what is
+   * not below it, with the genesis and the records below. Undefined where the epoch is not here, does not count, or does not
+   * follow this node's own base: then not all of the set is here.
+   */
+  readonly over: (base: IntentionId) => ReplicatedSet | undefined
   /** The witnessed set. Follows later commits; stands still within one turn of the event loop. */
   readonly rangeIndex: () => RangeIndex
   readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]

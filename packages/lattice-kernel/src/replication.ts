@@ -21,7 +21,9 @@ import type { Core } from './core.ts'
 import type { Kernel } from './kernel-types.ts'
 import { contentOf } from './log-entry.ts'
 import { readIntentions } from './read-intentions.ts'
+import { createOver } from './over.ts'
 import { PAGE_RECORDS_MAX } from './reading.ts'
+import type { ReplicatedSet } from './replicated-set.ts'
 import { createRevokedPast, type RevokedPast } from './revoked-past.ts'
 
 /** Bytes of a chain after which the walk ends, whatever was asked for: it is held in memory as a whole. */
@@ -29,7 +31,10 @@ const CHAIN_BYTES_MAX: number = 4 * 1024 * 1024
 
 type Replication = ChainReads &
   RevokedPast &
-  Pick<Kernel, 'digest' | 'isEpochSettled' | 'rangeIndex' | 'missing' | 'tipOf' | 'read' | 'readChain' | 'witnessPage'>
+  Pick<
+    Kernel,
+    'over' | 'digest' | 'isEpochSettled' | 'rangeIndex' | 'missing' | 'tipOf' | 'read' | 'readChain' | 'witnessPage'
+  >
 
 /** A store as others see it. */
 export function createReplication(core: Core): Replication {
@@ -48,7 +53,8 @@ export function createReplication(core: Core): Replication {
     return tips.digest
   }
 
-  return {
+  const own: ReplicatedSet = {
+    rangeIndex: () => log.range,
     digest: () => {
       const { headSeq, fingerprint } = log.meta()
       const epochs = { epochHeads: log.book.heads(), settledSeq: core.settlement.settledSeq() }
@@ -60,12 +66,16 @@ export function createReplication(core: Core): Replication {
         tipsDigest: tipsDigest(headSeq),
       }
     },
+  }
+
+  return {
+    ...own,
+    ...createOver({ log, own, base: () => undefined }),
     isEpochSettled: () =>
       log.book.heads().every((id) => {
         const epoch = log.book.epochOf(id)
         return epoch !== undefined && core.settlement.isSettled(epoch)
       }),
-    rangeIndex: () => log.range,
     missing: (ids) => ids.filter((id) => log.find(id) === undefined),
     tipOf: (author) => {
       const seq = Math.max(0, ...(counted.find(author)?.tips ?? []))

@@ -126,12 +126,28 @@ function summarizeStore({ op }: system.StoreOp): SExpr {
       return list(sym('store-activate-schema'), int(op.value.version))
     case 'setReplication':
       return list(sym('store-set-replication'), int(op.value.factor), raw(op.value.crush))
+    case 'setPrunePolicy':
+      return summarizePrunePolicy(op.value)
     case 'destroy':
       return list(sym('store-destroy'))
     case 'destroyAck':
       return list(sym('store-destroy-ack'))
     case undefined:
       return list(sym('store'))
+  }
+}
+
+function summarizePrunePolicy({ policy }: system.PrunePolicy): SExpr {
+  const name = sym('store-set-prune-policy')
+  switch (policy.case) {
+    case 'manual':
+      return list(name, sym('manual'))
+    case 'keepDays':
+      return list(name, sym('keep-days'), int(policy.value))
+    case 'keepCount':
+      return list(name, sym('keep-count'), int(policy.value))
+    case undefined:
+      return list(name)
   }
 }
 

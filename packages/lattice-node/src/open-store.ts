@@ -233,6 +233,7 @@ function followKernel(
     if (event.kind === 'epoch_settled') {
       context.publish({ kind: 'epoch_settled', storeId, epoch: event.id, seq: event.seq })
     }
+    if (event.kind === 'state_divergence') context.publish({ ...event, storeId })
     if (event.kind === 'excluded') context.publish({ ...event, storeId })
     if (event.kind === 'stalled') tellStalled(context, storeId, event)
     if (event.kind === 'failed') onFailed(event.error)

@@ -78,6 +78,8 @@ export interface StoreStatus {
   readonly projection: ProjectionStatus
   readonly logBytes: number
   readonly stateBytes: number
+  /** Of the states at epochs that are kept. */
+  readonly snapshotBytes: number
   /** `independent`, `inherited` or `snapshot`. */
   readonly strategy: string
   readonly peers: number

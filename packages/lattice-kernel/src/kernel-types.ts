@@ -46,6 +46,7 @@ import type { EpochStatus } from './epoch-status.ts'
 import type { ExcludedIntention, FloatingIntention, StoredIntention, WitnessEntry } from './held-types.ts'
 import type { AuthorLag, AuthorTips, Observations } from './observation-types.ts'
 import type { LogDurability } from './open-log.ts'
+import type { PrunePlan, PrunePlanOptions } from './prune-plan.ts'
 import type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
 import type { RevokedPast } from './revoked-past.ts'
 import type { SnapshotEvent, SnapshotReads } from './snapshot-types.ts'
@@ -313,6 +314,11 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
    * follow this node's own base: then not all of the set is here.
    */
   readonly over: (base: IntentionId) => ReplicatedSet | undefined
+  /**
+   * What a prune would do now, and why it would do nothing where it would not. With something to keep it names the newest
+   * epoch that keeps it; with nothing it tells of an epoch made now. Changes nothing.
+   */
+  readonly planPrune: (options: PrunePlanOptions) => PrunePlan
   /** The witnessed set. Follows later commits; stands still within one turn of the event loop. */
   readonly rangeIndex: () => RangeIndex
   readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]

@@ -10,6 +10,7 @@ import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
 import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
+import { createPlanPrune } from './plan-prune.ts'
 import { createReading } from './reading.ts'
 import type { ProjectionFactory } from './projection.ts'
 import { createRebuilding } from './rebuild.ts'
@@ -56,14 +57,16 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   })
   witnesser.restart(pool.load())
 
+  const reads = snapshots.reads(accept)
+  const planPrune = createPlanPrune({ core, snapshot: reads.snapshot, base: () => undefined })
   const kernel: Kernel = {
     storeId,
-    ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core) }, failure.onFailed),
+    ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core), ...planPrune }, failure.onFailed),
     verify: async (options = {}) =>
       verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing(), snapshots }, options),
     submit,
     submitEpoch,
-    ...snapshots.reads(accept),
+    ...reads,
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     emitAck: automatic.emitAck,

@@ -153,7 +153,13 @@ function readsOf(
 }
 
 /** What an epoch is called by its own past alone. The rest depends on what else there is. */
-const FOR_EVER: readonly EpochFault[] = ['seq_wrong', 'required_acks_wrong', 'removals_malformed', 'not_entitled']
+const FOR_EVER: readonly EpochFault[] = [
+  'seq_wrong',
+  'required_acks_wrong',
+  'removals_malformed',
+  'not_entitled',
+  'below_wrong',
+]
 
 interface Judging {
   readonly policy: MembershipPolicy

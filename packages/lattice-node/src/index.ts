@@ -14,7 +14,18 @@ export {
   MAX_TOKEN_CHARS,
   type TokenError,
 } from './invite-token.ts'
-export type { AuthorLag, AuthorObservation, Observations, SeenOf, StabilityFrontier } from '@lattice/kernel'
+export type {
+  AuthorLag,
+  AuthorObservation,
+  EpochStatus,
+  Observations,
+  PrunePlan,
+  SeenOf,
+  SnapshotInfo,
+  SnapshotStatus,
+  StabilityFrontier,
+} from '@lattice/kernel'
+export type { HistoryActs, PrunedBase, PruneKeep, PruneResult, StorePruning } from './history/history-types.ts'
 export type { NodeEvent, NodeEventBody } from './node-events.ts'
 export type {
   BackupOptions,

@@ -47,6 +47,7 @@ import type { ExcludedIntention, FloatingIntention, StoredIntention, WitnessEntr
 import type { AuthorLag, AuthorTips, Observations } from './observation-types.ts'
 import type { LogDurability } from './open-log.ts'
 import type { PrunePlan, PrunePlanOptions } from './prune-plan.ts'
+import type { PruneEvent, PruneReads } from './prune-types.ts'
 import type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
 import type { RevokedPast } from './revoked-past.ts'
 import type { SnapshotEvent, SnapshotReads } from './snapshot-types.ts'
@@ -205,6 +206,7 @@ export type KernelEvent =
   /** Everybody who has to has seen it. Told once while the store is open. */
   | { readonly kind: 'epoch_settled'; readonly id: IntentionId; readonly seq: bigint }
   | SnapshotEvent
+  | PruneEvent
   | {
       readonly kind: 'fork_detected'
       readonly author: PublicKey
@@ -230,7 +232,7 @@ export type KernelEvent =
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
-export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, RevokedPast, SnapshotReads {
+export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, RevokedPast, SnapshotReads, PruneReads {
   readonly storeId: StoreId
   /**
    * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.

@@ -483,7 +483,7 @@ describe('the epoch book', () => {
     expect(kernel.epochs()).toMatchObject([{ seq: 0n, fault: undefined, isHead: true, isSettled: true }])
     expect((await kernel.verify({ full: true })).problems).toEqual([])
     await kernel.close()
-    expect(peekLog(directory)?.schemaVersion).toBe(3)
+    expect(peekLog(directory)?.schemaVersion).toBe(4)
     // Nothing was written, and yet it is not read through again.
     const after = new DatabaseSync(join(directory, 'log.db'))
     expect(after.prepare('SELECT seq FROM epoch_cursor').get()).toMatchObject({ seq: 4 })
@@ -515,7 +515,7 @@ describe('the epoch book', () => {
       changeTable(directory, mended)
     }
     expect(await look()).toEqual([])
-    expect(peekLog(directory)?.schemaVersion).toBe(3)
+    expect(peekLog(directory)?.schemaVersion).toBe(4)
   })
 })
 

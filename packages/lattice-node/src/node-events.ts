@@ -75,6 +75,17 @@ export type NodeEventBody =
       readonly ownRoot: Hash | undefined
       readonly others: readonly SignedRoot[]
     }
+  /** History of the store is being deleted. */
+  | { readonly kind: 'prune_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
+  /** So many intentions below the epoch are gone; bytes are those of the log. */
+  | {
+      readonly kind: 'pruned'
+      readonly storeId: StoreId
+      readonly epoch: IntentionId
+      readonly intentions: number
+      readonly bytesBefore: number
+      readonly bytesAfter: number
+    }
   /** So many writes of an author, which counted until now, are beyond where its rights end. `own`: this node's. */
   | {
       readonly kind: 'excluded'

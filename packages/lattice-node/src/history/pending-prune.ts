@@ -5,7 +5,6 @@
  */
 import type { EpochStatus, Kernel } from '@lattice/kernel'
 import { equalBytes, type IntentionId, type OpKind } from '@lattice/model'
-import { baseOf } from './kernel-history.ts'
 
 /** The epoch below which a prune deletes. */
 export function targetOf({ id, cause }: EpochStatus): IntentionId | undefined {
@@ -14,8 +13,8 @@ export function targetOf({ id, cause }: EpochStatus): IntentionId | undefined {
 }
 
 /** The newest epoch for pruning whose part of the history is not gone yet; undefined where there is none. */
-export function pendingPrune(kernel: Pick<Kernel, 'storeId' | 'epochs'>): EpochStatus | undefined {
-  const baseSeq = baseOf(kernel)?.seq
+export function pendingPrune(kernel: Pick<Kernel, 'base' | 'epochs'>): EpochStatus | undefined {
+  const baseSeq = kernel.base()?.seq
   const epochs = kernel.epochs()
   return epochs.find((epoch) => {
     const target = epoch.fault === undefined ? targetOf(epoch) : undefined

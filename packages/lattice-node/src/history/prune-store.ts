@@ -20,7 +20,6 @@ import { peerTable, type TablesOf } from '../store-peers.ts'
 import { submitSystem } from '../submit-system.ts'
 import { followPruning } from './follow-pruning.ts'
 import type { HistoryActs, PruneKeep, PruneResult, StorePruning } from './history-types.ts'
-import { baseOf, progressOf } from './kernel-history.ts'
 import { isAnythingAfter, pendingPrune, targetOf } from './pending-prune.ts'
 import { checkPolicy, keepOptions } from './prune-keep.ts'
 
@@ -85,8 +84,8 @@ function diverged({ storeId }: Kernel): NodeError {
 }
 
 export function pruningOf({ kernel }: Pick<OpenStore, 'kernel'>, tablesOf: TablesOf): StorePruning {
-  const base = baseOf(kernel)
-  const { state, epoch, done = 0, total = 0, failure } = progressOf(kernel)
+  const base = kernel.base()
+  const { state, epoch, done = 0, total = 0, failure } = kernel.pruning()
   const pending = state === 'idle' ? pendingPrune(kernel) : undefined
   const at = epoch ?? pending?.id
   const status = at && findEpoch({ kernel }, at)

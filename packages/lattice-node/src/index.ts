@@ -67,6 +67,7 @@ export type {
   SystemTableEntry,
 } from './store-types.ts'
 export { resultOf } from './sync-store.ts'
+export { type PrunePolicy, prunePolicyIn, prunePolicyMessage } from '@lattice/systemstore'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from '@lattice/kernel'
 export { openNode } from './open-node.ts'
 export {

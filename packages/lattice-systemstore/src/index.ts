@@ -44,7 +44,7 @@ export {
   type Signing,
 } from './peer-writes.ts'
 export { type PeerEntry, readPeer, readPeers, readPeerStatus, readPeerStatuses } from './peers.ts'
-export { type PrunePolicy, prunePolicyOf } from './prune-policy.ts'
+export { type PrunePolicy, prunePolicyIn, prunePolicyMessage, prunePolicyOf } from './prune-policy.ts'
 export { FIRST_SCHEMA, readSchema } from './schema-activation.ts'
 export {
   readAppId,

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import type { MessageInitShape } from '@bufbuild/protobuf'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { concatBytes, type ReadTable } from '@lattice/model'
-import type { system } from '@lattice/proto'
+import { system } from '@lattice/proto'
 import { MAX_KEEP_DAYS } from './limits.ts'
 import { readField } from './read-fields.ts'
 import { decodeCount, encodeCount } from './values.ts'
@@ -56,6 +56,11 @@ export function prunePolicyInit(
     case 'keep_count':
       return { case: 'keepCount', value: policy.count }
   }
+}
+
+/** As it is written, and told. */
+export function prunePolicyMessage(policy: PrunePolicy): system.PrunePolicy {
+  return create(system.PrunePolicySchema, { policy: prunePolicyInit(policy) })
 }
 
 /** Its kind in one byte, then the number in four. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { EpochStatus, PrunePlan } from '@lattice/kernel'
+import type { EpochStatus, PrunePlan, PruneWait } from '@lattice/kernel'
 import type { AbortSignal, IntentionId, PublicKey } from '@lattice/model'
 import type { PrunePolicy } from '@lattice/systemstore'
 import type { StoreFailure } from '../store-types.ts'
@@ -43,6 +43,8 @@ export interface StorePruning {
   readonly done: number
   readonly total: number
   readonly failure: StoreFailure | undefined
+  /** What it waits for; undefined unless it waits. */
+  readonly waitsOn: PruneWait | undefined
   /** Who has to acknowledge the epoch before. */
   readonly waitsFor: readonly PublicKey[]
   /** Undefined where all of the history is here. */

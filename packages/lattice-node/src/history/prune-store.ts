@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { EpochStatus, Kernel, PrunePlan } from '@lattice/kernel'
+import type { EpochStatus, Kernel, PrunePlan, PrunePlanOptions } from '@lattice/kernel'
 import { type AbortSignal, type IntentionId, toHex } from '@lattice/model'
 import { isAdmin, type PrunePolicy, prunePolicyOf, setPrunePolicy } from '@lattice/systemstore'
 import { NodeError, notAdmin, shortId } from '../errors.ts'
@@ -34,7 +34,7 @@ export function createHistoryActs(deps: HistoryActsDeps): HistoryActs {
   const { context, tablesOf, store } = deps
   const { clock } = context
   return {
-    planPrune: (keep = {}) => store().kernel.planPrune(keepOptions(keep, clock.wallMs())),
+    planPrune: (keep = {}) => planFor(store().kernel, keepOptions(keep, clock.wallMs())),
     prune: (keep = {}) => prune(deps, keep),
     pruning: () => pruningOf(store(), tablesOf),
     followPruning: (epoch, signal) => follow(deps, epoch, signal),
@@ -45,7 +45,7 @@ export function createHistoryActs(deps: HistoryActsDeps): HistoryActs {
 async function prune({ context, tablesOf, store }: HistoryActsDeps, keep: PruneKeep): Promise<PruneResult> {
   const { kernel } = store()
   if (!mayPrune(kernel, context, tablesOf)) throw notAdmin(kernel.storeId, 'prune the store')
-  const plan = kernel.planPrune(keepOptions(keep, context.clock.wallMs()))
+  const plan = planFor(kernel, keepOptions(keep, context.clock.wallMs()))
   const { hindrance } = plan
   if (hindrance === 'diverged') throw diverged(kernel)
   if (hindrance === 'nothing_to_prune') return { outcome: 'nothing', plan, epoch: undefined }
@@ -54,6 +54,14 @@ async function prune({ context, tablesOf, store }: HistoryActsDeps, keep: PruneK
   if (pending !== undefined && covers(kernel, pending, plan)) return { outcome: 'begun', plan, epoch: pending }
   const wish = { kind: 'prune', ...(plan.epoch && { below: plan.epoch }) } as const
   return { outcome: 'begun', plan, epoch: epochOf({ kernel }, await kernel.submitEpoch(wish)) }
+}
+
+/** Where all that came since the last prune are acks of it, another would free nothing and be acknowledged as well. */
+function planFor(kernel: Kernel, options: PrunePlanOptions): PrunePlan {
+  const plan = kernel.planPrune(options)
+  const base = kernel.base()
+  const isDone = plan.hindrance === 'epoch_needed' && base !== undefined && !isAnythingAfter(kernel, base.epoch)
+  return isDone ? { ...plan, hindrance: 'nothing_to_prune' } : plan
 }
 
 /** Peers are those of the store that holds them, also where a store inherits them. */
@@ -85,17 +93,17 @@ function diverged({ storeId }: Kernel): NodeError {
 
 export function pruningOf({ kernel }: Pick<OpenStore, 'kernel'>, tablesOf: TablesOf): StorePruning {
   const base = kernel.base()
-  const { state, epoch, done = 0, total = 0, failure } = kernel.pruning()
-  const pending = state === 'idle' ? pendingPrune(kernel) : undefined
-  const at = epoch ?? pending?.id
-  const status = at && findEpoch({ kernel }, at)
+  const { state, epoch, waitsFor: waitsOn, done = 0, total = 0, failure } = kernel.pruning()
+  const pending = state === 'pruning' ? undefined : pendingPrune(kernel)
   return {
-    state: pending === undefined ? state : 'waiting',
-    epoch: at,
+    state: state === 'idle' && pending !== undefined ? 'waiting' : state,
+    // Once it is decided nothing waits any more.
+    epoch: pending?.id ?? epoch,
+    waitsOn,
     done,
     total,
     failure: failure === undefined ? undefined : toFailure(failure),
-    waitsFor: status?.waitingFor ?? [],
+    waitsFor: pending?.waitingFor ?? [],
     base: base && {
       epoch: base.epoch,
       seq: base.seq,

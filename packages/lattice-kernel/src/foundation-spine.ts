@@ -108,6 +108,7 @@ export class FoundationSpine {
     if (prev !== undefined && !isNextOf(lanes, prev, place)) {
       return problem('misplaced', 'a record does not stand after what it follows in its chain')
     }
+    const past = new Map(place.vector)
     for (const id of [intention.storePrev, ...intention.causalDeps]) {
       const cause = places.find(id)
       if (cause === undefined) continue

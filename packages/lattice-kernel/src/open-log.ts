@@ -114,6 +114,7 @@ export function openLogFile(
     durability: 'full',
     applicationId: LOG_APPLICATION_ID,
     migrations: LOG_MIGRATIONS,
+    shrinks: true,
     ...options,
   })
 }

@@ -15,7 +15,7 @@ import type { LogStore } from './log-store.ts'
 
 export type OverLog = Pick<
   LogStore,
-  'authors' | 'reach' | 'reader' | 'counted' | 'excluded' | 'book' | 'entryAt' | 'meta' | 'range' | 'find'
+  'authors' | 'reach' | 'reader' | 'counted' | 'excluded' | 'book' | 'entryAt' | 'meta' | 'range' | 'find' | 'base'
 >
 
 export interface EarlyPart {
@@ -61,7 +61,7 @@ export function createEarlyPart(log: OverLog, epoch: BookEpoch): EarlyPart {
 /** The genesis and what decides about membership, below an epoch: oldest first. */
 export function spineBelow(log: Pick<OverLog, 'book' | 'entryAt'>, epoch: BookEpoch): readonly LogEntry[] {
   const genesis = log.entryAt(1)
-  const records = log.book.records().filter(({ meta }) => meta.seq > 1 && log.book.isBefore(meta, epoch.meta))
+  const records = log.book.all().filter(({ meta }) => meta.seq > 1 && log.book.isBefore(meta, epoch.meta))
   return [genesis, ...records.map(({ meta }) => log.entryAt(meta.seq))]
 }
 

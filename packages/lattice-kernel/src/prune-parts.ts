@@ -13,7 +13,7 @@ import type { Lane } from './lane-book.ts'
 import type { LogStore } from './log-store.ts'
 import type { PlannedPart } from './prune-plan.ts'
 
-export type PartsLog = Pick<LogStore, 'authors' | 'reach' | 'reader' | 'book' | 'database' | 'meta'>
+export type PartsLog = Pick<LogStore, 'authors' | 'reach' | 'reader' | 'book' | 'database' | 'meta' | 'base'>
 
 /** The lanes as they would be cut, and the records below that stay. */
 export interface PruneParts {
@@ -56,7 +56,7 @@ export function partsOf(log: PartsLog, { at, base }: Cut): PruneParts {
 function spineSeqs({ book }: PartsLog, end: BookEpoch | 'end' | undefined): readonly number[] {
   if (end === undefined) return []
   const isBelow = ({ meta }: BookItem): boolean => end === 'end' || book.isBefore(meta, end.meta)
-  const records = book.records().filter((record) => record.meta.seq > 1 && isBelow(record))
+  const records = book.all().filter((record) => record.meta.seq > 1 && isBelow(record))
   return [1, ...records.map(({ meta }) => meta.seq)]
 }
 
@@ -101,7 +101,7 @@ function createSizes({ database }: PartsLog): SizeOf {
 /** Whether the record at a seq is in one of the lanes' parts. */
 function createCovers({ book, reach }: PartsLog, parts: readonly DownsetLane[]): (seq: number) => boolean {
   const byLane = new Map(parts.map((part) => [part.lane, part]))
-  const places = new Map(book.records().map(({ meta }) => [meta.seq, meta]))
+  const places = new Map(book.all().map(({ meta }) => [meta.seq, meta]))
   const genesis = byLane.get(0)
   return (seq) => {
     if (seq === 1) return genesis?.first === 0 && reach.seqAt(0, 0) === 1

@@ -44,8 +44,9 @@ export function summarizeEpoch({ seq, cause }: weaver.EpochOp): SExpr {
       return list(...named('parent'), raw(why.value.store), raw(why.value.epoch))
     case 'joinOfEpochs':
       return list(...named('join-of-epochs'))
-    case 'initial':
     case 'prune':
+      return list(...named('prune'), ...(why.value.below.length === 0 ? [] : [raw(why.value.below)]))
+    case 'initial':
     case 'key':
       return list(...named(why.case))
     case undefined:

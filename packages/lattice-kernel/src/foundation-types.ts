@@ -33,18 +33,16 @@ export type FoundationItem =
       /** The last of its positions that is not above the base. */
       readonly head: number
     }
-  | {
-      readonly kind: 'spine'
-      readonly record: SignedIntention
-      /** Where it is unsigned: those that follow it in its chain, up to the signed one. */
-      readonly closing: readonly SignedIntention[]
-      readonly place: FoundationPlace
-    }
+  | { readonly kind: 'spine'; readonly record: SignedIntention; readonly place: FoundationPlace }
+  /** Comes after an unsigned record of the spine, with others up to the signed one that vouches for it. */
+  | { readonly kind: 'closing'; readonly intention: SignedIntention }
   | {
       readonly kind: 'anchor'
       readonly id: IntentionId
       readonly place: FoundationPlace
       readonly timestamp: Hlc
+      /** Of an ack what it cites: a later write may mean it by citing the ack. */
+      readonly folded: readonly IntentionId[]
     }
   | { readonly kind: 'ack'; readonly ack: SignedIntention }
 

@@ -43,6 +43,7 @@ import type { VerifyOptions, VerifyReport } from './verify-types.ts'
 import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { EpochStatus } from './epoch-status.ts'
+import type { Foundation } from './foundation-types.ts'
 import type { ExcludedIntention, FloatingIntention, StoredIntention, WitnessEntry } from './held-types.ts'
 import type { AuthorLag, AuthorTips, Observations } from './observation-types.ts'
 import type { LogDurability } from './open-log.ts'
@@ -316,6 +317,11 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
    * follow this node's own base: then not all of the set is here.
    */
   readonly over: (base: IntentionId) => ReplicatedSet | undefined
+  /**
+   * What another node begins with: at an epoch that `over` answers for, or at this node's own base. Undefined where there is
+   * none. A snapshot is of one epoch: who takes both asks for the foundation at that.
+   */
+  readonly foundation: (at?: IntentionId) => Foundation | undefined
   /**
    * What a prune would do now, and why it would do nothing where it would not. With something to keep it names the newest
    * epoch that keeps it; with nothing it tells of an epoch made now. Changes nothing.

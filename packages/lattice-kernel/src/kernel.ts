@@ -60,7 +60,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   witnesser.restart(pool.load())
 
   const reads = snapshots.reads(accept)
-  const planPrune = createPlanPrune({ core, snapshot: reads.snapshot, base: log.base.epoch })
+  const planPrune = createPlanPrune({ core, snapshot: reads.snapshot, base: core.log.base.epoch })
   const kernel: Kernel = {
     storeId,
     ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core), ...planPrune }, failure.onFailed),

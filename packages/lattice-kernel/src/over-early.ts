@@ -15,7 +15,7 @@ import type { LogStore } from './log-store.ts'
 
 export type OverLog = Pick<
   LogStore,
-  'authors' | 'base' | 'reach' | 'reader' | 'counted' | 'excluded' | 'book' | 'entryAt' | 'meta' | 'range' | 'find'
+  'authors' | 'reach' | 'reader' | 'counted' | 'excluded' | 'book' | 'entryAt' | 'meta' | 'range' | 'find' | 'base'
 >
 
 export interface EarlyPart {

@@ -8,28 +8,30 @@
  */
 import { type IdKey, idKey, type IntentionId } from '@lattice/model'
 import type { BookEpoch } from './epoch-book.ts'
+import { createFoundations } from './foundation.ts'
 import type { Kernel } from './kernel-types.ts'
 import { createEarlyPart, type OverLog } from './over-early.ts'
 import { createOverIndex } from './over-index.ts'
+import type { LogStore } from './log-store.ts'
 import type { ReplicatedSet } from './replicated-set.ts'
 
 /** Bases whose sets are kept: peers have few different ones, and each goes its way to the newest. */
 const SETS_MAX = 4
 
 export interface OverDeps {
-  readonly log: OverLog
+  readonly log: LogStore
   /** The set of this node, over its own base where it has one. */
   readonly own: ReplicatedSet
-  readonly base: () => IntentionId | undefined
 }
 
-export function createOver({ log, own, base }: OverDeps): Pick<Kernel, 'over'> {
+export function createOver({ log, own }: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
   /** The set asked for last comes last. */
   const kept = new Map<IdKey, ReplicatedSet>()
+  const foundations = createFoundations(log)
 
   return {
     over: (wanted) => {
-      const epoch = epochOver(log, wanted, base())
+      const epoch = epochOver(log, wanted, log.base.epoch())
       if (epoch === undefined) return undefined
       if (epoch === 'own') return own
       const key = idKey(epoch.record.id)
@@ -38,6 +40,11 @@ export function createOver({ log, own, base }: OverDeps): Pick<Kernel, 'over'> {
       kept.set(key, set)
       for (const [oldest] of kept) if (kept.size > SETS_MAX) kept.delete(oldest)
       return set
+    },
+    foundation: (at = log.base.epoch()) => {
+      if (at === undefined || epochOver(log, at, log.base.epoch()) === undefined) return undefined
+      const epoch = log.book.epochOf(at)
+      return epoch && foundations.at(epoch)
     },
   }
 }

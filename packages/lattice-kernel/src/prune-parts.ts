@@ -13,7 +13,7 @@ import type { Lane } from './lane-book.ts'
 import type { LogStore } from './log-store.ts'
 import type { PlannedPart } from './prune-plan.ts'
 
-export type PartsLog = Pick<LogStore, 'authors' | 'base' | 'reach' | 'reader' | 'book' | 'database' | 'meta'>
+export type PartsLog = Pick<LogStore, 'authors' | 'reach' | 'reader' | 'book' | 'database' | 'meta' | 'base'>
 
 /** The lanes as they would be cut, and the records below that stay. */
 export interface PruneParts {

@@ -33,7 +33,16 @@ type Replication = ChainReads &
   RevokedPast &
   Pick<
     Kernel,
-    'over' | 'digest' | 'isEpochSettled' | 'rangeIndex' | 'missing' | 'tipOf' | 'read' | 'readChain' | 'witnessPage'
+    | 'over'
+    | 'foundation'
+    | 'digest'
+    | 'isEpochSettled'
+    | 'rangeIndex'
+    | 'missing'
+    | 'tipOf'
+    | 'read'
+    | 'readChain'
+    | 'witnessPage'
   >
 
 /** A store as others see it. */
@@ -54,6 +63,7 @@ export function createReplication(core: Core): Replication {
   }
 
   const goneCount = (): number => log.base.row()?.gone_count ?? 0
+
   const own: ReplicatedSet = {
     rangeIndex: () => log.range,
     digest: () => {
@@ -71,7 +81,7 @@ export function createReplication(core: Core): Replication {
 
   return {
     ...own,
-    ...createOver({ log, own, base: log.base.epoch }),
+    ...createOver({ log, own }),
     isEpochSettled: () =>
       log.book.heads().every((id) => {
         const epoch = log.book.epochOf(id)

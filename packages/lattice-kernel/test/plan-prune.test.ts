@@ -67,7 +67,7 @@ describe('a plan', () => {
     for (const count of [3, 0, 7, 12, 1]) {
       await writeMany(kernel, count, count)
       if (count === 7) await kernel.submit(admitOp(signerOf(9).publicKey, system.Role.READER))
-      epochs.push(await kernel.submitEpoch({ kind: 'prune' }))
+      epochs.push(await kernel.submitEpoch({ kind: 'initial' }))
     }
     await writeMany(kernel, 5, 1)
     fc.assert(
@@ -91,7 +91,7 @@ describe('a plan', () => {
     const store = await openStore()
     const { kernel } = store
     await writeMany(kernel, 4500, 5)
-    const epoch = await kernel.submitEpoch({ kind: 'prune' })
+    const epoch = await kernel.submitEpoch({ kind: 'initial' })
     await writeMany(kernel, 1500, 6)
     const plan = kernel.planPrune({ keepCount: 1500, nowMs: NOW })
     const exact = expectPlan(store, epoch)
@@ -117,11 +117,11 @@ describe('a plan', () => {
     const { kernel } = await createTestStore({ membership: createModelPolicy(), clock, ackDelayMs: Infinity })
     await kernel.submit(appOp('set a 1'))
     clock.advance(1000)
-    const early = await kernel.submitEpoch({ kind: 'prune' })
+    const early = await kernel.submitEpoch({ kind: 'initial' })
     clock.advance(1000)
     await kernel.submit(appOp('set b 1'))
     clock.advance(5000)
-    const late = await kernel.submitEpoch({ kind: 'prune' })
+    const late = await kernel.submitEpoch({ kind: 'initial' })
     const nowMs = clock.wallMs()
     const chosen = (keepMs: number): string | undefined => {
       const { epoch } = kernel.planPrune({ keepMs, nowMs })
@@ -143,7 +143,7 @@ describe('a plan', () => {
     expect(kernel.planPrune({ nowMs: NOW })).toMatchObject({ hindrance: 'nothing_to_prune' })
     await writeMany(kernel, 40, 3)
     const plan = kernel.planPrune({ nowMs: NOW })
-    const epoch = await kernel.submitEpoch({ kind: 'prune' })
+    const epoch = await kernel.submitEpoch({ kind: 'initial' })
     const { goes, stays } = expectPlan(store, epoch)
     // The epoch itself is not counted.
     expect(plan).toMatchObject({ epoch: undefined, goes, stays: { intentions: stays.intentions - 1 } })
@@ -155,7 +155,7 @@ describe('a plan', () => {
     const nodes = await openThree(mesh, { snapshots: true })
     const [a] = nodes
     await mesh.run(a.kernel.submit(appOp('set a 1')))
-    const epoch = await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    const epoch = await mesh.run(a.kernel.submitEpoch({ kind: 'initial' }))
     const plan = (): PrunePlan => a.kernel.planPrune({ keepCount: 1, nowMs: mesh.scheduler.clock.wallMs() })
     expect(plan()).toMatchObject({ epoch, hindrance: 'not_settled' })
     const names = (keys: readonly Uint8Array[]): readonly string[] => keys.map(toHex).sort()
@@ -173,7 +173,7 @@ describe('a plan', () => {
     const nodes = await openThree(mesh, { snapshots: false })
     const [a] = nodes
     await mesh.run(a.kernel.submit(appOp('set a 1')))
-    const epoch = await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    const epoch = await mesh.run(a.kernel.submitEpoch({ kind: 'initial' }))
     await mesh.connect(nodes)
     while (a.kernel.epochs()[0]?.isSettled !== true) await mesh.scheduler.advanceAsync(EPOCH_ACK_DELAY_MS)
     expect(a.kernel.planPrune({ keepCount: 1, nowMs: NOW })).toMatchObject({ epoch, hindrance: 'not_final' })

@@ -44,6 +44,12 @@ const ABOUT_A_STORE: Readonly<Record<string, Call>> = {
   revokePeer: ({ store }, id) => store.revokePeer({ storeId: id, peer: 'nas' }),
   listEpochs: ({ store }, id) => store.listEpochs({ storeId: id }),
   listExcluded: ({ store }, id) => store.listExcluded({ storeId: id }),
+  getSnapshot: ({ store }, id) => store.getSnapshot({ storeId: id }),
+  planPrune: ({ store }, id) => store.planPrune({ storeId: id }),
+  prune: ({ store }, id) => store.prune({ storeId: id }),
+  getPruning: ({ store }, id) => store.getPruning({ storeId: id }),
+  setPrunePolicy: ({ store }, id) =>
+    store.setPrunePolicy({ storeId: id, policy: { policy: { case: 'keepDays', value: 3 } } }),
   setPeerName: ({ store }, id) => store.setPeerName({ storeId: id, peer: '', name: 'x' }),
   listInvites: ({ store }, id) => store.listInvites({ storeId: id }),
   invite: ({ store }, id) => store.invite({ storeId: id }),

@@ -46,10 +46,12 @@ async function compareOnce(
   createProjectionOver: ProjectionFactory,
   slicer: Slicer,
 ): Promise<StateComparison | undefined> {
-  const { directory, storeId, projector } = core.options
+  const { directory, storeId, projector, fileWork } = core.options
   const path = join(directory, COMPARE_FILE)
   removeDatabase(path)
-  const made = createProjectionOver(openStateDatabase({ path, storeId, projectorVersion: projector.version }))
+  const made = createProjectionOver(
+    openStateDatabase({ path, storeId, projectorVersion: projector.version, ...(fileWork && { fileWork }) }),
+  )
   try {
     return await compareAll(core, made, slicer)
   } finally {

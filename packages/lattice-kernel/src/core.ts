@@ -92,6 +92,8 @@ export interface Core extends CoreParts {
   readonly evictedCount: () => number
   /** Takes memory back to what is on disk: a step ended half-way. */
   readonly revert: () => void
+  /** The log begins elsewhere: forgets what was derived from what is gone. */
+  readonly pruned: () => void
 }
 
 export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witnesser
@@ -170,6 +172,11 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     isBehind: () => isBehind(log, projection),
     limitsChanged: () => settleLimits(log, limitsFollowed),
     ...createEvictions(events),
+    pruned: () => {
+      ownTips.forget()
+      settlement.forget()
+      limitsFollowed()
+    },
     revert: () => {
       log.revert()
       pool.unstage()
@@ -203,7 +210,8 @@ function settleLimits({ excluded }: LogStore, followed: () => void): void {
 
 function observerOf(log: LogStore): Observer {
   const quiet = createUnansweredSpans(log.quiet, log.excluded)
-  return createObserver({ lanes: log.counted, quiet, reach: log.reach, entryAt: log.entryAt })
+  const { counted: lanes, reach, entryAt, tipAt, base } = log
+  return createObserver({ lanes, quiet, reach, entryAt, tipAt, lastGone: base.lastOf })
 }
 
 /** What is made with other cuts than hold now is as far behind as what is not applied. */

@@ -19,7 +19,7 @@ import {
   verifyTagged,
   ZERO_HASH,
 } from '@lattice/model'
-import { type Database, LogDamaged, openDatabase, type StorageHooks, walProblem } from '@lattice/storage'
+import { type Database, type FileWork, LogDamaged, openDatabase, type StorageHooks, walProblem } from '@lattice/storage'
 import { contentOf, type LogEntry } from './log-entry.ts'
 import { assertOwner, type LogMeta, readMeta, versionOf, writeMeta } from './log-meta.ts'
 import { createLogReader } from './log-reader.ts'
@@ -30,6 +30,7 @@ export interface OpenLogOptions {
   readonly storeId: StoreId
   readonly crypto: Crypto
   readonly signer: Signer
+  readonly fileWork?: FileWork
   readonly hooks?: StorageHooks
   readonly durability?: LogDurability
 }
@@ -44,12 +45,12 @@ export interface OpenedLog {
 
 /** Opens or creates the log. Throws `LogDamaged`, `SchemaTooNew`, `DiskFull` or `StorageFailed`. */
 export function openLog(options: OpenLogOptions): OpenedLog {
-  const { directory, storeId, crypto, signer, hooks, durability = 'full' } = options
+  const { directory, storeId, crypto, signer, durability = 'full' } = options
   const path = join(directory, LOG_FILE)
   // Where commits do not wait for the disk, a power cut may leave what otherwise only damage does.
   const lost = durability === 'full' ? walProblem(path) : undefined
   if (lost !== undefined) throw damaged(path, 'the database file', lost)
-  const database = openLogFile(directory, { readonly: false, durability, ...(hooks && { hooks }) })
+  const database = openLogFile(directory, { ...openingOf(options), readonly: false })
   try {
     const found = readMeta(database)
     if (found !== undefined) {
@@ -106,7 +107,7 @@ export function peekLog(directory: string): LogPeek | undefined {
 /** Opens the file alone, unchecked. Throws as {@link openLog}. */
 export function openLogFile(
   directory: string,
-  options: { readonly readonly: boolean; readonly durability?: LogDurability; readonly hooks?: StorageHooks },
+  options: Pick<OpenLogOptions, 'durability' | 'fileWork' | 'hooks'> & { readonly readonly: boolean },
 ): Database {
   return openDatabase({
     path: join(directory, LOG_FILE),
@@ -114,8 +115,17 @@ export function openLogFile(
     durability: 'full',
     applicationId: LOG_APPLICATION_ID,
     migrations: LOG_MIGRATIONS,
+    shrinks: true,
     ...options,
   })
+}
+
+function openingOf({
+  durability = 'full',
+  fileWork,
+  hooks,
+}: OpenLogOptions): Pick<OpenLogOptions, 'durability' | 'fileWork' | 'hooks'> {
+  return { durability, ...(fileWork && { fileWork }), ...(hooks && { hooks }) }
 }
 
 /**

@@ -5,7 +5,14 @@
  */
 import { join } from 'node:path'
 import { equalBytes, isLatticeError, type Logger, type StoreId } from '@lattice/model'
-import { LogDamaged, moveAside, openStateDatabase, type StateDatabase, type StorageHooks } from '@lattice/storage'
+import {
+  type FileWork,
+  LogDamaged,
+  moveAside,
+  openStateDatabase,
+  type StateDatabase,
+  type StorageHooks,
+} from '@lattice/storage'
 import { STATE_FILE } from './log-schema.ts'
 import type { LogStore } from './log-store.ts'
 
@@ -15,6 +22,7 @@ export interface OpenStateDeps {
   readonly projectorVersion: string
   readonly logger: Logger
   readonly log: LogStore
+  readonly fileWork?: FileWork
   readonly hooks?: StorageHooks
 }
 

@@ -40,9 +40,14 @@ export interface Rebuilding {
 
 export function createRebuilding(deps: RebuildStartDeps): Rebuilding {
   const { core, createProjectionOver } = deps
-  const { directory, storeId, projector, storageHooks } = core.options
+  const { directory, storeId, projector, storageHooks, fileWork } = core.options
   const building = join(directory, REBUILD_FILE)
-  const options = { storeId, projectorVersion: projector.version, ...(storageHooks && { hooks: storageHooks }) }
+  const options = {
+    storeId,
+    projectorVersion: projector.version,
+    ...(fileWork && { fileWork }),
+    ...(storageHooks && { hooks: storageHooks }),
+  }
   const start = createRebuildStart(deps, { ...options, path: building })
   const headSeq = (): number => core.log.meta().headSeq
   let next: Projection | undefined

@@ -16,6 +16,7 @@ import { existsSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, type Crypto, type IntentionId, isLatticeError, type Logger, type StoreId, toHex } from '@lattice/model'
 import {
+  type FileWork,
   openStateDatabase,
   removeDatabase,
   replaceDatabase,
@@ -69,6 +70,7 @@ export interface SnapshotFilesDeps {
   readonly projectorVersion: string
   readonly crypto: Crypto
   readonly logger: Logger
+  readonly fileWork?: FileWork
   readonly hooks?: StorageHooks
 }
 

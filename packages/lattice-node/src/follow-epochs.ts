@@ -12,13 +12,14 @@
  * @module
  */
 import type { Kernel } from '@lattice/kernel'
-import { type Cancel, equalBytes, idKey, type IdKey, type IntentionId, type PublicKey } from '@lattice/model'
+import { equalBytes, idKey, type IdKey, type IntentionId, type PublicKey } from '@lattice/model'
 import type { EpochWish, MembershipView, Removal } from '@lattice/store-base'
 import { readStrategy } from '@lattice/systemstore'
 import { toFailure } from './failure.ts'
 import type { NodeContext } from './node-context.ts'
 import { removalsAt, standingRemovals } from './parent-peers.ts'
 import { parentsFirst, type StoreEntry } from './store-entry.ts'
+import { createTurns } from './turns.ts'
 
 /** How long a peer waits for the one before it: an epoch takes some rounds of gossip to get about. */
 export const FOLLOW_DEADLINE_MS = 15_000
@@ -44,35 +45,10 @@ interface Due {
   readonly turn: number
 }
 
-interface Turn {
-  readonly cancel: Cancel
-  isCome: boolean
-}
-
 export function createEpochFollower(context: NodeContext, { entries, wake }: EpochFollowerOptions): EpochFollower {
-  const turns = new Map<IdKey, Turn>()
+  const turns = createTurns({ scheduler: context.scheduler, deadlineMs: FOLLOW_DEADLINE_MS, wake })
   /** By child, the views that were found in agreement. */
   const agreed = new WeakMap<Kernel, readonly [MembershipView, MembershipView]>()
-
-  function isTurn(key: IdKey, turn: number): boolean {
-    if (turn === 0) return true
-    const known = turns.get(key)
-    if (known !== undefined) return known.isCome
-    const made: Turn = {
-      isCome: false,
-      cancel: context.scheduler.after(turn * FOLLOW_DEADLINE_MS, () => {
-        made.isCome = true
-        wake()
-      }),
-    }
-    turns.set(key, made)
-    return false
-  }
-
-  function endTurn(key: IdKey): void {
-    turns.get(key)?.cancel()
-    turns.delete(key)
-  }
 
   /** Undefined where there is nothing to do; for one store above all that are below, an epoch is due once. */
   function dueIn({ open, ready, revoked, parent }: StoreEntry): Due | undefined {
@@ -95,9 +71,9 @@ export function createEpochFollower(context: NodeContext, { entries, wake }: Epo
       for (const entry of parentsFirst(entries)) {
         const key = idKey(entry.record.id)
         const due = dueIn(entry)
-        if (due === undefined) endTurn(key)
-        if (due === undefined || made.has(due.kernel) || !isTurn(key, due.turn)) continue
-        endTurn(key)
+        if (due === undefined) turns.end(key)
+        if (due === undefined || made.has(due.kernel) || !turns.isCome(key, due.turn)) continue
+        turns.end(key)
         made.add(due.kernel)
         try {
           await due.kernel.submitEpoch(due.wish)
@@ -109,9 +85,7 @@ export function createEpochFollower(context: NodeContext, { entries, wake }: Epo
       }
       return isDone
     },
-    close: () => {
-      for (const key of turns.keys()) endTurn(key)
-    },
+    close: turns.close,
   }
 }
 

@@ -14,7 +14,18 @@ export {
   MAX_TOKEN_CHARS,
   type TokenError,
 } from './invite-token.ts'
-export type { AuthorLag, AuthorObservation, Observations, SeenOf, StabilityFrontier } from '@lattice/kernel'
+export type {
+  AuthorLag,
+  AuthorObservation,
+  EpochStatus,
+  Observations,
+  PrunePlan,
+  SeenOf,
+  SnapshotInfo,
+  SnapshotStatus,
+  StabilityFrontier,
+} from '@lattice/kernel'
+export type { HistoryActs, PrunedBase, PruneKeep, PruneResult, StorePruning } from './history/history-types.ts'
 export type { NodeEvent, NodeEventBody } from './node-events.ts'
 export type {
   BackupOptions,
@@ -56,6 +67,7 @@ export type {
   SystemTableEntry,
 } from './store-types.ts'
 export { resultOf } from './sync-store.ts'
+export { type PrunePolicy, prunePolicyIn, prunePolicyMessage } from '@lattice/systemstore'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from '@lattice/kernel'
 export { openNode } from './open-node.ts'
 export {

@@ -6,7 +6,7 @@
 import type { Clock, Crypto, Logger, PublicKey, Random, Scheduler, Signer, StoreType, Verifier } from '@lattice/model'
 import type { ScrubOptions } from '@lattice/kernel'
 import type { NetworkService } from '@lattice/net'
-import type { FileCheck, StorageHooks } from '@lattice/storage'
+import type { FileCheck, FileWork, StorageHooks } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
 import type { DataDirectory } from './data-directory.ts'
 import type { MetaDb } from './meta-db.ts'
@@ -30,6 +30,7 @@ export interface NodeContext {
   /** How logs are read through in the background; undefined for not at all. */
   readonly scrub: ScrubOptions | undefined
   readonly fileCheck: FileCheck | undefined
+  readonly fileWork: FileWork | undefined
   readonly ackDelayMs: number | undefined
   /** Undefined for a node without a transport. */
   readonly network: () => NetworkService | undefined

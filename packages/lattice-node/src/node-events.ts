@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AuthorLag } from '@lattice/kernel'
+import type { AuthorLag, SignedRoot } from '@lattice/kernel'
 import type { Hash, IntentionId, PublicKey, StoreId } from '@lattice/model'
 import type { SyncOutcome } from '@lattice/net'
 import type { system } from '@lattice/proto'
@@ -67,6 +67,25 @@ export type NodeEventBody =
     }
   /** Everybody who has to has seen the epoch. */
   | { readonly kind: 'epoch_settled'; readonly storeId: StoreId; readonly epoch: IntentionId; readonly seq: bigint }
+  /** Nodes have come to different states at an epoch; nothing is pruned while that stands. See `SnapshotEvent` of the kernel. */
+  | {
+      readonly kind: 'state_divergence'
+      readonly storeId: StoreId
+      readonly epoch: IntentionId
+      readonly ownRoot: Hash | undefined
+      readonly others: readonly SignedRoot[]
+    }
+  /** History of the store is being deleted. */
+  | { readonly kind: 'prune_progress'; readonly storeId: StoreId; readonly done: number; readonly total: number }
+  /** So many intentions below the epoch are gone; bytes are those of the log. */
+  | {
+      readonly kind: 'pruned'
+      readonly storeId: StoreId
+      readonly epoch: IntentionId
+      readonly intentions: number
+      readonly bytesBefore: number
+      readonly bytesAfter: number
+    }
   /** So many writes of an author, which counted until now, are beyond where its rights end. `own`: this node's. */
   | {
       readonly kind: 'excluded'

@@ -15,6 +15,8 @@ export interface StoreSample {
   readonly records: number
   readonly logBytes: number
   readonly stateBytes: number
+  /** States at epochs that are kept. */
+  readonly snapshotBytes: number
 }
 
 export interface Verified {

@@ -20,7 +20,7 @@ import type {
 } from '@lattice/model'
 import type { NetworkChange, NetworkLimits } from '@lattice/net'
 import type { Discovery, HostNetwork, Transport } from '@lattice/net-types'
-import type { FileCheck, StorageHooks } from '@lattice/storage'
+import type { FileCheck, FileWork, StorageHooks } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
 import type { NodeEvent } from './node-events.ts'
 import type { StoreSummary, StoreHandle } from './store-types.ts'
@@ -56,6 +56,8 @@ export interface NodeOptions {
   readonly scrub?: ScrubOptions
   /** How SQLite's own structure is looked at; in a thread unless told otherwise. */
   readonly fileCheck?: FileCheck
+  /** How files of stores are copied and made durable; in threads unless told otherwise. */
+  readonly fileWork?: FileWork
   /** See `KernelOptions`. */
   readonly ackDelayMs?: number
   /** Fault injection for tests. */

@@ -29,6 +29,7 @@ import { finalSync } from './final-sync.ts'
 import { followNetwork } from './follow-network.ts'
 import { loadIdentity } from './identity.ts'
 import { joinStore } from './join-store.ts'
+import { createPruneDriver } from './history/prune-driver.ts'
 import { createLagWatch } from './lag-watch.ts'
 import { listStores, summaryOf } from './list-stores.ts'
 import { type MetaDb, openMetaDb } from './meta-db.ts'
@@ -138,6 +139,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
       context.health.measured(open.id, measureStore(context, open))
       publishEvents(context, open)
       lags.follow(open)
+      pruning.follow(open)
     },
   })
   scope.onClose(manager.close)
@@ -146,6 +148,11 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     isInUse: (store) => manager.entry(store.id)?.open === store,
   })
   scope.onClose(lags.close)
+  const pruning = createPruneDriver(context, {
+    tablesOf: manager.tablesOf,
+    isInUse: (store) => manager.entry(store.id)?.open === store,
+  })
+  scope.onClose(pruning.close)
   const links = createPeerLinks(context, { manager, spawn: scope.spawn })
   const nodeClock = createNodeClock({
     clock: options.clock,
@@ -218,6 +225,7 @@ function createContext(
     storageHooks: options.storageHooks,
     scrub: options.scrub,
     fileCheck: options.fileCheck,
+    fileWork: options.fileWork,
     ackDelayMs: options.ackDelayMs,
     network,
     publish: (event) => events.publish({ time: options.clock.wallMs(), ...event }),

@@ -12,6 +12,7 @@ import {
   finishReplacement,
   type Kernel,
   KernelClosed,
+  type KernelEvent,
   LogDamaged,
   openKernel,
   peekLog,
@@ -125,7 +126,9 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     logger: context.logger,
     onRebuild: progress.report,
     holdWrites: hold.why,
+    snapshots: machine !== undefined,
     ...(context.fileCheck === undefined ? {} : { fileCheck: context.fileCheck }),
+    ...(context.fileWork === undefined ? {} : { fileWork: context.fileWork }),
     ...(context.scrub === undefined || options.directory !== undefined ? {} : { scrub: context.scrub }),
     peerTime: () => context.network()?.peerTime(),
     ...(context.ackDelayMs === undefined ? {} : { ackDelayMs: context.ackDelayMs }),
@@ -231,7 +234,7 @@ function followKernel(
     if (event.kind === 'epoch_settled') {
       context.publish({ kind: 'epoch_settled', storeId, epoch: event.id, seq: event.seq })
     }
-    if (event.kind === 'excluded') context.publish({ ...event, storeId })
+    if (isPassedOn(event)) context.publish({ ...event, storeId })
     if (event.kind === 'stalled') tellStalled(context, storeId, event)
     if (event.kind === 'failed') onFailed(event.error)
     if (event.kind === 'resumed') context.publish({ kind: 'resumed', storeId, appliedSeq: event.appliedSeq })
@@ -244,6 +247,14 @@ function followKernel(
   // While it was opened, nobody listened yet.
   const { stalled } = kernel.projection()
   if (stalled !== undefined) tellStalled(context, storeId, stalled)
+}
+
+type PassedOn = Extract<KernelEvent, { kind: 'excluded' | 'state_divergence' | 'prune_progress' | 'pruned' }>
+
+/** Told of the node as the kernel tells it of the store. */
+function isPassedOn(event: KernelEvent): event is PassedOn {
+  const { kind } = event
+  return kind === 'excluded' || kind === 'state_divergence' || kind === 'prune_progress' || kind === 'pruned'
 }
 
 /** An epoch changes who the peers are, or what those of the stores below follow. */

@@ -77,6 +77,7 @@ beforeEach(async () => {
     storageHooks: undefined,
     scrub: undefined,
     fileCheck: undefined,
+    fileWork: undefined,
     directory: { storePath: () => join(root, 'store') } as unknown as NodeContext['directory'],
     meta: {
       saveAddresses: () => undefined,

@@ -28,6 +28,16 @@ export function bytesOf(path: string): number {
   )
 }
 
+/** Of the states at epochs that are kept, those that are being made included. */
+export function snapshotBytesOf(path: string): number {
+  if (!existsSync(path)) return 0
+  return translated(path, () =>
+    readdirSync(path)
+      .filter((name) => name.startsWith('snapshot.'))
+      .reduce((sum, name) => sum + (statSync(join(path, name), { throwIfNoEntry: false })?.size ?? 0), 0),
+  )
+}
+
 /** Takes the data out of its place. Idempotent; {@link sweep} removes it. */
 export function moveAside(storesPath: string, path: string): void {
   translated(path, () => {

@@ -38,6 +38,7 @@ import { activateStoreSchema } from './activate-schema.ts'
 import { checkStoreName } from './create-store.ts'
 import { invalidArgument, repairUnderWay, storeTypeUnknown } from './errors.ts'
 import { followEpoch } from './follow-epoch.ts'
+import { createHistoryActs } from './history/prune-store.ts'
 import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RepairOptions, RepairResult, StoreHandle, StoreSummary } from './store-types.ts'
@@ -97,6 +98,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     sync: (signal) => syncStore(context, { store: store(), tablesOf }, signal),
     ...acts,
     ...createPeerActs({ context, manager, store, leave: (signal) => acts.leave({ force: true, signal }) }),
+    ...createHistoryActs({ context, tablesOf, store }),
     ...machineCalls(context, store),
   }
 }

@@ -28,6 +28,7 @@ import type {
 } from '@lattice/model'
 import type { PeerStanding } from '@lattice/net'
 import type { system } from '@lattice/proto'
+import type { HistoryActs } from './history/history-types.ts'
 import type { AnyService, Client, Executor, MachineDescription } from '@lattice/store-base'
 
 /**
@@ -78,6 +79,8 @@ export interface StoreStatus {
   readonly projection: ProjectionStatus
   readonly logBytes: number
   readonly stateBytes: number
+  /** Of the states at epochs that are kept. */
+  readonly snapshotBytes: number
   /** `independent`, `inherited` or `snapshot`. */
   readonly strategy: string
   readonly peers: number
@@ -256,7 +259,7 @@ export interface PeerActs {
 }
 
 /** A store of this node. Stays valid while the node is open; methods reject once the store is not open. */
-export interface StoreHandle extends Executor, StoreActs, PeerActs {
+export interface StoreHandle extends Executor, StoreActs, PeerActs, HistoryActs {
   readonly id: StoreId
   readonly storeType: () => string
   readonly name: () => string

@@ -22,6 +22,7 @@ import type {
 } from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { whyHeld } from './write-hold.ts'
+import { snapshotBytesOf } from './store-data.ts'
 import { countSynced, shownSync } from './sync-state.ts'
 import { peerTable, replicaPeers, type TablesOf, writingPeers } from './store-peers.ts'
 
@@ -139,6 +140,7 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
     projection: kernel.projection(),
     logBytes: databaseBytes(join(directory, 'log.db')),
     stateBytes: databaseBytes(join(directory, 'state.db')),
+    snapshotBytes: snapshotBytesOf(directory),
     strategy: systemstore.readStrategy(tables.system)?.kind ?? 'independent',
     peers: others.length + 1,
     peersOnline: online + 1,

@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 import type { AbortSignal } from '@lattice/model'
 import { translateStorageError } from './translate-error.ts'
 
-const OWNER_ONLY = 0o600
+export const OWNER_ONLY = 0o600
 /** Bytes in memory at once. */
 export const COPY_PART_BYTES: number = 1024 * 1024
 

@@ -17,8 +17,9 @@
  */
 import { closeSync, existsSync, openSync, readSync, rmSync } from 'node:fs'
 import { assert } from '@lattice/model'
-import { copyBytes, type CopyOptions, type CopySource } from './copy-bytes.ts'
+import type { CopyOptions, CopySource } from './copy-bytes.ts'
 import { StorageFailed } from './errors.ts'
+import type { FileWork } from './file-work.ts'
 import { settleCopy } from './settle-copy.ts'
 import { translateStorageError } from './translate-error.ts'
 
@@ -28,6 +29,7 @@ const WAL_HEADER_BYTES = 32
 /** What a database that is copied does for it. */
 export interface CopyTarget {
   readonly path: string
+  readonly fileWork: FileWork
   /** Nothing is folded into the file until the returned function is called. */
   readonly pauseCheckpoints: () => () => void
   /** False once it is closed. */
@@ -42,7 +44,7 @@ export interface DatabaseCopies {
 }
 
 export function createDatabaseCopies(target: CopyTarget): DatabaseCopies {
-  const { path } = target
+  const { path, fileWork } = target
   // Kept until the database is closed: closing it drops the locks that this process holds on the file.
   let descriptor: number | undefined
   let running = 0
@@ -58,8 +60,8 @@ export function createDatabaseCopies(target: CopyTarget): DatabaseCopies {
     const resume = target.pauseCheckpoints()
     try {
       descriptor ??= openFor(path)
-      await copyBytes({ path, descriptor }, to, options)
-      await copyLog(path, to, options)
+      await fileWork.copy({ path, descriptor }, to, options)
+      await copyLog(target, to, options)
       if (!target.isOpen()) throw new StorageFailed(path, 'it was closed while it was copied; try again')
     } finally {
       resume()
@@ -76,21 +78,21 @@ export function createDatabaseCopies(target: CopyTarget): DatabaseCopies {
         running -= 1
         closeIfIdle()
       }
-      await settleCopy(to)
+      await settleCopy(to, fileWork)
     },
     close: closeIfIdle,
   }
 }
 
 /** Copies the write-ahead log as it is after the file was copied. */
-async function copyLog(path: string, to: string, options: CopyOptions): Promise<void> {
+async function copyLog({ path, fileWork }: CopyTarget, to: string, options: CopyOptions): Promise<void> {
   if (!existsSync(path + WAL)) return
   // The locks are on the database file, so this one may be closed.
   const source: CopySource = { path: path + WAL, descriptor: openFor(path + WAL) }
   try {
     for (let attempt = 0; ; attempt += 1) {
       const before = headerOf(source)
-      await copyBytes(source, to + WAL, options)
+      await fileWork.copy(source, to + WAL, options)
       if (before.equals(headerOf(source))) return
       assert(attempt === 0, 'a log that is not folded into the file begins anew once at most')
       rmSync(to + WAL)

@@ -1,11 +1,12 @@
 /**
- * Makes a database file and its write-ahead log durable without holding the event loop: the wait is a thread's.
+ * Makes a database file and its write-ahead log durable without holding the event loop, where the wait is a thread's.
  *
  * The files stay open until the database is closed: closing one drops the locks that this process holds on it.
  *
  * @module
  */
-import { closeSync, fdatasync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
+import { type FileWork, threadedFileWork } from './file-work.ts'
 import type { StorageHooks } from './storage-hooks.ts'
 import { translateStorageError } from './translate-error.ts'
 
@@ -18,9 +19,15 @@ export interface FileSync {
   readonly close: () => void
 }
 
-export function createFileSync(path: string, hooks?: StorageHooks): FileSync {
-  const file = createSync(path, hooks)
-  const log = createSync(`${path}-wal`, hooks)
+export interface FileSyncOptions {
+  readonly path: string
+  readonly hooks?: StorageHooks
+  readonly fileWork?: FileWork
+}
+
+export function createFileSync(options: FileSyncOptions): FileSync {
+  const file = createSync(options)
+  const log = createSync({ ...options, path: `${options.path}-wal` })
   return {
     file: file.sync,
     log: log.sync,
@@ -31,10 +38,10 @@ export function createFileSync(path: string, hooks?: StorageHooks): FileSync {
   }
 }
 
-function createSync(
-  path: string,
-  hooks?: StorageHooks,
-): { readonly sync: () => Promise<void>; readonly close: () => void } {
+function createSync({ path, hooks, fileWork = threadedFileWork }: FileSyncOptions): {
+  readonly sync: () => Promise<void>
+  readonly close: () => void
+} {
   let descriptor: number | undefined
   let waiting = 0
   let isClosed = false
@@ -52,7 +59,7 @@ function createSync(
         descriptor ??= openSync(path, 'r+')
         waiting += 1
         const onDurable = hooks?.syncing?.(path)
-        fdatasync(descriptor, (error) => {
+        fileWork.syncOpen(descriptor, (error) => {
           waiting -= 1
           closeIfIdle()
           if (error === null) {

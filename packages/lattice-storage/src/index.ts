@@ -13,6 +13,7 @@ export {
   type Statement,
 } from './database.ts'
 export { type LockAttempt, tryExclusiveLock } from './exclusive-lock.ts'
+export { type FileWork, inlineFileWork, threadedFileWork } from './file-work.ts'
 export { DatabaseDamaged, DiskFull, LogDamaged, SchemaTooNew, StateDamaged, StorageFailed } from './errors.ts'
 export type { Migration } from './migrations.ts'
 export { moveAside, removeDatabase, replaceDatabase } from './move-aside.ts'

@@ -14,6 +14,7 @@ import { assert, type Crypto, equalBytes, err, type Hash, ok, type Result } from
 import type { Database } from './database.ts'
 import { StateDamaged } from './errors.ts'
 import { createFileSync, type FileSync } from './file-sync.ts'
+import type { FileWork } from './file-work.ts'
 import { insertEmptyRoot, type KeptRoot, openKeptRoot } from './kept-root.ts'
 import { checkPage, comparePositions, type PageFault, type RowPosition, type StateRow } from './row-pages.ts'
 import { createRowWriter } from './row-writer.ts'
@@ -56,6 +57,8 @@ export interface OpenLoadOptions extends StateOwner {
   readonly crypto: Crypto
   /** The root of the snapshot, from whoever vouches for it. */
   readonly expected: Hash
+  /** In threads unless told otherwise. */
+  readonly fileWork?: FileWork
   readonly hooks?: StorageHooks
 }
 
@@ -67,8 +70,7 @@ const ROWS_PER_SETTLE = 8192
  * this snapshot; it may be a whole one, which `openStateDatabase` opens.
  */
 export function openSnapshotLoad(options: OpenLoadOptions): SnapshotLoad {
-  const { path, hooks } = options
-  const database = openStateFile({ path, applicationId: LOADING_APPLICATION_ID, hooks })
+  const database = openStateFile({ ...options, applicationId: LOADING_APPLICATION_ID })
   try {
     return createSnapshotLoad(database, options)
   } catch (error) {
@@ -78,11 +80,11 @@ export function openSnapshotLoad(options: OpenLoadOptions): SnapshotLoad {
 }
 
 function createSnapshotLoad(database: Database, options: OpenLoadOptions): SnapshotLoad {
-  const { crypto, expected, hooks } = options
+  const { crypto, expected } = options
   const cursor = readCursor(database, options, () => insertEmptyRoot(database, crypto, expected))
   const kept = openKeptRoot(database, crypto)
   checkTarget(database, expected)
-  const sync = createFileSync(database.path, hooks)
+  const sync = createFileSync(options)
   const settling = createSettling(database, sync)
   let position = readPosition(database)
   let isOver = false

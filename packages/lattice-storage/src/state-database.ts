@@ -10,6 +10,7 @@
 import { type Crypto, toIntentionId } from '@lattice/model'
 import type { Database } from './database.ts'
 import { createFileSync, type FileSync } from './file-sync.ts'
+import type { FileWork } from './file-work.ts'
 import { dropRoot, insertEmptyRoot, type KeptRoot, openKeptRoot } from './kept-root.ts'
 import { toPlainBytes } from './plain-bytes.ts'
 import { readRows, type RowPage, type RowPosition } from './row-pages.ts'
@@ -56,6 +57,8 @@ export interface OpenStateOptions extends StateOwner {
    * snapshots. A file that was written without is refused; one that is opened without forgets its root.
    */
   readonly stateRoot?: Crypto
+  /** In threads unless told otherwise. */
+  readonly fileWork?: FileWork
   readonly hooks?: StorageHooks
 }
 
@@ -67,8 +70,7 @@ interface RejectionRow {
 
 /** Opens or creates the state of a store. Throws `StateDamaged` for a file that has to be built anew. */
 export function openStateDatabase(options: OpenStateOptions): StateDatabase {
-  const { path, hooks } = options
-  const database = openStateFile({ path, applicationId: STATE_APPLICATION_ID, hooks })
+  const database = openStateFile({ ...options, applicationId: STATE_APPLICATION_ID })
   try {
     return createStateDatabase(database, options)
   } catch (error) {
@@ -78,7 +80,7 @@ export function openStateDatabase(options: OpenStateOptions): StateDatabase {
 }
 
 function createStateDatabase(database: Database, options: OpenStateOptions): StateDatabase {
-  const { hooks, stateRoot: crypto } = options
+  const { stateRoot: crypto } = options
   const readFromDisk = (): StateCursor => readCursor(database, options)
   const cursor = readCursor(database, options, () => crypto && insertEmptyRoot(database, crypto))
   const root = openRoot(database, crypto)
@@ -87,7 +89,7 @@ function createStateDatabase(database: Database, options: OpenStateOptions): Sta
     'SELECT * FROM rejections WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
   )
   const count = database.prepare<{ readonly count: number }>('SELECT count(*) AS count FROM rejections WHERE seq <= ?')
-  const sync = createFileSync(database.path, hooks)
+  const sync = createFileSync(options)
 
   const tables = { system: createSqliteTable(database, 'system'), app: createSqliteTable(database, 'app') }
   return {

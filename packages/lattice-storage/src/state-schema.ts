@@ -9,6 +9,7 @@
 import { isLatticeError } from '@lattice/model'
 import { type Database, openDatabase } from './database.ts'
 import { StateDamaged } from './errors.ts'
+import type { FileWork } from './file-work.ts'
 import type { StorageHooks } from './storage-hooks.ts'
 
 /** "LTTS". */
@@ -41,11 +42,12 @@ export const STATE_MIGRATIONS: readonly string[] = [
 export interface StateFile {
   readonly path: string
   readonly applicationId: number
-  readonly hooks: StorageHooks | undefined
+  readonly hooks?: StorageHooks
+  readonly fileWork?: FileWork
 }
 
 /** Opens or creates a file with these tables. Throws `StateDamaged` for one that has to be built anew. */
-export function openStateFile({ path, applicationId, hooks }: StateFile): Database {
+export function openStateFile({ path, applicationId, hooks, fileWork }: StateFile): Database {
   try {
     return openDatabase({
       path,
@@ -55,6 +57,7 @@ export function openStateFile({ path, applicationId, hooks }: StateFile): Databa
       migrations: STATE_MIGRATIONS,
       ownCheckpoints: true,
       ...(hooks && { hooks }),
+      ...(fileWork && { fileWork }),
     })
   } catch (error) {
     if (isLatticeError(error) && error.code === 'SCHEMA_TOO_NEW') {

@@ -17,7 +17,7 @@ import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { type Conditions, createSimNetwork, type SimEvent, type SimNetwork } from '@lattice/net-sim'
 import type { Discovery, Transport } from '@lattice/net-types'
 import { type Node, type NodeOptions, openNode, type StoreHandle } from '@lattice/node'
-import { inlineFileCheck, type StoragePoint } from '@lattice/storage'
+import { inlineFileCheck, inlineFileWork, type StoragePoint } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
 import { allAgree, setDigest, tablesDigest } from './replica-digest.ts'
 import {
@@ -204,6 +204,7 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
       crypto,
       storageHooks: hooksOf(instance, gate, { crash: (tear) => crash(instance, tear), disk: options.disk }),
       fileCheck: inlineFileCheck,
+      fileWork: inlineFileWork,
       ...(options.networkLimits && { networkLimits: options.networkLimits }),
       ...changes,
     })

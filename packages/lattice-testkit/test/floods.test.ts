@@ -320,7 +320,7 @@ describe('a peer that takes part and floods a node with', () => {
     await mesh.complete(stream.write({ case: 'done', value: { witnessCount: 1n, fingerprint: id } }))
     await mesh.complete(stream.answers(3))
     expect(siege.misdeeds.map(({ code }) => code)).toEqual(['unexpected_done'])
-    await mesh.run(() => !raw.isConnected(), 'it is shut out', 5_000)
+    await mesh.run(() => !raw.isConnected(), 'it is shut out', 2 * DEFAULT_LIMITS.lingerMs)
     await mesh.complete(raw.close())
     expectOnlyHostileScored(siege)
     const before = siege.misdeeds.length

@@ -3,7 +3,7 @@ import { type PublicKey, silentLogger, type StoreId } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
 import { type Node, openNode, type PeerEntry, type PeerSyncReport } from '@lattice/node'
 import { system } from '@lattice/proto'
-import { inlineFileCheck } from '@lattice/storage'
+import { inlineFileCheck, inlineFileWork } from '@lattice/storage'
 import type { StateMachine } from '@lattice/store-base'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
@@ -35,6 +35,7 @@ async function openOffline({ time, peers, random }: SimMesh, index: number): Pro
     logger: silentLogger,
     crypto: await openCrypto({ backend: 'wasm' }),
     fileCheck: inlineFileCheck,
+    fileWork: inlineFileWork,
   })
 }
 

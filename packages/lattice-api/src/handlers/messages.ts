@@ -75,6 +75,7 @@ export async function toStoreStatus(store: StoreHandle): Promise<daemon.StoreSta
         }),
     logBytes: BigInt(status.logBytes),
     stateBytes: BigInt(status.stateBytes),
+    snapshotBytes: BigInt(status.snapshotBytes),
     strategy: status.strategy,
     peers: status.peers,
     peersOnline: status.peersOnline,
@@ -257,6 +258,17 @@ function eventBody(event: NodeEvent): EventBody {
       const { storeId, author, count, epoch, own } = event
       return { case: 'excluded', value: { storeId, author, count: BigInt(count), own, ...(epoch && { epoch }) } }
     }
+    case 'state_divergence':
+      return { case: 'stateDivergence', value: toDivergence(event) }
+    case 'prune_progress': {
+      const { storeId, done, total } = event
+      return { case: 'pruneProgress', value: { storeId, done: BigInt(done), total: BigInt(total) } }
+    }
+    case 'pruned': {
+      const { storeId, epoch, intentions, bytesBefore, bytesAfter } = event
+      const bytes = { bytesBefore: BigInt(bytesBefore), bytesAfter: BigInt(bytesAfter) }
+      return { case: 'pruned', value: { storeId, epoch, intentions: BigInt(intentions), ...bytes } }
+    }
     case 'clock_skew':
       return { case: 'clockSkew', value: { aheadMs: BigInt(Math.round(event.aheadMs)) } }
     default:
@@ -264,6 +276,22 @@ function eventBody(event: NodeEvent): EventBody {
   }
 }
 
-function sentenceOf(error: unknown): string {
+export function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+type Divergence = Pick<Extract<NodeEvent, { kind: 'state_divergence' }>, 'epoch' | 'ownRoot' | 'others'>
+
+export function toDivergence({
+  storeId,
+  epoch,
+  ownRoot,
+  others,
+}: Divergence & { readonly storeId: Uint8Array }): daemon.StateDivergence {
+  return create(daemon.StateDivergenceSchema, {
+    storeId,
+    epoch,
+    ...(ownRoot && { ownRoot }),
+    others: others.map(({ author, root }) => ({ peer: author, root })),
+  })
 }

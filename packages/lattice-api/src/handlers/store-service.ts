@@ -10,6 +10,7 @@ import type { ServiceHandlers } from '../service-types.ts'
 import { inspectBranch } from './branches.ts'
 import type { HandlerDeps } from './handler-deps.ts'
 import { epochHandlers } from './epochs.ts'
+import { historyHandlers } from './history.ts'
 import { findIntention, listFloating, listRejections, listTips, listWitness, readHistory } from './inspection.ts'
 import { repairStore, verifyStore } from './integrity.ts'
 import { toInviteInfo, toPeerInfo, toStoreInfo, toStoreStatus, toSyncReport } from './messages.ts'
@@ -27,6 +28,7 @@ export function createStoreService({ node }: HandlerDeps): StoreService {
     ...storeActs(at),
     ...peerActs(at),
     ...epochHandlers(at),
+    ...historyHandlers(at),
     getStatus: async (request) => toStoreStatus(at(request)),
     setName: async (request) => {
       const store = at(request)

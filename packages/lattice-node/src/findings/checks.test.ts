@@ -29,14 +29,16 @@ const OPEN: OpenSnapshot = {
   floating: { nowMs: NOW_MS, groups: [], listed: 0, total: 0, evicted: 0 },
   openForks: [],
   unsettled: undefined,
+  diverged: [],
+  snapshotFailure: undefined,
   rejections: 0,
   replicas: [],
   unreplicated: undefined,
   isToldAbove: false,
 }
 const HEALTH: OpenHealth = {
-  now: { atMs: NOW_MS, records: 100, logBytes: 3_000_000, stateBytes: 1_000_000 },
-  before: { atMs: NOW_MS - 2 * HOUR_MS, records: 40, logBytes: 1_500_000, stateBytes: 500_000 },
+  now: { atMs: NOW_MS, records: 100, logBytes: 3_000_000, stateBytes: 1_000_000, snapshotBytes: 0 },
+  before: { atMs: NOW_MS - 2 * HOUR_MS, records: 40, logBytes: 1_500_000, stateBytes: 500_000, snapshotBytes: 0 },
   walBytes: 4_000_000,
   scrubbed: { checked: 30, passEndedMs: undefined },
   forkedAuthors: 0,

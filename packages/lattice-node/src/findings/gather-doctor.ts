@@ -11,6 +11,7 @@ import type { StoreSample } from '../node-health.ts'
 import type { NodeContext } from '../node-context.ts'
 import type { OpenStore } from '../open-store.ts'
 import type { StoreManager } from '../store-manager.ts'
+import { snapshotBytesOf } from '../store-data.ts'
 import type { FindingDeps } from './finding-deps.ts'
 import { diskSpaceOf } from './disk-space.ts'
 import type { DoctorSnapshot, OpenHealth, PrivatePath, StoreHealth } from './doctor-snapshot.ts'
@@ -73,7 +74,13 @@ export function measureStore({ directory, clock }: NodeContext, { id, kernel }: 
   const path = directory.storePath(id)
   const sizeOf = (name: string): number => bytesOf(join(path, name)) + bytesOf(join(path, `${name}-wal`))
   const { witnessCount: records } = kernel.stats()
-  return { atMs: clock.wallMs(), records, logBytes: sizeOf('log.db'), stateBytes: sizeOf('state.db') }
+  return {
+    atMs: clock.wallMs(),
+    records,
+    logBytes: sizeOf('log.db'),
+    stateBytes: sizeOf('state.db'),
+    snapshotBytes: snapshotBytesOf(path),
+  }
 }
 
 function bytesOf(path: string): number {

@@ -12,6 +12,7 @@ import type { NodeContext } from '../node-context.ts'
 import type { PeerEntry, StoreSummary } from '../store-types.ts'
 import type { OpenStore } from '../open-store.ts'
 import type { StoreEntry } from '../store-entry.ts'
+import { findEpoch } from '../revoke-peer.ts'
 import { peerTable, type TablesOf } from '../store-peers.ts'
 import { viewPeers } from '../store-views.ts'
 import { whyHeld } from '../write-hold.ts'
@@ -87,6 +88,7 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
       .filter(({ tips }) => tips.filter(({ joined }) => !joined).length > 1)
       .map(({ author }) => nameOf(author)),
     unsettled: gatherUnsettled(kernel, nameOf),
+    ...gatherSnapshot(kernel, nameOf),
     rejections: kernel.stats().rejectionCount,
     replicas,
     unreplicated: isHeldElsewhere ? undefined : kernel.unseenByAll(replicas.map(({ peer }) => peer.publicKey)),
@@ -100,6 +102,23 @@ function gatherUnsettled(kernel: OpenStore['kernel'], nameOf: NameOf): Unsettled
   if (newest === undefined || newest.isSettled) return undefined
   const { id, seq, timestamp, waitingFor } = newest
   return { epoch: id, seq, sinceMs: timestamp.wall, waitingFor: waitingFor.map(nameOf) }
+}
+
+function gatherSnapshot(
+  kernel: OpenStore['kernel'],
+  nameOf: NameOf,
+): Pick<OpenSnapshot, 'diverged' | 'snapshotFailure'> {
+  const { divergences, failure } = kernel.snapshot()
+  return {
+    diverged: divergences.map(({ epoch, ownRoot, others, isOutvoted }) => ({
+      epoch,
+      seq: findEpoch({ kernel }, epoch)?.seq ?? 0n,
+      ownRoot,
+      others: others.map(({ author, root }) => ({ peer: nameOf(author), root })),
+      isOutvoted,
+    })),
+    snapshotFailure: failure === undefined ? undefined : toFailure(failure),
+  }
 }
 
 function gatherReplicas(context: NodeContext, open: OpenStore, tablesOf: TablesOf): readonly ReplicaSnapshot[] {

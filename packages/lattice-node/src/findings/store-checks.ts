@@ -35,6 +35,8 @@ const SHARED_CODES: ReadonlySet<string> = new Set([
   'creating',
   'destroy_awaiting',
   'floating_evicted',
+  'state_divergence',
+  'snapshot_failed',
 ])
 
 export function storeChecks(health: StoreHealth, around: Circumstances): readonly Reason[] {
@@ -70,9 +72,10 @@ function failureCheck({ store }: StoreHealth, { code, message }: StoreFailure): 
 }
 
 function sizeChecks({ now, before, walBytes }: OpenHealth): readonly Reason[] {
-  const { records, logBytes, stateBytes } = now
-  const size = `${plural(records, 'record')}, log ${sizeText(logBytes)}, state ${sizeText(stateBytes)}`
-  const detail = { records, logBytes, stateBytes, walBytes, ...growthDetail(now, before) }
+  const { records, logBytes, stateBytes, snapshotBytes } = now
+  const kept = snapshotBytes === 0 ? '' : `, snapshots ${sizeText(snapshotBytes)}`
+  const size = `${plural(records, 'record')}, log ${sizeText(logBytes)}, state ${sizeText(stateBytes)}${kept}`
+  const detail = { records, logBytes, stateBytes, snapshotBytes, walBytes, ...growthDetail(now, before) }
   const reasons: Reason[] = [{ severity: 'ok', code: 'size', what: `${size}${growthText(now, before)}`, detail }]
   if (walBytes >= WAL_LARGE_BYTES) {
     reasons.push({
@@ -106,8 +109,8 @@ function growthText(now: OpenHealth['now'], before: OpenHealth['before']): strin
   return `; ${grown} and ${plural(records, 'record')} in ${durationText(overMs)}${rate}`
 }
 
-function bytesOf({ logBytes, stateBytes }: OpenHealth['now']): number {
-  return logBytes + stateBytes
+function bytesOf({ logBytes, stateBytes, snapshotBytes }: OpenHealth['now']): number {
+  return logBytes + stateBytes + snapshotBytes
 }
 
 function integrityCheck(

@@ -1,5 +1,6 @@
-import { toHash, toIntentionId, toPublicKey, toStoreId } from '@lattice/model'
+import { type Hash, toHash, toHex, toIntentionId, toPublicKey, toStoreId } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
+import type { Reason } from './finding.ts'
 import { storeReasons } from './store-reasons.ts'
 import type { BootstrapSnapshot, OpenSnapshot, ReplicaSnapshot, StoreSnapshot } from './store-snapshot.ts'
 import type { Named } from './words.ts'
@@ -43,6 +44,8 @@ const OPEN: OpenSnapshot = {
   floating: { nowMs: NOW_MS, groups: [], listed: 0, total: 0, evicted: 0 },
   openForks: [],
   unsettled: undefined,
+  diverged: [],
+  snapshotFailure: undefined,
   rejections: 0,
   replicas: [replica(nas)],
   unreplicated: undefined,
@@ -222,6 +225,32 @@ describe('epochs', () => {
     expect(late).toMatchObject({ severity: 'warning', code: 'not_settled' })
     expect(late?.what).toContain('epoch 3 is not settled: ')
     expect(late?.what).toContain('nas')
+  })
+
+  test('at which nodes differ are said with whom, and which is likely to be wrong', () => {
+    const diverged = { epoch: toIntentionId(bytes(9)), seq: 4n, others: [{ peer: nas, root: toHash(bytes(7)) }] }
+    const reasonOf = (rest: { readonly ownRoot: Hash | undefined; readonly isOutvoted: boolean }): Reason | undefined =>
+      storeReasons(open({ diverged: [{ ...diverged, ...rest }] }), AROUND)[0]
+    const own = toHash(bytes(8))
+    expect(reasonOf({ ownRoot: own, isOutvoted: false })).toMatchObject({
+      severity: 'problem',
+      code: 'state_divergence',
+      what: 'nas signed another state at epoch 4 than this node came to; nothing is pruned while that stands',
+      detail: { ownRoot: toHex(own) },
+    })
+    expect(reasonOf({ ownRoot: own, isOutvoted: true })?.what).toContain('whose own is likely to be the wrong one')
+    const told = reasonOf({ ownRoot: undefined, isOutvoted: false })
+    expect(told?.what).toContain('peers have come to different states at epoch 4')
+    expect(told?.detail).not.toHaveProperty('ownRoot')
+  })
+
+  test('whose state cannot be kept are said with why', () => {
+    const snapshotFailure = { code: 'DISK_FULL', message: 'the disk is full.' } as const
+    expect(storeReasons(open({ snapshotFailure }), AROUND)[0]).toMatchObject({
+      severity: 'warning',
+      code: 'snapshot_failed',
+      what: 'the state at the newest epoch cannot be kept: the disk is full',
+    })
   })
 
   test('that removed this node are said first', () => {

@@ -9,14 +9,12 @@ import { toHex } from '@lattice/model'
 import { shortId } from '../errors.ts'
 import { DAMAGE_CODES, isPassingCode } from '../failure.ts'
 import type { StoreFailure } from '../store-types.ts'
+import { epochReasons, FRESH_MS } from './epoch-reasons.ts'
 import { hexOf, type Reason } from './finding.ts'
 import { floatingReasons } from './floating-reasons.ts'
 import type { BootstrapSnapshot, Circumstances, OpenSnapshot, StoreSnapshot } from './store-snapshot.ts'
 import { countText, durationText, listText, peerText, plural, withoutStop } from './words.ts'
 import { heldOnly } from '../write-hold.ts'
-
-/** Younger than this, what no peer has shown to hold may well be on its way: acks come some seconds later. */
-const FRESH_MS = 60_000
 
 export function storeReasons(snapshot: StoreSnapshot, around: Circumstances): readonly Reason[] {
   const { open, bootstrap, failure, state } = snapshot
@@ -120,7 +118,7 @@ function openReasons(snapshot: StoreSnapshot, open: OpenSnapshot, around: Circum
     const remedy = `or run \`lattice store repair --accept-fork ${id}\` to write without waiting`
     reasons.push({ severity: 'warning', code: 'writes_held', what, remedy })
   }
-  reasons.push(...floatingReasons(open.floating), ...forkReasons(open), ...settlementReasons(open, around))
+  reasons.push(...floatingReasons(open.floating), ...forkReasons(open), ...epochReasons(snapshot.ref, open, around))
   reasons.push(...replicationReasons(open, around))
   if (headless) {
     reasons.push({
@@ -178,22 +176,6 @@ function forkReasons({ openForks }: OpenSnapshot): readonly Reason[] {
     remedy: `write once on ${peerText(author)}: that joins the branches; if its key is used on two machines, stop one`,
     peer: author,
   }))
-}
-
-/** Acks come some seconds after an epoch; who is silent for longer is away. */
-function settlementReasons({ unsettled }: OpenSnapshot, { nowMs }: Circumstances): readonly Reason[] {
-  if (unsettled === undefined || unsettled.waitingFor.length === 0) return []
-  const { seq, epoch, sinceMs, waitingFor } = unsettled
-  const names = listText(waitingFor.map(peerText))
-  return [
-    {
-      severity: nowMs - sinceMs < FRESH_MS ? 'info' : 'warning',
-      code: 'not_settled',
-      what: `epoch ${seq} is not settled: ${names} ${waitingFor.length === 1 ? 'has' : 'have'} not acknowledged it`,
-      remedy: `connect ${names}; one that stays away is passed over once it is dormant: \`lattice peer dormant\``,
-      detail: { epoch: toHex(epoch), peers: hexOf(waitingFor.map(({ publicKey }) => publicKey)) },
-    },
-  ]
 }
 
 function replicationReasons(open: OpenSnapshot, { nowMs }: Circumstances): readonly Reason[] {

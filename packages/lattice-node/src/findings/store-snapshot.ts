@@ -4,7 +4,7 @@
  * @module
  */
 import type { AuthorLag } from '@lattice/kernel'
-import type { FloatReason, IntentionId } from '@lattice/model'
+import type { FloatReason, Hash, IntentionId } from '@lattice/model'
 import type { DialState, PeerStanding, PeerTroubles, SessionTrouble } from '@lattice/net'
 import type { PeerSync, StoreFailure, StoreState } from '../store-types.ts'
 import type { StoreRef } from './finding.ts'
@@ -77,6 +77,17 @@ export interface UnsettledSnapshot {
   readonly waitingFor: readonly Named[]
 }
 
+/** An epoch at which nodes have come to different states. */
+export interface DivergedSnapshot {
+  readonly epoch: IntentionId
+  readonly seq: bigint
+  /** Undefined where this node has no state there. */
+  readonly ownRoot: Hash | undefined
+  readonly others: readonly { readonly peer: Named; readonly root: Hash }[]
+  /** As many peers signed another state as signed this node's own. */
+  readonly isOutvoted: boolean
+}
+
 /** The kernel's side; undefined while the store is not open. */
 export interface OpenSnapshot {
   readonly headless: boolean
@@ -91,6 +102,9 @@ export interface OpenSnapshot {
   readonly openForks: readonly Named[]
   /** The newest epoch, while somebody has yet to acknowledge it. */
   readonly unsettled: UnsettledSnapshot | undefined
+  readonly diverged: readonly DivergedSnapshot[]
+  /** Why the state at the newest epoch is not kept. */
+  readonly snapshotFailure: StoreFailure | undefined
   readonly rejections: number
   readonly replicas: readonly ReplicaSnapshot[]
   /** What no other peer is known to hold; undefined where a connected one holds everything. */

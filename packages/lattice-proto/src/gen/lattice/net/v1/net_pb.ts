@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/net/v1/net.proto.
  */
 export const file_lattice_net_v1_net: GenFile = /*@__PURE__*/
-  fileDesc("ChhsYXR0aWNlL25ldC92MS9uZXQucHJvdG8SDmxhdHRpY2UubmV0LnYxIuMJCgVGcmFtZRIkCgRvcGVuGAEgASgLMhQubGF0dGljZS5uZXQudjEuT3BlbkgAEiwKCGFjY2VwdGVkGAIgASgLMhgubGF0dGljZS5uZXQudjEuQWNjZXB0ZWRIABIqCgdyZWZ1c2VkGAMgASgLMhcubGF0dGljZS5uZXQudjEuUmVmdXNlZEgAEioKB2RpZ2VzdHMYCiABKAsyFy5sYXR0aWNlLm5ldC52MS5EaWdlc3RzSAASJgoFaGVsbG8YFCABKAsyFS5sYXR0aWNlLm5ldC52MS5IZWxsb0gAEi4KCXJlY29uY2lsZRgVIAEoCzIZLmxhdHRpY2UubmV0LnYxLlJlY29uY2lsZUgAEiQKBHdhbnQYFiABKAsyFC5sYXR0aWNlLm5ldC52MS5XYW50SAASMAoKaW50ZW50aW9ucxgXIAEoCzIaLmxhdHRpY2UubmV0LnYxLkludGVudGlvbnNIABIkCgRkb25lGBggASgLMhQubGF0dGljZS5uZXQudjEuRG9uZUgAEiwKCGluZ2VzdGVkGBkgASgLMhgubGF0dGljZS5uZXQudjEuSW5nZXN0ZWRIABIzCgxqb2luX3JlcXVlc3QYKCABKAsyGy5sYXR0aWNlLm5ldC52MS5Kb2luUmVxdWVzdEgAEjUKDWpvaW5fYWNjZXB0ZWQYKSABKAsyHC5sYXR0aWNlLm5ldC52MS5Kb2luQWNjZXB0ZWRIABJCChR3aXRuZXNzX3BhZ2VfcmVxdWVzdBgyIAEoCzIiLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlUmVxdWVzdEgAEjMKDHdpdG5lc3NfcGFnZRgzIAEoCzIbLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlSAASJAoEcHVzaBg8IAEoCzIULmxhdHRpY2UubmV0LnYxLlB1c2hIABIxCgtwdXNoX3Jlc3VsdBg9IAEoCzIaLmxhdHRpY2UubmV0LnYxLlB1c2hSZXN1bHRIABI7ChBmZXRjaF9pbnRlbnRpb25zGEYgASgLMh8ubGF0dGljZS5uZXQudjEuRmV0Y2hJbnRlbnRpb25zSAASMQoLZmV0Y2hfY2hhaW4YRyABKAsyGi5sYXR0aWNlLm5ldC52MS5GZXRjaENoYWluSAASMAoKbWVtYmVyc2hpcBhQIAEoCzIaLmxhdHRpY2UubmV0LnYxLk1lbWJlcnNoaXBIABImCgVpaGF2ZRhRIAEoCzIVLmxhdHRpY2UubmV0LnYxLklIYXZlSAASJgoFZ3JhZnQYUiABKAsyFS5sYXR0aWNlLm5ldC52MS5HcmFmdEgAEiYKBXBydW5lGFMgASgLMhUubGF0dGljZS5uZXQudjEuUHJ1bmVIABIuCgloZWFydGJlYXQYVCABKAsyGS5sYXR0aWNlLm5ldC52MS5IZWFydGJlYXRIABImCgVub3RlZBhVIAEoCzIVLmxhdHRpY2UubmV0LnYxLk5vdGVkSAASPwoScmV2b2NhdGlvbl9yZXF1ZXN0GFogASgLMiEubGF0dGljZS5uZXQudjEuUmV2b2NhdGlvblJlcXVlc3RIABIwCgpyZXZvY2F0aW9uGFsgASgLMhoubGF0dGljZS5uZXQudjEuUmV2b2NhdGlvbkgAQgcKBWZyYW1lImsKBE9wZW4SKgoIcHJvdG9jb2wYASABKA4yGC5sYXR0aWNlLm5ldC52MS5Qcm90b2NvbBIPCgd2ZXJzaW9uGAIgASgNEhEKCXdhbGxfdGltZRgDIAEoBBITCgt2ZXJzaW9uX21pbhgEIAEoDSIuCghBY2NlcHRlZBIPCgd2ZXJzaW9uGAEgASgNEhEKCXdhbGxfdGltZRgCIAEoBCJFCgdSZWZ1c2VkEikKBGNvZGUYASABKA4yGy5sYXR0aWNlLm5ldC52MS5SZWZ1c2FsQ29kZRIPCgdtZXNzYWdlGAIgASgJIlgKB0RpZ2VzdHMSDQoFbm9uY2UYASABKAwSKwoGc3RvcmVzGAIgAygLMhsubGF0dGljZS5uZXQudjEuU3RvcmVEaWdlc3QSEQoJYWRkcmVzc2VzGAMgAygJInQKC1N0b3JlRGlnZXN0EhIKCmJsaW5kZWRfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBIUCgxlcG9jaF9kaWdlc3QYBCABKAwSDwoHcmV2b2tlZBgFIAEoCCLPAQoFSGVsbG8SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBITCgtlcG9jaF9oZWFkcxgEIAMoDBITCgtzZXR0bGVkX3NlcRgFIAEoBBITCgt0aXBzX2RpZ2VzdBgGIAEoDBIhCgR0aXBzGAcgAygLMhMubGF0dGljZS5uZXQudjEuVGlwEhEKCXJlY29uY2lsZRgIIAEoDBITCgtoYXNfdGlwX21hcBgJIAEoCCIzCgNUaXASDgoGYXV0aG9yGAEgASgMEhAKCHBvc2l0aW9uGAIgASgEEgoKAmlkGAMgASgMIhwKCVJlY29uY2lsZRIPCgdtZXNzYWdlGAEgASgMIhMKBFdhbnQSCwoDaWRzGAEgAygMIlIKCkludGVudGlvbnMSNgoKaW50ZW50aW9ucxgBIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIMCgRsYXN0GAIgASgIIigKCEluZ2VzdGVkEg0KBWNvdW50GAEgASgNEg0KBWJ5dGVzGAIgASgEIjIKBERvbmUSFQoNd2l0bmVzc19jb3VudBgBIAEoBBITCgtmaW5nZXJwcmludBgCIAEoDCJQCgtKb2luUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIOCgZzZWNyZXQYAiABKAwSDAoEbmFtZRgDIAEoCRIRCglhZGRyZXNzZXMYBCADKAkiZQoMSm9pbkFjY2VwdGVkEhIKCnN0b3JlX3R5cGUYASABKAkSFQoNd2l0bmVzc19jb3VudBgCIAEoBBIqCgVwZWVycxgDIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIi4KC1BlZXJBZGRyZXNzEgwKBHBlZXIYASABKAwSEQoJYWRkcmVzc2VzGAIgAygJIkcKEldpdG5lc3NQYWdlUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIQCghmcm9tX3NlcRgCIAEoBBINCgVsaW1pdBgDIAEoDSJSCgtXaXRuZXNzUGFnZRIxCgdyZWNvcmRzGAEgAygLMiAubGF0dGljZS53ZWF2ZXIudjEuV2l0bmVzc1JlY29yZBIQCghoZWFkX3NlcRgCIAEoBCLOAQoEUHVzaBIQCghzdG9yZV9pZBgBIAEoDBI2CgppbnRlbnRpb25zGAIgAygLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uEhUKDXdpdG5lc3NfY291bnQYAyABKAQSEwoLZmluZ2VycHJpbnQYBCABKAwSDQoFdG9waWMYBSABKAwSDQoFcm91bmQYBiABKA0SMgoJYW5ub3VuY2VkGAcgASgLMh8ubGF0dGljZS5uZXQudjEuUnVuQW5ub3VuY2VtZW50IlAKD1J1bkFubm91bmNlbWVudBIKCgJpZBgBIAEoDBIOCgZhdXRob3IYAiABKAwSEgoKaW50ZW50aW9ucxgDIAEoDRINCgVieXRlcxgEIAEoBCKAAQoKUHVzaFJlc3VsdBIQCghzdG9yZV9pZBgBIAEoDBIRCgl3aXRuZXNzZWQYAiABKA0SEAoIZmxvYXRpbmcYAyABKA0SDwoHaW52YWxpZBgEIAEoDRIVCg13aXRuZXNzX2NvdW50GAUgASgEEhMKC2ZpbmdlcnByaW50GAYgASgMIjAKD0ZldGNoSW50ZW50aW9ucxIQCghzdG9yZV9pZBgBIAEoDBILCgNpZHMYAiADKAwiTAoKRmV0Y2hDaGFpbhIQCghzdG9yZV9pZBgBIAEoDBIOCgZ0YXJnZXQYAiABKAwSDQoFc2luY2UYAyABKAwSDQoFbGltaXQYBCABKA0ioAEKCk1lbWJlcnNoaXASDQoFdG9waWMYASABKAwSLAoEa2luZBgCIAEoDjIeLmxhdHRpY2UubmV0LnYxLk1lbWJlcnNoaXBLaW5kEgwKBHBlZXIYAyABKAwSCwoDdHRsGAQgASgNEg4KBnNhbXBsZRgFIAMoDBIqCgVoaW50cxgGIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIkUKBUlIYXZlEg0KBXRvcGljGAEgASgMEhAKCHN0b3JlX2lkGAIgASgMEgsKA2lkcxgDIAMoDBIOCgZyb3VuZHMYBCADKA0iNQoFR3JhZnQSDQoFdG9waWMYASABKAwSEAoIc3RvcmVfaWQYAiABKAwSCwoDaWRzGAMgAygMIhYKBVBydW5lEg0KBXRvcGljGAEgASgMIjcKCUhlYXJ0YmVhdBIqCgZzdG9yZXMYASADKAsyGi5sYXR0aWNlLm5ldC52MS5TdG9yZUNsYWltIlgKClN0b3JlQ2xhaW0SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBIMCgRidWxrGAQgASgIIjUKBU5vdGVkEiwKB3JlZnVzZWQYASABKA4yGy5sYXR0aWNlLm5ldC52MS5SZWZ1c2FsQ29kZSJCChFSZXZvY2F0aW9uUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBINCgVrbm93bhgCIAMoDBIMCgRwZWVyGAMgASgMIhwKClJldm9jYXRpb24SDgoGZXBvY2hzGAEgAygMKtEBCghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEhMKD1BST1RPQ09MX0RJR0VTVBABEhYKElBST1RPQ09MX1JFQ09OQ0lMRRACEhEKDVBST1RPQ09MX0pPSU4QAxIWChJQUk9UT0NPTF9CT09UU1RSQVAQBBISCg5QUk9UT0NPTF9GRVRDSBAGEhMKD1BST1RPQ09MX0dPU1NJUBAHEhEKDVBST1RPQ09MX1BJTkcQCBIXChNQUk9UT0NPTF9SRVZPQ0FUSU9OEAkq/gMKC1JlZnVzYWxDb2RlEhwKGFJFRlVTQUxfQ09ERV9VTlNQRUNJRklFRBAAEiEKHVJFRlVTQUxfQ09ERV9QUk9UT0NPTF9VTktOT1dOEAESJAogUkVGVVNBTF9DT0RFX1ZFUlNJT05fVU5TVVBQT1JURUQQAhIeChpSRUZVU0FMX0NPREVfTk9fU1VDSF9TVE9SRRADEhUKEVJFRlVTQUxfQ09ERV9CVVNZEAQSIwofUkVGVVNBTF9DT0RFX1BST1RPQ09MX1ZJT0xBVElPThAFEh8KG1JFRlVTQUxfQ09ERV9MSU1JVF9FWENFRURFRBAGEh4KGlJFRlVTQUxfQ09ERV9UT0tFTl9VTktOT1dOEAcSHgoaUkVGVVNBTF9DT0RFX1RPS0VOX0VYUElSRUQQCBIbChdSRUZVU0FMX0NPREVfVE9LRU5fVVNFRBAJEiAKHFJFRlVTQUxfQ09ERV9UT0tFTl9DQU5DRUxMRUQQChIYChRSRUZVU0FMX0NPREVfUkVWT0tFRBALEhoKFlJFRlVTQUxfQ09ERV9OT1RfUkVBRFkQDBIZChVSRUZVU0FMX0NPREVfSU5URVJOQUwQDRIbChdSRUZVU0FMX0NPREVfQ0xPQ0tfU0tFVxAOEh4KGlJFRlVTQUxfQ09ERV9OT19TVUNIX1RPUElDEA8q3wIKDk1lbWJlcnNoaXBLaW5kEh8KG01FTUJFUlNISVBfS0lORF9VTlNQRUNJRklFRBAAEhgKFE1FTUJFUlNISVBfS0lORF9KT0lOEAESIAocTUVNQkVSU0hJUF9LSU5EX0ZPUldBUkRfSk9JThACEiEKHU1FTUJFUlNISVBfS0lORF9ORUlHSEJPUl9ISUdIEAMSIAocTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX0xPVxAEEiUKIU1FTUJFUlNISVBfS0lORF9ORUlHSEJPUl9BQ0NFUFRFRBAFEiQKIE1FTUJFUlNISVBfS0lORF9ORUlHSEJPUl9SRUZVU0VEEAYSHgoaTUVNQkVSU0hJUF9LSU5EX0RJU0NPTk5FQ1QQBxIbChdNRU1CRVJTSElQX0tJTkRfU0hVRkZMRRAIEiEKHU1FTUJFUlNISVBfS0lORF9TSFVGRkxFX1JFUExZEAliBnByb3RvMw", [file_lattice_weaver_v1_weaver]);
+  fileDesc("ChhsYXR0aWNlL25ldC92MS9uZXQucHJvdG8SDmxhdHRpY2UubmV0LnYxIuMJCgVGcmFtZRIkCgRvcGVuGAEgASgLMhQubGF0dGljZS5uZXQudjEuT3BlbkgAEiwKCGFjY2VwdGVkGAIgASgLMhgubGF0dGljZS5uZXQudjEuQWNjZXB0ZWRIABIqCgdyZWZ1c2VkGAMgASgLMhcubGF0dGljZS5uZXQudjEuUmVmdXNlZEgAEioKB2RpZ2VzdHMYCiABKAsyFy5sYXR0aWNlLm5ldC52MS5EaWdlc3RzSAASJgoFaGVsbG8YFCABKAsyFS5sYXR0aWNlLm5ldC52MS5IZWxsb0gAEi4KCXJlY29uY2lsZRgVIAEoCzIZLmxhdHRpY2UubmV0LnYxLlJlY29uY2lsZUgAEiQKBHdhbnQYFiABKAsyFC5sYXR0aWNlLm5ldC52MS5XYW50SAASMAoKaW50ZW50aW9ucxgXIAEoCzIaLmxhdHRpY2UubmV0LnYxLkludGVudGlvbnNIABIkCgRkb25lGBggASgLMhQubGF0dGljZS5uZXQudjEuRG9uZUgAEiwKCGluZ2VzdGVkGBkgASgLMhgubGF0dGljZS5uZXQudjEuSW5nZXN0ZWRIABIzCgxqb2luX3JlcXVlc3QYKCABKAsyGy5sYXR0aWNlLm5ldC52MS5Kb2luUmVxdWVzdEgAEjUKDWpvaW5fYWNjZXB0ZWQYKSABKAsyHC5sYXR0aWNlLm5ldC52MS5Kb2luQWNjZXB0ZWRIABJCChR3aXRuZXNzX3BhZ2VfcmVxdWVzdBgyIAEoCzIiLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlUmVxdWVzdEgAEjMKDHdpdG5lc3NfcGFnZRgzIAEoCzIbLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlSAASJAoEcHVzaBg8IAEoCzIULmxhdHRpY2UubmV0LnYxLlB1c2hIABIxCgtwdXNoX3Jlc3VsdBg9IAEoCzIaLmxhdHRpY2UubmV0LnYxLlB1c2hSZXN1bHRIABI7ChBmZXRjaF9pbnRlbnRpb25zGEYgASgLMh8ubGF0dGljZS5uZXQudjEuRmV0Y2hJbnRlbnRpb25zSAASMQoLZmV0Y2hfY2hhaW4YRyABKAsyGi5sYXR0aWNlLm5ldC52MS5GZXRjaENoYWluSAASMAoKbWVtYmVyc2hpcBhQIAEoCzIaLmxhdHRpY2UubmV0LnYxLk1lbWJlcnNoaXBIABImCgVpaGF2ZRhRIAEoCzIVLmxhdHRpY2UubmV0LnYxLklIYXZlSAASJgoFZ3JhZnQYUiABKAsyFS5sYXR0aWNlLm5ldC52MS5HcmFmdEgAEiYKBXBydW5lGFMgASgLMhUubGF0dGljZS5uZXQudjEuUHJ1bmVIABIuCgloZWFydGJlYXQYVCABKAsyGS5sYXR0aWNlLm5ldC52MS5IZWFydGJlYXRIABImCgVub3RlZBhVIAEoCzIVLmxhdHRpY2UubmV0LnYxLk5vdGVkSAASPwoScmV2b2NhdGlvbl9yZXF1ZXN0GFogASgLMiEubGF0dGljZS5uZXQudjEuUmV2b2NhdGlvblJlcXVlc3RIABIwCgpyZXZvY2F0aW9uGFsgASgLMhoubGF0dGljZS5uZXQudjEuUmV2b2NhdGlvbkgAQgcKBWZyYW1lImsKBE9wZW4SKgoIcHJvdG9jb2wYASABKA4yGC5sYXR0aWNlLm5ldC52MS5Qcm90b2NvbBIPCgd2ZXJzaW9uGAIgASgNEhEKCXdhbGxfdGltZRgDIAEoBBITCgt2ZXJzaW9uX21pbhgEIAEoDSIuCghBY2NlcHRlZBIPCgd2ZXJzaW9uGAEgASgNEhEKCXdhbGxfdGltZRgCIAEoBCJFCgdSZWZ1c2VkEikKBGNvZGUYASABKA4yGy5sYXR0aWNlLm5ldC52MS5SZWZ1c2FsQ29kZRIPCgdtZXNzYWdlGAIgASgJIlgKB0RpZ2VzdHMSDQoFbm9uY2UYASABKAwSKwoGc3RvcmVzGAIgAygLMhsubGF0dGljZS5uZXQudjEuU3RvcmVEaWdlc3QSEQoJYWRkcmVzc2VzGAMgAygJInQKC1N0b3JlRGlnZXN0EhIKCmJsaW5kZWRfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBIUCgxlcG9jaF9kaWdlc3QYBCABKAwSDwoHcmV2b2tlZBgFIAEoCCLPAQoFSGVsbG8SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBITCgtlcG9jaF9oZWFkcxgEIAMoDBITCgtzZXR0bGVkX3NlcRgFIAEoBBITCgt0aXBzX2RpZ2VzdBgGIAEoDBIhCgR0aXBzGAcgAygLMhMubGF0dGljZS5uZXQudjEuVGlwEhEKCXJlY29uY2lsZRgIIAEoDBITCgtoYXNfdGlwX21hcBgJIAEoCCIzCgNUaXASDgoGYXV0aG9yGAEgASgMEhAKCHBvc2l0aW9uGAIgASgEEgoKAmlkGAMgASgMIhwKCVJlY29uY2lsZRIPCgdtZXNzYWdlGAEgASgMIhMKBFdhbnQSCwoDaWRzGAEgAygMIlIKCkludGVudGlvbnMSNgoKaW50ZW50aW9ucxgBIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIMCgRsYXN0GAIgASgIIigKCEluZ2VzdGVkEg0KBWNvdW50GAEgASgNEg0KBWJ5dGVzGAIgASgEIjIKBERvbmUSFQoNd2l0bmVzc19jb3VudBgBIAEoBBITCgtmaW5nZXJwcmludBgCIAEoDCJQCgtKb2luUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIOCgZzZWNyZXQYAiABKAwSDAoEbmFtZRgDIAEoCRIRCglhZGRyZXNzZXMYBCADKAkiZQoMSm9pbkFjY2VwdGVkEhIKCnN0b3JlX3R5cGUYASABKAkSFQoNd2l0bmVzc19jb3VudBgCIAEoBBIqCgVwZWVycxgDIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIi4KC1BlZXJBZGRyZXNzEgwKBHBlZXIYASABKAwSEQoJYWRkcmVzc2VzGAIgAygJIkcKEldpdG5lc3NQYWdlUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIQCghmcm9tX3NlcRgCIAEoBBINCgVsaW1pdBgDIAEoDSJSCgtXaXRuZXNzUGFnZRIxCgdyZWNvcmRzGAEgAygLMiAubGF0dGljZS53ZWF2ZXIudjEuV2l0bmVzc1JlY29yZBIQCghoZWFkX3NlcRgCIAEoBCLOAQoEUHVzaBIQCghzdG9yZV9pZBgBIAEoDBI2CgppbnRlbnRpb25zGAIgAygLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uEhUKDXdpdG5lc3NfY291bnQYAyABKAQSEwoLZmluZ2VycHJpbnQYBCABKAwSDQoFdG9waWMYBSABKAwSDQoFcm91bmQYBiABKA0SMgoJYW5ub3VuY2VkGAcgASgLMh8ubGF0dGljZS5uZXQudjEuUnVuQW5ub3VuY2VtZW50IlAKD1J1bkFubm91bmNlbWVudBIKCgJpZBgBIAEoDBIOCgZhdXRob3IYAiABKAwSEgoKaW50ZW50aW9ucxgDIAEoDRINCgVieXRlcxgEIAEoBCKAAQoKUHVzaFJlc3VsdBIQCghzdG9yZV9pZBgBIAEoDBIRCgl3aXRuZXNzZWQYAiABKA0SEAoIZmxvYXRpbmcYAyABKA0SDwoHaW52YWxpZBgEIAEoDRIVCg13aXRuZXNzX2NvdW50GAUgASgEEhMKC2ZpbmdlcnByaW50GAYgASgMIjAKD0ZldGNoSW50ZW50aW9ucxIQCghzdG9yZV9pZBgBIAEoDBILCgNpZHMYAiADKAwiTAoKRmV0Y2hDaGFpbhIQCghzdG9yZV9pZBgBIAEoDBIOCgZ0YXJnZXQYAiABKAwSDQoFc2luY2UYAyABKAwSDQoFbGltaXQYBCABKA0ioAEKCk1lbWJlcnNoaXASDQoFdG9waWMYASABKAwSLAoEa2luZBgCIAEoDjIeLmxhdHRpY2UubmV0LnYxLk1lbWJlcnNoaXBLaW5kEgwKBHBlZXIYAyABKAwSCwoDdHRsGAQgASgNEg4KBnNhbXBsZRgFIAMoDBIqCgVoaW50cxgGIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIkUKBUlIYXZlEg0KBXRvcGljGAEgASgMEhAKCHN0b3JlX2lkGAIgASgMEgsKA2lkcxgDIAMoDBIOCgZyb3VuZHMYBCADKA0iNQoFR3JhZnQSDQoFdG9waWMYASABKAwSEAoIc3RvcmVfaWQYAiABKAwSCwoDaWRzGAMgAygMIhYKBVBydW5lEg0KBXRvcGljGAEgASgMIjcKCUhlYXJ0YmVhdBIqCgZzdG9yZXMYASADKAsyGi5sYXR0aWNlLm5ldC52MS5TdG9yZUNsYWltIlgKClN0b3JlQ2xhaW0SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBIMCgRidWxrGAQgASgIIjUKBU5vdGVkEiwKB3JlZnVzZWQYASABKA4yGy5sYXR0aWNlLm5ldC52MS5SZWZ1c2FsQ29kZSJCChFSZXZvY2F0aW9uUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBINCgVrbm93bhgCIAMoDBIMCgRwZWVyGAMgASgMIhwKClJldm9jYXRpb24SDgoGZXBvY2hzGAEgAygMIsYCCg5Gb3VuZGF0aW9uSXRlbRIyCgZhdXRob3IYASABKAsyIC5sYXR0aWNlLm5ldC52MS5Gb3VuZGF0aW9uQXV0aG9ySAASLgoEbGFuZRgCIAEoCzIeLmxhdHRpY2UubmV0LnYxLkZvdW5kYXRpb25MYW5lSAASMAoFc3BpbmUYAyABKAsyHy5sYXR0aWNlLm5ldC52MS5Gb3VuZGF0aW9uU3BpbmVIABI0CgdjbG9zaW5nGAQgASgLMiEubGF0dGljZS5uZXQudjEuRm91bmRhdGlvbkNsb3NpbmdIABIyCgZhbmNob3IYBSABKAsyIC5sYXR0aWNlLm5ldC52MS5Gb3VuZGF0aW9uQW5jaG9ySAASLAoDYWNrGAYgASgLMh0ubGF0dGljZS5uZXQudjEuRm91bmRhdGlvbkFja0gAQgYKBGl0ZW0iHwoQRm91bmRhdGlvbkF1dGhvchILCgNrZXkYASABKAwiYAoORm91bmRhdGlvbkxhbmUSDgoGYXV0aG9yGAEgASgNEjAKBnBhcmVudBgCIAEoCzIgLmxhdHRpY2UubmV0LnYxLkZvdW5kYXRpb25QYXJlbnQSDAoEaGVhZBgDIAEoDSIyChBGb3VuZGF0aW9uUGFyZW50EgwKBGxhbmUYASABKA0SEAoIcG9zaXRpb24YAiABKA0idQoPRm91bmRhdGlvblBsYWNlEgwKBGxhbmUYASABKA0SEAoIcG9zaXRpb24YAiABKA0SEgoKZ2VuZXJhdGlvbhgDIAEoDRIUCgx2ZWN0b3JfbGFuZXMYBCADKA0SGAoQdmVjdG9yX3Bvc2l0aW9ucxgFIAMoDSJ1Cg9Gb3VuZGF0aW9uU3BpbmUSMgoGcmVjb3JkGAEgASgLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uEi4KBXBsYWNlGAIgASgLMh8ubGF0dGljZS5uZXQudjEuRm91bmRhdGlvblBsYWNlIkoKEUZvdW5kYXRpb25DbG9zaW5nEjUKCWludGVudGlvbhgBIAEoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbiJ9ChBGb3VuZGF0aW9uQW5jaG9yEgoKAmlkGAEgASgMEi4KBXBsYWNlGAIgASgLMh8ubGF0dGljZS5uZXQudjEuRm91bmRhdGlvblBsYWNlEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRIOCgZmb2xkZWQYBSADKAwiQAoNRm91bmRhdGlvbkFjaxIvCgNhY2sYASABKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb24q0QEKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASEwoPUFJPVE9DT0xfRElHRVNUEAESFgoSUFJPVE9DT0xfUkVDT05DSUxFEAISEQoNUFJPVE9DT0xfSk9JThADEhYKElBST1RPQ09MX0JPT1RTVFJBUBAEEhIKDlBST1RPQ09MX0ZFVENIEAYSEwoPUFJPVE9DT0xfR09TU0lQEAcSEQoNUFJPVE9DT0xfUElORxAIEhcKE1BST1RPQ09MX1JFVk9DQVRJT04QCSr+AwoLUmVmdXNhbENvZGUSHAoYUkVGVVNBTF9DT0RFX1VOU1BFQ0lGSUVEEAASIQodUkVGVVNBTF9DT0RFX1BST1RPQ09MX1VOS05PV04QARIkCiBSRUZVU0FMX0NPREVfVkVSU0lPTl9VTlNVUFBPUlRFRBACEh4KGlJFRlVTQUxfQ09ERV9OT19TVUNIX1NUT1JFEAMSFQoRUkVGVVNBTF9DT0RFX0JVU1kQBBIjCh9SRUZVU0FMX0NPREVfUFJPVE9DT0xfVklPTEFUSU9OEAUSHwobUkVGVVNBTF9DT0RFX0xJTUlUX0VYQ0VFREVEEAYSHgoaUkVGVVNBTF9DT0RFX1RPS0VOX1VOS05PV04QBxIeChpSRUZVU0FMX0NPREVfVE9LRU5fRVhQSVJFRBAIEhsKF1JFRlVTQUxfQ09ERV9UT0tFTl9VU0VEEAkSIAocUkVGVVNBTF9DT0RFX1RPS0VOX0NBTkNFTExFRBAKEhgKFFJFRlVTQUxfQ09ERV9SRVZPS0VEEAsSGgoWUkVGVVNBTF9DT0RFX05PVF9SRUFEWRAMEhkKFVJFRlVTQUxfQ09ERV9JTlRFUk5BTBANEhsKF1JFRlVTQUxfQ09ERV9DTE9DS19TS0VXEA4SHgoaUkVGVVNBTF9DT0RFX05PX1NVQ0hfVE9QSUMQDyrfAgoOTWVtYmVyc2hpcEtpbmQSHwobTUVNQkVSU0hJUF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUTUVNQkVSU0hJUF9LSU5EX0pPSU4QARIgChxNRU1CRVJTSElQX0tJTkRfRk9SV0FSRF9KT0lOEAISIQodTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX0hJR0gQAxIgChxNRU1CRVJTSElQX0tJTkRfTkVJR0hCT1JfTE9XEAQSJQohTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX0FDQ0VQVEVEEAUSJAogTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX1JFRlVTRUQQBhIeChpNRU1CRVJTSElQX0tJTkRfRElTQ09OTkVDVBAHEhsKF01FTUJFUlNISVBfS0lORF9TSFVGRkxFEAgSIQodTUVNQkVSU0hJUF9LSU5EX1NIVUZGTEVfUkVQTFkQCWIGcHJvdG8z", [file_lattice_weaver_v1_weaver]);
 
 /**
  * @generated from message lattice.net.v1.Frame
@@ -1206,6 +1206,280 @@ export type Revocation = Message<"lattice.net.v1.Revocation"> & {
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
   messageDesc(file_lattice_net_v1_net, 31);
+
+/**
+ * A part of what a pruned log stands on. Authors come first and lanes next, each
+ * numbered from 0 in the order in which it comes; then places, causes first: the
+ * genesis before all others, the epoch of the base after all; then acks.
+ *
+ * @generated from message lattice.net.v1.FoundationItem
+ */
+export type FoundationItem = Message<"lattice.net.v1.FoundationItem"> & {
+  /**
+   * @generated from oneof lattice.net.v1.FoundationItem.item
+   */
+  item: {
+    /**
+     * @generated from field: lattice.net.v1.FoundationAuthor author = 1;
+     */
+    value: FoundationAuthor;
+    case: "author";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.FoundationLane lane = 2;
+     */
+    value: FoundationLane;
+    case: "lane";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.FoundationSpine spine = 3;
+     */
+    value: FoundationSpine;
+    case: "spine";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.FoundationClosing closing = 4;
+     */
+    value: FoundationClosing;
+    case: "closing";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.FoundationAnchor anchor = 5;
+     */
+    value: FoundationAnchor;
+    case: "anchor";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.FoundationAck ack = 6;
+     */
+    value: FoundationAck;
+    case: "ack";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationItem.
+ * Use `create(FoundationItemSchema)` to create a new message.
+ */
+export const FoundationItemSchema: GenMessage<FoundationItem> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 32);
+
+/**
+ * @generated from message lattice.net.v1.FoundationAuthor
+ */
+export type FoundationAuthor = Message<"lattice.net.v1.FoundationAuthor"> & {
+  /**
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationAuthor.
+ * Use `create(FoundationAuthorSchema)` to create a new message.
+ */
+export const FoundationAuthorSchema: GenMessage<FoundationAuthor> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 33);
+
+/**
+ * A branch of an author's chain, as far as it is not above the base.
+ *
+ * @generated from message lattice.net.v1.FoundationLane
+ */
+export type FoundationLane = Message<"lattice.net.v1.FoundationLane"> & {
+  /**
+   * @generated from field: uint32 author = 1;
+   */
+  author: number;
+
+  /**
+   * Where it branches off, in a lane before it. Absent: the lane of the genesis.
+   *
+   * @generated from field: lattice.net.v1.FoundationParent parent = 2;
+   */
+  parent?: FoundationParent | undefined;
+
+  /**
+   * The last of its positions that is not above the base.
+   *
+   * @generated from field: uint32 head = 3;
+   */
+  head: number;
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationLane.
+ * Use `create(FoundationLaneSchema)` to create a new message.
+ */
+export const FoundationLaneSchema: GenMessage<FoundationLane> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 34);
+
+/**
+ * @generated from message lattice.net.v1.FoundationParent
+ */
+export type FoundationParent = Message<"lattice.net.v1.FoundationParent"> & {
+  /**
+   * @generated from field: uint32 lane = 1;
+   */
+  lane: number;
+
+  /**
+   * @generated from field: uint32 position = 2;
+   */
+  position: number;
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationParent.
+ * Use `create(FoundationParentSchema)` to create a new message.
+ */
+export const FoundationParentSchema: GenMessage<FoundationParent> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 35);
+
+/**
+ * @generated from message lattice.net.v1.FoundationPlace
+ */
+export type FoundationPlace = Message<"lattice.net.v1.FoundationPlace"> & {
+  /**
+   * @generated from field: uint32 lane = 1;
+   */
+  lane: number;
+
+  /**
+   * @generated from field: uint32 position = 2;
+   */
+  position: number;
+
+  /**
+   * Length of the longest path to it from the genesis.
+   *
+   * @generated from field: uint32 generation = 3;
+   */
+  generation: number;
+
+  /**
+   * Its past, itself included: lanes, ascending, each with its highest position.
+   *
+   * @generated from field: repeated uint32 vector_lanes = 4;
+   */
+  vectorLanes: number[];
+
+  /**
+   * @generated from field: repeated uint32 vector_positions = 5;
+   */
+  vectorPositions: number[];
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationPlace.
+ * Use `create(FoundationPlaceSchema)` to create a new message.
+ */
+export const FoundationPlaceSchema: GenMessage<FoundationPlace> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 36);
+
+/**
+ * A record that is kept below the base.
+ *
+ * @generated from message lattice.net.v1.FoundationSpine
+ */
+export type FoundationSpine = Message<"lattice.net.v1.FoundationSpine"> & {
+  /**
+   * @generated from field: lattice.weaver.v1.SignedIntention record = 1;
+   */
+  record?: SignedIntention | undefined;
+
+  /**
+   * @generated from field: lattice.net.v1.FoundationPlace place = 2;
+   */
+  place?: FoundationPlace | undefined;
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationSpine.
+ * Use `create(FoundationSpineSchema)` to create a new message.
+ */
+export const FoundationSpineSchema: GenMessage<FoundationSpine> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 37);
+
+/**
+ * Comes after an unsigned record of the spine and follows it in its chain, with
+ * others up to the signed one that vouches for all of them.
+ *
+ * @generated from message lattice.net.v1.FoundationClosing
+ */
+export type FoundationClosing = Message<"lattice.net.v1.FoundationClosing"> & {
+  /**
+   * @generated from field: lattice.weaver.v1.SignedIntention intention = 1;
+   */
+  intention?: SignedIntention | undefined;
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationClosing.
+ * Use `create(FoundationClosingSchema)` to create a new message.
+ */
+export const FoundationClosingSchema: GenMessage<FoundationClosing> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 38);
+
+/**
+ * What is left of one that is gone.
+ *
+ * @generated from message lattice.net.v1.FoundationAnchor
+ */
+export type FoundationAnchor = Message<"lattice.net.v1.FoundationAnchor"> & {
+  /**
+   * @generated from field: bytes id = 1;
+   */
+  id: Uint8Array;
+
+  /**
+   * @generated from field: lattice.net.v1.FoundationPlace place = 2;
+   */
+  place?: FoundationPlace | undefined;
+
+  /**
+   * @generated from field: uint64 wall = 3;
+   */
+  wall: bigint;
+
+  /**
+   * @generated from field: uint32 counter = 4;
+   */
+  counter: number;
+
+  /**
+   * Of an ack: what it cites.
+   *
+   * @generated from field: repeated bytes folded = 5;
+   */
+  folded: Uint8Array[];
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationAnchor.
+ * Use `create(FoundationAnchorSchema)` to create a new message.
+ */
+export const FoundationAnchorSchema: GenMessage<FoundationAnchor> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 39);
+
+/**
+ * Says which state its author came to at the base.
+ *
+ * @generated from message lattice.net.v1.FoundationAck
+ */
+export type FoundationAck = Message<"lattice.net.v1.FoundationAck"> & {
+  /**
+   * @generated from field: lattice.weaver.v1.SignedIntention ack = 1;
+   */
+  ack?: SignedIntention | undefined;
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationAck.
+ * Use `create(FoundationAckSchema)` to create a new message.
+ */
+export const FoundationAckSchema: GenMessage<FoundationAck> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 40);
 
 /**
  * @generated from enum lattice.net.v1.Protocol

@@ -1,0 +1,73 @@
+/**
+ * How much of a store's history is kept, as those who use a node see it.
+ *
+ * @module
+ */
+import type { EpochStatus, PrunePlan, PruneWait } from '@lattice/kernel'
+import type { AbortSignal, IntentionId, PublicKey } from '@lattice/model'
+import type { PrunePolicy } from '@lattice/systemstore'
+import type { StoreFailure } from '../store-types.ts'
+
+/** What has to stay: at least so many intentions, or what was written in the last so many days. Neither: nothing. */
+export interface PruneKeep {
+  readonly keepCount?: number
+  readonly keepDays?: number
+}
+
+export interface PruneResult {
+  /**
+   * `begun`: the epoch is made by which every node deletes. `marked`: one is made that a later prune can keep history from,
+   * as none is old enough. `nothing`: there is nothing to delete, and nothing was done.
+   */
+  readonly outcome: 'begun' | 'marked' | 'nothing'
+  /** As it was before. */
+  readonly plan: PrunePlan
+  /** The epoch that was made, or had been made for the same and waits. */
+  readonly epoch: EpochStatus | undefined
+}
+
+/** Where the history that is here begins. */
+export interface PrunedBase {
+  readonly epoch: IntentionId
+  readonly seq: bigint
+  /** When the epoch was made, in milliseconds since the Unix epoch. */
+  readonly wallMs: number
+  /** Intentions that are gone. */
+  readonly goneCount: number
+}
+
+export interface StorePruning {
+  readonly state: 'idle' | 'waiting' | 'pruning' | 'failed'
+  /** By which history is to be deleted; undefined when idle. */
+  readonly epoch: IntentionId | undefined
+  readonly done: number
+  readonly total: number
+  readonly failure: StoreFailure | undefined
+  /** What it waits for; undefined unless it waits. */
+  readonly waitsOn: PruneWait | undefined
+  /** Who has to acknowledge the epoch before. */
+  readonly waitsFor: readonly PublicKey[]
+  /** Undefined where all of the history is here. */
+  readonly base: PrunedBase | undefined
+  /** That of the store whose peers count here. */
+  readonly policy: PrunePolicy
+}
+
+/** What is done about a store's history. */
+export interface HistoryActs {
+  /** What a prune would do now. Throws `INVALID_ARGUMENT` for what cannot be kept. */
+  readonly planPrune: (keep?: PruneKeep) => PrunePlan
+  /**
+   * Has every node delete history by an epoch, which is durable here when it resolves. Each deletes once all that write have
+   * acknowledged it and signed the same state. Rejects with `NOT_ADMIN`, `WRONG_STATE` or `INVALID_ARGUMENT`.
+   */
+  readonly prune: (keep?: PruneKeep) => Promise<PruneResult>
+  readonly pruning: () => StorePruning
+  /**
+   * The same now and whenever it changed, up to when what an epoch is to delete is gone. Throws `INTENTION_NOT_FOUND`, or
+   * `WRONG_STATE` for an epoch that is not for pruning or does not count.
+   */
+  readonly followPruning: (epoch: IntentionId, signal: AbortSignal) => AsyncIterable<StorePruning>
+  /** Rejects with `NOT_ADMIN`, `INVALID_ARGUMENT`, or `NOT_SUPPORTED` where the policy is that of the store above. */
+  readonly setPrunePolicy: (policy: PrunePolicy) => Promise<PrunePolicy>
+}

@@ -7,18 +7,19 @@
  * @module
  */
 import { type IntentionId, toHex } from '@lattice/model'
-import { act } from './acts.ts'
+import { act } from './draw-act.ts'
 import { SimulationFailed, type SimulationFinding } from './failure.ts'
 import { explainDifference } from './explain.ts'
 import { bringUp, comeBack, disturb } from './faults.ts'
 import { checkEnd, checkOwnWrites, checkStep, difference } from './invariants.ts'
+import { members } from './gathering.ts'
 import { drawPlan, type SimulationOptions, type SimulationPlan } from './plan.ts'
 import type { PreparedMesh, SharedStores } from './prepared-mesh.ts'
 import { find } from './run-record.ts'
 import { openWorld } from './open-world.ts'
 import { FAIR_CONDITIONS } from './weather.ts'
 import type { PlantMachine } from './watched-machine.ts'
-import { members, type World } from './world.ts'
+import type { World } from './world.ts'
 
 export interface SimulationResult {
   readonly plan: SimulationPlan

@@ -10,6 +10,7 @@ import type { EpochStatus, Kernel } from '@lattice/kernel'
 import { openKv } from '@lattice/kvstore'
 import { equalBytes, type IdKey, idKey, type IntentionId, isLatticeError, type PublicKey, toHex } from '@lattice/model'
 import type { MembershipView } from '@lattice/store-base'
+import { isCurrent } from '../replica-digest.ts'
 import type { Acknowledged } from './run-record.ts'
 import { find } from './run-record.ts'
 import { storeIn, type World } from './world.ts'
@@ -71,8 +72,7 @@ export function checkExcludedNow(world: World): void {
   const index = honest[record.step % honest.length]
   const kernel = index === undefined ? undefined : storeIn(world, index, stores.watched)?.kernel()
   if (kernel === undefined || kernel.membership().limited().length === 0) return
-  const { appliedSeq, headSeq } = kernel.projection()
-  if (appliedSeq !== headSeq) return
+  if (!isCurrent(kernel)) return
   for (const { id, author } of kernel.excluded(ALL)) {
     if (kernel.tables().app.get(id) === undefined) continue
     const what = `node-${index ?? '?'} has ${toHex(id)} of node-${world.indexOf(author) ?? '?'} in its state, which it left out`

@@ -198,6 +198,10 @@ function checkVerdicts(world: World, { name, id }: Held, index: number): void {
       find(world.record, 'epochs_are_judged', `${name}: ${toHex(epoch.id)} of node-${author ?? '?'} ${what}`)
     if (forgery !== undefined && epoch.fault === undefined) say(`counts although it is ${forgery}`)
     if (author !== world.hostile && !isHonestVerdict(epoch)) say(`does not count: ${epoch.fault ?? ''}`)
+    for (const { root } of epoch.roots) {
+      if (world.record.forgedRoots.has(toHex(root)))
+        say(`has the root ${toHex(root)} of an ack that does not follow it`)
+    }
     for (const key of epoch.required) {
       const hasSeen = hasFollowed(kernel, epoch, key)
       if (hasSeen !== epoch.acked.some((each) => equalBytes(each, key))) {

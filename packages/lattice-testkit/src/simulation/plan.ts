@@ -84,6 +84,9 @@ const HABITS: readonly HostileHabit[] = [
   'graft_or_prune',
   'other_topic',
   'invent_peers',
+  'forge_epoch',
+  'forge_ack',
+  'backdate_epoch',
 ]
 
 /** One run in so many makes its mesh itself. */

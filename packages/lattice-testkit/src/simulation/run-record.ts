@@ -57,6 +57,8 @@ export interface RunRecord {
   readonly tokens: MadeToken[]
   readonly settled: ToldSettled[]
   readonly forged: Forged[]
+  /** Roots that the hostile peer signed for epochs that its acks do not follow. */
+  readonly forgedRoots: Set<string>
   /** Nodes that somebody meant to take a right from, or to let be away: what they are to others may have changed. */
   readonly unsteady: Set<number>
   /** Nodes that are being started or closed. */
@@ -94,6 +96,7 @@ export function createRunRecord(plan: SimulationPlan, onLine?: (line: string) =>
     tokens: [],
     settled: [],
     forged: [],
+    forgedRoots: new Set(),
     unsteady: new Set(),
     busy: new Set(),
     returning: new Set(),

@@ -150,6 +150,8 @@ export interface SubmittedMany {
 export interface ProjectionStatus {
   readonly appliedSeq: number
   readonly headSeq: number
+  /** Something that was applied counts no more, or counts again, and state that says so is being made. */
+  readonly isStale?: true
   readonly stalled?: StalledProjection
 }
 

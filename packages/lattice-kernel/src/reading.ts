@@ -130,7 +130,8 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
     ...createDigestSource(core, isClosed),
     projection: () => {
       const stalled = core.projection().stalled()
-      const status = { appliedSeq: core.projection().publishedSeq(), headSeq: log.meta().headSeq }
+      const seqs = { appliedSeq: core.projection().publishedSeq(), headSeq: log.meta().headSeq }
+      const status = core.isStale() ? { ...seqs, isStale: true as const } : seqs
       return stalled === undefined ? status : { ...status, stalled }
     },
   }

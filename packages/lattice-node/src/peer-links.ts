@@ -2,8 +2,9 @@
  * Who shares which stores in use here, or roots whose end is handed on, as the network is told: it stays connected to a few
  * peers of each circle, to all where they are few.
  *
- * Some peers are wanted by name beside: whoever has to be found equal before a repaired store may be written to, and
- * whoever has to know of the end of a root. Compared anew whenever stores or their peers change. Where a peer was last
+ * Some peers are wanted by name beside: whoever has to be found equal before a repaired store may be written to, whoever
+ * has to know of the end of a root, and whoever was removed by a peer that is junior to it. Of two that removed each other
+ * the senior's word counts, and where each side has removed all of the other nobody else would carry it across. Compared anew whenever stores or their peers change. Where a peer was last
  * reached is kept in `meta.db`, for peers of this node's stores alone: of strangers a few are remembered until the next
  * start.
  *
@@ -11,6 +12,7 @@
  */
 import { type AbortSignal, idKey, type IdKey, type PublicKey, type ReadTable, type StoreId } from '@lattice/model'
 import type { Circle, NetworkService } from '@lattice/net'
+import { readStrategy } from '@lattice/systemstore'
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
 import { isEnding, type StoreEntry } from './store-entry.ts'
@@ -161,6 +163,19 @@ function toCircle({ owner, circle, stores }: Found): Circle {
 /** Whom this node has to meet itself over the store, however many peers it has. */
 function peersToMeet(context: NodeContext, entry: StoreEntry, circle: Members): Iterable<PublicKey> {
   if (isEnding(entry)) return circle.values()
+  return [...removedSeniors(entry), ...peersToCompare(context, entry, circle)]
+}
+
+/** Who may hold something that voids its own removal. Below another store that one tells. */
+function removedSeniors({ open, revoked }: StoreEntry): readonly PublicKey[] {
+  if (open === undefined || revoked || readStrategy(open.kernel.tables().system)?.kind === 'inherited') return []
+  const { membership, juniorsAgainst } = open.kernel
+  return membership()
+    .limited()
+    .filter((peer) => juniorsAgainst(peer).length > 0)
+}
+
+function peersToCompare(context: NodeContext, entry: StoreEntry, circle: Members): readonly PublicKey[] {
   const hold = context.meta.writeHold(entry.record.id)
   if (hold === undefined || hold.isEndKnown || hold.reason === 'restore') return []
   const compared = new Set(hold.compared.map(idKey))

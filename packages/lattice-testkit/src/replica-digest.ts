@@ -33,8 +33,13 @@ export function heldDigest(node: Node, storeId: StoreId): string | undefined {
   const kernel = kernelOf(node, storeId)
   if (kernel === undefined) return undefined
   const { fingerprint, witnessCount } = kernel.digest()
-  const { appliedSeq, headSeq } = kernel.projection()
-  return appliedSeq === headSeq ? `${witnessCount} ${toHex(fingerprint)}` : undefined
+  return isCurrent(kernel) ? `${witnessCount} ${toHex(fingerprint)}` : undefined
+}
+
+/** True when the tables are those of the set: all of it is applied, and what was left out of it since is taken out again. */
+export function isCurrent(kernel: Kernel): boolean {
+  const { appliedSeq, headSeq, isStale } = kernel.projection()
+  return appliedSeq === headSeq && isStale !== true
 }
 
 /** Undefined for a store that is about to be in use, or was a moment ago. */
@@ -50,10 +55,11 @@ export function kernelOf(node: Node, storeId: StoreId): Kernel | undefined {
 /** Read at once, for conditions that are asked between two events; kept until something is applied. */
 export function tablesDigest(node: Node, storeId: StoreId): string {
   const kernel = node.store(storeId).kernel()
-  // What is excluded after it was applied is taken out of the tables and of the set.
-  const of = `${kernel.projection().appliedSeq} ${toHex(kernel.digest().fingerprint)}`
+  const { appliedSeq, isStale } = kernel.projection()
+  // What is left out, or may do less, after it was applied changes the tables.
+  const of = { appliedSeq, isStale, fingerprint: toHex(kernel.digest().fingerprint), view: kernel.membership() }
   const known = tableDigests.get(kernel)
-  if (known?.of === of) return known.digest
+  if (known !== undefined && isSame(known.of, of)) return known.digest
   const hash = createHash('sha256')
   const { system, app } = kernel.tables()
   for (const table of [system, app]) {
@@ -65,4 +71,20 @@ export function tablesDigest(node: Node, storeId: StoreId): string {
   return digest
 }
 
-const tableDigests = new WeakMap<object, { readonly of: string; readonly digest: string }>()
+interface MadeOf {
+  readonly appliedSeq: number
+  readonly isStale: true | undefined
+  readonly fingerprint: string
+  readonly view: object
+}
+
+const tableDigests = new WeakMap<object, { readonly of: MadeOf; readonly digest: string }>()
+
+function isSame(one: MadeOf, other: MadeOf): boolean {
+  return (
+    one.appliedSeq === other.appliedSeq &&
+    one.isStale === other.isStale &&
+    one.fingerprint === other.fingerprint &&
+    one.view === other.view
+  )
+}

@@ -70,3 +70,18 @@ test('of two admins that remove each other apart, the junior learns it, the seni
   await mesh.converge(id, [0, 2])
   expect(await get(mesh, 0, id, 'more')).toBe('writes')
 })
+
+test('of two admins that remove each other, with nobody else left, the junior learns it all the same', async () => {
+  const mesh = await createSimMesh({ seed: 13, nodes: 2 })
+  await using _ = mesh
+  const id = await mesh.share('team')
+  await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
+  await mesh.converge(id)
+  mesh.partition([0], [1])
+  await mesh.run(() => isAlone(mesh, 0, id), 'node 0 is alone')
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 1)))
+  await mesh.complete(mesh.store(1, id).revokePeer(keyOf(mesh, 0)))
+  mesh.heal()
+  await mesh.run(() => removals(mesh, 1, id, 1).length === 1, 'node 1 knows')
+  expect(removals(mesh, 0, id, 0)).toEqual([])
+})

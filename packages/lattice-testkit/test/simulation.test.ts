@@ -6,13 +6,14 @@ import type { Kernel } from '@lattice/kernel'
 import type { StoreHandle } from '@lattice/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { prepareMesh, type PreparedMesh, type RunOptions, runSimulation, SimulationFailed } from '../src/index.ts'
-import { track } from '../src/simulation/acts.ts'
+import { track } from '../src/simulation/track.ts'
 
+import { members } from '../src/simulation/gathering.ts'
 import { drawPlan } from '../src/simulation/plan.ts'
 import { createRunRecord } from '../src/simulation/run-record.ts'
 import { readCommand } from '../src/simulation/sim-command.ts'
 import { watchLines } from '../src/simulation/watch-lines.ts'
-import { members, type World } from '../src/simulation/world.ts'
+import type { World } from '../src/simulation/world.ts'
 
 const NODES = 3
 /** A network that never heals is waited for a quarter of an hour of virtual time. */

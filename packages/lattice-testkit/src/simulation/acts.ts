@@ -1,17 +1,15 @@
 /**
  * What users do: writes of every kind, stores that come and go, peers that join.
  *
- * An act is begun and not waited for: it ends when it can, or with the node it was asked of. What is refused is refused by
- * a typed error; any other error, and an act that never ends, is a finding.
- *
  * @module
  */
 import { openKv } from '@lattice/kvstore'
 import { openLog } from '@lattice/logstore'
-import { type IntentionId, isLatticeError, type StoreId, toIntentionId } from '@lattice/model'
+import { type IntentionId, type StoreId, toIntentionId } from '@lattice/model'
 import { system } from '@lattice/proto'
 import type { StoreHandle } from '@lattice/node'
-import { countUp, find } from './run-record.ts'
+import { find } from './run-record.ts'
+import { track } from './track.ts'
 import { storeIn, type World } from './world.ts'
 
 /** Children made in one run: each costs every node a store. */
@@ -24,7 +22,7 @@ const MAX_CITED = 3
 type Act = (world: World, index: number) => void
 
 /** Those that stand more than once come more often. */
-const ACTS: readonly (readonly [weight: number, name: string, act: Act])[] = [
+export const ACTS: readonly (readonly [weight: number, name: string, act: Act])[] = [
   [14, 'put', putOwn],
   [10, 'put_shared', putShared],
   [3, 'delete_shared', deleteShared],
@@ -44,59 +42,23 @@ const ACTS: readonly (readonly [weight: number, name: string, act: Act])[] = [
   [1, 'rebuild', rebuild],
   [1, 'verify', verify],
 ]
-const TOTAL_WEIGHT = ACTS.reduce((sum, [weight]) => sum + weight, 0)
 
-/** Begins one act on one node that is up; nothing when none is. */
-export function act(world: World): void {
-  const { mesh, random, honest, record } = world
-  const up = honest.filter((index) => mesh.peers[index]?.isUp() === true)
-  const index = up[random.below(Math.max(1, up.length))]
-  if (index === undefined) return
-  let left = random.below(TOTAL_WEIGHT)
-  for (const [weight, name, begin] of ACTS) {
-    left -= weight
-    if (left >= 0) continue
-    countUp(record.acts, name)
-    record.journal.note(`node-${index}: ${name}`)
-    begin(world, index)
-    return
-  }
-}
-
-/** Follows an act to its end. */
-export function track<T>(
-  { record, mesh }: World,
-  { what, index, work }: { readonly what: string; readonly index: number; readonly work: () => Promise<T> },
-  onDone?: (result: T) => void,
-): void {
-  const token = Symbol(what)
-  const { generation } = mesh.life(index)
-  const isAlive = (): boolean => mesh.life(index).generation === generation
-  record.underWay.set(token, { what, node: index })
-  const run = async (): Promise<void> => {
-    try {
-      const result = await work()
-      if (isAlive()) onDone?.(result)
-    } catch (error) {
-      if (!isAlive()) return
-      if (isLatticeError(error)) record.journal.note(`node-${index}: ${what} was refused: ${error.code}`)
-      else find(record, 'errors_are_typed', `node-${index}: ${what} failed with ${String(error)}`)
-    } finally {
-      record.underWay.delete(token)
-    }
-  }
-  run().catch(() => undefined)
+interface Written {
+  readonly index: number
+  readonly storeId: StoreId
+  readonly what: string
+  readonly key?: string
 }
 
 function write(
   world: World,
-  { index, storeId, what }: { readonly index: number; readonly storeId: StoreId; readonly what: string },
+  { index, storeId, what, key }: Written,
   submit: (store: StoreHandle) => Promise<IntentionId>,
 ): void {
   const store = storeIn(world, index, storeId)
   if (store === undefined) return
   track(world, { what, index, work: () => submit(store) }, (id) => {
-    world.record.acknowledged.push({ storeId, id, node: index })
+    world.record.acknowledged.push({ storeId, id, node: index, ...(key !== undefined && { key }) })
   })
 }
 
@@ -111,7 +73,7 @@ function sharedKey({ random }: World): string {
 function putOwn(world: World, index: number): void {
   const key = unique(world, index)
   const value = 'x'.repeat(world.random.below(world.random.below(20) === 0 ? 20_000 : 100))
-  write(world, { index, storeId: world.stores.team, what: `put ${key}` }, (store) => openKv(store).put(key, value))
+  write(world, { index, storeId: world.stores.team, what: `put ${key}`, key }, (store) => openKv(store).put(key, value))
 }
 
 function putShared(world: World, index: number): void {
@@ -143,12 +105,12 @@ function putBatch(world: World, index: number): void {
 }
 
 /** Many at once: they share commits and runs. */
-function putBurst(world: World, index: number): void {
+export function putBurst(world: World, index: number): void {
   const count = 2 + world.random.below(20)
   for (let nth = 0; nth < count; nth += 1) putOwn(world, index)
 }
 
-function submitWatched(world: World, index: number): void {
+export function submitWatched(world: World, index: number): void {
   const value = world.random.bytes(8)
   const first = world.random.bytes(32)
   write(world, { index, storeId: world.stores.watched, what: 'submit' }, (store) =>

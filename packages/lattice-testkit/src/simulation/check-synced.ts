@@ -4,8 +4,9 @@
  * @module
  */
 import { digestsKey, digestText } from './follow-node.ts'
+import { members } from './gathering.ts'
 import { find } from './run-record.ts'
-import { members, storeIn, type World } from './world.ts'
+import { storeIn, type World } from './world.ts'
 
 /**
  * A peer that is shown as synced has held, some time, what is held here now. Asked of one node and one store in each step,

@@ -83,6 +83,11 @@ export function createCorruption(options: HostileOptions): Corruption {
         return changed(otherTopic(frame, random))
       case 'invent_peers':
         return changed(inventPeers(frame, random))
+      // Those it signs, and sends as they are.
+      case 'forge_epoch':
+      case 'forge_ack':
+      case 'backdate_epoch':
+        return undefined
     }
   }
 

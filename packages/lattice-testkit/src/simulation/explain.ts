@@ -1,5 +1,5 @@
 /**
- * Says which intentions replicas differ by, and what those that lack one know of it.
+ * Says which intentions replicas differ by, what those that lack one know of it, and what each says of its epochs.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { storeIn, type World } from './world.ts'
 /** Intentions told of, per store: the first of them explain the others. */
 const MAX_TOLD = 4
 const PAGE = 256
+const MAX_EPOCHS_TOLD = 8
 
 /** Empty when there is nothing to say. */
 export function explainDifference(world: World): string {
@@ -24,12 +25,25 @@ function explainStore(world: World, name: string, storeId: StoreId): readonly st
   })
   const all = new Map(kernels.flatMap(({ ids }) => [...ids]))
   const differing = [...all].filter(([key]) => kernels.some(({ ids }) => !ids.has(key)))
-  return differing.slice(0, MAX_TOLD).map(([key, { id, author, wall }]) => {
+  const lacks = differing.slice(0, MAX_TOLD).map(([key, { id, author, wall }]) => {
     const lacking = kernels.filter(({ ids }) => !ids.has(key))
     const why = lacking.map(({ index, kernel }) => `node-${index} (${statusOf(kernel, key)})`)
     const by = world.indexOf(author) ?? '?'
     return `${name}: ${toHex(id).slice(0, 12)} of node-${by} at ${wall} is lacking on ${why.join(', ')}`
   })
+  const epochs = kernels.map(({ index, kernel }) => `${name} on node-${index}: ${epochsOf(world, kernel)}`)
+  return differing.length === 0 ? [] : [...lacks, ...epochs]
+}
+
+/** The epochs of a node, newest first. */
+function epochsOf({ indexOf }: World, kernel: Kernel): string {
+  const texts = kernel.epochs().map(({ id, seq, author, cause, fault }) => {
+    const removals = cause.kind === 'membership' ? cause.removals : []
+    const removed = removals.map(({ peer, remains }) => ` node-${indexOf(peer) ?? '?'} to ${remains}`)
+    const what = `${toHex(id).slice(0, 8)} ${seq} by node-${indexOf(author) ?? '?'} ${cause.kind}${removed.join()}`
+    return fault === undefined ? what : `${what} (${fault})`
+  })
+  return texts.slice(0, MAX_EPOCHS_TOLD).join('; ')
 }
 
 interface Told {

@@ -7,8 +7,8 @@ import { MAX_DRIFT_MS } from '@lattice/model'
 import type { StoragePoint } from '@lattice/storage'
 import { drawConditions } from './weather.ts'
 import { countUp } from './run-record.ts'
-import { track } from './acts.ts'
 import { startNode } from './open-world.ts'
+import { track } from './track.ts'
 import type { World } from './world.ts'
 
 /** How long a node stays down at most: some are away for as long as connections take to be given up. */
@@ -125,7 +125,8 @@ function cut(world: World, index: number): void {
   healLater(world)
 }
 
-function healLater(world: World): void {
+/** The cuts end some time later. */
+export function healLater(world: World): void {
   world.mesh.time.scheduler.after(world.random.below(2 * maxDownMs(world)), world.mesh.network.heal)
 }
 

@@ -47,6 +47,9 @@ function takeIn(world: Omit<World, 'stores'>, index: number, { node, event }: { 
       if (record.hadFullDisk.has(index)) return
       find(record, 'stores_stay_whole', `node-${index}: ${event.failure.code} ${event.failure.message}`)
       return
+    case 'epoch_settled':
+      record.settled.push({ node: index, storeId: event.storeId, epoch: event.epoch })
+      return
     case 'sync_result':
       sessionEnded(world, index, event.outcome)
       return
@@ -78,7 +81,10 @@ function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outc
   }
 }
 
-/** Remembers every digest of a store from now on; each is there before anybody can be told of it. */
+/**
+ * Remembers every digest of a store from now on; each is there before anybody can be told of it. What is left out, or
+ * counts again, changes it without anything new.
+ */
 function watchDigests(
   { digests, mesh }: Omit<World, 'stores'>,
   index: number,
@@ -94,6 +100,8 @@ function watchDigests(
   }
   note()
   kernel.onWitnessed(note)
+  kernel.onProjected(note)
+  kernel.onEvent(note)
 }
 
 /** By what the digests that a node's store has had are kept. */

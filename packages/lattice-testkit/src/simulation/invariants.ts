@@ -9,9 +9,19 @@
 import { equalBytes, type IdKey, idKey, type StoreId, toHex } from '@lattice/model'
 import { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from '@lattice/kernel'
 import { allEqual, heldDigest, setDigest, tablesDigest } from '../replica-digest.ts'
+import {
+  checkEpochs,
+  checkExcludedNow,
+  type Held,
+  linksText,
+  viewText,
+  whyUnfollowed,
+  whyUnsettled,
+} from './check-membership.ts'
 import { checkPeerSync, checkStatus } from './check-synced.ts'
+import { gather, members } from './gathering.ts'
 import { find } from './run-record.ts'
-import { members, storeIn, type World } from './world.ts'
+import { storeIn, type World } from './world.ts'
 
 /** Connections of one pair of nodes at most: two that cross, and repetitions that are being turned away. */
 const MAX_LINKS_PER_PAIR = 6
@@ -26,6 +36,7 @@ export function checkStep(world: World): void {
     for (const storeId of Object.values(world.stores)) checkBounds(world, index, storeId)
   }
   checkEqualDigests(world)
+  checkExcludedNow(world)
   checkPeerSync(world)
   const nodes = mesh.peers.length
   const links = mesh.network.connectionCount()
@@ -41,8 +52,13 @@ function checkBounds(world: World, index: number, storeId: StoreId): void {
   if (kernel === undefined) return
   const { witnessCount, appliedSeq, floatingCount, floatingBytes } = kernel.stats()
   const { headSeq } = kernel.projection()
-  if (appliedSeq > headSeq || appliedSeq > witnessCount) {
+  if (appliedSeq > headSeq || headSeq !== witnessCount) {
     find(world.record, 'cursor_within_log', `node-${index} applied ${appliedSeq} of ${witnessCount} records`)
+  }
+  // Records that are left out stay in the log, and are no part of what is told to others.
+  const told = kernel.digest().witnessCount
+  if (told > headSeq || told !== kernel.rangeIndex().size()) {
+    find(world.record, 'told_is_held', `node-${index} tells of ${told} of ${headSeq} records`)
   }
   // A hostile peer fills its own share and no more; what honest ones have waiting is far less.
   if (floatingCount > MAX_FLOATING * AUTHOR_SHARE * 2 || floatingBytes > MAX_FLOATING_BYTES * AUTHOR_SHARE * 2) {
@@ -51,40 +67,57 @@ function checkBounds(world: World, index: number, storeId: StoreId): void {
 }
 
 /**
- * Replicas that say that they hold the same set have the same tables, whoever they are and whatever goes on. Read once per
- * set and node, and only where two hold it: reading tables costs more than all else of a step.
+ * Replicas that say that they hold the same set have the same tables, and say the same of who may write, whoever they are
+ * and whatever goes on. Below the root, of those that say the same of the root. Read once per set and node, and only where
+ * two hold it: reading tables costs more than all else of a step.
  */
 export function checkEqualDigests(world: World): void {
-  const { mesh, record } = world
-  for (const [name, storeId] of Object.entries(world.stores)) {
+  const { mesh, record, stores } = world
+  for (const [name, storeId] of Object.entries(stores)) {
     for (const [digest, indices] of holdersOf(world, storeId)) {
       if (indices.length < 2) continue
       const key = `${name} ${digest}`
-      const seen = world.tables.get(key) ?? { tables: '', nodes: new Set() }
+      const seen = world.tables.get(key) ?? { tables: '', view: '', nodes: new Set() }
       world.tables.set(key, seen)
       for (const index of indices) {
         if (seen.nodes.has(index)) continue
-        const tables = tablesDigest(mesh.node(index), storeId)
-        if (seen.nodes.size > 0 && tables !== seen.tables) {
-          find(
-            record,
-            'equal_sets_equal_tables',
-            `${name} on node-${index} is not as on ${[...seen.nodes].join()}: ${digest}`,
-          )
+        const kernel = mesh.store(index, storeId).kernel()
+        const now = {
+          tables: tablesDigest(mesh.node(index), storeId),
+          view: `${viewText(kernel)} ${linksText(kernel)}`,
         }
-        seen.tables = tables
+        const others = [...seen.nodes].join()
+        if (seen.nodes.size > 0 && now.view !== seen.view) {
+          find(record, 'equal_sets_equal_views', `${name} on node-${index} is not as on ${others}: ${digest}`)
+        }
+        if (seen.nodes.size > 0 && now.tables !== seen.tables) {
+          find(record, 'equal_sets_equal_tables', `${name} on node-${index} is not as on ${others}: ${digest}`)
+        }
+        Object.assign(seen, now)
         seen.nodes.add(index)
       }
     }
   }
 }
 
+/** What the set of a store below says nothing of: the root, whose peers it has. Undefined while that is not in use. */
+function aboveOf(world: World, index: number, storeId: StoreId): string | undefined {
+  const { stores } = world
+  if (equalBytes(storeId, stores.team)) return ''
+  const kernel = storeIn(world, index, stores.team)?.kernel()
+  return kernel && ` ${viewText(kernel)}`
+}
+
 /** The honest nodes that are up, by the set that they hold. */
-function holdersOf({ mesh, honest }: World, storeId: StoreId): ReadonlyMap<string, readonly number[]> {
+function holdersOf(world: World, storeId: StoreId): ReadonlyMap<string, readonly number[]> {
+  const { mesh, honest } = world
   const holders = new Map<string, number[]>()
   for (const index of honest) {
-    const digest = mesh.peers[index]?.isUp() === true ? setDigest(mesh.node(index), storeId) : undefined
-    if (digest === undefined) continue
+    const set = mesh.peers[index]?.isUp() === true ? setDigest(mesh.node(index), storeId) : undefined
+    if (set === undefined) continue
+    const above = aboveOf(world, index, storeId)
+    if (above === undefined) continue
+    const digest = `${set}${above}`
     holders.set(digest, [...(holders.get(digest) ?? []), index])
   }
   return holders
@@ -100,17 +133,22 @@ export function difference(world: World): string | undefined {
   if (record.underWay.size > 0) {
     return `acts are under way: ${[...record.underWay.values()].map(({ what, node }) => `${what} of node-${node}`).join(', ')}`
   }
-  const nodes = members(world).map((index) => ({ index, node: mesh.node(index), states: statesOn(world, index) }))
+  const gathering = gather(world)
+  if (gathering.kind === 'apart') return gathering.why
+  const nodes = gathering.nodes.map((index) => ({ index, node: mesh.node(index), states: statesOn(world, index) }))
   for (const { name, id } of [...namedStores(world), ...record.made]) {
     const states = nodes.map((each) => each.states.get(idKey(id)))
     if (states.some((state) => state !== states[0])) return `${name} is ${states.join(', ')}`
-    if (states[0] === 'archived') continue
+    if (nodes.length === 0 || states[0] === 'archived') continue
     if (states[0] !== 'active') return `${name} is ${states[0] ?? 'unknown'} everywhere`
     const sets = nodes.map(({ node }) => heldDigest(node, id))
     if (!allEqual(sets)) {
       const told = nodes.map(({ index }, nth) => `node-${index} ${sets[nth]?.slice(0, 12) ?? 'behind'}`)
       return `${name} differs: ${told.join(', ')}`
     }
+    const held = { name, id, nodes: gathering.nodes }
+    const why = whyUnsettled(world, held) ?? whyUnfollowed(world, held)
+    if (why !== undefined) return why
   }
   return undefined
 }
@@ -133,17 +171,11 @@ export async function checkEnd(world: World): Promise<void> {
     checkTables(world, { name, id, nodes })
     checkAuthors(world, { name, id, nodes })
     checkForks(world, { name, id, nodes })
-    checkWritten(world, { name, id, nodes })
+    await checkEpochs(world, { name, id, nodes })
     await checkRoots(world, { name, id, nodes })
   }
   checkTokens(world)
   checkStatus(world)
-}
-
-interface Held {
-  readonly name: string
-  readonly id: StoreId
-  readonly nodes: readonly number[]
 }
 
 function checkTables({ mesh, record }: World, { name, id, nodes }: Held): void {
@@ -178,18 +210,6 @@ function checkForks(world: World, { name, id, nodes }: Held): void {
       const forker = world.indexOf(author)
       if (forker === world.hostile && forker !== undefined) continue
       find(world.record, 'own_chain_never_forks', `${name} on node-${index} holds a fork of node-${forker ?? '?'}`)
-    }
-  }
-}
-
-/** Every write that was acknowledged is everywhere. */
-function checkWritten(world: World, { name, id, nodes }: Held): void {
-  for (const written of world.record.acknowledged) {
-    if (!equalBytes(written.storeId, id)) continue
-    for (const index of nodes) {
-      if (world.mesh.store(index, id).kernel().has(written.id)) continue
-      const what = `${name} on node-${index} lacks ${toHex(written.id)}, which node-${written.node} acknowledged`
-      find(world.record, 'acknowledged_is_kept', what)
     }
   }
 }

@@ -49,3 +49,9 @@ export type HostileHabit =
   | 'other_topic'
   /** Names peers that nobody has heard of, and walks that never end. */
   | 'invent_peers'
+  /** Signs epochs that state what is not so, or that it may not make. */
+  | 'forge_epoch'
+  /** Signs that it has seen an epoch that it has not, or a state that nobody has. */
+  | 'forge_ack'
+  /** Signs an epoch as if it were an old one. */
+  | 'backdate_epoch'

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fromHex, type IdKey, idKey, type PublicKey } from '@lattice/model'
+import { type Crypto, fromHex, type IdKey, idKey, type KeyPair, type PublicKey } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { createSimMesh, type SimMesh } from '../sim-mesh.ts'
@@ -14,7 +14,7 @@ import { openersFor, type PreparedMesh, shareStores } from './prepared-mesh.ts'
 import { countUp, createRunRecord, find, type RunRecord } from './run-record.ts'
 import { watchLines } from './watch-lines.ts'
 import { type ApplyWatch, createApplyWatch, type PlantMachine } from './watched-machine.ts'
-import type { World } from './world.ts'
+import type { SeenSet, World } from './world.ts'
 
 export interface WorldOptions {
   readonly plan: SimulationPlan
@@ -31,10 +31,11 @@ export async function openWorld({ plan, prepared, onLine, plant }: WorldOptions)
   const watch = createApplyWatch({ plant })
   const random = createSeededRandom(`simulation ${seed}`)
   const keys = new Map<IdKey, number>()
-  const publicKeys = new Map<number, PublicKey>()
-  const mesh = await createRunMesh({ plan, prepared, record, random, watch }, (index, key) => {
-    keys.set(idKey(key), index)
-    publicKeys.set(index, key)
+  const keyPairs = new Map<number, KeyPair>()
+  const crypto = await openCrypto({ backend: 'wasm' })
+  const mesh = await createRunMesh({ plan, prepared, record, random, watch, crypto }, (index, keyPair) => {
+    keys.set(idKey(keyPair.publicKey), index)
+    keyPairs.set(index, keyPair)
   })
   record.clock = mesh.time.scheduler.clock
   const late = Array.from({ length: lateNodes }, (_, index) => nodes + 1 + index)
@@ -50,9 +51,11 @@ export async function openWorld({ plan, prepared, onLine, plant }: WorldOptions)
     late,
     hostile,
     indexOf: (key: PublicKey) => keys.get(idKey(key)),
-    keyOf: (index: number) => publicKeys.get(index),
+    keyOf: (index: number) => keyPairs.get(index)?.publicKey,
+    hostileKeys: () => keyPairs.get(nodes),
+    crypto,
     digests: new Map<string, Set<string>>(),
-    tables: new Map<string, { tables: string; readonly nodes: Set<number> }>(),
+    tables: new Map<string, SeenSet>(),
   }
   record.onMisbehaviour = (index, fields) => {
     const key = typeof fields?.['peer'] === 'string' ? fromHex(fields['peer']) : undefined
@@ -94,13 +97,13 @@ interface MeshParts {
   readonly record: RunRecord
   readonly random: SeededRandom
   readonly watch: ApplyWatch
+  readonly crypto: Crypto
 }
 
 async function createRunMesh(
-  { plan, prepared, record, random, watch }: MeshParts,
-  onKey: (index: number, key: PublicKey) => void,
+  { plan, prepared, record, random, watch, crypto }: MeshParts,
+  onKey: (index: number, keyPair: KeyPair) => void,
 ): Promise<SimMesh> {
-  const crypto = await openCrypto({ backend: 'wasm' })
   const habits = plan.hostile
   return createSimMesh({
     seed: `mesh ${plan.seed}`,
@@ -122,7 +125,7 @@ async function createRunMesh(
       throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' })
     },
     wrapTransport: ({ index, transport, keyPair }) => {
-      onKey(index, keyPair.publicKey)
+      onKey(index, keyPair)
       if (index !== plan.nodes) return transport
       return createHostileTransport(transport, {
         habits,

@@ -40,6 +40,8 @@ export interface SimulationPlan {
   readonly paceMs: number
   /** Of a hundred acts, so many are faults. */
   readonly faultPercent: number
+  /** Of a hundred acts that are no faults, so many change who may write. */
+  readonly membershipPercent: number
   readonly faults: readonly FaultKind[]
   readonly hostile: readonly HostileHabit[]
   readonly conditions: Conditions
@@ -82,6 +84,9 @@ const HABITS: readonly HostileHabit[] = [
   'graft_or_prune',
   'other_topic',
   'invent_peers',
+  'forge_epoch',
+  'forge_ack',
+  'backdate_epoch',
 ]
 
 /** One run in so many makes its mesh itself. */
@@ -90,6 +95,8 @@ const FRESH_ONE_IN = 20
 const NARROW_ONE_IN = 4
 /** One run in so many is on a network where nodes find each other by asking. */
 const DISCOVERY_ONE_IN = 3
+/** In one run in so many rights are taken and given: there it is done often, so that much of it meets. */
+const MEMBERSHIP_ONE_IN = 3
 /** Means between acts: short ones crowd a network that has no time to settle, long ones let everything settle. */
 const PACES_MS = [400, 1_000, 2_500] as const
 
@@ -110,6 +117,7 @@ export function drawPlan(options: SimulationOptions): SimulationPlan {
     reopens: random.below(3) === 0,
     paceMs: PACES_MS[random.below(PACES_MS.length)] ?? PACES_MS[0],
     faultPercent: 10 + random.below(40),
+    membershipPercent: random.below(MEMBERSHIP_ONE_IN) === 0 ? 20 + random.below(60) : 0,
     faults: FAULTS.filter(() => random.below(2) === 0),
     hostile: random.below(2) === 0 ? [] : HABITS.filter(() => random.below(4) === 0),
     conditions: drawConditions(random),

@@ -14,6 +14,21 @@ export interface Acknowledged {
   readonly storeId: StoreId
   readonly id: IntentionId
   readonly node: number
+  /** What it put, and nobody puts or deletes again. */
+  readonly key?: string
+}
+
+/** An epoch that a node said is settled. */
+export interface ToldSettled {
+  readonly node: number
+  readonly storeId: StoreId
+  readonly epoch: IntentionId
+}
+
+/** What the hostile peer signed and must never count. */
+export interface Forged {
+  readonly id: IntentionId
+  readonly what: string
 }
 
 /** A child that was made in the run. */
@@ -40,6 +55,12 @@ export interface RunRecord {
   readonly acknowledged: Acknowledged[]
   readonly made: MadeStore[]
   readonly tokens: MadeToken[]
+  readonly settled: ToldSettled[]
+  readonly forged: Forged[]
+  /** Roots that the hostile peer signed for epochs that its acks do not follow. */
+  readonly forgedRoots: Set<string>
+  /** Nodes that somebody meant to take a right from, or to let be away: what they are to others may have changed. */
+  readonly unsteady: Set<number>
   /** Nodes that are being started or closed. */
   readonly busy: Set<number>
   /** Nodes that are down and are to be started some time. */
@@ -73,6 +94,10 @@ export function createRunRecord(plan: SimulationPlan, onLine?: (line: string) =>
     acknowledged: [],
     made: [],
     tokens: [],
+    settled: [],
+    forged: [],
+    forgedRoots: new Set(),
+    unsteady: new Set(),
     busy: new Set(),
     returning: new Set(),
     fullDisks: new Set(),

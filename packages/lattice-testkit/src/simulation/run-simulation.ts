@@ -7,18 +7,20 @@
  * @module
  */
 import { type IntentionId, toHex } from '@lattice/model'
-import { act } from './acts.ts'
+import { act } from './draw-act.ts'
 import { SimulationFailed, type SimulationFinding } from './failure.ts'
 import { explainDifference } from './explain.ts'
 import { bringUp, comeBack, disturb } from './faults.ts'
+import { forge } from './forge-epochs.ts'
 import { checkEnd, checkOwnWrites, checkStep, difference } from './invariants.ts'
+import { members } from './gathering.ts'
 import { drawPlan, type SimulationOptions, type SimulationPlan } from './plan.ts'
 import type { PreparedMesh, SharedStores } from './prepared-mesh.ts'
 import { find } from './run-record.ts'
 import { openWorld } from './open-world.ts'
 import { FAIR_CONDITIONS } from './weather.ts'
 import type { PlantMachine } from './watched-machine.ts'
-import { members, type World } from './world.ts'
+import type { World } from './world.ts'
 
 export interface SimulationResult {
   readonly plan: SimulationPlan
@@ -87,6 +89,7 @@ async function chaos(world: World, sabotage: RunOptions['sabotage']): Promise<vo
     record.step += 1
     if (random.below(100) < plan.faultPercent) disturb(world)
     else act(world)
+    forge(world)
     await mesh.time.pass(1 + random.below(2 * plan.paceMs))
     for (const index of world.honest) if (isDown(world, index)) comeBack(world, index)
     sabotage?.(world)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { equalBytes, type PublicKey, type StoreId } from '@lattice/model'
+import type { Crypto, KeyPair, PublicKey, StoreId } from '@lattice/model'
 import type { SeededRandom } from '@lattice/model/testing'
 import type { StoreHandle } from '@lattice/node'
 import { kernelOf } from '../replica-digest.ts'
@@ -12,6 +12,12 @@ import type { SimulationPlan } from './plan.ts'
 import type { SharedStores } from './prepared-mesh.ts'
 import type { RunRecord } from './run-record.ts'
 import type { ApplyWatch } from './watched-machine.ts'
+
+export interface SeenSet {
+  tables: string
+  view: string
+  readonly nodes: Set<number>
+}
 
 export interface World {
   readonly plan: SimulationPlan
@@ -28,26 +34,17 @@ export interface World {
   /** By public key, of every node that was ever up. */
   readonly indexOf: (key: PublicKey) => number | undefined
   readonly keyOf: (index: number) => PublicKey | undefined
+  /** What the hostile peer signs with; undefined until it was up. */
+  readonly hostileKeys: () => KeyPair | undefined
+  readonly crypto: Crypto
   /** Every digest that a node's store has had. */
   readonly digests: Map<string, Set<string>>
-  /** The tables that belong to a set, by store and set, and the nodes on which they were read. */
-  readonly tables: Map<string, { tables: string; readonly nodes: Set<number> }>
+  /** The tables and the view that belong to a set, by store and set, and the nodes on which they were read. */
+  readonly tables: Map<string, SeenSet>
 }
 
 /** The store on a node where it is in use; undefined while that is down, or has it not. */
 export function storeIn({ mesh }: Pick<World, 'mesh'>, index: number, id: StoreId): StoreHandle | undefined {
   if (mesh.peers[index]?.isUp() !== true) return undefined
   return kernelOf(mesh.node(index), id) === undefined ? undefined : mesh.store(index, id)
-}
-
-/** The honest nodes that are in the root: all from the start, and those that joined. */
-export function members({ mesh, honest, stores }: World): readonly number[] {
-  return honest.filter(
-    (index) =>
-      mesh.peers[index]?.isUp() === true &&
-      mesh
-        .node(index)
-        .stores()
-        .some((each) => equalBytes(each.id, stores.team)),
-  )
 }

@@ -1,0 +1,96 @@
+/**
+ * Who has to come together in the end: the nodes that are peers of the root, by what these hold themselves.
+ *
+ * A peer that was removed holds less than the others and keeps what they left out, so it is not compared with them. Who
+ * was removed follows from the records alone: nodes of which each holds the same set say who is out, and whoever is out has
+ * to know. One that left may not: nobody talks to it any more. Neither may one whose admission was cut off with whoever
+ * admitted it: to the others it is a stranger.
+ *
+ * @module
+ */
+import { equalBytes } from '@lattice/model'
+import { readPeerStatus } from '@lattice/systemstore'
+import { heldDigest } from '../replica-digest.ts'
+import { storeIn, type World } from './world.ts'
+
+export type Gathering =
+  | { readonly kind: 'together'; readonly nodes: readonly number[] }
+  | { readonly kind: 'apart'; readonly why: string }
+
+type Place = Pick<World, 'mesh' | 'honest' | 'stores' | 'keyOf'>
+
+/** What a node says of its own part in the root; undefined while it has none, or is down. */
+export function rootState({ mesh, stores }: Place, index: number): string | undefined {
+  if (mesh.peers[index]?.isUp() !== true) return undefined
+  return mesh
+    .node(index)
+    .stores()
+    .find(({ id }) => equalBytes(id, stores.team))?.state
+}
+
+/** The nodes that have come together in the root, or why they have not. */
+export function gather(world: Place): Gathering {
+  const { honest } = world
+  const states = new Map(honest.map((index) => [index, rootState(world, index)]))
+  const inside = honest.filter((index) => states.get(index) === 'active')
+  const whys = groups(world, inside).map((group) => whyApart(world, group, states))
+  const whole = whys.findIndex((why) => why === undefined)
+  const nodes = whole < 0 ? undefined : groups(world, inside)[whole]
+  if (nodes !== undefined) return { kind: 'together', nodes }
+  // Where everybody was removed nobody is left to come together.
+  if (inside.length === 0) return { kind: 'together', nodes: [] }
+  return { kind: 'apart', why: `team differs: ${whys.join('; ')}` }
+}
+
+/** Nodes that hold the same set of the root, all of it applied; one that is behind stands for itself. */
+function groups({ mesh, stores }: Place, inside: readonly number[]): readonly (readonly number[])[] {
+  const bySet = new Map<string, number[]>()
+  for (const index of inside) {
+    const held = heldDigest(mesh.node(index), stores.team) ?? `behind ${index}`
+    bySet.set(held, [...(bySet.get(held) ?? []), index])
+  }
+  return [...bySet.values()]
+}
+
+/** Why these are not all that have to come together; undefined when they are. */
+function whyApart(
+  world: Place,
+  group: readonly number[],
+  states: ReadonlyMap<number, string | undefined>,
+): string | undefined {
+  const [first] = group
+  if (first === undefined) return 'nobody'
+  const name = `node-${group.join()} as one`
+  if (heldDigest(world.mesh.node(first), world.stores.team) === undefined) return `node-${first} is behind`
+  for (const index of world.honest) {
+    const state = states.get(index)
+    const seen = standingOf(world, first, index)
+    if (group.includes(index)) {
+      if (seen !== 'in') return `${name} is to know that node-${index} is ${seen}`
+      continue
+    }
+    if (state === undefined || state === 'left' || seen === 'stranger') continue
+    if (seen === 'in') return `${name} without node-${index} (${state})`
+    if (state !== 'revoked') return `${name} has removed node-${index}, which says ${state}`
+  }
+  return undefined
+}
+
+export type Standing = 'in' | 'removed' | 'stranger'
+
+/** What a node says of another, or of itself. */
+export function standingOf(world: Place, at: number, of: number): Standing {
+  const kernel = storeIn(world, at, world.stores.team)?.kernel()
+  const key = world.keyOf(of)
+  if (kernel === undefined || key === undefined) return 'stranger'
+  if (kernel.revokedBy(key).length > 0) return 'removed'
+  const status = readPeerStatus(kernel.tables().system, key)
+  return status === 'active' || status === 'dormant' ? 'in' : 'stranger'
+}
+
+/** The nodes that have come together; of those that have not, all that take part. */
+export function members(world: Place): readonly number[] {
+  const gathering = gather(world)
+  if (gathering.kind === 'together') return gathering.nodes
+  return world.honest.filter((index) => rootState(world, index) === 'active')
+}

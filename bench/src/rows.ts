@@ -13,6 +13,7 @@ import { OPENING_ROW } from './rows/opening.ts'
 import { READING_ROW } from './rows/reading.ts'
 import { NETWORK_ROWS } from './rows/network.ts'
 import { RIVALS_ROW } from './rows/rivals.ts'
+import { PRUNING_ROW } from './rows/pruning.ts'
 import { RANGE_INDEX_ROW, RECONCILE_ROW } from './rows/reconcile.ts'
 import { REVOCATION_ROW } from './rows/revocation.ts'
 import { SESSIONS_ROW } from './rows/sessions.ts'
@@ -30,6 +31,7 @@ export const ROWS: readonly BenchRow[] = [
   DISK_ROW,
   RANGE_INDEX_ROW,
   ANCESTRY_ROW,
+  PRUNING_ROW,
   STATE_ROOT_ROW,
   GOSSIP_ROW,
   CONVERGENCE_ROW,

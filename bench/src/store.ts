@@ -7,7 +7,7 @@ import { assert, type SignedIntention, silentLogger, type StoreId, type Verifier
 import { type BulkWrite, type Kernel, type KernelOptions, type LogDurability, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
 import { emptyLog, execMethod, type Executor, runQuery, writePlanner } from '@lattice/store-base'
-import { createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
+import { createMembershipPolicy, createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
 import { createHistory } from './history.ts'
 import { clock, crypto, scheduler, signerOf } from './world.ts'
 
@@ -27,6 +27,8 @@ export interface BenchStoreOptions {
   readonly durability?: LogDurability
   /** Writes no acks of its own, which would be new on one side of a session. */
   readonly silent?: boolean
+  /** Knows what epochs mean, and keeps snapshots: as a node does. */
+  readonly epochs?: boolean
 }
 
 export async function openStore({
@@ -37,6 +39,7 @@ export async function openStore({
   open = false,
   durability = 'full',
   silent = false,
+  epochs = false,
 }: BenchStoreOptions): Promise<BenchStore> {
   const options: KernelOptions = {
     directory,
@@ -49,6 +52,7 @@ export async function openStore({
     crypto,
     ...(verifier && { verifier }),
     ...(silent && { ackDelayMs: Infinity }),
+    ...(epochs && { membership: createMembershipPolicy(), snapshots: true }),
     clock,
     scheduler,
     logger: silentLogger,

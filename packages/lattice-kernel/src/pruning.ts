@@ -36,6 +36,8 @@ export interface PruningDeps {
   readonly core: Core
   readonly projectionOver: ProjectionFactory
   readonly snapshots: Pick<Snapshots, 'whole' | 'isDiverged' | 'isOutvotedAt' | 'pruned'>
+  /** True while nothing may be decided: copies are made. */
+  readonly isHeld: () => boolean
   readonly wake: () => void
 }
 
@@ -206,6 +208,7 @@ export function createPruning(deps: PruningDeps): Pruning {
     },
     step: () => {
       if (stage !== 'on' || retry !== undefined || options.membership === undefined) return undefined
+      if (deps.isHeld()) return undefined
       try {
         if (work !== undefined) advance(work)
         else if (news.take() || (unflushed !== undefined && isStateAt(unflushed))) look()

@@ -34,8 +34,8 @@ export type FoundationItem =
       readonly head: number
     }
   | { readonly kind: 'spine'; readonly record: SignedIntention; readonly place: FoundationPlace }
-  /** Comes after an unsigned record of the spine, with others up to the signed one that vouches for it. */
-  | { readonly kind: 'closing'; readonly intention: SignedIntention }
+  /** Comes after an unsigned one of its chain, with others up to the signed one that vouches for all of them. */
+  | { readonly kind: 'closing'; readonly intention: SignedIntention; readonly place: FoundationPlace }
   | {
       readonly kind: 'anchor'
       readonly id: IntentionId

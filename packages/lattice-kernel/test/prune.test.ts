@@ -1,6 +1,4 @@
 /** A log that prunes itself. */
-import { statSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { KernelEvent } from '../src/index.ts'
 import { createMesh, creator } from './epoch-nodes.ts'
@@ -19,7 +17,6 @@ describe('a prune', () => {
     const writes = Array.from({ length: 5000 }, (_, n) => ({ op: appOp(`set key-${n % 10} ${n}`) }))
     await mesh.run(kernel.submitMany(writes))
     const before = await mesh.run(kernel.stateDigest())
-    const size = statSync(join(node.directory, 'log.db')).size
     const epoch = await mesh.run(kernel.submitEpoch({ kind: 'prune' }))
     while (!events.some(({ kind }) => kind === 'pruned')) {
       await mesh.scheduler.advanceAsync(1000)

@@ -39,6 +39,7 @@ import { LOG_FILE } from './log-schema.ts'
 import { createLogStore, type LogStore } from './log-store.ts'
 import { openLog } from './open-log.ts'
 import { createPruneRows } from './prune-rows.ts'
+import { IN_SET, VOUCHES } from './prune-schema.ts'
 import { itemOf } from './range-nodes.ts'
 import { appendRecord, beginBlock, blockOf, FULL } from './reach-block.ts'
 import { blockKey } from './reach-blocks.ts'
@@ -272,6 +273,9 @@ function writeBase(database: Database, { check }: FoundationLogOptions, { base }
   database.prepare('INSERT INTO reach_blocks VALUES (?, ?)').run(blockKey(lane, full.block), bytes)
 }
 
+/** What is left of an item's intention. */
+const STAYS: Partial<Record<FoundationItem['kind'], number>> = { spine: IN_SET, closing: VOUCHES }
+
 type Rows = ReturnType<typeof createPruneRows>
 
 function addAnchors(rows: Rows, { check, itemAt }: FoundationLogOptions, { metas, base }: Kept): void {
@@ -279,13 +283,7 @@ function addAnchors(rows: Rows, { check, itemAt }: FoundationLogOptions, { metas
     const [meta, stored] = [metas[index], itemAt(place.item)]
     if (meta === undefined || stored === undefined || meta.seq === base.meta.seq) continue
     const folded = stored.kind === 'anchor' && stored.folded.length > 0 ? stored.folded : undefined
-    rows.addAnchor({
-      id: place.id,
-      meta,
-      stays: stored.kind !== 'anchor',
-      vector: check.places.vectorOf(place),
-      folded,
-    })
+    rows.addAnchor({ id: place.id, meta, stays: STAYS[stored.kind] ?? 0, vector: check.places.vectorOf(place), folded })
   }
 }
 

@@ -108,6 +108,8 @@ export interface FoundationEnd {
 export interface FoundationWriter {
   /** How many items are taken in: the number of the next. */
   readonly position: () => number
+  /** How many intentions are not above the base, by what is taken in. */
+  readonly positions: () => number
   /** Takes the next items in, all of them or none. Throws `DiskFull` or `StorageFailed`. */
   readonly add: (items: readonly FoundationItem[]) => Result<undefined, FoundationRefused>
   /** Checks the whole and writes the log: the directory then opens as any other. Throws as `add`. */

@@ -20,14 +20,19 @@ import {
   type Signer,
   type StoreId,
 } from '@lattice/model'
-import { type StorageHooks, translateStorageError } from '@lattice/storage'
+import { StorageFailed, type StorageHooks, translateStorageError } from '@lattice/storage'
 import type { MembershipPolicy } from '@lattice/store-base'
 import { FoundationCheck } from './foundation-check.ts'
 import { encodeFoundationItem } from './foundation-codec.ts'
 import { FOUNDATION_BYTES_MAX } from './foundation-limits.ts'
 import { makeFoundationLog, removeUnfinishedLog } from './foundation-log.ts'
 import { type Problem, problem } from './foundation-problem.ts'
-import { type FoundationStaging, openFoundationStaging, removeFoundationStaging } from './foundation-staging.ts'
+import {
+  FOUNDATION_FILE,
+  type FoundationStaging,
+  openFoundationStaging,
+  removeFoundationStaging,
+} from './foundation-staging.ts'
 import type { FoundationEnd, FoundationPlace, FoundationRefused, FoundationWriter } from './foundation-types.ts'
 import { LOG_FILE } from './log-schema.ts'
 
@@ -50,6 +55,9 @@ export interface FoundationWriterOptions {
 export function createFoundationWriter(options: FoundationWriterOptions): FoundationWriter {
   const { directory, storeId, storageHooks } = options
   makeDirectory(directory)
+  if (existsSync(join(directory, LOG_FILE)) && !existsSync(join(directory, FOUNDATION_FILE))) {
+    throw new StorageFailed(directory, 'it holds a store already: begin in an empty directory')
+  }
   const staging = openFoundationStaging(directory, storeId, storageHooks)
   const vectors = createVectors(staging)
   const newCheck = (): FoundationCheck =>
@@ -105,6 +113,7 @@ export function createFoundationWriter(options: FoundationWriterOptions): Founda
 
   return {
     position: () => check.taken(),
+    positions: () => check.lanes.positions,
     add,
     finish,
     abort: () => {

@@ -26,12 +26,13 @@ export function createRangeCheck({ database, range, base, excluded }: Verifiable
       const nodes = yield* checkNodes(index)
       if (nodes.length > 0) return nodes
       const uptoSeq = range === undefined ? upto : undefined
-      const rows = excluded()
       const goneCount = base?.goneCount ?? 0
-      const items = yield* checkItems(index, { records, uptoSeq, goneCount, rows })
-      if (items.length === 0 || isSame(rows, excluded())) return items
-      // What counts has changed while it was looked at.
-      return yield* checkItems(index, { records, uptoSeq, goneCount, rows: excluded() })
+      for (;;) {
+        const rows = excluded()
+        const items = yield* checkItems(index, { records, uptoSeq, goneCount, rows })
+        // Or what counts has changed while it was looked at.
+        if (items.length === 0 || isSame(rows, excluded())) return items
+      }
     } catch (error) {
       return [reasonOf(error)]
     }

@@ -11,9 +11,18 @@
  *
  * @module
  */
-import { causesOf, type IdKey, idKey, type IntentionId, isSigned, MAX_RUN_LENGTH, type PublicKey } from '@lattice/model'
+import {
+  assert,
+  causesOf,
+  type IdKey,
+  idKey,
+  type IntentionId,
+  isSigned,
+  MAX_RUN_LENGTH,
+  type PublicKey,
+} from '@lattice/model'
 import type { Database } from '@lattice/storage'
-import type { PersistentRangeIndex } from '@lattice/sync'
+import type { Item, PersistentRangeIndex } from '@lattice/sync'
 import { findExcluded, type LinkLane, type LinkPorts, maximalPlaces } from './bare-links.ts'
 import { type CutoffSpans, findCutoffSpans, newlyCut, overBase, spanAt } from './cutoff-spans.ts'
 import { createExcludedRows, type ExcludedRow, type ExcludedRows } from './excluded-rows.ts'
@@ -50,8 +59,17 @@ export interface BeyondRecord {
 }
 
 export interface ExcludedSet extends LogIndex {
-  /** Brings it up to what is appended, and to what the limits are. */
+  /**
+   * Brings it up to what is appended, and to what the limits are. The range index follows a little at a time where much
+   * changed: see `move`.
+   */
   readonly settle: () => void
+  /** True while the range index is not without exactly what is excluded. */
+  readonly isMoving: () => boolean
+  /** Takes so many more out of the range index, or puts them back. */
+  readonly move: (limit: number) => void
+  /** What the range index is without; the same as `rows` unless it is moving. */
+  readonly moved: () => readonly ExcludedRow[]
   readonly cuts: () => Cuts
   /** The limits that it was settled by; undefined while nobody can be limited. */
   readonly view: () => LimitsView | undefined
@@ -87,12 +105,18 @@ export interface ExcludedSetDeps {
   readonly headSeq: () => number
 }
 
+/** Records that the range index follows within a settlement: some milliseconds. */
+const MOVED_AT_ONCE = 64
+
 const NO_CUTS: Cuts = { spans: new Map(), faulty: [] }
 
 export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
   const set = new Excluded(deps)
   return {
     settle: () => set.settle(),
+    isMoving: () => set.isMoving(),
+    move: (limit) => set.moveSome(limit),
+    moved: () => inOrder(set.moved),
     cuts: () => set.cuts,
     view: () => set.view,
     epochs: deps.limits.epochs,
@@ -119,6 +143,7 @@ function inOrder(rows: ReadonlyMap<number, ExcludedRow>): readonly ExcludedRow[]
 class Excluded {
   readonly ports: Ports
   rows = new Map<number, ExcludedRow>()
+  moved = new Map<number, ExcludedRow>()
   cuts: Cuts = NO_CUTS
   /** What it was settled by. */
   view: LimitsView | undefined
@@ -129,6 +154,8 @@ class Excluded {
   readonly #deps: ExcludedSetDeps
   readonly #table: ExcludedRows
   #limited: ReadonlySet<IdKey> = new Set()
+  /** Lanes of which `moved` and `rows` differ. */
+  readonly #moving = new Set<number>()
   /** Something came that may change what is excluded. */
   #isTouched = true
   /** Records up to here were settled; what is excluded later was never told to count. */
@@ -197,22 +224,18 @@ class Excluded {
     this.#isFresh = false
   }
 
-  /** Takes what is excluded out of the range index and the frontier, and puts back what is not any more. */
+  /** Takes what is excluded out of the frontier, and begins to take it out of the range index; puts back what is not. */
   #move(next: Map<number, ExcludedRow>): void {
-    const { range, frontier, tipAt } = this.#deps
+    const { frontier, tipAt } = this.#deps
     const { ports } = this
-    let isChanged = false
-    for (const lane of new Set([...this.rows.keys(), ...next.keys()])) {
-      const [before, after] = [this.rows.get(lane), next.get(lane)]
-      const out = without(after, before)
-      const back = without(before, after)
-      isChanged ||= out.length > 0 || back.length > 0
-      for (const position of back) range.insert(itemOf(ports.entryOf(lane, position)))
-      for (const position of out) range.delete(itemOf(ports.entryOf(lane, position)))
-    }
+    const changed = [...new Set([...this.rows.keys(), ...next.keys()])].filter(
+      (lane) => !isSameRow(this.rows.get(lane), next.get(lane)),
+    )
     this.rows = next
     this.count = [...next.values()].reduce((sum, { first, last }) => sum + last - first + 1, 0)
-    if (!isChanged) return
+    if (changed.length === 0) return
+    for (const lane of changed) this.#moving.add(lane)
+    this.moveSome(MOVED_AT_ONCE)
     this.version += 1
     this.isStored = false
     const heads = maximalPlaces(
@@ -220,6 +243,47 @@ class Excluded {
       ports.heads((lane) => this.endOf(lane)),
     )
     frontier.replace(heads.map(({ seq }) => tipAt(seq)))
+  }
+
+  isMoving(): boolean {
+    return this.#moving.size > 0
+  }
+
+  moveSome(limit: number): void {
+    let left = limit
+    for (const lane of this.#moving) {
+      for (; left > 0 && this.#moveOne(lane); left -= 1);
+      if (left === 0) return
+      this.#moving.delete(lane)
+    }
+  }
+
+  /** One position of a lane, so that what is out stays the end of it; false when there is none left. */
+  #moveOne(lane: number): boolean {
+    const { range } = this.#deps
+    const [before, after] = [this.moved.get(lane), this.rows.get(lane)]
+    const itemAt = (position: number): Item => itemOf(this.ports.entryOf(lane, position))
+    if (before !== undefined && before.first < (after?.first ?? Infinity)) {
+      range.insert(itemAt(before.first))
+      if (before.first === before.last) this.moved.delete(lane)
+      else this.moved.set(lane, { ...before, first: before.first + 1 })
+      return true
+    }
+    if (after === undefined) return false
+    if (before === undefined) {
+      range.delete(itemAt(after.last))
+      this.moved.set(lane, { ...after, first: after.last })
+      return true
+    }
+    if (before.last < after.last) {
+      range.delete(itemAt(before.last + 1))
+      this.moved.set(lane, { ...before, last: before.last + 1 })
+      return true
+    }
+    if (before.first === after.first) return false
+    range.delete(itemAt(before.first - 1))
+    this.moved.set(lane, { ...before, first: before.first - 1 })
+    return true
   }
 
   /** Notes what counted when it was settled last and does not any more, links as well. */
@@ -239,12 +303,15 @@ class Excluded {
   }
 
   checkpoint(): void {
+    assert(!this.isMoving(), 'the disk gets a range index and what it is without')
     if (!this.isStored) this.#table.replace(this.rows.values())
     this.isStored = true
   }
 
   load(): void {
     this.rows = new Map(this.#table.all().map((row) => [row.lane, row]))
+    this.moved = new Map(this.rows)
+    this.#moving.clear()
     this.cuts = NO_CUTS
     this.view = undefined
     this.#limited = new Set()
@@ -331,17 +398,11 @@ function rootsOf(limits: Limits, view: LimitsView, spans: CutoffSpans): readonly
     .map(({ meta }) => meta)
 }
 
-/** Positions of `row` that are not in `other`. */
-function without(row: ExcludedRow | undefined, other: ExcludedRow | undefined): readonly number[] {
-  const positions: number[] = []
-  if (row === undefined) return positions
-  for (let position = row.first; position <= row.last; position += 1) {
-    if (other === undefined || position < other.first || position > other.last) positions.push(position)
-  }
-  return positions
+function isSameRow(a: ExcludedRow | undefined, b: ExcludedRow | undefined): boolean {
+  return a?.first === b?.first && a?.last === b?.last
 }
 
-function itemOf({ parsed }: LogEntry): { readonly timestamp: number; readonly id: IntentionId } {
+function itemOf({ parsed }: LogEntry): Item {
   return { timestamp: parsed.intention.timestamp.wall, id: parsed.id }
 }
 

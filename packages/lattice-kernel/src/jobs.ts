@@ -82,6 +82,20 @@ export function createCheckpointing({ log }: Core): Work {
   return { step: () => (log.checkpointIfDue() ? COST_PER_STEP : undefined) }
 }
 
+/** Records that the range index is made to follow in one step. */
+const MOVED_PER_STEP = 64
+
+/** Takes out of the range index what is excluded, where that is much. */
+export function createExcluding({ log }: Core): Work {
+  return {
+    step: () => {
+      if (!log.excluded.isMoving()) return undefined
+      log.excluded.move(MOVED_PER_STEP)
+      return COST_PER_STEP
+    },
+  }
+}
+
 /** A job step that witnesses all that is ready and sees it projected; throws when a commit fails. */
 export function createWitnessAll(core: Core): () => boolean {
   return () => {

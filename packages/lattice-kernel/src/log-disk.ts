@@ -10,6 +10,7 @@
 import { assert, type Crypto, equalBytes, type Hlc, isLatticeError } from '@lattice/model'
 import { type Database, LogDamaged } from '@lattice/storage'
 import { createByteArena } from './byte-arena.ts'
+import type { ExcludedSet } from './excluded-set.ts'
 import { chainHashOf, type LogEntry } from './log-entry.ts'
 import { CHECKPOINT_RECORDS, type LogIndex } from './log-index.ts'
 import { type LogMeta, readMeta, writeMeta } from './log-meta.ts'
@@ -49,8 +50,8 @@ export interface LogDiskDeps {
   readonly reader: LogReader
   readonly indexes: readonly LogIndex[]
   readonly tail: LogTail
-  /** Brings what follows from a whole group up to what is appended. */
-  readonly settle: () => void
+  /** Brought up to what is appended for a whole group, and moved to its end for a checkpoint. */
+  readonly excluded: Pick<ExcludedSet, 'settle' | 'isMoving' | 'move'>
 }
 
 /** Records read at once while the tail is replayed. */
@@ -58,7 +59,7 @@ const REPLAY_PAGE = 256
 /** Records after which a commit takes the indexes along, where nobody did so between two. */
 const RECORDS_BEHIND_MAX: number = 2 * CHECKPOINT_RECORDS
 
-export function createLogDisk({ database, crypto, reader, indexes, tail, settle }: LogDiskDeps): LogDisk {
+export function createLogDisk({ database, crypto, reader, indexes, tail, excluded }: LogDiskDeps): LogDisk {
   let checkpointSeq = 0
   // Where the last checkpoint failed: the next is tried so many records later.
   let failedSeq = 0
@@ -70,11 +71,12 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, settle 
     checkpointSeq = meta.headSeq
     for (const index of indexes) index.load()
     replayTail({ path: database.path, crypto, reader, tail })
-    settle()
+    excluded.settle()
   }
 
   /** Inside a transaction. */
   function checkpoint(): void {
+    excluded.move(Infinity)
     for (const index of indexes) index.checkpoint()
     writeMeta(database, tail.meta())
   }
@@ -90,7 +92,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, settle 
 
   function checkpointIfDue(): boolean {
     const { headSeq } = tail.meta()
-    if (headSeq - Math.max(checkpointSeq, failedSeq) < CHECKPOINT_RECORDS) return false
+    if (headSeq - Math.max(checkpointSeq, failedSeq) < CHECKPOINT_RECORDS || excluded.isMoving()) return false
     assert(tail.batch().length === 0, 'indexes reach the disk between two commits')
     try {
       database.transaction(checkpoint)
@@ -110,7 +112,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, settle 
       tail.closeGroup()
       const committed: LogCommit = { entries: tail.batch(), forks: tail.forks() }
       try {
-        settle()
+        excluded.settle()
         tail.setMeta({ ...tail.meta(), hlc })
         checkpointSeq = database.transaction(() => {
           insertEntries(database, committed.entries)
@@ -141,7 +143,8 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, settle 
       try {
         // The next opening has nothing to replay. Where the disk refuses, it replays.
         const isLater = tail.meta().headSeq > checkpointSeq
-        if (tail.batch().length === 0 && (isLater || isAnyBehind(indexes))) database.transaction(checkpoint)
+        const isWorth = (isLater || isAnyBehind(indexes)) && !excluded.isMoving()
+        if (tail.batch().length === 0 && isWorth) database.transaction(checkpoint)
       } catch (error) {
         if (!isLatticeError(error)) throw error
       } finally {

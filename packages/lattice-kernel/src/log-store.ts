@@ -120,7 +120,7 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
     crypto,
     signer,
   })
-  const disk = createLogDisk({ database, crypto, reader, indexes, tail, settle: excluded.settle })
+  const disk = createLogDisk({ database, crypto, reader, indexes, tail, excluded })
 
   function find(id: IntentionId): IntentionMeta | undefined {
     const found = ids.find(id)

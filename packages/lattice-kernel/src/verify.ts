@@ -48,7 +48,7 @@ export interface VerifyTarget {
   /** Of a log in use. */
   readonly range?: PersistentRangeIndex
   /** What of it is excluded. */
-  readonly excluded?: Pick<ExcludedSet, 'rows' | 'derive'>
+  readonly excluded?: Pick<ExcludedSet, 'rows' | 'derive' | 'moved'>
   /** A record that was applied to state, and so was in the log once. */
   readonly appliedSeq?: number
   /** Throws when the log is no longer there to be read. */
@@ -126,7 +126,7 @@ export async function verifyTarget(
   })
   const records = checker.result
   const excluded = (): readonly ExcludedRow[] =>
-    target.excluded?.rows() ?? (typeof claims.excluded === 'string' ? [] : claims.excluded)
+    target.excluded?.moved() ?? (typeof claims.excluded === 'string' ? [] : claims.excluded)
   const atCheckpoint = (): void => {
     if (!records().isComplete) return
     const { entries, problems } = checkClaims(claims, records(), target)

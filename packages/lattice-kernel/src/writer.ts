@@ -15,6 +15,7 @@ import { createIngestQueue, type IngestQueue } from './ingest-queue.ts'
 import {
   createCatchUp,
   createCheckpointing,
+  createExcluding,
   createJobQueue,
   createPump,
   createWitnessAll,
@@ -65,6 +66,7 @@ export function createWriter(core: Core, { rebuilding, snapshots, pruning, onFai
   const restating = createRestating(core, rebuilding)
   const catchUp = createCatchUp(core, restating.isBare, () => tellProgress(core, isOpening))
   const checkpointing = createCheckpointing(core)
+  const excluding = createExcluding(core)
   const { nowMs } = time
   const { earliestMs } = pool.inFuture
   const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
@@ -72,7 +74,17 @@ export function createWriter(core: Core, { rebuilding, snapshots, pruning, onFai
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
   const waiting = [submits, bulks, ingests, jobs, pump]
-  const works: readonly Work[] = [restating, catchUp, checkpointing, ...waiting, flushing, arm, snapshots, pruning]
+  const works: readonly Work[] = [
+    restating,
+    catchUp,
+    excluding,
+    checkpointing,
+    ...waiting,
+    flushing,
+    arm,
+    snapshots,
+    pruning,
+  ]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
   function onFailure(cause: unknown): void {

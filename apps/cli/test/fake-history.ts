@@ -98,7 +98,8 @@ export function createFakeHistory({ self, other, call, isAdmin }: FakeHistoryDep
         yield create(daemon.PruningStatusSchema, { ...at, state: IDLE, base })
       },
       setPrunePolicy: async ({ policy }) => {
-        call(`store.setPrunePolicy ${policy?.policy.case} ${String(policy?.policy.value)}`)
+        const set = policy?.policy
+        call(`store.setPrunePolicy ${set?.case} ${typeof set?.value === 'number' ? set.value : ''}`)
         needAdmin()
         return policy ?? create(system.PrunePolicySchema)
       },

@@ -78,6 +78,8 @@ export interface Core extends CoreParts {
   readonly project: (limit: number) => number
   /** True while state was made with other cuts than hold now: it is built anew, and nothing is applied to it. */
   readonly isStale: () => boolean
+  /** State lacks what was pruned: only a snapshot has it. */
+  readonly isUnmade: () => boolean
   /** Follows limits that changed without a record of this log. */
   readonly limitsChanged: () => void
   /** True while records wait to be applied, or state for room in memory; whoever applies them comes first. */

@@ -5,8 +5,10 @@
  */
 import { causesOf, type IntentionId } from '@lattice/model'
 import { createDagQuestions, type DagQuestions } from './dag-questions.ts'
+import type { BookEpoch } from './epoch-book.ts'
 import type { IntentionMeta, LogEntry, LogTip } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
+import { belowOf } from './prune-cause.ts'
 
 export interface DagQueries extends DagQuestions {
   /** True when `ancestor` is among the causes of `entry`, at any distance. `entry` need not be appended. Costs a look-up. */
@@ -56,21 +58,29 @@ export function createDagQueries(log: LogStore): DagQueries {
   }
 }
 
+type BaseLog = Pick<LogStore, 'base' | 'find' | 'reach' | 'meta' | 'book'>
+
 /**
- * True for what has the base of a pruned log in its past. What is in the past of the base may be gone, so it answers for
- * whatever is not here any more.
+ * The answer for an ancestor that is not here: true for what has the base of a pruned log in its past, or what was the base
+ * before it. What is in the past of those may be gone; of what else an operation asks about the place is kept.
  */
-export function followsBase(
-  log: Pick<LogStore, 'base' | 'find' | 'reach' | 'meta'>,
-  { meta, parsed }: Pick<LogEntry, 'meta' | 'parsed'>,
-): boolean {
+export function followsBase(log: BaseLog, { meta, parsed }: Pick<LogEntry, 'meta' | 'parsed'>): boolean {
   const epoch = log.base.epoch()
-  if (epoch === undefined || meta.seq <= log.base.fromSeq()) return false
+  if (epoch === undefined) return false
+  const causes =
+    meta.seq <= log.meta().headSeq ? [meta] : causesOf(parsed.intention).flatMap((id) => log.find(id) ?? [])
+  const isAtOrAfter = (base: IntentionMeta): boolean =>
+    causes.some((cause) => (cause.seq === base.seq && cause !== meta) || log.reach.isAncestor(base, cause))
   const base = log.find(epoch)
   if (base === undefined) return false
-  if (meta.seq <= log.meta().headSeq) return log.reach.isAncestor(base, meta)
-  return causesOf(parsed.intention).some((id) => {
-    const cause = log.find(id)
-    return cause !== undefined && (cause.seq === base.seq || log.reach.isAncestor(base, cause))
+  return isAtOrAfter(base) || formerBases(log, base).some((former) => isAtOrAfter(former.meta))
+}
+
+/** Epochs in the past of the base that a prune named: what was the base once is among them. */
+function formerBases({ book }: BaseLog, base: IntentionMeta): readonly BookEpoch[] {
+  return book.valid().flatMap((by) => {
+    const below = belowOf(by)
+    const named = below === undefined ? undefined : below === 'itself' ? by : book.epochOf(below)
+    return named !== undefined && book.isBefore(named.meta, base) ? [named] : []
   })
 }

@@ -75,10 +75,8 @@ export class FoundationCheck {
 
   #orderProblem({ kind }: FoundationItem): Problem | undefined {
     const hasPlaces = this.places.all.length > 0
-    if (this.#spine.isOpen() !== (kind === 'closing')) {
-      return this.#spine.isOpen()
-        ? problem('not_authentic', 'nothing vouches for an unsigned record')
-        : problem('out_of_order', 'an intention closes a run that is not open')
+    if (this.#spine.isOpen() && kind !== 'closing' && kind !== 'spine') {
+      return problem('not_authentic', 'nothing vouches for an unsigned record')
     }
     if (kind === 'ack' || this.#proof === undefined) {
       const isLate = hasPlaces && (kind === 'author' || kind === 'lane')
@@ -96,7 +94,7 @@ export class FoundationCheck {
       case 'spine':
         return this.#beginPlaces() ?? this.#spine.take(item, this.#taken)
       case 'closing':
-        return this.#spine.close(item.intention)
+        return this.#spine.close(item, this.#taken)
       case 'anchor':
         if (this.places.all.length === 0) return problem('wrong_store', 'the genesis is not what comes first')
         return this.places.take({ ...item, item: this.#taken, isSpine: false })

@@ -22,7 +22,7 @@ const items: fc.Arbitrary<FoundationItem> = fc.oneof(
   bytes(32).map((key): FoundationItem => ({ kind: 'author', key: toPublicKey(key) })),
   fc.record({ kind: fc.constant('lane' as const), author: u32, parent, head: u32 }),
   fc.record({ kind: fc.constant('spine' as const), record: signed, place }),
-  fc.record({ kind: fc.constant('closing' as const), intention: signed }),
+  fc.record({ kind: fc.constant('closing' as const), intention: signed, place }),
   fc.record({
     kind: fc.constant('anchor' as const),
     id: ids,

@@ -62,8 +62,8 @@ function messageOf(item: FoundationItem): Message {
       return { case: 'spine', value: create(net.FoundationSpineSchema, { record, place }) }
     }
     case 'closing': {
-      const intention = signedMessage(item.intention)
-      return { case: 'closing', value: create(net.FoundationClosingSchema, { intention }) }
+      const [intention, place] = [signedMessage(item.intention), placeMessage(item.place)]
+      return { case: 'closing', value: create(net.FoundationClosingSchema, { intention, place }) }
     }
     case 'anchor': {
       const { id, timestamp, folded } = item
@@ -107,8 +107,8 @@ function itemOf(message: Message): FoundationItem | undefined {
       return record && place && { kind: 'spine', record, place }
     }
     case 'closing': {
-      const intention = signedOf(message.value.intention)
-      return intention && { kind: 'closing', intention }
+      const [intention, place] = [signedOf(message.value.intention), placeOf(message.value.place)]
+      return intention && place && { kind: 'closing', intention, place }
     }
     case 'anchor':
       return anchorOf(message.value)

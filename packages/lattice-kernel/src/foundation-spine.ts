@@ -12,13 +12,12 @@ import {
   MAX_RUN_LENGTH,
   type ParsedIntention,
   parseSignedIntention,
-  type SignedIntention,
   type StoreId,
   verifyParsed,
 } from '@lattice/model'
 import type { MembershipPolicy } from '@lattice/store-base'
 import type { FoundationLanes } from './foundation-lanes.ts'
-import { type FoundationPlaces, type PlacedItem, reachesAll } from './foundation-places.ts'
+import { type FoundationPlaces, type NewPlace, type PlacedItem, reachesAll } from './foundation-places.ts'
 import { firstProblem, type Problem, problem } from './foundation-problem.ts'
 import type { FoundationItem, FoundationPlace } from './foundation-types.ts'
 
@@ -52,40 +51,47 @@ export class FoundationSpine {
   }
 
   take({ record, place }: Extract<FoundationItem, { kind: 'spine' }>, item: number): Problem | undefined {
-    const { crypto, lanes, places } = this.#deps
-    const parsed = parseSignedIntention(crypto, record)
+    const parsed = parseSignedIntention(this.#deps.crypto, record)
     if (!parsed.ok) return problem('not_a_record', `a record is none: ${parsed.error.code}`)
-    const { id, intention } = parsed.value
-    const author = lanes.authors[lanes.lanes[place.lane]?.author ?? -1]
+    const found = this.#kindProblem(parsed.value, place) ?? this.#enter(parsed.value, { place, item, isSpine: true })
+    if (found === undefined) this.last = { ...parsed.value, item }
+    return found
+  }
+
+  /** One more of a run that is open. */
+  close({ intention, place }: Extract<FoundationItem, { kind: 'closing' }>, item: number): Problem | undefined {
+    if (this.#open === undefined) return problem('out_of_order', 'an intention closes a run that is not open')
+    const parsed = parseSignedIntention(this.#deps.crypto, intention)
+    if (!parsed.ok) return problem('not_authentic', `what is to close a run is no intention: ${parsed.error.code}`)
+    return this.#enter(parsed.value, { place, item, isSpine: false })
+  }
+
+  #enter(parsed: ParsedIntention, at: Pick<NewPlace, 'place' | 'item' | 'isSpine'>): Problem | undefined {
+    const { lanes, places } = this.#deps
+    const { id, intention } = parsed
+    const author = lanes.authors[lanes.lanes[at.place.lane]?.author ?? -1]
     if (author !== undefined && !equalBytes(author, intention.author)) {
       return problem('misplaced', "a record stands on another author's lane")
     }
     const found = firstProblem(
-      () => this.#kindProblem(parsed.value, place),
-      () => this.#causesProblem(parsed.value, place),
-      () => this.#signatureProblem(parsed.value),
-      () => places.take({ place, id, timestamp: intention.timestamp, item, isSpine: true }),
+      () => this.#runProblem(parsed),
+      () => this.#causesProblem(parsed, at),
+      () => this.#signatureProblem(parsed),
+      () => places.take({ ...at, id, timestamp: intention.timestamp }),
     )
     if (found !== undefined) return found
-    this.last = { ...parsed.value, item }
-    if (!isSigned(parsed.value)) this.#open = { last: parsed.value, length: 1 }
+    this.#open = isSigned(parsed) ? undefined : { last: parsed, length: 1 + (this.#open?.length ?? 0) }
     return undefined
   }
 
-  /** One more of the run that the record taken last begins. */
-  close(signed: SignedIntention): Problem | undefined {
+  /** What comes while a run is open goes on with it. */
+  #runProblem({ intention }: ParsedIntention): Problem | undefined {
     const run = this.#open
-    if (run === undefined) return problem('out_of_order', 'an intention closes a run that is not open')
-    const parsed = parseSignedIntention(this.#deps.crypto, signed)
-    if (!parsed.ok) return problem('not_authentic', `what is to close a run is no intention: ${parsed.error.code}`)
-    const { intention } = parsed.value
+    if (run === undefined) return undefined
     const isNext =
       equalBytes(intention.storePrev, run.last.id) && equalBytes(intention.author, run.last.intention.author)
-    if (!isNext || run.length >= MAX_RUN_LENGTH) return problem('not_authentic', 'a run is not closed by its own chain')
-    const found = this.#signatureProblem(parsed.value)
-    if (found !== undefined) return found
-    this.#open = isSigned(parsed.value) ? undefined : { last: parsed.value, length: run.length + 1 }
-    return undefined
+    const isShort = run.length < MAX_RUN_LENGTH
+    return isNext && isShort ? undefined : problem('not_authentic', 'a run is not closed by its own chain')
   }
 
   #kindProblem({ id, intention, op }: ParsedIntention, { lane, position }: FoundationPlace): Problem | undefined {
@@ -100,9 +106,11 @@ export class FoundationSpine {
   }
 
   /** Those that have come: what is gone is known to nobody here. */
-  #causesProblem(parsed: ParsedIntention, place: FoundationPlace): Problem | undefined {
+  #causesProblem(
+    { intention }: ParsedIntention,
+    { place, isSpine }: Pick<NewPlace, 'place' | 'isSpine'>,
+  ): Problem | undefined {
     const { lanes, places } = this.#deps
-    const { intention } = parsed
     if (isGenesis(intention)) return undefined
     const prev = places.find(intention.storePrev)
     if (prev !== undefined && !isNextOf(lanes, prev, place)) {
@@ -112,8 +120,9 @@ export class FoundationSpine {
     for (const id of [intention.storePrev, ...intention.causalDeps]) {
       const cause = places.find(id)
       if (cause === undefined) continue
-      const isInPast = (past.get(cause.lane) ?? -1) >= cause.position
-      if (!isInPast || (cause.isSpine && !reachesAll(place.vector, places.vectorOf(cause)))) {
+      // The past of one that is no record is told as far as may be asked about it.
+      const isInPast = !isSpine || (past.get(cause.lane) ?? -1) >= cause.position
+      if (!isInPast || (isSpine && cause.isSpine && !reachesAll(place.vector, places.vectorOf(cause)))) {
         return problem('misplaced', 'a record lacks a cause in its past')
       }
       if (cause.generation >= place.generation) return problem('misplaced', 'a record is no further than its cause')

@@ -34,8 +34,8 @@ export type FoundationItem =
       readonly head: number
     }
   | { readonly kind: 'spine'; readonly record: SignedIntention; readonly place: FoundationPlace }
-  /** Comes after an unsigned record of the spine, with others up to the signed one that vouches for it. */
-  | { readonly kind: 'closing'; readonly intention: SignedIntention }
+  /** Comes after an unsigned one of its chain, with others up to the signed one that vouches for all of them. */
+  | { readonly kind: 'closing'; readonly intention: SignedIntention; readonly place: FoundationPlace }
   | {
       readonly kind: 'anchor'
       readonly id: IntentionId
@@ -108,6 +108,8 @@ export interface FoundationEnd {
 export interface FoundationWriter {
   /** How many items are taken in: the number of the next. */
   readonly position: () => number
+  /** How many intentions are not above the base, by what is taken in. */
+  readonly positions: () => number
   /** Takes the next items in, all of them or none. Throws `DiskFull` or `StorageFailed`. */
   readonly add: (items: readonly FoundationItem[]) => Result<undefined, FoundationRefused>
   /** Checks the whole and writes the log: the directory then opens as any other. Throws as `add`. */

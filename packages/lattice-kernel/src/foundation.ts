@@ -6,7 +6,16 @@
  *
  * @module
  */
-import { assert, causesOf, equalBytes, idKey, type IntentionId, isSigned, toIntentionId } from '@lattice/model'
+import {
+  assert,
+  causesOf,
+  equalBytes,
+  idKey,
+  type IntentionId,
+  isSigned,
+  type SignedIntention,
+  toIntentionId,
+} from '@lattice/model'
 import { closingRun } from './closing-run.ts'
 import { type Downset, downsetOf } from './downset.ts'
 import type { BookEpoch } from './epoch-book.ts'
@@ -19,66 +28,61 @@ import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
 import { requiredOf } from './settlement.ts'
 
-/** Items that belong together, read when they are asked for. */
-interface Part {
-  readonly count: number
-  readonly read: () => readonly FoundationItem[]
-}
+/** An item, read when it is asked for. */
+type Readable = () => FoundationItem
 
 export interface Foundations {
-  /** At an epoch that is here and counts, and that has this node's own base in its past, or is it. */
-  readonly at: (epoch: BookEpoch) => Foundation
+  /**
+   * At an epoch that is here and counts, and that has this node's own base in its past, or is it. Undefined in a history in
+   * which something below it is vouched for by what is not: its author cited what no honest node was shown.
+   */
+  readonly at: (epoch: BookEpoch) => Foundation | undefined
 }
 
 /** What stands as long as it is read: whatever is cited below the epoch meanwhile is for those who begin later. */
-interface Places {
+interface Begun {
   readonly epoch: BookEpoch
   readonly headSeq: number
-  readonly parts: readonly Part[]
+  readonly items: readonly Readable[] | undefined
 }
 
 export function createFoundations(log: LogStore): Foundations {
-  let kept: Places | undefined
+  let kept: Begun | undefined
 
-  function placesAt(epoch: BookEpoch, isNew: boolean): readonly Part[] {
+  function begunAt(epoch: BookEpoch, isNew: boolean): readonly Readable[] | undefined {
     const { headSeq } = log.meta()
-    if (kept?.epoch !== epoch || (isNew && kept.headSeq !== headSeq))
-      kept = { epoch, headSeq, parts: partsOf(log, epoch) }
-    return kept.parts
+    if (kept?.epoch !== epoch || (isNew && kept.headSeq !== headSeq)) {
+      kept = { epoch, headSeq, items: itemsAt(log, epoch) }
+    }
+    return kept.items
   }
 
   /** Acks come last: one more moves nothing. */
-  function partsAt(epoch: BookEpoch, isNew = false): readonly Part[] {
-    const acks = acksOf(log, epoch).map(({ parsed }) => onePart(() => ({ kind: 'ack', ack: parsed })))
-    return [...placesAt(epoch, isNew), ...acks]
+  function itemsOf(epoch: BookEpoch, isNew = false): readonly Readable[] {
+    const acks = acksOf(log, epoch).map(({ parsed }): Readable => () => ({ kind: 'ack', ack: parsed }))
+    return [...(begunAt(epoch, isNew) ?? []), ...acks]
   }
 
   return {
-    at: (epoch) => ({
-      base: epoch.record.id,
-      get items() {
-        return partsAt(epoch).reduce((sum, { count }) => sum + count, 0)
+    at: (epoch) =>
+      begunAt(epoch, false) && {
+        base: epoch.record.id,
+        get items() {
+          return itemsOf(epoch).length
+        },
+        read: (after, maxBytes) => readItems(itemsOf(epoch, after === 0), after, maxBytes),
       },
-      read: (after, maxBytes) => readParts(partsAt(epoch, after === 0), after, maxBytes),
-    }),
   }
 }
 
-function readParts(parts: readonly Part[], after: number, maxBytes: number): readonly FoundationItem[] {
+function readItems(items: readonly Readable[], after: number, maxBytes: number): readonly FoundationItem[] {
   const page: FoundationItem[] = []
   let bytes = 0
-  let skip = after
-  for (const { count, read } of parts) {
-    if (skip >= count) {
-      skip -= count
-      continue
-    }
-    for (const item of read().slice(skip)) {
-      if (page.length > 0 && bytes >= maxBytes) return page
-      bytes += encodeFoundationItem(item).length
-      page.push(item)
-    }
-    skip = 0
+  for (let at = after; at < items.length && (page.length === 0 || bytes < maxBytes); at += 1) {
+    const item = items[at]?.()
+    assert(item !== undefined, 'a place within a list has something')
+    bytes += encodeFoundationItem(item).length
+    page.push(item)
   }
   return page
 }
@@ -89,21 +93,24 @@ interface Numbering {
   readonly lanes: ReadonlyMap<number, number>
 }
 
-function partsOf(log: LogStore, epoch: BookEpoch): readonly Part[] {
+function itemsAt(log: LogStore, epoch: BookEpoch): readonly Readable[] | undefined {
   const vector = [...log.reach.vectorOf(epoch.meta)]
   const lanes = vector.map(([lane]) => log.authors.lane(lane))
   const authors = [...new Set(lanes.map(({ author }) => author))]
   const numbers: Numbering = { authors, lanes: new Map(lanes.map(({ number }, index) => [number, index])) }
   const heads = new Map(vector)
-  return [
-    ...authors.map((number) => onePart(() => ({ kind: 'author', key: log.authors.byNumber(number).key }))),
-    ...lanes.map((lane) => onePart(() => laneItem(lane, numbers, heads))),
-    ...placesOf(log, epoch, numbers),
-  ]
-}
-
-function onePart(item: () => FoundationItem): Part {
-  return { count: 1, read: () => [item()] }
+  const places = placesOf(log, epoch, numbers)
+  return (
+    places && [
+      ...authors.map((number): Readable => () => ({ kind: 'author', key: log.authors.byNumber(number).key })),
+      ...lanes.map(
+        (lane): Readable =>
+          () =>
+            laneItem(lane, numbers, heads),
+      ),
+      ...places,
+    ]
+  )
 }
 
 function laneItem(
@@ -129,50 +136,66 @@ interface AnchorPlace {
 }
 
 /** Spine and anchors in the order in which they were witnessed, which is a causal one; the epoch is the last. */
-function placesOf(log: LogStore, epoch: BookEpoch, { lanes }: Numbering): readonly Part[] {
+function placesOf(log: LogStore, epoch: BookEpoch, { lanes }: Numbering): readonly Readable[] | undefined {
   const records = log.book.all().filter(({ meta }) => meta.seq > 1 && log.book.isBefore(meta, epoch.meta))
   const spine = [log.entryAt(1).meta, ...records.map(({ meta }) => meta), epoch.meta]
-  const isSpine = new Set(spine.map(({ seq }) => seq))
+  const taken = new Set(spine.map(({ seq }) => seq))
   const spineLanes = new Set(spine.map(({ lane }) => lane))
+  const closers = closersOf(log, spine, taken)
+  const below = downsetOf(log, epoch)
+  if (closers.some(({ lane, position }) => position > below.lastOf(lane))) return undefined
+  for (const { seq } of closers) taken.add(seq)
   const placeOf = (meta: IntentionMeta, isWhole: boolean): FoundationPlace => ({
     lane: numberOf(lanes, meta.lane),
     position: meta.position,
     generation: meta.generation,
     // Of what else lies below the epoch nothing is asked any more.
     vector: [...log.reach.vectorOf(meta)]
-      .filter(([lane]) => isWhole || lane === meta.lane || spineLanes.has(lane))
+      .filter(([lane]) => isWhole || lane === meta.lane || lane === 0 || spineLanes.has(lane))
       .map(([lane, position]) => [numberOf(lanes, lane), position]),
   })
-  const ofSpine = spine.map((meta) => ({ seq: meta.seq, part: spinePart(log, meta, () => placeOf(meta, true)) }))
-  const ofAnchors = anchorsBelow(log, epoch)
-    .filter(({ meta }) => !isSpine.has(meta.seq))
-    .map(({ id, meta, folded }) => ({
-      seq: meta.seq,
-      part: anchorPart({ id, meta, folded }, () => placeOf(meta, false)),
-    }))
-  return [...ofSpine, ...ofAnchors].sort((a, b) => a.seq - b.seq).map(({ part }) => part)
+  const signedAt = ({ seq }: IntentionMeta): SignedIntention => log.entryAt(seq).parsed
+  const places: readonly Placed[] = [
+    ...spine.map((meta) => placed(meta, () => ({ kind: 'spine', record: signedAt(meta), place: placeOf(meta, true) }))),
+    ...closers.map((meta) =>
+      placed(meta, () => ({ kind: 'closing', intention: signedAt(meta), place: placeOf(meta, false) })),
+    ),
+    ...anchorsBelow(log, epoch, below)
+      .filter(({ meta }) => !taken.has(meta.seq))
+      .map(({ id, meta, folded }) => {
+        const { timestamp } = meta
+        return placed(meta, () => ({ kind: 'anchor', id, place: placeOf(meta, false), timestamp, folded }))
+      }),
+  ]
+  return places.toSorted((a, b) => a.seq - b.seq).map(({ item }) => item)
 }
 
-function anchorPart({ id, meta: { timestamp }, folded }: AnchorPlace, place: () => FoundationPlace): Part {
-  return { count: 1, read: () => [{ kind: 'anchor', id, place: place(), timestamp, folded }] }
+interface Placed {
+  readonly seq: number
+  readonly item: Readable
 }
 
-/** A record, and what vouches for it. */
-function spinePart(log: LogStore, { seq }: IntentionMeta, place: () => FoundationPlace): Part {
-  const entry = log.entryAt(seq)
-  const closing = isSigned(entry.parsed) ? [] : closingRun(log, entry).map(({ meta }) => meta.seq)
-  return {
-    count: 1 + closing.length,
-    read: () => [
-      { kind: 'spine', record: log.entryAt(seq).parsed, place: place() },
-      ...closing.map((closer): FoundationItem => ({ kind: 'closing', intention: log.entryAt(closer).parsed })),
-    ],
+function placed({ seq }: IntentionMeta, item: Readable): Placed {
+  return { seq, item }
+}
+
+/** What vouches for unsigned records of the spine; they come right after them in the log. */
+function closersOf(
+  log: LogStore,
+  spine: readonly IntentionMeta[],
+  isSpine: ReadonlySet<number>,
+): readonly IntentionMeta[] {
+  const closers = new Map<number, IntentionMeta>()
+  for (const { seq } of spine) {
+    const entry = log.entryAt(seq)
+    if (isSigned(entry.parsed)) continue
+    for (const { meta } of closingRun(log, entry)) if (!isSpine.has(meta.seq)) closers.set(meta.seq, meta)
   }
+  return [...closers.values()]
 }
 
 /** Where lanes end below the epoch, and what is cited there by the epoch and by what does not lie below it. */
-function anchorsBelow(log: LogStore, epoch: BookEpoch): readonly AnchorPlace[] {
-  const below = downsetOf(log, epoch)
+function anchorsBelow(log: LogStore, epoch: BookEpoch, below: Downset): readonly AnchorPlace[] {
   const anchors = new Map<string, AnchorPlace>()
   const add = (id: IntentionId, folded?: readonly IntentionId[]): void => {
     const meta = log.find(id)

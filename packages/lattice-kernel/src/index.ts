@@ -80,10 +80,17 @@ export type {
   SeenOf,
   StabilityFrontier,
 } from './observation-types.ts'
+export { createFoundationWriter, type FoundationWriterOptions } from './foundation-writer.ts'
 export { type LogEnd, type LogEndOptions, readLogEnd } from './log-end.ts'
 export { LOG_FILE, STATE_FILE } from './log-schema.ts'
 export { openKernel } from './open-kernel.ts'
 export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'
+export {
+  openPrunedStore,
+  type PrunedStoreOptions,
+  type PrunedStoreStage,
+  type PrunedStoreWriter,
+} from './pruned-store.ts'
 export type { PlannedPart, PruneHindrance, PrunePlan, PrunePlanOptions } from './prune-plan.ts'
 export type { LogBase, PruneStatus, PruneWait } from './prune-types.ts'
 export { rebuildLog, type RebuildLogOptions } from './rebuild-log.ts'

@@ -123,7 +123,7 @@ interface Loaded {
 function loadBase(database: Database, row: LogBaseRow): Loaded {
   const lanes = baseLanes(database, row.number)
   const spine = database
-    .prepare<{ readonly seq: number }>('SELECT seq FROM anchors WHERE number = ? AND stays = 1')
+    .prepare<{ readonly seq: number }>('SELECT seq FROM anchors WHERE number = ? AND stays > 0')
     .all(row.number)
   const isPlausible = row.epoch.length === ID_BYTES && row.from_seq > 1 && row.gone_count >= 0
   if (!isPlausible) throw new LogDamaged(database.path, { record: 'log_base', problem: 'a value out of range' })
@@ -195,7 +195,7 @@ function anchorOf(row: AnchorRow): Anchor {
   return {
     id: toIntentionId(toHash(toPlainBytes(row.id))),
     meta: { seq, author, lane, position, generation, timestamp: { wall, counter } },
-    stays: row.stays === 1,
+    stays: row.stays > 0,
   }
 }
 

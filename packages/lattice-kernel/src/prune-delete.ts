@@ -27,7 +27,7 @@ export function* deleteGone({ log }: Core): Generator<DeletionProgress, void, un
   if (row === undefined || row.deleted_to === null) return
   const fromSeq = row.from_seq
   const keptEarly = new Set<number>()
-  for (const { seq, stays } of baseAnchors(database, row.number)) if (stays === 1) keptEarly.add(seq)
+  for (const { seq, stays } of baseAnchors(database, row.number)) if (stays > 0) keptEarly.add(seq)
   for (const { meta } of earlyTail(log, fromSeq, base.lastOf)) keptEarly.add(meta.seq)
   const isGone = (seq: number): boolean => seq < fromSeq && !keptEarly.has(seq)
   const total = 2 * fromSeq

@@ -9,12 +9,14 @@
 import { assert, causesOf, equalBytes, type IntentionId, toIntentionId } from '@lattice/model'
 import { addInto } from '@lattice/sync'
 import type { EarlyRecord } from './base-signature.ts'
+import { closingRun } from './closing-run.ts'
 import type { Core } from './core.ts'
 import { type Downset, downsetOf } from './downset.ts'
 import { earlyTail } from './early-records.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
-import { createPruneRows, type PruneRows } from './prune-rows.ts'
+import { createPruneRows, type NewAnchor, type PruneRows } from './prune-rows.ts'
+import { IN_SET, VOUCHES } from './prune-schema.ts'
 import { itemOf } from './range-nodes.ts'
 import type { LanePosition } from './reach-vector.ts'
 
@@ -98,16 +100,19 @@ class Gathering {
     const { log } = this.#core
     const items = log.book.all().filter(({ meta }) => this.#isBelow(meta))
     for (const { meta } of items) this.#spineLanes.add(meta.lane)
+    const seqs = new Set(items.map(({ meta }) => meta.seq))
     for (const { record, meta } of items) {
-      this.#keep(log.entryAt(meta.seq))
+      const entry = log.entryAt(meta.seq)
+      this.#keep(entry)
       this.#early.push({ seq: meta.seq, id: record.id })
-      this.#rows.addAnchor({
-        id: record.id,
-        meta,
-        stays: true,
-        vector: [...log.reach.vectorOf(meta)],
-        folded: undefined,
-      })
+      const vector = [...log.reach.vectorOf(meta)]
+      this.#rows.addAnchor({ id: record.id, meta, stays: IN_SET, vector, folded: undefined })
+      for (const closer of closingRun(log, entry)) {
+        if (seqs.has(closer.meta.seq) || !this.#isBelow(closer.meta)) continue
+        seqs.add(closer.meta.seq)
+        this.#early.push({ seq: closer.meta.seq, id: closer.parsed.id })
+        this.#anchor(closer.parsed.id, closer.meta, { stays: VOUCHES })
+      }
       this.#flush()
       yield
     }
@@ -122,7 +127,7 @@ class Gathering {
       const [parent_lane, parent_position] = [parent?.lane ?? null, parent?.position ?? null]
       this.#rows.addLane({ lane: number, author, key, parent_lane, parent_position, last })
       const { parsed, meta } = log.tipAt(last === head.position ? head.seq : log.reach.seqAt(number, last))
-      this.#anchor(parsed.id, meta, undefined)
+      this.#anchor(parsed.id, meta)
       this.#flush()
       yield
     }
@@ -176,7 +181,7 @@ class Gathering {
     const { log } = this.#core
     const meta = log.find(id)
     if (meta === undefined || !this.#isBelow(meta)) return
-    this.#anchor(id, meta, isUnfolded ? this.#foldedBy(meta) : undefined)
+    this.#anchor(id, meta, { folded: isUnfolded ? this.#foldedBy(meta) : undefined })
   }
 
   #foldedBy(meta: IntentionMeta): readonly IntentionId[] | undefined {
@@ -186,13 +191,13 @@ class Gathering {
     return op.kind === 'ack' ? intention.causalDeps : undefined
   }
 
-  #anchor(id: IntentionId, meta: IntentionMeta, folded: readonly IntentionId[] | undefined): void {
+  #anchor(id: IntentionId, meta: IntentionMeta, { stays = 0, folded }: Partial<NewAnchor> = {}): void {
     const vector: LanePosition[] = []
     // Of what else lies below the base nothing is asked any more.
     for (const [lane, position] of this.#core.log.reach.vectorOf(meta)) {
       if (lane === meta.lane || this.#spineLanes.has(lane)) vector.push([lane, position])
     }
-    this.#rows.addAnchor({ id: toIntentionId(id.slice()), meta, stays: false, vector, folded })
+    this.#rows.addAnchor({ id: toIntentionId(id.slice()), meta, stays, vector, folded })
   }
 
   #flush(least = ROWS_PER_WRITE): void {

@@ -22,8 +22,9 @@ export function* deleteReachBlocks(
   )
   const remove = database.prepare('DELETE FROM reach_blocks WHERE block = ?')
   for (const { lane, last } of base.lanes()) {
-    // The block in which the base ends goes on above it.
-    const end = blockKey(lane, blockOf(last + 1))
+    // The block in which the lane ends below the base may go on above it.
+    const isEnd = log.authors.lane(lane).head.position <= last
+    const end = blockKey(lane, isEnd ? blockOf(last) + 1 : blockOf(last + 1))
     for (let from = blockKey(lane, 0); ;) {
       const rows = page.all(from, end, BLOCKS_PER_SLICE)
       const lastRow = rows.at(-1)

@@ -19,7 +19,8 @@ import type { LanePosition } from './reach-vector.ts'
 export interface NewAnchor {
   readonly id: IntentionId
   readonly meta: IntentionMeta
-  readonly stays: boolean
+  /** 0, `IN_SET` or `VOUCHES`. */
+  readonly stays: number
   readonly vector: readonly LanePosition[]
   /** What it folded, where a kept operation unfolds that. */
   readonly folded: readonly IntentionId[] | undefined
@@ -75,7 +76,7 @@ export function createPruneRows(database: Database, number: number): PruneRows {
           generation,
           wall,
           counter,
-          stays ? 1 : 0,
+          stays,
           encodeVector(vector),
           deps,
         )

@@ -19,7 +19,8 @@
  *       deleted_to    how far the deletion of records has come; null once all of it is done
  *     base_lanes  every lane that begins below the base, and where it ends below it
  *     base_spans  what of it did not count, as it was known when it was pruned
- *     anchors     what is gone, or of the spine, and still referred to; `stays`: its record is here
+ *     anchors     what is gone, or of the spine, and still referred to
+ *       stays         1: its record is here; 2: it is here to vouch for one before it, and is in no set
  *       vector        lanes and positions as in a reach block, of what may still be asked about
  *       deps          what an ack folded that a later operation unfolds
  *
@@ -73,6 +74,11 @@ export const PRUNE_TABLES = `CREATE TABLE log_base (
    CREATE UNIQUE INDEX anchor_places ON anchors (number, lane, position);
    CREATE UNIQUE INDEX anchor_seqs ON anchors (number, seq);
    CREATE TABLE range_nodes_odd (node INTEGER PRIMARY KEY, bytes BLOB NOT NULL);`
+
+/** What `stays` says of an anchor whose record is here. */
+export const IN_SET = 1
+/** The same of one that closes the run of another: without it nobody could check that. */
+export const VOUCHES = 2
 
 export interface LogBaseRow {
   readonly number: number

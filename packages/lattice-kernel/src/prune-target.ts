@@ -10,10 +10,11 @@
  *
  * @module
  */
-import { compareBytes, equalBytes, type IntentionId, readIntentionId } from '@lattice/model'
+import { compareBytes, equalBytes } from '@lattice/model'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { epochStatuses } from './epoch-status.ts'
+import { belowOf } from './prune-cause.ts'
 
 export interface PruneTarget {
   /** What is to be the base. */
@@ -65,13 +66,6 @@ function standingPrunes({ log }: TargetSource): readonly PruneTarget[] {
       return known === undefined || isBefore(known, target)
     })
     .sort((a, b) => byRank(a.base, b.base) || byRank(a.by, b.by))
-}
-
-/** The epoch that a prune deletes below; undefined for any other epoch. */
-function belowOf({ record }: BookEpoch): IntentionId | 'itself' | undefined {
-  const cause = record.op.value.cause?.cause
-  if (cause?.case !== 'prune') return undefined
-  return cause.value.below.length === 0 ? 'itself' : readIntentionId(cause.value.below)
 }
 
 /** The higher number first, then the lower id. */

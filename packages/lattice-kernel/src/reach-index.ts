@@ -91,6 +91,7 @@ interface Advanced {
 }
 
 interface Parts {
+  readonly anchors: ReachAnchors
   readonly blocks: ReachBlocks
   readonly fulls: Fulls
   readonly vectors: Vectors
@@ -126,7 +127,7 @@ export function createReachIndex(store: BlockStore, anchors: ReachAnchors = NO_A
 
   return {
     advance: (node) => {
-      last = append({ blocks, fulls, vectors }, node)
+      last = append({ anchors, blocks, fulls, vectors }, node)
     },
     retreat: ({ seq }) => {
       assert(last?.seq === seq, 'only the last advance is taken back')
@@ -196,14 +197,17 @@ function createVectors(blocks: ReachBlocks, fulls: Fulls, anchors: ReachAnchors)
 }
 
 /** Appends a record to its lane's last block, or begins one. */
-function append({ blocks, fulls, vectors }: Parts, node: ReachNode): Advanced {
+function append({ anchors, blocks, fulls, vectors }: Parts, node: ReachNode): Advanced {
   const { lane, position, seq } = node
   const { vector, content } = vectorOfNext(vectors, node)
   const block = blockOf(position)
-  const known = blocks.find(lane, block)
-  const advanced: Advanced = { seq, lane, block, length: known?.length ?? 0 }
-  const target = blocks.open(lane, block, () => beginBlock(position))
   const [prev] = node.causes
+  // What is left of a block below the base is of no use: nothing says that what it builds on is there.
+  const isFirst = prev !== undefined && anchors.isBelow(prev)
+  const known = isFirst ? undefined : blocks.find(lane, block)
+  const advanced: Advanced = { seq, lane, block, length: known?.length ?? 0 }
+  const begin = (): GrowingBytes => beginBlock(position)
+  const target = isFirst ? blocks.replace(lane, block, begin()) : blocks.open(lane, block, begin)
   if (known !== undefined && prev !== undefined) appendRecord(target, seq - prev.seq, content)
   else {
     if (isWrittenWhole(vector)) {

@@ -14,7 +14,7 @@ import type { FileWork } from './file-work.ts'
 import { dropRoot, insertEmptyRoot, type KeptRoot, openKeptRoot } from './kept-root.ts'
 import { toPlainBytes } from './plain-bytes.ts'
 import { readRows, type RowPage, type RowPosition } from './row-pages.ts'
-import { readCursor, type StateOwner } from './state-meta.ts'
+import { readCursor, recount, type StateOwner } from './state-meta.ts'
 import type { StateRoot } from './state-root.ts'
 import { openStateFile, STATE_APPLICATION_ID } from './state-schema.ts'
 import { createSqliteTable, type PageTable } from './sqlite-table.ts'
@@ -59,6 +59,8 @@ export interface OpenStateOptions extends StateOwner {
   readonly stateRoot?: Crypto
   /** In threads unless told otherwise. */
   readonly fileWork?: FileWork
+  /** The cursor's seq from here on, of a copy that goes on in another count. */
+  readonly countsFrom?: number
   readonly hooks?: StorageHooks
 }
 
@@ -82,7 +84,8 @@ export function openStateDatabase(options: OpenStateOptions): StateDatabase {
 function createStateDatabase(database: Database, options: OpenStateOptions): StateDatabase {
   const { stateRoot: crypto } = options
   const readFromDisk = (): StateCursor => readCursor(database, options)
-  const cursor = readCursor(database, options, () => crypto && insertEmptyRoot(database, crypto))
+  const found = readCursor(database, options, () => crypto && insertEmptyRoot(database, crypto))
+  const cursor = options.countsFrom === undefined ? found : recount(database, found, options.countsFrom)
   const root = openRoot(database, crypto)
   const disk: DiskState = { cursor, rows: 0, rejections: undefined, readCursor: readFromDisk, root }
   const list = database.prepare<RejectionRow>(

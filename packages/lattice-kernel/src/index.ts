@@ -41,6 +41,15 @@ export { EPOCH_ACK_DELAY_MS } from './epoch-acknowledger.ts'
 export { JOIN_DEADLINE_MS, JOIN_DELAY_MS } from './epoch-joiner.ts'
 export { type EpochPurpose, type EpochStatus, QUORUM, type SignedRoot } from './epoch-status.ts'
 export { ACK_DELAY_MS, ACK_RETRY_MS } from './acknowledger.ts'
+export type {
+  Foundation,
+  FoundationEnd,
+  FoundationFault,
+  FoundationItem,
+  FoundationPlace,
+  FoundationRefused,
+  FoundationWriter,
+} from './foundation-types.ts'
 export type { ExcludedIntention, FloatingIntention, StoredIntention, WitnessEntry } from './held-types.ts'
 export type {
   BulkWrite,
@@ -75,9 +84,11 @@ export { type LogEnd, type LogEndOptions, readLogEnd } from './log-end.ts'
 export { LOG_FILE, STATE_FILE } from './log-schema.ts'
 export { openKernel } from './open-kernel.ts'
 export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'
+export type { PlannedPart, PruneHindrance, PrunePlan, PrunePlanOptions } from './prune-plan.ts'
 export { rebuildLog, type RebuildLogOptions } from './rebuild-log.ts'
 export { abandonReplacement, beginReplacement, commitReplacement, finishReplacement } from './replace-log.ts'
 export { type OwnChainEnd, salvageLog, type SalvagedLog, type SalvageOptions } from './salvage-log.ts'
+export type { ReplicatedSet } from './replicated-set.ts'
 export type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 export type {
   ReadSnapshotOptions,

@@ -124,6 +124,12 @@ export const MAX_INVALID_PER_SESSION = 16
 export const MAX_DIGEST_STORES = 8192
 
 /**
+ * Stores that this side names in one: with the base of each, 133 bytes for a store fit the frame.
+ * @beyond The rest is not compared as a connection begins; heartbeats tell of it.
+ */
+export const DIGEST_STORES_TOLD = 7168
+
+/**
  * Addresses believed of one peer: a few interfaces, each in two notations.
  * @beyond The rest is not believed.
  */

@@ -6,10 +6,10 @@
  *
  * @module
  */
-import { assert, type IntentionId, type SignedIntention, type StoreId } from '@lattice/model'
+import { assert, type IntentionId, readIntentionId, type SignedIntention, type StoreId } from '@lattice/model'
 import type { net } from '@lattice/proto'
 import { type Frame, type FrameInit, fromWire } from './frame.ts'
-import { type Effect, type Effects, type Fail, finish, send, type SessionMachine, unexpected } from './session.ts'
+import { type Effect, type Effects, type Fail, finish, send, type SessionMachine, unexpected, violation } from './session.ts'
 
 /** What a peer can be asked for of its log. */
 export type LogRequest =
@@ -26,7 +26,13 @@ export type LogRequest =
 /** One frame of an answer. */
 export type LogAnswer =
   | { readonly kind: 'page'; readonly page: net.WitnessPage }
-  | { readonly kind: 'intentions'; readonly intentions: readonly SignedIntention[]; readonly last: boolean }
+  | {
+      readonly kind: 'intentions'
+      readonly intentions: readonly SignedIntention[]
+      readonly last: boolean
+      /** Below which the peer keeps nothing, where it said so. */
+      readonly base: IntentionId | undefined
+    }
 
 export interface LogClientOptions {
   readonly storeId: StoreId
@@ -73,8 +79,10 @@ export function createLogClient({ storeId, requests, onAnswer }: LogClientOption
     if (request === undefined) return fail(unexpected(frame))
     if (frame.case === 'witnessPage' && request.kind === 'page') return take({ kind: 'page', page: frame.value }, true)
     if (frame.case === 'intentions' && request.kind !== 'page') {
-      const { intentions, last } = frame.value
-      return take({ kind: 'intentions', intentions: fromWire(intentions), last }, last)
+      const { intentions, last, base: bytes } = frame.value
+      const base = readIntentionId(bytes)
+      if (base === undefined && bytes.length > 0) return fail(violation('intentions_base_malformed'))
+      return take({ kind: 'intentions', intentions: fromWire(intentions), last, base }, last)
     }
     return fail(unexpected(frame))
   }

@@ -12,6 +12,7 @@ import type {
   ChainSpan,
   IntentionsRead,
   PastReader,
+  PrunedReplica,
   ReplicaDigest,
   ReplicatedStore,
   SpansRead,
@@ -22,7 +23,7 @@ import type { ArrivedRun } from './gossip/gossip-run.ts'
 export type { ClaimedDigest } from './claimed-digest.ts'
 
 /** A store as one peer may use it. */
-export interface SessionStore {
+export interface SessionStore extends Omit<PrunedReplica, 'onPruned'> {
   readonly id: StoreId
   readonly digest: () => ReplicaDigest
   readonly rangeIndex: ReplicatedStore['rangeIndex']

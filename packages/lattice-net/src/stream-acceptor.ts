@@ -38,7 +38,7 @@ export interface StreamAcceptorOptions {
 /** Makes the function that a connection asks for each stream. */
 export function createStreamAcceptor(
   options: StreamAcceptorOptions,
-): (link: PeerLink, protocol: net.Protocol) => Accepted | Fail {
+): (link: PeerLink, protocol: net.Protocol, version: number) => Accepted | Fail {
   const { joinHandler, gossip, syncs, stores, digests, onAddresses, onDigests, onAsked } = options
   const { resolve } = stores
   const joins = new WeakMap<PeerLink, number>()
@@ -72,7 +72,7 @@ export function createStreamAcceptor(
     }
   }
 
-  return (link, protocol) => {
+  return (link, protocol, version) => {
     const { peer } = link
     const perform = (call: SessionCall): Promise<SessionAnswer> => options.perform(link, call)
     switch (protocol) {
@@ -83,7 +83,7 @@ export function createStreamAcceptor(
       case net.Protocol.PING:
         return { machine: createPong(), perform }
       case net.Protocol.RECONCILE:
-        return syncs.accept(link)
+        return syncs.accept(link, version)
       case net.Protocol.JOIN:
         return join(link)
       case net.Protocol.BOOTSTRAP:

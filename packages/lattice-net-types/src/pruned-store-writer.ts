@@ -44,6 +44,8 @@ export interface PrunedStoreWriter {
   readonly endItems: () => Promise<WriterSnapshot | WriterRefused>
   /** The next rows, in order, all or none. */
   readonly addRows: (rows: readonly SnapshotRow[]) => Promise<WriterRefused | undefined>
+  /** Drops everything: nothing is begun then. */
+  readonly drop: () => Promise<void>
   /** Drops the rows, and keeps the foundation. */
   readonly dropRows: () => Promise<void>
   /** There are no more rows: the store is whole, or the rows are not those of the root; they are kept then. */

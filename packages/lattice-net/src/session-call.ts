@@ -10,11 +10,14 @@ import type { IngestOutcome, IntentionId, PublicKey, SignedIntention, StoreId, W
 import type { Hash, LatticeErrorCode } from '@lattice/model'
 import type {
   ChainSpan,
+  FoundationRead,
   IntentionsRead,
   PastReader,
   PrunedReplica,
   ReplicaDigest,
   ReplicatedStore,
+  RowPlace,
+  SnapshotRead,
   SpansRead,
   WitnessPageRead,
 } from '@lattice/net-types'
@@ -129,6 +132,18 @@ export type SessionCall =
       readonly limit: number
     }
   | { readonly kind: 'read_page'; readonly store: SessionStore; readonly fromSeq: number; readonly limit: number }
+  | {
+      readonly kind: 'read_foundation'
+      readonly store: SessionStore
+      readonly base: IntentionId
+      readonly after: number
+    }
+  | {
+      readonly kind: 'read_snapshot'
+      readonly store: SessionStore
+      readonly epoch: IntentionId
+      readonly after: RowPlace | undefined
+    }
   | { readonly kind: 'read_past'; readonly reader: PastReader; readonly maxBytes: number }
   | { readonly kind: 'redeem'; readonly attempt: JoinAttempt }
   /** Waits until there is room for more of what was handed over. */
@@ -142,6 +157,8 @@ export type SessionAnswer =
   | { readonly kind: 'spans'; readonly read: SpansRead }
   | { readonly kind: 'chain'; readonly intentions: readonly SignedIntention[] }
   | { readonly kind: 'page'; readonly page: WitnessPageRead }
+  | { readonly kind: 'foundation'; readonly read: FoundationRead | undefined }
+  | { readonly kind: 'snapshot'; readonly read: SnapshotRead | undefined }
   | { readonly kind: 'past'; readonly intentions: readonly SignedIntention[] }
   | { readonly kind: 'redeemed'; readonly result: JoinGrant | JoinRefusal }
   | { readonly kind: 'drained' }

@@ -125,6 +125,11 @@ export function pruned(): Fail {
   return refuse(net.RefusalCode.PRUNED, 'the history of the store was cut above that: fetch it by its snapshot')
 }
 
+/** What the pages were of is served no more. */
+export function snapshotGone(): Fail {
+  return refuse(net.RefusalCode.SNAPSHOT_GONE, 'there is a later base or state by now: begin anew')
+}
+
 /** The base of the store is another than the session began with. */
 export function baseMoved(): Fail {
   return refuse(net.RefusalCode.NOT_READY, 'the history of the store was cut meanwhile: begin anew')

@@ -14,7 +14,8 @@ import { performCall } from './perform-call.ts'
 import { createPong } from './ping.ts'
 import { createLogServer } from './serve-log.ts'
 import { createRevocationServer } from './revocation.ts'
-import type { JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
+import { createSnapshotServer } from './serve-snapshot.ts'
+import type { JoinHandler, SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 import { type Fail, refuse, tapFinish } from './session.ts'
 import type { StoreRegistry } from './store-registry.ts'
 import type { SyncRunner } from './sync-runner.ts'
@@ -95,6 +96,11 @@ export function createStreamAcceptor(
           pages,
         })
         return { machine, perform }
+      }
+      case net.Protocol.SNAPSHOT: {
+        const resolveFor = (storeId: Uint8Array): SessionStore | undefined => resolve(peer, storeId)
+        const refusal = (storeId: Uint8Array): Fail => stores.refusal(peer, storeId)
+        return { machine: createSnapshotServer({ resolve: resolveFor, refusal }), perform }
       }
       case net.Protocol.REVOCATION: {
         const machine = createRevocationServer({

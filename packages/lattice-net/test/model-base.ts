@@ -8,6 +8,7 @@
 import {
   assert,
   type Cancel,
+  compareBytes,
   type Crypto,
   fromHex,
   type Hash,
@@ -80,18 +81,23 @@ export function decodeItem(bytes: Uint8Array): Item | undefined {
   }
 }
 
+/** What is left of an intention that is gone. */
+function placeOf(id: IntentionId, author: PublicKey): ParsedIntention {
+  return { id, intention: { author, storePrev: id, causalDeps: [id] } } as unknown as ParsedIntention
+}
+
 export function bytesOf(hex: string): Uint8Array {
   return fromHex(hex) ?? new Uint8Array(0)
 }
 
 export const compareRows = (a: Pick<SnapshotRow, 'table' | 'key'>, b: Pick<SnapshotRow, 'table' | 'key'>): number =>
-  a.table === b.table ? (toHex(a.key) < toHex(b.key) ? -1 : toHex(a.key) > toHex(b.key) ? 1 : 0) : a.table === 'app' ? 1 : -1
+  a.table === b.table ? compareBytes(a.key, b.key) : a.table === 'app' ? 1 : -1
 
 export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: ModelLog): ModelBase {
   let records: ReadonlyMap<IdKey, bigint> = new Map()
   let base: ReplicaBase | undefined
   let baseSeq = 0
-  let snapshot: ModelSnapshot | undefined
+  let snapshot: (ModelSnapshot & { readonly root: Hash }) | undefined
   const anchors = new Set<IdKey>()
   const listeners = new Set<() => void>()
   let foundation: readonly Uint8Array[] = []
@@ -166,7 +172,7 @@ export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: M
       } else if (item.kind === 'chain') {
         const author = bytesOf(item.author)
         const ids = item.ids.map((id) => toIntentionId(bytesOf(id)))
-        chains.set(idKey(author as PublicKey), ids.map((id) => ({ id, intention: { author } }) as ParsedIntention))
+        chains.set(idKey(author as PublicKey), ids.map((id) => placeOf(id, author as PublicKey)))
         for (const id of ids) anchors.add(idKey(id))
       } else {
         const parsed = parseSignedIntention(crypto, { bytes: bytesOf(item.bytes), signature: bytesOf(item.signature) })
@@ -194,7 +200,7 @@ export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: M
     fromSeq: () => (base === undefined ? 1 : baseSeq),
     found,
     setSnapshot: (next) => {
-      snapshot = next
+      snapshot = next && { ...next, root: rootOf(crypto, next.rows) }
     },
     readFoundation: (epoch, after, maxBytes) => {
       if (base === undefined || idKey(base.epoch) !== idKey(epoch)) return undefined
@@ -208,10 +214,11 @@ export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: M
       return { items, total: foundation.length }
     },
     snapshot: () =>
-      snapshot && { epoch: snapshot.epoch, root: rootOf(crypto, snapshot.rows), rows: snapshot.rows.length },
+      snapshot && { epoch: snapshot.epoch, root: snapshot.root, rows: snapshot.rows.length },
     readSnapshot: (epoch, after, maxBytes) => {
       if (snapshot === undefined || idKey(snapshot.epoch) !== idKey(epoch)) return undefined
-      const left = snapshot.rows.filter((row) => after === undefined || compareRows(row, after) > 0)
+      const from = after === undefined ? 0 : snapshot.rows.findIndex((row) => compareRows(row, after) > 0)
+      const left = from < 0 ? [] : snapshot.rows.slice(from, from + 1000)
       const rows: SnapshotRow[] = []
       for (let bytes = 0; rows.length < left.length;) {
         const row = left[rows.length]
@@ -220,7 +227,8 @@ export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: M
         if (rows.length > 0 && bytes > maxBytes) break
         rows.push(row)
       }
-      return { epoch, root: rootOf(crypto, snapshot.rows), rows, isLast: rows.length === left.length }
+      const isLast = from < 0 || from + rows.length === snapshot.rows.length
+      return { epoch, root: snapshot.root, rows, isLast }
     },
     onPruned: (listener): Cancel => {
       listeners.add(listener)

@@ -32,7 +32,7 @@ async function timed(work: () => Promise<string>, name: string): Promise<void> {
 }
 
 async function advance(name: string): Promise<void> {
-  await kernel.submitEpoch({ kind: 'prune' })
+  await kernel.submitEpoch({ kind: 'initial' })
   await timed(async () => {
     const { rows, bytes } = await kernel.makeSnapshot()
     return `${rows.app} rows, ${Math.round(bytes / 1024)} KiB`

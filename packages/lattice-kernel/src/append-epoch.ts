@@ -151,6 +151,7 @@ const REFUSALS: Readonly<
   not_a_peer: { code: 'NOT_ADMITTED', message: 'this node is no active peer of the store: ask an admin to admit it' },
   peer_unknown: { code: 'PEER_NOT_FOUND', message: 'the store has no such peer: look at the list of its peers' },
   nothing_to_remove: { code: 'WRONG_STATE', message: 'the peer has no more rights than it is to keep' },
+  below_unknown: { code: 'WRONG_STATE', message: 'what is to be pruned below is no epoch that counts: look at them' },
   nothing_to_join: { code: 'WRONG_STATE', message: 'the store has no concurrent epochs to join' },
 }
 
@@ -181,7 +182,7 @@ function causeOf(wish: EpochWish): weaver.EpochCause['cause'] {
       return { case: 'membership', value: create(weaver.MembershipCauseSchema, { removals }) }
     }
     case 'prune':
-      return { case: 'prune', value: create(weaver.PruneCauseSchema) }
+      return { case: 'prune', value: create(weaver.PruneCauseSchema, wish.below ? { below: wish.below } : {}) }
     case 'join_of_epochs':
       return { case: 'joinOfEpochs', value: create(weaver.JoinOfEpochsCauseSchema) }
     case 'parent':

@@ -12,7 +12,7 @@ import { type Crypto, equalBytes, type IntentionId, utf8Encode } from '@lattice/
 import { type AppliedSpan, appliedSpans, type CutoffSpan, spanAt } from './cutoff-spans.ts'
 import type { Cuts } from './excluded-set.ts'
 import type { Lane } from './lane-book.ts'
-import type { LogEntry } from './log-entry.ts'
+import type { IntentionMeta, LogEntry } from './log-entry.ts'
 
 /** `void`: nothing happens. `writer`: as if its author's role were that of a writer. */
 export type ApplyMode = 'full' | 'writer' | 'void'
@@ -35,6 +35,9 @@ export interface AppliedCutsDeps {
   readonly now: () => Cuts
   readonly lane: (number: number) => Pick<Lane, 'parent' | 'head'>
   readonly seqAt: (lane: number, position: number) => number
+  /** True for what lies below the base of a pruned log. */
+  readonly isBelow: (place: Pick<IntentionMeta, 'lane' | 'position'>) => boolean
+  readonly firstKept: (lane: number) => number
   readonly entryAt: (seq: number) => LogEntry
   /** True for what is appended. */
   readonly isAppended: (entry: LogEntry) => boolean
@@ -48,7 +51,7 @@ export function createAppliedCuts(deps: AppliedCutsDeps): AppliedCuts {
   function lastOf(lane: number, seq: number): number {
     const { parent, head } = deps.lane(lane)
     if (head.seq <= seq) return head.position
-    const first = parent === undefined ? 0 : parent.position + 1
+    const first = Math.max(parent === undefined ? 0 : parent.position + 1, deps.firstKept(lane))
     let [low, high] = [first, head.position]
     while (low < high) {
       const middle = Math.floor((low + high) / 2)
@@ -64,6 +67,8 @@ export function createAppliedCuts(deps: AppliedCutsDeps): AppliedCuts {
 
   /** True when something in these positions is more than a writer may do. */
   function isPrivileged({ lane, first, last }: AppliedSpan): boolean {
+    // Of what is gone it is not known, so it counts as if it were.
+    if (deps.isBelow({ lane, position: first })) return true
     for (let position = first; position <= last; position += 1) {
       if (deps.entryAt(deps.seqAt(lane, position)).parsed.op.kind === 'system') return true
     }

@@ -11,7 +11,9 @@ import { equalBytes } from '@lattice/model'
 import type { StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { type Difference, differenceOf, downsetOf, witnessedUpto } from './downset.ts'
-import { cutsDigest } from './epoch-cuts.ts'
+import { cutsBelow, cutsDigest } from './epoch-cuts.ts'
+import type { BookEpoch } from './epoch-book.ts'
+import type { Cuts } from './excluded-set.ts'
 import type { Projection, ProjectionFactory } from './projection.ts'
 import type { WholeSnapshot } from './snapshot-files.ts'
 
@@ -24,13 +26,27 @@ export interface BegunState {
 
 /** What there is to apply beside a snapshot; undefined where state cannot begin with it. */
 export function besidesSnapshot({ log, options }: Core, snapshot: WholeSnapshot): Difference | undefined {
+  const { crypto, membership } = options
   const epoch = log.book.epochOf(snapshot.epoch)
-  if (epoch === undefined || snapshot.cuts === undefined) return undefined
+  if (epoch === undefined || membership === undefined || !isMadeOfKept(log, epoch)) return undefined
   const below = downsetOf(log, epoch)
-  if (!equalBytes(snapshot.cuts, cutsDigest({ crypto: options.crypto, log }, log.excluded.cuts(), below)))
-    return undefined
+  const digest = (cuts: Cuts): Uint8Array => cutsDigest({ crypto, log }, cuts, below)
+  const known = snapshot.cuts === undefined ? cutsBelow(log, membership, below) : undefined
+  // Of one that was loaded: those who signed its root made it by the rules.
+  const madeWith = snapshot.cuts ?? (known && digest(known))
+  if (madeWith === undefined || !equalBytes(madeWith, digest(log.excluded.cuts()))) return undefined
   const besides = differenceOf(log, { all: witnessedUpto(log, epoch.meta.seq), known: below })
-  return snapshot.state.cursor().seq + besides.size() === epoch.meta.seq ? besides : undefined
+  const isWhole = snapshot.state.cursor().seq + besides.size() === epoch.meta.seq
+  // Where a log was pruned elsewhere, its count is another.
+  return isWhole || snapshot.cuts === undefined || log.base.epoch() !== undefined ? besides : undefined
+}
+
+/** True for an epoch at which state can be gone on from: nothing that follows is gone. */
+export function isMadeOfKept({ base, book }: Pick<Core['log'], 'base' | 'book'>, { record, meta }: BookEpoch): boolean {
+  const epoch = base.epoch()
+  if (epoch === undefined || equalBytes(epoch, record.id)) return true
+  const first = book.epochOf(epoch)
+  return first !== undefined && book.isBefore(first.meta, meta)
 }
 
 /** Goes on over a copy of the snapshot. */

@@ -66,7 +66,9 @@ function idAt(log: LogStore, key: PublicKey, position: number): IntentionId | un
   if (position === tip?.position) return tip.id
   if (!Number.isSafeInteger(position)) return undefined
   const stretch = wayOf(log, author).find(({ first, last }) => first <= position && position <= last)
-  return stretch && log.entryAt(log.reach.seqAt(stretch.lane, position)).parsed.id
+  // A chain is known down to where it ends below the base.
+  if (stretch === undefined || position < log.base.lastOf(stretch.lane)) return undefined
+  return log.tipAt(log.reach.seqAt(stretch.lane, position)).parsed.id
 }
 
 /** The lanes that the chain of an author goes along; of one who forked meanwhile, the first keeps what it has. */
@@ -107,7 +109,7 @@ function cursorOf(log: LogStore, span: ChainSpan): Cursor | undefined {
   const way = author === undefined ? [] : wayOf(log, author)
   const [begin, end] = [way[0], way.at(-1)]
   if (begin === undefined || end === undefined) return undefined
-  const position = Math.max(span.after + 1, begin.first)
+  const position = Math.max(span.after + 1, begin.first, ...way.map(({ lane }) => log.base.lastOf(lane) + 1))
   const last = Math.min(span.through, end.last)
   if (position > last) return undefined
   return { span, way, last, position, seq: seqOn(log, way, position) }

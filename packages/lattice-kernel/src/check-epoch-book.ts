@@ -10,6 +10,8 @@ import { createEpochBook } from './epoch-book.ts'
 import type { BookRows } from './epoch-rows.ts'
 import { createIdIndex } from './id-index.ts'
 import { checkpointSeq, type LogClaims } from './log-claims.ts'
+import type { FindMeta } from './lane-book.ts'
+import { createPrunedBase } from './log-base.ts'
 import { createLogReader } from './log-reader.ts'
 import { createLogReach } from './reach-log.ts'
 import type { MadeOfRecords } from './record-places.ts'
@@ -65,8 +67,11 @@ interface Remake {
 function remake({ database, crypto, policy }: Remake, seqs: readonly number[]): BookRows {
   const reader = createLogReader(database, crypto)
   const ids = createIdIndex(database, { path: database.path, crypto })
-  const reach = createLogReach(database, ids.find)
-  const book = createEpochBook({ database, reader, find: ids.find, reach, policy })
+  const base = createPrunedBase(database)
+  base.load()
+  const find: FindMeta = (id) => ids.find(id) ?? base.find(id)?.meta
+  const reach = createLogReach(database, find, base)
+  const book = createEpochBook({ database, reader, find, reach, policy })
   for (const seq of seqs) {
     const entry = reader.at(seq)
     if (entry !== undefined) book.advance(entry)

@@ -6,6 +6,7 @@
 import { type Item, openRangeIndex, type PersistentRangeIndex } from '@lattice/sync'
 import type { CheckedRecords } from './check-records.ts'
 import type { ExcludedRow } from './excluded-rows.ts'
+import { rangeTableOf } from './prune-schema.ts'
 import { nodeStoreOf } from './range-nodes.ts'
 import { reasonOf } from './record-scan.ts'
 import type { VerifiableIndex, VerifiableIndexDeps } from './verifiable-index.ts'
@@ -14,9 +15,10 @@ import type { VerifiableIndex, VerifiableIndexDeps } from './verifiable-index.ts
 const PROBLEMS_MAX = 4
 const ITEMS_PER_SLICE = 512
 
-export function createRangeCheck({ database, range, excluded }: VerifiableIndexDeps): VerifiableIndex {
+export function createRangeCheck({ database, range, base, excluded }: VerifiableIndexDeps): VerifiableIndex {
   // One in use has changes that the disk does not have yet; of another the disk is all there is.
-  const open = (): PersistentRangeIndex => range ?? openRangeIndex({ store: nodeStoreOf(database) })
+  const open = (): PersistentRangeIndex =>
+    range ?? openRangeIndex({ store: nodeStoreOf(database, rangeTableOf(base?.base.number() ?? 0)) })
 
   function* verify(records: CheckedRecords, upto: number): Generator<number, readonly string[]> {
     try {
@@ -25,10 +27,11 @@ export function createRangeCheck({ database, range, excluded }: VerifiableIndexD
       if (nodes.length > 0) return nodes
       const uptoSeq = range === undefined ? upto : undefined
       const rows = excluded()
-      const items = yield* checkItems(index, { records, uptoSeq, rows })
+      const goneCount = base?.goneCount ?? 0
+      const items = yield* checkItems(index, { records, uptoSeq, goneCount, rows })
       if (items.length === 0 || isSame(rows, excluded())) return items
       // What counts has changed while it was looked at.
-      return yield* checkItems(index, { records, uptoSeq, rows: excluded() })
+      return yield* checkItems(index, { records, uptoSeq, goneCount, rows: excluded() })
     } catch (error) {
       return [reasonOf(error)]
     }
@@ -54,6 +57,7 @@ function* checkNodes(index: PersistentRangeIndex): Generator<number, readonly st
 interface ItemCheck {
   readonly records: CheckedRecords
   readonly uptoSeq: number | undefined
+  readonly goneCount: number
   readonly rows: readonly ExcludedRow[]
 }
 
@@ -62,13 +66,13 @@ interface ItemCheck {
  */
 function* checkItems(
   index: PersistentRangeIndex,
-  { records: { seen, lanes }, uptoSeq, rows }: ItemCheck,
+  { records: { seen, setSize, lanes }, uptoSeq, goneCount, rows }: ItemCheck,
 ): Generator<number, readonly string[]> {
   const firsts = new Map(rows.map(({ lane, first }) => [lane, first] as const))
   const lastOf = ({ lane, last }: ExcludedRow): number =>
     uptoSeq === undefined ? (lanes[lane]?.head.position ?? -1) : last
   const out = rows.reduce((sum, row) => sum + Math.max(0, lastOf(row) - row.first + 1), 0)
-  const expected = (uptoSeq ?? seen.size()) - out
+  const expected = (uptoSeq === undefined ? setSize : uptoSeq - goneCount) - out
   let found = 0
   let last: Item | undefined
   for (;;) {

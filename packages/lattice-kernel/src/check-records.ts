@@ -13,11 +13,13 @@ import {
   isSigned,
   MAX_RUN_LENGTH,
   readGenesis,
+  toHash,
   type StoreId,
   verifyParsed,
   verifyTagged,
   ZERO_HASH,
 } from '@lattice/model'
+import type { Anchor } from './log-base.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
 import { createRecordPlaces, type MadeOfRecords, type RecordPlacesOptions } from './record-places.ts'
 import type { ScannedRecord } from './record-scan.ts'
@@ -31,6 +33,8 @@ export interface RecordCheckOptions extends RecordPlacesOptions {
   readonly lastSeq: number
   /** Every how manieth signature is verified; 1 for all. */
   readonly stride: number
+  /** Of a pruned log, the chain hash of the record before the base. */
+  readonly prevHash?: Uint8Array
 }
 
 /** What the records make, as far as they were taken in. */
@@ -47,6 +51,8 @@ export interface CheckedRecords extends MadeOfRecords {
 }
 
 export interface RecordChecker {
+  /** Takes in something that a prune took. Before all records that come after it. */
+  readonly takeGone: (anchor: Anchor) => void
   /** Takes in the record of the next seq; answers what is wrong with it. */
   readonly take: (scanned: ScannedRecord) => readonly VerifyProblem[]
   /** After the last record. */
@@ -102,16 +108,27 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
     const report: Report = (kind, what, at = entry) =>
       problems.push({ kind, seq: at.meta.seq, id: at.parsed.id, what }) > 0
     walk.read += 1
+    if (entry.meta.seq === options.base?.fromSeq && options.prevHash !== undefined) {
+      walk.links = [toHash(options.prevHash)]
+    }
     const isFirst = equalBytes(entry.parsed.id, options.storeId) && readGenesis(entry.parsed).ok
     if ((entry.meta.seq === 1) !== isFirst) report('genesis', 'it is not the genesis of the store')
     if (places.seen.find(entry.parsed.id) !== undefined) {
       report('duplicate', 'an earlier record witnesses the same intention')
       return count(problems)
     }
+    // Before the base the chain has gaps.
+    if (entry.meta.seq < (options.base?.fromSeq ?? 0)) walk.links = []
     const isLinked = checkLink(options, walk, entry)
     if (!isLinked) report('chain', 'it is not what the witness chain says')
     checkRun({ options, walk, report }, entry, !isLinked)
     checkWitness({ options, walk, report }, entry)
+    const kind =
+      entry.meta.seq < (options.base?.fromSeq ?? 0) ? options.base?.kindOf(entry.parsed.id, entry.meta) : 'tail'
+    if (kind === 'set' || kind === 'vouches') {
+      places.enterKept(entry, kind === 'set')
+      return count(problems)
+    }
     const place = places.placeOf(entry, walk.isComplete ? report : undefined)
     if (walk.isComplete && place !== undefined && !isSamePlace(entry, place)) {
       report('place', 'its recorded place is not the one its causes give it')
@@ -124,6 +141,7 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
 
   return {
     take,
+    takeGone: ({ id, meta }) => places.enterGone(id, { ...meta }),
     end: () => {
       const last = walk.run?.last
       if (last === undefined) return []

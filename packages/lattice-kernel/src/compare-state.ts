@@ -8,11 +8,12 @@
  */
 import { join } from 'node:path'
 import { equalBytes, type ReadTable } from '@lattice/model'
-import { openStateDatabase, removeDatabase } from '@lattice/storage'
+import { removeDatabase } from '@lattice/storage'
+import type { BegunState } from './begun-state.ts'
 import type { Core } from './core.ts'
 import { ProjectionStalled } from './errors.ts'
 import type { LogEntry } from './log-entry.ts'
-import type { Projection, ProjectionFactory } from './projection.ts'
+import { createRebuildStart, type RebuildStartDeps } from './rebuild-start.ts'
 import type { Slicer } from './verify.ts'
 
 export interface StateComparison {
@@ -29,37 +30,38 @@ const ROWS_PER_STEP = 256
 const TABLES = ['system', 'app'] as const
 
 /** Compares the state of `core` with one made anew. Rejects with what a machine throws, or as `slicer` does. */
-export async function compareState(
-  core: Core,
-  createProjectionOver: ProjectionFactory,
-  slicer: Slicer,
-): Promise<StateComparison> {
+export async function compareState(deps: RebuildStartDeps, slicer: Slicer): Promise<StateComparison> {
   for (;;) {
-    const comparison = await compareOnce(core, createProjectionOver, slicer)
+    const comparison = await compareOnce(deps, slicer)
     if (comparison !== undefined) return comparison
   }
 }
 
 /** Undefined where the cuts changed meanwhile in what was compared already. */
-async function compareOnce(
-  core: Core,
-  createProjectionOver: ProjectionFactory,
-  slicer: Slicer,
-): Promise<StateComparison | undefined> {
+async function compareOnce(deps: RebuildStartDeps, slicer: Slicer): Promise<StateComparison | undefined> {
+  const { core } = deps
   const { directory, storeId, projector } = core.options
   const path = join(directory, COMPARE_FILE)
   removeDatabase(path)
-  const made = createProjectionOver(openStateDatabase({ path, storeId, projectorVersion: projector.version }))
+  const start = createRebuildStart(deps, { path, storeId, projectorVersion: projector.version })
+  let begun = start.begin(true)
   try {
-    return await compareAll(core, made, slicer)
+    while (begun instanceof Promise) {
+      await begun
+      begun = start.begin(true)
+    }
+    return await compareAll(core, begun, slicer)
   } finally {
-    made.flush.stop()
-    made.state.close()
+    if (!(begun instanceof Promise)) {
+      begun.projection.flush.stop()
+      begun.projection.state.close()
+    }
     removeDatabase(path)
   }
 }
 
-async function compareAll(core: Core, made: Projection, slicer: Slicer): Promise<StateComparison | undefined> {
+async function compareAll(core: Core, begun: BegunState, slicer: Slicer): Promise<StateComparison | undefined> {
+  const made = begun.projection
   const problems: string[] = []
   let rows = 0
   for (const name of TABLES) {
@@ -70,7 +72,7 @@ async function compareAll(core: Core, made: Projection, slicer: Slicer): Promise
         await untilRestated(core)
         continue
       }
-      const isLevel = catchUp(core, made)
+      const isLevel = catchUp(core, begun)
       if (isLevel !== true) {
         slicer.report({ part: 'state', done: made.appliedSeq(), total: core.projection().publishedSeq() })
         await isLevel
@@ -96,7 +98,7 @@ async function untilRestated({ projection, options }: Core): Promise<void> {
  * Applies what the state in use has beyond the one made anew: true once the two stand at the same record, a promise where
  * the disk is behind.
  */
-function catchUp(core: Core, made: Projection): boolean | Promise<void> {
+function catchUp(core: Core, { projection: made, besides }: BegunState): boolean | Promise<void> {
   const target = core.projection().publishedSeq()
   const missing = target - made.appliedSeq()
   if (missing === 0) return true
@@ -104,10 +106,11 @@ function catchUp(core: Core, made: Projection): boolean | Promise<void> {
   if (made.flush.isFull() && waiting !== undefined) return waiting
   if (made.flush.isFull()) made.flush.request()
   else {
-    const entries: readonly LogEntry[] = core.log.reader.from(
-      made.appliedSeq() + 1,
-      Math.min(RECORDS_PER_STEP, missing),
-    )
+    const limit = Math.min(RECORDS_PER_STEP, missing)
+    const isBeside = besides !== undefined && besides.size() > 0
+    const entries: readonly LogEntry[] = isBeside
+      ? besides.next(limit)
+      : core.log.reader.from(made.appliedSeq() + 1, limit)
     for (const entry of entries) made.apply(entry, 'record')
     made.publish()
   }

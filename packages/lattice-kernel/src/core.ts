@@ -78,6 +78,8 @@ export interface Core extends CoreParts {
   readonly project: (limit: number) => number
   /** True while state was made with other cuts than hold now: it is built anew, and nothing is applied to it. */
   readonly isStale: () => boolean
+  /** State lacks what was pruned: only a snapshot has it. */
+  readonly isUnmade: () => boolean
   /** Follows limits that changed without a record of this log. */
   readonly limitsChanged: () => void
   /** True while records wait to be applied, or state for room in memory; whoever applies them comes first. */
@@ -92,6 +94,8 @@ export interface Core extends CoreParts {
   readonly evictedCount: () => number
   /** Takes memory back to what is on disk: a step ended half-way. */
   readonly revert: () => void
+  /** The log begins elsewhere: forgets what was derived from what is gone. */
+  readonly pruned: () => void
 }
 
 export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witnesser
@@ -170,6 +174,11 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     isBehind: () => isBehind(log, projection),
     limitsChanged: () => settleLimits(log, limitsFollowed),
     ...createEvictions(events),
+    pruned: () => {
+      ownTips.forget()
+      settlement.forget()
+      limitsFollowed()
+    },
     revert: () => {
       log.revert()
       pool.unstage()
@@ -203,7 +212,8 @@ function settleLimits({ excluded }: LogStore, followed: () => void): void {
 
 function observerOf(log: LogStore): Observer {
   const quiet = createUnansweredSpans(log.quiet, log.excluded)
-  return createObserver({ lanes: log.counted, quiet, reach: log.reach, entryAt: log.entryAt })
+  const { counted: lanes, reach, entryAt, tipAt, base } = log
+  return createObserver({ lanes, quiet, reach, entryAt, tipAt, lastGone: base.lastOf })
 }
 
 /** What is made with other cuts than hold now is as far behind as what is not applied. */

@@ -10,7 +10,7 @@
 import { assert } from '@lattice/model'
 import type { ExcludedSet } from './excluded-set.ts'
 import type { Author, Lane, LaneBook, LaneHead } from './lane-book.ts'
-import type { LogEntry } from './log-entry.ts'
+import type { LogTip } from './log-entry.ts'
 import type { LogReach } from './reach-log.ts'
 
 export interface CountedLanes extends Pick<LaneBook, 'find' | 'byNumber' | 'all' | 'size' | 'lane' | 'lanes'> {
@@ -31,7 +31,7 @@ export interface CountedLanesDeps {
   readonly authors: LaneBook
   readonly excluded: Pick<ExcludedSet, 'endOf' | 'version' | 'count'>
   readonly reach: Pick<LogReach, 'seqAt'>
-  readonly entryAt: (seq: number) => Pick<LogEntry, 'parsed'>
+  readonly tipAt: (seq: number) => LogTip
   readonly headSeq: () => number
 }
 
@@ -116,11 +116,11 @@ function countLanes(deps: CountedLanesDeps, at: Pick<Counted, 'version' | 'headS
 }
 
 /** Undefined for a lane of which nothing counts. */
-function cutLane({ excluded, reach, entryAt }: CountedLanesDeps, lane: Lane): Lane | undefined {
+function cutLane({ excluded, reach, tipAt }: CountedLanesDeps, lane: Lane): Lane | undefined {
   const { number, parent, head } = lane
   const position = excluded.endOf(number) - 1
   if (position >= head.position) return lane
   if (position < (parent === undefined ? 0 : parent.position + 1)) return undefined
   const seq = reach.seqAt(number, position)
-  return { ...lane, head: { seq, position, id: entryAt(seq).parsed.id } }
+  return { ...lane, head: { seq, position, id: tipAt(seq).parsed.id } }
 }

@@ -58,6 +58,15 @@ export function findCutoffSpans(ports: SpanPorts, view: LimitsView): CutoffSpans
   return spans
 }
 
+/** The spans of what is kept, with those that were known of what lies below the base. */
+export function overBase(base: { readonly spans: () => CutoffSpans }, kept: CutoffSpans): CutoffSpans {
+  const below = base.spans()
+  if (below.size === 0) return kept
+  const all = new Map(kept)
+  for (const [lane, spans] of below) all.set(lane, [...spans, ...(kept.get(lane) ?? [])])
+  return all
+}
+
 /** The span that a position of a lane is in. */
 export function spanAt(spans: CutoffSpans, lane: number, position: number): CutoffSpan | undefined {
   return spans.get(lane)?.find(({ first, last }) => first <= position && position <= last)

@@ -32,7 +32,7 @@ export interface Difference {
   readonly next: (limit: number) => readonly LogEntry[]
 }
 
-export type DownsetLog = Pick<LogStore, 'authors' | 'reach' | 'reader'>
+export type DownsetLog = Pick<LogStore, 'authors' | 'reach' | 'reader' | 'base'>
 
 export function downsetOf({ authors, reach }: DownsetLog, epoch: BookEpoch): Downset {
   const lanes: DownsetLane[] = []
@@ -52,7 +52,8 @@ export function downsetOf({ authors, reach }: DownsetLog, epoch: BookEpoch): Dow
 export function witnessedUpto(log: DownsetLog, seq: number): Pick<Downset, 'lanes'> {
   const lanes: DownsetLane[] = []
   for (const { number: lane, parent, head } of log.authors.lanes()) {
-    const first = parent === undefined ? 0 : parent.position + 1
+    // What a prune took was witnessed before all of this.
+    const first = Math.max(parent === undefined ? 0 : parent.position + 1, log.base.lastOf(lane) + 1)
     const last = head.seq <= seq ? head.position : firstAfter(log, { lane, first, last: head.position }, seq) - 1
     if (last >= first) lanes.push({ lane, first, last })
   }

@@ -31,6 +31,8 @@ export type { BookEpoch } from './book-items.ts'
 export interface EpochBook extends LogIndex, BookView {
   /** In the order in which they were witnessed, those that are none included. */
   readonly epochs: () => readonly BookEpoch[]
+  /** All records, in the order in which they were witnessed. */
+  readonly all: () => readonly BookItem[]
   /** All records but epochs that are none, in the order in which they were witnessed. */
   readonly counting: () => readonly BookItem[]
   /** The valid ones, whatever became of them. */
@@ -138,9 +140,10 @@ export function createEpochBook({ database, reader, find, reach, policy }: Epoch
 
 function readsOf(
   items: BookItems,
-): Pick<EpochBook, 'epochs' | 'counting' | 'valid' | 'isEpoch' | 'epochOf' | 'lastSeq'> {
+): Pick<EpochBook, 'epochs' | 'all' | 'counting' | 'valid' | 'isEpoch' | 'epochOf' | 'lastSeq'> {
   return {
     epochs: () => items.epochs,
+    all: () => items.all,
     counting: () => items.counting(),
     valid: () => items.valid,
     isEpoch: (seq) => items.isEpoch(seq),
@@ -150,7 +153,13 @@ function readsOf(
 }
 
 /** What an epoch is called by its own past alone. The rest depends on what else there is. */
-const FOR_EVER: readonly EpochFault[] = ['seq_wrong', 'required_acks_wrong', 'removals_malformed', 'not_entitled']
+const FOR_EVER: readonly EpochFault[] = [
+  'seq_wrong',
+  'required_acks_wrong',
+  'removals_malformed',
+  'not_entitled',
+  'below_wrong',
+]
 
 interface Judging {
   readonly policy: MembershipPolicy

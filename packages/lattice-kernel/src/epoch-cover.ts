@@ -6,7 +6,7 @@
  * @module
  */
 import type { IntentionId } from '@lattice/model'
-import type { DagQueries } from './dag-queries.ts'
+import { type DagQueries, followsBase } from './dag-queries.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
@@ -25,18 +25,17 @@ export interface EpochCover {
   readonly lastSeq: () => number
 }
 
-type CoverLog = Pick<LogStore, 'find' | 'reach' | 'book'>
+type CoverLog = Pick<LogStore, 'find' | 'reach' | 'book' | 'base' | 'meta'>
 
-export function createEpochCover(
-  { find, reach, book }: CoverLog,
-  { follows }: Pick<DagQueries, 'follows'>,
-): EpochCover {
+export function createEpochCover(log: CoverLog, { follows }: Pick<DagQueries, 'follows'>): EpochCover {
+  const { find, reach, book } = log
   return {
     lastSeq: book.lastSeq,
     isBelowEpoch: (entry, id) => {
       if (book.lastSeq() === 0) return false
       const place = find(id)
-      if (place === undefined) return false
+      // What is not here any more lies below the base.
+      if (place === undefined) return followsBase(log, entry)
       const valid = book.valid()
       // The latest first: most of what is asked about came after all of them.
       for (let index = valid.length - 1; index >= 0; index -= 1) {

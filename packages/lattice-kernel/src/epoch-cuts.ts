@@ -8,17 +8,17 @@
 import { type Crypto, idKey, toHex, utf8Encode } from '@lattice/model'
 import type { MembershipPolicy } from '@lattice/store-base'
 import type { AppliedCuts } from './applied-cuts.ts'
-import { appliedSpans, findCutoffSpans, spanAt } from './cutoff-spans.ts'
+import { appliedSpans, findCutoffSpans, overBase, spanAt } from './cutoff-spans.ts'
 import type { Downset } from './downset.ts'
 import type { Cuts } from './excluded-set.ts'
 import type { IntentionMeta } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
 
-export type EpochCutsLog = Pick<LogStore, 'authors' | 'reach' | 'book' | 'find' | 'entryAt'>
+export type EpochCutsLog = Pick<LogStore, 'authors' | 'reach' | 'book' | 'find' | 'entryAt' | 'base'>
 
 /** The cuts that hold below an epoch; undefined while an epoch of a parent store that decides about it is not here. */
 export function cutsBelow(log: EpochCutsLog, policy: MembershipPolicy, below: Downset): Cuts | undefined {
-  const { authors, reach, book, find } = log
+  const { authors, reach, book, find, base } = log
   const { meta } = below.epoch
   const isKnown = (place: IntentionMeta): boolean => place.seq === meta.seq || book.isBefore(place, meta)
   const view = policy.resolve(book.historyWithin(isKnown))
@@ -35,15 +35,16 @@ export function cutsBelow(log: EpochCutsLog, policy: MembershipPolicy, below: Do
       find,
       lanesOf: (author) =>
         (authors.find(author)?.lanes ?? []).flatMap((number) => {
-          const first = firsts.get(number)
-          return first === undefined ? [] : [{ number, first, last: below.lastOf(number) }]
+          const begun = firsts.get(number)
+          const [first, last] = [Math.max(begun ?? 0, base.lastOf(number) + 1), below.lastOf(number)]
+          return begun === undefined || first > last ? [] : [{ number, first, last }]
         }),
       reach: reach.reach,
       placeAt: (lane, position) => ({ lane, position, seq: reach.seqAt(lane, position) }),
     },
     view,
   )
-  return { spans, faulty: faulty.sort((a, b) => a - b) }
+  return { spans: overBase(base, spans), faulty: faulty.sort((a, b) => a - b) }
 }
 
 /** Tells cuts apart that make another state of `below`. It says nothing of how this node numbers what it holds. */

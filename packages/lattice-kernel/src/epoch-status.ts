@@ -116,8 +116,11 @@ function purposeOf(cause: weaver.EpochCause['cause'] | undefined): EpochPurpose 
   switch (cause?.case) {
     case 'initial':
       return { kind: 'initial' }
-    case 'prune':
-      return { kind: 'prune' }
+    case 'prune': {
+      if (cause.value.below.length === 0) return { kind: 'prune' }
+      const below = readIntentionId(cause.value.below)
+      return below === undefined ? { kind: 'unknown' } : { kind: 'prune', below }
+    }
     case 'key':
       return { kind: 'key' }
     case 'joinOfEpochs':

@@ -142,6 +142,18 @@ export class SnapshotUnavailable extends LatticeError {
   readonly code = 'WRONG_STATE'
 }
 
+/** What is asked about lies below the epoch from which on this node keeps the history. `detail.fromSeq` is the first record. */
+export class HistoryPruned extends LatticeError {
+  override readonly name = 'HistoryPruned'
+  readonly code = 'PRUNED'
+  override readonly detail: { readonly epoch: string | undefined; readonly fromSeq: number }
+
+  constructor(epoch: IntentionId | undefined, fromSeq: number) {
+    super(`the history before record ${fromSeq} is pruned here: ask for what comes from there on`)
+    this.detail = { epoch: epoch && toHex(epoch), fromSeq }
+  }
+}
+
 const SHORT_ID_DIGITS = 16
 
 /** The first digits of an id, for messages. */

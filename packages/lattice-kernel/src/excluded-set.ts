@@ -15,12 +15,13 @@ import { causesOf, type IdKey, idKey, type IntentionId, isSigned, MAX_RUN_LENGTH
 import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
 import { findExcluded, type LinkLane, type LinkPorts, maximalPlaces } from './bare-links.ts'
-import { type CutoffSpans, findCutoffSpans, newlyCut, spanAt } from './cutoff-spans.ts'
+import { type CutoffSpans, findCutoffSpans, newlyCut, overBase, spanAt } from './cutoff-spans.ts'
 import { createExcludedRows, type ExcludedRow, type ExcludedRows } from './excluded-rows.ts'
 import type { Frontier } from './frontier.ts'
 import type { Lane, LaneBook } from './lane-book.ts'
 import { type LimitingEpoch, type Limits, type LimitsView } from './limits.ts'
-import type { IntentionMeta, LogEntry } from './log-entry.ts'
+import type { PrunedBase } from './log-base.ts'
+import type { IntentionMeta, LogEntry, LogTip } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogReach } from './reach-log.ts'
 import type { Place } from './reach-vector.ts'
@@ -74,6 +75,7 @@ export interface ExcludedSet extends LogIndex {
 
 export interface ExcludedSetDeps {
   readonly database: Database
+  readonly base: Pick<PrunedBase, 'lastOf' | 'isBelow' | 'spans'>
   readonly limits: Limits
   readonly authors: LaneBook
   readonly reach: LogReach
@@ -81,6 +83,7 @@ export interface ExcludedSetDeps {
   readonly frontier: Frontier
   readonly find: (id: IntentionId) => IntentionMeta | undefined
   readonly entryAt: (seq: number) => LogEntry
+  readonly tipAt: (seq: number) => LogTip
   readonly headSeq: () => number
 }
 
@@ -158,7 +161,7 @@ class Excluded {
   }
 
   derive(): { readonly cuts: Cuts; readonly rows: Map<number, ExcludedRow> } {
-    const { limits, find, authors } = this.#deps
+    const { base, limits, find, authors } = this.#deps
     const epochs = limits.epochs()
     const seqsOf = (faulty: readonly LimitingEpoch[]): readonly number[] =>
       faulty.flatMap(({ id }) => find(id)?.seq ?? []).sort((a, b) => a - b)
@@ -166,7 +169,7 @@ class Excluded {
       return { cuts: { spans: NO_CUTS.spans, faulty: seqsOf(epochs.filter(({ isNone }) => isNone)) }, rows: new Map() }
     }
     const view = limits.view()
-    const spans = findCutoffSpans(this.ports, view)
+    const spans = overBase(base, findCutoffSpans(this.ports, view))
     const faulty = seqsOf(epochs.filter(({ id }) => view.faultOf(id) !== undefined))
     const rows = new Map<number, ExcludedRow>()
     if (spans.size === 0) return { cuts: { spans, faulty }, rows }
@@ -196,7 +199,7 @@ class Excluded {
 
   /** Takes what is excluded out of the range index and the frontier, and puts back what is not any more. */
   #move(next: Map<number, ExcludedRow>): void {
-    const { range, frontier, entryAt } = this.#deps
+    const { range, frontier, tipAt } = this.#deps
     const { ports } = this
     let isChanged = false
     for (const lane of new Set([...this.rows.keys(), ...next.keys()])) {
@@ -216,7 +219,7 @@ class Excluded {
       ports.vectorOf,
       ports.heads((lane) => this.endOf(lane)),
     )
-    frontier.replace(heads.map(({ seq }) => entryAt(seq)))
+    frontier.replace(heads.map(({ seq }) => tipAt(seq)))
   }
 
   /** Notes what counted when it was settled last and does not any more, links as well. */
@@ -266,9 +269,11 @@ interface Ports extends LinkPorts {
   /** The last of each lane that is not excluded. */
   readonly heads: (endOf: (lane: number) => number) => readonly Place[]
   readonly laneAt: (lane: number) => Lane
+  /** The first position of a lane that no prune took. */
+  readonly firstKept: (lane: number) => number
 }
 
-function createPorts({ authors, reach, entryAt, find }: ExcludedSetDeps): Ports {
+function createPorts({ base, authors, reach, entryAt, find }: ExcludedSetDeps): Ports {
   const placeAt = (lane: number, position: number): Place => {
     const { head } = authors.lane(lane)
     return { lane, position, seq: position === head.position ? head.seq : reach.seqAt(lane, position) }
@@ -280,6 +285,7 @@ function createPorts({ authors, reach, entryAt, find }: ExcludedSetDeps): Ports 
     find,
     placeAt,
     laneAt: authors.lane,
+    firstKept: (lane) => base.lastOf(lane) + 1,
     entryOf: (lane, position) => entryAt(placeAt(lane, position).seq),
     reach: reach.reach,
     vectorOf: reach.vectorOf,
@@ -287,10 +293,12 @@ function createPorts({ authors, reach, entryAt, find }: ExcludedSetDeps): Ports 
     lanesOf: (author) =>
       (authors.find(author)?.lanes ?? []).map((number) => {
         const { parent, head } = authors.lane(number)
-        return { number, first: firstOf(parent), last: head.position }
+        // Below the base it is known what does not count, and is so for ever.
+        return { number, first: Math.max(firstOf(parent), base.lastOf(number) + 1), last: head.position }
       }),
     isOfOneAuthor: (a, b) => authors.lane(a).author === authors.lane(b).author,
     closerOf: (place) => {
+      if (base.isBelow(place)) return place
       // A run is appended as a whole, so what vouches for a record comes right after it.
       for (let seq = place.seq; seq < place.seq + MAX_RUN_LENGTH; seq += 1) {
         const { parsed, meta } = entryAt(seq)
@@ -359,7 +367,11 @@ function listBeyond(ports: Ports, { cuts, endOf, limit }: Listing): readonly Bey
     const { position: head } = ports.laneAt(lane).head
     for (const { first, last, kind, epoch } of spans) {
       if (kind !== 'all') continue
-      for (let position = first; position <= Math.min(last, head) && listed.length < limit; position += 1) {
+      for (
+        let position = Math.max(first, ports.firstKept(lane));
+        position <= Math.min(last, head) && listed.length < limit;
+        position += 1
+      ) {
         listed.push({ entry: ports.entryOf(lane, position), epoch, isLink: position < endOf(lane) })
       }
     }

@@ -33,18 +33,16 @@ export type FoundationItem =
       /** The last of its positions that is not above the base. */
       readonly head: number
     }
-  | {
-      readonly kind: 'spine'
-      readonly record: SignedIntention
-      /** Where it is unsigned: those that follow it in its chain, up to the signed one. */
-      readonly closing: readonly SignedIntention[]
-      readonly place: FoundationPlace
-    }
+  | { readonly kind: 'spine'; readonly record: SignedIntention; readonly place: FoundationPlace }
+  /** Comes after an unsigned one of its chain, with others up to the signed one that vouches for all of them. */
+  | { readonly kind: 'closing'; readonly intention: SignedIntention; readonly place: FoundationPlace }
   | {
       readonly kind: 'anchor'
       readonly id: IntentionId
       readonly place: FoundationPlace
       readonly timestamp: Hlc
+      /** Of an ack what it cites: a later write may mean it by citing the ack. */
+      readonly folded: readonly IntentionId[]
     }
   | { readonly kind: 'ack'; readonly ack: SignedIntention }
 
@@ -110,6 +108,8 @@ export interface FoundationEnd {
 export interface FoundationWriter {
   /** How many items are taken in: the number of the next. */
   readonly position: () => number
+  /** How many intentions are not above the base, by what is taken in. */
+  readonly positions: () => number
   /** Takes the next items in, all of them or none. Throws `DiskFull` or `StorageFailed`. */
   readonly add: (items: readonly FoundationItem[]) => Result<undefined, FoundationRefused>
   /** Checks the whole and writes the log: the directory then opens as any other. Throws as `add`. */

@@ -5,7 +5,7 @@
  */
 import { type IdKey, idKey, idKeyBytes, type IntentionId, toIntentionId } from '@lattice/model'
 import { type Database, toPlainBytes } from '@lattice/storage'
-import type { LogEntry } from './log-entry.ts'
+import type { LogTip } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import type { FrontierRow } from './log-schema.ts'
 
@@ -13,7 +13,7 @@ export interface Frontier extends LogIndex {
   /** Sorted. */
   readonly ids: () => readonly IntentionId[]
   /** Makes it these: what counts is another set. Nothing is taken back after it. */
-  readonly replace: (entries: readonly LogEntry[]) => void
+  readonly replace: (entries: readonly LogTip[]) => void
 }
 
 export function createFrontier(database: Database): Frontier {

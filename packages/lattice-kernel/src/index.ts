@@ -41,6 +41,7 @@ export { EPOCH_ACK_DELAY_MS } from './epoch-acknowledger.ts'
 export { JOIN_DEADLINE_MS, JOIN_DELAY_MS } from './epoch-joiner.ts'
 export { type EpochPurpose, type EpochStatus, QUORUM, type SignedRoot } from './epoch-status.ts'
 export { ACK_DELAY_MS, ACK_RETRY_MS } from './acknowledger.ts'
+export { decodeFoundationItem, encodeFoundationItem, type FoundationItemMalformed } from './foundation-codec.ts'
 export type {
   Foundation,
   FoundationEnd,
@@ -55,7 +56,6 @@ export type {
   BulkWrite,
   BulkWrites,
   Kernel,
-  KernelDigest,
   KernelEvent,
   KernelOptions,
   KernelStats,
@@ -80,15 +80,23 @@ export type {
   SeenOf,
   StabilityFrontier,
 } from './observation-types.ts'
+export { createFoundationWriter, type FoundationWriterOptions } from './foundation-writer.ts'
 export { type LogEnd, type LogEndOptions, readLogEnd } from './log-end.ts'
 export { LOG_FILE, STATE_FILE } from './log-schema.ts'
 export { openKernel } from './open-kernel.ts'
 export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'
+export {
+  openPrunedStore,
+  type PrunedStoreOptions,
+  type PrunedStoreStage,
+  type PrunedStoreWriter,
+} from './pruned-store.ts'
 export type { PlannedPart, PruneHindrance, PrunePlan, PrunePlanOptions } from './prune-plan.ts'
+export type { LogBase, PruneStatus, PruneWait } from './prune-types.ts'
 export { rebuildLog, type RebuildLogOptions } from './rebuild-log.ts'
 export { abandonReplacement, beginReplacement, commitReplacement, finishReplacement } from './replace-log.ts'
 export { type OwnChainEnd, salvageLog, type SalvagedLog, type SalvageOptions } from './salvage-log.ts'
-export type { ReplicatedSet } from './replicated-set.ts'
+export type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
 export type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 export type {
   ReadSnapshotOptions,

@@ -16,6 +16,7 @@ import {
   isSigned,
   type ParsedIntention,
   type SignedIntention,
+  toIntentionId,
   verifyParsed,
 } from '@lattice/model'
 import type { Core } from './core.ts'
@@ -82,7 +83,7 @@ export function createSliceReader(core: Core): SliceReader {
     if (isGenesis(parsed.intention) && !equalBytes(id, storeId)) return { kind: 'invalid', code: 'foreign_genesis', id }
     // What is later than all that is witnessed is not among it.
     const isLater = parsed.intention.timestamp.wall > core.log.meta().highestWall
-    if (!isLater && core.log.find(id) !== undefined) return { kind: 'duplicate', id }
+    if (!isLater && (core.log.find(id) !== undefined || isPruned(core, parsed))) return { kind: 'duplicate', id }
     const key = idKey(id)
     const others = onTheWay.get(key) ?? 0
     onTheWay.set(key, others + 1)
@@ -115,4 +116,26 @@ export function createSliceReader(core: Core): SliceReader {
       }
     },
   }
+}
+
+/**
+ * True for what goes on from a place below the base of a pruned log where something did: the very intention is gone, or it
+ * forks what is. It was here once, or comes too late for anybody.
+ */
+function isPruned({ log }: Core, { intention }: ParsedIntention): boolean {
+  const { base } = log
+  if (base.epoch() === undefined) return false
+  const parent = log.find(toIntentionId(intention.storePrev))
+  if (parent === undefined || !base.isBelow(parent)) return false
+  const author = log.authors.find(intention.author)
+  if (parent.author === author?.number) {
+    if (parent.position < base.lastOf(parent.lane)) return true
+  }
+  // Another of its lanes may have begun there.
+  return base
+    .lanes()
+    .some(
+      (lane) =>
+        lane.author === author?.number && lane.parent_lane === parent.lane && lane.parent_position === parent.position,
+    )
 }

@@ -43,9 +43,13 @@ import type { VerifyOptions, VerifyReport } from './verify-types.ts'
 import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
 import type { EpochStatus } from './epoch-status.ts'
+import type { Foundation } from './foundation-types.ts'
 import type { ExcludedIntention, FloatingIntention, StoredIntention, WitnessEntry } from './held-types.ts'
 import type { AuthorLag, AuthorTips, Observations } from './observation-types.ts'
 import type { LogDurability } from './open-log.ts'
+import type { PrunePlan, PrunePlanOptions } from './prune-plan.ts'
+import type { PruneEvent, PruneReads } from './prune-types.ts'
+import type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
 import type { RevokedPast } from './revoked-past.ts'
 import type { SnapshotEvent, SnapshotReads } from './snapshot-types.ts'
 
@@ -171,15 +175,6 @@ export interface KernelStats {
   readonly hlc: Hlc
 }
 
-/** The same shape as the network's port: equal on replicas that hold the same set. */
-export interface KernelDigest {
-  readonly witnessCount: number
-  readonly fingerprint: Uint8Array
-  readonly epochHeads: readonly IntentionId[]
-  readonly settledSeq: number
-  readonly tipsDigest: Hash
-}
-
 export interface WitnessedNotice {
   readonly intentions: readonly ParsedIntention[]
   readonly source: PublicKey | undefined
@@ -210,6 +205,7 @@ export type KernelEvent =
   /** Everybody who has to has seen it. Told once while the store is open. */
   | { readonly kind: 'epoch_settled'; readonly id: IntentionId; readonly seq: bigint }
   | SnapshotEvent
+  | PruneEvent
   | {
       readonly kind: 'fork_detected'
       readonly author: PublicKey
@@ -235,7 +231,7 @@ export type KernelEvent =
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
-export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, RevokedPast, SnapshotReads {
+export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, RevokedPast, SnapshotReads, PruneReads {
   readonly storeId: StoreId
   /**
    * Signs, witnesses, commits (an fsync) and projects one write; resolves with its id once it is durable and visible.
@@ -313,6 +309,22 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
   readonly digest: () => KernelDigest
   /** Every epoch that nothing follows yet is settled; true where there is none. */
   readonly isEpochSettled: () => boolean
+  /**
+   * The set for a session over a base: the normal one for this node's own. Of a later epoch that counts, here, it is what is
+   * not below it, with the genesis and the records below. Undefined where the epoch is not here, does not count, or does not
+   * follow this node's own base: then not all of the set is here.
+   */
+  readonly over: (base: IntentionId) => ReplicatedSet | undefined
+  /**
+   * What another node begins with: at an epoch that `over` answers for, or at this node's own base. Undefined where there is
+   * none. A snapshot is of one epoch: who takes both asks for the foundation at that.
+   */
+  readonly foundation: (at?: IntentionId) => Foundation | undefined
+  /**
+   * What a prune would do now, and why it would do nothing where it would not. With something to keep it names the newest
+   * epoch that keeps it; with nothing it tells of an epoch made now. Changes nothing.
+   */
+  readonly planPrune: (options: PrunePlanOptions) => PrunePlan
   /** The witnessed set. Follows later commits; stands still within one turn of the event loop. */
   readonly rangeIndex: () => RangeIndex
   readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]

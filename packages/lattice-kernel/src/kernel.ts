@@ -10,8 +10,10 @@ import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
 import { finishState } from './finish-state.ts'
 import type { Kernel } from './kernel-types.ts'
+import { createPlanPrune } from './plan-prune.ts'
 import { createReading } from './reading.ts'
 import type { ProjectionFactory } from './projection.ts'
+import { createPruning, type Pruning } from './pruning.ts'
 import { createRebuilding } from './rebuild.ts'
 import { createReplication } from './replication.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
@@ -38,7 +40,8 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const failure = createStoreFailure(core)
   const rebuilding = createRebuilding({ core, createProjectionOver: projectionOver, whole: () => snapshots.whole() })
   const snapshots = createSnapshots(core, projectionOver, () => writer.wake())
-  const writer = createWriter(core, { rebuilding, snapshots, ...failure })
+  const pruning = createPruning({ core, projectionOver, snapshots, wake: () => writer.wake() })
+  const writer = createWriter(core, { rebuilding, snapshots, pruning, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const copies = createKernelCopies(core)
@@ -48,7 +51,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const automatic = createAutomaticWrites({ core, submit, submitEpoch, rootOf })
 
   const close = async (): Promise<void> =>
-    (closing ??= shutDown({ core, failure, snapshots, copies, automatic, writer, waiters }))
+    (closing ??= shutDown({ core, failure, snapshots, pruning, copies, automatic, writer, waiters }))
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)
@@ -56,14 +59,17 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   })
   witnesser.restart(pool.load())
 
+  const reads = snapshots.reads(accept)
+  const planPrune = createPlanPrune({ core, snapshot: reads.snapshot, base: core.log.base.epoch })
   const kernel: Kernel = {
     storeId,
-    ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core) }, failure.onFailed),
+    ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core), ...planPrune }, failure.onFailed),
     verify: async (options = {}) =>
       verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing(), snapshots }, options),
     submit,
     submitEpoch,
-    ...snapshots.reads(accept),
+    ...reads,
+    ...pruning.reads,
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     emitAck: automatic.emitAck,
@@ -88,6 +94,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
       failure.watch(writer.isBusy)
       core.settlement.news()
       automatic.start()
+      pruning.start()
       snapshots.start()
     },
   }
@@ -97,6 +104,7 @@ interface Running {
   readonly core: Core
   readonly failure: StoreFailure
   readonly snapshots: Snapshots
+  readonly pruning: Pruning
   readonly copies: KernelCopies
   readonly automatic: AutomaticWrites
   readonly writer: Writer
@@ -104,9 +112,10 @@ interface Running {
 }
 
 async function shutDown(running: Running): Promise<void> {
-  const { core, failure, snapshots, copies, automatic, writer, waiters } = running
+  const { core, failure, snapshots, pruning, copies, automatic, writer, waiters } = running
   failure.stop()
   snapshots.stop()
+  pruning.stop()
   const ended = Promise.all([copies.close(), automatic.close()])
   await writer.close()
   await ended

@@ -7,6 +7,7 @@ import { compareHlc, equalBytes, type Hlc, MAX_DRIFT_MS } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { CheckedRecords } from './check-records.ts'
 import { type BookRows, createEpochRows } from './epoch-rows.ts'
+import type { PrunedBase } from './log-base.ts'
 import { type LogMeta, readMeta, versionOf } from './log-meta.ts'
 import { reasonOf } from './record-scan.ts'
 import type { DerivedProblem, VerifyProblem } from './verify-types.ts'
@@ -88,6 +89,17 @@ function claimedMeta(database: Database): LogMeta | string {
   }
 }
 
+/** Of each lane of a pruned log, the last span below the base: it knows how many came before. */
+export function claimedQuietBelow({ quiet }: LogClaims, base: Pick<PrunedBase, 'lastOf'>): readonly QuietRow[] {
+  if (typeof quiet === 'string') return []
+  const byLane = new Map<number, QuietRow>()
+  for (const row of quiet) {
+    const end = base.lastOf(row.lane)
+    if (row.first <= end) byLane.set(row.lane, { ...row, last: Math.min(row.last, end) })
+  }
+  return [...byLane.values()].sort((a, b) => a.lane - b.lane)
+}
+
 /** Up to which record the claims speak: none where that cannot be read. */
 export function checkpointSeq({ meta }: LogClaims): number {
   return typeof meta === 'string' ? 0 : meta.headSeq
@@ -139,7 +151,7 @@ export function checkClaims(claims: LogClaims, records: CheckedRecords, owner: L
       size: typeof claims.excluded === 'string' ? 0 : claims.excluded.length,
       isRight: (row) => isEndOfLane(records, row),
     }) +
-    compare('quiet', claims.quiet, {
+    compare('quiet', withoutGone(claims.quiet, records), {
       size: records.quiet.length,
       isRight: (row, index) => isQuietSpan(records, row, index),
     })
@@ -166,6 +178,14 @@ function checkMeta(meta: LogClaims['meta'], { records, owner, report }: MetaChec
   if (!isPlausibleClock(meta.hlc, records)) report('its clock is not one that made the records')
   if (!equalBytes(meta.headHash, records.chainHash)) return report('it has another hash for the last record it knows')
   if (!equalBytes(meta.fingerprint, records.fingerprint)) report('its fingerprint is not the sum of the ids')
+}
+
+/** Without what a prune may not have deleted yet. */
+function withoutGone(rows: Rows<QuietRow>, { quiet }: CheckedRecords): Rows<QuietRow> {
+  if (typeof rows === 'string' || rows.length === quiet.length) return rows
+  const firsts = new Map<number, number>()
+  for (const { lane, first } of quiet) firsts.set(lane, Math.min(first, firsts.get(lane) ?? Infinity))
+  return rows.filter(({ lane, first }) => first >= (firsts.get(lane) ?? 0))
 }
 
 function isLane({ lanes, seen }: CheckedRecords, row: LaneRow, index: number): boolean {

@@ -35,6 +35,11 @@ export interface LogDisk {
   readonly checkpointIfDue: () => boolean
   /** Takes memory back to what is on disk. Throws `LogDamaged`. */
   readonly load: () => void
+  /**
+   * Changes what of the log is kept, in one transaction that `decide` writes; memory is read again, from what is on disk
+   * then. Nothing may be appended.
+   */
+  readonly prune: (decide: (database: Database) => Pick<LogMeta, 'fingerprint'>) => void
   readonly close: () => void
 }
 
@@ -121,6 +126,17 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, settle 
       return committed
     },
     checkpointIfDue,
+    prune: (decide) => {
+      assert(tail.batch().length === 0, 'a prune is decided between two commits')
+      try {
+        database.transaction(() => {
+          checkpoint()
+          writeMeta(database, { ...tail.meta(), ...decide(database) })
+        })
+      } finally {
+        load()
+      }
+    },
     close: () => {
       try {
         // The next opening has nothing to replay. Where the disk refuses, it replays.

@@ -37,6 +37,12 @@ export interface LogEntry {
   readonly witnessSignature: Uint8Array
 }
 
+/** What is known of an intention whose record may be gone. */
+export interface LogTip {
+  readonly parsed: Pick<ParsedIntention, 'id'>
+  readonly meta: IntentionMeta
+}
+
 /** What a record's content is made of, beside the log it is in. */
 type Witnessing = Pick<LogEntry, 'parsed' | 'meta' | 'witnessedMs'>
 

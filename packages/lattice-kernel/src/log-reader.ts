@@ -5,7 +5,7 @@
  */
 import { assert, type Crypto, MAX_RUN_LENGTH } from '@lattice/model'
 import type { Database } from '@lattice/storage'
-import type { LogEntry } from './log-entry.ts'
+import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import { decodeRecord, isWitnessSigned, recordBytes, type RecordSource } from './log-record.ts'
 import type { ForkRow, RecordRow } from './log-schema.ts'
 
@@ -21,7 +21,12 @@ export interface LogReader {
   readonly forkCount: () => number
 }
 
-export function createLogReader(database: Database, crypto: Crypto): LogReader {
+/** `isGone`: of what a prune took and did not delete yet. Pages are the shorter for it. */
+export function createLogReader(
+  database: Database,
+  crypto: Crypto,
+  isGone: (place: IntentionMeta) => boolean = () => false,
+): LogReader {
   const source: RecordSource = { path: database.path, crypto }
   const at = database.prepare<RecordRow>('SELECT * FROM intentions WHERE seq = ?')
   const from = database.prepare<RecordRow>('SELECT * FROM intentions WHERE seq >= ? ORDER BY seq LIMIT ?')
@@ -30,13 +35,16 @@ export function createLogReader(database: Database, crypto: Crypto): LogReader {
   const forkCount = database.prepare<{ readonly count: number }>('SELECT count(*) AS count FROM forks')
   const entry = ({ seq, record }: RecordRow): LogEntry => decodeRecord(source, seq, recordBytes(source, seq, record))
 
+  const isHere = ({ meta }: LogEntry): boolean => !isGone(meta)
+
   return {
     at: (seq) => {
       const row = at.get(seq)
-      return row === undefined ? undefined : entry(row)
+      const found = row === undefined ? undefined : entry(row)
+      return found === undefined || !isHere(found) ? undefined : found
     },
-    from: (seq, limit) => from.all(seq, limit).map(entry),
-    before: (seq, limit) => before.all(seq, limit).map(entry),
+    from: (seq, limit) => from.all(seq, limit).map(entry).filter(isHere),
+    before: (seq, limit) => before.all(seq, limit).map(entry).filter(isHere),
     signedFrom: (seq) => from.all(seq, MAX_RUN_LENGTH).find(({ record }) => isWitnessSigned(record))?.seq,
     forks: (limit) => forks.all(limit),
     forkCount: () => {

@@ -10,6 +10,7 @@
 
 import { EPOCH_TABLES } from './epoch-rows.ts'
 import { EXCLUDED_TABLE } from './excluded-rows.ts'
+import { PRUNE_TABLES } from './prune-schema.ts'
 import { QUIET_TABLE } from './quiet-spans.ts'
 
 /** "LTTL". */
@@ -66,12 +67,15 @@ export const LOG_MIGRATIONS: readonly string[] = [
   `ALTER TABLE log_meta DROP COLUMN settled_seq;
    ${EPOCH_TABLES}`,
   EXCLUDED_TABLE,
+  PRUNE_TABLES,
 ]
 
 /** The version of the form with which the book of epochs came. */
 export const EPOCHS_SINCE = 2
 /** The version of the form with which records could be excluded. */
 export const EXCLUDED_SINCE = 3
+/** The version of the form with which a log could be pruned. */
+export const PRUNED_SINCE = 4
 
 export interface MetaRow {
   readonly store_id: Buffer

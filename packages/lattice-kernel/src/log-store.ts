@@ -17,14 +17,16 @@ import { createEpochBook, type EpochBook } from './epoch-book.ts'
 import { createFrontier, type Frontier } from './frontier.ts'
 import { createIdIndex, type IdIndex } from './id-index.ts'
 import { createLaneBook, type LaneBook } from './lane-book.ts'
-import { type CommitOptions, createLogDisk, type LogCommit } from './log-disk.ts'
-import type { IntentionMeta, LogEntry } from './log-entry.ts'
+import { type CommitOptions, createLogDisk, type LogCommit, type LogDisk } from './log-disk.ts'
+import { createPrunedBase, type PrunedBase } from './log-base.ts'
+import type { IntentionMeta, LogEntry, LogTip } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
 import { type Limits, limitsOf } from './limits.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail } from './log-tail.ts'
 import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
+import { rangeTableOf } from './prune-schema.ts'
 import { createRangeNodes } from './range-nodes.ts'
 import { createLogReach, type LogReach } from './reach-log.ts'
 
@@ -51,8 +53,12 @@ export interface LogStore {
   readonly range: PersistentRangeIndex
   readonly meta: () => LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
-  /** The record at a seq, also one that is appended and not committed. */
+  /** Where a pruned log begins. */
+  readonly base: PrunedBase
+  /** The record at a seq, also one that is appended and not committed. Throws `HistoryPruned`. */
   readonly entryAt: (seq: number) => LogEntry
+  /** What is at a seq where a lane ends, also below the base. */
+  readonly tipAt: (seq: number) => LogTip
   /** The record that would witness this intention next; all its causes are here. Changes nothing. */
   readonly prepare: (parsed: ParsedIntention, witnessedMs: number) => LogEntry
   /** Appends what was prepared last. */
@@ -67,6 +73,8 @@ export interface LogStore {
   readonly commit: (options: CommitOptions) => LogCommit
   /** Brings what is derived to disk where it is due; true when it did something. Nothing may be appended. */
   readonly checkpointIfDue: () => boolean
+  /** See {@link LogDisk.prune}. */
+  readonly prune: LogDisk['prune']
   /** Takes memory back to what is on disk. */
   readonly revert: () => void
   readonly close: () => void
@@ -84,26 +92,28 @@ interface LogStoreDeps {
 /** The log in `database`, whose meta row exists. */
 export function createLogStore({ database, crypto, signer, opened, membership }: LogStoreDeps): LogStore {
   const { path } = database
-  const reader = createLogReader(database, crypto)
+  const base = createPrunedBase(database)
+  const reader = createLogReader(database, crypto, base.isGone)
   const ids = createIdIndex(database, { path, crypto })
-  const authors = createLaneBook(database, ids.find)
+  const authors = createLaneBook(database, find)
   const frontier = createFrontier(database)
   const quiet = createQuietSpans(database)
-  const range = createRangeNodes(database)
-  const reach = createLogReach(database, ids.find)
-  const book = createEpochBook({ database, reader, find: ids.find, reach, policy: membership })
+  const range = createRangeNodes(database, () => rangeTableOf(base.number()))
+  const reach = createLogReach(database, find, base)
+  const book = createEpochBook({ database, reader, find, reach, policy: membership })
   const limits = limitsOf(book)
   const headSeq = (): number => tail.meta().headSeq
-  const derived = { authors, reach, frontier, range: range.index, find: ids.find }
-  const excluded = createExcludedSet({ ...derived, database, limits, entryAt, headSeq })
-  const counted = createCountedLanes({ authors, excluded, reach, entryAt, headSeq })
+  const derived = { authors, reach, frontier, range: range.index, find }
+  const excluded = createExcludedSet({ ...derived, database, base, limits, entryAt, tipAt, headSeq })
+  const counted = createCountedLanes({ authors, excluded, reach, tipAt, headSeq })
   // Each asks those before it where things stand.
-  const indexes: readonly LogIndex[] = [authors, frontier, quiet, ids, range, reach, book, excluded]
+  const indexes: readonly LogIndex[] = [baseIndexOf(base), authors, frontier, quiet, ids, range, reach, book, excluded]
   const tail = createLogTail({
     path,
     opened,
-    find: ids.find,
-    entryAt,
+    find,
+    tipAt,
+    entryAt: findAt,
     authors,
     seqAt: reach.seqAt,
     indexes,
@@ -112,11 +122,23 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
   })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail, settle: excluded.settle })
 
-  function entryAt(seq: number): LogEntry {
+  function find(id: IntentionId): IntentionMeta | undefined {
+    const found = ids.find(id)
+    return found === undefined || base.isGone(found) ? base.find(id)?.meta : found
+  }
+  function findAt(seq: number): LogEntry | undefined {
     const batch = tail.batch()
-    const entry = batch[seq - (tail.meta().headSeq - batch.length + 1)] ?? reader.at(seq)
+    return batch[seq - (tail.meta().headSeq - batch.length + 1)] ?? reader.at(seq)
+  }
+  function entryAt(seq: number): LogEntry {
+    const entry = findAt(seq)
+    if (entry === undefined && seq < base.fromSeq()) throw base.gone()
     assert(entry !== undefined, 'every seq up to the head has a record')
     return entry
+  }
+  function tipAt(seq: number): LogTip {
+    const anchor = seq < base.fromSeq() ? base.at(seq) : undefined
+    return anchor === undefined ? entryAt(seq) : { parsed: { id: anchor.id }, meta: anchor.meta }
   }
 
   disk.load()
@@ -134,9 +156,11 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
     excluded,
     counted,
     range: range.index,
+    base,
     meta: tail.meta,
-    find: ids.find,
+    find,
     entryAt,
+    tipAt,
     prepare: tail.prepare,
     append: tail.append,
     retract: tail.retract,
@@ -144,7 +168,13 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
     appended: () => tail.batch().length,
     commit: disk.commit,
     checkpointIfDue: disk.checkpointIfDue,
+    prune: disk.prune,
     revert: disk.load,
     close: disk.close,
   }
+}
+
+/** Read before everything that asks it. */
+function baseIndexOf({ load }: PrunedBase): LogIndex {
+  return { advance: () => {}, retreat: () => {}, checkpoint: () => {}, load }
 }

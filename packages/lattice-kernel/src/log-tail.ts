@@ -20,9 +20,10 @@ import {
 } from '@lattice/model'
 import { LogDamaged } from '@lattice/storage'
 import { addInto } from '@lattice/sync'
+import { HistoryPruned } from './errors.ts'
 import type { Author, LaneBook } from './lane-book.ts'
 import type { LogIndex } from './log-index.ts'
-import { chainHashOf, type IntentionMeta, type LogEntry } from './log-entry.ts'
+import { chainHashOf, type IntentionMeta, type LogEntry, type LogTip } from './log-entry.ts'
 import type { LogMeta } from './log-meta.ts'
 
 /** Two intentions of one author with one `store_prev`. */
@@ -55,8 +56,9 @@ export interface LogTailDeps {
   readonly path: string
   readonly opened: LogMeta
   readonly find: (id: IntentionId) => IntentionMeta | undefined
-  /** The record at a seq, on disk or in the batch. */
-  readonly entryAt: (seq: number) => LogEntry
+  /** The record at a seq, on disk or in the batch; undefined where a prune took it. */
+  readonly entryAt: (seq: number) => LogEntry | undefined
+  readonly tipAt: (seq: number) => LogTip
   readonly authors: LaneBook
   /** The seq at a position of a lane. */
   readonly seqAt: (lane: number, position: number) => number
@@ -96,12 +98,12 @@ export function createLogTail(deps: LogTailDeps): LogTail {
     const before = meta
     const isTold = isFork && authors.byNumber(entry.meta.author).tips.size < FORK_PROOFS_MAX
     const sibling = isTold ? findSibling(deps, entry) : undefined
-    if (isTold) assertNew(deps.path, entry, sibling)
+    if (isTold && sibling !== 'gone') assertNew(deps.path, entry, sibling)
     batch.push(entry)
     follow(entry)
     last = { meta: before, isFork }
     const author = authors.byNumber(entry.meta.author)
-    if (sibling !== undefined) forks.push({ author, first: sibling, second: entry })
+    if (sibling !== undefined && sibling !== 'gone') forks.push({ author, first: sibling, second: entry })
   }
 
   function retract(): void {
@@ -215,18 +217,31 @@ function unindexed(path: string): LogDamaged {
   return new LogDamaged(path, { record: 'the index of ids', problem: 'it does not lead to a record that is there' })
 }
 
-/** Another intention of the same author with the same `store_prev`: next on the lane of that, or first on another. */
-function findSibling({ find, entryAt, authors, seqAt }: LogTailDeps, { meta, parsed }: LogEntry): LogEntry | undefined {
+/**
+ * Another intention of the same author with the same `store_prev`: next on the lane of that, or first on another. One that
+ * a prune took proves nothing any more.
+ */
+function findSibling(deps: LogTailDeps, { meta, parsed }: LogEntry): LogEntry | 'gone' | undefined {
+  const { find, tipAt, authors } = deps
   const parent = find(toIntentionId(parsed.intention.storePrev))
   if (parent === undefined) return undefined
   const goesOn = authors.lane(parent.lane)
   const next = parent.position + 1
-  if (goesOn.author === meta.author && goesOn.head.position >= next) return entryAt(seqAt(parent.lane, next))
+  if (goesOn.author === meta.author && goesOn.head.position >= next) return keptAt(deps, parent.lane, next)
   for (const seq of authors.byNumber(meta.author).tips) {
-    const lane = authors.lane(entryAt(seq).meta.lane)
+    const lane = authors.lane(tipAt(seq).meta.lane)
     if (lane.parent?.lane === parent.lane && lane.parent.position === parent.position) {
-      return entryAt(seqAt(lane.number, next))
+      return keptAt(deps, lane.number, next)
     }
   }
   return undefined
+}
+
+function keptAt({ entryAt, seqAt }: LogTailDeps, lane: number, position: number): LogEntry | 'gone' {
+  try {
+    return entryAt(seqAt(lane, position)) ?? 'gone'
+  } catch (error) {
+    if (error instanceof HistoryPruned) return 'gone'
+    throw error
+  }
 }

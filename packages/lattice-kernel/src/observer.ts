@@ -13,7 +13,7 @@
 import type { IntentionId, PublicKey } from '@lattice/model'
 import type { AuthorLag, Observations, SeenOf, StabilityFrontier } from './observation-types.ts'
 import type { Author, Lane, LaneBook, LaneHead } from './lane-book.ts'
-import type { LogEntry } from './log-entry.ts'
+import type { LogEntry, LogTip } from './log-entry.ts'
 import type { QuietSpans } from './quiet-spans.ts'
 
 /** Where an intention stands, in its lane and in the log. */
@@ -35,7 +35,11 @@ export interface ObserverDeps {
   readonly lanes: Pick<LaneBook, 'find' | 'byNumber' | 'all' | 'size' | 'lane' | 'lanes'>
   readonly quiet: Pick<QuietSpans, 'countUpTo' | 'nextLoud'>
   readonly reach: ReachPort
-  readonly entryAt: (seq: number) => Pick<LogEntry, 'parsed' | 'witnessedMs'>
+  readonly entryAt: (seq: number) => Pick<LogEntry, 'witnessedMs'>
+  /** Also where the record is gone. */
+  readonly tipAt: (seq: number) => LogTip
+  /** The last position of a lane that a prune took, -1 for none: all who matter have seen what comes before. */
+  readonly lastGone: (lane: number) => number
 }
 
 /** A past: by lane, the highest position in it. */
@@ -134,22 +138,23 @@ function baseOf({ parent }: Lane): number {
 }
 
 /** How many intentions of a lane are in a past. */
-function countSeenOf(lane: Lane, past: Past): number {
-  return Math.max(0, (past.get(lane.number) ?? -1) - baseOf(lane))
+function countSeenOf(deps: ObserverDeps, lane: Lane, past: Past): number {
+  return Math.max(0, seenUpTo(deps, lane, past) - baseOf(lane))
 }
 
 /** How many intentions of a lane that call for an ack are not in a past. */
-function countUnseenOf({ quiet }: ObserverDeps, lane: Lane, past: Past): number {
+function countUnseenOf(deps: ObserverDeps, lane: Lane, past: Past): number {
+  const { quiet } = deps
   const { number, head } = lane
-  const seen = seenUpTo(lane, past)
+  const seen = seenUpTo(deps, lane, past)
   if (seen >= head.position) return 0
   const isQuietAll = quiet.nextLoud(number, seen) > head.position
   if (isQuietAll) return 0
   return head.position - seen - (quiet.countUpTo(number, head.position) - quiet.countUpTo(number, seen))
 }
 
-function seenUpTo(lane: Lane, past: Past): number {
-  return Math.max(baseOf(lane), past.get(lane.number) ?? -1)
+function seenUpTo({ lastGone }: ObserverDeps, lane: Lane, past: Past): number {
+  return Math.max(baseOf(lane), past.get(lane.number) ?? -1, lastGone(lane.number))
 }
 
 function lagOf(deps: ObserverDeps, past: Past): AuthorLag {
@@ -160,18 +165,20 @@ function lagOf(deps: ObserverDeps, past: Past): AuthorLag {
     const missed = countUnseenOf(deps, lane, past)
     if (missed === 0) continue
     unseen += missed
-    first = Math.min(first, reach.seqAt(lane.number, quiet.nextLoud(lane.number, seenUpTo(lane, past))))
+    first = Math.min(first, reach.seqAt(lane.number, quiet.nextLoud(lane.number, seenUpTo(deps, lane, past))))
   }
   return { unseen, unseenSinceMs: first === Infinity ? undefined : entryAt(first).witnessedMs }
 }
 
 /** A past by author. */
-function seenIn({ lanes, reach }: ObserverDeps, past: Past): { readonly number: number; readonly cell: SeenOf }[] {
+function seenIn(deps: ObserverDeps, past: Past): { readonly number: number; readonly cell: SeenOf }[] {
+  const { lanes, reach } = deps
   const cells = new Map<number, { count: number; position: number; lane: Lane }>()
-  for (const [number, position] of past) {
+  for (const [number, reached] of past) {
     const lane = lanes.lane(number)
+    const position = Math.max(reached, deps.lastGone(number))
     const known = cells.get(lane.author)
-    const count = (known?.count ?? 0) + countSeenOf(lane, past)
+    const count = (known?.count ?? 0) + countSeenOf(deps, lane, past)
     cells.set(
       lane.author,
       known !== undefined && known.position > position ? { ...known, count } : { count, position, lane },
@@ -195,10 +202,10 @@ function stabilityOf(deps: ObserverDeps, pasts: readonly Past[]): StabilityFront
   let count = 0
   const ends: { readonly place: ReachPlace; readonly lane: Lane }[] = []
   for (const lane of deps.lanes.lanes()) {
-    const seen = countSeenOf(lane, common)
+    const seen = countSeenOf(deps, lane, common)
     if (seen === 0) continue
     count += seen
-    const position = seenUpTo(lane, common)
+    const position = seenUpTo(deps, lane, common)
     const seq = position === lane.head.position ? lane.head.seq : deps.reach.seqAt(lane.number, position)
     ends.push({ place: { lane: lane.number, position, seq }, lane })
   }
@@ -207,7 +214,7 @@ function stabilityOf(deps: ObserverDeps, pasts: readonly Past[]): StabilityFront
 
 /** Of the last of each lane, those that no other has in its past. */
 function maximal(
-  { reach, entryAt }: ObserverDeps,
+  { reach, tipAt }: ObserverDeps,
   ends: readonly { readonly place: ReachPlace; readonly lane: Lane }[],
 ): readonly IntentionId[] {
   const covered = new Map<number, number>()
@@ -218,7 +225,7 @@ function maximal(
     for (const [other, position] of reach.vectorOf(place)) {
       if (position > (covered.get(other) ?? -1)) covered.set(other, position)
     }
-    ids.push(place.seq === lane.head.seq ? lane.head.id : entryAt(place.seq).parsed.id)
+    ids.push(place.seq === lane.head.seq ? lane.head.id : tipAt(place.seq).parsed.id)
   }
   return ids
 }

@@ -11,15 +11,18 @@ import { join } from 'node:path'
 import {
   type Crypto,
   equalBytes,
+  type Hash,
   HLC_ZERO,
   type PublicKey,
   type Signer,
   type StoreId,
   type StoreType,
+  toHash,
   verifyTagged,
   ZERO_HASH,
 } from '@lattice/model'
-import { type Database, LogDamaged, openDatabase, type StorageHooks, walProblem } from '@lattice/storage'
+import { type Database, LogDamaged, openDatabase, type StorageHooks, toPlainBytes, walProblem } from '@lattice/storage'
+import { createPrunedBase } from './log-base.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
 import { assertOwner, type LogMeta, readMeta, versionOf, writeMeta } from './log-meta.ts'
 import { createLogReader } from './log-reader.ts'
@@ -97,7 +100,10 @@ export function peekLog(directory: string): LogPeek | undefined {
     if (found === undefined) return undefined
     const { storeId, witnessKey, storeType, headSeq } = found
     const head = database.prepare<{ readonly seq: number | null }>('SELECT max(seq) AS seq FROM intentions').get()
-    return { storeId, witnessKey, storeType, schemaVersion: versionOf(database), witnessCount: head?.seq ?? headSeq }
+    const base = createPrunedBase(database)
+    base.load()
+    const witnessCount = (head?.seq ?? headSeq) - (base.row()?.gone_count ?? 0)
+    return { storeId, witnessKey, storeType, schemaVersion: versionOf(database), witnessCount }
   } finally {
     database.close()
   }
@@ -114,6 +120,7 @@ export function openLogFile(
     durability: 'full',
     applicationId: LOG_APPLICATION_ID,
     migrations: LOG_MIGRATIONS,
+    shrinks: true,
     ...options,
   })
 }
@@ -130,6 +137,8 @@ const CHECKED_RECORDS = 64
  */
 function checkEnd(database: Database, meta: LogMeta, crypto: Crypto): void {
   const { path } = database
+  const base = createPrunedBase(database)
+  base.load()
   const reader = createLogReader(database, crypto)
   const newestFirst = reader.before(Number.MAX_SAFE_INTEGER, CHECKED_RECORDS + 1)
   const [last] = newestFirst
@@ -148,6 +157,12 @@ function checkEnd(database: Database, meta: LogMeta, crypto: Crypto): void {
   }
   for (const [index, entry] of newestFirst.entries()) {
     if (index === CHECKED_RECORDS || (index > 0 && entry.witnessSignature.length > 0)) return
+    const row = base.row()
+    if (row !== undefined && entry.meta.seq <= row.from_seq) {
+      // Nothing before it is whole; what vouches for the rest of it is `verify`'s to look at.
+      checkHash(path, { meta, crypto, entry, prevHash: toHash(toPlainBytes(row.prev_hash)) })
+      return
+    }
     checkLink(path, { meta, crypto, entry, before: newestFirst[index + 1] })
   }
 }
@@ -162,7 +177,14 @@ interface LinkCheck {
 function checkLink(path: string, { meta, crypto, entry, before }: LinkCheck): void {
   const { seq } = entry.meta
   if (seq !== (before?.meta.seq ?? 0) + 1) throw damaged(path, `witness ${seq - 1}`, 'it is missing')
-  const prevHash = before?.chainHash ?? ZERO_HASH
+  checkHash(path, { meta, crypto, entry, prevHash: before?.chainHash ?? ZERO_HASH })
+}
+
+function checkHash(
+  path: string,
+  { meta, crypto, entry, prevHash }: Omit<LinkCheck, 'before'> & { readonly prevHash: Hash },
+): void {
+  const { seq } = entry.meta
   if (!equalBytes(crypto.blake3(contentOf(meta.storeId, prevHash, entry)), entry.chainHash)) {
     throw damaged(path, `witness ${seq}`, 'the witness chain does not link')
   }

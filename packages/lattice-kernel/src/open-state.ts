@@ -35,6 +35,12 @@ export function openState(deps: OpenStateDeps): StateDatabase {
     state = open()
   }
   try {
+    if (isBelowBase(deps.log, state)) {
+      state.close()
+      const aside = moveAside(path)
+      deps.logger.warn('state is rebuilt from a snapshot: it goes on where the log is pruned', { path, aside })
+      state = open()
+    }
     checkCursor(deps.log, state)
     return state
   } catch (error) {
@@ -43,11 +49,22 @@ export function openState(deps: OpenStateDeps): StateDatabase {
   }
 }
 
+/** True for state that ends where records are gone: a power cut took what came after. */
+function isBelowBase({ base }: LogStore, state: StateDatabase): boolean {
+  const { seq } = state.cursor()
+  return seq > 0 && seq < base.fromSeq() - 1
+}
+
 function checkCursor(log: LogStore, state: StateDatabase): void {
   const { seq, chainHash } = state.cursor()
   if (seq === 0) return
-  const entry = seq <= log.meta().headSeq ? log.reader.at(seq) : undefined
-  if (entry !== undefined && equalBytes(entry.chainHash, chainHash)) return
+  const hash = seq <= log.meta().headSeq ? hashAt(log, seq) : undefined
+  if (hash !== undefined && equalBytes(hash, chainHash)) return
   const problem = `${STATE_FILE} reaches a record ${seq} that is not in the log, which has lost or replaced records`
   throw new LogDamaged(log.path, { record: `witness ${seq}`, problem })
+}
+
+function hashAt({ base, reader }: LogStore, seq: number): Uint8Array | undefined {
+  const row = base.row()
+  return row !== undefined && seq === row.from_seq - 1 ? row.prev_hash : reader.at(seq)?.chainHash
 }

@@ -9,18 +9,18 @@
  */
 import { compareHlc, type IntentionId, type PublicKey } from '@lattice/model'
 import type { DagQueries } from './dag-queries.ts'
-import type { LogEntry } from './log-entry.ts'
+import type { LogTip } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
 
 export interface OwnTips {
   /** The tips that no other has in its past, the latest first. Empty before the first own intention. */
-  readonly open: () => readonly LogEntry[]
+  readonly open: () => readonly LogTip[]
   readonly forget: () => void
 }
 
 export interface OwnTipsDeps {
   readonly log: LogStore
-  readonly dag: Pick<DagQueries, 'follows'>
+  readonly dag: Pick<DagQueries, 'followsTip'>
   readonly self: PublicKey
 }
 
@@ -32,10 +32,10 @@ const JOINED_MAX = 65_536
 export function createOwnTips({ log, dag, self }: OwnTipsDeps): OwnTips {
   // Seqs of durable records, joined by durable records: they hold whatever becomes of a commit.
   const joined = new Set<number>()
-  let last: LogEntry | undefined
+  let last: LogTip | undefined
 
   /** A tip is joined for good once what joined it is durable. */
-  function remember(tip: LogEntry, by: LogEntry): void {
+  function remember(tip: LogTip, by: LogTip): void {
     if (by.meta.seq > log.meta().headSeq - log.appended()) return
     if (joined.size >= JOINED_MAX) joined.clear()
     joined.add(tip.meta.seq)
@@ -46,9 +46,9 @@ export function createOwnTips({ log, dag, self }: OwnTipsDeps): OwnTips {
       const tips = log.authors.find(self)?.tips ?? []
       const seqs = [...tips].filter((seq) => !joined.has(seq))
       const [only] = seqs
-      if (seqs.length > 1) return maximalTips(seqs.map(log.entryAt), dag.follows, remember)
+      if (seqs.length > 1) return maximalTips(seqs.map(log.tipAt), dag.followsTip, remember)
       if (only === undefined) return []
-      if (last?.meta.seq !== only) last = log.entryAt(only)
+      if (last?.meta.seq !== only) last = log.tipAt(only)
       return [last]
     },
     forget: () => {
@@ -59,13 +59,13 @@ export function createOwnTips({ log, dag, self }: OwnTipsDeps): OwnTips {
 
 /** Those that no other of them has in its past, the latest first. Exact for up to a few that are. */
 export function maximalTips(
-  tips: readonly LogEntry[],
-  follows: (entry: LogEntry, ancestor: IntentionId) => boolean,
-  onJoined?: (tip: LogEntry, by: LogEntry) => void,
-): readonly LogEntry[] {
-  const latestFirst = (a: LogEntry, b: LogEntry): number =>
+  tips: readonly LogTip[],
+  follows: (entry: LogTip, ancestor: IntentionId) => boolean,
+  onJoined?: (tip: LogTip, by: LogTip) => void,
+): readonly LogTip[] {
+  const latestFirst = (a: LogTip, b: LogTip): number =>
     compareHlc(b.meta.timestamp, a.meta.timestamp) || b.meta.seq - a.meta.seq
-  const open: LogEntry[] = []
+  const open: LogTip[] = []
   for (const tip of tips.toSorted(latestFirst)) {
     const by = open.slice(0, COMPARED_MAX).find((later) => follows(later, tip.parsed.id))
     if (by === undefined) open.push(tip)

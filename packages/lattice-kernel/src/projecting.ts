@@ -21,6 +21,8 @@ export interface Projecting {
   readonly project: (limit: number) => number
   /** Shows applied records, which are durable, to readers and listeners. */
   readonly publish: () => void
+  /** State lacks what was pruned: only a snapshot has it. */
+  readonly isUnmade: () => boolean
   /** The projection stands still at the next record. */
   readonly stall: (error: unknown) => void
   /** A projection that stood still for want of room goes on where there is some. */
@@ -71,11 +73,20 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
       return
     }
     isOutOfRoom = true
-    stall(log.entryAt(Math.min(appliedSeq() + 1, log.meta().headSeq)), failure.error)
+    stall(entryAfter(appliedSeq()), failure.error)
+  }
+
+  /** The record that is to be applied next, or would be if it were here. */
+  function entryAfter(seq: number): LogEntry {
+    return log.entryAt(Math.min(Math.max(seq + 1, log.base.fromSeq()), log.meta().headSeq))
+  }
+
+  function isUnmade(): boolean {
+    return projection().appliedSeq() < log.base.fromSeq() - 1
   }
 
   function project(limit: number): number {
-    if (projection().stalled() !== undefined || !projection().adopt()) return 0
+    if (projection().stalled() !== undefined || isUnmade() || !projection().adopt()) return 0
     if (projection().flush.isFull()) {
       makeRoom()
       return 0
@@ -107,7 +118,8 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
     },
     project,
     publish,
-    stall: (error) => stall(log.entryAt(Math.min(projection().appliedSeq() + 1, log.meta().headSeq)), error),
+    isUnmade,
+    stall: (error) => stall(entryAfter(projection().appliedSeq()), error),
     resumeIfRoom: () => {
       if (!isOutOfRoom || projection().flush.isFull()) return
       isOutOfRoom = false

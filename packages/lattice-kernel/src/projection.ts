@@ -51,7 +51,7 @@ export interface ProjectionDeps {
 /** Over a state, by other cuts where these are given. */
 export type ProjectionFactory = (
   state: StateDatabase,
-  other?: Partial<Pick<ProjectionDeps, 'cuts' | 'cursorAfter' | 'forgetsRejections'>>,
+  other?: Partial<Pick<ProjectionDeps, 'cuts' | 'cursorAfter' | 'forgetsRejections' | 'follows' | 'isBelowEpoch'>>,
 ) => Projection
 
 export interface Projection {

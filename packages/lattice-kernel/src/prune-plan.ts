@@ -5,7 +5,7 @@
  */
 import type { IntentionId, PublicKey } from '@lattice/model'
 
-/** How much history has to stay: all of the last `keepMs`, and at least `keepCount` intentions. Without either nothing has to. */
+/** How much history has to stay: all of the last `keepMs`, and at least `keepCount` intentions. Without either none has to. */
 export interface PrunePlanOptions {
   readonly keepCount?: number
   readonly keepMs?: number
@@ -19,9 +19,11 @@ export interface PlannedPart {
 }
 
 export type PruneHindrance =
-  /** No epoch that counts is old enough: one has to be made, which everything up to now would be below. */
+  /** No epoch that counts will do; one made now would, and the numbers are about that one. */
   | 'epoch_needed'
-  /** Nothing that may go is below any epoch, nor would be below a new one. */
+  /** Nor would one made now: too little was written after it, or what is below it is too recent. It would do later. */
+  | 'history_recent'
+  /** Nothing that may go is left. */
   | 'nothing_to_prune'
   /** Peers have not seen the epoch, see `waitsFor`. */
   | 'not_settled'
@@ -29,17 +31,17 @@ export type PruneHindrance =
   | 'not_final'
   /** Nodes have come to different states. */
   | 'diverged'
-  /** This node keeps no state at an epoch from which state could be made again. */
+  /** This node keeps no state at the epoch, or a later one, from which state could be made again. */
   | 'no_snapshot'
 
 export interface PrunePlan {
-  /** The epoch below which everything would go. Undefined: one has to be made first, and the numbers are about that one. */
+  /** The epoch below which everything would go. Undefined: one has to be made first. */
   readonly epoch: IntentionId | undefined
   readonly goes: PlannedPart
   readonly stays: PlannedPart
   /** About how much smaller `log.db` would be. */
   readonly freedBytes: number
-  /** Who has to see the epoch before anything goes. */
+  /** Who has to see the epoch before anything goes; where one has to be made, who has not seen the ones there are. */
   readonly waitsFor: readonly PublicKey[]
   /** Why nothing would go now; undefined when all of it would. */
   readonly hindrance: PruneHindrance | undefined

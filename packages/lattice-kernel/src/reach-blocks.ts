@@ -26,6 +26,8 @@ export interface ReachBlocks {
   readonly damaged: BlockStore['damaged']
   /** The block to append to, as it is when it exists. */
   readonly open: (lane: number, block: number, begin: () => GrowingBytes) => GrowingBytes
+  /** Begins a block in the place of what there is of it. */
+  readonly replace: (lane: number, block: number, begun: GrowingBytes) => GrowingBytes
   /** Shortens a block that is open to its first `length` bytes; to none when it is 0. */
   readonly truncate: (lane: number, block: number, length: number) => void
   readonly checkpoint: () => void
@@ -76,6 +78,11 @@ export function createReachBlocks(store: BlockStore): ReachBlocks {
       open.set(key, opened)
       cache.delete(key)
       return opened
+    },
+    replace: (lane, block, { bytes, length }) => {
+      const begun: OpenBlock = { lane, block, bytes, length }
+      open.set(blockKey(lane, block), begun)
+      return begun
     },
     truncate: (lane, block, length) => {
       const key = blockKey(lane, block)

@@ -31,7 +31,7 @@ function problemsOf(
   blocks: MemoryBlocks,
   { from = 1, page = 64 }: { from?: number; page?: number },
 ): readonly ReachProblem[] {
-  const check = createReachCheck(blocks, from)
+  const check = createReachCheck(blocks, { fromSeq: from })
   const found: ReachProblem[] = []
   nodes.slice(from - 1).forEach((node, at, all) => {
     check.follow(node)

@@ -10,7 +10,7 @@
 import { equalBytes } from '@lattice/model'
 import { nextRecord, walkBlock } from './reach-block.ts'
 import type { BlockStore } from './reach-blocks.ts'
-import { createReachIndex, type ReachNode } from './reach-index.ts'
+import { createReachIndex, type ReachAnchors, type ReachNode } from './reach-index.ts'
 
 export interface ReachProblem {
   readonly lane: number
@@ -19,6 +19,8 @@ export interface ReachProblem {
 }
 
 export interface ReachCheck {
+  /** Takes the next record as it is, with what its block holds. Between two comparisons. */
+  readonly pass: (seq: number) => void
   /** Follows the next record of the log. Throws what the blocks have for damage where one before is not readable. */
   readonly follow: (node: ReachNode) => void
   /** Compares the blocks of what was followed since the last call. `isHead`: nothing comes after. */
@@ -26,22 +28,31 @@ export interface ReachCheck {
 }
 
 /** A check of what `blocks` holds of the records from `fromSeq` on. */
-export function createReachCheck(blocks: Pick<BlockStore, 'read' | 'damaged'>, fromSeq = 1): ReachCheck {
+export function createReachCheck(
+  blocks: Pick<BlockStore, 'read' | 'damaged'>,
+  { fromSeq = 1, anchors }: { readonly fromSeq?: number; readonly anchors?: ReachAnchors } = {},
+): ReachCheck {
   let nextSeq = fromSeq
   let isWhole = false
   let problems: ReachProblem[] = []
-  const shadow = createReachIndex({
-    read: (lane, block) => cutBefore(blocks.read(lane, block), block, nextSeq),
-    write: (lane, block, expected) => {
-      const found = blocks.read(lane, block)
-      const compared = isWhole ? found : cutBefore(found, block, nextSeq)
-      if (compared === undefined) problems.push({ lane, block, problem: 'missing' })
-      else if (!equalBytes(compared, expected)) problems.push({ lane, block, problem: 'differs' })
+  const shadow = createReachIndex(
+    {
+      read: (lane, block) => cutBefore(blocks.read(lane, block), block, nextSeq),
+      write: (lane, block, expected) => {
+        const found = blocks.read(lane, block)
+        const compared = isWhole ? found : cutBefore(found, block, nextSeq)
+        if (compared === undefined) problems.push({ lane, block, problem: 'missing' })
+        else if (!equalBytes(compared, expected)) problems.push({ lane, block, problem: 'differs' })
+      },
+      damaged: blocks.damaged,
     },
-    damaged: blocks.damaged,
-  })
+    anchors,
+  )
 
   return {
+    pass: (seq) => {
+      nextSeq = seq + 1
+    },
     follow: (node) => {
       shadow.advance(node)
       nextSeq = node.seq + 1

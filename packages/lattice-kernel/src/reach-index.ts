@@ -91,15 +91,31 @@ interface Advanced {
 }
 
 interface Parts {
+  readonly anchors: ReachAnchors
   readonly blocks: ReachBlocks
   readonly fulls: Fulls
   readonly vectors: Vectors
 }
 
-export function createReachIndex(store: BlockStore): ReachIndex {
+/** Places whose blocks may be gone, with what is kept of them. */
+export interface ReachAnchors {
+  /** True for a place that is asked about here and not in a block. */
+  readonly isBelow: (place: Pick<Place, 'lane' | 'position'>) => boolean
+  readonly seqAt: (lane: number, position: number) => number
+  /** Lanes ascend. */
+  readonly vectorAt: (place: Pick<Place, 'lane' | 'position'>) => readonly LanePosition[]
+}
+
+const NO_ANCHORS: ReachAnchors = {
+  isBelow: () => false,
+  seqAt: () => 0,
+  vectorAt: () => [],
+}
+
+export function createReachIndex(store: BlockStore, anchors: ReachAnchors = NO_ANCHORS): ReachIndex {
   const blocks = createReachBlocks(store)
   const fulls = createFulls(blocks)
-  const vectors = createVectors(blocks, fulls)
+  const vectors = createVectors(blocks, fulls, anchors)
   let last: Advanced | undefined
 
   function forget(): void {
@@ -111,7 +127,7 @@ export function createReachIndex(store: BlockStore): ReachIndex {
 
   return {
     advance: (node) => {
-      last = append({ blocks, fulls, vectors }, node)
+      last = append({ anchors, blocks, fulls, vectors }, node)
     },
     retreat: ({ seq }) => {
       assert(last?.seq === seq, 'only the last advance is taken back')
@@ -131,7 +147,8 @@ export function createReachIndex(store: BlockStore): ReachIndex {
     },
     reach: vectors.reach,
     vectorOf: (place) => entriesOf(vectors.at(place)),
-    seqAt: (lane, position) => walkTo(blocks, lane, position).seq,
+    seqAt: (lane, position) =>
+      anchors.isBelow({ lane, position }) ? anchors.seqAt(lane, position) : walkTo(blocks, lane, position).seq,
     blockAt: blocks.find,
   }
 }
@@ -145,9 +162,14 @@ interface Vectors {
   readonly clear: () => void
 }
 
-function createVectors(blocks: ReachBlocks, fulls: Fulls): Vectors {
+function createVectors(blocks: ReachBlocks, fulls: Fulls, anchors: ReachAnchors): Vectors {
   /** By seq. */
   const cache = createWeighedCache<ReachVector>(CACHED_ENTRIES_MAX)
+
+  function read(place: Place): ReachVector {
+    if (!anchors.isBelow(place)) return readVector(blocks, fulls, place)
+    return { full: NOTHING, over: new Map(anchors.vectorAt(place)) }
+  }
 
   function keep(seq: number, vector: ReachVector): void {
     cache.set(seq, vector, vector.over.size + VECTOR_WEIGHT)
@@ -157,14 +179,16 @@ function createVectors(blocks: ReachBlocks, fulls: Fulls): Vectors {
     at: (place) => {
       const known = cache.get(place.seq)
       if (known !== undefined) return known
-      const vector = readVector(blocks, fulls, place)
+      const vector = read(place)
       keep(place.seq, vector)
       return vector
     },
     reach: (place, lane) => {
       if (lane === place.lane) return place.position
       const known = cache.get(place.seq)
-      return known === undefined ? readReach(blocks, fulls, { ...place, wanted: lane }) : reachOf(known, lane)
+      if (known !== undefined) return reachOf(known, lane)
+      if (anchors.isBelow(place)) return reachOf(read(place), lane)
+      return readReach(blocks, fulls, { ...place, wanted: lane })
     },
     keep,
     delete: cache.delete,
@@ -173,14 +197,17 @@ function createVectors(blocks: ReachBlocks, fulls: Fulls): Vectors {
 }
 
 /** Appends a record to its lane's last block, or begins one. */
-function append({ blocks, fulls, vectors }: Parts, node: ReachNode): Advanced {
+function append({ anchors, blocks, fulls, vectors }: Parts, node: ReachNode): Advanced {
   const { lane, position, seq } = node
   const { vector, content } = vectorOfNext(vectors, node)
   const block = blockOf(position)
-  const known = blocks.find(lane, block)
-  const advanced: Advanced = { seq, lane, block, length: known?.length ?? 0 }
-  const target = blocks.open(lane, block, () => beginBlock(position))
   const [prev] = node.causes
+  // What is left of a block below the base is of no use: nothing says that what it builds on is there.
+  const isFirst = prev !== undefined && anchors.isBelow(prev)
+  const known = isFirst ? undefined : blocks.find(lane, block)
+  const advanced: Advanced = { seq, lane, block, length: known?.length ?? 0 }
+  const begin = (): GrowingBytes => beginBlock(position)
+  const target = isFirst ? blocks.replace(lane, block, begin()) : blocks.open(lane, block, begin)
   if (known !== undefined && prev !== undefined) appendRecord(target, seq - prev.seq, content)
   else {
     if (isWrittenWhole(vector)) {
@@ -226,7 +253,8 @@ function adopt(vectors: Vectors, vector: ReachVector, { lane, position, causes }
   const latest = deps.reduce<Place | undefined>((a, b) => (a === undefined || b.seq > a.seq ? b : a), undefined)
   if (prev === undefined || latest === undefined || latest.seq < prev.seq) return undefined
   const { full, over } = vectors.at(latest)
-  if (full.lanes.length + over.size <= MANY_RISES) return undefined
+  // An anchor has no block that another could build on.
+  if (full === NOTHING || full.lanes.length + over.size <= MANY_RISES) return undefined
   const worth = Math.max(MANY_RISES, 2 * over.size)
   const higher = new Map<number, number>()
   gatherHigher(vector, { full, over }, { higher, enough: worth + 1 })

@@ -9,13 +9,13 @@ import type { FindMeta } from './lane-book.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import { blockKey, type BlockStore } from './reach-blocks.ts'
-import { createReachIndex, type ReachIndex, type ReachNode } from './reach-index.ts'
+import { createReachIndex, type ReachAnchors, type ReachIndex, type ReachNode } from './reach-index.ts'
 
 /** The index with the log's records for its nodes. */
 export interface LogReach extends LogIndex, Omit<ReachIndex, keyof LogIndex> {}
 
-export function createLogReach(database: Database, find: FindMeta): LogReach {
-  const index = createReachIndex(createSqliteBlocks(database))
+export function createLogReach(database: Database, find: FindMeta, anchors?: ReachAnchors): LogReach {
+  const index = createReachIndex(createSqliteBlocks(database), anchors)
   return {
     ...index,
     advance: (entry) => index.advance(reachNodeOf(entry, find)),

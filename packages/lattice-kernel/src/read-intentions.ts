@@ -16,7 +16,7 @@ import type { LogStore } from './log-store.ts'
 /** Records read at once at most: some megabytes with the largest intentions. */
 const AHEAD_MAX = 64
 
-type Log = Pick<LogStore, 'path' | 'reader' | 'find' | 'entryAt'>
+type Log = Pick<LogStore, 'path' | 'reader' | 'find' | 'entryAt' | 'base'>
 
 /** In the order of the log, as many as `maxBytes` allows; at least one. */
 export function readIntentions(log: Log, ids: readonly IntentionId[], maxBytes: number): ReturnType<Kernel['read']> {
@@ -65,8 +65,10 @@ function createReadAhead(log: Log, maxBytes: number): ReadAhead {
   function find(id: IntentionId): number | undefined {
     const known = seqs.get(idKey(id))
     if (known !== undefined) return known
-    const seq = log.find(id)?.seq
-    if (seq === undefined || bytes >= maxBytes) return seq
+    const place = log.find(id)
+    if (place === undefined || log.base.isGone(place)) return undefined
+    const { seq } = place
+    if (bytes >= maxBytes) return seq
     // It goes on where the last read ended.
     count = entries.has(seq - 1) ? Math.min(2 * count, AHEAD_MAX) : 1
     if (count > 1) for (const entry of log.reader.from(seq, count)) keep(entry)

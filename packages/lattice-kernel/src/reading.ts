@@ -3,8 +3,17 @@
  *
  * @module
  */
-import { fromHex, type Hash, HASH_BYTES, idKey, type IntentionId, type ReadTable, ZERO_HASH } from '@lattice/model'
-import { type PageSource, scanPages } from '@lattice/storage'
+import {
+  fromHex,
+  type Hash,
+  HASH_BYTES,
+  idKey,
+  type IntentionId,
+  type ReadTable,
+  toHash,
+  ZERO_HASH,
+} from '@lattice/model'
+import { type PageSource, scanPages, toPlainBytes } from '@lattice/storage'
 import type { ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
@@ -64,12 +73,17 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
   return {
     tables: () => tables,
     rejections: (afterSeq, limit) => core.projection().rejections(afterSeq, clamp(limit)),
-    has: (id) => log.find(id) !== undefined,
+    has: (id) => isHere(core, id),
     get: (id) => findStored(core, id),
     getByPrefix: (hex) => findByPrefix(core, hex),
-    scanWitness: (fromSeq, limit) => witnessEntries(core, log.reader.from(fromSeq, clamp(limit))),
+    scanWitness: (fromSeq, limit) => {
+      if (fromSeq < log.base.fromSeq()) throw log.base.gone()
+      return witnessEntries(core, log.reader.from(fromSeq, clamp(limit)))
+    },
     history: (beforeSeq, limit) => {
-      const entries = log.reader.before(beforeSeq ?? log.meta().headSeq + 1, clamp(limit))
+      const [before, first] = [beforeSeq ?? log.meta().headSeq + 1, log.base.fromSeq()]
+      if (first > 1 && before <= first) throw log.base.gone()
+      const entries = log.reader.before(before, Math.min(clamp(limit), Math.max(0, before - first)))
       return witnessEntries(core, entries.toReversed()).toReversed()
     },
     tips: () => [...log.counted.all()].filter(({ tips }) => tips.size > 0).map((author) => tipsOf(core, author)),
@@ -88,13 +102,16 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
         return { id: parsed.id, author, timestamp, epoch, isLink }
       }),
     forks: (limit) =>
-      log.reader.forks(clamp(limit)).map(({ author, first_seq: first, second_seq: second }) => ({
-        author: log.authors.byNumber(author).key,
-        ids: [log.entryAt(first).parsed.id, log.entryAt(second).parsed.id] as const,
-      })),
+      log.reader.forks(clamp(limit)).flatMap(({ author, first_seq: first, second_seq: second }) => {
+        const [a, b] = [keptAt(core, first), keptAt(core, second)]
+        // Of a fork that was pruned there are the tips, and no proof.
+        if (a === undefined || b === undefined) return []
+        return [{ author: log.authors.byNumber(author).key, ids: [a.parsed.id, b.parsed.id] as const }]
+      }),
     forkProof: ([a, b]) => {
       const [first, second] = [log.find(a), log.find(b)]
       if (first === undefined || second === undefined) return undefined
+      if (log.base.isGone(first) || log.base.isGone(second)) return undefined
       return forkProofOf(log, log.entryAt(first.seq), log.entryAt(second.seq))
     },
     observations: createObservations(core),
@@ -138,8 +155,15 @@ function storedOf({ parsed, meta, witnessedMs }: LogEntry): StoredIntention {
   return { parsed, seq, position, generation, witnessedMs, floating: undefined }
 }
 
+/** True for what is witnessed and kept. */
+function isHere({ log }: Core, id: IntentionId): boolean {
+  const meta = log.find(id)
+  return meta !== undefined && !log.base.isGone(meta)
+}
+
 function findStored(core: Core, id: IntentionId): StoredIntention | undefined {
   const meta = core.log.find(id)
+  if (meta !== undefined && core.log.base.isGone(meta)) return undefined
   if (meta !== undefined) return storedOf(core.log.entryAt(meta.seq))
   const entry = core.pool.get(idKey(id))
   if (entry === undefined) return undefined
@@ -147,12 +171,19 @@ function findStored(core: Core, id: IntentionId): StoredIntention | undefined {
   return { parsed: entry.parsed, ...nowhere, floating: describeFloating(core, entry).reason }
 }
 
+function keptAt({ log }: Core, seq: number): LogEntry | undefined {
+  return seq < log.base.fromSeq() ? log.reader.at(seq) : log.entryAt(seq)
+}
+
 function findByPrefix(core: Core, hex: string): readonly StoredIntention[] {
   if (hex.length < PREFIX_DIGITS_MIN || hex.length > 2 * HASH_BYTES) return []
   const low = fromHex(hex.padEnd(2 * HASH_BYTES, '0'))
   const high = fromHex(hex.padEnd(2 * HASH_BYTES, 'f'))
   if (low === undefined || high === undefined) return []
-  const found = core.log.ids.between(low, high, PREFIX_CANDIDATES_MAX).map((seq) => storedOf(core.log.entryAt(seq)))
+  const found = core.log.ids
+    .between(low, high, PREFIX_CANDIDATES_MAX)
+    .flatMap((seq) => keptAt(core, seq) ?? [])
+    .map(storedOf)
   const [first, last] = [idKey(low), idKey(high)]
   for (const { key, parsed } of core.pool.entries()) {
     if (found.length >= PREFIX_CANDIDATES_MAX) break
@@ -162,11 +193,18 @@ function findByPrefix(core: Core, hex: string): readonly StoredIntention[] {
   return found
 }
 
+/** The chain hash of the record before one that is not before the base. */
+export function hashBefore({ base, entryAt }: Pick<Core['log'], 'base' | 'entryAt'>, seq: number): Hash {
+  const row = base.row()
+  if (row !== undefined && seq === row.from_seq) return toHash(toPlainBytes(row.prev_hash))
+  return seq <= 1 ? ZERO_HASH : entryAt(seq - 1).chainHash
+}
+
 /** Consecutive records, oldest first, with their contents. */
 function witnessEntries({ log }: Core, entries: readonly LogEntry[]): readonly WitnessEntry[] {
   const first = entries[0]
   if (first === undefined) return []
-  let prevHash = first.meta.seq === 1 ? ZERO_HASH : log.entryAt(first.meta.seq - 1).chainHash
+  let prevHash = hashBefore(log, first.meta.seq)
   return entries.map((entry) => {
     const content = contentOf(log.meta().storeId, prevHash, entry)
     prevHash = entry.chainHash
@@ -184,8 +222,8 @@ function tipsOf(
   { log, dag }: Core,
   { key, tips }: { readonly key: AuthorTips['author']; readonly tips: Set<number> },
 ): AuthorTips {
-  const entries = [...tips].sort((a, b) => a - b).map((seq) => log.entryAt(seq))
-  const open = new Set(entries.length === 1 ? entries : maximalTips(entries, dag.follows))
+  const entries = [...tips].sort((a, b) => a - b).map((seq) => log.tipAt(seq))
+  const open = new Set(entries.length === 1 ? entries : maximalTips(entries, dag.followsTip))
   return {
     author: key,
     tips: entries.map((entry) => {
@@ -213,7 +251,7 @@ function statsOf(core: Core): KernelStats {
   return {
     storeId,
     storeType,
-    witnessCount: headSeq,
+    witnessCount: headSeq - (log.base.row()?.gone_count ?? 0),
     appliedSeq: core.projection().publishedSeq(),
     floatingCount: pool.size(),
     floatingBytes: pool.bytes(),

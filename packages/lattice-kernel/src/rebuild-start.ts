@@ -6,6 +6,7 @@
 import { type OpenStateOptions, openStateDatabase, removeDatabase } from '@lattice/storage'
 import { type BegunState, beginWith, besidesSnapshot } from './begun-state.ts'
 import type { Core } from './core.ts'
+import { SnapshotUnavailable } from './errors.ts'
 import type { ProjectionFactory } from './projection.ts'
 import type { WholeSnapshot } from './snapshot-files.ts'
 
@@ -41,7 +42,8 @@ export function createRebuildStart(deps: RebuildStartDeps, options: OpenStateOpt
   return {
     hasBeginning: () => usable() !== undefined,
     begin: (isFromLog) => {
-      const snapshot = copying === undefined && !isFromLog ? usable() : undefined
+      const isPruned = core.log.base.epoch() !== undefined
+      const snapshot = copying === undefined && (isPruned || !isFromLog) ? usable() : undefined
       if (snapshot !== undefined) {
         removeDatabase(options.path)
         copying = { snapshot, isDone: false }
@@ -49,11 +51,23 @@ export function createRebuildStart(deps: RebuildStartDeps, options: OpenStateOpt
       }
       // What counts may have changed while it was copied.
       const besides = copying?.isDone === true ? besidesSnapshot(core, copying.snapshot) : undefined
+      const epoch = copying && core.log.book.epochOf(copying.snapshot.epoch)
       copying = undefined
       if (besides === undefined) removeDatabase(options.path)
-      const state = openStateDatabase(options)
+      if (besides === undefined && isPruned) throw nothingToBeginWith()
+      const isBegun = besides !== undefined && epoch !== undefined
+      const state = openStateDatabase({
+        ...options,
+        ...(isBegun && { countsFrom: epoch.meta.seq - besides.size() }),
+      })
       if (besides !== undefined) return beginWith(core, createProjectionOver, { state, besides })
       return { projection: createProjectionOver(state), besides: undefined }
     },
   }
+}
+
+function nothingToBeginWith(): SnapshotUnavailable {
+  return new SnapshotUnavailable(
+    'the history is pruned, and no snapshot is here that state could be made of: fetch the store again (store repair)',
+  )
 }

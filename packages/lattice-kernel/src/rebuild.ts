@@ -157,7 +157,8 @@ export function createRestating(core: Core, rebuilding: Rebuilding): Restating {
   const isBare = (): boolean => {
     if (!isLooked && core.projection().appliedSeq() === 0 && rebuilding.hasBeginning()) bare = core.projection()
     isLooked = true
-    return core.projection() === bare
+    // Of a pruned log state is made of a snapshot, or not at all.
+    return core.projection() === bare || core.isUnmade()
   }
   return {
     isBare,

@@ -14,6 +14,7 @@ import {
   type IdKey,
   idKey,
   type Intention,
+  type IntentionId,
   isGenesis,
   type OpKind,
   type PublicKey,
@@ -21,6 +22,7 @@ import {
   ZERO_HASH,
 } from '@lattice/model'
 import { addInto } from '@lattice/sync'
+import type { BaseSeed } from './check-base.ts'
 import type { LogEntry } from './log-entry.ts'
 import { isQuiet } from './quiet-spans.ts'
 import { createSeenIds, type SeenIds, type SeenPlace } from './seen-ids.ts'
@@ -31,12 +33,22 @@ export interface RecordPlacesOptions {
   readonly witnessKey: PublicKey
   /** Whether a record is no part of what is reconciled: what it cites may be cited by nothing else. */
   readonly isExcluded: (place: Pick<SeenPlace, 'lane' | 'position'>) => boolean
+  /** Of a pruned log, what is known of what is gone. */
+  readonly base?: PlacesSeed
   /** Told of each good record's place and those of its causes, while nothing before it is missing. */
   readonly onPlaced?: (place: SeenPlace, causes: readonly SeenPlace[]) => void
 }
 
+/** What records of a pruned log follow. */
+export interface PlacesSeed extends Pick<BaseSeed, 'fromSeq' | 'authors' | 'base' | 'kindOf'> {
+  /** Of each lane, the last span below the base that calls for no ack. */
+  readonly quiet: readonly (QuietSpan & { readonly lane: number })[]
+}
+
 export interface MadeOfRecords {
   readonly seen: SeenIds
+  /** How many of them are in the set that is reconciled, excluded ones included. */
+  readonly setSize: number
   readonly causes: number
   /** Sum of all ids mod 2^256. */
   readonly fingerprint: Uint8Array
@@ -76,6 +88,10 @@ export type ReportPlace = (kind: RecordProblem, what: string) => void
 
 export interface RecordPlaces {
   readonly seen: SeenIds
+  /** Takes in something that is gone. */
+  readonly enterGone: (id: IntentionId, place: SeenPlace) => void
+  /** Takes in a record below the base, whose place stands in an anchor. */
+  readonly enterKept: (entry: LogEntry, isInSet: boolean) => void
   /**
    * The place that an intention has by its causes, which are taken out of the frontier; undefined where one of them is
    * unknown. Without `report` nothing is judged.
@@ -102,14 +118,27 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
   const kinds: Kinds = { quiet: [], deciding: [] }
   const times: Times = { highestWall: 0, latestMs: 0, latestOwn: HLC_ZERO }
   let causeCount = 0
+  let setSize = 0
   let storeType: string | undefined
+  if (options.base !== undefined) seedFrom(options.base, { authors, authorNumbers, lanes, quiet: kinds.quiet })
+
+  function enterGone(id: IntentionId, place: SeenPlace): void {
+    seen.add(id, place)
+    const lane = lanes[place.lane]
+    // Where a lane ends below the base it goes on from.
+    if (lane !== undefined && options.base?.base.lastOf(place.lane) === place.position) {
+      lanes[place.lane] = { ...lane, head: place }
+    }
+  }
 
   function placeOf(entry: LogEntry, report: ReportPlace | undefined): SeenPlace | undefined {
     const { intention } = entry.parsed
     const { seq } = entry.meta
     const { timestamp } = intention
     const known = authorNumbers.get(idKey(intention.author))
-    const author = known ?? authors.length
+    // Before the base numbers have gaps, which only what is gone would fill.
+    const isEarly = seq < (options.base?.fromSeq ?? 0)
+    const author = known ?? (isEarly ? entry.meta.author : authors.length)
     if (isGenesis(intention)) return { seq, author, lane: 0, position: 0, generation: 0, timestamp }
     const parent = seen.find(intention.storePrev)
     const causes = [parent, ...intention.causalDeps.map((dep) => seen.find(dep))]
@@ -120,7 +149,7 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     const isForeign = !isOwn && (parent.seq !== 1 || known !== undefined)
     if (isForeign) report?.('store_prev', "its store_prev is not its author's")
     const goesOn = isOwn && lanes[parent.lane]?.head.seq === parent.seq
-    const lane = goesOn ? parent.lane : lanes.length
+    const lane = goesOn ? parent.lane : isEarly && lanes[entry.meta.lane] === undefined ? entry.meta.lane : lanes.length
     const place = { seq, author, lane, position: parent.position + 1, generation: generation + 1, timestamp }
     if (!options.isExcluded(place)) cite(frontier, causes)
     return place
@@ -128,10 +157,12 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
 
   function enter({ parsed, meta, witnessedMs }: LogEntry, place: SeenPlace | undefined, isComplete: boolean): void {
     if (!authorNumbers.has(idKey(parsed.intention.author))) {
-      authorNumbers.set(idKey(parsed.intention.author), authors.length)
-      authors.push(parsed.intention.author)
+      const number = place?.author ?? authors.length
+      authorNumbers.set(idKey(parsed.intention.author), number)
+      authors[number] = parsed.intention.author
     }
     addInto(fingerprint, parsed.id)
+    setSize += 1
     times.latestMs = Math.max(times.latestMs, witnessedMs)
     noteTimes(times, options.witnessKey, parsed.intention)
     storeType ??= storeTypeOf(parsed)
@@ -150,9 +181,21 @@ export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
     seen,
     placeOf,
     enter,
+    enterGone,
+    enterKept: ({ parsed, meta, witnessedMs }, isInSet) => {
+      enterGone(parsed.id, { ...meta })
+      times.latestMs = Math.max(times.latestMs, witnessedMs)
+      noteTimes(times, options.witnessKey, parsed.intention)
+      storeType ??= storeTypeOf(parsed)
+      if (!isInSet) return
+      addInto(fingerprint, parsed.id)
+      setSize += 1
+      kinds.deciding.push(meta.seq)
+    },
     made: () => ({
       ...times,
       seen,
+      setSize,
       causes: causeCount,
       fingerprint,
       storeType,
@@ -221,4 +264,27 @@ function followCauses({ causes, timestamp }: CauseFold, report: ReportPlace | un
 
 function madeOfKinds({ quiet, deciding }: Kinds): Pick<MadeOfRecords, 'quiet' | 'deciding'> {
   return { quiet: quiet.flatMap((spans, lane) => spans.map((span) => ({ lane, ...span }))), deciding }
+}
+
+interface Seeded {
+  readonly authors: PublicKey[]
+  readonly authorNumbers: Map<IdKey, number>
+  readonly lanes: CheckedLane[]
+  readonly quiet: QuietSpan[][]
+}
+
+function seedFrom(seed: PlacesSeed, { authors, authorNumbers, lanes, quiet }: Seeded): void {
+  for (const { number, key } of seed.authors) {
+    authors[number] = key
+    authorNumbers.set(idKey(key), number)
+  }
+  const nowhere = { seq: 0, generation: 0, timestamp: HLC_ZERO }
+  for (const { lane, author, parent_lane: parentLane, parent_position: parentPosition, last } of seed.base.lanes()) {
+    const parent =
+      parentLane === null || parentPosition === null
+        ? undefined
+        : { ...nowhere, author, lane: parentLane, position: parentPosition }
+    lanes[lane] = { author, parent, head: { ...nowhere, author, lane, position: last } }
+  }
+  for (const { lane, ...span } of seed.quiet) (quiet[lane] ??= []).push({ ...span })
 }

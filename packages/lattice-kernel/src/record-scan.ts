@@ -26,6 +26,8 @@ export type ScannedRecord =
 export interface RecordScan {
   /** What stands at each seq from `first` to `last`, both inclusive. Never throws for damage. */
   readonly read: (first: number, last: number) => readonly ScannedRecord[]
+  /** The same of the rows that there are: what is missing is left out. */
+  readonly readThere: (first: number, last: number) => readonly ScannedRecord[]
   /** The last seq that any row has; undefined when even that cannot be read. */
   readonly lastSeq: () => number | undefined
 }
@@ -68,6 +70,8 @@ export function createRecordScan(database: Database, crypto: Crypto): RecordScan
 
   return {
     read,
+    readThere: (first, last) =>
+      read(first, last).filter((scanned) => !('bad' in scanned && scanned.bad.kind === 'missing')),
     lastSeq: () => {
       try {
         return (

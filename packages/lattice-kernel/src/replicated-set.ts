@@ -3,8 +3,17 @@
  *
  * @module
  */
+import type { Hash, IntentionId } from '@lattice/model'
 import type { RangeIndex } from '@lattice/sync'
-import type { KernelDigest } from './kernel-types.ts'
+
+/** The same shape as the network's port: equal on replicas that hold the same set. */
+export interface KernelDigest {
+  readonly witnessCount: number
+  readonly fingerprint: Uint8Array
+  readonly epochHeads: readonly IntentionId[]
+  readonly settledSeq: number
+  readonly tipsDigest: Hash
+}
 
 export interface ReplicatedSet {
   /** Equal on nodes that hold the same over the same base. */

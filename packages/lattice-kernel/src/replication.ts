@@ -21,7 +21,9 @@ import type { Core } from './core.ts'
 import type { Kernel } from './kernel-types.ts'
 import { contentOf } from './log-entry.ts'
 import { readIntentions } from './read-intentions.ts'
-import { PAGE_RECORDS_MAX } from './reading.ts'
+import { createOver } from './over.ts'
+import { hashBefore, PAGE_RECORDS_MAX } from './reading.ts'
+import type { ReplicatedSet } from './replicated-set.ts'
 import { createRevokedPast, type RevokedPast } from './revoked-past.ts'
 
 /** Bytes of a chain after which the walk ends, whatever was asked for: it is held in memory as a whole. */
@@ -29,7 +31,19 @@ const CHAIN_BYTES_MAX: number = 4 * 1024 * 1024
 
 type Replication = ChainReads &
   RevokedPast &
-  Pick<Kernel, 'digest' | 'isEpochSettled' | 'rangeIndex' | 'missing' | 'tipOf' | 'read' | 'readChain' | 'witnessPage'>
+  Pick<
+    Kernel,
+    | 'over'
+    | 'foundation'
+    | 'digest'
+    | 'isEpochSettled'
+    | 'rangeIndex'
+    | 'missing'
+    | 'tipOf'
+    | 'read'
+    | 'readChain'
+    | 'witnessPage'
+  >
 
 /** A store as others see it. */
 export function createReplication(core: Core): Replication {
@@ -48,28 +62,35 @@ export function createReplication(core: Core): Replication {
     return tips.digest
   }
 
-  return {
+  const goneCount = (): number => log.base.row()?.gone_count ?? 0
+
+  const own: ReplicatedSet = {
+    rangeIndex: () => log.range,
     digest: () => {
       const { headSeq, fingerprint } = log.meta()
       const epochs = { epochHeads: log.book.heads(), settledSeq: core.settlement.settledSeq() }
       const cut = excluded.count()
       return {
-        witnessCount: headSeq - cut,
+        witnessCount: headSeq - cut - goneCount(),
         fingerprint: cut === 0 ? fingerprint : log.range.accumulate(0, log.range.size()).sum,
         ...epochs,
         tipsDigest: tipsDigest(headSeq),
       }
     },
+  }
+
+  return {
+    ...own,
+    ...createOver({ log, own }),
     isEpochSettled: () =>
       log.book.heads().every((id) => {
         const epoch = log.book.epochOf(id)
         return epoch !== undefined && core.settlement.isSettled(epoch)
       }),
-    rangeIndex: () => log.range,
     missing: (ids) => ids.filter((id) => log.find(id) === undefined),
     tipOf: (author) => {
       const seq = Math.max(0, ...(counted.find(author)?.tips ?? []))
-      return seq === 0 ? undefined : log.entryAt(seq).parsed.id
+      return seq === 0 ? undefined : log.tipAt(seq).parsed.id
     },
     read: (ids, maxBytes) => readIntentions(log, ids, maxBytes),
     readChain: (target, since, limit) => readChain(core, { target, since, limit }),
@@ -85,7 +106,7 @@ function readChain(
 ): readonly SignedIntention[] {
   const { log } = core
   const found = log.find(target)
-  if (found === undefined || log.excluded.isExcluded(found)) return []
+  if (found === undefined || log.excluded.isExcluded(found) || log.base.isGone(found)) return []
   const last = log.entryAt(found.seq)
   const newestFirst: SignedIntention[] = []
   let bytes = 0
@@ -95,7 +116,7 @@ function readChain(
     bytes += entry.parsed.bytes.length + entry.parsed.signature.length
     if (isGenesis(entry.parsed.intention)) break
     const prev = log.find(toIntentionId(entry.parsed.intention.storePrev))
-    if (prev === undefined || prev.author !== entry.meta.author) break
+    if (prev === undefined || prev.author !== entry.meta.author || log.base.isGone(prev)) break
     entry = log.entryAt(prev.seq)
   }
   const closers = newestFirst.length === 0 ? [] : closingRun(core.log, last)
@@ -104,6 +125,7 @@ function readChain(
 
 function readWitnessPage({ log }: Core, fromSeq: number, limit: number): ReturnType<Kernel['witnessPage']> {
   const { headSeq, storeId } = log.meta()
+  if (fromSeq < log.base.fromSeq()) throw log.base.gone()
   let entries = log.reader.from(fromSeq, Math.max(1, Math.min(limit, PAGE_RECORDS_MAX)))
   const lastSigned = entries.findLastIndex(({ witnessSignature }) => witnessSignature.length > 0)
   if (lastSigned >= 0) entries = entries.slice(0, lastSigned + 1)
@@ -111,7 +133,7 @@ function readWitnessPage({ log }: Core, fromSeq: number, limit: number): ReturnT
     const end = log.reader.signedFrom(fromSeq)
     entries = end === undefined ? [] : log.reader.from(fromSeq, end - fromSeq + 1)
   }
-  let prevHash = fromSeq > 1 && entries.length > 0 ? log.entryAt(fromSeq - 1).chainHash : ZERO_HASH
+  let prevHash = entries.length > 0 ? hashBefore(log, fromSeq) : ZERO_HASH
   const records = entries.map((entry) => {
     const content = contentOf(storeId, prevHash, entry)
     prevHash = entry.chainHash

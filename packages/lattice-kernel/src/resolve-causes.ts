@@ -20,7 +20,7 @@ import { toEnvelope } from './envelope.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { WriteRefused } from './errors.ts'
 import type { SubmitOptions } from './kernel-types.ts'
-import type { LogEntry } from './log-entry.ts'
+import type { LogTip } from './log-entry.ts'
 import { isSilent } from './silent-ops.ts'
 
 /** Own tips that one write joins: a chain that forked more often than this is joined by several. */
@@ -40,7 +40,8 @@ export function resolveCauses(core: Core, op: UniversalOp, options: SubmitOption
   const tips = ownTips.open()
   const storePrev = tips[0]?.parsed.id ?? log.meta().storeId
   const asked = options.deps?.(core.projection().working) ?? []
-  const needed = requiredDeps(core, op, tips)
+  const base = baseFor(core, tips, asked)
+  const needed = [...requiredDeps(core, op, tips), ...base]
   const covering = coveringEpochs(core, tips, [...asked, ...needed])
   const wanted = citable(core, asked, covering)
   const required = citable(core, needed, covering)
@@ -56,10 +57,22 @@ function fallback({ log }: Core): readonly IntentionId[] {
   return heads.length > 0 ? heads : [log.meta().storeId]
 }
 
+/** What lies below the base of a pruned log is gone: whoever means something of it follows the base, which stands for it. */
+function baseFor({ log, dag }: Core, tips: readonly LogTip[], asked: readonly IntentionId[]): readonly IntentionId[] {
+  const epoch = log.base.epoch()
+  if (epoch === undefined) return []
+  const isBelow = (id: IntentionId): boolean => {
+    const place = log.find(id)
+    return place === undefined || (place.seq > 1 && log.base.isBelow(place))
+  }
+  const isCited = asked.some((id) => equalBytes(id, epoch))
+  return isCited || !asked.some(isBelow) || tips.some((tip) => dag.followsTip(tip, epoch)) ? [] : [epoch]
+}
+
 /** The epochs that own tips and deps are or have in their past, where a dep may lie below one at all. */
 function coveringEpochs(
   { log, cover }: Core,
-  tips: readonly LogEntry[],
+  tips: readonly LogTip[],
   ids: readonly IntentionId[],
 ): readonly BookEpoch[] {
   const lastSeq = cover.lastSeq()
@@ -77,7 +90,7 @@ function citable(
   if (epochs.length === 0) return ids
   return ids.filter((id) => {
     const place = log.find(id)
-    return place === undefined || !cover.isUncitable(place, epochs)
+    return place === undefined ? log.base.epoch() === undefined : !cover.isUncitable(place, epochs)
   })
 }
 
@@ -97,7 +110,7 @@ function planOf(op: UniversalOp, wanted: readonly IntentionId[], required: reado
 }
 
 /** What membership requires and the tips do not follow already, and the tips that the write joins. */
-function requiredDeps(core: Core, op: UniversalOp, tips: readonly LogEntry[]): readonly IntentionId[] {
+function requiredDeps(core: Core, op: UniversalOp, tips: readonly LogTip[]): readonly IntentionId[] {
   const { dag } = core
   const required = requiredOf(core, op)
   if (required.length === 0 && tips.length <= 1) return required
@@ -106,7 +119,7 @@ function requiredDeps(core: Core, op: UniversalOp, tips: readonly LogEntry[]): r
     .slice(1)
     .slice(-JOINED_TIPS_MAX)
     .map(({ parsed }) => parsed.id)
-  const missing = required.filter((id) => !tips.some((tip) => equalBytes(tip.parsed.id, id) || dag.follows(tip, id)))
+  const missing = required.filter((id) => !tips.some((tip) => equalBytes(tip.parsed.id, id) || dag.followsTip(tip, id)))
   return [...missing, ...others]
 }
 

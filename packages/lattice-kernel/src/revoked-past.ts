@@ -29,7 +29,10 @@ export interface RevokedPast {
   readonly tipIds: (max: number) => readonly IntentionId[]
 }
 
-type PastLog = Pick<LogStore, 'path' | 'reader' | 'entryAt' | 'find' | 'reach' | 'authors' | 'counted' | 'book'>
+type PastLog = Pick<
+  LogStore,
+  'path' | 'reader' | 'entryAt' | 'find' | 'reach' | 'authors' | 'counted' | 'book' | 'base'
+>
 
 export function createRevokedPast(log: PastLog): RevokedPast {
   function revokedBy(peer: PublicKey): readonly IntentionId[] {
@@ -95,7 +98,8 @@ function stretchesOf(log: PastLog, of: readonly IntentionId[], known: readonly I
   for (const [lane, last] of ends) {
     const { parent } = log.authors.lane(lane)
     const begin = parent === undefined ? 0 : parent.position + 1
-    const position = Math.max(begin, (held.get(lane) ?? -1) + 1)
+    // What a prune took cannot be shown; of the spine the epochs are, one by one.
+    const position = Math.max(begin, (held.get(lane) ?? -1) + 1, log.base.lastOf(lane) + 1)
     if (position <= last) stretches.push({ lane, last, position, seq: log.reach.seqAt(lane, position) })
   }
   return stretches

@@ -26,12 +26,14 @@ export interface RunNeedDeps {
   readonly pool: Pick<FloatingPool, 'get' | 'waitingOn' | 'revokedFrom'>
   readonly standing: RunStanding
   readonly admits: (author: PublicKey) => boolean
+  /** True for what a prune took. */
+  readonly isGone: (place: IntentionMeta) => boolean
   readonly entryAt: (seq: number) => Pick<LogEntry, 'parsed'>
   /** Has runs looked at again. */
   readonly again: (closers: readonly FloatingEntry[]) => void
 }
 
-export function createRunNeed({ pool, standing, admits, entryAt, again }: RunNeedDeps): RunNeed {
+export function createRunNeed({ pool, standing, admits, isGone, entryAt, again }: RunNeedDeps): RunNeed {
   const isHeldBack = (closer: FloatingEntry): boolean => standing.of(closer) === 'beyond'
 
   /** Whether what this run waits for is needed. */
@@ -47,7 +49,7 @@ export function createRunNeed({ pool, standing, admits, entryAt, again }: RunNee
 
   /** What signs a run that goes on from an unsigned record vouches for that as well, and is held with it. */
   function vouchesFor(parent: IntentionMeta | undefined): boolean {
-    return parent !== undefined && parent.seq > 1 && !isSigned(entryAt(parent.seq).parsed)
+    return parent !== undefined && parent.seq > 1 && !isGone(parent) && !isSigned(entryAt(parent.seq).parsed)
   }
 
   /** Marks what something that counts waits for, down to what is missing, or held back only. */

@@ -7,18 +7,11 @@
  *
  * @module
  */
-import {
-  type Cancel,
-  equalBytes,
-  isLatticeError,
-  isSigned,
-  verifyParsed,
-  verifyTagged,
-  ZERO_HASH,
-} from '@lattice/model'
+import { type Cancel, equalBytes, isLatticeError, isSigned, verifyParsed, verifyTagged } from '@lattice/model'
 import { LogDamaged } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
+import { hashBefore } from './reading.ts'
 import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 
 export interface Scrub {
@@ -59,7 +52,8 @@ export function startScrub(
     leftOut = 0
     try {
       const { headSeq } = log.meta()
-      if (next > headSeq) next = 1
+      const first = log.base.fromSeq()
+      if (next > headSeq || next < first) next = first
       note(checkRecords(core, next, recordsPerTurn(headSeq, passMs)), headSeq)
     } catch (error) {
       return onDamage(asDamage(log.path, error))
@@ -71,7 +65,7 @@ export function startScrub(
     next += count
     checked += count
     done += count
-    if (done < headSeq) return
+    if (done < headSeq - log.base.fromSeq() + 1) return
     done = 0
     passEndedMs = clock.wallMs()
   }
@@ -93,7 +87,7 @@ function recordsPerTurn(headSeq: number, passMs: number): number {
 /** Checks records from a seq on; answers how many. Throws what is wrong. */
 function checkRecords({ log, options }: Core, from: number, limit: number): number {
   const { crypto, signer, storeId } = options
-  let prevHash = from === 1 ? ZERO_HASH : log.entryAt(from - 1).chainHash
+  let prevHash = hashBefore(log, from)
   const count = Math.min(limit, log.meta().headSeq - from + 1)
   const entries = log.reader.from(from, count)
   for (const [index, entry] of entries.entries()) {

@@ -34,6 +34,9 @@ const NAMES = {
 } as const
 const DIVERGED: RegExp = /^snapshot\.diverged-[0-9a-f]{64}\.db$/
 
+/** The one that is kept and served. */
+export const SNAPSHOT_FILE: string = NAMES.settled
+
 export type SnapshotName = keyof typeof NAMES
 
 export interface SnapshotFile {

@@ -12,11 +12,12 @@
 import { existsSync } from 'node:fs'
 import { assert, equalBytes, type IntentionId, toHash } from '@lattice/model'
 import { replaceDatabase, type StateDatabase } from '@lattice/storage'
+import { isMadeOfKept } from './begun-state.ts'
 import type { Core } from './core.ts'
 import { differenceOf, type Downset, downsetOf } from './downset.ts'
 import { cutsBelow, cutsDigest, fixedCuts } from './epoch-cuts.ts'
 import type { BookEpoch } from './epoch-book.ts'
-import { ProjectionStalled } from './errors.ts'
+import { ProjectionStalled, SnapshotUnavailable } from './errors.ts'
 import type { Cuts } from './excluded-set.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { Projection, ProjectionFactory } from './projection.ts'
@@ -106,6 +107,7 @@ export function makeSnapshot(
     }
     deps.files.remove('making')
     if (base !== undefined) return copy(base)
+    if (deps.core.log.base.epoch() !== undefined) throw nothingToBeginWith()
     work = fill(deps, plan, { state: deps.files.open('making').state, known: undefined, lastSeq: 0 })
     return false
   }
@@ -129,6 +131,7 @@ function mayBegin({ log, options }: Core, plan: MakingPlan, base: Pick<SnapshotB
   const { crypto, membership } = options
   const epoch = log.book.epochOf(base.epoch)
   if (epoch === undefined || membership === undefined || !log.book.isBefore(epoch.meta, plan.epoch.meta)) return false
+  if (!isMadeOfKept(log, epoch)) return false
   const below = downsetOf(log, epoch)
   const madeWith = base.cuts ?? digestAt()
   return madeWith !== undefined && equalBytes(madeWith, cutsDigest({ crypto, log }, plan.cuts, below))
@@ -145,8 +148,9 @@ function resume(deps: SnapshotMakerDeps, plan: MakingPlan, isCopy: boolean): Fil
   const { state, note } = deps.files.open('making')
   const known = (id: IntentionId | undefined): Downset | undefined => {
     const epoch = id && deps.core.log.book.epochOf(id)
-    return epoch && downsetOf(deps.core.log, epoch)
+    return epoch && isMadeOfKept(deps.core.log, epoch) ? downsetOf(deps.core.log, epoch) : undefined
   }
+  const isFromNothing = deps.core.log.base.epoch() === undefined
   if (note.kind === 'whole' && equalBytes(note.epoch, plan.epoch.record.id)) {
     if (note.cuts !== undefined && equalBytes(note.cuts, plan.digest)) {
       return fill(deps, plan, { state, known: plan.below, lastSeq: 0 })
@@ -154,7 +158,8 @@ function resume(deps: SnapshotMakerDeps, plan: MakingPlan, isCopy: boolean): Fil
   } else if (note.kind === 'whole' && (isCopy || mayBegin(deps.core, plan, note))) {
     return fill(deps, plan, { state, known: known(note.epoch), lastSeq: 0 })
   } else if (note.kind === 'part' && equalBytes(note.epoch, plan.epoch.record.id)) {
-    const isOnWay = equalBytes(note.cuts, plan.digest) && (note.base === undefined || known(note.base) !== undefined)
+    const isOnWay =
+      equalBytes(note.cuts, plan.digest) && (note.base === undefined ? isFromNothing : known(note.base) !== undefined)
     if (isOnWay) return fill(deps, plan, { state, known: known(note.base), lastSeq: note.lastSeq })
   }
   state.close()
@@ -243,4 +248,8 @@ function applyOne(made: Projection, entry: LogEntry): void {
   } catch (error) {
     throw new ProjectionStalled(entry.meta.seq, entry.parsed.id, error)
   }
+}
+
+function nothingToBeginWith(): SnapshotUnavailable {
+  return new SnapshotUnavailable('the history is pruned, and no snapshot is here to go on from: fetch the store again')
 }

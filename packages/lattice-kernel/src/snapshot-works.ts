@@ -21,6 +21,8 @@ export interface SnapshotWorks extends Work {
   readonly failure: () => unknown
   /** Tries again what failed, without waiting for its time. */
   readonly retry: () => void
+  /** Begins again with what is being made. */
+  readonly restart: () => void
   readonly stop: () => void
   /** Resolves when nothing is under way. After `stop`. */
   readonly ended: () => Promise<void>
@@ -97,6 +99,11 @@ export function createSnapshotWorks(deps: SnapshotWorksDeps): SnapshotWorks {
     making: () => making,
     failure: () => failure?.error,
     retry: pause.end,
+    restart: () => {
+      making?.stop()
+      making = undefined
+      wanted.isNews()
+    },
     step: () => {
       if (isOver || blocked !== undefined || pause.isOn()) return undefined
       try {

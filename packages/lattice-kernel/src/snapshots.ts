@@ -35,6 +35,12 @@ export interface Snapshots extends Work {
   readonly reads: (accept: Accept) => SnapshotReads
   /** Those that are whole, the later one first. */
   readonly whole: () => readonly WholeSnapshot[]
+  /** Nodes have come to different states, and no later epoch has ended that. */
+  readonly isDiverged: () => boolean
+  /** This node's own state at an epoch is likely to be the wrong one. */
+  readonly isOutvotedAt: (epoch: IntentionId) => boolean
+  /** What is made of the log has less of it to be made of. */
+  readonly pruned: () => void
 }
 
 export function createSnapshots(core: Core, projectionOver: ProjectionFactory, wake: () => void): Snapshots {
@@ -83,9 +89,13 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
       },
     }),
     whole: () => {
-      if (isOn && stage !== 'over') kept.open()
+      // State of a pruned log is made of nothing else.
+      if ((isOn || core.log.base.row() !== undefined) && stage !== 'over') kept.open()
       return kept.all()
     },
+    isDiverged: () => divergence.standing().length > 0,
+    isOutvotedAt: divergence.isOutvotedAt,
+    pruned: works.restart,
   }
 }
 

@@ -29,7 +29,7 @@ const LANES_MAX = 4096
 /** Acks looked up and remembered, and those that turned out to be none. */
 const LOOKED_UP_MAX = 64
 
-export function createUnfolding(log: Pick<LogStore, 'find' | 'entryAt'>): Unfolding {
+export function createUnfolding(log: Pick<LogStore, 'find' | 'entryAt' | 'base'>): Unfolding {
   // Compared by id, so what is remembered holds whatever becomes of a commit.
   const lastOf = new Map<number, Last>()
   const lookedUp = new Map<IdKey, Last['deps']>()
@@ -44,7 +44,7 @@ export function createUnfolding(log: Pick<LogStore, 'find' | 'entryAt'>): Unfold
     if (lookedUp.has(key)) return lookedUp.get(key)
     const meta = log.find(prev)
     if (meta === undefined) return undefined
-    const deps = ackDeps(log.entryAt(meta.seq).parsed)
+    const deps = log.base.isGone(meta) ? log.base.foldedBy(meta.seq) : ackDeps(log.entryAt(meta.seq).parsed)
     if (lookedUp.size >= LOOKED_UP_MAX) lookedUp.clear()
     lookedUp.set(key, deps)
     return deps

@@ -6,6 +6,7 @@
 import type { Crypto } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
+import type { BaseSeed } from './check-base.ts'
 import type { CheckedRecords } from './check-records.ts'
 import type { ExcludedRow } from './excluded-rows.ts'
 
@@ -24,6 +25,8 @@ export interface VerifiableIndexDeps {
   readonly crypto: Crypto
   /** The range index of a log in use. */
   readonly range: PersistentRangeIndex | undefined
+  /** Of a pruned log. */
+  readonly base: BaseSeed | undefined
   /** What is excluded: of a log in use as it is now, of another as it claims. */
   readonly excluded: () => readonly ExcludedRow[]
 }

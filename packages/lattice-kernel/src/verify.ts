@@ -9,15 +9,24 @@
 import type { PublicKey, StoreId } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
+import type { EarlyRecord } from './base-signature.ts'
+import { type BaseSeed, readBaseSeed } from './check-base.ts'
 import { asProblems, checkFloating, checkForks, checkSchema } from './check-others.ts'
 import { checkEpochBook } from './check-epoch-book.ts'
 import { createIdIndexCheck } from './check-id-index.ts'
 import { createReachFollower } from './check-reach.ts'
 import { createRangeCheck } from './check-range.ts'
-import { type CheckedRecords, createRecordChecker } from './check-records.ts'
+import { type CheckedRecords, createRecordChecker, type RecordChecker } from './check-records.ts'
 import type { ExcludedRow } from './excluded-rows.ts'
 import type { ExcludedSet } from './excluded-set.ts'
-import { checkClaims, checkpointSeq, claimsExcluded, type LogClaims, readClaims } from './log-claims.ts'
+import {
+  checkClaims,
+  checkpointSeq,
+  claimedQuietBelow,
+  claimsExcluded,
+  type LogClaims,
+  readClaims,
+} from './log-claims.ts'
 import { createRecordScan, type RecordScan } from './record-scan.ts'
 import type { VerifiableIndex, VerifiableIndexFactory } from './verifiable-index.ts'
 import {
@@ -98,7 +107,10 @@ export async function verifyTarget(
   const claims = readClaims(database)
   const scan = createRecordScan(database, deps.crypto)
   const last = lastRecord(target, scan, checkpointSeq(claims))
-  const reach = createReachFollower(database)
+  const found = readBaseSeed({ ...target, crypto: deps.crypto })
+  const base = typeof found === 'string' ? undefined : found
+  if (typeof found === 'string') note(findings, { kind: 'meta', seq: undefined, id: undefined, what: found })
+  const reach = createReachFollower(database, base?.base)
   const checker = createRecordChecker({
     crypto: deps.crypto,
     storeId,
@@ -109,6 +121,7 @@ export async function verifyTarget(
       if (place.seq <= checkpointSeq(claims)) reach.follow(place, causes)
     },
     stride: options.full === true ? 1 : Math.ceil(last / SAMPLED_SIGNATURES) || 1,
+    ...(base && { prevHash: base.prevHash, base: { ...base, quiet: claimedQuietBelow(claims, base.base) } }),
   })
   const records = checker.result
   const excluded = (): readonly ExcludedRow[] =>
@@ -120,7 +133,8 @@ export async function verifyTarget(
     for (const problem of problems) note(findings, problem)
   }
   if (checkpointSeq(claims) === 0) atCheckpoint()
-  for (let seq = 1; seq <= last; seq += RECORDS_PER_READ) {
+  if (base !== undefined) await verifyEarly(base, { scan, checker, slicer, findings })
+  for (let seq = base?.fromSeq ?? 1; seq <= last; seq += RECORDS_PER_READ) {
     await slicer.breathe()
     for (const scanned of scan.read(seq, Math.min(last, seq + RECORDS_PER_READ - 1))) {
       for (const problem of checker.take(scanned)) note(findings, problem)
@@ -132,7 +146,7 @@ export async function verifyTarget(
   slicer.report({ part: 'records', done: last, total: last })
   if (records().isComplete) {
     const indexes = VERIFIABLE_INDEXES.map((create) =>
-      create({ database, crypto: deps.crypto, range: target.range, excluded }),
+      create({ database, crypto: deps.crypto, range: target.range, base, excluded }),
     )
     for (const index of indexes)
       await checkIndex(index, { slicer, findings, records: records(), upto: checkpointSeq(claims) })
@@ -143,6 +157,47 @@ export async function verifyTarget(
       note(findings, { kind: other.kind, seq: undefined, id: undefined, what })
   }
   return reportOf({ target, options, findings, records: records(), last, claims })
+}
+
+interface EarlyCheck {
+  readonly scan: RecordScan
+  readonly checker: RecordChecker
+  readonly slicer: Slicer
+  readonly findings: Findings
+}
+
+/** Records before the base, and what is known of those that are gone, in the order of the log. */
+async function verifyEarly(base: BaseSeed, { scan, checker, slicer, findings }: EarlyCheck): Promise<void> {
+  const early: EarlyRecord[] = []
+  const anchors = base.anchors()
+  let anchor = anchors.next()
+  const takeGone = (before: number): void => {
+    for (; anchor.done !== true && anchor.value.meta.seq < before; anchor = anchors.next()) {
+      if (!anchor.value.stays) checker.takeGone(anchor.value)
+      else if (early.at(-1)?.seq !== anchor.value.meta.seq) {
+        const { seq } = anchor.value.meta
+        note(findings, { kind: 'missing', seq, id: anchor.value.id, what: 'there is no such record' })
+      }
+    }
+  }
+  for (let seq = 1; seq < base.fromSeq; seq += RECORDS_PER_READ) {
+    await slicer.breathe()
+    for (const scanned of scan.readThere(seq, Math.min(base.fromSeq - 1, seq + RECORDS_PER_READ - 1))) {
+      takeGone(scanned.seq)
+      if ('entry' in scanned) {
+        const { parsed, meta } = scanned.entry
+        const kind = base.kindOf(parsed.id, meta)
+        // It may be on its way to be deleted; no place of it says so.
+        if (kind === 'gone' && base.isDeleting) continue
+        if (kind === 'gone') note(findings, { kind: 'place', seq: meta.seq, id: parsed.id, what: 'it is pruned' })
+        early.push({ seq: meta.seq, id: parsed.id })
+      }
+      for (const problem of checker.take(scanned)) note(findings, problem)
+      if (anchor.done !== true && anchor.value.meta.seq === scanned.seq) anchor = anchors.next()
+    }
+  }
+  takeGone(base.fromSeq)
+  for (const what of base.check(early)) note(findings, { kind: 'meta', seq: undefined, id: undefined, what })
 }
 
 /** What is wrong with what is compared when all records were read. */

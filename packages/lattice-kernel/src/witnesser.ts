@@ -49,7 +49,8 @@ export function createWitnesser(deps: WitnesserDeps): Witnesser {
   const { log, pool, time, admits, standing } = deps
   const ready = createReadyHeap()
   const woken = createWoken((entry) => consider([entry]))
-  const need = createRunNeed({ pool, standing, admits, entryAt: log.entryAt, again: woken.add })
+  const { isGone } = log.base
+  const need = createRunNeed({ pool, standing, admits, isGone, entryAt: log.entryAt, again: woken.add })
   const check = checkDepsOf(deps, need)
 
   function consider(closers: Iterable<FloatingEntry>): void {

@@ -47,11 +47,13 @@ export interface WriterDeps {
   readonly rebuilding: Rebuilding
   /** Done when nothing else is. */
   readonly snapshots: Work
+  /** Done when that has nothing to do either. */
+  readonly pruning: Work
   /** Is told what ended the writer. */
   readonly onFailed: (error: Error) => void
 }
 
-export function createWriter(core: Core, { rebuilding, snapshots, onFailed }: WriterDeps): Writer {
+export function createWriter(core: Core, { rebuilding, snapshots, pruning, onFailed }: WriterDeps): Writer {
   const { options, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
@@ -70,7 +72,7 @@ export function createWriter(core: Core, { rebuilding, snapshots, onFailed }: Wr
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
   const waiting = [submits, bulks, ingests, jobs, pump]
-  const works: readonly Work[] = [restating, catchUp, checkpointing, ...waiting, flushing, arm, snapshots]
+  const works: readonly Work[] = [restating, catchUp, checkpointing, ...waiting, flushing, arm, snapshots, pruning]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
   function onFailure(cause: unknown): void {

@@ -305,7 +305,7 @@ describe('log.db', () => {
       storeId: kernel.storeId,
       witnessKey: signerOf(1).publicKey,
       storeType: 'test:tracking',
-      schemaVersion: 3,
+      schemaVersion: 4,
       witnessCount: 21,
     })
     expect(peekLog(temporaryDirectory())).toBeUndefined()

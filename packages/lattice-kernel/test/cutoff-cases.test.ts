@@ -237,6 +237,9 @@ describe('a store of before anything could be excluded', () => {
     await kernel.close()
     // The last step of each file's form, taken back.
     changeTable(directory, 'DROP TABLE excluded')
+    for (const table of ['log_base', 'base_lanes', 'base_spans', 'anchors', 'range_nodes_odd']) {
+      changeTable(directory, `DROP TABLE ${table}`)
+    }
     changeTable(directory, 'PRAGMA user_version = 2')
     changeTable(directory, 'DROP TABLE state_root', 'state.db')
     changeTable(directory, 'ALTER TABLE state_meta DROP COLUMN made_with', 'state.db')

@@ -42,12 +42,14 @@ export interface CutoffDagOptions {
   readonly seed: number
   readonly authors: number
   readonly runs: number
+  /** Time goes on between writes, or stands still. */
+  readonly timePasses?: boolean
 }
 
 const REMAINS = ['none', 'none', 'reader', 'writer'] as const
 const ROLES = ['admin', 'admin', 'writer'] as const
 
-export function createCutoffDag({ seed, authors, runs }: CutoffDagOptions): CutoffDag {
+export function createCutoffDag({ seed, authors, runs, timePasses = false }: CutoffDagOptions): CutoffDag {
   const random = createSeededRandom(seed)
   const genesis = genesisOf(signerOf(1))
   const first: Made = { parsed: genesis, timestamp: at(0), past: new Set() }
@@ -106,7 +108,10 @@ export function createCutoffDag({ seed, authors, runs }: CutoffDagOptions): Cuto
     const cited = seen.filter(({ parsed: { id } }) => !epochs.some(({ past }) => past.has(idKey(id))))
     let newest = prev.timestamp
     for (const { timestamp } of cited) if (compareHlc(timestamp, newest) > 0) newest = timestamp
-    const timestamp: Hlc = { wall: newest.wall, counter: newest.counter + 1 + random.below(3) }
+    const timestamp: Hlc = {
+      wall: newest.wall + (timePasses ? random.below(3) : 0),
+      counter: newest.counter + 1 + random.below(3),
+    }
     const causes = [prev, ...cited]
     const parsed = signIntention(crypto, signerOf(author + 1), {
       intention: {

@@ -97,7 +97,7 @@ describe('an intention that cites below an epoch its chain has seen', () => {
     const { kernel, old, epoch, beside, bert, genesis } = await openStore()
     const unseen = write(anna, { prev: beside.id, deps: [old], at: at(2000) })
     const seen = write(anna, { prev: unseen.id, deps: [epoch, old], at: at(2001) })
-    const next = await kernel.submitEpoch({ kind: 'prune' })
+    const next = await kernel.submitEpoch({ kind: 'initial' })
     const allowed = write(anna, { prev: seen.id, deps: [epoch, genesis.id, bert.id, unseen.id], at: at(2002) })
     const later = write(anna, { prev: allowed.id, deps: [next, epoch], at: at(90_000) })
     const last = write(anna, { prev: later.id, deps: [epoch], at: at(90_001) })
@@ -146,7 +146,7 @@ async function play(plan: readonly Step[], hasEpochs: boolean): Promise<readonly
       })
     if (what === 'put') await kernel.submit(appOp(`put ${key} v${index}`), { deps })
     else if (what === 'sync') await exchange(kernels[(node + 1) % 3] ?? first, kernel)
-    else if (hasEpochs) await first.submitEpoch({ kind: 'prune' })
+    else if (hasEpochs) await first.submitEpoch({ kind: 'initial' })
   }
   for (const from of kernels) for (const to of kernels) if (from !== to) await exchange(from, to)
   const valuesOf = (kernel: Kernel): string =>

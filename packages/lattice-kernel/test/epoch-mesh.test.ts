@@ -57,7 +57,7 @@ describe('an epoch', () => {
     const nodes = await openThree(mesh)
     const [a, b] = nodes
     await mesh.run(a.kernel.submit(appOp('throw')))
-    await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    await mesh.run(a.kernel.submitEpoch({ kind: 'initial' }))
     b.projector.faults.throwing = true
     await mesh.connect([a, b])
     await mesh.scheduler.advanceAsync(1_000_000)
@@ -96,7 +96,7 @@ describe('concurrent epochs', () => {
     const history = a.kernel.scanWitness(1, 100).map(({ parsed }) => parsed)
     for (const { kernel } of [b, c]) {
       await mesh.run(kernel.ingest(history, undefined))
-      await mesh.run(kernel.submitEpoch({ kind: 'prune' }))
+      await mesh.run(kernel.submitEpoch({ kind: 'initial' }))
     }
     return nodes
   }

@@ -11,6 +11,7 @@ import {
   type PublicKey,
   toHash,
   toHex,
+  toIntentionId,
 } from '@lattice/model'
 import { createManualClock } from '@lattice/model/testing'
 import { system, weaver } from '@lattice/proto'
@@ -98,6 +99,8 @@ describe('an epoch', () => {
       { id: first, seq: 0n, cause: { kind: 'initial' }, fault: undefined, isHead: false },
     ])
     expect(hex(kernel.digest().epochHeads)).toEqual(hex([second]))
+    const third = await kernel.submitEpoch({ kind: 'prune', below: first })
+    expect(statusOf(kernel, third)).toMatchObject({ cause: { kind: 'prune', below: first }, fault: undefined })
     await kernel.close()
   })
 
@@ -111,6 +114,7 @@ describe('an epoch', () => {
       { kind: 'membership', removals: [{ peer: bert.publicKey, remains: 'none' }] },
     ],
     ['that removes nobody', creator, 'WRONG_STATE', { kind: 'membership', removals: [] }],
+    ['to prune below none', creator, 'WRONG_STATE', { kind: 'prune', below: toIntentionId(new Uint8Array(32)) }],
     ['that joins nothing', creator, 'WRONG_STATE', { kind: 'join_of_epochs' }],
   ] as const)('%s is refused, and leaves nothing', async (_name, signer, code, wish) => {
     const made = await createSharedStore([anna.publicKey])
@@ -272,6 +276,15 @@ describe('a hostile epoch', () => {
         Array.from({ length: 3800 }, () => low),
         prune,
       ),
+    ],
+    [
+      'to prune below what is no epoch',
+      'below_wrong',
+      creator,
+      epochOp(1n, [low, high], {
+        case: 'prune',
+        value: create(weaver.PruneCauseSchema, { below: new Uint8Array(32) }),
+      }),
     ],
     ['by who is no admin', 'not_entitled', anna, epochOp(1n, [creator.publicKey, bert.publicKey], prune)],
     ['that removes twice', 'removals_malformed', creator, epochOp(1n, [high], removal([low, low]))],
@@ -470,7 +483,7 @@ describe('the epoch book', () => {
     expect(kernel.epochs()).toMatchObject([{ seq: 0n, fault: undefined, isHead: true, isSettled: true }])
     expect((await kernel.verify({ full: true })).problems).toEqual([])
     await kernel.close()
-    expect(peekLog(directory)?.schemaVersion).toBe(3)
+    expect(peekLog(directory)?.schemaVersion).toBe(4)
     // Nothing was written, and yet it is not read through again.
     const after = new DatabaseSync(join(directory, 'log.db'))
     expect(after.prepare('SELECT seq FROM epoch_cursor').get()).toMatchObject({ seq: 4 })
@@ -502,7 +515,7 @@ describe('the epoch book', () => {
       changeTable(directory, mended)
     }
     expect(await look()).toEqual([])
-    expect(peekLog(directory)?.schemaVersion).toBe(3)
+    expect(peekLog(directory)?.schemaVersion).toBe(4)
   })
 })
 

@@ -63,6 +63,9 @@ export function createModelPolicy(): ModelPolicy {
       if (wish.kind === 'join_of_epochs') {
         if (headsOf(history, view).length < 2) return { kind: 'refused', code: 'nothing_to_join' }
       } else if (rank !== 'admin') return { kind: 'refused', code: 'not_admin' }
+      const { below } = wish.kind === 'prune' ? wish : {}
+      const isEpoch = history.records.some(({ op, id }) => op.kind === 'epoch' && below && equalBytes(id, below))
+      if (below && !(isEpoch && view.faultOf(below) === undefined)) return { kind: 'refused', code: 'below_unknown' }
       return { kind: 'allowed', requiredAcks: requiredOf(history.records, history, { author, removals }) }
     },
   }
@@ -148,6 +151,8 @@ function staticFault(
   const epochs = past.flatMap(({ op }) => (op.kind === 'epoch' ? [op.value] : []))
   const expected = epochs.reduce((next, { seq: other }) => (other >= next ? other + 1n : next), 0n)
   if (seq !== expected) return 'seq_wrong'
+  const below = cause?.cause.case === 'prune' ? cause.cause.value.below : new Uint8Array()
+  if (below.length > 0 && !past.some(({ op, id }) => op.kind === 'epoch' && equalBytes(id, below))) return 'below_wrong'
   const removals = removalsIn(record)
   const sorted = removals.every(({ peer }, index) => index === 0 || isAscending(removals[index - 1]?.peer, peer))
   const isMembership = cause?.cause.case === 'membership'

@@ -81,7 +81,7 @@ describe('an epoch', () => {
     await mesh.connect(nodes)
     await mesh.scheduler.advanceAsync(EPOCH_ACK_DELAY_MS - 1)
     await mesh.run(a.kernel.submit(appOp('set x 1')))
-    await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    await mesh.run(a.kernel.submitEpoch({ kind: 'initial' }))
     await until(mesh, () => b.kernel.epochs()[0]?.isFinal === true)
     const acked = kindsOf(b.kernel, 'epochAck', b.signer.publicKey)
     const [newest, older] = b.kernel.epochs()
@@ -127,7 +127,7 @@ describe('a node whose machine is wrong', () => {
     const broken = await mesh.open(c.signer, { snapshots: true, projector: createBrokenProjector() })
     await mesh.run(a.kernel.submit(appOp('set x 1')))
     await mesh.run(a.kernel.submit(appOp('set x 2')))
-    await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    await mesh.run(a.kernel.submitEpoch({ kind: 'initial' }))
     const nodes = [a, b, broken]
     const events = nodes.map(eventsOf)
     await mesh.connect(nodes)
@@ -144,7 +144,7 @@ describe('a node whose machine is wrong', () => {
       expect(others.toSorted()).toEqual(wrong.map((node) => toHex(node.signer.publicKey)).toSorted())
       expect(divergences.map(({ isOutvoted }) => isOutvoted)).toEqual([isBroken])
       expect(kernel.epochs()[0]).toMatchObject({ isSettled: true, isFinal: false, isDiverged: true })
-      await expect(mesh.run(kernel.submitEpoch({ kind: 'prune' }))).rejects.toMatchObject({
+      await expect(mesh.run(kernel.submitEpoch({ kind: 'initial' }))).rejects.toMatchObject({
         code: 'WRONG_STATE',
         detail: { reason: 'state_diverged' },
       })
@@ -173,7 +173,7 @@ describe('the rows of a snapshot', () => {
     const a = await mesh.open(creator, { snapshots: true })
     expect(() => a.kernel.readSnapshot({ maxBytes: 1000 })).toThrow(expect.objectContaining({ code: 'WRONG_STATE' }))
     for (let n = 0; n < 20; n += 1) await mesh.run(a.kernel.submit(appOp(`set k${n} ${n}`)))
-    await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    await mesh.run(a.kernel.submitEpoch({ kind: 'initial' }))
     await mesh.run(a.kernel.submit(appOp('set late 1')))
     const info = await mesh.run(a.kernel.makeSnapshot())
     const rows: StateRow[] = []
@@ -186,7 +186,7 @@ describe('the rows of a snapshot', () => {
     }
     expect(rows.filter(({ table }) => table === 'app')).toHaveLength(20)
     expect({ system: 1, app: 20 }).toEqual(info.rows)
-    await mesh.run(a.kernel.submitEpoch({ kind: 'prune' }))
+    await mesh.run(a.kernel.submitEpoch({ kind: 'initial' }))
     await mesh.run(a.kernel.makeSnapshot())
     expect(() => a.kernel.readSnapshot({ epoch: info.epoch, maxBytes: 300 })).toThrow(
       expect.objectContaining({ code: 'SNAPSHOT_GONE' }),

@@ -69,9 +69,10 @@ function opToSExpr(op: UniversalOp, bytes: Uint8Array): SExpr {
 function causeToSExpr(cause: weaver.EpochCause['cause'] | undefined): SExpr {
   switch (cause?.case) {
     case 'initial':
-    case 'prune':
     case 'key':
       return sym(cause.case)
+    case 'prune':
+      return cause.value.below.length === 0 ? sym('prune') : list(sym('prune'), sym(':below'), raw(cause.value.below))
     case 'joinOfEpochs':
       return sym('join-of-epochs')
     case 'membership':

@@ -172,6 +172,8 @@ describe('the view of an intention', () => {
     [{ case: 'initial', value: create(weaver.InitialCauseSchema) }, 'initial'],
     [{ case: 'joinOfEpochs', value: create(weaver.JoinOfEpochsCauseSchema) }, 'join-of-epochs'],
     [{ case: undefined }, 'none'],
+    [{ case: 'prune', value: create(weaver.PruneCauseSchema) }, 'prune'],
+    [{ case: 'prune', value: create(weaver.PruneCauseSchema, { below: Uint8Array.of(5) }) }, '(prune :below 0x05)'],
     [
       {
         case: 'membership',

@@ -49,6 +49,13 @@ export interface Database {
    * while the files are copied: the log goes on, and the next checkpoint takes it all.
    */
   readonly checkpoint: (isSynced: boolean) => number
+  /**
+   * Gives up to so many free pages at the end of the file back to the disk, moving what lies there; answers how many free
+   * pages are left, and 0 for a file that cannot shrink by parts. Not inside a transaction.
+   */
+  readonly shrink: (pages: number) => number
+  /** Cuts the write-ahead log off that a checkpoint leaves. Does nothing while the files are copied. */
+  readonly truncateLog: () => void
   /** Folds the write-ahead log into the file. Idempotent. */
   readonly close: () => void
 }
@@ -72,6 +79,11 @@ export interface OpenDatabaseOptions {
   readonly readonly?: boolean
   /** The write-ahead log is folded into the file by `checkpoint` alone, and when closing. */
   readonly ownCheckpoints?: boolean
+  /**
+   * The file can shrink by parts. One from before this could be asked for is made so when it is opened and half of it is
+   * free.
+   */
+  readonly shrinks?: boolean
   readonly hooks?: StorageHooks
 }
 
@@ -140,6 +152,8 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
     if (version === 0) throw damagedError(options, 'it is empty')
     return
   }
+  // It is a matter of the file's first page.
+  if (options.shrinks === true && version === 0) handle.pragma('auto_vacuum = INCREMENTAL')
   handle.pragma('journal_mode = WAL')
   handle.pragma(`synchronous = ${synchronousOf(options)}`)
   handle.pragma('foreign_keys = ON')
@@ -148,6 +162,22 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
   tellSettings(handle, options)
   resumeCheckpoints(handle, options)
   migrate(handle, { migrations, version, applicationId })
+  if (options.shrinks === true) makeShrinkable(handle)
+}
+
+/** What `PRAGMA auto_vacuum` says of a file that can shrink by parts. */
+const INCREMENTAL = 2
+
+/** Writes a file anew that cannot shrink by parts, where that halves it at least. */
+function makeShrinkable(handle: Sqlite.Database): void {
+  if (numberOf(handle, 'auto_vacuum') === INCREMENTAL) return
+  if (numberOf(handle, 'freelist_count') * 2 <= numberOf(handle, 'page_count')) return
+  handle.pragma('auto_vacuum = INCREMENTAL')
+  handle.exec('VACUUM')
+}
+
+function numberOf(handle: Sqlite.Database, pragma: string): number {
+  return Number(handle.pragma(pragma, { simple: true }))
 }
 
 interface DatabaseParts {
@@ -194,6 +224,24 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
     transaction,
     begin,
     checkpoint: (isSynced) => (pauses === 0 ? checkpoint(isSynced) : 0),
+    shrink: (count) =>
+      guard(() => {
+        assert(Number.isSafeInteger(count) && count > 0, 'pages are counted')
+        if (numberOf(handle, 'auto_vacuum') !== INCREMENTAL) return 0
+        at('write')
+        // A statement alone would give back one page.
+        handle.exec(`PRAGMA incremental_vacuum(${count})`)
+        at('written')
+        return numberOf(handle, 'freelist_count')
+      }),
+    truncateLog: () => {
+      if (pauses > 0) return
+      guard(() => {
+        at('write')
+        handle.pragma('wal_checkpoint(TRUNCATE)')
+        at('written')
+      })
+    },
     copyFiles: copies.copy,
     copyTo: async (to) => {
       try {

@@ -13,7 +13,7 @@ import { createFileSync, type FileSync } from './file-sync.ts'
 import { dropRoot, insertEmptyRoot, type KeptRoot, openKeptRoot } from './kept-root.ts'
 import { toPlainBytes } from './plain-bytes.ts'
 import { readRows, type RowPage, type RowPosition } from './row-pages.ts'
-import { readCursor, type StateOwner } from './state-meta.ts'
+import { readCursor, recount, type StateOwner } from './state-meta.ts'
 import type { StateRoot } from './state-root.ts'
 import { openStateFile, STATE_APPLICATION_ID } from './state-schema.ts'
 import { createSqliteTable, type PageTable } from './sqlite-table.ts'
@@ -56,6 +56,8 @@ export interface OpenStateOptions extends StateOwner {
    * snapshots. A file that was written without is refused; one that is opened without forgets its root.
    */
   readonly stateRoot?: Crypto
+  /** The cursor's seq from here on, of a copy that goes on in another count. */
+  readonly countsFrom?: number
   readonly hooks?: StorageHooks
 }
 
@@ -80,7 +82,8 @@ export function openStateDatabase(options: OpenStateOptions): StateDatabase {
 function createStateDatabase(database: Database, options: OpenStateOptions): StateDatabase {
   const { hooks, stateRoot: crypto } = options
   const readFromDisk = (): StateCursor => readCursor(database, options)
-  const cursor = readCursor(database, options, () => crypto && insertEmptyRoot(database, crypto))
+  const found = readCursor(database, options, () => crypto && insertEmptyRoot(database, crypto))
+  const cursor = options.countsFrom === undefined ? found : recount(database, found, options.countsFrom)
   const root = openRoot(database, crypto)
   const disk: DiskState = { cursor, rows: 0, rejections: undefined, readCursor: readFromDisk, root }
   const list = database.prepare<RejectionRow>(

@@ -57,3 +57,10 @@ export function moveCursor(database: Database, from: StateCursor, to: StateCurso
   const move = 'UPDATE state_meta SET cursor_seq = ?, cursor_hash = ?, made_with = ? WHERE cursor_seq = ?'
   return database.prepare(move).run(to.seq, to.chainHash, to.madeWith ?? NO_BYTES, from.seq) === 1
 }
+
+/** Gives the cursor another seq. */
+export function recount(database: Database, from: StateCursor, seq: number): StateCursor {
+  if (from.seq === seq) return from
+  database.transaction(() => database.prepare('UPDATE state_meta SET cursor_seq = ?').run(seq))
+  return { ...from, seq }
+}

@@ -44,6 +44,8 @@ export type EpochFault =
   | 'required_acks_wrong'
   | 'removals_malformed'
   | 'not_entitled'
+  /** It is to prune below what is no epoch of its past. */
+  | 'below_wrong'
   /** It names an epoch of a parent that is not here, or is none: it may count later. */
   | 'parent_unknown'
   /** A senior peer took its author's right at the same time. */
@@ -88,14 +90,21 @@ export type EpochPermission =
   | { readonly kind: 'allowed'; readonly requiredAcks: readonly PublicKey[] }
   | {
       readonly kind: 'refused'
-      readonly code: 'not_admin' | 'not_a_peer' | 'peer_unknown' | 'nothing_to_remove' | 'nothing_to_join'
+      readonly code:
+        | 'not_admin'
+        | 'not_a_peer'
+        | 'peer_unknown'
+        | 'nothing_to_remove'
+        | 'nothing_to_join'
+        | 'below_unknown'
     }
 
 /** What an epoch is to be for. */
 export type EpochWish =
   | { readonly kind: 'initial' }
   | { readonly kind: 'membership'; readonly removals: readonly Removal[] }
-  | { readonly kind: 'prune' }
+  /** To delete what lies below an epoch in its past, or below itself. */
+  | { readonly kind: 'prune'; readonly below?: IntentionId }
   | { readonly kind: 'join_of_epochs' }
   | { readonly kind: 'parent'; readonly store: StoreId; readonly epoch: IntentionId }
 

@@ -5,7 +5,14 @@
  * @module
  */
 import type { LatticeErrorCode } from '@lattice/model'
-import { MAX_APP_ID_BYTES, MAX_CRUSH_BYTES, MAX_INVITE_USES, MAX_NAME_BYTES, MAX_REPLICATION_FACTOR } from './limits.ts'
+import {
+  MAX_APP_ID_BYTES,
+  MAX_CRUSH_BYTES,
+  MAX_INVITE_USES,
+  MAX_KEEP_DAYS,
+  MAX_NAME_BYTES,
+  MAX_REPLICATION_FACTOR,
+} from './limits.ts'
 import type { MalformedReason, UnauthorizedReason } from './op-plan.ts'
 
 const NEEDS_EPOCH =
@@ -27,6 +34,7 @@ const MALFORMED: Readonly<Record<MalformedReason, string>> = {
   strategy_malformed: 'the peer strategy is incomplete: use independent, or name the parent store',
   schema_out_of_range: 'a schema version is at least 1: give the version to activate',
   replication_out_of_range: `a replication factor is 1 to ${MAX_REPLICATION_FACTOR}, its placement map at most ${MAX_CRUSH_BYTES} bytes`,
+  prune_policy_invalid: `a prune policy is manual, or keeps 1 to ${MAX_KEEP_DAYS} days, or 1 intention or more: choose one of these`,
   text_empty: 'the name is empty: give at least one character',
   text_too_long: `the name is too long: use at most ${Math.min(MAX_NAME_BYTES, MAX_APP_ID_BYTES)} bytes`,
   text_malformed:

@@ -23,6 +23,7 @@ export {
   MAX_CRUSH_BYTES,
   MAX_DEVICE_BYTES,
   MAX_INVITE_USES,
+  MAX_KEEP_DAYS,
   MAX_NAME_BYTES,
   MAX_REPLICATION_FACTOR,
 } from './limits.ts'
@@ -43,6 +44,7 @@ export {
   type Signing,
 } from './peer-writes.ts'
 export { type PeerEntry, readPeer, readPeers, readPeerStatus, readPeerStatuses } from './peers.ts'
+export { type PrunePolicy, prunePolicyOf } from './prune-policy.ts'
 export { FIRST_SCHEMA, readSchema } from './schema-activation.ts'
 export {
   readAppId,
@@ -65,6 +67,7 @@ export {
   setChildAlias,
   setChildStatus,
   setName,
+  setPrunePolicy,
   setReplication,
   setStrategy,
 } from './store-writes.ts'

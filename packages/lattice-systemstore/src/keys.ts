@@ -2,7 +2,7 @@
  * The key space of the system table: the one place that spells its keys.
  *
  * ```
- * name · strategy · app-id · creator · destroyed · epoch
+ * name · strategy · app-id · creator · destroyed · epoch · prune-policy
  * schema · schema/<intention>
  * peer/<key>/{status,name,added-at,added-by,role,device}
  * grant/<key>/<intention> · revocation/<key>/<intention>
@@ -37,7 +37,7 @@ import {
   utf8Encode,
 } from '@lattice/model'
 
-const STORE_FIELDS = ['name', 'strategy', 'app-id', 'creator', 'destroyed', 'schema', 'epoch'] as const
+const STORE_FIELDS = ['name', 'strategy', 'app-id', 'creator', 'destroyed', 'schema', 'epoch', 'prune-policy'] as const
 const PEER_FIELDS = ['status', 'name', 'added-at', 'added-by', 'role', 'device'] as const
 const CHILD_FIELDS = ['alias', 'status', 'type', 'independent'] as const
 const INVITE_FIELDS = ['status', 'invited-by', 'expires-at', 'uses', 'role'] as const

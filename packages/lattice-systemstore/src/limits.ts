@@ -19,5 +19,8 @@ export const MAX_INVITE_USES = 10_000
 /** Most copies a replication policy asks for: more than any mesh of people has machines. */
 export const MAX_REPLICATION_FACTOR = 255
 
+/** Most days of history a prune policy keeps: a century, which is to keep all. */
+export const MAX_KEEP_DAYS = 36_525
+
 /** Largest placement map: a few hundred weighted nodes. */
 export const MAX_CRUSH_BYTES = 4096

@@ -11,6 +11,7 @@ import { get } from '@lattice/kvtable'
 import { type ReadTable, toHex, utf8Decode } from '@lattice/model'
 import { isoTime } from './iso-time.ts'
 import { decodeSystemKey, type SystemKey } from './keys.ts'
+import { decodePrunePolicy } from './prune-policy.ts'
 import { standingValue } from './standing-value.ts'
 import {
   decodeChildStatus,
@@ -103,6 +104,11 @@ function showStoreField(field: Extract<SystemKey, { kind: 'store' }>['field'], v
       return isMark(value) && 'yes'
     case 'epoch':
       return decodeSeq(value)?.toString()
+    case 'prune-policy': {
+      const policy = decodePrunePolicy(value)
+      if (policy === undefined || policy.kind === 'manual') return policy?.kind
+      return policy.kind === 'keep_days' ? `keep ${policy.days} days` : `keep ${policy.count} intentions`
+    }
     case 'strategy': {
       const strategy = decodeStrategy(value)
       if (strategy === undefined || strategy.parent === undefined) return strategy?.kind

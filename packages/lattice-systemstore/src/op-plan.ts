@@ -25,6 +25,7 @@ export type MalformedReason =
   | 'strategy_malformed'
   | 'schema_out_of_range'
   | 'replication_out_of_range'
+  | 'prune_policy_invalid'
   | TextProblem
   /** Takes a right away, which only an epoch can do. */
   | 'needs_epoch'

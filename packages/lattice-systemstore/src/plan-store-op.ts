@@ -9,6 +9,7 @@ import { checkText } from './check-text.ts'
 import type { StoreField } from './keys.ts'
 import { MAX_APP_ID_BYTES, MAX_CRUSH_BYTES, MAX_NAME_BYTES, MAX_REPLICATION_FACTOR } from './limits.ts'
 import type { Condition, MalformedReason, OpOrigin, OpPlan, SystemRow } from './op-plan.ts'
+import { encodePrunePolicy, prunePolicyIn } from './prune-policy.ts'
 import { encodeCount, encodeStrategy, encodeText, MARK, strategyOf } from './values.ts'
 
 const DESTROYED = { kind: 'store_destroyed' } as const
@@ -39,6 +40,12 @@ export function planStoreOp({ op }: system.StoreOp, { id, author }: OpOrigin): R
         { key: { kind: 'replication', field: 'factor' }, value: encodeCount(factor) },
         { key: { kind: 'replication', field: 'crush' }, value: crush },
       ])
+    }
+    case 'setPrunePolicy': {
+      const policy = prunePolicyIn(op.value)
+      return policy === undefined
+        ? err('prune_policy_invalid')
+        : admins([row('prune-policy', encodePrunePolicy(policy))])
     }
     case 'destroy':
       return ok({

@@ -9,6 +9,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import type { PublicKey, StoreId, StoreType } from '@lattice/model'
 import { system } from '@lattice/proto'
 import type { Signing } from './peer-writes.ts'
+import { type PrunePolicy, prunePolicyInit } from './prune-policy.ts'
 import type { ReplicationPolicy } from './store-info.ts'
 import { createSystemWrite, type SystemWrite } from './system-write.ts'
 import { CHILD_STATUS_NUMBER, type ChildStatus, type Strategy } from './values.ts'
@@ -70,6 +71,11 @@ export function activateSchema({ author, version }: Signing & { readonly version
 
 export function setReplication({ author, factor, crush }: Signing & ReplicationPolicy): SystemWrite {
   return storeWrite(author, { case: 'setReplication', value: { factor, crush } })
+}
+
+/** Says how much of its history the store's nodes keep. */
+export function setPrunePolicy({ author, policy }: Signing & { readonly policy: PrunePolicy }): SystemWrite {
+  return storeWrite(author, { case: 'setPrunePolicy', value: { policy: prunePolicyInit(policy) } })
 }
 
 /** Ends the store for everybody. */

@@ -44,8 +44,9 @@ export function summarizeEpoch({ seq, cause }: weaver.EpochOp): SExpr {
       return list(...named('parent'), raw(why.value.store), raw(why.value.epoch))
     case 'joinOfEpochs':
       return list(...named('join-of-epochs'))
-    case 'initial':
     case 'prune':
+      return list(...named('prune'), ...(why.value.below.length === 0 ? [] : [raw(why.value.below)]))
+    case 'initial':
     case 'key':
       return list(...named(why.case))
     case undefined:
@@ -126,12 +127,28 @@ function summarizeStore({ op }: system.StoreOp): SExpr {
       return list(sym('store-activate-schema'), int(op.value.version))
     case 'setReplication':
       return list(sym('store-set-replication'), int(op.value.factor), raw(op.value.crush))
+    case 'setPrunePolicy':
+      return summarizePrunePolicy(op.value)
     case 'destroy':
       return list(sym('store-destroy'))
     case 'destroyAck':
       return list(sym('store-destroy-ack'))
     case undefined:
       return list(sym('store'))
+  }
+}
+
+function summarizePrunePolicy({ policy }: system.PrunePolicy): SExpr {
+  const name = sym('store-set-prune-policy')
+  switch (policy.case) {
+    case 'manual':
+      return list(name, sym('manual'))
+    case 'keepDays':
+      return list(name, sym('keep-days'), int(policy.value))
+    case 'keepCount':
+      return list(name, sym('keep-count'), int(policy.value))
+    case undefined:
+      return list(name)
   }
 }
 

@@ -12,6 +12,7 @@ import { type ChildEntry, readChild } from './children.ts'
 import { type InviteEntry, readInvite } from './invites.ts'
 import type { StoreField, SystemKey } from './keys.ts'
 import { type PeerEntry, readPeer } from './peers.ts'
+import { type PrunePolicy, prunePolicyOf } from './prune-policy.ts'
 import { readField } from './read-fields.ts'
 import { isSameValue } from './same-value.ts'
 import { readSchema } from './schema-activation.ts'
@@ -46,6 +47,7 @@ export type SystemEvent =
   | { readonly kind: 'app_id_changed'; readonly appId: string | undefined }
   | { readonly kind: 'schema_changed'; readonly version: number }
   | { readonly kind: 'replication_changed'; readonly replication: ReplicationPolicy | undefined }
+  | { readonly kind: 'prune_policy_changed'; readonly policy: PrunePolicy }
   | { readonly kind: 'store_destroyed' }
   | { readonly kind: 'store_destroy_acknowledged'; readonly peer: PublicKey }
 
@@ -113,6 +115,8 @@ function storeEvent(read: ReadTable, field: StoreField): SystemEvent | undefined
       return { kind: 'app_id_changed', appId: readAppId(read) }
     case 'schema':
       return { kind: 'schema_changed', version: readSchema(read) }
+    case 'prune-policy':
+      return { kind: 'prune_policy_changed', policy: prunePolicyOf(read) }
     case 'destroyed':
       return readDestroyed(read) ? { kind: 'store_destroyed' } : undefined
     case 'creator':

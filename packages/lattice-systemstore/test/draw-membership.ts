@@ -123,10 +123,17 @@ function opOf(
         acks: permission.kind === 'allowed' ? permission.requiredAcks : [],
         ...(each.kind === 'membership'
           ? { removals: removals.map(({ peer }) => [peer, remains] as const) }
-          : { cause: each.kind === 'prune' ? 'prune' : 'joinOfEpochs' }),
+          : { cause: each.kind === 'prune' ? 'prune' : 'joinOfEpochs', ...belowOf(dag, each) }),
       })
     }
   }
+}
+
+/** Some prunes are of what lies below another epoch: of their past, of none, or below what is no epoch. */
+function belowOf({ records }: Dag, { kind, mask }: Step): { readonly below?: Uint8Array } {
+  const epochs = records.filter(({ op }) => op.kind === 'epoch')
+  const target = mask % 7 === 0 ? records[mask % records.length] : epochs[mask % Math.max(1, epochs.length)]
+  return kind === 'prune' && mask % 3 > 0 && target !== undefined ? { below: target.id } : {}
 }
 
 /** In some causal order: `order` says which of those that may come next does. */

@@ -14,6 +14,7 @@ import {
   setName,
   setPeerDevice,
   setPeerName,
+  setPrunePolicy,
   setReplication,
   setStrategy,
 } from '../src/index.ts'
@@ -37,6 +38,7 @@ describe('the listing', () => {
       createInvite({ author, tokenHash, expiresAt: 1_700_000_000_000, uses: 2, role: 'writer' }),
       claimInvite({ author, tokenHash, claimedBy: anna, usesLeft: 1 }),
       setReplication({ author, factor: 3, crush: Uint8Array.of(1, 2) }),
+      setPrunePolicy({ author, policy: { kind: 'keep_days', days: 30 } }),
       destroyStore({ author }),
       ackStoreDestroy({ author }),
     ])
@@ -52,6 +54,7 @@ describe('the listing', () => {
       creator: creatorHex,
       destroyed: 'yes',
       name: 'team',
+      'prune-policy': 'keep 30 days',
       'replication/crush': '0x0102',
       'replication/factor': '3',
       schema: '2',

@@ -24,6 +24,8 @@ export interface EpochInit {
   /** What is left of whom; without any it is a prune, or what `cause` says. */
   readonly removals?: readonly (readonly [PublicKey, Remains])[]
   readonly cause?: 'initial' | 'prune' | 'key' | 'joinOfEpochs'
+  /** What a prune is to delete below. */
+  readonly below?: Uint8Array
 }
 
 export interface Dag {
@@ -88,15 +90,23 @@ export const batchOp = (...ops: readonly object[]): MembershipRecord['op'] =>
   systemOp({ op: { case: 'batch', value: { ops } } } as SystemInit)
 
 /** Sorts what is sorted in an honest epoch. */
-export function epochOp({ seq, acks = [], removals, cause = 'prune' }: EpochInit): MembershipRecord['op'] {
+export function epochOp({ seq, acks = [], removals, cause = 'prune', below }: EpochInit): MembershipRecord['op'] {
   const taken = (removals ?? []).toSorted(([a], [b]) => compareBytes(a, b))
-  return rawEpochOp({ seq, acks: acks.toSorted(compareBytes), cause, ...(removals && { removals: taken }) })
+  return rawEpochOp({
+    seq,
+    acks: acks.toSorted(compareBytes),
+    cause,
+    ...(removals && { removals: taken }),
+    ...(below && { below }),
+  })
 }
 
-export function rawEpochOp({ seq, acks = [], removals, cause = 'prune' }: EpochInit): MembershipRecord['op'] {
+export function rawEpochOp({ seq, acks = [], removals, cause = 'prune', below }: EpochInit): MembershipRecord['op'] {
   const taken = removals?.map(([peer, remains]) => ({ peer, remains: LEVEL[remains] }))
   const value =
-    taken === undefined ? { case: cause, value: {} } : { case: 'membership' as const, value: { removals: taken } }
+    taken === undefined
+      ? { case: cause, value: { ...(below && { below }) } }
+      : { case: 'membership' as const, value: { removals: taken } }
   const init = { seq: BigInt(seq), requiredAcks: [...acks], cause: { cause: value } }
   return {
     kind: 'epoch',

@@ -101,7 +101,10 @@ describe('a store with inherited peers', () => {
       add(creator, { seq: 0, acks: [anna, anna] }),
       add(creator, { seq: 0, removals: [] }),
       add(creator, { seq: 0, acks: [anna] }),
+      add(creator, { seq: 0, below: dag.genesis.id }),
     ]
+    const on = dag.records.at(-2) ?? dag.genesis
+    epochs.push(dag.add(creator, epochOp({ seq: 1, below: on.id }), [on]))
     const view = policyOf(new Map()).resolve(dag.history())
     expect(epochs.map(({ id }) => view.faultOf(id))).toEqual([
       'not_entitled',
@@ -112,6 +115,8 @@ describe('a store with inherited peers', () => {
       'required_acks_wrong',
       'required_acks_wrong',
       'removals_malformed',
+      undefined,
+      'below_wrong',
       undefined,
     ])
   })
@@ -129,6 +134,7 @@ describe('a store with inherited peers', () => {
     expect(ask(keyOf(9), parent(1))).toBe('not_a_peer')
     expect(ask(anna, { kind: 'prune' })).toEqual([creator, bert, cleo])
     expect(ask(cleo, { kind: 'prune' })).toBe('not_admin')
+    expect(ask(anna, { kind: 'prune', below: dag.genesis.id })).toBe('below_unknown')
     expect(ask(creator, { kind: 'membership', removals: [gone(bert)] })).toBe('not_admin')
     expect(ask(cleo, { kind: 'join_of_epochs' })).toBe('nothing_to_join')
     const start = [...dag.records]

@@ -185,6 +185,12 @@ function workOutFault(past: readonly DagRecord[], epoch: DagRecord): EpochFault 
     record.op.kind === 'epoch' && staticFault(past, record) === undefined ? [record.op.value.seq] : [],
   )
   if (what.seq !== seqs.reduce((next, seq) => (seq >= next ? seq + 1n : next), 0n)) return 'seq_wrong'
+  const { below } = what
+  const isBelow = (record: DagRecord): boolean =>
+    below !== undefined && record.op.kind === 'epoch' && equalBytes(record.id, below)
+  if (below !== undefined && !past.some((record) => isBelow(record) && staticFault(past, record) === undefined)) {
+    return 'below_wrong'
+  }
   const peers = new Map(past.flatMap(receivers).map((peer) => [idKey(peer), peer]))
   const required = [...peers.values()]
     .filter((peer) => view.active(peer) && !equalBytes(peer, epoch.author) && (taken(epoch, peer) ?? 3) >= 2)

@@ -1,4 +1,4 @@
-import { type PublicKey, toPublicKey } from '@lattice/model'
+import { type IntentionId, type PublicKey, toPublicKey } from '@lattice/model'
 import type { MembershipPolicy, Remains } from '@lattice/store-base'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import {
@@ -6,6 +6,7 @@ import {
   admitOp,
   batchOp,
   createDag,
+  type DagRecord,
   epochOp,
   historyOf,
   inviteOp,
@@ -80,6 +81,24 @@ describe('an epoch', () => {
     const wrong = scene.add(creator, rawEpochOp({ seq: 0, acks, removals }), deps)
     const right = scene.add(creator, rawEpochOp({ seq: 0, acks: [anna, bert], removals }), deps)
     expect([wrong, right].map(scene.fault)).toEqual(['required_acks_wrong', undefined])
+  })
+
+  test('prunes below an epoch of its past, or below itself, and otherwise has no effect', () => {
+    const scene = sceneOf(anna)
+    const first = scene.epoch(creator, 'initial')
+    const start = [...scene.records]
+    const none = scene.add(anna, epochOp({ seq: 5, acks: [creator] }), start)
+    const beside = scene.add(anna, epochOp({ seq: 1, acks: [creator] }), start)
+    const add = (below: Uint8Array, deps = [...start, none]): DagRecord =>
+      scene.add(creator, epochOp({ seq: 1, acks: [anna], below }), deps)
+    const good = [add(first.id), scene.add(creator, epochOp({ seq: 1, acks: [anna] }), start)]
+    const bad = [add(beside.id), add(none.id), add(scene.genesis.id), add(new Uint8Array(32)), add(new Uint8Array(5))]
+    expect(good.map(scene.fault)).toEqual([undefined, undefined])
+    const wrong = Array.from({ length: 4 }, () => 'below_wrong')
+    expect(bad.map(scene.fault)).toEqual([...wrong, 'removals_malformed'])
+    const policy = createMembershipPolicy()
+    const ask = (below: IntentionId) => policy.permit(scene.history(), creator, { kind: 'prune', below }).kind
+    expect([ask(first.id), ask(none.id), ask(scene.genesis.id)]).toEqual(['allowed', 'refused', 'refused'])
   })
 
   test('asks no ack of who is away or reads only, and again of who is back', () => {

@@ -17,6 +17,7 @@ describe('rejections', () => {
   const storeOp = (op: object) => ({ op: { case: 'store' as const, value: { op } } })
   const admission = (value: object) => peer({ case: 'admit', value: { status: 2, role: 2, addedAt: 0n, ...value } })
   const invitation = (value: object) => invite({ case: 'create', value: { expiresAt: 1n, uses: 1, role: 2, ...value } })
+  const keep = (kind: 'keepDays' | 'keepCount', value: number) => ({ policy: { case: kind, value } })
   const named = (value: string) => storeOp({ case: 'setName', value })
   const short = new Uint8Array(31)
 
@@ -77,6 +78,10 @@ describe('rejections', () => {
       storeOp({ case: 'setReplication', value: { factor: 1, crush: new Uint8Array(4097) } }),
       'replication_out_of_range',
     ],
+    ['a prune policy that says nothing', storeOp({ case: 'setPrunePolicy', value: {} }), 'prune_policy_invalid'],
+    ['no days of history', storeOp({ case: 'setPrunePolicy', value: keep('keepDays', 0) }), 'prune_policy_invalid'],
+    ['history for ever', storeOp({ case: 'setPrunePolicy', value: keep('keepDays', 36_526) }), 'prune_policy_invalid'],
+    ['no history', storeOp({ case: 'setPrunePolicy', value: keep('keepCount', 0) }), 'prune_policy_invalid'],
     ['a store op that says nothing', storeOp({ case: undefined }), 'op_unset'],
   ]
   test.each(cases)('%s is rejected and touches no row', (_name, op, reason) => {

@@ -6,6 +6,7 @@ import type { OpOutcome, StoreTables } from '@lattice/store-base'
 import {
   createSystemLayer,
   listSystem,
+  prunePolicyOf,
   readAppId,
   readChildren,
   readDestroyAcks,
@@ -68,7 +69,10 @@ const nothingSeen = (): Seen => ({
   names: new Map(),
   children: new Map(),
   invites: new Map(),
-  store: new Map<string, unknown>([['schema', 1]]),
+  store: new Map<string, unknown>([
+    ['schema', 1],
+    ['prune-policy', { kind: 'manual' }],
+  ]),
   acks: new Set(),
 })
 
@@ -93,6 +97,8 @@ function take(seen: Seen, event: SystemEvent): void {
       return void seen.store.set('schema', event.version)
     case 'replication_changed':
       return void seen.store.set('replication', event.replication)
+    case 'prune_policy_changed':
+      return void seen.store.set('prune-policy', event.policy)
     case 'store_destroyed':
       return void seen.store.set('destroyed', true)
     case 'store_destroy_acknowledged':
@@ -120,6 +126,7 @@ function look({ system: read }: StoreTables, named: Iterable<string>): Seen {
     ['app-id', readAppId(read)],
     ['schema', readSchema(read)],
     ['replication', readReplication(read)],
+    ['prune-policy', prunePolicyOf(read)],
     ['destroyed', readDestroyed(read) || undefined],
   ]
   for (const [part, value] of parts) if (value !== undefined) seen.store.set(part, value)
@@ -237,7 +244,7 @@ describe('the system layer', () => {
           for (const op of dag.ops) for (const event of eventsOf(replica.apply(op))) kinds.add(event.kind)
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 400 },
     )
     expect([...kinds].toSorted()).toEqual([
       'app_id_changed',
@@ -246,6 +253,7 @@ describe('the system layer', () => {
       'name_changed',
       'peer_changed',
       'peer_name_changed',
+      'prune_policy_changed',
       'replication_changed',
       'schema_changed',
       'store_destroy_acknowledged',

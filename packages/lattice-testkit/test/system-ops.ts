@@ -88,6 +88,8 @@ function childOps(): fc.Arbitrary<SystemOp> {
   return fc.tuple(idsOrNot, op).map(([child, value]) => childOp(child, value))
 }
 
+type PolicyInit = NonNullable<MessageInitShape<typeof system.PrunePolicySchema>['policy']>
+
 const strategies = fc
   .record({
     case: fc.constantFrom('independent' as const, 'inherited' as const, 'snapshot' as const),
@@ -103,6 +105,15 @@ const storeOps: fc.Arbitrary<SystemOp> = fc
     fc
       .record({ factor: fc.constantFrom(0, 1, 3, 300), crush: fc.uint8Array({ maxLength: 3 }) })
       .map((value) => ({ case: 'setReplication' as const, value })),
+    fc
+      .constantFrom<PolicyInit>(
+        { case: 'manual', value: {} },
+        { case: 'keepDays', value: 30 },
+        { case: 'keepDays', value: 0 },
+        { case: 'keepCount', value: 1000 },
+        { case: 'keepCount', value: 0 },
+      )
+      .map((policy) => ({ case: 'setPrunePolicy' as const, value: { policy } })),
     fc.constantFrom('destroy' as const, 'destroyAck' as const).map((kind) => ({ case: kind, value: {} })),
     fc.constant({ case: undefined }),
   )

@@ -115,6 +115,8 @@ function faultOf(
   if (claim.seq !== before.reduce((next, each) => (each.claim.seq >= next ? each.claim.seq + 1n : next), 0n))
     return 'seq_wrong'
   if (!areKeys(claim.requiredAcks, author)) return 'required_acks_wrong'
+  const { below } = claim
+  if (below !== undefined && !before.some(({ record }) => equalBytes(record.id, below))) return 'below_wrong'
   // What the parent says is not known yet, or never will be: it may count later, so it is not judged for ever.
   if (isPrivileged(claim) && !parent.wasAdmin(author)) return 'parent_unknown'
   const { parent: named } = claim
@@ -245,8 +247,13 @@ function permitInherited(
   }
   switch (wish.kind) {
     case 'initial':
-    case 'prune':
       return isActive && parent.isAdmin(author) ? allowed() : refused('not_admin')
+    case 'prune': {
+      if (!isActive || !parent.isAdmin(author)) return refused('not_admin')
+      const { below } = wish
+      const isKnown = below === undefined || standing.some(({ record }) => equalBytes(record.id, below))
+      return isKnown ? allowed() : refused('below_unknown')
+    }
     case 'membership':
       // Peers are removed in the parent.
       return refused('not_admin')

@@ -28,6 +28,7 @@ export function createEpochJudge(
     const states = readPeerStates(graph, has, standing)
     if (!isEntitled(graph, epoch, { standing, states })) return 'not_entitled'
     if (epoch.claim.seq !== nextSeq(before)) return 'seq_wrong'
+    if (!hasBelow(graph, epoch, before)) return 'below_wrong'
     const required = requiredAcks(graph, { author: epoch.author, cuts: epoch.cuts, states })
     return isSameKeys(epoch.claim.requiredAcks, required) ? undefined : 'required_acks_wrong'
   }
@@ -71,6 +72,19 @@ export function hasSeveralHeads(graph: MembershipGraph, standing: readonly Epoch
   const [last, ...rest] = standing.toSorted((one, other) => other.at - one.at)
   // What comes last is in no other's past, and what it does not follow is, or is below, another head.
   return last !== undefined && rest.some(({ at }) => !graph.pasts.follows(last.at, at))
+}
+
+/** What a prune is to delete lies below an epoch in its past, if not below itself. */
+function hasBelow(
+  { records }: MembershipGraph,
+  { claim: { below } }: EpochNode,
+  before: readonly EpochNode[],
+): boolean {
+  if (below === undefined) return true
+  return before.some(({ at }) => {
+    const record = records[at]
+    return record !== undefined && equalBytes(record.id, below)
+  })
 }
 
 function nextSeq(before: readonly EpochNode[]): bigint {

@@ -11,7 +11,7 @@ import { levelOf } from './records.ts'
 import type { Resolved } from './resolve.ts'
 
 export function permitEpoch(resolved: Resolved, author: PublicKey, wish: EpochWish): EpochPermission {
-  const { graph, standing, states } = resolved
+  const { graph, standing, states, view } = resolved
   const self = graph.numberOf(author)
   const isActive = self !== undefined && states.isActive(self)
   const isAdmin = isActive && (states.levelOf(self) ?? 0) >= ADMIN_LEVEL
@@ -24,8 +24,10 @@ export function permitEpoch(resolved: Resolved, author: PublicKey, wish: EpochWi
   }
   switch (wish.kind) {
     case 'initial':
-    case 'prune':
       return isAdmin ? allowed() : refused('not_admin')
+    case 'prune':
+      if (!isAdmin) return refused('not_admin')
+      return wish.below === undefined || view.faultOf(wish.below) === undefined ? allowed() : refused('below_unknown')
     case 'membership':
       return permitRemovals(resolved, { self, isAdmin, removals: wish.removals }) ?? allowed(wish.removals)
     case 'join_of_epochs':

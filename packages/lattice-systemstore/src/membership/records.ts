@@ -54,6 +54,8 @@ export interface EpochClaim {
   readonly removals: readonly Removal[]
   /** The epoch of the parent that it follows. */
   readonly parent: { readonly store: StoreId; readonly epoch: IntentionId } | undefined
+  /** The epoch of this store below which a prune deletes; undefined where that is the prune itself. */
+  readonly below: IntentionId | undefined
 }
 
 export type RecordMeaning =
@@ -133,10 +135,22 @@ function readEpochClaim(op: weaver.EpochOp): EpochClaim | undefined {
   // A field that this version does not know may change the meaning of those it does.
   if ([op, op.cause, cause.value].some((message) => message?.$unknown !== undefined)) return undefined
   const { seq, requiredAcks } = op
-  const claim = { kind: 'epoch', seq, requiredAcks, cause: cause.case, removals: [], parent: undefined } as const
+  const claim = {
+    kind: 'epoch',
+    seq,
+    requiredAcks,
+    cause: cause.case,
+    removals: [],
+    parent: undefined,
+    below: undefined,
+  } as const
   if (cause.case === 'membership') {
     const removals = readRemovals(cause.value)
     return removals && { ...claim, removals }
+  }
+  if (cause.case === 'prune' && cause.value.below.length > 0) {
+    const below = readIntentionId(cause.value.below)
+    return below && { ...claim, below }
   }
   if (cause.case !== 'parent') return claim
   const [store, epoch] = [readStoreId(cause.value.store), readIntentionId(cause.value.epoch)]

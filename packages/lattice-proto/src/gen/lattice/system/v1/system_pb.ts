@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/system/v1/system.proto.
  */
 export const file_lattice_system_v1_system: GenFile = /*@__PURE__*/
-  fileDesc("Ch5sYXR0aWNlL3N5c3RlbS92MS9zeXN0ZW0ucHJvdG8SEWxhdHRpY2Uuc3lzdGVtLnYxIvUBCghTeXN0ZW1PcBIvCgViYXRjaBgBIAEoCzIeLmxhdHRpY2Uuc3lzdGVtLnYxLlN5c3RlbUJhdGNoSAASKQoEcGVlchgCIAEoCzIZLmxhdHRpY2Uuc3lzdGVtLnYxLlBlZXJPcEgAEi0KBmludml0ZRgDIAEoCzIbLmxhdHRpY2Uuc3lzdGVtLnYxLkludml0ZU9wSAASKwoFY2hpbGQYBCABKAsyGi5sYXR0aWNlLnN5c3RlbS52MS5DaGlsZE9wSAASKwoFc3RvcmUYBSABKAsyGi5sYXR0aWNlLnN5c3RlbS52MS5TdG9yZU9wSABCBAoCb3AiNwoLU3lzdGVtQmF0Y2gSKAoDb3BzGAEgAygLMhsubGF0dGljZS5zeXN0ZW0udjEuU3lzdGVtT3Ai1wEKBlBlZXJPcBIMCgRwZWVyGAEgASgMEi0KBWFkbWl0GAIgASgLMhwubGF0dGljZS5zeXN0ZW0udjEuUGVlckFkbWl0SAASMwoKc2V0X3N0YXR1cxgDIAEoDjIdLmxhdHRpY2Uuc3lzdGVtLnYxLlBlZXJTdGF0dXNIABIrCghzZXRfcm9sZRgEIAEoDjIXLmxhdHRpY2Uuc3lzdGVtLnYxLlJvbGVIABISCghzZXRfbmFtZRgFIAEoCUgAEhQKCnNldF9kZXZpY2UYBiABKAlIAEIECgJvcCJzCglQZWVyQWRtaXQSLQoGc3RhdHVzGAEgASgOMh0ubGF0dGljZS5zeXN0ZW0udjEuUGVlclN0YXR1cxIlCgRyb2xlGAIgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZRIQCghhZGRlZF9hdBgDIAEoBCK7AQoISW52aXRlT3ASEgoKdG9rZW5faGFzaBgBIAEoDBIxCgZjcmVhdGUYAiABKAsyHy5sYXR0aWNlLnN5c3RlbS52MS5JbnZpdGVDcmVhdGVIABIvCgVjbGFpbRgDIAEoCzIeLmxhdHRpY2Uuc3lzdGVtLnYxLkludml0ZUNsYWltSAASMQoGY2FuY2VsGAQgASgLMh8ubGF0dGljZS5zeXN0ZW0udjEuSW52aXRlQ2FuY2VsSABCBAoCb3AiVwoMSW52aXRlQ3JlYXRlEhIKCmV4cGlyZXNfYXQYASABKAQSDAoEdXNlcxgCIAEoDRIlCgRyb2xlGAMgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZSI0CgtJbnZpdGVDbGFpbRISCgpjbGFpbWVkX2J5GAEgASgMEhEKCXVzZXNfbGVmdBgCIAEoDSIOCgxJbnZpdGVDYW5jZWwi0AEKB0NoaWxkT3ASDQoFY2hpbGQYASABKAwSKgoDYWRkGAIgASgLMhsubGF0dGljZS5zeXN0ZW0udjEuQ2hpbGRBZGRIABI0CgpzZXRfc3RhdHVzGAMgASgOMh4ubGF0dGljZS5zeXN0ZW0udjEuQ2hpbGRTdGF0dXNIABITCglzZXRfYWxpYXMYBCABKAlIABI5CgtkZXN0cm95X2FjaxgFIAEoCzIiLmxhdHRpY2Uuc3lzdGVtLnYxLkNoaWxkRGVzdHJveUFja0gAQgQKAm9wIkIKCENoaWxkQWRkEg0KBWFsaWFzGAEgASgJEhIKCnN0b3JlX3R5cGUYAiABKAkSEwoLaW5kZXBlbmRlbnQYAyABKAgiEQoPQ2hpbGREZXN0cm95QWNrIuICCgdTdG9yZU9wEhIKCHNldF9uYW1lGAEgASgJSAASNwoMc2V0X3N0cmF0ZWd5GAIgASgLMh8ubGF0dGljZS5zeXN0ZW0udjEuUGVlclN0cmF0ZWd5SAASFAoKc2V0X2FwcF9pZBgDIAEoCUgAEj4KD2FjdGl2YXRlX3NjaGVtYRgEIAEoCzIjLmxhdHRpY2Uuc3lzdGVtLnYxLlNjaGVtYUFjdGl2YXRpb25IABI/Cg9zZXRfcmVwbGljYXRpb24YBSABKAsyJC5sYXR0aWNlLnN5c3RlbS52MS5SZXBsaWNhdGlvblBvbGljeUgAEjIKB2Rlc3Ryb3kYBiABKAsyHy5sYXR0aWNlLnN5c3RlbS52MS5TdG9yZURlc3Ryb3lIABI5CgtkZXN0cm95X2FjaxgHIAEoCzIiLmxhdHRpY2Uuc3lzdGVtLnYxLlN0b3JlRGVzdHJveUFja0gAQgQKAm9wIsQBCgxQZWVyU3RyYXRlZ3kSOgoLaW5kZXBlbmRlbnQYASABKAsyIy5sYXR0aWNlLnN5c3RlbS52MS5JbmRlcGVuZGVudFBlZXJzSAASNgoJaW5oZXJpdGVkGAIgASgLMiEubGF0dGljZS5zeXN0ZW0udjEuSW5oZXJpdGVkUGVlcnNIABI0CghzbmFwc2hvdBgDIAEoCzIgLmxhdHRpY2Uuc3lzdGVtLnYxLlNuYXBzaG90UGVlcnNIAEIKCghzdHJhdGVneSIiChBJbmRlcGVuZGVudFBlZXJzEg4KBnBhcmVudBgBIAEoDCIgCg5Jbmhlcml0ZWRQZWVycxIOCgZwYXJlbnQYASABKAwiHwoNU25hcHNob3RQZWVycxIOCgZwYXJlbnQYASABKAwiIwoQU2NoZW1hQWN0aXZhdGlvbhIPCgd2ZXJzaW9uGAEgASgNIjIKEVJlcGxpY2F0aW9uUG9saWN5Eg4KBmZhY3RvchgBIAEoDRINCgVjcnVzaBgCIAEoDCIOCgxTdG9yZURlc3Ryb3kiEQoPU3RvcmVEZXN0cm95QWNrKowBCgpQZWVyU3RhdHVzEhsKF1BFRVJfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTUEVFUl9TVEFUVVNfSU5WSVRFRBABEhYKElBFRVJfU1RBVFVTX0FDVElWRRACEhcKE1BFRVJfU1RBVFVTX0RPUk1BTlQQAxIXChNQRUVSX1NUQVRVU19SRVZPS0VEEAQqTgoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDwoLUk9MRV9SRUFERVIQARIPCgtST0xFX1dSSVRFUhACEg4KClJPTEVfQURNSU4QAyp9CgxJbnZpdGVTdGF0dXMSHQoZSU5WSVRFX1NUQVRVU19VTlNQRUNJRklFRBAAEhYKEklOVklURV9TVEFUVVNfT1BFThABEhkKFUlOVklURV9TVEFUVVNfQ0xBSU1FRBACEhsKF0lOVklURV9TVEFUVVNfQ0FOQ0VMTEVEEAMqewoLQ2hpbGRTdGF0dXMSHAoYQ0hJTERfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTQ0hJTERfU1RBVFVTX0FDVElWRRABEhkKFUNISUxEX1NUQVRVU19BUkNISVZFRBACEhoKFkNISUxEX1NUQVRVU19ERVNUUk9ZRUQQA2IGcHJvdG8z");
+  fileDesc("Ch5sYXR0aWNlL3N5c3RlbS92MS9zeXN0ZW0ucHJvdG8SEWxhdHRpY2Uuc3lzdGVtLnYxIvUBCghTeXN0ZW1PcBIvCgViYXRjaBgBIAEoCzIeLmxhdHRpY2Uuc3lzdGVtLnYxLlN5c3RlbUJhdGNoSAASKQoEcGVlchgCIAEoCzIZLmxhdHRpY2Uuc3lzdGVtLnYxLlBlZXJPcEgAEi0KBmludml0ZRgDIAEoCzIbLmxhdHRpY2Uuc3lzdGVtLnYxLkludml0ZU9wSAASKwoFY2hpbGQYBCABKAsyGi5sYXR0aWNlLnN5c3RlbS52MS5DaGlsZE9wSAASKwoFc3RvcmUYBSABKAsyGi5sYXR0aWNlLnN5c3RlbS52MS5TdG9yZU9wSABCBAoCb3AiNwoLU3lzdGVtQmF0Y2gSKAoDb3BzGAEgAygLMhsubGF0dGljZS5zeXN0ZW0udjEuU3lzdGVtT3Ai1wEKBlBlZXJPcBIMCgRwZWVyGAEgASgMEi0KBWFkbWl0GAIgASgLMhwubGF0dGljZS5zeXN0ZW0udjEuUGVlckFkbWl0SAASMwoKc2V0X3N0YXR1cxgDIAEoDjIdLmxhdHRpY2Uuc3lzdGVtLnYxLlBlZXJTdGF0dXNIABIrCghzZXRfcm9sZRgEIAEoDjIXLmxhdHRpY2Uuc3lzdGVtLnYxLlJvbGVIABISCghzZXRfbmFtZRgFIAEoCUgAEhQKCnNldF9kZXZpY2UYBiABKAlIAEIECgJvcCJzCglQZWVyQWRtaXQSLQoGc3RhdHVzGAEgASgOMh0ubGF0dGljZS5zeXN0ZW0udjEuUGVlclN0YXR1cxIlCgRyb2xlGAIgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZRIQCghhZGRlZF9hdBgDIAEoBCK7AQoISW52aXRlT3ASEgoKdG9rZW5faGFzaBgBIAEoDBIxCgZjcmVhdGUYAiABKAsyHy5sYXR0aWNlLnN5c3RlbS52MS5JbnZpdGVDcmVhdGVIABIvCgVjbGFpbRgDIAEoCzIeLmxhdHRpY2Uuc3lzdGVtLnYxLkludml0ZUNsYWltSAASMQoGY2FuY2VsGAQgASgLMh8ubGF0dGljZS5zeXN0ZW0udjEuSW52aXRlQ2FuY2VsSABCBAoCb3AiVwoMSW52aXRlQ3JlYXRlEhIKCmV4cGlyZXNfYXQYASABKAQSDAoEdXNlcxgCIAEoDRIlCgRyb2xlGAMgASgOMhcubGF0dGljZS5zeXN0ZW0udjEuUm9sZSI0CgtJbnZpdGVDbGFpbRISCgpjbGFpbWVkX2J5GAEgASgMEhEKCXVzZXNfbGVmdBgCIAEoDSIOCgxJbnZpdGVDYW5jZWwi0AEKB0NoaWxkT3ASDQoFY2hpbGQYASABKAwSKgoDYWRkGAIgASgLMhsubGF0dGljZS5zeXN0ZW0udjEuQ2hpbGRBZGRIABI0CgpzZXRfc3RhdHVzGAMgASgOMh4ubGF0dGljZS5zeXN0ZW0udjEuQ2hpbGRTdGF0dXNIABITCglzZXRfYWxpYXMYBCABKAlIABI5CgtkZXN0cm95X2FjaxgFIAEoCzIiLmxhdHRpY2Uuc3lzdGVtLnYxLkNoaWxkRGVzdHJveUFja0gAQgQKAm9wIkIKCENoaWxkQWRkEg0KBWFsaWFzGAEgASgJEhIKCnN0b3JlX3R5cGUYAiABKAkSEwoLaW5kZXBlbmRlbnQYAyABKAgiEQoPQ2hpbGREZXN0cm95QWNrIp4DCgdTdG9yZU9wEhIKCHNldF9uYW1lGAEgASgJSAASNwoMc2V0X3N0cmF0ZWd5GAIgASgLMh8ubGF0dGljZS5zeXN0ZW0udjEuUGVlclN0cmF0ZWd5SAASFAoKc2V0X2FwcF9pZBgDIAEoCUgAEj4KD2FjdGl2YXRlX3NjaGVtYRgEIAEoCzIjLmxhdHRpY2Uuc3lzdGVtLnYxLlNjaGVtYUFjdGl2YXRpb25IABI/Cg9zZXRfcmVwbGljYXRpb24YBSABKAsyJC5sYXR0aWNlLnN5c3RlbS52MS5SZXBsaWNhdGlvblBvbGljeUgAEjIKB2Rlc3Ryb3kYBiABKAsyHy5sYXR0aWNlLnN5c3RlbS52MS5TdG9yZURlc3Ryb3lIABI5CgtkZXN0cm95X2FjaxgHIAEoCzIiLmxhdHRpY2Uuc3lzdGVtLnYxLlN0b3JlRGVzdHJveUFja0gAEjoKEHNldF9wcnVuZV9wb2xpY3kYCCABKAsyHi5sYXR0aWNlLnN5c3RlbS52MS5QcnVuZVBvbGljeUgAQgQKAm9wInYKC1BydW5lUG9saWN5EjIKBm1hbnVhbBgBIAEoCzIgLmxhdHRpY2Uuc3lzdGVtLnYxLk1hbnVhbFBydW5pbmdIABITCglrZWVwX2RheXMYAiABKA1IABIUCgprZWVwX2NvdW50GAMgASgNSABCCAoGcG9saWN5Ig8KDU1hbnVhbFBydW5pbmcixAEKDFBlZXJTdHJhdGVneRI6CgtpbmRlcGVuZGVudBgBIAEoCzIjLmxhdHRpY2Uuc3lzdGVtLnYxLkluZGVwZW5kZW50UGVlcnNIABI2Cglpbmhlcml0ZWQYAiABKAsyIS5sYXR0aWNlLnN5c3RlbS52MS5Jbmhlcml0ZWRQZWVyc0gAEjQKCHNuYXBzaG90GAMgASgLMiAubGF0dGljZS5zeXN0ZW0udjEuU25hcHNob3RQZWVyc0gAQgoKCHN0cmF0ZWd5IiIKEEluZGVwZW5kZW50UGVlcnMSDgoGcGFyZW50GAEgASgMIiAKDkluaGVyaXRlZFBlZXJzEg4KBnBhcmVudBgBIAEoDCIfCg1TbmFwc2hvdFBlZXJzEg4KBnBhcmVudBgBIAEoDCIjChBTY2hlbWFBY3RpdmF0aW9uEg8KB3ZlcnNpb24YASABKA0iMgoRUmVwbGljYXRpb25Qb2xpY3kSDgoGZmFjdG9yGAEgASgNEg0KBWNydXNoGAIgASgMIg4KDFN0b3JlRGVzdHJveSIRCg9TdG9yZURlc3Ryb3lBY2sqjAEKClBlZXJTdGF0dXMSGwoXUEVFUl9TVEFUVVNfVU5TUEVDSUZJRUQQABIXChNQRUVSX1NUQVRVU19JTlZJVEVEEAESFgoSUEVFUl9TVEFUVVNfQUNUSVZFEAISFwoTUEVFUl9TVEFUVVNfRE9STUFOVBADEhcKE1BFRVJfU1RBVFVTX1JFVk9LRUQQBCpOCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIPCgtST0xFX1JFQURFUhABEg8KC1JPTEVfV1JJVEVSEAISDgoKUk9MRV9BRE1JThADKn0KDEludml0ZVN0YXR1cxIdChlJTlZJVEVfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFgoSSU5WSVRFX1NUQVRVU19PUEVOEAESGQoVSU5WSVRFX1NUQVRVU19DTEFJTUVEEAISGwoXSU5WSVRFX1NUQVRVU19DQU5DRUxMRUQQAyp7CgtDaGlsZFN0YXR1cxIcChhDSElMRF9TVEFUVVNfVU5TUEVDSUZJRUQQABIXChNDSElMRF9TVEFUVVNfQUNUSVZFEAESGQoVQ0hJTERfU1RBVFVTX0FSQ0hJVkVEEAISGgoWQ0hJTERfU1RBVFVTX0RFU1RST1lFRBADYgZwcm90bzM");
 
 /**
  * @generated from message lattice.system.v1.SystemOp
@@ -413,6 +413,12 @@ export type StoreOp = Message<"lattice.system.v1.StoreOp"> & {
      */
     value: StoreDestroyAck;
     case: "destroyAck";
+  } | {
+    /**
+     * @generated from field: lattice.system.v1.PrunePolicy set_prune_policy = 8;
+     */
+    value: PrunePolicy;
+    case: "setPrunePolicy";
   } | { case: undefined; value?: undefined };
 };
 
@@ -422,6 +428,62 @@ export type StoreOp = Message<"lattice.system.v1.StoreOp"> & {
  */
 export const StoreOpSchema: GenMessage<StoreOp> = /*@__PURE__*/
   messageDesc(file_lattice_system_v1_system, 11);
+
+/**
+ * How much of a store's history its nodes keep.
+ *
+ * @generated from message lattice.system.v1.PrunePolicy
+ */
+export type PrunePolicy = Message<"lattice.system.v1.PrunePolicy"> & {
+  /**
+   * @generated from oneof lattice.system.v1.PrunePolicy.policy
+   */
+  policy: {
+    /**
+     * All of it, until somebody prunes.
+     *
+     * @generated from field: lattice.system.v1.ManualPruning manual = 1;
+     */
+    value: ManualPruning;
+    case: "manual";
+  } | {
+    /**
+     * What was written in the last so many days.
+     *
+     * @generated from field: uint32 keep_days = 2;
+     */
+    value: number;
+    case: "keepDays";
+  } | {
+    /**
+     * At least so many of the latest intentions.
+     *
+     * @generated from field: uint32 keep_count = 3;
+     */
+    value: number;
+    case: "keepCount";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message lattice.system.v1.PrunePolicy.
+ * Use `create(PrunePolicySchema)` to create a new message.
+ */
+export const PrunePolicySchema: GenMessage<PrunePolicy> = /*@__PURE__*/
+  messageDesc(file_lattice_system_v1_system, 12);
+
+/**
+ * @generated from message lattice.system.v1.ManualPruning
+ */
+export type ManualPruning = Message<"lattice.system.v1.ManualPruning"> & {
+};
+
+/**
+ * Describes the message lattice.system.v1.ManualPruning.
+ * Use `create(ManualPruningSchema)` to create a new message.
+ */
+export const ManualPruningSchema: GenMessage<ManualPruning> = /*@__PURE__*/
+  messageDesc(file_lattice_system_v1_system, 13);
 
 /**
  * Where a store's peers come from.
@@ -458,7 +520,7 @@ export type PeerStrategy = Message<"lattice.system.v1.PeerStrategy"> & {
  * Use `create(PeerStrategySchema)` to create a new message.
  */
 export const PeerStrategySchema: GenMessage<PeerStrategy> = /*@__PURE__*/
-  messageDesc(file_lattice_system_v1_system, 12);
+  messageDesc(file_lattice_system_v1_system, 14);
 
 /**
  * @generated from message lattice.system.v1.IndependentPeers
@@ -477,7 +539,7 @@ export type IndependentPeers = Message<"lattice.system.v1.IndependentPeers"> & {
  * Use `create(IndependentPeersSchema)` to create a new message.
  */
 export const IndependentPeersSchema: GenMessage<IndependentPeers> = /*@__PURE__*/
-  messageDesc(file_lattice_system_v1_system, 13);
+  messageDesc(file_lattice_system_v1_system, 15);
 
 /**
  * The parent's peers, live.
@@ -496,7 +558,7 @@ export type InheritedPeers = Message<"lattice.system.v1.InheritedPeers"> & {
  * Use `create(InheritedPeersSchema)` to create a new message.
  */
 export const InheritedPeersSchema: GenMessage<InheritedPeers> = /*@__PURE__*/
-  messageDesc(file_lattice_system_v1_system, 14);
+  messageDesc(file_lattice_system_v1_system, 16);
 
 /**
  * The parent's peers as they were when the store was created.
@@ -515,7 +577,7 @@ export type SnapshotPeers = Message<"lattice.system.v1.SnapshotPeers"> & {
  * Use `create(SnapshotPeersSchema)` to create a new message.
  */
 export const SnapshotPeersSchema: GenMessage<SnapshotPeers> = /*@__PURE__*/
-  messageDesc(file_lattice_system_v1_system, 15);
+  messageDesc(file_lattice_system_v1_system, 17);
 
 /**
  * @generated from message lattice.system.v1.SchemaActivation
@@ -532,7 +594,7 @@ export type SchemaActivation = Message<"lattice.system.v1.SchemaActivation"> & {
  * Use `create(SchemaActivationSchema)` to create a new message.
  */
 export const SchemaActivationSchema: GenMessage<SchemaActivation> = /*@__PURE__*/
-  messageDesc(file_lattice_system_v1_system, 16);
+  messageDesc(file_lattice_system_v1_system, 18);
 
 /**
  * @generated from message lattice.system.v1.ReplicationPolicy
@@ -554,7 +616,7 @@ export type ReplicationPolicy = Message<"lattice.system.v1.ReplicationPolicy"> &
  * Use `create(ReplicationPolicySchema)` to create a new message.
  */
 export const ReplicationPolicySchema: GenMessage<ReplicationPolicy> = /*@__PURE__*/
-  messageDesc(file_lattice_system_v1_system, 17);
+  messageDesc(file_lattice_system_v1_system, 19);
 
 /**
  * Ends a root store for everybody.
@@ -569,7 +631,7 @@ export type StoreDestroy = Message<"lattice.system.v1.StoreDestroy"> & {
  * Use `create(StoreDestroySchema)` to create a new message.
  */
 export const StoreDestroySchema: GenMessage<StoreDestroy> = /*@__PURE__*/
-  messageDesc(file_lattice_system_v1_system, 18);
+  messageDesc(file_lattice_system_v1_system, 20);
 
 /**
  * The author has seen that the store is destroyed, and stopped using it.
@@ -584,7 +646,7 @@ export type StoreDestroyAck = Message<"lattice.system.v1.StoreDestroyAck"> & {
  * Use `create(StoreDestroyAckSchema)` to create a new message.
  */
 export const StoreDestroyAckSchema: GenMessage<StoreDestroyAck> = /*@__PURE__*/
-  messageDesc(file_lattice_system_v1_system, 19);
+  messageDesc(file_lattice_system_v1_system, 21);
 
 /**
  * @generated from enum lattice.system.v1.PeerStatus

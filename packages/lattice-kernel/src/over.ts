@@ -1,0 +1,78 @@
+/**
+ * The sets over which this node works with those that pruned their logs to an epoch.
+ *
+ * Two nodes compare what they hold over the same base. One that has not pruned yet, or to an earlier epoch, has all that a
+ * peer with a later base has, so it works over the peer's.
+ *
+ * @module
+ */
+import { type IdKey, idKey, type IntentionId } from '@lattice/model'
+import type { BookEpoch } from './epoch-book.ts'
+import { createFoundations } from './foundation.ts'
+import type { Kernel } from './kernel-types.ts'
+import { createEarlyPart, type OverLog } from './over-early.ts'
+import { createOverIndex } from './over-index.ts'
+import type { LogStore } from './log-store.ts'
+import type { ReplicatedSet } from './replicated-set.ts'
+
+/** Bases whose sets are kept: peers have few different ones, and each goes its way to the newest. */
+const SETS_MAX = 4
+
+export interface OverDeps {
+  readonly log: LogStore
+  /** The set of this node, over its own base where it has one. */
+  readonly own: ReplicatedSet
+}
+
+export function createOver({ log, own }: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
+  /** The set asked for last comes last. */
+  const kept = new Map<IdKey, ReplicatedSet>()
+  const foundations = createFoundations(log)
+
+  return {
+    over: (wanted) => {
+      const epoch = epochOver(log, wanted, log.base.epoch())
+      if (epoch === undefined) return undefined
+      if (epoch === 'own') return own
+      const key = idKey(epoch.record.id)
+      const set = kept.get(key) ?? createSet(log, own, epoch)
+      kept.delete(key)
+      kept.set(key, set)
+      for (const [oldest] of kept) if (kept.size > SETS_MAX) kept.delete(oldest)
+      return set
+    },
+    foundation: (at = log.base.epoch()) => {
+      if (at === undefined || epochOver(log, at, log.base.epoch()) === undefined) return undefined
+      const epoch = log.book.epochOf(at)
+      return epoch && foundations.at(epoch)
+    },
+  }
+}
+
+/** The epoch that is wanted, where all that is not below it is here. */
+function epochOver(log: OverLog, wanted: IntentionId, base: IntentionId | undefined): BookEpoch | 'own' | undefined {
+  if (base !== undefined && idKey(base) === idKey(wanted)) return 'own'
+  const epoch = log.book.epochOf(wanted)
+  if (epoch === undefined || log.book.view().faultOf(wanted) !== undefined || log.excluded.isExcluded(epoch.meta)) {
+    return undefined
+  }
+  const place = base === undefined ? undefined : log.find(base)
+  // Of what is beside this node's own base some may be gone.
+  if (base !== undefined && (place === undefined || !log.book.isBefore(place, epoch.meta))) return undefined
+  return epoch
+}
+
+function createSet(log: OverLog, own: ReplicatedSet, epoch: BookEpoch): ReplicatedSet {
+  const early = createEarlyPart(log, epoch)
+  const rangeIndex: ReplicatedSet['rangeIndex'] = () =>
+    createOverIndex({ early: early.current(), all: log.range, wall: epoch.meta.timestamp.wall })
+  return {
+    rangeIndex,
+    digest: () => {
+      const index = rangeIndex()
+      const { count, sum } = index.accumulate(0, index.size())
+      // What the chains end in does not follow from where a node's log begins.
+      return { ...own.digest(), witnessCount: count, fingerprint: sum }
+    },
+  }
+}

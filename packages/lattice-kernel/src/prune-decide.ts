@@ -1,0 +1,59 @@
+/**
+ * Decides a prune: from one transaction on the log begins at the base, whatever of it is still on the disk.
+ *
+ * @module
+ */
+import { addInto, subtractFrom } from '@lattice/sync'
+import { baseHash } from './base-signature.ts'
+import type { Core } from './core.ts'
+import { baseAnchors, baseLanes } from './log-base.ts'
+import type { Gathered } from './prune-gather.ts'
+import { spanRowsOf, writeSpans } from './prune-rows.ts'
+import { hashBefore } from './reading.ts'
+
+/** Records gathered in the turn of the decision at most; more than that are gathered before it. */
+export const LAST_RECORDS = 64
+
+/** In one turn, with nothing appended. When it throws, nothing was decided. */
+export function decidePrune(core: Core, gathered: Gathered): void {
+  const { log, options } = core
+  const { base, below, number, rows, early, kept } = gathered
+  gathered.follow(LAST_RECORDS)
+  const { seq } = base.meta
+  const { headSeq, fingerprint, storeId } = log.meta()
+  const before = log.base.row()
+  const goneSum = fingerprint.slice()
+  if (before !== undefined) addInto(goneSum, before.gone_fingerprint)
+  subtractFrom(goneSum, kept.fingerprint)
+  const facts = {
+    epoch: Buffer.from(base.record.id),
+    from_seq: seq,
+    prev_hash: Buffer.from(hashBefore(log, seq)),
+    gone_count: headSeq - kept.count,
+    gone_fingerprint: Buffer.from(goneSum),
+  }
+  const spans = spanRowsOf(log.excluded.cuts().spans, below.lastOf)
+  const lostAcks = log.book.rows().acks.filter((ack) => ack < seq && isBelow(log.entryAt(ack).meta, below.lastOf))
+  log.prune((database) => {
+    rows.write()
+    writeSpans(database, number, spans)
+    for (const ack of lostAcks) database.prepare('DELETE FROM epoch_acks WHERE seq = ?').run(ack)
+    const hash = baseHash(options.crypto, storeId, {
+      base: facts,
+      lanes: baseLanes(database, number),
+      spans,
+      anchors: baseAnchors(database, number),
+      early,
+    })
+    const signature = options.signer.sign('lattice/witness/v1', hash)
+    rows.decide({ ...facts, signature, deleted_to: 0 })
+    return { fingerprint: kept.fingerprint }
+  })
+}
+
+function isBelow(
+  { lane, position }: { readonly lane: number; readonly position: number },
+  lastOf: (lane: number) => number,
+): boolean {
+  return position <= lastOf(lane)
+}

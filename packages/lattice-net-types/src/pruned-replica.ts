@@ -53,9 +53,11 @@ export interface FoundationRead {
   readonly total: number
 }
 
-/** What is served to who makes the store anew. */
+/** What is served to who makes the store anew: the state at an epoch, at which what is handed out then begins. */
 export interface ServedSnapshot {
   readonly epoch: IntentionId
+  /** The number that the epoch gives itself. */
+  readonly seq: bigint
   readonly root: Hash
   /** For progress only. */
   readonly rows: number

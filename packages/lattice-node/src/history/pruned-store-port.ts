@@ -7,8 +7,16 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { decodeFoundationItem, type FoundationItem, openPrunedStore, type PrunedStoreOptions } from '@lattice/kernel'
 import {
+  decodeFoundationItem,
+  type FoundationItem,
+  openPrunedStore,
+  type PrunedStoreOptions,
+  type PrunedStoreStage,
+  type PrunedStoreWriter as StoreWriter,
+} from '@lattice/kernel'
+import {
+  assert,
   concatBytes,
   HASH_BYTES,
   type IntentionId,
@@ -34,20 +42,21 @@ export interface PrunedStorePort extends PrunedStoreWriter {
   readonly close: () => void
 }
 
-/** Goes on with what an earlier one took in. Throws `DiskFull` or `StorageFailed`. */
+/** Goes on with what an earlier one took in; makes nothing before something is begun. Throws `DiskFull` or `StorageFailed`. */
 export function openPrunedStorePort(options: PrunedStoreOptions): PrunedStorePort {
   const { directory } = options
   const path = join(directory, FROM_FILE)
-  // A foundation that nobody can say the origin of is nobody's.
   let from = readFrom(path)
-  if (from === undefined) removeAll(directory)
-  let writer = openPrunedStore(options)
+  let writer = from && openPrunedStore(options)
 
   function reset(): void {
-    writer.abort()
-    from = undefined
-    removeAll(directory)
-    writer = openPrunedStore(options)
+    writer?.close()
+    ;[writer, from] = [undefined, undefined]
+    translated(directory, () => rmSync(directory, { recursive: true, force: true }))
+  }
+  function begun(): StoreWriter {
+    assert(writer !== undefined, 'what is written to is begun')
+    return writer
   }
   function refused(code: string): WriterRefused {
     reset()
@@ -55,47 +64,47 @@ export function openPrunedStorePort(options: PrunedStoreOptions): PrunedStorePor
   }
 
   return {
-    isWhole: () => writer.stage().kind === 'whole',
-    position: () => positionOf(from, writer.stage()),
+    isWhole: () => writer?.stage().kind === 'whole',
+    position: () => from && writer && positionOf(from, writer.stage()),
     begin: async (base, peer) => {
       reset()
-      from = { base, peer }
       translated(directory, () => {
+        // A foundation that nobody can say the origin of is nobody's.
+        mkdirSync(directory, { recursive: true, mode: 0o700 })
         writeFileSync(path, concatBytes(base, peer), { flush: true })
         syncDirectory(directory)
       })
+      from = { base, peer }
+      writer = openPrunedStore(options)
     },
     addItems: async (encoded) => {
       const items = decodeAll(encoded)
       if (items === undefined) return refused('foundation_malformed')
-      const added = writer.addItems(items)
+      const added = begun().addItems(items)
       return added.ok ? undefined : refused(`foundation_${added.error.code}`)
     },
     endItems: async () => {
-      const end = writer.endItems()
+      const end = begun().endItems()
       return end.ok ? { epoch: end.value.base, root: end.value.root } : refused(`foundation_${end.error.code}`)
     },
     addRows: async (rows) => {
-      const added = await writer.addRows(rows)
+      const added = await begun().addRows(rows)
       return added.ok ? undefined : { code: added.error.code }
     },
     drop: async () => reset(),
     dropRows: async () => {
-      if (writer.stage().kind === 'snapshot') writer.dropRows()
+      if (writer?.stage().kind === 'snapshot') writer.dropRows()
     },
     finish: async () => {
-      const ended = writer.endRows()
+      const ended = begun().endRows()
       return ended.ok ? undefined : { code: ended.error.code }
     },
-    close: () => writer.close(),
+    close: () => writer?.close(),
   }
 }
 
-function positionOf(
-  from: From | undefined,
-  stage: ReturnType<ReturnType<typeof openPrunedStore>['stage']>,
-): WriterPosition | undefined {
-  if (from === undefined || stage.kind === 'whole') return undefined
+function positionOf(from: From, stage: PrunedStoreStage): WriterPosition | undefined {
+  if (stage.kind === 'whole') return undefined
   if (stage.kind === 'foundation') return { ...from, items: stage.after, snapshot: undefined, after: undefined }
   const { epoch, root, after } = stage
   return { ...from, items: 0, snapshot: { epoch, root }, after }
@@ -119,13 +128,6 @@ function readFrom(path: string): From | undefined {
     const base = readIntentionId(bytes.subarray(0, HASH_BYTES))
     const peer = readPublicKey(bytes.subarray(HASH_BYTES))
     return base && peer && { base, peer }
-  })
-}
-
-function removeAll(directory: string): void {
-  translated(directory, () => {
-    rmSync(directory, { recursive: true, force: true })
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
   })
 }
 

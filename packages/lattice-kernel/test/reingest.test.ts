@@ -39,7 +39,9 @@ describe('an old log', () => {
     const history = createHistory()
     const gone = history.write(3, 'set x 1')
     const after = history.write(3, 'set x 2')
-    const epoch = history.remove(1, 5, [after, ...history.start.slice(-4)])
+    // The one that was away has the chain of the fifth up to before this.
+    const unknown = history.write(5, 'set z 1')
+    const epoch = history.remove(1, 5, [after, unknown, ...history.start.slice(-4)])
     const mesh = [...history.all]
     // What only the one that was away has.
     const kept = history.write(4, 'set a 1', [], false)
@@ -141,6 +143,7 @@ describe('an old log', () => {
           const isBelow = kernel.has(one.id) && kernel.isAncestor(one.id, base)
           const isThere = made.kernel.get(one.id) !== undefined
           expect(isThere || isBelow || stranded.has(idKey(one.id))).toBe(true)
+          expect(isBelow && stranded.has(idKey(one.id))).toBe(false)
         }
         again.close()
         await made.kernel.close()

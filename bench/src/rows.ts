@@ -11,6 +11,7 @@ import { DISK_ROW } from './rows/disk.ts'
 import { GOSSIP_ROW } from './rows/gossip.ts'
 import { OPENING_ROW } from './rows/opening.ts'
 import { READING_ROW } from './rows/reading.ts'
+import { JOINS_ROW } from './rows/joins.ts'
 import { NETWORK_ROWS } from './rows/network.ts'
 import { RIVALS_ROW } from './rows/rivals.ts'
 import { PRUNING_ROW } from './rows/pruning.ts'
@@ -32,6 +33,7 @@ export const ROWS: readonly BenchRow[] = [
   RANGE_INDEX_ROW,
   ANCESTRY_ROW,
   PRUNING_ROW,
+  JOINS_ROW,
   STATE_ROOT_ROW,
   GOSSIP_ROW,
   CONVERGENCE_ROW,

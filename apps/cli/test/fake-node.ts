@@ -10,7 +10,8 @@ import { type BackendHandlers, createInProcessBackend, type LatticeBackend, Remo
 import { type AsyncQueue, createAsyncQueue, fromHex, type LatticeErrorCode, toHex } from '@lattice/model'
 import { daemon, kv } from '@lattice/proto'
 import { deferred } from './deferred.ts'
-import { createFakeLife, type FakeLife, idOf, SELF } from './fake-life.ts'
+import { createFakeHistory, type FakeHistory } from './fake-history.ts'
+import { createFakeLife, type FakeLife, idOf, OTHER, SELF } from './fake-life.ts'
 
 export interface FakeNode {
   readonly backend: LatticeBackend
@@ -33,6 +34,7 @@ export interface FakeNode {
   readonly acks: Uint8Array[]
   /** What becomes of its stores, peers and invites. */
   readonly life: FakeLife
+  readonly history: FakeHistory
   /** Told when somebody follows the events or a stream. */
   readonly followed: () => Promise<void>
 }
@@ -187,8 +189,10 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
   }
 
   const life = createFakeLife({ stores, call })
+  const past = createFakeHistory({ self: SELF, other: OTHER, call, isAdmin: () => life.life.isAdmin })
   const node: FakeNode = {
     life: life.life,
+    history: past.history,
     backend: undefined as never,
     failWith: (code, message = 'the node says no: do it another way') => {
       failure = code === undefined ? undefined : { code, message }
@@ -253,6 +257,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
     },
     store: {
       ...life.store,
+      ...past.store,
       create: async ({ name, storeType, parentId, strategy }) => {
         call(`store.create${strategy === 0 ? '' : ` strategy=${strategy}`}`)
         const parent = stores.find(({ info }) => toHex(info.id) === toHex(parentId))

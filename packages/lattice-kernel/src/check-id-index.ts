@@ -38,7 +38,7 @@ export function createIdIndexCheck({ database, base }: VerifiableIndexDeps): Ver
         if (seq > uptoSeq) continue
         const id = records.seen.idAt(seq)
         // What is gone may be led to until it is deleted.
-        if (base?.isDeleting === true && seq < base.fromSeq && isGone(base, records, id, seq)) continue
+        if (base?.isDeleting === true && seq < base.fromSeq && isGone(base, records, seq)) continue
         if (id === undefined || prefixOf(id) !== prefix)
           return [`an entry leads to record ${seq}, which has another id`]
         indexed += 1
@@ -55,7 +55,8 @@ export function createIdIndexCheck({ database, base }: VerifiableIndexDeps): Ver
   return { name: 'ids', verify }
 }
 
-function isGone(base: BaseSeed, { seen }: CheckedRecords, id: Uint8Array | undefined, seq: number): boolean {
+function isGone(base: BaseSeed, { seen }: CheckedRecords, seq: number): boolean {
+  const id = seen.idAt(seq)
   const place = id && seen.find(id)
   return id === undefined || place === undefined || base.base.isGone({ ...place, seq })
 }

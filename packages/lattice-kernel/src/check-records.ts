@@ -77,18 +77,7 @@ interface Walk {
 
 export function createRecordChecker(options: RecordCheckOptions): RecordChecker {
   const places = createRecordPlaces(options)
-  const walk: Walk = {
-    read: 0,
-    isComplete: true,
-    goodBefore: 0,
-    goodAfter: 0,
-    isBadFound: false,
-    links: [ZERO_HASH],
-    chainHash: ZERO_HASH,
-    run: undefined,
-    intentions: { checked: 0, total: 0 },
-    witnesses: { checked: 0, total: 0 },
-  }
+  const walk = beginWalk()
 
   function count(problems: readonly VerifyProblem[]): readonly VerifyProblem[] {
     if (problems.length > 0) walk.isBadFound = true
@@ -108,25 +97,21 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
     const report: Report = (kind, what, at = entry) =>
       problems.push({ kind, seq: at.meta.seq, id: at.parsed.id, what }) > 0
     walk.read += 1
-    if (entry.meta.seq === options.base?.fromSeq && options.prevHash !== undefined) {
-      walk.links = [toHash(options.prevHash)]
-    }
+    beginLinks(options, walk, entry)
     const isFirst = equalBytes(entry.parsed.id, options.storeId) && readGenesis(entry.parsed).ok
     if ((entry.meta.seq === 1) !== isFirst) report('genesis', 'it is not the genesis of the store')
     if (places.seen.find(entry.parsed.id) !== undefined) {
       report('duplicate', 'an earlier record witnesses the same intention')
       return count(problems)
     }
-    // Before the base the chain has gaps.
-    if (entry.meta.seq < (options.base?.fromSeq ?? 0)) walk.links = []
     const isLinked = checkLink(options, walk, entry)
     if (!isLinked) report('chain', 'it is not what the witness chain says')
     checkRun({ options, walk, report }, entry, !isLinked)
     checkWitness({ options, walk, report }, entry)
-    const kind =
-      entry.meta.seq < (options.base?.fromSeq ?? 0) ? options.base?.kindOf(entry.parsed.id, entry.meta) : 'tail'
-    if (kind === 'set' || kind === 'vouches') {
-      places.enterKept(entry, kind === 'set')
+    const kept = keptPlace(options, entry)
+    if (kept !== undefined) {
+      if (!isSamePlace(entry, kept)) report('place', 'its recorded place is not the one that is vouched for')
+      places.enterKept(entry, options.base?.kindOf(entry.parsed.id, entry.meta) === 'set')
       return count(problems)
     }
     const place = places.placeOf(entry, walk.isComplete ? report : undefined)
@@ -160,6 +145,21 @@ export function createRecordChecker(options: RecordCheckOptions): RecordChecker 
   }
 }
 
+function beginWalk(): Walk {
+  return {
+    read: 0,
+    isComplete: true,
+    goodBefore: 0,
+    goodAfter: 0,
+    isBadFound: false,
+    links: [ZERO_HASH],
+    chainHash: ZERO_HASH,
+    run: undefined,
+    intentions: { checked: 0, total: 0 },
+    witnesses: { checked: 0, total: 0 },
+  }
+}
+
 const NOTHING_VOUCHES = 'no signature that vouches for it follows'
 
 type Report = (kind: VerifyProblem['kind'], what: string, at?: LogEntry) => boolean
@@ -168,6 +168,19 @@ interface Checking {
   readonly options: RecordCheckOptions
   readonly walk: Walk
   readonly report: Report
+}
+
+/** Before the base the chain has gaps; from there on it is whole. */
+function beginLinks({ base, prevHash }: RecordCheckOptions, walk: Walk, { meta: { seq } }: LogEntry): void {
+  if (base === undefined || seq > base.fromSeq) return
+  walk.links = seq === base.fromSeq && prevHash !== undefined ? [toHash(prevHash)] : []
+}
+
+/** The place of a record that is kept below the base; undefined for any other. */
+function keptPlace({ base }: RecordCheckOptions, { parsed: { id }, meta }: LogEntry): SeenPlace | undefined {
+  if (base === undefined || meta.seq >= base.fromSeq) return undefined
+  const anchor = base.base.find(id)
+  return anchor?.stays === true ? { ...anchor.meta } : undefined
 }
 
 /** Checks the link to the record before. After a wrong one, either side of it may be what was damaged. */

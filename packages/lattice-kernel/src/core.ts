@@ -174,6 +174,22 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     isBehind: () => isBehind(log, projection),
     limitsChanged: () => settleLimits(log, limitsFollowed),
     ...createEvictions(events),
+    ...createReverts(parts, { forget, ownTips, settlement, limitsFollowed }),
+  }
+}
+
+interface Forgetting {
+  readonly forget: () => void
+  readonly ownTips: OwnTips
+  readonly settlement: Settlement
+  readonly limitsFollowed: () => void
+}
+
+function createReverts(
+  { log, pool }: CoreParts,
+  { forget, ownTips, settlement, limitsFollowed }: Forgetting,
+): Pick<Core, 'pruned' | 'revert'> {
+  return {
     pruned: () => {
       ownTips.forget()
       settlement.forget()

@@ -9,26 +9,11 @@
  */
 import { idKey, type IdKey, type IntentionId, type PublicKey } from '@lattice/model'
 import type { Cutoff } from '@lattice/store-base'
+import type { CutoffSpan, CutoffSpans, SpanKind } from './cutoff-span.ts'
 import type { LimitsView } from './limits.ts'
 import type { Place } from './reach-vector.ts'
 
-/** `all`: nothing of it counts. `privileged`: it counts as a writer's. */
-export type SpanKind = 'all' | 'privileged'
-
-/** Positions of a lane. */
-export interface CutoffSpan {
-  readonly first: number
-  /** Inclusive; infinite while the lane goes on beyond the cutoff. */
-  readonly last: number
-  readonly kind: SpanKind
-  /** Whose cutoff it is; undefined where all that admitted the author is beyond one. */
-  readonly epoch: IntentionId | undefined
-  /** What has one of these in its past is beyond the cutoff no more. */
-  readonly readmissions: readonly IntentionId[]
-}
-
-/** By lane; spans ascend and do not overlap. Lanes without one are left out. */
-export type CutoffSpans = ReadonlyMap<number, readonly CutoffSpan[]>
+export type { CutoffSpan, CutoffSpans, SpanKind } from './cutoff-span.ts'
 
 export interface SpanLane {
   readonly number: number

@@ -12,7 +12,7 @@
 import { type IntentionId, toHash, toIntentionId } from '@lattice/model'
 import { type Database, LogDamaged, toPlainBytes } from '@lattice/storage'
 import { decodeVector } from './base-vector.ts'
-import type { CutoffSpan, CutoffSpans } from './cutoff-spans.ts'
+import type { CutoffSpan, CutoffSpans } from './cutoff-span.ts'
 import { HistoryPruned } from './errors.ts'
 import type { IntentionMeta } from './log-entry.ts'
 import { versionOf } from './log-meta.ts'

@@ -60,9 +60,8 @@ const REPLAY_PAGE = 256
 const RECORDS_BEHIND_MAX: number = 2 * CHECKPOINT_RECORDS
 
 export function createLogDisk({ database, crypto, reader, indexes, tail, excluded }: LogDiskDeps): LogDisk {
-  let checkpointSeq = 0
-  // Where the last checkpoint failed: the next is tried so many records later.
-  let failedSeq = 0
+  // The second: where the last one failed. The next is tried so many records later.
+  let [checkpointSeq, failedSeq] = [0, 0]
 
   function load(): void {
     const meta = metaOf(database)
@@ -128,17 +127,7 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, exclude
       return committed
     },
     checkpointIfDue,
-    prune: (decide) => {
-      assert(tail.batch().length === 0, 'a prune is decided between two commits')
-      try {
-        database.transaction(() => {
-          checkpoint()
-          writeMeta(database, { ...tail.meta(), ...decide(database) })
-        })
-      } finally {
-        load()
-      }
-    },
+    prune: (decide) => pruneLog({ database, tail, checkpoint, load }, decide),
     close: () => {
       try {
         // The next opening has nothing to replay. Where the disk refuses, it replays.
@@ -151,6 +140,23 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, exclude
         database.close()
       }
     },
+  }
+}
+
+interface PruneParts extends Pick<LogDiskDeps, 'database' | 'tail'> {
+  readonly checkpoint: () => void
+  readonly load: () => void
+}
+
+function pruneLog({ database, tail, checkpoint, load }: PruneParts, decide: Parameters<LogDisk['prune']>[0]): void {
+  assert(tail.batch().length === 0, 'a prune is decided between two commits')
+  try {
+    database.transaction(() => {
+      checkpoint()
+      writeMeta(database, { ...tail.meta(), ...decide(database) })
+    })
+  } finally {
+    load()
   }
 }
 

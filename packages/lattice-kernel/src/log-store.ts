@@ -24,7 +24,7 @@ import type { LogIndex } from './log-index.ts'
 import type { LogMeta } from './log-meta.ts'
 import { type Limits, limitsOf } from './limits.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
-import { createLogTail } from './log-tail.ts'
+import { createLogTail, type LogTail } from './log-tail.ts'
 import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
 import { rangeTableOf } from './prune-schema.ts'
 import { createRangeNodes } from './range-nodes.ts'
@@ -95,6 +95,7 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
   const base = createPrunedBase(database)
   const reader = createLogReader(database, crypto, base.isGone)
   const ids = createIdIndex(database, { path, crypto })
+  const { find, findAt, entryAt, tipAt } = createLogPlaces({ base, reader, ids, tail: () => tail })
   const authors = createLaneBook(database, find)
   const frontier = createFrontier(database)
   const quiet = createQuietSpans(database)
@@ -108,7 +109,7 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
   const counted = createCountedLanes({ authors, excluded, reach, tipAt, headSeq })
   // Each asks those before it where things stand.
   const indexes: readonly LogIndex[] = [baseIndexOf(base), authors, frontier, quiet, ids, range, reach, book, excluded]
-  const tail = createLogTail({
+  const tail: LogTail = createLogTail({
     path,
     opened,
     find,
@@ -121,25 +122,6 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
     signer,
   })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail, excluded })
-
-  function find(id: IntentionId): IntentionMeta | undefined {
-    const found = ids.find(id)
-    return found === undefined || base.isGone(found) ? base.find(id)?.meta : found
-  }
-  function findAt(seq: number): LogEntry | undefined {
-    const batch = tail.batch()
-    return batch[seq - (tail.meta().headSeq - batch.length + 1)] ?? reader.at(seq)
-  }
-  function entryAt(seq: number): LogEntry {
-    const entry = findAt(seq)
-    if (entry === undefined && seq < base.fromSeq()) throw base.gone()
-    assert(entry !== undefined, 'every seq up to the head has a record')
-    return entry
-  }
-  function tipAt(seq: number): LogTip {
-    const anchor = seq < base.fromSeq() ? base.at(seq) : undefined
-    return anchor === undefined ? entryAt(seq) : { parsed: { id: anchor.id }, meta: anchor.meta }
-  }
 
   disk.load()
   return {
@@ -171,6 +153,36 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
     prune: disk.prune,
     revert: disk.load,
     close: disk.close,
+  }
+}
+
+interface LogPlacesDeps extends Pick<LogStore, 'base' | 'reader' | 'ids'> {
+  readonly tail: () => Pick<LogTail, 'batch' | 'meta'>
+}
+
+/** What stands where, whether it is committed, appended, or gone. */
+function createLogPlaces({ base, reader, ids, tail }: LogPlacesDeps) {
+  const findAt = (seq: number): LogEntry | undefined => {
+    const batch = tail().batch()
+    return batch[seq - (tail().meta().headSeq - batch.length + 1)] ?? reader.at(seq)
+  }
+  const entryAt = (seq: number): LogEntry => {
+    const entry = findAt(seq)
+    if (entry === undefined && seq < base.fromSeq()) throw base.gone()
+    assert(entry !== undefined, 'every seq up to the head has a record')
+    return entry
+  }
+  return {
+    findAt,
+    entryAt,
+    find: (id: IntentionId): IntentionMeta | undefined => {
+      const found = ids.find(id)
+      return found === undefined || base.isGone(found) ? base.find(id)?.meta : found
+    },
+    tipAt: (seq: number): LogTip => {
+      const anchor = seq < base.fromSeq() ? base.at(seq) : undefined
+      return anchor === undefined ? entryAt(seq) : { parsed: { id: anchor.id }, meta: anchor.meta }
+    },
   }
 }
 

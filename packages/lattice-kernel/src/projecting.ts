@@ -73,17 +73,10 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
       return
     }
     isOutOfRoom = true
-    stall(entryAfter(appliedSeq()), failure.error)
+    stall(entryAfter(log, appliedSeq()), failure.error)
   }
 
-  /** The record that is to be applied next, or would be if it were here. */
-  function entryAfter(seq: number): LogEntry {
-    return log.entryAt(Math.min(Math.max(seq + 1, log.base.fromSeq()), log.meta().headSeq))
-  }
-
-  function isUnmade(): boolean {
-    return projection().appliedSeq() < log.base.fromSeq() - 1
-  }
+  const isUnmade = (): boolean => projection().appliedSeq() < log.base.fromSeq() - 1
 
   function project(limit: number): number {
     if (projection().stalled() !== undefined || isUnmade() || !projection().adopt()) return 0
@@ -119,7 +112,7 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
     project,
     publish,
     isUnmade,
-    stall: (error) => stall(entryAfter(projection().appliedSeq()), error),
+    stall: (error) => stall(entryAfter(log, projection().appliedSeq()), error),
     resumeIfRoom: () => {
       if (!isOutOfRoom || projection().flush.isFull()) return
       isOutOfRoom = false
@@ -128,6 +121,11 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
       events.notify({ kind: 'resumed', appliedSeq: projection().appliedSeq() })
     },
   }
+}
+
+/** The record that is to be applied next, or would be if it were here. */
+function entryAfter(log: LogStore, seq: number): LogEntry {
+  return log.entryAt(Math.min(Math.max(seq + 1, log.base.fromSeq()), log.meta().headSeq))
 }
 
 /** Records to apply: those of the last commit are at hand. */

@@ -60,6 +60,8 @@ export interface PrunedStoreWriter {
    * them is left, and they have to come from another peer. Throws as `addRows` rejects.
    */
   readonly endRows: () => Result<undefined, RootMismatch>
+  /** Removes the rows that are here, to have all of them again. */
+  readonly dropRows: () => void
   /** Removes all of it. */
   readonly abort: () => void
   /** Releases files; what was taken in stays. Idempotent. */
@@ -75,6 +77,7 @@ export function openPrunedStore(options: PrunedStoreOptions): PrunedStoreWriter 
     endItems: () => work.endItems(),
     addRows: async (rows) => work.addRows(rows),
     endRows: () => work.endRows(),
+    dropRows: () => work.dropRows(),
     abort: () => work.abort(),
     close: () => work.close(),
   }
@@ -137,6 +140,15 @@ class PrunedStore {
     }
     this.#complete()
     return ok(undefined)
+  }
+
+  dropRows(): void {
+    const [loading, end] = [this.#loading(), this.#end]
+    assert(end !== undefined, 'rows are of a base')
+    loading.close()
+    this.#load = undefined
+    removeDatabase(this.#path(LOADING_FILE))
+    this.#beginRows(end)
   }
 
   abort(): void {

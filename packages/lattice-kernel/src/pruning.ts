@@ -1,29 +1,19 @@
 /**
  * Prunes the log by itself, once an epoch that says so is final: as the writer's last work, in turns of a few milliseconds.
  *
- * First what has to be known of what will be gone is gathered beside; then one transaction decides; then rows are deleted
- * and the file is given back to the disk. Before the decision a crash, or a refusal of the disk, leaves the log as it was;
- * after it the log is pruned, and the deletion goes on where it was.
+ * Before it is decided a crash, or a refusal of the disk, leaves the log as it was; after it the log is pruned, and the
+ * deletion goes on where it was. What is due follows from the records: nothing is remembered but how far it has come.
  *
  * @module
  */
-import { statSync } from 'node:fs'
 import { type Cancel, equalBytes, type IntentionId } from '@lattice/model'
-import { besidesSnapshot } from './begun-state.ts'
 import type { Core } from './core.ts'
-import { downsetOf } from './downset.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { COST_PER_STEP } from './jobs.ts'
-import type { ProjectionFactory } from './projection.ts'
-import { findAsked } from './prune-asked.ts'
-import { decidePrune, LAST_RECORDS } from './prune-decide.ts'
-import { deleteGone, type DeletionProgress } from './prune-delete.ts'
-import { gather, type Gathered } from './prune-gather.ts'
-import { clearOtherPrunes } from './prune-rows.ts'
-import { isStillDue, pruneTargets } from './prune-target.ts'
+import type { DeletionProgress } from './prune-delete.ts'
+import { createPruneRun, type PruneRun, type PruneRunDeps, type Stretch } from './prune-run.ts'
+import { pruneTargets } from './prune-target.ts'
 import type { LogBase, PruneReads, PruneStatus, PruneWait } from './prune-types.ts'
-import type { WholeSnapshot } from './snapshot-files.ts'
-import type { Snapshots } from './snapshots.ts'
 import type { Work } from './work-loop.ts'
 
 export interface Pruning extends Work {
@@ -32,167 +22,51 @@ export interface Pruning extends Work {
   readonly reads: PruneReads
 }
 
-export interface PruningDeps {
-  readonly core: Core
-  readonly projectionOver: ProjectionFactory
-  readonly snapshots: Pick<Snapshots, 'whole' | 'isDiverged' | 'isOutvotedAt' | 'pruned'>
-  /** True while nothing may be decided: copies are made. */
+export interface PruningDeps extends PruneRunDeps {
+  /** True while nothing may be changed: copies are made. */
   readonly isHeld: () => boolean
   readonly wake: () => void
 }
 
-/** How long it works in one turn. */
+/** How long it works in one turn, and how many units where time stands still. */
 const TURN_MS = 3
-/** Units of work in one turn where time stands still. */
 const UNITS_PER_TURN = 256
 /** How long after a failure it is tried again: about as long as a person takes to make room. */
 const RETRY_MS = 5000
-/** Pages given back to the disk in one unit. */
-const PAGES_PER_UNIT = 64
-/** Free pages that are left to be used again. */
-const FREE_PAGES_LEFT = 64
+/** Notices of progress, of one deletion. */
+const NOTICES = 100
 
-/** A stretch of work; yields between units, and `turn` where the next one wants a turn of its own. */
-type Stretch = Generator<'turn' | void, void, undefined>
+/** What is being done, or waited for. */
+interface Stage {
+  readonly target: BookEpoch
+  readonly work?: Stretch
+  readonly waitsFor?: PruneWait
+}
 
 export function createPruning(deps: PruningDeps): Pruning {
-  const { core, snapshots, wake } = deps
-  const { log, options, events } = core
+  const { core, wake } = deps
+  const { options } = core
   const news = createNews(core)
-  let stage: 'new' | 'on' | 'over' = 'new'
-  let work: Stretch | undefined
-  let target: BookEpoch | undefined
-  let wait: { readonly epoch: IntentionId; readonly for: PruneWait } | undefined
-  /** What waits for nothing but the disk to have state. */
-  let unflushed: BookEpoch | undefined
+  const progress = createProgress(core)
+  const run = createPruneRun(deps, progress.tell)
+  let isOn = false
+  let stage: Stage | undefined
   let failure: { readonly error: unknown } | undefined
-  let progress: DeletionProgress | undefined
   let retry: Cancel | undefined
 
-  /** What there is to do now; nothing where it waits, or where there is nothing. */
-  function look(): void {
-    wait = undefined
-    unflushed = undefined
-    if (log.base.row()?.deleted_to !== null && log.base.row() !== undefined) {
-      work = finish(undefined)
-      return
-    }
-    const { due, pending } = pruneTargets(core)
-    if (due === undefined) {
-      if (pending !== undefined) {
-        const reason = snapshots.isDiverged() ? 'agreement' : pending.isSettled ? 'finality' : 'settlement'
-        wait = { epoch: pending.target.base.record.id, for: reason }
-      }
-      return
-    }
-    const hindrance = hindranceOf(due.base)
-    if (hindrance !== undefined) {
-      wait = { epoch: due.base.record.id, for: hindrance }
-      if (hindrance === 'state') unflushed = due.base
-      return
-    }
-    target = due.base
-    work = prune(due.base)
-  }
-
-  function hindranceOf(base: BookEpoch): PruneWait | undefined {
-    if (snapshots.isDiverged()) return 'agreement'
-    if (usable(base) === undefined) return 'snapshot'
-    if (isStateAt(base)) return undefined
-    const { stalled, flush } = core.projection()
-    if (stalled() === undefined) flush.request()
-    return 'state'
-  }
-
-  /** After a crash state goes on from what is on the disk. */
-  function isStateAt(base: BookEpoch): boolean {
-    return core.projection().state.cursor().seq >= base.meta.seq && !core.isStale()
-  }
-
-  /** State that is on the disk, at the base or later, as it is to be now. */
-  function usable(base: BookEpoch): WholeSnapshot | undefined {
-    return snapshots.whole().find((snapshot) => {
-      const epoch = log.book.epochOf(snapshot.epoch)
-      if (epoch === undefined || snapshots.isOutvotedAt(snapshot.epoch)) return false
-      const isThere = epoch === base || log.book.isBefore(base.meta, epoch.meta)
-      return isThere && besidesSnapshot(core, snapshot) !== undefined
-    })
-  }
-
-  function* prune(base: BookEpoch): Stretch {
-    yield* clearOtherPrunes(log.database, log.base.number())
-    const version = log.excluded.version()
-    const gathered = yield* gather(core, base)
-    yield* askBeside(gathered)
-    yield 'turn'
-    while (gathered.upto() + LAST_RECORDS < log.meta().headSeq) {
-      gathered.follow(LAST_RECORDS)
-      yield
-    }
-    // What counts may have changed meanwhile: then it begins again.
-    if (log.excluded.version() !== version || !isStillDue(core, base) || hindranceOf(base) !== undefined) return
-    const [bytesBefore, goneBefore] = [sizeOf(log.path), log.base.row()?.gone_count ?? 0]
-    decidePrune(core, gathered)
-    core.pruned()
-    snapshots.pruned()
-    yield 'turn'
-    yield* finish({ bytesBefore, goneBefore })
-  }
-
-  function* askBeside(gathered: Gathered): Stretch {
-    const snapshot = usable(gathered.base)
-    const epoch = snapshot && log.book.epochOf(snapshot.epoch)
-    if (snapshot === undefined || epoch === undefined) return
-    const asked = { core, projectionOver: deps.projectionOver, snapshot, below: downsetOf(log, epoch) }
-    yield* findAsked(asked, gathered.beside(), gathered.noteAsked)
-  }
-
-  function* finish(before: { readonly bytesBefore: number; readonly goneBefore: number } | undefined): Stretch {
-    const { bytesBefore, goneBefore } = before ?? { bytesBefore: sizeOf(log.path), goneBefore: 0 }
-    for (const done of deleteGone(core)) {
-      tell(done)
-      yield
-    }
-    while (log.database.shrink(PAGES_PER_UNIT) > FREE_PAGES_LEFT) yield
-    yield
-    log.database.checkpoint(false)
-    yield
-    log.database.truncateLog()
-    const row = log.base.row()
-    const epoch = log.base.epoch()
-    progress = undefined
-    target = undefined
-    if (row === undefined || epoch === undefined) return
-    const intentions = row.gone_count - goneBefore
-    events.notify({ kind: 'pruned', epoch, intentions, bytesBefore, bytesAfter: sizeOf(log.path) })
-  }
-
-  function tell(done: DeletionProgress): void {
-    const part = (of: DeletionProgress | undefined): number => Math.floor((100 * (of?.done ?? 0)) / (of?.total ?? 1))
-    const isNews = progress === undefined || part(done) !== part(progress)
-    progress = done
-    if (isNews) events.notify({ kind: 'prune_progress', ...done })
-  }
-
-  function advance(current: Stretch): void {
-    const untilMs = options.clock.monotonicMs() + TURN_MS
-    for (let units = 0; units < UNITS_PER_TURN; units += 1) {
-      const { done, value } = current.next()
-      if (done === true) {
-        work = undefined
-        failure = undefined
-        news.isNews()
-        return
-      }
-      if (value === 'turn' || options.clock.monotonicMs() > untilMs) return
-    }
+  function advance(work: Stretch): void {
+    if (!workOn(work, options.clock.monotonicMs)) return
+    progress.end()
+    stage = undefined
+    failure = undefined
+    news.isNews()
   }
 
   function fail(error: unknown): void {
     options.logger.warn('the log could not be pruned: tried again later', { error })
     failure = { error }
-    work = undefined
-    progress = undefined
+    stage = undefined
+    progress.end()
     news.isNews()
     retry = options.scheduler.after(RETRY_MS, () => {
       retry = undefined
@@ -202,19 +76,18 @@ export function createPruning(deps: PruningDeps): Pruning {
 
   return {
     start: () => {
-      stage = 'on'
+      isOn = true
     },
     stop: () => {
-      stage = 'over'
+      isOn = false
       retry?.()
       news.close()
     },
     step: () => {
-      if (stage !== 'on' || retry !== undefined || options.membership === undefined) return undefined
-      if (deps.isHeld()) return undefined
+      if (!isOn || retry !== undefined || options.membership === undefined || deps.isHeld()) return undefined
       try {
-        if (work !== undefined) advance(work)
-        else if (news.take() || (unflushed !== undefined && isStateAt(unflushed))) look()
+        if (stage?.work !== undefined) advance(stage.work)
+        else if (news.take() || isReady(run, stage)) stage = nextStage(deps, run)
         else return undefined
       } catch (error) {
         fail(error)
@@ -223,8 +96,63 @@ export function createPruning(deps: PruningDeps): Pruning {
     },
     reads: {
       base: () => baseOf(core),
-      pruning: () => statusOf({ target, wait, failure, progress, isWorking: work !== undefined }),
+      pruning: () => statusOf(stage, failure, progress.now()),
     },
+  }
+}
+
+/** Works for a turn; answers true once there is nothing left to do. */
+function workOn(work: Stretch, nowMs: () => number): boolean {
+  const untilMs = nowMs() + TURN_MS
+  for (let units = 0; units < UNITS_PER_TURN; units += 1) {
+    const { done, value } = work.next()
+    if (done === true) return true
+    if (value === 'turn' || nowMs() > untilMs) return false
+  }
+  return false
+}
+
+/** Nothing was missing but that the disk had state. */
+function isReady(run: PruneRun, stage: Stage | undefined): boolean {
+  return stage?.waitsFor === 'state' && run.isStateAt(stage.target)
+}
+
+/** What there is to do now, or to wait for; undefined for nothing. */
+function nextStage({ core, snapshots }: PruningDeps, run: PruneRun): Stage | undefined {
+  const { log, projection } = core
+  const [row, epoch] = [log.base.row(), log.base.epoch()]
+  const base = epoch && log.book.epochOf(epoch)
+  if (base !== undefined && row?.deleted_to !== null) return { target: base, work: run.finish() }
+  const { due, pending } = pruneTargets(core)
+  if (due === undefined) {
+    if (pending === undefined) return undefined
+    const waitsFor = snapshots.isDiverged() ? 'agreement' : pending.isSettled ? 'finality' : 'settlement'
+    return { target: pending.target.base, waitsFor }
+  }
+  const waitsFor = run.hindranceOf(due.base)
+  if (waitsFor === undefined) return { target: due.base, work: run.prune(due.base) }
+  const { stalled, flush } = projection()
+  if (waitsFor === 'state' && stalled() === undefined) flush.request()
+  return { target: due.base, waitsFor }
+}
+
+interface Progress {
+  readonly tell: (done: DeletionProgress) => void
+  readonly now: () => DeletionProgress | undefined
+  readonly end: () => void
+}
+
+function createProgress({ events }: Core): Progress {
+  let progress: DeletionProgress | undefined
+  const part = ({ done, total }: DeletionProgress): number => Math.floor((NOTICES * done) / total)
+  return {
+    tell: (next) => {
+      const isNews = progress === undefined || part(next) !== part(progress)
+      progress = next
+      if (isNews) events.notify({ kind: 'prune_progress', ...next })
+    },
+    now: () => progress,
+    end: () => void (progress = undefined),
   }
 }
 
@@ -247,36 +175,27 @@ function createNews({ log, witnessed, events }: Core) {
       version = log.book.version()
       return was
     },
-    isNews: (): void => {
-      isNews = true
-    },
+    isNews: (): void => void (isNews = true),
     close: (): void => cancels.forEach((cancel) => cancel()),
   }
 }
 
 function baseOf({ log }: Core): LogBase | undefined {
   const [row, epoch] = [log.base.row(), log.base.epoch()]
-  const found = epoch && log.book.epochs().find(({ record }) => equalBytes(record.id, epoch))
   if (row === undefined || epoch === undefined) return undefined
+  const found = log.book.epochs().find(({ record }) => equalBytes(record.id, epoch))
   return { epoch, seq: found?.record.op.value.seq ?? 0n, fromSeq: row.from_seq, goneCount: row.gone_count }
 }
 
-interface StatusParts {
-  readonly target: BookEpoch | undefined
-  readonly wait: { readonly epoch: IntentionId; readonly for: PruneWait } | undefined
-  readonly failure: { readonly error: unknown } | undefined
-  readonly progress: DeletionProgress | undefined
-  readonly isWorking: boolean
-}
-
-function statusOf({ target, wait, failure, progress, isWorking }: StatusParts): PruneStatus {
-  const epoch = target?.record.id ?? wait?.epoch
+function statusOf(
+  stage: Stage | undefined,
+  failure: { readonly error: unknown } | undefined,
+  progress: DeletionProgress | undefined,
+): PruneStatus {
+  const epoch: IntentionId | undefined = stage?.target.record.id
   const about = { ...(epoch && { epoch }), ...progress }
-  if (isWorking) return { state: 'pruning', ...about }
+  if (stage?.work !== undefined) return { state: 'pruning', ...about }
   if (failure !== undefined) return { state: 'failed', ...about, failure: failure.error }
-  return wait === undefined ? { state: 'idle' } : { state: 'waiting', epoch: wait.epoch, waitsFor: wait.for }
-}
-
-function sizeOf(path: string): number {
-  return statSync(path).size
+  if (epoch === undefined || stage?.waitsFor === undefined) return { state: 'idle' }
+  return { state: 'waiting', epoch, waitsFor: stage.waitsFor }
 }

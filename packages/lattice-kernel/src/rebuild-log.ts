@@ -7,6 +7,7 @@
  * @module
  */
 import {
+  assert,
   compareHlc,
   equalBytes,
   type Hlc,
@@ -92,8 +93,9 @@ function copyBeginning(source: Database, { database, meta }: OpenedLog, options:
   const { crypto, signer } = options
   const seed = readBaseSeed({ database: source, crypto, storeId: meta.storeId, witnessKey: signer.publicKey })
   if (seed === undefined) return meta
-  const row = typeof seed === 'string' ? undefined : seed.base.row()
-  if (typeof seed === 'string' || row === undefined) throw damaged(source, 1, String(seed))
+  if (typeof seed === 'string') throw damaged(source, 1, seed)
+  const row = seed.base.row()
+  assert(row !== undefined, 'a pruned log has a base')
   const early: LogEntry[] = []
   const scan = createRecordScan(source, crypto)
   for (let seq = 1; seq < seed.fromSeq; seq += COMMIT_RECORDS) {

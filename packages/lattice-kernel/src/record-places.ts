@@ -109,101 +109,125 @@ interface Times {
 }
 
 export function createRecordPlaces(options: RecordPlacesOptions): RecordPlaces {
-  const seen = createSeenIds()
-  const fingerprint = new Uint8Array(ZERO_HASH.length)
-  const frontier = new Set<number>()
-  const authors: PublicKey[] = []
-  const authorNumbers = new Map<IdKey, number>()
-  const lanes: CheckedLane[] = []
-  const kinds: Kinds = { quiet: [], deciding: [] }
-  const times: Times = { highestWall: 0, latestMs: 0, latestOwn: HLC_ZERO }
-  let causeCount = 0
-  let setSize = 0
-  let storeType: string | undefined
-  if (options.base !== undefined) seedFrom(options.base, { authors, authorNumbers, lanes, quiet: kinds.quiet })
+  const places = new Places(options)
+  return {
+    seen: places.seen,
+    placeOf: (entry, report) => places.placeOf(entry, report),
+    enter: (entry, place, isComplete) => places.enter(entry, place, isComplete),
+    enterGone: (id, place) => places.enterGone(id, place),
+    enterKept: (entry, isInSet) => places.enterKept(entry, isInSet),
+    made: () => places.made(),
+  }
+}
 
-  function enterGone(id: IntentionId, place: SeenPlace): void {
-    seen.add(id, place)
-    const lane = lanes[place.lane]
-    // Where a lane ends below the base it goes on from.
-    if (lane !== undefined && options.base?.base.lastOf(place.lane) === place.position) {
-      lanes[place.lane] = { ...lane, head: place }
-    }
+class Places implements Omit<RecordPlaces, 'seen'> {
+  readonly seen: SeenIds = createSeenIds()
+  readonly #options: RecordPlacesOptions
+  readonly #fingerprint = new Uint8Array(ZERO_HASH.length)
+  readonly #frontier = new Set<number>()
+  readonly #authors: PublicKey[] = []
+  readonly #authorNumbers = new Map<IdKey, number>()
+  readonly #lanes: CheckedLane[] = []
+  readonly #kinds: Kinds = { quiet: [], deciding: [] }
+  readonly #times: Times = { highestWall: 0, latestMs: 0, latestOwn: HLC_ZERO }
+  #causeCount = 0
+  #setSize = 0
+  #storeType: string | undefined
+
+  constructor(options: RecordPlacesOptions) {
+    this.#options = options
+    const [authors, authorNumbers, lanes] = [this.#authors, this.#authorNumbers, this.#lanes]
+    if (options.base !== undefined) seedFrom(options.base, { authors, authorNumbers, lanes, quiet: this.#kinds.quiet })
   }
 
-  function placeOf(entry: LogEntry, report: ReportPlace | undefined): SeenPlace | undefined {
+  placeOf(entry: LogEntry, report: ReportPlace | undefined): SeenPlace | undefined {
     const { intention } = entry.parsed
     const { seq } = entry.meta
     const { timestamp } = intention
-    const known = authorNumbers.get(idKey(intention.author))
+    const known = this.#authorNumbers.get(idKey(intention.author))
     // Before the base numbers have gaps, which only what is gone would fill.
-    const isEarly = seq < (options.base?.fromSeq ?? 0)
-    const author = known ?? (isEarly ? entry.meta.author : authors.length)
+    const isEarly = seq < (this.#options.base?.fromSeq ?? 0)
+    const author = known ?? (isEarly ? entry.meta.author : this.#authors.length)
     if (isGenesis(intention)) return { seq, author, lane: 0, position: 0, generation: 0, timestamp }
-    const parent = seen.find(intention.storePrev)
-    const causes = [parent, ...intention.causalDeps.map((dep) => seen.find(dep))]
-    causeCount += causes.length
+    const parent = this.seen.find(intention.storePrev)
+    const causes = [parent, ...intention.causalDeps.map((dep) => this.seen.find(dep))]
+    this.#causeCount += causes.length
     const generation = followCauses({ causes, timestamp }, report)
     if (generation === undefined || parent === undefined) return undefined
     const isOwn = parent.author === author
     const isForeign = !isOwn && (parent.seq !== 1 || known !== undefined)
     if (isForeign) report?.('store_prev', "its store_prev is not its author's")
-    const goesOn = isOwn && lanes[parent.lane]?.head.seq === parent.seq
-    const lane = goesOn ? parent.lane : isEarly && lanes[entry.meta.lane] === undefined ? entry.meta.lane : lanes.length
+    const goesOn = isOwn && this.#lanes[parent.lane]?.head.seq === parent.seq
+    const next = isEarly && this.#lanes[entry.meta.lane] === undefined ? entry.meta.lane : this.#lanes.length
+    const lane = goesOn ? parent.lane : next
     const place = { seq, author, lane, position: parent.position + 1, generation: generation + 1, timestamp }
-    if (!options.isExcluded(place)) cite(frontier, causes)
+    if (!this.#options.isExcluded(place)) cite(this.#frontier, causes)
     return place
   }
 
-  function enter({ parsed, meta, witnessedMs }: LogEntry, place: SeenPlace | undefined, isComplete: boolean): void {
-    if (!authorNumbers.has(idKey(parsed.intention.author))) {
-      const number = place?.author ?? authors.length
-      authorNumbers.set(idKey(parsed.intention.author), number)
-      authors[number] = parsed.intention.author
+  enter(entry: LogEntry, place: SeenPlace | undefined, isComplete: boolean): void {
+    const { parsed, meta } = entry
+    if (!this.#authorNumbers.has(idKey(parsed.intention.author))) {
+      const number = place?.author ?? this.#authors.length
+      this.#authorNumbers.set(idKey(parsed.intention.author), number)
+      this.#authors[number] = parsed.intention.author
     }
-    addInto(fingerprint, parsed.id)
-    setSize += 1
-    times.latestMs = Math.max(times.latestMs, witnessedMs)
-    noteTimes(times, options.witnessKey, parsed.intention)
-    storeType ??= storeTypeOf(parsed)
-    if (place === undefined || !options.isExcluded(place)) frontier.add(meta.seq)
+    this.#count(parsed.id)
+    this.#note(entry)
+    if (place === undefined || !this.#options.isExcluded(place)) this.#frontier.add(meta.seq)
     // After a gap the stored place is as good as any: what needs it is not judged.
-    seen.add(parsed.id, place ?? { ...meta })
+    this.seen.add(parsed.id, place ?? { ...meta })
     if (place === undefined) return
-    noteKind(kinds, place, parsed.op.kind)
-    const causes = isComplete ? causesOf(parsed.intention).flatMap((id) => seen.find(id) ?? []) : []
-    if (isComplete) options.onPlaced?.(place, causes)
-    const parent = lanes[place.lane] === undefined ? seen.find(parsed.intention.storePrev) : lanes[place.lane]?.parent
-    lanes[place.lane] = { author: place.author, parent, head: place }
+    noteKind(this.#kinds, place, parsed.op.kind)
+    const causes = isComplete ? causesOf(parsed.intention).flatMap((id) => this.seen.find(id) ?? []) : []
+    if (isComplete) this.#options.onPlaced?.(place, causes)
+    const known = this.#lanes[place.lane]
+    const parent = known === undefined ? this.seen.find(parsed.intention.storePrev) : known.parent
+    this.#lanes[place.lane] = { author: place.author, parent, head: place }
   }
 
-  return {
-    seen,
-    placeOf,
-    enter,
-    enterGone,
-    enterKept: ({ parsed, meta, witnessedMs }, isInSet) => {
-      enterGone(parsed.id, { ...meta })
-      times.latestMs = Math.max(times.latestMs, witnessedMs)
-      noteTimes(times, options.witnessKey, parsed.intention)
-      storeType ??= storeTypeOf(parsed)
-      if (!isInSet) return
-      addInto(fingerprint, parsed.id)
-      setSize += 1
-      kinds.deciding.push(meta.seq)
-    },
-    made: () => ({
-      ...times,
-      seen,
-      setSize,
-      causes: causeCount,
-      fingerprint,
-      storeType,
-      frontier,
-      authors,
-      lanes,
-      ...madeOfKinds(kinds),
-    }),
+  enterGone(id: IntentionId, place: SeenPlace): void {
+    this.seen.add(id, place)
+    const lane = this.#lanes[place.lane]
+    // Where a lane ends below the base it goes on from.
+    if (lane !== undefined && this.#options.base?.base.lastOf(place.lane) === place.position) {
+      this.#lanes[place.lane] = { ...lane, head: place }
+    }
+  }
+
+  enterKept(entry: LogEntry, isInSet: boolean): void {
+    const { parsed, meta } = entry
+    this.enterGone(parsed.id, { ...meta })
+    this.#note(entry)
+    if (!isInSet) return
+    this.#count(parsed.id)
+    this.#kinds.deciding.push(meta.seq)
+  }
+
+  made(): MadeOfRecords {
+    return {
+      ...this.#times,
+      seen: this.seen,
+      setSize: this.#setSize,
+      causes: this.#causeCount,
+      fingerprint: this.#fingerprint,
+      storeType: this.#storeType,
+      frontier: this.#frontier,
+      authors: this.#authors,
+      lanes: this.#lanes,
+      ...madeOfKinds(this.#kinds),
+    }
+  }
+
+  #count(id: IntentionId): void {
+    addInto(this.#fingerprint, id)
+    this.#setSize += 1
+  }
+
+  #note({ parsed, witnessedMs }: LogEntry): void {
+    this.#times.latestMs = Math.max(this.#times.latestMs, witnessedMs)
+    noteTimes(this.#times, this.#options.witnessKey, parsed.intention)
+    this.#storeType ??= storeTypeOf(parsed)
   }
 }
 

@@ -87,10 +87,11 @@ function citable(
   ids: readonly IntentionId[],
   epochs: readonly BookEpoch[],
 ): readonly IntentionId[] {
-  if (epochs.length === 0) return ids
+  const isPruned = log.base.epoch() !== undefined
+  if (epochs.length === 0 && !isPruned) return ids
   return ids.filter((id) => {
     const place = log.find(id)
-    return place === undefined ? log.base.epoch() === undefined : !cover.isUncitable(place, epochs)
+    return place === undefined ? !isPruned : !cover.isUncitable(place, epochs)
   })
 }
 

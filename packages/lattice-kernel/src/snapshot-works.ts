@@ -84,13 +84,17 @@ export function createSnapshotWorks(deps: SnapshotWorksDeps): SnapshotWorks {
     wanted.isNews()
   }
 
+  function beginAgain(): void {
+    making?.stop()
+    making = undefined
+    wanted.isNews()
+  }
+
   /** Made again from the disk, later: what failed may be the disk, or the machine. */
   function fail(error: unknown): void {
     options.logger.warn('a snapshot could not be made: tried again later', { error })
     failure = { error }
-    making?.stop()
-    making = undefined
-    wanted.isNews()
+    beginAgain()
     waits.failed(error)
     pause.begin()
   }
@@ -99,11 +103,7 @@ export function createSnapshotWorks(deps: SnapshotWorksDeps): SnapshotWorks {
     making: () => making,
     failure: () => failure?.error,
     retry: pause.end,
-    restart: () => {
-      making?.stop()
-      making = undefined
-      wanted.isNews()
-    },
+    restart: beginAgain,
     step: () => {
       if (isOver || blocked !== undefined || pause.isOn()) return undefined
       try {

@@ -76,6 +76,7 @@ describe('a prune', () => {
       let left = Infinity
       let kernel: Kernel | undefined
       let refused = 0
+      let mended = Promise.resolve()
       const hooks = {
         at: (point: StoragePoint, path: string) => {
           const isOurs = basename(path) === 'log.db' && kernel?.pruning().state === 'pruning'
@@ -102,7 +103,7 @@ describe('a prune', () => {
         (opened) => {
           kernel = opened
           left = nth
-          void (async () => {
+          mended = (async () => {
             while (refused === 0) await turn()
             while (opened.pruning().state !== 'failed') await turn()
             expect(opened.pruning().failure).toMatchObject({ code: 'DISK_FULL' })
@@ -111,6 +112,7 @@ describe('a prune', () => {
         },
         { storageHooks: hooks, scheduler },
       )
+      await mended
       expect(refused).toBe(1)
       await expectSame(pruned, whole, expectedSet(history, epoch))
       expect((await pruned.verify({ full: true })).problems).toEqual([])

@@ -144,7 +144,7 @@ describe('a node whose machine is wrong', () => {
       expect(others.toSorted()).toEqual(wrong.map((node) => toHex(node.signer.publicKey)).toSorted())
       expect(divergences.map(({ isOutvoted }) => isOutvoted)).toEqual([isBroken])
       expect(kernel.epochs()[0]).toMatchObject({ isSettled: true, isFinal: false, isDiverged: true })
-      await expect(mesh.run(kernel.submitEpoch({ kind: 'initial' }))).rejects.toMatchObject({
+      await expect(mesh.run(kernel.submitEpoch({ kind: 'prune' }))).rejects.toMatchObject({
         code: 'WRONG_STATE',
         detail: { reason: 'state_diverged' },
       })

@@ -13,7 +13,7 @@ export interface Outbox {
   readonly finish: () => void
   /** The peer has read so many bytes. */
   readonly grant: (bytes: number) => void
-  /** The write that waits rejects. */
+  /** The write that waits rejects, and any that would have to. */
   readonly fail: (message: string) => void
   readonly isFinished: () => boolean
 }
@@ -35,6 +35,7 @@ export function createOutbox({ random, windowBytes, send }: OutboxDeps): Outbox 
   let finished = false
   let writing = false
   let writer: Deferred<void> | undefined
+  let failure: string | undefined
 
   const segmentLength = (available: number): number => {
     const length = Math.min(available, credit, MAX_SEGMENT_BYTES)
@@ -45,6 +46,8 @@ export function createOutbox({ random, windowBytes, send }: OutboxDeps): Outbox 
       // Room for a whole segment is waited for: sent into less, segments would get smaller with every round.
       const wanted = Math.min(bytes.length - offset, MAX_SEGMENT_BYTES, Math.ceil(windowBytes / 2))
       while (credit < wanted) {
+        // What failed between a grant and its notice is waited for by nobody else.
+        if (failure !== undefined) throw new StreamLost(failure)
         writer = createDeferred()
         await writer.promise
       }
@@ -77,6 +80,7 @@ export function createOutbox({ random, windowBytes, send }: OutboxDeps): Outbox 
       waiting?.resolve()
     },
     fail: (message) => {
+      failure = message
       const waiting = writer
       writer = undefined
       waiting?.reject(new StreamLost(message))

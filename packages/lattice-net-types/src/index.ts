@@ -2,6 +2,17 @@ export { type Discovery, type DiscoveryEvent, MAX_FOUND_ADDRESSES, MAX_SOUGHT_PE
 export { BindFailed, PeerUnreachable, StreamLost } from './errors.ts'
 export type { HostNetwork } from './host-network.ts'
 export type {
+  FoundationRead,
+  PrunedReplica,
+  ReplicaBase,
+  RowPlace,
+  ServedSnapshot,
+  SetOverBase,
+  SnapshotRead,
+  SnapshotRow,
+} from './pruned-replica.ts'
+export type { PrunedStoreWriter, WriterPosition, WriterRefused, WriterSnapshot } from './pruned-store-writer.ts'
+export type {
   ChainSpan,
   ChainTip,
   IntentionsRead,

@@ -16,6 +16,7 @@ import type {
   WitnessRecord,
 } from '@lattice/model'
 import type { RangeIndex } from '@lattice/sync'
+import type { PrunedReplica } from './pruned-replica.ts'
 
 /** What two replicas compare to see whether they hold the same witnessed set. */
 export interface ReplicaDigest {
@@ -45,6 +46,8 @@ export interface WitnessPageRead {
   /** Ends with a signed record, unless empty. */
   readonly records: readonly WitnessRecord[]
   readonly headSeq: number
+  /** The log is not whole where the page would begin: what was there is gone. */
+  readonly isPruned?: true
 }
 
 export interface IntentionsRead {
@@ -84,9 +87,10 @@ export interface WitnessedBatch {
   readonly source: PublicKey | undefined
 }
 
-export interface ReplicatedStore {
+export interface ReplicatedStore extends PrunedReplica {
   readonly id: StoreId
   readonly storeType: string
+  /** Over the base, where there is one. */
   readonly digest: () => ReplicaDigest
   /** Asked at the start of every session and on every frame that names the store. */
   readonly access: (peer: PublicKey) => PeerAccess
@@ -100,7 +104,7 @@ export interface ReplicatedStore {
   readonly tipIds: (max: number) => readonly IntentionId[]
   /** Every epoch head was seen by all who have to; true where there is none. */
   readonly isEpochSettled: () => boolean
-  /** The witnessed set as of this call; unchanged by later commits. */
+  /** The witnessed set as of this call, over the base where there is one; unchanged by later commits. */
   readonly rangeIndex: () => RangeIndex
   /** Those of `ids` that are not witnessed here, in the order given. */
   readonly missing: (ids: readonly IntentionId[]) => readonly IntentionId[]

@@ -6,6 +6,7 @@
  */
 import type { PublicKey, StoreId } from '@lattice/model'
 import { createBehindPeers } from './behind-peers.ts'
+import { BasesDiffer } from './errors.ts'
 import type { SyncReason } from './gossip.ts'
 import type { NetworkLimits } from './limits.ts'
 import type { LinkTable } from './link-table.ts'
@@ -64,7 +65,11 @@ export function createAftermath(deps: AftermathDeps): Aftermath {
   return {
     ended: (outcome) => {
       behind.ended(outcome)
-      if (outcome.kind === 'failed' && outcome.error.code === 'REVOKED') revocations.told(outcome.peer, outcome.storeId)
+      if (outcome.kind !== 'failed') return
+      const { peer, storeId, error } = outcome
+      if (error.code === 'REVOKED') revocations.told(peer, storeId)
+      const isReturning = error instanceof BasesDiffer && error.detail.returning === 'us'
+      if (isReturning && error.base !== undefined) publish({ kind: 'returning', storeId, peer, base: error.base })
     },
     revocations,
     forgetStore: behind.forgetStore,

@@ -8,6 +8,7 @@
  * @module
  */
 import { type Cancel, type IdKey, idKey, type PublicKey, type Scheduler, type StoreId } from '@lattice/model'
+import { comparedWith } from './claimed-digest.ts'
 import type { NetworkLimits } from './limits.ts'
 import type { SyncOutcome } from './network-event.ts'
 import type { PeerDigests } from './peer-digests.ts'
@@ -42,8 +43,8 @@ export function createBehindPeers(deps: BehindPeersDeps): BehindPeers {
     const store = deps.stores.get(storeId)
     const theirs = deps.peerDigests.get(peer, storeId)
     if (store?.access(peer) !== 'full' || theirs === undefined) return false
-    const ours = store.digest()
-    return theirs.witnessCount < ours.witnessCount && !sameSet(theirs, ours)
+    const ours = comparedWith(store, theirs)
+    return ours !== undefined && theirs.witnessCount < ours.witnessCount && !sameSet(theirs, ours)
   }
   function look(storeId: StoreId): void {
     const key = idKey(storeId)

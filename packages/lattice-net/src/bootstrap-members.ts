@@ -1,24 +1,16 @@
 /**
  * The peers of a bootstrap: whom to try next, what each is asked for, and how much of it at once.
  *
- * A few are in use at a time; one that is lost makes room for the next of the list, and comes back at its end a few times.
- * How much one is
- * asked for follows how fast it answered, so a slow one holds little; and the mean size of what came, so an answer has a
+ * How much one is asked for follows how fast it answered, so a slow one holds little; and the mean size of what came, so an answer has a
  * bounded size whatever the intentions are.
  *
  * @module
  */
-import { assert, type Crypto, type IdKey, idKey, type PublicKey } from '@lattice/model'
+import { assert, type Crypto, type IdKey, type PublicKey } from '@lattice/model'
 import { createFetchedAnswer, type FetchedAnswer } from './fetched-answer.ts'
-import {
-  BOOTSTRAP_RETURN_MS,
-  BOOTSTRAP_RETURNS,
-  BOOTSTRAP_SHARE_BYTES,
-  BOOTSTRAP_SHARE_MAX,
-  BOOTSTRAP_SHARE_MIN,
-  type NetworkLimits,
-} from './limits.ts'
+import { BOOTSTRAP_SHARE_BYTES, BOOTSTRAP_SHARE_MAX, BOOTSTRAP_SHARE_MIN, type NetworkLimits } from './limits.ts'
 import type { LogRequest } from './log-client.ts'
+import { createPeerRoster, type Enlisted, type PeerRoster } from './peer-roster.ts'
 
 /** Doublings of the time that a page may take, at most: well beyond the deadline of a step. */
 const PAGE_PATIENCE_ROUNDS = 6
@@ -57,13 +49,6 @@ export interface BootstrapMember {
 export interface OverdueRequest {
   readonly member: BootstrapMember
   readonly ask: BootstrapMember['asks'][number]
-}
-
-/** One to connect to. */
-export interface Enlisted {
-  readonly peer: PublicKey
-  /** Rising with each time that it was lost. */
-  readonly afterMs: number
 }
 
 export interface BootstrapMembersOptions {
@@ -110,49 +95,33 @@ export function createMembers(options: BootstrapMembersOptions): BootstrapMember
 
 class Members implements BootstrapMembers {
   readonly #options: BootstrapMembersOptions
-  readonly #all: ReadonlyMap<IdKey, PublicKey>
-  readonly #untried: IdKey[]
-  readonly #connecting = new Set<IdKey>()
+  readonly #roster: PeerRoster
   readonly #members = new Map<IdKey, BootstrapMember>()
-  /** How often each was readmitted. */
-  readonly #returns = new Map<IdKey, number>()
   #answeredIds = 0
   #answeredBytes = 0
 
   constructor(options: BootstrapMembersOptions) {
     this.#options = options
-    this.#all = new Map(options.peers.map((peer) => [idKey(peer), peer]))
-    this.#untried = [...this.#all.keys()]
+    this.#roster = createPeerRoster(options.peers, options.max)
   }
 
   enlist(): readonly Enlisted[] {
-    const enlisted: Enlisted[] = []
-    while (this.#connecting.size + this.#members.size < this.#options.max) {
-      const key = this.#untried.shift()
-      if (key === undefined) break
-      this.#connecting.add(key)
-      const returns = this.#returns.get(key) ?? 0
-      enlisted.push({ peer: this.peerOf(key), afterMs: returns === 0 ? 0 : BOOTSTRAP_RETURN_MS * 2 ** (returns - 1) })
-    }
-    return enlisted
+    return this.#roster.enlist(this.#members.size)
   }
   connected(key: IdKey): void {
-    if (!this.#connecting.delete(key)) return
     // Whose log was lost comes after those that stayed.
-    const served = this.#returns.get(key) ?? 0
+    const served = this.#roster.connected(key)
+    if (served === undefined) return
     this.#members.set(key, { peer: this.peerOf(key), key, asks: [], share: BOOTSTRAP_SHARE_MIN, served })
   }
   remove(key: IdKey): BootstrapMember['asks'] {
-    this.#connecting.delete(key)
+    this.#roster.remove(key)
     const asks = this.#members.get(key)?.asks ?? []
     this.#members.delete(key)
     return asks
   }
   readmit(key: IdKey): void {
-    const returns = this.#returns.get(key) ?? 0
-    if (returns >= BOOTSTRAP_RETURNS || this.#members.has(key) || this.#connecting.has(key)) return
-    this.#returns.set(key, returns + 1)
-    this.#untried.push(key)
+    if (!this.#members.has(key)) this.#roster.readmit(key)
   }
   restart(key: IdKey): BootstrapMember['asks'] {
     return this.#members.get(key)?.asks.splice(0) ?? []
@@ -214,12 +183,10 @@ class Members implements BootstrapMembers {
     return [...this.#members.values()].some(({ asks }) => asks.length > 0)
   }
   isEmpty(): boolean {
-    return this.#members.size + this.#connecting.size + this.#untried.length === 0
+    return this.#members.size + this.#roster.expected() === 0
   }
   peerOf(key: IdKey): PublicKey {
-    const peer = this.#all.get(key)
-    assert(peer !== undefined, 'the peer is of the list')
-    return peer
+    return this.#roster.peerOf(key)
   }
 
   #adapt(member: BootstrapMember, tookMs: number): void {

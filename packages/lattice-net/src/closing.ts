@@ -14,7 +14,8 @@ import { MAX_DIFFERENCE_IDS, MAX_SPAN_INTENTIONS } from './limits.ts'
 import { doneFrame, readClaim, type ReconcileOutcome, sameSet } from './reconcile.ts'
 import type { SendOrder } from './send-order.ts'
 import { idsSource, spansSource } from './send-source.ts'
-import type { ClaimedDigest, SessionAnswer, SessionStore } from './session-call.ts'
+import type { BasedStore } from './session-base.ts'
+import type { ClaimedDigest, SessionAnswer } from './session-call.ts'
 import { type Effect, type Effects, finish, send, unexpected, violation } from './session.ts'
 import { createTransfer } from './transfer.ts'
 
@@ -40,7 +41,7 @@ export interface Closing {
   readonly said: () => boolean
 }
 
-export function createClosing(store: SessionStore): Closing {
+export function createClosing({ store, base }: BasedStore): Closing {
   const transfer = createTransfer(store)
   let instead: SpansStart['instead']
   let ours: ClaimedDigest | undefined
@@ -67,8 +68,10 @@ export function createClosing(store: SessionStore): Closing {
   function done(frame: net.Done): Effects<ReconcileOutcome> {
     // What the peer knows to be complete is complete here: its credit for us and ours for it came before.
     if (!transfer.complete()) return [violation('done_too_early')]
-    theirs = readClaim(frame)
-    return theirs === undefined ? [violation('done_malformed')] : advance()
+    const claim = readClaim(frame)
+    if (claim === undefined) return [violation('done_malformed')]
+    theirs = { ...claim, base: base?.epoch }
+    return advance()
   }
   function restart(then: SpansStart['instead']): void {
     instead = then

@@ -15,20 +15,27 @@ import {
   idKey,
   idKeyBytes,
   type IntentionId,
+  readIntentionId,
   type StoreId,
 } from '@lattice/model'
-import type { ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
+import { claimFields, type ComparedStore, comparedWith, claimTo } from './claimed-digest.ts'
 import type { FrameInit } from './frame.ts'
-import { BLINDED_ID_BYTES, DIGEST_NONCE_BYTES, MAX_ADDRESS_LENGTH, MAX_ADDRESSES, MAX_DIGEST_STORES } from './limits.ts'
+import {
+  BLINDED_ID_BYTES,
+  DIGEST_NONCE_BYTES,
+  DIGEST_STORES_TOLD,
+  MAX_ADDRESS_LENGTH,
+  MAX_ADDRESSES,
+  MAX_DIGEST_STORES,
+} from './limits.ts'
 import { readClaim, sameSet } from './reconcile.ts'
 import type { ClaimedDigest } from './session-call.ts'
 import { type Effects, finish, send, type SessionMachine, unexpected, violation } from './session.ts'
 
 /** A store this side may share with the peer. */
-export interface SharedStore {
+export interface SharedStore extends ComparedStore {
   readonly id: StoreId
-  readonly digest: ReplicaDigest
 }
 
 export interface DigestOptions {
@@ -65,7 +72,7 @@ export function createDigestInitiator(
     receive: (frame) => {
       if (frame.case !== 'digests') return [unexpected(frame)]
       if (!equalBytes(frame.value.nonce, options.nonce)) return [violation('digests_another_nonce')]
-      return compare(mine, frame.value)
+      return compare(mine, frame.value, 'asking')
     },
     answered: () => [],
   }
@@ -79,7 +86,9 @@ export function createDigestResponder(options: DigestOptions): SessionMachine<Di
       if (frame.case !== 'digests') return [unexpected(frame)]
       if (frame.value.nonce.length !== DIGEST_NONCE_BYTES) return [violation('digests_bad_nonce')]
       const mine = blind(options, frame.value.nonce)
-      return [send(digestsFrame(mine, options)), ...compare(mine, frame.value)]
+      const effects = compare(mine, frame.value, 'answering')
+      const isBroken = effects.some(({ kind }) => kind === 'fail')
+      return isBroken ? effects : [send(digestsFrame(mine, options, basesOf(frame.value))), ...effects]
     },
     answered: () => [],
   }
@@ -101,8 +110,8 @@ interface BlindedStores {
 
 function blind({ crypto, stores, revoked = () => [] }: DigestOptions, nonce: Uint8Array): BlindedStores {
   const keyOf = (id: StoreId): IdKey => idKey(crypto.blake3(id, nonce).subarray(0, BLINDED_ID_BYTES))
-  const shared = stores().slice(0, MAX_DIGEST_STORES)
-  const removed = revoked().slice(0, MAX_DIGEST_STORES - shared.length)
+  const shared = stores().slice(0, DIGEST_STORES_TOLD)
+  const removed = revoked().slice(0, DIGEST_STORES_TOLD - shared.length)
   return {
     nonce,
     stores: new Map(shared.map((store) => [keyOf(store.id), store])),
@@ -110,13 +119,16 @@ function blind({ crypto, stores, revoked = () => [] }: DigestOptions, nonce: Uin
   }
 }
 
-function digestsFrame({ nonce, stores, revoked }: BlindedStores, { crypto, addresses }: DigestOptions): FrameInit {
-  const digests = [...stores.entries()].map(([key, { digest }]) => ({
-    blindedId: idKeyBytes(key),
-    witnessCount: BigInt(digest.witnessCount),
-    fingerprint: digest.fingerprint,
-    epochDigest: epochDigest(crypto, digest.epochHeads),
-  }))
+/** `bases`: over which the peer spoke of stores, by blinded id. */
+function digestsFrame(
+  { nonce, stores, revoked }: BlindedStores,
+  { crypto, addresses }: DigestOptions,
+  bases: ReadonlyMap<IdKey, IntentionId> = new Map(),
+): FrameInit {
+  const digests = [...stores.entries()].map(([key, store]) => {
+    const digest = claimTo(store, bases.get(key))
+    return { blindedId: idKeyBytes(key), ...claimFields(digest), epochDigest: epochDigest(crypto, digest.epochHeads) }
+  })
   const removals = [...revoked.keys()].map((key) => ({
     blindedId: idKeyBytes(key),
     fingerprint: new Uint8Array(HASH_BYTES),
@@ -132,7 +144,25 @@ function epochDigest(crypto: Crypto, heads: readonly IntentionId[]): Uint8Array 
   return heads.length === 0 ? new Uint8Array(0) : crypto.blake3(...heads)
 }
 
-function compare(mine: BlindedStores, theirs: net.Digests): Effects<DigestOutcome> {
+/** The bases that entries name, as far as they are ids. */
+function basesOf({ stores }: net.Digests): ReadonlyMap<IdKey, IntentionId> {
+  return new Map(
+    stores.flatMap(({ blindedId, base }) => {
+      const epoch = readIntentionId(base)
+      return epoch === undefined ? [] : [[idKey(blindedId), epoch] as const]
+    }),
+  )
+}
+
+/** How far two sets are apart, in intentions; undefined for the same. */
+function distanceTo(store: ComparedStore, claim: ClaimedDigest, side: 'asking' | 'answering'): number | undefined {
+  const ours = comparedWith(store, claim)
+  if (ours !== undefined) return sameSet(claim, ours) ? undefined : Math.abs(claim.witnessCount - ours.witnessCount)
+  // Over another base than this side can take: the asking side has had an answer over its own, if there was one.
+  return side === 'asking' ? 0 : undefined
+}
+
+function compare(mine: BlindedStores, theirs: net.Digests, side: 'asking' | 'answering'): Effects<DigestOutcome> {
   if (theirs.stores.length > MAX_DIGEST_STORES) return [violation('digests_too_many')]
   const equal: StoreId[] = []
   const revoked: StoreId[] = []
@@ -155,8 +185,9 @@ function compare(mine: BlindedStores, theirs: net.Digests): Effects<DigestOutcom
     }
     if (store === undefined) continue
     claims.push({ storeId: store.id, digest: claim })
-    if (sameSet(claim, store.digest)) equal.push(store.id)
-    else differing.push({ id: store.id, distance: Math.abs(claim.witnessCount - store.digest.witnessCount) })
+    const distance = distanceTo(store, claim, side)
+    if (distance !== undefined) differing.push({ id: store.id, distance })
+    else if (comparedWith(store, claim) !== undefined) equal.push(store.id)
   }
   differing.sort((a, b) => b.distance - a.distance)
   const addresses = readAddresses(theirs.addresses)

@@ -3,8 +3,16 @@
  *
  * @module
  */
-import { LatticeError, type LatticeErrorCode, type PublicKey, type StoreId, toHex } from '@lattice/model'
+import {
+  type IntentionId,
+  LatticeError,
+  type LatticeErrorCode,
+  type PublicKey,
+  type StoreId,
+  toHex,
+} from '@lattice/model'
 import { net } from '@lattice/proto'
+import type { BasesDisagree } from './bases.ts'
 import { errorCodeOf } from './refusal.ts'
 
 /** Characters of a peer's sentence that are shown: it is a stranger's text. */
@@ -77,6 +85,43 @@ export class PeerTooSlow extends LatticeError {
     this.detail = { deadlineMs, waitingFor }
   }
 }
+
+/**
+ * What this node and the peer keep of the store's history has no beginning in common. Where `returning` is `us`, this node
+ * has to fetch the store by its snapshot; where it is `peer`, that one has; else an epoch that joins both is waited for.
+ */
+export class BasesDiffer extends LatticeError {
+  override readonly name = 'BasesDiffer'
+  readonly code: 'PRUNED' | 'BASE_UNKNOWN' | 'STORE_NOT_READY'
+  override readonly detail: {
+    readonly returning: BasesDisagree['returning']
+    /** The peer's; undefined where it keeps the whole history. */
+    readonly base: string | undefined
+  }
+  readonly base: IntentionId | undefined
+
+  constructor({ returning, base }: Pick<BasesDisagree, 'returning'> & { readonly base: IntentionId | undefined }) {
+    super(BASES_DIFFER[returning].message)
+    this.code = BASES_DIFFER[returning].code
+    this.detail = { returning, base: base && toHex(base) }
+    this.base = base
+  }
+}
+
+const BASES_DIFFER = {
+  us: {
+    code: 'PRUNED',
+    message: 'history that this node lacks was deleted by the others: the store has to be fetched by its snapshot',
+  },
+  peer: {
+    code: 'BASE_UNKNOWN',
+    message: 'the peer lacks history that was deleted here: it has to fetch the store by its snapshot',
+  },
+  neither: {
+    code: 'STORE_NOT_READY',
+    message: 'this node and the peer cut the history at different epochs: they wait for one that joins them',
+  },
+} as const
 
 /** The store is not registered with the network. */
 export class StoreNotRegistered extends LatticeError {

@@ -10,7 +10,13 @@
 import { countAsked } from '@lattice/sync'
 import { DIGEST_EXCHANGE_COST, RANGES_PER_FINGERPRINT, RANGES_PER_MESSAGE_MAX } from './defence-limits.ts'
 import type { Frame } from './frame.ts'
-import { FETCH_CHAIN_MAX, RECONCILE_MESSAGE_BYTES, WITNESS_PAGE_RECORDS_LONG } from './limits.ts'
+import {
+  FETCH_CHAIN_MAX,
+  OUTLINE_PAGES,
+  RECONCILE_MESSAGE_BYTES,
+  SNAPSHOT_PAGE_ROWS_MAX,
+  WITNESS_PAGE_RECORDS_LONG,
+} from './limits.ts'
 
 /** Work that is counted apart. */
 export type CostlyKind = 'log_reads' | 'ranges' | 'sessions' | 'digests' | 'announced_ids' | 'joins'
@@ -40,6 +46,13 @@ export function costsOf(frame: Frame): readonly FrameCost[] {
         { kind: 'sessions', tokens: 1 },
         { kind: 'log_reads', tokens: frame.value.known.length },
       ]
+    case 'baseRequest':
+      return [{ kind: 'sessions', tokens: 1 }]
+    case 'foundationRequest':
+    case 'snapshotRequest':
+      return [{ kind: 'log_reads', tokens: SNAPSHOT_PAGE_ROWS_MAX }]
+    case 'outlineRequest':
+      return [{ kind: 'log_reads', tokens: OUTLINE_PAGES * SNAPSHOT_PAGE_ROWS_MAX }]
     case 'reconcile':
       return [rangesCost(frame.value.message)]
     case 'digests':

@@ -44,6 +44,8 @@ export interface Floating {
 export interface GapReport {
   readonly sender: PublicKey
   readonly floating: readonly Floating[]
+  /** It cut its history at an epoch that is not here: what it did not have is gone, and no fault of its. */
+  readonly isGone?: boolean
 }
 
 export type GapEffect =
@@ -154,7 +156,8 @@ class Filler implements GapFiller {
     const key = idKey(open.peer)
     for (const want of open.wants) {
       const isSender = want.senders.some((sender) => equalBytes(sender, open.peer))
-      if (isSender && this.#wants.has(idKey(want.id))) want.withheldBy.add(key)
+      const isWithheld = isSender && report.isGone !== true && this.#wants.has(idKey(want.id))
+      if (isWithheld) want.withheldBy.add(key)
     }
     const [first] = open.wants
     assert(first !== undefined, 'something was asked for')

@@ -83,6 +83,8 @@ export interface GossipDeps {
 export interface Gossip {
   /** Hands on what a store witnessed to those that may have it. Never waits. */
   readonly publish: (store: ReplicatedStore, batch: WitnessedBatch) => void
+  /** The history of a store was cut: its digest is another. */
+  readonly rebased: (storeId: StoreId) => void
   /** Serves one connection until its signal aborts. */
   readonly link: (link: GossipLink) => Promise<void>
   /** What to do on a stream the peer opened for gossip. */

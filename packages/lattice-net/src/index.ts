@@ -6,7 +6,9 @@ export {
   type DigestOutcome,
   type SharedStore,
 } from './digest-exchange.ts'
+export { comparedWith } from './claimed-digest.ts'
 export {
+  BasesDiffer,
   BootstrapFailed,
   NetworkClosed,
   PeerMuted,
@@ -39,6 +41,8 @@ export { createReconcileResponder } from './reconcile-responder.ts'
 export { errorCodeOf, refusalOf } from './refusal.ts'
 export type { BootstrapOutcome, BootstrapPositions, BootstrapProgress, BootstrapRequest } from './run-bootstrap.ts'
 export { runSession, type SessionOptions } from './run-session.ts'
+export type { SnapshotFetch, SnapshotOutcome } from './run-snapshot.ts'
+export type { SnapshotState } from './snapshot-effect.ts'
 export { createLogServer } from './serve-log.ts'
 export type { Effect, Effects, SessionFailure, SessionMachine } from './session.ts'
 export type {

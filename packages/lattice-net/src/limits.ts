@@ -124,6 +124,12 @@ export const MAX_INVALID_PER_SESSION = 16
 export const MAX_DIGEST_STORES = 8192
 
 /**
+ * Stores that this side names in one: with the base of each, 133 bytes for a store fit the frame.
+ * @beyond The rest is not compared as a connection begins; heartbeats tell of it.
+ */
+export const DIGEST_STORES_TOLD = 7168
+
+/**
  * Addresses believed of one peer: a few interfaces, each in two notations.
  * @beyond The rest is not believed.
  */
@@ -265,6 +271,55 @@ export const BOOTSTRAP_UNCAUSED_MAX = 1024
 
 /** Intentions of a log that may float here, so that its length does not show: as many as a store lets float. */
 export const BOOTSTRAP_FLOATING_MAX = 65_536
+
+/**
+ * Bytes of a page of a foundation or of a snapshot: as of other frames, and what a slow link moves within a second or so.
+ * @beyond The rest goes in another page; one row that is larger comes alone.
+ */
+export const SNAPSHOT_PAGE_BYTES: number = 256 * 1024
+
+/**
+ * Bytes of one part of a row that does not fit a frame: half of one. Each part is sent as the one before is on its way.
+ * @beyond The rest follows in further parts.
+ */
+export const SNAPSHOT_PART_BYTES: number = 512 * 1024
+
+/**
+ * Longest row that is taken in parts: within what a peer may have held here.
+ * @beyond The fetch ends and counts against the peer.
+ */
+export const SNAPSHOT_ROW_BYTES_MAX: number = 24 * 1024 * 1024
+
+/** Rows of a page at most: what a store takes in within a turn. */
+export const SNAPSHOT_PAGE_ROWS_MAX = 512
+
+/**
+ * Items of one page of a foundation: at some tens of bytes each far more than fit it.
+ * @beyond The fetch ends and counts against the peer.
+ */
+export const FOUNDATION_PAGE_ITEMS_MAX = 8192
+
+/**
+ * Pages of a snapshot that one outline names: what several peers are asked for at once, and 8 MiB of it wait for those
+ * before them at most.
+ * @beyond The next outline names the rest. A longer one breaks the protocol.
+ */
+export const OUTLINE_PAGES = 32
+
+/** Requests of a snapshot that are open with one peer: the next is there when the peer has answered one. */
+export const SNAPSHOT_REQUESTS_OPEN = 2
+
+/**
+ * Times that a fetch begins anew because what it fetched is served no more: nodes cut their history once in days.
+ * @beyond The fetch has failed, and is tried again later.
+ */
+export const SNAPSHOT_RESTARTS_MAX = 4
+
+/**
+ * Pages whose senders are remembered, so that whoever sent a wrong one can be told from the others: 16 GiB of state.
+ * @beyond What is wrong in later ones is found out, and by whom not.
+ */
+export const SNAPSHOT_TRACED_PAGES_MAX = 65_536
 
 /**
  * Times that a peer which was lost is connected again for the same bootstrap.

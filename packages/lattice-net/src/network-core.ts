@@ -8,6 +8,7 @@ import {
   type Broadcast,
   createBroadcast,
   createScope,
+  type IntentionId,
   type PublicKey,
   type Scope,
   type StoreId,
@@ -19,7 +20,7 @@ import { type ConnectionIntake, createConnectionIntake } from './connection-inta
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
 import type { ConnectionWishes } from './connection-wishes.ts'
-import { type BootstrapFailed, NetworkClosed } from './errors.ts'
+import { BasesDiffer, type BootstrapFailed, NetworkClosed } from './errors.ts'
 import type { Gossip, SyncReason } from './gossip.ts'
 import { DEFAULT_LIMITS, EVENT_CAPACITY, isOrderlyEnd, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
@@ -93,7 +94,10 @@ export class NetworkCore {
     })
     this.defence = createPeerDefence({ clock, ledger: this.ledger, conduct: this.#conduct })
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
-    this.stores = createStoreRegistry((store, batch) => this.gossip.publish(store, batch))
+    this.stores = createStoreRegistry({
+      onWitnessed: (store, batch) => this.gossip.publish(store, batch),
+      onPruned: (store) => this.gossip.rebased(store.id),
+    })
     this.agenda = new SessionAgenda({
       options,
       limits,
@@ -119,6 +123,7 @@ export class NetworkCore {
       conduct: this.#conduct,
       perform: (link, call) => this.perform(link, call),
       requestSync: (peer, storeId, reason) => this.#requestSync(peer, storeId, reason),
+      onReturning: (peer, storeId, base) => this.#returning(peer, storeId, base),
     })
     const { signal, spawn } = this.#scope
     this.#turns = createTurnQueue(scheduler)
@@ -377,6 +382,12 @@ export class NetworkCore {
   #requestSync(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
     const isFilled = reason === 'gap' && this.links.get(peer) !== undefined && this.#gaps.fill(peer, storeId)
     if (!isFilled) this.agenda.request(peer, storeId, reason)
+  }
+
+  #returning(peer: PublicKey, storeId: StoreId, base: IntentionId): void {
+    const error = new BasesDiffer({ returning: 'us', base })
+    this.agenda.returning({ peer, storeId }, error)
+    this.#publish({ kind: 'returning', storeId, peer, base })
   }
 
   #onOutcome(outcome: SyncOutcome): void {

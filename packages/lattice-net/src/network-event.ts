@@ -48,6 +48,11 @@ export type NetworkEvent =
       readonly epochs: readonly IntentionId[]
       readonly held: boolean
     }
+  /**
+   * What this node lacks of the store was deleted by others, below this epoch, which is not here: it has to be fetched by
+   * its snapshot. The peer says so, which proves nothing: what it serves then has to.
+   */
+  | { readonly kind: 'returning'; readonly storeId: StoreId; readonly peer: PublicKey; readonly base: IntentionId }
   /** Where the peer says it can be reached: a hint, to be tried. */
   | { readonly kind: 'addresses_learned'; readonly peer: PublicKey; readonly addresses: readonly string[] }
   /** This node's clock against the median of its peers'; told when `skewed` changes. */

@@ -18,6 +18,7 @@ import type { NetworkServiceOptions } from './network-options.ts'
 import type { PeerLink } from './peer-link.ts'
 import { diagnoseExchange, diagnosePeer, type ExchangeDiagnosis, type PeerDiagnosis } from './peer-diagnosis.ts'
 import { type BootstrapOutcome, type BootstrapRequest, runBootstrap } from './run-bootstrap.ts'
+import { runSnapshot, type SnapshotFetch, type SnapshotOutcome } from './run-snapshot.ts'
 import type { ClaimedDigest, JoinGrant, PeerHint } from './session-call.ts'
 import { syncPeers } from './sync-peers.ts'
 import { startUpkeep } from './upkeep.ts'
@@ -82,6 +83,8 @@ export interface NetworkService extends AsyncDisposable {
   readonly join: (options: JoinOptions, signal: AbortSignal) => Promise<JoinGrant>
   /** Fetches a whole store; see {@link runBootstrap}. */
   readonly bootstrap: (request: BootstrapRequest) => Promise<BootstrapOutcome>
+  /** Fetches a store whose history was cut, up to its base; see {@link runSnapshot}. */
+  readonly fetchSnapshot: (fetch: SnapshotFetch) => Promise<SnapshotOutcome>
   /** Events from now on; a slow subscriber is told how many it missed. */
   readonly events: (signal: AbortSignal) => AsyncIterable<NetworkEvent | Lagged>
   /** Ends every connection, waits for everything that runs, closes the transport. Idempotent. */
@@ -118,6 +121,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
       syncPeers(core, { storeId, onGuest: upkeep.guest, ...(peers === undefined ? {} : { peers }) }, signal),
     join: (request, signal) => join(core, request, { addresses: transport.addresses(), signal }),
     bootstrap: (request) => bootstrap(core, request, options),
+    fetchSnapshot: (fetch) => fetchSnapshot(core, fetch, options),
     events: core.events.subscribe,
     close,
     [Symbol.asyncDispose]: close,
@@ -142,6 +146,22 @@ async function join(
     machine: createJoiner(request),
     perform: (call) => core.perform(link, call),
     signal,
+  })
+}
+
+function fetchSnapshot(
+  core: NetworkCore,
+  fetch: SnapshotFetch,
+  { crypto, scheduler, clock }: NetworkServiceOptions,
+): Promise<SnapshotOutcome> {
+  return runSnapshot(fetch, {
+    crypto,
+    scheduler,
+    nowMs: clock.monotonicMs,
+    limits: core.limits,
+    connect: (hint, signal) => connectTo(core, hint, signal),
+    perform: (link, call) => core.perform(link, call),
+    blame: (link, error) => core.blame(link, error),
   })
 }
 

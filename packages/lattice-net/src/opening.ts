@@ -2,7 +2,8 @@
  * The first frames of a stream: which protocol, which versions, what time it is; and the answer.
  *
  * A side that speaks one version sends its first frames together with the `Open`, so that opening costs no round trip of
- * its own; one that speaks several waits for the answer, which tells it the version to begin in. A refusal is a frame
+ * its own; one that speaks several waits for the answer, which tells it the version to begin in, unless it begins alike in
+ * all of them. A refusal is a frame
  * like any other and ends the session wherever it comes.
  *
  * @module
@@ -10,7 +11,7 @@
 import { assert, MAX_WALL_MS } from '@lattice/model'
 import { net } from '@lattice/proto'
 import type { Frame } from './frame.ts'
-import { type Effects, type Fail, refuse, send, type SessionMachine, violation } from './session.ts'
+import { type Effects, type Fail, refuse, refusedBy, send, type SessionMachine, violation } from './session.ts'
 import { commonVersion, readVersions, type VersionRange, versionsOf, versionsText } from './versions.ts'
 
 /** What the opening side says of itself. */
@@ -18,6 +19,8 @@ export interface OpeningOptions {
   readonly protocol: net.Protocol
   /** Those spoken here unless others are given. */
   readonly versions?: VersionRange
+  /** What the machine begins with is the same in all of them: it need not wait to know which it is. */
+  readonly startsAlike?: boolean
   /** This side's wall clock, in milliseconds. */
   readonly wallMs: number
   /** Told the peer's wall clock once it is known. */
@@ -29,11 +32,11 @@ export interface OpeningOptions {
 /** Puts the opening before a machine that starts a session. */
 export function withOpening<Outcome>(
   machine: SessionMachine<Outcome>,
-  { protocol, versions = versionsOf(protocol), wallMs, onPeerWall, onVersion }: OpeningOptions,
+  { protocol, versions = versionsOf(protocol), startsAlike = false, wallMs, onPeerWall, onVersion }: OpeningOptions,
 ): SessionMachine<Outcome> {
   assert(versions !== undefined, 'a protocol that is opened is spoken here')
   const { min, max } = versions
-  const sendsAhead = min === max
+  const sendsAhead = min === max || startsAlike
   let accepted = false
   function accept({ version, wallTime }: net.Accepted): Effects<Outcome> {
     if (version < min || version > max) return [violation('accepted_another_version')]
@@ -102,7 +105,8 @@ export function acceptOpening<Outcome>({
     start: () => [],
     receive: (frame) => {
       if (machine !== undefined) {
-        return frame.case === 'refused' ? [refusedBy(frame.value)] : machine.receive(frame)
+        if (frame.case !== 'refused') return machine.receive(frame)
+        return machine.refused?.(frame.value) ?? [refusedBy(frame.value)]
       }
       return frame.case === 'open' ? open(frame.value) : [violation('not_opened_first')]
     },
@@ -112,8 +116,4 @@ export function acceptOpening<Outcome>({
     idle: () => machine?.idle?.() ?? false,
     lasting: () => machine?.lasting?.() ?? false,
   }
-}
-
-function refusedBy({ code, message }: net.Refused): Fail {
-  return { kind: 'fail', failure: { kind: 'refused', refusal: code, message } }
 }

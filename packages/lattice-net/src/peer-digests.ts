@@ -2,13 +2,15 @@
  * What each peer last said that it holds of each store.
  *
  * Pushes, their answers and sessions travel on streams of their own and may overtake each other. While a connection lasts,
- * the witnessed set of a peer only grows, so of two claims the one that counts fewer is the older and changes nothing.
+ * the witnessed set of a peer only grows, so of two claims over one base the one that counts fewer is the older and changes
+ * nothing.
  * Entries exist only for connected peers and registered stores: that is their bound. What those said that are not connected
  * any more is kept apart, in a bounded number, the oldest forgotten first: it proves nothing of what they hold now.
  *
  * @module
  */
 import { type IdKey, idKey, type PublicKey, type StoreId } from '@lattice/model'
+import { sameBase } from './claimed-digest.ts'
 import { MAX_REMEMBERED_DIGESTS } from './limits.ts'
 import type { ClaimedDigest } from './session-call.ts'
 import { pairKey } from './session-slots.ts'
@@ -57,7 +59,9 @@ export function createPeerDigests(): PeerDigests {
       const stores = byPeer.get(key) ?? new Map<IdKey, ClaimedDigest>()
       byPeer.set(key, stores)
       const known = stores.get(idKey(storeId))
-      if (known === undefined || digest.witnessCount >= known.witnessCount) stores.set(idKey(storeId), digest)
+      const isOlder =
+        known !== undefined && sameBase(known.base, digest.base) && digest.witnessCount < known.witnessCount
+      if (!isOlder) stores.set(idKey(storeId), digest)
     },
     get: (peer, storeId) => byPeer.get(idKey(peer))?.get(idKey(storeId)),
     past: (peer, storeId) => past.get(pairKey(peer, storeId))?.digest,

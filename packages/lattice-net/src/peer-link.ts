@@ -27,7 +27,7 @@ import type { BootstrapFailed, PeerViolation } from './errors.ts'
 import { encodeFrame } from './frame.ts'
 import { createFrameGuard } from './link-guard.ts'
 import { MAX_TURNED_AWAY, type NetworkLimits } from './limits.ts'
-import { acceptOpening, withOpening } from './opening.ts'
+import { acceptOpening, type OpeningOptions, withOpening } from './opening.ts'
 import type { PeerLedger } from './peer-ledger.ts'
 import type { OverusedKind, PeerMeter } from './peer-meter.ts'
 import { type Carrier, follow, type MovableEnd, runMovable, runUntilMoved } from './run-movable.ts'
@@ -45,7 +45,7 @@ export interface Accepted {
   readonly onEnd?: (end: { readonly outcome: unknown } | { readonly error: unknown }) => void
 }
 
-export interface RunOptions<Outcome> {
+export interface RunOptions<Outcome> extends Pick<OpeningOptions, 'versions' | 'startsAlike'> {
   readonly protocol: net.Protocol
   readonly machine: SessionMachine<Outcome>
   readonly perform: (call: SessionCall) => Promise<SessionAnswer>
@@ -103,7 +103,7 @@ export interface PeerLinkDeps {
   readonly nowMs: () => number
   readonly wallMs: () => number
   /** What to do on a stream of the peer that asks for a protocol. */
-  readonly accept: (link: PeerLink, protocol: net.Protocol) => Accepted | Fail
+  readonly accept: (link: PeerLink, protocol: net.Protocol, version: number) => Accepted | Fail
   readonly onPeerWall: (link: PeerLink, wallMs: number) => void
   /** Counts what the peer uses, and says how it is to be treated. */
   readonly defence: PeerDefence
@@ -204,7 +204,7 @@ class ServedConnection {
 
   async #runOne<Outcome>(options: RunOptions<Outcome>): Promise<Outcome> {
     const { scheduler, wallMs } = this.#deps
-    const { protocol, machine } = options
+    const { protocol, machine, versions, startsAlike = false } = options
     const { signal: linkSignal } = this.#scope
     const parents = options.signal === undefined ? [linkSignal] : [linkSignal, options.signal]
     const cut = createDeadline({ parents, scheduler, waitingFor: 'a stream' })
@@ -216,6 +216,8 @@ class ServedConnection {
         ...this.#sessionOptions(stream, cut.signal, false),
         machine: withOpening(machine, {
           protocol,
+          ...(versions === undefined ? {} : { versions }),
+          startsAlike,
           wallMs: wallMs(),
           onPeerWall: (peerMs) => this.#deps.onPeerWall(this.link, peerMs),
         }),
@@ -253,8 +255,8 @@ class ServedConnection {
     let accepted: Accepted | undefined
     let isCounted = false
     let leave: (() => void) | undefined
-    const select = (protocol: net.Protocol): SessionMachine<unknown> | Fail => {
-      const selected = this.#deps.accept(this.link, protocol)
+    const select = (protocol: net.Protocol, version: number): SessionMachine<unknown> | Fail => {
+      const selected = this.#deps.accept(this.link, protocol, version)
       if ('kind' in selected) return selected
       accepted = selected
       isCounted = selected.machine.lasting?.() !== true

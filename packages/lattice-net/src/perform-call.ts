@@ -4,6 +4,7 @@
  * @module
  */
 import { assert, type IngestOutcome } from '@lattice/model'
+import { SNAPSHOT_PAGE_BYTES } from './limits.ts'
 import type { JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
 
 export interface PerformDeps {
@@ -35,6 +36,10 @@ export async function performCall(call: SessionCall, deps: PerformDeps): Promise
       return { kind: 'chain', intentions: call.store.readChain(call.target, call.since, call.limit) }
     case 'read_page':
       return { kind: 'page', page: call.store.witnessPage(call.fromSeq, call.limit) }
+    case 'read_foundation':
+      return { kind: 'foundation', read: call.store.readFoundation(call.base, call.after, SNAPSHOT_PAGE_BYTES) }
+    case 'read_snapshot':
+      return { kind: 'snapshot', read: call.store.readSnapshot(call.epoch, call.after, SNAPSHOT_PAGE_BYTES) }
     case 'read_past':
       return { kind: 'past', intentions: call.reader.next(call.maxBytes) }
     case 'redeem':

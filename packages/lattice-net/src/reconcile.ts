@@ -8,12 +8,17 @@
  * two digests are equal: writes that were made meanwhile, or a difference beyond one session's bound, leave it unsaid,
  * and the next session goes on from there. A session that is cut has lost nothing.
  *
+ * All of it is about the sets over one base (`bases.ts`), on which the two agree with their `Hello`s: where the initiator
+ * begins with another than the answering side can take, that one says its own, and the initiator begins anew over it.
+ *
  * @module
  */
-import { equalBytes, HASH_BYTES, readStoreId, type StoreId } from '@lattice/model'
+import { equalBytes, HASH_BYTES, readIntentionId, readStoreId, type StoreId } from '@lattice/model'
 import type { ChainTip, ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
+import type { ToldBase } from './bases.ts'
 import { type FrameInit, readCount } from './frame.ts'
+import { readBase } from './session-base.ts'
 import type { ClaimedDigest } from './session-call.ts'
 import { readTips, type TipMap, tipMapFields } from './tip-map.ts'
 import type { TransferCounts } from './transfer.ts'
@@ -28,8 +33,10 @@ export interface ReconcileOutcome extends TransferCounts {
 }
 
 /** A `Hello` that holds together. */
-export interface ReadHello extends ClaimedDigest {
+export interface ReadHello {
   readonly storeId: StoreId
+  readonly claim: ClaimedDigest
+  readonly base: ToldBase | undefined
   readonly tips: readonly ChainTip[] | undefined
   /** The first message of the difference, where one came along. */
   readonly message: Uint8Array | undefined
@@ -37,16 +44,23 @@ export interface ReadHello extends ClaimedDigest {
 
 /** What a `Hello` says beside its digest. */
 export interface HelloExtras {
+  /** Over which the digest is. */
+  readonly base?: ToldBase | undefined
   readonly tipMap?: TipMap | undefined
   readonly message?: Uint8Array | undefined
 }
 
-export function helloFrame(storeId: StoreId, digest: ReplicaDigest, { tipMap, message }: HelloExtras = {}): FrameInit {
+export function helloFrame(
+  storeId: StoreId,
+  digest: ReplicaDigest,
+  { base, tipMap, message }: HelloExtras = {},
+): FrameInit {
   return {
     case: 'hello',
     value: {
       ...(tipMap === undefined ? {} : tipMapFields(tipMap)),
       ...(message === undefined ? {} : { reconcile: message }),
+      ...(base === undefined ? {} : { base: base.epoch, baseSeq: base.seq }),
       storeId,
       witnessCount: BigInt(digest.witnessCount),
       fingerprint: digest.fingerprint,
@@ -60,34 +74,38 @@ export function helloFrame(storeId: StoreId, digest: ReplicaDigest, { tipMap, me
 /** Reads a `Hello`; undefined when a field is out of its range. */
 export function readHello(hello: net.Hello): ReadHello | undefined {
   const storeId = readStoreId(hello.storeId)
+  const base = readBase(hello)
   const claim = readClaim(hello)
   const tips = hello.hasTipMap ? readTips(hello.tips) : undefined
   const message = hello.reconcile.length === 0 ? undefined : hello.reconcile
   const isMapBroken = hello.hasTipMap ? tips === undefined || message !== undefined : hello.tips.length > 0
-  if (storeId === undefined || claim === undefined || isMapBroken) return undefined
-  return { storeId, ...claim, tips, message }
+  if (storeId === undefined || claim === undefined || base === 'malformed' || isMapBroken) return undefined
+  return { storeId, claim, base, tips, message }
 }
 
 /** Reads what a peer says its set adds up to; undefined when a field is out of its range. */
-export function readClaim({
-  witnessCount,
-  fingerprint,
-}: {
+export function readClaim({ witnessCount, fingerprint, base: bytes }: ClaimFields): ClaimedDigest | undefined {
+  const count = readCount(witnessCount)
+  const base = bytes === undefined || bytes.length === 0 ? undefined : readIntentionId(bytes)
+  const isBaseBroken = base === undefined && (bytes?.length ?? 0) > 0
+  if (count === undefined || fingerprint.length !== HASH_BYTES || isBaseBroken) return undefined
+  return { witnessCount: count, fingerprint, base }
+}
+
+/** A claim as it travels; within a session its base is that of the session. */
+interface ClaimFields {
   readonly witnessCount: bigint
   readonly fingerprint: Uint8Array
-}): ClaimedDigest | undefined {
-  const count = readCount(witnessCount)
-  if (count === undefined || fingerprint.length !== HASH_BYTES) return undefined
-  return { witnessCount: count, fingerprint }
+  readonly base?: Uint8Array
 }
 
 /** Reads a claim that may be left out: both fields empty. */
-export function readOptionalClaim(frame: Parameters<typeof readClaim>[0]): ClaimedDigest | 'malformed' | undefined {
+export function readOptionalClaim(frame: ClaimFields): ClaimedDigest | 'malformed' | undefined {
   if (frame.fingerprint.length === 0 && frame.witnessCount === 0n) return undefined
   return readClaim(frame) ?? 'malformed'
 }
 
-/** True when two sets are the same, as far as 256 bits tell. */
+/** True when two sets are the same, as far as 256 bits tell: over one base, or not compared at all. */
 export function sameSet(a: ClaimedDigest, b: ClaimedDigest): boolean {
   return a.witnessCount === b.witnessCount && equalBytes(a.fingerprint, b.fingerprint)
 }

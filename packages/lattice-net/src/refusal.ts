@@ -28,6 +28,9 @@ const ERROR_OF_REFUSAL: Readonly<Record<RefusalCode, LatticeErrorCode>> = {
   [net.RefusalCode.INTERNAL]: 'INTERNAL',
   [net.RefusalCode.CLOCK_SKEW]: 'CLOCK_SKEW',
   [net.RefusalCode.NO_SUCH_TOPIC]: 'STORE_NOT_FOUND',
+  [net.RefusalCode.PRUNED]: 'PRUNED',
+  [net.RefusalCode.BASE_UNKNOWN]: 'BASE_UNKNOWN',
+  [net.RefusalCode.SNAPSHOT_GONE]: 'SNAPSHOT_GONE',
 }
 
 const REFUSAL_OF_ERROR: ReadonlyMap<LatticeErrorCode, RefusalCode> = new Map(

@@ -18,6 +18,7 @@ import {
   isLatticeError,
   type Logger,
   parseSignedIntention,
+  readIntentionId,
   type PublicKey,
   type Scheduler,
   type SignedIntention,
@@ -25,6 +26,7 @@ import {
   toHex,
 } from '@lattice/model'
 import { net } from '@lattice/proto'
+import { sameBase } from './claimed-digest.ts'
 import { createDeadline } from './deadline.ts'
 import { createFetchedAnswer } from './fetched-answer.ts'
 import { createFetchedChain } from './fetched-chain.ts'
@@ -62,6 +64,8 @@ export interface GapRunnerDeps {
   /** Nothing is lacking any more of what the peer sent. */
   readonly onFilled: (peer: PublicKey, storeId: StoreId) => void
   readonly score: (link: PeerLink, why: GapFault) => void
+  /** What is lacking lies below the epoch at which the peer cut its history, and that is not here. */
+  readonly onReturning: (peer: PublicKey, storeId: StoreId, base: IntentionId) => void
 }
 
 export interface GapRunner {
@@ -213,13 +217,14 @@ class Runner implements GapRunner {
       waitingFor: 'causes',
     })
     let isAnswered = false
+    let gone: IntentionId | undefined
     try {
       await link.run({
         protocol: net.Protocol.FETCH,
         machine: createLogClient({
           storeId: store.id,
           requests: [request],
-          onAnswer: takeInto(crypto, store, request),
+          onAnswer: takeInto(crypto, store, { request, onGone: (base) => (gone = base) }),
         }),
         perform: async (call) => {
           const answer = await perform(link, call)
@@ -237,8 +242,9 @@ class Runner implements GapRunner {
     } finally {
       deadline.release()
     }
-    const report: GapReport = { sender: peer, floating }
+    const report: GapReport = { sender: peer, floating, isGone: gone !== undefined }
     if (this.#stores.get(idKey(store.id)) !== gaps) return
+    if (gone !== undefined) this.#deps.onReturning(peer, store.id, gone)
     this.#carry(store.id, gaps, isAnswered ? gaps.filler.answered(report) : gaps.filler.failed())
   }
 }
@@ -247,18 +253,41 @@ class Runner implements GapRunner {
 function takeInto(
   crypto: Crypto,
   store: SessionStore,
-  request: GapRequest,
+  { request, onGone }: { readonly request: GapRequest; readonly onGone: (base: IntentionId) => void },
 ): (answer: LogAnswer) => readonly (Effect<never> & { readonly kind: 'call' | 'fail' })[] {
   const check = request.kind === 'chain' ? createFetchedChain(crypto, request) : undefined
   const ids = request.kind === 'ids' ? createFetchedAnswer(crypto, request.ids) : undefined
+  let oldest: SignedIntention | undefined
+  let count = 0
   return (answer) => {
     assert(answer.kind === 'intentions', 'no page was asked for')
-    const { intentions, last } = answer
+    const { intentions, last, base } = answer
+    oldest ??= intentions[0]
+    count += intentions.length
     const step = ids?.take(intentions, last)
     const fault = check?.take(intentions, last) ?? (step?.kind === 'fault' ? step.fault : undefined)
     if (fault !== undefined) return [violation(`fetched_${fault}`)]
+    const isShort = ids === undefined ? isCutShort(crypto, store, { request, oldest, count }) : ids.pending.size > 0
+    if (last && base !== undefined && isShort && !isBaseHere(store, base)) onGone(base)
     return intentions.length === 0 ? [] : [{ kind: 'call', call: { kind: 'ingest', store, intentions } }]
   }
+}
+
+/** True when a stretch of a chain ends before what is here, although it might have been longer. */
+function isCutShort(
+  crypto: Crypto,
+  store: SessionStore,
+  { request, oldest, count }: { request: GapRequest; oldest: SignedIntention | undefined; count: number },
+): boolean {
+  if (oldest === undefined) return true
+  const parsed = parseSignedIntention(crypto, oldest)
+  if (!parsed.ok || (request.kind === 'chain' && count >= request.limit)) return false
+  const prev = readIntentionId(parsed.value.intention.storePrev)
+  return prev !== undefined && store.missing([prev]).length > 0
+}
+
+function isBaseHere(store: SessionStore, base: IntentionId): boolean {
+  return sameBase(store.base()?.epoch, base) || store.over(base) !== undefined
 }
 
 /** Those that wait for causes nobody here has. */

@@ -11,7 +11,7 @@
 import { type AbortSignal, assert, concatBytes, isLatticeError, type Scheduler } from '@lattice/model'
 import { type BiStream, StreamLost } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { BootstrapFailed, PeerRefused, PeerViolation, RefusedPeer, SessionFailed } from './errors.ts'
+import { BasesDiffer, BootstrapFailed, PeerRefused, PeerViolation, RefusedPeer, SessionFailed } from './errors.ts'
 import { createFrameDecoder, type FrameDecoder } from './frame-decoder.ts'
 import { encodeFrame, type FrameInit } from './frame.ts'
 import type { FrameGuard } from './link-guard.ts'
@@ -367,6 +367,8 @@ function errorOf(failure: SessionFailure): Error {
       return new PeerRefused(failure.refusal, failure.message)
     case 'bootstrap':
       return new BootstrapFailed(failure.why)
+    case 'bases':
+      return new BasesDiffer(failure)
     case 'lost':
       return new StreamLost(failure.why)
   }

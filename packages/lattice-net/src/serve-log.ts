@@ -3,7 +3,7 @@
  *
  * One request at a time per stream, answered in frames that are read from the log only as fast as the peer takes them; a
  * few more may wait, so that a round trip costs the peer no pause. Every request names its store and is checked anew. What
- * is not here is left out of an answer, and no answer says why.
+ * is not here is left out of an answer, and no answer says why but that the base is told: below it nothing is kept.
  *
  * @module
  */
@@ -25,6 +25,7 @@ import {
   type Fail,
   finish,
   noSuchStore,
+  pruned,
   send,
   type SessionMachine,
   unexpected,
@@ -96,12 +97,14 @@ class LogServer {
 
   #answer(answer: SessionAnswer): Effects<ServedLog> {
     if (answer.kind === 'loaded') return this.#loaded(answer.read)
+    const base = this.#serving?.base()?.epoch
     this.#serving = undefined
     if (answer.kind === 'chain') {
       this.#intentions += answer.intentions.length
-      return intentionFrames(answer.intentions, true)
+      return intentionFrames(answer.intentions, true, base)
     }
     assert(answer.kind === 'page', 'a log server reads only')
+    if (answer.page.isPruned === true) return [pruned()]
     this.#pages += 1
     const records = answer.page.records.map(({ content, signature }) => ({ content, signature }))
     return [send({ case: 'witnessPage', value: { records, headSeq: BigInt(answer.page.headSeq) } })]
@@ -163,12 +166,16 @@ class LogServer {
       return [...intentionFrames(intentions, false), ...more]
     }
     this.#serving = undefined
-    return intentionFrames(intentions, true)
+    return intentionFrames(intentions, true, store.base()?.epoch)
   }
 }
 
-/** `intentions` in frames of bounded payload; with `last`, the last frame says so. At least one frame. */
-export function intentionFrames(intentions: readonly SignedIntention[], last: boolean): Effect<never>[] {
+/** `intentions` in frames of bounded payload; with `last`, the last frame says so, and names the base. At least one frame. */
+export function intentionFrames(
+  intentions: readonly SignedIntention[],
+  last: boolean,
+  base?: IntentionId,
+): Effect<never>[] {
   const frames: Effect<never>[] = []
   let batch: SignedIntention[] = []
   let bytes = 0
@@ -182,5 +189,6 @@ export function intentionFrames(intentions: readonly SignedIntention[], last: bo
     batch.push(intention)
     bytes += size
   }
-  return [...frames, send({ case: 'intentions', value: { intentions: toWire(batch), last } })]
+  const told = base === undefined ? {} : { base }
+  return [...frames, send({ case: 'intentions', value: { intentions: toWire(batch), last, ...told } })]
 }

@@ -8,6 +8,8 @@
 import type { PublicKey, StoreId } from '@lattice/model'
 import type { ReplicatedStore } from '@lattice/net-types'
 import { jitterMs } from './backoff.ts'
+import { comparedWith } from './claimed-digest.ts'
+import { BasesDiffer } from './errors.ts'
 import type { Gossip, SyncReason } from './gossip.ts'
 import type { NetworkLimits } from './limits.ts'
 import type { LinkTable } from './link-table.ts'
@@ -16,6 +18,7 @@ import type { NetworkServiceOptions } from './network-options.ts'
 import type { PeerDigests } from './peer-digests.ts'
 import type { PeerLink } from './peer-link.ts'
 import { sameSet } from './reconcile.ts'
+import { createReturningBook, type ReturningBook } from './returning-book.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import { createSessionSlots, type SessionSlots } from './session-slots.ts'
 import type { StoreRegistry } from './store-registry.ts'
@@ -40,6 +43,7 @@ export class SessionAgenda {
   readonly runner: SyncRunner
   readonly #deps: SessionAgendaDeps
   readonly #schedule: SyncScheduler
+  readonly #returning: ReturningBook
 
   constructor(deps: SessionAgendaDeps) {
     const { options, limits, stores, peerDigests, gossip, perform, onOutcome } = deps
@@ -50,6 +54,7 @@ export class SessionAgenda {
       onEnd: (peer, storeId) => gossip().release(peer, storeId),
     })
     const { slots } = this
+    this.#returning = createReturningBook({ store: stores.get, claim: peerDigests.get })
     const nowMs = clock.monotonicMs
     this.runner = createSyncRunner({ slots, stores, scheduler, nowMs, limits, perform, onOutcome })
     this.#schedule = createSyncScheduler({
@@ -60,7 +65,8 @@ export class SessionAgenda {
       isEqual: (peer, storeId) => {
         const claim = peerDigests.get(peer, storeId)
         const store = stores.get(storeId)
-        return claim !== undefined && store !== undefined && sameSet(claim, store.digest())
+        const ours = claim === undefined || store === undefined ? undefined : comparedWith(store, claim)
+        return claim !== undefined && ours !== undefined && sameSet(claim, ours)
       },
       start: (peer, storeId) => this.#start(peer, storeId),
     })
@@ -70,11 +76,13 @@ export class SessionAgenda {
   request(peer: PublicKey, storeId: StoreId, reason: SyncReason): void {
     const { links, stores, limits } = this.#deps
     if (links().get(peer) === undefined || stores.get(storeId) === undefined) return
+    if (this.#returning.holds(peer, storeId)) return
     if (reason === 'differs') this.#schedule.request(peer, storeId, this.#spreadMs())
     else this.#schedule.hurry(peer, storeId, limits.gapDelayMs)
   }
   /** A comparison of digests shows a difference. One made anew finds pauses in place that were meant for the time before. */
   differs(peer: PublicKey, storeId: StoreId, isAnew: boolean): void {
+    if (this.#returning.holds(peer, storeId)) return
     if (isAnew) this.#schedule.hurry(peer, storeId, this.#spreadMs())
     else this.#schedule.request(peer, storeId, this.#spreadMs())
   }
@@ -88,6 +96,7 @@ export class SessionAgenda {
   /** To be told of each outcome. */
   ended(outcome: SyncOutcome): void {
     const { links, stores } = this.#deps
+    if (outcome.kind === 'failed' && outcome.error instanceof BasesDiffer) this.returning(outcome, outcome.error)
     const isRepeatable = links().get(outcome.peer) !== undefined && stores.get(outcome.storeId) !== undefined
     if (isRepeatable) this.#schedule.ended(outcome)
     else this.#schedule.dropped()
@@ -96,10 +105,19 @@ export class SessionAgenda {
   waiting(peer: PublicKey): number {
     return this.#schedule.pending(peer)
   }
+  /** Sessions with the peer over the store bring nothing until one of the two has fetched it anew. */
+  returning(
+    { peer, storeId }: Pick<SyncOutcome, 'peer' | 'storeId'>,
+    error: Pick<BasesDiffer, 'detail' | 'base'>,
+  ): void {
+    this.#returning.note(peer, storeId, error)
+  }
   forgetPeer(peer: PublicKey): void {
+    this.#returning.forgetPeer(peer)
     this.#schedule.forgetPeer(peer)
   }
   forgetStore(storeId: StoreId): void {
+    this.#returning.forgetStore(storeId)
     this.#schedule.forgetStore(storeId)
   }
   close(): void {

@@ -10,10 +10,14 @@ import type { IngestOutcome, IntentionId, PublicKey, SignedIntention, StoreId, W
 import type { Hash, LatticeErrorCode } from '@lattice/model'
 import type {
   ChainSpan,
+  FoundationRead,
   IntentionsRead,
   PastReader,
+  PrunedReplica,
   ReplicaDigest,
   ReplicatedStore,
+  RowPlace,
+  SnapshotRead,
   SpansRead,
   WitnessPageRead,
 } from '@lattice/net-types'
@@ -22,7 +26,7 @@ import type { ArrivedRun } from './gossip/gossip-run.ts'
 export type { ClaimedDigest } from './claimed-digest.ts'
 
 /** A store as one peer may use it. */
-export interface SessionStore {
+export interface SessionStore extends Omit<PrunedReplica, 'onPruned'> {
   readonly id: StoreId
   readonly digest: () => ReplicaDigest
   readonly rangeIndex: ReplicatedStore['rangeIndex']
@@ -128,6 +132,18 @@ export type SessionCall =
       readonly limit: number
     }
   | { readonly kind: 'read_page'; readonly store: SessionStore; readonly fromSeq: number; readonly limit: number }
+  | {
+      readonly kind: 'read_foundation'
+      readonly store: SessionStore
+      readonly base: IntentionId
+      readonly after: number
+    }
+  | {
+      readonly kind: 'read_snapshot'
+      readonly store: SessionStore
+      readonly epoch: IntentionId
+      readonly after: RowPlace | undefined
+    }
   | { readonly kind: 'read_past'; readonly reader: PastReader; readonly maxBytes: number }
   | { readonly kind: 'redeem'; readonly attempt: JoinAttempt }
   /** Waits until there is room for more of what was handed over. */
@@ -141,6 +157,8 @@ export type SessionAnswer =
   | { readonly kind: 'spans'; readonly read: SpansRead }
   | { readonly kind: 'chain'; readonly intentions: readonly SignedIntention[] }
   | { readonly kind: 'page'; readonly page: WitnessPageRead }
+  | { readonly kind: 'foundation'; readonly read: FoundationRead | undefined }
+  | { readonly kind: 'snapshot'; readonly read: SnapshotRead | undefined }
   | { readonly kind: 'past'; readonly intentions: readonly SignedIntention[] }
   | { readonly kind: 'redeemed'; readonly result: JoinGrant | JoinRefusal }
   | { readonly kind: 'drained' }

@@ -6,7 +6,9 @@
  *
  * @module
  */
+import type { IntentionId } from '@lattice/model'
 import { net } from '@lattice/proto'
+import type { BasesDisagree } from './bases.ts'
 import type { Frame, FrameInit } from './frame.ts'
 import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 
@@ -20,6 +22,13 @@ export type SessionFailure =
   | { readonly kind: 'refused'; readonly refusal: number; readonly message: string }
   /** What was fetched does not hold together: the peer is told and scored. */
   | { readonly kind: 'bootstrap'; readonly why: string }
+  /** There is no base over which both could work; the peer is told, unless it was it that said so. */
+  | (Omit<BasesDisagree, 'kind'> & {
+      readonly kind: 'bases'
+      /** The peer's. */
+      readonly base: IntentionId | undefined
+      readonly isTold: boolean
+    })
   /** The stream ended early. */
   | { readonly kind: 'lost'; readonly why: string }
 
@@ -106,6 +115,26 @@ export function notShared(store: Pick<SessionStore, 'isRevoked'>): Fail {
   return store.isRevoked() ? revoked() : noSuchStore()
 }
 
+/** What a refusal is that is no answer among others. */
+export function refusedBy({ code, message }: Pick<net.Refused, 'code' | 'message'>): Fail {
+  return { kind: 'fail', failure: { kind: 'refused', refusal: code, message } }
+}
+
+/** What was deleted by everybody is not to be had. */
+export function pruned(): Fail {
+  return refuse(net.RefusalCode.PRUNED, 'the history of the store was cut above that: fetch it by its snapshot')
+}
+
+/** What the pages were of is served no more. */
+export function snapshotGone(): Fail {
+  return refuse(net.RefusalCode.SNAPSHOT_GONE, 'there is a later base or state by now: begin anew')
+}
+
+/** The base of the store is another than the session began with. */
+export function baseMoved(): Fail {
+  return refuse(net.RefusalCode.NOT_READY, 'the history of the store was cut meanwhile: begin anew')
+}
+
 /** Tells `onFinish` the outcome of a machine as it finishes. */
 export function tapFinish<Outcome>(
   machine: SessionMachine<Outcome>,
@@ -137,6 +166,10 @@ export function refusalFrameOf(failure: SessionFailure): FrameInit | undefined {
       return refusedFrame(net.RefusalCode.PROTOCOL_VIOLATION, failure.why)
     case 'refuse':
       return refusedFrame(failure.refusal, failure.message)
+    case 'bases':
+      return failure.isTold
+        ? undefined
+        : refusedFrame(net.RefusalCode.BASE_UNKNOWN, 'this base of the store is not here')
     case 'refused':
     case 'lost':
       return undefined

@@ -4,11 +4,13 @@
  * @module
  */
 import type { PublicKey, StoreId } from '@lattice/model'
+import { comparedWith } from './claimed-digest.ts'
 import type { SyncReason } from './gossip.ts'
 import type { NetworkLimits } from './limits.ts'
 import type { LinkTable } from './link-table.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import type { PeerConduct } from './peer-conduct.ts'
+import type { GapRunnerDeps } from './run-gap-filler.ts'
 import type { PeerDigests } from './peer-digests.ts'
 import type { PeerLink } from './peer-link.ts'
 import { sameSet } from './reconcile.ts'
@@ -25,6 +27,7 @@ export interface StoreGapsDeps {
   readonly conduct: Pick<PeerConduct, 'uncaused'>
   readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
   readonly requestSync: (peer: PublicKey, storeId: StoreId, reason: SyncReason) => void
+  readonly onReturning: GapRunnerDeps['onReturning']
 }
 
 /** Starts without gaps. */
@@ -36,15 +39,17 @@ export function createStoreGaps(deps: StoreGapsDeps): GapRunner {
   function holdsOther(peer: PublicKey, storeId: StoreId): boolean {
     const theirs = peerDigests.get(peer, storeId)
     const store = stores.get(storeId)
-    if (theirs === undefined || store === undefined) return false
-    const ours = store.digest()
-    return theirs.witnessCount >= ours.witnessCount && !sameSet(theirs, ours)
+    const ours = theirs && store && comparedWith(store, theirs)
+    return (
+      ours !== undefined && theirs !== undefined && theirs.witnessCount >= ours.witnessCount && !sameSet(theirs, ours)
+    )
   }
   /** As far as the peer said, it holds more than is here. Whoever holds as much and differs shows it by its heartbeats. */
   function holdsMore(peer: PublicKey, storeId: StoreId): boolean {
     const theirs = peerDigests.get(peer, storeId)
     const store = stores.get(storeId)
-    return theirs !== undefined && store !== undefined && theirs.witnessCount > store.digest().witnessCount
+    const ours = theirs && store && comparedWith(store, theirs)
+    return ours !== undefined && theirs !== undefined && theirs.witnessCount > ours.witnessCount
   }
   /** Connected peers that are known to hold of the store what is not here, those with the most first. */
   function holdersOf(storeId: StoreId): readonly PublicKey[] {
@@ -71,5 +76,6 @@ export function createStoreGaps(deps: StoreGapsDeps): GapRunner {
       if (holdsMore(peer, storeId)) requestSync(peer, storeId, 'differs')
     },
     score: conduct.uncaused,
+    onReturning: deps.onReturning,
   })
 }

@@ -57,10 +57,15 @@ interface Registered {
   readonly unsubscribe: Cancel
 }
 
-/** Starts empty. `onWitnessed` is told of what each registered store witnesses. */
-export function createStoreRegistry(
-  onWitnessed: (store: ReplicatedStore, batch: WitnessedBatch) => void,
-): StoreRegistry {
+/** What is told of each registered store. */
+export interface StoreListeners {
+  readonly onWitnessed: (store: ReplicatedStore, batch: WitnessedBatch) => void
+  /** Its base is another. */
+  readonly onPruned: (store: ReplicatedStore) => void
+}
+
+/** Starts empty. */
+export function createStoreRegistry({ onWitnessed, onPruned }: StoreListeners): StoreRegistry {
   const stores = new Map<IdKey, Registered>()
   const isShared = (store: ReplicatedStore, peer: PublicKey): boolean => store.access(peer) === 'full'
 
@@ -81,7 +86,13 @@ export function createStoreRegistry(
     register: (store) => {
       const key = idKey(store.id)
       assert(!stores.has(key), 'a store is registered once at a time')
-      const unsubscribe = store.onWitnessed((batch) => onWitnessed(store, batch))
+      const unsubscribes = [
+        store.onWitnessed((batch) => onWitnessed(store, batch)),
+        store.onPruned(() => onPruned(store)),
+      ]
+      const unsubscribe = (): void => {
+        for (const cancel of unsubscribes) cancel()
+      }
       stores.set(key, { store, controller: createAbortController(), unsubscribe })
     },
     unregister,
@@ -103,8 +114,9 @@ export function createStoreRegistry(
     sharedWith: (peer) =>
       [...stores.values()]
         .filter(({ store }) => isShared(store, peer))
-        .map(({ store }) => ({ id: store.id, digest: store.digest() }))
-        .sort((a, b) => b.digest.witnessCount - a.digest.witnessCount),
+        .map(({ store }) => ({ store, count: store.digest().witnessCount }))
+        .sort((a, b) => b.count - a.count)
+        .map(({ store }) => store),
     unnamedBy: (peer, named) => {
       const keys = new Set(named.map(({ storeId }) => idKey(storeId)))
       return [...stores].flatMap(([key, { store }]) => (!keys.has(key) && isShared(store, peer) ? [store.id] : []))
@@ -157,6 +169,11 @@ export function viewFor(store: ReplicatedStore, peer: PublicKey, allowed: () => 
     chainId: store.chainId,
     readSpans: store.readSpans,
     witnessPage: store.witnessPage,
+    base: store.base,
+    over: store.over,
+    readFoundation: store.readFoundation,
+    snapshot: store.snapshot,
+    readSnapshot: store.readSnapshot,
     ingest: (intentions) => store.ingest(intentions, peer),
     allowed,
     isRevoked: () => store.access(peer) === 'revoked',

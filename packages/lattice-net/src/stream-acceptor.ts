@@ -14,7 +14,8 @@ import { performCall } from './perform-call.ts'
 import { createPong } from './ping.ts'
 import { createLogServer } from './serve-log.ts'
 import { createRevocationServer } from './revocation.ts'
-import type { JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
+import { createSnapshotServer } from './serve-snapshot.ts'
+import type { JoinHandler, SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 import { type Fail, refuse, tapFinish } from './session.ts'
 import type { StoreRegistry } from './store-registry.ts'
 import type { SyncRunner } from './sync-runner.ts'
@@ -38,7 +39,7 @@ export interface StreamAcceptorOptions {
 /** Makes the function that a connection asks for each stream. */
 export function createStreamAcceptor(
   options: StreamAcceptorOptions,
-): (link: PeerLink, protocol: net.Protocol) => Accepted | Fail {
+): (link: PeerLink, protocol: net.Protocol, version: number) => Accepted | Fail {
   const { joinHandler, gossip, syncs, stores, digests, onAddresses, onDigests, onAsked } = options
   const { resolve } = stores
   const joins = new WeakMap<PeerLink, number>()
@@ -72,7 +73,7 @@ export function createStreamAcceptor(
     }
   }
 
-  return (link, protocol) => {
+  return (link, protocol, version) => {
     const { peer } = link
     const perform = (call: SessionCall): Promise<SessionAnswer> => options.perform(link, call)
     switch (protocol) {
@@ -83,7 +84,7 @@ export function createStreamAcceptor(
       case net.Protocol.PING:
         return { machine: createPong(), perform }
       case net.Protocol.RECONCILE:
-        return syncs.accept(link)
+        return syncs.accept(link, version)
       case net.Protocol.JOIN:
         return join(link)
       case net.Protocol.BOOTSTRAP:
@@ -95,6 +96,11 @@ export function createStreamAcceptor(
           pages,
         })
         return { machine, perform }
+      }
+      case net.Protocol.SNAPSHOT: {
+        const resolveFor = (storeId: Uint8Array): SessionStore | undefined => resolve(peer, storeId)
+        const refusal = (storeId: Uint8Array): Fail => stores.refusal(peer, storeId)
+        return { machine: createSnapshotServer({ resolve: resolveFor, refusal }), perform }
       }
       case net.Protocol.REVOCATION: {
         const machine = createRevocationServer({

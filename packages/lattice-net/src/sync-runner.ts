@@ -21,7 +21,7 @@ import { MAX_BUSY_ATTEMPTS, type NetworkLimits } from './limits.ts'
 import type { SyncOutcome } from './network-event.ts'
 import type { Accepted, PeerLink } from './peer-link.ts'
 import type { ReconcileOutcome } from './reconcile.ts'
-import { createReconcileInitiator } from './reconcile-initiator.ts'
+import { createReconcileInitiator, openingOver } from './reconcile-initiator.ts'
 import { createReconcileResponder } from './reconcile-responder.ts'
 import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 import type { SessionSlots, Slot } from './session-slots.ts'
@@ -36,7 +36,7 @@ export interface SyncRunner {
    */
   readonly run: (link: PeerLink, store: SessionStore, signal?: AbortSignal) => Promise<SyncOutcome>
   /** What to do on a stream by which the peer starts a session. */
-  readonly accept: (link: PeerLink) => Accepted
+  readonly accept: (link: PeerLink, version: number) => Accepted
 }
 
 export interface SyncRunnerOptions {
@@ -55,7 +55,7 @@ export function createSyncRunner(options: SyncRunnerOptions): SyncRunner {
   const unaskedOf = createUnaskedBook()
   return {
     run: (link, store, signal) => run(options, { link, store, unasked: unaskedOf(link, store.id), signal }),
-    accept: (link) => acceptSession(options, link, (storeId) => unaskedOf(link, storeId)),
+    accept: (link, version) => acceptSession(options, { link, version, unaskedOf: (id) => unaskedOf(link, id) }),
   }
 }
 
@@ -81,6 +81,7 @@ async function runOnce(options: SyncRunnerOptions, { link, store, unasked, signa
   try {
     const done = await link.runMovable(() => ({
       protocol: net.Protocol.RECONCILE,
+      ...openingOver(store),
       machine: tapFinish(createReconcileInitiator(store, unasked), () => {
         knownMs = nowMs()
       }),
@@ -118,7 +119,13 @@ async function run(options: SyncRunnerOptions, request: RunRequest): Promise<Syn
   }
 }
 
-function acceptSession(options: SyncRunnerOptions, link: PeerLink, unaskedOf: (storeId: StoreId) => Unasked): Accepted {
+interface AcceptRequest {
+  readonly link: PeerLink
+  readonly version: number
+  readonly unaskedOf: (storeId: StoreId) => Unasked
+}
+
+function acceptSession(options: SyncRunnerOptions, { link, version, unaskedOf }: AcceptRequest): Accepted {
   const { slots, stores, scheduler, nowMs, onOutcome } = options
   const { peer } = link
   let slot: Slot | undefined
@@ -138,7 +145,7 @@ function acceptSession(options: SyncRunnerOptions, link: PeerLink, unaskedOf: (s
     return store
   }
   let result: ReconcileOutcome | undefined
-  const machine = tapFinish(createReconcileResponder({ resolve, unaskedOf }), (finished) => {
+  const machine = tapFinish(createReconcileResponder({ resolve, unaskedOf, version }), (finished) => {
     result = finished
     unaskedOf(finished.storeId).ended(finished)
   })

@@ -4,7 +4,8 @@
  * What is witnessed is closed under causes, so without forks a set is nothing but the beginnings of chains, and two sets
  * differ in their ends alone. That holds only for what is true: a map is compared with what its sender says its set adds
  * up to, and with this side's own chains wherever it speaks of them. Whatever does not fit is no error, since an author
- * may have forked between the two sides; it is compared by ranges, which assume nothing.
+ * may have forked between the two sides; it is compared by ranges, which assume nothing. Over a base the same holds: both
+ * have all that is below it, or had.
  *
  * Work is bounded by the number of authors: a position is looked up, never counted to.
  *
@@ -15,12 +16,15 @@ import type { ChainSpan, ChainTip } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import { type FrameInit, readCount } from './frame.ts'
 import { MAX_TIP_AUTHORS } from './limits.ts'
+import type { BasedStore } from './session-base.ts'
 import type { SessionStore } from './session-call.ts'
 
 /** A map together with the number of intentions its sender says it holds. */
 export interface TipMap {
   readonly tips: readonly ChainTip[]
   readonly witnessCount: number
+  /** Of the chains' beginnings, what the set that is compared leaves out: what is below its base. */
+  readonly goneCount: number
 }
 
 type FieldsOfHello = Extract<FrameInit, { case: 'hello' }>['value']
@@ -34,9 +38,9 @@ export interface TipDifference {
 }
 
 /** This side's map; undefined where it would not tell what is here: forks, too many authors, history cut away. */
-export function ownTipMap(store: SessionStore, witnessCount: number): TipMap | undefined {
+export function ownTipMap({ store, goneCount }: BasedStore, witnessCount: number): TipMap | undefined {
   const tips = store.chainTips(MAX_TIP_AUTHORS)
-  const map = tips === undefined ? undefined : { tips, witnessCount }
+  const map = tips === undefined ? undefined : { tips, witnessCount, goneCount }
   return map !== undefined && addsUp(map) ? map : undefined
 }
 
@@ -85,9 +89,9 @@ export function compareTips(store: SessionStore, own: TipMap, theirs: TipMap): T
   return have === 0 && need === 0 ? undefined : { spans, need }
 }
 
-/** True when the chains of a map are as long in all as the set is large, the genesis included. */
-function addsUp({ tips, witnessCount }: TipMap): boolean {
-  if (tips.length === 0) return witnessCount === 0
+/** True when the chains of a map are as long in all as the set is large, the genesis and what is gone included. */
+function addsUp({ tips, witnessCount, goneCount }: TipMap): boolean {
+  if (tips.length === 0) return witnessCount === 0 && goneCount === 0
   const positions = tips.reduce((sum, { position }) => sum + position, 0)
-  return positions < Number.MAX_SAFE_INTEGER && positions + 1 === witnessCount
+  return positions < Number.MAX_SAFE_INTEGER && positions + 1 === witnessCount + goneCount
 }

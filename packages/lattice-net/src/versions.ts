@@ -15,16 +15,20 @@ export interface VersionRange {
   readonly max: number
 }
 
+/** The first version of reconciliation in which sets over a base can be compared. */
+export const RECONCILE_WITH_BASES = 2
+
 /** Exhaustive by type: a protocol that is spoken has a version. */
 const SPOKEN: Readonly<Record<Exclude<net.Protocol, typeof net.Protocol.UNSPECIFIED>, VersionRange>> = {
   [net.Protocol.DIGEST]: { min: 1, max: 1 },
-  [net.Protocol.RECONCILE]: { min: 1, max: 1 },
+  [net.Protocol.RECONCILE]: { min: 1, max: RECONCILE_WITH_BASES },
   [net.Protocol.JOIN]: { min: 1, max: 1 },
   [net.Protocol.BOOTSTRAP]: { min: 1, max: 1 },
   [net.Protocol.FETCH]: { min: 1, max: 1 },
   [net.Protocol.GOSSIP]: { min: 1, max: 1 },
   [net.Protocol.PING]: { min: 1, max: 1 },
   [net.Protocol.REVOCATION]: { min: 1, max: 1 },
+  [net.Protocol.SNAPSHOT]: { min: 1, max: 1 },
 }
 
 /** The versions spoken of a protocol; undefined for a number that names none. */

@@ -8,7 +8,7 @@ import { encodeFrame, type Frame, type FrameInit } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { performCall } from '../src/perform-call.ts'
 import type { JoinHandler } from '../src/session-call.ts'
-import type { Effects, Fail, SessionFailure, SessionMachine } from '../src/session.ts'
+import { type Effects, type Fail, refusalFrameOf, type SessionFailure, type SessionMachine } from '../src/session.ts'
 
 /** What one side came to. */
 export interface Side<Outcome> {
@@ -36,7 +36,11 @@ export function toFrame(init: FrameInit): Frame {
 }
 
 /** Carries out what a machine answers. */
-export function drive<Outcome>(machine: SessionMachine<Outcome>, joinHandler?: JoinHandler): Driven<Outcome> {
+export function drive<Outcome>(
+  machine: SessionMachine<Outcome>,
+  joinHandler?: JoinHandler,
+  tellsRefusals = false,
+): Driven<Outcome> {
   const sent: Frame[] = []
   const outbox: Frame[] = []
   const side: { outcome: Outcome | undefined; failure: SessionFailure | undefined; sent: Frame[] } = {
@@ -77,11 +81,24 @@ export function drive<Outcome>(machine: SessionMachine<Outcome>, joinHandler?: J
         case 'fail':
           side.failure = effect.failure
           isOver = true
+          if (tellsRefusals) outbox.push(...refusalOf(effect.failure))
           break
       }
     }
   }
   return { side, take, outbox, over }
+}
+
+function refusalOf(failure: SessionFailure): readonly Frame[] {
+  const frame = refusalFrameOf(failure)
+  return frame === undefined ? [] : [toFrame(frame)]
+}
+
+/** A refusal as the openings of both sides hand it on. */
+function give<Outcome>(machine: SessionMachine<Outcome>, frame: Frame): Effects<Outcome> {
+  return frame.case === 'refused' && machine.refused !== undefined
+    ? machine.refused(frame.value)
+    : machine.receive(frame)
 }
 
 /** One machine against frames written by hand. Answers what it came to. */
@@ -105,6 +122,8 @@ export interface ConversationOptions {
   readonly end?: boolean
   /** Changes what `a` (or `b`) sent before it arrives; a failure is what the shell makes of bytes that are no frame. */
   readonly alter?: (from: 'a' | 'b', frame: Frame) => Frame | Fail
+  /** A side that fails tells the other so, as the shell does. */
+  readonly tellsRefusals?: boolean
   /** Redeems tokens, where the protocol does. */
   readonly joinHandler?: JoinHandler
 }
@@ -124,8 +143,9 @@ export async function converse<A, B>(
   options: ConversationOptions = {},
 ): Promise<Conversation<A, B>> {
   const { frames = Number.POSITIVE_INFINITY, framesOf, end = false, alter = (_, frame) => frame, joinHandler } = options
-  const left = drive(a, joinHandler)
-  const right = drive(b, joinHandler)
+  const { tellsRefusals } = options
+  const left = drive(a, joinHandler, tellsRefusals)
+  const right = drive(b, joinHandler, tellsRefusals)
   await left.take(a.start())
   await right.take(b.start())
   let delivered = 0
@@ -140,9 +160,9 @@ export async function converse<A, B>(
   }
   for (let moved = true; moved;) {
     const toRight = nextOf('a')
-    if (toRight !== undefined && !right.over()) await right.take('kind' in toRight ? [toRight] : b.receive(toRight))
+    if (toRight !== undefined && !right.over()) await right.take('kind' in toRight ? [toRight] : give(b, toRight))
     const toLeft = nextOf('b')
-    if (toLeft !== undefined && !left.over()) await left.take('kind' in toLeft ? [toLeft] : a.receive(toLeft))
+    if (toLeft !== undefined && !left.over()) await left.take('kind' in toLeft ? [toLeft] : give(a, toLeft))
     moved = toRight !== undefined || toLeft !== undefined
   }
   if (end && !left.over()) await left.take(a.ended?.() ?? [LOST])

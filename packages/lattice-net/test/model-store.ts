@@ -42,8 +42,9 @@ import {
 } from '@lattice/model'
 import type { PeerAccess, ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
 import { addInto, createMemoryRangeIndex } from '@lattice/sync'
+import { createModelBase, type ModelBase } from './model-base.ts'
 
-export interface ModelStore extends ReplicatedStore {
+export interface ModelStore extends ReplicatedStore, Pick<ModelBase, 'declare' | 'prune' | 'setSnapshot' | 'found'> {
   /** Writes one run of `count` intentions with `bytes` of payload each. */
   readonly write: (count: number, bytes?: number) => readonly ParsedIntention[]
   readonly ids: () => readonly IntentionId[]
@@ -88,7 +89,6 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
   const log: WitnessRecord[] = []
   const floating = new Map<IdKey, ParsedIntention>()
   const authentic = new Set<IdKey>()
-  const fingerprint = new Uint8Array(32)
   const listeners = new Set<(batch: WitnessedBatch) => void>()
   const tips = new Map<IdKey, ParsedIntention>()
   let lastHash: Hash = ZERO_HASH
@@ -115,7 +115,6 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
       witnessed.set(idKey(parsed.id), { parsed, seq })
       successors.set(idKey(parsed.intention.storePrev), { parsed, seq })
       enter(parsed)
-      addInto(fingerprint, parsed.id)
       tips.set(idKey(parsed.intention.author), parsed)
       hlc.observe(parsed.intention.timestamp)
     })
@@ -140,7 +139,8 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     }
     return past
   }
-  const isKnown = (id: Uint8Array): boolean => witnessed.has(idKey(id))
+  const base = createModelBase({ crypto, witnessed, chains, pastOf, digest: () => store.digest() })
+  const isKnown = (id: Uint8Array): boolean => witnessed.has(idKey(id)) || base.isAnchor(idKey(id))
   const causesKnown = (parsed: ParsedIntention): boolean =>
     isGenesis(parsed.intention) ? equalBytes(parsed.id, storeId) : causesOf(parsed.intention).every(isKnown)
 
@@ -184,11 +184,12 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     chain[0] !== undefined && isGenesis(chain[0].intention) ? 0 : 1
 
   const store: ModelStore = {
+    ...base,
     id: storeId,
     storeType: 'test:model',
     digest: () => ({
-      witnessCount: log.length,
-      fingerprint: fingerprint.slice(),
+      witnessCount: witnessed.size,
+      fingerprint: sumOf(witnessed.keys()),
       epochHeads: epochs.map(({ id }) => id).filter(isKnown),
       settledSeq: 0,
       tipsDigest: crypto.blake3(
@@ -277,7 +278,8 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     },
     chainId: (author, position) => {
       const chain = forked.has(idKey(author)) ? [] : (chains.get(idKey(author)) ?? [])
-      return chain[position - firstOf(chain)]?.id
+      const id = chain[position - firstOf(chain)]?.id
+      return id !== undefined && isKnown(id) ? id : undefined
     },
     readSpans: (spans, maxBytes) => {
       const placed = new Map<IdKey, { readonly author: IdKey; readonly position: number }>()
@@ -305,6 +307,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
       return { intentions, rest: open }
     },
     witnessPage: (fromSeq, limit) => {
+      if (fromSeq < base.fromSeq()) return { records: [], headSeq: log.length, isPruned: true }
       let end = Math.min(log.length, fromSeq - 1 + limit)
       while (end > fromSeq && log[end - 1]?.signature.length === 0) end -= 1
       // A group larger than the page is given whole.
@@ -375,4 +378,10 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
   }
   if (genesis !== undefined) witness([genesis])
   return store
+}
+
+function sumOf(keys: Iterable<IdKey>): Uint8Array {
+  const sum = new Uint8Array(32)
+  for (const key of keys) addInto(sum, idKeyBytes(key))
+  return sum
 }

@@ -84,7 +84,7 @@ export const PROTOCOLS: Readonly<Record<string, () => Promise<Protocol>>> = {
     const { a, b, crypto } = pair
     const sideOf = ({ store }: Peer) => ({
       crypto,
-      stores: () => [{ id: store.id, digest: store.digest() }],
+      stores: () => [store],
       addresses: () => ['sim:1'],
     })
     return protocolOf(pair, {

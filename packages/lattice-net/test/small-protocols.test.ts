@@ -1,5 +1,6 @@
 import { type Crypto, toIntentionId, toStoreId, type StoreId } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
+import type { ReplicaDigest } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -9,7 +10,7 @@ import {
   type SharedStore,
 } from '../src/digest-exchange.ts'
 import type { FrameInit } from '../src/frame.ts'
-import { MAX_DIGEST_STORES } from '../src/limits.ts'
+import { DIGEST_STORES_TOLD, MAX_DIGEST_STORES } from '../src/limits.ts'
 import { acceptOpening, withOpening } from '../src/opening.ts'
 import { finish, send, type SessionMachine, unexpected } from '../src/session.ts'
 import { converse, feed, toFrame } from './drive.ts'
@@ -22,13 +23,16 @@ beforeAll(async () => {
 describe('the digest exchange', () => {
   const storeOf = (fill: number, count: number): SharedStore => ({
     id: toStoreId(new Uint8Array(32).fill(fill)),
-    digest: {
-      witnessCount: count,
-      fingerprint: new Uint8Array(32).fill(count),
-      epochHeads: [],
-      settledSeq: 0,
-      tipsDigest: crypto.blake3(new Uint8Array(1)),
-    },
+    digest: () => digestOf(count),
+    base: () => undefined,
+    over: () => undefined,
+  })
+  const digestOf = (count: number): ReplicaDigest => ({
+    witnessCount: count,
+    fingerprint: new Uint8Array(32).fill(count),
+    epochHeads: [],
+    settledSeq: 0,
+    tipsDigest: crypto.blake3(new Uint8Array(1)),
   })
   const side = (stores: readonly SharedStore[], addresses: readonly string[] = []): DigestOptions => ({
     crypto,
@@ -87,19 +91,20 @@ describe('the digest exchange', () => {
 
   test('of as many stores as it may have fits a frame; more of them are not shown, and not taken', async () => {
     const wide = (index: number): SharedStore => {
-      const { id, digest } = storeOf(0, 1)
+      const { id } = storeOf(0, 1)
       new DataView(id.buffer).setUint32(0, index)
-      const epochHeads = [toIntentionId(new Uint8Array(32).fill(255))]
+      const epoch = toIntentionId(new Uint8Array(32).fill(255))
       const fingerprint = new Uint8Array(32).fill(255)
-      return { id, digest: { ...digest, epochHeads, fingerprint, witnessCount: Number.MAX_SAFE_INTEGER } }
+      const digest = { ...digestOf(1), epochHeads: [epoch], fingerprint, witnessCount: Number.MAX_SAFE_INTEGER }
+      return { id, digest: () => digest, base: () => ({ epoch, seq: 1n, goneCount: 0 }), over: () => undefined }
     }
-    const stores = Array.from({ length: MAX_DIGEST_STORES + 1 }, (_, index) => wide(index))
+    const stores = Array.from({ length: DIGEST_STORES_TOLD + 1 }, (_, index) => wide(index))
     const addresses = Array.from({ length: 20 }, () => 'x'.repeat(512))
     const { a, b } = await converse(
       createDigestInitiator({ ...side(stores, addresses), nonce }),
       createDigestResponder(side(stores, addresses)),
     )
-    expect([a.outcome?.equal.length, b.outcome?.equal.length]).toEqual([MAX_DIGEST_STORES, MAX_DIGEST_STORES])
+    expect([a.outcome?.equal.length, b.outcome?.equal.length]).toEqual([DIGEST_STORES_TOLD, DIGEST_STORES_TOLD])
     const entries = Array.from({ length: MAX_DIGEST_STORES + 1 }, () => entry)
     const { failure } = await feed(createDigestInitiator({ ...side([]), nonce }), [
       { case: 'digests', value: { nonce, stores: entries } },

@@ -164,7 +164,7 @@ describe('tip maps that do not tell all', () => {
     const digest = b.store.digest()
     const tips = b.store.chainTips(9) ?? []
     const frames: FrameInit[] = [
-      helloFrame(b.store.id, digest, { tipMap: { tips, witnessCount: digest.witnessCount } }),
+      helloFrame(b.store.id, digest, { tipMap: { tips, witnessCount: digest.witnessCount, goneCount: 0 } }),
       { case: 'intentions', value: { intentions: [], last: true } },
       { case: 'done', value: { witnessCount: BigInt(digest.witnessCount), fingerprint: digest.fingerprint } },
     ]
@@ -205,7 +205,7 @@ describe('tip maps that do not tell all', () => {
     const helloOf = ({ store }: Peer): FrameInit => {
       const digest = store.digest()
       return helloFrame(store.id, digest, {
-        tipMap: { tips: store.chainTips(9) ?? [], witnessCount: digest.witnessCount },
+        tipMap: { tips: store.chainTips(9) ?? [], witnessCount: digest.witnessCount, goneCount: 0 },
       })
     }
     const last: FrameInit = { case: 'intentions', value: { intentions: [], last: true } }
@@ -249,7 +249,11 @@ describe('tip maps that do not tell all', () => {
     [
       'a map that was not offered',
       ({ b }) =>
-        helloFrame(b.store.id, { ...b.store.digest(), witnessCount: 1 }, { tipMap: { tips: [], witnessCount: 1 } }),
+        helloFrame(
+          b.store.id,
+          { ...b.store.digest(), witnessCount: 1 },
+          { tipMap: { tips: [], witnessCount: 1, goneCount: 0 } },
+        ),
       'tips_not_offered',
     ],
     [
@@ -270,7 +274,7 @@ describe('tip maps that do not tell all', () => {
     const digest = a.store.digest()
     const tips = a.store.chainTips(9) ?? []
     const { failure } = await feed(createReconcileResponder({ resolve: () => view(b.store, a) }), [
-      helloFrame(a.store.id, digest, { tipMap: { tips, witnessCount: digest.witnessCount } }),
+      helloFrame(a.store.id, digest, { tipMap: { tips, witnessCount: digest.witnessCount, goneCount: 0 } }),
       { case: 'reconcile', value: { message: new Uint8Array([0x61]) } },
     ])
     expect(whyOf(failure)).toBe('unexpected_reconcile')

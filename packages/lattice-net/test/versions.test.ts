@@ -126,10 +126,10 @@ describe('versions', () => {
   test('an Open without a lowest version speaks the highest alone', async () => {
     const first = { case: 'open', value: { protocol, version: 1 } } as const
     expect((await feed(answering(), [first])).sent[0]).toMatchObject({ case: 'accepted', value: { version: 1 } })
-    const later = { case: 'open', value: { protocol, version: 2 } } as const
+    const later = { case: 'open', value: { protocol, version: 3 } } as const
     expect((await feed(answering(), [later])).failure).toMatchObject({
       refusal: net.RefusalCode.VERSION_UNSUPPORTED,
-      message: 'protocol 2 is spoken here in version 1, not 2',
+      message: 'protocol 2 is spoken here in version 1 to 2, not 3',
     })
   })
 

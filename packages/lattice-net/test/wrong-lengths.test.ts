@@ -42,8 +42,8 @@ function byteFields(value: unknown, found: { readonly in: Record<string, unknown
   return found
 }
 
-/** Number 100, two bytes that are no message: what a later version may add. */
-const UNKNOWN_FIELD = Uint8Array.from([0xa2, 0x06, 2, 1, 1])
+/** Number 2000, two bytes that are no message: what a later version may add. */
+const UNKNOWN_FIELD = Uint8Array.from([0x82, 0x7d, 2, 1, 1])
 
 /** The body of a frame with such a field in its message. */
 function withUnknownField(body: Uint8Array): Uint8Array {
@@ -158,6 +158,6 @@ describe('what is added later', () => {
   })
 
   test('a kind of frame that is not known breaks the protocol', () => {
-    expect(arriving(Uint8Array.from([3, 0xa2, 0x06, 0]))).toMatchObject({ failure: { why: 'frame_unknown' } })
+    expect(arriving(Uint8Array.from([3, 0x82, 0x7d, 0]))).toMatchObject({ failure: { why: 'frame_unknown' } })
   })
 })

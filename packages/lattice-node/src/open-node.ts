@@ -40,6 +40,7 @@ import type { NodeContext } from './node-context.ts'
 import type { NodeEvent } from './node-events.ts'
 import type { Node, NodeOptions } from './node-types.ts'
 import type { StoreHandle, StoreSummary } from './store-types.ts'
+import type { OpenStore } from './open-store.ts'
 import { createPeerLinks } from './peer-links.ts'
 import { publishEvents } from './publish-events.ts'
 import { createRedeemer } from './redeem-token.ts'
@@ -143,15 +144,10 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     },
   })
   scope.onClose(manager.close)
-  const lags = createLagWatch(context, {
-    tablesOf: manager.tablesOf,
-    isInUse: (store) => manager.entry(store.id)?.open === store,
-  })
+  const isInUse = (store: OpenStore): boolean => manager.entry(store.id)?.open === store
+  const lags = createLagWatch(context, { tablesOf: manager.tablesOf, isInUse })
   scope.onClose(lags.close)
-  const pruning = createPruneDriver(context, {
-    tablesOf: manager.tablesOf,
-    isInUse: (store) => manager.entry(store.id)?.open === store,
-  })
+  const pruning = createPruneDriver(context, { tablesOf: manager.tablesOf, isInUse })
   scope.onClose(pruning.close)
   const links = createPeerLinks(context, { manager, spawn: scope.spawn })
   const nodeClock = createNodeClock({

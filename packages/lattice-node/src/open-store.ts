@@ -166,7 +166,8 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
   }
 }
 
-function openMachine(context: NodeContext, storeType: string): StateMachine | undefined {
+/** What opens stores of the type; undefined where nothing here does. */
+export function openMachine(context: NodeContext, storeType: string): StateMachine | undefined {
   const parsed = parseStoreType(storeType)
   return parsed.ok ? context.openers.get(parsed.value)?.() : undefined
 }

@@ -15,20 +15,13 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '@lattice/kernel'
-import type {
-  AbortSignal,
-  Hash,
-  IntentionId,
-  LatticeErrorCode,
-  PublicKey,
-  SExpr,
-  StoreId,
-  StoreType,
-  UniversalOp,
-} from '@lattice/model'
+import type { AbortSignal, Hash, IntentionId, PublicKey, SExpr, StoreId, StoreType, UniversalOp } from '@lattice/model'
 import type { PeerStanding } from '@lattice/net'
 import type { system } from '@lattice/proto'
+import type { StoreFailure } from './failure-types.ts'
 import type { HistoryActs } from './history/history-types.ts'
+
+export type { StoreFailure } from './failure-types.ts'
 import type { AnyService, Client, Executor, MachineDescription } from '@lattice/store-base'
 
 /**
@@ -44,12 +37,6 @@ export type StoreState =
   | 'archived'
   | 'destroyed'
   | 'failed'
-
-/** Why something is not as it should be, as it is shown. */
-export interface StoreFailure {
-  readonly code: LatticeErrorCode
-  readonly message: string
-}
 
 export interface StoreSummary {
   readonly id: StoreId

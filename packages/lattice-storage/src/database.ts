@@ -228,24 +228,7 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
     transaction,
     begin,
     checkpoint: (isSynced) => (pauses === 0 ? checkpoint(isSynced) : 0),
-    shrink: (count) =>
-      guard(() => {
-        assert(Number.isSafeInteger(count) && count > 0, 'pages are counted')
-        if (numberOf(handle, 'auto_vacuum') !== INCREMENTAL) return 0
-        at('write')
-        // A statement alone would give back one page.
-        handle.exec(`PRAGMA incremental_vacuum(${count})`)
-        at('written')
-        return numberOf(handle, 'freelist_count')
-      }),
-    truncateLog: () => {
-      if (pauses > 0) return
-      guard(() => {
-        at('write')
-        handle.pragma('wal_checkpoint(TRUNCATE)')
-        at('written')
-      })
-    },
+    ...createShrinking(handle, parts, () => pauses > 0),
     copyFiles: copies.copy,
     copyTo: async (to) => {
       try {
@@ -265,6 +248,35 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
         }
         at('closed')
       })
+    },
+  }
+}
+
+/** Gives room back to the disk. */
+function createShrinking(
+  handle: Sqlite.Database,
+  { guard, options: { path, hooks } }: DatabaseParts,
+  isPaused: () => boolean,
+): Pick<Database, 'shrink' | 'truncateLog'> {
+  const writing = <T>(work: () => T): T =>
+    guard(() => {
+      hooks?.at('write', path)
+      const answer = work()
+      hooks?.at('written', path)
+      return answer
+    })
+  return {
+    shrink: (count) => {
+      assert(Number.isSafeInteger(count) && count > 0, 'pages are counted')
+      if (numberOf(handle, 'auto_vacuum') !== INCREMENTAL) return 0
+      return writing(() => {
+        // A statement alone would give back one page.
+        handle.exec(`PRAGMA incremental_vacuum(${count})`)
+        return numberOf(handle, 'freelist_count')
+      })
+    },
+    truncateLog: () => {
+      if (!isPaused()) writing(() => handle.pragma('wal_checkpoint(TRUNCATE)'))
     },
   }
 }

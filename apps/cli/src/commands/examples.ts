@@ -28,6 +28,15 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'store delete': ['lattice store delete team', 'lattice store delete team --yes --force'],
   'store verify': ['lattice store verify team --full'],
   'store repair': ['lattice store repair team', 'lattice store repair team --without-peer'],
+  'store prune': [
+    'lattice store prune team --dry-run',
+    'lattice store prune team --wait',
+    'lattice store prune team --keep-days 30 --yes',
+    'lattice store prune team --policy keep-days=90',
+    'lattice store prune team --policy manual',
+  ],
+  'store snapshot': ['lattice store snapshot team', 'lattice store snapshot team --info'],
+  'store debug epochs': ['lattice --store team store debug epochs -n 10'],
   'store history': ['lattice --store team store history -n 20'],
   'store import': [
     'lattice --store team store import data.jsonl',

@@ -11,7 +11,7 @@ import { UsageError } from '../errors.ts'
 import { peerNames, type PeerNames } from '../peer-names.ts'
 import { formatId } from '../render/bytes-text.ts'
 import { printable } from '../render/display-text.ts'
-import { formatPlural } from '../render/units.ts'
+import { acksText } from '../render/epoch-text.ts'
 import type { Bind } from '../run-action.ts'
 
 interface RevokeOptions {
@@ -89,12 +89,4 @@ function outcomeText(
   const who = peer?.self === true ? 'this node' : `peer ${peer === undefined ? '' : names(peer.publicKey)}`
   if (epoch === undefined) return `${who} is revoked`
   return `${who} is revoked by epoch ${epoch.seq} (${formatId(epoch.id, full)}): ${acksText(epoch, names)}`
-}
-
-/** `1 of 2 peers have acknowledged it, waiting for nas`. */
-function acksText({ required, acked, waitingFor, settled }: daemon.Epoch, names: PeerNames): string {
-  if (required.length === 0) return 'nobody has to acknowledge it'
-  const count = `${acked.length} of ${formatPlural(required.length, 'peer')} ${required.length === 1 ? 'has' : 'have'} acknowledged it`
-  if (settled) return `${count}, it is settled`
-  return `${count}, waiting for ${waitingFor.map((peer) => names(peer)).join(', ')}`
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { JsonValue } from '@bufbuild/protobuf'
 import { isLatticeError, isLatticeErrorCode, type LatticeErrorCode, toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
@@ -13,7 +12,9 @@ import { OPTIONAL_STORE_ARGUMENT } from '../parse-option.ts'
 import { type PeerNames, peerNames } from '../peer-names.ts'
 import { formatId } from '../render/bytes-text.ts'
 import { awaitingCell, closedStoreText } from '../render/closed-store.ts'
+import { type StoreHistory, historyText } from '../render/history-text.ts'
 import { failedStoreText } from '../render/integrity-text.ts'
+import { asObject } from '../render/json-object.ts'
 import { lagCell } from '../render/lag-text.ts'
 import { API_FORMATS, messageToJson } from '../render/message-json.ts'
 import { storeLabel, storeStateText } from '../render/store-list.ts'
@@ -28,10 +29,10 @@ export function addStatusCommands(store: Command, bind: Bind): void {
     .command('status')
     .description('counts, digests, peers and troubles of a store')
     .argument('[store]', OPTIONAL_STORE_ARGUMENT)
-    .option('-v, --verbose', 'every peer with its lag, too')
+    .option('-v, --verbose', 'also its history, epochs and snapshot, and every peer with its lag')
     .action(
       bind((context, reference: string | undefined, options: { readonly verbose?: boolean }) =>
-        showStatus(context, reference, options.verbose === true),
+        showStatus(context, reference, options.verbose === true || context.out.full),
       ),
     )
   store
@@ -55,11 +56,31 @@ async function showStatus(context: CommandContext, reference: string | undefined
   const text = statusText(status, { ...out, names })
   if (!isVerbose) return out.message(daemon.StoreStatusSchema, status, () => text)
   const { peers } = await store.listPeers({ storeId: id }, { signal })
+  const history = await historyOf(context, id)
   const document = {
     ...asObject(messageToJson(daemon.StoreStatusSchema, status, API_FORMATS)),
     peerList: peers.map((peer) => messageToJson(daemon.PeerInfoSchema, peer, API_FORMATS)),
+    pruning: messageToJson(daemon.PruningStatusSchema, history.pruning, API_FORMATS),
+    snapshot: messageToJson(daemon.SnapshotStatusSchema, history.snapshot, API_FORMATS),
+    epochs: history.epochs.map((epoch) => messageToJson(daemon.EpochSchema, epoch, API_FORMATS)),
   }
-  return out.document(document, () => `${text}\n\n${peersText(peers, out, clock.wallMs())}`)
+  const shownNames = out.json ? formatId : await peerNames(context, info)
+  return out.document(document, () =>
+    [text, historyText(history, { ...out, names: shownNames }), peersText(peers, out, clock.wallMs())].join('\n\n'),
+  )
+}
+
+/** The newest epochs tell how far nodes have come; all of them are in `store debug epochs`. */
+const EPOCHS_SHOWN = 3
+
+async function historyOf({ backend, signal }: CommandContext, storeId: Uint8Array): Promise<StoreHistory> {
+  const { store } = await backend()
+  const [pruning, snapshot, { epochs }] = await Promise.all([
+    store.getPruning({ storeId }, { signal }),
+    store.getSnapshot({ storeId }, { signal }),
+    store.listEpochs({ storeId, limit: EPOCHS_SHOWN }, { signal }),
+  ])
+  return { pruning, snapshot, epochs }
 }
 
 /** Undefined where the store is not in use and was not meant to be. */
@@ -78,10 +99,6 @@ async function statusOf(
 
 /** What a node answers about a store that it does not have open. */
 const CLOSED: readonly LatticeErrorCode[] = ['STORE_NOT_READY', 'WRONG_STATE']
-
-function asObject(json: JsonValue): { readonly [key: string]: JsonValue } {
-  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {}
-}
 
 /** Who has what, as far as it is known. */
 function peersText(
@@ -157,12 +174,17 @@ export function statusText(status: daemon.StoreStatus, { style, full, names = fo
     ],
     ['seen by all', seenCell(status)],
     ['projection', projectionCell(status, style)],
-    ['size', `log ${formatSize(status.logBytes)}, state ${formatSize(status.stateBytes)}`],
+    ['size', sizeText(status)],
     ['fingerprint', formatId(status.fingerprint, full)],
     ['state digest', formatId(status.stateDigest, full)],
   )
   if (full) pairs.push(['witness head', formatId(status.witnessHead, full)])
   return renderPairs(pairs, style)
+}
+
+function sizeText({ logBytes, stateBytes, snapshotBytes }: daemon.StoreStatus): string {
+  const kept = snapshotBytes === 0n ? '' : `, snapshots ${formatSize(snapshotBytes)}`
+  return `log ${formatSize(logBytes)}, state ${formatSize(stateBytes)}${kept}`
 }
 
 function authorsCell(status: daemon.StoreStatus, style: CommandContext['out']['style']): Cell {

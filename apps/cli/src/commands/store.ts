@@ -14,6 +14,8 @@ import { addJoinCommand } from './store-join.ts'
 import { addLifeCommands } from './store-life.ts'
 import { addLifecycleCommands } from './store-lifecycle.ts'
 import { addAckCommand } from './store-observe.ts'
+import { addPruneCommand } from './store-prune.ts'
+import { addSnapshotCommand } from './store-snapshot.ts'
 import { addStatusCommands } from './store-status.ts'
 import { addSyncCommands } from './store-sync.ts'
 
@@ -25,6 +27,8 @@ export function addStoreCommands(program: Command, bind: Bind): void {
   addLifeCommands(store, bind)
   addSyncCommands(store, bind)
   addIntegrityCommands(store, bind)
+  addPruneCommand(store, bind)
+  addSnapshotCommand(store, bind)
   addAckCommand(store, bind)
   addHistoryCommand(store, bind)
   addImportCommand(store, bind)

@@ -6,6 +6,7 @@
 import { daemon, system } from '@lattice/proto'
 import type { PeerNames } from '../peer-names.ts'
 import { enumText } from './enum-text.ts'
+import { formatPlural } from './units.ts'
 import type { Style } from './style.ts'
 import type { Cell } from './table.ts'
 
@@ -28,4 +29,17 @@ export function epochStateCell(epoch: daemon.Epoch, names: PeerNames, style: Sty
   if (epoch.final) return { text: 'final', paint: style.good }
   if (epoch.settled) return { text: 'settled', paint: style.good }
   return { text: `waiting for ${epoch.waitingFor.map((peer) => names(peer)).join(', ')}`, paint: style.warn }
+}
+
+/** `initial by laptop`, `prune by nas`. */
+export function epochTitle(epoch: daemon.Epoch, names: PeerNames): string {
+  return `${epochCauseText(epoch, names)} by ${names(epoch.author)}`
+}
+
+/** `1 of 2 peers have acknowledged it, waiting for nas`. */
+export function acksText({ required, acked, waitingFor, settled }: daemon.Epoch, names: PeerNames): string {
+  if (required.length === 0) return 'nobody has to acknowledge it'
+  const count = `${acked.length} of ${formatPlural(required.length, 'peer')} ${required.length === 1 ? 'has' : 'have'} acknowledged it`
+  if (settled) return `${count}, it is settled`
+  return `${count}, waiting for ${waitingFor.map((peer) => names(peer)).join(', ')}`
 }

@@ -71,6 +71,10 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
         `this node was removed from store ${formatId(event.value.storeId, full)}${by}: it can read what it has, 'store debug excluded' shows what was cut`,
       )
     }
+    case 'stateDivergence':
+    case 'pruneProgress':
+    case 'pruned':
+      return historySentence(event, { style, full })
     case 'epochSettled':
       return `epoch ${event.value.seq} of store ${id(event.value.storeId)} is settled (${id(event.value.epoch)})`
     case 'excluded': {
@@ -152,4 +156,25 @@ function skewText(aheadMs: bigint): string {
 function bootstrapText({ done, total, bytes, peers }: daemon.BootstrapProgress): string {
   const far = `${formatCount(done)} of ${formatCount(total)}`
   return peers === 0 ? far : `${far} (${formatSize(bytes)} from ${formatPlural(peers, 'peer')})`
+}
+
+type HistoryEvent = Extract<daemon.NodeEvent['event'], { case: 'stateDivergence' | 'pruneProgress' | 'pruned' }>
+
+function historySentence(event: HistoryEvent, { style, full }: EventTextOptions): string {
+  const id = (bytes: Uint8Array): string => style.name(formatId(bytes, full))
+  switch (event.case) {
+    case 'stateDivergence': {
+      const { storeId, epoch, others } = event.value
+      const who = others.map(({ peer }) => formatId(peer, full)).join(', ')
+      return style.bad(
+        `${who} came to another state of store ${formatId(storeId, full)} at epoch ${formatId(epoch, full)}: nothing is pruned while that stands, 'lattice why' says what to do`,
+      )
+    }
+    case 'pruneProgress':
+      return `pruning store ${id(event.value.storeId)}: ${formatCount(event.value.done)} of ${formatCount(event.value.total)} steps`
+    case 'pruned': {
+      const { storeId, epoch, intentions, bytesBefore, bytesAfter } = event.value
+      return `store ${id(storeId)} was pruned at epoch ${id(epoch)}: ${formatPlural(intentions, 'intention')} less, its log went from ${formatSize(bytesBefore)} to ${formatSize(bytesAfter)}`
+    }
+  }
 }

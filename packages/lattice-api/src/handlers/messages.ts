@@ -250,6 +250,26 @@ function eventBody(event: NodeEvent): EventBody {
       const { storeId, by, epoch } = event
       return { case: 'selfRevoked', value: { storeId, ...(by && { by }), ...(epoch && { epoch }) } }
     }
+    case 'epoch_settled':
+    case 'excluded':
+    case 'state_divergence':
+    case 'prune_progress':
+    case 'pruned':
+      return historyEventBody(event)
+    case 'clock_skew':
+      return { case: 'clockSkew', value: { aheadMs: BigInt(Math.round(event.aheadMs)) } }
+    default:
+      return unreachable(event)
+  }
+}
+
+type HistoryEvent = Extract<
+  NodeEvent,
+  { kind: 'epoch_settled' | 'excluded' | 'state_divergence' | 'prune_progress' | 'pruned' }
+>
+
+function historyEventBody(event: HistoryEvent): EventBody {
+  switch (event.kind) {
     case 'epoch_settled': {
       const { storeId, epoch, seq } = event
       return { case: 'epochSettled', value: { storeId, epoch, seq } }
@@ -269,10 +289,6 @@ function eventBody(event: NodeEvent): EventBody {
       const bytes = { bytesBefore: BigInt(bytesBefore), bytesAfter: BigInt(bytesAfter) }
       return { case: 'pruned', value: { storeId, epoch, intentions: BigInt(intentions), ...bytes } }
     }
-    case 'clock_skew':
-      return { case: 'clockSkew', value: { aheadMs: BigInt(Math.round(event.aheadMs)) } }
-    default:
-      return unreachable(event)
   }
 }
 

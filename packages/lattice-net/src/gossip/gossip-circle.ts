@@ -18,6 +18,7 @@ import {
 } from '@lattice/model'
 import type { ReplicatedStore } from '@lattice/net-types'
 import { backoffMs } from '../backoff.ts'
+import { claimTo } from '../claimed-digest.ts'
 import type { GossipDeps } from '../gossip.ts'
 import type { MessageRef, TreeEffect, TreeMessage, TreeTimer } from './broadcast-tree.ts'
 import type { GossipLane } from './gossip-lane.ts'
@@ -33,7 +34,7 @@ type Effect = MembershipEffect | TreeEffect<GossipPayload>
 
 export interface GossipCircleDeps extends Pick<
   GossipDeps,
-  'self' | 'random' | 'scheduler' | 'limits' | 'stores' | 'requestSync' | 'connector'
+  'self' | 'random' | 'scheduler' | 'limits' | 'stores' | 'requestSync' | 'peerDigest' | 'connector'
 > {
   readonly topic: Topic
   /** Whether it has peers dialled; else its peers are those that are connected anyway. */
@@ -285,7 +286,8 @@ export class GossipCircle {
   #push(lane: GossipLane, message: RunMessage): void {
     const store = this.#deps.stores.get(message.store)
     if (store === undefined || !this.#mayHave(lane.peer, message.store)) return
-    lane.offer({ topic: this.topic, message, digest: store.digest() })
+    const digest = claimTo(store, this.#deps.peerDigest(lane.peer, store.id)?.base)
+    lane.offer({ topic: this.topic, message, digest })
     this.#deps.onTold(lane.peer, store)
   }
   #mayHave(peer: PublicKey, storeId: StoreId): boolean {

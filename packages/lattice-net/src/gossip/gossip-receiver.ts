@@ -9,6 +9,7 @@
  */
 import { assert, type Crypto, type IngestOutcome } from '@lattice/model'
 import { net } from '@lattice/proto'
+import { claimFields, claimTo } from '../claimed-digest.ts'
 import type { Frame, FrameInit } from '../frame.ts'
 import type { ArrivedRun } from './gossip-run.ts'
 import { readBroadcast, runBytes } from './tree-frames.ts'
@@ -154,8 +155,7 @@ function resultFrame(run: Extract<Owed, { kind: 'run' }>, outcomes: readonly Ing
   const { store } = run
   const count = (kind: IngestOutcome['kind']): number => outcomes.filter((outcome) => outcome.kind === kind).length
   const counts = { witnessed: count('witnessed'), floating: count('floating'), invalid: count('invalid') }
-  const digest = isToTell(run) ? store.digest() : undefined
-  const claim =
-    digest === undefined ? {} : { witnessCount: BigInt(digest.witnessCount), fingerprint: digest.fingerprint }
+  // Over that of the sender, where it is here.
+  const claim = isToTell(run) ? claimFields(claimTo(store, run.arrived.claim?.base)) : {}
   return { case: 'pushResult', value: { storeId: store.id, ...counts, ...claim } }
 }

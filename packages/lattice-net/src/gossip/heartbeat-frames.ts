@@ -5,6 +5,7 @@
  */
 import { err, type IdKey, idKey, ok, readStoreId, type Result, type StoreId } from '@lattice/model'
 import type { net } from '@lattice/proto'
+import { claimFields } from '../claimed-digest.ts'
 import type { FrameInit } from '../frame.ts'
 import { HEARTBEAT_STORES_MAX } from '../limits.ts'
 import { readClaim } from '../reconcile.ts'
@@ -25,8 +26,7 @@ export type HeartbeatFrameError = 'heartbeat_too_many_stores' | 'heartbeat_malfo
 export function heartbeatFrame(claims: readonly StoreClaim[]): FrameInit {
   const stores = claims.map(({ store, digest, bulk }) => ({
     storeId: store,
-    witnessCount: BigInt(digest.witnessCount),
-    fingerprint: digest.fingerprint,
+    ...claimFields(digest),
     bulk,
   }))
   return { case: 'heartbeat', value: { stores } }

@@ -25,7 +25,7 @@ import {
 import type { net } from '@lattice/proto'
 import { type FrameInit, fromWire, readCount, toWire } from '../frame.ts'
 import { GOSSIP_INLINE_BYTES, GRAFT_IDS_MAX, IHAVE_IDS_MAX, MAX_ROUND } from '../limits.ts'
-import type { ClaimedDigest } from '../claimed-digest.ts'
+import { type ClaimedDigest, claimFields } from '../claimed-digest.ts'
 import type { TreeMessage } from './broadcast-tree.ts'
 import { readTopic, type Topic } from './gossip-topic.ts'
 
@@ -86,8 +86,7 @@ export function treeFrame({ topic, message }: TopicTreeMessage, claim?: ClaimedD
   switch (message.kind) {
     case 'gossip': {
       const { store, id, round, payload } = message
-      const digest =
-        claim === undefined ? {} : { witnessCount: BigInt(claim.witnessCount), fingerprint: claim.fingerprint }
+      const digest = claim === undefined ? {} : claimFields(claim)
       const run =
         payload.kind === 'run'
           ? { intentions: toWire(payload.intentions) }

@@ -19,6 +19,7 @@ import {
 } from '@lattice/model'
 import type { ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
 import { net } from '@lattice/proto'
+import { type ClaimedDigest, type ComparedStore, comparedWith, claimTo } from '../claimed-digest.ts'
 import type { Frame } from '../frame.ts'
 import type { Circle, Gossip, GossipDeps, GossipLink } from '../gossip.ts'
 import { ANNOUNCED_RUN_BYTES, MAX_FLOATING_RUNS, PASSED_ON_BYTES, PASSED_ON_RUNS } from '../limits.ts'
@@ -43,6 +44,7 @@ export function createTreeGossip(deps: GossipDeps): Gossip {
   const gossip = new TreeGossip(deps)
   return {
     publish: (store, batch) => gossip.publish(store, batch),
+    rebased: (storeId) => gossip.rebased(storeId),
     link: (link) => gossip.link(link),
     accept: (peer) => gossip.accept(peer),
     take: (link, store, arrived) => gossip.take(link, store, arrived),
@@ -83,7 +85,7 @@ class TreeGossip {
     this.#heartbeats = createHeartbeats({
       scheduler,
       limits,
-      digest: (peer, storeId) => stores.resolve(peer, storeId)?.digest(),
+      digest: (peer, storeId) => this.#claimTo(peer, stores.resolve(peer, storeId)),
       shared: (peer) => stores.sharedWith(peer).map(({ id }) => id),
       send: (peer, frame) => this.#lanes.get(idKey(peer))?.note({ frame }),
     })
@@ -96,10 +98,15 @@ class TreeGossip {
       scheduler,
       nowMs,
       limits,
-      ours: (peer, storeId) => stores.resolve(peer, storeId)?.digest(),
+      ours: (peer, storeId) => this.#compared(stores.resolve(peer, storeId), peerDigest(peer, storeId)),
       theirs: peerDigest,
       onDiffers: (peer, storeId) => requestSync(peer, storeId, 'differs'),
     })
+  }
+
+  rebased(storeId: StoreId): void {
+    this.#watch.changed(storeId)
+    this.#heartbeats.changed(storeId)
   }
 
   publish(store: ReplicatedStore, batch: WitnessedBatch): void {
@@ -146,7 +153,7 @@ class TreeGossip {
       resolve: (storeId) => stores.resolve(peer, storeId),
       refusal: (storeId) => stores.refusal(peer, storeId),
       isNew: (arrived) => this.#isNew(peer, arrived),
-      onTold: (store) => this.#heartbeats.told(peer, store.id, store.digest()),
+      onTold: (store) => this.#told(peer, store),
       note: (frame) => this.#note(peer, frame),
     })
   }
@@ -234,6 +241,19 @@ class TreeGossip {
     this.#watch.close()
   }
 
+  /** What the peer is told of a store: over the base of which it spoke last, where that is here. */
+  #claimTo(peer: PublicKey, store: (ComparedStore & Pick<SessionStore, 'id'>) | undefined): ClaimedDigest | undefined {
+    return store && claimTo(store, this.#deps.peerDigest(peer, store.id)?.base)
+  }
+  #told(peer: PublicKey, store: ComparedStore & Pick<SessionStore, 'id'>): void {
+    const claim = this.#claimTo(peer, store)
+    if (claim !== undefined) this.#heartbeats.told(peer, store.id, claim)
+  }
+  /** What is here, as it compares with a claim. One over another base says no more than that a session has to be held. */
+  #compared(store: ComparedStore | undefined, claim: ClaimedDigest | undefined): ClaimedDigest | undefined {
+    return store && ((claim && comparedWith(store, claim)) ?? store.digest())
+  }
+
   #publishRun(storeId: StoreId, { id, author, intentions }: GossipRun, source: PublicKey | undefined): void {
     const key = idKey(id)
     const circle = this.#circleOf(storeId)
@@ -311,7 +331,8 @@ class TreeGossip {
       if (store === undefined) continue
       this.#lanes.get(idKey(peer))?.shares(storeId)
       onDigest(peer, storeId, digest)
-      const isUrgent = bulk && !this.#sessions.has(idKey(storeId)) && !sameSet(digest, store.digest())
+      const ours = this.#compared(store, digest)
+      const isUrgent = bulk && !this.#sessions.has(idKey(storeId)) && ours !== undefined && !sameSet(digest, ours)
       if (isUrgent) requestSync(peer, storeId, 'gap')
       else this.#watch.claimed(peer, storeId)
     }
@@ -345,7 +366,7 @@ class TreeGossip {
       topic,
       keepsConnected,
       lane: (peer) => this.#lanes.get(idKey(peer)),
-      onTold: (peer, store) => this.#heartbeats.told(peer, store.id, store.digest()),
+      onTold: (peer, store) => this.#told(peer, store),
     })
   }
 

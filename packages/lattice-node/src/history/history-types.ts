@@ -6,7 +6,7 @@
 import type { EpochStatus, PrunePlan, PruneWait } from '@lattice/kernel'
 import type { AbortSignal, IntentionId, PublicKey } from '@lattice/model'
 import type { PrunePolicy } from '@lattice/systemstore'
-import type { StoreFailure } from '../store-types.ts'
+import type { StoreFailure } from '../failure-types.ts'
 
 /** What has to stay: at least so many intentions, or what was written in the last so many days. Neither: nothing. */
 export interface PruneKeep {

@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/net/v1/net.proto.
  */
 export const file_lattice_net_v1_net: GenFile = /*@__PURE__*/
-  fileDesc("ChhsYXR0aWNlL25ldC92MS9uZXQucHJvdG8SDmxhdHRpY2UubmV0LnYxIuMJCgVGcmFtZRIkCgRvcGVuGAEgASgLMhQubGF0dGljZS5uZXQudjEuT3BlbkgAEiwKCGFjY2VwdGVkGAIgASgLMhgubGF0dGljZS5uZXQudjEuQWNjZXB0ZWRIABIqCgdyZWZ1c2VkGAMgASgLMhcubGF0dGljZS5uZXQudjEuUmVmdXNlZEgAEioKB2RpZ2VzdHMYCiABKAsyFy5sYXR0aWNlLm5ldC52MS5EaWdlc3RzSAASJgoFaGVsbG8YFCABKAsyFS5sYXR0aWNlLm5ldC52MS5IZWxsb0gAEi4KCXJlY29uY2lsZRgVIAEoCzIZLmxhdHRpY2UubmV0LnYxLlJlY29uY2lsZUgAEiQKBHdhbnQYFiABKAsyFC5sYXR0aWNlLm5ldC52MS5XYW50SAASMAoKaW50ZW50aW9ucxgXIAEoCzIaLmxhdHRpY2UubmV0LnYxLkludGVudGlvbnNIABIkCgRkb25lGBggASgLMhQubGF0dGljZS5uZXQudjEuRG9uZUgAEiwKCGluZ2VzdGVkGBkgASgLMhgubGF0dGljZS5uZXQudjEuSW5nZXN0ZWRIABIzCgxqb2luX3JlcXVlc3QYKCABKAsyGy5sYXR0aWNlLm5ldC52MS5Kb2luUmVxdWVzdEgAEjUKDWpvaW5fYWNjZXB0ZWQYKSABKAsyHC5sYXR0aWNlLm5ldC52MS5Kb2luQWNjZXB0ZWRIABJCChR3aXRuZXNzX3BhZ2VfcmVxdWVzdBgyIAEoCzIiLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlUmVxdWVzdEgAEjMKDHdpdG5lc3NfcGFnZRgzIAEoCzIbLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlSAASJAoEcHVzaBg8IAEoCzIULmxhdHRpY2UubmV0LnYxLlB1c2hIABIxCgtwdXNoX3Jlc3VsdBg9IAEoCzIaLmxhdHRpY2UubmV0LnYxLlB1c2hSZXN1bHRIABI7ChBmZXRjaF9pbnRlbnRpb25zGEYgASgLMh8ubGF0dGljZS5uZXQudjEuRmV0Y2hJbnRlbnRpb25zSAASMQoLZmV0Y2hfY2hhaW4YRyABKAsyGi5sYXR0aWNlLm5ldC52MS5GZXRjaENoYWluSAASMAoKbWVtYmVyc2hpcBhQIAEoCzIaLmxhdHRpY2UubmV0LnYxLk1lbWJlcnNoaXBIABImCgVpaGF2ZRhRIAEoCzIVLmxhdHRpY2UubmV0LnYxLklIYXZlSAASJgoFZ3JhZnQYUiABKAsyFS5sYXR0aWNlLm5ldC52MS5HcmFmdEgAEiYKBXBydW5lGFMgASgLMhUubGF0dGljZS5uZXQudjEuUHJ1bmVIABIuCgloZWFydGJlYXQYVCABKAsyGS5sYXR0aWNlLm5ldC52MS5IZWFydGJlYXRIABImCgVub3RlZBhVIAEoCzIVLmxhdHRpY2UubmV0LnYxLk5vdGVkSAASPwoScmV2b2NhdGlvbl9yZXF1ZXN0GFogASgLMiEubGF0dGljZS5uZXQudjEuUmV2b2NhdGlvblJlcXVlc3RIABIwCgpyZXZvY2F0aW9uGFsgASgLMhoubGF0dGljZS5uZXQudjEuUmV2b2NhdGlvbkgAQgcKBWZyYW1lImsKBE9wZW4SKgoIcHJvdG9jb2wYASABKA4yGC5sYXR0aWNlLm5ldC52MS5Qcm90b2NvbBIPCgd2ZXJzaW9uGAIgASgNEhEKCXdhbGxfdGltZRgDIAEoBBITCgt2ZXJzaW9uX21pbhgEIAEoDSIuCghBY2NlcHRlZBIPCgd2ZXJzaW9uGAEgASgNEhEKCXdhbGxfdGltZRgCIAEoBCJFCgdSZWZ1c2VkEikKBGNvZGUYASABKA4yGy5sYXR0aWNlLm5ldC52MS5SZWZ1c2FsQ29kZRIPCgdtZXNzYWdlGAIgASgJIlgKB0RpZ2VzdHMSDQoFbm9uY2UYASABKAwSKwoGc3RvcmVzGAIgAygLMhsubGF0dGljZS5uZXQudjEuU3RvcmVEaWdlc3QSEQoJYWRkcmVzc2VzGAMgAygJInQKC1N0b3JlRGlnZXN0EhIKCmJsaW5kZWRfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBIUCgxlcG9jaF9kaWdlc3QYBCABKAwSDwoHcmV2b2tlZBgFIAEoCCLPAQoFSGVsbG8SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBITCgtlcG9jaF9oZWFkcxgEIAMoDBITCgtzZXR0bGVkX3NlcRgFIAEoBBITCgt0aXBzX2RpZ2VzdBgGIAEoDBIhCgR0aXBzGAcgAygLMhMubGF0dGljZS5uZXQudjEuVGlwEhEKCXJlY29uY2lsZRgIIAEoDBITCgtoYXNfdGlwX21hcBgJIAEoCCIzCgNUaXASDgoGYXV0aG9yGAEgASgMEhAKCHBvc2l0aW9uGAIgASgEEgoKAmlkGAMgASgMIhwKCVJlY29uY2lsZRIPCgdtZXNzYWdlGAEgASgMIhMKBFdhbnQSCwoDaWRzGAEgAygMIlIKCkludGVudGlvbnMSNgoKaW50ZW50aW9ucxgBIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIMCgRsYXN0GAIgASgIIigKCEluZ2VzdGVkEg0KBWNvdW50GAEgASgNEg0KBWJ5dGVzGAIgASgEIjIKBERvbmUSFQoNd2l0bmVzc19jb3VudBgBIAEoBBITCgtmaW5nZXJwcmludBgCIAEoDCJQCgtKb2luUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIOCgZzZWNyZXQYAiABKAwSDAoEbmFtZRgDIAEoCRIRCglhZGRyZXNzZXMYBCADKAkiZQoMSm9pbkFjY2VwdGVkEhIKCnN0b3JlX3R5cGUYASABKAkSFQoNd2l0bmVzc19jb3VudBgCIAEoBBIqCgVwZWVycxgDIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIi4KC1BlZXJBZGRyZXNzEgwKBHBlZXIYASABKAwSEQoJYWRkcmVzc2VzGAIgAygJIkcKEldpdG5lc3NQYWdlUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBIQCghmcm9tX3NlcRgCIAEoBBINCgVsaW1pdBgDIAEoDSJSCgtXaXRuZXNzUGFnZRIxCgdyZWNvcmRzGAEgAygLMiAubGF0dGljZS53ZWF2ZXIudjEuV2l0bmVzc1JlY29yZBIQCghoZWFkX3NlcRgCIAEoBCLOAQoEUHVzaBIQCghzdG9yZV9pZBgBIAEoDBI2CgppbnRlbnRpb25zGAIgAygLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uEhUKDXdpdG5lc3NfY291bnQYAyABKAQSEwoLZmluZ2VycHJpbnQYBCABKAwSDQoFdG9waWMYBSABKAwSDQoFcm91bmQYBiABKA0SMgoJYW5ub3VuY2VkGAcgASgLMh8ubGF0dGljZS5uZXQudjEuUnVuQW5ub3VuY2VtZW50IlAKD1J1bkFubm91bmNlbWVudBIKCgJpZBgBIAEoDBIOCgZhdXRob3IYAiABKAwSEgoKaW50ZW50aW9ucxgDIAEoDRINCgVieXRlcxgEIAEoBCKAAQoKUHVzaFJlc3VsdBIQCghzdG9yZV9pZBgBIAEoDBIRCgl3aXRuZXNzZWQYAiABKA0SEAoIZmxvYXRpbmcYAyABKA0SDwoHaW52YWxpZBgEIAEoDRIVCg13aXRuZXNzX2NvdW50GAUgASgEEhMKC2ZpbmdlcnByaW50GAYgASgMIjAKD0ZldGNoSW50ZW50aW9ucxIQCghzdG9yZV9pZBgBIAEoDBILCgNpZHMYAiADKAwiTAoKRmV0Y2hDaGFpbhIQCghzdG9yZV9pZBgBIAEoDBIOCgZ0YXJnZXQYAiABKAwSDQoFc2luY2UYAyABKAwSDQoFbGltaXQYBCABKA0ioAEKCk1lbWJlcnNoaXASDQoFdG9waWMYASABKAwSLAoEa2luZBgCIAEoDjIeLmxhdHRpY2UubmV0LnYxLk1lbWJlcnNoaXBLaW5kEgwKBHBlZXIYAyABKAwSCwoDdHRsGAQgASgNEg4KBnNhbXBsZRgFIAMoDBIqCgVoaW50cxgGIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIkUKBUlIYXZlEg0KBXRvcGljGAEgASgMEhAKCHN0b3JlX2lkGAIgASgMEgsKA2lkcxgDIAMoDBIOCgZyb3VuZHMYBCADKA0iNQoFR3JhZnQSDQoFdG9waWMYASABKAwSEAoIc3RvcmVfaWQYAiABKAwSCwoDaWRzGAMgAygMIhYKBVBydW5lEg0KBXRvcGljGAEgASgMIjcKCUhlYXJ0YmVhdBIqCgZzdG9yZXMYASADKAsyGi5sYXR0aWNlLm5ldC52MS5TdG9yZUNsYWltIlgKClN0b3JlQ2xhaW0SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBIMCgRidWxrGAQgASgIIjUKBU5vdGVkEiwKB3JlZnVzZWQYASABKA4yGy5sYXR0aWNlLm5ldC52MS5SZWZ1c2FsQ29kZSJCChFSZXZvY2F0aW9uUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoDBINCgVrbm93bhgCIAMoDBIMCgRwZWVyGAMgASgMIhwKClJldm9jYXRpb24SDgoGZXBvY2hzGAEgAygMIsYCCg5Gb3VuZGF0aW9uSXRlbRIyCgZhdXRob3IYASABKAsyIC5sYXR0aWNlLm5ldC52MS5Gb3VuZGF0aW9uQXV0aG9ySAASLgoEbGFuZRgCIAEoCzIeLmxhdHRpY2UubmV0LnYxLkZvdW5kYXRpb25MYW5lSAASMAoFc3BpbmUYAyABKAsyHy5sYXR0aWNlLm5ldC52MS5Gb3VuZGF0aW9uU3BpbmVIABI0CgdjbG9zaW5nGAQgASgLMiEubGF0dGljZS5uZXQudjEuRm91bmRhdGlvbkNsb3NpbmdIABIyCgZhbmNob3IYBSABKAsyIC5sYXR0aWNlLm5ldC52MS5Gb3VuZGF0aW9uQW5jaG9ySAASLAoDYWNrGAYgASgLMh0ubGF0dGljZS5uZXQudjEuRm91bmRhdGlvbkFja0gAQgYKBGl0ZW0iHwoQRm91bmRhdGlvbkF1dGhvchILCgNrZXkYASABKAwiYAoORm91bmRhdGlvbkxhbmUSDgoGYXV0aG9yGAEgASgNEjAKBnBhcmVudBgCIAEoCzIgLmxhdHRpY2UubmV0LnYxLkZvdW5kYXRpb25QYXJlbnQSDAoEaGVhZBgDIAEoDSIyChBGb3VuZGF0aW9uUGFyZW50EgwKBGxhbmUYASABKA0SEAoIcG9zaXRpb24YAiABKA0idQoPRm91bmRhdGlvblBsYWNlEgwKBGxhbmUYASABKA0SEAoIcG9zaXRpb24YAiABKA0SEgoKZ2VuZXJhdGlvbhgDIAEoDRIUCgx2ZWN0b3JfbGFuZXMYBCADKA0SGAoQdmVjdG9yX3Bvc2l0aW9ucxgFIAMoDSJ1Cg9Gb3VuZGF0aW9uU3BpbmUSMgoGcmVjb3JkGAEgASgLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uEi4KBXBsYWNlGAIgASgLMh8ubGF0dGljZS5uZXQudjEuRm91bmRhdGlvblBsYWNlInoKEUZvdW5kYXRpb25DbG9zaW5nEjUKCWludGVudGlvbhgBIAEoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIuCgVwbGFjZRgCIAEoCzIfLmxhdHRpY2UubmV0LnYxLkZvdW5kYXRpb25QbGFjZSJ9ChBGb3VuZGF0aW9uQW5jaG9yEgoKAmlkGAEgASgMEi4KBXBsYWNlGAIgASgLMh8ubGF0dGljZS5uZXQudjEuRm91bmRhdGlvblBsYWNlEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRIOCgZmb2xkZWQYBSADKAwiQAoNRm91bmRhdGlvbkFjaxIvCgNhY2sYASABKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb24q0QEKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASEwoPUFJPVE9DT0xfRElHRVNUEAESFgoSUFJPVE9DT0xfUkVDT05DSUxFEAISEQoNUFJPVE9DT0xfSk9JThADEhYKElBST1RPQ09MX0JPT1RTVFJBUBAEEhIKDlBST1RPQ09MX0ZFVENIEAYSEwoPUFJPVE9DT0xfR09TU0lQEAcSEQoNUFJPVE9DT0xfUElORxAIEhcKE1BST1RPQ09MX1JFVk9DQVRJT04QCSr+AwoLUmVmdXNhbENvZGUSHAoYUkVGVVNBTF9DT0RFX1VOU1BFQ0lGSUVEEAASIQodUkVGVVNBTF9DT0RFX1BST1RPQ09MX1VOS05PV04QARIkCiBSRUZVU0FMX0NPREVfVkVSU0lPTl9VTlNVUFBPUlRFRBACEh4KGlJFRlVTQUxfQ09ERV9OT19TVUNIX1NUT1JFEAMSFQoRUkVGVVNBTF9DT0RFX0JVU1kQBBIjCh9SRUZVU0FMX0NPREVfUFJPVE9DT0xfVklPTEFUSU9OEAUSHwobUkVGVVNBTF9DT0RFX0xJTUlUX0VYQ0VFREVEEAYSHgoaUkVGVVNBTF9DT0RFX1RPS0VOX1VOS05PV04QBxIeChpSRUZVU0FMX0NPREVfVE9LRU5fRVhQSVJFRBAIEhsKF1JFRlVTQUxfQ09ERV9UT0tFTl9VU0VEEAkSIAocUkVGVVNBTF9DT0RFX1RPS0VOX0NBTkNFTExFRBAKEhgKFFJFRlVTQUxfQ09ERV9SRVZPS0VEEAsSGgoWUkVGVVNBTF9DT0RFX05PVF9SRUFEWRAMEhkKFVJFRlVTQUxfQ09ERV9JTlRFUk5BTBANEhsKF1JFRlVTQUxfQ09ERV9DTE9DS19TS0VXEA4SHgoaUkVGVVNBTF9DT0RFX05PX1NVQ0hfVE9QSUMQDyrfAgoOTWVtYmVyc2hpcEtpbmQSHwobTUVNQkVSU0hJUF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUTUVNQkVSU0hJUF9LSU5EX0pPSU4QARIgChxNRU1CRVJTSElQX0tJTkRfRk9SV0FSRF9KT0lOEAISIQodTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX0hJR0gQAxIgChxNRU1CRVJTSElQX0tJTkRfTkVJR0hCT1JfTE9XEAQSJQohTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX0FDQ0VQVEVEEAUSJAogTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX1JFRlVTRUQQBhIeChpNRU1CRVJTSElQX0tJTkRfRElTQ09OTkVDVBAHEhsKF01FTUJFUlNISVBfS0lORF9TSFVGRkxFEAgSIQodTUVNQkVSU0hJUF9LSU5EX1NIVUZGTEVfUkVQTFkQCWIGcHJvdG8z", [file_lattice_weaver_v1_weaver]);
+  fileDesc("ChhsYXR0aWNlL25ldC92MS9uZXQucHJvdG8SDmxhdHRpY2UubmV0LnYxIqANCgVGcmFtZRIkCgRvcGVuGAEgASgLMhQubGF0dGljZS5uZXQudjEuT3BlbkgAEiwKCGFjY2VwdGVkGAIgASgLMhgubGF0dGljZS5uZXQudjEuQWNjZXB0ZWRIABIqCgdyZWZ1c2VkGAMgASgLMhcubGF0dGljZS5uZXQudjEuUmVmdXNlZEgAEioKB2RpZ2VzdHMYCiABKAsyFy5sYXR0aWNlLm5ldC52MS5EaWdlc3RzSAASJgoFaGVsbG8YFCABKAsyFS5sYXR0aWNlLm5ldC52MS5IZWxsb0gAEi4KCXJlY29uY2lsZRgVIAEoCzIZLmxhdHRpY2UubmV0LnYxLlJlY29uY2lsZUgAEiQKBHdhbnQYFiABKAsyFC5sYXR0aWNlLm5ldC52MS5XYW50SAASMAoKaW50ZW50aW9ucxgXIAEoCzIaLmxhdHRpY2UubmV0LnYxLkludGVudGlvbnNIABIkCgRkb25lGBggASgLMhQubGF0dGljZS5uZXQudjEuRG9uZUgAEiwKCGluZ2VzdGVkGBkgASgLMhgubGF0dGljZS5uZXQudjEuSW5nZXN0ZWRIABIzCgxqb2luX3JlcXVlc3QYKCABKAsyGy5sYXR0aWNlLm5ldC52MS5Kb2luUmVxdWVzdEgAEjUKDWpvaW5fYWNjZXB0ZWQYKSABKAsyHC5sYXR0aWNlLm5ldC52MS5Kb2luQWNjZXB0ZWRIABJCChR3aXRuZXNzX3BhZ2VfcmVxdWVzdBgyIAEoCzIiLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlUmVxdWVzdEgAEjMKDHdpdG5lc3NfcGFnZRgzIAEoCzIbLmxhdHRpY2UubmV0LnYxLldpdG5lc3NQYWdlSAASJAoEcHVzaBg8IAEoCzIULmxhdHRpY2UubmV0LnYxLlB1c2hIABIxCgtwdXNoX3Jlc3VsdBg9IAEoCzIaLmxhdHRpY2UubmV0LnYxLlB1c2hSZXN1bHRIABI7ChBmZXRjaF9pbnRlbnRpb25zGEYgASgLMh8ubGF0dGljZS5uZXQudjEuRmV0Y2hJbnRlbnRpb25zSAASMQoLZmV0Y2hfY2hhaW4YRyABKAsyGi5sYXR0aWNlLm5ldC52MS5GZXRjaENoYWluSAASMAoKbWVtYmVyc2hpcBhQIAEoCzIaLmxhdHRpY2UubmV0LnYxLk1lbWJlcnNoaXBIABImCgVpaGF2ZRhRIAEoCzIVLmxhdHRpY2UubmV0LnYxLklIYXZlSAASJgoFZ3JhZnQYUiABKAsyFS5sYXR0aWNlLm5ldC52MS5HcmFmdEgAEiYKBXBydW5lGFMgASgLMhUubGF0dGljZS5uZXQudjEuUHJ1bmVIABIuCgloZWFydGJlYXQYVCABKAsyGS5sYXR0aWNlLm5ldC52MS5IZWFydGJlYXRIABImCgVub3RlZBhVIAEoCzIVLmxhdHRpY2UubmV0LnYxLk5vdGVkSAASPwoScmV2b2NhdGlvbl9yZXF1ZXN0GFogASgLMiEubGF0dGljZS5uZXQudjEuUmV2b2NhdGlvblJlcXVlc3RIABIwCgpyZXZvY2F0aW9uGFsgASgLMhoubGF0dGljZS5uZXQudjEuUmV2b2NhdGlvbkgAEjMKDGJhc2VfcmVxdWVzdBhkIAEoCzIbLmxhdHRpY2UubmV0LnYxLkJhc2VSZXF1ZXN0SAASLwoKYmFzZV9vZmZlchhlIAEoCzIZLmxhdHRpY2UubmV0LnYxLkJhc2VPZmZlckgAEj8KEmZvdW5kYXRpb25fcmVxdWVzdBhmIAEoCzIhLmxhdHRpY2UubmV0LnYxLkZvdW5kYXRpb25SZXF1ZXN0SAASOQoPZm91bmRhdGlvbl9wYWdlGGcgASgLMh4ubGF0dGljZS5uZXQudjEuRm91bmRhdGlvblBhZ2VIABI7ChBzbmFwc2hvdF9yZXF1ZXN0GGggASgLMh8ubGF0dGljZS5uZXQudjEuU25hcHNob3RSZXF1ZXN0SAASNQoNc25hcHNob3RfcGFnZRhpIAEoCzIcLmxhdHRpY2UubmV0LnYxLlNuYXBzaG90UGFnZUgAEjkKD291dGxpbmVfcmVxdWVzdBhqIAEoCzIeLmxhdHRpY2UubmV0LnYxLk91dGxpbmVSZXF1ZXN0SAASKgoHb3V0bGluZRhrIAEoCzIXLmxhdHRpY2UubmV0LnYxLk91dGxpbmVIAEIHCgVmcmFtZSJrCgRPcGVuEioKCHByb3RvY29sGAEgASgOMhgubGF0dGljZS5uZXQudjEuUHJvdG9jb2wSDwoHdmVyc2lvbhgCIAEoDRIRCgl3YWxsX3RpbWUYAyABKAQSEwoLdmVyc2lvbl9taW4YBCABKA0iLgoIQWNjZXB0ZWQSDwoHdmVyc2lvbhgBIAEoDRIRCgl3YWxsX3RpbWUYAiABKAQiRQoHUmVmdXNlZBIpCgRjb2RlGAEgASgOMhsubGF0dGljZS5uZXQudjEuUmVmdXNhbENvZGUSDwoHbWVzc2FnZRgCIAEoCSJYCgdEaWdlc3RzEg0KBW5vbmNlGAEgASgMEisKBnN0b3JlcxgCIAMoCzIbLmxhdHRpY2UubmV0LnYxLlN0b3JlRGlnZXN0EhEKCWFkZHJlc3NlcxgDIAMoCSKCAQoLU3RvcmVEaWdlc3QSEgoKYmxpbmRlZF9pZBgBIAEoDBIVCg13aXRuZXNzX2NvdW50GAIgASgEEhMKC2ZpbmdlcnByaW50GAMgASgMEhQKDGVwb2NoX2RpZ2VzdBgEIAEoDBIPCgdyZXZva2VkGAUgASgIEgwKBGJhc2UYBiABKAwi7wEKBUhlbGxvEhAKCHN0b3JlX2lkGAEgASgMEhUKDXdpdG5lc3NfY291bnQYAiABKAQSEwoLZmluZ2VycHJpbnQYAyABKAwSEwoLZXBvY2hfaGVhZHMYBCADKAwSEwoLc2V0dGxlZF9zZXEYBSABKAQSEwoLdGlwc19kaWdlc3QYBiABKAwSIQoEdGlwcxgHIAMoCzITLmxhdHRpY2UubmV0LnYxLlRpcBIRCglyZWNvbmNpbGUYCCABKAwSEwoLaGFzX3RpcF9tYXAYCSABKAgSDAoEYmFzZRgKIAEoDBIQCghiYXNlX3NlcRgLIAEoBCIzCgNUaXASDgoGYXV0aG9yGAEgASgMEhAKCHBvc2l0aW9uGAIgASgEEgoKAmlkGAMgASgMIhwKCVJlY29uY2lsZRIPCgdtZXNzYWdlGAEgASgMIhMKBFdhbnQSCwoDaWRzGAEgAygMImAKCkludGVudGlvbnMSNgoKaW50ZW50aW9ucxgBIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIMCgRsYXN0GAIgASgIEgwKBGJhc2UYAyABKAwiKAoISW5nZXN0ZWQSDQoFY291bnQYASABKA0SDQoFYnl0ZXMYAiABKAQiMgoERG9uZRIVCg13aXRuZXNzX2NvdW50GAEgASgEEhMKC2ZpbmdlcnByaW50GAIgASgMIlAKC0pvaW5SZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEg4KBnNlY3JldBgCIAEoDBIMCgRuYW1lGAMgASgJEhEKCWFkZHJlc3NlcxgEIAMoCSJlCgxKb2luQWNjZXB0ZWQSEgoKc3RvcmVfdHlwZRgBIAEoCRIVCg13aXRuZXNzX2NvdW50GAIgASgEEioKBXBlZXJzGAMgAygLMhsubGF0dGljZS5uZXQudjEuUGVlckFkZHJlc3MiLgoLUGVlckFkZHJlc3MSDAoEcGVlchgBIAEoDBIRCglhZGRyZXNzZXMYAiADKAkiRwoSV2l0bmVzc1BhZ2VSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEhAKCGZyb21fc2VxGAIgASgEEg0KBWxpbWl0GAMgASgNIlIKC1dpdG5lc3NQYWdlEjEKB3JlY29yZHMYASADKAsyIC5sYXR0aWNlLndlYXZlci52MS5XaXRuZXNzUmVjb3JkEhAKCGhlYWRfc2VxGAIgASgEItwBCgRQdXNoEhAKCHN0b3JlX2lkGAEgASgMEjYKCmludGVudGlvbnMYAiADKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb24SFQoNd2l0bmVzc19jb3VudBgDIAEoBBITCgtmaW5nZXJwcmludBgEIAEoDBINCgV0b3BpYxgFIAEoDBINCgVyb3VuZBgGIAEoDRIyCglhbm5vdW5jZWQYByABKAsyHy5sYXR0aWNlLm5ldC52MS5SdW5Bbm5vdW5jZW1lbnQSDAoEYmFzZRgIIAEoDCJQCg9SdW5Bbm5vdW5jZW1lbnQSCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEhIKCmludGVudGlvbnMYAyABKA0SDQoFYnl0ZXMYBCABKAQijgEKClB1c2hSZXN1bHQSEAoIc3RvcmVfaWQYASABKAwSEQoJd2l0bmVzc2VkGAIgASgNEhAKCGZsb2F0aW5nGAMgASgNEg8KB2ludmFsaWQYBCABKA0SFQoNd2l0bmVzc19jb3VudBgFIAEoBBITCgtmaW5nZXJwcmludBgGIAEoDBIMCgRiYXNlGAcgASgMIjAKD0ZldGNoSW50ZW50aW9ucxIQCghzdG9yZV9pZBgBIAEoDBILCgNpZHMYAiADKAwiTAoKRmV0Y2hDaGFpbhIQCghzdG9yZV9pZBgBIAEoDBIOCgZ0YXJnZXQYAiABKAwSDQoFc2luY2UYAyABKAwSDQoFbGltaXQYBCABKA0ioAEKCk1lbWJlcnNoaXASDQoFdG9waWMYASABKAwSLAoEa2luZBgCIAEoDjIeLmxhdHRpY2UubmV0LnYxLk1lbWJlcnNoaXBLaW5kEgwKBHBlZXIYAyABKAwSCwoDdHRsGAQgASgNEg4KBnNhbXBsZRgFIAMoDBIqCgVoaW50cxgGIAMoCzIbLmxhdHRpY2UubmV0LnYxLlBlZXJBZGRyZXNzIkUKBUlIYXZlEg0KBXRvcGljGAEgASgMEhAKCHN0b3JlX2lkGAIgASgMEgsKA2lkcxgDIAMoDBIOCgZyb3VuZHMYBCADKA0iNQoFR3JhZnQSDQoFdG9waWMYASABKAwSEAoIc3RvcmVfaWQYAiABKAwSCwoDaWRzGAMgAygMIhYKBVBydW5lEg0KBXRvcGljGAEgASgMIjcKCUhlYXJ0YmVhdBIqCgZzdG9yZXMYASADKAsyGi5sYXR0aWNlLm5ldC52MS5TdG9yZUNsYWltImYKClN0b3JlQ2xhaW0SEAoIc3RvcmVfaWQYASABKAwSFQoNd2l0bmVzc19jb3VudBgCIAEoBBITCgtmaW5nZXJwcmludBgDIAEoDBIMCgRidWxrGAQgASgIEgwKBGJhc2UYBSABKAwiNQoFTm90ZWQSLAoHcmVmdXNlZBgBIAEoDjIbLmxhdHRpY2UubmV0LnYxLlJlZnVzYWxDb2RlIkIKEVJldm9jYXRpb25SZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEg0KBWtub3duGAIgAygMEgwKBHBlZXIYAyABKAwiHAoKUmV2b2NhdGlvbhIOCgZlcG9jaHMYASADKAwiHwoLQmFzZVJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwiWQoJQmFzZU9mZmVyEgwKBGJhc2UYASABKAwSEAoIYmFzZV9zZXEYAiABKAQSEAoIc25hcHNob3QYAyABKAwSDAoEcm9vdBgEIAEoDBIMCgRyb3dzGAUgASgEIkIKEUZvdW5kYXRpb25SZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEgwKBGJhc2UYAiABKAwSDQoFYWZ0ZXIYAyABKAQiSwoORm91bmRhdGlvblBhZ2USDAoEYmFzZRgBIAEoDBINCgVhZnRlchgCIAEoBBINCgVpdGVtcxgDIAMoDBINCgV0b3RhbBgEIAEoBCJACghSb3dQbGFjZRInCgV0YWJsZRgBIAEoDjIYLmxhdHRpY2UubmV0LnYxLlJvd1RhYmxlEgsKA2tleRgCIAEoDCKGAQoPU25hcHNob3RSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgMEg0KBWVwb2NoGAIgASgMEicKBWFmdGVyGAMgASgLMhgubGF0dGljZS5uZXQudjEuUm93UGxhY2USKQoHdGhyb3VnaBgEIAEoCzIYLmxhdHRpY2UubmV0LnYxLlJvd1BsYWNlImAKC1NuYXBzaG90Um93EicKBXRhYmxlGAEgASgOMhgubGF0dGljZS5uZXQudjEuUm93VGFibGUSCwoDa2V5GAIgASgMEg0KBXZhbHVlGAMgASgMEgwKBHJlc3QYBCABKAQiZAoMU25hcHNob3RQYWdlEg0KBWVwb2NoGAEgASgMEgwKBHJvb3QYAiABKAwSKQoEcm93cxgDIAMoCzIbLmxhdHRpY2UubmV0LnYxLlNuYXBzaG90Um93EgwKBGxhc3QYBCABKAgiWgoOT3V0bGluZVJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAwSDQoFZXBvY2gYAiABKAwSJwoFYWZ0ZXIYAyABKAsyGC5sYXR0aWNlLm5ldC52MS5Sb3dQbGFjZSJACgdPdXRsaW5lEg0KBWVwb2NoGAEgASgMEiYKBGVuZHMYAiADKAsyGC5sYXR0aWNlLm5ldC52MS5Sb3dQbGFjZSLGAgoORm91bmRhdGlvbkl0ZW0SMgoGYXV0aG9yGAEgASgLMiAubGF0dGljZS5uZXQudjEuRm91bmRhdGlvbkF1dGhvckgAEi4KBGxhbmUYAiABKAsyHi5sYXR0aWNlLm5ldC52MS5Gb3VuZGF0aW9uTGFuZUgAEjAKBXNwaW5lGAMgASgLMh8ubGF0dGljZS5uZXQudjEuRm91bmRhdGlvblNwaW5lSAASNAoHY2xvc2luZxgEIAEoCzIhLmxhdHRpY2UubmV0LnYxLkZvdW5kYXRpb25DbG9zaW5nSAASMgoGYW5jaG9yGAUgASgLMiAubGF0dGljZS5uZXQudjEuRm91bmRhdGlvbkFuY2hvckgAEiwKA2FjaxgGIAEoCzIdLmxhdHRpY2UubmV0LnYxLkZvdW5kYXRpb25BY2tIAEIGCgRpdGVtIh8KEEZvdW5kYXRpb25BdXRob3ISCwoDa2V5GAEgASgMImAKDkZvdW5kYXRpb25MYW5lEg4KBmF1dGhvchgBIAEoDRIwCgZwYXJlbnQYAiABKAsyIC5sYXR0aWNlLm5ldC52MS5Gb3VuZGF0aW9uUGFyZW50EgwKBGhlYWQYAyABKA0iMgoQRm91bmRhdGlvblBhcmVudBIMCgRsYW5lGAEgASgNEhAKCHBvc2l0aW9uGAIgASgNInUKD0ZvdW5kYXRpb25QbGFjZRIMCgRsYW5lGAEgASgNEhAKCHBvc2l0aW9uGAIgASgNEhIKCmdlbmVyYXRpb24YAyABKA0SFAoMdmVjdG9yX2xhbmVzGAQgAygNEhgKEHZlY3Rvcl9wb3NpdGlvbnMYBSADKA0idQoPRm91bmRhdGlvblNwaW5lEjIKBnJlY29yZBgBIAEoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIuCgVwbGFjZRgCIAEoCzIfLmxhdHRpY2UubmV0LnYxLkZvdW5kYXRpb25QbGFjZSJ6ChFGb3VuZGF0aW9uQ2xvc2luZxI1CglpbnRlbnRpb24YASABKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb24SLgoFcGxhY2UYAiABKAsyHy5sYXR0aWNlLm5ldC52MS5Gb3VuZGF0aW9uUGxhY2UifQoQRm91bmRhdGlvbkFuY2hvchIKCgJpZBgBIAEoDBIuCgVwbGFjZRgCIAEoCzIfLmxhdHRpY2UubmV0LnYxLkZvdW5kYXRpb25QbGFjZRIMCgR3YWxsGAMgASgEEg8KB2NvdW50ZXIYBCABKA0SDgoGZm9sZGVkGAUgAygMIkAKDUZvdW5kYXRpb25BY2sSLwoDYWNrGAEgASgLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uKugBCghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEhMKD1BST1RPQ09MX0RJR0VTVBABEhYKElBST1RPQ09MX1JFQ09OQ0lMRRACEhEKDVBST1RPQ09MX0pPSU4QAxIWChJQUk9UT0NPTF9CT09UU1RSQVAQBBISCg5QUk9UT0NPTF9GRVRDSBAGEhMKD1BST1RPQ09MX0dPU1NJUBAHEhEKDVBST1RPQ09MX1BJTkcQCBIXChNQUk9UT0NPTF9SRVZPQ0FUSU9OEAkSFQoRUFJPVE9DT0xfU05BUFNIT1QQCirWBAoLUmVmdXNhbENvZGUSHAoYUkVGVVNBTF9DT0RFX1VOU1BFQ0lGSUVEEAASIQodUkVGVVNBTF9DT0RFX1BST1RPQ09MX1VOS05PV04QARIkCiBSRUZVU0FMX0NPREVfVkVSU0lPTl9VTlNVUFBPUlRFRBACEh4KGlJFRlVTQUxfQ09ERV9OT19TVUNIX1NUT1JFEAMSFQoRUkVGVVNBTF9DT0RFX0JVU1kQBBIjCh9SRUZVU0FMX0NPREVfUFJPVE9DT0xfVklPTEFUSU9OEAUSHwobUkVGVVNBTF9DT0RFX0xJTUlUX0VYQ0VFREVEEAYSHgoaUkVGVVNBTF9DT0RFX1RPS0VOX1VOS05PV04QBxIeChpSRUZVU0FMX0NPREVfVE9LRU5fRVhQSVJFRBAIEhsKF1JFRlVTQUxfQ09ERV9UT0tFTl9VU0VEEAkSIAocUkVGVVNBTF9DT0RFX1RPS0VOX0NBTkNFTExFRBAKEhgKFFJFRlVTQUxfQ09ERV9SRVZPS0VEEAsSGgoWUkVGVVNBTF9DT0RFX05PVF9SRUFEWRAMEhkKFVJFRlVTQUxfQ09ERV9JTlRFUk5BTBANEhsKF1JFRlVTQUxfQ09ERV9DTE9DS19TS0VXEA4SHgoaUkVGVVNBTF9DT0RFX05PX1NVQ0hfVE9QSUMQDxIXChNSRUZVU0FMX0NPREVfUFJVTkVEEBASHQoZUkVGVVNBTF9DT0RFX0JBU0VfVU5LTk9XThAREh4KGlJFRlVTQUxfQ09ERV9TTkFQU0hPVF9HT05FEBIq3wIKDk1lbWJlcnNoaXBLaW5kEh8KG01FTUJFUlNISVBfS0lORF9VTlNQRUNJRklFRBAAEhgKFE1FTUJFUlNISVBfS0lORF9KT0lOEAESIAocTUVNQkVSU0hJUF9LSU5EX0ZPUldBUkRfSk9JThACEiEKHU1FTUJFUlNISVBfS0lORF9ORUlHSEJPUl9ISUdIEAMSIAocTUVNQkVSU0hJUF9LSU5EX05FSUdIQk9SX0xPVxAEEiUKIU1FTUJFUlNISVBfS0lORF9ORUlHSEJPUl9BQ0NFUFRFRBAFEiQKIE1FTUJFUlNISVBfS0lORF9ORUlHSEJPUl9SRUZVU0VEEAYSHgoaTUVNQkVSU0hJUF9LSU5EX0RJU0NPTk5FQ1QQBxIbChdNRU1CRVJTSElQX0tJTkRfU0hVRkZMRRAIEiEKHU1FTUJFUlNISVBfS0lORF9TSFVGRkxFX1JFUExZEAkqTgoIUm93VGFibGUSGQoVUk9XX1RBQkxFX1VOU1BFQ0lGSUVEEAASFAoQUk9XX1RBQkxFX1NZU1RFTRABEhEKDVJPV19UQUJMRV9BUFAQAmIGcHJvdG8z", [file_lattice_weaver_v1_weaver]);
 
 /**
  * @generated from message lattice.net.v1.Frame
@@ -203,6 +203,56 @@ export type Frame = Message<"lattice.net.v1.Frame"> & {
      */
     value: Revocation;
     case: "revocation";
+  } | {
+    /**
+     * protocol SNAPSHOT
+     *
+     * @generated from field: lattice.net.v1.BaseRequest base_request = 100;
+     */
+    value: BaseRequest;
+    case: "baseRequest";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.BaseOffer base_offer = 101;
+     */
+    value: BaseOffer;
+    case: "baseOffer";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.FoundationRequest foundation_request = 102;
+     */
+    value: FoundationRequest;
+    case: "foundationRequest";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.FoundationPage foundation_page = 103;
+     */
+    value: FoundationPage;
+    case: "foundationPage";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.SnapshotRequest snapshot_request = 104;
+     */
+    value: SnapshotRequest;
+    case: "snapshotRequest";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.SnapshotPage snapshot_page = 105;
+     */
+    value: SnapshotPage;
+    case: "snapshotPage";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.OutlineRequest outline_request = 106;
+     */
+    value: OutlineRequest;
+    case: "outlineRequest";
+  } | {
+    /**
+     * @generated from field: lattice.net.v1.Outline outline = 107;
+     */
+    value: Outline;
+    case: "outline";
   } | { case: undefined; value?: undefined };
 };
 
@@ -372,6 +422,13 @@ export type StoreDigest = Message<"lattice.net.v1.StoreDigest"> & {
    * @generated from field: bool revoked = 5;
    */
   revoked: boolean;
+
+  /**
+   * The epoch that the set counted here begins with; empty: the whole history.
+   *
+   * @generated from field: bytes base = 6;
+   */
+  base: Uint8Array;
 };
 
 /**
@@ -441,6 +498,22 @@ export type Hello = Message<"lattice.net.v1.Hello"> & {
    * @generated from field: bool has_tip_map = 9;
    */
   hasTipMap: boolean;
+
+  /**
+   * Version 2. The epoch below which the sender keeps nothing but genesis and
+   * membership, and its number; empty: it keeps all. Everything in a session is
+   * about the set over one base. Who has another and knows it answers over that;
+   * who does not answers with its own, and the asker says a Hello over that one,
+   * or that it is unknown to it (BASE_UNKNOWN).
+   *
+   * @generated from field: bytes base = 10;
+   */
+  base: Uint8Array;
+
+  /**
+   * @generated from field: uint64 base_seq = 11;
+   */
+  baseSeq: bigint;
 };
 
 /**
@@ -534,6 +607,14 @@ export type Intentions = Message<"lattice.net.v1.Intentions"> & {
    * @generated from field: bool last = 2;
    */
   last: boolean;
+
+  /**
+   * Of a Fetch, with the last frame: the epoch below which the sender keeps
+   * nothing. To who does not have it, what the answer lacks is gone.
+   *
+   * @generated from field: bytes base = 3;
+   */
+  base: Uint8Array;
 };
 
 /**
@@ -786,6 +867,13 @@ export type Push = Message<"lattice.net.v1.Push"> & {
    * @generated from field: lattice.net.v1.RunAnnouncement announced = 7;
    */
   announced?: RunAnnouncement | undefined;
+
+  /**
+   * Of the digest, as in StoreDigest.
+   *
+   * @generated from field: bytes base = 8;
+   */
+  base: Uint8Array;
 };
 
 /**
@@ -868,6 +956,13 @@ export type PushResult = Message<"lattice.net.v1.PushResult"> & {
    * @generated from field: bytes fingerprint = 6;
    */
   fingerprint: Uint8Array;
+
+  /**
+   * As in StoreDigest.
+   *
+   * @generated from field: bytes base = 7;
+   */
+  base: Uint8Array;
 };
 
 /**
@@ -1120,6 +1215,13 @@ export type StoreClaim = Message<"lattice.net.v1.StoreClaim"> & {
    * @generated from field: bool bulk = 4;
    */
   bulk: boolean;
+
+  /**
+   * As in StoreDigest.
+   *
+   * @generated from field: bytes base = 5;
+   */
+  base: Uint8Array;
 };
 
 /**
@@ -1208,6 +1310,312 @@ export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
   messageDesc(file_lattice_net_v1_net, 31);
 
 /**
+ * What does the sender's history of the store begin with? Each request of this
+ * protocol is answered in order, by one frame or a Refused.
+ *
+ * @generated from message lattice.net.v1.BaseRequest
+ */
+export type BaseRequest = Message<"lattice.net.v1.BaseRequest"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+};
+
+/**
+ * Describes the message lattice.net.v1.BaseRequest.
+ * Use `create(BaseRequestSchema)` to create a new message.
+ */
+export const BaseRequestSchema: GenMessage<BaseRequest> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 32);
+
+/**
+ * @generated from message lattice.net.v1.BaseOffer
+ */
+export type BaseOffer = Message<"lattice.net.v1.BaseOffer"> & {
+  /**
+   * The epoch below which nothing is kept; empty: the whole history is here.
+   *
+   * @generated from field: bytes base = 1;
+   */
+  base: Uint8Array;
+
+  /**
+   * @generated from field: uint64 base_seq = 2;
+   */
+  baseSeq: bigint;
+
+  /**
+   * The state that is served: at this epoch, with this root, in so many rows.
+   *
+   * @generated from field: bytes snapshot = 3;
+   */
+  snapshot: Uint8Array;
+
+  /**
+   * @generated from field: bytes root = 4;
+   */
+  root: Uint8Array;
+
+  /**
+   * @generated from field: uint64 rows = 5;
+   */
+  rows: bigint;
+};
+
+/**
+ * Describes the message lattice.net.v1.BaseOffer.
+ * Use `create(BaseOfferSchema)` to create a new message.
+ */
+export const BaseOfferSchema: GenMessage<BaseOffer> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 33);
+
+/**
+ * What a log over the base begins with, from this item on.
+ *
+ * @generated from message lattice.net.v1.FoundationRequest
+ */
+export type FoundationRequest = Message<"lattice.net.v1.FoundationRequest"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: bytes base = 2;
+   */
+  base: Uint8Array;
+
+  /**
+   * @generated from field: uint64 after = 3;
+   */
+  after: bigint;
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationRequest.
+ * Use `create(FoundationRequestSchema)` to create a new message.
+ */
+export const FoundationRequestSchema: GenMessage<FoundationRequest> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 34);
+
+/**
+ * Each item is an encoded FoundationItem. They are numbered by their server
+ * alone. At least one, but after the last; the last page ends with that.
+ *
+ * @generated from message lattice.net.v1.FoundationPage
+ */
+export type FoundationPage = Message<"lattice.net.v1.FoundationPage"> & {
+  /**
+   * @generated from field: bytes base = 1;
+   */
+  base: Uint8Array;
+
+  /**
+   * @generated from field: uint64 after = 2;
+   */
+  after: bigint;
+
+  /**
+   * @generated from field: repeated bytes items = 3;
+   */
+  items: Uint8Array[];
+
+  /**
+   * @generated from field: uint64 total = 4;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message lattice.net.v1.FoundationPage.
+ * Use `create(FoundationPageSchema)` to create a new message.
+ */
+export const FoundationPageSchema: GenMessage<FoundationPage> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 35);
+
+/**
+ * @generated from message lattice.net.v1.RowPlace
+ */
+export type RowPlace = Message<"lattice.net.v1.RowPlace"> & {
+  /**
+   * @generated from field: lattice.net.v1.RowTable table = 1;
+   */
+  table: RowTable;
+
+  /**
+   * @generated from field: bytes key = 2;
+   */
+  key: Uint8Array;
+};
+
+/**
+ * Describes the message lattice.net.v1.RowPlace.
+ * Use `create(RowPlaceSchema)` to create a new message.
+ */
+export const RowPlaceSchema: GenMessage<RowPlace> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 36);
+
+/**
+ * Rows of the state at an epoch: those above one place, up to another. Without a
+ * lower one from the first on, without an upper one to the last.
+ *
+ * @generated from message lattice.net.v1.SnapshotRequest
+ */
+export type SnapshotRequest = Message<"lattice.net.v1.SnapshotRequest"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: bytes epoch = 2;
+   */
+  epoch: Uint8Array;
+
+  /**
+   * @generated from field: lattice.net.v1.RowPlace after = 3;
+   */
+  after?: RowPlace | undefined;
+
+  /**
+   * @generated from field: lattice.net.v1.RowPlace through = 4;
+   */
+  through?: RowPlace | undefined;
+};
+
+/**
+ * Describes the message lattice.net.v1.SnapshotRequest.
+ * Use `create(SnapshotRequestSchema)` to create a new message.
+ */
+export const SnapshotRequestSchema: GenMessage<SnapshotRequest> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 37);
+
+/**
+ * @generated from message lattice.net.v1.SnapshotRow
+ */
+export type SnapshotRow = Message<"lattice.net.v1.SnapshotRow"> & {
+  /**
+   * @generated from field: lattice.net.v1.RowTable table = 1;
+   */
+  table: RowTable;
+
+  /**
+   * @generated from field: bytes key = 2;
+   */
+  key: Uint8Array;
+
+  /**
+   * @generated from field: bytes value = 3;
+   */
+  value: Uint8Array;
+
+  /**
+   * Bytes of the value that follow, in the next frames of the answer: each has
+   * this row alone, and the next part of it.
+   *
+   * @generated from field: uint64 rest = 4;
+   */
+  rest: bigint;
+};
+
+/**
+ * Describes the message lattice.net.v1.SnapshotRow.
+ * Use `create(SnapshotRowSchema)` to create a new message.
+ */
+export const SnapshotRowSchema: GenMessage<SnapshotRow> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 38);
+
+/**
+ * In ascending order, system rows first. The same bytes from everybody.
+ *
+ * @generated from message lattice.net.v1.SnapshotPage
+ */
+export type SnapshotPage = Message<"lattice.net.v1.SnapshotPage"> & {
+  /**
+   * @generated from field: bytes epoch = 1;
+   */
+  epoch: Uint8Array;
+
+  /**
+   * @generated from field: bytes root = 2;
+   */
+  root: Uint8Array;
+
+  /**
+   * @generated from field: repeated lattice.net.v1.SnapshotRow rows = 3;
+   */
+  rows: SnapshotRow[];
+
+  /**
+   * There are no more in what was asked for.
+   *
+   * @generated from field: bool last = 4;
+   */
+  last: boolean;
+};
+
+/**
+ * Describes the message lattice.net.v1.SnapshotPage.
+ * Use `create(SnapshotPageSchema)` to create a new message.
+ */
+export const SnapshotPageSchema: GenMessage<SnapshotPage> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 39);
+
+/**
+ * Where pages may end, so that several peers can be asked for them at once.
+ *
+ * @generated from message lattice.net.v1.OutlineRequest
+ */
+export type OutlineRequest = Message<"lattice.net.v1.OutlineRequest"> & {
+  /**
+   * @generated from field: bytes store_id = 1;
+   */
+  storeId: Uint8Array;
+
+  /**
+   * @generated from field: bytes epoch = 2;
+   */
+  epoch: Uint8Array;
+
+  /**
+   * @generated from field: lattice.net.v1.RowPlace after = 3;
+   */
+  after?: RowPlace | undefined;
+};
+
+/**
+ * Describes the message lattice.net.v1.OutlineRequest.
+ * Use `create(OutlineRequestSchema)` to create a new message.
+ */
+export const OutlineRequestSchema: GenMessage<OutlineRequest> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 40);
+
+/**
+ * Ascending. A hint: what lies between two of them may take several pages.
+ *
+ * @generated from message lattice.net.v1.Outline
+ */
+export type Outline = Message<"lattice.net.v1.Outline"> & {
+  /**
+   * @generated from field: bytes epoch = 1;
+   */
+  epoch: Uint8Array;
+
+  /**
+   * @generated from field: repeated lattice.net.v1.RowPlace ends = 2;
+   */
+  ends: RowPlace[];
+};
+
+/**
+ * Describes the message lattice.net.v1.Outline.
+ * Use `create(OutlineSchema)` to create a new message.
+ */
+export const OutlineSchema: GenMessage<Outline> = /*@__PURE__*/
+  messageDesc(file_lattice_net_v1_net, 41);
+
+/**
  * A part of what a pruned log stands on. Authors come first and lanes next, each
  * numbered from 0 in the order in which it comes; then places, causes first: the
  * genesis before all others, the epoch of the base after all; then acks.
@@ -1262,7 +1670,7 @@ export type FoundationItem = Message<"lattice.net.v1.FoundationItem"> & {
  * Use `create(FoundationItemSchema)` to create a new message.
  */
 export const FoundationItemSchema: GenMessage<FoundationItem> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 32);
+  messageDesc(file_lattice_net_v1_net, 42);
 
 /**
  * @generated from message lattice.net.v1.FoundationAuthor
@@ -1279,7 +1687,7 @@ export type FoundationAuthor = Message<"lattice.net.v1.FoundationAuthor"> & {
  * Use `create(FoundationAuthorSchema)` to create a new message.
  */
 export const FoundationAuthorSchema: GenMessage<FoundationAuthor> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 33);
+  messageDesc(file_lattice_net_v1_net, 43);
 
 /**
  * A branch of an author's chain, as far as it is not above the base.
@@ -1312,7 +1720,7 @@ export type FoundationLane = Message<"lattice.net.v1.FoundationLane"> & {
  * Use `create(FoundationLaneSchema)` to create a new message.
  */
 export const FoundationLaneSchema: GenMessage<FoundationLane> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 34);
+  messageDesc(file_lattice_net_v1_net, 44);
 
 /**
  * @generated from message lattice.net.v1.FoundationParent
@@ -1334,7 +1742,7 @@ export type FoundationParent = Message<"lattice.net.v1.FoundationParent"> & {
  * Use `create(FoundationParentSchema)` to create a new message.
  */
 export const FoundationParentSchema: GenMessage<FoundationParent> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 35);
+  messageDesc(file_lattice_net_v1_net, 45);
 
 /**
  * @generated from message lattice.net.v1.FoundationPlace
@@ -1375,7 +1783,7 @@ export type FoundationPlace = Message<"lattice.net.v1.FoundationPlace"> & {
  * Use `create(FoundationPlaceSchema)` to create a new message.
  */
 export const FoundationPlaceSchema: GenMessage<FoundationPlace> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 36);
+  messageDesc(file_lattice_net_v1_net, 46);
 
 /**
  * A record that is kept below the base.
@@ -1399,7 +1807,7 @@ export type FoundationSpine = Message<"lattice.net.v1.FoundationSpine"> & {
  * Use `create(FoundationSpineSchema)` to create a new message.
  */
 export const FoundationSpineSchema: GenMessage<FoundationSpine> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 37);
+  messageDesc(file_lattice_net_v1_net, 47);
 
 /**
  * Comes after an unsigned one and follows it in its chain, with others up to the
@@ -1424,7 +1832,7 @@ export type FoundationClosing = Message<"lattice.net.v1.FoundationClosing"> & {
  * Use `create(FoundationClosingSchema)` to create a new message.
  */
 export const FoundationClosingSchema: GenMessage<FoundationClosing> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 38);
+  messageDesc(file_lattice_net_v1_net, 48);
 
 /**
  * What is left of one that is gone.
@@ -1465,7 +1873,7 @@ export type FoundationAnchor = Message<"lattice.net.v1.FoundationAnchor"> & {
  * Use `create(FoundationAnchorSchema)` to create a new message.
  */
 export const FoundationAnchorSchema: GenMessage<FoundationAnchor> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 39);
+  messageDesc(file_lattice_net_v1_net, 49);
 
 /**
  * Says which state its author came to at the base.
@@ -1484,7 +1892,7 @@ export type FoundationAck = Message<"lattice.net.v1.FoundationAck"> & {
  * Use `create(FoundationAckSchema)` to create a new message.
  */
 export const FoundationAckSchema: GenMessage<FoundationAck> = /*@__PURE__*/
-  messageDesc(file_lattice_net_v1_net, 40);
+  messageDesc(file_lattice_net_v1_net, 50);
 
 /**
  * @generated from enum lattice.net.v1.Protocol
@@ -1538,6 +1946,13 @@ export const Protocol = {
    * @generated from enum value: PROTOCOL_REVOCATION = 9;
    */
   REVOCATION: 9,
+
+  /**
+   * A store whose history was cut: what its log begins with, and the state there.
+   *
+   * @generated from enum value: PROTOCOL_SNAPSHOT = 10;
+   */
+  SNAPSHOT: 10,
 } as const
 
 export type Protocol = (typeof Protocol)[keyof typeof Protocol];
@@ -1637,6 +2052,29 @@ export const RefusalCode = {
    * @generated from enum value: REFUSAL_CODE_NO_SUCH_TOPIC = 15;
    */
   NO_SUCH_TOPIC: 15,
+
+  /**
+   * What is asked for was deleted by everybody: fetch the store by its snapshot.
+   *
+   * @generated from enum value: REFUSAL_CODE_PRUNED = 16;
+   */
+  PRUNED: 16,
+
+  /**
+   * The epoch that the sender's history begins with is not here, or is behind
+   * that of the refusing side.
+   *
+   * @generated from enum value: REFUSAL_CODE_BASE_UNKNOWN = 17;
+   */
+  BASE_UNKNOWN: 17,
+
+  /**
+   * The pages that were begun with are no more: there is a later base or
+   * snapshot. Begin anew.
+   *
+   * @generated from enum value: REFUSAL_CODE_SNAPSHOT_GONE = 18;
+   */
+  SNAPSHOT_GONE: 18,
 } as const
 
 export type RefusalCode = (typeof RefusalCode)[keyof typeof RefusalCode];
@@ -1711,4 +2149,32 @@ export type MembershipKind = (typeof MembershipKind)[keyof typeof MembershipKind
  */
 export const MembershipKindSchema: GenEnum<MembershipKind> = /*@__PURE__*/
   enumDesc(file_lattice_net_v1_net, 2);
+
+/**
+ * @generated from enum lattice.net.v1.RowTable
+ */
+export const RowTable = {
+  /**
+   * @generated from enum value: ROW_TABLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: ROW_TABLE_SYSTEM = 1;
+   */
+  SYSTEM: 1,
+
+  /**
+   * @generated from enum value: ROW_TABLE_APP = 2;
+   */
+  APP: 2,
+} as const
+
+export type RowTable = (typeof RowTable)[keyof typeof RowTable];
+
+/**
+ * Describes the enum lattice.net.v1.RowTable.
+ */
+export const RowTableSchema: GenEnum<RowTable> = /*@__PURE__*/
+  enumDesc(file_lattice_net_v1_net, 3);
 

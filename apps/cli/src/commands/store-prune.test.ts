@@ -1,0 +1,178 @@
+import { create } from '@bufbuild/protobuf'
+import { toHex } from '@lattice/model'
+import { daemon } from '@lattice/proto'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { SNAPSHOT } from '../../test/fake-history.ts'
+import { OTHER } from '../../test/fake-life.ts'
+import { createFakeNode, type FakeNode, idOf } from '../../test/fake-node.ts'
+import { type Ran, run, type RunOptions } from '../../test/fake-process.ts'
+
+const USAGE = 2
+const REFUSED = 5
+const { NOTHING_TO_PRUNE, HISTORY_RECENT, NOT_SETTLED } = daemon.PruneHindrance
+let node: FakeNode
+
+beforeEach(() => {
+  node = createFakeNode(['team'])
+})
+
+const at = (line: string, options: RunOptions = {}): Promise<Ran> => run(line.split(' '), { ...node, ...options })
+const asked = (name: string): readonly string[] => node.requests.filter((each) => each.startsWith(`store.${name}`))
+
+describe('store prune --dry-run', () => {
+  test('says what goes and stays, what that frees, and what is in the way', async () => {
+    expect((await at('store prune --dry-run')).stdout).toMatchInlineSnapshot(`
+      "goes    12,345 intentions, 3.5 MB
+      stays   21 intentions, 4.2 kB
+      frees   about 3.4 MB of the log
+      cut at  an epoch that is not made yet
+      now     an epoch is made for it
+      "
+    `)
+    node.history.plan.hindrance = NOT_SETTLED
+    node.history.plan.epoch = idOf(0xe1)
+    node.history.plan.waitsFor = [OTHER]
+    expect((await at('store prune --dry-run --keep-days 30')).stdout).toMatchInlineSnapshot(`
+      "goes    12,345 intentions, 3.5 MB
+      stays   21 intentions, 4.2 kB
+      frees   about 3.4 MB of the log
+      cut at  epoch e1e1e1e1e1e1
+      now     waits for nas to acknowledge the epoch
+      "
+    `)
+    expect(asked('planPrune')).toEqual(['store.planPrune 0 0', 'store.planPrune 0 30'])
+    expect(asked('prune')).toEqual([])
+  })
+
+  test('is one JSON document', async () => {
+    expect(JSON.parse((await at('--json store prune --dry-run')).stdout)).toMatchObject({
+      goes: { intentions: '12345', bytes: '3456789' },
+      freedBytes: '3400000',
+      waitsFor: [],
+      hindrance: 'PRUNE_HINDRANCE_EPOCH_NEEDED',
+    })
+  })
+})
+
+describe('store prune', () => {
+  test('says the epoch that does it and who has yet to acknowledge it', async () => {
+    expect(await at('store prune --yes')).toMatchObject({
+      exitCode: 0,
+      stdout:
+        'epoch 5 (e5e5e5e5e5e5) deletes 12,345 intentions on every node once it is final: 0 of 1 peer has acknowledged it, waiting for nas\n',
+    })
+    expect(JSON.parse((await at('--json store prune --yes --keep-count 10')).stdout)).toMatchObject({
+      outcome: 'PRUNE_OUTCOME_BEGUN',
+      epoch: { id: toHex(idOf(0xe5)), cause: 'EPOCH_CAUSE_PRUNE', waitingFor: [toHex(OTHER)] },
+    })
+    expect(asked('prune')).toEqual(['store.prune 0 0', 'store.prune 10 0'])
+  })
+
+  test('waits until it is done where that is wanted, and tells what for', async () => {
+    const { stdout, stderr } = await at('store prune --yes --wait')
+    expect(stdout).toBe(
+      'the history of team (111111111111) begins with epoch 5 (e5e5e5e5e5e5) of 2023-11-14 22:13:20Z, 12,345 intentions before it are gone\n',
+    )
+    expect(stderr).toContain('waits for nas (epoch e5e5e5e5e5e5)')
+    expect(JSON.parse((await at('--json store prune --yes --wait')).stdout)).toMatchObject({
+      outcome: 'PRUNE_OUTCOME_BEGUN',
+      pruning: { state: 'PRUNING_STATE_IDLE', base: { seq: '5', gone: '12345' } },
+    })
+  })
+
+  test('needs consent only where something goes', async () => {
+    expect((await at('store prune')).stderr).toContain('needs your consent')
+    expect(asked('prune')).toEqual([])
+    Object.assign(node.history, { outcome: daemon.PruneOutcome.NOTHING })
+    node.history.plan.hindrance = NOTHING_TO_PRUNE
+    expect((await at('store prune --wait')).stdout).toBe('nothing was done: there is nothing to delete\n')
+    Object.assign(node.history, { outcome: daemon.PruneOutcome.MARKED })
+    node.history.plan.hindrance = HISTORY_RECENT
+    expect((await at('store prune --keep-days 30')).stdout).toBe(
+      'nothing is old enough to go yet: epoch 5 (e5e5e5e5e5e5) is made, which a later prune can cut at\n',
+    )
+  })
+
+  test('is for admins, and takes no words that contradict each other', async () => {
+    for (const line of [
+      'store prune --keep-days 3 --keep-count 3',
+      'store prune --keep-days 0',
+      'store prune --policy sometimes',
+      'store prune --policy keep-days',
+      'store prune --policy manual=3',
+      'store prune --policy manual --yes',
+      'store prune --dry-run --wait',
+    ]) {
+      expect((await at(line)).exitCode).toBe(USAGE)
+    }
+    expect(node.requests.filter((each) => /prune|policy/iu.test(each))).toEqual([])
+    node.life.isAdmin = false
+    expect((await at('store prune --yes')).exitCode).toBe(REFUSED)
+    expect((await at('store prune --policy manual')).exitCode).toBe(REFUSED)
+  })
+
+  test('sets what is kept from now on', async () => {
+    expect((await at('store prune --policy keep-days=90')).stdout).toBe(
+      'the history of team (111111111111): the last 90 days are kept\n',
+    )
+    expect((await at('store prune --policy keep-count=1000')).stdout).toBe(
+      'the history of team (111111111111): the last 1,000 intentions are kept\n',
+    )
+    expect(JSON.parse((await at('--json store prune --policy keep-days=7')).stdout)).toEqual({ keepDays: 7 })
+    expect(asked('setPrunePolicy')[0]).toBe('store.setPrunePolicy keepDays 90')
+  })
+})
+
+describe('store snapshot', () => {
+  test('says what is kept once it is', async () => {
+    expect((await at('store snapshot team')).stdout).toBe(
+      'the state of team (111111111111) is kept at epoch 4 (e1e1e1e1e1e1): 12 rows, 24.6 kB, root 0f0f0f0f0f0f\n',
+    )
+    expect(JSON.parse((await at('--json store snapshot')).stdout)).toMatchObject({ seq: '4', root: toHex(idOf(0x0f)) })
+  })
+
+  test('--info tells whether nodes have come to the same, and makes nothing', async () => {
+    node.history.snapshot = create(daemon.SnapshotStatusSchema, {
+      state: daemon.SnapshotState.DIVERGED,
+      settled: SNAPSHOT,
+      making: { epoch: idOf(0xe5), done: 3n, total: 12n },
+      failure: 'the disk is full',
+      divergences: [{ epoch: SNAPSHOT.epoch, ownRoot: SNAPSHOT.root, others: [{ peer: OTHER, root: idOf(9) }] }],
+    })
+    expect((await at('store snapshot --info')).stdout).toMatchInlineSnapshot(`
+      "snapshot  epoch 4 (e1e1e1e1e1e1): 12 rows, 24.6 kB, root 0f0f0f0f0f0f
+      making    3 of 12 records
+      failed    the disk is full; it is tried again
+      DIVERGED  nas came to another state at epoch e1e1e1e1e1e1
+      "
+    `)
+    expect(asked('makeSnapshot')).toEqual([])
+  })
+})
+
+test('store status -v tells of history, epochs and snapshot, in one JSON document too', async () => {
+  node.history.pruning = create(daemon.PruningStatusSchema, {
+    state: daemon.PruningState.WAITING,
+    epoch: idOf(0xe5),
+    waitsOn: daemon.PruneWait.SETTLEMENT,
+    waitsFor: [OTHER],
+    base: { epoch: idOf(0xe1), seq: 3n, wall: 1_700_000_000_000n, gone: 1n },
+    policy: { policy: { case: 'keepDays', value: 1 } },
+  })
+  node.life.epochs.push(
+    create(daemon.EpochSchema, { id: idOf(0xe5), seq: 5n, cause: daemon.EpochCause.PRUNE, author: OTHER, final: true }),
+  )
+  const { stdout } = await at('store status -v')
+  expect(stdout.split('\n\n')[1]).toMatchInlineSnapshot(`
+    "history   begins with epoch 3 (e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1) of 2023-11-14 22:13:20Z, 1 intention before it is gone
+    kept      the last day is kept
+    pruning   waits for nas (epoch e5e5e5e5e5e5)
+    snapshot  epoch 4 (e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1): 12 rows, 24.6 kB, root 0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f
+    epoch 5   prune by nas: final"
+  `)
+  expect(JSON.parse((await at('--json store status -v')).stdout)).toMatchObject({
+    pruning: { state: 'PRUNING_STATE_WAITING', base: { seq: '3' } },
+    snapshot: { state: 'SNAPSHOT_STATE_READY' },
+    epochs: [{ seq: '5', final: true }],
+  })
+})

@@ -1,0 +1,108 @@
+/**
+ * The history of a fake node's stores: what a prune would take, how one goes on, and the state that is kept.
+ *
+ * @module
+ */
+import { create } from '@bufbuild/protobuf'
+import { type BackendHandlers, RemoteError } from '@lattice/api'
+import { daemon, system } from '@lattice/proto'
+
+export interface FakeHistory {
+  plan: daemon.PrunePlan
+  outcome: daemon.PruneOutcome
+  pruning: daemon.PruningStatus
+  snapshot: daemon.SnapshotStatus
+}
+
+export interface FakeHistoryDeps {
+  readonly self: Uint8Array
+  readonly other: Uint8Array
+  readonly call: (name: string) => void
+  readonly isAdmin: () => boolean
+}
+
+type Names = 'getSnapshot' | 'makeSnapshot' | 'planPrune' | 'prune' | 'getPruning' | 'followPruning' | 'setPrunePolicy'
+
+const idOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
+
+export const SNAPSHOT: daemon.Snapshot = create(daemon.SnapshotSchema, {
+  epoch: idOf(0xe1),
+  seq: 4n,
+  root: idOf(0x0f),
+  systemRows: 5n,
+  appRows: 7n,
+  bytes: 24_576n,
+})
+
+export function createFakeHistory({ self, other, call, isAdmin }: FakeHistoryDeps): {
+  readonly history: FakeHistory
+  readonly store: Pick<BackendHandlers['store'], Names>
+} {
+  const history: FakeHistory = {
+    plan: create(daemon.PrunePlanSchema, {
+      goes: { intentions: 12_345n, bytes: 3_456_789n },
+      stays: { intentions: 21n, bytes: 4_200n },
+      freedBytes: 3_400_000n,
+      hindrance: daemon.PruneHindrance.EPOCH_NEEDED,
+    }),
+    outcome: daemon.PruneOutcome.BEGUN,
+    pruning: create(daemon.PruningStatusSchema, {
+      state: daemon.PruningState.IDLE,
+      policy: { policy: { case: 'manual', value: {} } },
+    }),
+    snapshot: create(daemon.SnapshotStatusSchema, { state: daemon.SnapshotState.READY, settled: SNAPSHOT }),
+  }
+  const epoch = create(daemon.EpochSchema, {
+    id: idOf(0xe5),
+    seq: 5n,
+    author: self,
+    wall: 1_700_000_000_000n,
+    cause: daemon.EpochCause.PRUNE,
+    head: true,
+    required: [other],
+    waitingFor: [other],
+  })
+  const needAdmin = (): void => {
+    if (!isAdmin()) throw new RemoteError('NOT_ADMIN', 'only an admin may prune the store', {})
+  }
+  return {
+    history,
+    store: {
+      getSnapshot: async () => history.snapshot,
+      makeSnapshot: async function* () {
+        call('store.makeSnapshot')
+        const step = { epoch: SNAPSHOT.epoch, done: 3n, total: 12n }
+        yield create(daemon.MakeSnapshotProgressSchema, { progress: { case: 'step', value: step } })
+        yield create(daemon.MakeSnapshotProgressSchema, { progress: { case: 'made', value: SNAPSHOT } })
+      },
+      planPrune: async ({ keepCount, keepDays }) => {
+        call(`store.planPrune ${keepCount} ${keepDays}`)
+        return history.plan
+      },
+      prune: async ({ keepCount, keepDays }) => {
+        call(`store.prune ${keepCount} ${keepDays}`)
+        needAdmin()
+        const { outcome, plan } = history
+        const isMade = outcome !== daemon.PruneOutcome.NOTHING
+        return create(daemon.PruneResponseSchema, { outcome, plan, ...(isMade && { epoch }) })
+      },
+      getPruning: async () => history.pruning,
+      followPruning: async function* () {
+        const { policy } = history.pruning
+        const at = { epoch: epoch.id, ...(policy && { policy }) }
+        const base = { epoch: epoch.id, seq: epoch.seq, wall: epoch.wall, gone: 12_345n }
+        const { WAITING, PRUNING, IDLE } = daemon.PruningState
+        const waitsOn = daemon.PruneWait.SETTLEMENT
+        yield create(daemon.PruningStatusSchema, { ...at, state: WAITING, waitsOn, waitsFor: [other] })
+        yield create(daemon.PruningStatusSchema, { ...at, state: PRUNING, done: 10n, total: 40n })
+        yield create(daemon.PruningStatusSchema, { ...at, state: IDLE, base })
+      },
+      setPrunePolicy: async ({ policy }) => {
+        const set = policy?.policy
+        call(`store.setPrunePolicy ${set?.case} ${typeof set?.value === 'number' ? set.value : ''}`)
+        needAdmin()
+        return policy ?? create(system.PrunePolicySchema)
+      },
+    },
+  }
+}

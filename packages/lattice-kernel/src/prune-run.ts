@@ -1,0 +1,135 @@
+/**
+ * One prune from its beginning to its end, in units short enough for a turn of the event loop.
+ *
+ * First what has to be known of what will be gone is gathered beside; then one transaction decides; then rows are deleted
+ * and the file is given back to the disk. Before the decision nothing of the log has changed.
+ *
+ * @module
+ */
+import { statSync } from 'node:fs'
+import { besidesSnapshot, isMadeOfKept } from './begun-state.ts'
+import type { Core } from './core.ts'
+import { downsetOf } from './downset.ts'
+import type { BookEpoch } from './epoch-book.ts'
+import type { ProjectionFactory } from './projection.ts'
+import { findAsked } from './prune-asked.ts'
+import { decidePrune, LAST_RECORDS } from './prune-decide.ts'
+import { deleteGone, type DeletionProgress } from './prune-delete.ts'
+import { gather, type Gathered } from './prune-gather.ts'
+import { clearOtherPrunes } from './prune-rows.ts'
+import { isStillDue } from './prune-target.ts'
+import type { PruneWait } from './prune-types.ts'
+import type { WholeSnapshot } from './snapshot-files.ts'
+import type { Snapshots } from './snapshots.ts'
+
+/** A stretch of work; yields between units, and `turn` where the next one wants a turn of its own. */
+export type Stretch = Generator<'turn' | void, void, undefined>
+
+export interface PruneRun {
+  /** What keeps the log from being pruned below this epoch; undefined for nothing. */
+  readonly hindranceOf: (base: BookEpoch) => PruneWait | undefined
+  /** True where state on the disk has come as far: after a crash it goes on from there. */
+  readonly isStateAt: (base: BookEpoch) => boolean
+  readonly prune: (base: BookEpoch) => Stretch
+  /** Goes on with a prune that was decided. */
+  readonly finish: () => Stretch
+}
+
+export interface PruneRunDeps {
+  readonly core: Core
+  readonly projectionOver: ProjectionFactory
+  readonly snapshots: Pick<Snapshots, 'whole' | 'isDiverged' | 'isOutvotedAt' | 'pruned'>
+}
+
+/** Pages given back to the disk in one unit. */
+const PAGES_PER_UNIT = 64
+/** Free pages that are left to be used again. */
+const FREE_PAGES_LEFT = 64
+
+interface Before {
+  readonly bytes: number
+  readonly goneCount: number
+}
+
+export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProgress) => void): PruneRun {
+  const { core, snapshots } = deps
+  const { log } = core
+
+  function isStateAt(base: BookEpoch): boolean {
+    return core.projection().state.cursor().seq >= base.meta.seq && !core.isStale()
+  }
+
+  function hindranceOf(base: BookEpoch): PruneWait | undefined {
+    if (snapshots.isDiverged()) return 'agreement'
+    if (usableFor(deps, base) === undefined) return 'snapshot'
+    return isStateAt(base) ? undefined : 'state'
+  }
+
+  function* prune(base: BookEpoch): Stretch {
+    yield* clearOtherPrunes(log.database, log.base.number())
+    const version = log.excluded.version()
+    const gathered = yield* gather(core, base)
+    yield* askBeside(deps, gathered)
+    yield 'turn'
+    while (gathered.upto() + LAST_RECORDS < log.meta().headSeq) {
+      gathered.follow(LAST_RECORDS)
+      yield
+    }
+    // What counts may have changed meanwhile: then it begins again.
+    if (log.excluded.version() !== version || !isStillDue(core, base) || hindranceOf(base) !== undefined) return
+    const before = { bytes: sizeOf(log.path), goneCount: log.base.row()?.gone_count ?? 0 }
+    decidePrune(core, gathered)
+    core.pruned()
+    snapshots.pruned()
+    yield 'turn'
+    yield* finish(core, before, tell)
+  }
+
+  return {
+    hindranceOf,
+    isStateAt,
+    prune,
+    finish: () => finish(core, { bytes: sizeOf(log.path), goneCount: 0 }, tell),
+  }
+}
+
+/** State that is on the disk, at the base or later, as it is to be now. */
+function usableFor({ core, snapshots }: PruneRunDeps, base: BookEpoch): WholeSnapshot | undefined {
+  const { log } = core
+  return snapshots.whole().find((snapshot) => {
+    const epoch = log.book.epochOf(snapshot.epoch)
+    if (epoch === undefined || snapshots.isOutvotedAt(snapshot.epoch) || !isMadeOfKept(log, epoch)) return false
+    const isThere = epoch === base || log.book.isBefore(base.meta, epoch.meta)
+    return isThere && besidesSnapshot(core, snapshot) !== undefined
+  })
+}
+
+function* askBeside(deps: PruneRunDeps, gathered: Gathered): Stretch {
+  const { core, projectionOver } = deps
+  const snapshot = usableFor(deps, gathered.base)
+  const epoch = snapshot && core.log.book.epochOf(snapshot.epoch)
+  if (snapshot === undefined || epoch === undefined) return
+  const asked = { core, projectionOver, snapshot, below: downsetOf(core.log, epoch) }
+  yield* findAsked(asked, gathered.beside(), gathered.noteAsked)
+}
+
+function* finish(core: Core, before: Before, tell: (progress: DeletionProgress) => void): Stretch {
+  const { log, events } = core
+  for (const done of deleteGone(core)) {
+    tell(done)
+    yield
+  }
+  while (log.database.shrink(PAGES_PER_UNIT) > FREE_PAGES_LEFT) yield
+  yield 'turn'
+  log.database.checkpoint(false)
+  yield 'turn'
+  log.database.truncateLog()
+  const [row, epoch] = [log.base.row(), log.base.epoch()]
+  if (row === undefined || epoch === undefined) return
+  const intentions = row.gone_count - before.goneCount
+  events.notify({ kind: 'pruned', epoch, intentions, bytesBefore: before.bytes, bytesAfter: sizeOf(log.path) })
+}
+
+function sizeOf(path: string): number {
+  return statSync(path).size
+}

@@ -1,0 +1,91 @@
+/**
+ * Foundations of histories that nobody acknowledged: their epochs ask for no acks, so one of the author is enough.
+ *
+ * @module
+ */
+import { create } from '@bufbuild/protobuf'
+import {
+  encodeUniversalOp,
+  equalBytes,
+  idKey,
+  type IntentionId,
+  NO_HINTS,
+  type ParsedIntention,
+  type PublicKey,
+  type SignedIntention,
+  type Signer,
+  signIntention,
+} from '@lattice/model'
+import { weaver } from '@lattice/proto'
+import { expect } from 'vitest'
+import { createFoundationWriter, type FoundationItem, type Kernel } from '../src/index.ts'
+import { modelPolicy } from './cutoff-history.ts'
+import { createCutoffProjector } from './cutoff-projector.ts'
+import {
+  crypto,
+  openTestKernel,
+  signerOf,
+  START_MS,
+  temporaryDirectory,
+  type TestKernel,
+  type TestKernelOptions,
+} from './harness.ts'
+import { openAuthority } from './tracking-projector.ts'
+
+/** Whose logs are founded. */
+const FOUNDER = 99
+
+/** A kernel that takes whatever follows the rules, with state or without. */
+export async function openPlain(options: TestKernelOptions): Promise<TestKernel> {
+  const about = { ackDelayMs: Infinity, membership: modelPolicy, authority: openAuthority }
+  return openTestKernel({ ...about, projector: createCutoffProjector(), ...options })
+}
+
+function signerWith(key: PublicKey): Signer {
+  for (let number = 1; number <= 8; number += 1)
+    if (equalBytes(signerOf(number).publicKey, key)) return signerOf(number)
+  throw new Error('every author has a signer')
+}
+
+/** What an author says of the state at its epoch. */
+function ackOf(epoch: ParsedIntention, root: number): SignedIntention {
+  const { author, timestamp } = epoch.intention
+  const stateRoot = new Uint8Array(32).fill(root)
+  return signIntention(crypto, signerWith(author), {
+    intention: {
+      author,
+      timestamp: { wall: timestamp.wall, counter: timestamp.counter + 1 },
+      storePrev: epoch.id,
+      causalDeps: [epoch.id],
+      hints: NO_HINTS,
+      ops: encodeUniversalOp({
+        kind: 'epochAck',
+        schema: 0,
+        value: create(weaver.EpochAckOpSchema, { epoch: epoch.id, stateRoot }),
+      }),
+    },
+    close: true,
+  })
+}
+
+/** Epochs that have effect. */
+export function counting(kernel: Kernel): readonly IntentionId[] {
+  const excluded = new Set(kernel.excluded(4096).flatMap(({ id, isLink }) => (isLink ? [] : [idKey(id)])))
+  return kernel.epochs().flatMap(({ id, fault }) => (fault === undefined && !excluded.has(idKey(id)) ? [id] : []))
+}
+
+/** The log of a foundation in a directory of its own. */
+export function foundLog(
+  kernel: Kernel,
+  items: readonly FoundationItem[],
+  epoch: ParsedIntention,
+  signer: Signer = signerOf(FOUNDER),
+): string {
+  const directory = temporaryDirectory()
+  const about = { directory, storeId: kernel.storeId, crypto, signer, membership: modelPolicy }
+  const writer = createFoundationWriter({ ...about, clock: { wallMs: () => START_MS } })
+  expect(writer.add([...items, { kind: 'ack', ack: ackOf(epoch, 7) }])).toEqual({ ok: true, value: undefined })
+  expect(writer.finish()).toEqual({ ok: true, value: { base: epoch.id, root: new Uint8Array(32).fill(7) } })
+  writer.close()
+  return directory
+}

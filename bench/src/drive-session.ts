@@ -89,6 +89,8 @@ async function perform(call: SessionCall): Promise<SessionAnswer> {
     case 'read_chain':
     case 'read_page':
     case 'read_past':
+    case 'read_foundation':
+    case 'read_snapshot':
     case 'redeem':
     case 'drain':
     case 'take_run':

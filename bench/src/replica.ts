@@ -6,10 +6,20 @@
 import type { Kernel } from '@lattice/kernel'
 import { assert, encodeUniversalOp, NO_HINTS, type ParsedIntention, signIntention, toIntentionId } from '@lattice/model'
 import type { SessionStore } from '@lattice/net'
-import type { ReplicatedStore } from '@lattice/net-types'
+import type { PrunedReplica, ReplicatedStore } from '@lattice/net-types'
 import { kvStore } from '@lattice/kvstore'
 import { keyOf, putPayload, valueOf } from './entries.ts'
 import { crypto, signerOf } from './world.ts'
+
+/** Of a store that is never pruned. */
+const WHOLE: PrunedReplica = {
+  base: () => undefined,
+  over: () => undefined,
+  readFoundation: () => undefined,
+  snapshot: () => undefined,
+  readSnapshot: () => undefined,
+  onPruned: () => () => undefined,
+}
 
 /** A store that everybody may use. */
 export function replicaOf(kernel: Kernel): ReplicatedStore {
@@ -35,6 +45,7 @@ export function replicaOf(kernel: Kernel): ReplicatedStore {
     witnessPage: kernel.witnessPage,
     ingest: kernel.ingest,
     onWitnessed: kernel.onWitnessed,
+    ...WHOLE,
   }
 }
 

@@ -316,7 +316,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
   /**
    * The set for a session over a base: the normal one for this node's own. Of a later epoch that counts, here, it is what is
    * not below it, with the genesis and the records below. Undefined where the epoch is not here, does not count, or does not
-   * follow this node's own base: then not all of the set is here.
+   * follow this node's own base: then not all of the set is here. Undefined also where what lies below it counts otherwise
+   * than it did there.
    */
   readonly over: (base: IntentionId) => ReplicatedSet | undefined
   /**

@@ -15,6 +15,7 @@ import { createEarlyPart, type OverLog } from './over-early.ts'
 import { createOverIndex } from './over-index.ts'
 import type { LogStore } from './log-store.ts'
 import type { ReplicatedSet } from './replicated-set.ts'
+import type { IsUpheld } from './upheld.ts'
 
 /** Bases whose sets are kept: peers have few different ones, and each goes its way to the newest. */
 const SETS_MAX = 4
@@ -23,9 +24,10 @@ export interface OverDeps {
   readonly log: LogStore
   /** The set of this node, over its own base where it has one. */
   readonly own: ReplicatedSet
+  readonly isUpheld: IsUpheld
 }
 
-export function createOver({ log, own }: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
+export function createOver({ log, own, isUpheld }: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
   /** The set asked for last comes last. */
   const kept = new Map<IdKey, ReplicatedSet>()
   const foundations = createFoundations(log)
@@ -48,7 +50,8 @@ export function createOver({ log, own }: OverDeps): Pick<Kernel, 'over' | 'found
     const place = base === undefined ? undefined : log.find(base)
     // Of what is beside this node's own base some may be gone.
     if (base !== undefined && (place === undefined || !log.book.isBefore(place, epoch.meta))) return undefined
-    return isClosed(epoch) ? epoch : undefined
+    // Where what lies below counts otherwise than it did there, state goes on from another than theirs.
+    return isClosed(epoch) && isUpheld(epoch) ? epoch : undefined
   }
 
   return {

@@ -43,12 +43,25 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     core,
     projectionOver,
     snapshots,
-    isHeld: () => copies.isBusy(),
+    isHeld: () => copies.isBusy() || rebuilding.isBusy() || verifying > 0,
     wake: () => writer.wake(),
   })
   const writer = createWriter(core, { rebuilding, snapshots, pruning, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
+  let verifying = 0
+  const verify: Kernel['verify'] = async (options = {}) => {
+    verifying += 1
+    try {
+      return await verifyKernel(
+        { core, createProjectionOver: projectionOver, isOpen: () => !isClosing(), snapshots },
+        options,
+      )
+    } finally {
+      verifying -= 1
+      writer.wake()
+    }
+  }
   const copies = createKernelCopies({ core, snapshots, onEnd: () => writer.wake() })
   const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
   const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
@@ -67,8 +80,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const kernel: Kernel = {
     storeId,
     ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core) }, failure.onFailed),
-    verify: async (options = {}) =>
-      verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing(), snapshots }, options),
+    verify,
     submit,
     submitEpoch,
     ...snapshots.reads(accept),

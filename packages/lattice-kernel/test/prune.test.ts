@@ -47,7 +47,7 @@ function aboutLog({ storeId }: Pick<PruneHistory, 'storeId'>, directory: string)
 }
 
 describe('a prune', () => {
-  test('leaves what is live, shrinks the file, and the log goes on', async () => {
+  test('leaves what is live, shrinks the file, and the log goes on', { timeout: 60_000 }, async () => {
     const mesh = createMesh()
     const { kernel, directory } = await mesh.open(creator, { snapshots: true })
     const events: KernelEvent[] = []

@@ -237,6 +237,36 @@ describe('a pruned store', () => {
     await whole.close()
   })
 
+  test('is looked through in the background from where it begins, and damage there is told', async () => {
+    const { pruned, whole, history, directory, options } = await openPair(35)
+    const fromSeq = pruned.base()?.fromSeq ?? 0
+    const { headSeq } = pruned.projection()
+    await pruned.close()
+    const look = async () => {
+      const tasks: (() => void)[] = []
+      const scheduler = {
+        soon: turnScheduler.soon,
+        after: (_: number, task: () => void) => (tasks.push(task), () => {}),
+      }
+      const { kernel } = await openPruning(history, { ...options, scheduler, scrub: { passMs: 1000 } })
+      const failed: KernelEvent[] = []
+      kernel.onEvent((event) => event.kind === 'failed' && failed.push(event))
+      for (let turns = 0; turns < 20; turns += 1) {
+        await turn()
+        for (const task of tasks.splice(0)) task()
+      }
+      const { checked = 0 } = kernel.scrubbed() ?? {}
+      await kernel.close()
+      return { checked, failed: failed.length }
+    }
+    const sound = await look()
+    expect(sound.failed).toBe(0)
+    expect(sound.checked).toBeGreaterThanOrEqual(headSeq - fromSeq + 1)
+    changeTable(directory, `DELETE FROM ids WHERE seq = ${fromSeq + 2}`)
+    expect((await look()).failed).toBe(1)
+    await whole.close()
+  })
+
   test('is read around what is damaged, and what was pruned is not lost', async () => {
     const { pruned, whole, history, epoch, directory } = await openPair(34)
     await pruned.close()

@@ -81,6 +81,41 @@ export async function expectSame(pruned: Kernel, whole: Kernel, expected: readon
   for (const one of expected) expect(pruned.has(one.id)).toBe(true)
 }
 
+/** Whoever has acknowledged the base is known to have seen the same. */
+export function expectSameSeen(
+  { peers }: PruneHistory,
+  { pruned, whole }: { readonly pruned: Kernel; readonly whole: Kernel },
+): void {
+  const members = peers.map(({ publicKey }) => publicKey)
+  const seenBy = (kernel: Kernel) => {
+    const { authors, stability } = kernel.observations(members)
+    return {
+      lags: members.map((key) => kernel.lag(key).unseen),
+      authors: authors
+        .map(({ author, seen, unseen }) => ({
+          author: toHex(author),
+          unseen,
+          seen: seen.map((cell) => `${toHex(cell.author)} ${cell.count} ${cell.position}`).sort(),
+        }))
+        .sort((a, b) => (a.author < b.author ? -1 : 1)),
+      stability: { count: stability.count, ids: hex(stability.ids).toSorted() },
+    }
+  }
+  expect(seenBy(pruned)).toEqual(seenBy(whole))
+}
+
+/** What of the set of a log that was never pruned one with this base holds. */
+export function keptOf(
+  { all, isBelow }: PruneHistory,
+  whole: Kernel,
+  base: ParsedIntention,
+): readonly ParsedIntention[] {
+  const index = whole.rangeIndex()
+  const ids = new Set([...index.items(0, index.size())].map(({ id }) => toHex(id)))
+  const isSpine = ({ op }: ParsedIntention): boolean => ['genesis', 'system', 'epoch'].includes(op.kind)
+  return all.filter((one) => ids.has(toHex(one.id)) && (!isBelow(one, base) || isSpine(one)))
+}
+
 /** Makes a prune final in the pruned kernel, and waits until it is done. */
 export async function finishPrune(
   history: PruneHistory,
@@ -94,9 +129,10 @@ export async function finishPrune(
   const { candidate, settled } = pruned.snapshot()
   const root = [candidate, settled].find((info) => info && toHex(info.epoch) === toHex(epoch.id))?.root
   if (root === undefined) throw new Error('there is no root')
-  const acks = history.peers.flatMap(({ publicKey }, n) =>
-    compareBytes(publicKey, epoch.intention.author) === 0 ? [] : [history.ack(n, epoch, root)],
-  )
+  const acks = history.active().flatMap((n) => {
+    const { publicKey } = history.peers[n] ?? history.creator
+    return compareBytes(publicKey, epoch.intention.author) === 0 ? [] : [history.ack(n, epoch, root)]
+  })
   await ingest(whole, acks)
   const done = until(pruned, ({ kind }) => kind === 'pruned')
   await ingest(pruned, shuffled(history, acks))

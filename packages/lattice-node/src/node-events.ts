@@ -86,6 +86,11 @@ export type NodeEventBody =
       readonly bytesBefore: number
       readonly bytesAfter: number
     }
+  /**
+   * The store began anew behind a cut of its history, and so many writes of this node, whose causes are gone, were put aside:
+   * they can be submitted again.
+   */
+  | { readonly kind: 'writes_stranded'; readonly storeId: StoreId; readonly count: number }
   /** So many writes of an author, which counted until now, are beyond where its rights end. `own`: this node's. */
   | {
       readonly kind: 'excluded'

@@ -29,6 +29,7 @@ import { finalSync } from './final-sync.ts'
 import { followNetwork } from './follow-network.ts'
 import { loadIdentity } from './identity.ts'
 import { joinStore } from './join-store.ts'
+import { createStoreReturns } from './history/return-store.ts'
 import { createPruneDriver } from './history/prune-driver.ts'
 import { createLagWatch } from './lag-watch.ts'
 import { listStores, summaryOf } from './list-stores.ts'
@@ -185,8 +186,9 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     service.circles([])
     network = service
     scope.onClose(service.close)
+    const returns = createStoreReturns(context, { manager, spawn: scope.spawn })
     scope.spawn('network events', (signal) =>
-      followNetwork(context, { manager, links, nodeClock, lags }, { network: service, signal }),
+      followNetwork(context, { manager, links, nodeClock, lags, returns }, { network: service, signal }),
     )
   }
   // Before the network goes: nothing may come into use without it.

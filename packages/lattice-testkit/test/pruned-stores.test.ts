@@ -1,10 +1,22 @@
 /** Stores whose history was cut, on whole nodes: who prunes, and who comes to it later. */
-import { type StoreId, toHex } from '@lattice/model'
+import { type AbortSignal, createAbortController, isLagged, type StoreId, toHex } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
+import type { NodeEvent } from '@lattice/node'
+import { system } from '@lattice/proto'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { codeOf, get, put } from './support.ts'
 
 const KEYS = 5
+const { DORMANT } = system.PeerStatus
+
+/** Notes what the node tells from now on. */
+function listen(mesh: SimMesh, index: number, signal: AbortSignal, told: NodeEvent[]): void {
+  const events = mesh.node(index).events(signal)
+  const follow = async (): Promise<void> => {
+    for await (const event of events) if (!isLagged(event)) told.push(event)
+  }
+  follow().catch(() => undefined)
+}
 
 async function overwrite(mesh: SimMesh, id: StoreId, count: number, from: readonly number[] = [0, 1]): Promise<void> {
   for (let n = 0; n < count; n += 1) await put(mesh, from[n % from.length] ?? 0, id, [`k${n % KEYS}`, `value ${n}`])
@@ -68,5 +80,31 @@ describe('a store that was pruned', () => {
     await mesh.restart(2)
     await mesh.converge(id)
     expect(await get(mesh, 2, id, 'k0')).toBe('of the newcomer')
+  })
+
+  test('is come back to by who was away, with its own writes, but those whose causes are gone, which are told', async () => {
+    await using mesh = await createSimMesh({ seed: 'return', nodes: 3 })
+    const id = await mesh.share()
+    await overwrite(mesh, id, 12)
+    await mesh.converge(id)
+    mesh.partition([0, 1], [2])
+    await overwrite(mesh, id, 20)
+    await put(mesh, 2, id, ['mine', 'written away'])
+    await mesh.complete(mesh.store(0, id).setPeerStatus('node-2', DORMANT))
+    await prune(mesh, id, [0, 1])
+    await overwrite(mesh, id, 3)
+    const told: NodeEvent[] = []
+    const listening = createAbortController()
+    listen(mesh, 2, listening.signal, told)
+    mesh.heal()
+    await mesh.run(() => mesh.store(2, id).pruning().base !== undefined, 'it has begun anew')
+    await mesh.converge(id)
+    listening.abort(new Error('the test is over'))
+    expect(await get(mesh, 0, id, 'mine')).toBe('written away')
+    expect(mesh.store(2, id).stranded()).toEqual([])
+    expect(new Set(await rootsOf(mesh, id, [0, 1, 2])).size).toBe(1)
+    await put(mesh, 2, id, ['mine', 'again'])
+    await mesh.converge(id)
+    expect(await get(mesh, 1, id, 'mine')).toBe('again')
   })
 })

@@ -73,6 +73,7 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
     }
     case 'stateDivergence':
     case 'pruneProgress':
+    case 'writesStranded':
     case 'pruned':
       return historySentence(event, { style, full })
     case 'epochSettled':
@@ -158,7 +159,10 @@ function bootstrapText({ done, total, bytes, peers }: daemon.BootstrapProgress):
   return peers === 0 ? far : `${far} (${formatSize(bytes)} from ${formatPlural(peers, 'peer')})`
 }
 
-type HistoryEvent = Extract<daemon.NodeEvent['event'], { case: 'stateDivergence' | 'pruneProgress' | 'pruned' }>
+type HistoryEvent = Extract<
+  daemon.NodeEvent['event'],
+  { case: 'stateDivergence' | 'pruneProgress' | 'writesStranded' | 'pruned' }
+>
 
 function historySentence(event: HistoryEvent, { style, full }: EventTextOptions): string {
   const id = (bytes: Uint8Array): string => style.name(formatId(bytes, full))
@@ -170,6 +174,10 @@ function historySentence(event: HistoryEvent, { style, full }: EventTextOptions)
         `${who} came to another state of store ${formatId(storeId, full)} at epoch ${formatId(epoch, full)}: nothing is pruned while that stands, 'lattice why' says what to do`,
       )
     }
+    case 'writesStranded':
+      return style.warn(
+        `${formatPlural(event.value.count, 'write')} of this node to store ${formatId(event.value.storeId, full)} lost ${event.value.count === 1n ? 'its' : 'their'} causes while it was away: see 'store debug stranded', then 'store resubmit'`,
+      )
     case 'pruneProgress':
       return `pruning store ${id(event.value.storeId)}: ${formatCount(event.value.done)} of ${formatCount(event.value.total)} steps`
     case 'pruned': {

@@ -254,6 +254,7 @@ function eventBody(event: NodeEvent): EventBody {
     case 'excluded':
     case 'state_divergence':
     case 'prune_progress':
+    case 'writes_stranded':
     case 'pruned':
       return historyEventBody(event)
     case 'clock_skew':
@@ -265,7 +266,7 @@ function eventBody(event: NodeEvent): EventBody {
 
 type HistoryEvent = Extract<
   NodeEvent,
-  { kind: 'epoch_settled' | 'excluded' | 'state_divergence' | 'prune_progress' | 'pruned' }
+  { kind: 'epoch_settled' | 'excluded' | 'state_divergence' | 'prune_progress' | 'writes_stranded' | 'pruned' }
 >
 
 function historyEventBody(event: HistoryEvent): EventBody {
@@ -280,6 +281,8 @@ function historyEventBody(event: HistoryEvent): EventBody {
     }
     case 'state_divergence':
       return { case: 'stateDivergence', value: toDivergence(event) }
+    case 'writes_stranded':
+      return { case: 'writesStranded', value: { storeId: event.storeId, count: BigInt(event.count) } }
     case 'prune_progress': {
       const { storeId, done, total } = event
       return { case: 'pruneProgress', value: { storeId, done: BigInt(done), total: BigInt(total) } }

@@ -50,6 +50,7 @@ test(
     const { id } = await a.backend.store.create({ name: 'team', storeType: 'core:kvstore' })
     const storeId = id as StoreId
     for (const guest of [b, c]) await joinByToken(a, guest, storeId)
+    const T0=performance.now(); const T=(w)=>console.log(w, Math.round(performance.now()-T0))
     const kv = keyValue(a, storeId)
     const value = utf8Encode('x'.repeat(200))
     for (let n = 0; n < WRITES; n += AT_ONCE) {
@@ -57,27 +58,28 @@ test(
       await Promise.all(keys.map((key) => kv.put({ key, value })))
     }
     expect(await syncAll(a, storeId)).toBe(true)
-    const before = logBytes('a', storeId)
+    T('written'); const before = logBytes('a', storeId)
 
     const plan = await a.backend.store.planPrune({ storeId })
     expect(plan.goes?.intentions).toBeGreaterThanOrEqual(BigInt(WRITES))
     const { epoch } = await a.backend.store.prune({ storeId })
-    if (epoch === undefined) throw new Error('there is an epoch')
+    T('epoch'); if (epoch === undefined) throw new Error('there is an epoch')
     expect(epoch.required).toHaveLength(2)
     expect(await syncAll(a, storeId)).toBe(true)
     for (const [name, node] of running) {
       const { base } = await pruned(node, storeId, epoch.id)
       expect(base?.gone).toBeGreaterThanOrEqual(BigInt(WRITES))
+      T('pruned '+name)
       // All that is live fits in a few pages.
       expect(logBytes(name, storeId)).toBeLessThan(before / 4)
     }
 
-    const d = await start('d')
+    T('start d'); const d = await start('d')
     await joinByToken(a, d, storeId)
     expect(await syncAll(d, storeId)).toBe(true)
     expect(await digest(d, storeId)).toBe(await digest(a, storeId))
     expect(logBytes('d', storeId)).toBeLessThan(before / 4)
-    const { epochs } = await d.backend.store.listEpochs({ storeId })
+    T('joined'); const { epochs } = await d.backend.store.listEpochs({ storeId })
     const { settled } = await d.backend.store.getSnapshot({ storeId })
     const signed = epochs.find((each) => toHex(each.id) === toHex(settled?.epoch ?? new Uint8Array(0)))
     expect(signed?.final).toBe(true)

@@ -63,7 +63,8 @@ function now(): Turn {
 function watch(): void {
   const at = now()
   turns.push({ ms: at.ms - last.ms, cpuMs: at.cpuMs - last.cpuMs })
-  if (at.cpuMs - last.cpuMs > 7) console.log('LONG', at.cpuMs - last.cpuMs, kernel.pruning().done, kernel.pruning().total, kernel.pruning().state)
+  if (at.cpuMs - last.cpuMs > 7)
+    console.log('LONG', at.cpuMs - last.cpuMs, kernel.pruning().done, kernel.pruning().total, kernel.pruning().state)
   last = at
   if (!isOver) setImmediate(watch)
 }

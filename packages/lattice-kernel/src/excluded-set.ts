@@ -169,12 +169,14 @@ class Excluded {
       return { cuts: { spans: NO_CUTS.spans, faulty: seqsOf(epochs.filter(({ isNone }) => isNone)) }, rows: new Map() }
     }
     const view = limits.view()
-    const spans = overBase(base, findCutoffSpans(this.ports, view))
+    const kept = findCutoffSpans(this.ports, view)
+    const spans = overBase(base, kept)
     const faulty = seqsOf(epochs.filter(({ id }) => view.faultOf(id) !== undefined))
     const rows = new Map<number, ExcludedRow>()
-    if (spans.size === 0) return { cuts: { spans, faulty }, rows }
-    const roots = rootsOf(limits, view, spans)
-    for (const [lane, first] of findExcluded(this.ports, spans, roots)) {
+    if (kept.size === 0) return { cuts: { spans, faulty }, rows }
+    // What lies below the base is in the past of something that counts.
+    const roots = rootsOf(limits, view, kept)
+    for (const [lane, first] of findExcluded(this.ports, kept, roots)) {
       rows.set(lane, { lane, first, last: authors.lane(lane).head.position })
     }
     return { cuts: { spans, faulty }, rows }

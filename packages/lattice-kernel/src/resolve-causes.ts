@@ -39,9 +39,11 @@ export function resolveCauses(core: Core, op: UniversalOp, options: SubmitOption
   const { log, ownTips } = core
   const tips = ownTips.open()
   const storePrev = tips[0]?.parsed.id ?? log.meta().storeId
-  const asked = options.deps?.(core.projection().working) ?? []
-  const base = baseFor(core, tips, asked)
-  const needed = [...requiredDeps(core, op, tips), ...base]
+  const named = options.deps?.(core.projection().working) ?? []
+  const demanded = requiredDeps(core, op, tips)
+  const base = baseFor(core, tips, [...named, ...demanded])
+  const asked = keptOf(core, named)
+  const needed = [...keptOf(core, demanded), ...base]
   const covering = coveringEpochs(core, tips, [...asked, ...needed])
   const wanted = citable(core, asked, covering)
   const required = citable(core, needed, covering)
@@ -69,6 +71,11 @@ function baseFor({ log, dag }: Core, tips: readonly LogTip[], asked: readonly In
   return isCited || !asked.some(isBelow) || tips.some((tip) => dag.followsTip(tip, epoch)) ? [] : [epoch]
 }
 
+/** Without what is gone; in a log that was never pruned all of them. */
+function keptOf({ log }: Core, ids: readonly IntentionId[]): readonly IntentionId[] {
+  return log.base.epoch() === undefined ? ids : ids.filter((id) => log.find(id) !== undefined)
+}
+
 /** The epochs that own tips and deps are or have in their past, where a dep may lie below one at all. */
 function coveringEpochs(
   { log, cover }: Core,
@@ -87,11 +94,10 @@ function citable(
   ids: readonly IntentionId[],
   epochs: readonly BookEpoch[],
 ): readonly IntentionId[] {
-  const isPruned = log.base.epoch() !== undefined
-  if (epochs.length === 0 && !isPruned) return ids
+  if (epochs.length === 0) return ids
   return ids.filter((id) => {
     const place = log.find(id)
-    return place === undefined ? !isPruned : !cover.isUncitable(place, epochs)
+    return place === undefined || !cover.isUncitable(place, epochs)
   })
 }
 

@@ -43,8 +43,8 @@ export interface SnapshotMaking {
   /** True once it is whole, on the disk, and closed; a promise where the disk is waited for. Throws what ends it. */
   readonly step: () => boolean | Promise<void>
   readonly progress: () => MakingProgress
-  /** Closes what is open; what was made is left to go on with. */
-  readonly stop: () => void
+  /** Closes what is open; what was made is left to go on with. There is nothing of it to hold then. */
+  readonly stop: () => undefined
 }
 
 export interface SnapshotMakerDeps {
@@ -122,6 +122,7 @@ export function makeSnapshot(
     stop: () => {
       aborting.abort()
       work?.stop()
+      return undefined
     },
   }
 }
@@ -173,7 +174,9 @@ interface FillOptions {
   readonly lastSeq: number
 }
 
-type Filling = Pick<SnapshotMaking, 'step' | 'progress' | 'stop'>
+interface Filling extends Pick<SnapshotMaking, 'step' | 'progress'> {
+  readonly stop: () => void
+}
 
 /** Applies what is missing, and brings it to disk. */
 function fill(

@@ -57,10 +57,7 @@ export function createSnapshotWorks(deps: SnapshotWorksDeps): SnapshotWorks {
   /** Looks at what changed. */
   function look(): void {
     const target = targetOf(deps)
-    if (making !== undefined && (target === undefined || !equalBytes(target.record.id, making.epoch.record.id))) {
-      making.stop()
-      making = undefined
-    }
+    if (isOther(making, target)) making = making?.stop()
     if (target !== undefined) making ??= begin(deps, target)
     tellWaiting(deps)
     if (target !== undefined && making === undefined) waits.failed(undecided())
@@ -85,8 +82,7 @@ export function createSnapshotWorks(deps: SnapshotWorksDeps): SnapshotWorks {
   }
 
   function beginAgain(): void {
-    making?.stop()
-    making = undefined
+    making = making?.stop()
     wanted.isNews()
   }
 
@@ -123,6 +119,11 @@ export function createSnapshotWorks(deps: SnapshotWorksDeps): SnapshotWorks {
     },
     ended: async () => blocked,
   }
+}
+
+/** True for one that is of another epoch than is wanted. */
+function isOther(making: SnapshotMaking | undefined, target: BookEpoch | undefined): boolean {
+  return making !== undefined && (target === undefined || !equalBytes(target.record.id, making.epoch.record.id))
 }
 
 function undecided(): SnapshotUnavailable {

@@ -44,6 +44,10 @@ export interface PruneHistory {
   /** An epoch on top of all that a peer has seen. */
   readonly epoch: (by: number, cause: weaver.EpochCause['cause'], acks: readonly Signer[]) => ParsedIntention
   readonly prune: (by: number, below?: ParsedIntention) => ParsedIntention
+  /** Takes all from a peer. */
+  readonly remove: (by: number, who: number) => ParsedIntention
+  /** Numbers of the peers that were not removed. */
+  readonly active: () => readonly number[]
   /** An acknowledgement, with a root. */
   readonly ack: (by: number, epoch: ParsedIntention, root: Uint8Array) => ParsedIntention
   readonly sees: (by: number, what: readonly ParsedIntention[]) => void
@@ -139,6 +143,10 @@ export function createPruneHistory(seed: number, options: { readonly peers?: num
     return made
   }
 
+  const removed = new Set<number>()
+  const active = (): readonly number[] => peers.flatMap((_, n) => (removed.has(n) ? [] : [n]))
+  const activeSigners = (by: number): readonly Signer[] => active().flatMap((n) => (n === by ? [] : [peerAt(n).signer]))
+
   const creatorPeer = peerAt(0)
   for (const { signer } of peers.slice(1)) add(creatorPeer, admitOp(signer.publicKey, system.Role.ADMIN), [genesis.id])
   epoch(0, { case: 'initial', value: create(weaver.InitialCauseSchema) }, signers.slice(1))
@@ -159,8 +167,19 @@ export function createPruneHistory(seed: number, options: { readonly peers?: num
       epoch(
         by,
         { case: 'prune', value: create(weaver.PruneCauseSchema, below === undefined ? {} : { below: below.id }) },
-        signers.filter((_, n) => n !== by),
+        activeSigners(by),
       ),
+    remove: (by, who) => {
+      removed.add(who)
+      const peer = peerAt(who).signer.publicKey
+      const removals = [create(weaver.RemovalSchema, { peer })]
+      return epoch(
+        by,
+        { case: 'membership', value: create(weaver.MembershipCauseSchema, { removals }) },
+        activeSigners(by),
+      )
+    },
+    active,
     sees: (by, what) => {
       for (const intention of what) see(peerAt(by), intention)
     },

@@ -81,6 +81,18 @@ export async function expectSame(pruned: Kernel, whole: Kernel, expected: readon
   for (const one of expected) expect(pruned.has(one.id)).toBe(true)
 }
 
+/** What of the set of a log that was never pruned one with this base holds. */
+export function keptOf(
+  { all, isBelow }: PruneHistory,
+  whole: Kernel,
+  base: ParsedIntention,
+): readonly ParsedIntention[] {
+  const index = whole.rangeIndex()
+  const ids = new Set([...index.items(0, index.size())].map(({ id }) => toHex(id)))
+  const isSpine = ({ op }: ParsedIntention): boolean => ['genesis', 'system', 'epoch'].includes(op.kind)
+  return all.filter((one) => ids.has(toHex(one.id)) && (!isBelow(one, base) || isSpine(one)))
+}
+
 /** Makes a prune final in the pruned kernel, and waits until it is done. */
 export async function finishPrune(
   history: PruneHistory,
@@ -94,9 +106,10 @@ export async function finishPrune(
   const { candidate, settled } = pruned.snapshot()
   const root = [candidate, settled].find((info) => info && toHex(info.epoch) === toHex(epoch.id))?.root
   if (root === undefined) throw new Error('there is no root')
-  const acks = history.peers.flatMap(({ publicKey }, n) =>
-    compareBytes(publicKey, epoch.intention.author) === 0 ? [] : [history.ack(n, epoch, root)],
-  )
+  const acks = history.active().flatMap((n) => {
+    const { publicKey } = history.peers[n] ?? history.creator
+    return compareBytes(publicKey, epoch.intention.author) === 0 ? [] : [history.ack(n, epoch, root)]
+  })
   await ingest(whole, acks)
   const done = until(pruned, ({ kind }) => kind === 'pruned')
   await ingest(pruned, shuffled(history, acks))

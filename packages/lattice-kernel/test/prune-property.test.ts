@@ -1,10 +1,11 @@
 /** A log that was pruned, compared with one that never is. */
-import type { IntentionId, ParsedIntention } from '@lattice/model'
+import { type IntentionId, type ParsedIntention, toHex } from '@lattice/model'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Kernel } from '../src/index.ts'
 import { removeDirectories } from './harness.ts'
 import { createPruneHistory, expectedSet, shuffled } from './prune-history.ts'
-import { expectSame, finishPrune, ingest, openPruning } from './prune-pair.ts'
+import { expectSame, finishPrune, ingest, keptOf, openPruning } from './prune-pair.ts'
 
 afterEach(removeDirectories)
 
@@ -59,4 +60,56 @@ describe('a pruned log', () => {
     },
     TIMEOUT_MS,
   )
+
+  test('and of one with peers that were removed before it, or are after', { timeout: TIMEOUT_MS }, async () => {
+    const seen = { excluded: 0, links: 0 }
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 1_000_000 }), fc.boolean(), async (seed, isBefore) => {
+        const history = createPruneHistory(seed, { peers: 4 })
+        const first = await openPruning(history)
+        const { kernel: whole } = await openPruning(history, { snapshots: false })
+        let { kernel: pruned } = first
+        const both = async (intentions: readonly ParsedIntention[]): Promise<void> => {
+          for (const kernel of [whole, pruned]) await kernel.ingest(shuffled(history, intentions), undefined)
+        }
+        history.writes(30)
+        await both(history.all)
+        if (isBefore) {
+          const removal = history.remove(0, 4)
+          // It does not know, and some who do not either build on it.
+          await both([removal, ...history.writes(6, [4, 4, 4, 3])])
+          await both(history.writes(8, [0, 1, 2, 3]))
+        }
+        const base = history.prune(0)
+        const early = history.writes(4, [1, 2])
+        await finishPrune(history, { pruned, whole }, { epoch: base, early })
+        const expectSamePair = async (): Promise<void> => expectSame(pruned, whole, keptOf(history, whole, base))
+        await expectSamePair()
+        const removal = history.remove(0, isBefore ? 3 : 4)
+        const late = history.writes(8, isBefore ? [3, 4] : [4, 4, 3])
+        await both(late.slice(0, 4))
+        await both([removal])
+        await both([...late.slice(4), ...history.writes(8, [0, 1, 2])])
+        await expectSamePair()
+        const list = (kernel: Kernel) => kernel.excluded(100).map(({ id, isLink }) => `${toHex(id)} ${isLink}`)
+        const kept = new Set(list(whole))
+        expect(list(pruned).every((one) => kept.has(one))).toBe(true)
+        for (const { isLink } of pruned.excluded(100)) seen[isLink ? 'links' : 'excluded'] += 1
+        await pruned.rebuild()
+        await expectSamePair()
+        expect((await pruned.verify({ full: true })).problems).toEqual([])
+        await pruned.close()
+        pruned = (await openPruning(history, first.options)).kernel
+        await expectSamePair()
+        history.sees(1, [removal])
+        const again = history.prune(1)
+        await finishPrune(history, { pruned, whole }, { epoch: again, early: [] })
+        await expectSame(pruned, whole, keptOf(history, whole, again))
+        await pruned.close()
+        await whole.close()
+      }),
+      RUNS,
+    )
+    expect(Object.values(seen).every((count) => count > 0)).toBe(true)
+  })
 })

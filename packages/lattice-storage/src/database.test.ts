@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -131,4 +131,52 @@ test('a database moved aside is out of the way, one copy deep, and another takes
   openDatabase(optionsOf({ path: `${path}.next` })).close()
   replaceDatabase(path, `${path}.next`)
   openDatabase(optionsOf()).close()
+})
+
+describe('a file that is to shrink', () => {
+  const rows = 2000
+  const fill = (database: ReturnType<typeof openDatabase>, first = 0): void =>
+    database.transaction(() => {
+      for (let n = first; n < rows; n += 1) database.prepare('INSERT INTO items VALUES (?, ?)').run(n, 'x'.repeat(500))
+    })
+  const sizeOf = (path: string): number => statSync(path).size
+  const path = (): string => join(directory, 'test.db')
+
+  test('gives back what is free, a few pages at a time, and the log of the writes after it', () => {
+    const database = openDatabase(optionsOf({ shrinks: true }))
+    fill(database)
+    database.checkpoint(false)
+    const before = sizeOf(path())
+    database.prepare('DELETE FROM items WHERE n > 9').run()
+    let left = database.shrink(16)
+    expect(left).toBeGreaterThan(100)
+    for (let steps = 0; left > 0 && steps < 1000; steps += 1) left = database.shrink(16)
+    expect(left).toBe(0)
+    database.truncateLog()
+    expect(sizeOf(path())).toBeLessThan(before / 10)
+    expect(sizeOf(`${path()}-wal`)).toBe(0)
+    expect(database.prepare('SELECT count(*) AS count FROM items').get()).toEqual({ count: 10 })
+    expect(() => database.shrink(0)).toThrow('pages are counted')
+    database.close()
+  })
+
+  test('and cannot yet is made so when it is opened and half of it is free, and not before', () => {
+    const old = openDatabase(optionsOf())
+    fill(old)
+    old.prepare('DELETE FROM items WHERE n > 1500').run()
+    expect(old.shrink(16)).toBe(0)
+    old.close()
+    const full = sizeOf(path())
+    const still = openDatabase(optionsOf({ shrinks: true }))
+    expect(sizeOf(path())).toBe(full)
+    still.prepare('DELETE FROM items WHERE n > 9').run()
+    still.close()
+    const made = openDatabase(optionsOf({ shrinks: true }))
+    made.truncateLog()
+    expect(sizeOf(path())).toBeLessThan(full / 10)
+    fill(made, 10)
+    made.prepare('DELETE FROM items WHERE n > 9').run()
+    expect(made.shrink(16)).toBeGreaterThan(0)
+    made.close()
+  })
 })

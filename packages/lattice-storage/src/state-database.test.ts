@@ -229,3 +229,19 @@ describe('the state database', () => {
     state.close()
   })
 })
+
+test('a state that goes on in another count has its cursor there, and all else as it was', () => {
+  const state = openStateDatabase(optionsOf())
+  const { app, freeze } = overlaysOf(state)
+  app.working.set(Uint8Array.of(1), Uint8Array.of(2))
+  const write = state.write({ ...freeze(), cursor: cursorOf(9), rejections: [] })
+  while (!write.step(() => true));
+  state.close()
+  const again = openStateDatabase(optionsOf({ countsFrom: 4 }))
+  expect(again.cursor()).toEqual({ seq: 4, chainHash: hashOf(9) })
+  expect(again.app.get(Uint8Array.of(1))).toEqual(Uint8Array.of(2))
+  again.close()
+  const same = openStateDatabase(optionsOf())
+  expect(same.cursor()).toEqual({ seq: 4, chainHash: hashOf(9) })
+  same.close()
+})

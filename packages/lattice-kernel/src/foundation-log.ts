@@ -10,6 +10,7 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  assert,
   type Clock,
   compareHlc,
   type Crypto,
@@ -94,7 +95,7 @@ function makeIn(making: string, options: FoundationLogOptions): Problem | undefi
   try {
     const kept = createKept(options)
     const opened = metaOf(meta, options, kept)
-    database.transaction(() => writeRows(database, opened, options, kept))
+    database.transaction(() => writeRows(database, { meta: opened, options, kept }))
     log = createLogStore({ database, crypto, signer, opened, membership })
     for (const { entry, isRecord } of kept.entries()) {
       log.ids.advance(entry)
@@ -148,7 +149,7 @@ function createKept(options: FoundationLogOptions): Kept {
     return { parsed, meta, witnessedMs, chainHash, witnessSignature: signer.sign('lattice/witness/v1', chainHash) }
   }
   const base = entryAt(all.length - 1)
-  if (base === undefined) throw new Error('the base of a foundation that was checked is there')
+  assert(base !== undefined, 'the base of a foundation that was checked is there')
   return {
     metas,
     base,
@@ -200,7 +201,13 @@ function metaOf(meta: LogMeta, { hlc = HLC_ZERO }: FoundationLogOptions, kept: K
   return { ...meta, storeType, headSeq: seq, headHash: chainHash, fingerprint, hlc: latest, highestWall }
 }
 
-function writeRows(database: Database, meta: LogMeta, options: FoundationLogOptions, kept: Kept): void {
+interface Rows {
+  readonly meta: LogMeta
+  readonly options: FoundationLogOptions
+  readonly kept: Kept
+}
+
+function writeRows(database: Database, { meta, options, kept }: Rows): void {
   writeMeta(database, meta)
   writeLanes(database, options, kept)
   const early = writeEarly(database, kept)
@@ -238,7 +245,7 @@ function writeLanes(database: Database, { check }: FoundationLogOptions, { metas
   const seqs = new Map(places.map(({ item }, index) => [item, metas[index]?.seq ?? 0]))
   for (const [number, { author, parent, head }] of lanes.entries()) {
     const end = check.places.endOf(number)
-    if (end === undefined) throw new Error('every lane of a foundation that was checked ends with a place')
+    assert(end !== undefined, 'every lane of a foundation that was checked ends with a place')
     putLane.run(number, author, parent?.lane ?? null, parent?.position ?? null, seqs.get(end.item) ?? 0, head, end.id)
   }
 }
@@ -276,9 +283,9 @@ function writeBase(database: Database, { check }: FoundationLogOptions, { base }
 /** What is left of an item's intention. */
 const STAYS: Partial<Record<FoundationItem['kind'], number>> = { spine: IN_SET, closing: VOUCHES }
 
-type Rows = ReturnType<typeof createPruneRows>
+type BaseRows = ReturnType<typeof createPruneRows>
 
-function addAnchors(rows: Rows, { check, itemAt }: FoundationLogOptions, { metas, base }: Kept): void {
+function addAnchors(rows: BaseRows, { check, itemAt }: FoundationLogOptions, { metas, base }: Kept): void {
   for (const [index, place] of check.places.all.entries()) {
     const [meta, stored] = [metas[index], itemAt(place.item)]
     if (meta === undefined || stored === undefined || meta.seq === base.meta.seq) continue
@@ -288,7 +295,7 @@ function addAnchors(rows: Rows, { check, itemAt }: FoundationLogOptions, { metas
 }
 
 /** Every lane that begins below the base, up to its last position there. */
-function addBaseLanes(rows: Rows, { check }: FoundationLogOptions, { base }: Kept): void {
+function addBaseLanes(rows: BaseRows, { check }: FoundationLogOptions, { base }: Kept): void {
   const { authors, lanes } = check.lanes
   for (const [lane, { author, parent, head, first }] of lanes.entries()) {
     const last = lane === base.meta.lane ? base.meta.position - 1 : head

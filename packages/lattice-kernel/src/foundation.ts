@@ -11,6 +11,7 @@ import {
   causesOf,
   equalBytes,
   idKey,
+  isGenesis,
   type IntentionId,
   isSigned,
   type SignedIntention,
@@ -20,6 +21,7 @@ import { closingRun } from './closing-run.ts'
 import { type Downset, downsetOf } from './downset.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { encodeFoundationItem } from './foundation-codec.ts'
+import { branchesFrom, lanesOf } from './fork-siblings.ts'
 import type { Foundation, FoundationItem, FoundationPlace } from './foundation-types.ts'
 import { firstOf, seqOf } from './over-early.ts'
 import type { Lane } from './lane-book.ts'
@@ -213,6 +215,7 @@ function anchorsBelow(log: LogStore, epoch: BookEpoch, below: Downset): readonly
       const isUnfolded = equalBytes(id, storePrev) && causalDeps.some((dep) => equalBytes(dep, id))
       add(id, isUnfolded ? foldedBy(log, id) : undefined)
     }
+    for (const branch of branchesBelow(log, entry, below)) add(branch)
   }
   addAsked(log, epoch, add)
   return [...anchors.values()]
@@ -231,6 +234,18 @@ function* citingBelow(log: LogStore, { meta }: BookEpoch, below: Downset): Gener
       if (entry.meta.seq === meta.seq || log.reach.isAncestor(meta, entry.meta)) break
     }
   }
+}
+
+/** What else goes on from where a record does, below the epoch. */
+function branchesBelow(log: LogStore, { parsed, meta }: LogEntry, below: Downset): readonly IntentionId[] {
+  const { author } = meta
+  const parent = isGenesis(parsed.intention) ? undefined : log.find(toIntentionId(parsed.intention.storePrev))
+  if (parent === undefined || parent.position > below.lastOf(parent.lane)) return []
+  const places = branchesFrom(lanesOf(log.authors, author), { author, parent }, below.lastOf)
+  // Where another node began this log, it may not have been told what branches off.
+  return places
+    .filter((place) => !log.base.isBelow(place) || log.base.isAnchored(place))
+    .map(({ lane, position }) => log.tipAt(log.reach.seqAt(lane, position)).parsed.id)
 }
 
 function foldedBy(log: LogStore, id: IntentionId): readonly IntentionId[] {

@@ -20,6 +20,7 @@ import {
   verifyParsed,
 } from '@lattice/model'
 import type { Core } from './core.ts'
+import { branchesFrom, lanesOf } from './fork-siblings.ts'
 
 /** One that its bytes do not decide: new here, or not known yet. */
 export interface Candidate {
@@ -119,23 +120,16 @@ export function createSliceReader(core: Core): SliceReader {
 }
 
 /**
- * True for what goes on from a place below the base of a pruned log where something did: the very intention is gone, or it
- * forks what is. It was here once, or comes too late for anybody.
+ * True for what goes on from a place below the base of a pruned log where something did that is not known any more: the very
+ * intention is gone, or it forks what is. It was here once, or comes too late for anybody.
  */
 function isPruned({ log }: Core, { intention }: ParsedIntention): boolean {
   const { base } = log
   if (base.epoch() === undefined) return false
   const parent = log.find(toIntentionId(intention.storePrev))
-  if (parent === undefined || !base.isBelow(parent)) return false
   const author = log.authors.find(intention.author)
-  if (parent.author === author?.number) {
-    if (parent.position < base.lastOf(parent.lane)) return true
-  }
-  // Another of its lanes may have begun there.
-  return base
-    .lanes()
-    .some(
-      (lane) =>
-        lane.author === author?.number && lane.parent_lane === parent.lane && lane.parent_position === parent.position,
-    )
+  if (parent === undefined || author === undefined || !base.isBelow(parent)) return false
+  const lanes = lanesOf(log.authors, author.number)
+  const branches = branchesFrom(lanes, { author: author.number, parent }, base.lastOf)
+  return branches.some((branch) => !base.isAnchored(branch))
 }

@@ -48,6 +48,8 @@ export interface PrunedBase {
   readonly at: (seq: number) => Anchor | undefined
   /** Throws `HistoryPruned` for a place below the base without an anchor. */
   readonly seqAt: (lane: number, position: number) => number
+  /** True for a place below the base with an anchor. */
+  readonly isAnchored: (place: Spot) => boolean
   /** Throws `HistoryPruned` for a place below the base without an anchor. */
   readonly vectorAt: (place: Spot) => readonly LanePosition[]
   /** What an ack folded that is gone; undefined for anything else. */
@@ -96,6 +98,7 @@ export function createPrunedBase(database: Database): PrunedBase {
       return row && anchorOf(row)
     },
     seqAt: (lane, position) => anchorAt({ lane, position }).seq,
+    isAnchored: ({ lane, position }) => rows.byPlace.get(numberOf(), lane, position) !== undefined,
     vectorAt: (place) => decodeVector(toPlainBytes(anchorAt(place).vector)),
     foldedBy: (seq) => {
       const deps = known === undefined ? undefined : rows.bySeq.get(known.row.number, seq)?.deps

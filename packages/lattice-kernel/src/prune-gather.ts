@@ -14,6 +14,7 @@ import type { Core } from './core.ts'
 import { type Downset, downsetOf } from './downset.ts'
 import { earlyTail } from './early-records.ts'
 import type { BookEpoch } from './epoch-book.ts'
+import { branchesFrom, lanesOf } from './fork-siblings.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import { createPruneRows, type NewAnchor, type PruneRows } from './prune-rows.ts'
 import { IN_SET, VOUCHES } from './prune-schema.ts'
@@ -172,9 +173,22 @@ class Gathering {
       const isUnfolded = equalBytes(id, storePrev) && causalDeps.some((dep) => equalBytes(dep, id))
       this.#anchorFor(id, isUnfolded)
     }
+    this.#anchorBranches(entry)
     const isBeside = meta.seq !== this.#base.meta.seq && !log.reach.isAncestor(this.#base.meta, meta)
     if (isBeside) this.#beside.push(meta.seq)
     this.#flush()
+  }
+
+  /** What of its author begins below where a kept record goes on: see fork-siblings.ts. */
+  #anchorBranches({ parsed, meta }: LogEntry): void {
+    const { log } = this.#core
+    const parent = log.find(toIntentionId(parsed.intention.storePrev))
+    if (parent === undefined || !this.#isBelow(parent)) return
+    const lanes = lanesOf(log.authors, meta.author)
+    for (const { lane, position } of branchesFrom(lanes, { author: meta.author, parent }, this.#below.lastOf)) {
+      const branch = log.tipAt(log.reach.seqAt(lane, position))
+      this.#anchor(branch.parsed.id, branch.meta)
+    }
   }
 
   #anchorFor(id: IntentionId, isUnfolded = false): void {

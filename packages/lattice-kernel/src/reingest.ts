@@ -101,7 +101,7 @@ function createReingest(
   const strandedSeqs = new Set<number>()
   const own: number[] = []
   let ofOthers = 0
-  let waiting: LogEntry[] = []
+  const waiting: LogEntry[] = []
 
   function isGone(id: IntentionId): boolean {
     const place = log.find(id)

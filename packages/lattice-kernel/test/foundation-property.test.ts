@@ -28,7 +28,10 @@ test('a log over a foundation holds the same and places it alike, and hands the 
       const base = bases[choice % Math.max(1, bases.length)]
       const epoch = intentions.find(({ id }) => base !== undefined && equalBytes(id, base))
       const foundation = base && kernel.foundation(base)
-      if (epoch === undefined || base === undefined || foundation === undefined) return void (await kernel.close())
+      if (epoch === undefined || base === undefined || foundation === undefined) {
+        await kernel.close()
+        return
+      }
       founded += 1
       const items = foundation.read(0, 1e9)
       const made = await openPlain({ storeId, directory: foundLog(kernel, items, epoch), signer: signerOf(99) })

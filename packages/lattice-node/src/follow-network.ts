@@ -5,7 +5,6 @@
  */
 import { type AbortSignal, isLagged, isLatticeError } from '@lattice/model'
 import type { NetworkEvent, NetworkService } from '@lattice/net'
-import type { StoreReturns } from './history/return-store.ts'
 import type { LagWatch } from './lag-watch.ts'
 import type { NodeClock } from './node-clock.ts'
 import type { NodeContext } from './node-context.ts'
@@ -19,7 +18,6 @@ export interface NetworkFollower {
   readonly links: PeerLinks
   readonly nodeClock: NodeClock
   readonly lags: Pick<LagWatch, 'moved'>
-  readonly returns: StoreReturns
 }
 
 /** Runs until the network closes or `signal` aborts. */
@@ -44,11 +42,7 @@ function tryToTakeIn(context: NodeContext, follower: NetworkFollower, event: Net
   }
 }
 
-function takeIn(
-  context: NodeContext,
-  { manager, links, nodeClock, lags, returns }: NetworkFollower,
-  event: NetworkEvent,
-): void {
+function takeIn(context: NodeContext, { manager, links, nodeClock, lags }: NetworkFollower, event: NetworkEvent): void {
   nodeClock.review()
   switch (event.kind) {
     case 'peer_connected':
@@ -76,10 +70,6 @@ function takeIn(
       return
     case 'addresses_learned':
       links.learn(event.peer, event.addresses)
-      return
-    case 'returning':
-      context.logger.warn('store.returning', { storeId: event.storeId, peer: event.peer, base: event.base })
-      returns.due(event.storeId, event.peer)
       return
     case 'clock_skew':
       // Reviewed above, with what is known here beside.

@@ -8,7 +8,6 @@
 import type { Kernel } from '@lattice/kernel'
 import { type IntentionId, MAX_DRIFT_MS, type PublicKey } from '@lattice/model'
 import type { PeerAccess, ReplicatedStore } from '@lattice/net-types'
-import { createPrunedReplica } from './history/pruned-replica.ts'
 
 export interface ReplicatedStoreOptions {
   readonly kernel: Kernel
@@ -25,7 +24,6 @@ export function createReplicatedStore(options: ReplicatedStoreOptions): Replicat
   return {
     id: kernel.storeId,
     storeType,
-    ...createPrunedReplica(kernel),
     access: (peer) => accessOf(options, peer),
     revokedBy: kernel.revokedBy,
     juniorsAgainst: kernel.juniorsAgainst,

@@ -9,11 +9,14 @@
  */
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { moveAside, syncDirectory, translateStorageError } from '@lattice/storage'
+import { moveAside, removeDatabase, syncDirectory, translateStorageError } from '@lattice/storage'
 import { LOG_FILE, STATE_FILE } from './log-schema.ts'
+import { SNAPSHOT_FILE } from './snapshot-files.ts'
 
 /** Where a log is made anew. */
 const MAKING = 'repair'
+/** Where one is fetched that others pruned; kept from one attempt to the next. */
+export const FETCHING = 'fetching'
 const MADE = 'repaired'
 const KEPT = `${LOG_FILE}.damaged`
 const WAL = '-wal'
@@ -44,6 +47,20 @@ export function commitReplacement(directory: string): string | undefined {
   return finishReplacement(directory)
 }
 
+/** True where something was fetched that is not in place. */
+export function hasFetched(directory: string): boolean {
+  return existsSync(join(directory, FETCHING))
+}
+
+/** Puts what was fetched, and is whole and closed, in place; answers where the log before is kept, if there was one. */
+export function commitFetched(directory: string): string | undefined {
+  translated(directory, () => {
+    renameSync(join(directory, FETCHING), join(directory, MADE))
+    syncDirectory(directory)
+  })
+  return finishReplacement(directory)
+}
+
 /** Goes on with a replacement that was decided; does nothing where there is none. */
 export function finishReplacement(directory: string): string | undefined {
   const made = join(directory, MADE)
@@ -53,6 +70,12 @@ export function finishReplacement(directory: string): string | undefined {
     if (existsSync(join(made, LOG_FILE))) {
       kept = keepDamaged(directory)
       moveInto(made, directory, LOG_FILE)
+      syncDirectory(directory)
+    }
+    // State of a pruned log can be made of a snapshot alone, so that goes first.
+    if (existsSync(join(made, SNAPSHOT_FILE))) {
+      removeDatabase(join(directory, SNAPSHOT_FILE))
+      moveInto(made, directory, SNAPSHOT_FILE)
       syncDirectory(directory)
     }
     if (existsSync(join(made, STATE_FILE))) {

@@ -298,14 +298,15 @@ class Coordinator implements FetchView {
     if (this.#isAwaitingOffers()) return
     const usable = this.members().filter(({ offer }) => offer?.base !== undefined && offer.snapshot !== undefined)
     const before = resume && usable.find(({ key }) => key === idKey(resume.peer))
-    if (before !== undefined && resume !== undefined && sameBase(before.offer?.base?.epoch, resume.base)) {
+    if (before !== undefined && resume !== undefined && sameBase(before.offer?.snapshot?.epoch, resume.base)) {
       this.#stage = { kind: 'items', fetch: createItemFetch(before.key, resume.base, resume.items) }
       return
     }
     // Whose numbering it was may still come.
     if (resume !== undefined && this.#roster.isExpected(idKey(resume.peer))) return
     const [server] = usable.toSorted((a, b) => compareSeqs(seqOf(b), seqOf(a)))
-    const base = server?.offer?.base?.epoch
+    // What a log begins with is asked for where the state is: a later epoch than that of the cut, or the same.
+    const base = server?.offer?.snapshot?.epoch
     if (server === undefined || base === undefined) return
     this.#stage = { kind: 'items', fetch: createItemFetch(server.key, base, 0) }
     this.#start({ kind: 'begin', base, peer: this.#roster.peerOf(server.key) })

@@ -230,7 +230,7 @@ const LIES: Readonly<Record<string, readonly [Lie, string]>> = {
         total: 100 + after,
       }),
     }),
-    'foundation_of_another_length',
+    'foundation_page_empty',
   ],
   'more items than it said': [
     (store) => ({

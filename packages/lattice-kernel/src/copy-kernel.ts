@@ -1,9 +1,10 @@
 /**
- * Copies the files of a store in use: state first, then the log, so that the state that was copied was made of records
+ * Copies the files of a store in use: state and snapshots first, then the log, so that what was copied was made of records
  * that were copied.
  *
  * State is derived, and may be replaced or fail while it is copied: then the copy has none, and is opened with state made
- * anew.
+ * anew. Where the log is pruned that takes a snapshot, so there a copy without one is none; and no prune is decided while
+ * copies are made.
  *
  * @module
  */
@@ -14,15 +15,25 @@ import { type CopyOptions, StorageFailed, translateStorageError } from '@lattice
 import type { Core } from './core.ts'
 import { KernelClosed } from './errors.ts'
 import { LOG_FILE, STATE_FILE } from './log-schema.ts'
+import type { Snapshots } from './snapshots.ts'
 
 export interface KernelCopies {
   /** See `Kernel.copyTo`. */
   readonly copyTo: (directory: string, options?: CopyOptions) => Promise<void>
+  /** True while a copy is made. */
+  readonly isBusy: () => boolean
   /** Ends copies under way, before the files are closed. */
   readonly close: () => Promise<void>
 }
 
-export function createKernelCopies(core: Core): KernelCopies {
+export interface KernelCopiesDeps {
+  readonly core: Core
+  readonly snapshots: Pick<Snapshots, 'files'>
+  /** A copy has ended. */
+  readonly onEnd: () => void
+}
+
+export function createKernelCopies({ core, snapshots, onEnd }: KernelCopiesDeps): KernelCopies {
   const { storeId } = core.options
   const ending = new AbortController()
   const running = new Set<Promise<void>>()
@@ -30,12 +41,15 @@ export function createKernelCopies(core: Core): KernelCopies {
   async function copy(directory: string, { signal, ...options }: CopyOptions): Promise<void> {
     const signals: AbortSignal[] = signal === undefined ? [ending.signal] : [ending.signal, signal]
     const both = { ...options, signal: AbortSignal.any(signals) }
-    for (const file of [STATE_FILE, LOG_FILE]) {
+    const isPruned = core.log.base.epoch() !== undefined
+    const kept = isPruned ? snapshots.files() : []
+    for (const file of [STATE_FILE, LOG_FILE, ...kept.map(({ name }) => name)]) {
       const path = join(directory, file)
       if (existsSync(path)) throw new StorageFailed(path, 'something else stands in its place')
     }
     await copyState(core, directory, both)
     both.signal.throwIfAborted()
+    for (const { name, state } of kept) await state.copyFiles(join(directory, name), both)
     await core.log.database.copyFiles(join(directory, LOG_FILE), both)
   }
 
@@ -48,8 +62,10 @@ export function createKernelCopies(core: Core): KernelCopies {
         await copying
       } finally {
         running.delete(copying)
+        onEnd()
       }
     },
+    isBusy: () => running.size > 0,
     close: async () => {
       ending.abort(new KernelClosed(storeId))
       await Promise.allSettled(running)

@@ -30,6 +30,7 @@ export {
   SubmitStopped,
   UnknownIntention,
   WalkTooLong,
+  HistoryPruned,
   WriteRefused,
   type WriteRefusal,
   WriterBusy,

@@ -34,7 +34,8 @@ export interface KeptSnapshotsDeps {
   readonly isDiverged: (epoch: IntentionId) => boolean
 }
 
-const NAMES: readonly Kept[] = ['next', 'settled']
+/** The later one first. */
+export const KEPT_NAMES: readonly Kept[] = ['next', 'settled']
 
 export function createKeptSnapshots({ log, files, isDiverged }: KeptSnapshotsDeps): KeptSnapshots {
   const kept = new Map<Kept, WholeSnapshot>()
@@ -63,11 +64,11 @@ export function createKeptSnapshots({ log, files, isDiverged }: KeptSnapshotsDep
     open: () => {
       if (isOpened) return
       files.remove('copy')
-      for (const name of NAMES) open(name)
+      for (const name of KEPT_NAMES) open(name)
       isOpened = true
     },
     get: (name) => kept.get(name),
-    all: () => NAMES.flatMap((name) => kept.get(name) ?? []),
+    all: () => KEPT_NAMES.flatMap((name) => kept.get(name) ?? []),
     at: (epoch) => [...kept.values()].find((snapshot) => equalBytes(snapshot.epoch, epoch)),
     put: (name, from) => {
       // What fails on the way is found by opening them again.
@@ -101,7 +102,7 @@ export function createKeptSnapshots({ log, files, isDiverged }: KeptSnapshotsDep
       return { ...snapshot.state.readRows(after, maxBytes), epoch: snapshot.epoch, root: snapshot.root.hash }
     },
     close: () => {
-      for (const name of NAMES) close(name)
+      for (const name of KEPT_NAMES) close(name)
     },
   }
 }

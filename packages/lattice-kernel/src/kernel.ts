@@ -40,11 +40,17 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const failure = createStoreFailure(core)
   const rebuilding = createRebuilding({ core, createProjectionOver: projectionOver, whole: () => snapshots.whole() })
   const snapshots = createSnapshots(core, projectionOver, () => writer.wake())
-  const pruning = createPruning({ core, projectionOver, snapshots, wake: () => writer.wake() })
+  const pruning = createPruning({
+    core,
+    projectionOver,
+    snapshots,
+    isHeld: () => copies.isBusy(),
+    wake: () => writer.wake(),
+  })
   const writer = createWriter(core, { rebuilding, snapshots, pruning, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
-  const copies = createKernelCopies(core)
+  const copies = createKernelCopies({ core, snapshots, onEnd: () => writer.wake() })
   const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
   const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
   const { rootOf = snapshots.rootOf } = core.options

@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { type IdKey, idKey, type IntentionId } from '@lattice/model'
+import { equalBytes, type IdKey, idKey, type IntentionId } from '@lattice/model'
+import { isClosedBelow } from './closed-below.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { createFoundations } from './foundation.ts'
 import type { Kernel } from './kernel-types.ts'
@@ -28,13 +29,35 @@ export function createOver({ log, own }: OverDeps): Pick<Kernel, 'over' | 'found
   /** The set asked for last comes last. */
   const kept = new Map<IdKey, ReplicatedSet>()
   const foundations = createFoundations(log)
+  /** Never changes, and costs a look at every lane. */
+  const closed = new Map<IdKey, boolean>()
+
+  function isClosed(epoch: BookEpoch): boolean {
+    const key = idKey(epoch.record.id)
+    const answer = closed.get(key) ?? isClosedBelow(log, epoch)
+    closed.set(key, answer)
+    return answer
+  }
+
+  /** The epoch that is wanted, where all that is not below it is here. */
+  function epochOver(wanted: IntentionId): BookEpoch | undefined {
+    const epoch = log.book.epochOf(wanted)
+    const base = log.base.epoch()
+    if (epoch === undefined || (base !== undefined && equalBytes(base, wanted))) return epoch
+    if (log.book.view().faultOf(wanted) !== undefined || log.excluded.isExcluded(epoch.meta)) return undefined
+    const place = base === undefined ? undefined : log.find(base)
+    // Of what is beside this node's own base some may be gone.
+    if (base !== undefined && (place === undefined || !log.book.isBefore(place, epoch.meta))) return undefined
+    return isClosed(epoch) ? epoch : undefined
+  }
 
   return {
     over: (wanted) => {
-      const epoch = epochOver(log, wanted, log.base.epoch())
+      const epoch = epochOver(wanted)
       if (epoch === undefined) return undefined
-      if (epoch === 'own') return own
-      const key = idKey(epoch.record.id)
+      const base = log.base.epoch()
+      if (base !== undefined && equalBytes(base, wanted)) return own
+      const key = idKey(wanted)
       const set = kept.get(key) ?? createSet(log, own, epoch)
       kept.delete(key)
       kept.set(key, set)
@@ -42,24 +65,10 @@ export function createOver({ log, own }: OverDeps): Pick<Kernel, 'over' | 'found
       return set
     },
     foundation: (at = log.base.epoch()) => {
-      if (at === undefined || epochOver(log, at, log.base.epoch()) === undefined) return undefined
-      const epoch = log.book.epochOf(at)
+      const epoch = at && epochOver(at)
       return epoch && foundations.at(epoch)
     },
   }
-}
-
-/** The epoch that is wanted, where all that is not below it is here. */
-function epochOver(log: OverLog, wanted: IntentionId, base: IntentionId | undefined): BookEpoch | 'own' | undefined {
-  if (base !== undefined && idKey(base) === idKey(wanted)) return 'own'
-  const epoch = log.book.epochOf(wanted)
-  if (epoch === undefined || log.book.view().faultOf(wanted) !== undefined || log.excluded.isExcluded(epoch.meta)) {
-    return undefined
-  }
-  const place = base === undefined ? undefined : log.find(base)
-  // Of what is beside this node's own base some may be gone.
-  if (base !== undefined && (place === undefined || !log.book.isBefore(place, epoch.meta))) return undefined
-  return epoch
 }
 
 function createSet(log: OverLog, own: ReplicatedSet, epoch: BookEpoch): ReplicatedSet {

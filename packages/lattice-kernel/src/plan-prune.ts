@@ -4,6 +4,7 @@
  * @module
  */
 import { assert, causesOf, equalBytes, type IdKey, idKey, type IntentionId, type PublicKey } from '@lattice/model'
+import { isClosedBelow } from './closed-below.ts'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { type EpochStatus, epochStatuses } from './epoch-status.ts'
@@ -59,6 +60,7 @@ function findBase({ core: { log } }: PlanPruneDeps, { statuses, base, options }:
   for (const status of ordered) {
     const epoch = log.book.epochOf(status.id)
     if (epoch === undefined || status.fault !== undefined || log.excluded.isExcluded(epoch.meta)) continue
+    if (!isClosedBelow(log, epoch)) continue
     if (base !== undefined && !log.book.isBefore(base.meta, epoch.meta)) continue
     if (keepMs > 0 && latestBelow(log, epoch) > nowMs - keepMs) continue
     const parts = partsOf(log, { at: epoch, base })

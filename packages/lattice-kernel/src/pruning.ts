@@ -36,6 +36,8 @@ export interface PruningDeps {
   readonly core: Core
   readonly projectionOver: ProjectionFactory
   readonly snapshots: Pick<Snapshots, 'whole' | 'isDiverged' | 'isOutvotedAt' | 'pruned'>
+  /** True while nothing may be decided: copies are made. */
+  readonly isHeld: () => boolean
   readonly wake: () => void
 }
 
@@ -50,8 +52,8 @@ const PAGES_PER_UNIT = 64
 /** Free pages that are left to be used again. */
 const FREE_PAGES_LEFT = 64
 
-/** A stretch of work; yields between units. */
-type Stretch = Generator<DeletionProgress | void, void, undefined>
+/** A stretch of work; yields between units, and `turn` where the next one wants a turn of its own. */
+type Stretch = Generator<'turn' | void, void, undefined>
 
 export function createPruning(deps: PruningDeps): Pruning {
   const { core, snapshots, wake } = deps
@@ -122,6 +124,7 @@ export function createPruning(deps: PruningDeps): Pruning {
     const version = log.excluded.version()
     const gathered = yield* gather(core, base)
     yield* askBeside(gathered)
+    yield 'turn'
     while (gathered.upto() + LAST_RECORDS < log.meta().headSeq) {
       gathered.follow(LAST_RECORDS)
       yield
@@ -132,6 +135,7 @@ export function createPruning(deps: PruningDeps): Pruning {
     decidePrune(core, gathered)
     core.pruned()
     snapshots.pruned()
+    yield 'turn'
     yield* finish({ bytesBefore, goneBefore })
   }
 
@@ -173,13 +177,14 @@ export function createPruning(deps: PruningDeps): Pruning {
   function advance(current: Stretch): void {
     const untilMs = options.clock.monotonicMs() + TURN_MS
     for (let units = 0; units < UNITS_PER_TURN; units += 1) {
-      if (current.next().done === true) {
+      const { done, value } = current.next()
+      if (done === true) {
         work = undefined
         failure = undefined
         news.isNews()
         return
       }
-      if (options.clock.monotonicMs() > untilMs) return
+      if (value === 'turn' || options.clock.monotonicMs() > untilMs) return
     }
   }
 
@@ -206,6 +211,7 @@ export function createPruning(deps: PruningDeps): Pruning {
     },
     step: () => {
       if (stage !== 'on' || retry !== undefined || options.membership === undefined) return undefined
+      if (deps.isHeld()) return undefined
       try {
         if (work !== undefined) advance(work)
         else if (news.take() || (unflushed !== undefined && isStateAt(unflushed))) look()

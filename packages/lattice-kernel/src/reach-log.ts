@@ -9,16 +9,25 @@ import type { FindMeta } from './lane-book.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import { blockKey, type BlockStore } from './reach-blocks.ts'
-import { createReachIndex, type ReachAnchors, type ReachIndex, type ReachNode } from './reach-index.ts'
+import type { PrunedBase } from './log-base.ts'
+import { createReachIndex, type ReachIndex, type ReachNode } from './reach-index.ts'
+import type { Place } from './reach-vector.ts'
 
 /** The index with the log's records for its nodes. */
 export interface LogReach extends LogIndex, Omit<ReachIndex, keyof LogIndex> {}
 
-export function createLogReach(database: Database, find: FindMeta, anchors?: ReachAnchors): LogReach {
-  const index = createReachIndex(createSqliteBlocks(database), anchors)
+export function createLogReach(database: Database, find: FindMeta, base?: PrunedBase): LogReach {
+  const index = createReachIndex(createSqliteBlocks(database), base)
+  const baseCauses = (): readonly Place[] =>
+    base?.lanes().map(({ lane, last }) => ({ lane, position: last, seq: base.seqAt(lane, last) })) ?? []
   return {
     ...index,
-    advance: (entry) => index.advance(reachNodeOf(entry, find)),
+    advance: (entry) => {
+      const node = reachNodeOf(entry, find)
+      // All that lies below the base is in its past; of what it cites less is known.
+      const isBase = base?.epoch() !== undefined && entry.meta.seq === base.fromSeq()
+      index.advance(isBase ? { ...node, causes: [...node.causes, ...baseCauses()] } : node)
+    },
     retreat: ({ meta }) => index.retreat(meta),
   }
 }

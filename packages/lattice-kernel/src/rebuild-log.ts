@@ -16,12 +16,15 @@ import {
   type Signer,
 } from '@lattice/model'
 import { type Database, LogDamaged } from '@lattice/storage'
-import { checkpointSeq, readClaims } from './log-claims.ts'
+import { beginPruned } from './begin-pruned.ts'
+import { readBaseSeed } from './check-base.ts'
+import { baseAnchors, baseLanes, baseSpans } from './log-base.ts'
+import { checkpointSeq, claimedQuietBelow, readClaims } from './log-claims.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { LogMeta } from './log-meta.ts'
 import { createLogStore, type LogStore } from './log-store.ts'
 import type { FloatingRow } from './log-schema.ts'
-import { openLog, openLogFile } from './open-log.ts'
+import { openLog, openLogFile, type OpenedLog } from './open-log.ts'
 import { createRecordScan } from './record-scan.ts'
 import type { VerifyLogOptions } from './verify-types.ts'
 
@@ -42,7 +45,9 @@ export async function rebuildLog(options: RebuildLogOptions): Promise<number> {
   const { directory, target, storeId, crypto, signer, membership } = options
   const source = openLogFile(directory, { readonly: true })
   try {
-    const { database, meta } = openLog({ directory: target, storeId, crypto, signer })
+    const opened = openLog({ directory: target, storeId, crypto, signer })
+    const { database } = opened
+    const meta = copyBeginning(source, opened, options)
     const log = createLogStore({ database, crypto, signer, opened: meta, ...(membership && { membership }) })
     try {
       const count = await copyRecords(source, log, options)
@@ -63,7 +68,8 @@ async function copyRecords(source: Database, log: LogStore, options: RebuildLogO
   const last = Math.max(scan.lastSeq() ?? 0, checkpointSeq(claims))
   let hlc = HLC_ZERO
   let highestMs = 0
-  for (let seq = 1; seq <= last; seq += COMMIT_RECORDS) {
+  // Of a pruned log what comes before the base is there already.
+  for (let seq = log.meta().headSeq + 1; seq <= last; seq += COMMIT_RECORDS) {
     signal?.throwIfAborted()
     for (const scanned of scan.read(seq, Math.min(last, seq + COMMIT_RECORDS - 1))) {
       if ('bad' in scanned) throw damaged(source, scanned.seq, scanned.bad.what)
@@ -79,6 +85,38 @@ async function copyRecords(source: Database, log: LogStore, options: RebuildLogO
     await new Promise<void>((resolve) => void scheduler.soon(resolve))
   }
   return last
+}
+
+/** Of a pruned log, all that is before the base. Throws `LogDamaged` where this node does not vouch for it. */
+function copyBeginning(source: Database, { database, meta }: OpenedLog, options: RebuildLogOptions): LogMeta {
+  const { crypto, signer } = options
+  const seed = readBaseSeed({ database: source, crypto, storeId: meta.storeId, witnessKey: signer.publicKey })
+  if (seed === undefined) return meta
+  const row = typeof seed === 'string' ? undefined : seed.base.row()
+  if (typeof seed === 'string' || row === undefined) throw damaged(source, 1, String(seed))
+  const early: LogEntry[] = []
+  const scan = createRecordScan(source, crypto)
+  for (let seq = 1; seq < seed.fromSeq; seq += COMMIT_RECORDS) {
+    for (const scanned of scan.readThere(seq, Math.min(seed.fromSeq - 1, seq + COMMIT_RECORDS - 1))) {
+      if ('bad' in scanned) throw damaged(source, scanned.seq, scanned.bad.what)
+      const { parsed, meta: place } = scanned.entry
+      if (seed.kindOf(parsed.id, place) !== 'gone') early.push(scanned.entry)
+    }
+  }
+  const [problem] = seed.check(early.map(({ parsed, meta: { seq } }) => ({ seq, id: parsed.id })))
+  if (problem !== undefined) throw damaged(source, seed.fromSeq, problem)
+  return beginPruned(
+    { database, crypto, meta },
+    {
+      base: row,
+      lanes: baseLanes(source, row.number),
+      spans: baseSpans(source, row.number),
+      anchors: () => baseAnchors(source, row.number),
+      early,
+      kindOf: seed.kindOf,
+      quiet: claimedQuietBelow(readClaims(source), seed.base),
+    },
+  )
 }
 
 function appendAgain(source: Database, log: LogStore, entry: LogEntry): void {

@@ -15,14 +15,17 @@ import {
   type IdKey,
   idKey,
   type IntentionId,
+  type PublicKey,
   type SignedIntention,
 } from '@lattice/model'
 import { type Database, toPlainBytes, walProblem } from '@lattice/storage'
 import { type FloatingRow, LOG_FILE } from './log-schema.ts'
+import { type BaseSeed, readBaseSeed } from './check-base.ts'
+import type { Anchor } from './log-base.ts'
 import { checkpointSeq, readClaims } from './log-claims.ts'
 import type { LogEntry } from './log-entry.ts'
 import { openLogFile } from './open-log.ts'
-import { createRecordScan } from './record-scan.ts'
+import { createRecordScan, type ScannedRecord } from './record-scan.ts'
 import { isDamage } from './verify-log.ts'
 import type { VerifyLogOptions } from './verify-types.ts'
 
@@ -79,10 +82,21 @@ async function salvageFrom(database: Database, options: SalvageOptions): Promise
   const own = createOwnChain()
   let read = 0
   let lost = 0
+  const seed = readBaseSeed({ ...options, database })
+  const base = typeof seed === 'string' ? undefined : seed
+  // What this node cannot say of what is gone may have been its own.
+  if (typeof seed === 'string') own.gap()
+  for (const tip of ownEndsBelow(base, witnessKey)) own.begin(tip)
+  // What a prune took is not lost.
+  const scanAll = (first: number, until: number): readonly ScannedRecord[] => {
+    const gap = (base?.fromSeq ?? 1) - 1
+    const early = first > gap ? [] : scan.readThere(first, Math.min(until, gap))
+    return until <= gap ? early : [...early, ...scan.read(Math.max(first, gap + 1), until)]
+  }
   for (let seq = 1; seq <= last; seq += BATCH) {
     signal?.throwIfAborted()
     const batch: SignedIntention[] = []
-    for (const scanned of scan.read(seq, Math.min(last, seq + BATCH - 1))) {
+    for (const scanned of scanAll(seq, Math.min(last, seq + BATCH - 1))) {
       if ('bad' in scanned) {
         lost += 1
         own.gap()
@@ -102,7 +116,18 @@ async function salvageFrom(database: Database, options: SalvageOptions): Promise
   return { read, lost, own: own.count(), ownEnd: own.end() }
 }
 
+/** Where this node's own lanes end below the base of a pruned log. */
+function ownEndsBelow(seed: BaseSeed | undefined, witnessKey: PublicKey): readonly Anchor[] {
+  const lanes = seed?.base.lanes().filter(({ key }) => equalBytes(key, witnessKey)) ?? []
+  return lanes.flatMap(({ lane, last }) => {
+    const seq = seed?.base.seqAt(lane, last)
+    return (seq === undefined ? undefined : seed?.base.at(seq)) ?? []
+  })
+}
+
 interface OwnChain {
+  /** Begins with what a prune took. */
+  readonly begin: (anchor: Anchor) => void
   readonly take: (entry: LogEntry) => void
   /** Something cannot be read here. */
   readonly gap: () => void
@@ -120,6 +145,10 @@ function createOwnChain(): OwnChain {
   let count = 0
   let isUncertain = false
   return {
+    begin: ({ id, meta }) => {
+      tips.set(idKey(id), id)
+      if (newest === undefined || compareHlc(meta.timestamp, newest) > 0) newest = meta.timestamp
+    },
     take: ({ parsed: { id, intention } }) => {
       for (const cause of [intention.storePrev, ...intention.causalDeps]) tips.delete(idKey(cause))
       tips.set(idKey(id), id)

@@ -7,11 +7,13 @@
  *
  * @module
  */
+import { basename } from 'node:path'
 import { equalBytes, type Hash, type IntentionId } from '@lattice/model'
+import type { StateDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import { createDivergenceWatch } from './divergence-watch.ts'
 import { KernelClosed, SnapshotUnavailable } from './errors.ts'
-import { createKeptSnapshots, type KeptSnapshots } from './kept-snapshots.ts'
+import { createKeptSnapshots, KEPT_NAMES, type KeptSnapshots } from './kept-snapshots.ts'
 import type { ProjectionFactory } from './projection.ts'
 import { createSnapshotFiles, type WholeSnapshot } from './snapshot-files.ts'
 import { createRootWaits } from './snapshot-waits.ts'
@@ -35,6 +37,8 @@ export interface Snapshots extends Work {
   readonly reads: (accept: Accept) => SnapshotReads
   /** Those that are whole, the later one first. */
   readonly whole: () => readonly WholeSnapshot[]
+  /** Files that hold one, with their names: what a copy of a pruned store cannot be without. */
+  readonly files: () => readonly { readonly name: string; readonly state: StateDatabase }[]
   /** Nodes have come to different states, and no later epoch has ended that. */
   readonly isDiverged: () => boolean
   /** This node's own state at an epoch is likely to be the wrong one. */
@@ -92,6 +96,13 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
       // State of a pruned log is made of nothing else.
       if ((isOn || core.log.base.row() !== undefined) && stage !== 'over') kept.open()
       return kept.all()
+    },
+    files: () => {
+      if (stage !== 'over') kept.open()
+      return KEPT_NAMES.flatMap((name) => {
+        const snapshot = kept.get(name)
+        return snapshot === undefined ? [] : [{ name: basename(files.path(name)), state: snapshot.state }]
+      })
     },
     isDiverged: () => divergence.standing().length > 0,
     isOutvotedAt: divergence.isOutvotedAt,

@@ -109,7 +109,8 @@ export async function verifyTarget(
   const last = lastRecord(target, scan, checkpointSeq(claims))
   const found = readBaseSeed({ ...target, crypto: deps.crypto })
   const base = typeof found === 'string' ? undefined : found
-  if (typeof found === 'string') note(findings, { kind: 'meta', seq: undefined, id: undefined, what: found })
+  // What is gone cannot be made again, so damage to what is known of it is damage to records.
+  if (typeof found === 'string') note(findings, { kind: 'unreadable', seq: undefined, id: undefined, what: found })
   const reach = createReachFollower(database, base?.base)
   const checker = createRecordChecker({
     crypto: deps.crypto,
@@ -197,7 +198,9 @@ async function verifyEarly(base: BaseSeed, { scan, checker, slicer, findings }: 
     }
   }
   takeGone(base.fromSeq)
-  for (const what of base.check(early)) note(findings, { kind: 'meta', seq: undefined, id: undefined, what })
+  for (const what of base.check(early)) {
+    note(findings, { kind: 'witness_signature', seq: base.fromSeq, id: undefined, what })
+  }
 }
 
 /** What is wrong with what is compared when all records were read. */

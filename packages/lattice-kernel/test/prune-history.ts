@@ -190,3 +190,33 @@ export function createPruneHistory(seed: number, options: { readonly peers?: num
     return epochs.slice(1).every(({ id }) => !seen.has(idKey(id)))
   }
 }
+
+/** In an order in which causes come first, and drawn anew each time. */
+export function shuffled(
+  { random }: Pick<PruneHistory, 'random'>,
+  intentions: readonly ParsedIntention[],
+): readonly ParsedIntention[] {
+  const left = [...intentions]
+  const here = new Set<string>()
+  const ours = new Set(left.map(({ id }) => idKey(id)))
+  const order: ParsedIntention[] = []
+  while (left.length > 0) {
+    const ready = left.filter(({ intention }) =>
+      causesOf(intention).every((cause) => !ours.has(idKey(cause)) || here.has(idKey(cause))),
+    )
+    const one = ready[random.below(ready.length)]
+    if (one === undefined) throw new Error('a cycle')
+    left.splice(left.indexOf(one), 1)
+    here.add(idKey(one.id))
+    order.push(one)
+  }
+  return order
+}
+
+/** What a log with this base holds. */
+export function expectedSet(
+  { all, isBelow }: Pick<PruneHistory, 'all' | 'isBelow'>,
+  base: ParsedIntention,
+): readonly ParsedIntention[] {
+  return all.filter((one) => !isBelow(one, base) || ['genesis', 'system', 'epoch'].includes(one.op.kind))
+}

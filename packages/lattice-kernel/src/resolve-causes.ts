@@ -87,9 +87,9 @@ function citable(
   ids: readonly IntentionId[],
   epochs: readonly BookEpoch[],
 ): readonly IntentionId[] {
-  if (epochs.length === 0) return ids
   return ids.filter((id) => {
     const place = log.find(id)
+    // What is gone is below the base, also where nothing else that is cited is below an epoch.
     return place === undefined ? log.base.epoch() === undefined : !cover.isUncitable(place, epochs)
   })
 }

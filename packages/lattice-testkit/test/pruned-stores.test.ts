@@ -1,5 +1,7 @@
 /** Whole nodes join a store whose history was cut, and come back to one. */
 import { equalBytes, idKey, type StoreId, toHex } from '@lattice/model'
+import type { NodeEvent } from '@lattice/node'
+import { system } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
 import { get, put } from './support.ts'
@@ -52,5 +54,50 @@ describe('a store whose history was cut', () => {
       [0, 1, 2, 3].map((index) => mesh.complete(mesh.store(index, id).kernel().stateDigest())),
     )
     expect(new Set(digests.map(toHex)).size).toBe(1)
+  })
+})
+
+/** Collects a node's events until it closes. */
+function follow(mesh: SimMesh, index: number): NodeEvent[] {
+  const events: NodeEvent[] = []
+  const run = async (): Promise<void> => {
+    for await (const event of mesh.node(index).events(new AbortController().signal)) {
+      if ('kind' in event) events.push(event)
+    }
+  }
+  run().catch(() => undefined)
+  return events
+}
+
+describe('a node that was away', () => {
+  test.each([1, 3])('while history was cut %d times comes back, and loses no write of its own', async (cuts) => {
+    const mesh = await createSimMesh({ seed: `away ${cuts}`, nodes: 4, discovery: true })
+    await using _ = mesh
+    const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+    for (const index of [1, 2, 3]) await mesh.complete(mesh.node(index).join(await mesh.invite(0, id)))
+    for (let n = 0; n < 12; n += 1) await put(mesh, n % 4, id, [`k${n % 5}`, `of ${n}`])
+    await mesh.converge(id)
+    // It may write, so the others wait for it no more.
+    await mesh.complete(mesh.store(0, id).setPeerStatus('node-3', system.PeerStatus.DORMANT))
+    await mesh.converge(id)
+    mesh.partition([0, 1, 2], [3])
+    await put(mesh, 3, id, ['mine', 'written away'])
+    await put(mesh, 3, id, ['k0', 'over the old'])
+    for (let cut = 0; cut < cuts; cut += 1) {
+      for (let n = 0; n < 8; n += 1) await put(mesh, n % 3, id, [`k${n % 5}`, `${cut} ${n}`])
+      await mesh.converge(id, [0, 1, 2])
+      await prune(mesh, id, [0, 1, 2])
+    }
+    await put(mesh, 0, id, ['after', 'v'])
+    const events = follow(mesh, 3)
+    mesh.heal()
+    await mesh.run(() => events.some(({ kind }) => kind === 'returned'), 'it came back')
+    const returned = events.find((event) => event.kind === 'returned')
+    await mesh.converge(id)
+    expect(baseOf(mesh, 3, id)?.epoch).toEqual(baseOf(mesh, 0, id)?.epoch)
+    expect(await get(mesh, 3, id, 'after')).toBe('v')
+    expect(returned?.kind === 'returned' && returned.kept + returned.waiting).toBeGreaterThanOrEqual(2)
+    if (returned?.kind === 'returned' && returned.waiting === 0) expect(await get(mesh, 0, id, 'mine')).toBe('written away')
+    console.log(returned)
   })
 })

@@ -9,7 +9,7 @@
  */
 import type { Cancel, Hash, IntentionId } from '@lattice/model'
 import type { RangeIndex } from '@lattice/sync'
-import type { ReplicaDigest } from './replicated-store.ts'
+import type { ReplicaDigest } from './replica-digest.ts'
 
 /** The epoch below which a log keeps nothing. */
 export interface ReplicaBase {

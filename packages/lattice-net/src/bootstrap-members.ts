@@ -8,12 +8,7 @@
  */
 import { assert, type Crypto, type IdKey, type PublicKey } from '@lattice/model'
 import { createFetchedAnswer, type FetchedAnswer } from './fetched-answer.ts'
-import {
-  BOOTSTRAP_SHARE_BYTES,
-  BOOTSTRAP_SHARE_MAX,
-  BOOTSTRAP_SHARE_MIN,
-  type NetworkLimits,
-} from './limits.ts'
+import { BOOTSTRAP_SHARE_BYTES, BOOTSTRAP_SHARE_MAX, BOOTSTRAP_SHARE_MIN, type NetworkLimits } from './limits.ts'
 import type { LogRequest } from './log-client.ts'
 import { createPeerRoster, type Enlisted, type PeerRoster } from './peer-roster.ts'
 

@@ -21,7 +21,14 @@ import {
 import type { net } from '@lattice/proto'
 import { claimFields, type ComparedStore, comparedWith, claimTo } from './claimed-digest.ts'
 import type { FrameInit } from './frame.ts'
-import { BLINDED_ID_BYTES, DIGEST_NONCE_BYTES, DIGEST_STORES_TOLD, MAX_ADDRESS_LENGTH, MAX_ADDRESSES, MAX_DIGEST_STORES } from './limits.ts'
+import {
+  BLINDED_ID_BYTES,
+  DIGEST_NONCE_BYTES,
+  DIGEST_STORES_TOLD,
+  MAX_ADDRESS_LENGTH,
+  MAX_ADDRESSES,
+  MAX_DIGEST_STORES,
+} from './limits.ts'
 import { readClaim, sameSet } from './reconcile.ts'
 import type { ClaimedDigest } from './session-call.ts'
 import { type Effects, finish, send, type SessionMachine, unexpected, violation } from './session.ts'
@@ -155,11 +162,7 @@ function distanceTo(store: ComparedStore, claim: ClaimedDigest, side: 'asking' |
   return side === 'asking' ? 0 : undefined
 }
 
-function compare(
-  mine: BlindedStores,
-  theirs: net.Digests,
-  side: 'asking' | 'answering',
-): Effects<DigestOutcome> {
+function compare(mine: BlindedStores, theirs: net.Digests, side: 'asking' | 'answering'): Effects<DigestOutcome> {
   if (theirs.stores.length > MAX_DIGEST_STORES) return [violation('digests_too_many')]
   const equal: StoreId[] = []
   const revoked: StoreId[] = []

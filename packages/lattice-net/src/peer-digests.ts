@@ -59,7 +59,8 @@ export function createPeerDigests(): PeerDigests {
       const stores = byPeer.get(key) ?? new Map<IdKey, ClaimedDigest>()
       byPeer.set(key, stores)
       const known = stores.get(idKey(storeId))
-      const isOlder = known !== undefined && sameBase(known.base, digest.base) && digest.witnessCount < known.witnessCount
+      const isOlder =
+        known !== undefined && sameBase(known.base, digest.base) && digest.witnessCount < known.witnessCount
       if (!isOlder) stores.set(idKey(storeId), digest)
     },
     get: (peer, storeId) => byPeer.get(idKey(peer))?.get(idKey(storeId)),

@@ -170,7 +170,9 @@ class Responder {
     const { base: ours } = own
     const { version = RECONCILE_WITH_BASES } = this.#options
     if (version < RECONCILE_WITH_BASES && (ours !== undefined || theirs !== undefined)) {
-      return [refuse(net.RefusalCode.VERSION_UNSUPPORTED, 'the history of the store was cut: a later version can take it')]
+      return [
+        refuse(net.RefusalCode.VERSION_UNSUPPORTED, 'the history of the store was cut: a later version can take it'),
+      ]
     }
     const later = theirs === undefined ? undefined : overLaterBase(store, theirs)
     const isOursThere = renamed === undefined ? undefined : false

@@ -150,9 +150,7 @@ class SnapshotServer {
     if (serving.kind === 'parts') return this.#part(serving)
     assert(answer.kind === 'snapshot', 'rows are read')
     if (answer.read === undefined) return [snapshotGone()]
-    return serving.kind === 'rows'
-      ? this.#snapshotPage(serving, answer.read)
-      : this.#outlinePage(serving, answer.read)
+    return serving.kind === 'rows' ? this.#snapshotPage(serving, answer.read) : this.#outlinePage(serving, answer.read)
   }
   #foundationPage({ base, after }: Extract<Serving, { kind: 'items' }>, answer: SessionAnswer): Effects<ServedPages> {
     assert(answer.kind === 'foundation', 'items are read')
@@ -163,10 +161,7 @@ class SnapshotServer {
     const value = { base, after: BigInt(after), items: [...items], total: BigInt(total) }
     return [send({ case: 'foundationPage', value })]
   }
-  #snapshotPage(
-    { store, through }: Extract<Serving, { kind: 'rows' }>,
-    read: SnapshotRead,
-  ): Effects<ServedPages> {
+  #snapshotPage({ store, through }: Extract<Serving, { kind: 'rows' }>, read: SnapshotRead): Effects<ServedPages> {
     const rows = read.rows.filter((row) => through === undefined || comparePlaces(row, through) <= 0)
     const end = rows.at(-1)
     const isThrough = end !== undefined && through !== undefined && comparePlaces(end, through) === 0

@@ -106,7 +106,10 @@ export class SessionAgenda {
     return this.#schedule.pending(peer)
   }
   /** Sessions with the peer over the store bring nothing until one of the two has fetched it anew. */
-  returning({ peer, storeId }: Pick<SyncOutcome, 'peer' | 'storeId'>, error: Pick<BasesDiffer, 'detail' | 'base'>): void {
+  returning(
+    { peer, storeId }: Pick<SyncOutcome, 'peer' | 'storeId'>,
+    error: Pick<BasesDiffer, 'detail' | 'base'>,
+  ): void {
     this.#returning.note(peer, storeId, error)
   }
   forgetPeer(peer: PublicKey): void {

@@ -32,7 +32,8 @@ export function overLaterBase(store: SessionStore, base: ToldBase): BasedStore |
   // As of one turn: what the whole set has and the one over the base has not.
   const goneCount = (before?.goneCount ?? 0) + store.digest().witnessCount - set.digest().witnessCount
   // It may be that of the log by now: then the log's own set is the one over it.
-  const present = (): SetOverBase => (sameBase(store.base()?.epoch, base.epoch) ? store : (store.over(base.epoch) ?? set))
+  const present = (): SetOverBase =>
+    sameBase(store.base()?.epoch, base.epoch) ? store : (store.over(base.epoch) ?? set)
   const based = { ...store, digest: () => present().digest(), rangeIndex: () => present().rangeIndex() }
   return { store: based, base, goneCount }
 }

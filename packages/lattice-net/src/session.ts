@@ -167,7 +167,9 @@ export function refusalFrameOf(failure: SessionFailure): FrameInit | undefined {
     case 'refuse':
       return refusedFrame(failure.refusal, failure.message)
     case 'bases':
-      return failure.isTold ? undefined : refusedFrame(net.RefusalCode.BASE_UNKNOWN, 'this base of the store is not here')
+      return failure.isTold
+        ? undefined
+        : refusedFrame(net.RefusalCode.BASE_UNKNOWN, 'this base of the store is not here')
     case 'refused':
     case 'lost':
       return undefined

@@ -6,7 +6,15 @@
  *
  * @module
  */
-import { concatBytes, equalBytes, type Hash, HASH_BYTES, type IntentionId, readIntentionId, toHash } from '@lattice/model'
+import {
+  concatBytes,
+  equalBytes,
+  type Hash,
+  HASH_BYTES,
+  type IntentionId,
+  readIntentionId,
+  toHash,
+} from '@lattice/model'
 import type { StoreId } from '@lattice/model'
 import type { RowPlace, SnapshotRow, WriterSnapshot } from '@lattice/net-types'
 import type { net } from '@lattice/proto'

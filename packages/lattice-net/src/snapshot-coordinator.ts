@@ -18,9 +18,10 @@ import type { WriterPosition, WriterRefused, WriterSnapshot } from '@lattice/net
 import { sameBase } from './claimed-digest.ts'
 import { BOOTSTRAP_PEERS, type NetworkLimits, SNAPSHOT_RESTARTS_MAX } from './limits.ts'
 import { createPeerRoster, type PeerRoster } from './peer-roster.ts'
-import { type BaseOffer, sameTarget, type SnapshotAnswer, type SnapshotRequest } from './snapshot-client.ts'
+import type { SnapshotAnswer, SnapshotRequest } from './snapshot-client.ts'
 import type { SnapshotEffect, SnapshotState, WriterWork } from './snapshot-effect.ts'
 import { createItemFetch, type ItemFetch } from './snapshot-items.ts'
+import { type FetchView, isOf, type SnapshotMember } from './snapshot-member.ts'
 import { createRowFetch, type RowFetch } from './snapshot-rows.ts'
 
 export interface SnapshotCoordinatorOptions {
@@ -73,29 +74,6 @@ export function createSnapshotCoordinator(options: SnapshotCoordinatorOptions): 
     tick: () => run.step(() => run.tick()),
     state: () => run.state(),
   }
-}
-
-/** A request that a peer has not answered. */
-export interface OpenAsk {
-  readonly request: SnapshotRequest
-  readonly atMs: number
-}
-
-/** A peer that is connected. */
-export interface SnapshotMember {
-  readonly key: IdKey
-  readonly asks: OpenAsk[]
-  /** Undefined until it has said so. */
-  offer: BaseOffer | undefined
-  /** Times that what it served became another. */
-  moves: number
-}
-
-/** What the parts of the fetch see of it. */
-export interface FetchView {
-  readonly members: () => readonly SnapshotMember[]
-  readonly ask: (member: SnapshotMember, request: SnapshotRequest) => void
-  readonly bar: (key: IdKey, why: string) => void
 }
 
 type Stage =
@@ -337,11 +315,6 @@ class Coordinator implements FetchView {
     if (isWhole) this.#effects.push({ kind: 'unpruned' })
     else this.#effects.push({ kind: 'failed', why: this.#members.size > 0 ? 'no_state_is_served' : undefined })
   }
-}
-
-/** True where a peer serves that state. */
-export function isOf(offer: BaseOffer | undefined, target: WriterSnapshot): boolean {
-  return offer?.snapshot !== undefined && sameTarget(offer.snapshot, target)
 }
 
 function seqOf({ offer }: SnapshotMember): bigint {

@@ -6,18 +6,12 @@
  * @module
  */
 import type { IdKey, IntentionId } from '@lattice/model'
-import type { FetchView, OpenAsk, SnapshotMember } from './snapshot-coordinator.ts'
 import type { SnapshotAnswer } from './snapshot-client.ts'
 import type { WriterWork } from './snapshot-effect.ts'
+import type { Came, FetchView } from './snapshot-member.ts'
 
 /** Pages that may wait for the writer. */
 const PAGES_AHEAD = 2
-
-export interface Came {
-  readonly member: SnapshotMember
-  readonly ask: OpenAsk
-  readonly view: FetchView
-}
 
 export interface ItemFetch {
   /** Who gives it. */
@@ -38,7 +32,7 @@ export function createItemFetch(server: IdKey, base: IntentionId, items: number)
   let taken = items
   let fetched = items
   let total: number | undefined
-  let waiting: (readonly Uint8Array[])[] = []
+  const waiting: (readonly Uint8Array[])[] = []
 
   return {
     server,

@@ -40,7 +40,9 @@ export function createStoreGaps(deps: StoreGapsDeps): GapRunner {
     const theirs = peerDigests.get(peer, storeId)
     const store = stores.get(storeId)
     const ours = theirs && store && comparedWith(store, theirs)
-    return ours !== undefined && theirs !== undefined && theirs.witnessCount >= ours.witnessCount && !sameSet(theirs, ours)
+    return (
+      ours !== undefined && theirs !== undefined && theirs.witnessCount >= ours.witnessCount && !sameSet(theirs, ours)
+    )
   }
   /** As far as the peer said, it holds more than is here. Whoever holds as much and differs shows it by its heartbeats. */
   function holdsMore(peer: PublicKey, storeId: StoreId): boolean {

@@ -61,7 +61,10 @@ describe('a session over a base', () => {
     b.store.prune(first)
     a.store.write(5)
     const run = async (from: Peer, to: Peer) =>
-      flights(createReconcileInitiator(view(from.store, to)), createReconcileResponder({ resolve: () => view(to.store, from) }))
+      flights(
+        createReconcileInitiator(view(from.store, to)),
+        createReconcileResponder({ resolve: () => view(to.store, from) }),
+      )
     const asked = await run(a, b)
     expect(asked.roundTrips).toBe(3)
     expect(casesOf(asked.a.sent).slice(0, 2)).toEqual(['hello', 'hello'])
@@ -143,7 +146,13 @@ describe('a session over a base', () => {
               if (store.over(next) !== undefined) store.prune(next)
             } else await meet(at(step.from), at(step.to), step.maps ? {} : byRanges)
           }
-          for (const [from, to] of [[0, 1], [1, 2], [2, 0], [0, 1]] as const) await meet(at(from), at(to))
+          for (const [from, to] of [
+            [0, 1],
+            [1, 2],
+            [2, 0],
+            [0, 1],
+          ] as const)
+            await meet(at(from), at(to))
         },
       ),
       { numRuns: 40 },

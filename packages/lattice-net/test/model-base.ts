@@ -172,7 +172,10 @@ export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: M
       } else if (item.kind === 'chain') {
         const author = bytesOf(item.author)
         const ids = item.ids.map((id) => toIntentionId(bytesOf(id)))
-        chains.set(idKey(author as PublicKey), ids.map((id) => placeOf(id, author as PublicKey)))
+        chains.set(
+          idKey(author as PublicKey),
+          ids.map((id) => placeOf(id, author as PublicKey)),
+        )
         for (const id of ids) anchors.add(idKey(id))
       } else {
         const parsed = parseSignedIntention(crypto, { bytes: bytesOf(item.bytes), signature: bytesOf(item.signature) })
@@ -213,8 +216,7 @@ export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: M
       }
       return { items, total: foundation.length }
     },
-    snapshot: () =>
-      snapshot && { epoch: snapshot.epoch, root: snapshot.root, rows: snapshot.rows.length },
+    snapshot: () => snapshot && { epoch: snapshot.epoch, root: snapshot.root, rows: snapshot.rows.length },
     readSnapshot: (epoch, after, maxBytes) => {
       if (snapshot === undefined || idKey(snapshot.epoch) !== idKey(epoch)) return undefined
       const from = after === undefined ? 0 : snapshot.rows.findIndex((row) => compareRows(row, after) > 0)

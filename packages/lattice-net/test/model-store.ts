@@ -44,8 +44,7 @@ import type { PeerAccess, ReplicatedStore, WitnessedBatch } from '@lattice/net-t
 import { addInto, createMemoryRangeIndex } from '@lattice/sync'
 import { createModelBase, type ModelBase } from './model-base.ts'
 
-export interface ModelStore
-  extends ReplicatedStore, Pick<ModelBase, 'declare' | 'prune' | 'setSnapshot' | 'found'> {
+export interface ModelStore extends ReplicatedStore, Pick<ModelBase, 'declare' | 'prune' | 'setSnapshot' | 'found'> {
   /** Writes one run of `count` intentions with `bytes` of payload each. */
   readonly write: (count: number, bytes?: number) => readonly ParsedIntention[]
   readonly ids: () => readonly IntentionId[]

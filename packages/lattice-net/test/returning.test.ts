@@ -8,7 +8,8 @@ import { feed } from './drive.ts'
 import { createMesh, type Mesh, type MeshNode } from './mesh.ts'
 import { viewFor } from '../src/store-registry.ts'
 
-const sessions = ({ events }: MeshNode): number => events.filter((event) => 'kind' in event && event.kind === 'sync_result').length
+const sessions = ({ events }: MeshNode): number =>
+  events.filter((event) => 'kind' in event && event.kind === 'sync_result').length
 const returning = ({ events }: MeshNode): readonly unknown[] =>
   events.filter((event) => 'kind' in event && event.kind === 'returning')
 
@@ -19,7 +20,9 @@ function agree(a: MeshNode, b: MeshNode): boolean {
 }
 
 /** Node 0 and 1 hold a store and have an epoch; node 2 has only its beginning. */
-async function behind(seed: string): Promise<{ readonly mesh: Mesh; readonly epoch: IntentionId; readonly late: MeshNode }> {
+async function behind(
+  seed: string,
+): Promise<{ readonly mesh: Mesh; readonly epoch: IntentionId; readonly late: MeshNode }> {
   const mesh = await createMesh({ nodes: 2, seed })
   mesh.connectAll()
   const [first, second] = [mesh.node(0), mesh.node(1)]

@@ -262,10 +262,7 @@ const LIES: Readonly<Record<string, readonly [Lie, string]>> = {
     changedRows((_, read) => ({ root: read.root.map((byte) => byte ^ 1) as typeof read.root })),
     'snapshot_of_another_root',
   ],
-  'pages without rows that are not the last': [
-    changedRows(() => ({ rows: [], isLast: false })),
-    'snapshot_page_empty',
-  ],
+  'pages without rows that are not the last': [changedRows(() => ({ rows: [], isLast: false })), 'snapshot_page_empty'],
   'rows of another store': [
     (store) => ({
       readSnapshot: (epoch, after, maxBytes) => {

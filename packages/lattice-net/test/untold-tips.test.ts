@@ -249,7 +249,11 @@ describe('tip maps that do not tell all', () => {
     [
       'a map that was not offered',
       ({ b }) =>
-        helloFrame(b.store.id, { ...b.store.digest(), witnessCount: 1 }, { tipMap: { tips: [], witnessCount: 1, goneCount: 0 } }),
+        helloFrame(
+          b.store.id,
+          { ...b.store.digest(), witnessCount: 1 },
+          { tipMap: { tips: [], witnessCount: 1, goneCount: 0 } },
+        ),
       'tips_not_offered',
     ],
     [

@@ -15,7 +15,14 @@ import {
   type PrunedStoreOptions,
   type PrunedStoreWriter as Making,
 } from '@lattice/kernel'
-import { concatBytes, HASH_BYTES, type IntentionId, type PublicKey, readIntentionId, readPublicKey } from '@lattice/model'
+import {
+  concatBytes,
+  HASH_BYTES,
+  type IntentionId,
+  type PublicKey,
+  readIntentionId,
+  readPublicKey,
+} from '@lattice/model'
 import type { PrunedStoreWriter, WriterPosition, WriterRefused } from '@lattice/net-types'
 import { writeFileAtomic } from './atomic-file.ts'
 

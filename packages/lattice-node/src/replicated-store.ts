@@ -49,7 +49,9 @@ export function createReplicatedStore(options: ReplicatedStoreOptions): Replicat
     readSpans: kernel.readSpans,
     witnessPage: (fromSeq, limit) => {
       const isPruned = fromSeq < (kernel.base()?.fromSeq ?? 0)
-      return isPruned ? { records: [], headSeq: kernel.stats().witnessCount, isPruned } : kernel.witnessPage(fromSeq, limit)
+      return isPruned
+        ? { records: [], headSeq: kernel.stats().witnessCount, isPruned }
+        : kernel.witnessPage(fromSeq, limit)
     },
     ingest: kernel.ingest,
     onWitnessed: kernel.onWitnessed,

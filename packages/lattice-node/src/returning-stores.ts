@@ -47,7 +47,9 @@ class Returning implements ReturningStores {
     if (running !== undefined) return running.nudge()
     const wakeUp = createWakeUp(this.#context.scheduler)
     this.#running.set(key, wakeUp)
-    this.#bring(entry, { peer, wakeUp }).finally(() => this.#running.delete(key))
+    this.#bring(entry, { peer, wakeUp })
+      .finally(() => this.#running.delete(key))
+      .catch(() => undefined)
   }
 
   /** Never rejects. */
@@ -78,8 +80,7 @@ class Returning implements ReturningStores {
             ...this.#deps(entry, signal),
             network,
             peers: peers.map((each) => ({ peer: each, addresses: this.#context.meta.addresses(each) })),
-            onProgress: (state) =>
-              this.#context.publish({ kind: 'bootstrap_progress', storeId, ...state }),
+            onProgress: (state) => this.#context.publish({ kind: 'bootstrap_progress', storeId, ...state }),
           })
         }
       } catch (error) {

@@ -39,11 +39,7 @@ function holdsSame(kernel: ComparedKernel, theirs: ClaimedDigest): boolean {
  * The same for whoever asks about all peers. One that is no neighbour is visited now and then: while it is there and said
  * then what is here now, it is synced; of any other nothing is known. It is for people: nothing is proved by it.
  */
-export function shownSync(
-  context: NodeContext,
-  store: { readonly kernel: ComparedKernel },
-  peer: PublicKey,
-): PeerSync {
+export function shownSync(context: NodeContext, store: { readonly kernel: ComparedKernel }, peer: PublicKey): PeerSync {
   const network = context.network()
   const presence = network?.presence(peer)
   if (presence?.connected === true) return peerSync(context, store, peer)
@@ -55,11 +51,7 @@ export function shownSync(
  * True for a peer that said, now or before its last connection ended, that it holds exactly what is here now. It was told
  * all of it then; whether it still has it is another question.
  */
-export function wasToldAll(
-  context: NodeContext,
-  store: { readonly kernel: ComparedKernel },
-  peer: PublicKey,
-): boolean {
+export function wasToldAll(context: NodeContext, store: { readonly kernel: ComparedKernel }, peer: PublicKey): boolean {
   const { storeId } = store.kernel
   const past = context.network()?.pastDigest(peer, storeId)
   return peerSync(context, store, peer) === 'synced' || (past !== undefined && holdsSame(store.kernel, past))

@@ -10,7 +10,12 @@ const baseOf = (mesh: SimMesh, index: number, id: StoreId) => mesh.store(index, 
 
 /** Has the nodes delete everything below an epoch that is made now. */
 async function prune(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<void> {
-  const epoch = await mesh.complete(mesh.store(indices[0] ?? 0, id).kernel().submitEpoch({ kind: 'prune' }))
+  const epoch = await mesh.complete(
+    mesh
+      .store(indices[0] ?? 0, id)
+      .kernel()
+      .submitEpoch({ kind: 'prune' }),
+  )
   const isCut = (index: number): boolean => {
     const { base, pruning } = mesh.store(index, id).kernel()
     return equalBytes(base()?.epoch ?? new Uint8Array(0), epoch) && pruning().state === 'idle'

@@ -7,16 +7,21 @@
  *
  * @module
  */
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { moveAside, syncDirectory, translateStorageError } from '@lattice/storage'
+import { moveAside, removeDatabase, syncDirectory, translateStorageError } from '@lattice/storage'
 import { LOG_FILE, STATE_FILE } from './log-schema.ts'
+import { SNAPSHOT_FILE } from './snapshot-files.ts'
 
 /** Where a log is made anew. */
 const MAKING = 'repair'
+/** Where one is fetched that others pruned; kept from one attempt to the next. */
+export const FETCHING = 'fetching'
 const MADE = 'repaired'
 const KEPT = `${LOG_FILE}.damaged`
 const WAL = '-wal'
+/** Lies in what is made where the log that it replaces is not to be kept. */
+const SPENT = 'old-is-spent'
 /** Damaged logs kept before a person is asked to look: each repair keeps one. */
 const KEPT_MAX = 100
 
@@ -44,6 +49,22 @@ export function commitReplacement(directory: string): string | undefined {
   return finishReplacement(directory)
 }
 
+/** True where something was fetched that is not in place. */
+export function hasFetched(directory: string): boolean {
+  return existsSync(join(directory, FETCHING))
+}
+
+/** Puts what was fetched, and is whole and closed, in place of a log that holds nothing of worth any more. */
+export function commitFetched(directory: string): void {
+  translated(directory, () => {
+    writeFileSync(join(directory, FETCHING, SPENT), '')
+    syncDirectory(join(directory, FETCHING))
+    renameSync(join(directory, FETCHING), join(directory, MADE))
+    syncDirectory(directory)
+  })
+  finishReplacement(directory)
+}
+
 /** Goes on with a replacement that was decided; does nothing where there is none. */
 export function finishReplacement(directory: string): string | undefined {
   const made = join(directory, MADE)
@@ -51,8 +72,15 @@ export function finishReplacement(directory: string): string | undefined {
   return translated(directory, () => {
     let kept: string | undefined
     if (existsSync(join(made, LOG_FILE))) {
-      kept = keepDamaged(directory)
+      const isSpent = existsSync(join(made, SPENT))
+      kept = isSpent ? removeLog(directory) : keepDamaged(directory)
       moveInto(made, directory, LOG_FILE)
+      syncDirectory(directory)
+    }
+    // State of a pruned log can be made of a snapshot alone, so that goes first.
+    if (existsSync(join(made, SNAPSHOT_FILE))) {
+      removeDatabase(join(directory, SNAPSHOT_FILE))
+      moveInto(made, directory, SNAPSHOT_FILE)
       syncDirectory(directory)
     }
     if (existsSync(join(made, STATE_FILE))) {
@@ -63,6 +91,12 @@ export function finishReplacement(directory: string): string | undefined {
     rmSync(made, { recursive: true, force: true })
     return kept
   })
+}
+
+/** The file first: a write-ahead log without it is nothing. */
+function removeLog(directory: string): undefined {
+  const path = join(directory, LOG_FILE)
+  for (const file of [path, path + WAL, `${path}-shm`]) rmSync(file, { force: true })
 }
 
 /** Moves the damaged log to a name of its own. The file goes last, so that a repetition finds the same name. */

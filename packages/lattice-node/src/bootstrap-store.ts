@@ -16,8 +16,15 @@ import {
   type StoreId,
   toWitnessSeq,
 } from '@lattice/model'
-import type { BootstrapProgress, NetworkService, PeerHint } from '@lattice/net'
+import {
+  BootstrapFailed,
+  type BootstrapProgress,
+  HISTORY_PRUNED,
+  type NetworkService,
+  type PeerHint,
+} from '@lattice/net'
 import { toFailure } from './failure.ts'
+import { adoptFetched, fetchPruned, isFetchBegun, type PrunedFetchDeps } from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
 import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
@@ -29,8 +36,10 @@ export interface StartBootstrapOptions {
   readonly id: StoreId
   /** Opens the store, unless it is open. */
   readonly open: () => Promise<OpenStore>
-  /** Closes it again: nothing came, and what is open costs files. */
-  readonly closeEmpty: () => Promise<void>
+  /** Closes it again: nothing came, and what is open costs files; or it is about to be replaced. */
+  readonly close: () => Promise<void>
+  /** For the store as it is made anew, where others deleted what it lacks. */
+  readonly fetching: Omit<PrunedFetchDeps, 'id' | 'signal'>
   /** Whom to fetch from, asked again for each attempt. */
   readonly peers: () => readonly PublicKey[]
   /** How many stores are fetched at once. */
@@ -124,13 +133,45 @@ interface FetchOnce {
 
 /** The store is open while something is fetched, and from then on. */
 async function attempt(context: NodeContext, fetch: FetchOnce): Promise<void> {
-  const { open, closeEmpty } = fetch.options
+  // What was begun is gone on with.
+  if (isFetchBegun(context, fetch.options.id)) await fetchCut(context, fetch)
+  try {
+    await fetchWhole(context, fetch)
+  } catch (error) {
+    if (!(error instanceof BootstrapFailed) || error.detail.why !== HISTORY_PRUNED) throw error
+    await fetchCut(context, fetch)
+    await fetchWhole(context, fetch)
+  }
+}
+
+async function fetchWhole(context: NodeContext, fetch: FetchOnce): Promise<void> {
+  const { open, close } = fetch.options
   const store = await open()
   try {
     await fetchOnce(context, store, fetch)
   } finally {
-    if (store.kernel.stats().witnessCount === 0) await closeEmpty()
+    if (store.kernel.stats().witnessCount === 0) await close()
   }
+}
+
+/** Others deleted history: what is left of it, and the state there, are fetched and put in the place of what is here. */
+async function fetchCut(context: NodeContext, { network, peers, signal, options, state }: FetchOnce): Promise<void> {
+  const { id, close, fetching, onProgress } = options
+  const [first] = peers
+  const isWhole = await fetchPruned(context, {
+    ...fetching,
+    id,
+    network,
+    peers,
+    signal,
+    onProgress: ({ done, total, bytes, peers: count }) => {
+      state.progress = { done, total }
+      if (first !== undefined) onProgress({ peer: first.peer, done, total, bytes, peers: count })
+    },
+  })
+  if (!isWhole) return
+  await close()
+  await adoptFetched(context, { ...fetching, id, signal })
 }
 
 async function fetchOnce(

@@ -87,10 +87,17 @@ export type NodeEventBody =
       readonly bytesAfter: number
     }
   /**
-   * The store began anew behind a cut of its history, and so many writes of this node, whose causes are gone, were put aside:
-   * they can be submitted again.
+   * What this node lacked of the store was deleted by others below this epoch: the store was made anew from theirs. Of this
+   * node's own writes that nobody had, `kept` are in it; `waiting` others cite what is gone, count nowhere, and are to be
+   * written anew.
    */
-  | { readonly kind: 'writes_stranded'; readonly storeId: StoreId; readonly count: number }
+  | {
+      readonly kind: 'returned'
+      readonly storeId: StoreId
+      readonly base: IntentionId
+      readonly kept: number
+      readonly waiting: number
+    }
   /** So many writes of an author, which counted until now, are beyond where its rights end. `own`: this node's. */
   | {
       readonly kind: 'excluded'

@@ -28,8 +28,8 @@ import { diagnoseNode } from './diagnose.ts'
 import { finalSync } from './final-sync.ts'
 import { followNetwork } from './follow-network.ts'
 import { loadIdentity } from './identity.ts'
+import { createReturningStores } from './returning-stores.ts'
 import { joinStore } from './join-store.ts'
-import { createStoreReturns } from './history/return-store.ts'
 import { createPruneDriver } from './history/prune-driver.ts'
 import { createLagWatch } from './lag-watch.ts'
 import { listStores, summaryOf } from './list-stores.ts'
@@ -186,9 +186,9 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     service.circles([])
     network = service
     scope.onClose(service.close)
-    const returns = createStoreReturns(context, { manager, spawn: scope.spawn })
+    const returning = createReturningStores(context, manager)
     scope.spawn('network events', (signal) =>
-      followNetwork(context, { manager, links, nodeClock, lags, returns }, { network: service, signal }),
+      followNetwork(context, { manager, links, nodeClock, lags, returning }, { network: service, signal }),
     )
   }
   // Before the network goes: nothing may come into use without it.

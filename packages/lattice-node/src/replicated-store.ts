@@ -8,6 +8,7 @@
 import type { Kernel } from '@lattice/kernel'
 import { type IntentionId, MAX_DRIFT_MS, type PublicKey } from '@lattice/model'
 import type { PeerAccess, ReplicatedStore } from '@lattice/net-types'
+import { createPrunedReplica } from './pruned-replica.ts'
 
 export interface ReplicatedStoreOptions {
   readonly kernel: Kernel
@@ -22,6 +23,7 @@ export interface ReplicatedStoreOptions {
 export function createReplicatedStore(options: ReplicatedStoreOptions): ReplicatedStore {
   const { kernel, storeType } = options
   return {
+    ...createPrunedReplica(kernel),
     id: kernel.storeId,
     storeType,
     access: (peer) => accessOf(options, peer),
@@ -45,7 +47,12 @@ export function createReplicatedStore(options: ReplicatedStoreOptions): Replicat
     chainTips: kernel.chainTips,
     chainId: kernel.chainId,
     readSpans: kernel.readSpans,
-    witnessPage: kernel.witnessPage,
+    witnessPage: (fromSeq, limit) => {
+      const isPruned = fromSeq < (kernel.base()?.fromSeq ?? 0)
+      return isPruned
+        ? { records: [], headSeq: kernel.stats().witnessCount, isPruned }
+        : kernel.witnessPage(fromSeq, limit)
+    },
     ingest: kernel.ingest,
     onWitnessed: kernel.onWitnessed,
   }

@@ -190,7 +190,8 @@ export class StoreLifecycle {
     return startBootstrap(this.#context, {
       id,
       open: () => this.#openToFill(entry),
-      closeEmpty: async () => {
+      fetching: { storeTypeHint: entry.record.storeType, tablesOf, kernelOf: this.#options.kernelOf },
+      close: async () => {
         const store = entry.open
         entry.open = undefined
         await store?.close()

@@ -73,8 +73,8 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
     }
     case 'stateDivergence':
     case 'pruneProgress':
-    case 'writesStranded':
     case 'pruned':
+    case 'returned':
       return historySentence(event, { style, full })
     case 'epochSettled':
       return `epoch ${event.value.seq} of store ${id(event.value.storeId)} is settled (${id(event.value.epoch)})`
@@ -161,7 +161,7 @@ function bootstrapText({ done, total, bytes, peers }: daemon.BootstrapProgress):
 
 type HistoryEvent = Extract<
   daemon.NodeEvent['event'],
-  { case: 'stateDivergence' | 'pruneProgress' | 'writesStranded' | 'pruned' }
+  { case: 'stateDivergence' | 'pruneProgress' | 'pruned' | 'returned' }
 >
 
 function historySentence(event: HistoryEvent, { style, full }: EventTextOptions): string {
@@ -174,15 +174,19 @@ function historySentence(event: HistoryEvent, { style, full }: EventTextOptions)
         `${who} came to another state of store ${formatId(storeId, full)} at epoch ${formatId(epoch, full)}: nothing is pruned while that stands, 'lattice why' says what to do`,
       )
     }
-    case 'writesStranded':
-      return style.warn(
-        `${formatPlural(event.value.count, 'write')} of this node to store ${formatId(event.value.storeId, full)} lost ${event.value.count === 1n ? 'its' : 'their'} causes while it was away: see 'store debug stranded', then 'store resubmit'`,
-      )
     case 'pruneProgress':
       return `pruning store ${id(event.value.storeId)}: ${formatCount(event.value.done)} of ${formatCount(event.value.total)} steps`
     case 'pruned': {
       const { storeId, epoch, intentions, bytesBefore, bytesAfter } = event.value
       return `store ${id(storeId)} was pruned at epoch ${id(epoch)}: ${formatPlural(intentions, 'intention')} less, its log went from ${formatSize(bytesBefore)} to ${formatSize(bytesAfter)}`
+    }
+    case 'returned': {
+      const { storeId, kept, waiting } = event.value
+      const had = `store ${id(storeId)} was made anew from its peers, which had deleted history that this node lacked: ${formatPlural(kept, 'own write')} kept`
+      if (waiting === 0n) return had
+      return style.bad(
+        `${had}; ${formatPlural(waiting, 'own write')} cite what is gone and count nowhere: write them anew, the log before is kept beside`,
+      )
     }
   }
 }

@@ -254,8 +254,8 @@ function eventBody(event: NodeEvent): EventBody {
     case 'excluded':
     case 'state_divergence':
     case 'prune_progress':
-    case 'writes_stranded':
     case 'pruned':
+    case 'returned':
       return historyEventBody(event)
     case 'clock_skew':
       return { case: 'clockSkew', value: { aheadMs: BigInt(Math.round(event.aheadMs)) } }
@@ -266,7 +266,7 @@ function eventBody(event: NodeEvent): EventBody {
 
 type HistoryEvent = Extract<
   NodeEvent,
-  { kind: 'epoch_settled' | 'excluded' | 'state_divergence' | 'prune_progress' | 'writes_stranded' | 'pruned' }
+  { kind: 'epoch_settled' | 'excluded' | 'state_divergence' | 'prune_progress' | 'pruned' | 'returned' }
 >
 
 function historyEventBody(event: HistoryEvent): EventBody {
@@ -281,8 +281,6 @@ function historyEventBody(event: HistoryEvent): EventBody {
     }
     case 'state_divergence':
       return { case: 'stateDivergence', value: toDivergence(event) }
-    case 'writes_stranded':
-      return { case: 'writesStranded', value: { storeId: event.storeId, count: BigInt(event.count) } }
     case 'prune_progress': {
       const { storeId, done, total } = event
       return { case: 'pruneProgress', value: { storeId, done: BigInt(done), total: BigInt(total) } }
@@ -291,6 +289,10 @@ function historyEventBody(event: HistoryEvent): EventBody {
       const { storeId, epoch, intentions, bytesBefore, bytesAfter } = event
       const bytes = { bytesBefore: BigInt(bytesBefore), bytesAfter: BigInt(bytesAfter) }
       return { case: 'pruned', value: { storeId, epoch, intentions: BigInt(intentions), ...bytes } }
+    }
+    case 'returned': {
+      const { storeId, base, kept, waiting } = event
+      return { case: 'returned', value: { storeId, base, kept: BigInt(kept), waiting: BigInt(waiting) } }
     }
   }
 }

@@ -108,6 +108,9 @@ class Returning implements ReturningStores {
     const adopted = await this.#manager.withClosed(storeId, (closed, signal) =>
       adoptFetched(this.#context, this.#deps(closed, signal)),
     )
+    // What a peer once held was the log that was here: this one has fewer records.
+    this.#context.meta.setReplicatedCount(storeId, undefined)
+    entry.record = { ...entry.record, replicatedCount: undefined }
     const { base, kept, waiting } = adopted
     if (base === undefined) return
     this.#context.publish({ kind: 'returned', storeId, base, kept, waiting })

@@ -111,7 +111,7 @@ describe('a store that was pruned', () => {
     const [stranded, ...more] = mesh.store(2, id).stranded()
     expect(stranded?.op.kind).toBe('appData')
     expect(more).toEqual([])
-    expect(told.filter(({ kind }) => kind === 'writes_stranded')).toMatchObject([{ storeId: id, count: 1 }])
+    expect(told.filter(({ kind }) => kind === 'returned')).toMatchObject([{ storeId: id, waiting: 1 }])
     expect(await get(mesh, 2, id, 'k3')).not.toBe('over what is gone')
     const [again, ...others] = await mesh.complete(mesh.store(2, id).resubmitStranded())
     expect([again === undefined, others.length]).toEqual([false, 0])

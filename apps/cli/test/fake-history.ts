@@ -12,6 +12,7 @@ export interface FakeHistory {
   outcome: daemon.PruneOutcome
   pruning: daemon.PruningStatus
   snapshot: daemon.SnapshotStatus
+  stranded: daemon.StrandedWrite[]
 }
 
 export interface FakeHistoryDeps {
@@ -21,7 +22,16 @@ export interface FakeHistoryDeps {
   readonly isAdmin: () => boolean
 }
 
-type Names = 'getSnapshot' | 'makeSnapshot' | 'planPrune' | 'prune' | 'getPruning' | 'followPruning' | 'setPrunePolicy'
+type Names =
+  | 'getSnapshot'
+  | 'makeSnapshot'
+  | 'planPrune'
+  | 'prune'
+  | 'getPruning'
+  | 'followPruning'
+  | 'setPrunePolicy'
+  | 'listStranded'
+  | 'resubmitStranded'
 
 const idOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
 
@@ -50,6 +60,7 @@ export function createFakeHistory({ self, other, call, isAdmin }: FakeHistoryDep
       state: daemon.PruningState.IDLE,
       policy: { policy: { case: 'manual', value: {} } },
     }),
+    stranded: [],
     snapshot: create(daemon.SnapshotStatusSchema, { state: daemon.SnapshotState.READY, settled: SNAPSHOT }),
   }
   const epoch = create(daemon.EpochSchema, {
@@ -96,6 +107,18 @@ export function createFakeHistory({ self, other, call, isAdmin }: FakeHistoryDep
         yield create(daemon.PruningStatusSchema, { ...at, state: WAITING, waitsOn, waitsFor: [other] })
         yield create(daemon.PruningStatusSchema, { ...at, state: PRUNING, done: 10n, total: 40n })
         yield create(daemon.PruningStatusSchema, { ...at, state: IDLE, base })
+      },
+      listStranded: async () =>
+        create(daemon.ListStrandedResponseSchema, {
+          writes: history.stranded,
+          total: BigInt(history.stranded.length),
+        }),
+      resubmitStranded: async ({ drop }) => {
+        call(`store.resubmitStranded${drop ? ' drop' : ''}`)
+        const count = history.stranded.splice(0).length
+        return drop
+          ? create(daemon.ResubmitStrandedResponseSchema, { dropped: BigInt(count) })
+          : create(daemon.ResubmitStrandedResponseSchema, { ids: Array.from({ length: count }, () => idOf(7)) })
       },
       setPrunePolicy: async ({ policy }) => {
         const set = policy?.policy

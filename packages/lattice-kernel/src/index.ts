@@ -95,7 +95,15 @@ export {
 export type { PlannedPart, PruneHindrance, PrunePlan, PrunePlanOptions } from './prune-plan.ts'
 export type { LogBase, PruneStatus, PruneWait } from './prune-types.ts'
 export { rebuildLog, type RebuildLogOptions } from './rebuild-log.ts'
-export { abandonReplacement, beginReplacement, commitReplacement, finishReplacement } from './replace-log.ts'
+export {
+  abandonReplacement,
+  beginReplacement,
+  commitFetched,
+  commitReplacement,
+  FETCHING,
+  finishReplacement,
+  hasFetched,
+} from './replace-log.ts'
 export { type OwnChainEnd, salvageLog, type SalvagedLog, type SalvageOptions } from './salvage-log.ts'
 export { openReingest, type Reingest, type ReingestOptions, type StrandedWrite } from './reingest.ts'
 export type { KernelDigest, ReplicatedSet } from './replicated-set.ts'

@@ -1,28 +1,27 @@
 /**
- * Puts a log that was made beside another in its place, without ever being without either.
+ * Puts a log that was made beside a damaged one in its place, without ever being without either.
  *
- * What is made lies in `repair/`, or wherever whoever makes it says. Its renaming to `repaired/` is the decision; the rest
- * is moving files, each move repeatable, and is finished by whoever opens the store next when a crash came in between. A
- * damaged log is kept beside the new one, under a number of its own: it may hold what is nowhere else. One that is spent,
- * as all that is worth keeping of it is in the new one, is not.
+ * What is made lies in `repair/`. Its renaming to `repaired/` is the decision; the rest is moving files, each move
+ * repeatable, and is finished by whoever opens the store next when a crash came in between. The damaged log is kept
+ * beside the new one, under a number of its own: it may hold what is nowhere else.
  *
  * @module
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { moveAside, syncDirectory, translateStorageError } from '@lattice/storage'
+import { moveAside, removeDatabase, syncDirectory, translateStorageError } from '@lattice/storage'
 import { LOG_FILE, STATE_FILE } from './log-schema.ts'
 import { SNAPSHOT_FILE } from './snapshot-files.ts'
 
 /** Where a log is made anew. */
 const MAKING = 'repair'
+/** Where one is fetched that others pruned; kept from one attempt to the next. */
+export const FETCHING = 'fetching'
 const MADE = 'repaired'
 const KEPT = `${LOG_FILE}.damaged`
 const WAL = '-wal'
 /** Lies in what is made where the log that it replaces is not to be kept. */
 const SPENT = 'old-is-spent'
-/** Of the states at epochs, which are of the log that they were made from. */
-const SNAPSHOTS: RegExp = /^snapshot\.[a-z-]*\.?db/
 /** Damaged logs kept before a person is asked to look: each repair keeps one. */
 const KEPT_MAX = 100
 
@@ -41,23 +40,29 @@ export function abandonReplacement(directory: string): void {
   translated(directory, () => rmSync(join(directory, MAKING), { recursive: true, force: true }))
 }
 
-export interface ReplacementOptions {
-  /** Where it was made, within the directory of the store; as `beginReplacement` said unless told. */
-  readonly made?: string
-  /** The log that is replaced holds nothing of worth any more. */
-  readonly isOldSpent?: boolean
-}
-
 /** Puts what was made, and is closed, in place; answers where the damaged log is kept, if there was one. */
-export function commitReplacement(directory: string, options: ReplacementOptions = {}): string | undefined {
-  const { made = join(directory, MAKING), isOldSpent = false } = options
+export function commitReplacement(directory: string): string | undefined {
   translated(directory, () => {
-    if (isOldSpent) writeFileSync(join(made, SPENT), '')
-    syncDirectory(made)
-    renameSync(made, join(directory, MADE))
+    renameSync(join(directory, MAKING), join(directory, MADE))
     syncDirectory(directory)
   })
   return finishReplacement(directory)
+}
+
+/** True where something was fetched that is not in place. */
+export function hasFetched(directory: string): boolean {
+  return existsSync(join(directory, FETCHING))
+}
+
+/** Puts what was fetched, and is whole and closed, in place of a log that holds nothing of worth any more. */
+export function commitFetched(directory: string): void {
+  translated(directory, () => {
+    writeFileSync(join(directory, FETCHING, SPENT), '')
+    syncDirectory(join(directory, FETCHING))
+    renameSync(join(directory, FETCHING), join(directory, MADE))
+    syncDirectory(directory)
+  })
+  finishReplacement(directory)
 }
 
 /** Goes on with a replacement that was decided; does nothing where there is none. */
@@ -66,27 +71,26 @@ export function finishReplacement(directory: string): string | undefined {
   if (!existsSync(made)) return undefined
   return translated(directory, () => {
     let kept: string | undefined
-    const isOldSpent = existsSync(join(made, SPENT))
     if (existsSync(join(made, LOG_FILE))) {
-      // State, and states at epochs, of the log that goes say nothing of the one that comes.
-      if (isOldSpent) removeAll(directory, (name) => name.startsWith(STATE_FILE) || SNAPSHOTS.test(name))
-      kept = isOldSpent ? removeLog(directory) : keepDamaged(directory)
+      const isSpent = existsSync(join(made, SPENT))
+      kept = isSpent ? removeLog(directory) : keepDamaged(directory)
       moveInto(made, directory, LOG_FILE)
       syncDirectory(directory)
     }
-    for (const file of [STATE_FILE, SNAPSHOT_FILE]) {
-      if (!existsSync(join(made, file))) continue
-      if (file === STATE_FILE) moveAside(join(directory, file))
-      moveInto(made, directory, file)
+    // State of a pruned log can be made of a snapshot alone, so that goes first.
+    if (existsSync(join(made, SNAPSHOT_FILE))) {
+      removeDatabase(join(directory, SNAPSHOT_FILE))
+      moveInto(made, directory, SNAPSHOT_FILE)
+      syncDirectory(directory)
+    }
+    if (existsSync(join(made, STATE_FILE))) {
+      moveAside(join(directory, STATE_FILE))
+      moveInto(made, directory, STATE_FILE)
     }
     syncDirectory(directory)
     rmSync(made, { recursive: true, force: true })
     return kept
   })
-}
-
-function removeAll(directory: string, isOne: (name: string) => boolean): void {
-  for (const name of readdirSync(directory)) if (isOne(name)) rmSync(join(directory, name), { force: true })
 }
 
 /** The file first: a write-ahead log without it is nothing. */

@@ -94,7 +94,6 @@ function citable(
   ids: readonly IntentionId[],
   epochs: readonly BookEpoch[],
 ): readonly IntentionId[] {
-  if (epochs.length === 0) return ids
   return ids.filter((id) => {
     const place = log.find(id)
     return place === undefined || !cover.isUncitable(place, epochs)

@@ -12,13 +12,13 @@ export type {
   SnapshotRow,
 } from './pruned-replica.ts'
 export type { PrunedStoreWriter, WriterPosition, WriterRefused, WriterSnapshot } from './pruned-store-writer.ts'
+export type { ReplicaDigest } from './replica-digest.ts'
 export type {
   ChainSpan,
   ChainTip,
   IntentionsRead,
   PastReader,
   PeerAccess,
-  ReplicaDigest,
   ReplicatedStore,
   SpansRead,
   WitnessedBatch,

@@ -9,7 +9,7 @@
  */
 import type { Cancel, Hash, IntentionId } from '@lattice/model'
 import type { RangeIndex } from '@lattice/sync'
-import type { ReplicaDigest } from './replicated-store.ts'
+import type { ReplicaDigest } from './replica-digest.ts'
 
 /** The epoch below which a log keeps nothing. */
 export interface ReplicaBase {
@@ -53,11 +53,9 @@ export interface FoundationRead {
   readonly total: number
 }
 
-/** What is served to who makes the store anew: the state at an epoch, at which what is handed out then begins. */
+/** What is served to who makes the store anew. */
 export interface ServedSnapshot {
   readonly epoch: IntentionId
-  /** The number that the epoch gives itself. */
-  readonly seq: bigint
   readonly root: Hash
   /** For progress only. */
   readonly rows: number

@@ -8,7 +8,6 @@ import type {
   Cancel,
   IngestOutcome,
   IntentionId,
-  Hash,
   ParsedIntention,
   PublicKey,
   SignedIntention,
@@ -17,18 +16,7 @@ import type {
 } from '@lattice/model'
 import type { RangeIndex } from '@lattice/sync'
 import type { PrunedReplica } from './pruned-replica.ts'
-
-/** What two replicas compare to see whether they hold the same witnessed set. */
-export interface ReplicaDigest {
-  readonly witnessCount: number
-  /** Sum of all witnessed ids mod 2^256, little-endian, 32 bytes. */
-  readonly fingerprint: Uint8Array
-  /** Sorted. */
-  readonly epochHeads: readonly IntentionId[]
-  readonly settledSeq: number
-  /** BLAKE3 over the sorted tips. */
-  readonly tipsDigest: Hash
-}
+import type { ReplicaDigest } from './replica-digest.ts'
 
 /**
  * `none`: the peer gets the answer it would get if the store did not exist. `revoked`: an epoch that is here removed it: it

@@ -45,7 +45,11 @@ function world() {
     // Removed.
     [4, { witnessCount: 5, fingerprint: sum(5) }],
   ])
-  const store = { digest: () => OURS, access: (peer: PublicKey) => (peer[0] === 4 ? 'revoked' : 'full') }
+  const store = {
+    digest: () => OURS,
+    base: () => undefined,
+    access: (peer: PublicKey) => (peer[0] === 4 ? 'revoked' : 'full'),
+  }
   const scheduler = createManualScheduler()
   const wait = (): void => scheduler.advance(DEFAULT_LIMITS.differDelayMs)
   const behind = createBehindPeers({

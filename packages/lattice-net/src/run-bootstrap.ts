@@ -15,6 +15,7 @@ import {
   type IdKey,
   idKey,
   type IngestOutcome,
+  isLatticeError,
   type PublicKey,
   type Scheduler,
   type SignedIntention,
@@ -87,6 +88,9 @@ export interface RunBootstrapDeps {
 /** Reconciliations at the end: enough for a store that is written to now and then, and an end for one that always is. */
 const FINAL_RECONCILIATIONS = 3
 
+/** Why a bootstrap fails whose peers deleted what it asks for: the store is to be fetched by its snapshot. */
+export const HISTORY_PRUNED = 'history_pruned'
+
 /**
  * Resolves once the log of one peer is taken in and one peer is reconciled with. Rejects with {@link BootstrapFailed} when
  * every peer failed, its cause being the last failure, or with `signal.reason`. Whatever was taken in before a failure is
@@ -98,10 +102,13 @@ export async function runBootstrap(request: BootstrapRequest, deps: RunBootstrap
   if (peers.length === 0) throw new BootstrapFailed('no peer to fetch it from is known')
   const run = new BootstrapRun(request, deps)
   try {
+    // What its log begins with was proved as it was made: the rest is a difference like any other.
+    if (request.store.base() !== undefined) return await run.reconcileAny()
     const fetched = await run.fetch()
     return { ...fetched, synced: await run.reconcile(fetched.peer) }
   } catch (error) {
     signal.throwIfAborted()
+    if (run.isPruned(error)) throw new BootstrapFailed(HISTORY_PRUNED, { cause: error })
     if (error instanceof BootstrapFailed) throw error
     const why = error instanceof Error ? error.message : 'every peer failed'
     throw new BootstrapFailed(why, { cause: error })
@@ -130,6 +137,7 @@ class BootstrapRun {
   #waiting: (() => void)[] = []
   #cancelWake: Cancel = () => undefined
   #failure: unknown
+  #hasPruned = false
   #settle: { readonly done: (fetched: FetchedStore) => void; readonly failed: (error: unknown) => void } | undefined
 
   constructor(request: BootstrapRequest, deps: RunBootstrapDeps) {
@@ -166,6 +174,34 @@ class BootstrapRun {
       this.#wake()
       while (this.#tasks.size > 0) await Promise.all(this.#tasks)
     }
+  }
+
+  /** With the first of the peers that has it, and is there. */
+  async reconcileAny(): Promise<BootstrapOutcome> {
+    let failure: unknown
+    for (const hint of this.#hints.values()) {
+      this.#request.signal.throwIfAborted()
+      try {
+        const link = await this.#deps.connect(hint, this.#request.signal)
+        const store = viewFor(this.#request.store, hint.peer, () => true)
+        const member: Member = { link, store, session: undefined, moves: 0, isBarred: false }
+        const outcome = await this.#reconcileWith(member)
+        if (outcome.kind === 'done') return { peer: hint.peer, pages: 0, fetched: 0, synced: outcome.synced }
+        failure = outcome.error
+      } catch (error) {
+        failure = error
+      }
+      this.#notePruned(failure)
+    }
+    throw failure
+  }
+  /** A peer deleted what was asked of it, and nobody else gave it. */
+  isPruned(error: unknown): boolean {
+    this.#notePruned(error)
+    return this.#hasPruned
+  }
+  #notePruned(error: unknown): void {
+    this.#hasPruned ||= isLatticeError(error) && error.code === 'PRUNED'
   }
 
   /** With the peer whose log is here; with another when that one is gone. */
@@ -285,6 +321,7 @@ class BootstrapRun {
     } catch (error) {
       if (this.#controller.signal.aborted) return
       if (!member.isBarred) this.#failure = error
+      this.#notePruned(error)
       const isLost = !member.isBarred && (error instanceof StreamLost || link.signal.aborted)
       this.#carry(isLost ? this.#coordinator.lost(link.peer) : this.#coordinator.gone(link.peer))
     }

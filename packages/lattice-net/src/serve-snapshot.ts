@@ -201,8 +201,7 @@ function offerOf(store: SessionStore): Extract<FrameInit, { case: 'baseOffer' }>
   const base = store.base()
   const served = store.snapshot()
   return {
-    // Where a state is served, the foundation that goes with it begins there.
-    ...(base === undefined ? {} : { base: (served ?? base).epoch, baseSeq: (served ?? base).seq }),
+    ...(base === undefined ? {} : { base: base.epoch, baseSeq: base.seq }),
     ...(served === undefined ? {} : { snapshot: served.epoch, root: served.root, rows: BigInt(served.rows) }),
   }
 }

@@ -18,9 +18,10 @@ import type { WriterPosition, WriterRefused, WriterSnapshot } from '@lattice/net
 import { sameBase } from './claimed-digest.ts'
 import { BOOTSTRAP_PEERS, type NetworkLimits, SNAPSHOT_RESTARTS_MAX } from './limits.ts'
 import { createPeerRoster, type PeerRoster } from './peer-roster.ts'
-import { type BaseOffer, sameTarget, type SnapshotAnswer, type SnapshotRequest } from './snapshot-client.ts'
+import type { SnapshotAnswer, SnapshotRequest } from './snapshot-client.ts'
 import type { SnapshotEffect, SnapshotState, WriterWork } from './snapshot-effect.ts'
 import { createItemFetch, type ItemFetch } from './snapshot-items.ts'
+import { type FetchView, isOf, type SnapshotMember } from './snapshot-member.ts'
 import { createRowFetch, type RowFetch } from './snapshot-rows.ts'
 
 export interface SnapshotCoordinatorOptions {
@@ -73,29 +74,6 @@ export function createSnapshotCoordinator(options: SnapshotCoordinatorOptions): 
     tick: () => run.step(() => run.tick()),
     state: () => run.state(),
   }
-}
-
-/** A request that a peer has not answered. */
-export interface OpenAsk {
-  readonly request: SnapshotRequest
-  readonly atMs: number
-}
-
-/** A peer that is connected. */
-export interface SnapshotMember {
-  readonly key: IdKey
-  readonly asks: OpenAsk[]
-  /** Undefined until it has said so. */
-  offer: BaseOffer | undefined
-  /** Times that what it served became another. */
-  moves: number
-}
-
-/** What the parts of the fetch see of it. */
-export interface FetchView {
-  readonly members: () => readonly SnapshotMember[]
-  readonly ask: (member: SnapshotMember, request: SnapshotRequest) => void
-  readonly bar: (key: IdKey, why: string) => void
 }
 
 type Stage =
@@ -298,14 +276,15 @@ class Coordinator implements FetchView {
     if (this.#isAwaitingOffers()) return
     const usable = this.members().filter(({ offer }) => offer?.base !== undefined && offer.snapshot !== undefined)
     const before = resume && usable.find(({ key }) => key === idKey(resume.peer))
-    if (before !== undefined && resume !== undefined && sameBase(before.offer?.base?.epoch, resume.base)) {
+    if (before !== undefined && resume !== undefined && sameBase(before.offer?.snapshot?.epoch, resume.base)) {
       this.#stage = { kind: 'items', fetch: createItemFetch(before.key, resume.base, resume.items) }
       return
     }
     // Whose numbering it was may still come.
     if (resume !== undefined && this.#roster.isExpected(idKey(resume.peer))) return
     const [server] = usable.toSorted((a, b) => compareSeqs(seqOf(b), seqOf(a)))
-    const base = server?.offer?.base?.epoch
+    // What a log begins with is asked for where the state is: a later epoch than that of the cut, or the same.
+    const base = server?.offer?.snapshot?.epoch
     if (server === undefined || base === undefined) return
     this.#stage = { kind: 'items', fetch: createItemFetch(server.key, base, 0) }
     this.#start({ kind: 'begin', base, peer: this.#roster.peerOf(server.key) })
@@ -336,11 +315,6 @@ class Coordinator implements FetchView {
     if (isWhole) this.#effects.push({ kind: 'unpruned' })
     else this.#effects.push({ kind: 'failed', why: this.#members.size > 0 ? 'no_state_is_served' : undefined })
   }
-}
-
-/** True where a peer serves that state. */
-export function isOf(offer: BaseOffer | undefined, target: WriterSnapshot): boolean {
-  return offer?.snapshot !== undefined && sameTarget(offer.snapshot, target)
 }
 
 function seqOf({ offer }: SnapshotMember): bigint {

@@ -6,18 +6,12 @@
  * @module
  */
 import type { IdKey, IntentionId } from '@lattice/model'
-import type { FetchView, OpenAsk, SnapshotMember } from './snapshot-coordinator.ts'
 import type { SnapshotAnswer } from './snapshot-client.ts'
 import type { WriterWork } from './snapshot-effect.ts'
+import type { Came, FetchView } from './snapshot-member.ts'
 
 /** Pages that may wait for the writer. */
 const PAGES_AHEAD = 2
-
-export interface Came {
-  readonly member: SnapshotMember
-  readonly ask: OpenAsk
-  readonly view: FetchView
-}
 
 export interface ItemFetch {
   /** Who gives it. */
@@ -38,14 +32,14 @@ export function createItemFetch(server: IdKey, base: IntentionId, items: number)
   let taken = items
   let fetched = items
   let total: number | undefined
-  let waiting: (readonly Uint8Array[])[] = []
+  const waiting: (readonly Uint8Array[])[] = []
 
   return {
     server,
     base,
-    came: (answer, { member, view }) => {
+    came: (answer, { member }) => {
       if (member.key !== server || answer.after !== fetched) return
-      if (total !== undefined && answer.total !== total) return view.bar(server, 'foundation_of_another_length')
+      // More peers may vouch for it meanwhile: what proves it comes last.
       total = answer.total
       fetched += answer.items.length
       if (answer.items.length > 0) waiting.push(answer.items)

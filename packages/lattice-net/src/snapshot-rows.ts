@@ -13,10 +13,9 @@ import { BOOTSTRAP_HELD_BYTES, type NetworkLimits, OUTLINE_PAGES, SNAPSHOT_REQUE
 import { comparePlaces } from './row-places.ts'
 import { createRowTrace, type RowTrace } from './row-trace.ts'
 import { createRowWindow, type RowWindow, type Stretch } from './row-window.ts'
-import { type FetchView, isOf, type OpenAsk, type SnapshotMember } from './snapshot-coordinator.ts'
 import type { RowsRequest, SnapshotAnswer, SnapshotRequest } from './snapshot-client.ts'
 import type { WriterWork } from './snapshot-effect.ts'
-import type { Came } from './snapshot-items.ts'
+import { type Came, type FetchView, isOf, type OpenAsk, type SnapshotMember } from './snapshot-member.ts'
 
 /** Stretches left to ask for below which the next outline is asked for. */
 const STRETCHES_LOW = OUTLINE_PAGES / 4

@@ -14,8 +14,8 @@ import { performCall } from './perform-call.ts'
 import { createPong } from './ping.ts'
 import { createLogServer } from './serve-log.ts'
 import { createRevocationServer } from './revocation.ts'
-import { createSnapshotServer } from './serve-snapshot.ts'
-import type { JoinHandler, SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
+import { createSnapshotServer, type ServeSnapshotOptions } from './serve-snapshot.ts'
+import type { JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
 import { type Fail, refuse, tapFinish } from './session.ts'
 import type { StoreRegistry } from './store-registry.ts'
 import type { SyncRunner } from './sync-runner.ts'
@@ -41,7 +41,10 @@ export function createStreamAcceptor(
   options: StreamAcceptorOptions,
 ): (link: PeerLink, protocol: net.Protocol, version: number) => Accepted | Fail {
   const { joinHandler, gossip, syncs, stores, digests, onAddresses, onDigests, onAsked } = options
-  const { resolve } = stores
+  const useBy = (peer: PublicKey): ServeSnapshotOptions => ({
+    resolve: (storeId) => stores.resolve(peer, storeId),
+    refusal: (storeId) => stores.refusal(peer, storeId),
+  })
   const joins = new WeakMap<PeerLink, number>()
   const gossips = new WeakMap<PeerLink, number>()
 
@@ -88,20 +91,11 @@ export function createStreamAcceptor(
       case net.Protocol.JOIN:
         return join(link)
       case net.Protocol.BOOTSTRAP:
-      case net.Protocol.FETCH: {
-        const pages = protocol === net.Protocol.BOOTSTRAP
-        const machine = createLogServer({
-          resolve: (storeId) => resolve(peer, storeId),
-          refusal: (storeId) => stores.refusal(peer, storeId),
-          pages,
-        })
-        return { machine, perform }
-      }
-      case net.Protocol.SNAPSHOT: {
-        const resolveFor = (storeId: Uint8Array): SessionStore | undefined => resolve(peer, storeId)
-        const refusal = (storeId: Uint8Array): Fail => stores.refusal(peer, storeId)
-        return { machine: createSnapshotServer({ resolve: resolveFor, refusal }), perform }
-      }
+        return { machine: createLogServer({ ...useBy(peer), pages: true }), perform }
+      case net.Protocol.FETCH:
+        return { machine: createLogServer({ ...useBy(peer), pages: false }), perform }
+      case net.Protocol.SNAPSHOT:
+        return { machine: createSnapshotServer(useBy(peer)), perform }
       case net.Protocol.REVOCATION: {
         const machine = createRevocationServer({
           resolve: (storeId) => stores.revoked(peer, storeId),

@@ -216,8 +216,7 @@ export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: M
       }
       return { items, total: foundation.length }
     },
-    snapshot: () =>
-      snapshot && { epoch: snapshot.epoch, seq: base?.seq ?? 0n, root: snapshot.root, rows: snapshot.rows.length },
+    snapshot: () => snapshot && { epoch: snapshot.epoch, root: snapshot.root, rows: snapshot.rows.length },
     readSnapshot: (epoch, after, maxBytes) => {
       if (snapshot === undefined || idKey(snapshot.epoch) !== idKey(epoch)) return undefined
       const from = after === undefined ? 0 : snapshot.rows.findIndex((row) => compareRows(row, after) > 0)

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { equalBytes, intentionId } from '@lattice/model'
+import { equalBytes, idKey, type IntentionId, intentionId } from '@lattice/model'
 import { net } from '@lattice/proto'
+import { claimTo, comparedWith } from '../src/claimed-digest.ts'
 import { createDigestInitiator, createDigestResponder } from '../src/digest-exchange.ts'
 import { createGossipReceiver } from '../src/gossip/gossip-receiver.ts'
 import { splitRuns } from '../src/gossip/gossip-run.ts'
@@ -19,11 +20,14 @@ import { createReconcileInitiator } from '../src/reconcile-initiator.ts'
 import { createRevocationAsker, createRevocationServer } from '../src/revocation.ts'
 import { createReconcileResponder } from '../src/reconcile-responder.ts'
 import { createLogServer } from '../src/serve-log.ts'
+import { createSnapshotServer } from '../src/serve-snapshot.ts'
 import type { JoinHandler, SessionStore } from '../src/session-call.ts'
 import { finish, type SessionMachine, tapFinish } from '../src/session.ts'
+import { createSnapshotClient } from '../src/snapshot-client.ts'
 import { viewFor } from '../src/store-registry.ts'
 import { LOST } from './drive.ts'
 import { createPair, type Pair, type Peer } from './pair.ts'
+import { rowsOf } from './snapshot-mesh.ts'
 
 /** A protocol at work. */
 export interface Protocol {
@@ -75,6 +79,20 @@ function write({ a, b }: Pick<Pair, 'a' | 'b'>): void {
   for (let run = 0; run < 3; run += 1) a.store.write(12)
   // Of another size, so that one author on both sides forks.
   for (let run = 0; run < 2; run += 1) b.store.write(12, 33)
+}
+
+/** Two that held the same, of whom `b` has cut its history. */
+async function cutPair(): Promise<Pick<Pair, 'a' | 'b' | 'crypto'> & { readonly base: IntentionId }> {
+  const pair = await createPair()
+  const { a, b } = pair
+  a.store.write(4)
+  const [epoch] = a.store.write(1)
+  if (epoch === undefined) throw new Error('something was written')
+  const { intentions } = a.store.read(a.store.ids(), Number.MAX_SAFE_INTEGER)
+  await b.store.ingest(intentions, a.signer.publicKey)
+  for (const { store } of [a, b]) store.declare(new Map([[idKey(epoch.id), 0n]]))
+  b.store.prune(epoch.id)
+  return { a, b, crypto: pair.crypto, base: epoch.id }
 }
 
 /** Makes each protocol anew, with something to do. */
@@ -195,6 +213,56 @@ export const PROTOCOLS: Readonly<Record<string, () => Promise<Protocol>>> = {
               : undefined,
         }),
       isDone: () => a.store.missing([epoch.id]).length === 0 && a.store.digest().witnessCount === 92,
+    })
+  },
+  'reconcile over a base': async () => {
+    const peers = await cutPair()
+    write(peers)
+    return {
+      ...reconcileOf(peers),
+      isDone: () => {
+        const claim = claimTo(peers.b.store, undefined)
+        const ours = comparedWith(peers.a.store, claim)
+        return ours !== undefined && equalBytes(ours.fingerprint, claim.fingerprint)
+      },
+    }
+  },
+  snapshot: async () => {
+    const { base, ...peers } = await cutPair()
+    const large = { table: 'app', key: Uint8Array.of(255), value: new Uint8Array(600_000) } as const
+    const rows = [...rowsOf(60, 600), large]
+    peers.b.store.setSnapshot({ epoch: base, rows })
+    const target = peers.b.store.snapshot()
+    if (target === undefined) throw new Error('a state is served')
+    const came = { rows: 0, items: 0, isLast: false }
+    return protocolOf(peers, {
+      protocol: net.Protocol.SNAPSHOT,
+      a: () => {
+        Object.assign(came, { rows: 0, items: 0, isLast: false })
+        const rowsIn = (after: number, through: number) => {
+          const [from, to] = [rows[after], rows[through]]
+          return { kind: 'rows', target, after: from, through: to } as const
+        }
+        return createSnapshotClient({
+          storeId: peers.a.store.id,
+          requests: [
+            { kind: 'base' },
+            { kind: 'items', base, after: 0 },
+            { kind: 'outline', target, after: undefined },
+            rowsIn(-1, 29),
+            rowsIn(29, 59),
+            rowsIn(59, 99),
+          ],
+          onAnswer: (answer) => {
+            if (answer.kind === 'items') came.items = answer.items.length
+            if (answer.kind === 'rows') came.rows += answer.rows.length
+            if (answer.kind === 'rows') came.isLast = answer.isLast
+            return []
+          },
+        })
+      },
+      b: () => createSnapshotServer({ resolve: () => view(peers.b.store, peers.a) }),
+      isDone: () => came.isLast && came.rows === rows.length && came.items > 2,
     })
   },
   ping: async () => {

@@ -230,7 +230,7 @@ const LIES: Readonly<Record<string, readonly [Lie, string]>> = {
         total: 100 + after,
       }),
     }),
-    'foundation_of_another_length',
+    'foundation_page_empty',
   ],
   'more items than it said': [
     (store) => ({
@@ -241,10 +241,6 @@ const LIES: Readonly<Record<string, readonly [Lie, string]>> = {
   'a base that is none': [
     (store) => ({
       base: () => ({ epoch: NOWHERE, seq: 99n, goneCount: 1 }),
-      snapshot: () => {
-        const served = store.snapshot()
-        return served && { ...served, epoch: NOWHERE, seq: 99n }
-      },
       readFoundation: (_, after) => store.readFoundation(store.base()?.epoch ?? NOWHERE, after, 1e9),
     }),
     'foundation_no_quorum',

@@ -12,13 +12,19 @@ import {
   createAbortController,
   equalBytes,
   idKey,
-  type LatticeError,
   type PublicKey,
   type StoreId,
   toWitnessSeq,
 } from '@lattice/model'
-import { BootstrapFailed, type BootstrapProgress, type NetworkService, type PeerHint } from '@lattice/net'
+import {
+  BootstrapFailed,
+  type BootstrapProgress,
+  HISTORY_PRUNED,
+  type NetworkService,
+  type PeerHint,
+} from '@lattice/net'
 import { toFailure } from './failure.ts'
+import { adoptFetched, fetchPruned, isFetchBegun, type PrunedFetchDeps } from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
 import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
@@ -26,32 +32,19 @@ import type { Slots } from './slots.ts'
 import type { Bootstrap } from './store-entry.ts'
 import { createWakeUp } from './wake-up.ts'
 
-/** Of records, or of what comes before them. */
-export type FetchProgress = Omit<BootstrapProgress, 'peer'>
-
 export interface StartBootstrapOptions {
   readonly id: StoreId
   /** Opens the store, unless it is open. */
   readonly open: () => Promise<OpenStore>
-  /**
-   * Fetches what its log begins with where its history was cut, while it is closed and nothing of it is here; what peers
-   * have whole is left to be fetched record by record.
-   */
-  readonly fetchBeginning: (fetch: {
-    readonly network: NetworkService
-    readonly peers: readonly PeerHint[]
-    readonly signal: AbortSignal
-    readonly onProgress: (progress: FetchProgress) => void
-  }) => Promise<void>
-  /** Has the network speak of it: what is above the beginning is reconciled with peers. */
-  readonly share: () => void
-  /** Closes it again: nothing came, and what is open costs files. */
-  readonly closeEmpty: () => Promise<void>
+  /** Closes it again: nothing came, and what is open costs files; or it is about to be replaced. */
+  readonly close: () => Promise<void>
+  /** For the store as it is made anew, where others deleted what it lacks. */
+  readonly fetching: Omit<PrunedFetchDeps, 'id' | 'signal'>
   /** Whom to fetch from, asked again for each attempt. */
   readonly peers: () => readonly PublicKey[]
   /** How many stores are fetched at once. */
   readonly slots: Slots
-  readonly onProgress: (progress: FetchProgress) => void
+  readonly onProgress: (progress: BootstrapProgress) => void
   /** Everything is here. */
   readonly onDone: () => void
   /** Told of each attempt that failed. */
@@ -140,48 +133,64 @@ interface FetchOnce {
 
 /** The store is open while something is fetched, and from then on. */
 async function attempt(context: NodeContext, fetch: FetchOnce): Promise<void> {
-  const { open, closeEmpty, fetchBeginning, share } = fetch.options
-  const { network, peers, signal } = fetch
-  await fetchBeginning({ network, peers, signal, onProgress: progressOf(fetch) })
+  // What was begun is gone on with.
+  if (isFetchBegun(context, fetch.options.id)) await fetchCut(context, fetch)
+  try {
+    await fetchWhole(context, fetch)
+  } catch (error) {
+    if (!(error instanceof BootstrapFailed) || error.detail.why !== HISTORY_PRUNED) throw error
+    await fetchCut(context, fetch)
+    await fetchWhole(context, fetch)
+  }
+}
+
+async function fetchWhole(context: NodeContext, fetch: FetchOnce): Promise<void> {
+  const { open, close } = fetch.options
   const store = await open()
   try {
-    if (store.kernel.base() === undefined) await fetchOnce(context, store, fetch)
-    else {
-      share()
-      await reconcileOnce(store, fetch)
-    }
+    await fetchOnce(context, store, fetch)
   } finally {
-    if (store.kernel.stats().witnessCount === 0) await closeEmpty()
+    if (store.kernel.stats().witnessCount === 0) await close()
   }
 }
 
-function progressOf({ options, state }: FetchOnce): (progress: FetchProgress) => void {
-  return (progress) => {
-    state.progress = progress
-    options.onProgress(progress)
-  }
+/** Others deleted history: what is left of it, and the state there, are fetched and put in the place of what is here. */
+async function fetchCut(context: NodeContext, { network, peers, signal, options, state }: FetchOnce): Promise<void> {
+  const { id, close, fetching, onProgress } = options
+  const [first] = peers
+  const isWhole = await fetchPruned(context, {
+    ...fetching,
+    id,
+    network,
+    peers,
+    signal,
+    onProgress: ({ done, total, bytes, peers: count }) => {
+      state.progress = { done, total }
+      if (first !== undefined) onProgress({ peer: first.peer, done, total, bytes, peers: count })
+    },
+  })
+  if (!isWhole) return
+  await close()
+  await adoptFetched(context, { ...fetching, id, signal })
 }
 
-/** All of it is here once one of its peers holds the same. Rejects with why none does. */
-async function reconcileOnce(store: OpenStore, { network, peers, signal }: FetchOnce): Promise<void> {
-  let failure: LatticeError | undefined
-  for await (const outcome of network.sync(store.id, signal, peers)) {
-    if (outcome.kind === 'done' && outcome.synced) return
-    if (outcome.kind === 'failed') failure = outcome.error
-  }
-  throw new BootstrapFailed(failure?.message ?? 'no peer holds the same yet', { cause: failure })
-}
-
-async function fetchOnce(context: NodeContext, store: OpenStore, fetch: FetchOnce): Promise<void> {
-  const { network, peers, signal } = fetch
+async function fetchOnce(
+  context: NodeContext,
+  store: OpenStore,
+  { network, peers, signal, options, state }: FetchOnce,
+): Promise<void> {
   const { meta } = context
+  const { onProgress } = options
   // A position speaks of what is in the log; a log that was lost makes it void.
   const hasLog = store.kernel.stats().witnessCount > 0
   await network.bootstrap({
     store: store.replicated,
     peers,
     signal,
-    onProgress: progressOf(fetch),
+    onProgress: (progress) => {
+      state.progress = progress
+      onProgress(progress)
+    },
     positions: {
       load: (peer) => {
         const found = hasLog ? meta.bootstrapPosition(store.id, peer) : undefined

@@ -10,6 +10,7 @@ import type { NodeClock } from './node-clock.ts'
 import type { NodeContext } from './node-context.ts'
 import type { PeerLinks } from './peer-links.ts'
 import { toFailure } from './failure.ts'
+import type { ReturningStores } from './returning-stores.ts'
 import type { StoreManager } from './store-manager.ts'
 import { noteCompared } from './write-hold.ts'
 
@@ -18,6 +19,7 @@ export interface NetworkFollower {
   readonly links: PeerLinks
   readonly nodeClock: NodeClock
   readonly lags: Pick<LagWatch, 'moved'>
+  readonly returning: ReturningStores
 }
 
 /** Runs until the network closes or `signal` aborts. */
@@ -42,7 +44,8 @@ function tryToTakeIn(context: NodeContext, follower: NetworkFollower, event: Net
   }
 }
 
-function takeIn(context: NodeContext, { manager, links, nodeClock, lags }: NetworkFollower, event: NetworkEvent): void {
+function takeIn(context: NodeContext, follower: NetworkFollower, event: NetworkEvent): void {
+  const { manager, links, nodeClock, lags, returning } = follower
   nodeClock.review()
   switch (event.kind) {
     case 'peer_connected':
@@ -76,6 +79,9 @@ function takeIn(context: NodeContext, { manager, links, nodeClock, lags }: Netwo
       return
     case 'revoked':
       context.logger.warn('store.revoked', { storeId: event.storeId, peer: event.peer, held: event.held })
+      return
+    case 'returning':
+      returning.told(event.storeId, event.peer)
       return
     case 'misbehaviour':
       context.logger.warn('peer.misbehaves', { peer: event.peer, code: event.code, reason: event.message })

@@ -25,7 +25,14 @@ export type {
   SnapshotStatus,
   StabilityFrontier,
 } from '@lattice/kernel'
-export type { HistoryActs, PrunedBase, PruneKeep, PruneResult, StorePruning } from './history/history-types.ts'
+export type {
+  HistoryActs,
+  PrunedBase,
+  PruneKeep,
+  PruneResult,
+  StorePruning,
+  StrandedActs,
+} from './history/history-types.ts'
 export type { NodeEvent, NodeEventBody } from './node-events.ts'
 export type {
   BackupOptions,

@@ -86,6 +86,18 @@ export type NodeEventBody =
       readonly bytesBefore: number
       readonly bytesAfter: number
     }
+  /**
+   * What this node lacked of the store was deleted by others below this epoch: the store was made anew from theirs. Of this
+   * node's own writes that nobody had, `kept` are in it; `waiting` others cite what is gone, count nowhere, and are to be
+   * written anew.
+   */
+  | {
+      readonly kind: 'returned'
+      readonly storeId: StoreId
+      readonly base: IntentionId
+      readonly kept: number
+      readonly waiting: number
+    }
   /** So many writes of an author, which counted until now, are beyond where its rights end. `own`: this node's. */
   | {
       readonly kind: 'excluded'

@@ -28,6 +28,7 @@ import { diagnoseNode } from './diagnose.ts'
 import { finalSync } from './final-sync.ts'
 import { followNetwork } from './follow-network.ts'
 import { loadIdentity } from './identity.ts'
+import { createReturningStores } from './returning-stores.ts'
 import { joinStore } from './join-store.ts'
 import { createPruneDriver } from './history/prune-driver.ts'
 import { createLagWatch } from './lag-watch.ts'
@@ -185,8 +186,9 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     service.circles([])
     network = service
     scope.onClose(service.close)
+    const returning = createReturningStores(context, manager)
     scope.spawn('network events', (signal) =>
-      followNetwork(context, { manager, links, nodeClock, lags }, { network: service, signal }),
+      followNetwork(context, { manager, links, nodeClock, lags, returning }, { network: service, signal }),
     )
   }
   // Before the network goes: nothing may come into use without it.

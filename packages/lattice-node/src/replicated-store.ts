@@ -8,7 +8,7 @@
 import type { Kernel } from '@lattice/kernel'
 import { type IntentionId, MAX_DRIFT_MS, type PublicKey } from '@lattice/model'
 import type { PeerAccess, ReplicatedStore } from '@lattice/net-types'
-import { createPrunedReplica } from './history/pruned-replica.ts'
+import { createPrunedReplica } from './pruned-replica.ts'
 
 export interface ReplicatedStoreOptions {
   readonly kernel: Kernel
@@ -23,9 +23,9 @@ export interface ReplicatedStoreOptions {
 export function createReplicatedStore(options: ReplicatedStoreOptions): ReplicatedStore {
   const { kernel, storeType } = options
   return {
+    ...createPrunedReplica(kernel),
     id: kernel.storeId,
     storeType,
-    ...createPrunedReplica(kernel),
     access: (peer) => accessOf(options, peer),
     revokedBy: kernel.revokedBy,
     juniorsAgainst: kernel.juniorsAgainst,
@@ -47,7 +47,12 @@ export function createReplicatedStore(options: ReplicatedStoreOptions): Replicat
     chainTips: kernel.chainTips,
     chainId: kernel.chainId,
     readSpans: kernel.readSpans,
-    witnessPage: kernel.witnessPage,
+    witnessPage: (fromSeq, limit) => {
+      const isPruned = fromSeq < (kernel.base()?.fromSeq ?? 0)
+      return isPruned
+        ? { records: [], headSeq: kernel.stats().witnessCount, isPruned }
+        : kernel.witnessPage(fromSeq, limit)
+    },
     ingest: kernel.ingest,
     onWitnessed: kernel.onWitnessed,
   }

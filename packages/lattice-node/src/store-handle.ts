@@ -39,6 +39,7 @@ import { checkStoreName } from './create-store.ts'
 import { invalidArgument, repairUnderWay, storeTypeUnknown } from './errors.ts'
 import { followEpoch } from './follow-epoch.ts'
 import { createHistoryActs } from './history/prune-store.ts'
+import { createStrandedActs } from './history/stranded-acts.ts'
 import { invitePeer } from './invite-peer.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RepairOptions, RepairResult, StoreHandle, StoreSummary } from './store-types.ts'
@@ -99,6 +100,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     ...acts,
     ...createPeerActs({ context, manager, store, leave: (signal) => acts.leave({ force: true, signal }) }),
     ...createHistoryActs({ context, tablesOf, store }),
+    ...createStrandedActs({ context, store }),
     ...machineCalls(context, store),
   }
 }

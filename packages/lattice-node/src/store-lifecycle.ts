@@ -12,7 +12,6 @@ import { nodeClosed, repairUnderWay } from './errors.ts'
 import { parentForeign, parentUnnamed } from './life-errors.ts'
 import { isPassing } from './failure.ts'
 import { finishCreation } from './finish-creation.ts'
-import { fetchPrunedInPlace, isStoreEmpty } from './history/fetch-pruned.ts'
 import type { StoreRecord } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import { type OpenStore, openStore, type OpenStoreOptions } from './open-store.ts'
@@ -191,18 +190,8 @@ export class StoreLifecycle {
     return startBootstrap(this.#context, {
       id,
       open: () => this.#openToFill(entry),
-      fetchBeginning: async (fetch) => {
-        if (entry.repairing) throw repairUnderWay(id)
-        if (entry.open !== undefined || !isStoreEmpty(this.#context, id)) return
-        const { storeType } = entry.record
-        const { kernelOf } = this.#options
-        if (await fetchPrunedInPlace(this.#context, { id, storeType, tablesOf, kernelOf, ...fetch }))
-          entry.hasData = true
-      },
-      share: () => {
-        if (entry.open !== undefined) this.#register(entry, entry.open)
-      },
-      closeEmpty: async () => {
+      fetching: { storeTypeHint: entry.record.storeType, tablesOf, kernelOf: this.#options.kernelOf },
+      close: async () => {
         const store = entry.open
         entry.open = undefined
         await store?.close()

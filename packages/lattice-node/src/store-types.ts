@@ -19,7 +19,7 @@ import type { AbortSignal, Hash, IntentionId, PublicKey, SExpr, StoreId, StoreTy
 import type { PeerStanding } from '@lattice/net'
 import type { system } from '@lattice/proto'
 import type { StoreFailure } from './failure-types.ts'
-import type { HistoryActs } from './history/history-types.ts'
+import type { HistoryActs, StrandedActs } from './history/history-types.ts'
 
 export type { StoreFailure } from './failure-types.ts'
 import type { AnyService, Client, Executor, MachineDescription } from '@lattice/store-base'
@@ -246,7 +246,7 @@ export interface PeerActs {
 }
 
 /** A store of this node. Stays valid while the node is open; methods reject once the store is not open. */
-export interface StoreHandle extends Executor, StoreActs, PeerActs, HistoryActs {
+export interface StoreHandle extends Executor, StoreActs, PeerActs, HistoryActs, StrandedActs {
   readonly id: StoreId
   readonly storeType: () => string
   readonly name: () => string

@@ -24,7 +24,7 @@ import { activePeers, peerTable, type TablesOf } from './store-peers.ts'
 
 const ANYWAY = 'or run `lattice store repair --accept-fork` to write without it'
 
-type HeldKernel = Pick<Kernel, 'storeId' | 'has' | 'tables' | 'projection' | 'digest'>
+type HeldKernel = Pick<Kernel, 'storeId' | 'has' | 'tables' | 'projection' | 'digest' | 'base' | 'over'>
 
 /** Why the store must not be written to yet; undefined when it may, and from then on. */
 export function whyHeld(context: NodeContext, kernel: HeldKernel, tablesOf: TablesOf): string | undefined {

@@ -1,72 +1,117 @@
-/** Stores whose history was cut, on whole nodes: who prunes, and who comes to it later. */
-import { type StoreId, toHex } from '@lattice/model'
+/** Whole nodes join a store whose history was cut, and come back to one. */
+import { equalBytes, idKey, type StoreId, toHex } from '@lattice/model'
+import type { NodeEvent } from '@lattice/node'
+import { system } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, put } from './support.ts'
+import { get, put } from './support.ts'
 
-const KEYS = 5
+const baseOf = (mesh: SimMesh, index: number, id: StoreId) => mesh.store(index, id).kernel().base()
 
-async function overwrite(mesh: SimMesh, id: StoreId, count: number, from: readonly number[] = [0, 1]): Promise<void> {
-  for (let n = 0; n < count; n += 1) await put(mesh, from[n % from.length] ?? 0, id, [`k${n % KEYS}`, `value ${n}`])
-}
-
-/** Cuts the history of the store, and resolves once these nodes have. */
+/** Has the nodes delete everything below an epoch that is made now. */
 async function prune(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<void> {
-  const { outcome, epoch } = await mesh.complete(mesh.store(0, id).prune())
-  expect(outcome).toBe('begun')
-  const isPruned = (index: number): boolean => {
-    const { state, base } = mesh.store(index, id).pruning()
-    return state === 'idle' && base !== undefined && epoch !== undefined && base.seq >= epoch.seq
+  const epoch = await mesh.complete(
+    mesh
+      .store(indices[0] ?? 0, id)
+      .kernel()
+      .submitEpoch({ kind: 'prune' }),
+  )
+  const isCut = (index: number): boolean => {
+    const { base, pruning } = mesh.store(index, id).kernel()
+    return equalBytes(base()?.epoch ?? new Uint8Array(0), epoch) && pruning().state === 'idle'
   }
-  await mesh.run(() => indices.every(isPruned), 'the log is pruned')
+  await mesh.run(() => indices.every(isCut), 'the history is cut everywhere')
 }
 
-async function rootsOf(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<readonly string[]> {
-  const summaries = await Promise.all(indices.map((index) => mesh.complete(mesh.store(index, id).stateSummary())))
-  return summaries.map(({ digest }) => toHex(digest))
+/** Nodes 0 to 2 hold a store with so many overwrites of a few keys, and have cut its history; node 3 is new. */
+async function cutStore(seed: string, writes = 60) {
+  const mesh = await createSimMesh({ seed, nodes: 4, discovery: true })
+  const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+  for (const index of [1, 2]) await mesh.complete(mesh.node(index).join(await mesh.invite(0, id)))
+  await mesh.converge(id, [0, 1, 2])
+  for (let n = 0; n < writes; n += 1) await put(mesh, n % 3, id, [`k${n % 9}`, `of ${n}`])
+  await mesh.converge(id, [0, 1, 2])
+  await prune(mesh, id, [0, 1, 2])
+  return { mesh, id }
 }
 
-describe('a store that was pruned', () => {
-  test('goes on, with its state, and with less history on every node', async () => {
-    await using mesh = await createSimMesh({ seed: 'pruned', nodes: 2 })
-    const id = await mesh.share()
-    await overwrite(mesh, id, 60)
+const isHere = (mesh: SimMesh, index: number, id: StoreId): boolean =>
+  mesh
+    .node(index)
+    .stores()
+    .some((store) => idKey(store.id) === idKey(id))
+
+describe('a store whose history was cut', () => {
+  test('is joined by its state and what came after, and goes on as any', async () => {
+    const { mesh, id } = await cutStore('join')
+    await using _ = mesh
+    for (let n = 0; n < 5; n += 1) await put(mesh, n % 3, id, [`after ${n}`, 'v'])
+    await mesh.complete(mesh.node(3).join(await mesh.invite(0, id)))
+    await mesh.run(() => isHere(mesh, 3, id), 'the store is here')
     await mesh.converge(id)
-    expect(await codeOf(mesh, mesh.store(1, id).prune())).toBe('NOT_ADMIN')
-    const before = mesh.store(1, id).kernel().digest().witnessCount
-    await prune(mesh, id, [0, 1])
-    for (const index of [0, 1]) {
-      expect(mesh.store(index, id).kernel().digest().witnessCount).toBeLessThan(before / 2)
-      expect(mesh.store(index, id).pruning().base?.goneCount).toBeGreaterThan(55)
-      expect(await get(mesh, index, id, 'k4')).toBe('value 59')
-    }
-    await overwrite(mesh, id, 6)
+    expect(baseOf(mesh, 3, id)?.epoch).toEqual(baseOf(mesh, 0, id)?.epoch)
+    for (let n = 0; n < 9; n += 1) expect(await get(mesh, 3, id, `k${n}`)).toBe(await get(mesh, 0, id, `k${n}`))
+    expect(await get(mesh, 3, id, 'after 4')).toBe('v')
+    await put(mesh, 3, id, ['k0', 'by the joiner'])
+    await put(mesh, 1, id, ['k1', 'by another'])
     await mesh.converge(id)
-    expect(await get(mesh, 1, id, 'k0')).toBe('value 5')
-    for (const index of [0, 1]) await mesh.restart(index)
-    await mesh.converge(id)
-    expect(await get(mesh, 0, id, 'k4')).toBe('value 4')
+    const digests = await Promise.all(
+      [0, 1, 2, 3].map((index) => mesh.complete(mesh.store(index, id).kernel().stateDigest())),
+    )
+    expect(new Set(digests.map(toHex)).size).toBe(1)
   })
+})
 
-  test('is joined by its foundation, its state and what came after', async () => {
-    await using mesh = await createSimMesh({ seed: 'join', nodes: 3 })
+/** Collects a node's events until it closes. */
+function follow(mesh: SimMesh, index: number): NodeEvent[] {
+  const events: NodeEvent[] = []
+  const run = async (): Promise<void> => {
+    for await (const event of mesh.node(index).events(new AbortController().signal)) {
+      if ('kind' in event) events.push(event)
+    }
+  }
+  run().catch(() => undefined)
+  return events
+}
+
+describe('a node that was away', () => {
+  test.each([1, 3])('while history was cut %d times comes back, and loses no write of its own', async (cuts) => {
+    const mesh = await createSimMesh({ seed: `away ${cuts}`, nodes: 4, discovery: true })
+    await using _ = mesh
     const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
-    await mesh.complete(mesh.node(1).join(await mesh.invite(0, id)))
-    await overwrite(mesh, id, 40)
-    await mesh.converge(id, [0, 1])
-    await prune(mesh, id, [0, 1])
-    await overwrite(mesh, id, 3)
-    await mesh.complete(mesh.node(2).join(await mesh.invite(0, id)))
+    for (const index of [1, 2, 3]) await mesh.complete(mesh.node(index).join(await mesh.invite(0, id)))
+    for (let n = 0; n < 12; n += 1) await put(mesh, n % 4, id, [`k${n % 5}`, `of ${n}`])
     await mesh.converge(id)
-    expect(mesh.store(2, id).pruning().base?.epoch).toEqual(mesh.store(0, id).pruning().base?.epoch)
-    expect(new Set(await rootsOf(mesh, id, [0, 1, 2])).size).toBe(1)
-    expect(await get(mesh, 2, id, 'k0')).toBe('value 0')
-    expect(await get(mesh, 2, id, 'k4')).toBe('value 39')
-    await put(mesh, 2, id, ['k0', 'of the newcomer'])
+    // It may write, so the others wait for it no more.
+    await mesh.complete(mesh.store(0, id).setPeerStatus('node-3', system.PeerStatus.DORMANT))
     await mesh.converge(id)
-    expect(await get(mesh, 0, id, 'k0')).toBe('of the newcomer')
-    await mesh.restart(2)
+    mesh.partition([0, 1, 2], [3])
+    await put(mesh, 3, id, ['mine', 'written away'])
+    await put(mesh, 3, id, ['k0', 'over the old'])
+    await mesh.stop(3)
+    for (let cut = 0; cut < cuts; cut += 1) {
+      for (let n = 0; n < 8; n += 1) await put(mesh, n % 3, id, [`k${n % 5}`, `${cut} ${n}`])
+      await mesh.converge(id, [0, 1, 2])
+      await prune(mesh, id, [0, 1, 2])
+    }
+    await put(mesh, 0, id, ['after', 'v'])
+    mesh.heal()
+    await mesh.start(3)
+    const events = follow(mesh, 3)
+    await mesh.run(() => events.some(({ kind }) => kind === 'returned'), 'it came back')
+    const returned = events.find((event) => event.kind === 'returned')
     await mesh.converge(id)
-    expect(await get(mesh, 2, id, 'k0')).toBe('of the newcomer')
+    expect(baseOf(mesh, 3, id)?.epoch).toEqual(baseOf(mesh, 0, id)?.epoch)
+    expect(await get(mesh, 3, id, 'after')).toBe('v')
+    // What it wrote cites what is gone: nothing of it counts anywhere, and all of it is told.
+    expect(returned).toMatchObject({ base: baseOf(mesh, 0, id)?.epoch })
+    expect(returned?.kind === 'returned' && returned.kept + returned.waiting).toBeGreaterThanOrEqual(2)
+    expect(await get(mesh, 3, id, 'k0')).toBe(await get(mesh, 0, id, 'k0'))
+    await put(mesh, 3, id, ['mine', 'written anew'])
+    await mesh.converge(id)
+    expect(await get(mesh, 1, id, 'mine')).toBe('written anew')
+    // And it serves the store as any other does.
+    await mesh.restart(3)
+    await mesh.converge(id)
   })
 })

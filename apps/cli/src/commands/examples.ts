@@ -36,6 +36,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'lattice store prune team --policy manual',
   ],
   'store snapshot': ['lattice store snapshot team', 'lattice store snapshot team --info'],
+  'store resubmit': ['lattice store resubmit team', 'lattice store resubmit team --drop'],
+  'store debug stranded': ['lattice --store team store debug stranded'],
   'store debug epochs': ['lattice --store team store debug epochs -n 10'],
   'store history': ['lattice --store team store history -n 20'],
   'store import': [

@@ -13,6 +13,7 @@ import { renderTable } from '../render/table.ts'
 import { formatPlural, formatTime } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
 import { addEpochCommands } from './store-epochs.ts'
+import { addStrandedCommand } from './store-stranded.ts'
 import { addObserveCommands } from './store-observe.ts'
 
 /** Most entries of one reply. */
@@ -39,6 +40,7 @@ export function addStoreDebugCommands(store: Command, bind: Bind): void {
   ] as const
   addObserveCommands(debug, bind)
   addEpochCommands(debug, bind)
+  addStrandedCommand(debug, bind)
   debug.command('tips').description('the last witnessed intention of every author').action(bind(showTips))
   debug
     .command('witness')

@@ -176,3 +176,27 @@ test('store status -v tells of history, epochs and snapshot, in one JSON documen
     epochs: [{ seq: '5', final: true }],
   })
 })
+
+describe('stranded writes', () => {
+  const write = (): daemon.StrandedWrite =>
+    create(daemon.StrandedWriteSchema, { id: idOf(5), wall: 1_700_000_000_000n, summary: '(put "k" "v")' })
+
+  test('are listed, and written anew with consent', async () => {
+    expect((await at('store debug stranded')).stdout).toBe('nothing is stranded\n')
+    node.history.stranded = [write()]
+    expect((await at('store debug stranded')).stdout).toMatchInlineSnapshot(`
+      "ID            TIME                  WHAT
+      050505050505  2023-11-14 22:13:20Z  (put "k" "v")
+      "
+    `)
+    expect((await at('store resubmit')).stderr).toContain('needs your consent')
+    expect((await at('store resubmit --yes')).stdout).toBe('submitted 1 write anew\n')
+    expect(asked('resubmit')).toEqual(['store.resubmitStranded'])
+  })
+
+  test('are let go with consent', async () => {
+    node.history.stranded = [write(), write()]
+    expect((await at('store resubmit --drop --yes')).stdout).toBe('dropped 2 writes\n')
+    expect(JSON.parse((await at('--json store resubmit --drop')).stdout)).toMatchObject({ dropped: '0' })
+  })
+})

@@ -16,6 +16,7 @@ import { addLifecycleCommands } from './store-lifecycle.ts'
 import { addAckCommand } from './store-observe.ts'
 import { addPruneCommand } from './store-prune.ts'
 import { addSnapshotCommand } from './store-snapshot.ts'
+import { addResubmitCommand } from './store-stranded.ts'
 import { addStatusCommands } from './store-status.ts'
 import { addSyncCommands } from './store-sync.ts'
 
@@ -29,6 +30,7 @@ export function addStoreCommands(program: Command, bind: Bind): void {
   addIntegrityCommands(store, bind)
   addPruneCommand(store, bind)
   addSnapshotCommand(store, bind)
+  addResubmitCommand(store, bind)
   addAckCommand(store, bind)
   addHistoryCommand(store, bind)
   addImportCommand(store, bind)

@@ -74,6 +74,7 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
     case 'stateDivergence':
     case 'pruneProgress':
     case 'pruned':
+    case 'returned':
       return historySentence(event, { style, full })
     case 'epochSettled':
       return `epoch ${event.value.seq} of store ${id(event.value.storeId)} is settled (${id(event.value.epoch)})`
@@ -158,7 +159,10 @@ function bootstrapText({ done, total, bytes, peers }: daemon.BootstrapProgress):
   return peers === 0 ? far : `${far} (${formatSize(bytes)} from ${formatPlural(peers, 'peer')})`
 }
 
-type HistoryEvent = Extract<daemon.NodeEvent['event'], { case: 'stateDivergence' | 'pruneProgress' | 'pruned' }>
+type HistoryEvent = Extract<
+  daemon.NodeEvent['event'],
+  { case: 'stateDivergence' | 'pruneProgress' | 'pruned' | 'returned' }
+>
 
 function historySentence(event: HistoryEvent, { style, full }: EventTextOptions): string {
   const id = (bytes: Uint8Array): string => style.name(formatId(bytes, full))
@@ -175,6 +179,14 @@ function historySentence(event: HistoryEvent, { style, full }: EventTextOptions)
     case 'pruned': {
       const { storeId, epoch, intentions, bytesBefore, bytesAfter } = event.value
       return `store ${id(storeId)} was pruned at epoch ${id(epoch)}: ${formatPlural(intentions, 'intention')} less, its log went from ${formatSize(bytesBefore)} to ${formatSize(bytesAfter)}`
+    }
+    case 'returned': {
+      const { storeId, kept, waiting } = event.value
+      const had = `store ${id(storeId)} was made anew from its peers, which had deleted history that this node lacked: ${formatPlural(kept, 'own write')} kept`
+      if (waiting === 0n) return had
+      return style.bad(
+        `${had}; ${formatPlural(waiting, 'own write')} cite what is gone and count nowhere: write them anew, the log before is kept beside`,
+      )
     }
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import { readIntentionId } from '@lattice/model'
+import { formatSExpr, readIntentionId } from '@lattice/model'
 import {
   type PruneKeep,
   type PrunePlan,
@@ -22,7 +22,7 @@ import type { ServiceHandlers } from '../service-types.ts'
 import { toEpoch } from './epochs.ts'
 import { sentenceOf, toDivergence } from './messages.ts'
 import { reportProgress } from './report-progress.ts'
-import { position } from './request.ts'
+import { pageLimit, position } from './request.ts'
 
 type StoreService = ServiceHandlers<typeof daemon.StoreService>
 type At = (request: { readonly storeId: Uint8Array }) => StoreHandle
@@ -31,7 +31,15 @@ export function historyHandlers(
   at: At,
 ): Pick<
   StoreService,
-  'getSnapshot' | 'makeSnapshot' | 'planPrune' | 'prune' | 'getPruning' | 'followPruning' | 'setPrunePolicy'
+  | 'getSnapshot'
+  | 'makeSnapshot'
+  | 'planPrune'
+  | 'prune'
+  | 'getPruning'
+  | 'followPruning'
+  | 'setPrunePolicy'
+  | 'listStranded'
+  | 'resubmitStranded'
 > {
   return {
     getSnapshot: async (request) => {
@@ -77,6 +85,25 @@ export function historyHandlers(
       const store = at(request)
       for await (const pruning of store.followPruning(id, signal)) yield toPruningStatus(store.id, pruning)
     },
+    listStranded: async (request) => {
+      const store = at(request)
+      const writes = store.stranded()
+      return create(daemon.ListStrandedResponseSchema, {
+        writes: writes.slice(0, pageLimit(request.limit, PAGE)).map(({ id, timestamp, op }) => ({
+          id,
+          wall: BigInt(timestamp.wall),
+          summary: formatSExpr(store.summarize(op)),
+        })),
+        total: BigInt(writes.length),
+      })
+    },
+    resubmitStranded: async (request) => {
+      const store = at(request)
+      if (request.drop) {
+        return create(daemon.ResubmitStrandedResponseSchema, { dropped: BigInt(store.dropStranded()) })
+      }
+      return create(daemon.ResubmitStrandedResponseSchema, { ids: [...(await store.resubmitStranded())] })
+    },
     setPrunePolicy: async (request) => {
       const policy = request.policy && prunePolicyIn(request.policy)
       if (policy === undefined) {
@@ -86,6 +113,8 @@ export function historyHandlers(
     },
   }
 }
+
+const PAGE = { fallback: 100, max: 1_000 }
 
 /** Zero says nothing. */
 function keepOf({ keepCount, keepDays }: daemon.PlanPruneRequest): PruneKeep {

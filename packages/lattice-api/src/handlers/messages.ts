@@ -255,6 +255,7 @@ function eventBody(event: NodeEvent): EventBody {
     case 'state_divergence':
     case 'prune_progress':
     case 'pruned':
+    case 'returned':
       return historyEventBody(event)
     case 'clock_skew':
       return { case: 'clockSkew', value: { aheadMs: BigInt(Math.round(event.aheadMs)) } }
@@ -265,7 +266,7 @@ function eventBody(event: NodeEvent): EventBody {
 
 type HistoryEvent = Extract<
   NodeEvent,
-  { kind: 'epoch_settled' | 'excluded' | 'state_divergence' | 'prune_progress' | 'pruned' }
+  { kind: 'epoch_settled' | 'excluded' | 'state_divergence' | 'prune_progress' | 'pruned' | 'returned' }
 >
 
 function historyEventBody(event: HistoryEvent): EventBody {
@@ -288,6 +289,10 @@ function historyEventBody(event: HistoryEvent): EventBody {
       const { storeId, epoch, intentions, bytesBefore, bytesAfter } = event
       const bytes = { bytesBefore: BigInt(bytesBefore), bytesAfter: BigInt(bytesAfter) }
       return { case: 'pruned', value: { storeId, epoch, intentions: BigInt(intentions), ...bytes } }
+    }
+    case 'returned': {
+      const { storeId, base, kept, waiting } = event
+      return { case: 'returned', value: { storeId, base, kept: BigInt(kept), waiting: BigInt(waiting) } }
     }
   }
 }

@@ -31,6 +31,8 @@ const OPEN: OpenSnapshot = {
   unsettled: undefined,
   diverged: [],
   snapshotFailure: undefined,
+  pruning: undefined,
+  stranded: 0,
   rejections: 0,
   replicas: [],
   unreplicated: undefined,

@@ -8,8 +8,8 @@
 import { toHex } from '@lattice/model'
 import { shortId } from '../errors.ts'
 import { hexOf, type Reason, type StoreRef } from './finding.ts'
-import type { Circumstances, DivergedSnapshot, OpenSnapshot } from './store-snapshot.ts'
-import { listText, peerText, withoutStop } from './words.ts'
+import type { Circumstances, DivergedSnapshot, OpenSnapshot, PruningSnapshot } from './store-snapshot.ts'
+import { listText, peerText, plural, withoutStop } from './words.ts'
 
 /** Younger than this, what no peer has shown to hold may well be on its way: acks come some seconds later. */
 export const FRESH_MS = 60_000
@@ -19,6 +19,7 @@ export function epochReasons(ref: StoreRef, open: OpenSnapshot, around: Circumst
     ...settlementReasons(open, around),
     ...open.diverged.map((diverged) => divergenceReason(ref, diverged)),
     ...snapshotReasons(open),
+    ...pruningReasons(ref, open, around),
   ]
 }
 
@@ -72,4 +73,57 @@ function snapshotReasons({ snapshotFailure }: OpenSnapshot): readonly Reason[] {
       detail: { code },
     },
   ]
+}
+
+function pruningReasons(
+  ref: StoreRef,
+  { pruning, stranded }: OpenSnapshot,
+  { nowMs }: Circumstances,
+): readonly Reason[] {
+  const reasons: Reason[] = pruning === undefined || pruning.state === 'pruning' ? [] : [pruningReason(pruning, nowMs)]
+  if (stranded > 0) {
+    const id = shortId(ref.id)
+    reasons.push({
+      severity: 'warning',
+      code: 'writes_stranded',
+      what: `${plural(stranded, 'write')} of this node lost ${stranded === 1 ? 'its' : 'their'} causes, which were deleted while it was away, and ${stranded === 1 ? 'counts' : 'count'} nowhere`,
+      remedy: `\`lattice --store ${id} store debug stranded\` shows what, \`lattice store resubmit ${id}\` writes it anew`,
+      detail: { count: stranded },
+    })
+  }
+  return reasons
+}
+
+function pruningReason({ epoch, sinceMs, waitsOn, waitsFor, failure }: PruningSnapshot, nowMs: number): Reason {
+  const names = listText(waitsFor.map(peerText))
+  const detail = { epoch: toHex(epoch), peers: hexOf(waitsFor.map(({ publicKey }) => publicKey)) }
+  if (failure !== undefined) {
+    const what = `history cannot be deleted: ${withoutStop(failure.message)}`
+    return { severity: 'warning', code: 'prune_failed', what, remedy: 'mend what it says; it is tried again', detail }
+  }
+  const isLate = nowMs - sinceMs >= FRESH_MS
+  const severity = isLate ? 'warning' : 'info'
+  if (waitsFor.length > 0) {
+    return {
+      severity,
+      code: 'prune_waiting',
+      what: `history is not deleted yet: ${names} ${waitsFor.length === 1 ? 'has' : 'have'} not acknowledged the epoch that says so`,
+      remedy: `connect ${names}; one that stays away is passed over once it is dormant: \`lattice peer dormant\``,
+      detail,
+    }
+  }
+  return {
+    severity,
+    code: 'prune_waiting',
+    what: `history is not deleted yet: ${WAITS[waitsOn ?? 'finality']}`,
+    detail,
+  }
+}
+
+const WAITS: Readonly<Record<NonNullable<PruningSnapshot['waitsOn']>, string>> = {
+  settlement: 'peers have not acknowledged the epoch that says so',
+  finality: 'too few peers have signed the same state at the epoch that says so',
+  agreement: 'nodes have come to different states',
+  snapshot: 'this node has not kept the state at the epoch that says so; one that does not read the store never does',
+  state: 'state in use has not come as far as the epoch that says so',
 }

@@ -12,6 +12,8 @@ import type { NodeContext } from '../node-context.ts'
 import type { PeerEntry, StoreSummary } from '../store-types.ts'
 import type { OpenStore } from '../open-store.ts'
 import type { StoreEntry } from '../store-entry.ts'
+import { pruningOf } from '../history/prune-store.ts'
+import { readStranded } from '../history/stranded-file.ts'
 import { findEpoch } from '../revoke-peer.ts'
 import { peerTable, type TablesOf } from '../store-peers.ts'
 import { viewPeers } from '../store-views.ts'
@@ -21,6 +23,7 @@ import type {
   BootstrapSnapshot,
   OpenSnapshot,
   PeerSnapshot,
+  PruningSnapshot,
   ReplicaSnapshot,
   StoreSnapshot,
   UnsettledSnapshot,
@@ -89,6 +92,8 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
       .map(({ author }) => nameOf(author)),
     unsettled: gatherUnsettled(kernel, nameOf),
     ...gatherSnapshot(kernel, nameOf),
+    pruning: gatherPruning(open, tablesOf, nameOf),
+    stranded: readStranded(context.directory.storePath(open.id)).length,
     rejections: kernel.stats().rejectionCount,
     replicas,
     unreplicated: isHeldElsewhere ? undefined : kernel.unseenByAll(replicas.map(({ peer }) => peer.publicKey)),
@@ -119,6 +124,13 @@ function gatherSnapshot(
     })),
     snapshotFailure: failure === undefined ? undefined : toFailure(failure),
   }
+}
+
+function gatherPruning(open: OpenStore, tablesOf: TablesOf, nameOf: NameOf): PruningSnapshot | undefined {
+  const { state, epoch, waitsOn, waitsFor, failure } = pruningOf(open, tablesOf)
+  if (state === 'idle' || epoch === undefined) return undefined
+  const sinceMs = findEpoch(open, epoch)?.timestamp.wall ?? 0
+  return { epoch, sinceMs, state, waitsOn, waitsFor: waitsFor.map(nameOf), failure }
 }
 
 function gatherReplicas(context: NodeContext, open: OpenStore, tablesOf: TablesOf): readonly ReplicaSnapshot[] {

@@ -37,6 +37,8 @@ const SHARED_CODES: ReadonlySet<string> = new Set([
   'floating_evicted',
   'state_divergence',
   'snapshot_failed',
+  'prune_failed',
+  'writes_stranded',
 ])
 
 export function storeChecks(health: StoreHealth, around: Circumstances): readonly Reason[] {

@@ -46,6 +46,8 @@ const OPEN: OpenSnapshot = {
   unsettled: undefined,
   diverged: [],
   snapshotFailure: undefined,
+  pruning: undefined,
+  stranded: 0,
   rejections: 0,
   replicas: [replica(nas)],
   unreplicated: undefined,
@@ -251,6 +253,32 @@ describe('epochs', () => {
       code: 'snapshot_failed',
       what: 'the state at the newest epoch cannot be kept: the disk is full',
     })
+  })
+
+  test('by which history is to be deleted are said with who is waited for, and how it failed', () => {
+    const epoch = toIntentionId(bytes(9))
+    const pruning = {
+      epoch,
+      sinceMs: NOW_MS - 5_000,
+      state: 'waiting',
+      waitsOn: 'settlement',
+      failure: undefined,
+    } as const
+    const reasonsOf = (changes: Partial<OpenSnapshot>): readonly Reason[] => storeReasons(open(changes), AROUND)
+    const [waiting] = reasonsOf({ pruning: { ...pruning, waitsFor: [nas] } })
+    expect(waiting).toMatchObject({
+      severity: 'info',
+      code: 'prune_waiting',
+      detail: { peers: [toHex(nas.publicKey)] },
+    })
+    expect(waiting?.what).toBe('history is not deleted yet: nas has not acknowledged the epoch that says so')
+    const late = { ...pruning, sinceMs: NOW_MS - 10 * MINUTE_MS, waitsOn: 'finality', waitsFor: [] } as const
+    expect(reasonsOf({ pruning: late })[0]).toMatchObject({ severity: 'warning', code: 'prune_waiting' })
+    const failure = { code: 'DISK_FULL', message: 'the disk is full.' } as const
+    const [failed] = reasonsOf({ pruning: { ...pruning, state: 'failed', waitsFor: [], failure } })
+    expect(failed).toMatchObject({ code: 'prune_failed', what: 'history cannot be deleted: the disk is full' })
+    expect(reasonsOf({ pruning: { ...pruning, state: 'pruning', waitsFor: [] } })).toEqual([])
+    expect(reasonsOf({ stranded: 2 })[0]).toMatchObject({ code: 'writes_stranded', detail: { count: 2 } })
   })
 
   test('that removed this node are said first', () => {

@@ -88,6 +88,16 @@ export interface DivergedSnapshot {
   readonly isOutvoted: boolean
 }
 
+export interface PruningSnapshot {
+  readonly epoch: IntentionId
+  /** When the epoch was made, by its author's clock. */
+  readonly sinceMs: number
+  readonly state: 'waiting' | 'pruning' | 'failed'
+  readonly waitsOn: 'settlement' | 'finality' | 'agreement' | 'snapshot' | 'state' | undefined
+  readonly waitsFor: readonly Named[]
+  readonly failure: StoreFailure | undefined
+}
+
 /** The kernel's side; undefined while the store is not open. */
 export interface OpenSnapshot {
   readonly headless: boolean
@@ -105,6 +115,10 @@ export interface OpenSnapshot {
   readonly diverged: readonly DivergedSnapshot[]
   /** Why the state at the newest epoch is not kept. */
   readonly snapshotFailure: StoreFailure | undefined
+  /** An epoch for pruning whose part of the history is still here; undefined where there is none. */
+  readonly pruning: PruningSnapshot | undefined
+  /** Own writes whose causes are gone. */
+  readonly stranded: number
   readonly rejections: number
   readonly replicas: readonly ReplicaSnapshot[]
   /** What no other peer is known to hold; undefined where a connected one holds everything. */

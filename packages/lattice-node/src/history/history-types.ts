@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { EpochStatus, PrunePlan, PruneWait } from '@lattice/kernel'
+import type { EpochStatus, PrunePlan, PruneWait, StrandedWrite } from '@lattice/kernel'
 import type { AbortSignal, IntentionId, PublicKey } from '@lattice/model'
 import type { PrunePolicy } from '@lattice/systemstore'
 import type { StoreFailure } from '../failure-types.ts'
@@ -70,4 +70,17 @@ export interface HistoryActs {
   readonly followPruning: (epoch: IntentionId, signal: AbortSignal) => AsyncIterable<StorePruning>
   /** Rejects with `NOT_ADMIN`, `INVALID_ARGUMENT`, or `NOT_SUPPORTED` where the policy is that of the store above. */
   readonly setPrunePolicy: (policy: PrunePolicy) => Promise<PrunePolicy>
+}
+
+/** What is done about own writes whose causes are gone; see `return-store.ts`. */
+export interface StrandedActs {
+  /** Oldest first. */
+  readonly stranded: () => readonly StrandedWrite[]
+  /**
+   * Submits them anew, on top of all that is here now, in their order; answers the ids that they have then. Where one is
+   * refused those before it are done, and the rest stays. Rejects as a write does, or with `NOT_SUPPORTED`.
+   */
+  readonly resubmitStranded: () => Promise<readonly IntentionId[]>
+  /** Lets them go; answers how many. */
+  readonly dropStranded: () => number
 }

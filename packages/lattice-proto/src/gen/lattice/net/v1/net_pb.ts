@@ -1371,7 +1371,8 @@ export const BaseOfferSchema: GenMessage<BaseOffer> = /*@__PURE__*/
   messageDesc(file_lattice_net_v1_net, 33);
 
 /**
- * What a log over the base begins with, from this item on.
+ * What a log begins with that keeps nothing below this epoch, from this item on:
+ * that of the state which is served, or that of the sender's own base.
  *
  * @generated from message lattice.net.v1.FoundationRequest
  */
@@ -1401,7 +1402,8 @@ export const FoundationRequestSchema: GenMessage<FoundationRequest> = /*@__PURE_
 
 /**
  * Each item is an encoded FoundationItem. They are numbered by their server
- * alone. At least one, but after the last; the last page ends with that.
+ * alone. At least one, but after the last; the last page ends with that. There
+ * may be more by then: those who vouch for it come last.
  *
  * @generated from message lattice.net.v1.FoundationPage
  */

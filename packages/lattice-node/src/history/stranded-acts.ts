@@ -1,0 +1,56 @@
+/**
+ * Own writes that were put aside when a store began anew: shown, submitted again, or let go.
+ *
+ * @module
+ */
+import type { StrandedWrite } from '@lattice/kernel'
+import { equalBytes, type IntentionId } from '@lattice/model'
+import { NodeError } from '../errors.ts'
+import type { NodeContext } from '../node-context.ts'
+import type { OpenStore } from '../open-store.ts'
+import type { StrandedActs } from './history-types.ts'
+import { keepStranded, readStranded } from './stranded-file.ts'
+
+export interface StrandedActsDeps {
+  readonly context: NodeContext
+  /** Throws what keeps the store from being used. */
+  readonly store: () => OpenStore
+}
+
+export function createStrandedActs({ context, store }: StrandedActsDeps): StrandedActs {
+  const directory = (): string => context.directory.storePath(store().id)
+  return {
+    stranded: () => readStranded(directory()),
+    resubmitStranded: async () => {
+      const { kernel, exclusive } = store()
+      return exclusive.run(async () => {
+        const ids: IntentionId[] = []
+        for (const write of readStranded(directory())) {
+          ids.push(await resubmit(kernel, write))
+          // One that is there is taken off before the next is written: asked for again it goes on after it.
+          keepStranded(
+            directory(),
+            readStranded(directory()).filter(({ id }) => !equalBytes(id, write.id)),
+          )
+        }
+        return ids
+      })
+    },
+    dropStranded: () => {
+      const count = readStranded(directory()).length
+      keepStranded(directory(), [])
+      return count
+    },
+  }
+}
+
+/** On top of all that is here now. Rights that its first writing needed are asked for anew. */
+async function resubmit(kernel: OpenStore['kernel'], { op }: StrandedWrite): Promise<IntentionId> {
+  if (op.kind !== 'appData') {
+    throw new NodeError(
+      'NOT_SUPPORTED',
+      'a change of members or settings is not repeated as it was: make it anew, then drop what is stranded',
+    )
+  }
+  return kernel.submit(op)
+}

@@ -1,0 +1,65 @@
+/**
+ * What of a kernel's history was cut, as the network sees it.
+ *
+ * Only a state that enough peers signed is served: who makes the store anew can prove it then. The foundation is given at the
+ * epoch of that state, which may be later than where the log was cut.
+ *
+ * @module
+ */
+import { encodeFoundationItem, type EpochStatus, type Kernel, type LogBase } from '@lattice/kernel'
+import { equalBytes, type IntentionId, isLatticeError } from '@lattice/model'
+import type { FoundationRead, PrunedReplica, ReplicaBase, ServedSnapshot, SnapshotRead } from '@lattice/net-types'
+
+export function createPrunedReplica(kernel: Kernel): PrunedReplica {
+  return {
+    base: () => toBase(kernel.base()),
+    over: kernel.over,
+    readFoundation: (base, after, maxBytes) => readFoundation(kernel, base, { after, maxBytes }),
+    snapshot: () => servedSnapshot(kernel),
+    readSnapshot: (epoch, after, maxBytes) =>
+      readSnapshot(kernel, { epoch, maxBytes, ...(after === undefined ? {} : { after }) }),
+    onPruned: (listener) =>
+      kernel.onEvent((event) => {
+        if (event.kind === 'pruned') listener()
+      }),
+  }
+}
+
+function toBase(base: LogBase | undefined): ReplicaBase | undefined {
+  return base && { epoch: base.epoch, seq: base.seq, goneCount: base.goneCount }
+}
+
+function readFoundation(
+  kernel: Kernel,
+  base: IntentionId,
+  { after, maxBytes }: { readonly after: number; readonly maxBytes: number },
+): FoundationRead | undefined {
+  const foundation = kernel.foundation(base)
+  if (foundation === undefined) return undefined
+  const total = foundation.items
+  const items = after < total ? foundation.read(after, maxBytes).map(encodeFoundationItem) : []
+  return { items, total }
+}
+
+function servedSnapshot(kernel: Kernel): ServedSnapshot | undefined {
+  const { settled, divergences } = kernel.snapshot()
+  if (settled === undefined || divergences.length > 0 || !isProvable(kernel, settled.epoch)) return undefined
+  const { system, app } = settled.rows
+  return { epoch: settled.epoch, root: settled.root, rows: system + app }
+}
+
+/** Enough peers signed the state there, and what it stands on can be given. */
+function isProvable(kernel: Kernel, epoch: IntentionId): boolean {
+  const isIt = ({ id }: EpochStatus): boolean => equalBytes(id, epoch)
+  return kernel.epochs().find(isIt)?.isFinal === true && kernel.foundation(epoch) !== undefined
+}
+
+function readSnapshot(kernel: Kernel, options: Parameters<Kernel['readSnapshot']>[0]): SnapshotRead | undefined {
+  try {
+    return kernel.readSnapshot(options)
+  } catch (error) {
+    // Another was made meanwhile, or there is none any more.
+    if (isLatticeError(error) && (error.code === 'SNAPSHOT_GONE' || error.code === 'WRONG_STATE')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Brings stores back whose history others deleted while this node was away.
+ *
+ * The store stays in use while it is fetched beside, and is closed only to be replaced, which is short. Attempts are repeated
+ * with growing pauses until one succeeds or nobody has cut anything: whoever said so and lied is out by then. One at a time
+ * for each store.
+ *
+ * @module
+ */
+import { type AbortSignal, idKey, type IdKey, isLatticeError, type PublicKey, type StoreId } from '@lattice/model'
+import { toFailure } from './failure.ts'
+import { adoptFetched, fetchPruned, type PrunedFetchDeps } from './fetch-pruned.ts'
+import type { NodeContext } from './node-context.ts'
+import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
+import type { StoreEntry } from './store-entry.ts'
+import type { StoreManager } from './store-manager.ts'
+import { replicaPeers } from './store-peers.ts'
+import { createWakeUp, type WakeUp } from './wake-up.ts'
+
+export interface ReturningStores {
+  /** A peer says that what the store lacks was deleted. Never waits. */
+  readonly told: (storeId: StoreId, peer: PublicKey) => void
+}
+
+type Manager = Pick<StoreManager, 'entry' | 'run' | 'withClosed' | 'tablesOf' | 'kernelOf'>
+
+/** Starts with none. What runs ends with the manager. */
+export function createReturningStores(context: NodeContext, manager: Manager): ReturningStores {
+  return new Returning(context, manager)
+}
+
+class Returning implements ReturningStores {
+  readonly #context: NodeContext
+  readonly #manager: Manager
+  readonly #running = new Map<IdKey, WakeUp>()
+
+  constructor(context: NodeContext, manager: Manager) {
+    this.#context = context
+    this.#manager = manager
+  }
+
+  told(storeId: StoreId, peer: PublicKey): void {
+    const entry = this.#manager.entry(storeId)
+    if (entry?.ready !== true || entry.repairing) return
+    const key = idKey(storeId)
+    const running = this.#running.get(key)
+    if (running !== undefined) return running.nudge()
+    const wakeUp = createWakeUp(this.#context.scheduler)
+    this.#running.set(key, wakeUp)
+    this.#bring(entry, { peer, wakeUp })
+      .finally(() => this.#running.delete(key))
+      .catch(() => undefined)
+  }
+
+  /** Never rejects. */
+  async #bring(entry: StoreEntry, told: { readonly peer: PublicKey; readonly wakeUp: WakeUp }): Promise<void> {
+    const { logger } = this.#context
+    const { id } = entry.record
+    try {
+      const isWhole = await this.#manager.run((signal) => this.#fetchUntilWhole(entry, { ...told, signal }))
+      if (isWhole && entry.ready) await this.#replace(entry)
+    } catch (error) {
+      // The node closes, or its disk is full: what was fetched stays, and the next time goes on there.
+      logger.warn('store.return_failed', { storeId: id, ...toFailure(error) })
+    }
+  }
+
+  /** False where nobody cut anything, or the store is not in use any more. */
+  async #fetchUntilWhole(
+    entry: StoreEntry,
+    { peer, wakeUp, signal }: { readonly peer: PublicKey; readonly wakeUp: WakeUp; readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    for (let pauseMs = RETRY_FIRST_MS; entry.ready; pauseMs = longerPauseMs(pauseMs)) {
+      const network = this.#context.network()
+      const peers = this.#peersOf(entry, peer)
+      try {
+        if (network !== undefined) {
+          const { id: storeId } = entry.record
+          return await fetchPruned(this.#context, {
+            ...this.#deps(entry, signal),
+            network,
+            peers: peers.map((each) => ({ peer: each, addresses: this.#context.meta.addresses(each) })),
+            onProgress: (state) => this.#context.publish({ kind: 'bootstrap_progress', storeId, ...state }),
+          })
+        }
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!isLatticeError(error)) throw error
+        this.#context.logger.warn('store.return_retry', { storeId: entry.record.id, ...toFailure(error) })
+      }
+      await wakeUp.wait(pauseMs, signal)
+    }
+    return false
+  }
+  /** Who said so first, then all that take part. */
+  #peersOf({ open }: StoreEntry, told: PublicKey): readonly PublicKey[] {
+    const { id: self } = this.#context
+    const others = open === undefined ? [] : replicaPeers(open.kernel.tables(), self, this.#manager.tablesOf)
+    return [...new Map([told, ...others].map((peer) => [idKey(peer), peer])).values()]
+  }
+  #deps({ record }: StoreEntry, signal: AbortSignal): PrunedFetchDeps {
+    const { tablesOf, kernelOf } = this.#manager
+    return { id: record.id, storeTypeHint: record.storeType, tablesOf, kernelOf, signal }
+  }
+
+  async #replace(entry: StoreEntry): Promise<void> {
+    const { id: storeId } = entry.record
+    const adopted = await this.#manager.withClosed(storeId, (closed, signal) =>
+      adoptFetched(this.#context, this.#deps(closed, signal)),
+    )
+    // What a peer once held was the log that was here: this one has fewer records.
+    this.#context.meta.setReplicatedCount(storeId, undefined)
+    entry.record = { ...entry.record, replicatedCount: undefined }
+    const { base, kept, waiting } = adopted
+    if (base === undefined) return
+    this.#context.publish({ kind: 'returned', storeId, base, kept, waiting })
+    this.#context.logger.info('store.returned', { storeId, kept, waiting })
+  }
+}

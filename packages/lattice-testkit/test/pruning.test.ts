@@ -1,0 +1,126 @@
+/** Stores whose history was cut, on whole nodes: who prunes, and who comes to it later. */
+import { type AbortSignal, createAbortController, isLagged, type StoreId, toHex } from '@lattice/model'
+import { describe, expect, test } from 'vitest'
+import type { NodeEvent } from '@lattice/node'
+import { system } from '@lattice/proto'
+import { createSimMesh, type SimMesh } from '../src/index.ts'
+import { codeOf, get, put } from './support.ts'
+
+const KEYS = 5
+const { DORMANT } = system.PeerStatus
+
+/** Notes what the node tells from now on. */
+function listen(mesh: SimMesh, index: number, signal: AbortSignal, told: NodeEvent[]): void {
+  const events = mesh.node(index).events(signal)
+  const follow = async (): Promise<void> => {
+    for await (const event of events) if (!isLagged(event)) told.push(event)
+  }
+  follow().catch(() => undefined)
+}
+
+async function overwrite(mesh: SimMesh, id: StoreId, count: number, from: readonly number[] = [0, 1]): Promise<void> {
+  for (let n = 0; n < count; n += 1) await put(mesh, from[n % from.length] ?? 0, id, [`k${n % KEYS}`, `value ${n}`])
+}
+
+/** Cuts the history of the store, and resolves once these nodes have. */
+async function prune(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<void> {
+  const { outcome, epoch } = await mesh.complete(mesh.store(0, id).prune())
+  expect(outcome).toBe('begun')
+  const isPruned = (index: number): boolean => {
+    const { state, base } = mesh.store(index, id).pruning()
+    return state === 'idle' && base !== undefined && epoch !== undefined && base.seq >= epoch.seq
+  }
+  await mesh.run(() => indices.every(isPruned), 'the log is pruned')
+}
+
+async function rootsOf(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<readonly string[]> {
+  const summaries = await Promise.all(indices.map((index) => mesh.complete(mesh.store(index, id).stateSummary())))
+  return summaries.map(({ digest }) => toHex(digest))
+}
+
+describe('a store that was pruned', () => {
+  test('goes on, with its state, and with less history on every node', async () => {
+    await using mesh = await createSimMesh({ seed: 'pruned', nodes: 2 })
+    const id = await mesh.share()
+    await overwrite(mesh, id, 60)
+    await mesh.converge(id)
+    expect(await codeOf(mesh, mesh.store(1, id).prune())).toBe('NOT_ADMIN')
+    const before = mesh.store(1, id).kernel().digest().witnessCount
+    await prune(mesh, id, [0, 1])
+    for (const index of [0, 1]) {
+      expect(mesh.store(index, id).kernel().digest().witnessCount).toBeLessThan(before / 2)
+      expect(mesh.store(index, id).pruning().base?.goneCount).toBeGreaterThan(55)
+      expect(await get(mesh, index, id, 'k4')).toBe('value 59')
+    }
+    await overwrite(mesh, id, 6)
+    await mesh.converge(id)
+    expect(await get(mesh, 1, id, 'k0')).toBe('value 5')
+    for (const index of [0, 1]) await mesh.restart(index)
+    await mesh.converge(id)
+    expect(await get(mesh, 0, id, 'k4')).toBe('value 4')
+  })
+
+  test('is joined by its foundation, its state and what came after', async () => {
+    await using mesh = await createSimMesh({ seed: 'join', nodes: 3 })
+    const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+    await mesh.complete(mesh.node(1).join(await mesh.invite(0, id)))
+    await overwrite(mesh, id, 40)
+    await mesh.converge(id, [0, 1])
+    await prune(mesh, id, [0, 1])
+    await overwrite(mesh, id, 3)
+    await mesh.complete(mesh.node(2).join(await mesh.invite(0, id)))
+    await mesh.converge(id)
+    expect(mesh.store(2, id).pruning().base?.epoch).toEqual(mesh.store(0, id).pruning().base?.epoch)
+    expect(new Set(await rootsOf(mesh, id, [0, 1, 2])).size).toBe(1)
+    expect(await get(mesh, 2, id, 'k0')).toBe('value 0')
+    expect(await get(mesh, 2, id, 'k4')).toBe('value 39')
+    await put(mesh, 2, id, ['k0', 'of the newcomer'])
+    await mesh.converge(id)
+    expect(await get(mesh, 0, id, 'k0')).toBe('of the newcomer')
+    await mesh.restart(2)
+    await mesh.converge(id)
+    expect(await get(mesh, 2, id, 'k0')).toBe('of the newcomer')
+  })
+
+  test('is come back to by who was away, with its own writes, but those whose causes are gone, which are told', async () => {
+    await using mesh = await createSimMesh({ seed: 'return', nodes: 3 })
+    const id = await mesh.share()
+    await overwrite(mesh, id, 12)
+    await mesh.converge(id)
+    // Overwritten before anybody acknowledges it, so nothing that is kept cites it.
+    await put(mesh, 0, id, ['k3', 'for a moment'])
+    await mesh.converge(id)
+    mesh.partition([0, 1], [2])
+    await overwrite(mesh, id, 20)
+    await put(mesh, 2, id, ['mine', 'written away'])
+    // Over what the others have cut when it comes back.
+    await put(mesh, 2, id, ['k3', 'over what is gone'])
+    await mesh.complete(mesh.store(0, id).setPeerStatus('node-2', DORMANT))
+    await prune(mesh, id, [0, 1])
+    await overwrite(mesh, id, 20)
+    await prune(mesh, id, [0, 1])
+    await overwrite(mesh, id, 3)
+    const told: NodeEvent[] = []
+    const listening = createAbortController()
+    listen(mesh, 2, listening.signal, told)
+    mesh.heal()
+    await mesh.run(() => mesh.store(2, id).pruning().base !== undefined, 'it has begun anew')
+    await mesh.converge(id)
+    listening.abort(new Error('the test is over'))
+    expect(await get(mesh, 0, id, 'mine')).toBe('written away')
+    const [stranded, ...more] = mesh.store(2, id).stranded()
+    expect(stranded?.op.kind).toBe('appData')
+    expect(more).toEqual([])
+    expect(told.filter(({ kind }) => kind === 'returned')).toMatchObject([{ storeId: id, waiting: 1 }])
+    expect(await get(mesh, 2, id, 'k3')).not.toBe('over what is gone')
+    const [again, ...others] = await mesh.complete(mesh.store(2, id).resubmitStranded())
+    expect([again === undefined, others.length]).toEqual([false, 0])
+    expect(mesh.store(2, id).stranded()).toEqual([])
+    await mesh.converge(id)
+    expect(await get(mesh, 1, id, 'k3')).toBe('over what is gone')
+    expect(new Set(await rootsOf(mesh, id, [0, 1, 2])).size).toBe(1)
+    await put(mesh, 2, id, ['mine', 'again'])
+    await mesh.converge(id)
+    expect(await get(mesh, 1, id, 'mine')).toBe('again')
+  })
+})

@@ -182,6 +182,13 @@ export class NetworkCore {
     return this.wishes.isWanted(peer) || this.gossip.needs(peer)
   }
 
+  /** Keeps a connection to the peer. One that is there may be older than what it is wanted for. */
+  want(peer: PublicKey, addresses: readonly string[]): void {
+    this.wishes.call(peer, addresses)
+    const link = this.links.get(peer)
+    link?.spawn('compare again', () => this.compareAgain(link))
+  }
+
   /** Looks for neighbours anew, whatever kept this node from them. */
   rejoin(): void {
     this.wishes.wake()

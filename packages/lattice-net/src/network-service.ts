@@ -54,7 +54,10 @@ export interface NetworkService extends AsyncDisposable {
   readonly circles: (circles: readonly Circle[]) => void
   /** After sleep or a change of the network: looks for neighbours anew, and dials without waiting out pauses. */
   readonly rejoin: () => void
-  /** Keeps a connection to the peer. Idempotent; addresses replace earlier ones when there are any. */
+  /**
+   * Keeps a connection to the peer; addresses replace earlier ones when there are any. Over one that is there already all
+   * stores are compared once more.
+   */
   readonly want: (peer: PublicKey, addresses: readonly string[]) => void
   /** Dials the peer no more. A connection that is there stays while it is of use. */
   readonly unwant: (peer: PublicKey) => void
@@ -106,7 +109,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     addresses: () => transport.addresses(),
     register: (store) => core.register(store),
     unregister: (storeId) => core.unregister(storeId),
-    want: core.wishes.call,
+    want: (peer, addresses) => core.want(peer, addresses),
     unwant: core.wishes.uncall,
     circles: core.gossip.circles,
     rejoin: () => core.rejoin(),

@@ -3,7 +3,8 @@
  *
  * One request at a time per stream, answered in frames that are read from the log only as fast as the peer takes them; a
  * few more may wait, so that a round trip costs the peer no pause. Every request names its store and is checked anew. What
- * is not here is left out of an answer, and no answer says why but that the base is told: below it nothing is kept.
+    const [store, target] = [this.#serving, this.#target]
+    const base = store?.base()?.epoch
  *
  * @module
  */
@@ -64,6 +65,8 @@ class LogServer {
   #serving: SessionStore | undefined
   /** Requests that came meanwhile, oldest first. */
   readonly #waiting: Frame[] = []
+  /** Whose chain is being read. */
+  #target: IntentionId | undefined
   #pages = 0
   #intentions = 0
 
@@ -97,9 +100,17 @@ class LogServer {
 
   #answer(answer: SessionAnswer): Effects<ServedLog> {
     if (answer.kind === 'loaded') return this.#loaded(answer.read)
+<<<<<<< HEAD
     const base = this.#serving?.base()?.epoch
+=======
+    const [store, target] = [this.#serving, this.#target]
+>>>>>>> p-sim
     this.#serving = undefined
     if (answer.kind === 'chain') {
+      const isEmpty = answer.intentions.length === 0
+      // What is below the base is told by the base.
+      const isKept = isEmpty && base === undefined && target !== undefined && store?.missing([target]).length === 0
+      if (isKept) return [noSuchStore()]
       this.#intentions += answer.intentions.length
       return intentionFrames(answer.intentions, true, base)
     }
@@ -154,6 +165,7 @@ class LogServer {
     }
     const limit = Math.min(request.limit, FETCH_CHAIN_MAX)
     if (limit < 1) return [violation('chain_limit_out_of_range')]
+    this.#target = target
     return this.#pull(store, { kind: 'read_chain', store, target, since, limit })
   }
   #loaded({ intentions, rest }: IntentionsRead): Effects<ServedLog> {

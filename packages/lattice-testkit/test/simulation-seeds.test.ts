@@ -14,7 +14,9 @@ const KINDS = [
   'spikes resends lostConnections replays redials',
   'crash crash_at_point stop partition one_way_cut disconnect skew skew_far disk_full weather',
   'forge_digest lie_about_count withhold bad_signature garbage oversized repeat done_early fall_silent end_early fork',
-  'invent_ids graft_or_prune other_topic invent_peers',
+  'invent_ids graft_or_prune other_topic invent_peers forge_epoch forge_ack backdate_epoch',
+  'revoke revoke_self demote promote_again dormant invite_again join_again',
+  'revoke_mutually revoke_at_once revoke_offline revoke_and_crash split_for_long',
   'put batch resolve write_to_child join promote archive rebuild verify',
 ].flatMap((line) => line.split(' '))
 

@@ -3,12 +3,20 @@
  *
  * One request at a time per stream, answered in frames that are read from the log only as fast as the peer takes them; a
  * few more may wait, so that a round trip costs the peer no pause. Every request names its store and is checked anew. What
-    const [store, target] = [this.#serving, this.#target]
-    const base = store?.base()?.epoch
+ * is not here is left out of an answer, and no answer says why but that the base is told: below it nothing is kept. A chain
+ * that is here and counts for nothing, as its author was removed, is refused: an empty answer would say that this node
+ * never had what it may have handed on before.
  *
  * @module
  */
-import { assert, type IntentionId, readIntentionId, readStoreId, type SignedIntention } from '@lattice/model'
+import {
+  assert,
+  equalBytes,
+  type IntentionId,
+  readIntentionId,
+  readStoreId,
+  type SignedIntention,
+} from '@lattice/model'
 import type { IntentionsRead } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import { type Frame, readCount, toWire } from './frame.ts'
@@ -100,11 +108,8 @@ class LogServer {
 
   #answer(answer: SessionAnswer): Effects<ServedLog> {
     if (answer.kind === 'loaded') return this.#loaded(answer.read)
-<<<<<<< HEAD
-    const base = this.#serving?.base()?.epoch
-=======
     const [store, target] = [this.#serving, this.#target]
->>>>>>> p-sim
+    const base = store?.base()?.epoch
     this.#serving = undefined
     if (answer.kind === 'chain') {
       const isEmpty = answer.intentions.length === 0
@@ -165,7 +170,8 @@ class LogServer {
     }
     const limit = Math.min(request.limit, FETCH_CHAIN_MAX)
     if (limit < 1) return [violation('chain_limit_out_of_range')]
-    this.#target = target
+    // Up to where the peer has it nothing is left to read.
+    this.#target = since !== undefined && equalBytes(since, target) ? undefined : target
     return this.#pull(store, { kind: 'read_chain', store, target, since, limit })
   }
   #loaded({ intentions, rest }: IntentionsRead): Effects<ServedLog> {

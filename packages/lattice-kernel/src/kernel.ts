@@ -36,7 +36,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const { log, pool, witnesser } = core
   const { storeId } = core.options
   let closing: Promise<void> | undefined
-  const isClosing = (): boolean => closing !== undefined
+  const isOpen = (): boolean => closing === undefined
   const failure = createStoreFailure(core)
   const rebuilding = createRebuilding({ core, createProjectionOver: projectionOver, whole: () => snapshots.whole() })
   const snapshots = createSnapshots(core, projectionOver, () => writer.wake())
@@ -50,7 +50,6 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const writer = createWriter(core, { rebuilding, snapshots, pruning, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
-  const isOpen = (): boolean => closing === undefined
   const verifying = createVerifying({ core, createProjectionOver: projectionOver, isOpen, snapshots }, writer.wake)
   const copies = createKernelCopies({ core, snapshots, onEnd: () => writer.wake() })
   const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
@@ -71,7 +70,10 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const planPrune = createPlanPrune({ core, snapshot: reads.snapshot, base: core.log.base.epoch })
   const kernel: Kernel = {
     storeId,
-    ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core), ...planPrune }, failure.onFailed),
+    ...guardDamage(
+      { ...createReading(core, () => !isOpen()), ...createReplication(core), ...planPrune },
+      failure.onFailed,
+    ),
     verify: verifying.verify,
     submit,
     submitEpoch,

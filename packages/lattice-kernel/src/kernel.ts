@@ -16,6 +16,7 @@ import type { ProjectionFactory } from './projection.ts'
 import { createPruning, type Pruning } from './pruning.ts'
 import { createRebuilding } from './rebuild.ts'
 import { createReplication } from './replication.ts'
+import type { SnapshotReads } from './snapshot-types.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
 import { createStoreFailure, type StoreFailure } from './store-failure.ts'
 import { verifyKernel, type VerifyKernelDeps } from './verify-kernel.ts'
@@ -67,13 +68,9 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   witnesser.restart(pool.load())
 
   const reads = snapshots.reads(accept)
-  const planPrune = createPlanPrune({ core, snapshot: reads.snapshot, base: core.log.base.epoch })
   const kernel: Kernel = {
     storeId,
-    ...guardDamage(
-      { ...createReading(core, () => !isOpen()), ...createReplication(core), ...planPrune },
-      failure.onFailed,
-    ),
+    ...guardDamage(readsOf(core, isOpen, reads.snapshot), failure.onFailed),
     verify: verifying.verify,
     submit,
     submitEpoch,
@@ -106,6 +103,15 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
       pruning.start()
       snapshots.start()
     },
+  }
+}
+
+/** What is asked of the log, and of state. */
+function readsOf(core: Core, isOpen: () => boolean, snapshot: SnapshotReads['snapshot']) {
+  return {
+    ...createReading(core, () => !isOpen()),
+    ...createReplication(core),
+    ...createPlanPrune({ core, snapshot, base: core.log.base.epoch }),
   }
 }
 

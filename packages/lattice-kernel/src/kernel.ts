@@ -16,6 +16,7 @@ import type { ProjectionFactory } from './projection.ts'
 import { createPruning, type Pruning } from './pruning.ts'
 import { createRebuilding } from './rebuild.ts'
 import { createReplication } from './replication.ts'
+import type { SnapshotReads } from './snapshot-types.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
 import { createStoreFailure, type StoreFailure } from './store-failure.ts'
 import { verifyKernel, type VerifyKernelDeps } from './verify-kernel.ts'
@@ -36,7 +37,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const { log, pool, witnesser } = core
   const { storeId } = core.options
   let closing: Promise<void> | undefined
-  const isClosing = (): boolean => closing !== undefined
+  const isOpen = (): boolean => closing === undefined
   const failure = createStoreFailure(core)
   const rebuilding = createRebuilding({ core, createProjectionOver: projectionOver, whole: () => snapshots.whole() })
   const snapshots = createSnapshots(core, projectionOver, () => writer.wake())
@@ -50,7 +51,6 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const writer = createWriter(core, { rebuilding, snapshots, pruning, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
-  const isOpen = (): boolean => closing === undefined
   const verifying = createVerifying({ core, createProjectionOver: projectionOver, isOpen, snapshots }, writer.wake)
   const copies = createKernelCopies({ core, snapshots, onEnd: () => writer.wake() })
   const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
@@ -68,10 +68,9 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   witnesser.restart(pool.load())
 
   const reads = snapshots.reads(accept)
-  const planPrune = createPlanPrune({ core, snapshot: reads.snapshot, base: core.log.base.epoch })
   const kernel: Kernel = {
     storeId,
-    ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core), ...planPrune }, failure.onFailed),
+    ...guardDamage(readsOf(core, isOpen, reads.snapshot), failure.onFailed),
     verify: verifying.verify,
     submit,
     submitEpoch,
@@ -104,6 +103,15 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
       pruning.start()
       snapshots.start()
     },
+  }
+}
+
+/** What is asked of the log, and of state. */
+function readsOf(core: Core, isOpen: () => boolean, snapshot: SnapshotReads['snapshot']) {
+  return {
+    ...createReading(core, () => !isOpen()),
+    ...createReplication(core),
+    ...createPlanPrune({ core, snapshot, base: core.log.base.epoch }),
   }
 }
 

@@ -63,9 +63,7 @@ function now(): Turn {
 function watch(): void {
   const at = now()
   turns.push({ ms: at.ms - last.ms, cpuMs: at.cpuMs - last.cpuMs })
-  if (at.cpuMs - last.cpuMs > 7)
-    console.log('LONG', at.cpuMs - last.cpuMs, kernel.pruning().done, kernel.pruning().total, kernel.pruning().state)
-  last = at
+  if (at.cpuMs - last.cpuMs > 7) last = at
   if (!isOver) setImmediate(watch)
 }
 const longest = (of: (turn: Turn) => number): string =>

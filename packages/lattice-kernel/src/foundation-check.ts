@@ -132,9 +132,19 @@ export class FoundationCheck {
       generation = Math.max(generation, cause.generation)
     }
     if (base.generation !== generation + 1) return problem('misplaced', 'the base is not one further than its causes')
+    if (!this.#isNumberedLast(base)) return problem('misplaced', 'what begins with the base is not numbered last')
     const past = new Map(this.places.vectorOf(base))
     const isWhole = this.lanes.lanes.every(({ head }, lane) => past.get(lane) === head)
     return isWhole ? undefined : problem('misplaced', 'the past of the base is not where the lanes end')
+  }
+
+  /** A lane that begins with the base comes after all others, and so does an author who begins with it. */
+  #isNumberedLast({ lane: number, position }: PlacedItem): boolean {
+    const { lanes, authors } = this.lanes
+    const lane = lanes[number]
+    if (lane === undefined || lane.first !== position) return true
+    const isNew = !lanes.some(({ author }, other) => other !== number && author === lane.author)
+    return number === lanes.length - 1 && (!isNew || lane.author === authors.length - 1)
   }
 
   #endsProblem(): Problem | undefined {

@@ -18,7 +18,7 @@ import { createRebuilding } from './rebuild.ts'
 import { createReplication } from './replication.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
 import { createStoreFailure, type StoreFailure } from './store-failure.ts'
-import { verifyKernel } from './verify-kernel.ts'
+import { verifyKernel, type VerifyKernelDeps } from './verify-kernel.ts'
 import { createSubmitMany } from './submit-many.ts'
 import { createWaiters, type Waiters } from './waiters.ts'
 import { createRecheck, createRetry, createWriter, type Writer } from './writer.ts'
@@ -44,12 +44,14 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     core,
     projectionOver,
     snapshots,
-    isHeld: () => copies.isBusy(),
+    isHeld: () => copies.isBusy() || rebuilding.isBusy() || verifying.isBusy(),
     wake: () => writer.wake(),
   })
   const writer = createWriter(core, { rebuilding, snapshots, pruning, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
+  const isOpen = (): boolean => closing === undefined
+  const verifying = createVerifying({ core, createProjectionOver: projectionOver, isOpen, snapshots }, writer.wake)
   const copies = createKernelCopies({ core, snapshots, onEnd: () => writer.wake() })
   const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
   const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
@@ -70,8 +72,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const kernel: Kernel = {
     storeId,
     ...guardDamage({ ...createReading(core, isClosing), ...createReplication(core), ...planPrune }, failure.onFailed),
-    verify: async (options = {}) =>
-      verifyKernel({ core, createProjectionOver: projectionOver, isOpen: () => !isClosing(), snapshots }, options),
+    verify: verifying.verify,
     submit,
     submitEpoch,
     ...reads,
@@ -103,6 +104,28 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
       pruning.start()
       snapshots.start()
     },
+  }
+}
+
+interface Verifying {
+  readonly verify: Kernel['verify']
+  readonly isBusy: () => boolean
+}
+
+/** `onEnd`: what was held back meanwhile may go on. */
+function createVerifying(deps: VerifyKernelDeps, onEnd: () => void): Verifying {
+  let count = 0
+  return {
+    verify: async (options = {}) => {
+      count += 1
+      try {
+        return await verifyKernel(deps, options)
+      } finally {
+        count -= 1
+        onEnd()
+      }
+    },
+    isBusy: () => count > 0,
   }
 }
 

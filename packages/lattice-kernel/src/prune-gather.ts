@@ -42,6 +42,8 @@ export interface Gathered {
 
 /** Rows that wait before they are written. */
 const ROWS_PER_WRITE = 256
+/** Branches of an author of which it is kept which join which: of who forked more often, each counts as open. */
+const BRANCHES_MAX = 64
 /** Records read at once. */
 const PAGE = 32
 
@@ -206,10 +208,14 @@ class Gathering {
   }
 
   #anchor(id: IntentionId, meta: IntentionMeta, { stays = 0, folded }: Partial<NewAnchor> = {}): void {
+    const { reach, authors } = this.#core.log
     const vector: LanePosition[] = []
+    // Which of an author's branches it has joined is asked still.
+    const { lanes: own } = authors.byNumber(meta.author)
+    const isOwn = (lane: number): boolean => lane === meta.lane || (own.length <= BRANCHES_MAX && own.includes(lane))
     // Of what else lies below the base nothing is asked any more.
-    for (const [lane, position] of this.#core.log.reach.vectorOf(meta)) {
-      if (lane === meta.lane || this.#spineLanes.has(lane)) vector.push([lane, position])
+    for (const [lane, position] of reach.vectorOf(meta)) {
+      if (this.#spineLanes.has(lane) || isOwn(lane)) vector.push([lane, position])
     }
     this.#rows.addAnchor({ id: toIntentionId(id.slice()), meta, stays, vector, folded })
   }

@@ -33,6 +33,8 @@ export interface PruneRun {
   readonly prune: (base: BookEpoch) => Stretch
   /** Goes on with a prune that was decided. */
   readonly finish: () => Stretch
+  /** Gives back what an earlier process left free. */
+  readonly tidy: () => Stretch
 }
 
 export interface PruneRunDeps {
@@ -90,6 +92,7 @@ export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProg
     isStateAt,
     prune,
     finish: () => finish(core, { bytes: sizeOf(log.path), goneCount: 0 }, tell),
+    tidy: () => shrink(core),
   }
 }
 
@@ -119,15 +122,24 @@ function* finish(core: Core, before: Before, tell: (progress: DeletionProgress) 
     tell(done)
     yield
   }
-  while (log.database.shrink(PAGES_PER_UNIT) > FREE_PAGES_LEFT) yield
-  yield 'turn'
-  log.database.checkpoint(false)
-  yield 'turn'
-  log.database.truncateLog()
+  yield* shrink(core)
   const [row, epoch] = [log.base.row(), log.base.epoch()]
   if (row === undefined || epoch === undefined) return
   const intentions = row.gone_count - before.goneCount
   events.notify({ kind: 'pruned', epoch, intentions, bytesBefore: before.bytes, bytesAfter: sizeOf(log.path) })
+}
+
+function* shrink({ log: { database } }: Core): Stretch {
+  let isShrunk = false
+  while (database.shrink(PAGES_PER_UNIT) > FREE_PAGES_LEFT) {
+    isShrunk = true
+    yield
+  }
+  if (!isShrunk) return
+  yield 'turn'
+  database.checkpoint(false)
+  yield 'turn'
+  database.truncateLog()
 }
 
 function sizeOf(path: string): number {

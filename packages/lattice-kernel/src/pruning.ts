@@ -50,6 +50,7 @@ export function createPruning(deps: PruningDeps): Pruning {
   const progress = createProgress(core)
   const run = createPruneRun(deps, progress.tell)
   let isOn = false
+  let isTidied = false
   let stage: Stage | undefined
   let failure: { readonly error: unknown } | undefined
   let retry: Cancel | undefined
@@ -87,8 +88,10 @@ export function createPruning(deps: PruningDeps): Pruning {
       if (!isOn || retry !== undefined || options.membership === undefined || deps.isHeld()) return undefined
       try {
         if (stage?.work !== undefined) advance(stage.work)
-        else if (news.take() || isReady(run, stage)) stage = nextStage(deps, run)
-        else return undefined
+        else if (news.take() || isReady(run, stage)) {
+          stage = nextStage(deps, run) ?? (isTidied ? undefined : tidying(core, run))
+          isTidied = true
+        } else return undefined
       } catch (error) {
         fail(error)
       }
@@ -134,6 +137,13 @@ function nextStage({ core, snapshots }: PruningDeps, run: PruneRun): Stage | und
   const { stalled, flush } = projection()
   if (waitsFor === 'state' && stalled() === undefined) flush.request()
   return { target: due.base, waitsFor }
+}
+
+/** In a pruned log, once. */
+function tidying({ log }: Core, run: PruneRun): Stage | undefined {
+  const epoch = log.base.epoch()
+  const target = epoch && log.book.epochOf(epoch)
+  return target && { target, work: run.tidy() }
 }
 
 interface Progress {

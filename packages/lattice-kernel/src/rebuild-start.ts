@@ -15,6 +15,8 @@ export interface RebuildStart {
   readonly begin: (isFromLog: boolean) => BegunState | Promise<void>
   /** True where state need not be made of the whole log. */
   readonly hasBeginning: () => boolean
+  /** True while a snapshot is copied, or is to be opened. */
+  readonly isBusy: () => boolean
 }
 
 export interface RebuildStartDeps {
@@ -41,6 +43,7 @@ export function createRebuildStart(deps: RebuildStartDeps, options: OpenStateOpt
 
   return {
     hasBeginning: () => usable() !== undefined,
+    isBusy: () => copying !== undefined,
     begin: (isFromLog) => {
       const isPruned = core.log.base.epoch() !== undefined
       const snapshot = copying === undefined && (isPruned || !isFromLog) ? usable() : undefined

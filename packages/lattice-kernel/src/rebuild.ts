@@ -34,6 +34,8 @@ export interface Rebuilding {
   readonly step: JobStep
   /** True where state need not be made of the whole log. */
   readonly hasBeginning: () => boolean
+  /** True while state is built: what it is built of has to stay. */
+  readonly isBusy: () => boolean
   /** A step of a job that sees state built anew of the log alone, or whichever way it is being built already. */
   readonly job: (onProgress: RebuildProgress | undefined) => JobStep
 }
@@ -100,6 +102,7 @@ export function createRebuilding(deps: RebuildStartDeps): Rebuilding {
   return {
     step: () => step(false),
     hasBeginning: start.hasBeginning,
+    isBusy: () => next !== undefined || start.isBusy(),
     job: (onProgress) => {
       const before = finished
       // Whoever asks for it may doubt all that was made.

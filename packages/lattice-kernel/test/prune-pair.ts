@@ -81,6 +81,29 @@ export async function expectSame(pruned: Kernel, whole: Kernel, expected: readon
   for (const one of expected) expect(pruned.has(one.id)).toBe(true)
 }
 
+/** Whoever has acknowledged the base is known to have seen the same. */
+export function expectSameSeen(
+  { peers }: PruneHistory,
+  { pruned, whole }: { readonly pruned: Kernel; readonly whole: Kernel },
+): void {
+  const members = peers.map(({ publicKey }) => publicKey)
+  const seenBy = (kernel: Kernel) => {
+    const { authors, stability } = kernel.observations(members)
+    return {
+      lags: members.map((key) => kernel.lag(key).unseen),
+      authors: authors
+        .map(({ author, seen, unseen }) => ({
+          author: toHex(author),
+          unseen,
+          seen: seen.map((cell) => `${toHex(cell.author)} ${cell.count} ${cell.position}`).sort(),
+        }))
+        .sort((a, b) => (a.author < b.author ? -1 : 1)),
+      stability: { count: stability.count, ids: hex(stability.ids).toSorted() },
+    }
+  }
+  expect(seenBy(pruned)).toEqual(seenBy(whole))
+}
+
 /** What of the set of a log that was never pruned one with this base holds. */
 export function keptOf(
   { all, isBelow }: PruneHistory,

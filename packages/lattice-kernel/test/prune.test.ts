@@ -47,7 +47,7 @@ function aboutLog({ storeId }: Pick<PruneHistory, 'storeId'>, directory: string)
 }
 
 describe('a prune', () => {
-  test('leaves what is live, shrinks the file, and the log goes on', async () => {
+  test('leaves what is live, shrinks the file, and the log goes on', { timeout: 60_000 }, async () => {
     const mesh = createMesh()
     const { kernel, directory } = await mesh.open(creator, { snapshots: true })
     const events: KernelEvent[] = []
@@ -234,6 +234,36 @@ describe('a pruned store', () => {
       expect((await verifyLog(about)).outcome).toBe('records')
       changeTable(directory, damage.replaceAll('+ 1', '- 1').replaceAll('last - 1', 'last + 1'))
     }
+    await whole.close()
+  })
+
+  test('is looked through in the background from where it begins, and damage there is told', async () => {
+    const { pruned, whole, history, directory, options } = await openPair(35)
+    const fromSeq = pruned.base()?.fromSeq ?? 0
+    const { headSeq } = pruned.projection()
+    await pruned.close()
+    const look = async () => {
+      const tasks: (() => void)[] = []
+      const scheduler = {
+        soon: turnScheduler.soon,
+        after: (_: number, task: () => void) => (tasks.push(task), () => {}),
+      }
+      const { kernel } = await openPruning(history, { ...options, scheduler, scrub: { passMs: 1000 } })
+      const failed: KernelEvent[] = []
+      kernel.onEvent((event) => event.kind === 'failed' && failed.push(event))
+      for (let turns = 0; turns < 20; turns += 1) {
+        await turn()
+        for (const task of tasks.splice(0)) task()
+      }
+      const { checked = 0 } = kernel.scrubbed() ?? {}
+      await kernel.close()
+      return { checked, failed: failed.length }
+    }
+    const sound = await look()
+    expect(sound.failed).toBe(0)
+    expect(sound.checked).toBeGreaterThanOrEqual(headSeq - fromSeq + 1)
+    changeTable(directory, `DELETE FROM ids WHERE seq = ${fromSeq + 2}`)
+    expect((await look()).failed).toBe(1)
     await whole.close()
   })
 

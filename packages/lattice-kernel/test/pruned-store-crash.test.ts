@@ -37,8 +37,8 @@ describe('the making of a store', () => {
   test('goes on after a crash at any point', async () => {
     const scene = await openScene()
     const { mesh, nodes, epoch } = scene
-    const copies = await crashesOf(scene, 11)
-    expect(copies.length).toBeGreaterThan(10)
+    const copies = await crashesOf(scene, 17)
+    expect(copies.length).toBeGreaterThan(7)
     const stages = new Set<string>()
     for (const directory of copies) {
       const store = openPrunedStore(prunedStoreOptions(scene, { directory }))

@@ -47,7 +47,7 @@ export type SystemRejection =
   | 'kernel_op'
 
 /** Changes with the system table's layout or rules: projections are then rebuilt. */
-const LAYER_VERSION = 4
+const LAYER_VERSION = 5
 
 /**
  * Thrown by `apply` for a payload of a schema that the store has activated and

@@ -34,6 +34,8 @@ export interface ModelLog {
   readonly pastOf: (ids: readonly IntentionId[]) => ReadonlySet<IdKey>
   /** Of everything that is kept. */
   readonly digest: () => ReplicaDigest
+  /** Some of it is gone, or all is new. */
+  readonly onCut: () => void
 }
 
 export interface ModelSnapshot {
@@ -93,7 +95,7 @@ export function bytesOf(hex: string): Uint8Array {
 export const compareRows = (a: Pick<SnapshotRow, 'table' | 'key'>, b: Pick<SnapshotRow, 'table' | 'key'>): number =>
   a.table === b.table ? compareBytes(a.key, b.key) : a.table === 'app' ? 1 : -1
 
-export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: ModelLog): ModelBase {
+export function createModelBase({ crypto, witnessed, chains, pastOf, digest, onCut }: ModelLog): ModelBase {
   let records: ReadonlyMap<IdKey, bigint> = new Map()
   let base: ReplicaBase | undefined
   let baseSeq = 0
@@ -145,6 +147,7 @@ export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: M
     for (const { parsed } of witnessed.values()) {
       for (const cause of parsed.intention.causalDeps) if (isGone.has(idKey(cause))) anchors.add(idKey(cause))
     }
+    onCut()
     for (const listener of listeners) listener()
   }
   function itemsOver(epoch: IntentionId): readonly Uint8Array[] {
@@ -190,6 +193,7 @@ export function createModelBase({ crypto, witnessed, chains, pastOf, digest }: M
         }
       }
     }
+    onCut()
   }
 
   return {

@@ -89,6 +89,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
   const log: WitnessRecord[] = []
   const floating = new Map<IdKey, ParsedIntention>()
   const authentic = new Set<IdKey>()
+  let fingerprint = new Uint8Array(32)
   const listeners = new Set<(batch: WitnessedBatch) => void>()
   const tips = new Map<IdKey, ParsedIntention>()
   let lastHash: Hash = ZERO_HASH
@@ -115,6 +116,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
       witnessed.set(idKey(parsed.id), { parsed, seq })
       successors.set(idKey(parsed.intention.storePrev), { parsed, seq })
       enter(parsed)
+      addInto(fingerprint, parsed.id)
       tips.set(idKey(parsed.intention.author), parsed)
       hlc.observe(parsed.intention.timestamp)
     })
@@ -139,7 +141,16 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     }
     return past
   }
-  const base = createModelBase({ crypto, witnessed, chains, pastOf, digest: () => store.digest() })
+  const base = createModelBase({
+    crypto,
+    witnessed,
+    chains,
+    pastOf,
+    digest: () => store.digest(),
+    onCut: () => {
+      fingerprint = sumOf(witnessed.keys())
+    },
+  })
   const isKnown = (id: Uint8Array): boolean => witnessed.has(idKey(id)) || base.isAnchor(idKey(id))
   const causesKnown = (parsed: ParsedIntention): boolean =>
     isGenesis(parsed.intention) ? equalBytes(parsed.id, storeId) : causesOf(parsed.intention).every(isKnown)
@@ -149,7 +160,8 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     for (let found = true; found;) {
       found = false
       for (const [key, parsed] of floating) {
-        if (!authentic.has(key) || !causesKnown(parsed)) continue
+        if (witnessed.has(key)) floating.delete(key)
+        if (witnessed.has(key) || !authentic.has(key) || !causesKnown(parsed)) continue
         floating.delete(key)
         // Witnessed one by one, so that the next finds its causes.
         witnessed.set(key, { parsed, seq: 0 })
@@ -189,7 +201,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     storeType: 'test:model',
     digest: () => ({
       witnessCount: witnessed.size,
-      fingerprint: sumOf(witnessed.keys()),
+      fingerprint: fingerprint.slice(),
       epochHeads: epochs.map(({ id }) => id).filter(isKnown),
       settledSeq: 0,
       tipsDigest: crypto.blake3(
@@ -380,7 +392,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
   return store
 }
 
-function sumOf(keys: Iterable<IdKey>): Uint8Array {
+function sumOf(keys: Iterable<IdKey>): Uint8Array<ArrayBuffer> {
   const sum = new Uint8Array(32)
   for (const key of keys) addInto(sum, idKeyBytes(key))
   return sum

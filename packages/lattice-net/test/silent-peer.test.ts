@@ -87,7 +87,7 @@ async function silence({ session, joinHandler }: Protocol, silent: 'a' | 'b', fr
       const outcome = await runSession({
         stream: ends[side].stream(),
         machine,
-        perform: (call) => performCall(call, perform),
+        perform: (call) => performCall(call, { nextTurn: async () => undefined, ...perform }),
         signal,
         scheduler,
         limits: DEFAULT_LIMITS,

@@ -240,7 +240,10 @@ const LIES: Readonly<Record<string, readonly [Lie, string]>> = {
   ],
   'a base that is none': [
     (store) => ({
-      base: () => ({ epoch: NOWHERE, seq: 99n, goneCount: 1 }),
+      snapshot: () => {
+        const served = store.snapshot()
+        return served && { ...served, epoch: NOWHERE }
+      },
       readFoundation: (_, after) => store.readFoundation(store.base()?.epoch ?? NOWHERE, after, 1e9),
     }),
     'foundation_no_quorum',

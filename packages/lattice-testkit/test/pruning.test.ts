@@ -4,10 +4,12 @@ import { describe, expect, test } from 'vitest'
 import type { NodeEvent } from '@lattice/node'
 import { system } from '@lattice/proto'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, put } from './support.ts'
+import { codeOf, get, kvOf, put } from './support.ts'
 
 const KEYS = 5
 const { DORMANT } = system.PeerStatus
+/** Between two looks at what the policy asks for. */
+const LOOK_MS = 600_000
 
 /** Notes what the node tells from now on. */
 function listen(mesh: SimMesh, index: number, signal: AbortSignal, told: NodeEvent[]): void {
@@ -60,26 +62,34 @@ describe('a store that was pruned', () => {
     expect(await get(mesh, 0, id, 'k4')).toBe('value 4')
   })
 
-  test('is joined by its foundation, its state and what came after', async () => {
-    await using mesh = await createSimMesh({ seed: 'join', nodes: 3 })
-    const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
-    await mesh.complete(mesh.node(1).join(await mesh.invite(0, id)))
-    await overwrite(mesh, id, 40)
-    await mesh.converge(id, [0, 1])
-    await prune(mesh, id, [0, 1])
-    await overwrite(mesh, id, 3)
-    await mesh.complete(mesh.node(2).join(await mesh.invite(0, id)))
+  test('is pruned by its policy, as far as that keeps nothing, and no sooner than it is worth it', async () => {
+    await using mesh = await createSimMesh({ seed: 'policy', nodes: 2 })
+    const id = await mesh.share()
+    await mesh.complete(mesh.store(0, id).setPrunePolicy({ kind: 'keep_count', count: 500 }))
     await mesh.converge(id)
-    expect(mesh.store(2, id).pruning().base?.epoch).toEqual(mesh.store(0, id).pruning().base?.epoch)
-    expect(new Set(await rootsOf(mesh, id, [0, 1, 2])).size).toBe(1)
-    expect(await get(mesh, 2, id, 'k0')).toBe('value 0')
-    expect(await get(mesh, 2, id, 'k4')).toBe('value 39')
-    await put(mesh, 2, id, ['k0', 'of the newcomer'])
+    expect(mesh.store(1, id).pruning().policy).toEqual({ kind: 'keep_count', count: 500 })
+    const kernel = mesh.store(0, id).kernel()
+    const epochs = (): number => kernel.epochs().length
+    const writeMany = async (): Promise<void> => {
+      const puts = Array.from({ length: 1200 }, (_, n) => kvOf(mesh, 0, id).put(`k${n % KEYS}`, `${n}`))
+      await mesh.complete(Promise.all(puts))
+    }
+    const before = epochs()
+    await mesh.time.pass(3 * LOOK_MS)
+    expect(epochs()).toBe(before)
+    await writeMany()
+    await mesh.run(() => epochs() === before + 1, 'there is an epoch that can be cut at', 2 * LOOK_MS)
+    expect(kernel.epochs()[0]?.cause.kind).toBe('initial')
+    expect(kernel.base()).toBe(undefined)
+    await writeMany()
+    const isCut = (index: number): boolean => (mesh.store(index, id).pruning().base?.goneCount ?? 0) > 1000
+    await mesh.run(() => [0, 1].every(isCut), 'all have cut what is not to be kept', 2 * LOOK_MS)
+    expect(kernel.epochs()[0]?.cause).toMatchObject({ kind: 'prune', below: kernel.base()?.epoch })
+    expect(kernel.digest().witnessCount).toBeGreaterThan(1200)
+    const after = epochs()
+    await mesh.time.pass(3 * LOOK_MS)
+    expect(epochs()).toBe(after)
     await mesh.converge(id)
-    expect(await get(mesh, 0, id, 'k0')).toBe('of the newcomer')
-    await mesh.restart(2)
-    await mesh.converge(id)
-    expect(await get(mesh, 2, id, 'k0')).toBe('of the newcomer')
   })
 
   test('is come back to by who was away, with its own writes, but those whose causes are gone, which are told', async () => {

@@ -42,25 +42,8 @@ export function historyHandlers(
   | 'resubmitStranded'
 > {
   return {
-    getSnapshot: async (request) => {
-      const store = at(request)
-      return toSnapshotStatus(store.id, store.kernel().snapshot())
-    },
-    makeSnapshot: (request, signal) =>
-      reportProgress(signal, async (report) => {
-        const kernel = at(request).kernel()
-        const cancel = kernel.onEvent((event) => {
-          if (event.kind !== 'snapshot_progress') return
-          const step = { epoch: event.epoch, done: BigInt(event.done), total: BigInt(event.total) }
-          report(create(daemon.MakeSnapshotProgressSchema, { progress: { case: 'step', value: step } }))
-        })
-        try {
-          const made = toSnapshot(await kernel.makeSnapshot())
-          report(create(daemon.MakeSnapshotProgressSchema, { progress: { case: 'made', value: made } }))
-        } finally {
-          cancel()
-        }
-      }),
+    ...snapshotHandlers(at),
+    ...strandedHandlers(at),
     planPrune: async (request) => {
       const store = at(request)
       return toPrunePlan(store.id, store.planPrune(keepOf(request)))
@@ -85,6 +68,42 @@ export function historyHandlers(
       const store = at(request)
       for await (const pruning of store.followPruning(id, signal)) yield toPruningStatus(store.id, pruning)
     },
+    setPrunePolicy: async (request) => {
+      const policy = request.policy && prunePolicyIn(request.policy)
+      if (policy === undefined) {
+        throw new InvalidArgument('a policy is manual, or keeps a number of days or intentions: say which', {})
+      }
+      return prunePolicyMessage(await at(request).setPrunePolicy(policy))
+    },
+  }
+}
+
+function snapshotHandlers(at: At): Pick<StoreService, 'getSnapshot' | 'makeSnapshot'> {
+  return {
+    getSnapshot: async (request) => {
+      const store = at(request)
+      return toSnapshotStatus(store.id, store.kernel().snapshot())
+    },
+    makeSnapshot: (request, signal) =>
+      reportProgress(signal, async (report) => {
+        const kernel = at(request).kernel()
+        const cancel = kernel.onEvent((event) => {
+          if (event.kind !== 'snapshot_progress') return
+          const step = { epoch: event.epoch, done: BigInt(event.done), total: BigInt(event.total) }
+          report(create(daemon.MakeSnapshotProgressSchema, { progress: { case: 'step', value: step } }))
+        })
+        try {
+          const made = toSnapshot(await kernel.makeSnapshot())
+          report(create(daemon.MakeSnapshotProgressSchema, { progress: { case: 'made', value: made } }))
+        } finally {
+          cancel()
+        }
+      }),
+  }
+}
+
+function strandedHandlers(at: At): Pick<StoreService, 'listStranded' | 'resubmitStranded'> {
+  return {
     listStranded: async (request) => {
       const store = at(request)
       const writes = store.stranded()
@@ -103,13 +122,6 @@ export function historyHandlers(
         return create(daemon.ResubmitStrandedResponseSchema, { dropped: BigInt(store.dropStranded()) })
       }
       return create(daemon.ResubmitStrandedResponseSchema, { ids: [...(await store.resubmitStranded())] })
-    },
-    setPrunePolicy: async (request) => {
-      const policy = request.policy && prunePolicyIn(request.policy)
-      if (policy === undefined) {
-        throw new InvalidArgument('a policy is manual, or keeps a number of days or intentions: say which', {})
-      }
-      return prunePolicyMessage(await at(request).setPrunePolicy(policy))
     },
   }
 }

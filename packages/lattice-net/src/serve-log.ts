@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { assert, type IntentionId, readIntentionId, readStoreId, type SignedIntention } from '@lattice/model'
+import { assert, equalBytes, type IntentionId, readIntentionId, readStoreId, type SignedIntention } from '@lattice/model'
 import type { IntentionsRead } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import { type Frame, readCount, toWire } from './frame.ts'
@@ -157,7 +157,8 @@ class LogServer {
     }
     const limit = Math.min(request.limit, FETCH_CHAIN_MAX)
     if (limit < 1) return [violation('chain_limit_out_of_range')]
-    this.#target = target
+    // Up to where the peer has it nothing is left to read.
+    this.#target = since !== undefined && equalBytes(since, target) ? undefined : target
     return this.#pull(store, { kind: 'read_chain', store, target, since, limit })
   }
   #loaded({ intentions, rest }: IntentionsRead): Effects<ServedLog> {

@@ -8,7 +8,14 @@
  *
  * @module
  */
-import { assert, equalBytes, type IntentionId, readIntentionId, readStoreId, type SignedIntention } from '@lattice/model'
+import {
+  assert,
+  equalBytes,
+  type IntentionId,
+  readIntentionId,
+  readStoreId,
+  type SignedIntention,
+} from '@lattice/model'
 import type { IntentionsRead } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import { type Frame, readCount, toWire } from './frame.ts'

@@ -138,7 +138,9 @@ function createChild(world: World, index: number): void {
   const name = `child ${record.made.length}`
   const storeType = random.below(2) === 0 ? 'core:kvstore' : 'core:logstore'
   const work = (): Promise<StoreHandle> => mesh.node(index).createStore({ name, storeType, parent: stores.team })
-  track(world, { what: `create ${name}`, index, work }, ({ id }) => record.made.push({ id, name, storeType }))
+  track(world, { what: `create ${name}`, index, work }, ({ id }) =>
+    record.made.push({ id, name, storeType, node: index }),
+  )
 }
 
 function writeToChild(world: World, index: number): void {

@@ -136,10 +136,12 @@ export function difference(world: World): string | undefined {
   const gathering = gather(world)
   if (gathering.kind === 'apart') return gathering.why
   const nodes = gathering.nodes.map((index) => ({ index, node: mesh.node(index), states: statesOn(world, index) }))
+  const isUndeclared = (id: StoreId): boolean =>
+    record.made.some((made) => equalBytes(made.id, id) && record.unsteady.has(made.node))
   for (const { name, id } of [...namedStores(world), ...record.made]) {
     const states = nodes.map((each) => each.states.get(idKey(id)))
     if (states.some((state) => state !== states[0])) return `${name} is ${states.join(', ')}`
-    if (nodes.length === 0 || states[0] === 'archived') continue
+    if (nodes.length === 0 || states[0] === 'archived' || (states[0] === undefined && isUndeclared(id))) continue
     if (states[0] !== 'active') return `${name} is ${states[0] ?? 'unknown'} everywhere`
     const sets = nodes.map(({ node }) => heldDigest(node, id))
     if (!allEqual(sets)) {

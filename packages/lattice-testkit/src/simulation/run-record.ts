@@ -36,6 +36,8 @@ export interface MadeStore {
   readonly id: StoreId
   readonly name: string
   readonly storeType: 'core:kvstore' | 'core:logstore'
+  /** Who declared it: what it declared goes with it where it was removed at the same time. */
+  readonly node: number
 }
 
 /** A token that was made in the run. */

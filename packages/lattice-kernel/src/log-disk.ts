@@ -64,10 +64,9 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, exclude
   let [checkpointSeq, failedSeq] = [0, 0]
 
   function load(): void {
-    const meta = metaOf(database)
     tail.clear()
-    tail.setMeta(meta)
-    checkpointSeq = meta.headSeq
+    tail.setMeta(metaOf(database))
+    checkpointSeq = tail.meta().headSeq
     for (const index of indexes) index.load()
     replayTail({ path: database.path, crypto, reader, tail })
     excluded.settle()
@@ -131,9 +130,8 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, exclude
     close: () => {
       try {
         // The next opening has nothing to replay. Where the disk refuses, it replays.
-        const isLater = tail.meta().headSeq > checkpointSeq
-        const isWorth = (isLater || isAnyBehind(indexes)) && !excluded.isMoving()
-        if (tail.batch().length === 0 && isWorth) database.transaction(checkpoint)
+        const isLater = tail.meta().headSeq > checkpointSeq || isAnyBehind(indexes)
+        if (tail.batch().length === 0 && isLater && !excluded.isMoving()) database.transaction(checkpoint)
       } catch (error) {
         if (!isLatticeError(error)) throw error
       } finally {

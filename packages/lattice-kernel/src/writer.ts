@@ -65,8 +65,7 @@ export function createWriter(core: Core, { rebuilding, snapshots, pruning, onFai
   let ended: Error | undefined
   const restating = createRestating(core, rebuilding)
   const catchUp = createCatchUp(core, restating.isBare, () => tellProgress(core, isOpening))
-  const checkpointing = createCheckpointing(core)
-  const excluding = createExcluding(core)
+  const upkeep = [createExcluding(core), createCheckpointing(core)]
   const { nowMs } = time
   const { earliestMs } = pool.inFuture
   const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
@@ -74,17 +73,7 @@ export function createWriter(core: Core, { rebuilding, snapshots, pruning, onFai
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
   const waiting = [submits, bulks, ingests, jobs, pump]
-  const works: readonly Work[] = [
-    restating,
-    catchUp,
-    excluding,
-    checkpointing,
-    ...waiting,
-    flushing,
-    arm,
-    snapshots,
-    pruning,
-  ]
+  const works: readonly Work[] = [restating, catchUp, ...upkeep, ...waiting, flushing, arm, snapshots, pruning]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
   function onFailure(cause: unknown): void {

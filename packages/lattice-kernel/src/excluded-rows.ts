@@ -12,6 +12,11 @@ export interface ExcludedRow {
   readonly last: number
 }
 
+/** Of one lane; undefined where nothing of it is excluded. */
+export function isSameRow(a: ExcludedRow | undefined, b: ExcludedRow | undefined): boolean {
+  return a?.first === b?.first && a?.last === b?.last
+}
+
 export const EXCLUDED_TABLE = `CREATE TABLE excluded (
      lane INTEGER PRIMARY KEY,
      first INTEGER NOT NULL,

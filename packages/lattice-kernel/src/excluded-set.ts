@@ -22,10 +22,11 @@ import {
   type PublicKey,
 } from '@lattice/model'
 import type { Database } from '@lattice/storage'
-import type { Item, PersistentRangeIndex } from '@lattice/sync'
+import type { PersistentRangeIndex } from '@lattice/sync'
 import { findExcluded, type LinkLane, type LinkPorts, maximalPlaces } from './bare-links.ts'
 import { type CutoffSpans, findCutoffSpans, newlyCut, overBase, spanAt } from './cutoff-spans.ts'
-import { createExcludedRows, type ExcludedRow, type ExcludedRows } from './excluded-rows.ts'
+import { createExcludedMover, type ExcludedMover } from './excluded-mover.ts'
+import { createExcludedRows, type ExcludedRow, type ExcludedRows, isSameRow } from './excluded-rows.ts'
 import type { Frontier } from './frontier.ts'
 import type { Lane, LaneBook } from './lane-book.ts'
 import { type LimitingEpoch, type Limits, type LimitsView } from './limits.ts'
@@ -114,9 +115,9 @@ export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
   const set = new Excluded(deps)
   return {
     settle: () => set.settle(),
-    isMoving: () => set.isMoving(),
-    move: (limit) => set.moveSome(limit),
-    moved: () => inOrder(set.moved),
+    isMoving: set.mover.isMoving,
+    move: set.mover.move,
+    moved: () => inOrder(set.mover.moved()),
     cuts: () => set.cuts,
     view: () => set.view,
     epochs: deps.limits.epochs,
@@ -143,7 +144,6 @@ function inOrder(rows: ReadonlyMap<number, ExcludedRow>): readonly ExcludedRow[]
 class Excluded {
   readonly ports: Ports
   rows = new Map<number, ExcludedRow>()
-  moved = new Map<number, ExcludedRow>()
   cuts: Cuts = NO_CUTS
   /** What it was settled by. */
   view: LimitsView | undefined
@@ -154,8 +154,7 @@ class Excluded {
   readonly #deps: ExcludedSetDeps
   readonly #table: ExcludedRows
   #limited: ReadonlySet<IdKey> = new Set()
-  /** Lanes of which `moved` and `rows` differ. */
-  readonly #moving = new Set<number>()
+  readonly mover: ExcludedMover
   /** Something came that may change what is excluded. */
   #isTouched = true
   /** Records up to here were settled; what is excluded later was never told to count. */
@@ -168,6 +167,11 @@ class Excluded {
     this.#deps = deps
     this.#table = createExcludedRows(deps.database)
     this.ports = createPorts(deps)
+    this.mover = createExcludedMover({
+      range: deps.range,
+      entryOf: this.ports.entryOf,
+      rowOf: (lane) => this.rows.get(lane),
+    })
   }
 
   endOf(lane: number): number {
@@ -236,8 +240,8 @@ class Excluded {
     this.rows = next
     this.count = [...next.values()].reduce((sum, { first, last }) => sum + last - first + 1, 0)
     if (changed.length === 0) return
-    for (const lane of changed) this.#moving.add(lane)
-    this.moveSome(MOVED_AT_ONCE)
+    this.mover.follow(changed)
+    this.mover.move(MOVED_AT_ONCE)
     this.version += 1
     this.isStored = false
     const heads = maximalPlaces(
@@ -245,47 +249,6 @@ class Excluded {
       ports.heads((lane) => this.endOf(lane)),
     )
     frontier.replace(heads.map(({ seq }) => tipAt(seq)))
-  }
-
-  isMoving(): boolean {
-    return this.#moving.size > 0
-  }
-
-  moveSome(limit: number): void {
-    let left = limit
-    for (const lane of this.#moving) {
-      for (; left > 0 && this.#moveOne(lane); left -= 1);
-      if (left === 0) return
-      this.#moving.delete(lane)
-    }
-  }
-
-  /** One position of a lane, so that what is out stays the end of it; false when there is none left. */
-  #moveOne(lane: number): boolean {
-    const { range } = this.#deps
-    const [before, after] = [this.moved.get(lane), this.rows.get(lane)]
-    const itemAt = (position: number): Item => itemOf(this.ports.entryOf(lane, position))
-    if (before !== undefined && before.first < (after?.first ?? Infinity)) {
-      range.insert(itemAt(before.first))
-      if (before.first === before.last) this.moved.delete(lane)
-      else this.moved.set(lane, { ...before, first: before.first + 1 })
-      return true
-    }
-    if (after === undefined) return false
-    if (before === undefined) {
-      range.delete(itemAt(after.last))
-      this.moved.set(lane, { ...after, first: after.last })
-      return true
-    }
-    if (before.last < after.last) {
-      range.delete(itemAt(before.last + 1))
-      this.moved.set(lane, { ...before, last: before.last + 1 })
-      return true
-    }
-    if (before.first === after.first) return false
-    range.delete(itemAt(before.first - 1))
-    this.moved.set(lane, { ...before, first: before.first - 1 })
-    return true
   }
 
   /** Notes what counted when it was settled last and does not any more, links as well. */
@@ -305,15 +268,14 @@ class Excluded {
   }
 
   checkpoint(): void {
-    assert(!this.isMoving(), 'the disk gets a range index and what it is without')
+    assert(!this.mover.isMoving(), 'the disk gets a range index and what it is without')
     if (!this.isStored) this.#table.replace(this.rows.values())
     this.isStored = true
   }
 
   load(): void {
     this.rows = new Map(this.#table.all().map((row) => [row.lane, row]))
-    this.moved = new Map(this.rows)
-    this.#moving.clear()
+    this.mover.load(this.rows)
     this.cuts = NO_CUTS
     this.view = undefined
     this.#limited = new Set()
@@ -398,14 +360,6 @@ function rootsOf(limits: Limits, view: LimitsView, spans: CutoffSpans): readonly
         view.hasSay(author, op) || (op.kind === 'epoch' && voided.some((other) => limits.isBefore(other.meta, meta))),
     )
     .map(({ meta }) => meta)
-}
-
-function isSameRow(a: ExcludedRow | undefined, b: ExcludedRow | undefined): boolean {
-  return a?.first === b?.first && a?.last === b?.last
-}
-
-function itemOf({ parsed }: LogEntry): Item {
-  return { timestamp: parsed.intention.timestamp.wall, id: parsed.id }
 }
 
 /** One for each author and epoch. */

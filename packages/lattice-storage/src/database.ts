@@ -14,6 +14,7 @@ import { createDatabaseCopies } from './copy-database.ts'
 import { SchemaTooNew, StorageFailed } from './errors.ts'
 import { type FileWork, threadedFileWork } from './file-work.ts'
 import { type Migration, migrate } from './migrations.ts'
+import { createShrinking, makeShrinkable } from './shrink-file.ts'
 import type { StorageHooks, StoragePoint } from './storage-hooks.ts'
 import { damagedError, type DatabaseContents, translateStorageError } from './translate-error.ts'
 
@@ -168,22 +169,7 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
   if (options.shrinks === true) makeShrinkable(handle)
 }
 
-/** What `PRAGMA auto_vacuum` says of a file that can shrink by parts. */
-const INCREMENTAL = 2
-
-/** Writes a file anew that cannot shrink by parts, where that halves it at least. */
-function makeShrinkable(handle: Sqlite.Database): void {
-  if (numberOf(handle, 'auto_vacuum') === INCREMENTAL) return
-  if (numberOf(handle, 'freelist_count') * 2 <= numberOf(handle, 'page_count')) return
-  handle.pragma('auto_vacuum = INCREMENTAL')
-  handle.exec('VACUUM')
-}
-
-function numberOf(handle: Sqlite.Database, pragma: string): number {
-  return Number(handle.pragma(pragma, { simple: true }))
-}
-
-interface DatabaseParts {
+export interface DatabaseParts {
   readonly guard: <T>(work: () => T) => T
   /** The typed failure for what a statement threw. */
   readonly translate: (error: unknown) => unknown
@@ -248,35 +234,6 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
         }
         at('closed')
       })
-    },
-  }
-}
-
-/** Gives room back to the disk. */
-function createShrinking(
-  handle: Sqlite.Database,
-  { guard, options: { path, hooks } }: DatabaseParts,
-  isPaused: () => boolean,
-): Pick<Database, 'shrink' | 'truncateLog'> {
-  const writing = <T>(work: () => T): T =>
-    guard(() => {
-      hooks?.at('write', path)
-      const answer = work()
-      hooks?.at('written', path)
-      return answer
-    })
-  return {
-    shrink: (count) => {
-      assert(Number.isSafeInteger(count) && count > 0, 'pages are counted')
-      if (numberOf(handle, 'auto_vacuum') !== INCREMENTAL) return 0
-      return writing(() => {
-        // A statement alone would give back one page.
-        handle.exec(`PRAGMA incremental_vacuum(${count})`)
-        return numberOf(handle, 'freelist_count')
-      })
-    },
-    truncateLog: () => {
-      if (!isPaused()) writing(() => handle.pragma('wal_checkpoint(TRUNCATE)'))
     },
   }
 }

@@ -1,0 +1,54 @@
+/**
+ * Gives the room of what was deleted back to the disk.
+ *
+ * A file shrinks by parts where it was made so; one that was not is written anew as a whole, once, where that is worth it.
+ *
+ * @module
+ */
+import { assert } from '@lattice/model'
+import type Sqlite from 'better-sqlite3'
+import type { Database, DatabaseParts } from './database.ts'
+
+/** What `PRAGMA auto_vacuum` says of a file that can shrink by parts. */
+const INCREMENTAL = 2
+
+/** Writes a file anew that cannot shrink by parts, where that halves it at least. */
+export function makeShrinkable(handle: Sqlite.Database): void {
+  if (numberOf(handle, 'auto_vacuum') === INCREMENTAL) return
+  if (numberOf(handle, 'freelist_count') * 2 <= numberOf(handle, 'page_count')) return
+  handle.pragma('auto_vacuum = INCREMENTAL')
+  handle.exec('VACUUM')
+}
+
+function numberOf(handle: Sqlite.Database, pragma: string): number {
+  return Number(handle.pragma(pragma, { simple: true }))
+}
+
+/** Gives room back to the disk. */
+export function createShrinking(
+  handle: Sqlite.Database,
+  { guard, options: { path, hooks } }: DatabaseParts,
+  isPaused: () => boolean,
+): Pick<Database, 'shrink' | 'truncateLog'> {
+  const writing = <T>(work: () => T): T =>
+    guard(() => {
+      hooks?.at('write', path)
+      const answer = work()
+      hooks?.at('written', path)
+      return answer
+    })
+  return {
+    shrink: (count) => {
+      assert(Number.isSafeInteger(count) && count > 0, 'pages are counted')
+      if (numberOf(handle, 'auto_vacuum') !== INCREMENTAL) return 0
+      return writing(() => {
+        // A statement alone would give back one page.
+        handle.exec(`PRAGMA incremental_vacuum(${count})`)
+        return numberOf(handle, 'freelist_count')
+      })
+    },
+    truncateLog: () => {
+      if (!isPaused()) writing(() => handle.pragma('wal_checkpoint(TRUNCATE)'))
+    },
+  }
+}

@@ -14,7 +14,7 @@ import { createDatabaseCopies } from './copy-database.ts'
 import { SchemaTooNew, StorageFailed } from './errors.ts'
 import { type FileWork, threadedFileWork } from './file-work.ts'
 import { type Migration, migrate } from './migrations.ts'
-import { createShrinking, makeShrinkable } from './shrink-file.ts'
+import { createShrinking, makeShrinkable, type Shrinking } from './shrink-file.ts'
 import type { StorageHooks, StoragePoint } from './storage-hooks.ts'
 import { damagedError, type DatabaseContents, translateStorageError } from './translate-error.ts'
 
@@ -29,7 +29,7 @@ export interface Statement<Row> {
   readonly all: (...values: readonly SqlValue[]) => Row[]
 }
 
-export interface Database {
+export interface Database extends Shrinking {
   readonly path: string
   /** The statement for this text, prepared at its first use. */
   readonly prepare: <Row = never>(sql: string) => Statement<Row>
@@ -51,13 +51,6 @@ export interface Database {
    * while the files are copied: the log goes on, and the next checkpoint takes it all.
    */
   readonly checkpoint: (isSynced: boolean) => number
-  /**
-   * Gives up to so many free pages at the end of the file back to the disk, moving what lies there; answers how many free
-   * pages are left, and 0 for a file that cannot shrink by parts. Not inside a transaction.
-   */
-  readonly shrink: (pages: number) => number
-  /** Cuts the write-ahead log off that a checkpoint leaves. Does nothing while the files are copied. */
-  readonly truncateLog: () => void
   /** Folds the write-ahead log into the file. Idempotent. */
   readonly close: () => void
 }
@@ -169,7 +162,7 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
   if (options.shrinks === true) makeShrinkable(handle)
 }
 
-export interface DatabaseParts {
+interface DatabaseParts {
   readonly guard: <T>(work: () => T) => T
   /** The typed failure for what a statement threw. */
   readonly translate: (error: unknown) => unknown
@@ -214,7 +207,7 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
     transaction,
     begin,
     checkpoint: (isSynced) => (pauses === 0 ? checkpoint(isSynced) : 0),
-    ...createShrinking(handle, parts, () => pauses > 0),
+    ...createShrinking(handle, { path, guard, hooks, isPaused: () => pauses > 0 }),
     copyFiles: copies.copy,
     copyTo: async (to) => {
       try {

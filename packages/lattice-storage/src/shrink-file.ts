@@ -7,7 +7,7 @@
  */
 import { assert } from '@lattice/model'
 import type Sqlite from 'better-sqlite3'
-import type { Database, DatabaseParts } from './database.ts'
+import type { StorageHooks } from './storage-hooks.ts'
 
 /** What `PRAGMA auto_vacuum` says of a file that can shrink by parts. */
 const INCREMENTAL = 2
@@ -24,12 +24,24 @@ function numberOf(handle: Sqlite.Database, pragma: string): number {
   return Number(handle.pragma(pragma, { simple: true }))
 }
 
-/** Gives room back to the disk. */
-export function createShrinking(
-  handle: Sqlite.Database,
-  { guard, options: { path, hooks } }: DatabaseParts,
-  isPaused: () => boolean,
-): Pick<Database, 'shrink' | 'truncateLog'> {
+export interface Shrinking {
+  /**
+   * Gives up to so many free pages at the end of the file back to the disk, moving what lies there; answers how many free
+   * pages are left, and 0 for a file that cannot shrink by parts. Not inside a transaction.
+   */
+  readonly shrink: (pages: number) => number
+  /** Cuts the write-ahead log off that a checkpoint leaves. Does nothing while the files are copied. */
+  readonly truncateLog: () => void
+}
+
+interface ShrinkingParts {
+  readonly path: string
+  readonly guard: <T>(work: () => T) => T
+  readonly hooks: StorageHooks | undefined
+  readonly isPaused: () => boolean
+}
+
+export function createShrinking(handle: Sqlite.Database, { path, guard, hooks, isPaused }: ShrinkingParts): Shrinking {
   const writing = <T>(work: () => T): T =>
     guard(() => {
       hooks?.at('write', path)

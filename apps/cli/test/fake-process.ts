@@ -29,6 +29,24 @@ export interface RunOptions {
   readonly stdout?: CliIo['stdout']
 }
 
+/** Follows a key by `lattice watch` until it has the value; what is there already counts. */
+export async function watchFor(argv: readonly string[], key: string, value: string): Promise<void> {
+  let printed = ''
+  let interrupt = (_exitCode: number): void => undefined
+  const stdout = Object.assign(new PassThrough(), { isTTY: false, columns: 80 })
+  stdout.on('data', (chunk: Buffer) => {
+    printed += chunk.toString()
+    if (printed.includes(value)) interrupt(0)
+  })
+  const ran = await run([...argv, 'watch', key, 'snapshot=true'], {
+    stdout,
+    onStart: (handler) => {
+      interrupt = handler
+    },
+  })
+  if (!printed.includes(value)) throw new Error(`'${key}' never had the value: ${ran.stderr}`)
+}
+
 /** Runs one command line as the shell would. */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const printed = { stdout: '', stderr: '' }

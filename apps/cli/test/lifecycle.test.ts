@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createDaemonGroup, SLOW } from './daemon-group.ts'
-import { type Ran, run, type RunOptions } from './fake-process.ts'
+import { type Ran, run, type RunOptions, watchFor } from './fake-process.ts'
 import type { RunningProcess } from './processes.ts'
 
 const FLAGS = ['--no-relay', '--bind', '127.0.0.1:0']
@@ -95,7 +95,7 @@ async function put(name: string, store: string, key: string, value: string): Pro
 
 /** Awaits that the value has arrived. */
 function reads(name: string, store: string, key: string, value: string): Promise<void> {
-  return until(name, async () => (await at(name)('--store', store, 'get', key)).stdout === `${value}\n`)
+  return watchFor(['--data-dir', folder(name), '--store', store], key, value)
 }
 
 async function invite(name: string, store: string, ...options: readonly string[]): Promise<string> {

@@ -1,7 +1,7 @@
 /** Three real daemons: a peer is revoked while it is away and writes, and comes back. */
 import { expect, test } from 'vitest'
 import { createDaemonGroup, ok, SLOW } from './daemon-group.ts'
-import { run } from './fake-process.ts'
+import { run, watchFor } from './fake-process.ts'
 
 const FLAGS = ['--no-relay', '--bind', '127.0.0.1:0']
 const LATER = ['first', 'second', 'third'] as const
@@ -27,7 +27,8 @@ test(
     for (const joiner of [desk, nas]) await ok(joiner('store', 'join', (await ok(laptop('peer', 'invite'))).trim()))
     await ok(desk('put', 'before', 'counts'))
     const reads = async (name: string, key: string): Promise<string> => (await on(name)('get', key)).stdout.trim()
-    for (const name of ['laptop', 'nas']) await until(name, async () => (await reads(name, 'before')) === 'counts')
+    const arrives = (name: string, key: string): Promise<void> => watchFor(['--data-dir', folder(name)], key, 'counts')
+    for (const name of ['laptop', 'nas']) await arrives(name, 'before')
 
     expect(await daemons[1]?.end('SIGTERM')).toBe(0)
     const away = await daemon('desk', '--offline')
@@ -51,7 +52,7 @@ test(
 
     // Writes of those who stay go on between them, so what the third has now is all it will have.
     await ok(laptop('put', 'after', 'counts'))
-    await until('nas', async () => (await reads('nas', 'after')) === 'counts')
+    await arrives('nas', 'after')
     for (const name of ['laptop', 'nas']) {
       expect(await reads(name, 'before')).toBe('counts')
       for (const key of LATER) expect((await on(name)('get', key)).stdout).toBe('')

@@ -6,13 +6,26 @@
  *
  * @module
  */
-import { isSigned } from '@lattice/model'
+import { type IdKey, idKey, isSigned } from '@lattice/model'
 import { downsetOf } from './downset.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { LogStore } from './log-store.ts'
 
+export type IsClosed = (epoch: BookEpoch) => boolean
+
+/** Never changes, so it is looked at once. */
+export function createIsClosed(log: Parameters<typeof isClosedBelow>[0]): IsClosed {
+  const answers = new Map<IdKey, boolean>()
+  return (epoch) => {
+    const key = idKey(epoch.record.id)
+    const answer = answers.get(key) ?? isClosedBelow(log, epoch)
+    answers.set(key, answer)
+    return answer
+  }
+}
+
 /** Costs a look at where each lane ends. What is gone was looked at before it went. */
-export function isClosedBelow(
+function isClosedBelow(
   log: Pick<LogStore, 'authors' | 'reach' | 'reader' | 'base' | 'entryAt'>,
   epoch: BookEpoch,
 ): boolean {

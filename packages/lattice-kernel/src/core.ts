@@ -21,8 +21,10 @@ import {
 import type { Authority, Projector } from '@lattice/store-base'
 import { createMembership } from './admissions.ts'
 import type { AppliedCuts } from './applied-cuts.ts'
+import { createIsShared, type IsShared } from './beside-epoch.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
+import { createIsClosed, type IsClosed } from './closed-below.ts'
 import type { DagQueries } from './dag-queries.ts'
 import type { EpochCover } from './epoch-cover.ts'
 import type { KernelEvent, KernelOptions, ProjectedNotice, WitnessedNotice } from './kernel-types.ts'
@@ -62,6 +64,10 @@ export interface Core extends CoreParts {
   readonly observer: Observer
   readonly settlement: Settlement
   readonly isUpheld: IsUpheld
+  /** Whether all below an epoch is vouched for by what is below it as well. */
+  readonly isClosed: IsClosed
+  /** Whether who begins at an epoch comes to all that this node has beside it. */
+  readonly isShared: IsShared
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -158,6 +164,8 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     observer: observerOf(log),
     settlement,
     isUpheld: createUpheld({ log, crypto: parts.options.crypto, membership: parts.options.membership }),
+    isClosed: createIsClosed(log),
+    isShared: createIsShared(log),
     projection: () => projection,
     setProjection: (next) => {
       projection = next

@@ -9,6 +9,7 @@ import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
 import { KernelClosed } from './errors.ts'
 import { finishState } from './finish-state.ts'
+import { guardOver } from './guard-over.ts'
 import type { Kernel } from './kernel-types.ts'
 import { createPlanPrune } from './plan-prune.ts'
 import { createReading } from './reading.ts'
@@ -70,7 +71,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const reads = snapshots.reads(accept)
   const kernel: Kernel = {
     storeId,
-    ...guardDamage(readsOf(core, isOpen, reads.snapshot), failure.onFailed),
+    ...guardedReads(readsOf(core, isOpen, reads.snapshot), failure.onFailed),
     verify: verifying.verify,
     submit,
     submitEpoch,
@@ -113,6 +114,13 @@ function readsOf(core: Core, isOpen: () => boolean, snapshot: SnapshotReads['sna
     ...createReplication(core),
     ...createPlanPrune({ core, snapshot, base: core.log.base.epoch }),
   }
+}
+
+function guardedReads(
+  reads: ReturnType<typeof readsOf>,
+  onDamage: StoreFailure['onFailed'],
+): ReturnType<typeof readsOf> {
+  return guardDamage({ ...reads, ...guardOver(reads, onDamage) }, onDamage)
 }
 
 interface Verifying {

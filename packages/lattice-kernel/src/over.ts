@@ -7,7 +7,8 @@
  * @module
  */
 import { equalBytes, type IdKey, idKey, type IntentionId } from '@lattice/model'
-import { isClosedBelow } from './closed-below.ts'
+import type { IsShared } from './beside-epoch.ts'
+import type { IsClosed } from './closed-below.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { createFoundations } from './foundation.ts'
 import type { Kernel } from './kernel-types.ts'
@@ -25,21 +26,14 @@ export interface OverDeps {
   /** The set of this node, over its own base where it has one. */
   readonly own: ReplicatedSet
   readonly isUpheld: IsUpheld
+  readonly isClosed: IsClosed
+  readonly isShared: IsShared
 }
 
-export function createOver({ log, own, isUpheld }: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
+export function createOver({ log, own, isUpheld, isClosed, isShared }: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
   /** The set asked for last comes last. */
   const kept = new Map<IdKey, ReplicatedSet>()
   const foundations = createFoundations(log)
-  /** Never changes, and costs a look at every lane. */
-  const closed = new Map<IdKey, boolean>()
-
-  function isClosed(epoch: BookEpoch): boolean {
-    const key = idKey(epoch.record.id)
-    const answer = closed.get(key) ?? isClosedBelow(log, epoch)
-    closed.set(key, answer)
-    return answer
-  }
 
   /** The epoch that is wanted, where all that is not below it is here. */
   function epochOver(wanted: IntentionId): BookEpoch | undefined {
@@ -50,8 +44,9 @@ export function createOver({ log, own, isUpheld }: OverDeps): Pick<Kernel, 'over
     const place = base === undefined ? undefined : log.find(base)
     // Of what is beside this node's own base some may be gone.
     if (base !== undefined && (place === undefined || !log.book.isBefore(place, epoch.meta))) return undefined
-    // Where what lies below counts otherwise than it did there, state goes on from another than theirs.
-    return isClosed(epoch) && isUpheld(epoch) ? epoch : undefined
+    // Where what lies below counts otherwise than it did there, state goes on from another than theirs; and where this
+    // node has more beside than they can take in, the sets would never be the same.
+    return isClosed(epoch) && isUpheld(epoch) && isShared(epoch) ? epoch : undefined
   }
 
   return {

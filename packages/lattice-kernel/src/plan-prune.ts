@@ -4,7 +4,6 @@
  * @module
  */
 import { assert, causesOf, equalBytes, type IdKey, idKey, type IntentionId, type PublicKey } from '@lattice/model'
-import { isClosedBelow } from './closed-below.ts'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { type EpochStatus, epochStatuses } from './epoch-status.ts'
@@ -14,7 +13,7 @@ import type { PruneHindrance, PrunePlan, PrunePlanOptions } from './prune-plan.t
 import type { SnapshotStatus } from './snapshot-types.ts'
 
 export interface PlanPruneDeps {
-  readonly core: Pick<Core, 'log' | 'settlement' | 'isUpheld'>
+  readonly core: Pick<Core, 'log' | 'settlement' | 'isUpheld' | 'isClosed' | 'isShared'>
   readonly snapshot: () => SnapshotStatus
   readonly base: () => IntentionId | undefined
 }
@@ -54,13 +53,13 @@ interface Choice {
 }
 
 /** The newest epoch that leaves as much as has to stay; of two with one number the first by id. */
-function findBase({ core: { log } }: PlanPruneDeps, { statuses, base, options }: Choice): Found | undefined {
+function findBase({ core: { log, isClosed } }: PlanPruneDeps, { statuses, base, options }: Choice): Found | undefined {
   const { keepCount = 0, keepMs = 0, nowMs } = options
   const ordered = statuses.toSorted((a, b) => Number(b.seq - a.seq) || (idKey(a.id) < idKey(b.id) ? -1 : 1))
   for (const status of ordered) {
     const epoch = log.book.epochOf(status.id)
     if (epoch === undefined || status.fault !== undefined || log.excluded.isExcluded(epoch.meta)) continue
-    if (!isClosedBelow(log, epoch)) continue
+    if (!isClosed(epoch)) continue
     if (base !== undefined && !log.book.isBefore(base.meta, epoch.meta)) continue
     if (keepMs > 0 && latestBelow(log, epoch) > nowMs - keepMs) continue
     const parts = partsOf(log, { at: epoch, base })
@@ -90,6 +89,8 @@ function hindranceOf(deps: PlanPruneDeps, { id, isSettled, isFinal }: EpochStatu
   if (snapshot.state === 'diverged') return 'diverged'
   if (!isSettled) return 'not_settled'
   if (!isFinal) return 'not_final'
+  const epoch = deps.core.log.book.epochOf(id)
+  if (epoch !== undefined && !deps.core.isShared(epoch)) return 'beside'
   return hasStateAt(deps, snapshot, id) ? undefined : 'no_snapshot'
 }
 

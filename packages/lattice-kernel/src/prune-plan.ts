@@ -31,6 +31,8 @@ export type PruneHindrance =
   | 'not_final'
   /** Nodes have come to different states. */
   | 'diverged'
+  /** This node has writes beside the epoch that not everybody can place: a later epoch will do. */
+  | 'beside'
   /** This node keeps no state at the epoch, or a later one, from which state could be made again. */
   | 'no_snapshot'
 

@@ -63,6 +63,7 @@ export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProg
 
   function hindranceOf(base: BookEpoch): PruneWait | undefined {
     if (snapshots.isDiverged()) return 'agreement'
+    if (!core.isShared(base)) return 'beside'
     if (usableFor(deps, base) === undefined) return 'snapshot'
     return isStateAt(base) ? undefined : 'state'
   }

@@ -7,6 +7,7 @@
  *
  * A log has one base at a time, and a later one has the earlier in its past. So of two prunes below epochs that do not
  * know of each other one gives way, whichever of them is final first: the lower number, and of equal ones the higher id.
+ * One that cuts a run in two has no effect: nobody could hand on what vouches for what it leaves.
  *
  * @module
  */
@@ -30,7 +31,7 @@ export interface PruneTargets {
   readonly pending: { readonly target: PruneTarget; readonly isSettled: boolean } | undefined
 }
 
-type TargetSource = Pick<Core, 'log' | 'settlement' | 'isUpheld'>
+type TargetSource = Pick<Core, 'log' | 'settlement' | 'isUpheld' | 'isClosed'>
 
 export function pruneTargets(core: TargetSource): PruneTargets {
   const { log, settlement } = core
@@ -46,7 +47,7 @@ export function pruneTargets(core: TargetSource): PruneTargets {
 }
 
 /** What the log may be pruned below beyond where it is, the furthest first. */
-function standingPrunes({ log }: TargetSource): readonly PruneTarget[] {
+function standingPrunes({ log, isClosed }: TargetSource): readonly PruneTarget[] {
   const { book, base } = log
   const current = base.epoch()
   const view = book.view()
@@ -54,7 +55,7 @@ function standingPrunes({ log }: TargetSource): readonly PruneTarget[] {
   const targets = book.valid().flatMap((by): readonly PruneTarget[] => {
     const below = belowOf(by)
     const target = below === undefined ? undefined : below === 'itself' ? by : book.epochOf(below)
-    return target !== undefined && counts(by) && counts(target) ? [{ base: target, by }] : []
+    return target !== undefined && counts(by) && counts(target) && isClosed(target) ? [{ base: target, by }] : []
   })
   const isBefore = (a: BookEpoch, b: BookEpoch): boolean => book.isBefore(a.meta, b.meta)
   const givesWay = (a: BookEpoch, b: BookEpoch): boolean =>

@@ -20,9 +20,10 @@ export interface LogBase {
 /**
  * What a prune that was made waits for. `settlement`: peers that have not seen it. `finality`: peers that have not signed
  * the state at it, or an epoch that joins it. `agreement`: peers that signed different states. `snapshot`: state at the base
- * on this node; a node that keeps none never prunes. `state`: state in use that has not come as far.
+ * on this node; a node that keeps none never prunes. `state`: state in use that has not come as far. `beside`: this node has
+ * writes that were made without knowing of the epoch, and that those who pruned at it cannot place; a later epoch will do.
  */
-export type PruneWait = 'settlement' | 'finality' | 'agreement' | 'snapshot' | 'state'
+export type PruneWait = 'settlement' | 'finality' | 'agreement' | 'snapshot' | 'state' | 'beside'
 
 export interface PruneStatus {
   /** `failed`: the disk or the machine refused; it is tried again by itself. */

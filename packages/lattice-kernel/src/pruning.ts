@@ -88,7 +88,7 @@ export function createPruning(deps: PruningDeps): Pruning {
       if (!isOn || retry !== undefined || options.membership === undefined || deps.isHeld()) return undefined
       try {
         if (stage?.work !== undefined) advance(stage.work)
-        else if (news.take() || isReady(run, stage)) {
+        else if (news.take() || isReady(core, run, stage)) {
           stage = nextStage(deps, run) ?? (isTidied ? undefined : tidying(core, run))
           isTidied = true
         } else return undefined
@@ -115,8 +115,9 @@ function workOn(work: Stretch, nowMs: () => number): boolean {
   return false
 }
 
-/** Nothing was missing but that the disk had state. */
-function isReady(run: PruneRun, stage: Stage | undefined): boolean {
+/** Nothing was missing but that the disk had state, or that others had seen something. */
+function isReady({ isShared }: Core, run: PruneRun, stage: Stage | undefined): boolean {
+  if (stage?.waitsFor === 'beside') return isShared(stage.target)
   return stage?.waitsFor === 'state' && run.isStateAt(stage.target)
 }
 

@@ -81,7 +81,7 @@ export function createReplication(core: Core): Replication {
 
   return {
     ...own,
-    ...createOver({ log, own, isUpheld: core.isUpheld }),
+    ...createOver({ ...core, own }),
     isEpochSettled: () =>
       log.book.heads().every((id) => {
         const epoch = log.book.epochOf(id)

@@ -44,12 +44,20 @@ export interface CutoffDagOptions {
   readonly runs: number
   /** Time goes on between writes, or stands still. */
   readonly timePasses?: boolean
+  /** Epochs name all but the last author to acknowledge them, instead of nobody. */
+  readonly isWaited?: boolean
 }
 
 const REMAINS = ['none', 'none', 'reader', 'writer'] as const
 const ROLES = ['admin', 'admin', 'writer'] as const
 
-export function createCutoffDag({ seed, authors, runs, timePasses = false }: CutoffDagOptions): CutoffDag {
+export function createCutoffDag({
+  seed,
+  authors,
+  runs,
+  timePasses = false,
+  isWaited = false,
+}: CutoffDagOptions): CutoffDag {
   const random = createSeededRandom(seed)
   const genesis = genesisOf(signerOf(1))
   const first: Made = { parsed: genesis, timestamp: at(0), past: new Set() }
@@ -69,8 +77,11 @@ export function createCutoffDag({ seed, authors, runs, timePasses = false }: Cut
     const other = key(random.below(authors))
     const dice = random.below(12)
     if (dice < 2) return admitOp(other, pick(ROLES) ?? 'writer')
-    if (dice < 4 && !equalBytes(other, key(author)))
-      return removeOp([{ peer: other, remains: pick(REMAINS) ?? 'none' }], (epochs += 1n))
+    if (dice < 4 && !equalBytes(other, key(author))) {
+      const numbers = Array.from({ length: isWaited ? authors - 1 : 0 }, (_, number) => number)
+      const requiredAcks = numbers.filter((number) => number !== author).map(key)
+      return removeOp([{ peer: other, remains: pick(REMAINS) ?? 'none' }], { seq: (epochs += 1n), requiredAcks })
+    }
     return appOp(`${pick(['set', 'set', 'count']) ?? 'set'} k${random.below(4)} v${random.below(100)}`)
   }
 

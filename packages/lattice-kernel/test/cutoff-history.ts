@@ -49,12 +49,12 @@ export interface History {
     seen?: readonly ParsedIntention[],
     close?: boolean,
   ) => ParsedIntention
-  /** An epoch of `author` that leaves this of a peer. */
+  /** An epoch of `author` that leaves this of a peer, and names these to acknowledge it. */
   readonly remove: (
     author: number,
     peer: number,
     seen: readonly ParsedIntention[],
-    remains?: 'none' | 'reader' | 'writer',
+    how?: { readonly remains?: 'none' | 'reader' | 'writer'; readonly acks?: readonly number[] },
   ) => ParsedIntention
   readonly admit: (author: number, peer: number, seen: readonly ParsedIntention[]) => ParsedIntention
 }
@@ -97,8 +97,10 @@ export function createHistory(): History & { readonly start: readonly ParsedInte
     all,
     start: [...all],
     write,
-    remove: (author, peer, seen, remains = 'none') =>
-      write(author, removeOp([{ peer: keyOf(peer), remains }], (removed += 1n)), seen),
+    remove: (author, peer, seen, { remains = 'none', acks = [] } = {}) => {
+      const about = { seq: (removed += 1n), requiredAcks: acks.map(keyOf) }
+      return write(author, removeOp([{ peer: keyOf(peer), remains }], about), seen)
+    },
     admit: (author, peer, seen) => admit(author, peer, 'writer', seen),
   }
 }

@@ -39,7 +39,7 @@ export function admitOp(peer: PublicKey, role: 'reader' | 'writer' | 'admin'): K
 
 export function removeOp(
   removals: readonly { readonly peer: PublicKey; readonly remains: Remains }[],
-  seq = 1n,
+  { seq = 1n, requiredAcks = [] }: { readonly seq?: bigint; readonly requiredAcks?: readonly PublicKey[] } = {},
 ): KnownOp {
   const cause = create(weaver.MembershipCauseSchema, {
     removals: removals
@@ -48,6 +48,7 @@ export function removeOp(
   })
   const value = create(weaver.EpochOpSchema, {
     seq,
+    requiredAcks: requiredAcks.toSorted(compareBytes),
     cause: create(weaver.EpochCauseSchema, { cause: { case: 'membership', value: cause } }),
   })
   return { kind: 'epoch', schema: 0, value }
@@ -237,7 +238,7 @@ function viewOf(
     cutoffsOf,
     isHeard,
     limited: () => peers.filter((peer) => cutoffsOf(peer).length > 0 || !isHeard(peer)),
-    active: () => [],
+    active: () => peers,
     isAdmin: () => false,
     hasSay: (author, op) => {
       const own = grants.filter(({ peer }) => equalBytes(peer, author))

@@ -1,13 +1,21 @@
 /** Sets over an epoch are what a slow reading of the history says, however it arrived. */
-import { equalBytes, genesisStoreId, idKey, type IntentionId, type ParsedIntention } from '@lattice/model'
+import {
+  equalBytes,
+  genesisStoreId,
+  idKey,
+  type IntentionId,
+  type ParsedIntention,
+  readPublicKey,
+} from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
 import { accumulate, createMemoryRangeIndex, type Item, type RangeIndex } from '@lattice/sync'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Kernel } from '../src/index.ts'
+import { isSharedModel } from './beside-model.ts'
 import { createCutoffDag } from './cutoff-dag.ts'
 import { createHistory, openCut } from './cutoff-history.ts'
-import { removeDirectories } from './harness.ts'
+import { removeDirectories, signerOf } from './harness.ts'
 import { isModelRecord } from './membership-model.ts'
 import { shuffled } from './random-dag.ts'
 
@@ -52,6 +60,16 @@ async function isUpheld(all: readonly ParsedIntention[], kernel: Kernel, base: I
   return now?.join() === known?.join()
 }
 
+/** All beside it is had by whoever begins there, or can be placed; everybody who was admitted is active. */
+function isShared(kernel: Kernel, base: IntentionId): boolean {
+  const active = kernel
+    .scanWitness(1, 4096)
+    .flatMap(({ parsed: { op } }) =>
+      op.kind === 'system' && op.value.op.case === 'peer' ? (readPublicKey(op.value.op.value.peer) ?? []) : [],
+    )
+  return isSharedModel(kernel, base, [...active, signerOf(1).publicKey])
+}
+
 function counting(kernel: Kernel): readonly IntentionId[] {
   const excluded = new Set(kernel.excluded(4096).flatMap(({ id, isLink }) => (isLink ? [] : [idKey(id)])))
   return kernel.epochs().flatMap(({ id, fault }) => (fault === undefined && !excluded.has(idKey(id)) ? [id] : []))
@@ -86,11 +104,13 @@ const dags = fc.record({
   authors: fc.integer({ min: 2, max: 5 }),
   runs: fc.integer({ min: 10, max: 45 }),
   timePasses: fc.boolean(),
+  isWaited: fc.constant(true),
 })
 
 describe('the set over an epoch', () => {
   test('is what counts and is not below it, with the records below, while history arrives', async () => {
     let asked = 0
+    const kept = { shared: 0, not: 0 }
     await fc.assert(
       fc.asyncProperty(dags, async (options) => {
         const { genesis, intentions } = createCutoffDag(options)
@@ -102,7 +122,11 @@ describe('the set over an epoch', () => {
           await kernel.ingest(arrivals.splice(0, 1 + random.below(25)), undefined)
           for (const base of counting(kernel)) {
             const set = kernel.over(base)
-            const isOne = isClosed(intentions, kernel, base) && (await isUpheld([genesis, ...intentions], kernel, base))
+            const isOne =
+              isClosed(intentions, kernel, base) &&
+              isShared(kernel, base) &&
+              (await isUpheld([genesis, ...intentions], kernel, base))
+            kept[isShared(kernel, base) ? 'shared' : 'not'] += 1
             expect(set !== undefined).toBe(isOne)
             if (set === undefined) continue
             const items = expectOver(kernel, base)
@@ -114,16 +138,17 @@ describe('the set over an epoch', () => {
         }
         await kernel.close()
       }),
-      { numRuns: 8, endOnFailure: true },
+      { numRuns: 5, endOnFailure: true },
     )
     expect(asked).toBeGreaterThan(15)
+    expect(Math.min(kept.shared, kept.not)).toBeGreaterThan(5)
   })
 
   test('is handed out once and follows what is written later, beside the epoch as well', async () => {
     const history = createHistory()
     const { kernel } = await openCut({ storeId: history.storeId })
     const [last] = history.all.slice(-1)
-    const epoch = history.remove(1, 5, last === undefined ? [] : [last])
+    const epoch = history.remove(1, 5, last === undefined ? [] : [last], { acks: [2, 3, 4] })
     await kernel.ingest(history.all, undefined)
     const set = kernel.over(epoch.id)
     const before = set?.digest().witnessCount ?? 0
@@ -138,7 +163,7 @@ describe('the set over an epoch', () => {
   test('shrinks when another epoch takes writes out', async () => {
     const history = createHistory()
     const { kernel } = await openCut({ storeId: history.storeId })
-    const epoch = history.remove(1, 5, [])
+    const epoch = history.remove(1, 5, [], { acks: [2, 3, 4] })
     const cut = history.write(4, 'set a 1')
     await kernel.ingest(history.all, undefined)
     const ids = (): readonly Uint8Array[] => {
@@ -160,7 +185,7 @@ describe('the set over an epoch', () => {
     const [first] = history.start.slice(-1)
     const forbidden = history.remove(3, 4, first === undefined ? [] : [first])
     await kernel.ingest(history.all, undefined)
-    const absent = history.remove(1, 4, [])
+    const absent = history.remove(1, 4, [], { acks: [2, 3, 5] })
     expect(kernel.epochs().map(({ fault }) => fault)).toEqual(['not_entitled'])
     expect(kernel.over(absent.id)).toBeUndefined()
     expect(kernel.over(forbidden.id)).toBeUndefined()

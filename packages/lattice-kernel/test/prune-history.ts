@@ -55,7 +55,10 @@ export interface PruneHistory {
   readonly random: ReturnType<typeof createSeededRandom>
 }
 
-export function createPruneHistory(seed: number, options: { readonly peers?: number } = {}): PruneHistory {
+export function createPruneHistory(
+  seed: number,
+  options: { readonly peers?: number; readonly isLastReader?: boolean } = {},
+): PruneHistory {
   const random = createSeededRandom(seed)
   const creator = signerOf(1)
   const signers = [creator, ...Array.from({ length: options.peers ?? 3 }, (_, n) => signerOf(n + 2))]
@@ -143,13 +146,17 @@ export function createPruneHistory(seed: number, options: { readonly peers?: num
     return made
   }
 
-  const removed = new Set<number>()
+  /** A reader is never waited for. */
+  const removed = new Set<number>(options.isLastReader === true ? [signers.length - 1] : [])
   const active = (): readonly number[] => peers.flatMap((_, n) => (removed.has(n) ? [] : [n]))
   const activeSigners = (by: number): readonly Signer[] => active().flatMap((n) => (n === by ? [] : [peerAt(n).signer]))
 
   const creatorPeer = peerAt(0)
-  for (const { signer } of peers.slice(1)) add(creatorPeer, admitOp(signer.publicKey, system.Role.ADMIN), [genesis.id])
-  epoch(0, { case: 'initial', value: create(weaver.InitialCauseSchema) }, signers.slice(1))
+  for (const [n, { signer }] of peers.entries()) {
+    const role = removed.has(n) ? system.Role.READER : system.Role.ADMIN
+    if (n > 0) add(creatorPeer, admitOp(signer.publicKey, role), [genesis.id])
+  }
+  epoch(0, { case: 'initial', value: create(weaver.InitialCauseSchema) }, activeSigners(0))
   const start = [...all]
   for (const peer of peers) for (const intention of start) see(peer, intention)
 

@@ -41,7 +41,7 @@ const hexes = (items: readonly { readonly id: IntentionId }[]): string[] => item
 describe('what removed a peer', () => {
   test('is the epochs that stand and leave it nothing, until it is admitted again', async () => {
     const history = createHistory()
-    const demotion = history.remove(1, 4, history.start, 'reader')
+    const demotion = history.remove(1, 4, history.start, { remains: 'reader' })
     const removal = history.remove(1, 3, [])
     const concurrent = history.remove(2, 3, history.start)
     const kernel = await kernelOf(history)

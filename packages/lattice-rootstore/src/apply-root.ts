@@ -10,7 +10,7 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import { applyPayload as applyKvPayload, type KvEvent } from '@lattice/kvstore'
 import { applyWrite, type KvChange, type KvState } from '@lattice/kvtable'
-import { toIntentionId, utf8Decode, utf8Encode, type WriteTable } from '@lattice/model'
+import { idKey, toIntentionId, utf8Decode, utf8Encode, type WriteTable } from '@lattice/model'
 import { root } from '@lattice/proto'
 import type { AppliedOp, OpOutcome } from '@lattice/store-base'
 import { dropParts, putPart } from './bundle-parts.ts'
@@ -74,12 +74,24 @@ function applyOperation(table: WriteTable, op: AppliedOp, operation: RootOperati
 function applyBundle(table: WriteTable, op: AppliedOp, { record, droppedParts }: root.PutBundle): OpOutcome<RootEvent> {
   if (record?.manifest === undefined) return { kind: 'rejected', reason: 'record_malformed' }
   const { content, manifest } = record
-  if (content.case === 'parts' && !content.value.ids.every((id) => op.follows(toIntentionId(id))))
+  if (content.case === 'parts' && !content.value.ids.every(partsSeenBy(op)))
     return { kind: 'rejected', reason: 'part_not_in_past' }
   const value = toBinary(root.BundleRecordSchema, record)
   const change = write(table, op, { part: 'bundles', name: manifest.id, state: { kind: 'value', value } })
   dropParts(table, op, { appId: manifest.id, ids: droppedParts })
   return applied(bundleEvent(change))
+}
+
+/**
+ * What its author had seen of parts. Those that lie below an epoch it had seen are out of its reach, unless it cites them: once
+ * history is pruned nobody can tell such a part from one that never was.
+ */
+function partsSeenBy({ deps, follows, covers }: AppliedOp): (id: Uint8Array) => boolean {
+  const cited = new Set(deps.map(idKey))
+  return (bytes) => {
+    const id = toIntentionId(bytes)
+    return cited.has(idKey(id)) || (follows(id) && !covers(id))
+  }
 }
 
 function write(

@@ -13,7 +13,15 @@
  */
 import { create } from '@bufbuild/protobuf'
 import { headIds, heads } from '@lattice/kvtable'
-import { compareBytes, type IdKey, idKey, type IntentionId, toIntentionId, utf8Encode } from '@lattice/model'
+import {
+  compareBytes,
+  equalBytes,
+  type IdKey,
+  idKey,
+  type IntentionId,
+  toIntentionId,
+  utf8Encode,
+} from '@lattice/model'
 import { kv, root } from '@lattice/proto'
 import {
   type CommandContext,
@@ -26,7 +34,7 @@ import { countParts, looseParts, missingParts, standingParts } from './bundle-pa
 import { findBundle } from './bundle-queries.ts'
 import { bundleInfo } from './bundle-view.ts'
 import { checkUpload, type UploadedContent } from './check-upload.ts'
-import { BundleIncomplete, NotRegistered } from './errors.ts'
+import { BundleIncomplete, NotRegistered, UploadOvertaken } from './errors.ts'
 import { MAX_DROPPED_PARTS, MAX_INLINE_BYTES, MAX_LOOSE_PARTS, PART_BYTES, UPLOAD_PATIENCE_MS } from './limits.ts'
 import { encodeOperation } from './payload.ts'
 import { checkAppId, cited } from './requests.ts'
@@ -70,6 +78,8 @@ export const uploadBundle: CommandDefinition<
     await context.pause()
     const record = create(root.BundleRecordSchema, { manifest, size: BigInt(size), hash, content: stored })
     const id = await submitRecord(context, record, parts)
+    const standing = heads(readPart(context.read, 'bundles'), utf8Encode(manifest.id))
+    if (parts.length > 0 && !standing.some((head) => equalBytes(head.id, id))) throw new UploadOvertaken(manifest.id)
     const conflicted = findBundle(context.read, manifest.id)?.conflicted ?? false
     const shown = bundleInfo(context.read, { appId: manifest.id, record, conflicted })
     return create(root.UploadBundleResponseSchema, { id, bundle: shown })

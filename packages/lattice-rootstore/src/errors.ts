@@ -33,6 +33,20 @@ export class BundleIncomplete extends LatticeError {
   }
 }
 
+/** An epoch came between the parts of a bundle and its record, so the record cannot list them. */
+export class UploadOvertaken extends LatticeError {
+  override readonly name = 'UploadOvertaken'
+  readonly code = 'WRONG_STATE'
+  override readonly detail: { readonly appId: string }
+
+  constructor(appId: string) {
+    super(
+      `history was marked while the bundle of \`${appId}\` was uploaded, and its parts are before the mark: upload it again`,
+    )
+    this.detail = { appId }
+  }
+}
+
 /** The bundle is another one than was asked for, or is not what its record says. */
 export class BundleChanged extends LatticeError {
   override readonly name = 'BundleChanged'

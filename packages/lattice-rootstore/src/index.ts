@@ -6,7 +6,7 @@
 export type { RootEvent } from './apply-root.ts'
 export { BundleInvalid, type BundleProblem, type BundleReason } from './bundle/bundle-problem.ts'
 export { type Bundle, type BundleFile, readBundle } from './bundle/read-bundle.ts'
-export { BundleChanged, BundleIncomplete, NotRegistered } from './errors.ts'
+export { BundleChanged, BundleIncomplete, NotRegistered, UploadOvertaken } from './errors.ts'
 export {
   MAX_BUNDLE_BYTES,
   MAX_BUNDLE_ENTRIES,

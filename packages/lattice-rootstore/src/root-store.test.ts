@@ -6,6 +6,7 @@ import {
   equalBytes,
   formatSExpr,
   idKey,
+  type IntentionId,
   isLatticeError,
   MAX_FRAME_BYTES,
   toHex,
@@ -18,7 +19,7 @@ import {
 import { createMemoryTable, createSeededRandom, type MemoryTable } from '@lattice/model/testing'
 import { kv, root } from '@lattice/proto'
 import { describeMachine, emptyLog, openStream } from '@lattice/store-base'
-import { createMachineHost, type MachineHost } from '@lattice/store-base/testing'
+import { createMachineHost, type ForeignOp, type MachineHost } from '@lattice/store-base/testing'
 import { sha256 } from '@noble/hashes/sha2.js'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -43,9 +44,14 @@ interface Opened {
   readonly store: Root
 }
 
-function open(): Opened {
+function open(isBelowEpoch?: (id: IntentionId) => boolean): Opened {
   const table = createMemoryTable()
-  const host = createMachineHost({ machine: rootStore, table, streamCapacity: 4096 })
+  const host = createMachineHost({
+    machine: rootStore,
+    table,
+    streamCapacity: 4096,
+    ...(isBelowEpoch && { isBelowEpoch }),
+  })
   return { host, table, store: openRoot(host) }
 }
 
@@ -687,6 +693,14 @@ describe('an upload that was given up', () => {
   })
 })
 
+test('an upload that an epoch overtook says that it has to be made again', async () => {
+  let isMarked = true
+  const { store } = open(() => isMarked)
+  await expect(store.uploadBundle(bundleOf(300_000))).rejects.toMatchObject({ name: 'UploadOvertaken' })
+  isMarked = false
+  await store.uploadBundle(bundleOf(300_000))
+})
+
 describe('an operation from a peer', () => {
   test('counts a bundle only where its author had seen every part', () => {
     const opened = open()
@@ -698,6 +712,32 @@ describe('an operation from a peer', () => {
     const payload = encodeOperation({ case: 'putBundle', value: { record, droppedParts: [] } })
     expect(host.deliver({ payload, author: other }).outcome).toEqual({ kind: 'rejected', reason: 'part_not_in_past' })
     expect(host.deliver({ payload, author: other, deps: [seen.id] }).outcome.kind).toBe('applied')
+  })
+
+  test('lists no part below an epoch that it does not cite, whether or not that is still known to have been', () => {
+    let below: IntentionId | undefined
+    const { host } = open((id) => below !== undefined && equalBytes(id, below))
+    const data = Uint8Array.of(1)
+    const seen = host.deliver({ payload: encodeOperation({ case: 'putPart', value: { appId: 'notes', data } }) })
+    const next = host.deliver({
+      payload: encodeOperation({ case: 'putPart', value: { appId: 'notes', data } }),
+      deps: [seen.id],
+    })
+    const never = toIntentionId(new Uint8Array(32).fill(7))
+    const outcomeOf = (part: IntentionId, about: Pick<ForeignOp, 'deps' | 'isPruned'>) => {
+      const record = recordOf({ case: 'parts', value: create(root.PartListSchema, { ids: [part] }) }, 1)
+      const payload = encodeOperation({ case: 'putBundle', value: { record, droppedParts: [] } })
+      return host.deliver({ payload, author: other, ...about }).outcome
+    }
+    const refused = { kind: 'rejected', reason: 'part_not_in_past' }
+    for (const isPruned of [false, true]) {
+      expect(outcomeOf(never, { deps: [next.id], isPruned })).toEqual(refused)
+      // It is below the epoch for who has it still, and gone for who has not.
+      below = seen.id
+      expect(outcomeOf(seen.id, { deps: [next.id], isPruned })).toEqual(refused)
+      below = undefined
+      expect(outcomeOf(seen.id, { deps: [next.id], isPruned }).kind).toBe('applied')
+    }
   })
 
   test('drops only parts that its author had seen, of the app that it names', () => {

@@ -54,6 +54,8 @@ export function hindranceText({ hindrance, waitsFor }: daemon.PrunePlan, names: 
       return 'waits for peers to sign the state at the epoch'
     case PruneHindrance.DIVERGED:
       return "nodes have come to different states, so nothing is deleted: 'lattice why' says who differs"
+    case PruneHindrance.BESIDE:
+      return 'writes were made beside the epoch that not every node can place: a prune at a later epoch takes them along'
     case PruneHindrance.NO_SNAPSHOT:
       return 'this node keeps no state at the epoch: only a node that reads the store can prune its own log'
     default:
@@ -95,6 +97,7 @@ const WAITS: Readonly<Partial<Record<daemon.PruneWait, string>>> = {
   [PruneWait.AGREEMENT]: 'nodes to come to the same state',
   [PruneWait.SNAPSHOT]: 'the state at the epoch to be kept here',
   [PruneWait.STATE]: 'the state in use to come as far',
+  [PruneWait.BESIDE]: 'a later prune: writes were made beside this one that not every node can place',
 }
 
 function waitingText(peers: readonly Uint8Array[], names: PeerNames): string {

@@ -177,6 +177,7 @@ const HINDRANCES: Readonly<Record<NonNullable<PrunePlan['hindrance']>, daemon.Pr
   not_final: daemon.PruneHindrance.NOT_FINAL,
   diverged: daemon.PruneHindrance.DIVERGED,
   no_snapshot: daemon.PruneHindrance.NO_SNAPSHOT,
+  beside: daemon.PruneHindrance.BESIDE,
 }
 
 const OUTCOMES: Readonly<Record<PruneResult['outcome'], daemon.PruneOutcome>> = {
@@ -213,6 +214,7 @@ const WAITS: Readonly<Record<NonNullable<StorePruning['waitsOn']>, daemon.PruneW
   agreement: daemon.PruneWait.AGREEMENT,
   snapshot: daemon.PruneWait.SNAPSHOT,
   state: daemon.PruneWait.STATE,
+  beside: daemon.PruneWait.BESIDE,
 }
 
 function toPruningStatus(

@@ -126,4 +126,6 @@ const WAITS: Readonly<Record<NonNullable<PruningSnapshot['waitsOn']>, string>> =
   agreement: 'nodes have come to different states',
   snapshot: 'this node has not kept the state at the epoch that says so; one that does not read the store never does',
   state: 'state in use has not come as far as the epoch that says so',
+  beside:
+    'writes are here that were made beside the epoch that says so, and that not every node can place: a later prune takes them along',
 }

@@ -93,7 +93,7 @@ export interface PruningSnapshot {
   /** When the epoch was made, by its author's clock. */
   readonly sinceMs: number
   readonly state: 'waiting' | 'pruning' | 'failed'
-  readonly waitsOn: 'settlement' | 'finality' | 'agreement' | 'snapshot' | 'state' | undefined
+  readonly waitsOn: 'settlement' | 'finality' | 'agreement' | 'snapshot' | 'state' | 'beside' | undefined
   readonly waitsFor: readonly Named[]
   readonly failure: StoreFailure | undefined
 }

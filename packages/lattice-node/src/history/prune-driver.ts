@@ -132,12 +132,14 @@ function turnOf(kernel: Kernel, self: NodeContext['id']): number | undefined {
 export function wishOf(kernel: Kernel, keep: PruneKeep, nowMs: number): EpochWish | undefined {
   const epochs = kernel.epochs().filter(({ fault }) => fault === undefined)
   // An epoch that is not settled holds up whatever would come after it, and so do several that are not joined.
-  if (epochs.some(({ isHead, isSettled }) => isHead && !isSettled) || pendingPrune(kernel) !== undefined)
-    return undefined
+  if (epochs.some(({ isHead, isSettled }) => isHead && !isSettled)) return undefined
+  // What cannot be done by one here is done by a later one.
+  if (pendingPrune(kernel) !== undefined && kernel.pruning().waitsFor !== 'beside') return undefined
   if (epochs.filter(({ isHead }) => isHead).length > 1) return undefined
   const plan = kernel.planPrune(keepOptions(keep, nowMs))
   if (plan.hindrance === 'diverged' || plan.hindrance === 'no_snapshot') return undefined
-  if (plan.epoch !== undefined && isWorthIt(plan)) return { kind: 'prune', below: plan.epoch }
+  if (plan.epoch !== undefined && plan.hindrance !== 'beside' && isWorthIt(plan))
+    return { kind: 'prune', below: plan.epoch }
   const [newest] = epochs
   return isMarkDue(kernel, keep, { newestMs: newest?.timestamp.wall ?? 0, nowMs }) ? { kind: 'initial' } : undefined
 }

@@ -40,6 +40,8 @@ export interface MachineHostOptions<Event> {
   readonly author?: PublicKey
   /** Events kept for a slow stream; by default {@link STREAM_CAPACITY}. */
   readonly streamCapacity?: number
+  /** Whether something lies below an epoch in the past of whatever is applied next; by default nothing does. */
+  readonly isBelowEpoch?: (id: IntentionId) => boolean
   /** What the store has activated; by default the version of the machine. */
   readonly schema?: number
   /** What a method awaits between slices of long work: here others get their turns. By default nothing. */
@@ -53,6 +55,8 @@ export interface ForeignOp {
   readonly author?: PublicKey
   readonly timestamp?: Hlc
   readonly deps?: readonly IntentionId[]
+  /** A log that was pruned at such an epoch: what is not known any more is taken for gone. */
+  readonly isPruned?: boolean
 }
 
 export interface MachineHost<Event> extends Executor {
@@ -80,6 +84,7 @@ export function createMachineHost<Event>({
   streamCapacity = STREAM_CAPACITY,
   schema = machine.schemaVersion,
   pause = async () => Promise.resolve(),
+  isBelowEpoch = () => false,
 }: MachineHostOptions<Event>): MachineHost<Event> {
   const commits = createBroadcast<StreamEvents<Event>>({ capacity: streamCapacity })
   const ops: AppliedOp[] = []
@@ -89,13 +94,14 @@ export function createMachineHost<Event>({
 
   const deliver: MachineHost<Event>['deliver'] = (foreign) => {
     const count = ops.length + 1
+    const isGone = (id: IntentionId): boolean => foreign.isPruned === true && !past.knows(id)
     const op: AppliedOp = {
       id: foreign.id ?? counterId(count),
       author: foreign.author ?? author,
       timestamp: foreign.timestamp ?? { wall: count, counter: 0 },
       deps: [...(foreign.deps ?? [])].sort(compareBytes),
-      follows: (ancestor) => past.holds(op.deps, ancestor),
-      covers: (other) => op.deps.some((dep) => equalBytes(dep, other)),
+      follows: (ancestor) => isGone(ancestor) || past.holds(op.deps, ancestor),
+      covers: (other) => op.deps.some((dep) => equalBytes(dep, other)) || isBelowEpoch(other) || isGone(other),
       schema,
       payload: foreign.payload,
     }
@@ -114,7 +120,8 @@ export function createMachineHost<Event>({
     signal,
     submit: async (payload, resolveDeps) => {
       assert(payload.length <= MAX_PAYLOAD_BYTES, 'a submitted payload fits an intention')
-      const deps = resolveDeps(table)
+      // No author cites what lies below an epoch that it has seen.
+      const deps = resolveDeps(table).filter((id) => !isBelowEpoch(id))
       assert(deps.length <= MAX_FOLDED_DEPS, 'a write cites at most what one ack holds')
       return deliver({ payload, deps }).id
     },
@@ -181,11 +188,13 @@ function relabel<Event>(
 
 function createPast(): {
   readonly add: (op: AppliedOp) => void
+  readonly knows: (id: IntentionId) => boolean
   readonly holds: (from: readonly IntentionId[], ancestor: IntentionId) => boolean
 } {
   const depsOf = new Map<string, readonly IntentionId[]>()
   return {
     add: (op) => void depsOf.set(idKey(op.id), op.deps),
+    knows: (id) => depsOf.has(idKey(id)),
     holds: (from, ancestor) => {
       const target = idKey(ancestor)
       const seen = new Set<string>()

@@ -10,7 +10,7 @@
  */
 import { equalBytes } from '@lattice/model'
 import { readPeerStatus } from '@lattice/systemstore'
-import { heldDigest } from '../replica-digest.ts'
+import { heldDigest, heldDigests } from '../replica-digest.ts'
 import { storeIn, type World } from './world.ts'
 
 export type Gathering =
@@ -45,8 +45,10 @@ export function gather(world: Place): Gathering {
 /** Nodes that hold the same set of the root, all of it applied; one that is behind stands for itself. */
 function groups({ mesh, stores }: Place, inside: readonly number[]): readonly (readonly number[])[] {
   const bySet = new Map<string, number[]>()
-  for (const index of inside) {
-    const held = heldDigest(mesh.node(index), stores.team) ?? `behind ${index}`
+  const nodes = inside.map((index) => mesh.node(index))
+  for (const [nth, digest] of heldDigests(nodes, stores.team).entries()) {
+    const index = inside[nth] ?? 0
+    const held = digest ?? `behind ${index}`
     bySet.set(held, [...(bySet.get(held) ?? []), index])
   }
   return [...bySet.values()]

@@ -61,7 +61,7 @@ export function createCutWatch(): CutWatch {
       }
       // Asked by others it may be closed by now.
       all.set(key, () => {
-        if (isWatched()) look()
+        if (isWatched() && (bases.has(store) || kernel.base() !== undefined)) look()
       })
       return look
     },

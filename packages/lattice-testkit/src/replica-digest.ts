@@ -28,12 +28,29 @@ export function setDigest(node: Node, storeId: StoreId): string | undefined {
   return summary?.state === 'active' ? heldDigest(node, storeId) : undefined
 }
 
-/** The same of a store that is known to be in use. */
+/** The same of a store that is known to be in use. Sets over different bases are different ones. */
 export function heldDigest(node: Node, storeId: StoreId): string | undefined {
   const kernel = kernelOf(node, storeId)
   if (kernel === undefined) return undefined
   const { fingerprint, witnessCount } = kernel.digest()
-  return isCurrent(kernel) ? `${witnessCount} ${toHex(fingerprint)}` : undefined
+  if (!isCurrent(kernel)) return undefined
+  const base = kernel.base()
+  return `${witnessCount} ${toHex(fingerprint)}${base === undefined ? '' : ` over ${toHex(base.epoch)}`}`
+}
+
+/**
+ * The sets that nodes hold, over the latest base that one of them has: who fetched a store anew may begin later than the
+ * others, who are not told to cut there. Undefined for a node whose state is not that of its set.
+ */
+export function heldDigests(nodes: readonly Node[], storeId: StoreId): readonly (string | undefined)[] {
+  const kernels = nodes.map((node) => kernelOf(node, storeId))
+  const bases = kernels.flatMap((kernel) => kernel?.base() ?? [])
+  const [latest] = bases.toSorted((a, b) => Number(b.seq - a.seq))
+  return kernels.map((kernel) => {
+    if (kernel === undefined || !isCurrent(kernel)) return undefined
+    const { witnessCount, fingerprint } = (latest && kernel.over(latest.epoch)?.digest()) ?? kernel.digest()
+    return `${witnessCount} ${toHex(fingerprint)}`
+  })
 }
 
 /** True when the tables are those of the set: all of it is applied, and what was left out of it since is taken out again. */

@@ -108,6 +108,12 @@ const atTheEnd =
     if (world.record.phase === 'check') sabotage(world)
   }
 
+/** As if the log had been cut at its newest epoch, and were whole. */
+function baseAt(kernel: Kernel): NonNullable<ReturnType<Kernel['base']>> {
+  const [epoch = kernel.storeId as never] = kernel.digest().epochHeads
+  return { epoch, seq: 1n, fromSeq: 1, goneCount: 0 }
+}
+
 type Planted = readonly [bug: string, invariants: readonly string[], options: Partial<RunOptions>]
 
 const PLANTED: readonly Planted[] = [
@@ -362,6 +368,63 @@ const PLANTED: readonly Planted[] = [
         }))
       }),
     },
+  ],
+  [
+    'a history that grows backwards',
+    ['bases_move_forward'],
+    {
+      sabotage: once((world) => {
+        world.bases.set('0 team', { epoch: world.stores.watched as never, seq: 9n })
+      }),
+    },
+  ],
+  [
+    'a cut at an epoch that nobody vouches for',
+    ['cuts_are_agreed'],
+    {
+      sabotage: once((world) =>
+        replaceKernel(world, (kernel) => {
+          const unsigned = kernel.epochs().map((each) => ({ ...each, roots: [] }))
+          return { base: () => baseAt(kernel), epochs: () => unsigned }
+        }),
+      ),
+    },
+  ],
+  [
+    'peers that signed different states at an epoch',
+    ['equal_roots_at_epochs'],
+    {
+      sabotage: atTheEnd((world) => {
+        let nth = 0
+        replaceKernel(world, (kernel) => {
+          const root = new Uint8Array(32).fill((nth += 1)) as never
+          const author = world.keyOf(0) as never
+          return { epochs: () => kernel.epochs().map((each) => ({ ...each, roots: [{ author, root }] })) }
+        })
+      }),
+    },
+  ],
+  [
+    'a write that a cut lost without a word',
+    ['nothing_goes_silently'],
+    {
+      minutes: 0.3,
+      sabotage: atTheEnd((world) => {
+        const id = new Uint8Array(32).fill(7) as never
+        world.record.acknowledged.push({ storeId: world.stores.watched, id, node: 0 })
+        for (const index of members(world)) {
+          for (const [name, storeId] of Object.entries(world.stores)) {
+            world.bases.set(`${index} ${name}`, baseAt(world.mesh.store(index, storeId).kernel()))
+          }
+        }
+        replaceKernel(world, (kernel) => ({ base: () => baseAt(kernel) }))
+      }),
+    },
+  ],
+  [
+    'a deletion that never ends',
+    ['heals_in_time'],
+    { sabotage: once((world) => replaceKernel(world, () => ({ pruning: () => ({ state: 'pruning' }) }))) },
   ],
 ]
 

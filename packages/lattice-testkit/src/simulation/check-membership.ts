@@ -11,6 +11,7 @@ import { openKv } from '@lattice/kvstore'
 import { equalBytes, type IdKey, idKey, type IntentionId, isLatticeError, type PublicKey, toHex } from '@lattice/model'
 import type { MembershipView } from '@lattice/store-base'
 import { isCurrent } from '../replica-digest.ts'
+import { isTold } from './check-history.ts'
 import type { Acknowledged } from './run-record.ts'
 import { find } from './run-record.ts'
 import { storeIn, type World } from './world.ts'
@@ -32,11 +33,11 @@ export function viewText(kernel: Kernel): string {
   if (known !== undefined) return known
   const limited = view.limited()
   // What is without effect and by somebody who is cut off may be left out of the set, and is here or not.
-  const isTold = ({ author, fault }: EpochStatus): boolean =>
+  const isShared = ({ author, fault }: EpochStatus): boolean =>
     fault === undefined || !limited.some((key) => equalBytes(key, author))
   const epochs = kernel
     .epochs()
-    .filter(isTold)
+    .filter(isShared)
     .map(({ id, fault }) => `${toHex(id)} ${fault ?? 'counts'}`)
   const cutoffs = limited.flatMap((author) => cutoffTexts(view, author))
   const text = [...epochs.toSorted(), ...cutoffs, ...view.active().map(toHex)].join('\n')
@@ -98,6 +99,10 @@ function checkWritten(world: World, { name, id }: Pick<Held, 'name' | 'id'>, ind
   const excluded = new Set(kernel.excluded(ALL).map((each) => idKey(each.id)))
   for (const written of acknowledgedIn(world, id)) {
     const isHere = kernel.has(written.id)
+    if (!isHere && kernel.base() !== undefined) {
+      checkGone(world, { name, kernel, written })
+      continue
+    }
     const counts = isHere && !excluded.has(idKey(written.id))
     const isBeyond = isBeyondCutoff(world, kernel, written)
     if (isBeyond === undefined || counts === !isBeyond) continue
@@ -106,6 +111,17 @@ function checkWritten(world: World, { name, id }: Pick<Held, 'name' | 'id'>, ind
     } although it is ${isBeyond ? '' : 'not '}beyond a cutoff`
     find(world.record, isBeyond ? 'nothing_beyond_a_cutoff' : 'acknowledged_is_kept', what)
   }
+}
+
+/** Of what is not in a cut log the watched machine has a row, or its author is told of it. */
+function checkGone(
+  world: World,
+  { name, kernel, written }: { readonly name: string; readonly kernel: Kernel; readonly written: Acknowledged },
+): void {
+  if (!equalBytes(written.storeId, world.stores.watched)) return
+  if (kernel.tables().app.get(written.id) !== undefined || isTold(world, kernel, written)) return
+  const what = `${name}: ${toHex(written.id)}, which node-${written.node} acknowledged, is not in state, and nobody is told`
+  find(world.record, 'nothing_goes_silently', what)
 }
 
 function acknowledgedIn({ record }: World, storeId: Held['id']): readonly Acknowledged[] {
@@ -119,6 +135,8 @@ function isBeyondCutoff(world: World, kernel: Kernel, { id, node, storeId }: Ack
   const view = kernel.membership()
   if (!view.isHeard(author)) return true
   const cutoffs = view.cutoffsOf(author).filter(({ remains }) => remains !== 'writer')
+  // Of what was cut nobody knows where it lay.
+  if (kernel.base() !== undefined && !kernel.has(id)) return cutoffs.length > 0 ? undefined : false
   const after = cutoffs.filter(({ epoch }) => !isBefore(kernel, id, epoch))
   if (after.length === 0 || after.some(({ readmissions }) => readmissions.length === 0)) return after.length > 0
   // What was never taken in here is known to who wrote it.
@@ -138,7 +156,7 @@ function checkWatchedRows(world: World, { id, nodes }: Held): void {
   if (first === undefined || !equalBytes(id, world.stores.watched)) return
   const kernel = world.mesh.store(first, id).kernel()
   const excluded = new Set(kernel.excluded(ALL).map((each) => idKey(each.id)))
-  for (let seq = 1; ;) {
+  for (let seq = kernel.base()?.fromSeq ?? 1; ;) {
     const page = kernel.scanWitness(seq, ALL)
     for (const { parsed } of page) {
       if (parsed.op.kind !== 'appData') continue
@@ -161,8 +179,14 @@ async function checkKeys(world: World, { name, id }: Held, index: number): Promi
     const isBeyond = isBeyondCutoff(world, kernel, written)
     const { value } = await world.mesh.complete(openKv(store).get(written.key))
     if (isBeyond === undefined || (value === undefined) === isBeyond) continue
+    const isCut = kernel.base() !== undefined && !kernel.has(written.id)
+    if (isCut && value === undefined && isTold(world, kernel, written)) continue
     const what = `${name} on node-${index}: ${written.key} is ${value === undefined ? 'lacking' : 'there'}`
-    find(world.record, isBeyond ? 'nothing_beyond_a_cutoff' : 'acknowledged_is_kept', what)
+    find(
+      world.record,
+      isBeyond ? 'nothing_beyond_a_cutoff' : isCut ? 'nothing_goes_silently' : 'acknowledged_is_kept',
+      what,
+    )
   }
 }
 
@@ -171,16 +195,12 @@ function checkSettled(world: World, { name, id }: Held, index: number): void {
   const { record } = world
   const told = record.settled.filter((each) => each.node === index && equalBytes(each.storeId, id))
   if (told.length === 0) return
-  const epochs = new Map(
-    world.mesh
-      .store(index, id)
-      .epochs()
-      .map((epoch) => [idKey(epoch.id), epoch]),
-  )
+  const kernel = world.mesh.store(index, id).kernel()
+  const epochs = new Map(kernel.epochs().map((epoch) => [idKey(epoch.id), epoch]))
   for (const { epoch } of told) {
     const now = epochs.get(idKey(epoch))
     if (now === undefined) find(record, 'settled_stays', `${name} on node-${index} lacks the epoch ${toHex(epoch)}`)
-    if (now === undefined || now.fault !== undefined || now.isSettled) continue
+    if (now === undefined || now.fault !== undefined || now.isSettled || isBelowBase(kernel, now.id)) continue
     const holders = now.waitingFor.filter((key) => !record.unsteady.has(world.indexOf(key) ?? -1))
     if (holders.length === 0) continue
     find(record, 'settled_stays', `${name} on node-${index}: ${toHex(epoch)} waits for ${holders.map(toHex).join()}`)
@@ -202,6 +222,8 @@ function checkVerdicts(world: World, { name, id }: Held, index: number): void {
       if (world.record.forgedRoots.has(toHex(root)))
         say(`has the root ${toHex(root)} of an ack that does not follow it`)
     }
+    // The acks of what lies below the base are gone with it.
+    if (isBelowBase(kernel, epoch.id)) continue
     for (const key of epoch.required) {
       const hasSeen = hasFollowed(kernel, epoch, key)
       if (hasSeen !== epoch.acked.some((each) => equalBytes(each, key))) {
@@ -209,6 +231,11 @@ function checkVerdicts(world: World, { name, id }: Held, index: number): void {
       }
     }
   }
+}
+
+function isBelowBase(kernel: Kernel, epoch: IntentionId): boolean {
+  const base = kernel.base()?.epoch
+  return base !== undefined && kernel.isAncestor(epoch, base)
 }
 
 /** `parent_unknown`: the epoch that it follows turned out not to stand. */

@@ -24,7 +24,10 @@ export function checkPeerSync(world: World): void {
     const peer = world.indexOf(publicKey)
     // What a hostile peer says of itself is its own affair.
     if (self || sync !== 'synced' || peer === undefined || peer === hostile) continue
-    if (world.digests.get(digestsKey(peer, storeId))?.has(here) === true) continue
+    const hasHeld = (): boolean => world.digests.get(digestsKey(peer, storeId))?.has(here) === true
+    if (hasHeld()) continue
+    world.cuts.look(storeId)
+    if (hasHeld()) continue
     find(
       record,
       'synced_is_true',

@@ -16,6 +16,7 @@ import {
 import type { SeededRandom } from '@lattice/model/testing'
 import { encodeFrame, type Frame, type FrameInit } from '@lattice/net'
 import { graftOrPrune, inventIds, inventPeers, otherTopic } from './corrupt-gossip.ts'
+import { lieAboutState } from './corrupt-snapshot.ts'
 import type { HostileHabit } from './kinds.ts'
 
 export interface HostileOptions {
@@ -83,6 +84,8 @@ export function createCorruption(options: HostileOptions): Corruption {
         return changed(otherTopic(frame, random))
       case 'invent_peers':
         return changed(inventPeers(frame, random))
+      case 'lie_about_state':
+        return changed(lieAboutState(frame, random))
       // Those it signs, and sends as they are.
       case 'forge_epoch':
       case 'forge_ack':

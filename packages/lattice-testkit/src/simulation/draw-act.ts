@@ -4,6 +4,7 @@
  * @module
  */
 import { ACTS } from './acts.ts'
+import { HISTORY_ACTS } from './history-acts.ts'
 import { MEMBERSHIP_ACTS } from './membership-acts.ts'
 import { countUp } from './run-record.ts'
 import type { World } from './world.ts'
@@ -14,7 +15,12 @@ export function act(world: World): void {
   const up = honest.filter((index) => mesh.peers[index]?.isUp() === true)
   const index = up[random.below(Math.max(1, up.length))]
   if (index === undefined) return
-  if (random.below(100) < plan.membershipPercent) {
+  // A run without it draws nothing for it.
+  if (plan.historyPercent > 0 && random.below(100) < plan.historyPercent) {
+    const [name, begin] = draw(world, HISTORY_ACTS)
+    note(world, name, name)
+    begin(world)
+  } else if (random.below(100) < plan.membershipPercent) {
     const [name, begin] = draw(world, MEMBERSHIP_ACTS)
     note(world, name, name)
     begin(world)

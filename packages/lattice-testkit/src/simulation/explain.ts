@@ -59,7 +59,7 @@ function toTold(entry: WitnessEntry): Told {
 
 function witnessed(kernel: Kernel): ReadonlyMap<IdKey, Told> {
   const ids = new Map<IdKey, Told>()
-  for (let seq = 1; ;) {
+  for (let seq = kernel.base()?.fromSeq ?? 1; ;) {
     const page = kernel.scanWitness(seq, PAGE)
     for (const entry of page) ids.set(idKey(entry.parsed.id), toTold(entry))
     if (page.length < PAGE) return ids

@@ -5,6 +5,7 @@
  */
 import { createAbortController, isLagged, type StoreId, toHex } from '@lattice/model'
 import type { Node, NodeEvent } from '@lattice/node'
+import { kernelOf } from '../replica-digest.ts'
 import { find } from './run-record.ts'
 import type { World } from './world.ts'
 
@@ -71,6 +72,10 @@ function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outc
   record.synced += 1
   const peer = world.indexOf(outcome.peer)
   const digest = digestText(outcome.theirs)
+  const isUnknown = (node: number): boolean =>
+    world.digests.get(digestsKey(node, outcome.storeId))?.has(digest) === false
+  if ([index, peer].some((node) => node !== undefined && node !== plan.nodes && isUnknown(node)))
+    world.cuts.look(outcome.storeId)
   for (const node of [index, peer]) {
     // What a hostile peer says of itself is its own affair.
     if (node === undefined || node === plan.nodes) continue
@@ -86,7 +91,7 @@ function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outc
  * counts again, changes it without anything new.
  */
 function watchDigests(
-  { digests, mesh }: Omit<World, 'stores'>,
+  { digests, mesh, cuts }: Omit<World, 'stores'>,
   index: number,
   { node, storeId }: { readonly node: Node; readonly storeId: StoreId },
 ): void {
@@ -95,9 +100,8 @@ function watchDigests(
   const key = digestsKey(index, storeId)
   const known = digests.get(key) ?? new Set<string>()
   digests.set(key, known)
-  const note = (): void => {
-    known.add(digestText(kernel.digest()))
-  }
+  const isWatched = (): boolean => mesh.peers[index]?.isUp() === true && kernelOf(node, storeId) === kernel
+  const note = cuts.watch({ key, storeId, kernel, isWatched }, (digest) => known.add(digestText(digest)))
   note()
   kernel.onWitnessed(note)
   kernel.onProjected(note)

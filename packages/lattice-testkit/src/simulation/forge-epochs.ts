@@ -118,6 +118,8 @@ function forgeAck(forger: Forger): void {
   const epoch = kind === 0 || newest === undefined ? random.bytes(32) : newest.id
   const value = create(weaver.EpochAckOpSchema, { epoch, stateRoot })
   const causes = kind === 1 ? { prev: kernel.storeId, deps: [] } : tipsOf(forger)
+  // It follows that epoch, so the root counts as a peer's, and everybody sees that it is another.
+  if (kind === 2 && newest !== undefined) record.lyingEpochs.add(toHex(newest.id))
   if (kind !== 2) record.forgedRoots.add(toHex(stateRoot))
   ingest(forger, { op: { kind: 'epochAck', schema: 0, value }, ...causes, what: undefined })
 }

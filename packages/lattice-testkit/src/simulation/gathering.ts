@@ -10,7 +10,7 @@
  */
 import { equalBytes } from '@lattice/model'
 import { readPeerStatus } from '@lattice/systemstore'
-import { heldDigest } from '../replica-digest.ts'
+import { heldDigest, heldDigests } from '../replica-digest.ts'
 import { storeIn, type World } from './world.ts'
 
 export type Gathering =
@@ -45,8 +45,10 @@ export function gather(world: Place): Gathering {
 /** Nodes that hold the same set of the root, all of it applied; one that is behind stands for itself. */
 function groups({ mesh, stores }: Place, inside: readonly number[]): readonly (readonly number[])[] {
   const bySet = new Map<string, number[]>()
-  for (const index of inside) {
-    const held = heldDigest(mesh.node(index), stores.team) ?? `behind ${index}`
+  const nodes = inside.map((index) => mesh.node(index))
+  for (const [nth, digest] of heldDigests(nodes, stores.team).entries()) {
+    const index = inside[nth] ?? 0
+    const held = digest ?? `behind ${index}`
     bySet.set(held, [...(bySet.get(held) ?? []), index])
   }
   return [...bySet.values()]
@@ -71,9 +73,21 @@ function whyApart(
     }
     if (state === undefined || state === 'left' || seen === 'stranger') continue
     if (seen === 'in') return `${name} without node-${index} (${state})`
-    if (state !== 'revoked') return `${name} has removed node-${index}, which says ${state}`
+    if (state !== 'revoked' && !isRemovalCut(world, first, index))
+      return `${name} has removed node-${index}, which says ${state}`
   }
   return undefined
+}
+
+/**
+ * What removed it has been cut since. It is told so and cannot see it for itself: the past of the removal is gone, and who
+ * was removed is served nothing else.
+ */
+function isRemovalCut(world: Place, at: number, of: number): boolean {
+  const kernel = storeIn(world, at, world.stores.team)?.kernel()
+  const [base, key] = [kernel?.base()?.epoch, world.keyOf(of)]
+  if (kernel === undefined || base === undefined || key === undefined) return false
+  return kernel.revokedBy(key).every((epoch) => kernel.isAncestor(epoch, base))
 }
 
 export type Standing = 'in' | 'removed' | 'stranger'

@@ -8,7 +8,8 @@
  */
 import { equalBytes, type IdKey, idKey, type StoreId, toHex } from '@lattice/model'
 import { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from '@lattice/kernel'
-import { allEqual, heldDigest, setDigest, tablesDigest } from '../replica-digest.ts'
+import { allEqual, heldDigests, setDigest, tablesDigest } from '../replica-digest.ts'
+import { checkBases, checkEpochRoots, whyDeleting, whyFetching } from './check-history.ts'
 import {
   checkEpochs,
   checkExcludedNow,
@@ -37,6 +38,7 @@ export function checkStep(world: World): void {
   }
   checkEqualDigests(world)
   checkExcludedNow(world)
+  checkBases(world)
   checkPeerSync(world)
   const nodes = mesh.peers.length
   const links = mesh.network.connectionCount()
@@ -52,7 +54,8 @@ function checkBounds(world: World, index: number, storeId: StoreId): void {
   if (kernel === undefined) return
   const { witnessCount, appliedSeq, floatingCount, floatingBytes } = kernel.stats()
   const { headSeq } = kernel.projection()
-  if (appliedSeq > headSeq || headSeq !== witnessCount) {
+  const goneCount = kernel.base()?.goneCount ?? 0
+  if (appliedSeq > headSeq || headSeq !== witnessCount + goneCount) {
     find(world.record, 'cursor_within_log', `node-${index} applied ${appliedSeq} of ${witnessCount} records`)
   }
   // Records that are left out stay in the log, and are no part of what is told to others.
@@ -143,13 +146,20 @@ export function difference(world: World): string | undefined {
     if (states.some((state) => state !== states[0])) return `${name} is ${states.join(', ')}`
     if (nodes.length === 0 || states[0] === 'archived' || (states[0] === undefined && isUndeclared(id))) continue
     if (states[0] !== 'active') return `${name} is ${states[0] ?? 'unknown'} everywhere`
-    const sets = nodes.map(({ node }) => heldDigest(node, id))
+    const sets = heldDigests(
+      nodes.map(({ node }) => node),
+      id,
+    )
     if (!allEqual(sets)) {
       const told = nodes.map(({ index }, nth) => `node-${index} ${sets[nth]?.slice(0, 12) ?? 'behind'}`)
       return `${name} differs: ${told.join(', ')}`
     }
     const held = { name, id, nodes: gathering.nodes }
-    const why = whyUnsettled(world, held) ?? whyUnfollowed(world, held)
+    const why =
+      whyUnsettled(world, held) ??
+      whyUnfollowed(world, held) ??
+      whyDeleting(world, held) ??
+      (world.plan.historyPercent > 0 ? whyFetching(world, held) : undefined)
     if (why !== undefined) return why
   }
   return undefined
@@ -173,6 +183,7 @@ export async function checkEnd(world: World): Promise<void> {
     checkTables(world, { name, id, nodes })
     checkAuthors(world, { name, id, nodes })
     checkForks(world, { name, id, nodes })
+    checkEpochRoots(world, { name, kernels: nodes.map((index) => world.mesh.store(index, id).kernel()) })
     await checkEpochs(world, { name, id, nodes })
     await checkRoots(world, { name, id, nodes })
   }
@@ -236,7 +247,7 @@ export function checkOwnWrites(world: World, index: number): void {
   for (const { storeId, id, node } of world.record.acknowledged) {
     if (node !== index) continue
     const store = storeIn(world, index, storeId)
-    if (store === undefined || store.kernel().has(id)) continue
+    if (store === undefined || store.kernel().has(id) || store.kernel().base() !== undefined) continue
     find(world.record, 'acknowledged_is_kept', `node-${index} lacks ${toHex(id)}, its own, after it was started`)
   }
 }

@@ -55,3 +55,5 @@ export type HostileHabit =
   | 'forge_ack'
   /** Signs an epoch as if it were an old one. */
   | 'backdate_epoch'
+  /** Serves what a pruned log begins with, and its state, wrongly: changed, cut, out of order, or of something else. */
+  | 'lie_about_state'

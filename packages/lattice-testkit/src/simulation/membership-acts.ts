@@ -40,11 +40,11 @@ export const MEMBERSHIP_ACTS: readonly (readonly [weight: number, name: string, 
   [2, 'split_for_long', splitForLong],
 ]
 
-function up({ mesh, honest }: World): readonly number[] {
+export function up({ mesh, honest }: World): readonly number[] {
   return honest.filter((index) => mesh.peers[index]?.isUp() === true)
 }
 
-function pick<Item>({ random }: World, items: readonly Item[]): Item | undefined {
+export function pick<Item>({ random }: World, items: readonly Item[]): Item | undefined {
   return items[random.below(Math.max(1, items.length))]
 }
 
@@ -57,12 +57,12 @@ function admins(world: World): readonly number[] {
   })
 }
 
-function adminOf(world: World): number | undefined {
+export function adminOf(world: World): number | undefined {
   return pick(world, admins(world))
 }
 
 /** Anybody else, the hostile one and those that are out included. */
-function otherThan(world: World, index: number): number | undefined {
+export function otherThan(world: World, index: number): number | undefined {
   const { honest, hostile, keyOf } = world
   const all = hostile === undefined ? honest : [...honest, hostile]
   return pick(
@@ -71,13 +71,13 @@ function otherThan(world: World, index: number): number | undefined {
   )
 }
 
-function nameOf({ keyOf }: World, index: number): string {
+export function nameOf({ keyOf }: World, index: number): string {
   const key = keyOf(index)
   return key === undefined ? '' : toHex(key)
 }
 
 /** A node that is down by now removes nobody; without a target it is any other. */
-function revoke(world: World, index: number | undefined, chosen?: number): void {
+export function revoke(world: World, index: number | undefined, chosen?: number): void {
   if (index === undefined) return
   const target = chosen ?? otherThan(world, index)
   const store = storeIn(world, index, world.stores.team)
@@ -223,13 +223,13 @@ function splitForLong(world: World): void {
   world.mesh.partition(...sides.filter((side) => side.length > 0))
 }
 
-function everybody(world: World): readonly number[] {
+export function everybody(world: World): readonly number[] {
   const { hostile, mesh } = world
   const isUp = hostile !== undefined && mesh.peers[hostile]?.isUp() === true
   return isUp ? [...up(world), hostile] : up(world)
 }
 
-function later(world: World, task: () => void): void {
+export function later(world: World, task: () => void): void {
   world.mesh.time.scheduler.after(world.random.below(MOMENT_MS), () => {
     if (world.record.phase === 'chaos') task()
   })

@@ -9,6 +9,7 @@ import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { createSimMesh, type SimMesh } from '../sim-mesh.ts'
 import { followNode } from './follow-node.ts'
 import { createHostileTransport } from './hostile-transport.ts'
+import { createCutWatch, type SeenBase } from './cut-watch.ts'
 import type { SimulationPlan } from './plan.ts'
 import { openersFor, type PreparedMesh, shareStores } from './prepared-mesh.ts'
 import { countUp, createRunRecord, find, type RunRecord } from './run-record.ts'
@@ -56,6 +57,8 @@ export async function openWorld({ plan, prepared, onLine, plant }: WorldOptions)
     crypto,
     digests: new Map<string, Set<string>>(),
     tables: new Map<string, SeenSet>(),
+    bases: new Map<string, SeenBase>(),
+    cuts: createCutWatch(),
   }
   record.onMisbehaviour = (index, fields) => {
     const key = typeof fields?.['peer'] === 'string' ? fromHex(fields['peer']) : undefined

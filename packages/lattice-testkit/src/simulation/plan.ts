@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { createSeededRandom } from '@lattice/model/testing'
+import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { DEFAULT_LIMITS } from '@lattice/net'
 import type { Conditions } from '@lattice/net-sim'
 import type { FaultKind, HostileHabit } from './kinds.ts'
@@ -22,6 +22,9 @@ export interface SimulationOptions {
   readonly faults?: readonly FaultKind[]
   /** The habits of the hostile peer, instead of drawn ones; none of it when empty. */
   readonly hostile?: readonly HostileHabit[]
+  /** Instead of a drawn number. */
+  readonly historyPercent?: number
+  readonly cutsApart?: number
 }
 
 export interface SimulationPlan {
@@ -42,6 +45,10 @@ export interface SimulationPlan {
   readonly faultPercent: number
   /** Of a hundred acts that are no faults, so many change who may write. */
   readonly membershipPercent: number
+  /** Of a hundred acts that are no faults, so many are about history. */
+  readonly historyPercent: number
+  /** So often history is cut while somebody is away, once the chaos is over: whoever was then comes back behind that. */
+  readonly cutsApart: number
   readonly faults: readonly FaultKind[]
   readonly hostile: readonly HostileHabit[]
   readonly conditions: Conditions
@@ -89,6 +96,8 @@ const HABITS: readonly HostileHabit[] = [
   'backdate_epoch',
 ]
 
+const STATE_HABITS: readonly HostileHabit[] = ['lie_about_state']
+
 /** One run in so many makes its mesh itself. */
 const FRESH_ONE_IN = 20
 /** One run in so many has circles that are larger than a node's view of them. */
@@ -97,6 +106,10 @@ const NARROW_ONE_IN = 4
 const DISCOVERY_ONE_IN = 3
 /** In one run in so many rights are taken and given: there it is done often, so that much of it meets. */
 const MEMBERSHIP_ONE_IN = 3
+/** In one run in so many history is cut, and in one of so many of those while somebody is away for all of it. */
+const HISTORY_ONE_IN = 4
+const APART_ONE_IN = 2
+const MAX_CUTS_APART = 2
 /** Means between acts: short ones crowd a network that has no time to settle, long ones let everything settle. */
 const PACES_MS = [400, 1_000, 2_500] as const
 
@@ -124,12 +137,27 @@ export function drawPlan(options: SimulationOptions): SimulationPlan {
     activeView: random.below(NARROW_ONE_IN) === 0 ? 2 + random.below(2) : DEFAULT_LIMITS.activeView,
     discovery: random.below(DISCOVERY_ONE_IN) === 0,
   }
+  const history = drawHistory(random)
   // What is chosen changes nothing of what is drawn after it.
   return {
     ...drawn,
+    ...history,
+    // A server of history that was cut lies about that, if about anything.
+    hostile:
+      history.historyPercent > 0 && drawn.hostile.length > 0 ? [...drawn.hostile, ...STATE_HABITS] : drawn.hostile,
     ...(options.faults && { faults: options.faults }),
     ...(options.hostile && { hostile: options.hostile }),
+    ...(options.historyPercent !== undefined && { historyPercent: options.historyPercent }),
+    ...(options.cutsApart !== undefined && { cutsApart: options.cutsApart }),
   }
+}
+
+/** Drawn after all else: runs without it are as they would be if there were no such thing. */
+function drawHistory(random: SeededRandom): Pick<SimulationPlan, 'historyPercent' | 'cutsApart'> {
+  if (random.below(HISTORY_ONE_IN) > 0) return { historyPercent: 0, cutsApart: 0 }
+  const historyPercent = 15 + random.below(40)
+  const cutsApart = random.below(APART_ONE_IN) === 0 ? 1 + random.below(MAX_CUTS_APART) : 0
+  return { historyPercent, cutsApart }
 }
 
 export function describePlan(plan: SimulationPlan): string {

@@ -59,6 +59,10 @@ export interface RunRecord {
   readonly tokens: MadeToken[]
   readonly settled: ToldSettled[]
   readonly forged: Forged[]
+  /** Writes that were put aside and that somebody asked to have written anew. */
+  readonly writtenAnew: Set<string>
+  /** Epochs at which the hostile peer signed a state that nobody has: that is told, as an error. */
+  readonly lyingEpochs: Set<string>
   /** Roots that the hostile peer signed for epochs that its acks do not follow. */
   readonly forgedRoots: Set<string>
   /** Nodes that somebody meant to take a right from, or to let be away: what they are to others may have changed. */
@@ -98,6 +102,8 @@ export function createRunRecord(plan: SimulationPlan, onLine?: (line: string) =>
     tokens: [],
     settled: [],
     forged: [],
+    writtenAnew: new Set(),
+    lyingEpochs: new Set(),
     forgedRoots: new Set(),
     unsteady: new Set(),
     busy: new Set(),

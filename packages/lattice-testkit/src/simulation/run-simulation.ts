@@ -7,6 +7,7 @@
  * @module
  */
 import { type IntentionId, toHex } from '@lattice/model'
+import { cutApart } from './cut-apart.ts'
 import { act } from './draw-act.ts'
 import { SimulationFailed, type SimulationFinding } from './failure.ts'
 import { explainDifference } from './explain.ts'
@@ -65,6 +66,9 @@ export async function runSimulation(options: RunOptions): Promise<SimulationResu
   const rejections = catchRejections(world)
   try {
     await chaos(world, options.sabotage)
+    await cutApart(world)
+    checkStep(world)
+    throwFound(world)
     const healMs = await heal(world)
     await settle(world, options.sabotage)
     if (plan.reopens) await reopen(world)
@@ -157,7 +161,9 @@ async function reopen(world: World): Promise<void> {
   for (const [name, ids] of before) {
     const kernel = mesh.store(first, world.stores[name]).kernel()
     for (const id of ids) {
-      if (!kernel.has(id)) find(record, 'reopens_as_it_was', `node-${first} lacks ${toHex(id)} of ${name}`)
+      // Of what was cut there is the place alone.
+      if (kernel.base() === undefined && !kernel.has(id))
+        find(record, 'reopens_as_it_was', `node-${first} lacks ${toHex(id)} of ${name}`)
     }
   }
   checkOwnWrites(world, first)

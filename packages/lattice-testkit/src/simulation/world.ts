@@ -10,6 +10,7 @@ import { kernelOf } from '../replica-digest.ts'
 import type { SimMesh } from '../sim-mesh.ts'
 import type { SimulationPlan } from './plan.ts'
 import type { SharedStores } from './prepared-mesh.ts'
+import type { CutWatch, SeenBase } from './cut-watch.ts'
 import type { RunRecord } from './run-record.ts'
 import type { ApplyWatch } from './watched-machine.ts'
 
@@ -41,6 +42,9 @@ export interface World {
   readonly digests: Map<string, Set<string>>
   /** The tables and the view that belong to a set, by store and set, and the nodes on which they were read. */
   readonly tables: Map<string, SeenSet>
+  /** Where each node's history of a store begins. */
+  readonly bases: Map<string, SeenBase>
+  readonly cuts: CutWatch
 }
 
 /** The store on a node where it is in use; undefined while that is down, or has it not. */

@@ -1,0 +1,133 @@
+/**
+ * What holds of history that is cut: where it begins moves forward alone, by epochs that all who write have seen and whose
+ * state they agree on, and nothing that was acknowledged goes without a word.
+ *
+ * @module
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { type EpochStatus, FETCHING, type Kernel, QUORUM } from '@lattice/kernel'
+import { equalBytes, type IntentionId, type StoreId, toHex } from '@lattice/model'
+import type { Acknowledged } from './run-record.ts'
+import { find } from './run-record.ts'
+import { storeIn, type World } from './world.ts'
+
+/** The base of a node moves to a later epoch or stays, and the epoch is one that history may be cut at. */
+export function checkBases(world: World): void {
+  for (const index of world.honest) {
+    for (const [name, id] of Object.entries(world.stores)) checkBase(world, index, { name, id })
+  }
+}
+
+function checkBase(world: World, index: number, { name, id }: { readonly name: string; readonly id: StoreId }): void {
+  const { bases, record } = world
+  const key = `${index} ${name}`
+  const kernel = storeIn(world, index, id)?.kernel()
+  const seen = bases.get(key)
+  if (kernel === undefined) {
+    if (seen !== undefined && hasLeft(world, index, id)) bases.delete(key)
+    return
+  }
+  const base = kernel.base()
+  if (base === undefined || seen === undefined) {
+    if (base === undefined && seen !== undefined) {
+      find(
+        record,
+        'bases_move_forward',
+        `${name} on node-${index} has a whole history, and had the base ${toHex(seen.epoch)}`,
+      )
+    }
+  } else if (equalBytes(base.epoch, seen.epoch)) return
+  else if (base.seq <= seen.seq || !kernel.isAncestor(seen.epoch, base.epoch)) {
+    find(
+      record,
+      'bases_move_forward',
+      `${name} on node-${index} has the base ${toHex(base.epoch)} after ${toHex(seen.epoch)}`,
+    )
+  }
+  if (base === undefined) return
+  bases.set(key, base)
+  const why = whyNoBase(world, kernel, base.epoch)
+  if (why !== undefined)
+    find(record, 'cuts_are_agreed', `${name} on node-${index} is cut at ${toHex(base.epoch)}, ${why}`)
+}
+
+function hasLeft({ mesh }: World, index: number, id: StoreId): boolean {
+  if (mesh.peers[index]?.isUp() !== true) return false
+  return !mesh
+    .node(index)
+    .stores()
+    .some((store) => equalBytes(store.id, id))
+}
+
+/** Why history may not be cut there, as far as it is known on the node. */
+function whyNoBase(world: World, kernel: Kernel, base: IntentionId): string | undefined {
+  const epochs = kernel.epochs()
+  const status = epochs.find(({ id }) => equalBytes(id, base))
+  if (status === undefined) return 'which it does not have'
+  if (status.fault !== undefined) return `which does not count: ${status.fault}`
+  const awaited = status.waitingFor.filter((key) => !world.record.unsteady.has(world.indexOf(key) ?? -1))
+  if (awaited.length > 0)
+    return `which ${awaited.map((key) => `node-${world.indexOf(key) ?? '?'}`).join()} has not seen`
+  const later = epochs.filter(({ id }) => equalBytes(id, base) || kernel.isAncestor(base, id))
+  if (!later.some(isVouchedFor)) return 'whose state too few have signed'
+  return honestRoots(world, status).size > 1 ? 'at which peers have come to different states' : undefined
+}
+
+function isVouchedFor({ roots, required }: EpochStatus): boolean {
+  const counts = new Map<string, number>()
+  for (const { root } of roots) counts.set(toHex(root), (counts.get(toHex(root)) ?? 0) + 1)
+  return Math.max(0, ...counts.values()) >= (required.length > 1 ? QUORUM : 1)
+}
+
+function honestRoots({ indexOf, hostile }: World, { roots }: EpochStatus): ReadonlySet<string> {
+  return new Set(roots.filter(({ author }) => indexOf(author) !== hostile).map(({ root }) => toHex(root)))
+}
+
+/** Whoever keeps to the rules has signed the same state at an epoch, wherever it did. */
+export function checkEpochRoots(world: World, { name, kernels }: { name: string; kernels: readonly Kernel[] }): void {
+  const roots = new Map<string, string>()
+  for (const status of kernels.flatMap((kernel) => kernel.epochs())) {
+    for (const root of honestRoots(world, status)) {
+      const id = toHex(status.id)
+      const other = roots.get(id)
+      roots.set(id, root)
+      if (other === undefined || other === root) continue
+      find(world.record, 'equal_roots_at_epochs', `${name} at ${id}: ${other} and ${root}`)
+    }
+  }
+}
+
+/**
+ * Whether a write that is not in a cut log is accounted for: it is told at its author as one to be written anew, or who
+ * wrote it lost rights and it may have been beyond that.
+ */
+export function isTold(world: World, kernel: Kernel, { id, node, storeId }: Acknowledged): boolean {
+  const author = world.keyOf(node)
+  if (author === undefined || !kernel.membership().isHeard(author)) return true
+  if (kernel.membership().cutoffsOf(author).length > 0 || world.record.writtenAnew.has(toHex(id))) return true
+  const store = storeIn(world, node, storeId)
+  // Who is down or has left keeps what it has.
+  return store === undefined || store.kernel().has(id) || store.stranded().some((write) => equalBytes(write.id, id))
+}
+
+/** What is fetched beside a store is gone once it is whole or given up. */
+export function whyFetching(
+  { mesh }: World,
+  { name, id, nodes }: { name: string; id: StoreId; nodes: readonly number[] },
+): string | undefined {
+  const index = nodes.find((each) => existsSync(join(mesh.peers[each]?.dataDir() ?? '', 'stores', toHex(id), FETCHING)))
+  return index === undefined ? undefined : `node-${index} is fetching ${name}`
+}
+
+/** Deleting has ended where it was decided. */
+export function whyDeleting(
+  world: World,
+  { name, id, nodes }: { name: string; id: StoreId; nodes: readonly number[] },
+): string | undefined {
+  const index = nodes.find((each) => {
+    const state = storeIn(world, each, id)?.kernel().pruning().state
+    return state === 'pruning' || state === 'failed'
+  })
+  return index === undefined ? undefined : `node-${index} is deleting history of ${name}`
+}

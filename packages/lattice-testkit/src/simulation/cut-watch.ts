@@ -1,0 +1,72 @@
+/**
+ * Which sets nodes held, over each base that any of them had: one that has cut nothing yet is told as synced over the base
+ * of the other.
+ *
+ * @module
+ */
+import type { Kernel, KernelDigest } from '@lattice/kernel'
+import { equalBytes, type IntentionId, type StoreId, toHex } from '@lattice/model'
+
+/** Where a node's history of a store began when it was last looked at. */
+export interface SeenBase {
+  readonly epoch: IntentionId
+  readonly seq: bigint
+}
+
+export interface WatchedKernel {
+  /** Of the node and the store: a later kernel of them takes the place of an earlier one. */
+  readonly key: string
+  readonly storeId: StoreId
+  readonly kernel: Kernel
+  /** It is still the one in use. */
+  readonly isWatched: () => boolean
+}
+
+export interface CutWatch {
+  /** Answers what is to be called whenever the set may be another; it tells of every set that is held then. */
+  readonly watch: (watched: WatchedKernel, held: (digest: KernelDigest) => void) => () => void
+  /** A cut is told of once it is whole, and counts from when it is decided: looks whether there is one. */
+  readonly look: (storeId: StoreId) => void
+}
+
+export function createCutWatch(): CutWatch {
+  const bases = new Map<string, IntentionId[]>()
+  const notes = new Map<string, Map<string, () => void>>()
+
+  /** True where nobody had the base before. */
+  function isNew(store: string, kernel: Kernel): boolean {
+    const base = kernel.base()?.epoch
+    const known = bases.get(store) ?? []
+    if (base === undefined || known.some((each) => equalBytes(each, base))) return false
+    bases.set(store, [...known, base])
+    return true
+  }
+
+  return {
+    watch: ({ key, storeId, kernel, isWatched }, held) => {
+      const store = toHex(storeId)
+      const note = (): void => {
+        held(kernel.digest())
+        for (const base of bases.get(store) ?? []) {
+          const set = kernel.over(base)
+          if (set !== undefined) held(set.digest())
+        }
+      }
+      const all = notes.get(store) ?? new Map<string, () => void>()
+      notes.set(store, all)
+      const look = (): void => {
+        // Whoever else has all of it holds a set over it from now on.
+        if (isNew(store, kernel)) for (const [other, each] of all) if (other !== key) each()
+        note()
+      }
+      // Asked by others it may be closed by now.
+      all.set(key, () => {
+        if (isWatched() && (bases.has(store) || kernel.base() !== undefined)) look()
+      })
+      return look
+    },
+    look: (storeId) => {
+      for (const each of notes.get(toHex(storeId))?.values() ?? []) each()
+    },
+  }
+}

@@ -50,6 +50,8 @@ export interface PruneHistory {
   readonly active: () => readonly number[]
   /** An acknowledgement, with a root. */
   readonly ack: (by: number, epoch: ParsedIntention, root: Uint8Array) => ParsedIntention
+  /** A write whose signature comes with the next of its author. */
+  readonly part: (by: number) => ParsedIntention
   readonly sees: (by: number, what: readonly ParsedIntention[]) => void
   readonly isBelow: (intention: ParsedIntention, epoch: ParsedIntention) => boolean
   readonly random: ReturnType<typeof createSeededRandom>
@@ -92,13 +94,18 @@ export function createPruneHistory(
     const covered = new Set(items.flatMap(({ id }) => [...pastOf(id)]))
     return items.filter(({ id }) => !covered.has(idKey(id)))
   }
-  function add(peer: Peer, op: KnownOp, deps: readonly IntentionId[], isFork = false): ParsedIntention {
+  function add(
+    peer: Peer,
+    op: KnownOp,
+    deps: readonly IntentionId[],
+    { isFork = false, close = true }: { readonly isFork?: boolean; readonly close?: boolean } = {},
+  ): ParsedIntention {
     const own = all.filter(
       ({ intention }) => equalBytes(intention.author, peer.signer.publicKey) && intention !== genesis.intention,
     )
     const last = peer.tips.at(-1) ?? genesis
     const prev = isFork && own.length > 1 ? pick(own) : last
-    const made = write(peer.signer, { prev: prev.id, deps, at: at(time), op })
+    const made = write(peer.signer, { prev: prev.id, deps, at: at(time), op, close })
     time += 1
     const past = new Set<IdKey>()
     for (const cause of causesOf(made.intention)) {
@@ -187,6 +194,8 @@ export function createPruneHistory(
       )
     },
     active,
+    part: (by) =>
+      add(peerAt(by), appOp(`set part v${time}`), [(peerAt(by).tips.at(-1) ?? genesis).id], { close: false }),
     sees: (by, what) => {
       for (const intention of what) see(peerAt(by), intention)
     },
@@ -202,7 +211,7 @@ export function createPruneHistory(
         const word = random.below(2) === 0 ? 'put' : 'set'
         const isFork = random.below(12) === 0 && peer.tips.length < 3
         const op = random.below(9) === 0 ? ackOp() : appOp(`${word} k${key} v${time}`)
-        made.push(add(peer, op, citable(prev, wanted), isFork && isSafeToFork(peer)))
+        made.push(add(peer, op, citable(prev, wanted), { isFork: isFork && isSafeToFork(peer) }))
       }
       return made
     },

@@ -112,6 +112,27 @@ describe('a prune', () => {
     await whole.close()
   })
 
+  test('whose epoch cuts a run in two has no effect, final or not', async () => {
+    const history = createPruneHistory(4)
+    const { kernel } = await openPruning(history)
+    history.writes(12)
+    const part = history.part(1)
+    history.sees(0, [part])
+    const epoch = history.prune(0)
+    history.writes(1, [1])
+    await kernel.ingest(history.all, undefined)
+    while (kernel.snapshot().candidate === undefined) await turn()
+    const root = kernel.snapshot().candidate?.root ?? new Uint8Array()
+    await ingest(
+      kernel,
+      [1, 2, 3].map((by) => history.ack(by, epoch, root)),
+    )
+    await turn()
+    expect(kernel.epochs()[0]).toMatchObject({ id: epoch.id, isFinal: true })
+    expect([kernel.base(), kernel.pruning(), kernel.over(epoch.id)]).toEqual([undefined, { state: 'idle' }, undefined])
+    await kernel.close()
+  })
+
   test('below an earlier epoch deletes below that alone', async () => {
     const history = createPruneHistory(11)
     const { kernel: whole } = await openPruning(history, { snapshots: false })

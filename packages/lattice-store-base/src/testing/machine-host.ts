@@ -74,13 +74,14 @@ export interface MachineHost<Event> extends Executor {
   readonly replaceLog: MemoryLog['replace']
 }
 
+const FIRST_AUTHOR = toPublicKey(new Uint8Array(PUBLIC_KEY_BYTES).fill(1))
 /** Commits that a slow stream may be behind by default: enough for any example, small enough to test lagging. */
 const STREAM_CAPACITY = 1024
 
 export function createMachineHost<Event>({
   machine,
   table,
-  author = toPublicKey(new Uint8Array(PUBLIC_KEY_BYTES).fill(1)),
+  author = FIRST_AUTHOR,
   streamCapacity = STREAM_CAPACITY,
   schema = machine.schemaVersion,
   pause = async () => Promise.resolve(),

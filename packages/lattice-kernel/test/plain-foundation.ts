@@ -1,5 +1,5 @@
 /**
- * Foundations of histories that nobody acknowledged: their epochs ask for no acks, so one of the author is enough.
+ * Foundations of histories that nobody acknowledged: acks of whoever has to are made up.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import {
   NO_HINTS,
   type ParsedIntention,
   type PublicKey,
+  readPublicKey,
   type SignedIntention,
   type Signer,
   signIntention,
@@ -47,9 +48,15 @@ function signerWith(key: PublicKey): Signer {
   throw new Error('every author has a signer')
 }
 
-/** What an author says of the state at its epoch. */
-function ackOf(epoch: ParsedIntention, root: number): SignedIntention {
-  const { author, timestamp } = epoch.intention
+/** What its author, and those it names, say of the state at an epoch. */
+function acksOf(epoch: ParsedIntention, root: number): readonly SignedIntention[] {
+  const { author } = epoch.intention
+  const required = epoch.op.kind === 'epoch' ? epoch.op.value.requiredAcks : []
+  return [author, ...required.flatMap((bytes) => readPublicKey(bytes) ?? [])].map((key) => ackOf(epoch, key, root))
+}
+
+function ackOf(epoch: ParsedIntention, author: PublicKey, root: number): SignedIntention {
+  const { timestamp } = epoch.intention
   const stateRoot = new Uint8Array(32).fill(root)
   return signIntention(crypto, signerWith(author), {
     intention: {
@@ -84,7 +91,10 @@ export function foundLog(
   const directory = temporaryDirectory()
   const about = { directory, storeId: kernel.storeId, crypto, signer, membership: modelPolicy }
   const writer = createFoundationWriter({ ...about, clock: { wallMs: () => START_MS } })
-  expect(writer.add([...items, { kind: 'ack', ack: ackOf(epoch, 7) }])).toEqual({ ok: true, value: undefined })
+  expect(writer.add([...items, ...acksOf(epoch, 7).map((ack) => ({ kind: 'ack', ack }) as const)])).toEqual({
+    ok: true,
+    value: undefined,
+  })
   expect(writer.finish()).toEqual({ ok: true, value: { base: epoch.id, root: new Uint8Array(32).fill(7) } })
   writer.close()
   return directory

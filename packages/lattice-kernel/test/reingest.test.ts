@@ -88,7 +88,7 @@ describe('an old log', () => {
     })
     await fc.assert(
       fc.asyncProperty(dags, fc.nat(), async (options, choice) => {
-        const { genesis, intentions } = createCutoffDag(options)
+        const { genesis, intentions } = createCutoffDag({ ...options, isWaited: true })
         const storeId = genesisStoreId(genesis)
         const random = createSeededRandom(choice)
         const [owner, until] = [2, Math.floor(intentions.length * (0.3 + 0.05 * random.below(10)))]

@@ -74,13 +74,14 @@ export interface MachineHost<Event> extends Executor {
   readonly replaceLog: MemoryLog['replace']
 }
 
+const FIRST_AUTHOR = toPublicKey(new Uint8Array(PUBLIC_KEY_BYTES).fill(1))
 /** Commits that a slow stream may be behind by default: enough for any example, small enough to test lagging. */
 const STREAM_CAPACITY = 1024
 
 export function createMachineHost<Event>({
   machine,
   table,
-  author = toPublicKey(new Uint8Array(PUBLIC_KEY_BYTES).fill(1)),
+  author = FIRST_AUTHOR,
   streamCapacity = STREAM_CAPACITY,
   schema = machine.schemaVersion,
   pause = async () => Promise.resolve(),
@@ -94,14 +95,11 @@ export function createMachineHost<Event>({
 
   const deliver: MachineHost<Event>['deliver'] = (foreign) => {
     const count = ops.length + 1
-    const isGone = (id: IntentionId): boolean => foreign.isPruned === true && !past.knows(id)
     const op: AppliedOp = {
       id: foreign.id ?? counterId(count),
       author: foreign.author ?? author,
       timestamp: foreign.timestamp ?? { wall: count, counter: 0 },
-      deps: [...(foreign.deps ?? [])].sort(compareBytes),
-      follows: (ancestor) => isGone(ancestor) || past.holds(op.deps, ancestor),
-      covers: (other) => op.deps.some((dep) => equalBytes(dep, other)) || isBelowEpoch(other) || isGone(other),
+      ...factsOf(past, foreign, isBelowEpoch),
       schema,
       payload: foreign.payload,
     }
@@ -186,11 +184,28 @@ function relabel<Event>(
   return mapItems(items, (item) => (isLagged(item) ? { kind: 'lagged', count: item.lagged } : item))
 }
 
-function createPast(): {
+/** What the order of causes says of an operation. */
+function factsOf(
+  past: Past,
+  { deps: cited = [], isPruned = false }: ForeignOp,
+  isBelowEpoch: (id: IntentionId) => boolean,
+): Pick<AppliedOp, 'deps' | 'follows' | 'covers'> {
+  const deps = [...cited].sort(compareBytes)
+  const isGone = (id: IntentionId): boolean => isPruned && !past.knows(id)
+  return {
+    deps,
+    follows: (ancestor) => isGone(ancestor) || past.holds(deps, ancestor),
+    covers: (other) => deps.some((dep) => equalBytes(dep, other)) || isBelowEpoch(other) || isGone(other),
+  }
+}
+
+interface Past {
   readonly add: (op: AppliedOp) => void
   readonly knows: (id: IntentionId) => boolean
   readonly holds: (from: readonly IntentionId[], ancestor: IntentionId) => boolean
-} {
+}
+
+function createPast(): Past {
   const depsOf = new Map<string, readonly IntentionId[]>()
   return {
     add: (op) => void depsOf.set(idKey(op.id), op.deps),

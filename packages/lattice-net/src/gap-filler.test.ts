@@ -1,4 +1,5 @@
 import { type IdKey, idKey, type IntentionId, type PublicKey, toIntentionId, toPublicKey } from '@lattice/model'
+import type { ReplicaBase } from '@lattice/net-types'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createGapFiller, type Floating, type GapEffect, type GapFiller, type GapRequest } from './gap-filler.ts'
@@ -14,14 +15,17 @@ interface Setup {
   readonly usable: Set<IdKey>
 }
 
+const CUT: ReplicaBase = { epoch: id(200), seq: 3n, goneCount: 10 }
+
 function setup({
   others = [other],
   usable = [author, sender, other],
-}: { others?: PublicKey[]; usable?: PublicKey[] } = {}): Setup {
+  base,
+}: { others?: PublicKey[]; usable?: PublicKey[]; base?: ReplicaBase } = {}): Setup {
   const here = new Set<IdKey>()
   const connected = new Set(usable.map(idKey))
   const filler = createGapFiller({
-    store: { missing: (ids) => ids.filter((one) => !here.has(idKey(one))), tipOf: () => id(9) },
+    store: { missing: (ids) => ids.filter((one) => !here.has(idKey(one))), tipOf: () => id(9), base: () => base },
     isUsable: (one) => connected.has(idKey(one)),
     others: () => others,
   })
@@ -87,6 +91,13 @@ describe('the gap filler', () => {
       { kind: 'score', peer: sender, why: 'cause_withheld' },
       { kind: 'session', peer: sender },
     ])
+  })
+
+  test('scores nobody for causes that may lie below the base', () => {
+    const { filler } = setup({ others: [], usable: [sender], base: CUT })
+    filler.report({ sender, floating: [floating([id(7)])] })
+    filler.due()
+    expect(filler.answered({ sender, floating: [] })).toEqual([{ kind: 'session', peer: sender }])
   })
 
   test('does not score a sender that could not be asked', () => {

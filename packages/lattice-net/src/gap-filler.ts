@@ -64,7 +64,7 @@ export type GapRequest = Exclude<LogRequest, { readonly kind: 'page' }>
 export type GapFault = 'cause_withheld' | 'causes_endless'
 
 export interface GapFillerOptions {
-  readonly store: Pick<SessionStore, 'missing' | 'tipOf'>
+  readonly store: Pick<SessionStore, 'missing' | 'tipOf' | 'base'>
   /** The peer is connected and may use the store. */
   readonly isUsable: (peer: PublicKey) => boolean
   /** Connected peers that are known to hold more than is here, the most first. */
@@ -267,8 +267,10 @@ class Filler implements GapFiller {
   #abandon(key: IdKey, want: Want): readonly GapEffect[] {
     this.#wants.delete(key)
     this.#giveUp(key, want.origin, false)
+    // What lies below a base is nobody's to give: who has it only referred to, as after a return, is as honest.
+    const isWhole = this.#options.store.base() === undefined
     const scores = want.senders
-      .filter((sender) => want.withheldBy.has(idKey(sender)))
+      .filter((sender) => isWhole && want.withheldBy.has(idKey(sender)))
       .map((peer): GapEffect => ({ kind: 'score', peer, why: 'cause_withheld' }))
     return [...scores, { kind: 'session', peer: want.origin }]
   }

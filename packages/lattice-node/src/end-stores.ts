@@ -17,7 +17,7 @@ import type { NodeContext } from './node-context.ts'
 import { moveAside, sweep } from './store-data.ts'
 import { isEnding, parentsFirst, type StoreEntry, withDescendants } from './store-entry.ts'
 import { clearFailure } from './store-failure.ts'
-import type { TablesOf } from './store-peers.ts'
+import { mayWrite, type TablesOf } from './store-peers.ts'
 import { submitSystem } from './submit-system.ts'
 
 export interface StoreEndingsOptions {
@@ -63,12 +63,14 @@ export class StoreEndings {
     })
   }
 
-  /** A peer that has acknowledged the end of a root may say that it has it no more. */
+  /** A peer that has acknowledged the end of a root, or that nobody waits for, may say that it has it no more. */
   note(outcome: SyncOutcome): void {
     const entry = this.#options.entries.get(idKey(outcome.storeId))
     if (entry === undefined || !isEnding(entry) || outcome.kind !== 'failed') return
-    const isGone = outcome.error.code === 'STORE_NOT_FOUND' && hasAcknowledged(entry, outcome.peer)
-    if (isGone) entry.handOn.gone.add(idKey(outcome.peer))
+    if (outcome.error.code !== 'STORE_NOT_FOUND') return
+    const tables = entry.open?.kernel.tables()
+    const isReader = tables !== undefined && !mayWrite(tables, outcome.peer, this.#options.tablesOf)
+    if (isReader || hasAcknowledged(entry, outcome.peer)) entry.handOn.gone.add(idKey(outcome.peer))
   }
 
   /** A peer is there: the end of roots is handed on to it. */

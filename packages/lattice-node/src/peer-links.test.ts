@@ -113,10 +113,11 @@ function open(children: number, connected: readonly PublicKey[] = []): Mesh {
     network: () => network,
     meta: { addresses: () => [], writeHold: () => holds[0] },
   } as unknown as NodeContext
+  const membership = () => ({ limited: () => [] })
   const entries = new Map(
     [...stores].map(([key, { id, tables }]) => [
       key,
-      { open: { id, kernel: { tables: () => tables } }, registered: true, record: { id } },
+      { open: { id, kernel: { tables: () => tables, membership } }, registered: true, revoked: false, record: { id } },
     ]),
   )
   const manager = {

@@ -190,7 +190,7 @@ test('what is derived from good records is made again without a peer, seq by seq
     contents: 'other',
     durability: 'normal',
     applicationId: 0x4c54544c,
-    migrations: ['there already', 'and this', 'and this too'],
+    migrations: ['there already', 'and this', 'and this too', 'and this as well'],
   })
   database.prepare('UPDATE lanes SET head_seq = 3').run()
   database.close()

@@ -462,10 +462,11 @@ describe('the command line', () => {
       nodes: 4,
       minutes: 0.5,
       jobs: 2,
+      cuts: false,
       verbose: false,
       json: false,
     })
-    expect(readCommand(['--seed', '7', '--verbose'])).toMatchObject({ seeds: [7], verbose: true })
+    expect(readCommand(['--seed', '7', '--cuts', '--verbose'])).toMatchObject({ seeds: [7], cuts: true, verbose: true })
   })
 
   test.each([

@@ -33,9 +33,16 @@ export interface SimSummary {
 
 const SLOWEST_SHOWN = 3
 
+interface SummaryOptions {
+  readonly nodes: number
+  readonly minutes: number
+  readonly cuts?: boolean
+  readonly tookMs: number
+}
+
 export function summarize(
   reports: readonly SeedReport[],
-  { nodes, minutes, tookMs }: { readonly nodes: number; readonly minutes: number; readonly tookMs: number },
+  { nodes, minutes, cuts = false, tookMs }: SummaryOptions,
 ): SimSummary {
   const passed = reports.flatMap((report) => (report.kind === 'passed' ? [report.result] : []))
   const sum = (of: (result: (typeof passed)[number]) => number): number =>
@@ -67,7 +74,7 @@ export function summarize(
     failed: reports.flatMap((report) => {
       if (report.kind === 'passed') return []
       const { seed, invariant, text } = report
-      return [{ seed, invariant, text, replay: replayCommand(drawPlan({ seed, nodes, minutes })) }]
+      return [{ seed, invariant, text, replay: replayCommand(drawPlan({ seed, nodes, minutes, cuts })) }]
     }),
   }
 }

@@ -51,15 +51,22 @@ const MAKING = 'founding'
 const NUMBER = 1
 const NO_BYTES = new Uint8Array(0)
 
-export interface FoundationLogOptions {
+export interface FoundationWriterOptions {
+  /** Where the log is to be; has none. Made when it is not there. */
   readonly directory: string
   readonly storeId: StoreId
   readonly crypto: Crypto
+  /** Whose witness log it will be. */
   readonly signer: Signer
   readonly membership: MembershipPolicy
   readonly clock: Pick<Clock, 'wallMs'>
+  /** What this node wrote before in this store has no later timestamp. */
   readonly hlc?: Hlc
+  /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
+}
+
+interface FoundationLogOptions extends FoundationWriterOptions {
   /** Found nothing wrong to the end. */
   readonly check: FoundationCheck
   readonly itemAt: (item: number) => FoundationItem | undefined

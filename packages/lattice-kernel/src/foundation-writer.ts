@@ -9,23 +9,12 @@
  */
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  assert,
-  type Clock,
-  type Crypto,
-  err,
-  type Hlc,
-  ok,
-  type Result,
-  type Signer,
-  type StoreId,
-} from '@lattice/model'
-import { StorageFailed, type StorageHooks, translateStorageError } from '@lattice/storage'
-import type { MembershipPolicy } from '@lattice/store-base'
+import { assert, err, ok, type Result } from '@lattice/model'
+import { StorageFailed, translateStorageError } from '@lattice/storage'
 import { FoundationCheck } from './foundation-check.ts'
 import { encodeFoundationItem } from './foundation-codec.ts'
 import { FOUNDATION_BYTES_MAX } from './foundation-limits.ts'
-import { makeFoundationLog, removeUnfinishedLog } from './foundation-log.ts'
+import { type FoundationWriterOptions, makeFoundationLog, removeUnfinishedLog } from './foundation-log.ts'
 import { type Problem, problem } from './foundation-problem.ts'
 import {
   FOUNDATION_FILE,
@@ -35,21 +24,6 @@ import {
 } from './foundation-staging.ts'
 import type { FoundationEnd, FoundationPlace, FoundationRefused, FoundationWriter } from './foundation-types.ts'
 import { LOG_FILE } from './log-schema.ts'
-
-export interface FoundationWriterOptions {
-  /** Where the log is to be; has none. Made when it is not there. */
-  readonly directory: string
-  readonly storeId: StoreId
-  readonly crypto: Crypto
-  /** Whose witness log it will be. */
-  readonly signer: Signer
-  readonly membership: MembershipPolicy
-  readonly clock: Pick<Clock, 'wallMs'>
-  /** What this node wrote before in this store has no later timestamp. */
-  readonly hlc?: Hlc
-  /** Fault injection for tests. */
-  readonly storageHooks?: StorageHooks
-}
 
 /** Begins in a directory, or goes on where one ended. Throws `DiskFull` or `StorageFailed`. */
 export function createFoundationWriter(options: FoundationWriterOptions): FoundationWriter {

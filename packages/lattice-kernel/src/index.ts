@@ -81,7 +81,8 @@ export type {
   SeenOf,
   StabilityFrontier,
 } from './observation-types.ts'
-export { createFoundationWriter, type FoundationWriterOptions } from './foundation-writer.ts'
+export type { FoundationWriterOptions } from './foundation-log.ts'
+export { createFoundationWriter } from './foundation-writer.ts'
 export { type LogEnd, type LogEndOptions, readLogEnd } from './log-end.ts'
 export { LOG_FILE, STATE_FILE } from './log-schema.ts'
 export { openKernel } from './open-kernel.ts'

@@ -23,7 +23,8 @@ import {
 } from '@lattice/storage'
 import { FOUNDATION_FILE, removeFoundationStaging } from './foundation-staging.ts'
 import type { FoundationEnd, FoundationItem, FoundationRefused, FoundationWriter } from './foundation-types.ts'
-import { createFoundationWriter, type FoundationWriterOptions } from './foundation-writer.ts'
+import type { FoundationWriterOptions } from './foundation-log.ts'
+import { createFoundationWriter } from './foundation-writer.ts'
 import { LOG_FILE } from './log-schema.ts'
 import { SNAPSHOT_FILE } from './snapshot-files.ts'
 

@@ -16,6 +16,7 @@ import {
   idKey,
   type IngestOutcome,
   isLatticeError,
+  type LatticeErrorCode,
   type PublicKey,
   type Scheduler,
   type SignedIntention,
@@ -88,9 +89,6 @@ export interface RunBootstrapDeps {
 /** Reconciliations at the end: enough for a store that is written to now and then, and an end for one that always is. */
 const FINAL_RECONCILIATIONS = 3
 
-/** Why a bootstrap fails whose peers deleted what it asks for: the store is to be fetched by its snapshot. */
-export const HISTORY_PRUNED = 'history_pruned'
-
 /**
  * Resolves once the log of one peer is taken in and one peer is reconciled with. Rejects with {@link BootstrapFailed} when
  * every peer failed, its cause being the last failure, or with `signal.reason`. Whatever was taken in before a failure is
@@ -108,10 +106,7 @@ export async function runBootstrap(request: BootstrapRequest, deps: RunBootstrap
     return { ...fetched, synced: await run.reconcile(fetched.peer) }
   } catch (error) {
     signal.throwIfAborted()
-    if (run.isPruned(error)) throw new BootstrapFailed(HISTORY_PRUNED, { cause: error })
-    if (error instanceof BootstrapFailed) throw error
-    const why = error instanceof Error ? error.message : 'every peer failed'
-    throw new BootstrapFailed(why, { cause: error })
+    throw run.failure(error)
   }
 }
 
@@ -137,7 +132,7 @@ class BootstrapRun {
   #waiting: (() => void)[] = []
   #cancelWake: Cancel = () => undefined
   #failure: unknown
-  #hasPruned = false
+  readonly #codes = new Set<LatticeErrorCode>()
   #settle: { readonly done: (fetched: FetchedStore) => void; readonly failed: (error: unknown) => void } | undefined
 
   constructor(request: BootstrapRequest, deps: RunBootstrapDeps) {
@@ -191,17 +186,20 @@ class BootstrapRun {
       } catch (error) {
         failure = error
       }
-      this.#notePruned(failure)
+      this.#noteEnd(failure)
     }
     throw failure
   }
-  /** A peer deleted what was asked of it, and nobody else gave it. */
-  isPruned(error: unknown): boolean {
-    this.#notePruned(error)
-    return this.#hasPruned
+  /** As it is told to the caller: why, and how the sessions ended. */
+  failure(error: unknown): BootstrapFailed {
+    this.#noteEnd(error)
+    const codes = [...this.#codes]
+    // Without a cause it is what came that was bad.
+    if (error instanceof BootstrapFailed) return new BootstrapFailed(error.detail.why, { codes })
+    return new BootstrapFailed(error instanceof Error ? error.message : 'every peer failed', { cause: error, codes })
   }
-  #notePruned(error: unknown): void {
-    this.#hasPruned ||= isLatticeError(error) && error.code === 'PRUNED'
+  #noteEnd(error: unknown): void {
+    if (isLatticeError(error)) this.#codes.add(error.code)
   }
 
   /** With the peer whose log is here; with another when that one is gone. */
@@ -321,7 +319,7 @@ class BootstrapRun {
     } catch (error) {
       if (this.#controller.signal.aborted) return
       if (!member.isBarred) this.#failure = error
-      this.#notePruned(error)
+      this.#noteEnd(error)
       const isLost = !member.isBarred && (error instanceof StreamLost || link.signal.aborted)
       this.#carry(isLost ? this.#coordinator.lost(link.peer) : this.#coordinator.gone(link.peer))
     }

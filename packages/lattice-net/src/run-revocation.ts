@@ -7,11 +7,9 @@
  * @module
  */
 import { idKey, isLatticeError, type Logger, type PublicKey, type StoreId, toHex } from '@lattice/model'
-import { net } from '@lattice/proto'
-import { REVOCATION_KNOWN_MAX } from './limits.ts'
+import { askWhatRemoved } from './ask-removal.ts'
 import type { NetworkEvent } from './network-event.ts'
 import type { PeerLink } from './peer-link.ts'
-import { createRevocationAsker } from './revocation.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import type { StoreRegistry } from './store-registry.ts'
 
@@ -45,11 +43,12 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
     const view = deps.stores.forAsking(peer, storeId)
     if (store === undefined || view === undefined) return
     try {
-      const { epochs } = await link.run({
-        protocol: net.Protocol.REVOCATION,
-        machine: createRevocationAsker(view, store.tipIds(REVOCATION_KNOWN_MAX), about),
-        perform: (call) => deps.perform(link, call),
+      const { epochs } = await askWhatRemoved(link, {
+        view,
+        known: store.tipIds,
+        perform: deps.perform,
         signal: deps.stores.signal(storeId),
+        ...(about === undefined ? {} : { about }),
       })
       if (epochs.length === 0 || about !== undefined) return
       deps.publish({ kind: 'revoked', storeId, peer, epochs, held: store.missing(epochs).length === 0 })

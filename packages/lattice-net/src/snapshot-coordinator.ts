@@ -17,6 +17,7 @@ import { assert, type Crypto, type IdKey, idKey, type IntentionId, type PublicKe
 import type { WriterPosition, WriterRefused, WriterSnapshot } from '@lattice/net-types'
 import { sameBase } from './claimed-digest.ts'
 import { BOOTSTRAP_PEERS, type NetworkLimits, SNAPSHOT_RESTARTS_MAX } from './limits.ts'
+import type { FetchCoordinator } from './fetch-effect.ts'
 import { createPeerRoster, type PeerRoster } from './peer-roster.ts'
 import type { SnapshotAnswer, SnapshotRequest } from './snapshot-client.ts'
 import type { SnapshotEffect, SnapshotState, WriterWork } from './snapshot-effect.ts'
@@ -37,24 +38,13 @@ export interface SnapshotCoordinatorOptions {
 /** What became of a piece of work. */
 export type WriterResult = WriterRefused | WriterSnapshot | undefined
 
-export interface SnapshotCoordinator {
-  readonly start: () => readonly SnapshotEffect[]
-  readonly connected: (peer: PublicKey) => readonly SnapshotEffect[]
-  /** The peer cannot be reached, or refuses: it is out. */
-  readonly gone: (peer: PublicKey) => readonly SnapshotEffect[]
+export interface SnapshotCoordinator extends FetchCoordinator<SnapshotAnswer, SnapshotEffect> {
   /** The peer broke the protocol, was told so, and is out: nothing that it sent stays. */
   readonly broke: (peer: PublicKey) => readonly SnapshotEffect[]
-  /** A peer that was connected is not, or could not be again: it is tried a few times more. */
-  readonly lost: (peer: PublicKey) => readonly SnapshotEffect[]
-  /** The session with the peer is over before all was answered, and another may begin. */
-  readonly restarted: (peer: PublicKey) => readonly SnapshotEffect[]
   /** The peer does not serve any more what it was asked for; it is connected, and its session over. */
   readonly moved: (peer: PublicKey) => readonly SnapshotEffect[]
-  /** The answer to the oldest open request of the peer. */
-  readonly answered: (peer: PublicKey, answer: SnapshotAnswer) => readonly SnapshotEffect[]
   /** The work under way is done, or refused. */
   readonly worked: (result: WriterResult) => readonly SnapshotEffect[]
-  readonly tick: () => readonly SnapshotEffect[]
   readonly state: () => SnapshotState
 }
 

@@ -11,6 +11,7 @@ import { SnapshotUnavailable } from './errors.ts'
 import { COST_PER_STEP } from './jobs.ts'
 import type { KeptSnapshots } from './kept-snapshots.ts'
 import { makeSnapshot, planSnapshot, type SnapshotMakerDeps, type SnapshotMaking } from './snapshot-maker.ts'
+import { isWithinReach } from './snapshot-reach.ts'
 import type { RootWaits } from './snapshot-waits.ts'
 import type { WantedSnapshots } from './wanted-snapshots.ts'
 import type { Work } from './work-loop.ts'
@@ -150,16 +151,22 @@ function createPause(scheduler: Scheduler, onEnd: () => void) {
 
 /** What there is to make, after what was made is in its place. */
 function targetOf(deps: SnapshotWorksDeps): BookEpoch | undefined {
-  const { kept, wanted } = deps
+  const { core, kept, wanted } = deps
   kept.open()
   settle(deps)
-  return wanted.missing((epoch) => kept.at(epoch) !== undefined)
+  // Where there is nothing to go on from at all it is tried, and told what is wrong.
+  const isNone = kept.all().length === 0
+  return wanted.missing(
+    (epoch) => kept.at(epoch.record.id) === undefined && (isNone || isWithinReach(core.log, kept, epoch)),
+  )
 }
 
-function tellWaiting({ kept, wanted, waits }: SnapshotWorksDeps): void {
+/** Whoever waits for a root that this node cannot come to any more goes on without. */
+function tellWaiting({ core, kept, wanted, waits }: SnapshotWorksDeps): void {
   for (const { epoch, root } of kept.all()) waits.known(epoch, root.hash)
   const [head, settled] = [wanted.head(), wanted.settled()]
-  waits.keepOnly({ ...(head && { root: head.record.id }), ...(settled && { made: settled.record.id }) })
+  const isComing = head !== undefined && isWithinReach(core.log, kept, head)
+  waits.keepOnly({ ...(isComing && { root: head.record.id }), ...(settled && { made: settled.record.id }) })
 }
 
 /** The later one takes the place of the settled one once its epoch is settled. */

@@ -12,7 +12,6 @@ const MAX_TOLD = 4
 const PAGE = 256
 const MAX_EPOCHS_TOLD = 8
 
-/** Empty when there is nothing to say. */
 export function explainDifference(world: World): string {
   const stores = [...Object.entries(world.stores), ...world.record.made.map(({ name, id }) => [name, id] as const)]
   return stores.flatMap(([name, id]) => explainStore(world, name, id)).join('\n')
@@ -31,8 +30,18 @@ function explainStore(world: World, name: string, storeId: StoreId): readonly st
     const by = world.indexOf(author) ?? '?'
     return `${name}: ${toHex(id).slice(0, 12)} of node-${by} at ${wall} is lacking on ${why.join(', ')}`
   })
-  const epochs = kernels.map(({ index, kernel }) => `${name} on node-${index}: ${epochsOf(world, kernel)}`)
-  return differing.length === 0 ? [] : [...lacks, ...epochs]
+  const epochs = kernels.map(
+    ({ index, kernel }) => `${name} on node-${index}${cutOf(kernel)}: ${epochsOf(world, kernel)}`,
+  )
+  return [...lacks, ...epochs]
+}
+
+/** Where a history that was cut begins, and what the next cut waits for. */
+function cutOf(kernel: Kernel): string {
+  const base = kernel.base()
+  const { state, waitsFor } = kernel.pruning()
+  const from = base === undefined ? '' : ` from ${toHex(base.epoch).slice(0, 8)}`
+  return waitsFor === undefined ? from : `${from} (${state} for ${waitsFor})`
 }
 
 /** The epochs of a node, newest first. */

@@ -87,7 +87,7 @@ function isRemovalCut(world: Place, at: number, of: number): boolean {
   const kernel = storeIn(world, at, world.stores.team)?.kernel()
   const [base, key] = [kernel?.base()?.epoch, world.keyOf(of)]
   if (kernel === undefined || base === undefined || key === undefined) return false
-  return kernel.revokedBy(key).every((epoch) => kernel.isAncestor(epoch, base))
+  return kernel.revokedBy(key).every((epoch) => equalBytes(epoch, base) || kernel.isAncestor(epoch, base))
 }
 
 export type Standing = 'in' | 'removed' | 'stranger'

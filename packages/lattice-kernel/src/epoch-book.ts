@@ -66,9 +66,13 @@ export function createEpochBook({ database, reader, find, reach, policy }: Epoch
   const rows = createEpochRows(database)
   const items = new BookItems()
   const order = createRecordOrder({ find: (id) => items.find(id)?.meta ?? find(id) }, reach)
-  const acks = createEpochAcks({ epochOf: (id) => items.epochOf(id), isBefore: (a, b) => reach.isAncestor(a, b) })
   const view = createBookView(items, order, policy)
   const admissions = createAdmissionIndex({ policy, items: () => items.all, isBefore: order.isBefore })
+  const acks = createEpochAcks({
+    epochOf: (id) => items.epochOf(id),
+    isBefore: (a, b) => reach.isAncestor(a, b),
+    admissionsBefore: admissions.countBefore,
+  })
   /** What is on disk of items and acks, up to which record, and the last record that was looked at. */
   let stored = { items: 0, acks: 0, seq: 0 }
   let upto = 0

@@ -18,6 +18,7 @@ import {
   toIntentionId,
 } from '@lattice/model'
 import { closingRun } from './closing-run.ts'
+import { countingAcks } from './counting-acks.ts'
 import { type Downset, downsetOf } from './downset.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { encodeFoundationItem } from './foundation-codec.ts'
@@ -266,10 +267,12 @@ function addAsked(log: LogStore, { record }: BookEpoch, add: (id: IntentionId) =
 /** Acks by the author of the epoch and those it names that say which state they came to. */
 function acksOf(log: LogStore, epoch: BookEpoch): readonly LogEntry[] {
   const signers = [epoch.record.author, ...requiredOf(epoch)]
+  const counts = countingAcks(log)
   return log.book
     .rows()
     .acks.map((seq) => log.entryAt(seq))
-    .filter(({ parsed: { op, intention } }) => {
+    .filter(({ parsed: { op, intention }, meta }) => {
+      if (!counts(meta)) return false
       if (op.kind !== 'epochAck' || op.value.stateRoot.length === 0) return false
       return equalBytes(op.value.epoch, epoch.record.id) && signers.some((key) => equalBytes(key, intention.author))
     })

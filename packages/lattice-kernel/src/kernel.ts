@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type AskedBeside, type AskedBesideWork, createAskedBeside } from './asked-beside.ts'
 import { type AutomaticWrites, createAutomaticWrites } from './automatic-writes.ts'
 import { createKernelCopies, type KernelCopies } from './copy-kernel.ts'
 import type { Core } from './core.ts'
@@ -49,7 +50,8 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     isHeld: () => copies.isBusy() || rebuilding.isBusy() || verifying.isBusy(),
     wake: () => writer.wake(),
   })
-  const writer = createWriter(core, { rebuilding, snapshots, pruning, ...failure })
+  const asked = createAskedBeside({ core, projectionOver, snapshots, wake: () => writer.wake() })
+  const writer = createWriter(core, { rebuilding, snapshots, pruning, asked, ...failure })
   const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const verifying = createVerifying({ core, createProjectionOver: projectionOver, isOpen, snapshots }, writer.wake)
@@ -60,7 +62,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const automatic = createAutomaticWrites({ core, submit, submitEpoch, rootOf })
 
   const close = async (): Promise<void> =>
-    (closing ??= shutDown({ core, failure, snapshots, pruning, copies, automatic, writer, waiters }))
+    (closing ??= shutDown({ core, failure, snapshots, pruning, asked, copies, automatic, writer, waiters }))
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)
@@ -71,7 +73,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const reads = snapshots.reads(accept)
   const kernel: Kernel = {
     storeId,
-    ...guardedReads(readsOf(core, isOpen, reads.snapshot), failure.onFailed),
+    ...guardedReads(readsOf(core, isOpen, { ...reads, asked }), failure.onFailed),
     verify: verifying.verify,
     submit,
     submitEpoch,
@@ -107,11 +109,15 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   }
 }
 
+interface ReadsDeps extends Pick<SnapshotReads, 'snapshot'> {
+  readonly asked: AskedBeside
+}
+
 /** What is asked of the log, and of state. */
-function readsOf(core: Core, isOpen: () => boolean, snapshot: SnapshotReads['snapshot']) {
+function readsOf(core: Core, isOpen: () => boolean, { snapshot, asked }: ReadsDeps) {
   return {
     ...createReading(core, () => !isOpen()),
-    ...createReplication(core),
+    ...createReplication(core, asked),
     ...createPlanPrune({ core, snapshot, base: core.log.base.epoch }),
   }
 }
@@ -150,6 +156,7 @@ interface Running {
   readonly failure: StoreFailure
   readonly snapshots: Snapshots
   readonly pruning: Pruning
+  readonly asked: Pick<AskedBesideWork, 'stop'>
   readonly copies: KernelCopies
   readonly automatic: AutomaticWrites
   readonly writer: Writer
@@ -157,10 +164,11 @@ interface Running {
 }
 
 async function shutDown(running: Running): Promise<void> {
-  const { core, failure, snapshots, pruning, copies, automatic, writer, waiters } = running
+  const { core, failure, snapshots, pruning, asked, copies, automatic, writer, waiters } = running
   failure.stop()
   snapshots.stop()
   pruning.stop()
+  asked.stop()
   const ended = Promise.all([copies.close(), automatic.close()])
   await writer.close()
   await ended

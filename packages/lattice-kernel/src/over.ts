@@ -7,6 +7,7 @@
  * @module
  */
 import { equalBytes, type IdKey, idKey, type IntentionId } from '@lattice/model'
+import type { AskedBeside } from './asked-beside.ts'
 import type { IsShared } from './beside-epoch.ts'
 import type { IsClosed } from './closed-below.ts'
 import type { BookEpoch } from './epoch-book.ts'
@@ -28,12 +29,20 @@ export interface OverDeps {
   readonly isUpheld: IsUpheld
   readonly isClosed: IsClosed
   readonly isShared: IsShared
+  readonly asked: AskedBeside
 }
 
-export function createOver({ log, own, isUpheld, isClosed, isShared }: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
+export function createOver({
+  log,
+  own,
+  isUpheld,
+  isClosed,
+  isShared,
+  asked,
+}: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
   /** The set asked for last comes last. */
   const kept = new Map<IdKey, ReplicatedSet>()
-  const foundations = createFoundations(log)
+  const foundations = createFoundations(log, asked)
 
   /** The epoch that is wanted, where all that is not below it is here. */
   function epochOver(wanted: IntentionId): BookEpoch | undefined {

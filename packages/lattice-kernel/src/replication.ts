@@ -15,6 +15,7 @@ import {
   toIntentionId,
   ZERO_HASH,
 } from '@lattice/model'
+import type { AskedBeside } from './asked-beside.ts'
 import { type ChainReads, createChainReads } from './chain-reads.ts'
 import { closingRun } from './closing-run.ts'
 import type { Core } from './core.ts'
@@ -46,7 +47,7 @@ type Replication = ChainReads &
   >
 
 /** A store as others see it. */
-export function createReplication(core: Core): Replication {
+export function createReplication(core: Core, asked: AskedBeside): Replication {
   const { log } = core
   const { crypto } = core.options
   const { counted, excluded } = log
@@ -81,7 +82,7 @@ export function createReplication(core: Core): Replication {
 
   return {
     ...own,
-    ...createOver({ ...core, own }),
+    ...createOver({ ...core, own, asked }),
     isEpochSettled: () =>
       log.book.heads().every((id) => {
         const epoch = log.book.epochOf(id)

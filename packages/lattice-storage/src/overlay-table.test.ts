@@ -151,6 +151,27 @@ describe('an overlay', () => {
     )
   })
 
+  test('has another stamp whenever it reads otherwise, and the same while nobody changes it', () => {
+    fc.assert(
+      fc.property(changes, steps, (below, all) => {
+        const { take, overlay } = createRun(below)
+        const tables = [overlay.working, overlay.visible]
+        const look = (): readonly (readonly [object | undefined, string])[] =>
+          tables.map((table) => [table.stamp?.(), JSON.stringify([...table.scan({})])])
+        for (const step of all) {
+          const before = look()
+          take(step)
+          for (const [index, [stamp, rows]] of look().entries()) {
+            const [stampBefore, rowsBefore] = before[index] ?? []
+            if (rows !== rowsBefore) expect(stamp).not.toBe(stampBefore)
+            if (step.kind === 'read' || step.kind === 'written') expect(stamp).toBe(stampBefore)
+          }
+        }
+        expect(overlay.working.stamp?.()).not.toBe(overlay.visible.stamp())
+      }),
+    )
+  })
+
   // Half-written rows in the table below, as a transaction that is open shows them on its own connection.
   test('hides how much of a frozen layer has been written', () => {
     fc.assert(

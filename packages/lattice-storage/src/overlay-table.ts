@@ -22,6 +22,7 @@ import type { PageTable } from './sqlite-table.ts'
 export interface VisibleTable extends ReadTable {
   readonly peek: (key: Uint8Array) => Uint8Array | undefined
   readonly page: PageSource
+  readonly stamp: () => object
 }
 
 export interface OverlayTable {
@@ -65,11 +66,17 @@ export function createOverlayTable(base: PageTable): OverlayTable {
   const before = new Map<IdKey, RowChange | undefined>()
   // Rows of one layer go together, so they may share buffers.
   const copy = createByteSlab()
+  // Made when they are asked for: most changes are followed by others before anybody asks.
+  const stamps: { working: object | undefined; visible: object | undefined } = {
+    working: undefined,
+    visible: undefined,
+  }
 
   function put(bytes: Uint8Array, change: RowChange): void {
     const key = keyText(bytes)
     const was = layers.put(key, bytes, change)
     const isFirst = !before.has(key)
+    stamps.working = undefined
     undo.push({ key, change: was, isFirst })
     if (isFirst) before.set(key, was)
   }
@@ -97,6 +104,7 @@ export function createOverlayTable(base: PageTable): OverlayTable {
       get: (key) => peekWorking(key)?.slice(),
       peek: peekWorking,
       scan: (range) => scanPages(pageOfWorking, range),
+      stamp: () => (stamps.working ??= {}),
       set: (key, value) => put(key, copy(value)),
       delete: (key) => put(key, null),
     },
@@ -105,19 +113,26 @@ export function createOverlayTable(base: PageTable): OverlayTable {
       peek: peekVisible,
       page: pageOfVisible,
       scan: (range) => scanPages(pageOfVisible, range),
+      stamp: () => (stamps.visible ??= {}),
     },
     mark: () => {
       undo = []
     },
     rollback: () => {
+      stamps.working = undefined
       for (const { key, change, isFirst } of undo.reverse()) {
         layers.restore(key, change)
         if (isFirst) before.delete(key)
       }
       undo = []
     },
-    publish: settle,
+    publish: () => {
+      // What is not published is shown to nobody, so only this changes what readers see.
+      if (before.size > 0) stamps.visible = undefined
+      settle()
+    },
     discard: () => {
+      stamps.working = undefined
       for (const [key, change] of [...before].reverse()) layers.restore(key, change)
       settle()
     },

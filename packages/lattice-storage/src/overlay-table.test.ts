@@ -102,7 +102,11 @@ function createRun(below: readonly Change[]) {
         overlay.mark()
         applyAll(overlay.working, step.changes)
         if (step.fate === 'kept') applyAll(working, step.changes)
-        else overlay.rollback()
+        else {
+          const stamp = overlay.working.stamp?.()
+          overlay.rollback()
+          if (step.changes.length > 0) expect(overlay.working.stamp?.()).not.toBe(stamp)
+        }
         break
       case 'publish':
         overlay.publish()

@@ -66,17 +66,13 @@ export function createOverlayTable(base: PageTable): OverlayTable {
   const before = new Map<IdKey, RowChange | undefined>()
   // Rows of one layer go together, so they may share buffers.
   const copy = createByteSlab()
-  // Made when they are asked for: most changes are followed by others before anybody asks.
-  const stamps: { working: object | undefined; visible: object | undefined } = {
-    working: undefined,
-    visible: undefined,
-  }
+  const stamps = { working: createStamp(), visible: createStamp() }
 
   function put(bytes: Uint8Array, change: RowChange): void {
     const key = keyText(bytes)
     const was = layers.put(key, bytes, change)
     const isFirst = !before.has(key)
-    stamps.working = undefined
+    stamps.working.renew()
     undo.push({ key, change: was, isFirst })
     if (isFirst) before.set(key, was)
   }
@@ -101,25 +97,16 @@ export function createOverlayTable(base: PageTable): OverlayTable {
 
   return {
     working: {
-      get: (key) => peekWorking(key)?.slice(),
-      peek: peekWorking,
-      scan: (range) => scanPages(pageOfWorking, range),
-      stamp: () => (stamps.working ??= {}),
+      ...readTable({ peek: peekWorking, page: pageOfWorking, stamp: stamps.working }),
       set: (key, value) => put(key, copy(value)),
       delete: (key) => put(key, null),
     },
-    visible: {
-      get: (key) => peekVisible(key)?.slice(),
-      peek: peekVisible,
-      page: pageOfVisible,
-      scan: (range) => scanPages(pageOfVisible, range),
-      stamp: () => (stamps.visible ??= {}),
-    },
+    visible: readTable({ peek: peekVisible, page: pageOfVisible, stamp: stamps.visible }),
     mark: () => {
       undo = []
     },
     rollback: () => {
-      stamps.working = undefined
+      stamps.working.renew()
       for (const { key, change, isFirst } of undo.reverse()) {
         layers.restore(key, change)
         if (isFirst) before.delete(key)
@@ -128,11 +115,11 @@ export function createOverlayTable(base: PageTable): OverlayTable {
     },
     publish: () => {
       // What is not published is shown to nobody, so only this changes what readers see.
-      if (before.size > 0) stamps.visible = undefined
+      if (before.size > 0) stamps.visible.renew()
       settle()
     },
     discard: () => {
-      stamps.working = undefined
+      stamps.working.renew()
       for (const [key, change] of [...before].reverse()) layers.restore(key, change)
       settle()
     },
@@ -149,6 +136,37 @@ export function createOverlayTable(base: PageTable): OverlayTable {
     },
     size: layers.size,
     bytes: layers.bytes,
+  }
+}
+
+interface TableParts extends Pick<VisibleTable, 'peek' | 'page'> {
+  readonly stamp: Stamp
+}
+
+function readTable({ peek, page, stamp }: TableParts): VisibleTable {
+  return {
+    get: (key) => peek(key)?.slice(),
+    peek,
+    page,
+    scan: (range) => scanPages(page, range),
+    stamp: stamp.get,
+  }
+}
+
+interface Stamp {
+  readonly get: () => object
+  /** The table has changed. */
+  readonly renew: () => void
+}
+
+function createStamp(): Stamp {
+  // Made when it is asked for: most changes are followed by others before anybody asks.
+  let stamp: object | undefined
+  return {
+    get: () => (stamp ??= {}),
+    renew: () => {
+      stamp = undefined
+    },
   }
 }
 

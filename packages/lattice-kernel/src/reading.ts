@@ -146,6 +146,7 @@ function currentTables(core: Core): ReadStoreTables {
       get: (key) => core.projection().visible[name].get(key),
       peek: (key) => core.projection().visible[name].peek(key),
       scan: (range) => scanPages(page, range),
+      stamp: () => core.projection().visible[name].stamp(),
     }
   }
   return { system: tableOf('system'), app: tableOf('app') }

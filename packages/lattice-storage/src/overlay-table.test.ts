@@ -102,7 +102,11 @@ function createRun(below: readonly Change[]) {
         overlay.mark()
         applyAll(overlay.working, step.changes)
         if (step.fate === 'kept') applyAll(working, step.changes)
-        else overlay.rollback()
+        else {
+          const stamp = overlay.working.stamp?.()
+          overlay.rollback()
+          if (step.changes.length > 0) expect(overlay.working.stamp?.()).not.toBe(stamp)
+        }
         break
       case 'publish':
         overlay.publish()
@@ -148,6 +152,27 @@ describe('an overlay', () => {
         run.expectEnd()
       }),
       { numRuns: 300 },
+    )
+  })
+
+  test('has another stamp whenever it reads otherwise, and the same while nobody changes it', () => {
+    fc.assert(
+      fc.property(changes, steps, (below, all) => {
+        const { take, overlay } = createRun(below)
+        const tables = [overlay.working, overlay.visible]
+        const look = (): readonly (readonly [object | undefined, string])[] =>
+          tables.map((table) => [table.stamp?.(), JSON.stringify([...table.scan({})])])
+        for (const step of all) {
+          const before = look()
+          take(step)
+          for (const [index, [stamp, rows]] of look().entries()) {
+            const [stampBefore, rowsBefore] = before[index] ?? []
+            if (rows !== rowsBefore) expect(stamp).not.toBe(stampBefore)
+            if (step.kind === 'read' || step.kind === 'written') expect(stamp).toBe(stampBefore)
+          }
+        }
+        expect(overlay.working.stamp?.()).not.toBe(overlay.visible.stamp())
+      }),
     )
   })
 

@@ -16,6 +16,7 @@ import { createReading } from './reading.ts'
 import type { ProjectionFactory } from './projection.ts'
 import { createPruning, type Pruning } from './pruning.ts'
 import { createRebuilding } from './rebuild.ts'
+import { createRemovalProofs, type RemovalProofs } from './removal-proof.ts'
 import { createReplication } from './replication.ts'
 import type { SnapshotReads } from './snapshot-types.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
@@ -59,8 +60,11 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const { rootOf = snapshots.rootOf } = core.options
   const automatic = createAutomaticWrites({ core, submit, submitEpoch, rootOf })
 
+  const recheck = async (): Promise<void> => accept(async () => jobs.run(createRecheck(core)))
+  const proofs = createRemovalProofs(core, recheck)
+
   const close = async (): Promise<void> =>
-    (closing ??= shutDown({ core, failure, snapshots, pruning, copies, automatic, writer, waiters }))
+    (closing ??= shutDown({ core, failure, snapshots, pruning, copies, automatic, proofs, writer, waiters }))
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)
@@ -77,10 +81,11 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     submitEpoch,
     ...reads,
     ...pruning.reads,
+    openRemovalProof: () => (isOpen() ? proofs.open() : undefined),
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     emitAck: automatic.emitAck,
-    recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
+    recheckFloating: recheck,
     waitFor: async (id, signal) => {
       if (closing !== undefined) throw new KernelClosed(storeId)
       if (log.find(id) === undefined) await waiters.wait(id, signal)
@@ -152,15 +157,17 @@ interface Running {
   readonly pruning: Pruning
   readonly copies: KernelCopies
   readonly automatic: AutomaticWrites
+  readonly proofs: RemovalProofs
   readonly writer: Writer
   readonly waiters: Waiters
 }
 
 async function shutDown(running: Running): Promise<void> {
-  const { core, failure, snapshots, pruning, copies, automatic, writer, waiters } = running
+  const { core, failure, snapshots, pruning, copies, automatic, proofs, writer, waiters } = running
   failure.stop()
   snapshots.stop()
   pruning.stop()
+  proofs.close()
   const ended = Promise.all([copies.close(), automatic.close()])
   await writer.close()
   await ended

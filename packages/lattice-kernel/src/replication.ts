@@ -24,6 +24,7 @@ import { readIntentions } from './read-intentions.ts'
 import { createOver } from './over.ts'
 import { hashBefore, PAGE_RECORDS_MAX } from './reading.ts'
 import type { ReplicatedSet } from './replicated-set.ts'
+import { createRemovalFoundation } from './removal-foundation.ts'
 import { createRevokedPast, type RevokedPast } from './revoked-past.ts'
 
 /** Bytes of a chain after which the walk ends, whatever was asked for: it is held in memory as a whole. */
@@ -35,6 +36,8 @@ type Replication = ChainReads &
     Kernel,
     | 'over'
     | 'foundation'
+    | 'removal'
+    | 'removalFoundation'
     | 'digest'
     | 'isEpochSettled'
     | 'rangeIndex'
@@ -79,9 +82,18 @@ export function createReplication(core: Core): Replication {
     },
   }
 
+  const over = createOver({ ...core, own })
+  const past = createRevokedPast(log, core.options.signer.publicKey)
+
   return {
     ...own,
-    ...createOver({ ...core, own }),
+    ...over,
+    ...past,
+    ...createRemovalFoundation(core, { ...over, ...past }),
+    removal: () => {
+      const found = log.removals.now()
+      return found && { epoch: found.epoch, author: found.author }
+    },
     isEpochSettled: () =>
       log.book.heads().every((id) => {
         const epoch = log.book.epochOf(id)
@@ -96,7 +108,6 @@ export function createReplication(core: Core): Replication {
     readChain: (target, since, limit) => readChain(core, { target, since, limit }),
     witnessPage: (fromSeq, limit) => readWitnessPage(core, fromSeq, limit),
     ...createChainReads(log),
-    ...createRevokedPast(log),
   }
 }
 

@@ -15,7 +15,7 @@ import { createPlanPrune } from './plan-prune.ts'
 import { createReading } from './reading.ts'
 import type { ProjectionFactory } from './projection.ts'
 import { createPruning, type Pruning } from './pruning.ts'
-import { createRebuilding } from './rebuild.ts'
+import { createRebuilding, type Rebuilding } from './rebuild.ts'
 import { createRemovalProofs, type RemovalProofs } from './removal-proof.ts'
 import { createReplication } from './replication.ts'
 import type { SnapshotReads } from './snapshot-types.ts'
@@ -51,7 +51,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     wake: () => writer.wake(),
   })
   const writer = createWriter(core, { rebuilding, snapshots, pruning, ...failure })
-  const { submits, bulks, ingests, jobs, accept } = writer
+  const { submits, bulks, ingests, accept } = writer
   const waiters = createWaiters()
   const verifying = createVerifying({ core, createProjectionOver: projectionOver, isOpen, snapshots }, writer.wake)
   const copies = createKernelCopies({ core, snapshots, onEnd: () => writer.wake() })
@@ -60,8 +60,8 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const { rootOf = snapshots.rootOf } = core.options
   const automatic = createAutomaticWrites({ core, submit, submitEpoch, rootOf })
 
-  const recheck = async (): Promise<void> => accept(async () => jobs.run(createRecheck(core)))
-  const proofs = createRemovalProofs(core, recheck)
+  const jobs = jobsOf(core, writer, rebuilding)
+  const proofs = createRemovalProofs(core, jobs.recheckFloating)
 
   const close = async (): Promise<void> =>
     (closing ??= shutDown({ core, failure, snapshots, pruning, copies, automatic, proofs, writer, waiters }))
@@ -81,17 +81,15 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     submitEpoch,
     ...reads,
     ...pruning.reads,
-    openRemovalProof: () => (isOpen() ? proofs.open() : undefined),
+    openRemovalProof: proofs.open,
     submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
     ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     emitAck: automatic.emitAck,
-    recheckFloating: recheck,
+    ...jobs,
     waitFor: async (id, signal) => {
       if (closing !== undefined) throw new KernelClosed(storeId)
       if (log.find(id) === undefined) await waiters.wait(id, signal)
     },
-    rebuild: async (onProgress) => accept(async () => jobs.run(rebuilding.job(onProgress))),
-    retry: async () => accept(async () => jobs.run(createRetry(core))),
     scrubbed: failure.scrubbed,
     copyTo: copies.copyTo,
     ...subscriptionsTo(core),
@@ -109,6 +107,19 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
       pruning.start()
       snapshots.start()
     },
+  }
+}
+
+/** What the writer does between other work, when it is asked to. */
+function jobsOf(
+  core: Core,
+  { accept, jobs }: Pick<Writer, 'accept' | 'jobs'>,
+  { job }: Rebuilding,
+): Pick<Kernel, 'recheckFloating' | 'rebuild' | 'retry'> {
+  return {
+    recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
+    rebuild: async (onProgress) => accept(async () => jobs.run(job(onProgress))),
+    retry: async () => accept(async () => jobs.run(createRetry(core))),
   }
 }
 

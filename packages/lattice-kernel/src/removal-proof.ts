@@ -26,15 +26,16 @@ import { openShownRecords } from './shown-records.ts'
 const TAKING = 'removing'
 
 export interface RemovalProofs {
-  /** Undefined while one is under way, and where nothing could be shown. */
+  /** Undefined while one is under way, where nothing could be shown, and once it is closed. */
   readonly open: () => RemovalProof | undefined
   readonly close: () => void
 }
 
 /** `follow` has what changes with the limits of the log follow them. */
 export function createRemovalProofs({ options, log, events }: Core, follow: () => Promise<void>): RemovalProofs {
-  const { membership, directory } = options
+  const { membership } = options
   let under: RemovalProof | undefined
+  let isClosed = false
 
   async function onShown(): Promise<void> {
     log.removals.load()
@@ -48,13 +49,13 @@ export function createRemovalProofs({ options, log, events }: Core, follow: () =
   }
   return {
     open: () => {
-      if (under !== undefined || membership === undefined) return undefined
+      if (isClosed || under !== undefined || membership === undefined) return undefined
       under = new Proof({ options, log }, membership, { onShown, onClosed }).port()
       return under
     },
     close: () => {
+      isClosed = true
       under?.close()
-      if (membership !== undefined) removeDirectory(join(directory, TAKING))
     },
   }
 }

@@ -32,7 +32,14 @@ export interface SpanPorts {
 /** The genesis is beyond nothing. */
 const FIRST_POSITION = 1
 
-export function findCutoffSpans(ports: SpanPorts, view: LimitsView): CutoffSpans {
+/** What an epoch cuts that is not here: all that a peer's lanes have above a position. */
+export interface ShownCut {
+  readonly peer: PublicKey
+  readonly epoch: IntentionId
+  readonly last: number
+}
+
+export function findCutoffSpans(ports: SpanPorts, view: LimitsView, shown?: ShownCut): CutoffSpans {
   const spans = new Map<number, readonly CutoffSpan[]>()
   for (const author of distinctKeys(view.limited())) {
     for (const lane of ports.lanesOf(author)) {
@@ -40,7 +47,23 @@ export function findCutoffSpans(ports: SpanPorts, view: LimitsView): CutoffSpans
       if (found.length > 0) spans.set(lane.number, found)
     }
   }
+  if (shown !== undefined) for (const lane of ports.lanesOf(shown.peer)) addShown(spans, lane, shown)
   return spans
+}
+
+function addShown(
+  spans: Map<number, readonly CutoffSpan[]>,
+  { number, first }: SpanLane,
+  { epoch, last }: ShownCut,
+): void {
+  const span: CutoffSpan = {
+    first: Math.max(first, FIRST_POSITION, last + 1),
+    last: Infinity,
+    kind: 'all',
+    epoch,
+    readmissions: [],
+  }
+  spans.set(number, [...(spans.get(number) ?? []).flatMap((other) => without(other, [span])), span])
 }
 
 /** The spans of what is kept, with those that were known of what lies below the base. */

@@ -200,7 +200,7 @@ class Excluded {
       return { cuts: { spans: NO_CUTS.spans, faulty: seqsOf(epochs.filter(({ isNone }) => isNone)) }, rows: new Map() }
     }
     const view = limits.view()
-    const kept = findCutoffSpans(this.ports, view)
+    const kept = findCutoffSpans(this.ports, view, limits.shown?.())
     const spans = overBase(base, kept)
     const faulty = seqsOf(epochs.filter(({ id }) => view.faultOf(id) !== undefined))
     const rows = new Map<number, ExcludedRow>()

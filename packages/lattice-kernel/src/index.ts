@@ -106,6 +106,7 @@ export {
   hasFetched,
 } from './replace-log.ts'
 export { type OwnChainEnd, salvageLog, type SalvagedLog, type SalvageOptions } from './salvage-log.ts'
+export type { ProofRefused, RemovalProof } from './removal-types.ts'
 export { openReingest, type Reingest, type ReingestOptions, type StrandedWrite } from './reingest.ts'
 export type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
 export type { ScrubOptions, ScrubStatus } from './scrub-options.ts'

@@ -50,6 +50,7 @@ import type { LogDurability } from './open-log.ts'
 import type { PrunePlan, PrunePlanOptions } from './prune-plan.ts'
 import type { PruneEvent, PruneReads } from './prune-types.ts'
 import type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
+import type { RemovalProof } from './removal-types.ts'
 import type { RevokedPast } from './revoked-past.ts'
 import type { SnapshotEvent, SnapshotReads } from './snapshot-types.ts'
 
@@ -232,6 +233,8 @@ export type KernelEvent =
       readonly epoch: IntentionId | undefined
       readonly own: boolean
     }
+  /** This node was removed: see {@link Kernel.removal}. */
+  | { readonly kind: 'removal_shown'; readonly epoch: IntentionId; readonly author: PublicKey }
   | { readonly kind: 'floating_evicted'; readonly author: PublicKey; readonly count: number }
 
 /** One store's history and state. One writer; readers see what is committed and never wait. */
@@ -325,6 +328,18 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
    * none. A snapshot is of one epoch: who takes both asks for the foundation at that.
    */
   readonly foundation: (at?: IntentionId) => Foundation | undefined
+  /**
+   * What removed this node, where it was shown so by a foundation: the epoch cannot be witnessed here, for its past is gone
+   * everywhere. Undefined where nothing did, and where an epoch did that is here.
+   */
+  readonly removal: () => { readonly epoch: IntentionId; readonly author: PublicKey } | undefined
+  /**
+   * At which epoch a foundation shows a peer that it was removed, where the past of what removed it was cut here; undefined
+   * where it was not, and for any other peer.
+   */
+  readonly removalFoundation: (peer: PublicKey) => IntentionId | undefined
+  /** Takes in such a foundation. Undefined while another is, and where there are no epochs. */
+  readonly openRemovalProof: () => RemovalProof | undefined
   /**
    * What a prune would do now, and why it would do nothing where it would not. With something to keep it names the newest
    * epoch that keeps it; with nothing it tells of an epoch made now. Changes nothing.

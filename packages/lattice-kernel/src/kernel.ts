@@ -16,7 +16,8 @@ import { createPlanPrune } from './plan-prune.ts'
 import { createReading } from './reading.ts'
 import type { ProjectionFactory } from './projection.ts'
 import { createPruning, type Pruning } from './pruning.ts'
-import { createRebuilding } from './rebuild.ts'
+import { createRebuilding, type Rebuilding } from './rebuild.ts'
+import { createRemovalProofs, type RemovalProofs } from './removal-proof.ts'
 import { createReplication } from './replication.ts'
 import type { SnapshotReads } from './snapshot-types.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
@@ -52,17 +53,17 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   })
   const asked = createAskedBeside({ core, projectionOver, snapshots, wake: () => writer.wake() })
   const writer = createWriter(core, { rebuilding, snapshots, pruning, asked, ...failure })
-  const { submits, bulks, ingests, jobs, accept } = writer
   const waiters = createWaiters()
   const verifying = createVerifying({ core, createProjectionOver: projectionOver, isOpen, snapshots }, writer.wake)
   const copies = createKernelCopies({ core, snapshots, onEnd: () => writer.wake() })
-  const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
-  const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
+  const writes = writesOf(writer)
   const { rootOf = snapshots.rootOf } = core.options
-  const automatic = createAutomaticWrites({ core, submit, submitEpoch, rootOf })
+  const automatic = createAutomaticWrites({ core, ...writes, rootOf })
+  const jobs = jobsOf(core, writer, rebuilding)
+  const proofs = createRemovalProofs(core, jobs.recheckFloating)
 
   const close = async (): Promise<void> =>
-    (closing ??= shutDown({ core, failure, snapshots, pruning, asked, copies, automatic, writer, waiters }))
+    (closing ??= shutDown({ core, failure, snapshots, pruning, asked, copies, automatic, proofs, writer, waiters }))
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)
@@ -70,25 +71,21 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   })
   witnesser.restart(pool.load())
 
-  const reads = snapshots.reads(accept)
+  const reads = snapshots.reads(writer.accept)
   const kernel: Kernel = {
     storeId,
     ...guardedReads(readsOf(core, isOpen, { ...reads, asked }), failure.onFailed),
     verify: verifying.verify,
-    submit,
-    submitEpoch,
+    ...writes,
     ...reads,
     ...pruning.reads,
-    submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
-    ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
+    openRemovalProof: proofs.open,
     emitAck: automatic.emitAck,
-    recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
+    ...jobs,
     waitFor: async (id, signal) => {
       if (closing !== undefined) throw new KernelClosed(storeId)
       if (log.find(id) === undefined) await waiters.wait(id, signal)
     },
-    rebuild: async (onProgress) => accept(async () => jobs.run(rebuilding.job(onProgress))),
-    retry: async () => accept(async () => jobs.run(createRetry(core))),
     scrubbed: failure.scrubbed,
     copyTo: copies.copyTo,
     ...subscriptionsTo(core),
@@ -106,6 +103,33 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
       pruning.start()
       snapshots.start()
     },
+  }
+}
+
+function writesOf({
+  accept,
+  submits,
+  bulks,
+  ingests,
+}: Writer): Pick<Kernel, 'submit' | 'submitEpoch' | 'submitMany' | 'ingest'> {
+  return {
+    submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
+    submitEpoch: async (wish) => accept(async () => submits.submitEpoch(wish)),
+    submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
+    ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
+  }
+}
+
+/** What the writer does between other work, when it is asked to. */
+function jobsOf(
+  core: Core,
+  { accept, jobs }: Pick<Writer, 'accept' | 'jobs'>,
+  { job }: Rebuilding,
+): Pick<Kernel, 'recheckFloating' | 'rebuild' | 'retry'> {
+  return {
+    recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
+    rebuild: async (onProgress) => accept(async () => jobs.run(job(onProgress))),
+    retry: async () => accept(async () => jobs.run(createRetry(core))),
   }
 }
 
@@ -159,16 +183,18 @@ interface Running {
   readonly asked: Pick<AskedBesideWork, 'stop'>
   readonly copies: KernelCopies
   readonly automatic: AutomaticWrites
+  readonly proofs: RemovalProofs
   readonly writer: Writer
   readonly waiters: Waiters
 }
 
 async function shutDown(running: Running): Promise<void> {
-  const { core, failure, snapshots, pruning, asked, copies, automatic, writer, waiters } = running
+  const { core, failure, snapshots, pruning, asked, copies, automatic, proofs, writer, waiters } = running
   failure.stop()
   snapshots.stop()
   pruning.stop()
   asked.stop()
+  proofs.close()
   const ended = Promise.all([copies.close(), automatic.close()])
   await writer.close()
   await ended

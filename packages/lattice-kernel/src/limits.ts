@@ -32,6 +32,8 @@ export interface Limits {
   readonly isBefore: EpochBook['isBefore']
   /** False while no epoch takes anything away: then the view need not be made. */
   readonly mayLimit: () => boolean
+  /** An epoch that removed this node and is shown beside the log, which cannot hold it. */
+  readonly shown?: () => { readonly peer: PublicKey; readonly epoch: IntentionId; readonly last: number } | undefined
 }
 
 /** Limits by the records of a log. */

@@ -25,6 +25,7 @@ import type { LogMeta } from './log-meta.ts'
 import { type Limits, limitsOf } from './limits.ts'
 import { createLogReader, type LogReader } from './log-reader.ts'
 import { createLogTail, type LogTail } from './log-tail.ts'
+import { limitsWith, NOTHING_SHOWN, type Removals } from './removal-limits.ts'
 import { createQuietSpans, type QuietSpans } from './quiet-spans.ts'
 import { rangeTableOf } from './prune-schema.ts'
 import { createRangeNodes } from './range-nodes.ts'
@@ -45,6 +46,8 @@ export interface LogStore {
   readonly book: EpochBook
   /** Who may no longer write. */
   readonly limits: Limits
+  /** What is shown beside the log: that this node may not. */
+  readonly removals: Removals
   /** What is beyond a cutoff and no link. */
   readonly excluded: ExcludedSet
   /** The lanes without what is excluded. */
@@ -87,10 +90,13 @@ interface LogStoreDeps {
   readonly opened: LogMeta
   /** Absent: no epoch counts. */
   readonly membership?: MembershipPolicy
+  /** What is kept beside the log, by its book. */
+  readonly removalsOf?: (book: EpochBook) => Removals
 }
 
 /** The log in `database`, whose meta row exists. */
-export function createLogStore({ database, crypto, signer, opened, membership }: LogStoreDeps): LogStore {
+export function createLogStore({ database, crypto, signer, opened, ...options }: LogStoreDeps): LogStore {
+  const { membership, removalsOf = () => NOTHING_SHOWN } = options
   const { path } = database
   const base = createPrunedBase(database)
   const reader = createLogReader(database, crypto, base.isGone)
@@ -102,7 +108,8 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
   const range = createRangeNodes(database, () => rangeTableOf(base.number()))
   const reach = createLogReach(database, find, base)
   const book = createEpochBook({ database, reader, find, reach, policy: membership })
-  const limits = limitsOf(book)
+  const removals = removalsOf(book)
+  const limits = limitsWith(limitsOf(book), removals)
   const headSeq = (): number => tail.meta().headSeq
   const derived = { authors, reach, frontier, range: range.index, find }
   const excluded = createExcludedSet({ ...derived, database, base, limits, entryAt, tipAt, headSeq })
@@ -123,6 +130,7 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
   })
   const disk = createLogDisk({ database, crypto, reader, indexes, tail, excluded })
 
+  removals.load()
   disk.load()
   return {
     path,
@@ -135,6 +143,7 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
     reach,
     book,
     limits,
+    removals,
     excluded,
     counted,
     range: range.index,
@@ -152,7 +161,10 @@ export function createLogStore({ database, crypto, signer, opened, membership }:
     checkpointIfDue: disk.checkpointIfDue,
     prune: disk.prune,
     revert: disk.load,
-    close: disk.close,
+    close: () => {
+      removals.close()
+      disk.close()
+    },
   }
 }
 

@@ -23,6 +23,7 @@ import { LOG_FILE } from './log-schema.ts'
 import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
 import { createProjection, type ProjectionFactory } from './projection.ts'
+import { createRemovals } from './removals.ts'
 import { finishReplacement } from './replace-log.ts'
 import { createRunStanding } from './run-standing.ts'
 import { createUnfolding } from './unfold-deps.ts'
@@ -43,7 +44,7 @@ export async function openKernel(options: KernelOptions): Promise<Kernel> {
   let state: StateDatabase | undefined
   try {
     const { log, pool } = readingLog(database.path, () => ({
-      log: createLogStore({ ...options, database, opened: meta }),
+      log: createLogStore({ ...options, ...besideLog(options), database, opened: meta }),
       pool: createFloatingPool(database, { count: MAX_FLOATING, bytes: MAX_FLOATING_BYTES }),
     }))
     state = openState({
@@ -65,6 +66,14 @@ export async function openKernel(options: KernelOptions): Promise<Kernel> {
     } else await started.kernel.close()
     throw error
   }
+}
+
+/** Without a policy there are no epochs that could remove anybody. */
+function besideLog({
+  membership,
+  ...options
+}: KernelOptions): Pick<Parameters<typeof createLogStore>[0], 'removalsOf'> {
+  return membership === undefined ? {} : { removalsOf: (book) => createRemovals({ ...options, membership, book }) }
 }
 
 /** What is read at open was checked when it was written: whatever cannot make sense of it now has met damage. */

@@ -25,6 +25,7 @@ import { readIntentions } from './read-intentions.ts'
 import { createOver } from './over.ts'
 import { hashBefore, PAGE_RECORDS_MAX } from './reading.ts'
 import type { ReplicatedSet } from './replicated-set.ts'
+import { createRemovalFoundation } from './removal-foundation.ts'
 import { createRevokedPast, type RevokedPast } from './revoked-past.ts'
 
 /** Bytes of a chain after which the walk ends, whatever was asked for: it is held in memory as a whole. */
@@ -36,6 +37,8 @@ type Replication = ChainReads &
     Kernel,
     | 'over'
     | 'foundation'
+    | 'removal'
+    | 'removalFoundation'
     | 'digest'
     | 'isEpochSettled'
     | 'rangeIndex'
@@ -80,9 +83,18 @@ export function createReplication(core: Core, asked: AskedBeside): Replication {
     },
   }
 
+  const over = createOver({ ...core, own, asked })
+  const past = createRevokedPast(log, core.options.signer.publicKey)
+
   return {
     ...own,
-    ...createOver({ ...core, own, asked }),
+    ...over,
+    ...past,
+    ...createRemovalFoundation(core, { ...over, ...past }),
+    removal: () => {
+      const found = log.removals.now()
+      return found && { epoch: found.epoch, author: found.author }
+    },
     isEpochSettled: () =>
       log.book.heads().every((id) => {
         const epoch = log.book.epochOf(id)
@@ -97,7 +109,6 @@ export function createReplication(core: Core, asked: AskedBeside): Replication {
     readChain: (target, since, limit) => readChain(core, { target, since, limit }),
     witnessPage: (fromSeq, limit) => readWitnessPage(core, fromSeq, limit),
     ...createChainReads(log),
-    ...createRevokedPast(log),
   }
 }
 

@@ -31,11 +31,15 @@ export interface RevokedPast {
 
 type PastLog = Pick<
   LogStore,
-  'path' | 'reader' | 'entryAt' | 'find' | 'reach' | 'authors' | 'counted' | 'book' | 'base'
+  'path' | 'reader' | 'entryAt' | 'find' | 'reach' | 'authors' | 'counted' | 'book' | 'base' | 'removals'
 >
 
-export function createRevokedPast(log: PastLog): RevokedPast {
+export function createRevokedPast(log: PastLog, self: PublicKey): RevokedPast {
   function revokedBy(peer: PublicKey): readonly IntentionId[] {
+    const shown = equalBytes(peer, self) ? log.removals.now() : undefined
+    return shown === undefined ? byRecords(peer) : sortedIds([...byRecords(peer), shown.epoch])
+  }
+  function byRecords(peer: PublicKey): readonly IntentionId[] {
     if (log.book.lastSeq() === 0) return []
     const cutoffs = log.book.view().cutoffsOf(peer)
     const whole = cutoffs.filter(({ remains, readmissions }) => remains === 'none' && readmissions.length === 0)

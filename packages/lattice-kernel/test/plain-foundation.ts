@@ -49,7 +49,7 @@ function signerWith(key: PublicKey): Signer {
 }
 
 /** What its author, and those it names, say of the state at an epoch. */
-function acksOf(epoch: ParsedIntention, root: number): readonly SignedIntention[] {
+export function vouchersOf(epoch: ParsedIntention, root: number): readonly SignedIntention[] {
   const { author } = epoch.intention
   const required = epoch.op.kind === 'epoch' ? epoch.op.value.requiredAcks : []
   return [author, ...required.flatMap((bytes) => readPublicKey(bytes) ?? [])].map((key) => ackOf(epoch, key, root))
@@ -91,7 +91,7 @@ export function foundLog(
   const directory = temporaryDirectory()
   const about = { directory, storeId: kernel.storeId, crypto, signer, membership: modelPolicy }
   const writer = createFoundationWriter({ ...about, clock: { wallMs: () => START_MS } })
-  expect(writer.add([...items, ...acksOf(epoch, 7).map((ack) => ({ kind: 'ack', ack }) as const)])).toEqual({
+  expect(writer.add([...items, ...vouchersOf(epoch, 7).map((ack) => ({ kind: 'ack', ack }) as const)])).toEqual({
     ok: true,
     value: undefined,
   })

@@ -12,6 +12,7 @@ export type {
   SnapshotRow,
 } from './pruned-replica.ts'
 export type { PrunedStoreWriter, WriterPosition, WriterRefused, WriterSnapshot } from './pruned-store-writer.ts'
+export type { RemovalProof } from './removal-proof.ts'
 export type { ReplicaDigest } from './replica-digest.ts'
 export type {
   ChainSpan,

@@ -16,6 +16,7 @@ import type {
 } from '@lattice/model'
 import type { RangeIndex } from '@lattice/sync'
 import type { PrunedReplica } from './pruned-replica.ts'
+import type { RemovalProof } from './removal-proof.ts'
 import type { ReplicaDigest } from './replica-digest.ts'
 
 /**
@@ -88,6 +89,13 @@ export interface ReplicatedStore extends PrunedReplica {
   readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
   /** Reads `epochs` and all in their past, without `known` and what is in theirs; ids that are not here are passed over. */
   readonly readPast: (epochs: readonly IntentionId[], known: readonly IntentionId[]) => PastReader
+  /**
+   * At which epoch a foundation shows a peer that it was removed, where the past of what removed it was cut here. Undefined
+   * where it was not, and for any other peer. Its items are those of {@link PrunedReplica.readFoundation}.
+   */
+  readonly removalFoundation: (peer: PublicKey) => IntentionId | undefined
+  /** Takes in such a foundation. Undefined while another is, and where none could show anything. */
+  readonly openRemovalProof: () => RemovalProof | undefined
   /** Where the chains of all authors end here, at most so many: they and their past are what is here. */
   readonly tipIds: (max: number) => readonly IntentionId[]
   /** Every epoch head was seen by all who have to; true where there is none. */

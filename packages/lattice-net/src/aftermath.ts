@@ -20,7 +20,7 @@ import type { SessionSlots } from './session-slots.ts'
 import type { StoreRegistry } from './store-registry.ts'
 
 export interface AftermathDeps {
-  readonly options: Pick<NetworkServiceOptions, 'transport' | 'logger' | 'scheduler'>
+  readonly options: Pick<NetworkServiceOptions, 'transport' | 'clock' | 'logger' | 'scheduler'>
   readonly limits: NetworkLimits
   readonly stores: StoreRegistry
   readonly links: () => Pick<LinkTable, 'get' | 'all'>
@@ -59,6 +59,7 @@ export function createAftermath(deps: AftermathDeps): Aftermath {
     logger: options.logger,
     stores,
     link: (peer) => links().get(peer),
+    nowMs: options.clock.monotonicMs,
     perform,
     publish,
   })

@@ -11,7 +11,7 @@ import type { ReplicatedStore } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { REVOCATION_KNOWN_MAX } from './limits.ts'
 import type { PeerLink } from './peer-link.ts'
-import { createRevocationAsker, type RevocationOutcome } from './revocation.ts'
+import { createRevocationAsker, type RevocationOutcome, type RevocationQuestion } from './revocation.ts'
 import type { PeerHint, SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
 import { viewFor } from './store-registry.ts'
 
@@ -50,23 +50,21 @@ export async function askRemoval({ store, peers, signal }: RemovalRequest, deps:
   return false
 }
 
-export interface RemovalQuestion {
+export interface RemovalQuestion extends Pick<RevocationQuestion, 'about' | 'openProof'> {
   readonly view: SessionStore
   readonly known: ReplicatedStore['tipIds']
   readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
   readonly signal: AbortSignal
-  /** Whose removal it is about; this node's where it is left out. */
-  readonly about?: PublicKey
 }
 
 /** One question over a connection. Rejects as a session does. */
 export function askWhatRemoved(
   link: PeerLink,
-  { view, known, perform, signal, about }: RemovalQuestion,
+  { view, known, perform, signal, ...question }: RemovalQuestion,
 ): Promise<RevocationOutcome> {
   return link.run({
     protocol: net.Protocol.REVOCATION,
-    machine: createRevocationAsker(view, known(REVOCATION_KNOWN_MAX), about),
+    machine: createRevocationAsker(view, { known: known(REVOCATION_KNOWN_MAX), ...question }),
     perform: (call) => perform(link, call),
     signal,
   })

@@ -210,6 +210,26 @@ export const REVOCATION_KNOWN_MAX = 4096
 export const MAX_REVOKING_EPOCHS = 16
 
 /**
+ * After a foundation that was to show that this node was removed and did not: checking one costs up to its whole size, and
+ * who knew no better is told by others meanwhile.
+ * @beyond None is taken from that peer before, whatever it says of the store.
+ */
+export const REMOVAL_PROOF_PAUSE_MS: number = 10 * 60_000
+
+/**
+ * After one that was cut short on its way: a connection that was lost is there again by then, and to begin one in vain costs
+ * a bounded share of this node.
+ * @beyond As above.
+ */
+export const REMOVAL_PROOF_LOST_MS = 30_000
+
+/**
+ * Peers and stores of which that is remembered: each was a peer of the store once.
+ * @beyond The oldest is forgotten, and may show one again.
+ */
+export const REMOVAL_PROOF_PAUSES_MAX = 1024
+
+/**
  * Ids of one `FetchIntentions`.
  * @beyond The frame breaks the protocol: the session ends and the peer is shut out.
  */

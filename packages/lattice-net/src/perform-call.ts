@@ -42,6 +42,10 @@ export async function performCall(call: SessionCall, deps: PerformDeps): Promise
       return { kind: 'snapshot', read: call.store.readSnapshot(call.epoch, call.after, SNAPSHOT_PAGE_BYTES) }
     case 'read_past':
       return { kind: 'past', intentions: call.reader.next(call.maxBytes) }
+    case 'add_proof':
+      return { kind: 'proof_added', refused: await call.proof.add(call.items) }
+    case 'end_proof':
+      return { kind: 'proof_ended', result: await call.proof.end() }
     case 'redeem':
       assert(deps.joinHandler !== undefined, 'only the join protocol redeems')
       return { kind: 'redeemed', result: await deps.joinHandler.redeem(call.attempt) }

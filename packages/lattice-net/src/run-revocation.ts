@@ -7,10 +7,14 @@
  * @module
  */
 import { idKey, isLatticeError, type Logger, type PublicKey, type StoreId, toHex } from '@lattice/model'
+import type { RemovalProof } from '@lattice/net-types'
 import { askWhatRemoved } from './ask-removal.ts'
+import { BootstrapFailed, PeerViolation } from './errors.ts'
+import { REMOVAL_PROOF_LOST_MS, REMOVAL_PROOF_PAUSE_MS, REMOVAL_PROOF_PAUSES_MAX } from './limits.ts'
 import type { NetworkEvent } from './network-event.ts'
 import type { PeerLink } from './peer-link.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
+import { pairKey } from './session-slots.ts'
 import type { StoreRegistry } from './store-registry.ts'
 
 export interface RevocationRunnerDeps {
@@ -18,6 +22,7 @@ export interface RevocationRunnerDeps {
   readonly logger: Logger
   readonly stores: Pick<StoreRegistry, 'get' | 'forAsking' | 'signal' | 'revokedFor'>
   readonly link: (peer: PublicKey) => PeerLink | undefined
+  readonly nowMs: () => number
   readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
   readonly publish: (event: NetworkEvent) => void
 }
@@ -37,24 +42,37 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
   /** By connection, so that what runs on one that ends holds up nothing on the next. */
   const running = new WeakMap<PeerLink, Set<string>>()
 
+  const pauses = createProofPauses(deps.nowMs)
+
   async function ask(link: PeerLink, storeId: StoreId, about: PublicKey | undefined): Promise<void> {
     const { peer } = link
     const store = deps.stores.get(storeId)
     const view = deps.stores.forAsking(peer, storeId)
     if (store === undefined || view === undefined) return
+    let proof: RemovalProof | undefined
+    const openProof = (): RemovalProof | undefined => {
+      proof = pauses.holds(peer, storeId) ? undefined : store.openRemovalProof()
+      if (proof !== undefined) pauses.begin(peer, storeId, REMOVAL_PROOF_PAUSE_MS)
+      return proof
+    }
     try {
       const { epochs } = await askWhatRemoved(link, {
         view,
         known: store.tipIds,
         perform: deps.perform,
         signal: deps.stores.signal(storeId),
-        ...(about === undefined ? {} : { about }),
+        ...(about === undefined ? { openProof } : { about }),
       })
       if (epochs.length === 0 || about !== undefined) return
-      deps.publish({ kind: 'revoked', storeId, peer, epochs, held: store.missing(epochs).length === 0 })
+      const held = store.missing(epochs).length === 0 || store.access(deps.self) === 'revoked'
+      deps.publish({ kind: 'revoked', storeId, peer, epochs, held })
     } catch (error) {
+      // What was lost on the way says nothing of what was to come.
+      if (proof !== undefined && !isBlamed(error)) pauses.begin(peer, storeId, REMOVAL_PROOF_LOST_MS)
       // Scored where it was run; the next connection tells again.
       if (!isLatticeError(error)) deps.logger.warn('asking for a revocation failed', { peer: toHex(peer), error })
+    } finally {
+      proof?.close()
     }
   }
 
@@ -88,4 +106,28 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
       }
     },
   }
+}
+
+/** From whom no foundation is taken for a while: the last one showed nothing. */
+interface ProofPauses {
+  readonly holds: (peer: PublicKey, storeId: StoreId) => boolean
+  readonly begin: (peer: PublicKey, storeId: StoreId, pauseMs: number) => void
+}
+
+function createProofPauses(nowMs: () => number): ProofPauses {
+  /** The oldest first. */
+  const until = new Map<string, number>()
+  return {
+    holds: (peer, storeId) => (until.get(pairKey(peer, storeId)) ?? 0) > nowMs(),
+    begin: (peer, storeId, pauseMs) => {
+      const key = pairKey(peer, storeId)
+      until.delete(key)
+      until.set(key, nowMs() + pauseMs)
+      for (const [oldest] of until) if (until.size > REMOVAL_PROOF_PAUSES_MAX) until.delete(oldest)
+    },
+  }
+}
+
+function isBlamed(error: unknown): boolean {
+  return error instanceof BootstrapFailed || error instanceof PeerViolation
 }

@@ -14,12 +14,14 @@ import type {
   IntentionsRead,
   PastReader,
   PrunedReplica,
+  RemovalProof,
   ReplicaDigest,
   ReplicatedStore,
   RowPlace,
   SnapshotRead,
   SpansRead,
   WitnessPageRead,
+  WriterRefused,
 } from '@lattice/net-types'
 import type { ArrivedRun } from './gossip/gossip-run.ts'
 
@@ -134,7 +136,7 @@ export type SessionCall =
   | { readonly kind: 'read_page'; readonly store: SessionStore; readonly fromSeq: number; readonly limit: number }
   | {
       readonly kind: 'read_foundation'
-      readonly store: SessionStore
+      readonly store: Pick<SessionStore, 'readFoundation'>
       readonly base: IntentionId
       readonly after: number
     }
@@ -145,6 +147,9 @@ export type SessionCall =
       readonly after: RowPlace | undefined
     }
   | { readonly kind: 'read_past'; readonly reader: PastReader; readonly maxBytes: number }
+  /** Takes in what is to show that this node was removed. */
+  | { readonly kind: 'add_proof'; readonly proof: RemovalProof; readonly items: readonly Uint8Array[] }
+  | { readonly kind: 'end_proof'; readonly proof: RemovalProof }
   | { readonly kind: 'redeem'; readonly attempt: JoinAttempt }
   /** Waits until there is room for more of what was handed over. */
   | { readonly kind: 'drain' }
@@ -160,6 +165,8 @@ export type SessionAnswer =
   | { readonly kind: 'foundation'; readonly read: FoundationRead | undefined }
   | { readonly kind: 'snapshot'; readonly read: SnapshotRead | undefined }
   | { readonly kind: 'past'; readonly intentions: readonly SignedIntention[] }
+  | { readonly kind: 'proof_added'; readonly refused: WriterRefused | undefined }
+  | { readonly kind: 'proof_ended'; readonly result: WriterRefused | boolean }
   | { readonly kind: 'redeemed'; readonly result: JoinGrant | JoinRefusal }
   | { readonly kind: 'drained' }
   | { readonly kind: 'turned' }

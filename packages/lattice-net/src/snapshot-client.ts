@@ -136,7 +136,11 @@ function readOffer(frame: net.BaseOffer): Part {
   return whole({ kind: 'base', offer: { base, snapshot: { epoch, root: toHash(frame.root), rows } } })
 }
 
-function readItems(request: Extract<SnapshotRequest, { kind: 'items' }>, frame: net.FoundationPage): Part {
+/** Items as they were asked for, from `after` on. */
+export function readItems(
+  request: { readonly base: IntentionId; readonly after: number },
+  frame: net.FoundationPage,
+): Fail | { readonly answer: Extract<SnapshotAnswer, { kind: 'items' }>; readonly isWhole: true } {
   const [after, total] = [readCount(frame.after), readCount(frame.total)]
   if (after === undefined || total === undefined) return violation('foundation_malformed')
   if (!equalBytes(frame.base, request.base)) return broken('foundation_of_another_base')
@@ -145,7 +149,7 @@ function readItems(request: Extract<SnapshotRequest, { kind: 'items' }>, frame: 
   if (items.length === 0 && after !== total) return broken('foundation_page_empty')
   if (items.length > FOUNDATION_PAGE_ITEMS_MAX) return violation('foundation_page_too_long')
   if (after + items.length > total) return broken('foundation_longer_than_said')
-  return whole({ kind: 'items', items, after, total })
+  return { answer: { kind: 'items', items, after, total }, isWhole: true }
 }
 
 function readOutline({ target, after }: Extract<SnapshotRequest, { kind: 'outline' }>, frame: net.Outline): Part {

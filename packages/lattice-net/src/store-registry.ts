@@ -138,13 +138,17 @@ function removalsOf(
       const store = find(storeId)
       if (store?.access(peer) !== 'revoked') return undefined
       const allowed = (): boolean => find(storeId) === store && store.access(peer) === 'revoked'
-      return { epochs: store.revokedBy(peer), readPast: store.readPast, allowed }
+      const { readPast, readFoundation } = store
+      const foundation = store.removalFoundation(peer)
+      return { epochs: store.revokedBy(peer), foundation, readPast, readFoundation, allowed }
     },
     removalOf: (peer, storeId, whose) => {
       const store = find(storeId)
       if (store?.access(peer) !== 'full') return undefined
       const allowed = (): boolean => find(storeId) === store && store.access(peer) === 'full'
-      return { epochs: whose === undefined ? [] : store.revokedBy(whose), readPast: store.readPast, allowed }
+      const epochs = whose === undefined ? [] : store.revokedBy(whose)
+      const { readPast, readFoundation } = store
+      return { epochs, foundation: undefined, readPast, readFoundation, allowed }
     },
     forAsking: (peer, storeId) => {
       const store = find(storeId)

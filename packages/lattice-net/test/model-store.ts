@@ -40,7 +40,7 @@ import {
   closedBy,
   type Hash,
 } from '@lattice/model'
-import type { PeerAccess, ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
+import type { PeerAccess, RemovalProof, ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
 import { addInto, createMemoryRangeIndex } from '@lattice/sync'
 import { createModelBase, type ModelBase } from './model-base.ts'
 
@@ -57,6 +57,11 @@ export interface ModelStore extends ReplicatedStore, Pick<ModelBase, 'declare' |
   /** What the log records of an intention. */
   readonly get: (id: IntentionId) => ParsedIntention | undefined
   readonly recordsFrom: (seq: number) => readonly WitnessRecord[]
+  /** With which foundation others are shown that they were removed, and what takes in one that is shown here. */
+  readonly setRemoval: (removal: {
+    readonly foundation: IntentionId | undefined
+    readonly openProof?: () => RemovalProof | undefined
+  }) => void
   /** Number of ingest calls, and of intentions in them. */
   readonly ingested: () => { readonly calls: number; readonly intentions: number }
   /** Runs before each ingest: a slow or failing disk. */
@@ -97,6 +102,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
   let epochs: readonly ParsedIntention[] = []
   let isSettled = true
   let juniors: readonly PublicKey[] = []
+  let removal: Parameters<ModelStore['setRemoval']>[0] = { foundation: undefined }
   let calls = 0
   let intentionsIn = 0
 
@@ -213,6 +219,11 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     juniorsAgainst: () => juniors,
     setJuniors: (next) => {
       juniors = next
+    },
+    removalFoundation: (peer) => (access(peer) === 'revoked' ? removal.foundation : undefined),
+    openRemovalProof: () => removal.openProof?.(),
+    setRemoval: (next) => {
+      removal = next
     },
     readPast: (of, known) => {
       const skipped = pastOf(known)

@@ -203,13 +203,13 @@ export const PROTOCOLS: Readonly<Record<string, () => Promise<Protocol>>> = {
     b.store.setAccess(() => 'revoked')
     return protocolOf(pair, {
       protocol: net.Protocol.REVOCATION,
-      a: () => createRevocationAsker(view(a.store, b), a.store.tipIds(100)),
+      a: () => createRevocationAsker(view(a.store, b), { known: a.store.tipIds(100) }),
       b: () =>
         createRevocationServer({
           about: () => undefined,
           resolve: (storeId) =>
             equalBytes(storeId, b.store.id)
-              ? { epochs: [epoch.id], readPast: b.store.readPast, allowed: () => true }
+              ? { ...b.store, epochs: [epoch.id], foundation: undefined, allowed: () => true }
               : undefined,
         }),
       isDone: () => a.store.missing([epoch.id]).length === 0 && a.store.digest().witnessCount === 92,

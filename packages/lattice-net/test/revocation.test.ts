@@ -259,7 +259,7 @@ describe('the one who serves', () => {
       refusal: net.RefusalCode.NO_SUCH_STORE,
     })
     const { a } = await createPair()
-    const nothing: RevokedStore = { epochs: [], readPast: a.store.readPast, allowed: () => true }
+    const nothing: RevokedStore = { ...a.store, epochs: [], foundation: undefined, allowed: () => true }
     const { sent, failure } = await feed(createRevocationServer({ ...none, about: () => nothing }), [request({})])
     expect(failure).toBeUndefined()
     expect(sent).toMatchObject([
@@ -273,8 +273,9 @@ describe('the one who serves', () => {
     for (let run = 0; run < 6; run += 1) a.store.write(100, 3_000)
     let asked = 0
     const store: RevokedStore = {
+      ...a.store,
       epochs: a.store.tipIds(1),
-      readPast: a.store.readPast,
+      foundation: undefined,
       allowed: () => {
         asked += 1
         return asked < 3
@@ -332,7 +333,10 @@ describe('the one who asks', () => {
     ],
   ])('ends with %s', async (_, frames, why) => {
     const { viewOfA } = await createPair()
-    expect((await feed(createRevocationAsker(viewOfA, []), frames)).failure).toEqual({ kind: 'violation', why })
+    expect((await feed(createRevocationAsker(viewOfA, { known: [] }), frames)).failure).toEqual({
+      kind: 'violation',
+      why,
+    })
   })
 
   test('takes in what comes, and stops where the store is not here any more', async () => {
@@ -340,10 +344,10 @@ describe('the one who asks', () => {
     const run = b.store.write(3)
     const wire = run.map(({ bytes, signature }) => ({ intention: bytes, signature }))
     const frames: FrameInit[] = [named, { case: 'intentions', value: { intentions: wire, last: false } }, last]
-    const whole = await feed(createRevocationAsker(viewOfA, []), frames)
+    const whole = await feed(createRevocationAsker(viewOfA, { known: [] }), frames)
     expect(whole.outcome).toMatchObject({ witnessed: 3 })
     expect(a.store.digest().witnessCount).toBe(4)
-    const gone = await feed(createRevocationAsker({ ...viewOfA, allowed: () => false }, []), frames)
+    const gone = await feed(createRevocationAsker({ ...viewOfA, allowed: () => false }, { known: [] }), frames)
     expect(gone.failure).toMatchObject({ kind: 'refuse' })
   })
 })

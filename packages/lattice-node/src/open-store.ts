@@ -240,6 +240,7 @@ function followKernel(
     if (event.kind === 'failed') onFailed(event.error)
     if (event.kind === 'resumed') context.publish({ kind: 'resumed', storeId, appliedSeq: event.appliedSeq })
     if (event.kind === 'rebuilt') context.publish({ kind: 'rebuilt', storeId, appliedSeq: event.appliedSeq })
+    if (event.kind === 'removal_shown') onSystemChange()
     if (event.kind !== 'rebuilt') return
     // The tables were made anew: whatever was read from them may read differently now.
     onSystemChange()

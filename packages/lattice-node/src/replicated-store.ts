@@ -21,7 +21,7 @@ export interface ReplicatedStoreOptions {
 
 /** Adapts a kernel for the network. */
 export function createReplicatedStore(options: ReplicatedStoreOptions): ReplicatedStore {
-  const { kernel, storeType } = options
+  const { kernel, storeType, isInherited } = options
   return {
     ...createPrunedReplica(kernel),
     id: kernel.storeId,
@@ -29,6 +29,9 @@ export function createReplicatedStore(options: ReplicatedStoreOptions): Replicat
     access: (peer) => accessOf(options, peer),
     revokedBy: kernel.revokedBy,
     juniorsAgainst: kernel.juniorsAgainst,
+    removalFoundation: kernel.removalFoundation,
+    // What the epochs of a store below mean depends on the one above, and that is where this node's removal is shown.
+    openRemovalProof: () => (isInherited() ? undefined : kernel.openRemovalProof()),
     readPast: kernel.readPast,
     tipIds: kernel.tipIds,
     isEpochSettled: kernel.isEpochSettled,

@@ -2,11 +2,12 @@
  * Whether this node was removed from the stores it has, and by whom.
  *
  * It follows from the table that holds the store's peers, so it ends by itself when the node is invited anew, or when the
- * epoch that removed it turns out to be void.
+ * epoch that removed it turns out to be void. Where that epoch could not be taken in, since its past was cut while this node
+ * was away, the kernel was shown it otherwise, and says so.
  *
  * @module
  */
-import type { EpochStatus } from '@lattice/kernel'
+import type { EpochStatus, Kernel } from '@lattice/kernel'
 import { equalBytes, type IdKey, type StoreId } from '@lattice/model'
 import { readPeerStatus } from '@lattice/systemstore'
 import type { NodeContext } from './node-context.ts'
@@ -21,11 +22,11 @@ export interface RevocationWatchOptions {
 
 /** Looks at every open store; what became so since the last look is told. */
 export function createRevocationWatch(context: NodeContext, options: RevocationWatchOptions): () => void {
-  const { entries, tablesOf } = options
+  const { entries } = options
   return () => {
     for (const entry of parentsFirst(entries)) {
-      const { open, ready, record } = entry
-      const isRevoked = open !== undefined && ready && isSelfRevoked(context, open.kernel.tables(), tablesOf)
+      const { ready, record } = entry
+      const isRevoked = ready && isSelfRevoked(context, entry, options)
       if (isRevoked === entry.revoked) continue
       entry.revoked = isRevoked
       if (!isRevoked) continue
@@ -37,30 +38,35 @@ export function createRevocationWatch(context: NodeContext, options: RevocationW
 }
 
 /** True where this node is no peer any more. */
-export function isSelfRevoked(
-  { id }: Pick<NodeContext, 'id'>,
-  tables: Parameters<typeof peerHolder>[0],
-  tablesOf: TablesOf,
-): boolean {
-  const { system } = peerHolder(tables, tablesOf)
-  return system !== undefined && readPeerStatus(system, id) === 'revoked'
+function isSelfRevoked({ id }: Pick<NodeContext, 'id'>, entry: StoreEntry, options: RevocationWatchOptions): boolean {
+  const kernel = holderOf(entry, options)
+  if (kernel === undefined) return false
+  return kernel.removal() !== undefined || readPeerStatus(kernel.tables().system, id) === 'revoked'
 }
 
 /** The newest epoch that removed this node, of the store that holds the peers. */
-export function revokingEpoch(
+function revokingEpoch(
   { id: self }: Pick<NodeContext, 'id'>,
-  { open }: Pick<StoreEntry, 'open'>,
-  { entryOf, tablesOf }: Pick<RevocationWatchOptions, 'entryOf' | 'tablesOf'>,
-): EpochStatus | undefined {
-  if (open === undefined) return undefined
-  const holder = peerHolder(open.kernel.tables(), tablesOf).id
-  const store = holder === undefined ? open : entryOf(holder)?.open
-  return store?.kernel
-    .epochs()
+  entry: StoreEntry,
+  options: RevocationWatchOptions,
+): Pick<EpochStatus, 'id' | 'author'> | undefined {
+  const kernel = holderOf(entry, options)
+  const shown = kernel?.removal()
+  if (shown !== undefined) return { id: shown.epoch, author: shown.author }
+  return kernel
+    ?.epochs()
     .find(
       ({ fault, cause }) =>
         fault === undefined &&
         cause.kind === 'membership' &&
         cause.removals.some(({ peer, remains }) => remains === 'none' && equalBytes(peer, self)),
     )
+}
+
+/** The kernel of the store that holds the peers; undefined while that is not open. */
+function holderOf({ open }: StoreEntry, { entryOf, tablesOf }: RevocationWatchOptions): Kernel | undefined {
+  if (open === undefined) return undefined
+  const { id, system } = peerHolder(open.kernel.tables(), tablesOf)
+  if (id === undefined || system === undefined) return system === undefined ? undefined : open.kernel
+  return entryOf(id)?.open?.kernel
 }

@@ -55,15 +55,18 @@ export function viewPeers(context: NodeContext, { store, tablesOf }: ViewedStore
   const nowMs = context.clock.wallMs()
   const tips = new Map(store.kernel.tips().map(({ author, tips: ends }) => [idKey(author), ends]))
   const table = peerTable(store.kernel.tables(), tablesOf)
+  const isRemoved = store.kernel.removal() !== undefined
   return [...(table === undefined ? [] : systemstore.readPeers(table))].map((entry) => {
     const self = equalBytes(entry.peer, context.id)
+    // The table of one that was removed while it was away may not say so.
+    const isOut = self && entry.status !== 'revoked' && isRemoved
     const presence = network?.presence(entry.peer)
     const ends = tips.get(idKey(entry.peer)) ?? []
     const sync = self ? 'unknown' : shownSync(context, store, entry.peer)
     return {
       publicKey: entry.peer,
       name: entry.name ?? (self ? context.nodeName() : ''),
-      status: PEER_STATUS[entry.status],
+      status: PEER_STATUS[isOut ? 'revoked' : entry.status],
       role: ROLE[entry.role],
       online: self || presence?.online === true,
       connected: presence?.connected === true,

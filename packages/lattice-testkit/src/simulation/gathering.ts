@@ -73,21 +73,9 @@ function whyApart(
     }
     if (state === undefined || state === 'left' || seen === 'stranger') continue
     if (seen === 'in') return `${name} without node-${index} (${state})`
-    if (state !== 'revoked' && !isRemovalCut(world, first, index))
-      return `${name} has removed node-${index}, which says ${state}`
+    if (state !== 'revoked') return `${name} has removed node-${index}, which says ${state}`
   }
   return undefined
-}
-
-/**
- * What removed it has been cut since. It is told so and cannot see it for itself: the past of the removal is gone, and who
- * was removed is served nothing else.
- */
-function isRemovalCut(world: Place, at: number, of: number): boolean {
-  const kernel = storeIn(world, at, world.stores.team)?.kernel()
-  const [base, key] = [kernel?.base()?.epoch, world.keyOf(of)]
-  if (kernel === undefined || base === undefined || key === undefined) return false
-  return kernel.revokedBy(key).every((epoch) => equalBytes(epoch, base) || kernel.isAncestor(epoch, base))
 }
 
 export type Standing = 'in' | 'removed' | 'stranger'

@@ -97,10 +97,9 @@ interface LogStoreDeps {
 /** The log in `database`, whose meta row exists. */
 export function createLogStore({ database, crypto, signer, opened, ...options }: LogStoreDeps): LogStore {
   const { membership, removalsOf = () => NOTHING_SHOWN } = options
-  const { path } = database
   const base = createPrunedBase(database)
   const reader = createLogReader(database, crypto, base.isGone)
-  const ids = createIdIndex(database, { path, crypto })
+  const ids = createIdIndex(database, { path: database.path, crypto })
   const { find, findAt, entryAt, tipAt } = createLogPlaces({ base, reader, ids, tail: () => tail })
   const authors = createLaneBook(database, find)
   const frontier = createFrontier(database)
@@ -117,7 +116,7 @@ export function createLogStore({ database, crypto, signer, opened, ...options }:
   // Each asks those before it where things stand.
   const indexes: readonly LogIndex[] = [baseIndexOf(base), authors, frontier, quiet, ids, range, reach, book, excluded]
   const tail: LogTail = createLogTail({
-    path,
+    path: database.path,
     opened,
     find,
     tipAt,
@@ -132,8 +131,9 @@ export function createLogStore({ database, crypto, signer, opened, ...options }:
 
   removals.load()
   disk.load()
+  removals.tidy()
   return {
-    path,
+    path: database.path,
     database,
     reader,
     ids,

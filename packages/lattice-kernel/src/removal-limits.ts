@@ -14,6 +14,8 @@ export interface Removals {
   readonly version: () => number
   /** Reads what is kept from the disk again. */
   readonly load: () => void
+  /** Removes what is kept where the log says as much by now. */
+  readonly tidy: () => void
   readonly close: () => void
 }
 
@@ -22,6 +24,7 @@ export const NOTHING_SHOWN: Removals = {
   now: () => undefined,
   version: () => 0,
   load: () => {},
+  tidy: () => {},
   close: () => {},
 }
 

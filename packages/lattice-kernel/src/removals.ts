@@ -18,7 +18,7 @@ import { LOG_FILE } from './log-schema.ts'
 import { isSameRemoval, type Removals } from './removal-limits.ts'
 import type { ShownRemoval } from './removal-types.ts'
 import { openShownRecords, type ShownRecords } from './shown-records.ts'
-import { findShownRemoval } from './shown-removal.ts'
+import { findShownRemoval, isSpent } from './shown-removal.ts'
 
 /** Where it is kept. */
 const SHOWN = 'removed'
@@ -66,6 +66,11 @@ export function createRemovals({ directory, book, ...options }: RemovalsOptions)
       close()
       loads += 1
       shown = openKept({ ...options, directory: shownPath(directory) })
+    },
+    tidy: () => {
+      if (shown === undefined || !isSpent(about, shown)) return
+      close()
+      removeDirectory(shownPath(directory))
     },
     close,
   }

@@ -54,6 +54,12 @@ export function findShownRemoval(
   return removal === undefined ? err('voided') : ok(removal)
 }
 
+/** True where each epoch that it shows to have removed this node is here: it tells nothing any more. */
+export function isSpent({ self, own }: Pick<ShownTo, 'self' | 'own'>, shown: ShownRecords): boolean {
+  const here = new Set(own.all().map(({ record }) => idKey(record.id)))
+  return removalsIn(shown.view(), self).every((epoch) => here.has(idKey(epoch)))
+}
+
 /** Epochs that took all from a peer, which was not admitted since. */
 function removalsIn(view: MembershipView, peer: PublicKey): readonly IntentionId[] {
   return view

@@ -65,7 +65,8 @@ test('what a foundation shows is what all of it would come to, together with wha
       expect((await here.kernel.verify()).problems).toEqual([])
       await here.kernel.close()
     }),
-    { numRuns: RUNS, endOnFailure: true },
+    // One in which something is shown, whatever the others are.
+    { numRuns: RUNS, endOnFailure: true, examples: [[296_128]] },
   )
   expect(Math.min(seen.shown, seen.not)).toBeGreaterThan(0)
 })

@@ -152,7 +152,7 @@ describe('a foundation with the removal in it', () => {
   test('ends as the epoch itself is witnessed: that speaks for itself', async () => {
     const { history, known, epoch } = removedAway()
     const items = await foundationAt(history, epoch)
-    const { kernel } = await openVictim(history, known)
+    const { kernel, directory } = await openVictim(history, known)
     expect(await show(kernel, items)).toBe(true)
     await kernel.ingest(history.all, undefined)
     expect(kernel.removal()).toBe(undefined)
@@ -162,6 +162,9 @@ describe('a foundation with the removal in it', () => {
     expect(kernel.revokedBy(keyOf(VICTIM))).toEqual([])
     await kernel.submit(appOp('set back 1'))
     await kernel.close()
+    const again = await openVictim(history, [], directory)
+    expect(readdirSync(directory).filter((name) => name.startsWith('remov'))).toEqual([])
+    await again.kernel.close()
   })
 
   test('ends where a record comes that voids the removal, and what it cut counts again', async () => {

@@ -4,6 +4,7 @@
  * @module
  */
 import { equalBytes, idKey, type IntentionId, intentionId } from '@lattice/model'
+import type { RemovalProof } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { claimTo, comparedWith } from '../src/claimed-digest.ts'
 import { createDigestInitiator, createDigestResponder } from '../src/digest-exchange.ts'
@@ -26,6 +27,7 @@ import { finish, type SessionMachine, tapFinish } from '../src/session.ts'
 import { createSnapshotClient } from '../src/snapshot-client.ts'
 import { viewFor } from '../src/store-registry.ts'
 import { LOST } from './drive.ts'
+import type { ModelStore } from './model-store.ts'
 import { createPair, type Pair, type Peer } from './pair.ts'
 import { rowsOf } from './snapshot-mesh.ts'
 
@@ -93,6 +95,36 @@ async function cutPair(): Promise<Pick<Pair, 'a' | 'b' | 'crypto'> & { readonly 
   for (const { store } of [a, b]) store.declare(new Map([[idKey(epoch.id), 0n]]))
   b.store.prune(epoch.id)
   return { a, b, crypto: pair.crypto, base: epoch.id }
+}
+
+/** `a` was removed by an epoch whose past `b` has deleted and `a` has not seen. */
+export async function removedPair(): Promise<Pick<Pair, 'a' | 'b'> & { readonly epoch: IntentionId }> {
+  const { base: _, ...pair } = await cutPair()
+  const { a, b } = pair
+  for (let run = 0; run < 4; run += 1) b.store.write(20)
+  const [epoch] = b.store.write(1)
+  if (epoch === undefined) throw new Error('something was written')
+  b.store.setEpochs([epoch], true)
+  b.store.declare(new Map([[idKey(epoch.id), 1n]]))
+  b.store.prune(epoch.id)
+  return { a, b, epoch: epoch.id }
+}
+
+/** Takes exactly what a store serves for a foundation that shows it. */
+export function modelProof(served: ModelStore, epoch: IntentionId): RemovalProof {
+  const items: Uint8Array[] = []
+  return {
+    add: async (more) => {
+      items.push(...more)
+      return undefined
+    },
+    end: async () => {
+      const right = served.readFoundation(epoch, 0, Number.MAX_SAFE_INTEGER)?.items ?? []
+      const isRight = right.length === items.length && right.every((item, at) => equalBytes(item, items[at] ?? item))
+      return isRight && items.length > 0 ? true : { code: 'not_removed' }
+    },
+    close: () => undefined,
+  }
 }
 
 /** Makes each protocol anew, with something to do. */
@@ -214,6 +246,32 @@ export const PROTOCOLS: Readonly<Record<string, () => Promise<Protocol>>> = {
         }),
       isDone: () => a.store.missing([epoch.id]).length === 0 && a.store.digest().witnessCount === 92,
     })
+  },
+  'revocation whose past was cut': async () => {
+    const { a, b, epoch } = await removedPair()
+    let isShown = false
+    return protocolOf(
+      { a, b },
+      {
+        protocol: net.Protocol.REVOCATION,
+        a: () => {
+          const openProof = (): RemovalProof => modelProof(b.store, epoch)
+          const machine = createRevocationAsker(view(a.store, b), { known: a.store.tipIds(100), openProof })
+          return tapFinish(machine, (outcome) => {
+            isShown = outcome.isShown === true
+          })
+        },
+        b: () =>
+          createRevocationServer({
+            about: () => undefined,
+            resolve: (storeId) =>
+              equalBytes(storeId, b.store.id)
+                ? { ...b.store, epochs: [epoch], foundation: epoch, allowed: () => true }
+                : undefined,
+          }),
+        isDone: () => isShown,
+      },
+    )
   },
   'reconcile over a base': async () => {
     const peers = await cutPair()

@@ -221,7 +221,12 @@ describe('every question of a peer that was removed', () => {
         } else expect(['accepted', 'refused', 'noted', 'digests', 'revocation']).toContain(frame.case)
       }
     }
-    for (const protocol of [net.Protocol.RECONCILE, net.Protocol.BOOTSTRAP, net.Protocol.FETCH]) {
+    for (const protocol of [
+      net.Protocol.RECONCILE,
+      net.Protocol.BOOTSTRAP,
+      net.Protocol.FETCH,
+      net.Protocol.SNAPSHOT,
+    ]) {
       const codes = refusals.get(protocol)
       expect(codes).toContain(net.RefusalCode.REVOKED)
       // Beside what breaks the protocol whoever asks.

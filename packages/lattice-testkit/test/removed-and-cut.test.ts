@@ -1,4 +1,6 @@
 /** A peer that was removed while it was away, and the history of that cut: it learns of it all the same, and loses nothing. */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { equalBytes, type StoreId, toHex } from '@lattice/model'
 import type { NodeEvent } from '@lattice/node'
 import { system } from '@lattice/proto'
@@ -168,6 +170,9 @@ describe('a peer that was removed while it was away, and the history of that cut
     await mesh.restart(3)
     await mesh.converge(id)
     expect(stateOf(mesh, 3, id)).toBe('active')
+    // What showed it is not kept longer than it tells something.
+    const directory = join(mesh.peers[3]?.dataDir() ?? '', 'stores', toHex(id))
+    expect(readdirSync(directory).filter((name) => name.startsWith('remov'))).toEqual([])
   })
 
   test('is out of the stores below as well, and does not follow them', async () => {

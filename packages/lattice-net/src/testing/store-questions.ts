@@ -41,6 +41,17 @@ export function storeQuestions(storeId: Uint8Array, topic: Uint8Array): readonly
     [net.Protocol.JOIN, [{ case: 'joinRequest', value: { storeId, secret: sum, name: 'n', addresses: [] } }]],
     [net.Protocol.REVOCATION, [{ case: 'revocationRequest', value: { storeId, known: [id] } }]],
     [net.Protocol.REVOCATION, [{ case: 'revocationRequest', value: { storeId, known: [new Uint8Array(3)] } }]],
+    [
+      net.Protocol.REVOCATION,
+      [
+        { case: 'revocationRequest', value: { storeId, known: [] } },
+        { case: 'foundationRequest', value: { storeId, base: id, after: 0n } },
+      ],
+    ],
+    [net.Protocol.SNAPSHOT, [{ case: 'baseRequest', value: { storeId } }]],
+    [net.Protocol.SNAPSHOT, [{ case: 'foundationRequest', value: { storeId, base: id, after: 0n } }]],
+    [net.Protocol.SNAPSHOT, [{ case: 'snapshotRequest', value: { storeId, epoch: id } }]],
+    [net.Protocol.SNAPSHOT, [{ case: 'outlineRequest', value: { storeId, epoch: id } }]],
     [net.Protocol.PING, []],
   ]
 }

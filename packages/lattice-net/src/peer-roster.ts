@@ -28,6 +28,8 @@ export interface PeerRoster {
   readonly isExpected: (key: IdKey) => boolean
   /** How many are. */
   readonly expected: () => number
+  /** How many of these are connecting: the others wait for room. */
+  readonly connecting: () => number
   /** By the key of anyone of the list. */
   readonly peerOf: (key: IdKey) => PublicKey
 }
@@ -68,6 +70,7 @@ export function createPeerRoster(peers: readonly PublicKey[], max: number): Peer
     },
     isExpected: (key) => connecting.has(key) || untried.includes(key),
     expected: () => connecting.size + untried.length,
+    connecting: () => connecting.size,
     peerOf,
   }
 }

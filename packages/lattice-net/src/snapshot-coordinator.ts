@@ -86,6 +86,8 @@ class Coordinator implements FetchView {
   #isWakeDue = false
   #isOver = false
   #hasWhole = false
+  /** So has one that has made room for others. */
+  #hasCut = false
   #effects: SnapshotEffect[] = []
 
   constructor(options: SnapshotCoordinatorOptions) {
@@ -245,7 +247,9 @@ class Coordinator implements FetchView {
       if (this.#work === undefined) this.#start(stage.fetch.nextWork(this))
     }
     this.#wakeLater()
-    if (this.#work === undefined && !this.#isOver && this.#isStuck()) this.#fail()
+    if (this.#work !== undefined || this.#isOver || !this.#isStuck()) return
+    if (this.#roster.expected() === 0 || this.#isWhole()) this.#fail()
+    else this.#makeRoom()
   }
   #start(work: WriterWork | undefined): void {
     if (work === undefined) return
@@ -270,8 +274,9 @@ class Coordinator implements FetchView {
       this.#stage = { kind: 'items', fetch: createItemFetch(before.key, resume.base, resume.items) }
       return
     }
-    // Whose numbering it was may still come.
-    if (resume !== undefined && this.#roster.isExpected(idKey(resume.peer))) return
+    // Whose numbering it was may still come, unless others that can be used are in its place.
+    const isComing = resume !== undefined && this.#roster.isExpected(idKey(resume.peer))
+    if (isComing && (usable.length === 0 || this.#roster.connecting() > 0)) return
     const [server] = usable.toSorted((a, b) => compareSeqs(seqOf(b), seqOf(a)))
     // What a log begins with is asked for where the state is: a later epoch than that of the cut, or the same.
     const base = server?.offer?.snapshot?.epoch
@@ -283,9 +288,9 @@ class Coordinator implements FetchView {
     return this.members().some(({ offer }) => offer === undefined)
   }
 
-  /** Nobody serves the state any more, or is still to say so. */
+  /** Nobody who is there serves the state any more, or is still to say so; whoever else may has no room. */
   #isLeftAlone(fetch: RowFetch): boolean {
-    if (this.#work !== undefined || this.#isAwaitingOffers() || this.#roster.expected() > 0) return false
+    if (this.#work !== undefined || this.#isAwaitingOffers() || this.#roster.connecting() > 0) return false
     if (fetch.isDropping() || fetch.isAllHere()) return false
     return !this.members().some(({ offer }) => isOf(offer, fetch.target))
   }
@@ -295,15 +300,28 @@ class Coordinator implements FetchView {
     this.#chooseAnew()
     this.#choose()
   }
+  /** Nobody who is there has anything to begin with. */
   #isStuck(): boolean {
-    if (this.#roster.expected() > 0 || this.#isAwaitingOffers()) return false
+    if (this.#roster.connecting() > 0 || this.#isAwaitingOffers()) return false
     return this.#stage.kind === 'choosing'
+  }
+  #isWhole(): boolean {
+    return this.#hasWhole && !this.#hasCut && this.members().every(({ offer }) => offer?.base === undefined)
+  }
+  /** For those who wait for it. */
+  #makeRoom(): void {
+    this.#hasCut ||= this.members().some(({ offer }) => offer?.base !== undefined)
+    for (const { key } of this.members()) this.gone(key)
+    this.#goOn()
   }
   #fail(): void {
     this.#isOver = true
-    const isWhole = this.#hasWhole && this.members().every(({ offer }) => offer?.base === undefined)
-    if (isWhole) this.#effects.push({ kind: 'unpruned' })
-    else this.#effects.push({ kind: 'failed', why: this.#members.size > 0 ? 'no_state_is_served' : undefined })
+    if (this.#isWhole()) this.#effects.push({ kind: 'unpruned' })
+    else
+      this.#effects.push({
+        kind: 'failed',
+        why: this.#hasCut || this.#members.size > 0 ? 'no_state_is_served' : undefined,
+      })
   }
 }
 

@@ -46,11 +46,13 @@ function cutOf(kernel: Kernel): string {
 
 /** The epochs of a node, newest first. */
 function epochsOf({ indexOf }: World, kernel: Kernel): string {
-  const texts = kernel.epochs().map(({ id, seq, author, cause, fault }) => {
+  const texts = kernel.epochs().map(({ id, seq, author, cause, fault, waitingFor, isSettled, isFinal }) => {
     const removals = cause.kind === 'membership' ? cause.removals : []
     const removed = removals.map(({ peer, remains }) => ` node-${indexOf(peer) ?? '?'} to ${remains}`)
     const what = `${toHex(id).slice(0, 8)} ${seq} by node-${indexOf(author) ?? '?'} ${cause.kind}${removed.join()}`
-    return fault === undefined ? what : `${what} (${fault})`
+    const awaited = `waits for node-${waitingFor.map((key) => indexOf(key) ?? '?').join()}`
+    const why = fault ?? (isSettled ? (isFinal ? undefined : 'not final') : awaited)
+    return why === undefined ? what : `${what} (${why})`
   })
   return texts.slice(0, MAX_EPOCHS_TOLD).join('; ')
 }

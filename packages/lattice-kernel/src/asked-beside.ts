@@ -63,7 +63,7 @@ export function createAskedBeside({ core, projectionOver, snapshots, wake }: Ask
   }
 
   function stop(): void {
-    for (const key of [...findings.keys()]) forget(key)
+    for (const key of findings.keys()) forget(key)
   }
 
   function findingAt(epoch: BookEpoch): Finding {

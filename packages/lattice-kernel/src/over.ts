@@ -8,7 +8,7 @@
  */
 import { equalBytes, type IdKey, idKey, type IntentionId } from '@lattice/model'
 import type { AskedBeside } from './asked-beside.ts'
-import type { IsShared } from './beside-epoch.ts'
+import type { BesideOf } from './beside-epoch.ts'
 import type { IsClosed } from './closed-below.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { createFoundations } from './foundation.ts'
@@ -28,7 +28,7 @@ export interface OverDeps {
   readonly own: ReplicatedSet
   readonly isUpheld: IsUpheld
   readonly isClosed: IsClosed
-  readonly isShared: IsShared
+  readonly besideOf: BesideOf
   readonly asked: AskedBeside
 }
 
@@ -37,7 +37,7 @@ export function createOver({
   own,
   isUpheld,
   isClosed,
-  isShared,
+  besideOf,
   asked,
 }: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
   /** The set asked for last comes last. */
@@ -55,7 +55,7 @@ export function createOver({
     if (base !== undefined && (place === undefined || !log.book.isBefore(place, epoch.meta))) return undefined
     // Where what lies below counts otherwise than it did there, state goes on from another than theirs; and where this
     // node has more beside than they can take in, the sets would never be the same.
-    return isClosed(epoch) && isUpheld(epoch) && isShared(epoch) ? epoch : undefined
+    return isClosed(epoch) && isUpheld(epoch) && besideOf(epoch) !== 'unshared' ? epoch : undefined
   }
 
   return {

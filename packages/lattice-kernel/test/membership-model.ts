@@ -249,6 +249,12 @@ function viewOf(
     isHeard,
     limited: () => peers.filter((peer) => cutoffsOf(peer).length > 0 || !isHeard(peer)),
     active: () => peers.filter(isActive),
+    leftBy: (peer) => {
+      const taking = cutoffsOf(peer).filter(
+        ({ remains, readmissions }) => remains !== 'writer' && readmissions.length === 0,
+      )
+      return taking.length === 0 ? undefined : taking.map(({ epoch }) => epoch)
+    },
     isAdmin: () => false,
     hasSay: (author, op) => {
       const own = grants.filter(({ peer }) => equalBytes(peer, author))

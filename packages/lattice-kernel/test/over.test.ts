@@ -57,7 +57,7 @@ async function isUpheld(all: readonly ParsedIntention[], kernel: Kernel, base: I
 function isShared(kernel: Kernel, base: IntentionId): boolean {
   const all = kernel.scanWitness(1, 4096).map(({ parsed }) => parsed)
   const { view } = readFacts(all, new Set(all.map(({ id }) => idKey(id))))
-  return isSharedModel(kernel, base, view.active())
+  return isSharedModel(kernel, base, view)
 }
 
 function counting(kernel: Kernel): readonly IntentionId[] {

@@ -85,7 +85,7 @@ export type { FoundationWriterOptions } from './foundation-log.ts'
 export { createFoundationWriter } from './foundation-writer.ts'
 export { type LogEnd, type LogEndOptions, readLogEnd } from './log-end.ts'
 export { LOG_FILE, STATE_FILE } from './log-schema.ts'
-export { openKernel } from './open-kernel.ts'
+export { type LateKernelOptions, openKernel, type Projecting } from './open-kernel.ts'
 export { type LogDurability, type LogPeek, peekLog } from './open-log.ts'
 export {
   openPrunedStore,

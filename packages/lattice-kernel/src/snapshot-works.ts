@@ -4,6 +4,7 @@
  * @module
  */
 import { type Cancel, equalBytes, type Scheduler } from '@lattice/model'
+import { dropOldBase, keepBase } from './base-snapshot.ts'
 import type { Core } from './core.ts'
 import type { DivergenceWatch } from './divergence-watch.ts'
 import type { BookEpoch } from './epoch-book.ts'
@@ -153,6 +154,7 @@ function createPause(scheduler: Scheduler, onEnd: () => void) {
 function targetOf(deps: SnapshotWorksDeps): BookEpoch | undefined {
   const { core, kept, wanted } = deps
   kept.open()
+  dropOldBase(deps)
   settle(deps)
   // Where there is nothing to go on from at all it is tried, and told what is wrong.
   const isNone = kept.all().length === 0
@@ -173,6 +175,7 @@ function tellWaiting({ core, kept, wanted, waits }: SnapshotWorksDeps): void {
 function settle({ core, kept, wanted }: SnapshotWorksDeps): void {
   const [settled, next] = [wanted.settled(), kept.get('next')]
   if (settled === undefined || next === undefined || !equalBytes(next.epoch, settled.record.id)) return
+  keepBase({ core, kept })
   const { epoch, root } = kept.put('settled', 'next')
   core.events.notify({ kind: 'snapshot_settled', epoch, root: root.hash })
 }
@@ -180,6 +183,7 @@ function settle({ core, kept, wanted }: SnapshotWorksDeps): void {
 /** What was made is whole: a later one until its epoch is settled. */
 function keep({ core, kept, wanted }: SnapshotWorksDeps, made: BookEpoch): void {
   const isSettled = wanted.settled() === made
+  if (isSettled) keepBase({ core, kept })
   const { epoch, root } = kept.put(isSettled ? 'settled' : 'next', 'making')
   core.events.notify({ kind: 'snapshot_made', epoch, root: root.hash })
   if (isSettled) core.events.notify({ kind: 'snapshot_settled', epoch, root: root.hash })

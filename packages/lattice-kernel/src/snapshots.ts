@@ -143,16 +143,19 @@ async function make({ core, isOn, wanted, works, kept, waits, wake }: Parts): Pr
   return info
 }
 
-function statusOf({ isOn, works, divergence, kept }: Parts): SnapshotStatus {
+function statusOf({ core, isOn, works, divergence, kept }: Parts): SnapshotStatus {
   const making = works.making()
   const divergences = divergence.standing()
   const settled = kept.info('settled')
+  const begins = core.log.base.epoch()
+  const base = [settled, kept.info('base')].find((info) => info && begins && equalBytes(info.epoch, begins))
   const state = settled === undefined ? (making === undefined ? 'none' : 'making') : 'ready'
   const { base: from, done, total } = making?.progress() ?? { base: undefined, done: 0, total: 0 }
   return {
     state: divergences.length > 0 ? 'diverged' : isOn ? state : 'off',
     settled,
     candidate: kept.info('next'),
+    base,
     making: making && { epoch: making.epoch.record.id, from, done, total },
     failure: works.failure(),
     divergences,

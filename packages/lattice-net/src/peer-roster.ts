@@ -30,6 +30,7 @@ export interface PeerRoster {
   readonly expected: () => number
   /** How many of these are connecting: the others wait for room. */
   readonly connecting: () => number
+  readonly isConnecting: (key: IdKey) => boolean
   /** By the key of anyone of the list. */
   readonly peerOf: (key: IdKey) => PublicKey
 }
@@ -71,6 +72,7 @@ export function createPeerRoster(peers: readonly PublicKey[], max: number): Peer
     isExpected: (key) => connecting.has(key) || untried.includes(key),
     expected: () => connecting.size + untried.length,
     connecting: () => connecting.size,
+    isConnecting: (key) => connecting.has(key),
     peerOf,
   }
 }

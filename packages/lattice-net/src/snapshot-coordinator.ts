@@ -239,6 +239,7 @@ class Coordinator implements FetchView {
       this.#isDropDue = false
       this.#start({ kind: 'drop' })
     }
+    if (this.#stage.kind === 'items' && this.#isCrowdedOut(this.#stage.fetch.server)) this.#chooseAnew()
     if (this.#stage.kind === 'choosing' && this.#work === undefined) this.#choose()
     if (this.#stage.kind === 'rows' && this.#isLeftAlone(this.#stage.fetch)) this.#leaveRows()
     const stage = this.#stage
@@ -283,6 +284,10 @@ class Coordinator implements FetchView {
     if (server === undefined || base === undefined) return
     this.#stage = { kind: 'items', fetch: createItemFetch(server.key, base, 0) }
     this.#start({ kind: 'begin', base, peer: this.#roster.peerOf(server.key) })
+  }
+  /** It was lost, and others are in its place. */
+  #isCrowdedOut(key: IdKey): boolean {
+    return !this.#members.has(key) && !this.#roster.isConnecting(key)
   }
   #isAwaitingOffers(): boolean {
     return this.members().some(({ offer }) => offer === undefined)

@@ -1,8 +1,9 @@
 /**
  * What of a kernel's history was cut, as the network sees it.
  *
- * Only a state that enough peers signed is served: who makes the store anew can prove it then. The foundation is given at the
- * epoch of that state, which may be later than where the log was cut.
+ * Only a state that enough peers signed is served: who makes the store anew can prove it then. It is the one at the epoch
+ * where the log was cut, so that all have the same history; where there is none it is a later one, and the foundation is
+ * given at the epoch of that.
  *
  * @module
  */
@@ -42,10 +43,10 @@ function readFoundation(
 }
 
 function servedSnapshot(kernel: Kernel): ServedSnapshot | undefined {
-  const { settled, divergences } = kernel.snapshot()
-  if (settled === undefined || divergences.length > 0 || !isProvable(kernel, settled.epoch)) return undefined
-  const { system, app } = settled.rows
-  return { epoch: settled.epoch, root: settled.root, rows: system + app }
+  const { base, settled, divergences } = kernel.snapshot()
+  if (divergences.length > 0) return undefined
+  const served = [base, settled].find((info) => info !== undefined && isProvable(kernel, info.epoch))
+  return served && { epoch: served.epoch, root: served.root, rows: served.rows.system + served.rows.app }
 }
 
 /** Enough peers signed the state there, and what it stands on can be given. */

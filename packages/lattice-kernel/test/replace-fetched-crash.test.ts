@@ -1,4 +1,5 @@
 /** Putting a store that was fetched in place of the old one: whichever file was moved last before the power went. */
+import type * as Fs from 'node:fs'
 import { cpSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { toHex } from '@lattice/model'
@@ -13,7 +14,7 @@ import { appOp, openAuthority } from './tracking-projector.ts'
 const power = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY }))
 
 vi.mock('node:fs', async (importOriginal) => {
-  const real = await importOriginal<typeof import('node:fs')>()
+  const real = await importOriginal<typeof Fs>()
   const cut =
     <Parameters extends readonly unknown[], Answer>(change: (...parameters: Parameters) => Answer) =>
     (...parameters: Parameters): Answer => {

@@ -1,0 +1,115 @@
+/** A store whose history was cut, with one below that has its peers and was cut as well: who joins gets both. */
+import { equalBytes, type StoreId, toHex } from '@lattice/model'
+import { system } from '@lattice/proto'
+import { expect, test } from 'vitest'
+import { createSimMesh, type SimMesh } from '../src/index.ts'
+import { codeOf, get, put } from './support.ts'
+
+const kernelOf = (mesh: SimMesh, index: number, id: StoreId) => mesh.store(index, id).kernel()
+const keyOf = (mesh: SimMesh, index: number): string => toHex(mesh.node(index).id)
+const stateOf = (mesh: SimMesh, index: number, id: StoreId): string | undefined =>
+  mesh
+    .node(index)
+    .stores()
+    .find((store) => equalBytes(store.id, id))?.state
+
+async function prune(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<void> {
+  const epoch = await mesh.complete(kernelOf(mesh, indices[0] ?? 0, id).submitEpoch({ kind: 'prune' }))
+  const isCut = (index: number): boolean =>
+    equalBytes(kernelOf(mesh, index, id).base()?.epoch ?? new Uint8Array(0), epoch)
+  await mesh.run(() => indices.every(isCut), 'the history is cut everywhere')
+}
+
+/** The root of the state that each signs at an epoch made now: they agree. */
+async function expectSameRoots(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<void> {
+  const epoch = await mesh.complete(kernelOf(mesh, 0, id).submitEpoch({ kind: 'initial' }))
+  const statusOf = (index: number) =>
+    kernelOf(mesh, index, id)
+      .epochs()
+      .find((each) => equalBytes(each.id, epoch))
+  await mesh.run(() => indices.every((index) => statusOf(index)?.roots.length === indices.length), 'all have signed')
+  for (const index of indices) {
+    expect(statusOf(index)).toMatchObject({ isFinal: true, isDiverged: false })
+    const roots = statusOf(index)?.roots.map(({ root }) => toHex(root))
+    expect(new Set(roots).size).toBe(1)
+  }
+}
+
+/** Nodes 0 to 2 with a root and two levels below it, each with overwrites; node 3 is new. */
+async function family(seed: string) {
+  const mesh = await createSimMesh({ seed, nodes: 4, discovery: true })
+  const { id: root } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+  for (const index of [1, 2]) await mesh.complete(mesh.node(index).join(await mesh.invite(0, root)))
+  await mesh.converge(root, [0, 1, 2])
+  const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: root }))
+  const { id: drafts } = await mesh.complete(mesh.node(0).createStore({ name: 'drafts', parent: notes }))
+  const all = [root, notes, drafts]
+  const isHere = (index: number): boolean => all.every((id) => stateOf(mesh, index, id) === 'active')
+  await mesh.run(() => [0, 1, 2].every(isHere), 'all have all of them')
+  for (const id of all) {
+    for (let n = 0; n < 9; n += 1) await put(mesh, n % 3, id, [`k${n % 4}`, `of ${n}`])
+    await mesh.converge(id, [0, 1, 2])
+  }
+  return { mesh, root, notes, drafts, all }
+}
+
+test('who joins a root whose history was cut, as was that of the stores below, gets all of them and goes on', async () => {
+  const { mesh, root, all, drafts } = await family('join all')
+  await using _ = mesh
+  for (const id of all) await prune(mesh, id, [0, 1, 2])
+  for (const id of all) await put(mesh, 1, id, ['after', 'v'])
+  await mesh.complete(mesh.node(3).join(await mesh.invite(0, root)))
+  await mesh.run(() => all.every((id) => stateOf(mesh, 3, id) === 'active'), 'all of them are here')
+  for (const id of all) await mesh.converge(id)
+  for (const id of all) {
+    expect(kernelOf(mesh, 3, id).base()?.epoch).toEqual(kernelOf(mesh, 0, id).base()?.epoch)
+    for (let n = 0; n < 4; n += 1) expect(await get(mesh, 3, id, `k${n}`)).toBe(await get(mesh, 0, id, `k${n}`))
+    expect(await get(mesh, 3, id, 'after')).toBe('v')
+  }
+  await put(mesh, 3, drafts, ['k0', 'by the joiner'])
+  await mesh.converge(drafts)
+  for (const id of all) await expectSameRoots(mesh, id, [0, 1, 2, 3])
+  await mesh.restart(3)
+  for (const id of all) await mesh.converge(id)
+})
+
+test('a removal that the stores below followed before they were cut holds for who joins after it', async () => {
+  const { mesh, root, notes, all } = await family('join after')
+  await using _ = mesh
+  await mesh.complete(mesh.store(0, root).revokePeer(keyOf(mesh, 2)))
+  const followed = (index: number): boolean => kernelOf(mesh, index, notes).membership().limited().length === 1
+  await mesh.run(() => [0, 1].every(followed), 'the children have followed')
+  for (const id of all) await mesh.converge(id, [0, 1])
+  for (const id of all) await prune(mesh, id, [0, 1])
+  await mesh.complete(mesh.node(3).join(await mesh.invite(0, root)))
+  await mesh.run(() => all.every((id) => stateOf(mesh, 3, id) === 'active'), 'all of them are here')
+  for (const id of all) {
+    await mesh.converge(id, [0, 1, 3])
+    expect(kernelOf(mesh, 3, id).membership().limited()).toEqual([mesh.node(2).id])
+  }
+  expect(await codeOf(mesh, put(mesh, 2, notes, ['no', 'more']))).toBe('REVOKED')
+})
+
+test('who was away while the root and the stores below were cut comes back to all of them', async () => {
+  const { mesh, root, all } = await family('back to all')
+  await using _ = mesh
+  await mesh.complete(mesh.node(3).join(await mesh.invite(0, root)))
+  await mesh.run(() => all.every((id) => stateOf(mesh, 3, id) === 'active'), 'all of them are here')
+  for (const id of all) await mesh.converge(id)
+  await mesh.complete(mesh.store(0, root).setPeerStatus('node-3', system.PeerStatus.DORMANT))
+  for (const id of all) await mesh.converge(id)
+  await mesh.stop(3)
+  for (const id of all) {
+    for (let n = 0; n < 5; n += 1) await put(mesh, n % 3, id, [`k${n % 4}`, `then ${n}`])
+    await mesh.converge(id, [0, 1, 2])
+    await prune(mesh, id, [0, 1, 2])
+  }
+  await mesh.start(3)
+  for (const id of all) await mesh.converge(id)
+  for (const id of all) {
+    expect(kernelOf(mesh, 3, id).base()?.epoch).toEqual(kernelOf(mesh, 0, id).base()?.epoch)
+    expect(await get(mesh, 3, id, 'k0')).toBe(await get(mesh, 0, id, 'k0'))
+  }
+  await put(mesh, 3, all[2] ?? root, ['back', 'yes'])
+  for (const id of all) await mesh.converge(id)
+})

@@ -70,14 +70,20 @@ export interface StatusSource {
   readonly isUpheld: IsUpheld
 }
 
-/** Newest first, by their number. */
-export function epochStatuses({ log, settlement, isUpheld }: StatusSource): readonly EpochStatus[] {
-  const heads = new Set(log.book.heads().map(toHex))
-  const counts = countingAcks(log)
-  return log.book
-    .epochs()
-    .toSorted((a, b) => Number(b.record.op.value.seq - a.record.op.value.seq) || b.meta.seq - a.meta.seq)
-    .map((epoch) => statusOf({ log, settlement, isUpheld, heads, counts }, epoch))
+/** Newest first. */
+export function epochStatuses(source: StatusSource): readonly EpochStatus[] {
+  return statusesOf(source, source.log.book.epochs().toSorted(newestFirst))
+}
+
+/** By their number, of one number the one that came here last. */
+export function newestFirst(a: BookEpoch, b: BookEpoch): number {
+  return Number(b.record.op.value.seq - a.record.op.value.seq) || b.meta.seq - a.meta.seq
+}
+
+export function statusesOf(source: StatusSource, epochs: readonly BookEpoch[]): readonly EpochStatus[] {
+  const heads = new Set(source.log.book.heads().map(toHex))
+  const counts = countingAcks(source.log)
+  return epochs.map((epoch) => statusOf({ ...source, heads, counts }, epoch))
 }
 
 interface StatusDeps extends StatusSource {

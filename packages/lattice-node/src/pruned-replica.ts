@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { encodeFoundationItem, type EpochStatus, type Kernel, type LogBase } from '@lattice/kernel'
-import { equalBytes, type IntentionId, isLatticeError } from '@lattice/model'
+import { encodeFoundationItem, type Kernel, type LogBase } from '@lattice/kernel'
+import { type IntentionId, isLatticeError } from '@lattice/model'
 import type { FoundationRead, PrunedReplica, ReplicaBase, ServedSnapshot, SnapshotRead } from '@lattice/net-types'
 
 export function createPrunedReplica(kernel: Kernel): PrunedReplica {
@@ -51,8 +51,7 @@ function servedSnapshot(kernel: Kernel): ServedSnapshot | undefined {
 
 /** Enough peers signed the state there, and what it stands on can be given. */
 function isProvable(kernel: Kernel, epoch: IntentionId): boolean {
-  const isIt = ({ id }: EpochStatus): boolean => equalBytes(id, epoch)
-  return kernel.epochs().find(isIt)?.isFinal === true && kernel.foundation(epoch) !== undefined
+  return kernel.epoch(epoch)?.isFinal === true && kernel.foundation(epoch) !== undefined
 }
 
 function readSnapshot(kernel: Kernel, options: Parameters<Kernel['readSnapshot']>[0]): SnapshotRead | undefined {

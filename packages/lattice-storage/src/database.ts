@@ -35,6 +35,11 @@ export interface Database extends Shrinking {
   readonly prepare: <Row = never>(sql: string) => Statement<Row>
   /** Commits what `work` wrote, durably as the database was opened for; when anything throws, nothing of it is there. */
   readonly transaction: <T>(work: () => T) => T
+  /**
+   * The same, without waiting for the disk: a power cut may take it back, with all that was written after it in this way.
+   * The next `transaction` makes it last. For what is done again where it was lost.
+   */
+  readonly relaxed: <T>(work: () => T) => T
   /** Copies what is committed to a new file at `path`, a few pages per turn of the event loop. */
   readonly copyTo: (path: string) => Promise<void>
   /**
@@ -184,7 +189,7 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
     return statement
   }
 
-  const { transaction, begin, checkpoint } = createTransactions(handle, parts)
+  const { transaction, relaxed, begin, checkpoint } = createTransactions(handle, parts)
   let pauses = 0
   const copies = createDatabaseCopies({
     path,
@@ -208,9 +213,16 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
       return statement as Statement<Row>
     },
     transaction,
+    relaxed,
     begin,
     checkpoint: (isSynced) => (pauses === 0 ? checkpoint(isSynced) : 0),
-    ...createShrinking(handle, { path, guard, hooks, isPaused: () => pauses > 0 }),
+    ...createShrinking(handle, {
+      path,
+      hooks,
+      guard,
+      relaxed: (work) => relaxing(handle, parts, work),
+      isPaused: () => pauses > 0,
+    }),
     copyFiles: copies.copy,
     copyTo: async (to) => {
       try {
@@ -238,7 +250,7 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
 function createTransactions(
   handle: Sqlite.Database,
   parts: DatabaseParts,
-): Pick<Database, 'transaction' | 'begin' | 'checkpoint'> {
+): Pick<Database, 'transaction' | 'relaxed' | 'begin' | 'checkpoint'> {
   const { guard, options } = parts
   const { path, hooks } = options
   const at = (point: StoragePoint): void => hooks?.at(point, path)
@@ -280,6 +292,7 @@ function createTransactions(
 
   return {
     transaction,
+    relaxed: (work) => relaxing(handle, parts, () => transaction(work)),
     begin: () => {
       assert(!handle.inTransaction, 'transactions are not nested')
       guard(() => beginNow().run())
@@ -327,6 +340,17 @@ function compiledLater(handle: Sqlite.Database, sql: string): () => Sqlite.State
 function setSynchronous(handle: Sqlite.Database, options: OpenDatabaseOptions, level: 'OFF' | 'NORMAL' | 'FULL'): void {
   handle.pragma(`synchronous = ${level}`)
   tellSettings(handle, options)
+}
+
+/** Not inside a transaction. */
+function relaxing<T>(handle: Sqlite.Database, { guard, options }: DatabaseParts, work: () => T): T {
+  if (options.durability !== 'full') return work()
+  guard(() => setSynchronous(handle, options, 'NORMAL'))
+  try {
+    return work()
+  } finally {
+    guard(() => setSynchronous(handle, options, 'FULL'))
+  }
 }
 
 function checkpoint(handle: Sqlite.Database, { guard, options }: DatabaseParts, isSynced: boolean): number {

@@ -277,6 +277,31 @@ describe('an overlay', () => {
     expect(asked).toBe(2)
   })
 
+  test('scans what was scanned before as it is now, once changes have reached the table below', () => {
+    fc.assert(
+      fc.property(changes, fc.array(changes, { maxLength: 4 }), ranges, (below, rounds, range) => {
+        const [base, model] = [createMemoryTable(), createMemoryTable()]
+        applyAll(base, below)
+        applyAll(model, below)
+        const overlay = overlayOver(base)
+        for (const round of rounds) {
+          // Often enough for a page to be kept.
+          for (let turn = 0; turn < 3; turn += 1) expectSame(overlay.visible, model, range)
+          applyAll(overlay.working, round)
+          applyAll(model, round)
+          overlay.publish()
+          for (let turn = 0; turn < 3; turn += 1) expectSame(overlay.visible, model, range)
+          const rows = overlay.freeze()
+          expectSame(overlay.visible, model, range)
+          writeInto(base, rows)
+          expectSame(overlay.visible, model, range)
+          overlay.thaw()
+          expectSame(overlay.visible, model, range)
+        }
+      }),
+    )
+  })
+
   test('scans what lies behind thousands of deleted rows', () => {
     const base = createMemoryTable()
     for (let n = 0; n < 3000; n += 1) base.set(Uint8Array.of(n >> 8, n & 0xff), Uint8Array.of(1))

@@ -9,23 +9,26 @@
  */
 import { equalBytes, type IntentionId } from '@lattice/model'
 import type { Core } from './core.ts'
+import type { DivergenceWatch } from './divergence-watch.ts'
 import type { KeptSnapshots } from './kept-snapshots.ts'
 import { pruneTargets } from './prune-target.ts'
 
 export interface BaseSnapshotDeps {
   readonly core: Core
   readonly kept: KeptSnapshots
+  readonly divergence: Pick<DivergenceWatch, 'isAt'>
 }
 
 /** Asked for before another takes the place of the settled one. */
-export function keepBase({ core, kept }: BaseSnapshotDeps): void {
+export function keepBase({ core, kept, divergence }: BaseSnapshotDeps): void {
   const settled = kept.get('settled')
   if (settled === undefined || kept.get('base') !== undefined || !isWanted(core, settled.epoch)) return
-  kept.put('base', 'settled')
+  // One that others do not have is put aside to be looked at, and nobody begins with it.
+  if (!divergence.isAt(settled.epoch)) kept.put('base', 'settled')
 }
 
 /** What the log began with before it was pruned further is of no use. */
-export function dropOldBase({ core, kept }: BaseSnapshotDeps): void {
+export function dropOldBase({ core, kept }: Omit<BaseSnapshotDeps, 'divergence'>): void {
   const [snapshot, base] = [kept.get('base'), core.log.base.epoch()]
   if (snapshot !== undefined && base !== undefined && !equalBytes(snapshot.epoch, base)) kept.drop('base')
 }

@@ -172,18 +172,20 @@ function tellWaiting({ core, kept, wanted, waits }: SnapshotWorksDeps): void {
 }
 
 /** The later one takes the place of the settled one once its epoch is settled. */
-function settle({ core, kept, wanted }: SnapshotWorksDeps): void {
+function settle(deps: SnapshotWorksDeps): void {
+  const { core, kept, wanted } = deps
   const [settled, next] = [wanted.settled(), kept.get('next')]
   if (settled === undefined || next === undefined || !equalBytes(next.epoch, settled.record.id)) return
-  keepBase({ core, kept })
+  keepBase(deps)
   const { epoch, root } = kept.put('settled', 'next')
   core.events.notify({ kind: 'snapshot_settled', epoch, root: root.hash })
 }
 
 /** What was made is whole: a later one until its epoch is settled. */
-function keep({ core, kept, wanted }: SnapshotWorksDeps, made: BookEpoch): void {
+function keep(deps: SnapshotWorksDeps, made: BookEpoch): void {
+  const { core, kept, wanted } = deps
   const isSettled = wanted.settled() === made
-  if (isSettled) keepBase({ core, kept })
+  if (isSettled) keepBase(deps)
   const { epoch, root } = kept.put(isSettled ? 'settled' : 'next', 'making')
   core.events.notify({ kind: 'snapshot_made', epoch, root: root.hash })
   if (isSettled) core.events.notify({ kind: 'snapshot_settled', epoch, root: root.hash })

@@ -1,8 +1,9 @@
 /**
  * One vitest run over every package, app and example: each is a project named after its package.
  *
- * Packages resolve to each other's sources (the `source` condition), so tests need no build. Each test file runs
- * in a process of its own, as many at once as there are cores: native add-ons and a killed handle stay contained.
+ * Packages resolve to each other's sources (the `source` condition), so tests need no build. Files run in as many processes
+ * at once as there are cores. Those of a package that talks to the network or starts processes have one each, so that
+ * native add-ons and a killed handle stay contained; the others share theirs, and load the sources once.
  *
  * @module
  */
@@ -20,17 +21,29 @@ function nameOf(folder: string): string {
   return String(manifest.name)
 }
 
+/** Their test files share no process. */
+const CONTAINED: ReadonlySet<string> = new Set([
+  '@lattice/net-iroh',
+  '@lattice/net-lan',
+  '@lattice/net-tls',
+  '@lattice/runtime',
+  '@lattice/daemon',
+  '@lattice/cli',
+])
+
 function projectOf(folder: string): TestProjectInlineConfiguration {
+  const name = nameOf(folder)
   return {
     root: folder,
     resolve: { conditions },
     ssr: { resolve: { conditions, externalConditions: conditions } },
     test: {
-      name: nameOf(folder),
+      name,
       environment: 'node',
       setupFiles: [join(root, 'vitest.setup.ts')],
       include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
       pool: 'forks',
+      isolate: CONTAINED.has(name),
       execArgv: ['--conditions=source'],
       testTimeout: 20_000,
       hookTimeout: 20_000,

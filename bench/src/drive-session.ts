@@ -91,6 +91,8 @@ async function perform(call: SessionCall): Promise<SessionAnswer> {
     case 'read_past':
     case 'read_foundation':
     case 'read_snapshot':
+    case 'add_proof':
+    case 'end_proof':
     case 'redeem':
     case 'drain':
     case 'take_run':

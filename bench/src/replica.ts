@@ -45,6 +45,8 @@ export function replicaOf(kernel: Kernel): ReplicatedStore {
     witnessPage: kernel.witnessPage,
     ingest: kernel.ingest,
     onWitnessed: kernel.onWitnessed,
+    removalFoundation: kernel.removalFoundation,
+    openRemovalProof: kernel.openRemovalProof,
     ...WHOLE,
   }
 }

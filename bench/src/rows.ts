@@ -15,6 +15,7 @@ import { JOINS_ROW } from './rows/joins.ts'
 import { NETWORK_ROWS } from './rows/network.ts'
 import { RIVALS_ROW } from './rows/rivals.ts'
 import { PRUNING_ROW } from './rows/pruning.ts'
+import { REAL_PRUNING_ROW } from './rows/real-pruning.ts'
 import { RANGE_INDEX_ROW, RECONCILE_ROW } from './rows/reconcile.ts'
 import { REVOCATION_ROW } from './rows/revocation.ts'
 import { SESSIONS_ROW } from './rows/sessions.ts'
@@ -34,6 +35,7 @@ export const ROWS: readonly BenchRow[] = [
   ANCESTRY_ROW,
   PRUNING_ROW,
   JOINS_ROW,
+  REAL_PRUNING_ROW,
   STATE_ROOT_ROW,
   GOSSIP_ROW,
   CONVERGENCE_ROW,

@@ -1,3 +1,3 @@
 import { library } from '../../scripts/tsup.ts'
 
-export default library(['src/index.ts'])
+export default library(['src/index.ts', 'src/client.ts'])

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { LatticeBackend } from '@lattice/api'
+import type { LatticeBackend } from '@lattice/api/client'
 import type { daemon } from '@lattice/proto'
 import type { StoreInterface } from './dynamic/store-methods.ts'
 import type { CliClock, InputStream } from './io.ts'

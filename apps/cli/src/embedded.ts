@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { LatticeBackend } from '@lattice/api'
+import type { LatticeBackend } from '@lattice/api/client'
 
 /** Opens the node of `dataDir` and a backend on it; closing the backend closes the node. */
 export async function openEmbeddedBackend(dataDir: string): Promise<LatticeBackend> {

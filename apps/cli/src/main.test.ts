@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { create } from '@bufbuild/protobuf'
-import { DaemonUnreachable, ERROR_TABLE, type LatticeBackend } from '@lattice/api'
+import { DaemonUnreachable, ERROR_TABLE, type LatticeBackend } from '@lattice/api/client'
 import type { LatticeErrorCode } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'

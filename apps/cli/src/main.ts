@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { EXIT } from '@lattice/api'
+import { EXIT } from '@lattice/api/client'
 import { CommanderError, type Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { askTerminal } from './ask-terminal.ts'

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { EXIT, exitCodeOf } from '@lattice/api'
+import { EXIT, exitCodeOf } from '@lattice/api/client'
 import { isLatticeError } from '@lattice/model'
 import { CommanderError } from 'commander'
 import { Interrupted, OutputClosed } from './errors.ts'

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { connectBackend, type LatticeBackend } from '@lattice/api'
+import { connectBackend, type LatticeBackend } from '@lattice/api/client'
 import { idKey, type IdKey } from '@lattice/model'
 import type { daemon } from '@lattice/proto'
 import { readStoreInterface, type StoreInterface } from './dynamic/store-methods.ts'

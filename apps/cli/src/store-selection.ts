@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LatticeBackend } from '@lattice/api'
+import type { LatticeBackend } from '@lattice/api/client'
 import { idKey, toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import type { CommandContext } from './command-context.ts'

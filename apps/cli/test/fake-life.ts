@@ -66,6 +66,8 @@ export interface FakeLifeHandlers {
   readonly node: Pick<BackendHandlers['node'], 'why' | 'diagnose' | 'backup'>
 }
 
+const EPOCHS_PER_REPLY = 2
+
 const refuse = (code: ConstructorParameters<typeof RemoteError>[0], message: string): never => {
   throw new RemoteError(code, message, {})
 }
@@ -261,8 +263,14 @@ function peerActs(life: FakeLife, { stores, call }: FakeLifeDeps) {
       life.epochs.unshift(epoch)
       return create(daemon.RevokePeerResponseSchema, { peer, epoch })
     },
-    listEpochs: async () =>
-      create(daemon.ListEpochsResponseSchema, { epochs: life.epochs, total: BigInt(life.epochs.length) }),
+    listEpochs: async ({ limit, pageToken }: daemon.ListEpochsRequest) => {
+      const from = pageToken[0] ?? 0
+      // Fewer than are asked for, as where they are large.
+      const epochs = life.epochs.slice(from, from + Math.min(limit, EPOCHS_PER_REPLY))
+      const end = from + epochs.length
+      const nextPageToken = end < life.epochs.length ? Uint8Array.of(end) : new Uint8Array()
+      return create(daemon.ListEpochsResponseSchema, { epochs, total: BigInt(life.epochs.length), nextPageToken })
+    },
     followEpoch: async function* () {
       const epoch = life.epochs[0] ?? refuse('INTENTION_NOT_FOUND', 'no such epoch')
       yield epoch

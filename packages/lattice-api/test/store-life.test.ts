@@ -160,7 +160,11 @@ describe.each([0, 1])('by backend %i', (index) => {
     expect(await codeOf(store.revokePeer({ storeId, peer: 'desk', self: true }))).toBe('INVALID_ARGUMENT')
     // The only peer of its store.
     expect(await codeOf(store.revokePeer({ storeId, self: true, force: true }))).toBe('WRONG_STATE')
-    expect(await store.listEpochs({ storeId })).toMatchObject({ epochs: [], total: 0n })
+    const none = await store.listEpochs({ storeId })
+    expect(none).toMatchObject({ epochs: [], total: 0n, nextPageToken: new Uint8Array() })
+    for (const length of [3, 32]) {
+      expect(await codeOf(store.listEpochs({ storeId, pageToken: new Uint8Array(length) }))).toBe('INVALID_ARGUMENT')
+    }
     expect(await store.listExcluded({ storeId })).toMatchObject({ entries: [], more: false })
     const follow = async (epoch: Uint8Array): Promise<void> => {
       for await (const each of store.followEpoch({ storeId, epoch })) expect(each).toBeUndefined()

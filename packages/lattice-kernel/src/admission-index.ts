@@ -15,6 +15,8 @@ import type { IntentionMeta } from './log-entry.ts'
 export interface AdmissionIndex {
   /** True where one of these is, or has in its past, an admission of the author; always, where peers are another store's. */
   readonly hasAdmission: (author: PublicKey, causes: readonly IntentionMeta[]) => boolean
+  /** How many admissions of the author a place has in its past; none where peers are another store's. */
+  readonly countBefore: (author: PublicKey, place: IntentionMeta) => number
   readonly clear: () => void
 }
 
@@ -55,6 +57,11 @@ export function createAdmissionIndex({ policy, items, isBefore }: AdmissionIndex
       readOn(policy.rolesIn)
       const admissions = byPeer.get(idKey(author)) ?? []
       return admissions.some(({ meta }) => causes.some((cause) => cause.seq === meta.seq || isBefore(meta, cause)))
+    },
+    countBefore: (author, place) => {
+      if (policy?.rolesIn === undefined) return 0
+      readOn(policy.rolesIn)
+      return (byPeer.get(idKey(author)) ?? []).filter(({ meta }) => isBefore(meta, place)).length
     },
     clear: () => {
       byPeer.clear()

@@ -3,8 +3,8 @@
  * effect.
  *
  * State follows from the records and the cuts, so a change of the cuts asks for another state only where it concerns what
- * is applied already. That is compared span by span; what is kept with state on the disk is a digest of it, so that a
- * crash between a change of the cuts and the new state is noticed.
+ * is applied already. That is compared span by span, a few records at a time where they have to be read; what is kept with
+ * state on the disk is a digest of it, so that a crash between a change of the cuts and the new state is noticed.
  *
  * @module
  */
@@ -17,13 +17,16 @@ import type { IntentionMeta, LogEntry } from './log-entry.ts'
 /** `void`: nothing happens. `writer`: as if its author's role were that of a writer. */
 export type ApplyMode = 'full' | 'writer' | 'void'
 
+/** Reads so many records at most; answers whether the state is the same, undefined while that is not known. */
+export type Comparison = (limit: number) => boolean | undefined
+
 export interface AppliedCuts {
   /** What holds now. */
   readonly now: () => Cuts
   /** How a record is applied. It need not be appended. */
   readonly modeOf: (cuts: Cuts, entry: LogEntry) => ApplyMode
-  /** True when state made of the records up to `seq` is the same with both. */
-  readonly isSame: (a: Cuts, b: Cuts, seq: number) => boolean
+  /** Whether state made of the records up to `seq` is the same with both. Of these none must go meanwhile. */
+  readonly compare: (a: Cuts, b: Cuts, seq: number) => Comparison
   /** Tells cuts apart that make another state of the records up to `seq`; empty where nothing is cut. */
   readonly markOf: (cuts: Cuts, seq: number) => Uint8Array
   /** True for the mark of cuts that make the same state. */
@@ -65,14 +68,34 @@ export function createAppliedCuts(deps: AppliedCutsDeps): AppliedCuts {
     cuts.spans.size === 0 ? [] : appliedSpans(cuts.spans, (lane) => lastOf(lane, seq))
   const faultyTo = (cuts: Cuts, seq: number): readonly number[] => cuts.faulty.filter((one) => one <= seq)
 
-  /** True when something in these positions is more than a writer may do. */
-  function isPrivileged({ lane, first, last }: AppliedSpan): boolean {
-    // Of what is gone it is not known, so it counts as if it were.
-    if (deps.isBelow({ lane, position: first })) return true
-    for (let position = first; position <= last; position += 1) {
-      if (deps.entryAt(deps.seqAt(lane, position)).parsed.op.kind === 'system') return true
+  /** Whether something in these positions is more than a writer may do. */
+  function* isPrivileged(spans: readonly AppliedSpan[]): Generator<void, boolean, undefined> {
+    for (const { lane, first, last } of spans) {
+      for (let position = first; position <= last; position += 1) {
+        // Of what is gone it is not known, so it counts as if it were.
+        if (deps.isBelow({ lane, position })) return true
+        if (deps.entryAt(deps.seqAt(lane, position)).parsed.op.kind === 'system') return true
+        yield
+      }
     }
     return false
+  }
+
+  function compare(a: Cuts, b: Cuts, seq: number): Comparison {
+    if (a === b) return () => true
+    if (faultyTo(a, seq).join(' ') !== faultyTo(b, seq).join(' ')) return () => false
+    const [before, after] = [spansTo(a, seq), spansTo(b, seq)]
+    const differing = [...notIn(before, after), ...notIn(after, before)]
+    if (differing.some(({ kind }) => kind !== 'privileged')) return () => false
+    const reading = isPrivileged(differing)
+    let isSame: boolean | undefined
+    return (limit) => {
+      for (let read = 0; read < limit && isSame === undefined; read += 1) {
+        const { done, value } = reading.next()
+        if (done === true) isSame = !value
+      }
+      return isSame
+    }
   }
 
   /** For a record that is about to be appended: of the others the span says it. */
@@ -96,13 +119,7 @@ export function createAppliedCuts(deps: AppliedCutsDeps): AppliedCuts {
       if (span === undefined || (!deps.isAppended(entry) && isReadmitted(span, entry))) return 'full'
       return span.kind === 'all' ? 'void' : 'writer'
     },
-    isSame: (a, b, seq) => {
-      if (a === b) return true
-      if (faultyTo(a, seq).join(' ') !== faultyTo(b, seq).join(' ')) return false
-      const [before, after] = [spansTo(a, seq), spansTo(b, seq)]
-      const differing = [...notIn(before, after), ...notIn(after, before)]
-      return differing.every((span) => span.kind === 'privileged' && !isPrivileged(span))
-    },
+    compare,
     markOf,
     isMarkOf: (mark = NO_MARK, cuts, seq) => equalBytes(mark, markOf(cuts, seq)),
   }

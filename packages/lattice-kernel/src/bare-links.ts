@@ -5,6 +5,12 @@
  * causes. These are bare links: in the set that nodes reconcile, and never applied. So is the signature that closes the run
  * of a link, and what that has in its past, for nobody can check a link without it.
  *
+ * A copy of a link that is signed by itself needs no closer, so a node that has that one holds less than one that was given
+ * the run. An id does not tell which copy is here, and whoever passes one on can take its signature off: so the set is what
+ * the bytes that are here need. That does not last. What closes the run is cited by nobody, so the next ack or epoch of a node
+ * that has it cites it, and from then on all have it in the past of something that counts. Acks follow whatever is written;
+ * who writes nothing holds it until history is cut. State is the same all along.
+ *
  * What is neither is excluded. It is the end of a lane, always: whatever follows a record of its chain has it in its past.
  * Costs about as much as a vector for each head that no other has in its past; nothing that is excluded is read.
  *

@@ -62,7 +62,7 @@ export function beginWith(
     cursorAfter: ({ chainHash }, { seq }) => ({ seq: seq + 1, chainHash }),
     cuts: {
       ...cuts,
-      isSame: (a, b, seq) => cuts.isSame(a, b, reached(seq)),
+      compare: (a, b, seq) => cuts.compare(a, b, reached(seq)),
       markOf: (now, seq) => cuts.markOf(now, reached(seq)),
       // The snapshot's mark is of another kind, and was looked at.
       isMarkOf: () => true,

@@ -11,6 +11,13 @@
  * An operation of the app asks more than its causes: whether it covers what stands in its place. Of what is gone that can be
  * told only by who had the operation before. So of these only the first will do.
  *
+ * Who had to acknowledge the epoch may go meanwhile, away or removed, and not everybody knows that at the same time. One who
+ * does not waits for its word and cuts with all that it had seen; one who does would cut without, and the other's writes
+ * beside could never be placed. So a log is cut without somebody's word only once all who are active have seen it go: who of
+ * them had cut by it had that word, and whatever it writes then has it in its past. Such a word counts like any other. Those
+ * who write nothing are not asked; where one of them cut by a word that did not count, it is behind at the next cut, and
+ * begins anew there, as one does who was away.
+ *
  * @module
  */
 import { type IdKey, idKey, isGenesis, isSigned, type PublicKey, toIntentionId } from '@lattice/model'
@@ -27,7 +34,13 @@ import { requiredOf } from './settlement.ts'
 /** Epochs whose answers are kept: few are asked about at a time. */
 const ANSWERS_MAX = 8
 
-export type IsShared = (epoch: BookEpoch) => boolean
+/**
+ * `shared`: the log may be cut there. `open`: so far it is, but somebody may think otherwise of who has to acknowledge, so
+ * nothing is cut yet. `unshared`: a later epoch takes along what is beside.
+ */
+export type BesideState = 'shared' | 'open' | 'unshared'
+
+export type BesideOf = (epoch: BookEpoch) => BesideState
 
 type BesideLog = Pick<
   LogStore,
@@ -38,23 +51,23 @@ interface Answer {
   readonly headSeq: number
   readonly version: number
   readonly records: number
-  readonly isShared: boolean
+  readonly state: BesideState
 }
 
 /** Costs a look at every lane, and at what is beside and was not seen by who acknowledged. */
-export function createIsShared(log: BesideLog): IsShared {
+export function createBesideOf(log: BesideLog): BesideOf {
   const answers = new Map<IdKey, Answer>()
   return (epoch) => {
     const key = idKey(epoch.record.id)
     const now = { headSeq: log.meta().headSeq, version: log.excluded.version(), records: log.book.version() }
     let answer = answers.get(key)
     if (answer?.headSeq !== now.headSeq || answer.version !== now.version || answer.records !== now.records) {
-      answer = { ...now, isShared: new Beside(log, epoch).isShared() }
+      answer = { ...now, state: new Beside(log, epoch).state() }
     }
     answers.delete(key)
     answers.set(key, answer)
     for (const [oldest] of answers) if (answers.size > ANSWERS_MAX) answers.delete(oldest)
-    return answer.isShared
+    return answer.state
   }
 }
 
@@ -65,12 +78,20 @@ interface Stretch {
   readonly last: number
 }
 
+/** Whose word says what everybody has. */
+interface Voices {
+  readonly keys: readonly PublicKey[]
+  /** Somebody may count others: one who does not know yet who has gone. */
+  readonly isOpen: boolean
+}
+
 class Beside {
   readonly #log: BesideLog
   readonly #epoch: BookEpoch
   readonly #below: Downset
   /** By lane. */
   readonly #stretches: ReadonlyMap<number, Stretch>
+  readonly #voices: Voices
 
   constructor(log: BesideLog, epoch: BookEpoch) {
     this.#log = log
@@ -82,9 +103,71 @@ class Beside {
         .flatMap((lane) => this.#stretchOf(lane))
         .map((stretch) => [stretch.lane.number, stretch]),
     )
+    this.#voices = this.#findVoices()
   }
 
-  isShared(): boolean {
+  #findVoices(): Voices {
+    const active = this.#active()
+    const { view } = this.#log.book
+    const keys: PublicKey[] = []
+    let isOpen = false
+    for (const key of requiredOf(this.#epoch)) {
+      if (active.has(idKey(key))) {
+        keys.push(key)
+        continue
+      }
+      const author = this.#log.counted.find(key)
+      const word = author === undefined ? [] : this.#acknowledging(author)
+      const places = view()
+        .leftBy(key)
+        ?.flatMap((id) => this.#log.find(id) ?? [])
+      // What no record tells here some may never come to know: its word is waited for.
+      const parting = places === undefined ? undefined : this.#partingOf(places)
+      if (parting === undefined) isOpen ||= places !== undefined || word.length === 0
+      if (word.length > 0 && (parting === undefined || parting.some((place) => this.#hasAll(place, word))))
+        keys.push(key)
+    }
+    return { keys, isOpen }
+  }
+
+  /** The first of each active peer that has seen somebody go; undefined where not all have. */
+  #partingOf(records: readonly Place[]): readonly Place[] | undefined {
+    const parting: Place[] = []
+    for (const key of this.#log.book.view().active()) {
+      const author = this.#log.counted.find(key)
+      const first =
+        author === undefined ? [] : this.#lanesOf(author).flatMap((lane) => this.#firstAfter(lane, records) ?? [])
+      if (first.length === 0) return undefined
+      parting.push(...first)
+    }
+    return parting
+  }
+
+  /** The first of a lane that is, or has in its past, one of some records. */
+  #firstAfter(lane: Lane, records: readonly Place[]): Place | undefined {
+    const has = (position: number): boolean =>
+      records.some((record) => this.#hasAll(this.#placeOf(lane, position), [record]))
+    const least = Math.max(firstOf(lane), this.#below.lastOf(lane.number) + 1)
+    if (lane.head.position < least || !has(lane.head.position)) return undefined
+    let [low, high] = [least, lane.head.position]
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      if (has(middle)) high = middle
+      else low = middle + 1
+    }
+    return this.#placeOf(lane, low)
+  }
+
+  #hasAll(place: Place, others: readonly Place[]): boolean {
+    return others.every((other) => other.seq === place.seq || this.#log.reach.isAncestor(other, place))
+  }
+
+  state(): BesideState {
+    const { isOpen } = this.#voices
+    return this.#isShared() ? (isOpen ? 'open' : 'shared') : 'unshared'
+  }
+
+  #isShared(): boolean {
     if (this.#stretches.size === 0) return true
     const canonical = this.#canonicalEnds()
     const rest = [...this.#stretches.values()].filter(({ lane, last }) => last > (canonical.get(lane.number) ?? -1))
@@ -134,7 +217,7 @@ class Beside {
         if (seen > (ends.get(lane) ?? -1)) ends.set(lane, seen)
       }
     }
-    for (const key of this.#required()) {
+    for (const key of this.#voices.keys) {
       const author = this.#log.counted.find(key)
       if (author === undefined) continue
       const first = this.#acknowledging(author)
@@ -160,12 +243,6 @@ class Beside {
         .slice(-1)
         .flatMap(({ meta }) => (meta.lane === lane.number ? [meta] : []))
     })
-  }
-
-  /** The peers that had to acknowledge the epoch and are still active. */
-  #required(): readonly PublicKey[] {
-    const active = this.#active()
-    return requiredOf(this.#epoch).filter((key) => active.has(idKey(key)))
   }
 
   #active(): ReadonlySet<IdKey> {

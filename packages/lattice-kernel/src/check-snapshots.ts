@@ -35,7 +35,7 @@ export async function checkSnapshots(
     if (!isThere) continue
     const name = `the snapshot at epoch ${shortId(epoch)}`
     if (!equalBytes(scan.root().hash, root.hash)) problems.push(`${name} has rows that its root is not of`)
-    const own = log.book.acks.by(epoch, options.signer.publicKey)?.roots ?? []
+    const own = log.book.acks.by(epoch, options.signer.publicKey, () => true)?.roots ?? []
     if (own.length > 0 && !own.some((signed) => equalBytes(signed, root.hash))) {
       problems.push(`${name} has another root than the one this node signed, ${toHex(own[0] ?? root.hash)}`)
     }

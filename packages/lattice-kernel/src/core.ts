@@ -21,7 +21,7 @@ import {
 import type { Authority, Projector } from '@lattice/store-base'
 import { createMembership } from './admissions.ts'
 import type { AppliedCuts } from './applied-cuts.ts'
-import { createIsShared, type IsShared } from './beside-epoch.ts'
+import { type BesideOf, createBesideOf } from './beside-epoch.ts'
 import type { FloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import { createIsClosed, type IsClosed } from './closed-below.ts'
@@ -67,7 +67,7 @@ export interface Core extends CoreParts {
   /** Whether all below an epoch is vouched for by what is below it as well. */
   readonly isClosed: IsClosed
   /** Whether who begins at an epoch comes to all that this node has beside it. */
-  readonly isShared: IsShared
+  readonly besideOf: BesideOf
   readonly witnesser: Witnesser
   readonly projection: () => Projection
   readonly setProjection: (projection: Projection) => void
@@ -165,7 +165,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     settlement,
     isUpheld: createUpheld({ log, crypto: parts.options.crypto, membership: parts.options.membership }),
     isClosed: createIsClosed(log),
-    isShared: createIsShared(log),
+    besideOf: createBesideOf(log),
     projection: () => projection,
     setProjection: (next) => {
       projection = next

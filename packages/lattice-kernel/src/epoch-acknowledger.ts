@@ -11,6 +11,7 @@
 import { create } from '@bufbuild/protobuf'
 import { type Cancel, equalBytes, type Hash, type IntentionId, type PublicKey } from '@lattice/model'
 import { weaver } from '@lattice/proto'
+import { countingAcks } from './counting-acks.ts'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { createFollowUp } from './follow-up.ts'
@@ -51,7 +52,7 @@ export function createEpochAcknowledger({ core, submit, rootOf }: EpochAcknowled
 
   /** Whether an ack with this root says something that this node has not said. */
   function isDue(epoch: BookEpoch, root: Uint8Array): boolean {
-    const said = log.book.acks.by(epoch.record.id, self)
+    const said = log.book.acks.by(epoch.record.id, self, countingAcks(log))
     if (root.length > 0) return said === undefined || said.roots.length === 0
     return said === undefined && requiredOf(epoch).some((key) => equalBytes(key, self))
   }

@@ -1,8 +1,10 @@
 /**
  * Which peers signed which state roots at which epoch.
  *
- * That an epoch was seen follows from the DAG; an ack of it says besides what state its author has there. Kept are those
- * that say something new, so what is kept follows the number of epochs and peers, whatever a peer sends.
+ * That an epoch was seen follows from the DAG; an ack of it says besides what state its author has there. An ack that is
+ * beyond a cutoff says nothing, and which are may change with every record. Kept is what may come to say something new: of
+ * two on one chain, with the same admissions of their author in their past, the later counts only where the earlier does.
+ * So what is kept follows the number of epochs, peers and admissions, whatever a peer sends.
  *
  * @module
  */
@@ -27,10 +29,13 @@ export interface SignedRoots {
   readonly roots: readonly Hash[]
 }
 
+/** Whether what stands there counts; see `counting-acks.ts`. */
+export type Counts = (place: Pick<IntentionMeta, 'lane' | 'position'>) => boolean
+
 export interface EpochAcks {
-  /** By whom an epoch was acknowledged in so many words. */
-  readonly of: (epoch: IntentionId) => readonly SignedRoots[]
-  readonly by: (epoch: IntentionId, author: PublicKey) => SignedRoots | undefined
+  /** By whom an epoch was acknowledged in so many words, by the acks that count. */
+  readonly of: (epoch: IntentionId, counts: Counts) => readonly SignedRoots[]
+  readonly by: (epoch: IntentionId, author: PublicKey, counts: Counts) => SignedRoots | undefined
   /** Takes an ack in, where it says something new. */
   readonly follow: (entry: LogEntry) => void
   /** Takes the last one back, where it is the record at `seq`. */
@@ -43,29 +48,39 @@ export interface EpochAcks {
 export interface EpochAcksDeps {
   readonly epochOf: (id: IntentionId) => { readonly meta: IntentionMeta } | undefined
   readonly isBefore: (a: IntentionMeta, b: IntentionMeta) => boolean
+  /** How many admissions of an author are in the past of what it wrote. */
+  readonly admissionsBefore: (author: PublicKey, place: IntentionMeta) => number
 }
 
-/** Roots kept per peer and epoch: two that differ are a contradiction already. */
+/** Roots that are told of a peer, and kept of one chain: two that differ are a contradiction already. */
 const ROOTS_MAX = 2
+/** Acks of one epoch kept of one peer. More has only who forks its chain, or is invited, again and again. */
+const KEPT_MAX = 64
 
 interface Ack {
-  readonly seq: number
+  readonly meta: IntentionMeta
   readonly epoch: IdKey
-  readonly author: IdKey
-  readonly before: SignedRoots | undefined
+  readonly author: PublicKey
+  /** None from a peer without state. */
+  readonly root: Hash | undefined
+  readonly admissions: number
 }
 
-export function createEpochAcks({ epochOf, isBefore }: EpochAcksDeps): EpochAcks {
-  const byEpoch = new Map<IdKey, Map<IdKey, SignedRoots>>()
+export function createEpochAcks({ epochOf, isBefore, admissionsBefore }: EpochAcksDeps): EpochAcks {
+  const byEpoch = new Map<IdKey, Map<IdKey, Ack[]>>()
   const kept: Ack[] = []
 
-  function find(epoch: IdKey, author: IdKey): SignedRoots | undefined {
-    return byEpoch.get(epoch)?.get(author)
+  function listOf(epoch: IdKey, author: PublicKey): Ack[] {
+    const ofEpoch = byEpoch.get(epoch) ?? new Map<IdKey, Ack[]>()
+    const list = ofEpoch.get(idKey(author)) ?? []
+    byEpoch.set(epoch, ofEpoch.set(idKey(author), list))
+    return list
   }
 
   return {
-    of: (epoch) => [...(byEpoch.get(idKey(epoch))?.values() ?? [])],
-    by: (epoch, author) => find(idKey(epoch), idKey(author)),
+    of: (epoch, counts) =>
+      [...(byEpoch.get(idKey(epoch))?.values() ?? [])].flatMap((acks) => signedRoots(acks, counts) ?? []),
+    by: (epoch, author, counts) => signedRoots(byEpoch.get(idKey(epoch))?.get(idKey(author)) ?? [], counts),
     follow: ({ parsed, meta }) => {
       if (parsed.op.kind !== 'epochAck') return
       const { epoch: named, stateRoot } = parsed.op.value
@@ -73,24 +88,21 @@ export function createEpochAcks({ epochOf, isBefore }: EpochAcksDeps): EpochAcks
       const id = toIntentionId(named)
       const acknowledged = epochOf(id)
       if (acknowledged === undefined || !isBefore(acknowledged.meta, meta)) return
-      const { author } = parsed.intention
-      const [epoch, by] = [idKey(id), idKey(author)]
-      const before = find(epoch, by)
-      const after = withRoot(before ?? { author: toPublicKey(author.slice()), roots: [] }, stateRoot)
-      if (before !== undefined && after === before) return
-      const acks = byEpoch.get(epoch) ?? new Map<IdKey, SignedRoots>()
-      byEpoch.set(epoch, acks.set(by, after))
-      kept.push({ seq: meta.seq, epoch, author: by, before })
+      const author = toPublicKey(parsed.intention.author.slice())
+      const root = stateRoot.length === HASH_BYTES ? toHash(stateRoot.slice()) : undefined
+      const ack: Ack = { meta, epoch: idKey(id), author, root, admissions: admissionsBefore(author, meta) }
+      const acks = listOf(ack.epoch, author)
+      if (acks.length >= KEPT_MAX || !saysMore(acks, ack)) return
+      acks.push(ack)
+      kept.push(ack)
     },
     retreat: (seq) => {
       const last = kept.at(-1)
-      if (last?.seq !== seq) return
+      if (last?.meta.seq !== seq) return
       kept.pop()
-      const acks = byEpoch.get(last.epoch)
-      if (last.before === undefined) acks?.delete(last.author)
-      else acks?.set(last.author, last.before)
+      listOf(last.epoch, last.author).pop()
     },
-    seqs: () => kept.map(({ seq }) => seq),
+    seqs: () => kept.map(({ meta }) => meta.seq),
     clear: () => {
       byEpoch.clear()
       kept.length = 0
@@ -98,9 +110,22 @@ export function createEpochAcks({ epochOf, isBefore }: EpochAcksDeps): EpochAcks
   }
 }
 
-/** With one more root; the same object where that is nothing new. What is no hash is no root. */
-function withRoot(signed: SignedRoots, root: Uint8Array): SignedRoots {
-  const { author, roots } = signed
-  if (root.length !== HASH_BYTES || roots.length >= ROOTS_MAX) return signed
-  return roots.some((known) => equalBytes(known, root)) ? signed : { author, roots: [...roots, toHash(root.slice())] }
+/** False where others, which count wherever it does, say as much. */
+function saysMore(acks: readonly Ack[], { meta, root, admissions }: Ack): boolean {
+  const alike = acks.filter((other) => other.meta.lane === meta.lane && other.admissions === admissions)
+  if (root === undefined) return alike.length === 0
+  const roots = alike.flatMap((other) => other.root ?? [])
+  return roots.length < ROOTS_MAX && !roots.some((known) => equalBytes(known, root))
+}
+
+/** What the acks of one peer that count say; undefined where none does. */
+function signedRoots(acks: readonly Ack[], counts: Counts): SignedRoots | undefined {
+  const counting = acks.filter(({ meta }) => counts(meta))
+  const [first] = counting
+  if (first === undefined) return undefined
+  const roots: Hash[] = []
+  for (const { root } of counting) {
+    if (root !== undefined && !roots.some((known) => equalBytes(known, root))) roots.push(root)
+  }
+  return { author: first.author, roots: roots.slice(0, ROOTS_MAX) }
 }

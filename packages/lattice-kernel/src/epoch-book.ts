@@ -66,9 +66,9 @@ export function createEpochBook({ database, reader, find, reach, policy }: Epoch
   const rows = createEpochRows(database)
   const items = new BookItems()
   const order = createRecordOrder({ find: (id) => items.find(id)?.meta ?? find(id) }, reach)
-  const acks = createEpochAcks({ epochOf: (id) => items.epochOf(id), isBefore: (a, b) => reach.isAncestor(a, b) })
   const view = createBookView(items, order, policy)
   const admissions = createAdmissionIndex({ policy, items: () => items.all, isBefore: order.isBefore })
+  const acks = acksOf({ items, reach, admissions })
   /** What is on disk of items and acks, up to which record, and the last record that was looked at. */
   let stored = { items: 0, acks: 0, seq: 0 }
   let upto = 0
@@ -136,6 +136,18 @@ export function createEpochBook({ database, reader, find, reach, policy }: Epoch
     load,
     isBehind: () => policy !== undefined && stored.seq < upto,
   }
+}
+
+function acksOf({
+  items,
+  reach,
+  admissions,
+}: Pick<EpochBookDeps, 'reach'> & { readonly items: BookItems; readonly admissions: AdmissionIndex }): EpochAcks {
+  return createEpochAcks({
+    epochOf: (id) => items.epochOf(id),
+    isBefore: reach.isAncestor,
+    admissionsBefore: admissions.countBefore,
+  })
 }
 
 function readsOf(

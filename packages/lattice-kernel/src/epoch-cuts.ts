@@ -75,7 +75,7 @@ export function fixedCuts(cuts: Cuts, markAt: (seq: number) => Uint8Array): Appl
       if (span === undefined) return 'full'
       return span.kind === 'all' ? 'void' : 'writer'
     },
-    isSame: () => true,
+    compare: () => () => true,
     markOf: (_, seq) => markAt(seq),
     isMarkOf: () => true,
   }

@@ -16,6 +16,8 @@ import {
 } from '@lattice/model'
 import { system, type weaver } from '@lattice/proto'
 import type { EpochFault, EpochWish } from '@lattice/store-base'
+import { countingAcks } from './counting-acks.ts'
+import type { Counts } from './epoch-acks.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { LogStore } from './log-store.ts'
 import { requiredOf, type Settlement } from './settlement.ts'
@@ -47,7 +49,7 @@ export interface EpochStatus {
   readonly waitingFor: readonly PublicKey[]
   /** Everybody it names who is still active has seen it. */
   readonly isSettled: boolean
-  /** By the author and those it names. */
+  /** By the author and those it names; not what one of them signed beyond a cutoff. */
   readonly roots: readonly SignedRoot[]
   /** They signed different roots: the state of one of them is wrong. */
   readonly isDiverged: boolean
@@ -60,7 +62,7 @@ export interface EpochStatus {
 /** Roots that agree for an epoch to be final; one suffices where no more than one peer has to acknowledge it. */
 export const QUORUM = 2
 
-type StatusLog = Pick<LogStore, 'book'>
+type StatusLog = Pick<LogStore, 'book' | 'excluded'>
 
 export interface StatusSource {
   readonly log: StatusLog
@@ -68,26 +70,34 @@ export interface StatusSource {
   readonly isUpheld: IsUpheld
 }
 
-/** Newest first, by their number. */
-export function epochStatuses({ log, settlement, isUpheld }: StatusSource): readonly EpochStatus[] {
-  const heads = new Set(log.book.heads().map(toHex))
-  return log.book
-    .epochs()
-    .toSorted((a, b) => Number(b.record.op.value.seq - a.record.op.value.seq) || b.meta.seq - a.meta.seq)
-    .map((epoch) => statusOf({ log, settlement, isUpheld, heads }, epoch))
+/** Newest first. */
+export function epochStatuses(source: StatusSource): readonly EpochStatus[] {
+  return statusesOf(source, source.log.book.epochs().toSorted(newestFirst))
+}
+
+/** By their number, of one number the one that came here last. */
+export function newestFirst(a: BookEpoch, b: BookEpoch): number {
+  return Number(b.record.op.value.seq - a.record.op.value.seq) || b.meta.seq - a.meta.seq
+}
+
+export function statusesOf(source: StatusSource, epochs: readonly BookEpoch[]): readonly EpochStatus[] {
+  const heads = new Set(source.log.book.heads().map(toHex))
+  const counts = countingAcks(source.log)
+  return epochs.map((epoch) => statusOf({ ...source, heads, counts }, epoch))
 }
 
 interface StatusDeps extends StatusSource {
   readonly heads: ReadonlySet<string>
+  readonly counts: Counts
 }
 
-function statusOf({ log, settlement, isUpheld: upheld, heads }: StatusDeps, epoch: BookEpoch): EpochStatus {
+function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDeps, epoch: BookEpoch): EpochStatus {
   const { id, author, timestamp, op } = epoch.record
   const fault = log.book.view().faultOf(id)
   const required = requiredOf(epoch)
   const isSettled = settlement.isSettled(epoch)
   const signers = [author, ...required]
-  const signed = log.book.acks.of(id).filter((ack) => signers.some((key) => equalBytes(key, ack.author)))
+  const signed = log.book.acks.of(id, counts).filter((ack) => signers.some((key) => equalBytes(key, ack.author)))
   const roots = signed.flatMap((ack) => ack.roots.map((root) => ({ author: ack.author, root })))
   const isDiverged = new Set(roots.map(({ root }) => toHex(root))).size > 1
   // Asked of those alone for which it matters: it takes the view of its past.

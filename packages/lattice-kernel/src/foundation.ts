@@ -17,7 +17,9 @@ import {
   type SignedIntention,
   toIntentionId,
 } from '@lattice/model'
+import type { AskedBeside } from './asked-beside.ts'
 import { closingRun } from './closing-run.ts'
+import { countingAcks } from './counting-acks.ts'
 import { type Downset, downsetOf } from './downset.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { encodeFoundationItem } from './foundation-codec.ts'
@@ -25,7 +27,6 @@ import { branchesFrom, lanesOf } from './fork-siblings.ts'
 import type { Foundation, FoundationItem, FoundationPlace } from './foundation-types.ts'
 import { firstOf, seqOf } from './over-early.ts'
 import type { Lane } from './lane-book.ts'
-import { baseAnchors } from './log-base.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
 import { requiredOf } from './settlement.ts'
@@ -36,7 +37,8 @@ type Readable = () => FoundationItem
 export interface Foundations {
   /**
    * At an epoch that is here and counts, and that has this node's own base in its past, or is it. Undefined in a history in
-   * which something below it is vouched for by what is not: its author cited what no honest node was shown.
+   * which something below it is vouched for by what is not: its author cited what no honest node was shown. Also for a
+   * moment, while it is looked through what was written beside the epoch.
    */
   readonly at: (epoch: BookEpoch) => Foundation | undefined
 }
@@ -48,14 +50,17 @@ interface Begun {
   readonly items: readonly Readable[] | undefined
 }
 
-export function createFoundations(log: LogStore): Foundations {
+export function createFoundations(log: LogStore, { at: askedAt }: AskedBeside): Foundations {
   let kept: Begun | undefined
 
   function begunAt(epoch: BookEpoch, isNew: boolean): readonly Readable[] | undefined {
     const { headSeq } = log.meta()
-    if (kept?.epoch !== epoch || (isNew && kept.headSeq !== headSeq)) {
-      kept = { epoch, headSeq, items: itemsAt(log, epoch) }
-    }
+    const isBegun = kept?.epoch === epoch
+    if (kept !== undefined && isBegun && !(isNew && kept.headSeq !== headSeq)) return kept.items
+    // Who reads on is told of no other; what came since is little.
+    const asked = askedAt(epoch, besideSeqs(log, epoch), isBegun)
+    if (asked === undefined) return undefined
+    kept = { epoch, headSeq, items: itemsAt(log, epoch, asked) }
     return kept.items
   }
 
@@ -95,13 +100,13 @@ interface Numbering {
   readonly lanes: ReadonlyMap<number, number>
 }
 
-function itemsAt(log: LogStore, epoch: BookEpoch): readonly Readable[] | undefined {
+function itemsAt(log: LogStore, epoch: BookEpoch, asked: readonly IntentionId[]): readonly Readable[] | undefined {
   const vector = [...log.reach.vectorOf(epoch.meta)]
   const lanes = vector.map(([lane]) => log.authors.lane(lane))
   const authors = [...new Set(lanes.map(({ author }) => author))]
   const numbers: Numbering = { authors, lanes: new Map(lanes.map(({ number }, index) => [number, index])) }
   const heads = new Map(vector)
-  const places = placesOf(log, epoch, numbers)
+  const places = placesOf(log, epoch, { numbers, asked })
   return (
     places && [
       ...authors.map((number): Readable => () => ({ kind: 'author', key: log.authors.byNumber(number).key })),
@@ -138,7 +143,11 @@ interface AnchorPlace {
 }
 
 /** Spine and anchors in the order in which they were witnessed, which is a causal one; the epoch is the last. */
-function placesOf(log: LogStore, epoch: BookEpoch, { lanes }: Numbering): readonly Readable[] | undefined {
+function placesOf(
+  log: LogStore,
+  epoch: BookEpoch,
+  { numbers: { lanes }, asked }: { readonly numbers: Numbering; readonly asked: readonly IntentionId[] },
+): readonly Readable[] | undefined {
   const records = log.book.all().filter(({ meta }) => meta.seq > 1 && log.book.isBefore(meta, epoch.meta))
   const spine = [log.entryAt(1).meta, ...records.map(({ meta }) => meta), epoch.meta]
   const taken = new Set(spine.map(({ seq }) => seq))
@@ -162,7 +171,7 @@ function placesOf(log: LogStore, epoch: BookEpoch, { lanes }: Numbering): readon
     ...closers.map((meta) =>
       placed(meta, () => ({ kind: 'closing', intention: signedAt(meta), place: placeOf(meta, false) })),
     ),
-    ...anchorsBelow(log, epoch, below)
+    ...anchorsBelow(log, epoch, { below, asked })
       .filter(({ meta }) => !taken.has(meta.seq))
       .map(({ id, meta, folded }) => {
         const { timestamp } = meta
@@ -196,8 +205,12 @@ function closersOf(
   return [...closers.values()]
 }
 
-/** Where lanes end below the epoch, and what is cited there by the epoch and by what does not lie below it. */
-function anchorsBelow(log: LogStore, epoch: BookEpoch, below: Downset): readonly AnchorPlace[] {
+/** Where lanes end below the epoch, and what is cited, or asked about, there by the epoch and by what does not lie below it. */
+function anchorsBelow(
+  log: LogStore,
+  epoch: BookEpoch,
+  { below, asked }: { readonly below: Downset; readonly asked: readonly IntentionId[] },
+): readonly AnchorPlace[] {
   const anchors = new Map<string, AnchorPlace>()
   const add = (id: IntentionId, folded?: readonly IntentionId[]): void => {
     const meta = log.find(id)
@@ -217,7 +230,7 @@ function anchorsBelow(log: LogStore, epoch: BookEpoch, below: Downset): readonly
     }
     for (const branch of branchesBelow(log, entry, below)) add(branch)
   }
-  addAsked(log, epoch, add)
+  for (const id of asked) add(id)
   return [...anchors.values()]
 }
 
@@ -233,6 +246,14 @@ function* citingBelow(log: LogStore, { meta }: BookEpoch, below: Downset): Gener
       yield entry
       if (entry.meta.seq === meta.seq || log.reach.isAncestor(meta, entry.meta)) break
     }
+  }
+}
+
+/** What neither lies below the epoch nor follows it. */
+function* besideSeqs(log: LogStore, epoch: BookEpoch): Generator<number, void, undefined> {
+  const { meta } = epoch
+  for (const entry of citingBelow(log, epoch, downsetOf(log, epoch))) {
+    if (entry.meta.seq !== meta.seq && !log.reach.isAncestor(meta, entry.meta)) yield entry.meta.seq
   }
 }
 
@@ -256,20 +277,15 @@ function foldedBy(log: LogStore, id: IntentionId): readonly IntentionId[] {
   return op.kind === 'ack' ? intention.causalDeps : []
 }
 
-/** What a node that pruned found to be asked about by what it kept is asked about elsewhere as well. */
-function addAsked(log: LogStore, { record }: BookEpoch, add: (id: IntentionId) => void): void {
-  const base = log.base.epoch()
-  if (base === undefined || !equalBytes(base, record.id)) return
-  for (const { id } of baseAnchors(log.database, log.base.number())) add(toIntentionId(Uint8Array.from(id)))
-}
-
 /** Acks by the author of the epoch and those it names that say which state they came to. */
 function acksOf(log: LogStore, epoch: BookEpoch): readonly LogEntry[] {
   const signers = [epoch.record.author, ...requiredOf(epoch)]
+  const counts = countingAcks(log)
   return log.book
     .rows()
     .acks.map((seq) => log.entryAt(seq))
-    .filter(({ parsed: { op, intention } }) => {
+    .filter(({ parsed: { op, intention }, meta }) => {
+      if (!counts(meta)) return false
       if (op.kind !== 'epochAck' || op.value.stateRoot.length === 0) return false
       return equalBytes(op.value.epoch, epoch.record.id) && signers.some((key) => equalBytes(key, intention.author))
     })

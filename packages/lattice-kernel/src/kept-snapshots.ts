@@ -1,5 +1,9 @@
 /**
- * The snapshots that are whole: the one at the newest settled epoch, and one at a later epoch.
+ * The snapshots that are whole: the one at the newest settled epoch, one at a later epoch, and of a pruned log the one at
+ * its base.
+ *
+ * The one at the base is what a node can begin with that is to have the same history as this one, and what state here can
+ * be made of anew, whatever becomes of later epochs.
  *
  * @module
  */
@@ -9,7 +13,7 @@ import type { LogStore } from './log-store.ts'
 import type { SnapshotFiles, SnapshotName, WholeSnapshot } from './snapshot-files.ts'
 import type { ReadSnapshotOptions, SnapshotInfo, SnapshotPage } from './snapshot-types.ts'
 
-export type Kept = Extract<SnapshotName, 'settled' | 'next'>
+export type Kept = Extract<SnapshotName, 'settled' | 'next' | 'base'>
 
 export interface KeptSnapshots {
   /** Opens those that are not. */
@@ -23,6 +27,8 @@ export interface KeptSnapshots {
    * where nodes differ about it.
    */
   readonly put: (name: Kept, from: SnapshotName) => WholeSnapshot
+  /** Removes it, where it is there. */
+  readonly drop: (name: Kept) => void
   readonly info: (name: Kept) => SnapshotInfo | undefined
   readonly read: (options: ReadSnapshotOptions) => SnapshotPage
   readonly close: () => void
@@ -35,7 +41,7 @@ export interface KeptSnapshotsDeps {
 }
 
 /** The later one first. */
-export const KEPT_NAMES: readonly Kept[] = ['next', 'settled']
+export const KEPT_NAMES: readonly Kept[] = ['next', 'settled', 'base']
 
 export function createKeptSnapshots({ log, files, isDiverged }: KeptSnapshotsDeps): KeptSnapshots {
   const kept = new Map<Kept, WholeSnapshot>()
@@ -85,6 +91,11 @@ export function createKeptSnapshots({ log, files, isDiverged }: KeptSnapshotsDep
       isOpened = true
       return snapshot
     },
+    drop: (name) => {
+      if (!kept.has(name)) return
+      close(name)
+      files.remove(name)
+    },
     info: (name) => {
       const snapshot = kept.get(name)
       const epoch = snapshot && log.book.epochOf(snapshot.epoch)
@@ -93,12 +104,12 @@ export function createKeptSnapshots({ log, files, isDiverged }: KeptSnapshotsDep
       return { epoch: snapshot.epoch, seq: epoch.record.op.value.seq, root, rows, bytes: files.bytes(name) }
     },
     read: ({ epoch, after, maxBytes }) => {
-      const snapshot = kept.get('settled')
+      const served = [kept.get('settled'), kept.get('base')].flatMap((each) => each ?? [])
+      const snapshot = epoch === undefined ? kept.get('settled') : served.find((each) => equalBytes(epoch, each.epoch))
       if (snapshot === undefined) {
         if (epoch !== undefined) throw new SnapshotGone(epoch)
         throw new SnapshotUnavailable('there is no snapshot of the store: wait until an epoch is settled')
       }
-      if (epoch !== undefined && !equalBytes(epoch, snapshot.epoch)) throw new SnapshotGone(epoch)
       return { ...snapshot.state.readRows(after, maxBytes), epoch: snapshot.epoch, root: snapshot.root.hash }
     },
     close: () => {

@@ -42,6 +42,7 @@ import type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
 import type { VerifyOptions, VerifyReport } from './verify-types.ts'
 import type { ChainReads } from './chain-reads.ts'
 import type { DagQuestions } from './dag-questions.ts'
+import type { EpochPages } from './epoch-pages.ts'
 import type { EpochStatus } from './epoch-status.ts'
 import type { Foundation } from './foundation-types.ts'
 import type { ExcludedIntention, FloatingIntention, StoredIntention, WitnessEntry } from './held-types.ts'
@@ -256,8 +257,10 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
    * nothing; then there is none.
    */
   readonly submitEpoch: (wish: EpochWish) => Promise<IntentionId>
-  /** All epochs, those that do not count included, newest first. */
+  /** All epochs, those that do not count included, newest first. Costs a look at each: ask for one, or a page, where that will do. */
   readonly epochs: () => readonly EpochStatus[]
+  readonly epoch: EpochPages['epoch']
+  readonly epochPage: EpochPages['epochPage']
   /** What all records of membership come to: the same object until that may be another. */
   readonly membership: () => MembershipView
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type AskedBeside, type AskedBesideWork, createAskedBeside } from './asked-beside.ts'
 import { type AutomaticWrites, createAutomaticWrites } from './automatic-writes.ts'
 import { createKernelCopies, type KernelCopies } from './copy-kernel.ts'
 import type { Core } from './core.ts'
@@ -50,21 +51,19 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     isHeld: () => copies.isBusy() || rebuilding.isBusy() || verifying.isBusy(),
     wake: () => writer.wake(),
   })
-  const writer = createWriter(core, { rebuilding, snapshots, pruning, ...failure })
-  const { submits, bulks, ingests, accept } = writer
+  const asked = createAskedBeside({ core, projectionOver, snapshots, wake: () => writer.wake() })
+  const writer = createWriter(core, { rebuilding, snapshots, pruning, asked, ...failure })
   const waiters = createWaiters()
   const verifying = createVerifying({ core, createProjectionOver: projectionOver, isOpen, snapshots }, writer.wake)
   const copies = createKernelCopies({ core, snapshots, onEnd: () => writer.wake() })
-  const submit: Kernel['submit'] = async (op, options = {}) => accept(async () => submits.submit(op, options))
-  const submitEpoch: Kernel['submitEpoch'] = async (wish) => accept(async () => submits.submitEpoch(wish))
+  const writes = writesOf(writer)
   const { rootOf = snapshots.rootOf } = core.options
-  const automatic = createAutomaticWrites({ core, submit, submitEpoch, rootOf })
-
+  const automatic = createAutomaticWrites({ core, ...writes, rootOf })
   const jobs = jobsOf(core, writer, rebuilding)
   const proofs = createRemovalProofs(core, jobs.recheckFloating)
 
   const close = async (): Promise<void> =>
-    (closing ??= shutDown({ core, failure, snapshots, pruning, copies, automatic, proofs, writer, waiters }))
+    (closing ??= shutDown({ core, failure, snapshots, pruning, asked, copies, automatic, proofs, writer, waiters }))
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)
@@ -72,18 +71,15 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   })
   witnesser.restart(pool.load())
 
-  const reads = snapshots.reads(accept)
+  const reads = snapshots.reads(writer.accept)
   const kernel: Kernel = {
     storeId,
-    ...guardedReads(readsOf(core, isOpen, reads.snapshot), failure.onFailed),
+    ...guardedReads(readsOf(core, isOpen, { ...reads, asked }), failure.onFailed),
     verify: verifying.verify,
-    submit,
-    submitEpoch,
+    ...writes,
     ...reads,
     ...pruning.reads,
     openRemovalProof: proofs.open,
-    submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
-    ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
     emitAck: automatic.emitAck,
     ...jobs,
     waitFor: async (id, signal) => {
@@ -110,6 +106,20 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   }
 }
 
+function writesOf({
+  accept,
+  submits,
+  bulks,
+  ingests,
+}: Writer): Pick<Kernel, 'submit' | 'submitEpoch' | 'submitMany' | 'ingest'> {
+  return {
+    submit: async (op, options = {}) => accept(async () => submits.submit(op, options)),
+    submitEpoch: async (wish) => accept(async () => submits.submitEpoch(wish)),
+    submitMany: createSubmitMany(async (job, writes) => accept(async () => bulks.write(job, writes))),
+    ingest: async (batch, source) => accept(async () => ingests.ingest(batch, source)),
+  }
+}
+
 /** What the writer does between other work, when it is asked to. */
 function jobsOf(
   core: Core,
@@ -123,11 +133,15 @@ function jobsOf(
   }
 }
 
+interface ReadsDeps extends Pick<SnapshotReads, 'snapshot'> {
+  readonly asked: AskedBeside
+}
+
 /** What is asked of the log, and of state. */
-function readsOf(core: Core, isOpen: () => boolean, snapshot: SnapshotReads['snapshot']) {
+function readsOf(core: Core, isOpen: () => boolean, { snapshot, asked }: ReadsDeps) {
   return {
     ...createReading(core, () => !isOpen()),
-    ...createReplication(core),
+    ...createReplication(core, asked),
     ...createPlanPrune({ core, snapshot, base: core.log.base.epoch }),
   }
 }
@@ -166,6 +180,7 @@ interface Running {
   readonly failure: StoreFailure
   readonly snapshots: Snapshots
   readonly pruning: Pruning
+  readonly asked: Pick<AskedBesideWork, 'stop'>
   readonly copies: KernelCopies
   readonly automatic: AutomaticWrites
   readonly proofs: RemovalProofs
@@ -174,10 +189,11 @@ interface Running {
 }
 
 async function shutDown(running: Running): Promise<void> {
-  const { core, failure, snapshots, pruning, copies, automatic, proofs, writer, waiters } = running
+  const { core, failure, snapshots, pruning, asked, copies, automatic, proofs, writer, waiters } = running
   failure.stop()
   snapshots.stop()
   pruning.stop()
+  asked.stop()
   proofs.close()
   const ended = Promise.all([copies.close(), automatic.close()])
   await writer.close()

@@ -76,6 +76,7 @@ export const NOBODY_KNOWN: MembershipView = {
   isHeard: () => true,
   limited: () => [],
   active: () => [],
+  leftBy: () => undefined,
   isAdmin: () => false,
   isSenior: () => false,
   hasSay: () => false,

@@ -5,7 +5,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { isLatticeError } from '@lattice/model'
+import { isLatticeError, type StoreType } from '@lattice/model'
 import { LogDamaged, type StateDatabase, StorageFailed, translateStorageError } from '@lattice/storage'
 import { RangeIndexDamaged } from '@lattice/sync'
 import { createAppliedCuts } from './applied-cuts.ts'
@@ -30,21 +30,31 @@ import { createRunStanding } from './run-standing.ts'
 import { createUnfolding } from './unfold-deps.ts'
 import { createWitnesser } from './witnesser.ts'
 
+/** What a store's log is projected by. */
+export type Projecting = Pick<KernelOptions, 'projector' | 'snapshots'>
+
+/** For a caller that learns from the log which projector it takes. */
+export interface LateKernelOptions extends Omit<KernelOptions, keyof Projecting> {
+  /** Called once, with the type that the log says the store is of: undefined before its genesis is there. */
+  readonly projecting: (storeType: StoreType | undefined) => Projecting
+}
+
 /**
  * Opens the store in `options.directory`; resolves when its state reflects its log, or stands stalled. Rejects with
  * `LogDamaged`, `SchemaTooNew`, `DiskFull` or `StorageFailed`; then nothing is left open.
  */
-export async function openKernel(options: KernelOptions): Promise<Kernel> {
-  const { directory, storageHooks } = options
+export async function openKernel(given: KernelOptions | LateKernelOptions): Promise<Kernel> {
+  const { directory, storageHooks } = given
   createDirectory(directory)
   finishReplacement(directory)
   const { database, meta } = readingLog(join(directory, LOG_FILE), () =>
-    openLog({ ...options, ...(storageHooks && { hooks: storageHooks }) }),
+    openLog({ ...given, ...(storageHooks && { hooks: storageHooks }) }),
   )
   const { close, ...beside } = besideLog(options)
   let started: StartedKernel | undefined
   let state: StateDatabase | undefined
   try {
+    const options = 'projector' in given ? given : { ...given, ...given.projecting(meta.storeType) }
     const { log, pool } = readingLog(database.path, () => ({
       log: createLogStore({ ...options, ...beside, database, opened: meta }),
       pool: createFloatingPool(database, { count: MAX_FLOATING, bytes: MAX_FLOATING_BYTES }),

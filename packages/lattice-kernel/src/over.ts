@@ -7,7 +7,8 @@
  * @module
  */
 import { equalBytes, type IdKey, idKey, type IntentionId } from '@lattice/model'
-import type { IsShared } from './beside-epoch.ts'
+import type { AskedBeside } from './asked-beside.ts'
+import type { BesideOf } from './beside-epoch.ts'
 import type { IsClosed } from './closed-below.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { createFoundations } from './foundation.ts'
@@ -27,13 +28,21 @@ export interface OverDeps {
   readonly own: ReplicatedSet
   readonly isUpheld: IsUpheld
   readonly isClosed: IsClosed
-  readonly isShared: IsShared
+  readonly besideOf: BesideOf
+  readonly asked: AskedBeside
 }
 
-export function createOver({ log, own, isUpheld, isClosed, isShared }: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
+export function createOver({
+  log,
+  own,
+  isUpheld,
+  isClosed,
+  besideOf,
+  asked,
+}: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
   /** The set asked for last comes last. */
   const kept = new Map<IdKey, ReplicatedSet>()
-  const foundations = createFoundations(log)
+  const foundations = createFoundations(log, asked)
 
   /** The epoch that is wanted, where all that is not below it is here. */
   function epochOver(wanted: IntentionId): BookEpoch | undefined {
@@ -46,7 +55,7 @@ export function createOver({ log, own, isUpheld, isClosed, isShared }: OverDeps)
     if (base !== undefined && (place === undefined || !log.book.isBefore(place, epoch.meta))) return undefined
     // Where what lies below counts otherwise than it did there, state goes on from another than theirs; and where this
     // node has more beside than they can take in, the sets would never be the same.
-    return isClosed(epoch) && isUpheld(epoch) && isShared(epoch) ? epoch : undefined
+    return isClosed(epoch) && isUpheld(epoch) && besideOf(epoch) !== 'unshared' ? epoch : undefined
   }
 
   return {

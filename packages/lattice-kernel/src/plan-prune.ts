@@ -13,7 +13,7 @@ import type { PruneHindrance, PrunePlan, PrunePlanOptions } from './prune-plan.t
 import type { SnapshotStatus } from './snapshot-types.ts'
 
 export interface PlanPruneDeps {
-  readonly core: Pick<Core, 'log' | 'settlement' | 'isUpheld' | 'isClosed' | 'isShared'>
+  readonly core: Pick<Core, 'log' | 'settlement' | 'isUpheld' | 'isClosed' | 'besideOf'>
   readonly snapshot: () => SnapshotStatus
   readonly base: () => IntentionId | undefined
 }
@@ -90,7 +90,8 @@ function hindranceOf(deps: PlanPruneDeps, { id, isSettled, isFinal }: EpochStatu
   if (!isSettled) return 'not_settled'
   if (!isFinal) return 'not_final'
   const epoch = deps.core.log.book.epochOf(id)
-  if (epoch !== undefined && !deps.core.isShared(epoch)) return 'beside'
+  const beside = epoch === undefined ? 'shared' : deps.core.besideOf(epoch)
+  if (beside !== 'shared') return beside === 'open' ? 'not_settled' : 'beside'
   return hasStateAt(deps, snapshot, id) ? undefined : 'no_snapshot'
 }
 

@@ -20,7 +20,7 @@ import {
 } from '@lattice/storage'
 import type { OpOutcome, ProjectedOp, Projector, ReadStoreTables, StoreTables } from '@lattice/store-base'
 import { toEnvelope } from './envelope.ts'
-import type { AppliedCuts, ApplyMode } from './applied-cuts.ts'
+import type { AppliedCuts, ApplyMode, Comparison } from './applied-cuts.ts'
 import type { Cuts } from './excluded-set.ts'
 import type { ProjectedNotice, StalledProjection } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
@@ -89,9 +89,11 @@ export interface Projection {
   readonly resume: () => void
   /**
    * Goes on with the cuts that hold now; answers false where what is applied was made with others that make another state.
-   * Then nothing more is applied: state has to be made anew.
+   * Then nothing more is applied: state has to be made anew, unless {@link lookOn} finds that it has not.
    */
   readonly adopt: () => boolean
+  /** Reads on, a few records, where it is not known yet whether state is another; false where there is nothing to read. */
+  readonly lookOn: () => boolean
 }
 
 export function createProjection(deps: ProjectionDeps): Projection {
@@ -157,33 +159,60 @@ export function createProjection(deps: ProjectionDeps): Projection {
     flush,
     ...createStall(clock),
     adopt: made.adopt,
+    lookOn: made.lookOn,
   }
 }
 
 interface MadeWith {
   readonly cuts: () => Cuts
   readonly adopt: () => boolean
+  readonly lookOn: () => boolean
   /** A cursor with what tells these cuts from others. */
   readonly marked: (cursor: StateCursor) => StateCursor
 }
 
+/** Records read at once to know whether other cuts make another state. */
+const LOOKED_AT = 64
+
 /** The cuts that what is applied was made with. */
 function createMadeWith(
-  { now, isSame, isMarkOf, markOf }: AppliedCuts,
+  { now, compare, isMarkOf, markOf }: AppliedCuts,
   { applied, opened }: { readonly applied: () => StateCursor; readonly opened: StateCursor },
 ): MadeWith {
   let cuts = now()
   // Of what an earlier process applied there is only the mark.
   let isOther = !isMarkOf(opened.madeWith, cuts, opened.seq)
   let last: StateCursor | undefined
+  /** With the cuts of now, of what is applied: nothing is meanwhile. */
+  let comparing: { readonly next: Cuts; readonly seq: number; readonly comparison: Comparison } | undefined
+
+  function look(): void {
+    const isSame = comparing?.comparison(LOOKED_AT)
+    if (comparing === undefined || isSame === undefined) return
+    if (isSame) [cuts, last] = [comparing.next, undefined]
+    else isOther = true
+    comparing = undefined
+  }
+
+  function adopt(): boolean {
+    const next = now()
+    const { seq } = applied()
+    if (isOther) return false
+    if (next === cuts) comparing = undefined
+    else if (comparing?.next !== next || comparing.seq !== seq) {
+      comparing = { next, seq, comparison: compare(cuts, next, seq) }
+      look()
+    }
+    return !isOther && next === cuts
+  }
+
   return {
     cuts: () => cuts,
-    adopt: () => {
-      const next = now()
-      if (isOther || next === cuts) return !isOther
-      isOther = !isSame(cuts, next, applied().seq)
-      if (!isOther) [cuts, last] = [next, undefined]
-      return !isOther
+    adopt,
+    lookOn: () => {
+      if (adopt() || comparing === undefined) return false
+      look()
+      return true
     },
     marked: (cursor) => {
       // What was made with others is marked so again.

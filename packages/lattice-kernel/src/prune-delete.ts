@@ -2,7 +2,8 @@
  * Deletes what a decided prune took, in slices between the writer's other works; goes on where a crash ended it.
  *
  * The index of ids goes first: an id that leads to no record would be damage. Every slice is a transaction of its own, and
- * each finds by itself what is left to delete, so it may begin anew at any point.
+ * each finds by itself what is left to delete, so it may begin anew at any point. So none waits for the disk, but the last:
+ * what a power cut takes back is deleted again.
  *
  * @module
  */
@@ -68,7 +69,7 @@ function* deleteIds({ database }: Log, isGone: (seq: number) => boolean): Genera
     const end = rows.at(-1)
     if (end === undefined) return
     const gone = rows.filter(({ seq }) => isGone(seq))
-    if (gone.length > 0) database.transaction(() => gone.forEach(({ prefix, seq }) => remove.run(prefix, seq)))
+    if (gone.length > 0) database.relaxed(() => gone.forEach(({ prefix, seq }) => remove.run(prefix, seq)))
     done += gone.length
     last = end
     yield done
@@ -82,7 +83,7 @@ function* deleteRecords({ database, base }: Log, kept: readonly number[]): Gener
   let [from, at] = [base.row()?.deleted_to ?? 0, 0]
   while (from < base.fromSeq()) {
     const to = Math.min(from + ROWS_PER_SLICE, base.fromSeq())
-    database.transaction(() => {
+    database.relaxed(() => {
       let begin = from
       for (; (kept[at] ?? Infinity) < to; at += 1) {
         const stays = kept[at] ?? to
@@ -104,7 +105,7 @@ function* deleteQuietSpans({ database, base }: Log): Generator<void, void, undef
        AND first < (SELECT max(first) FROM quiet WHERE lane = ? AND first <= ?) LIMIT ?)`,
   )
   for (const { lane, last } of base.lanes()) {
-    while (database.transaction(() => remove.run(lane, lane, lane, last, ROWS_PER_SLICE)) > 0) yield
+    while (database.relaxed(() => remove.run(lane, lane, lane, last, ROWS_PER_SLICE)) > 0) yield
     yield
   }
 }

@@ -222,6 +222,7 @@ class Gathering {
 
   #flush(least = ROWS_PER_WRITE): void {
     if (this.#rows.waiting() + this.#rows.range.stats().changedNodes < least) return
-    this.#core.log.database.transaction(this.#rows.write)
+    // The decision makes it last.
+    this.#core.log.database.relaxed(this.#rows.write)
   }
 }

@@ -30,7 +30,7 @@ export function* deleteReachBlocks(
       const lastRow = rows.at(-1)
       if (lastRow === undefined) break
       const gone = rows.filter(({ block }) => !needed.has(block))
-      if (gone.length > 0) database.transaction(() => gone.forEach(({ block }) => remove.run(block)))
+      if (gone.length > 0) database.relaxed(() => gone.forEach(({ block }) => remove.run(block)))
       from = lastRow.block + 1
       yield
     }

@@ -139,6 +139,6 @@ export function* clearOtherPrunes(database: Database, number: number): Generator
     `DELETE FROM ${unused} WHERE node IN (SELECT node FROM ${unused} WHERE ? >= 0 LIMIT ?)`,
   ].map((sql) => database.prepare(sql))
   for (const statement of statements) {
-    while (database.transaction(() => statement.run(number, CLEARED_AT_ONCE)) > 0) yield
+    while (database.relaxed(() => statement.run(number, CLEARED_AT_ONCE)) > 0) yield
   }
 }

@@ -63,7 +63,8 @@ export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProg
 
   function hindranceOf(base: BookEpoch): PruneWait | undefined {
     if (snapshots.isDiverged()) return 'agreement'
-    if (!core.isShared(base)) return 'beside'
+    const beside = core.besideOf(base)
+    if (beside !== 'shared') return beside === 'open' ? 'settlement' : 'beside'
     if (usableFor(deps, base) === undefined) return 'snapshot'
     return isStateAt(base) ? undefined : 'state'
   }

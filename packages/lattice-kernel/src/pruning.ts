@@ -41,6 +41,8 @@ interface Stage {
   readonly target: BookEpoch
   readonly work?: Stretch
   readonly waitsFor?: PruneWait
+  /** The records ask for nothing more: the wait is of this node. */
+  readonly isDue?: boolean
 }
 
 export function createPruning(deps: PruningDeps): Pruning {
@@ -116,8 +118,9 @@ function workOn(work: Stretch, nowMs: () => number): boolean {
 }
 
 /** Nothing was missing but that the disk had state, or that others had seen something. */
-function isReady({ isShared }: Core, run: PruneRun, stage: Stage | undefined): boolean {
-  if (stage?.waitsFor === 'beside') return isShared(stage.target)
+function isReady({ besideOf }: Core, run: PruneRun, stage: Stage | undefined): boolean {
+  const isBeside = stage?.waitsFor === 'beside' || stage?.waitsFor === 'settlement'
+  if (stage?.isDue === true && isBeside) return besideOf(stage.target) === 'shared'
   return stage?.waitsFor === 'state' && run.isStateAt(stage.target)
 }
 
@@ -137,7 +140,7 @@ function nextStage({ core, snapshots }: PruningDeps, run: PruneRun): Stage | und
   if (waitsFor === undefined) return { target: due.base, work: run.prune(due.base) }
   const { stalled, flush } = projection()
   if (waitsFor === 'state' && stalled() === undefined) flush.request()
-  return { target: due.base, waitsFor }
+  return { target: due.base, waitsFor, isDue: true }
 }
 
 /** In a pruned log, once. */

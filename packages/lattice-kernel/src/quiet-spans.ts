@@ -27,6 +27,17 @@ interface Span {
   readonly before: number
 }
 
+interface ReadSpan {
+  /** The last that begins at `upTo` or before; undefined where none does. */
+  readonly span: Span | undefined
+  readonly upTo: number
+}
+
+/** Lanes of which spans are kept in memory: as many as a store has authors, most often. */
+const READ_LANES_MAX = 4096
+/** Spans of a lane that are: where it ends, and up to where others have seen it. */
+const READ_SPANS_MAX = 4
+
 export const QUIET_TABLE = `CREATE TABLE quiet (
      lane INTEGER NOT NULL,
      first INTEGER NOT NULL,
@@ -43,6 +54,8 @@ export function isQuiet(kind: OpKind): boolean {
 export function createQuietSpans(database: Database): QuietSpans {
   /** By lane, ascending: those that changed since the last checkpoint, and all after them. */
   let open = new Map<number, Span[]>()
+  /** By lane, what was last found on disk: how far everybody is behind is asked again and again. */
+  const read = new Map<number, readonly ReadSpan[]>()
   const put = database.prepare('INSERT OR REPLACE INTO quiet VALUES (?, ?, ?, ?)')
   const at = database.prepare<Span>(
     'SELECT first, last, before FROM quiet WHERE lane = ? AND first <= ? ORDER BY first DESC LIMIT 1',
@@ -51,7 +64,18 @@ export function createQuietSpans(database: Database): QuietSpans {
   /** The last span that begins at or before a position. */
   function find(lane: number, position: number): Span | undefined {
     const recent = open.get(lane)?.findLast(({ first }) => first <= position)
-    return recent ?? at.get(lane, position)
+    return recent ?? findOnDisk(lane, position)
+  }
+
+  function findOnDisk(lane: number, position: number): Span | undefined {
+    const known = read.get(lane) ?? []
+    // No span of the lane begins between one that was found and the position for which it was.
+    const found = known.find(({ span, upTo }) => position <= upTo && position >= (span?.first ?? -Infinity))
+    if (found !== undefined) return found.span
+    const span = at.get(lane, position)
+    if (read.size >= READ_LANES_MAX) read.clear()
+    read.set(lane, [{ span, upTo: position }, ...known.slice(0, READ_SPANS_MAX - 1)])
+    return span
   }
 
   function extend(lane: number, position: number): void {
@@ -91,9 +115,11 @@ export function createQuietSpans(database: Database): QuietSpans {
         for (const { first, last, before } of spans) put.run(lane, first, last, before)
       }
       open = new Map()
+      read.clear()
     },
     load: () => {
       open = new Map()
+      read.clear()
     },
   }
 }

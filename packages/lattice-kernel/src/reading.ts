@@ -17,6 +17,7 @@ import { type PageSource, scanPages, toPlainBytes } from '@lattice/storage'
 import type { ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
+import { createEpochPages } from './epoch-pages.ts'
 import { epochStatuses } from './epoch-status.ts'
 import type { StoredIntention, WitnessEntry } from './held-types.ts'
 import type { Kernel, KernelStats } from './kernel-types.ts'
@@ -51,6 +52,8 @@ type Reading = Pick<
   | 'observations'
   | 'lag'
   | 'epochs'
+  | 'epoch'
+  | 'epochPage'
   | 'membership'
   | 'unseenByAll'
   | 'time'
@@ -117,6 +120,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
     observations: createObservations(core),
     lag: core.observer.lagOf,
     epochs: () => epochStatuses(core),
+    ...createEpochPages(core),
     membership: () => log.book.view(),
     unseenByAll: core.observer.unseenByAll,
     time: () => ({ nowMs: core.time.nowMs(), isBehind: core.time.isBehind() }),
@@ -146,6 +150,7 @@ function currentTables(core: Core): ReadStoreTables {
       get: (key) => core.projection().visible[name].get(key),
       peek: (key) => core.projection().visible[name].peek(key),
       scan: (range) => scanPages(page, range),
+      stamp: () => core.projection().visible[name].stamp(),
     }
   }
   return { system: tableOf('system'), app: tableOf('app') }

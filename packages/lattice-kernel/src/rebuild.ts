@@ -82,6 +82,7 @@ export function createRebuilding(deps: RebuildStartDeps): Rebuilding {
   }
 
   function step(isFromLog: boolean): boolean | Promise<void> {
+    if (next?.lookOn() === true) return false
     if (next?.adopt() === false) abandon()
     if (next === undefined) {
       const begun = start.begin(isFromLog)
@@ -172,6 +173,7 @@ export function createRestating(core: Core, rebuilding: Rebuilding): Restating {
     isBare,
     step: () => {
       if (blocked !== undefined || core.projection().stalled() !== undefined) return undefined
+      if (!isBare() && core.projection().lookOn()) return COST_PER_STEP
       if (!isBare() && !core.isStale()) return undefined
       try {
         const answer = rebuilding.step()

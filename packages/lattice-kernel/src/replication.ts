@@ -15,6 +15,7 @@ import {
   toIntentionId,
   ZERO_HASH,
 } from '@lattice/model'
+import type { AskedBeside } from './asked-beside.ts'
 import { type ChainReads, createChainReads } from './chain-reads.ts'
 import { closingRun } from './closing-run.ts'
 import type { Core } from './core.ts'
@@ -49,7 +50,7 @@ type Replication = ChainReads &
   >
 
 /** A store as others see it. */
-export function createReplication(core: Core): Replication {
+export function createReplication(core: Core, asked: AskedBeside): Replication {
   const { log } = core
   const { crypto } = core.options
   const { counted, excluded } = log
@@ -82,7 +83,7 @@ export function createReplication(core: Core): Replication {
     },
   }
 
-  const over = createOver({ ...core, own })
+  const over = createOver({ ...core, own, asked })
   const past = createRevokedPast(log, core.options.signer.publicKey)
 
   return {

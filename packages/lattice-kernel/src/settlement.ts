@@ -1,9 +1,10 @@
 /**
  * Which epochs are settled: seen by everybody who has to have seen them.
  *
- * A peer has seen an epoch when it is in the past of one of its tips, whatever it wrote; what is excluded is no tip. Once
- * seen it stays seen while nothing more is excluded, so each peer is asked about until it has and not again. Who has to may change: a peer that is removed or dormant holds nothing
- * up, and counts again when it is back.
+ * A peer has seen an epoch when it is in the past of one of its tips, whatever it wrote; what is excluded is no tip. What is
+ * beyond a cutoff and links what is not is on the way to all that its author writes once it is back, so it has seen what
+ * that says it has. Once seen it stays seen while nothing more is excluded, so each peer is asked about until it has and not
+ * again. Who has to may change: a peer that is removed or dormant holds nothing up, and counts again when it is back.
  *
  * @module
  */

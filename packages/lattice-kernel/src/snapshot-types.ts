@@ -34,6 +34,8 @@ export interface SnapshotStatus {
   readonly settled: SnapshotInfo | undefined
   /** At a later epoch, which is not settled. */
   readonly candidate: SnapshotInfo | undefined
+  /** At the epoch that a pruned log begins with, where there is one: the settled one, or beside that. */
+  readonly base: SnapshotInfo | undefined
   readonly making: SnapshotProgress | undefined
   /** Why the last attempt to make one failed; it is tried again. */
   readonly failure: unknown
@@ -71,8 +73,9 @@ export interface SnapshotReads {
    */
   readonly makeSnapshot: () => Promise<SnapshotInfo>
   /**
-   * Rows of the snapshot at the newest settled epoch there is one of, in order, from after a position on. Throws
-   * `SnapshotGone` where `epoch` is named and is another's: pages that name one are all of the same state.
+   * Rows of the snapshot at the newest settled epoch there is one of, or of the one at the base where `epoch` names that, in
+   * order, from after a position on. Throws `SnapshotGone` where `epoch` is named and is another's: pages that name one are
+   * all of the same state.
    */
   readonly readSnapshot: (options: ReadSnapshotOptions) => SnapshotPage
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Cancel, equalBytes, type Scheduler } from '@lattice/model'
+import { dropOldBase, keepBase } from './base-snapshot.ts'
 import type { Core } from './core.ts'
 import type { DivergenceWatch } from './divergence-watch.ts'
 import type { BookEpoch } from './epoch-book.ts'
@@ -11,6 +12,7 @@ import { SnapshotUnavailable } from './errors.ts'
 import { COST_PER_STEP } from './jobs.ts'
 import type { KeptSnapshots } from './kept-snapshots.ts'
 import { makeSnapshot, planSnapshot, type SnapshotMakerDeps, type SnapshotMaking } from './snapshot-maker.ts'
+import { isWithinReach } from './snapshot-reach.ts'
 import type { RootWaits } from './snapshot-waits.ts'
 import type { WantedSnapshots } from './wanted-snapshots.ts'
 import type { Work } from './work-loop.ts'
@@ -150,22 +152,30 @@ function createPause(scheduler: Scheduler, onEnd: () => void) {
 
 /** What there is to make, after what was made is in its place. */
 function targetOf(deps: SnapshotWorksDeps): BookEpoch | undefined {
-  const { kept, wanted } = deps
+  const { core, kept, wanted } = deps
   kept.open()
+  dropOldBase(deps)
   settle(deps)
-  return wanted.missing((epoch) => kept.at(epoch) !== undefined)
+  // Where there is nothing to go on from at all it is tried, and told what is wrong.
+  const isNone = kept.all().length === 0
+  return wanted.missing(
+    (epoch) => kept.at(epoch.record.id) === undefined && (isNone || isWithinReach(core.log, kept, epoch)),
+  )
 }
 
-function tellWaiting({ kept, wanted, waits }: SnapshotWorksDeps): void {
+/** Whoever waits for a root that this node cannot come to any more goes on without. */
+function tellWaiting({ core, kept, wanted, waits }: SnapshotWorksDeps): void {
   for (const { epoch, root } of kept.all()) waits.known(epoch, root.hash)
   const [head, settled] = [wanted.head(), wanted.settled()]
-  waits.keepOnly({ ...(head && { root: head.record.id }), ...(settled && { made: settled.record.id }) })
+  const isComing = head !== undefined && isWithinReach(core.log, kept, head)
+  waits.keepOnly({ ...(isComing && { root: head.record.id }), ...(settled && { made: settled.record.id }) })
 }
 
 /** The later one takes the place of the settled one once its epoch is settled. */
 function settle({ core, kept, wanted }: SnapshotWorksDeps): void {
   const [settled, next] = [wanted.settled(), kept.get('next')]
   if (settled === undefined || next === undefined || !equalBytes(next.epoch, settled.record.id)) return
+  keepBase({ core, kept })
   const { epoch, root } = kept.put('settled', 'next')
   core.events.notify({ kind: 'snapshot_settled', epoch, root: root.hash })
 }
@@ -173,6 +183,7 @@ function settle({ core, kept, wanted }: SnapshotWorksDeps): void {
 /** What was made is whole: a later one until its epoch is settled. */
 function keep({ core, kept, wanted }: SnapshotWorksDeps, made: BookEpoch): void {
   const isSettled = wanted.settled() === made
+  if (isSettled) keepBase({ core, kept })
   const { epoch, root } = kept.put(isSettled ? 'settled' : 'next', 'making')
   core.events.notify({ kind: 'snapshot_made', epoch, root: root.hash })
   if (isSettled) core.events.notify({ kind: 'snapshot_settled', epoch, root: root.hash })

@@ -16,6 +16,7 @@ import { KernelClosed, SnapshotUnavailable } from './errors.ts'
 import { createKeptSnapshots, KEPT_NAMES, type KeptSnapshots } from './kept-snapshots.ts'
 import type { ProjectionFactory } from './projection.ts'
 import { createSnapshotFiles, type WholeSnapshot } from './snapshot-files.ts'
+import { isWithinReach } from './snapshot-reach.ts'
 import { createRootWaits } from './snapshot-waits.ts'
 import { createSnapshotWorks, type SnapshotWorks, type SnapshotWorksDeps } from './snapshot-works.ts'
 import type { SnapshotInfo, SnapshotReads, SnapshotStatus } from './snapshot-types.ts'
@@ -82,7 +83,13 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
     },
     rootOf: async (epoch) => {
       if (!isOn || stage === 'over') return undefined
-      return kept.at(epoch)?.root.hash ?? waits.wait(epoch)
+      const known = kept.at(epoch)?.root.hash
+      if (known !== undefined) return known
+      // What it looked at before may have been another: it says so at its next look.
+      const root = waits.wait(epoch)
+      wanted.isNews()
+      wake()
+      return root
     },
     reads: (accept) => ({
       snapshot: () => statusOf(parts),
@@ -115,13 +122,18 @@ interface Parts extends SnapshotWorksDeps {
   readonly isOn: boolean
 }
 
-async function make({ isOn, wanted, works, kept, waits, wake }: Parts): Promise<SnapshotInfo> {
+const OUT_OF_REACH =
+  'the history below the newest settled epoch was cut, and no earlier snapshot is here: wait until a later one is settled, or fetch the store again'
+
+async function make({ core, isOn, wanted, works, kept, waits, wake }: Parts): Promise<SnapshotInfo> {
   if (!isOn) throw new SnapshotUnavailable('this node keeps no state of the store: open it with its type')
   const settled = wanted.settled()
   if (settled === undefined) throw new SnapshotUnavailable('no epoch of the store is settled: see who has not seen it')
   const { id } = settled.record
   works.retry()
   if (kept.at(id) === undefined) {
+    kept.open()
+    if (!isWithinReach(core.log, kept, settled)) throw new SnapshotUnavailable(OUT_OF_REACH)
     wanted.isNews()
     await waits.made(id, wake)
   }
@@ -131,16 +143,19 @@ async function make({ isOn, wanted, works, kept, waits, wake }: Parts): Promise<
   return info
 }
 
-function statusOf({ isOn, works, divergence, kept }: Parts): SnapshotStatus {
+function statusOf({ core, isOn, works, divergence, kept }: Parts): SnapshotStatus {
   const making = works.making()
   const divergences = divergence.standing()
   const settled = kept.info('settled')
+  const begins = core.log.base.epoch()
+  const base = [settled, kept.info('base')].find((info) => info && begins && equalBytes(info.epoch, begins))
   const state = settled === undefined ? (making === undefined ? 'none' : 'making') : 'ready'
   const { base: from, done, total } = making?.progress() ?? { base: undefined, done: 0, total: 0 }
   return {
     state: divergences.length > 0 ? 'diverged' : isOn ? state : 'off',
     settled,
     candidate: kept.info('next'),
+    base,
     making: making && { epoch: making.epoch.record.id, from, done, total },
     failure: works.failure(),
     divergences,

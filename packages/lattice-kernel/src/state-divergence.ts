@@ -21,7 +21,7 @@ export interface StateDivergence {
 }
 
 export interface DivergenceSource extends StatusSource {
-  readonly log: Pick<LogStore, 'book' | 'find'>
+  readonly log: Pick<LogStore, 'book' | 'excluded' | 'find'>
 }
 
 export type OwnRootAt = (epoch: IntentionId) => Hash | undefined

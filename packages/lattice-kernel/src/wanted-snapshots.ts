@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Cancel, type IntentionId, type OpKind } from '@lattice/model'
+import { type Cancel, type OpKind } from '@lattice/model'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 
@@ -12,8 +12,8 @@ export interface WantedSnapshots {
   readonly settled: () => BookEpoch | undefined
   /** The one that is to be acknowledged; none while there are several to be joined. */
   readonly head: () => BookEpoch | undefined
-  /** The next one that there is to be a snapshot at and is none. */
-  readonly missing: (isThere: (epoch: IntentionId) => boolean) => BookEpoch | undefined
+  /** The next one that there is to be a snapshot at, of those that are to be made. */
+  readonly missing: (isToMake: (epoch: BookEpoch) => boolean) => BookEpoch | undefined
   /** True once whenever something came that may change that. */
   readonly takeNews: () => boolean
   readonly isNews: () => void
@@ -44,8 +44,7 @@ export function createWantedSnapshots({ log, settlement, witnessed, events }: Co
   return {
     settled: settlement.newestSettled,
     head,
-    missing: (isThere) =>
-      [settlement.newestSettled(), head()].find((epoch) => epoch !== undefined && !isThere(epoch.record.id)),
+    missing: (isToMake) => [settlement.newestSettled(), head()].find((epoch) => epoch !== undefined && isToMake(epoch)),
     takeNews: () => {
       const was = isNews || version !== log.book.version()
       isNews = false

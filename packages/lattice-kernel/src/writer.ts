@@ -50,11 +50,12 @@ export interface WriterDeps {
   readonly snapshots: Work
   /** Done when that has nothing to do either. */
   readonly pruning: Work
+  readonly asked: Work
   /** Is told what ended the writer. */
   readonly onFailed: (error: Error) => void
 }
 
-export function createWriter(core: Core, { rebuilding, snapshots, pruning, onFailed }: WriterDeps): Writer {
+export function createWriter(core: Core, { rebuilding, snapshots, pruning, asked, onFailed }: WriterDeps): Writer {
   const { options, pool, time, witnesser } = core
   const { storeId, scheduler, logger } = options
   const submits = createSubmitQueue(core)
@@ -73,7 +74,7 @@ export function createWriter(core: Core, { rebuilding, snapshots, pruning, onFai
   const flushing = createFlushWork(core, () => loop.wake())
   const pump = createPump(core, ingests.isBusy)
   const waiting = [submits, bulks, ingests, jobs, pump]
-  const works: readonly Work[] = [restating, catchUp, ...upkeep, ...waiting, flushing, arm, snapshots, pruning]
+  const works: readonly Work[] = [restating, catchUp, ...upkeep, ...waiting, flushing, arm, snapshots, asked, pruning]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
   function onFailure(cause: unknown): void {

@@ -11,11 +11,17 @@ import {
   type PublicKey,
   readPublicKey,
 } from '@lattice/model'
+import type { MembershipView } from '@lattice/store-base'
 import type { Kernel } from '../src/index.ts'
 import { isModelRecord } from './membership-model.ts'
 
-/** `active`: whose word is waited for. */
-export function isSharedModel(kernel: Kernel, at: IntentionId, active: readonly PublicKey[]): boolean {
+/** `view`: what the records that are here come to. */
+export function isSharedModel(
+  kernel: Kernel,
+  at: IntentionId,
+  view: Pick<MembershipView, 'active' | 'leftBy'>,
+): boolean {
+  const active = view.active()
   const all = kernel.scanWitness(1, 4096).map(({ parsed }) => parsed)
   const excluded = kernel.excluded(4096).flatMap(({ id, isLink }) => (isLink ? [] : [id]))
   const records = all.filter(({ id }) => !excluded.some((each) => equalBytes(each, id)))
@@ -36,10 +42,25 @@ export function isSharedModel(kernel: Kernel, at: IntentionId, active: readonly 
   const take = (one: ParsedIntention): void => {
     for (const each of beside) if (has(one, each.id)) canonical.add(each)
   }
-  for (const key of required) {
-    const after = by(key).filter((one) => kernel.isAncestor(base.id, one.id))
-    const first = after.filter((one) => !after.some((before) => goesOnFrom(one, before)))
-    for (const one of after.length === 0 ? by(key) : []) take(one)
+  const firstOf = (key: PublicKey, isAfter: (one: ParsedIntention) => boolean): readonly ParsedIntention[] => {
+    const after = by(key).filter(isAfter)
+    return after.filter((one) => !after.some((before) => goesOnFrom(one, before)))
+  }
+  const wordOf = (key: PublicKey): readonly ParsedIntention[] =>
+    firstOf(key, (one) => kernel.isAncestor(base.id, one.id))
+  /** One who has gone counts where it may have counted for somebody: all who saw it go tell. */
+  const isHeard = (key: PublicKey): boolean => {
+    const word = wordOf(key)
+    const left = view.leftBy(key)
+    const parting = active.map((each) => firstOf(each, (one) => left?.some((id) => has(one, id)) === true))
+    if (word.length === 0) return false
+    if (left === undefined || parting.some((places) => places.length === 0)) return true
+    return parting.flat().some((place) => word.every(({ id }) => has(place, id)))
+  }
+  const named = base.op.value.requiredAcks.flatMap((bytes) => readPublicKey(bytes) ?? [])
+  for (const key of named.filter((each) => isActive(each) || isHeard(each))) {
+    const first = wordOf(key)
+    for (const one of first.length === 0 ? by(key) : []) take(one)
     for (const one of first.length === 0 ? [] : beside) if (first.every((each) => has(each, one.id))) canonical.add(one)
   }
   for (let size = -1; size !== canonical.size;) {

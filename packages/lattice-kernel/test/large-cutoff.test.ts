@@ -2,9 +2,10 @@
 import { cpSync } from 'node:fs'
 import { idKey, type ParsedIntention } from '@lattice/model'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Kernel } from '../src/index.ts'
+import type { Kernel, KernelEvent } from '../src/index.ts'
 import { createHistory, keyOf, openCut } from './cutoff-history.ts'
 import { removeDirectories, signerOf, temporaryDirectory } from './harness.ts'
+import { admitOp } from './membership-model.ts'
 
 afterEach(removeDirectories)
 
@@ -89,5 +90,44 @@ describe('a removal that takes very much', () => {
     await comesToTheSame(again.kernel, story.storeId, [...story.before, story.removal])
     await again.kernel.close()
     await kernel.close()
+  })
+})
+
+describe('a demotion that concerns very much', () => {
+  /** Turns of the event loop until the removal counts, and what was told meanwhile. */
+  async function demote(isPrivileged: boolean) {
+    const history = createHistory()
+    for (let n = 0; n < WRITES; n += 1) history.write(2, `set many${n} 1`)
+    if (isPrivileged) history.write(2, admitOp(keyOf(8), 'writer'))
+    const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+    await kernel.ingest(history.all, undefined)
+    const events: KernelEvent[] = []
+    kernel.onEvent((event) => events.push(event))
+    const demotion = history.remove(1, 2, history.start, { remains: 'writer' })
+    let turns = 0
+    let isOver = false
+    const counting = (async () => {
+      for (; !isOver; turns += 1) await new Promise((resolve) => setImmediate(resolve))
+    })()
+    await kernel.ingest([demotion], undefined)
+    isOver = true
+    await counting
+    const next = history.write(2, 'set next 1', [demotion])
+    await kernel.ingest([next], undefined)
+    const kinds = events.map(({ kind }) => kind)
+    await comesToTheSame(kernel, history.storeId, history.all)
+    await kernel.close()
+    return { turns, kinds }
+  }
+
+  test('leaves state as it is where there is nothing privileged, which is looked for in turns', async () => {
+    const { turns, kinds } = await demote(false)
+    expect(kinds).not.toContain('rebuilt')
+    expect(turns).toBeGreaterThan(WRITES / 100)
+  })
+
+  test('has state made anew where there is something', async () => {
+    const { kinds } = await demote(true)
+    expect(kinds).toContain('rebuilt')
   })
 })

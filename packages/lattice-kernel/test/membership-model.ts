@@ -228,6 +228,16 @@ function viewOf(
     const own = grants.filter(({ peer, level }) => equalBytes(peer, author) && level >= LEVELS.writer)
     return own.length === 0 || own.some(isLiving)
   }
+  /** Granted what no removal that stands has taken since. */
+  function isActive(peer: PublicKey): boolean {
+    return grants.some(
+      (grant) =>
+        equalBytes(grant.peer, peer) &&
+        grant.level >= LEVELS.writer &&
+        isLiving(grant) &&
+        standing.every((epoch) => !takes(epoch, peer, LEVELS.writer) || follows(grant.record.id, epoch.record.id)),
+    )
+  }
   const turnAt = (grant: Grant): number => (LEVELS.admin - grant.level) * grants.length + grants.indexOf(grant)
   const removes = (removals: Removing['removals'], author: PublicKey): boolean =>
     removals.some(({ peer }) => equalBytes(peer, author))
@@ -238,7 +248,13 @@ function viewOf(
     cutoffsOf,
     isHeard,
     limited: () => peers.filter((peer) => cutoffsOf(peer).length > 0 || !isHeard(peer)),
-    active: () => peers,
+    active: () => peers.filter(isActive),
+    leftBy: (peer) => {
+      const taking = cutoffsOf(peer).filter(
+        ({ remains, readmissions }) => remains !== 'writer' && readmissions.length === 0,
+      )
+      return taking.length === 0 ? undefined : taking.map(({ epoch }) => epoch)
+    },
     isAdmin: () => false,
     hasSay: (author, op) => {
       const own = grants.filter(({ peer }) => equalBytes(peer, author))

@@ -207,6 +207,12 @@ function viewOf(history: MembershipHistory): MembershipView {
     isHeard: () => true,
     limited: () => peersOf(counting).filter((peer) => cutoffsOf(peer).length > 0),
     active: () => activeOf(counting, history),
+    leftBy: (peer) => {
+      const taking = cutoffsOf(peer).filter(
+        ({ remains, readmissions }) => remains !== 'writer' && readmissions.length === 0,
+      )
+      return taking.length === 0 ? undefined : taking.map(({ epoch }) => epoch)
+    },
     isAdmin: (peer) => rankOf(counting, history, peer) === 'admin',
     isSenior: (a) => creator !== undefined && equalBytes(a, creator),
     hasSay: (author) => creator !== undefined && equalBytes(author, creator),

@@ -1,21 +1,14 @@
 /** Sets over an epoch are what a slow reading of the history says, however it arrived. */
-import {
-  equalBytes,
-  genesisStoreId,
-  idKey,
-  type IntentionId,
-  type ParsedIntention,
-  readPublicKey,
-} from '@lattice/model'
+import { equalBytes, genesisStoreId, idKey, type IntentionId, type ParsedIntention } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
 import { accumulate, createMemoryRangeIndex, type Item, type RangeIndex } from '@lattice/sync'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Kernel } from '../src/index.ts'
 import { isSharedModel } from './beside-model.ts'
-import { createCutoffDag } from './cutoff-dag.ts'
+import { createCutoffDag, readFacts } from './cutoff-dag.ts'
 import { createHistory, openCut } from './cutoff-history.ts'
-import { removeDirectories, signerOf } from './harness.ts'
+import { removeDirectories } from './harness.ts'
 import { isModelRecord } from './membership-model.ts'
 import { shuffled } from './random-dag.ts'
 
@@ -60,14 +53,11 @@ async function isUpheld(all: readonly ParsedIntention[], kernel: Kernel, base: I
   return now?.join() === known?.join()
 }
 
-/** All beside it is had by whoever begins there, or can be placed; everybody who was admitted is active. */
+/** All beside it is had by whoever begins there, or can be placed. */
 function isShared(kernel: Kernel, base: IntentionId): boolean {
-  const active = kernel
-    .scanWitness(1, 4096)
-    .flatMap(({ parsed: { op } }) =>
-      op.kind === 'system' && op.value.op.case === 'peer' ? (readPublicKey(op.value.op.value.peer) ?? []) : [],
-    )
-  return isSharedModel(kernel, base, [...active, signerOf(1).publicKey])
+  const all = kernel.scanWitness(1, 4096).map(({ parsed }) => parsed)
+  const { view } = readFacts(all, new Set(all.map(({ id }) => idKey(id))))
+  return isSharedModel(kernel, base, view)
 }
 
 function counting(kernel: Kernel): readonly IntentionId[] {

@@ -48,8 +48,13 @@ export interface PruneHistory {
   readonly remove: (by: number, who: number) => ParsedIntention
   /** Numbers of the peers that were not removed. */
   readonly active: () => readonly number[]
-  /** An acknowledgement, with a root. */
-  readonly ack: (by: number, epoch: ParsedIntention, root: Uint8Array) => ParsedIntention
+  /** An acknowledgement, with a root; cites these as well. */
+  readonly ack: (
+    by: number,
+    epoch: ParsedIntention,
+    root: Uint8Array,
+    also?: readonly ParsedIntention[],
+  ) => ParsedIntention
   /** A write whose signature comes with the next of its author. */
   readonly part: (by: number) => ParsedIntention
   readonly sees: (by: number, what: readonly ParsedIntention[]) => void
@@ -132,11 +137,15 @@ export function createPruneHistory(
     return ids.length > 0 ? ids : [known.at(-1)?.id ?? genesis.id]
   }
 
-  const ack = (by: number, epoch: ParsedIntention, root: Uint8Array): ParsedIntention => {
+  const ack: PruneHistory['ack'] = (by, epoch, root, also = []) => {
     const peer = peerAt(by)
-    see(peer, epoch)
+    for (const each of [epoch, ...also]) see(peer, each)
     const value = create(weaver.EpochAckOpSchema, { epoch: epoch.id, stateRoot: root })
-    return add(peer, { kind: 'epochAck', schema: 0, value }, [epoch.id])
+    return add(
+      peer,
+      { kind: 'epochAck', schema: 0, value },
+      [epoch, ...also].map(({ id }) => id),
+    )
   }
   const epoch: PruneHistory['epoch'] = (by, cause, acks) => {
     const peer = peerAt(by)

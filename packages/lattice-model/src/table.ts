@@ -33,6 +33,11 @@ export interface ReadTable {
   readonly peek?: (key: Uint8Array) => Uint8Array | undefined
   /** Rows in bytewise order of key. Writing to the table while a scan is open is a bug. */
   readonly scan: (range: TableRange) => IterableIterator<TableRow>
+  /**
+   * Where a table has it: the same object for as long as nothing in the table changes, and another afterwards, in every
+   * table. What was derived from the rows is true for as long as the stamp is the same.
+   */
+  readonly stamp?: () => object
 }
 
 /** A table inside a transaction. */

@@ -34,6 +34,7 @@ import {
   WITNESS_PAGE_RECORDS_LONG,
 } from './limits.ts'
 import { type BootstrapMember, createMembers, type OpenIds } from './bootstrap-members.ts'
+import type { FetchCoordinator } from './fetch-effect.ts'
 import type { LogAnswer, LogRequest } from './log-client.ts'
 import type { BootstrapPosition, SessionStore } from './session-call.ts'
 
@@ -48,20 +49,9 @@ export interface BootstrapCoordinatorOptions {
   readonly limits: Pick<NetworkLimits, 'bootstrapShareMs' | 'bootstrapOverdueMs'>
 }
 
-export interface BootstrapCoordinator {
-  readonly start: () => readonly BootstrapEffect[]
-  readonly connected: (peer: PublicKey) => readonly BootstrapEffect[]
-  /** The peer cannot be reached, or refuses: it is out. */
-  readonly gone: (peer: PublicKey) => readonly BootstrapEffect[]
-  /** A peer that was connected is not, or could not be again: it is tried a few times more. */
-  readonly lost: (peer: PublicKey) => readonly BootstrapEffect[]
-  /** The session with the peer is over before all was answered, and another may begin: what is still lacking is asked anew. */
-  readonly restarted: (peer: PublicKey) => readonly BootstrapEffect[]
-  /** One frame of the answer to the oldest open request of the peer. */
-  readonly answered: (peer: PublicKey, answer: LogAnswer) => readonly BootstrapEffect[]
+export interface BootstrapCoordinator extends FetchCoordinator<LogAnswer, BootstrapEffect> {
   readonly ingested: (outcomes: readonly IngestOutcome[]) => readonly BootstrapEffect[]
   readonly advanced: () => readonly BootstrapEffect[]
-  readonly tick: () => readonly BootstrapEffect[]
   readonly state: () => BootstrapState
 }
 

@@ -4,21 +4,18 @@
  * @module
  */
 import type { PublicKey, SignedIntention } from '@lattice/model'
+import type { FetchEffect } from './fetch-effect.ts'
 import type { LogRequest } from './log-client.ts'
 import type { BootstrapPosition } from './session-call.ts'
 
-export type BootstrapEffect =
-  /** After a pause, where it was lost before. Answered by `connected`, `gone` or `lost`. */
-  | { readonly kind: 'connect'; readonly peer: PublicKey; readonly afterMs: number }
-  | { readonly kind: 'ask'; readonly peer: PublicKey; readonly request: LogRequest }
+export type BootstrapEffect = FetchEffect<LogRequest> | BootstrapStep
+
+/** What a bootstrap alone needs. */
+export type BootstrapStep =
   /** Answered by `ingested`; one at a time, as is `advance`. */
   | { readonly kind: 'ingest'; readonly peer: PublicKey; readonly intentions: readonly SignedIntention[] }
   /** Everything up to the position of the peer's log is durable; answered by `advanced`. */
   | { readonly kind: 'advance'; readonly peer: PublicKey; readonly position: BootstrapPosition; readonly total: number }
-  /** The peer sent what it should not have: it is out, and told and scored for it. */
-  | { readonly kind: 'bar'; readonly peer: PublicKey; readonly why: string }
-  /** Ask for a `tick` then; one at a time. */
-  | { readonly kind: 'wake'; readonly afterMs: number }
   | { readonly kind: 'done'; readonly outcome: FetchedStore }
   /** Nobody is left to fetch from. */
   | { readonly kind: 'failed' }

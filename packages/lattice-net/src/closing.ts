@@ -14,9 +14,9 @@ import { MAX_DIFFERENCE_IDS, MAX_SPAN_INTENTIONS } from './limits.ts'
 import { doneFrame, readClaim, type ReconcileOutcome, sameSet } from './reconcile.ts'
 import type { SendOrder } from './send-order.ts'
 import { idsSource, spansSource } from './send-source.ts'
-import type { BasedStore } from './session-base.ts'
+import { type BasedStore, isStillOver } from './session-base.ts'
 import type { ClaimedDigest, SessionAnswer } from './session-call.ts'
-import { type Effect, type Effects, finish, send, unexpected, violation } from './session.ts'
+import { baseMoved, type Effect, type Effects, finish, send, unexpected, violation } from './session.ts'
 import { createTransfer } from './transfer.ts'
 
 export interface SpansStart {
@@ -41,7 +41,8 @@ export interface Closing {
   readonly said: () => boolean
 }
 
-export function createClosing({ store, base }: BasedStore): Closing {
+export function createClosing(based: BasedStore): Closing {
+  const { store, base } = based
   const transfer = createTransfer(store)
   let instead: SpansStart['instead']
   let ours: ClaimedDigest | undefined
@@ -106,6 +107,8 @@ export function createClosing({ store, base }: BasedStore): Closing {
       }
     },
     answered: (answer) => {
+      // With what was taken in, this side may have something beside the base that keeps it from working over it.
+      if (!isStillOver(based)) return [baseMoved()]
       if (answer.kind === 'ingested') return [...transfer.ingested(answer.outcomes), ...advance()]
       return [...transfer.loaded(answer), ...advance()]
     },

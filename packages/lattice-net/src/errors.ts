@@ -66,11 +66,15 @@ export class PeerViolation extends LatticeError {
 export class BootstrapFailed extends LatticeError {
   override readonly name = 'BootstrapFailed'
   readonly code = 'BOOTSTRAP_FAILED'
-  override readonly detail: { readonly why: string }
+  /** `codes`: how the sessions with the peers ended that did not give it. */
+  override readonly detail: { readonly why: string; readonly codes: readonly LatticeErrorCode[] }
 
-  constructor(why: string, options?: { readonly cause?: unknown }) {
+  constructor(
+    why: string,
+    { codes = [], ...options }: { readonly cause?: unknown; readonly codes?: readonly LatticeErrorCode[] } = {},
+  ) {
     super(`the store could not be fetched (${why}): try again, or from another peer`, options)
-    this.detail = { why }
+    this.detail = { why, codes }
   }
 }
 

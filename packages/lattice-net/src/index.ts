@@ -1,3 +1,4 @@
+export type { RemovalRequest } from './ask-removal.ts'
 export { type CombinedTransportOptions, createCombinedTransport } from './combined/combined-transport.ts'
 export {
   createDigestInitiator,
@@ -39,7 +40,6 @@ export type { ReconcileOutcome } from './reconcile.ts'
 export { createReconcileInitiator } from './reconcile-initiator.ts'
 export { createReconcileResponder } from './reconcile-responder.ts'
 export { errorCodeOf, refusalOf } from './refusal.ts'
-export { HISTORY_PRUNED } from './run-bootstrap.ts'
 export type { BootstrapOutcome, BootstrapPositions, BootstrapProgress, BootstrapRequest } from './run-bootstrap.ts'
 export { runSession, type SessionOptions } from './run-session.ts'
 export type { SnapshotFetch, SnapshotOutcome } from './run-snapshot.ts'

@@ -17,6 +17,7 @@ import { NetworkCore } from './network-core.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
 import type { PeerLink } from './peer-link.ts'
 import { diagnoseExchange, diagnosePeer, type ExchangeDiagnosis, type PeerDiagnosis } from './peer-diagnosis.ts'
+import { askRemoval, type RemovalRequest } from './ask-removal.ts'
 import { type BootstrapOutcome, type BootstrapRequest, runBootstrap } from './run-bootstrap.ts'
 import { runSnapshot, type SnapshotFetch, type SnapshotOutcome } from './run-snapshot.ts'
 import type { ClaimedDigest, JoinGrant, PeerHint } from './session-call.ts'
@@ -86,6 +87,8 @@ export interface NetworkService extends AsyncDisposable {
   readonly join: (options: JoinOptions, signal: AbortSignal) => Promise<JoinGrant>
   /** Fetches a whole store; see {@link runBootstrap}. */
   readonly bootstrap: (request: BootstrapRequest) => Promise<BootstrapOutcome>
+  /** Asks by what this node was removed from a store that it was fetching; see {@link askRemoval}. */
+  readonly askRemoval: (request: RemovalRequest) => Promise<boolean>
   /** Fetches a store whose history was cut, up to its base; see {@link runSnapshot}. */
   readonly fetchSnapshot: (fetch: SnapshotFetch) => Promise<SnapshotOutcome>
   /** Events from now on; a slow subscriber is told how many it missed. */
@@ -124,6 +127,13 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
       syncPeers(core, { storeId, onGuest: upkeep.guest, ...(peers === undefined ? {} : { peers }) }, signal),
     join: (request, signal) => join(core, request, { addresses: transport.addresses(), signal }),
     bootstrap: (request) => bootstrap(core, request, options),
+    askRemoval: (request) =>
+      askRemoval(request, {
+        self: transport.id,
+        logger: options.logger,
+        connect: (hint, signal) => connectTo(core, hint, signal),
+        perform: (link, call) => core.perform(link, call),
+      }),
     fetchSnapshot: (fetch) => fetchSnapshot(core, fetch, options),
     events: core.events.subscribe,
     close,

@@ -28,6 +28,9 @@ export interface PeerRoster {
   readonly isExpected: (key: IdKey) => boolean
   /** How many are. */
   readonly expected: () => number
+  /** How many of these are connecting: the others wait for room. */
+  readonly connecting: () => number
+  readonly isConnecting: (key: IdKey) => boolean
   /** By the key of anyone of the list. */
   readonly peerOf: (key: IdKey) => PublicKey
 }
@@ -68,6 +71,8 @@ export function createPeerRoster(peers: readonly PublicKey[], max: number): Peer
     },
     isExpected: (key) => connecting.has(key) || untried.includes(key),
     expected: () => connecting.size + untried.length,
+    connecting: () => connecting.size,
+    isConnecting: (key) => connecting.has(key),
     peerOf,
   }
 }

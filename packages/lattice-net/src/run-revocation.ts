@@ -8,17 +8,11 @@
  */
 import { idKey, isLatticeError, type Logger, type PublicKey, type StoreId, toHex } from '@lattice/model'
 import type { RemovalProof } from '@lattice/net-types'
-import { net } from '@lattice/proto'
+import { askWhatRemoved } from './ask-removal.ts'
 import { BootstrapFailed, PeerViolation } from './errors.ts'
-import {
-  REMOVAL_PROOF_LOST_MS,
-  REMOVAL_PROOF_PAUSE_MS,
-  REMOVAL_PROOF_PAUSES_MAX,
-  REVOCATION_KNOWN_MAX,
-} from './limits.ts'
+import { REMOVAL_PROOF_LOST_MS, REMOVAL_PROOF_PAUSE_MS, REMOVAL_PROOF_PAUSES_MAX } from './limits.ts'
 import type { NetworkEvent } from './network-event.ts'
 import type { PeerLink } from './peer-link.ts'
-import { createRevocationAsker } from './revocation.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import { pairKey } from './session-slots.ts'
 import type { StoreRegistry } from './store-registry.ts'
@@ -62,14 +56,12 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
       return proof
     }
     try {
-      const { epochs } = await link.run({
-        protocol: net.Protocol.REVOCATION,
-        machine: createRevocationAsker(view, {
-          known: store.tipIds(REVOCATION_KNOWN_MAX),
-          ...(about === undefined ? { openProof } : { about }),
-        }),
-        perform: (call) => deps.perform(link, call),
+      const { epochs } = await askWhatRemoved(link, {
+        view,
+        known: store.tipIds,
+        perform: deps.perform,
         signal: deps.stores.signal(storeId),
+        ...(about === undefined ? { openProof } : { about }),
       })
       if (epochs.length === 0 || about !== undefined) return
       const held = store.missing(epochs).length === 0 || store.access(deps.self) === 'revoked'

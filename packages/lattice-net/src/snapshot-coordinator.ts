@@ -17,6 +17,7 @@ import { assert, type Crypto, type IdKey, idKey, type IntentionId, type PublicKe
 import type { WriterPosition, WriterRefused, WriterSnapshot } from '@lattice/net-types'
 import { sameBase } from './claimed-digest.ts'
 import { BOOTSTRAP_PEERS, type NetworkLimits, SNAPSHOT_RESTARTS_MAX } from './limits.ts'
+import type { FetchCoordinator } from './fetch-effect.ts'
 import { createPeerRoster, type PeerRoster } from './peer-roster.ts'
 import type { SnapshotAnswer, SnapshotRequest } from './snapshot-client.ts'
 import type { SnapshotEffect, SnapshotState, WriterWork } from './snapshot-effect.ts'
@@ -37,24 +38,13 @@ export interface SnapshotCoordinatorOptions {
 /** What became of a piece of work. */
 export type WriterResult = WriterRefused | WriterSnapshot | undefined
 
-export interface SnapshotCoordinator {
-  readonly start: () => readonly SnapshotEffect[]
-  readonly connected: (peer: PublicKey) => readonly SnapshotEffect[]
-  /** The peer cannot be reached, or refuses: it is out. */
-  readonly gone: (peer: PublicKey) => readonly SnapshotEffect[]
+export interface SnapshotCoordinator extends FetchCoordinator<SnapshotAnswer, SnapshotEffect> {
   /** The peer broke the protocol, was told so, and is out: nothing that it sent stays. */
   readonly broke: (peer: PublicKey) => readonly SnapshotEffect[]
-  /** A peer that was connected is not, or could not be again: it is tried a few times more. */
-  readonly lost: (peer: PublicKey) => readonly SnapshotEffect[]
-  /** The session with the peer is over before all was answered, and another may begin. */
-  readonly restarted: (peer: PublicKey) => readonly SnapshotEffect[]
   /** The peer does not serve any more what it was asked for; it is connected, and its session over. */
   readonly moved: (peer: PublicKey) => readonly SnapshotEffect[]
-  /** The answer to the oldest open request of the peer. */
-  readonly answered: (peer: PublicKey, answer: SnapshotAnswer) => readonly SnapshotEffect[]
   /** The work under way is done, or refused. */
   readonly worked: (result: WriterResult) => readonly SnapshotEffect[]
-  readonly tick: () => readonly SnapshotEffect[]
   readonly state: () => SnapshotState
 }
 
@@ -96,6 +86,8 @@ class Coordinator implements FetchView {
   #isWakeDue = false
   #isOver = false
   #hasWhole = false
+  /** So has one that has made room for others. */
+  #hasCut = false
   #effects: SnapshotEffect[] = []
 
   constructor(options: SnapshotCoordinatorOptions) {
@@ -247,6 +239,7 @@ class Coordinator implements FetchView {
       this.#isDropDue = false
       this.#start({ kind: 'drop' })
     }
+    if (this.#stage.kind === 'items' && this.#isCrowdedOut(this.#stage.fetch.server)) this.#chooseAnew()
     if (this.#stage.kind === 'choosing' && this.#work === undefined) this.#choose()
     if (this.#stage.kind === 'rows' && this.#isLeftAlone(this.#stage.fetch)) this.#leaveRows()
     const stage = this.#stage
@@ -255,7 +248,9 @@ class Coordinator implements FetchView {
       if (this.#work === undefined) this.#start(stage.fetch.nextWork(this))
     }
     this.#wakeLater()
-    if (this.#work === undefined && !this.#isOver && this.#isStuck()) this.#fail()
+    if (this.#work !== undefined || this.#isOver || !this.#isStuck()) return
+    if (this.#roster.expected() === 0 || this.#isWhole()) this.#fail()
+    else this.#makeRoom()
   }
   #start(work: WriterWork | undefined): void {
     if (work === undefined) return
@@ -280,8 +275,9 @@ class Coordinator implements FetchView {
       this.#stage = { kind: 'items', fetch: createItemFetch(before.key, resume.base, resume.items) }
       return
     }
-    // Whose numbering it was may still come.
-    if (resume !== undefined && this.#roster.isExpected(idKey(resume.peer))) return
+    // Whose numbering it was may still come, unless others that can be used are in its place.
+    const isComing = resume !== undefined && this.#roster.isExpected(idKey(resume.peer))
+    if (isComing && (usable.length === 0 || this.#roster.connecting() > 0)) return
     const [server] = usable.toSorted((a, b) => compareSeqs(seqOf(b), seqOf(a)))
     // What a log begins with is asked for where the state is: a later epoch than that of the cut, or the same.
     const base = server?.offer?.snapshot?.epoch
@@ -289,13 +285,17 @@ class Coordinator implements FetchView {
     this.#stage = { kind: 'items', fetch: createItemFetch(server.key, base, 0) }
     this.#start({ kind: 'begin', base, peer: this.#roster.peerOf(server.key) })
   }
+  /** It was lost, and others are in its place. */
+  #isCrowdedOut(key: IdKey): boolean {
+    return !this.#members.has(key) && !this.#roster.isConnecting(key)
+  }
   #isAwaitingOffers(): boolean {
     return this.members().some(({ offer }) => offer === undefined)
   }
 
-  /** Nobody serves the state any more, or is still to say so. */
+  /** Nobody who is there serves the state any more, or is still to say so; whoever else may has no room. */
   #isLeftAlone(fetch: RowFetch): boolean {
-    if (this.#work !== undefined || this.#isAwaitingOffers() || this.#roster.expected() > 0) return false
+    if (this.#work !== undefined || this.#isAwaitingOffers() || this.#roster.connecting() > 0) return false
     if (fetch.isDropping() || fetch.isAllHere()) return false
     return !this.members().some(({ offer }) => isOf(offer, fetch.target))
   }
@@ -305,15 +305,28 @@ class Coordinator implements FetchView {
     this.#chooseAnew()
     this.#choose()
   }
+  /** Nobody who is there has anything to begin with. */
   #isStuck(): boolean {
-    if (this.#roster.expected() > 0 || this.#isAwaitingOffers()) return false
+    if (this.#roster.connecting() > 0 || this.#isAwaitingOffers()) return false
     return this.#stage.kind === 'choosing'
+  }
+  #isWhole(): boolean {
+    return this.#hasWhole && !this.#hasCut && this.members().every(({ offer }) => offer?.base === undefined)
+  }
+  /** For those who wait for it. */
+  #makeRoom(): void {
+    this.#hasCut ||= this.members().some(({ offer }) => offer?.base !== undefined)
+    for (const { key } of this.members()) this.gone(key)
+    this.#goOn()
   }
   #fail(): void {
     this.#isOver = true
-    const isWhole = this.#hasWhole && this.members().every(({ offer }) => offer?.base === undefined)
-    if (isWhole) this.#effects.push({ kind: 'unpruned' })
-    else this.#effects.push({ kind: 'failed', why: this.#members.size > 0 ? 'no_state_is_served' : undefined })
+    if (this.#isWhole()) this.#effects.push({ kind: 'unpruned' })
+    else
+      this.#effects.push({
+        kind: 'failed',
+        why: this.#hasCut || this.#members.size > 0 ? 'no_state_is_served' : undefined,
+      })
   }
 }
 

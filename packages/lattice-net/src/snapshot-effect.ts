@@ -5,6 +5,7 @@
  */
 import type { IntentionId, PublicKey } from '@lattice/model'
 import type { SnapshotRow } from '@lattice/net-types'
+import type { FetchEffect } from './fetch-effect.ts'
 import type { SnapshotRequest } from './snapshot-client.ts'
 
 /** Something for whoever makes the store; answered before the next one, by `done` or `refused`. */
@@ -17,15 +18,11 @@ export type WriterWork =
   | { readonly kind: 'drop_rows' }
   | { readonly kind: 'finish' }
 
-export type SnapshotEffect =
-  /** After a pause, where it was lost before. Answered by `connected`, `gone` or `lost`. */
-  | { readonly kind: 'connect'; readonly peer: PublicKey; readonly afterMs: number }
-  | { readonly kind: 'ask'; readonly peer: PublicKey; readonly request: SnapshotRequest }
+export type SnapshotEffect = FetchEffect<SnapshotRequest> | SnapshotStep
+
+/** What the fetch of a snapshot alone needs. */
+export type SnapshotStep =
   | { readonly kind: 'write'; readonly work: WriterWork }
-  /** The peer sent what it should not have: it is out, and told and scored for it. */
-  | { readonly kind: 'bar'; readonly peer: PublicKey; readonly why: string }
-  /** Ask for a `tick` then; one at a time. */
-  | { readonly kind: 'wake'; readonly afterMs: number }
   | { readonly kind: 'done'; readonly base: IntentionId }
   /** Everybody who answered has the whole history: it is to be fetched as such. */
   | { readonly kind: 'unpruned' }

@@ -32,6 +32,8 @@ export function createItemFetch(server: IdKey, base: IntentionId, items: number)
   let taken = items
   let fetched = items
   let total: number | undefined
+  /** Items that the writer is taking in. */
+  let writing = 0
   const waiting: (readonly Uint8Array[])[] = []
 
   return {
@@ -46,6 +48,7 @@ export function createItemFetch(server: IdKey, base: IntentionId, items: number)
     },
     took: (count) => {
       taken += count
+      writing = 0
     },
     askMore: (view) => {
       const member = view.members().find(({ key }) => key === server)
@@ -55,13 +58,14 @@ export function createItemFetch(server: IdKey, base: IntentionId, items: number)
     },
     nextWork: () => {
       const next = waiting.shift()
+      writing = next?.length ?? 0
       if (next !== undefined) return { kind: 'items', items: next }
       return taken === total ? { kind: 'end_items' } : undefined
     },
     forget: (peer) => {
       if (peer !== server) return
       // What came is good; only what did not is asked for anew.
-      fetched = taken + waiting.reduce((sum, page) => sum + page.length, 0)
+      fetched = taken + writing + waiting.reduce((sum, page) => sum + page.length, 0)
     },
     progress: () => ({ done: taken, total: total ?? taken }),
   }

@@ -7,8 +7,10 @@ import { createReconcileInitiator, openingOver } from '../src/reconcile-initiato
 import { createReconcileResponder } from '../src/reconcile-responder.ts'
 import { acceptOpening, withOpening } from '../src/opening.ts'
 import { claimTo, comparedWith } from '../src/claimed-digest.ts'
+import { createClosing } from '../src/closing.ts'
+import { overLaterBase } from '../src/session-base.ts'
 import { type BasedPeers, basedPeers } from './based-peers.ts'
-import { converse, flights } from './drive.ts'
+import { converse, flights, toFrame } from './drive.ts'
 import type { Peer } from './pair.ts'
 import { casesOf, session as converseOnly, type SessionOptions, view } from './tip-peers.ts'
 
@@ -249,6 +251,28 @@ describe('a base that becomes another meanwhile', () => {
       expect(next.a.outcome?.synced).toBe(true)
       expect(agree(a, b)).toBe(true)
     }
+  })
+})
+
+describe('a base that cannot be taken any more with what came beside it', () => {
+  test('is none over which this side says that it has everything', async () => {
+    const { a, b, first } = await history()
+    const { over } = b.store
+    let isKept = true
+    Object.assign(b.store, { over: (base: IntentionId) => (isKept ? over(base) : undefined) })
+    const based = overLaterBase(view(b.store, a), { epoch: first, seq: 0n })
+    if (based === undefined) expect.unreachable()
+    const closing = createClosing(based)
+    closing.beginSpans({ spans: [], needMax: 3 })
+    const intentions = a.store.write(3).map(({ bytes, signature }) => ({ bytes, signature }))
+    // Frames may arrive while what came with those before is taken in.
+    const [taking] = closing.receive(toFrame({ case: 'intentions', value: { intentions, last: true } }))
+    expect(taking).toMatchObject({ kind: 'call', call: { kind: 'ingest' } })
+    const outcomes = await b.store.ingest(intentions, a.signer.publicKey)
+    const answer = { kind: 'ingested', outcomes } as const
+    isKept = false
+    const [end] = closing.answered(answer)
+    expect(end).toMatchObject({ kind: 'fail', failure: { refusal: net.RefusalCode.NOT_READY } })
   })
 })
 

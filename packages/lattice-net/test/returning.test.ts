@@ -1,7 +1,7 @@
 import { createAbortController, equalBytes, idKey, type IntentionId } from '@lattice/model'
 import { net } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
-import { BasesDiffer, BootstrapFailed, HISTORY_PRUNED } from '../src/index.ts'
+import { BasesDiffer, BootstrapFailed } from '../src/index.ts'
 import { claimTo, comparedWith } from '../src/claimed-digest.ts'
 import { createLogServer } from '../src/serve-log.ts'
 import { feed } from './drive.ts'
@@ -102,7 +102,7 @@ describe('what lies below a cut', () => {
       }),
     )
     await expect(asked).rejects.toBeInstanceOf(BootstrapFailed)
-    await expect(asked).rejects.toMatchObject({ detail: { why: HISTORY_PRUNED } })
+    await expect(asked).rejects.toMatchObject({ detail: { codes: ['PRUNED'] } })
     await mesh.close()
   })
 

@@ -1,4 +1,4 @@
-import { createAbortController, equalBytes, toIntentionId } from '@lattice/model'
+import { createAbortController, equalBytes, toHash, toIntentionId } from '@lattice/model'
 import type { ReplicatedStore, SnapshotRead, SnapshotRow } from '@lattice/net-types'
 import { describe, expect, test } from 'vitest'
 import type { MeshNode } from './mesh.ts'
@@ -64,6 +64,30 @@ describe('a pruned store', () => {
       const before = states[index - 1]
       if (before?.stage === state.stage) expect(state.done).toBeGreaterThanOrEqual(before.done)
     }
+    await fetched.mesh.close()
+  })
+
+  test('comes from the last of many, where as many as are asked at once serve no state', async () => {
+    const fetched = await createSnapshotMesh(6, { rows: 20 })
+    for (const server of fetched.servers.slice(0, 5)) server.store.setSnapshot(undefined)
+    const writer = fetched.writer()
+    expect(await fetched.fetch({ writer })).toMatchObject({ kind: 'fetched', base: fetched.base })
+    expect(isSame(writer.rows(), fetched.rows)).toBe(true)
+    await fetched.mesh.close()
+  })
+
+  test('is begun anew where as many as are asked at once serve another state than that which was begun', async () => {
+    const fetched = await createSnapshotMesh(6, { rows: 20 })
+    const { servers, base } = fetched
+    const writer = fetched.writer()
+    const peer = servers[0]?.id
+    if (peer === undefined) expect.unreachable()
+    const begun = { base, peer, items: 0, snapshot: { epoch: NOWHERE, root: toHash(NOWHERE) }, after: undefined }
+    expect(await fetched.fetch({ writer: { ...writer, position: () => begun } })).toMatchObject({
+      kind: 'fetched',
+      base,
+    })
+    expect(isSame(writer.rows(), fetched.rows)).toBe(true)
     await fetched.mesh.close()
   })
 

@@ -12,19 +12,15 @@ import {
   createAbortController,
   equalBytes,
   idKey,
+  type LatticeErrorCode,
   type PublicKey,
   type StoreId,
   toWitnessSeq,
 } from '@lattice/model'
-import {
-  BootstrapFailed,
-  type BootstrapProgress,
-  HISTORY_PRUNED,
-  type NetworkService,
-  type PeerHint,
-} from '@lattice/net'
+import { BootstrapFailed, type BootstrapProgress, type NetworkService, type PeerHint } from '@lattice/net'
 import { toFailure } from './failure.ts'
 import { adoptFetched, fetchPruned, isFetchBegun, type PrunedFetchDeps } from './fetch-pruned.ts'
+import { notAdmitted } from './life-errors.ts'
 import type { NodeContext } from './node-context.ts'
 import type { OpenStore } from './open-store.ts'
 import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
@@ -105,8 +101,11 @@ async function fetchUntilDone(
     const peers = hintsOf(context, options.peers())
     if (network !== undefined && peers.length > 0) {
       try {
-        await options.slots.run(() => attempt(context, { network, peers, signal, options, state }), signal)
-        state.failure = undefined
+        const fetch: FetchOnce = { network, peers, signal, options, state }
+        const end = await options.slots.run(() => attempt(context, fetch), signal)
+        state.failure = end === 'removed' ? notAdmitted(options.id) : undefined
+        // Whoever waits for it is told before it comes into use as what it is.
+        if (end === 'removed') options.onFailure()
         // Within the attempt: what cannot be recorded now is tried again like anything else.
         options.onDone()
         return
@@ -131,24 +130,38 @@ interface FetchOnce {
   readonly state: BootstrapState
 }
 
+/** Everything is here, or all that who was removed may have. */
+type FetchEnd = 'whole' | 'removed'
+
 /** The store is open while something is fetched, and from then on. */
-async function attempt(context: NodeContext, fetch: FetchOnce): Promise<void> {
+async function attempt(context: NodeContext, fetch: FetchOnce): Promise<FetchEnd> {
   // What was begun is gone on with.
   if (isFetchBegun(context, fetch.options.id)) await fetchCut(context, fetch)
   try {
-    await fetchWhole(context, fetch)
+    return await fetchWhole(context, fetch)
   } catch (error) {
-    if (!(error instanceof BootstrapFailed) || error.detail.why !== HISTORY_PRUNED) throw error
+    if (!hasHeard(error, 'PRUNED')) throw error
     await fetchCut(context, fetch)
-    await fetchWhole(context, fetch)
+    return await fetchWhole(context, fetch)
   }
 }
 
-async function fetchWhole(context: NodeContext, fetch: FetchOnce): Promise<void> {
-  const { open, close } = fetch.options
+function hasHeard(error: unknown, code: LatticeErrorCode): boolean {
+  return error instanceof BootstrapFailed && error.detail.codes.includes(code)
+}
+
+async function fetchWhole(context: NodeContext, fetch: FetchOnce): Promise<FetchEnd> {
+  const { network, peers, signal, options } = fetch
+  const { open, close } = options
   const store = await open()
   try {
     await fetchOnce(context, store, fetch)
+    return 'whole'
+  } catch (error) {
+    if (!hasHeard(error, 'REVOKED')) throw error
+    // Said by a peer it is a claim; the epoch that did it is none.
+    if (await network.askRemoval({ store: store.replicated, peers, signal })) return 'removed'
+    throw error
   } finally {
     if (store.kernel.stats().witnessCount === 0) await close()
   }

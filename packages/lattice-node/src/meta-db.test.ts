@@ -111,6 +111,23 @@ describe('meta.db', () => {
     expect(meta.addresses(toPublicKey(random.bytes(32)))).toEqual([])
   })
 
+  test('addresses that are told again and again are written once in an hour', () => {
+    let commits = 0
+    const path = join(root, 'counted.db')
+    const counted = openMetaDb(path, { at: (point) => (commits += point === 'commit' ? 1 : 0) })
+    const before = commits
+    for (let ms = 0; ms < 3_600_000; ms += 60_000) counted.saveAddresses(peer, ['a', 'b'], 1_000 + ms)
+    expect(commits - before).toBe(1)
+    counted.saveAddresses(peer, ['b', 'a'], 3_601_000)
+    expect(commits - before).toBe(2)
+    // What is new, or comes back in place of something newer, is written at once.
+    counted.saveAddresses(peer, ['c'], 3_601_001)
+    expect(counted.addresses(peer)).toEqual(['c', 'a', 'b'])
+    counted.saveAddresses(peer, ['b'], 3_601_002)
+    expect(counted.addresses(peer)).toEqual(['b', 'c', 'a'])
+    counted.close()
+  })
+
   test('a deletion is remembered with its holds, and leaves what is kept without data', () => {
     const hold: WriteHold = {
       reason: 'deletion',

@@ -41,6 +41,8 @@ export type { ChildStrategy, MetaStoreState, NewStore, StoreRecord } from './met
 export const MAX_ADDRESSES_PER_PEER = 16
 /** Peers whose addresses are kept, those seen last: far more than any mesh has. */
 export const MAX_PEERS_WITH_ADDRESSES = 4096
+/** Addresses that are told again within this time are not written again: each write waits for the disk. */
+const ADDRESS_FRESH_MS = 3_600_000
 
 /** A store whose data is to go, and what this node has to wait for should it ever write to it again. */
 export interface Deletion {
@@ -228,16 +230,35 @@ function bootstrapsOf(db: Database): Pick<MetaDb, 'bootstrapPeers' | 'bootstrapP
   }
 }
 
+interface SeenAddress {
+  readonly address: string
+  readonly seen_at: number
+}
+
 function addressesOf(db: Database): Pick<MetaDb, 'addresses' | 'saveAddresses' | 'knownPeers'> {
   // What was read since the last change: gossip asks for those of every peer that it names to another.
-  const known = new Map<IdKey, readonly string[]>()
-  function read(peer: PublicKey): readonly string[] {
-    return db
-      .prepare<{ address: string }>(
-        'SELECT address FROM peer_address WHERE peer = ? ORDER BY seen_at DESC, address LIMIT ?',
-      )
-      .all(peer, MAX_ADDRESSES_PER_PEER)
-      .map((row) => row.address)
+  const known = new Map<IdKey, readonly SeenAddress[]>()
+  function read(peer: PublicKey): readonly SeenAddress[] {
+    const key = idKey(peer)
+    const found =
+      known.get(key) ??
+      db
+        .prepare<SeenAddress>(
+          'SELECT address, seen_at FROM peer_address WHERE peer = ? ORDER BY seen_at DESC, address LIMIT ?',
+        )
+        .all(peer, MAX_ADDRESSES_PER_PEER)
+    if (known.size >= MAX_PEERS_WITH_ADDRESSES) known.clear()
+    known.set(key, found)
+    return found
+  }
+  /** True for what is the newest here and was seen not long ago: peers say it again with every exchange. */
+  function isFresh(peer: PublicKey, addresses: readonly string[], seenAt: number): boolean {
+    const told = new Set(addresses)
+    const newest = read(peer).slice(0, told.size)
+    return (
+      newest.length === told.size &&
+      newest.every(({ address, seen_at: at }) => told.has(address) && Math.abs(seenAt - at) < ADDRESS_FRESH_MS)
+    )
   }
   return {
     knownPeers: (limit) =>
@@ -247,16 +268,11 @@ function addressesOf(db: Database): Pick<MetaDb, 'addresses' | 'saveAddresses' |
         )
         .all(limit)
         .map((row) => toPublicKey(toPlainBytes(row.peer))),
-    addresses: (peer) => {
-      const key = idKey(peer)
-      const found = known.get(key) ?? read(peer)
-      if (known.size >= MAX_PEERS_WITH_ADDRESSES) known.clear()
-      known.set(key, found)
-      return found
-    },
+    addresses: (peer) => read(peer).map(({ address }) => address),
     saveAddresses: (peer, addresses, seenAt) => {
-      // Beside this one's, those of the peers seen longest ago go.
+      if (isFresh(peer, addresses, seenAt)) return
       known.clear()
+      // Beside this one's, those of the peers seen longest ago go.
       db.transaction(() => {
         for (const address of addresses.slice(0, MAX_ADDRESSES_PER_PEER)) {
           db.prepare(

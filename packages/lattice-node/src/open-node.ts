@@ -15,13 +15,12 @@ import {
   type KeyPair,
   type PublicKey,
   type Scope,
-  type StoreId,
 } from '@lattice/model'
 import { createNetworkService, type NetworkService } from '@lattice/net'
 import { checkText, MAX_DEVICE_BYTES, MAX_NAME_BYTES } from '@lattice/systemstore'
 import { createStore } from './create-store.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
-import { identityForeign, invalidArgument, metaMissing, nodeClosed, shortId, storeNotFound } from './errors.ts'
+import { identityForeign, invalidArgument, metaMissing, nodeClosed } from './errors.ts'
 import { toFailure } from './failure.ts'
 import { backupNode } from './backup.ts'
 import { diagnoseNode } from './diagnose.ts'
@@ -32,7 +31,7 @@ import { createReturningStores } from './returning-stores.ts'
 import { joinStore } from './join-store.ts'
 import { createPruneDriver } from './history/prune-driver.ts'
 import { createLagWatch } from './lag-watch.ts'
-import { listStores, summaryOf } from './list-stores.ts'
+import { listStores } from './list-stores.ts'
 import { type MetaDb, openMetaDb } from './meta-db.ts'
 import { createNodeClock, type NodeClock } from './node-clock.ts'
 import { createNodeHealth } from './node-health.ts'
@@ -40,12 +39,11 @@ import { createNamePublisher, type NamePublisher } from './name-publisher.ts'
 import type { NodeContext } from './node-context.ts'
 import type { NodeEvent } from './node-events.ts'
 import type { Node, NodeOptions } from './node-types.ts'
-import type { StoreHandle, StoreSummary } from './store-types.ts'
 import type { OpenStore } from './open-store.ts'
 import { createPeerLinks } from './peer-links.ts'
 import { publishEvents } from './publish-events.ts'
 import { createRedeemer } from './redeem-token.ts'
-import { createStoreHandle } from './store-handle.ts'
+import { createStoreHandles } from './store-handles.ts'
 import { findReasons } from './why.ts'
 import { measureStore } from './findings/gather-doctor.ts'
 import { StoreManager } from './store-manager.ts'
@@ -248,15 +246,7 @@ function createNode({ context, manager, scope, events, nodeClock, publishName }:
   const check = (): void => {
     if (closing !== undefined) throw nodeClosed()
   }
-  const handle = (id: StoreId): StoreHandle => {
-    const known = (): StoreSummary => {
-      const summary = summaryOf(manager, id)
-      if (summary === undefined) throw storeNotFound(shortId(id))
-      return summary
-    }
-    known()
-    return createStoreHandle({ context, manager, summaryOf: known }, id)
-  }
+  const handle = createStoreHandles(context, manager)
   const close = (): Promise<void> => {
     closing ??= closeNode({ context, manager, scope })
     return closing

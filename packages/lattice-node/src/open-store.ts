@@ -15,13 +15,13 @@ import {
   type KernelEvent,
   LogDamaged,
   openKernel,
-  peekLog,
   type ProjectedNotice,
   type StalledProjection,
   WriteRefused,
 } from '@lattice/kernel'
 import {
   type AbortSignal,
+  assert,
   type Broadcast,
   createAbortController,
   createBroadcast,
@@ -102,9 +102,8 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
   const directory = options.directory ?? context.directory.storePath(id)
   finishReplacement(directory)
   if (options.mustExist) assertLogExists(directory)
-  const storeType = peekLog(directory)?.storeType ?? options.storeTypeHint
-  const machine = openMachine(context, storeType)
-  const projector = createSystemLayer(machine === undefined ? {} : { machine })
+  // Only the log says for sure what the store is.
+  let opened: OpenedAs | undefined
   const hold = createHold(context, options)
   const progress = createProjectionProgress((done, total) => {
     context.publish({ kind: 'projection_progress', storeId: id, done, total })
@@ -115,7 +114,10 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     directory,
     storeId: id,
     ...(genesis === undefined ? {} : { genesis }),
-    projector,
+    projecting: (found) => {
+      opened = openAs(context, found ?? options.storeTypeHint)
+      return { projector: opened.projector, snapshots: opened.machine !== undefined }
+    },
     authority: createInheritedAuthority(tablesOf),
     membership: createStoreMembershipPolicy(createParentPeers({ kernelOf, tablesOf })),
     signer: context.signer,
@@ -126,7 +128,6 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     logger: context.logger,
     onRebuild: progress.report,
     holdWrites: hold.why,
-    snapshots: machine !== undefined,
     ...(context.fileCheck === undefined ? {} : { fileCheck: context.fileCheck }),
     ...(context.fileWork === undefined ? {} : { fileWork: context.fileWork }),
     ...(context.scrub === undefined || options.directory !== undefined ? {} : { scrub: context.scrub }),
@@ -134,6 +135,8 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     ...(context.ackDelayMs === undefined ? {} : { ackDelayMs: context.ackDelayMs }),
     ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
   })
+  assert(opened !== undefined, 'a kernel is opened with a projector')
+  const { storeType, machine, projector } = opened
   hold.watch(kernel)
   const ended = createAbortController()
   const changes = createBroadcast<StoreChange>({ capacity: CHANGES_CAPACITY })
@@ -164,6 +167,14 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
       await kernel.close()
     },
   }
+}
+
+/** As what a store is opened. */
+type OpenedAs = Pick<OpenStore, 'storeType' | 'machine' | 'projector'>
+
+function openAs(context: NodeContext, storeType: string): OpenedAs {
+  const machine = openMachine(context, storeType)
+  return { storeType, machine, projector: createSystemLayer(machine === undefined ? {} : { machine }) }
 }
 
 /** What opens stores of the type; undefined where nothing here does. */

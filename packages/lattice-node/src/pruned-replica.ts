@@ -1,13 +1,14 @@
 /**
  * What of a kernel's history was cut, as the network sees it.
  *
- * Only a state that enough peers signed is served: who makes the store anew can prove it then. The foundation is given at the
- * epoch of that state, which may be later than where the log was cut.
+ * Only a state that enough peers signed is served: who makes the store anew can prove it then. It is the one at the epoch
+ * where the log was cut, so that all have the same history; where there is none it is a later one, and the foundation is
+ * given at the epoch of that.
  *
  * @module
  */
-import { encodeFoundationItem, type EpochStatus, type Kernel, type LogBase } from '@lattice/kernel'
-import { equalBytes, type IntentionId, isLatticeError } from '@lattice/model'
+import { encodeFoundationItem, type Kernel, type LogBase } from '@lattice/kernel'
+import { type IntentionId, isLatticeError } from '@lattice/model'
 import type { FoundationRead, PrunedReplica, ReplicaBase, ServedSnapshot, SnapshotRead } from '@lattice/net-types'
 
 export function createPrunedReplica(kernel: Kernel): PrunedReplica {
@@ -42,16 +43,15 @@ function readFoundation(
 }
 
 function servedSnapshot(kernel: Kernel): ServedSnapshot | undefined {
-  const { settled, divergences } = kernel.snapshot()
-  if (settled === undefined || divergences.length > 0 || !isProvable(kernel, settled.epoch)) return undefined
-  const { system, app } = settled.rows
-  return { epoch: settled.epoch, root: settled.root, rows: system + app }
+  const { base, settled, divergences } = kernel.snapshot()
+  if (divergences.length > 0) return undefined
+  const served = [base, settled].find((info) => info !== undefined && isProvable(kernel, info.epoch))
+  return served && { epoch: served.epoch, root: served.root, rows: served.rows.system + served.rows.app }
 }
 
 /** Enough peers signed the state there, and what it stands on can be given. */
 function isProvable(kernel: Kernel, epoch: IntentionId): boolean {
-  const isIt = ({ id }: EpochStatus): boolean => equalBytes(id, epoch)
-  return kernel.epochs().find(isIt)?.isFinal === true && kernel.foundation(epoch) !== undefined
+  return kernel.epoch(epoch)?.isFinal === true && kernel.foundation(epoch) !== undefined
 }
 
 function readSnapshot(kernel: Kernel, options: Parameters<Kernel['readSnapshot']>[0]): SnapshotRead | undefined {

@@ -32,7 +32,7 @@ export function epochOf({ kernel }: Pick<OpenStore, 'kernel'>, id: IntentionId):
 }
 
 export function findEpoch({ kernel }: Pick<OpenStore, 'kernel'>, id: IntentionId): EpochStatus | undefined {
-  return kernel.epochs().find((epoch) => equalBytes(epoch.id, id))
+  return kernel.epoch(id)
 }
 
 /** Throws where there is nothing to take from the peer. */

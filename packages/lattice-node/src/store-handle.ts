@@ -36,6 +36,7 @@ import {
 import { readSchema, setChildAlias, setName } from '@lattice/systemstore'
 import { activateStoreSchema } from './activate-schema.ts'
 import { checkStoreName } from './create-store.ts'
+import { epochPageOf } from './epoch-page.ts'
 import { invalidArgument, repairUnderWay, storeTypeUnknown } from './errors.ts'
 import { followEpoch } from './follow-epoch.ts'
 import { createHistoryActs } from './history/prune-store.ts'
@@ -84,7 +85,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     invites: () => viewInvites(store()),
     peers: () => viewPeers(context, { store: store(), tablesOf }),
     systemEntries: () => viewSystemEntries(store()),
-    epochs: () => store().kernel.epochs(),
+    epochPage: (options) => epochPageOf(store(), options),
     followEpoch: (epoch, signal) => followEpoch(store(), epoch, signal),
     excluded: (limit) => store().kernel.excluded(limit),
     activateSchema: async (version) =>

@@ -5,6 +5,8 @@
  */
 import type {
   AuthorLag,
+  EpochPage,
+  EpochPageOptions,
   EpochStatus,
   ExcludedIntention,
   Kernel,
@@ -263,8 +265,8 @@ export interface StoreHandle extends Executor, StoreActs, PeerActs, HistoryActs,
   /** The peers that count for this store: with inherited peers, the parent's. */
   readonly peers: () => readonly PeerEntry[]
   readonly systemEntries: () => readonly SystemTableEntry[]
-  /** All epochs, those without effect included, newest first. */
-  readonly epochs: () => readonly EpochStatus[]
+  /** Epochs, those without effect included, newest first. Throws `InvalidArgument` where `after` is none. */
+  readonly epochPage: (options: EpochPageOptions) => EpochPage
   /** An epoch now, and whenever something about it changed, up to when it is settled. Throws `INTENTION_NOT_FOUND`. */
   readonly followEpoch: (id: IntentionId, signal: AbortSignal) => AsyncIterable<EpochStatus>
   /** What is here and counts for nothing, as it was written beyond where its author's rights end. */

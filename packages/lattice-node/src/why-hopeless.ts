@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StoreId } from '@lattice/model'
+import { isLatticeError, type StoreId } from '@lattice/model'
 import { nodeClosed, NodeError, shortId, storeNotFound } from './errors.ts'
 import { isPassing, toFailure, toRetriedFailure } from './failure.ts'
 import { storeOutOfUse } from './life-errors.ts'
@@ -23,6 +23,7 @@ export function whyHopeless(entry: StoreEntry): unknown {
   if (entry.failure !== undefined) return retriedError(entry.failure)
   const error = entry.bootstrap?.lastFailure()
   if (entry.bootstrap === undefined || error === undefined) return undefined
+  if (isLatticeError(error) && error.code === 'NOT_ADMITTED') return error
   // Without a cause it is the content that was bad; anything else may pass.
   const mayPass = error instanceof Error && error.cause !== undefined
   if (mayPass && entry.bootstrap.attempts() < MAX_AWAITED_ATTEMPTS) return undefined

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase, type OpenDatabaseOptions } from './database.ts'
+import type { StorageSettings } from './storage-hooks.ts'
 import { moveAside, replaceDatabase } from './move-aside.ts'
 import { translateStorageError } from './translate-error.ts'
 
@@ -45,6 +46,24 @@ describe('openDatabase', () => {
     const migrations = [...optionsOf().migrations, 'CREATE TABLE more (n); NONSENSE']
     expect(() => openDatabase(optionsOf({ migrations }))).toThrow(codeIs('STORAGE_FAILED'))
     openDatabase(optionsOf()).close()
+  })
+
+  test('waits for the disk at every commit but a relaxed one, whatever becomes of that', () => {
+    let level = -1
+    const levels: number[] = []
+    const hooks = {
+      at: (point: string) => void (point === 'commit' && levels.push(level)),
+      configured: (_: string, settings: StorageSettings) => void (level = settings.synchronous),
+    }
+    const database = openDatabase(optionsOf({ hooks }))
+    const put = (n: number): number => database.prepare('INSERT INTO items VALUES (?, NULL)').run(n)
+    database.transaction(() => put(1))
+    expect(database.relaxed(() => put(2))).toBe(1)
+    expect(() => database.relaxed(() => put(2))).toThrow(codeIs('STORAGE_FAILED'))
+    database.transaction(() => put(3))
+    expect(levels).toEqual([2, 1, 2])
+    expect(database.prepare('SELECT n FROM items').all()).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
+    database.close()
   })
 
   test('commits all of a transaction or nothing, and types what the disk reports', () => {

@@ -35,6 +35,11 @@ export interface Database extends Shrinking {
   readonly prepare: <Row = never>(sql: string) => Statement<Row>
   /** Commits what `work` wrote, durably as the database was opened for; when anything throws, nothing of it is there. */
   readonly transaction: <T>(work: () => T) => T
+  /**
+   * The same, without waiting for the disk: a power cut may take it back, with all that was written after it in this way.
+   * The next `transaction` makes it last. For what is done again where it was lost.
+   */
+  readonly relaxed: <T>(work: () => T) => T
   /** Copies what is committed to a new file at `path`, a few pages per turn of the event loop. */
   readonly copyTo: (path: string) => Promise<void>
   /**
@@ -139,7 +144,7 @@ function openHandle(path: string, readonly: boolean): Sqlite.Database {
 function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void {
   const { path, applicationId, migrations } = options
   // Before the first access: then there is no shared memory and no lock per statement.
-  if (options.readonly !== true) handle.pragma('locking_mode = EXCLUSIVE')
+  if (options.readonly !== true) handle.exec('PRAGMA locking_mode = EXCLUSIVE')
   const found = handle.pragma('application_id', { simple: true })
   const version = Number(handle.pragma('user_version', { simple: true }))
   if (found !== 0 && found !== applicationId) throw damagedError(options, 'it is a database of another kind')
@@ -150,14 +155,17 @@ function configure(handle: Sqlite.Database, options: OpenDatabaseOptions): void 
     return
   }
   // It is a matter of the file's first page.
-  if (options.shrinks === true && version === 0) handle.pragma('auto_vacuum = INCREMENTAL')
-  handle.pragma('journal_mode = WAL')
-  handle.pragma(`synchronous = ${synchronousOf(options)}`)
-  handle.pragma('foreign_keys = ON')
-  handle.pragma('trusted_schema = OFF')
-  handle.pragma(`cache_size = -${CACHE_KIB}`)
+  if (options.shrinks === true && version === 0) handle.exec('PRAGMA auto_vacuum = INCREMENTAL')
+  // In one call: each that is asked as a statement of its own costs several times as much.
+  handle.exec(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = ${synchronousOf(options)};
+    PRAGMA foreign_keys = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA cache_size = -${CACHE_KIB};
+    PRAGMA wal_autocheckpoint = ${pagesPerCheckpoint(options)};
+  `)
   tellSettings(handle, options)
-  resumeCheckpoints(handle, options)
   migrate(handle, { migrations, version, applicationId })
   if (options.shrinks === true) makeShrinkable(handle)
 }
@@ -181,7 +189,7 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
     return statement
   }
 
-  const { transaction, begin, checkpoint } = createTransactions(handle, parts)
+  const { transaction, relaxed, begin, checkpoint } = createTransactions(handle, parts)
   let pauses = 0
   const copies = createDatabaseCopies({
     path,
@@ -192,7 +200,7 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
       handle.pragma('wal_autocheckpoint = 0')
       return () => {
         pauses -= 1
-        if (pauses === 0 && handle.open) resumeCheckpoints(handle, options)
+        if (pauses === 0 && handle.open) handle.pragma(`wal_autocheckpoint = ${pagesPerCheckpoint(options)}`)
       }
     },
   })
@@ -205,9 +213,16 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
       return statement as Statement<Row>
     },
     transaction,
+    relaxed,
     begin,
     checkpoint: (isSynced) => (pauses === 0 ? checkpoint(isSynced) : 0),
-    ...createShrinking(handle, { path, guard, hooks, isPaused: () => pauses > 0 }),
+    ...createShrinking(handle, {
+      path,
+      hooks,
+      guard,
+      relaxed: (work) => relaxing(handle, parts, work),
+      isPaused: () => pauses > 0,
+    }),
     copyFiles: copies.copy,
     copyTo: async (to) => {
       try {
@@ -235,23 +250,23 @@ function createDatabase(handle: Sqlite.Database, parts: DatabaseParts): Database
 function createTransactions(
   handle: Sqlite.Database,
   parts: DatabaseParts,
-): Pick<Database, 'transaction' | 'begin' | 'checkpoint'> {
+): Pick<Database, 'transaction' | 'relaxed' | 'begin' | 'checkpoint'> {
   const { guard, options } = parts
   const { path, hooks } = options
   const at = (point: StoragePoint): void => hooks?.at(point, path)
-  const beginNow = handle.prepare('BEGIN IMMEDIATE')
-  const commit = handle.prepare('COMMIT')
-  const rollback = handle.prepare('ROLLBACK')
+  const beginNow = compiledLater(handle, 'BEGIN IMMEDIATE')
+  const commit = compiledLater(handle, 'COMMIT')
+  const rollback = compiledLater(handle, 'ROLLBACK')
 
   function rollbackIfOpen(): void {
     // SQLite has rolled back by itself after some errors, such as a full disk.
-    if (handle.inTransaction) rollback.run()
+    if (handle.inTransaction) rollback().run()
   }
 
   function commitOrRollback(): void {
     try {
       at('commit')
-      commit.run()
+      commit().run()
     } catch (error) {
       rollbackIfOpen()
       throw error
@@ -262,7 +277,7 @@ function createTransactions(
   function transaction<T>(work: () => T): T {
     assert(!handle.inTransaction, 'transactions are not nested')
     return guard(() => {
-      beginNow.run()
+      beginNow().run()
       let result: T
       try {
         result = work()
@@ -277,9 +292,10 @@ function createTransactions(
 
   return {
     transaction,
+    relaxed: (work) => relaxing(handle, parts, () => transaction(work)),
     begin: () => {
       assert(!handle.inTransaction, 'transactions are not nested')
-      guard(() => beginNow.run())
+      guard(() => beginNow().run())
       return { commit: () => guard(commitOrRollback), rollback: () => guard(rollbackIfOpen) }
     },
     checkpoint: (isSynced) => checkpoint(handle, parts, isSynced),
@@ -291,9 +307,7 @@ function createStatement(
   { guard, translate, options: { path, hooks } }: DatabaseParts,
   sql: string,
 ): Statement<unknown> {
-  // Compiled at its first use: most of what a store may ask is not asked while it opens.
-  let compiled: Sqlite.Statement<SqlValue[]> | undefined
-  const prepared = (): Sqlite.Statement<SqlValue[]> => (compiled ??= handle.prepare<SqlValue[]>(sql))
+  const prepared = compiledLater(handle, sql)
   return {
     // Spelled out rather than guarded: a call costs no closure.
     run: (...values) => {
@@ -317,9 +331,26 @@ function createStatement(
   }
 }
 
+/** Compiled at its first use: most of what a store may ask is not asked while it opens. */
+function compiledLater(handle: Sqlite.Database, sql: string): () => Sqlite.Statement<SqlValue[]> {
+  let compiled: Sqlite.Statement<SqlValue[]> | undefined
+  return () => (compiled ??= handle.prepare<SqlValue[]>(sql))
+}
+
 function setSynchronous(handle: Sqlite.Database, options: OpenDatabaseOptions, level: 'OFF' | 'NORMAL' | 'FULL'): void {
   handle.pragma(`synchronous = ${level}`)
   tellSettings(handle, options)
+}
+
+/** Not inside a transaction. */
+function relaxing<T>(handle: Sqlite.Database, { guard, options }: DatabaseParts, work: () => T): T {
+  if (options.durability !== 'full') return work()
+  guard(() => setSynchronous(handle, options, 'NORMAL'))
+  try {
+    return work()
+  } finally {
+    guard(() => setSynchronous(handle, options, 'FULL'))
+  }
 }
 
 function checkpoint(handle: Sqlite.Database, { guard, options }: DatabaseParts, isSynced: boolean): number {
@@ -335,12 +366,13 @@ function checkpoint(handle: Sqlite.Database, { guard, options }: DatabaseParts, 
   })
 }
 
-function resumeCheckpoints(handle: Sqlite.Database, { ownCheckpoints }: OpenDatabaseOptions): void {
-  handle.pragma(`wal_autocheckpoint = ${ownCheckpoints === true ? 0 : PAGES_PER_CHECKPOINT}`)
+function pagesPerCheckpoint({ ownCheckpoints }: OpenDatabaseOptions): number {
+  return ownCheckpoints === true ? 0 : PAGES_PER_CHECKPOINT
 }
 
 /** What SQLite says, not what it was told. */
 function tellSettings(handle: Sqlite.Database, { path, hooks }: OpenDatabaseOptions): void {
+  // Nothing is read back where nobody asks.
   hooks?.configured?.(path, {
     synchronous: Number(handle.pragma('synchronous', { simple: true })),
     journalMode: String(handle.pragma('journal_mode', { simple: true })),

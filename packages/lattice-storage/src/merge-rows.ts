@@ -51,9 +51,13 @@ export function* scanPages(
   }
 }
 
-/** One page of `base` with `layers` on top, the topmost first. */
-export function readLayeredPage(layers: readonly ReadRowChanges[], base: PageTable, range: PageRange): LayeredPage {
-  const below = base.page(range)
+/** One page of a table with `layers` on top, the topmost first. */
+export function readLayeredPage(
+  layers: readonly ReadRowChanges[],
+  pageBelow: PageTable['page'],
+  range: PageRange,
+): LayeredPage {
+  const below = pageBelow(range)
   const isBaseWhole = below.length < range.rows
   if (layers.length === 0) return { rows: below, last: isBaseWhole ? undefined : below.at(-1)?.key }
   const { gte, lt, reverse } = range

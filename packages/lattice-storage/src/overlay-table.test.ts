@@ -102,7 +102,11 @@ function createRun(below: readonly Change[]) {
         overlay.mark()
         applyAll(overlay.working, step.changes)
         if (step.fate === 'kept') applyAll(working, step.changes)
-        else overlay.rollback()
+        else {
+          const stamp = overlay.working.stamp?.()
+          overlay.rollback()
+          if (step.changes.length > 0) expect(overlay.working.stamp?.()).not.toBe(stamp)
+        }
         break
       case 'publish':
         overlay.publish()
@@ -148,6 +152,27 @@ describe('an overlay', () => {
         run.expectEnd()
       }),
       { numRuns: 300 },
+    )
+  })
+
+  test('has another stamp whenever it reads otherwise, and the same while nobody changes it', () => {
+    fc.assert(
+      fc.property(changes, steps, (below, all) => {
+        const { take, overlay } = createRun(below)
+        const tables = [overlay.working, overlay.visible]
+        const look = (): readonly (readonly [object | undefined, string])[] =>
+          tables.map((table) => [table.stamp?.(), JSON.stringify([...table.scan({})])])
+        for (const step of all) {
+          const before = look()
+          take(step)
+          for (const [index, [stamp, rows]] of look().entries()) {
+            const [stampBefore, rowsBefore] = before[index] ?? []
+            if (rows !== rowsBefore) expect(stamp).not.toBe(stampBefore)
+            if (step.kind === 'read' || step.kind === 'written') expect(stamp).toBe(stampBefore)
+          }
+        }
+        expect(overlay.working.stamp?.()).not.toBe(overlay.visible.stamp())
+      }),
     )
   })
 
@@ -250,6 +275,31 @@ describe('an overlay', () => {
     overlay.thaw()
     expect(read()).toEqual(Uint8Array.of(2))
     expect(asked).toBe(2)
+  })
+
+  test('scans what was scanned before as it is now, once changes have reached the table below', () => {
+    fc.assert(
+      fc.property(changes, fc.array(changes, { maxLength: 4 }), ranges, (below, rounds, range) => {
+        const [base, model] = [createMemoryTable(), createMemoryTable()]
+        applyAll(base, below)
+        applyAll(model, below)
+        const overlay = overlayOver(base)
+        for (const round of rounds) {
+          // Often enough for a page to be kept.
+          for (let turn = 0; turn < 3; turn += 1) expectSame(overlay.visible, model, range)
+          applyAll(overlay.working, round)
+          applyAll(model, round)
+          overlay.publish()
+          for (let turn = 0; turn < 3; turn += 1) expectSame(overlay.visible, model, range)
+          const rows = overlay.freeze()
+          expectSame(overlay.visible, model, range)
+          writeInto(base, rows)
+          expectSame(overlay.visible, model, range)
+          overlay.thaw()
+          expectSame(overlay.visible, model, range)
+        }
+      }),
+    )
   })
 
   test('scans what lies behind thousands of deleted rows', () => {

@@ -22,6 +22,7 @@ import type { PageTable } from './sqlite-table.ts'
 export interface VisibleTable extends ReadTable {
   readonly peek: (key: Uint8Array) => Uint8Array | undefined
   readonly page: PageSource
+  readonly stamp: () => object
 }
 
 export interface OverlayTable {
@@ -65,11 +66,13 @@ export function createOverlayTable(base: PageTable): OverlayTable {
   const before = new Map<IdKey, RowChange | undefined>()
   // Rows of one layer go together, so they may share buffers.
   const copy = createByteSlab()
+  const stamps = { working: createStamp(), visible: createStamp() }
 
   function put(bytes: Uint8Array, change: RowChange): void {
     const key = keyText(bytes)
     const was = layers.put(key, bytes, change)
     const isFirst = !before.has(key)
+    stamps.working.renew()
     undo.push({ key, change: was, isFirst })
     if (isFirst) before.set(key, was)
   }
@@ -94,30 +97,29 @@ export function createOverlayTable(base: PageTable): OverlayTable {
 
   return {
     working: {
-      get: (key) => peekWorking(key)?.slice(),
-      peek: peekWorking,
-      scan: (range) => scanPages(pageOfWorking, range),
+      ...readTable({ peek: peekWorking, page: pageOfWorking, stamp: stamps.working }),
       set: (key, value) => put(key, copy(value)),
       delete: (key) => put(key, null),
     },
-    visible: {
-      get: (key) => peekVisible(key)?.slice(),
-      peek: peekVisible,
-      page: pageOfVisible,
-      scan: (range) => scanPages(pageOfVisible, range),
-    },
+    visible: readTable({ peek: peekVisible, page: pageOfVisible, stamp: stamps.visible }),
     mark: () => {
       undo = []
     },
     rollback: () => {
+      stamps.working.renew()
       for (const { key, change, isFirst } of undo.reverse()) {
         layers.restore(key, change)
         if (isFirst) before.delete(key)
       }
       undo = []
     },
-    publish: settle,
+    publish: () => {
+      // What is not published is shown to nobody, so only this changes what readers see.
+      if (before.size > 0) stamps.visible.renew()
+      settle()
+    },
     discard: () => {
+      stamps.working.renew()
       for (const [key, change] of [...before].reverse()) layers.restore(key, change)
       settle()
     },
@@ -134,6 +136,37 @@ export function createOverlayTable(base: PageTable): OverlayTable {
     },
     size: layers.size,
     bytes: layers.bytes,
+  }
+}
+
+interface TableParts extends Pick<VisibleTable, 'peek' | 'page'> {
+  readonly stamp: Stamp
+}
+
+function readTable({ peek, page, stamp }: TableParts): VisibleTable {
+  return {
+    get: (key) => peek(key)?.slice(),
+    peek,
+    page,
+    scan: (range) => scanPages(page, range),
+    stamp: stamp.get,
+  }
+}
+
+interface Stamp {
+  readonly get: () => object
+  /** The table has changed. */
+  readonly renew: () => void
+}
+
+function createStamp(): Stamp {
+  // Made when it is asked for: most changes are followed by others before anybody asks.
+  let stamp: object | undefined
+  return {
+    get: () => (stamp ??= {}),
+    renew: () => {
+      stamp = undefined
+    },
   }
 }
 

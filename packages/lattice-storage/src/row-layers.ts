@@ -5,6 +5,7 @@
  */
 import { assert, type IdKey, type TableRange, type TableRow } from '@lattice/model'
 import { type LayeredPage, readLayeredPage, scanPages } from './merge-rows.ts'
+import { createPageCache } from './page-cache.ts'
 import { createRowCache } from './row-cache.ts'
 import { createRowChanges, type ReadRowChanges, type RowChange, type RowChanges } from './row-changes.ts'
 import type { PageRange, PageTable } from './sqlite-table.ts'
@@ -42,6 +43,7 @@ export function createRowLayers(base: PageTable): RowLayers {
   let rows = createRowChanges()
   let frozen: ReadRowChanges | undefined
   const cache = createRowCache(base)
+  const pages = createPageCache(base)
   /** What open snapshots keep of rows that have changed since. */
   const snapshots = new Set<RowChanges>()
 
@@ -54,7 +56,8 @@ export function createRowLayers(base: PageTable): RowLayers {
     const layers = frozen === undefined ? [...top, rows] : [...top, rows, frozen]
     return readLayeredPage(
       layers.filter((layer) => layer.size() > 0),
-      base,
+      // While rows are written to the table below, it shows some of them.
+      frozen === undefined ? pages.page : base.page,
       range,
     )
   }
@@ -79,6 +82,7 @@ export function createRowLayers(base: PageTable): RowLayers {
       assert(frozen === undefined, 'one layer is frozen at a time')
       frozen = rows
       rows = createRowChanges()
+      pages.clear()
       return frozen
     },
     thaw: () => {

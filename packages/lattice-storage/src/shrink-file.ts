@@ -38,10 +38,15 @@ interface ShrinkingParts {
   readonly path: string
   readonly guard: <T>(work: () => T) => T
   readonly hooks: StorageHooks | undefined
+  /** Has `work` not wait for the disk. */
+  readonly relaxed: <T>(work: () => T) => T
   readonly isPaused: () => boolean
 }
 
-export function createShrinking(handle: Sqlite.Database, { path, guard, hooks, isPaused }: ShrinkingParts): Shrinking {
+export function createShrinking(
+  handle: Sqlite.Database,
+  { path, guard, hooks, relaxed, isPaused }: ShrinkingParts,
+): Shrinking {
   const writing = <T>(work: () => T): T =>
     guard(() => {
       hooks?.at('write', path)
@@ -53,11 +58,13 @@ export function createShrinking(handle: Sqlite.Database, { path, guard, hooks, i
     shrink: (count) => {
       assert(Number.isSafeInteger(count) && count > 0, 'pages are counted')
       if (numberOf(handle, 'auto_vacuum') !== INCREMENTAL) return 0
-      return writing(() => {
-        // A statement alone would give back one page.
-        handle.exec(`PRAGMA incremental_vacuum(${count})`)
-        return numberOf(handle, 'freelist_count')
-      })
+      return relaxed(() =>
+        writing(() => {
+          // A statement alone would give back one page.
+          handle.exec(`PRAGMA incremental_vacuum(${count})`)
+          return numberOf(handle, 'freelist_count')
+        }),
+      )
     },
     truncateLog: () => {
       if (!isPaused()) writing(() => handle.pragma('wal_checkpoint(TRUNCATE)'))

@@ -74,6 +74,11 @@ export interface MembershipView {
   readonly limited: () => readonly PublicKey[]
   /** Active ADMIN and WRITER peers, ascending by key: not dormant, not revoked, not announced only. */
   readonly active: () => readonly PublicKey[]
+  /**
+   * Of a peer that is not active, records of which each by itself tells who has it in the past that it is not. Undefined
+   * where no record of this store does: peers are another store's, or what admitted it does not count any more.
+   */
+  readonly leftBy: (peer: PublicKey) => readonly IntentionId[] | undefined
   readonly isAdmin: (peer: PublicKey) => boolean
   /** True when `a` was admitted before `b`. The creator was before everybody; one that never was is after all. */
   readonly isSenior: (a: PublicKey, b: PublicKey) => boolean

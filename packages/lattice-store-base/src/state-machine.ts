@@ -23,7 +23,8 @@ export interface AppliedOp {
   /**
    * What its author cited: the intention's causal deps, and those of the
    * AckOp that folds them, see `planCitations`. Sorted, unique; every one of
-   * them was applied before, in any causal order.
+   * them was applied before, in any causal order, but for what is beyond a
+   * cutoff that the author had not seen: that is never applied.
    */
   readonly deps: readonly IntentionId[]
   /**

@@ -10,6 +10,7 @@
  */
 import { scan } from '@lattice/kvtable'
 import { equalBytes, type IdKey, idKey, type IntentionId, type PublicKey, type ReadTable } from '@lattice/model'
+import { keptOfPeer } from './kept-readings.ts'
 import { decodeSystemKey, systemPrefix } from './keys.ts'
 import { decodeGrant, decodeRole, type GrantValue, isAtLeast, type Role } from './values.ts'
 
@@ -30,8 +31,8 @@ export interface Revocation {
 type Follows = (id: IntentionId) => boolean
 
 /** What a peer was given, in order of id. */
-export function grantsOf(read: ReadTable, peer: PublicKey): Generator<Grant, void, undefined> {
-  return grantsUnder(read, systemPrefix('grant', peer))
+export function grantsOf(read: ReadTable, peer: PublicKey): readonly Grant[] {
+  return keptOfPeer(read, { name: 'grants', peer }, () => [...grantsUnder(read, systemPrefix('grant', peer))])
 }
 
 function* grantsUnder(read: ReadTable, prefix: Uint8Array): Generator<Grant, void, undefined> {
@@ -44,7 +45,9 @@ function* grantsUnder(read: ReadTable, prefix: Uint8Array): Generator<Grant, voi
 
 /** What was taken from a peer, in order of id. */
 export function revocationsOf(read: ReadTable, peer: PublicKey): readonly Revocation[] {
-  return [...revocationsUnder(read, systemPrefix('revocation', peer))]
+  return keptOfPeer(read, { name: 'revocations', peer }, () => [
+    ...revocationsUnder(read, systemPrefix('revocation', peer)),
+  ])
 }
 
 function* revocationsUnder(read: ReadTable, prefix: Uint8Array): Generator<Revocation, void, undefined> {
@@ -81,7 +84,7 @@ function roleLeft({ role, after }: Grant, revocations: readonly Revocation[]): R
 
 /** The strongest role that is left to a peer; undefined when it was never admitted nor announced. */
 export function strongestRole(read: ReadTable, peer: PublicKey): Role | undefined {
-  const grants = [...grantsOf(read, peer)]
+  const grants = grantsOf(read, peer)
   return grants.length === 0 ? undefined : strongestOf(grants, revocationsOf(read, peer)).get(idKey(peer))
 }
 

@@ -5,6 +5,7 @@
  */
 import { idKey, type PublicKey, type ReadTable } from '@lattice/model'
 import { strongestRole, strongestRoles } from './grants.ts'
+import { keptOfPeer, keptReading } from './kept-readings.ts'
 import { systemPrefix } from './keys.ts'
 import { type Field, groupFields, readField, readFields } from './read-fields.ts'
 import {
@@ -32,7 +33,11 @@ export interface PeerEntry {
 }
 
 /** Every peer that was admitted or announced, in order of key. */
-export function* readPeers(read: ReadTable): Generator<PeerEntry, void, undefined> {
+export function readPeers(read: ReadTable): readonly PeerEntry[] {
+  return keptReading(read, 'peers', () => [...peersOf(read)])
+}
+
+function* peersOf(read: ReadTable): Generator<PeerEntry, void, undefined> {
   const fields = readFields(read, systemPrefix('peer'))
   const roles = strongestRoles(read)
   for (const group of groupFields(fields, (key) => (key.kind === 'peer' ? key.peer : undefined))) {
@@ -42,7 +47,11 @@ export function* readPeers(read: ReadTable): Generator<PeerEntry, void, undefine
 }
 
 /** The peers and their status, in order of key: asked far more often than what else is known of them. */
-export function* readPeerStatuses(read: ReadTable): Generator<Pick<PeerEntry, 'peer' | 'status'>, void, undefined> {
+export function readPeerStatuses(read: ReadTable): readonly Pick<PeerEntry, 'peer' | 'status'>[] {
+  return keptReading(read, 'peer statuses', () => [...statusesOf(read)])
+}
+
+function* statusesOf(read: ReadTable): Generator<Pick<PeerEntry, 'peer' | 'status'>, void, undefined> {
   for (const { key, value } of readFields(read, systemPrefix('peer'))) {
     if (key.kind !== 'peer' || key.field !== 'status') continue
     const status = decodePeerStatus(value)
@@ -56,7 +65,9 @@ export function readPeer(read: ReadTable, peer: PublicKey): PeerEntry | undefine
 
 /** The status of a peer alone, by one look-up: asked of whoever sends or is sent anything. */
 export function readPeerStatus(read: ReadTable, peer: PublicKey): PeerStatus | undefined {
-  return readField(read, { kind: 'peer', peer, field: 'status' }, decodePeerStatus)
+  return keptOfPeer(read, { name: 'status', peer }, () =>
+    readField(read, { kind: 'peer', peer, field: 'status' }, decodePeerStatus),
+  )
 }
 
 function peerOf(fields: readonly Field[], strongestOf: (peer: PublicKey) => Role | undefined): PeerEntry | undefined {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { PublicKey, ReadTable } from '@lattice/model'
+import { keptReading } from './kept-readings.ts'
 import { type StoreField, systemPrefix } from './keys.ts'
 import { readField, readFields } from './read-fields.ts'
 import { decodeCount, decodePeer, decodeSeq, decodeStrategy, decodeText, isMark, type Strategy } from './values.ts'
@@ -21,7 +22,7 @@ export function readName(read: ReadTable): string | undefined {
 
 /** Undefined until it is set: the store then has peers of its own. */
 export function readStrategy(read: ReadTable): Strategy | undefined {
-  return readStoreField(read, 'strategy', decodeStrategy)
+  return keptReading(read, 'strategy', () => readStoreField(read, 'strategy', decodeStrategy))
 }
 
 export function readAppId(read: ReadTable): string | undefined {

@@ -116,6 +116,20 @@ describe('an epoch', () => {
     expect(ask()).toEqual({ kind: 'allowed', requiredAcks: [anna, bert] })
   })
 
+  test('who is not active is known to have gone by what says so, unless that is no record of its own', () => {
+    const scene = sceneOf(anna)
+    for (const peer of [bert, cleo, dora]) scene.add(creator, admitOp(peer, 'writer'))
+    scene.add(creator, statusOp(bert, 'dormant'))
+    scene.add(creator, statusOp(bert, 'active'))
+    const away = scene.add(anna, statusOp(bert, 'dormant'))
+    const out = scene.revoke(creator, cleo)
+    const by = (peer: PublicKey) => scene.view().leftBy(peer)
+    expect([by(bert), by(cleo), by(dora)]).toEqual([[away.id], [out.id], undefined])
+    scene.add(creator, admitOp(cleo, 'writer'))
+    const secondly = scene.revoke(creator, cleo)
+    expect(by(cleo)).toEqual([secondly.id])
+  })
+
   test('by who is no admin, or was, or is away, has no effect', () => {
     const scene = sceneOf(anna, bert)
     scene.add(creator, admitOp(cleo, 'writer'))

@@ -12,7 +12,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { kvStore } from '@lattice/kvstore'
 import { type KeyPair, type Logger, type PublicKey, silentLogger, type StoreId, type StoreType } from '@lattice/model'
-import { openCrypto } from '@lattice/model/crypto'
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { type Conditions, createSimNetwork, type SimEvent, type SimNetwork } from '@lattice/net-sim'
 import type { Discovery, Transport } from '@lattice/net-types'
@@ -31,6 +30,7 @@ import {
   type Instance,
   skewedClock,
 } from './sim-instance.ts'
+import { sharedCrypto } from './shared-crypto.ts'
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts'
 
 export interface SimMeshOptions extends Partial<Conditions> {
@@ -131,7 +131,7 @@ const LAST_MOMENTS_MS = 20_000
 
 /** Starts a mesh of nodes that do not know each other. */
 export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
-  const crypto = await openCrypto({ backend: 'wasm' })
+  const crypto = await sharedCrypto()
   const root = mkdtempSync(join(options.within ?? tmpdir(), 'lattice-mesh-'))
   const time = createVirtualTime(options.from === undefined ? {} : { wallMs: options.from.wallMs })
   const { scheduler } = time

@@ -190,7 +190,9 @@ describe('a crash during an act', () => {
         expect(mesh.store(1, child.id).status().strategy).toBe('snapshot')
         expect(mesh.store(1, child.id).peers()).toHaveLength(2)
         // Genesis, strategy and name, the peers with the first epoch, and what acknowledges that; other acks come later.
-        expect(mesh.store(0, child.id).epochs()).toMatchObject([{ cause: { kind: 'initial' }, fault: undefined }])
+        expect(mesh.store(0, child.id).kernel().epochs()).toMatchObject([
+          { cause: { kind: 'initial' }, fault: undefined },
+        ])
         expect(mesh.store(0, child.id).status().stats.witnessCount).toBeLessThanOrEqual(5)
       }
       expect(points).toBeGreaterThanOrEqual(7)

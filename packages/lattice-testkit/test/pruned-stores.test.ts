@@ -60,6 +60,20 @@ describe('a store whose history was cut', () => {
     )
     expect(new Set(digests.map(toHex)).size).toBe(1)
   })
+
+  test('is joined where it was cut, whatever epoch is settled since', async () => {
+    const { mesh, id } = await cutStore('join at the cut')
+    await using _ = mesh
+    const cut = baseOf(mesh, 0, id)?.epoch
+    const later = await mesh.complete(mesh.store(0, id).kernel().submitEpoch({ kind: 'initial' }))
+    const settledAt = (index: number) => mesh.store(index, id).kernel().snapshot().settled?.epoch
+    const isAt = (index: number): boolean => equalBytes(settledAt(index) ?? id, later)
+    await mesh.run(() => [0, 1, 2].every(isAt), 'the later epoch is settled')
+    await mesh.complete(mesh.node(3).join(await mesh.invite(0, id)))
+    await mesh.converge(id)
+    expect([0, 3].map((index) => baseOf(mesh, index, id)?.epoch)).toEqual([cut, cut])
+    expect(await get(mesh, 3, id, 'k0')).toBe(await get(mesh, 0, id, 'k0'))
+  })
 })
 
 /** Collects a node's events until it closes. */

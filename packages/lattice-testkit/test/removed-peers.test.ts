@@ -85,3 +85,52 @@ test('of two admins that remove each other, with nobody else left, the junior le
   await mesh.run(() => removals(mesh, 1, id, 1).length === 1, 'node 1 knows')
   expect(removals(mesh, 0, id, 0)).toEqual([])
 })
+
+/** Node 1 is let in, and removed before anything of the store came to it. */
+async function removedEarly(seed: number): Promise<{ mesh: SimMesh; id: StoreId; joined: Promise<unknown> }> {
+  const mesh = await createSimMesh({ seed, nodes: 3 })
+  const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+  await put(mesh, 0, id, ['k', 'v'])
+  await mesh.complete(mesh.node(2).join(await mesh.invite(0, id)))
+  const token = await mesh.invite(0, id)
+  const joined = mesh.node(1).join(token)
+  joined.catch(() => undefined)
+  await mesh.run(() => mesh.node(1).stores().length > 0, 'it was let in')
+  mesh.partition([0, 2], [1])
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 1)))
+  await mesh.converge(id, [0, 2])
+  return { mesh, id, joined }
+}
+const stateOf = (mesh: SimMesh, index: number): unknown => mesh.node(index).stores()[0]?.state
+
+test('a peer that is removed before it has fetched the store learns it, and whoever waits is told', async () => {
+  const { mesh, id, joined } = await removedEarly(14)
+  await using _ = mesh
+  expect(stateOf(mesh, 1)).toBe('bootstrapping')
+  mesh.heal()
+  await expect(mesh.complete(joined)).rejects.toMatchObject({ code: 'NOT_ADMITTED' })
+  await mesh.run(() => stateOf(mesh, 1) === 'revoked', 'it says so itself')
+  expect(removals(mesh, 1, id, 1)).toEqual(removals(mesh, 0, id, 1))
+  await put(mesh, 0, id, ['after', 'secret'])
+  await mesh.converge(id, [0, 2])
+  await mesh.time.pass(60_000)
+  expect(await get(mesh, 1, id, 'after')).toBe(undefined)
+  // It stays so over a restart, and an invite lets it in again.
+  await mesh.stop(1)
+  await mesh.start(1)
+  await mesh.run(() => stateOf(mesh, 1) === 'revoked', 'it still says so')
+  await mesh.complete(mesh.node(1).join(await mesh.invite(0, id)))
+  await mesh.converge(id)
+  expect(await get(mesh, 1, id, 'after')).toBe('secret')
+})
+
+test('one that crashes as it learns it asks again', async () => {
+  const { mesh, id } = await removedEarly(15)
+  await using _ = mesh
+  const crashed = mesh.crashAt(1, 'committed', 1)
+  mesh.heal()
+  await mesh.run(crashed, 'it crashed')
+  await mesh.start(1)
+  await mesh.run(() => stateOf(mesh, 1) === 'revoked', 'it says so itself')
+  expect(removals(mesh, 1, id, 1)).toEqual(removals(mesh, 0, id, 1))
+})

@@ -130,16 +130,17 @@ describe('revoking a peer', () => {
     )
     await mesh.complete(mesh.store(1, old).unarchive())
     await mesh.run(
-      () => mesh.store(1, old).state() === 'active' && mesh.store(1, old).epochs()[0]?.cause.kind === 'parent',
+      () => mesh.store(1, old).state() === 'active' && mesh.store(1, old).kernel().epochs()[0]?.cause.kind === 'parent',
       'the one that was closed followed',
     )
     mesh.heal()
     for (const child of [id, notes, drafts, old]) await mesh.converge(child, [0, 1])
     expect(await get(mesh, 0, drafts, 'before')).toBe('kept')
     expect(await get(mesh, 0, drafts, 'apart')).toBe(undefined)
-    expect(mesh.store(0, drafts).epochs()[0]).toMatchObject({ cause: { kind: 'parent' }, fault: undefined })
+    expect(mesh.store(0, drafts).kernel().epochs()[0]).toMatchObject({ cause: { kind: 'parent' }, fault: undefined })
     const epochs = mesh
       .store(0, drafts)
+      .kernel()
       .epochs()
       .filter(({ cause }) => cause.kind === 'parent')
     expect(epochs).toHaveLength(1)

@@ -16,6 +16,7 @@ const KINDS = [
   'forge_digest lie_about_count withhold bad_signature garbage oversized repeat done_early fall_silent end_early fork',
   'invent_ids graft_or_prune other_topic invent_peers forge_epoch forge_ack backdate_epoch',
   'revoke revoke_self demote promote_again dormant invite_again join_again',
+  'prune prune_and_crash prune_apart prune_and_revoke prune_policy lie_about_state',
   'revoke_mutually revoke_at_once revoke_offline revoke_and_crash split_for_long',
   'put batch resolve write_to_child join promote archive rebuild verify',
 ].flatMap((line) => line.split(' '))

@@ -18,7 +18,7 @@ import type { World } from '../src/simulation/world.ts'
 const NODES = 3
 /** A network that never heals is waited for a quarter of an hour of virtual time. */
 const TIMEOUT_MS = 60_000
-const QUIET = { nodes: NODES, minutes: 0.05, faults: [], hostile: [] } as const
+const QUIET = { nodes: NODES, minutes: 0.05, faults: [], hostile: [], historyPercent: 0, cutsApart: 0 } as const
 
 let prepared: PreparedMesh
 beforeAll(async () => {
@@ -462,11 +462,10 @@ describe('the command line', () => {
       nodes: 4,
       minutes: 0.5,
       jobs: 2,
-      cuts: false,
       verbose: false,
       json: false,
     })
-    expect(readCommand(['--seed', '7', '--cuts', '--verbose'])).toMatchObject({ seeds: [7], cuts: true, verbose: true })
+    expect(readCommand(['--seed', '7', '--verbose'])).toMatchObject({ seeds: [7], verbose: true })
   })
 
   test.each([

@@ -1,6 +1,6 @@
 /** `why` and `doctor` over a node that finds what the test says. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
-import { type LatticeBackend, RemoteError } from '@lattice/api'
+import { type LatticeBackend, RemoteError } from '@lattice/api/client'
 import { toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'

@@ -147,6 +147,18 @@ describe('revoking', () => {
     expect((await at('store debug excluded')).stdout).toBe('nothing is excluded\n')
   })
 
+  test('is among the epochs, of which as many are listed as are asked for, whatever one reply holds', async () => {
+    await at('peer revoke nas --yes')
+    const [epoch = create(daemon.EpochSchema)] = node.life.epochs
+    for (let seq = 2n; seq <= 5n; seq += 1n) node.life.epochs.unshift({ ...epoch, seq })
+    const seqsOf = async (line: string): Promise<readonly string[]> =>
+      (await at(line)).stdout.split('\n').flatMap((row) => row.match(/^ +(\d) /u)?.[1] ?? [])
+    expect(await seqsOf('store debug epochs')).toEqual(['5', '4', '3', '2', '1'])
+    expect(await seqsOf('store debug epochs -n 3')).toEqual(['5', '4', '3'])
+    expect((await at('store debug epochs -n 3')).stdout).toContain('3 of 5')
+    expect(JSON.parse((await at('--json store debug epochs -n 4')).stdout)).toMatchObject({ total: '5' })
+  })
+
   test('waits until it is settled where that is wanted, and tells who is waited for', async () => {
     const { exitCode, stdout, stderr } = await at('peer revoke nas --yes --wait')
     expect({ exitCode, stdout }).toEqual({

@@ -4,7 +4,7 @@
  * @module
  */
 import type { DescMethod, DescService, JsonValue, Message } from '@bufbuild/protobuf'
-import { BACKEND_SERVICES, type LatticeBackend } from '@lattice/api'
+import { BACKEND_SERVICES, type LatticeBackend } from '@lattice/api/client'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { buildRequest } from '../dynamic/arguments.ts'

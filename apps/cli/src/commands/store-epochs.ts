@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { create } from '@bufbuild/protobuf'
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
@@ -15,7 +16,9 @@ import { formatTime } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
 
 /** Most entries of one reply. */
-const MAX_ENTRIES = 1000
+const PAGE_ENTRIES = 1000
+/** Most entries of one command: it answers with a single document. */
+const MAX_ENTRIES = 100_000
 const DEFAULT_ENTRIES = 100
 
 interface PageOptions {
@@ -23,23 +26,39 @@ interface PageOptions {
 }
 
 export function addEpochCommands(debug: Command, bind: Bind): void {
-  const count = ['-n, --number <count>', 'how many', parseCount({ min: 1, max: MAX_ENTRIES }), DEFAULT_ENTRIES] as const
+  const count = (max: number) =>
+    ['-n, --number <count>', 'how many', parseCount({ min: 1, max }), DEFAULT_ENTRIES] as const
   debug
     .command('epochs')
     .description('epochs, newest first: what each is for, by whom, and who has yet to acknowledge it')
-    .option(...count)
+    .option(...count(MAX_ENTRIES))
     .action(bind((context, options: PageOptions) => showEpochs(context, options)))
   debug
     .command('excluded')
     .description("what counts for nothing, as it was written beyond where its author's rights end")
-    .option(...count)
+    .option(...count(PAGE_ENTRIES))
     .action(bind((context, options: PageOptions) => showExcluded(context, options)))
 }
 
-async function showEpochs(context: CommandContext, { number: limit }: PageOptions): Promise<void> {
-  const { out, signal } = context
+/** As many as are asked for, whatever one reply holds. */
+async function listEpochs(context: CommandContext, storeId: Uint8Array, number: number) {
+  const { store } = await context.backend()
+  const response = create(daemon.ListEpochsResponseSchema)
+  do {
+    const limit = Math.min(PAGE_ENTRIES, number - response.epochs.length)
+    const { nextPageToken: pageToken } = response
+    const page = await store.listEpochs({ storeId, limit, pageToken }, { signal: context.signal })
+    response.epochs.push(...page.epochs)
+    response.total = page.total
+    response.nextPageToken = page.nextPageToken
+  } while (response.nextPageToken.length > 0 && response.epochs.length < number)
+  return response
+}
+
+async function showEpochs(context: CommandContext, { number }: PageOptions): Promise<void> {
+  const { out } = context
   const store = await context.store()
-  const response = await (await context.backend()).store.listEpochs({ storeId: store.id, limit }, { signal })
+  const response = await listEpochs(context, store.id, number)
   const names = response.epochs.length > 0 && !out.json ? await peerNames(context, store) : formatId
   await out.message(daemon.ListEpochsResponseSchema, response, () => {
     if (response.epochs.length === 0) return 'no epochs: the first comes with the first other peer that may write'

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { storeExecutor } from '@lattice/api'
+import { storeExecutor } from '@lattice/api/client'
 import { concatBytes, toStoreId } from '@lattice/model'
 import { kv } from '@lattice/proto'
 import { type Client, createClient } from '@lattice/store-base'

@@ -6,7 +6,7 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { create, toBinary } from '@bufbuild/protobuf'
-import { storeExecutor } from '@lattice/api'
+import { storeExecutor } from '@lattice/api/client'
 import { toStoreId } from '@lattice/model'
 import { kv } from '@lattice/proto'
 import type { Command } from 'commander'

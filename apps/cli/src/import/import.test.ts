@@ -1,4 +1,4 @@
-import { RemoteError } from '@lattice/api'
+import { RemoteError } from '@lattice/api/client'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Batch, batchRecords } from './batches.ts'

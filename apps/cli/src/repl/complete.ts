@@ -7,7 +7,7 @@
  */
 import { create, type DescField, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { reflect } from '@bufbuild/protobuf/reflect'
-import type { LatticeBackend } from '@lattice/api'
+import type { LatticeBackend } from '@lattice/api/client'
 import { toHex } from '@lattice/model'
 import { type daemon, system } from '@lattice/proto'
 import type { Argument, Command, Option } from 'commander'

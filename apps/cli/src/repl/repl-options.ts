@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LatticeBackend } from '@lattice/api'
+import type { LatticeBackend } from '@lattice/api/client'
 import type { CliClock, InputStream, OutputStream } from '../io.ts'
 
 export interface ReplOptions {

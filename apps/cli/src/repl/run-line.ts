@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { EXIT } from '@lattice/api'
+import { EXIT } from '@lattice/api/client'
 import type { CommandContext, ReplControls } from '../command-context.ts'
 import { UsageError } from '../errors.ts'
 import type { GlobalOptions } from '../globals.ts'

@@ -8,7 +8,7 @@
  * @module
  */
 import { createInterface, type Interface } from 'node:readline'
-import { EXIT } from '@lattice/api'
+import { EXIT } from '@lattice/api/client'
 import { systemClock } from '../io.ts'
 import { createStyle, wantsColour } from '../render/style.ts'
 import { borrowSession } from '../session.ts'

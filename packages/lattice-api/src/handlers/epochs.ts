@@ -4,7 +4,7 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import { formatSExpr, readIntentionId } from '@lattice/model'
+import { formatSExpr, type IntentionId, readIntentionId } from '@lattice/model'
 import type { StoreHandle } from '@lattice/node'
 import { daemon, system } from '@lattice/proto'
 import { InvalidArgument } from '@lattice/store-base'
@@ -14,7 +14,7 @@ import { pageLimit } from './request.ts'
 
 type StoreService = ServiceHandlers<typeof daemon.StoreService>
 type At = (request: { readonly storeId: Uint8Array }) => StoreHandle
-type EpochStatus = ReturnType<StoreHandle['epochs']>[number]
+type EpochStatus = ReturnType<StoreHandle['epochPage']>['epochs'][number]
 
 const PAGE = { fallback: 100, max: 1_000 }
 
@@ -32,10 +32,12 @@ export function epochHandlers(
       return create(daemon.RevokePeerResponseSchema, { peer: toPeerInfo(peer), epoch: toEpoch(epoch) })
     },
     listEpochs: async (request) => {
-      const epochs = at(request).epochs()
+      const after = readPageToken(request.pageToken)
+      const { epochs, total, next } = at(request).epochPage({ limit: pageLimit(request.limit, PAGE), ...after })
       return create(daemon.ListEpochsResponseSchema, {
-        epochs: epochs.slice(0, pageLimit(request.limit, PAGE)).map(toEpoch),
-        total: BigInt(epochs.length),
+        epochs: epochs.map(toEpoch),
+        total: BigInt(total),
+        ...(next && { nextPageToken: next }),
       })
     },
     followEpoch: async function* (request, signal) {
@@ -46,6 +48,14 @@ export function epochHandlers(
     },
     listExcluded: async (request) => listExcluded(at(request), pageLimit(request.limit, PAGE)),
   }
+}
+
+/** A page goes on after the last epoch of the one before. */
+function readPageToken(token: Uint8Array): { readonly after?: IntentionId } {
+  if (token.length === 0) return {}
+  const after = readIntentionId(token)
+  if (after === undefined) throw new InvalidArgument('the page token is none that a page of epochs came with', {})
+  return { after }
 }
 
 function listExcluded(store: StoreHandle, limit: number): daemon.ListExcludedResponse {

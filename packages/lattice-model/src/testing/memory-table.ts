@@ -22,7 +22,7 @@ export function createMemoryTable(): MemoryTable {
   const values = new Map<IdKey, Uint8Array>()
   // Text order of these keys is byte order of the rows.
   let keys: IdKey[] = []
-  let version = 0
+  let version = {}
 
   function* scan({ gte, lt, limit = Infinity, reverse = false }: TableRange): IterableIterator<TableRow> {
     assert(limit >= 0, 'a limit is not negative')
@@ -43,20 +43,21 @@ export function createMemoryTable(): MemoryTable {
     scan,
     set: (key, value) => {
       const name = idKey(key)
-      version += 1
+      version = {}
       if (!values.has(name)) keys.splice(lowerBound(keys, name), 0, name)
       values.set(name, value.slice())
     },
     delete: (key) => {
       const name = idKey(key)
       if (!values.delete(name)) return
-      version += 1
+      version = {}
       keys.splice(lowerBound(keys, name), 1)
     },
+    stamp: () => version,
     entries: () => [...scan({})],
     size: () => values.size,
     clear: () => {
-      version += 1
+      version = {}
       values.clear()
       keys = []
     },

@@ -31,6 +31,7 @@ import type {
 import { createPasts, type Pasts } from './pasts.ts'
 import { refused } from './permit.ts'
 import { type EpochClaim, levelOf, readRecord } from './records.ts'
+import { takenBy } from './resolve.ts'
 
 /** What a store is told of its parent. All answers are of the parent as it is known now. */
 export interface ParentPeers {
@@ -220,6 +221,8 @@ function viewOf({ standing, faults, cutoffsOf }: Resolved, parent: ParentPeers):
     isHeard: () => true,
     limited: () => [...limited.values()].toSorted(compareBytes),
     active: () => parent.active().toSorted(compareBytes),
+    // Who is away is the parent's to say as well.
+    leftBy: (peer) => takenBy(cutoffsOf(peer)),
     isAdmin: parent.isAdmin,
     isSenior: parent.isSenior,
     hasSay: (author, { kind }) =>

@@ -12,6 +12,8 @@ export interface PeerStates {
   readonly levelOf: (peer: number) => number | undefined
   /** True for one that may write and is not away. */
   readonly isActive: (peer: number) => boolean
+  /** The place of the record that says that a peer is away; undefined of one that is about. */
+  readonly awayBy: (peer: number) => number | undefined
   /** All that are active, ascending by key. */
   readonly active: () => readonly PublicKey[]
 }
@@ -29,14 +31,15 @@ export function readPeerStates(
     return strongest
   }
   /** Away or back, whatever was said last; of several at once the latest, as the table shows it. */
-  function isAbout(peer: number): boolean {
+  function latestOf(peer: number): StatusWrite | 'about' | undefined {
     const writes = graph.statusesOf(peer)
     // What gives a role says that the peer is about.
-    if (!writes.some(({ status }) => status === 'dormant')) return true
+    if (!writes.some(({ status }) => status === 'dormant')) return 'about'
     const heads = headsOf(graph, writes, counts).filter(({ status }) => status !== 'invited')
     const [latest] = heads.toSorted((one, other) => later(graph, one, other))
-    return latest?.status === 'active'
+    return latest?.status === 'active' ? 'about' : latest
   }
+  const isAbout = (peer: number): boolean => latestOf(peer) === 'about'
   function isActive(peer: number): boolean {
     const level = levelOf(peer)
     return level !== undefined && level >= WRITER_LEVEL && isAbout(peer)
@@ -44,6 +47,10 @@ export function readPeerStates(
   return {
     levelOf,
     isActive,
+    awayBy: (peer) => {
+      const latest = latestOf(peer)
+      return latest === 'about' ? undefined : latest?.at
+    },
     active: () => graph.peersInOrder().filter(isActive).map(graph.peerOf),
   }
 }

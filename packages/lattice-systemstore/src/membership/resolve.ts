@@ -104,6 +104,12 @@ function createView({
     const grants = graph.grantsOf(peer).filter(({ level }) => level >= WRITER_LEVEL)
     return grants.length === 0 || grants.some(({ at }) => standing.lives(at))
   }
+  function leftBy(peer: number): readonly IntentionId[] | undefined {
+    const level = states.levelOf(peer)
+    if (level === undefined || level < WRITER_LEVEL) return takenBy(cutoffsOf(peer))
+    const away = graph.records[states.awayBy(peer) ?? -1]
+    return away && [away.id]
+  }
   let limited: readonly PublicKey[] | undefined
   let active: readonly PublicKey[] | undefined
   return {
@@ -121,6 +127,7 @@ function createView({
         .filter((peer) => standing.cutsOf(peer).length > 0 || !isHeard(peer))
         .map(graph.peerOf)),
     active: () => (active ??= states.active()),
+    leftBy: (peer) => ofPeer(peer, leftBy, undefined),
     isAdmin: (peer) => ofPeer(peer, (number) => (states.levelOf(number) ?? 0) >= ADMIN_LEVEL, false),
     isSenior: (a, b) => {
       const [one, other] = [a, b].map((peer) => ofPeer(peer, standing.rankOf, undefined) ?? Infinity)
@@ -134,6 +141,12 @@ function createView({
       return standing.mayPrecedeRemoval(number) || (op.kind === 'epoch' && removedItself)
     },
   }
+}
+
+/** The epochs that took the right to write from a peer, where nothing gave it back. */
+export function takenBy(cutoffs: readonly Cutoff[]): readonly IntentionId[] | undefined {
+  const taking = cutoffs.filter(({ remains, readmissions }) => remains !== 'writer' && readmissions.length === 0)
+  return taking.length === 0 ? undefined : taking.map(({ epoch }) => epoch)
 }
 
 function cutoffOf({ graph, standing }: Pick<Resolved, 'graph' | 'standing'>, cut: Cut): readonly Cutoff[] {

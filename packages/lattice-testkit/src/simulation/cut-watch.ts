@@ -27,6 +27,11 @@ export interface CutWatch {
   readonly watch: (watched: WatchedKernel, held: (digest: KernelDigest) => void) => () => void
   /** A cut is told of once it is whole, and counts from when it is decided: looks whether there is one. */
   readonly look: (storeId: StoreId) => void
+  /**
+   * Sets over the base are told of from here on; false where that is new. Who fetches a store may begin at an epoch at which
+   * nobody has cut.
+   */
+  readonly follow: (storeId: StoreId, base: IntentionId) => boolean
 }
 
 export function createCutWatch(): CutWatch {
@@ -34,12 +39,14 @@ export function createCutWatch(): CutWatch {
   const notes = new Map<string, Map<string, () => void>>()
 
   /** True where nobody had the base before. */
-  function isNew(store: string, kernel: Kernel): boolean {
-    const base = kernel.base()?.epoch
+  function isNew(store: string, base: IntentionId | undefined): boolean {
     const known = bases.get(store) ?? []
     if (base === undefined || known.some((each) => equalBytes(each, base))) return false
     bases.set(store, [...known, base])
     return true
+  }
+  function lookAll(store: string): void {
+    for (const each of notes.get(store)?.values() ?? []) each()
   }
 
   return {
@@ -56,7 +63,7 @@ export function createCutWatch(): CutWatch {
       notes.set(store, all)
       const look = (): void => {
         // Whoever else has all of it holds a set over it from now on.
-        if (isNew(store, kernel)) for (const [other, each] of all) if (other !== key) each()
+        if (isNew(store, kernel.base()?.epoch)) for (const [other, each] of all) if (other !== key) each()
         note()
       }
       // Asked by others it may be closed by now.
@@ -65,8 +72,12 @@ export function createCutWatch(): CutWatch {
       })
       return look
     },
-    look: (storeId) => {
-      for (const each of notes.get(toHex(storeId))?.values() ?? []) each()
+    look: (storeId) => lookAll(toHex(storeId)),
+    follow: (storeId, base) => {
+      const store = toHex(storeId)
+      if (!isNew(store, base)) return true
+      lookAll(store)
+      return false
     },
   }
 }

@@ -12,7 +12,6 @@ const MAX_TOLD = 4
 const PAGE = 256
 const MAX_EPOCHS_TOLD = 8
 
-/** Empty when there is nothing to say. */
 export function explainDifference(world: World): string {
   const stores = [...Object.entries(world.stores), ...world.record.made.map(({ name, id }) => [name, id] as const)]
   return stores.flatMap(([name, id]) => explainStore(world, name, id)).join('\n')
@@ -31,17 +30,29 @@ function explainStore(world: World, name: string, storeId: StoreId): readonly st
     const by = world.indexOf(author) ?? '?'
     return `${name}: ${toHex(id).slice(0, 12)} of node-${by} at ${wall} is lacking on ${why.join(', ')}`
   })
-  const epochs = kernels.map(({ index, kernel }) => `${name} on node-${index}: ${epochsOf(world, kernel)}`)
-  return differing.length === 0 ? [] : [...lacks, ...epochs]
+  const epochs = kernels.map(
+    ({ index, kernel }) => `${name} on node-${index}${cutOf(kernel)}: ${epochsOf(world, kernel)}`,
+  )
+  return [...lacks, ...epochs]
+}
+
+/** Where a history that was cut begins, and what the next cut waits for. */
+function cutOf(kernel: Kernel): string {
+  const base = kernel.base()
+  const { state, waitsFor } = kernel.pruning()
+  const from = base === undefined ? '' : ` from ${toHex(base.epoch).slice(0, 8)}`
+  return waitsFor === undefined ? from : `${from} (${state} for ${waitsFor})`
 }
 
 /** The epochs of a node, newest first. */
 function epochsOf({ indexOf }: World, kernel: Kernel): string {
-  const texts = kernel.epochs().map(({ id, seq, author, cause, fault }) => {
+  const texts = kernel.epochs().map(({ id, seq, author, cause, fault, waitingFor, isSettled, isFinal }) => {
     const removals = cause.kind === 'membership' ? cause.removals : []
     const removed = removals.map(({ peer, remains }) => ` node-${indexOf(peer) ?? '?'} to ${remains}`)
     const what = `${toHex(id).slice(0, 8)} ${seq} by node-${indexOf(author) ?? '?'} ${cause.kind}${removed.join()}`
-    return fault === undefined ? what : `${what} (${fault})`
+    const awaited = `waits for node-${waitingFor.map((key) => indexOf(key) ?? '?').join()}`
+    const why = fault ?? (isSettled ? (isFinal ? undefined : 'not final') : awaited)
+    return why === undefined ? what : `${what} (${why})`
   })
   return texts.slice(0, MAX_EPOCHS_TOLD).join('; ')
 }

@@ -32,8 +32,8 @@ export class SimulationFailed extends Error {
 }
 
 /** The one command that takes the same course again. */
-export function replayCommand({ seed, nodes, minutes, cuts }: SimulationPlan): string {
-  return `npm run sim -- --seed ${seed} --nodes ${nodes} --minutes ${minutes}${cuts ? ' --cuts' : ''} --verbose`
+export function replayCommand({ seed, nodes, minutes }: SimulationPlan): string {
+  return `npm run sim -- --seed ${seed} --nodes ${nodes} --minutes ${minutes} --verbose`
 }
 
 function textOf(finding: SimulationFinding, { plan, phase, step, virtualMs, lines }: SimulationMoment): string {

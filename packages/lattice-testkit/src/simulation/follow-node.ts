@@ -9,6 +9,9 @@ import { kernelOf } from '../replica-digest.ts'
 import { find } from './run-record.ts'
 import type { World } from './world.ts'
 
+/** More than a run leaves out. */
+const MAX_EXCLUDED = 10_000
+
 export function followNode(world: Omit<World, 'stores'>, index: number, node: Node): void {
   const { record, mesh } = world
   const { generation } = mesh.life(index)
@@ -62,7 +65,7 @@ type Outcome = Extract<NodeEvent, { readonly kind: 'sync_result' }>['outcome']
 
 /** `synced` is said of equal digests: so the one that the peer named is one that both have had. */
 function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outcome): void {
-  const { record, plan } = world
+  const { record, plan, mesh } = world
   record.sessions += 1
   if (outcome.kind === 'failed') {
     const peerIndex = world.indexOf(outcome.peer) ?? '?'
@@ -72,6 +75,9 @@ function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outc
   record.synced += 1
   const peer = world.indexOf(outcome.peer)
   const digest = digestText(outcome.theirs)
+  const { base } = outcome.theirs
+  // What was held over it until now nobody has noted.
+  if (base !== undefined && !world.cuts.follow(outcome.storeId, base)) return
   const isUnknown = (node: number): boolean =>
     world.digests.get(digestsKey(node, outcome.storeId))?.has(digest) === false
   if ([index, peer].some((node) => node !== undefined && node !== plan.nodes && isUnknown(node)))
@@ -79,6 +85,8 @@ function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outc
   for (const node of [index, peer]) {
     // What a hostile peer says of itself is its own affair.
     if (node === undefined || node === plan.nodes) continue
+    // While it says its last its stores may be replaced, and it hands out none of them any more.
+    if (mesh.peers[node]?.isUp() !== true) continue
     const known = world.digests.get(digestsKey(node, outcome.storeId))
     if (known === undefined || known.has(digest)) continue
     const what = `node-${index} said that it was synced with node-${peer ?? '?'} at ${digest}, which node-${node} never held`
@@ -88,10 +96,11 @@ function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outc
 
 /**
  * Remembers every digest of a store from now on; each is there before anybody can be told of it. What is left out, or
- * counts again, changes it without anything new.
+ * counts again, changes it without anything new. What was applied without all that it cites is looked into at once: a cut
+ * may take what would explain it.
  */
 function watchDigests(
-  { digests, mesh, cuts }: Omit<World, 'stores'>,
+  { digests, mesh, cuts, watch }: Omit<World, 'stores'>,
   index: number,
   { node, storeId }: { readonly node: Node; readonly storeId: StoreId },
 ): void {
@@ -101,7 +110,11 @@ function watchDigests(
   const known = digests.get(key) ?? new Set<string>()
   digests.set(key, known)
   const isWatched = (): boolean => mesh.peers[index]?.isUp() === true && kernelOf(node, storeId) === kernel
-  const note = cuts.watch({ key, storeId, kernel, isWatched }, (digest) => known.add(digestText(digest)))
+  const noteDigests = cuts.watch({ key, storeId, kernel, isWatched }, (digest) => known.add(digestText(digest)))
+  const note = (): void => {
+    noteDigests()
+    if (watch.lacks()) watch.leaveOut(kernel.excluded(MAX_EXCLUDED).map(({ id }) => id))
+  }
   note()
   kernel.onWitnessed(note)
   kernel.onProjected(note)

@@ -32,7 +32,7 @@ const MAX_TIMERS = 20_000
 /** What holds between any two events. */
 export function checkStep(world: World): void {
   const { record, watch, mesh, honest } = world
-  for (const violation of watch.violations) find(record, 'applied_once_after_causes', violation)
+  for (const violation of watch.violations()) find(record, 'applied_once_after_causes', violation)
   for (const index of honest) {
     for (const storeId of Object.values(world.stores)) checkBounds(world, index, storeId)
   }

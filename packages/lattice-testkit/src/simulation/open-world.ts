@@ -4,8 +4,8 @@
  * @module
  */
 import { type Crypto, fromHex, type IdKey, idKey, type KeyPair, type PublicKey } from '@lattice/model'
-import { openCrypto } from '@lattice/model/crypto'
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
+import { sharedCrypto } from '../shared-crypto.ts'
 import { createSimMesh, type SimMesh } from '../sim-mesh.ts'
 import { followNode } from './follow-node.ts'
 import { createHostileTransport } from './hostile-transport.ts'
@@ -33,7 +33,7 @@ export async function openWorld({ plan, prepared, onLine, plant }: WorldOptions)
   const random = createSeededRandom(`simulation ${seed}`)
   const keys = new Map<IdKey, number>()
   const keyPairs = new Map<number, KeyPair>()
-  const crypto = await openCrypto({ backend: 'wasm' })
+  const crypto = await sharedCrypto()
   const mesh = await createRunMesh({ plan, prepared, record, random, watch, crypto }, (index, keyPair) => {
     keys.set(idKey(keyPair.publicKey), index)
     keyPairs.set(index, keyPair)

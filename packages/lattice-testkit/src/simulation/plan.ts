@@ -22,8 +22,6 @@ export interface SimulationOptions {
   readonly faults?: readonly FaultKind[]
   /** The habits of the hostile peer, instead of drawn ones; none of it when empty. */
   readonly hostile?: readonly HostileHabit[]
-  /** Some runs cut history; none does unless asked for. */
-  readonly cuts?: boolean
   /** Instead of a drawn number. */
   readonly historyPercent?: number
   readonly cutsApart?: number
@@ -47,8 +45,6 @@ export interface SimulationPlan {
   readonly faultPercent: number
   /** Of a hundred acts that are no faults, so many change who may write. */
   readonly membershipPercent: number
-  /** It was asked for runs that cut history. */
-  readonly cuts: boolean
   /** Of a hundred acts that are no faults, so many are about history. */
   readonly historyPercent: number
   /** So often history is cut while somebody is away, once the chaos is over: whoever was then comes back behind that. */
@@ -118,7 +114,7 @@ const MAX_CUTS_APART = 2
 const PACES_MS = [400, 1_000, 2_500] as const
 
 export function drawPlan(options: SimulationOptions): SimulationPlan {
-  const { seed, nodes = DEFAULT_NODES, minutes = DEFAULT_MINUTES, cuts = false } = options
+  const { seed, nodes = DEFAULT_NODES, minutes = DEFAULT_MINUTES } = options
   if (!Number.isInteger(nodes) || nodes < 2 || nodes > MAX_NODES) {
     throw new RangeError(`a simulation has 2 to ${MAX_NODES} nodes, not ${nodes}: choose another number`)
   }
@@ -141,11 +137,10 @@ export function drawPlan(options: SimulationOptions): SimulationPlan {
     activeView: random.below(NARROW_ONE_IN) === 0 ? 2 + random.below(2) : DEFAULT_LIMITS.activeView,
     discovery: random.below(DISCOVERY_ONE_IN) === 0,
   }
-  const history = cuts ? drawHistory(random) : NO_HISTORY
+  const history = drawHistory(random)
   // What is chosen changes nothing of what is drawn after it.
   return {
     ...drawn,
-    cuts,
     ...history,
     // A server of history that was cut lies about that, if about anything.
     hostile:

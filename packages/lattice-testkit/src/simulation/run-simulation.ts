@@ -126,8 +126,7 @@ async function heal(world: World): Promise<number> {
   }
   while (!isTogether()) {
     if (sinceMs() > HEAL_DEADLINE_MS) {
-      const message = [difference(world) ?? '', explainDifference(world)].join('\n')
-      throw failed(world, { invariant: 'heals_in_time', message })
+      throw failed(world, { invariant: 'heals_in_time', message: why(world) })
     }
     // Looking costs more than most of what happens meanwhile.
     await mesh.time.pass(LOOK_MS + Math.floor(sinceMs() * LOOK_PART))
@@ -136,11 +135,18 @@ async function heal(world: World): Promise<number> {
   return sinceMs()
 }
 
+function why(world: World): string {
+  return [difference(world) ?? '', explainDifference(world)].join('\n')
+}
+
 async function settle(world: World, sabotage: RunOptions['sabotage']): Promise<void> {
   const { record, mesh, plan } = world
   record.phase = 'check'
   if (plan.watchesQuiet) await mesh.time.pass(QUIET_MS)
-  await mesh.run(() => difference(world) === undefined, 'everybody stays together', HEAL_DEADLINE_MS)
+  const isTogether = (): boolean => difference(world) === undefined
+  await mesh.run(isTogether, 'everybody stays together', HEAL_DEADLINE_MS).catch((error: unknown) => {
+    throw failed(world, { invariant: 'stays_together', message: why(world) }, error)
+  })
   sabotage?.(world)
   await checkEnd(world)
   throwFound(world)

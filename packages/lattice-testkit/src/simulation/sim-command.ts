@@ -18,7 +18,6 @@ const USAGE = `npm run sim -- [options]
   --nodes M     nodes of each run, 2 to 16 (${DEFAULT_NODES})
   --minutes T   virtual minutes of work and faults (${DEFAULT_MINUTES})
   --jobs J      processes at once (as many as there are cores)
-  --cuts        a quarter of the runs cuts history
   --verbose     tell everything that happens; for one seed
   --json        one document instead of text`
 
@@ -27,7 +26,6 @@ export interface SimCommand {
   readonly nodes: number
   readonly minutes: number
   readonly jobs: number
-  readonly cuts: boolean
   readonly verbose: boolean
   readonly json: boolean
 }
@@ -54,7 +52,6 @@ export function readCommand(args: readonly string[]): SimCommand | { readonly us
       nodes: text,
       minutes: text,
       jobs: text,
-      cuts: flag,
       verbose: flag,
       json: flag,
       help: flag,
@@ -79,15 +76,15 @@ export function readCommand(args: readonly string[]): SimCommand | { readonly us
     return { usage: `${error instanceof Error ? error.message : String(error)}\n${USAGE}` }
   }
   const seeds = Array.from({ length: count }, (_, index) => first + index)
-  return { seeds, nodes, minutes, jobs, cuts: values.cuts, verbose: values.verbose, json: values.json }
+  return { seeds, nodes, minutes, jobs, verbose: values.verbose, json: values.json }
 }
 
-async function runVerbose({ seeds, nodes, minutes, cuts }: SimCommand, write: (text: string) => void): Promise<number> {
+async function runVerbose({ seeds, nodes, minutes }: SimCommand, write: (text: string) => void): Promise<number> {
   const [seed = 1] = seeds
   const prepared = await prepareMesh(nodes + 1)
   try {
-    write(`${JSON.stringify(drawPlan({ seed, nodes, minutes, cuts }), undefined, 2)}\n`)
-    const result = await runSimulation({ seed, nodes, minutes, cuts, prepared, onLine: (line) => write(`${line}\n`) })
+    write(`${JSON.stringify(drawPlan({ seed, nodes, minutes }), undefined, 2)}\n`)
+    const result = await runSimulation({ seed, nodes, minutes, prepared, onLine: (line) => write(`${line}\n`) })
     write(`${JSON.stringify(result, undefined, 2)}\n`)
     return 0
   } catch (error) {

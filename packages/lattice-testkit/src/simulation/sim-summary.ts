@@ -36,14 +36,10 @@ const SLOWEST_SHOWN = 3
 interface SummaryOptions {
   readonly nodes: number
   readonly minutes: number
-  readonly cuts?: boolean
   readonly tookMs: number
 }
 
-export function summarize(
-  reports: readonly SeedReport[],
-  { nodes, minutes, cuts = false, tookMs }: SummaryOptions,
-): SimSummary {
+export function summarize(reports: readonly SeedReport[], { nodes, minutes, tookMs }: SummaryOptions): SimSummary {
   const passed = reports.flatMap((report) => (report.kind === 'passed' ? [report.result] : []))
   const sum = (of: (result: (typeof passed)[number]) => number): number =>
     passed.reduce((all, each) => all + of(each), 0)
@@ -74,7 +70,7 @@ export function summarize(
     failed: reports.flatMap((report) => {
       if (report.kind === 'passed') return []
       const { seed, invariant, text } = report
-      return [{ seed, invariant, text, replay: replayCommand(drawPlan({ seed, nodes, minutes, cuts })) }]
+      return [{ seed, invariant, text, replay: replayCommand(drawPlan({ seed, nodes, minutes })) }]
     }),
   }
 }

@@ -1,0 +1,60 @@
+import { equalBytes, type PublicKey, toHash, toIntentionId, toPublicKey } from '@lattice/model'
+import { openCrypto } from '@lattice/model/crypto'
+import { describe, expect, test } from 'vitest'
+import { BOOTSTRAP_PEERS } from './limits.ts'
+import { createSnapshotCoordinator, type SnapshotCoordinator } from './snapshot-coordinator.ts'
+import type { SnapshotEffect } from './snapshot-effect.ts'
+
+const peers: readonly PublicKey[] = Array.from({ length: BOOTSTRAP_PEERS + 1 }, (_, index) =>
+  toPublicKey(new Uint8Array(32).fill(index + 1)),
+)
+const epoch = toIntentionId(new Uint8Array(32).fill(0xee))
+const snapshot = { epoch, root: toHash(new Uint8Array(32).fill(0xaa)), rows: 1 }
+
+async function coordinatorOf(from = peers): Promise<SnapshotCoordinator> {
+  const crypto = await openCrypto({ backend: 'wasm' })
+  const limits = { bootstrapOverdueMs: 3_000 }
+  return createSnapshotCoordinator({ crypto, peers: from, position: undefined, nowMs: () => 0, limits })
+}
+
+/** It is there, and serves the state. */
+function serve(coordinator: SnapshotCoordinator, peer: PublicKey): readonly SnapshotEffect[] {
+  const offer = { base: { epoch, seq: 1n }, snapshot }
+  return [...coordinator.connected(peer), ...coordinator.answered(peer, { kind: 'base', offer })]
+}
+
+function askedForItems(effects: readonly SnapshotEffect[]): readonly PublicKey[] {
+  return effects.flatMap((effect) => (effect.kind === 'ask' && effect.request.kind === 'items' ? [effect.peer] : []))
+}
+
+describe('a fetch from many', () => {
+  test('takes the foundation from another where who gave it was lost and others are in its place', async () => {
+    const coordinator = await coordinatorOf()
+    coordinator.start()
+    const [first, ...others] = peers
+    if (first === undefined) expect.unreachable()
+    const begun = peers.slice(0, BOOTSTRAP_PEERS).flatMap((peer) => serve(coordinator, peer))
+    expect(askedForItems(begun)).toEqual([first])
+    coordinator.worked(undefined)
+    // The next of the list takes the place, and there is none to come back to.
+    const [last] = peers.slice(-1)
+    if (last === undefined) expect.unreachable()
+    const after = [...coordinator.lost(first), ...serve(coordinator, last), ...coordinator.worked(undefined)]
+    const [server] = askedForItems(after)
+    expect(others.some((peer) => server !== undefined && equalBytes(peer, server))).toBe(true)
+  })
+
+  test('goes on after what is being taken in, where who gave it comes back meanwhile', async () => {
+    const [first] = peers
+    if (first === undefined) expect.unreachable()
+    const coordinator = await coordinatorOf([first])
+    coordinator.start()
+    serve(coordinator, first)
+    coordinator.worked(undefined)
+    const items = [Uint8Array.of(1), Uint8Array.of(2)]
+    coordinator.answered(first, { kind: 'items', items, after: 0, total: 3 })
+    coordinator.lost(first)
+    const asked = serve(coordinator, first).flatMap((effect) => (effect.kind === 'ask' ? [effect.request] : []))
+    expect(asked).toContainEqual({ kind: 'items', base: epoch, after: items.length })
+  })
+})

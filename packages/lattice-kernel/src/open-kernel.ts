@@ -50,7 +50,7 @@ export async function openKernel(given: KernelOptions | LateKernelOptions): Prom
   const { database, meta } = readingLog(join(directory, LOG_FILE), () =>
     openLog({ ...given, ...(storageHooks && { hooks: storageHooks }) }),
   )
-  const { close, ...beside } = besideLog(options)
+  const { close, ...beside } = besideLog(given)
   let started: StartedKernel | undefined
   let state: StateDatabase | undefined
   try {
@@ -87,7 +87,10 @@ interface BesideLog extends Pick<Parameters<typeof createLogStore>[0], 'removals
 }
 
 /** Without a policy there are no epochs that could remove anybody. */
-function besideLog({ membership, ...options }: KernelOptions): BesideLog {
+function besideLog({
+  membership,
+  ...options
+}: Pick<KernelOptions, 'membership' | 'directory' | 'storeId' | 'crypto' | 'signer'>): BesideLog {
   let removals: Removals | undefined
   const close = (): void => removals?.close()
   if (membership === undefined) return { close }

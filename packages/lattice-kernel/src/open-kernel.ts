@@ -23,6 +23,7 @@ import { LOG_FILE } from './log-schema.ts'
 import { openLog } from './open-log.ts'
 import { openState } from './open-state.ts'
 import { createProjection, type ProjectionFactory } from './projection.ts'
+import type { Removals } from './removal-limits.ts'
 import { createRemovals } from './removals.ts'
 import { finishReplacement } from './replace-log.ts'
 import { createRunStanding } from './run-standing.ts'
@@ -49,12 +50,13 @@ export async function openKernel(given: KernelOptions | LateKernelOptions): Prom
   const { database, meta } = readingLog(join(directory, LOG_FILE), () =>
     openLog({ ...given, ...(storageHooks && { hooks: storageHooks }) }),
   )
+  const { close, ...beside } = besideLog(given)
   let started: StartedKernel | undefined
   let state: StateDatabase | undefined
   try {
     const options = 'projector' in given ? given : { ...given, ...given.projecting(meta.storeType) }
     const { log, pool } = readingLog(database.path, () => ({
-      log: createLogStore({ ...options, ...besideLog(options), database, opened: meta }),
+      log: createLogStore({ ...options, ...beside, database, opened: meta }),
       pool: createFloatingPool(database, { count: MAX_FLOATING, bytes: MAX_FLOATING_BYTES }),
     }))
     state = openState({
@@ -72,18 +74,27 @@ export async function openKernel(given: KernelOptions | LateKernelOptions): Prom
   } catch (error) {
     if (started === undefined) {
       state?.close()
+      close()
       database.close()
     } else await started.kernel.close()
     throw error
   }
 }
 
+interface BesideLog extends Pick<Parameters<typeof createLogStore>[0], 'removalsOf'> {
+  /** Where the log was not opened to its end, which would have closed it. */
+  readonly close: () => void
+}
+
 /** Without a policy there are no epochs that could remove anybody. */
 function besideLog({
   membership,
   ...options
-}: KernelOptions): Pick<Parameters<typeof createLogStore>[0], 'removalsOf'> {
-  return membership === undefined ? {} : { removalsOf: (book) => createRemovals({ ...options, membership, book }) }
+}: Pick<KernelOptions, 'membership' | 'directory' | 'storeId' | 'crypto' | 'signer'>): BesideLog {
+  let removals: Removals | undefined
+  const close = (): void => removals?.close()
+  if (membership === undefined) return { close }
+  return { removalsOf: (book) => (removals = createRemovals({ ...options, membership, book })), close }
 }
 
 /** What is read at open was checked when it was written: whatever cannot make sense of it now has met damage. */

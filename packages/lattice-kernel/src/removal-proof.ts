@@ -33,7 +33,9 @@ export interface RemovalProofs {
 
 /** `follow` has what changes with the limits of the log follow them. */
 export function createRemovalProofs({ options, log, events }: Core, follow: () => Promise<void>): RemovalProofs {
-  const { membership } = options
+  const { membership, directory } = options
+  // What a crash left is not gone on with.
+  removeDirectory(join(directory, TAKING))
   let under: RemovalProof | undefined
   let isClosed = false
 

@@ -48,16 +48,31 @@ export function createRemovals({ directory, book, ...options }: RemovalsOptions)
     if (shown === undefined) return undefined
     const version = book.version()
     if (known?.version !== version) {
-      const found = findShownRemoval(about, shown)
-      const removal = found.ok ? found.value : undefined
+      const removal = find(shown)
       known = { version, removal: isSameRemoval(known?.removal, removal) ? known?.removal : removal }
     }
     return known.removal
+  }
+  /** What cannot be read is dropped: whoever told of the removal tells of it again. */
+  function find(records: ShownRecords): ShownRemoval | undefined {
+    try {
+      const found = findShownRemoval(about, records)
+      return found.ok ? found.value : undefined
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      drop()
+      return undefined
+    }
   }
   function close(): void {
     shown?.close()
     shown = undefined
     known = undefined
+  }
+  function drop(): void {
+    close()
+    loads += 1
+    removeDirectory(shownPath(directory))
   }
   return {
     now,
@@ -68,25 +83,30 @@ export function createRemovals({ directory, book, ...options }: RemovalsOptions)
       shown = openKept({ ...options, directory: shownPath(directory) })
     },
     tidy: () => {
-      if (shown === undefined || !isSpent(about, shown)) return
-      close()
-      removeDirectory(shownPath(directory))
+      // Nothing follows from it any more.
+      const idle = now() === undefined ? shown : undefined
+      if (idle !== undefined && isSpent(about, idle)) drop()
     },
     close,
   }
 }
 
-/** What cannot be read is dropped: whoever told of the removal tells of it again. */
+/** Undefined where there is none, or none that can be read. */
 function openKept(options: Parameters<typeof openShownRecords>[0]): ShownRecords | undefined {
   const { directory } = options
   if (!existsSync(join(directory, LOG_FILE))) return undefined
   try {
     return openShownRecords(options)
   } catch (error) {
-    if (!isLatticeError(error) || error.code !== 'LOG_DAMAGED') throw error
+    if (!isDamage(error)) throw error
     removeDirectory(directory)
     return undefined
   }
+}
+
+/** What was checked as it was written: whatever cannot make sense of it has met damage. */
+function isDamage(error: unknown): boolean {
+  return !isLatticeError(error) || error.code === 'LOG_DAMAGED'
 }
 
 export function removeDirectory(directory: string): void {

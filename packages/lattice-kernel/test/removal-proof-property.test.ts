@@ -10,7 +10,7 @@ import { counting, openPlain, vouchersOf } from './plain-foundation.ts'
 
 afterEach(removeDirectories)
 
-const FEW = 16
+const FEW = 9
 const RUNS = Number(process.env['LATTICE_REMOVAL_RUNS'] ?? FEW)
 
 /** These and all in their past. */

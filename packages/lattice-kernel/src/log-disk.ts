@@ -32,8 +32,8 @@ export interface CommitOptions {
 export interface LogDisk {
   /** Makes what was appended durable. When it throws, memory is as the disk is. */
   readonly commit: (options: CommitOptions) => LogCommit
-  /** Brings the indexes to disk where enough was committed since the last time; true when it did something. */
-  readonly checkpointIfDue: () => boolean
+  /** Brings the indexes to disk where enough, or so much, was committed since the last time; true when it did something. */
+  readonly checkpointIfDue: (records?: number) => boolean
   /** Takes memory back to what is on disk. Throws `LogDamaged`. */
   readonly load: () => void
   /**
@@ -88,9 +88,9 @@ export function createLogDisk({ database, crypto, reader, indexes, tail, exclude
     return headSeq
   }
 
-  function checkpointIfDue(): boolean {
+  function checkpointIfDue(records: number = CHECKPOINT_RECORDS): boolean {
     const { headSeq } = tail.meta()
-    if (headSeq - Math.max(checkpointSeq, failedSeq) < CHECKPOINT_RECORDS || excluded.isMoving()) return false
+    if (headSeq - Math.max(checkpointSeq, failedSeq) < records || excluded.isMoving()) return false
     assert(tail.batch().length === 0, 'indexes reach the disk between two commits')
     try {
       database.transaction(checkpoint)

@@ -75,7 +75,7 @@ export interface LogStore {
   /** Makes what was appended durable. When it throws, memory is as the disk is. */
   readonly commit: (options: CommitOptions) => LogCommit
   /** Brings what is derived to disk where it is due; true when it did something. Nothing may be appended. */
-  readonly checkpointIfDue: () => boolean
+  readonly checkpointIfDue: LogDisk['checkpointIfDue']
   /** See {@link LogDisk.prune}. */
   readonly prune: LogDisk['prune']
   /** Takes memory back to what is on disk. */

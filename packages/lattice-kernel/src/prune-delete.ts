@@ -19,7 +19,7 @@ export interface DeletionProgress {
 }
 
 /** Rows looked at, or seqs deleted, in one transaction. */
-const ROWS_PER_SLICE = 1024
+const ROWS_PER_SLICE = 512
 
 /** Yields after each transaction, with how far it has come. */
 export function* deleteGone({ log }: Core): Generator<DeletionProgress, void, undefined> {

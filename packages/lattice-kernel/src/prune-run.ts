@@ -75,6 +75,9 @@ export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProg
     const gathered = yield* gather(core, base)
     yield* askBeside(deps, gathered)
     yield 'turn'
+    // In a large log the indexes of a few records are many pages: the decision would write them all at once.
+    log.checkpointIfDue(1)
+    yield 'turn'
     while (gathered.upto() + LAST_RECORDS < log.meta().headSeq) {
       gathered.follow(LAST_RECORDS)
       yield

@@ -70,6 +70,7 @@ class Returning implements ReturningStores {
     entry: StoreEntry,
     { peer, wakeUp, signal }: { readonly peer: PublicKey; readonly wakeUp: WakeUp; readonly signal: AbortSignal },
   ): Promise<boolean> {
+    await this.#awaitParent(entry, { wakeUp, signal })
     for (let pauseMs = RETRY_FIRST_MS; entry.ready; pauseMs = longerPauseMs(pauseMs)) {
       const network = this.#context.network()
       const peers = this.#peersOf(entry, peer)
@@ -91,6 +92,19 @@ class Returning implements ReturningStores {
       await wakeUp.wait(pauseMs, signal)
     }
     return false
+  }
+  /**
+   * What a store below begins with is checked by the one above: that comes back first, where both were cut. Which of them is
+   * told of first is chance.
+   */
+  async #awaitParent(
+    entry: StoreEntry,
+    { wakeUp, signal }: { readonly wakeUp: WakeUp; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const parent = entry.parent()
+    if (parent === undefined) return
+    await wakeUp.wait(RETRY_FIRST_MS, signal)
+    while (this.#running.has(idKey(parent.record.id))) await wakeUp.wait(RETRY_FIRST_MS, signal)
   }
   /** Who said so first, then all that take part. */
   #peersOf({ open }: StoreEntry, told: PublicKey): readonly PublicKey[] {

@@ -62,6 +62,11 @@ export interface Reingest {
   /** Own writes that are lost unless they are submitted anew, as far as `next` has come. Acknowledgements are left out. */
   readonly strandedCount: () => number
   readonly stranded: (after: number, limit: number) => readonly StrandedWrite[]
+  /**
+   * Whether any of this node's own intentions is among what cannot be witnessed, acknowledgements included. What lies below
+   * the base is known by its positions where an author forked, so peers may have them all the same.
+   */
+  readonly isOwnChainCut: () => boolean
   /** Those of others, whose own nodes have them. */
   readonly strandedOfOthers: () => number
   readonly close: () => void
@@ -101,6 +106,7 @@ function createReingest(
   const strandedSeqs = new Set<number>()
   const own: number[] = []
   let ofOthers = 0
+  let isOwnCut = false
   const waiting: LogEntry[] = []
 
   function isGone(id: IntentionId): boolean {
@@ -125,7 +131,9 @@ function createReingest(
   function strand(run: readonly LogEntry[]): void {
     for (const { parsed, meta } of run) {
       strandedSeqs.add(meta.seq)
-      if (!equalBytes(parsed.intention.author, self)) ofOthers += 1
+      const isOwn = equalBytes(parsed.intention.author, self)
+      isOwnCut ||= isOwn
+      if (!isOwn) ofOthers += 1
       else if (!QUIET.includes(parsed.op.kind)) own.push(meta.seq)
     }
   }
@@ -158,6 +166,7 @@ function createReingest(
         const { id, op, intention } = log.entryAt(seq).parsed
         return { id, op, timestamp: intention.timestamp }
       }),
+    isOwnChainCut: () => isOwnCut,
     strandedOfOthers: () => ofOthers,
     close: log.close,
   }

@@ -62,7 +62,9 @@ describe('an old log', () => {
     })
     const again = open(directory, 4, made.kernel)
     const given = []
+    expect(again.isOwnChainCut()).toBe(false)
     for (let part = again.next(1); part.length > 0; part = again.next(1)) given.push(...part)
+    expect(again.isOwnChainCut()).toBe(true)
     const parsed = [kept, closing, foreign]
     expect(given.map(({ bytes }) => toHex(bytes)).sort()).toEqual(parsed.map(({ bytes }) => toHex(bytes)).sort())
     expect(again.left()).toBe(0)

@@ -29,6 +29,7 @@ import type { NodeContext } from './node-context.ts'
 import { openStore, type OpenStoreOptions } from './open-store.ts'
 import { createParentPeers } from './parent-peers.ts'
 import { addStranded } from './history/stranded-file.ts'
+import { holdOfReturn } from './write-hold.ts'
 import { openPrunedStoreFetch } from './pruned-store-fetch.ts'
 
 export interface PrunedFetchDeps extends Pick<OpenStoreOptions, 'id' | 'storeTypeHint' | 'tablesOf' | 'kernelOf'> {
@@ -126,7 +127,7 @@ const STRANDED_PER_PAGE = 256
 
 /** Has the new log take in what only the old one has; own writes that it cannot are put aside. */
 async function takeOver(
-  { crypto, signer, id: self }: NodeContext,
+  { crypto, signer, meta, id: self }: NodeContext,
   kernel: Kernel,
   { path, membership, signal }: TakeOver,
 ): Promise<AdoptedStore> {
@@ -135,11 +136,16 @@ async function takeOver(
   const old = openReingest({ directory: path, storeId: kernel.storeId, crypto, signer, membership, into: kernel })
   try {
     let kept = 0
+    let isWaiting = false
     for (let part = old.next(REINGEST_BYTES); part.length > 0; part = old.next(REINGEST_BYTES)) {
       signal.throwIfAborted()
       const outcomes = await kernel.ingest(part, undefined)
-      kept += outcomes.filter(({ kind }, index) => kind === 'witnessed' && isBy(crypto, part[index], self)).length
+      const own = outcomes.filter((_outcome, index) => isBy(crypto, part[index], self))
+      kept += own.filter(({ kind }) => kind === 'witnessed').length
+      isWaiting ||= own.some(({ kind }) => kind !== 'witnessed' && kind !== 'duplicate')
     }
+    const hold = holdOfReturn(meta.writeHold(kernel.storeId), isWaiting || old.isOwnChainCut())
+    if (hold !== undefined) meta.putWriteHold(kernel.storeId, hold)
     const waiting = old.strandedCount()
     for (let after = 0; after < waiting; after += STRANDED_PER_PAGE) {
       addStranded(path, old.stranded(after, STRANDED_PER_PAGE))

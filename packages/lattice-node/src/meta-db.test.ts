@@ -198,7 +198,7 @@ describe('meta.db', () => {
 
   test('a hold of either kind survives a restart with whom it was compared with', () => {
     const tips = [toIntentionId(random.bytes(32)), toIntentionId(random.bytes(32))]
-    for (const reason of ['repair', 'restore', 'deletion'] as const) {
+    for (const reason of ['repair', 'restore', 'deletion', 'return'] as const) {
       meta.putWriteHold(storeId, { reason, tips, isEndKnown: true, compared: [] })
       meta.addComparedPeer(storeId, peer)
       reopen()

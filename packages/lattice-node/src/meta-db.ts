@@ -63,7 +63,7 @@ export interface LogPosition {
 }
 
 /** Why a log may not be the one this node wrote last. */
-const WRITE_HOLD_REASONS = ['repair', 'restore', 'deletion'] as const
+const WRITE_HOLD_REASONS = ['repair', 'restore', 'deletion', 'return'] as const
 
 /** What has to be here before this node writes again. */
 export interface WriteHold {

@@ -18,6 +18,7 @@ import type { OpenStore } from './open-store.ts'
 import { isEnding, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { peerHolder, replicaPeersIn } from './store-peers.ts'
+import { isOneEnough } from './write-hold.ts'
 
 export interface PeerLinks {
   /** Compares again. */
@@ -177,7 +178,7 @@ function removedSeniors({ open, revoked }: StoreEntry): readonly PublicKey[] {
 
 function peersToCompare(context: NodeContext, entry: StoreEntry, circle: Members): readonly PublicKey[] {
   const hold = context.meta.writeHold(entry.record.id)
-  if (hold === undefined || hold.isEndKnown || hold.reason === 'restore') return []
+  if (hold === undefined || hold.isEndKnown || isOneEnough(hold)) return []
   const compared = new Set(hold.compared.map(idKey))
   return [...circle].flatMap(([key, peer]) => (compared.has(key) ? [] : [peer]))
 }

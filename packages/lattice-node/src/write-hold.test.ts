@@ -1,7 +1,7 @@
 import { type PublicKey, toIntentionId, toPublicKey } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
 import type { WriteHold } from './meta-db.ts'
-import { heldOnly, joinHolds } from './write-hold.ts'
+import { heldOnly, holdOfReturn, isOneEnough, joinHolds } from './write-hold.ts'
 
 const tips = [toIntentionId(new Uint8Array(32).fill(1))]
 const peer: PublicKey = toPublicKey(new Uint8Array(32).fill(2))
@@ -23,6 +23,23 @@ describe('a store that is repaired while it is held', () => {
     expect(joinHolds({ ...repair, compared: [] }, repair)).toEqual(repair)
     expect(joinHolds(repair, undefined)).toBeUndefined()
     expect(joinHolds(undefined, repair)).toEqual(repair)
+  })
+})
+
+describe('a store that begins anew behind a cut', () => {
+  test('is not held where its whole chain came along', () => {
+    expect(holdOfReturn(undefined, false)).toBeUndefined()
+  })
+
+  test('waits for one peer where a part of the chain did not', () => {
+    const hold = holdOfReturn(undefined, true)
+    expect(hold).toEqual({ reason: 'return', tips: [], isEndKnown: false, compared: [] })
+    expect(hold && isOneEnough(hold)).toBe(true)
+  })
+
+  test('asks the peers anew where it was held before: what that waited for may lie below the cut', () => {
+    expect(holdOfReturn(repair, false)).toEqual({ reason: 'repair', tips: [], isEndKnown: false, compared: [] })
+    expect(isOneEnough(repair)).toBe(false)
   })
 })
 

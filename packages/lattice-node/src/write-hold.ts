@@ -8,7 +8,8 @@
  *    ever sent is then here. What it had not sent and cannot be read exists nowhere, so nothing can fork from it.
  * After a restore nothing is written until one active peer was found equal: it brings what this node wrote after the
  * backup, unless it lacks that itself, and waiting for the last of many peers would cost more than a fork that converges.
- * After data was deleted here and the store was joined anew it is as after a repair.
+ * After data was deleted here and the store was joined anew it is as after a repair. After a return behind a cut, of which a
+ * part of the own chain could not be taken over, it is as after a restore: peers may hold that part beside the cut.
  *
  * With no other active peer there is nobody to wait for. A person may end it sooner and take the fork, which converges as
  * any other does. It is recorded before the log is put in place, so a crash does not end it.
@@ -42,7 +43,7 @@ export function whyHeld(context: NodeContext, kernel: HeldKernel, tablesOf: Tabl
     return `${why} and may lack writes of this node, and its peers are not known yet: see that it, and the store above it, are open and read to the end, ${ANYWAY}`
   }
   if (uncompared > 0) {
-    return hold.reason === 'restore'
+    return isOneEnough(hold)
       ? `${why} and may lack what this node wrote after it: connect one of its ${uncompared} other peers, ${ANYWAY}`
       : `${why} and may lack writes of this node that ${uncompared} of its peers have: connect them, ${ANYWAY}`
   }
@@ -70,6 +71,8 @@ function whatFor({ reason }: WriteHold): string {
       return 'the store was restored from a backup'
     case 'deletion':
       return "the store's data was deleted here and fetched anew"
+    case 'return':
+      return 'the store was fetched anew behind a cut of its history'
   }
 }
 
@@ -79,14 +82,28 @@ interface Peers {
 }
 
 /** How many peers there are to wait for. Unknown while the tables do not say whose peers they are. */
-function countUncompared({ reason, compared }: WriteHold, kernel: HeldKernel, peers: Peers): number | 'unknown' {
+function countUncompared(hold: WriteHold, kernel: HeldKernel, peers: Peers): number | 'unknown' {
   const tables = kernel.tables()
   const { appliedSeq, headSeq, stalled } = kernel.projection()
   const isAllThere = stalled === undefined && appliedSeq === headSeq && headSeq > 0
   if (!isAllThere || peerTable(tables, peers.tablesOf) === undefined) return 'unknown'
   const active = activePeers(tables, peers.self, peers.tablesOf)
-  const waiting = active.filter((peer) => !compared.some((other) => equalBytes(other, peer)))
-  return reason === 'restore' && waiting.length < active.length ? 0 : waiting.length
+  const waiting = active.filter((peer) => !hold.compared.some((other) => equalBytes(other, peer)))
+  return isOneEnough(hold) && waiting.length < active.length ? 0 : waiting.length
+}
+
+/** One peer that was found equal ends it, instead of all. */
+export function isOneEnough({ reason }: Pick<WriteHold, 'reason'>): boolean {
+  return reason === 'restore' || reason === 'return'
+}
+
+/**
+ * What holds a store that begins anew behind a cut; undefined for one that has its whole chain. What held it before waits for
+ * intentions that may lie below the cut by now: so peers are asked anew instead.
+ */
+export function holdOfReturn(before: WriteHold | undefined, isChainCut: boolean): WriteHold | undefined {
+  if (before === undefined && !isChainCut) return undefined
+  return { reason: before?.reason ?? 'return', tips: [], isEndKnown: false, compared: [] }
 }
 
 /** What holds a store that is repaired while it is held for another reason: whatever either waits for. */

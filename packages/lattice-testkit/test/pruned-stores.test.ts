@@ -121,6 +121,7 @@ describe('a node that was away', () => {
     expect(returned).toMatchObject({ base: baseOf(mesh, 0, id)?.epoch })
     expect(returned?.kind === 'returned' && returned.kept + returned.waiting).toBeGreaterThanOrEqual(2)
     expect(await get(mesh, 3, id, 'k0')).toBe(await get(mesh, 0, id, 'k0'))
+    await mesh.run(() => mesh.store(3, id).status().held === undefined, 'it may write again')
     await put(mesh, 3, id, ['mine', 'written anew'])
     await mesh.converge(id)
     expect(await get(mesh, 1, id, 'mine')).toBe('written anew')

@@ -164,6 +164,7 @@ describe('a peer that was removed while it was away, and the history of that cut
     const returned = events.find((event) => event.kind === 'returned')
     const excluded = mesh.store(3, id).excluded(10).length
     expect(returned?.kind === 'returned' && returned.waiting + excluded).toBeGreaterThanOrEqual(2)
+    await mesh.run(() => mesh.store(3, id).status().held === undefined, 'it may write again')
     await put(mesh, 3, id, ['back', 'yes'])
     await mesh.converge(id)
     expect(await get(mesh, 1, id, 'back')).toBe('yes')

@@ -93,7 +93,7 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
     unsettled: gatherUnsettled(kernel, nameOf),
     ...gatherSnapshot(kernel, nameOf),
     pruning: gatherPruning(open, tablesOf, nameOf),
-    stranded: readStranded(context.directory.storePath(open.id)).length,
+    stranded: readStranded(context.directory.storePath(open.id), open.kernel).length,
     rejections: kernel.stats().rejectionCount,
     replicas,
     unreplicated: isHeldElsewhere ? undefined : kernel.unseenByAll(replicas.map(({ peer }) => peer.publicKey)),

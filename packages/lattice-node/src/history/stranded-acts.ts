@@ -19,25 +19,26 @@ export interface StrandedActsDeps {
 
 export function createStrandedActs({ context, store }: StrandedActsDeps): StrandedActs {
   const directory = (): string => context.directory.storePath(store().id)
+  const stranded = (): readonly StrandedWrite[] => readStranded(directory(), store().kernel)
   return {
-    stranded: () => readStranded(directory()),
+    stranded,
     resubmitStranded: async () => {
       const { kernel, exclusive } = store()
       return exclusive.run(async () => {
         const ids: IntentionId[] = []
-        for (const write of readStranded(directory())) {
+        for (const write of stranded()) {
           ids.push(await resubmit(kernel, write))
           // One that is there is taken off before the next is written: asked for again it goes on after it.
           keepStranded(
             directory(),
-            readStranded(directory()).filter(({ id }) => !equalBytes(id, write.id)),
+            stranded().filter(({ id }) => !equalBytes(id, write.id)),
           )
         }
         return ids
       })
     },
     dropStranded: () => {
-      const count = readStranded(directory()).length
+      const count = stranded().length
       keepStranded(directory(), [])
       return count
     },

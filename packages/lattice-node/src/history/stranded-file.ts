@@ -8,7 +8,7 @@
  */
 import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { StrandedWrite } from '@lattice/kernel'
+import type { Kernel, StrandedWrite } from '@lattice/kernel'
 import { decodeUniversalOp, encodeUniversalOp, fromHex, readIntentionId, toHex } from '@lattice/model'
 import { syncDirectory, translateStorageError } from '@lattice/storage'
 
@@ -21,15 +21,18 @@ interface Line {
   readonly op: string
 }
 
-/** Oldest first. A line that cannot be read is none. */
-export function readStranded(directory: string): readonly StrandedWrite[] {
+/**
+ * Oldest first. A line that cannot be read is none. What is witnessed here is lost no more: a peer had it beside the cut, and
+ * brought it.
+ */
+export function readStranded(directory: string, { has }: Pick<Kernel, 'has'>): readonly StrandedWrite[] {
   return translated(directory, () => {
     const path = join(directory, FILE)
     if (!existsSync(path)) return []
     const byId = new Map<string, StrandedWrite>()
     for (const text of readFileSync(path, 'utf8').split('\n')) {
       const write = parseLine(text)
-      if (write !== undefined) byId.set(toHex(write.id), write)
+      if (write !== undefined && !has(write.id)) byId.set(toHex(write.id), write)
     }
     return [...byId.values()]
   })

@@ -8,10 +8,21 @@
  */
 import type { EpochStatus, Kernel } from '@lattice/kernel'
 import { openKv } from '@lattice/kvstore'
-import { equalBytes, type IdKey, idKey, type IntentionId, isLatticeError, type PublicKey, toHex } from '@lattice/model'
+import {
+  equalBytes,
+  type IdKey,
+  idKey,
+  type IntentionId,
+  isLatticeError,
+  type PublicKey,
+  type StoreId,
+  toHex,
+} from '@lattice/model'
 import type { MembershipView } from '@lattice/store-base'
+import { wasGiven } from '@lattice/systemstore'
 import { isCurrent } from '../replica-digest.ts'
 import { isTold } from './check-history.ts'
+import { BY_NO_ADMIN } from './forge-epochs.ts'
 import type { Acknowledged } from './run-record.ts'
 import { find } from './run-record.ts'
 import { storeIn, type World } from './world.ts'
@@ -207,6 +218,15 @@ function checkSettled(world: World, { name, id }: Held, index: number): void {
   }
 }
 
+/**
+ * In a store that has its parent's peers, what only an admin may do counts as soon as its author is one there: the order of
+ * the two is in no store's history.
+ */
+function hasBecomeAdmin({ mesh, stores }: World, id: StoreId, index: number, author: PublicKey): boolean {
+  if (equalBytes(id, stores.team)) return false
+  return wasGiven(mesh.store(index, stores.team).kernel().tables().system, author, 'admin')
+}
+
 /** Epochs of nodes that keep to the rules count, or were made at the same time as a senior's; forged ones never do. */
 function checkVerdicts(world: World, { name, id }: Held, index: number): void {
   const kernel = world.mesh.store(index, id).kernel()
@@ -216,7 +236,9 @@ function checkVerdicts(world: World, { name, id }: Held, index: number): void {
     const forgery = forged.get(idKey(epoch.id))
     const say = (what: string): void =>
       find(world.record, 'epochs_are_judged', `${name}: ${toHex(epoch.id)} of node-${author ?? '?'} ${what}`)
-    if (forgery !== undefined && epoch.fault === undefined) say(`counts although it is ${forgery}`)
+    const isForged =
+      forgery !== undefined && !(forgery === BY_NO_ADMIN && hasBecomeAdmin(world, id, index, epoch.author))
+    if (isForged && epoch.fault === undefined) say(`counts although it is ${forgery}`)
     if (author !== world.hostile && !isHonestVerdict(epoch)) say(`does not count: ${epoch.fault ?? ''}`)
     for (const { root } of epoch.roots) {
       if (world.record.forgedRoots.has(toHex(root)))

@@ -33,6 +33,9 @@ const FORGED_ONE_IN = 4
 
 const HABITS = ['forge_epoch', 'forge_ack', 'backdate_epoch'] as const satisfies readonly HostileHabit[]
 
+/** What is wrong with an epoch that only an admin may make. */
+export const BY_NO_ADMIN = 'by no admin'
+
 /** What it does with a kernel of its own. */
 interface Forger {
   readonly world: World
@@ -71,17 +74,14 @@ function forgeEpoch(forger: Forger): void {
   const target = victim(forger)
   const right = factsOf(forger, target)
   const causes: readonly (readonly [what: string | undefined, facts: Facts])[] = [
-    [isAdmin ? undefined : 'by no admin', right],
+    [isAdmin ? undefined : BY_NO_ADMIN, right],
     ['of another number', { ...right, seq: right.seq + BigInt(1 + random.below(1000)) }],
     ['acknowledged by nobody', { ...right, requiredAcks: right.requiredAcks.slice(1) }],
     ['acknowledged by a stranger', { ...right, requiredAcks: [...right.requiredAcks, random.bytes(32)] }],
     ['of nothing', { ...right, cause: { case: undefined } }],
     ['of a removal that is none', { ...right, cause: removing([target, target], system.Role.UNSPECIFIED) }],
     ['of a removal that leaves all', { ...right, cause: removing([target], system.Role.ADMIN) }],
-    [
-      isAdmin ? undefined : 'by no admin',
-      { ...right, cause: { case: 'prune', value: create(weaver.PruneCauseSchema) } },
-    ],
+    [isAdmin ? undefined : BY_NO_ADMIN, { ...right, cause: { case: 'prune', value: create(weaver.PruneCauseSchema) } }],
     ['of a parent that is none', { ...right, cause: followingNobody(forger) }],
   ]
   const [what, facts] = causes[random.below(causes.length)] ?? [undefined, right]

@@ -26,6 +26,8 @@ const CONTAINED: ReadonlySet<string> = new Set([
   '@lattice/net-iroh',
   '@lattice/net-lan',
   '@lattice/net-tls',
+  // A test of it puts others in place of modules.
+  '@lattice/node',
   '@lattice/runtime',
   '@lattice/daemon',
   '@lattice/cli',

@@ -4,7 +4,8 @@ import { cpSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { toHex } from '@lattice/model'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { commitFetched, FETCHING, finishReplacement, hasFetched } from '../src/index.ts'
+import { FETCHING, hasFetched } from '../src/index.ts'
+import type * as Replacing from '../src/replace-log.ts'
 import type { Node } from './epoch-nodes.ts'
 import { makeStore, newcomer, openMade, openScene, type Scene } from './foundation-scene.ts'
 import { removeDirectories, temporaryDirectory } from './harness.ts'
@@ -30,11 +31,15 @@ vi.mock('node:fs', async (importOriginal) => {
   }
 })
 
+/** Loaded over the file calls above: other tests of the process may have loaded it over the real ones. */
+let replacing: typeof Replacing
 let scene: Scene
 /** An old store with a write that the fetched one has not; and the fetched one within it. */
 let both: string
 
 beforeAll(async () => {
+  vi.resetModules()
+  replacing = await import('../src/replace-log.ts')
   scene = await openScene()
   both = await makeStore(scene)
   const old = await openOwn(both)
@@ -78,7 +83,7 @@ describe('a store that is put in place of another', () => {
       const directory = copyOf(both)
       power.left = changes
       try {
-        commitFetched(directory)
+        replacing.commitFetched(directory)
         isOver = true
       } catch (error) {
         expect(String(error)).toContain('the power is gone')
@@ -86,11 +91,11 @@ describe('a store that is put in place of another', () => {
         power.left = Number.POSITIVE_INFINITY
       }
       // Whoever opens the store goes on with what was decided; else it is fetched, and decided once more.
-      finishReplacement(directory)
+      replacing.finishReplacement(directory)
       const isDecided = !hasFetched(directory)
       expect(await stateOf(directory)).toBe(isDecided ? after : before)
       if (!isDecided) {
-        commitFetched(directory)
+        replacing.commitFetched(directory)
         expect(await stateOf(directory)).toBe(after)
       }
       expect([FETCHING, 'repaired'].filter((name) => existsSync(join(directory, name)))).toEqual([])
@@ -105,16 +110,16 @@ describe('a store that is put in place of another', () => {
       for (const left of [first, 2, 3]) {
         power.left = left
         try {
-          if (hasFetched(directory)) commitFetched(directory)
-          else finishReplacement(directory)
+          if (hasFetched(directory)) replacing.commitFetched(directory)
+          else replacing.finishReplacement(directory)
         } catch (error) {
           expect(String(error)).toContain('the power is gone')
         } finally {
           power.left = Number.POSITIVE_INFINITY
         }
       }
-      if (hasFetched(directory)) commitFetched(directory)
-      finishReplacement(directory)
+      if (hasFetched(directory)) replacing.commitFetched(directory)
+      replacing.finishReplacement(directory)
       expect(await stateOf(directory)).toBe(after)
     }
   })

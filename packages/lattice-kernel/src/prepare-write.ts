@@ -71,7 +71,11 @@ function withEpoch(core: Core, { entry, epoch }: AppendedOne): PreparedWrite {
     if (made === undefined) return write
     return { id: parsed.id, entries: [entry, ...made.entries], bytes: write.bytes + made.bytes }
   } catch (error) {
-    core.options.logger.error('epoch that a write calls for was not made', { id: parsed.id, error })
+    const { logger } = core.options
+    const about = { id: parsed.id, error }
+    // The log may know of a removal that the tables this write was judged by do not show yet.
+    if (error instanceof WriteRefused) logger.warn('epoch that a write calls for was refused', about)
+    else logger.error('epoch that a write calls for was not made', about)
     return write
   }
 }

@@ -9,8 +9,9 @@ import { find } from './run-record.ts'
 import { storeIn, type World } from './world.ts'
 
 /**
- * A peer that is shown as synced has held, some time, what is held here now. Asked of one node and one store in each step,
- * as it reads every peer.
+ * A peer that is shown as synced has held, some time, what is held here now: over the base of which it spoke, as one that
+ * has cut later never holds what is new over an earlier base. Asked of one node and one store in each step, as it reads
+ * every peer.
  */
 export function checkPeerSync(world: World): void {
   const { record, honest, stores, hostile } = world
@@ -19,20 +20,19 @@ export function checkPeerSync(world: World): void {
     record.step % 2 === 0 ? (['team', stores.team] as const) : (['watched', stores.watched] as const)
   const store = index === undefined ? undefined : storeIn(world, index, storeId)
   if (index === undefined || store === undefined) return
-  const here = digestText(store.kernel().digest())
+  const kernel = store.kernel()
   for (const { publicKey, self, sync } of store.peers()) {
     const peer = world.indexOf(publicKey)
     // What a hostile peer says of itself is its own affair.
     if (self || sync !== 'synced' || peer === undefined || peer === hostile) continue
-    const hasHeld = (): boolean => world.digests.get(digestsKey(peer, storeId))?.has(here) === true
+    const held = world.digests.get(digestsKey(peer, storeId))
+    const hasHeld = (): boolean => world.cuts.heldBy(kernel).some((set) => held?.has(digestText(set)) === true)
     if (hasHeld()) continue
     world.cuts.look(storeId)
     if (hasHeld()) continue
-    find(
-      record,
-      'synced_is_true',
-      `${name} on node-${index}: node-${peer} is shown as synced at ${here}, which it never held`,
-    )
+    const here = world.cuts.heldBy(kernel).map(digestText).join(' or ')
+    const what = `${name} on node-${index}: node-${peer} is shown as synced at ${here}, which it never held`
+    find(record, 'synced_is_true', what)
   }
 }
 

@@ -13,16 +13,20 @@ export interface SeenBase {
   readonly seq: bigint
 }
 
+/** What of a kernel tells which sets it holds. */
+export type HoldingKernel = Pick<Kernel, 'storeId' | 'base' | 'digest' | 'over'>
+
 export interface WatchedKernel {
   /** Of the node and the store: a later kernel of them takes the place of an earlier one. */
   readonly key: string
-  readonly storeId: StoreId
-  readonly kernel: Kernel
+  readonly kernel: HoldingKernel
   /** It is still the one in use. */
   readonly isWatched: () => boolean
 }
 
 export interface CutWatch {
+  /** What a kernel holds now: its own set, and those over the bases that others have. They are compared over one of them. */
+  readonly heldBy: (kernel: HoldingKernel) => readonly KernelDigest[]
   /** Answers what is to be called whenever the set may be another; it tells of every set that is held then. */
   readonly watch: (watched: WatchedKernel, held: (digest: KernelDigest) => void) => () => void
   /** A cut is told of once it is whole, and counts from when it is decided: looks whether there is one. */
@@ -49,22 +53,21 @@ export function createCutWatch(): CutWatch {
     for (const each of notes.get(store)?.values() ?? []) each()
   }
 
+  function heldBy(kernel: HoldingKernel): readonly KernelDigest[] {
+    const known = bases.get(toHex(kernel.storeId)) ?? []
+    return [kernel.digest(), ...known.flatMap((base) => kernel.over(base)?.digest() ?? [])]
+  }
+
   return {
-    watch: ({ key, storeId, kernel, isWatched }, held) => {
-      const store = toHex(storeId)
-      const note = (): void => {
-        held(kernel.digest())
-        for (const base of bases.get(store) ?? []) {
-          const set = kernel.over(base)
-          if (set !== undefined) held(set.digest())
-        }
-      }
+    heldBy,
+    watch: ({ key, kernel, isWatched }, held) => {
+      const store = toHex(kernel.storeId)
       const all = notes.get(store) ?? new Map<string, () => void>()
       notes.set(store, all)
       const look = (): void => {
         // Whoever else has all of it holds a set over it from now on.
         if (isNew(store, kernel.base()?.epoch)) for (const [other, each] of all) if (other !== key) each()
-        note()
+        for (const digest of heldBy(kernel)) held(digest)
       }
       // Asked by others it may be closed by now.
       all.set(key, () => {

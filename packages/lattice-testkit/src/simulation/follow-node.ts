@@ -110,7 +110,7 @@ function watchDigests(
   const known = digests.get(key) ?? new Set<string>()
   digests.set(key, known)
   const isWatched = (): boolean => mesh.peers[index]?.isUp() === true && kernelOf(node, storeId) === kernel
-  const noteDigests = cuts.watch({ key, storeId, kernel, isWatched }, (digest) => known.add(digestText(digest)))
+  const noteDigests = cuts.watch({ key, kernel, isWatched }, (digest) => known.add(digestText(digest)))
   const note = (): void => {
     noteDigests()
     if (watch.lacks()) watch.leaveOut(kernel.excluded(MAX_EXCLUDED).map(({ id }) => id))

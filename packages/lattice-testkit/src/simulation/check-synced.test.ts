@@ -24,12 +24,14 @@ function shown({ whole, over, peer }: { readonly whole: number; readonly over: n
   const node: HoldingKernel = {
     storeId,
     base: () => undefined,
+    epochs: () => [],
     digest: () => setOf(whole),
     over: () => ({ digest: () => setOf(over), rangeIndex: () => undefined as never }),
   }
   const cut: HoldingKernel = {
     storeId,
     base: () => ({ epoch, seq: 1n, fromSeq: 1, goneCount: 0 }),
+    epochs: () => [],
     digest: () => setOf(peer),
     over: () => undefined,
   }

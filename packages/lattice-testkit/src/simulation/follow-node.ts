@@ -75,9 +75,6 @@ function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outc
   record.synced += 1
   const peer = world.indexOf(outcome.peer)
   const digest = digestText(outcome.theirs)
-  const { base } = outcome.theirs
-  // What was held over it until now nobody has noted.
-  if (base !== undefined && !world.cuts.follow(outcome.storeId, base)) return
   const isUnknown = (node: number): boolean =>
     world.digests.get(digestsKey(node, outcome.storeId))?.has(digest) === false
   if ([index, peer].some((node) => node !== undefined && node !== plan.nodes && isUnknown(node)))

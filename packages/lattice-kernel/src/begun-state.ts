@@ -41,6 +41,13 @@ export function besidesSnapshot({ log, options }: Core, snapshot: WholeSnapshot)
   return isWhole || snapshot.cuts === undefined || log.base.epoch() !== undefined ? besides : undefined
 }
 
+/** True where it cannot be said yet what counts below a snapshot's epoch: so nor whether state can begin with it. */
+export function isUndecided({ log, options: { membership } }: Core, { epoch: id }: WholeSnapshot): boolean {
+  const epoch = log.book.epochOf(id)
+  if (epoch === undefined || membership === undefined || !isMadeOfKept(log, epoch)) return false
+  return cutsBelow(log, membership, downsetOf(log, epoch)) === undefined
+}
+
 /** True for an epoch at which state can be gone on from: nothing that follows is gone. */
 export function isMadeOfKept({ base, book }: Pick<Core['log'], 'base' | 'book'>, { record, meta }: BookEpoch): boolean {
   const epoch = base.epoch()

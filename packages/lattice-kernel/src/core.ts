@@ -35,7 +35,7 @@ import type { LogStore } from './log-store.ts'
 import { forkProofOf } from './fork-proofs.ts'
 import { createObserver, type Observer } from './observer.ts'
 import { createOwnTips, type OwnTips } from './own-tips.ts'
-import { createProjecting } from './projecting.ts'
+import { createProjecting, type Projecting } from './projecting.ts'
 import type { Projection } from './projection.ts'
 import { createSettlement, type Settlement } from './settlement.ts'
 import type { RunStanding } from './run-standing.ts'
@@ -92,8 +92,8 @@ export interface Core extends CoreParts {
   readonly isBehind: () => boolean
   /** Shows applied records, which are durable, to readers and listeners. */
   readonly publishProjection: () => void
-  /** The projection stands still: state cannot be made as it has to be. */
-  readonly stall: (error: unknown) => void
+  /** The projection stands still: state cannot be made as it has to be, or not before a parent store has come further. */
+  readonly stall: Projecting['stall']
   /** A projection that stood still for want of room goes on where there is some. */
   readonly resumeIfRoom: () => void
   readonly reportEvicted: (evicted: readonly FloatingEntry[]) => void

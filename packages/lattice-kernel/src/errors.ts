@@ -142,6 +142,16 @@ export class SnapshotUnavailable extends LatticeError {
   readonly code = 'WRONG_STATE'
 }
 
+/** What counts, and so what state is, is decided by an epoch of a parent store that is not here. Sync that store. */
+export class ParentNeeded extends LatticeError {
+  override readonly name = 'ParentNeeded'
+  readonly code = 'WRONG_STATE'
+
+  constructor() {
+    super('an epoch of a parent store that decides what counts is not here: sync that store')
+  }
+}
+
 /** What is asked about lies below the epoch from which on this node keeps the history. `detail.fromSeq` is the first record. */
 export class HistoryPruned extends LatticeError {
   override readonly name = 'HistoryPruned'

@@ -164,6 +164,8 @@ export interface StalledProjection {
   readonly error: unknown
   /** Wall time. */
   readonly since: number
+  /** It goes on by itself once a parent store has come further; no `stalled` event tells of it. */
+  readonly waitsFor?: 'parent'
 }
 
 export interface KernelStats {

@@ -8,7 +8,7 @@
  * @module
  */
 import type { Clock, Logger } from '@lattice/model'
-import type { KernelEvent, ProjectedNotice } from './kernel-types.ts'
+import type { KernelEvent, ProjectedNotice, StalledProjection } from './kernel-types.ts'
 import type { Listeners } from './listeners.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
@@ -24,7 +24,7 @@ export interface Projecting {
   /** State lacks what was pruned: only a snapshot has it. */
   readonly isUnmade: () => boolean
   /** The projection stands still at the next record. */
-  readonly stall: (error: unknown) => void
+  readonly stall: (error: unknown, waitsFor?: StalledProjection['waitsFor']) => void
   /** A projection that stood still for want of room goes on where there is some. */
   readonly resumeIfRoom: () => void
 }
@@ -46,15 +46,11 @@ const PROJECTING_MAX_MS = 5
 const PROJECTING_MAX_BYTES: number = 1024 * 1024
 
 export function createProjecting(deps: ProjectingDeps): Projecting {
-  const { log, clock, logger, projected, events, projection, onSystemChange } = deps
+  const { log, clock, projected, events, projection, onSystemChange } = deps
   let recent: readonly LogEntry[] = []
   let isOutOfRoom = false
 
-  function stall(entry: LogEntry, error: unknown): void {
-    const stalled = projection().stall(entry, error)
-    logger.error('projection stalled', { seq: stalled.seq, error })
-    events.notify({ kind: 'stalled', ...stalled })
-  }
+  const stall = (entry: LogEntry, error: unknown): void => tellStalled(deps, projection().stall(entry, error))
 
   function publish(): void {
     const touched = projection().touchedSystem()
@@ -112,7 +108,9 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
     project,
     publish,
     isUnmade,
-    stall: (error) => stall(entryAfter(log, projection().appliedSeq()), error),
+    stall: (error, waitsFor) => {
+      tellStalled(deps, projection().stall(entryAfter(log, projection().appliedSeq()), error, waitsFor))
+    },
     resumeIfRoom: () => {
       if (!isOutOfRoom || projection().flush.isFull()) return
       isOutOfRoom = false
@@ -121,6 +119,17 @@ export function createProjecting(deps: ProjectingDeps): Projecting {
       events.notify({ kind: 'resumed', appliedSeq: projection().appliedSeq() })
     },
   }
+}
+
+/** What ends by itself is nothing that anybody has to look at. */
+function tellStalled({ logger, events }: ProjectingDeps, stalled: StalledProjection): void {
+  const { seq, error, waitsFor } = stalled
+  if (waitsFor !== undefined) {
+    logger.info('state waits for another store', { seq, waitsFor, error })
+    return
+  }
+  logger.error('projection stalled', { seq, error })
+  events.notify({ kind: 'stalled', ...stalled })
 }
 
 /** The record that is to be applied next, or would be if it were here. */

@@ -85,7 +85,7 @@ export interface Projection {
   /** Brings what is published to disk. */
   readonly flush: StateFlush
   readonly stalled: () => StalledProjection | undefined
-  readonly stall: (entry: LogEntry, error: unknown) => StalledProjection
+  readonly stall: (entry: LogEntry, error: unknown, waitsFor?: StalledProjection['waitsFor']) => StalledProjection
   readonly resume: () => void
   /**
    * Goes on with the cuts that hold now; answers false where what is applied was made with others that make another state.
@@ -293,8 +293,8 @@ function createStall(clock: Clock): Pick<Projection, 'stalled' | 'stall' | 'resu
   let stalled: StalledProjection | undefined
   return {
     stalled: () => stalled,
-    stall: ({ meta, parsed }, error) => {
-      stalled = { seq: meta.seq, id: parsed.id, error, since: clock.wallMs() }
+    stall: ({ meta, parsed }, error, waitsFor) => {
+      stalled = { seq: meta.seq, id: parsed.id, error, since: clock.wallMs(), ...(waitsFor && { waitsFor }) }
       return stalled
     },
     resume: () => void (stalled = undefined),

@@ -4,14 +4,17 @@
  * @module
  */
 import { type OpenStateOptions, openStateDatabase, removeDatabase } from '@lattice/storage'
-import { type BegunState, beginWith, besidesSnapshot } from './begun-state.ts'
+import { type BegunState, beginWith, besidesSnapshot, isUndecided } from './begun-state.ts'
 import type { Core } from './core.ts'
-import { SnapshotUnavailable } from './errors.ts'
+import { ParentNeeded, SnapshotUnavailable } from './errors.ts'
 import type { ProjectionFactory } from './projection.ts'
 import type { WholeSnapshot } from './snapshot-files.ts'
 
 export interface RebuildStart {
-  /** A promise where a snapshot is copied first: ask again then. `isFromLog`: none is looked for. */
+  /**
+   * A promise where a snapshot is copied first: ask again then. `isFromLog`: none is looked for. Throws `ParentNeeded` where
+   * there may be one to begin with once a parent store has come further.
+   */
   readonly begin: (isFromLog: boolean) => BegunState | Promise<void>
   /** True where state need not be made of the whole log. */
   readonly hasBeginning: () => boolean
@@ -57,7 +60,9 @@ export function createRebuildStart(deps: RebuildStartDeps, options: OpenStateOpt
       const epoch = copying && core.log.book.epochOf(copying.snapshot.epoch)
       copying = undefined
       if (besides === undefined) removeDatabase(options.path)
-      if (besides === undefined && isPruned) throw nothingToBeginWith()
+      if (besides === undefined && isPruned) {
+        throw whole().some((each) => isUndecided(core, each)) ? new ParentNeeded() : nothingToBeginWith()
+      }
       const isBegun = besides !== undefined && epoch !== undefined
       const state = openStateDatabase({
         ...options,

@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { openStateDatabase, removeDatabase, replaceDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import type { Difference } from './downset.ts'
-import { ProjectionStalled } from './errors.ts'
+import { ParentNeeded, ProjectionStalled } from './errors.ts'
 import { COST_PER_STEP, type JobStep, RECORDS_PER_STEP } from './jobs.ts'
 import type { RebuildProgress } from './kernel-types.ts'
 import { REBUILD_FILE, STATE_FILE } from './log-schema.ts'
@@ -163,6 +163,7 @@ export function createRestating(core: Core, rebuilding: Rebuilding): Restating {
   let blocked: Promise<void> | undefined
   let bare: Projection | undefined
   let isLooked = false
+  const waiting = createParentWait(core)
   const isBare = (): boolean => {
     if (!isLooked && core.projection().appliedSeq() === 0 && rebuilding.hasBeginning()) bare = core.projection()
     isLooked = true
@@ -172,6 +173,7 @@ export function createRestating(core: Core, rebuilding: Rebuilding): Restating {
   return {
     isBare,
     step: () => {
+      waiting.endIfOther()
       if (blocked !== undefined || core.projection().stalled() !== undefined) return undefined
       if (!isBare() && core.projection().lookOn()) return COST_PER_STEP
       if (!isBare() && !core.isStale()) return undefined
@@ -180,11 +182,35 @@ export function createRestating(core: Core, rebuilding: Rebuilding): Restating {
         if (answer instanceof Promise) blocked = answer.finally(() => void (blocked = undefined))
       } catch (error) {
         // It stands still, visibly; a retry tries again.
-        core.stall(error)
+        if (error instanceof ParentNeeded) waiting.begin(error)
+        else core.stall(error)
       }
       return COST_PER_STEP
     },
     waiting: () => blocked,
+  }
+}
+
+interface ParentWait {
+  readonly begin: (error: ParentNeeded) => void
+  /** Goes on where something else counts by now. */
+  readonly endIfOther: () => void
+}
+
+/** The store above may come long after this one: then it is not a person that is waited for. */
+function createParentWait(core: Core): ParentWait {
+  const { book } = core.log
+  let since: { readonly view: ReturnType<typeof book.view>; readonly projection: Projection } | undefined
+  return {
+    begin: (error) => {
+      core.stall(error, 'parent')
+      since = { view: book.view(), projection: core.projection() }
+    },
+    endIfOther: () => {
+      if (since === undefined || since.view === book.view()) return
+      since.projection.resume()
+      since = undefined
+    },
   }
 }
 

@@ -259,7 +259,7 @@ function followKernel(
   })
   // While it was opened, nobody listened yet.
   const { stalled } = kernel.projection()
-  if (stalled !== undefined) tellStalled(context, storeId, stalled)
+  if (stalled !== undefined && stalled.waitsFor === undefined) tellStalled(context, storeId, stalled)
 }
 
 type PassedOn = Extract<KernelEvent, { kind: 'excluded' | 'state_divergence' | 'prune_progress' | 'pruned' }>

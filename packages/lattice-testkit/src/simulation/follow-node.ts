@@ -16,7 +16,8 @@ export function followNode(world: Omit<World, 'stores'>, index: number, node: No
   const { record, mesh } = world
   const { generation } = mesh.life(index)
   for (const { id, state } of node.stores()) {
-    if (state === 'active') watchDigests(world, index, { node, storeId: id })
+    // One that it was removed from is in use as well.
+    if (state === 'active' || state === 'revoked') watchDigests(world, index, { node, storeId: id })
   }
   const follow = async (): Promise<void> => {
     for await (const event of node.events(createAbortController().signal)) {
@@ -86,6 +87,8 @@ function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outc
     if (mesh.peers[node]?.isUp() !== true) continue
     const known = world.digests.get(digestsKey(node, outcome.storeId))
     if (known === undefined || known.has(digest)) continue
+    // A store is followed once it is in use: what it held while it was fetched nobody has noted.
+    if (outcome.theirs.witnessCount < (record.followedFrom.get(digestsKey(node, outcome.storeId)) ?? 0)) continue
     const what = `node-${index} said that it was synced with node-${peer ?? '?'} at ${digest}, which node-${node} never held`
     find(record, 'synced_is_true', what)
   }
@@ -97,7 +100,7 @@ function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outc
  * may take what would explain it.
  */
 function watchDigests(
-  { digests, mesh, cuts, watch }: Omit<World, 'stores'>,
+  { digests, mesh, cuts, watch, record }: Omit<World, 'stores'>,
   index: number,
   { node, storeId }: { readonly node: Node; readonly storeId: StoreId },
 ): void {
@@ -106,6 +109,7 @@ function watchDigests(
   const key = digestsKey(index, storeId)
   const known = digests.get(key) ?? new Set<string>()
   digests.set(key, known)
+  if (!record.followedFrom.has(key)) record.followedFrom.set(key, kernel.digest().witnessCount)
   const isWatched = (): boolean => mesh.peers[index]?.isUp() === true && kernelOf(node, storeId) === kernel
   const noteDigests = cuts.watch({ key, kernel, isWatched }, (digest) => known.add(digestText(digest)))
   const note = (): void => {

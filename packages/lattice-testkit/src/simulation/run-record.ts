@@ -65,6 +65,8 @@ export interface RunRecord {
   readonly lyingEpochs: Set<string>
   /** Roots that the hostile peer signed for epochs that its acks do not follow. */
   readonly forgedRoots: Set<string>
+  /** By node and store, how much it held when it was followed first. */
+  readonly followedFrom: Map<string, number>
   /** Nodes that somebody meant to take a right from, or to let be away: what they are to others may have changed. */
   readonly unsteady: Set<number>
   /** Nodes that are being started or closed. */
@@ -105,6 +107,7 @@ export function createRunRecord(plan: SimulationPlan, onLine?: (line: string) =>
     writtenAnew: new Set(),
     lyingEpochs: new Set(),
     forgedRoots: new Set(),
+    followedFrom: new Map(),
     unsteady: new Set(),
     busy: new Set(),
     returning: new Set(),

@@ -51,7 +51,10 @@ function isFloating(crypto: Crypto, { id, bytes: stored, signature }: FloatingRo
 /** What is wrong with the proofs of forks. */
 export function checkForks(database: Database, { seen, lanes }: CheckedRecords): readonly string[] {
   try {
-    const forked = new Set(lanes.filter(({ parent, author }) => parent?.author === author).map(({ author }) => author))
+    // Each branch is a lane, also where the author forked at the genesis, which may be another's. Some numbers may be free.
+    const begun = new Set<number>()
+    const forked = new Set<number>()
+    for (const { author } of Object.values(lanes)) (begun.has(author) ? forked : begun).add(author)
     const rows = database.prepare<ForkRow>('SELECT * FROM forks').all()
     const isProof = ({ author, first_seq: first, second_seq: second }: ForkRow): boolean =>
       forked.has(author) && [first, second].every((seq) => seen.idAt(seq) !== undefined)

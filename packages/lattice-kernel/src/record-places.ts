@@ -155,8 +155,8 @@ class Places implements Omit<RecordPlaces, 'seen'> {
     const generation = followCauses({ causes, timestamp }, report)
     if (generation === undefined || parent === undefined) return undefined
     const isOwn = parent.author === author
-    const isForeign = !isOwn && (parent.seq !== 1 || known !== undefined)
-    if (isForeign) report?.('store_prev', "its store_prev is not its author's")
+    // Every author's chain begins at the genesis, also each branch of one that forked there.
+    if (!isOwn && parent.seq !== 1) report?.('store_prev', "its store_prev is not its author's")
     const goesOn = isOwn && this.#lanes[parent.lane]?.head.seq === parent.seq
     const next = isEarly && this.#lanes[entry.meta.lane] === undefined ? entry.meta.lane : this.#lanes.length
     const lane = goesOn ? parent.lane : next

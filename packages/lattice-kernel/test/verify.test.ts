@@ -54,6 +54,18 @@ describe('a sound store', () => {
     await kernel.close()
   })
 
+  test('of which an author forked at its first intention is found sound', async () => {
+    const { kernel, genesis, directory, options } = await createTestStore()
+    const first = write(signerOf(2), { prev: genesis.id, at: at(1), op: appOp('set a 1') })
+    const other = write(signerOf(2), { prev: genesis.id, at: at(2), op: appOp('set b 1') })
+    const later = write(signerOf(2), { prev: other.id, at: at(3), op: appOp('set b 2') })
+    const outcomes = await kernel.ingest([first, other, later], undefined)
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['witnessed', 'witnessed', 'witnessed'])
+    expect(await kernel.verify()).toMatchObject({ outcome: 'sound', problems: [] })
+    await kernel.close()
+    expect(await verifyDirectory(directory, options)).toMatchObject({ outcome: 'sound', problems: [] })
+  })
+
   test('that acknowledged others and was closed at another record than the last is found sound', async () => {
     const { options } = await createFilledStore()
     const { kernel, directory } = await openTestKernel({ ...options })

@@ -182,8 +182,12 @@ const PLANTED: readonly Planted[] = [
     {
       minutes: 0.3,
       faults: ['disconnect'],
+      // What is claimed is looked for among what is held now as well: so nothing is taken down any more.
       sabotage: ({ digests }) => {
-        for (const known of digests.values()) known.clear()
+        for (const known of digests.values()) {
+          known.clear()
+          known.add = () => known
+        }
       },
     },
   ],

@@ -85,6 +85,8 @@ async function pruneAll(daemons: readonly Daemon[], storeId: StoreId): Promise<n
   const { epoch } = await first.backend.store.prune({ storeId })
   const id = epoch?.id
   assert(id !== undefined, 'there is an epoch')
+  // Who does not have it yet cannot follow it.
+  await syncAll(first, storeId)
   const follow = async ({ backend }: Daemon): Promise<void> => {
     for await (const _status of backend.store.followPruning({ storeId, epoch: id }));
   }

@@ -12,6 +12,7 @@ import { backoffMs } from './backoff.ts'
 import type { Dialer } from './dialer.ts'
 import type { NeighborConnector } from './gossip.ts'
 import { MAX_HEARD_PEERS, MAX_KNOWN_PEERS, type NetworkLimits, STABLE_CONNECTION_MS } from './limits.ts'
+import { keepLatest } from './keep-latest.ts'
 
 export interface ConnectionWishes extends NeighborConnector {
   /** The caller of the service wants the peer; addresses replace earlier ones when there are any. */
@@ -78,7 +79,7 @@ export function createConnectionWishes(options: ConnectionWishesOptions): Connec
     const attempts = resting.get(key)?.attempts ?? 0
     const { dialBackoffMs: firstMs, dialBackoffMaxMs: maxMs } = limits
     const untilMs = clock.monotonicMs() + backoffMs(attempts, { firstMs, maxMs, random })
-    remember(resting, { key, value: { attempts: attempts + 1, untilMs }, limit: MAX_KNOWN_PEERS })
+    keepLatest(resting, { key, value: { attempts: attempts + 1, untilMs }, limit: MAX_KNOWN_PEERS })
   }
   function known(peer: PublicKey): readonly string[] {
     const own = addressesOf(peer)
@@ -98,7 +99,7 @@ export function createConnectionWishes(options: ConnectionWishesOptions): Connec
     isWanted: (peer) => owners.has(idKey(peer)),
     known,
     addresses: (peer) => (idKey(peer) === idKey(self) ? ownAddresses() : known(peer)),
-    heard: ({ peer, addresses }) => remember(heard, { key: idKey(peer), value: addresses, limit: MAX_HEARD_PEERS }),
+    heard: ({ peer, addresses }) => keepLatest(heard, { key: idKey(peer), value: addresses, limit: MAX_HEARD_PEERS }),
     dialFailed: (peer) => {
       rest(peer)
       onFailed(peer)
@@ -109,15 +110,4 @@ export function createConnectionWishes(options: ConnectionWishesOptions): Connec
     },
     wake: () => resting.clear(),
   }
-}
-
-/** Puts an entry at the end, and lets go of the one that was put there longest ago. */
-function remember<Value>(
-  book: Map<IdKey, Value>,
-  { key, value, limit }: { readonly key: IdKey; readonly value: Value; readonly limit: number },
-): void {
-  book.delete(key)
-  book.set(key, value)
-  const [oldest] = book.keys()
-  if (book.size > limit && oldest !== undefined) book.delete(oldest)
 }

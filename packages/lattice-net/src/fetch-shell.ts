@@ -27,7 +27,7 @@ import type { PeerLink } from './peer-link.ts'
 import type { RequestClient } from './request-client.ts'
 import { MAX_MOVES } from './run-movable.ts'
 import type { PeerHint, SessionAnswer, SessionCall } from './session-call.ts'
-import type { Effect, Effects, Fail } from './session.ts'
+import { broken, type Effect, type Effects } from './session.ts'
 
 /** What every fetch needs of the network. */
 export interface FetchDeps {
@@ -70,8 +70,10 @@ export interface FetchShell<Request, Own, Outcome> {
   readonly links: () => readonly PeerLink[]
   /** Why the last peer failed. */
   readonly lastFailure: () => unknown
-  /** How sessions and dials ended that failed. */
-  readonly codes: () => readonly LatticeErrorCode[]
+  /** Something else with a peer failed; how is told with the failure of it all. */
+  readonly note: (error: unknown) => void
+  /** As the caller is told: why, and how all that failed with peers ended. `why`: in place of what `error` says. */
+  readonly failure: (error: unknown, why?: string) => BootstrapFailed
 }
 
 export function createFetchShell<Request, Answer, Own extends { readonly kind: string }, Outcome>(
@@ -131,7 +133,8 @@ class Shell<Request, Answer, Own extends { readonly kind: string }, Outcome> {
       link: (peer) => this.#member(peer).link,
       links: () => [...this.#members.values()].map(({ link }) => link),
       lastFailure: () => this.#failure,
-      codes: () => [...this.#codes],
+      note: (error) => this.#note(error),
+      failure: (error, why) => this.#failed(error, why),
     }
   }
 
@@ -190,6 +193,13 @@ class Shell<Request, Answer, Own extends { readonly kind: string }, Outcome> {
   }
   #note(error: unknown): void {
     if (isLatticeError(error)) this.#codes.add(error.code)
+  }
+  #failed(error: unknown, why: string | undefined): BootstrapFailed {
+    const codes = [...this.#codes]
+    // Without a cause it is what came that was bad.
+    if (error instanceof BootstrapFailed) return new BootstrapFailed(error.detail.why, { codes })
+    const reason = error instanceof Error ? error.message : 'every peer failed'
+    return new BootstrapFailed(why ?? reason, { cause: error, codes })
   }
 
   async #connect({ peer, afterMs }: Extract<FetchEffect<Request>, { kind: 'connect' }>): Promise<void> {
@@ -298,8 +308,4 @@ class Shell<Request, Answer, Own extends { readonly kind: string }, Outcome> {
     this.#waiting = []
     for (const resolve of waiting) resolve()
   }
-}
-
-function broken(why: string): Fail {
-  return { kind: 'fail', failure: { kind: 'bootstrap', why } }
 }

@@ -18,7 +18,7 @@ import type { NetworkServiceOptions } from './network-options.ts'
 import type { PeerLink } from './peer-link.ts'
 import { diagnoseExchange, diagnosePeer, type ExchangeDiagnosis, type PeerDiagnosis } from './peer-diagnosis.ts'
 import { askRemoval, type RemovalRequest } from './ask-removal.ts'
-import { type BootstrapOutcome, type BootstrapRequest, runBootstrap } from './run-bootstrap.ts'
+import { type BootstrapOutcome, type BootstrapRequest, runBootstrap, type RunBootstrapDeps } from './run-bootstrap.ts'
 import { runSnapshot, type SnapshotFetch, type SnapshotOutcome } from './run-snapshot.ts'
 import type { ClaimedDigest, JoinGrant, PeerHint } from './session-call.ts'
 import { syncPeers } from './sync-peers.ts'
@@ -102,6 +102,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
   const core = new NetworkCore(options)
   const upkeep = startUpkeep(core, options)
   const { transport } = options
+  const fetching = fetchDeps(core, options)
   const close = (): Promise<void> => {
     upkeep.close()
     return core.close()
@@ -126,15 +127,9 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     sync: (storeId, signal, peers) =>
       syncPeers(core, { storeId, onGuest: upkeep.guest, ...(peers === undefined ? {} : { peers }) }, signal),
     join: (request, signal) => join(core, request, { addresses: transport.addresses(), signal }),
-    bootstrap: (request) => bootstrap(core, request, options),
-    askRemoval: (request) =>
-      askRemoval(request, {
-        self: transport.id,
-        logger: options.logger,
-        connect: (hint, signal) => connectTo(core, hint, signal),
-        perform: (link, call) => core.perform(link, call),
-      }),
-    fetchSnapshot: (fetch) => fetchSnapshot(core, fetch, options),
+    bootstrap: (request) => runBootstrap(request, { ...fetching, reconcile: core.agenda.runner.run }),
+    askRemoval: (request) => askRemoval(request, { ...fetching, self: transport.id, logger: options.logger }),
+    fetchSnapshot: (fetch) => runSnapshot(fetch, fetching),
     events: core.events.subscribe,
     close,
     [Symbol.asyncDispose]: close,
@@ -162,35 +157,18 @@ async function join(
   })
 }
 
-function fetchSnapshot(
+/** What any fetch from several peers needs. */
+function fetchDeps(
   core: NetworkCore,
-  fetch: SnapshotFetch,
   { crypto, scheduler, clock }: NetworkServiceOptions,
-): Promise<SnapshotOutcome> {
-  return runSnapshot(fetch, {
+): Omit<RunBootstrapDeps, 'reconcile'> {
+  return {
     crypto,
     scheduler,
     nowMs: clock.monotonicMs,
     limits: core.limits,
     connect: (hint, signal) => connectTo(core, hint, signal),
-    perform: (link, call) => core.perform(link, call),
-    blame: (link, error) => core.blame(link, error),
-  })
-}
-
-function bootstrap(
-  core: NetworkCore,
-  request: BootstrapRequest,
-  { crypto, scheduler, clock }: NetworkServiceOptions,
-): Promise<BootstrapOutcome> {
-  return runBootstrap(request, {
-    crypto,
-    scheduler,
-    nowMs: clock.monotonicMs,
-    limits: core.limits,
-    connect: (hint, signal) => connectTo(core, hint, signal),
-    reconcile: (link, store, signal) => core.agenda.runner.run(link, store, signal),
     perform: (link, call, drain) => core.perform(link, call, drain),
     blame: (link, error) => core.blame(link, error),
-  })
+  }
 }

@@ -14,6 +14,7 @@ import { sameBase } from './claimed-digest.ts'
 import { MAX_REMEMBERED_DIGESTS } from './limits.ts'
 import type { ClaimedDigest } from './session-call.ts'
 import { pairKey } from './session-slots.ts'
+import { keepLatest } from './keep-latest.ts'
 
 export interface PeerDigests {
   readonly note: (peer: PublicKey, storeId: StoreId, digest: ClaimedDigest) => void
@@ -46,11 +47,7 @@ export function createPeerDigests(): PeerDigests {
   const past = new Map<string, PastHolder>()
 
   function keepPast(held: PastHolder): void {
-    const key = idKey(held.peer) + held.store
-    past.delete(key)
-    past.set(key, held)
-    const [oldest] = past.keys()
-    if (past.size > MAX_REMEMBERED_DIGESTS && oldest !== undefined) past.delete(oldest)
+    keepLatest(past, { key: idKey(held.peer) + held.store, value: held, limit: MAX_REMEMBERED_DIGESTS })
   }
 
   return {

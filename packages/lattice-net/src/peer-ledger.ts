@@ -13,6 +13,7 @@
 import { type Clock, type IdKey, idKey, type PublicKey } from '@lattice/model'
 import { MUTE_SCORE, SCORE_HALF_LIFE_MS, SHUT_OUT_FORGOTTEN_MS, SHUT_OUT_SCORE } from './defence-limits.ts'
 import { MAX_INVALID_PER_CONNECTION, MAX_KNOWN_PEERS, type NetworkLimits } from './limits.ts'
+import { keepLatest } from './keep-latest.ts'
 
 /** What a peer can do wrong. */
 export type Misdeed =
@@ -72,11 +73,7 @@ export function createPeerLedger({
   function touch(peer: PublicKey): Entry {
     const key = idKey(peer)
     const entry = entries.get(key) ?? { score: 0, scoredAtMs: clock.monotonicMs(), timesOut: 0, outUntilMs: 0 }
-    // Maps keep the order of insertion: put at the end, the first is the one touched longest ago.
-    entries.delete(key)
-    entries.set(key, entry)
-    const [oldest] = entries.keys()
-    if (entries.size > MAX_KNOWN_PEERS && oldest !== undefined) entries.delete(oldest)
+    keepLatest(entries, { key, value: entry, limit: MAX_KNOWN_PEERS })
     return entry
   }
   function decayed({ score, scoredAtMs }: Entry): number {

@@ -29,6 +29,7 @@ import { type CostlyKind, costsOf, type FrameCost } from './frame-cost.ts'
 import { createHeldBytes, type HeldBytes } from './held-bytes.ts'
 import { MAX_KNOWN_PEERS } from './limits.ts'
 import { type BucketRate, createTokenBucket, type TokenBucket } from './token-bucket.ts'
+import { keepLatest } from './keep-latest.ts'
 
 /** What is counted of a peer. */
 export type MeteredKind = CostlyKind | 'bytes' | 'messages' | 'streams' | 'connections'
@@ -94,11 +95,7 @@ export function createPeerMeters({ clock }: PeerMetersDeps): PeerMeters {
     of: (peer) => {
       const key = idKey(peer)
       const meter = meters.get(key) ?? createPeerMeter(clock.monotonicMs)
-      // Maps keep the order of insertion: put at the end, the first is the one used longest ago.
-      meters.delete(key)
-      meters.set(key, meter)
-      const [oldest] = meters.keys()
-      if (meters.size > MAX_KNOWN_PEERS && oldest !== undefined) meters.delete(oldest)
+      keepLatest(meters, { key, value: meter, limit: MAX_KNOWN_PEERS })
       return meter
     },
   }

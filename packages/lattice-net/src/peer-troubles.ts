@@ -14,6 +14,7 @@ import { PeerRefused, printable } from './errors.ts'
 import { MAX_KNOWN_PEERS, MAX_REMEMBERED_FAILURES } from './limits.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
 import { pairKey } from './session-slots.ts'
+import { keepLatest } from './keep-latest.ts'
 
 /** Something that went wrong. `atMs` is wall time. */
 export interface Trouble {
@@ -64,11 +65,11 @@ export function createTroubleBook({ clock }: { readonly clock: Clock }): Trouble
     const next = { ...(peers.get(key) ?? NO_TROUBLES), ...changes }
     const isBlank = next.refusal === undefined && next.misbehaviour === undefined && next.ended === undefined
     peers.delete(key)
-    if (!isBlank) keep(peers, { key, value: next, limit: MAX_KNOWN_PEERS })
+    if (!isBlank) keepLatest(peers, { key, value: next, limit: MAX_KNOWN_PEERS })
   }
   function failed(peer: PublicKey, storeId: StoreId, trouble: Omit<SessionTrouble, 'atMs'>): void {
     const key = pairKey(peer, storeId)
-    keep(sessions, { key, value: { ...trouble, atMs: clock.wallMs() }, limit: MAX_REMEMBERED_FAILURES })
+    keepLatest(sessions, { key, value: { ...trouble, atMs: clock.wallMs() }, limit: MAX_REMEMBERED_FAILURES })
   }
   function ended(outcome: SyncOutcome): void {
     const { peer, storeId } = outcome
@@ -105,15 +106,4 @@ export function createTroubleBook({ clock }: { readonly clock: Clock }): Trouble
     of: (peer) => peers.get(idKey(peer)) ?? NO_TROUBLES,
     ofSession: (peer, storeId) => sessions.get(pairKey(peer, storeId)),
   }
-}
-
-/** Puts an entry at the end, and lets go of the one that was put there longest ago. */
-function keep<Key, Value>(
-  book: Map<Key, Value>,
-  { key, value, limit }: { readonly key: Key; readonly value: Value; readonly limit: number },
-): void {
-  book.delete(key)
-  book.set(key, value)
-  const [oldest] = book.keys()
-  if (book.size > limit && oldest !== undefined) book.delete(oldest)
 }

@@ -6,14 +6,7 @@
  *
  * @module
  */
-import {
-  type AbortSignal,
-  assert,
-  type Crypto,
-  isLatticeError,
-  type LatticeErrorCode,
-  type PublicKey,
-} from '@lattice/model'
+import { type AbortSignal, assert, type Crypto, type PublicKey } from '@lattice/model'
 import type { ReplicatedStore } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import type { BootstrapStep, FetchedStore } from './bootstrap-effect.ts'
@@ -103,8 +96,6 @@ class BootstrapRun {
   readonly #deps: RunBootstrapDeps
   readonly #coordinator: BootstrapCoordinator
   readonly #shell: Shell
-  /** How reconciliations failed. */
-  readonly #codes = new Set<LatticeErrorCode>()
 
   constructor(request: BootstrapRequest, deps: RunBootstrapDeps) {
     this.#request = request
@@ -148,7 +139,7 @@ class BootstrapRun {
       } catch (error) {
         failure = error
       }
-      this.#note(failure)
+      this.#shell.note(failure)
     }
     throw failure
   }
@@ -161,7 +152,7 @@ class BootstrapRun {
       const outcome = await this.#reconcileWith(link)
       if (outcome.kind === 'done') return outcome.synced
       failure = outcome.error
-      this.#note(failure)
+      this.#shell.note(failure)
     }
     throw failure
   }
@@ -172,15 +163,8 @@ class BootstrapRun {
     }
   }
 
-  /** As it is told to the caller: why, and how the sessions ended. */
   failure(error: unknown): BootstrapFailed {
-    const codes = [...new Set([...this.#shell.codes(), ...this.#codes])]
-    // Without a cause it is what came that was bad.
-    if (error instanceof BootstrapFailed) return new BootstrapFailed(error.detail.why, { codes })
-    return new BootstrapFailed(error instanceof Error ? error.message : 'every peer failed', { cause: error, codes })
-  }
-  #note(error: unknown): void {
-    if (isLatticeError(error)) this.#codes.add(error.code)
+    return this.#shell.failure(error)
   }
 
   #viewOf(peer: PublicKey): SessionStore {

@@ -16,6 +16,7 @@ import type { PeerLink } from './peer-link.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import { pairKey } from './session-slots.ts'
 import type { StoreRegistry } from './store-registry.ts'
+import { keepLatest } from './keep-latest.ts'
 
 export interface RevocationRunnerDeps {
   readonly self: PublicKey
@@ -120,10 +121,7 @@ function createProofPauses(nowMs: () => number): ProofPauses {
   return {
     holds: (peer, storeId) => (until.get(pairKey(peer, storeId)) ?? 0) > nowMs(),
     begin: (peer, storeId, pauseMs) => {
-      const key = pairKey(peer, storeId)
-      until.delete(key)
-      until.set(key, nowMs() + pauseMs)
-      for (const [oldest] of until) if (until.size > REMOVAL_PROOF_PAUSES_MAX) until.delete(oldest)
+      keepLatest(until, { key: pairKey(peer, storeId), value: nowMs() + pauseMs, limit: REMOVAL_PROOF_PAUSES_MAX })
     },
   }
 }

@@ -92,14 +92,8 @@ class SnapshotRun {
       case 'unpruned':
         return shell.done({ kind: 'unpruned' })
       case 'failed':
-        return shell.failed(this.#failure(step.why))
+        return shell.failed(shell.failure(shell.lastFailure(), step.why))
     }
-  }
-  #failure(why: string | undefined): BootstrapFailed {
-    const last = this.#shell.lastFailure()
-    if (last instanceof BootstrapFailed) return last
-    const reason = last instanceof Error ? last.message : 'every peer failed'
-    return new BootstrapFailed(why ?? reason, { cause: last, codes: this.#shell.codes() })
   }
 
   async #write(work: WriterWork): Promise<void> {

@@ -90,6 +90,11 @@ export function violation(why: string): Fail {
   return { kind: 'fail', failure: { kind: 'violation', why } }
 }
 
+/** What was fetched does not hold together: the peer that sent it is out of the fetch, and it counts against it. */
+export function broken(why: string): Fail {
+  return { kind: 'fail', failure: { kind: 'bootstrap', why } }
+}
+
 /** A frame that has no place here. */
 export function unexpected(frame: Frame): Fail {
   return violation(`unexpected_${frame.case}`)

@@ -30,7 +30,7 @@ import {
 import { type AnswerPart, createRequestClient, type RequestClient } from './request-client.ts'
 import { comparePlaces, placeFields, readPlace } from './row-places.ts'
 import { readBase } from './session-base.ts'
-import { type Effect, type Fail, violation } from './session.ts'
+import { broken, type Effect, type Fail, violation } from './session.ts'
 
 /** What a peer can be asked for. */
 export type SnapshotRequest =
@@ -116,11 +116,6 @@ function readAnswer(request: SnapshotRequest, frame: Frame, parts: RowParts): Pa
 
 function whole(answer: SnapshotAnswer): AnswerPart<SnapshotAnswer> {
   return { answer, isWhole: true }
-}
-
-/** What is wrong with an answer: a peer that sends it is out of the fetch, and it counts against it. */
-function broken(why: string): Fail {
-  return { kind: 'fail', failure: { kind: 'bootstrap', why } }
 }
 
 function readOffer(frame: net.BaseOffer): Part {

@@ -12,7 +12,7 @@ import type { IntentionId, StoreId } from '@lattice/model'
 import type { RemovalProof, WriterRefused } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
 import type { SessionAnswer } from './session-call.ts'
-import { type Effect, type Fail, send } from './session.ts'
+import { broken, type Effect, type Fail, send } from './session.ts'
 import { readItems } from './snapshot-client.ts'
 
 export interface ProofTaking {
@@ -49,7 +49,7 @@ export function createProofTaker({ storeId, base, proof }: ProofTaking): ProofTa
     start: ask,
     receive: (page) => {
       // One page at a time, as each was asked for.
-      if (isWorking) return step(broken('page_not_asked_for'))
+      if (isWorking) return step(broken('removal_page_not_asked_for'))
       const read = readItems({ base, after }, page)
       if ('kind' in read) return step(read)
       const { items } = read.answer
@@ -70,9 +70,5 @@ export function createProofTaker({ storeId, base, proof }: ProofTaking): ProofTa
 }
 
 function refused({ code }: WriterRefused): Fail {
-  return broken(code)
-}
-
-function broken(why: string): Fail {
-  return { kind: 'fail', failure: { kind: 'bootstrap', why: `removal_${why}` } }
+  return broken(`removal_${code}`)
 }

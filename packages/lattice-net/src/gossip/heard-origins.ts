@@ -8,6 +8,7 @@
  */
 import { type IdKey, idKey, type PublicKey } from '@lattice/model'
 import { HEARD_ORIGINS, HEARD_TICKS } from '../limits.ts'
+import { keepLatest } from '../keep-latest.ts'
 
 /** Starts with nobody heard of. */
 export class HeardOrigins {
@@ -18,11 +19,7 @@ export class HeardOrigins {
     this.#tick += 1
   }
   heard(peer: PublicKey): void {
-    const key = idKey(peer)
-    this.#ticks.delete(key)
-    this.#ticks.set(key, this.#tick)
-    const [oldest] = this.#ticks.keys()
-    if (this.#ticks.size > HEARD_ORIGINS && oldest !== undefined) this.#ticks.delete(oldest)
+    keepLatest(this.#ticks, { key: idKey(peer), value: this.#tick, limit: HEARD_ORIGINS })
   }
   has(peer: PublicKey): boolean {
     const atTick = this.#ticks.get(idKey(peer))

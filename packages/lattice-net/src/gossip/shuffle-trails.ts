@@ -7,16 +7,14 @@
  */
 import { type IdKey, idKey, type PublicKey } from '@lattice/model'
 import { SHUFFLE_TRAILS } from '../limits.ts'
+import { keepLatest } from '../keep-latest.ts'
 
 /** Starts empty. */
 export class ShuffleTrails {
   readonly #trails = new Map<IdKey, PublicKey>()
 
   add(origin: PublicKey, from: PublicKey): void {
-    this.#trails.delete(idKey(origin))
-    this.#trails.set(idKey(origin), from)
-    const [oldest] = this.#trails.keys()
-    if (this.#trails.size > SHUFFLE_TRAILS && oldest !== undefined) this.#trails.delete(oldest)
+    keepLatest(this.#trails, { key: idKey(origin), value: from, limit: SHUFFLE_TRAILS })
   }
   /** The way back, once. */
   take(origin: PublicKey): PublicKey | undefined {

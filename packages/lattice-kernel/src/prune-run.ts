@@ -101,13 +101,16 @@ export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProg
   }
 }
 
-/** State that is on the disk, at the base or later, as it is to be now. */
+/**
+ * State that is on the disk, as it is to be now, at the base or at a later epoch that is settled: others can begin with it.
+ * Once the log is cut the one at the base cannot be made any more, and a later epoch may never be settled.
+ */
 function usableFor({ core, snapshots }: PruneRunDeps, base: BookEpoch): WholeSnapshot | undefined {
-  const { log } = core
+  const { log, settlement } = core
   return snapshots.whole().find((snapshot) => {
     const epoch = log.book.epochOf(snapshot.epoch)
     if (epoch === undefined || snapshots.isOutvotedAt(snapshot.epoch) || !isMadeOfKept(log, epoch)) return false
-    const isThere = epoch === base || log.book.isBefore(base.meta, epoch.meta)
+    const isThere = epoch === base || (log.book.isBefore(base.meta, epoch.meta) && settlement.isSettled(epoch))
     return isThere && besidesSnapshot(core, snapshot) !== undefined
   })
 }

@@ -127,7 +127,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     sync: (storeId, signal, peers) =>
       syncPeers(core, { storeId, onGuest: upkeep.guest, ...(peers === undefined ? {} : { peers }) }, signal),
     join: (request, signal) => join(core, request, { addresses: transport.addresses(), signal }),
-    bootstrap: (request) => runBootstrap(request, { ...fetching, reconcile: core.agenda.runner.run }),
+    bootstrap: (request) => runBootstrap(request, { ...fetching, reconcile: reconcilerOf(core, request) }),
     askRemoval: (request) => askRemoval(request, { ...fetching, self: transport.id, logger: options.logger }),
     fetchSnapshot: (fetch) => runSnapshot(fetch, fetching),
     events: core.events.subscribe,
@@ -155,6 +155,13 @@ async function join(
     perform: (call) => core.perform(link, call),
     signal,
   })
+}
+
+function reconcilerOf(
+  { agenda: { runner } }: NetworkCore,
+  { isApart }: BootstrapRequest,
+): RunBootstrapDeps['reconcile'] {
+  return isApart === true ? runner.runApart : runner.run
 }
 
 /** What any fetch from several peers needs. */

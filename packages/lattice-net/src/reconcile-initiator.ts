@@ -158,7 +158,8 @@ class Initiator {
     const tipMap = ownTipMap(this.#based, digest.witnessCount)
     const begun = tipMap === undefined ? beginDifference(store) : undefined
     this.#state = { at: 'hello', digest, tipMap, begun, isRebased }
-    return [send(helloFrame(store.id, digest, { base, tipMap, message: begun?.comparison.start() }))]
+    const { isApart } = store
+    return [send(helloFrame(store.id, digest, { base, tipMap, message: begun?.comparison.start(), isApart }))]
   }
 
   #hello(frame: net.Hello, at: Asked): Effects<ReconcileOutcome> {

@@ -48,7 +48,7 @@ import { RECONCILE_WITH_BASES } from './versions.ts'
 
 export interface ReconcileResponderOptions {
   /** The store as the peer may use it; a failure (no such store, busy) is passed on. Asked once, with the `Hello`. */
-  readonly resolve: (storeId: StoreId) => SessionStore | Fail
+  readonly resolve: (storeId: StoreId, isApart: boolean) => SessionStore | Fail
   /** What sessions of the connection over a store sent. Asked once, after `resolve`. */
   readonly unaskedOf?: (storeId: StoreId) => Unasked
   /** Of the protocol, as the two sides agreed on it; the highest unless another is given. */
@@ -153,7 +153,7 @@ class Responder {
     if (renamed !== undefined && !equalBytes(peer.storeId, renamed.store.id)) {
       return [violation('hello_for_another_store')]
     }
-    const store = renamed?.store ?? this.#options.resolve(peer.storeId)
+    const store = renamed?.store ?? this.#options.resolve(peer.storeId, peer.isApart)
     if ('kind' in store) return [store]
     if (!store.allowed()) return [notShared(store)]
     const based = this.#agree(peer, store, renamed)

@@ -40,6 +40,8 @@ export interface ReadHello {
   readonly tips: readonly ChainTip[] | undefined
   /** The first message of the difference, where one came along. */
   readonly message: Uint8Array | undefined
+  /** What is compared is being made, and not what the peer holds. */
+  readonly isApart: boolean
 }
 
 /** What a `Hello` says beside its digest. */
@@ -48,12 +50,13 @@ export interface HelloExtras {
   readonly base?: ToldBase | undefined
   readonly tipMap?: TipMap | undefined
   readonly message?: Uint8Array | undefined
+  readonly isApart?: boolean | undefined
 }
 
 export function helloFrame(
   storeId: StoreId,
   digest: ReplicaDigest,
-  { base, tipMap, message }: HelloExtras = {},
+  { base, tipMap, message, isApart }: HelloExtras = {},
 ): FrameInit {
   return {
     case: 'hello',
@@ -61,6 +64,7 @@ export function helloFrame(
       ...(tipMap === undefined ? {} : tipMapFields(tipMap)),
       ...(message === undefined ? {} : { reconcile: message }),
       ...(base === undefined ? {} : { base: base.epoch, baseSeq: base.seq }),
+      ...(isApart === true ? { apart: true } : {}),
       storeId,
       witnessCount: BigInt(digest.witnessCount),
       fingerprint: digest.fingerprint,
@@ -80,7 +84,7 @@ export function readHello(hello: net.Hello): ReadHello | undefined {
   const message = hello.reconcile.length === 0 ? undefined : hello.reconcile
   const isMapBroken = hello.hasTipMap ? tips === undefined || message !== undefined : hello.tips.length > 0
   if (storeId === undefined || claim === undefined || base === 'malformed' || isMapBroken) return undefined
-  return { storeId, claim, base, tips, message }
+  return { storeId, claim, base, tips, message, isApart: hello.apart }
 }
 
 /** Reads what a peer says its set adds up to; undefined when a field is out of its range. */

@@ -42,6 +42,8 @@ export interface BootstrapProgress {
 export interface BootstrapRequest {
   /** Need not be registered. Its own access list is not asked: the caller vouches for `peers`. */
   readonly store: ReplicatedStore
+  /** It is made beside the one that is registered, or before any is: nobody is to take what it comes to for held here. */
+  readonly isApart?: boolean
   /** A few at a time are fetched from, the first first. */
   readonly peers: readonly PeerHint[]
   readonly onProgress?: (progress: BootstrapProgress) => void

@@ -22,6 +22,8 @@ export interface SnapshotFetch {
   /** A few at a time are fetched from. The caller vouches for them. */
   readonly peers: readonly PeerHint[]
   readonly writer: PrunedStoreWriter
+  /** The number of the base that this node has: only a later one is worth fetching. */
+  readonly above?: bigint
   readonly onProgress?: (progress: SnapshotState) => void
   readonly signal: AbortSignal
 }
@@ -29,7 +31,7 @@ export interface SnapshotFetch {
 export type SnapshotOutcome =
   /** The writer is finished: what is above the base is still to be had. */
   | { readonly kind: 'fetched'; readonly base: IntentionId; readonly bytes: number }
-  /** All that answered have the whole history: there is nothing to fetch in this way. */
+  /** All that answered have the whole history, or what this node has: there is nothing to fetch in this way. */
   | { readonly kind: 'unpruned' }
 
 export interface RunSnapshotDeps extends FetchDeps {
@@ -57,11 +59,12 @@ class SnapshotRun {
   readonly #shell: Shell
 
   constructor(fetch: SnapshotFetch, deps: RunSnapshotDeps) {
-    const { storeId, peers, writer, signal } = fetch
+    const { storeId, peers, writer, above, signal } = fetch
     this.#fetch = fetch
     this.#coordinator = createSnapshotCoordinator({
       ...deps,
       peers: peers.map(({ peer }) => peer),
+      above,
       position: writer.position(),
     })
     this.#shell = createFetchShell<SnapshotRequest, SnapshotAnswer, SnapshotStep, SnapshotOutcome>(

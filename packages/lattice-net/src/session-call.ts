@@ -42,6 +42,8 @@ export interface SessionStore extends Omit<PrunedReplica, 'onPruned'> {
   readonly readSpans: ReplicatedStore['readSpans']
   readonly witnessPage: ReplicatedStore['witnessPage']
   readonly ingest: (intentions: readonly SignedIntention[]) => Promise<readonly IngestOutcome[]>
+  /** It is being made, beside one of its id that may be in use: what it comes to is not what this node holds. */
+  readonly isApart?: boolean
   /** Whether the peer may use it now: asked again at every frame. */
   readonly allowed: () => boolean
   /** Where it may not: because it was removed, and is told so. */

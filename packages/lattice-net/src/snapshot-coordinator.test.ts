@@ -14,7 +14,7 @@ const snapshot = { epoch, root: toHash(new Uint8Array(32).fill(0xaa)), rows: 1 }
 async function coordinatorOf(from = peers): Promise<SnapshotCoordinator> {
   const crypto = await openCrypto({ backend: 'wasm' })
   const limits = { bootstrapOverdueMs: 3_000 }
-  return createSnapshotCoordinator({ crypto, peers: from, position: undefined, nowMs: () => 0, limits })
+  return createSnapshotCoordinator({ crypto, peers: from, above: undefined, position: undefined, nowMs: () => 0, limits })
 }
 
 /** It is there, and serves the state. */

@@ -1,8 +1,8 @@
 /**
  * Fetching a pruned store: what is asked of whom, what is believed, what goes to the writer when.
  *
- * All peers are asked what they serve. One of them, whose base is the latest, gives the foundation, which proves itself: a
- * quorum of the store's own peers signed the state at its base. That state then comes from all who serve it, in stretches
+ * All peers are asked what they serve. One of them, whose base is the latest, gives the foundation, which proves the state at
+ * its base: a quorum of the store's own peers signed it. That all go on from there whoever asked sees later. That state then comes from all who serve it, in stretches
  * that one of them outlines. What is wrong with a foundation is the fault of who gave it. Wrong rows show at the end, against
  * the root: where several sent them, they are fetched once more from one peer alone, which tells who it was
  * (`row-trace.ts`). Whoever sent something wrong is out, and nothing of it is left.
@@ -19,7 +19,7 @@ import { sameBase } from './claimed-digest.ts'
 import { BOOTSTRAP_PEERS, type NetworkLimits, SNAPSHOT_RESTARTS_MAX } from './limits.ts'
 import type { FetchCoordinator } from './fetch-effect.ts'
 import { createPeerRoster, type PeerRoster } from './peer-roster.ts'
-import type { SnapshotAnswer, SnapshotRequest } from './snapshot-client.ts'
+import type { BaseOffer, SnapshotAnswer, SnapshotRequest } from './snapshot-client.ts'
 import type { SnapshotEffect, SnapshotState, WriterWork } from './snapshot-effect.ts'
 import { createItemFetch, type ItemFetch } from './snapshot-items.ts'
 import { type FetchView, isOf, type SnapshotMember } from './snapshot-member.ts'
@@ -29,6 +29,8 @@ export interface SnapshotCoordinatorOptions {
   readonly crypto: Crypto
   /** In the order in which they are tried. */
   readonly peers: readonly PublicKey[]
+  /** The number of this node's own base, which a base worth fetching is above; undefined without one. */
+  readonly above: bigint | undefined
   /** What is taken in already. */
   readonly position: WriterPosition | undefined
   readonly nowMs: () => number
@@ -70,6 +72,8 @@ type Stage =
   | { readonly kind: 'choosing' }
   | { readonly kind: 'items'; readonly fetch: ItemFetch }
   | { readonly kind: 'rows'; readonly base: IntentionId; readonly fetch: RowFetch }
+
+const NOTHING_CUT: BaseOffer = { base: undefined, snapshot: undefined }
 
 class Coordinator implements FetchView {
   readonly #options: SnapshotCoordinatorOptions
@@ -171,11 +175,17 @@ class Coordinator implements FetchView {
     // One that is out may have more on its way.
     if (member === undefined || ask === undefined) return
     if (answer.kind === 'base') {
-      member.offer = answer.offer
-      this.#hasWhole ||= answer.offer.base === undefined
+      member.offer = this.#isLater(answer.offer) ? answer.offer : NOTHING_CUT
+      this.#hasWhole ||= member.offer.base === undefined
     } else if (answer.kind === 'items') {
       if (this.#stage.kind === 'items') this.#stage.fetch.came(answer, { member, ask, view: this })
     } else if (this.#stage.kind === 'rows') this.#stage.fetch.came(answer, { member, ask, view: this })
+  }
+
+  /** What is not above this node's own base it has. */
+  #isLater({ base }: BaseOffer): boolean {
+    const { above } = this.#options
+    return above === undefined || (base !== undefined && base.seq > above)
   }
 
   worked(result: WriterResult): void {

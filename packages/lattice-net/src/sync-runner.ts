@@ -24,7 +24,7 @@ import type { ReconcileOutcome } from './reconcile.ts'
 import { createReconcileInitiator, openingOver } from './reconcile-initiator.ts'
 import { createReconcileResponder } from './reconcile-responder.ts'
 import type { SessionAnswer, SessionCall, SessionStore } from './session-call.ts'
-import type { SessionSlots, Slot } from './session-slots.ts'
+import { pairKey, type SessionSlots, type Slot } from './session-slots.ts'
 import { type Fail, refuse, tapFinish } from './session.ts'
 import type { StoreRegistry } from './store-registry.ts'
 import { createUnasked, type Unasked } from './unasked.ts'
@@ -35,6 +35,11 @@ export interface SyncRunner {
    * `signal.reason`.
    */
   readonly run: (link: PeerLink, store: SessionStore, signal?: AbortSignal) => Promise<SyncOutcome>
+  /**
+   * The same for a store that is being made, beside one that may be in use: it joins no session of that, takes the place of
+   * none, and its end is told to the caller alone.
+   */
+  readonly runApart: (link: PeerLink, store: SessionStore, signal: AbortSignal) => Promise<SyncOutcome>
   /** What to do on a stream by which the peer starts a session. */
   readonly accept: (link: PeerLink, version: number) => Accepted
 }
@@ -53,9 +58,17 @@ export interface SyncRunnerOptions {
 /** Starts without sessions. */
 export function createSyncRunner(options: SyncRunnerOptions): SyncRunner {
   const unaskedOf = createUnaskedBook()
+  const apart = new Set<string>()
   return {
-    run: (link, store, signal) => run(options, { link, store, unasked: unaskedOf(link, store.id), signal }),
-    accept: (link, version) => acceptSession(options, { link, version, unaskedOf: (id) => unaskedOf(link, id) }),
+    run: (link, store, signal) => {
+      const request = { link, store, unasked: unaskedOf(link, store.id), signal }
+      return untilIdle(options, request, { once: () => runOnce(options, request), onOutcome: options.onOutcome })
+    },
+    runApart: (link, store, signal) => {
+      const request = { link, store: { ...store, isApart: true }, unasked: createUnasked(), signal }
+      return untilIdle(options, request, { once: () => converse(options, request), onOutcome: () => undefined })
+    },
+    accept: (link, version) => acceptSession(options, { link, version, apart, unaskedOf: (id) => unaskedOf(link, id) }),
   }
 }
 
@@ -66,36 +79,15 @@ interface RunRequest {
   readonly signal: AbortSignal | undefined
 }
 
-async function runOnce(options: SyncRunnerOptions, { link, store, unasked, signal }: RunRequest): Promise<SyncOutcome> {
-  const { slots, stores, scheduler, nowMs, onOutcome } = options
+async function runOnce(options: SyncRunnerOptions, request: RunRequest): Promise<SyncOutcome> {
+  const { slots, stores, onOutcome } = options
+  const { link, store } = request
   const { peer } = link
   const slot = slots.begin(peer, store.id)
   const current = slots.current(peer, store.id)
   if (slot === undefined) return current === undefined ? busy(peer, store.id) : current.outcome
-  const startedMs = nowMs()
   const registered = stores.get(store.id) === undefined ? undefined : stores.signal(store.id)
-  const parents = [registered, signal].filter((parent) => parent !== undefined)
-  const cut = createDeadline({ parents, scheduler, waitingFor: 'a session' })
-  let knownMs = startedMs
-  let outcome: SyncOutcome
-  try {
-    const done = await link.runMovable(() => ({
-      protocol: net.Protocol.RECONCILE,
-      ...openingOver(store),
-      machine: tapFinish(createReconcileInitiator(store, unasked), () => {
-        knownMs = nowMs()
-      }),
-      perform: (call) => options.perform(link, call),
-      signal: cut.signal,
-    }))
-    unasked.ended(done)
-    // The peer's end of the stream comes a round trip later and tells nothing more, but until then it is busy with this.
-    outcome = doneOutcome(peer, done, knownMs - startedMs)
-  } catch (error) {
-    outcome = { kind: 'failed', peer, storeId: store.id, error: asLatticeError(error) }
-  } finally {
-    cut.release()
-  }
+  const outcome = await converse(options, request, registered)
   // The peer's own session went first: its outcome is ours.
   const other = slots.current(peer, store.id)
   slot.end(outcome)
@@ -104,40 +96,104 @@ async function runOnce(options: SyncRunnerOptions, { link, store, unasked, signa
   return outcome
 }
 
-async function run(options: SyncRunnerOptions, request: RunRequest): Promise<SyncOutcome> {
-  const { link, signal } = request
-  const { scheduler, onOutcome } = options
+/** One session, to its end. */
+async function converse(
+  { scheduler, nowMs, perform }: SyncRunnerOptions,
+  { link, store, unasked, signal }: RunRequest,
+  registered?: AbortSignal,
+): Promise<SyncOutcome> {
+  const { peer } = link
+  const startedMs = nowMs()
+  const parents = [registered, signal].filter((parent) => parent !== undefined)
+  const cut = createDeadline({ parents, scheduler, waitingFor: 'a session' })
+  let knownMs = startedMs
+  try {
+    const done = await link.runMovable(() => ({
+      protocol: net.Protocol.RECONCILE,
+      ...openingOver(store),
+      machine: tapFinish(createReconcileInitiator(store, unasked), () => {
+        knownMs = nowMs()
+      }),
+      perform: (call) => perform(link, call),
+      signal: cut.signal,
+    }))
+    unasked.ended(done)
+    // The peer's end of the stream comes a round trip later and tells nothing more, but until then it is busy with this.
+    return doneOutcome(peer, done, knownMs - startedMs)
+  } catch (error) {
+    return { kind: 'failed', peer, storeId: store.id, error: asLatticeError(error) }
+  } finally {
+    cut.release()
+  }
+}
+
+interface Attempts {
+  readonly once: () => Promise<SyncOutcome>
+  /** Told of the last, where the peer was busy each time. */
+  readonly onOutcome: (outcome: SyncOutcome) => void
+}
+
+async function untilIdle(
+  { scheduler, limits }: SyncRunnerOptions,
+  { link, signal }: RunRequest,
+  { once, onOutcome }: Attempts,
+): Promise<SyncOutcome> {
   for (let attempt = 1; ; attempt += 1) {
-    const outcome = await runOnce(options, request)
+    const outcome = await once()
     signal?.throwIfAborted()
     if (!isBusy(outcome)) return outcome
     if (attempt === MAX_BUSY_ATTEMPTS || link.signal.aborted) {
       onOutcome(outcome)
       return outcome
     }
-    await pause(scheduler, options.limits.gapDelayMs, [link.signal, ...(signal === undefined ? [] : [signal])])
+    await pause(scheduler, limits.gapDelayMs, [link.signal, ...(signal === undefined ? [] : [signal])])
   }
 }
 
 interface AcceptRequest {
   readonly link: PeerLink
   readonly version: number
+  /** Peers and stores whose sessions of stores that they make are under way: one of each. */
+  readonly apart: Set<string>
   readonly unaskedOf: (storeId: StoreId) => Unasked
 }
 
-function acceptSession(options: SyncRunnerOptions, { link, version, unaskedOf }: AcceptRequest): Accepted {
-  const { slots, stores, scheduler, nowMs, onOutcome } = options
+/** What a session of the peer has taken, until it ends. */
+interface Turn extends Pick<Slot, 'storeId' | 'end'> {
+  readonly isApart: boolean
+  readonly unasked: Unasked
+}
+
+/** Undefined while another is under way. */
+function takeTurn(
+  { slots }: SyncRunnerOptions,
+  { link: { peer }, apart, unaskedOf }: AcceptRequest,
+  { storeId, isApart }: Pick<Turn, 'storeId' | 'isApart'>,
+): Turn | undefined {
+  if (!isApart) {
+    const slot = slots.accept(peer, storeId)
+    return slot && { storeId, isApart, end: slot.end, unasked: unaskedOf(storeId) }
+  }
+  const key = pairKey(peer, storeId)
+  if (apart.has(key)) return undefined
+  apart.add(key)
+  return { storeId, isApart, end: () => void apart.delete(key), unasked: createUnasked() }
+}
+
+function acceptSession(options: SyncRunnerOptions, request: AcceptRequest): Accepted {
+  const { stores, scheduler, nowMs, onOutcome } = options
+  const { link, version } = request
   const { peer } = link
-  let slot: Slot | undefined
+  let turn: Turn | undefined
   const path = link.path()
   const startedMs = nowMs()
   const cut = createDeadline({ parents: [], scheduler, waitingFor: 'a session' })
   let leave: (() => void) | undefined
-  const resolve = (storeId: StoreId): SessionStore | Fail => {
+  const resolve = (storeId: StoreId, isApart: boolean): SessionStore | Fail => {
     const store = stores.resolve(peer, storeId)
     if (store === undefined) return stores.refusal(peer, storeId)
-    slot = slots.accept(peer, storeId)
-    if (slot === undefined) return refuse(net.RefusalCode.BUSY, 'a session for this store is under way')
+    turn = takeTurn(options, request, { storeId, isApart })
+    if (turn === undefined) return refuse(net.RefusalCode.BUSY, 'a session for this store is under way')
     const registered = stores.signal(storeId)
     const onAbort = (): void => cut.abort(registered.reason)
     registered.addEventListener('abort', onAbort, { once: true })
@@ -145,9 +201,10 @@ function acceptSession(options: SyncRunnerOptions, { link, version, unaskedOf }:
     return store
   }
   let result: ReconcileOutcome | undefined
+  const unaskedOf = (): Unasked => turn?.unasked ?? createUnasked()
   const machine = tapFinish(createReconcileResponder({ resolve, unaskedOf, version }), (finished) => {
     result = finished
-    unaskedOf(finished.storeId).ended(finished)
+    turn?.unasked.ended(finished)
   })
   return {
     machine,
@@ -156,20 +213,20 @@ function acceptSession(options: SyncRunnerOptions, { link, version, unaskedOf }:
     onEnd: (end) => {
       leave?.()
       cut.release()
-      if (slot === undefined) return
+      if (turn === undefined) return
       const outcome: SyncOutcome =
         result === undefined
           ? {
               kind: 'failed',
               peer,
-              storeId: slot.storeId,
+              storeId: turn.storeId,
               error: asLatticeError('error' in end ? end.error : undefined),
             }
           : doneOutcome(peer, result, nowMs() - startedMs)
-      slot.end(outcome)
+      turn.end(outcome)
       // The peer goes on with it over another path: that is no failure, and its end will be told.
       const isMoved = !('outcome' in end) && end.error instanceof StreamLost && link.path() !== path
-      if (!isMoved || link.signal.aborted) onOutcome(outcome)
+      if (!turn.isApart && (!isMoved || link.signal.aborted)) onOutcome(outcome)
     },
   }
 }

@@ -18,6 +18,7 @@ import {
   toWitnessSeq,
 } from '@lattice/model'
 import { BootstrapFailed, type BootstrapProgress, type NetworkService, type PeerHint } from '@lattice/net'
+import { createDoubtedPeers, type DoubtedPeers } from './doubted-peers.ts'
 import { toFailure } from './failure.ts'
 import { adoptFetched, fetchPruned, isFetchBegun, type PrunedFetchDeps } from './fetch-pruned.ts'
 import { notAdmitted } from './life-errors.ts'
@@ -52,7 +53,8 @@ export function startBootstrap(context: NodeContext, options: StartBootstrapOpti
   const controller = createAbortController()
   const { signal } = controller
   const wakeUp = createWakeUp(context.scheduler)
-  const state: BootstrapState = { failure: undefined, attempts: 0, progress: undefined }
+  const doubts = createDoubtedPeers(context.clock)
+  const state: BootstrapState = { failure: undefined, attempts: 0, progress: undefined, doubts }
   const run = async (): Promise<void> => {
     try {
       await fetchUntilDone(context, options, { signal, wakeUp, state })
@@ -81,6 +83,7 @@ interface BootstrapState {
   failure: unknown
   attempts: number
   progress: { readonly done: number; readonly total: number } | undefined
+  readonly doubts: DoubtedPeers
 }
 
 interface BootstrapRun {
@@ -176,6 +179,7 @@ async function fetchCut(context: NodeContext, { network, peers, signal, options,
     id,
     network,
     peers,
+    doubts: state.doubts,
     signal,
     onProgress: ({ done, total, bytes, peers: count }) => {
       state.progress = { done, total }

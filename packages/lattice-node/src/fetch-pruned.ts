@@ -2,7 +2,7 @@
  * Makes a store anew from those that cut its history, beside what is here of it, and puts it in place once it is whole.
  *
  * What a peer says about a cut proves nothing; what it serves then has to. So nothing of the store that is here changes
- * before the other is whole. Then what was here goes into the new one by the one way in, as far as it is not below the cut:
+ * before the other is whole, and others go on from where it begins (`prove-fetched.ts`). Then what was here goes into the new one by the one way in, as far as it is not below the cut:
  * what this node wrote and nobody has is kept. What it wrote upon that which is gone is put aside, counted and told, and can
  * be submitted anew.
  *
@@ -25,12 +25,15 @@ import {
 import type { NetworkService, PeerHint, SnapshotState } from '@lattice/net'
 import type { MembershipPolicy } from '@lattice/store-base'
 import { createStoreMembershipPolicy, createSystemLayer } from '@lattice/systemstore'
+import type { DoubtedPeers } from './doubted-peers.ts'
+import { fetchedUnheard, fetchedUnproven } from './life-errors.ts'
 import type { NodeContext } from './node-context.ts'
-import { openStore, type OpenStoreOptions } from './open-store.ts'
+import { type OpenStore, openStore, type OpenStoreOptions } from './open-store.ts'
 import { createParentPeers } from './parent-peers.ts'
 import { addStranded } from './history/stranded-file.ts'
 import { holdOfReturn } from './write-hold.ts'
-import { openPrunedStoreFetch } from './pruned-store-fetch.ts'
+import { proveFetched, type Proof } from './prove-fetched.ts'
+import { openPrunedStoreFetch, type PrunedStoreFetch } from './pruned-store-fetch.ts'
 
 export interface PrunedFetchDeps extends Pick<OpenStoreOptions, 'id' | 'storeTypeHint' | 'tablesOf' | 'kernelOf'> {
   readonly signal: AbortSignal
@@ -39,6 +42,10 @@ export interface PrunedFetchDeps extends Pick<OpenStoreOptions, 'id' | 'storeTyp
 export interface PrunedFetch extends PrunedFetchDeps {
   readonly network: NetworkService
   readonly peers: readonly PeerHint[]
+  /** The number of the base of what is here: a later one is fetched. */
+  readonly above?: bigint
+  /** Of this store, over all attempts. */
+  readonly doubts: DoubtedPeers
   readonly onProgress: (state: SnapshotState) => void
 }
 
@@ -53,36 +60,65 @@ export interface AdoptedStore {
 }
 
 /**
- * Fetches it; true once it is whole, false where nobody cut anything. The store may be in use meanwhile. Rejects as
- * `NetworkService.fetchSnapshot`; the next call goes on where it was.
+ * Fetches it; true once it is whole and its own log says that others go on from there, false where nobody cut anything. The
+ * store may be in use meanwhile. Rejects as `NetworkService.fetchSnapshot`, or with `PEER_UNREACHABLE` or
+ * `BOOTSTRAP_FAILED` where it is whole and nobody bears it out; the next call goes on where it was.
  */
 export async function fetchPruned(context: NodeContext, fetch: PrunedFetch): Promise<boolean> {
-  const { id, storeTypeHint, network, peers, signal, onProgress, kernelOf, tablesOf } = fetch
+  const { id, network, peers, doubts, signal, onProgress } = fetch
+  const above = fetch.above === undefined ? {} : { above: fetch.above }
   const directory = fetchingPath(context, id)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const type = parseStoreType(storeTypeHint)
-  const machine = type.ok ? context.openers.get(type.value)?.() : undefined
-  const writer = openPrunedStoreFetch({
-    directory,
-    storeId: id,
-    crypto: context.crypto,
-    signer: context.signer,
-    clock: context.clock,
-    membership: createStoreMembershipPolicy(createParentPeers({ kernelOf, tablesOf })),
-    projectorVersion: createSystemLayer(machine === undefined ? {} : { machine }).version,
-    ...(context.storageHooks === undefined ? {} : { storageHooks: context.storageHooks }),
-  })
+  const writer = openWriter(context, fetch, directory)
   let isWhole = writer.isWhole()
   try {
     if (!isWhole) {
-      const outcome = await network.fetchSnapshot({ storeId: id, peers, writer, signal, onProgress })
+      const asked = doubts.trusted(peers)
+      const outcome = await network.fetchSnapshot({ storeId: id, peers: asked, writer, ...above, signal, onProgress })
       isWhole = outcome.kind === 'fetched'
     }
   } finally {
     writer.close()
   }
-  if (!isWhole) rmSync(directory, { recursive: true, force: true })
+  if (isWhole) await prove(context, fetch, writer.servedBy())
+  else rmSync(directory, { recursive: true, force: true })
   return isWhole
+}
+
+function openWriter(
+  { crypto, signer, clock, openers, storageHooks }: NodeContext,
+  { id, storeTypeHint, kernelOf, tablesOf }: PrunedFetch,
+  directory: string,
+): PrunedStoreFetch {
+  const type = parseStoreType(storeTypeHint)
+  const machine = type.ok ? openers.get(type.value)?.() : undefined
+  return openPrunedStoreFetch({
+    directory,
+    storeId: id,
+    crypto,
+    signer,
+    clock,
+    membership: createStoreMembershipPolicy(createParentPeers({ kernelOf, tablesOf })),
+    projectorVersion: createSystemLayer(machine === undefined ? {} : { machine }).version,
+    ...(storageHooks === undefined ? {} : { storageHooks }),
+  })
+}
+
+/** What nobody bears out is dropped, and fetched again from others first; where nobody is there it is kept. */
+async function prove(context: NodeContext, fetch: PrunedFetch, server: PublicKey | undefined): Promise<void> {
+  const { id, network, peers, doubts, signal } = fetch
+  const store = await openFetched(context, fetch)
+  let proof: Proof
+  try {
+    proof = await proveFetched({ store, network, peers, server, signal })
+  } finally {
+    await store.close()
+  }
+  if (proof === 'proven') return
+  if (proof === 'unheard') throw fetchedUnheard(id)
+  rmSync(fetchingPath(context, id), { recursive: true, force: true })
+  if (server !== undefined) doubts.doubt(server)
+  throw fetchedUnproven(id, server)
 }
 
 /** Something was fetched in part, or as a whole, and is not in place yet. */
@@ -92,18 +128,9 @@ export function isFetchBegun(context: NodeContext, id: StoreId): boolean {
 
 /** Puts what was fetched in place. The store is closed; a crash leaves the one or the other. */
 export async function adoptFetched(context: NodeContext, deps: PrunedFetchDeps): Promise<AdoptedStore> {
-  const { id, storeTypeHint, tablesOf, kernelOf, signal } = deps
+  const { id, tablesOf, kernelOf, signal } = deps
   const path = context.directory.storePath(id)
-  const store = await openStore(context, {
-    id,
-    storeTypeHint,
-    tablesOf,
-    kernelOf,
-    directory: fetchingPath(context, id),
-    onSystemChange: () => undefined,
-    onFailed: () => undefined,
-    mustExist: true,
-  })
+  const store = await openFetched(context, deps)
   let adopted: AdoptedStore
   try {
     const membership = createStoreMembershipPolicy(createParentPeers({ kernelOf, tablesOf }))
@@ -114,6 +141,21 @@ export async function adoptFetched(context: NodeContext, deps: PrunedFetchDeps):
   // All that is worth keeping of the old log is in the new one, or put aside.
   commitFetched(path)
   return adopted
+}
+
+/** Nothing is written to it: it is not in place. */
+function openFetched(context: NodeContext, deps: PrunedFetchDeps): Promise<OpenStore> {
+  const { id, storeTypeHint, tablesOf, kernelOf } = deps
+  return openStore(context, {
+    id,
+    storeTypeHint,
+    tablesOf,
+    kernelOf,
+    directory: fetchingPath(context, id),
+    onSystemChange: () => undefined,
+    onFailed: () => undefined,
+    mustExist: true,
+  })
 }
 
 function fetchingPath(context: NodeContext, id: StoreId): string {

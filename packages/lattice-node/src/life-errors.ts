@@ -31,6 +31,24 @@ export function storeOutOfUse(
   }
 }
 
+/** It was fetched by its state, and whoever could say what came after that is away. */
+export function fetchedUnheard(storeId: StoreId): NodeError {
+  return new NodeError(
+    'PEER_UNREACHABLE',
+    `the store ${shortId(storeId)} is fetched, and no peer is there to say how it goes on: it comes into use once one is`,
+    { detail: { storeId: toHex(storeId) } },
+  )
+}
+
+/** Its peers do not hold what would make the epoch final at which it was to begin. */
+export function fetchedUnproven(storeId: StoreId, server: PublicKey | undefined): NodeError {
+  return new NodeError(
+    'BOOTSTRAP_FAILED',
+    `the store ${shortId(storeId)} was offered from an epoch that is not final by what its peers hold: it is fetched anew, from others first`,
+    { detail: { storeId: toHex(storeId), ...(server === undefined ? {} : { server: toHex(server) }) } },
+  )
+}
+
 /** Fetched as a child, it does not say of which store: whoever creates it has not finished. */
 export function parentUnnamed(storeId: StoreId): NodeError {
   return new NodeError(

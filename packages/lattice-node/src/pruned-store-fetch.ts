@@ -31,6 +31,8 @@ const NOTE_FILE = 'fetch.note'
 export interface PrunedStoreFetch extends PrunedStoreWriter {
   /** Nothing is lacking: it may be put in place. */
   readonly isWhole: () => boolean
+  /** Who gave what the log begins with; undefined before that is begun. */
+  readonly servedBy: () => PublicKey | undefined
   /** Releases files; what was taken in stays. Idempotent. */
   readonly close: () => void
 }
@@ -56,6 +58,7 @@ class Fetch {
   port(): PrunedStoreFetch {
     return {
       isWhole: () => this.#making.stage().kind === 'whole',
+      servedBy: () => this.#note?.peer,
       close: () => this.#making.close(),
       position: () => this.#position(),
       begin: async (base, peer) => this.#begin(base, peer),

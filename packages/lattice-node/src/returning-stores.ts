@@ -8,6 +8,7 @@
  * @module
  */
 import { type AbortSignal, idKey, type IdKey, isLatticeError, type PublicKey, type StoreId } from '@lattice/model'
+import { createDoubtedPeers, type DoubtedPeers } from './doubted-peers.ts'
 import { toFailure } from './failure.ts'
 import { adoptFetched, fetchPruned, type PrunedFetchDeps } from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
@@ -33,6 +34,8 @@ class Returning implements ReturningStores {
   readonly #context: NodeContext
   readonly #manager: Manager
   readonly #running = new Map<IdKey, WakeUp>()
+  /** By store. */
+  readonly #doubts = new Map<IdKey, DoubtedPeers>()
 
   constructor(context: NodeContext, manager: Manager) {
     this.#context = context
@@ -80,6 +83,8 @@ class Returning implements ReturningStores {
           return await fetchPruned(this.#context, {
             ...this.#deps(entry, signal),
             network,
+            ...aboveOf(entry),
+            doubts: this.#doubtsOf(storeId),
             peers: peers.map((each) => ({ peer: each, addresses: this.#context.meta.addresses(each) })),
             onProgress: (state) => this.#context.publish({ kind: 'bootstrap_progress', storeId, ...state }),
           })
@@ -106,6 +111,13 @@ class Returning implements ReturningStores {
     await wakeUp.wait(RETRY_FIRST_MS, signal)
     while (this.#running.has(idKey(parent.record.id))) await wakeUp.wait(RETRY_FIRST_MS, signal)
   }
+  /** What was not borne out stays so when the same peer says it again. */
+  #doubtsOf(storeId: StoreId): DoubtedPeers {
+    const key = idKey(storeId)
+    const doubts = this.#doubts.get(key) ?? createDoubtedPeers(this.#context.clock)
+    this.#doubts.set(key, doubts)
+    return doubts
+  }
   /** Who said so first, then all that take part. */
   #peersOf({ open }: StoreEntry, told: PublicKey): readonly PublicKey[] {
     const { id: self } = this.#context
@@ -130,4 +142,10 @@ class Returning implements ReturningStores {
     this.#context.publish({ kind: 'returned', storeId, base, kept, waiting })
     this.#context.logger.info('store.returned', { storeId, kept, waiting })
   }
+}
+
+/** History that is cut where it is cut here, or before, needs no fetching. */
+function aboveOf({ open }: StoreEntry): { readonly above?: bigint } {
+  const base = open?.kernel.base()
+  return base === undefined ? {} : { above: base.seq }
 }

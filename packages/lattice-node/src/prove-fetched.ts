@@ -1,0 +1,63 @@
+/**
+ * Whether others go on from where a store begins that was fetched by its state.
+ *
+ * A quorum of the store's peers signed the state there, and one of those who served it may still be the only one to call the
+ * epoch settled: with a word of its own that it gives to nobody. Whoever began there would have a history that others
+ * cannot follow. So before what was fetched is put in place it takes in what came after that epoch, by the one way in, and
+ * its own log has to say that the epoch is final: then whoever syncs with it comes to the same.
+ *
+ * @module
+ */
+import type { Kernel } from '@lattice/kernel'
+import { type AbortSignal, idKey, type LatticeErrorCode, type PublicKey } from '@lattice/model'
+import { BootstrapFailed, type NetworkService, type PeerHint } from '@lattice/net'
+import type { OpenStore } from './open-store.ts'
+
+export interface ProveFetched {
+  /** As it was fetched, open. */
+  readonly store: Pick<OpenStore, 'kernel' | 'replicated'>
+  readonly network: Pick<NetworkService, 'bootstrap'>
+  readonly peers: readonly PeerHint[]
+  /** Who gave what the log begins with: it has seen what makes the epoch final, or says so and has not. */
+  readonly server: PublicKey | undefined
+  readonly signal: AbortSignal
+}
+
+/** `unheard`: nobody is there to ask. */
+export type Proof = 'proven' | 'unproven' | 'unheard'
+
+/** A peer that failed in such a way may have what is lacking. */
+const UNHEARD: ReadonlySet<LatticeErrorCode> = new Set(['PEER_UNREACHABLE', 'DEADLINE_EXCEEDED', 'CLOSED'])
+/** It failed here. */
+const OWN: ReadonlySet<LatticeErrorCode> = new Set(['DISK_FULL', 'STORAGE_FAILED'])
+
+/** Asks one peer after another for what came after, the server first. Rejects with what fails on this node. */
+export async function proveFetched({ store, network, peers, server, signal }: ProveFetched): Promise<Proof> {
+  if (isProven(store.kernel)) return 'proven'
+  let proof: Proof = 'unheard'
+  for (const hint of serverFirst(peers, server)) {
+    try {
+      await network.bootstrap({ store: store.replicated, isApart: true, peers: [hint], signal })
+      proof = 'unproven'
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof BootstrapFailed) || error.detail.codes.some((code) => OWN.has(code))) throw error
+      if (!error.detail.codes.every((code) => UNHEARD.has(code))) proof = 'unproven'
+    }
+    // Also of a session that was cut short, what came is there.
+    if (isProven(store.kernel)) return 'proven'
+  }
+  return proof
+}
+
+/** As the log itself has it, whoever said what. */
+function isProven(kernel: Kernel): boolean {
+  const base = kernel.base()
+  return base !== undefined && kernel.epoch(base.epoch)?.isFinal === true
+}
+
+function serverFirst(peers: readonly PeerHint[], server: PublicKey | undefined): readonly PeerHint[] {
+  if (server === undefined) return peers
+  const isServer = ({ peer }: PeerHint): boolean => idKey(peer) === idKey(server)
+  return [...peers.filter(isServer), ...peers.filter((hint) => !isServer(hint))]
+}

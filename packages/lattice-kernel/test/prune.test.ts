@@ -2,7 +2,7 @@
 import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { create } from '@bufbuild/protobuf'
-import { toHex } from '@lattice/model'
+import { equalBytes, toHex } from '@lattice/model'
 import { weaver } from '@lattice/proto'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
@@ -20,7 +20,7 @@ import { createMesh, creator } from './epoch-nodes.ts'
 import { crypto, removeDirectories, signerOf, temporaryDirectory, turnScheduler } from './harness.ts'
 import { createModelPolicy } from './model-policy.ts'
 import { createPruneHistory, expectedSet, type PruneHistory } from './prune-history.ts'
-import { expectSame, finishPrune, ingest, openPruning } from './prune-pair.ts'
+import { expectSame, finishPrune, ingest, openPruning, until } from './prune-pair.ts'
 import { appOp } from './tracking-projector.ts'
 
 afterEach(removeDirectories)
@@ -103,6 +103,30 @@ describe('a prune', () => {
     expect([kernel.base(), bare.base()]).toEqual([undefined, undefined])
     await kernel.close()
     await bare.close()
+  })
+
+  test('waits for the state there, where only one at a later epoch is here that may never be settled', async () => {
+    const history = createPruneHistory(11)
+    const { kernel } = await openPruning(history)
+    history.writes(20)
+    const epoch = history.prune(0)
+    await ingest(kernel, history.all)
+    while (kernel.snapshot().candidate === undefined) await turn()
+    const root = kernel.snapshot().candidate?.root ?? new Uint8Array()
+    const later = history.epoch(0, { case: 'initial', value: create(weaver.InitialCauseSchema) }, history.peers.slice(1))
+    await ingest(kernel, [later])
+    while (!equalBytes(kernel.snapshot().candidate?.epoch ?? epoch.id, later.id)) await turn()
+    // Nobody has seen the later one as they acknowledge this.
+    const done = until(kernel, ({ kind }) => kind === 'pruned')
+    await ingest(
+      kernel,
+      [1, 2, 3].map((by) => history.ack(by, epoch, root)),
+    )
+    await done
+    expect(kernel.epoch(later.id)).toMatchObject({ isSettled: false })
+    expect(kernel.snapshot()).toMatchObject({ settled: { epoch: epoch.id, root } })
+    expect(kernel.readSnapshot({ epoch: epoch.id, maxBytes: 1000 }).root).toEqual(root)
+    await kernel.close()
   })
 
   test('that nobody has state for here never begins', async () => {

@@ -47,10 +47,8 @@ function checkBase(world: World, index: number, { name, id }: { readonly name: s
   }
   if (base === undefined) return
   bases.set(key, base)
-  // Who fetched the store just now has the word of a few, and not yet what others wrote after it: then one of these knows.
-  const all = [kernel, ...world.honest.flatMap((each) => storeIn(world, each, id)?.kernel() ?? [])]
-  const whys = all.map((each) => whyNoBase(world, each, base.epoch))
-  const why = whys.includes(undefined) ? undefined : whys[0]
+  // Also who has fetched the store just now: what it begins with has to be borne out before.
+  const why = whyNoBase(world, kernel, base.epoch)
   if (why !== undefined)
     find(record, 'cuts_are_agreed', `${name} on node-${index} is cut at ${toHex(base.epoch)}, ${why}`)
 }

@@ -113,7 +113,11 @@ describe('a prune', () => {
     await ingest(kernel, history.all)
     while (kernel.snapshot().candidate === undefined) await turn()
     const root = kernel.snapshot().candidate?.root ?? new Uint8Array()
-    const later = history.epoch(0, { case: 'initial', value: create(weaver.InitialCauseSchema) }, history.peers.slice(1))
+    const later = history.epoch(
+      0,
+      { case: 'initial', value: create(weaver.InitialCauseSchema) },
+      history.peers.slice(1),
+    )
     await ingest(kernel, [later])
     while (!equalBytes(kernel.snapshot().candidate?.epoch ?? epoch.id, later.id)) await turn()
     // Nobody has seen the later one as they acknowledge this.

@@ -11,10 +11,10 @@ const peers: readonly PublicKey[] = Array.from({ length: BOOTSTRAP_PEERS + 1 }, 
 const epoch = toIntentionId(new Uint8Array(32).fill(0xee))
 const snapshot = { epoch, root: toHash(new Uint8Array(32).fill(0xaa)), rows: 1 }
 
-async function coordinatorOf(from = peers): Promise<SnapshotCoordinator> {
+async function coordinatorOf(from = peers, above?: bigint): Promise<SnapshotCoordinator> {
   const crypto = await openCrypto({ backend: 'wasm' })
   const limits = { bootstrapOverdueMs: 3_000 }
-  return createSnapshotCoordinator({ crypto, peers: from, above: undefined, position: undefined, nowMs: () => 0, limits })
+  return createSnapshotCoordinator({ crypto, peers: from, above, position: undefined, nowMs: () => 0, limits })
 }
 
 /** It is there, and serves the state. */
@@ -56,5 +56,21 @@ describe('a fetch from many', () => {
     coordinator.lost(first)
     const asked = serve(coordinator, first).flatMap((effect) => (effect.kind === 'ask' ? [effect.request] : []))
     expect(asked).toContainEqual({ kind: 'items', base: epoch, after: items.length })
+  })
+})
+
+describe('a node whose own history was cut', () => {
+  test.each([
+    ['earlier', 3n, false],
+    ['at the same', 1n, false],
+    ['before any other', 0n, true],
+  ])('%s fetches only what was cut later', async (_, above, isFetched) => {
+    const [first] = peers
+    if (first === undefined) expect.unreachable()
+    const coordinator = await coordinatorOf([first], above)
+    coordinator.start()
+    const effects = serve(coordinator, first)
+    expect(askedForItems(effects)).toEqual(isFetched ? [first] : [])
+    expect(effects.some(({ kind }) => kind === 'unpruned')).toBe(!isFetched)
   })
 })

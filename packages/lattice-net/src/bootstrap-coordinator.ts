@@ -29,6 +29,7 @@ import {
   BOOTSTRAP_UNCAUSED_MAX,
   BOOTSTRAP_UNIT_BYTES,
   BOOTSTRAP_UNIT_IDS,
+  BOOTSTRAP_UNITS_OPEN,
   type NetworkLimits,
   WITNESS_PAGE_RECORDS,
   WITNESS_PAGE_RECORDS_LONG,
@@ -50,7 +51,8 @@ export interface BootstrapCoordinatorOptions {
 }
 
 export interface BootstrapCoordinator extends FetchCoordinator<LogAnswer, BootstrapEffect> {
-  readonly ingested: (outcomes: readonly IngestOutcome[]) => readonly BootstrapEffect[]
+  /** The store has looked at the ingest of this number. */
+  readonly ingested: (number: number, outcomes: readonly IngestOutcome[]) => readonly BootstrapEffect[]
   readonly advanced: () => readonly BootstrapEffect[]
   readonly state: () => BootstrapState
 }
@@ -65,14 +67,20 @@ export function createBootstrapCoordinator(options: BootstrapCoordinatorOptions)
     lost: (peer) => run.step(() => run.lost(idKey(peer))),
     restarted: (peer) => run.step(() => run.restarted(idKey(peer))),
     answered: (peer, answer) => run.step(() => run.answered(idKey(peer), answer)),
-    ingested: (outcomes) => run.step(() => run.ingested(outcomes)),
+    ingested: (number, outcomes) => run.step(() => run.ingested(number, outcomes)),
     advanced: () => run.step(() => run.advanced()),
     tick: () => run.step(() => run.tick()),
     state: () => run.state(),
   }
 }
 
-type Work = { readonly kind: 'ingest'; readonly unit: WindowUnit } | { readonly kind: 'advance' }
+/** On its way to the store. */
+interface Ingest {
+  readonly number: number
+  readonly unit: WindowUnit
+  /** One before it was refused in part: what floats of this may lack that. */
+  isAfterInvalid: boolean
+}
 
 class Coordinator {
   readonly #options: BootstrapCoordinatorOptions
@@ -80,7 +88,10 @@ class Coordinator {
   readonly #members
   readonly #barred = new Set<IdKey>()
   #log: ServedLog | undefined
-  #work: Work | undefined
+  /** In the order in which they were handed over. */
+  readonly #ingests: Ingest[] = []
+  #isAdvancing = false
+  #handedOver = 0
   #isWakeDue = false
   #isOver = false
   #effects: BootstrapEffect[] = []
@@ -96,7 +107,7 @@ class Coordinator {
   }
 
   state(): BootstrapState {
-    const isFull = this.#work !== undefined && this.#window.heldBytes() > BOOTSTRAP_HELD_BYTES / 2
+    const isFull = this.#isWorking() && this.#window.heldBytes() > BOOTSTRAP_HELD_BYTES / 2
     return { peers: this.#members.up().length, bytes: this.#bytes, isFull }
   }
 
@@ -145,16 +156,18 @@ class Coordinator {
     this.#takeIntentions(answer, { member, ask })
   }
 
-  ingested(outcomes: readonly IngestOutcome[]): void {
-    const work = this.#work
-    assert(work?.kind === 'ingest' && work.unit.places.length === outcomes.length, 'an ingest is under way')
-    this.#work = undefined
-    const { from, places, intentions } = work.unit
+  ingested(number: number, outcomes: readonly IngestOutcome[]): void {
+    const at = this.#ingests.findIndex((each) => each.number === number)
+    const [ingest] = at < 0 ? [] : this.#ingests.splice(at, 1)
+    assert(ingest?.unit.places.length === outcomes.length, 'that ingest is under way')
+    const { from, places, intentions } = ingest.unit
     const invalid = outcomes.find((outcome) => outcome.kind === 'invalid')
-    // What floats beside an invalid one may lack what that should have been.
+    if (invalid !== undefined) for (const later of this.#ingests.slice(at)) later.isAfterInvalid = true
+    // What floats beside an invalid one, or after it, may lack what that should have been.
     const isRefused = ({ kind }: IngestOutcome): boolean => kind === 'invalid' || kind === 'floating'
+    const isDoubtful = invalid !== undefined || ingest.isAfterInvalid
     const refused = new Set(
-      invalid === undefined ? [] : outcomes.flatMap((outcome, index) => (isRefused(outcome) ? [index] : [])),
+      isDoubtful ? outcomes.flatMap((outcome, index) => (isRefused(outcome) ? [index] : [])) : [],
     )
     this.#window.settle(places.filter((_, index) => !refused.has(index)))
     this.#window.putBack(places.filter((_, index) => refused.has(index)))
@@ -163,7 +176,7 @@ class Coordinator {
       this.#fetched += 1
       this.#bytes += bytes.length + signature.length
     }
-    this.#uncaused += outcomes.filter(isUncaused).length
+    this.#uncaused += outcomes.filter((outcome, index) => !refused.has(index) && isUncaused(outcome)).length
     if (invalid !== undefined) this.#bar(from, `invalid_intention_${invalid.code}`)
     else if (this.#uncaused > BOOTSTRAP_UNCAUSED_MAX && this.#log !== undefined) {
       this.#uncaused = 0
@@ -172,8 +185,8 @@ class Coordinator {
   }
 
   advanced(): void {
-    assert(this.#work?.kind === 'advance', 'an advance is under way')
-    this.#work = undefined
+    assert(this.#isAdvancing, 'an advance is under way')
+    this.#isAdvancing = false
   }
 
   tick(): void {
@@ -200,11 +213,11 @@ class Coordinator {
       this.#effects.push({ kind: 'wake', afterMs: this.#options.limits.bootstrapOverdueMs / 2 })
     }
     const log = this.#log
-    if (log?.isAtEnd === true && this.#work === undefined && this.#window.pages() === 0) {
+    if (log?.isAtEnd === true && !this.#isWorking() && this.#window.pages() === 0) {
       this.#isOver = true
       const outcome = { peer: log.member.peer, pages: this.#pages, fetched: this.#fetched }
       this.#effects.push({ kind: 'done', outcome })
-    } else if (this.#work === undefined && this.#members.isEmpty()) {
+    } else if (!this.#isWorking() && this.#members.isEmpty()) {
       this.#isOver = true
       this.#effects.push({ kind: 'failed' })
     }
@@ -232,18 +245,24 @@ class Coordinator {
 
   #startWork(): void {
     const log = this.#log
-    if (this.#work !== undefined || log === undefined) return
-    const page = this.#window.takePage()
+    if (log === undefined) return
+    const page = this.#isAdvancing ? undefined : this.#window.takePage()
     if (page !== undefined) {
       const { end: position, headSeq: total } = page
-      this.#work = { kind: 'advance' }
+      this.#isAdvancing = true
       this.#effects.push({ kind: 'advance', peer: log.member.peer, position, total })
-      return
     }
-    const unit = this.#window.takeUnit(BOOTSTRAP_UNIT_IDS, BOOTSTRAP_UNIT_BYTES)
-    if (unit === undefined) return
-    this.#work = { kind: 'ingest', unit }
-    this.#effects.push({ kind: 'ingest', peer: this.#members.peerOf(unit.from), intentions: unit.intentions })
+    while (this.#ingests.length < BOOTSTRAP_UNITS_OPEN) {
+      const unit = this.#window.takeUnit(BOOTSTRAP_UNIT_IDS, BOOTSTRAP_UNIT_BYTES)
+      if (unit === undefined) return
+      const { from, intentions } = unit
+      this.#handedOver += 1
+      this.#ingests.push({ number: this.#handedOver, unit, isAfterInvalid: false })
+      this.#effects.push({ kind: 'ingest', number: this.#handedOver, peer: this.#members.peerOf(from), intentions })
+    }
+  }
+  #isWorking(): boolean {
+    return this.#isAdvancing || this.#ingests.length > 0
   }
 
   #askOf(member: BootstrapMember): void {
@@ -307,12 +326,12 @@ class Coordinator {
   }
   /** Intentions that a log can have named so far, each once: those that are here, on their way, or lacking. */
   #namedAtMost(): number {
-    const underWay = this.#work?.kind === 'ingest' ? this.#work.unit.places.length : 0
+    const underWay = this.#ingests.reduce((sum, { unit }) => sum + unit.places.length, 0)
     return this.#options.store.digest().witnessCount + underWay + this.#window.size() + BOOTSTRAP_FLOATING_MAX
   }
   /** On its way to the store: not witnessed yet, and not lacking. */
   #isUnderWay(key: IdKey): boolean {
-    return this.#work?.kind === 'ingest' && this.#work.unit.keys.has(key)
+    return this.#ingests.some(({ unit }) => unit.keys.has(key))
   }
 
   #takeIntentions(

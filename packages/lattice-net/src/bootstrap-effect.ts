@@ -12,9 +12,14 @@ export type BootstrapEffect = FetchEffect<LogRequest> | BootstrapStep
 
 /** What a bootstrap alone needs. */
 export type BootstrapStep =
-  /** Answered by `ingested`; one at a time, as is `advance`. */
-  | { readonly kind: 'ingest'; readonly peer: PublicKey; readonly intentions: readonly SignedIntention[] }
-  /** Everything up to the position of the peer's log is durable; answered by `advanced`. */
+  /** Goes to the store after those before it, which it may not have taken in yet. Answered by `ingested` with its number. */
+  | {
+      readonly kind: 'ingest'
+      readonly number: number
+      readonly peer: PublicKey
+      readonly intentions: readonly SignedIntention[]
+    }
+  /** Everything up to the position of the peer's log is durable; answered by `advanced`, one at a time. */
   | { readonly kind: 'advance'; readonly peer: PublicKey; readonly position: BootstrapPosition; readonly total: number }
   | { readonly kind: 'done'; readonly outcome: FetchedStore }
   /** Nobody is left to fetch from. */

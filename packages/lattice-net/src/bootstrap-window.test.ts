@@ -126,6 +126,20 @@ describe('the window of a bootstrap', () => {
     expect(window.takeUnit(9, 1000)?.places.map((place) => place.key)).toEqual([key(0), key(1)])
   })
 
+  test('units that were refused come back in the order of the log, whichever is known first', () => {
+    for (const order of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      const window = createBootstrapWindow({ maxBytes: 1000 })
+      window.addPage(page(4), ids(0, 4))
+      for (let n = 0; n < 4; n += 1) window.hold(key(n), held(n, 1))
+      const units = [window.takeUnit(2, 1000), window.takeUnit(2, 1000)]
+      for (const index of order) window.putBack(units[index]?.places ?? [])
+      expect(window.pick(9, always)).toEqual(ids(0, 4))
+    }
+  })
+
   test('a unit is of one peer', () => {
     const window = createBootstrapWindow({ maxBytes: 1000 })
     window.addPage(page(3), ids(0, 3))

@@ -210,7 +210,8 @@ class Window implements BootstrapWindow {
       place.isAsked = false
       this.#enter(place)
     }
-    this.#order = [...back, ...this.#order]
+    // Those of a later unit may have come back before.
+    this.#order = [...back, ...this.#order].toSorted((a, b) => a.index - b.index)
   }
   purge(from: IdKey): void {
     for (const place of this.#order) if (place.held?.from === from) this.#drop(place)

@@ -274,6 +274,12 @@ export const BOOTSTRAP_UNIT_IDS = 2048
 export const BOOTSTRAP_UNIT_BYTES: number = 1024 * 1024
 
 /**
+ * Of these so many are on their way to the store: it verifies one while it witnesses the one before.
+ * @beyond The next is handed over once one is done.
+ */
+export const BOOTSTRAP_UNITS_OPEN = 2
+
+/**
  * Ids a bootstrap asks of a peer at once: few for one that is slow or unknown, more while answers come fast.
  * @beyond The rest is asked of it next, or of others.
  */

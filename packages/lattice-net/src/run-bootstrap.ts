@@ -186,11 +186,11 @@ class BootstrapRun {
         return shell.failed(shell.lastFailure())
     }
   }
-  async #ingest({ peer, intentions }: Extract<BootstrapStep, { kind: 'ingest' }>): Promise<void> {
+  async #ingest({ number, peer, intentions }: Extract<BootstrapStep, { kind: 'ingest' }>): Promise<void> {
     const store = this.#viewOf(peer)
     const answer = await this.#deps.perform(this.#shell.link(peer), { kind: 'ingest', store, intentions })
     assert(answer.kind === 'ingested', 'an ingest is answered by its outcomes')
-    this.#shell.carry(this.#coordinator.ingested(answer.outcomes))
+    this.#shell.carry(this.#coordinator.ingested(number, answer.outcomes))
   }
   async #advance({ peer, position, total }: Extract<BootstrapStep, { kind: 'advance' }>): Promise<void> {
     const { positions, onProgress } = this.#request

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, type IdKey, idKey, type PublicKey, type SignedIntention } from '@lattice/model'
+import { assert, type IdKey, idKey, type PublicKey } from '@lattice/model'
 import type { SeededRandom } from '@lattice/model/testing'
 import type { BootstrapEffect, FetchedStore } from '../src/bootstrap-effect.ts'
 import { type BootstrapCoordinator, createBootstrapCoordinator } from '../src/bootstrap-coordinator.ts'
@@ -127,11 +127,15 @@ export async function driveBootstrap(options: DriveOptions): Promise<DrivenBoots
     side.client = undefined
     carry(coordinator.restarted(side.peer.id))
   }
-  async function ingest(peer: PublicKey, intentions: readonly SignedIntention[]): Promise<void> {
+  const ingests: Extract<BootstrapEffect, { kind: 'ingest' }>[] = []
+  async function ingestNext(): Promise<void> {
+    const next = ingests.shift()
+    assert(next !== undefined, 'each ingest is due once')
+    const { number, peer, intentions } = next
     const outcomes = await joiner.ingest(intentions, peer)
     const index = indexOf(peer)
     delivered[index] = (delivered[index] ?? 0) + outcomes.filter(({ kind }) => kind === 'witnessed').length
-    carry(coordinator.ingested(outcomes))
+    carry(coordinator.ingested(number, outcomes))
   }
   function carry(effects: readonly BootstrapEffect[]): void {
     for (const effect of effects) carryOne(effect)
@@ -165,7 +169,9 @@ export async function driveBootstrap(options: DriveOptions): Promise<DrivenBoots
       }
       case 'ingest':
         if (barred.some(([index]) => index === indexOf(effect.peer))) fromBarred += 1
-        pending.push(() => ingest(effect.peer, effect.intentions))
+        ingests.push(effect)
+        // The store takes them in one after the other, whenever it does.
+        pending.push(ingestNext)
         break
       case 'advance':
         pending.push(async () => {

@@ -36,6 +36,7 @@ import {
 } from './limits.ts'
 import { type BootstrapMember, createMembers, type OpenIds } from './bootstrap-members.ts'
 import type { FetchCoordinator } from './fetch-effect.ts'
+import { judgeIngest } from './ingest-verdict.ts'
 import type { LogAnswer, LogRequest } from './log-client.ts'
 import type { BootstrapPosition, SessionStore } from './session-call.ts'
 
@@ -161,14 +162,8 @@ class Coordinator {
     const [ingest] = at < 0 ? [] : this.#ingests.splice(at, 1)
     assert(ingest?.unit.places.length === outcomes.length, 'that ingest is under way')
     const { from, places, intentions } = ingest.unit
-    const invalid = outcomes.find((outcome) => outcome.kind === 'invalid')
+    const { invalid, refused, uncaused } = judgeIngest(outcomes, ingest.isAfterInvalid)
     if (invalid !== undefined) for (const later of this.#ingests.slice(at)) later.isAfterInvalid = true
-    // What floats beside an invalid one, or after it, may lack what that should have been.
-    const isRefused = ({ kind }: IngestOutcome): boolean => kind === 'invalid' || kind === 'floating'
-    const isDoubtful = invalid !== undefined || ingest.isAfterInvalid
-    const refused = new Set(
-      isDoubtful ? outcomes.flatMap((outcome, index) => (isRefused(outcome) ? [index] : [])) : [],
-    )
     this.#window.settle(places.filter((_, index) => !refused.has(index)))
     this.#window.putBack(places.filter((_, index) => refused.has(index)))
     for (const [index, { bytes, signature }] of intentions.entries()) {
@@ -176,7 +171,7 @@ class Coordinator {
       this.#fetched += 1
       this.#bytes += bytes.length + signature.length
     }
-    this.#uncaused += outcomes.filter((outcome, index) => !refused.has(index) && isUncaused(outcome)).length
+    this.#uncaused += uncaused
     if (invalid !== undefined) this.#bar(from, `invalid_intention_${invalid.code}`)
     else if (this.#uncaused > BOOTSTRAP_UNCAUSED_MAX && this.#log !== undefined) {
       this.#uncaused = 0
@@ -393,9 +388,4 @@ class Coordinator {
   #isKnown(key: IdKey, id: FetchedIntention['parsed']['id']): boolean {
     return this.#isUnderWay(key) || this.#options.store.missing([id]).length === 0
   }
-}
-
-/** Its causes are in no page before it. */
-function isUncaused(outcome: IngestOutcome): boolean {
-  return outcome.kind === 'floating' && outcome.reason === 'missing_causes' && outcome.missing.length > 0
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import { type AbortSignal, isLatticeError, type Logger, type PublicKey, toHex } from '@lattice/model'
-import type { ReplicatedStore } from '@lattice/net-types'
+import type { RemovalProof, ReplicatedStore } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { REVOCATION_KNOWN_MAX } from './limits.ts'
 import type { PeerLink } from './peer-link.ts'
@@ -34,16 +34,20 @@ export interface AskRemovalDeps {
 export async function askRemoval({ store, peers, signal }: RemovalRequest, deps: AskRemovalDeps): Promise<boolean> {
   for (const hint of peers) {
     signal.throwIfAborted()
+    let proof: RemovalProof | undefined
+    const openProof = (): RemovalProof | undefined => (proof = store.openRemovalProof())
     try {
       const link = await deps.connect(hint, signal)
       const view = viewFor(store, hint.peer, () => true)
-      await askWhatRemoved(link, { view, known: store.tipIds, perform: deps.perform, signal })
+      await askWhatRemoved(link, { view, known: store.tipIds, openProof, perform: deps.perform, signal })
     } catch (error) {
       signal.throwIfAborted()
       const peer = toHex(hint.peer)
       // A peer that is away, or knows of no removal.
       if (isLatticeError(error)) deps.logger.debug('removal.not_shown', { peer, code: error.code })
       else deps.logger.warn('removal.failed', { peer, error })
+    } finally {
+      proof?.close()
     }
     if (store.access(deps.self) === 'revoked') return true
   }

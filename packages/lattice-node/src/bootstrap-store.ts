@@ -157,17 +157,19 @@ async function fetchWhole(context: NodeContext, fetch: FetchOnce): Promise<Fetch
   const { network, peers, signal, options } = fetch
   const { open, close } = options
   const store = await open()
+  let end: FetchEnd | undefined
   try {
     await fetchOnce(context, store, fetch)
-    return 'whole'
+    end = 'whole'
   } catch (error) {
     if (!hasHeard(error, 'REVOKED')) throw error
-    // Said by a peer it is a claim; the epoch that did it is none.
-    if (await network.askRemoval({ store: store.replicated, peers, signal })) return 'removed'
-    throw error
+    // Said by a peer it is a claim; the epoch that did it is none. Where its past was cut nothing of the log comes along.
+    if (!(await network.askRemoval({ store: store.replicated, peers, signal }))) throw error
+    end = 'removed'
   } finally {
-    if (store.kernel.stats().witnessCount === 0) await close()
+    if (end !== 'removed' && store.kernel.stats().witnessCount === 0) await close()
   }
+  return end
 }
 
 /** Others deleted history: what is left of it, and the state there, are fetched and put in the place of what is here. */

@@ -79,7 +79,11 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   context.meta.saveAddresses(token.inviter, token.addresses, now)
   for (const { peer, addresses } of grant.peers) context.meta.saveAddresses(peer, addresses, now)
   const peers = [token.inviter, ...grant.peers.map(({ peer }) => peer)]
-  if (known?.revoked === true) return fetchAdmission(context, token.storeId, joining.signal)
+  if (known?.revoked === true) {
+    // Removed before anything came, it has nothing to sync with.
+    const isEmpty = known.open?.kernel.stats().witnessCount === 0
+    return isEmpty ? manager.fetchAnew(token.storeId, peers) : fetchAdmission(context, token.storeId, joining.signal)
+  }
   if (known !== undefined) return manager.resume(token.storeId, peers)
   manager.add(
     {

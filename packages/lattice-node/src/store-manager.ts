@@ -173,6 +173,16 @@ export class StoreManager {
     this.wake()
   }
 
+  /** Has a store of which nothing is here, and that was in use, be fetched as one that never was. It was joined by a token. */
+  async fetchAnew(id: StoreId, peers: readonly PublicKey[]): Promise<void> {
+    await this.withClosed(id, async (entry) => {
+      const record = { ...entry.record, state: 'bootstrapping', isComplete: false } as const
+      this.context.meta.putStore(record, peers)
+      entry.record = record
+      entry.revoked = false
+    })
+  }
+
   /** Durable at once; what follows from it is done by the next pass. */
   setState(entry: StoreEntry, state: MetaStoreState): void {
     this.#lifecycle.setState(entry, state)

@@ -124,6 +124,28 @@ test('a peer that is removed before it has fetched the store learns it, and whoe
   expect(await get(mesh, 1, id, 'after')).toBe('secret')
 })
 
+test('it learns it also where the history of that was cut, and nothing of the store', async () => {
+  const { mesh, id, joined } = await removedEarly(16)
+  await using _ = mesh
+  await mesh.complete(mesh.store(0, id).kernel().submitEpoch({ kind: 'prune' }))
+  await mesh.run(() => [0, 2].every((index) => mesh.store(index, id).kernel().base() !== undefined), 'it is cut')
+  mesh.heal()
+  await expect(mesh.complete(joined)).rejects.toMatchObject({ code: 'NOT_ADMITTED' })
+  await mesh.run(() => stateOf(mesh, 1) === 'revoked', 'it says so itself')
+  expect(removals(mesh, 1, id, 1)).toEqual(removals(mesh, 0, id, 1))
+  await put(mesh, 0, id, ['after', 'secret'])
+  await mesh.converge(id, [0, 2])
+  await mesh.time.pass(60_000)
+  expect(mesh.store(1, id).kernel().stats().witnessCount).toBe(0)
+  expect((await mesh.complete(mesh.store(1, id).verify())).outcome).toBe('sound')
+  await mesh.stop(1)
+  await mesh.start(1)
+  await mesh.run(() => stateOf(mesh, 1) === 'revoked', 'it still says so')
+  await mesh.complete(mesh.node(1).join(await mesh.invite(0, id)))
+  await mesh.converge(id)
+  expect(await get(mesh, 1, id, 'after')).toBe('secret')
+})
+
 test('one that crashes as it learns it asks again', async () => {
   const { mesh, id } = await removedEarly(15)
   await using _ = mesh

@@ -1,6 +1,6 @@
 /**
- * The snapshots that are whole: the one at the newest settled epoch, one at a later epoch, and of a pruned log the one at
- * its base.
+ * The snapshots that are whole: the one at the newest settled epoch, one at a later epoch, of a pruned log the one at its
+ * base, and of one that is to be pruned the one at the base to come.
  *
  * The one at the base is what a node can begin with that is to have the same history as this one, and what state here can
  * be made of anew, whatever becomes of later epochs.
@@ -13,7 +13,7 @@ import type { LogStore } from './log-store.ts'
 import type { SnapshotFiles, SnapshotName, WholeSnapshot } from './snapshot-files.ts'
 import type { ReadSnapshotOptions, SnapshotInfo, SnapshotPage } from './snapshot-types.ts'
 
-export type Kept = Extract<SnapshotName, 'settled' | 'next' | 'base'>
+export type Kept = Extract<SnapshotName, 'settled' | 'next' | 'cut' | 'base'>
 
 export interface KeptSnapshots {
   /** Opens those that are not. */
@@ -41,7 +41,7 @@ export interface KeptSnapshotsDeps {
 }
 
 /** The later one first. */
-export const KEPT_NAMES: readonly Kept[] = ['next', 'settled', 'base']
+export const KEPT_NAMES: readonly Kept[] = ['next', 'settled', 'cut', 'base']
 
 export function createKeptSnapshots({ log, files, isDiverged }: KeptSnapshotsDeps): KeptSnapshots {
   const kept = new Map<Kept, WholeSnapshot>()

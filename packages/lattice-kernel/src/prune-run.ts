@@ -20,6 +20,7 @@ import { clearOtherPrunes } from './prune-rows.ts'
 import { isStillDue } from './prune-target.ts'
 import type { PruneWait } from './prune-types.ts'
 import type { WholeSnapshot } from './snapshot-files.ts'
+import { isWithinReach } from './snapshot-reach.ts'
 import type { Snapshots } from './snapshots.ts'
 
 /** A stretch of work; yields between units, and `turn` where the next one wants a turn of its own. */
@@ -102,15 +103,17 @@ export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProg
 }
 
 /**
- * State that is on the disk, as it is to be now, at the base or at a later epoch that is settled: others can begin with it.
- * Once the log is cut the one at the base cannot be made any more, and a later epoch may never be settled.
+ * State that is on the disk, as it is to be now, at the base: others can begin with it, and once the log is cut it cannot be
+ * made any more. Where this node began later it is at a later epoch that is settled.
  */
 function usableFor({ core, snapshots }: PruneRunDeps, base: BookEpoch): WholeSnapshot | undefined {
   const { log, settlement } = core
+  const isOutOfReach = !isWithinReach(log, { all: snapshots.whole }, base)
   return snapshots.whole().find((snapshot) => {
     const epoch = log.book.epochOf(snapshot.epoch)
     if (epoch === undefined || snapshots.isOutvotedAt(snapshot.epoch) || !isMadeOfKept(log, epoch)) return false
-    const isThere = epoch === base || (log.book.isBefore(base.meta, epoch.meta) && settlement.isSettled(epoch))
+    const isLater = log.book.isBefore(base.meta, epoch.meta) && settlement.isSettled(epoch)
+    const isThere = epoch === base || (isOutOfReach && isLater)
     return isThere && besidesSnapshot(core, snapshot) !== undefined
   })
 }

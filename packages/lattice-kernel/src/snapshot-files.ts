@@ -4,6 +4,7 @@
  *     snapshot.db                  the state at the newest settled epoch that there is one of
  *     snapshot.next.db             the state at a later epoch that is not settled
  *     snapshot.base.db             the state at the epoch that the log begins with, where the settled one is later
+ *     snapshot.cut.db              the state at the epoch that it is to begin with next, where the settled one is later
  *     snapshot.making.db           one that is being made; goes on where it was left
  *     snapshot.copy.db             a copy that is not whole; of no use to anybody
  *     snapshot.diverged-<id>.db    the state at an epoch, where another node came to another
@@ -32,6 +33,7 @@ const NAMES = {
   settled: 'snapshot.db',
   next: 'snapshot.next.db',
   base: 'snapshot.base.db',
+  cut: 'snapshot.cut.db',
   making: 'snapshot.making.db',
   copy: 'snapshot.copy.db',
 } as const

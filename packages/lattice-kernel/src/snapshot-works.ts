@@ -4,7 +4,7 @@
  * @module
  */
 import { type Cancel, equalBytes, type Scheduler } from '@lattice/model'
-import { dropOldBase, keepBase } from './base-snapshot.ts'
+import { dueBase, followBase, keepBase } from './base-snapshot.ts'
 import type { Core } from './core.ts'
 import type { DivergenceWatch } from './divergence-watch.ts'
 import type { BookEpoch } from './epoch-book.ts'
@@ -154,13 +154,14 @@ function createPause(scheduler: Scheduler, onEnd: () => void) {
 function targetOf(deps: SnapshotWorksDeps): BookEpoch | undefined {
   const { core, kept, wanted } = deps
   kept.open()
-  dropOldBase(deps)
+  followBase(deps)
   settle(deps)
   // Where there is nothing to go on from at all it is tried, and told what is wrong.
   const isNone = kept.all().length === 0
-  return wanted.missing(
-    (epoch) => kept.at(epoch.record.id) === undefined && (isNone || isWithinReach(core.log, kept, epoch)),
-  )
+  const isToMake = (epoch: BookEpoch): boolean =>
+    kept.at(epoch.record.id) === undefined && (isNone || isWithinReach(core.log, kept, epoch))
+  const due = dueBase(core)
+  return due !== undefined && isToMake(due) ? due : wanted.missing(isToMake)
 }
 
 /** Whoever waits for a root that this node cannot come to any more goes on without. */
@@ -181,12 +182,12 @@ function settle(deps: SnapshotWorksDeps): void {
   core.events.notify({ kind: 'snapshot_settled', epoch, root: root.hash })
 }
 
-/** What was made is whole: a later one until its epoch is settled. */
+/** What was made is whole: a later one until its epoch is settled, unless it is an earlier one at which the log is cut. */
 function keep(deps: SnapshotWorksDeps, made: BookEpoch): void {
   const { core, kept, wanted } = deps
   const isSettled = wanted.settled() === made
   if (isSettled) keepBase(deps)
-  const { epoch, root } = kept.put(isSettled ? 'settled' : 'next', 'making')
+  const { epoch, root } = kept.put(isSettled ? 'settled' : dueBase(core) === made ? 'cut' : 'next', 'making')
   core.events.notify({ kind: 'snapshot_made', epoch, root: root.hash })
   if (isSettled) core.events.notify({ kind: 'snapshot_settled', epoch, root: root.hash })
 }

@@ -173,6 +173,10 @@ describe('a prune', () => {
     const epoch = history.prune(0, earlier)
     await finishPrune(history, { pruned, whole }, { epoch, early: [] })
     expect(pruned.base()).toMatchObject({ epoch: earlier.id })
+    // Nobody had acknowledged it by itself; others begin with its state all the same.
+    while (pruned.snapshot().base === undefined) await turn()
+    expect(pruned.snapshot()).toMatchObject({ base: { epoch: earlier.id }, settled: { epoch: epoch.id } })
+    expect(pruned.readSnapshot({ epoch: earlier.id, maxBytes: 1000 }).rows.length).toBeGreaterThan(0)
     await expectSame(pruned, whole, expectedSet(history, earlier))
     expect(history.all.slice(mark).every(({ id }) => pruned.has(id))).toBe(true)
     await pruned.rebuild()

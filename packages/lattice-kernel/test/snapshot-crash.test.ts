@@ -111,7 +111,7 @@ describe('a snapshot', () => {
     await again.kernel.close()
   })
 
-  test.each(['snapshot.db', 'snapshot.making.db', 'snapshot.next.db', 'snapshot.copy.db'])(
+  test.each(['snapshot.db', 'snapshot.making.db', 'snapshot.next.db', 'snapshot.cut.db', 'snapshot.copy.db'])(
     'is made again where %s is damaged or of another make',
     async (file) => {
       const expected = await expectedRoots()

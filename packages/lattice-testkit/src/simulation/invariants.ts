@@ -142,19 +142,21 @@ export function difference(world: World): string | undefined {
   const isUndeclared = (id: StoreId): boolean =>
     record.made.some((made) => equalBytes(made.id, id) && record.unsteady.has(made.node))
   for (const { name, id } of [...namedStores(world), ...record.made]) {
-    const states = nodes.map((each) => each.states.get(idKey(id)))
+    // Where its declaration was cut whoever had fetched it before keeps it, and nobody else comes to know of it.
+    const having = isUndeclared(id) ? nodes.filter(({ states }) => states.has(idKey(id))) : nodes
+    const states = having.map((each) => each.states.get(idKey(id)))
     if (states.some((state) => state !== states[0])) return `${name} is ${states.join(', ')}`
-    if (nodes.length === 0 || states[0] === 'archived' || (states[0] === undefined && isUndeclared(id))) continue
+    if (having.length === 0 || states[0] === 'archived') continue
     if (states[0] !== 'active') return `${name} is ${states[0] ?? 'unknown'} everywhere`
     const sets = heldDigests(
-      nodes.map(({ node }) => node),
+      having.map(({ node }) => node),
       id,
     )
     if (!allEqual(sets)) {
-      const told = nodes.map(({ index }, nth) => `node-${index} ${sets[nth]?.slice(0, 12) ?? 'behind'}`)
+      const told = having.map(({ index }, nth) => `node-${index} ${sets[nth]?.slice(0, 12) ?? 'behind'}`)
       return `${name} differs: ${told.join(', ')}`
     }
-    const held = { name, id, nodes: gathering.nodes }
+    const held = { name, id, nodes: having.map(({ index }) => index) }
     const why =
       whyUnsettled(world, held) ??
       whyUnfollowed(world, held) ??

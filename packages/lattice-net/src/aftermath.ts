@@ -20,7 +20,7 @@ import type { SessionSlots } from './session-slots.ts'
 import type { StoreRegistry } from './store-registry.ts'
 
 export interface AftermathDeps {
-  readonly options: Pick<NetworkServiceOptions, 'transport' | 'clock' | 'logger' | 'scheduler'>
+  readonly options: Pick<NetworkServiceOptions, 'transport' | 'clock' | 'logger' | 'scheduler' | 'random'>
   readonly limits: NetworkLimits
   readonly stores: StoreRegistry
   readonly links: () => Pick<LinkTable, 'get' | 'all'>
@@ -60,6 +60,9 @@ export function createAftermath(deps: AftermathDeps): Aftermath {
     stores,
     link: (peer) => links().get(peer),
     nowMs: options.clock.monotonicMs,
+    scheduler: options.scheduler,
+    random: options.random,
+    limits,
     perform,
     publish,
   })

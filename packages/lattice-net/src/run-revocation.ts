@@ -2,15 +2,33 @@
  * Asks peers that say this node was removed from a store by what, and tells what they showed.
  *
  * One question at a time for each peer and store, and none once the store here says so itself: whatever is said then is no
- * news. Questions follow what peers say over their connections, and end with them.
+ * news. Questions follow what peers say over their connections, and end with them; one that something passing kept from its
+ * answer, as a full disk, is asked again at growing intervals: nobody says it again over a connection that lasts.
  *
  * @module
  */
-import { idKey, isLatticeError, type Logger, type PublicKey, type StoreId, toHex } from '@lattice/model'
-import type { RemovalProof } from '@lattice/net-types'
+import {
+  idKey,
+  isLatticeError,
+  type LatticeErrorCode,
+  type Logger,
+  type PublicKey,
+  type Random,
+  type Scheduler,
+  type StoreId,
+  toHex,
+} from '@lattice/model'
+import type { RemovalProof, ReplicatedStore } from '@lattice/net-types'
 import { askWhatRemoved } from './ask-removal.ts'
+import { backoffMs } from './backoff.ts'
+import { pause } from './deadline.ts'
 import { BootstrapFailed, PeerViolation } from './errors.ts'
-import { REMOVAL_PROOF_LOST_MS, REMOVAL_PROOF_PAUSE_MS, REMOVAL_PROOF_PAUSES_MAX } from './limits.ts'
+import {
+  type NetworkLimits,
+  REMOVAL_PROOF_LOST_MS,
+  REMOVAL_PROOF_PAUSE_MS,
+  REMOVAL_PROOF_PAUSES_MAX,
+} from './limits.ts'
 import type { NetworkEvent } from './network-event.ts'
 import type { PeerLink } from './peer-link.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
@@ -24,6 +42,9 @@ export interface RevocationRunnerDeps {
   readonly stores: Pick<StoreRegistry, 'get' | 'forAsking' | 'signal' | 'revokedFor'>
   readonly link: (peer: PublicKey) => PeerLink | undefined
   readonly nowMs: () => number
+  readonly scheduler: Scheduler
+  readonly random: Random
+  readonly limits: Pick<NetworkLimits, 'retryMs' | 'retryMaxMs'>
   readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>
   readonly publish: (event: NetworkEvent) => void
 }
@@ -44,12 +65,14 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
   const running = new WeakMap<PeerLink, Set<string>>()
 
   const pauses = createProofPauses(deps.nowMs)
+  const isKnown = (store: ReplicatedStore): boolean => store.access(deps.self) === 'revoked'
 
-  async function ask(link: PeerLink, storeId: StoreId, about: PublicKey | undefined): Promise<void> {
+  /** Answers whether to ask again. */
+  async function ask(link: PeerLink, storeId: StoreId, about: PublicKey | undefined): Promise<boolean> {
     const { peer } = link
     const store = deps.stores.get(storeId)
     const view = deps.stores.forAsking(peer, storeId)
-    if (store === undefined || view === undefined) return
+    if (store === undefined || view === undefined || isKnown(store)) return false
     let proof: RemovalProof | undefined
     const openProof = (): RemovalProof | undefined => {
       proof = pauses.holds(peer, storeId) ? undefined : store.openRemovalProof()
@@ -64,14 +87,16 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
         signal: deps.stores.signal(storeId),
         ...(about === undefined ? { openProof } : { about }),
       })
-      if (epochs.length === 0 || about !== undefined) return
-      const held = store.missing(epochs).length === 0 || store.access(deps.self) === 'revoked'
+      if (epochs.length === 0 || about !== undefined) return false
+      const held = store.missing(epochs).length === 0 || isKnown(store)
       deps.publish({ kind: 'revoked', storeId, peer, epochs, held })
+      return false
     } catch (error) {
       // What was lost on the way says nothing of what was to come.
       if (proof !== undefined && !isBlamed(error)) pauses.begin(peer, storeId, REMOVAL_PROOF_LOST_MS)
       // Scored where it was run; the next connection tells again.
       if (!isLatticeError(error)) deps.logger.warn('asking for a revocation failed', { peer: toHex(peer), error })
+      return isLatticeError(error) && PASSING.has(error.code)
     } finally {
       proof?.close()
     }
@@ -85,18 +110,26 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
     asked.add(key)
     link.spawn('revocation', async () => {
       try {
-        await ask(link, storeId, about)
+        await askUntilAnswered(link, storeId, about)
       } finally {
         asked.delete(key)
       }
     })
   }
 
+  async function askUntilAnswered(link: PeerLink, storeId: StoreId, about: PublicKey | undefined): Promise<void> {
+    const { retryMs: firstMs, retryMaxMs: maxMs } = deps.limits
+    const { scheduler, random } = deps
+    for (let attempt = 0; !link.signal.aborted && (await ask(link, storeId, about)); attempt += 1) {
+      await pause(scheduler, backoffMs(attempt, { firstMs, maxMs, random }), [link.signal])
+    }
+  }
+
   return {
     told: (peer, storeId) => {
       const link = deps.link(peer)
       const store = deps.stores.get(storeId)
-      if (link === undefined || store === undefined || store.access(deps.self) === 'revoked') return
+      if (link === undefined || store === undefined || isKnown(store)) return
       begin(link, storeId)
     },
     shown: (peer) => {
@@ -108,6 +141,14 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
     },
   }
 }
+
+/** What may be otherwise a while later: this node's disk, a stream that was lost on the way. */
+const PASSING: ReadonlySet<LatticeErrorCode> = new Set([
+  'DISK_FULL',
+  'STORAGE_FAILED',
+  'PEER_UNREACHABLE',
+  'DEADLINE_EXCEEDED',
+])
 
 /** From whom no foundation is taken for a while: the last one showed nothing. */
 interface ProofPauses {

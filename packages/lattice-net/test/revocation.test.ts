@@ -4,6 +4,7 @@ import {
   createSigner,
   intentionId,
   type IntentionId,
+  LatticeError,
   type ParsedIntention,
   type PublicKey,
   toHex,
@@ -32,6 +33,12 @@ async function start(options: MeshOptions): Promise<Mesh> {
 afterEach(async () => {
   for (const mesh of open.splice(0)) await mesh.close()
 })
+
+class DiskIsFull extends LatticeError {
+  override readonly name = 'DiskIsFull'
+  readonly code = 'DISK_FULL'
+  override readonly detail = {}
+}
 
 const hexes = (ids: readonly IntentionId[]): string[] => ids.map(toHex).sort()
 
@@ -84,6 +91,27 @@ describe('a peer that was removed while it was away', () => {
     expect(keeper.service.peerDigest(removed.id, mesh.storeId)).toBeUndefined()
     // It knows now: it is told once.
     expect(notices(mesh, 1)).toHaveLength(1)
+  })
+
+  test('asks again over the connection it has, where its disk was full as it was answered', async () => {
+    const mesh = await start({ nodes: 2, seed: 'full' })
+    const [keeper, removed] = [mesh.node(0), mesh.node(1)]
+    const epoch = revoke(mesh, 1)
+    let refused = 0
+    removed.store.beforeIngest = async () => {
+      refused += 1
+      throw new DiskIsFull('there is no room')
+    }
+    removed.service.want(keeper.id, [])
+    await mesh.until('it has asked more than once', () => refused > 1)
+    expect(notices(mesh, 1)).toEqual([])
+    removed.store.beforeIngest = async () => undefined
+    await mesh.until('it learns', () => notices(mesh, 1).length > 0)
+    expect(removed.store.missing([epoch.id])).toEqual([])
+    // And asks no more.
+    const { calls } = removed.store.ingested()
+    await mesh.advance(600_000)
+    expect(removed.store.ingested().calls).toBe(calls)
   })
 
   test('is told in whatever protocol it asks, and by the typed refusal', async () => {

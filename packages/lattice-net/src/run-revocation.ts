@@ -65,42 +65,6 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
   const running = new WeakMap<PeerLink, Set<string>>()
 
   const pauses = createProofPauses(deps.nowMs)
-  const isKnown = (store: ReplicatedStore): boolean => store.access(deps.self) === 'revoked'
-
-  /** Answers whether to ask again. */
-  async function ask(link: PeerLink, storeId: StoreId, about: PublicKey | undefined): Promise<boolean> {
-    const { peer } = link
-    const store = deps.stores.get(storeId)
-    const view = deps.stores.forAsking(peer, storeId)
-    if (store === undefined || view === undefined || isKnown(store)) return false
-    let proof: RemovalProof | undefined
-    const openProof = (): RemovalProof | undefined => {
-      proof = pauses.holds(peer, storeId) ? undefined : store.openRemovalProof()
-      if (proof !== undefined) pauses.begin(peer, storeId, REMOVAL_PROOF_PAUSE_MS)
-      return proof
-    }
-    try {
-      const { epochs } = await askWhatRemoved(link, {
-        view,
-        known: store.tipIds,
-        perform: deps.perform,
-        signal: deps.stores.signal(storeId),
-        ...(about === undefined ? { openProof } : { about }),
-      })
-      if (epochs.length === 0 || about !== undefined) return false
-      const held = store.missing(epochs).length === 0 || isKnown(store)
-      deps.publish({ kind: 'revoked', storeId, peer, epochs, held })
-      return false
-    } catch (error) {
-      // What was lost on the way says nothing of what was to come.
-      if (proof !== undefined && !isBlamed(error)) pauses.begin(peer, storeId, REMOVAL_PROOF_LOST_MS)
-      // Scored where it was run; the next connection tells again.
-      if (!isLatticeError(error)) deps.logger.warn('asking for a revocation failed', { peer: toHex(peer), error })
-      return isLatticeError(error) && PASSING.has(error.code)
-    } finally {
-      proof?.close()
-    }
-  }
 
   function begin(link: PeerLink, storeId: StoreId, about?: PublicKey): void {
     const key = `${idKey(storeId)} ${about === undefined ? '' : idKey(about)}`
@@ -110,26 +74,18 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
     asked.add(key)
     link.spawn('revocation', async () => {
       try {
-        await askUntilAnswered(link, storeId, about)
+        await askUntilAnswered(deps, pauses, { link, storeId, about })
       } finally {
         asked.delete(key)
       }
     })
   }
 
-  async function askUntilAnswered(link: PeerLink, storeId: StoreId, about: PublicKey | undefined): Promise<void> {
-    const { retryMs: firstMs, retryMaxMs: maxMs } = deps.limits
-    const { scheduler, random } = deps
-    for (let attempt = 0; !link.signal.aborted && (await ask(link, storeId, about)); attempt += 1) {
-      await pause(scheduler, backoffMs(attempt, { firstMs, maxMs, random }), [link.signal])
-    }
-  }
-
   return {
     told: (peer, storeId) => {
       const link = deps.link(peer)
       const store = deps.stores.get(storeId)
-      if (link === undefined || store === undefined || isKnown(store)) return
+      if (link === undefined || store === undefined || isKnown(deps, store)) return
       begin(link, storeId)
     },
     shown: (peer) => {
@@ -140,6 +96,66 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
       }
     },
   }
+}
+
+/** What is asked whom. */
+interface Question {
+  readonly link: PeerLink
+  readonly storeId: StoreId
+  readonly about: PublicKey | undefined
+}
+
+/** Answers whether to ask again. */
+async function askOnce(
+  deps: RevocationRunnerDeps,
+  pauses: ProofPauses,
+  { link, storeId, about }: Question,
+): Promise<boolean> {
+  const { peer } = link
+  const store = deps.stores.get(storeId)
+  const view = deps.stores.forAsking(peer, storeId)
+  if (store === undefined || view === undefined || isKnown(deps, store)) return false
+  let proof: RemovalProof | undefined
+  const openProof = (): RemovalProof | undefined => {
+    proof = pauses.holds(peer, storeId) ? undefined : store.openRemovalProof()
+    if (proof !== undefined) pauses.begin(peer, storeId, REMOVAL_PROOF_PAUSE_MS)
+    return proof
+  }
+  try {
+    const { epochs } = await askWhatRemoved(link, {
+      view,
+      known: store.tipIds,
+      perform: deps.perform,
+      signal: deps.stores.signal(storeId),
+      ...(about === undefined ? { openProof } : { about }),
+    })
+    if (epochs.length === 0 || about !== undefined) return false
+    const held = store.missing(epochs).length === 0 || isKnown(deps, store)
+    deps.publish({ kind: 'revoked', storeId, peer, epochs, held })
+    return false
+  } catch (error) {
+    // What was lost on the way says nothing of what was to come.
+    if (proof !== undefined && !isBlamed(error)) pauses.begin(peer, storeId, REMOVAL_PROOF_LOST_MS)
+    // Scored where it was run; the next connection tells again.
+    if (!isLatticeError(error)) deps.logger.warn('asking for a revocation failed', { peer: toHex(peer), error })
+    return isLatticeError(error) && PASSING.has(error.code)
+  } finally {
+    proof?.close()
+  }
+}
+
+async function askUntilAnswered(deps: RevocationRunnerDeps, pauses: ProofPauses, question: Question): Promise<void> {
+  const { retryMs: firstMs, retryMaxMs: maxMs } = deps.limits
+  const { scheduler, random } = deps
+  const { signal } = question.link
+  for (let attempt = 0; !signal.aborted && (await askOnce(deps, pauses, question)); attempt += 1) {
+    await pause(scheduler, backoffMs(attempt, { firstMs, maxMs, random }), [signal])
+  }
+}
+
+/** The store says so itself. */
+function isKnown({ self }: Pick<RevocationRunnerDeps, 'self'>, store: ReplicatedStore): boolean {
+  return store.access(self) === 'revoked'
 }
 
 /** What may be otherwise a while later: this node's disk, a stream that was lost on the way. */

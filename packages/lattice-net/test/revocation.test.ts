@@ -103,7 +103,7 @@ describe('a peer that was removed while it was away', () => {
       throw new DiskIsFull('there is no room')
     }
     removed.service.want(keeper.id, [])
-    await mesh.until('it has asked more than once', () => refused > 1)
+    await mesh.until('it has asked more than once', () => refused > 1, 20_000)
     expect(notices(mesh, 1)).toEqual([])
     removed.store.beforeIngest = async () => undefined
     await mesh.until('it learns', () => notices(mesh, 1).length > 0)

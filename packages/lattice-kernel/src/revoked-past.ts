@@ -7,6 +7,7 @@
  * @module
  */
 import { compareBytes, equalBytes, type IntentionId, type PublicKey, type SignedIntention } from '@lattice/model'
+import type { Cutoff } from '@lattice/store-base'
 import { closingRun } from './closing-run.ts'
 import type { IntentionMeta } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
@@ -21,6 +22,8 @@ export interface PastReader {
 export interface RevokedPast {
   /** The epochs that took all from the peer, sorted; empty for any other, and for one that was admitted again. */
   readonly revokedBy: (peer: PublicKey) => readonly IntentionId[]
+  /** These, and the epochs that took some of its rights, sorted: what it did at the same time may be void by any of them. */
+  readonly limitedBy: (peer: PublicKey) => readonly IntentionId[]
   /** Who removed the peer although it was admitted before them: what it holds against them may void that. */
   readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
   /** Reads these intentions and all in their past, without `known` and what is in theirs. Ids that are not here are passed over. */
@@ -40,13 +43,19 @@ export function createRevokedPast(log: PastLog, self: PublicKey): RevokedPast {
     return shown === undefined ? byRecords(peer) : sortedIds([...byRecords(peer), shown.epoch])
   }
   function byRecords(peer: PublicKey): readonly IntentionId[] {
+    const whole = cutoffsHere(peer).filter(({ remains, readmissions }) => remains === 'none' && readmissions.length === 0)
+    return sortedIds(whole.map(({ epoch }) => epoch))
+  }
+  function cutoffsHere(peer: PublicKey): readonly Cutoff[] {
     if (log.book.lastSeq() === 0) return []
-    const cutoffs = log.book.view().cutoffsOf(peer)
-    const whole = cutoffs.filter(({ remains, readmissions }) => remains === 'none' && readmissions.length === 0)
-    return sortedIds(whole.map(({ epoch }) => epoch).filter((id) => log.find(id) !== undefined))
+    return log.book
+      .view()
+      .cutoffsOf(peer)
+      .filter(({ epoch }) => log.find(epoch) !== undefined)
   }
   return {
     revokedBy,
+    limitedBy: (peer) => sortedIds(cutoffsHere(peer).map(({ epoch }) => epoch)),
     juniorsAgainst: (peer) => {
       const authors = revokedBy(peer).flatMap((id) => log.book.epochOf(id)?.record.author ?? [])
       return authors.filter((author) => log.book.view().isSenior(peer, author))

@@ -85,6 +85,8 @@ export interface ReplicatedStore extends PrunedReplica {
   readonly access: (peer: PublicKey) => PeerAccess
   /** The epochs that removed the peer, sorted; empty for any other. */
   readonly revokedBy: (peer: PublicKey) => readonly IntentionId[]
+  /** These, and those that took some of its rights, sorted. */
+  readonly limitedBy: (peer: PublicKey) => readonly IntentionId[]
   /** Who removed the peer although it was admitted before them: what it holds against them may void that. */
   readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
   /** Reads `epochs` and all in their past, without `known` and what is in theirs; ids that are not here are passed over. */

@@ -216,6 +216,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     }),
     access: (peer) => access(peer),
     revokedBy: (peer) => (access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
+    limitedBy: (peer) => (access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
     juniorsAgainst: () => juniors,
     setJuniors: (next) => {
       juniors = next

@@ -86,6 +86,26 @@ test('of two admins that remove each other, with nobody else left, the junior le
   expect(removals(mesh, 0, id, 0)).toEqual([])
 })
 
+test('of two admins of whom the senior demotes the other, and is removed by it, the junior learns that it was demoted', async () => {
+  const mesh = await createSimMesh({ seed: 17, nodes: 3 })
+  await using _ = mesh
+  const id = await mesh.share('team')
+  await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
+  await mesh.converge(id)
+  mesh.partition([0], [1, 2])
+  await mesh.run(() => isAlone(mesh, 0, id), 'node 0 is alone')
+  await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, 1), system.Role.WRITER))
+  await mesh.complete(mesh.store(1, id).revokePeer(keyOf(mesh, 0)))
+  await mesh.converge(id, [1, 2])
+  mesh.heal()
+  await mesh.run(() => [1, 2].every((at) => removals(mesh, at, id, 0).length === 0), 'the removal is void everywhere')
+  await mesh.converge(id)
+  for (const at of [0, 1, 2]) {
+    expect(mesh.store(at, id).kernel().membership().isAdmin(mesh.node(1).id)).toBe(false)
+    expect(mesh.store(at, id).kernel().membership().isAdmin(mesh.node(0).id)).toBe(true)
+  }
+})
+
 /** Node 1 is let in, and removed before anything of the store came to it. */
 async function removedEarly(seed: number): Promise<{ mesh: SimMesh; id: StoreId; joined: Promise<unknown> }> {
   const mesh = await createSimMesh({ seed, nodes: 3 })

@@ -1,9 +1,11 @@
 /**
- * What a node writes by itself: acks of what arrives, acks of epochs, and the epoch that joins several.
+ * What a node writes by itself: acks of what arrives, acks of epochs, the state where its log was cut, and the epoch that
+ * joins several.
  *
  * @module
  */
 import { createAcknowledger, type Acknowledger, type AcknowledgerDeps } from './acknowledger.ts'
+import { type BaseVoucherDeps, createBaseVoucher } from './base-voucher.ts'
 import { createEpochAcknowledger, type EpochAcknowledgerDeps } from './epoch-acknowledger.ts'
 import { createEpochJoiner, type EpochJoinerDeps } from './epoch-joiner.ts'
 
@@ -15,10 +17,10 @@ export interface AutomaticWrites {
 }
 
 export function createAutomaticWrites(
-  deps: AcknowledgerDeps & EpochAcknowledgerDeps & EpochJoinerDeps,
+  deps: AcknowledgerDeps & EpochAcknowledgerDeps & BaseVoucherDeps & EpochJoinerDeps,
 ): AutomaticWrites {
   const acknowledger = createAcknowledger(deps)
-  const all = [acknowledger, createEpochAcknowledger(deps), createEpochJoiner(deps)]
+  const all = [acknowledger, createEpochAcknowledger(deps), createBaseVoucher(deps), createEpochJoiner(deps)]
   return {
     emitAck: acknowledger.emit,
     start: () => {

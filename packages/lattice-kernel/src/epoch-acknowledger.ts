@@ -33,8 +33,8 @@ export interface EpochAcknowledgerDeps {
 /** Long enough that what arrives together is looked at together: an epoch and the one that joins it. */
 export const EPOCH_ACK_DELAY_MS = 500
 
-/** Thrown inside the writer to leave without a write; never leaves this file. */
-class NothingToAcknowledge extends Error {}
+/** Thrown inside the writer to leave without a write; never leaves who submits. */
+export class NothingToAcknowledge extends Error {}
 
 const NO_ROOT = new Uint8Array(0)
 

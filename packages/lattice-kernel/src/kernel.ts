@@ -58,7 +58,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const copies = createKernelCopies({ core, snapshots, onEnd: () => writer.wake() })
   const writes = writesOf(writer)
   const { rootOf = snapshots.rootOf } = core.options
-  const automatic = createAutomaticWrites({ core, ...writes, rootOf })
+  const automatic = createAutomaticWrites({ core, ...writes, rootOf, keptRoot: snapshots.keptRoot })
   const jobs = jobsOf(core, writer, rebuilding)
   const proofs = createRemovalProofs(core, jobs.recheckFloating)
 

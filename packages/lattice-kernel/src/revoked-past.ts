@@ -43,7 +43,9 @@ export function createRevokedPast(log: PastLog, self: PublicKey): RevokedPast {
     return shown === undefined ? byRecords(peer) : sortedIds([...byRecords(peer), shown.epoch])
   }
   function byRecords(peer: PublicKey): readonly IntentionId[] {
-    const whole = cutoffsHere(peer).filter(({ remains, readmissions }) => remains === 'none' && readmissions.length === 0)
+    const whole = cutoffsHere(peer).filter(
+      ({ remains, readmissions }) => remains === 'none' && readmissions.length === 0,
+    )
     return sortedIds(whole.map(({ epoch }) => epoch))
   }
   function cutoffsHere(peer: PublicKey): readonly Cutoff[] {

@@ -34,6 +34,8 @@ export interface Snapshots extends Work {
   readonly close: () => Promise<void>
   /** See `KernelOptions.rootOf`. */
   readonly rootOf: (epoch: IntentionId) => Promise<Hash | undefined>
+  /** Of the state that is kept at an epoch; undefined where none is, or is not looked at yet. */
+  readonly keptRoot: (epoch: IntentionId) => Hash | undefined
   /** What a kernel tells of them; what has to be made is handed to `accept`. */
   readonly reads: (accept: Accept) => SnapshotReads
   /** Those that are whole, the later one first. */
@@ -91,6 +93,7 @@ export function createSnapshots(core: Core, projectionOver: ProjectionFactory, w
       wake()
       return root
     },
+    keptRoot: (epoch) => kept.at(epoch)?.root.hash,
     reads: (accept) => ({
       snapshot: () => statusOf(parts),
       makeSnapshot: async () => accept(async () => make(parts)),

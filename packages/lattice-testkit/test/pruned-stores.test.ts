@@ -76,6 +76,37 @@ describe('a store whose history was cut', () => {
   })
 })
 
+describe('a store whose history was cut below an epoch that nobody had signed', () => {
+  test('is joined there all the same: who has cut it signs the state', async () => {
+    const mesh = await createSimMesh({ seed: 'unsigned', nodes: 4, discovery: true })
+    await using _ = mesh
+    const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+    for (const index of [1, 2]) await mesh.complete(mesh.node(index).join(await mesh.invite(0, id)))
+    for (let n = 0; n < 12; n += 1) await put(mesh, n % 3, id, [`k${n % 5}`, `of ${n}`])
+    await mesh.converge(id, [0, 1, 2])
+    const { kernel } = mesh.store(0, id)
+    // What the others acknowledge is the head, once both have come.
+    mesh.partition([0], [1, 2])
+    const isAlone = (): boolean =>
+      mesh
+        .store(0, id)
+        .peers()
+        .every(({ self, connected }) => self || !connected)
+    await mesh.run(isAlone, 'node 0 is alone')
+    const below = await mesh.complete(kernel().submitEpoch({ kind: 'initial' }))
+    await mesh.complete(kernel().submitEpoch({ kind: 'prune', below }))
+    mesh.heal()
+    const isCut = (index: number): boolean => equalBytes(baseOf(mesh, index, id)?.epoch ?? id, below)
+    await mesh.run(() => [0, 1, 2].every(isCut), 'the history is cut everywhere')
+    await mesh.run(() => kernel().epoch(below)?.isFinal === true, 'enough have signed the state there')
+    await mesh.converge(id, [0, 1, 2])
+    await mesh.complete(mesh.node(3).join(await mesh.invite(0, id)))
+    await mesh.converge(id)
+    expect(baseOf(mesh, 3, id)?.epoch).toEqual(below)
+    expect(await get(mesh, 3, id, 'k0')).toBe(await get(mesh, 0, id, 'k0'))
+  })
+})
+
 /** Collects a node's events until it closes. */
 function follow(mesh: SimMesh, index: number): NodeEvent[] {
   const events: NodeEvent[] = []

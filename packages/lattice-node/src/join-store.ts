@@ -14,7 +14,6 @@ import {
   isLatticeError,
   type LatticeErrorCode,
   type PublicKey,
-  type StoreId,
 } from '@lattice/model'
 import type { JoinGrant } from '@lattice/net'
 import { StreamLost } from '@lattice/net-types'
@@ -22,7 +21,9 @@ import { NodeError, shortId, tokenExpired, tokenMalformed } from './errors.ts'
 import { decodeInviteToken, type InviteToken } from './invite-token.ts'
 import type { NodeContext } from './node-context.ts'
 import type { JoinOptions } from './node-types.ts'
-import { storeOutOfUse } from './life-errors.ts'
+import { notAdmitted, storeOutOfUse } from './life-errors.ts'
+import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
+import { createWakeUp } from './wake-up.ts'
 import { isOnlyDeclaredEnded, outOfUse, type StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { toFailure } from './failure.ts'
@@ -42,7 +43,7 @@ export async function joinStore(
   signal.throwIfAborted()
   try {
     await becomePeer(context, manager, { token, options, signal })
-    await awaitReady(manager, { token, options, signal })
+    await awaitReady(context, manager, { token, options, signal })
   } catch (error) {
     if (!signal.aborted) context.publish({ kind: 'join_failed', storeId, failure: toFailure(error) })
     throw error
@@ -82,7 +83,7 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   if (known?.revoked === true) {
     // Removed before anything came, it has nothing to sync with.
     const isEmpty = known.open?.kernel.stats().witnessCount === 0
-    return isEmpty ? manager.fetchAnew(token.storeId, peers) : fetchAdmission(context, token.storeId, joining.signal)
+    return isEmpty ? manager.fetchAnew(token.storeId, peers) : undefined
   }
   if (known !== undefined) return manager.resume(token.storeId, peers)
   manager.add(
@@ -98,17 +99,46 @@ async function becomePeer(context: NodeContext, manager: StoreManager, joining: 
   )
 }
 
-/** A store that this node was removed from is still in use: it learns of the new admission as of anything else. */
-async function fetchAdmission({ network, logger }: NodeContext, storeId: StoreId, signal: AbortSignal): Promise<void> {
+/**
+ * A store that this node was removed from is in use as such: it learns of the new admission as of anything else, and asks for
+ * it. Rejects with `NOT_ADMITTED` once who gave it says that it does not count, since whoever was removed meanwhile admits
+ * nobody; or with `signal.reason`.
+ */
+async function refusedByInviter(
+  context: NodeContext,
+  manager: StoreManager,
+  { token, signal }: Pick<Joining, 'token' | 'signal'>,
+): Promise<never> {
+  const { storeId } = token
+  const wakeUp = createWakeUp(context.scheduler)
+  for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = longerPauseMs(pauseMs)) {
+    const isOut = manager.entry(storeId)?.revoked === true
+    if (isOut && (await isRefused(context, token, signal))) throw notAdmitted(storeId)
+    await wakeUp.wait(pauseMs, signal)
+  }
+}
+
+/** Syncs with the inviter, then with all that are connected. Rejects with `signal.reason` alone. */
+async function isRefused(
+  { network, logger, meta }: NodeContext,
+  { storeId, inviter }: InviteToken,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const hint = { peer: inviter, addresses: meta.addresses(inviter) }
   try {
-    for await (const outcome of network()?.sync(storeId, signal) ?? []) {
-      logger.debug('join.synced', { storeId, peer: outcome.peer, kind: outcome.kind })
+    for (const peers of [[hint], undefined]) {
+      for await (const outcome of network()?.sync(storeId, signal, peers) ?? []) {
+        logger.debug('join.synced', { storeId, peer: outcome.peer, kind: outcome.kind })
+        const saysSo = outcome.kind === 'failed' && outcome.error.code === 'REVOKED'
+        if (saysSo && equalBytes(outcome.peer, inviter)) return true
+      }
     }
   } catch (error) {
     signal.throwIfAborted()
     // It comes with the next exchange.
     logger.debug('join.sync_stopped', { storeId, error })
   }
+  return false
 }
 
 /** An inviter that does not have the store in use either bears out that it ended. */
@@ -171,15 +201,26 @@ function translateRefusal(error: unknown): unknown {
   return new NodeError('TOKEN_FOREIGN', message, { cause: error })
 }
 
-async function awaitReady(manager: StoreManager, { token, options, signal }: Joining): Promise<void> {
+async function awaitReady(
+  context: NodeContext,
+  manager: StoreManager,
+  { token, options, signal }: Joining,
+): Promise<void> {
   const { storeId } = token
   options.onProgress?.({ kind: 'stage', stage: 'bootstrapping' })
   const cancel = manager.onBootstrap(storeId, (done, total) =>
     options.onProgress?.({ kind: 'bootstrap', storeId, done, total }),
   )
+  const ended = createAbortController()
+  const end = (): void => ended.abort(signal.reason)
+  signal.addEventListener('abort', end, { once: true })
+  const refused = refusedByInviter(context, manager, { token, signal: ended.signal })
   try {
-    await manager.whenReady(storeId, signal)
+    await Promise.race([manager.whenReady(storeId, ended.signal), refused])
   } finally {
+    signal.removeEventListener('abort', end)
+    end()
     cancel()
+    await refused.catch(() => undefined)
   }
 }

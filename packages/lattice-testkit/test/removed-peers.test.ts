@@ -106,6 +106,32 @@ test('of two admins of whom the senior demotes the other, and is removed by it, 
   }
 })
 
+test('a peer that is invited again by somebody who turns out to be removed is told that it is not let in', async () => {
+  const mesh = await createSimMesh({ seed: 18, nodes: 3, discovery: true })
+  await using _ = mesh
+  const id = await mesh.share('team')
+  await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
+  await mesh.converge(id)
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 2)))
+  await mesh.run(() => stateOf(mesh, 2) === 'revoked', 'node 2 knows that it is out')
+  await mesh.converge(id, [0, 1])
+  mesh.partition([0], [1, 2])
+  await mesh.run(() => isAlone(mesh, 0, id), 'node 0 is alone')
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 1)))
+  const joined = mesh.node(2).join(await mesh.invite(1, id))
+  joined.catch(() => undefined)
+  await mesh.run(() => removals(mesh, 1, id, 2).length === 0, 'node 1 has let it in')
+  // What let it in has not come to it, and comes to nobody any more.
+  mesh.partition([0, 1], [2])
+  expect(stateOf(mesh, 2)).toBe('revoked')
+  await mesh.run(() => stateOf(mesh, 1) === 'revoked', 'node 1 knows that it is out itself')
+  mesh.heal()
+  await expect(mesh.complete(joined)).rejects.toMatchObject({ code: 'NOT_ADMITTED' })
+  expect(stateOf(mesh, 2)).toBe('revoked')
+  await mesh.complete(mesh.node(2).join(await mesh.invite(0, id)))
+  await mesh.converge(id, [0, 2])
+})
+
 /** Node 1 is let in, and removed before anything of the store came to it. */
 async function removedEarly(seed: number): Promise<{ mesh: SimMesh; id: StoreId; joined: Promise<unknown> }> {
   const mesh = await createSimMesh({ seed, nodes: 3 })

@@ -165,6 +165,7 @@ async function fetchStore(deps: RepairDeps, store: OpenStore, report: VerifyRepo
   try {
     const outcome = await network.bootstrap({
       store: store.replicated,
+      isApart: true,
       peers,
       signal,
       onProgress: stage(deps, 'fetching'),

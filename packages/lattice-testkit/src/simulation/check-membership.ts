@@ -285,12 +285,18 @@ export function whyUnsettled(world: World, { name, id, nodes }: Held): string | 
   return `${name}: the epoch ${toHex(head).slice(0, 12)} waits for node-${awaited.join()}`
 }
 
-/** Why a store does not follow the root yet: a peer is out there, and not here, or the other way round. */
+/**
+ * Why a store does not follow the root yet: a peer is out there, and not here, or the other way round. An admission that came
+ * after the newest epoch there is followed once an admin makes another; where none is active nobody may.
+ */
 export function whyUnfollowed(world: World, { name, id, nodes }: Held): string | undefined {
   const [first] = nodes
   if (first === undefined || equalBytes(id, world.stores.team)) return undefined
   try {
-    const above = standingRemovals(world.mesh.store(first, world.stores.team).kernel())
+    const team = world.mesh.store(first, world.stores.team).kernel()
+    const { active, isAdmin } = team.membership()
+    if (!active().some(isAdmin)) return undefined
+    const above = standingRemovals(team)
     const below = standingRemovals(world.mesh.store(first, id).kernel())
     return above === below ? undefined : `${name} has not followed team: ${above} and ${below}`
   } catch (error) {

@@ -55,6 +55,8 @@ export interface StrandedWrite {
 }
 
 export interface Reingest {
+  /** The number of the epoch that the old log begins with; undefined where it has the whole history. */
+  readonly baseSeq: () => bigint | undefined
   /** To be ingested into the new store: causes first, runs closed, about `maxBytes` (at least one run); empty at the end. */
   readonly next: (maxBytes: number) => readonly SignedIntention[]
   /** How many there are to look at. */
@@ -158,6 +160,10 @@ function createReingest(
   }
 
   return {
+    baseSeq: () => {
+      const epoch = log.base.epoch()
+      return epoch && log.book.epochOf(epoch)?.record.op.value.seq
+    },
     next,
     left: () => difference.size() + waiting.length,
     strandedCount: () => own.length,

@@ -126,12 +126,15 @@ export function isFetchBegun(context: NodeContext, id: StoreId): boolean {
   return hasFetched(context.directory.storePath(id))
 }
 
-/** Puts what was fetched in place. The store is closed; a crash leaves the one or the other. */
-export async function adoptFetched(context: NodeContext, deps: PrunedFetchDeps): Promise<AdoptedStore> {
+/**
+ * Puts what was fetched in place. The store is closed; a crash leaves the one or the other. Where the log that is here was
+ * cut as late meanwhile it stays, and what was fetched is dropped: undefined.
+ */
+export async function adoptFetched(context: NodeContext, deps: PrunedFetchDeps): Promise<AdoptedStore | undefined> {
   const { id, tablesOf, kernelOf, signal } = deps
   const path = context.directory.storePath(id)
   const store = await openFetched(context, deps)
-  let adopted: AdoptedStore
+  let adopted: AdoptedStore | undefined
   try {
     const membership = createStoreMembershipPolicy(createParentPeers({ kernelOf, tablesOf }))
     adopted = await takeOver(context, store.kernel, { path, membership, signal })
@@ -139,7 +142,8 @@ export async function adoptFetched(context: NodeContext, deps: PrunedFetchDeps):
     await store.close()
   }
   // All that is worth keeping of the old log is in the new one, or put aside.
-  commitFetched(path)
+  if (adopted !== undefined) commitFetched(path)
+  else rmSync(fetchingPath(context, id), { recursive: true, force: true })
   return adopted
 }
 
@@ -172,11 +176,12 @@ async function takeOver(
   { crypto, signer, meta, id: self }: NodeContext,
   kernel: Kernel,
   { path, membership, signal }: TakeOver,
-): Promise<AdoptedStore> {
+): Promise<AdoptedStore | undefined> {
   const base = kernel.base()?.epoch
   if ((peekLog(path)?.witnessCount ?? 0) === 0) return { base, kept: 0, waiting: 0 }
   const old = openReingest({ directory: path, storeId: kernel.storeId, crypto, signer, membership, into: kernel })
   try {
+    if ((old.baseSeq() ?? -1n) >= (kernel.base()?.seq ?? 0n)) return undefined
     let kept = 0
     let isWaiting = false
     for (let part = old.next(REINGEST_BYTES); part.length > 0; part = old.next(REINGEST_BYTES)) {

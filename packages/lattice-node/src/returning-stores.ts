@@ -134,6 +134,7 @@ class Returning implements ReturningStores {
     const adopted = await this.#manager.withClosed(storeId, (closed, signal) =>
       adoptFetched(this.#context, this.#deps(closed, signal)),
     )
+    if (adopted === undefined) return
     // What a peer once held was the log that was here: this one has fewer records.
     this.#context.meta.setReplicatedCount(storeId, undefined)
     entry.record = { ...entry.record, replicatedCount: undefined }

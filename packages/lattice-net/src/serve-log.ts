@@ -70,6 +70,7 @@ export function createLogServer(options: ServeLogOptions): SessionMachine<Served
 class LogServer {
   readonly #options: ServeLogOptions
   /** The store of the request being answered. */
+  #served: SessionStore | undefined
   #serving: SessionStore | undefined
   /** Requests that came meanwhile, oldest first. */
   readonly #waiting: Frame[] = []
@@ -126,9 +127,13 @@ class LogServer {
     return [send({ case: 'witnessPage', value: { records, headSeq: BigInt(answer.page.headSeq) } })]
   }
 
+  /** The one that was served before: a log that takes its place may name the same in another order. */
   #find(bytes: Uint8Array): SessionStore | undefined {
     const storeId = readStoreId(bytes)
-    const store = storeId === undefined ? undefined : this.#options.resolve(storeId)
+    if (storeId === undefined) return undefined
+    const isServed = this.#served !== undefined && equalBytes(this.#served.id, storeId)
+    const store = isServed ? this.#served : this.#options.resolve(storeId)
+    this.#served = store
     return store?.allowed() === true ? store : undefined
   }
   #refusal(bytes: Uint8Array): Fail {

@@ -6,6 +6,7 @@ import { createLogServer } from '../src/serve-log.ts'
 import { DEFAULT_LIMITS } from '../src/limits.ts'
 import { createMesh, type Mesh } from './mesh.ts'
 import type { ModelStore } from './model-store.ts'
+import { feed } from './drive.ts'
 import { createPair } from './pair.ts'
 
 const open: Mesh[] = []
@@ -205,6 +206,25 @@ describe('bootstrap', () => {
 })
 
 describe('the server of a log', () => {
+  test('goes on with the log that it began with, and ends where another has taken its place', async () => {
+    const pair = await createPair()
+    const [frame] = [
+      { case: 'witnessPageRequest', value: { storeId: pair.a.store.id, fromSeq: 1n, limit: 10 } } as const,
+    ]
+    let inUse = 1
+    const resolve = () => {
+      const served = inUse
+      return { ...pair.viewOfA, allowed: () => inUse === served }
+    }
+    const first = createLogServer({ resolve, pages: true })
+    expect((await feed(first, [frame])).failure).toBeUndefined()
+    // It was made anew, and is in use again.
+    inUse = 2
+    expect((await feed(first, [frame])).failure).toMatchObject({ kind: 'refuse' })
+    const next = createLogServer({ resolve, pages: true })
+    expect((await feed(next, [frame])).failure).toBeUndefined()
+  })
+
   test.each<[string, Frame['case'], object, string]>([
     ['a page from nowhere', 'witnessPageRequest', { fromSeq: 0n, limit: 5 }, 'page_from_out_of_range'],
     ['a page of nothing', 'witnessPageRequest', { fromSeq: 1n, limit: 0 }, 'page_limit_out_of_range'],
@@ -216,7 +236,6 @@ describe('the server of a log', () => {
     const pair = await createPair()
     const server = createLogServer({ resolve: () => pair.viewOfA, pages: true })
     const frame = { case: kind, value: { storeId: pair.a.store.id, ...value } } as never
-    const { feed } = await import('./drive.ts')
     expect((await feed(server, [frame])).failure).toEqual({ kind: 'violation', why })
   })
 
@@ -228,7 +247,6 @@ describe('the server of a log', () => {
       case: 'fetchChain',
       value: { storeId: pair.a.store.id, target, since: run[1]?.id ?? new Uint8Array(0), limit: 100 },
     } as const
-    const { feed } = await import('./drive.ts')
     const { sent } = await feed(createLogServer({ resolve: () => pair.viewOfA, pages: false }), [request])
     const [answer] = sent
     expect(answer?.case === 'intentions' && answer.value.intentions.map((x) => toHex(x.intention))).toEqual(

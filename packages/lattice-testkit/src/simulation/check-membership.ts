@@ -145,6 +145,8 @@ function isBeyondCutoff(world: World, kernel: Kernel, { id, node, storeId }: Ack
   if (author === undefined) return undefined
   const view = kernel.membership()
   if (!view.isHeard(author)) return true
+  // Who has left by force, though nobody who is in had it all, keeps what it has.
+  if (!kernel.has(id) && storeIn(world, node, storeId) === undefined) return undefined
   const cutoffs = view.cutoffsOf(author).filter(({ remains }) => remains !== 'writer')
   // Of what was cut nobody knows where it lay.
   if (kernel.base() !== undefined && !kernel.has(id)) return cutoffs.length > 0 ? undefined : false

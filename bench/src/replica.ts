@@ -28,6 +28,7 @@ export function replicaOf(kernel: Kernel): ReplicatedStore {
     storeType: kvStore.storeType,
     access: () => 'full',
     revokedBy: kernel.revokedBy,
+    limitedBy: kernel.limitedBy,
     juniorsAgainst: kernel.juniorsAgainst,
     readPast: kernel.readPast,
     tipIds: kernel.tipIds,

@@ -45,7 +45,8 @@ export function createBaseVoucher({ core, submit, keptRoot }: BaseVoucherDeps): 
     const base = id && log.book.epochOf(id)
     if (base === undefined) return undefined
     const isSigner = [base.record.author, ...requiredOf(base)].some((key) => equalBytes(key, self))
-    if (!isSigner || (log.book.acks.by(base.record.id, self, countingAcks(log))?.roots.length ?? 0) > 0) return undefined
+    if (!isSigner || (log.book.acks.by(base.record.id, self, countingAcks(log))?.roots.length ?? 0) > 0)
+      return undefined
     const [status] = statusesOf(core, [base])
     return status?.isSettled === true && !status.isFinal ? base : undefined
   }

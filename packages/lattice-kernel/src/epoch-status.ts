@@ -49,7 +49,10 @@ export interface EpochStatus {
   readonly waitingFor: readonly PublicKey[]
   /** Everybody it names who is still active has seen it. */
   readonly isSettled: boolean
-  /** By the author and those it names; not what one of them signed beyond a cutoff. */
+  /**
+   * By the author and those it names; not what one of them signed beyond a cutoff, nor of one that signed two: whoever
+   * contradicts itself vouches for nothing, and shows of nobody else that its state is wrong.
+   */
   readonly roots: readonly SignedRoot[]
   /** They signed different roots: the state of one of them is wrong. */
   readonly isDiverged: boolean
@@ -98,7 +101,9 @@ function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDe
   const isSettled = settlement.isSettled(epoch)
   const signers = [author, ...required]
   const signed = log.book.acks.of(id, counts).filter((ack) => signers.some((key) => equalBytes(key, ack.author)))
-  const roots = signed.flatMap((ack) => ack.roots.map((root) => ({ author: ack.author, root })))
+  const roots = signed.flatMap(({ author: by, roots: [root, another] }) =>
+    root === undefined || another !== undefined ? [] : [{ author: by, root }],
+  )
   const isDiverged = new Set(roots.map(({ root }) => toHex(root))).size > 1
   // Asked of those alone for which it matters: it takes the view of its past.
   const isUpheld = !isSettled || upheld(epoch)

@@ -67,18 +67,20 @@ export class FoundationProof {
     return undefined
   }
 
-  /** The root that all of them signed, where they are enough. */
+  /** The root that all of them signed, where they are enough. Who signed two vouches for none. */
   root(): Result<Hash, Problem> {
-    const roots = [...this.#roots.values()].flat()
+    const roots = [...this.#roots.values()].flatMap(([first, second]) =>
+      first === undefined || (second !== undefined && !equalBytes(first, second)) ? [] : [first],
+    )
     if (new Set(roots.map(toHex)).size > 1)
       return err(problem('diverged', 'those who vouch for the base signed different states'))
     const needed = this.#epoch.required.length > 1 ? QUORUM : 1
     const [root] = roots
-    if (root === undefined || this.#roots.size < needed) {
+    if (root === undefined || roots.length < needed) {
       return err(
         problem(
           'no_quorum',
-          `${this.#roots.size} of ${needed} signed the state at the base: ask another peer, or later`,
+          `${roots.length} of ${needed} signed the state at the base: ask another peer, or later`,
         ),
       )
     }

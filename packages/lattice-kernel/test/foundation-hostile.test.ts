@@ -256,6 +256,11 @@ describe('a foundation', () => {
     const wrong = new Uint8Array(32).fill(9)
     expect(outcomeOf([...before, ackWith(creator, end.base, end.root), ackWith(one, end.base, end.root)])).toEqual(end)
     expect(outcomeOf([...before, ackWith(creator, end.base, end.root), ackWith(one, end.base, wrong)])).toBe('diverged')
+    // Who signed two states vouches for none of them, and keeps nobody out.
+    const twice = [ackWith(two, end.base, end.root), ackWith(two, end.base, wrong)]
+    expect(outcomeOf([...before, ackWith(creator, end.base, end.root), ...twice])).toBe('no_quorum')
+    const enough = [ackWith(creator, end.base, end.root), ackWith(one, end.base, end.root)]
+    expect(outcomeOf([...before, ...enough, ...twice])).toEqual(end)
     // Both signed it twice, or one did.
     expect(outcomeOf([...before, ackWith(creator, end.base, wrong)])).toBe('no_quorum')
     expect(outcomeOf([...before, ackWith(signerOf(50), end.base, end.root)])).toBe('not_authentic')

@@ -78,10 +78,7 @@ export class FoundationProof {
     const [root] = roots
     if (root === undefined || roots.length < needed) {
       return err(
-        problem(
-          'no_quorum',
-          `${roots.length} of ${needed} signed the state at the base: ask another peer, or later`,
-        ),
+        problem('no_quorum', `${roots.length} of ${needed} signed the state at the base: ask another peer, or later`),
       )
     }
     return ok(root)

@@ -160,10 +160,7 @@ function createReingest(
   }
 
   return {
-    baseSeq: () => {
-      const epoch = log.base.epoch()
-      return epoch && log.book.epochOf(epoch)?.record.op.value.seq
-    },
+    baseSeq: () => baseSeqOf(log),
     next,
     left: () => difference.size() + waiting.length,
     strandedCount: () => own.length,
@@ -176,6 +173,11 @@ function createReingest(
     strandedOfOthers: () => ofOthers,
     close: log.close,
   }
+}
+
+function baseSeqOf({ base, book }: LogStore): bigint | undefined {
+  const epoch = base.epoch()
+  return epoch && book.epochOf(epoch)?.record.op.value.seq
 }
 
 /** By lane of the old log, up to where it lies below the base; as far as that can be known. */

@@ -7,17 +7,15 @@
  *
  * @module
  */
-import { create } from '@bufbuild/protobuf'
-import { type Cancel, equalBytes, type Hash, type IntentionId } from '@lattice/model'
-import { weaver } from '@lattice/proto'
+import type { Cancel, Hash, IntentionId } from '@lattice/model'
 import { countingAcks } from './counting-acks.ts'
 import type { Core } from './core.ts'
-import { EPOCH_ACK_DELAY_MS, NothingToAcknowledge } from './epoch-acknowledger.ts'
+import { EPOCH_ACK_DELAY_MS } from './epoch-acknowledger.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { statusesOf } from './epoch-status.ts'
 import { createFollowUp } from './follow-up.ts'
-import type { KernelEvent, SubmitOp, SubmitOptions } from './kernel-types.ts'
-import { requiredOf } from './settlement.ts'
+import type { KernelEvent } from './kernel-types.ts'
+import { isConcerned, type Submit, submitEpochAck } from './submit-epoch-ack.ts'
 
 export interface BaseVoucher {
   readonly start: () => void
@@ -26,7 +24,7 @@ export interface BaseVoucher {
 
 export interface BaseVoucherDeps {
   readonly core: Core
-  readonly submit: (op: SubmitOp, options: SubmitOptions) => Promise<IntentionId>
+  readonly submit: Submit
   /** The state that is kept at an epoch; undefined where none is. */
   readonly keptRoot: (epoch: IntentionId) => Hash | undefined
 }
@@ -44,8 +42,7 @@ export function createBaseVoucher({ core, submit, keptRoot }: BaseVoucherDeps): 
     const id = log.base.epoch()
     const base = id && log.book.epochOf(id)
     if (base === undefined) return undefined
-    const isSigner = [base.record.author, ...requiredOf(base)].some((key) => equalBytes(key, self))
-    if (!isSigner || (log.book.acks.by(base.record.id, self, countingAcks(log))?.roots.length ?? 0) > 0)
+    if (!isConcerned(base, self) || (log.book.acks.by(base.record.id, self, countingAcks(log))?.roots.length ?? 0) > 0)
       return undefined
     const [status] = statusesOf(core, [base])
     return status?.isSettled === true && !status.isFinal ? base : undefined
@@ -55,17 +52,7 @@ export function createBaseVoucher({ core, submit, keptRoot }: BaseVoucherDeps): 
     const base = due()
     const root = base && keptRoot(base.record.id)
     if (base === undefined || root === undefined || !core.admits(self)) return
-    const { id } = base.record
-    const value = create(weaver.EpochAckOpSchema, { epoch: id, stateRoot: root })
-    const deps = (): readonly IntentionId[] => {
-      if (due() !== base) throw new NothingToAcknowledge()
-      return [id]
-    }
-    try {
-      await submit({ kind: 'epochAck', schema: 0, value }, { deps })
-    } catch (error) {
-      if (!(error instanceof NothingToAcknowledge)) throw error
-    }
+    await submitEpochAck(submit, { id: base.record.id, stateRoot: root }, () => due() === base)
   }
 
   const followUp = createFollowUp(options, { name: 'signing the state where history was cut', act: vouch })

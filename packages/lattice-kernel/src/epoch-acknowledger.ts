@@ -8,15 +8,13 @@
  *
  * @module
  */
-import { create } from '@bufbuild/protobuf'
-import { type Cancel, equalBytes, type Hash, type IntentionId, type PublicKey } from '@lattice/model'
-import { weaver } from '@lattice/proto'
+import { type Cancel, equalBytes, type Hash, type IntentionId } from '@lattice/model'
 import { countingAcks } from './counting-acks.ts'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { createFollowUp } from './follow-up.ts'
-import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
 import { requiredOf } from './settlement.ts'
+import { isConcerned, type Submit, submitEpochAck } from './submit-epoch-ack.ts'
 
 export interface EpochAcknowledger {
   readonly start: () => void
@@ -25,16 +23,13 @@ export interface EpochAcknowledger {
 
 export interface EpochAcknowledgerDeps {
   readonly core: Core
-  readonly submit: (op: SubmitOp, options: SubmitOptions) => Promise<IntentionId>
+  readonly submit: Submit
   /** See `KernelOptions.rootOf`. */
   readonly rootOf: (epoch: IntentionId) => Promise<Hash | undefined>
 }
 
 /** Long enough that what arrives together is looked at together: an epoch and the one that joins it. */
 export const EPOCH_ACK_DELAY_MS = 500
-
-/** Thrown inside the writer to leave without a write; never leaves who submits. */
-export class NothingToAcknowledge extends Error {}
 
 const NO_ROOT = new Uint8Array(0)
 
@@ -70,21 +65,15 @@ export function createEpochAcknowledger({ core, submit, rootOf }: EpochAcknowled
     // One that ends may have the state later; what it says now would not vouch for it.
     if (followUp.isClosed() || !isDue(epoch, stateRoot)) return
     const { id } = epoch.record
-    const value = create(weaver.EpochAckOpSchema, { epoch: id, stateRoot })
-    try {
-      await submit({ kind: 'epochAck', schema: 0, value }, { deps: () => depsOf(id, stateRoot) })
-    } catch (error) {
-      if (!(error instanceof NothingToAcknowledge)) throw error
-      // Another epoch came, or this node has said it already: seen then.
-      followUp.arm(EPOCH_ACK_DELAY_MS)
-    }
+    const isWritten = await submitEpochAck(submit, { id, stateRoot }, () => isStillDue(id, stateRoot))
+    // Another epoch came, or this node has said it already: seen then.
+    if (!isWritten) followUp.arm(EPOCH_ACK_DELAY_MS)
   }
 
-  /** Asked in the writer: the epoch may have been joined meanwhile, and is what is acknowledged then. */
-  function depsOf(id: IntentionId, root: Uint8Array): readonly IntentionId[] {
+  /** The epoch may have been joined meanwhile, and the join is what is acknowledged then. */
+  function isStillDue(id: IntentionId, root: Uint8Array): boolean {
     const epoch = pending()
-    if (epoch === undefined || !equalBytes(epoch.record.id, id) || !isDue(epoch, root)) throw new NothingToAcknowledge()
-    return [id]
+    return epoch !== undefined && equalBytes(epoch.record.id, id) && isDue(epoch, root)
   }
 
   const followUp = createFollowUp(options, { name: 'acknowledging an epoch', act: acknowledge })
@@ -111,8 +100,4 @@ export function createEpochAcknowledger({ core, submit, rootOf }: EpochAcknowled
       await followUp.close()
     },
   }
-}
-
-function isConcerned(epoch: BookEpoch, self: PublicKey): boolean {
-  return equalBytes(epoch.record.author, self) || requiredOf(epoch).some((key) => equalBytes(key, self))
 }

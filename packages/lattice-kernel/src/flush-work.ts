@@ -5,13 +5,12 @@
  */
 import type { Cancel } from '@lattice/model'
 import type { Core } from './core.ts'
+import { RETRY_MS } from './retry-pause.ts'
 import type { StateFlush } from './state-flush.ts'
 import type { Work } from './work-loop.ts'
 
 /** How long nothing is written before what is in memory goes to disk: the writes of one user's action go together. */
 const IDLE_MS = 1000
-/** How long after a failure it is tried again: about as long as a person takes to make room. */
-const RETRY_MS = 5000
 
 export interface FlushWork extends Work {
   /** Nothing is flushed for being idle any more. */

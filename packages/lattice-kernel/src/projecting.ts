@@ -8,6 +8,7 @@
  * @module
  */
 import type { Clock, Logger } from '@lattice/model'
+import { isDiskFailure } from '@lattice/storage'
 import type { KernelEvent, ProjectedNotice, StalledProjection } from './kernel-types.ts'
 import type { Listeners } from './listeners.ts'
 import type { LogEntry } from './log-entry.ts'
@@ -128,7 +129,8 @@ function tellStalled({ logger, events }: ProjectingDeps, stalled: StalledProject
     logger.info('state waits for another store', { seq, waitsFor, error })
     return
   }
-  logger.error('projection stalled', { seq, error })
+  // A disk is somebody's to look after; anything else is nobody's but the authors'.
+  logger[isDiskFailure(error) ? 'warn' : 'error']('projection stalled', { seq, error })
   events.notify({ kind: 'stalled', ...stalled })
 }
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Cancel, equalBytes, type IntentionId } from '@lattice/model'
+import { equalBytes, type IntentionId } from '@lattice/model'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { COST_PER_STEP } from './jobs.ts'
@@ -14,6 +14,7 @@ import type { DeletionProgress } from './prune-delete.ts'
 import { createPruneRun, type PruneRun, type PruneRunDeps, type Stretch } from './prune-run.ts'
 import { pruneTargets } from './prune-target.ts'
 import type { LogBase, PruneReads, PruneStatus, PruneWait } from './prune-types.ts'
+import { createRetryPause } from './retry-pause.ts'
 import type { Work } from './work-loop.ts'
 
 export interface Pruning extends Work {
@@ -31,8 +32,6 @@ export interface PruningDeps extends PruneRunDeps {
 /** How long it works in one turn, and how many units where time stands still. */
 const TURN_MS = 3
 const UNITS_PER_TURN = 256
-/** How long after a failure it is tried again: about as long as a person takes to make room. */
-const RETRY_MS = 5000
 /** Notices of progress, of one deletion. */
 const NOTICES = 100
 
@@ -55,7 +54,7 @@ export function createPruning(deps: PruningDeps): Pruning {
   let isTidied = false
   let stage: Stage | undefined
   let failure: { readonly error: unknown } | undefined
-  let retry: Cancel | undefined
+  const pause = createRetryPause(options.scheduler, wake)
 
   function advance(work: Stretch): void {
     if (!workOn(work, options.clock.monotonicMs)) return
@@ -71,10 +70,7 @@ export function createPruning(deps: PruningDeps): Pruning {
     stage = undefined
     progress.end()
     news.isNews()
-    retry = options.scheduler.after(RETRY_MS, () => {
-      retry = undefined
-      wake()
-    })
+    pause.begin()
   }
 
   return {
@@ -83,11 +79,11 @@ export function createPruning(deps: PruningDeps): Pruning {
     },
     stop: () => {
       isOn = false
-      retry?.()
+      pause.end()
       news.close()
     },
     step: () => {
-      if (!isOn || retry !== undefined || options.membership === undefined || deps.isHeld()) return undefined
+      if (!isOn || pause.isOn() || options.membership === undefined || deps.isHeld()) return undefined
       try {
         if (stage?.work !== undefined) advance(stage.work)
         else if (news.take() || isReady(core, run, stage)) {

@@ -14,13 +14,12 @@ import { join } from 'node:path'
 import { openStateDatabase, removeDatabase, replaceDatabase } from '@lattice/storage'
 import type { Core } from './core.ts'
 import type { Difference } from './downset.ts'
-import { ParentNeeded, ProjectionStalled } from './errors.ts'
-import { COST_PER_STEP, type JobStep, RECORDS_PER_STEP } from './jobs.ts'
+import { ProjectionStalled } from './errors.ts'
+import { type JobStep, RECORDS_PER_STEP } from './jobs.ts'
 import type { RebuildProgress } from './kernel-types.ts'
 import { REBUILD_FILE, STATE_FILE } from './log-schema.ts'
 import type { Projection } from './projection.ts'
 import { createRebuildStart, type RebuildStartDeps } from './rebuild-start.ts'
-import type { Work } from './work-loop.ts'
 
 /** Records that are applied and brought to disk in the turn of the swap: writers may add as many while others are. */
 const RECORDS_LAST = 512
@@ -69,6 +68,8 @@ export function createRebuilding(deps: RebuildStartDeps): Rebuilding {
     const path = join(directory, STATE_FILE)
     close(built)
     close(core.projection())
+    next = undefined
+    besides = undefined
     try {
       replaceDatabase(path, building)
     } finally {
@@ -76,8 +77,6 @@ export function createRebuilding(deps: RebuildStartDeps): Rebuilding {
       core.setProjection(createProjectionOver(openStateDatabase({ ...options, path })))
     }
     finished += 1
-    next = undefined
-    besides = undefined
     core.events.notify({ kind: 'rebuilt', appliedSeq: built.appliedSeq() })
   }
 
@@ -150,67 +149,6 @@ function jobOf({ step, isDone, appliedSeq, headSeq }: JobSource, onProgress: Reb
     const answer = step()
     onProgress?.(isDone() ? headSeq() : (appliedSeq() ?? 0), headSeq())
     return answer
-  }
-}
-
-export interface Restating extends Work {
-  /** State is made, and what there is of it is none. */
-  readonly isBare: () => boolean
-}
-
-/** Builds state anew where it was made with cuts that do not hold any more, or is lost and there is a snapshot of it. */
-export function createRestating(core: Core, rebuilding: Rebuilding): Restating {
-  let blocked: Promise<void> | undefined
-  let bare: Projection | undefined
-  let isLooked = false
-  const waiting = createParentWait(core)
-  const isBare = (): boolean => {
-    if (!isLooked && core.projection().appliedSeq() === 0 && rebuilding.hasBeginning()) bare = core.projection()
-    isLooked = true
-    // Of a pruned log state is made of a snapshot, or not at all.
-    return core.projection() === bare || core.isUnmade()
-  }
-  return {
-    isBare,
-    step: () => {
-      waiting.endIfOther()
-      if (blocked !== undefined || core.projection().stalled() !== undefined) return undefined
-      if (!isBare() && core.projection().lookOn()) return COST_PER_STEP
-      if (!isBare() && !core.isStale()) return undefined
-      try {
-        const answer = rebuilding.step()
-        if (answer instanceof Promise) blocked = answer.finally(() => void (blocked = undefined))
-      } catch (error) {
-        // It stands still, visibly; a retry tries again.
-        if (error instanceof ParentNeeded) waiting.begin(error)
-        else core.stall(error)
-      }
-      return COST_PER_STEP
-    },
-    waiting: () => blocked,
-  }
-}
-
-interface ParentWait {
-  readonly begin: (error: ParentNeeded) => void
-  /** Goes on where something else counts by now. */
-  readonly endIfOther: () => void
-}
-
-/** The store above may come long after this one: then it is not a person that is waited for. */
-function createParentWait(core: Core): ParentWait {
-  const { book } = core.log
-  let since: { readonly view: ReturnType<typeof book.view>; readonly projection: Projection } | undefined
-  return {
-    begin: (error) => {
-      core.stall(error, 'parent')
-      since = { view: book.view(), projection: core.projection() }
-    },
-    endIfOther: () => {
-      if (since === undefined || since.view === book.view()) return
-      since.projection.resume()
-      since = undefined
-    },
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Cancel, equalBytes, type Scheduler } from '@lattice/model'
+import { equalBytes } from '@lattice/model'
 import { dueBase, followBase, keepBase } from './base-snapshot.ts'
 import type { Core } from './core.ts'
 import type { DivergenceWatch } from './divergence-watch.ts'
@@ -12,6 +12,7 @@ import { SnapshotUnavailable } from './errors.ts'
 import { COST_PER_STEP } from './jobs.ts'
 import type { KeptSnapshots } from './kept-snapshots.ts'
 import { makeSnapshot, planSnapshot, type SnapshotMakerDeps, type SnapshotMaking } from './snapshot-maker.ts'
+import { createRetryPause } from './retry-pause.ts'
 import { isWithinReach } from './snapshot-reach.ts'
 import type { RootWaits } from './snapshot-waits.ts'
 import type { WantedSnapshots } from './wanted-snapshots.ts'
@@ -39,8 +40,6 @@ export interface SnapshotWorksDeps extends SnapshotMakerDeps {
   readonly wake: () => void
 }
 
-/** How long after a failure it is tried again: about as long as a person takes to make room. */
-const RETRY_MS = 5000
 /** Records between two notices of progress. */
 const RECORDS_PER_NOTICE = 4096
 
@@ -54,7 +53,7 @@ export function createSnapshotWorks(deps: SnapshotWorksDeps): SnapshotWorks {
   let isOver = false
 
   const wake = (): void => (isOver ? undefined : deps.wake())
-  const pause = createPause(options.scheduler, wake)
+  const pause = createRetryPause(options.scheduler, wake)
 
   /** Looks at what changed. */
   function look(): void {
@@ -130,24 +129,6 @@ function isOther(making: SnapshotMaking | undefined, target: BookEpoch | undefin
 
 function undecided(): SnapshotUnavailable {
   return new SnapshotUnavailable('an epoch of a parent store that decides what counts is not here: sync it')
-}
-
-/** After a failure, before the next attempt. */
-function createPause(scheduler: Scheduler, onEnd: () => void) {
-  let cancel: Cancel | undefined
-  return {
-    isOn: (): boolean => cancel !== undefined,
-    begin: (): void => {
-      cancel = scheduler.after(RETRY_MS, () => {
-        cancel = undefined
-        onEnd()
-      })
-    },
-    end: (): void => {
-      cancel?.()
-      cancel = undefined
-    },
-  }
 }
 
 /** What there is to make, after what was made is in its place. */

@@ -23,7 +23,8 @@ import {
   type JobStep,
   RECORDS_PER_STEP,
 } from './jobs.ts'
-import { createRestating, type Rebuilding } from './rebuild.ts'
+import type { Rebuilding } from './rebuild.ts'
+import { createRestating } from './restating.ts'
 import { createSubmitQueue, type SubmitQueue } from './submit-queue.ts'
 import { createWorkLoop, type Work } from './work-loop.ts'
 
@@ -64,7 +65,7 @@ export function createWriter(core: Core, { rebuilding, snapshots, pruning, asked
   const jobs = createJobQueue()
   let isOpening = true
   let ended: Error | undefined
-  const restating = createRestating(core, rebuilding)
+  const restating = createRestating(core, rebuilding, () => loop.wake())
   const catchUp = createCatchUp(core, restating.isBare, () => tellProgress(core, isOpening))
   const upkeep = [createExcluding(core), createCheckpointing(core)]
   const { nowMs } = time
@@ -77,11 +78,16 @@ export function createWriter(core: Core, { rebuilding, snapshots, pruning, asked
   const works: readonly Work[] = [restating, catchUp, ...upkeep, ...waiting, flushing, arm, snapshots, asked, pruning]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
 
+  function cancel(): void {
+    timer.cancel()
+    flushing.cancel()
+    restating.cancel()
+  }
+
   function onFailure(cause: unknown): void {
     logger.error('store writer failed', { error: cause })
     ended = cause instanceof Error ? cause : new Error('the store writer failed', { cause })
-    timer.cancel()
-    flushing.cancel()
+    cancel()
     try {
       // Readers see what is committed, not what the step left half-way.
       core.revert()
@@ -120,8 +126,7 @@ export function createWriter(core: Core, { rebuilding, snapshots, pruning, asked
     close: async () => {
       ended ??= new KernelClosed(storeId)
       await loop.idle()
-      timer.cancel()
-      flushing.cancel()
+      cancel()
     },
   }
 }

@@ -3,9 +3,11 @@ import { idKey, type ParsedIntention, toHex, utf8Encode } from '@lattice/model'
 import type { StorageHooks, StoragePoint } from '@lattice/storage'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Kernel, KernelEvent } from '../src/index.ts'
-import { createHistory, keyOf, openCut } from './cutoff-history.ts'
+import { createHistory, keyOf, modelPolicy, openCut } from './cutoff-history.ts'
+import { createCutoffProjector, cutoffAuthority } from './cutoff-projector.ts'
 import { changeTable } from './damage.ts'
 import { removeDirectories, signerOf } from './harness.ts'
+import { done, openIn, timeline } from './timeline.ts'
 
 afterEach(removeDirectories)
 
@@ -226,6 +228,56 @@ describe('a removal that is interrupted', () => {
       await again.kernel.close()
     },
   )
+})
+
+describe('a disk that is full when state is made anew', () => {
+  /** Refuses the new state while it is full. */
+  async function openOnDisk(history: ReturnType<typeof createHistory>) {
+    const scheduler = timeline()
+    const disk = { isFull: false }
+    const told: KernelEvent['kind'][] = []
+    const levels: string[] = []
+    const log = (level: string) => (message: string) => void levels.push(`${level}: ${message}`)
+    const ignore = (): void => undefined
+    const { kernel } = await openIn(scheduler, {
+      storeId: history.storeId,
+      signer: signerOf(9),
+      ackDelayMs: Infinity,
+      membership: modelPolicy,
+      authority: cutoffAuthority,
+      projector: createCutoffProjector(),
+      logger: { debug: ignore, info: ignore, warn: log('warn'), error: log('error') },
+      storageHooks: {
+        at: (point, path) => {
+          if (!disk.isFull || point !== 'open' || !path.endsWith('state.rebuild.db')) return
+          throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' })
+        },
+      },
+    })
+    kernel.onEvent(({ kind }) => void told.push(kind))
+    await done(scheduler, kernel.ingest(history.all, undefined))
+    disk.isFull = true
+    return { scheduler, disk, told, levels, kernel }
+  }
+
+  test('is told of once, and state is made of itself once there is room', async () => {
+    const history = createHistory()
+    history.write(3, 'set cut 1')
+    const { scheduler, disk, told, levels, kernel } = await openOnDisk(history)
+    await done(scheduler, kernel.ingest([history.remove(1, 3, history.start)], undefined))
+    await scheduler.advanceAsync(30_000)
+    expect(kernel.projection().stalled).toMatchObject({ error: { code: 'DISK_FULL' } })
+    expect(levels).toEqual(['warn: projection stalled'])
+    // It takes in what comes meanwhile.
+    await done(scheduler, kernel.ingest([history.write(4, 'set later 1')], undefined))
+    disk.isFull = false
+    await scheduler.advanceAsync(5000)
+    await done(scheduler, kernel.recheckFloating())
+    expect(told.filter((kind) => kind === 'stalled' || kind === 'rebuilt')).toEqual(['stalled', 'rebuilt'])
+    expect(kernel.projection().stalled).toBeUndefined()
+    expect(['cut', 'later'].map((key) => valueOf(kernel, key))).toEqual([false, true])
+    await done(scheduler, kernel.close())
+  })
 })
 
 describe('a store of before anything could be excluded', () => {

@@ -33,6 +33,11 @@ export class StorageFailed extends LatticeError {
   }
 }
 
+/** True for what the disk refused: the same may work later, without a change of the program or the data. */
+export function isDiskFailure(error: unknown): error is DiskFull | StorageFailed {
+  return error instanceof DiskFull || error instanceof StorageFailed
+}
+
 /** The file was written by a later version of this program. */
 export class SchemaTooNew extends LatticeError {
   override readonly name = 'SchemaTooNew'

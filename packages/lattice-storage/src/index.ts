@@ -14,7 +14,15 @@ export {
 } from './database.ts'
 export { type LockAttempt, tryExclusiveLock } from './exclusive-lock.ts'
 export { type FileWork, inlineFileWork, threadedFileWork } from './file-work.ts'
-export { DatabaseDamaged, DiskFull, LogDamaged, SchemaTooNew, StateDamaged, StorageFailed } from './errors.ts'
+export {
+  DatabaseDamaged,
+  DiskFull,
+  isDiskFailure,
+  LogDamaged,
+  SchemaTooNew,
+  StateDamaged,
+  StorageFailed,
+} from './errors.ts'
 export type { Migration } from './migrations.ts'
 export { moveAside, removeDatabase, replaceDatabase } from './move-aside.ts'
 export { type LayeredPage, type PageSource, scanPages } from './merge-rows.ts'

@@ -113,7 +113,7 @@ async function refusedByInviter(
   const wakeUp = createWakeUp(context.scheduler)
   for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = longerPauseMs(pauseMs)) {
     const isOut = manager.entry(storeId)?.revoked === true
-    if (isOut && (await isRefused(context, token, signal))) throw notAdmitted(storeId)
+    if (isOut && (await isRefused(context, manager, { token, signal }))) throw notAdmitted(storeId)
     await wakeUp.wait(pauseMs, signal)
   }
 }
@@ -121,15 +121,18 @@ async function refusedByInviter(
 /** Syncs with the inviter, then with all that are connected. Rejects with `signal.reason` alone. */
 async function isRefused(
   { network, logger, meta }: NodeContext,
-  { storeId, inviter }: InviteToken,
-  signal: AbortSignal,
+  manager: StoreManager,
+  { token: { storeId, inviter }, signal }: Pick<Joining, 'token' | 'signal'>,
 ): Promise<boolean> {
+  // Who is removed itself knows nobody of the store any more.
+  const isNo = (code: LatticeErrorCode): boolean =>
+    code === 'REVOKED' || (code === 'STORE_NOT_FOUND' && !isAdminOf(manager.entry(storeId), inviter))
   const hint = { peer: inviter, addresses: meta.addresses(inviter) }
   try {
     for (const peers of [[hint], undefined]) {
       for await (const outcome of network()?.sync(storeId, signal, peers) ?? []) {
         logger.debug('join.synced', { storeId, peer: outcome.peer, kind: outcome.kind })
-        const saysSo = outcome.kind === 'failed' && outcome.error.code === 'REVOKED'
+        const saysSo = outcome.kind === 'failed' && isNo(outcome.error.code)
         if (saysSo && equalBytes(outcome.peer, inviter)) return true
       }
     }
@@ -139,6 +142,10 @@ async function isRefused(
     logger.debug('join.sync_stopped', { storeId, error })
   }
   return false
+}
+
+function isAdminOf(entry: StoreEntry | undefined, peer: PublicKey): boolean {
+  return entry?.open?.kernel.membership()?.isAdmin(peer) === true
 }
 
 /** An inviter that does not have the store in use either bears out that it ended. */

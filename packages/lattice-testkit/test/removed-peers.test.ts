@@ -132,6 +132,26 @@ test('a peer that is invited again by somebody who turns out to be removed is to
   await mesh.converge(id, [0, 2])
 })
 
+test('so is one whose inviter was removed before it, and knows nobody of the store by now', async () => {
+  const mesh = await createSimMesh({ seed: 19, nodes: 3, discovery: true })
+  await using _ = mesh
+  const id = await mesh.share('team')
+  await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
+  await mesh.converge(id)
+  mesh.partition([0, 2], [1])
+  await mesh.run(() => isAlone(mesh, 1, id), 'node 1 is alone')
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 1)))
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 2)))
+  await mesh.run(() => stateOf(mesh, 2) === 'revoked', 'node 2 knows that it is out')
+  const token = await mesh.invite(1, id)
+  mesh.partition([0], [1, 2])
+  const joined = mesh.node(2).join(token)
+  joined.catch(() => undefined)
+  mesh.heal()
+  await expect(mesh.complete(joined)).rejects.toMatchObject({ code: 'NOT_ADMITTED' })
+  expect(stateOf(mesh, 2)).toBe('revoked')
+})
+
 /** Node 1 is let in, and removed before anything of the store came to it. */
 async function removedEarly(seed: number): Promise<{ mesh: SimMesh; id: StoreId; joined: Promise<unknown> }> {
   const mesh = await createSimMesh({ seed, nodes: 3 })

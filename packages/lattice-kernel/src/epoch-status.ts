@@ -54,16 +54,23 @@ export interface EpochStatus {
    * contradicts itself vouches for nothing, and shows of nobody else that its state is wrong.
    */
   readonly roots: readonly SignedRoot[]
-  /** They signed different roots: the state of one of them is wrong. */
+  /** They signed different roots: the state of one of them is wrong. Nothing is cut here while that stands. */
   readonly isDiverged: boolean
   /** What lies below it counts as it was known there: no epoch that it had not seen has changed that. */
   readonly isUpheld: boolean
-  /** Settled and upheld, and enough of them signed the same root. */
+  /** Settled and upheld, and enough of them signed the same root, see {@link agreedRoot}. */
   readonly isFinal: boolean
 }
 
 /** Roots that agree for an epoch to be final; one suffices where no more than one peer has to acknowledge it. */
 export const QUORUM = 2
+
+/** What a quorum signed, of one root each, if those who signed anything else are fewer: a lone liar stops nobody. */
+export function agreedRoot(roots: readonly Hash[], required: readonly PublicKey[]): Hash | undefined {
+  const votes = (root: Hash): number => roots.filter((other) => equalBytes(root, other)).length
+  const least = required.length > 1 ? QUORUM : 1
+  return roots.find((root) => votes(root) >= least && votes(root) * 2 > roots.length)
+}
 
 type StatusLog = Pick<LogStore, 'book' | 'excluded'>
 
@@ -107,7 +114,10 @@ function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDe
   const isDiverged = new Set(roots.map(({ root }) => toHex(root))).size > 1
   // Asked of those alone for which it matters: it takes the view of its past.
   const isUpheld = !isSettled || upheld(epoch)
-  const isEnough = roots.length >= (required.length > 1 ? QUORUM : 1)
+  const agreed = agreedRoot(
+    roots.map(({ root }) => root),
+    required,
+  )
   return {
     id,
     seq: op.value.seq,
@@ -123,7 +133,7 @@ function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDe
     roots,
     isDiverged,
     isUpheld,
-    isFinal: isSettled && isUpheld && isEnough && !isDiverged,
+    isFinal: isSettled && isUpheld && agreed !== undefined,
   }
 }
 

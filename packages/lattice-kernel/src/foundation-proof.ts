@@ -21,7 +21,7 @@ import {
   toHex,
   verifyParsed,
 } from '@lattice/model'
-import { QUORUM } from './epoch-status.ts'
+import { agreedRoot } from './epoch-status.ts'
 import { type Problem, problem } from './foundation-problem.ts'
 
 /** Acks of one peer that are taken: two that differ are a contradiction already. */
@@ -67,20 +67,18 @@ export class FoundationProof {
     return undefined
   }
 
-  /** The root that all of them signed, where they are enough. Who signed two vouches for none. */
+  /** The root that they agree on, see {@link agreedRoot}. Who signed two vouches for none. */
   root(): Result<Hash, Problem> {
     const roots = [...this.#roots.values()].flatMap(([first, second]) =>
       first === undefined || (second !== undefined && !equalBytes(first, second)) ? [] : [first],
     )
-    if (new Set(roots.map(toHex)).size > 1)
-      return err(problem('diverged', 'those who vouch for the base signed different states'))
-    const needed = this.#epoch.required.length > 1 ? QUORUM : 1
-    const [root] = roots
-    if (root === undefined || roots.length < needed) {
-      return err(
-        problem('no_quorum', `${roots.length} of ${needed} signed the state at the base: ask another peer, or later`),
-      )
-    }
-    return ok(root)
+    const agreed = agreedRoot(roots, this.#epoch.required)
+    if (agreed !== undefined) return ok(agreed)
+    const isOne = new Set(roots.map(toHex)).size < 2
+    return err(
+      isOne
+        ? problem('no_quorum', `${roots.length} signed the state at the base, too few: ask another peer, or later`)
+        : problem('diverged', 'those who vouch for the base signed different states, none of them most of them'),
+    )
   }
 }

@@ -261,6 +261,10 @@ describe('a foundation', () => {
     expect(outcomeOf([...before, ackWith(creator, end.base, end.root), ...twice])).toBe('no_quorum')
     const enough = [ackWith(creator, end.base, end.root), ackWith(one, end.base, end.root)]
     expect(outcomeOf([...before, ...enough, ...twice])).toEqual(end)
+    // One of three that differs is outvoted, whether it is this or the other that is right.
+    expect(outcomeOf([...before, ...enough, ackWith(two, end.base, wrong)])).toEqual(end)
+    const lie = [ackWith(one, end.base, wrong), ackWith(two, end.base, wrong)]
+    expect(outcomeOf([...before, ackWith(creator, end.base, end.root), ...lie])).toEqual({ ...end, root: wrong })
     // Both signed it twice, or one did.
     expect(outcomeOf([...before, ackWith(creator, end.base, wrong)])).toBe('no_quorum')
     expect(outcomeOf([...before, ackWith(signerOf(50), end.base, end.root)])).toBe('not_authentic')

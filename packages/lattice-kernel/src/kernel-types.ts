@@ -339,10 +339,10 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
    */
   readonly removal: () => { readonly epoch: IntentionId; readonly author: PublicKey } | undefined
   /**
-   * At which epoch a foundation shows a peer that it was removed, where the past of what removed it was cut here; undefined
-   * where it was not, and for any other peer.
+   * At which epoch a foundation shows a peer that it was removed, where the past of what removed it was cut here, or one of
+   * those who admitted it again, by its own account, may not. Undefined where neither is so, and for any other peer.
    */
-  readonly removalFoundation: (peer: PublicKey) => IntentionId | undefined
+  readonly removalFoundation: (peer: PublicKey, admittedBy: readonly PublicKey[]) => IntentionId | undefined
   /** Takes in such a foundation. Undefined while another is, and where there are no epochs. */
   readonly openRemovalProof: () => RemovalProof | undefined
   /**

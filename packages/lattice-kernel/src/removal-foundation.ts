@@ -1,5 +1,5 @@
 /**
- * With which foundation a peer that was removed is shown so, where the past of the epoch that did it was cut.
+ * With which foundation a peer that was removed is shown so, where it cannot be shown what did it with all its past.
  *
  * @module
  */
@@ -8,7 +8,6 @@ import type { Core } from './core.ts'
 import { epochStatuses } from './epoch-status.ts'
 import type { Kernel } from './kernel-types.ts'
 
-/** The earliest that can be shown, so that it tells no more of what came after the removal than it has to. */
 export function createRemovalFoundation(
   core: Core,
   { revokedBy, foundation }: Pick<Kernel, 'revokedBy' | 'foundation'>,
@@ -19,15 +18,28 @@ export function createRemovalFoundation(
     const [place, end] = [log.find(removal), log.find(epoch)]
     return equalBytes(removal, epoch) || (place !== undefined && end !== undefined && log.book.isBefore(place, end))
   }
+  /** Epochs that took rights from those who may not admit anybody any more; undefined where none of them is such. */
+  function tookFrom(admitters: readonly PublicKey[]): readonly IntentionId[] | undefined {
+    const view = log.book.view()
+    const isOut = (peer: PublicKey): boolean =>
+      !view.isHeard(peer) || view.cutoffsOf(peer).some(({ readmissions }) => readmissions.length === 0)
+    const out = admitters.filter(isOut)
+    return out.length === 0 ? undefined : out.flatMap((peer) => view.cutoffsOf(peer).map(({ epoch }) => epoch))
+  }
   return {
-    removalFoundation: (peer: PublicKey) => {
-      // Where nothing was cut the epoch is shown with all its past.
-      if (log.base.epoch() === undefined) return undefined
+    removalFoundation: (peer, admittedBy) => {
       const removals = revokedBy(peer)
       if (removals.length === 0) return undefined
+      const taken = tookFrom(admittedBy.filter((admitter) => !equalBytes(admitter, peer)))
+      // Where nothing was cut the epoch is shown with all its past.
+      if (log.base.epoch() === undefined && taken === undefined) return undefined
       const shows = ({ id }: { readonly id: IntentionId }): boolean =>
-        removals.some((removal) => isAtOrBelow(removal, id)) && foundation(id) !== undefined
-      return epochStatuses(core).findLast((epoch) => epoch.isFinal && shows(epoch))?.id
+        removals.some((removal) => isAtOrBelow(removal, id)) &&
+        (taken ?? []).every((epoch) => isAtOrBelow(epoch, id)) &&
+        foundation(id) !== undefined
+      const final = epochStatuses(core).filter(({ isFinal }) => isFinal)
+      // The earliest that can be shown tells no more of what came after the removal than it has to.
+      return (taken?.length === 0 ? final.find(shows) : final.findLast(shows))?.id
     },
   }
 }

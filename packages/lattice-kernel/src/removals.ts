@@ -1,7 +1,8 @@
 /**
  * What is kept beside the log because the log cannot hold it: the foundation that shows that this node was removed.
  *
- * The epoch that removed it cannot be witnessed, for its causes are gone everywhere. So the log stays as it is, and the
+ * The epoch that removed it cannot be witnessed, for its causes are gone everywhere; or it is here, and what voids the
+ * admission that came after it is not for a removed peer to have. So the log stays as it is, and the
  * foundation lies in a directory beside it; what this node wrote after what the epoch has in its past counts no more, as if
  * the epoch were here. It is looked at anew with every record that comes: one that voids the removal ends it, and so does the
  * epoch itself, which then speaks for itself.
@@ -30,7 +31,7 @@ export interface RemovalsOptions {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly membership: MembershipPolicy
-  readonly book: Pick<EpochBook, 'all' | 'counting' | 'isBefore' | 'version'>
+  readonly book: Pick<EpochBook, 'all' | 'counting' | 'isBefore' | 'version' | 'view'>
 }
 
 export function shownPath(directory: string): string {

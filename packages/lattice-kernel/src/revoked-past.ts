@@ -24,6 +24,8 @@ export interface RevokedPast {
   readonly revokedBy: (peer: PublicKey) => readonly IntentionId[]
   /** These, and the epochs that took some of its rights, sorted: what it did at the same time may be void by any of them. */
   readonly limitedBy: (peer: PublicKey) => readonly IntentionId[]
+  /** Who admitted the peer again after an epoch took rights from it. */
+  readonly readmittedBy: (peer: PublicKey) => readonly PublicKey[]
   /** Who removed the peer although it was admitted before them: what it holds against them may void that. */
   readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
   /** Reads these intentions and all in their past, without `known` and what is in theirs. Ids that are not here are passed over. */
@@ -58,6 +60,13 @@ export function createRevokedPast(log: PastLog, self: PublicKey): RevokedPast {
   return {
     revokedBy,
     limitedBy: (peer) => sortedIds(cutoffsHere(peer).map(({ epoch }) => epoch)),
+    readmittedBy: (peer) => {
+      const admissions = cutoffsHere(peer).flatMap(({ readmissions }) =>
+        readmissions.flatMap((id) => log.find(id) ?? []),
+      )
+      const authors = new Set(admissions.map(({ author }) => author))
+      return [...authors].map((author) => log.authors.byNumber(author).key)
+    },
     juniorsAgainst: (peer) => {
       const authors = revokedBy(peer).flatMap((id) => log.book.epochOf(id)?.record.author ?? [])
       return authors.filter((author) => log.book.view().isSenior(peer, author))

@@ -28,8 +28,8 @@ export type ShownFault =
 export interface ShownTo {
   readonly self: PublicKey
   readonly policy: MembershipPolicy
-  /** The records that are here. */
-  readonly own: Pick<EpochBook, 'all' | 'counting' | 'isBefore'>
+  /** The records that are here, and what they come to by themselves. */
+  readonly own: Pick<EpochBook, 'all' | 'counting' | 'isBefore' | 'view'>
 }
 
 export function findShownRemoval(
@@ -47,17 +47,19 @@ export function findShownRemoval(
     return place !== undefined && cause !== undefined && shown.isBefore(cause.meta, place.meta)
   }
   const view = policy.resolve(historyOf([...own.counting(), ...unseen], { follows }))
+  // One that is here may be undone by an admission that counts no more.
+  const known = new Set(removalsIn(own.view(), self).map(idKey))
   const [removal] = removalsIn(view, self)
-    .flatMap((epoch) => (here.has(idKey(epoch)) ? [] : (shown.find(epoch) ?? [])))
+    .flatMap((epoch) => (known.has(idKey(epoch)) ? [] : (shown.find(epoch) ?? [])))
     .map((item) => ({ peer: self, epoch: item.record.id, author: item.record.author, last: shown.reachOf(item, self) }))
     .toSorted((a, b) => a.last - b.last)
   return removal === undefined ? err('voided') : ok(removal)
 }
 
-/** True where each epoch that it shows to have removed this node is here: it tells nothing any more. */
-export function isSpent({ self, own }: Pick<ShownTo, 'self' | 'own'>, shown: ShownRecords): boolean {
+/** True where all that it shows is here: it tells nothing any more. */
+export function isSpent({ own }: Pick<ShownTo, 'own'>, shown: ShownRecords): boolean {
   const here = new Set(own.all().map(({ record }) => idKey(record.id)))
-  return removalsIn(shown.view(), self).every((epoch) => here.has(idKey(epoch)))
+  return shown.counting().every(({ record }) => here.has(idKey(record.id)))
 }
 
 /** Epochs that took all from a peer, which was not admitted since. */

@@ -13,6 +13,8 @@ import {
   type SignedIntention,
   toHex,
 } from '@lattice/model'
+import { create } from '@bufbuild/protobuf'
+import { weaver } from '@lattice/proto'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   encodeFoundationItem,
@@ -92,6 +94,58 @@ function removedAway(history = createHistory()) {
   const epoch = history.remove(1, VICTIM, [...known, ...more], { acks: [2, 4, 5] })
   return { history, known, epoch }
 }
+
+/** 1 removes 3, 2 admits it again and is removed by 1, who has not seen that. */
+function admittedInVain() {
+  const history = createHistory()
+  const removal = history.remove(1, VICTIM, history.start, { acks: [2, 4, 5] })
+  const back = history.admit(2, VICTIM, [removal])
+  const known = [...history.all, history.write(VICTIM, 'set back 1', [back])]
+  const later = history.remove(1, 2, [history.write(4, 'set more 1', [removal])], { acks: [4, 5] })
+  return { history, removal, known, later }
+}
+
+describe('a foundation that voids the admission after a removal that is here', () => {
+  test('is believed, over a restart, until somebody who may admits the peer again', async () => {
+    const { history, removal, known, later } = admittedInVain()
+    const items = await foundationAt(history, later)
+    const { kernel, directory } = await openVictim(history, known)
+    expect(kernel.revokedBy(keyOf(VICTIM))).toEqual([])
+    expect(kernel.readmittedBy(keyOf(VICTIM))).toEqual([keyOf(2)])
+    expect(await show(kernel, items)).toBe(true)
+    expect(kernel.removal()).toEqual({ epoch: removal.id, author: keyOf(1) })
+    expect(kernel.excluded(10)).toMatchObject([{ author: keyOf(VICTIM), epoch: removal.id }])
+    await kernel.close()
+    const again = await openVictim(history, [], directory)
+    expect(again.kernel.revokedBy(keyOf(VICTIM))).toEqual([removal.id])
+    await expect(again.kernel.submit(appOp('set more 2'))).rejects.toMatchObject({ code: 'REVOKED' })
+    history.admit(1, VICTIM, [later])
+    await again.kernel.ingest(history.all, undefined)
+    await again.kernel.recheckFloating()
+    expect(again.kernel.removal()).toBe(undefined)
+    expect(again.kernel.revokedBy(keyOf(VICTIM))).toEqual([])
+    await again.kernel.close()
+    const last = await openVictim(history, [], directory)
+    expect(readdirSync(directory).filter((name) => name.startsWith('remov'))).toEqual([])
+    await last.kernel.close()
+  })
+
+  test('is named to who says by whom it was admitted, where that one may not', async () => {
+    const { history, later } = admittedInVain()
+    const { kernel } = await openPlain({ storeId: history.storeId })
+    const stateRoot = new Uint8Array(32).fill(7)
+    const value = create(weaver.EpochAckOpSchema, { epoch: later.id, stateRoot })
+    for (const author of [1, 4, 5]) history.write(author, { kind: 'epochAck', schema: 0, value }, [later])
+    await kernel.ingest(history.all, undefined)
+    await kernel.recheckFloating()
+    expect(kernel.removalFoundation(keyOf(VICTIM), [])).toBe(undefined)
+    expect(kernel.removalFoundation(keyOf(VICTIM), [keyOf(1), keyOf(4)])).toBe(undefined)
+    expect(kernel.removalFoundation(keyOf(VICTIM), [keyOf(4), keyOf(2)])).toEqual(later.id)
+    // Who was not removed is told nothing.
+    expect(kernel.removalFoundation(keyOf(4), [keyOf(2)])).toBe(undefined)
+    await kernel.close()
+  })
+})
 
 describe('a foundation with the removal in it', () => {
   test('is believed, cuts what the epoch had not seen and nothing else, and is not forgotten', async () => {

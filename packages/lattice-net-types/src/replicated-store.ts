@@ -87,15 +87,17 @@ export interface ReplicatedStore extends PrunedReplica {
   readonly revokedBy: (peer: PublicKey) => readonly IntentionId[]
   /** These, and those that took some of its rights, sorted. */
   readonly limitedBy: (peer: PublicKey) => readonly IntentionId[]
+  /** Who admitted the peer again after an epoch took rights from it. */
+  readonly readmittedBy: (peer: PublicKey) => readonly PublicKey[]
   /** Who removed the peer although it was admitted before them: what it holds against them may void that. */
   readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
   /** Reads `epochs` and all in their past, without `known` and what is in theirs; ids that are not here are passed over. */
   readonly readPast: (epochs: readonly IntentionId[], known: readonly IntentionId[]) => PastReader
   /**
-   * At which epoch a foundation shows a peer that it was removed, where the past of what removed it was cut here. Undefined
-   * where it was not, and for any other peer. Its items are those of {@link PrunedReplica.readFoundation}.
+   * At which epoch a foundation shows a peer that it was removed, where the past of what removed it was cut here, or one of
+   * those who admitted it again, by its own account, may not. Undefined where neither is so, and for any other peer. Its items are those of {@link PrunedReplica.readFoundation}.
    */
-  readonly removalFoundation: (peer: PublicKey) => IntentionId | undefined
+  readonly removalFoundation: (peer: PublicKey, admittedBy: readonly PublicKey[]) => IntentionId | undefined
   /** Takes in such a foundation. Undefined while another is, and where none could show anything. */
   readonly openRemovalProof: () => RemovalProof | undefined
   /** Where the chains of all authors end here, at most so many: they and their past are what is here. */

@@ -35,7 +35,8 @@ export async function askRemoval({ store, peers, signal }: RemovalRequest, deps:
   for (const hint of peers) {
     signal.throwIfAborted()
     let proof: RemovalProof | undefined
-    const openProof = (): RemovalProof | undefined => (proof = store.openRemovalProof())
+    const openProof = (): RemovalProof | undefined =>
+      (proof = store.access(deps.self) === 'revoked' ? undefined : store.openRemovalProof())
     try {
       const link = await deps.connect(hint, signal)
       const view = viewFor(store, hint.peer, () => true)
@@ -54,7 +55,7 @@ export async function askRemoval({ store, peers, signal }: RemovalRequest, deps:
   return false
 }
 
-export interface RemovalQuestion extends Pick<RevocationQuestion, 'about' | 'openProof'> {
+export interface RemovalQuestion extends Pick<RevocationQuestion, 'about' | 'admittedBy' | 'openProof'> {
   readonly view: SessionStore
   readonly known: ReplicatedStore['tipIds']
   readonly perform: (link: PeerLink, call: SessionCall) => Promise<SessionAnswer>

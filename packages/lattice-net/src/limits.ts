@@ -204,6 +204,12 @@ export const MAX_PAST_TOPICS = 4
 export const REVOCATION_KNOWN_MAX = 4096
 
 /**
+ * Peers that one request of a removed peer names to have admitted it again.
+ * @beyond The rest is not named. A request with more breaks the protocol.
+ */
+export const REVOCATION_ADMITTED_BY_MAX = 16
+
+/**
  * Epochs named as what removed a peer. Each is by another admin at about the same time; the first shows as much as all.
  * @beyond The rest is not named. An answer with more breaks the protocol.
  */

@@ -2,8 +2,8 @@
  * How a peer that was removed from a store learns by what: it asks, and is shown the epochs that removed it with their past.
  *
  * That is all a removed peer is served. What comes is taken in as from anybody, so a lie about a removal brings nothing: an
- * epoch counts here by its own bytes and those of its causes. Where these were cut everywhere it is shown the foundation of
- * the store instead, which proves itself, and no state.
+ * epoch counts here by its own bytes and those of its causes. Where these were cut everywhere, or somebody who may not has
+ * admitted it since, it is shown the foundation of the store, which proves itself, and no state.
  *
  * @module
  */
@@ -26,6 +26,7 @@ import {
   MAX_INVALID_PER_SESSION,
   MAX_REVOKING_EPOCHS,
   MAX_SESSION_BYTES,
+  REVOCATION_ADMITTED_BY_MAX,
   REVOCATION_KNOWN_MAX,
 } from './limits.ts'
 import { intentionFrames } from './serve-log.ts'
@@ -55,8 +56,8 @@ export interface RevokedStore {
 }
 
 export interface RevocationServerOptions {
-  /** Undefined where the peer was not removed. */
-  readonly resolve: (storeId: Uint8Array) => RevokedStore | undefined
+  /** Undefined where the peer was not removed. `admittedBy`: who admitted it again, by its own account. */
+  readonly resolve: (storeId: Uint8Array, admittedBy: readonly PublicKey[]) => RevokedStore | undefined
   /** What removed another peer, for one that may use the store: nothing did where there are no epochs. Undefined for any other. */
   readonly about: (storeId: Uint8Array, peer: PublicKey | undefined) => RevokedStore | undefined
 }
@@ -114,16 +115,20 @@ class Server {
     return this.#isShown ? [finish(this.#sent)] : [{ kind: 'fail', failure: { kind: 'lost', why: 'nobody listens' } }]
   }
 
-  #begin({ storeId: bytes, known, peer: about }: net.RevocationRequest): Effects<number> {
+  #begin({ storeId: bytes, known, peer: about, admittedBy: keys }: net.RevocationRequest): Effects<number> {
     if (this.#serving !== undefined) return [violation('revocation_repeated')]
     const storeId = readStoreId(bytes)
     const ids = known.flatMap((id) => readIntentionId(id) ?? [])
     const peer = readPublicKey(about)
-    if (storeId === undefined || ids.length < known.length) return [violation('revocation_malformed')]
+    const admittedBy = keys.flatMap((key) => readPublicKey(key) ?? [])
+    if (storeId === undefined || ids.length < known.length || admittedBy.length < keys.length) {
+      return [violation('revocation_malformed')]
+    }
     if (peer === undefined && about.length > 0) return [violation('revocation_malformed')]
     if (ids.length > REVOCATION_KNOWN_MAX) return [violation('revocation_known_too_many')]
+    if (keys.length > REVOCATION_ADMITTED_BY_MAX) return [violation('revocation_admitted_by_too_many')]
     const { resolve, about: removalOf } = this.#options
-    const store = (peer === undefined ? resolve(storeId) : undefined) ?? removalOf(storeId, peer)
+    const store = (peer === undefined ? resolve(storeId, admittedBy) : undefined) ?? removalOf(storeId, peer)
     if (store === undefined) return [noSuchStore()]
     const epochs = store.epochs.slice(0, MAX_REVOKING_EPOCHS)
     const { foundation } = store
@@ -175,20 +180,27 @@ export interface RevocationQuestion {
   readonly known: readonly IntentionId[]
   /** Whom it is about; this node itself unless told. */
   readonly about?: PublicKey
-  /** Takes in a foundation, where the epochs cannot come; undefined where none is taken now. */
+  /** Who admitted this node again. */
+  readonly admittedBy?: readonly PublicKey[]
+  /** Takes in a foundation, where the epochs do not come or do not tell all; undefined where none is taken now. */
   readonly openProof?: () => RemovalProof | undefined
 }
 
 /** Asks by what this node was removed, or the peer `about`, and takes in what is shown. */
 export function createRevocationAsker(
   store: SessionStore,
-  { known, about, openProof }: RevocationQuestion,
+  { known, about, admittedBy = [], openProof }: RevocationQuestion,
 ): SessionMachine<RevocationOutcome> {
   const asker = new Asker(store, openProof)
   return {
     start: () => {
       const whose = about === undefined ? {} : { peer: about }
-      const value = { storeId: store.id, known: known.slice(0, REVOCATION_KNOWN_MAX), ...whose }
+      const value = {
+        storeId: store.id,
+        known: known.slice(0, REVOCATION_KNOWN_MAX),
+        admittedBy: admittedBy.slice(0, REVOCATION_ADMITTED_BY_MAX),
+        ...whose,
+      }
       return [send({ case: 'revocationRequest', value })]
     },
     receive: (frame) => asker.receive(frame),
@@ -260,10 +272,9 @@ class Asker {
   }
   #end(): Effects<RevocationOutcome> {
     if (!this.#isLast || this.#calls > 0) return []
-    const [base, epochs] = [this.#foundation, this.#epochs ?? []]
-    if (base === undefined || this.#store.missing(epochs).length === 0) return [this.#finish(undefined)]
-    const proof = this.#openProof?.()
-    if (proof === undefined) return [this.#finish(undefined)]
+    const base = this.#foundation
+    const proof = base && this.#openProof?.()
+    if (base === undefined || proof === undefined) return [this.#finish(undefined)]
     this.#proof = createProofTaker({ storeId: this.#store.id, base, proof })
     return this.#prove(this.#proof.start())
   }

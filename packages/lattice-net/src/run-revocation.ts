@@ -117,7 +117,8 @@ async function askOnce(
   if (store === undefined || view === undefined || isKnown(deps, store)) return false
   let proof: RemovalProof | undefined
   const openProof = (): RemovalProof | undefined => {
-    proof = pauses.holds(peer, storeId) ? undefined : store.openRemovalProof()
+    // What came before it may have told it all.
+    proof = isKnown(deps, store) || pauses.holds(peer, storeId) ? undefined : store.openRemovalProof()
     if (proof !== undefined) pauses.begin(peer, storeId, REMOVAL_PROOF_PAUSE_MS)
     return proof
   }
@@ -127,7 +128,7 @@ async function askOnce(
       known: store.tipIds,
       perform: deps.perform,
       signal: deps.stores.signal(storeId),
-      ...(about === undefined ? { openProof } : { about }),
+      ...(about === undefined ? { openProof, admittedBy: store.readmittedBy(deps.self) } : { about }),
     })
     if (epochs.length === 0 || about !== undefined) return false
     const held = store.missing(epochs).length === 0 || isKnown(deps, store)

@@ -41,7 +41,7 @@ export interface StoreRegistry {
   /** Stores that the peer was removed from. */
   readonly revokedFor: (peer: PublicKey) => readonly StoreId[]
   /** The store for a peer that was removed from it, as far as that may see it. */
-  readonly revoked: (peer: PublicKey, storeId: Uint8Array) => RevokedStore | undefined
+  readonly revoked: (peer: PublicKey, storeId: Uint8Array, admittedBy: readonly PublicKey[]) => RevokedStore | undefined
   /** What took rights of another peer, or of nobody, for a peer that may use the store. */
   readonly removalOf: (peer: PublicKey, storeId: Uint8Array, whose: PublicKey | undefined) => RevokedStore | undefined
   /** The store for taking in what the peer was asked for, whatever it may do itself. */
@@ -134,12 +134,12 @@ function removalsOf(
 ): Pick<StoreRegistry, 'refusal' | 'revoked' | 'removalOf' | 'forAsking'> {
   return {
     refusal: (peer, storeId) => (find(storeId)?.access(peer) === 'revoked' ? revoked() : noSuchStore()),
-    revoked: (peer, storeId) => {
+    revoked: (peer, storeId, admittedBy) => {
       const store = find(storeId)
       if (store?.access(peer) !== 'revoked') return undefined
       const allowed = (): boolean => find(storeId) === store && store.access(peer) === 'revoked'
       const { readPast, readFoundation } = store
-      const foundation = store.removalFoundation(peer)
+      const foundation = store.removalFoundation(peer, admittedBy)
       return { epochs: store.revokedBy(peer), foundation, readPast, readFoundation, allowed }
     },
     removalOf: (peer, storeId, whose) => {

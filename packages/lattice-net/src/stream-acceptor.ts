@@ -98,7 +98,7 @@ export function createStreamAcceptor(
         return { machine: createSnapshotServer(useBy(peer)), perform }
       case net.Protocol.REVOCATION: {
         const machine = createRevocationServer({
-          resolve: (storeId) => stores.revoked(peer, storeId),
+          resolve: (storeId, admittedBy) => stores.revoked(peer, storeId, admittedBy),
           about: (storeId, whose) => stores.removalOf(peer, storeId, whose),
         })
         return { machine: tapFinish(machine, () => onAsked(peer)), perform }

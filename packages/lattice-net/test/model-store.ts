@@ -217,6 +217,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     access: (peer) => access(peer),
     revokedBy: (peer) => (access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
     limitedBy: (peer) => (access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
+    readmittedBy: () => [],
     juniorsAgainst: () => juniors,
     setJuniors: (next) => {
       juniors = next

@@ -72,7 +72,7 @@ describe('who asks', () => {
     )
   })
 
-  test('takes none where the epochs are here, where none is named, or where none is taken now', async () => {
+  test('takes none where none is named, or where none is taken now', async () => {
     const removed = await removedPair()
     const { proof, seen } = proofWith({})
     const { a } = await converse(
@@ -86,11 +86,28 @@ describe('who asks', () => {
       serverOf(removed, { foundation: undefined }),
     )
     expect(unnamed.a.outcome).toMatchObject({ isShown: undefined })
-    const known = removed.b.store.tipIds(1)
-    const here = viewFor(removed.b.store, removed.a.signer.publicKey, () => true)
-    const asker = createRevocationAsker(here, { known, openProof: () => proof })
-    expect((await converse(asker, serverOf(removed), { end: true })).a.outcome).toMatchObject({ isShown: undefined })
     expect(seen).toEqual({ items: 0, ends: 0, closes: 0 })
+  })
+
+  test('takes one where the epochs are here as well, and says who admitted it again', async () => {
+    const removed = await removedPair()
+    const { a, b, epoch } = removed
+    const view = viewFor(b.store, a.signer.publicKey, () => true)
+    const admittedBy = [b.signer.publicKey]
+    const asker = createRevocationAsker(view, {
+      known: b.store.tipIds(1),
+      admittedBy,
+      openProof: () => modelProof(b.store, epoch),
+    })
+    const told: unknown[] = []
+    const resolve: Parameters<typeof createRevocationServer>[0]['resolve'] = (_, keys) => {
+      told.push(keys)
+      return { ...b.store, epochs: [epoch], foundation: epoch, allowed: () => true }
+    }
+    const server = createRevocationServer({ resolve, about: () => undefined })
+    const { a: side } = await converse(asker, server, { end: true })
+    expect(side.outcome).toMatchObject({ epochs: [epoch], witnessed: 0, isShown: true })
+    expect(told).toEqual([admittedBy])
   })
 
   test.each<[string, Parameters<typeof proofWith>[0], object]>([

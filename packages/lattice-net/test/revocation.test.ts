@@ -17,7 +17,7 @@ import { encodeFrame, type Frame, type FrameInit } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { gossipTopic } from '../src/gossip/gossip-topic.ts'
 import type { NetworkEvent, SyncOutcome } from '../src/index.ts'
-import { MAX_REVOKING_EPOCHS, REVOCATION_KNOWN_MAX } from '../src/limits.ts'
+import { MAX_REVOKING_EPOCHS, REVOCATION_ADMITTED_BY_MAX, REVOCATION_KNOWN_MAX } from '../src/limits.ts'
 import { createRevocationAsker, createRevocationServer, type RevokedStore } from '../src/revocation.ts'
 import { type StoreQuestion, storeQuestions } from '../src/testing/store-questions.ts'
 import { feed, toFrame } from './drive.ts'
@@ -276,6 +276,12 @@ describe('the one who serves', () => {
     ['another frame', [{ case: 'done', value: {} }], 'unexpected_done'],
     ['a store id of a wrong length', [request({ storeId: new Uint8Array(31) })], 'revocation_malformed'],
     ['a peer of a wrong length', [request({ peer: new Uint8Array(31) })], 'revocation_malformed'],
+    ['an admitter of a wrong length', [request({ admittedBy: [id, new Uint8Array(33)] })], 'revocation_malformed'],
+    [
+      'too many admitters',
+      [request({ admittedBy: Array.from({ length: REVOCATION_ADMITTED_BY_MAX + 1 }, () => id) })],
+      'revocation_admitted_by_too_many',
+    ],
     ['a known id of a wrong length', [request({ known: [id, new Uint8Array(33)] })], 'revocation_malformed'],
     [
       'too many known ids',

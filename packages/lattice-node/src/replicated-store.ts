@@ -29,6 +29,7 @@ export function createReplicatedStore(options: ReplicatedStoreOptions): Replicat
     access: (peer) => accessOf(options, peer),
     revokedBy: kernel.revokedBy,
     limitedBy: kernel.limitedBy,
+    readmittedBy: kernel.readmittedBy,
     juniorsAgainst: kernel.juniorsAgainst,
     removalFoundation: kernel.removalFoundation,
     // What the epochs of a store below mean depends on the one above, and that is where this node's removal is shown.

@@ -152,6 +152,34 @@ test('so is one whose inviter was removed before it, and knows nobody of the sto
   expect(stateOf(mesh, 2)).toBe('revoked')
 })
 
+test('who came back by somebody that turns out to be removed learns it, and nothing that was written since', async () => {
+  const mesh = await createSimMesh({ seed: 20, nodes: 4, discovery: true })
+  await using _ = mesh
+  const id = await mesh.share('team')
+  await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
+  await mesh.converge(id)
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 2)))
+  await mesh.run(() => stateOf(mesh, 2) === 'revoked', 'node 2 knows that it is out')
+  await mesh.converge(id, [0, 1, 3])
+  mesh.partition([0, 3], [1, 2])
+  await mesh.run(() => isAlone(mesh, 1, id), 'node 1 sees nobody that is in')
+  await mesh.complete(mesh.node(2).join(await mesh.invite(1, id)))
+  await mesh.run(() => stateOf(mesh, 2) === 'active', 'node 2 is in again')
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 1)))
+  await put(mesh, 3, id, ['after', 'secret'])
+  await mesh.converge(id, [0, 3])
+  mesh.heal()
+  await mesh.run(() => [1, 2].every((at) => stateOf(mesh, at) === 'revoked'), 'both know that they are out')
+  expect(await get(mesh, 2, id, 'after')).toBe(undefined)
+  // It stays so over a restart, and who may lets it in again.
+  await mesh.stop(2)
+  await mesh.start(2)
+  await mesh.run(() => stateOf(mesh, 2) === 'revoked', 'it still says so')
+  await mesh.complete(mesh.node(2).join(await mesh.invite(0, id)))
+  await mesh.converge(id, [0, 2, 3])
+  expect(await get(mesh, 2, id, 'after')).toBe('secret')
+})
+
 /** Node 1 is let in, and removed before anything of the store came to it. */
 async function removedEarly(seed: number): Promise<{ mesh: SimMesh; id: StoreId; joined: Promise<unknown> }> {
   const mesh = await createSimMesh({ seed, nodes: 3 })

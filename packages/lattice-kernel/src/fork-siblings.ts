@@ -7,6 +7,7 @@
  * @module
  */
 import type { Lane, LaneBook, Place } from './lane-book.ts'
+import type { LogStore } from './log-store.ts'
 
 /** The first of each branch of an author from a place on, as far as they lie below. `lastOf`: -1 where nothing does. */
 export function branchesFrom(
@@ -21,6 +22,16 @@ export function branchesFrom(
       by === author && from?.lane === parent.lane && from.position === parent.position && position <= lastOf(number),
   )
   return [...goesOn, ...branches.map(({ number: lane }) => ({ lane, position }))]
+}
+
+/** The same of a log, without what is gone: a log that begins elsewhere is not told of what nobody had gone on from then. */
+export function heldBranchesFrom(
+  { authors, base }: Pick<LogStore, 'authors' | 'base'>,
+  { author, parent }: { readonly author: number; readonly parent: Place & { readonly author: number } },
+  lastOf: (lane: number) => number,
+): readonly Place[] {
+  const places = branchesFrom(lanesOf(authors, author), { author, parent }, lastOf)
+  return places.filter((place) => !base.isBelow(place) || base.isAnchored(place))
 }
 
 /** All lanes of an author, of a book. */

@@ -23,7 +23,7 @@ import { countingAcks } from './counting-acks.ts'
 import { type Downset, downsetOf } from './downset.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { encodeFoundationItem } from './foundation-codec.ts'
-import { branchesFrom, lanesOf } from './fork-siblings.ts'
+import { heldBranchesFrom } from './fork-siblings.ts'
 import type { Foundation, FoundationItem, FoundationPlace } from './foundation-types.ts'
 import { firstOf, seqOf } from './over-early.ts'
 import type { Lane } from './lane-book.ts'
@@ -262,11 +262,9 @@ function branchesBelow(log: LogStore, { parsed, meta }: LogEntry, below: Downset
   const { author } = meta
   const parent = isGenesis(parsed.intention) ? undefined : log.find(toIntentionId(parsed.intention.storePrev))
   if (parent === undefined || parent.position > below.lastOf(parent.lane)) return []
-  const places = branchesFrom(lanesOf(log.authors, author), { author, parent }, below.lastOf)
-  // Where another node began this log, it may not have been told what branches off.
-  return places
-    .filter((place) => !log.base.isBelow(place) || log.base.isAnchored(place))
-    .map(({ lane, position }) => log.tipAt(log.reach.seqAt(lane, position)).parsed.id)
+  return heldBranchesFrom(log, { author, parent }, below.lastOf).map(
+    ({ lane, position }) => log.tipAt(log.reach.seqAt(lane, position)).parsed.id,
+  )
 }
 
 function foldedBy(log: LogStore, id: IntentionId): readonly IntentionId[] {

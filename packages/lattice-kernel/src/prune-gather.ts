@@ -14,7 +14,7 @@ import type { Core } from './core.ts'
 import { type Downset, downsetOf } from './downset.ts'
 import { earlyTail } from './early-records.ts'
 import type { BookEpoch } from './epoch-book.ts'
-import { branchesFrom, lanesOf } from './fork-siblings.ts'
+import { heldBranchesFrom } from './fork-siblings.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import { createPruneRows, type NewAnchor, type PruneRows } from './prune-rows.ts'
 import { IN_SET, VOUCHES } from './prune-schema.ts'
@@ -186,8 +186,7 @@ class Gathering {
     const { log } = this.#core
     const parent = log.find(toIntentionId(parsed.intention.storePrev))
     if (parent === undefined || !this.#isBelow(parent)) return
-    const lanes = lanesOf(log.authors, meta.author)
-    for (const { lane, position } of branchesFrom(lanes, { author: meta.author, parent }, this.#below.lastOf)) {
+    for (const { lane, position } of heldBranchesFrom(log, { author: meta.author, parent }, this.#below.lastOf)) {
       const branch = log.tipAt(log.reach.seqAt(lane, position))
       this.#anchor(branch.parsed.id, branch.meta)
     }

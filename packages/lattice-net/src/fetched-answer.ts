@@ -2,8 +2,8 @@
  * Checks what a peer answers to `FetchIntentions`, intention by intention, before any of it is taken in.
  *
  * An honest peer answers from what it has witnessed, in causal order, with each run up to the signature that closes it. So
- * whatever was not asked for has to follow an unsigned intention on its chain; no intention comes before a cause that was
- * asked for with it; and none comes twice. What holds together is handed on in whole runs: nothing stays that only a
+ * whatever was not asked for has to follow an unsigned intention on its chain; no cause comes after what it was asked for
+ * with, though one may be gone there; and none comes twice. What holds together is handed on in whole runs: nothing stays that only a
  * signature still to come would vouch for. Bounded by one run.
  *
  * Pure and synchronous.
@@ -64,6 +64,8 @@ export function createFetchedAnswer(crypto: Crypto, ids: readonly IntentionId[])
   const pending = new Set(asked)
   // The store is handed what is read here, and need not read it again.
   const read = createIntentionReader(crypto)
+  /** What came cites them, and they had not come: they may be gone where the log was cut. */
+  const cited = new Set<IdKey>()
   let run: FetchedIntention[] = []
 
   function takeOne(signed: SignedIntention): AnswerFault | undefined {
@@ -78,7 +80,8 @@ export function createFetchedAnswer(crypto: Crypto, ids: readonly IntentionId[])
     if (!isAsked && !isNext) return 'intention_substituted'
     // Something else stands where the run goes on; unless it was changed before, what belongs here comes later.
     if (before !== undefined && !isNext) return isForeign(run) ? 'intention_substituted' : 'intentions_reordered'
-    if (causesOf(parsed.intention).some((cause) => pending.has(idKey(cause)))) return 'intentions_reordered'
+    if (cited.has(key)) return 'intentions_reordered'
+    for (const cause of causesOf(parsed.intention)) if (pending.has(idKey(cause))) cited.add(idKey(cause))
     if (run.length >= MAX_RUN_LENGTH) return 'intention_substituted'
     pending.delete(key)
     run.push({ key, parsed, isAsked })

@@ -46,6 +46,16 @@ describe('the answer to a request for ids', () => {
     expect(answer.pending.size).toBe(2)
   })
 
+  test('may lack causes of what it brings, where the peer has cut its log; they do not come after that', () => {
+    const answer = createFetchedAnswer(pair.crypto, idsOf(first, second))
+    expect(answer.take(second, false)).toMatchObject({ kind: 'runs', runs: [{ length: 2 }] })
+    expect(answer.take([], true)).toEqual({ kind: 'runs', runs: [] })
+    expect(answer.pending.size).toBe(3)
+    const other = createFetchedAnswer(pair.crypto, idsOf(first, second))
+    other.take(second, false)
+    expect(other.take(first.slice(2), true)).toEqual({ kind: 'fault', fault: 'intentions_reordered' })
+  })
+
   test.each<[string, (asked: typeof idsOf) => readonly [IntentionId[], readonly SignedIntention[]], string]>([
     ['whole runs in another order', (ids) => [ids(first, second), [...second, ...first]], 'intentions_reordered'],
     [

@@ -21,7 +21,7 @@ export function cutsBelow(log: EpochCutsLog, policy: MembershipPolicy, below: Do
   const { authors, reach, book, find, base } = log
   const { meta } = below.epoch
   const isKnown = (place: IntentionMeta): boolean => place.seq === meta.seq || book.isBefore(place, meta)
-  const view = policy.resolve(book.historyWithin(isKnown))
+  const view = (policy.resolvePast ?? policy.resolve)(book.historyWithin(isKnown))
   const faulty: number[] = []
   for (const epoch of book.epochs()) {
     if (!isKnown(epoch.meta)) continue

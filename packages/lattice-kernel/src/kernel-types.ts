@@ -265,6 +265,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
   readonly epochPage: EpochPages['epochPage']
   /** What all records of membership come to: the same object until that may be another. */
   readonly membership: () => MembershipView
+  /** What those come to that are one of these epochs, or in the past of one. Ids that are not here are passed over. */
+  readonly membershipAt: (epochs: readonly IntentionId[]) => MembershipView
   /** The one way in for what others made. One outcome each, in order; durable and projected when it resolves. */
   readonly ingest: (
     batch: readonly SignedIntention[],

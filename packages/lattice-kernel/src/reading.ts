@@ -14,7 +14,7 @@ import {
   ZERO_HASH,
 } from '@lattice/model'
 import { type PageSource, scanPages, toPlainBytes } from '@lattice/storage'
-import type { ReadStoreTables } from '@lattice/store-base'
+import type { MembershipView, ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
 import { createEpochPages } from './epoch-pages.ts'
@@ -24,6 +24,7 @@ import type { Kernel, KernelStats } from './kernel-types.ts'
 import type { AuthorTips, Observations } from './observation-types.ts'
 import { forkProofOf } from './fork-proofs.ts'
 import { contentOf, type LogEntry } from './log-entry.ts'
+import { NOBODY_KNOWN } from './membership-history.ts'
 import { maximalTips } from './own-tips.ts'
 import { createDigestSource } from './state-digest.ts'
 
@@ -55,6 +56,7 @@ type Reading = Pick<
   | 'epoch'
   | 'epochPage'
   | 'membership'
+  | 'membershipAt'
   | 'unseenByAll'
   | 'time'
   | 'findLca'
@@ -122,6 +124,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
     epochs: () => epochStatuses(core),
     ...createEpochPages(core),
     membership: () => log.book.view(),
+    membershipAt: (epochs) => membershipAt(core, epochs),
     unseenByAll: core.observer.unseenByAll,
     time: () => ({ nowMs: core.time.nowMs(), isBehind: core.time.isBehind() }),
     isAncestor: dag.isAncestor,
@@ -267,4 +270,12 @@ function statsOf(core: Core): KernelStats {
     rejectionCount: core.projection().rejectionCount(),
     hlc: time.last(),
   }
+}
+
+function membershipAt({ log, options: { membership } }: Core, epochs: readonly IntentionId[]): MembershipView {
+  const places = epochs.flatMap((id) => log.find(id) ?? [])
+  const history = log.book.historyWithin((place) =>
+    places.some((end) => end.seq === place.seq || log.book.isBefore(place, end)),
+  )
+  return membership === undefined ? NOBODY_KNOWN : (membership.resolvePast ?? membership.resolve)(history)
 }

@@ -100,6 +100,23 @@ describe('what was witnessed before its author was removed', () => {
   })
 })
 
+test('what an epoch comes to by its own past stays, whatever else is known', async () => {
+  const history = createHistory()
+  const byJunior = history.remove(2, 4, history.start)
+  const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+  await kernel.ingest(history.all, undefined)
+  const bySenior = history.remove(1, 2, history.start)
+  await kernel.ingest([bySenior], undefined)
+  const at = (...epochs: ParsedIntention[]) => kernel.membershipAt(epochs.map(({ id }) => id))
+  expect(kernel.membership().faultOf(byJunior.id)).toBe('outranked')
+  expect([at(byJunior).faultOf(byJunior.id), at(byJunior).limited()]).toEqual([undefined, [keyOf(4)]])
+  expect([at(bySenior).faultOf(bySenior.id), at(bySenior).limited()]).toEqual([undefined, [keyOf(2)]])
+  expect(at(byJunior, bySenior).limited()).toEqual(kernel.membership().limited())
+  expect(at().limited()).toEqual([])
+  expect(at(history.write(3, 'set unknown 1')).limited()).toEqual([])
+  await kernel.close()
+})
+
 describe('a node that is removed', () => {
   test('is told what of its own was cut, may not write on, and may again once it is invited', async () => {
     const history = createHistory()

@@ -86,6 +86,20 @@ describe('a store that was fetched before the store above it', () => {
     await close(scene, [made])
   })
 
+  test('goes by what its own epochs name there: what else is known, or is not, decides about now alone', async () => {
+    const scene = await openScene()
+    const { resolve } = createModelPolicy()
+    const { made, errors } = await open(scene, await makeStore(scene), {
+      ...policyBelow({ isHere: false }),
+      resolvePast: resolve,
+    })
+    await catchUp(scene, scene.nodes[0].kernel, made.kernel)
+    await until(scene.mesh, () => isThere(made))
+    expect(made.kernel.epochs().map(({ fault }) => fault)).toContain('parent_unknown')
+    expect(errors).toEqual([])
+    await close(scene, [made])
+  })
+
   test('goes on waiting where it is opened anew, and has its state at once where that store was opened first', async () => {
     const scene = await openScene()
     const directory = await makeStore(scene)

@@ -1,17 +1,25 @@
 /**
  * What a store with inherited peers is told of the store above it, whose epochs its own follow.
  *
- * Answers are of that store as it is now; while it is not open nothing is known of it, and whatever depends on it waits.
+ * While that store is not open nothing is known of it, and whatever depends on it waits.
  *
  * @module
  */
-import { equalBytes, idKey, type IdKey, type IntentionId, isLatticeError, type StoreId } from '@lattice/model'
+import {
+  equalBytes,
+  idKey,
+  type IdKey,
+  type IntentionId,
+  isLatticeError,
+  type PublicKey,
+  type StoreId,
+} from '@lattice/model'
 import type { Kernel } from '@lattice/kernel'
 import type { MembershipView, Remains, Removal } from '@lattice/store-base'
-import { type ParentPeers, wasGiven } from '@lattice/systemstore'
+import { type ParentEpoch, type ParentPeers, wasGiven } from '@lattice/systemstore'
 import { peerTable, type TablesOf } from './store-peers.ts'
 
-type ParentKernel = Pick<Kernel, 'storeId' | 'membership' | 'isAncestor' | 'tables'>
+type ParentKernel = Pick<Kernel, 'storeId' | 'membership' | 'membershipAt' | 'isAncestor' | 'missing' | 'tables'>
 
 export interface ParentPeersOptions {
   /** The kernel of an open store. */
@@ -21,22 +29,54 @@ export interface ParentPeersOptions {
 
 export function createParentPeers({ kernelOf, tablesOf }: ParentPeersOptions): (parent: StoreId) => ParentPeers {
   return (parent) => {
-    const view = (): MembershipView | undefined => kernelOf(parent)?.membership()
-    return {
-      parentRemovals: (store, epoch) => {
-        const kernel = equalBytes(store, parent) ? kernelOf(parent) : undefined
-        return kernel && removalsAt(kernel, epoch)
-      },
-      active: () => view()?.active() ?? [],
-      isAdmin: (peer) => view()?.isAdmin(peer) ?? false,
-      isSenior: (a, b) => view()?.isSenior(a, b) ?? false,
-      wasAdmin: (peer) => {
-        const kernel = kernelOf(parent)
-        const table = kernel && peerTable(kernel.tables(), tablesOf)
-        return table !== undefined && wasGiven(table, peer, 'admin')
-      },
+    const open = (): ParentKernel | undefined => kernelOf(parent)
+    const wasAdmin = (peer: PublicKey): boolean => {
+      const kernel = open()
+      const table = kernel && peerTable(kernel.tables(), tablesOf)
+      return table !== undefined && wasGiven(table, peer, 'admin')
     }
+    const peersBy = (viewOf: (kernel: ParentKernel) => MembershipView): ParentPeers => {
+      const view = (): MembershipView | undefined => {
+        const kernel = open()
+        return kernel && viewOf(kernel)
+      }
+      return {
+        id: parent,
+        epoch: (id) => {
+          const kernel = open()
+          return kernel === undefined ? UNKNOWN : epochAt(kernel, viewOf(kernel), id)
+        },
+        within: (epochs) => {
+          const then = rememberOne((kernel) => kernel.membershipAt(epochs))
+          return peersBy(then)
+        },
+        active: () => view()?.active() ?? [],
+        isAdmin: (peer) => view()?.isAdmin(peer) ?? false,
+        isSenior: (a, b) => view()?.isSenior(a, b) ?? false,
+        // What somebody once was is not taken back by anything that comes.
+        wasAdmin,
+      }
+    }
+    return peersBy((kernel) => kernel.membership())
   }
+}
+
+const UNKNOWN: ParentEpoch = { fault: 'parent_unknown' }
+
+/** The answer for the store as it was asked about first: of one that is opened meanwhile it is asked anew. */
+function rememberOne(viewOf: (kernel: ParentKernel) => MembershipView): (kernel: ParentKernel) => MembershipView {
+  let last: { readonly kernel: ParentKernel; readonly view: MembershipView } | undefined
+  return (kernel) => {
+    if (last?.kernel !== kernel) last = { kernel, view: viewOf(kernel) }
+    return last.view
+  }
+}
+
+function epochAt(kernel: ParentKernel, view: MembershipView, epoch: IntentionId): ParentEpoch {
+  // Of what is not here nothing is known.
+  if (kernel.missing([epoch]).length > 0) return UNKNOWN
+  const fault = view.faultOf(epoch)
+  return fault === undefined ? { fault, removals: removalsIn(kernel, view, epoch) } : { fault }
 }
 
 /** By the view that it follows from, of each epoch: asked for every epoch of every child. */
@@ -45,7 +85,10 @@ const known = new WeakMap<MembershipView, Map<IdKey, readonly Removal[]>>()
 /** What stands removed by an epoch that counts and by those in its past; undefined for any other. */
 export function removalsAt(kernel: ParentKernel, epoch: IntentionId): readonly Removal[] | undefined {
   const view = kernel.membership()
-  if (view.faultOf(epoch) !== undefined) return undefined
+  return view.faultOf(epoch) === undefined ? removalsIn(kernel, view, epoch) : undefined
+}
+
+function removalsIn(kernel: ParentKernel, view: MembershipView, epoch: IntentionId): readonly Removal[] {
   const ofView = known.get(view) ?? new Map<IdKey, readonly Removal[]>()
   known.set(view, ofView)
   const removals = ofView.get(idKey(epoch)) ?? findRemovals(kernel, view, epoch)

@@ -46,9 +46,9 @@ export type EpochFault =
   | 'not_entitled'
   /** It is to prune below what is no epoch of its past. */
   | 'below_wrong'
-  /** It names an epoch of a parent that is not here, or is none: it may count later. */
+  /** It names an epoch of a parent that is not here, or needs a right that nobody has given its author yet: it may count later. */
   | 'parent_unknown'
-  /** A senior peer took its author's right at the same time. */
+  /** A senior peer took its author's right at the same time, or that of who made the epoch of the parent that it names. */
   | 'outranked'
 
 /** Where what a peer writes ends to count. */
@@ -124,6 +124,11 @@ export interface MembershipPolicy {
   readonly rolesIn?: (record: MembershipRecord) => readonly { readonly peer: PublicKey; readonly isAdmin: boolean }[]
   /** The view of all records. */
   readonly resolve: (history: MembershipHistory) => MembershipView
+  /**
+   * The view of records that are all there is in some past: of another store that they depend on no more counts than what
+   * they name, and what is in the past of that. So it is the same wherever that is here. Absent where they depend on none.
+   */
+  readonly resolvePast?: (history: MembershipHistory) => MembershipView
   /** Whether `author` may make such an epoch on top of all these records. */
   readonly permit: (history: MembershipHistory, author: PublicKey, wish: EpochWish) => EpochPermission
 }

@@ -28,7 +28,7 @@ export {
   MAX_REPLICATION_FACTOR,
 } from './limits.ts'
 export { listSystem, type SystemEntry } from './list-system.ts'
-export { createInheritedMembershipPolicy, type ParentPeers } from './membership/inherited-policy.ts'
+export { createInheritedMembershipPolicy, type ParentEpoch, type ParentPeers } from './membership/inherited-policy.ts'
 export { createMembershipPolicy } from './membership/policy.ts'
 export { createStoreMembershipPolicy } from './membership/store-policy.ts'
 export type { MalformedReason, UnauthorizedReason } from './op-plan.ts'

@@ -1,9 +1,17 @@
 import { create } from '@bufbuild/protobuf'
-import { equalBytes, idKey, type IntentionId, type PublicKey, toIntentionId, toStoreId } from '@lattice/model'
+import {
+  equalBytes,
+  idKey,
+  type IntentionId,
+  type PublicKey,
+  type StoreId,
+  toIntentionId,
+  toStoreId,
+} from '@lattice/model'
 import { weaver } from '@lattice/proto'
-import type { MembershipPolicy, Removal } from '@lattice/store-base'
+import type { EpochFault, MembershipPolicy, Removal } from '@lattice/store-base'
 import { describe, expect, test } from 'vitest'
-import { createInheritedMembershipPolicy } from '../src/index.ts'
+import { createInheritedMembershipPolicy, type ParentPeers } from '../src/index.ts'
 import { createDag, type Dag, type DagRecord, epochOp, historyOf } from './membership-dag.ts'
 import { keyOf } from './open-test-store.ts'
 
@@ -12,33 +20,49 @@ const parentId = toStoreId(new Uint8Array(32).fill(50))
 const epochOf = (fill: number): IntentionId => toIntentionId(new Uint8Array(32).fill(fill))
 const gone = (peer: PublicKey, remains: Removal['remains'] = 'none'): Removal => ({ peer, remains })
 
+interface Options {
+  readonly active?: readonly PublicKey[]
+  readonly within?: ParentPeers['within']
+}
+
 /** The parent has removed, by each of its epochs; creator, anna and bert are its admins, in that order. */
 function policyOf(
-  removed: ReadonlyMap<string, readonly Removal[]>,
-  active = [creator, anna, bert, cleo],
+  removed: ReadonlyMap<string, readonly Removal[] | EpochFault>,
+  { active = [creator, anna, bert, cleo], within }: Options = {},
 ): MembershipPolicy {
   const order = [creator, anna, bert]
   const rank = (peer: PublicKey): number => {
     const at = order.findIndex((each) => equalBytes(each, peer))
     return at === -1 ? Infinity : at
   }
-  return createInheritedMembershipPolicy({
-    parentRemovals: (store, epoch) => (equalBytes(store, parentId) ? removed.get(idKey(epoch)) : undefined),
+  const peers: ParentPeers = {
+    id: parentId,
+    epoch: (epoch) => {
+      const found = removed.get(idKey(epoch)) ?? 'parent_unknown'
+      return typeof found === 'string' ? { fault: found } : { fault: undefined, removals: found }
+    },
+    within: (epochs) => within?.(epochs) ?? peers,
     active: () => active.toReversed(),
     wasAdmin: (peer) => rank(peer) < Infinity,
     isAdmin: (peer) => rank(peer) < Infinity && active.some((each) => equalBytes(each, peer)),
     isSenior: (a, b) => rank(a) < rank(b),
-  })
+  }
+  return createInheritedMembershipPolicy(peers)
 }
 
 function follow(
   dag: Dag,
   author: PublicKey,
-  { parent, seq, deps = dag.records }: { parent: number; seq: number; deps?: readonly DagRecord[] },
+  {
+    parent,
+    seq,
+    deps = dag.records,
+    store = parentId,
+  }: { parent: number; seq: number; deps?: readonly DagRecord[]; store?: StoreId },
 ): DagRecord {
   const cause = {
     case: 'parent' as const,
-    value: create(weaver.ParentCauseSchema, { store: parentId, epoch: epochOf(parent) }),
+    value: create(weaver.ParentCauseSchema, { store, epoch: epochOf(parent) }),
   }
   const value = create(weaver.EpochOpSchema, { seq: BigInt(seq), cause: create(weaver.EpochCauseSchema, { cause }) })
   return dag.add(author, { kind: 'epoch', schema: 0, value }, deps)
@@ -60,6 +84,66 @@ describe('a store with inherited peers', () => {
     expect(after.limited()).toEqual([bert])
     expect([after.isHeard(bert), after.isAdmin(anna), after.isSenior(anna, bert)]).toEqual([true, true, true])
     expect(after.active()).toEqual([creator, anna, bert, cleo])
+  })
+
+  test('is not held up by an epoch that names another store, what is no epoch, or one without effect', () => {
+    const dag = createDag(creator)
+    const start = [...dag.records]
+    const foreign = toStoreId(new Uint8Array(32).fill(51))
+    const epochs = [
+      follow(dag, anna, { parent: 1, seq: 0, deps: start, store: foreign }),
+      follow(dag, bert, { parent: 2, seq: 0, deps: start }),
+      follow(dag, cleo, { parent: 3, seq: 0, deps: start }),
+    ]
+    const [, , last] = epochs
+    // What has one without effect in its past counts all the same.
+    const next = follow(dag, anna, { parent: 1, seq: 1, deps: [last ?? dag.genesis] })
+    const view = policyOf(
+      new Map<string, readonly Removal[] | EpochFault>([
+        [first, [gone(bert)]],
+        [second, 'seq_wrong'],
+        [idKey(epochOf(3)), 'outranked'],
+      ]),
+    ).resolve(dag.history())
+    expect([...epochs, next].map(({ id }) => view.faultOf(id))).toEqual([
+      'not_entitled',
+      'not_entitled',
+      'outranked',
+      undefined,
+    ])
+    expect(view.limited()).toEqual([bert])
+  })
+
+  test('of a past goes by what that names in the parent, whatever else is known there', () => {
+    const dag = createDag(creator)
+    const cut = follow(dag, anna, { parent: 1, seq: 0 })
+    const back = follow(dag, anna, { parent: 2, seq: 1 })
+    const asked: unknown[] = []
+    const policy = policyOf(
+      new Map<string, readonly Removal[] | EpochFault>([
+        [first, 'outranked'],
+        [second, []],
+      ]),
+      {
+        within: (epochs) => {
+          asked.push(epochs.map(idKey))
+          return {
+            id: parentId,
+            epoch: () => ({ fault: undefined, removals: [gone(bert)] }),
+            within: () => expect.fail('it is asked once'),
+            active: () => [],
+            wasAdmin: () => true,
+            isAdmin: () => false,
+            isSenior: () => false,
+          }
+        },
+      },
+    )
+    expect(policy.resolve(dag.history()).faultOf(cut.id)).toBe('outranked')
+    const past = policy.resolvePast?.(historyOf([dag.genesis, cut]))
+    expect([past?.faultOf(cut.id), past?.limited()]).toEqual([undefined, [bert]])
+    policy.resolvePast?.(historyOf([dag.genesis, cut, back]))
+    expect(asked).toEqual([[first], [first, second]])
   })
 
   test('hears a peer again after an epoch that follows a parent where it is back', () => {

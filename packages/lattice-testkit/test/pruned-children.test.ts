@@ -112,3 +112,57 @@ test('who was away while the root and the store below were cut comes back to bot
   await put(mesh, 3, all[1] ?? root, ['back', 'yes'])
   for (const id of all) await mesh.converge(id)
 })
+
+/**
+ * Node 1 removes node 2, and the store below follows; node 0 has taken the right to from node 1 at the same time. `again`:
+ * and given it back at once.
+ */
+async function followedInVain(seed: string, again = false) {
+  const { mesh, root, notes, all } = await family(seed)
+  await mesh.complete(mesh.store(0, root).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
+  for (const id of all) await mesh.converge(id, [0, 1, 2])
+  mesh.partition([0], [1, 2])
+  const isAlone = (): boolean =>
+    mesh
+      .store(0, root)
+      .peers()
+      .every(({ self, connected }) => self || !connected)
+  await mesh.run(isAlone, 'node 0 is alone')
+  await mesh.complete(mesh.store(1, root).revokePeer(keyOf(mesh, 2)))
+  const limited = (index: number): number => kernelOf(mesh, index, notes).membership().limited().length
+  await mesh.run(() => limited(1) === 1, 'the store below has followed')
+  const roles = [system.Role.WRITER, ...(again ? [system.Role.ADMIN] : [])]
+  await mesh.complete(Promise.all(roles.map(async (role) => mesh.store(0, root).setPeerRole(keyOf(mesh, 1), role))))
+  const isVoid = (index: number): boolean =>
+    kernelOf(mesh, index, notes)
+      .epochs()
+      .some(({ cause, fault }) => cause.kind === 'parent' && fault === 'outranked')
+  return { mesh, root, notes, all, isVoid }
+}
+
+test('a removal that the store below followed, and that turns out void, holds up nothing there', async () => {
+  const { mesh, root, notes, all, isVoid } = await followedInVain('void above')
+  await using _ = mesh
+  mesh.heal()
+  await mesh.run(() => [0, 1, 2].every(isVoid), 'all know that it counts for nothing')
+  for (const id of all) await mesh.converge(id, [0, 1, 2])
+  await put(mesh, 2, notes, ['k0', 'still in'])
+  await mesh.converge(notes, [0, 1, 2])
+  await prune(mesh, notes, [0, 1, 2])
+  await mesh.complete(mesh.node(3).join(await mesh.invite(0, root)))
+  await mesh.run(() => all.every((id) => stateOf(mesh, 3, id) === 'active'), 'who joins has both')
+  expect(await get(mesh, 3, notes, 'k0')).toBe('still in')
+  for (const id of all) await mesh.converge(id)
+  await expectSameRoots(mesh, notes, [0, 1, 2, 3])
+})
+
+test('nor where nothing stands removed any more by the time that is known', async () => {
+  const { mesh, root, notes, all, isVoid } = await followedInVain('void above, and given back', true)
+  await using _ = mesh
+  mesh.heal()
+  await mesh.run(() => [0, 1, 2].every(isVoid), 'all know that it counts for nothing')
+  for (const id of all) await mesh.converge(id, [0, 1, 2])
+  await prune(mesh, notes, [0, 1, 2])
+  expect(kernelOf(mesh, 0, root).membership().limited()).toEqual([mesh.node(1).id])
+  await expectSameRoots(mesh, notes, [0, 1, 2])
+})

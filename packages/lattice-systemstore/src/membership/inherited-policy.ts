@@ -33,13 +33,22 @@ import { refused } from './permit.ts'
 import { type EpochClaim, levelOf, readRecord } from './records.ts'
 import { takenBy } from './resolve.ts'
 
-/** What a store is told of its parent. All answers are of the parent as it is known now. */
+/** What stands removed by an epoch of the parent and by those in its past, or why it has no effect. */
+export type ParentEpoch =
+  | {
+      readonly fault: undefined
+      /** The least that is left of each peer; without those that were admitted again in the epoch's past. */
+      readonly removals: readonly Removal[]
+    }
+  | { readonly fault: EpochFault }
+
+/** What a store is told of its parent. All answers are of the parent as it is known now, unless {@link within}. */
 export interface ParentPeers {
-  /**
-   * What stands removed by this epoch of the parent and by those in its past, with the least that is left of each peer; not of
-   * a peer that was admitted again in the epoch's past. Undefined when this is no epoch of the parent that is known here.
-   */
-  readonly parentRemovals: (store: StoreId, epoch: IntentionId) => readonly Removal[] | undefined
+  readonly id: StoreId
+  /** `parent_unknown` while it is not here. */
+  readonly epoch: (id: IntentionId) => ParentEpoch
+  /** The same of the parent as it is by these epochs, as far as they are here, and by what is in their past. */
+  readonly within: (epochs: readonly IntentionId[]) => ParentPeers
   /** Peers that may write and are not away, in any order. */
   readonly active: () => readonly PublicKey[]
   /** True for a peer that was made an ADMIN, also if that was taken from it: what it does after that is cut off here. */
@@ -70,8 +79,21 @@ export function createInheritedMembershipPolicy(parent: ParentPeers): Membership
   return {
     isRecord: (op) => op.kind === 'genesis' || op.kind === 'epoch',
     resolve: (history) => viewOf(resolveInherited(history, parent), parent),
+    resolvePast: (history) => {
+      const then = parent.within(namedIn(history, parent.id))
+      return viewOf(resolveInherited(history, then), then)
+    },
     permit: (history, author, wish) => permitInherited(resolveInherited(history, parent), parent, { author, wish }),
   }
+}
+
+/** The epochs of the parent that those of a history name. */
+function namedIn({ records }: MembershipHistory, parent: StoreId): readonly IntentionId[] {
+  return records.flatMap((record) => {
+    const meaning = readRecord(record)
+    const named = meaning.kind === 'epoch' ? meaning.parent : undefined
+    return named !== undefined && equalBytes(named.store, parent) ? [named.epoch] : []
+  })
 }
 
 function resolveInherited({ records: given, follows }: MembershipHistory, parent: ParentPeers): Resolved {
@@ -83,18 +105,27 @@ function resolveInherited({ records: given, follows }: MembershipHistory, parent
     const meaning = readRecord(record)
     if (meaning.kind === 'malformed_epoch') faults.set(idKey(record.id), 'removals_malformed')
     if (meaning.kind !== 'epoch') continue
-    const fault = faultOf({ at, author: record.author, claim: meaning, valid, pasts }, parent)
+    const named = meaning.parent && parentEpochOf(meaning.parent, parent)
+    const fault = faultOf({ at, author: record.author, claim: meaning, valid, pasts }, parent) ?? named?.fault
     if (fault !== undefined) faults.set(idKey(record.id), fault)
-    const { parent: named } = meaning
-    const removals = named && parent.parentRemovals(named.store, named.epoch)
-    if (fault === undefined || fault === 'parent_unknown') {
-      valid.push({ at, record, claim: meaning, removals: removals ?? [] })
+    // What may come to count, or not to, is one of its successors' past either way.
+    if (fault === undefined || fault === 'parent_unknown' || fault === 'outranked') {
+      const removals = named?.fault === undefined ? (named?.removals ?? []) : []
+      valid.push({ at, record, claim: meaning, removals })
     }
   }
   const counting = valid.filter(({ record }) => !faults.has(idKey(record.id)))
   const standing = decide(counting, pasts, parent)
   for (const epoch of counting) if (!standing.includes(epoch)) faults.set(idKey(epoch.record.id), 'outranked')
   return { standing, faults, pasts, cutoffsOf: (author) => cutoffsIn(standing, pasts, author) }
+}
+
+/** Of another store than the parent there is none, for ever; nor where what is named can never be one. */
+function parentEpochOf({ store, epoch }: NonNullable<EpochClaim['parent']>, parent: ParentPeers): ParentEpoch {
+  if (!equalBytes(store, parent.id)) return { fault: 'not_entitled' }
+  const named = parent.epoch(epoch)
+  const isOpen = named.fault === undefined || named.fault === 'parent_unknown' || named.fault === 'outranked'
+  return isOpen ? named : { fault: 'not_entitled' }
 }
 
 /** By itself and what its author was in the parent. Who is active there now is no matter: it is not the same for ever. */
@@ -119,10 +150,7 @@ function faultOf(
   const { below } = claim
   if (below !== undefined && !before.some(({ record }) => equalBytes(record.id, below))) return 'below_wrong'
   // What the parent says is not known yet, or never will be: it may count later, so it is not judged for ever.
-  if (isPrivileged(claim) && !parent.wasAdmin(author)) return 'parent_unknown'
-  const { parent: named } = claim
-  if (named !== undefined && parent.parentRemovals(named.store, named.epoch) === undefined) return 'parent_unknown'
-  return undefined
+  return isPrivileged(claim) && !parent.wasAdmin(author) ? 'parent_unknown' : undefined
 }
 
 function isPrivileged({ cause }: EpochClaim): boolean {
@@ -270,8 +298,8 @@ function permitInherited(
         : refused('nothing_to_join')
     case 'parent': {
       if (!isActive) return refused('not_a_peer')
-      const removals = parent.parentRemovals(wish.store, wish.epoch)
-      return removals === undefined ? refused('peer_unknown') : allowed(removals)
+      const named = parentEpochOf(wish, parent)
+      return named.fault === undefined ? allowed(named.removals) : refused('peer_unknown')
     }
   }
 }

@@ -40,6 +40,10 @@ export function createStoreMembershipPolicy(parentOf: (parent: StoreId) => Paren
   return {
     isRecord: (op) => isMembershipRecord(op) || setsStrategy(op),
     resolve: (history) => policyOf(history).resolve(history),
+    resolvePast: (history) => {
+      const { resolvePast, resolve } = policyOf(history)
+      return (resolvePast ?? resolve)(history)
+    },
     permit: (history, author, wish) => policyOf(history).permit(history, author, wish),
   }
 }

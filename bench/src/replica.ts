@@ -29,6 +29,7 @@ export function replicaOf(kernel: Kernel): ReplicatedStore {
     access: () => 'full',
     revokedBy: kernel.revokedBy,
     limitedBy: kernel.limitedBy,
+    readmittedBy: kernel.readmittedBy,
     juniorsAgainst: kernel.juniorsAgainst,
     readPast: kernel.readPast,
     tipIds: kernel.tipIds,

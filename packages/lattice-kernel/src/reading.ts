@@ -14,7 +14,7 @@ import {
   ZERO_HASH,
 } from '@lattice/model'
 import { type PageSource, scanPages, toPlainBytes } from '@lattice/storage'
-import type { MembershipView, ReadStoreTables } from '@lattice/store-base'
+import type { ReadStoreTables } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
 import { createEpochPages } from './epoch-pages.ts'
@@ -123,8 +123,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
     lag: core.observer.lagOf,
     epochs: () => epochStatuses(core),
     ...createEpochPages(core),
-    membership: () => log.book.view(),
-    membershipAt: (epochs) => membershipAt(core, epochs),
+    ...membershipOf(core),
     unseenByAll: core.observer.unseenByAll,
     time: () => ({ nowMs: core.time.nowMs(), isBehind: core.time.isBehind() }),
     isAncestor: dag.isAncestor,
@@ -272,10 +271,15 @@ function statsOf(core: Core): KernelStats {
   }
 }
 
-function membershipAt({ log, options: { membership } }: Core, epochs: readonly IntentionId[]): MembershipView {
-  const places = epochs.flatMap((id) => log.find(id) ?? [])
-  const history = log.book.historyWithin((place) =>
-    places.some((end) => end.seq === place.seq || log.book.isBefore(place, end)),
-  )
-  return membership === undefined ? NOBODY_KNOWN : (membership.resolvePast ?? membership.resolve)(history)
+function membershipOf({ log, options: { membership } }: Core): Pick<Kernel, 'membership' | 'membershipAt'> {
+  return {
+    membership: () => log.book.view(),
+    membershipAt: (epochs) => {
+      const places = epochs.flatMap((id) => log.find(id) ?? [])
+      const history = log.book.historyWithin((place) =>
+        places.some((end) => end.seq === place.seq || log.book.isBefore(place, end)),
+      )
+      return membership === undefined ? NOBODY_KNOWN : (membership.resolvePast ?? membership.resolve)(history)
+    },
+  }
 }

@@ -33,6 +33,8 @@ function createAdmissions(ask: (author: PublicKey) => boolean): Admissions {
 
 /** What the authority says of members, remembered until the system table changes. */
 export interface Membership extends Admissions {
+  /** Whether what somebody who counts has built on is taken in, whoever made it: see {@link Authority}. */
+  readonly admitsByUse: () => boolean
   /** What app data of this node has to cite: the same for all of it. */
   readonly requiredOfApp: (op: UniversalOp) => readonly IntentionId[]
 }
@@ -48,8 +50,10 @@ export function createMembership({
 }): Membership {
   const admissions = createAdmissions((author) => authority.admits(tables(), author))
   let required: readonly IntentionId[] | undefined
+  let byUse: boolean | undefined
   return {
     admits: admissions.admits,
+    admitsByUse: () => (byUse ??= authority.admitsByUse?.(tables()) === true),
     requiredOfApp: (op) => {
       const envelope = toEnvelope(op)
       if (envelope === undefined) return []
@@ -58,6 +62,7 @@ export function createMembership({
     forget: () => {
       admissions.forget()
       required = undefined
+      byUse = undefined
     },
   }
 }

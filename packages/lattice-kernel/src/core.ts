@@ -19,7 +19,7 @@ import {
   type UniversalOp,
 } from '@lattice/model'
 import type { Authority, Projector } from '@lattice/store-base'
-import { createMembership } from './admissions.ts'
+import { createMembership, type Membership } from './admissions.ts'
 import type { AppliedCuts } from './applied-cuts.ts'
 import { type BesideOf, createBesideOf } from './beside-epoch.ts'
 import type { FloatingEntry } from './floating-entry.ts'
@@ -104,7 +104,7 @@ export interface Core extends CoreParts {
   readonly pruned: () => void
 }
 
-export type WitnesserFactory = (admits: (author: PublicKey) => boolean) => Witnesser
+export type WitnesserFactory = (membership: Pick<Membership, 'admits' | 'admitsByUse'>) => Witnesser
 
 /** What is needed beside the parts. */
 export interface CoreMakers {
@@ -121,7 +121,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
   const membership = createMembership({ ...about, tables: () => projection.working })
   const ownTips = createOwnTips(about)
   const settlement = createSettlement(log)
-  const witnesser = createWitnesser(membership.admits)
+  const witnesser = createWitnesser(membership)
   const limitsFollowed = createFollowing(parts, witnesser)
 
   function recheckAdmission(): void {

@@ -162,7 +162,8 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
     },
     {
       projection: projectionOver(state),
-      createWitnesser: (admits) => createWitnesser({ log, pool, time, admits, standing, cover }),
+      createWitnesser: ({ admits, admitsByUse }) =>
+        createWitnesser({ log, pool, time, admits, admitsByUse, standing, cover }),
     },
   )
   return [core, projectionOver]

@@ -46,11 +46,13 @@ export interface RunCheckDeps {
   /** The interned number of an author that has witnessed intentions. */
   readonly authorNumber: (author: PublicKey) => number | undefined
   readonly admits: (author: PublicKey) => boolean
+  /** What something that counts needs is taken in, whoever made it. */
+  readonly admitsByUse: () => boolean
   /** Whether what has these causes has what admitted its author in its past. */
   readonly hasAdmission: (author: PublicKey, causes: readonly IntentionMeta[]) => boolean
   /** Whether a run counts, and by what that was judged. */
   readonly standing: Pick<RunStanding, 'of' | 'view'>
-  /** Of a run that is beyond a cutoff: whether something that counts needs it. `parent` is what its first goes on from. */
+  /** Of a run that is held back: whether something that counts needs it. `parent` is what its first goes on from. */
   readonly isNeeded: (run: readonly FloatingEntry[], parent: IntentionMeta | undefined) => boolean
   readonly nowMs: () => number
   readonly cover: Pick<EpochCover, 'lastSeq' | 'epochsAt' | 'isUncitable'>
@@ -92,13 +94,17 @@ export function checkRun(deps: RunCheckDeps, closer: FloatingEntry): RunVerdict 
   }
   if (wall > deps.nowMs() + MAX_DRIFT_MS) return waitsFor({ kind: 'future', untilMs: wall - MAX_DRIFT_MS })
   // A link is held for those that need it. What admitted its author may not count either.
-  if (standing === 'counts' && !deps.admits(intention.author)) return waitsFor({ kind: 'not_admitted' })
+  if (standing === 'counts' && !isLetIn(deps, chain, intention.author)) return waitsFor({ kind: 'not_admitted' })
   return { kind: 'ready', run: chain.run }
+}
+
+function isLetIn(deps: RunCheckDeps, { run, parent }: Pick<Chain, 'run' | 'parent'>, author: PublicKey): boolean {
+  return deps.admits(author) || (deps.admitsByUse() && deps.isNeeded(run, parent))
 }
 
 /** What follows in its chain has it in its past with the first. */
 function citesAdmission(deps: RunCheckDeps, { run: [first], parent }: Chain): boolean {
-  if (first === undefined || parent?.seq !== 1) return true
+  if (first === undefined || parent?.seq !== 1 || deps.admitsByUse()) return true
   return deps.hasAdmission(first.parsed.intention.author, [parent, ...witnessedDeps(deps, first)])
 }
 
@@ -113,7 +119,8 @@ export function isStillReady(deps: RunCheckDeps, closer: FloatingEntry): boolean
   const { intention } = closer.parsed
   if (isGenesis(intention)) return true
   if (closer.judgedBy !== deps.standing.view()) return false
-  return deps.standing.of(closer) !== 'counts' || deps.admits(intention.author)
+  const parent = deps.witnessed(toIntentionId(readyRun[0]?.parsed.intention.storePrev ?? intention.storePrev))
+  return deps.standing.of(closer) !== 'counts' || isLetIn(deps, { run: readyRun, parent }, intention.author)
 }
 
 /** Walks `store_prev` back from the closer through what its signature covers, to what is witnessed. */

@@ -14,7 +14,7 @@ import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { RunStanding } from './run-standing.ts'
 
 export interface RunNeed {
-  /** Whether a run that only its cutoff holds back is needed. */
+  /** Whether a run that only its cutoff holds back is needed, or, where use admits, that nothing here admits its author. */
   readonly isNeeded: (run: readonly FloatingEntry[], parent: IntentionMeta | undefined) => boolean
   /** What the run that `closer` closes waits for rather than for a cause, and marks what it needs. */
   readonly waitOf: (closer: FloatingEntry, wait: Extract<Wait, { kind: 'cause' }>) => Wait
@@ -26,6 +26,7 @@ export interface RunNeedDeps {
   readonly pool: Pick<FloatingPool, 'get' | 'waitingOn' | 'revokedFrom'>
   readonly standing: RunStanding
   readonly admits: (author: PublicKey) => boolean
+  readonly admitsByUse: () => boolean
   /** True for what a prune took. */
   readonly isGone: (place: IntentionMeta) => boolean
   readonly entryAt: (seq: number) => Pick<LogEntry, 'parsed'>
@@ -33,7 +34,8 @@ export interface RunNeedDeps {
   readonly again: (closers: readonly FloatingEntry[]) => void
 }
 
-export function createRunNeed({ pool, standing, admits, isGone, entryAt, again }: RunNeedDeps): RunNeed {
+export function createRunNeed(deps: RunNeedDeps): RunNeed {
+  const { pool, standing, admits, admitsByUse, isGone, entryAt, again } = deps
   const isHeldBack = (closer: FloatingEntry): boolean => standing.of(closer) === 'beyond'
 
   /** Whether what this run waits for is needed. */
@@ -70,7 +72,7 @@ export function createRunNeed({ pool, standing, admits, isGone, entryAt, again }
   return {
     isNeeded: (run, parent) => run.at(-1)?.isNeeded === true || vouchesFor(parent) || hasBackedWaiter(run),
     waitOf: (closer, wait) => {
-      if (!standing.isAnyLimited()) return wait
+      if (!standing.isAnyLimited() && !admitsByUse()) return wait
       if (!isBacked(closer)) closer.isNeeded = hasBackedWaiter(runOf(pool, closer))
       const waitsFor = closerOf(pool, wait.on)
       if (waitsFor === undefined) return wait

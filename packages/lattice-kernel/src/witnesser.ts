@@ -38,6 +38,7 @@ export interface WitnesserDeps {
   readonly pool: FloatingPool
   readonly time: KernelTime
   readonly admits: (author: PublicKey) => boolean
+  readonly admitsByUse: () => boolean
   readonly standing: RunStanding
   readonly cover: EpochCover
 }
@@ -46,11 +47,11 @@ export interface WitnesserDeps {
 export const MISSING_MAX = 64
 
 export function createWitnesser(deps: WitnesserDeps): Witnesser {
-  const { log, pool, time, admits, standing } = deps
+  const { log, pool, time, admits, admitsByUse, standing } = deps
   const ready = createReadyHeap()
   const woken = createWoken((entry) => consider([entry]))
   const { isGone } = log.base
-  const need = createRunNeed({ pool, standing, admits, isGone, entryAt: log.entryAt, again: woken.add })
+  const need = createRunNeed({ pool, standing, admits, admitsByUse, isGone, entryAt: log.entryAt, again: woken.add })
   const check = checkDepsOf(deps, need)
 
   function consider(closers: Iterable<FloatingEntry>): void {
@@ -116,7 +117,7 @@ export function createWitnesser(deps: WitnesserDeps): Witnesser {
 }
 
 function checkDepsOf(
-  { log, pool, time, admits, standing, cover }: WitnesserDeps,
+  { log, pool, time, admits, admitsByUse, standing, cover }: WitnesserDeps,
   { isNeeded }: Pick<RunNeed, 'isNeeded'>,
 ): RunCheckDeps {
   return {
@@ -124,6 +125,7 @@ function checkDepsOf(
     witnessed: log.find,
     authorNumber: (author) => log.authors.find(author)?.number,
     admits,
+    admitsByUse,
     hasAdmission: log.book.hasAdmission,
     standing,
     isNeeded,

@@ -72,7 +72,7 @@ test('count until their author is removed, and no more from then on, whether or 
   const { storeId, all, epoch, second, wrong, write, remove } = createScene()
   const { kernel, options } = await open({ storeId })
   await kernel.ingest(all, undefined)
-  expect(statusOf(kernel, epoch)).toMatchObject({ isSettled: true, isDiverged: true, isFinal: false })
+  expect(statusOf(kernel, epoch)).toMatchObject({ isSettled: true, isDiverged: true, isFinal: true })
   expect(rootsOf(kernel, epoch)).toEqual(['2:1', '3:9', '4:1'])
   expect(ackedAcks(kernel, epoch)).toBe(3)
   // Removed by who has not seen the ack; built upon by another.

@@ -10,7 +10,7 @@
  * @module
  */
 import type { Authority } from '@lattice/store-base'
-import { createSystemAuthority, wasGiven } from '@lattice/systemstore'
+import { createSystemAuthority, readStrategy, wasGiven } from '@lattice/systemstore'
 import { peerTable, type TablesOf } from './store-peers.ts'
 
 /** The authority of a store whose parent's tables are found by `tablesOf`. */
@@ -22,6 +22,7 @@ export function createInheritedAuthority(tablesOf: TablesOf): Authority {
       const system = peerTable(tables, tablesOf)
       return system !== undefined && system !== tables.system && wasGiven(system, author, 'writer')
     },
+    admitsByUse: ({ system }) => readStrategy(system)?.kind === 'inherited',
     // A grant of the parent is no intention of this store: only own grants can be cited.
     requiredDeps: own.requiredDeps,
   }

@@ -48,7 +48,9 @@ export type EpochFault =
   | 'below_wrong'
   /** It names an epoch of a parent that is not here, or needs a right that nobody has given its author yet: it may count later. */
   | 'parent_unknown'
-  /** A senior peer took its author's right at the same time, or that of who made the epoch of the parent that it names. */
+  /** It names an epoch of a parent that has no effect, and may have again. Who knows of none such waits for it instead. */
+  | 'parent_void'
+  /** A senior peer took its author's right at the same time. */
   | 'outranked'
 
 /** Where what a peer writes ends to count. */
@@ -118,8 +120,8 @@ export interface MembershipPolicy {
   /** True for what is a record, by its bytes alone. */
   readonly isRecord: (op: UniversalOp) => boolean
   /**
-   * Who is given the role of a WRITER or more by a record, by its bytes alone. Absent where peers are another store's: then
-   * nobody's first write cites what admits it.
+   * Who is given the role of a WRITER or more by a record, by its bytes alone. Nobody's first write counts without such a
+   * record in its past, but where peers are another store's. Absent where nobody is asked for one.
    */
   readonly rolesIn?: (record: MembershipRecord) => readonly { readonly peer: PublicKey; readonly isAdmin: boolean }[]
   /** The view of all records. */

@@ -61,6 +61,12 @@ export interface Projector<Event = unknown> {
 export interface Authority {
   readonly admits: (tables: ReadStoreTables, author: PublicKey) => boolean
   /**
+   * True where peers are another store's. Then no record here tells by what somebody was let in, and nodes may differ in that
+   * for ever: what let it in may count for nothing by the time it comes. So what somebody who is admitted has built on is
+   * taken in as well, and counts, whoever made it. Absent: never.
+   */
+  readonly admitsByUse?: (tables: ReadStoreTables) => boolean
+  /**
    * What an author's next intention has to cite beside the deps the caller
    * names: its admission or the grant it relies on, unless it is the creator, and
    * the activation of a later schema than the first.

@@ -107,8 +107,8 @@ describe('a store with inherited peers', () => {
     ).resolve(dag.history())
     expect([...epochs, next].map(({ id }) => view.faultOf(id))).toEqual([
       'not_entitled',
-      'not_entitled',
-      'outranked',
+      'parent_void',
+      'parent_void',
       undefined,
     ])
     expect(view.limited()).toEqual([bert])
@@ -139,7 +139,7 @@ describe('a store with inherited peers', () => {
         },
       },
     )
-    expect(policy.resolve(dag.history()).faultOf(cut.id)).toBe('outranked')
+    expect(policy.resolve(dag.history()).faultOf(cut.id)).toBe('parent_void')
     const past = policy.resolvePast?.(historyOf([dag.genesis, cut]))
     expect([past?.faultOf(cut.id), past?.limited()]).toEqual([undefined, [bert]])
     policy.resolvePast?.(historyOf([dag.genesis, cut, back]))

@@ -136,7 +136,7 @@ async function followedInVain(seed: string, again = false) {
   const isVoid = (index: number): boolean =>
     kernelOf(mesh, index, notes)
       .epochs()
-      .some(({ cause, fault }) => cause.kind === 'parent' && fault === 'outranked')
+      .some(({ cause, fault }) => cause.kind === 'parent' && fault === 'parent_void')
   return { mesh, root, notes, all, isVoid }
 }
 

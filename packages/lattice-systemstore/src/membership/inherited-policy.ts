@@ -109,7 +109,7 @@ function resolveInherited({ records: given, follows }: MembershipHistory, parent
     const fault = faultOf({ at, author: record.author, claim: meaning, valid, pasts }, parent) ?? named?.fault
     if (fault !== undefined) faults.set(idKey(record.id), fault)
     // What may come to count, or not to, is one of its successors' past either way.
-    if (fault === undefined || fault === 'parent_unknown' || fault === 'outranked') {
+    if (fault === undefined || fault === 'parent_unknown' || fault === 'parent_void') {
       const removals = named?.fault === undefined ? (named?.removals ?? []) : []
       valid.push({ at, record, claim: meaning, removals })
     }
@@ -120,12 +120,14 @@ function resolveInherited({ records: given, follows }: MembershipHistory, parent
   return { standing, faults, pasts, cutoffsOf: (author) => cutoffsIn(standing, pasts, author) }
 }
 
-/** Of another store than the parent there is none, for ever; nor where what is named can never be one. */
+/**
+ * Of another store than the parent there is none, by the bytes alone. The rest depends on what of the parent is here, so no
+ * verdict for ever follows from it.
+ */
 function parentEpochOf({ store, epoch }: NonNullable<EpochClaim['parent']>, parent: ParentPeers): ParentEpoch {
   if (!equalBytes(store, parent.id)) return { fault: 'not_entitled' }
   const named = parent.epoch(epoch)
-  const isOpen = named.fault === undefined || named.fault === 'parent_unknown' || named.fault === 'outranked'
-  return isOpen ? named : { fault: 'not_entitled' }
+  return named.fault === undefined || named.fault === 'parent_unknown' ? named : { fault: 'parent_void' }
 }
 
 /** By itself and what its author was in the parent. Who is active there now is no matter: it is not the same for ever. */

@@ -39,6 +39,7 @@ export function createStoreMembershipPolicy(parentOf: (parent: StoreId) => Paren
 
   return {
     isRecord: (op) => isMembershipRecord(op) || setsStrategy(op),
+    ...(own.rolesIn && { rolesIn: own.rolesIn }),
     resolve: (history) => policyOf(history).resolve(history),
     resolvePast: (history) => {
       const { resolvePast, resolve } = policyOf(history)

@@ -49,7 +49,8 @@ export function viewText(kernel: Kernel): string {
   const epochs = kernel
     .epochs()
     .filter(isShared)
-    .map(({ id, fault }) => `${toHex(id)} ${fault ?? 'counts'}`)
+    // Of a parent's epoch without effect the same goes.
+    .map(({ id, fault }) => `${toHex(id)} ${fault === 'parent_void' ? 'parent_unknown' : (fault ?? 'counts')}`)
   const cutoffs = limited.flatMap((author) => cutoffTexts(view, author))
   const text = [...epochs.toSorted(), ...cutoffs, ...view.active().map(toHex)].join('\n')
   viewTexts.set(view, text)
@@ -262,9 +263,9 @@ function isBelowBase(kernel: Kernel, epoch: IntentionId): boolean {
   return base !== undefined && kernel.isAncestor(epoch, base)
 }
 
-/** `parent_unknown`: the epoch that it follows turned out not to stand. */
+/** `parent_void`, `parent_unknown`: the epoch that it follows turned out not to stand, and is here or is not. */
 function isHonestVerdict({ fault }: EpochStatus): boolean {
-  return fault === undefined || fault === 'outranked' || fault === 'parent_unknown'
+  return fault === undefined || ['outranked', 'parent_void', 'parent_unknown'].includes(fault)
 }
 
 function hasFollowed(kernel: Kernel, { id }: EpochStatus, key: PublicKey): boolean {

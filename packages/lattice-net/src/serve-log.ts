@@ -72,6 +72,8 @@ class LogServer {
   /** The store of the request being answered. */
   #served: SessionStore | undefined
   #serving: SessionStore | undefined
+  /** What the log began with when a page of it was read last. */
+  #paged: { readonly base: IntentionId | undefined } | undefined
   /** Requests that came meanwhile, oldest first. */
   readonly #waiting: Frame[] = []
   /** Whose chain is being read. */
@@ -122,6 +124,7 @@ class LogServer {
     }
     assert(answer.kind === 'page', 'a log server reads only')
     if (answer.page.isPruned === true) return [pruned()]
+    this.#paged = { base }
     this.#pages += 1
     const records = answer.page.records.map(({ content, signature }) => ({ content, signature }))
     return [send({ case: 'witnessPage', value: { records, headSeq: BigInt(answer.page.headSeq) } })]
@@ -179,10 +182,16 @@ class LogServer {
     this.#target = since !== undefined && equalBytes(since, target) ? undefined : target
     return this.#pull(store, { kind: 'read_chain', store, target, since, limit })
   }
+  #isCutSincePaged(store: SessionStore): boolean {
+    const base = store.base()?.epoch
+    return this.#paged !== undefined && !isSameBase(this.#paged.base, base)
+  }
   #loaded({ intentions, rest }: IntentionsRead): Effects<ServedLog> {
     const store = this.#serving
     assert(store !== undefined, 'a read answers a request')
     assert(intentions.length > 0 || rest.length === 0, 'a read that leaves something makes progress')
+    // A page named what is gone by now.
+    if (this.#isCutSincePaged(store)) return [pruned()]
     this.#intentions += intentions.length
     if (rest.length > 0) {
       const more = this.#pull(store, { kind: 'read', store, ids: rest, maxBytes: INTENTIONS_FRAME_BYTES })
@@ -191,6 +200,10 @@ class LogServer {
     this.#serving = undefined
     return intentionFrames(intentions, true, store.base()?.epoch)
   }
+}
+
+function isSameBase(one: IntentionId | undefined, other: IntentionId | undefined): boolean {
+  return one === undefined || other === undefined ? one === other : equalBytes(one, other)
 }
 
 /** `intentions` in frames of bounded payload; with `last`, the last frame says so, and names the base. At least one frame. */

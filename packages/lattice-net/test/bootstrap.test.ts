@@ -1,6 +1,7 @@
-import { createAbortController, type PublicKey, toHex } from '@lattice/model'
+import { createAbortController, type PublicKey, toHex, toIntentionId } from '@lattice/model'
+import { net } from '@lattice/proto'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Frame } from '../src/frame.ts'
+import type { Frame, FrameInit } from '../src/frame.ts'
 import type { BootstrapPosition } from '../src/session-call.ts'
 import { createLogServer } from '../src/serve-log.ts'
 import { DEFAULT_LIMITS } from '../src/limits.ts'
@@ -223,6 +224,18 @@ describe('the server of a log', () => {
     expect((await feed(first, [frame])).failure).toMatchObject({ kind: 'refuse' })
     const next = createLogServer({ resolve, pages: true })
     expect((await feed(next, [frame])).failure).toBeUndefined()
+  })
+
+  test('says that it was cut, rather than that it lacks what its pages named', async () => {
+    const pair = await createPair()
+    const storeId = pair.a.store.id
+    const page = { case: 'witnessPageRequest', value: { storeId, fromSeq: 1n, limit: 10 } } as const
+    const fetch: FrameInit = { case: 'fetchIntentions', value: { storeId, ids: [storeId] } }
+    const log: { base: ReturnType<ModelStore['base']> } = { base: undefined }
+    const server = createLogServer({ resolve: () => ({ ...pair.viewOfA, base: () => log.base }), pages: true })
+    expect((await feed(server, [page, fetch])).failure).toBeUndefined()
+    log.base = { epoch: toIntentionId(storeId.slice()), seq: 1n, goneCount: 1 }
+    expect((await feed(server, [fetch])).failure).toMatchObject({ kind: 'refuse', refusal: net.RefusalCode.PRUNED })
   })
 
   test.each<[string, Frame['case'], object, string]>([

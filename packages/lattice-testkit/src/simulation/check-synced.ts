@@ -26,7 +26,9 @@ export function checkPeerSync(world: World): void {
     // What a hostile peer says of itself is its own affair.
     if (self || sync !== 'synced' || peer === undefined || peer === hostile) continue
     const held = world.digests.get(digestsKey(peer, storeId))
-    const hasHeld = (): boolean => world.cuts.heldBy(kernel).some((set) => held?.has(digestText(set)) === true)
+    // A store is followed once it is in use: what it held while it was fetched nobody has noted.
+    if (held === undefined) continue
+    const hasHeld = (): boolean => world.cuts.heldBy(kernel).some((set) => held.has(digestText(set)))
     if (hasHeld()) continue
     world.cuts.look(storeId)
     if (hasHeld()) continue

@@ -6,7 +6,7 @@
  * @module
  */
 import { type Crypto, idKey, toHex, utf8Encode } from '@lattice/model'
-import type { MembershipPolicy } from '@lattice/store-base'
+import { type MembershipPolicy, resolvePast } from '@lattice/store-base'
 import type { AppliedCuts } from './applied-cuts.ts'
 import { appliedSpans, findCutoffSpans, overBase, spanAt } from './cutoff-spans.ts'
 import type { Downset } from './downset.ts'
@@ -21,7 +21,7 @@ export function cutsBelow(log: EpochCutsLog, policy: MembershipPolicy, below: Do
   const { authors, reach, book, find, base } = log
   const { meta } = below.epoch
   const isKnown = (place: IntentionMeta): boolean => place.seq === meta.seq || book.isBefore(place, meta)
-  const view = (policy.resolvePast ?? policy.resolve)(book.historyWithin(isKnown))
+  const view = resolvePast(policy, book.historyWithin(isKnown))
   const faulty: number[] = []
   for (const epoch of book.epochs()) {
     if (!isKnown(epoch.meta)) continue

@@ -14,7 +14,7 @@ import {
   ZERO_HASH,
 } from '@lattice/model'
 import { type PageSource, scanPages, toPlainBytes } from '@lattice/storage'
-import type { ReadStoreTables } from '@lattice/store-base'
+import { type ReadStoreTables, resolvePast } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
 import { createEpochPages } from './epoch-pages.ts'
@@ -279,7 +279,7 @@ function membershipOf({ log, options: { membership } }: Core): Pick<Kernel, 'mem
       const history = log.book.historyWithin((place) =>
         places.some((end) => end.seq === place.seq || log.book.isBefore(place, end)),
       )
-      return membership === undefined ? NOBODY_KNOWN : (membership.resolvePast ?? membership.resolve)(history)
+      return membership === undefined ? NOBODY_KNOWN : resolvePast(membership, history)
     },
   }
 }

@@ -94,12 +94,19 @@ export function checkRun(deps: RunCheckDeps, closer: FloatingEntry): RunVerdict 
   }
   if (wall > deps.nowMs() + MAX_DRIFT_MS) return waitsFor({ kind: 'future', untilMs: wall - MAX_DRIFT_MS })
   // A link is held for those that need it. What admitted its author may not count either.
-  if (standing === 'counts' && !isLetIn(deps, chain, intention.author)) return waitsFor({ kind: 'not_admitted' })
+  if (standing === 'counts' && !isLetIn(deps, chain.run, intention.author)) return waitsFor({ kind: 'not_admitted' })
   return { kind: 'ready', run: chain.run }
 }
 
-function isLetIn(deps: RunCheckDeps, { run, parent }: Pick<Chain, 'run' | 'parent'>, author: PublicKey): boolean {
-  return deps.admits(author) || (deps.admitsByUse() && deps.isNeeded(run, parent))
+/** What its first goes on from is looked up only where nothing admits the author. */
+function isLetIn(deps: RunCheckDeps, run: readonly FloatingEntry[], author: PublicKey): boolean {
+  if (deps.admits(author)) return true
+  const [first] = run
+  return (
+    first !== undefined &&
+    deps.admitsByUse() &&
+    deps.isNeeded(run, deps.witnessed(toIntentionId(first.parsed.intention.storePrev)))
+  )
 }
 
 /** What follows in its chain has it in its past with the first. */
@@ -119,8 +126,7 @@ export function isStillReady(deps: RunCheckDeps, closer: FloatingEntry): boolean
   const { intention } = closer.parsed
   if (isGenesis(intention)) return true
   if (closer.judgedBy !== deps.standing.view()) return false
-  const parent = deps.witnessed(toIntentionId(readyRun[0]?.parsed.intention.storePrev ?? intention.storePrev))
-  return deps.standing.of(closer) !== 'counts' || isLetIn(deps, { run: readyRun, parent }, intention.author)
+  return deps.standing.of(closer) !== 'counts' || isLetIn(deps, readyRun, intention.author)
 }
 
 /** Walks `store_prev` back from the closer through what its signature covers, to what is witnessed. */

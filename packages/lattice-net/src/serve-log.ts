@@ -19,6 +19,7 @@ import {
 } from '@lattice/model'
 import type { IntentionsRead } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
+import { sameBase } from './claimed-digest.ts'
 import { type Frame, readCount, toWire } from './frame.ts'
 import {
   FETCH_CHAIN_MAX,
@@ -183,8 +184,7 @@ class LogServer {
     return this.#pull(store, { kind: 'read_chain', store, target, since, limit })
   }
   #isCutSincePaged(store: SessionStore): boolean {
-    const base = store.base()?.epoch
-    return this.#paged !== undefined && !isSameBase(this.#paged.base, base)
+    return this.#paged !== undefined && !sameBase(this.#paged.base, store.base()?.epoch)
   }
   #loaded({ intentions, rest }: IntentionsRead): Effects<ServedLog> {
     const store = this.#serving
@@ -200,10 +200,6 @@ class LogServer {
     this.#serving = undefined
     return intentionFrames(intentions, true, store.base()?.epoch)
   }
-}
-
-function isSameBase(one: IntentionId | undefined, other: IntentionId | undefined): boolean {
-  return one === undefined || other === undefined ? one === other : equalBytes(one, other)
 }
 
 /** `intentions` in frames of bounded payload; with `last`, the last frame says so, and names the base. At least one frame. */

@@ -38,17 +38,18 @@ export type {
   StreamEvents,
   StreamLagged,
 } from './method.ts'
-export type {
-  Cutoff,
-  EpochFault,
-  EpochPermission,
-  EpochWish,
-  MembershipHistory,
-  MembershipPolicy,
-  MembershipRecord,
-  MembershipView,
-  Remains,
-  Removal,
+export {
+  type Cutoff,
+  type EpochFault,
+  type EpochPermission,
+  type EpochWish,
+  type MembershipHistory,
+  type MembershipPolicy,
+  type MembershipRecord,
+  type MembershipView,
+  type Remains,
+  type Removal,
+  resolvePast,
 } from './membership.ts'
 export { type CitationPlan, planCitations, unfoldCitations } from './plan-citations.ts'
 export { prefixedReadTable, prefixedWriteTable } from './prefix-table.ts'

@@ -134,3 +134,8 @@ export interface MembershipPolicy {
   /** Whether `author` may make such an epoch on top of all these records. */
   readonly permit: (history: MembershipHistory, author: PublicKey, wish: EpochWish) => EpochPermission
 }
+
+/** The view of records that are all there is in some past, by whatever policy: see `resolvePast` of {@link MembershipPolicy}. */
+export function resolvePast(policy: MembershipPolicy, history: MembershipHistory): MembershipView {
+  return (policy.resolvePast ?? policy.resolve)(history)
+}

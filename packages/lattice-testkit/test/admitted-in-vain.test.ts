@@ -2,31 +2,22 @@
 import {
   createSigner,
   encodeUniversalOp,
-  equalBytes,
   type IntentionId,
   type KeyPair,
   NO_HINTS,
   type ParsedIntention,
   signIntention,
   sortDeps,
-  type StoreId,
-  toHex,
   toIntentionId,
   utf8Encode,
 } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
 import { system } from '@lattice/proto'
 import { expect, test } from 'vitest'
-import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { get, put } from './support.ts'
+import { createSimMesh } from '../src/index.ts'
+import { get, isAlone, keyOf, put, stateOf } from './support.ts'
 
 const crypto = await openCrypto()
-const keyOf = (mesh: SimMesh, index: number): string => toHex(mesh.node(index).id)
-const stateOf = (mesh: SimMesh, index: number, id: StoreId): string | undefined =>
-  mesh
-    .node(index)
-    .stores()
-    .find((store) => equalBytes(store.id, id))?.state
 
 /** Nodes 0 to 2 with a root and a store below it; node 1 lets node 3 in while node 0, which removes it, is alone. */
 async function letInInVain(seed: string) {
@@ -39,12 +30,7 @@ async function letInInVain(seed: string) {
   await mesh.complete(mesh.store(0, root).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
   for (const id of [root, notes]) await mesh.converge(id, [0, 1, 2])
   mesh.partition([0], [1, 2, 3])
-  const isAlone = (): boolean =>
-    mesh
-      .store(0, root)
-      .peers()
-      .every(({ self, connected }) => self || !connected)
-  await mesh.run(isAlone, 'node 0 is alone')
+  await mesh.run(() => isAlone(mesh, 0, root), 'node 0 is alone')
   await mesh.complete(mesh.node(3).join(await mesh.invite(1, root)))
   await mesh.run(() => stateOf(mesh, 3, notes) === 'active', 'node 3 has both')
   return { mesh, root, notes }

@@ -4,7 +4,7 @@ import { system } from '@lattice/proto'
 import { admitPeer } from '@lattice/systemstore'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, put } from './support.ts'
+import { codeOf, get, keyOf, put } from './support.ts'
 
 const { ADMIN, READER, UNSPECIFIED, WRITER } = system.Role
 const { ACTIVE, DORMANT, INVITED, REVOKED } = system.PeerStatus
@@ -20,7 +20,6 @@ function peerOf(mesh: SimMesh, at: number, { id, of }: { readonly id: Id; readon
   return found ?? expect.unreachable(`node ${at} does not know node ${of}`)
 }
 
-const keyOf = (mesh: SimMesh, index: number): string => toHex(mesh.node(index).id)
 const countOf = (mesh: SimMesh, index: number, id: Id): number => mesh.store(index, id).status().stats.witnessCount
 
 describe('the role of a peer', () => {

@@ -3,15 +3,9 @@ import { equalBytes, type StoreId, toHex } from '@lattice/model'
 import { system } from '@lattice/proto'
 import { expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, put } from './support.ts'
+import { codeOf, get, isAlone, keyOf, put, stateOf } from './support.ts'
 
 const kernelOf = (mesh: SimMesh, index: number, id: StoreId) => mesh.store(index, id).kernel()
-const keyOf = (mesh: SimMesh, index: number): string => toHex(mesh.node(index).id)
-const stateOf = (mesh: SimMesh, index: number, id: StoreId): string | undefined =>
-  mesh
-    .node(index)
-    .stores()
-    .find((store) => equalBytes(store.id, id))?.state
 
 async function prune(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<void> {
   const epoch = await mesh.complete(kernelOf(mesh, indices[0] ?? 0, id).submitEpoch({ kind: 'prune' }))
@@ -122,12 +116,7 @@ async function followedInVain(seed: string, again = false) {
   await mesh.complete(mesh.store(0, root).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
   for (const id of all) await mesh.converge(id, [0, 1, 2])
   mesh.partition([0], [1, 2])
-  const isAlone = (): boolean =>
-    mesh
-      .store(0, root)
-      .peers()
-      .every(({ self, connected }) => self || !connected)
-  await mesh.run(isAlone, 'node 0 is alone')
+  await mesh.run(() => isAlone(mesh, 0, root), 'node 0 is alone')
   await mesh.complete(mesh.store(1, root).revokePeer(keyOf(mesh, 2)))
   const limited = (index: number): number => kernelOf(mesh, index, notes).membership().limited().length
   await mesh.run(() => limited(1) === 1, 'the store below has followed')

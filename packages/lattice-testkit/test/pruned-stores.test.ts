@@ -4,7 +4,7 @@ import type { NodeEvent } from '@lattice/node'
 import { system } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { get, put } from './support.ts'
+import { get, isAlone, put } from './support.ts'
 
 const baseOf = (mesh: SimMesh, index: number, id: StoreId) => mesh.store(index, id).kernel().base()
 
@@ -87,12 +87,7 @@ describe('a store whose history was cut below an epoch that nobody had signed', 
     const { kernel } = mesh.store(0, id)
     // What the others acknowledge is the head, once both have come.
     mesh.partition([0], [1, 2])
-    const isAlone = (): boolean =>
-      mesh
-        .store(0, id)
-        .peers()
-        .every(({ self, connected }) => self || !connected)
-    await mesh.run(isAlone, 'node 0 is alone')
+    await mesh.run(() => isAlone(mesh, 0, id), 'node 0 is alone')
     const below = await mesh.complete(kernel().submitEpoch({ kind: 'initial' }))
     await mesh.complete(kernel().submitEpoch({ kind: 'prune', below }))
     mesh.heal()

@@ -6,15 +6,9 @@ import type { NodeEvent } from '@lattice/node'
 import { system } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, put } from './support.ts'
+import { codeOf, get, isAlone, keyOf, put, stateOf } from './support.ts'
 
 const kernelOf = (mesh: SimMesh, index: number, id: StoreId) => mesh.store(index, id).kernel()
-const keyOf = (mesh: SimMesh, index: number): string => toHex(mesh.node(index).id)
-const stateOf = (mesh: SimMesh, index: number, id: StoreId): string | undefined =>
-  mesh
-    .node(index)
-    .stores()
-    .find((store) => equalBytes(store.id, id))?.state
 
 async function prune(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<void> {
   const epoch = await mesh.complete(kernelOf(mesh, indices[0] ?? 0, id).submitEpoch({ kind: 'prune' }))
@@ -22,12 +16,6 @@ async function prune(mesh: SimMesh, id: StoreId, indices: readonly number[]): Pr
     equalBytes(kernelOf(mesh, index, id).base()?.epoch ?? new Uint8Array(0), epoch)
   await mesh.run(() => indices.every(isCut), 'the history is cut everywhere')
 }
-
-const isAlone = (mesh: SimMesh, index: number, id: StoreId): boolean =>
-  mesh
-    .store(index, id)
-    .peers()
-    .every(({ self, connected }) => self || !connected)
 
 /** Collects a node's events until it closes. */
 function follow(mesh: SimMesh, index: number): NodeEvent[] {

@@ -3,25 +3,23 @@ import { type StoreId, toHex } from '@lattice/model'
 import { system } from '@lattice/proto'
 import { expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { get, put } from './support.ts'
+import { get, isAlone, keyOf, put } from './support.ts'
 
 async function team(
   seed: number,
-  { admin }: { readonly admin?: number } = {},
+  {
+    admin,
+    nodes = 3,
+    discovery = false,
+  }: { readonly admin?: number; readonly nodes?: number; readonly discovery?: boolean } = {},
 ): Promise<{ mesh: SimMesh; id: StoreId }> {
-  const mesh = await createSimMesh({ seed, nodes: 3 })
+  const mesh = await createSimMesh({ seed, nodes, discovery })
   const id = await mesh.share('team')
   if (admin !== undefined) await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, admin), system.Role.ADMIN))
   await mesh.converge(id)
   return { mesh, id }
 }
 
-const keyOf = (mesh: SimMesh, index: number): string => toHex(mesh.node(index).id)
-const isAlone = (mesh: SimMesh, index: number, id: StoreId): boolean =>
-  mesh
-    .store(index, id)
-    .peers()
-    .every(({ self, connected }) => self || !connected)
 /** The epochs that removed node `of`, as node `at` has it. */
 const removals = (mesh: SimMesh, at: number, id: StoreId, of: number): string[] =>
   mesh.store(at, id).kernel().revokedBy(mesh.node(of).id).map(toHex)
@@ -107,11 +105,8 @@ test('of two admins of whom the senior demotes the other, and is removed by it, 
 })
 
 test('a peer that is invited again by somebody who turns out to be removed is told that it is not let in', async () => {
-  const mesh = await createSimMesh({ seed: 18, nodes: 3, discovery: true })
+  const { mesh, id } = await team(18, { admin: 1, discovery: true })
   await using _ = mesh
-  const id = await mesh.share('team')
-  await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
-  await mesh.converge(id)
   await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 2)))
   await mesh.run(() => stateOf(mesh, 2) === 'revoked', 'node 2 knows that it is out')
   await mesh.converge(id, [0, 1])
@@ -133,11 +128,8 @@ test('a peer that is invited again by somebody who turns out to be removed is to
 })
 
 test('so is one whose inviter was removed before it, and knows nobody of the store by now', async () => {
-  const mesh = await createSimMesh({ seed: 19, nodes: 3, discovery: true })
+  const { mesh, id } = await team(19, { admin: 1, discovery: true })
   await using _ = mesh
-  const id = await mesh.share('team')
-  await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
-  await mesh.converge(id)
   mesh.partition([0, 2], [1])
   await mesh.run(() => isAlone(mesh, 1, id), 'node 1 is alone')
   await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 1)))
@@ -153,11 +145,8 @@ test('so is one whose inviter was removed before it, and knows nobody of the sto
 })
 
 test('who came back by somebody that turns out to be removed learns it, and nothing that was written since', async () => {
-  const mesh = await createSimMesh({ seed: 20, nodes: 4, discovery: true })
+  const { mesh, id } = await team(20, { admin: 1, nodes: 4, discovery: true })
   await using _ = mesh
-  const id = await mesh.share('team')
-  await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
-  await mesh.converge(id)
   await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 2)))
   await mesh.run(() => stateOf(mesh, 2) === 'revoked', 'node 2 knows that it is out')
   await mesh.converge(id, [0, 1, 3])

@@ -2,7 +2,7 @@ import { equalBytes, type StoreId, toHex } from '@lattice/model'
 import { system } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, put } from './support.ts'
+import { codeOf, get, isAlone, keyOf, put } from './support.ts'
 
 /** Nodes 0 (creator), 1 and 2, an admin besides the creator where told. */
 async function team(seed: number, { nodes = 3, admin }: { readonly nodes?: number; readonly admin?: number } = {}) {
@@ -11,10 +11,6 @@ async function team(seed: number, { nodes = 3, admin }: { readonly nodes?: numbe
   if (admin !== undefined) await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, admin), system.Role.ADMIN))
   await mesh.converge(id)
   return { mesh, id }
-}
-
-function keyOf(mesh: SimMesh, index: number): string {
-  return toHex(mesh.node(index).id)
 }
 
 function statusOf(mesh: SimMesh, index: number, id: StoreId, of: number): system.PeerStatus | undefined {
@@ -61,14 +57,7 @@ describe('revoking a peer', () => {
     const { mesh, id } = await team(2, { admin: 1 })
     await using _ = mesh
     mesh.partition([0, 1], [2])
-    await mesh.run(
-      () =>
-        mesh
-          .store(2, id)
-          .peers()
-          .every(({ self, connected }) => self || !connected),
-      'node 2 is alone',
-    )
+    await mesh.run(() => isAlone(mesh, 2, id), 'node 2 is alone')
     expect(await codeOf(mesh, mesh.store(2, id).revokeSelf())).toBe('NOT_REPLICATED')
     mesh.heal()
     await mesh.run(

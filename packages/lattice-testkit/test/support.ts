@@ -1,6 +1,6 @@
 /** What the mesh tests share: keys and values as text, and writes that are waited for. */
 import { type Kv, openKv } from '@lattice/kvstore'
-import { isLatticeError, type StoreId, utf8Decode } from '@lattice/model'
+import { equalBytes, isLatticeError, type StoreId, toHex, utf8Decode } from '@lattice/model'
 import type { SimMesh } from '../src/index.ts'
 
 export function kvOf(mesh: SimMesh, index: number, id: StoreId): Kv {
@@ -20,6 +20,27 @@ export async function put(
 export async function get(mesh: SimMesh, index: number, id: StoreId, key: string): Promise<string | undefined> {
   const { value } = await kvOf(mesh, index, id).get(key)
   return value && utf8Decode(value)
+}
+
+/** The key of a node, as a person names it. */
+export function keyOf(mesh: SimMesh, index: number): string {
+  return toHex(mesh.node(index).id)
+}
+
+/** What a node says of a store; undefined for one that it does not know. */
+export function stateOf(mesh: SimMesh, index: number, id: StoreId): string | undefined {
+  return mesh
+    .node(index)
+    .stores()
+    .find((store) => equalBytes(store.id, id))?.state
+}
+
+/** True while a node is connected to no other peer of a store. */
+export function isAlone(mesh: SimMesh, index: number, id: StoreId): boolean {
+  return mesh
+    .store(index, id)
+    .peers()
+    .every(({ self, connected }) => self || !connected)
 }
 
 /** The code a promise is rejected with; `resolved` when it is not. */

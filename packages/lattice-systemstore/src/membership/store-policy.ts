@@ -7,7 +7,7 @@
  * @module
  */
 import { equalBytes, type StoreId, type UniversalOp } from '@lattice/model'
-import type { MembershipHistory, MembershipPolicy, MembershipRecord } from '@lattice/store-base'
+import { type MembershipHistory, type MembershipPolicy, type MembershipRecord, resolvePast } from '@lattice/store-base'
 import { planSystemOp } from '../plan-op.ts'
 import { decodeStrategy, type Strategy } from '../values.ts'
 import { createInheritedMembershipPolicy, type ParentPeers } from './inherited-policy.ts'
@@ -41,10 +41,7 @@ export function createStoreMembershipPolicy(parentOf: (parent: StoreId) => Paren
     isRecord: (op) => isMembershipRecord(op) || setsStrategy(op),
     ...(own.rolesIn && { rolesIn: own.rolesIn }),
     resolve: (history) => policyOf(history).resolve(history),
-    resolvePast: (history) => {
-      const { resolvePast, resolve } = policyOf(history)
-      return (resolvePast ?? resolve)(history)
-    },
+    resolvePast: (history) => resolvePast(policyOf(history), history),
     permit: (history, author, wish) => policyOf(history).permit(history, author, wish),
   }
 }

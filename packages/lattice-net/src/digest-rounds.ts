@@ -16,7 +16,7 @@ import { net } from '@lattice/proto'
 import { backoffMs } from './backoff.ts'
 import { pause } from './deadline.ts'
 import { createDigestInitiator, type DigestOptions, type DigestOutcome } from './digest-exchange.ts'
-import { DIGEST_NONCE_BYTES, type NetworkLimits } from './limits.ts'
+import { DIGEST_NONCE_BYTES, DOUBT_PAUSE_MS, type NetworkLimits } from './limits.ts'
 import type { LinkTable } from './link-table.ts'
 import type { NetworkEvent } from './network-event.ts'
 import type { PeerDigests } from './peer-digests.ts'
@@ -39,6 +39,11 @@ export interface DigestRounds {
   readonly addresses: (peer: PublicKey, addresses: readonly string[]) => void
   /** Once more over a connection that lasts: shows where this node is now, and what differs is reconciled soon. Never rejects. */
   readonly again: (link: PeerLink) => Promise<void>
+  /**
+   * The peer knows nothing of a circle that it should be in: one of the two lacks an epoch, which may have removed the other.
+   * Over a connection that lasts nobody else would say so. Compares again a moment later, and not at each call.
+   */
+  readonly doubted: (peer: PublicKey) => void
 }
 
 export interface DigestRoundsDeps {
@@ -102,6 +107,28 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
     for (const storeId of outcome.differing) deps.onDiffers(link.peer, storeId, { again })
   }
 
+  async function again(link: PeerLink): Promise<void> {
+    try {
+      await exchangeOnce(link, true)
+    } catch (error) {
+      troubles.digestsFailed(link.peer, error)
+      logger.debug('digest exchange failed', { peer: toHex(link.peer), error })
+    }
+  }
+  /** Connections that are compared over in doubt, or were a short while ago. */
+  const doubted = new WeakSet<PeerLink>()
+  async function settleDoubt(link: PeerLink): Promise<void> {
+    const { retryMs: firstMs, retryMaxMs: maxMs } = limits
+    try {
+      // An epoch on its way to one of the two settles it.
+      await pause(scheduler, backoffMs(0, { firstMs, maxMs, random }), [link.signal])
+      if (!link.signal.aborted) await again(link)
+      await pause(scheduler, DOUBT_PAUSE_MS, [link.signal])
+    } finally {
+      doubted.delete(link)
+    }
+  }
+
   return {
     options,
     exchanged,
@@ -124,13 +151,12 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
         }
       }
     },
-    again: async (link) => {
-      try {
-        await exchangeOnce(link, true)
-      } catch (error) {
-        troubles.digestsFailed(link.peer, error)
-        logger.debug('digest exchange failed', { peer: toHex(link.peer), error })
-      }
+    again,
+    doubted: (peer) => {
+      const link = deps.links().get(peer)
+      if (link === undefined || doubted.has(link)) return
+      doubted.add(link)
+      link.spawn('settle doubt', () => settleDoubt(link))
     },
   }
 }

@@ -76,6 +76,8 @@ export interface GossipDeps {
   readonly onUnshared: (peer: PublicKey, storeId: StoreId) => void
   /** The peer answers that this node was removed from the store. */
   readonly onRevoked: (peer: PublicKey, storeId: StoreId) => void
+  /** The peer takes no part in a circle that both are in as this node sees it, or not with us. Said as often as it is found. */
+  readonly onStranger: (peer: PublicKey) => void
   /** Where peers may be reached, and who of them is dialled. */
   readonly connector: NeighborConnector
 }

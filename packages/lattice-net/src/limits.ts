@@ -216,6 +216,13 @@ export const REVOCATION_ADMITTED_BY_MAX = 16
 export const MAX_REVOKING_EPOCHS = 16
 
 /**
+ * Between two comparisons with a peer that takes no part in a circle that it should be in. Who was removed learns of it
+ * within that time over a connection that lasts; between two sides that stay apart it costs one exchange of digests.
+ * @beyond What it answers of the circle meanwhile has nothing compared.
+ */
+export const DOUBT_PAUSE_MS: number = 30_000
+
+/**
  * After a foundation that was to show that this node was removed and did not: checking one costs up to its whole size, and
  * who knew no better is told by others meanwhile.
  * @beyond None is taken from that peer before, whatever it says of the store.

@@ -65,6 +65,7 @@ export function createNeighborhood(deps: NeighborhoodDeps): Neighborhood {
     peerDigest: peerDigests.get,
     onUnshared: rounds.unshared,
     onRevoked: deps.onRevoked,
+    onStranger: rounds.doubted,
     connector: wishes,
   })
   return {

@@ -68,6 +68,31 @@ async function syncOnce(mesh: Mesh, index: number): Promise<SyncOutcome[]> {
   return outcomes
 }
 
+describe('a peer that was removed over a connection that lasts', () => {
+  test('learns it where nobody sends it anything of the store, and it writes nothing', async () => {
+    const mesh = await start({ nodes: 2, seed: 'lasting' })
+    const [keeper, removed] = [mesh.node(0), mesh.node(1)]
+    const peers = [keeper.id, removed.id]
+    for (const { service } of mesh.nodes) service.circles([{ owner: mesh.storeId, peers, stores: [mesh.storeId] }])
+    const [epoch] = keeper.store.write(1)
+    if (epoch === undefined) throw new Error('something was written')
+    await mesh.until('both hold it', mesh.converged)
+    await mesh.advance(60_000)
+    const connections = removed.events.filter((event) => 'kind' in event && event.kind === 'peer_connected').length
+    // What it holds already is what removed it: to the keeper alone, which goes on to another topic with its next write.
+    keeper.store.setAccess((key) => (toHex(key) === toHex(removed.id) ? 'revoked' : 'full'))
+    keeper.store.setEpochs([epoch], true)
+    keeper.store.write(1)
+    await mesh.until('it learns', () => notices(mesh, 1).length > 0)
+    expect(notices(mesh, 1)).toEqual([
+      { kind: 'revoked', storeId: mesh.storeId, peer: keeper.id, epochs: [epoch.id], held: true },
+    ])
+    expect(removed.events.filter((event) => 'kind' in event && event.kind === 'peer_connected')).toHaveLength(
+      connections,
+    )
+  })
+})
+
 describe('a peer that was removed while it was away', () => {
   test('learns it as it connects, gets what it lacks up to there and nothing more, and nothing of it is taken', async () => {
     const mesh = await start({ nodes: 2, seed: 'away' })

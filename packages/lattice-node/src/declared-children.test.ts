@@ -91,6 +91,29 @@ describe('a child that is recorded under its parent', () => {
     expect(changesOf(root(TEAM, child(NOTES, { status })), closed)).toEqual(expected)
   })
 
+  test.each<[Partial<KnownStore>, string | undefined]>([
+    [{ state: 'active' }, undefined],
+    [{ state: 'bootstrapping', isComplete: false }, 'archived'],
+    [{ state: 'bootstrapping', isComplete: false, hasData: false, named: undefined }, 'archived'],
+    [{ state: 'left' }, undefined],
+    [{ state: 'creating' }, undefined],
+  ])('stays as it is where that declares it no more, but for what never came (%#)', (change, state) => {
+    const expected = state === undefined ? [] : [{ kind: 'state', id: NOTES, state }]
+    expect(changesOf(root(TEAM), notes(change))).toEqual(expected)
+    // Of a parent that is not in use nothing is known.
+    expect(changesOf(store(TEAM, { state: 'bootstrapping' }), notes(change))).toEqual([])
+    expect(changesOf(notes(change))).toEqual([])
+  })
+
+  test('that was given up as nobody declared it is fetched once somebody does', () => {
+    const unseen = { isComplete: false, hasData: false, named: undefined }
+    const [change] = changesOf(root(TEAM), notes({ ...unseen, state: 'bootstrapping' }))
+    if (change?.kind !== 'state') throw new Error('its state changes')
+    expect(changesOf(root(TEAM, child(NOTES)), notes({ ...unseen, state: change.state }))).toEqual([
+      { kind: 'state', id: NOTES, state: 'bootstrapping' },
+    ])
+  })
+
   test('with peers of its own that was archived unseen is known again, not fetched', () => {
     const unseen = notes({ state: 'archived', isComplete: false, hasData: false, named: undefined })
     expect(changesOf(root(TEAM, child(NOTES, { independent: true })), unseen)).toEqual([

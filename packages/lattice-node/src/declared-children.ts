@@ -103,7 +103,7 @@ function compareStore(
       return { kind: 'moved', id, parentId: other.parentId, state: stateWhenNew(other.child) }
     }
   }
-  const next = own === undefined ? state : nextState(store, own.child)
+  const next = own === undefined ? stateUndeclared(stores, store) : nextState(store, own.child)
   return next === state ? undefined : { kind: 'state', id, state: next }
 }
 
@@ -168,6 +168,15 @@ function nextState({ state, isComplete, hasData }: KnownStore, child: ChildEntry
     case 'destroyed':
       return 'destroyed'
   }
+}
+
+/**
+ * What a recorded child becomes that its parent declares no more, as where whoever declared it turns out to have been removed
+ * before: what is here stays in use. One that never came is fetched from nobody, and waits for a declaration.
+ */
+function stateUndeclared(stores: Stores, { parentId, state }: KnownStore): MetaStoreState {
+  const isParentRead = parentId !== undefined && stores.get(idKey(parentId))?.declares !== undefined
+  return state === 'bootstrapping' && isParentRead ? 'archived' : state
 }
 
 /** True when `inner` is `outer` or below it. */

@@ -176,7 +176,7 @@ export class StoreManager {
   /** Has a store of which nothing is here, and that was in use, be fetched as one that never was. It was joined by a token. */
   async fetchAnew(id: StoreId, peers: readonly PublicKey[]): Promise<void> {
     await this.withClosed(id, async (entry) => {
-      const record = { ...entry.record, state: 'bootstrapping', isComplete: false } as const
+      const record = { ...entry.record, parentId: undefined, state: 'bootstrapping', isComplete: false } as const
       this.context.meta.putStore(record, peers)
       entry.record = record
       entry.revoked = false

@@ -371,7 +371,7 @@ class TreeGossip {
   }
 
   #createLane(link: GossipLink): GossipLane {
-    const { scheduler, nowMs, random, limits, onDigest, onUnshared, onRevoked, requestSync } = this.#deps
+    const { scheduler, nowMs, random, limits, onDigest, onUnshared, onRevoked, onStranger, requestSync } = this.#deps
     const { peer } = link
     return createGossipLane(link, {
       scheduler,
@@ -386,7 +386,9 @@ class TreeGossip {
       },
       onStranger: (topic) => {
         const circle = this.#topics.find(topic)
-        circle?.down(peer)
+        if (circle === undefined) return
+        circle.down(peer)
+        onStranger(peer)
       },
       onLost: (storeId) => requestSync(peer, storeId, 'overflow'),
       onBegin: () => {

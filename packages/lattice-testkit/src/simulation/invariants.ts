@@ -142,8 +142,12 @@ export function difference(world: World): string | undefined {
   const isUndeclared = (id: StoreId): boolean =>
     record.made.some((made) => equalBytes(made.id, id) && record.unsteady.has(made.node))
   for (const { name, id } of [...namedStores(world), ...record.made]) {
-    // Where its declaration was cut whoever had fetched it before keeps it, and nobody else comes to know of it.
-    const having = isUndeclared(id) ? nodes.filter(({ states }) => states.has(idKey(id))) : nodes
+    // Where its declaration was cut whoever had fetched it before keeps it, and nobody else comes to have it.
+    const isKept = (states: (typeof nodes)[number]['states']): boolean => {
+      const state = states.get(idKey(id))
+      return state !== undefined && state !== 'archived'
+    }
+    const having = isUndeclared(id) ? nodes.filter(({ states }) => isKept(states)) : nodes
     const states = having.map((each) => each.states.get(idKey(id)))
     if (states.some((state) => state !== states[0])) return `${name} is ${states.join(', ')}`
     if (having.length === 0 || states[0] === 'archived') continue

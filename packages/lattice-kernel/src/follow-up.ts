@@ -2,8 +2,8 @@
  * Something that a node writes by itself, some time after there is a reason to.
  *
  * The delay runs from the first reason and is not put off by those after it. A node that may not write, or cannot now,
- * tries again when that may have changed: an event of the store is a reason, too. What failed unexpectedly is tried again
- * after a while.
+ * tries again when that may have changed: an event of the store is a reason, too. Where no event tells that it may write
+ * again, and after an unexpected failure, it is tried again after a while.
  *
  * @module
  */
@@ -25,17 +25,16 @@ export interface FollowUpOptions {
   readonly act: () => Promise<void>
 }
 
-/** After a failure that was not expected: a full disk, a clock that is ahead. */
+/** After a failure that was not expected, as a full disk or a clock that is ahead, and while the store is held. */
 export const RETRY_DELAY_MS = 60_000
 
 /** What a store that is not in the state to be written to answers; an event of the store ends it. */
-const NOT_NOW: ReadonlySet<string> = new Set([
-  'NOT_ADMITTED',
-  'REVOKED',
-  'STORE_NOT_READY',
-  'PROJECTION_STALLED',
-  'CLOSED',
-])
+const NOT_NOW: ReadonlySet<string> = new Set(['NOT_ADMITTED', 'REVOKED', 'PROJECTION_STALLED', 'CLOSED'])
+
+/** What a store that is held answers. What ends that is no event of the store. */
+function isHeld(error: unknown): boolean {
+  return isLatticeError(error) && error.code === 'STORE_NOT_READY'
+}
 
 export function createFollowUp(
   { storeId, scheduler, logger }: Pick<Core['options'], 'storeId' | 'scheduler' | 'logger'>,
@@ -60,7 +59,7 @@ export function createFollowUp(
       await act()
     } catch (error) {
       if (isLatticeError(error) && NOT_NOW.has(error.code)) return
-      logger.warn(`${name} failed`, { storeId, error })
+      if (!isHeld(error)) logger.warn(`${name} failed`, { storeId, error })
       arm(RETRY_DELAY_MS)
     }
   }

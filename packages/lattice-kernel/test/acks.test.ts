@@ -76,6 +76,19 @@ describe('an ack', () => {
     await done(scheduler, kernel.close())
   })
 
+  test('that is due while the store is held is made once it is not, with nothing else happening', async () => {
+    const scheduler = timeline()
+    let held: string | undefined = 'its chain is not known yet'
+    const { kernel } = await openAt(scheduler, 2, { holdWrites: () => held })
+    await done(scheduler, kernel.ingest([write(signerOf(1), { prev: genesis.id, at: at(1) })], undefined))
+    await scheduler.advanceAsync(10 * ACK_RETRY_MS)
+    expect(acksOf(kernel)).toEqual([])
+    held = undefined
+    await scheduler.advanceAsync(ACK_RETRY_MS)
+    expect(acksOf(kernel)).toHaveLength(1)
+    await done(scheduler, kernel.close())
+  })
+
   test('that was due when the node ended is made after it opens again', async () => {
     const scheduler = timeline()
     const { kernel, options } = await openAt(scheduler, 2)

@@ -70,14 +70,12 @@ export interface DigestRoundsDeps {
 export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
   const { crypto, random, scheduler, logger, limits, stores, peerDigests, troubles } = deps
 
-  function options(peer: PublicKey): DigestOptions {
-    return {
-      crypto,
-      stores: () => stores.sharedWith(peer),
-      revoked: () => stores.revokedFor(peer),
-      addresses: deps.addresses,
-    }
-  }
+  const options = (peer: PublicKey): DigestOptions => ({
+    crypto,
+    stores: () => stores.sharedWith(peer),
+    revoked: () => stores.revokedFor(peer),
+    addresses: deps.addresses,
+  })
   function claimed(peer: PublicKey, storeId: StoreId, digest: ClaimedDigest): void {
     if (deps.links().get(peer) === undefined || stores.get(storeId) === undefined) return
     peerDigests.note(peer, storeId, digest)
@@ -115,20 +113,6 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
       logger.debug('digest exchange failed', { peer: toHex(link.peer), error })
     }
   }
-  /** Connections that are compared over in doubt, or were a short while ago. */
-  const doubted = new WeakSet<PeerLink>()
-  async function settleDoubt(link: PeerLink): Promise<void> {
-    const { retryMs: firstMs, retryMaxMs: maxMs } = limits
-    try {
-      // An epoch on its way to one of the two settles it.
-      await pause(scheduler, backoffMs(0, { firstMs, maxMs, random }), [link.signal])
-      if (!link.signal.aborted) await again(link)
-      await pause(scheduler, DOUBT_PAUSE_MS, [link.signal])
-    } finally {
-      doubted.delete(link)
-    }
-  }
-
   return {
     options,
     exchanged,
@@ -152,11 +136,32 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
       }
     },
     again,
-    doubted: (peer) => {
-      const link = deps.links().get(peer)
-      if (link === undefined || doubted.has(link)) return
-      doubted.add(link)
-      link.spawn('settle doubt', () => settleDoubt(link))
-    },
+    doubted: createDoubts(deps, again),
+  }
+}
+
+/** One comparison at a time over each connection that is in doubt. */
+function createDoubts(
+  { random, scheduler, limits, links }: DigestRoundsDeps,
+  again: DigestRounds['again'],
+): DigestRounds['doubted'] {
+  /** Connections that are compared over, or were a short while ago. */
+  const doubted = new WeakSet<PeerLink>()
+  async function settle(link: PeerLink): Promise<void> {
+    const { retryMs: firstMs, retryMaxMs: maxMs } = limits
+    try {
+      // An epoch on its way to one of the two settles it.
+      await pause(scheduler, backoffMs(0, { firstMs, maxMs, random }), [link.signal])
+      if (!link.signal.aborted) await again(link)
+      await pause(scheduler, DOUBT_PAUSE_MS, [link.signal])
+    } finally {
+      doubted.delete(link)
+    }
+  }
+  return (peer) => {
+    const link = links().get(peer)
+    if (link === undefined || doubted.has(link)) return
+    doubted.add(link)
+    link.spawn('settle doubt', () => settle(link))
   }
 }

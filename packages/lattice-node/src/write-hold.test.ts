@@ -1,7 +1,7 @@
-import { type PublicKey, toIntentionId, toPublicKey } from '@lattice/model'
+import { idKey, type PublicKey, toIntentionId, toPublicKey } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
 import type { WriteHold } from './meta-db.ts'
-import { heldOnly, holdOfReturn, isOneEnough, joinHolds } from './write-hold.ts'
+import { heldOnly, holdOfReturn, isOneEnough, joinHolds, uncomparedOf } from './write-hold.ts'
 
 const tips = [toIntentionId(new Uint8Array(32).fill(1))]
 const peer: PublicKey = toPublicKey(new Uint8Array(32).fill(2))
@@ -40,6 +40,30 @@ describe('a store that begins anew behind a cut', () => {
   test('asks the peers anew where it was held before: what that waited for may lie below the cut', () => {
     expect(holdOfReturn(repair, false)).toEqual({ reason: 'repair', tips: [], isEndKnown: false, compared: [] })
     expect(isOneEnough(repair)).toBe(false)
+  })
+})
+
+describe('the peers that a held store waits for', () => {
+  const [one, two, three] = [1, 2, 3].map((byte) => toPublicKey(new Uint8Array(32).fill(byte)))
+  if (one === undefined || two === undefined || three === undefined) throw new Error('there are three')
+  const all = [one, two, three]
+  const returned: WriteHold = { reason: 'return', tips: [], isEndKnown: false, compared: [] }
+
+  test('are all of them where what the own log said is lost', () => {
+    expect(uncomparedOf({ reason: 'repair', compared: [two] }, all, new Set())).toEqual([one, three])
+    expect(uncomparedOf({ reason: 'deletion', compared: [] }, all, new Set([idKey(one)]))).toEqual(all)
+  })
+
+  test('are all until one is equal where one is enough, and then those that may be equal soon', () => {
+    expect(uncomparedOf(returned, all, new Set([idKey(one)]))).toEqual(all)
+    const compared = { ...returned, compared: [two] }
+    expect(uncomparedOf(compared, all, new Set([idKey(two), idKey(three)]))).toEqual([three])
+    expect(uncomparedOf(compared, all, new Set())).toEqual([])
+    expect(uncomparedOf({ ...compared, reason: 'restore' }, all, new Set([idKey(one)]))).toEqual([one])
+  })
+
+  test('are nobody where there is no other', () => {
+    expect(uncomparedOf(returned, [], new Set())).toEqual([])
   })
 })
 

@@ -6,8 +6,9 @@
  *  - every tip that the damaged log showed is witnessed again, and
  *  - where the damaged log did not show its end, every active peer of the store was found equal once: whatever this node
  *    ever sent is then here. What it had not sent and cannot be read exists nowhere, so nothing can fork from it.
- * After a restore nothing is written until one active peer was found equal: it brings what this node wrote after the
- * backup, unless it lacks that itself, and waiting for the last of many peers would cost more than a fork that converges.
+ * After a restore nothing is written until one active peer was found equal, and with it whoever is connected, for so long as
+ * {@link COMPARE_PATIENCE_MS}: they bring what this node wrote after the backup. What none of them has may make a fork, which
+ * converges and costs less than waiting for the last of many peers.
  * After data was deleted here and the store was joined anew it is as after a repair. After a return behind a cut, of which a
  * part of the own chain could not be taken over, it is as after a restore: peers may hold that part beside the cut.
  *
@@ -17,11 +18,17 @@
  * @module
  */
 import type { Kernel } from '@lattice/kernel'
-import { equalBytes, type PublicKey, type StoreId } from '@lattice/model'
+import { equalBytes, idKey, type IdKey, type PublicKey, type StoreId } from '@lattice/model'
 import type { WriteHold } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import { peerSync } from './sync-state.ts'
 import { activePeers, peerTable, type TablesOf } from './store-peers.ts'
+
+/**
+ * How long who is connected is waited for where one peer is enough. Several had their cuts or writes beside each other: each may
+ * hold something of this node's that the others lack, and needs a few sessions to be equal. A busy or lying one never is.
+ */
+export const COMPARE_PATIENCE_MS = 120_000
 
 const ANYWAY = 'or run `lattice store repair --accept-fork` to write without it'
 
@@ -38,11 +45,16 @@ export function whyHeld(context: NodeContext, kernel: HeldKernel, tablesOf: Tabl
   const missing = hold.tips.filter((tip) => !kernel.has(tip)).length
   if (missing > 0)
     return `${why} and this node's own last write is not here again: connect a peer that has it, ${ANYWAY}`
-  const uncompared = hold.isEndKnown ? 0 : countUncompared(hold, kernel, { self, tablesOf })
+  const uncompared = hold.isEndKnown
+    ? 0
+    : countUncompared(hold, kernel, { self, tablesOf, askable: askable(context, kernel) })
   if (uncompared === 'unknown') {
     return `${why} and may lack writes of this node, and its peers are not known yet: see that it, and the store above it, are open and read to the end, ${ANYWAY}`
   }
   if (uncompared > 0) {
+    if (isOneEnough(hold) && hold.compared.length > 0) {
+      return `${why} and may lack what this node wrote after it: ${uncompared} of its peers are being compared with, try again in a minute, ${ANYWAY}`
+    }
     return isOneEnough(hold)
       ? `${why} and may lack what this node wrote after it: connect one of its ${uncompared} other peers, ${ANYWAY}`
       : `${why} and may lack writes of this node that ${uncompared} of its peers have: connect them, ${ANYWAY}`
@@ -76,9 +88,22 @@ function whatFor({ reason }: WriteHold): string {
   }
 }
 
+/** Since when what is open is known to be held. */
+const heldSince = new WeakMap<HeldKernel, number>()
+
+/** Peers that may still be found equal soon. */
+function askable({ clock, network }: NodeContext, kernel: HeldKernel): ReadonlySet<IdKey> {
+  const now = clock.monotonicMs()
+  const since = heldSince.get(kernel) ?? now
+  heldSince.set(kernel, since)
+  if (now - since >= COMPARE_PATIENCE_MS) return new Set()
+  return new Set((network()?.connectedPeers() ?? []).map(({ peer }) => idKey(peer)))
+}
+
 interface Peers {
   readonly self: PublicKey
   readonly tablesOf: TablesOf
+  readonly askable: ReadonlySet<IdKey>
 }
 
 /** How many peers there are to wait for. Unknown while the tables do not say whose peers they are. */
@@ -88,11 +113,21 @@ function countUncompared(hold: WriteHold, kernel: HeldKernel, peers: Peers): num
   const isAllThere = stalled === undefined && appliedSeq === headSeq && headSeq > 0
   if (!isAllThere || peerTable(tables, peers.tablesOf) === undefined) return 'unknown'
   const active = activePeers(tables, peers.self, peers.tablesOf)
-  const waiting = active.filter((peer) => !hold.compared.some((other) => equalBytes(other, peer)))
-  return isOneEnough(hold) && waiting.length < active.length ? 0 : waiting.length
+  return uncomparedOf(hold, active, peers.askable).length
 }
 
-/** One peer that was found equal ends it, instead of all. */
+/** Of these peers, those that are waited for. */
+export function uncomparedOf(
+  hold: Pick<WriteHold, 'reason' | 'compared'>,
+  active: readonly PublicKey[],
+  askable: ReadonlySet<IdKey>,
+): readonly PublicKey[] {
+  const waiting = active.filter((peer) => !hold.compared.some((other) => equalBytes(other, peer)))
+  const isOneEqual = isOneEnough(hold) && waiting.length < active.length
+  return isOneEqual ? waiting.filter((peer) => askable.has(idKey(peer))) : waiting
+}
+
+/** One peer that was found equal ends it once those that are connected had their time, instead of all. */
 export function isOneEnough({ reason }: Pick<WriteHold, 'reason'>): boolean {
   return reason === 'restore' || reason === 'return'
 }

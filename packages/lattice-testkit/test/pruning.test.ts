@@ -127,6 +127,7 @@ describe('a store that was pruned', () => {
     expect(more).toEqual([])
     expect(told.filter(({ kind }) => kind === 'returned')).toMatchObject([{ storeId: id, waiting: 1 }])
     expect(await get(mesh, 2, id, 'k3')).not.toBe('over what is gone')
+    await mesh.run(() => mesh.store(2, id).status().held === undefined, 'both were found equal')
     const [again, ...others] = await mesh.complete(mesh.store(2, id).resubmitStranded())
     expect([again === undefined, others.length]).toEqual([false, 0])
     expect(mesh.store(2, id).stranded()).toEqual([])

@@ -66,6 +66,8 @@ function cutoffTexts(view: MembershipView, author: PublicKey): readonly string[]
       ({ epoch, remains, readmissions }) =>
         `${toHex(author)} ${toHex(epoch)} ${remains} ${readmissions.map(toHex).toSorted().join()}`,
     )
+  // What admitted one that is only not heard is beyond a cutoff, so it is no part of the set, and is here or not.
+  if (cutoffs.length === 0 && !view.isHeard(author)) return []
   return [`${toHex(author)} ${String(view.isHeard(author))}`, ...cutoffs.toSorted()]
 }
 

@@ -152,6 +152,7 @@ const REFUSALS: Readonly<
   peer_unknown: { code: 'PEER_NOT_FOUND', message: 'the store has no such peer: look at the list of its peers' },
   nothing_to_remove: { code: 'WRONG_STATE', message: 'the peer has no more rights than it is to keep' },
   below_unknown: { code: 'WRONG_STATE', message: 'what is to be pruned below is no epoch that counts: look at them' },
+  aside_unknown: { code: 'WRONG_STATE', message: 'what is to be set aside is no epoch that follows the parent' },
   nothing_to_join: { code: 'WRONG_STATE', message: 'the store has no concurrent epochs to join' },
 }
 
@@ -187,5 +188,7 @@ function causeOf(wish: EpochWish): weaver.EpochCause['cause'] {
       return { case: 'joinOfEpochs', value: create(weaver.JoinOfEpochsCauseSchema) }
     case 'parent':
       return { case: 'parent', value: create(weaver.ParentCauseSchema, { store: wish.store, epoch: wish.epoch }) }
+    case 'set_aside':
+      return { case: 'setAside', value: create(weaver.SetAsideCauseSchema, { epochs: sortDeps(wish.epochs) }) }
   }
 }

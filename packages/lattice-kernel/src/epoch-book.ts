@@ -171,6 +171,7 @@ const FOR_EVER: readonly EpochFault[] = [
   'removals_malformed',
   'not_entitled',
   'below_wrong',
+  'aside_wrong',
 ]
 
 interface Judging {

@@ -6,7 +6,7 @@
  * @module
  */
 import { type Crypto, idKey, toHex, utf8Encode } from '@lattice/model'
-import { type MembershipPolicy, resolvePast } from '@lattice/store-base'
+import { isOutOfState, type MembershipPolicy, resolvePast } from '@lattice/store-base'
 import type { AppliedCuts } from './applied-cuts.ts'
 import { appliedSpans, findCutoffSpans, overBase, spanAt } from './cutoff-spans.ts'
 import type { Downset } from './downset.ts'
@@ -27,7 +27,7 @@ export function cutsBelow(log: EpochCutsLog, policy: MembershipPolicy, below: Do
     if (!isKnown(epoch.meta)) continue
     const fault = epoch.fault ?? view.faultOf(epoch.record.id)
     if (fault === 'parent_unknown') return undefined
-    if (fault !== undefined) faulty.push(epoch.meta.seq)
+    if (isOutOfState(fault)) faulty.push(epoch.meta.seq)
   }
   const firsts = new Map(below.lanes.map(({ lane, first }) => [lane, first] as const))
   const spans = findCutoffSpans(

@@ -156,6 +156,8 @@ function purposeOf(cause: weaver.EpochCause['cause'] | undefined): EpochPurpose 
       const [store, epoch] = [readStoreId(cause.value.store), readIntentionId(cause.value.epoch)]
       return store === undefined || epoch === undefined ? { kind: 'unknown' } : { kind: 'parent', store, epoch }
     }
+    case 'setAside':
+      return { kind: 'set_aside', epochs: cause.value.epochs.flatMap((id) => readIntentionId(id) ?? []) }
     case undefined:
       return { kind: 'unknown' }
   }

@@ -21,6 +21,7 @@ import {
   MAX_RUN_LENGTH,
   type PublicKey,
 } from '@lattice/model'
+import { isOutOfState } from '@lattice/store-base'
 import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
 import { findExcluded, type LinkLane, type LinkPorts, maximalPlaces } from './bare-links.ts'
@@ -202,7 +203,7 @@ class Excluded {
     const view = limits.view()
     const kept = findCutoffSpans(this.ports, view, limits.shown?.())
     const spans = overBase(base, kept)
-    const faulty = seqsOf(epochs.filter(({ id }) => view.faultOf(id) !== undefined))
+    const faulty = seqsOf(epochs.filter(({ id }) => isOutOfState(view.faultOf(id))))
     const rows = new Map<number, ExcludedRow>()
     if (kept.size === 0) return { cuts: { spans, faulty }, rows }
     // What lies below the base is in the past of something that counts.

@@ -79,6 +79,8 @@ function causeToSExpr(cause: weaver.EpochCause['cause'] | undefined): SExpr {
       return list(sym('membership'), ...cause.value.removals.map(removalToSExpr))
     case 'parent':
       return list(sym('parent'), sym(':store'), raw(cause.value.store), sym(':epoch'), raw(cause.value.epoch))
+    case 'setAside':
+      return list(sym('set-aside'), ...cause.value.epochs.map(raw))
     case undefined:
       return sym('none')
   }

@@ -171,6 +171,10 @@ describe('the view of an intention', () => {
   test.each<[weaver.EpochCause['cause'], string]>([
     [{ case: 'initial', value: create(weaver.InitialCauseSchema) }, 'initial'],
     [{ case: 'joinOfEpochs', value: create(weaver.JoinOfEpochsCauseSchema) }, 'join-of-epochs'],
+    [
+      { case: 'setAside', value: create(weaver.SetAsideCauseSchema, { epochs: [Uint8Array.of(6), Uint8Array.of(7)] }) },
+      '(set-aside 0x06 0x07)',
+    ],
     [{ case: undefined }, 'none'],
     [{ case: 'prune', value: create(weaver.PruneCauseSchema) }, 'prune'],
     [{ case: 'prune', value: create(weaver.PruneCauseSchema, { below: Uint8Array.of(5) }) }, '(prune :below 0x05)'],

@@ -9,6 +9,8 @@
  * A peer that was admitted again is back in the children only by an epoch of the parent that has its admission in its past:
  * where the newest is older, an admin makes one that removes nobody.
  *
+ * An epoch of a child that names one of the parent which never comes is set aside by an admin after a while.
+ *
  * @module
  */
 import type { Kernel } from '@lattice/kernel'
@@ -19,7 +21,8 @@ import { toFailure } from './failure.ts'
 import type { NodeContext } from './node-context.ts'
 import { removalsAt, standingRemovals } from './parent-peers.ts'
 import { parentsFirst, type StoreEntry } from './store-entry.ts'
-import { createTurns } from './turns.ts'
+import { createTurns, type Turns } from './turns.ts'
+import { createUndecidedEpochs } from './undecided-epochs.ts'
 
 /** How long a peer waits for the one before it: an epoch takes some rounds of gossip to get about. */
 export const FOLLOW_DEADLINE_MS = 15_000
@@ -46,22 +49,43 @@ interface Due {
 }
 
 export function createEpochFollower(context: NodeContext, { entries, wake }: EpochFollowerOptions): EpochFollower {
-  const turns = createTurns({ scheduler: context.scheduler, deadlineMs: FOLLOW_DEADLINE_MS, wake })
+  const { clock, scheduler } = context
+  const turns = createTurns({ scheduler, deadlineMs: FOLLOW_DEADLINE_MS, wake })
+  const asideTurns = createTurns({ scheduler, deadlineMs: FOLLOW_DEADLINE_MS, wake })
+  const undecided = createUndecidedEpochs({ clock, scheduler, wake })
   /** By child, the views that were found in agreement. */
   const agreed = new WeakMap<Kernel, readonly [MembershipView, MembershipView]>()
 
   /** Undefined where there is nothing to do; for one store above all that are below, an epoch is due once. */
-  function dueIn({ open, ready, revoked, parent }: StoreEntry): Due | undefined {
-    const above = parent()?.open?.kernel
-    if (!ready || revoked || open === undefined || above === undefined) return undefined
-    const { kernel } = open
-    if (readStrategy(kernel.tables().system)?.kind !== 'inherited') return undefined
+  function dueIn({ above, kernel }: Pair): Due | undefined {
     const views = [above.membership(), kernel.membership()] as const
     const known = agreed.get(kernel)
     if (known?.[0] === views[0] && known[1] === views[1]) return undefined
     const due = compare(context.id, above, kernel)
     if (due === undefined) agreed.set(kernel, views)
     return due
+  }
+  function asideIn({ kernel }: Pair): Due | undefined {
+    const epochs = undecided.overdue(kernel)
+    const turn = epochs.length === 0 ? undefined : turnOfAdmin(context.id, kernel.membership())
+    return turn === undefined ? undefined : { kernel, wish: { kind: 'set_aside', epochs }, turn }
+  }
+
+  /** True where its time has come; what is not due any more ends its turn. */
+  function isNow(byTurn: Turns, key: IdKey, due: Due | undefined): boolean {
+    const isCome = due !== undefined && byTurn.isCome(key, due.turn)
+    if (due === undefined || isCome) byTurn.end(key)
+    return isCome
+  }
+  async function make({ kernel, wish }: Due): Promise<boolean> {
+    try {
+      await kernel.submitEpoch(wish)
+      return true
+    } catch (error) {
+      // It does not take writes now, or another was quicker: the next look tells.
+      context.logger.warn('store.epoch_not_followed', { storeId: kernel.storeId, ...toFailure(error) })
+      return false
+    }
   }
 
   return {
@@ -70,23 +94,40 @@ export function createEpochFollower(context: NodeContext, { entries, wake }: Epo
       const made = new Set<Kernel>()
       for (const entry of parentsFirst(entries)) {
         const key = idKey(entry.record.id)
-        const due = dueIn(entry)
-        if (due === undefined) turns.end(key)
-        if (due === undefined || made.has(due.kernel) || !turns.isCome(key, due.turn)) continue
-        turns.end(key)
-        made.add(due.kernel)
-        try {
-          await due.kernel.submitEpoch(due.wish)
-        } catch (error) {
-          // It does not take writes now, or another was quicker: the next look tells.
-          isDone = false
-          context.logger.warn('store.epoch_not_followed', { storeId: due.kernel.storeId, ...toFailure(error) })
+        for (const [byTurn, find] of [
+          [turns, dueIn],
+          [asideTurns, asideIn],
+        ] as const) {
+          // Anew for each: what the first made has changed what there is.
+          const pair = pairOf(entry)
+          const due = pair && find(pair)
+          if (due !== undefined && made.has(due.kernel)) continue
+          if (!isNow(byTurn, key, due) || due === undefined) continue
+          made.add(due.kernel)
+          isDone = (await make(due)) && isDone
         }
       }
       return isDone
     },
-    close: turns.close,
+    close: () => {
+      turns.close()
+      asideTurns.close()
+      undecided.close()
+    },
   }
+}
+
+/** A store with inherited peers that is in use, and the one above it. */
+interface Pair {
+  readonly above: Kernel
+  readonly kernel: Kernel
+}
+
+function pairOf({ open, ready, revoked, parent }: StoreEntry): Pair | undefined {
+  const above = parent()?.open?.kernel
+  if (!ready || revoked || open === undefined || above === undefined) return undefined
+  const { kernel } = open
+  return readStrategy(kernel.tables().system)?.kind === 'inherited' ? { above, kernel } : undefined
 }
 
 function compare(self: PublicKey, above: Kernel, kernel: Kernel): Due | undefined {
@@ -105,8 +146,12 @@ function compare(self: PublicKey, above: Kernel, kernel: Kernel): Due | undefine
 
 /** The newest epoch of the parent is older than an admission that counts. */
 function pinDue(self: PublicKey, above: Kernel, view: MembershipView): Due | undefined {
-  const turn = turnOf(self, view.active().filter(view.isAdmin), undefined)
+  const turn = turnOfAdmin(self, view)
   return turn === undefined ? undefined : { kernel: above, wish: { kind: 'initial' }, turn }
+}
+
+function turnOfAdmin(self: PublicKey, view: MembershipView): number | undefined {
+  return turnOf(self, view.active().filter(view.isAdmin), undefined)
 }
 
 /** How many come before this node; undefined where it is not among those that may. */

@@ -53,6 +53,7 @@ export function createParentPeers({ kernelOf, tablesOf }: ParentPeersOptions): (
         active: () => view()?.active() ?? [],
         isAdmin: (peer) => view()?.isAdmin(peer) ?? false,
         isSenior: (a, b) => view()?.isSenior(a, b) ?? false,
+        wasRemoved: (peer) => (view()?.cutoffsOf(peer).length ?? 0) > 0,
         // What somebody once was is not taken back by anything that comes.
         wasAdmin,
       }

@@ -24,7 +24,7 @@ export {
 export { execMethod, type MachineMethods, openStream, runQuery, writePlanner } from './dispatch.ts'
 export { InvalidArgument, LimitExceeded, MethodNotFound, NotBulk, StreamNotFound } from './errors.ts'
 export { collectFiles } from './file-descriptors.ts'
-export { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES, MAX_REQUEST_BYTES } from './limits.ts'
+export { MAX_FOLDED_DEPS, MAX_PAYLOAD_BYTES, MAX_REQUEST_BYTES, MAX_SET_ASIDE } from './limits.ts'
 export { mapItems } from './map-items.ts'
 export type {
   CommandContext,
@@ -43,6 +43,7 @@ export {
   type EpochFault,
   type EpochPermission,
   type EpochWish,
+  isOutOfState,
   type MembershipHistory,
   type MembershipPolicy,
   type MembershipRecord,

@@ -16,3 +16,6 @@ export const MAX_REQUEST_BYTES: number = MAX_FRAME_BYTES
 
 /** Most intentions one write can cite: what a single AckOp holds. */
 export const MAX_FOLDED_DEPS: number = MAX_KERNEL_CAUSAL_DEPS
+
+/** Epochs that one epoch sets aside at most: more than a few are made by who does nothing else. */
+export const MAX_SET_ASIDE = 64

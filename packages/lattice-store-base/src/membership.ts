@@ -46,12 +46,26 @@ export type EpochFault =
   | 'not_entitled'
   /** It is to prune below what is no epoch of its past. */
   | 'below_wrong'
-  /** It names an epoch of a parent that is not here, or needs a right that nobody has given its author yet: it may count later. */
+  /** It is to set aside what is no epoch of its past that follows the parent. */
+  | 'aside_wrong'
+  /** It names an epoch of a parent that is not here: what is cut in this store may depend on it. */
   | 'parent_unknown'
+  /** It needs a right that nobody has given its author in the parent as that is known: it may count later, and cuts nothing. */
+  | 'admin_unknown'
   /** It names an epoch of a parent that has no effect, and may have again. Who knows of none such waits for it instead. */
   | 'parent_void'
+  /** An admin has it count for nothing, as what it names never came. */
+  | 'set_aside'
   /** A senior peer took its author's right at the same time. */
   | 'outranked'
+
+/**
+ * Whether an epoch is left out of state. Not where that waits for what its author is in the parent: state must not depend on
+ * how much of another store is known, and what such an epoch says there is its number alone.
+ */
+export function isOutOfState(fault: EpochFault | undefined): boolean {
+  return fault !== undefined && fault !== 'admin_unknown'
+}
 
 /** Where what a peer writes ends to count. */
 export interface Cutoff {
@@ -104,6 +118,7 @@ export type EpochPermission =
         | 'nothing_to_remove'
         | 'nothing_to_join'
         | 'below_unknown'
+        | 'aside_unknown'
     }
 
 /** What an epoch is to be for. */
@@ -114,6 +129,8 @@ export type EpochWish =
   | { readonly kind: 'prune'; readonly below?: IntentionId }
   | { readonly kind: 'join_of_epochs' }
   | { readonly kind: 'parent'; readonly store: StoreId; readonly epoch: IntentionId }
+  /** To have epochs of this store that follow the parent count for nothing; {@link MAX_SET_ASIDE} at most. */
+  | { readonly kind: 'set_aside'; readonly epochs: readonly IntentionId[] }
 
 /** The rules of membership. Pure and total. */
 export interface MembershipPolicy {

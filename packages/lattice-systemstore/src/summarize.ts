@@ -44,6 +44,8 @@ export function summarizeEpoch({ seq, cause }: weaver.EpochOp): SExpr {
       return list(...named('parent'), raw(why.value.store), raw(why.value.epoch))
     case 'joinOfEpochs':
       return list(...named('join-of-epochs'))
+    case 'setAside':
+      return list(...named('set-aside'), ...why.value.epochs.map(raw))
     case 'prune':
       return list(...named('prune'), ...(why.value.below.length === 0 ? [] : [raw(why.value.below)]))
     case 'initial':

@@ -26,6 +26,8 @@ export interface EpochInit {
   readonly cause?: 'initial' | 'prune' | 'key' | 'joinOfEpochs'
   /** What a prune is to delete below. */
   readonly below?: Uint8Array
+  /** What is to be set aside, in this order: then it is for that. */
+  readonly aside?: readonly Uint8Array[]
 }
 
 export interface Dag {
@@ -101,16 +103,18 @@ export function epochOp({ seq, acks = [], removals, cause = 'prune', below }: Ep
   })
 }
 
-export function rawEpochOp({ seq, acks = [], removals, cause = 'prune', below }: EpochInit): MembershipRecord['op'] {
+export function rawEpochOp(init: EpochInit): MembershipRecord['op'] {
+  const { seq, acks = [], removals, cause = 'prune', below, aside } = init
   const taken = removals?.map(([peer, remains]) => ({ peer, remains: LEVEL[remains] }))
-  const value =
-    taken === undefined
+  const untaken =
+    aside === undefined
       ? { case: cause, value: { ...(below && { below }) } }
-      : { case: 'membership' as const, value: { removals: taken } }
-  const init = { seq: BigInt(seq), requiredAcks: [...acks], cause: { cause: value } }
+      : { case: 'setAside' as const, value: { epochs: [...aside] } }
+  const value = taken === undefined ? untaken : { case: 'membership' as const, value: { removals: taken } }
+  const message = { seq: BigInt(seq), requiredAcks: [...acks], cause: { cause: value } }
   return {
     kind: 'epoch',
     schema: 0,
-    value: create(weaver.EpochOpSchema, init as Parameters<typeof create<typeof weaver.EpochOpSchema>>[1]),
+    value: create(weaver.EpochOpSchema, message as Parameters<typeof create<typeof weaver.EpochOpSchema>>[1]),
   }
 }

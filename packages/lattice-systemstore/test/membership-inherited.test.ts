@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import {
+  compareBytes,
   equalBytes,
   idKey,
   type IntentionId,
@@ -9,10 +10,10 @@ import {
   toStoreId,
 } from '@lattice/model'
 import { weaver } from '@lattice/proto'
-import type { EpochFault, MembershipPolicy, Removal } from '@lattice/store-base'
+import { type EpochFault, MAX_SET_ASIDE, type MembershipPolicy, type Removal } from '@lattice/store-base'
 import { describe, expect, test } from 'vitest'
 import { createInheritedMembershipPolicy, type ParentPeers } from '../src/index.ts'
-import { createDag, type Dag, type DagRecord, epochOp, historyOf } from './membership-dag.ts'
+import { createDag, type Dag, type DagRecord, epochOp, historyOf, rawEpochOp } from './membership-dag.ts'
 import { keyOf } from './open-test-store.ts'
 
 const [creator, anna, bert, cleo] = [1, 2, 3, 4].map(keyOf) as [PublicKey, PublicKey, PublicKey, PublicKey]
@@ -46,6 +47,10 @@ function policyOf(
     wasAdmin: (peer) => rank(peer) < Infinity,
     isAdmin: (peer) => rank(peer) < Infinity && active.some((each) => equalBytes(each, peer)),
     isSenior: (a, b) => rank(a) < rank(b),
+    wasRemoved: (peer) =>
+      [...removed.values()].some(
+        (found) => typeof found !== 'string' && found.some((removal) => equalBytes(removal.peer, peer)),
+      ),
   }
   return createInheritedMembershipPolicy(peers)
 }
@@ -135,6 +140,7 @@ describe('a store with inherited peers', () => {
             wasAdmin: () => true,
             isAdmin: () => false,
             isSenior: () => false,
+            wasRemoved: () => false,
           }
         },
       },
@@ -171,6 +177,30 @@ describe('a store with inherited peers', () => {
     expect([cut, ...late].map(({ id }) => view.faultOf(id))).toEqual([undefined, 'outranked', 'outranked'])
   })
 
+  test('lets no epoch count of a removed admin, whoever followed the parent for it', () => {
+    const dag = createDag(creator)
+    const start = [...dag.records]
+    const cut = follow(dag, cleo, { parent: 1, seq: 0, deps: start })
+    const late = [
+      dag.add(anna, epochOp({ seq: 0 }), start),
+      dag.add(anna, epochOp({ seq: 1 }), [cut]),
+      follow(dag, anna, { parent: 2, seq: 0, deps: start }),
+    ]
+    const removed = new Map([
+      [first, [gone(anna)]],
+      [second, [gone(bert)]],
+    ])
+    const view = policyOf(removed).resolve(dag.history())
+    expect([cut, ...late].map(({ id }) => view.faultOf(id))).toEqual([undefined, 'outranked', 'outranked', 'outranked'])
+    expect(view.limited()).toEqual([anna])
+    // Of two that remove each other the senior's counts, and only one does.
+    const other = createDag(creator)
+    const annas = follow(other, anna, { parent: 2, seq: 0, deps: [other.genesis] })
+    const berts = follow(other, bert, { parent: 1, seq: 0, deps: [other.genesis] })
+    const mutual = policyOf(removed).resolve(other.history())
+    expect([annas, berts].map(({ id }) => mutual.faultOf(id))).toEqual([undefined, 'outranked'])
+  })
+
   test('removes nobody itself, and takes no epoch that is malformed or by who may not', () => {
     const dag = createDag(creator)
     const start = [...dag.records]
@@ -193,7 +223,7 @@ describe('a store with inherited peers', () => {
     expect(epochs.map(({ id }) => view.faultOf(id))).toEqual([
       'not_entitled',
       // Cleo may turn out to have been an admin of the parent.
-      'parent_unknown',
+      'admin_unknown',
       'not_entitled',
       'seq_wrong',
       'required_acks_wrong',
@@ -203,6 +233,73 @@ describe('a store with inherited peers', () => {
       'below_wrong',
       undefined,
     ])
+  })
+
+  test('has an admin set aside what names an epoch that never comes, and never comes to depend on that', () => {
+    const dag = createDag(creator)
+    const lost = follow(dag, cleo, { parent: 9, seq: 0 })
+    const aside = dag.add(anna, rawEpochOp({ seq: 1, aside: [lost.id] }))
+    const again = follow(dag, creator, { parent: 1, seq: 2 })
+    const ninth = idKey(epochOf(9))
+    for (const named of [undefined, 'outranked' as const, [gone(bert)]]) {
+      const removed = new Map<string, readonly Removal[] | EpochFault>([[first, [gone(bert)]]])
+      if (named !== undefined) removed.set(ninth, named)
+      const view = policyOf(removed).resolve(dag.history())
+      expect([lost, aside, again].map(({ id }) => view.faultOf(id))).toEqual(['set_aside', undefined, undefined])
+      expect(view.removalsOf(lost.id)).toEqual([])
+      expect(view.cutoffsOf(bert)).toMatchObject([{ epoch: again.id }])
+    }
+    const before = policyOf(new Map()).resolve(historyOf(dag.records.filter((record) => record !== aside)))
+    expect(before.faultOf(lost.id)).toBe('parent_unknown')
+  })
+
+  test('has nobody set aside what removes it, whatever somebody else set aside', () => {
+    const dag = createDag(creator)
+    const removed = new Map([[first, [gone(anna)]]])
+    const cut = follow(dag, cleo, { parent: 1, seq: 0 })
+    const lost = follow(dag, cleo, { parent: 9, seq: 1 })
+    const own = dag.add(anna, rawEpochOp({ seq: 2, aside: [cut.id, lost.id].toSorted(compareBytes) }), [cut, lost])
+    const view = policyOf(removed).resolve(dag.history())
+    expect([cut, lost, own].map(({ id }) => view.faultOf(id))).toEqual([undefined, 'parent_unknown', 'outranked'])
+    // While nothing is known of that removal it has: who knows no more than this cannot tell.
+    const unaware = policyOf(new Map()).resolve(dag.history())
+    expect([cut, lost, own].map(({ id }) => unaware.faultOf(id))).toEqual(['set_aside', 'set_aside', undefined])
+    const others = dag.add(creator, rawEpochOp({ seq: 2, aside: [cut.id] }), [cut, lost])
+    const after = policyOf(removed).resolve(dag.history())
+    expect([cut, lost, others].map(({ id }) => after.faultOf(id))).toEqual(['set_aside', 'parent_unknown', undefined])
+  })
+
+  test('takes no epoch for one that sets aside by who may not, or what does not follow the parent', () => {
+    const dag = createDag(creator)
+    const lost = follow(dag, cleo, { parent: 9, seq: 0 })
+    const prune = dag.add(creator, epochOp({ seq: 1 }), [lost])
+    const beside = follow(dag, cleo, { parent: 8, seq: 0, deps: [dag.genesis] })
+    const made = (author: PublicKey, aside: readonly Uint8Array[]): DagRecord =>
+      dag.add(author, rawEpochOp({ seq: 2, aside }), [prune])
+    const [low, high] = [lost.id, beside.id].toSorted(compareBytes)
+    const many = Array.from({ length: MAX_SET_ASIDE + 1 }, (_, at) =>
+      Uint8Array.from({ length: 32 }, (__, byte) => (byte === 0 ? at : 1)),
+    )
+    const epochs = [
+      made(cleo, [lost.id]),
+      made(creator, [prune.id]),
+      made(creator, [beside.id]),
+      made(creator, [dag.genesis.id]),
+      made(creator, []),
+      made(creator, [lost.id, lost.id]),
+      made(creator, [high ?? lost.id, low ?? lost.id]),
+      made(creator, [lost.id.subarray(1)]),
+      made(creator, many),
+    ]
+    const view = policyOf(new Map()).resolve(dag.history())
+    expect(epochs.map(({ id }) => view.faultOf(id))).toEqual([
+      'admin_unknown',
+      'aside_wrong',
+      'aside_wrong',
+      'aside_wrong',
+      ...Array.from({ length: 5 }, () => 'removals_malformed'),
+    ])
+    expect(view.faultOf(lost.id)).toBe('parent_unknown')
   })
 
   test('permits by what the parent says', () => {
@@ -222,6 +319,11 @@ describe('a store with inherited peers', () => {
     expect(ask(creator, { kind: 'membership', removals: [gone(bert)] })).toBe('not_admin')
     expect(ask(cleo, { kind: 'join_of_epochs' })).toBe('nothing_to_join')
     const start = [...dag.records]
+    expect(ask(anna, { kind: 'set_aside', epochs: [dag.genesis.id] })).toBe('aside_unknown')
+    const lost = follow(dag, anna, { parent: 9, seq: 0, deps: start })
+    expect(ask(anna, { kind: 'set_aside', epochs: [lost.id] })).toEqual([creator, bert, cleo])
+    expect(ask(anna, { kind: 'set_aside', epochs: [] })).toBe('aside_unknown')
+    expect(ask(cleo, { kind: 'set_aside', epochs: [lost.id] })).toBe('not_admin')
     follow(dag, anna, { parent: 1, seq: 0, deps: start })
     follow(dag, creator, { parent: 1, seq: 0, deps: start })
     expect(ask(cleo, { kind: 'join_of_epochs' })).toEqual([creator, anna, bert])

@@ -306,6 +306,7 @@ function causeOf(wish: EpochWish): weaver.EpochCause['cause'] {
       return { case: 'membership', value: create(weaver.MembershipCauseSchema, { removals }) }
     }
     case 'parent':
+    case 'set_aside':
       throw new Error('a store with peers of its own follows no parent')
   }
 }

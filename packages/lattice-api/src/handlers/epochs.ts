@@ -85,6 +85,7 @@ const CAUSES: Readonly<Record<EpochStatus['cause']['kind'], daemon.EpochCause>> 
   key: daemon.EpochCause.KEY,
   join_of_epochs: daemon.EpochCause.JOIN_OF_EPOCHS,
   parent: daemon.EpochCause.PARENT,
+  set_aside: daemon.EpochCause.SET_ASIDE,
   unknown: daemon.EpochCause.UNSPECIFIED,
 }
 

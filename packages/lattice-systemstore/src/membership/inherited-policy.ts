@@ -5,6 +5,10 @@
  * there, so that all nodes agree where in this store a peer's writes end. What the parent says of an epoch may change when
  * more of the parent arrives; then the view of this store changes with it, and comes to the same wherever both stores are.
  *
+ * One that names what never comes there would leave it open for ever what is cut here. So an admin can have such an epoch
+ * count for nothing, by an epoch that has it in its past: then nothing depends on what it names. Nobody gets out of an own
+ * removal by it, and one that was to count is made again by whoever finds the two stores to differ.
+ *
  * @module
  */
 import {
@@ -17,16 +21,17 @@ import {
   readPublicKey,
   type StoreId,
 } from '@lattice/model'
-import type {
-  Cutoff,
-  EpochFault,
-  EpochPermission,
-  EpochWish,
-  MembershipHistory,
-  MembershipPolicy,
-  MembershipRecord,
-  MembershipView,
-  Removal,
+import {
+  type Cutoff,
+  type EpochFault,
+  type EpochPermission,
+  type EpochWish,
+  MAX_SET_ASIDE,
+  type MembershipHistory,
+  type MembershipPolicy,
+  type MembershipRecord,
+  type MembershipView,
+  type Removal,
 } from '@lattice/store-base'
 import { createPasts, type Pasts } from './pasts.ts'
 import { refused } from './permit.ts'
@@ -53,6 +58,8 @@ export interface ParentPeers {
   readonly active: () => readonly PublicKey[]
   /** True for a peer that was made an ADMIN, also if that was taken from it: what it does after that is cut off here. */
   readonly wasAdmin: (peer: PublicKey) => boolean
+  /** True for a peer of which an epoch that counts took a right, also if it is back. */
+  readonly wasRemoved: (peer: PublicKey) => boolean
   readonly isAdmin: (peer: PublicKey) => boolean
   readonly isSenior: (a: PublicKey, b: PublicKey) => boolean
 }
@@ -67,6 +74,8 @@ interface InheritedEpoch {
 
 interface Resolved {
   readonly standing: readonly InheritedEpoch[]
+  /** By their own past alone, whatever the parent says. */
+  readonly valid: readonly InheritedEpoch[]
   readonly faults: ReadonlyMap<IdKey, EpochFault>
   readonly cutoffsOf: (author: PublicKey) => readonly Cutoff[]
   readonly pasts: Pasts
@@ -109,15 +118,32 @@ function resolveInherited({ records: given, follows }: MembershipHistory, parent
     const fault = faultOf({ at, author: record.author, claim: meaning, valid, pasts }, parent) ?? named?.fault
     if (fault !== undefined) faults.set(idKey(record.id), fault)
     // What may come to count, or not to, is one of its successors' past either way.
-    if (fault === undefined || fault === 'parent_unknown' || fault === 'parent_void') {
+    if (fault === undefined || OPEN.has(fault)) {
       const removals = named?.fault === undefined ? (named?.removals ?? []) : []
       valid.push({ at, record, claim: meaning, removals })
     }
   }
-  const counting = valid.filter(({ record }) => !faults.has(idKey(record.id)))
+  const known = valid.filter(({ record }) => !faults.has(idKey(record.id)))
+  for (const epoch of setAside(known, pasts)) faults.set(idKey(epoch), 'set_aside')
+  const counting = known.filter(({ record }) => !faults.has(idKey(record.id)))
   const standing = decide(counting, pasts, parent)
   for (const epoch of counting) if (!standing.includes(epoch)) faults.set(idKey(epoch.record.id), 'outranked')
-  return { standing, faults, pasts, cutoffsOf: (author) => cutoffsIn(standing, pasts, author) }
+  return { standing, valid, faults, pasts, cutoffsOf: (author) => cutoffsIn(standing, pasts, author) }
+}
+
+/** What follows from how much of the parent is here. */
+const OPEN: ReadonlySet<EpochFault> = new Set(['parent_unknown', 'parent_void', 'admin_unknown'])
+
+/**
+ * What is set aside by these epochs. An author that was removed has no say, whether or not that epoch is set aside itself, so
+ * that what somebody else may do about it is not to be had by oneself.
+ */
+function setAside(epochs: readonly InheritedEpoch[], pasts: Pasts): readonly IntentionId[] {
+  return epochs.flatMap(({ at, record: { author }, claim: { aside } }) => {
+    if (aside.length === 0) return []
+    const isCut = isCutBy(epochs, { epochs, pasts, author, at, least: levelOf('admin') })
+    return isCut ? [] : aside
+  })
 }
 
 /**
@@ -151,12 +177,18 @@ function faultOf(
   if (!areKeys(claim.requiredAcks, author)) return 'required_acks_wrong'
   const { below } = claim
   if (below !== undefined && !before.some(({ record }) => equalBytes(record.id, below))) return 'below_wrong'
+  if (!areFollowing(claim.aside, before)) return 'aside_wrong'
   // What the parent says is not known yet, or never will be: it may count later, so it is not judged for ever.
-  return isPrivileged(claim) && !parent.wasAdmin(author) ? 'parent_unknown' : undefined
+  return isPrivileged(claim) && !parent.wasAdmin(author) ? 'admin_unknown' : undefined
 }
 
 function isPrivileged({ cause }: EpochClaim): boolean {
-  return cause === 'initial' || cause === 'prune' || cause === 'key'
+  return cause === 'initial' || cause === 'prune' || cause === 'key' || cause === 'setAside'
+}
+
+/** True where all of them are among these epochs, and follow the parent. */
+function areFollowing(named: readonly IntentionId[], epochs: readonly InheritedEpoch[]): boolean {
+  return named.every((id) => epochs.some(({ record, claim }) => claim.cause === 'parent' && equalBytes(record.id, id)))
 }
 
 /** Keys, ascending, each once, and not the author's. */
@@ -176,26 +208,46 @@ function hasSeveralHeads(epochs: readonly InheritedEpoch[], pasts: Pasts): boole
   return last !== undefined && epochs.some(({ at }) => at !== last.at && !pasts.follows(last.at, at))
 }
 
-/** Those of senior peers first: one stands unless one that stands cuts its author, and nothing in its past repairs that. */
+/**
+ * Those of peers that nobody removed first, whoever follows the parent for the others, and then those of senior ones: one
+ * stands unless one that stands cuts its author, and nothing in its past repairs that.
+ */
 function decide(epochs: readonly InheritedEpoch[], pasts: Pasts, parent: ParentPeers): readonly InheritedEpoch[] {
   const standing: InheritedEpoch[] = []
-  const bySeniority = epochs.toSorted(
-    (one, other) => compareTurns(parent, one.record.author, other.record.author) || one.at - other.at,
+  const roundOf = ({ record }: InheritedEpoch): number => (parent.wasRemoved(record.author) ? 1 : 0)
+  const inTurn = epochs.toSorted(
+    (one, other) =>
+      roundOf(one) - roundOf(other) ||
+      compareTurns(parent, one.record.author, other.record.author) ||
+      one.at - other.at,
   )
-  for (const epoch of bySeniority) {
-    const least = isPrivileged(epoch.claim) ? levelOf('admin') : WRITER_LEVEL
-    const isCut = standing.some(
-      ({ at, record, removals }) =>
-        compareBytes(record.author, epoch.record.author) !== 0 &&
-        removals.some(
-          ({ peer, remains }) => compareBytes(peer, epoch.record.author) === 0 && levelOf(remains) < least,
-        ) &&
-        !pasts.follows(at, epoch.at) &&
-        !isReadmitted({ epochs, pasts, by: at, remains: 'none', peer: epoch.record.author, at: epoch.at }),
-    )
-    if (!isCut) standing.push(epoch)
+  for (const epoch of inTurn) {
+    const { at, record, claim } = epoch
+    const least = isPrivileged(claim) ? levelOf('admin') : WRITER_LEVEL
+    if (!isCutBy(standing, { epochs, pasts, author: record.author, at, least })) standing.push(epoch)
   }
   return standing
+}
+
+interface MayBeCut {
+  /** Among which an admission may be followed again. */
+  readonly epochs: readonly InheritedEpoch[]
+  readonly pasts: Pasts
+  readonly author: PublicKey
+  readonly at: number
+  /** What its author has to be. */
+  readonly least: number
+}
+
+/** True where somebody else's among these took the author's right, and it is not in the past of that nor made after a return. */
+function isCutBy(by: readonly InheritedEpoch[], { epochs, pasts, author, at, least }: MayBeCut): boolean {
+  return by.some(
+    (cut) =>
+      compareBytes(cut.record.author, author) !== 0 &&
+      cut.removals.some(({ peer, remains }) => compareBytes(peer, author) === 0 && levelOf(remains) < least) &&
+      !pasts.follows(cut.at, at) &&
+      !isReadmitted({ epochs, pasts, by: cut.at, remains: 'none', peer: author, at }),
+  )
 }
 
 function compareTurns(parent: ParentPeers, a: PublicKey, b: PublicKey): number {
@@ -265,7 +317,7 @@ function viewOf({ standing, faults, cutoffsOf }: Resolved, parent: ParentPeers):
 }
 
 function permitInherited(
-  { standing, pasts }: Resolved,
+  { standing, valid, pasts }: Resolved,
   parent: ParentPeers,
   { author, wish }: { readonly author: PublicKey; readonly wish: EpochWish },
 ): EpochPermission {
@@ -286,6 +338,11 @@ function permitInherited(
       const { below } = wish
       const isKnown = below === undefined || standing.some(({ record }) => equalBytes(record.id, below))
       return isKnown ? allowed() : refused('below_unknown')
+    }
+    case 'set_aside': {
+      if (!isActive || !parent.isAdmin(author)) return refused('not_admin')
+      const isBounded = wish.epochs.length > 0 && wish.epochs.length <= MAX_SET_ASIDE
+      return isBounded && areFollowing(wish.epochs, valid) ? allowed() : refused('aside_unknown')
     }
     case 'membership':
       // Peers are removed in the parent.

@@ -62,6 +62,7 @@ function isEntitled(
     case 'joinOfEpochs':
       return states.isActive(author) && hasSeveralHeads(graph, standing.standing)
     case 'parent':
+    case 'setAside':
       // Peers are the store's own: there is no parent to follow.
       return false
   }

@@ -36,6 +36,8 @@ export function permitEpoch(resolved: Resolved, author: PublicKey, wish: EpochWi
     case 'parent':
       // Peers are the store's own: nobody follows a parent here.
       return refused('not_a_peer')
+    case 'set_aside':
+      return refused('aside_unknown')
   }
 }
 

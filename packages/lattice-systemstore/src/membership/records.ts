@@ -18,7 +18,7 @@ import {
   type UniversalOp,
 } from '@lattice/model'
 import type { system, weaver } from '@lattice/proto'
-import type { MembershipRecord, Remains, Removal } from '@lattice/store-base'
+import { MAX_SET_ASIDE, type MembershipRecord, type Remains, type Removal } from '@lattice/store-base'
 import type { Fact } from '../facts.ts'
 import type { OpPlan } from '../op-plan.ts'
 import { planSystemOp } from '../plan-op.ts'
@@ -56,6 +56,8 @@ export interface EpochClaim {
   readonly parent: { readonly store: StoreId; readonly epoch: IntentionId } | undefined
   /** The epoch of this store below which a prune deletes; undefined where that is the prune itself. */
   readonly below: IntentionId | undefined
+  /** The epochs of this store that are to count for nothing. */
+  readonly aside: readonly IntentionId[]
 }
 
 export type RecordMeaning =
@@ -143,6 +145,7 @@ function readEpochClaim(op: weaver.EpochOp): EpochClaim | undefined {
     removals: [],
     parent: undefined,
     below: undefined,
+    aside: [],
   } as const
   if (cause.case === 'membership') {
     const removals = readRemovals(cause.value)
@@ -152,9 +155,21 @@ function readEpochClaim(op: weaver.EpochOp): EpochClaim | undefined {
     const below = readIntentionId(cause.value.below)
     return below && { ...claim, below }
   }
+  if (cause.case === 'setAside') {
+    const aside = readAside(cause.value)
+    return aside && { ...claim, aside }
+  }
   if (cause.case !== 'parent') return claim
   const [store, epoch] = [readStoreId(cause.value.store), readIntentionId(cause.value.epoch)]
   return store && epoch && { ...claim, parent: { store, epoch } }
+}
+
+/** Undefined unless there is one at least, ascending, each once, and no more than a bounded number. */
+function readAside({ epochs }: weaver.SetAsideCause): readonly IntentionId[] | undefined {
+  const read = epochs.flatMap((id) => readIntentionId(id) ?? [])
+  const isSorted = read.every((id, at) => at === 0 || compareBytes(read[at - 1] ?? id, id) < 0)
+  const isBounded = epochs.length > 0 && epochs.length <= MAX_SET_ASIDE
+  return isBounded && isSorted && read.length === epochs.length ? read : undefined
 }
 
 /** Undefined unless there is one at least, ascending by peer, each once. */

@@ -129,6 +129,7 @@ export function neededLevel({ author, claim: { cause }, cuts }: EpochNode): numb
       return ADMIN_LEVEL
     case 'joinOfEpochs':
     case 'parent':
+    case 'setAside':
       return WRITER_LEVEL
   }
 }

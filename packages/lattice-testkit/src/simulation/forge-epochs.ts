@@ -149,9 +149,11 @@ function removing(peers: readonly PublicKey[], remains: system.Role): weaver.Epo
   return { case: 'membership', value: create(weaver.MembershipCauseSchema, { removals }) }
 }
 
+/** Of a store that is no parent, or of the true one and an epoch that there is not. */
 function followingNobody({ world, kernel }: Forger): weaver.EpochCause['cause'] {
-  const epoch = world.random.bytes(32)
-  return { case: 'parent', value: create(weaver.ParentCauseSchema, { store: kernel.storeId, epoch }) }
+  const { random, stores } = world
+  const store = random.below(4) === 0 ? kernel.storeId : stores.team
+  return { case: 'parent', value: create(weaver.ParentCauseSchema, { store, epoch: random.bytes(32) }) }
 }
 
 function epochOp({ seq, requiredAcks, cause }: Facts): KnownOp {

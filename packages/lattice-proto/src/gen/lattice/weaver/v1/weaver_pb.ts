@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/weaver/v1/weaver.proto.
  */
 export const file_lattice_weaver_v1_weaver: GenFile = /*@__PURE__*/
-  fileDesc("Ch5sYXR0aWNlL3dlYXZlci92MS93ZWF2ZXIucHJvdG8SEWxhdHRpY2Uud2VhdmVyLnYxIjcKD1NpZ25lZEludGVudGlvbhIRCglpbnRlbnRpb24YASABKAwSEQoJc2lnbmF0dXJlGAIgASgMItACCgtVbml2ZXJzYWxPcBIOCgZzY2hlbWEYASABKA0SEgoIYXBwX2RhdGEYCiABKAxIABItCgZzeXN0ZW0YCyABKAsyGy5sYXR0aWNlLnN5c3RlbS52MS5TeXN0ZW1PcEgAEi8KB2dlbmVzaXMYDCABKAsyHC5sYXR0aWNlLndlYXZlci52MS5HZW5lc2lzT3BIABIrCgVlcG9jaBgNIAEoCzIaLmxhdHRpY2Uud2VhdmVyLnYxLkVwb2NoT3BIABIyCgllcG9jaF9hY2sYDiABKAsyHS5sYXR0aWNlLndlYXZlci52MS5FcG9jaEFja09wSAASJwoDYWNrGA8gASgLMhgubGF0dGljZS53ZWF2ZXIudjEuQWNrT3BIABItCgZzZWFsZWQYECABKAsyGy5sYXR0aWNlLndlYXZlci52MS5TZWFsZWRPcEgAQgQKAm9wIi4KCUdlbmVzaXNPcBISCgpzdG9yZV90eXBlGAEgASgJEg0KBW5vbmNlGAIgASgMIlsKB0Vwb2NoT3ASCwoDc2VxGAEgASgEEhUKDXJlcXVpcmVkX2Fja3MYAiADKAwSLAoFY2F1c2UYAyABKAsyHS5sYXR0aWNlLndlYXZlci52MS5FcG9jaENhdXNlItECCgpFcG9jaENhdXNlEjIKB2luaXRpYWwYASABKAsyHy5sYXR0aWNlLndlYXZlci52MS5Jbml0aWFsQ2F1c2VIABI4CgptZW1iZXJzaGlwGAIgASgLMiIubGF0dGljZS53ZWF2ZXIudjEuTWVtYmVyc2hpcENhdXNlSAASLgoFcHJ1bmUYAyABKAsyHS5sYXR0aWNlLndlYXZlci52MS5QcnVuZUNhdXNlSAASKgoDa2V5GAQgASgLMhsubGF0dGljZS53ZWF2ZXIudjEuS2V5Q2F1c2VIABI+Cg5qb2luX29mX2Vwb2NocxgFIAEoCzIkLmxhdHRpY2Uud2VhdmVyLnYxLkpvaW5PZkVwb2Noc0NhdXNlSAASMAoGcGFyZW50GAYgASgLMh4ubGF0dGljZS53ZWF2ZXIudjEuUGFyZW50Q2F1c2VIAEIHCgVjYXVzZSIOCgxJbml0aWFsQ2F1c2UiPwoPTWVtYmVyc2hpcENhdXNlEiwKCHJlbW92YWxzGAEgAygLMhoubGF0dGljZS53ZWF2ZXIudjEuUmVtb3ZhbCJBCgdSZW1vdmFsEgwKBHBlZXIYASABKAwSKAoHcmVtYWlucxgCIAEoDjIXLmxhdHRpY2Uuc3lzdGVtLnYxLlJvbGUiGwoKUHJ1bmVDYXVzZRINCgViZWxvdxgBIAEoDCIKCghLZXlDYXVzZSITChFKb2luT2ZFcG9jaHNDYXVzZSIrCgtQYXJlbnRDYXVzZRINCgVzdG9yZRgBIAEoDBINCgVlcG9jaBgCIAEoDCIvCgpFcG9jaEFja09wEg0KBWVwb2NoGAEgASgMEhIKCnN0YXRlX3Jvb3QYAiABKAwiBwoFQWNrT3AiPQoIU2VhbGVkT3ASDgoGa2V5X2lkGAEgASgMEg0KBW5vbmNlGAIgASgMEhIKCmNpcGhlcnRleHQYAyABKAwiawoOV2l0bmVzc0NvbnRlbnQSEAoIc3RvcmVfaWQYASABKAwSCwoDc2VxGAIgASgEEhQKDGludGVudGlvbl9pZBgDIAEoDBIRCgl3YWxsX3RpbWUYBCABKAQSEQoJcHJldl9oYXNoGAUgASgMIjMKDVdpdG5lc3NSZWNvcmQSDwoHY29udGVudBgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwicgoJRm9ya1Byb29mEjEKBWZpcnN0GAEgAygLMiIubGF0dGljZS53ZWF2ZXIudjEuU2lnbmVkSW50ZW50aW9uEjIKBnNlY29uZBgCIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbmIGcHJvdG8z", [file_lattice_system_v1_system]);
+  fileDesc("Ch5sYXR0aWNlL3dlYXZlci92MS93ZWF2ZXIucHJvdG8SEWxhdHRpY2Uud2VhdmVyLnYxIjcKD1NpZ25lZEludGVudGlvbhIRCglpbnRlbnRpb24YASABKAwSEQoJc2lnbmF0dXJlGAIgASgMItACCgtVbml2ZXJzYWxPcBIOCgZzY2hlbWEYASABKA0SEgoIYXBwX2RhdGEYCiABKAxIABItCgZzeXN0ZW0YCyABKAsyGy5sYXR0aWNlLnN5c3RlbS52MS5TeXN0ZW1PcEgAEi8KB2dlbmVzaXMYDCABKAsyHC5sYXR0aWNlLndlYXZlci52MS5HZW5lc2lzT3BIABIrCgVlcG9jaBgNIAEoCzIaLmxhdHRpY2Uud2VhdmVyLnYxLkVwb2NoT3BIABIyCgllcG9jaF9hY2sYDiABKAsyHS5sYXR0aWNlLndlYXZlci52MS5FcG9jaEFja09wSAASJwoDYWNrGA8gASgLMhgubGF0dGljZS53ZWF2ZXIudjEuQWNrT3BIABItCgZzZWFsZWQYECABKAsyGy5sYXR0aWNlLndlYXZlci52MS5TZWFsZWRPcEgAQgQKAm9wIi4KCUdlbmVzaXNPcBISCgpzdG9yZV90eXBlGAEgASgJEg0KBW5vbmNlGAIgASgMIlsKB0Vwb2NoT3ASCwoDc2VxGAEgASgEEhUKDXJlcXVpcmVkX2Fja3MYAiADKAwSLAoFY2F1c2UYAyABKAsyHS5sYXR0aWNlLndlYXZlci52MS5FcG9jaENhdXNlIogDCgpFcG9jaENhdXNlEjIKB2luaXRpYWwYASABKAsyHy5sYXR0aWNlLndlYXZlci52MS5Jbml0aWFsQ2F1c2VIABI4CgptZW1iZXJzaGlwGAIgASgLMiIubGF0dGljZS53ZWF2ZXIudjEuTWVtYmVyc2hpcENhdXNlSAASLgoFcHJ1bmUYAyABKAsyHS5sYXR0aWNlLndlYXZlci52MS5QcnVuZUNhdXNlSAASKgoDa2V5GAQgASgLMhsubGF0dGljZS53ZWF2ZXIudjEuS2V5Q2F1c2VIABI+Cg5qb2luX29mX2Vwb2NocxgFIAEoCzIkLmxhdHRpY2Uud2VhdmVyLnYxLkpvaW5PZkVwb2Noc0NhdXNlSAASMAoGcGFyZW50GAYgASgLMh4ubGF0dGljZS53ZWF2ZXIudjEuUGFyZW50Q2F1c2VIABI1CglzZXRfYXNpZGUYByABKAsyIC5sYXR0aWNlLndlYXZlci52MS5TZXRBc2lkZUNhdXNlSABCBwoFY2F1c2UiDgoMSW5pdGlhbENhdXNlIj8KD01lbWJlcnNoaXBDYXVzZRIsCghyZW1vdmFscxgBIAMoCzIaLmxhdHRpY2Uud2VhdmVyLnYxLlJlbW92YWwiQQoHUmVtb3ZhbBIMCgRwZWVyGAEgASgMEigKB3JlbWFpbnMYAiABKA4yFy5sYXR0aWNlLnN5c3RlbS52MS5Sb2xlIhsKClBydW5lQ2F1c2USDQoFYmVsb3cYASABKAwiCgoIS2V5Q2F1c2UiEwoRSm9pbk9mRXBvY2hzQ2F1c2UiKwoLUGFyZW50Q2F1c2USDQoFc3RvcmUYASABKAwSDQoFZXBvY2gYAiABKAwiHwoNU2V0QXNpZGVDYXVzZRIOCgZlcG9jaHMYASADKAwiLwoKRXBvY2hBY2tPcBINCgVlcG9jaBgBIAEoDBISCgpzdGF0ZV9yb290GAIgASgMIgcKBUFja09wIj0KCFNlYWxlZE9wEg4KBmtleV9pZBgBIAEoDBINCgVub25jZRgCIAEoDBISCgpjaXBoZXJ0ZXh0GAMgASgMImsKDldpdG5lc3NDb250ZW50EhAKCHN0b3JlX2lkGAEgASgMEgsKA3NlcRgCIAEoBBIUCgxpbnRlbnRpb25faWQYAyABKAwSEQoJd2FsbF90aW1lGAQgASgEEhEKCXByZXZfaGFzaBgFIAEoDCIzCg1XaXRuZXNzUmVjb3JkEg8KB2NvbnRlbnQYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMInIKCUZvcmtQcm9vZhIxCgVmaXJzdBgBIAMoCzIiLmxhdHRpY2Uud2VhdmVyLnYxLlNpZ25lZEludGVudGlvbhIyCgZzZWNvbmQYAiADKAsyIi5sYXR0aWNlLndlYXZlci52MS5TaWduZWRJbnRlbnRpb25iBnByb3RvMw", [file_lattice_system_v1_system]);
 
 /**
  * An intention as it was signed. `intention` holds the Borsh bytes and is never
@@ -215,6 +215,12 @@ export type EpochCause = Message<"lattice.weaver.v1.EpochCause"> & {
      */
     value: ParentCause;
     case: "parent";
+  } | {
+    /**
+     * @generated from field: lattice.weaver.v1.SetAsideCause set_aside = 7;
+     */
+    value: SetAsideCause;
+    case: "setAside";
   } | { case: undefined; value?: undefined };
 };
 
@@ -357,6 +363,27 @@ export const ParentCauseSchema: GenMessage<ParentCause> = /*@__PURE__*/
   messageDesc(file_lattice_weaver_v1_weaver, 11);
 
 /**
+ * Has epochs that follow the parent count for nothing, as those that name what never came there.
+ *
+ * @generated from message lattice.weaver.v1.SetAsideCause
+ */
+export type SetAsideCause = Message<"lattice.weaver.v1.SetAsideCause"> & {
+  /**
+   * Ids of epochs of this store in the past of this one, ascending, each once, 64 at most.
+   *
+   * @generated from field: repeated bytes epochs = 1;
+   */
+  epochs: Uint8Array[];
+};
+
+/**
+ * Describes the message lattice.weaver.v1.SetAsideCause.
+ * Use `create(SetAsideCauseSchema)` to create a new message.
+ */
+export const SetAsideCauseSchema: GenMessage<SetAsideCause> = /*@__PURE__*/
+  messageDesc(file_lattice_weaver_v1_weaver, 12);
+
+/**
  * @generated from message lattice.weaver.v1.EpochAckOp
  */
 export type EpochAckOp = Message<"lattice.weaver.v1.EpochAckOp"> & {
@@ -380,7 +407,7 @@ export type EpochAckOp = Message<"lattice.weaver.v1.EpochAckOp"> & {
  * Use `create(EpochAckOpSchema)` to create a new message.
  */
 export const EpochAckOpSchema: GenMessage<EpochAckOp> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 12);
+  messageDesc(file_lattice_weaver_v1_weaver, 13);
 
 /**
  * Says, by its causes, what its author has seen.
@@ -395,7 +422,7 @@ export type AckOp = Message<"lattice.weaver.v1.AckOp"> & {
  * Use `create(AckOpSchema)` to create a new message.
  */
 export const AckOpSchema: GenMessage<AckOp> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 13);
+  messageDesc(file_lattice_weaver_v1_weaver, 14);
 
 /**
  * Reserved: a payload encrypted under an epoch key.
@@ -424,7 +451,7 @@ export type SealedOp = Message<"lattice.weaver.v1.SealedOp"> & {
  * Use `create(SealedOpSchema)` to create a new message.
  */
 export const SealedOpSchema: GenMessage<SealedOp> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 14);
+  messageDesc(file_lattice_weaver_v1_weaver, 15);
 
 /**
  * One entry of a node's own hash-chained log.
@@ -469,7 +496,7 @@ export type WitnessContent = Message<"lattice.weaver.v1.WitnessContent"> & {
  * Use `create(WitnessContentSchema)` to create a new message.
  */
 export const WitnessContentSchema: GenMessage<WitnessContent> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 15);
+  messageDesc(file_lattice_weaver_v1_weaver, 16);
 
 /**
  * @generated from message lattice.weaver.v1.WitnessRecord
@@ -493,7 +520,7 @@ export type WitnessRecord = Message<"lattice.weaver.v1.WitnessRecord"> & {
  * Use `create(WitnessRecordSchema)` to create a new message.
  */
 export const WitnessRecordSchema: GenMessage<WitnessRecord> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 16);
+  messageDesc(file_lattice_weaver_v1_weaver, 17);
 
 /**
  * Two intentions of one author that follow the same `store_prev`. Each branch
@@ -520,5 +547,5 @@ export type ForkProof = Message<"lattice.weaver.v1.ForkProof"> & {
  * Use `create(ForkProofSchema)` to create a new message.
  */
 export const ForkProofSchema: GenMessage<ForkProof> = /*@__PURE__*/
-  messageDesc(file_lattice_weaver_v1_weaver, 17);
+  messageDesc(file_lattice_weaver_v1_weaver, 18);
 

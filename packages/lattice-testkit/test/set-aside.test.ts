@@ -1,0 +1,151 @@
+/** An epoch of a store below that names what never comes above: it holds up nothing for ever, and nobody's removal is undone. */
+import { create } from '@bufbuild/protobuf'
+import {
+  createSigner,
+  encodeUniversalOp,
+  equalBytes,
+  type IntentionId,
+  type KeyPair,
+  NO_HINTS,
+  signIntention,
+  sortDeps,
+  type StoreId,
+  toHex,
+} from '@lattice/model'
+import { openCrypto } from '@lattice/model/crypto'
+import { system, weaver } from '@lattice/proto'
+import { expect, test } from 'vitest'
+import { createSimMesh, type SimMesh } from '../src/index.ts'
+import { codeOf, get, keyOf, put, stateOf } from './support.ts'
+
+const crypto = await openCrypto()
+const HOUR_MS = 3_600_000
+/** Who signs what it likes. */
+const LIAR = 2
+
+/** Nodes 0 to 2 with a root and a store below it; nodes 0 and 1 are admins. */
+async function family(seed: string) {
+  let keyPair: KeyPair | undefined
+  const mesh = await createSimMesh({
+    seed,
+    nodes: 3,
+    wrapTransport: (wrapped) => {
+      if (wrapped.index === LIAR) keyPair = wrapped.keyPair
+      return wrapped.transport
+    },
+  })
+  const { id: root } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+  for (const index of [1, 2]) await mesh.complete(mesh.node(index).join(await mesh.invite(0, root)))
+  const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: root }))
+  await mesh.run(() => [0, 1, 2].every((at) => stateOf(mesh, at, notes) === 'active'), 'all have both')
+  await mesh.complete(mesh.store(0, root).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
+  for (const id of [root, notes]) await mesh.converge(id)
+  if (keyPair === undefined) throw new Error('a node opens its transport')
+  return { mesh, root, notes, keyPair }
+}
+
+/** The liar's: well-formed but for what it names. */
+async function lie(
+  { mesh, notes, keyPair }: Awaited<ReturnType<typeof family>>,
+  cause: weaver.EpochCause['cause'],
+): Promise<IntentionId> {
+  const { kernel } = mesh.store(LIAR, notes)
+  const own = kernel()
+  const prev = own.tipOf(keyPair.publicKey) ?? own.storeId
+  const seq = own.epochs().reduce((next, epoch) => (epoch.seq >= next ? epoch.seq + 1n : next), 0n)
+  const { hlc } = own.stats()
+  const signed = signIntention(crypto, createSigner(crypto, keyPair), {
+    intention: {
+      author: keyPair.publicKey,
+      timestamp: { wall: Math.max(hlc.wall, own.time().nowMs), counter: hlc.counter + 1 },
+      storePrev: prev,
+      causalDeps: sortDeps(
+        [own.storeId, ...own.digest().epochHeads, ...own.frontier()].filter((id) => !equalBytes(id, prev)),
+      ),
+      hints: NO_HINTS,
+      ops: encodeUniversalOp({
+        kind: 'epoch',
+        schema: 0,
+        value: create(weaver.EpochOpSchema, { seq, requiredAcks: [], cause: { cause } }),
+      }),
+    },
+    close: true,
+  })
+  const [outcome] = await mesh.complete(own.ingest([signed], undefined))
+  expect(outcome?.kind).toBe('witnessed')
+  await mesh.converge(notes)
+  return signed.id
+}
+
+const namingNothing = (store: StoreId, fill: number): weaver.EpochCause['cause'] => ({
+  case: 'parent',
+  value: create(weaver.ParentCauseSchema, { store, epoch: new Uint8Array(32).fill(fill) }),
+})
+
+const statusOf = (mesh: SimMesh, index: number, id: StoreId, epoch: IntentionId) =>
+  mesh
+    .store(index, id)
+    .kernel()
+    .epochs()
+    .find((each) => equalBytes(each.id, epoch))
+
+/** An epoch made now by node 0 is final on all of these. */
+async function expectFinal(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<void> {
+  const epoch = await mesh.complete(mesh.store(0, id).kernel().submitEpoch({ kind: 'initial' }))
+  await mesh.run(() => indices.every((index) => statusOf(mesh, index, id, epoch)?.isFinal === true), 'it is final')
+  const roots = indices.flatMap((index) => statusOf(mesh, index, id, epoch)?.roots.map(({ root }) => toHex(root)) ?? [])
+  expect(new Set(roots).size).toBe(1)
+}
+
+test('an epoch that names one that never comes is set aside after a while, and state is signed and cut again', async () => {
+  const scene = await family('never comes')
+  const { mesh, root, notes } = scene
+  await using _ = mesh
+  const lost = await lie(scene, namingNothing(root, 7))
+  for (const index of [0, 1, 2]) expect(statusOf(mesh, index, notes, lost)?.fault).toBe('parent_unknown')
+  // Nobody can tell what of the state is cut below this one.
+  const held = await mesh.complete(mesh.store(0, notes).kernel().submitEpoch({ kind: 'initial' }))
+  await mesh.time.pass(HOUR_MS / 2)
+  expect(statusOf(mesh, 0, notes, held)).toMatchObject({ isSettled: true, isFinal: false, roots: [] })
+  await mesh.time.pass(HOUR_MS)
+  await mesh.converge(notes)
+  for (const index of [0, 1, 2]) expect(statusOf(mesh, index, notes, lost)?.fault).toBe('set_aside')
+  const asides = mesh
+    .store(1, notes)
+    .kernel()
+    .epochs()
+    .filter(({ cause }) => cause.kind === 'set_aside')
+  expect(asides).toMatchObject([{ cause: { epochs: [lost] }, fault: undefined }])
+  await expectFinal(mesh, notes, [0, 1, 2])
+  const epoch = await mesh.complete(mesh.store(1, notes).kernel().submitEpoch({ kind: 'prune' }))
+  const isCut = (index: number): boolean => mesh.store(index, notes).kernel().base() !== undefined
+  await mesh.run(() => [0, 1, 2].every(isCut), 'its history is cut')
+  expect(mesh.store(2, notes).kernel().base()?.epoch).toEqual(epoch)
+  await put(mesh, 2, notes, ['k', 'after'])
+  await mesh.converge(notes)
+  expect(await get(mesh, 0, notes, 'k')).toBe('after')
+})
+
+test('who makes one is removed there all the same', async () => {
+  const scene = await family('and removed')
+  const { mesh, root, notes } = scene
+  await using _ = mesh
+  await lie(scene, namingNothing(root, 7))
+  await mesh.complete(mesh.store(1, root).revokePeer(keyOf(mesh, LIAR)))
+  const limited = (index: number): number => mesh.store(index, notes).kernel().membership().limited().length
+  await mesh.run(() => [0, 1].every((index) => limited(index) === 1), 'the store below has followed')
+  expect(await codeOf(mesh, put(mesh, LIAR, notes, ['k', 'too late']))).toBe('REVOKED')
+  await mesh.time.pass(1.5 * HOUR_MS)
+  for (const id of [root, notes]) await mesh.converge(id, [0, 1])
+  await expectFinal(mesh, notes, [0, 1])
+})
+
+test('an epoch that only an admin makes holds up nothing where anybody made it', async () => {
+  const scene = await family('by no admin')
+  const { mesh, notes } = scene
+  await using _ = mesh
+  const lost = await lie(scene, { case: 'prune', value: create(weaver.PruneCauseSchema) })
+  for (const index of [0, 1, 2]) expect(statusOf(mesh, index, notes, lost)?.fault).toBe('admin_unknown')
+  await expectFinal(mesh, notes, [0, 1, 2])
+  expect(mesh.store(0, notes).kernel().base()).toBeUndefined()
+})

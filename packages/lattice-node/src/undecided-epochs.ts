@@ -1,8 +1,10 @@
 /**
- * Epochs of stores with inherited peers that name an epoch of the store above which is not here, and since when.
+ * Epochs of stores with inherited peers that leave it open what counts below them, and since when.
  *
- * The two come by different ways, so for a while that is ordinary. One that anybody made up never comes, and would keep what is
- * cut below it open for ever: after a time that nobody who has the other withholds it for, it is to be set aside.
+ * One names an epoch of the store above that is not here. The two come by different ways, so for a while that is ordinary; one
+ * that anybody made up never comes. Another names one that turned out void, and nothing newer: by what the store itself names
+ * it counts, and by what is known it does not, so peers sign another state than they have. Either is to be set aside after a
+ * time that is longer than anything takes that goes on by itself.
  *
  * @module
  */
@@ -10,7 +12,7 @@ import type { EpochStatus } from '@lattice/kernel'
 import { type Cancel, type Clock, idKey, type IdKey, type IntentionId, type Scheduler } from '@lattice/model'
 import { MAX_SET_ASIDE, type MembershipView } from '@lattice/store-base'
 
-/** How long an epoch waits, while both stores are open, for the one that it names: a large store takes a while to fetch. */
+/** How long an epoch is left open while both stores are in use: a large one above takes a while to fetch. */
 export const SET_ASIDE_AFTER_MS: number = 60 * 60_000
 
 export interface UndecidedEpochs {
@@ -24,7 +26,9 @@ export interface UndecidedEpochs {
 
 /** What is asked of a kernel. */
 export interface WaitingKernel {
+  readonly digest: () => { readonly epochHeads: readonly IntentionId[] }
   readonly membership: () => MembershipView
+  readonly membershipAt: (epochs: readonly IntentionId[]) => Pick<MembershipView, 'faultOf'>
   readonly epochs: () => readonly Pick<EpochStatus, 'id' | 'author' | 'fault'>[]
 }
 
@@ -77,7 +81,16 @@ type Undecided = Pick<EpochStatus, 'id' | 'author'>
 
 function undecidedIn(kernel: WaitingKernel): readonly Undecided[] {
   const view = kernel.membership()
-  const found = known.get(view) ?? kernel.epochs().filter(({ fault }) => fault === 'parent_unknown')
+  const found = known.get(view) ?? findUndecided(kernel)
   known.set(view, found)
   return found
+}
+
+function findUndecided(kernel: WaitingKernel): readonly Undecided[] {
+  const epochs = kernel.epochs()
+  const isVoid = ({ fault }: Pick<EpochStatus, 'fault'>): boolean => fault === 'parent_void'
+  const named = epochs.some(isVoid) ? kernel.membershipAt(kernel.digest().epochHeads) : undefined
+  return epochs.filter(
+    (epoch) => epoch.fault === 'parent_unknown' || (isVoid(epoch) && named?.faultOf(epoch.id) === undefined),
+  )
 }

@@ -16,7 +16,7 @@ import { openCrypto } from '@lattice/model/crypto'
 import { system, weaver } from '@lattice/proto'
 import { expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, keyOf, put, stateOf } from './support.ts'
+import { codeOf, get, isAlone, keyOf, put, stateOf } from './support.ts'
 
 const crypto = await openCrypto()
 const HOUR_MS = 3_600_000
@@ -148,4 +148,33 @@ test('an epoch that only an admin makes holds up nothing where anybody made it',
   for (const index of [0, 1, 2]) expect(statusOf(mesh, index, notes, lost)?.fault).toBe('admin_unknown')
   await expectFinal(mesh, notes, [0, 1, 2])
   expect(mesh.store(0, notes).kernel().base()).toBeUndefined()
+})
+
+test('so is one that follows what turns out void, where nothing newer is to be followed', async () => {
+  const scene = await family('void above')
+  const { mesh, root, notes } = scene
+  await using _ = mesh
+  mesh.partition([0], [1, 2])
+  await mesh.run(() => isAlone(mesh, 0, root), 'node 0 is alone')
+  await mesh.complete(mesh.store(1, root).revokePeer(keyOf(mesh, 2)))
+  const kernel = (index: number) => mesh.store(index, notes).kernel()
+  await mesh.run(() => kernel(1).membership().limited().length === 1, 'the store below has followed')
+  const [followed] = kernel(1).epochs()
+  if (followed === undefined) throw new Error('there is one')
+  // What is not open does not follow what is done above, and has nothing to follow as that is undone.
+  await mesh.complete(mesh.store(0, notes).archive())
+  for (const role of [system.Role.WRITER, system.Role.ADMIN]) {
+    await mesh.complete(mesh.store(0, root).setPeerRole(keyOf(mesh, 1), role))
+  }
+  await mesh.time.pass(60_000)
+  await mesh.complete(mesh.store(0, notes).unarchive())
+  mesh.heal()
+  await mesh.converge(root)
+  await mesh.converge(notes)
+  const held = await mesh.complete(kernel(0).submitEpoch({ kind: 'initial' }))
+  await mesh.time.pass(HOUR_MS / 2)
+  expect(statusOf(mesh, 0, notes, held)).toMatchObject({ isSettled: true, isFinal: false })
+  await mesh.time.pass(HOUR_MS)
+  for (const index of [0, 1, 2]) expect(statusOf(mesh, index, notes, followed.id)?.fault).toBe('set_aside')
+  await expectFinal(mesh, notes, [0, 1, 2])
 })

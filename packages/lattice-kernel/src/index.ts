@@ -59,12 +59,9 @@ export type {
   BulkWrites,
   Kernel,
   KernelEvent,
-  KernelOptions,
   KernelStats,
-  PeerTime,
   ProjectedNotice,
   ProjectionStatus,
-  RebuildProgress,
   StalledProjection,
   StateSummary,
   SubmitManyOptions,
@@ -73,6 +70,7 @@ export type {
   SubmittedMany,
   WitnessedNotice,
 } from './kernel-types.ts'
+export type { KernelOptions, PeerTime, RebuildProgress } from './kernel-options.ts'
 export type {
   AuthorLag,
   AuthorObservation,

@@ -3,7 +3,7 @@ import { createManualClock } from '@lattice/model/testing'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createKernelTime, type KernelTime } from './kernel-time.ts'
-import type { PeerTime } from './kernel-types.ts'
+import type { PeerTime } from './kernel-options.ts'
 
 const NOW = 1_795_000_000_000
 const YEAR_MS = 365 * 86_400_000

@@ -19,7 +19,7 @@
  * @module
  */
 import { type Clock, createHlc, EARLIEST_CLOCK_MS, type Hlc, type HybridClock, MAX_DRIFT_MS } from '@lattice/model'
-import type { PeerTime } from './kernel-types.ts'
+import type { PeerTime } from './kernel-options.ts'
 
 export interface KernelTime {
   /** What rule 4 compares with. */

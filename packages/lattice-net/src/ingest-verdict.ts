@@ -1,5 +1,5 @@
 /**
- * What came of handing a part of a bootstrap to the store.
+ * What came of handing intentions to a store.
  *
  * @module
  */
@@ -20,11 +20,11 @@ export function judgeIngest(outcomes: readonly IngestOutcome[], isAfterInvalid: 
   const isRefused = ({ kind }: IngestOutcome): boolean => kind === 'invalid' || kind === 'floating'
   const isDoubtful = invalid !== undefined || isAfterInvalid
   const refused = new Set(isDoubtful ? outcomes.flatMap((outcome, index) => (isRefused(outcome) ? [index] : [])) : [])
-  const uncaused = outcomes.filter((outcome, index) => !refused.has(index) && isUncaused(outcome)).length
+  const uncaused = outcomes.filter((outcome, index) => !refused.has(index) && lacksCauses(outcome)).length
   return { invalid, refused, uncaused }
 }
 
-/** Its causes are in no page before it. */
-function isUncaused(outcome: IngestOutcome): boolean {
+/** It waits for causes that nobody here has. */
+export function lacksCauses(outcome: IngestOutcome): outcome is Extract<IngestOutcome, { kind: 'floating' }> {
   return outcome.kind === 'floating' && outcome.reason === 'missing_causes' && outcome.missing.length > 0
 }

@@ -39,6 +39,7 @@ import {
   type GapReport,
   type GapRequest,
 } from './gap-filler.ts'
+import { lacksCauses } from './ingest-verdict.ts'
 import { GAP_FETCH_MS, GAP_IDS_MAX, type NetworkLimits } from './limits.ts'
 import { createLogClient, type LogAnswer } from './log-client.ts'
 import type { SyncOutcome } from './network-event.ts'
@@ -294,7 +295,7 @@ function isBaseHere(store: SessionStore, base: IntentionId): boolean {
 function floatingOf(crypto: Crypto, intentions: readonly SignedIntention[], outcomes: Outcomes): Floating[] {
   return outcomes.flatMap((outcome, index): Floating[] => {
     const signed = intentions[index]
-    if (outcome.kind !== 'floating' || outcome.reason !== 'missing_causes' || outcome.missing.length === 0) return []
+    if (!lacksCauses(outcome)) return []
     const parsed = signed === undefined ? undefined : parseSignedIntention(crypto, signed)
     if (parsed?.ok !== true) return []
     const { author, storePrev } = parsed.value.intention

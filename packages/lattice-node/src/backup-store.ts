@@ -78,7 +78,7 @@ async function copyEntry(deps: StoreCopyDeps, entry: StoreEntry, directory: stri
     if (entry.failure !== undefined) return undefined
     return { kind: 'copied', store: await describe(deps, entry, directory), warning: undefined }
   }
-  return manager.whileClosed(entry, async () => {
+  return manager.closed.whileClosed(entry, async () => {
     const source = context.directory.storePath(entry.record.id)
     for (const file of STORE_FILES) {
       if (!existsSync(join(source, file))) continue

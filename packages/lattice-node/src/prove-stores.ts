@@ -38,7 +38,9 @@ export async function examineStores(
   // Whose peers count may be said above.
   const above = top === undefined ? [] : withAncestors(top).slice(1).reverse()
   const closed = [...above, ...entries].filter(({ hasData, bootstrap }) => hasData && bootstrap === undefined)
-  return manager.whileKept(closed, (kept) => examineKept(context, manager, { above, entries, kept: new Set(kept) }))
+  return manager.closed.whileKept(closed, (kept) =>
+    examineKept(context, manager, { above, entries, kept: new Set(kept) }),
+  )
 }
 
 interface Examination {

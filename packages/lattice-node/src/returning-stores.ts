@@ -23,7 +23,7 @@ export interface ReturningStores {
   readonly told: (storeId: StoreId, peer: PublicKey) => void
 }
 
-type Manager = Pick<StoreManager, 'entry' | 'run' | 'withClosed' | 'tablesOf' | 'kernelOf'>
+type Manager = Pick<StoreManager, 'entry' | 'run' | 'closed' | 'tablesOf' | 'kernelOf'>
 
 /** Starts with none. What runs ends with the manager. */
 export function createReturningStores(context: NodeContext, manager: Manager): ReturningStores {
@@ -131,7 +131,7 @@ class Returning implements ReturningStores {
 
   async #replace(entry: StoreEntry): Promise<void> {
     const { id: storeId } = entry.record
-    const adopted = await this.#manager.withClosed(storeId, (closed, signal) =>
+    const adopted = await this.#manager.closed.withClosed(storeId, (closed, signal) =>
       adoptFetched(this.#context, this.#deps(closed, signal)),
     )
     if (adopted === undefined) return

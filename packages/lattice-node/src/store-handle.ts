@@ -132,7 +132,7 @@ async function repair(
     if (options.acceptFork === true) context.meta.removeWriteHold(id)
     return { ...unchanged(report), held: whyHeldNow({ context, manager }, id) }
   }
-  const result = await manager.withClosed(id, async (entry, ending) => {
+  const result = await manager.closed.withClosed(id, async (entry, ending) => {
     const signal = options.signal === undefined ? ending : AbortSignal.any([options.signal, ending])
     const repaired = await repairStore({ context, entry, tablesOf, kernelOf, options, signal })
     context.health.replaced(id)

@@ -22,8 +22,9 @@ import {
 import type { Kernel } from '@lattice/kernel'
 import type { SyncOutcome } from '@lattice/net'
 import type { ReadStoreTables } from '@lattice/store-base'
+import { type ClosedStores, createClosedStores } from './closed-stores.ts'
 import { StoreEndings } from './end-stores.ts'
-import { nodeClosed, repairUnderWay, shortId, storeNotFound } from './errors.ts'
+import { nodeClosed, shortId, storeNotFound } from './errors.ts'
 import { toFailure } from './failure.ts'
 import { type AboveFollower, createAboveFollower } from './follow-above.ts'
 import { Hierarchy } from './hierarchy.ts'
@@ -44,7 +45,7 @@ import {
   parentsFirst,
   type StoreEntry,
 } from './store-entry.ts'
-import { clearFailure, type FailureDeps, isMended, noteFailure } from './store-failure.ts'
+import { type FailureDeps, isMended, noteFailure } from './store-failure.ts'
 import { type BootstrapListener, StoreLifecycle } from './store-lifecycle.ts'
 
 /** Acts of stores' lives that wait for each other: people ask for them. */
@@ -132,6 +133,14 @@ export class StoreManager {
       wake: () => this.wake(),
       onRemoved: () => this.#retryNow(),
     })
+    this.closed = createClosedStores({
+      entryOf: this.entry,
+      close: (entry) => this.#closeEntry(entry),
+      settled: () => this.settled(),
+      wake: () => this.wake(),
+      run: (work) => this.run(work),
+      failures: this.#failureDeps,
+    })
     this.#tell = createChangePublisher(context)
     for (const { id } of context.meta.stores()) this.#load(id)
   }
@@ -142,6 +151,9 @@ export class StoreManager {
   readonly tablesOf = (id: StoreId): ReadStoreTables | undefined => this.kernelOf(id)?.tables()
 
   readonly kernelOf = (id: StoreId): Kernel | undefined => this.entry(id)?.open?.kernel
+
+  /** Work on the files of stores while these are not open. */
+  readonly closed: ClosedStores
 
   /** Records a store, unless it is known, and sees to it. `peers` are those to bootstrap from. */
   add(record: NewStore, peers: readonly PublicKey[] = []): void {
@@ -175,7 +187,7 @@ export class StoreManager {
 
   /** Has a store of which nothing is here, and that was in use, be fetched as one that never was. It was joined by a token. */
   async fetchAnew(id: StoreId, peers: readonly PublicKey[]): Promise<void> {
-    await this.withClosed(id, async (entry) => {
+    await this.closed.withClosed(id, async (entry) => {
       const record = { ...entry.record, parentId: undefined, state: 'bootstrapping', isComplete: false } as const
       this.context.meta.putStore(record, peers)
       entry.record = record
@@ -246,48 +258,6 @@ export class StoreManager {
   /** Resolves once the store is in use; rejects when it cannot be, or with `signal.reason`. */
   whenReady(id: StoreId, signal: AbortSignal): Promise<void> {
     return this.#waiters.wait(() => readinessOf(id, this.entry(id), this.#scope.signal.aborted), signal)
-  }
-
-  /** Closes the store, runs `work` on its files, and opens it again. Rejects as `work` does, or when the node closes. */
-  async withClosed<T>(id: StoreId, work: (entry: StoreEntry, signal: AbortSignal) => Promise<T>): Promise<T> {
-    const entry = this.entry(id)
-    if (entry === undefined) throw storeNotFound(shortId(id))
-    if (entry.repairing) throw repairUnderWay(id)
-    entry.repairing = true
-    const before = entry.failure
-    try {
-      await this.settled()
-      await this.#closeEntry(entry)
-      const answer = await this.run((signal) => work(entry, signal))
-      clearFailure(entry)
-      return answer
-    } catch (error) {
-      if (before === undefined) clearFailure(entry)
-      else noteFailure(entry, before, this.#failureDeps)
-      throw error
-    } finally {
-      entry.repairing = false
-      this.wake()
-      await this.settled()
-    }
-  }
-
-  /** Keeps a store that is not open from being opened while `work` reads its files; undefined where it is in use. */
-  async whileClosed<T>(entry: StoreEntry, work: () => Promise<T>): Promise<T | undefined> {
-    return this.whileKept([entry], ([closed]) => (closed === undefined ? Promise.resolve(undefined) : work()))
-  }
-
-  /** Keeps those of the stores that are not open so while `work`, which is told which these are, is at their files. */
-  async whileKept<T>(entries: readonly StoreEntry[], work: (closed: readonly StoreEntry[]) => Promise<T>): Promise<T> {
-    const kept = entries.filter(({ open, repairing }) => open === undefined && !repairing)
-    for (const entry of kept) entry.repairing = true
-    try {
-      await this.settled()
-      return await work(kept.filter(({ open }) => open === undefined))
-    } finally {
-      for (const entry of kept) entry.repairing = false
-      this.wake()
-    }
   }
 
   /** Runs `work` as a task that ends with the manager. */

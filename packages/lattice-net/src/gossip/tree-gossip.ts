@@ -7,21 +7,14 @@
  *
  * @module
  */
-import {
-  assert,
-  equalBytes,
-  type IdKey,
-  idKey,
-  type IngestOutcome,
-  type IntentionId,
-  type PublicKey,
-  type StoreId,
-} from '@lattice/model'
+import { assert, equalBytes, type IdKey, idKey, type IngestOutcome, type PublicKey, type StoreId } from '@lattice/model'
 import type { ReplicatedStore, WitnessedBatch } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { type ClaimedDigest, type ComparedStore, comparedWith, claimTo } from '../claimed-digest.ts'
 import type { Frame } from '../frame.ts'
 import type { Circle, Gossip, GossipDeps, GossipLink } from '../gossip.ts'
+import { lacksCauses } from '../ingest-verdict.ts'
+import { keepLatest } from '../keep-latest.ts'
 import { ANNOUNCED_RUN_BYTES, MAX_FLOATING_RUNS, PASSED_ON_BYTES, PASSED_ON_RUNS } from '../limits.ts'
 import { sameSet } from '../reconcile.ts'
 import type { SessionStore } from '../session-call.ts'
@@ -170,9 +163,11 @@ class TreeGossip {
       const intentions = payload.kind === 'run' ? payload.intentions : await this.#fetch(link, arrived.message)
       const outcomes = intentions.length === 0 ? [] : await link.ingest(store, intentions)
       isHere = store.missing([id]).length === 0
-      const isShort = intentions.length === 0 || outcomes.some(isGap)
+      const isShort = intentions.length === 0 || outcomes.some(lacksCauses)
       if (isShort) this.#deps.requestSync(peer, store.id, 'gap')
-      if (outcomes.some(({ kind }) => kind === 'floating')) this.#noteFloating(id, peer)
+      if (outcomes.some(({ kind }) => kind === 'floating')) {
+        keepLatest(this.#floating, { key: idKey(id), value: peer, limit: MAX_FLOATING_RUNS })
+      }
       this.#noteClaim(peer, store.id, arrived)
       return outcomes
     } finally {
@@ -294,11 +289,6 @@ class TreeGossip {
       return []
     }
   }
-  #noteFloating(id: IntentionId, peer: PublicKey): void {
-    this.#floating.set(idKey(id), peer)
-    const [oldest] = this.#floating.keys()
-    if (this.#floating.size > MAX_FLOATING_RUNS && oldest !== undefined) this.#floating.delete(oldest)
-  }
   #noteClaim(peer: PublicKey, storeId: StoreId, { claim }: ArrivedRun): void {
     if (claim === undefined) return
     this.#deps.onDigest(peer, storeId, claim)
@@ -404,9 +394,4 @@ class TreeGossip {
     this.eachCircleOf(peer, (circle) => circle.down(peer))
     this.#findAllPeers()
   }
-}
-
-/** True when causes are lacking that nobody here has. */
-function isGap(outcome: IngestOutcome): boolean {
-  return outcome.kind === 'floating' && outcome.reason === 'missing_causes' && outcome.missing.length > 0
 }

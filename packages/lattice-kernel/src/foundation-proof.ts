@@ -25,7 +25,7 @@ import { agreedRoot } from './epoch-status.ts'
 import { type Problem, problem } from './foundation-problem.ts'
 
 /** Acks of one peer that are taken: two that differ are a contradiction already. */
-const ACKS_MAX = 2
+export const ACKS_MAX = 2
 
 export interface ProvenEpoch {
   readonly id: Uint8Array

@@ -10,7 +10,9 @@ import {
   assert,
   causesOf,
   equalBytes,
+  HASH_BYTES,
   idKey,
+  type IdKey,
   isGenesis,
   type IntentionId,
   isSigned,
@@ -23,6 +25,7 @@ import { countingAcks } from './counting-acks.ts'
 import { type Downset, downsetOf } from './downset.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { encodeFoundationItem } from './foundation-codec.ts'
+import { ACKS_MAX } from './foundation-proof.ts'
 import { heldBranchesFrom } from './fork-siblings.ts'
 import type { Foundation, FoundationItem, FoundationPlace } from './foundation-types.ts'
 import { firstOf, seqOf } from './over-early.ts'
@@ -275,16 +278,25 @@ function foldedBy(log: LogStore, id: IntentionId): readonly IntentionId[] {
   return op.kind === 'ack' ? intention.causalDeps : []
 }
 
-/** Acks by the author of the epoch and those it names that say which state they came to. */
+/**
+ * Acks by the author of the epoch and those it names that say which state they came to, as each of its own vouches: of one
+ * signer no more than {@link ACKS_MAX}, which differ. Who forks its chain, or is invited again and again, has more.
+ */
 function acksOf(log: LogStore, epoch: BookEpoch): readonly LogEntry[] {
   const signers = [epoch.record.author, ...requiredOf(epoch)]
   const counts = countingAcks(log)
+  const told = new Map<IdKey, readonly Uint8Array[]>()
   return log.book
     .rows()
     .acks.map((seq) => log.entryAt(seq))
     .filter(({ parsed: { op, intention }, meta }) => {
-      if (!counts(meta)) return false
-      if (op.kind !== 'epochAck' || op.value.stateRoot.length === 0) return false
-      return equalBytes(op.value.epoch, epoch.record.id) && signers.some((key) => equalBytes(key, intention.author))
+      if (op.kind !== 'epochAck' || !counts(meta)) return false
+      const { epoch: named, stateRoot: root } = op.value
+      if (root.length !== HASH_BYTES || !equalBytes(named, epoch.record.id)) return false
+      if (!signers.some((key) => equalBytes(key, intention.author))) return false
+      const roots = told.get(idKey(intention.author)) ?? []
+      if (roots.length >= ACKS_MAX || roots.some((known) => equalBytes(known, root))) return false
+      told.set(idKey(intention.author), [...roots, root])
+      return true
     })
 }

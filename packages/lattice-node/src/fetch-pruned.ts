@@ -15,6 +15,8 @@ import {
   type AbortSignal,
   type Crypto,
   equalBytes,
+  type FloatReason,
+  type IngestOutcome,
   type IntentionId,
   parseSignedIntention,
   parseStoreType,
@@ -184,14 +186,16 @@ async function takeOver(
     if ((old.baseSeq() ?? -1n) >= (kernel.base()?.seq ?? 0n)) return undefined
     let kept = 0
     let isWaiting = false
+    let early: IntentionId | undefined
     for (let part = old.next(REINGEST_BYTES); part.length > 0; part = old.next(REINGEST_BYTES)) {
       signal.throwIfAborted()
       const outcomes = await kernel.ingest(part, undefined)
       const own = outcomes.filter((_outcome, index) => isBy(crypto, part[index], self))
       kept += own.filter(({ kind }) => kind === 'witnessed').length
       isWaiting ||= own.some(({ kind }) => kind !== 'witnessed' && kind !== 'duplicate')
+      early = lastEarly(own) ?? early
     }
-    const hold = holdOfReturn(meta.writeHold(kernel.storeId), isWaiting || old.isOwnChainCut())
+    const hold = holdOfReturn(meta.writeHold(kernel.storeId), { isCut: isWaiting || old.isOwnChainCut(), early })
     if (hold !== undefined) meta.putWriteHold(kernel.storeId, hold)
     const waiting = old.strandedCount()
     for (let after = 0; after < waiting; after += STRANDED_PER_PAGE) {
@@ -202,6 +206,18 @@ async function takeOver(
     old.close()
   }
 }
+
+/** The last that is here in full and only waits for its time, as what was written while the clock was ahead. */
+function lastEarly(outcomes: readonly IngestOutcome[]): IntentionId | undefined {
+  const waits = outcomes.flatMap((outcome) => {
+    const isSo = outcome.kind === 'floating' && outcome.missing.length === 0 && EARLY.has(outcome.reason)
+    return isSo ? [outcome.id] : []
+  })
+  return waits.at(-1)
+}
+
+/** What is in the future itself, and what follows that. */
+const EARLY: ReadonlySet<FloatReason> = new Set(['future', 'missing_causes'])
 
 interface TakeOver {
   /** Of the old log. */

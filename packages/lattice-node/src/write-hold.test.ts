@@ -28,17 +28,27 @@ describe('a store that is repaired while it is held', () => {
 
 describe('a store that begins anew behind a cut', () => {
   test('is not held where its whole chain came along', () => {
-    expect(holdOfReturn(undefined, false)).toBeUndefined()
+    expect(holdOfReturn(undefined, { isCut: false, early: undefined })).toBeUndefined()
   })
 
   test('waits for one peer where a part of the chain did not', () => {
-    const hold = holdOfReturn(undefined, true)
+    const hold = holdOfReturn(undefined, { isCut: true, early: undefined })
     expect(hold).toEqual({ reason: 'return', tips: [], isEndKnown: false, compared: [] })
     expect(hold && isOneEnough(hold)).toBe(true)
   })
 
+  test('waits for the end of the chain where that came along and is too early', () => {
+    const [early] = tips
+    expect(holdOfReturn(undefined, { isCut: true, early })).toMatchObject({ reason: 'return', tips })
+  })
+
   test('asks the peers anew where it was held before: what that waited for may lie below the cut', () => {
-    expect(holdOfReturn(repair, false)).toEqual({ reason: 'repair', tips: [], isEndKnown: false, compared: [] })
+    expect(holdOfReturn(repair, { isCut: false, early: undefined })).toEqual({
+      reason: 'repair',
+      tips: [],
+      isEndKnown: false,
+      compared: [],
+    })
     expect(isOneEnough(repair)).toBe(false)
   })
 })

@@ -18,7 +18,7 @@
  * @module
  */
 import type { Kernel } from '@lattice/kernel'
-import { equalBytes, idKey, type IdKey, type PublicKey, type StoreId } from '@lattice/model'
+import { equalBytes, idKey, type IdKey, type IntentionId, type PublicKey, type StoreId } from '@lattice/model'
 import type { WriteHold } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import { peerSync } from './sync-state.ts'
@@ -32,7 +32,7 @@ export const COMPARE_PATIENCE_MS = 120_000
 
 const ANYWAY = 'or run `lattice store repair --accept-fork` to write without it'
 
-type HeldKernel = Pick<Kernel, 'storeId' | 'has' | 'tables' | 'projection' | 'digest' | 'base' | 'over'>
+type HeldKernel = Pick<Kernel, 'storeId' | 'has' | 'get' | 'tables' | 'projection' | 'digest' | 'base' | 'over'>
 
 /** Why the store must not be written to yet; undefined when it may, and from then on. */
 export function whyHeld(context: NodeContext, kernel: HeldKernel, tablesOf: TablesOf): string | undefined {
@@ -42,9 +42,13 @@ export function whyHeld(context: NodeContext, kernel: HeldKernel, tablesOf: Tabl
   const hold = meta.writeHold(kernel.storeId)
   if (hold === undefined) return undefined
   const why = whatFor(hold)
-  const missing = hold.tips.filter((tip) => !kernel.has(tip)).length
-  if (missing > 0)
+  const missing = hold.tips.filter((tip) => !kernel.has(tip))
+  if (missing.some((tip) => kernel.get(tip)?.floating !== undefined)) {
+    return `${why} and what this node wrote last is in the future: wait until then, ${ANYWAY}`
+  }
+  if (missing.length > 0) {
     return `${why} and this node's own last write is not here again: connect a peer that has it, ${ANYWAY}`
+  }
   const uncompared = hold.isEndKnown
     ? 0
     : countUncompared(hold, kernel, { self, tablesOf, askable: askable(context, kernel) })
@@ -134,11 +138,15 @@ export function isOneEnough({ reason }: Pick<WriteHold, 'reason'>): boolean {
 
 /**
  * What holds a store that begins anew behind a cut; undefined for one that has its whole chain. What held it before waits for
- * intentions that may lie below the cut by now: so peers are asked anew instead.
+ * intentions that may lie below the cut by now: so peers are asked anew instead. `early`: the end of the own chain, where it
+ * came along and only waits for its time.
  */
-export function holdOfReturn(before: WriteHold | undefined, isChainCut: boolean): WriteHold | undefined {
-  if (before === undefined && !isChainCut) return undefined
-  return { reason: before?.reason ?? 'return', tips: [], isEndKnown: false, compared: [] }
+export function holdOfReturn(
+  before: WriteHold | undefined,
+  { isCut, early }: { readonly isCut: boolean; readonly early: IntentionId | undefined },
+): WriteHold | undefined {
+  if (before === undefined && !isCut) return undefined
+  return { reason: before?.reason ?? 'return', tips: early ? [early] : [], isEndKnown: false, compared: [] }
 }
 
 /** What holds a store that is repaired while it is held for another reason: whatever either waits for. */

@@ -1,10 +1,10 @@
 /** Stores whose history was cut, on whole nodes: who prunes, and who comes to it later. */
-import { type AbortSignal, createAbortController, isLagged, type StoreId, toHex } from '@lattice/model'
+import { type AbortSignal, createAbortController, isLagged, MAX_DRIFT_MS, type StoreId, toHex } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
 import type { NodeEvent } from '@lattice/node'
 import { system } from '@lattice/proto'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, kvOf, put } from './support.ts'
+import { codeOf, get, isAlone, kvOf, put } from './support.ts'
 
 const KEYS = 5
 const { DORMANT } = system.PeerStatus
@@ -137,5 +137,34 @@ describe('a store that was pruned', () => {
     await put(mesh, 2, id, ['mine', 'again'])
     await mesh.converge(id)
     expect(await get(mesh, 1, id, 'mine')).toBe('again')
+  })
+
+  test('is come back to by whose clock was ahead: its chain goes on where it ended, once that has its time', async () => {
+    await using mesh = await createSimMesh({ seed: 'early', nodes: 3 })
+    const id = await mesh.share()
+    await overwrite(mesh, id, 12)
+    await mesh.converge(id)
+    // What it acknowledges alone would cite what is gone by then.
+    await mesh.time.pass(30_000)
+    await mesh.converge(id)
+    mesh.partition([0, 1], [2])
+    await mesh.run(() => isAlone(mesh, 2, id), 'node 2 is alone')
+    mesh.skew(2, 10 * MAX_DRIFT_MS)
+    await put(mesh, 2, id, ['mine', 'ahead of its time'])
+    await put(mesh, 2, id, ['last', 'after it'])
+    await mesh.complete(mesh.store(0, id).setPeerStatus('node-2', DORMANT))
+    await overwrite(mesh, id, 20)
+    await prune(mesh, id, [0, 1])
+    mesh.skew(2, 0)
+    mesh.heal()
+    await mesh.run(() => mesh.store(2, id).pruning().base !== undefined, 'it has begun anew')
+    await mesh.run(() => mesh.store(2, id).status().held?.includes('in the future') === true, 'it is told why')
+    await expect(put(mesh, 2, id, ['early', 'v'])).rejects.toThrow('in the future')
+    await mesh.run(() => mesh.store(2, id).status().held === undefined, 'it may write')
+    await put(mesh, 2, id, ['mine', 'in time'])
+    await mesh.converge(id)
+    expect(await get(mesh, 0, id, 'mine')).toBe('in time')
+    expect(await get(mesh, 0, id, 'last')).toBe('after it')
+    for (const index of [0, 1, 2]) expect(mesh.store(index, id).kernel().forks(1)).toEqual([])
   })
 })

@@ -162,6 +162,7 @@ export function difference(world: World): string | undefined {
     }
     const held = { name, id, nodes: having.map(({ index }) => index) }
     const why =
+      whyEarly(world, held) ??
       whyUnsettled(world, held) ??
       whyUnfollowed(world, held) ??
       whyDeleting(world, held) ??
@@ -169,6 +170,19 @@ export function difference(world: World): string | undefined {
     if (why !== undefined) return why
   }
   return undefined
+}
+
+/** What an honest node wrote with a clock that was ahead, and took over behind a cut, is in no set before its time has come. */
+function whyEarly({ mesh, honest, keyOf }: World, { name, id, nodes }: Held): string | undefined {
+  const keys = new Set(honest.flatMap((index) => keyOf(index) ?? []).map(idKey))
+  const index = nodes.find((each) =>
+    mesh
+      .store(each, id)
+      .kernel()
+      .floating(Infinity)
+      .some(({ reason, parsed }) => reason === 'future' && keys.has(idKey(parsed.intention.author))),
+  )
+  return index === undefined ? undefined : `node-${index} holds what is early in ${name}`
 }
 
 function namedStores({ stores }: World): readonly { readonly name: string; readonly id: StoreId }[] {

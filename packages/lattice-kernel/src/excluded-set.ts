@@ -12,6 +12,7 @@
  * @module
  */
 import {
+  equalBytes,
   assert,
   causesOf,
   type IdKey,
@@ -24,6 +25,7 @@ import {
 import { isOutOfState } from '@lattice/store-base'
 import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
+import type { BookItem } from './book-items.ts'
 import { findExcluded, type LinkLane, type LinkPorts, maximalPlaces } from './bare-links.ts'
 import { type CutoffSpans, findCutoffSpans, newlyCut, overBase, spanAt } from './cutoff-spans.ts'
 import { createExcludedMover, type ExcludedMover } from './excluded-mover.ts'
@@ -354,12 +356,13 @@ function firstOf(parent: Lane['parent']): number {
 function rootsOf(limits: Limits, view: LimitsView, spans: CutoffSpans): readonly Place[] {
   const records = limits.records()
   const voided = records.filter(({ record: { id } }) => view.faultOf(id) === 'outranked')
+  // One of its own author voids nothing for it: whoever has a say has it anyway.
+  const hasSeenVoid = ({ record, meta }: BookItem): boolean =>
+    record.op.kind === 'epoch' &&
+    voided.some((other) => !equalBytes(other.record.author, record.author) && limits.isBefore(other.meta, meta))
   return records
     .filter(({ meta: { lane, position } }) => spanAt(spans, lane, position)?.kind === 'all')
-    .filter(
-      ({ record: { author, op }, meta }) =>
-        view.hasSay(author, op) || (op.kind === 'epoch' && voided.some((other) => limits.isBefore(other.meta, meta))),
-    )
+    .filter((item) => view.hasSay(item.record.author, item.record.op) || hasSeenVoid(item))
     .map(({ meta }) => meta)
 }
 

@@ -76,10 +76,13 @@ export function createRunStanding(deps: RunStandingDeps): RunStanding {
 
   /** True for an epoch that was judged by what does not hold: an epoch without effect is in its past, or one that may be. */
   function mayHaveSeenVoid(view: LimitsView, entry: FloatingEntry): boolean {
-    const voided = limits.epochs().flatMap(({ id }) => (view.faultOf(id) === 'outranked' ? (deps.find(id) ?? []) : []))
+    // One of its own author voids nothing for it: whoever has a say has it anyway.
+    const voided = limits
+      .epochs()
+      .filter(({ id, author }) => idKey(author) !== entry.authorKey && view.faultOf(id) === 'outranked')
+      .flatMap(({ id }) => deps.find(id) ?? [])
     const isVoided = (place: Place): boolean =>
       voided.some((epoch) => epoch.seq === place.seq || deps.isAncestor(epoch, place))
-    // One of its own author voids nothing for it: whoever has a say has it anyway.
     const isEpochOfOther = ({ parsed: { op }, authorKey }: FloatingEntry): boolean =>
       op.kind === 'epoch' && authorKey !== entry.authorKey && limited().has(authorKey)
     return isInPast(deps, entry, { isPlace: isVoided, isFloating: isEpochOfOther })

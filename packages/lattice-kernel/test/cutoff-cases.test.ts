@@ -100,6 +100,29 @@ describe('what was witnessed before its author was removed', () => {
   })
 })
 
+test('epochs of who is removed come to the same where they come before that removal and after it', async () => {
+  const history = createHistory()
+  const first = history.remove(2, 4, history.start)
+  const second = history.remove(2, 3, [first])
+  const before = [...history.all]
+  const bySenior = history.remove(1, 2, history.start)
+  const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+  await kernel.ingest(before, undefined)
+  await kernel.ingest([bySenior], undefined)
+  await kernel.recheckFloating()
+  expect([first, second].map(({ id }) => kernel.membership().faultOf(id))).toEqual(['outranked', 'outranked'])
+  const { kernel: other } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+  await other.ingest(
+    history.all.filter((each) => each !== first && each !== second),
+    undefined,
+  )
+  await other.ingest([first, second], undefined)
+  await other.recheckFloating()
+  expect(kernel.excluded(10).filter(({ isLink }) => isLink)).toEqual([])
+  await expectSame(kernel, other)
+  await kernel.close()
+})
+
 test('what an epoch comes to by its own past stays, whatever else is known', async () => {
   const history = createHistory()
   const byJunior = history.remove(2, 4, history.start)

@@ -182,7 +182,7 @@ function expectFrom(facts: Facts, known: ReadonlySet<string>): ExpectedCutoffs {
       ({ id, intention, op }) =>
         isBeyond({ id, intention }, 'all') &&
         view.faultOf(id) !== 'not_entitled' &&
-        (view.hasSay(intention.author, op) || (op.kind === 'epoch' && facts.hasVoidInPast(id))),
+        (view.hasSay(intention.author, op) || (op.kind === 'epoch' && facts.hasVoidInPast({ id, intention }))),
     )
   const isCounting = ({ members }: Run): boolean => members.some((member) => !isBeyond(member, 'all'))
   const closure = (run: Run): ReadonlySet<Run> => {
@@ -227,7 +227,8 @@ export interface Facts {
   readonly isBeyond: (parsed: Pick<ParsedIntention, 'id' | 'intention'>, kind: 'all' | 'privileged') => boolean
   readonly isAdmitting: (parsed: ParsedIntention) => boolean
   readonly admittedBy: (parsed: ParsedIntention) => PublicKey
-  readonly hasVoidInPast: (id: IntentionId) => boolean
+  /** Of somebody else's. */
+  readonly hasVoidInPast: (parsed: Pick<ParsedIntention, 'id' | 'intention'>) => boolean
 }
 
 export function readFacts(intentions: readonly ParsedIntention[], known: ReadonlySet<string>): Facts {
@@ -271,7 +272,13 @@ export function readFacts(intentions: readonly ParsedIntention[], known: Readonl
     isAdmitting: (parsed) =>
       peerOf(parsed) !== undefined && !isBeyond(parsed, 'all') && !isBeyond(parsed, 'privileged'),
     admittedBy: (parsed) => toPublicKey(peerOf(parsed) ?? parsed.intention.author),
-    hasVoidInPast: (id) => records.some((other) => view.faultOf(other.id) === 'outranked' && follows(id, other.id)),
+    hasVoidInPast: ({ id, intention }) =>
+      records.some(
+        (other) =>
+          view.faultOf(other.id) === 'outranked' &&
+          !equalBytes(other.author, intention.author) &&
+          follows(id, other.id),
+      ),
   }
 }
 

@@ -140,6 +140,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
       publishEvents(context, open)
       lags.follow(open)
       pruning.follow(open)
+      returning.resume(open.id)
     },
   })
   scope.onClose(manager.close)
@@ -148,6 +149,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
   scope.onClose(lags.close)
   const pruning = createPruneDriver(context, { tablesOf: manager.tablesOf, isInUse })
   scope.onClose(pruning.close)
+  const returning = createReturningStores(context, manager)
   const links = createPeerLinks(context, { manager, spawn: scope.spawn })
   const nodeClock = createNodeClock({
     clock: options.clock,
@@ -158,11 +160,10 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
   const { openTransport } = options
   if (openTransport !== undefined) {
     const transport = await openTransport(keyPair)
-    const { crypto, clock, random, scheduler, logger } = options
+    const { crypto, clock, random, scheduler, logger, hostNetwork, onNetworkChanged } = options
     const joinHandler = createRedeemer(context, () => manager)
     const limits = options.networkLimits ?? {}
     const wallMs = nodeClock.saysMs
-    const { hostNetwork, onNetworkChanged } = options
     const discovery = options.openDiscovery?.(keyPair)
     const service = createNetworkService({
       transport,
@@ -184,7 +185,6 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
     service.circles([])
     network = service
     scope.onClose(service.close)
-    const returning = createReturningStores(context, manager)
     scope.spawn('network events', (signal) =>
       followNetwork(context, { manager, links, nodeClock, lags, returning }, { network: service, signal }),
     )

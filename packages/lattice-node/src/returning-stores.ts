@@ -10,7 +10,7 @@
 import { type AbortSignal, idKey, type IdKey, isLatticeError, type PublicKey, type StoreId } from '@lattice/model'
 import { createDoubtedPeers, type DoubtedPeers } from './doubted-peers.ts'
 import { toFailure } from './failure.ts'
-import { adoptFetched, fetchPruned, type PrunedFetchDeps } from './fetch-pruned.ts'
+import { adoptFetched, fetchPruned, isFetchBegun, type PrunedFetchDeps } from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
 import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
 import type { StoreEntry } from './store-entry.ts'
@@ -21,6 +21,11 @@ import { createWakeUp, type WakeUp } from './wake-up.ts'
 export interface ReturningStores {
   /** A peer says that what the store lacks was deleted. Never waits. */
   readonly told: (storeId: StoreId, peer: PublicKey) => void
+  /**
+   * A store came into use: what a restart broke off is gone on with, or dropped where it is not needed any more. Nobody may say
+   * so again: who knows where the others cut is served over that. Never waits.
+   */
+  readonly resume: (storeId: StoreId) => void
 }
 
 type Manager = Pick<StoreManager, 'entry' | 'run' | 'closed' | 'tablesOf' | 'kernelOf'>
@@ -28,6 +33,12 @@ type Manager = Pick<StoreManager, 'entry' | 'run' | 'closed' | 'tablesOf' | 'ker
 /** Starts with none. What runs ends with the manager. */
 export function createReturningStores(context: NodeContext, manager: Manager): ReturningStores {
   return new Returning(context, manager)
+}
+
+interface Told {
+  /** Who said so; undefined where it is gone on with. */
+  readonly peer: PublicKey | undefined
+  readonly wakeUp: WakeUp
 }
 
 class Returning implements ReturningStores {
@@ -43,6 +54,15 @@ class Returning implements ReturningStores {
   }
 
   told(storeId: StoreId, peer: PublicKey): void {
+    this.#begin(storeId, peer)
+  }
+
+  resume(storeId: StoreId): void {
+    const hasNetwork = this.#context.network() !== undefined
+    if (hasNetwork && isFetchBegun(this.#context, storeId)) this.#begin(storeId, undefined)
+  }
+
+  #begin(storeId: StoreId, peer: PublicKey | undefined): void {
     const entry = this.#manager.entry(storeId)
     if (entry?.ready !== true || entry.repairing) return
     const key = idKey(storeId)
@@ -56,7 +76,7 @@ class Returning implements ReturningStores {
   }
 
   /** Never rejects. */
-  async #bring(entry: StoreEntry, told: { readonly peer: PublicKey; readonly wakeUp: WakeUp }): Promise<void> {
+  async #bring(entry: StoreEntry, told: Told): Promise<void> {
     const { logger } = this.#context
     const { id } = entry.record
     try {
@@ -71,10 +91,12 @@ class Returning implements ReturningStores {
   /** False where nobody cut anything, or the store is not in use any more. */
   async #fetchUntilWhole(
     entry: StoreEntry,
-    { peer, wakeUp, signal }: { readonly peer: PublicKey; readonly wakeUp: WakeUp; readonly signal: AbortSignal },
+    { peer, wakeUp, signal }: Told & { readonly signal: AbortSignal },
   ): Promise<boolean> {
     await this.#awaitParent(entry, { wakeUp, signal })
-    for (let pauseMs = RETRY_FIRST_MS; entry.ready; pauseMs = longerPauseMs(pauseMs)) {
+    // Who was removed is served by nobody: what it had begun is of use once somebody says so again.
+    const isServed = (): boolean => peer !== undefined || !entry.revoked
+    for (let pauseMs = RETRY_FIRST_MS; entry.ready && isServed(); pauseMs = longerPauseMs(pauseMs)) {
       const network = this.#context.network()
       const peers = this.#peersOf(entry, peer)
       try {
@@ -118,11 +140,11 @@ class Returning implements ReturningStores {
     this.#doubts.set(key, doubts)
     return doubts
   }
-  /** Who said so first, then all that take part. */
-  #peersOf({ open }: StoreEntry, told: PublicKey): readonly PublicKey[] {
+  /** Who said so, then all that take part. */
+  #peersOf({ open }: StoreEntry, told: PublicKey | undefined): readonly PublicKey[] {
     const { id: self } = this.#context
     const others = open === undefined ? [] : replicaPeers(open.kernel.tables(), self, this.#manager.tablesOf)
-    return [...new Map([told, ...others].map((peer) => [idKey(peer), peer])).values()]
+    return [...new Map([...(told ? [told] : []), ...others].map((peer) => [idKey(peer), peer])).values()]
   }
   #deps({ record }: StoreEntry, signal: AbortSignal): PrunedFetchDeps {
     const { tablesOf, kernelOf } = this.#manager

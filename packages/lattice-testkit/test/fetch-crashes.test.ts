@@ -117,7 +117,8 @@ function isTogether(mesh: SimMesh, id: StoreId): boolean {
       .node(FETCHER)
       .stores()
       .some((store) => equalBytes(store.id, id) && store.state === 'active')
-  return has && kernelOf(mesh, FETCHER, id).base() !== undefined && mesh.isConverged(id)
+  // Of what is closed for a moment nothing can be asked.
+  return has && mesh.isConverged(id) && kernelOf(mesh, FETCHER, id).base() !== undefined
 }
 
 /** Steps that there are at least: those up to there have to be met. */

@@ -1,4 +1,6 @@
 /** Stores whose history was cut, on whole nodes: who prunes, and who comes to it later. */
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { type AbortSignal, createAbortController, isLagged, MAX_DRIFT_MS, type StoreId, toHex } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
 import type { NodeEvent } from '@lattice/node'
@@ -166,5 +168,25 @@ describe('a store that was pruned', () => {
     expect(await get(mesh, 0, id, 'mine')).toBe('in time')
     expect(await get(mesh, 0, id, 'last')).toBe('after it')
     for (const index of [0, 1, 2]) expect(mesh.store(index, id).kernel().forks(1)).toEqual([])
+  })
+
+  test('that a restart kept from being fetched anew is gone on with, or let be where nobody cut anything more', async () => {
+    await using mesh = await createSimMesh({ seed: 'begun', nodes: 2 })
+    const id = await mesh.share()
+    await overwrite(mesh, id, 12)
+    await mesh.converge(id)
+    const begun = join(mesh.peers[1]?.dataDir() ?? '', 'stores', toHex(id), 'fetching')
+    await mesh.stop(1)
+    mkdirSync(begun)
+    await mesh.start(1)
+    await mesh.run(() => !existsSync(begun), 'what was begun is let be')
+    await mesh.stop(1)
+    mkdirSync(begun)
+    await mesh.complete(mesh.store(0, id).setPeerStatus('node-1', DORMANT))
+    await prune(mesh, id, [0])
+    await mesh.start(1)
+    await mesh.converge(id)
+    await mesh.run(() => !existsSync(begun), 'it is gone on with')
+    expect(mesh.store(1, id).pruning().base).toBeDefined()
   })
 })

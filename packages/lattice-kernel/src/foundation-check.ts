@@ -15,6 +15,7 @@ import {
   isGenesis,
   ok,
   type ParsedIntention,
+  type PublicKey,
   readPublicKey,
   type Result,
   type StoreId,
@@ -33,6 +34,8 @@ export interface FoundationCheckDeps {
   readonly policy: Pick<MembershipPolicy, 'isRecord'>
   /** The vector of a place that was taken in, by its item. */
   readonly vectorOf: (item: number) => FoundationPlace['vector']
+  /** Who shows it, where that is enough for an epoch of its own. */
+  readonly shownBy?: PublicKey
 }
 
 export class FoundationCheck {
@@ -68,7 +71,7 @@ export class FoundationCheck {
       const base = this.#endPlaces()
       if (base !== undefined) return err(base)
     }
-    const root = this.#proof?.root()
+    const root = this.#proof?.root(this.#deps.shownBy)
     if (root === undefined || this.#base === undefined) return err(problem('incomplete', 'there is no base'))
     return root.ok ? ok({ base: this.#base.id, root: root.value }) : root
   }

@@ -15,6 +15,7 @@ import {
   compareHlc,
   type Crypto,
   type Hlc,
+  type PublicKey,
   HLC_ZERO,
   type ParsedIntention,
   parseSignedIntention,
@@ -60,6 +61,8 @@ export interface FoundationWriterOptions {
   readonly signer: Signer
   readonly membership: MembershipPolicy
   readonly clock: Pick<Clock, 'wallMs'>
+  /** Who shows it, where that is enough for an epoch of its own: it is to say who is out, and no state is taken over. */
+  readonly shownBy?: PublicKey
   /** What this node wrote before in this store has no later timestamp. */
   readonly hlc?: Hlc
   /** Fault injection for tests. */

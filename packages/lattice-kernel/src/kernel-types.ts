@@ -269,8 +269,11 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
    * those who admitted it again, by its own account, may not. Undefined where neither is so, and for any other peer.
    */
   readonly removalFoundation: (peer: PublicKey, admittedBy: readonly PublicKey[]) => IntentionId | undefined
-  /** Takes in such a foundation. Undefined while another is, and where there are no epochs. */
-  readonly openRemovalProof: () => RemovalProof | undefined
+  /**
+   * Takes in such a foundation. Undefined while another is, and where there are no epochs. `from`: who shows it, as the
+   * connection proves; of an epoch that is not final nobody but its author can.
+   */
+  readonly openRemovalProof: (from?: PublicKey) => RemovalProof | undefined
   /**
    * What a prune would do now, and why it would do nothing where it would not. With something to keep it names the newest
    * epoch that keeps it; with nothing it tells of an epoch made now. Changes nothing.

@@ -12,7 +12,7 @@ export function createRemovalFoundation(
   core: Core,
   { revokedBy, foundation }: Pick<Kernel, 'revokedBy' | 'foundation'>,
 ): Pick<Kernel, 'removalFoundation'> {
-  const { log } = core
+  const { log, options } = core
 
   function isAtOrBelow(removal: IntentionId, epoch: IntentionId): boolean {
     const [place, end] = [log.find(removal), log.find(epoch)]
@@ -37,9 +37,16 @@ export function createRemovalFoundation(
         removals.some((removal) => isAtOrBelow(removal, id)) &&
         (taken ?? []).every((epoch) => isAtOrBelow(epoch, id)) &&
         foundation(id) !== undefined
-      const final = epochStatuses(core).filter(({ isFinal }) => isFinal)
-      // The earliest that can be shown tells no more of what came after the removal than it has to.
-      return (taken?.length === 0 ? final.find(shows) : final.findLast(shows))?.id
+      const counting = epochStatuses(core).filter(({ fault }) => fault === undefined)
+      const final = counting.filter(({ isFinal }) => isFinal)
+      // Of one that is not final, as where somebody it names stays away, this node's word is enough where it made it.
+      const own = counting.filter(({ author }) => equalBytes(author, options.signer.publicKey))
+      for (const candidates of [final, own]) {
+        // The earliest that can be shown tells no more of what came after the removal than it has to.
+        const found = taken?.length === 0 ? candidates.find(shows) : candidates.findLast(shows)
+        if (found !== undefined) return found.id
+      }
+      return undefined
     },
   }
 }

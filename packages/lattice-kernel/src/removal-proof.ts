@@ -9,7 +9,7 @@
  */
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
-import { assert } from '@lattice/model'
+import { assert, type PublicKey } from '@lattice/model'
 import { syncDirectory, translateStorageError } from '@lattice/storage'
 import type { MembershipPolicy } from '@lattice/store-base'
 import type { Core } from './core.ts'
@@ -26,8 +26,11 @@ import { openShownRecords } from './shown-records.ts'
 const TAKING = 'removing'
 
 export interface RemovalProofs {
-  /** Undefined while one is under way, where nothing could be shown, and once it is closed. */
-  readonly open: () => RemovalProof | undefined
+  /**
+   * For what a peer shows. Undefined while one is under way, where nothing could be shown, and once it is closed. Of an epoch
+   * that is not final its author alone can show it, and so has to be who it says it is.
+   */
+  readonly open: (from?: PublicKey) => RemovalProof | undefined
   readonly close: () => void
 }
 
@@ -50,9 +53,9 @@ export function createRemovalProofs({ options, log, events }: Core, follow: () =
     under = undefined
   }
   return {
-    open: () => {
+    open: (from) => {
       if (isClosed || under !== undefined || membership === undefined) return undefined
-      under = new Proof({ options, log }, membership, { onShown, onClosed }).port()
+      under = new Proof({ options, log }, { membership, from }, { onShown, onClosed }).port()
       return under
     },
     close: () => {
@@ -70,14 +73,20 @@ interface ProofListeners {
 class Proof {
   readonly #core: Pick<Core, 'options' | 'log'>
   readonly #membership: MembershipPolicy
+  readonly #from: PublicKey | undefined
   readonly #listeners: ProofListeners
   readonly #directory: string
   #writer: FoundationWriter | undefined
   #isOver = false
 
-  constructor(core: Pick<Core, 'options' | 'log'>, membership: MembershipPolicy, listeners: ProofListeners) {
+  constructor(
+    core: Pick<Core, 'options' | 'log'>,
+    { membership, from }: { readonly membership: MembershipPolicy; readonly from: PublicKey | undefined },
+    listeners: ProofListeners,
+  ) {
     this.#core = core
     this.#membership = membership
+    this.#from = from
     this.#listeners = listeners
     this.#directory = join(core.options.directory, TAKING)
   }
@@ -103,6 +112,7 @@ class Proof {
       signer,
       clock,
       membership: this.#membership,
+      ...(this.#from && { shownBy: this.#from }),
       ...(storageHooks && { storageHooks }),
     })
     return this.#writer

@@ -8,6 +8,7 @@ import {
   genesisStoreId,
   type ParsedIntention,
   parseSignedIntention,
+  type PublicKey,
   type Signer,
   signIntention,
   type SignedIntention,
@@ -62,8 +63,12 @@ async function openVictim(
   return opened
 }
 
-async function show(kernel: Kernel, items: readonly FoundationItem[]): Promise<ProofRefused | boolean> {
-  const proof = kernel.openRemovalProof()
+async function show(
+  kernel: Kernel,
+  items: readonly FoundationItem[],
+  from?: PublicKey,
+): Promise<ProofRefused | boolean> {
+  const proof = kernel.openRemovalProof(from)
   assert(proof !== undefined, 'none is under way')
   try {
     // Page by page.
@@ -145,6 +150,20 @@ describe('a foundation that voids the admission after a removal that is here', (
     expect(kernel.removalFoundation(keyOf(4), [keyOf(2)])).toBe(undefined)
     await kernel.close()
   })
+})
+
+test('an epoch that is not final is named by its author alone', async () => {
+  const { history, later } = admittedInVain()
+  for (const [author, named] of [
+    [1, later.id],
+    [4, undefined],
+  ] as const) {
+    const { kernel } = await openPlain({ storeId: history.storeId, signer: signerOf(author) })
+    await kernel.ingest(history.all, undefined)
+    await kernel.recheckFloating()
+    expect(kernel.removalFoundation(keyOf(VICTIM), [keyOf(2)])).toEqual(named)
+    await kernel.close()
+  }
 })
 
 describe('a foundation with the removal in it', () => {
@@ -300,6 +319,25 @@ describe('what shows no removal', () => {
     }
     expect(await show(victim.kernel, [...items, first, stranger])).toEqual({ code: 'not_authentic' })
     await expectIn(victim)
+  })
+
+  test('is one that nobody vouches for, unless the author of its epoch shows it itself', async () => {
+    const { history, removal, known, later } = admittedInVain()
+    const isNoAck = ({ kind }: FoundationItem): boolean => kind !== 'ack'
+    const items = (await foundationAt(history, later)).filter(isNoAck)
+    const victim = await openVictim(history, known)
+    for (const from of [undefined, keyOf(2), keyOf(4)]) {
+      expect(await show(victim.kernel, items, from)).toMatchObject({ code: 'no_quorum' })
+    }
+    // Those who signed have not signed the same: nobody's word is enough.
+    const [first, second] = [vouchersOf(later, 7)[0], vouchersOf(later, 8)[1]]
+    assert(first !== undefined && second !== undefined, 'there are two')
+    const diverged = [first, second].map((ack): FoundationItem => ({ kind: 'ack', ack }))
+    expect(await show(victim.kernel, [...items, ...diverged], keyOf(1))).toMatchObject({ code: 'diverged' })
+    expect(victim.kernel.revokedBy(keyOf(VICTIM))).toEqual([])
+    expect(await show(victim.kernel, items, keyOf(1))).toBe(true)
+    expect(victim.kernel.removal()).toEqual({ epoch: removal.id, author: keyOf(1) })
+    await victim.kernel.close()
   })
 
   test('is one of another store, one that was cut short, and what is no item', async () => {

@@ -98,8 +98,8 @@ export interface ReplicatedStore extends PrunedReplica {
    * those who admitted it again, by its own account, may not. Undefined where neither is so, and for any other peer. Its items are those of {@link PrunedReplica.readFoundation}.
    */
   readonly removalFoundation: (peer: PublicKey, admittedBy: readonly PublicKey[]) => IntentionId | undefined
-  /** Takes in such a foundation. Undefined while another is, and where none could show anything. */
-  readonly openRemovalProof: () => RemovalProof | undefined
+  /** Takes in such a foundation of a peer. Undefined while another is, and where none could show anything. */
+  readonly openRemovalProof: (from: PublicKey) => RemovalProof | undefined
   /** Where the chains of all authors end here, at most so many: they and their past are what is here. */
   readonly tipIds: (max: number) => readonly IntentionId[]
   /** Every epoch head was seen by all who have to; true where there is none. */

@@ -36,7 +36,7 @@ export async function askRemoval({ store, peers, signal }: RemovalRequest, deps:
     signal.throwIfAborted()
     let proof: RemovalProof | undefined
     const openProof = (): RemovalProof | undefined =>
-      (proof = store.access(deps.self) === 'revoked' ? undefined : store.openRemovalProof())
+      (proof = store.access(deps.self) === 'revoked' ? undefined : store.openRemovalProof(hint.peer))
     try {
       const link = await deps.connect(hint, signal)
       const view = viewFor(store, hint.peer, () => true)

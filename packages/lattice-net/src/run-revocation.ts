@@ -118,7 +118,7 @@ async function askOnce(
   let proof: RemovalProof | undefined
   const openProof = (): RemovalProof | undefined => {
     // What came before it may have told it all.
-    proof = isKnown(deps, store) || pauses.holds(peer, storeId) ? undefined : store.openRemovalProof()
+    proof = isKnown(deps, store) || pauses.holds(peer, storeId) ? undefined : store.openRemovalProof(peer)
     if (proof !== undefined) pauses.begin(peer, storeId, REMOVAL_PROOF_PAUSE_MS)
     return proof
   }

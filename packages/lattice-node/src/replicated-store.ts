@@ -33,7 +33,7 @@ export function createReplicatedStore(options: ReplicatedStoreOptions): Replicat
     juniorsAgainst: kernel.juniorsAgainst,
     removalFoundation: kernel.removalFoundation,
     // What the epochs of a store below mean depends on the one above, and that is where this node's removal is shown.
-    openRemovalProof: () => (isInherited() ? undefined : kernel.openRemovalProof()),
+    openRemovalProof: (from) => (isInherited() ? undefined : kernel.openRemovalProof(from)),
     readPast: kernel.readPast,
     tipIds: kernel.tipIds,
     isEpochSettled: kernel.isEpochSettled,

@@ -67,6 +67,20 @@ describe('the dialer', () => {
     expect(dials.slice(0, 2)).toMatchObject([{ atMs: 0, addresses: ['a'] }, { addresses: ['b'] }])
   })
 
+  test('makes another for who asks while one is under way, where that comes to nothing', async () => {
+    const outcomes = [refuse, async () => Promise.resolve(connection)]
+    const { dialer, dials } = create(async (to) => (outcomes.shift() ?? refuse)(to))
+    dialer.want(peer, ['a'])
+    const { signal } = createAbortController()
+    await dialer.dial(peer, ['b'], signal)
+    expect(dials.map(({ addresses }) => addresses)).toEqual([['a'], ['b']])
+    // Where it does not, it is one for all.
+    const { dialer: other, dials: made } = create(async () => Promise.resolve(connection))
+    other.want(peer, ['a'])
+    await Promise.all([other.dial(peer, ['b'], signal), other.dial(peer, ['b'], signal)])
+    expect(made).toHaveLength(1)
+  })
+
   test('goes on dialling when a connection was made and not taken in', async () => {
     const { dialer, scheduler, dials } = create(async () => connection)
     dialer.want(peer, [])

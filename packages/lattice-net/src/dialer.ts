@@ -36,7 +36,7 @@ export interface Dialer {
   readonly isWanted: (peer: PublicKey) => boolean
   /** How dialling a wanted peer goes; undefined for any other. */
   readonly state: (peer: PublicKey) => DialState | undefined
-  /** Dials now; resolves when the connection has been handed over. Rejects as the transport does. */
+  /** Dials now, or after the one that is under way; resolves when the connection has been handed over. Rejects as the transport does. */
   readonly dial: (peer: PublicKey, addresses: readonly string[], signal: AbortSignal) => Promise<void>
   readonly onUp: (peer: PublicKey) => void
   /** What kept dials from going through may be gone: whoever waits for one is dialled within `spreadMs`. */
@@ -105,7 +105,7 @@ export function createDialer(options: DialerOptions): Dialer {
     unwant: (peer) => wishes.unwant(peer),
     isWanted: (peer) => wishes.isWanted(peer),
     state: (peer) => wishes.state(peer),
-    dial: (peer, addresses, signal) => orAborted(wishes.dialOnce(peer, addresses), signal, () => undefined),
+    dial: (peer, addresses, signal) => orAborted(wishes.dialNow(peer, addresses), signal, () => undefined),
     onUp: (peer) => wishes.rest(peer),
     hurry: (spreadMs) => wishes.hurry(spreadMs),
     onDown: (peer, lastedMs) => wishes.resume(peer, lastedMs),
@@ -187,6 +187,15 @@ class Wishes {
       wanted.endSearch?.()
     }
     this.#wanted.clear()
+  }
+  /** One that is under way may have begun before the peer was there, and elsewhere: where it fails this is another. */
+  async dialNow(peer: PublicKey, addresses: readonly string[]): Promise<void> {
+    const current = this.#dials.get(idKey(peer))
+    const isMade = await current?.then(
+      () => true,
+      () => false,
+    )
+    if (isMade !== true) await this.dialOnce(peer, addresses)
   }
   dialOnce(peer: PublicKey, addresses: readonly string[]): Promise<void> {
     const key = idKey(peer)

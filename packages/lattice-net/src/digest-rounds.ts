@@ -50,6 +50,7 @@ export interface DigestRoundsDeps {
   readonly crypto: Crypto
   readonly random: Random
   readonly scheduler: Scheduler
+  readonly nowMs: () => number
   readonly logger: Logger
   readonly limits: Pick<NetworkLimits, 'retryMs' | 'retryMaxMs'>
   /** Where this node can be reached. */
@@ -142,26 +143,21 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
 
 /** One comparison at a time over each connection that is in doubt. */
 function createDoubts(
-  { random, scheduler, limits, links }: DigestRoundsDeps,
+  { random, scheduler, nowMs, limits, links }: DigestRoundsDeps,
   again: DigestRounds['again'],
 ): DigestRounds['doubted'] {
-  /** Connections that are compared over, or were a short while ago. */
-  const doubted = new WeakSet<PeerLink>()
+  /** Until when nothing more is done about it. No task waits for that: it would keep a connection that nobody needs. */
+  const quietUntilMs = new WeakMap<PeerLink, number>()
   async function settle(link: PeerLink): Promise<void> {
     const { retryMs: firstMs, retryMaxMs: maxMs } = limits
-    try {
-      // An epoch on its way to one of the two settles it.
-      await pause(scheduler, backoffMs(0, { firstMs, maxMs, random }), [link.signal])
-      if (!link.signal.aborted) await again(link)
-      await pause(scheduler, DOUBT_PAUSE_MS, [link.signal])
-    } finally {
-      doubted.delete(link)
-    }
+    // An epoch on its way to one of the two settles it.
+    await pause(scheduler, backoffMs(0, { firstMs, maxMs, random }), [link.signal])
+    if (!link.signal.aborted) await again(link)
   }
   return (peer) => {
     const link = links().get(peer)
-    if (link === undefined || doubted.has(link)) return
-    doubted.add(link)
+    if (link === undefined || nowMs() < (quietUntilMs.get(link) ?? 0)) return
+    quietUntilMs.set(link, nowMs() + DOUBT_PAUSE_MS)
     link.spawn('settle doubt', () => settle(link))
   }
 }

@@ -291,11 +291,12 @@ export class NetworkCore {
   }
 
   #createRounds(): DigestRounds {
-    const { crypto, random, scheduler, logger, transport } = this.#options
+    const { crypto, random, scheduler, clock, logger, transport } = this.#options
     return createDigestRounds({
       crypto,
       random,
       scheduler,
+      nowMs: clock.monotonicMs,
       logger,
       limits: this.limits,
       addresses: () => transport.addresses(),

@@ -1,6 +1,7 @@
 /** What the mesh tests share: keys and values as text, and writes that are waited for. */
 import { type Kv, openKv } from '@lattice/kvstore'
 import { equalBytes, isLatticeError, type StoreId, toHex, utf8Decode } from '@lattice/model'
+import { system } from '@lattice/proto'
 import type { SimMesh } from '../src/index.ts'
 
 export function kvOf(mesh: SimMesh, index: number, id: StoreId): Kv {
@@ -35,12 +36,12 @@ export function stateOf(mesh: SimMesh, index: number, id: StoreId): string | und
     .find((store) => equalBytes(store.id, id))?.state
 }
 
-/** True while a node is connected to no other peer of a store. */
+/** True while a node is connected to no other peer of a store; one that was removed may knock all the same. */
 export function isAlone(mesh: SimMesh, index: number, id: StoreId): boolean {
   return mesh
     .store(index, id)
     .peers()
-    .every(({ self, connected }) => self || !connected)
+    .every(({ self, connected, status }) => self || !connected || status === system.PeerStatus.REVOKED)
 }
 
 /** The code a promise is rejected with; `resolved` when it is not. */

@@ -52,8 +52,8 @@ export interface EpochAcksDeps {
   readonly admissionsBefore: (author: PublicKey, place: IntentionMeta) => number
 }
 
-/** Roots that are told of a peer, and kept of one chain: two that differ are a contradiction already. */
-const ROOTS_MAX = 2
+/** Roots that are told and taken of a peer, and kept of one chain: two that differ are a contradiction already. */
+export const ROOTS_MAX = 2
 /** Acks of one epoch kept of one peer. More has only who forks its chain, or is invited, again and again. */
 const KEPT_MAX = 64
 

@@ -22,11 +22,9 @@ import {
   verifyParsed,
   ZERO_HASH,
 } from '@lattice/model'
+import { ROOTS_MAX } from './epoch-acks.ts'
 import { agreedRoot } from './epoch-status.ts'
 import { type Problem, problem } from './foundation-problem.ts'
-
-/** Acks of one peer that are taken: two that differ are a contradiction already. */
-export const ACKS_MAX = 2
 
 export interface ProvenEpoch {
   readonly id: Uint8Array
@@ -62,7 +60,7 @@ export class FoundationProof {
     }
     if (op.value.stateRoot.length !== HASH_BYTES) return problem('not_a_record', 'an ack says no state')
     const roots = this.#roots.get(idKey(intention.author)) ?? []
-    if (roots.length >= ACKS_MAX) return problem('duplicate', 'a peer acknowledges too often')
+    if (roots.length >= ROOTS_MAX) return problem('duplicate', 'a peer acknowledges too often')
     this.#roots.set(idKey(intention.author), [...roots, toHash(op.value.stateRoot.slice())])
     this.#seen.add(idKey(id))
     return undefined

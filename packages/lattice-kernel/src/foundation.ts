@@ -23,9 +23,9 @@ import type { AskedBeside } from './asked-beside.ts'
 import { closingRun } from './closing-run.ts'
 import { countingAcks } from './counting-acks.ts'
 import { type Downset, downsetOf } from './downset.ts'
+import { ROOTS_MAX } from './epoch-acks.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { encodeFoundationItem } from './foundation-codec.ts'
-import { ACKS_MAX } from './foundation-proof.ts'
 import { heldBranchesFrom } from './fork-siblings.ts'
 import type { Foundation, FoundationItem, FoundationPlace } from './foundation-types.ts'
 import { firstOf, seqOf } from './over-early.ts'
@@ -280,7 +280,7 @@ function foldedBy(log: LogStore, id: IntentionId): readonly IntentionId[] {
 
 /**
  * Acks by the author of the epoch and those it names that say which state they came to, as each of its own vouches: of one
- * signer no more than {@link ACKS_MAX}, which differ. Who forks its chain, or is invited again and again, has more.
+ * signer no more than {@link ROOTS_MAX}, which differ. Who forks its chain, or is invited again and again, has more.
  */
 function acksOf(log: LogStore, epoch: BookEpoch): readonly LogEntry[] {
   const signers = [epoch.record.author, ...requiredOf(epoch)]
@@ -295,7 +295,7 @@ function acksOf(log: LogStore, epoch: BookEpoch): readonly LogEntry[] {
       if (root.length !== HASH_BYTES || !equalBytes(named, epoch.record.id)) return false
       if (!signers.some((key) => equalBytes(key, intention.author))) return false
       const roots = told.get(idKey(intention.author)) ?? []
-      if (roots.length >= ACKS_MAX || roots.some((known) => equalBytes(known, root))) return false
+      if (roots.length >= ROOTS_MAX || roots.some((known) => equalBytes(known, root))) return false
       told.set(idKey(intention.author), [...roots, root])
       return true
     })

@@ -53,10 +53,10 @@ export function heldDigests(nodes: readonly Node[], storeId: StoreId): readonly 
   })
 }
 
-/** True when the tables are those of the set: all of it is applied, and what was left out of it since is taken out again. */
+/** True when the tables are those of the set, as whatever comes next would find them: nothing of it waits, or stands still. */
 export function isCurrent(kernel: Kernel): boolean {
-  const { appliedSeq, headSeq, isStale } = kernel.projection()
-  return appliedSeq === headSeq && isStale !== true
+  const { appliedSeq, headSeq, isStale, stalled } = kernel.projection()
+  return appliedSeq === headSeq && isStale !== true && stalled === undefined
 }
 
 /** Undefined for a store that is about to be in use, or was a moment ago. */

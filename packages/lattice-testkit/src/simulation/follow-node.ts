@@ -46,6 +46,8 @@ function takeIn(world: Omit<World, 'stores'>, index: number, { node, event }: { 
       return
     }
     case 'stalled':
+      // It goes on of itself once there is room: one that does not is never together with the others.
+      if (record.hadFullDisk.has(index)) return
       find(record, 'projection_never_stalls', `node-${index} stalled at ${event.seq}: ${event.error}`)
       return
     case 'store_failed':

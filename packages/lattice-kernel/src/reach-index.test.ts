@@ -49,6 +49,43 @@ function expectTrue(
 }
 
 describe('a reachability index', () => {
+  test('takes from each place below the base what is kept of it, whatever another is known to follow', () => {
+    // Of the first it is kept that it follows the second, and not all that follows from that.
+    const kept = new Map<number, readonly LanePosition[]>([
+      [
+        0,
+        [
+          [0, 5],
+          [1, 3],
+        ],
+      ],
+      [
+        1,
+        [
+          [0, 2],
+          [1, 3],
+          [2, 4],
+        ],
+      ],
+    ])
+    const index = createReachIndex(createMemoryBlocks(), {
+      isBelow: ({ lane, position }) => position <= (lane === 0 ? 5 : 3),
+      seqAt: (lane) => lane + 1,
+      vectorAt: ({ lane }) => kept.get(lane) ?? [],
+    })
+    const causes = [
+      { lane: 0, position: 5, seq: 2 },
+      { lane: 1, position: 3, seq: 1 },
+    ]
+    const next = { lane: 0, position: 6, seq: 3, causes }
+    index.advance(next)
+    expect([...index.vectorOf(next)]).toEqual([
+      [0, 6],
+      [1, 3],
+      [2, 4],
+    ])
+  })
+
   test('holds for each intention the highest of each lane among it and all it follows', () => {
     fc.assert(
       fc.property(dags, (options) => {

@@ -155,6 +155,7 @@ export function createReachIndex(store: BlockStore, anchors: ReachAnchors = NO_A
 
 /** The vectors of places, the latest cached. */
 interface Vectors {
+  readonly isBelow: ReachAnchors['isBelow']
   readonly at: (place: Place) => ReachVector
   readonly reach: (place: Place, lane: number) => number
   readonly keep: (seq: number, vector: ReachVector) => void
@@ -176,6 +177,7 @@ function createVectors(blocks: ReachBlocks, fulls: Fulls, anchors: ReachAnchors)
   }
 
   return {
+    isBelow: anchors.isBelow,
     at: (place) => {
       const known = cache.get(place.seq)
       if (known !== undefined) return known
@@ -271,7 +273,9 @@ function higherOf(vectors: Vectors, vector: ReachVector, causes: readonly Place[
   // The latest first: it may have the others in its past.
   for (const cause of [...causes].sort((a, b) => b.seq - a.seq)) {
     const { lane, position } = cause
-    if ((higher.get(lane) ?? reachOf(vector, lane)) < position) gatherHigher(vector, vectors.at(cause), { higher })
+    const isNews = (higher.get(lane) ?? reachOf(vector, lane)) < position
+    // Below the base one may be known to follow another, and not all that this one follows.
+    if (isNews || vectors.isBelow(cause)) gatherHigher(vector, vectors.at(cause), { higher })
   }
   return higher
 }

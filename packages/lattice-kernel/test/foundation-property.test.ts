@@ -17,7 +17,7 @@ const dags = fc.record({
 })
 
 test('a log over a foundation holds the same and places it alike, and hands the foundation on', async () => {
-  let founded = 0
+  let [founded, handed] = [0, 0]
   await fc.assert(
     fc.asyncProperty(dags, fc.nat(), async (options, choice) => {
       const { genesis, intentions } = createCutoffDag({ ...options, isWaited: true })
@@ -59,12 +59,26 @@ test('a log over a foundation holds the same and places it alike, and hands the 
         }
       }
       expect((await made.kernel.verify()).problems).toEqual([])
+      for (const id of counting(made.kernel)) {
+        const later = intentions.find((one) => equalBytes(one.id, id))
+        const next = made.kernel.foundation(id)?.read(0, 1e9)
+        if (next === undefined || later === undefined || equalBytes(id, base)) continue
+        // And with what follows from that, and from what came after.
+        foundLog(made.kernel, next, later)
+        handed += 1
+      }
       // Another can begin with what it was given.
       expect(made.kernel.foundation()?.read(0, 1e9)).toEqual(items)
       await made.kernel.close()
       await kernel.close()
     }),
-    { numRuns: 9, endOnFailure: true },
+    {
+      numRuns: 9,
+      endOnFailure: true,
+      // What came after cites one of which little is kept, and another that it follows.
+      examples: [[{ seed: 863432, authors: 5, runs: 44, timePasses: false }, 1430197323]],
+    },
   )
   expect(founded).toBeGreaterThan(3)
+  expect(handed).toBeGreaterThan(3)
 })

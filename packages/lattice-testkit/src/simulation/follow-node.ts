@@ -106,8 +106,9 @@ function watchDigests(
   index: number,
   { node, storeId }: { readonly node: Node; readonly storeId: StoreId },
 ): void {
-  if (mesh.peers[index]?.isUp() !== true) return
-  const kernel = node.store(storeId).kernel()
+  const kernel = mesh.peers[index]?.isUp() === true ? kernelOf(node, storeId) : undefined
+  // It may be left again by the time that it is told to be ready.
+  if (kernel === undefined) return
   const key = digestsKey(index, storeId)
   const known = digests.get(key) ?? new Set<string>()
   digests.set(key, known)

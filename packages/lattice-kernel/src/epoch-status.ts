@@ -60,6 +60,11 @@ export interface EpochStatus {
   readonly isUpheld: boolean
   /** Settled and upheld, and enough of them signed the same root, see {@link agreedRoot}. */
   readonly isFinal: boolean
+  /**
+   * Final, or would be had no senior outranked it. Nothing is cut there any more then; where it was, what is gone stays gone,
+   * and others go on from there as they would have.
+   */
+  readonly mayBegin: boolean
 }
 
 /** Roots that agree for an epoch to be final; one suffices where no more than one peer has to acknowledge it. */
@@ -106,6 +111,7 @@ function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDe
   const fault = log.book.view().faultOf(id)
   const required = requiredOf(epoch)
   const isSettled = settlement.isSettled(epoch)
+  const isSeen = isSettled || (fault === 'outranked' && settlement.waitingFor(epoch).length === 0)
   const signers = [author, ...required]
   const signed = log.book.acks.of(id, counts).filter((ack) => signers.some((key) => equalBytes(key, ack.author)))
   const roots = signed.flatMap(({ author: by, roots: [root, another] }) =>
@@ -113,11 +119,12 @@ function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDe
   )
   const isDiverged = new Set(roots.map(({ root }) => toHex(root))).size > 1
   // Asked of those alone for which it matters: it takes the view of its past.
-  const isUpheld = !isSettled || upheld(epoch)
+  const isUpheld = !isSeen || upheld(epoch)
   const agreed = agreedRoot(
     roots.map(({ root }) => root),
     required,
   )
+  const mayBegin = isSeen && isUpheld && agreed !== undefined
   return {
     id,
     seq: op.value.seq,
@@ -133,7 +140,8 @@ function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDe
     roots,
     isDiverged,
     isUpheld,
-    isFinal: isSettled && isUpheld && agreed !== undefined,
+    isFinal: isSettled && mayBegin,
+    mayBegin,
   }
 }
 

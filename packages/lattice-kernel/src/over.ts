@@ -11,12 +11,14 @@ import type { AskedBeside } from './asked-beside.ts'
 import type { BesideOf } from './beside-epoch.ts'
 import type { IsClosed } from './closed-below.ts'
 import type { BookEpoch } from './epoch-book.ts'
+import { statusesOf } from './epoch-status.ts'
 import { createFoundations } from './foundation.ts'
 import type { Kernel } from './kernel-types.ts'
 import { createEarlyPart, type OverLog } from './over-early.ts'
 import { createOverIndex } from './over-index.ts'
 import type { LogStore } from './log-store.ts'
 import type { ReplicatedSet } from './replicated-set.ts'
+import type { Settlement } from './settlement.ts'
 import type { IsUpheld } from './upheld.ts'
 
 /** Bases whose sets are kept: peers have few different ones, and each goes its way to the newest. */
@@ -26,30 +28,29 @@ export interface OverDeps {
   readonly log: LogStore
   /** The set of this node, over its own base where it has one. */
   readonly own: ReplicatedSet
+  readonly settlement: Settlement
   readonly isUpheld: IsUpheld
   readonly isClosed: IsClosed
   readonly besideOf: BesideOf
   readonly asked: AskedBeside
 }
 
-export function createOver({
-  log,
-  own,
-  isUpheld,
-  isClosed,
-  besideOf,
-  asked,
-}: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
+export function createOver(deps: OverDeps): Pick<Kernel, 'over' | 'foundation'> {
+  const { log, own, isUpheld, isClosed, besideOf, asked } = deps
   /** The set asked for last comes last. */
   const kept = new Map<IdKey, ReplicatedSet>()
   const foundations = createFoundations(log, asked)
+
+  /** What is void may still be where others have cut; who has all of it works over that, and need not follow. */
+  const mayBegin = (epoch: BookEpoch): boolean =>
+    log.book.view().faultOf(epoch.record.id) === undefined || statusesOf(deps, [epoch])[0]?.mayBegin === true
 
   /** The epoch that is wanted, where all that is not below it is here. */
   function epochOver(wanted: IntentionId): BookEpoch | undefined {
     const epoch = log.book.epochOf(wanted)
     const base = log.base.epoch()
     if (epoch === undefined || (base !== undefined && equalBytes(base, wanted))) return epoch
-    if (log.book.view().faultOf(wanted) !== undefined || log.excluded.isExcluded(epoch.meta)) return undefined
+    if (log.excluded.isExcluded(epoch.meta) || !mayBegin(epoch)) return undefined
     const place = base === undefined ? undefined : log.find(base)
     // Of what is beside this node's own base some may be gone.
     if (base !== undefined && (place === undefined || !log.book.isBefore(place, epoch.meta))) return undefined

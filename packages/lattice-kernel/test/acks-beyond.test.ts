@@ -109,3 +109,31 @@ test('of one who is back count from its admission on, the same in every order', 
     await kernel.close()
   }
 })
+
+test.each([
+  ['all of them agreed on', [1, 1], 0, { isFinal: false, mayBegin: true }],
+  ['one has not seen', [1], 0, { isFinal: false, mayBegin: false }],
+  ['they came to different states at', [1, 2], 0, { isFinal: false, mayBegin: false }],
+  ['lies over what does not count any more', [1, 1], 1, { isFinal: false, mayBegin: false }],
+])('an epoch that is outranked and that %s', async (_, roots, unknown, expected) => {
+  const { storeId, all, start, write, remove } = createHistory()
+  // What its author wrote before, which who removes it has not seen.
+  for (let n = 0; n < unknown; n += 1) write(2, 'set unknown 1')
+  const epoch = remove(2, 5, start, { acks: [3, 4] })
+  for (const [n, root] of roots.entries()) write(3 + n, ackOp(epoch.id, root), [epoch])
+  const before = [...all]
+  const removal = remove(1, 2, start, { acks: [3, 4] })
+  const { kernel } = await open({ storeId })
+  await kernel.ingest(before, undefined)
+  const isFinal = expected.mayBegin || unknown > 0
+  expect(statusOf(kernel, epoch)).toMatchObject({ fault: undefined, isFinal, mayBegin: isFinal })
+  await kernel.ingest([removal], undefined)
+  expect(statusOf(kernel, epoch)).toMatchObject({ fault: 'outranked', ...expected })
+  // Whoever has cut there has this; who has not works over it, and keeps what it has.
+  const set = kernel.over(epoch.id)
+  expect(set !== undefined).toBe(expected.mayBegin)
+  const index = set?.rangeIndex()
+  const ids = index === undefined ? [] : [...index.items(0, index.size())].map(({ id }) => idKey(id as IntentionId))
+  if (set !== undefined) expect(ids).toContain(idKey(removal.id))
+  await kernel.close()
+})

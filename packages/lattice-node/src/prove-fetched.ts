@@ -53,7 +53,7 @@ export async function proveFetched({ store, network, peers, server, signal }: Pr
 /** As the log itself has it, whoever said what. */
 function isProven(kernel: Kernel): boolean {
   const base = kernel.base()
-  return base !== undefined && kernel.epoch(base.epoch)?.isFinal === true
+  return base !== undefined && kernel.epoch(base.epoch)?.mayBegin === true
 }
 
 function serverFirst(peers: readonly PeerHint[], server: PublicKey | undefined): readonly PeerHint[] {

@@ -51,7 +51,7 @@ function servedSnapshot(kernel: Kernel): ServedSnapshot | undefined {
 
 /** Enough peers signed the state there, and what it stands on can be given. */
 function isProvable(kernel: Kernel, epoch: IntentionId): boolean {
-  return kernel.epoch(epoch)?.isFinal === true && kernel.foundation(epoch) !== undefined
+  return kernel.epoch(epoch)?.mayBegin === true && kernel.foundation(epoch) !== undefined
 }
 
 function readSnapshot(kernel: Kernel, options: Parameters<Kernel['readSnapshot']>[0]): SnapshotRead | undefined {

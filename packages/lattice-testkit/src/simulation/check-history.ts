@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type EpochStatus, FETCHING, type Kernel, QUORUM } from '@lattice/kernel'
-import { equalBytes, type IntentionId, type StoreId, toHex } from '@lattice/model'
+import { equalBytes, type IntentionId, type PublicKey, type StoreId, toHex } from '@lattice/model'
 import type { Acknowledged } from './run-record.ts'
 import { find } from './run-record.ts'
 import { storeIn, type World } from './world.ts'
@@ -66,13 +66,21 @@ function whyNoBase(world: World, kernel: Kernel, base: IntentionId): string | un
   const epochs = kernel.epochs()
   const status = epochs.find(({ id }) => equalBytes(id, base))
   if (status === undefined) return 'which it does not have'
-  if (status.fault !== undefined) return `which does not count: ${status.fault}`
-  const awaited = status.waitingFor.filter((key) => !world.record.unsteady.has(world.indexOf(key) ?? -1))
+  // Who was away may outrank what the others had all agreed on: what they had cut by then is gone.
+  if (status.fault !== undefined && status.fault !== 'outranked') return `which does not count: ${status.fault}`
+  const awaited = unseenBy(kernel, status).filter((key) => !world.record.unsteady.has(world.indexOf(key) ?? -1))
   if (awaited.length > 0)
     return `which ${awaited.map((key) => `node-${world.indexOf(key) ?? '?'}`).join()} has not seen`
   const later = epochs.filter(({ id }) => equalBytes(id, base) || kernel.isAncestor(base, id))
   if (!later.some(isVouchedFor)) return 'whose state too few have signed'
   return honestRoots(world, status).size > 1 ? 'at which peers have come to different states' : undefined
+}
+
+/** Whoever it names, is active, and has not seen it. Of what is outranked nobody is told to be waited for. */
+function unseenBy(kernel: Kernel, { required, acked }: EpochStatus): readonly PublicKey[] {
+  const isIn = (keys: readonly PublicKey[], key: PublicKey): boolean => keys.some((other) => equalBytes(other, key))
+  const active = kernel.membership().active()
+  return required.filter((key) => isIn(active, key) && !isIn(acked, key))
 }
 
 function isVouchedFor({ roots, required }: EpochStatus): boolean {

@@ -13,15 +13,15 @@ type Answer = 'proves' | 'nothing' | LatticeErrorCode
 
 /** A kernel that calls its base final once a peer has told it so. */
 async function ask(answers: readonly Answer[], server: PublicKey | undefined = keys[0]) {
-  let isFinal = false
+  let mayBegin = false
   const asked: number[] = []
-  const kernel = { base: () => ({ epoch: keys[0] }), epoch: () => ({ isFinal }) }
+  const kernel = { base: () => ({ epoch: keys[0] }), epoch: () => ({ mayBegin }) }
   const bootstrap: ProveFetched['network']['bootstrap'] = async ({ peers: [hint], isApart }) => {
     expect(isApart).toBe(true)
     const index = keys.findIndex((key) => hint !== undefined && equalBytes(key, hint.peer))
     asked.push(index)
     const answer = answers[index] ?? 'nothing'
-    if (answer === 'proves') isFinal = true
+    if (answer === 'proves') mayBegin = true
     else if (answer !== 'nothing') throw new BootstrapFailed('it failed', { codes: [answer] })
     return { peer: keys[index] ?? keys[0], pages: 0, fetched: 0, synced: true } as Awaited<ReturnType<typeof bootstrap>>
   }

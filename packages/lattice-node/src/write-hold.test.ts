@@ -1,4 +1,4 @@
-import { idKey, type PublicKey, toIntentionId, toPublicKey } from '@lattice/model'
+import { type PublicKey, toIntentionId, toPublicKey } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
 import type { WriteHold } from './meta-db.ts'
 import { heldOnly, holdOfReturn, isOneEnough, joinHolds, uncomparedOf } from './write-hold.ts'
@@ -54,26 +54,35 @@ describe('a store that begins anew behind a cut', () => {
 })
 
 describe('the peers that a held store waits for', () => {
-  const [one, two, three] = [1, 2, 3].map((byte) => toPublicKey(new Uint8Array(32).fill(byte)))
-  if (one === undefined || two === undefined || three === undefined) throw new Error('there are three')
-  const all = [one, two, three]
+  const keys = [1, 2, 3, 4].map((byte) => toPublicKey(new Uint8Array(32).fill(byte)))
+  const [one, two, three, dormant] = keys
+  if (one === undefined || two === undefined || three === undefined || dormant === undefined)
+    throw new Error('there are four')
+  const active = [one, two, three]
   const returned: WriteHold = { reason: 'return', tips: [], isEndKnown: false, compared: [] }
 
   test('are all of them where what the own log said is lost', () => {
-    expect(uncomparedOf({ reason: 'repair', compared: [two] }, all, new Set())).toEqual([one, three])
-    expect(uncomparedOf({ reason: 'deletion', compared: [] }, all, new Set([idKey(one)]))).toEqual(all)
+    expect(uncomparedOf({ reason: 'repair', compared: [two] }, { active, connected: [] })).toEqual([one, three])
+    expect(uncomparedOf({ reason: 'deletion', compared: [] }, { active, connected: [one, dormant] })).toEqual(active)
   })
 
   test('are all until one is equal where one is enough, and then those that may be equal soon', () => {
-    expect(uncomparedOf(returned, all, new Set([idKey(one)]))).toEqual(all)
+    expect(uncomparedOf(returned, { active, connected: [one] })).toEqual(active)
     const compared = { ...returned, compared: [two] }
-    expect(uncomparedOf(compared, all, new Set([idKey(two), idKey(three)]))).toEqual([three])
-    expect(uncomparedOf(compared, all, new Set())).toEqual([])
-    expect(uncomparedOf({ ...compared, reason: 'restore' }, all, new Set([idKey(one)]))).toEqual([one])
+    expect(uncomparedOf(compared, { active, connected: [two, three] })).toEqual([three])
+    expect(uncomparedOf(compared, { active, connected: [] })).toEqual([])
+    expect(uncomparedOf({ ...compared, reason: 'restore' }, { active, connected: [one] })).toEqual([one])
+  })
+
+  test('are dormant ones as well where they are connected: they may hold what the others do not', () => {
+    const compared = { ...returned, compared: [two] }
+    expect(uncomparedOf(compared, { active, connected: [two, dormant] })).toEqual([dormant])
+    expect(uncomparedOf(returned, { active: [], connected: [dormant] })).toEqual([dormant])
+    expect(uncomparedOf({ ...returned, compared: [dormant] }, { active: [], connected: [dormant] })).toEqual([])
   })
 
   test('are nobody where there is no other', () => {
-    expect(uncomparedOf(returned, [], new Set())).toEqual([])
+    expect(uncomparedOf(returned, { active: [], connected: [] })).toEqual([])
   })
 })
 

@@ -7,8 +7,8 @@
  *  - where the damaged log did not show its end, every active peer of the store was found equal once: whatever this node
  *    ever sent is then here. What it had not sent and cannot be read exists nowhere, so nothing can fork from it.
  * After a restore nothing is written until one active peer was found equal, and with it whoever is connected, for so long as
- * {@link COMPARE_PATIENCE_MS}: they bring what this node wrote after the backup. What none of them has may make a fork, which
- * converges and costs less than waiting for the last of many peers.
+ * {@link COMPARE_PATIENCE_MS}, dormant or not: they bring what this node wrote after the backup. What none of them has may make
+ * a fork, which converges and costs less than waiting for the last of many peers.
  * After data was deleted here and the store was joined anew it is as after a repair. After a return behind a cut, of which a
  * part of the own chain could not be taken over, it is as after a restore: peers may hold that part beside the cut.
  *
@@ -22,7 +22,7 @@ import { equalBytes, idKey, type IdKey, type IntentionId, type PublicKey, type S
 import type { WriteHold } from './meta-db.ts'
 import type { NodeContext } from './node-context.ts'
 import { peerSync } from './sync-state.ts'
-import { activePeers, peerTable, type TablesOf } from './store-peers.ts'
+import { activePeers, peerTable, replicaPeers, type TablesOf } from './store-peers.ts'
 
 /**
  * How long who is connected is waited for where one peer is enough. Several had their cuts or writes beside each other: each may
@@ -69,7 +69,7 @@ export function whyHeld(context: NodeContext, kernel: HeldKernel, tablesOf: Tabl
 
 /** Peers that were equal as they connected exchange nothing, so no exchange tells of them. */
 function noteEqual(context: NodeContext, kernel: HeldKernel, tablesOf: TablesOf): void {
-  for (const peer of activePeers(kernel.tables(), context.id, tablesOf)) {
+  for (const peer of replicaPeers(kernel.tables(), context.id, tablesOf)) {
     if (peerSync(context, { kernel }, peer) === 'synced') noteCompared(context, kernel.storeId, peer)
   }
 }
@@ -117,18 +117,20 @@ function countUncompared(hold: WriteHold, kernel: HeldKernel, peers: Peers): num
   const isAllThere = stalled === undefined && appliedSeq === headSeq && headSeq > 0
   if (!isAllThere || peerTable(tables, peers.tablesOf) === undefined) return 'unknown'
   const active = activePeers(tables, peers.self, peers.tablesOf)
-  return uncomparedOf(hold, active, peers.askable).length
+  const connected = replicaPeers(tables, peers.self, peers.tablesOf).filter((peer) => peers.askable.has(idKey(peer)))
+  return uncomparedOf(hold, { active, connected }).length
 }
 
-/** Of these peers, those that are waited for. */
+/** Of the peers that are expected to be there, and those that are and may be equal soon, the ones that are waited for. */
 export function uncomparedOf(
   hold: Pick<WriteHold, 'reason' | 'compared'>,
-  active: readonly PublicKey[],
-  askable: ReadonlySet<IdKey>,
+  { active, connected }: { readonly active: readonly PublicKey[]; readonly connected: readonly PublicKey[] },
 ): readonly PublicKey[] {
-  const waiting = active.filter((peer) => !hold.compared.some((other) => equalBytes(other, peer)))
-  const isOneEqual = isOneEnough(hold) && waiting.length < active.length
-  return isOneEqual ? waiting.filter((peer) => askable.has(idKey(peer))) : waiting
+  const uncompared = (peers: readonly PublicKey[]): readonly PublicKey[] =>
+    peers.filter((peer) => !hold.compared.some((other) => equalBytes(other, peer)))
+  const waiting = uncompared(active)
+  const isOneEqual = waiting.length < active.length || active.length === 0
+  return isOneEnough(hold) && isOneEqual ? uncompared(connected) : waiting
 }
 
 /** One peer that was found equal ends it once those that are connected had their time, instead of all. */

@@ -47,6 +47,16 @@ function taken(epoch: DagRecord, peer: PublicKey): number | undefined {
   return removal && levelOf(removal.remains)
 }
 
+/** What a grant leaves to a record that follows it, after what was taken between the two. */
+function leftAt(
+  standing: readonly DagRecord[],
+  { peer, level, grant, at }: { peer: PublicKey; level: number; grant: DagRecord; at: DagRecord },
+): number {
+  return standing
+    .filter((epoch) => follows(at, epoch) && !follows(grant, epoch))
+    .reduce((least, epoch) => Math.min(least, taken(epoch, peer) ?? least), level)
+}
+
 /** Under the epochs that stand. Asked again and again, so remembered while these are the same. */
 const asked = new WeakMap<readonly DagRecord[], Map<string, boolean>>()
 function lives(records: readonly DagRecord[], standing: readonly DagRecord[], record: DagRecord): boolean {
@@ -69,10 +79,7 @@ function workOutLife(records: readonly DagRecord[], standing: readonly DagRecord
     records.some((grant) => {
       const level = given(grant, peer)
       if (level === undefined || !follows(record, grant) || !lives(records, standing, grant)) return false
-      const left = standing
-        .filter((epoch) => follows(record, epoch) && !follows(grant, epoch))
-        .reduce((least_, epoch) => Math.min(least_, taken(epoch, peer) ?? least_), level)
-      return left >= levelOf(least)
+      return leftAt(standing, { peer, level, grant, at: record }) >= levelOf(least)
     })
   return (
     holds({ peer: record.author, least: 'admin' }) && what.needs.every(holds) && !what.bars.some((bar) => holds(bar))
@@ -114,10 +121,11 @@ export function modelOf(records: readonly DagRecord[]): ModelView {
         !follows(other, epoch) &&
         !follows(epoch, other),
     )
-    const isBacked = inOrder.some(
-      (grant) =>
-        follows(epoch, grant) && (given(grant, epoch.author) ?? 0) >= needed(epoch) && lives(inOrder, standing, grant),
-    )
+    const isBacked = inOrder.some((grant) => {
+      const level = given(grant, epoch.author)
+      if (level === undefined || !follows(epoch, grant) || !lives(inOrder, standing, grant)) return false
+      return leftAt(standing, { peer: epoch.author, level, grant, at: epoch }) >= needed(epoch)
+    })
     return !isCut && isBacked
   }
   for (const epoch of valid) if (!standing.includes(epoch)) fault.set(epoch, 'outranked')

@@ -261,6 +261,20 @@ describe('a thief', () => {
     expect([view.isAdmin(dora), view.active()]).toEqual([false, sorted(creator, anna)])
   })
 
+  test.each([
+    ['the creator', creator],
+    ['who took it', anna],
+  ])('that gives a confederate back what was taken from it gets no epoch against %s', (_, victim) => {
+    const scene = sceneOf(anna, bert, dora)
+    const taken = scene.revoke(anna, dora, { remains: 'reader' })
+    const before = [...scene.records]
+    const cut = scene.revoke(anna, bert)
+    const grant = scene.add(bert, roleOp(dora, 'admin'), before)
+    const forged = scene.revoke(dora, victim, { deps: [grant] })
+    expect([taken, cut, forged].map(scene.fault)).toEqual([undefined, undefined, 'outranked'])
+    expect(scene.view().active()).toEqual(sorted(creator, anna))
+  })
+
   // A right that was lent is not older than the right of who lent it: an early admission as WRITER gives no rank.
   test('cannot lend its confederate a rank above who revokes it', () => {
     const scene = sceneOf()

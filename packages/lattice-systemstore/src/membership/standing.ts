@@ -66,7 +66,8 @@ export function decideStanding(scope: Scope): Standing {
   function decide(epoch: EpochNode): void {
     const needed = neededLevel(epoch)
     if (isCutBySenior(epoch, needed)) return
-    if (!epoch.supports.some(({ at, level }) => level >= needed && lives.of(at))) return
+    // What it says itself that it had seen taken from its author has to have been given back by what counts.
+    if (!epoch.supports.some((grant) => lives.of(grant.at) && lives.levelAt(epoch.at, grant) >= needed)) return
     standing.push(epoch)
     for (const cut of epoch.cuts) cuts.set(cut.peer, [...(cuts.get(cut.peer) ?? []), cut].toSorted(byPlace))
     if (epoch.cuts.length > 0) lives.forget()
@@ -134,11 +135,15 @@ export function neededLevel({ author, claim: { cause }, cuts }: EpochNode): numb
   }
 }
 
+interface Liveness {
+  readonly of: (at: number) => boolean
+  /** The level a grant gives to who has it in its past, by the cuts that are there, too. */
+  readonly levelAt: (at: number, grant: Grant) => number
+  readonly forget: () => void
+}
+
 /** Whether changes count under the cuts there are; each is worked out once until there are more. */
-function createLiveness(
-  graph: MembershipGraph,
-  cuts: ReadonlyMap<number, readonly Cut[]>,
-): { readonly of: (at: number) => boolean; readonly forget: () => void } {
+function createLiveness(graph: MembershipGraph, cuts: ReadonlyMap<number, readonly Cut[]>): Liveness {
   const { follows } = graph.pasts
   // Twice the round, and one more where it counts: a new round forgets all at no cost.
   const answers = new Int32Array(graph.records.length)
@@ -146,7 +151,6 @@ function createLiveness(
 
   const isKnown = (at: number): boolean => (answers[at] ?? 0) >> 1 === round
   const lives = ({ at }: Grant): boolean => answers[at] === 2 * round + 1
-  /** The level a grant gives to who has it in its past, by the cuts that are there, too. */
   function levelAt(at: number, grant: Grant): number {
     let left = grant.level
     for (const { epoch, level } of cuts.get(grant.peer) ?? [])
@@ -183,5 +187,5 @@ function createLiveness(
     }
     return answers[at] === 2 * round + 1
   }
-  return { of, forget: () => void (round += 1) }
+  return { of, levelAt, forget: () => void (round += 1) }
 }

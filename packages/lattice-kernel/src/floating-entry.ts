@@ -17,7 +17,8 @@ import {
 
 /** Why a run waits. */
 export type Wait =
-  | { readonly kind: 'cause'; readonly on: IdKey }
+  /** `start`: the first of its run, where that is another. */
+  | { readonly kind: 'cause'; readonly on: IdKey; readonly start?: IdKey }
   | { readonly kind: 'future'; readonly untilMs: number }
   | { readonly kind: 'not_admitted' }
   /** It is beyond a cutoff, and nothing that counts needs it. `start` is the first of its run. */

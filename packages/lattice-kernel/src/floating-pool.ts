@@ -40,6 +40,7 @@ export interface FloatingPool {
   readonly inFuture: FloatingWaits['inFuture']
   readonly notAdmitted: () => Iterable<FloatingEntry>
   readonly revokedFrom: FloatingWaits['revokedFrom']
+  readonly begunWith: FloatingWaits['begunWith']
   /** By arrival. */
   readonly entries: () => Iterable<FloatingEntry>
   readonly size: () => number
@@ -71,6 +72,7 @@ export function createFloatingPool(database: Database, limits: FloatingLimits): 
     inFuture: waits.inFuture,
     notAdmitted: waits.notAdmitted,
     revokedFrom: waits.revokedFrom,
+    begunWith: waits.begunWith,
     entries: () => pool.entries.values(),
     size: () => pool.entries.size,
     bytes: () => pool.quota.bytes(),

@@ -16,6 +16,8 @@ export interface FloatingWaits {
   readonly notAdmitted: () => Iterable<FloatingEntry>
   /** Those beyond a cutoff whose run begins with this one: several where an author forked inside a run. */
   readonly revokedFrom: (start: IdKey) => readonly FloatingEntry[]
+  /** And those that wait for a cause. */
+  readonly begunWith: (start: IdKey) => readonly FloatingEntry[]
   readonly clear: () => void
 }
 
@@ -26,13 +28,16 @@ export function createFloatingWaits(): FloatingWaits {
   const future = createFutureWaits()
   const notAdmitted = new Set<FloatingEntry>()
   const revoked: Waiting = new Map()
+  const begun: Waiting = new Map()
 
   function release(entry: FloatingEntry): void {
     if (entry.wait === undefined) return
     if (entry.wait.kind === 'future') future.remove(entry)
     if (entry.wait.kind === 'not_admitted') notAdmitted.delete(entry)
     if (entry.wait.kind === 'revoked') leave(revoked, entry.wait.start, entry)
-    if (entry.wait.kind === 'cause') leave(watchers, entry.wait.on, entry)
+    if (entry.wait.kind !== 'cause') return
+    leave(watchers, entry.wait.on, entry)
+    if (entry.wait.start !== undefined) leave(begun, entry.wait.start, entry)
   }
 
   function set(entry: FloatingEntry, wait: Wait | undefined): void {
@@ -40,8 +45,10 @@ export function createFloatingWaits(): FloatingWaits {
     entry.wait = wait
     if (wait?.kind === 'future') future.add(entry, wait.untilMs)
     if (wait?.kind === 'not_admitted') notAdmitted.add(entry)
-    if (wait?.kind === 'cause') enter(watchers, wait.on, entry)
     if (wait?.kind === 'revoked') enter(revoked, wait.start, entry)
+    if (wait?.kind !== 'cause') return
+    enter(watchers, wait.on, entry)
+    if (wait.start !== undefined) enter(begun, wait.start, entry)
   }
 
   return {
@@ -57,11 +64,13 @@ export function createFloatingWaits(): FloatingWaits {
     inFuture: future,
     notAdmitted: () => notAdmitted,
     revokedFrom: (start) => [...(revoked.get(start) ?? NOBODY)],
+    begunWith: (start) => [...(begun.get(start) ?? NOBODY)],
     clear: () => {
       watchers.clear()
       future.clear()
       notAdmitted.clear()
       revoked.clear()
+      begun.clear()
     },
   }
 }

@@ -77,7 +77,7 @@ export function checkRun(deps: RunCheckDeps, closer: FloatingEntry): RunVerdict 
   let wall = 0
   for (const entry of chain.run) {
     const unmet = findUnmetDep(deps, entry)
-    if (unmet !== undefined) return waitsFor({ kind: 'cause', on: unmet })
+    if (unmet !== undefined) return waitsFor({ kind: 'cause', on: unmet, ...startOf(chain) })
     const code = findFault(deps, chain, entry)
     if (code !== undefined) return { kind: 'invalid', entry, code, lost: chain.run.slice(entry.place) }
     wall = Math.max(wall, entry.parsed.intention.timestamp.wall)
@@ -113,6 +113,11 @@ function isLetIn(deps: RunCheckDeps, run: readonly FloatingEntry[], author: Publ
 function citesAdmission(deps: RunCheckDeps, { run: [first], parent }: Chain): boolean {
   if (first === undefined || parent?.seq !== 1 || deps.admitsByUse()) return true
   return deps.hasAdmission(first.parsed.intention.author, [parent, ...witnessedDeps(deps, first)])
+}
+
+function startOf({ run }: Chain): { readonly start?: IdKey } {
+  const [first] = run
+  return first === undefined || run.length === 1 ? {} : { start: first.key }
 }
 
 function waitsFor(wait: Wait): RunVerdict {

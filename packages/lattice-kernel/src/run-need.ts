@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type IdKey, isSigned, type PublicKey } from '@lattice/model'
+import { type IdKey, type IntentionId, isSigned, type PublicKey, toIntentionId } from '@lattice/model'
 import type { FloatingEntry, Wait } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
@@ -29,13 +29,14 @@ export interface RunNeedDeps {
   readonly admitsByUse: () => boolean
   /** True for what a prune took. */
   readonly isGone: (place: IntentionMeta) => boolean
+  readonly find: (id: IntentionId) => IntentionMeta | undefined
   readonly entryAt: (seq: number) => Pick<LogEntry, 'parsed'>
   /** Has runs looked at again. */
   readonly again: (closers: readonly FloatingEntry[]) => void
 }
 
 export function createRunNeed(deps: RunNeedDeps): RunNeed {
-  const { pool, standing, admits, admitsByUse, isGone, entryAt, again } = deps
+  const { pool, standing, admits, admitsByUse, isGone, find, entryAt, again } = deps
   const isHeldBack = (closer: FloatingEntry): boolean => standing.of(closer) === 'beyond'
 
   /** Whether what this run waits for is needed. */
@@ -52,6 +53,12 @@ export function createRunNeed(deps: RunNeedDeps): RunNeed {
   /** What signs a run that goes on from an unsigned record vouches for that as well, and is held with it. */
   function vouchesFor(parent: IntentionMeta | undefined): boolean {
     return parent !== undefined && parent.seq > 1 && !isGone(parent) && !isSigned(entryAt(parent.seq).parsed)
+  }
+
+  /** What a run goes on from, where that is witnessed. Newest first. */
+  function parentOf(run: readonly FloatingEntry[]): IntentionMeta | undefined {
+    const first = run.at(-1)
+    return first && find(toIntentionId(first.parsed.intention.storePrev))
   }
 
   /** Marks what something that counts waits for, down to what is missing, or held back only. */
@@ -73,7 +80,10 @@ export function createRunNeed(deps: RunNeedDeps): RunNeed {
     isNeeded: (run, parent) => run.at(-1)?.isNeeded === true || vouchesFor(parent) || hasBackedWaiter(run),
     waitOf: (closer, wait) => {
       if (!standing.isAnyLimited() && !admitsByUse()) return wait
-      if (!isBacked(closer)) closer.isNeeded = hasBackedWaiter(runOf(pool, closer))
+      if (!isBacked(closer)) {
+        const run = runOf(pool, closer)
+        closer.isNeeded = hasBackedWaiter(run) || vouchesFor(parentOf(run))
+      }
       const waitsFor = closerOf(pool, wait.on)
       if (waitsFor === undefined) return wait
       if (isBacked(closer)) mark(wait.on)

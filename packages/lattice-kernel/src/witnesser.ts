@@ -51,7 +51,8 @@ export function createWitnesser(deps: WitnesserDeps): Witnesser {
   const ready = createReadyHeap()
   const woken = createWoken((entry) => consider([entry]))
   const { isGone } = log.base
-  const need = createRunNeed({ pool, standing, admits, admitsByUse, isGone, entryAt: log.entryAt, again: woken.add })
+  const { entryAt, find } = log
+  const need = createRunNeed({ pool, standing, admits, admitsByUse, isGone, find, entryAt, again: woken.add })
   const check = checkDepsOf(deps, need)
 
   function consider(closers: Iterable<FloatingEntry>): void {
@@ -78,8 +79,8 @@ export function createWitnesser(deps: WitnesserDeps): Witnesser {
       entry.isWitnessed = true
     }
     for (const entry of run) woken.add(pool.wake(entry.key))
-    // Others may have begun with what is witnessed now, and close it as well.
-    for (const entry of run.slice(0, 1)) woken.add(pool.revokedFrom(entry.key))
+    // Others may have begun with what is witnessed now, and close it as well: what they wait for is needed then.
+    for (const { key } of run.slice(0, 1)) woken.add([...pool.revokedFrom(key), ...pool.begunWith(key)])
   }
 
   function witness(maxRecords: number, isTimeOver: () => boolean): void {

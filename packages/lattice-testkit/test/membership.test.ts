@@ -152,7 +152,11 @@ test('nodes that hold the same intentions agree, whatever came first and whateve
     }),
     {
       // A grant that is witnessed where it came before what cuts it decides which removals stand.
-      examples: [[{ seed: 17, authors: 3, runs: 35 }, 170_371_277, 2_147_483_627]],
+      // What vouches for a record beside another is needed with all that it waits for.
+      examples: [
+        [{ seed: 17, authors: 3, runs: 35 }, 170_371_277, 2_147_483_627],
+        [{ seed: 427_411, authors: 3, runs: 37 }, -1_039_952_015, 519_838_758],
+      ],
       numRuns: Number(process.env['RUNS'] ?? 12),
       endOnFailure: true,
     },

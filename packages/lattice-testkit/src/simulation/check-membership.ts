@@ -292,7 +292,8 @@ export function whyUnsettled(world: World, { name, id, nodes }: Held): string | 
 
 /**
  * Why a store does not follow the root yet: a peer is out there, and not here, or the other way round. An admission that came
- * after the newest epoch there is followed once an admin makes another; where none is active nobody may.
+ * after the newest epoch there is followed once an admin makes another; where none that is active has the store nobody may: the
+ * declaration may have been cut with who made it.
  */
 export function whyUnfollowed(world: World, { name, id, nodes }: Held): string | undefined {
   const [first] = nodes
@@ -300,7 +301,8 @@ export function whyUnfollowed(world: World, { name, id, nodes }: Held): string |
   try {
     const team = world.mesh.store(first, world.stores.team).kernel()
     const { active, isAdmin } = team.membership()
-    if (!active().some(isAdmin)) return undefined
+    const isHere = (key: PublicKey): boolean => nodes.includes(world.indexOf(key) ?? -1)
+    if (!active().some((key) => isAdmin(key) && isHere(key))) return undefined
     const above = standingRemovals(team)
     const below = standingRemovals(world.mesh.store(first, id).kernel())
     return above === below ? undefined : `${name} has not followed team: ${above} and ${below}`

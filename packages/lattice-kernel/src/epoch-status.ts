@@ -145,7 +145,8 @@ function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDe
   }
 }
 
-function purposeOf(cause: weaver.EpochCause['cause'] | undefined): EpochPurpose {
+/** What the cause of an epoch says. */
+export function purposeOf(cause: weaver.EpochCause['cause'] | undefined): EpochPurpose {
   switch (cause?.case) {
     case 'initial':
       return { kind: 'initial' }

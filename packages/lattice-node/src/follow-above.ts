@@ -1,10 +1,11 @@
 /**
- * What follows for open stores from what peers may do now: in the store itself, and in those above it.
+ * What follows for open stores from what peers may do now, or were to: in the store itself, and in those above it.
  *
  * @module
  */
 import type { IdKey } from '@lattice/model'
 import { createEpochFollower } from './follow-epochs.ts'
+import { createLostRemovals } from './history/lost-removals.ts'
 import { createParentFollower } from './follow-parents.ts'
 import type { NodeContext } from './node-context.ts'
 import { createRevocationWatch, type RevocationWatchOptions } from './self-revoked.ts'
@@ -23,13 +24,15 @@ export interface AboveFollower {
 export function createAboveFollower(context: NodeContext, options: AboveFollowerOptions): AboveFollower {
   const followParents = createParentFollower(context, options)
   const watchRevocations = createRevocationWatch(context, options)
+  const lost = createLostRemovals(context, options.entries)
   const epochs = createEpochFollower(context, options)
   return {
     settle: async (changed) => {
       const areParentsFollowed = await followParents(changed)
       watchRevocations()
+      const areRemovalsMade = await lost.settle()
       const areEpochsFollowed = await epochs.settle()
-      return areParentsFollowed && areEpochsFollowed
+      return areParentsFollowed && areRemovalsMade && areEpochsFollowed
     },
     close: epochs.close,
   }

@@ -4,11 +4,12 @@
  * @module
  */
 import type { StrandedWrite } from '@lattice/kernel'
-import { equalBytes, type IntentionId } from '@lattice/model'
+import { equalBytes, type IntentionId, type PublicKey } from '@lattice/model'
 import { NodeError } from '../errors.ts'
 import type { NodeContext } from '../node-context.ts'
 import type { OpenStore } from '../open-store.ts'
 import type { StrandedActs } from './history-types.ts'
+import { takeAgain } from './lost-removals.ts'
 import { keepStranded, readStranded } from './stranded-file.ts'
 
 export interface StrandedActsDeps {
@@ -27,7 +28,8 @@ export function createStrandedActs({ context, store }: StrandedActsDeps): Strand
       return exclusive.run(async () => {
         const ids: IntentionId[] = []
         for (const write of stranded()) {
-          ids.push(await resubmit(kernel, write))
+          const id = await resubmit(kernel, write, context.id)
+          if (id !== undefined) ids.push(id)
           // One that is there is taken off before the next is written: asked for again it goes on after it.
           keepStranded(
             directory(),
@@ -46,7 +48,14 @@ export function createStrandedActs({ context, store }: StrandedActsDeps): Strand
 }
 
 /** On top of all that is here now. Rights that its first writing needed are asked for anew. */
-async function resubmit(kernel: OpenStore['kernel'], { op }: StrandedWrite): Promise<IntentionId> {
+async function resubmit(
+  kernel: OpenStore['kernel'],
+  write: StrandedWrite,
+  self: PublicKey,
+): Promise<IntentionId | undefined> {
+  const { op } = write
+  const taken = await takeAgain(kernel, write, self)
+  if (taken !== undefined) return taken.epoch
   if (op.kind !== 'appData') {
     throw new NodeError(
       'NOT_SUPPORTED',

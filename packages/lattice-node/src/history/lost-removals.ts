@@ -57,7 +57,7 @@ export function createLostRemovals(context: NodeContext, entries: ReadonlyMap<Id
   return {
     settle: async () => {
       let isDone = true
-      for (const { open, ready, revoked } of [...entries.values()]) {
+      for (const { open, ready, revoked } of entries.values()) {
         if (open === undefined || !ready || revoked || looked.has(open.kernel)) continue
         // Who was held to be away for long has its rights again once it is said to be back.
         if (!mayRemove(open.kernel, context.id)) continue

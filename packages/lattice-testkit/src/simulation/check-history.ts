@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type EpochStatus, FETCHING, type Kernel, QUORUM } from '@lattice/kernel'
 import { equalBytes, type IntentionId, type PublicKey, type StoreId, toHex } from '@lattice/model'
+import { stateIn } from './gathering.ts'
 import type { Acknowledged } from './run-record.ts'
 import { find } from './run-record.ts'
 import { storeIn, type World } from './world.ts'
@@ -47,18 +48,16 @@ function checkBase(world: World, index: number, { name, id }: { readonly name: s
   }
   if (base === undefined) return
   bases.set(key, base)
+  // Its own word may have been among those that it cut by, and counts no more.
+  if (stateIn(world, index, id) === 'revoked') return
   // Also who has fetched the store just now: what it begins with has to be borne out before.
   const why = whyNoBase(world, kernel, base.epoch)
   if (why !== undefined)
     find(record, 'cuts_are_agreed', `${name} on node-${index} is cut at ${toHex(base.epoch)}, ${why}`)
 }
 
-function hasLeft({ mesh }: World, index: number, id: StoreId): boolean {
-  if (mesh.peers[index]?.isUp() !== true) return false
-  return !mesh
-    .node(index)
-    .stores()
-    .some((store) => equalBytes(store.id, id))
+function hasLeft(world: World, index: number, id: StoreId): boolean {
+  return world.mesh.peers[index]?.isUp() === true && stateIn(world, index, id) === undefined
 }
 
 /** Why history may not be cut there, as far as it is known on the node. */

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { equalBytes } from '@lattice/model'
+import { equalBytes, type StoreId } from '@lattice/model'
 import { readPeerStatus } from '@lattice/systemstore'
 import { heldDigest, heldDigests } from '../replica-digest.ts'
 import { storeIn, type World } from './world.ts'
@@ -20,12 +20,17 @@ export type Gathering =
 type Place = Pick<World, 'mesh' | 'honest' | 'stores' | 'keyOf'>
 
 /** What a node says of its own part in the root; undefined while it has none, or is down. */
-export function rootState({ mesh, stores }: Place, index: number): string | undefined {
+export function rootState(world: Place, index: number): string | undefined {
+  return stateIn(world, index, world.stores.team)
+}
+
+/** The same of any store. */
+export function stateIn({ mesh }: Pick<Place, 'mesh'>, index: number, id: StoreId): string | undefined {
   if (mesh.peers[index]?.isUp() !== true) return undefined
   return mesh
     .node(index)
     .stores()
-    .find(({ id }) => equalBytes(id, stores.team))?.state
+    .find((store) => equalBytes(store.id, id))?.state
 }
 
 /** The nodes that have come together in the root, or why they have not. */

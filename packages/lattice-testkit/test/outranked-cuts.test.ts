@@ -55,15 +55,25 @@ test('all go on from the cut, the senior that outranks it as well', async () => 
   await expectSame(mesh, id, [0, 2, 3, 4])
 })
 
-test('a removal that cannot be placed behind the cut any more is made again', async () => {
-  const { mesh, id, cut, isCut } = await cutWithoutSenior('lost removal', { isPlaced: false })
-  await using _ = mesh
+/** Node 0 has removed node 1 while it was away, and came back without that. */
+async function loseRemoval(seed: string) {
+  const scene = await cutWithoutSenior(seed, { isPlaced: false })
+  const { mesh, id, isCut } = scene
   const { epoch: lost } = await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 1)))
   mesh.heal()
   await mesh.run(() => isCut(0), 'who was away has come back behind the cut')
   expect(kernelOf(mesh, 0, id).epoch(lost.id)).toBeUndefined()
   expect(mesh.store(0, id).stranded()).toHaveLength(1)
-  await mesh.complete(mesh.store(1, id).setPeerStatus(keyOf(mesh, 0), system.PeerStatus.ACTIVE))
+  return scene
+}
+
+const back = async (mesh: SimMesh, by: number, id: StoreId) =>
+  mesh.complete(mesh.store(by, id).setPeerStatus(keyOf(mesh, 0), system.PeerStatus.ACTIVE))
+
+test('a removal that cannot be placed behind the cut any more is made again', async () => {
+  const { mesh, id, cut } = await loseRemoval('lost removal')
+  await using _ = mesh
+  await back(mesh, 1, id)
   await mesh.run(() => stateOf(mesh, 1, id) === 'revoked', 'who cut it knows that it is out')
   await mesh.converge(id, [0, 2, 3])
   expect(mesh.store(0, id).stranded()).toEqual([])
@@ -75,4 +85,19 @@ test('a removal that cannot be placed behind the cut any more is made again', as
       .find(({ publicKey }) => equalBytes(publicKey, mesh.node(1).id)) ?? {}
   expect(status).toBe(system.PeerStatus.REVOKED)
   await expectSame(mesh, id, [0, 2, 3])
+})
+
+test('and is not where who was removed is out meanwhile', async () => {
+  const { mesh, id } = await loseRemoval('lost and done')
+  await using _ = mesh
+  await mesh.complete(mesh.store(1, id).setPeerRole(keyOf(mesh, 2), system.Role.ADMIN))
+  await mesh.converge(id, [0, 1, 2, 3])
+  await mesh.complete(mesh.store(2, id).revokePeer(keyOf(mesh, 1)))
+  await back(mesh, 2, id)
+  await mesh.run(() => mesh.store(0, id).stranded().length === 0, 'there is nothing to be made again')
+  await mesh.converge(id, [0, 2, 3])
+  const removals = kernelOf(mesh, 3, id)
+    .epochs()
+    .filter(({ cause }) => cause.kind === 'membership')
+  expect(removals.map(({ author }) => toHex(author))).toEqual([keyOf(mesh, 2)])
 })

@@ -13,6 +13,7 @@ import {
   type IdKey,
   type IntentionId,
   isLatticeError,
+  type LatticeErrorCode,
   type PublicKey,
   type ReadTable,
 } from '@lattice/model'
@@ -70,7 +71,12 @@ export function createLostRemovals(context: NodeContext, entries: ReadonlyMap<Id
 }
 
 /** The store takes no writes for a while, or the disk none. */
-const LATER: ReadonlySet<string> = new Set(['STORE_NOT_READY', 'DISK_FULL', 'STORAGE_FAILED', 'RESOURCE_EXHAUSTED'])
+const LATER: ReadonlySet<LatticeErrorCode> = new Set([
+  'STORE_NOT_READY',
+  'LIMIT_EXCEEDED',
+  'DISK_FULL',
+  'STORAGE_FAILED',
+])
 
 /**
  * Undefined for what takes no rights from others. Without an epoch where nobody has more than is to be left any more. Rejects as
@@ -82,9 +88,10 @@ export async function takeAgain(
   self: PublicKey,
 ): Promise<{ readonly epoch: IntentionId | undefined } | undefined> {
   const purpose = op.kind === 'epoch' ? purposeOf(op.value.cause?.cause) : undefined
-  if (purpose?.kind !== 'membership') return undefined
+  const ofOthers = purpose?.kind === 'membership' ? purpose.removals.filter(({ peer }) => !equalBytes(peer, self)) : []
+  if (ofOthers.length === 0) return undefined
   const { system } = kernel.tables()
-  const removals = purpose.removals.filter((removal) => !equalBytes(removal.peer, self) && hasMore(system, removal))
+  const removals = ofOthers.filter((removal) => hasMore(system, removal))
   return { epoch: removals.length === 0 ? undefined : await kernel.submitEpoch({ kind: 'membership', removals }) }
 }
 

@@ -28,7 +28,7 @@ import type { NetworkService, PeerHint, SnapshotState } from '@lattice/net'
 import type { MembershipPolicy } from '@lattice/store-base'
 import { createStoreMembershipPolicy, createSystemLayer } from '@lattice/systemstore'
 import type { DoubtedPeers } from './doubted-peers.ts'
-import { fetchedUnheard, fetchedUnproven } from './life-errors.ts'
+import { fetchedContradicted, fetchedUnheard, fetchedUnproven } from './life-errors.ts'
 import type { NodeContext } from './node-context.ts'
 import { type OpenStore, openStore, type OpenStoreOptions } from './open-store.ts'
 import { createParentPeers } from './parent-peers.ts'
@@ -116,11 +116,13 @@ async function prove(context: NodeContext, fetch: PrunedFetch, server: PublicKey
   } finally {
     await store.close()
   }
-  if (proof === 'proven') return
-  if (proof === 'unheard') throw fetchedUnheard(id)
+  if (proof.kind === 'proven') return
+  if (proof.kind === 'unheard') throw fetchedUnheard(id)
   rmSync(fetchingPath(context, id), { recursive: true, force: true })
   if (server !== undefined) doubts.doubt(server)
-  throw fetchedUnproven(id, server)
+  if (proof.kind !== 'contradicted') throw fetchedUnproven(id, server)
+  doubts.doubt(proof.by)
+  throw fetchedContradicted(id)
 }
 
 /** Something was fetched in part, or as a whole, and is not in place yet. */

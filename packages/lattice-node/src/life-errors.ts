@@ -49,6 +49,14 @@ export function fetchedUnproven(storeId: StoreId, server: PublicKey | undefined)
   )
 }
 
+export function fetchedContradicted(storeId: StoreId): NodeError {
+  return new NodeError(
+    'BOOTSTRAP_FAILED',
+    `what was fetched of the store ${shortId(storeId)} and what its peers wrote after it contradict each other: it is fetched anew, from others first`,
+    { detail: { storeId: toHex(storeId) } },
+  )
+}
+
 /** Fetched as a child, it does not say of which store: whoever creates it has not finished. */
 export function parentUnnamed(storeId: StoreId): NodeError {
   return new NodeError(

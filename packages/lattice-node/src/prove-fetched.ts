@@ -6,11 +6,16 @@
  * cannot follow. So before what was fetched is put in place it takes in what came after that epoch, by the one way in, and
  * its own log has to say that the epoch is final: then whoever syncs with it comes to the same.
  *
+ * Of what lies below nobody can prove where it stood and whose it was. A write that is invalid by that shows that somebody lied,
+ * who gave the place or who gives the write. Of two neither is believed for a while, nor is the write held against who gave it.
+ *
  * @module
  */
 import type { Kernel } from '@lattice/kernel'
-import { type AbortSignal, idKey, type LatticeErrorCode, type PublicKey } from '@lattice/model'
+import { type AbortSignal, idKey, type IngestOutcome, type LatticeErrorCode, type PublicKey } from '@lattice/model'
 import { BootstrapFailed, type NetworkService, type PeerHint } from '@lattice/net'
+import type { ReplicatedStore } from '@lattice/net-types'
+import { fetchedContradicted } from './life-errors.ts'
 import type { OpenStore } from './open-store.ts'
 
 export interface ProveFetched {
@@ -23,8 +28,18 @@ export interface ProveFetched {
   readonly signal: AbortSignal
 }
 
-/** `unheard`: nobody is there to ask. */
-export type Proof = 'proven' | 'unproven' | 'unheard'
+/** `unheard`: nobody is there to ask. `contradicted`: by what this peer served, if not the server itself. */
+export type Proof =
+  | { readonly kind: 'proven' | 'unproven' | 'unheard' }
+  | { readonly kind: 'contradicted'; readonly by: PublicKey }
+
+/** What makes a write invalid by the places of what it cites. Its own bytes may be in order. */
+const BY_PLACES: ReadonlySet<string> = new Set([
+  'store_prev_foreign',
+  'timestamp_not_after_causes',
+  'dep_below_epoch',
+  'cause_invalid',
+])
 
 /** A peer that failed in such a way may have what is lacking. */
 const UNHEARD: ReadonlySet<LatticeErrorCode> = new Set(['PEER_UNREACHABLE', 'DEADLINE_EXCEEDED', 'CLOSED'])
@@ -33,21 +48,38 @@ const OWN: ReadonlySet<LatticeErrorCode> = new Set(['DISK_FULL', 'STORAGE_FAILED
 
 /** Asks one peer after another for what came after, the server first. Rejects with what fails on this node. */
 export async function proveFetched({ store, network, peers, server, signal }: ProveFetched): Promise<Proof> {
-  if (isProven(store.kernel)) return 'proven'
-  let proof: Proof = 'unheard'
+  if (isProven(store.kernel)) return { kind: 'proven' }
+  let kind: 'unproven' | 'unheard' = 'unheard'
   for (const hint of serverFirst(peers, server)) {
+    let isContradicted = false
+    const replicated = watched(store.replicated, () => (isContradicted = true))
     try {
-      await network.bootstrap({ store: store.replicated, isApart: true, peers: [hint], signal })
-      proof = 'unproven'
+      await network.bootstrap({ store: replicated, isApart: true, peers: [hint], signal })
+      kind = 'unproven'
     } catch (error) {
       signal.throwIfAborted()
+      if (isContradicted) return { kind: 'contradicted', by: hint.peer }
       if (!(error instanceof BootstrapFailed) || error.detail.codes.some((code) => OWN.has(code))) throw error
-      if (!error.detail.codes.every((code) => UNHEARD.has(code))) proof = 'unproven'
+      if (!error.detail.codes.every((code) => UNHEARD.has(code))) kind = 'unproven'
     }
     // Also of a session that was cut short, what came is there.
-    if (isProven(store.kernel)) return 'proven'
+    if (isProven(store.kernel)) return { kind: 'proven' }
   }
-  return proof
+  return { kind }
+}
+
+/** Ends a session in which something comes that is invalid by what was fetched, before anybody is blamed. */
+function watched(replicated: ReplicatedStore, onContradicted: () => void): ReplicatedStore {
+  const contradicts = (outcome: IngestOutcome): boolean => outcome.kind === 'invalid' && BY_PLACES.has(outcome.code)
+  return {
+    ...replicated,
+    ingest: async (batch, source) => {
+      const outcomes = await replicated.ingest(batch, source)
+      if (!outcomes.some(contradicts)) return outcomes
+      onContradicted()
+      throw fetchedContradicted(replicated.id)
+    },
+  }
 }
 
 /** As the log itself has it, whoever said what. */

@@ -60,7 +60,8 @@ export function createPruning(deps: PruningDeps): Pruning {
     if (!workOn(work, options.clock.monotonicMs)) return
     progress.end()
     stage = undefined
-    failure = undefined
+    // Whatever it was, free pages are given back at its end.
+    isTidied = true
     news.isNews()
   }
 
@@ -88,7 +89,8 @@ export function createPruning(deps: PruningDeps): Pruning {
         if (stage?.work !== undefined) advance(stage.work)
         else if (news.take() || isReady(core, run, stage)) {
           stage = nextStage(deps, run) ?? (isTidied ? undefined : tidying(core, run))
-          isTidied = true
+          // It is tried again, or there is nothing left of it to be done.
+          failure = undefined
         } else return undefined
       } catch (error) {
         fail(error)

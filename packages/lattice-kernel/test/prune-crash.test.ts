@@ -5,7 +5,7 @@ import { toHex } from '@lattice/model'
 import type { StoragePoint } from '@lattice/storage'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Kernel } from '../src/index.ts'
-import { removeDirectories, temporaryDirectory } from './harness.ts'
+import { openTestKernel, removeDirectories, temporaryDirectory } from './harness.ts'
 import { createPruneHistory, expectedSet } from './prune-history.ts'
 import { expectSame, finishPrune, ingest, openPruning } from './prune-pair.ts'
 
@@ -126,6 +126,39 @@ describe('a prune', () => {
     }
     expect(failed).toBeGreaterThanOrEqual(4)
   }, 60_000)
+
+  test('is not said to have failed for good where what an earlier process left free could not be given back', async () => {
+    const { whole, pruned, options } = await live(() => undefined)
+    await pruned.close()
+    await whole.close()
+    const timers: (() => void)[] = []
+    let [kernel, refused]: [Kernel | undefined, number] = [undefined, 0]
+    const hooks = {
+      at: (point: StoragePoint, path: string) => {
+        if (basename(path) !== 'log.db' || point !== 'write' || refused > 0 || kernel?.pruning().state !== 'pruning')
+          return
+        refused += 1
+        throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
+      },
+    }
+    const scheduler = {
+      after: (ms: number, task: () => void) => {
+        if (ms === 5000) timers.push(task)
+        return () => {}
+      },
+      soon: (task: () => void) => {
+        const handle = setImmediate(task)
+        return () => clearImmediate(handle)
+      },
+    }
+    ;({ kernel } = await openTestKernel({ ...options, storageHooks: hooks, scheduler }))
+    while (kernel.pruning().state !== 'failed') await turn()
+    expect(kernel.pruning().failure).toMatchObject({ code: 'DISK_FULL' })
+    for (const task of timers.splice(0)) task()
+    while (kernel.pruning().state !== 'idle') await turn()
+    expect(refused).toBe(1)
+    await kernel.close()
+  })
 })
 
 async function turn(): Promise<void> {

@@ -90,17 +90,7 @@ describe('a prune', () => {
           throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
         },
       }
-      const timers: (() => void)[] = []
-      const scheduler = {
-        after: (ms: number, task: () => void) => {
-          if (ms === 5000) timers.push(task)
-          return () => {}
-        },
-        soon: (task: () => void) => {
-          const handle = setImmediate(task)
-          return () => clearImmediate(handle)
-        },
-      }
+      const { scheduler, retry } = heldRetries()
       const { history, epoch, whole, pruned } = await live(
         (opened) => {
           kernel = opened
@@ -111,7 +101,7 @@ describe('a prune', () => {
             if (isPruned) return
             failed += 1
             expect(opened.pruning().failure).toMatchObject({ code: 'DISK_FULL' })
-            for (const task of timers.splice(0)) task()
+            retry()
           })()
         },
         { storageHooks: hooks, scheduler },
@@ -131,7 +121,7 @@ describe('a prune', () => {
     const { whole, pruned, options } = await live(() => undefined)
     await pruned.close()
     await whole.close()
-    const timers: (() => void)[] = []
+    const { scheduler, retry } = heldRetries()
     let [kernel, refused]: [Kernel | undefined, number] = [undefined, 0]
     const hooks = {
       at: (point: StoragePoint, path: string) => {
@@ -141,7 +131,21 @@ describe('a prune', () => {
         throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
       },
     }
-    const scheduler = {
+    ;({ kernel } = await openTestKernel({ ...options, storageHooks: hooks, scheduler }))
+    while (kernel.pruning().state !== 'failed') await turn()
+    expect(kernel.pruning().failure).toMatchObject({ code: 'DISK_FULL' })
+    retry()
+    while (kernel.pruning().state !== 'idle') await turn()
+    expect(refused).toBe(1)
+    await kernel.close()
+  })
+})
+
+/** A scheduler whose timers never ring but for what is tried again, when it is asked to. */
+function heldRetries() {
+  const timers: (() => void)[] = []
+  return {
+    scheduler: {
       after: (ms: number, task: () => void) => {
         if (ms === 5000) timers.push(task)
         return () => {}
@@ -150,16 +154,12 @@ describe('a prune', () => {
         const handle = setImmediate(task)
         return () => clearImmediate(handle)
       },
-    }
-    ;({ kernel } = await openTestKernel({ ...options, storageHooks: hooks, scheduler }))
-    while (kernel.pruning().state !== 'failed') await turn()
-    expect(kernel.pruning().failure).toMatchObject({ code: 'DISK_FULL' })
-    for (const task of timers.splice(0)) task()
-    while (kernel.pruning().state !== 'idle') await turn()
-    expect(refused).toBe(1)
-    await kernel.close()
-  })
-})
+    },
+    retry: () => {
+      for (const task of timers.splice(0)) task()
+    },
+  }
+}
 
 async function turn(): Promise<void> {
   await new Promise<void>((resolve) => void setImmediate(resolve))

@@ -1,12 +1,12 @@
 /** Stores whose history was cut, on whole nodes: who prunes, and who comes to it later. */
-import { existsSync, mkdirSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type AbortSignal, createAbortController, isLagged, MAX_DRIFT_MS, type StoreId, toHex } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
 import type { NodeEvent } from '@lattice/node'
 import { system } from '@lattice/proto'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, isAlone, kvOf, put } from './support.ts'
+import { codeOf, get, isAlone, kvOf, put, stateOf } from './support.ts'
 
 const KEYS = 5
 const { DORMANT } = system.PeerStatus
@@ -188,5 +188,35 @@ describe('a store that was pruned', () => {
     await mesh.converge(id)
     await mesh.run(() => !existsSync(begun), 'it is gone on with')
     expect(mesh.store(1, id).pruning().base).toBeDefined()
+  })
+
+  test('that was cut later meanwhile stays, whatever was fetched for it', async () => {
+    await using mesh = await createSimMesh({ seed: 'overtaken', nodes: 2 })
+    const id = await mesh.share()
+    await overwrite(mesh, id, 12)
+    await mesh.converge(id)
+    await prune(mesh, id, [0, 1])
+    const path = join(mesh.peers[1]?.dataDir() ?? '', 'stores', toHex(id))
+    const [aside, fetched] = [join(mesh.peers[1]?.dataDir() ?? '', 'aside'), join(path, 'fetching')]
+    await mesh.stop(1)
+    cpSync(path, aside, { recursive: true })
+    await mesh.start(1)
+    await overwrite(mesh, id, 6)
+    await mesh.converge(id)
+    await prune(mesh, id, [0, 1])
+    const later = mesh.store(1, id).pruning().base
+    await put(mesh, 1, id, ['after', 'the later cut'])
+    await mesh.converge(id)
+    await mesh.stop(1)
+    // As it was at the earlier cut: whole, and not in place yet.
+    cpSync(aside, fetched, { recursive: true })
+    mesh.partition([0], [1])
+    await mesh.start(1)
+    await mesh.run(() => !existsSync(fetched), 'what was fetched is dropped')
+    await mesh.run(() => stateOf(mesh, 1, id) === 'active', 'the store is in use')
+    expect(mesh.store(1, id).pruning().base).toEqual(later)
+    expect(await get(mesh, 1, id, 'after')).toBe('the later cut')
+    mesh.heal()
+    await mesh.converge(id)
   })
 })

@@ -24,6 +24,12 @@ import { at, genesisOf, signerOf, write } from './harness.ts'
 import { admitOp } from './model-policy.ts'
 import { appOp } from './tracking-projector.ts'
 
+interface AddOptions {
+  readonly isFork?: boolean
+  readonly close?: boolean
+  readonly from?: ParsedIntention | undefined
+}
+
 interface Peer {
   readonly signer: Signer
   /** Where its chain ends: several where it forked. */
@@ -57,6 +63,8 @@ export interface PruneHistory {
   ) => ParsedIntention
   /** A write whose signature comes with the next of its author. */
   readonly part: (by: number) => ParsedIntention
+  /** A write that cites these. `from`: a branch from there, the author goes on from where it was. */
+  readonly write: (by: number, deps: readonly ParsedIntention[], from?: ParsedIntention) => ParsedIntention
   readonly sees: (by: number, what: readonly ParsedIntention[]) => void
   readonly isBelow: (intention: ParsedIntention, epoch: ParsedIntention) => boolean
   readonly random: ReturnType<typeof createSeededRandom>
@@ -103,13 +111,13 @@ export function createPruneHistory(
     peer: Peer,
     op: KnownOp,
     deps: readonly IntentionId[],
-    { isFork = false, close = true }: { readonly isFork?: boolean; readonly close?: boolean } = {},
+    { isFork = false, close = true, from }: AddOptions = {},
   ): ParsedIntention {
     const own = all.filter(
       ({ intention }) => equalBytes(intention.author, peer.signer.publicKey) && intention !== genesis.intention,
     )
     const last = peer.tips.at(-1) ?? genesis
-    const prev = isFork && own.length > 1 ? pick(own) : last
+    const prev = from ?? (isFork && own.length > 1 ? pick(own) : last)
     const made = write(peer.signer, { prev: prev.id, deps, at: at(time), op, close })
     time += 1
     const past = new Set<IdKey>()
@@ -120,7 +128,8 @@ export function createPruneHistory(
     pasts.set(idKey(made.id), past)
     byKey.set(idKey(made.id), made)
     all.push(made)
-    peer.tips = [...peer.tips.filter(({ id }) => !past.has(idKey(id))), made]
+    const tips = peer.tips.filter(({ id }) => !past.has(idKey(id)))
+    peer.tips = from === undefined ? [...tips, made] : [made, ...tips]
     peer.seen.add(idKey(made.id))
     for (const key of past) peer.seen.add(key)
     return made
@@ -205,6 +214,13 @@ export function createPruneHistory(
     active,
     part: (by) =>
       add(peerAt(by), appOp(`set part v${time}`), [(peerAt(by).tips.at(-1) ?? genesis).id], { close: false }),
+    write: (by, deps, from) =>
+      add(
+        peerAt(by),
+        appOp(`set one v${time}`),
+        deps.map(({ id }) => id),
+        { from },
+      ),
     sees: (by, what) => {
       for (const intention of what) see(peerAt(by), intention)
     },

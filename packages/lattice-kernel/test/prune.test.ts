@@ -188,6 +188,37 @@ describe('a prune', () => {
 })
 
 describe('of what is gone', () => {
+  test('takes what branches off from below an earlier one, where all else that did is gone', async () => {
+    const history = createPruneHistory(21)
+    const { kernel: pruned } = await openPruning(history)
+    const { kernel: whole } = await openPruning(history, { snapshots: false })
+    const kernels = { pruned, whole }
+    const first = history.write(1, [history.genesis])
+    const second = history.write(1, [first])
+    const last = history.write(1, [second])
+    history.write(2, [history.genesis])
+    for (const kernel of [pruned, whole]) await ingest(kernel, history.all)
+    // It waits for what it cites while the log is cut, and what went on from the same place is gone then.
+    const late = history.write(2, [history.genesis], history.genesis)
+    const branch = history.write(1, [late], first)
+    for (const kernel of [pruned, whole]) {
+      expect(await kernel.ingest([branch], undefined)).toMatchObject([{ kind: 'floating' }])
+    }
+    history.sees(0, [last])
+    await finishPrune(history, kernels, { epoch: history.prune(0), early: [history.write(3, [first])] })
+    for (const kernel of [pruned, whole]) {
+      await ingest(kernel, [late])
+      await kernel.recheckFloating()
+    }
+    expect([first, second, branch].map(({ id }) => pruned.has(id))).toEqual([false, false, true])
+    // It stays, beside the next cut, in which what went on from the same place is asked for.
+    const epoch = history.prune(0)
+    await finishPrune(history, kernels, { epoch, early: [history.write(3, [branch])] })
+    await expectSame(pruned, whole, expectedSet(history, epoch))
+    expect((await pruned.verify({ full: true })).problems).toEqual([])
+    for (const kernel of [pruned, whole]) await kernel.close()
+  })
+
   test('readers get a typed answer, with where to go on', async () => {
     const { pruned, whole, history, epoch } = await openPair(21)
     const fromSeq = pruned.base()?.fromSeq ?? 0

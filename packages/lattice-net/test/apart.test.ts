@@ -91,8 +91,8 @@ describe('a store that is made beside one that is in use', () => {
     await mesh.close()
   })
 
-  test('is given all of it, whatever was sent over the connection to the one in use', async () => {
-    const { mesh, server, maker, made, fill } = await twoNodes('sent before')
+  test('is whole over the connection of the one in use, and another set than that, which goes on', async () => {
+    const { mesh, server, maker, made, fill } = await twoNodes('beside')
     mesh.connectAll()
     await mesh.until('the one in use has it', mesh.converged)
     const store = made()

@@ -81,6 +81,18 @@ describe('the dialer', () => {
     expect(made).toHaveLength(1)
   })
 
+  test('makes no other where the peer has come by itself while one came to nothing', async () => {
+    let isUp = false
+    const failing: Transport['connect'] = async (to) => {
+      isUp = true
+      return refuse(to)
+    }
+    const { dialer, dials } = create(failing, { isConnected: () => isUp })
+    dialer.want(peer, ['a'])
+    await dialer.dial(peer, ['b'], createAbortController().signal)
+    expect(dials).toHaveLength(1)
+  })
+
   test('goes on dialling when a connection was made and not taken in', async () => {
     const { dialer, scheduler, dials } = create(async () => connection)
     dialer.want(peer, [])

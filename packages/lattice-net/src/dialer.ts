@@ -188,14 +188,18 @@ class Wishes {
     }
     this.#wanted.clear()
   }
-  /** One that is under way may have begun before the peer was there, and elsewhere: where it fails this is another. */
+  /**
+   * One that is under way may have begun before the peer was there, and elsewhere: where it fails this is another, unless the
+   * peer has come meanwhile.
+   */
   async dialNow(peer: PublicKey, addresses: readonly string[]): Promise<void> {
     const current = this.#dials.get(idKey(peer))
     const isMade = await current?.then(
       () => true,
       () => false,
     )
-    if (isMade !== true) await this.dialOnce(peer, addresses)
+    const isThere = isMade === true || (isMade === false && this.#options.isConnected(peer))
+    if (!isThere) await this.dialOnce(peer, addresses)
   }
   dialOnce(peer: PublicKey, addresses: readonly string[]): Promise<void> {
     const key = idKey(peer)

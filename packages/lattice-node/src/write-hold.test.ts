@@ -1,7 +1,7 @@
 import { type PublicKey, toIntentionId, toPublicKey } from '@lattice/model'
 import { describe, expect, test } from 'vitest'
 import type { WriteHold } from './meta-db.ts'
-import { heldOnly, holdOfReturn, isOneEnough, joinHolds, uncomparedOf } from './write-hold.ts'
+import { heldOnly, holdOfReturn, isOneEnough, joinHolds, uncomparedOf, whatTo } from './write-hold.ts'
 
 const tips = [toIntentionId(new Uint8Array(32).fill(1))]
 const peer: PublicKey = toPublicKey(new Uint8Array(32).fill(2))
@@ -84,6 +84,13 @@ describe('the peers that a held store waits for', () => {
   test('are nobody where there is no other', () => {
     expect(uncomparedOf(returned, { active: [], connected: [] })).toEqual([])
   })
+})
+
+test('who is there is waited for, and who is not is to be connected', () => {
+  expect(whatTo({ reason: 'return' }, 1, true)).toMatch(/: 1 of its peers are being compared with, try again/)
+  expect(whatTo({ reason: 'return' }, 2, false)).toMatch(/: connect one of its 2 other peers$/)
+  expect(whatTo({ reason: 'repair' }, 2, true)).toMatch(/: 2 of its peers are being compared with, try again/)
+  expect(whatTo({ reason: 'repair' }, 2, false)).toMatch(/that 2 of its peers have: connect them$/)
 })
 
 test('why a store is held can be said without the way around it', () => {

@@ -49,22 +49,27 @@ export function whyHeld(context: NodeContext, kernel: HeldKernel, tablesOf: Tabl
   if (missing.length > 0) {
     return `${why} and this node's own last write is not here again: connect a peer that has it, ${ANYWAY}`
   }
-  const uncompared = hold.isEndKnown
-    ? 0
-    : countUncompared(hold, kernel, { self, tablesOf, askable: askable(context, kernel) })
-  if (uncompared === 'unknown') {
+  const asked = askable(context, kernel)
+  const waiting = hold.isEndKnown ? [] : uncomparedPeers(hold, kernel, { self, tablesOf, askable: asked })
+  if (waiting === 'unknown') {
     return `${why} and may lack writes of this node, and its peers are not known yet: see that it, and the store above it, are open and read to the end, ${ANYWAY}`
   }
-  if (uncompared > 0) {
-    if (isOneEnough(hold) && hold.compared.length > 0) {
-      return `${why} and may lack what this node wrote after it: ${uncompared} of its peers are being compared with, try again in a minute, ${ANYWAY}`
-    }
-    return isOneEnough(hold)
-      ? `${why} and may lack what this node wrote after it: connect one of its ${uncompared} other peers, ${ANYWAY}`
-      : `${why} and may lack writes of this node that ${uncompared} of its peers have: connect them, ${ANYWAY}`
+  if (waiting.length > 0) {
+    const isUnderWay = waiting.every((peer) => asked.has(idKey(peer)))
+    return `${why} and ${whatTo(hold, waiting.length, isUnderWay)}, ${ANYWAY}`
   }
   meta.removeWriteHold(kernel.storeId)
   return undefined
+}
+
+/** What is lacking and what to do, for this many peers. `isUnderWay`: all that are waited for are there. */
+export function whatTo(hold: Pick<WriteHold, 'reason'>, count: number, isUnderWay: boolean): string {
+  if (isUnderWay) {
+    return `may lack what this node wrote after it: ${count} of its peers are being compared with, try again in a minute`
+  }
+  return isOneEnough(hold)
+    ? `may lack what this node wrote after it: connect one of its ${count} other peers`
+    : `may lack writes of this node that ${count} of its peers have: connect them`
 }
 
 /** Peers that were equal as they connected exchange nothing, so no exchange tells of them. */
@@ -110,15 +115,15 @@ interface Peers {
   readonly askable: ReadonlySet<IdKey>
 }
 
-/** How many peers there are to wait for. Unknown while the tables do not say whose peers they are. */
-function countUncompared(hold: WriteHold, kernel: HeldKernel, peers: Peers): number | 'unknown' {
+/** The peers that are waited for. Unknown while the tables do not say whose peers they are. */
+function uncomparedPeers(hold: WriteHold, kernel: HeldKernel, peers: Peers): readonly PublicKey[] | 'unknown' {
   const tables = kernel.tables()
   const { appliedSeq, headSeq, stalled } = kernel.projection()
   const isAllThere = stalled === undefined && appliedSeq === headSeq && headSeq > 0
   if (!isAllThere || peerTable(tables, peers.tablesOf) === undefined) return 'unknown'
   const active = activePeers(tables, peers.self, peers.tablesOf)
   const connected = replicaPeers(tables, peers.self, peers.tablesOf).filter((peer) => peers.askable.has(idKey(peer)))
-  return uncomparedOf(hold, { active, connected }).length
+  return uncomparedOf(hold, { active, connected })
 }
 
 /** Of the peers that are expected to be there, and those that are and may be equal soon, the ones that are waited for. */

@@ -27,17 +27,16 @@ export function createFloatingWaits(): FloatingWaits {
   const watchers: Waiting = new Map()
   const future = createFutureWaits()
   const notAdmitted = new Set<FloatingEntry>()
-  const revoked: Waiting = new Map()
+  /** By what their run begins with. */
   const begun: Waiting = new Map()
 
   function release(entry: FloatingEntry): void {
     if (entry.wait === undefined) return
     if (entry.wait.kind === 'future') future.remove(entry)
     if (entry.wait.kind === 'not_admitted') notAdmitted.delete(entry)
-    if (entry.wait.kind === 'revoked') leave(revoked, entry.wait.start, entry)
-    if (entry.wait.kind !== 'cause') return
-    leave(watchers, entry.wait.on, entry)
-    if (entry.wait.start !== undefined) leave(begun, entry.wait.start, entry)
+    if (entry.wait.kind === 'cause') leave(watchers, entry.wait.on, entry)
+    const start = startOf(entry.wait)
+    if (start !== undefined) leave(begun, start, entry)
   }
 
   function set(entry: FloatingEntry, wait: Wait | undefined): void {
@@ -45,10 +44,13 @@ export function createFloatingWaits(): FloatingWaits {
     entry.wait = wait
     if (wait?.kind === 'future') future.add(entry, wait.untilMs)
     if (wait?.kind === 'not_admitted') notAdmitted.add(entry)
-    if (wait?.kind === 'revoked') enter(revoked, wait.start, entry)
-    if (wait?.kind !== 'cause') return
-    enter(watchers, wait.on, entry)
-    if (wait.start !== undefined) enter(begun, wait.start, entry)
+    if (wait?.kind === 'cause') enter(watchers, wait.on, entry)
+    const start = wait && startOf(wait)
+    if (start !== undefined) enter(begun, start, entry)
+  }
+
+  function begunBy(start: IdKey, kind: Wait['kind']): readonly FloatingEntry[] {
+    return [...(begun.get(start) ?? NOBODY)].filter(({ wait }) => wait?.kind === kind)
   }
 
   return {
@@ -63,16 +65,19 @@ export function createFloatingWaits(): FloatingWaits {
     waitingOn: (cause) => [...(watchers.get(cause) ?? [])],
     inFuture: future,
     notAdmitted: () => notAdmitted,
-    revokedFrom: (start) => [...(revoked.get(start) ?? NOBODY)],
-    begunWith: (start) => [...(begun.get(start) ?? NOBODY)],
+    revokedFrom: (start) => begunBy(start, 'revoked'),
+    begunWith: (start) => begunBy(start, 'cause'),
     clear: () => {
       watchers.clear()
       future.clear()
       notAdmitted.clear()
-      revoked.clear()
       begun.clear()
     },
   }
+}
+
+function startOf(wait: Wait): IdKey | undefined {
+  return wait.kind === 'cause' || wait.kind === 'revoked' ? wait.start : undefined
 }
 
 type Waiting = Map<IdKey, Set<FloatingEntry>>

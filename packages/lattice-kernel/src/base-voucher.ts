@@ -42,8 +42,8 @@ export function createBaseVoucher({ core, submit, keptRoot }: BaseVoucherDeps): 
     const id = log.base.epoch()
     const base = id && log.book.epochOf(id)
     if (base === undefined) return undefined
-    if (!isConcerned(base, self) || (log.book.acks.by(base.record.id, self, countingAcks(log))?.roots.length ?? 0) > 0)
-      return undefined
+    const said = log.book.acks.by(base.record.id, self, countingAcks(log))
+    if (!isConcerned(base, self) || (said?.states.length ?? 0) > 0) return undefined
     const [status] = statusesOf(core, [base])
     return status?.isSettled === true && !status.isFinal ? base : undefined
   }
@@ -52,7 +52,7 @@ export function createBaseVoucher({ core, submit, keptRoot }: BaseVoucherDeps): 
     const base = due()
     const root = base && keptRoot(base.record.id)
     if (base === undefined || root === undefined || !core.admits(self)) return
-    await submitEpochAck(submit, { id: base.record.id, stateRoot: root }, () => due() === base)
+    await submitEpochAck({ core, submit }, { epoch: base, root }, () => due() === base)
   }
 
   const followUp = createFollowUp(options, { name: 'signing the state where history was cut', act: vouch })

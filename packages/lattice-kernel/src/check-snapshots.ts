@@ -35,9 +35,9 @@ export async function checkSnapshots(
     if (!isThere) continue
     const name = `the snapshot at epoch ${shortId(epoch)}`
     if (!equalBytes(scan.root().hash, root.hash)) problems.push(`${name} has rows that its root is not of`)
-    const own = log.book.acks.by(epoch, options.signer.publicKey, () => true)?.roots ?? []
-    if (own.length > 0 && !own.some((signed) => equalBytes(signed, root.hash))) {
-      problems.push(`${name} has another root than the one this node signed, ${toHex(own[0] ?? root.hash)}`)
+    const own = log.book.acks.by(epoch, options.signer.publicKey, () => true)?.states ?? []
+    if (own.length > 0 && !own.some((signed) => equalBytes(signed.root, root.hash))) {
+      problems.push(`${name} has another root than the one this node signed, ${toHex(own[0]?.root ?? root.hash)}`)
     }
   }
   return problems

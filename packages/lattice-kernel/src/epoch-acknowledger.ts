@@ -31,8 +31,6 @@ export interface EpochAcknowledgerDeps {
 /** Long enough that what arrives together is looked at together: an epoch and the one that joins it. */
 export const EPOCH_ACK_DELAY_MS = 500
 
-const NO_ROOT = new Uint8Array(0)
-
 export function createEpochAcknowledger({ core, submit, rootOf }: EpochAcknowledgerDeps): EpochAcknowledger {
   const { log, options } = core
   const self = options.signer.publicKey
@@ -46,32 +44,32 @@ export function createEpochAcknowledger({ core, submit, rootOf }: EpochAcknowled
   }
 
   /** Whether an ack with this root says something that this node has not said. */
-  function isDue(epoch: BookEpoch, root: Uint8Array): boolean {
+  function isDue(epoch: BookEpoch, root: Hash | undefined): boolean {
     const said = log.book.acks.by(epoch.record.id, self, countingAcks(log))
-    if (root.length > 0) return said === undefined || said.roots.length === 0
+    if (root !== undefined) return said === undefined || said.states.length === 0
     return said === undefined && requiredOf(epoch).some((key) => equalBytes(key, self))
   }
 
   async function acknowledge(): Promise<void> {
     let epoch = pending()
     if (epoch === undefined || !core.admits(self)) return
-    let stateRoot: Uint8Array = (await rootOf(epoch.record.id)) ?? NO_ROOT
+    let root = await rootOf(epoch.record.id)
     // What the root was waited for may have been followed by another meanwhile.
     for (let now = pending(); now !== epoch; now = pending()) {
       if (now === undefined) return
       epoch = now
-      stateRoot = (await rootOf(epoch.record.id)) ?? NO_ROOT
+      root = await rootOf(epoch.record.id)
     }
     // One that ends may have the state later; what it says now would not vouch for it.
-    if (followUp.isClosed() || !isDue(epoch, stateRoot)) return
+    if (followUp.isClosed() || !isDue(epoch, root)) return
     const { id } = epoch.record
-    const isWritten = await submitEpochAck(submit, { id, stateRoot }, () => isStillDue(id, stateRoot))
+    const isWritten = await submitEpochAck({ core, submit }, { epoch, root }, () => isStillDue(id, root))
     // Another epoch came, or this node has said it already: seen then.
     if (!isWritten) followUp.arm(EPOCH_ACK_DELAY_MS)
   }
 
   /** The epoch may have been joined meanwhile, and the join is what is acknowledged then. */
-  function isStillDue(id: IntentionId, root: Uint8Array): boolean {
+  function isStillDue(id: IntentionId, root: Hash | undefined): boolean {
     const epoch = pending()
     return epoch !== undefined && equalBytes(epoch.record.id, id) && isDue(epoch, root)
   }

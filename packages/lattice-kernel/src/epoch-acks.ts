@@ -1,5 +1,5 @@
 /**
- * Which peers signed which state roots at which epoch.
+ * Which peers signed which states at which epoch.
  *
  * That an epoch was seen follows from the DAG; an ack of it says besides what state its author has there. An ack that is
  * beyond a cutoff says nothing, and which are may change with every record. Kept is what may come to say something new: of
@@ -20,13 +20,21 @@ import {
   toIntentionId,
   toPublicKey,
 } from '@lattice/model'
+import type { weaver } from '@lattice/proto'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 
+/** What an ack says of what lies below its epoch. */
+export interface SignedState {
+  readonly root: Hash
+  /** Where chains end, see `chain-ends.ts`. */
+  readonly chainEnds: Hash
+}
+
 /** What one peer signed at an epoch. */
-export interface SignedRoots {
+export interface SignedStates {
   readonly author: PublicKey
   /** None from a peer without state; more than one from a peer that contradicts itself. */
-  readonly roots: readonly Hash[]
+  readonly states: readonly SignedState[]
 }
 
 /** Whether what stands there counts; see `counting-acks.ts`. */
@@ -34,8 +42,8 @@ export type Counts = (place: Pick<IntentionMeta, 'lane' | 'position'>) => boolea
 
 export interface EpochAcks {
   /** By whom an epoch was acknowledged in so many words, by the acks that count. */
-  readonly of: (epoch: IntentionId, counts: Counts) => readonly SignedRoots[]
-  readonly by: (epoch: IntentionId, author: PublicKey, counts: Counts) => SignedRoots | undefined
+  readonly of: (epoch: IntentionId, counts: Counts) => readonly SignedStates[]
+  readonly by: (epoch: IntentionId, author: PublicKey, counts: Counts) => SignedStates | undefined
   /** Takes an ack in, where it says something new. */
   readonly follow: (entry: LogEntry) => void
   /** Takes the last one back, where it is the record at `seq`. */
@@ -52,8 +60,8 @@ export interface EpochAcksDeps {
   readonly admissionsBefore: (author: PublicKey, place: IntentionMeta) => number
 }
 
-/** Roots that are told and taken of a peer, and kept of one chain: two that differ are a contradiction already. */
-export const ROOTS_MAX = 2
+/** States that are told and taken of a peer, and kept of one chain: two that differ are a contradiction already. */
+export const STATES_MAX = 2
 /** Acks of one epoch kept of one peer. More has only who forks its chain, or is invited, again and again. */
 const KEPT_MAX = 64
 
@@ -62,8 +70,18 @@ interface Ack {
   readonly epoch: IdKey
   readonly author: PublicKey
   /** None from a peer without state. */
-  readonly root: Hash | undefined
+  readonly state: SignedState | undefined
   readonly admissions: number
+}
+
+/** Undefined for one that vouches for none. */
+export function signedStateOf({ stateRoot, chainEnds }: weaver.EpochAckOp): SignedState | undefined {
+  if (stateRoot.length !== HASH_BYTES || chainEnds.length !== HASH_BYTES) return undefined
+  return { root: toHash(stateRoot.slice()), chainEnds: toHash(chainEnds.slice()) }
+}
+
+export function isSameState(a: SignedState, b: SignedState): boolean {
+  return equalBytes(a.root, b.root) && equalBytes(a.chainEnds, b.chainEnds)
 }
 
 export function createEpochAcks({ epochOf, isBefore, admissionsBefore }: EpochAcksDeps): EpochAcks {
@@ -79,18 +97,18 @@ export function createEpochAcks({ epochOf, isBefore, admissionsBefore }: EpochAc
 
   return {
     of: (epoch, counts) =>
-      [...(byEpoch.get(idKey(epoch))?.values() ?? [])].flatMap((acks) => signedRoots(acks, counts) ?? []),
-    by: (epoch, author, counts) => signedRoots(byEpoch.get(idKey(epoch))?.get(idKey(author)) ?? [], counts),
+      [...(byEpoch.get(idKey(epoch))?.values() ?? [])].flatMap((acks) => signedStates(acks, counts) ?? []),
+    by: (epoch, author, counts) => signedStates(byEpoch.get(idKey(epoch))?.get(idKey(author)) ?? [], counts),
     follow: ({ parsed, meta }) => {
       if (parsed.op.kind !== 'epochAck') return
-      const { epoch: named, stateRoot } = parsed.op.value
+      const { epoch: named } = parsed.op.value
       if (named.length !== HASH_BYTES) return
       const id = toIntentionId(named)
       const acknowledged = epochOf(id)
       if (acknowledged === undefined || !isBefore(acknowledged.meta, meta)) return
       const author = toPublicKey(parsed.intention.author.slice())
-      const root = stateRoot.length === HASH_BYTES ? toHash(stateRoot.slice()) : undefined
-      const ack: Ack = { meta, epoch: idKey(id), author, root, admissions: admissionsBefore(author, meta) }
+      const state = signedStateOf(parsed.op.value)
+      const ack: Ack = { meta, epoch: idKey(id), author, state, admissions: admissionsBefore(author, meta) }
       const acks = listOf(ack.epoch, author)
       if (acks.length >= KEPT_MAX || !saysMore(acks, ack)) return
       acks.push(ack)
@@ -111,21 +129,21 @@ export function createEpochAcks({ epochOf, isBefore, admissionsBefore }: EpochAc
 }
 
 /** False where others, which count wherever it does, say as much. */
-function saysMore(acks: readonly Ack[], { meta, root, admissions }: Ack): boolean {
+function saysMore(acks: readonly Ack[], { meta, state, admissions }: Ack): boolean {
   const alike = acks.filter((other) => other.meta.lane === meta.lane && other.admissions === admissions)
-  if (root === undefined) return alike.length === 0
-  const roots = alike.flatMap((other) => other.root ?? [])
-  return roots.length < ROOTS_MAX && !roots.some((known) => equalBytes(known, root))
+  if (state === undefined) return alike.length === 0
+  const states = alike.flatMap((other) => other.state ?? [])
+  return states.length < STATES_MAX && !states.some((known) => isSameState(known, state))
 }
 
 /** What the acks of one peer that count say; undefined where none does. */
-function signedRoots(acks: readonly Ack[], counts: Counts): SignedRoots | undefined {
+function signedStates(acks: readonly Ack[], counts: Counts): SignedStates | undefined {
   const counting = acks.filter(({ meta }) => counts(meta))
   const [first] = counting
   if (first === undefined) return undefined
-  const roots: Hash[] = []
-  for (const { root } of counting) {
-    if (root !== undefined && !roots.some((known) => equalBytes(known, root))) roots.push(root)
+  const states: SignedState[] = []
+  for (const { state } of counting) {
+    if (state !== undefined && !states.some((known) => isSameState(known, state))) states.push(state)
   }
-  return { author: first.author, roots: roots.slice(0, ROOTS_MAX) }
+  return { author: first.author, states: states.slice(0, STATES_MAX) }
 }

@@ -5,7 +5,6 @@
  */
 import {
   equalBytes,
-  type Hash,
   type Hlc,
   type IntentionId,
   type PublicKey,
@@ -17,7 +16,7 @@ import {
 import { system, type weaver } from '@lattice/proto'
 import type { EpochFault, EpochWish } from '@lattice/store-base'
 import { countingAcks } from './counting-acks.ts'
-import type { Counts } from './epoch-acks.ts'
+import { type Counts, isSameState, type SignedState } from './epoch-acks.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { LogStore } from './log-store.ts'
 import { requiredOf, type Settlement } from './settlement.ts'
@@ -26,10 +25,9 @@ import type { IsUpheld } from './upheld.ts'
 /** What an epoch says it is for; `unknown` for what cannot be read. */
 export type EpochPurpose = EpochWish | { readonly kind: 'key' } | { readonly kind: 'unknown' }
 
-/** A root of the state at an epoch, and who signed it. */
-export interface SignedRoot {
+/** A root of the state at an epoch, with where chains end below it, and who signed it. */
+export interface SignedRoot extends SignedState {
   readonly author: PublicKey
-  readonly root: Hash
 }
 
 export interface EpochStatus {
@@ -54,11 +52,11 @@ export interface EpochStatus {
    * contradicts itself vouches for nothing, and shows of nobody else that its state is wrong.
    */
   readonly roots: readonly SignedRoot[]
-  /** They signed different roots: the state of one of them is wrong. Nothing is cut here while that stands. */
+  /** They signed different states: the state of one of them is wrong. Nothing is cut here while that stands. */
   readonly isDiverged: boolean
   /** What lies below it counts as it was known there: no epoch that it had not seen has changed that. */
   readonly isUpheld: boolean
-  /** Settled and upheld, and enough of them signed the same root, see {@link agreedRoot}. */
+  /** Settled and upheld, and enough of them signed the same root, see {@link agreedState}. */
   readonly isFinal: boolean
   /**
    * Final, or would be had no senior outranked it. Nothing is cut there any more then; where it was, what is gone stays gone,
@@ -70,11 +68,11 @@ export interface EpochStatus {
 /** Roots that agree for an epoch to be final; one suffices where no more than one peer has to acknowledge it. */
 export const QUORUM = 2
 
-/** What a quorum signed, of one root each, if those who signed anything else are fewer: a lone liar stops nobody. */
-export function agreedRoot(roots: readonly Hash[], required: readonly PublicKey[]): Hash | undefined {
-  const votes = (root: Hash): number => roots.filter((other) => equalBytes(root, other)).length
+/** What a quorum signed, of one state each, if those who signed anything else are fewer: a lone liar stops nobody. */
+export function agreedState(states: readonly SignedState[], required: readonly PublicKey[]): SignedState | undefined {
+  const votes = (state: SignedState): number => states.filter((other) => isSameState(state, other)).length
   const least = required.length > 1 ? QUORUM : 1
-  return roots.find((root) => votes(root) >= least && votes(root) * 2 > roots.length)
+  return states.find((state) => votes(state) >= least && votes(state) * 2 > states.length)
 }
 
 type StatusLog = Pick<LogStore, 'book' | 'excluded'>
@@ -114,17 +112,13 @@ function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDe
   const isSeen = isSettled || (fault === 'outranked' && settlement.waitingFor(epoch).length === 0)
   const signers = [author, ...required]
   const signed = log.book.acks.of(id, counts).filter((ack) => signers.some((key) => equalBytes(key, ack.author)))
-  const roots = signed.flatMap(({ author: by, roots: [root, another] }) =>
-    root === undefined || another !== undefined ? [] : [{ author: by, root }],
+  const roots = signed.flatMap(({ author: by, states: [state, another] }) =>
+    state === undefined || another !== undefined ? [] : [{ author: by, ...state }],
   )
-  const isDiverged = new Set(roots.map(({ root }) => toHex(root))).size > 1
+  const isDiverged = roots.some((each, index) => index > 0 && !isSameState(each, roots[0] ?? each))
   // Asked of those alone for which it matters: it takes the view of its past.
   const isUpheld = !isSeen || upheld(epoch)
-  const agreed = agreedRoot(
-    roots.map(({ root }) => root),
-    required,
-  )
-  const mayBegin = isSeen && isUpheld && agreed !== undefined
+  const mayBegin = isSeen && isUpheld && agreedState(roots, required) !== undefined
   return {
     id,
     seq: op.value.seq,

@@ -2,8 +2,9 @@
  * Checks a foundation item by item, and as a whole.
  *
  * What follows from bytes is proved: the genesis, every record of membership and its signature, the base, and who vouches
- * for the state there. The places and pasts of what is gone cannot be: they are bound by the base's. A lie among them can make this node answer wrongly about what lies below the base and nothing else; where
- * that changes its state, its root at the next epoch shows it.
+ * for the state there and for where chains end. Pasts, and places of what else is gone, cannot be: they are bound by the
+ * base's. A lie among them can make this node answer wrongly about what lies below the base, or of what was written beside it,
+ * and nothing else; where that changes its state, its root at the next epoch shows it.
  *
  * Pure over what it reads again: total, and bounded by the limits of a foundation.
  *
@@ -12,6 +13,7 @@
 import {
   type Crypto,
   err,
+  type Hash,
   isGenesis,
   ok,
   type ParsedIntention,
@@ -21,6 +23,7 @@ import {
   type StoreId,
 } from '@lattice/model'
 import type { MembershipPolicy } from '@lattice/store-base'
+import { type ChainEnd, endingLanes, hashChainEnds } from './chain-ends.ts'
 import { FoundationLanes } from './foundation-lanes.ts'
 import { FoundationPlaces, type PlacedItem } from './foundation-places.ts'
 import { type Problem, problem } from './foundation-problem.ts'
@@ -71,7 +74,7 @@ export class FoundationCheck {
       const base = this.#endPlaces()
       if (base !== undefined) return err(base)
     }
-    const root = this.#proof?.root(this.#deps.shownBy)
+    const root = this.#proof?.root(this.#chainEnds(), this.#deps.shownBy)
     if (root === undefined || this.#base === undefined) return err(problem('incomplete', 'there is no base'))
     return root.ok ? ok({ base: this.#base.id, root: root.value }) : root
   }
@@ -148,6 +151,16 @@ export class FoundationCheck {
     if (lane === undefined || lane.first !== position) return true
     const isNew = !lanes.some(({ author }, other) => other !== number && author === lane.author)
     return number === lanes.length - 1 && (!isNew || lane.author === authors.length - 1)
+  }
+
+  #chainEnds(): Hash {
+    const { authors, lanes } = this.lanes
+    const ending = new Map(lanes.map(({ author, parent, head }, lane) => [lane, { author, parent, last: head }]))
+    const ends = endingLanes(ending).flatMap((lane): readonly ChainEnd[] => {
+      const [place, author] = [this.places.endOf(lane), authors[lanes[lane]?.author ?? -1]]
+      return place === undefined || author === undefined ? [] : [{ ...place, author }]
+    })
+    return hashChainEnds(this.#deps.crypto, ends)
   }
 
   #endsProblem(): Problem | undefined {

@@ -1,5 +1,5 @@
 /**
- * Who vouches for the state at the base of a foundation: its author and those it names, by the roots they signed.
+ * Who vouches for the state at the base of a foundation, and for where chains end: its author and those it names.
  *
  * @module
  */
@@ -7,7 +7,6 @@ import {
   type Crypto,
   equalBytes,
   err,
-  HASH_BYTES,
   type Hash,
   type IdKey,
   idKey,
@@ -17,13 +16,11 @@ import {
   type PublicKey,
   type Result,
   type SignedIntention,
-  toHash,
-  toHex,
   verifyParsed,
   ZERO_HASH,
 } from '@lattice/model'
-import { ROOTS_MAX } from './epoch-acks.ts'
-import { agreedRoot } from './epoch-status.ts'
+import { isSameState, type SignedState, signedStateOf, STATES_MAX } from './epoch-acks.ts'
+import { agreedState } from './epoch-status.ts'
 import { type Problem, problem } from './foundation-problem.ts'
 
 export interface ProvenEpoch {
@@ -38,7 +35,7 @@ export class FoundationProof {
   readonly #epoch: ProvenEpoch
   readonly #seen = new Set<IdKey>()
   /** By signer. */
-  readonly #roots = new Map<IdKey, Hash[]>()
+  readonly #states = new Map<IdKey, SignedState[]>()
 
   constructor(crypto: Crypto, epoch: ProvenEpoch) {
     this.#crypto = crypto
@@ -58,29 +55,34 @@ export class FoundationProof {
     if (!isSigned(parsed.value) || !verifyParsed(this.#crypto, parsed.value)) {
       return problem('not_authentic', 'an ack is not signed by its author')
     }
-    if (op.value.stateRoot.length !== HASH_BYTES) return problem('not_a_record', 'an ack says no state')
-    const roots = this.#roots.get(idKey(intention.author)) ?? []
-    if (roots.length >= ROOTS_MAX) return problem('duplicate', 'a peer acknowledges too often')
-    this.#roots.set(idKey(intention.author), [...roots, toHash(op.value.stateRoot.slice())])
+    const state = signedStateOf(op.value)
+    if (state === undefined) return problem('not_a_record', 'an ack says no state')
+    const states = this.#states.get(idKey(intention.author)) ?? []
+    if (states.length >= STATES_MAX) return problem('duplicate', 'a peer acknowledges too often')
+    this.#states.set(idKey(intention.author), [...states, state])
     this.#seen.add(idKey(id))
     return undefined
   }
 
   /**
-   * The root that they agree on, see {@link agreedRoot}. Who signed two vouches for none. Where too few have signed it is
-   * `ZERO_HASH` if `author` says that it made the epoch: its own word is enough for what takes no state over.
+   * The root that they agree on, see {@link agreedState}, where chains end as they say. Who signed two states vouches for
+   * none. Where too few have signed it is `ZERO_HASH` if `author` says that it made the epoch: its own word is enough for what
+   * takes no state over.
    */
-  root(author?: PublicKey): Result<Hash, Problem> {
-    const roots = [...this.#roots.values()].flatMap(([first, second]) =>
-      first === undefined || (second !== undefined && !equalBytes(first, second)) ? [] : [first],
+  root(chainEnds: Hash, author?: PublicKey): Result<Hash, Problem> {
+    const states = [...this.#states.values()].flatMap(([first, second]) =>
+      first === undefined || (second !== undefined && !isSameState(first, second)) ? [] : [first],
     )
-    const agreed = agreedRoot(roots, this.#epoch.required)
-    if (agreed !== undefined) return ok(agreed)
-    const isOne = new Set(roots.map(toHex)).size < 2
+    const agreed = agreedState(states, this.#epoch.required)
+    if (agreed !== undefined) {
+      if (equalBytes(agreed.chainEnds, chainEnds)) return ok(agreed.root)
+      return err(problem('ends_differ', 'chains do not end where those who vouch for the base say'))
+    }
+    const isOne = states.every((state) => isSameState(state, states[0] ?? state))
     if (isOne && author !== undefined && equalBytes(author, this.#epoch.author)) return ok(ZERO_HASH)
     return err(
       isOne
-        ? problem('no_quorum', `${roots.length} signed the state at the base, too few: ask another peer, or later`)
+        ? problem('no_quorum', `${states.length} signed the state at the base, too few: ask another peer, or later`)
         : problem('diverged', 'those who vouch for the base signed different states, none of them most of them'),
     )
   }

@@ -85,6 +85,8 @@ export type FoundationFault =
   | 'no_quorum'
   /** Those who vouch contradict each other. */
   | 'diverged'
+  /** Those who vouch say that chains end elsewhere. */
+  | 'ends_differ'
 
 export interface FoundationRefused {
   readonly code: FoundationFault

@@ -10,7 +10,6 @@ import {
   assert,
   causesOf,
   equalBytes,
-  HASH_BYTES,
   idKey,
   type IdKey,
   isGenesis,
@@ -23,7 +22,7 @@ import type { AskedBeside } from './asked-beside.ts'
 import { closingRun } from './closing-run.ts'
 import { countingAcks } from './counting-acks.ts'
 import { type Downset, downsetOf } from './downset.ts'
-import { ROOTS_MAX } from './epoch-acks.ts'
+import { isSameState, type SignedState, signedStateOf, STATES_MAX } from './epoch-acks.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { encodeFoundationItem } from './foundation-codec.ts'
 import { heldBranchesFrom } from './fork-siblings.ts'
@@ -280,23 +279,23 @@ function foldedBy(log: LogStore, id: IntentionId): readonly IntentionId[] {
 
 /**
  * Acks by the author of the epoch and those it names that say which state they came to, as each of its own vouches: of one
- * signer no more than {@link ROOTS_MAX}, which differ. Who forks its chain, or is invited again and again, has more.
+ * signer no more than {@link STATES_MAX}, which differ. Who forks its chain, or is invited again and again, has more.
  */
 function acksOf(log: LogStore, epoch: BookEpoch): readonly LogEntry[] {
   const signers = [epoch.record.author, ...requiredOf(epoch)]
   const counts = countingAcks(log)
-  const told = new Map<IdKey, readonly Uint8Array[]>()
+  const told = new Map<IdKey, readonly SignedState[]>()
   return log.book
     .rows()
     .acks.map((seq) => log.entryAt(seq))
     .filter(({ parsed: { op, intention }, meta }) => {
       if (op.kind !== 'epochAck' || !counts(meta)) return false
-      const { epoch: named, stateRoot: root } = op.value
-      if (root.length !== HASH_BYTES || !equalBytes(named, epoch.record.id)) return false
+      const state = signedStateOf(op.value)
+      if (state === undefined || !equalBytes(op.value.epoch, epoch.record.id)) return false
       if (!signers.some((key) => equalBytes(key, intention.author))) return false
-      const roots = told.get(idKey(intention.author)) ?? []
-      if (roots.length >= ROOTS_MAX || roots.some((known) => equalBytes(known, root))) return false
-      told.set(idKey(intention.author), [...roots, root])
+      const states = told.get(idKey(intention.author)) ?? []
+      if (states.length >= STATES_MAX || states.some((known) => isSameState(known, state))) return false
+      told.set(idKey(intention.author), [...states, state])
       return true
     })
 }

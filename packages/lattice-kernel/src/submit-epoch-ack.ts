@@ -4,24 +4,38 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import { equalBytes, type IntentionId, type PublicKey } from '@lattice/model'
+import { equalBytes, type Hash, type IntentionId, type PublicKey } from '@lattice/model'
 import { weaver } from '@lattice/proto'
+import { chainEndsAt } from './chain-ends.ts'
+import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { SubmitOp, SubmitOptions } from './kernel-types.ts'
 import { requiredOf } from './settlement.ts'
 
 export type Submit = (op: SubmitOp, options: SubmitOptions) => Promise<IntentionId>
 
+export interface EpochAckDeps {
+  readonly core: Pick<Core, 'log' | 'options'>
+  readonly submit: Submit
+}
+
 /** Thrown inside the writer to leave without a write; never leaves this file. */
 class NothingToAcknowledge extends Error {}
 
-/** `stateRoot`: empty without state. `isDue` is asked in the writer. Answers false where there was nothing to write by then. */
+/** `root`: undefined without state. `isDue` is asked in the writer. Answers false where there was nothing to write by then. */
 export async function submitEpochAck(
-  submit: Submit,
-  { id, stateRoot }: { readonly id: IntentionId; readonly stateRoot: Uint8Array },
+  { core, submit }: EpochAckDeps,
+  { epoch, root }: { readonly epoch: BookEpoch; readonly root: Hash | undefined },
   isDue: () => boolean,
 ): Promise<boolean> {
-  const value = create(weaver.EpochAckOpSchema, { epoch: id, stateRoot })
+  const { id } = epoch.record
+  const value = create(weaver.EpochAckOpSchema, { epoch: id })
+  if (root !== undefined) {
+    const { crypto, scheduler } = core.options
+    const breathe = async (): Promise<void> => new Promise((resolve) => void scheduler.soon(resolve))
+    value.stateRoot = root
+    value.chainEnds = await chainEndsAt(core.log, crypto, { epoch, breathe })
+  }
   const deps = (): readonly IntentionId[] => {
     if (!isDue()) throw new NothingToAcknowledge()
     return [id]

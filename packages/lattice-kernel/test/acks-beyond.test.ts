@@ -35,7 +35,11 @@ async function open(options: TestKernelOptions): Promise<TestKernel> {
 
 function ackOp(epoch: IntentionId, root: number): KnownOp {
   const stateRoot = new Uint8Array(32).fill(root)
-  return { kind: 'epochAck', schema: 0, value: create(weaver.EpochAckOpSchema, { epoch, stateRoot }) }
+  return {
+    kind: 'epochAck',
+    schema: 0,
+    value: create(weaver.EpochAckOpSchema, { epoch, stateRoot, chainEnds: new Uint8Array(32) }),
+  }
 }
 
 function statusOf(kernel: Kernel, epoch: ParsedIntention): EpochStatus | undefined {

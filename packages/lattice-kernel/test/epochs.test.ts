@@ -68,7 +68,11 @@ function epochOp(
 }
 
 function ackOp(epoch: Uint8Array, stateRoot: Uint8Array = new Uint8Array()): KnownOp {
-  return { kind: 'epochAck', schema: 0, value: create(weaver.EpochAckOpSchema, { epoch, stateRoot }) }
+  return {
+    kind: 'epochAck',
+    schema: 0,
+    value: create(weaver.EpochAckOpSchema, { epoch, stateRoot, chainEnds: new Uint8Array(32) }),
+  }
 }
 
 const ACK: KnownOp = { kind: 'ack', schema: 0, value: create(weaver.AckOpSchema) }

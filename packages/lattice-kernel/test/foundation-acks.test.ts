@@ -19,7 +19,7 @@ afterEach(removeDirectories)
 const saying = (epoch: IntentionId, stateRoot: Uint8Array): KnownOp => ({
   kind: 'epochAck',
   schema: 0,
-  value: create(weaver.EpochAckOpSchema, { epoch, stateRoot }),
+  value: create(weaver.EpochAckOpSchema, { epoch, stateRoot, chainEnds: new Uint8Array(32) }),
 })
 
 const rootOf = (signed: SignedIntention): string => {

@@ -29,6 +29,7 @@ import {
 import { creator, others } from './epoch-nodes.ts'
 import { itemsOf, newcomer, openScene } from './foundation-scene.ts'
 import { crypto, genesisOf, removeDirectories, signerOf, START_MS, temporaryDirectory } from './harness.ts'
+import { toldChainEnds } from './model-chain-ends.ts'
 import { createModelPolicy } from './model-policy.ts'
 import { appOp } from './tracking-projector.ts'
 
@@ -113,18 +114,26 @@ function signerWith(key: Uint8Array): Signer {
 function withBase(value: weaver.EpochOp): readonly FoundationItem[] {
   const op: KnownOp = { kind: 'epoch', schema: 0, value }
   const base = resigned(spineAt(-1).record, creator, { ops: encodeUniversalOp(op) })
+  return withEnds([...items.slice(0, indexOf('spine', -1)), { ...spineAt(-1), record: base }])
+}
+
+/** With acks of what they end with, by those who vouch for it, who say that chains end as these do. */
+function withEnds(list: readonly FoundationItem[]): readonly FoundationItem[] {
+  const before = list.filter(isOtherThan('ack'))
+  const base = before.at(-1)
+  assert(base?.kind === 'spine', 'a foundation ends with its base')
   const acked = acks().map(({ ack }): Ack => {
     const { intention, op: said } = parse(ack)
     assert(said.kind === 'epochAck', 'it is an ack')
-    const ops = encodeUniversalOp({
-      kind: 'epochAck',
-      schema: 0,
-      value: create(weaver.EpochAckOpSchema, { epoch: base.id, stateRoot: said.value.stateRoot }),
+    const value = create(weaver.EpochAckOpSchema, {
+      ...said.value,
+      epoch: parse(base.record).id,
+      chainEnds: toldChainEnds(before),
     })
+    const ops = encodeUniversalOp({ kind: 'epochAck', schema: 0, value })
     return { kind: 'ack', ack: resigned(ack, signerWith(intention.author), { ops }) }
   })
-  const before = items.slice(0, indexOf('spine', -1))
-  return [...before, { ...spineAt(-1), record: base }, ...acked]
+  return [...before, ...acked]
 }
 
 function baseOp(): weaver.EpochOp {
@@ -133,11 +142,16 @@ function baseOp(): weaver.EpochOp {
   return op.value
 }
 
-function ackWith(signer: Signer, epoch: Uint8Array, stateRoot: Uint8Array): FoundationItem {
+function ackWith(
+  signer: Signer,
+  epoch: Uint8Array,
+  stateRoot: Uint8Array,
+  chainEnds: Uint8Array = toldChainEnds(items),
+): FoundationItem {
   const ops = encodeUniversalOp({
     kind: 'epochAck',
     schema: 0,
-    value: create(weaver.EpochAckOpSchema, { epoch, stateRoot }),
+    value: create(weaver.EpochAckOpSchema, { epoch, stateRoot, chainEnds }),
   })
   const [first] = acks()
   assert(first !== undefined, 'there are acks')
@@ -275,6 +289,41 @@ describe('a foundation', () => {
     const open: FoundationItem = { kind: 'ack', ack: { bytes: first.ack.bytes, signature: new Uint8Array(0) } }
     expect(outcomeOf([...before, open])).toBe('not_authentic')
     expect(outcomeOf([...before, { kind: 'ack', ack: spineAt(1).record }])).toBe('not_a_record')
+  })
+
+  test('has chains end where those who vouch for it say: of the same authors, at the same times', () => {
+    // Nothing else shows whose what is gone was, where it stood, and when it was written.
+    const laneOf = (number: number) => {
+      const item = items[indexOf('lane', number)]
+      return item?.kind === 'lane' ? item : expect.unreachable()
+    }
+    const at = items.findIndex(
+      (item) => item.kind === 'anchor' && item.place.position === laneOf(item.place.lane).head && item.place.lane > 0,
+    )
+    const gone = items[at]
+    assert(gone?.kind === 'anchor', 'a chain ends with what is gone')
+    const { wall, counter } = gone.timestamp
+    const lies = [
+      replaced(at, { ...gone, timestamp: { wall, counter: counter + 1 } }),
+      replaced(indexOf('author', laneOf(gone.place.lane).author), { kind: 'author', key: signerOf(50).publicKey }),
+    ]
+    for (const lie of lies) {
+      expect(outcomeOf(lie)).toBe('ends_differ')
+      expect(outcomeOf(withEnds(lie))).toMatchObject({ root: end.root })
+    }
+  })
+
+  test('is vouched for by nobody who says that chains end elsewhere, or does not say where', () => {
+    const before = items.filter(isOtherThan('ack'))
+    const [one, two] = others
+    assert(one !== undefined && two !== undefined, 'there are two')
+    const by = (signer: Signer, chainEnds?: Uint8Array): FoundationItem =>
+      ackWith(signer, end.base, end.root, chainEnds)
+    const other = by(one, new Uint8Array(32))
+    expect(outcomeOf([...before, by(creator), other])).toBe('diverged')
+    expect(outcomeOf([...before, by(creator), other, by(two)])).toEqual(end)
+    expect(outcomeOf([...before, by(creator), other, by(two, new Uint8Array(32))])).toBe('ends_differ')
+    expect(outcomeOf([...before, by(creator), by(one, new Uint8Array(0))])).toBe('not_a_record')
   })
 
   test('reaches nowhere above its base, and refers to what is there', () => {

@@ -1,10 +1,11 @@
 /** A log that begins with a foundation answers as one that has all of the history, whatever that is. */
-import { equalBytes, genesisStoreId, idKey } from '@lattice/model'
+import { equalBytes, genesisStoreId, idKey, type ParsedIntention, toHex } from '@lattice/model'
 import * as fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import type { Kernel } from '../src/index.ts'
 import { createCutoffDag } from './cutoff-dag.ts'
 import { removeDirectories, signerOf } from './harness.ts'
+import { modelChainEnds, toldChainEnds } from './model-chain-ends.ts'
 import { counting, foundLog, openPlain } from './plain-foundation.ts'
 
 afterEach(removeDirectories)
@@ -34,6 +35,8 @@ test('a log over a foundation holds the same and places it alike, and hands the 
       }
       founded += 1
       const items = foundation.read(0, 1e9)
+      const ends = (at: ParsedIntention): string => toHex(modelChainEnds([genesis, ...intentions], at))
+      expect(toHex(toldChainEnds(items))).toBe(ends(epoch))
       const made = await openPlain({ storeId, directory: foundLog(kernel, items, epoch), signer: signerOf(99) })
       const set = kernel.over(base)?.rangeIndex()
       const ids = new Set(set === undefined ? [] : [...set.items(0, set.size())].map(({ id }) => idKey(id)))
@@ -63,6 +66,7 @@ test('a log over a foundation holds the same and places it alike, and hands the 
         const later = intentions.find((one) => equalBytes(one.id, id))
         const next = made.kernel.foundation(id)?.read(0, 1e9)
         if (next === undefined || later === undefined || equalBytes(id, base)) continue
+        expect(toHex(toldChainEnds(next))).toBe(ends(later))
         // And with what follows from that, and from what came after.
         foundLog(made.kernel, next, later)
         handed += 1

@@ -31,8 +31,11 @@ import {
   type TestKernel,
   type TestKernelOptions,
 } from './harness.ts'
+import { toldChainEnds } from './model-chain-ends.ts'
 import { openAuthority } from './tracking-projector.ts'
 
+/** What all bytes of the root are that is vouched for. */
+const VOUCHED_ROOT = 7
 /** Whose logs are founded. */
 const FOUNDER = 99
 
@@ -48,16 +51,25 @@ function signerWith(key: PublicKey): Signer {
   throw new Error('every author has a signer')
 }
 
-/** What its author, and those it names, say of the state at an epoch. */
-export function vouchersOf(epoch: ParsedIntention, root: number): readonly SignedIntention[] {
+/** What its author, and those it names, say of the state at an epoch, and of where chains end by its foundation. */
+export function vouchersOf(
+  epoch: ParsedIntention,
+  items: readonly FoundationItem[],
+  root: number = VOUCHED_ROOT,
+): readonly SignedIntention[] {
+  const state = { stateRoot: new Uint8Array(32).fill(root), chainEnds: toldChainEnds(items) }
+
   const { author } = epoch.intention
   const required = epoch.op.kind === 'epoch' ? epoch.op.value.requiredAcks : []
-  return [author, ...required.flatMap((bytes) => readPublicKey(bytes) ?? [])].map((key) => ackOf(epoch, key, root))
+  return [author, ...required.flatMap((bytes) => readPublicKey(bytes) ?? [])].map((key) => ackOf(epoch, key, state))
 }
 
-function ackOf(epoch: ParsedIntention, author: PublicKey, root: number): SignedIntention {
+function ackOf(
+  epoch: ParsedIntention,
+  author: PublicKey,
+  state: { readonly stateRoot: Uint8Array; readonly chainEnds: Uint8Array },
+): SignedIntention {
   const { timestamp } = epoch.intention
-  const stateRoot = new Uint8Array(32).fill(root)
   return signIntention(crypto, signerWith(author), {
     intention: {
       author,
@@ -68,7 +80,7 @@ function ackOf(epoch: ParsedIntention, author: PublicKey, root: number): SignedI
       ops: encodeUniversalOp({
         kind: 'epochAck',
         schema: 0,
-        value: create(weaver.EpochAckOpSchema, { epoch: epoch.id, stateRoot }),
+        value: create(weaver.EpochAckOpSchema, { epoch: epoch.id, ...state }),
       }),
     },
     close: true,
@@ -91,11 +103,11 @@ export function foundLog(
   const directory = temporaryDirectory()
   const about = { directory, storeId: kernel.storeId, crypto, signer, membership: modelPolicy }
   const writer = createFoundationWriter({ ...about, clock: { wallMs: () => START_MS } })
-  expect(writer.add([...items, ...vouchersOf(epoch, 7).map((ack) => ({ kind: 'ack', ack }) as const)])).toEqual({
+  expect(writer.add([...items, ...vouchersOf(epoch, items).map((ack) => ({ kind: 'ack', ack }) as const)])).toEqual({
     ok: true,
     value: undefined,
   })
-  expect(writer.finish()).toEqual({ ok: true, value: { base: epoch.id, root: new Uint8Array(32).fill(7) } })
+  expect(writer.finish()).toEqual({ ok: true, value: { base: epoch.id, root: new Uint8Array(32).fill(VOUCHED_ROOT) } })
   writer.close()
   return directory
 }

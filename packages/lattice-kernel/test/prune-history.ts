@@ -21,6 +21,7 @@ import {
 import { createSeededRandom } from '@lattice/model/testing'
 import { system, weaver } from '@lattice/proto'
 import { at, genesisOf, signerOf, write } from './harness.ts'
+import { modelChainEnds } from './model-chain-ends.ts'
 import { admitOp } from './model-policy.ts'
 import { appOp } from './tracking-projector.ts'
 
@@ -149,7 +150,8 @@ export function createPruneHistory(
   const ack: PruneHistory['ack'] = (by, epoch, root, also = []) => {
     const peer = peerAt(by)
     for (const each of [epoch, ...also]) see(peer, each)
-    const value = create(weaver.EpochAckOpSchema, { epoch: epoch.id, stateRoot: root })
+    const chainEnds = root.length > 0 ? modelChainEnds(all, epoch) : root
+    const value = create(weaver.EpochAckOpSchema, { epoch: epoch.id, stateRoot: root, chainEnds })
     return add(
       peer,
       { kind: 'epochAck', schema: 0, value },

@@ -41,8 +41,9 @@ async function removedAway(): Promise<Removed> {
   const epoch = history.remove(1, VICTIM, [...start, more], { acks: [2, 4, 5] })
   const { kernel } = await openPlain({ storeId })
   await kernel.ingest(history.all, undefined)
-  const acks = vouchersOf(epoch, 7).map((ack) => ({ kind: 'ack', ack }) as const)
-  const items = [...(kernel.foundation(epoch.id)?.read(0, 1e9) ?? []), ...acks].map(encodeFoundationItem)
+  const founding = kernel.foundation(epoch.id)?.read(0, 1e9) ?? []
+  const acks = vouchersOf(epoch, founding).map((ack) => ({ kind: 'ack', ack }) as const)
+  const items = [...founding, ...acks].map(encodeFoundationItem)
   await kernel.close()
   return { history, apart, epoch, items }
 }

@@ -62,7 +62,7 @@ test('what a foundation shows is what all of it would come to, together with wha
       await both.kernel.close()
 
       const proof = here.kernel.openRemovalProof()
-      const acks = vouchersOf(base, 7).map((ack) => ({ kind: 'ack', ack }) as const)
+      const acks = vouchersOf(base, items).map((ack) => ({ kind: 'ack', ack }) as const)
       expect(await proof?.add([...items, ...acks].map(encodeFoundationItem))).toBe(undefined)
       const result = await proof?.end()
       proof?.close()

@@ -46,11 +46,11 @@ async function foundationAt(
   const items = kernel.foundation(epoch.id)?.read(0, 1e9)
   assert(items !== undefined, 'the epoch has a foundation')
   await kernel.close()
-  return [...items, ...acks(epoch)]
+  return [...items, ...acks(epoch, items)]
 }
 
-const acks = (epoch: ParsedIntention): readonly FoundationItem[] =>
-  vouchersOf(epoch, 7).map((ack) => ({ kind: 'ack', ack }))
+const acks = (epoch: ParsedIntention, items: readonly FoundationItem[]): readonly FoundationItem[] =>
+  vouchersOf(epoch, items).map((ack) => ({ kind: 'ack', ack }))
 
 /** The victim with what it knows. */
 async function openVictim(
@@ -138,8 +138,8 @@ describe('a foundation that voids the admission after a removal that is here', (
   test('is named to who says by whom it was admitted, where that one may not', async () => {
     const { history, later } = admittedInVain()
     const { kernel } = await openPlain({ storeId: history.storeId })
-    const stateRoot = new Uint8Array(32).fill(7)
-    const value = create(weaver.EpochAckOpSchema, { epoch: later.id, stateRoot })
+    const [stateRoot, chainEnds] = [new Uint8Array(32).fill(7), new Uint8Array(32).fill(8)]
+    const value = create(weaver.EpochAckOpSchema, { epoch: later.id, stateRoot, chainEnds })
     for (const author of [1, 4, 5]) history.write(author, { kind: 'epochAck', schema: 0, value }, [later])
     await kernel.ingest(history.all, undefined)
     await kernel.recheckFloating()
@@ -308,7 +308,7 @@ describe('what shows no removal', () => {
     const { history, known, epoch } = removedAway()
     const items = (await foundationAt(history, epoch)).filter(({ kind }) => kind !== 'ack')
     const victim = await openVictim(history, known)
-    const [first] = acks(epoch)
+    const [first] = acks(epoch, items)
     assert(first !== undefined, 'somebody vouches')
     for (const vouchers of [[], [first]]) {
       expect(await show(victim.kernel, [...items, ...vouchers])).toEqual({ code: 'no_quorum' })
@@ -330,7 +330,7 @@ describe('what shows no removal', () => {
       expect(await show(victim.kernel, items, from)).toMatchObject({ code: 'no_quorum' })
     }
     // Those who signed have not signed the same: nobody's word is enough.
-    const [first, second] = [vouchersOf(later, 7)[0], vouchersOf(later, 8)[1]]
+    const [first, second] = [vouchersOf(later, items)[0], vouchersOf(later, items, 8)[1]]
     assert(first !== undefined && second !== undefined, 'there are two')
     const diverged = [first, second].map((ack): FoundationItem => ({ kind: 'ack', ack }))
     expect(await show(victim.kernel, [...items, ...diverged], keyOf(1))).toMatchObject({ code: 'diverged' })
@@ -348,7 +348,7 @@ describe('what shows no removal', () => {
     const { kernel } = await openVictim({ storeId: genesisStoreId(elsewhere) }, [elsewhere])
     expect(await show(kernel, items)).toEqual({ code: 'wrong_store' })
     await kernel.close()
-    for (let length = 0; length < items.length - acks(epoch).length; length += 1) {
+    for (let length = 0; length < items.length - acks(epoch, items).length; length += 1) {
       expect(await show(victim.kernel, items.slice(0, length))).not.toBe(true)
     }
     const proof = victim.kernel.openRemovalProof()

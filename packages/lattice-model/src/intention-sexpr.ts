@@ -56,7 +56,15 @@ function opToSExpr(op: UniversalOp, bytes: Uint8Array): SExpr {
         list(sym('required-acks'), ...op.value.requiredAcks.map(raw)),
       )
     case 'epochAck':
-      return list(sym('epoch-ack'), sym(':epoch'), raw(op.value.epoch), sym(':state-root'), raw(op.value.stateRoot))
+      return list(
+        sym('epoch-ack'),
+        sym(':epoch'),
+        raw(op.value.epoch),
+        sym(':state-root'),
+        raw(op.value.stateRoot),
+        sym(':chain-ends'),
+        raw(op.value.chainEnds),
+      )
     case 'ack':
       return list(sym('ack'))
     case 'sealed':

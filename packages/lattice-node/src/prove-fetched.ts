@@ -6,8 +6,8 @@
  * cannot follow. So before what was fetched is put in place it takes in what came after that epoch, by the one way in, and
  * its own log has to say that the epoch is final: then whoever syncs with it comes to the same.
  *
- * Of what lies below nobody can prove where it stood and whose it was. A write that is invalid by that shows that somebody lied,
- * who gave the place or who gives the write. Of two neither is believed for a while, nor is the write held against who gave it.
+ * Of what lies below nobody can prove where it stood and whose it was, but for where chains end. A write that is invalid by
+ * that shows that somebody lied, who gave the place or who gives the write. Of two neither is believed for a while, nor is the write held against who gave it.
  *
  * @module
  */

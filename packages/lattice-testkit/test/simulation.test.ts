@@ -403,7 +403,9 @@ const PLANTED: readonly Planted[] = [
         replaceKernel(world, (kernel) => {
           const root = new Uint8Array(32).fill((nth += 1)) as never
           const author = world.keyOf(0) as never
-          return { epochs: () => kernel.epochs().map((each) => ({ ...each, roots: [{ author, root }] })) }
+          return {
+            epochs: () => kernel.epochs().map((each) => ({ ...each, roots: [{ author, root, chainEnds: root }] })),
+          }
         })
       }),
     },

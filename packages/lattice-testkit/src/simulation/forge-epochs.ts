@@ -108,19 +108,20 @@ function backdateEpoch(forger: Forger): void {
   ingest(forger, { op: epochOp({ ...factsOf(forger, target), seq }), prev, deps: [], what: undefined })
 }
 
-/** Of an epoch that is not in its past, of none at all, or with a root that nobody else has. */
+/** Of an epoch that is not in its past, of none at all, or with a root, or ends of chains, that nobody else has. */
 function forgeAck(forger: Forger): void {
   const { world, kernel } = forger
   const { random, record } = world
   const [newest] = kernel.epochs()
-  const stateRoot = random.bytes(32)
-  const kind = random.below(3)
+  const [forged, chainEnds] = [random.bytes(32), random.bytes(32)]
+  const kind = random.below(4)
+  const stateRoot = (kind === 3 ? newest?.roots[0]?.root : undefined) ?? forged
   const epoch = kind === 0 || newest === undefined ? random.bytes(32) : newest.id
-  const value = create(weaver.EpochAckOpSchema, { epoch, stateRoot })
+  const value = create(weaver.EpochAckOpSchema, { epoch, stateRoot, chainEnds })
   const causes = kind === 1 ? { prev: kernel.storeId, deps: [] } : tipsOf(forger)
-  // It follows that epoch, so the root counts as a peer's, and everybody sees that it is another.
-  if (kind === 2 && newest !== undefined) record.lyingEpochs.add(toHex(newest.id))
-  if (kind !== 2) record.forgedRoots.add(toHex(stateRoot))
+  // It follows that epoch, so the state counts as a peer's, and everybody sees that it is another.
+  if (kind >= 2 && newest !== undefined) record.lyingEpochs.add(toHex(newest.id))
+  if (kind < 2) record.forgedRoots.add(toHex(stateRoot))
   ingest(forger, { op: { kind: 'epochAck', schema: 0, value }, ...causes, what: undefined })
 }
 

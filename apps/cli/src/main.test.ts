@@ -359,6 +359,8 @@ describe('work with stages', () => {
         error,
       })
     node.outcomes = [outcome(0xaa, SyncResult.SYNCED)]
+    expect((await run(shell('store sync other'), node)).stderr).toContain("no store 'other' here")
+    expect((await run(shell('store sync notes'), node)).exitCode).toBe(0)
     expect(await run(shell('store sync'), node)).toEqual({
       exitCode: 0,
       stdout: 'aaaaaaaaaaaa synced: sent 1, received 2\n',
@@ -514,6 +516,15 @@ test('a store that nothing here opens is listed as headless, and says what that 
   expect((await run(shell('store list --tree'), node)).stdout).toContain('headless')
   const { stdout } = await run(shell('store status'), node)
   expect(stdout).toContain('nothing here opens core:kvstore: it is received, kept and served, its data unread')
+})
+
+test('status counts what was pruned among what is projected and seen', async () => {
+  const node = nodeWith('notes')
+  node.status = { witnessCount: 9n, appliedSeq: 57n, headSeq: 58n, stable: 56n }
+  const { stdout } = await run(shell('store status'), node)
+  expect(stdout).toMatch(/^intentions +9 witnessed, 0 floating$/m)
+  expect(stdout).toMatch(/^seen by all +56 of 58 by every peer that writes$/m)
+  expect(stdout).toMatch(/^projection +57 of 58$/m)
 })
 
 test('status warns of what is wrong', async () => {

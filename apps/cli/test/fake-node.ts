@@ -299,6 +299,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
             keys: 3n,
             witnessCount: 5n,
             appliedSeq: 5n,
+            headSeq: 5n,
             authors: 1,
             strategy: 'independent',
             peers: 1,
@@ -420,6 +421,7 @@ export function createFakeNode(names: readonly string[] = ['notes']): FakeNode {
           ],
           stable: 3n,
           witnessCount: 5n,
+          headSeq: 5n,
           stableFrontier: [idOf(3)],
         }),
       listForks: async () =>

@@ -51,7 +51,7 @@ async function showObservations(context: CommandContext): Promise<void> {
 
 /** Exported for its test. A row per author: what it has seen of each. */
 export function observationsText(
-  { authors, omitted, stable, witnessCount, stableFrontier }: daemon.Observations,
+  { authors, omitted, stable, headSeq, stableFrontier }: daemon.Observations,
   { style, width, full }: Pick<CommandContext['out'], 'style' | 'width' | 'full'>,
   nowMs: number,
 ): string {
@@ -77,7 +77,7 @@ export function observationsText(
   })
   const lines = [
     table,
-    `${formatCount(stable)} of ${formatPlural(witnessCount, 'intention')} seen by every peer that writes`,
+    `${formatCount(stable)} of ${formatPlural(headSeq, 'intention')} seen by every peer that writes`,
     ...(stableFrontier.length === 0 ? [] : [`up to ${stableFrontier.map((each) => formatId(each, full)).join(' ')}`]),
     ...(omitted === 0 ? [] : [style.dim(`${formatPlural(omitted, 'author')} that wrote before these left out`)]),
   ]

@@ -197,9 +197,9 @@ function authorsCell(status: daemon.StoreStatus, style: CommandContext['out']['s
   }
 }
 
-/** By what the peers that write have acknowledged; others are not asked. */
-function seenCell({ stable, witnessCount, peersLagging }: daemon.StoreStatus): string {
-  const seen = `${formatCount(stable)} of ${formatCount(witnessCount)} by every peer that writes`
+/** By what the peers that write have acknowledged; others are not asked. What was pruned counts as well. */
+function seenCell({ stable, headSeq, peersLagging }: daemon.StoreStatus): string {
+  const seen = `${formatCount(stable)} of ${formatCount(headSeq)} by every peer that writes`
   return peersLagging === 0 ? seen : `${seen}, ${formatPlural(peersLagging, 'peer')} behind`
 }
 
@@ -215,7 +215,7 @@ function projectionCell(status: daemon.StoreStatus, style: CommandContext['out']
   if (stalled !== undefined) {
     return { text: `STALLED at ${stalled.seq} (${formatId(stalled.intentionId)}): ${stalled.error}`, paint: style.bad }
   }
-  return `${formatCount(status.appliedSeq)} of ${formatCount(status.witnessCount)}`
+  return `${formatCount(status.appliedSeq)} of ${formatCount(status.headSeq)}`
 }
 
 async function showSystem(context: CommandContext): Promise<void> {

@@ -9,6 +9,7 @@ import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { CommandFailed } from '../errors.ts'
+import { OPTIONAL_STORE_ARGUMENT } from '../parse-option.ts'
 import { API_FORMATS, messageToJson } from '../render/message-json.ts'
 import { syncText } from '../render/node-event.ts'
 import { formatCount, formatDuration, formatPlural } from '../render/units.ts'
@@ -16,17 +17,26 @@ import type { Bind } from '../run-action.ts'
 import { describeStore } from '../store-selection.ts'
 
 export function addSyncCommands(store: Command, bind: Bind): void {
-  store.command('sync').description('reconcile with every peer now, and say what came of each').action(bind(syncStore))
-  store.command('rebuild').description('delete the projected state and project the log anew').action(bind(rebuildStore))
+  store
+    .command('sync')
+    .description('reconcile with every peer now, and say what came of each')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
+    .action(bind(syncStore))
+  store
+    .command('rebuild')
+    .description('delete the projected state and project the log anew')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
+    .action(bind(rebuildStore))
   store
     .command('retry')
     .description('go on with a projection that stalled, once its cause is mended')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .action(bind(retryStore))
 }
 
-async function retryStore(context: CommandContext): Promise<void> {
+async function retryStore(context: CommandContext, reference: string | undefined): Promise<void> {
   const { out, signal } = context
-  const info = await context.store()
+  const info = await context.store(reference)
   const response = await (await context.backend()).store.retry({ storeId: info.id }, { signal })
   await out.message(
     daemon.RetryResponseSchema,
@@ -35,9 +45,9 @@ async function retryStore(context: CommandContext): Promise<void> {
   )
 }
 
-async function syncStore(context: CommandContext): Promise<void> {
+async function syncStore(context: CommandContext, reference: string | undefined): Promise<void> {
   const { out, signal } = context
-  const info = await context.store()
+  const info = await context.store(reference)
   const outcomes: daemon.SyncOutcome[] = []
   for await (const { progress } of (await context.backend()).store.sync({ storeId: info.id }, { signal })) {
     if (progress.case !== 'outcome') continue
@@ -67,9 +77,9 @@ function summaryDocument(outcomes: readonly daemon.SyncOutcome[], taking: readon
   }
 }
 
-async function rebuildStore(context: CommandContext): Promise<void> {
+async function rebuildStore(context: CommandContext, reference: string | undefined): Promise<void> {
   const { out, clock, signal } = context
-  const info = await context.store()
+  const info = await context.store(reference)
   const startMs = clock.monotonicMs()
   const bar = out.progress('rebuilding')
   let last = create(daemon.RebuildProgressSchema)

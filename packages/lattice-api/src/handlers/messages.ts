@@ -61,6 +61,7 @@ export async function toStoreStatus(store: StoreHandle): Promise<daemon.StoreSta
     authors: stats.authorCount,
     forkedAuthors: stats.forkCount,
     appliedSeq: BigInt(projection.appliedSeq),
+    headSeq: BigInt(projection.headSeq),
     rejections: BigInt(stats.rejectionCount),
     ...(projection.stalled === undefined
       ? {}

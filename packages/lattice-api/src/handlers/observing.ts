@@ -39,6 +39,7 @@ export function observe(store: StoreHandle): daemon.Observations {
     omitted,
     stable: BigInt(stability.count),
     witnessCount: BigInt(store.kernel().stats().witnessCount),
+    headSeq: BigInt(store.kernel().projection().headSeq),
     stableFrontier: [...stability.ids],
   })
 }

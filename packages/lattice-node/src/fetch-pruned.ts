@@ -15,8 +15,6 @@ import {
   type AbortSignal,
   type Crypto,
   equalBytes,
-  type FloatReason,
-  type IngestOutcome,
   type IntentionId,
   parseSignedIntention,
   parseStoreType,
@@ -28,6 +26,7 @@ import type { NetworkService, PeerHint, SnapshotState } from '@lattice/net'
 import type { MembershipPolicy } from '@lattice/store-base'
 import { createStoreMembershipPolicy, createSystemLayer } from '@lattice/systemstore'
 import type { DoubtedPeers } from './doubted-peers.ts'
+import { earlyEnd } from './early-end.ts'
 import { fetchedContradicted, fetchedUnheard, fetchedUnproven } from './life-errors.ts'
 import type { NodeContext } from './node-context.ts'
 import { type OpenStore, openStore, type OpenStoreOptions } from './open-store.ts'
@@ -189,15 +188,16 @@ async function takeOver(
     if ((old.baseSeq() ?? -1n) >= (kernel.base()?.seq ?? 0n)) return undefined
     let kept = 0
     let isWaiting = false
-    let early: IntentionId | undefined
+    const floating: IntentionId[] = []
     for (let part = old.next(REINGEST_BYTES); part.length > 0; part = old.next(REINGEST_BYTES)) {
       signal.throwIfAborted()
       const outcomes = await kernel.ingest(part, undefined)
       const own = outcomes.filter((_outcome, index) => isBy(crypto, part[index], self))
       kept += own.filter(({ kind }) => kind === 'witnessed').length
       isWaiting ||= own.some(({ kind }) => kind !== 'witnessed' && kind !== 'duplicate')
-      early = lastEarly(own) ?? early
+      floating.push(...own.flatMap((outcome) => (outcome.kind === 'floating' ? [outcome.id] : [])))
     }
+    const early = earlyEnd(kernel, floating)
     const hold = holdOfReturn(meta.writeHold(kernel.storeId), { isCut: isWaiting || old.isOwnChainCut(), early })
     if (hold !== undefined) meta.putWriteHold(kernel.storeId, hold)
     const waiting = old.strandedCount()
@@ -209,18 +209,6 @@ async function takeOver(
     old.close()
   }
 }
-
-/** The last that is here in full and only waits for its time, as what was written while the clock was ahead. */
-function lastEarly(outcomes: readonly IngestOutcome[]): IntentionId | undefined {
-  const waits = outcomes.flatMap((outcome) => {
-    const isSo = outcome.kind === 'floating' && outcome.missing.length === 0 && EARLY.has(outcome.reason)
-    return isSo ? [outcome.id] : []
-  })
-  return waits.at(-1)
-}
-
-/** What is in the future itself, and what follows that. */
-const EARLY: ReadonlySet<FloatReason> = new Set(['future', 'missing_causes'])
 
 interface TakeOver {
   /** Of the old log. */

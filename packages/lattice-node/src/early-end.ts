@@ -1,0 +1,39 @@
+/**
+ * Where this node's own chain ends among what came along and only waits for its time, as what was written while the clock was
+ * ahead.
+ *
+ * What follows something that nobody takes any more, as a write beyond a cutoff, is here in full as well and waits for ever.
+ *
+ * @module
+ */
+import type { Kernel } from '@lattice/kernel'
+import { causesOf, type IdKey, idKey, type IntentionId, isSigned } from '@lattice/model'
+
+/** `floating`: this node's own, causes first. Undefined where none of them comes by time alone. */
+export function earlyEnd(
+  kernel: Pick<Kernel, 'get' | 'missing'>,
+  floating: readonly IntentionId[],
+): IntentionId | undefined {
+  const known = new Map<IdKey, boolean>()
+  return floating.findLast((id) => {
+    const stored = kernel.get(id)
+    // One within a run comes with what vouches for it.
+    return stored !== undefined && isSigned(stored.parsed) && comesByTime(kernel, known, id)
+  })
+}
+
+/** True for what is in the future, and what waits for nothing but that. What is known of others is kept. */
+function comesByTime(kernel: Pick<Kernel, 'get' | 'missing'>, known: Map<IdKey, boolean>, id: IntentionId): boolean {
+  const open = [id]
+  for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {
+    const stored = kernel.get(at)
+    const causes = stored?.floating === 'missing_causes' ? kernel.missing(causesOf(stored.parsed.intention)) : []
+    const unknown = causes.filter((cause) => !known.has(idKey(cause)))
+    open.push(...unknown)
+    if (unknown.length > 0) continue
+    const isTimed = stored?.floating === 'future' || stored?.floating === 'missing_causes'
+    known.set(idKey(at), isTimed && causes.every((cause) => known.get(idKey(cause)) === true))
+    open.pop()
+  }
+  return known.get(idKey(id)) === true
+}

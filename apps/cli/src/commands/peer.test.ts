@@ -231,6 +231,14 @@ describe('a peer that is held to its bounds', () => {
     })
   })
 
+  test('has no role once it is revoked', async () => {
+    const nas = node.life.peers.at(-1)
+    if (nas === undefined) expect.unreachable()
+    Object.assign(nas, { role: system.Role.UNSPECIFIED, status: system.PeerStatus.REVOKED })
+    const { stdout } = await at('peer list')
+    expect(stdout).toMatch(/nas +none +revoked/)
+  })
+
   test('is shown whole, as JSON and as a table', async () => {
     conduct({ standing: daemon.PeerStanding.SHUT_OUT, shutOutForMs: 12_000n, misbehaviour: 'frame_malformed' })
     expect((await at('peer list')).stdout).toMatchInlineSnapshot(`

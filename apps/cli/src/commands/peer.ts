@@ -44,7 +44,7 @@ async function listPeers(context: CommandContext): Promise<void> {
         presence(peer, out.style),
         { text: formatId(peer.publicKey, out.full), paint: out.style.name },
         peer.name,
-        enumText(system.RoleSchema, peer.role),
+        roleText(peer),
         statusCell(peer, out.style),
         seen(peer, clock.wallMs()),
         lagCell(peer, out.style, clock.wallMs()),
@@ -53,6 +53,11 @@ async function listPeers(context: CommandContext): Promise<void> {
       width: out.width,
     }),
   )
+}
+
+/** Who was revoked has none. */
+function roleText({ role }: daemon.PeerInfo): string {
+  return role === system.Role.UNSPECIFIED ? 'none' : enumText(system.RoleSchema, role)
 }
 
 function presence(peer: daemon.PeerInfo, style: CommandContext['out']['style']): Cell {

@@ -1,5 +1,7 @@
 /** Where chains end below an epoch: the same for all who have what lies below it, and signed by those who acknowledge it. */
+import { create } from '@bufbuild/protobuf'
 import { type Hlc, type ParsedIntention, toHex, toIntentionId, toPublicKey } from '@lattice/model'
+import { weaver } from '@lattice/proto'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type ChainEnd, type EndingLane, endingLanes, hashChainEnds } from '../src/chain-ends.ts'
 import type { Kernel } from '../src/index.ts'
@@ -98,6 +100,28 @@ describe('whoever acknowledges an epoch', () => {
     const ends = toHex(modelChainEnds(all(a.kernel), made))
     for (const { kernel } of nodes)
       expect(signed(kernel).map(({ chainEnds }) => toHex(chainEnds))).toEqual([ends, ends])
+    for (const { kernel } of nodes) await mesh.run(kernel.close())
+  })
+
+  test('says it again with that where it has said the state alone', async () => {
+    const mesh = createMesh()
+    const nodes = await openThree(mesh, { snapshots: true })
+    const [a, b] = nodes
+    const [initial] = kindsOf(a.kernel, 'epoch')
+    if (initial === undefined) expect.unreachable()
+    const value = create(weaver.EpochAckOpSchema, { epoch: initial.id, stateRoot: new Uint8Array(32) })
+    const said = write(b.signer, {
+      prev: toIntentionId(a.kernel.storeId.slice()),
+      deps: [initial.id],
+      at: { wall: (a.kernel.stats().hlc.wall ?? 0) + 1, counter: 0 },
+      op: { kind: 'epochAck', schema: 0, value },
+    })
+    await mesh.run(b.kernel.ingest([...all(a.kernel), said], undefined))
+    await mesh.connect(nodes)
+    // What it said before settles the epoch, and vouches for no state.
+    expect(a.kernel.epoch(initial.id)).toMatchObject({ roots: [], acked: [b.signer.publicKey] })
+    await until(mesh, () => nodes.every(({ kernel }) => kernel.epoch(initial.id)?.isFinal === true))
+    expect(a.kernel.epoch(initial.id)?.roots).toHaveLength(3)
     for (const { kernel } of nodes) await mesh.run(kernel.close())
   })
 })

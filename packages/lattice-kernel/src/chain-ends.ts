@@ -74,7 +74,7 @@ export function endingLanes(lanes: ReadonlyMap<number, EndingLane>): readonly nu
 
 type EndsLog = Pick<LogStore, 'authors' | 'reach' | 'tipAt'>
 
-/** Read a few at a time, with `breathe` between. */
+/** Read a few at a time, with `breathe` between. The epoch is the base of the log, or has that in its past. */
 export async function chainEndsAt(
   log: EndsLog,
   crypto: Pick<Crypto, 'blake3'>,

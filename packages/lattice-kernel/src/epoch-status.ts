@@ -52,11 +52,11 @@ export interface EpochStatus {
    * contradicts itself vouches for nothing, and shows of nobody else that its state is wrong.
    */
   readonly roots: readonly SignedRoot[]
-  /** They signed different states: the state of one of them is wrong. Nothing is cut here while that stands. */
+  /** They signed different states: one of them is wrong. Nothing is cut here while their roots differ. */
   readonly isDiverged: boolean
   /** What lies below it counts as it was known there: no epoch that it had not seen has changed that. */
   readonly isUpheld: boolean
-  /** Settled and upheld, and enough of them signed the same root, see {@link agreedState}. */
+  /** Settled and upheld, and enough of them signed the same state, see {@link agreedState}. */
   readonly isFinal: boolean
   /**
    * Final, or would be had no senior outranked it. Nothing is cut there any more then; where it was, what is gone stays gone,

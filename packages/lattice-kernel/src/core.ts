@@ -183,7 +183,7 @@ export function createCore(parts: CoreParts, { projection: opened, createWitness
     isBehind: () => isBehind(log, projection),
     limitsChanged: () => settleLimits(log, limitsFollowed),
     ...createEvictions(events),
-    ...createReverts(parts, { forget, ownTips, settlement, limitsFollowed }),
+    ...createReverts(parts, { forget, ownTips, settlement, witnesser, limitsFollowed }),
   }
 }
 
@@ -191,17 +191,19 @@ interface Forgetting {
   readonly forget: () => void
   readonly ownTips: OwnTips
   readonly settlement: Settlement
+  readonly witnesser: Witnesser
   readonly limitsFollowed: () => void
 }
 
 function createReverts(
   { log, pool }: CoreParts,
-  { forget, ownTips, settlement, limitsFollowed }: Forgetting,
+  { forget, ownTips, settlement, witnesser, limitsFollowed }: Forgetting,
 ): Pick<Core, 'pruned' | 'revert'> {
   return {
     pruned: () => {
       ownTips.forget()
       settlement.forget()
+      witnesser.reconsiderCauses()
       limitsFollowed()
     },
     revert: () => {

@@ -8,7 +8,7 @@
  */
 import { type IdKey, idKey, type IntentionId, type PublicKey, toIntentionId } from '@lattice/model'
 import type { EpochCover } from './epoch-cover.ts'
-import type { FloatingEntry } from './floating-entry.ts'
+import { type FloatingEntry, resetFloatingEntry } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { KernelTime } from './kernel-time.ts'
 import type { LogStore } from './log-store.ts'
@@ -22,6 +22,8 @@ export interface Witnesser {
   readonly arrive: (staged: readonly FloatingEntry[]) => void
   /** Looks again at all signed ones: what is beyond a cutoff is something else. */
   readonly reconsider: () => void
+  /** And at every cause of theirs: the log begins elsewhere, and one that was met may be gone. */
+  readonly reconsiderCauses: () => void
   /** Looks again at these runs. */
   readonly consider: (closers: Iterable<FloatingEntry>) => void
   /** Appends ready runs while the log's group stays within `maxRecords` and time is left; at least one when it is empty. */
@@ -105,6 +107,13 @@ export function createWitnesser(deps: WitnesserDeps): Witnesser {
   return {
     arrive: (staged) => consider(affectedBy(pool, staged)),
     reconsider: () => woken.add(unmarked(pool)),
+    reconsiderCauses: () => {
+      for (const entry of pool.entries()) {
+        pool.setWait(entry, undefined)
+        resetFloatingEntry(entry)
+      }
+      woken.add(unmarked(pool))
+    },
     consider,
     witness,
     hasReady: () => ready.size() > 0 || woken.size() > 0,

@@ -9,26 +9,16 @@
  * @module
  */
 import {
-  equalBytes,
   HASH_BYTES,
-  type Hash,
   type IdKey,
   idKey,
   type IntentionId,
   type PublicKey,
-  toHash,
   toIntentionId,
   toPublicKey,
 } from '@lattice/model'
-import type { weaver } from '@lattice/proto'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
-
-/** What an ack says of what lies below its epoch. */
-export interface SignedState {
-  readonly root: Hash
-  /** Where chains end, see `chain-ends.ts`. */
-  readonly chainEnds: Hash
-}
+import { type SignedState, signedStateOf, withState } from './signed-state.ts'
 
 /** What one peer signed at an epoch. */
 export interface SignedStates {
@@ -60,8 +50,6 @@ export interface EpochAcksDeps {
   readonly admissionsBefore: (author: PublicKey, place: IntentionMeta) => number
 }
 
-/** States that are told and taken of a peer, and kept of one chain: two that differ are a contradiction already. */
-export const STATES_MAX = 2
 /** Acks of one epoch kept of one peer. More has only who forks its chain, or is invited, again and again. */
 const KEPT_MAX = 64
 
@@ -72,16 +60,6 @@ interface Ack {
   /** None from a peer without state. */
   readonly state: SignedState | undefined
   readonly admissions: number
-}
-
-/** Undefined for one that vouches for none. */
-export function signedStateOf({ stateRoot, chainEnds }: weaver.EpochAckOp): SignedState | undefined {
-  if (stateRoot.length !== HASH_BYTES || chainEnds.length !== HASH_BYTES) return undefined
-  return { root: toHash(stateRoot.slice()), chainEnds: toHash(chainEnds.slice()) }
-}
-
-export function isSameState(a: SignedState, b: SignedState): boolean {
-  return equalBytes(a.root, b.root) && equalBytes(a.chainEnds, b.chainEnds)
 }
 
 export function createEpochAcks({ epochOf, isBefore, admissionsBefore }: EpochAcksDeps): EpochAcks {
@@ -133,7 +111,7 @@ function saysMore(acks: readonly Ack[], { meta, state, admissions }: Ack): boole
   const alike = acks.filter((other) => other.meta.lane === meta.lane && other.admissions === admissions)
   if (state === undefined) return alike.length === 0
   const states = alike.flatMap((other) => other.state ?? [])
-  return states.length < STATES_MAX && !states.some((known) => isSameState(known, state))
+  return withState(states, state) !== states
 }
 
 /** What the acks of one peer that count say; undefined where none does. */
@@ -141,9 +119,9 @@ function signedStates(acks: readonly Ack[], counts: Counts): SignedStates | unde
   const counting = acks.filter(({ meta }) => counts(meta))
   const [first] = counting
   if (first === undefined) return undefined
-  const states: SignedState[] = []
-  for (const { state } of counting) {
-    if (state !== undefined && !states.some((known) => isSameState(known, state))) states.push(state)
-  }
-  return { author: first.author, states: states.slice(0, STATES_MAX) }
+  const states = counting.reduce<readonly SignedState[]>(
+    (known, { state }) => (state === undefined ? known : withState(known, state)),
+    [],
+  )
+  return { author: first.author, states }
 }

@@ -16,10 +16,11 @@ import {
 import { system, type weaver } from '@lattice/proto'
 import type { EpochFault, EpochWish } from '@lattice/store-base'
 import { countingAcks } from './counting-acks.ts'
-import { type Counts, isSameState, type SignedState } from './epoch-acks.ts'
+import type { Counts } from './epoch-acks.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { LogStore } from './log-store.ts'
 import { requiredOf, type Settlement } from './settlement.ts'
+import { agreedState, isDivergence, type SignedState, vouchedState } from './signed-state.ts'
 import type { IsUpheld } from './upheld.ts'
 
 /** What an epoch says it is for; `unknown` for what cannot be read. */
@@ -65,16 +66,6 @@ export interface EpochStatus {
   readonly mayBegin: boolean
 }
 
-/** Roots that agree for an epoch to be final; one suffices where no more than one peer has to acknowledge it. */
-export const QUORUM = 2
-
-/** What a quorum signed, of one state each, if those who signed anything else are fewer: a lone liar stops nobody. */
-export function agreedState(states: readonly SignedState[], required: readonly PublicKey[]): SignedState | undefined {
-  const votes = (state: SignedState): number => states.filter((other) => isSameState(state, other)).length
-  const least = required.length > 1 ? QUORUM : 1
-  return states.find((state) => votes(state) >= least && votes(state) * 2 > states.length)
-}
-
 type StatusLog = Pick<LogStore, 'book' | 'excluded'>
 
 export interface StatusSource {
@@ -112,10 +103,10 @@ function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDe
   const isSeen = isSettled || (fault === 'outranked' && settlement.waitingFor(epoch).length === 0)
   const signers = [author, ...required]
   const signed = log.book.acks.of(id, counts).filter((ack) => signers.some((key) => equalBytes(key, ack.author)))
-  const roots = signed.flatMap(({ author: by, states: [state, another] }) =>
-    state === undefined || another !== undefined ? [] : [{ author: by, ...state }],
-  )
-  const isDiverged = roots.some((each, index) => index > 0 && !isSameState(each, roots[0] ?? each))
+  const roots = signed.flatMap(({ author: by, states }) => {
+    const state = vouchedState(states)
+    return state === undefined ? [] : [{ author: by, ...state }]
+  })
   // Asked of those alone for which it matters: it takes the view of its past.
   const isUpheld = !isSeen || upheld(epoch)
   const mayBegin = isSeen && isUpheld && agreedState(roots, required) !== undefined
@@ -132,7 +123,7 @@ function statusOf({ log, settlement, isUpheld: upheld, heads, counts }: StatusDe
     waitingFor: fault === undefined ? settlement.waitingFor(epoch) : [],
     isSettled,
     roots,
-    isDiverged,
+    isDiverged: isDivergence(roots),
     isUpheld,
     isFinal: isSettled && mayBegin,
     mayBegin,

@@ -74,7 +74,7 @@ export class FoundationCheck {
       const base = this.#endPlaces()
       if (base !== undefined) return err(base)
     }
-    const root = this.#proof?.root(this.#chainEnds(), this.#deps.shownBy)
+    const root = this.#proof?.root(() => this.#chainEnds(), this.#deps.shownBy)
     if (root === undefined || this.#base === undefined) return err(problem('incomplete', 'there is no base'))
     return root.ok ? ok({ base: this.#base.id, root: root.value }) : root
   }

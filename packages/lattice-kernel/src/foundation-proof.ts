@@ -19,9 +19,8 @@ import {
   verifyParsed,
   ZERO_HASH,
 } from '@lattice/model'
-import { isSameState, type SignedState, signedStateOf, STATES_MAX } from './epoch-acks.ts'
-import { agreedState } from './epoch-status.ts'
 import { type Problem, problem } from './foundation-problem.ts'
+import { agreedState, isDivergence, type SignedState, signedStateOf, vouchedState, withState } from './signed-state.ts'
 
 export interface ProvenEpoch {
   readonly id: Uint8Array
@@ -35,7 +34,7 @@ export class FoundationProof {
   readonly #epoch: ProvenEpoch
   readonly #seen = new Set<IdKey>()
   /** By signer. */
-  readonly #states = new Map<IdKey, SignedState[]>()
+  readonly #states = new Map<IdKey, readonly SignedState[]>()
 
   constructor(crypto: Crypto, epoch: ProvenEpoch) {
     this.#crypto = crypto
@@ -58,8 +57,9 @@ export class FoundationProof {
     const state = signedStateOf(op.value)
     if (state === undefined) return problem('not_a_record', 'an ack says no state')
     const states = this.#states.get(idKey(intention.author)) ?? []
-    if (states.length >= STATES_MAX) return problem('duplicate', 'a peer acknowledges too often')
-    this.#states.set(idKey(intention.author), [...states, state])
+    const next = withState(states, state)
+    if (next === states) return problem('duplicate', 'a peer acknowledges too often')
+    this.#states.set(idKey(intention.author), next)
     this.#seen.add(idKey(id))
     return undefined
   }
@@ -69,16 +69,14 @@ export class FoundationProof {
    * none. Where too few have signed it is `ZERO_HASH` if `author` says that it made the epoch: its own word is enough for what
    * takes no state over.
    */
-  root(chainEnds: Hash, author?: PublicKey): Result<Hash, Problem> {
-    const states = [...this.#states.values()].flatMap(([first, second]) =>
-      first === undefined || (second !== undefined && !isSameState(first, second)) ? [] : [first],
-    )
+  root(chainEnds: () => Hash, author?: PublicKey): Result<Hash, Problem> {
+    const states = [...this.#states.values()].flatMap((each) => vouchedState(each) ?? [])
     const agreed = agreedState(states, this.#epoch.required)
     if (agreed !== undefined) {
-      if (equalBytes(agreed.chainEnds, chainEnds)) return ok(agreed.root)
+      if (equalBytes(agreed.chainEnds, chainEnds())) return ok(agreed.root)
       return err(problem('ends_differ', 'chains do not end where those who vouch for the base say'))
     }
-    const isOne = states.every((state) => isSameState(state, states[0] ?? state))
+    const isOne = !isDivergence(states)
     if (isOne && author !== undefined && equalBytes(author, this.#epoch.author)) return ok(ZERO_HASH)
     return err(
       isOne

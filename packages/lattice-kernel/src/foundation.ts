@@ -22,7 +22,6 @@ import type { AskedBeside } from './asked-beside.ts'
 import { closingRun } from './closing-run.ts'
 import { countingAcks } from './counting-acks.ts'
 import { type Downset, downsetOf } from './downset.ts'
-import { isSameState, type SignedState, signedStateOf, STATES_MAX } from './epoch-acks.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { encodeFoundationItem } from './foundation-codec.ts'
 import { heldBranchesFrom } from './fork-siblings.ts'
@@ -32,6 +31,7 @@ import type { Lane } from './lane-book.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
 import { requiredOf } from './settlement.ts'
+import { type SignedState, signedStateOf, withState } from './signed-state.ts'
 
 /** An item, read when it is asked for. */
 type Readable = () => FoundationItem
@@ -279,7 +279,7 @@ function foldedBy(log: LogStore, id: IntentionId): readonly IntentionId[] {
 
 /**
  * Acks by the author of the epoch and those it names that say which state they came to, as each of its own vouches: of one
- * signer no more than {@link STATES_MAX}, which differ. Who forks its chain, or is invited again and again, has more.
+ * signer no more than `STATES_MAX`, which differ. Who forks its chain, or is invited again and again, has more.
  */
 function acksOf(log: LogStore, epoch: BookEpoch): readonly LogEntry[] {
   const signers = [epoch.record.author, ...requiredOf(epoch)]
@@ -294,8 +294,8 @@ function acksOf(log: LogStore, epoch: BookEpoch): readonly LogEntry[] {
       if (state === undefined || !equalBytes(op.value.epoch, epoch.record.id)) return false
       if (!signers.some((key) => equalBytes(key, intention.author))) return false
       const states = told.get(idKey(intention.author)) ?? []
-      if (states.length >= STATES_MAX || states.some((known) => isSameState(known, state))) return false
-      told.set(idKey(intention.author), [...states, state])
-      return true
+      const next = withState(states, state)
+      told.set(idKey(intention.author), next)
+      return next !== states
     })
 }

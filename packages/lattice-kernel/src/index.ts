@@ -41,7 +41,7 @@ export { AUTHOR_SHARE, MAX_FLOATING, MAX_FLOATING_BYTES } from './floating-quota
 export { EPOCH_ACK_DELAY_MS } from './epoch-acknowledger.ts'
 export { JOIN_DEADLINE_MS, JOIN_DELAY_MS } from './epoch-joiner.ts'
 export { type EpochPage, type EpochPageOptions, EPOCHS_PER_PAGE_MAX } from './epoch-pages.ts'
-export { type EpochPurpose, type EpochStatus, purposeOf, QUORUM, type SignedRoot } from './epoch-status.ts'
+export { type EpochPurpose, type EpochStatus, purposeOf, type SignedRoot } from './epoch-status.ts'
 export { ACK_DELAY_MS, ACK_RETRY_MS } from './acknowledger.ts'
 export { decodeFoundationItem, encodeFoundationItem, type FoundationItemMalformed } from './foundation-codec.ts'
 export type {
@@ -109,6 +109,7 @@ export type { ProofRefused, RemovalProof } from './removal-types.ts'
 export { openReingest, type Reingest, type ReingestOptions, type StrandedWrite } from './reingest.ts'
 export type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
 export type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
+export { QUORUM } from './signed-state.ts'
 export type {
   ReadSnapshotOptions,
   SnapshotInfo,

@@ -108,10 +108,7 @@ export function createWitnesser(deps: WitnesserDeps): Witnesser {
     arrive: (staged) => consider(affectedBy(pool, staged)),
     reconsider: () => woken.add(unmarked(pool)),
     reconsiderCauses: () => {
-      for (const entry of pool.entries()) {
-        pool.setWait(entry, undefined)
-        resetFloatingEntry(entry)
-      }
+      forgetCauses(pool)
       woken.add(unmarked(pool))
     },
     consider,
@@ -153,6 +150,13 @@ function affectedBy(pool: FloatingPool, staged: readonly FloatingEntry[]): reado
     else affected.push(...pool.wake(entry.key))
   }
   return affected
+}
+
+function forgetCauses(pool: FloatingPool): void {
+  for (const entry of pool.entries()) {
+    pool.setWait(entry, undefined)
+    resetFloatingEntry(entry)
+  }
 }
 
 /** All signed ones, none of them needed by anybody as far as is known. */

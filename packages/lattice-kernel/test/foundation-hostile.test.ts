@@ -279,7 +279,6 @@ describe('a foundation', () => {
     expect(outcomeOf([...before, ...enough, ackWith(two, end.base, wrong)])).toEqual(end)
     const lie = [ackWith(one, end.base, wrong), ackWith(two, end.base, wrong)]
     expect(outcomeOf([...before, ackWith(creator, end.base, end.root), ...lie])).toEqual({ ...end, root: wrong })
-    // Both signed it twice, or one did.
     expect(outcomeOf([...before, ackWith(creator, end.base, wrong)])).toBe('no_quorum')
     expect(outcomeOf([...before, ackWith(signerOf(50), end.base, end.root)])).toBe('not_authentic')
     expect(outcomeOf([...before, ackWith(two, spineAt(1).record.bytes.slice(0, 32), end.root)])).toBe('not_a_record')
@@ -289,6 +288,11 @@ describe('a foundation', () => {
     const open: FoundationItem = { kind: 'ack', ack: { bytes: first.ack.bytes, signature: new Uint8Array(0) } }
     expect(outcomeOf([...before, open])).toBe('not_authentic')
     expect(outcomeOf([...before, { kind: 'ack', ack: spineAt(1).record }])).toBe('not_a_record')
+    // Who says the same again says nothing, however often.
+    const { intention } = parse(first.ack)
+    const later = { wall: intention.timestamp.wall + 1, counter: 0 }
+    const again = resigned(first.ack, signerWith(intention.author), { timestamp: later })
+    expect(outcomeOf([...items, { kind: 'ack', ack: again }])).toBe('duplicate')
   })
 
   test('has chains end where those who vouch for it say: of the same authors, at the same times', () => {

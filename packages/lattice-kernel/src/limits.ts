@@ -5,12 +5,12 @@
  *
  * @module
  */
-import { equalBytes, type IntentionId, type PublicKey } from '@lattice/model'
+import { type IntentionId, type PublicKey } from '@lattice/model'
 import type { Cutoff, MembershipView } from '@lattice/store-base'
 import type { BookItem } from './book-items.ts'
 import type { BookEpoch, EpochBook } from './epoch-book.ts'
 
-export type LimitsView = Pick<MembershipView, 'cutoffsOf' | 'isHeard' | 'limited' | 'isSenior' | 'faultOf' | 'hasSay'>
+export type LimitsView = Pick<MembershipView, 'cutoffsOf' | 'isHeard' | 'limited' | 'mayOutrank' | 'faultOf' | 'hasSay'>
 
 /** An intention that is an epoch by its form, whether it counts or not. */
 export interface LimitingEpoch {
@@ -71,20 +71,10 @@ export function wholeCutoffs(view: LimitsView, author: PublicKey): readonly Cuto
 }
 
 /**
- * True for an author whose epochs are held although nothing else of it is: it is senior to all that removed it, so an epoch
- * of its own may void theirs.
+ * True for an author whose epochs are held although nothing else of it is: one of its own may void every epoch that removed
+ * it.
  */
-export function mayEndItsCutoffs(
-  { view, epochs }: { readonly view: LimitsView; readonly epochs: readonly LimitingEpoch[] },
-  author: PublicKey,
-): boolean {
+export function mayEndItsCutoffs(view: LimitsView, author: PublicKey): boolean {
   const cutoffs = wholeCutoffs(view, author)
-  return (
-    view.isHeard(author) &&
-    cutoffs.length > 0 &&
-    cutoffs.every(({ epoch }) => {
-      const by = epochs.find(({ id }) => equalBytes(id, epoch))?.author
-      return by !== undefined && view.isSenior(author, by)
-    })
-  )
+  return view.isHeard(author) && cutoffs.length > 0 && cutoffs.every(({ epoch }) => view.mayOutrank(author, epoch))
 }

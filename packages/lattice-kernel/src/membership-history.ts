@@ -79,5 +79,6 @@ export const NOBODY_KNOWN: MembershipView = {
   leftBy: () => undefined,
   isAdmin: () => false,
   isSenior: () => false,
+  mayOutrank: () => false,
   hasSay: () => false,
 }

@@ -26,7 +26,7 @@ export interface RevokedPast {
   readonly limitedBy: (peer: PublicKey) => readonly IntentionId[]
   /** Who admitted the peer again after an epoch took rights from it. */
   readonly readmittedBy: (peer: PublicKey) => readonly PublicKey[]
-  /** Who removed the peer although it was admitted before them: what it holds against them may void that. */
+  /** Who removed the peer although an epoch of its own would be decided first: what it holds against them may void that. */
   readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
   /** Reads these intentions and all in their past, without `known` and what is in theirs. Ids that are not here are passed over. */
   readonly readPast: (of: readonly IntentionId[], known: readonly IntentionId[]) => PastReader
@@ -68,8 +68,8 @@ export function createRevokedPast(log: PastLog, self: PublicKey): RevokedPast {
       return [...authors].map((author) => log.authors.byNumber(author).key)
     },
     juniorsAgainst: (peer) => {
-      const authors = revokedBy(peer).flatMap((id) => log.book.epochOf(id)?.record.author ?? [])
-      return authors.filter((author) => log.book.view().isSenior(peer, author))
+      const mayBeVoid = revokedBy(peer).filter((id) => log.book.view().mayOutrank(peer, id))
+      return mayBeVoid.flatMap((id) => log.book.epochOf(id)?.record.author ?? [])
     },
     readPast: (of, known) => createPastReader(log, of, known),
     tipIds: (max) => {

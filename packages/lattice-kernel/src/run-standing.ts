@@ -101,7 +101,7 @@ export function createRunStanding(deps: RunStandingDeps): RunStanding {
     isAuthorCut: (author, kind) => {
       const view = limits.view()
       if (view === undefined || !limited().has(idKey(author)) || !isBeyond(view, author, () => true)) return false
-      return kind !== 'epoch' || !mayEndItsCutoffs({ view, epochs: limits.epochs() }, author)
+      return kind !== 'epoch' || !mayEndItsCutoffs(view, author)
     },
   }
 }

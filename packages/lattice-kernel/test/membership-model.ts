@@ -242,6 +242,8 @@ function viewOf(
   const removes = (removals: Removing['removals'], author: PublicKey): boolean =>
     removals.some(({ peer }) => equalBytes(peer, author))
   const peers = [...new Map(grants.map(({ peer }) => [idKey(peer), peer] as const)).values()]
+  const isSenior = (a: PublicKey, b: PublicKey): boolean =>
+    (ranks.get(idKey(a)) ?? Infinity) < (ranks.get(idKey(b)) ?? Infinity)
   return {
     faultOf: (epoch) => faults.get(idKey(epoch)),
     removalsOf: (epoch) => standing.find(({ record }) => equalBytes(record.id, epoch))?.removals ?? [],
@@ -269,6 +271,10 @@ function viewOf(
         )
       })
     },
-    isSenior: (a, b) => (ranks.get(idKey(a)) ?? Infinity) < (ranks.get(idKey(b)) ?? Infinity),
+    isSenior,
+    mayOutrank: (peer, epoch) => {
+      const by = standing.find(({ record }) => equalBytes(record.id, epoch))
+      return by !== undefined && isSenior(peer, by.record.author)
+    },
   }
 }

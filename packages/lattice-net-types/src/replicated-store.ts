@@ -89,7 +89,7 @@ export interface ReplicatedStore extends PrunedReplica {
   readonly limitedBy: (peer: PublicKey) => readonly IntentionId[]
   /** Who admitted the peer again after an epoch took rights from it. */
   readonly readmittedBy: (peer: PublicKey) => readonly PublicKey[]
-  /** Who removed the peer although it was admitted before them: what it holds against them may void that. */
+  /** Who removed the peer although an epoch of its own would be decided first: what it holds against them may void that. */
   readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
   /** Reads `epochs` and all in their past, without `known` and what is in theirs; ids that are not here are passed over. */
   readonly readPast: (epochs: readonly IntentionId[], known: readonly IntentionId[]) => PastReader

@@ -99,6 +99,11 @@ export interface MembershipView {
   /** True when `a` was admitted before `b`. The creator was before everybody; one that never was is after all. */
   readonly isSenior: (a: PublicKey, b: PublicKey) => boolean
   /**
+   * True when an epoch of the peer, made at the same time, may be decided before this one, which is another's and stands:
+   * then it may void it. Where the author of this one had lost its right and got it back, whoever has had one since then may.
+   */
+  readonly mayOutrank: (peer: PublicKey, epoch: IntentionId) => boolean
+  /**
    * True for a record that may change this view although it is beyond a cutoff of its author: it may come to have been
    * decided before a removal that stands. Who keeps what is beyond out has to take these in, or nodes would differ by what
    * came first. Beside them only an epoch matters that has one without effect in its past: that judged it by another view.

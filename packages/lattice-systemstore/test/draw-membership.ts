@@ -62,7 +62,22 @@ const step: fc.Arbitrary<Step> = fc.record({
   mask: fc.nat({ max: 2 ** 16 - 1 }),
   wrong: fc.constantFrom(0, 0, 0, 0, 0, 0, 1),
 })
-export const plans: fc.Arbitrary<readonly Step[]> = fc.array(step, { minLength: 4, maxLength: 22 })
+const anything: fc.Arbitrary<readonly Step[]> = fc.array(step, { minLength: 4, maxLength: 22 })
+
+/** Four admins that remove each other and let each other in again, most of them not knowing of all the others did. */
+const fights: fc.Arbitrary<readonly Step[]> = fc.array(
+  fc.record({
+    author: fc.nat({ max: 3 }),
+    kind: fc.constantFrom('membership', 'membership', 'membership', 'admit'),
+    target: fc.nat({ max: 3 }),
+    word: fc.constantFrom('admin', 'admin', 'writer'),
+    sees: fc.constantFrom('line', 'line', 'some'),
+    mask: fc.nat({ max: 2 ** 16 - 1 }),
+    wrong: fc.constant(0),
+  }),
+  { minLength: 4, maxLength: 10 },
+)
+export const plans: fc.Arbitrary<readonly Step[]> = fc.oneof(anything, fights)
 
 /** Most epochs are as their author would make them, by what it has seen. */
 export function draw(steps: readonly Step[]): Dag {

@@ -88,6 +88,7 @@ describe('a store with inherited peers', () => {
     expect(after.cutoffsOf(bert)).toEqual([{ epoch: epoch.id, remains: 'none', readmissions: [] }])
     expect(after.limited()).toEqual([bert])
     expect([after.isHeard(bert), after.isAdmin(anna), after.isSenior(anna, bert)]).toEqual([true, true, true])
+    expect([creator, anna, bert].map((peer) => after.mayOutrank(peer, epoch.id))).toEqual([true, false, false])
     expect(after.active()).toEqual([creator, anna, bert, cleo])
   })
 

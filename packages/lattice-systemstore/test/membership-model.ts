@@ -94,6 +94,8 @@ function needed(epoch: DagRecord): number {
 }
 
 const faults = new WeakMap<DagRecord, EpochFault | 'none'>()
+/** Of an epoch without a fault, the records that gave its author the right to it, by what it had seen. */
+const upheldBy = new WeakMap<DagRecord, readonly DagRecord[]>()
 
 /** `records` with each all in its past. */
 export function modelOf(records: readonly DagRecord[]): ModelView {
@@ -104,16 +106,18 @@ export function modelOf(records: readonly DagRecord[]): ModelView {
   const standing: DagRecord[] = []
   const ranked: PublicKey[] = []
   for (const least of [3, 2, 1]) {
-    for (const grant of inOrder) {
+    for (const [place, grant] of inOrder.entries()) {
       for (const peer of receivers(grant)) {
-        if ((given(grant, peer) ?? 0) < least || ranked.some((each) => equalBytes(each, peer))) continue
-        if (!lives(inOrder, standing, grant)) continue
-        ranked.push(peer)
-        for (const epoch of valid) if (equalBytes(epoch.author, peer) && stands(epoch)) standing.push(epoch)
+        if ((given(grant, peer) ?? 0) < least || !lives(inOrder, standing, grant)) continue
+        if (!ranked.some((each) => equalBytes(each, peer))) ranked.push(peer)
+      }
+      for (const epoch of valid) {
+        const turns = turnsOf(inOrder, valid, epoch).filter(({ turn }) => turn === turnAt(least, place))
+        if (turns.some((each) => !standing.includes(epoch) && standsBy(each.grant, epoch))) standing.push(epoch)
       }
     }
   }
-  function stands(epoch: DagRecord): boolean {
+  function standsBy(grant: DagRecord, epoch: DagRecord): boolean {
     const isCut = standing.some(
       (other) =>
         !equalBytes(other.author, epoch.author) &&
@@ -121,12 +125,7 @@ export function modelOf(records: readonly DagRecord[]): ModelView {
         !follows(other, epoch) &&
         !follows(epoch, other),
     )
-    const isBacked = inOrder.some((grant) => {
-      const level = given(grant, epoch.author)
-      if (level === undefined || !follows(epoch, grant) || !lives(inOrder, standing, grant)) return false
-      return leftAt(standing, { peer: epoch.author, level, grant, at: epoch }) >= needed(epoch)
-    })
-    return !isCut && isBacked
+    return !isCut && upheldBy.get(epoch)?.includes(grant) === true && isEnough(inOrder, standing, { grant, epoch })
   }
   for (const epoch of valid) if (!standing.includes(epoch)) fault.set(epoch, 'outranked')
 
@@ -153,6 +152,38 @@ export function modelOf(records: readonly DagRecord[]): ModelView {
     return at === -1 ? Infinity : at
   }
   return { fault, standing, level, active, rank, lives: (record) => alive.includes(record) }
+}
+
+function turnAt(level: number, place: number): number {
+  return (3 - level) * 1000 + place
+}
+
+interface Turn {
+  readonly grant: DagRecord
+  readonly turn: number
+}
+
+/** Of an epoch: at each grant that upholds it, after all that took from its author what that gave. */
+function turnsOf(inOrder: readonly DagRecord[], valid: readonly DagRecord[], epoch: DagRecord): readonly Turn[] {
+  return (upheldBy.get(epoch) ?? []).map((grant) => {
+    const waitsFor = valid.filter(
+      (other) => follows(epoch, other) && !follows(grant, other) && (taken(other, epoch.author) ?? 3) < needed(epoch),
+    )
+    const turns = waitsFor.flatMap((other) => turnsOf(inOrder, valid, other).map(({ turn }) => turn))
+    const own = turnAt(given(grant, epoch.author) ?? 0, inOrder.indexOf(grant))
+    return { grant, turn: Math.max(own, ...turns) }
+  })
+}
+
+/** True for a grant that counts, and leaves its peer what an epoch of it needs. */
+function isEnough(
+  records: readonly DagRecord[],
+  standing: readonly DagRecord[],
+  { grant, epoch }: { readonly grant: DagRecord; readonly epoch: DagRecord },
+): boolean {
+  const level = given(grant, epoch.author)
+  if (level === undefined || !follows(epoch, grant) || !lives(records, standing, grant)) return false
+  return leftAt(standing, { peer: epoch.author, level, grant, at: epoch }) >= needed(epoch)
 }
 
 function receivers(record: DagRecord): readonly PublicKey[] {
@@ -189,6 +220,10 @@ function workOutFault(past: readonly DagRecord[], epoch: DagRecord): EpochFault 
       : what.cause !== 'parent' &&
         (needed(epoch) === 2 ? view.level(epoch.author) >= 2 : isActive && view.level(epoch.author) >= 3)
   if (!isEntitled) return 'not_entitled'
+  upheldBy.set(
+    epoch,
+    past.filter((grant) => isEnough(past, view.standing, { grant, epoch })),
+  )
   const seqs = past.flatMap((record) =>
     record.op.kind === 'epoch' && staticFault(past, record) === undefined ? [record.op.value.seq] : [],
   )

@@ -207,6 +207,36 @@ describe('revocations at the same time', () => {
     expect(scene.view().active()).toEqual(sorted(creator, cleo))
   })
 
+  test('of each other: who was removed in between and admitted again ranks by that', () => {
+    const scene = sceneOf(anna, bert)
+    scene.revoke(bert, anna)
+    scene.add(creator, admitOp(cleo, 'admin'))
+    scene.add(creator, admitOp(anna, 'admin'))
+    scene.add(creator, admitOp(dora, 'admin'))
+    const deps = [...scene.records]
+    const [byAnna, byCleo] = [scene.revoke(anna, cleo, { deps }), scene.revoke(cleo, anna, { deps })]
+    expect([byAnna, byCleo].map(scene.fault)).toEqual(['outranked', undefined])
+    const { isSenior, mayOutrank } = scene.view()
+    expect([isSenior(anna, cleo), mayOutrank(anna, byCleo.id), mayOutrank(dora, byCleo.id)]).toEqual([
+      true,
+      true,
+      false,
+    ])
+    // Who knows of one alone looks for the other.
+    const known = createMembershipPolicy().resolve(historyOf([...deps, byAnna]))
+    expect([creator, cleo, anna, dora].map((peer) => known.mayOutrank(peer, byAnna.id))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
+    expect(known.mayOutrank(creator, byCleo.id)).toBe(false)
+    // What it made before it was removed has its old rank.
+    const early = scene.revoke(anna, bert, { deps: scene.records.slice(0, 3) })
+    expect(scene.fault(early)).toBeUndefined()
+    expect(scene.view().active()).toEqual(sorted(creator, cleo, dora))
+  })
+
   test('of others all stand', () => {
     const scene = sceneOf(anna, bert, cleo, dora)
     const deps = [...scene.records]
@@ -272,6 +302,38 @@ describe('a thief', () => {
     const grant = scene.add(bert, roleOp(dora, 'admin'), before)
     const forged = scene.revoke(dora, victim, { deps: [grant] })
     expect([taken, cut, forged].map(scene.fault)).toEqual([undefined, undefined, 'outranked'])
+    expect(scene.view().active()).toEqual(sorted(creator, anna))
+  })
+
+  test.each([
+    ['who took it', bert],
+    ['the creator', creator],
+  ])('that has back what it had lost, by a grant that does not count, gets no epoch against %s', (_, victim) => {
+    // Nobody that took anything is senior to the thief.
+    const scene = sceneOf(anna, bert, cleo)
+    const taken = scene.revoke(bert, anna)
+    const before = [...scene.records]
+    const cut = scene.revoke(bert, cleo)
+    const grant = scene.add(cleo, admitOp(anna, 'admin'), before)
+    const forged = scene.revoke(anna, victim, { deps: [grant] })
+    expect([taken, cut, forged].map(scene.fault)).toEqual([undefined, undefined, 'outranked'])
+    expect(scene.view().active()).toEqual(sorted(creator, bert))
+  })
+
+  test('that removes who removed its confederate, and is removed at that time, gets no epoch from the confederate', () => {
+    const scene = sceneOf(bert, cleo, anna)
+    const before = [...scene.records]
+    const taken = scene.revoke(anna, cleo)
+    const cut = scene.revoke(creator, bert)
+    // Where its confederate looks it is senior to who removed that, and nobody has removed it.
+    const backDated = scene.revoke(bert, anna, { deps: before })
+    const forged = scene.revoke(cleo, creator, { deps: [taken, backDated] })
+    expect(
+      createMembershipPolicy()
+        .resolve(historyOf([...before, taken, backDated, forged]))
+        .faultOf(forged.id),
+    ).toBe(undefined)
+    expect([taken, cut, backDated, forged].map(scene.fault)).toEqual([undefined, undefined, 'outranked', 'outranked'])
     expect(scene.view().active()).toEqual(sorted(creator, anna))
   })
 

@@ -20,6 +20,7 @@ function shown(policy: MembershipPolicy, records: readonly DagRecord[]): object 
     limited: view.limited(),
     active: view.active(),
     admins: PEERS.map(view.isAdmin),
+    outranking: PEERS.flatMap((peer) => epochs.map(({ id }) => [idKey(id), view.mayOutrank(peer, id)].join()).sort()),
     senior: PEERS.flatMap((one) => PEERS.map((other) => view.isSenior(one, other))),
   }
 }
@@ -44,7 +45,7 @@ describe('the view of a history', () => {
         seen.standing += model.standing.length
         seen.outranked += [...model.fault.values()].filter((fault) => fault === 'outranked').length
       }),
-      { numRuns: 80 },
+      { numRuns: 300 },
     )
     // The histories are not trivial: each of these occurs.
     expect(Object.values(seen).every((count) => count > 0)).toBe(true)
@@ -75,7 +76,11 @@ describe('the view of a history', () => {
         const policy = createMembershipPolicy()
         const here = inSomeOrder(records, order)
         for (const at of here.keys()) policy.resolve(historyOf(here.slice(0, at + 1)))
-        expect(shown(policy, here)).toEqual(shown(createMembershipPolicy(), records))
+        const fresh = shown(createMembershipPolicy(), records)
+        expect(shown(policy, here)).toEqual(fresh)
+        // Together with what somebody else holds of the same.
+        const mixed = records.map((record) => ((order.next().value ?? 0) % 2 === 0 ? record : { ...record }))
+        expect(shown(policy, mixed)).toEqual(fresh)
       }),
       { numRuns: 150 },
     )

@@ -270,7 +270,8 @@ function isSameList(one: readonly Grant[], other: readonly Grant[]): boolean {
   return one.length === other.length && one.every((grant, place) => grant === other[place])
 }
 
-function listOf<Key, Item>(lists: Map<Key, Item[]>, key: Key): Item[] {
+/** What is listed under a key, to be added to. */
+export function listOf<Key, Item>(lists: Map<Key, Item[]>, key: Key): Item[] {
   const found = lists.get(key)
   if (found !== undefined) return found
   const list: Item[] = []

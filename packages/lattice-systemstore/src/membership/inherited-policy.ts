@@ -307,6 +307,10 @@ function viewOf({ standing, faults, cutoffsOf }: Resolved, parent: ParentPeers):
     leftBy: (peer) => takenBy(cutoffsOf(peer)),
     isAdmin: parent.isAdmin,
     isSenior: parent.isSenior,
+    mayOutrank: (peer, id) => {
+      const epoch = standing.find(({ record }) => equalBytes(record.id, id))
+      return epoch !== undefined && compareTurns(parent, peer, epoch.record.author) < 0
+    },
     hasSay: (author, { kind }) =>
       kind === 'epoch' &&
       standing.some(({ record, removals: taken }) => {

@@ -3,46 +3,67 @@
  *
  * @module
  */
-import { equalBytes, type PublicKey } from '@lattice/model'
+import { equalBytes, type IdKey, idKey, type PublicKey } from '@lattice/model'
 import type { EpochFault, MembershipRecord } from '@lattice/store-base'
-import { ADMIN_LEVEL, type EpochNode, type MembershipGraph, WRITER_LEVEL } from './grants-graph.ts'
+import { ADMIN_LEVEL, type EpochNode, type Grant, type MembershipGraph, WRITER_LEVEL } from './grants-graph.ts'
 import { type PeerStates, readPeerStates } from './peer-states.ts'
-import { decideStanding, neededLevel, type Standing } from './standing.ts'
+import { decideStanding, neededLevel, type Standing, type ValidEpoch, withChances } from './standing.ts'
+
+/** What is wrong with an epoch, or which records gave its author the right to it: the same that others hold as well. */
+type Verdict =
+  | { readonly kind: 'fault'; readonly fault: EpochFault }
+  | { readonly kind: 'valid'; readonly upheldBy: ReadonlySet<IdKey> }
 
 /** Remembers verdicts for as long as the records are held. */
-export type Verdicts = WeakMap<MembershipRecord, EpochFault | 'none'>
+export type Verdicts = WeakMap<MembershipRecord, Verdict>
 
 /** What is wrong with an epoch by itself; undefined for a valid one. Each is asked for once, in order of place. */
 export function createEpochJudge(
   graph: MembershipGraph,
   verdicts: Verdicts,
-): { readonly judge: (epoch: EpochNode) => EpochFault | undefined; readonly valid: readonly EpochNode[] } {
-  const valid: EpochNode[] = []
+): { readonly judge: (epoch: EpochNode) => EpochFault | undefined; readonly valid: readonly ValidEpoch[] } {
+  const valid: ValidEpoch[] = []
 
-  function workOut(epoch: EpochNode): EpochFault | undefined {
+  function workOut(epoch: EpochNode): Verdict {
     const within = graph.pasts.within(epoch.at)
     const has = (at: number): boolean => within[at] === 1
     const before = valid.filter(({ at }) => has(at))
-    if (!epoch.supports.some(({ level }) => level >= neededLevel(epoch))) return 'not_entitled'
+    const needed = neededLevel(epoch)
+    if (!epoch.supports.some(({ level }) => level >= needed)) return failed('not_entitled')
     const standing = decideStanding({ graph, has, epochs: before, rankAll: false })
     const states = readPeerStates(graph, has, standing)
-    if (!isEntitled(graph, epoch, { standing, states })) return 'not_entitled'
-    if (epoch.claim.seq !== nextSeq(before)) return 'seq_wrong'
-    if (!hasBelow(graph, epoch, before)) return 'below_wrong'
+    if (!isEntitled(graph, epoch, { standing, states })) return failed('not_entitled')
+    if (epoch.claim.seq !== nextSeq(before)) return failed('seq_wrong')
+    if (!hasBelow(graph, epoch, before)) return failed('below_wrong')
     const required = requiredAcks(graph, { author: epoch.author, cuts: epoch.cuts, states })
-    return isSameKeys(epoch.claim.requiredAcks, required) ? undefined : 'required_acks_wrong'
+    if (!isSameKeys(epoch.claim.requiredAcks, required)) return failed('required_acks_wrong')
+    const upholding = epoch.supports.filter((grant) => standing.lives(grant.at) && standing.levelLeft(grant) >= needed)
+    return { kind: 'valid', upheldBy: new Set(upholding.flatMap((grant) => keyOf(grant) ?? [])) }
+  }
+  function keyOf({ at }: Grant): IdKey | undefined {
+    const record = graph.records[at]
+    return record && idKey(record.id)
   }
   return {
     valid,
     judge: (epoch) => {
       const record = graph.records[epoch.at]
-      const known = record && verdicts.get(record)
-      const fault = known === undefined ? workOut(epoch) : known === 'none' ? undefined : known
-      if (record !== undefined) verdicts.set(record, fault ?? 'none')
-      if (fault === undefined) valid.push(epoch)
-      return fault
+      const verdict = (record && verdicts.get(record)) ?? workOut(epoch)
+      if (record !== undefined) verdicts.set(record, verdict)
+      if (verdict.kind === 'fault') return verdict.fault
+      const { upheldBy } = verdict
+      const upholding = epoch.supports.filter((grant) => {
+        const key = keyOf(grant)
+        return key !== undefined && upheldBy.has(key)
+      })
+      valid.push(withChances(graph, epoch, { upholding, before: valid }))
+      return undefined
     },
   }
+}
+
+function failed(fault: EpochFault): Verdict {
+  return { kind: 'fault', fault }
 }
 
 function isEntitled(

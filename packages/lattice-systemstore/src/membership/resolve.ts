@@ -6,15 +6,15 @@
  * @module
  */
 import { compareBytes, idKey, type IdKey, type IntentionId, type PublicKey } from '@lattice/model'
-import type {
-  Cutoff,
-  EpochFault,
-  MembershipHistory,
-  MembershipRecord,
-  MembershipView,
-  Removal,
-} from '@lattice/store-base'
-import { ADMIN_LEVEL, createGrantsGraph, type Cut, type MembershipGraph, WRITER_LEVEL } from './grants-graph.ts'
+import type { Cutoff, EpochFault, MembershipHistory, MembershipRecord, MembershipView } from '@lattice/store-base'
+import {
+  ADMIN_LEVEL,
+  createGrantsGraph,
+  type Cut,
+  type EpochNode,
+  type MembershipGraph,
+  WRITER_LEVEL,
+} from './grants-graph.ts'
 import { createEpochJudge, type Verdicts } from './judge-epochs.ts'
 import { type PeerStates, readPeerStates } from './peer-states.ts'
 import { isMembershipRecord, readRecord, type RecordMeaning } from './records.ts'
@@ -83,10 +83,10 @@ function createView({
   states,
   faults,
 }: Omit<Resolved, 'view'> & { readonly faults: ReadonlyMap<IdKey, EpochFault> }): MembershipView {
-  const removals = new Map<IdKey, readonly Removal[]>()
-  for (const { at, claim } of standing.standing) {
-    const record = graph.records[at]
-    if (record !== undefined) removals.set(idKey(record.id), claim.removals)
+  const stands = new Map<IdKey, EpochNode>()
+  for (const epoch of standing.standing) {
+    const record = graph.records[epoch.at]
+    if (record !== undefined) stands.set(idKey(record.id), epoch)
   }
   const ofPeer = <T>(peer: PublicKey, read: (number: number) => T, none: T): T => {
     const number = graph.numberOf(peer)
@@ -116,9 +116,9 @@ function createView({
     faultOf: (epoch) => {
       const key = idKey(epoch)
       // What is no epoch of these records does not count either.
-      return removals.has(key) ? undefined : (faults.get(key) ?? 'not_entitled')
+      return stands.has(key) ? undefined : (faults.get(key) ?? 'not_entitled')
     },
-    removalsOf: (epoch) => removals.get(idKey(epoch)) ?? [],
+    removalsOf: (epoch) => stands.get(idKey(epoch))?.claim.removals ?? [],
     cutoffsOf: (author) => ofPeer(author, cutoffsOf, []),
     isHeard: (author) => ofPeer(author, isHeard, true),
     limited: () =>
@@ -132,6 +132,10 @@ function createView({
     isSenior: (a, b) => {
       const [one, other] = [a, b].map((peer) => ofPeer(peer, standing.rankOf, undefined) ?? Infinity)
       return (one ?? Infinity) < (other ?? Infinity)
+    },
+    mayOutrank: (peer, id) => {
+      const epoch = stands.get(idKey(id))
+      return epoch !== undefined && ofPeer(peer, (number) => standing.mayOutrank(number, epoch), false)
     },
     hasSay: (author, op) => {
       const number = graph.numberOf(author)

@@ -1,9 +1,11 @@
 /**
  * Which epochs stand among some records, and which changes count there.
  *
- * Epochs are decided one after the other, those of senior authors first, so each is judged by decisions that are made. An
- * author's turn is where the first grant that makes it an ADMIN stands among the records: whoever gave it had its turn
- * before, so nobody lends a rank that is higher than its own.
+ * Epochs are decided one after the other, those of senior authors first, so each is judged by decisions that are made. The
+ * turn of an epoch is where the grant stands among the records that gave its author the right to it, where it was made:
+ * whoever gave that had its turn before, so nobody lends a rank that is higher than its own; and who was removed, and has a
+ * right back, has it by what gave it back alone. Grants of ADMIN come before all others. An epoch that took the right away,
+ * and had no effect where this one was made, has its turn before it: it may have one where more is known.
  *
  * @module
  */
@@ -13,6 +15,7 @@ import {
   type Cut,
   type EpochNode,
   type Grant,
+  listOf,
   type MembershipGraph,
   READER_LEVEL,
   type Sought,
@@ -24,9 +27,23 @@ export interface Scope {
   readonly graph: MembershipGraph
   readonly has: (at: number) => boolean
   /** Valid ones in the scope, in order of place. */
-  readonly epochs: readonly EpochNode[]
+  readonly epochs: readonly ValidEpoch[]
   /** Whether all peers are ranked, or only those whose epochs need it. */
   readonly rankAll: boolean
+}
+
+/** A turn of an epoch: there it stands if the grant counts, and gives enough. */
+interface Chance {
+  readonly grant: Grant
+  readonly turn: number
+}
+
+/** An epoch without a fault of its own. */
+export interface ValidEpoch extends EpochNode {
+  /** By each grant that gave its author the right to it, by all that it had seen. */
+  readonly chances: readonly Chance[]
+  /** Of these. */
+  readonly lastTurn: number
 }
 
 export interface Standing {
@@ -40,6 +57,8 @@ export interface Standing {
   readonly levelLeft: (grant: Grant) => number
   /** Turn of a peer; undefined for one that has none. */
   readonly rankOf: (peer: number) => number | undefined
+  /** True when an epoch of a peer may have its turn before one of another that stands. */
+  readonly mayOutrank: (peer: number, epoch: EpochNode) => boolean
   /** True when a peer may have its turn, by a grant that counts or by one that may come to, before epochs of others take what they do. */
   readonly mayPrecedeRemoval: (peer: number) => boolean
 }
@@ -49,11 +68,11 @@ export function decideStanding(scope: Scope): Standing {
   const cuts = new Map<number, Cut[]>()
   const lives = createLiveness(graph, cuts)
   const standing: EpochNode[] = []
-  const ranks = new Map<number, number>()
-  /** Where the turn of each author of an epoch was. */
-  const turns = new Map<number, number>()
-  const byAuthor = new Map<number, EpochNode[]>()
-  for (const epoch of scope.epochs) byAuthor.set(epoch.author, [...(byAuthor.get(epoch.author) ?? []), epoch])
+  /** Of each peer the first turn by a grant that counts, and how many had theirs before. */
+  const ranks = new Map<number, { readonly rank: number; readonly turn: number }>()
+  /** Where the turn of each epoch that stands was. */
+  const turns = new Map<EpochNode, number>()
+  const chances = chancesByTurn(scope.epochs)
 
   /** By an epoch that is decided already, of another author, and made at the same time. */
   function isCutBySenior({ at, author }: EpochNode, needed: number): boolean {
@@ -63,23 +82,23 @@ export function decideStanding(scope: Scope): Standing {
         level < needed && by !== author && !graph.pasts.follows(at, epoch) && !graph.pasts.follows(epoch, at),
     )
   }
-  function decide(epoch: EpochNode): void {
+  function decide(epoch: EpochNode, { grant, turn }: Chance): void {
     const needed = neededLevel(epoch)
-    if (isCutBySenior(epoch, needed)) return
-    // What it says itself that it had seen taken from its author has to have been given back by what counts.
-    if (!epoch.supports.some((grant) => lives.of(grant.at) && lives.levelAt(epoch.at, grant) >= needed)) return
+    if (turns.has(epoch) || isCutBySenior(epoch, needed)) return
+    if (!lives.of(grant.at) || lives.levelAt(epoch.at, grant) < needed) return
+    turns.set(epoch, turn)
     standing.push(epoch)
     for (const cut of epoch.cuts) cuts.set(cut.peer, [...(cuts.get(cut.peer) ?? []), cut].toSorted(byPlace))
     if (epoch.cuts.length > 0) lives.forget()
   }
   function rankBy(least: number): void {
     for (const { at, peer, level } of graph.grants) {
-      if (level < least || ranks.has(peer) || !has(at)) continue
-      const own = byAuthor.get(peer)
-      if ((own === undefined && !rankAll) || !lives.of(at)) continue
-      ranks.set(peer, ranks.size)
-      if (own !== undefined) turns.set(peer, turnAt(graph, { at, level: least }))
-      for (const epoch of own ?? []) decide(epoch)
+      if (level < least || !has(at)) continue
+      const turn = turnAt(graph, { at, level: least })
+      if (rankAll && !ranks.has(peer) && lives.of(at)) ranks.set(peer, { rank: ranks.size, turn })
+      for (const [epoch, chance] of chances.get(turn) ?? []) decide(epoch, chance)
+      // A batch has several grants at one place.
+      chances.delete(turn)
     }
   }
   // Who never was an ADMIN has no say about others and comes after all who were.
@@ -97,16 +116,44 @@ export function decideStanding(scope: Scope): Standing {
         (left, cut) => (graph.pasts.follows(at, cut.epoch) ? left : Math.min(left, cut.level)),
         level,
       ),
-    rankOf: (peer) => ranks.get(peer),
+    rankOf: (peer) => ranks.get(peer)?.rank,
+    // A batch may make several peers ADMINs at one place.
+    mayOutrank: (peer, epoch) =>
+      peer !== epoch.author && (ranks.get(peer)?.turn ?? Infinity) <= (turns.get(epoch) ?? -1),
     mayPrecedeRemoval: (peer) => {
       const earliest = Math.min(...graph.grantsOf(peer).map((grant) => turnAt(graph, grant)))
-      return standing.some(({ author, cuts: taken }) => {
-        const turn = turns.get(author) ?? Infinity
-        // A batch may make several peers ADMINs at one place.
+      return standing.some((epoch) => {
+        const { author, cuts: taken } = epoch
+        const turn = turns.get(epoch) ?? Infinity
         return taken.some((cut) => cut.peer !== author) && (author === peer ? earliest < turn : earliest <= turn)
       })
     },
   }
+}
+
+/** Those of one turn in the order of `epochs`. */
+function chancesByTurn(epochs: readonly ValidEpoch[]): Map<number, [ValidEpoch, Chance][]> {
+  const byTurn = new Map<number, [ValidEpoch, Chance][]>()
+  for (const epoch of epochs) for (const chance of epoch.chances) listOf(byTurn, chance.turn).push([epoch, chance])
+  return byTurn
+}
+
+/** `before`: all valid ones in its past, and others, each with its own. */
+export function withChances(
+  graph: MembershipGraph,
+  epoch: EpochNode,
+  { upholding, before }: { readonly upholding: readonly Grant[]; readonly before: readonly ValidEpoch[] },
+): ValidEpoch {
+  const { follows } = graph.pasts
+  const needed = neededLevel(epoch)
+  const isTaken = ({ peer, level }: Cut): boolean => peer === epoch.author && level < needed
+  const against = before.filter(({ at, cuts }) => cuts.some(isTaken) && follows(epoch.at, at))
+  const chances = upholding.map((grant): Chance => {
+    const awaited = against.filter(({ at }) => !follows(grant.at, at))
+    return { grant, turn: awaited.reduce((turn, { lastTurn }) => Math.max(turn, lastTurn), turnAt(graph, grant)) }
+  })
+  const lastTurn = chances.reduce((last, { turn }) => Math.max(last, turn), 0)
+  return { ...epoch, chances, lastTurn }
 }
 
 /** Turns in order: those who are made an ADMIN, then WRITERs, then READERs, each by the place of the grant. */

@@ -109,7 +109,7 @@ export type { ProofRefused, RemovalProof } from './removal-types.ts'
 export { openReingest, type Reingest, type ReingestOptions, type StrandedWrite } from './reingest.ts'
 export type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
 export type { ScrubOptions, ScrubStatus } from './scrub-options.ts'
-export { QUORUM } from './signed-state.ts'
+export { QUORUM, signedStateOf } from './signed-state.ts'
 export type {
   ReadSnapshotOptions,
   SnapshotInfo,

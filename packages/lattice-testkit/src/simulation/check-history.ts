@@ -6,12 +6,15 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type EpochStatus, FETCHING, type Kernel, QUORUM } from '@lattice/kernel'
+import { type EpochStatus, FETCHING, type Kernel, QUORUM, type SignedRoot, signedStateOf } from '@lattice/kernel'
 import { equalBytes, type IntentionId, type PublicKey, type StoreId, toHex } from '@lattice/model'
 import { stateIn } from './gathering.ts'
 import type { Acknowledged } from './run-record.ts'
 import { find } from './run-record.ts'
 import { storeIn, type World } from './world.ts'
+
+/** Records read at once. */
+const RECORDS = 4096
 
 /** The base of a node moves to a later epoch or stays, and the epoch is one that history may be cut at. */
 export function checkBases(world: World): void {
@@ -71,7 +74,7 @@ function whyNoBase(world: World, kernel: Kernel, base: IntentionId): string | un
   if (awaited.length > 0)
     return `which ${awaited.map((key) => `node-${world.indexOf(key) ?? '?'}`).join()} has not seen`
   const later = epochs.filter(({ id }) => equalBytes(id, base) || kernel.isAncestor(base, id))
-  if (!later.some(isVouchedFor)) return 'whose state too few have signed'
+  if (!later.some(isVouchedFor) && !isVouchedFor(withGone(kernel, status))) return 'whose state too few have signed'
   return honestRoots(world, status).size > 1 ? 'at which peers have come to different states' : undefined
 }
 
@@ -82,10 +85,31 @@ function unseenBy(kernel: Kernel, { required, acked }: EpochStatus): readonly Pu
   return required.filter((key) => isIn(active, key) && !isIn(acked, key))
 }
 
-function isVouchedFor({ roots, required }: EpochStatus): boolean {
+function isVouchedFor({ roots, required }: Vouching): boolean {
   const counts = new Map<string, number>()
   for (const { root } of roots) counts.set(toHex(root), (counts.get(toHex(root)) ?? 0) + 1)
   return Math.max(0, ...counts.values()) >= (required.length > 1 ? QUORUM : 1)
+}
+
+type Vouching = Pick<EpochStatus, 'roots' | 'required'>
+
+/** Together with what those signed who were removed since: it may have counted when the history was cut. */
+function withGone(kernel: Kernel, { id, author, required, roots }: EpochStatus): Vouching {
+  const { cutoffsOf } = kernel.membership()
+  const keys = [author, ...required].filter((key) => cutoffsOf(key).length > 0).map(toHex)
+  const gone = new Set(keys.filter((key) => roots.every((root) => toHex(root.author) !== key)))
+  const signed = new Map<string, SignedRoot>()
+  for (let seq = kernel.base()?.fromSeq ?? 1; ;) {
+    const page = kernel.scanWitness(seq, RECORDS)
+    for (const { op, intention } of page.map(({ parsed }) => parsed)) {
+      if (op.kind !== 'epochAck' || !equalBytes(op.value.epoch, id) || !gone.has(toHex(intention.author))) continue
+      const state = signedStateOf(op.value)
+      const name = `${toHex(intention.author)} ${toHex(op.value.stateRoot)}`
+      if (state !== undefined) signed.set(name, { author: intention.author, ...state })
+    }
+    if (page.length === 0) return { roots: [...roots, ...signed.values()], required }
+    seq += page.length
+  }
 }
 
 function honestRoots({ indexOf, hostile }: World, { roots }: EpochStatus): ReadonlySet<string> {

@@ -254,6 +254,15 @@ describe('--json', () => {
   })
 })
 
+test.each(['tips', 'witness', 'floating', 'rejections', 'epochs', 'excluded', 'stranded', 'observations', 'forks'])(
+  'store debug %s takes a store by name',
+  async (command) => {
+    const node = nodeWith('notes')
+    expect((await run(shell(`store debug ${command} notes`), node)).exitCode).toBe(0)
+    expect((await run(shell(`store debug ${command} other`), node)).stderr).toContain("no store 'other' here")
+  },
+)
+
 test('branches are shown with what they have in common, and how much is left out', async () => {
   const node = nodeWith('notes')
   const { stdout, exitCode } = await run(shell('store debug branch 0202… 0303 --causal -n 2'), node)

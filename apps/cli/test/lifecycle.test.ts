@@ -258,9 +258,7 @@ describe('a team', () => {
       expect(await refused('desk', EXIT.refused, '--store', 'team', 'peer', 'revoke', 'cellar', '--yes')).toBe(
         'NOT_ADMIN',
       )
-      const { epochs } = JSON.parse(
-        await ok(at('laptop')('--json', '--store', 'team', 'store', 'debug', 'epochs')),
-      ) as {
+      const { epochs } = JSON.parse(await ok(at('laptop')('--json', 'store', 'debug', 'epochs', 'team'))) as {
         readonly epochs: readonly { readonly cause: string; readonly fault: string }[]
       }
       expect(epochs[0]).toMatchObject({ cause: 'EPOCH_CAUSE_MEMBERSHIP', fault: '' })

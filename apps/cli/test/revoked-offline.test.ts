@@ -44,7 +44,7 @@ test(
       return stores[0]?.state ?? ''
     }
     await until('desk', async () => (await stateAt('desk')) === 'STORE_STATE_REVOKED')
-    const cut = JSON.parse(await ok(desk('--json', '--store', 'team', 'store', 'debug', 'excluded'))) as Excluded
+    const cut = JSON.parse(await ok(desk('--json', 'store', 'debug', 'excluded', 'team'))) as Excluded
     expect(cut.entries).toHaveLength(LATER.length)
     expect(JSON.parse((await desk('--json', '--store', 'team', 'put', 'more', 'x')).stderr)).toMatchObject({
       error: { code: 'REVOKED' },
@@ -56,9 +56,9 @@ test(
     for (const name of ['laptop', 'nas']) {
       expect(await reads(name, 'before')).toBe('counts')
       for (const key of LATER) expect((await on(name)('get', key)).stdout).toBe('')
-      const kept = JSON.parse(await ok(on(name)('--json', '--store', 'team', 'store', 'debug', 'excluded'))) as Excluded
+      const kept = JSON.parse(await ok(on(name)('--json', 'store', 'debug', 'excluded', 'team'))) as Excluded
       expect(kept.entries).toEqual([])
-      expect(await ok(on(name)('--store', 'team', 'store', 'debug', 'floating'))).not.toContain('unseen')
+      expect(await ok(on(name)('store', 'debug', 'floating', 'team'))).not.toContain('unseen')
     }
     for (const key of LATER) expect((await desk('get', key)).stdout).toBe('')
     expect(await reads('desk', 'before')).toBe('counts')

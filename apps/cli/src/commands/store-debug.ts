@@ -7,7 +7,7 @@ import { toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { parseCount } from '../parse-option.ts'
+import { OPTIONAL_STORE_ARGUMENT, parseCount } from '../parse-option.ts'
 import { formatId } from '../render/bytes-text.ts'
 import { renderTable } from '../render/table.ts'
 import { formatPlural, formatTime } from '../render/units.ts'
@@ -31,7 +31,7 @@ interface PageOptions {
 }
 
 export function addStoreDebugCommands(store: Command, bind: Bind): void {
-  const debug = store.command('debug').description('the log of the selected store as it is')
+  const debug = store.command('debug').description('the log of a store as it is')
   const countOption = [
     '-n, --number <count>',
     'how many',
@@ -41,24 +41,39 @@ export function addStoreDebugCommands(store: Command, bind: Bind): void {
   addObserveCommands(debug, bind)
   addEpochCommands(debug, bind)
   addStrandedCommand(debug, bind)
-  debug.command('tips').description('the last witnessed intention of every author').action(bind(showTips))
+  debug
+    .command('tips')
+    .description('the last witnessed intention of every author')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
+    .action(bind(showTips))
   debug
     .command('witness')
     .description("this node's witness log, from the first record or from --from")
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option(...countOption)
     .option('--from <seq>', 'first record', parseCount({ min: 1, max: Number.MAX_SAFE_INTEGER }))
-    .action(bind((context, options: PageOptions) => showWitness(context, options)))
+    .action(
+      bind((context, reference: string | undefined, options: PageOptions) => showWitness(context, reference, options)),
+    )
   debug
     .command('floating')
     .description('what waits to be witnessed, and why')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option(...countOption)
-    .action(bind((context, options: PageOptions) => showFloating(context, options)))
+    .action(
+      bind((context, reference: string | undefined, options: PageOptions) => showFloating(context, reference, options)),
+    )
   debug
     .command('rejections')
     .description('what was recorded without effect, and why')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option(...countOption)
     .option('--from <seq>', 'first record', parseCount({ min: 1, max: Number.MAX_SAFE_INTEGER }))
-    .action(bind((context, options: PageOptions) => showRejections(context, options)))
+    .action(
+      bind((context, reference: string | undefined, options: PageOptions) =>
+        showRejections(context, reference, options),
+      ),
+    )
   debug
     .command('intention')
     .description('one intention in full')
@@ -73,9 +88,9 @@ export function addStoreDebugCommands(store: Command, bind: Bind): void {
     .action(bind((context, heads: string[], options: BranchOptions) => showBranch(context, heads, options)))
 }
 
-async function showTips(context: CommandContext): Promise<void> {
+async function showTips(context: CommandContext, reference: string | undefined): Promise<void> {
   const { out, signal } = context
-  const { id } = await context.store()
+  const { id } = await context.store(reference)
   const response = await (await context.backend()).store.listTips({ storeId: id }, { signal })
   await out.message(daemon.ListTipsResponseSchema, response, () =>
     renderTable({
@@ -103,9 +118,13 @@ async function showTips(context: CommandContext): Promise<void> {
   )
 }
 
-async function showWitness(context: CommandContext, { number, from = 0 }: PageOptions): Promise<void> {
+async function showWitness(
+  context: CommandContext,
+  reference: string | undefined,
+  { number, from = 0 }: PageOptions,
+): Promise<void> {
   const { out, signal } = context
-  const { id } = await context.store()
+  const { id } = await context.store(reference)
   const request = { storeId: id, fromSeq: BigInt(from), limit: number }
   const response = await (await context.backend()).store.listWitness(request, { signal })
   await out.message(daemon.ListWitnessResponseSchema, response, () =>
@@ -132,9 +151,13 @@ async function showWitness(context: CommandContext, { number, from = 0 }: PageOp
   )
 }
 
-async function showFloating(context: CommandContext, { number }: PageOptions): Promise<void> {
+async function showFloating(
+  context: CommandContext,
+  reference: string | undefined,
+  { number }: PageOptions,
+): Promise<void> {
   const { out, signal } = context
-  const { id } = await context.store()
+  const { id } = await context.store(reference)
   const response = await (await context.backend()).store.listFloating({ storeId: id, limit: number }, { signal })
   await out.message(daemon.ListFloatingResponseSchema, response, () =>
     response.total === 0n ? 'nothing floats' : floatingText(response, out),
@@ -162,9 +185,13 @@ function floatingText(
     : table
 }
 
-async function showRejections(context: CommandContext, { number, from = 1 }: PageOptions): Promise<void> {
+async function showRejections(
+  context: CommandContext,
+  reference: string | undefined,
+  { number, from = 1 }: PageOptions,
+): Promise<void> {
   const { out, signal } = context
-  const { id } = await context.store()
+  const { id } = await context.store(reference)
   const request = { storeId: id, afterSeq: BigInt(from - 1), limit: number }
   const response = await (await context.backend()).store.listRejections(request, { signal })
   await out.message(daemon.ListRejectionsResponseSchema, response, () => {

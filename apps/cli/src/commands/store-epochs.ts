@@ -7,7 +7,7 @@ import { create } from '@bufbuild/protobuf'
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { parseCount } from '../parse-option.ts'
+import { OPTIONAL_STORE_ARGUMENT, parseCount } from '../parse-option.ts'
 import { peerNames } from '../peer-names.ts'
 import { formatId } from '../render/bytes-text.ts'
 import { epochCauseText, epochStateCell } from '../render/epoch-text.ts'
@@ -31,13 +31,19 @@ export function addEpochCommands(debug: Command, bind: Bind): void {
   debug
     .command('epochs')
     .description('epochs, newest first: what each is for, by whom, and who has yet to acknowledge it')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option(...count(MAX_ENTRIES))
-    .action(bind((context, options: PageOptions) => showEpochs(context, options)))
+    .action(
+      bind((context, reference: string | undefined, options: PageOptions) => showEpochs(context, reference, options)),
+    )
   debug
     .command('excluded')
     .description("what counts for nothing, as it was written beyond where its author's rights end")
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option(...count(PAGE_ENTRIES))
-    .action(bind((context, options: PageOptions) => showExcluded(context, options)))
+    .action(
+      bind((context, reference: string | undefined, options: PageOptions) => showExcluded(context, reference, options)),
+    )
 }
 
 /** As many as are asked for, whatever one reply holds. */
@@ -55,9 +61,13 @@ async function listEpochs(context: CommandContext, storeId: Uint8Array, number: 
   return response
 }
 
-async function showEpochs(context: CommandContext, { number }: PageOptions): Promise<void> {
+async function showEpochs(
+  context: CommandContext,
+  reference: string | undefined,
+  { number }: PageOptions,
+): Promise<void> {
   const { out } = context
-  const store = await context.store()
+  const store = await context.store(reference)
   const response = await listEpochs(context, store.id, number)
   const names = response.epochs.length > 0 && !out.json ? await peerNames(context, store) : formatId
   await out.message(daemon.ListEpochsResponseSchema, response, () => {
@@ -87,9 +97,13 @@ async function showEpochs(context: CommandContext, { number }: PageOptions): Pro
   })
 }
 
-async function showExcluded(context: CommandContext, { number: limit }: PageOptions): Promise<void> {
+async function showExcluded(
+  context: CommandContext,
+  reference: string | undefined,
+  { number: limit }: PageOptions,
+): Promise<void> {
   const { out, signal } = context
-  const store = await context.store()
+  const store = await context.store(reference)
   const response = await (await context.backend()).store.listExcluded({ storeId: store.id, limit }, { signal })
   const names = response.entries.length > 0 && !out.json ? await peerNames(context, store) : formatId
   await out.message(daemon.ListExcludedResponseSchema, response, () => {

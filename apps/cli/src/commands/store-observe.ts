@@ -7,7 +7,7 @@ import { toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { parseCount } from '../parse-option.ts'
+import { OPTIONAL_STORE_ARGUMENT, parseCount } from '../parse-option.ts'
 import { formatId } from '../render/bytes-text.ts'
 import { lagText } from '../render/lag-text.ts'
 import { type Cell, renderTable } from '../render/table.ts'
@@ -18,33 +18,43 @@ const MAX_FORKS = 1000
 const DEFAULT_FORKS = 100
 
 export function addAckCommand(store: Command, bind: Bind): void {
-  store.command('ack').description('tell the peers now what this node has seen').action(bind(acknowledge))
+  store
+    .command('ack')
+    .description('tell the peers now what this node has seen')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
+    .action(bind(acknowledge))
 }
 
 export function addObserveCommands(debug: Command, bind: Bind): void {
   debug
     .command('observations')
     .description('what every author has seen of every other, and what all have')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .action(bind(showObservations))
   debug
     .command('forks')
     .description('authors that wrote two intentions after the same one; with --json the proofs, too')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option('-n, --number <count>', 'how many', parseCount({ min: 1, max: MAX_FORKS }), DEFAULT_FORKS)
-    .action(bind((context, options: { readonly number: number }) => showForks(context, options.number)))
+    .action(
+      bind((context, reference: string | undefined, options: { readonly number: number }) =>
+        showForks(context, reference, options.number),
+      ),
+    )
 }
 
-async function acknowledge(context: CommandContext): Promise<void> {
+async function acknowledge(context: CommandContext, reference: string | undefined): Promise<void> {
   const { out, signal } = context
-  const { id } = await context.store()
+  const { id } = await context.store(reference)
   const response = await (await context.backend()).store.acknowledge({ storeId: id }, { signal })
   await out.message(daemon.AcknowledgeResponseSchema, response, () =>
     response.id.length === 0 ? 'nothing to acknowledge' : `acknowledged: ${formatId(response.id, out.full)}`,
   )
 }
 
-async function showObservations(context: CommandContext): Promise<void> {
+async function showObservations(context: CommandContext, reference: string | undefined): Promise<void> {
   const { out, clock, signal } = context
-  const { id } = await context.store()
+  const { id } = await context.store(reference)
   const response = await (await context.backend()).store.observe({ storeId: id }, { signal })
   await out.message(daemon.ObservationsSchema, response, () => observationsText(response, out, clock.wallMs()))
 }
@@ -88,9 +98,9 @@ function headerOf({ name }: daemon.AuthorObservation, index: number): string {
   return name === '' ? `#${index + 1}` : name
 }
 
-async function showForks(context: CommandContext, limit: number): Promise<void> {
+async function showForks(context: CommandContext, reference: string | undefined, limit: number): Promise<void> {
   const { out, signal } = context
-  const { id } = await context.store()
+  const { id } = await context.store(reference)
   const response = await (await context.backend()).store.listForks({ storeId: id, limit }, { signal })
   await out.message(daemon.ListForksResponseSchema, response, () => {
     if (response.forks.length === 0) return 'nobody forked'

@@ -22,8 +22,13 @@ export function addStrandedCommand(debug: Command, bind: Bind): void {
   debug
     .command('stranded')
     .description('own writes whose causes were deleted while this node was away')
+    .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option('-n, --number <count>', 'how many', parseCount({ min: 1, max: MAX_ENTRIES }), DEFAULT_ENTRIES)
-    .action(bind((context, options: { readonly number: number }) => show(context, options)))
+    .action(
+      bind((context, reference: string | undefined, options: { readonly number: number }) =>
+        show(context, reference, options),
+      ),
+    )
 }
 
 export function addResubmitCommand(store: Command, bind: Bind): void {
@@ -40,9 +45,13 @@ export function addResubmitCommand(store: Command, bind: Bind): void {
     )
 }
 
-async function show(context: CommandContext, { number: limit }: { readonly number: number }): Promise<void> {
+async function show(
+  context: CommandContext,
+  reference: string | undefined,
+  { number: limit }: { readonly number: number },
+): Promise<void> {
   const { out, signal } = context
-  const { id: storeId } = await context.store()
+  const { id: storeId } = await context.store(reference)
   const response = await (await context.backend()).store.listStranded({ storeId, limit }, { signal })
   await out.message(daemon.ListStrandedResponseSchema, response, () => {
     if (response.writes.length === 0) return 'nothing is stranded'

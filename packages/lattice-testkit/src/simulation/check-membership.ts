@@ -275,13 +275,22 @@ function hasFollowed(kernel: Kernel, { id }: EpochStatus, key: PublicKey): boole
   return own?.tips.some((tip) => equalBytes(tip.id, id) || isBefore(kernel, id, tip.id)) === true
 }
 
-/** Why the epochs of a store are not at rest yet: several heads, or one that somebody who is here has not seen. */
+/**
+ * Why the epochs of a store are not at rest yet: several heads, or one that somebody who is here has not seen. Whoever is active
+ * joins them: where that is nobody who keeps to the rules it may take for ever.
+ */
 export function whyUnsettled(world: World, { name, id, nodes }: Held): string | undefined {
   const [first] = nodes
   if (first === undefined) return undefined
   const kernel = world.mesh.store(first, id).kernel()
   const { epochHeads } = kernel.digest()
-  if (epochHeads.length > 1) return `${name} has ${epochHeads.length} epoch heads`
+  if (epochHeads.length > 1) {
+    const isActive = kernel
+      .membership()
+      .active()
+      .some((key) => nodes.includes(world.indexOf(key) ?? -1))
+    return isActive ? `${name} has ${epochHeads.length} epoch heads` : undefined
+  }
   const [head] = epochHeads
   if (head === undefined) return undefined
   const epoch = kernel.epochs().find((each) => equalBytes(each.id, head))

@@ -15,8 +15,8 @@
  * does not waits for its word and cuts with all that it had seen; one who does would cut without, and the other's writes
  * beside could never be placed. So a log is cut without somebody's word only once all who are active have seen it go: who of
  * them had cut by it had that word, and whatever it writes then has it in its past. Such a word counts like any other. Those
- * who write nothing are not asked; where one of them cut by a word that did not count, it is behind at the next cut, and
- * begins anew there, as one does who was away.
+ * who write nothing are not asked; where one of them cut by a word that did not count, or before a fork came that all who
+ * write have, it begins anew where it is cut, once two of these have built on what it cannot place.
  *
  * @module
  */

@@ -55,8 +55,8 @@ export interface StrandedWrite {
 }
 
 export interface Reingest {
-  /** The number of the epoch that the old log begins with; undefined where it has the whole history. */
-  readonly baseSeq: () => bigint | undefined
+  /** The epoch that the old log begins with, and its number; undefined where it has the whole history. */
+  readonly base: () => { readonly epoch: IntentionId; readonly seq: bigint } | undefined
   /** To be ingested into the new store: causes first, runs closed, about `maxBytes` (at least one run); empty at the end. */
   readonly next: (maxBytes: number) => readonly SignedIntention[]
   /** How many there are to look at. */
@@ -160,7 +160,7 @@ function createReingest(
   }
 
   return {
-    baseSeq: () => baseSeqOf(log),
+    base: () => baseOf(log),
     next,
     left: () => difference.size() + waiting.length,
     strandedCount: () => own.length,
@@ -175,9 +175,10 @@ function createReingest(
   }
 }
 
-function baseSeqOf({ base, book }: LogStore): bigint | undefined {
+function baseOf({ base, book }: LogStore): ReturnType<Reingest['base']> {
   const epoch = base.epoch()
-  return epoch && book.epochOf(epoch)?.record.op.value.seq
+  const found = epoch && book.epochOf(epoch)
+  return found && { epoch, seq: found.record.op.value.seq }
 }
 
 /** By lane of the old log, up to where it lies below the base; as far as that can be known. */

@@ -10,7 +10,7 @@
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { commitFetched, FETCHING, hasFetched, type Kernel, openReingest, peekLog } from '@lattice/kernel'
+import { commitFetched, FETCHING, hasFetched, type Kernel, openReingest, peekLog, type Reingest } from '@lattice/kernel'
 import {
   type AbortSignal,
   type Crypto,
@@ -38,6 +38,8 @@ import { openPrunedStoreFetch, type PrunedStoreFetch } from './pruned-store-fetc
 
 export interface PrunedFetchDeps extends Pick<OpenStoreOptions, 'id' | 'storeTypeHint' | 'tablesOf' | 'kernelOf'> {
   readonly signal: AbortSignal
+  /** Causes of what floats here whose places are looked for: what is cut where the log here is may tell them. */
+  readonly wanted?: readonly IntentionId[]
 }
 
 export interface PrunedFetch extends PrunedFetchDeps {
@@ -132,16 +134,16 @@ export function isFetchBegun(context: NodeContext, id: StoreId): boolean {
 
 /**
  * Puts what was fetched in place. The store is closed; a crash leaves the one or the other. Where the log that is here was
- * cut as late meanwhile it stays, and what was fetched is dropped: undefined.
+ * cut as late it stays, unless the other tells one of the places that are wanted, and what was fetched is dropped: undefined.
  */
 export async function adoptFetched(context: NodeContext, deps: PrunedFetchDeps): Promise<AdoptedStore | undefined> {
-  const { id, tablesOf, kernelOf, signal } = deps
+  const { id, tablesOf, kernelOf, signal, wanted = [] } = deps
   const path = context.directory.storePath(id)
   const store = await openFetched(context, deps)
   let adopted: AdoptedStore | undefined
   try {
     const membership = createStoreMembershipPolicy(createParentPeers({ kernelOf, tablesOf }))
-    adopted = await takeOver(context, store.kernel, { path, membership, signal })
+    adopted = await takeOver(context, store.kernel, { path, membership, signal, wanted })
   } finally {
     await store.close()
   }
@@ -179,13 +181,13 @@ const STRANDED_PER_PAGE = 256
 async function takeOver(
   { crypto, signer, meta, id: self }: NodeContext,
   kernel: Kernel,
-  { path, membership, signal }: TakeOver,
+  { path, membership, signal, wanted }: TakeOver,
 ): Promise<AdoptedStore | undefined> {
   const base = kernel.base()?.epoch
   if ((peekLog(path)?.witnessCount ?? 0) === 0) return { base, kept: 0, waiting: 0 }
   const old = openReingest({ directory: path, storeId: kernel.storeId, crypto, signer, membership, into: kernel })
   try {
-    if ((old.baseSeq() ?? -1n) >= (kernel.base()?.seq ?? 0n)) return undefined
+    if (!isBetter(kernel, old.base(), wanted)) return undefined
     let kept = 0
     let isWaiting = false
     const floating: IntentionId[] = []
@@ -210,11 +212,22 @@ async function takeOver(
   }
 }
 
+/** Whether the log is cut later than another, or at the same and tells a place that is wanted. */
+function isBetter(kernel: Kernel, other: LogBase, wanted: readonly IntentionId[]): boolean {
+  const base = kernel.base()
+  if (base === undefined || other === undefined) return other === undefined
+  if (!equalBytes(base.epoch, other.epoch)) return base.seq > other.seq
+  return kernel.missing(wanted).length < wanted.length
+}
+
+type LogBase = ReturnType<Reingest['base']>
+
 interface TakeOver {
   /** Of the old log. */
   readonly path: string
   readonly membership: MembershipPolicy
   readonly signal: AbortSignal
+  readonly wanted: readonly IntentionId[]
 }
 
 function isBy(crypto: Crypto, signed: SignedIntention | undefined, author: PublicKey): boolean {

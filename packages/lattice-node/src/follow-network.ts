@@ -67,6 +67,9 @@ function takeIn(context: NodeContext, follower: NetworkFollower, event: NetworkE
       if (event.outcome.kind === 'done' && event.outcome.synced) {
         noteCompared(context, event.outcome.storeId, event.outcome.peer)
       }
+      if (event.outcome.kind === 'done' && !event.outcome.synced) {
+        returning.differs(event.outcome.storeId, event.outcome.peer)
+      }
       manager.noteSync(event.outcome)
       context.publish({ kind: 'sync_result', outcome: event.outcome })
       lags.moved(event.outcome.storeId)

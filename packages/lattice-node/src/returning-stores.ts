@@ -7,11 +7,20 @@
  *
  * @module
  */
-import { type AbortSignal, idKey, type IdKey, isLatticeError, type PublicKey, type StoreId } from '@lattice/model'
+import {
+  type AbortSignal,
+  idKey,
+  type IdKey,
+  type IntentionId,
+  isLatticeError,
+  type PublicKey,
+  type StoreId,
+} from '@lattice/model'
 import { createDoubtedPeers, type DoubtedPeers } from './doubted-peers.ts'
 import { toFailure } from './failure.ts'
 import { adoptFetched, fetchPruned, isFetchBegun, type PrunedFetchDeps } from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
+import { placedElsewhere } from './placed-elsewhere.ts'
 import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
 import type { StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
@@ -22,11 +31,21 @@ export interface ReturningStores {
   /** A peer says that what the store lacks was deleted. Never waits. */
   readonly told: (storeId: StoreId, peer: PublicKey) => void
   /**
+   * A session brought all that the peer has, and the two do not hold the same. Where that is for want of what was deleted, and
+   * the peer and others have placed, the store is fetched from where it is cut already. Never waits.
+   */
+  readonly differs: (storeId: StoreId, peer: PublicKey) => void
+  /**
    * A store came into use: what a restart broke off is gone on with, or dropped where it is not needed any more. Nobody may say
    * so again: who knows where the others cut is served over that. Never waits.
    */
   readonly resume: (storeId: StoreId) => void
 }
+
+/** Floating intentions that are looked at. */
+const FLOATING_MAX = 4096
+/** How long places are not looked for again that nobody told: fetching a store takes a while. */
+const REST_MS: number = 10 * 60_000
 
 type Manager = Pick<StoreManager, 'entry' | 'run' | 'closed' | 'tablesOf' | 'kernelOf'>
 
@@ -38,6 +57,8 @@ export function createReturningStores(context: NodeContext, manager: Manager): R
 interface Told {
   /** Who said so; undefined where it is gone on with. */
   readonly peer: PublicKey | undefined
+  /** Causes whose places are looked for. */
+  readonly wanted: readonly IntentionId[]
   readonly wakeUp: WakeUp
 }
 
@@ -47,6 +68,8 @@ class Returning implements ReturningStores {
   readonly #running = new Map<IdKey, WakeUp>()
   /** By store. */
   readonly #doubts = new Map<IdKey, DoubtedPeers>()
+  /** By store, until when places are not looked for again: nobody told them. */
+  readonly #restsUntil = new Map<IdKey, number>()
 
   constructor(context: NodeContext, manager: Manager) {
     this.#context = context
@@ -54,15 +77,27 @@ class Returning implements ReturningStores {
   }
 
   told(storeId: StoreId, peer: PublicKey): void {
-    this.#begin(storeId, peer)
+    this.#begin(storeId, { peer, wanted: [] })
+  }
+
+  differs(storeId: StoreId, peer: PublicKey): void {
+    const kernel = this.#manager.entry(storeId)?.open?.kernel
+    if (kernel?.base() === undefined || this.#rests(storeId)) return
+    const active = kernel.membership().active()
+    const wanted = placedElsewhere(kernel.floating(FLOATING_MAX), { by: peer, active })
+    if (wanted.length > 0) this.#begin(storeId, { peer, wanted })
+  }
+
+  #rests(storeId: StoreId): boolean {
+    return (this.#restsUntil.get(idKey(storeId)) ?? 0) > this.#context.clock.monotonicMs()
   }
 
   resume(storeId: StoreId): void {
     const hasNetwork = this.#context.network() !== undefined
-    if (hasNetwork && isFetchBegun(this.#context, storeId)) this.#begin(storeId, undefined)
+    if (hasNetwork && isFetchBegun(this.#context, storeId)) this.#begin(storeId, { peer: undefined, wanted: [] })
   }
 
-  #begin(storeId: StoreId, peer: PublicKey | undefined): void {
+  #begin(storeId: StoreId, why: Pick<Told, 'peer' | 'wanted'>): void {
     const entry = this.#manager.entry(storeId)
     if (entry?.ready !== true || entry.repairing) return
     const key = idKey(storeId)
@@ -70,7 +105,7 @@ class Returning implements ReturningStores {
     if (running !== undefined) return running.nudge()
     const wakeUp = createWakeUp(this.#context.scheduler)
     this.#running.set(key, wakeUp)
-    this.#bring(entry, { peer, wakeUp })
+    this.#bring(entry, { ...why, wakeUp })
       .finally(() => this.#running.delete(key))
       .catch(() => undefined)
   }
@@ -81,7 +116,7 @@ class Returning implements ReturningStores {
     const { id } = entry.record
     try {
       const isWhole = await this.#manager.run((signal) => this.#fetchUntilWhole(entry, { ...told, signal }))
-      if (isWhole && entry.ready) await this.#replace(entry)
+      if (isWhole && entry.ready) await this.#replace(entry, told.wanted)
     } catch (error) {
       // The node closes, or its disk is full: what was fetched stays, and the next time goes on there.
       logger.warn('store.return_failed', { storeId: id, ...toFailure(error) })
@@ -91,7 +126,7 @@ class Returning implements ReturningStores {
   /** False where nobody cut anything, or the store is not in use any more. */
   async #fetchUntilWhole(
     entry: StoreEntry,
-    { peer, wakeUp, signal }: Told & { readonly signal: AbortSignal },
+    { peer, wanted, wakeUp, signal }: Told & { readonly signal: AbortSignal },
   ): Promise<boolean> {
     await this.#awaitParent(entry, { wakeUp, signal })
     // Who was removed is served by nobody: what it had begun is of use once somebody says so again.
@@ -105,7 +140,7 @@ class Returning implements ReturningStores {
           return await fetchPruned(this.#context, {
             ...this.#deps(entry, signal),
             network,
-            ...aboveOf(entry),
+            ...aboveOf(entry, wanted),
             doubts: this.#doubtsOf(storeId),
             peers: peers.map((each) => ({ peer: each, addresses: this.#context.meta.addresses(each) })),
             onProgress: (state) => this.#context.publish({ kind: 'bootstrap_progress', storeId, ...state }),
@@ -151,12 +186,15 @@ class Returning implements ReturningStores {
     return { id: record.id, storeTypeHint: record.storeType, tablesOf, kernelOf, signal }
   }
 
-  async #replace(entry: StoreEntry): Promise<void> {
+  async #replace(entry: StoreEntry, wanted: readonly IntentionId[]): Promise<void> {
     const { id: storeId } = entry.record
     const adopted = await this.#manager.closed.withClosed(storeId, (closed, signal) =>
-      adoptFetched(this.#context, this.#deps(closed, signal)),
+      adoptFetched(this.#context, { ...this.#deps(closed, signal), wanted }),
     )
-    if (adopted === undefined) return
+    if (adopted === undefined) {
+      if (wanted.length > 0) this.#restsUntil.set(idKey(storeId), this.#context.clock.monotonicMs() + REST_MS)
+      return
+    }
     // What a peer once held was the log that was here: this one has fewer records.
     this.#context.meta.setReplicatedCount(storeId, undefined)
     entry.record = { ...entry.record, replicatedCount: undefined }
@@ -167,8 +205,9 @@ class Returning implements ReturningStores {
   }
 }
 
-/** History that is cut where it is cut here, or before, needs no fetching. */
-function aboveOf({ open }: StoreEntry): { readonly above?: bigint } {
+/** History that is cut where it is cut here needs no fetching, but for places that are not known here; nor one that is cut before. */
+function aboveOf({ open }: StoreEntry, wanted: readonly IntentionId[]): { readonly above?: bigint } {
   const base = open?.kernel.base()
-  return base === undefined ? {} : { above: base.seq }
+  if (base === undefined) return {}
+  return { above: wanted.length > 0 ? base.seq - 1n : base.seq }
 }

@@ -24,7 +24,7 @@ import { placedElsewhere } from './placed-elsewhere.ts'
 import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
 import type { StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
-import { replicaPeers } from './store-peers.ts'
+import { replicaPeers, tellers } from './store-peers.ts'
 import { createWakeUp, type WakeUp } from './wake-up.ts'
 
 export interface ReturningStores {
@@ -175,11 +175,10 @@ class Returning implements ReturningStores {
     this.#doubts.set(key, doubts)
     return doubts
   }
-  /** Who said so, then all that take part. */
   #peersOf({ open }: StoreEntry, told: PublicKey | undefined): readonly PublicKey[] {
     const { id: self } = this.#context
     const others = open === undefined ? [] : replicaPeers(open.kernel.tables(), self, this.#manager.tablesOf)
-    return [...new Map([...(told ? [told] : []), ...others].map((peer) => [idKey(peer), peer])).values()]
+    return tellers(told, others, (peer) => (open?.kernel.revokedBy(peer).length ?? 0) > 0)
   }
   #deps({ record }: StoreEntry, signal: AbortSignal): PrunedFetchDeps {
     const { tablesOf, kernelOf } = this.#manager

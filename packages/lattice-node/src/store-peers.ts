@@ -92,3 +92,16 @@ export function mayWrite(tables: ReadStoreTables, peer: PublicKey, tablesOf: Tab
 function isTakingPart({ status }: Pick<systemstore.PeerEntry, 'status'>): boolean {
   return status === 'active' || status === 'dormant'
 }
+
+/**
+ * Whom to ask where history is cut: who said that it is, then all that take part, each once. Who is known to be removed has
+ * said nothing: others tell it as well, if it is so.
+ */
+export function tellers(
+  told: PublicKey | undefined,
+  others: readonly PublicKey[],
+  isRemoved: (peer: PublicKey) => boolean,
+): readonly PublicKey[] {
+  const first = told === undefined || isRemoved(told) ? [] : [told]
+  return [...new Map([...first, ...others].map((peer) => [idKey(peer), peer])).values()]
+}

@@ -142,10 +142,10 @@ export function difference(world: World): string | undefined {
   const isUndeclared = (id: StoreId): boolean =>
     record.made.some((made) => equalBytes(made.id, id) && record.unsteady.has(made.node))
   for (const { name, id } of [...namedStores(world), ...record.made]) {
-    // Where its declaration was cut whoever had fetched it before keeps it, and nobody else comes to have it.
+    // Where its declaration was cut, or who made it left, whoever had fetched it before keeps it, and nobody else comes to have it.
     const isKept = (states: (typeof nodes)[number]['states']): boolean => {
       const state = states.get(idKey(id))
-      return state !== undefined && state !== 'archived'
+      return state !== undefined && state !== 'archived' && state !== 'bootstrapping'
     }
     const having = isUndeclared(id) ? nodes.filter(({ states }) => isKept(states)) : nodes
     const states = having.map((each) => each.states.get(idKey(id)))

@@ -330,7 +330,7 @@ class Coordinator {
   }
 
   #takeIntentions(
-    { intentions, last }: Extract<LogAnswer, { kind: 'intentions' }>,
+    { intentions, last, base }: Extract<LogAnswer, { kind: 'intentions' }>,
     { member, ask }: { readonly member: BootstrapMember; readonly ask: OpenIds },
   ): void {
     const step = ask.answer.take(intentions, last)
@@ -345,8 +345,10 @@ class Coordinator {
     for (const key of ask.answer.pending) {
       const place = this.#window.find(key)
       if (place === undefined || place.held !== undefined) continue
-      // What its own log names it has.
-      if (this.#log?.member === member) return this.#bar(member.key, 'intentions_withheld')
+      // What its own log names it has, unless that was cut since it was read, as over a connection before this one.
+      if (this.#log?.member === member) {
+        return base === undefined ? this.#bar(member.key, 'intentions_withheld') : this.gone(member.key)
+      }
       place.lackedBy = (place.lackedBy ?? new Set()).add(member.key)
     }
     this.#letGo(ask)

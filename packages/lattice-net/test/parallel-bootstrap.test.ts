@@ -395,6 +395,12 @@ const FORGED_INTENTIONS: readonly (readonly [string, Alter, string])[] = [
   ],
 ]
 
+const isCut = intentions((f) => {
+  f.intentions.splice(0)
+  f.last = true
+  f.base = new Uint8Array(32).fill(7)
+})
+
 describe('a bootstrap with a hostile peer', () => {
   interface Attack {
     readonly hostile: readonly number[]
@@ -427,6 +433,16 @@ describe('a bootstrap with a hostile peer', () => {
     return { store, run, positions }
   }
   const seeds = ['x', 'y']
+
+  test('or one whose log was cut after it was read, which says so: nobody is blamed, and the others go on', async () => {
+    for (const seed of seeds) {
+      const { store, run } = await attack({ hostile: [0], alter: isCut, seed })
+      expect([run.end === 'failed', run.barred]).toEqual([false, []])
+      expect(fingerprint(store)).toBe(fingerprint(world.peers[1]?.store ?? store))
+    }
+    const { run, store } = await attack({ hostile: [0, 1, 2], alter: isCut, seed: 'alone' })
+    expect([run.end, run.barred, store.ids()]).toEqual(['failed', [], []])
+  })
 
   test.each([...FORGED_PAGES, ...FORGED_INTENTIONS])(
     'alone: %s ends it by name, and a later honest attempt has everything',

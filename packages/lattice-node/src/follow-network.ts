@@ -64,11 +64,10 @@ function takeIn(context: NodeContext, follower: NetworkFollower, event: NetworkE
       lags.moved()
       return
     case 'sync_result':
-      if (event.outcome.kind === 'done' && event.outcome.synced) {
-        noteCompared(context, event.outcome.storeId, event.outcome.peer)
-      }
-      if (event.outcome.kind === 'done' && !event.outcome.synced) {
-        returning.differs(event.outcome.storeId, event.outcome.peer)
+      if (event.outcome.kind === 'done') {
+        const { storeId, peer, synced } = event.outcome
+        if (synced) noteCompared(context, storeId, peer)
+        else returning.differs(storeId, peer)
       }
       manager.noteSync(event.outcome)
       context.publish({ kind: 'sync_result', outcome: event.outcome })

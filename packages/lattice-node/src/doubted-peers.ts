@@ -6,6 +6,7 @@
  * @module
  */
 import { type Clock, idKey, type IdKey, type PublicKey } from '@lattice/model'
+import { createPauses } from './pauses.ts'
 import { RETRY_MAX_MS } from './retry-pauses.ts'
 
 export interface DoubtedPeers {
@@ -15,15 +16,12 @@ export interface DoubtedPeers {
 }
 
 /** Starts with nobody doubted. */
-export function createDoubtedPeers({ monotonicMs }: Pick<Clock, 'monotonicMs'>): DoubtedPeers {
-  const until = new Map<IdKey, number>()
+export function createDoubtedPeers(clock: Pick<Clock, 'monotonicMs'>): DoubtedPeers {
+  const doubted = createPauses<IdKey>(clock, RETRY_MAX_MS)
   return {
-    doubt: (peer) => {
-      for (const [key, endMs] of until) if (endMs <= monotonicMs()) until.delete(key)
-      until.set(idKey(peer), monotonicMs() + RETRY_MAX_MS)
-    },
+    doubt: (peer) => doubted.begin(idKey(peer)),
     trusted: (peers) => {
-      const trusted = peers.filter(({ peer }) => (until.get(idKey(peer)) ?? 0) <= monotonicMs())
+      const trusted = peers.filter(({ peer }) => !doubted.isPaused(idKey(peer)))
       return trusted.length > 0 ? trusted : peers
     },
   }

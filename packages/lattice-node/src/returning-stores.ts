@@ -20,6 +20,7 @@ import { createDoubtedPeers, type DoubtedPeers } from './doubted-peers.ts'
 import { toFailure } from './failure.ts'
 import { adoptFetched, fetchPruned, isFetchBegun, type PrunedFetchDeps } from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
+import { createPauses, type Pauses } from './pauses.ts'
 import { placedElsewhere } from './placed-elsewhere.ts'
 import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
 import type { StoreEntry } from './store-entry.ts'
@@ -45,7 +46,7 @@ export interface ReturningStores {
 /** Floating intentions that are looked at. */
 const FLOATING_MAX = 4096
 /** How long places are not looked for again that nobody told: fetching a store takes a while. */
-const REST_MS: number = 10 * 60_000
+export const REST_MS: number = 10 * 60_000
 
 type Manager = Pick<StoreManager, 'entry' | 'run' | 'closed' | 'tablesOf' | 'kernelOf'>
 
@@ -68,12 +69,13 @@ class Returning implements ReturningStores {
   readonly #running = new Map<IdKey, WakeUp>()
   /** By store. */
   readonly #doubts = new Map<IdKey, DoubtedPeers>()
-  /** By store, until when places are not looked for again: nobody told them. */
-  readonly #restsUntil = new Map<IdKey, number>()
+  /** Stores for which places are not looked for again: nobody told them. */
+  readonly #rests: Pauses<IdKey>
 
   constructor(context: NodeContext, manager: Manager) {
     this.#context = context
     this.#manager = manager
+    this.#rests = createPauses(context.clock, REST_MS)
   }
 
   told(storeId: StoreId, peer: PublicKey): void {
@@ -82,14 +84,10 @@ class Returning implements ReturningStores {
 
   differs(storeId: StoreId, peer: PublicKey): void {
     const kernel = this.#manager.entry(storeId)?.open?.kernel
-    if (kernel?.base() === undefined || this.#rests(storeId)) return
+    if (kernel?.base() === undefined || this.#rests.isPaused(idKey(storeId))) return
     const active = kernel.membership().active()
     const wanted = placedElsewhere(kernel.floating(FLOATING_MAX), { by: peer, active })
     if (wanted.length > 0) this.#begin(storeId, { peer, wanted })
-  }
-
-  #rests(storeId: StoreId): boolean {
-    return (this.#restsUntil.get(idKey(storeId)) ?? 0) > this.#context.clock.monotonicMs()
   }
 
   resume(storeId: StoreId): void {
@@ -155,6 +153,7 @@ class Returning implements ReturningStores {
     }
     return false
   }
+
   /**
    * What a store below begins with is checked by the one above: that comes back first, where both were cut. Which of them is
    * told of first is chance.
@@ -168,6 +167,7 @@ class Returning implements ReturningStores {
     await wakeUp.wait(RETRY_FIRST_MS, signal)
     while (this.#running.has(idKey(parent.record.id))) await wakeUp.wait(RETRY_FIRST_MS, signal)
   }
+
   /** What was not borne out stays so when the same peer says it again. */
   #doubtsOf(storeId: StoreId): DoubtedPeers {
     const key = idKey(storeId)
@@ -175,11 +175,13 @@ class Returning implements ReturningStores {
     this.#doubts.set(key, doubts)
     return doubts
   }
+
   #peersOf({ open }: StoreEntry, told: PublicKey | undefined): readonly PublicKey[] {
     const { id: self } = this.#context
     const others = open === undefined ? [] : replicaPeers(open.kernel.tables(), self, this.#manager.tablesOf)
     return tellers(told, others, (peer) => (open?.kernel.revokedBy(peer).length ?? 0) > 0)
   }
+
   #deps({ record }: StoreEntry, signal: AbortSignal): PrunedFetchDeps {
     const { tablesOf, kernelOf } = this.#manager
     return { id: record.id, storeTypeHint: record.storeType, tablesOf, kernelOf, signal }
@@ -191,7 +193,7 @@ class Returning implements ReturningStores {
       adoptFetched(this.#context, { ...this.#deps(closed, signal), wanted }),
     )
     if (adopted === undefined) {
-      if (wanted.length > 0) this.#restsUntil.set(idKey(storeId), this.#context.clock.monotonicMs() + REST_MS)
+      if (wanted.length > 0) this.#rests.begin(idKey(storeId))
       return
     }
     // What a peer once held was the log that was here: this one has fewer records.

@@ -1,0 +1,93 @@
+import {
+  idKey,
+  type IntentionId,
+  NO_HINTS,
+  type PublicKey,
+  type StoreId,
+  toHash,
+  toIntentionId,
+  toPublicKey,
+  toStoreId,
+} from '@lattice/model'
+import { createManualScheduler } from '@lattice/model/testing'
+import { expect, test } from 'vitest'
+import type { AdoptedStore } from './fetch-pruned.ts'
+import type { NodeContext } from './node-context.ts'
+import { createReturningStores, REST_MS } from './returning-stores.ts'
+import type { StoreEntry } from './store-entry.ts'
+import type { StoreManager } from './store-manager.ts'
+
+const idOf = (byte: number): IntentionId => toIntentionId(toHash(new Uint8Array(32).fill(byte)))
+const peerOf = (byte: number): PublicKey => toPublicKey(new Uint8Array(32).fill(byte))
+const [liar, anna, bert] = [peerOf(1), peerOf(2), peerOf(3)]
+const stores = [toStoreId(toHash(new Uint8Array(32).fill(8))), toStoreId(toHash(new Uint8Array(32).fill(9)))] as const
+
+/** What one author built on another's, which lacks a cause. */
+function floating(id: number, author: PublicKey, cause: number, isPlaced: boolean): unknown {
+  const intention = { author, storePrev: idOf(cause), causalDeps: [], hints: NO_HINTS }
+  return { parsed: { id: idOf(id), intention }, reason: 'missing_causes', missing: isPlaced ? [] : [idOf(cause)] }
+}
+
+/** Stores that are cut, in which two built on what has no place; each fetch ends with what `fetched` says. */
+function createScene(fetched: { outcome: AdoptedStore | undefined }) {
+  const scheduler = createManualScheduler()
+  const kernel = {
+    base: () => ({ epoch: idOf(7), seq: 3n }),
+    membership: () => ({ active: () => [liar, anna, bert] }),
+    floating: () => [floating(10, liar, 6, false), floating(11, anna, 10, true), floating(12, bert, 10, true)],
+  }
+  const entries = new Map(
+    stores.map((id) => [
+      idKey(id),
+      { record: { id }, ready: true, repairing: false, parent: () => undefined, open: { kernel } },
+    ]),
+  )
+  const fetches: StoreId[] = []
+  const manager = {
+    entry: (id: StoreId) => entries.get(idKey(id)) as unknown as StoreEntry,
+    run: () => Promise.resolve(true),
+    closed: {
+      withClosed: (id: StoreId) => {
+        fetches.push(id)
+        return Promise.resolve(fetched.outcome)
+      },
+    },
+  } as unknown as StoreManager
+  const context = {
+    scheduler,
+    clock: scheduler.clock,
+    meta: { setReplicatedCount: () => {} },
+    publish: () => {},
+    logger: { info: () => {}, warn: () => {} },
+  } as unknown as NodeContext
+  const returning = createReturningStores(context, manager)
+  return {
+    /** How many fetches came of it. */
+    differs: async (id: StoreId): Promise<number> => {
+      const before = fetches.length
+      returning.differs(id, anna)
+      await scheduler.advanceAsync(0)
+      return fetches.length - before
+    },
+    pass: (ms: number) => scheduler.advanceAsync(ms),
+  }
+}
+
+test('places that a fetch did not tell are looked for again after a while, of each store for itself', async () => {
+  const [store, other] = stores
+  const scene = createScene({ outcome: undefined })
+  expect(await scene.differs(store)).toBe(1)
+  expect(await scene.differs(store)).toBe(0)
+  expect(await scene.differs(other)).toBe(1)
+  await scene.pass(REST_MS - 1)
+  expect(await scene.differs(store)).toBe(0)
+  await scene.pass(1)
+  expect(await scene.differs(store)).toBe(1)
+})
+
+test('after a fetch that told some the rest are looked for at once', async () => {
+  const fetched = { outcome: { base: idOf(7), kept: 0, waiting: 0 } }
+  const scene = createScene(fetched)
+  expect(await scene.differs(stores[0])).toBe(1)
+  expect(await scene.differs(stores[0])).toBe(1)
+})

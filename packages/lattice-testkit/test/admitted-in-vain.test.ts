@@ -15,18 +15,14 @@ import { openCrypto } from '@lattice/model/crypto'
 import { system } from '@lattice/proto'
 import { expect, test } from 'vitest'
 import { createSimMesh } from '../src/index.ts'
-import { get, isAlone, keyOf, put, stateOf } from './support.ts'
+import { get, isAlone, keyOf, put, shareFamily, stateOf } from './support.ts'
 
 const crypto = await openCrypto()
 
 /** Nodes 0 to 2 with a root and a store below it; node 1 lets node 3 in while node 0, which removes it, is alone. */
 async function letInInVain(seed: string) {
   const mesh = await createSimMesh({ seed, nodes: 4, discovery: true })
-  const { id: root } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
-  for (const index of [1, 2]) await mesh.complete(mesh.node(index).join(await mesh.invite(0, root)))
-  await mesh.converge(root, [0, 1, 2])
-  const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: root }))
-  await mesh.run(() => [0, 1, 2].every((at) => stateOf(mesh, at, notes) === 'active'), 'all have both')
+  const { root, notes } = await shareFamily(mesh, [0, 1, 2])
   await mesh.complete(mesh.store(0, root).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
   for (const id of [root, notes]) await mesh.converge(id, [0, 1, 2])
   mesh.partition([0], [1, 2, 3])

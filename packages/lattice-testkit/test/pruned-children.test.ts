@@ -3,7 +3,7 @@ import { equalBytes, type StoreId, toHex } from '@lattice/model'
 import { system } from '@lattice/proto'
 import { expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, isAlone, keyOf, put, stateOf } from './support.ts'
+import { codeOf, get, isAlone, keyOf, put, shareFamily, stateOf } from './support.ts'
 
 const kernelOf = (mesh: SimMesh, index: number, id: StoreId) => mesh.store(index, id).kernel()
 
@@ -32,13 +32,8 @@ async function expectSameRoots(mesh: SimMesh, id: StoreId, indices: readonly num
 /** Nodes 0 to 2 with a root and a store below it, each with overwrites; node 3 is new. */
 async function family(seed: string) {
   const mesh = await createSimMesh({ seed, nodes: 4, discovery: true })
-  const { id: root } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
-  for (const index of [1, 2]) await mesh.complete(mesh.node(index).join(await mesh.invite(0, root)))
-  await mesh.converge(root, [0, 1, 2])
-  const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: root }))
+  const { root, notes } = await shareFamily(mesh, [0, 1, 2])
   const all = [root, notes]
-  const isHere = (index: number): boolean => all.every((id) => stateOf(mesh, index, id) === 'active')
-  await mesh.run(() => [0, 1, 2].every(isHere), 'all have all of them')
   for (const id of all) {
     for (let n = 0; n < 6; n += 1) await put(mesh, n % 3, id, [`k${n % 4}`, `of ${n}`])
     await mesh.converge(id, [0, 1, 2])

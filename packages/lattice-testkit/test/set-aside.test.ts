@@ -16,7 +16,7 @@ import { openCrypto } from '@lattice/model/crypto'
 import { system, weaver } from '@lattice/proto'
 import { expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, isAlone, keyOf, put, stateOf } from './support.ts'
+import { codeOf, get, isAlone, keyOf, put, shareFamily } from './support.ts'
 
 const crypto = await openCrypto()
 const HOUR_MS = 3_600_000
@@ -34,10 +34,7 @@ async function family(seed: string) {
       return wrapped.transport
     },
   })
-  const { id: root } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
-  for (const index of [1, 2]) await mesh.complete(mesh.node(index).join(await mesh.invite(0, root)))
-  const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: root }))
-  await mesh.run(() => [0, 1, 2].every((at) => stateOf(mesh, at, notes) === 'active'), 'all have both')
+  const { root, notes } = await shareFamily(mesh)
   await mesh.complete(mesh.store(0, root).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
   for (const id of [root, notes]) await mesh.converge(id)
   if (keyPair === undefined) throw new Error('a node opens its transport')

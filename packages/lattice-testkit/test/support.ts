@@ -36,6 +36,21 @@ export function stateOf(mesh: SimMesh, index: number, id: StoreId): string | und
     .find((store) => equalBytes(store.id, id))?.state
 }
 
+/** Node 0 makes a root and a store below it, which the others of `members` take part in as well; all have both. */
+export async function shareFamily(
+  mesh: SimMesh,
+  members: readonly number[] = mesh.peers.map((_, index) => index),
+): Promise<{ readonly root: StoreId; readonly notes: StoreId }> {
+  const { id: root } = await mesh.complete(mesh.node(0).createStore({ name: 'team' }))
+  for (const index of members.filter((each) => each !== 0)) {
+    await mesh.complete(mesh.node(index).join(await mesh.invite(0, root)))
+  }
+  await mesh.converge(root, members)
+  const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: root }))
+  await mesh.run(() => members.every((at) => stateOf(mesh, at, notes) === 'active'), 'all have both')
+  return { root, notes }
+}
+
 /** True while a node is connected to no other peer of a store; one that was removed may knock all the same. */
 export function isAlone(mesh: SimMesh, index: number, id: StoreId): boolean {
   return mesh

@@ -31,6 +31,7 @@ export function replicaOf(kernel: Kernel): ReplicatedStore {
     limitedBy: kernel.limitedBy,
     readmittedBy: kernel.readmittedBy,
     juniorsAgainst: kernel.juniorsAgainst,
+    isOutForGood: kernel.isOutForGood,
     readPast: kernel.readPast,
     tipIds: kernel.tipIds,
     isEpochSettled: kernel.isEpochSettled,

@@ -26,8 +26,13 @@ export interface RevokedPast {
   readonly limitedBy: (peer: PublicKey) => readonly IntentionId[]
   /** Who admitted the peer again after an epoch took rights from it. */
   readonly readmittedBy: (peer: PublicKey) => readonly PublicKey[]
-  /** Who removed the peer although an epoch of its own would be decided first: what it holds against them may void that. */
+  /**
+   * Who removed the peer although an epoch of its own would be decided first: what it holds against them may void that, where
+   * history is not cut above it.
+   */
   readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
+  /** True where history is cut above all that removed the peer: nothing that it holds against that is taken in. */
+  readonly isOutForGood: (peer: PublicKey) => boolean
   /** Reads these intentions and all in their past, without `known` and what is in theirs. Ids that are not here are passed over. */
   readonly readPast: (of: readonly IntentionId[], known: readonly IntentionId[]) => PastReader
   /** Where the chains of all authors end here, at most so many. */
@@ -50,6 +55,11 @@ export function createRevokedPast(log: PastLog, self: PublicKey): RevokedPast {
     )
     return sortedIds(whole.map(({ epoch }) => epoch))
   }
+  /** It lies where history begins, or below: it is in the state that all go on from, whatever comes up against it. */
+  function isCut(epoch: IntentionId): boolean {
+    const place = log.find(epoch)
+    return place !== undefined && (log.base.isBelow(place) || place.seq === log.base.fromSeq())
+  }
   function cutoffsHere(peer: PublicKey): readonly Cutoff[] {
     if (log.book.lastSeq() === 0) return []
     return log.book
@@ -68,8 +78,12 @@ export function createRevokedPast(log: PastLog, self: PublicKey): RevokedPast {
       return [...authors].map((author) => log.authors.byNumber(author).key)
     },
     juniorsAgainst: (peer) => {
-      const mayBeVoid = revokedBy(peer).filter((id) => log.book.view().mayOutrank(peer, id))
+      const mayBeVoid = revokedBy(peer).filter((id) => !isCut(id) && log.book.view().mayOutrank(peer, id))
       return mayBeVoid.flatMap((id) => log.book.epochOf(id)?.record.author ?? [])
+    },
+    isOutForGood: (peer) => {
+      const removals = revokedBy(peer)
+      return removals.length > 0 && removals.every(isCut)
     },
     readPast: (of, known) => createPastReader(log, of, known),
     tipIds: (max) => {

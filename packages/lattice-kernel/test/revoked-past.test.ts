@@ -1,5 +1,6 @@
 /** What a peer that was removed may still be shown: the epochs that removed it, and what is in their past. */
 import {
+  assert,
   compareBytes,
   type IntentionId,
   isSigned,
@@ -10,7 +11,8 @@ import {
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Kernel, PastReader } from '../src/index.ts'
 import { createHistory, type History, keyOf, openCut } from './cutoff-history.ts'
-import { crypto, removeDirectories } from './harness.ts'
+import { crypto, removeDirectories, signerOf } from './harness.ts'
+import { foundLog } from './plain-foundation.ts'
 
 afterEach(removeDirectories)
 
@@ -135,4 +137,24 @@ test('who removed its senior is told apart from who removed its junior', async (
   expect(second.juniorsAgainst(keyOf(2))).toEqual([])
   expect(second.juniorsAgainst(keyOf(1))).toEqual([])
   await second.close()
+})
+
+test('what removed a peer is for good once history is cut there, or above', async () => {
+  const history = createHistory()
+  const byJunior = history.remove(2, 1, history.start, { acks: [3, 4, 5] })
+  const later = history.remove(2, 5, [byJunior], { acks: [3, 4] })
+  const whole = await kernelOf(history)
+  expect([whole.juniorsAgainst(keyOf(1)), whole.isOutForGood(keyOf(1))]).toEqual([[keyOf(2)], false])
+  for (const base of [byJunior, later]) {
+    const items = whole.foundation(base.id)?.read(0, 1e9)
+    assert(items !== undefined, 'the epoch has a foundation')
+    const signer = signerOf(99)
+    const directory = foundLog(whole, items, base, signer)
+    const { kernel } = await openCut({ storeId: history.storeId, directory, signer })
+    expect(kernel.revokedBy(keyOf(1))).toEqual([byJunior.id])
+    expect([kernel.juniorsAgainst(keyOf(1)), kernel.isOutForGood(keyOf(1))]).toEqual([[], true])
+    expect(kernel.isOutForGood(keyOf(3))).toBe(false)
+    await kernel.close()
+  }
+  await whole.close()
 })

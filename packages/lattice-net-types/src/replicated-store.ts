@@ -89,8 +89,13 @@ export interface ReplicatedStore extends PrunedReplica {
   readonly limitedBy: (peer: PublicKey) => readonly IntentionId[]
   /** Who admitted the peer again after an epoch took rights from it. */
   readonly readmittedBy: (peer: PublicKey) => readonly PublicKey[]
-  /** Who removed the peer although an epoch of its own would be decided first: what it holds against them may void that. */
+  /**
+   * Who removed the peer although an epoch of its own would be decided first: what it holds against them may void that, where
+   * history is not cut above it.
+   */
   readonly juniorsAgainst: (peer: PublicKey) => readonly PublicKey[]
+  /** True where history is cut above all that removed the peer: nothing that it holds against that is taken in. */
+  readonly isOutForGood: (peer: PublicKey) => boolean
   /** Reads `epochs` and all in their past, without `known` and what is in theirs; ids that are not here are passed over. */
   readonly readPast: (epochs: readonly IntentionId[], known: readonly IntentionId[]) => PastReader
   /**

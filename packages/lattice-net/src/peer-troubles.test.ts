@@ -56,6 +56,16 @@ describe('troubles with a peer', () => {
     expect(book.ofSession(peer, storeId)).toBeUndefined()
   })
 
+  test('a removal that has no effect here is told of whoever holds to it, and one that has an effect is not', () => {
+    const { book } = start()
+    book.takeIn({ kind: 'revoked', storeId, peer, epochs: [], held: true })
+    expect(book.ofSession(peer, storeId)).toBeUndefined()
+    book.takeIn({ kind: 'revoked', storeId, peer, epochs: [], held: false })
+    expect(book.ofSession(peer, storeId)).toMatchObject({ code: 'REVOKED', refused: true })
+    book.takeIn({ kind: 'sync_result', outcome: done })
+    expect(book.ofSession(peer, storeId)).toBeUndefined()
+  })
+
   test('a peer that does not have the store is believed until it speaks of it', () => {
     const { book } = start()
     book.unshared(peer, storeId)

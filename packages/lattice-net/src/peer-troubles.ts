@@ -87,6 +87,9 @@ export function createTroubleBook({ clock }: { readonly clock: Clock }): Trouble
       else if (event.kind === 'misbehaviour') {
         const { code, message } = event
         change(event.peer, { misbehaviour: { code, message, atMs: clock.wallMs() } })
+      } else if (event.kind === 'revoked' && !event.held) {
+        const message = 'the peer says that this node was removed from the store, by what has no effect here'
+        failed(event.peer, event.storeId, { code: 'REVOKED', message, refused: true })
       } else if (event.kind === 'peer_disconnected') {
         const message = printable(event.reason)
         change(event.peer, { ended: { by: event.by, message, atMs: clock.wallMs() }, refusal: undefined })

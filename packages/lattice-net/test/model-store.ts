@@ -52,8 +52,8 @@ export interface ModelStore extends ReplicatedStore, Pick<ModelBase, 'declare' |
   readonly setAccess: (access: (peer: PublicKey) => PeerAccess) => void
   /** These are the epoch heads as soon as they are here, and what removed whoever is `revoked`. */
   readonly setEpochs: (epochs: readonly ParsedIntention[], settled: boolean) => void
-  /** Whoever removed somebody more senior. */
-  readonly setJuniors: (juniors: readonly PublicKey[]) => void
+  /** Whoever is revoked is so below a cut. */
+  readonly cutAbove: () => void
   /** What the log records of an intention. */
   readonly get: (id: IntentionId) => ParsedIntention | undefined
   readonly recordsFrom: (seq: number) => readonly WitnessRecord[]
@@ -101,7 +101,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
   let access: (peer: PublicKey) => PeerAccess = () => 'full'
   let epochs: readonly ParsedIntention[] = []
   let isSettled = true
-  let juniors: readonly PublicKey[] = []
+  let isOutForGood = false
   let removal: Parameters<ModelStore['setRemoval']>[0] = { foundation: undefined }
   let calls = 0
   let intentionsIn = 0
@@ -218,9 +218,10 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     revokedBy: (peer) => (access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
     limitedBy: (peer) => (access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
     readmittedBy: () => [],
-    juniorsAgainst: () => juniors,
-    setJuniors: (next) => {
-      juniors = next
+    juniorsAgainst: () => [],
+    isOutForGood: (peer) => isOutForGood && access(peer) === 'revoked',
+    cutAbove: () => {
+      isOutForGood = true
     },
     removalFoundation: (peer) => (access(peer) === 'revoked' ? removal.foundation : undefined),
     openRemovalProof: () => removal.openProof?.(),

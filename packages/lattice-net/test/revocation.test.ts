@@ -118,6 +118,19 @@ describe('a peer that was removed while it was away', () => {
     expect(notices(mesh, 1)).toHaveLength(1)
   })
 
+  test('is told nothing by who is out here itself, once history is cut above that', async () => {
+    for (const isCut of [false, true]) {
+      const mesh = await start({ nodes: 2, seed: `out for good: ${String(isCut)}` })
+      const [keeper, removed] = [mesh.node(0), mesh.node(1)]
+      revoke(mesh, 1)
+      if (isCut) removed.store.cutAbove()
+      removed.store.setAccess((key) => (toHex(key) === toHex(keeper.id) ? 'revoked' : 'full'))
+      removed.service.want(keeper.id, [])
+      await mesh.advance(120_000)
+      expect(notices(mesh, 1).length > 0).toBe(!isCut)
+    }
+  })
+
   test('asks again over the connection it has, where its disk was full as it was answered', async () => {
     const mesh = await start({ nodes: 2, seed: 'full' })
     const [keeper, removed] = [mesh.node(0), mesh.node(1)]

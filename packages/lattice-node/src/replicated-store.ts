@@ -31,6 +31,7 @@ export function createReplicatedStore(options: ReplicatedStoreOptions): Replicat
     limitedBy: kernel.limitedBy,
     readmittedBy: kernel.readmittedBy,
     juniorsAgainst: kernel.juniorsAgainst,
+    isOutForGood: kernel.isOutForGood,
     removalFoundation: kernel.removalFoundation,
     // What the epochs of a store below mean depends on the one above, and that is where this node's removal is shown.
     openRemovalProof: (from) => (isInherited() ? undefined : kernel.openRemovalProof(from)),

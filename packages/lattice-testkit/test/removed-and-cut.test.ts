@@ -235,6 +235,10 @@ test('a senior that removed the junior who removed it is not persuaded, whatever
   expect(kernelOf(mesh, 0, id).removal()).toBe(undefined)
   await put(mesh, 0, id, ['mine', 'still'])
   expect(await get(mesh, 0, id, 'mine')).toBe('still')
+  // A person is told of each of the others, and may go with them.
+  const told = (await mesh.complete(mesh.node(0).why())).filter(({ code }) => code === 'peer_refused')
+  expect(new Set(told.map(({ peer }) => peer?.name))).toEqual(new Set(['node-2', 'node-3']))
+  expect(told[0]).toMatchObject({ detail: { code: 'REVOKED' } })
   // Who showed it may not know better.
   expect(
     mesh
@@ -242,4 +246,12 @@ test('a senior that removed the junior who removed it is not persuaded, whatever
       .peers()
       .flatMap(({ conduct }) => conduct?.misbehaviour ?? []),
   ).toEqual([])
+  await mesh.complete(mesh.store(0, id).leave({ force: true }))
+  await mesh.complete(mesh.node(0).join(await mesh.invite(1, id)))
+  await mesh.converge(id)
+  // It was here before: it is compared with all before it writes.
+  await mesh.time.pass(120_000)
+  await put(mesh, 0, id, ['mine', 'again'])
+  await mesh.converge(id)
+  expect(await get(mesh, 3, id, 'mine')).toBe('again')
 })

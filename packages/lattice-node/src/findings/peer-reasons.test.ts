@@ -158,6 +158,15 @@ const replicas: readonly (readonly [string, Partial<ReplicaSnapshot>, readonly s
     'does not exchange the store: revoked',
   ],
   [
+    'refused, as the peer holds this node for removed',
+    {
+      sync: 'unknown',
+      lastFailure: { ...NO_STORE, code: 'REVOKED', message: 'the peer says that this node was removed' },
+    },
+    ['warning peer_refused'],
+    'does not exchange the store: the peer says that this node was removed',
+  ],
+  [
     'of a peer that refuses everything',
     { sync: 'unknown', peer: { ...ONLINE, troubles: refused('VERSION_UNSUPPORTED') } },
     [],

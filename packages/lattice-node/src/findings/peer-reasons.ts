@@ -126,6 +126,8 @@ function storeRefusedReason(
   { code, message, atMs }: { readonly code: string; readonly message: string; readonly atMs: number },
 ): Reason {
   const name = peerText(peer)
+  const list = `look at \`lattice store list\` and \`lattice why\` on ${name}`
+  const epochs = `compare \`lattice store debug epochs\` here and on ${name}: of two that removed each other one leaves the store and joins by a new invite`
   const what =
     code === 'STORE_NOT_FOUND'
       ? `${name} says that it has no such store: it left it, does not have it yet, or does not count this node among its peers`
@@ -134,7 +136,7 @@ function storeRefusedReason(
     severity: 'warning',
     code: 'peer_refused',
     what,
-    remedy: `look at \`lattice store list\` and \`lattice why\` on ${name}`,
+    remedy: code === 'REVOKED' ? epochs : list,
     peer,
     detail: { code, atMs },
   }

@@ -4,7 +4,8 @@
  * A peer that was removed holds less than the others and keeps what they left out, so it is not compared with them. Who
  * was removed follows from the records alone: nodes of which each holds the same set say who is out, and whoever is out has
  * to know. One that left may not: nobody talks to it any more. Neither may one whose admission was cut off with whoever
- * admitted it: to the others it is a stranger.
+ * admitted it: to the others it is a stranger. And of two that removed each other the senior stays, on its own, where the others
+ * have cut history without its epoch: they can take in nothing that it has, nor it what they have.
  *
  * @module
  */
@@ -78,9 +79,25 @@ function whyApart(
     }
     if (state === undefined || state === 'left' || seen === 'stranger') continue
     if (seen === 'in') return `${name} without node-${index} (${state})`
-    if (state !== 'revoked') return `${name} has removed node-${index}, which says ${state}`
+    if (state !== 'revoked' && !isParted(world, first, index)) {
+      return `${name} has removed node-${index}, which says ${state}`
+    }
   }
   return undefined
+}
+
+/** Whether a node says that a senior is out, by epochs below its cut, of authors whom that has removed by epochs unknown here. */
+function isParted(world: Place, at: number, senior: number): boolean {
+  const [kernel, other] = [at, senior].map((index) => storeIn(world, index, world.stores.team)?.kernel())
+  const key = world.keyOf(senior)
+  const cut = kernel?.epoch(kernel.base()?.epoch ?? world.stores.team)
+  if (kernel === undefined || other === undefined || key === undefined || cut === undefined) return false
+  return kernel.revokedBy(key).every((id) => {
+    const removal = kernel.epoch(id)
+    const against = removal === undefined ? [] : other.revokedBy(removal.author)
+    const isUnheard = against.length > 0 && against.every((each) => kernel.epoch(each) === undefined)
+    return removal !== undefined && removal.seq <= cut.seq && isUnheard && kernel.membership().mayOutrank(key, id)
+  })
 }
 
 export type Standing = 'in' | 'removed' | 'stranger'

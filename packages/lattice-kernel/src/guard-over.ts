@@ -25,8 +25,8 @@ export function guardOver({ over, foundation }: Over, onDamage: (error: LatticeE
   }
 
   return {
-    over: (base) => {
-      const set = over(base)
+    over: (base, isFounded) => {
+      const set = over(base, isFounded)
       return set && guardSet(set)
     },
     foundation: (at) => {

@@ -251,9 +251,10 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
    * The set for a session over a base: the normal one for this node's own. Of a later epoch that counts, here, it is what is
    * not below it, with the genesis and the records below. Undefined where the epoch is not here, does not count, or does not
    * follow this node's own base: then not all of the set is here. Undefined also where what lies below it counts otherwise
-   * than it did there.
+   * than it did there, and where this node has more beside it than whoever begins there can take in. `isFounded`: it is for one
+   * that began with the foundation that is given here, and so can.
    */
-  readonly over: (base: IntentionId) => ReplicatedSet | undefined
+  readonly over: (base: IntentionId, isFounded?: boolean) => ReplicatedSet | undefined
   /**
    * What another node begins with: at an epoch that `over` answers for, or at this node's own base. Undefined where there is
    * none. A snapshot is of one epoch: who takes both asks for the foundation at that.

@@ -47,6 +47,18 @@ export function createOver(deps: OverDeps): Pick<Kernel, 'over' | 'foundation'> 
 
   /** The epoch that is wanted, where all that is not below it is here. */
   function epochOver(wanted: IntentionId): BookEpoch | undefined {
+    const epoch = standing(wanted)
+    const isOwn = equalBytes(log.base.epoch() ?? log.meta().storeId, wanted)
+    return isOwn || epoch === undefined || besideOf(epoch) !== 'unshared' ? epoch : undefined
+  }
+
+  /** Who has cut nothing gives a place to all that it has beside. */
+  function founded(wanted: IntentionId): BookEpoch | undefined {
+    return log.base.epoch() === undefined ? standing(wanted) : epochOver(wanted)
+  }
+
+  /** The epoch, whatever this node has beside it. */
+  function standing(wanted: IntentionId): BookEpoch | undefined {
     const epoch = log.book.epochOf(wanted)
     const base = log.base.epoch()
     if (epoch === undefined || (base !== undefined && equalBytes(base, wanted))) return epoch
@@ -56,12 +68,12 @@ export function createOver(deps: OverDeps): Pick<Kernel, 'over' | 'foundation'> 
     if (base !== undefined && (place === undefined || !log.book.isBefore(place, epoch.meta))) return undefined
     // Where what lies below counts otherwise than it did there, state goes on from another than theirs; and where this
     // node has more beside than they can take in, the sets would never be the same.
-    return isClosed(epoch) && isUpheld(epoch) && besideOf(epoch) !== 'unshared' ? epoch : undefined
+    return isClosed(epoch) && isUpheld(epoch) ? epoch : undefined
   }
 
   return {
-    over: (wanted) => {
-      const epoch = epochOver(wanted)
+    over: (wanted, isFounded = false) => {
+      const epoch = isFounded ? founded(wanted) : epochOver(wanted)
       if (epoch === undefined) return undefined
       const base = log.base.epoch()
       if (base !== undefined && equalBytes(base, wanted)) return own
@@ -73,7 +85,7 @@ export function createOver(deps: OverDeps): Pick<Kernel, 'over' | 'foundation'> 
       return set
     },
     foundation: (at = log.base.epoch()) => {
-      const epoch = at && epochOver(at)
+      const epoch = at && founded(at)
       return epoch && foundations.at(epoch)
     },
   }

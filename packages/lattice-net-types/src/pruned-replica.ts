@@ -66,9 +66,9 @@ export interface PrunedReplica {
   readonly base: () => ReplicaBase | undefined
   /**
    * The set over another base that is here: a later epoch than the own base that counts. Undefined for any other, and for
-   * one that is not here.
+   * one that is not here, or that does for nobody but who began with the foundation that is given here (`isFounded`).
    */
-  readonly over: (base: IntentionId) => SetOverBase | undefined
+  readonly over: (base: IntentionId, isFounded?: boolean) => SetOverBase | undefined
   /** Items of the foundation from the one numbered `after` on. Undefined where the base is another, or none. */
   readonly readFoundation: (base: IntentionId, after: number, maxBytes: number) => FoundationRead | undefined
   /** Which state is served; undefined where there is none. */

@@ -24,6 +24,8 @@ export interface SnapshotFetch {
   readonly writer: PrunedStoreWriter
   /** The number of the base that this node has: only a later one is worth fetching. */
   readonly above?: bigint
+  /** Also from who has cut nothing, at whichever epoch that has signed state. */
+  readonly orWhole?: boolean
   readonly onProgress?: (progress: SnapshotState) => void
   readonly signal: AbortSignal
 }
@@ -59,12 +61,13 @@ class SnapshotRun {
   readonly #shell: Shell
 
   constructor(fetch: SnapshotFetch, deps: RunSnapshotDeps) {
-    const { storeId, peers, writer, above, signal } = fetch
+    const { storeId, peers, writer, above, orWhole = false, signal } = fetch
     this.#fetch = fetch
     this.#coordinator = createSnapshotCoordinator({
       ...deps,
       peers: peers.map(({ peer }) => peer),
       above,
+      orWhole,
       position: writer.position(),
     })
     this.#shell = createFetchShell<SnapshotRequest, SnapshotAnswer, SnapshotStep, SnapshotOutcome>(

@@ -11,10 +11,10 @@ const peers: readonly PublicKey[] = Array.from({ length: BOOTSTRAP_PEERS + 1 }, 
 const epoch = toIntentionId(new Uint8Array(32).fill(0xee))
 const snapshot = { epoch, root: toHash(new Uint8Array(32).fill(0xaa)), rows: 1 }
 
-async function coordinatorOf(from = peers, above?: bigint): Promise<SnapshotCoordinator> {
+async function coordinatorOf(from = peers, above?: bigint, orWhole = false): Promise<SnapshotCoordinator> {
   const crypto = await openCrypto({ backend: 'wasm' })
   const limits = { bootstrapOverdueMs: 3_000 }
-  return createSnapshotCoordinator({ crypto, peers: from, above, position: undefined, nowMs: () => 0, limits })
+  return createSnapshotCoordinator({ crypto, peers: from, above, orWhole, position: undefined, nowMs: () => 0, limits })
 }
 
 /** It is there, and serves the state. */
@@ -72,5 +72,29 @@ describe('a node whose own history was cut', () => {
     const effects = serve(coordinator, first)
     expect(askedForItems(effects)).toEqual(isFetched ? [first] : [])
     expect(effects.some(({ kind }) => kind === 'unpruned')).toBe(!isFetched)
+  })
+})
+
+describe('who has cut nothing, and has the state at some epoch', () => {
+  const whole = { base: undefined, snapshot }
+  const stale = { base: { epoch, seq: 1n }, snapshot }
+
+  test.each([
+    ['is of no use to who comes back', false, [whole], 'unpruned'],
+    ['is of use to who knows that it cut too early', true, [whole], 'items'],
+    ['unless it has no state either', true, [{ base: undefined, snapshot: undefined }], 'unpruned'],
+    ['and others that cut where this node did are not', true, [stale], 'unpruned'],
+    ['but goes before these', true, [stale, whole], 'items of the second'],
+  ] as const)('%s', async (_, orWhole, offers, expected) => {
+    const from = peers.slice(0, offers.length)
+    const coordinator = await coordinatorOf(from, 1n, orWhole)
+    coordinator.start()
+    const effects = from.flatMap((peer) => coordinator.connected(peer))
+    for (const [at, offer] of offers.entries()) {
+      effects.push(...coordinator.answered(from[at] ?? expect.unreachable(), { kind: 'base', offer }))
+    }
+    const asked = askedForItems(effects)
+    if (expected === 'unpruned') expect(effects).toContainEqual({ kind: 'unpruned' })
+    else expect(asked).toEqual([from[expected === 'items' ? 0 : 1]])
   })
 })

@@ -31,6 +31,8 @@ export interface SnapshotCoordinatorOptions {
   readonly peers: readonly PublicKey[]
   /** The number of this node's own base, which a base worth fetching is above; undefined without one. */
   readonly above: bigint | undefined
+  /** Who has cut nothing is of use as well, where it has the state at some epoch. */
+  readonly orWhole: boolean
   /** What is taken in already. */
   readonly position: WriterPosition | undefined
   readonly nowMs: () => number
@@ -175,7 +177,7 @@ class Coordinator implements FetchView {
     // One that is out may have more on its way.
     if (member === undefined || ask === undefined) return
     if (answer.kind === 'base') {
-      member.offer = this.#isLater(answer.offer) ? answer.offer : NOTHING_CUT
+      member.offer = this.#isOfUse(answer.offer) ? answer.offer : NOTHING_CUT
       this.#hasWhole ||= member.offer.base === undefined
     } else if (answer.kind === 'items') {
       if (this.#stage.kind === 'items') this.#stage.fetch.came(answer, { member, ask, view: this })
@@ -183,9 +185,9 @@ class Coordinator implements FetchView {
   }
 
   /** What is not above this node's own base it has. */
-  #isLater({ base }: BaseOffer): boolean {
-    const { above } = this.#options
-    return above === undefined || (base !== undefined && base.seq > above)
+  #isOfUse({ base }: BaseOffer): boolean {
+    const { above, orWhole } = this.#options
+    return above === undefined || (base === undefined ? orWhole : base.seq > above)
   }
 
   worked(result: WriterResult): void {
@@ -279,7 +281,7 @@ class Coordinator implements FetchView {
     const resume = this.#resume
     if (resume?.snapshot !== undefined) return this.#beginRows(resume.base, resume.snapshot, resume.after)
     if (this.#isAwaitingOffers()) return
-    const usable = this.members().filter(({ offer }) => offer?.base !== undefined && offer.snapshot !== undefined)
+    const usable = this.members().filter(({ offer }) => offer?.snapshot !== undefined && this.#isServer(offer))
     const before = resume && usable.find(({ key }) => key === idKey(resume.peer))
     if (before !== undefined && resume !== undefined && sameBase(before.offer?.snapshot?.epoch, resume.base)) {
       this.#stage = { kind: 'items', fetch: createItemFetch(before.key, resume.base, resume.items) }
@@ -294,6 +296,9 @@ class Coordinator implements FetchView {
     if (server === undefined || base === undefined) return
     this.#stage = { kind: 'items', fetch: createItemFetch(server.key, base, 0) }
     this.#start({ kind: 'begin', base, peer: this.#roster.peerOf(server.key) })
+  }
+  #isServer({ base }: BaseOffer): boolean {
+    return base !== undefined || this.#options.orWhole
   }
   /** It was lost, and others are in its place. */
   #isCrowdedOut(key: IdKey): boolean {

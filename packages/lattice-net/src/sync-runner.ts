@@ -198,7 +198,8 @@ function acceptSession(options: SyncRunnerOptions, request: AcceptRequest): Acce
     const onAbort = (): void => cut.abort(registered.reason)
     registered.addEventListener('abort', onAbort, { once: true })
     leave = () => registered.removeEventListener('abort', onAbort)
-    return store
+    // Who takes it in beside began with what was given here, or has nothing of it.
+    return isApart ? { ...store, over: (base) => store.over(base, true) } : store
   }
   let result: ReconcileOutcome | undefined
   const unaskedOf = (): Unasked => turn?.unasked ?? createUnasked()

@@ -47,6 +47,8 @@ export interface PrunedFetch extends PrunedFetchDeps {
   readonly peers: readonly PeerHint[]
   /** The number of the base of what is here: a later one is fetched. */
   readonly above?: bigint
+  /** Also from who has cut nothing, and at whichever epoch that has signed state. */
+  readonly orWhole?: boolean
   /** Of this store, over all attempts. */
   readonly doubts: DoubtedPeers
   readonly onProgress: (state: SnapshotState) => void
@@ -68,7 +70,7 @@ export interface AdoptedStore {
  * `BOOTSTRAP_FAILED` where it is whole and nobody bears it out; the next call goes on where it was.
  */
 export async function fetchPruned(context: NodeContext, fetch: PrunedFetch): Promise<boolean> {
-  const { id, network, peers, doubts, signal, onProgress } = fetch
+  const { id, network, peers, doubts, signal, onProgress, orWhole = false } = fetch
   const above = fetch.above === undefined ? {} : { above: fetch.above }
   const directory = fetchingPath(context, id)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
@@ -77,7 +79,15 @@ export async function fetchPruned(context: NodeContext, fetch: PrunedFetch): Pro
   try {
     if (!isWhole) {
       const asked = doubts.trusted(peers)
-      const outcome = await network.fetchSnapshot({ storeId: id, peers: asked, writer, ...above, signal, onProgress })
+      const outcome = await network.fetchSnapshot({
+        storeId: id,
+        peers: asked,
+        writer,
+        ...above,
+        orWhole,
+        signal,
+        onProgress,
+      })
       isWhole = outcome.kind === 'fetched'
     }
   } finally {

@@ -68,6 +68,8 @@ function takeIn(context: NodeContext, follower: NetworkFollower, event: NetworkE
         const { storeId, peer, synced } = event.outcome
         if (synced) noteCompared(context, storeId, peer)
         else returning.differs(storeId, peer)
+      } else if (event.outcome.error.code === 'BASE_UNKNOWN') {
+        returning.unknown(event.outcome.storeId, event.outcome.peer)
       }
       manager.noteSync(event.outcome)
       context.publish({ kind: 'sync_result', outcome: event.outcome })

@@ -1,4 +1,6 @@
 import {
+  type AbortSignal,
+  createAbortController,
   idKey,
   type IntentionId,
   NO_HINTS,
@@ -13,7 +15,7 @@ import { createManualScheduler } from '@lattice/model/testing'
 import { expect, test } from 'vitest'
 import type { AdoptedStore } from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
-import { createReturningStores, REST_MS } from './returning-stores.ts'
+import { ALONE_MS, createReturningStores, REST_MS } from './returning-stores.ts'
 import type { StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 
@@ -29,23 +31,31 @@ function floating(id: number, author: PublicKey, cause: number, isPlaced: boolea
 }
 
 /** Stores that are cut, in which two built on what has no place; each fetch ends with what `fetched` says. */
-function createScene(fetched: { outcome: AdoptedStore | undefined }) {
+function createScene(fetched: { outcome: AdoptedStore | undefined; served?: unknown }) {
   const scheduler = createManualScheduler()
   const kernel = {
     base: () => ({ epoch: idOf(7), seq: 3n }),
     membership: () => ({ active: () => [liar, anna, bert] }),
+    snapshot: () => ({ divergences: [] }),
     floating: () => [floating(10, liar, 6, false), floating(11, anna, 10, true), floating(12, bert, 10, true)],
   }
+  const replicated = { snapshot: () => fetched.served }
   const entries = new Map(
     stores.map((id) => [
       idKey(id),
-      { record: { id }, ready: true, repairing: false, parent: () => undefined, open: { kernel } },
+      { record: { id }, ready: true, repairing: false, parent: () => undefined, open: { kernel, replicated } },
     ]),
   )
   const fetches: StoreId[] = []
+  let waits = false
   const manager = {
     entry: (id: StoreId) => entries.get(idKey(id)) as unknown as StoreEntry,
-    run: () => Promise.resolve(true),
+    // What waits does so in earnest; a fetch is done at once.
+    run: (task: (signal: AbortSignal) => Promise<unknown>) => {
+      const isWait = waits
+      waits = false
+      return isWait ? task(createAbortController().signal) : Promise.resolve(true)
+    },
     closed: {
       withClosed: (id: StoreId) => {
         fetches.push(id)
@@ -69,6 +79,15 @@ function createScene(fetched: { outcome: AdoptedStore | undefined }) {
       await scheduler.advanceAsync(0)
       return fetches.length - before
     },
+    /** How many came of it after a while. */
+    unknown: async (id: StoreId, ms: number): Promise<number> => {
+      const before = fetches.length
+      waits = true
+      returning.unknown(id, anna)
+      waits = false
+      await scheduler.advanceAsync(ms)
+      return fetches.length - before
+    },
     pass: (ms: number) => scheduler.advanceAsync(ms),
   }
 }
@@ -90,4 +109,18 @@ test('after a fetch that told some the rest are looked for at once', async () =>
   const scene = createScene(fetched)
   expect(await scene.differs(stores[0])).toBe(1)
   expect(await scene.differs(stores[0])).toBe(1)
+})
+
+test('where nobody can begin with what is cut here the store is fetched, once that has been so for a while', async () => {
+  const [store, other] = stores
+  const fetched: { outcome: undefined; served?: unknown } = { outcome: undefined }
+  const scene = createScene(fetched)
+  expect(await scene.unknown(store, ALONE_MS - 1)).toBe(0)
+  // Told again meanwhile it is waited for once.
+  expect(await scene.unknown(store, 1)).toBe(1)
+  expect(await scene.unknown(store, ALONE_MS)).toBe(0)
+  expect(await scene.unknown(other, ALONE_MS - 1)).toBe(0)
+  fetched.served = {}
+  expect(await scene.unknown(other, 1)).toBe(0)
+  expect(await scene.unknown(other, ALONE_MS)).toBe(0)
 })

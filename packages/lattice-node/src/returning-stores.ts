@@ -37,6 +37,12 @@ export interface ReturningStores {
    */
   readonly differs: (storeId: StoreId, peer: PublicKey) => void
   /**
+   * A peer cannot work over where history is cut here, and is to fetch the store from there. Where nobody can, since the state
+   * there is not signed and others have more beside it, it is the other way round after a while: this node fetches it anew at
+   * a later epoch, also from who has cut nothing. Never waits.
+   */
+  readonly unknown: (storeId: StoreId, peer: PublicKey) => void
+  /**
    * A store came into use: what a restart broke off is gone on with, or dropped where it is not needed any more. Nobody may say
    * so again: who knows where the others cut is served over that. Never waits.
    */
@@ -45,8 +51,11 @@ export interface ReturningStores {
 
 /** Floating intentions that are looked at. */
 const FLOATING_MAX = 4096
-/** How long places are not looked for again that nobody told: fetching a store takes a while. */
+/** How long what nobody told is not looked for again: fetching a store takes a while. */
 export const REST_MS: number = 10 * 60_000
+
+/** How long nobody can begin where history is cut here, before it is fetched anew. */
+export const ALONE_MS: number = 2 * 60_000
 
 type Manager = Pick<StoreManager, 'entry' | 'run' | 'closed' | 'tablesOf' | 'kernelOf'>
 
@@ -60,6 +69,8 @@ interface Told {
   readonly peer: PublicKey | undefined
   /** Causes whose places are looked for. */
   readonly wanted: readonly IntentionId[]
+  /** From who has cut nothing as well. */
+  readonly orWhole: boolean
   readonly wakeUp: WakeUp
 }
 
@@ -67,9 +78,11 @@ class Returning implements ReturningStores {
   readonly #context: NodeContext
   readonly #manager: Manager
   readonly #running = new Map<IdKey, WakeUp>()
+  /** Stores that nobody may be able to begin with where they are cut here. */
+  readonly #waiting = new Set<IdKey>()
   /** By store. */
   readonly #doubts = new Map<IdKey, DoubtedPeers>()
-  /** Stores for which places are not looked for again: nobody told them. */
+  /** Stores that are not fetched again for what nobody told: places, or a later state. */
   readonly #rests: Pauses<IdKey>
 
   constructor(context: NodeContext, manager: Manager) {
@@ -79,7 +92,7 @@ class Returning implements ReturningStores {
   }
 
   told(storeId: StoreId, peer: PublicKey): void {
-    this.#begin(storeId, { peer, wanted: [] })
+    this.#begin(storeId, { peer, wanted: [], orWhole: false })
   }
 
   differs(storeId: StoreId, peer: PublicKey): void {
@@ -87,15 +100,32 @@ class Returning implements ReturningStores {
     if (kernel?.base() === undefined || this.#rests.isPaused(idKey(storeId))) return
     const active = kernel.membership().active()
     const wanted = placedElsewhere(kernel.floating(FLOATING_MAX), { by: peer, active })
-    if (wanted.length > 0) this.#begin(storeId, { peer, wanted })
+    if (wanted.length > 0) this.#begin(storeId, { peer, wanted, orWhole: false })
+  }
+
+  unknown(storeId: StoreId, peer: PublicKey): void {
+    const key = idKey(storeId)
+    const isCut = this.#manager.entry(storeId)?.open?.kernel.base() !== undefined
+    if (!isCut || this.#rests.isPaused(key) || this.#waiting.has(key)) return
+    this.#waiting.add(key)
+    // Mostly somebody signs the state, or sees what is beside, a moment later.
+    this.#manager
+      .run((signal) => createWakeUp(this.#context.scheduler).wait(ALONE_MS, signal))
+      .then(() => {
+        const entry = this.#manager.entry(storeId)
+        if (entry !== undefined && isAlone(entry)) this.#begin(storeId, { peer, wanted: [], orWhole: true })
+      })
+      .finally(() => this.#waiting.delete(key))
+      .catch(() => undefined)
   }
 
   resume(storeId: StoreId): void {
     const hasNetwork = this.#context.network() !== undefined
-    if (hasNetwork && isFetchBegun(this.#context, storeId)) this.#begin(storeId, { peer: undefined, wanted: [] })
+    if (hasNetwork && isFetchBegun(this.#context, storeId))
+      this.#begin(storeId, { peer: undefined, wanted: [], orWhole: false })
   }
 
-  #begin(storeId: StoreId, why: Pick<Told, 'peer' | 'wanted'>): void {
+  #begin(storeId: StoreId, why: Omit<Told, 'wakeUp'>): void {
     const entry = this.#manager.entry(storeId)
     if (entry?.ready !== true || entry.repairing) return
     const key = idKey(storeId)
@@ -114,7 +144,7 @@ class Returning implements ReturningStores {
     const { id } = entry.record
     try {
       const isWhole = await this.#manager.run((signal) => this.#fetchUntilWhole(entry, { ...told, signal }))
-      if (isWhole && entry.ready) await this.#replace(entry, told.wanted)
+      if (isWhole && entry.ready) await this.#replace(entry, told)
     } catch (error) {
       // The node closes, or its disk is full: what was fetched stays, and the next time goes on there.
       logger.warn('store.return_failed', { storeId: id, ...toFailure(error) })
@@ -124,12 +154,12 @@ class Returning implements ReturningStores {
   /** False where nobody cut anything, or the store is not in use any more. */
   async #fetchUntilWhole(
     entry: StoreEntry,
-    { peer, wanted, wakeUp, signal }: Told & { readonly signal: AbortSignal },
+    { peer, wanted, orWhole, wakeUp, signal }: Told & { readonly signal: AbortSignal },
   ): Promise<boolean> {
     await this.#awaitParent(entry, { wakeUp, signal })
     // Who was removed is served by nobody: what it had begun is of use once somebody says so again.
-    const isServed = (): boolean => peer !== undefined || !entry.revoked
-    for (let pauseMs = RETRY_FIRST_MS; entry.ready && isServed(); pauseMs = longerPauseMs(pauseMs)) {
+    const isDue = (): boolean => (orWhole ? isAlone(entry) : peer !== undefined || !entry.revoked)
+    for (let pauseMs = RETRY_FIRST_MS; entry.ready && isDue(); pauseMs = longerPauseMs(pauseMs)) {
       const network = this.#context.network()
       const peers = this.#peersOf(entry, peer)
       try {
@@ -139,6 +169,7 @@ class Returning implements ReturningStores {
             ...this.#deps(entry, signal),
             network,
             ...aboveOf(entry, wanted),
+            orWhole,
             doubts: this.#doubtsOf(storeId),
             peers: peers.map((each) => ({ peer: each, addresses: this.#context.meta.addresses(each) })),
             onProgress: (state) => this.#context.publish({ kind: 'bootstrap_progress', storeId, ...state }),
@@ -187,13 +218,13 @@ class Returning implements ReturningStores {
     return { id: record.id, storeTypeHint: record.storeType, tablesOf, kernelOf, signal }
   }
 
-  async #replace(entry: StoreEntry, wanted: readonly IntentionId[]): Promise<void> {
+  async #replace(entry: StoreEntry, { wanted, orWhole }: Pick<Told, 'wanted' | 'orWhole'>): Promise<void> {
     const { id: storeId } = entry.record
     const adopted = await this.#manager.closed.withClosed(storeId, (closed, signal) =>
       adoptFetched(this.#context, { ...this.#deps(closed, signal), wanted }),
     )
     if (adopted === undefined) {
-      if (wanted.length > 0) this.#rests.begin(idKey(storeId))
+      if (wanted.length > 0 || orWhole) this.#rests.begin(idKey(storeId))
       return
     }
     // What a peer once held was the log that was here: this one has fewer records.
@@ -204,6 +235,12 @@ class Returning implements ReturningStores {
     this.#context.publish({ kind: 'returned', storeId, base, kept, waiting })
     this.#context.logger.info('store.returned', { storeId, kept, waiting })
   }
+}
+
+/** Nobody can begin where history is cut here, nor at a later epoch that is signed: there is none, or it cannot be handed on. */
+function isAlone({ open, ready }: StoreEntry): boolean {
+  if (!ready || open?.kernel.base() === undefined) return false
+  return open.kernel.snapshot().divergences.length === 0 && open.replicated.snapshot() === undefined
 }
 
 /** History that is cut where it is cut here needs no fetching, but for places that are not known here; nor one that is cut before. */

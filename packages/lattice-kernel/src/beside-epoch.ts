@@ -18,6 +18,9 @@
  * who write nothing are not asked; where one of them cut by a word that did not count, or before a fork came that all who
  * write have, it begins anew where it is cut, once two of these have built on what it cannot place.
  *
+ * What one writes whom nobody waits for may come to all but one before they cut, and keep them from it: then that one is alone
+ * where it has cut, and begins anew where these have signed, see `returning-stores.ts` of the node.
+ *
  * @module
  */
 import { type IdKey, idKey, isGenesis, isSigned, type PublicKey, toIntentionId } from '@lattice/model'

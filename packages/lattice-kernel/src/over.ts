@@ -45,7 +45,10 @@ export function createOver(deps: OverDeps): Pick<Kernel, 'over' | 'foundation'> 
   const mayBegin = (epoch: BookEpoch): boolean =>
     log.book.view().faultOf(epoch.record.id) === undefined || statusesOf(deps, [epoch])[0]?.mayBegin === true
 
-  /** The epoch that is wanted, where all that is not below it is here. */
+  /**
+   * The epoch that is wanted, where all that is not below it is here. Where this node has more beside it than who begins there
+   * can take in, the sets would never be the same.
+   */
   function epochOver(wanted: IntentionId): BookEpoch | undefined {
     const epoch = standing(wanted)
     const isOwn = equalBytes(log.base.epoch() ?? log.meta().storeId, wanted)
@@ -66,8 +69,7 @@ export function createOver(deps: OverDeps): Pick<Kernel, 'over' | 'foundation'> 
     const place = base === undefined ? undefined : log.find(base)
     // Of what is beside this node's own base some may be gone.
     if (base !== undefined && (place === undefined || !log.book.isBefore(place, epoch.meta))) return undefined
-    // Where what lies below counts otherwise than it did there, state goes on from another than theirs; and where this
-    // node has more beside than they can take in, the sets would never be the same.
+    // Where what lies below counts otherwise than it did there, state goes on from another than theirs.
     return isClosed(epoch) && isUpheld(epoch) ? epoch : undefined
   }
 

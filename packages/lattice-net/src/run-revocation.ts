@@ -2,8 +2,9 @@
  * Asks peers that say this node was removed from a store by what, and tells what they showed.
  *
  * One question at a time for each peer and store, and none once the store here says so itself, or where the peer is out by what
- * history is cut above: whatever is said then is no news. Questions follow what peers say over their connections, and end with them; one that something passing kept from its
- * answer, as a full disk, is asked again at growing intervals: nobody says it again over a connection that lasts.
+ * history is cut above: whatever is said then is no news. Questions follow what peers say over their connections, and end with
+ * them; one that something passing kept from its answer, as a full disk, is asked again at growing intervals: nobody says it
+ * again over a connection that lasts.
  *
  * @module
  */

@@ -45,14 +45,19 @@ export function createOver(deps: OverDeps): Pick<Kernel, 'over' | 'foundation'> 
   const mayBegin = (epoch: BookEpoch): boolean =>
     log.book.view().faultOf(epoch.record.id) === undefined || statusesOf(deps, [epoch])[0]?.mayBegin === true
 
+  /** Where this node's own log begins. */
+  function isOwn(wanted: IntentionId): boolean {
+    const base = log.base.epoch()
+    return base !== undefined && equalBytes(base, wanted)
+  }
+
   /**
    * The epoch that is wanted, where all that is not below it is here. Where this node has more beside it than who begins there
    * can take in, the sets would never be the same.
    */
   function epochOver(wanted: IntentionId): BookEpoch | undefined {
     const epoch = standing(wanted)
-    const isOwn = equalBytes(log.base.epoch() ?? log.meta().storeId, wanted)
-    return isOwn || epoch === undefined || besideOf(epoch) !== 'unshared' ? epoch : undefined
+    return epoch === undefined || isOwn(wanted) || besideOf(epoch) !== 'unshared' ? epoch : undefined
   }
 
   /** Who has cut nothing gives a place to all that it has beside. */
@@ -64,7 +69,7 @@ export function createOver(deps: OverDeps): Pick<Kernel, 'over' | 'foundation'> 
   function standing(wanted: IntentionId): BookEpoch | undefined {
     const epoch = log.book.epochOf(wanted)
     const base = log.base.epoch()
-    if (epoch === undefined || (base !== undefined && equalBytes(base, wanted))) return epoch
+    if (epoch === undefined || isOwn(wanted)) return epoch
     if (log.excluded.isExcluded(epoch.meta) || !mayBegin(epoch)) return undefined
     const place = base === undefined ? undefined : log.find(base)
     // Of what is beside this node's own base some may be gone.
@@ -77,8 +82,7 @@ export function createOver(deps: OverDeps): Pick<Kernel, 'over' | 'foundation'> 
     over: (wanted, isFounded = false) => {
       const epoch = isFounded ? founded(wanted) : epochOver(wanted)
       if (epoch === undefined) return undefined
-      const base = log.base.epoch()
-      if (base !== undefined && equalBytes(base, wanted)) return own
+      if (isOwn(wanted)) return own
       const key = idKey(wanted)
       const set = kept.get(key) ?? createSet(log, own, epoch)
       kept.delete(key)

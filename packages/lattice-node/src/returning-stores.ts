@@ -121,8 +121,8 @@ class Returning implements ReturningStores {
 
   resume(storeId: StoreId): void {
     const hasNetwork = this.#context.network() !== undefined
-    if (hasNetwork && isFetchBegun(this.#context, storeId))
-      this.#begin(storeId, { peer: undefined, wanted: [], orWhole: false })
+    if (!hasNetwork || !isFetchBegun(this.#context, storeId)) return
+    this.#begin(storeId, { peer: undefined, wanted: [], orWhole: false })
   }
 
   #begin(storeId: StoreId, why: Omit<Told, 'wakeUp'>): void {

@@ -44,7 +44,7 @@ export interface Floating {
 export interface GapReport {
   readonly sender: PublicKey
   readonly floating: readonly Floating[]
-  /** It cut its history at an epoch that is not here: what it did not have is gone, and no fault of its. */
+  /** It cut its history: what it did not have may be gone, and is no fault of its. */
   readonly isGone?: boolean
 }
 

@@ -218,14 +218,14 @@ class Runner implements GapRunner {
       waitingFor: 'causes',
     })
     let isAnswered = false
-    let gone: IntentionId | undefined
+    let cutAt: IntentionId | undefined
     try {
       await link.run({
         protocol: net.Protocol.FETCH,
         machine: createLogClient({
           storeId: store.id,
           requests: [request],
-          onAnswer: takeInto(crypto, store, { request, onGone: (base) => (gone = base) }),
+          onAnswer: takeInto(crypto, store, { request, onCut: (base) => (cutAt = base) }),
         }),
         perform: async (call) => {
           const answer = await perform(link, call)
@@ -243,18 +243,18 @@ class Runner implements GapRunner {
     } finally {
       deadline.release()
     }
-    const report: GapReport = { sender: peer, floating, isGone: gone !== undefined }
+    const report: GapReport = { sender: peer, floating, isGone: cutAt !== undefined }
     if (this.#stores.get(idKey(store.id)) !== gaps) return
-    if (gone !== undefined) this.#deps.onReturning(peer, store.id, gone)
+    if (cutAt !== undefined && !isBaseHere(store, cutAt)) this.#deps.onReturning(peer, store.id, cutAt)
     this.#carry(store.id, gaps, isAnswered ? gaps.filler.answered(report) : gaps.filler.failed())
   }
 }
 
-/** Checks each frame of an answer, and has it taken in. */
+/** Checks each frame of an answer, and has it taken in; `onCut` is told where a peer that cut its history had not all. */
 function takeInto(
   crypto: Crypto,
   store: SessionStore,
-  { request, onGone }: { readonly request: GapRequest; readonly onGone: (base: IntentionId) => void },
+  { request, onCut }: { readonly request: GapRequest; readonly onCut: (base: IntentionId) => void },
 ): (answer: LogAnswer) => readonly (Effect<never> & { readonly kind: 'call' | 'fail' })[] {
   const check = request.kind === 'chain' ? createFetchedChain(crypto, request) : undefined
   const ids = request.kind === 'ids' ? createFetchedAnswer(crypto, request.ids) : undefined
@@ -269,7 +269,7 @@ function takeInto(
     const fault = check?.take(intentions, last) ?? (step?.kind === 'fault' ? step.fault : undefined)
     if (fault !== undefined) return [violation(`fetched_${fault}`)]
     const isShort = ids === undefined ? isCutShort(crypto, store, { request, oldest, count }) : ids.pending.size > 0
-    if (last && base !== undefined && isShort && !isBaseHere(store, base)) onGone(base)
+    if (last && base !== undefined && isShort) onCut(base)
     return intentions.length === 0 ? [] : [{ kind: 'call', call: { kind: 'ingest', store, intentions } }]
   }
 }

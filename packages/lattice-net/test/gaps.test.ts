@@ -1,4 +1,4 @@
-import { encodeUniversalOp, type IntentionId, type ParsedIntention, signIntention, toHash, toHex } from '@lattice/model'
+import { encodeUniversalOp, idKey, type IntentionId, type ParsedIntention, signIntention, toHash, toHex } from '@lattice/model'
 import type { WitnessedBatch } from '@lattice/net-types'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { GossipFactory } from '../src/gossip.ts'
@@ -158,6 +158,29 @@ describe('a gap', () => {
     expect(sessions(mesh.node(1))).toBeGreaterThan(0)
     expect([...new Set(misdeeds(mesh.node(1)))]).toEqual(noted)
     expect(mesh.node(1).service.connectedPeers()).toHaveLength(1)
+  })
+
+  // What was written beside the epoch by a member that was removed is gone as well, and what cites it is not.
+  test('that lies beside the epoch at which its sender cut history counts against nobody', async () => {
+    const { mesh, control } = await createGapMesh(2)
+    const { store, service } = mesh.node(0)
+    const [epoch] = store.write(1) as [ParsedIntention]
+    for (const node of mesh.nodes) node.store.declare(new Map([[idKey(epoch.id), 1n]]))
+    await mesh.until('convergence', mesh.converged)
+    expect(mesh.node(1).store.over(epoch.id)).toBeDefined()
+    await service.unregister(mesh.storeId)
+    store.prune(epoch.id)
+    service.register({ ...store, readChain: () => [], missing: (ids) => ids })
+    await mesh.advance(5_000)
+    for (const { events } of mesh.nodes) events.splice(0)
+    control.loses = true
+    store.write(5)
+    control.loses = false
+    store.write(1)
+    await mesh.advance(20_000)
+    expect(sessions(mesh.node(1))).toBeGreaterThan(0)
+    expect(misdeeds(mesh.node(1))).toEqual([])
+    expect(mesh.node(1).store.digest().witnessCount).toBe(store.digest().witnessCount)
   })
 
   test('cut at each message still ends in convergence', async () => {

@@ -75,6 +75,18 @@ export function overBase(base: { readonly spans: () => CutoffSpans }, kept: Cuto
   return all
 }
 
+/** Seqs of the epochs above the base that have no effect, with those that had none below it; ascending. */
+export function faultyOverBase(
+  base: {
+    readonly faulty: () => readonly number[]
+    readonly isBelow: (place: Pick<Place, 'lane' | 'position'>) => boolean
+  },
+  out: readonly Place[],
+): readonly number[] {
+  const above = out.flatMap((place) => (base.isBelow(place) ? [] : [place.seq]))
+  return [...base.faulty(), ...above].sort((a, b) => a - b)
+}
+
 /** The span that a position of a lane is in. */
 export function spanAt(spans: CutoffSpans, lane: number, position: number): CutoffSpan | undefined {
   return spans.get(lane)?.find(({ first, last }) => first <= position && position <= last)

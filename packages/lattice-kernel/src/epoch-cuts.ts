@@ -8,7 +8,7 @@
 import { type Crypto, idKey, toHex, utf8Encode } from '@lattice/model'
 import { isOutOfState, type MembershipPolicy, resolvePast } from '@lattice/store-base'
 import type { AppliedCuts } from './applied-cuts.ts'
-import { appliedSpans, findCutoffSpans, overBase, spanAt } from './cutoff-spans.ts'
+import { appliedSpans, faultyOverBase, findCutoffSpans, overBase, spanAt } from './cutoff-spans.ts'
 import type { Downset } from './downset.ts'
 import type { Cuts } from './excluded-set.ts'
 import type { IntentionMeta } from './log-entry.ts'
@@ -22,12 +22,12 @@ export function cutsBelow(log: EpochCutsLog, policy: MembershipPolicy, below: Do
   const { meta } = below.epoch
   const isKnown = (place: IntentionMeta): boolean => place.seq === meta.seq || book.isBefore(place, meta)
   const view = resolvePast(policy, book.historyWithin(isKnown))
-  const faulty: number[] = []
+  const out: IntentionMeta[] = []
   for (const epoch of book.epochs()) {
     if (!isKnown(epoch.meta)) continue
     const fault = epoch.fault ?? view.faultOf(epoch.record.id)
     if (fault === 'parent_unknown') return undefined
-    if (isOutOfState(fault)) faulty.push(epoch.meta.seq)
+    if (isOutOfState(fault)) out.push(epoch.meta)
   }
   const firsts = new Map(below.lanes.map(({ lane, first }) => [lane, first] as const))
   const spans = findCutoffSpans(
@@ -44,7 +44,7 @@ export function cutsBelow(log: EpochCutsLog, policy: MembershipPolicy, below: Do
     },
     view,
   )
-  return { spans: overBase(base, spans), faulty: faulty.sort((a, b) => a - b) }
+  return { spans: overBase(base, spans), faulty: faultyOverBase(base, out) }
 }
 
 /** Tells cuts apart that make another state of `below`. It says nothing of how this node numbers what it holds. */

@@ -27,7 +27,7 @@ import type { Database } from '@lattice/storage'
 import type { PersistentRangeIndex } from '@lattice/sync'
 import type { BookItem } from './book-items.ts'
 import { findExcluded, type LinkLane, type LinkPorts, maximalPlaces } from './bare-links.ts'
-import { type CutoffSpans, findCutoffSpans, newlyCut, overBase, spanAt } from './cutoff-spans.ts'
+import { type CutoffSpans, faultyOverBase, findCutoffSpans, newlyCut, overBase, spanAt } from './cutoff-spans.ts'
 import { createExcludedMover, type ExcludedMover } from './excluded-mover.ts'
 import { createExcludedRows, type ExcludedRow, type ExcludedRows, isSameRow } from './excluded-rows.ts'
 import type { Frontier } from './frontier.ts'
@@ -97,7 +97,7 @@ export interface ExcludedSet extends LogIndex {
 
 export interface ExcludedSetDeps {
   readonly database: Database
-  readonly base: Pick<PrunedBase, 'lastOf' | 'isBelow' | 'spans'>
+  readonly base: Pick<PrunedBase, 'lastOf' | 'isBelow' | 'spans' | 'faulty'>
   readonly limits: Limits
   readonly authors: LaneBook
   readonly reach: LogReach
@@ -197,15 +197,21 @@ class Excluded {
   derive(): { readonly cuts: Cuts; readonly rows: Map<number, ExcludedRow> } {
     const { base, limits, find, authors } = this.#deps
     const epochs = limits.epochs()
-    const seqsOf = (faulty: readonly LimitingEpoch[]): readonly number[] =>
-      faulty.flatMap(({ id }) => find(id)?.seq ?? []).sort((a, b) => a - b)
+    const faultyOf = (out: readonly LimitingEpoch[]): readonly number[] =>
+      faultyOverBase(
+        base,
+        out.flatMap(({ id }) => find(id) ?? []),
+      )
     if (!limits.mayLimit()) {
-      return { cuts: { spans: NO_CUTS.spans, faulty: seqsOf(epochs.filter(({ isNone }) => isNone)) }, rows: new Map() }
+      return {
+        cuts: { spans: NO_CUTS.spans, faulty: faultyOf(epochs.filter(({ isNone }) => isNone)) },
+        rows: new Map(),
+      }
     }
     const view = limits.view()
     const kept = findCutoffSpans(this.ports, view, limits.shown?.())
     const spans = overBase(base, kept)
-    const faulty = seqsOf(epochs.filter(({ id }) => isOutOfState(view.faultOf(id))))
+    const faulty = faultyOf(epochs.filter(({ id }) => isOutOfState(view.faultOf(id))))
     const rows = new Map<number, ExcludedRow>()
     if (kept.size === 0) return { cuts: { spans, faulty }, rows }
     // What lies below the base is in the past of something that counts.

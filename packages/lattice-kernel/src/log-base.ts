@@ -17,7 +17,14 @@ import { HistoryPruned } from './errors.ts'
 import type { IntentionMeta } from './log-entry.ts'
 import { versionOf } from './log-meta.ts'
 import { PRUNED_SINCE } from './log-schema.ts'
-import type { AnchorRow, BaseLaneRow, BaseSpanRow, LogBaseRow } from './prune-schema.ts'
+import {
+  type AnchorRow,
+  type BaseLaneRow,
+  type BaseSpanRow,
+  IN_SET,
+  type LogBaseRow,
+  VOID_EPOCH,
+} from './prune-schema.ts'
 import type { LanePosition } from './reach-vector.ts'
 
 /** An intention that may be gone, with its place. */
@@ -56,6 +63,8 @@ export interface PrunedBase {
   readonly foldedBy: (seq: number) => readonly IntentionId[] | undefined
   /** What below the base did not count. */
   readonly spans: () => CutoffSpans
+  /** Seqs of epochs below the base that had no effect, ascending. Whatever is known since, state goes on from there. */
+  readonly faulty: () => readonly number[]
   readonly gone: () => HistoryPruned
   /** Reads it from the disk again. */
   readonly load: () => void
@@ -105,6 +114,7 @@ export function createPrunedBase(database: Database): PrunedBase {
       return deps === undefined || deps === null ? undefined : idsIn(toPlainBytes(deps))
     },
     spans: () => known?.spans ?? new Map(),
+    faulty: () => known?.faulty ?? [],
     gone,
     load: () => {
       const row = versionOf(database) < PRUNED_SINCE ? undefined : readRow.get()
@@ -121,6 +131,7 @@ interface Loaded {
   /** Seqs of the records below the base that are here. */
   readonly spine: ReadonlySet<number>
   readonly spans: CutoffSpans
+  readonly faulty: readonly number[]
 }
 
 function loadBase(database: Database, row: LogBaseRow): Loaded {
@@ -128,6 +139,7 @@ function loadBase(database: Database, row: LogBaseRow): Loaded {
   const spine = database
     .prepare<{ readonly seq: number }>('SELECT seq FROM anchors WHERE number = ? AND stays > 0')
     .all(row.number)
+  const spans = baseSpans(database, row.number)
   const isPlausible = row.epoch.length === ID_BYTES && row.from_seq > 1 && row.gone_count >= 0
   if (!isPlausible) throw new LogDamaged(database.path, { record: 'log_base', problem: 'a value out of range' })
   return {
@@ -136,7 +148,15 @@ function loadBase(database: Database, row: LogBaseRow): Loaded {
     lanes,
     lasts: new Map(lanes.map(({ lane, last }) => [lane, last])),
     spine: new Set(spine.map(({ seq }) => seq)),
-    spans: spansOf(database, baseSpans(database, row.number)),
+    spans: spansOf(
+      database,
+      spans.filter(({ kind }) => kind !== VOID_EPOCH),
+    ),
+    faulty: faultyOf(
+      database,
+      row.number,
+      spans.filter(({ kind }) => kind === VOID_EPOCH),
+    ),
   }
 }
 
@@ -183,6 +203,17 @@ function spansOf(database: Database, rows: readonly BaseSpanRow[]): CutoffSpans 
     spans.set(lane, [...(spans.get(lane) ?? []), span])
   }
   return spans
+}
+
+function faultyOf(database: Database, number: number, rows: readonly BaseSpanRow[]): readonly number[] {
+  const { byPlace } = createAnchorRows(database)
+  return rows
+    .map(({ lane, first }) => {
+      const anchor = byPlace.get(number, lane, first)
+      if (anchor?.stays === IN_SET) return anchor.seq
+      throw new LogDamaged(database.path, { record: 'base_spans', problem: 'an epoch that is not kept' })
+    })
+    .sort((a, b) => a - b)
 }
 
 function createAnchorRows(database: Database) {

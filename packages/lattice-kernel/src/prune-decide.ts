@@ -32,7 +32,11 @@ export function decidePrune(core: Core, gathered: Gathered): void {
     gone_count: headSeq - kept.count,
     gone_fingerprint: Buffer.from(goneSum),
   }
-  const spans = spanRowsOf(log.excluded.cuts().spans, below.lastOf)
+  const cuts = log.excluded.cuts()
+  const voidEpochs = cuts.faulty
+    .map((epoch) => log.entryAt(epoch).meta)
+    .map(({ lane, position }) => [lane, position] as const)
+  const spans = spanRowsOf({ spans: cuts.spans, voidEpochs }, below.lastOf)
   const lostAcks = log.book.rows().acks.filter((ack) => ack < seq && isBelow(log.entryAt(ack).meta, below.lastOf))
   log.prune((database) => {
     rows.write()

@@ -12,7 +12,7 @@ import { openRangeIndex, type PersistentRangeIndex } from '@lattice/sync'
 import { encodeVector } from './base-vector.ts'
 import type { CutoffSpans } from './cutoff-spans.ts'
 import type { IntentionMeta } from './log-entry.ts'
-import { type BaseLaneRow, type BaseSpanRow, type LogBaseRow, rangeTableOf } from './prune-schema.ts'
+import { type BaseLaneRow, type BaseSpanRow, type LogBaseRow, rangeTableOf, VOID_EPOCH } from './prune-schema.ts'
 import { nodeStoreOf } from './range-nodes.ts'
 import type { LanePosition } from './reach-vector.ts'
 
@@ -94,7 +94,13 @@ export function createPruneRows(database: Database, number: number): PruneRows {
 }
 
 /** What of the cuts lies below the base, as rows. */
-export function spanRowsOf(spans: CutoffSpans, lastOf: (lane: number) => number): readonly BaseSpanRow[] {
+export function spanRowsOf(
+  { spans, voidEpochs }: { readonly spans: CutoffSpans; readonly voidEpochs: readonly LanePosition[] },
+  lastOf: (lane: number) => number,
+): readonly BaseSpanRow[] {
+  const epochs = voidEpochs
+    .filter(([lane, position]) => position <= lastOf(lane))
+    .map(([lane, position]) => ({ lane, first: position, last: position, kind: VOID_EPOCH, epoch: null }))
   return [...spans]
     .flatMap(([lane, all]) =>
       all.flatMap(({ first, last, kind, epoch }): readonly BaseSpanRow[] => {
@@ -104,6 +110,7 @@ export function spanRowsOf(spans: CutoffSpans, lastOf: (lane: number) => number)
           : [{ lane, first, last: end, kind, epoch: epoch === undefined ? null : Buffer.from(epoch) }]
       }),
     )
+    .concat(epochs)
     .sort((a, b) => a.lane - b.lane || a.first - b.first || (a.kind < b.kind ? -1 : 1))
 }
 

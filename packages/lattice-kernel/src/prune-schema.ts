@@ -19,6 +19,7 @@
  *       deleted_to    how far the deletion of records has come; null once all of it is done
  *     base_lanes  every lane that begins below the base, and where it ends below it
  *     base_spans  what of it did not count, as it was known when it was pruned
+ *       kind          `all` or `privileged`, see cutoff-span.ts; `epoch`: the epoch there had no effect
  *     anchors     what is gone, or of the spine, and still referred to
  *       stays         1: its record is here; 2: it is here to vouch for one before it, and is in no set
  *       vector        lanes and positions as in a reach block, of what may still be asked about
@@ -90,6 +91,9 @@ export interface LogBaseRow {
   readonly signature: Buffer
   readonly deleted_to: number | null
 }
+
+/** The kind of a span that is one epoch without effect. */
+export const VOID_EPOCH = 'epoch'
 
 export interface BaseLaneRow {
   readonly lane: number

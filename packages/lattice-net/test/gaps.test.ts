@@ -1,4 +1,12 @@
-import { encodeUniversalOp, idKey, type IntentionId, type ParsedIntention, signIntention, toHash, toHex } from '@lattice/model'
+import {
+  encodeUniversalOp,
+  idKey,
+  type IntentionId,
+  type ParsedIntention,
+  signIntention,
+  toHash,
+  toHex,
+} from '@lattice/model'
 import type { WitnessedBatch } from '@lattice/net-types'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { GossipFactory } from '../src/gossip.ts'

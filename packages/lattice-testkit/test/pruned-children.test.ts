@@ -150,3 +150,36 @@ test('nor where nothing stands removed any more by the time that is known', asyn
   expect(kernelOf(mesh, 0, root).membership().limited()).toEqual([mesh.node(1).id])
   await expectSameRoots(mesh, notes, [0, 1, 2])
 })
+
+test('a removal that the store below followed, and was cut above before it turned out void, is left as it is there', async () => {
+  const { mesh, root, notes, all } = await family('cut above what is void')
+  await using _ = mesh
+  await mesh.complete(mesh.store(0, root).setPeerRole(keyOf(mesh, 1), system.Role.ADMIN))
+  for (const id of all) await mesh.converge(id, [0, 1, 2])
+  mesh.partition([0], [1, 2])
+  await mesh.run(() => isAlone(mesh, 0, root), 'node 0 is alone')
+  await mesh.complete(mesh.store(1, root).revokePeer(keyOf(mesh, 0)))
+  for (const index of [1, 2]) {
+    const followed = (): boolean => kernelOf(mesh, index, notes).membership().limited().length === 1
+    await mesh.run(followed, 'the store below has followed')
+  }
+  await put(mesh, 2, notes, ['k0', 'while apart'])
+  await mesh.converge(notes, [1, 2])
+  await prune(mesh, notes, [1, 2])
+  await mesh.complete(mesh.store(0, root).revokePeer(keyOf(mesh, 1)))
+  mesh.heal()
+  for (const id of all) await mesh.converge(id, [0, 2])
+  expect(kernelOf(mesh, 2, root).membership().limited()).toEqual([mesh.node(1).id])
+  // Whose history had been whole goes on from the state that the others have signed.
+  expect(await get(mesh, 0, notes, 'k0')).toBe('while apart')
+  await put(mesh, 0, notes, ['k1', 'together'])
+  await mesh.converge(notes, [0, 2])
+  expect(await get(mesh, 2, notes, 'k1')).toBe('together')
+  await prune(mesh, notes, [0, 2])
+  await mesh.complete(mesh.node(3).join(await mesh.invite(0, root)))
+  await mesh.run(() => all.every((id) => stateOf(mesh, 3, id) === 'active'), 'who joins has both')
+  for (const id of all) await mesh.converge(id, [0, 2, 3])
+  await expectSameRoots(mesh, notes, [0, 2, 3])
+  await mesh.restart(2)
+  for (const id of all) await mesh.converge(id, [0, 2, 3])
+})

@@ -18,8 +18,15 @@ function setOf(witnessCount: number): KernelDigest {
   return { witnessCount, fingerprint, epochHeads: [], settledSeq: 0, tipsDigest: toHash(fingerprint) }
 }
 
+interface Shown {
+  readonly whole: number
+  readonly over: number
+  readonly peer: number
+  readonly isPeerUp?: boolean
+}
+
 /** The history of the peer begins at the epoch; what node-0 holds over that is `over`, and `whole` in all. */
-function shown({ whole, over, peer }: { readonly whole: number; readonly over: number; readonly peer: number }) {
+function shown({ whole, over, peer, isPeerUp = true }: Shown) {
   const cuts = createCutWatch()
   const node: HoldingKernel = {
     storeId,
@@ -48,7 +55,11 @@ function shown({ whole, over, peer }: { readonly whole: number; readonly over: n
     hostile: undefined,
     indexOf: () => 1,
     digests: new Map([[digestsKey(1, storeId), held]]),
-    mesh: { peers: [{ isUp: () => true }], node: () => ({ store: () => store }), store: () => store },
+    mesh: {
+      peers: [{ isUp: () => true }, { isUp: () => isPeerUp }],
+      node: () => ({ store: () => store }),
+      store: () => store,
+    },
   }
   checkPeerSync(world as unknown as World)
   return record.findings.map(({ invariant }) => invariant)
@@ -61,5 +72,10 @@ describe('a peer that is shown as synced', () => {
 
   test('is found where it never held what is here, over no base', () => {
     expect(shown({ whole: 30, over: 17, peer: 16 })).toEqual(['synced_is_true'])
+  })
+
+  // It is connected still, but what it holds is seen by nobody here.
+  test('is not judged while it says its last', () => {
+    expect(shown({ whole: 30, over: 17, peer: 16, isPeerUp: false })).toEqual([])
   })
 })

@@ -14,7 +14,7 @@ import { storeIn, type World } from './world.ts'
  * every peer.
  */
 export function checkPeerSync(world: World): void {
-  const { record, honest, stores, hostile } = world
+  const { mesh, record, honest, stores, hostile } = world
   const index = honest[record.step % honest.length]
   const [name, storeId] =
     record.step % 2 === 0 ? (['team', stores.team] as const) : (['watched', stores.watched] as const)
@@ -25,6 +25,8 @@ export function checkPeerSync(world: World): void {
     const peer = world.indexOf(publicKey)
     // What a hostile peer says of itself is its own affair.
     if (self || sync !== 'synced' || peer === undefined || peer === hostile) continue
+    // While it says its last its stores may be replaced, and it hands out none of them any more.
+    if (mesh.peers[peer]?.isUp() !== true) continue
     const held = world.digests.get(digestsKey(peer, storeId))
     // A store is followed once it is in use: what it held while it was fetched nobody has noted.
     if (held === undefined) continue

@@ -123,6 +123,33 @@ test('an epoch that names one that never comes is set aside after a while, and s
   expect(await get(mesh, 0, notes, 'k')).toBe('after')
 })
 
+test('it is set aside at once by who prunes: without what it names nobody could cut there', async () => {
+  const scene = await family('and pruned')
+  const { mesh, root, notes } = scene
+  await using _ = mesh
+  const lost = await lie(scene, namingNothing(root, 7))
+  await put(mesh, 1, notes, ['k', 'before'])
+  await mesh.converge(notes)
+  const { outcome, epoch } = await mesh.complete(mesh.store(0, notes).prune())
+  expect(outcome).toBe('begun')
+  const baseOf = (index: number) => mesh.store(index, notes).kernel().base()?.epoch
+  await mesh.run(() => [0, 1, 2].every((index) => baseOf(index) !== undefined), 'its history is cut')
+  for (const index of [0, 1, 2]) {
+    expect(baseOf(index)).toEqual(epoch?.id)
+    expect(statusOf(mesh, index, notes, lost)?.fault).toBe('set_aside')
+  }
+  await expectFinal(mesh, notes, [0, 1, 2])
+  // Once is enough, also for the marks of a policy.
+  await mesh.complete(mesh.store(1, notes).prune({ keepCount: 1 }))
+  await mesh.complete(mesh.store(1, notes).prune())
+  const asides = mesh
+    .store(2, notes)
+    .kernel()
+    .epochs()
+    .filter(({ cause }) => cause.kind === 'set_aside')
+  expect(asides).toHaveLength(1)
+})
+
 test('who makes one is removed there all the same', async () => {
   const scene = await family('and removed')
   const { mesh, root, notes } = scene

@@ -21,6 +21,7 @@ import type { OpenStore } from '../open-store.ts'
 import type { TablesOf } from '../store-peers.ts'
 import { createTurns } from '../turns.ts'
 import { whyHeld } from '../write-hold.ts'
+import { submitCuttable } from './cuttable-epoch.ts'
 import type { PruneKeep } from './history-types.ts'
 import { countAfterNewest, pendingPrune } from './pending-prune.ts'
 import { keepOf, keepOptions } from './prune-keep.ts'
@@ -93,7 +94,7 @@ export function createPruneDriver(context: NodeContext, { tablesOf, isInUse }: P
     if (wish === undefined || before === undefined || whyHeld(context, kernel, tablesOf) !== undefined) turns.end(key)
     else if (turns.isCome(key, before)) {
       turns.end(key)
-      const epoch = await kernel.submitEpoch(wish)
+      const epoch = wish.kind === 'initial' ? await submitCuttable(kernel, wish) : await kernel.submitEpoch(wish)
       logger.info('store.epoch_for_policy', { storeId: store.id, epoch: toHex(epoch), purpose: wish.kind })
     }
   }

@@ -18,6 +18,7 @@ import { refuseInherited } from '../refuse-inherited.ts'
 import { epochOf, findEpoch } from '../revoke-peer.ts'
 import { peerTable, type TablesOf } from '../store-peers.ts'
 import { submitSystem } from '../submit-system.ts'
+import { submitCuttable } from './cuttable-epoch.ts'
 import { followPruning } from './follow-pruning.ts'
 import type { HistoryActs, PruneKeep, PruneResult, StorePruning } from './history-types.ts'
 import { isAnythingAfter, pendingPrune, targetOf } from './pending-prune.ts'
@@ -52,8 +53,11 @@ async function prune({ context, tablesOf, store }: HistoryActsDeps, keep: PruneK
   if (hindrance === 'history_recent') return mark(kernel, plan)
   const pending = pendingPrune(kernel)
   if (pending !== undefined && covers(kernel, pending, plan)) return { outcome: 'begun', plan, epoch: pending }
-  const wish = { kind: 'prune', ...(plan.epoch && { below: plan.epoch }) } as const
-  return { outcome: 'begun', plan, epoch: epochOf({ kernel }, await kernel.submitEpoch(wish)) }
+  const { epoch } = plan
+  const made = epoch
+    ? await kernel.submitEpoch({ kind: 'prune', below: epoch })
+    : await submitCuttable(kernel, { kind: 'prune' })
+  return { outcome: 'begun', plan, epoch: epochOf({ kernel }, made) }
 }
 
 /** Where all that came since the last prune are acks of it, another would free nothing and be acknowledged as well. */
@@ -83,7 +87,7 @@ function covers(kernel: Kernel, pending: EpochStatus, { epoch }: PrunePlan): boo
 async function mark(kernel: Kernel, plan: PrunePlan): Promise<PruneResult> {
   const newest = kernel.epochs().find(({ fault }) => fault === undefined)
   if (newest !== undefined && !isAnythingAfter(kernel, newest.id)) return { outcome: 'nothing', plan, epoch: undefined }
-  return { outcome: 'marked', plan, epoch: epochOf({ kernel }, await kernel.submitEpoch({ kind: 'initial' })) }
+  return { outcome: 'marked', plan, epoch: epochOf({ kernel }, await submitCuttable(kernel, { kind: 'initial' })) }
 }
 
 function diverged({ storeId }: Kernel): NodeError {

@@ -265,9 +265,12 @@ function isBelowBase(kernel: Kernel, epoch: IntentionId): boolean {
   return base !== undefined && kernel.isAncestor(epoch, base)
 }
 
-/** `parent_void`, `parent_unknown`: the epoch that it follows turned out not to stand, and is here or is not. */
+/**
+ * `parent_void`, `parent_unknown`: the epoch that it follows turned out not to stand, and is here or is not. `set_aside`: and
+ * history was to be cut above it.
+ */
 function isHonestVerdict({ fault }: EpochStatus): boolean {
-  return fault === undefined || ['outranked', 'parent_void', 'parent_unknown'].includes(fault)
+  return fault === undefined || ['outranked', 'parent_void', 'parent_unknown', 'set_aside'].includes(fault)
 }
 
 function hasFollowed(kernel: Kernel, { id }: EpochStatus, key: PublicKey): boolean {

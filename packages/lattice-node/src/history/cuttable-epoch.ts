@@ -1,0 +1,44 @@
+/**
+ * Makes an epoch at which history may be cut on all nodes.
+ *
+ * In a store with inherited peers an epoch may name one of the store above that is not everywhere: it has no effect there, so
+ * who had heard of its end first never took it in. Nodes without it cannot tell what counts below whatever follows, and could
+ * neither sign state there nor begin there, where those that have it can. So what names nothing, or what is void, is set aside
+ * first: then nothing depends on what is known of the store above.
+ *
+ * @module
+ */
+import type { EpochStatus, Kernel } from '@lattice/kernel'
+import { equalBytes, type IntentionId, isLatticeError } from '@lattice/model'
+import { type EpochWish, MAX_SET_ASIDE } from '@lattice/store-base'
+
+export type CuttingKernel = Pick<Kernel, 'frontier' | 'isAncestor' | 'submitEpoch'> & {
+  readonly epochs: () => readonly Pick<EpochStatus, 'id' | 'fault'>[]
+}
+
+/** As `submitEpoch`, for an admin. Where it rejects, an epoch that sets others aside may have been made. */
+export async function submitCuttable(kernel: CuttingKernel, wish: EpochWish): Promise<IntentionId> {
+  const epochs = openBelow(kernel)
+  if (epochs.length > 0) await kernel.submitEpoch({ kind: 'set_aside', epochs })
+  return kernel.submitEpoch(wish)
+}
+
+/** Those that will lie below the next epoch, and by which more of the store above decides. */
+function openBelow(kernel: CuttingKernel): readonly IntentionId[] {
+  const tips = kernel.frontier()
+  return kernel
+    .epochs()
+    .filter(({ fault }) => fault === 'parent_unknown' || fault === 'parent_void')
+    .map(({ id }) => id)
+    .filter((id) => tips.some((tip) => equalBytes(id, tip) || isBefore(kernel, id, tip)))
+    .slice(0, MAX_SET_ASIDE)
+}
+
+function isBefore({ isAncestor }: CuttingKernel, ancestor: IntentionId, id: IntentionId): boolean {
+  try {
+    return isAncestor(ancestor, id)
+  } catch (error) {
+    if (isLatticeError(error) && error.code === 'INTENTION_NOT_FOUND') return false
+    throw error
+  }
+}

@@ -118,7 +118,7 @@ export function createPrunedBase(database: Database): PrunedBase {
     gone,
     load: () => {
       const row = versionOf(database) < PRUNED_SINCE ? undefined : readRow.get()
-      known = row && loadBase(database, row)
+      known = row && loadBase(database, row, rows)
     },
   }
 }
@@ -134,7 +134,7 @@ interface Loaded {
   readonly faulty: readonly number[]
 }
 
-function loadBase(database: Database, row: LogBaseRow): Loaded {
+function loadBase(database: Database, row: LogBaseRow, anchors: AnchorRows): Loaded {
   const lanes = baseLanes(database, row.number)
   const spine = database
     .prepare<{ readonly seq: number }>('SELECT seq FROM anchors WHERE number = ? AND stays > 0')
@@ -148,15 +148,8 @@ function loadBase(database: Database, row: LogBaseRow): Loaded {
     lanes,
     lasts: new Map(lanes.map(({ lane, last }) => [lane, last])),
     spine: new Set(spine.map(({ seq }) => seq)),
-    spans: spansOf(
-      database,
-      spans.filter(({ kind }) => kind !== VOID_EPOCH),
-    ),
-    faulty: faultyOf(
-      database,
-      row.number,
-      spans.filter(({ kind }) => kind === VOID_EPOCH),
-    ),
+    spans: spansOf(database, spans),
+    faulty: faultyOf(database, spans, ({ lane, first }) => anchors.byPlace.get(row.number, lane, first)),
   }
 }
 
@@ -195,6 +188,7 @@ const ANCHORS_PER_PAGE = 256
 function spansOf(database: Database, rows: readonly BaseSpanRow[]): CutoffSpans {
   const spans = new Map<number, CutoffSpan[]>()
   for (const { lane, first, last, kind, epoch } of rows) {
+    if (kind === VOID_EPOCH) continue
     if (kind !== 'all' && kind !== 'privileged') {
       throw new LogDamaged(database.path, { record: 'base_spans', problem: 'a kind that there is not' })
     }
@@ -205,16 +199,22 @@ function spansOf(database: Database, rows: readonly BaseSpanRow[]): CutoffSpans 
   return spans
 }
 
-function faultyOf(database: Database, number: number, rows: readonly BaseSpanRow[]): readonly number[] {
-  const { byPlace } = createAnchorRows(database)
+function faultyOf(
+  database: Database,
+  rows: readonly BaseSpanRow[],
+  anchorOfRow: (row: BaseSpanRow) => AnchorRow | undefined,
+): readonly number[] {
   return rows
-    .map(({ lane, first }) => {
-      const anchor = byPlace.get(number, lane, first)
+    .filter(({ kind }) => kind === VOID_EPOCH)
+    .map((row) => {
+      const anchor = anchorOfRow(row)
       if (anchor?.stays === IN_SET) return anchor.seq
       throw new LogDamaged(database.path, { record: 'base_spans', problem: 'an epoch that is not kept' })
     })
     .sort((a, b) => a - b)
 }
+
+type AnchorRows = ReturnType<typeof createAnchorRows>
 
 function createAnchorRows(database: Database) {
   return {

@@ -33,9 +33,7 @@ export function decidePrune(core: Core, gathered: Gathered): void {
     gone_fingerprint: Buffer.from(goneSum),
   }
   const cuts = log.excluded.cuts()
-  const voidEpochs = cuts.faulty
-    .map((epoch) => log.entryAt(epoch).meta)
-    .map(({ lane, position }) => [lane, position] as const)
+  const voidEpochs = cuts.faulty.map((epoch) => log.entryAt(epoch).meta)
   const spans = spanRowsOf({ spans: cuts.spans, voidEpochs }, below.lastOf)
   const lostAcks = log.book.rows().acks.filter((ack) => ack < seq && isBelow(log.entryAt(ack).meta, below.lastOf))
   log.prune((database) => {

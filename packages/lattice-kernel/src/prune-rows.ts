@@ -95,12 +95,12 @@ export function createPruneRows(database: Database, number: number): PruneRows {
 
 /** What of the cuts lies below the base, as rows. */
 export function spanRowsOf(
-  { spans, voidEpochs }: { readonly spans: CutoffSpans; readonly voidEpochs: readonly LanePosition[] },
+  { spans, voidEpochs }: { readonly spans: CutoffSpans; readonly voidEpochs: readonly IntentionMeta[] },
   lastOf: (lane: number) => number,
 ): readonly BaseSpanRow[] {
   const epochs = voidEpochs
-    .filter(([lane, position]) => position <= lastOf(lane))
-    .map(([lane, position]) => ({ lane, first: position, last: position, kind: VOID_EPOCH, epoch: null }))
+    .filter(({ lane, position }) => position <= lastOf(lane))
+    .map(({ lane, position }) => ({ lane, first: position, last: position, kind: VOID_EPOCH, epoch: null }))
   return [...spans]
     .flatMap(([lane, all]) =>
       all.flatMap(({ first, last, kind, epoch }): readonly BaseSpanRow[] => {

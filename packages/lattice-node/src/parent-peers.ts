@@ -5,18 +5,11 @@
  *
  * @module
  */
-import {
-  equalBytes,
-  idKey,
-  type IdKey,
-  type IntentionId,
-  isLatticeError,
-  type PublicKey,
-  type StoreId,
-} from '@lattice/model'
+import { equalBytes, idKey, type IdKey, type IntentionId, type PublicKey, type StoreId } from '@lattice/model'
 import type { Kernel } from '@lattice/kernel'
 import type { MembershipView, Remains, Removal } from '@lattice/store-base'
 import { type ParentEpoch, type ParentPeers, wasGiven } from '@lattice/systemstore'
+import { isBefore } from './is-before.ts'
 import { peerTable, type TablesOf } from './store-peers.ts'
 
 type ParentKernel = Pick<Kernel, 'storeId' | 'membership' | 'membershipAt' | 'isAncestor' | 'missing' | 'tables'>
@@ -118,14 +111,4 @@ function removalsWithin(view: MembershipView, isSeen: (id: IntentionId) => boole
     const remains = LEAST_FIRST.find((each) => left.includes(each))
     return remains === undefined ? [] : [{ peer, remains }]
   })
-}
-
-function isBefore({ isAncestor }: ParentKernel, ancestor: IntentionId, id: IntentionId): boolean {
-  try {
-    return isAncestor(ancestor, id)
-  } catch (error) {
-    // It went with what was pruned, or is not here: then nothing is known of it.
-    if (isLatticeError(error) && error.code === 'INTENTION_NOT_FOUND') return false
-    throw error
-  }
 }

@@ -41,6 +41,12 @@ describe('an epoch at which history may be cut', () => {
     expect(wishes).toEqual([{ kind: 'set_aside', epochs: [idOf(0), idOf(2)] }, { kind: 'initial' }])
   })
 
+  test('comes alone where it has history cut below an earlier one', async () => {
+    const { kernel, wishes } = store(['parent_void'])
+    await submitCuttable(kernel, { kind: 'prune', below: idOf(7) })
+    expect(wishes).toEqual([{ kind: 'prune', below: idOf(7) }])
+  })
+
   test('also where that was written last', async () => {
     const { kernel, wishes } = store(['parent_unknown'], [0], idOf(0))
     await submitCuttable(kernel, { kind: 'prune' })

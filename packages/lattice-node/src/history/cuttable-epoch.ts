@@ -9,16 +9,21 @@
  * @module
  */
 import type { EpochStatus, Kernel } from '@lattice/kernel'
-import { equalBytes, type IntentionId, isLatticeError } from '@lattice/model'
+import { equalBytes, type IntentionId } from '@lattice/model'
 import { type EpochWish, MAX_SET_ASIDE } from '@lattice/store-base'
+import { isBefore } from '../is-before.ts'
 
 export type CuttingKernel = Pick<Kernel, 'frontier' | 'isAncestor' | 'submitEpoch'> & {
   readonly epochs: () => readonly Pick<EpochStatus, 'id' | 'fault'>[]
 }
 
-/** As `submitEpoch`, for an admin. Where it rejects, an epoch that sets others aside may have been made. */
+/**
+ * As `submitEpoch`, for an admin. Where it rejects, an epoch that sets others aside may have been made. One that has history
+ * cut below an earlier epoch is made as it is: what lies below that is there already.
+ */
 export async function submitCuttable(kernel: CuttingKernel, wish: EpochWish): Promise<IntentionId> {
-  const epochs = openBelow(kernel)
+  const isBelowEarlier = wish.kind === 'prune' && wish.below !== undefined
+  const epochs = isBelowEarlier ? [] : openBelow(kernel)
   if (epochs.length > 0) await kernel.submitEpoch({ kind: 'set_aside', epochs })
   return kernel.submitEpoch(wish)
 }
@@ -32,13 +37,4 @@ function openBelow(kernel: CuttingKernel): readonly IntentionId[] {
     .map(({ id }) => id)
     .filter((id) => tips.some((tip) => equalBytes(id, tip) || isBefore(kernel, id, tip)))
     .slice(0, MAX_SET_ASIDE)
-}
-
-function isBefore({ isAncestor }: CuttingKernel, ancestor: IntentionId, id: IntentionId): boolean {
-  try {
-    return isAncestor(ancestor, id)
-  } catch (error) {
-    if (isLatticeError(error) && error.code === 'INTENTION_NOT_FOUND') return false
-    throw error
-  }
 }

@@ -94,7 +94,7 @@ export function createPruneDriver(context: NodeContext, { tablesOf, isInUse }: P
     if (wish === undefined || before === undefined || whyHeld(context, kernel, tablesOf) !== undefined) turns.end(key)
     else if (turns.isCome(key, before)) {
       turns.end(key)
-      const epoch = wish.kind === 'initial' ? await submitCuttable(kernel, wish) : await kernel.submitEpoch(wish)
+      const epoch = await submitCuttable(kernel, wish)
       logger.info('store.epoch_for_policy', { storeId: store.id, epoch: toHex(epoch), purpose: wish.kind })
     }
   }

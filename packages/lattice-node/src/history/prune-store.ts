@@ -53,11 +53,8 @@ async function prune({ context, tablesOf, store }: HistoryActsDeps, keep: PruneK
   if (hindrance === 'history_recent') return mark(kernel, plan)
   const pending = pendingPrune(kernel)
   if (pending !== undefined && covers(kernel, pending, plan)) return { outcome: 'begun', plan, epoch: pending }
-  const { epoch } = plan
-  const made = epoch
-    ? await kernel.submitEpoch({ kind: 'prune', below: epoch })
-    : await submitCuttable(kernel, { kind: 'prune' })
-  return { outcome: 'begun', plan, epoch: epochOf({ kernel }, made) }
+  const wish = { kind: 'prune', ...(plan.epoch && { below: plan.epoch }) } as const
+  return { outcome: 'begun', plan, epoch: epochOf({ kernel }, await submitCuttable(kernel, wish)) }
 }
 
 /** Where all that came since the last prune are acks of it, another would free nothing and be acknowledged as well. */

@@ -277,18 +277,45 @@ describe('which connection a path belongs to', () => {
     })
   })
 
+  test('sixteen peers with four silent paths each keep nobody out, however soon they renew them', async () => {
+    const ways = createTwoWays()
+    await ways.run(async () => {
+      const b = ways.open(1)
+      const options = { addresses: b.addresses(), signal: noAbort() }
+      const many = Array.from({ length: MAX_UNSAID / MAX_UNSAID_PER_PEER }, (_, index) =>
+        ways.single('fast', 100 + index),
+      )
+      const end = createAbortController()
+      const renew = async (transport: Transport): Promise<void> => {
+        while (!end.signal.aborted) await (await transport.connect(b.id, options)).closed
+      }
+      const renewing = many.flatMap((each) => Array.from({ length: MAX_UNSAID_PER_PEER }, () => renew(each)))
+      await pauseMs(ways.scheduler, 100)
+      const startedMs = ways.scheduler.clock.monotonicMs()
+      for (let index = 0; index < 4; index += 1) {
+        const [near, far] = await connectPair(ways.open(2 + index), b)
+        expect(await echoes(...(await openStream(near, streamsOf(far))))).toBe(true)
+      }
+      expect(ways.scheduler.clock.monotonicMs() - startedMs).toBeLessThan(1_000)
+      end.abort()
+      await Promise.all([...many.map((transport) => transport.close()), b.close()])
+      await Promise.allSettled(renewing)
+    })
+  })
+
   test('many peers that say nothing are bounded together, and gone by the deadline', async () => {
     const ways = createTwoWays()
     await ways.run(async () => {
       const b = ways.open(1)
       const many = Array.from({ length: MAX_UNSAID + 6 }, (_, index) => ways.single('fast', 100 + index))
       const messages: string[] = []
-      for (const transport of many) {
+      for (const [index, transport] of many.entries()) {
         const connection = await transport.connect(b.id, { addresses: b.addresses(), signal: noAbort() })
-        connection.closed.then(({ message }) => messages.push(message)).catch(() => undefined)
+        connection.closed.then(({ message }) => messages.push(`${index}: ${message}`)).catch(() => undefined)
       }
       await pauseMs(ways.scheduler, 100)
-      expect(messages).toEqual(Array.from({ length: 6 }, () => 'too many paths at once'))
+      // Those that were silent longest made room for the last.
+      expect(messages).toEqual(Array.from({ length: 6 }, (_, index) => `${index}: too many paths at once`))
       await pauseMs(ways.scheduler, PREFACE_DEADLINE_MS)
       const [near] = await connectPair(ways.open(0), b)
       await near.close('done')

@@ -2,6 +2,8 @@
  * The accepting side: each path that comes in says which connection of its peer it belongs to, and joins it, or begins it.
  *
  * Connections are kept by the proved key and the number together, so nothing a peer says can touch the connection of another.
+ * An honest path says what it belongs to within a round trip. Where many say nothing, the one silent longest makes room for
+ * each newcomer, by whatever keys they are: who would keep others out has to open paths faster than a round trip lets him.
  *
  * @module
  */
@@ -19,12 +21,12 @@ import { type AgreedPath, answerPath, meetPath, PATH_NUMBER_BYTES } from './path
 export const PREFACE_DEADLINE_MS = 10_000
 /**
  * Paths of all peers that have not said it yet: as many as shake hands at once.
- * @beyond The path is closed.
+ * @beyond The one silent longest is closed.
  */
 export const MAX_UNSAID = 64
 /**
  * Such paths of one peer: one over each transport, twice. Whoever opens more and says nothing takes no room of others.
- * @beyond The path is closed.
+ * @beyond The peer's own that is silent longest is closed.
  */
 export const MAX_UNSAID_PER_PEER = 4
 /**
@@ -32,6 +34,9 @@ export const MAX_UNSAID_PER_PEER = 4
  * @beyond The oldest is forgotten.
  */
 const MAX_ENDED = 256
+
+/** Why a path was let go that said nothing while others came. */
+const CROWDED_OUT: Error = new Error('others came')
 
 export interface PathAcceptorDeps {
   readonly scheduler: Scheduler
@@ -73,6 +78,7 @@ export function createPathAcceptor(deps: PathAcceptorDeps): PathAcceptor {
   async function admit(connection: Connection, transport: Transport, rank: number): Promise<void> {
     const afterMs = PREFACE_DEADLINE_MS
     const deadline = createDeadline({ parents: [], scheduler, afterMs, waitingFor: 'what a path belongs to' })
+    const leave = unsaid.enter(connection.peer, () => deadline.abort(CROWDED_OUT))
     try {
       const agreed = await orAborted(meetPath(connection), deadline.signal, () => undefined)
       const key = keyOf(idKey(connection.peer), agreed.number)
@@ -85,11 +91,11 @@ export function createPathAcceptor(deps: PathAcceptorDeps): PathAcceptor {
       if (!isNew) return
       onConnection(combined)
       if (!incoming.push(combined)) await combined.close('too many connections wait to be accepted')
-    } catch {
+    } catch (error) {
       // The dialler broke off, was too slow, or is not one of us.
-      await connection.close('not a path')
+      await connection.close(error === CROWDED_OUT ? 'too many paths at once' : 'not a path')
     } finally {
-      unsaid.leave(connection.peer)
+      leave()
       deadline.release()
     }
   }
@@ -97,34 +103,31 @@ export function createPathAcceptor(deps: PathAcceptorDeps): PathAcceptor {
   return {
     serve: async (transport, rank) => {
       for await (const connection of transport.incoming) {
-        if (unsaid.enter(connection.peer)) spawn('path', () => admit(connection, transport, rank))
-        else spawn('refuse path', () => connection.close('too many paths at once'))
+        spawn('path', () => admit(connection, transport, rank))
       }
     },
   }
 }
 
-/** Counts the paths that have not said what they belong to. */
+/** The paths that have not said what they belong to. */
 function createUnsaid(): {
-  /** False when there is no room for another. */
-  readonly enter: (peer: PublicKey) => boolean
-  readonly leave: (peer: PublicKey) => void
+  /** Takes in one more, at the cost of another where there is no room; returns how it leaves. */
+  readonly enter: (peer: PublicKey, letGo: () => void) => () => void
 } {
-  const peers = new Map<IdKey, number>()
-  let count = 0
+  // The one silent longest first.
+  const paths = new Set<{ readonly key: IdKey; readonly letGo: () => void }>()
   return {
-    enter: (peer) => {
-      const own = peers.get(idKey(peer)) ?? 0
-      if (count >= MAX_UNSAID || own >= MAX_UNSAID_PER_PEER) return false
-      peers.set(idKey(peer), own + 1)
-      count += 1
-      return true
-    },
-    leave: (peer) => {
-      const own = peers.get(idKey(peer)) ?? 1
-      if (own > 1) peers.set(idKey(peer), own - 1)
-      else peers.delete(idKey(peer))
-      count -= 1
+    enter: (peer, letGo) => {
+      const path = { key: idKey(peer), letGo }
+      const own = [...paths].filter(({ key }) => key === path.key)
+      const [oldest] = own.length < MAX_UNSAID_PER_PEER ? paths : own
+      const isFull = paths.size >= MAX_UNSAID || own.length >= MAX_UNSAID_PER_PEER
+      if (isFull && oldest !== undefined) {
+        paths.delete(oldest)
+        oldest.letGo()
+      }
+      paths.add(path)
+      return () => paths.delete(path)
     },
   }
 }

@@ -11,6 +11,7 @@ const large = toPublicKey(new Uint8Array(32).fill(9))
 interface World {
   readonly table: LinkTable
   readonly closed: string[]
+  readonly shownOut: PeerLink[]
   readonly advance: (ms: number) => void
   readonly link: (peer: PublicKey, outgoing: boolean, activeMs?: () => number) => PeerLink
 }
@@ -22,6 +23,7 @@ function create(
 ): World {
   const scheduler = createManualScheduler()
   const closed: string[] = []
+  const shownOut: PeerLink[] = []
   const nowMs = scheduler.clock.monotonicMs
   const table = createLinkTable({
     self,
@@ -30,7 +32,10 @@ function create(
     limits: { ...DEFAULT_LIMITS, ...limits },
     isNeeded: (peer) => known.includes(peer),
     isSharing: (peer) => sharing.includes(peer),
-    close: (_, message) => closed.push(message),
+    close: (link, message) => {
+      shownOut.push(link)
+      closed.push(message)
+    },
   })
   const link = (peer: PublicKey, outgoing: boolean, activeMs = beginning(nowMs)): PeerLink => ({
     peer,
@@ -49,7 +54,7 @@ function create(
     activeMs,
     close: async () => undefined,
   })
-  return { table, closed, advance: scheduler.advance, link }
+  return { table, closed, shownOut, advance: scheduler.advance, link }
 }
 
 /** Nothing ever ran on it. */
@@ -94,16 +99,62 @@ describe('the table of connections', () => {
     expect(table.remove(second)).toBe(true)
   })
 
-  test('a full table turns strangers away, and makes room for a known peer at the cost of one', () => {
-    const { table, link, closed } = create(small, [large], { connections: 2 })
-    for (const fill of [2, 3]) {
-      const stranger = toPublicKey(new Uint8Array(32).fill(fill))
-      expect(table.admit(stranger, false)).toBe('take')
-      table.add(link(stranger, false))
+  describe('that is full', () => {
+    const keyOf = (fill: number): PublicKey => toPublicKey(new Uint8Array(32).fill(fill))
+    const [needed, sharing, stranger] = [large, keyOf(5), keyOf(6)]
+
+    /** A full table of these, in this order; each is as long idle as it is there. */
+    function full(own: readonly PublicKey[]): World & { readonly gone: () => readonly number[] } {
+      const peers = own.map((_, index) => keyOf(20 + index))
+      const of = (kind: PublicKey): readonly PublicKey[] => [kind, ...peers.filter((_, index) => own[index] === kind)]
+      const world = create(small, of(needed), { sharing: of(sharing), connections: own.length })
+      for (const peer of peers) {
+        expect(world.table.admit(peer, false)).toBe('take')
+        world.table.add(world.link(peer, false))
+        world.advance(1)
+      }
+      return { ...world, gone: () => world.shownOut.map(({ peer }) => (peer[0] ?? 0) - 20) }
     }
-    expect(table.admit(toPublicKey(new Uint8Array(32).fill(4)), false)).toBe('refuse')
-    expect(table.admit(large, false)).toBe('take')
-    expect(closed).toEqual(['making room'])
+
+    test.each([
+      ['a needed peer', needed, [sharing, stranger, stranger], [1]],
+      ['a needed peer', needed, [needed, sharing, sharing], [1]],
+      ['a needed peer', needed, [needed, needed], undefined],
+      ['a peer that shares a store', sharing, [needed, sharing, stranger, stranger], [2]],
+      ['a peer that shares a store', sharing, [needed, sharing], undefined],
+      ['a stranger', stranger, [sharing, stranger, stranger], [1]],
+      ['a stranger', stranger, [needed, sharing], undefined],
+    ])('%s (%#) takes the place of who counts less and is idle longest', (_, newcomer, there, gone) => {
+      const world = full(there)
+      expect(world.table.admit(newcomer, false)).toBe(gone === undefined ? 'refuse' : 'take')
+      expect(world.gone()).toEqual(gone ?? [])
+      expect(world.closed).toEqual((gone ?? []).map(() => 'making room'))
+    })
+
+    test('whoever this node dialled is no stranger to it', () => {
+      const world = full([stranger, stranger])
+      expect(world.table.admit(stranger, true)).toBe('take')
+      world.table.remove(world.shownOut[0] ?? world.link(stranger, true))
+      world.table.add(world.link(stranger, true))
+      for (const fill of [90, 91]) {
+        expect(world.table.admit(keyOf(fill), false)).toBe('take')
+        world.table.add(world.link(keyOf(fill), false))
+      }
+      expect(world.gone()).toEqual([0, 1, 70])
+    })
+
+    test('a stranger at work outlasts an idle one that came later, and each makes room once', () => {
+      const { table, link, advance, shownOut } = create(small, [], { connections: 2 })
+      const [busy, idle] = [link(keyOf(20), false, () => Number.MAX_SAFE_INTEGER), link(keyOf(21), false)]
+      for (const each of [busy, idle]) table.add(each)
+      advance(1)
+      expect(table.admit(stranger, false)).toBe('take')
+      expect(shownOut).toEqual([idle])
+      table.add(link(stranger, false))
+      // The first is not closed yet, and has its place no more.
+      expect(table.admit(keyOf(21), false)).toBe('take')
+      expect(shownOut.map(({ peer }) => peer)).toEqual([keyOf(21), stranger])
+    })
   })
 
   test('an idle stranger is shown out, a known peer is not', () => {

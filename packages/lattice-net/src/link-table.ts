@@ -6,6 +6,9 @@
  * share no store, are let in to join, within bounds. Whoever is not needed is shown out when it does nothing: soon where
  * this node dialled, and late where the peer did, since it may need this node.
  *
+ * When there is no room, whoever counts least and has done nothing for longest makes it, for anybody who counts more. A
+ * stranger also makes room for another: joining takes a moment, so who stays in the way of others is not there to join.
+ *
  * @module
  */
 import { type Cancel, compareBytes, type IdKey, idKey, type PublicKey, type Scheduler } from '@lattice/model'
@@ -13,6 +16,11 @@ import { IDLE, MAKING_ROOM, type NetworkLimits, REPLACED } from './limits.ts'
 import type { PeerLink } from './peer-link.ts'
 
 export type Admission = 'take' | 'refuse' | 'wait'
+
+/** How much a connection counts when there is no room: who is a stranger, who has to do with this node, whom it needs. */
+const STRANGER = 0
+const SHARING = 1
+const NEEDED = 2
 
 export interface LinkTable {
   /**
@@ -48,7 +56,13 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
   const { self, scheduler, nowMs, limits, isNeeded, isSharing, close } = options
   const links = new Map<IdKey, PeerLink>()
   const watches = new Map<PeerLink, Cancel>()
+  /** Those being shown out: they take no room any more. */
+  const leaving = new Set<PeerLink>()
 
+  function showOut(link: PeerLink, message: string): void {
+    leaving.add(link)
+    close(link, message)
+  }
   /** How long a peer may be idle that nobody needs here. */
   function allowedMs({ peer, outgoing }: PeerLink): number {
     if (!isSharing(peer)) return limits.strangerIdleMs
@@ -60,24 +74,25 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
       // Between two requests of a bootstrap nothing runs for a moment: that is not idle.
       const quietMs = nowMs() - link.activeMs()
       const idleForMs = isNeeded(link.peer) ? 0 : Math.min(idleMs + limits.releaseMs, quietMs)
-      if (idleForMs >= allowedMs(link)) close(link, IDLE)
+      if (idleForMs >= allowedMs(link)) showOut(link, IDLE)
       else watch(link, idleForMs)
     })
     watches.set(link, cancel)
   }
-  function makeRoom(peer: PublicKey): boolean {
-    if (links.size < limits.connections) return true
-    if (!isNeeded(peer)) return false
-    const unneeded = [...links.values()].find((link) => !isNeeded(link.peer))
-    if (unneeded === undefined) return false
-    close(unneeded, MAKING_ROOM)
+  function makeRoom(newcomer: Seeker): boolean {
+    const staying = [...links.values()].filter((link) => !leaving.has(link))
+    if (staying.length < limits.connections) return true
+    const yielding = whoYields(newcomer, staying, options)
+    if (yielding === undefined) return false
+    showOut(yielding, MAKING_ROOM)
     return true
   }
 
   return {
     admit: (peer, outgoing) => {
       const current = links.get(idKey(peer))
-      if (current === undefined || current.signal.aborted) return makeRoom(peer) ? 'take' : 'refuse'
+      const isGone = current === undefined || current.signal.aborted || leaving.has(current)
+      if (isGone) return makeRoom({ peer, outgoing }) ? 'take' : 'refuse'
       const isFresh = nowMs() - current.sinceMs < limits.simultaneousDialMs
       const isCurrentKept = current.outgoing === compareBytes(self, peer) < 0
       return isFresh && current.outgoing !== outgoing && isCurrentKept ? 'wait' : 'take'
@@ -86,11 +101,12 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
       const replaced = links.get(link.key)
       links.set(link.key, link)
       watch(link)
-      if (replaced !== undefined) close(replaced, REPLACED)
+      if (replaced !== undefined) showOut(replaced, REPLACED)
     },
     remove: (link) => {
       watches.get(link)?.()
       watches.delete(link)
+      leaving.delete(link)
       if (links.get(link.key) !== link) return false
       links.delete(link.key)
       return true
@@ -101,4 +117,27 @@ export function createLinkTable(options: LinkTableOptions): LinkTable {
     },
     all: () => [...links.values()].filter((link) => !link.signal.aborted),
   }
+}
+
+type Seeker = Pick<PeerLink, 'peer' | 'outgoing'>
+
+/** Who makes room for a newcomer: of those that count least, the one that has done nothing for longest. */
+function whoYields(
+  newcomer: Seeker,
+  there: readonly PeerLink[],
+  { isNeeded, isSharing }: Pick<LinkTableOptions, 'isNeeded' | 'isSharing'>,
+): PeerLink | undefined {
+  // Whom this node dialled it has to do with, also where they share nothing yet: it may be joining there.
+  const countOf = ({ peer, outgoing }: Seeker): number =>
+    isNeeded(peer) ? NEEDED : outgoing || isSharing(peer) ? SHARING : STRANGER
+  let found: { readonly link: PeerLink; readonly count: number } | undefined
+  for (const link of there.toSorted((a, b) => a.activeMs() - b.activeMs())) {
+    const count = countOf(link)
+    if (found === undefined || count < found.count) found = { link, count }
+    // None counts less; and to ask costs a look at every store.
+    if (count === STRANGER) break
+  }
+  const count = countOf(newcomer)
+  const yields = found !== undefined && (found.count < count || found.count === STRANGER)
+  return yields ? found?.link : undefined
 }

@@ -446,6 +446,29 @@ describe('a hostile peer', () => {
     expect(eventsOf(mesh.node(0), 'peer_online').length).toBeLessThanOrEqual(3)
   })
 
+  test('is 300 of them, there before a member and idle, and keeps out neither it nor who comes to join', async () => {
+    const mesh = await start({ nodes: 2 })
+    const [a, b, joiner] = [mesh.node(0), mesh.node(1), mesh.addNode({ register: false })]
+    const members = [a.id, b.id].map(toHex)
+    a.store.setAccess((peer) => (members.includes(toHex(peer)) ? 'full' : 'none'))
+    const crowd = Array.from({ length: 300 }, (_, index) => intruder(mesh, index + 1))
+    for (const { transport } of crowd) await mesh.settle(transport.connect(a.id, { addresses: [], signal }))
+    await mesh.advance(500)
+    expect(a.service.connectedPeers()).toHaveLength(DEFAULT_LIMITS.connections)
+
+    // It is no neighbour of the other, which needs nothing of it.
+    a.service.circles([])
+    b.service.want(a.id, [])
+    await mesh.until('the member', () => isOnline(b, a.id) === true, 1_000)
+    b.store.write(2)
+    await mesh.until('what it wrote', () => toHex(a.store.digest().fingerprint) === toHex(b.store.digest().fingerprint))
+    const request = { inviter: a.id, addresses: [], storeId: mesh.storeId, secret: new Uint8Array(32), name: 'new' }
+    const joining = joiner.service.join(request, signal)
+    await expect(mesh.settle(joining)).rejects.toMatchObject({ name: 'PeerRefused', code: 'TOKEN_UNKNOWN' })
+    expect(a.service.connectedPeers()).toHaveLength(DEFAULT_LIMITS.connections)
+    expect(isOnline(a, b.id)).toBe(true)
+  })
+
   test('is 300 of them, coming and going, and an honest peer is served all the same', async () => {
     const mesh = await start({ nodes: 2 })
     const [a, b] = [mesh.node(0), mesh.node(1)]

@@ -17,7 +17,7 @@ export const LAYERS = [
   { layer: 'Kernel and floating', packages: ['lattice-kernel', 'lattice-storage', 'lattice-logstore'] },
   { layer: 'Stores', packages: ['lattice-store-base', 'lattice-kvstore', 'lattice-rootstore', 'lattice-systemstore'] },
   { layer: 'Sync', packages: ['lattice-sync'] },
-  { layer: 'Network', packages: ['lattice-net'] },
+  { layer: 'Network', packages: ['lattice-net-types', 'lattice-net'] },
   { layer: 'TLS', packages: ['lattice-net-tls'] },
   { layer: 'iroh', packages: ['lattice-net-iroh'] },
   { layer: 'LAN', packages: ['lattice-net-lan'] },
@@ -33,7 +33,7 @@ function sourcesOf(folder) {
   return readdirSync(folder, { withFileTypes: true })
     .flatMap((entry) => {
       const path = join(folder, entry.name)
-      if (entry.isDirectory()) return ['gen', 'testing'].includes(entry.name) ? [] : sourcesOf(path)
+      if (entry.isDirectory()) return ['gen', 'testing', 'compliance'].includes(entry.name) ? [] : sourcesOf(path)
       return entry.name.endsWith('.ts') && !/\.(test|d)\.ts$/.test(entry.name) ? [path] : []
     })
     .sort()

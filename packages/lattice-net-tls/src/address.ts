@@ -56,17 +56,3 @@ export function reachableAt(
 function formatAddress(socket: SocketAddress): string {
   return `${PREFIX}${formatSocketAddress(socket)}`
 }
-
-/** Whom connections are counted against: an IPv4 address, or the network of an IPv6 host, which has all of it to itself. */
-export function sourceOf(remoteIp: string): string {
-  const mapped = /^::ffff:(?<v4>[0-9.]+)$/i.exec(remoteIp)?.groups?.['v4']
-  if (mapped !== undefined || !remoteIp.includes(':')) return mapped ?? remoteIp
-  const [head = '', tail = ''] = remoteIp.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const rest = tail === '' ? [] : tail.split(':')
-  const isShort = remoteIp.includes('::')
-  const all = isShort
-    ? [...groups, ...Array.from({ length: 8 - groups.length - rest.length }, () => '0'), ...rest]
-    : groups
-  return all.slice(0, 4).join(':')
-}

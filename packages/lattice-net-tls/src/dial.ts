@@ -13,8 +13,6 @@ import { parseAddresses } from './address.ts'
 import { dialOptions, provedKey } from './secure-socket.ts'
 import { createTlsConnection, type TlsConnection } from './tls-connection.ts'
 
-/** A dial nobody answers fails after this: several retransmissions on a slow path, well before a person gives up. */
-export const CONNECT_TIMEOUT_MS = 10_000
 /** The head start of an address before the next is tried too (RFC 8305, section 5). */
 export const HEAD_START_MS = 250
 

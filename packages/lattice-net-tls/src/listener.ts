@@ -6,16 +6,19 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import { assert, type PublicKey, type Scheduler } from '@lattice/model'
-import { BindFailed, formatSocketAddress, parseSocketAddress, type SocketAddress } from '@lattice/net-types'
-import type { AcceptGate, Admission } from './accept-gate.ts'
+import {
+  type AcceptGate,
+  type Admission,
+  BindFailed,
+  formatSocketAddress,
+  HANDSHAKE_TIMEOUT_MS,
+  parseSocketAddress,
+  type SocketAddress,
+  sourceOf,
+} from '@lattice/net-types'
 import { provedKey, secureAccepted } from './secure-socket.ts'
 import type { TLSSocket } from 'node:tls'
 
-/**
- * How long a dialler may take to prove its key: some round trips on the slowest path.
- * @beyond The socket is closed.
- */
-export const HANDSHAKE_TIMEOUT_MS = 5_000
 /** Sockets the system keeps for us until they are looked at. */
 const BACKLOG = 64
 
@@ -85,7 +88,7 @@ function listen(server: Server, { ip, port }: SocketAddress): Promise<void> {
 
 function admit(socket: Socket, pending: Set<Socket>, deps: ListenerDeps): void {
   const { gate, scheduler, secureContext, onPeer } = deps
-  const admission = socket.remoteAddress === undefined ? undefined : gate.enter(socket.remoteAddress)
+  const admission = socket.remoteAddress === undefined ? undefined : gate.enter(sourceOf(socket.remoteAddress))
   if (admission === undefined) {
     socket.on('error', ignore)
     socket.resetAndDestroy()

@@ -15,20 +15,27 @@ import {
   type Scheduler,
   type Seed,
 } from '@lattice/model'
-import { type Connection, type DialOptions, PeerUnreachable, type Transport } from '@lattice/net-types'
-import { createAcceptGate, MAX_CONNECTIONS } from './accept-gate.ts'
+import {
+  CONNECT_TIMEOUT_MS,
+  type Connection,
+  createAcceptGate,
+  type DialOptions,
+  MAX_INCOMING,
+  PeerUnreachable,
+  type Transport,
+} from '@lattice/net-types'
 import { reachableAt } from './address.ts'
 import { createCertificate } from './certificate.ts'
-import { CONNECT_TIMEOUT_MS, dial } from './dial.ts'
+import { dial } from './dial.ts'
 import { type Listener, openListener } from './listener.ts'
 import { createContext } from './secure-socket.ts'
 import { createTlsConnection, type TlsConnection } from './tls-connection.ts'
 
 /**
- * Connections that wait to be accepted.
- * @beyond The connection is closed.
+ * Connections from one address: a household or an office behind one router.
+ * @beyond The socket is closed before anything is spent on it.
  */
-const MAX_INCOMING = 64
+export const MAX_CONNECTIONS_PER_SOURCE = 64
 const EVERY_INTERFACE = '[::]:0'
 
 export interface TlsTransportOptions {
@@ -58,10 +65,11 @@ export async function openTlsTransport(options: TlsTransportOptions): Promise<Tr
     connection.released.then(() => live.delete(connection), ignore)
   }
   const countOutgoing = (): number => [...live].filter(({ outgoing }) => outgoing).length
+  const gate = createAcceptGate({ outgoing: countOutgoing, connectionsPerSource: MAX_CONNECTIONS_PER_SOURCE })
   const listener: Listener = await openListener(bindAddress, {
     secureContext,
     scheduler,
-    gate: createAcceptGate({ outgoing: countOutgoing }),
+    gate,
     onError,
     onPeer: (socket, peer) => {
       const connection = createTlsConnection({ socket, peer, outgoing: false, scheduler })
@@ -84,7 +92,7 @@ export async function openTlsTransport(options: TlsTransportOptions): Promise<Tr
       throw new PeerUnreachable(peer, dialOptions.addresses, { cause: new Error(why) })
     }
     if (equalBytes(peer, id)) return refuse('it is this node itself')
-    if (live.size >= MAX_CONNECTIONS) return refuse('this node has no room for another connection')
+    if (gate.isFull()) return refuse('this node has no room for another connection')
     const timeoutMs = connectTimeoutMs ?? CONNECT_TIMEOUT_MS
     return dial(peer, dialOptions, { secureContext, scheduler, timeoutMs, stop: stop.signal, adopt })
   }

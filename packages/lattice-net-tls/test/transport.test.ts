@@ -1,15 +1,24 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import process from 'node:process'
 import { connect as connectTls, type ConnectionOptions, createSecureContext, type TLSSocket } from 'node:tls'
 import { createAbortController, equalBytes, toSeed } from '@lattice/model'
 import { createManualScheduler, type ManualScheduler } from '@lattice/model/testing'
-import { BindFailed, type Connection, PeerUnreachable, type Transport } from '@lattice/net-types'
+import {
+  BindFailed,
+  CONNECT_TIMEOUT_MS,
+  type Connection,
+  HANDSHAKE_TIMEOUT_MS,
+  KEPT_CONNECTIONS,
+  MAX_HANDSHAKES_PER_SOURCE,
+  PeerUnreachable,
+  type Transport,
+} from '@lattice/net-types'
 import { afterEach, describe, expect, test } from 'vitest'
-import { MAX_HANDSHAKES_PER_SOURCE } from '../src/accept-gate.ts'
 import { createCertificate } from '../src/certificate.ts'
-import { CONNECT_TIMEOUT_MS } from '../src/dial.ts'
-import { HANDSHAKE_TIMEOUT_MS, openTlsTransport, type TlsTransportOptions } from '../src/index.ts'
+import { openTlsTransport, type TlsTransportOptions } from '../src/index.ts'
 import { SILENCE_CHECK_MS } from '../src/tls-connection.ts'
+import { MAX_CONNECTIONS_PER_SOURCE } from '../src/tls-transport.ts'
 import { hostScheduler } from './host-scheduler.ts'
 import { otherKind } from './other-kind.ts'
 
@@ -205,6 +214,28 @@ describe('time and room', () => {
     ])
     await connection.close('done')
   })
+
+  // Only there a socket may come from any address of the loopback network.
+  test.runIf(process.platform === 'linux')(
+    'more connections are taken in than a node keeps: which of them stay is decided where it is known who is needed',
+    async () => {
+      const acceptor = await open(18)
+      const incoming = acceptor.incoming[Symbol.asyncIterator]()
+      const stranger = { ...pemOf(19), ALPNProtocols: ['lattice/1'] }
+      const taken: Connection[] = []
+      while (taken.length < KEPT_CONNECTIONS + 1) {
+        const localAddress = `127.0.1.${Math.floor(taken.length / MAX_CONNECTIONS_PER_SOURCE)}`
+        const socket = connect({ host: '127.0.0.1', port: portOf(acceptor), localAddress })
+        const [next] = await Promise.all([incoming.next(), strangerAt(portOf(acceptor), { ...stranger, socket })])
+        if (next.done === true) throw new Error('the connection comes in')
+        taken.push(next.value)
+      }
+      const honest = await open(16)
+      const [near, far] = await Promise.all([dialling(honest, acceptor, portOf(acceptor)), incoming.next()])
+      expect(equalBytes(far.value?.peer ?? acceptor.id, honest.id)).toBe(true)
+      await near.close('done')
+    },
+  )
 
   test('a dial gives up at its deadline, where somebody listens and says nothing', async () => {
     const scheduler = createManualScheduler()

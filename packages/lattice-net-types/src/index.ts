@@ -1,3 +1,13 @@
+export { type AcceptGate, type AcceptGateOptions, type Admission, createAcceptGate, sourceOf } from './accept-gate.ts'
+export {
+  CONNECT_TIMEOUT_MS,
+  HANDSHAKE_TIMEOUT_MS,
+  KEPT_CONNECTIONS,
+  MAX_CONNECTIONS,
+  MAX_HANDSHAKES,
+  MAX_HANDSHAKES_PER_SOURCE,
+  MAX_INCOMING,
+} from './connection-limits.ts'
 export { type Discovery, type DiscoveryEvent, MAX_FOUND_ADDRESSES, MAX_SOUGHT_PEERS } from './discovery.ts'
 export { BindFailed, PeerUnreachable, StreamLost } from './errors.ts'
 export type { HostNetwork } from './host-network.ts'

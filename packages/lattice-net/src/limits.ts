@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { CONNECT_TIMEOUT_MS, KEPT_CONNECTIONS } from '@lattice/net-types'
 
 /**
  * Fields of one frame at most: ids and intentions take more bytes than this allows, so only hostile frames are over.
@@ -870,7 +871,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   stepDeadlineMs: 30_000,
   sessionDeadlineMs: 15 * 60_000,
   lingerMs: 5_000,
-  dialDeadlineMs: 10_000,
+  dialDeadlineMs: CONNECT_TIMEOUT_MS,
   dialBackoffMs: 500,
   dialBackoffMaxMs: 60_000,
   simultaneousDialMs: 15_000,
@@ -879,7 +880,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   incomingIdleMs: 10 * 60_000,
   strangerIdleMs: 60_000,
   streamsPerConnection: 32,
-  connections: 256,
+  connections: KEPT_CONNECTIONS,
   sessions: 8,
   sessionsPerPeer: 2,
   bootstrapShareMs: 500,

@@ -15,16 +15,10 @@ import {
   type Random,
   type Scheduler,
 } from '@lattice/model'
-import { type Connection, PeerUnreachable, type Transport } from '@lattice/net-types'
+import { type Connection, MAX_INCOMING, PeerUnreachable, type Transport } from '@lattice/net-types'
 import type { CombinedConnection } from './combined-connection.ts'
 import { createPathAcceptor } from './path-acceptor.ts'
 import { dialPaths } from './path-dialer.ts'
-
-/**
- * Connections that wait to be accepted: taking one in takes a turn of the event loop.
- * @beyond The connection is closed.
- */
-const MAX_INCOMING = 64
 
 export interface CombinedTransportOptions {
   /** Of one key; the preferred one first. Closed with the whole. */

@@ -8,7 +8,7 @@
  * @module
  */
 import { type AsyncQueue, type IdKey, idKey, type PublicKey, type Random, type Scheduler, toHex } from '@lattice/model'
-import type { Connection, Transport } from '@lattice/net-types'
+import { type Connection, MAX_HANDSHAKES, type Transport } from '@lattice/net-types'
 import { createDeadline, orAborted } from '../deadline.ts'
 import { type CombinedConnection, createCombinedConnection } from './combined-connection.ts'
 import { createPath } from './path.ts'
@@ -23,7 +23,7 @@ export const PREFACE_DEADLINE_MS = 10_000
  * Paths of all peers that have not said it yet: as many as shake hands at once.
  * @beyond The one silent longest is closed.
  */
-export const MAX_UNSAID = 64
+export const MAX_UNSAID: number = MAX_HANDSHAKES
 /**
  * Such paths of one peer: one over each transport, twice. Whoever opens more and says nothing takes no room of others.
  * @beyond The peer's own that is silent longest is closed.

@@ -14,18 +14,19 @@ import {
   type Random,
   type Scheduler,
 } from '@lattice/model'
-import { type Connection, type DialOptions, PeerUnreachable, type Transport } from '@lattice/net-types'
+import {
+  CONNECT_TIMEOUT_MS,
+  type Connection,
+  type DialOptions,
+  PeerUnreachable,
+  type Transport,
+} from '@lattice/net-types'
 import { backoffMs } from '../backoff.ts'
 import { createDeadline, orAborted } from '../deadline.ts'
 import { type CombinedConnection, createCombinedConnection } from './combined-connection.ts'
 import { createPath, type Path } from './path.ts'
 import { offerPath, PATH_NUMBER_BYTES } from './path-preface.ts'
 
-/**
- * Longest attempt of one path, agreement included.
- * @beyond The attempt has failed, and is repeated after a pause.
- */
-export const PATH_DIAL_MS = 10_000
 /** First pause before a path that is lacking is dialled again; doubles, since mostly it cannot work where the peer is now. */
 export const REDIAL_FIRST_MS = 5_000
 export const REDIAL_MAX_MS = 300_000
@@ -104,7 +105,7 @@ class PathDialer {
     const transport = this.#deps.transports[rank]
     if (transport === undefined) return
     const parents = [this.#over.signal]
-    const deadline = createDeadline({ parents, scheduler, afterMs: PATH_DIAL_MS, waitingFor: 'a path' })
+    const deadline = createDeadline({ parents, scheduler, afterMs: CONNECT_TIMEOUT_MS, waitingFor: 'a path' })
     const closeLate = (late: Connection): void => spawn('late path', () => late.close('the dial was abandoned'))
     try {
       const { signal } = deadline

@@ -1,7 +1,6 @@
 export { MAX_DIAL_ADDRESSES } from './address.ts'
 export { BindFailed } from '@lattice/net-types'
 export { MAX_OPEN_STREAMS } from './iroh-connection.ts'
-export { CONNECT_TIMEOUT_MS, type IrohTransportOptions, openIrohTransport } from './iroh-transport.ts'
-export { MAX_CONNECTIONS, MAX_INCOMING } from './local-transport.ts'
+export { type IrohTransportOptions, openIrohTransport } from './iroh-transport.ts'
 export { IrohUnavailable } from './native.ts'
 export { WorkerFailed } from './worker-client.ts'

@@ -8,13 +8,17 @@
  * @module
  */
 import { readPublicKey, assert, type Scheduler, type Seed } from '@lattice/model'
-import { type Connection, type DialOptions, PeerUnreachable, StreamLost, type Transport } from '@lattice/net-types'
+import {
+  CONNECT_TIMEOUT_MS,
+  type Connection,
+  type DialOptions,
+  PeerUnreachable,
+  StreamLost,
+  type Transport,
+} from '@lattice/net-types'
 import type { PublicKey } from '@lattice/model'
 import { startWorker, type WorkerClient } from './worker-client.ts'
 import { createWorkerConnection } from './worker-connection.ts'
-
-/** A dial nobody answers fails after this: several retransmissions on a slow path, well before a person gives up. */
-export const CONNECT_TIMEOUT_MS = 10_000
 
 /**
  * Closing is over after this. The peers are told within a few round trips; the endpoint then waits for dials that nobody
@@ -29,7 +33,7 @@ export interface IrohTransportOptions {
   readonly bindAddress?: string
   /** `off`: no relay and no lookup service is ever contacted. `default`: those of the iroh project are. */
   readonly relay: 'off' | 'default'
-  /** For the deadline of dials. */
+  /** For the deadlines of dials and handshakes. */
   readonly scheduler: Scheduler
   readonly connectTimeoutMs?: number
   /** Told of failures that belong to no call. Of these only `WorkerFailed` ends the transport. */
@@ -38,8 +42,8 @@ export interface IrohTransportOptions {
 
 /** Listens and dials. Rejects with `BindFailed`, or `IrohUnavailable` where there is no native build. */
 export async function openIrohTransport(options: IrohTransportOptions): Promise<Transport> {
-  const { secretSeed, bindAddress, relay, onError = ignore } = options
-  const client = await startWorker({ secretSeed, bindAddress, relay }, onError)
+  const { secretSeed, bindAddress, relay, scheduler, onError = ignore } = options
+  const client = await startWorker({ secretSeed, bindAddress, relay }, { scheduler, onError })
   const id = readPublicKey(client.id)
   assert(id !== undefined, 'an endpoint has a key of 32 bytes')
   const dial = createDialer(client, options)
@@ -64,7 +68,7 @@ export async function openIrohTransport(options: IrohTransportOptions): Promise<
       client.tell({ op: 'refreshAddresses' })
       return client.addresses()
     },
-    close: () => (closing ??= shutDown(client, options.scheduler)),
+    close: () => (closing ??= shutDown(client, scheduler)),
   }
 }
 

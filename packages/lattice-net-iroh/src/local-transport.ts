@@ -15,7 +15,14 @@ import {
   type PublicKey,
   readPublicKey,
 } from '@lattice/model'
-import { type Connection, parseSocketAddress, type Transport } from '@lattice/net-types'
+import {
+  type Connection,
+  createAcceptGate,
+  MAX_INCOMING,
+  parseSocketAddress,
+  PeerUnreachable,
+  type Transport,
+} from '@lattice/net-types'
 import { runAcceptLoop } from './accept-loop.ts'
 import { formatAddresses, isLoopback, parseAddresses } from './address.ts'
 import { ALPN, bindEndpoint, type BindOptions, bindsLoopback } from './bind-endpoint.ts'
@@ -23,22 +30,17 @@ import { dial } from './dial.ts'
 import { createIrohConnection } from './iroh-connection.ts'
 import { type Connection as NativeConnection, type Endpoint, loadBinding, toNumbers } from './native.ts'
 import { withInterfaces } from './own-sockets.ts'
-
-/** Connections at a time; beyond it dials are refused. A mesh's active peers are a few dozen. */
-export const MAX_CONNECTIONS = 256
-/**
- * Connections that wait to be accepted.
- * @beyond The connection is closed.
- */
-export const MAX_INCOMING = 64
+import type { WorkerScheduler } from './worker-timers.ts'
 
 export interface LocalTransportOptions extends BindOptions {
+  /** For the deadline of handshakes. */
+  readonly scheduler: WorkerScheduler
   readonly onError: (error: unknown) => void
 }
 
 /** Listens and dials. Rejects with `BindFailed`, or `IrohUnavailable` where there is no native build. */
 export async function openLocalTransport(options: LocalTransportOptions): Promise<Transport> {
-  const { bindAddress, onError } = options
+  const { bindAddress, scheduler, onError } = options
   const binding = await loadBinding()
   const endpoint = await bindEndpoint(binding, options)
   const id = readPublicKey(Uint8Array.from(endpoint.id().toBytes()))
@@ -56,8 +58,8 @@ export async function openLocalTransport(options: LocalTransportOptions): Promis
     })
     return connection
   }
-  const hasRoom = (): boolean => live.size < MAX_CONNECTIONS
-  scope.spawn('accept', () => runAcceptLoop({ endpoint, scope, incoming, hasRoom, adopt, onError }))
+  const gate = createAcceptGate({ outgoing: () => [...live].filter(({ outgoing }) => outgoing).length })
+  scope.spawn('accept', () => runAcceptLoop({ endpoint, scope, scheduler, incoming, gate, adopt, onError }))
 
   const stop = createAbortController()
   const release = async (): Promise<void> => {
@@ -75,17 +77,22 @@ export async function openLocalTransport(options: LocalTransportOptions): Promis
     id,
     incoming,
     addresses: () => (closing === undefined ? addressesOf(endpoint, bindAddress) : []),
-    connect: (peer, dialOptions) =>
-      dial(peer, dialOptions, {
+    connect: async (peer, dialOptions) => {
+      const { addresses } = dialOptions
+      if (gate.isFull()) {
+        throw new PeerUnreachable(peer, addresses, { cause: new Error('this node has no room for another connection') })
+      }
+      return dial(peer, dialOptions, {
         attempt: async () => {
-          const { sockets, relay } = parseAddresses(dialOptions.addresses)
+          const { sockets, relay } = parseAddresses(addresses)
           const target = binding.EndpointId.fromBytes(toNumbers(peer))
           const via = options.relay === 'off' ? undefined : relay
           return endpoint.connect(new binding.EndpointAddr(target, via, [...sockets]), [...ALPN])
         },
         adopt: (native) => adopt(native, peer, true),
         stop: stop.signal,
-      }),
+      })
+    },
     close: () => (closing ??= release()),
   }
 }

@@ -8,10 +8,11 @@
 import { Worker } from 'node:worker_threads'
 import { LatticeError, unreachable } from '@lattice/model'
 import { BindFailed, type CloseReason } from '@lattice/net-types'
-import { createCallTable } from './call-table.ts'
-import { createEndingTable } from './ending-table.ts'
+import { type CallTable, createCallTable } from './call-table.ts'
+import { createEndingTable, type EndingTable } from './ending-table.ts'
 import { IrohUnavailable } from './native.ts'
 import type { Answers, Command, FromWorker, Operation, StartFailure, WorkerSettings } from './worker-protocol.ts'
+import { type ServedTimers, serveTimers, type WorkerScheduler } from './worker-timers.ts'
 
 export interface WorkerClient {
   readonly id: Uint8Array
@@ -27,6 +28,12 @@ export interface WorkerClient {
   readonly release: () => void
 }
 
+export interface WorkerClientDeps {
+  /** What the worker does in time goes by it. */
+  readonly scheduler: WorkerScheduler
+  readonly onError: (error: unknown) => void
+}
+
 /** The worker ended by itself: a bug here or in the native code. */
 export class WorkerFailed extends LatticeError {
   override readonly name = 'WorkerFailed'
@@ -38,34 +45,25 @@ export class WorkerFailed extends LatticeError {
 }
 
 /** Starts the worker. Rejects with `BindFailed`, `IrohUnavailable` or {@link WorkerFailed}; then no thread is left. */
-export async function startWorker(settings: WorkerSettings, onError: (error: unknown) => void): Promise<WorkerClient> {
+export async function startWorker(
+  settings: WorkerSettings,
+  { scheduler, onError }: WorkerClientDeps,
+): Promise<WorkerClient> {
   const worker = createWorker(settings)
   const calls = createCallTable()
   const endings = createEndingTable()
   let addresses: readonly string[] = []
   let state: 'starting' | 'running' | 'stopping' | 'over' = 'starting'
   let crash: unknown
-
-  const receive = (message: Exclude<FromWorker, { kind: 'ready' | 'failed' }>): void => {
-    switch (message.kind) {
-      case 'answer':
-        return calls.answer(message.call, message.value)
-      case 'refusal':
-        return calls.refuse(message.call, message.why)
-      case 'closed':
-        return endings.announce(message.connection, message.reason)
-      case 'addresses':
-        addresses = message.addresses
-        return
-      case 'error':
-        return onError(new Error(message.why))
-      default:
-        return unreachable(message)
-    }
+  const tell = (command: Command): void => {
+    if (state !== 'over') worker.postMessage(command)
   }
+  const timers = serveTimers(scheduler, tell)
+
   const onExit = (): void => {
     if (state === 'running') onError(new WorkerFailed(crash))
     state = 'over'
+    timers.close()
     calls.close('the transport was closed')
     endings.close({ by: 'lost', message: 'the network thread ended' })
   }
@@ -81,8 +79,11 @@ export async function startWorker(settings: WorkerSettings, onError: (error: unk
   const started = new Promise<Uint8Array>((resolve, reject) => {
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'failed') return reject(toError(message.failure))
-      if (message.kind !== 'ready') return receive(message)
+      if (message.kind !== 'ready' && message.kind !== 'addresses') {
+        return receive(message, { calls, endings, timers, onError })
+      }
       addresses = message.addresses
+      if (message.kind === 'addresses') return
       state = 'running'
       resolve(message.id)
     })
@@ -98,10 +99,33 @@ export async function startWorker(settings: WorkerSettings, onError: (error: unk
       if (operation.op === 'shutdown' && state === 'running') state = 'stopping'
       return calls.start(operation, (call) => worker.postMessage({ call, operation }, transfer))
     },
-    tell: (command) => {
-      if (state !== 'over') worker.postMessage(command)
-    },
+    tell,
     ended: endings.of,
+  }
+}
+
+interface Receivers {
+  readonly calls: CallTable
+  readonly endings: EndingTable
+  readonly timers: ServedTimers
+  readonly onError: (error: unknown) => void
+}
+
+function receive(message: Exclude<FromWorker, { kind: 'ready' | 'addresses' | 'failed' }>, to: Receivers): void {
+  switch (message.kind) {
+    case 'answer':
+      return to.calls.answer(message.call, message.value)
+    case 'refusal':
+      return to.calls.refuse(message.call, message.why)
+    case 'closed':
+      return to.endings.announce(message.connection, message.reason)
+    case 'after':
+    case 'cancel':
+      return to.timers.receive(message)
+    case 'error':
+      return to.onError(new Error(message.why))
+    default:
+      return unreachable(message)
   }
 }
 

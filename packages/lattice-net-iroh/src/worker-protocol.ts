@@ -32,6 +32,7 @@ export type Command =
   | { readonly op: 'abortDial'; readonly dial: number }
   | { readonly op: 'reset'; readonly stream: number }
   | { readonly op: 'refreshAddresses' }
+  | { readonly op: 'due'; readonly timer: number }
 
 export interface Request {
   readonly call: number
@@ -71,6 +72,8 @@ export type FromWorker =
   | { readonly kind: 'refusal'; readonly call: number; readonly why: string }
   | { readonly kind: 'closed'; readonly connection: number; readonly reason: CloseReason }
   | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
+  | { readonly kind: 'after'; readonly timer: number; readonly delayMs: number }
+  | { readonly kind: 'cancel'; readonly timer: number }
   | { readonly kind: 'error'; readonly why: string }
 
 export type ToWorker = Request | Command

@@ -11,9 +11,11 @@ import { type Connection, StreamLost, type Transport } from '@lattice/net-types'
 import { createNameTable, type NameTable } from './name-table.ts'
 import { describeFailure } from './native.ts'
 import type { Answer, Command, ConnectionName, FromWorker, Operation, ToWorker } from './worker-protocol.ts'
+import type { WorkerTimers } from './worker-timers.ts'
 
 export interface WorkerServerDeps {
   readonly transport: Transport
+  readonly timers: Pick<WorkerTimers, 'due'>
   readonly post: (message: FromWorker, transfer?: ArrayBuffer[]) => void
   /** Called when the transport is closed and the last answer is posted. */
   readonly onShutdown: () => void
@@ -134,12 +136,14 @@ async function onStream({ names }: Desk, operation: StreamOperation): Promise<Ui
   }
 }
 
-function obey({ names, dials, transport, post }: Desk, command: Command): void {
+function obey({ names, dials, transport, timers, post }: Desk, command: Command): void {
   switch (command.op) {
     case 'abortDial':
       return dials.get(command.dial)?.abort()
     case 'refreshAddresses':
       return post({ kind: 'addresses', addresses: transport.addresses() })
+    case 'due':
+      return timers.due(command.timer)
     case 'reset':
       names.findStream(command.stream)?.reset()
       return names.dropStream(command.stream)

@@ -1,8 +1,10 @@
+import { createManualScheduler } from '@lattice/model/testing'
 import { type BiStream, type Connection, StreamLost } from '@lattice/net-types'
 import { describe, expect, test } from 'vitest'
 import { createCallTable } from './call-table.ts'
 import { createEndingTable } from './ending-table.ts'
 import { createNameTable } from './name-table.ts'
+import { createWorkerTimers, serveTimers } from './worker-timers.ts'
 
 const stream: BiStream = {
   read: async () => undefined,
@@ -77,5 +79,38 @@ describe('endings of connections', () => {
     endings.close({ by: 'lost', message: 'the thread ended' })
     expect((await waiting).by).toBe('lost')
     expect((await endings.of(2)).by).toBe('lost')
+  })
+})
+
+describe('what the worker does in time', () => {
+  test('goes by the scheduler on the other side, and nothing that was cancelled happens', () => {
+    const scheduler = createManualScheduler()
+    const served = serveTimers(scheduler, (command) => command.op === 'due' && timers.due(command.timer))
+    const timers = createWorkerTimers((message) => {
+      if (message.kind === 'after' || message.kind === 'cancel') served.receive(message)
+    })
+    const done: string[] = []
+    const cancel = timers.after(10, () => done.push('cancelled'))
+    timers.after(20, () => done.push('late'))
+    timers.after(10, () => done.push('soon'))
+    cancel()
+    cancel()
+    scheduler.advance(10)
+    expect(done).toEqual(['soon'])
+    scheduler.advance(10)
+    expect(done).toEqual(['soon', 'late'])
+    timers.after(10, () => done.push('never'))
+    served.close()
+    expect(scheduler.pending()).toBe(0)
+  })
+
+  test('is not done when it was cancelled while the word of it was on its way', () => {
+    const done: number[] = []
+    const timers = createWorkerTimers(() => undefined)
+    const cancel = timers.after(10, () => done.push(1))
+    cancel()
+    timers.due(0)
+    timers.due(7)
+    expect(done).toEqual([])
   })
 })

@@ -13,6 +13,7 @@ import { openLocalTransport } from './local-transport.ts'
 import { describeFailure } from './native.ts'
 import type { FromWorker, StartFailure, WorkerSettings } from './worker-protocol.ts'
 import { createWorkerServer } from './worker-server.ts'
+import { createWorkerTimers } from './worker-timers.ts'
 
 assert(parentPort !== null, 'the entry runs in a worker')
 const port = parentPort
@@ -29,18 +30,20 @@ function startFailure(error: unknown): StartFailure {
 }
 
 async function start(): Promise<void> {
+  const timers = createWorkerTimers(post)
   let transport: Transport
   try {
     transport = await openLocalTransport({
       secretSeed: toSeed(settings.secretSeed),
       bindAddress: settings.bindAddress,
       relay: settings.relay,
+      scheduler: timers,
       onError: (error) => post({ kind: 'error', why: describeFailure(error) }),
     })
   } catch (error) {
     return post({ kind: 'failed', failure: startFailure(error) })
   }
-  port.on('message', createWorkerServer({ transport, post, onShutdown: () => port.close() }))
+  port.on('message', createWorkerServer({ transport, timers, post, onShutdown: () => port.close() }))
   post({ kind: 'ready', id: transport.id, addresses: transport.addresses() })
 }
 

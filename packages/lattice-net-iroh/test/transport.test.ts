@@ -1,17 +1,29 @@
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { createAbortController, toSeed } from '@lattice/model'
 import { createManualScheduler } from '@lattice/model/testing'
-import { type Connection, PeerUnreachable, type Transport } from '@lattice/net-types'
+import {
+  CONNECT_TIMEOUT_MS,
+  type Connection,
+  HANDSHAKE_TIMEOUT_MS,
+  MAX_HANDSHAKES_PER_SOURCE,
+  PeerUnreachable,
+  type Transport,
+} from '@lattice/net-types'
 import { afterEach, describe, expect, test } from 'vitest'
-import { BindFailed, CONNECT_TIMEOUT_MS, type IrohTransportOptions, openIrohTransport } from '../src/index.ts'
+import { PROVE_ADDRESS_FROM } from '../src/accept-loop.ts'
+import { BindFailed, type IrohTransportOptions, openIrohTransport } from '../src/index.ts'
 import { hostScheduler } from './host-scheduler.ts'
 
 const opened: Transport[] = []
+const sockets: Socket[] = []
 /** The native side would wait three seconds for a dial that nobody answers. */
 const MAX_CLOSE_MS = 2_000
+/** Each transport is a thread that loads the native side. */
+const MAX_CASE_MS = 60_000
 
 afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.close()
   for (const transport of opened.splice(0)) await transport.close()
 })
 
@@ -25,6 +37,31 @@ async function open(index: number, options: Partial<IrohTransportOptions> = {}):
   })
   opened.push(transport)
   return transport
+}
+
+/**
+ * A way to the peer on which of its packets only those pass that ask for proof of the address: handshakes over it get no
+ * further.
+ */
+async function openMutedWay(to: Transport): Promise<string> {
+  const port = Number(/:(\d+)$/.exec(to.addresses()[0] ?? '')?.[1])
+  const [near, far] = [createSocket('udp4').bind(0, '127.0.0.1'), createSocket('udp4').bind(0, '127.0.0.1')]
+  sockets.push(near, far)
+  await Promise.all([once(near, 'listening'), once(far, 'listening')])
+  let dialler: number | undefined
+  near.on('message', (packet, { port: from }) => {
+    dialler = from
+    far.send(packet, port, '127.0.0.1')
+  })
+  far.on('message', (packet) => {
+    if (isRetry(packet) && dialler !== undefined) near.send(packet, dialler, '127.0.0.1')
+  })
+  return `iroh:127.0.0.1:${near.address().port}`
+}
+
+/** RFC 9000, section 17.2.5. */
+function isRetry(packet: Uint8Array): boolean {
+  return ((packet[0] ?? 0) & 0xf0) === 0xf0
 }
 
 describe('the iroh transport', () => {
@@ -108,4 +145,33 @@ describe('the iroh transport', () => {
     await again.close('done')
     expect((await first.closed).by).toBe('remote')
   })
+
+  test(
+    'handshakes that go no further take up the share of their address, and that for a time only',
+    async () => {
+      const scheduler = createManualScheduler()
+      const [acceptor, silent, honest] = [await open(72, { scheduler }), await open(73), await open(74)]
+      const { signal } = createAbortController()
+      const dial = (from: Transport, addresses: readonly string[]): Promise<Connection> =>
+        from.connect(acceptor.id, { addresses, signal })
+      const muted = [await openMutedWay(acceptor)]
+      // The first are let in unproved and count against nobody; the others have shown where they are.
+      const count = PROVE_ADDRESS_FROM + MAX_HANDSHAKES_PER_SOURCE
+      for (let index = 0; index < count; index += 1) dial(silent, muted).catch(() => undefined)
+      await until(() => scheduler.pending() === count)
+      await expect(dial(honest, acceptor.addresses())).rejects.toThrow(PeerUnreachable)
+      expect(scheduler.pending()).toBe(count)
+
+      scheduler.advance(HANDSHAKE_TIMEOUT_MS)
+      const incoming = acceptor.incoming[Symbol.asyncIterator]()
+      const [near, far] = await Promise.all([dial(honest, acceptor.addresses()), incoming.next()])
+      expect(far.value?.peer).toEqual(honest.id)
+      await near.close('done')
+    },
+    MAX_CASE_MS,
+  )
 })
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+}

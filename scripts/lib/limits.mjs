@@ -1,72 +1,99 @@
 /**
  * Reads the limits of the workspace from its sources, and writes them as a page.
  *
- * A limit is a constant in capitals with a doc comment, in a file named `limits.ts` or `…-limits.ts`, or elsewhere with a name
- * that says so (`MAX`, a time, a window). Its comment is its reason, and an object of tunable values is read field by field
- * with the comments of its interface. There is no other list: what is not in the sources is not on the page.
+ * A limit is a constant in capitals that stands for a number, in a file named `limits.ts` or `…-limits.ts` (or `quota`,
+ * `budget`), or elsewhere with a name that says so: see `isLimit`. Its comment is its reason, and an object of tunable values
+ * is read field by field with the comments of its interface. There is no other list: what is not in the sources is not on the
+ * page, and a limit without a comment, or with a value that cannot be read, is an error.
  *
  * What happens beyond a limit is told by the `@beyond` tag of its comment, or by a sentence of it that begins with "Beyond".
  */
-import { readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, posix, relative } from 'node:path'
 import ts from 'typescript'
+import { LAYERS, packageOf } from './layers.mjs'
+import { readJson } from './workspace.mjs'
 
-/** Packages of each layer, in the order of the page. */
-export const LAYERS = [
-  { layer: 'Model', packages: ['lattice-model', 'lattice-kvtable'] },
-  { layer: 'Kernel and floating', packages: ['lattice-kernel', 'lattice-storage', 'lattice-logstore'] },
-  { layer: 'Stores', packages: ['lattice-store-base', 'lattice-kvstore', 'lattice-rootstore', 'lattice-systemstore'] },
-  { layer: 'Sync', packages: ['lattice-sync'] },
-  { layer: 'Network', packages: ['lattice-net-types', 'lattice-net'] },
-  { layer: 'TLS', packages: ['lattice-net-tls'] },
-  { layer: 'iroh', packages: ['lattice-net-iroh'] },
-  { layer: 'LAN', packages: ['lattice-net-lan'] },
-  { layer: 'Node', packages: ['lattice-node', 'lattice-runtime'] },
-  { layer: 'API', packages: ['lattice-api', 'lattice-proto'] },
-]
-
-const SAYS_SO = /(^|_)(MAX|LIMIT|BUDGET|DEADLINE|PER)(_|$)|_(MS|WINDOW|PER_SOURCE|PER_SECOND|WINDOW_BYTES)$/
+const LIMITS_FILE = /(^|[/-])(limits|quota|budget)\.ts$/
+const SAYS_SO =
+  /(^|_)(MAX|MIN|LIMIT|BUDGET|DEADLINE|PER|BACKLOG|CAPACITY|BATCH|AHEAD|WINDOW|CACHE|CACHED|KEPT)(_|$)|_(MS|ROUNDS|FROM|AT_ONCE|IN_FLIGHT)$/
+/** Units, the ranges of integers, what a unit of work is counted at, how large a buffer is at first, and exit codes. */
+const IS_NONE =
+  /^(MS_PER_\w+|(SECOND|MINUTE|HOUR|DAY)_MS|[KMG]IB|[UI]\d+_MAX|MAX_[UI]\d+|COST_PER_\w+|(INITIAL|FIRST)_CAPACITY|EXIT_\w+)$/
 const IS_CONSTANT = /^[A-Z][A-Z0-9_]*$/
+/** Folders of sources that are generated, or that tests alone import. */
+const NOT_READ = ['gen', 'testing', 'compliance']
+
+/**
+ * The packages whose limits the page has, in its order: all with sources but those for tests, from the lowest layer up. Of
+ * `{ folder, name }` each; one that is in no layer yet comes last.
+ */
+function packagesOfPage(packages) {
+  const order = Object.keys(LAYERS)
+  const place = ({ name }) => (LAYERS[name]?.layer ?? Infinity) * order.length + order.indexOf(name)
+  return packages
+    .filter(({ name }) => LAYERS[name]?.testOnly !== true)
+    .map((each) => ({ ...each, place: place(each) }))
+    .sort((a, b) => (a.place === b.place ? a.name.localeCompare(b.name) : a.place - b.place))
+    .map(({ folder, name }) => ({ folder, name }))
+}
 
 /** Every source file of a package that is neither a test nor generated. */
 function sourcesOf(folder) {
+  if (!existsSync(folder)) return []
   return readdirSync(folder, { withFileTypes: true })
     .flatMap((entry) => {
       const path = join(folder, entry.name)
-      if (entry.isDirectory()) return ['gen', 'testing', 'compliance'].includes(entry.name) ? [] : sourcesOf(path)
+      if (entry.isDirectory()) return NOT_READ.includes(entry.name) ? [] : sourcesOf(path)
       return entry.name.endsWith('.ts') && !/\.(test|d)\.ts$/.test(entry.name) ? [path] : []
     })
     .sort()
 }
 
-/** The limits of the workspace at `root`, grouped by layer. Throws for one whose value or reason cannot be read. */
-export function readLimits(root) {
-  const files = LAYERS.flatMap(({ layer, packages }) =>
-    packages.flatMap((name) =>
-      sourcesOf(join(root, 'packages', name, 'src')).map((path) => ({
-        layer,
-        package: name,
-        path: relative(root, path),
-      })),
-    ),
-  ).map((file) => ({ ...file, text: readFileSync(join(root, file.path), 'utf8') }))
+/** The limits of the packages in `folders`, in the order of the page. Throws for one whose value or reason cannot be read. */
+export function readLimits(root, folders) {
+  const packages = folders.map((folder) => ({ folder, name: readJson(join(folder, 'package.json')).name }))
+  const files = packagesOfPage(packages).flatMap(({ folder, name }) =>
+    sourcesOf(join(folder, 'src')).map((path) => ({
+      package: name,
+      path: relative(root, path).replaceAll('\\', '/'),
+      text: readFileSync(path, 'utf8'),
+    })),
+  )
   return limitsOf(files)
 }
 
-/** As `readLimits`, of files that are given: `{ layer, package, path, text }` each. */
+/** As `readLimits`, of files that are given: `{ package, path, text }` each. */
 export function limitsOf(files) {
   const parsed = files
     .filter(({ text }) => /const [A-Z][A-Z0-9_]*\b/.test(text))
     .map((file) => ({ ...file, source: ts.createSourceFile(file.path, file.text, ts.ScriptTarget.ES2023, true) }))
-  // By file first, then by name: a name that several packages use means its own in each.
-  const known = new Map()
-  for (const { path, source } of parsed) {
-    for (const { name, initializer } of constantsOf(source)) {
-      known.set(`${path} ${name}`, initializer)
-      known.set(name, known.has(name) ? 'several' : { path, initializer })
-    }
-  }
-  return parsed.flatMap((file) => limitsOfFile(file, known))
+  const known = new Map(parsed.map((file) => [file.path, knownOf(file)]))
+  const found = parsed.flatMap((file) => limitsOfFile(file, known))
+  const problems = found.flatMap(({ problem }) => problem ?? [])
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+  return found
+}
+
+/** Whether a constant is a limit: by the file it is in, or by its name. */
+export function isLimit(path, name) {
+  return !IS_NONE.test(name) && (LIMITS_FILE.test(path) || SAYS_SO.test(name))
+}
+
+/** What the names in a file stand for: its own constants, and from where the others are imported. */
+function knownOf({ package: name, path, source }) {
+  const constants = new Map(constantsOf(source).map((each) => [each.name, each.initializer]))
+  const imports = new Map(
+    source.statements.filter(ts.isImportDeclaration).flatMap(({ importClause, moduleSpecifier }) => {
+      const named = importClause?.namedBindings
+      if (named === undefined || !ts.isNamedImports(named)) return []
+      return named.elements.map((each) => [
+        each.name.text,
+        { name: (each.propertyName ?? each.name).text, from: moduleSpecifier.text },
+      ])
+    }),
+  )
+  return { package: name, path, constants, imports }
 }
 
 function constantsOf(source) {
@@ -83,34 +110,44 @@ function constantsOf(source) {
 
 function limitsOfFile(file, known) {
   const { source, path } = file
-  const isLimits = /(^|[/-])limits\.ts$/.test(path)
   const found = []
   let shared
   let previousEnd = -1
   for (const { name, initializer, type, statement } of constantsOf(source)) {
     const own = docOf(statement)
-    // Constants without a blank line between them have the comment of the first.
-    const isNext = isLimits && !/\n\s*\n/.test(file.text.slice(previousEnd, statement.getStart()))
-    const comment = own ?? (isNext ? shared : undefined)
+    const limit = isLimit(path, name)
+    // Limits without a blank line between them have the comment of the first.
+    const isNext = !/\n\s*\n/.test(file.text.slice(previousEnd, statement.getStart()))
+    if (own !== undefined) shared = limit ? own : undefined
+    else if (!isNext) shared = undefined
     previousEnd = statement.end
-    shared = comment
-    const isObject = ts.isObjectLiteralExpression(initializer)
-    if (!(isLimits || SAYS_SO.test(name)) || (comment === undefined && !isObject)) continue
+    if (!limit || isNoNumber(initializer)) continue
+    const problem = (key, text) => ({ problem: `${path}: ${key}: ${text}` })
     const entry = (key, node, text) => {
       const value = evaluate(node, path, known)
-      if (value === undefined || text === undefined) return []
+      if (value === undefined) return isNoNumber(node) ? [] : [problem(key, 'its value cannot be read')]
+      if (text === undefined) return [problem(key, 'a limit needs a comment that says what it bounds and why')]
       const { reason, beyond } = split(text)
-      return [{ ...pick(file), name: key, value: show(key, value, unitOf(type)), reason, beyond }]
+      return [{ package: file.package, path, name: key, value: show(key, value, unitOf(type)), reason, beyond }]
     }
     if (ts.isObjectLiteralExpression(initializer))
-      found.push(...fieldsOf({ source, name, initializer, type, comment, entry }))
-    else found.push(...entry(name, initializer, comment))
+      found.push(...fieldsOf({ source, name, initializer, type, comment: shared, entry }))
+    else found.push(...entry(name, initializer, shared))
   }
   return found
 }
 
-function pick({ layer, package: name, path }) {
-  return { layer, package: name, path }
+/** Whether a value is plainly none that is counted: a text, a list, a set of names. */
+function isNoNumber(node) {
+  const inner = ts.isAsExpression(node) || ts.isSatisfiesExpression(node) ? node.expression : node
+  return (
+    ts.isStringLiteralLike(inner) ||
+    ts.isTemplateExpression(inner) ||
+    ts.isRegularExpressionLiteral(inner) ||
+    ts.isArrayLiteralExpression(inner) ||
+    ts.isNewExpression(inner) ||
+    ts.isArrowFunction(inner)
+  )
 }
 
 /** Fields of an object of limits, each with the comment of its interface; a rate is one limit of two numbers. */
@@ -179,12 +216,10 @@ function evaluate(node, path, known) {
     const value = evaluate(node.operand, path, known)
     return value === undefined ? undefined : -value
   }
+  if (NAMED.has(node.getText())) return NAMED.get(node.getText())
   if (ts.isIdentifier(node)) {
-    if (node.text === 'Infinity') return Infinity
-    const own = known.get(`${path} ${node.text}`)
-    if (own !== undefined) return evaluate(own, path, known)
-    const other = known.get(node.text)
-    return other === undefined || other === 'several' ? undefined : evaluate(other.initializer, other.path, known)
+    const meant = lookUp(node.text, path, known)
+    return meant === undefined ? undefined : evaluate(meant.initializer, meant.path, known)
   }
   if (ts.isBinaryExpression(node)) {
     const left = evaluate(node.left, path, known)
@@ -199,6 +234,27 @@ function evaluate(node, path, known) {
   }
   return undefined
 }
+
+/** What a name stands for in the file at `path`: a constant of its own, or one that it imports. */
+function lookUp(name, path, known) {
+  const { constants, imports, package: here } = known.get(path)
+  if (constants.has(name)) return { path, initializer: constants.get(name) }
+  const imported = imports.get(name)
+  if (imported === undefined) return undefined
+  const from = packageOf(imported.from) ?? here
+  const file = from === here ? posix.join(posix.dirname(path), imported.from) : undefined
+  for (const each of known.values()) {
+    const isMeant = file === undefined ? each.package === from : each.path === file
+    if (isMeant && each.constants.has(imported.name))
+      return { path: each.path, initializer: each.constants.get(imported.name) }
+  }
+  return undefined
+}
+
+const NAMED = new Map([
+  ['Infinity', Infinity],
+  ['Number.MAX_SAFE_INTEGER', Number.MAX_SAFE_INTEGER],
+])
 
 const OPERATORS = new Map([
   [ts.SyntaxKind.PlusToken, (a, b) => a + b],
@@ -238,23 +294,20 @@ function size(bytes) {
   return `${bytes.toLocaleString('en-US')} B`
 }
 
-/** The page. */
+/** The page: a section for each package, in the order in which they come. */
 export function limitsPage(limits) {
   const cell = (text) => (text ?? '').replaceAll('|', '\\|')
-  const parts = LAYERS.flatMap(({ layer }) => {
-    const rows = limits.filter((limit) => limit.layer === layer)
-    if (rows.length === 0) return []
-    return [
-      `## ${layer}`,
-      '',
-      '| Name | Value | Why | Beyond it |',
-      '| --- | --- | --- | --- |',
-      ...rows.map(
-        ({ name, value, reason, beyond }) => `| \`${name}\` | ${value} | ${cell(reason)} | ${cell(beyond)} |`,
-      ),
-      '',
-    ]
-  })
+  const packages = [...new Set(limits.map((limit) => limit.package))]
+  const parts = packages.flatMap((name) => [
+    `## ${name}`,
+    '',
+    '| Name | Value | Why | Beyond it |',
+    '| --- | --- | --- | --- |',
+    ...limits
+      .filter((limit) => limit.package === name)
+      .map(({ name: key, value, reason, beyond }) => `| \`${key}\` | ${value} | ${cell(reason)} | ${cell(beyond)} |`),
+    '',
+  ])
   return [HEAD, ...parts].join('\n')
 }
 
@@ -262,7 +315,8 @@ const HEAD = `# Limits
 
 <!-- Written by \`npm run generate\` from the constants in the sources. Change those. -->
 
-Every bound of this software is a named constant with its reason; these are all of them. A peer has one
+Every bound of this software is a named constant with its reason; these are those of all packages and apps but the ones that
+only tests use, from the lowest layer up. What a format fixes, such as the length of a hash, is not here. A peer has one
 connection. What it makes a node hold in memory, over all its streams, is \`PEER_HELD_BYTES\`; the transport's windows come on
 top, and what floats is bounded by store. What it may use over time is a token bucket for each kind: so many at once
 (\`burst\`), and so many more with each second; connecting again fills none. Where the last column is empty, the reason says it, or the

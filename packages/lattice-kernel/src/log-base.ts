@@ -183,6 +183,7 @@ export function* baseAnchors(database: Database, number: number): IterableIterat
   }
 }
 
+/** Anchors read at once: some tens of KiB, however many a base has. */
 const ANCHORS_PER_PAGE = 256
 
 function spansOf(database: Database, rows: readonly BaseSpanRow[]): CutoffSpans {

@@ -32,6 +32,7 @@ import { createDigestSource } from './state-digest.ts'
 export const PREFIX_CANDIDATES_MAX = 16
 /** Records answered at once, whatever was asked for. */
 export const PAGE_RECORDS_MAX = 4096
+/** Fewest digits of a prefix that is looked up: one alone begins a sixteenth of everything. */
 const PREFIX_DIGITS_MIN = 2
 
 type Reading = Pick<

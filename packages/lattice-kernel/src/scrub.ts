@@ -24,6 +24,7 @@ const PAUSE_MIN_MS = 1000
 const PAUSE_MAX_MS = 600_000
 /** Records per turn: under 2 ms with every one signed, up to 10 for logs of tens of millions. */
 const TURN_RECORDS = 16
+/** Records of a turn at most: a log so large that these do not reach its end within a pass takes longer, not more. */
 const TURN_RECORDS_MAX = 128
 /** Turns left out in a row because the store is busy, at most: one that always is must be looked at, too. */
 const LEFT_OUT_MAX = 60

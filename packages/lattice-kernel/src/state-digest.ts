@@ -13,6 +13,7 @@ import { KernelClosed } from './errors.ts'
 import type { Kernel, StateSummary } from './kernel-types.ts'
 import type { Projection } from './projection.ts'
 
+/** Rows hashed together. Replicas compare the result, which depends on it: it is as fixed as a format. */
 const ROWS_PER_BLOCK = 64
 const SYSTEM_TABLE = Uint8Array.of(1)
 const APP_TABLE = Uint8Array.of(2)

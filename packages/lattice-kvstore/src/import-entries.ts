@@ -45,6 +45,7 @@ export class ImportStopped extends LatticeError {
   }
 }
 
+/** Keys of one write where nothing else is asked for: small ones share its costs, a signature and an apply. */
 const KEYS_PER_WRITE = 256
 /** Key and value bytes of one write: half of what an intention carries; an entry beyond it goes alone. */
 const BYTES_PER_WRITE: number = 64 * 1024

@@ -38,6 +38,7 @@ const DEPS_OFFSET: number = PREV_OFFSET + HASH_BYTES
 /** Everything but the deps and the ops. */
 const FIXED_BYTES: number = DEPS_OFFSET + 4 + 1 + 4
 const TWO_POW_32 = 2 ** 32
+/** What the upper four bytes of a wall time say at most; more breaks `MAX_WALL_MS`. */
 const MAX_WALL_HIGH: number = Math.floor(MAX_WALL_MS / TWO_POW_32)
 
 /** Length of the encoded intention. */

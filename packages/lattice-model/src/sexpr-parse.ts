@@ -49,6 +49,7 @@ const ESCAPED: ReadonlyMap<string, string> = new Map([
   ['r', '\r'],
   ['t', '\t'],
 ])
+/** The last code point of Unicode: an escape beyond it is no character. */
 const MAX_CODE_POINT = 0x10ffff
 
 interface Read<T> {

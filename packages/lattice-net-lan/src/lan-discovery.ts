@@ -41,8 +41,9 @@ import { createSoughtPeer, type SoughtPeer } from './sought-peer.ts'
 export const LEAST_PAUSE_MS = 1_000
 /** What many send at the same moment is spread over this (RFC 6762, 5.2 and 6). */
 const SPREAD_MS: readonly [min: number, max: number] = [20, 120]
-/** The second question comes after this, the next after twice as long, and so on up to the longest pause. */
+/** The second question comes after this, the next after twice as long, and so on up to `MAX_ASK_PAUSE_MS`. */
 export const FIRST_ASK_PAUSE_MS = 1_000
+/** The longest pause between two questions: a node whose announcements were lost is found within a minute. */
 export const MAX_ASK_PAUSE_MS = 60_000
 /** An announcement is said again after this: a single packet may be lost. */
 export const REPEAT_ANNOUNCEMENT_MS = 1_000

@@ -17,6 +17,7 @@ export const PACKETS_PER_SOURCE = 64
  */
 export const PACKETS_PER_SECOND = 512
 
+/** What is counted is forgotten after this: the second that the limits above speak of. */
 const WINDOW_MS = 1_000
 
 export interface PacketBudget {

@@ -24,6 +24,7 @@ export type PrunePolicy =
 const MANUAL: PrunePolicy = { kind: 'manual' }
 /** The index of a kind is its number in the table. */
 const KINDS = ['manual', 'keep_days', 'keep_count'] as const
+/** Intentions that a policy may keep, at most: as many as its field on the wire can say. */
 const COUNT_MAX = 2 ** 32 - 1
 
 /** The policy of a store by its system table: manual until one is set. */

@@ -14,6 +14,7 @@ import { type Cell, renderTable } from '../render/table.ts'
 import { formatCount, formatPlural } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
 
+/** Forks listed at once: far more than a person reads. */
 const MAX_FORKS = 1000
 const DEFAULT_FORKS = 100
 

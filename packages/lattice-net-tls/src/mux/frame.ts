@@ -47,7 +47,7 @@ export const MAX_DATA_BYTES: number = 64 * 1024 - HEADER_BYTES
  */
 export const MAX_REASON_BYTES = 512
 
-const MAX_KIND = FRAME.welcome
+const LAST_KIND = FRAME.welcome
 
 export interface FrameHeader {
   readonly kind: FrameKind
@@ -72,7 +72,7 @@ export function readHeader(bytes: Uint8Array): FrameHeader | undefined {
 }
 
 function isKind(kind: number): kind is FrameKind {
-  return kind <= MAX_KIND
+  return kind <= LAST_KIND
 }
 
 function isSound({ kind, stream, value }: FrameHeader): boolean {

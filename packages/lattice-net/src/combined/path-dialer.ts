@@ -27,8 +27,12 @@ import { type CombinedConnection, createCombinedConnection } from './combined-co
 import { createPath, type Path } from './path.ts'
 import { offerPath, PATH_NUMBER_BYTES } from './path-preface.ts'
 
-/** First pause before a path that is lacking is dialled again; doubles, since mostly it cannot work where the peer is now. */
+/**
+ * First pause before a path that is lacking is dialled again; doubles up to `REDIAL_MAX_MS`, since mostly it cannot work
+ * where the peer is now.
+ */
 export const REDIAL_FIRST_MS = 5_000
+/** Longest such pause: a path that works again, since the peer moved, is used within five minutes. */
 export const REDIAL_MAX_MS = 300_000
 
 export interface PathDialerDeps {

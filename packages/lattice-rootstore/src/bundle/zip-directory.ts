@@ -42,6 +42,7 @@ export const FLAG_DESCRIPTOR: number = 1 << 3
 
 const END_SIGNATURE = 0x06054b50
 const END_BYTES = 22
+/** Bytes of the comment at the end of a zip, as its two-byte length can say: the end is looked for within them. */
 const MAX_COMMENT_BYTES = 0xffff
 const LOCATOR_SIGNATURE = 0x07064b50
 const LOCATOR_BYTES = 20

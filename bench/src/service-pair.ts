@@ -9,7 +9,7 @@ import { createNetworkService, type NetworkService } from '@lattice/net'
 import { openIrohTransport } from '@lattice/net-iroh'
 import { createSimNetwork } from '@lattice/net-sim'
 import { openTlsTransport } from '@lattice/net-tls'
-import type { Transport } from '@lattice/net-types'
+import type { BiStream, Transport } from '@lattice/net-types'
 import { clock, crypto, scheduler, seedOf, signerOf } from './world.ts'
 
 /** Numbers of the keys of the two ends: the witness of every store here, and one more. */
@@ -56,34 +56,66 @@ export function serviceOn(transport: Transport): NetworkService {
 }
 
 /** Bytes a second over one stream of a bare connection, from the first end to the second. */
-export async function rawBytesPerSecond([from, to]: TransportPair, bytes: number): Promise<number> {
+export async function rawBytesPerSecond(ends: TransportPair, bytes: number): Promise<number> {
+  return await withRawStream(ends, async ({ near, far }) => {
+    const startedMs = performance.now()
+    await Promise.all([writeAll(far, bytes), readAll(near, bytes)])
+    return bytes / ((performance.now() - startedMs) / 1000)
+  })
+}
+
+/** How long two round trips take on one stream of a bare connection, the second with so many bytes each way. */
+export async function rawRoundTripsMs(ends: TransportPair, [there, back]: readonly [number, number]): Promise<number> {
+  return await withRawStream(ends, async ({ near, far }) => {
+    const startedMs = performance.now()
+    for (const [asked, answered] of [
+      [1, 1],
+      [there, back],
+    ] as const) {
+      await Promise.all([writeAll(near, asked), readAll(far, asked)])
+      await Promise.all([writeAll(far, answered), readAll(near, answered)])
+    }
+    return performance.now() - startedMs
+  })
+}
+
+interface RawStream {
+  readonly near: BiStream
+  readonly far: BiStream
+}
+
+/** Runs work on both ends of a stream that the second end opened, and closes its connection once that went well. */
+async function withRawStream<T>([to, from]: TransportPair, work: (stream: RawStream) => Promise<T>): Promise<T> {
   const { signal } = createAbortController()
   const [connection, accepted] = await Promise.all([
-    to.connect(from.id, { addresses: from.addresses(), signal }),
-    first(from.incoming),
+    from.connect(to.id, { addresses: to.addresses(), signal }),
+    first(to.incoming),
   ])
-  const stream = await connection.open()
+  const near = await connection.open()
   // The peer sees a stream with what is written to it.
-  await stream.write(new Uint8Array(1))
-  const served = await first(accepted.streams)
-  await served.read()
-  const startedMs = performance.now()
-  const writing = writeAll(served, bytes)
-  let left = bytes
-  for (let chunk = await stream.read(); chunk !== undefined; chunk = await stream.read()) left -= chunk.length
-  await writing
-  const seconds = (performance.now() - startedMs) / 1000
-  if (left !== 0) throw new Error(`${left} bytes did not arrive`)
+  await near.write(new Uint8Array(1))
+  const far = await first(accepted.streams)
+  await far.read()
+  const result = await work({ near, far })
   await connection.close('done')
-  return bytes / seconds
+  return result
 }
 
 /** As large as the frames of a session. */
 const CHUNK_BYTES: number = 256 * 1024
 
-async function writeAll(stream: Awaited<ReturnType<Awaited<ReturnType<Transport['connect']>>['open']>>, bytes: number) {
+async function writeAll(stream: BiStream, bytes: number): Promise<void> {
   for (let left = bytes; left > 0; left -= CHUNK_BYTES) await stream.write(new Uint8Array(Math.min(left, CHUNK_BYTES)))
-  await stream.finish()
+}
+
+async function readAll(stream: BiStream, bytes: number): Promise<void> {
+  let left = bytes
+  while (left > 0) {
+    const chunk = await stream.read()
+    if (chunk === undefined) break
+    left -= chunk.length
+  }
+  if (left !== 0) throw new Error(`${left} bytes did not arrive`)
 }
 
 async function first<T>(items: AsyncIterable<T>): Promise<T> {

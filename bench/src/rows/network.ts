@@ -1,5 +1,5 @@
 /**
- * Rows 4n, 5, 5t and 6n: bootstrap and sessions of whole services, over the simulated network and on loopback.
+ * Rows 4n, 5, 5t, 6n, 6i and 6t: bootstrap and sessions of whole services, over the simulated network and on loopback.
  *
  * @module
  */
@@ -7,14 +7,15 @@ import { assert, createAbortController, MAX_RUN_LENGTH, type ParsedIntention } f
 import { createVerifyPool } from '@lattice/runtime/verify-pool'
 import { groupsOf } from '../bare-store.ts'
 import { type Figure, ratioAtLeast, ratioAtMost } from '../figure.ts'
-import { fixtureCopy } from '../fixture.ts'
 import { createHistory, type History } from '../history.ts'
-import { createNews, replicaOf } from '../replica.ts'
+import { replicaOf } from '../replica.ts'
+import { type ReplicaPair, withReplicaPair } from '../replica-pair.ts'
 import type { BenchRow, RowContext } from '../row.ts'
 import { against, measure, measureAgainst, sampleOf } from '../sample.ts'
 import {
   irohTransports,
   rawBytesPerSecond,
+  rawRoundTripsMs,
   simTransports,
   tlsTransports,
   type TransportPair,
@@ -112,12 +113,12 @@ async function runOnLoopback({ transport, open }: Loopback, context: RowContext)
   await using _store = served.store
   const { length } = served.intentions
   const repeats = { warmUps: 1, repeats: Math.min(3, context.repeats) }
-  const bare: number[] = []
+  const streams: number[] = []
   const rate = await measureAgainst(
     {
       name: WITHOUT_NETWORK,
       work: async () => {
-        bare.push(await bareMegabytes(await open(), served.bytes))
+        streams.push((await bare(await open(), (pair) => rawBytesPerSecond(pair, served.bytes))) / 1e6)
         return length / (await ingestOnly(served, context))
       },
     },
@@ -126,7 +127,7 @@ async function runOnLoopback({ transport, open }: Loopback, context: RowContext)
   )
   const stream = {
     name: `one bare ${transport} stream, bytes of the same intentions, both ends in this process`,
-    sample: sampleOf(bare.slice(repeats.warmUps)),
+    sample: sampleOf(streams.slice(repeats.warmUps)),
   }
   const megabytes = sampleOf(rate.ours.values.map((perSecond) => (perSecond * served.bytes) / length / 1e6))
   return [
@@ -135,9 +136,10 @@ async function runOnLoopback({ transport, open }: Loopback, context: RowContext)
   ]
 }
 
-async function bareMegabytes(transports: TransportPair, bytes: number): Promise<number> {
+/** Measures bare transports, and closes them whatever comes of it. */
+async function bare(transports: TransportPair, work: (pair: TransportPair) => Promise<number>): Promise<number> {
   try {
-    return (await rawBytesPerSecond(transports, bytes)) / 1e6
+    return await work(transports)
   } finally {
     for (const one of transports) await one.close()
   }
@@ -145,33 +147,60 @@ async function bareMegabytes(transports: TransportPair, bytes: number): Promise<
 
 async function runSessionOverSim(context: RowContext): Promise<readonly Figure[]> {
   const shared = context.size(1_000_000, 100_000)
-  await using left = await openStore({ ...(await fixtureCopy(context, shared)), open: true, silent: true })
-  await using right = await openStore({ ...(await fixtureCopy(context, shared)), open: true, silent: true })
-  const sides = [
-    { kernel: left.kernel, news: createNews(1001) },
-    { kernel: right.kernel, news: createNews(1002) },
-  ]
-  const took = await measure(
-    async () => {
-      for (const { kernel, news } of sides) await kernel.ingest(news(kernel, NEWS), undefined)
-      return await sessionMs(left, right)
-    },
-    { warmUps: 1, repeats: Math.min(3, context.repeats) },
-  )
-  const floor = { name: `two round trips of ${2 * LATENCY_MS} ms`, sample: sampleOf([2 * 2 * LATENCY_MS]) }
-  return [
-    {
-      name: `session of ${NEWS} new each, ${shared} shared, over the simulated network`,
-      unit: 'ms',
-      ...against(floor, took),
-      goals: [ratioAtMost(1.25)],
-    },
-  ]
+  return await withReplicaPair(context, shared, async (pair) => {
+    const took = await measure(
+      async () => {
+        await pair.diverge(NEWS)
+        return await sessionMs(pair, simTransports(LATENCY_MS))
+      },
+      { warmUps: 1, repeats: Math.min(3, context.repeats) },
+    )
+    const floor = { name: `two round trips of ${2 * LATENCY_MS} ms`, sample: sampleOf([2 * 2 * LATENCY_MS]) }
+    return [
+      {
+        name: `session of ${NEWS} new each, ${shared} shared, over the simulated network`,
+        unit: 'ms',
+        ...against(floor, took),
+        goals: [ratioAtMost(1.25)],
+      },
+    ]
+  })
+}
+
+async function runSessionOnLoopback({ transport, open }: Loopback, context: RowContext): Promise<readonly Figure[]> {
+  const shared = context.size(1_000_000, 100_000)
+  // It is over in some milliseconds: several are run before its code is compiled.
+  const repeats = { warmUps: 6, repeats: 2 * context.repeats }
+  return await withReplicaPair(context, shared, async (pair) => {
+    const trips: number[] = []
+    const session = await measureAgainst(
+      {
+        name: 'two bare round trips with the new intentions, and taking those in on both sides',
+        work: async () => {
+          const { bytes, takingInMs } = await pair.diverge(NEWS)
+          const tripsMs = await bare(await open(), (ends) => rawRoundTripsMs(ends, bytes))
+          trips.push(tripsMs)
+          return tripsMs + takingInMs
+        },
+      },
+      async () => await sessionMs(pair, await open()),
+      repeats,
+    )
+    const bareTrips = {
+      name: `two round trips on one bare ${transport} stream, the second with the bytes of the new intentions each way`,
+      sample: sampleOf(trips.slice(repeats.warmUps)),
+    }
+    const name = `session of ${NEWS} new each, ${shared} shared, over ${transport}`
+    return [
+      { name, unit: 'ms', ...session, goals: [ratioAtMost(2)] },
+      { name: 'the same, beside the network alone', unit: 'ms', ...against(bareTrips, session.ours), goals: [] },
+    ]
+  })
 }
 
 /** The first session of two services that meet, until the side that started it knows its outcome. */
-async function sessionMs(left: BenchStore, right: BenchStore): Promise<number> {
-  return await withServices(simTransports(LATENCY_MS), async ({ server, hint, client }) => {
+async function sessionMs({ left, right }: ReplicaPair, transports: TransportPair): Promise<number> {
+  return await withServices(transports, async ({ server, hint, client }) => {
     server.register(replicaOf(left.kernel))
     client.register(replicaOf(right.kernel))
     const events = client.events(createAbortController().signal)
@@ -215,5 +244,21 @@ export const NETWORK_ROWS: readonly BenchRow[] = [
     floor: 'two round trips',
     goal: 'no third round trip',
     run: runSessionOverSim,
+  },
+  {
+    id: '6i',
+    task: 'The first session of two services that meet over iroh on loopback, both in this process',
+    floor:
+      'two round trips of a bare iroh stream with the new intentions, and taking those in; the former alone is shown',
+    goal: 'TODO',
+    run: (context) => runSessionOnLoopback({ transport: 'iroh', open: irohTransports }, context),
+  },
+  {
+    id: '6t',
+    task: 'The first session of two services that meet over TLS on loopback, both in this process',
+    floor:
+      'two round trips on a bare TLS stream with the new intentions, and taking those in; the trips alone are shown',
+    goal: 'at most twice it',
+    run: (context) => runSessionOnLoopback({ transport: 'TLS', open: tlsTransports }, context),
   },
 ]

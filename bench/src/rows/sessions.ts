@@ -3,18 +3,14 @@
  *
  * @module
  */
-import { assert, MAX_RUN_LENGTH } from '@lattice/model'
-import type { Kernel } from '@lattice/kernel'
+import { assert } from '@lattice/model'
 import { driveSession, type SessionFigures } from '../drive-session.ts'
 import { atMost, type Figure, ratioAtMost } from '../figure.ts'
-import { fixtureCopy } from '../fixture.ts'
-import { createNews, sessionStoreOf } from '../replica.ts'
+import { sessionStoreOf } from '../replica.ts'
+import { type ReplicaPair, withReplicaPair } from '../replica-pair.ts'
 import type { BenchRow, RowContext } from '../row.ts'
 import { against, sampleOf } from '../sample.ts'
-import { openStore } from '../store.ts'
 
-/** Authors whom the shared history does not have. */
-const [LEFT, RIGHT] = [1001, 1002]
 const DIFFERENCES = [0, 100, 10_000]
 /** A short session is over before its code is compiled; a long one compiles it as it goes, and takes seconds. */
 const SHORT = { below: 1000, warmUps: 12, repeats: 3 }
@@ -24,64 +20,26 @@ const GOAL_NEWS = 100
 
 type Way = 'by maps' | 'by ranges'
 
-interface Replicas {
-  readonly left: Kernel
-  readonly right: Kernel
-  /** Gives each side so many that the other lacks; answers their bytes on the wire. */
-  readonly diverge: (count: number) => Promise<number>
-}
-
-async function withReplicas(
-  context: RowContext,
-  shared: number,
-  measure: (replicas: Replicas) => Promise<readonly Figure[]>,
-): Promise<readonly Figure[]> {
-  await using left = await openStore({ ...(await fixtureCopy(context, shared)), open: true, silent: true })
-  await using right = await openStore({ ...(await fixtureCopy(context, shared)), open: true, silent: true })
-  const sides = [
-    { kernel: left.kernel, news: createNews(LEFT) },
-    { kernel: right.kernel, news: createNews(RIGHT) },
-  ]
-  return await measure({
-    left: left.kernel,
-    right: right.kernel,
-    diverge: async (count) => {
-      let bytes = 0
-      for (const { kernel, news } of sides) {
-        for (let left = count; left > 0; left -= MAX_RUN_LENGTH) {
-          const batch = news(kernel, Math.min(left, MAX_RUN_LENGTH))
-          const outcomes = await kernel.ingest(batch, undefined)
-          assert(
-            outcomes.every(({ kind }) => kind === 'witnessed'),
-            'what is new is witnessed',
-          )
-          for (const signed of batch) bytes += signed.bytes.length + signed.signature.length
-        }
-      }
-      return bytes
-    },
-  })
-}
-
 async function sessionsOf(
-  { left, right, diverge }: Replicas,
+  { left, right, diverge }: ReplicaPair,
   { count, way }: { readonly count: number; readonly way: Way },
 ): Promise<{ readonly sessions: readonly SessionFigures[]; readonly payload: number }> {
   const sessions: SessionFigures[] = []
   let payload = 0
   const { warmUps, repeats } = count < SHORT.below ? SHORT : LONG
   for (let turn = 0; turn < warmUps + repeats; turn += 1) {
-    payload = await diverge(count)
+    const { bytes } = await diverge(count)
+    payload = bytes[0] + bytes[1]
     globalThis.gc?.()
     const change = way === 'by maps' ? {} : { chainTips: () => undefined }
-    const session = await driveSession(sessionStoreOf(left, change), sessionStoreOf(right))
+    const session = await driveSession(sessionStoreOf(left.kernel, change), sessionStoreOf(right.kernel))
     assert(session.outcome.sent === count && session.outcome.received === count, 'exactly the difference is moved')
     if (turn >= warmUps) sessions.push(session)
   }
   return { sessions, payload }
 }
 
-async function measure(replicas: Replicas, shared: number, context: RowContext): Promise<readonly Figure[]> {
+async function measure(replicas: ReplicaPair, shared: number, context: RowContext): Promise<readonly Figure[]> {
   const figures: Figure[] = []
   for (const count of DIFFERENCES) {
     // Where nothing differs, the way is not chosen.
@@ -132,7 +90,7 @@ async function run(context: RowContext): Promise<readonly Figure[]> {
   const sizes = context.quick ? [10_000, 100_000] : [10_000, 100_000, 1_000_000]
   const figures: Figure[] = []
   for (const shared of sizes) {
-    figures.push(...(await withReplicas(context, shared, (replicas) => measure(replicas, shared, context))))
+    figures.push(...(await withReplicaPair(context, shared, (replicas) => measure(replicas, shared, context))))
   }
   return figures
 }

@@ -2,7 +2,8 @@
  * The digest exchange: one round trip after which both sides know which of their common stores differ.
  *
  * Store ids travel blinded by a nonce of the connection, so only a holder recognises one and nobody can list or guess the
- * rest; and a store is named only to a peer that may use it. A thousand idle stores cost one message.
+ * rest; and a store is named only to a peer that may use it. A thousand idle stores cost one message. Of more
+ * stores than fit it, each side says that there are more, and which ones it has still to tell of comes out here.
  *
  * @module
  */
@@ -46,6 +47,8 @@ export interface DigestOptions {
   readonly revoked?: () => readonly StoreId[]
   /** Where this side can be reached. */
   readonly addresses: () => readonly string[]
+  /** Stores that are named at most, {@link DIGEST_STORES_TOLD} by default. */
+  readonly storesTold?: number
 }
 
 /** What the exchange told. */
@@ -57,6 +60,10 @@ export interface DigestOutcome {
   readonly revoked: readonly StoreId[]
   /** What the peer says of each common store. */
   readonly claims: readonly { readonly storeId: StoreId; readonly digest: ClaimedDigest }[]
+  /** Stores that this side shares, and the peer does not. */
+  readonly unshared: readonly StoreId[]
+  /** Stores that this side shares and had no room to name. */
+  readonly untold: readonly StoreId[]
   /** Where the peer says it can be reached. */
   readonly addresses: readonly string[]
 }
@@ -106,38 +113,41 @@ interface BlindedStores {
   readonly stores: ReadonlyMap<IdKey, SharedStore>
   /** Those the peer was removed from, which it may say of this side, too. */
   readonly revoked: ReadonlyMap<IdKey, StoreId>
+  /** What this side names of either. */
+  readonly told: Pick<BlindedStores, 'stores' | 'revoked'>
 }
 
-function blind({ crypto, stores, revoked = () => [] }: DigestOptions, nonce: Uint8Array): BlindedStores {
+/** Removals are named first: nothing else tells of them. */
+function blind(options: DigestOptions, nonce: Uint8Array): BlindedStores {
+  const { crypto, stores, revoked = () => [], storesTold = DIGEST_STORES_TOLD } = options
   const keyOf = (id: StoreId): IdKey => idKey(crypto.blake3(id, nonce).subarray(0, BLINDED_ID_BYTES))
-  const shared = stores().slice(0, DIGEST_STORES_TOLD)
-  const removed = revoked().slice(0, DIGEST_STORES_TOLD - shared.length)
-  return {
-    nonce,
-    stores: new Map(shared.map((store) => [keyOf(store.id), store])),
-    revoked: new Map(removed.map((id) => [keyOf(id), id])),
+  const shared = stores().map((store) => [keyOf(store.id), store] as const)
+  const removed = revoked().map((id) => [keyOf(id), id] as const)
+  const told = {
+    revoked: new Map(removed.slice(0, storesTold)),
+    stores: new Map(shared.slice(0, Math.max(0, storesTold - removed.length))),
   }
+  return { nonce, stores: new Map(shared), revoked: new Map(removed), told }
 }
 
 /** `bases`: over which the peer spoke of stores, by blinded id. */
 function digestsFrame(
-  { nonce, stores, revoked }: BlindedStores,
+  { nonce, stores, revoked, told }: BlindedStores,
   { crypto, addresses }: DigestOptions,
   bases: ReadonlyMap<IdKey, IntentionId> = new Map(),
 ): FrameInit {
-  const digests = [...stores.entries()].map(([key, store]) => {
+  const digests = [...told.stores].map(([key, store]) => {
     const digest = claimTo(store, bases.get(key))
     return { blindedId: idKeyBytes(key), ...claimFields(digest), epochDigest: epochDigest(crypto, digest.epochHeads) }
   })
-  const removals = [...revoked.keys()].map((key) => ({
+  const removals = [...told.revoked.keys()].map((key) => ({
     blindedId: idKeyBytes(key),
     fingerprint: new Uint8Array(HASH_BYTES),
     revoked: true,
   }))
-  return {
-    case: 'digests',
-    value: { nonce, stores: [...digests, ...removals], addresses: [...readAddresses(addresses())] },
-  }
+  const named = [...digests, ...removals]
+  const more = named.length < stores.size + revoked.size
+  return { case: 'digests', value: { nonce, stores: named, addresses: [...readAddresses(addresses())], more } }
 }
 
 function epochDigest(crypto: Crypto, heads: readonly IntentionId[]): Uint8Array {
@@ -191,5 +201,15 @@ function compare(mine: BlindedStores, theirs: net.Digests, side: 'asking' | 'ans
   }
   differing.sort((a, b) => b.distance - a.distance)
   const addresses = readAddresses(theirs.addresses)
-  return [finish({ differing: differing.map(({ id }) => id), equal, revoked, claims, addresses })]
+  const unshared = theirs.more ? [] : idsBut(mine.stores, seen)
+  const untold = idsBut(mine.stores, mine.told.stores)
+  return [finish({ differing: differing.map(({ id }) => id), equal, revoked, claims, unshared, untold, addresses })]
+}
+
+/** The stores whose keys are not among these. */
+function idsBut(
+  stores: ReadonlyMap<IdKey, SharedStore>,
+  keys: { readonly has: (key: IdKey) => boolean },
+): readonly StoreId[] {
+  return [...stores].flatMap(([key, { id }]) => (keys.has(key) ? [] : [id]))
 }

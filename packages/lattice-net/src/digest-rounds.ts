@@ -63,6 +63,8 @@ export interface DigestRoundsDeps {
   readonly publish: (event: NetworkEvent) => void
   /** The peer says that this node was removed from a store. */
   readonly onRevoked: (peer: PublicKey, storeId: StoreId) => void
+  /** The peer is still to be told of these stores. */
+  readonly onUntold: (peer: PublicKey, storeIds: readonly StoreId[]) => void
   /** A store differs from what the peer holds. */
   readonly onDiffers: (peer: PublicKey, storeId: StoreId, found: { readonly again: boolean }) => void
 }
@@ -85,21 +87,21 @@ export function createDigestRounds(deps: DigestRoundsDeps): DigestRounds {
   function learned(peer: PublicKey, addresses: readonly string[]): void {
     if (addresses.length > 0) deps.publish({ kind: 'addresses_learned', peer, addresses })
   }
-  function exchanged(peer: PublicKey, { claims, revoked, addresses }: DigestOutcome): void {
+  function exchanged(peer: PublicKey, { claims, revoked, unshared, untold, addresses }: DigestOutcome): void {
     troubles.digestsCompared(peer)
-    for (const storeId of stores.unnamedBy(peer, [...claims, ...revoked.map((id) => ({ storeId: id }))])) {
+    for (const storeId of unshared) {
       troubles.unshared(peer, storeId)
       peerDigests.forgetPast(peer, storeId)
     }
     for (const { storeId, digest } of claims) claimed(peer, storeId, digest)
     for (const storeId of revoked) deps.onRevoked(peer, storeId)
+    deps.onUntold(peer, untold)
     learned(peer, addresses)
   }
   async function exchangeOnce(link: PeerLink, again: boolean): Promise<void> {
-    const nonce = random.bytes(DIGEST_NONCE_BYTES)
     const outcome = await link.run({
       protocol: net.Protocol.DIGEST,
-      machine: createDigestInitiator({ ...options(link.peer), nonce }),
+      machine: createDigestInitiator({ ...options(link.peer), nonce: random.bytes(DIGEST_NONCE_BYTES) }),
       perform: (call) => deps.perform(link, call),
     })
     exchanged(link.peer, outcome)

@@ -96,6 +96,8 @@ export interface Gossip {
   /** While a reconcile session runs, runs of the store wait. */
   readonly hold: (peer: PublicKey, storeId: StoreId) => void
   readonly release: (peer: PublicKey, storeId: StoreId) => void
+  /** Tells a connected peer soon what these stores add up to: what its connection began with did not. */
+  readonly tell: (peer: PublicKey, storeIds: readonly StoreId[]) => void
   readonly registered: (storeId: StoreId) => void
   readonly unregistered: (storeId: StoreId) => void
   /** Who shares what, from data; replaces what was said before. Until then each store is shared by whoever is connected. */

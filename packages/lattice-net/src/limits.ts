@@ -126,7 +126,7 @@ export const MAX_DIGEST_STORES = 8192
 
 /**
  * Stores that this side names in one: with the base of each, 133 bytes for a store fit the frame.
- * @beyond The rest is not compared as a connection begins; heartbeats tell of it.
+ * @beyond Heartbeats tell of the rest, as soon as the exchange is over.
  */
 export const DIGEST_STORES_TOLD = 7168
 

@@ -307,6 +307,7 @@ export class NetworkCore {
       perform: (link, call) => this.perform(link, call),
       publish: (event) => this.#publish(event),
       onRevoked: this.#aftermath.revocations.told,
+      onUntold: (peer, storeIds) => this.gossip.tell(peer, storeIds),
       onDiffers: (peer, storeId, { again }) => this.agenda.differs(peer, storeId, again),
     })
   }

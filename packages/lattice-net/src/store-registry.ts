@@ -46,8 +46,6 @@ export interface StoreRegistry {
   readonly removalOf: (peer: PublicKey, storeId: Uint8Array, whose: PublicKey | undefined) => RevokedStore | undefined
   /** The store for taking in what the peer was asked for, whatever it may do itself. */
   readonly forAsking: (peer: PublicKey, storeId: Uint8Array) => SessionStore | undefined
-  /** Stores that the peer may use and did not name among those that it has. */
-  readonly unnamedBy: (peer: PublicKey, named: readonly { readonly storeId: StoreId }[]) => readonly StoreId[]
   readonly clear: () => void
 }
 
@@ -117,10 +115,6 @@ export function createStoreRegistry({ onWitnessed, onPruned }: StoreListeners): 
         .map(({ store }) => ({ store, count: store.digest().witnessCount }))
         .sort((a, b) => b.count - a.count)
         .map(({ store }) => store),
-    unnamedBy: (peer, named) => {
-      const keys = new Set(named.map(({ storeId }) => idKey(storeId)))
-      return [...stores].flatMap(([key, { store }]) => (!keys.has(key) && isShared(store, peer) ? [store.id] : []))
-    },
     sharesWith: (peer) => [...stores.values()].some(({ store }) => isShared(store, peer)),
     clear: () => {
       for (const { store } of stores.values()) unregister(store.id)

@@ -112,6 +112,43 @@ describe('the digest exchange', () => {
     expect(failure).toMatchObject({ why: 'digests_too_many' })
   })
 
+  test('of more stores than fit, each side knows what it has still to tell of, and takes none of them for unshared', async () => {
+    // 1 to 5 are common; each side has them in an order of its own, and one that the other has not.
+    const mine = [1, 2, 8, 3, 4, 5].map((fill) => storeOf(fill, 1))
+    const theirs = [5, 9, 1, 4, 3, 2].map((fill) => storeOf(fill, 2))
+    const limited = { ...side(mine), storesTold: 3 }
+    const { a, b } = await converse(
+      createDigestInitiator({ ...limited, nonce }),
+      createDigestResponder({ ...side(theirs), storesTold: 4 }),
+    )
+    const fills = (list: readonly StoreId[] = []): readonly number[] =>
+      list.map((id) => id[0] ?? 0).sort((x, y) => x - y)
+    // What it named itself or not: the peer's word is enough.
+    expect(fills(a.outcome?.differing)).toEqual([1, 4, 5])
+    expect(fills(b.outcome?.differing)).toEqual([1, 2])
+    expect([fills(a.outcome?.untold), fills(b.outcome?.untold)]).toEqual([
+      [3, 4, 5],
+      [2, 3],
+    ])
+    expect([a.outcome?.unshared, b.outcome?.unshared]).toEqual([[], []])
+
+    const whole = createDigestResponder(side(theirs))
+    const { outcome } = (await converse(createDigestInitiator({ ...limited, nonce }), whole)).a
+    expect(fills(outcome?.differing)).toEqual([1, 2, 3, 4, 5])
+    expect(fills(outcome?.unshared)).toEqual([8])
+  })
+
+  test('names removals first: nothing else tells of them', async () => {
+    const stores = [storeOf(1, 1), storeOf(2, 1), storeOf(3, 1)]
+    const revoked = [storeOf(4, 1).id]
+    const { a, b } = await converse(
+      createDigestInitiator({ ...side([...stores, storeOf(4, 1)]), nonce }),
+      createDigestResponder({ ...side(stores), revoked: () => revoked, storesTold: 2 }),
+    )
+    expect(a.outcome?.revoked).toEqual(revoked)
+    expect(b.outcome?.untold).toEqual([storeOf(2, 1).id, storeOf(3, 1).id])
+  })
+
   test('an asker with a nonce of another length is refused', async () => {
     const frame: FrameInit = { case: 'digests', value: { nonce: new Uint8Array(3) } }
     expect((await feed(createDigestResponder(side([])), [frame])).failure).toMatchObject({ why: 'digests_bad_nonce' })

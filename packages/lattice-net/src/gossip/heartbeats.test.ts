@@ -110,6 +110,19 @@ describe('heartbeats', () => {
     ])
   })
 
+  test('tell one neighbour soon of what it is still to be told of, once', () => {
+    const { beats, advance, told } = create()
+    beats.begin(anna, false)
+    beats.begin(bert, false)
+    beats.tell(anna, [first, second])
+    beats.tell(anna, [])
+    advance(heartbeatDelayMs)
+    beats.tell(anna, [first])
+    advance(heartbeatDelayMs)
+    expect(told(anna)).toEqual([{ stores: 2, bulk: 0 }])
+    expect(told(bert)).toEqual([])
+  })
+
   test('end with the neighbour, and with the network', () => {
     const { beats, advance, told, pending } = create()
     beats.begin(anna, true)

@@ -17,6 +17,8 @@ export interface Heartbeats {
   /** A neighbour is there. `everything`: it may have missed what it was told, and is told of all stores. */
   readonly begin: (peer: PublicKey, everything: boolean) => void
   readonly end: (peer: PublicKey) => void
+  /** The neighbour is told soon of these stores, as far as it was not told in another way. */
+  readonly tell: (peer: PublicKey, storeIds: readonly StoreId[]) => void
   /** The store changed. `bulk`, and not by what comes as messages: everybody but its source is told at once. */
   readonly changed: (storeId: StoreId, bulk?: { readonly source: PublicKey | undefined }) => void
   /** The peer was told in another way. */
@@ -38,7 +40,7 @@ export interface HeartbeatsOptions {
 interface Neighbour {
   readonly peer: PublicKey
   readonly told: Map<IdKey, ClaimedDigest>
-  /** Stores that changed since; true for those to be reconciled at once. */
+  /** Stores that changed since, or that it is still to be told of; true for those to be reconciled at once. */
   readonly changed: Map<IdKey, { readonly storeId: StoreId; readonly bulk: boolean }>
   cancelRegular: Cancel
   early: { readonly cancel: Cancel; readonly bulk: boolean } | undefined
@@ -61,12 +63,17 @@ class Beats implements Heartbeats {
   begin(peer: PublicKey, everything: boolean): void {
     this.end(peer)
     if (this.#isClosed) return
-    const stores = everything ? this.#options.shared(peer) : []
-    const changed = new Map(stores.map((storeId) => [idKey(storeId), { storeId, bulk: false }]))
-    const neighbour: Neighbour = { peer, told: new Map(), changed, cancelRegular: () => undefined, early: undefined }
+    const cancelRegular = (): void => undefined
+    const neighbour: Neighbour = { peer, told: new Map(), changed: new Map(), cancelRegular, early: undefined }
     this.#neighbours.set(idKey(peer), neighbour)
     this.#armRegular(neighbour)
-    if (everything) this.#hasten(neighbour, false)
+    if (everything) this.tell(peer, this.#options.shared(peer))
+  }
+  tell(peer: PublicKey, storeIds: readonly StoreId[]): void {
+    const neighbour = this.#neighbours.get(idKey(peer))
+    if (neighbour === undefined || storeIds.length === 0) return
+    for (const storeId of storeIds) this.#note(neighbour, storeId, false)
+    this.#hasten(neighbour, false)
   }
   end(peer: PublicKey): void {
     const neighbour = this.#neighbours.get(idKey(peer))
@@ -76,10 +83,9 @@ class Beats implements Heartbeats {
   }
   changed(storeId: StoreId, bulk?: { readonly source: PublicKey | undefined }): void {
     const source = bulk?.source === undefined ? undefined : idKey(bulk.source)
-    const key = idKey(storeId)
     for (const [peerKey, neighbour] of this.#neighbours) {
       const isBulk = bulk !== undefined && peerKey !== source
-      neighbour.changed.set(key, { storeId, bulk: isBulk || neighbour.changed.get(key)?.bulk === true })
+      this.#note(neighbour, storeId, isBulk)
       this.#hasten(neighbour, isBulk)
     }
   }
@@ -97,6 +103,11 @@ class Beats implements Heartbeats {
     for (const { peer } of this.#neighbours.values()) this.end(peer)
   }
 
+  /** The neighbour is to be told of the store; at once where anything says so. */
+  #note({ changed }: Neighbour, storeId: StoreId, bulk: boolean): void {
+    const key = idKey(storeId)
+    changed.set(key, { storeId, bulk: bulk || changed.get(key)?.bulk === true })
+  }
   /** What is to be told now; from then on it has been. */
   #take({ peer, told, changed }: Neighbour): readonly StoreClaim[] {
     const claims: StoreClaim[] = []

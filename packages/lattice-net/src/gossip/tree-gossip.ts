@@ -43,6 +43,7 @@ export function createTreeGossip(deps: GossipDeps): Gossip {
     take: (link, store, arrived) => gossip.take(link, store, arrived),
     hold: (peer, storeId) => gossip.hold(peer, storeId),
     release: (peer, storeId) => gossip.release(peer, storeId),
+    tell: (peer, storeIds) => gossip.tell(peer, storeIds),
     registered: (storeId) => gossip.registered(storeId),
     unregistered: (storeId) => gossip.unregistered(storeId),
     circles: (circles) => gossip.setCircles(circles),
@@ -190,6 +191,9 @@ class TreeGossip {
     this.#lanes.get(idKey(peer))?.release(storeId)
   }
 
+  tell(peer: PublicKey, storeIds: readonly StoreId[]): void {
+    this.#heartbeats.tell(peer, storeIds)
+  }
   registered(storeId: StoreId): void {
     this.#registered.set(idKey(storeId), storeId)
     this.#findPeers(storeId)

@@ -317,8 +317,9 @@ const HEAD = `# Limits
 
 Every bound of this software is a named constant with its reason; these are those of all packages and apps but the ones that
 only tests use, from the lowest layer up. What a format fixes, such as the length of a hash, is not here. A peer has one
-connection. What it makes a node hold in memory, over all its streams, is \`PEER_HELD_BYTES\`; the transport's windows come on
-top, and what floats is bounded by store. What it may use over time is a token bucket for each kind: so many at once
-(\`burst\`), and so many more with each second; connecting again fills none. Where the last column is empty, the reason says it, or the
+connection. What it makes a node hold in memory, over all its streams, is \`PEER_HELD_BYTES\`, or \`STRANGER_HELD_BYTES\`
+where no store knows it, and over all peers \`heldBytes\`; the transport's windows come on top, and what floats is bounded by
+store. What it may use over time is a token bucket for each kind: so many at once (\`burst\`), and so many more with each
+second; connecting again fills none. Where the last column is empty, the reason says it, or the
 value is a size or a pace that the node keeps by itself.
 `

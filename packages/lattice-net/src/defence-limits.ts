@@ -69,13 +69,23 @@ export const PEER_JOINS: BucketRate = { burst: 16, perSecond: 0.1 }
 export const PEER_CONNECTIONS: BucketRate = { burst: 64, perSecond: 1 }
 
 /**
- * Bytes held in memory of one peer's, over all its streams: frames that are not whole yet, those that wait to be taken in,
- * and those that wait until the peer takes them. Its 32 streams, or the stores it shares, would else each hold the most that
- * one may, hundreds of MiB. The credit windows of the sessions that two nodes run at once, two from each side, take half.
+ * Bytes held in memory of a peer's that some store here knows, over all its streams: frames that are not whole yet, those
+ * that wait to be taken in, and those that wait until the peer takes them. Its 32 streams, or the stores it shares, would
+ * else each hold the most that one may, hundreds of MiB. The credit windows of the sessions that two nodes run at once, two
+ * from each side, take half.
  * What the transport holds besides is its own bound, and what floats is the store's.
  * @beyond The session is refused with `LIMIT_EXCEEDED`, and the peer scored.
  */
 export const PEER_HELD_BYTES: number = 32 * 1024 * 1024
+
+/**
+ * The same of a stranger's, whom no store here knows, and of what it was not asked for: keys cost nothing. The longest that
+ * an honest one sends is a frame with the digests of the stores that it would share, of 1 MiB at most, since it has not heard
+ * that they are not here any more. Beside it there is room for what it opens with sessions over two of these stores. What is
+ * asked of a stranger, as of the inviter when this node joins, is bounded as that of others.
+ * @beyond The session is refused with `LIMIT_EXCEEDED`, and the peer scored.
+ */
+export const STRANGER_HELD_BYTES: number = 1280 * 1024
 
 /**
  * Longest debt of one kind that is waited for, within the step deadline of the other side. Sessions that an honest peer runs

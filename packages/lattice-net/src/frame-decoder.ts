@@ -23,6 +23,8 @@ export interface FrameDecoder {
   readonly next: () => Result<Frame | undefined, FrameError>
   /** What the end of the stream means now: fine between frames, else `frame_truncated`. */
   readonly end: () => Result<undefined, FrameError>
+  /** Lets go of what is here: nothing more is read. */
+  readonly drop: () => void
   /** Bytes that are here. */
   readonly held: () => number
   /** True while part of a frame is here. */
@@ -63,6 +65,10 @@ export function createFrameDecoder(): FrameDecoder {
       if (failure !== undefined) return err(failure)
       if (expected === undefined && bytes.length === 0) return ok(undefined)
       return fail({ code: 'frame_truncated', missing: Math.max(1, (expected ?? 1) - bytes.length) })
+    },
+    drop: () => {
+      bytes.clear()
+      expected = undefined
     },
     held: () => bytes.length,
     partial: () => expected !== undefined || bytes.length > 0,

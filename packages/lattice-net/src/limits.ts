@@ -813,6 +813,13 @@ export interface NetworkLimits {
    */
   readonly connections: number
   /**
+   * Bytes held in memory of all peers' together, as counted for each. As many strangers as there are connections have 320 MiB
+   * held at most; the rest is what six peers of stores here may have.
+   * @beyond Sessions of the peer that holds most are refused with `LIMIT_EXCEEDED`. Nobody is scored, nor hindered that holds
+   * less.
+   */
+  readonly heldBytes: number
+  /**
    * Reconcile sessions started here at once, in all and with one peer: a stalled peer holds up its own only.
    * @beyond The rest wait for their turn; peers take turns.
    */
@@ -881,6 +888,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   strangerIdleMs: 60_000,
   streamsPerConnection: 32,
   connections: KEPT_CONNECTIONS,
+  heldBytes: 512 * 1024 * 1024,
   sessions: 8,
   sessionsPerPeer: 2,
   bootstrapShareMs: 500,

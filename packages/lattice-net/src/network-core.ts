@@ -92,7 +92,7 @@ export class NetworkCore {
       publish: (event) => this.#publish(event),
       close: (link, message) => this.closeLater(link, message),
     })
-    this.defence = createPeerDefence({ clock, ledger: this.ledger, conduct: this.#conduct })
+    this.defence = this.#createDefence()
     this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
     this.stores = createStoreRegistry({
       onWitnessed: (store, batch) => this.gossip.publish(store, batch),
@@ -241,6 +241,16 @@ export class NetworkCore {
     const links = this.links.all().map((link) => link.close('the node closes'))
     await Promise.all([scope, this.#finder.close(), this.#options.transport.close(), ...links])
     this.events.close()
+  }
+
+  #createDefence(): Defence {
+    return createPeerDefence({
+      clock: this.#options.clock,
+      ledger: this.ledger,
+      conduct: this.#conduct,
+      limitBytes: this.limits.heldBytes,
+      isKnown: (peer) => this.stores.knows(peer),
+    })
   }
 
   #createPresenceBook(): PresenceBook {

@@ -1,15 +1,16 @@
 /**
- * The parts of the defence, as each connection uses them: meters, the ledger, and who acts on what is found.
+ * The parts of the defence, as each connection uses them: meters, memory, the ledger, and who acts on what is found.
  *
  * @module
  */
+import { createHeldMemory, type HeldMemoryOptions } from './held-memory.ts'
 import type { PeerConduct } from './peer-conduct.ts'
 import type { PublicKey } from '@lattice/model'
 import type { PeerLedger, Standing } from './peer-ledger.ts'
 import type { PeerDefence } from './peer-link.ts'
 import { createPeerMeters, type MeteredKind, type PeerMetersDeps } from './peer-meter.ts'
 
-export interface PeerDefenceDeps extends PeerMetersDeps {
+export interface PeerDefenceDeps extends PeerMetersDeps, Pick<HeldMemoryOptions, 'limitBytes' | 'isKnown'> {
   readonly ledger: PeerLedger
   readonly conduct: PeerConduct
 }
@@ -30,23 +31,22 @@ export interface Defence extends PeerDefence {
 }
 
 /** Starts with nothing counted. */
-export function createPeerDefence({ clock, ledger, conduct }: PeerDefenceDeps): Defence {
+export function createPeerDefence({ clock, ledger, conduct, limitBytes, isKnown }: PeerDefenceDeps): Defence {
   const { overused, askedWhileMuted, broke } = conduct
   const meters = createPeerMeters({ clock })
+  const memory = createHeldMemory({ limitBytes, isKnown })
   return {
     meterOf: meters.of,
+    memory,
     standing: ledger.standing,
     overused,
     askedWhileMuted,
     broke,
-    look: (peer) => {
-      const meter = meters.look(peer)
-      return {
-        standing: ledger.standing(peer),
-        score: ledger.scoreOf(peer),
-        drained: meter?.drained() ?? [],
-        heldBytes: meter?.held.total() ?? 0,
-      }
-    },
+    look: (peer) => ({
+      standing: ledger.standing(peer),
+      score: ledger.scoreOf(peer),
+      drained: meters.look(peer)?.drained() ?? [],
+      heldBytes: memory.of(peer),
+    }),
   }
 }

@@ -25,6 +25,7 @@ import { net } from '@lattice/proto'
 import { createDeadline, orAborted, pause } from './deadline.ts'
 import type { BootstrapFailed, PeerViolation } from './errors.ts'
 import { encodeFrame } from './frame.ts'
+import type { HeldMemory } from './held-memory.ts'
 import { createFrameGuard } from './link-guard.ts'
 import { MAX_TURNED_AWAY, type NetworkLimits } from './limits.ts'
 import { acceptOpening, type OpeningOptions, withOpening } from './opening.ts'
@@ -53,6 +54,13 @@ export interface RunOptions<Outcome> extends Pick<OpeningOptions, 'versions' | '
   readonly signal?: AbortSignal
   readonly onReady?: (drive: (effects: Effects<Outcome>) => void) => void
 }
+
+/** With whoever is connected: nothing is asked for by these. */
+const OPENED_WITH_ANYBODY: ReadonlySet<net.Protocol> = new Set([
+  net.Protocol.DIGEST,
+  net.Protocol.GOSSIP,
+  net.Protocol.PING,
+])
 
 export interface PeerLink {
   readonly peer: PublicKey
@@ -88,6 +96,8 @@ export interface PeerLink {
 export interface PeerDefence extends Pick<PeerLedger, 'standing'> {
   /** What the peer has used of late, over all its connections. */
   readonly meterOf: (peer: PublicKey) => PeerMeter
+  /** What all peers have held here. */
+  readonly memory: HeldMemory
   /** The peer was refused for asking far too much. */
   readonly overused: (link: PeerLink, kind: OverusedKind) => void
   /** The peer was refused for being muted. */
@@ -213,7 +223,7 @@ class ServedConnection {
     try {
       const stream = await this.#openStream(cut.signal)
       return await runSession({
-        ...this.#sessionOptions(stream, cut.signal, false),
+        ...this.#sessionOptions(stream, cut.signal, { isServing: false, isAsked: !OPENED_WITH_ANYBODY.has(protocol) }),
         machine: withOpening(machine, {
           protocol,
           ...(versions === undefined ? {} : { versions }),
@@ -272,7 +282,8 @@ class ServedConnection {
     try {
       const onPeerWall = (peerMs: number): void => this.#deps.onPeerWall(this.link, peerMs)
       const machine = acceptOpening<unknown>({ wallMs: wallMs(), onPeerWall, select })
-      const outcome = await runSession({ ...this.#sessionOptions(stream, cut.signal, true), machine, perform })
+      const options = this.#sessionOptions(stream, cut.signal, { isServing: true, isAsked: false })
+      const outcome = await runSession({ ...options, machine, perform })
       accepted?.onEnd?.({ outcome })
     } catch (error) {
       accepted?.onEnd?.({ error })
@@ -288,12 +299,13 @@ class ServedConnection {
   #sessionOptions(
     stream: BiStream,
     signal: AbortSignal,
-    isServing: boolean,
+    { isServing, isAsked }: { readonly isServing: boolean; readonly isAsked: boolean },
   ): Pick<SessionOptions<unknown>, 'stream' | 'signal' | 'scheduler' | 'limits' | 'guard' | 'onBroken'> {
     const { scheduler, limits, defence } = this.#deps
     const { link } = this
     const guard = createFrameGuard({
       meter: this.#meter,
+      beginHeld: (onRecalled) => defence.memory.begin({ peer: link.peer, isAsked, onRecalled }),
       isServing,
       standing: () => defence.standing(link.peer),
       onOveruse: (kind) => defence.overused(link, kind),

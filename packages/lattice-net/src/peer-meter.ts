@@ -26,7 +26,6 @@ import {
 } from './defence-limits.ts'
 import type { Frame } from './frame.ts'
 import { type CostlyKind, costsOf, type FrameCost } from './frame-cost.ts'
-import { createHeldBytes, type HeldBytes } from './held-bytes.ts'
 import { MAX_KNOWN_PEERS } from './limits.ts'
 import { type BucketRate, createTokenBucket, type TokenBucket } from './token-bucket.ts'
 import { keepLatest } from './keep-latest.ts'
@@ -53,8 +52,6 @@ export interface PeerMeter {
   readonly stream: () => void
   /** Counts a connection that the peer made; false, and none is counted, when it made too many. */
   readonly connection: () => boolean
-  /** What is held of the peer's in memory. */
-  readonly held: HeldBytes
   /** Kinds of which nothing is left now. */
   readonly drained: () => readonly MeteredKind[]
   /** Milliseconds until nothing is owed of any of these; 0 when nothing is. */
@@ -124,7 +121,6 @@ export function createPeerMeter(nowMs: () => number): PeerMeter {
       if (isLeft) bucket.take(1, nowMs())
       return isLeft
     },
-    held: createHeldBytes(),
     drained: () => [...buckets].flatMap(([kind, bucket]) => (bucket.left(nowMs()) < 1 ? [kind] : [])),
     frame: (frame) => {
       bucketOf('messages').take(1, nowMs())

@@ -14,7 +14,7 @@ import { net } from '@lattice/proto'
 import { BasesDiffer, BootstrapFailed, PeerRefused, PeerViolation, RefusedPeer, SessionFailed } from './errors.ts'
 import { createFrameDecoder, type FrameDecoder } from './frame-decoder.ts'
 import { encodeFrame, type FrameInit } from './frame.ts'
-import type { FrameGuard } from './link-guard.ts'
+import type { FrameGuard, FrameRefusal } from './link-guard.ts'
 import { MAX_WAITING_CALLS, MAX_WAITING_FRAMES, type NetworkLimits, WRITE_BATCH_BYTES } from './limits.ts'
 import type { SessionAnswer, SessionCall } from './session-call.ts'
 import { createDeadlines, type Deadlines } from './session-deadlines.ts'
@@ -117,6 +117,7 @@ class SessionRun<Outcome> {
       isLasting: () => machine.lasting?.() ?? false,
       onExpired: (error) => this.cut(error),
     })
+    options.guard?.onRecalled((refusal) => this.#refuse(refusal))
   }
 
   async toEnd(): Promise<Outcome> {
@@ -127,7 +128,7 @@ class SessionRun<Outcome> {
       await Promise.all([this.#read(), this.#write(), this.#carryOut()])
     } finally {
       this.#deadlines.cancel()
-      this.#options.guard?.ended()
+      this.#options.guard?.ended(0)
     }
     const end = this.#end
     assert(end !== undefined, 'the tasks of a session end after it')
@@ -148,9 +149,14 @@ class SessionRun<Outcome> {
     this.#calls.length = 0
     this.#pulls.length = 0
     if (end.kind === 'failed') this.#frames.length = 0
+    this.#decoder.drop()
+    this.#options.guard?.ended(this.#heldBytes())
     if (parting !== undefined) this.#frames.push(encodeFrame(parting))
     this.#deadlines.replaceByLinger(() => this.#resetStream())
     this.#wakeAll()
+  }
+  #refuse({ code, message }: FrameRefusal): void {
+    this.#fail({ kind: 'refuse', refusal: code, message })
   }
   #fail(failure: SessionFailure): void {
     const error = errorOf(failure)
@@ -248,7 +254,7 @@ class SessionRun<Outcome> {
     if (frame === undefined) return false
     const refusal = this.#options.guard?.frame(frame)
     if (refusal !== undefined) {
-      this.#fail({ kind: 'refuse', refusal: refusal.code, message: refusal.message })
+      this.#refuse(refusal)
       return true
     }
     this.#told = held - this.#decoder.held()
@@ -257,15 +263,18 @@ class SessionRun<Outcome> {
     this.#tellHeld()
     return true
   }
-  /** Tells what of the peer's is held here now; the session ends where the peer has too much held in all. */
+  /** Tells what of the peer's is held here now; the session ends where that is too much. */
   #tellHeld(): void {
-    const { guard, machine } = this.#options
+    const { guard } = this.#options
     if (this.#end !== undefined || guard === undefined) return
-    let bytes = this.#decoder.held() + this.#underWay + (machine.held?.() ?? 0)
+    const refusal = guard.holds(this.#heldBytes())
+    if (refusal !== undefined) this.#refuse(refusal)
+  }
+  #heldBytes(): number {
+    let bytes = this.#decoder.held() + this.#underWay + (this.#options.machine.held?.() ?? 0)
     for (const frame of this.#frames) bytes += frame.length
     for (const call of this.#calls) bytes += call.bytes
-    const refusal = guard.holds(bytes)
-    if (refusal !== undefined) this.#fail({ kind: 'refuse', refusal: refusal.code, message: refusal.message })
+    return bytes
   }
   async #readBytes(): Promise<void> {
     const { stream, machine } = this.#options

@@ -36,6 +36,8 @@ export interface StoreRegistry {
   /** The stores the peer may use, those with the largest logs first. */
   readonly sharedWith: (peer: PublicKey) => readonly SharedStore[]
   readonly sharesWith: (peer: PublicKey) => boolean
+  /** True for a peer of some store, also for one that was removed from it. */
+  readonly knows: (peer: PublicKey) => boolean
   /** What a peer that may not use the store is answered: a stranger the same as of one that is not here. */
   readonly refusal: (peer: PublicKey, storeId: Uint8Array) => Fail
   /** Stores that the peer was removed from. */
@@ -70,6 +72,10 @@ export function createStoreRegistry({ onWitnessed, onPruned }: StoreListeners): 
   const idsWhere = (holds: (store: ReplicatedStore) => boolean): readonly StoreId[] =>
     [...stores.values()].flatMap(({ store }) => (holds(store) ? [store.id] : []))
 
+  function someStore(holds: (store: ReplicatedStore) => boolean): boolean {
+    for (const { store } of stores.values()) if (holds(store)) return true
+    return false
+  }
   function unregister(storeId: StoreId): boolean {
     const key = idKey(storeId)
     const registered = stores.get(key)
@@ -115,7 +121,8 @@ export function createStoreRegistry({ onWitnessed, onPruned }: StoreListeners): 
         .map(({ store }) => ({ store, count: store.digest().witnessCount }))
         .sort((a, b) => b.count - a.count)
         .map(({ store }) => store),
-    sharesWith: (peer) => [...stores.values()].some(({ store }) => isShared(store, peer)),
+    sharesWith: (peer) => someStore((store) => isShared(store, peer)),
+    knows: (peer) => someStore((store) => store.access(peer) !== 'none'),
     clear: () => {
       for (const { store } of stores.values()) unregister(store.id)
     },

@@ -3,7 +3,8 @@
  *
  * When many handshakes are under way a dialler first has to prove that it is where it says, so forged packets cannot keep
  * honest peers out; from then on its address has a share. Through a relay there is no address to count against, and keys cost
- * nothing: those diallers are bounded together, by the number of handshakes and by their deadline.
+ * nothing: those diallers are bounded together, by the number of handshakes and by their deadline. None is given up for the
+ * sake of another: the native side would hold on to it, and so to any number of them.
  *
  * @module
  */

@@ -88,7 +88,9 @@ function listen(server: Server, { ip, port }: SocketAddress): Promise<void> {
 
 function admit(socket: Socket, pending: Set<Socket>, deps: ListenerDeps): void {
   const { gate, scheduler, secureContext, onPeer } = deps
-  const admission = socket.remoteAddress === undefined ? undefined : gate.enter(sourceOf(socket.remoteAddress))
+  const { remoteAddress } = socket
+  const giveUp = (): void => void secure.destroy()
+  const admission = remoteAddress === undefined ? undefined : gate.enter(sourceOf(remoteAddress), giveUp)
   if (admission === undefined) {
     socket.on('error', ignore)
     socket.resetAndDestroy()

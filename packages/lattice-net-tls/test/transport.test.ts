@@ -10,6 +10,7 @@ import {
   type Connection,
   HANDSHAKE_TIMEOUT_MS,
   KEPT_CONNECTIONS,
+  MAX_HANDSHAKES,
   MAX_HANDSHAKES_PER_SOURCE,
   PeerUnreachable,
   type Transport,
@@ -216,7 +217,30 @@ describe('time and room', () => {
   })
 
   // Only there a socket may come from any address of the loopback network.
-  test.runIf(process.platform === 'linux')(
+  const isLinux = process.platform === 'linux'
+
+  test.runIf(isLinux)('diallers from many places that are slow to prove themselves keep nobody out', async () => {
+    const acceptor = await open(10, { scheduler: createManualScheduler() })
+    const slow = Array.from({ length: MAX_HANDSHAKES }, (_, index) =>
+      connect({
+        host: '127.0.0.1',
+        port: portOf(acceptor),
+        localAddress: `127.0.1.${Math.floor(index / MAX_HANDSHAKES_PER_SOURCE)}`,
+      }),
+    )
+    for (const socket of slow) socket.on('error', () => undefined)
+    ends.push(() => slow.map((socket) => socket.destroy()))
+    await Promise.all(slow.map((socket) => once(socket, 'connect')))
+    const [connection] = await Promise.all([
+      dialling(await open(11), acceptor, portOf(acceptor)),
+      nextIncoming(acceptor),
+    ])
+    await connection.close('done')
+    await Promise.any(slow.map(closed))
+    expect(slow.filter((socket) => socket.closed)).toHaveLength(1)
+  })
+
+  test.runIf(isLinux)(
     'more connections are taken in than a node keeps: which of them stay is decided where it is known who is needed',
     async () => {
       const acceptor = await open(18)

@@ -26,6 +26,22 @@ describe('the gate of a transport', () => {
     expect(gate.enter('a')).toBeUndefined()
   })
 
+  test('has the handshake longest under way make room where many places took all there is', () => {
+    const gate = createAcceptGate({ outgoing: () => 0 })
+    const sources = others()
+    const given: number[] = []
+    const entered = Array.from({ length: MAX_HANDSHAKES }, (_, index) =>
+      gate.enter(sources.next().value, () => given.push(index)),
+    )
+    entered[0]?.connected()
+    entered[1]?.leave()
+    for (let count = 0; count < 4; count += 1) expect(gate.enter(sources.next().value, () => undefined)).toBeDefined()
+    expect([given, gate.handshakes()]).toEqual([[2, 3], MAX_HANDSHAKES])
+    // It has left already.
+    entered[2]?.leave()
+    expect(gate.handshakes()).toBe(MAX_HANDSHAKES)
+  })
+
   test('counts whoever is not known for certain against nobody', () => {
     const gate = createAcceptGate({ outgoing: () => 0 })
     expect(enterAll(() => gate.enter(undefined), MAX_HANDSHAKES - 1)).not.toContain(undefined)

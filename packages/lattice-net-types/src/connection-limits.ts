@@ -21,8 +21,8 @@ export const KEPT_CONNECTIONS = 256
 export const MAX_CONNECTIONS: number = 2 * KEPT_CONNECTIONS
 
 /**
- * Handshakes under way at a time; a dialler beyond it is refused and tries again.
- * @beyond The attempt is refused before anything is spent on it.
+ * Handshakes under way at a time.
+ * @beyond The one longest under way is given up; where that cannot be, the attempt is refused, and tries again.
  */
 export const MAX_HANDSHAKES = 64
 /**

@@ -11,7 +11,6 @@ import {
   type Hints,
   type Hlc,
   type IntentionId,
-  MAX_DRIFT_MS,
   mustClose,
   type OpKind,
   signIntention,
@@ -23,6 +22,7 @@ import type { EpochWish } from '@lattice/store-base'
 import type { Core } from './core.ts'
 import { type EncodedOp, encodeOp } from './envelope.ts'
 import { WriteRefused } from './errors.ts'
+import { assertNotAhead } from './kernel-time.ts'
 import type { LogEntry } from './log-entry.ts'
 
 /** An ack that says nothing but what it cites. */
@@ -83,16 +83,8 @@ function tickAfter({ time, options }: Core, newest: Hlc): Hlc {
     const detail = { timestamp: formatHlc(timestamp), cause: formatHlc(newest) }
     throw new WriteRefused('CLOCK_SKEW', "this machine's clock is behind the writes it has: set it right", detail)
   }
-  const peers = options.peerTime?.()
-  if (peers === undefined) return timestamp
-  // By the clock alone: timestamps go on from their last value when the clock is set back, or are taken along by a peer
-  // whose writes are as far ahead as they may be, and neither stops our writes.
-  const aheadMs = time.wallMs() - peers.medianMs
-  if (aheadMs <= MAX_DRIFT_MS) return timestamp
-  throw new WriteRefused('CLOCK_SKEW', "this machine's clock is ahead of its peers': set it right", {
-    aheadMs,
-    limitMs: MAX_DRIFT_MS,
-  })
+  assertNotAhead(time.wallMs(), options.peerTime?.())
+  return timestamp
 }
 
 /** Throws `WriteRefused` where this node must not write at all. */

@@ -82,6 +82,7 @@ export type {
 } from './observation-types.ts'
 export type { FoundationWriterOptions } from './foundation-log.ts'
 export { createFoundationWriter } from './foundation-writer.ts'
+export { assertNotAhead } from './kernel-time.ts'
 export { type LogEnd, type LogEndOptions, readLogEnd } from './log-end.ts'
 export { LOG_FILE, STATE_FILE } from './log-schema.ts'
 export { type LateKernelOptions, openKernel, type Projecting } from './open-kernel.ts'

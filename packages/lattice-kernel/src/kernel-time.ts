@@ -19,6 +19,7 @@
  * @module
  */
 import { type Clock, createHlc, EARLIEST_CLOCK_MS, type Hlc, type HybridClock, MAX_DRIFT_MS } from '@lattice/model'
+import { WriteRefused } from './errors.ts'
 import type { PeerTime } from './kernel-options.ts'
 
 export interface KernelTime {
@@ -72,4 +73,18 @@ export function createKernelTime({ clock, last, highestWall, peerTime }: KernelT
       hlc = start(to)
     },
   }
+}
+
+/**
+ * Throws `WriteRefused` where peers could not take yet what is written by this machine's clock. By the clock alone:
+ * timestamps go on from their last value when the clock is set back, or are taken along by a peer whose writes are as far
+ * ahead as they may be, and neither stops this node's writes.
+ */
+export function assertNotAhead(wallMs: number, peers: PeerTime | undefined): void {
+  const aheadMs = peers === undefined ? 0 : wallMs - peers.medianMs
+  if (aheadMs <= MAX_DRIFT_MS) return
+  throw new WriteRefused('CLOCK_SKEW', "this machine's clock is ahead of its peers': set it right", {
+    aheadMs,
+    limitMs: MAX_DRIFT_MS,
+  })
 }

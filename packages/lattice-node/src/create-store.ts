@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { WriteRefused } from '@lattice/kernel'
+import { assertNotAhead } from '@lattice/kernel'
 import {
   createAbortController,
   createGenesis,
   GENESIS_NONCE_BYTES,
   genesisStoreId,
-  MAX_DRIFT_MS,
   parseStoreType,
   type StoreId,
   type StoreType,
@@ -36,7 +35,8 @@ export async function createStore(
   const type = checkType(context, storeType ?? defaultType(context, parent))
   checkStrategy(strategy, parent)
   if (parent !== undefined) checkParent(context, manager, parent)
-  checkClock(context)
+  // A store whose first writes are refused is not begun: it would come to be later, when nobody expects it any more.
+  assertNotAhead(context.clock.wallMs(), context.network()?.peerTime())
   const genesis = createGenesis(context.crypto, context.signer, {
     storeType: type,
     nonce: context.random.bytes(GENESIS_NONCE_BYTES),
@@ -89,17 +89,6 @@ function checkType(context: NodeContext, storeType: string): StoreType {
   const parsed = parseStoreType(storeType)
   if (!parsed.ok || !context.openers.has(parsed.value)) throw storeTypeUnknown(storeType, [...context.openers.keys()])
   return parsed.value
-}
-
-/** A store whose first writes are refused is not begun: it would come to be later, when nobody expects it any more. */
-function checkClock({ clock, network }: NodeContext): void {
-  const peers = network()?.peerTime()
-  const aheadMs = peers === undefined ? 0 : clock.wallMs() - peers.medianMs
-  if (aheadMs <= MAX_DRIFT_MS) return
-  throw new WriteRefused('CLOCK_SKEW', "this machine's clock is ahead of its peers': set it right", {
-    aheadMs,
-    limitMs: MAX_DRIFT_MS,
-  })
 }
 
 function checkParent(context: NodeContext, manager: StoreManager, parent: StoreId): void {

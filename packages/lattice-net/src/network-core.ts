@@ -16,12 +16,13 @@ import {
 } from '@lattice/model'
 import type { CloseReason, Connection, ReplicatedStore } from '@lattice/net-types'
 import { type Aftermath, createAftermath } from './aftermath.ts'
+import { createClockVoices } from './clock-voices.ts'
 import { type ConnectionIntake, createConnectionIntake } from './connection-intake.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
 import type { ConnectionWishes } from './connection-wishes.ts'
 import { BasesDiffer, type BootstrapFailed, NetworkClosed } from './errors.ts'
-import type { Gossip, SyncReason } from './gossip.ts'
+import type { Circle, Gossip, SyncReason } from './gossip.ts'
 import { DEFAULT_LIMITS, EVENT_CAPACITY, isOrderlyEnd, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
@@ -93,11 +94,11 @@ export class NetworkCore {
       close: (link, message) => this.closeLater(link, message),
     })
     this.defence = this.#createDefence()
-    this.clocks = createPeerClocks({ clock, onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }) })
     this.stores = createStoreRegistry({
       onWitnessed: (store, batch) => this.gossip.publish(store, batch),
       onPruned: (store) => this.gossip.rebased(store.id),
     })
+    this.clocks = this.#createClocks()
     this.agenda = new SessionAgenda({
       options,
       limits,
@@ -145,6 +146,7 @@ export class NetworkCore {
   register(store: ReplicatedStore): void {
     if (this.closed()) throw new NetworkClosed()
     this.stores.register(store)
+    this.clocks.review()
     this.gossip.registered(store.id)
     this.agenda.registered(store)
   }
@@ -155,6 +157,7 @@ export class NetworkCore {
     this.#aftermath.forgetStore(storeId)
     const running = this.agenda.slots.ofStore(storeId)
     if (!this.stores.unregister(storeId)) return
+    this.clocks.review()
     this.gossip.unregistered(storeId)
     this.peerDigests.forgetStore(storeId)
     await Promise.all(running.map((slot) => slot.outcome))
@@ -187,6 +190,12 @@ export class NetworkCore {
     this.wishes.call(peer, addresses)
     const link = this.links.get(peer)
     link?.spawn('compare again', () => this.compareAgain(link))
+  }
+
+  /** Who shares which stores, from data. */
+  circles(circles: readonly Circle[]): void {
+    this.clocks.circles(circles)
+    this.gossip.circles(circles)
   }
 
   /** Looks for neighbours anew, whatever kept this node from them. */
@@ -260,6 +269,14 @@ export class NetworkCore {
       heardMs: (peer) => this.links.get(peer)?.heardMs(),
       onChange: ({ peer, online, lastSeenMs }) =>
         this.#publish(online ? { kind: 'peer_online', peer } : { kind: 'peer_offline', peer, lastSeenMs }),
+    })
+  }
+
+  #createClocks(): PeerClocks {
+    return createPeerClocks({
+      clock: this.#options.clock,
+      voices: createClockVoices(this.stores),
+      onSkew: (skew) => this.#publish({ kind: 'clock_skew', ...skew }),
     })
   }
 
@@ -372,7 +389,7 @@ export class NetworkCore {
       nowMs: clock.monotonicMs,
       wallMs: this.#options.wallMs ?? clock.wallMs,
       accept,
-      onPeerWall: (link, wallMs) => this.clocks.observe(link.key, wallMs),
+      onPeerWall: (link, wallMs) => this.clocks.observe(link.peer, wallMs),
       defence: this.defence,
       onError: this.#conduct.failed,
       onClosed: (link, reason) => this.#onLinkClosed(link, reason),
@@ -427,7 +444,7 @@ export class NetworkCore {
     this.agenda.forgetPeer(peer)
     this.#gaps.forgetPeer(peer)
     this.peerDigests.leave(peer)
-    this.clocks.forget(link.key)
+    this.clocks.forget(peer)
     const lastedMs = this.#options.clock.monotonicMs() - link.sinceMs
     this.#publish({ kind: 'peer_disconnected', peer, reason, by })
     // Of a connection that was let go in silence nobody knows whether its peer was there.

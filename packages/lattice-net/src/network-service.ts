@@ -15,6 +15,7 @@ import { createJoiner, type JoinRequest } from './join.ts'
 import type { ConnectedPresence, NetworkEvent, PeerPresence, SyncOutcome } from './network-event.ts'
 import { NetworkCore } from './network-core.ts'
 import type { NetworkServiceOptions } from './network-options.ts'
+import type { PeerClocks, PeerTime } from './peer-clocks.ts'
 import type { PeerLink } from './peer-link.ts'
 import { diagnoseExchange, diagnosePeer, type ExchangeDiagnosis, type PeerDiagnosis } from './peer-diagnosis.ts'
 import { askRemoval, type RemovalRequest } from './ask-removal.ts'
@@ -76,8 +77,13 @@ export interface NetworkService extends AsyncDisposable {
   readonly diagnosis: (peer: PublicKey) => PeerDiagnosis
   /** How reconciling a store with a peer goes. */
   readonly exchange: (peer: PublicKey, storeId: StoreId) => ExchangeDiagnosis
-  /** The median of the wall clocks of connected peers now, of those that know the time; undefined without any. */
-  readonly peerTime: () => { readonly medianMs: number; readonly count: number } | undefined
+  /**
+   * What connected peers that know the time say it is now: those that share a store with this node, those that one is
+   * fetched from, and those that are vouched for. Undefined without any.
+   */
+  readonly peerTime: () => PeerTime | undefined
+  /** The peers have a say about the time until the work settles, as it does: there is a reason to believe them. */
+  readonly vouch: PeerClocks['vouch']
   /**
    * Reconciles the store with each connected peer that may use it and yields what came of it, as each ends; with `peers`
    * named, with each of those, dialled where it is not connected. Throws `StoreNotRegistered`, or `signal.reason`.
@@ -103,6 +109,11 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
   const upkeep = startUpkeep(core, options)
   const { transport } = options
   const fetching = fetchDeps(core, options)
+  const heeding = <T>({ peers }: Pick<BootstrapRequest, 'peers'>, fetch: () => Promise<T>): Promise<T> =>
+    core.clocks.vouch(
+      peers.map(({ peer }) => peer),
+      fetch,
+    )
   const close = (): Promise<void> => {
     upkeep.close()
     return core.close()
@@ -115,7 +126,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     unregister: (storeId) => core.unregister(storeId),
     want: (peer, addresses) => core.want(peer, addresses),
     unwant: core.wishes.uncall,
-    circles: core.gossip.circles,
+    circles: (circles) => core.circles(circles),
     rejoin: () => core.rejoin(),
     connectedPeers: () => core.links.all().flatMap((link) => connectedPresence(core, link, transport.name)),
     presence: core.presenceBook.presence,
@@ -124,12 +135,15 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     diagnosis: (peer) => diagnosePeer(core, peer),
     exchange: (peer, storeId) => diagnoseExchange(core, peer, storeId),
     peerTime: core.clocks.peerTime,
+    vouch: core.clocks.vouch,
     sync: (storeId, signal, peers) =>
       syncPeers(core, { storeId, onGuest: upkeep.guest, ...(peers === undefined ? {} : { peers }) }, signal),
     join: (request, signal) => join(core, request, { addresses: transport.addresses(), signal }),
-    bootstrap: (request) => runBootstrap(request, { ...fetching, reconcile: reconcilerOf(core, request) }),
-    askRemoval: (request) => askRemoval(request, { ...fetching, self: transport.id, logger: options.logger }),
-    fetchSnapshot: (fetch) => runSnapshot(fetch, fetching),
+    bootstrap: (request) =>
+      heeding(request, () => runBootstrap(request, { ...fetching, reconcile: reconcilerOf(core, request) })),
+    askRemoval: (request) =>
+      heeding(request, () => askRemoval(request, { ...fetching, self: transport.id, logger: options.logger })),
+    fetchSnapshot: (fetch) => heeding(fetch, () => runSnapshot(fetch, fetching)),
     events: core.events.subscribe,
     close,
     [Symbol.asyncDispose]: close,

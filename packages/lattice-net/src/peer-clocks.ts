@@ -1,6 +1,9 @@
 /**
  * What time the connected peers have, and whether this node's clock is out of line.
  *
+ * Who has a say is asked when the time is, not when a peer said it: who was let in meanwhile counts, and who was removed
+ * does no more.
+ *
  * Each peer's wall clock is kept as an offset to this node's monotonic one, so that a change of this node's own clock does
  * not change what its peers said. One peer cannot move the median of several: between the middle two of an even number,
  * this node's own clock decides.
@@ -10,45 +13,57 @@
  *
  * @module
  */
-import { type Clock, EARLIEST_CLOCK_MS, type IdKey, MAX_DRIFT_MS } from '@lattice/model'
+import { type Clock, EARLIEST_CLOCK_MS, type IdKey, idKey, MAX_DRIFT_MS, type PublicKey } from '@lattice/model'
+import type { ClockVoices } from './clock-voices.ts'
+import type { Circle } from './gossip.ts'
 
-export interface PeerClocks {
+export interface PeerClocks extends Pick<ClockVoices, 'vouch'> {
   /** What a peer says is the time; less than is possible when it does not know. */
-  readonly observe: (peer: IdKey, wallMs: number) => void
-  readonly forget: (peer: IdKey) => void
-  /**
-   * The median of the peers' wall clocks now; of an even number, what of the middle two's range is nearest to this node's
-   * own clock. Undefined without peers.
-   */
-  readonly medianMs: () => number | undefined
-  /** The median, and of how many. */
-  readonly peerTime: () => { readonly medianMs: number; readonly count: number } | undefined
+  readonly observe: (peer: PublicKey, wallMs: number) => void
+  readonly forget: (peer: PublicKey) => void
+  /** Of those that have a say; undefined without any. */
+  readonly peerTime: () => PeerTime | undefined
+  /** Who shares which stores, from data; replaces what was said before. */
+  readonly circles: (circles: readonly Circle[]) => void
+  /** Judges anew: who may use which store, or this node's clock, may be another than before. */
+  readonly review: () => void
+}
+
+/** What peers say is the time. */
+export interface PeerTime {
+  /** The median of their wall clocks now; of an even number, what of the middle two's range is nearest to this node's own. */
+  readonly medianMs: number
+  /** How many say it. */
+  readonly count: number
 }
 
 export interface PeerClocksOptions {
   readonly clock: Clock
+  readonly voices: ClockVoices
   /** Told when the verdict changes: ahead of the median by more than half of what an intention may be. */
   readonly onSkew: (skew: { readonly aheadMs: number; readonly skewed: boolean }) => void
 }
 
-/** Starts without peers. */
-export function createPeerClocks({ clock, onSkew }: PeerClocksOptions): PeerClocks {
-  const offsets = new Map<IdKey, number>()
+/** Starts without peers. Keeps what each connected peer said last, whoever it is. */
+export function createPeerClocks({ clock, voices, onSkew }: PeerClocksOptions): PeerClocks {
+  const said = new Map<IdKey, { readonly peer: PublicKey; readonly offsetMs: number }>()
   let skewed = false
 
-  function medianMs(): number | undefined {
-    const sorted = [...offsets.values()].sort((a, b) => a - b)
+  function peerTime(): PeerTime | undefined {
+    const offsets = [...said.values()].flatMap(({ peer, offsetMs }) => (voices.has(peer) ? [offsetMs] : []))
+    const sorted = offsets.sort((a, b) => a - b)
     const middle = sorted.length >> 1
     const upper = sorted[middle]
     if (upper === undefined) return undefined
     const lower = sorted.length % 2 === 1 ? upper : (sorted[middle - 1] ?? upper)
     const own = clock.wallMs() - clock.monotonicMs()
-    return Math.round(Math.min(upper, Math.max(lower, own)) + clock.monotonicMs())
+    const medianMs = Math.round(Math.min(upper, Math.max(lower, own)) + clock.monotonicMs())
+    return { medianMs, count: sorted.length }
   }
-  function review(): void {
-    const median = medianMs()
+  function judge(): void {
+    const peers = peerTime()
     // With nobody to differ from, it does not.
-    const aheadMs = median === undefined ? 0 : clock.wallMs() - median
+    const aheadMs = peers === undefined ? 0 : clock.wallMs() - peers.medianMs
     const verdict = aheadMs > MAX_DRIFT_MS / 2
     if (verdict === skewed) return
     skewed = verdict
@@ -56,18 +71,23 @@ export function createPeerClocks({ clock, onSkew }: PeerClocksOptions): PeerCloc
   }
   return {
     observe: (peer, wallMs) => {
-      if (wallMs < EARLIEST_CLOCK_MS) offsets.delete(peer)
-      else offsets.set(peer, wallMs - clock.monotonicMs())
-      review()
+      if (wallMs < EARLIEST_CLOCK_MS) said.delete(idKey(peer))
+      else said.set(idKey(peer), { peer, offsetMs: wallMs - clock.monotonicMs() })
+      judge()
     },
     forget: (peer) => {
-      offsets.delete(peer)
-      review()
+      said.delete(idKey(peer))
+      judge()
     },
-    medianMs,
-    peerTime: () => {
-      const median = medianMs()
-      return median === undefined ? undefined : { medianMs: median, count: offsets.size }
+    peerTime,
+    vouch: voices.vouch,
+    circles: (circles) => {
+      voices.told(circles)
+      judge()
+    },
+    review: () => {
+      voices.changed()
+      judge()
     },
   }
 }

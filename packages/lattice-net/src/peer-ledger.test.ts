@@ -1,11 +1,10 @@
-import { toPublicKey, idKey, type PublicKey } from '@lattice/model'
+import { toPublicKey, type PublicKey } from '@lattice/model'
 import { createManualClock, createSeededRandom } from '@lattice/model/testing'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { backoffMs } from './backoff.ts'
 import { MUTE_SCORE, SCORE_HALF_LIFE_MS, SHUT_OUT_FORGOTTEN_MS } from './defence-limits.ts'
 import { DEFAULT_LIMITS, MAX_INVALID_PER_CONNECTION, MAX_KNOWN_PEERS } from './limits.ts'
-import { createPeerClocks } from './peer-clocks.ts'
 import { createPeerLedger, type Misdeed, MISDEED_POINTS } from './peer-ledger.ts'
 
 function peer(index: number): PublicKey {
@@ -97,35 +96,6 @@ describe('the ledger of peers', () => {
     for (let index = 0; index <= MAX_KNOWN_PEERS; index += 1) ledger.score(peer(index), 'violation')
     expect(ledger.mutedForMs(peer(0))).toBe(0)
     expect(ledger.mutedForMs(peer(1))).toBeGreaterThan(0)
-  })
-})
-
-describe('the clocks of peers', () => {
-  const NOW = 1_795_000_000_000
-
-  test('a clock ahead of the median by more than half the drift is told once, and once more when it is back', () => {
-    const clock = createManualClock({ wallMs: NOW + 1_000_000 })
-    const told: boolean[] = []
-    const clocks = createPeerClocks({ clock, onSkew: ({ skewed }) => told.push(skewed) })
-    expect(clocks.medianMs()).toBeUndefined()
-    clocks.observe(idKey(peer(1)), NOW + 1_000_000)
-    clocks.observe(idKey(peer(2)), NOW + 960_000)
-    clocks.observe(idKey(peer(3)), NOW + 960_000)
-    expect(told).toEqual([true])
-    clock.setWallMs(NOW + 960_000)
-    clocks.observe(idKey(peer(1)), NOW + 960_000)
-    expect(told).toEqual([true, false])
-  })
-
-  test('one liar does not move the median of three', () => {
-    const clock = createManualClock({ wallMs: NOW + 5_000 })
-    const clocks = createPeerClocks({ clock, onSkew: () => undefined })
-    for (const [index, wall] of [NOW + 5_000, NOW + 5_010, 2 ** 47].entries()) clocks.observe(idKey(peer(index)), wall)
-    clock.advance(100)
-    expect(clocks.medianMs()).toBe(NOW + 5_110)
-    clocks.forget(idKey(peer(2)))
-    // Between the two that are left, the clock here decides: it is behind both.
-    expect(clocks.medianMs()).toBe(NOW + 5_100)
   })
 })
 

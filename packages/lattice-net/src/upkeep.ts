@@ -105,6 +105,7 @@ class Upkeeper {
     if (this.#upset !== undefined && this.#options.clock.monotonicMs() >= this.#quietUntilMs)
       this.#startOver(this.#upset)
     this.#silence.review()
+    this.#core.clocks.review()
     this.#core.presenceBook.review()
     this.guests.review()
     this.#prober.review()

@@ -162,7 +162,7 @@ export interface ClockStatus {
    * what is witnessed, so wrong beyond doubt: the node goes by what its peers say.
    */
   readonly verdict: 'good' | 'ahead' | 'behind'
-  /** How far it is ahead of the median of the connected peers; negative when behind, undefined when none says. */
+  /** How far it is ahead of the median of the peers that have a say; negative when behind, undefined when none says. */
   readonly aheadMs: number | undefined
 }
 

@@ -1,8 +1,12 @@
-import { type Clock, MAX_DRIFT_MS } from '@lattice/model'
+import { type Clock, equalBytes, MAX_DRIFT_MS, type StoreId, toSeed } from '@lattice/model'
+import { DEFAULT_LIMITS } from '@lattice/net'
+import { net } from '@lattice/proto'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
-import { codeOf, get, put } from './support.ts'
+import { sharedCrypto } from '../src/shared-crypto.ts'
+import { createRawPeer } from './raw-peer.ts'
+import { codeOf, get, keyOf, put } from './support.ts'
 
 const AHEAD_MS = 2 * MAX_DRIFT_MS
 
@@ -135,6 +139,84 @@ describe('a board that boots in 1970', () => {
     expect([await get(mesh, 1, id, 'right'), await get(mesh, 0, id, 'board')]).toEqual(['three', 'three'])
     expect(mesh.store(1, id).kernel().floating(10)).toEqual([])
   })
+})
+
+const YEAR_MS = 365 * 86_400_000
+/** Strangers are shown out some time later. */
+const MEANWHILE_MS = DEFAULT_LIMITS.strangerIdleMs / 2
+
+/** Keys that nobody let in connect to a node, and say what the time is, all alike. */
+async function strangersSay(mesh: SimMesh, to: number, wallMs: () => number): Promise<void> {
+  const crypto = await sharedCrypto()
+  for (let index = 0; index < 3; index += 1) {
+    const keyPair = crypto.keyPairFromSeed(toSeed(new Uint8Array(32).fill(0xa0 + index)))
+    const stranger = createRawPeer(mesh, keyPair, to, wallMs)
+    await mesh.complete(stranger.connect())
+    const ping = await mesh.complete(stranger.open(net.Protocol.PING))
+    await mesh.complete(ping.ended)
+    expect([stranger.count('accepted'), stranger.isConnected()]).toEqual([1, true])
+  }
+}
+
+/** How far from the true time the last write of a node is. */
+function lastWriteOffMs(mesh: SimMesh, index: number, id: StoreId): number {
+  const kernel = mesh.store(index, id).kernel()
+  const tip = kernel.tipOf(mesh.node(index).id)
+  const wall = tip && kernel.get(tip)?.parsed.intention.timestamp.wall
+  return Math.abs((wall ?? 0) - mesh.time.scheduler.clock.wallMs())
+}
+
+describe('strangers that agree on a wrong time', () => {
+  test.each<[string, number]>([
+    ['a year ago', -YEAR_MS],
+    ['the year 2100', 75 * YEAR_MS],
+  ])('stop no write, and move no timestamp: %s', async (_, byMs) => {
+    await using mesh = await createSimMesh({ seed: 5, nodes: 1 })
+    const { id } = await mesh.complete(mesh.node(0).createStore())
+    await strangersSay(mesh, 0, () => mesh.time.scheduler.clock.wallMs() + byMs)
+    await put(mesh, 0, id, ['k', 'v'])
+    expect(lastWriteOffMs(mesh, 0, id)).toBeLessThan(1000)
+    await mesh.complete(mesh.node(0).createStore({ name: 'other' }))
+    expect(mesh.node(0).network.clock()).toEqual({ verdict: 'good', aheadMs: undefined })
+  })
+
+  test('do not keep a node that is ahead from hearing so of its peers', async () => {
+    await using mesh = await createSimMesh({ seed: 6, nodes: 3 })
+    const id = await mesh.share()
+    await mesh.converge(id)
+    const { clock } = mesh.time.scheduler
+    await restartAhead(mesh, 2)
+    await strangersSay(mesh, 2, () => clock.wallMs() + AHEAD_MS)
+    await mesh.run(() => mesh.node(2).network.clock().verdict === 'ahead', 'the node knows', MEANWHILE_MS)
+    expect(await codeOf(mesh, put(mesh, 2, id, ['k', 'v']))).toBe('CLOCK_SKEW')
+  })
+
+  test('do not keep a node that is behind from being put right by two of its peers that agree', async () => {
+    await using mesh = await createSimMesh({ seed: 8, nodes: 3 })
+    const id = await mesh.share()
+    await mesh.converge(id)
+    const { clock } = mesh.time.scheduler
+    await mesh.stop(2)
+    // By what it has witnessed it may be right.
+    await mesh.time.pass(3_600_000)
+    const wallMs = (): number => clock.wallMs() - 3_600_000
+    await mesh.start(2, { clock: { wallMs, monotonicMs: clock.monotonicMs } })
+    await strangersSay(mesh, 2, wallMs)
+    await mesh.run(() => (mesh.node(2).network.clock().aheadMs ?? 0) < -3_500_000, 'its peers say so', MEANWHILE_MS)
+    await put(mesh, 2, id, ['k', 'v'])
+    expect(lastWriteOffMs(mesh, 2, id)).toBeLessThan(1000)
+  })
+})
+
+test('a peer that is removed has no more say in the time, at once', async () => {
+  await using mesh = await createSimMesh({ seed: 7, nodes: 2 })
+  mesh.skew(1, MAX_DRIFT_MS / 2)
+  const id = await mesh.share()
+  await mesh.run(() => (mesh.node(0).network.clock().aheadMs ?? 0) < -MAX_DRIFT_MS / 3, 'the peer is heard')
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 1)))
+  const connected = mesh.node(0).network.connectedPeers()
+  expect(connected.some(({ publicKey }) => equalBytes(publicKey, mesh.node(1).id))).toBe(true)
+  expect(mesh.node(0).network.clock().aheadMs).toBeUndefined()
 })
 
 describe('clocks of chance', () => {

@@ -37,8 +37,13 @@ export interface RawPeer {
 
 const { signal } = createAbortController()
 
-/** Takes the place of a node that is down, and speaks to node `to`. */
-export function createRawPeer(mesh: SimMesh, keyPair: KeyPair, to: number): RawPeer {
+/** Takes the place of a node that is down, or is nobody's key, and speaks to node `to`. `wallMs`: what it says is the time. */
+export function createRawPeer(
+  mesh: SimMesh,
+  keyPair: KeyPair,
+  to: number,
+  wallMs: () => number = mesh.time.scheduler.clock.wallMs,
+): RawPeer {
   const transport = mesh.network.transport(keyPair.publicKey)
   const heard = new Map<string, number>()
   const asked = new Map<net.Protocol, number>()
@@ -47,7 +52,7 @@ export function createRawPeer(mesh: SimMesh, keyPair: KeyPair, to: number): RawP
   const note = (kind: string): void => {
     heard.set(kind, (heard.get(kind) ?? 0) + 1)
   }
-  const wallTime = (): bigint => BigInt(mesh.time.scheduler.clock.wallMs())
+  const wallTime = (): bigint => BigInt(wallMs())
   const serveStream = async (stream: BiStream): Promise<void> => {
     const protocol = await readProtocol(stream)
     if (protocol !== undefined) asked.set(protocol, (asked.get(protocol) ?? 0) + 1)

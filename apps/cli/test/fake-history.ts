@@ -13,6 +13,8 @@ export interface FakeHistory {
   pruning: daemon.PruningStatus
   snapshot: daemon.SnapshotStatus
   stranded: daemon.StrandedWrite[]
+  /** Why the epoch that is followed has no effect, in the end. */
+  fault: string
 }
 
 export interface FakeHistoryDeps {
@@ -61,6 +63,7 @@ export function createFakeHistory({ self, other, call, isAdmin }: FakeHistoryDep
       policy: { policy: { case: 'manual', value: {} } },
     }),
     stranded: [],
+    fault: '',
     snapshot: create(daemon.SnapshotStatusSchema, { state: daemon.SnapshotState.READY, settled: SNAPSHOT }),
   }
   const epoch = create(daemon.EpochSchema, {
@@ -105,6 +108,16 @@ export function createFakeHistory({ self, other, call, isAdmin }: FakeHistoryDep
         const { WAITING, PRUNING, IDLE } = daemon.PruningState
         const waitsOn = daemon.PruneWait.SETTLEMENT
         yield create(daemon.PruningStatusSchema, { ...at, state: WAITING, waitsOn, waitsFor: [other] })
+        if (history.fault !== '') {
+          const undecided = { ...epoch, fault: 'admin_unknown', mayCount: true }
+          yield create(daemon.PruningStatusSchema, { ...at, state: IDLE, ineffective: undecided })
+          yield create(daemon.PruningStatusSchema, {
+            ...at,
+            state: IDLE,
+            ineffective: { ...epoch, fault: history.fault },
+          })
+          return
+        }
         yield create(daemon.PruningStatusSchema, { ...at, state: PRUNING, done: 10n, total: 40n })
         yield create(daemon.PruningStatusSchema, { ...at, state: IDLE, base })
       },

@@ -24,6 +24,8 @@ export interface FakeLife {
   /** Newest first. */
   readonly epochs: daemon.Epoch[]
   readonly excluded: daemon.ExcludedEntry[]
+  /** What comes of the newest epoch for whoever follows it, one after the other; acknowledged where there is nothing. */
+  readonly followed: Partial<daemon.Epoch>[]
   /** Whether another peer is known to hold everything. */
   isReplicated: boolean
   /** Whether this node may change stores, peers and invites. */
@@ -93,6 +95,7 @@ export function createFakeLife({ stores, call }: FakeLifeDeps): FakeLifeHandlers
     invites: [],
     epochs: [],
     excluded: [],
+    followed: [],
     isReplicated: true,
     isAdmin: true,
     awaited: [],
@@ -274,7 +277,8 @@ function peerActs(life: FakeLife, { stores, call }: FakeLifeDeps) {
     followEpoch: async function* () {
       const epoch = life.epochs[0] ?? refuse('INTENTION_NOT_FOUND', 'no such epoch')
       yield epoch
-      yield { ...epoch, acked: epoch.required, waitingFor: [], settled: true }
+      const settled = { acked: epoch.required, waitingFor: [], settled: true }
+      for (const next of life.followed.length === 0 ? [settled] : life.followed) yield { ...epoch, ...next }
     },
     listExcluded: async () => create(daemon.ListExcludedResponseSchema, { entries: life.excluded }),
     setPeerStatus: async ({ peer: reference, status }: daemon.SetPeerStatusRequest) => {

@@ -1,10 +1,11 @@
 /**
- * Follows an epoch until everybody who has to has acknowledged it.
+ * Follows an epoch until everybody who has to has acknowledged it, or nobody can any more.
  *
  * @module
  */
 import { type EpochStatus, KernelClosed } from '@lattice/kernel'
 import { type AbortSignal, createBroadcast, type IntentionId, toHex } from '@lattice/model'
+import { mayComeToCount } from '@lattice/store-base'
 import { NodeError, shortId } from './errors.ts'
 import type { OpenStore } from './open-store.ts'
 import { findEpoch } from './revoke-peer.ts'
@@ -12,12 +13,17 @@ import { findEpoch } from './revoke-peer.ts'
 /** One wake-up is as good as many. */
 const WAKE_UPS = 1
 
-/** The epoch now, and whenever it changed; ends with the one that is settled. */
+/** The epoch now, and whenever it changed; ends with the one that is settled, or stays without effect. */
 export function followEpoch(store: OpenStore, id: IntentionId, signal: AbortSignal): AsyncIterable<EpochStatus> {
   if (findEpoch(store, id) === undefined) {
     throw new NodeError('INTENTION_NOT_FOUND', `the store has no epoch ${shortId(id)}: list its epochs`)
   }
   return follow(store, id, signal)
+}
+
+/** True where it does not count, and nothing that is waited for changes that. */
+export function isWithoutEffect({ fault }: Pick<EpochStatus, 'fault'>): boolean {
+  return fault !== undefined && !mayComeToCount(fault)
 }
 
 async function* follow(store: OpenStore, id: IntentionId, signal: AbortSignal): AsyncIterable<EpochStatus> {
@@ -41,7 +47,7 @@ async function* follow(store: OpenStore, id: IntentionId, signal: AbortSignal): 
       ]
       if (seen.join(' ') !== shown) yield epoch
       shown = seen.join(' ')
-      if (epoch.isSettled) return
+      if (epoch.isSettled || isWithoutEffect(epoch)) return
     }
     signal.throwIfAborted()
     throw new KernelClosed(store.id)

@@ -30,6 +30,7 @@ export type {
   PrunedBase,
   PruneKeep,
   PruneResult,
+  FollowedPruning,
   StorePruning,
   StrandedActs,
 } from './history/history-types.ts'

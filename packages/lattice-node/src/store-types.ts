@@ -267,7 +267,10 @@ export interface StoreHandle extends Executor, StoreActs, PeerActs, HistoryActs,
   readonly systemEntries: () => readonly SystemTableEntry[]
   /** Epochs, those without effect included, newest first. Throws `InvalidArgument` where `after` is none. */
   readonly epochPage: (options: EpochPageOptions) => EpochPage
-  /** An epoch now, and whenever something about it changed, up to when it is settled. Throws `INTENTION_NOT_FOUND`. */
+  /**
+   * An epoch now, and whenever something about it changed, up to when it is settled, or has no effect and none by waiting.
+   * Throws `INTENTION_NOT_FOUND`.
+   */
   readonly followEpoch: (id: IntentionId, signal: AbortSignal) => AsyncIterable<EpochStatus>
   /** What is here and counts for nothing, as it was written beyond where its author's rights end. */
   readonly excluded: (limit: number) => readonly ExcludedIntention[]

@@ -44,6 +44,7 @@ export {
   type EpochPermission,
   type EpochWish,
   isOutOfState,
+  mayComeToCount,
   type MembershipHistory,
   type MembershipPolicy,
   type MembershipRecord,

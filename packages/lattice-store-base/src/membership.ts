@@ -67,6 +67,17 @@ export function isOutOfState(fault: EpochFault | undefined): boolean {
   return fault !== undefined && fault !== 'admin_unknown'
 }
 
+/** What follows from how much of the parent is here. */
+const UNDECIDED: ReadonlySet<EpochFault> = new Set(['parent_unknown', 'parent_void', 'admin_unknown'])
+
+/**
+ * Whether an epoch with this fault may come to count as more of the parent arrives, with nothing done about it. No other
+ * does by being waited for: one that a senior outranked would have to see that senior's epoch turn out void in its turn.
+ */
+export function mayComeToCount(fault: EpochFault): boolean {
+  return UNDECIDED.has(fault)
+}
+
 /** Where what a peer writes ends to count. */
 export interface Cutoff {
   /** The epoch of this store; what is in its past counts. */

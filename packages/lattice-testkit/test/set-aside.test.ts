@@ -86,6 +86,13 @@ const statusOf = (mesh: SimMesh, index: number, id: StoreId, epoch: IntentionId)
     .epochs()
     .find((each) => equalBytes(each.id, epoch))
 
+/** What whoever follows an epoch is told of why it has no effect, up to the end. */
+async function faultsTold(mesh: SimMesh, index: number, id: StoreId, epoch: IntentionId) {
+  const told = new Set<string | undefined>()
+  for await (const { fault } of mesh.store(index, id).followEpoch(epoch, new AbortController().signal)) told.add(fault)
+  return [...told]
+}
+
 /** An epoch made now by node 0 is final on all of these. */
 async function expectFinal(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<void> {
   const epoch = await mesh.complete(mesh.store(0, id).kernel().submitEpoch({ kind: 'initial' }))
@@ -100,6 +107,7 @@ test('an epoch that names one that never comes is set aside after a while, and s
   await using _ = mesh
   const lost = await lie(scene, namingNothing(root, 7))
   for (const index of [0, 1, 2]) expect(statusOf(mesh, index, notes, lost)?.fault).toBe('parent_unknown')
+  const told = faultsTold(mesh, 2, notes, lost)
   // Nobody can tell what of the state is cut below this one.
   const held = await mesh.complete(mesh.store(0, notes).kernel().submitEpoch({ kind: 'initial' }))
   await mesh.time.pass(HOUR_MS / 2)
@@ -107,6 +115,7 @@ test('an epoch that names one that never comes is set aside after a while, and s
   await mesh.time.pass(HOUR_MS)
   await mesh.converge(notes)
   for (const index of [0, 1, 2]) expect(statusOf(mesh, index, notes, lost)?.fault).toBe('set_aside')
+  expect(await mesh.complete(told)).toEqual(['parent_unknown', 'set_aside'])
   const asides = mesh
     .store(1, notes)
     .kernel()

@@ -13,6 +13,7 @@ import { formatId } from '../render/bytes-text.ts'
 import { printable } from '../render/display-text.ts'
 import { acksText } from '../render/epoch-text.ts'
 import type { Bind } from '../run-action.ts'
+import { withoutEffect } from './without-effect.ts'
 
 interface RevokeOptions {
   readonly self?: boolean
@@ -61,7 +62,11 @@ async function revoke(
   const { epoch } = response
   const last = wait && epoch !== undefined ? await awaitSettled(context, { store, epoch, names }) : epoch
   const answer = { ...response, ...(last && { epoch: last }) }
-  await out.message(daemon.RevokePeerResponseSchema, answer, () => outcomeText(answer, { names, full: out.full }))
+  const isVoid = wait && last !== undefined && last.fault !== ''
+  await out.message(daemon.RevokePeerResponseSchema, answer, () =>
+    isVoid ? '' : outcomeText(answer, { names, full: out.full }),
+  )
+  if (isVoid) throw withoutEffect(last, `the revocation of ${printable(name)}`)
 }
 
 interface Awaited {
@@ -70,14 +75,14 @@ interface Awaited {
   readonly names: PeerNames
 }
 
-/** The epoch as it is once it is settled; who is waited for is told on the way. */
+/** The epoch as it is once it is settled, or stays without effect; what is waited for is told on the way. */
 async function awaitSettled(context: CommandContext, { store, epoch, names }: Awaited): Promise<daemon.Epoch> {
   const { out, signal } = context
   const request = { storeId: store.id, epoch: epoch.id }
   let last = epoch
   for await (const next of (await context.backend()).store.followEpoch(request, { signal })) {
     last = next
-    if (!next.settled) await out.note(out.style.dim(acksText(next, names)))
+    if (!next.settled && (next.fault === '' || next.mayCount)) await out.note(out.style.dim(acksText(next, names)))
   }
   return last
 }

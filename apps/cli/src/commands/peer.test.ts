@@ -168,6 +168,31 @@ describe('revoking', () => {
     expect(stderr).toContain('waiting for nas')
   })
 
+  test('that comes to nothing is not waited for any more, and says what happened', async () => {
+    node.life.followed.push({ waitingFor: [], fault: 'outranked' })
+    expect(await at('peer revoke nas --yes --wait')).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: `0 of 1 peer has acknowledged it, waiting for nas
+error: the revocation of nas has no effect: a senior admin took the rights of its author at the same time (epoch 1, eeeeeeeeeeee)
+hint: 'peer list' shows who is an admin now: one of them can do it again
+`,
+    })
+    for (const peer of node.life.peers) peer.status = system.PeerStatus.ACTIVE
+    const { exitCode, stdout, stderr } = await at('--json peer revoke nas --yes --wait')
+    expect(exitCode).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject({ epoch: { fault: 'outranked', settled: false, waitingFor: [] } })
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'WRONG_STATE', detail: { fault: 'outranked' } } })
+  })
+
+  test('is waited for while it may come to count', async () => {
+    const unknown = { waitingFor: [], fault: 'parent_unknown', mayCount: true }
+    node.life.followed.push(unknown, { acked: [OTHER], waitingFor: [], settled: true })
+    const { exitCode, stderr } = await at('peer revoke nas --yes --wait')
+    expect(exitCode).toBe(0)
+    expect(stderr).toContain('it has no effect as yet: what it follows in the store above is not here\n')
+  })
+
   test('is one JSON document', async () => {
     const answer: unknown = JSON.parse((await at('--json peer revoke nas --yes')).stdout)
     expect(answer).toMatchObject({

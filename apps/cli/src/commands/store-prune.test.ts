@@ -80,6 +80,22 @@ describe('store prune', () => {
     })
   })
 
+  test('is not waited for any more once its epoch stays without effect', async () => {
+    node.history.fault = 'outranked'
+    expect(await at('store prune --yes --wait')).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: `waits for nas (epoch e5e5e5e5e5e5)
+epoch e5e5e5e5e5e5: it has no effect as yet: its author is no admin by what is here of the store above
+error: the prune of team (111111111111) has no effect: a senior admin took the rights of its author at the same time (epoch 5, e5e5e5e5e5e5)
+hint: 'peer list' shows who is an admin now: one of them can do it again
+`,
+    })
+    const { exitCode, stdout } = await at('--json store prune --yes --wait')
+    expect(exitCode).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject({ pruning: { ineffective: { fault: 'outranked', mayCount: false } } })
+  })
+
   test('needs consent only where something goes', async () => {
     expect((await at('store prune')).stderr).toContain('needs your consent')
     expect(asked('prune')).toEqual([])

@@ -19,6 +19,7 @@ import { asObject } from '../render/json-object.ts'
 import { formatPlural, formatSize } from '../render/units.ts'
 import type { Bind } from '../run-action.ts'
 import { describeStore } from '../store-selection.ts'
+import { withoutEffect } from './without-effect.ts'
 
 /** As a store can say it. */
 const MAX_DAYS = 36_525
@@ -92,7 +93,11 @@ async function prune(context: CommandContext, reference: string | undefined, opt
     ...asObject(messageToJson(daemon.PruneResponseSchema, response, API_FORMATS)),
     pruning: messageToJson(daemon.PruningStatusSchema, done, API_FORMATS),
   }
-  await out.document(document, () => `the history of ${describeStore(info)} ${baseText(done, out.full)}`)
+  const { ineffective } = done
+  await out.document(document, () =>
+    ineffective === undefined ? `the history of ${describeStore(info)} ${baseText(done, out.full)}` : '',
+  )
+  if (ineffective !== undefined) throw withoutEffect(ineffective, `the prune of ${describeStore(info)}`)
 }
 
 function checkOptions({ dryRun, keepDays, keepCount, policy, wait, yes }: PruneOptions): void {
@@ -137,7 +142,7 @@ interface AwaitedPrune {
   readonly names: PeerNames
 }
 
-/** How it is once it is deleted here; what is waited for is told on the way. */
+/** How it is once it is deleted here, or is not to be; what is waited for is told on the way. */
 async function awaitPruned(
   context: CommandContext,
   { info, epoch, names }: AwaitedPrune,

@@ -6,7 +6,7 @@
 import { daemon, type system } from '@lattice/proto'
 import type { PeerNames } from '../peer-names.ts'
 import { formatId } from './bytes-text.ts'
-import { epochStateCell, epochTitle } from './epoch-text.ts'
+import { acksText, epochStateCell, epochTitle } from './epoch-text.ts'
 import type { Style } from './style.ts'
 import type { Cell } from './table.ts'
 import { renderPairs } from './table.ts'
@@ -75,11 +75,14 @@ export function planText(plan: daemon.PrunePlan, { style, full, names }: History
   return renderPairs(pairs, style)
 }
 
-/** What goes on; undefined when nothing does. */
+/** What goes on; undefined when nothing does, or what is followed has no effect. */
 export function pruningText(
-  { state, epoch, done, total, failure, waitsOn, waitsFor }: daemon.PruningStatus,
+  { state, epoch, done, total, failure, waitsOn, waitsFor, ineffective }: daemon.PruningStatus,
   names: PeerNames,
 ): string | undefined {
+  if (ineffective !== undefined) {
+    return ineffective.mayCount ? `epoch ${formatId(ineffective.id)}: ${acksText(ineffective, names)}` : undefined
+  }
   switch (state) {
     case PruningState.WAITING:
       return `waits for ${WAITS[waitsOn] ?? waitingText(waitsFor, names)} (epoch ${formatId(epoch)})`

@@ -7,7 +7,7 @@ import { create } from '@bufbuild/protobuf'
 import { formatSExpr, type IntentionId, readIntentionId } from '@lattice/model'
 import type { StoreHandle } from '@lattice/node'
 import { daemon, system } from '@lattice/proto'
-import { InvalidArgument } from '@lattice/store-base'
+import { InvalidArgument, mayComeToCount } from '@lattice/store-base'
 import type { ServiceHandlers } from '../service-types.ts'
 import { toPeerInfo } from './messages.ts'
 import { pageLimit } from './request.ts'
@@ -116,5 +116,6 @@ export function toEpoch(epoch: EpochStatus): daemon.Epoch {
     settled: epoch.isSettled,
     final: epoch.isFinal,
     diverged: epoch.isDiverged,
+    mayCount: epoch.fault !== undefined && mayComeToCount(epoch.fault),
   })
 }

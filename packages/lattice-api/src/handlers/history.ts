@@ -6,6 +6,7 @@
 import { create } from '@bufbuild/protobuf'
 import { formatSExpr, readIntentionId } from '@lattice/model'
 import {
+  type FollowedPruning,
   type PruneKeep,
   type PrunePlan,
   prunePolicyIn,
@@ -219,7 +220,18 @@ const WAITS: Readonly<Record<NonNullable<StorePruning['waitsOn']>, daemon.PruneW
 
 function toPruningStatus(
   storeId: Uint8Array,
-  { state, epoch, done, total, failure, waitsOn, waitsFor, base, policy }: StorePruning,
+  {
+    state,
+    epoch,
+    done,
+    total,
+    failure,
+    waitsOn,
+    waitsFor,
+    base,
+    policy,
+    ineffective,
+  }: StorePruning & Partial<FollowedPruning>,
 ): daemon.PruningStatus {
   return create(daemon.PruningStatusSchema, {
     storeId,
@@ -234,5 +246,6 @@ function toPruningStatus(
       base: { epoch: base.epoch, seq: base.seq, wall: BigInt(base.wallMs), gone: BigInt(base.goneCount) },
     }),
     policy: prunePolicyMessage(policy),
+    ...(ineffective && { ineffective: toEpoch(ineffective) }),
   })
 }

@@ -1,13 +1,14 @@
 /**
- * Follows the pruning of a store until what an epoch is to delete is gone.
+ * Follows the pruning of a store until what an epoch is to delete is gone, or never will be by it.
  *
  * @module
  */
 import { type EpochStatus, KernelClosed } from '@lattice/kernel'
 import { type AbortSignal, createBroadcast, toHex } from '@lattice/model'
+import { isWithoutEffect } from '../follow-epoch.ts'
 import type { OpenStore } from '../open-store.ts'
 import { findEpoch } from '../revoke-peer.ts'
-import type { StorePruning } from './history-types.ts'
+import type { FollowedPruning, StorePruning } from './history-types.ts'
 import { targetOf } from './pending-prune.ts'
 
 /** One wake-up is as good as many. */
@@ -19,11 +20,14 @@ export interface FollowPruning {
   readonly signal: AbortSignal
 }
 
-/** As it is now, and whenever it changed; ends with the one in which history begins no earlier than the epoch says. */
+/**
+ * As it is now, and whenever it changed; ends with the one in which history begins no earlier than the epoch says, or by
+ * which the epoch stays without effect.
+ */
 export async function* followPruning(
   store: Pick<OpenStore, 'id' | 'kernel' | 'closed'>,
   { epoch, look, signal }: FollowPruning,
-): AsyncIterable<StorePruning> {
+): AsyncIterable<FollowedPruning> {
   const { kernel, closed } = store
   const target = targetOf(epoch)
   const seq = target && findEpoch(store, target)?.seq
@@ -35,11 +39,14 @@ export async function* followPruning(
     let shown = ''
     wake()
     for await (const _ of news) {
-      const now = look()
-      const text = textOf(now)
-      if (text !== shown) yield now
+      const pruning = look()
+      const isCut = pruning.base !== undefined && seq !== undefined && pruning.base.seq >= seq
+      const followed = isCut ? undefined : findEpoch(store, epoch.id)
+      const ineffective = followed?.fault === undefined ? undefined : followed
+      const text = `${ineffective?.fault ?? ''} ${textOf(pruning)}`
+      if (text !== shown) yield { ...pruning, ineffective }
       shown = text
-      if (now.state === 'idle' && now.base !== undefined && seq !== undefined && now.base.seq >= seq) return
+      if (isCut ? pruning.state === 'idle' : ineffective && isWithoutEffect(ineffective)) return
     }
     signal.throwIfAborted()
     throw new KernelClosed(store.id)

@@ -53,6 +53,12 @@ export interface StorePruning {
   readonly policy: PrunePolicy
 }
 
+/** The pruning of a store, by whoever follows an epoch of it. */
+export interface FollowedPruning extends StorePruning {
+  /** The epoch, while it has no effect and what it is to delete is here; the last says that it stays so. */
+  readonly ineffective: EpochStatus | undefined
+}
+
 /** What is done about a store's history. */
 export interface HistoryActs {
   /** What a prune would do now. Throws `INVALID_ARGUMENT` for what cannot be kept. */
@@ -64,10 +70,10 @@ export interface HistoryActs {
   readonly prune: (keep?: PruneKeep) => Promise<PruneResult>
   readonly pruning: () => StorePruning
   /**
-   * The same now and whenever it changed, up to when what an epoch is to delete is gone. Throws `INTENTION_NOT_FOUND`, or
-   * `WRONG_STATE` for an epoch that is not for pruning or does not count.
+   * The same now and whenever it changed, up to when what an epoch is to delete is gone, or the epoch has no effect and
+   * none by waiting. Throws `INTENTION_NOT_FOUND`, or `WRONG_STATE` for an epoch that is not for pruning.
    */
-  readonly followPruning: (epoch: IntentionId, signal: AbortSignal) => AsyncIterable<StorePruning>
+  readonly followPruning: (epoch: IntentionId, signal: AbortSignal) => AsyncIterable<FollowedPruning>
   /** Rejects with `NOT_ADMIN`, `INVALID_ARGUMENT`, or `NOT_SUPPORTED` where the policy is that of the store above. */
   readonly setPrunePolicy: (policy: PrunePolicy) => Promise<PrunePolicy>
 }

@@ -20,7 +20,7 @@ import { peerTable, type TablesOf } from '../store-peers.ts'
 import { submitSystem } from '../submit-system.ts'
 import { submitCuttable } from './cuttable-epoch.ts'
 import { followPruning } from './follow-pruning.ts'
-import type { HistoryActs, PruneKeep, PruneResult, StorePruning } from './history-types.ts'
+import type { FollowedPruning, HistoryActs, PruneKeep, PruneResult, StorePruning } from './history-types.ts'
 import { isAnythingAfter, pendingPrune, targetOf } from './pending-prune.ts'
 import { checkPolicy, keepOptions } from './prune-keep.ts'
 
@@ -125,17 +125,14 @@ function follow(
   { store, tablesOf }: HistoryActsDeps,
   id: IntentionId,
   signal: AbortSignal,
-): AsyncIterable<StorePruning> {
+): AsyncIterable<FollowedPruning> {
   const opened = store()
   const epoch = findEpoch(opened, id)
   if (epoch === undefined) {
     throw new NodeError('INTENTION_NOT_FOUND', `the store has no epoch ${shortId(id)}: list its epochs`)
   }
-  if (targetOf(epoch) === undefined || epoch.fault !== undefined) {
-    throw new NodeError(
-      'WRONG_STATE',
-      `the epoch ${shortId(id)} deletes nothing: it is for something else, or without effect`,
-    )
+  if (targetOf(epoch) === undefined) {
+    throw new NodeError('WRONG_STATE', `the epoch ${shortId(id)} deletes nothing: it is for something else`)
   }
   return followPruning(opened, { epoch, look: () => pruningOf(opened, tablesOf), signal })
 }

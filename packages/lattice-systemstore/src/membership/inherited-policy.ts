@@ -27,6 +27,7 @@ import {
   type EpochPermission,
   type EpochWish,
   MAX_SET_ASIDE,
+  mayComeToCount,
   type MembershipHistory,
   type MembershipPolicy,
   type MembershipRecord,
@@ -118,7 +119,7 @@ function resolveInherited({ records: given, follows }: MembershipHistory, parent
     const fault = faultOf({ at, author: record.author, claim: meaning, valid, pasts }, parent) ?? named?.fault
     if (fault !== undefined) faults.set(idKey(record.id), fault)
     // What may come to count, or not to, is one of its successors' past either way.
-    if (fault === undefined || OPEN.has(fault)) {
+    if (fault === undefined || mayComeToCount(fault)) {
       const removals = named?.fault === undefined ? (named?.removals ?? []) : []
       valid.push({ at, record, claim: meaning, removals })
     }
@@ -130,9 +131,6 @@ function resolveInherited({ records: given, follows }: MembershipHistory, parent
   for (const epoch of counting) if (!standing.includes(epoch)) faults.set(idKey(epoch.record.id), 'outranked')
   return { standing, valid, faults, pasts, cutoffsOf: (author) => cutoffsIn(standing, pasts, author) }
 }
-
-/** What follows from how much of the parent is here. */
-const OPEN: ReadonlySet<EpochFault> = new Set(['parent_unknown', 'parent_void', 'admin_unknown'])
 
 /**
  * What is set aside by these epochs. An author that was removed has no say, whether or not that epoch is set aside itself, so

@@ -13,7 +13,10 @@ import { printable } from './render/display-text.ts'
 export type PeerNames = (peer: Uint8Array) => string
 
 /** The names of a store's peers. One that is closed is asked for at its parent, whose peers it may share. */
-export async function peerNames(context: CommandContext, store: daemon.StoreInfo): Promise<PeerNames> {
+export async function peerNames(
+  context: CommandContext,
+  store: Pick<daemon.StoreInfo, 'id' | 'parentId'>,
+): Promise<PeerNames> {
   const { store: service } = await context.backend()
   const { signal } = context
   const known = new Map<string, string>()

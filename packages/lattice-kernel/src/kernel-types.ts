@@ -136,6 +136,14 @@ export interface StateSummary {
 export type KernelEvent =
   /** Everybody who has to has seen it. Told once while the store is open. */
   | { readonly kind: 'epoch_settled'; readonly id: IntentionId; readonly seq: bigint }
+  /** One of the newest epochs waits for these, or for these only from now on. Ascending, 64 at most; `total`: of how many. */
+  | {
+      readonly kind: 'epoch_waiting'
+      readonly id: IntentionId
+      readonly seq: bigint
+      readonly waitingFor: readonly PublicKey[]
+      readonly total: number
+    }
   | SnapshotEvent
   | PruneEvent
   | {

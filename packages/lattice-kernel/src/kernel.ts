@@ -8,6 +8,7 @@ import { type AutomaticWrites, createAutomaticWrites } from './automatic-writes.
 import { createKernelCopies, type KernelCopies } from './copy-kernel.ts'
 import type { Core } from './core.ts'
 import { guardDamage } from './damage-guard.ts'
+import { createEpochWaits } from './epoch-waits.ts'
 import { KernelClosed } from './errors.ts'
 import { finishState } from './finish-state.ts'
 import { guardOver } from './guard-over.ts'
@@ -59,7 +60,8 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const writes = writesOf(writer)
   const { rootOf = snapshots.rootOf } = core.options
   const automatic = createAutomaticWrites({ core, ...writes, rootOf, keptRoot: snapshots.keptRoot })
-  const jobs = jobsOf(core, writer, rebuilding)
+  const tellSettlement = settlementTold(core)
+  const jobs = jobsOf({ core, writer, rebuilding, tellSettlement })
   const proofs = createRemovalProofs(core, jobs.recheckFloating)
 
   const close = async (): Promise<void> =>
@@ -67,7 +69,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
 
   core.witnessed.add(({ intentions }) => {
     for (const { id } of intentions) waiters.witnessed(id)
-    tellSettled(core)
+    tellSettlement()
   })
   witnesser.restart(pool.load())
 
@@ -98,7 +100,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
     opened: () => {
       writer.wake()
       failure.watch(writer.isBusy)
-      core.settlement.news()
+      tellSettlement()
       automatic.start()
       pruning.start()
       snapshots.start()
@@ -120,15 +122,24 @@ function writesOf({
   }
 }
 
+interface JobsDeps {
+  readonly core: Core
+  readonly writer: Pick<Writer, 'accept' | 'jobs'>
+  readonly rebuilding: Pick<Rebuilding, 'job'>
+  readonly tellSettlement: () => void
+}
+
 /** What the writer does between other work, when it is asked to. */
-function jobsOf(
-  core: Core,
-  { accept, jobs }: Pick<Writer, 'accept' | 'jobs'>,
-  { job }: Rebuilding,
-): Pick<Kernel, 'recheckFloating' | 'rebuild' | 'retry'> {
+function jobsOf({
+  core,
+  writer,
+  rebuilding,
+  tellSettlement,
+}: JobsDeps): Pick<Kernel, 'recheckFloating' | 'rebuild' | 'retry'> {
+  const { accept, jobs } = writer
   return {
-    recheckFloating: async () => accept(async () => jobs.run(createRecheck(core))),
-    rebuild: async (onProgress) => accept(async () => jobs.run(job(onProgress))),
+    recheckFloating: async () => accept(async () => jobs.run(createRecheck(core, tellSettlement))),
+    rebuild: async (onProgress) => accept(async () => jobs.run(rebuilding.job(onProgress))),
     retry: async () => accept(async () => jobs.run(createRetry(core))),
   }
 }
@@ -217,9 +228,15 @@ function subscriptionsTo({
   return { onWitnessed: witnessed.add, onProjected: projected.add, onEvent: events.add }
 }
 
-/** What a commit has settled. Only what was not before the kernel was in use is told. */
-function tellSettled({ settlement, events }: Core): void {
-  for (const { record } of settlement.news()) {
-    events.notify({ kind: 'epoch_settled', id: record.id, seq: record.op.value.seq })
+/** Tells what is settled now, and whom the newest epochs wait for. What was so before the kernel was in use is not told. */
+function settlementTold(core: Core): () => void {
+  const { settlement, events } = core
+  const waits = createEpochWaits(core)
+  return () => {
+    const [settled, waiting] = [settlement.news(), waits()]
+    for (const { record } of settled) {
+      events.notify({ kind: 'epoch_settled', id: record.id, seq: record.op.value.seq })
+    }
+    for (const notice of waiting) events.notify(notice)
   }
 }

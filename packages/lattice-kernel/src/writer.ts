@@ -152,7 +152,7 @@ function createArming({ arm }: { readonly arm: () => void }): Work {
 }
 
 /** A job that looks again at all that waits for admission or time. */
-export function createRecheck(core: Core): () => boolean {
+export function createRecheck(core: Core, onEnd: () => void): () => boolean {
   const witnessAll = createWitnessAll(core)
   let isFirst = true
   return () => {
@@ -164,7 +164,9 @@ export function createRecheck(core: Core): () => boolean {
       core.recheckAdmission()
       core.witnesser.consider(core.pool.inFuture.due(core.time.nowMs()))
     }
-    return witnessAll()
+    const isDone = witnessAll()
+    if (isDone) onEnd()
+    return isDone
   }
 }
 

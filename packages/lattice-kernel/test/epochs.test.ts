@@ -375,6 +375,34 @@ describe('settlement', () => {
     await kernel.close()
   })
 
+  test('tells whom the newest epoch waits for, once whenever that is somebody else', async () => {
+    const { kernel, genesis, first } = await createSharedStore([anna.publicKey, bert.publicKey])
+    const told: string[] = []
+    kernel.onEvent((event) => {
+      if (event.kind === 'epoch_settled') told.push(`${event.seq} settled`)
+      if (event.kind !== 'epoch_waiting') return
+      expect(event.total).toBe(event.waitingFor.length)
+      told.push(`${event.seq} ${hex(event.waitingFor).join(' ')}`)
+    })
+    await kernel.submit(appOp('mine'))
+    expect(told.splice(0)).toEqual([])
+    const his = write(anna, { prev: genesis.id, deps: [first], at: at(5000), op: ackOp(first) })
+    const more = write(anna, { prev: his.id, at: at(5001) })
+    for (const one of [his, more]) await kernel.ingest([one], undefined)
+    expect(told.splice(0)).toEqual([`0 ${toHex(bert.publicKey)}`])
+    const second = await kernel.submitEpoch({ kind: 'prune' })
+    expect(told.splice(0)).toEqual([`1 ${hex([anna.publicKey, bert.publicKey]).toSorted().join(' ')}`])
+    // Of one without effect nothing is said, whatever number it gives itself; it has seen what it cites all the same.
+    const op = epochOp(2n ** 64n - 1n, [bert.publicKey])
+    const forged = write(anna, { prev: more.id, deps: [second], at: at(5002), op })
+    await kernel.ingest([forged], undefined)
+    expect(statusOf(kernel, forged.id)?.fault).toBe('seq_wrong')
+    expect(told.splice(0)).toEqual([`1 ${toHex(bert.publicKey)}`])
+    await kernel.ingest([write(bert, { prev: genesis.id, deps: [forged.id], at: at(6000) })], undefined)
+    expect(told.splice(0)).toEqual(['0 settled', '1 settled'])
+    await kernel.close()
+  })
+
   test('waits for nobody who was removed since', async () => {
     const { kernel, genesis, first } = await createSharedStore([anna.publicKey, bert.publicKey])
     await kernel.ingest([write(anna, { prev: genesis.id, deps: [first], at: at(5000), op: ACK })], undefined)

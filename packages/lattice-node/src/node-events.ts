@@ -67,6 +67,18 @@ export type NodeEventBody =
     }
   /** Everybody who has to has seen the epoch. */
   | { readonly kind: 'epoch_settled'; readonly storeId: StoreId; readonly epoch: IntentionId; readonly seq: bigint }
+  /**
+   * One of the newest epochs is not settled: it waits for these peers, or for these only from now on. Ascending by key, 64
+   * at most; `total`: of how many.
+   */
+  | {
+      readonly kind: 'epoch_waiting'
+      readonly storeId: StoreId
+      readonly epoch: IntentionId
+      readonly seq: bigint
+      readonly waitingFor: readonly PublicKey[]
+      readonly total: number
+    }
   /** Nodes have come to different states at an epoch; nothing is pruned while that stands. See `SnapshotEvent` of the kernel. */
   | {
       readonly kind: 'state_divergence'

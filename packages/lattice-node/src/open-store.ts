@@ -243,8 +243,9 @@ function followKernel(
   })
   kernel.onEvent((event) => {
     if (event.kind === 'fork_detected') context.publish({ kind: 'fork_detected', storeId, author: event.author })
-    if (event.kind === 'epoch_settled') {
-      context.publish({ kind: 'epoch_settled', storeId, epoch: event.id, seq: event.seq })
+    if (event.kind === 'epoch_settled' || event.kind === 'epoch_waiting') {
+      const { id: epoch, ...rest } = event
+      context.publish({ ...rest, storeId, epoch })
     }
     if (isPassedOn(event)) context.publish({ ...event, storeId })
     if (event.kind === 'stalled') tellStalled(context, storeId, event)

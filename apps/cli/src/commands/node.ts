@@ -6,6 +6,7 @@
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
+import { type PeerNames, peerNames } from '../peer-names.ts'
 import { formatId } from '../render/bytes-text.ts'
 import { nodeEventText } from '../render/node-event.ts'
 import { type Cell, renderPairs } from '../render/table.ts'
@@ -66,9 +67,16 @@ async function followEvents(context: CommandContext): Promise<void> {
   const { node } = await backend()
   const run = async (ending: AbortSignal): Promise<void> => {
     for await (const event of node.subscribe({}, { signal: ending })) {
-      await out.message(daemon.NodeEventSchema, event, () => nodeEventText(event, out))
+      const names = out.json ? undefined : await namesIn(context, event)
+      await out.message(daemon.NodeEventSchema, event, () => nodeEventText(event, { ...out, ...(names && { names }) }))
     }
   }
   if (repl === undefined) return run(signal)
   await out.note(`[${repl.follow('node events', run)}] follows the events of the node`)
+}
+
+/** Asked for only where an event names peers of a store by their keys. */
+async function namesIn(context: CommandContext, { event }: daemon.NodeEvent): Promise<PeerNames | undefined> {
+  if (event.case !== 'epochWaiting') return undefined
+  return peerNames(context, { id: event.value.storeId, parentId: new Uint8Array() })
 }

@@ -1,7 +1,9 @@
+import { PassThrough } from 'node:stream'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { daemon, system } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
-import { idOf } from '../../test/fake-node.ts'
+import { createFakeNode, idOf } from '../../test/fake-node.ts'
+import { run } from '../../test/fake-process.ts'
 import { nodeEventSentence } from './node-event.ts'
 import { PLAIN_STYLE } from './style.ts'
 
@@ -42,6 +44,14 @@ describe('what happens to stores and peers, as a sentence', () => {
     ],
     [{ case: 'peerLag', value: { storeId, peer, lag: {} } }, 'peer cdcdcdcdcdcd has caught up in 111111111111'],
     [
+      { case: 'epochWaiting', value: { storeId, epoch: idOf(0xee), seq: 4n, waitingFor: [peer, idOf(7)], total: 2n } },
+      'epoch 4 of store 111111111111 waits for cdcdcdcdcdcd, 070707070707 to acknowledge it (eeeeeeeeeeee)',
+    ],
+    [
+      { case: 'epochWaiting', value: { storeId, epoch: idOf(0xee), seq: 4n, waitingFor: [peer], total: 3n } },
+      'epoch 4 of store 111111111111 waits for cdcdcdcdcdcd and 2 more to acknowledge it (eeeeeeeeeeee)',
+    ],
+    [
       { case: 'inviteClaimed', value: { storeId, claimedBy: peer, tokenHash: idOf(3), usesLeft: 1 } },
       'peer cdcdcdcdcdcd joined 111111111111 with invite 030303030303: 1 use left',
     ],
@@ -55,4 +65,28 @@ describe('what happens to stores and peers, as a sentence', () => {
     const named = { case: 'storeChanged', value: { id: storeId, path: 'a\u001B[2J', state: 2 } } as const
     expect(sentence(named)).not.toContain('\u001B')
   })
+})
+
+test("'node events' names whom an epoch waits for as their store does", async () => {
+  const node = createFakeNode(['team'])
+  const stdout = Object.assign(new PassThrough(), { isTTY: false, columns: 80 })
+  const printed: string[] = []
+  let interrupt = (_exitCode: number): void => undefined
+  stdout.on('data', (chunk: Buffer) => {
+    printed.push(chunk.toString())
+    interrupt(0)
+  })
+  const followed = node.followed()
+  const ran = run(['node', 'events'], { ...node, stdout, onStart: (handler) => void (interrupt = handler) })
+  await followed
+  const value = create(daemon.EpochWaitingSchema, {
+    storeId,
+    epoch: idOf(0xee),
+    seq: 4n,
+    waitingFor: [peer],
+    total: 1n,
+  })
+  node.emit({ case: 'epochWaiting', value })
+  await ran
+  expect(printed.join('')).toContain('epoch 4 of store 111111111111 waits for nas to acknowledge it')
 })

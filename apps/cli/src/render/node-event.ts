@@ -4,6 +4,7 @@
  * @module
  */
 import { daemon, system } from '@lattice/proto'
+import type { PeerNames } from '../peer-names.ts'
 import { formatId } from './bytes-text.ts'
 import { printable } from './display-text.ts'
 import { enumText } from './enum-text.ts'
@@ -14,6 +15,8 @@ import { formatCount, formatDuration, formatPlural, formatSize, formatTime } fro
 export interface EventTextOptions {
   readonly style: Style
   readonly full: boolean
+  /** Of the store that an event is about; keys where there are none. */
+  readonly names?: PeerNames
 }
 
 /** `2026-11-22 17:47:47Z  peer 3f2a9c01b2d4 is online`. */
@@ -22,7 +25,7 @@ export function nodeEventText(event: daemon.NodeEvent, options: EventTextOptions
 }
 
 /** What happened, without when. */
-export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: EventTextOptions): string {
+export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full, names }: EventTextOptions): string {
   const id = (bytes: Uint8Array): string => style.name(formatId(bytes, full))
   switch (event.case) {
     case 'storeReady':
@@ -76,6 +79,8 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
     case 'pruned':
     case 'returned':
       return historySentence(event, { style, full })
+    case 'epochWaiting':
+      return epochWaitingText(event.value, { style, full, ...(names && { names }) })
     case 'epochSettled':
       return `epoch ${event.value.seq} of store ${id(event.value.storeId)} is settled (${id(event.value.epoch)})`
     case 'excluded': {
@@ -89,6 +94,17 @@ export function nodeEventSentence({ event }: daemon.NodeEvent, { style, full }: 
     case undefined:
       return 'something this version does not know'
   }
+}
+
+/** `epoch 4 of store 3f2a9c01b2d4 waits for nas, laptop and 3 more to acknowledge it (0a1b2c3d4e5f)`. */
+function epochWaitingText(
+  { storeId, epoch, seq, waitingFor, total }: daemon.EpochWaiting,
+  { style, full, names = (peer) => formatId(peer, full) }: EventTextOptions,
+): string {
+  const id = (bytes: Uint8Array): string => style.name(formatId(bytes, full))
+  const more = total - BigInt(waitingFor.length)
+  const peers = `${waitingFor.map((peer) => names(peer)).join(', ')}${more > 0n ? ` and ${formatCount(more)} more` : ''}`
+  return `epoch ${seq} of store ${id(storeId)} waits for ${style.warn(peers)} to acknowledge it (${id(epoch)})`
 }
 
 /** What came of reconciling with one peer. */

@@ -199,9 +199,9 @@ async function showEvents({ options, signal, onEvent }: EventWatch): Promise<voi
   }
 }
 
-/** Progress, lag that comes and goes, and syncs that moved nothing would only push the work off the screen. */
+/** Progress, what is waited for, lag, and syncs that moved nothing would only push the work off the screen. */
 function isWorthTelling({ event }: daemon.NodeEvent): boolean {
-  if (event.case === 'bootstrapProgress' || event.case === 'peerLag') return false
+  if (event.case === 'bootstrapProgress' || event.case === 'peerLag' || event.case === 'epochWaiting') return false
   if (event.case !== 'syncResult') return true
   return event.value.errorCode !== '' || event.value.sent > 0n || event.value.received > 0n
 }

@@ -252,6 +252,7 @@ function eventBody(event: NodeEvent): EventBody {
       return { case: 'selfRevoked', value: { storeId, ...(by && { by }), ...(epoch && { epoch }) } }
     }
     case 'epoch_settled':
+    case 'epoch_waiting':
     case 'excluded':
     case 'state_divergence':
     case 'prune_progress':
@@ -267,7 +268,9 @@ function eventBody(event: NodeEvent): EventBody {
 
 type HistoryEvent = Extract<
   NodeEvent,
-  { kind: 'epoch_settled' | 'excluded' | 'state_divergence' | 'prune_progress' | 'pruned' | 'returned' }
+  {
+    kind: 'epoch_settled' | 'epoch_waiting' | 'excluded' | 'state_divergence' | 'prune_progress' | 'pruned' | 'returned'
+  }
 >
 
 function historyEventBody(event: HistoryEvent): EventBody {
@@ -275,6 +278,10 @@ function historyEventBody(event: HistoryEvent): EventBody {
     case 'epoch_settled': {
       const { storeId, epoch, seq } = event
       return { case: 'epochSettled', value: { storeId, epoch, seq } }
+    }
+    case 'epoch_waiting': {
+      const { storeId, epoch, seq, waitingFor, total } = event
+      return { case: 'epochWaiting', value: { storeId, epoch, seq, waitingFor: [...waitingFor], total: BigInt(total) } }
     }
     case 'excluded': {
       const { storeId, author, count, epoch, own } = event

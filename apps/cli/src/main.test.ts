@@ -1,10 +1,11 @@
 import { PassThrough } from 'node:stream'
 import { create } from '@bufbuild/protobuf'
 import { DaemonUnreachable, ERROR_TABLE, type LatticeBackend } from '@lattice/api/client'
-import type { LatticeErrorCode } from '@lattice/model'
+import { type LatticeErrorCode, toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
 import { deferred } from '../test/deferred.ts'
+import { OTHER } from '../test/fake-life.ts'
 import { createFakeNode, type FakeNode, idOf } from '../test/fake-node.ts'
 import { run } from '../test/fake-process.ts'
 
@@ -534,6 +535,16 @@ test('status counts what was pruned among what is projected and seen', async () 
   expect(stdout).toMatch(/^intentions +9 witnessed, 0 floating$/m)
   expect(stdout).toMatch(/^seen by all +56 of 58 by every peer that writes$/m)
   expect(stdout).toMatch(/^projection +57 of 58$/m)
+})
+
+test('status says who holds an epoch up, by name', async () => {
+  const node = nodeWith('notes')
+  expect((await run(shell('store status'), node)).stdout).not.toContain('epoch')
+  node.status = { unsettled: create(daemon.EpochSchema, { id: idOf(0xee), seq: 4n, waitingFor: [OTHER] }) }
+  expect((await run(shell('store status'), node)).stdout).toMatch(/^epoch 4 +waiting for nas$/m)
+  expect(JSON.parse((await run(shell('--json store status'), node)).stdout)).toMatchObject({
+    unsettled: { seq: '4', waitingFor: [toHex(OTHER)] },
+  })
 })
 
 test('status warns of what is wrong', async () => {

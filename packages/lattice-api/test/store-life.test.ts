@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { toHex } from '@lattice/model'
+import { toHex, toStoreId } from '@lattice/model'
 import { daemon, system } from '@lattice/proto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { LatticeBackend } from '../src/index.ts'
@@ -162,7 +162,7 @@ describe.each([0, 1])('by backend %i', (index) => {
     expect(await codeOf(store.revokePeer({ storeId, self: true, force: true }))).toBe('WRONG_STATE')
     const none = await store.listEpochs({ storeId })
     expect(none).toMatchObject({ epochs: [], total: 0n, nextPageToken: new Uint8Array() })
-    for (const length of [3, 32]) {
+    for (const length of [3, 32, 33]) {
       expect(await codeOf(store.listEpochs({ storeId, pageToken: new Uint8Array(length) }))).toBe('INVALID_ARGUMENT')
     }
     expect(await store.listExcluded({ storeId })).toMatchObject({ entries: [], more: false })
@@ -171,6 +171,25 @@ describe.each([0, 1])('by backend %i', (index) => {
     }
     expect(await codeOf(follow(new Uint8Array(3)))).toBe('INVALID_ARGUMENT')
     expect(await codeOf(follow(new Uint8Array(32)))).toBe('INTENTION_NOT_FOUND')
+  })
+
+  test('epochs are listed a page at a time', async () => {
+    const { store } = backend()
+    const { id: storeId } = await create('team')
+    const kernel = real.node.store(toStoreId(storeId)).kernel()
+    const made: string[] = []
+    for (let n = 0; n < 5; n += 1) made.unshift(toHex(await kernel.submitEpoch({ kind: 'initial' })))
+    const listed: string[] = []
+    let pageToken = new Uint8Array()
+    do {
+      const page = await store.listEpochs({ storeId, limit: 2, pageToken })
+      expect(page.total).toBe(5n)
+      listed.push(...page.epochs.map(({ id }) => toHex(id)))
+      pageToken = Uint8Array.from(page.nextPageToken)
+      const wrong = Uint8Array.of(2, ...pageToken.subarray(1))
+      expect(await codeOf(store.listEpochs({ storeId, pageToken: wrong }))).toBe('INVALID_ARGUMENT')
+    } while (pageToken.length > 0)
+    expect(listed).toEqual(made)
   })
 
   test('what is missing and how the node is are answered, and an unknown peer is not found', async () => {

@@ -1,12 +1,14 @@
 /**
  * The epochs of a store by page, and one by its id: what is not asked for is not worked out.
  *
- * A page goes on after an epoch, not at a number, so that one that comes meanwhile moves none twice or past it.
+ * A page goes on after an epoch where it was told, not at a number, so that one that comes meanwhile, or comes to count or
+ * not to, moves none past it.
  *
  * @module
  */
 import { assert, type IntentionId } from '@lattice/model'
-import { type EpochStatus, newestFirst, statusesOf, type StatusSource } from './epoch-status.ts'
+import { type EpochPlace, inOrder, inOrderAfter } from './epoch-order.ts'
+import { type EpochStatus, statusesOf, type StatusSource } from './epoch-status.ts'
 
 /** Epochs of one page at most. */
 export const EPOCHS_PER_PAGE_MAX = 1000
@@ -14,17 +16,17 @@ export const EPOCHS_PER_PAGE_MAX = 1000
 export interface EpochPageOptions {
   /** 1 to {@link EPOCHS_PER_PAGE_MAX}. */
   readonly limit: number
-  /** `next` of the page before; absent: from the newest on. */
-  readonly after?: IntentionId
+  /** `next` of the page before; absent: from the first on. */
+  readonly after?: EpochPlace
 }
 
-/** Newest first. */
+/** Those that count first, the newest of them before: see `epoch-order.ts`. */
 export interface EpochPage {
   readonly epochs: readonly EpochStatus[]
   /** Of all pages. */
   readonly total: number
   /** Where the next page goes on; undefined on the last. */
-  readonly next: IntentionId | undefined
+  readonly next: EpochPlace | undefined
 }
 
 export interface EpochPages {
@@ -43,14 +45,14 @@ export function createEpochPages(source: StatusSource): EpochPages {
     },
     epochPage: ({ limit, after }) => {
       assert(limit > 0 && limit <= EPOCHS_PER_PAGE_MAX, 'a page has a size, within bounds')
-      const last = after && book.epochOf(after)
+      const all = book.epochs()
+      const last = after && book.epochOf(after.id)
       if (after !== undefined && last === undefined) return undefined
-      const all = book.epochs().toSorted(newestFirst)
-      const first = last === undefined ? 0 : all.indexOf(last) + 1
-      const epochs = all.slice(first, first + limit)
-      const isLast = first + epochs.length === all.length
-      const next = isLast ? undefined : epochs.at(-1)?.record.id
-      return { epochs: statusesOf(source, epochs), total: all.length, next }
+      const rest = after && last ? inOrderAfter(book, all, { epoch: last, counts: after.counts }) : inOrder(book, all)
+      const epochs = statusesOf(source, rest.slice(0, limit))
+      const end = epochs.length === rest.length ? undefined : epochs.at(-1)
+      const next = end && { id: end.id, counts: end.fault === undefined }
+      return { epochs, total: all.length, next }
     },
   }
 }

@@ -18,6 +18,7 @@ import type { EpochFault, EpochWish } from '@lattice/store-base'
 import { countingAcks } from './counting-acks.ts'
 import type { Counts } from './epoch-acks.ts'
 import type { BookEpoch } from './epoch-book.ts'
+import { inOrder } from './epoch-order.ts'
 import type { LogStore } from './log-store.ts'
 import { requiredOf, type Settlement } from './settlement.ts'
 import { agreedState, isDivergence, type SignedState, vouchedState } from './signed-state.ts'
@@ -74,14 +75,10 @@ export interface StatusSource {
   readonly isUpheld: IsUpheld
 }
 
-/** Newest first. */
+/** Those that count first, and the newest of them: see `epoch-order.ts`. */
 export function epochStatuses(source: StatusSource): readonly EpochStatus[] {
-  return statusesOf(source, source.log.book.epochs().toSorted(newestFirst))
-}
-
-/** By their number, of one number the one that came here last. */
-export function newestFirst(a: BookEpoch, b: BookEpoch): number {
-  return Number(b.record.op.value.seq - a.record.op.value.seq) || b.meta.seq - a.meta.seq
+  const { book } = source.log
+  return statusesOf(source, inOrder(book, book.epochs()))
 }
 
 export function statusesOf(source: StatusSource, epochs: readonly BookEpoch[]): readonly EpochStatus[] {

@@ -9,7 +9,7 @@
 import { compareBytes, equalBytes, type IdKey, idKey, type PublicKey } from '@lattice/model'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
-import { newestFirst } from './epoch-status.ts'
+import { inOrder } from './epoch-order.ts'
 import type { KernelEvent } from './kernel-types.ts'
 
 /** Epochs looked at. Of more, which are concurrent all, those with the highest numbers: one that joins them follows. */
@@ -30,7 +30,7 @@ export function createEpochWaits({ log, settlement }: Pick<Core, 'log' | 'settle
     ;[version, excludedAt] = [book.version(), excluded.version()]
     const before = known
     const heads = book.heads().flatMap((id) => book.epochOf(id) ?? [])
-    const looked = heads.toSorted(newestFirst).slice(0, EPOCHS_TOLD_MAX)
+    const looked = inOrder(book, heads).slice(0, EPOCHS_TOLD_MAX)
     const now = looked.map((epoch) => {
       const was = before?.get(idKey(epoch.record.id))
       // Without a change of who the peers are nobody comes to be waited for.

@@ -191,7 +191,10 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
    * nothing; then there is none.
    */
   readonly submitEpoch: (wish: EpochWish) => Promise<IntentionId>
-  /** All epochs, those that do not count included, newest first. Costs a look at each: ask for one, or a page, where that will do. */
+  /**
+   * All epochs: those that count, newest first, and after them those without effect. Costs a look at each: ask for one, or
+   * a page, where that will do.
+   */
   readonly epochs: () => readonly EpochStatus[]
   readonly epoch: EpochPages['epoch']
   readonly epochPage: EpochPages['epochPage']

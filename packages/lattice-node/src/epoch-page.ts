@@ -1,9 +1,9 @@
 /**
- * The epochs of a store, a page at a time.
+ * The epochs of a store, a page at a time, and the one that is waited for.
  *
  * @module
  */
-import type { EpochPage, EpochPageOptions } from '@lattice/kernel'
+import type { EpochPage, EpochPageOptions, EpochStatus } from '@lattice/kernel'
 import { InvalidArgument } from '@lattice/store-base'
 import type { OpenStore } from './open-store.ts'
 
@@ -16,4 +16,10 @@ export function epochPageOf({ kernel }: Pick<OpenStore, 'kernel'>, options: Epoc
     )
   }
   return page
+}
+
+/** The newest that counts, which speaks for those before it; undefined where there is none, or it is settled. */
+export function unsettledEpoch({ kernel }: Pick<OpenStore, 'kernel'>): EpochStatus | undefined {
+  const newest = kernel.epochPage({ limit: 1 })?.epochs[0]
+  return newest?.fault === undefined && newest?.isSettled === false ? newest : undefined
 }

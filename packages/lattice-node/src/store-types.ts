@@ -90,6 +90,8 @@ export interface StoreStatus {
   readonly peersLagging: number
   /** Authors that forked and have not joined the branches. */
   readonly openForks: number
+  /** The newest epoch that counts, while somebody who has to has not acknowledged it. */
+  readonly unsettled: EpochStatus | undefined
   /** False where no opener of the store's type is installed: it replicates, unread. */
   readonly readable: boolean
 }
@@ -265,7 +267,10 @@ export interface StoreHandle extends Executor, StoreActs, PeerActs, HistoryActs,
   /** The peers that count for this store: with inherited peers, the parent's. */
   readonly peers: () => readonly PeerEntry[]
   readonly systemEntries: () => readonly SystemTableEntry[]
-  /** Epochs, those without effect included, newest first. Throws `InvalidArgument` where `after` is none. */
+  /**
+   * Epochs, those that count first and the newest of them, then those without effect. Throws `InvalidArgument` where `after`
+   * is none.
+   */
   readonly epochPage: (options: EpochPageOptions) => EpochPage
   /**
    * An epoch now, and whenever something about it changed, up to when it is settled, or has no effect and none by waiting.

@@ -10,6 +10,7 @@ import { equalBytes, idKey, type PublicKey, toHex, ZERO_HASH } from '@lattice/mo
 import type { NetworkService } from '@lattice/net'
 import { system } from '@lattice/proto'
 import * as systemstore from '@lattice/systemstore'
+import { unsettledEpoch } from './epoch-page.ts'
 import type { NodeContext } from './node-context.ts'
 import type {
   InviteEntry,
@@ -153,6 +154,7 @@ export function viewStatus(context: NodeContext, { store, tablesOf }: ViewedStor
     stable: kernel.observations(writing).stability.count,
     peersLagging: writing.filter((peer) => !equalBytes(peer, context.id) && isBehind(context, store, peer)).length,
     openForks: kernel.tips().filter(({ tips }) => tips.filter(({ joined }) => !joined).length > 1).length,
+    unsettled: unsettledEpoch(store),
     synced: connected > 0 && synced === connected,
     readable: store.machine !== undefined,
     held: whyHeld(context, kernel, tablesOf),

@@ -42,11 +42,14 @@ test('a peer that is away is named once it is the one that an epoch waits for, u
   await mesh.converge(id, [0, 1])
   const waiting = [`${seq} waits for ${sorted(mesh, [1, 2])}`, `${seq} waits for 2`]
   expect(told).toEqual(waiting)
+  const { unsettled } = mesh.store(0, id).status()
+  expect(unsettled).toMatchObject({ id: epoch, waitingFor: [mesh.node(2).id] })
   // So it is told by a node that others wait for.
   expect(others.at(-1)).toBe(`${seq} waits for 2`)
   mesh.heal()
   await mesh.run(() => told.length > 2 && others.at(-1) !== `${seq} waits for 2`, 'it is back')
   expect(told).toEqual([...waiting, `${seq} is settled`])
+  expect(mesh.store(0, id).status().unsettled).toBeUndefined()
   expect(others.at(-1)).toBe(`${seq} is settled`)
 })
 

@@ -30,7 +30,7 @@ export function addEpochCommands(debug: Command, bind: Bind): void {
     ['-n, --number <count>', 'how many', parseCount({ min: 1, max }), DEFAULT_ENTRIES] as const
   debug
     .command('epochs')
-    .description('epochs, newest first: what each is for, by whom, and who has yet to acknowledge it')
+    .description('epochs, the newest that counts first: what each is for, by whom, and who has yet to acknowledge it')
     .argument('[store]', OPTIONAL_STORE_ARGUMENT)
     .option(...count(MAX_ENTRIES))
     .action(

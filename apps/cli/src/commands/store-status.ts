@@ -12,6 +12,7 @@ import { OPTIONAL_STORE_ARGUMENT } from '../parse-option.ts'
 import { type PeerNames, peerNames } from '../peer-names.ts'
 import { formatId } from '../render/bytes-text.ts'
 import { awaitingCell, closedStoreText } from '../render/closed-store.ts'
+import { epochStateCell } from '../render/epoch-text.ts'
 import { type StoreHistory, historyText } from '../render/history-text.ts'
 import { failedStoreText } from '../render/integrity-text.ts'
 import { asObject } from '../render/json-object.ts'
@@ -48,7 +49,7 @@ async function showStatus(context: CommandContext, reference: string | undefined
   if (info.state === daemon.StoreState.FAILED) return showFailed(context, info)
   const { store } = await context.backend()
   const status = await statusOf(context, info)
-  const awaits = (status?.store ?? info).awaiting.length > 0
+  const awaits = (status?.store ?? info).awaiting.length > 0 || status?.unsettled !== undefined
   const names = awaits ? await peerNames(context, info) : formatId
   if (status === undefined) {
     return out.message(daemon.StoreInfoSchema, info, () => closedStoreText(info, { style: out.style, names }))
@@ -164,6 +165,7 @@ export function statusText(status: daemon.StoreStatus, { style, full, names = fo
     ['peers', `${formatPlural(status.peers, 'peer')} with this node, ${status.peersOnline} online`],
     ['strategy', STRATEGIES[status.strategy] ?? status.strategy],
     ['sync', syncCell(status, style)],
+    ...unsettledPairs(status, style, names),
     ...(status.held === '' ? [] : [['writes', { text: `held: ${status.held}`, paint: style.warn }] as [string, Cell]]),
     ['keys', formatCount(status.keys)],
     ['intentions', `${formatCount(status.witnessCount)} witnessed, ${formatCount(status.floating)} floating`],
@@ -180,6 +182,15 @@ export function statusText(status: daemon.StoreStatus, { style, full, names = fo
   )
   if (full) pairs.push(['witness head', formatId(status.witnessHead, full)])
   return renderPairs(pairs, style)
+}
+
+/** Who holds an epoch up, where anybody does. */
+function unsettledPairs(
+  { unsettled }: daemon.StoreStatus,
+  style: CommandContext['out']['style'],
+  names: PeerNames,
+): [string, Cell][] {
+  return unsettled === undefined ? [] : [[`epoch ${unsettled.seq}`, epochStateCell(unsettled, names, style)]]
 }
 
 function sizeText({ logBytes, stateBytes, snapshotBytes }: daemon.StoreStatus): string {

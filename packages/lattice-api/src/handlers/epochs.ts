@@ -4,17 +4,18 @@
  * @module
  */
 import { create } from '@bufbuild/protobuf'
-import { formatSExpr, type IntentionId, readIntentionId } from '@lattice/model'
+import { formatSExpr, readIntentionId } from '@lattice/model'
 import type { StoreHandle } from '@lattice/node'
-import { daemon, system } from '@lattice/proto'
-import { InvalidArgument, mayComeToCount } from '@lattice/store-base'
+import { daemon } from '@lattice/proto'
+import { InvalidArgument } from '@lattice/store-base'
 import type { ServiceHandlers } from '../service-types.ts'
+import { toEpoch } from './epoch-message.ts'
 import { toPeerInfo } from './messages.ts'
 import { pageLimit } from './request.ts'
 
 type StoreService = ServiceHandlers<typeof daemon.StoreService>
 type At = (request: { readonly storeId: Uint8Array }) => StoreHandle
-type EpochStatus = ReturnType<StoreHandle['epochPage']>['epochs'][number]
+type EpochPageOptions = Parameters<StoreHandle['epochPage']>[0]
 
 const PAGE = { fallback: 100, max: 1_000 }
 
@@ -37,7 +38,7 @@ export function epochHandlers(
       return create(daemon.ListEpochsResponseSchema, {
         epochs: epochs.map(toEpoch),
         total: BigInt(total),
-        ...(next && { nextPageToken: next }),
+        ...(next && { nextPageToken: Uint8Array.of(next.counts ? COUNTS : FAULTY, ...next.id) }),
       })
     },
     followEpoch: async function* (request, signal) {
@@ -50,12 +51,17 @@ export function epochHandlers(
   }
 }
 
-/** A page goes on after the last epoch of the one before. */
-function readPageToken(token: Uint8Array): { readonly after?: IntentionId } {
+/** First byte of a page token, by whether its epoch counted. */
+const [FAULTY, COUNTS] = [0, 1]
+
+/** A page goes on after the last epoch of the one before, where that was told. */
+function readPageToken(token: Uint8Array): Pick<EpochPageOptions, 'after'> {
   if (token.length === 0) return {}
-  const after = readIntentionId(token)
-  if (after === undefined) throw new InvalidArgument('the page token is none that a page of epochs came with', {})
-  return { after }
+  const [kind, id] = [token[0], readIntentionId(token.subarray(1))]
+  if (id === undefined || (kind !== COUNTS && kind !== FAULTY)) {
+    throw new InvalidArgument('the page token is none that a page of epochs came with', {})
+  }
+  return { after: { id, counts: kind === COUNTS } }
 }
 
 function listExcluded(store: StoreHandle, limit: number): daemon.ListExcludedResponse {
@@ -75,47 +81,5 @@ function listExcluded(store: StoreHandle, limit: number): daemon.ListExcludedRes
       }
     }),
     more: excluded.length > limit,
-  })
-}
-
-const CAUSES: Readonly<Record<EpochStatus['cause']['kind'], daemon.EpochCause>> = {
-  initial: daemon.EpochCause.INITIAL,
-  membership: daemon.EpochCause.MEMBERSHIP,
-  prune: daemon.EpochCause.PRUNE,
-  key: daemon.EpochCause.KEY,
-  join_of_epochs: daemon.EpochCause.JOIN_OF_EPOCHS,
-  parent: daemon.EpochCause.PARENT,
-  set_aside: daemon.EpochCause.SET_ASIDE,
-  unknown: daemon.EpochCause.UNSPECIFIED,
-}
-
-const REMAINS = {
-  none: system.Role.UNSPECIFIED,
-  reader: system.Role.READER,
-  writer: system.Role.WRITER,
-} as const
-
-export function toEpoch(epoch: EpochStatus): daemon.Epoch {
-  const { id, seq, author, timestamp, cause, fault = '', isHead, required, acked, waitingFor } = epoch
-  return create(daemon.EpochSchema, {
-    id,
-    seq,
-    author,
-    wall: BigInt(timestamp.wall),
-    cause: CAUSES[cause.kind],
-    removals:
-      cause.kind === 'membership'
-        ? cause.removals.map(({ peer, remains }) => ({ peer, remains: REMAINS[remains] }))
-        : [],
-    ...(cause.kind === 'parent' ? { parentStore: cause.store, parentEpoch: cause.epoch } : {}),
-    fault,
-    head: isHead,
-    required: [...required],
-    acked: [...acked],
-    waitingFor: [...waitingFor],
-    settled: epoch.isSettled,
-    final: epoch.isFinal,
-    diverged: epoch.isDiverged,
-    mayCount: epoch.fault !== undefined && mayComeToCount(epoch.fault),
   })
 }

@@ -20,7 +20,7 @@ import {
 import { daemon } from '@lattice/proto'
 import { InvalidArgument } from '@lattice/store-base'
 import type { ServiceHandlers } from '../service-types.ts'
-import { toEpoch } from './epochs.ts'
+import { toEpoch } from './epoch-message.ts'
 import { sentenceOf, toDivergence } from './messages.ts'
 import { reportProgress } from './report-progress.ts'
 import { pageLimit, position } from './request.ts'

@@ -19,6 +19,7 @@ import {
   type StoreSummary,
 } from '@lattice/node'
 import { daemon } from '@lattice/proto'
+import { toEpoch } from './epoch-message.ts'
 
 const STATES: Readonly<Record<StoreState, daemon.StoreState>> = {
   creating: daemon.StoreState.BOOTSTRAPPING,
@@ -89,6 +90,7 @@ export async function toStoreStatus(store: StoreHandle): Promise<daemon.StoreSta
     stable: BigInt(status.stable),
     peersLagging: status.peersLagging,
     openForks: status.openForks,
+    ...(status.unsettled && { unsettled: toEpoch(status.unsettled) }),
   })
 }
 

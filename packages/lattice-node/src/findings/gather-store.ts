@@ -7,6 +7,7 @@ import { idKey, type IdKey, type PublicKey } from '@lattice/model'
 import type { NetworkService, PeerStanding } from '@lattice/net'
 import { system } from '@lattice/proto'
 import { readPeers, readStrategy } from '@lattice/systemstore'
+import { unsettledEpoch } from '../epoch-page.ts'
 import { toFailure } from '../failure.ts'
 import type { NodeContext } from '../node-context.ts'
 import type { PeerEntry, StoreSummary } from '../store-types.ts'
@@ -90,7 +91,7 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
       .tips()
       .filter(({ tips }) => tips.filter(({ joined }) => !joined).length > 1)
       .map(({ author }) => nameOf(author)),
-    unsettled: gatherUnsettled(kernel, nameOf),
+    unsettled: gatherUnsettled(open, nameOf),
     ...gatherSnapshot(kernel, nameOf),
     pruning: gatherPruning(open, tablesOf, nameOf),
     stranded: readStranded(context.directory.storePath(open.id), open.kernel).length,
@@ -101,11 +102,10 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
   }
 }
 
-/** The newest that counts speaks for those before it. */
-function gatherUnsettled(kernel: OpenStore['kernel'], nameOf: NameOf): UnsettledSnapshot | undefined {
-  const newest = kernel.epochs().find(({ fault }) => fault === undefined)
-  if (newest === undefined || newest.isSettled) return undefined
-  const { id, seq, timestamp, waitingFor } = newest
+function gatherUnsettled(open: OpenStore, nameOf: NameOf): UnsettledSnapshot | undefined {
+  const unsettled = unsettledEpoch(open)
+  if (unsettled === undefined) return undefined
+  const { id, seq, timestamp, waitingFor } = unsettled
   return { epoch: id, seq, sinceMs: timestamp.wall, waitingFor: waitingFor.map(nameOf) }
 }
 

@@ -108,6 +108,7 @@ export {
 } from './replace-log.ts'
 export { type OwnChainEnd, salvageLog, type SalvagedLog, type SalvageOptions } from './salvage-log.ts'
 export type { ProofRefused, RemovalProof } from './removal-types.ts'
+export { isMadeAgain } from './made-again.ts'
 export { openReingest, type Reingest, type ReingestOptions, type StrandedWrite } from './reingest.ts'
 export type { KernelDigest, ReplicatedSet } from './replicated-set.ts'
 export type { ScrubOptions, ScrubStatus } from './scrub-options.ts'

@@ -19,7 +19,6 @@ import {
   type IdKey,
   type IntentionId,
   isSigned,
-  type OpKind,
   type PublicKey,
   type SignedIntention,
   type Signer,
@@ -32,6 +31,7 @@ import type { Foundation } from './foundation-types.ts'
 import type { Kernel } from './kernel-types.ts'
 import type { LogEntry } from './log-entry.ts'
 import { createLogStore, type LogStore } from './log-store.ts'
+import { isMadeAgain } from './made-again.ts'
 import { openLog } from './open-log.ts'
 import { firstOf } from './over-early.ts'
 
@@ -51,6 +51,8 @@ export interface ReingestOptions {
 export interface StrandedWrite {
   readonly id: IntentionId
   readonly timestamp: Hlc
+  /** The payload as it was signed, and as it is read. */
+  readonly ops: Uint8Array
   readonly op: UniversalOp
 }
 
@@ -61,7 +63,7 @@ export interface Reingest {
   readonly next: (maxBytes: number) => readonly SignedIntention[]
   /** How many there are to look at. */
   readonly left: () => number
-  /** Own writes that are lost unless they are submitted anew, as far as `next` has come. Acknowledgements are left out. */
+  /** Own writes that are lost unless they are submitted anew, as far as `next` has come; without what is made again by itself. */
   readonly strandedCount: () => number
   readonly stranded: (after: number, limit: number) => readonly StrandedWrite[]
   /**
@@ -76,7 +78,6 @@ export interface Reingest {
 
 /** Entries looked at in one go. */
 const PAGE = 64
-const QUIET: readonly OpKind[] = ['ack', 'epochAck']
 /** Bytes of a foundation read at once. */
 const FOUNDATION_PAGE_BYTES: number = 1024 * 1024
 
@@ -136,7 +137,7 @@ function createReingest(
       const isOwn = equalBytes(parsed.intention.author, self)
       isOwnCut ||= isOwn
       if (!isOwn) ofOthers += 1
-      else if (!QUIET.includes(parsed.op.kind)) own.push(meta.seq)
+      else if (!isMadeAgain(parsed.op)) own.push(meta.seq)
     }
   }
 
@@ -167,7 +168,7 @@ function createReingest(
     stranded: (after, limit) =>
       own.slice(after, after + limit).map((seq) => {
         const { id, op, intention } = log.entryAt(seq).parsed
-        return { id, op, timestamp: intention.timestamp }
+        return { id, op, ops: intention.ops, timestamp: intention.timestamp }
       }),
     isOwnChainCut: () => isOwnCut,
     strandedOfOthers: () => ofOthers,

@@ -1,6 +1,8 @@
 /** Nothing that an old log holds alone is lost when its store begins anew, but what cannot be placed; and that is named. */
+import { create } from '@bufbuild/protobuf'
 import { equalBytes, genesisStoreId, idKey, type IntentionId, type ParsedIntention, toHex } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
+import { weaver } from '@lattice/proto'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Kernel, openReingest, type Reingest } from '../src/index.ts'
@@ -48,8 +50,11 @@ describe('an old log', () => {
     const closing = history.write(4, 'set a 2')
     const foreign = history.write(2, 'set b 1')
     const stranded = history.write(4, 'set c 1', [gone])
+    // Made again by itself where it is still needed.
+    const value = create(weaver.EpochOpSchema, { cause: { cause: { case: 'joinOfEpochs', value: {} } } })
+    const joins = history.write(4, { kind: 'epoch', schema: 0, value })
     const follows = history.write(4, 'set c 2')
-    const away = [...history.start, gone, after, kept, closing, foreign, stranded, follows]
+    const away = [...history.start, gone, after, kept, closing, foreign, stranded, joins, follows]
     const directory = await oldLog(4, history.storeId, away)
 
     const { kernel } = await openPlain({ storeId: history.storeId })
@@ -71,7 +76,7 @@ describe('an old log', () => {
     expect(again.strandedCount()).toBe(2)
     expect(hex(again.stranded(0, 10))).toEqual(hex([stranded, follows]))
     expect(hex(again.stranded(1, 10))).toEqual(hex([follows]))
-    expect(again.stranded(0, 1)[0]?.op).toEqual(stranded.op)
+    expect(again.stranded(0, 1)[0]).toMatchObject({ op: stranded.op, ops: stranded.intention.ops })
     expect(again.strandedOfOthers()).toBe(0)
     again.close()
     const outcomes = await made.kernel.ingest(given, undefined)

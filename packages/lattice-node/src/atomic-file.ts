@@ -11,13 +11,15 @@ import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncDirectory, syncInThread } from '@lattice/storage'
 
-/** Writes `bytes` to `path`, replacing what is there, with the permissions of `mode`. */
-export function writeFileAtomic(path: string, bytes: Uint8Array, mode: number): void {
+/** Writes the parts, one after another, to `path`, replacing what is there, with the permissions of `mode`. */
+export function writeFileAtomic(path: string, parts: Iterable<Uint8Array>, mode: number): void {
   const pending = `${path}.new`
   rmSync(pending, { force: true })
   const file = openSync(pending, 'wx', mode)
   try {
-    for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written)
+    for (const bytes of parts) {
+      for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written)
+    }
     fsyncSync(file)
   } finally {
     closeSync(file)

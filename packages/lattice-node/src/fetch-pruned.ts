@@ -10,7 +10,16 @@
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { commitFetched, FETCHING, hasFetched, type Kernel, openReingest, peekLog, type Reingest } from '@lattice/kernel'
+import {
+  commitFetched,
+  FETCHING,
+  hasFetched,
+  type Kernel,
+  openReingest,
+  peekLog,
+  type Reingest,
+  type StrandedWrite,
+} from '@lattice/kernel'
 import {
   type AbortSignal,
   type Crypto,
@@ -184,7 +193,7 @@ function fetchingPath(context: NodeContext, id: StoreId): string {
 
 /** Bytes taken in again at once: a few commits. */
 const REINGEST_BYTES: number = 1024 * 1024
-/** Writes put aside at once. */
+/** Writes that are read at once to be put aside. */
 const STRANDED_PER_PAGE = 256
 
 /** Has the new log take in what only the old one has; own writes that it cannot are put aside. */
@@ -213,12 +222,16 @@ async function takeOver(
     const hold = holdOfReturn(meta.writeHold(kernel.storeId), { isCut: isWaiting || old.isOwnChainCut(), early })
     if (hold !== undefined) meta.putWriteHold(kernel.storeId, hold)
     const waiting = old.strandedCount()
-    for (let after = 0; after < waiting; after += STRANDED_PER_PAGE) {
-      addStranded(path, old.stranded(after, STRANDED_PER_PAGE))
-    }
+    if (waiting > 0) addStranded(path, strandedPages(old))
     return { base, kept, waiting }
   } finally {
     old.close()
+  }
+}
+
+function* strandedPages(old: Reingest): Iterable<readonly StrandedWrite[]> {
+  for (let after = 0; after < old.strandedCount(); after += STRANDED_PER_PAGE) {
+    yield old.stranded(after, STRANDED_PER_PAGE)
   }
 }
 

@@ -33,7 +33,7 @@ export function loadIdentity({ path, mustExist, crypto, random }: LoadIdentityOp
     throw identityMissing(path)
   }
   const seed = random.bytes(SEED_BYTES)
-  writeFileAtomic(path, seed, OWNER_ONLY)
+  writeFileAtomic(path, [seed], OWNER_ONLY)
   return crypto.keyPairFromSeed(toSeed(seed))
 }
 

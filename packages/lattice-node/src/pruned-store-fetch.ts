@@ -15,14 +15,7 @@ import {
   type PrunedStoreOptions,
   type PrunedStoreWriter as Making,
 } from '@lattice/kernel'
-import {
-  concatBytes,
-  HASH_BYTES,
-  type IntentionId,
-  type PublicKey,
-  readIntentionId,
-  readPublicKey,
-} from '@lattice/model'
+import { HASH_BYTES, type IntentionId, type PublicKey, readIntentionId, readPublicKey } from '@lattice/model'
 import type { PrunedStoreWriter, WriterPosition, WriterRefused } from '@lattice/net-types'
 import { writeFileAtomic } from './atomic-file.ts'
 
@@ -98,7 +91,7 @@ class Fetch {
   }
   #begin(base: IntentionId, peer: PublicKey): void {
     this.#drop()
-    writeFileAtomic(this.#notePath(), concatBytes(base, peer), 0o600)
+    writeFileAtomic(this.#notePath(), [base, peer], 0o600)
     this.#note = { base, peer }
   }
   #drop(): void {

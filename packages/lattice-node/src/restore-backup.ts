@@ -65,7 +65,7 @@ export async function restoreBackup(options: RestoreBackupOptions): Promise<Rest
   const making = beginMaking(dataDir)
   try {
     await copyAll(options, { manifest, making })
-    writeFileAtomic(join(making, IDENTITY_FILE), seed, OWNER_ONLY.file)
+    writeFileAtomic(join(making, IDENTITY_FILE), [seed], OWNER_ONLY.file)
     const held = options.offlineOk === true ? 0 : holdStores(making)
     options.signal?.throwIfAborted()
     putInPlace(making, dataDir)

@@ -29,6 +29,11 @@ export function parseMilliseconds(text: string): number {
   return ms
 }
 
+/** An id, or its first digits. One cut short by a table ends in an ellipsis; it may be pasted as it is. */
+export function toPrefix(text: string): string {
+  return text.toLowerCase().replace(/…$/u, '')
+}
+
 const ROLES: Readonly<Record<string, system.Role>> = {
   reader: system.Role.READER,
   writer: system.Role.WRITER,

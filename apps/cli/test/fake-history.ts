@@ -5,6 +5,7 @@
  */
 import { create } from '@bufbuild/protobuf'
 import { type BackendHandlers, RemoteError } from '@lattice/api'
+import { type LatticeErrorCode, toHex } from '@lattice/model'
 import { daemon, system } from '@lattice/proto'
 
 export interface FakeHistory {
@@ -15,6 +16,8 @@ export interface FakeHistory {
   stranded: daemon.StrandedWrite[]
   /** Why the epoch that is followed has no effect, in the end. */
   fault: string
+  /** What ends the writing anew. */
+  resubmitFailure: { readonly code: LatticeErrorCode; readonly message: string } | undefined
 }
 
 export interface FakeHistoryDeps {
@@ -64,6 +67,7 @@ export function createFakeHistory({ self, other, call, isAdmin }: FakeHistoryDep
     }),
     stranded: [],
     fault: '',
+    resubmitFailure: undefined,
     snapshot: create(daemon.SnapshotStatusSchema, { state: daemon.SnapshotState.READY, settled: SNAPSHOT }),
   }
   const epoch = create(daemon.EpochSchema, {
@@ -126,12 +130,22 @@ export function createFakeHistory({ self, other, call, isAdmin }: FakeHistoryDep
           writes: history.stranded,
           total: BigInt(history.stranded.length),
         }),
-      resubmitStranded: async ({ drop }) => {
-        call(`store.resubmitStranded${drop ? ' drop' : ''}`)
-        const count = history.stranded.splice(0).length
-        return drop
-          ? create(daemon.ResubmitStrandedResponseSchema, { dropped: BigInt(count) })
-          : create(daemon.ResubmitStrandedResponseSchema, { ids: Array.from({ length: count }, () => idOf(7)) })
+      resubmitStranded: async ({ drop, ids }) => {
+        call(['store.resubmitStranded', ...(drop ? ['drop'] : []), ...ids].join(' '))
+        const { stranded, resubmitFailure } = history
+        const isNamed = ({ id }: daemon.StrandedWrite): boolean =>
+          ids.length === 0 || ids.some((prefix) => toHex(id).startsWith(prefix))
+        const goes = stranded.filter((write) => isNamed(write) && (drop || write.remedy === ''))
+        const kept = drop ? [] : stranded.filter((write) => isNamed(write) && write.remedy !== '')
+        history.stranded = stranded.filter((write) => !goes.includes(write))
+        if (drop) return create(daemon.ResubmitStrandedResponseSchema, { dropped: BigInt(goes.length) })
+        return create(daemon.ResubmitStrandedResponseSchema, {
+          ids: goes.map(() => idOf(7)),
+          settled: goes.map(({ id }) => id),
+          kept: kept.map(({ id, remedy: reason }) => ({ id, reason })),
+          errorCode: resubmitFailure?.code ?? '',
+          error: resubmitFailure?.message ?? '',
+        })
       },
       setPrunePolicy: async ({ policy }) => {
         const set = policy?.policy

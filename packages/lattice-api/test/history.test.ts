@@ -1,7 +1,10 @@
 /** How much of a store's history is kept, on a real node, through each backend. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { create } from '@bufbuild/protobuf'
 import { openKv } from '@lattice/kvstore'
-import { toHex, toStoreId } from '@lattice/model'
-import { daemon } from '@lattice/proto'
+import { encodeUniversalOp, toHex, toIntentionId, toStoreId } from '@lattice/model'
+import { daemon, system } from '@lattice/proto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { LatticeBackend } from '../src/index.ts'
 import { openRealNode, type RealNode } from './real-node.ts'
@@ -19,6 +22,7 @@ afterEach(async () => {
   await real[Symbol.asyncDispose]()
 })
 
+const idOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
 const codeOf = (call: Promise<unknown>): Promise<unknown> =>
   call.then(
     () => 'done',
@@ -121,5 +125,46 @@ describe.each([0, 1])('by backend %i', (index) => {
     expect(await follow(epoch?.id ?? new Uint8Array(0))).toBe('WRONG_STATE')
     expect(await follow(new Uint8Array(32))).toBe('INTENTION_NOT_FOUND')
     expect(await follow(new Uint8Array(3))).toBe('INVALID_ARGUMENT')
+  })
+
+  test('what was put aside is written anew or let go, by id or all of it, and what stays says why', async () => {
+    const { store } = backend()
+    const storeId = await createWritten(1)
+    const kernel = real.node.store(toStoreId(storeId)).kernel()
+    const [newest] = kernel.history(undefined, 1)
+    if (newest === undefined) throw new Error('something was written')
+    const invited = encodeUniversalOp({
+      kind: 'system',
+      schema: 0,
+      value: create(system.SystemOpSchema, {
+        op: { case: 'invite', value: { op: { case: 'create', value: { uses: 1 } } } },
+      }),
+    })
+    const line = (byte: number, ops: Uint8Array): string =>
+      `${JSON.stringify({ id: toHex(idOf(byte)), wall: 1, counter: 0, op: toHex(ops) })}\n`
+    const { ops } = newest.parsed.intention
+    const lines = [line(0x11, ops), line(0x12, invited), line(0x13, ops), line(0x14, ops)]
+    writeFileSync(join(real.dataDir, 'stores', toHex(storeId), 'stranded.jsonl'), lines.join(''))
+    const remedy = 'make the invite again: its token admits nobody'
+    const listed = await store.listStranded({ storeId })
+    expect(listed.writes.map(({ id, remedy: text }) => [id[0], text])).toEqual([
+      [0x11, ''],
+      [0x12, remedy],
+      [0x13, ''],
+      [0x14, ''],
+    ])
+    expect(await codeOf(store.resubmitStranded({ storeId, ids: ['1515'] }))).toBe('INTENTION_NOT_FOUND')
+    expect(await codeOf(store.resubmitStranded({ storeId, ids: ['1'], drop: true }))).toBe('INVALID_ARGUMENT')
+    expect(await store.resubmitStranded({ storeId, ids: ['1414'], drop: true })).toMatchObject({ dropped: 1n })
+    const before = kernel.stats().witnessCount
+    const some = await store.resubmitStranded({ storeId, ids: ['1313'] })
+    expect(some).toMatchObject({ settled: [idOf(0x13)], kept: [], errorCode: '', error: '' })
+    expect(some.ids.map((id) => kernel.has(toIntentionId(id)))).toEqual([true])
+    const all = await store.resubmitStranded({ storeId })
+    expect(all).toMatchObject({ settled: [idOf(0x11)], kept: [{ id: idOf(0x12), reason: remedy }] })
+    expect(kernel.stats().witnessCount).toBe(before + 2)
+    expect((await store.listStranded({ storeId })).total).toBe(1n)
+    expect(await store.resubmitStranded({ storeId, drop: true })).toMatchObject({ dropped: 1n })
+    expect((await store.listStranded({ storeId })).total).toBe(0n)
   })
 })

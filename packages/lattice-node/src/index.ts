@@ -27,10 +27,14 @@ export type {
 } from '@lattice/kernel'
 export type {
   HistoryActs,
+  KeptWrite,
+  ListedStranded,
   PrunedBase,
   PruneKeep,
   PruneResult,
   FollowedPruning,
+  ResubmitResult,
+  SettledWrite,
   StorePruning,
   StrandedActs,
 } from './history/history-types.ts'

@@ -33,6 +33,7 @@ import {
 import type { ReplicatedStore } from '@lattice/net-types'
 import type { Projector, ReadLog, ReadStoreTables, StateMachine, StreamEvents, StreamLagged } from '@lattice/store-base'
 import { createStoreMembershipPolicy, createSystemLayer } from '@lattice/systemstore'
+import { createStrandedList, type StrandedList } from './history/stranded-list.ts'
 import { createInheritedAuthority } from './inherited-authority.ts'
 import { createLogCursors, type LogCursors } from './log-cursor.ts'
 import { createMutex, type Mutex } from './mutex.ts'
@@ -64,6 +65,8 @@ export interface OpenStore {
   readonly log: ReadLog
   /** The machine's events, commit by commit. */
   readonly changes: Broadcast<StoreChange>
+  /** Own writes that were put aside when it began anew. */
+  readonly stranded: StrandedList
   /** Work of the machine's commands that is done one at a time. */
   readonly exclusive: Mutex
   /** Aborts as it closes. */
@@ -159,6 +162,7 @@ export async function openStore(context: NodeContext, options: OpenStoreOptions)
     replicated,
     log: createReadLog(kernel, cursors),
     changes,
+    stranded: createStrandedList(directory, kernel),
     exclusive: createMutex({ capacity: MAX_WAITING_COMMANDS }),
     closed: ended.signal,
     close: async () => {

@@ -36,7 +36,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'lattice store prune team --policy manual',
   ],
   'store snapshot': ['lattice store snapshot team', 'lattice store snapshot team --info'],
-  'store resubmit': ['lattice store resubmit team', 'lattice store resubmit team --drop'],
+  'store resubmit': [
+    'lattice store resubmit team',
+    'lattice store resubmit team --drop',
+    'lattice store resubmit team --drop --only 3f2a9c01 --only b2d4e6f8',
+  ],
   'store debug stranded': ['lattice --store team store debug stranded'],
   'store debug epochs': ['lattice --store team store debug epochs -n 10'],
   'store history': ['lattice --store team store history -n 20'],

@@ -7,7 +7,7 @@ import { toHex } from '@lattice/model'
 import { daemon } from '@lattice/proto'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { OPTIONAL_STORE_ARGUMENT, parseCount } from '../parse-option.ts'
+import { OPTIONAL_STORE_ARGUMENT, parseCount, toPrefix } from '../parse-option.ts'
 import { formatId } from '../render/bytes-text.ts'
 import { renderTable } from '../render/table.ts'
 import { formatPlural, formatTime } from '../render/units.ts'
@@ -243,9 +243,4 @@ function branchText({ lcas, branches }: daemon.InspectBranchResponse, { style, f
     ...ids.map((each) => `  ${formatId(each, full)}`),
   ])
   return [...common, ...lines].join('\n')
-}
-
-/** An id cut short by a table ends in an ellipsis; it may be pasted as it is. */
-function toPrefix(text: string): string {
-  return text.toLowerCase().replace(/…$/u, '')
 }

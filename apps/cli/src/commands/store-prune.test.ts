@@ -7,6 +7,7 @@ import { OTHER } from '../../test/fake-life.ts'
 import { createFakeNode, type FakeNode, idOf } from '../../test/fake-node.ts'
 import { type Ran, run, type RunOptions } from '../../test/fake-process.ts'
 
+const FAILED = 1
 const USAGE = 2
 const REFUSED = 5
 const { NOTHING_TO_PRUNE, HISTORY_RECENT, NOT_SETTLED } = daemon.PruneHindrance
@@ -194,25 +195,59 @@ test('store status -v tells of history, epochs and snapshot, in one JSON documen
 })
 
 describe('stranded writes', () => {
-  const write = (): daemon.StrandedWrite =>
-    create(daemon.StrandedWriteSchema, { id: idOf(5), wall: 1_700_000_000_000n, summary: '(put "k" "v")' })
+  const write = (byte: number, remedy = ''): daemon.StrandedWrite =>
+    create(daemon.StrandedWriteSchema, {
+      id: idOf(byte),
+      wall: 1_700_000_000_000n,
+      summary: remedy === '' ? '(put "k" "v")' : '(invite)',
+      remedy,
+    })
+  const INVITE = 'make the invite again: its token admits nobody'
 
-  test('are listed, and written anew with consent', async () => {
+  test('are listed with what is to be done, and written anew with consent', async () => {
     expect((await at('store debug stranded')).stdout).toBe('nothing is stranded\n')
-    node.history.stranded = [write()]
+    node.history.stranded = [write(5), write(6, INVITE)]
     expect((await at('store debug stranded')).stdout).toMatchInlineSnapshot(`
-      "ID            TIME                  WHAT
-      050505050505  2023-11-14 22:13:20Z  (put "k" "v")
+      "ID            TIME                  WHAT           TO DO
+      050505050505  2023-11-14 22:13:20Z  (put "k" "v")  resubmit
+      060606060606  2023-11-14 22:13:20Z  (invite)       make the invite again: its token admits nobody
       "
     `)
+    node.history.stranded = [write(5)]
     expect((await at('store resubmit')).stderr).toContain('needs your consent')
-    expect((await at('store resubmit --yes')).stdout).toBe('submitted 1 write anew\n')
+    expect(await at('store resubmit --yes')).toMatchObject({ exitCode: 0, stdout: 'submitted 1 write anew\n' })
     expect(asked('resubmit')).toEqual(['store.resubmitStranded'])
   })
 
-  test('are let go with consent', async () => {
-    node.history.stranded = [write(), write()]
-    expect((await at('store resubmit --drop --yes')).stdout).toBe('dropped 2 writes\n')
+  test('that are not repeated stay, with what is to be done, and the command says that it did not do all', async () => {
+    node.history.stranded = [write(5), write(6, INVITE), write(7)]
+    const { exitCode, stdout, stderr } = await at('store resubmit --yes')
+    expect(stdout).toBe(`submitted 2 writes anew\n060606060606 stays: ${INVITE}\n`)
+    expect(stderr).toContain('1 write cannot be written anew')
+    expect(stderr).toContain('store resubmit --drop --only ID')
+    expect(exitCode).toBe(FAILED)
+    const again = await at('--json store resubmit --yes')
+    const id = toHex(idOf(6))
+    expect(JSON.parse(again.stdout)).toMatchObject({ ids: [], settled: [], kept: [{ id, reason: INVITE }], error: '' })
+    expect(JSON.parse(again.stderr)).toMatchObject({ error: { code: 'NOT_SUPPORTED' } })
+  })
+
+  test('that were written before a failure are told of, and the failure is that of the command', async () => {
+    node.history.stranded = [write(5)]
+    node.history.resubmitFailure = { code: 'NOT_ADMITTED', message: 'this node may read the store alone' }
+    const { exitCode, stdout, stderr } = await at('store resubmit --yes')
+    expect([stdout, stderr]).toEqual(['submitted 1 write anew\n', 'error: this node may read the store alone\n'])
+    expect(exitCode).toBe(REFUSED)
+  })
+
+  test('are let go with consent, all of them or some', async () => {
+    node.history.stranded = [write(5), write(6, INVITE), write(7), write(8)]
+    expect((await at('store resubmit --drop --only 0606 --only 070707…')).stderr).toContain('needs your consent')
+    const { stdout } = await at('store resubmit --drop --yes --only 0606 --only 070707…')
+    expect(stdout).toBe('dropped 2 writes\n')
+    expect(asked('resubmit')).toEqual(['store.resubmitStranded drop 0606 070707'])
+    expect((await at('store resubmit --only 0505 --yes')).stdout).toBe('submitted 1 write anew\n')
+    expect((await at('store resubmit --drop --yes')).stdout).toBe('dropped 1 write\n')
     expect(JSON.parse((await at('--json store resubmit --drop')).stdout)).toMatchObject({ dropped: '0' })
   })
 })

@@ -109,20 +109,29 @@ function strandedHandlers(at: At): Pick<StoreService, 'listStranded' | 'resubmit
       const store = at(request)
       const writes = store.stranded()
       return create(daemon.ListStrandedResponseSchema, {
-        writes: writes.slice(0, pageLimit(request.limit, PAGE)).map(({ id, timestamp, op }) => ({
+        writes: writes.slice(0, pageLimit(request.limit, PAGE)).map(({ id, timestamp, op, remedy = '' }) => ({
           id,
           wall: BigInt(timestamp.wall),
           summary: formatSExpr(store.summarize(op)),
+          remedy,
         })),
         total: BigInt(writes.length),
       })
     },
     resubmitStranded: async (request) => {
+      const { ids, drop } = request
       const store = at(request)
-      if (request.drop) {
-        return create(daemon.ResubmitStrandedResponseSchema, { dropped: BigInt(store.dropStranded()) })
+      if (drop) {
+        return create(daemon.ResubmitStrandedResponseSchema, { dropped: BigInt(await store.dropStranded(ids)) })
       }
-      return create(daemon.ResubmitStrandedResponseSchema, { ids: [...(await store.resubmitStranded())] })
+      const { settled, kept, failure } = await store.resubmitStranded(ids)
+      return create(daemon.ResubmitStrandedResponseSchema, {
+        ids: settled.flatMap(({ id }) => id ?? []),
+        settled: settled.map(({ lost }) => lost),
+        kept: [...kept],
+        errorCode: failure?.code ?? '',
+        error: failure?.message ?? '',
+      })
     },
   }
 }

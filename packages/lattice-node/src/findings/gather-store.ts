@@ -14,7 +14,6 @@ import type { PeerEntry, StoreSummary } from '../store-types.ts'
 import type { OpenStore } from '../open-store.ts'
 import type { StoreEntry } from '../store-entry.ts'
 import { pruningOf } from '../history/prune-store.ts'
-import { readStranded } from '../history/stranded-file.ts'
 import { findEpoch } from '../revoke-peer.ts'
 import { peerTable, type TablesOf } from '../store-peers.ts'
 import { viewPeers } from '../store-views.ts'
@@ -94,7 +93,7 @@ function gatherOpen(context: NodeContext, { open, tablesOf, isAsked }: GatherOpe
     unsettled: gatherUnsettled(open, nameOf),
     ...gatherSnapshot(kernel, nameOf),
     pruning: gatherPruning(open, tablesOf, nameOf),
-    stranded: readStranded(context.directory.storePath(open.id), open.kernel).length,
+    stranded: open.stranded.all().length,
     rejections: kernel.stats().rejectionCount,
     replicas,
     unreplicated: isHeldElsewhere ? undefined : kernel.unseenByAll(replicas.map(({ peer }) => peer.publicKey)),

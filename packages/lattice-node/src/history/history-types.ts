@@ -78,15 +78,47 @@ export interface HistoryActs {
   readonly setPrunePolicy: (policy: PrunePolicy) => Promise<PrunePolicy>
 }
 
-/** What is done about own writes whose causes are gone; see `return-store.ts`. */
+/** An own write whose causes are gone. */
+export interface ListedStranded extends StrandedWrite {
+  /** What a person has to do about it, where it is not written anew as it was; undefined where `resubmitStranded` does. */
+  readonly remedy: string | undefined
+}
+
+export interface SettledWrite {
+  /** The id that it had. */
+  readonly lost: IntentionId
+  /** That it has now; undefined where nothing was left of it to do. */
+  readonly id: IntentionId | undefined
+}
+
+export interface KeptWrite {
+  readonly id: IntentionId
+  /** Why it was not written, or what a person has to do about it. */
+  readonly reason: string
+}
+
+export interface ResubmitResult {
+  /** Done, and listed no more; in their order. */
+  readonly settled: readonly SettledWrite[]
+  /** Those that stay as they are of a kind that is not repeated, or were refused by themselves. */
+  readonly kept: readonly KeptWrite[]
+  /** What ended it before the rest was looked at, which stays; undefined where it went through. */
+  readonly failure: StoreFailure | undefined
+}
+
+/**
+ * What is done about own writes whose causes are gone; see `fetch-pruned.ts`. They are named by their ids, or 4 or more hex
+ * digits that no other begins with; all are meant where none is named. A name that fits none, or several, is refused with
+ * `INTENTION_NOT_FOUND` or `INVALID_ARGUMENT`, and nothing is done.
+ */
 export interface StrandedActs {
   /** Oldest first. */
-  readonly stranded: () => readonly StrandedWrite[]
+  readonly stranded: () => readonly ListedStranded[]
   /**
-   * Submits them anew, on top of all that is here now, in their order; answers the ids that they have then. Where one is
-   * refused those before it are done, and the rest stays. Rejects as a write does, or with `NOT_SUPPORTED`.
+   * Submits them anew, on top of all that is here now, in their order, and goes on after one that is refused. What is answered
+   * as settled is so, whatever ended it; after a crash one of those that were under way may be written and listed still.
    */
-  readonly resubmitStranded: () => Promise<readonly IntentionId[]>
-  /** Lets them go; answers how many. */
-  readonly dropStranded: () => number
+  readonly resubmitStranded: (named?: readonly string[]) => Promise<ResubmitResult>
+  /** Lets them go; answers how many. Rejects with `DISK_FULL` or `STORAGE_FAILED`, and they stay then. */
+  readonly dropStranded: (named?: readonly string[]) => Promise<number>
 }

@@ -23,7 +23,6 @@ import { toFailure } from '../failure.ts'
 import type { NodeContext } from '../node-context.ts'
 import type { OpenStore } from '../open-store.ts'
 import type { StoreEntry } from '../store-entry.ts'
-import { keepStranded, readStranded } from './stranded-file.ts'
 
 export interface LostRemovals {
   /** Looks at every store in use. Resolves with false where something is left to be done later. */
@@ -35,15 +34,13 @@ export function createLostRemovals(context: NodeContext, entries: ReadonlyMap<Id
   const looked = new WeakSet<Kernel>()
 
   async function remake(store: OpenStore): Promise<boolean> {
-    const { kernel, exclusive } = store
-    const directory = context.directory.storePath(store.id)
+    const { kernel, exclusive, stranded } = store
     try {
       await exclusive.run(async () => {
-        for (const write of readStranded(directory, kernel)) {
+        for (const write of stranded.all()) {
           const taken = await takeAgain(kernel, write, context.id)
           if (taken === undefined) continue
-          const others = readStranded(directory, kernel).filter(({ id }) => !equalBytes(id, write.id))
-          keepStranded(directory, others)
+          stranded.settled(write.id)
           context.logger.info('store.removal_made_again', { storeId: store.id, lost: write.id, epoch: taken.epoch })
         }
       })

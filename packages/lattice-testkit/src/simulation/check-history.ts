@@ -134,10 +134,16 @@ export function checkEpochRoots(world: World, { name, kernels }: { name: string;
  * Whether a write that is not in a cut log is accounted for: it is told at its author as one to be written anew, or who
  * wrote it lost rights and it may have been beyond that.
  */
-export function isTold(world: World, kernel: Kernel, { id, node, storeId }: Acknowledged): boolean {
+export function isTold(
+  world: Pick<World, 'mesh' | 'record' | 'keyOf'>,
+  kernel: Kernel,
+  { id, node, storeId }: Acknowledged,
+): boolean {
   const author = world.keyOf(node)
   if (author === undefined || !kernel.membership().isHeard(author)) return true
-  if (kernel.membership().cutoffsOf(author).length > 0 || world.record.writtenAnew.has(toHex(id))) return true
+  const { writtenAnew, beingWrittenAnew } = world.record
+  if (kernel.membership().cutoffsOf(author).length > 0) return true
+  if (writtenAnew.has(toHex(id)) || beingWrittenAnew.has(toHex(id))) return true
   const store = storeIn(world, node, storeId)
   // Who is down or has left keeps what it has.
   return store === undefined || store.kernel().has(id) || store.stranded().some((write) => equalBytes(write.id, id))

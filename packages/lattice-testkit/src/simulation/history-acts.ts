@@ -120,17 +120,23 @@ function setPolicy(world: World): void {
 }
 
 /** Has what was put aside written anew, by whoever has some. */
-function resubmit(world: World): void {
+export function resubmit(world: Pick<World, 'mesh' | 'honest' | 'record' | 'stores'>): void {
   const { record, stores } = world
   for (const index of up(world)) {
-    for (const id of Object.values(stores)) {
+    for (const [name, id] of Object.entries(stores)) {
+      const what = `resubmit in ${name}`
       const store = storeIn(world, index, id)
-      const stranded = store?.stranded() ?? []
-      if (store === undefined || stranded.length === 0) continue
-      // Those that are done before a crash are so: which, only the node knows.
-      for (const write of stranded) record.writtenAnew.add(toHex(write.id))
-      track(world, { what: 'resubmit', index, work: store.resubmitStranded }, (ids) => {
-        for (const written of ids) record.acknowledged.push({ storeId: id, id: written, node: index })
+      const isUnderWay = [...record.underWay.values()].some((act) => act.what === what && act.node === index)
+      const lost = isUnderWay ? [] : (store?.stranded() ?? []).map((write) => toHex(write.id))
+      if (store === undefined || lost.length === 0) continue
+      for (const each of lost) record.beingWrittenAnew.add(each)
+      track(world, { what, index, work: async () => store.resubmitStranded() }, ({ settled, failure }) => {
+        for (const each of lost) record.beingWrittenAnew.delete(each)
+        if (failure !== undefined) record.journal.note(`node-${index}: ${what} was ended: ${failure.code}`)
+        for (const { lost: was, id: now } of settled) {
+          record.writtenAnew.add(toHex(was))
+          if (now !== undefined) record.acknowledged.push({ storeId: id, id: now, node: index })
+        }
       })
     }
   }

@@ -40,7 +40,7 @@ export const MEMBERSHIP_ACTS: readonly (readonly [weight: number, name: string, 
   [2, 'split_for_long', splitForLong],
 ]
 
-export function up({ mesh, honest }: World): readonly number[] {
+export function up({ mesh, honest }: Pick<World, 'mesh' | 'honest'>): readonly number[] {
   return honest.filter((index) => mesh.peers[index]?.isUp() === true)
 }
 

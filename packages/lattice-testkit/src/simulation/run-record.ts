@@ -59,8 +59,10 @@ export interface RunRecord {
   readonly tokens: MadeToken[]
   readonly settled: ToldSettled[]
   readonly forged: Forged[]
-  /** Writes that were put aside and that somebody asked to have written anew. */
+  /** Writes that were put aside and that a node said it has written anew. */
   readonly writtenAnew: Set<string>
+  /** Those that it was asked to, and has not answered yet, or never as it crashed: it may have written them. */
+  readonly beingWrittenAnew: Set<string>
   /** Epochs at which the hostile peer signed a state that nobody has: that is told, as an error. */
   readonly lyingEpochs: Set<string>
   /** Roots that the hostile peer signed for epochs that its acks do not follow. */
@@ -105,6 +107,7 @@ export function createRunRecord(plan: SimulationPlan, onLine?: (line: string) =>
     settled: [],
     forged: [],
     writtenAnew: new Set(),
+    beingWrittenAnew: new Set(),
     lyingEpochs: new Set(),
     forgedRoots: new Set(),
     followedFrom: new Map(),

@@ -10,7 +10,7 @@ import type { World } from './world.ts'
 
 /** Follows an act to its end. */
 export function track<T>(
-  { record, mesh }: World,
+  { record, mesh }: Pick<World, 'record' | 'mesh'>,
   { what, index, work }: { readonly what: string; readonly index: number; readonly work: () => Promise<T> },
   onDone?: (result: T) => void,
 ): void {

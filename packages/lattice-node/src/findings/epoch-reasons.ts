@@ -87,7 +87,7 @@ function pruningReasons(
       severity: 'warning',
       code: 'writes_stranded',
       what: `${plural(stranded, 'write')} of this node lost ${stranded === 1 ? 'its' : 'their'} causes, which were deleted while it was away, and ${stranded === 1 ? 'counts' : 'count'} nowhere`,
-      remedy: `\`lattice --store ${id} store debug stranded\` shows what, \`lattice store resubmit ${id}\` writes it anew`,
+      remedy: `\`lattice --store ${id} store debug stranded\` shows what, and what to do, \`lattice store resubmit ${id}\` writes anew what can be`,
       detail: { count: stranded },
     })
   }

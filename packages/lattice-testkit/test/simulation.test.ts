@@ -45,6 +45,7 @@ test(
         'invent_peers',
         'forge_epoch',
         'backdate_epoch',
+        'lie_about_time',
       ],
     } as const
     const first = await runSimulation({ ...options, seed: 1002 })

@@ -17,6 +17,7 @@ import type { SeededRandom } from '@lattice/model/testing'
 import { encodeFrame, type Frame, type FrameInit } from '@lattice/net'
 import { graftOrPrune, inventIds, inventPeers, otherTopic } from './corrupt-gossip.ts'
 import { lieAboutState } from './corrupt-snapshot.ts'
+import { lieAboutTime } from './corrupt-time.ts'
 import type { HostileHabit } from './kinds.ts'
 
 export interface HostileOptions {
@@ -24,6 +25,8 @@ export interface HostileOptions {
   readonly random: SeededRandom
   readonly crypto: Crypto
   readonly keyPair: KeyPair
+  /** How far ahead of the truth it says that the time is, at most. */
+  readonly lateMs: number
   /** Told of each deed. */
   readonly onDeed: (habit: HostileHabit) => void
   /** Nothing is changed while it answers false. */
@@ -48,7 +51,7 @@ const MAX_KEPT = 32
 type Wire = { readonly intention: Uint8Array; readonly signature: Uint8Array }
 
 export function createCorruption(options: HostileOptions): Corruption {
-  const { habits, random, onDeed, isActive } = options
+  const { habits, random, lateMs, onDeed, isActive } = options
   const kept: Uint8Array[] = []
   const forge = createForker(options)
 
@@ -86,6 +89,8 @@ export function createCorruption(options: HostileOptions): Corruption {
         return changed(inventPeers(frame, random))
       case 'lie_about_state':
         return changed(lieAboutState(frame, random))
+      // Done with every frame that it is of.
+      case 'lie_about_time':
       // Those it signs, and sends as they are.
       case 'forge_epoch':
       case 'forge_ack':
@@ -101,6 +106,12 @@ export function createCorruption(options: HostileOptions): Corruption {
       if (!isActive() || habits.length === 0) return honest
       if (kept.length < MAX_KEPT) kept.push(bytes)
       else kept[random.below(MAX_KEPT)] = bytes
+      // The next truth would undo it.
+      const time = habits.includes('lie_about_time') ? changed(lieAboutTime(frame, random, lateMs)) : undefined
+      if (time !== undefined) {
+        onDeed('lie_about_time')
+        return { ...honest, ...time }
+      }
       if (random.below(DEED_ONE_IN) > 0) return honest
       const first = random.below(habits.length)
       // Most habits are of some frames alone: the next that is of this one takes the place of one that is not.

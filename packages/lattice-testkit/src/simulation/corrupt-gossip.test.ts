@@ -53,7 +53,15 @@ test.each<[HostileHabit, FrameInit, string]>([
   const keyPair = crypto.keyPairFromSeed(toSeed(random.bytes(32)))
   const deeds: HostileHabit[] = []
   const onDeed = (deed: HostileHabit): void => void deeds.push(deed)
-  const corruption = createCorruption({ habits: [habit], random, crypto, keyPair, onDeed, isActive: () => true })
+  const corruption = createCorruption({
+    habits: [habit],
+    random,
+    crypto,
+    keyPair,
+    lateMs: 0,
+    onDeed,
+    isActive: () => true,
+  })
   const honest = encodeFrame(init)
   const kinds = new Set<string>()
   for (let nth = 0; nth < 200; nth += 1) {

@@ -51,6 +51,7 @@ test.each<[string, FrameInit, number]>([
     random,
     crypto,
     keyPair,
+    lateMs: 0,
     onDeed: () => undefined,
     isActive: () => true,
   })

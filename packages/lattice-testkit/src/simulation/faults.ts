@@ -6,6 +6,7 @@
 import { MAX_DRIFT_MS } from '@lattice/model'
 import type { StoragePoint } from '@lattice/storage'
 import { drawConditions } from './weather.ts'
+import { MAX_AHEAD_MS } from './plan.ts'
 import { countUp } from './run-record.ts'
 import { startNode } from './open-world.ts'
 import { track } from './track.ts'
@@ -18,8 +19,6 @@ const DOWN_PART = 1 / 3
 /** Statements until a crash inside the store, at most. */
 const MAX_POINTS = 40
 const POINTS: readonly StoragePoint[] = ['write', 'written', 'commit', 'committed', 'open', 'opened', 'close', 'closed']
-/** How far a clock is ahead at most: what is written by it waits for as long. */
-const MAX_AHEAD_MS: number = 3 * MAX_DRIFT_MS
 const MAX_FULL_MS = 15_000
 
 /** Does one of the faults that the run has. */

@@ -22,7 +22,7 @@ export type FaultKind =
   /** The network is another: faster, slower, or worse. */
   | 'weather'
 
-/** What a hostile peer does. Each is done now and then, so that it is not found out at once. */
+/** What a hostile peer does. Most are done now and then, so that it is not found out at once. */
 export type HostileHabit =
   /** Says that its set adds up to something else. */
   | 'forge_digest'
@@ -57,3 +57,5 @@ export type HostileHabit =
   | 'backdate_epoch'
   /** Serves what a pruned log begins with, and its state, wrongly: changed, cut, out of order, or of something else. */
   | 'lie_about_state'
+  /** Says that it is another time, whenever it says it: earlier, or later, by a little or by years. */
+  | 'lie_about_time'

@@ -7,10 +7,11 @@ import { type Crypto, fromHex, type IdKey, idKey, type KeyPair, type PublicKey }
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { sharedCrypto } from '../shared-crypto.ts'
 import { createSimMesh, type SimMesh } from '../sim-mesh.ts'
+import { MAX_LATE_MS } from './corrupt-time.ts'
 import { followNode } from './follow-node.ts'
 import { createHostileTransport } from './hostile-transport.ts'
 import { createCutWatch, type SeenBase } from './cut-watch.ts'
-import type { SimulationPlan } from './plan.ts'
+import { MAX_AHEAD_MS, type SimulationPlan } from './plan.ts'
 import { openersFor, type PreparedMesh, shareStores } from './prepared-mesh.ts'
 import { countUp, createRunRecord, find, type RunRecord } from './run-record.ts'
 import { watchLines } from './watch-lines.ts'
@@ -135,6 +136,7 @@ async function createRunMesh(
         random: random.fork(`hostile ${record.clock?.monotonicMs() ?? 0}`),
         crypto,
         keyPair,
+        lateMs: lateMsOf(plan),
         isActive: () => record.isHostileActive,
         onDeed: (habit) => {
           countUp(record.deeds, habit)
@@ -143,4 +145,12 @@ async function createRunMesh(
       })
     },
   })
+}
+
+/**
+ * A node whose clock is known to be wrong believes the only peer it sees, and then writes by its word: where that may be,
+ * what the hostile peer says is no later than what a clock may be ahead.
+ */
+function lateMsOf({ faults }: SimulationPlan): number {
+  return faults.includes('skew_far') ? MAX_AHEAD_MS : MAX_LATE_MS
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { MAX_DRIFT_MS } from '@lattice/model'
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'
 import { DEFAULT_LIMITS } from '@lattice/net'
 import type { Conditions } from '@lattice/net-sim'
@@ -61,6 +62,8 @@ export interface SimulationPlan {
 export const DEFAULT_NODES = 5
 export const MAX_NODES = 16
 export const DEFAULT_MINUTES = 1
+/** How far a clock is ahead at most: what is written by it waits for as long. */
+export const MAX_AHEAD_MS: number = 3 * MAX_DRIFT_MS
 
 const FAULTS: readonly FaultKind[] = [
   'crash',
@@ -94,6 +97,7 @@ const HABITS: readonly HostileHabit[] = [
   'forge_epoch',
   'forge_ack',
   'backdate_epoch',
+  'lie_about_time',
 ]
 
 const STATE_HABITS: readonly HostileHabit[] = ['lie_about_state']

@@ -118,16 +118,21 @@ async function heal(world: World): Promise<number> {
     mesh.skew(index, 0)
     mesh.calm(index)
   }
+  return untilTogether(world, 'heals_in_time')
+}
+
+/** Waits until everybody has come together. Answers how long that took; rejects once something was found. */
+async function untilTogether(world: World, invariant: string): Promise<number> {
+  const { record, mesh, honest } = world
   const beganMs = mesh.time.scheduler.clock.monotonicMs()
   const sinceMs = (): number => mesh.time.scheduler.clock.monotonicMs() - beganMs
   const isTogether = (): boolean => {
-    for (const index of honest) if (isDown(world, index)) bringUp(world, index)
+    // Whoever is down comes back at first; later nobody goes down any more.
+    if (record.phase === 'heal') for (const index of honest) if (isDown(world, index)) bringUp(world, index)
     return record.findings.length > 0 || difference(world) === undefined
   }
   while (!isTogether()) {
-    if (sinceMs() > HEAL_DEADLINE_MS) {
-      throw failed(world, { invariant: 'heals_in_time', message: why(world) })
-    }
+    if (sinceMs() > HEAL_DEADLINE_MS) throw failed(world, { invariant, message: why(world) })
     // Looking costs more than most of what happens meanwhile.
     await mesh.time.pass(LOOK_MS + Math.floor(sinceMs() * LOOK_PART))
   }
@@ -143,10 +148,7 @@ async function settle(world: World, sabotage: RunOptions['sabotage']): Promise<v
   const { record, mesh, plan } = world
   record.phase = 'check'
   if (plan.watchesQuiet) await mesh.time.pass(QUIET_MS)
-  const isTogether = (): boolean => difference(world) === undefined
-  await mesh.run(isTogether, 'everybody stays together', HEAL_DEADLINE_MS).catch((error: unknown) => {
-    throw failed(world, { invariant: 'stays_together', message: why(world) }, error)
-  })
+  await untilTogether(world, 'stays_together')
   sabotage?.(world)
   await checkEnd(world)
   throwFound(world)

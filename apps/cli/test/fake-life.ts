@@ -68,7 +68,7 @@ export interface FakeLifeHandlers {
   readonly node: Pick<BackendHandlers['node'], 'why' | 'diagnose' | 'backup'>
 }
 
-const EPOCHS_PER_REPLY = 2
+const ENTRIES_PER_REPLY = 2
 
 const refuse = (code: ConstructorParameters<typeof RemoteError>[0], message: string): never => {
   throw new RemoteError(code, message, {})
@@ -269,7 +269,7 @@ function peerActs(life: FakeLife, { stores, call }: FakeLifeDeps) {
     listEpochs: async ({ limit, pageToken }: daemon.ListEpochsRequest) => {
       const from = pageToken[0] ?? 0
       // Fewer than are asked for, as where they are large.
-      const epochs = life.epochs.slice(from, from + Math.min(limit, EPOCHS_PER_REPLY))
+      const epochs = life.epochs.slice(from, from + Math.min(limit, ENTRIES_PER_REPLY))
       const end = from + epochs.length
       const nextPageToken = end < life.epochs.length ? Uint8Array.of(end) : new Uint8Array()
       return create(daemon.ListEpochsResponseSchema, { epochs, total: BigInt(life.epochs.length), nextPageToken })
@@ -280,7 +280,12 @@ function peerActs(life: FakeLife, { stores, call }: FakeLifeDeps) {
       const settled = { acked: epoch.required, waitingFor: [], settled: true }
       for (const next of life.followed.length === 0 ? [settled] : life.followed) yield { ...epoch, ...next }
     },
-    listExcluded: async () => create(daemon.ListExcludedResponseSchema, { entries: life.excluded }),
+    listExcluded: async ({ limit, pageToken }: daemon.ListExcludedRequest) => {
+      const from = pageToken[0] ?? 0
+      const end = from + Math.min(limit, ENTRIES_PER_REPLY)
+      const nextPageToken = end < life.excluded.length ? Uint8Array.of(end) : new Uint8Array()
+      return create(daemon.ListExcludedResponseSchema, { entries: life.excluded.slice(from, end), nextPageToken })
+    },
     setPeerStatus: async ({ peer: reference, status }: daemon.SetPeerStatusRequest) => {
       call(`store.setPeerStatus ${reference} ${status}`)
       needAdmin()

@@ -165,7 +165,10 @@ describe.each([0, 1])('by backend %i', (index) => {
     for (const length of [3, 32, 33]) {
       expect(await codeOf(store.listEpochs({ storeId, pageToken: new Uint8Array(length) }))).toBe('INVALID_ARGUMENT')
     }
-    expect(await store.listExcluded({ storeId })).toMatchObject({ entries: [], more: false })
+    expect(await store.listExcluded({ storeId })).toMatchObject({ entries: [], nextPageToken: new Uint8Array() })
+    for (const length of [3, 32]) {
+      expect(await codeOf(store.listExcluded({ storeId, pageToken: new Uint8Array(length) }))).toBe('INVALID_ARGUMENT')
+    }
     const follow = async (epoch: Uint8Array): Promise<void> => {
       for await (const each of store.followEpoch({ storeId, epoch })) expect(each).toBeUndefined()
     }

@@ -87,8 +87,8 @@ export interface ExcludedSet extends LogIndex {
   readonly version: () => number
   /** What was excluded since the last time. */
   readonly takeNews: () => readonly NewlyExcluded[]
-  /** What is beyond a cutoff, lane by lane. */
-  readonly list: (limit: number) => readonly BeyondRecord[]
+  /** What is beyond a cutoff, lane by lane, from after a place on. */
+  readonly list: (limit: number, after?: Pick<Place, 'lane' | 'position'>) => readonly BeyondRecord[]
   /** As it goes to disk. */
   readonly rows: () => readonly ExcludedRow[]
   /** What the limits make of the records, made anew: the same as `rows`. */
@@ -129,7 +129,8 @@ export function createExcludedSet(deps: ExcludedSetDeps): ExcludedSet {
     endOf: (lane) => set.endOf(lane),
     version: () => set.version,
     takeNews: () => joined(set.news.splice(0)),
-    list: (limit) => listBeyond(set.ports, { cuts: set.cuts, endOf: (lane) => set.endOf(lane), limit }),
+    list: (limit, after) =>
+      listBeyond(set.ports, { cuts: set.cuts, endOf: (lane) => set.endOf(lane), limit, ...(after && { after }) }),
     rows: () => inOrder(set.rows),
     derive: () => inOrder(set.derive().rows),
     advance: (entry) => set.follow(entry),
@@ -386,16 +387,22 @@ interface Listing {
   readonly cuts: Cuts
   readonly endOf: (lane: number) => number
   readonly limit: number
+  readonly after?: Pick<Place, 'lane' | 'position'>
 }
 
-function listBeyond(ports: Ports, { cuts, endOf, limit }: Listing): readonly BeyondRecord[] {
+function listBeyond(
+  ports: Ports,
+  { cuts, endOf, limit, after = { lane: -1, position: -1 } }: Listing,
+): readonly BeyondRecord[] {
   const listed: BeyondRecord[] = []
   for (const [lane, spans] of [...cuts.spans].sort(([a], [b]) => a - b)) {
+    if (lane < after.lane) continue
     const { position: head } = ports.laneAt(lane).head
+    const from = lane === after.lane ? after.position + 1 : 0
     for (const { first, last, kind, epoch } of spans) {
       if (kind !== 'all') continue
       for (
-        let position = Math.max(first, ports.firstKept(lane));
+        let position = Math.max(first, from, ports.firstKept(lane));
         position <= Math.min(last, head) && listed.length < limit;
         position += 1
       ) {

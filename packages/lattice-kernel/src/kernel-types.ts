@@ -236,8 +236,11 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
   /** Witnessed intentions that no other cites. Sorted. */
   readonly frontier: () => readonly IntentionId[]
   readonly floating: (limit: number) => readonly FloatingIntention[]
-  /** What is witnessed and beyond a cutoff, chain by chain. */
-  readonly excluded: (limit: number) => readonly ExcludedIntention[]
+  /**
+   * What is witnessed and beyond a cutoff, chain by chain: from the first on, or from after one that is witnessed. So one
+   * that comes meanwhile moves none. Nothing where `after` is not here.
+   */
+  readonly excluded: (limit: number, after?: IntentionId) => readonly ExcludedIntention[]
   readonly forks: (
     limit: number,
   ) => readonly { readonly author: PublicKey; readonly ids: readonly [IntentionId, IntentionId] }[]

@@ -102,11 +102,14 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
       }
       return listed
     },
-    excluded: (limit) =>
-      log.excluded.list(clamp(limit)).map(({ entry: { parsed }, epoch, isLink }) => {
+    excluded: (limit, after) => {
+      const place = after && log.find(after)
+      if (after !== undefined && place === undefined) return []
+      return log.excluded.list(clamp(limit), place).map(({ entry: { parsed }, epoch, isLink }) => {
         const { author, timestamp } = parsed.intention
         return { id: parsed.id, author, timestamp, epoch, isLink }
-      }),
+      })
+    },
     forks: (limit) =>
       log.reader.forks(clamp(limit)).flatMap(({ author, first_seq: first, second_seq: second }) => {
         const [a, b] = [keptAt(core, first), keptAt(core, second)]

@@ -1,5 +1,5 @@
 /** A removal, case by case: what goes, what comes back, what a crash or a hostile peer can do about it. */
-import { idKey, type ParsedIntention, toHex, utf8Encode } from '@lattice/model'
+import { idKey, type IntentionId, type ParsedIntention, toHex, toIntentionId, utf8Encode } from '@lattice/model'
 import type { StorageHooks, StoragePoint } from '@lattice/storage'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Kernel, KernelEvent } from '../src/index.ts'
@@ -65,6 +65,30 @@ describe('what was witnessed before its author was removed', () => {
     expect(again.kernel.excluded(10)).toHaveLength(2)
     await expectSame(again.kernel, await fresh(history.storeId, history.all))
     await again.kernel.close()
+  })
+
+  test('is listed a page at a time, all of it once, whatever comes meanwhile', async () => {
+    const history = createHistory()
+    for (const by of [3, 4]) for (let n = 0; n < 5; n += 1) history.write(by, `set cut-${by}-${n} 1`)
+    const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(9) })
+    await kernel.ingest(history.all, undefined)
+    await kernel.ingest([history.remove(1, 3, history.start), history.remove(2, 4, history.start)], undefined)
+    const seen: string[] = []
+    let after: IntentionId | undefined
+    while (seen.length < 50) {
+      const page = kernel.excluded(3, after)
+      seen.push(...ids(page))
+      after = page.at(-1)?.id
+      if (page.length < 3) break
+      if (seen.length > 3) continue
+      // Of the first author there is one more, as somebody has built on it.
+      const late = history.write(3, 'set late 1')
+      await kernel.ingest([late, history.write(5, 'set built 1', [late])], undefined)
+    }
+    expect(seen).toHaveLength(11)
+    expect(seen).toEqual(ids(kernel.excluded(100)))
+    expect(kernel.excluded(9, toIntentionId(new Uint8Array(32)))).toEqual([])
+    await kernel.close()
   })
 
   test('comes back when a senior voids the removal, or when the one who removed is removed before', async () => {

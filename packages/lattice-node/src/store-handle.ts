@@ -38,6 +38,7 @@ import { activateStoreSchema } from './activate-schema.ts'
 import { checkStoreName } from './create-store.ts'
 import { epochPageOf } from './epoch-page.ts'
 import { invalidArgument, repairUnderWay, storeTypeUnknown } from './errors.ts'
+import { excludedPageOf } from './excluded-page.ts'
 import { followEpoch } from './follow-epoch.ts'
 import { createHistoryActs } from './history/prune-store.ts'
 import { createStrandedActs } from './history/stranded-acts.ts'
@@ -87,7 +88,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     systemEntries: () => viewSystemEntries(store()),
     epochPage: (options) => epochPageOf(store(), options),
     followEpoch: (epoch, signal) => followEpoch(store(), epoch, signal),
-    excluded: (limit) => store().kernel.excluded(limit),
+    excludedPage: (options) => excludedPageOf(store(), options),
     activateSchema: async (version) =>
       activateStoreSchema(store(), { version, author: context.id, storeTypes: [...context.openers.keys()] }),
     summarize: (op) => summarize(store(), op),

@@ -8,7 +8,6 @@ import type {
   EpochPage,
   EpochPageOptions,
   EpochStatus,
-  ExcludedIntention,
   Kernel,
   KernelStats,
   Observations,
@@ -20,6 +19,7 @@ import type {
 import type { AbortSignal, Hash, IntentionId, PublicKey, SExpr, StoreId, StoreType, UniversalOp } from '@lattice/model'
 import type { PeerStanding } from '@lattice/net'
 import type { system } from '@lattice/proto'
+import type { ExcludedPage, ExcludedPageOptions } from './excluded-page.ts'
 import type { StoreFailure } from './failure-types.ts'
 import type { HistoryActs, StrandedActs } from './history/history-types.ts'
 
@@ -277,8 +277,11 @@ export interface StoreHandle extends Executor, StoreActs, PeerActs, HistoryActs,
    * Throws `INTENTION_NOT_FOUND`.
    */
   readonly followEpoch: (id: IntentionId, signal: AbortSignal) => AsyncIterable<EpochStatus>
-  /** What is here and counts for nothing, as it was written beyond where its author's rights end. */
-  readonly excluded: (limit: number) => readonly ExcludedIntention[]
+  /**
+   * What is here and counts for nothing, as it was written beyond where its author's rights end. Throws `InvalidArgument`
+   * where `after` is not here.
+   */
+  readonly excludedPage: (options: ExcludedPageOptions) => ExcludedPage
   /**
    * Lets payloads of the machine's schema `version` count from here on; nodes that do not know it stall until they are
    * upgraded. Rejects with `INVALID_ARGUMENT` for a version this node does not know, or `NOT_ADMIN`.

@@ -69,7 +69,7 @@ async function expectOut(mesh: SimMesh, id: StoreId): Promise<void> {
   expect(kernelOf(mesh, 3, id).removal()).toEqual({ epoch: removal, author: mesh.node(0).id })
   expect(kernelOf(mesh, 3, id).revokedBy(mesh.node(3).id)).toEqual([removal])
   expect(await codeOf(mesh, put(mesh, 3, id, ['no', 'more']))).toBe('REVOKED')
-  const cut = mesh.store(3, id).excluded(10)
+  const cut = mesh.store(3, id).kernel().excluded(10)
   expect(cut.length).toBeGreaterThanOrEqual(2)
   for (const { author, epoch } of cut) expect([author, epoch]).toEqual([mesh.node(3).id, removal])
   // What it had is here, without what was cut.
@@ -150,7 +150,7 @@ describe('a peer that was removed while it was away, and the history of that cut
     expect(kernelOf(mesh, 3, id).removal()).toBe(undefined)
     expect(kernelOf(mesh, 3, id).base()?.epoch).toEqual(kernelOf(mesh, 0, id).base()?.epoch)
     const returned = events.find((event) => event.kind === 'returned')
-    const excluded = mesh.store(3, id).excluded(10).length
+    const excluded = mesh.store(3, id).kernel().excluded(10).length
     expect(returned?.kind === 'returned' && returned.waiting + excluded).toBeGreaterThanOrEqual(2)
     await mesh.run(() => mesh.store(3, id).status().held === undefined, 'it may write again')
     await put(mesh, 3, id, ['back', 'yes'])
@@ -210,7 +210,7 @@ test('a peer that was demoted to a reader while it was away, and the history of 
   expect(await get(mesh, 3, id, 'apart')).toBe(undefined)
   expect(await codeOf(mesh, put(mesh, 3, id, ['no', 'more']))).toBe('REVOKED')
   const returned = events.find((event) => event.kind === 'returned')
-  const excluded = mesh.store(3, id).excluded(10).length
+  const excluded = mesh.store(3, id).kernel().excluded(10).length
   expect(returned?.kind === 'returned' && returned.waiting + excluded).toBeGreaterThanOrEqual(2)
 })
 

@@ -1,4 +1,4 @@
-import { equalBytes, type StoreId, toHex } from '@lattice/model'
+import { equalBytes, type IntentionId, type StoreId, toHex, toIntentionId } from '@lattice/model'
 import { system } from '@lattice/proto'
 import { describe, expect, test } from 'vitest'
 import { createSimMesh, type SimMesh } from '../src/index.ts'
@@ -53,6 +53,33 @@ describe('revoking a peer', () => {
     expect(await codeOf(mesh, mesh.store(0, id).revokePeer(keyOf(mesh, 0)))).toBe('INVALID_ARGUMENT')
   })
 
+  test('lists what that cut a page at a time', async () => {
+    const { mesh, id } = await team(6)
+    await using _ = mesh
+    mesh.partition([0], [1, 2])
+    await mesh.run(() => isAlone(mesh, 0, id), 'the creator is away')
+    for (let n = 0; n < 7; n += 1) await put(mesh, 2, id, [`k${n}`, 'cut'])
+    await mesh.converge(id, [1, 2])
+    await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 2)))
+    mesh.heal()
+    await mesh.converge(id, [0, 1])
+    const store = mesh.store(1, id)
+    const cut = store.kernel().excluded(100)
+    expect(cut.length).toBeGreaterThanOrEqual(7)
+    const seen: string[] = []
+    let after: IntentionId | undefined
+    do {
+      const { entries, next } = store.excludedPage({ limit: 3, ...(after && { after }) })
+      expect(entries.length).toBeLessThanOrEqual(3)
+      seen.push(...entries.map((entry) => toHex(entry.id)))
+      after = next
+    } while (after !== undefined)
+    expect(seen).toEqual(cut.map((entry) => toHex(entry.id)))
+    expect(store.excludedPage({ limit: cut.length }).next).toBeUndefined()
+    const nowhere = { limit: 3, after: toIntentionId(new Uint8Array(32)) }
+    expect(() => store.excludedPage(nowhere)).toThrow('list from the first page')
+  })
+
   test('by itself leaves the store, and is refused where nobody learns of it or nobody is left to admit', async () => {
     const { mesh, id } = await team(2, { admin: 1 })
     await using _ = mesh
@@ -74,7 +101,7 @@ describe('revoking a peer', () => {
     await mesh.converge(id, [0, 1])
     expect(statusOf(mesh, 0, id, 2)).toBe(system.PeerStatus.REVOKED)
     expect(await get(mesh, 1, id, 'last')).toBe('words')
-    expect(mesh.store(0, id).excluded(10)).toEqual([])
+    expect(mesh.store(0, id).kernel().excluded(10)).toEqual([])
     await mesh.complete(mesh.store(1, id).revokeSelf())
     await mesh.converge(id, [0])
     await mesh.run(() => statusOf(mesh, 0, id, 1) === system.PeerStatus.REVOKED, 'the other admin is gone')

@@ -159,6 +159,20 @@ describe('revoking', () => {
     expect(JSON.parse((await at('--json store debug epochs -n 4')).stdout)).toMatchObject({ total: '5' })
   })
 
+  test('lists what it cut, as much as is asked for, whatever one reply holds', async () => {
+    for (let n = 0; n < 5; n += 1) {
+      node.life.excluded.push(create(daemon.ExcludedEntrySchema, { id: idOf(n), author: OTHER, summary: `write ${n}` }))
+    }
+    const { stdout } = await at('store debug excluded -n 5')
+    for (let n = 0; n < 5; n += 1) expect(stdout).toContain(`write ${n}`)
+    expect(stdout).not.toContain('there are more')
+    expect((await at('store debug excluded -n 4')).stdout).toMatch(/write 3\nthere are more: ask for more with -n\n$/u)
+    const { entries } = JSON.parse((await at('--json store debug excluded -n 2000')).stdout) as {
+      readonly entries: readonly object[]
+    }
+    expect(entries).toHaveLength(5)
+  })
+
   test('waits until it is settled where that is wanted, and tells who is waited for', async () => {
     const { exitCode, stdout, stderr } = await at('peer revoke nas --yes --wait')
     expect({ exitCode, stdout }).toEqual({

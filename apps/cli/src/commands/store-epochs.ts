@@ -26,13 +26,12 @@ interface PageOptions {
 }
 
 export function addEpochCommands(debug: Command, bind: Bind): void {
-  const count = (max: number) =>
-    ['-n, --number <count>', 'how many', parseCount({ min: 1, max }), DEFAULT_ENTRIES] as const
+  const count = ['-n, --number <count>', 'how many', parseCount({ min: 1, max: MAX_ENTRIES }), DEFAULT_ENTRIES] as const
   debug
     .command('epochs')
     .description('epochs, the newest that counts first: what each is for, by whom, and who has yet to acknowledge it')
     .argument('[store]', OPTIONAL_STORE_ARGUMENT)
-    .option(...count(MAX_ENTRIES))
+    .option(...count)
     .action(
       bind((context, reference: string | undefined, options: PageOptions) => showEpochs(context, reference, options)),
     )
@@ -40,24 +39,51 @@ export function addEpochCommands(debug: Command, bind: Bind): void {
     .command('excluded')
     .description("what counts for nothing, as it was written beyond where its author's rights end")
     .argument('[store]', OPTIONAL_STORE_ARGUMENT)
-    .option(...count(PAGE_ENTRIES))
+    .option(...count)
     .action(
       bind((context, reference: string | undefined, options: PageOptions) => showExcluded(context, reference, options)),
     )
 }
 
-/** As many as are asked for, whatever one reply holds. */
+interface Asked {
+  readonly limit: number
+  readonly pageToken: Uint8Array
+}
+
+/** As many as are asked for, whatever one reply holds; answers where a list of more goes on. */
+async function listPages(
+  number: number,
+  ask: (asked: Asked) => Promise<{ readonly count: number; readonly nextPageToken: Uint8Array }>,
+): Promise<Uint8Array> {
+  let [listed, pageToken] = [0, new Uint8Array()]
+  do {
+    const { count, nextPageToken } = await ask({ limit: Math.min(PAGE_ENTRIES, number - listed), pageToken })
+    listed += count
+    pageToken = Uint8Array.from(nextPageToken)
+  } while (pageToken.length > 0 && listed < number)
+  return pageToken
+}
+
 async function listEpochs(context: CommandContext, storeId: Uint8Array, number: number) {
   const { store } = await context.backend()
   const response = create(daemon.ListEpochsResponseSchema)
-  do {
-    const limit = Math.min(PAGE_ENTRIES, number - response.epochs.length)
-    const { nextPageToken: pageToken } = response
-    const page = await store.listEpochs({ storeId, limit, pageToken }, { signal: context.signal })
-    response.epochs.push(...page.epochs)
-    response.total = page.total
-    response.nextPageToken = page.nextPageToken
-  } while (response.nextPageToken.length > 0 && response.epochs.length < number)
+  response.nextPageToken = await listPages(number, async (asked) => {
+    const { epochs, total, nextPageToken } = await store.listEpochs({ storeId, ...asked }, { signal: context.signal })
+    response.epochs.push(...epochs)
+    response.total = total
+    return { count: epochs.length, nextPageToken }
+  })
+  return response
+}
+
+async function listExcluded(context: CommandContext, storeId: Uint8Array, number: number) {
+  const { store } = await context.backend()
+  const response = create(daemon.ListExcludedResponseSchema)
+  response.nextPageToken = await listPages(number, async (asked) => {
+    const { entries, nextPageToken } = await store.listExcluded({ storeId, ...asked }, { signal: context.signal })
+    response.entries.push(...entries)
+    return { count: entries.length, nextPageToken }
+  })
   return response
 }
 
@@ -100,11 +126,11 @@ async function showEpochs(
 async function showExcluded(
   context: CommandContext,
   reference: string | undefined,
-  { number: limit }: PageOptions,
+  { number }: PageOptions,
 ): Promise<void> {
-  const { out, signal } = context
+  const { out } = context
   const store = await context.store(reference)
-  const response = await (await context.backend()).store.listExcluded({ storeId: store.id, limit }, { signal })
+  const response = await listExcluded(context, store.id, number)
   const names = response.entries.length > 0 && !out.json ? await peerNames(context, store) : formatId
   await out.message(daemon.ListExcludedResponseSchema, response, () => {
     if (response.entries.length === 0) return 'nothing is excluded'
@@ -128,6 +154,7 @@ async function showExcluded(
       style: out.style,
       width: out.width,
     })
-    return response.more ? `${table}\n${out.style.dim('there are more: ask for more with -n')}` : table
+    const isAll = response.nextPageToken.length === 0
+    return isAll ? table : `${table}\n${out.style.dim('there are more: ask for more with -n')}`
   })
 }

@@ -47,7 +47,7 @@ export function epochHandlers(
         throw new InvalidArgument('an epoch is named by the 32 bytes of its id: list the epochs', {})
       for await (const epoch of at(request).followEpoch(id, signal)) yield toEpoch(epoch)
     },
-    listExcluded: async (request) => listExcluded(at(request), pageLimit(request.limit, PAGE)),
+    listExcluded: async (request) => listExcluded(at(request), request),
   }
 }
 
@@ -64,12 +64,18 @@ function readPageToken(token: Uint8Array): Pick<EpochPageOptions, 'after'> {
   return { after: { id, counts: kind === COUNTS } }
 }
 
-function listExcluded(store: StoreHandle, limit: number): daemon.ListExcludedResponse {
-  // Asked for one more: that there are more is told.
-  const excluded = store.excluded(limit + 1)
+function listExcluded(
+  store: StoreHandle,
+  { limit, pageToken }: daemon.ListExcludedRequest,
+): daemon.ListExcludedResponse {
+  const after = readIntentionId(pageToken)
+  if (after === undefined && pageToken.length > 0) {
+    throw new InvalidArgument('the page token is none that a page of what is excluded came with', {})
+  }
+  const { entries, next } = store.excludedPage({ limit: pageLimit(limit, PAGE), ...(after && { after }) })
   const kernel = store.kernel()
   return create(daemon.ListExcludedResponseSchema, {
-    entries: excluded.slice(0, limit).map(({ id, author, timestamp, epoch, isLink }) => {
+    entries: entries.map(({ id, author, timestamp, epoch, isLink }) => {
       const stored = kernel.get(id)
       return {
         id,
@@ -80,6 +86,6 @@ function listExcluded(store: StoreHandle, limit: number): daemon.ListExcludedRes
         summary: stored === undefined ? '' : formatSExpr(store.summarize(stored.parsed.op)),
       }
     }),
-    more: excluded.length > limit,
+    ...(next && { nextPageToken: next }),
   })
 }

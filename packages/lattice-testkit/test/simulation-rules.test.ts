@@ -86,6 +86,7 @@ function speakGarbage({ mesh, random, crypto }: World): void {
             random: random.fork('planted'),
             crypto,
             keyPair,
+            lateMs: 0,
             isActive: () => true,
             onDeed: () => undefined,
           }),

@@ -249,8 +249,8 @@ export const NETWORK_ROWS: readonly BenchRow[] = [
     id: '6i',
     task: 'The first session of two services that meet over iroh on loopback, both in this process',
     floor:
-      'two round trips of a bare iroh stream with the new intentions, and taking those in; the former alone is shown',
-    goal: 'TODO',
+      'two round trips on a bare iroh stream with the new intentions, and taking those in; the trips alone are shown',
+    goal: 'at most twice it',
     run: (context) => runSessionOnLoopback({ transport: 'iroh', open: irohTransports }, context),
   },
   {

@@ -1,6 +1,6 @@
 import { createAbortController, equalBytes, toHash, toIntentionId } from '@lattice/model'
 import type { ReplicatedStore, SnapshotRead, SnapshotRow } from '@lattice/net-types'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { MeshNode } from './mesh.ts'
 import type { ModelStore } from './model-store.ts'
 import { createSnapshotMesh, type SnapshotMesh } from './snapshot-mesh.ts'
@@ -222,6 +222,25 @@ const changedItems =
     },
   })
 
+/** Another store with a history, and a cut, and a state of its own. */
+let other: SnapshotMesh | undefined
+beforeAll(async () => {
+  other = await createSnapshotMesh(1, { seed: 'another store', rows: 150, more: [ROW_OF_OTHER] })
+})
+afterAll(() => other?.mesh.close())
+
+const ROW_OF_OTHER: SnapshotRow = { table: 'app', key: Uint8Array.of(252), value: Uint8Array.of(9, 9) }
+
+const strangers = (): SnapshotMesh => {
+  if (other === undefined) expect.unreachable()
+  return other
+}
+const stranger = (): ModelStore => {
+  const [server] = strangers().servers
+  if (server === undefined) expect.unreachable()
+  return server.store
+}
+
 /** What a server may do wrong, and by which name it is known. */
 const LIES: Readonly<Record<string, readonly [Lie, string]>> = {
   'items that are none': [changedItems(() => [Uint8Array.of(1, 2)]), 'foundation_malformed'],
@@ -290,11 +309,33 @@ const LIES: Readonly<Record<string, readonly [Lie, string]>> = {
     'snapshot_of_another_root',
   ],
   'pages without rows that are not the last': [changedRows(() => ({ rows: [], isLast: false })), 'snapshot_page_empty'],
+  'the foundation and the rows of another store': [
+    () => {
+      const { base, snapshot, readFoundation, readSnapshot } = stranger()
+      return { base, snapshot, readFoundation, readSnapshot }
+    },
+    'foundation_no_quorum',
+  ],
   'rows of another store': [
+    () => ({
+      readSnapshot: (_, after, maxBytes) => stranger().readSnapshot(strangers().base, after, maxBytes),
+    }),
+    'snapshot_of_another_epoch',
+  ],
+  "rows of another store as at this one's epoch": [
+    () => ({
+      readSnapshot: (epoch, after, maxBytes) => {
+        const read = stranger().readSnapshot(strangers().base, after, maxBytes)
+        return read && { ...read, epoch }
+      },
+    }),
+    'snapshot_of_another_root',
+  ],
+  "rows of another store as this one's state": [
     (store) => ({
       readSnapshot: (epoch, after, maxBytes) => {
-        const read = store.readSnapshot(epoch, after, maxBytes)
-        return read && { ...read, rows: read.rows.map((row) => ({ ...row, value: Uint8Array.of(9, 9) })) }
+        const read = stranger().readSnapshot(strangers().base, after, maxBytes)
+        return read && { ...read, epoch, root: store.snapshot()?.root ?? read.root }
       },
     }),
     'snapshot_root_mismatch',

@@ -14,7 +14,8 @@ import type { Circle } from './gossip.ts'
 import type { StoreRegistry } from './store-registry.ts'
 
 export interface ClockVoices {
-  readonly has: (peer: PublicKey) => boolean
+  /** `key` is the peer's. */
+  readonly has: (peer: PublicKey, key: IdKey) => boolean
   /** Who shares what, from data; replaces what was said before. Until then all stores are asked. */
   readonly told: (circles: readonly Circle[]) => void
   /** The peers have a say until the work settles, as it does. */
@@ -29,17 +30,18 @@ export function createClockVoices(stores: Pick<StoreRegistry, 'resolve' | 'share
   const answers = new Map<IdKey, boolean>()
   let circlesOf: Map<IdKey, Circle[]> | undefined
 
-  function shares(peer: PublicKey): boolean {
+  function shares(peer: PublicKey, key: IdKey): boolean {
     if (circlesOf === undefined) return stores.sharesWith(peer)
-    const circles = circlesOf.get(idKey(peer)) ?? []
+    const circles = circlesOf.get(key) ?? []
     return circles.some((circle) => circle.stores.some((id) => stores.resolve(peer, id) !== undefined))
   }
 
   return {
-    has: (peer) => {
-      const key = idKey(peer)
-      if ([...vouched].some((keys) => keys.has(key))) return true
-      const answer = answers.get(key) ?? shares(peer)
+    has: (peer, key) => {
+      for (const keys of vouched) if (keys.has(key)) return true
+      const known = answers.get(key)
+      if (known !== undefined) return known
+      const answer = shares(peer, key)
       answers.set(key, answer)
       return answer
     },

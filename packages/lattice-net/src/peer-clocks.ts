@@ -50,7 +50,7 @@ export function createPeerClocks({ clock, voices, onSkew }: PeerClocksOptions): 
   let skewed = false
 
   function peerTime(): PeerTime | undefined {
-    const offsets = [...said.values()].flatMap(({ peer, offsetMs }) => (voices.has(peer) ? [offsetMs] : []))
+    const offsets = [...said].flatMap(([key, { peer, offsetMs }]) => (voices.has(peer, key) ? [offsetMs] : []))
     const sorted = offsets.sort((a, b) => a - b)
     const middle = sorted.length >> 1
     const upper = sorted[middle]

@@ -19,7 +19,7 @@ import type { Core } from './core.ts'
 import { describeFloating } from './describe-floating.ts'
 import { createEpochPages } from './epoch-pages.ts'
 import { epochStatuses } from './epoch-status.ts'
-import type { StoredIntention, WitnessEntry } from './held-types.ts'
+import type { ExcludedIntention, StoredIntention, WitnessEntry } from './held-types.ts'
 import type { Kernel, KernelStats } from './kernel-types.ts'
 import type { AuthorTips, Observations } from './observation-types.ts'
 import { forkProofOf } from './fork-proofs.ts'
@@ -102,14 +102,7 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
       }
       return listed
     },
-    excluded: (limit, after) => {
-      const place = after && log.find(after)
-      if (after !== undefined && place === undefined) return []
-      return log.excluded.list(clamp(limit), place).map(({ entry: { parsed }, epoch, isLink }) => {
-        const { author, timestamp } = parsed.intention
-        return { id: parsed.id, author, timestamp, epoch, isLink }
-      })
-    },
+    excluded: (limit, after) => listExcluded(core, clamp(limit), after),
     forks: (limit) =>
       log.reader.forks(clamp(limit)).flatMap(({ author, first_seq: first, second_seq: second }) => {
         const [a, b] = [keptAt(core, first), keptAt(core, second)]
@@ -145,6 +138,15 @@ export function createReading(core: Core, isClosed: () => boolean): Reading {
       return stalled === undefined ? status : { ...status, stalled }
     },
   }
+}
+
+function listExcluded({ log }: Core, limit: number, after: IntentionId | undefined): readonly ExcludedIntention[] {
+  const place = after && log.find(after)
+  if (after !== undefined && place === undefined) return []
+  return log.excluded.list(limit, place).map(({ entry: { parsed }, epoch, isLink }) => {
+    const { author, timestamp } = parsed.intention
+    return { id: parsed.id, author, timestamp, epoch, isLink }
+  })
 }
 
 /** The published tables, also after a rebuild has put others in their place. */

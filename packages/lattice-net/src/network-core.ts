@@ -22,7 +22,7 @@ import { createDialer, type Dialer } from './dialer.ts'
 import { createDigestRounds, type DigestRounds } from './digest-rounds.ts'
 import type { ConnectionWishes } from './connection-wishes.ts'
 import { BasesDiffer, type BootstrapFailed, NetworkClosed } from './errors.ts'
-import type { Circle, Gossip, SyncReason } from './gossip.ts'
+import type { Gossip, SyncReason } from './gossip.ts'
 import { DEFAULT_LIMITS, EVENT_CAPACITY, isOrderlyEnd, type NetworkLimits } from './limits.ts'
 import { createLinkTable, type LinkTable } from './link-table.ts'
 import type { NetworkEvent, SyncOutcome } from './network-event.ts'
@@ -190,12 +190,6 @@ export class NetworkCore {
     this.wishes.call(peer, addresses)
     const link = this.links.get(peer)
     link?.spawn('compare again', () => this.compareAgain(link))
-  }
-
-  /** Who shares which stores, from data. */
-  circles(circles: readonly Circle[]): void {
-    this.clocks.circles(circles)
-    this.gossip.circles(circles)
   }
 
   /** Looks for neighbours anew, whatever kept this node from them. */

@@ -126,7 +126,10 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     unregister: (storeId) => core.unregister(storeId),
     want: (peer, addresses) => core.want(peer, addresses),
     unwant: core.wishes.uncall,
-    circles: (circles) => core.circles(circles),
+    circles: (circles) => {
+      core.clocks.circles(circles)
+      core.gossip.circles(circles)
+    },
     rejoin: () => core.rejoin(),
     connectedPeers: () => core.links.all().flatMap((link) => connectedPresence(core, link, transport.name)),
     presence: core.presenceBook.presence,

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import type { ExcludedIntention } from '@lattice/kernel'
+import type { ExcludedIntention, Kernel } from '@lattice/kernel'
 import type { IntentionId } from '@lattice/model'
 import { InvalidArgument } from '@lattice/store-base'
-import type { OpenStore } from './open-store.ts'
 
 export interface ExcludedPageOptions {
   readonly limit: number
@@ -22,7 +21,7 @@ export interface ExcludedPage {
 }
 
 export function excludedPageOf(
-  { kernel }: Pick<OpenStore, 'kernel'>,
+  { kernel }: { readonly kernel: Pick<Kernel, 'get' | 'excluded'> },
   { limit, after }: ExcludedPageOptions,
 ): ExcludedPage {
   if (after !== undefined && kernel.get(after) === undefined) {

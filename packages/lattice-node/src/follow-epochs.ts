@@ -117,6 +117,9 @@ export function createEpochFollower(context: NodeContext, { entries, wake }: Epo
   }
 }
 
+/** What is asked of the store above. */
+export type AboveKernel = Parameters<typeof removalsAt>[0] & Pick<Kernel, 'digest'>
+
 /** A store with inherited peers that is in use, and the one above it. */
 interface Pair {
   readonly above: Kernel
@@ -131,17 +134,33 @@ function pairOf({ open, ready, revoked, parent }: StoreEntry): Pair | undefined 
 }
 
 function compare(self: PublicKey, above: Kernel, kernel: Kernel): Due | undefined {
-  const [head, ...others] = above.digest().epochHeads
-  // Several are joined first.
-  if (head === undefined || others.length > 0) return undefined
   const view = above.membership()
+  const newest = newestOf(above)
+  if (newest === undefined) return undefined
+  if (!isSame(newest.removed, standingRemovals(view))) return pinDue(self, above, view)
+  const wish = followWish(above, kernel)
+  const turn = wish && turnOf(self, kernel.membership().active(), authorOf(above, newest.head))
+  return wish === undefined || turn === undefined ? undefined : { kernel, wish, turn }
+}
+
+/** The epoch by which a store follows the one above it; undefined where it has nothing to follow, or not yet. */
+export function followWish(above: AboveKernel, kernel: Pick<Kernel, 'membership'>): EpochWish | undefined {
+  const newest = newestOf(above)
+  const isDue =
+    newest !== undefined &&
+    isSame(newest.removed, standingRemovals(above.membership())) &&
+    !isSame(newest.removed, standingRemovals(kernel.membership()))
+  return isDue ? { kind: 'parent', store: above.storeId, epoch: newest.head } : undefined
+}
+
+/** The newest epoch above, with what stands removed by it; undefined where there is none, or several, that are joined first. */
+function newestOf(
+  above: AboveKernel,
+): { readonly head: IntentionId; readonly removed: readonly Removal[] } | undefined {
+  const [head, ...others] = above.digest().epochHeads
+  if (head === undefined || others.length > 0) return undefined
   const removed = removalsAt(above, head)
-  if (removed === undefined) return undefined
-  if (!isSame(removed, standingRemovals(view))) return pinDue(self, above, view)
-  if (isSame(removed, standingRemovals(kernel.membership()))) return undefined
-  const wish = { kind: 'parent', store: above.storeId, epoch: head } as const
-  const turn = turnOf(self, kernel.membership().active(), authorOf(above, head))
-  return turn === undefined ? undefined : { kernel, wish, turn }
+  return removed && { head, removed }
 }
 
 /** The newest epoch of the parent is older than an admission that counts. */

@@ -147,7 +147,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
   const isInUse = (store: OpenStore): boolean => manager.entry(store.id)?.open === store
   const lags = createLagWatch(context, { tablesOf: manager.tablesOf, isInUse })
   scope.onClose(lags.close)
-  const pruning = createPruneDriver(context, { tablesOf: manager.tablesOf, isInUse })
+  const pruning = createPruneDriver(context, { tablesOf: manager.tablesOf, kernelOf: manager.kernelOf, isInUse })
   scope.onClose(pruning.close)
   const returning = createReturningStores(context, manager)
   const links = createPeerLinks(context, { manager, spawn: scope.spawn })

@@ -101,7 +101,7 @@ export function createStoreHandle(deps: StoreHandleDeps, id: StoreId): StoreHand
     sync: (signal) => syncStore(context, { store: store(), tablesOf }, signal),
     ...acts,
     ...createPeerActs({ context, manager, store, leave: (signal) => acts.leave({ force: true, signal }) }),
-    ...createHistoryActs({ context, tablesOf, store }),
+    ...createHistoryActs({ context, tablesOf, kernelOf: manager.kernelOf, store }),
     ...createStrandedActs({ context, store }),
     ...machineCalls(context, store),
   }

@@ -38,6 +38,15 @@ export function peerHolder(tables: ReadStoreTables, tablesOf: TablesOf): PeerHol
   return { id, system: undefined }
 }
 
+/** The kernel of the store above that a store inherits its peers from; undefined without one, or while that is not open. */
+export function kernelAbove<Above>(
+  { system }: ReadStoreTables,
+  kernelOf: (id: StoreId) => Above | undefined,
+): Above | undefined {
+  const strategy = readStrategy(system)
+  return strategy?.kind === 'inherited' ? kernelOf(strategy.parent) : undefined
+}
+
 /** The system table that holds a store's peers; undefined while the parent it inherits from is not open. */
 export function peerTable(tables: ReadStoreTables, tablesOf: TablesOf): ReadTable | undefined {
   return peerHolder(tables, tablesOf).system

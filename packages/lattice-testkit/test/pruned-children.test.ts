@@ -8,9 +8,9 @@ import { codeOf, get, isAlone, keyOf, put, shareFamily, stateOf } from './suppor
 const kernelOf = (mesh: SimMesh, index: number, id: StoreId) => mesh.store(index, id).kernel()
 
 async function prune(mesh: SimMesh, id: StoreId, indices: readonly number[]): Promise<void> {
-  const epoch = await mesh.complete(kernelOf(mesh, indices[0] ?? 0, id).submitEpoch({ kind: 'prune' }))
+  const { epoch } = await mesh.complete(mesh.store(indices[0] ?? 0, id).prune())
   const isCut = (index: number): boolean =>
-    equalBytes(kernelOf(mesh, index, id).base()?.epoch ?? new Uint8Array(0), epoch)
+    epoch !== undefined && equalBytes(kernelOf(mesh, index, id).base()?.epoch ?? new Uint8Array(0), epoch.id)
   await mesh.run(() => indices.every(isCut), 'the history is cut everywhere')
 }
 
@@ -172,6 +172,7 @@ test('a removal that the store below followed, and was cut above before it turne
   expect(kernelOf(mesh, 2, root).membership().limited()).toEqual([mesh.node(1).id])
   // Whose history had been whole goes on from the state that the others have signed.
   expect(await get(mesh, 0, notes, 'k0')).toBe('while apart')
+  await mesh.run(() => mesh.store(0, notes).status().held === undefined, 'it may write again')
   await put(mesh, 0, notes, ['k1', 'together'])
   await mesh.converge(notes, [0, 2])
   expect(await get(mesh, 2, notes, 'k1')).toBe('together')

@@ -12,14 +12,18 @@ export function targetOf({ id, cause }: EpochStatus): IntentionId | undefined {
   return cause.below ?? id
 }
 
-/** The newest epoch for pruning whose part of the history is not gone yet; undefined where there is none. */
+/**
+ * The newest epoch for pruning whose part of the history is not gone yet; undefined where there is none. One below which
+ * something counts otherwise since all have acknowledged it waits for nobody, and deletes nothing: another is to be made.
+ */
 export function pendingPrune(kernel: Pick<Kernel, 'base' | 'epochs'>): EpochStatus | undefined {
   const baseSeq = kernel.base()?.seq
   const epochs = kernel.epochs()
   return epochs.find((epoch) => {
     const target = epoch.fault === undefined ? targetOf(epoch) : undefined
     const below = target && epochs.find(({ id }) => equalBytes(id, target))
-    return below !== undefined && (baseSeq === undefined || below.seq > baseSeq)
+    if (below === undefined || (below.isSettled && !below.isUpheld)) return false
+    return baseSeq === undefined || below.seq > baseSeq
   })
 }
 

@@ -13,12 +13,12 @@
  * @module
  */
 import type { Kernel, PrunePlan } from '@lattice/kernel'
-import { type Cancel, equalBytes, idKey, type IdKey, toHex } from '@lattice/model'
+import { type Cancel, equalBytes, idKey, type IdKey, type StoreId, toHex } from '@lattice/model'
 import type { EpochWish } from '@lattice/store-base'
 import { toFailure } from '../failure.ts'
 import type { NodeContext } from '../node-context.ts'
 import type { OpenStore } from '../open-store.ts'
-import type { TablesOf } from '../store-peers.ts'
+import { kernelAbove, type TablesOf } from '../store-peers.ts'
 import { createTurns } from '../turns.ts'
 import { whyHeld } from '../write-hold.ts'
 import { submitCuttable } from './cuttable-epoch.ts'
@@ -50,11 +50,16 @@ export interface PruneDriver {
 
 export interface PruneDriverOptions {
   readonly tablesOf: TablesOf
+  /** The kernel of an open store. */
+  readonly kernelOf: (id: StoreId) => Kernel | undefined
   /** Whether a store is still the one that was followed. */
   readonly isInUse: (store: OpenStore) => boolean
 }
 
-export function createPruneDriver(context: NodeContext, { tablesOf, isInUse }: PruneDriverOptions): PruneDriver {
+export function createPruneDriver(
+  context: NodeContext,
+  { tablesOf, kernelOf, isInUse }: PruneDriverOptions,
+): PruneDriver {
   const { scheduler, clock, logger } = context
   const stores = new Map<IdKey, OpenStore>()
   const running = new Set<IdKey>()
@@ -94,7 +99,7 @@ export function createPruneDriver(context: NodeContext, { tablesOf, isInUse }: P
     if (wish === undefined || before === undefined || whyHeld(context, kernel, tablesOf) !== undefined) turns.end(key)
     else if (turns.isCome(key, before)) {
       turns.end(key)
-      const epoch = await submitCuttable(kernel, wish)
+      const epoch = await submitCuttable(kernel, wish, kernelAbove(kernel.tables(), kernelOf))
       logger.info('store.epoch_for_policy', { storeId: store.id, epoch: toHex(epoch), purpose: wish.kind })
     }
   }

@@ -8,7 +8,7 @@
  * @module
  */
 import type { EpochStatus, Kernel, PrunePlan, PrunePlanOptions } from '@lattice/kernel'
-import { type AbortSignal, type IntentionId, toHex } from '@lattice/model'
+import { type AbortSignal, type IntentionId, type StoreId, toHex } from '@lattice/model'
 import { isAdmin, type PrunePolicy, prunePolicyOf, setPrunePolicy } from '@lattice/systemstore'
 import { NodeError, notAdmin, shortId } from '../errors.ts'
 import { toFailure } from '../failure.ts'
@@ -16,7 +16,7 @@ import type { NodeContext } from '../node-context.ts'
 import type { OpenStore } from '../open-store.ts'
 import { refuseInherited } from '../refuse-inherited.ts'
 import { epochOf, findEpoch } from '../revoke-peer.ts'
-import { peerTable, type TablesOf } from '../store-peers.ts'
+import { kernelAbove, peerTable, type TablesOf } from '../store-peers.ts'
 import { submitSystem } from '../submit-system.ts'
 import { submitCuttable } from './cuttable-epoch.ts'
 import { followPruning } from './follow-pruning.ts'
@@ -27,6 +27,8 @@ import { checkPolicy, keepOptions } from './prune-keep.ts'
 export interface HistoryActsDeps {
   readonly context: NodeContext
   readonly tablesOf: TablesOf
+  /** The kernel of an open store. */
+  readonly kernelOf: (id: StoreId) => Kernel | undefined
   /** Throws what keeps the store from being used. */
   readonly store: () => OpenStore
 }
@@ -43,18 +45,22 @@ export function createHistoryActs(deps: HistoryActsDeps): HistoryActs {
   }
 }
 
-async function prune({ context, tablesOf, store }: HistoryActsDeps, keep: PruneKeep): Promise<PruneResult> {
+async function prune({ context, tablesOf, kernelOf, store }: HistoryActsDeps, keep: PruneKeep): Promise<PruneResult> {
   const { kernel } = store()
   if (!mayPrune(kernel, context, tablesOf)) throw notAdmin(kernel.storeId, 'prune the store')
   const plan = planFor(kernel, keepOptions(keep, context.clock.wallMs()))
   const { hindrance } = plan
   if (hindrance === 'diverged') throw diverged(kernel)
   if (hindrance === 'nothing_to_prune') return { outcome: 'nothing', plan, epoch: undefined }
-  if (hindrance === 'history_recent') return mark(kernel, plan)
+  if (hindrance === 'history_recent') return mark(kernel, plan, kernelOf)
   const pending = pendingPrune(kernel)
   if (pending !== undefined && covers(kernel, pending, plan)) return { outcome: 'begun', plan, epoch: pending }
   const wish = { kind: 'prune', ...(plan.epoch && { below: plan.epoch }) } as const
-  return { outcome: 'begun', plan, epoch: epochOf({ kernel }, await submitCuttable(kernel, wish)) }
+  return {
+    outcome: 'begun',
+    plan,
+    epoch: epochOf({ kernel }, await submitCuttable(kernel, wish, kernelAbove(kernel.tables(), kernelOf))),
+  }
 }
 
 /** Where all that came since the last prune are acks of it, another would free nothing and be acknowledged as well. */
@@ -81,10 +87,17 @@ function covers(kernel: Kernel, pending: EpochStatus, { epoch }: PrunePlan): boo
 }
 
 /** Where nothing was written since the newest epoch, that one will do. */
-async function mark(kernel: Kernel, plan: PrunePlan): Promise<PruneResult> {
+async function mark(kernel: Kernel, plan: PrunePlan, kernelOf: HistoryActsDeps['kernelOf']): Promise<PruneResult> {
   const newest = kernel.epochs().find(({ fault }) => fault === undefined)
   if (newest !== undefined && !isAnythingAfter(kernel, newest.id)) return { outcome: 'nothing', plan, epoch: undefined }
-  return { outcome: 'marked', plan, epoch: epochOf({ kernel }, await submitCuttable(kernel, { kind: 'initial' })) }
+  return {
+    outcome: 'marked',
+    plan,
+    epoch: epochOf(
+      { kernel },
+      await submitCuttable(kernel, { kind: 'initial' }, kernelAbove(kernel.tables(), kernelOf)),
+    ),
+  }
 }
 
 function diverged({ storeId }: Kernel): NodeError {

@@ -261,6 +261,8 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
   readonly digest: () => KernelDigest
   /** Every epoch that nothing follows yet is settled; true where there is none. */
   readonly isEpochSettled: () => boolean
+  /** By what is known now: true for what everybody who may write has seen, see `seen-by-all.ts`. */
+  readonly seenByAll: () => (id: IntentionId) => boolean
   /**
    * The set for a session over a base: the normal one for this node's own. Of a later epoch that counts, here, it is what is
    * not below it, with the genesis and the records below. Undefined where the epoch is not here, does not count, or does not

@@ -26,6 +26,7 @@ import { createOver } from './over.ts'
 import { hashBefore, PAGE_RECORDS_MAX } from './reading.ts'
 import type { ReplicatedSet } from './replicated-set.ts'
 import { createRemovalFoundation } from './removal-foundation.ts'
+import { createSeenByAll } from './seen-by-all.ts'
 import { createRevokedPast, type RevokedPast } from './revoked-past.ts'
 
 /** Bytes of a chain after which the walk ends, whatever was asked for: it is held in memory as a whole. */
@@ -41,6 +42,7 @@ type Replication = ChainReads &
     | 'removalFoundation'
     | 'digest'
     | 'isEpochSettled'
+    | 'seenByAll'
     | 'rangeIndex'
     | 'missing'
     | 'tipOf'
@@ -100,6 +102,7 @@ export function createReplication(core: Core, asked: AskedBeside): Replication {
         const epoch = log.book.epochOf(id)
         return epoch !== undefined && core.settlement.isSettled(epoch)
       }),
+    seenByAll: () => createSeenByAll(core),
     missing: (ids) => ids.filter((id) => log.find(id) === undefined),
     tipOf: (author) => {
       const seq = Math.max(0, ...(counted.find(author)?.tips ?? []))

@@ -375,6 +375,30 @@ describe('settlement', () => {
     await kernel.close()
   })
 
+  test('shows what everybody who may write has seen, those too who came when it was made', async () => {
+    const { kernel, genesis } = await createEpochStore()
+    for (const peer of [anna, bert]) await kernel.submit(admitOp(peer.publicKey))
+    const early = await kernel.submit(appOp('early'))
+    expect(kernel.seenByAll()(early)).toBe(false)
+    const first = await kernel.submitEpoch({ kind: 'initial' })
+    const late = await kernel.submit(appOp('late'))
+    const ack = (signer: typeof anna): ParsedIntention =>
+      write(signer, { prev: genesis.id, deps: [first], at: at(5000), op: ackOp(first) })
+    await kernel.ingest([ack(anna)], undefined)
+    expect(kernel.seenByAll()(early)).toBe(false)
+    await kernel.ingest([ack(bert)], undefined)
+    expect([early, late].map(kernel.seenByAll())).toEqual([true, false])
+    // It does not name him, and what he has written he wrote without.
+    const third = signerOf(4)
+    const admission = await kernel.submit(admitOp(third.publicKey))
+    const his = write(third, { prev: genesis.id, deps: [admission], at: at(6000) })
+    expect(kernel.seenByAll()(early)).toBe(false)
+    expect(statusOf(kernel, first)?.isSettled).toBe(true)
+    await kernel.ingest([his], undefined)
+    expect(kernel.seenByAll()(early)).toBe(true)
+    await kernel.close()
+  })
+
   test('tells whom the newest epoch waits for, once whenever that is somebody else', async () => {
     const { kernel, genesis, first } = await createSharedStore([anna.publicKey, bert.publicKey])
     const told: string[] = []

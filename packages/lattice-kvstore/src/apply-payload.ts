@@ -6,10 +6,11 @@
  *
  * @module
  */
-import { applyWrite, type KvChange } from '@lattice/kvtable'
+import { applyPurge, applyWrite, type KvChange } from '@lattice/kvtable'
 import type { WriteTable } from '@lattice/model'
 import type { AppliedOp, OpOutcome } from '@lattice/store-base'
 import { decodePayload } from './payload.ts'
+import { decodePurges, isPurgePayload } from './purge.ts'
 
 /** A key reads differently than before. */
 export type KvEvent =
@@ -17,6 +18,7 @@ export type KvEvent =
   | { readonly kind: 'deleted'; readonly key: Uint8Array }
 
 export function applyPayload(table: WriteTable, op: AppliedOp): OpOutcome<KvEvent> {
+  if (isPurgePayload(op.payload)) return applyPurges(table, op)
   const decoded = decodePayload(op.payload)
   if (!decoded.ok) return { kind: 'rejected', reason: decoded.error }
   const { id, timestamp, author, deps, follows, covers } = op
@@ -28,7 +30,14 @@ export function applyPayload(table: WriteTable, op: AppliedOp): OpOutcome<KvEven
   return { kind: 'applied', events }
 }
 
-function eventOf({ key, after }: KvChange): KvEvent {
+function applyPurges(table: WriteTable, { covers, schema, payload }: AppliedOp): OpOutcome<KvEvent> {
+  const decoded = decodePurges(payload, schema)
+  if (!decoded.ok) return { kind: 'rejected', reason: decoded.error }
+  const purged = decoded.value.flatMap((purge) => applyPurge(table, { ...purge, covers }) ?? [])
+  return { kind: 'applied', events: purged.map(eventOf) }
+}
+
+function eventOf({ key, after }: Pick<KvChange, 'key' | 'after'>): KvEvent {
   return after.value === undefined
     ? { kind: 'deleted', key }
     : { kind: 'put', key, value: after.value, conflicted: after.conflicted }

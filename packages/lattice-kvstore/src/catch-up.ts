@@ -13,6 +13,7 @@ import type { LoggedWrite, StreamContext, StreamEvents, StreamLagged } from '@la
 import type { KvEvent } from './apply-payload.ts'
 import { CATCH_UP_TURN_WRITES, MAX_CATCH_UP_WRITES, MAX_SNAPSHOT_BYTES } from './limits.ts'
 import { decodePayload } from './payload.ts'
+import { decodePurges, isPurgePayload, PURGE_SCHEMA } from './purge.ts'
 
 /** A key that was written, as it reads now; without a value it does not exist. */
 export interface ChangedKey {
@@ -60,6 +61,12 @@ export async function catchUp(
   else onEnd({ entries, cursor: context.log.cursor(), changes: context.changes()[Symbol.asyncIterator]() })
 }
 
+/** What a payload is about. One that was rejected changed nothing, and is looked at for nothing. */
+function touchedBy(payload: Uint8Array): readonly { readonly key: Uint8Array }[] {
+  const decoded = isPurgePayload(payload) ? decodePurges(payload, PURGE_SCHEMA) : decodePayload(payload)
+  return decoded.ok ? decoded.value : []
+}
+
 function createChangedKeys(prefix: Uint8Array): {
   readonly add: (write: LoggedWrite) => void
   readonly all: () => Iterable<Uint8Array>
@@ -69,9 +76,7 @@ function createChangedKeys(prefix: Uint8Array): {
   let bytes = 0
   return {
     add: ({ payload }) => {
-      const decoded = decodePayload(payload)
-      if (!decoded.ok) return
-      for (const { key } of decoded.value) {
+      for (const { key } of touchedBy(payload)) {
         if (key.length < prefix.length || !equalBytes(key.subarray(0, prefix.length), prefix)) continue
         const id = idKey(key)
         if (!keys.delete(id)) bytes += key.length

@@ -30,5 +30,6 @@ export {
   openKv,
 } from './open-kv.ts'
 export { decodePageToken, encodePageToken, type PagePosition } from './page-token.ts'
+export { decodePurgeList, isPurgePayload, planPurges, PURGE_SCHEMA, purgesOf } from './purge.ts'
 export { summarizePayload } from './summarize.ts'
 export type { KvWatchEvent, KvWatchOptions } from './watch-kv.ts'

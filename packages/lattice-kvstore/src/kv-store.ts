@@ -8,6 +8,7 @@ import { kv } from '@lattice/proto'
 import { defineStateMachine, type StateMachine } from '@lattice/store-base'
 import { applyPayload, type KvEvent } from './apply-payload.ts'
 import { kvCommands, kvFieldFormats, kvQueries, kvStreams } from './kv-methods.ts'
+import { planPurges, PURGE_SCHEMA } from './purge.ts'
 import { summarizePayload } from './summarize.ts'
 
 /** A store of keys and values in which the last writer wins and nobody's write is lost unseen. */
@@ -15,13 +16,15 @@ export const kvStore: StateMachine<KvEvent, typeof kv.KvStore> = defineStateMach
   StateMachine<KvEvent, typeof kv.KvStore>
 >({
   storeType: storeType('core:kvstore'),
-  schemaVersion: 1,
+  schemaVersion: PURGE_SCHEMA,
+  commandSchema: 1,
   tableVersion: 2,
   service: kv.KvStore,
   commands: kvCommands,
   queries: kvQueries,
   streams: kvStreams,
   apply: applyPayload,
+  purge: { schema: PURGE_SCHEMA, plan: planPurges },
   summarize: summarizePayload,
   fieldFormats: kvFieldFormats,
   referencedBlobs: () => [],

@@ -15,7 +15,12 @@ import type { KeyWrite } from './key-write.ts'
 import { decodeOperations, encodeOperations } from './payload-codec.ts'
 
 /** Why a payload is a recorded no-op. */
-export type PayloadRejection = 'payload_malformed' | 'payload_empty' | 'key_out_of_bounds' | 'operation_unset'
+export type PayloadRejection =
+  | 'payload_malformed'
+  | 'payload_empty'
+  | 'key_out_of_bounds'
+  | 'operation_unset'
+  | 'purge_malformed'
 
 const TOMBSTONE: KvState = { kind: 'tombstone' }
 
@@ -30,8 +35,8 @@ export function decodePayload(bytes: Uint8Array): Result<readonly KeyWrite[], Pa
 /** By the generated decoder. Exported for its test. */
 export function decodeAny(bytes: Uint8Array): Result<readonly KeyWrite[], PayloadRejection> {
   const payload = readMessage(bytes)
-  // A field this version does not know may change the meaning of those it does.
-  if (payload === undefined || hasUnknown(payload)) return err('payload_malformed')
+  // A field this version does not know may change the meaning of those it does. Purges stand alone.
+  if (payload === undefined || hasUnknown(payload) || payload.purges.length > 0) return err('payload_malformed')
   if (payload.operations.length === 0) return err('payload_empty')
   const writes: KeyWrite[] = []
   for (const { key, operation } of payload.operations) {

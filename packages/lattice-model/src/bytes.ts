@@ -50,6 +50,14 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length
 }
 
+/** True for a list in ascending order in which each is there once. */
+export function isAscending(list: readonly Uint8Array[]): boolean {
+  return list.every((bytes, index) => {
+    const before = list[index - 1]
+    return before === undefined || compareBytes(before, bytes) < 0
+  })
+}
+
 /** True when both hold the same bytes. Not for secrets: it stops at the first difference. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

@@ -10,7 +10,7 @@ export { type AsyncQueue, createAsyncQueue } from './async-queue.ts'
 export type { Brand } from './brand.ts'
 export { type Broadcast, createBroadcast, isLagged, type Lagged } from './broadcast.ts'
 export { createByteSlab } from './byte-slab.ts'
-export { compareBytes, concatBytes, equalBytes, fromHex, toHex, utf8Decode, utf8Encode } from './bytes.ts'
+export { compareBytes, concatBytes, equalBytes, fromHex, isAscending, toHex, utf8Decode, utf8Encode } from './bytes.ts'
 export type { Crypto, KeyPair } from './crypto-port.ts'
 export {
   isLatticeError,

@@ -30,6 +30,7 @@ import { loadIdentity } from './identity.ts'
 import { createReturningStores } from './returning-stores.ts'
 import { joinStore } from './join-store.ts'
 import { createPruneDriver } from './history/prune-driver.ts'
+import { createStorePurges } from './history/purge-stores.ts'
 import { createLagWatch } from './lag-watch.ts'
 import { listStores } from './list-stores.ts'
 import { type MetaDb, openMetaDb } from './meta-db.ts'
@@ -123,6 +124,29 @@ interface NodeParts {
   readonly meta: MetaDb
 }
 
+/** What a node's network has of what the node was given. */
+function networkOptions({
+  crypto,
+  clock,
+  random,
+  scheduler,
+  logger,
+  networkLimits: limits = {},
+  hostNetwork,
+  onNetworkChanged,
+}: NodeOptions) {
+  return {
+    crypto,
+    clock,
+    random,
+    scheduler,
+    logger,
+    limits,
+    ...(hostNetwork === undefined ? {} : { hostNetwork }),
+    ...(onNetworkChanged === undefined ? {} : { onNetworkChanged }),
+  }
+}
+
 async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> {
   const { scope, keyPair, meta } = parts
   const events = createBroadcast<NodeEvent>({ capacity: EVENTS_CAPACITY })
@@ -139,7 +163,7 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
       context.health.measured(open.id, measureStore(context, open))
       publishEvents(context, open)
       lags.follow(open)
-      pruning.follow(open)
+      for (const { follow } of history) follow(open)
       returning.resume(open.id)
     },
   })
@@ -147,8 +171,9 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
   const isInUse = (store: OpenStore): boolean => manager.entry(store.id)?.open === store
   const lags = createLagWatch(context, { tablesOf: manager.tablesOf, isInUse })
   scope.onClose(lags.close)
-  const pruning = createPruneDriver(context, { tablesOf: manager.tablesOf, kernelOf: manager.kernelOf, isInUse })
-  scope.onClose(pruning.close)
+  const { tablesOf, kernelOf } = manager
+  const history = [createPruneDriver, createStorePurges].map((make) => make(context, { tablesOf, kernelOf, isInUse }))
+  for (const { close } of history) scope.onClose(close)
   const returning = createReturningStores(context, manager)
   const links = createPeerLinks(context, { manager, spawn: scope.spawn })
   const nodeClock = createNodeClock({
@@ -160,26 +185,15 @@ async function startNode(options: NodeOptions, parts: NodeParts): Promise<Node> 
   const { openTransport } = options
   if (openTransport !== undefined) {
     const transport = await openTransport(keyPair)
-    const { crypto, clock, random, scheduler, logger, hostNetwork, onNetworkChanged } = options
-    const joinHandler = createRedeemer(context, () => manager)
-    const limits = options.networkLimits ?? {}
-    const wallMs = nodeClock.saysMs
     const discovery = options.openDiscovery?.(keyPair)
     const service = createNetworkService({
+      ...networkOptions(options),
       transport,
-      crypto,
-      clock,
-      random,
-      scheduler,
-      logger,
-      joinHandler,
-      limits,
-      wallMs,
+      joinHandler: createRedeemer(context, () => manager),
+      wallMs: nodeClock.saysMs,
       addressesOf: meta.addresses,
       knownPeers: links.all,
       ...(discovery === undefined ? {} : { discovery }),
-      ...(hostNetwork === undefined ? {} : { hostNetwork }),
-      ...(onNetworkChanged === undefined ? {} : { onNetworkChanged }),
     })
     // Who shares what is said from the tables, from the start.
     service.circles([])

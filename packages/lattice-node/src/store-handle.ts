@@ -268,9 +268,9 @@ function summarize({ projector }: OpenStore, op: UniversalOp): SExpr {
   return projector.summarize(fromBinary(weaver.UniversalOpSchema, encodeUniversalOp(op)))
 }
 
-/** The latest schema that the store has activated and the machine knows. One that knows the first alone needs no look. */
-function writtenSchema({ schemaVersion }: StateMachine, { kernel }: OpenStore): number {
-  return schemaVersion === 1 ? 1 : Math.min(schemaVersion, readSchema(kernel.tables().system))
+/** The latest schema that the store has activated and the machine's commands need. Where that is the first there is no look. */
+function writtenSchema({ schemaVersion, commandSchema = schemaVersion }: StateMachine, { kernel }: OpenStore): number {
+  return commandSchema === 1 ? 1 : Math.min(commandSchema, readSchema(kernel.tables().system))
 }
 
 /** A table that is read as of the last commit, however long the reader keeps it. */

@@ -8,10 +8,10 @@
  * @module
  */
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
-import { applyPayload as applyKvPayload, type KvEvent } from '@lattice/kvstore'
-import { applyWrite, type KvChange, type KvState } from '@lattice/kvtable'
-import { idKey, toIntentionId, utf8Decode, utf8Encode, type WriteTable } from '@lattice/model'
-import { root } from '@lattice/proto'
+import { applyPayload as applyKvPayload, decodePurgeList, type KvEvent } from '@lattice/kvstore'
+import { applyPurge, applyWrite, type KvChange, type KvPurged, type KvState } from '@lattice/kvtable'
+import { assert, idKey, toIntentionId, utf8Decode, utf8Encode, type WriteTable } from '@lattice/model'
+import { type kv, root } from '@lattice/proto'
 import type { AppliedOp, OpOutcome } from '@lattice/store-base'
 import { dropParts, putPart } from './bundle-parts.ts'
 import { decodeOperation, isKvPayload, type RootOperation } from './payload.ts'
@@ -37,7 +37,7 @@ export type RootEvent =
 
 export function applyRootPayload(table: WriteTable, op: AppliedOp): OpOutcome<RootEvent> {
   if (isKvPayload(op.payload)) return applyKvPayload(writePart(table, 'kv'), op)
-  const decoded = decodeOperation(op.payload)
+  const decoded = decodeOperation(op.payload, op.schema)
   if (!decoded.ok) return { kind: 'rejected', reason: decoded.error }
   return applyOperation(table, op, decoded.value)
 }
@@ -68,6 +68,24 @@ function applyOperation(table: WriteTable, op: AppliedOp, operation: RootOperati
     case 'dropParts':
       dropParts(table, op, { appId: operation.value.appId, ids: operation.value.parts })
       return applied(undefined)
+    case 'purgeNames':
+      return applyPurges(table, op, operation.value)
+  }
+}
+
+function applyPurges(
+  table: WriteTable,
+  { covers }: AppliedOp,
+  { apps, bundles }: root.PurgeNames,
+): OpOutcome<RootEvent> {
+  const purgedIn = (part: TablePart, list: readonly kv.KvPurge[]): readonly KvPurged[] => {
+    const purges = decodePurgeList(list)
+    assert(purges.ok, 'a decoded operation has well-formed purges')
+    return purges.value.flatMap((purge) => applyPurge(writePart(table, part), { ...purge, covers }) ?? [])
+  }
+  return {
+    kind: 'applied',
+    events: [...purgedIn('apps', apps).map(toAppEvent), ...purgedIn('bundles', bundles).map(toBundleEvent)],
   }
 }
 
@@ -107,16 +125,22 @@ function applied(event: RootEvent | undefined): OpOutcome<RootEvent> {
   return { kind: 'applied', events: event === undefined ? [] : [event] }
 }
 
-function appEvent({ key, after, changed }: KvChange): RootEvent | undefined {
-  if (!changed) return undefined
+function appEvent(change: KvChange): RootEvent | undefined {
+  return change.changed ? toAppEvent(change) : undefined
+}
+
+function toAppEvent({ key, after }: Pick<KvChange, 'key' | 'after'>): RootEvent {
   const subdomain = utf8Decode(key) ?? ''
   if (after.value === undefined) return { kind: 'app_removed', subdomain }
   const binding = fromBinary(root.AppBindingSchema, after.value)
   return { kind: 'app_changed', subdomain, binding, conflicted: after.conflicted }
 }
 
-function bundleEvent({ key, after, changed }: KvChange): RootEvent | undefined {
-  if (!changed) return undefined
+function bundleEvent(change: KvChange): RootEvent | undefined {
+  return change.changed ? toBundleEvent(change) : undefined
+}
+
+function toBundleEvent({ key, after }: Pick<KvChange, 'key' | 'after'>): RootEvent {
   const appId = utf8Decode(key) ?? ''
   if (after.value === undefined) return { kind: 'bundle_removed', appId }
   const record = fromBinary(root.BundleRecordSchema, after.value)

@@ -1,6 +1,7 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { concatBytes, fromHex, toHex, utf8Encode } from '@lattice/model'
 import { kv, root } from '@lattice/proto'
+import { PURGE_SCHEMA } from '@lattice/kvstore'
 import { MAX_PAYLOAD_BYTES } from '@lattice/store-base'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -23,6 +24,10 @@ const ids = (count: number): Uint8Array[] =>
     new DataView(bytes.buffer).setUint32(0, index)
     return bytes
   })
+const named = (name: string, ...bytes: readonly number[]): MessageInitShape<typeof kv.KvPurgeSchema> => ({
+  key: utf8Encode(name),
+  tombstones: bytes.map(id),
+})
 const binding = { appId: 'com.example.notes', storeId: id(7) }
 const manifest = { id: 'notes', version: '1.0.0', fields: [{ table: 'app', key: 'id', value: 'notes' }] }
 const inline = { manifest, size: 3n, hash: id(9), content: { case: 'inline' as const, value: Uint8Array.of(1, 2, 3) } }
@@ -86,12 +91,20 @@ const VECTORS: readonly [string, Operation, string][] = [
     { case: 'dropParts', value: { appId: 'notes', parts: [id(4)] } },
     '3a290a056e6f746573' + '1220' + '04'.repeat(32),
   ],
+  [
+    'purge_names',
+    {
+      case: 'purgeNames',
+      value: { apps: [named('x', 1)], bundles: [named('notes', 2)] },
+    },
+    '4a52' + '0a25' + '0a0178' + '1220' + '01'.repeat(32) + '1229' + '0a056e6f746573' + '1220' + '02'.repeat(32),
+  ],
 ]
 
 describe('a payload', () => {
   test.each(VECTORS)('%s has its bytes, and means what it says', (_, operation, hex) => {
     expect(toHex(encodeOperation(operation))).toBe(hex)
-    const decoded = decodeOperation(fromHex(hex) ?? new Uint8Array())
+    const decoded = decodeOperation(fromHex(hex) ?? new Uint8Array(), PURGE_SCHEMA)
     expect(decoded.ok && decoded.value.case).toBe(operation.case)
     expect(decoded.ok && toHex(encodeOperation(decoded.value))).toBe(hex)
   })
@@ -129,14 +142,14 @@ describe('a payload', () => {
     for (const record of records) {
       const bytes = encodeOperation({ case: 'putBundle', value: { record, droppedParts: ids(MAX_DROPPED_PARTS) } })
       expect(bytes.length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES)
-      expect(decodeOperation(bytes).ok).toBe(true)
+      expect(decodeOperation(bytes, PURGE_SCHEMA).ok).toBe(true)
     }
     const part = encodeOperation({
       case: 'putPart',
       value: { appId: 'a'.repeat(128), data: new Uint8Array(PART_BYTES) },
     })
     expect(part.length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES)
-    expect(decodeOperation(part).ok).toBe(true)
+    expect(decodeOperation(part, PURGE_SCHEMA).ok).toBe(true)
   })
 
   test.each<[string, Operation, string]>([
@@ -263,15 +276,30 @@ describe('a payload', () => {
     ],
     ['no drops', { case: 'dropParts', value: { appId: 'a' } }, 'part_list_malformed'],
     ['a removal of no app', { case: 'unsetBundle', value: { appId: '' } }, 'app_id_malformed'],
+    ['a purge of nothing', { case: 'purgeNames', value: {} }, 'purge_malformed'],
+    ['a purge of no name', { case: 'purgeNames', value: { apps: [named('', 1)] } }, 'key_out_of_bounds'],
+    ['a purge of no tombstone', { case: 'purgeNames', value: { bundles: [named('a')] } }, 'purge_malformed'],
+    ['a purge out of order', { case: 'purgeNames', value: { apps: [named('a', 2, 1)] } }, 'purge_malformed'],
+    ['a name purged twice', { case: 'purgeNames', value: { apps: [named('a', 1), named('a', 2)] } }, 'purge_malformed'],
     ['drops of no app', { case: 'dropParts', value: { appId: '', parts: [id(1)] } }, 'app_id_malformed'],
   ])('with %s is refused', (_, operation, reason) => {
-    const decoded = decodeOperation(encodeOperation(operation))
+    const decoded = decodeOperation(encodeOperation(operation), PURGE_SCHEMA)
     expect(decoded.ok ? 'ok' : decoded.error).toBe(reason)
+  })
+
+  test('that purges names is malformed in the schema that does not know it, as keys are', () => {
+    const names = encodeOperation({ case: 'purgeNames', value: { apps: [named('a', 1)] } })
+    expect(decodeOperation(names, 1)).toMatchObject({ ok: false, error: 'payload_malformed' })
+    expect(decodeOperation(names, 2).ok).toBe(true)
+    const keys = toBinary(root.RootPayloadSchema, create(root.RootPayloadSchema, { purges: [named('a', 1)] }))
+    expect(keys).toEqual(toBinary(kv.KvPayloadSchema, create(kv.KvPayloadSchema, { purges: [named('a', 1)] })))
+    expect(isKvPayload(keys)).toBe(true)
+    expect(decodeOperation(concatBytes(names, keys), 2)).toMatchObject({ ok: false, error: 'payload_malformed' })
   })
 
   test('in any other encoding, or with a field that is not known, is refused whole', () => {
     const reasonOf = (bytes: Uint8Array): string => {
-      const decoded = decodeOperation(bytes)
+      const decoded = decodeOperation(bytes, PURGE_SCHEMA)
       return decoded.ok ? 'ok' : decoded.error
     }
     const good = encodeOperation({ case: 'unsetApp', value: { subdomain: 'notes' } })
@@ -310,7 +338,7 @@ describe('a payload', () => {
       })
     fc.assert(
       fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 60 })), (bytes) => {
-        const decoded = decodeOperation(bytes)
+        const decoded = decodeOperation(bytes, PURGE_SCHEMA)
         if (decoded.ok) expect(encodeOperation(decoded.value)).toEqual(bytes)
         else expect(decoded.error).toMatch(/^[a-z_]+$/)
       }),

@@ -10,7 +10,8 @@
  * @module
  */
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
-import { compareBytes, equalBytes, err, HASH_BYTES, idKey, ok, parseStoreType, type Result } from '@lattice/model'
+import { decodePurgeList, isPurgePayload, PURGE_SCHEMA } from '@lattice/kvstore'
+import { equalBytes, err, HASH_BYTES, idKey, isAscending, ok, parseStoreType, type Result } from '@lattice/model'
 import { root } from '@lattice/proto'
 import { checkSubdomain, isAppId, type SubdomainProblem } from './app-names.ts'
 import {
@@ -39,12 +40,14 @@ export type RootRejection =
   | 'record_malformed'
   | 'manifest_malformed'
   | 'part_list_malformed'
+  | 'key_out_of_bounds'
+  | 'purge_malformed'
 
 const TAG_KV_OPERATION = 0x0a
 
-/** True for what the key-value store judges: its writes, and nothing at all. */
+/** True for what the key-value store judges: its writes and purges, and nothing at all. */
 export function isKvPayload(payload: Uint8Array): boolean {
-  return payload.length === 0 || payload[0] === TAG_KV_OPERATION
+  return payload.length === 0 || payload[0] === TAG_KV_OPERATION || isPurgePayload(payload)
 }
 
 export function encodeOperation(
@@ -53,11 +56,14 @@ export function encodeOperation(
   return toBinary(root.RootPayloadSchema, create(root.RootPayloadSchema, { operation }))
 }
 
-export function decodeOperation(bytes: Uint8Array): Result<RootOperation, RootRejection> {
+export function decodeOperation(bytes: Uint8Array, schema: number): Result<RootOperation, RootRejection> {
   const payload = readCanonical(bytes)
   // Writes of keys stand alone: whoever knows only a key-value store then understands all of them.
-  if (payload === undefined || payload.operations.length > 0) return err('payload_malformed')
+  if (payload === undefined || payload.operations.length > 0 || payload.purges.length > 0)
+    return err('payload_malformed')
   const { operation } = payload
+  // So who knows nothing of them says.
+  if (operation.case === 'purgeNames' && schema < PURGE_SCHEMA) return err('payload_malformed')
   if (operation.case === undefined) return err('operation_unset')
   const problem = checkOperation(operation)
   return problem === undefined ? ok(operation) : err(problem)
@@ -89,6 +95,8 @@ function checkOperation(operation: RootOperation): RootRejection | undefined {
     }
     case 'unsetBundle':
       return isAppId(operation.value.appId) ? checkDropped(operation.value.droppedParts) : 'app_id_malformed'
+    case 'purgeNames':
+      return checkPurges(operation.value)
     case 'dropParts': {
       const { appId, parts } = operation.value
       if (!isAppId(appId)) return 'app_id_malformed'
@@ -138,13 +146,19 @@ function isManifest(manifest: root.Manifest): boolean {
   )
 }
 
+function checkPurges({ apps, bundles }: root.PurgeNames): RootRejection | undefined {
+  if (apps.length + bundles.length === 0) return 'purge_malformed'
+  for (const list of [apps, bundles]) {
+    const decoded = decodePurgeList(list)
+    if (!decoded.ok) return decoded.error
+  }
+  return undefined
+}
+
 /** In ascending order, each once: equal lists are equal bytes. */
 function checkDropped(ids: readonly Uint8Array[]): RootRejection | undefined {
-  const isSorted = ids.every((id, index) => {
-    const previous = ids[index - 1]
-    return isId(id) && (previous === undefined || compareBytes(previous, id) < 0)
-  })
-  return isSorted && ids.length <= MAX_DROPPED_PARTS ? undefined : 'part_list_malformed'
+  const isList = ids.length <= MAX_DROPPED_PARTS && ids.every(isId) && isAscending(ids)
+  return isList ? undefined : 'part_list_malformed'
 }
 
 function isId(bytes: Uint8Array): boolean {

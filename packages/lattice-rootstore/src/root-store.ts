@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { kvFieldFormats } from '@lattice/kvstore'
+import { kvFieldFormats, PURGE_SCHEMA } from '@lattice/kvstore'
 import { assert, parseStoreType, type StoreType } from '@lattice/model'
 import { root } from '@lattice/proto'
 import { defineStateMachine, type StateMachine } from '@lattice/store-base'
@@ -13,6 +13,7 @@ import { putBundlePart, removeBundle, uploadBundle } from './bundle-commands.ts'
 import { getBundle, listBundles } from './bundle-queries.ts'
 import { downloadBundle } from './download-bundle.ts'
 import { keyCommands, keyQueries, keyStreams } from './kv-half.ts'
+import { planRootPurges } from './plan-purges.ts'
 import { summarizeRootPayload } from './summarize.ts'
 import { watchApps } from './watch-apps.ts'
 
@@ -21,7 +22,8 @@ export const rootStore: StateMachine<RootEvent, typeof root.RootStore> = defineS
   StateMachine<RootEvent, typeof root.RootStore>
 >({
   storeType: storeType('core:rootstore'),
-  schemaVersion: 1,
+  schemaVersion: PURGE_SCHEMA,
+  commandSchema: 1,
   tableVersion: 2,
   service: root.RootStore,
   commands: {
@@ -35,6 +37,7 @@ export const rootStore: StateMachine<RootEvent, typeof root.RootStore> = defineS
   queries: { ...keyQueries, GetApp: getApp, ListApps: listApps, GetBundle: getBundle, ListBundles: listBundles },
   streams: { ...keyStreams, WatchApps: watchApps, DownloadBundle: downloadBundle },
   apply: applyRootPayload,
+  purge: { schema: PURGE_SCHEMA, plan: planRootPurges },
   summarize: summarizeRootPayload,
   fieldFormats: {
     ...kvFieldFormats,

@@ -6,14 +6,15 @@
  *
  * @module
  */
-import { summarizePayload as summarizeKvPayload } from '@lattice/kvstore'
+import { PURGE_SCHEMA, summarizePayload as summarizeKvPayload } from '@lattice/kvstore'
 import { int, list, raw, type SExpr, str, sym } from '@lattice/model'
 import type { root } from '@lattice/proto'
+import { showBytes } from '@lattice/store-base'
 import { decodeOperation, isKvPayload, type RootOperation } from './payload.ts'
 
 export function summarizeRootPayload(bytes: Uint8Array): SExpr {
   if (isKvPayload(bytes)) return summarizeKvPayload(bytes)
-  const decoded = decodeOperation(bytes)
+  const decoded = decodeOperation(bytes, PURGE_SCHEMA)
   if (!decoded.ok) return list(sym('rejected'), sym(decoded.error), raw(bytes))
   return list(sym('root'), summarizeOperation(decoded.value))
 }
@@ -36,6 +37,11 @@ function summarizeOperation(operation: RootOperation): SExpr {
       return list(sym('unset-bundle'), str(operation.value.appId), ...dropped(operation.value.droppedParts))
     case 'dropParts':
       return list(sym('drop-parts'), str(operation.value.appId), ...operation.value.parts.map((id) => raw(id)))
+    case 'purgeNames': {
+      const { apps, bundles } = operation.value
+      const names = (list: typeof apps): readonly SExpr[] => list.map(({ key }) => showBytes(key))
+      return list(sym('purge'), list(sym('apps'), ...names(apps)), list(sym('bundles'), ...names(bundles)))
+    }
   }
 }
 

@@ -78,6 +78,12 @@ export function defineStream<Event>(): <Params extends DescMessage, Item extends
  */
 export function defineStateMachine<Machine extends StateMachine>(machine: Machine): Machine {
   assert(machine.schemaVersion >= 1 && machine.tableVersion >= 1, 'versions start from 1')
+  const { schemaVersion, commandSchema = schemaVersion, purge } = machine
+  const schemas = [commandSchema, purge?.schema ?? schemaVersion]
+  assert(
+    schemas.every((schema) => schema >= 1 && schema <= schemaVersion),
+    'nothing is written in a version that the machine does not know',
+  )
   for (const [name, { request, response }] of Object.entries({ ...machine.commands, ...machine.queries }))
     checkMethod(machine, name, { kind: 'unary', input: request, output: response })
   for (const [name, { params, item }] of Object.entries(machine.streams))

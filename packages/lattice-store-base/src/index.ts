@@ -63,6 +63,7 @@ export type {
   AppliedOp,
   BlobReference,
   FieldFormat,
+  MachinePurge,
   OpApplied,
   OpOutcome,
   OpRejected,

@@ -65,6 +65,18 @@ export type OpOutcome<Event> = OpApplied<Event> | OpRejected
 /** How a client shows a bytes or integer field. */
 export type FieldFormat = 'utf8' | 'hex' | 'json' | 'timestamp'
 
+/** How a machine lets go of what is only there to say that something is gone, such as the tombstones of a table of keys. */
+export interface MachinePurge {
+  /** Of its payloads; the store has to have activated it. */
+  readonly schema: number
+  /**
+   * Plans the writes, each a payload that `apply` understands. `isSeen`: true for an intention that everybody who writes to
+   * the store has seen, so that nothing more will come from who has not. Yields undefined after a slice of looking: the table
+   * may change between two steps, so what a payload says has to stay right when it is applied later.
+   */
+  readonly plan: (read: ReadTable, isSeen: (id: IntentionId) => boolean) => Iterable<Uint8Array | undefined>
+}
+
 export interface BlobReference {
   readonly cid: string
   readonly class: string
@@ -81,6 +93,8 @@ export interface StateMachine<Event = unknown, Service extends AnyService = Desc
    * writes it once the store has activated it.
    */
   readonly schemaVersion: number
+  /** Latest version that its commands need, where that is an earlier one: older nodes go on reading what they write. */
+  readonly commandSchema?: number
   /** Version of the table's layout; a change rebuilds the projection. From 1. */
   readonly tableVersion: number
   /** The protobuf service that describes every method and stream. */
@@ -91,6 +105,8 @@ export interface StateMachine<Event = unknown, Service extends AnyService = Desc
   readonly streams: Readonly<Record<string, StreamDefinition<Event>>>
   /** Applies one operation. Total: never throws on any payload. */
   readonly apply: (table: WriteTable, op: AppliedOp) => OpOutcome<Event>
+  /** By whoever prunes the store, once its history was cut. None: nothing is only there for that. */
+  readonly purge?: MachinePurge
   /** A payload for people. Total; an undecodable payload is shown as bytes. */
   readonly summarize: (payload: Uint8Array) => SExpr
   /** Display formats by full field name, such as `lattice.kv.v1.PutRequest.key`. */

@@ -67,14 +67,20 @@ export class UpgradeNeeded extends LatticeError {
   }
 }
 
+/**
+ * What state is kept under. Not by schema: a later one changes nothing of what is there, and of a store whose history was cut
+ * state cannot be made anew. The 1 stands where the schema stood while there was one.
+ */
+function versionOf({ storeType, tableVersion }: Pick<StateMachine, 'storeType' | 'tableVersion'>): string {
+  return `${storeType}/1/${tableVersion}`
+}
+
 /** Wraps `machine`. Without one the store is headless: app data replicates and is left alone. */
 export function createSystemLayer<Event = never>({
   machine,
 }: { readonly machine?: StateMachine<Event> } = {}): Projector<SystemEvent | Event> {
-  const inner =
-    machine === undefined ? 'headless' : `${machine.storeType}/${machine.schemaVersion}/${machine.tableVersion}`
   return {
-    version: `system/${LAYER_VERSION} ${inner}`,
+    version: `system/${LAYER_VERSION} ${machine === undefined ? 'headless' : versionOf(machine)}`,
     applyGenesis,
     apply: (tables, op) => {
       const envelope = op.op

@@ -1,14 +1,18 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import { kvStore } from '@lattice/kvstore'
 import { logStore } from '@lattice/logstore'
-import { utf8Encode } from '@lattice/model'
+import { compareBytes, utf8Encode } from '@lattice/model'
 import { createMemoryTable } from '@lattice/model/testing'
 import { kv, log, system, weaver } from '@lattice/proto'
 import type { StateMachine } from '@lattice/store-base'
 import { createSystemLayer } from '@lattice/systemstore'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { convergesUnderAnyOrder, projectorConvergesUnderAnyOrder } from './converges-under-any-order.ts'
+import {
+  convergesUnderAnyOrder,
+  type DagPayload,
+  projectorConvergesUnderAnyOrder,
+} from './converges-under-any-order.ts'
 import { DAG_AUTHORS } from './op-dag.ts'
 
 // Few keys and values, so that operations meet.
@@ -24,6 +28,27 @@ const kvOperations = fc
 const kvPayloads = fc
   .array(kvOperations, { maxLength: 4 })
   .map((operations) => toBinary(kv.KvPayloadSchema, create(kv.KvPayloadSchema, { operations })))
+
+const deletions = keys.map((key) =>
+  toBinary(
+    kv.KvPayloadSchema,
+    create(kv.KvPayloadSchema, { operations: [{ key, operation: { case: 'delete', value: {} } }] }),
+  ),
+)
+
+/** Purges of a few keys, of what any operations of the history may have left. */
+const kvPurges: fc.Arbitrary<DagPayload> = fc
+  .uniqueArray(fc.record({ key: keys, places: fc.array(fc.nat({ max: 23 }), { minLength: 1, maxLength: 8 }) }), {
+    minLength: 1,
+    selector: ({ key }) => key[0],
+  })
+  .map((named) => (all) => {
+    const purges = named.map(({ key, places }) => ({
+      key,
+      tombstones: [...new Set(places.map((place) => all[place % all.length] ?? new Uint8Array()))].sort(compareBytes),
+    }))
+    return toBinary(kv.KvPayloadSchema, create(kv.KvPayloadSchema, { purges }))
+  })
 
 /** Good ones as they are, cut short, changed in a byte, or with something behind them. */
 function hostile(payloads: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
@@ -132,6 +157,26 @@ describe('convergesUnderAnyOrder', () => {
   test('the key-value store converges', () => {
     convergesUnderAnyOrder(kvStore, kvPayloads, { runs: 400 })
     convergesUnderAnyOrder(kvStore, hostile(kvPayloads), { runs: 400 })
+  })
+
+  test('the key-value store converges where tombstones are purged', () => {
+    let dropped = 0
+    const counting: StateMachine = {
+      ...(kvStore as StateMachine),
+      apply: (table, op) => {
+        const before = [...table.scan({})].length
+        const outcome = kvStore.apply(table, op)
+        dropped += Math.max(0, before - [...table.scan({})].length)
+        return outcome
+      },
+    }
+    const payloads = fc.oneof(
+      { weight: 2, arbitrary: kvPayloads },
+      { weight: 1, arbitrary: deletions },
+      { weight: 2, arbitrary: kvPurges },
+    )
+    convergesUnderAnyOrder(counting, payloads, { runs: 600 })
+    expect(dropped).toBeGreaterThan(100)
   })
 
   test('the log store converges', () => {

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
-import { compareBytes, type IntentionId } from '@lattice/model'
+import { compareBytes, type IntentionId, utf8Encode } from '@lattice/model'
 import { root } from '@lattice/proto'
 import { rootStore } from '@lattice/rootstore'
 import type { StateMachine } from '@lattice/store-base'
@@ -65,6 +65,17 @@ const drops: fc.Arbitrary<DagPayload> = fc.record({ appId: appIds, dropped: plac
     (ids) =>
       op({ case: 'dropParts', value: { appId, parts: unique(named(ids, dropped)) } }),
 )
+/** Removals of few names, and purges of what any operations of the history may have left. */
+const unset = subdomains.map((subdomain) => op({ case: 'unsetApp', value: { subdomain } }))
+const many = fc.array(fc.nat({ max: 23 }), { minLength: 1, maxLength: 12, size: 'max' })
+const purges: fc.Arbitrary<DagPayload> = fc
+  .record({ app: subdomains, bundle: appIds, key: fc.constantFrom(1, 2), at: many, isKey: fc.boolean() })
+  .map(({ app, bundle, key, at, isKey }) => (ids) => {
+    const tombstones = unique(named(ids, at))
+    if (isKey) return encode({ purges: [{ key: Uint8Array.of(key), tombstones }] })
+    const of = (name: string) => [{ key: utf8Encode(name), tombstones }]
+    return op({ case: 'purgeNames', value: { apps: of(app), bundles: of(bundle) } })
+  })
 
 const payloads: fc.Arbitrary<DagPayload> = fc.oneof(
   { weight: 2, arbitrary: keys },
@@ -73,6 +84,7 @@ const payloads: fc.Arbitrary<DagPayload> = fc.oneof(
   { weight: 4, arbitrary: bundles },
   { weight: 2, arbitrary: removals },
   { weight: 2, arbitrary: drops },
+  { weight: 3, arbitrary: purges },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 40 }) },
 )
 
@@ -90,8 +102,23 @@ describe('the root store', () => {
     }
     convergesUnderAnyOrder(counting, payloads, { runs: 400 })
     // The histories reach every kind of operation, and the refusal that depends on the past.
-    for (const kind of [1, 2, 3, 4, 5, 6, 7]) expect(verdicts.get(`applied ${kind}`)).toBeGreaterThan(20)
+    for (const kind of [1, 2, 3, 4, 5, 6, 7, 8, 9]) expect(verdicts.get(`applied ${kind}`)).toBeGreaterThan(20)
     expect(verdicts.get('part_not_in_past')).toBeGreaterThan(20)
+  })
+
+  test('converges where what is left of removed names is purged', () => {
+    let dropped = 0
+    const counting: StateMachine = {
+      ...(rootStore as StateMachine),
+      apply: (table, applied) => {
+        const before = [...table.scan({})].length
+        const outcome = rootStore.apply(table, applied)
+        dropped += Math.max(0, before - [...table.scan({})].length)
+        return outcome
+      },
+    }
+    convergesUnderAnyOrder(counting, fc.oneof(unset, keys, apps, removals, purges), { runs: 400, maxOps: 40 })
+    expect(dropped).toBeGreaterThan(30)
   })
 
   test('converges among few who rely on each other', () => {

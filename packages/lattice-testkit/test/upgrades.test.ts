@@ -11,9 +11,10 @@ const MARK = Uint8Array.of(2)
 
 type Commands = StateMachine['commands']
 
-/** The kv machine with a second schema, in which a payload begins with a mark. */
+/** The kv machine with one schema, and with another second one, in which a payload begins with a mark. */
 function machineOf(schemaVersion: 1 | 2): StateMachine {
-  const machine = kvStore as StateMachine
+  const { commandSchema: _, purge: __, ...rest } = kvStore as StateMachine
+  const machine: StateMachine = { ...rest, schemaVersion: 1 }
   if (schemaVersion === 1) return machine
   const commands: Commands = Object.fromEntries(
     Object.entries(machine.commands).map(([name, command]) => {

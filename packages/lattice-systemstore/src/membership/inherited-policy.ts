@@ -14,6 +14,7 @@
 import {
   compareBytes,
   equalBytes,
+  isAscending,
   idKey,
   type IdKey,
   type IntentionId,
@@ -191,14 +192,7 @@ function areFollowing(named: readonly IntentionId[], epochs: readonly InheritedE
 
 /** Keys, ascending, each once, and not the author's. */
 function areKeys(keys: readonly Uint8Array[], author: PublicKey): boolean {
-  return keys.every((key, at) => {
-    const before = keys[at - 1]
-    return (
-      readPublicKey(key) !== undefined &&
-      compareBytes(key, author) !== 0 &&
-      (before === undefined || compareBytes(before, key) < 0)
-    )
-  })
+  return isAscending(keys) && keys.every((key) => readPublicKey(key) !== undefined && !equalBytes(key, author))
 }
 
 function hasSeveralHeads(epochs: readonly InheritedEpoch[], pasts: Pasts): boolean {

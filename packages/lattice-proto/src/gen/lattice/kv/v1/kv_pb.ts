@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/kv/v1/kv.proto.
  */
 export const file_lattice_kv_v1_kv: GenFile = /*@__PURE__*/
-  fileDesc("ChZsYXR0aWNlL2t2L3YxL2t2LnByb3RvEg1sYXR0aWNlLmt2LnYxIjsKCUt2UGF5bG9hZBIuCgpvcGVyYXRpb25zGAEgAygLMhoubGF0dGljZS5rdi52MS5Ldk9wZXJhdGlvbiJhCgtLdk9wZXJhdGlvbhILCgNrZXkYASABKAwSDQoDcHV0GAIgASgMSAASKQoGZGVsZXRlGAMgASgLMhcubGF0dGljZS5rdi52MS5LdkRlbGV0ZUgAQgsKCW9wZXJhdGlvbiIKCghLdkRlbGV0ZSIoCgpQdXRSZXF1ZXN0EgsKA2tleRgBIAEoDBINCgV2YWx1ZRgCIAEoDCIcCg1EZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoDCI+CgxCYXRjaFJlcXVlc3QSLgoKb3BlcmF0aW9ucxgBIAMoCzIaLmxhdHRpY2Uua3YudjEuS3ZPcGVyYXRpb24iOwoOUmVzb2x2ZVJlcXVlc3QSCwoDa2V5GAEgASgMEhIKBXZhbHVlGAIgASgMSACIAQFCCAoGX3ZhbHVlIhsKDVdyaXRlUmVzcG9uc2USCgoCaWQYASABKAwiGQoKR2V0UmVxdWVzdBILCgNrZXkYASABKAwiPwoLR2V0UmVzcG9uc2USEgoFdmFsdWUYASABKAxIAIgBARISCgpjb25mbGljdGVkGAIgASgIQggKBl92YWx1ZSJtCgtMaXN0UmVxdWVzdBIOCgZwcmVmaXgYASABKAwSDQoFc3RhcnQYAiABKAwSCwoDZW5kGAMgASgMEg0KBWxpbWl0GAQgASgNEhIKCnBhZ2VfdG9rZW4YBSABKAwSDwoHcmV2ZXJzZRgGIAEoCCJPCgxMaXN0UmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5sYXR0aWNlLmt2LnYxLktleVZhbHVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoDCI6CghLZXlWYWx1ZRILCgNrZXkYASABKAwSDQoFdmFsdWUYAiABKAwSEgoKY29uZmxpY3RlZBgDIAEoCCIdCg5JbnNwZWN0UmVxdWVzdBILCgNrZXkYASABKAwiagoPSW5zcGVjdFJlc3BvbnNlEgsKA2tleRgBIAEoDBIOCgZleGlzdHMYAiABKAgSEgoKY29uZmxpY3RlZBgDIAEoCBImCgVoZWFkcxgEIAMoCzIXLmxhdHRpY2Uua3YudjEuSGVhZEluZm8iYwoISGVhZEluZm8SCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRISCgV2YWx1ZRgFIAEoDEgAiAEBQggKBl92YWx1ZSJACg5IaXN0b3J5UmVxdWVzdBILCgNrZXkYASABKAwSDQoFbGltaXQYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoDCJpCg9IaXN0b3J5UmVzcG9uc2USLAoHZW50cmllcxgBIAMoCzIbLmxhdHRpY2Uua3YudjEuSGlzdG9yeUVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoDBIPCgdjdXRfb2ZmGAMgASgIIoUBCgxIaXN0b3J5RW50cnkSCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRISCgV2YWx1ZRgFIAEoDEgAiAEBEg4KBnN0YW5kcxgGIAEoCBIMCgR3aW5zGAcgASgIQggKBl92YWx1ZSI6CgxDb3VudFJlcXVlc3QSDgoGcHJlZml4GAEgASgMEg0KBXN0YXJ0GAIgASgMEgsKA2VuZBgDIAEoDCIeCg1Db3VudFJlc3BvbnNlEg0KBWNvdW50GAEgASgEIkAKDFdhdGNoUmVxdWVzdBIOCgZwcmVmaXgYASABKAwSEAoIc25hcHNob3QYAiABKAgSDgoGY3Vyc29yGAMgASgMIu8BCgpXYXRjaEV2ZW50EiYKA3B1dBgBIAEoCzIXLmxhdHRpY2Uua3YudjEuS2V5VmFsdWVIABIsCgdkZWxldGVkGAIgASgLMhkubGF0dGljZS5rdi52MS5LZXlEZWxldGVkSAASEAoGbGFnZ2VkGAMgASgESAASMgoMc25hcHNob3RfZW5kGAQgASgLMhoubGF0dGljZS5rdi52MS5TbmFwc2hvdEVuZEgAEiwKCWNhdWdodF91cBgGIAEoCzIXLmxhdHRpY2Uua3YudjEuQ2F1Z2h0VXBIABIOCgZjdXJzb3IYBSABKAxCBwoFZXZlbnQiGQoKS2V5RGVsZXRlZBILCgNrZXkYASABKAwiDQoLU25hcHNob3RFbmQiCgoIQ2F1Z2h0VXAytQUKB0t2U3RvcmUSPgoDUHV0EhkubGF0dGljZS5rdi52MS5QdXRSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkQKBkRlbGV0ZRIcLmxhdHRpY2Uua3YudjEuRGVsZXRlUmVxdWVzdBocLmxhdHRpY2Uua3YudjEuV3JpdGVSZXNwb25zZRJCCgVCYXRjaBIbLmxhdHRpY2Uua3YudjEuQmF0Y2hSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkYKB1Jlc29sdmUSHS5sYXR0aWNlLmt2LnYxLlJlc29sdmVSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEjwKA0dldBIZLmxhdHRpY2Uua3YudjEuR2V0UmVxdWVzdBoaLmxhdHRpY2Uua3YudjEuR2V0UmVzcG9uc2USPwoETGlzdBIaLmxhdHRpY2Uua3YudjEuTGlzdFJlcXVlc3QaGy5sYXR0aWNlLmt2LnYxLkxpc3RSZXNwb25zZRJICgdJbnNwZWN0Eh0ubGF0dGljZS5rdi52MS5JbnNwZWN0UmVxdWVzdBoeLmxhdHRpY2Uua3YudjEuSW5zcGVjdFJlc3BvbnNlEkgKB0hpc3RvcnkSHS5sYXR0aWNlLmt2LnYxLkhpc3RvcnlSZXF1ZXN0Gh4ubGF0dGljZS5rdi52MS5IaXN0b3J5UmVzcG9uc2USQgoFQ291bnQSGy5sYXR0aWNlLmt2LnYxLkNvdW50UmVxdWVzdBocLmxhdHRpY2Uua3YudjEuQ291bnRSZXNwb25zZRJBCgVXYXRjaBIbLmxhdHRpY2Uua3YudjEuV2F0Y2hSZXF1ZXN0GhkubGF0dGljZS5rdi52MS5XYXRjaEV2ZW50MAFiBnByb3RvMw");
+  fileDesc("ChZsYXR0aWNlL2t2L3YxL2t2LnByb3RvEg1sYXR0aWNlLmt2LnYxImMKCUt2UGF5bG9hZBIuCgpvcGVyYXRpb25zGAEgAygLMhoubGF0dGljZS5rdi52MS5Ldk9wZXJhdGlvbhImCgZwdXJnZXMYCCADKAsyFi5sYXR0aWNlLmt2LnYxLkt2UHVyZ2UiKgoHS3ZQdXJnZRILCgNrZXkYASABKAwSEgoKdG9tYnN0b25lcxgCIAMoDCJhCgtLdk9wZXJhdGlvbhILCgNrZXkYASABKAwSDQoDcHV0GAIgASgMSAASKQoGZGVsZXRlGAMgASgLMhcubGF0dGljZS5rdi52MS5LdkRlbGV0ZUgAQgsKCW9wZXJhdGlvbiIKCghLdkRlbGV0ZSIoCgpQdXRSZXF1ZXN0EgsKA2tleRgBIAEoDBINCgV2YWx1ZRgCIAEoDCIcCg1EZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoDCI+CgxCYXRjaFJlcXVlc3QSLgoKb3BlcmF0aW9ucxgBIAMoCzIaLmxhdHRpY2Uua3YudjEuS3ZPcGVyYXRpb24iOwoOUmVzb2x2ZVJlcXVlc3QSCwoDa2V5GAEgASgMEhIKBXZhbHVlGAIgASgMSACIAQFCCAoGX3ZhbHVlIhsKDVdyaXRlUmVzcG9uc2USCgoCaWQYASABKAwiGQoKR2V0UmVxdWVzdBILCgNrZXkYASABKAwiPwoLR2V0UmVzcG9uc2USEgoFdmFsdWUYASABKAxIAIgBARISCgpjb25mbGljdGVkGAIgASgIQggKBl92YWx1ZSJtCgtMaXN0UmVxdWVzdBIOCgZwcmVmaXgYASABKAwSDQoFc3RhcnQYAiABKAwSCwoDZW5kGAMgASgMEg0KBWxpbWl0GAQgASgNEhIKCnBhZ2VfdG9rZW4YBSABKAwSDwoHcmV2ZXJzZRgGIAEoCCJPCgxMaXN0UmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5sYXR0aWNlLmt2LnYxLktleVZhbHVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoDCI6CghLZXlWYWx1ZRILCgNrZXkYASABKAwSDQoFdmFsdWUYAiABKAwSEgoKY29uZmxpY3RlZBgDIAEoCCIdCg5JbnNwZWN0UmVxdWVzdBILCgNrZXkYASABKAwiagoPSW5zcGVjdFJlc3BvbnNlEgsKA2tleRgBIAEoDBIOCgZleGlzdHMYAiABKAgSEgoKY29uZmxpY3RlZBgDIAEoCBImCgVoZWFkcxgEIAMoCzIXLmxhdHRpY2Uua3YudjEuSGVhZEluZm8iYwoISGVhZEluZm8SCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRISCgV2YWx1ZRgFIAEoDEgAiAEBQggKBl92YWx1ZSJACg5IaXN0b3J5UmVxdWVzdBILCgNrZXkYASABKAwSDQoFbGltaXQYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoDCJpCg9IaXN0b3J5UmVzcG9uc2USLAoHZW50cmllcxgBIAMoCzIbLmxhdHRpY2Uua3YudjEuSGlzdG9yeUVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoDBIPCgdjdXRfb2ZmGAMgASgIIoUBCgxIaXN0b3J5RW50cnkSCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRISCgV2YWx1ZRgFIAEoDEgAiAEBEg4KBnN0YW5kcxgGIAEoCBIMCgR3aW5zGAcgASgIQggKBl92YWx1ZSI6CgxDb3VudFJlcXVlc3QSDgoGcHJlZml4GAEgASgMEg0KBXN0YXJ0GAIgASgMEgsKA2VuZBgDIAEoDCIeCg1Db3VudFJlc3BvbnNlEg0KBWNvdW50GAEgASgEIkAKDFdhdGNoUmVxdWVzdBIOCgZwcmVmaXgYASABKAwSEAoIc25hcHNob3QYAiABKAgSDgoGY3Vyc29yGAMgASgMIu8BCgpXYXRjaEV2ZW50EiYKA3B1dBgBIAEoCzIXLmxhdHRpY2Uua3YudjEuS2V5VmFsdWVIABIsCgdkZWxldGVkGAIgASgLMhkubGF0dGljZS5rdi52MS5LZXlEZWxldGVkSAASEAoGbGFnZ2VkGAMgASgESAASMgoMc25hcHNob3RfZW5kGAQgASgLMhoubGF0dGljZS5rdi52MS5TbmFwc2hvdEVuZEgAEiwKCWNhdWdodF91cBgGIAEoCzIXLmxhdHRpY2Uua3YudjEuQ2F1Z2h0VXBIABIOCgZjdXJzb3IYBSABKAxCBwoFZXZlbnQiGQoKS2V5RGVsZXRlZBILCgNrZXkYASABKAwiDQoLU25hcHNob3RFbmQiCgoIQ2F1Z2h0VXAytQUKB0t2U3RvcmUSPgoDUHV0EhkubGF0dGljZS5rdi52MS5QdXRSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkQKBkRlbGV0ZRIcLmxhdHRpY2Uua3YudjEuRGVsZXRlUmVxdWVzdBocLmxhdHRpY2Uua3YudjEuV3JpdGVSZXNwb25zZRJCCgVCYXRjaBIbLmxhdHRpY2Uua3YudjEuQmF0Y2hSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkYKB1Jlc29sdmUSHS5sYXR0aWNlLmt2LnYxLlJlc29sdmVSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEjwKA0dldBIZLmxhdHRpY2Uua3YudjEuR2V0UmVxdWVzdBoaLmxhdHRpY2Uua3YudjEuR2V0UmVzcG9uc2USPwoETGlzdBIaLmxhdHRpY2Uua3YudjEuTGlzdFJlcXVlc3QaGy5sYXR0aWNlLmt2LnYxLkxpc3RSZXNwb25zZRJICgdJbnNwZWN0Eh0ubGF0dGljZS5rdi52MS5JbnNwZWN0UmVxdWVzdBoeLmxhdHRpY2Uua3YudjEuSW5zcGVjdFJlc3BvbnNlEkgKB0hpc3RvcnkSHS5sYXR0aWNlLmt2LnYxLkhpc3RvcnlSZXF1ZXN0Gh4ubGF0dGljZS5rdi52MS5IaXN0b3J5UmVzcG9uc2USQgoFQ291bnQSGy5sYXR0aWNlLmt2LnYxLkNvdW50UmVxdWVzdBocLmxhdHRpY2Uua3YudjEuQ291bnRSZXNwb25zZRJBCgVXYXRjaBIbLmxhdHRpY2Uua3YudjEuV2F0Y2hSZXF1ZXN0GhkubGF0dGljZS5rdi52MS5XYXRjaEV2ZW50MAFiBnByb3RvMw");
 
 /**
  * What an intention of this store carries.
@@ -24,6 +24,13 @@ export type KvPayload = Message<"lattice.kv.v1.KvPayload"> & {
    * @generated from field: repeated lattice.kv.v1.KvOperation operations = 1;
    */
   operations: KvOperation[];
+
+  /**
+   * Alone, and from schema 2 on. 2 to 7 are other operations of a root store, for which all of this means the same.
+   *
+   * @generated from field: repeated lattice.kv.v1.KvPurge purges = 8;
+   */
+  purges: KvPurge[];
 };
 
 /**
@@ -32,6 +39,33 @@ export type KvPayload = Message<"lattice.kv.v1.KvPayload"> & {
  */
 export const KvPayloadSchema: GenMessage<KvPayload> = /*@__PURE__*/
   messageDesc(file_lattice_kv_v1_kv, 0);
+
+/**
+ * Takes tombstones of a key out of the table, of those that lie in the past of this intention and that nobody needs to
+ * find any more. Each key once.
+ *
+ * @generated from message lattice.kv.v1.KvPurge
+ */
+export type KvPurge = Message<"lattice.kv.v1.KvPurge"> & {
+  /**
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * Ids of the intentions that deleted the key, in ascending order; at least one.
+   *
+   * @generated from field: repeated bytes tombstones = 2;
+   */
+  tombstones: Uint8Array[];
+};
+
+/**
+ * Describes the message lattice.kv.v1.KvPurge.
+ * Use `create(KvPurgeSchema)` to create a new message.
+ */
+export const KvPurgeSchema: GenMessage<KvPurge> = /*@__PURE__*/
+  messageDesc(file_lattice_kv_v1_kv, 1);
 
 /**
  * @generated from message lattice.kv.v1.KvOperation
@@ -65,7 +99,7 @@ export type KvOperation = Message<"lattice.kv.v1.KvOperation"> & {
  * Use `create(KvOperationSchema)` to create a new message.
  */
 export const KvOperationSchema: GenMessage<KvOperation> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 1);
+  messageDesc(file_lattice_kv_v1_kv, 2);
 
 /**
  * @generated from message lattice.kv.v1.KvDelete
@@ -78,7 +112,7 @@ export type KvDelete = Message<"lattice.kv.v1.KvDelete"> & {
  * Use `create(KvDeleteSchema)` to create a new message.
  */
 export const KvDeleteSchema: GenMessage<KvDelete> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 2);
+  messageDesc(file_lattice_kv_v1_kv, 3);
 
 /**
  * @generated from message lattice.kv.v1.PutRequest
@@ -100,7 +134,7 @@ export type PutRequest = Message<"lattice.kv.v1.PutRequest"> & {
  * Use `create(PutRequestSchema)` to create a new message.
  */
 export const PutRequestSchema: GenMessage<PutRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 3);
+  messageDesc(file_lattice_kv_v1_kv, 4);
 
 /**
  * @generated from message lattice.kv.v1.DeleteRequest
@@ -117,7 +151,7 @@ export type DeleteRequest = Message<"lattice.kv.v1.DeleteRequest"> & {
  * Use `create(DeleteRequestSchema)` to create a new message.
  */
 export const DeleteRequestSchema: GenMessage<DeleteRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 4);
+  messageDesc(file_lattice_kv_v1_kv, 5);
 
 /**
  * @generated from message lattice.kv.v1.BatchRequest
@@ -134,7 +168,7 @@ export type BatchRequest = Message<"lattice.kv.v1.BatchRequest"> & {
  * Use `create(BatchRequestSchema)` to create a new message.
  */
 export const BatchRequestSchema: GenMessage<BatchRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 5);
+  messageDesc(file_lattice_kv_v1_kv, 6);
 
 /**
  * @generated from message lattice.kv.v1.ResolveRequest
@@ -158,7 +192,7 @@ export type ResolveRequest = Message<"lattice.kv.v1.ResolveRequest"> & {
  * Use `create(ResolveRequestSchema)` to create a new message.
  */
 export const ResolveRequestSchema: GenMessage<ResolveRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 6);
+  messageDesc(file_lattice_kv_v1_kv, 7);
 
 /**
  * @generated from message lattice.kv.v1.WriteResponse
@@ -177,7 +211,7 @@ export type WriteResponse = Message<"lattice.kv.v1.WriteResponse"> & {
  * Use `create(WriteResponseSchema)` to create a new message.
  */
 export const WriteResponseSchema: GenMessage<WriteResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 7);
+  messageDesc(file_lattice_kv_v1_kv, 8);
 
 /**
  * @generated from message lattice.kv.v1.GetRequest
@@ -194,7 +228,7 @@ export type GetRequest = Message<"lattice.kv.v1.GetRequest"> & {
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 8);
+  messageDesc(file_lattice_kv_v1_kv, 9);
 
 /**
  * @generated from message lattice.kv.v1.GetResponse
@@ -220,7 +254,7 @@ export type GetResponse = Message<"lattice.kv.v1.GetResponse"> & {
  * Use `create(GetResponseSchema)` to create a new message.
  */
 export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 9);
+  messageDesc(file_lattice_kv_v1_kv, 10);
 
 /**
  * @generated from message lattice.kv.v1.ListRequest
@@ -270,7 +304,7 @@ export type ListRequest = Message<"lattice.kv.v1.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 10);
+  messageDesc(file_lattice_kv_v1_kv, 11);
 
 /**
  * @generated from message lattice.kv.v1.ListResponse
@@ -294,7 +328,7 @@ export type ListResponse = Message<"lattice.kv.v1.ListResponse"> & {
  * Use `create(ListResponseSchema)` to create a new message.
  */
 export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 11);
+  messageDesc(file_lattice_kv_v1_kv, 12);
 
 /**
  * @generated from message lattice.kv.v1.KeyValue
@@ -321,7 +355,7 @@ export type KeyValue = Message<"lattice.kv.v1.KeyValue"> & {
  * Use `create(KeyValueSchema)` to create a new message.
  */
 export const KeyValueSchema: GenMessage<KeyValue> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 12);
+  messageDesc(file_lattice_kv_v1_kv, 13);
 
 /**
  * @generated from message lattice.kv.v1.InspectRequest
@@ -338,7 +372,7 @@ export type InspectRequest = Message<"lattice.kv.v1.InspectRequest"> & {
  * Use `create(InspectRequestSchema)` to create a new message.
  */
 export const InspectRequestSchema: GenMessage<InspectRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 13);
+  messageDesc(file_lattice_kv_v1_kv, 14);
 
 /**
  * @generated from message lattice.kv.v1.InspectResponse
@@ -372,7 +406,7 @@ export type InspectResponse = Message<"lattice.kv.v1.InspectResponse"> & {
  * Use `create(InspectResponseSchema)` to create a new message.
  */
 export const InspectResponseSchema: GenMessage<InspectResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 14);
+  messageDesc(file_lattice_kv_v1_kv, 15);
 
 /**
  * @generated from message lattice.kv.v1.HeadInfo
@@ -411,7 +445,7 @@ export type HeadInfo = Message<"lattice.kv.v1.HeadInfo"> & {
  * Use `create(HeadInfoSchema)` to create a new message.
  */
 export const HeadInfoSchema: GenMessage<HeadInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 15);
+  messageDesc(file_lattice_kv_v1_kv, 16);
 
 /**
  * @generated from message lattice.kv.v1.HistoryRequest
@@ -442,7 +476,7 @@ export type HistoryRequest = Message<"lattice.kv.v1.HistoryRequest"> & {
  * Use `create(HistoryRequestSchema)` to create a new message.
  */
 export const HistoryRequestSchema: GenMessage<HistoryRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 16);
+  messageDesc(file_lattice_kv_v1_kv, 17);
 
 /**
  * @generated from message lattice.kv.v1.HistoryResponse
@@ -473,7 +507,7 @@ export type HistoryResponse = Message<"lattice.kv.v1.HistoryResponse"> & {
  * Use `create(HistoryResponseSchema)` to create a new message.
  */
 export const HistoryResponseSchema: GenMessage<HistoryResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 17);
+  messageDesc(file_lattice_kv_v1_kv, 18);
 
 /**
  * @generated from message lattice.kv.v1.HistoryEntry
@@ -526,7 +560,7 @@ export type HistoryEntry = Message<"lattice.kv.v1.HistoryEntry"> & {
  * Use `create(HistoryEntrySchema)` to create a new message.
  */
 export const HistoryEntrySchema: GenMessage<HistoryEntry> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 18);
+  messageDesc(file_lattice_kv_v1_kv, 19);
 
 /**
  * @generated from message lattice.kv.v1.CountRequest
@@ -557,7 +591,7 @@ export type CountRequest = Message<"lattice.kv.v1.CountRequest"> & {
  * Use `create(CountRequestSchema)` to create a new message.
  */
 export const CountRequestSchema: GenMessage<CountRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 19);
+  messageDesc(file_lattice_kv_v1_kv, 20);
 
 /**
  * @generated from message lattice.kv.v1.CountResponse
@@ -574,7 +608,7 @@ export type CountResponse = Message<"lattice.kv.v1.CountResponse"> & {
  * Use `create(CountResponseSchema)` to create a new message.
  */
 export const CountResponseSchema: GenMessage<CountResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 20);
+  messageDesc(file_lattice_kv_v1_kv, 21);
 
 /**
  * @generated from message lattice.kv.v1.WatchRequest
@@ -605,7 +639,7 @@ export type WatchRequest = Message<"lattice.kv.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 21);
+  messageDesc(file_lattice_kv_v1_kv, 22);
 
 /**
  * @generated from message lattice.kv.v1.WatchEvent
@@ -666,7 +700,7 @@ export type WatchEvent = Message<"lattice.kv.v1.WatchEvent"> & {
  * Use `create(WatchEventSchema)` to create a new message.
  */
 export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 22);
+  messageDesc(file_lattice_kv_v1_kv, 23);
 
 /**
  * @generated from message lattice.kv.v1.KeyDeleted
@@ -683,7 +717,7 @@ export type KeyDeleted = Message<"lattice.kv.v1.KeyDeleted"> & {
  * Use `create(KeyDeletedSchema)` to create a new message.
  */
 export const KeyDeletedSchema: GenMessage<KeyDeleted> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 23);
+  messageDesc(file_lattice_kv_v1_kv, 24);
 
 /**
  * @generated from message lattice.kv.v1.SnapshotEnd
@@ -696,7 +730,7 @@ export type SnapshotEnd = Message<"lattice.kv.v1.SnapshotEnd"> & {
  * Use `create(SnapshotEndSchema)` to create a new message.
  */
 export const SnapshotEndSchema: GenMessage<SnapshotEnd> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 24);
+  messageDesc(file_lattice_kv_v1_kv, 25);
 
 /**
  * @generated from message lattice.kv.v1.CaughtUp
@@ -709,7 +743,7 @@ export type CaughtUp = Message<"lattice.kv.v1.CaughtUp"> & {
  * Use `create(CaughtUpSchema)` to create a new message.
  */
 export const CaughtUpSchema: GenMessage<CaughtUp> = /*@__PURE__*/
-  messageDesc(file_lattice_kv_v1_kv, 25);
+  messageDesc(file_lattice_kv_v1_kv, 26);
 
 /**
  * @generated from service lattice.kv.v1.KvStore

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { BatchRequestSchema, CountRequestSchema, CountResponseSchema, DeleteRequestSchema, GetRequestSchema, GetResponseSchema, HistoryRequestSchema, HistoryResponseSchema, InspectRequestSchema, InspectResponseSchema, KvOperation, ListRequestSchema, ListResponseSchema, PutRequestSchema, ResolveRequestSchema, SnapshotEnd, WatchEventSchema, WatchRequestSchema, WriteResponseSchema } from "../../kv/v1/kv_pb.ts";
+import type { BatchRequestSchema, CountRequestSchema, CountResponseSchema, DeleteRequestSchema, GetRequestSchema, GetResponseSchema, HistoryRequestSchema, HistoryResponseSchema, InspectRequestSchema, InspectResponseSchema, KvOperation, KvPurge, ListRequestSchema, ListResponseSchema, PutRequestSchema, ResolveRequestSchema, SnapshotEnd, WatchEventSchema, WatchRequestSchema, WriteResponseSchema } from "../../kv/v1/kv_pb.ts";
 import { file_lattice_kv_v1_kv } from "../../kv/v1/kv_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lattice/root/v1/root.proto.
  */
 export const file_lattice_root_v1_root: GenFile = /*@__PURE__*/
-  fileDesc("ChpsYXR0aWNlL3Jvb3QvdjEvcm9vdC5wcm90bxIPbGF0dGljZS5yb290LnYxIu4CCgtSb290UGF5bG9hZBIuCgpvcGVyYXRpb25zGAEgAygLMhoubGF0dGljZS5rdi52MS5Ldk9wZXJhdGlvbhIqCgdzZXRfYXBwGAIgASgLMhcubGF0dGljZS5yb290LnYxLlNldEFwcEgAEi4KCXVuc2V0X2FwcBgDIAEoCzIZLmxhdHRpY2Uucm9vdC52MS5VbnNldEFwcEgAEiwKCHB1dF9wYXJ0GAQgASgLMhgubGF0dGljZS5yb290LnYxLlB1dFBhcnRIABIwCgpwdXRfYnVuZGxlGAUgASgLMhoubGF0dGljZS5yb290LnYxLlB1dEJ1bmRsZUgAEjQKDHVuc2V0X2J1bmRsZRgGIAEoCzIcLmxhdHRpY2Uucm9vdC52MS5VbnNldEJ1bmRsZUgAEjAKCmRyb3BfcGFydHMYByABKAsyGi5sYXR0aWNlLnJvb3QudjEuRHJvcFBhcnRzSABCCwoJb3BlcmF0aW9uIkkKBlNldEFwcBIRCglzdWJkb21haW4YASABKAkSLAoHYmluZGluZxgCIAEoCzIbLmxhdHRpY2Uucm9vdC52MS5BcHBCaW5kaW5nIi4KCkFwcEJpbmRpbmcSDgoGYXBwX2lkGAEgASgJEhAKCHN0b3JlX2lkGAIgASgMIh0KCFVuc2V0QXBwEhEKCXN1YmRvbWFpbhgBIAEoCSInCgdQdXRQYXJ0Eg4KBmFwcF9pZBgBIAEoCRIMCgRkYXRhGAIgASgMIlEKCVB1dEJ1bmRsZRItCgZyZWNvcmQYASABKAsyHS5sYXR0aWNlLnJvb3QudjEuQnVuZGxlUmVjb3JkEhUKDWRyb3BwZWRfcGFydHMYAiADKAwipgEKDEJ1bmRsZVJlY29yZBIrCghtYW5pZmVzdBgBIAEoCzIZLmxhdHRpY2Uucm9vdC52MS5NYW5pZmVzdBIMCgRzaXplGAIgASgEEgwKBGhhc2gYAyABKAwSEAoGaW5saW5lGAQgASgMSAASKgoFcGFydHMYBSABKAsyGS5sYXR0aWNlLnJvb3QudjEuUGFydExpc3RIAEIJCgdjb250ZW50SgQIBhAHIhcKCFBhcnRMaXN0EgsKA2lkcxgBIAMoDCI0CgtVbnNldEJ1bmRsZRIOCgZhcHBfaWQYASABKAkSFQoNZHJvcHBlZF9wYXJ0cxgCIAMoDCIqCglEcm9wUGFydHMSDgoGYXBwX2lkGAEgASgJEg0KBXBhcnRzGAIgAygMIo4BCghNYW5pZmVzdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSEgoKc3RvcmVfdHlwZRgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRIuCgZmaWVsZHMYBiADKAsyHi5sYXR0aWNlLnJvb3QudjEuTWFuaWZlc3RGaWVsZCI6Cg1NYW5pZmVzdEZpZWxkEg0KBXRhYmxlGAEgASgJEgsKA2tleRgCIAEoCRINCgV2YWx1ZRgDIAEoCSJJChJSZWdpc3RlckFwcFJlcXVlc3QSEQoJc3ViZG9tYWluGAEgASgJEg4KBmFwcF9pZBgCIAEoCRIQCghzdG9yZV9pZBgDIAEoDCIlChBSZW1vdmVBcHBSZXF1ZXN0EhEKCXN1YmRvbWFpbhgBIAEoCSIiCg1HZXRBcHBSZXF1ZXN0EhEKCXN1YmRvbWFpbhgBIAEoCSJ/Cg5HZXRBcHBSZXNwb25zZRIqCgNhcHAYASABKAsyGC5sYXR0aWNlLnJvb3QudjEuQXBwSW5mb0gAiAEBEicKBWhlYWRzGAIgAygLMhgubGF0dGljZS5yb290LnYxLkFwcEhlYWQSEAoIc3RhbmRpbmcYAyABKA1CBgoEX2FwcCJSCgdBcHBJbmZvEhEKCXN1YmRvbWFpbhgBIAEoCRIOCgZhcHBfaWQYAiABKAkSEAoIc3RvcmVfaWQYAyABKAwSEgoKY29uZmxpY3RlZBgEIAEoCCKDAQoHQXBwSGVhZBIKCgJpZBgBIAEoDBIOCgZhdXRob3IYAiABKAwSDAoEd2FsbBgDIAEoBBIPCgdjb3VudGVyGAQgASgNEjEKB2JpbmRpbmcYBSABKAsyGy5sYXR0aWNlLnJvb3QudjEuQXBwQmluZGluZ0gAiAEBQgoKCF9iaW5kaW5nIjQKD0xpc3RBcHBzUmVxdWVzdBINCgVsaW1pdBgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgMIlMKEExpc3RBcHBzUmVzcG9uc2USJgoEYXBwcxgBIAMoCzIYLmxhdHRpY2Uucm9vdC52MS5BcHBJbmZvEhcKD25leHRfcGFnZV90b2tlbhgCIAEoDCI0ChRQdXRCdW5kbGVQYXJ0UmVxdWVzdBIOCgZhcHBfaWQYASABKAkSDAoEZGF0YRgCIAEoDCJsChNVcGxvYWRCdW5kbGVSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIOCgRkYXRhGAIgASgMSAASKgoFcGFydHMYAyABKAsyGS5sYXR0aWNlLnJvb3QudjEuUGFydExpc3RIAEIJCgdjb250ZW50Ik8KFFVwbG9hZEJ1bmRsZVJlc3BvbnNlEgoKAmlkGAEgASgMEisKBmJ1bmRsZRgCIAEoCzIbLmxhdHRpY2Uucm9vdC52MS5CdW5kbGVJbmZvIiUKE1JlbW92ZUJ1bmRsZVJlcXVlc3QSDgoGYXBwX2lkGAEgASgJIiIKEEdldEJ1bmRsZVJlcXVlc3QSDgoGYXBwX2lkGAEgASgJIqoBChFHZXRCdW5kbGVSZXNwb25zZRIwCgZidW5kbGUYASABKAsyGy5sYXR0aWNlLnJvb3QudjEuQnVuZGxlSW5mb0gAiAEBEhEKBGRhdGEYAiABKAxIAYgBARIqCgVoZWFkcxgDIAMoCzIbLmxhdHRpY2Uucm9vdC52MS5CdW5kbGVIZWFkEhAKCHN0YW5kaW5nGAQgASgNQgkKB19idW5kbGVCBwoFX2RhdGEinwEKCkJ1bmRsZUluZm8SDgoGYXBwX2lkGAEgASgJEisKCG1hbmlmZXN0GAIgASgLMhkubGF0dGljZS5yb290LnYxLk1hbmlmZXN0EgwKBHNpemUYAyABKAQSDAoEaGFzaBgEIAEoDBINCgVwYXJ0cxgFIAEoDRIVCg1taXNzaW5nX3BhcnRzGAYgASgNEhIKCmNvbmZsaWN0ZWQYByABKAgioQEKCkJ1bmRsZUhlYWQSCgoCaWQYASABKAwSDgoGYXV0aG9yGAIgASgMEgwKBHdhbGwYAyABKAQSDwoHY291bnRlchgEIAEoDRIUCgd2ZXJzaW9uGAUgASgJSACIAQESEQoEc2l6ZRgGIAEoBEgBiAEBEhEKBGhhc2gYByABKAxIAogBAUIKCghfdmVyc2lvbkIHCgVfc2l6ZUIHCgVfaGFzaCI3ChJMaXN0QnVuZGxlc1JlcXVlc3QSDQoFbGltaXQYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoDCJcChNMaXN0QnVuZGxlc1Jlc3BvbnNlEiwKB2J1bmRsZXMYASADKAsyGy5sYXR0aWNlLnJvb3QudjEuQnVuZGxlSW5mbxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAwiJAoQV2F0Y2hBcHBzUmVxdWVzdBIQCghzbmFwc2hvdBgBIAEoCCKfAgoIQXBwRXZlbnQSJwoDYXBwGAEgASgLMhgubGF0dGljZS5yb290LnYxLkFwcEluZm9IABIyCgthcHBfcmVtb3ZlZBgCIAEoCzIbLmxhdHRpY2Uucm9vdC52MS5BcHBSZW1vdmVkSAASLQoGYnVuZGxlGAMgASgLMhsubGF0dGljZS5yb290LnYxLkJ1bmRsZUluZm9IABI4Cg5idW5kbGVfcmVtb3ZlZBgEIAEoCzIeLmxhdHRpY2Uucm9vdC52MS5CdW5kbGVSZW1vdmVkSAASEAoGbGFnZ2VkGAUgASgESAASMgoMc25hcHNob3RfZW5kGAYgASgLMhoubGF0dGljZS5rdi52MS5TbmFwc2hvdEVuZEgAQgcKBWV2ZW50Ih8KCkFwcFJlbW92ZWQSEQoJc3ViZG9tYWluGAEgASgJIh8KDUJ1bmRsZVJlbW92ZWQSDgoGYXBwX2lkGAEgASgJIkUKFURvd25sb2FkQnVuZGxlUmVxdWVzdBIOCgZhcHBfaWQYASABKAkSDgoGb2Zmc2V0GAIgASgEEgwKBGhhc2gYAyABKAwiaAoLQnVuZGxlQ2h1bmsSDgoGb2Zmc2V0GAEgASgEEgwKBGRhdGEYAiABKAwSMAoGYnVuZGxlGAMgASgLMhsubGF0dGljZS5yb290LnYxLkJ1bmRsZUluZm9IAIgBAUIJCgdfYnVuZGxlMs8MCglSb290U3RvcmUSPgoDUHV0EhkubGF0dGljZS5rdi52MS5QdXRSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkQKBkRlbGV0ZRIcLmxhdHRpY2Uua3YudjEuRGVsZXRlUmVxdWVzdBocLmxhdHRpY2Uua3YudjEuV3JpdGVSZXNwb25zZRJCCgVCYXRjaBIbLmxhdHRpY2Uua3YudjEuQmF0Y2hSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkYKB1Jlc29sdmUSHS5sYXR0aWNlLmt2LnYxLlJlc29sdmVSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEjwKA0dldBIZLmxhdHRpY2Uua3YudjEuR2V0UmVxdWVzdBoaLmxhdHRpY2Uua3YudjEuR2V0UmVzcG9uc2USPwoETGlzdBIaLmxhdHRpY2Uua3YudjEuTGlzdFJlcXVlc3QaGy5sYXR0aWNlLmt2LnYxLkxpc3RSZXNwb25zZRJICgdJbnNwZWN0Eh0ubGF0dGljZS5rdi52MS5JbnNwZWN0UmVxdWVzdBoeLmxhdHRpY2Uua3YudjEuSW5zcGVjdFJlc3BvbnNlEkgKB0hpc3RvcnkSHS5sYXR0aWNlLmt2LnYxLkhpc3RvcnlSZXF1ZXN0Gh4ubGF0dGljZS5rdi52MS5IaXN0b3J5UmVzcG9uc2USQgoFQ291bnQSGy5sYXR0aWNlLmt2LnYxLkNvdW50UmVxdWVzdBocLmxhdHRpY2Uua3YudjEuQ291bnRSZXNwb25zZRJBCgVXYXRjaBIbLmxhdHRpY2Uua3YudjEuV2F0Y2hSZXF1ZXN0GhkubGF0dGljZS5rdi52MS5XYXRjaEV2ZW50MAESUAoLUmVnaXN0ZXJBcHASIy5sYXR0aWNlLnJvb3QudjEuUmVnaXN0ZXJBcHBSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkwKCVJlbW92ZUFwcBIhLmxhdHRpY2Uucm9vdC52MS5SZW1vdmVBcHBSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkkKBkdldEFwcBIeLmxhdHRpY2Uucm9vdC52MS5HZXRBcHBSZXF1ZXN0Gh8ubGF0dGljZS5yb290LnYxLkdldEFwcFJlc3BvbnNlEk8KCExpc3RBcHBzEiAubGF0dGljZS5yb290LnYxLkxpc3RBcHBzUmVxdWVzdBohLmxhdHRpY2Uucm9vdC52MS5MaXN0QXBwc1Jlc3BvbnNlElQKDVB1dEJ1bmRsZVBhcnQSJS5sYXR0aWNlLnJvb3QudjEuUHV0QnVuZGxlUGFydFJlcXVlc3QaHC5sYXR0aWNlLmt2LnYxLldyaXRlUmVzcG9uc2USWwoMVXBsb2FkQnVuZGxlEiQubGF0dGljZS5yb290LnYxLlVwbG9hZEJ1bmRsZVJlcXVlc3QaJS5sYXR0aWNlLnJvb3QudjEuVXBsb2FkQnVuZGxlUmVzcG9uc2USUgoMUmVtb3ZlQnVuZGxlEiQubGF0dGljZS5yb290LnYxLlJlbW92ZUJ1bmRsZVJlcXVlc3QaHC5sYXR0aWNlLmt2LnYxLldyaXRlUmVzcG9uc2USUgoJR2V0QnVuZGxlEiEubGF0dGljZS5yb290LnYxLkdldEJ1bmRsZVJlcXVlc3QaIi5sYXR0aWNlLnJvb3QudjEuR2V0QnVuZGxlUmVzcG9uc2USWAoLTGlzdEJ1bmRsZXMSIy5sYXR0aWNlLnJvb3QudjEuTGlzdEJ1bmRsZXNSZXF1ZXN0GiQubGF0dGljZS5yb290LnYxLkxpc3RCdW5kbGVzUmVzcG9uc2USSwoJV2F0Y2hBcHBzEiEubGF0dGljZS5yb290LnYxLldhdGNoQXBwc1JlcXVlc3QaGS5sYXR0aWNlLnJvb3QudjEuQXBwRXZlbnQwARJYCg5Eb3dubG9hZEJ1bmRsZRImLmxhdHRpY2Uucm9vdC52MS5Eb3dubG9hZEJ1bmRsZVJlcXVlc3QaHC5sYXR0aWNlLnJvb3QudjEuQnVuZGxlQ2h1bmswAWIGcHJvdG8z", [file_lattice_kv_v1_kv]);
+  fileDesc("ChpsYXR0aWNlL3Jvb3QvdjEvcm9vdC5wcm90bxIPbGF0dGljZS5yb290LnYxIsoDCgtSb290UGF5bG9hZBIuCgpvcGVyYXRpb25zGAEgAygLMhoubGF0dGljZS5rdi52MS5Ldk9wZXJhdGlvbhImCgZwdXJnZXMYCCADKAsyFi5sYXR0aWNlLmt2LnYxLkt2UHVyZ2USKgoHc2V0X2FwcBgCIAEoCzIXLmxhdHRpY2Uucm9vdC52MS5TZXRBcHBIABIuCgl1bnNldF9hcHAYAyABKAsyGS5sYXR0aWNlLnJvb3QudjEuVW5zZXRBcHBIABIsCghwdXRfcGFydBgEIAEoCzIYLmxhdHRpY2Uucm9vdC52MS5QdXRQYXJ0SAASMAoKcHV0X2J1bmRsZRgFIAEoCzIaLmxhdHRpY2Uucm9vdC52MS5QdXRCdW5kbGVIABI0Cgx1bnNldF9idW5kbGUYBiABKAsyHC5sYXR0aWNlLnJvb3QudjEuVW5zZXRCdW5kbGVIABIwCgpkcm9wX3BhcnRzGAcgASgLMhoubGF0dGljZS5yb290LnYxLkRyb3BQYXJ0c0gAEjIKC3B1cmdlX25hbWVzGAkgASgLMhsubGF0dGljZS5yb290LnYxLlB1cmdlTmFtZXNIAEILCglvcGVyYXRpb24iWwoKUHVyZ2VOYW1lcxIkCgRhcHBzGAEgAygLMhYubGF0dGljZS5rdi52MS5LdlB1cmdlEicKB2J1bmRsZXMYAiADKAsyFi5sYXR0aWNlLmt2LnYxLkt2UHVyZ2UiSQoGU2V0QXBwEhEKCXN1YmRvbWFpbhgBIAEoCRIsCgdiaW5kaW5nGAIgASgLMhsubGF0dGljZS5yb290LnYxLkFwcEJpbmRpbmciLgoKQXBwQmluZGluZxIOCgZhcHBfaWQYASABKAkSEAoIc3RvcmVfaWQYAiABKAwiHQoIVW5zZXRBcHASEQoJc3ViZG9tYWluGAEgASgJIicKB1B1dFBhcnQSDgoGYXBwX2lkGAEgASgJEgwKBGRhdGEYAiABKAwiUQoJUHV0QnVuZGxlEi0KBnJlY29yZBgBIAEoCzIdLmxhdHRpY2Uucm9vdC52MS5CdW5kbGVSZWNvcmQSFQoNZHJvcHBlZF9wYXJ0cxgCIAMoDCKmAQoMQnVuZGxlUmVjb3JkEisKCG1hbmlmZXN0GAEgASgLMhkubGF0dGljZS5yb290LnYxLk1hbmlmZXN0EgwKBHNpemUYAiABKAQSDAoEaGFzaBgDIAEoDBIQCgZpbmxpbmUYBCABKAxIABIqCgVwYXJ0cxgFIAEoCzIZLmxhdHRpY2Uucm9vdC52MS5QYXJ0TGlzdEgAQgkKB2NvbnRlbnRKBAgGEAciFwoIUGFydExpc3QSCwoDaWRzGAEgAygMIjQKC1Vuc2V0QnVuZGxlEg4KBmFwcF9pZBgBIAEoCRIVCg1kcm9wcGVkX3BhcnRzGAIgAygMIioKCURyb3BQYXJ0cxIOCgZhcHBfaWQYASABKAkSDQoFcGFydHMYAiADKAwijgEKCE1hbmlmZXN0EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRISCgpzdG9yZV90eXBlGAQgASgJEhMKC2Rlc2NyaXB0aW9uGAUgASgJEi4KBmZpZWxkcxgGIAMoCzIeLmxhdHRpY2Uucm9vdC52MS5NYW5pZmVzdEZpZWxkIjoKDU1hbmlmZXN0RmllbGQSDQoFdGFibGUYASABKAkSCwoDa2V5GAIgASgJEg0KBXZhbHVlGAMgASgJIkkKElJlZ2lzdGVyQXBwUmVxdWVzdBIRCglzdWJkb21haW4YASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCHN0b3JlX2lkGAMgASgMIiUKEFJlbW92ZUFwcFJlcXVlc3QSEQoJc3ViZG9tYWluGAEgASgJIiIKDUdldEFwcFJlcXVlc3QSEQoJc3ViZG9tYWluGAEgASgJIn8KDkdldEFwcFJlc3BvbnNlEioKA2FwcBgBIAEoCzIYLmxhdHRpY2Uucm9vdC52MS5BcHBJbmZvSACIAQESJwoFaGVhZHMYAiADKAsyGC5sYXR0aWNlLnJvb3QudjEuQXBwSGVhZBIQCghzdGFuZGluZxgDIAEoDUIGCgRfYXBwIlIKB0FwcEluZm8SEQoJc3ViZG9tYWluGAEgASgJEg4KBmFwcF9pZBgCIAEoCRIQCghzdG9yZV9pZBgDIAEoDBISCgpjb25mbGljdGVkGAQgASgIIoMBCgdBcHBIZWFkEgoKAmlkGAEgASgMEg4KBmF1dGhvchgCIAEoDBIMCgR3YWxsGAMgASgEEg8KB2NvdW50ZXIYBCABKA0SMQoHYmluZGluZxgFIAEoCzIbLmxhdHRpY2Uucm9vdC52MS5BcHBCaW5kaW5nSACIAQFCCgoIX2JpbmRpbmciNAoPTGlzdEFwcHNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAwiUwoQTGlzdEFwcHNSZXNwb25zZRImCgRhcHBzGAEgAygLMhgubGF0dGljZS5yb290LnYxLkFwcEluZm8SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgMIjQKFFB1dEJ1bmRsZVBhcnRSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIMCgRkYXRhGAIgASgMImwKE1VwbG9hZEJ1bmRsZVJlcXVlc3QSDgoGYXBwX2lkGAEgASgJEg4KBGRhdGEYAiABKAxIABIqCgVwYXJ0cxgDIAEoCzIZLmxhdHRpY2Uucm9vdC52MS5QYXJ0TGlzdEgAQgkKB2NvbnRlbnQiTwoUVXBsb2FkQnVuZGxlUmVzcG9uc2USCgoCaWQYASABKAwSKwoGYnVuZGxlGAIgASgLMhsubGF0dGljZS5yb290LnYxLkJ1bmRsZUluZm8iJQoTUmVtb3ZlQnVuZGxlUmVxdWVzdBIOCgZhcHBfaWQYASABKAkiIgoQR2V0QnVuZGxlUmVxdWVzdBIOCgZhcHBfaWQYASABKAkiqgEKEUdldEJ1bmRsZVJlc3BvbnNlEjAKBmJ1bmRsZRgBIAEoCzIbLmxhdHRpY2Uucm9vdC52MS5CdW5kbGVJbmZvSACIAQESEQoEZGF0YRgCIAEoDEgBiAEBEioKBWhlYWRzGAMgAygLMhsubGF0dGljZS5yb290LnYxLkJ1bmRsZUhlYWQSEAoIc3RhbmRpbmcYBCABKA1CCQoHX2J1bmRsZUIHCgVfZGF0YSKfAQoKQnVuZGxlSW5mbxIOCgZhcHBfaWQYASABKAkSKwoIbWFuaWZlc3QYAiABKAsyGS5sYXR0aWNlLnJvb3QudjEuTWFuaWZlc3QSDAoEc2l6ZRgDIAEoBBIMCgRoYXNoGAQgASgMEg0KBXBhcnRzGAUgASgNEhUKDW1pc3NpbmdfcGFydHMYBiABKA0SEgoKY29uZmxpY3RlZBgHIAEoCCKhAQoKQnVuZGxlSGVhZBIKCgJpZBgBIAEoDBIOCgZhdXRob3IYAiABKAwSDAoEd2FsbBgDIAEoBBIPCgdjb3VudGVyGAQgASgNEhQKB3ZlcnNpb24YBSABKAlIAIgBARIRCgRzaXplGAYgASgESAGIAQESEQoEaGFzaBgHIAEoDEgCiAEBQgoKCF92ZXJzaW9uQgcKBV9zaXplQgcKBV9oYXNoIjcKEkxpc3RCdW5kbGVzUmVxdWVzdBINCgVsaW1pdBgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgMIlwKE0xpc3RCdW5kbGVzUmVzcG9uc2USLAoHYnVuZGxlcxgBIAMoCzIbLmxhdHRpY2Uucm9vdC52MS5CdW5kbGVJbmZvEhcKD25leHRfcGFnZV90b2tlbhgCIAEoDCIkChBXYXRjaEFwcHNSZXF1ZXN0EhAKCHNuYXBzaG90GAEgASgIIp8CCghBcHBFdmVudBInCgNhcHAYASABKAsyGC5sYXR0aWNlLnJvb3QudjEuQXBwSW5mb0gAEjIKC2FwcF9yZW1vdmVkGAIgASgLMhsubGF0dGljZS5yb290LnYxLkFwcFJlbW92ZWRIABItCgZidW5kbGUYAyABKAsyGy5sYXR0aWNlLnJvb3QudjEuQnVuZGxlSW5mb0gAEjgKDmJ1bmRsZV9yZW1vdmVkGAQgASgLMh4ubGF0dGljZS5yb290LnYxLkJ1bmRsZVJlbW92ZWRIABIQCgZsYWdnZWQYBSABKARIABIyCgxzbmFwc2hvdF9lbmQYBiABKAsyGi5sYXR0aWNlLmt2LnYxLlNuYXBzaG90RW5kSABCBwoFZXZlbnQiHwoKQXBwUmVtb3ZlZBIRCglzdWJkb21haW4YASABKAkiHwoNQnVuZGxlUmVtb3ZlZBIOCgZhcHBfaWQYASABKAkiRQoVRG93bmxvYWRCdW5kbGVSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEaGFzaBgDIAEoDCJoCgtCdW5kbGVDaHVuaxIOCgZvZmZzZXQYASABKAQSDAoEZGF0YRgCIAEoDBIwCgZidW5kbGUYAyABKAsyGy5sYXR0aWNlLnJvb3QudjEuQnVuZGxlSW5mb0gAiAEBQgkKB19idW5kbGUyzwwKCVJvb3RTdG9yZRI+CgNQdXQSGS5sYXR0aWNlLmt2LnYxLlB1dFJlcXVlc3QaHC5sYXR0aWNlLmt2LnYxLldyaXRlUmVzcG9uc2USRAoGRGVsZXRlEhwubGF0dGljZS5rdi52MS5EZWxldGVSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Xcml0ZVJlc3BvbnNlEkIKBUJhdGNoEhsubGF0dGljZS5rdi52MS5CYXRjaFJlcXVlc3QaHC5sYXR0aWNlLmt2LnYxLldyaXRlUmVzcG9uc2USRgoHUmVzb2x2ZRIdLmxhdHRpY2Uua3YudjEuUmVzb2x2ZVJlcXVlc3QaHC5sYXR0aWNlLmt2LnYxLldyaXRlUmVzcG9uc2USPAoDR2V0EhkubGF0dGljZS5rdi52MS5HZXRSZXF1ZXN0GhoubGF0dGljZS5rdi52MS5HZXRSZXNwb25zZRI/CgRMaXN0EhoubGF0dGljZS5rdi52MS5MaXN0UmVxdWVzdBobLmxhdHRpY2Uua3YudjEuTGlzdFJlc3BvbnNlEkgKB0luc3BlY3QSHS5sYXR0aWNlLmt2LnYxLkluc3BlY3RSZXF1ZXN0Gh4ubGF0dGljZS5rdi52MS5JbnNwZWN0UmVzcG9uc2USSAoHSGlzdG9yeRIdLmxhdHRpY2Uua3YudjEuSGlzdG9yeVJlcXVlc3QaHi5sYXR0aWNlLmt2LnYxLkhpc3RvcnlSZXNwb25zZRJCCgVDb3VudBIbLmxhdHRpY2Uua3YudjEuQ291bnRSZXF1ZXN0GhwubGF0dGljZS5rdi52MS5Db3VudFJlc3BvbnNlEkEKBVdhdGNoEhsubGF0dGljZS5rdi52MS5XYXRjaFJlcXVlc3QaGS5sYXR0aWNlLmt2LnYxLldhdGNoRXZlbnQwARJQCgtSZWdpc3RlckFwcBIjLmxhdHRpY2Uucm9vdC52MS5SZWdpc3RlckFwcFJlcXVlc3QaHC5sYXR0aWNlLmt2LnYxLldyaXRlUmVzcG9uc2USTAoJUmVtb3ZlQXBwEiEubGF0dGljZS5yb290LnYxLlJlbW92ZUFwcFJlcXVlc3QaHC5sYXR0aWNlLmt2LnYxLldyaXRlUmVzcG9uc2USSQoGR2V0QXBwEh4ubGF0dGljZS5yb290LnYxLkdldEFwcFJlcXVlc3QaHy5sYXR0aWNlLnJvb3QudjEuR2V0QXBwUmVzcG9uc2USTwoITGlzdEFwcHMSIC5sYXR0aWNlLnJvb3QudjEuTGlzdEFwcHNSZXF1ZXN0GiEubGF0dGljZS5yb290LnYxLkxpc3RBcHBzUmVzcG9uc2USVAoNUHV0QnVuZGxlUGFydBIlLmxhdHRpY2Uucm9vdC52MS5QdXRCdW5kbGVQYXJ0UmVxdWVzdBocLmxhdHRpY2Uua3YudjEuV3JpdGVSZXNwb25zZRJbCgxVcGxvYWRCdW5kbGUSJC5sYXR0aWNlLnJvb3QudjEuVXBsb2FkQnVuZGxlUmVxdWVzdBolLmxhdHRpY2Uucm9vdC52MS5VcGxvYWRCdW5kbGVSZXNwb25zZRJSCgxSZW1vdmVCdW5kbGUSJC5sYXR0aWNlLnJvb3QudjEuUmVtb3ZlQnVuZGxlUmVxdWVzdBocLmxhdHRpY2Uua3YudjEuV3JpdGVSZXNwb25zZRJSCglHZXRCdW5kbGUSIS5sYXR0aWNlLnJvb3QudjEuR2V0QnVuZGxlUmVxdWVzdBoiLmxhdHRpY2Uucm9vdC52MS5HZXRCdW5kbGVSZXNwb25zZRJYCgtMaXN0QnVuZGxlcxIjLmxhdHRpY2Uucm9vdC52MS5MaXN0QnVuZGxlc1JlcXVlc3QaJC5sYXR0aWNlLnJvb3QudjEuTGlzdEJ1bmRsZXNSZXNwb25zZRJLCglXYXRjaEFwcHMSIS5sYXR0aWNlLnJvb3QudjEuV2F0Y2hBcHBzUmVxdWVzdBoZLmxhdHRpY2Uucm9vdC52MS5BcHBFdmVudDABElgKDkRvd25sb2FkQnVuZGxlEiYubGF0dGljZS5yb290LnYxLkRvd25sb2FkQnVuZGxlUmVxdWVzdBocLmxhdHRpY2Uucm9vdC52MS5CdW5kbGVDaHVuazABYgZwcm90bzM", [file_lattice_kv_v1_kv]);
 
 /**
  * What an intention of this store carries: writes of keys, which are encoded as a KvPayload is, or one other operation.
@@ -26,6 +26,11 @@ export type RootPayload = Message<"lattice.root.v1.RootPayload"> & {
    * @generated from field: repeated lattice.kv.v1.KvOperation operations = 1;
    */
   operations: KvOperation[];
+
+  /**
+   * @generated from field: repeated lattice.kv.v1.KvPurge purges = 8;
+   */
+  purges: KvPurge[];
 
   /**
    * @generated from oneof lattice.root.v1.RootPayload.operation
@@ -66,6 +71,14 @@ export type RootPayload = Message<"lattice.root.v1.RootPayload"> & {
      */
     value: DropParts;
     case: "dropParts";
+  } | {
+    /**
+     * From schema 2 on.
+     *
+     * @generated from field: lattice.root.v1.PurgeNames purge_names = 9;
+     */
+    value: PurgeNames;
+    case: "purgeNames";
   } | { case: undefined; value?: undefined };
 };
 
@@ -75,6 +88,30 @@ export type RootPayload = Message<"lattice.root.v1.RootPayload"> & {
  */
 export const RootPayloadSchema: GenMessage<RootPayload> = /*@__PURE__*/
   messageDesc(file_lattice_root_v1_root, 0);
+
+/**
+ * As `KvPurge`, whose keys are here the names.
+ *
+ * @generated from message lattice.root.v1.PurgeNames
+ */
+export type PurgeNames = Message<"lattice.root.v1.PurgeNames"> & {
+  /**
+   * @generated from field: repeated lattice.kv.v1.KvPurge apps = 1;
+   */
+  apps: KvPurge[];
+
+  /**
+   * @generated from field: repeated lattice.kv.v1.KvPurge bundles = 2;
+   */
+  bundles: KvPurge[];
+};
+
+/**
+ * Describes the message lattice.root.v1.PurgeNames.
+ * Use `create(PurgeNamesSchema)` to create a new message.
+ */
+export const PurgeNamesSchema: GenMessage<PurgeNames> = /*@__PURE__*/
+  messageDesc(file_lattice_root_v1_root, 1);
 
 /**
  * @generated from message lattice.root.v1.SetApp
@@ -96,7 +133,7 @@ export type SetApp = Message<"lattice.root.v1.SetApp"> & {
  * Use `create(SetAppSchema)` to create a new message.
  */
 export const SetAppSchema: GenMessage<SetApp> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 1);
+  messageDesc(file_lattice_root_v1_root, 2);
 
 /**
  * The stored value of a subdomain.
@@ -122,7 +159,7 @@ export type AppBinding = Message<"lattice.root.v1.AppBinding"> & {
  * Use `create(AppBindingSchema)` to create a new message.
  */
 export const AppBindingSchema: GenMessage<AppBinding> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 2);
+  messageDesc(file_lattice_root_v1_root, 3);
 
 /**
  * @generated from message lattice.root.v1.UnsetApp
@@ -139,7 +176,7 @@ export type UnsetApp = Message<"lattice.root.v1.UnsetApp"> & {
  * Use `create(UnsetAppSchema)` to create a new message.
  */
 export const UnsetAppSchema: GenMessage<UnsetApp> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 3);
+  messageDesc(file_lattice_root_v1_root, 4);
 
 /**
  * The id of the intention is the id of the part.
@@ -163,7 +200,7 @@ export type PutPart = Message<"lattice.root.v1.PutPart"> & {
  * Use `create(PutPartSchema)` to create a new message.
  */
 export const PutPartSchema: GenMessage<PutPart> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 4);
+  messageDesc(file_lattice_root_v1_root, 5);
 
 /**
  * @generated from message lattice.root.v1.PutBundle
@@ -187,7 +224,7 @@ export type PutBundle = Message<"lattice.root.v1.PutBundle"> & {
  * Use `create(PutBundleSchema)` to create a new message.
  */
 export const PutBundleSchema: GenMessage<PutBundle> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 5);
+  messageDesc(file_lattice_root_v1_root, 6);
 
 /**
  * The stored value of an app id.
@@ -237,7 +274,7 @@ export type BundleRecord = Message<"lattice.root.v1.BundleRecord"> & {
  * Use `create(BundleRecordSchema)` to create a new message.
  */
 export const BundleRecordSchema: GenMessage<BundleRecord> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 6);
+  messageDesc(file_lattice_root_v1_root, 7);
 
 /**
  * In order; all but the last are full.
@@ -256,7 +293,7 @@ export type PartList = Message<"lattice.root.v1.PartList"> & {
  * Use `create(PartListSchema)` to create a new message.
  */
 export const PartListSchema: GenMessage<PartList> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 7);
+  messageDesc(file_lattice_root_v1_root, 8);
 
 /**
  * @generated from message lattice.root.v1.UnsetBundle
@@ -278,7 +315,7 @@ export type UnsetBundle = Message<"lattice.root.v1.UnsetBundle"> & {
  * Use `create(UnsetBundleSchema)` to create a new message.
  */
 export const UnsetBundleSchema: GenMessage<UnsetBundle> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 8);
+  messageDesc(file_lattice_root_v1_root, 9);
 
 /**
  * @generated from message lattice.root.v1.DropParts
@@ -300,7 +337,7 @@ export type DropParts = Message<"lattice.root.v1.DropParts"> & {
  * Use `create(DropPartsSchema)` to create a new message.
  */
 export const DropPartsSchema: GenMessage<DropParts> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 9);
+  messageDesc(file_lattice_root_v1_root, 10);
 
 /**
  * What the manifest.toml of a bundle says.
@@ -350,7 +387,7 @@ export type Manifest = Message<"lattice.root.v1.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 10);
+  messageDesc(file_lattice_root_v1_root, 11);
 
 /**
  * @generated from message lattice.root.v1.ManifestField
@@ -381,7 +418,7 @@ export type ManifestField = Message<"lattice.root.v1.ManifestField"> & {
  * Use `create(ManifestFieldSchema)` to create a new message.
  */
 export const ManifestFieldSchema: GenMessage<ManifestField> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 11);
+  messageDesc(file_lattice_root_v1_root, 12);
 
 /**
  * @generated from message lattice.root.v1.RegisterAppRequest
@@ -410,7 +447,7 @@ export type RegisterAppRequest = Message<"lattice.root.v1.RegisterAppRequest"> &
  * Use `create(RegisterAppRequestSchema)` to create a new message.
  */
 export const RegisterAppRequestSchema: GenMessage<RegisterAppRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 12);
+  messageDesc(file_lattice_root_v1_root, 13);
 
 /**
  * @generated from message lattice.root.v1.RemoveAppRequest
@@ -427,7 +464,7 @@ export type RemoveAppRequest = Message<"lattice.root.v1.RemoveAppRequest"> & {
  * Use `create(RemoveAppRequestSchema)` to create a new message.
  */
 export const RemoveAppRequestSchema: GenMessage<RemoveAppRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 13);
+  messageDesc(file_lattice_root_v1_root, 14);
 
 /**
  * @generated from message lattice.root.v1.GetAppRequest
@@ -444,7 +481,7 @@ export type GetAppRequest = Message<"lattice.root.v1.GetAppRequest"> & {
  * Use `create(GetAppRequestSchema)` to create a new message.
  */
 export const GetAppRequestSchema: GenMessage<GetAppRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 14);
+  messageDesc(file_lattice_root_v1_root, 15);
 
 /**
  * @generated from message lattice.root.v1.GetAppResponse
@@ -477,7 +514,7 @@ export type GetAppResponse = Message<"lattice.root.v1.GetAppResponse"> & {
  * Use `create(GetAppResponseSchema)` to create a new message.
  */
 export const GetAppResponseSchema: GenMessage<GetAppResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 15);
+  messageDesc(file_lattice_root_v1_root, 16);
 
 /**
  * @generated from message lattice.root.v1.AppInfo
@@ -511,7 +548,7 @@ export type AppInfo = Message<"lattice.root.v1.AppInfo"> & {
  * Use `create(AppInfoSchema)` to create a new message.
  */
 export const AppInfoSchema: GenMessage<AppInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 16);
+  messageDesc(file_lattice_root_v1_root, 17);
 
 /**
  * @generated from message lattice.root.v1.AppHead
@@ -550,7 +587,7 @@ export type AppHead = Message<"lattice.root.v1.AppHead"> & {
  * Use `create(AppHeadSchema)` to create a new message.
  */
 export const AppHeadSchema: GenMessage<AppHead> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 17);
+  messageDesc(file_lattice_root_v1_root, 18);
 
 /**
  * @generated from message lattice.root.v1.ListAppsRequest
@@ -576,7 +613,7 @@ export type ListAppsRequest = Message<"lattice.root.v1.ListAppsRequest"> & {
  * Use `create(ListAppsRequestSchema)` to create a new message.
  */
 export const ListAppsRequestSchema: GenMessage<ListAppsRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 18);
+  messageDesc(file_lattice_root_v1_root, 19);
 
 /**
  * @generated from message lattice.root.v1.ListAppsResponse
@@ -600,7 +637,7 @@ export type ListAppsResponse = Message<"lattice.root.v1.ListAppsResponse"> & {
  * Use `create(ListAppsResponseSchema)` to create a new message.
  */
 export const ListAppsResponseSchema: GenMessage<ListAppsResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 19);
+  messageDesc(file_lattice_root_v1_root, 20);
 
 /**
  * @generated from message lattice.root.v1.PutBundlePartRequest
@@ -624,7 +661,7 @@ export type PutBundlePartRequest = Message<"lattice.root.v1.PutBundlePartRequest
  * Use `create(PutBundlePartRequestSchema)` to create a new message.
  */
 export const PutBundlePartRequestSchema: GenMessage<PutBundlePartRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 20);
+  messageDesc(file_lattice_root_v1_root, 21);
 
 /**
  * @generated from message lattice.root.v1.UploadBundleRequest
@@ -664,7 +701,7 @@ export type UploadBundleRequest = Message<"lattice.root.v1.UploadBundleRequest">
  * Use `create(UploadBundleRequestSchema)` to create a new message.
  */
 export const UploadBundleRequestSchema: GenMessage<UploadBundleRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 21);
+  messageDesc(file_lattice_root_v1_root, 22);
 
 /**
  * @generated from message lattice.root.v1.UploadBundleResponse
@@ -688,7 +725,7 @@ export type UploadBundleResponse = Message<"lattice.root.v1.UploadBundleResponse
  * Use `create(UploadBundleResponseSchema)` to create a new message.
  */
 export const UploadBundleResponseSchema: GenMessage<UploadBundleResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 22);
+  messageDesc(file_lattice_root_v1_root, 23);
 
 /**
  * @generated from message lattice.root.v1.RemoveBundleRequest
@@ -705,7 +742,7 @@ export type RemoveBundleRequest = Message<"lattice.root.v1.RemoveBundleRequest">
  * Use `create(RemoveBundleRequestSchema)` to create a new message.
  */
 export const RemoveBundleRequestSchema: GenMessage<RemoveBundleRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 23);
+  messageDesc(file_lattice_root_v1_root, 24);
 
 /**
  * @generated from message lattice.root.v1.GetBundleRequest
@@ -722,7 +759,7 @@ export type GetBundleRequest = Message<"lattice.root.v1.GetBundleRequest"> & {
  * Use `create(GetBundleRequestSchema)` to create a new message.
  */
 export const GetBundleRequestSchema: GenMessage<GetBundleRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 24);
+  messageDesc(file_lattice_root_v1_root, 25);
 
 /**
  * @generated from message lattice.root.v1.GetBundleResponse
@@ -762,7 +799,7 @@ export type GetBundleResponse = Message<"lattice.root.v1.GetBundleResponse"> & {
  * Use `create(GetBundleResponseSchema)` to create a new message.
  */
 export const GetBundleResponseSchema: GenMessage<GetBundleResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 25);
+  messageDesc(file_lattice_root_v1_root, 26);
 
 /**
  * @generated from message lattice.root.v1.BundleInfo
@@ -815,7 +852,7 @@ export type BundleInfo = Message<"lattice.root.v1.BundleInfo"> & {
  * Use `create(BundleInfoSchema)` to create a new message.
  */
 export const BundleInfoSchema: GenMessage<BundleInfo> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 26);
+  messageDesc(file_lattice_root_v1_root, 27);
 
 /**
  * @generated from message lattice.root.v1.BundleHead
@@ -864,7 +901,7 @@ export type BundleHead = Message<"lattice.root.v1.BundleHead"> & {
  * Use `create(BundleHeadSchema)` to create a new message.
  */
 export const BundleHeadSchema: GenMessage<BundleHead> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 27);
+  messageDesc(file_lattice_root_v1_root, 28);
 
 /**
  * @generated from message lattice.root.v1.ListBundlesRequest
@@ -890,7 +927,7 @@ export type ListBundlesRequest = Message<"lattice.root.v1.ListBundlesRequest"> &
  * Use `create(ListBundlesRequestSchema)` to create a new message.
  */
 export const ListBundlesRequestSchema: GenMessage<ListBundlesRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 28);
+  messageDesc(file_lattice_root_v1_root, 29);
 
 /**
  * @generated from message lattice.root.v1.ListBundlesResponse
@@ -914,7 +951,7 @@ export type ListBundlesResponse = Message<"lattice.root.v1.ListBundlesResponse">
  * Use `create(ListBundlesResponseSchema)` to create a new message.
  */
 export const ListBundlesResponseSchema: GenMessage<ListBundlesResponse> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 29);
+  messageDesc(file_lattice_root_v1_root, 30);
 
 /**
  * @generated from message lattice.root.v1.WatchAppsRequest
@@ -933,7 +970,7 @@ export type WatchAppsRequest = Message<"lattice.root.v1.WatchAppsRequest"> & {
  * Use `create(WatchAppsRequestSchema)` to create a new message.
  */
 export const WatchAppsRequestSchema: GenMessage<WatchAppsRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 30);
+  messageDesc(file_lattice_root_v1_root, 31);
 
 /**
  * @generated from message lattice.root.v1.AppEvent
@@ -990,7 +1027,7 @@ export type AppEvent = Message<"lattice.root.v1.AppEvent"> & {
  * Use `create(AppEventSchema)` to create a new message.
  */
 export const AppEventSchema: GenMessage<AppEvent> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 31);
+  messageDesc(file_lattice_root_v1_root, 32);
 
 /**
  * @generated from message lattice.root.v1.AppRemoved
@@ -1007,7 +1044,7 @@ export type AppRemoved = Message<"lattice.root.v1.AppRemoved"> & {
  * Use `create(AppRemovedSchema)` to create a new message.
  */
 export const AppRemovedSchema: GenMessage<AppRemoved> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 32);
+  messageDesc(file_lattice_root_v1_root, 33);
 
 /**
  * @generated from message lattice.root.v1.BundleRemoved
@@ -1024,7 +1061,7 @@ export type BundleRemoved = Message<"lattice.root.v1.BundleRemoved"> & {
  * Use `create(BundleRemovedSchema)` to create a new message.
  */
 export const BundleRemovedSchema: GenMessage<BundleRemoved> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 33);
+  messageDesc(file_lattice_root_v1_root, 34);
 
 /**
  * @generated from message lattice.root.v1.DownloadBundleRequest
@@ -1055,7 +1092,7 @@ export type DownloadBundleRequest = Message<"lattice.root.v1.DownloadBundleReque
  * Use `create(DownloadBundleRequestSchema)` to create a new message.
  */
 export const DownloadBundleRequestSchema: GenMessage<DownloadBundleRequest> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 34);
+  messageDesc(file_lattice_root_v1_root, 35);
 
 /**
  * @generated from message lattice.root.v1.BundleChunk
@@ -1086,7 +1123,7 @@ export type BundleChunk = Message<"lattice.root.v1.BundleChunk"> & {
  * Use `create(BundleChunkSchema)` to create a new message.
  */
 export const BundleChunkSchema: GenMessage<BundleChunk> = /*@__PURE__*/
-  messageDesc(file_lattice_root_v1_root, 35);
+  messageDesc(file_lattice_root_v1_root, 36);
 
 /**
  * @generated from service lattice.root.v1.RootStore

@@ -17,6 +17,7 @@ import {
   type StoreId,
 } from '@lattice/model'
 import { kvStore } from '@lattice/kvstore'
+import { schemaOfCommands } from '@lattice/store-base'
 import { keyOf, putPayload, valueOf } from './entries.ts'
 import { createDice, crypto, signerOf } from './world.ts'
 
@@ -75,7 +76,7 @@ export function createHistory(options: HistoryOptions): History {
         storePrev,
         causalDeps: sortDeps([other]),
         hints: NO_HINTS,
-        ops: encodeUniversalOp({ kind: 'appData', schema: kvStore.schemaVersion, value }),
+        ops: encodeUniversalOp({ kind: 'appData', schema: schemaOfCommands(kvStore), value }),
       },
       close,
     })

@@ -8,6 +8,7 @@ import { assert, encodeUniversalOp, NO_HINTS, type ParsedIntention, signIntentio
 import type { SessionStore } from '@lattice/net'
 import type { PrunedReplica, ReplicatedStore } from '@lattice/net-types'
 import { kvStore } from '@lattice/kvstore'
+import { schemaOfCommands } from '@lattice/store-base'
 import { keyOf, putPayload, valueOf } from './entries.ts'
 import { crypto, signerOf } from './world.ts'
 
@@ -83,7 +84,7 @@ export function createNews(author: number): (kernel: Kernel, count: number) => r
           storePrev,
           causalDeps: [storePrev],
           hints: NO_HINTS,
-          ops: encodeUniversalOp({ kind: 'appData', schema: kvStore.schemaVersion, value }),
+          ops: encodeUniversalOp({ kind: 'appData', schema: schemaOfCommands(kvStore), value }),
         },
         close: index % RUN_LENGTH === RUN_LENGTH - 1 || index === count - 1,
       })

@@ -6,6 +6,7 @@
 import type { BenchRow } from './row.ts'
 import { ANCESTRY_ROW } from './rows/ancestry.ts'
 import { BOOTSTRAP_ROW } from './rows/bootstrap.ts'
+import { COMING_KEYS_ROW } from './rows/coming-keys.ts'
 import { CONVERGENCE_ROW } from './rows/convergence.ts'
 import { DISK_ROW } from './rows/disk.ts'
 import { GOSSIP_ROW } from './rows/gossip.ts'
@@ -34,6 +35,7 @@ export const ROWS: readonly BenchRow[] = [
   RANGE_INDEX_ROW,
   ANCESTRY_ROW,
   PRUNING_ROW,
+  COMING_KEYS_ROW,
   JOINS_ROW,
   REAL_PRUNING_ROW,
   STATE_ROOT_ROW,

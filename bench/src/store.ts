@@ -6,7 +6,7 @@
 import { assert, type SignedIntention, silentLogger, type StoreId, type Verifier } from '@lattice/model'
 import { type BulkWrite, type Kernel, type KernelOptions, type LogDurability, openKernel } from '@lattice/kernel'
 import { type Kv, kvStore, openKv } from '@lattice/kvstore'
-import { emptyLog, execMethod, type Executor, runQuery, writePlanner } from '@lattice/store-base'
+import { emptyLog, execMethod, type Executor, runQuery, schemaOfCommands, writePlanner } from '@lattice/store-base'
 import { createMembershipPolicy, createSystemAuthority, createSystemLayer } from '@lattice/systemstore'
 import { createHistory } from './history.ts'
 import { clock, crypto, scheduler, signerOf } from './world.ts'
@@ -97,13 +97,13 @@ function executorOf(kernel: Kernel): Executor {
         context: {
           read: kernel.tables().app,
           log: emptyLog,
-          schema: kvStore.schemaVersion,
+          schema: schemaOfCommands(kvStore),
           signal,
           pause: async () => Promise.resolve(),
           exclusive: async (task) => task(),
           submit: (payload, deps) =>
             kernel.submit(
-              { kind: 'appData', schema: kvStore.schemaVersion, value: payload },
+              { kind: 'appData', schema: schemaOfCommands(kvStore), value: payload },
               { deps: ({ app }) => deps(app) },
             ),
         },
@@ -111,12 +111,15 @@ function executorOf(kernel: Kernel): Executor {
     query: (method, request, signal) =>
       runQuery(kvStore, method, { request, context: { read: kernel.tables().app, log: emptyLog, signal } }),
     execMany: async (method, requests, options) => {
-      const plan = writePlanner(kvStore, method, kvStore.schemaVersion)
+      const plan = writePlanner(kvStore, method, schemaOfCommands(kvStore))
       if (!(Symbol.iterator in requests)) throw new Error('no row sends requests in parts')
       function* writes(all: Iterable<Uint8Array>): Generator<BulkWrite, void, undefined> {
         for (const request of all) {
           const { payload, deps } = plan(request)
-          yield { op: { kind: 'appData', schema: kvStore.schemaVersion, value: payload }, deps: ({ app }) => deps(app) }
+          yield {
+            op: { kind: 'appData', schema: schemaOfCommands(kvStore), value: payload },
+            deps: ({ app }) => deps(app),
+          }
         }
       }
       return kernel.submitMany(writes(requests), options)

@@ -7,13 +7,10 @@
  *
  * @module
  */
-import { readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { kvStore } from '@lattice/kvstore'
-import type { BulkWrite, Kernel, KernelEvent } from '@lattice/kernel'
-import { keyOf, putPayload, valueOf } from '../entries.ts'
+import type { Kernel, KernelEvent } from '@lattice/kernel'
 import { type Figure, ratioAtMost } from '../figure.ts'
 import { createHistory } from '../history.ts'
+import { bytesOf, liveBytes, overwrites } from '../live-state.ts'
 import type { BenchRow, RowContext } from '../row.ts'
 import { against, sampleOf } from '../sample.ts'
 import { openStore } from '../store.ts'
@@ -23,26 +20,6 @@ const KEYS = 1000
 const ROUNDS = 10
 
 type Pruned = Extract<KernelEvent, { readonly kind: 'pruned' }>
-
-function bytesOf(directory: string): number {
-  return readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
-}
-
-/** The projected state of a store in which each key was written once. */
-async function liveBytes(directory: string): Promise<number> {
-  {
-    await using store = await openStore({ directory, ...createHistory({ runLength: 1 }), durability: 'normal' })
-    await store.kernel.submitMany(overwrites(0, KEYS))
-  }
-  return statSync(join(directory, 'state.db')).size
-}
-
-function* overwrites(from: number, count: number): Generator<BulkWrite, void, undefined> {
-  for (let entry = from; entry < from + count; entry += 1) {
-    const value = putPayload(keyOf(entry % KEYS), valueOf(entry))
-    yield { op: { kind: 'appData', schema: kvStore.schemaVersion, value } }
-  }
-}
 
 /** Makes the epoch of a prune; resolves once everything below it is gone. */
 async function prune(kernel: Kernel): Promise<Pruned> {
@@ -67,13 +44,13 @@ async function run(context: RowContext): Promise<readonly Figure[]> {
     await using store = await openStore({ directory, ...history, durability: 'normal', epochs: true })
     for (let round = 0; round < ROUNDS; round += 1) {
       context.progress(`${share} overwrites, the ${round + 1}. time of ${ROUNDS}`)
-      await store.kernel.submitMany(overwrites(round * share, share))
+      await store.kernel.submitMany(overwrites(round * share, { count: share, keys: KEYS }))
       const startedMs = performance.now()
       await prune(store.kernel)
       seconds.push((performance.now() - startedMs) / 1000)
     }
   }
-  const live = await liveBytes(context.folder())
+  const live = await liveBytes(context.folder(), KEYS)
   const floor = { name: 'the projected state of every key written once', sample: sampleOf([live / 1e6]) }
   return [
     {

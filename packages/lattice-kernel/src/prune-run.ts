@@ -12,6 +12,7 @@ import type { Core } from './core.ts'
 import { downsetOf } from './downset.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { ProjectionFactory } from './projection.ts'
+import { giveBack } from './give-back.ts'
 import { findAsked } from './prune-asked.ts'
 import { decidePrune, LAST_RECORDS } from './prune-decide.ts'
 import { deleteGone, type DeletionProgress } from './prune-delete.ts'
@@ -43,11 +44,6 @@ export interface PruneRunDeps {
   readonly projectionOver: ProjectionFactory
   readonly snapshots: Pick<Snapshots, 'whole' | 'isDiverged' | 'isOutvotedAt' | 'pruned'>
 }
-
-/** Pages given back to the disk in one unit. */
-const PAGES_PER_UNIT = 64
-/** Free pages that are left to be used again. */
-const FREE_PAGES_LEFT = 64
 
 interface Before {
   readonly bytes: number
@@ -142,7 +138,7 @@ function* finish(core: Core, before: Before, tell: (progress: DeletionProgress) 
 
 function* shrink({ log: { database } }: Core): Stretch {
   let isShrunk = false
-  while (database.shrink(PAGES_PER_UNIT) > FREE_PAGES_LEFT) {
+  while (giveBack(database)) {
     isShrunk = true
     yield
   }

@@ -19,6 +19,7 @@ import { cutsBelow, cutsDigest, fixedCuts } from './epoch-cuts.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { ProjectionStalled, SnapshotUnavailable } from './errors.ts'
 import type { Cuts } from './excluded-set.ts'
+import { giveBack, isRoomy } from './give-back.ts'
 import type { LogEntry } from './log-entry.ts'
 import type { Projection, ProjectionFactory } from './projection.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
@@ -202,6 +203,7 @@ function fill(
   /** Read and not applied, the next one last. */
   let read: LogEntry[] = []
   let isClosed = false
+  let isGivingBack = false
 
   function close(): void {
     if (isClosed) return
@@ -233,7 +235,10 @@ function fill(
       if (made.appliedSeq() < total && !flush.isFull()) applyNext()
       else if (waiting !== undefined) return waiting
       else if (flush.isBehind()) flush.request()
-      else {
+      else if (isGivingBack || isRoomy(state)) {
+        isGivingBack = giveBack(state)
+        return false
+      } else {
         close()
         return true
       }

@@ -4,7 +4,7 @@
  * What is published is frozen, written in slices of a few milliseconds inside one transaction, and committed with the
  * cursor; new operations go on top meanwhile. Then the write-ahead log is folded into the file: the waits for the disk
  * that this takes are a thread's, and what is left to the event loop is bounded by the pages of one flush, to which the
- * size of flushes adapts. A write that fails leaves everything in memory, to be tried again; only when memory is at its
+ * size of flushes adapts. Where much of the file is free then, as rows are gone, that goes back to the disk. A write that fails leaves everything in memory, to be tried again; only when memory is at its
  * bound does anybody notice.
  *
  * After a crash at any point the disk holds the state of one cursor, and the log is applied again from there: at most
@@ -14,6 +14,7 @@
  */
 import type { Clock, Logger } from '@lattice/model'
 import type { OverlayTable, StateChange, StateCursor, StateDatabase, StateWrite } from '@lattice/storage'
+import { giveBack, isRoomy } from './give-back.ts'
 import type { PendingRejections } from './pending-rejections.ts'
 
 /** What is in memory alone at most: applying so many records again takes about a second. */
@@ -201,12 +202,12 @@ interface Checkpoint {
  */
 function createCheckpoint({ state, logger }: StateFlushDeps): Checkpoint {
   let rowsPerFlush = ROWS_PER_FLUSH
-  let stage: 'idle' | 'log' | 'copy' | 'file' | 'failed' = 'idle'
+  let stage: 'idle' | 'log' | 'copy' | 'file' | 'look' | 'shrink' | 'failed' = 'idle'
   let waiting: Promise<void> | undefined
   let failure: { readonly error: unknown } | undefined
   let isLeft = false
 
-  function wait(sync: Promise<void>, next: 'copy' | 'idle'): void {
+  function wait(sync: Promise<void>, next: 'copy' | 'look'): void {
     waiting = sync
       .then(
         () => void (stage = next),
@@ -232,24 +233,39 @@ function createCheckpoint({ state, logger }: StateFlushDeps): Checkpoint {
       return
     }
     const fitting = Math.floor((rows * PAGES_PER_FLUSH) / Math.max(1, pages))
-    rowsPerFlush = Math.max(ROWS_PER_FLUSH_LEAST, Math.min(fitting, ROWS_PER_FLUSH))
+    // What only gave room back says nothing of rows.
+    if (rows > 0) rowsPerFlush = Math.max(ROWS_PER_FLUSH_LEAST, Math.min(fitting, ROWS_PER_FLUSH))
     stage = 'file'
-    wait(state.sync.file(), 'idle')
+    wait(state.sync.file(), 'look')
+  }
+
+  function fold(): void {
+    stage = 'log'
+    wait(state.sync.log(), 'copy')
+  }
+
+  /** What rows took that are gone goes back to the disk: the pages at the end of the file move, then it is cut off. */
+  function shrink(): void {
+    try {
+      if (!giveBack(state)) fold()
+    } catch (error) {
+      stage = 'idle'
+      logger.warn('room in the file of state could not be given back: tried again later', { error })
+    }
   }
 
   return {
     consider: () => {
       if (isLeft || stage !== 'idle' || state.rowsSinceCheckpoint() < ROWS_PER_CHECKPOINT) return
-      stage = 'log'
-      wait(state.sync.log(), 'copy')
+      fold()
     },
     step: () => {
-      if (stage !== 'copy') return false
-      if (isLeft) {
-        stage = 'idle'
-        return false
-      }
-      copy()
+      if (stage !== 'copy' && stage !== 'look' && stage !== 'shrink') return false
+      if (stage === 'look') stage = isRoomy(state) ? 'shrink' : 'idle'
+      if (isLeft) stage = 'idle'
+      if (stage === 'idle') return false
+      if (stage === 'copy') copy()
+      else shrink()
       return true
     },
     waiting: () => waiting,

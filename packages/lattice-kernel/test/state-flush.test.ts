@@ -1,7 +1,8 @@
 /** State on disk follows what is published, whenever it is written, interrupted or refused. */
-import { cpSync } from 'node:fs'
+import { cpSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  assert,
   genesisStoreId,
   type ParsedIntention,
   type ReadTable,
@@ -13,6 +14,7 @@ import {
 } from '@lattice/model'
 import { createManualClock } from '@lattice/model/testing'
 import { openStateDatabase, type StorageHooks, type StoragePoint } from '@lattice/storage'
+import type { Projector } from '@lattice/store-base'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AppliedCuts } from '../src/applied-cuts.ts'
@@ -62,7 +64,11 @@ const uncut: AppliedCuts = {
   isMarkOf: () => true,
 }
 
-function openProjection(directory: string, hooks?: StorageHooks): Projection {
+function openProjection(
+  directory: string,
+  hooks?: StorageHooks,
+  projector: Projector = createTrackingProjector(),
+): Projection {
   const state = openStateDatabase({
     path: join(directory, 'state.db'),
     storeId,
@@ -71,7 +77,7 @@ function openProjection(directory: string, hooks?: StorageHooks): Projection {
   })
   return createProjection({
     state,
-    projector: createTrackingProjector(),
+    projector,
     follows: () => true,
     cuts: uncut,
     isBelowEpoch: () => false,
@@ -276,6 +282,86 @@ async function turns(count: number): Promise<void> {
     })
   }
 }
+
+/** `fill 10` writes so many rows of 100 bytes, `clear 3` leaves the first so many. */
+const fillingProjector: Projector = {
+  ...createTrackingProjector(),
+  apply: ({ app }, { op }) => {
+    assert(op?.op.case === 'appData', 'it is app data')
+    const [word, count = ''] = Buffer.from(op.op.value).toString().split(' ')
+    const key = (n: number): Uint8Array => utf8Encode(String(n).padStart(6, '0'))
+    if (word === 'fill') for (let n = 0; n < Number(count); n += 1) app.set(key(n), new Uint8Array(100).fill(n))
+    else for (const row of [...app.scan({ gte: key(Number(count)) })]) app.delete(row.key)
+    return { kind: 'applied', events: [] }
+  },
+}
+
+/** Until nothing is to be done and nothing waited for. */
+async function settle({ flush }: Projection): Promise<void> {
+  flush.request()
+  while (flush.step() !== undefined || flush.waiting() !== undefined) await flush.waiting()
+}
+
+describe('the file of state', () => {
+  const log = createLog(['fill 20000', 'clear 15', 'fill 20000', 'clear 18000'])
+  const sizeOf = (directory: string): number => statSync(join(directory, 'state.db')).size
+
+  test('gives back what rows took that are gone, where that is a good part of it', async () => {
+    const directory = temporaryDirectory()
+    const projection = openProjection(directory, undefined, fillingProjector)
+    const sizes: number[] = []
+    for (const until of [1, 2, 3, 4]) {
+      applyTo(projection, log, until)
+      await settle(projection)
+      sizes.push(sizeOf(directory))
+    }
+    const [full = 0, cleared = 0, again = 0, most = 0] = sizes
+    expect(full).toBeGreaterThan(2_000_000)
+    expect(cleared).toBeLessThan(150_000)
+    expect(again).toBeGreaterThan(2_000_000)
+    // A tenth that is free is written again soon.
+    expect(most).toBeGreaterThan(0.95 * again)
+    expect(rowsOf(projection.visible.app)).toHaveLength(18_000)
+    projection.flush.stop()
+    projection.state.close()
+    const reopened = openProjection(directory, undefined, fillingProjector)
+    expect(rowsOf(reopened.visible.app)).toHaveLength(18_000)
+    expect(reopened.appliedSeq()).toBe(4)
+    reopened.state.close()
+  })
+
+  test('that could not be made smaller is as it was, and is made so another time', async () => {
+    const directory = temporaryDirectory()
+    let isRefusing = false
+    const hooks: StorageHooks = {
+      at: (point) => {
+        if (isRefusing && point === 'write') throw new Error('the disk is tired')
+      },
+    }
+    const projection = openProjection(directory, hooks, fillingProjector)
+    applyTo(projection, log, 1)
+    await settle(projection)
+    applyTo(projection, log, 2)
+    projection.flush.request()
+    const { flush, state } = projection
+    while (!isRefusing) {
+      const isDone = state.cursor().seq === 2 && state.rowsSinceCheckpoint() === 0
+      if (isDone && flush.waiting() === undefined) isRefusing = true
+      else if (flush.step() === undefined) await flush.waiting()
+    }
+    while (flush.step() !== undefined) await flush.waiting()
+    isRefusing = false
+    expect(sizeOf(directory)).toBeGreaterThan(2_000_000)
+    expect([flush.failure(), rowsOf(projection.visible.app).length]).toEqual([undefined, 15])
+    for (const until of [3, 4]) {
+      applyTo(projection, log, until)
+      await settle(projection)
+    }
+    expect(rowsOf(projection.visible.app)).toHaveLength(18_000)
+    projection.flush.stop()
+    state.close()
+  })
+})
 
 describe('a kernel', () => {
   test('commits a write once, to the log; state follows when the store is idle, and is not applied again then', async () => {

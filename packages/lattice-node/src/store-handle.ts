@@ -28,6 +28,7 @@ import {
   openStream,
   type QueryContext,
   runQuery,
+  schemaOfCommands,
   type StateMachine,
   type StreamEvents,
   type StreamLagged,
@@ -269,8 +270,9 @@ function summarize({ projector }: OpenStore, op: UniversalOp): SExpr {
 }
 
 /** The latest schema that the store has activated and the machine's commands need. Where that is the first there is no look. */
-function writtenSchema({ schemaVersion, commandSchema = schemaVersion }: StateMachine, { kernel }: OpenStore): number {
-  return commandSchema === 1 ? 1 : Math.min(commandSchema, readSchema(kernel.tables().system))
+function writtenSchema(machine: StateMachine, { kernel }: OpenStore): number {
+  const schema = schemaOfCommands(machine)
+  return schema === 1 ? 1 : Math.min(schema, readSchema(kernel.tables().system))
 }
 
 /** A table that is read as of the last commit, however long the reader keeps it. */

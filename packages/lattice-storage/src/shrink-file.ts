@@ -24,7 +24,15 @@ function numberOf(handle: Sqlite.Database, pragma: string): number {
   return Number(handle.pragma(pragma, { simple: true }))
 }
 
+/** Pages of a file, and how many of them are free and can be given back. */
+export interface FileRoom {
+  readonly pages: number
+  readonly free: number
+}
+
 export interface Shrinking {
+  /** None is free in a file that cannot shrink by parts. */
+  readonly room: () => FileRoom
   /**
    * Gives up to so many free pages at the end of the file back to the disk, moving what lies there; answers how many free
    * pages are left, and 0 for a file that cannot shrink by parts. Not inside a transaction.
@@ -55,6 +63,11 @@ export function createShrinking(
       return answer
     })
   return {
+    room: () =>
+      guard(() => ({
+        pages: numberOf(handle, 'page_count'),
+        free: numberOf(handle, 'auto_vacuum') === INCREMENTAL ? numberOf(handle, 'freelist_count') : 0,
+      })),
     shrink: (count) => {
       assert(Number.isSafeInteger(count) && count > 0, 'pages are counted')
       if (numberOf(handle, 'auto_vacuum') !== INCREMENTAL) return 0

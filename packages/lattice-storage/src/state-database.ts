@@ -44,6 +44,9 @@ export interface StateDatabase {
   readonly rowsSinceCheckpoint: () => number
   /** Folds the write-ahead log into the file; see `Database.checkpoint`. */
   readonly checkpoint: (isSynced: boolean) => number
+  /** See `Database.shrink`; not while a write is under way. What is given back is taken off the file by the next checkpoint. */
+  readonly shrink: Database['shrink']
+  readonly room: Database['room']
   /** Waits for the disk, off the event loop. */
   readonly sync: Pick<FileSync, 'file' | 'log'>
   /** See `Database.copyFiles`. */
@@ -115,6 +118,8 @@ function createStateDatabase(database: Database, options: OpenStateOptions): Sta
       disk.rows = 0
       return pages
     },
+    shrink: database.shrink,
+    room: database.room,
     sync,
     copyFiles: database.copyFiles,
     close: () => {

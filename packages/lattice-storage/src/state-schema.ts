@@ -56,6 +56,7 @@ export function openStateFile({ path, applicationId, hooks, fileWork }: StateFil
       applicationId,
       migrations: STATE_MIGRATIONS,
       ownCheckpoints: true,
+      shrinks: true,
       ...(hooks && { hooks }),
       ...(fileWork && { fileWork }),
     })

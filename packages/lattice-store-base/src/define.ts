@@ -78,10 +78,9 @@ export function defineStream<Event>(): <Params extends DescMessage, Item extends
  */
 export function defineStateMachine<Machine extends StateMachine>(machine: Machine): Machine {
   assert(machine.schemaVersion >= 1 && machine.tableVersion >= 1, 'versions start from 1')
-  const { schemaVersion, commandSchema = schemaVersion, purge } = machine
-  const schemas = [commandSchema, purge?.schema ?? schemaVersion]
+  const { schemaVersion, purge } = machine
   assert(
-    schemas.every((schema) => schema >= 1 && schema <= schemaVersion),
+    [schemaOfCommands(machine), purge?.schema ?? 1].every((schema) => schema >= 1 && schema <= schemaVersion),
     'nothing is written in a version that the machine does not know',
   )
   for (const [name, { request, response }] of Object.entries({ ...machine.commands, ...machine.queries }))
@@ -93,6 +92,14 @@ export function defineStateMachine<Machine extends StateMachine>(machine: Machin
     assert(places.length === 1, `method ${name} of ${machine.service.typeName} is defined exactly once`)
   }
   return machine
+}
+
+/** Latest version that the commands of a machine write. */
+export function schemaOfCommands({
+  schemaVersion,
+  commandSchema = schemaVersion,
+}: Pick<StateMachine, 'schemaVersion' | 'commandSchema'>): number {
+  return commandSchema
 }
 
 function checkMethod(

@@ -13,7 +13,14 @@ export {
   type StreamCall,
   type UnaryCall,
 } from './client.ts'
-export { defineCommand, defineQuery, defineStateMachine, defineStream, defineWrite } from './define.ts'
+export {
+  defineCommand,
+  defineQuery,
+  defineStateMachine,
+  defineStream,
+  defineWrite,
+  schemaOfCommands,
+} from './define.ts'
 export {
   describeMachine,
   type FieldFormatDescription,

@@ -31,7 +31,7 @@ import {
 import { openCrypto } from '@lattice/model/crypto'
 import { createManualClock, createSeededRandom } from '@lattice/model/testing'
 import { kv } from '@lattice/proto'
-import { type Authority, emptyLog, execMethod } from '@lattice/store-base'
+import { type Authority, emptyLog, execMethod, schemaOfCommands } from '@lattice/store-base'
 import { createSystemLayer } from '@lattice/systemstore'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -100,11 +100,11 @@ function kvOf(kernel: Kernel): Kv {
         context: {
           read: kernel.tables().app,
           log: emptyLog,
-          schema: kvStore.schemaVersion,
+          schema: schemaOfCommands(kvStore),
           signal,
           submit: async (payload, resolveDeps) =>
             kernel.submit(
-              { kind: 'appData', schema: kvStore.schemaVersion, value: payload },
+              { kind: 'appData', schema: schemaOfCommands(kvStore), value: payload },
               { deps: ({ app }) => resolveDeps(app) },
             ),
           pause: async () => Promise.resolve(),
@@ -126,7 +126,7 @@ function puts(entries: readonly (readonly [string, string])[]): KnownOp {
     }),
   )
   const value = toBinary(kv.KvPayloadSchema, create(kv.KvPayloadSchema, { operations }))
-  return { kind: 'appData', schema: kvStore.schemaVersion, value }
+  return { kind: 'appData', schema: schemaOfCommands(kvStore), value }
 }
 
 interface Made {

@@ -1,4 +1,6 @@
 /** Whole nodes let go of what deleted keys leave, once their history is cut and nobody needs to find it any more. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { kvStore } from '@lattice/kvstore'
 import { type StoreId, type StoreType, toHex } from '@lattice/model'
 import { system } from '@lattice/proto'
@@ -92,6 +94,32 @@ describe('a store whose keys come and go', () => {
     expect(await get(mesh, 2, id, 'gone 3')).toBe('back')
     for (const index of [0, 1, 2]) await mesh.complete(mesh.store(index, id).rebuild())
     await holdsRows(mesh, id, 6, [0, 1, 2])
+  })
+
+  test('has its files shrink to what is there', async () => {
+    await using mesh = await createSimMesh({ seed: 'room', nodes: 2 })
+    const id = await mesh.share()
+    const keys = Array.from({ length: 6000 }, (_, n) => `gone ${n}`)
+    await mesh.complete(kvOf(mesh, 0, id).import(keys.map((key) => ({ key, value: 'v'.repeat(100) }))))
+    await mesh.converge(id)
+    for (const index of [0, 1]) {
+      const batch = kvOf(mesh, index, id).batch()
+      for (const key of keys.filter((_, n) => n % 2 === index)) batch.delete(key)
+      await mesh.complete(batch.commit())
+    }
+    await put(mesh, 0, id, ['kept', 'v'])
+    await mesh.converge(id)
+    const sizes = (name: string): number[] =>
+      mesh.peers.map(({ dataDir }) => statSync(join(dataDir(), 'stores', toHex(id), name)).size)
+    const isSmall = (name: string): boolean => sizes(name).every((size) => size < 200_000)
+    await prune(mesh, id)
+    expect(sizes('snapshot.db').every((size) => size > 500_000)).toBe(true)
+    await holdsRows(mesh, id, 1)
+    await mesh.run(() => isSmall('state.db'), 'the room is given back')
+    await prune(mesh, id)
+    for (const name of ['log.db', 'state.db', 'snapshot.db']) expect(isSmall(name)).toBe(true)
+    await mesh.restart(0)
+    await holdsRows(mesh, id, 1)
   })
 
   test('keeps what stands beside a deletion, and the deletion with it', async () => {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { kvStore, openKv } from '@lattice/kvstore'
 import { type StoreId, toHex } from '@lattice/model'
 import { system } from '@lattice/proto'
 import type { StoragePoint } from '@lattice/storage'
@@ -41,7 +42,12 @@ export function prune(world: World, index: number | undefined, id: StoreId = sto
   const store = index === undefined ? undefined : storeIn(world, index, id)
   if (index === undefined || store === undefined) return
   const keepCount = world.random.below(4) === 0 ? 1 + world.random.below(MAX_KEEP_COUNT) : undefined
-  const work = (): Promise<{ readonly outcome: string }> => store.prune(keepCount === undefined ? {} : { keepCount })
+  // What a deleted key leaves is purged once this is cut.
+  const passing = `passing ${index} ${world.record.step}`
+  const work = async (): Promise<{ readonly outcome: string }> => {
+    if (store.storeType() === kvStore.storeType) await openKv(store).delete(passing)
+    return store.prune(keepCount === undefined ? {} : { keepCount })
+  }
   track(world, { what: 'prune', index, work }, ({ outcome }) =>
     world.record.journal.note(`node-${index}: prune ${outcome}`),
   )

@@ -4,7 +4,7 @@
  * @module
  */
 import { isLatticeError, type LogFields, type Logger } from '@lattice/model'
-import { find, type RunRecord } from './run-record.ts'
+import { countUp, find, type RunRecord } from './run-record.ts'
 
 /** What a node may say of a disk that takes nothing: the store or the pass that it names goes on once there is room. */
 const EXPECTED_OF_FULL_DISKS: ReadonlySet<string> = new Set(['stores.pass_failed', 'store.failed'])
@@ -20,7 +20,9 @@ export function watchLines(record: RunRecord, name: string): Logger {
     record.journal.note(`${name} ${level} ${event}${textOf(fields)}`)
   return {
     debug: () => undefined,
-    info: () => undefined,
+    info: (event) => {
+      if (event === 'store.purged') countUp(record.acts, 'purged')
+    },
     warn: (event, fields) => {
       note('warns', event, fields)
       if (event === 'peer misbehaves' && !isHostile) record.onMisbehaviour(index, fields)

@@ -291,7 +291,7 @@ const fillingProjector: Projector = {
     const [word, count = ''] = Buffer.from(op.op.value).toString().split(' ')
     const key = (n: number): Uint8Array => utf8Encode(String(n).padStart(6, '0'))
     if (word === 'fill') for (let n = 0; n < Number(count); n += 1) app.set(key(n), new Uint8Array(100).fill(n))
-    else for (const row of [...app.scan({ gte: key(Number(count)) })]) app.delete(row.key)
+    else Array.from(app.scan({ gte: key(Number(count)) }), (row) => row.key).forEach(app.delete)
     return { kind: 'applied', events: [] }
   },
 }

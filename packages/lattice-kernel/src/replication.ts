@@ -26,8 +26,8 @@ import { createOver } from './over.ts'
 import { hashBefore, PAGE_RECORDS_MAX } from './reading.ts'
 import type { ReplicatedSet } from './replicated-set.ts'
 import { createRemovalFoundation } from './removal-foundation.ts'
-import { createSeenByAll } from './seen-by-all.ts'
 import { createRevokedPast, type RevokedPast } from './revoked-past.ts'
+import { createSeenByAll } from './seen-by-all.ts'
 
 /** Bytes of a chain after which the walk ends, whatever was asked for: it is held in memory as a whole. */
 const CHAIN_BYTES_MAX: number = 4 * 1024 * 1024

@@ -4,8 +4,8 @@
  * What is published is frozen, written in slices of a few milliseconds inside one transaction, and committed with the
  * cursor; new operations go on top meanwhile. Then the write-ahead log is folded into the file: the waits for the disk
  * that this takes are a thread's, and what is left to the event loop is bounded by the pages of one flush, to which the
- * size of flushes adapts. Where much of the file is free then, as rows are gone, that goes back to the disk. A write that fails leaves everything in memory, to be tried again; only when memory is at its
- * bound does anybody notice.
+ * size of flushes adapts. A write that fails leaves everything in memory, to be tried again; only when memory is at its
+ * bound does anybody notice. Where rows are gone, and a good part of the file is free, it goes back to the disk.
  *
  * After a crash at any point the disk holds the state of one cursor, and the log is applied again from there: at most
  * `RECORDS_MAX` records and `LOG_BYTES_MAX` bytes of it.

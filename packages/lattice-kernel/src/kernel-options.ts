@@ -70,6 +70,11 @@ export interface KernelOptions {
    * what others wrote is taken in meanwhile. A `WriteRefused` that it throws is the refusal.
    */
   readonly holdWrites?: () => string | undefined
+  /**
+   * Places of what is gone that a cut may leave: three quarters of what whoever begins there takes unless told otherwise, which
+   * leaves room for those that other nodes keep beside.
+   */
+  readonly cutPlacesMax?: number
   /** Fault injection for tests. */
   readonly storageHooks?: StorageHooks
 }

@@ -93,7 +93,10 @@ class Gathering {
       kept: this.#kept,
       upto: () => this.upto,
       follow: (limit) => this.follow(limit),
-      noteAsked: (id) => this.#anchorFor(id),
+      noteAsked: (id) => {
+        this.#anchorFor(id)
+        this.#flush()
+      },
       beside: () => beside.sort((a, b) => a - b),
     }
   }

@@ -29,6 +29,8 @@ export interface NewAnchor {
 export interface PruneRows {
   readonly range: PersistentRangeIndex
   readonly addAnchor: (anchor: NewAnchor) => void
+  /** How many: those that are written once each, those that wait as often as they were added. */
+  readonly anchors: () => number
   readonly addLane: (row: Omit<BaseLaneRow, 'key'> & { readonly key: Uint8Array }) => void
   /** How much waits to be written, roughly in rows. */
   readonly waiting: () => number
@@ -53,12 +55,16 @@ export function createPruneRows(database: Database, number: number): PruneRows {
   )
   const putLane = database.prepare('INSERT INTO base_lanes VALUES (?, ?, ?, ?, ?, ?, ?)')
   const putBase = database.prepare('INSERT OR REPLACE INTO log_base VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)')
+  const countAnchors = database.prepare<{ readonly count: number }>(
+    'SELECT count(*) AS count FROM anchors WHERE number = ?',
+  )
   let anchors: NewAnchor[] = []
   let lanes: Parameters<PruneRows['addLane']>[0][] = []
 
   return {
     range,
     addAnchor: (anchor) => void anchors.push(anchor),
+    anchors: () => (countAnchors.get(number)?.count ?? 0) + anchors.length,
     addLane: (row) => void lanes.push(row),
     waiting: () => anchors.length + lanes.length,
     write: () => {

@@ -7,10 +7,12 @@
  * @module
  */
 import { statSync } from 'node:fs'
+import { type IdKey, idKey } from '@lattice/model'
 import { besidesSnapshot, isMadeOfKept } from './begun-state.ts'
 import type { Core } from './core.ts'
 import { downsetOf } from './downset.ts'
 import type { BookEpoch } from './epoch-book.ts'
+import { FOUNDATION_PLACES_MAX } from './foundation-limits.ts'
 import { giveBack } from './give-back.ts'
 import type { ProjectionFactory } from './projection.ts'
 import { findAsked } from './prune-asked.ts'
@@ -30,6 +32,8 @@ export type Stretch = Generator<'turn' | void, void, undefined>
 export interface PruneRun {
   /** What keeps the log from being pruned below this epoch; undefined for nothing. */
   readonly hindranceOf: (base: BookEpoch) => PruneWait | undefined
+  /** True where too much of what would be gone has to be kept: only a later epoch will do. Known once it was tried. */
+  readonly isWide: (base: BookEpoch) => boolean
   /** True where state on the disk has come as far: after a crash it goes on from there. */
   readonly isStateAt: (base: BookEpoch) => boolean
   readonly prune: (base: BookEpoch) => Stretch
@@ -45,6 +49,9 @@ export interface PruneRunDeps {
   readonly snapshots: Pick<Snapshots, 'whole' | 'isDiverged' | 'isOutvotedAt' | 'pruned'>
 }
 
+/** See `KernelOptions.cutPlacesMax`. */
+const CUT_PLACES_MAX: number = FOUNDATION_PLACES_MAX * 0.75
+
 interface Before {
   readonly bytes: number
   readonly goneCount: number
@@ -53,6 +60,11 @@ interface Before {
 export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProgress) => void): PruneRun {
   const { core, snapshots } = deps
   const { log } = core
+  const { cutPlacesMax = CUT_PLACES_MAX } = core.options
+  /** Bases at which too much would have to be kept to be handed on. */
+  const wide = new Set<IdKey>()
+
+  const isWide = (base: BookEpoch): boolean => wide.has(idKey(base.record.id))
 
   function isStateAt(base: BookEpoch): boolean {
     return core.projection().state.cursor().seq >= base.meta.seq && !core.isStale()
@@ -60,6 +72,7 @@ export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProg
 
   function hindranceOf(base: BookEpoch): PruneWait | undefined {
     if (snapshots.isDiverged()) return 'agreement'
+    if (isWide(base)) return 'beside'
     const beside = core.besideOf(base)
     if (beside !== 'shared') return beside === 'open' ? 'settlement' : 'beside'
     if (usableFor(deps, base) === undefined) return 'snapshot'
@@ -71,6 +84,12 @@ export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProg
     const version = log.excluded.version()
     const gathered = yield* gather(core, base)
     yield* askBeside(deps, gathered)
+    if (gathered.rows.anchors() > cutPlacesMax) {
+      // Who began there would refuse it as too large. A later epoch has below it what this one has beside it.
+      wide.add(idKey(base.record.id))
+      yield* clearOtherPrunes(log.database, log.base.number())
+      return
+    }
     yield 'turn'
     // In a large log the indexes of a few records are many pages: the decision would write them all at once.
     log.checkpointIfDue(1)
@@ -91,6 +110,7 @@ export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProg
 
   return {
     hindranceOf,
+    isWide,
     isStateAt,
     prune,
     finish: () => finish(core, { bytes: sizeOf(log.path), goneCount: 0 }, tell),

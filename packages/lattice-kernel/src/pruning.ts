@@ -118,7 +118,7 @@ function workOn(work: Stretch, nowMs: () => number): boolean {
 /** Nothing was missing but that the disk had state, or that others had seen something. */
 function isReady({ besideOf }: Core, run: PruneRun, stage: Stage | undefined): boolean {
   const isBeside = stage?.waitsFor === 'beside' || stage?.waitsFor === 'settlement'
-  if (stage?.isDue === true && isBeside) return besideOf(stage.target) === 'shared'
+  if (stage?.isDue === true && isBeside) return besideOf(stage.target) === 'shared' && !run.isWide(stage.target)
   return stage?.waitsFor === 'state' && run.isStateAt(stage.target)
 }
 

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { equalBytes, err, int, list, ok, raw, type Result, type SExpr, str, sym, utf8Encode } from '@lattice/model'
-import { CounterPayloadSchema } from './gen/counter_pb.ts'
+import { create, toBinary } from '@bufbuild/protobuf'
+import { err, int, list, ok, raw, type Result, type SExpr, str, sym, utf8Encode } from '@lattice/model'
+import { readCanonical } from '@lattice/store-base'
+import { type CounterPayload, CounterPayloadSchema } from './gen/counter_pb.ts'
 
 export type Change = { readonly kind: 'add'; readonly by: bigint } | { readonly kind: 'reset' }
 
@@ -25,20 +26,15 @@ export function isName(name: string): boolean {
 
 /** Total: bytes in, a write or a reason out, and by the bytes alone. */
 export function decodePayload(bytes: Uint8Array): Result<Write, 'payload_malformed' | 'name_out_of_bounds'> {
-  const write = readWrite(bytes)
-  // One encoding of each write: what is added, repeated or overridden in it, another version would read differently.
-  if (write === undefined || !equalBytes(encodePayload(write), bytes)) return err('payload_malformed')
-  return isName(write.name) ? ok(write) : err('name_out_of_bounds')
+  const payload = readCanonical(CounterPayloadSchema, bytes)
+  const change = payload && readChange(payload)
+  if (payload === undefined || change === undefined) return err('payload_malformed')
+  return isName(payload.name) ? ok({ name: payload.name, change }) : err('name_out_of_bounds')
 }
 
-function readWrite(bytes: Uint8Array): Write | undefined {
-  try {
-    const { name, change } = fromBinary(CounterPayloadSchema, bytes)
-    if (change.case === 'add') return { name, change: { kind: 'add', by: change.value } }
-    return change.case === 'reset' ? { name, change: { kind: 'reset' } } : undefined
-  } catch {
-    return undefined
-  }
+function readChange({ change }: CounterPayload): Change | undefined {
+  if (change.case === 'add') return { kind: 'add', by: change.value }
+  return change.case === 'reset' ? { kind: 'reset' } : undefined
 }
 
 export function encodePayload({ name, change }: Write): Uint8Array {

@@ -6,10 +6,9 @@
  *
  * @module
  */
-import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { findPurges, isKvKey, type KvPurge } from '@lattice/kvtable'
 import {
-  equalBytes,
   err,
   idKey,
   type IntentionId,
@@ -20,6 +19,7 @@ import {
   type Result,
 } from '@lattice/model'
 import { kv } from '@lattice/proto'
+import { readCanonical } from '@lattice/store-base'
 import type { PayloadRejection } from './payload.ts'
 
 /** The schema version that knows purges. */
@@ -35,7 +35,7 @@ export function isPurgePayload(payload: Uint8Array): boolean {
 
 /** What tombstones a payload purges: in its one canonical encoding, each key once. Total. */
 export function decodePurges(bytes: Uint8Array, schema: number): Result<readonly KvPurge[], PayloadRejection> {
-  const payload = schema < PURGE_SCHEMA ? undefined : readCanonical(bytes)
+  const payload = schema < PURGE_SCHEMA ? undefined : readCanonical(kv.KvPayloadSchema, bytes)
   return payload === undefined || payload.operations.length > 0
     ? err('payload_malformed')
     : decodePurgeList(payload.purges)
@@ -67,14 +67,5 @@ export function* planPurges(
 ): Generator<Uint8Array | undefined, void, undefined> {
   for (const found of findPurges(read, isSeen)) {
     yield found && toBinary(kv.KvPayloadSchema, create(kv.KvPayloadSchema, { purges: purgesOf(found) }))
-  }
-}
-
-function readCanonical(bytes: Uint8Array): kv.KvPayload | undefined {
-  try {
-    const payload = fromBinary(kv.KvPayloadSchema, bytes, { readUnknownFields: false })
-    return equalBytes(toBinary(kv.KvPayloadSchema, payload), bytes) ? payload : undefined
-  } catch {
-    return undefined
   }
 }

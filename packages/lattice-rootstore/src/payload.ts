@@ -9,10 +9,11 @@
  *
  * @module
  */
-import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { decodePurgeList, isPurgePayload, PURGE_SCHEMA } from '@lattice/kvstore'
-import { equalBytes, err, HASH_BYTES, idKey, isAscending, ok, parseStoreType, type Result } from '@lattice/model'
+import { err, HASH_BYTES, idKey, isAscending, ok, parseStoreType, type Result } from '@lattice/model'
 import { root } from '@lattice/proto'
+import { readCanonical } from '@lattice/store-base'
 import { checkSubdomain, isAppId, type SubdomainProblem } from './app-names.ts'
 import {
   MAX_BUNDLE_BYTES,
@@ -57,7 +58,7 @@ export function encodeOperation(
 }
 
 export function decodeOperation(bytes: Uint8Array, schema: number): Result<RootOperation, RootRejection> {
-  const payload = readCanonical(bytes)
+  const payload = readCanonical(root.RootPayloadSchema, bytes)
   // Writes of keys stand alone: whoever knows only a key-value store then understands all of them.
   if (payload === undefined || payload.operations.length > 0 || payload.purges.length > 0)
     return err('payload_malformed')
@@ -67,15 +68,6 @@ export function decodeOperation(bytes: Uint8Array, schema: number): Result<RootO
   if (operation.case === undefined) return err('operation_unset')
   const problem = checkOperation(operation)
   return problem === undefined ? ok(operation) : err(problem)
-}
-
-function readCanonical(bytes: Uint8Array): root.RootPayload | undefined {
-  try {
-    const payload = fromBinary(root.RootPayloadSchema, bytes, { readUnknownFields: false })
-    return equalBytes(toBinary(root.RootPayloadSchema, payload), bytes) ? payload : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function checkOperation(operation: RootOperation): RootRejection | undefined {

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { encodeFrame, type Frame } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { helloFrame } from '../src/reconcile.ts'
-import { createMesh, type MeshNode } from './mesh.ts'
+import { type MeshNode, openMesh } from './mesh.ts'
 import { createModelStore, type ModelStore } from './model-store.ts'
 
 const { signal } = createAbortController()
@@ -27,7 +27,7 @@ async function readUntil(stream: BiStream, cases: readonly Frame['case'][]): Pro
 
 /** Node 0 has written what node 1 does not have; the two do not know each other yet. */
 async function twoNodes(seed: string) {
-  const mesh = await createMesh({ nodes: 2, seed })
+  const mesh = await openMesh({ nodes: 2, seed })
   const [server, maker] = [mesh.node(0), mesh.node(1)]
   for (let run = 0; run < 20; run += 1) server.store.write(20)
   const { crypto, scheduler, storeId, genesis } = mesh
@@ -51,7 +51,6 @@ describe('a store that is made beside one that is in use', () => {
     expect(await mesh.settle(fill(made(), false))).toMatchObject({ synced: true })
     const { fingerprint: held } = server.store.digest()
     expect(server.service.peerDigest(maker.id, mesh.storeId)).toMatchObject({ fingerprint: held })
-    await mesh.close()
   })
 
   test('hinders no session of that, nor one that is made as well', async () => {
@@ -66,7 +65,6 @@ describe('a store that is made beside one that is in use', () => {
       events.filter((event) => 'kind' in event && event.kind === 'sync_result' && event.outcome.kind === 'failed'),
     )
     expect(failed).toEqual([])
-    await mesh.close()
   })
 
   test('is given to a peer once at a time, whatever it opens', async () => {
@@ -88,7 +86,6 @@ describe('a store that is made beside one that is in use', () => {
     expect(new Set(frames.map((frame) => frame?.case))).toEqual(new Set(['hello', 'refused']))
     const refused = frames.find((frame) => frame?.case === 'refused')
     expect(refused?.value).toMatchObject({ code: net.RefusalCode.BUSY })
-    await mesh.close()
   })
 
   test('is whole over the connection of the one in use, and another set than that, which goes on', async () => {
@@ -102,6 +99,5 @@ describe('a store that is made beside one that is in use', () => {
     maker.store.write(1)
     await mesh.until('the one in use goes on', mesh.converged)
     expect(fingerprint(store)).not.toBe(fingerprint(server.store))
-    await mesh.close()
   })
 })

@@ -1,18 +1,12 @@
 /** A peer that is removed before it has fetched anything: it is shown by what, and believes nobody's word for it. */
 import { createAbortController, toHex } from '@lattice/model'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { BootstrapFailed } from '../src/index.ts'
-import { createMesh, type Mesh, type MeshNode } from './mesh.ts'
-
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
+import { type Mesh, type MeshNode, openMesh } from './mesh.ts'
 
 /** Nodes 0 and 1 hold a store; node 2 has nothing of it, and is out: by what is there only when `isShown`. */
 async function removedEarly(seed: string, { isShown }: { readonly isShown: boolean }): Promise<Mesh> {
-  const mesh = await createMesh({ nodes: 2, seed })
-  open.push(mesh)
+  const mesh = await openMesh({ nodes: 2, seed })
   mesh.connectAll()
   for (let run = 0; run < 30; run += 1) mesh.node(0).store.write(2)
   const [epoch] = mesh.node(0).store.write(1)

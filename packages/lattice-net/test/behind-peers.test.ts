@@ -1,23 +1,13 @@
 /** What a round of sessions brought goes on to whoever is behind: nobody has to call for it, and not everybody is called. */
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createTreeGossip, type GossipFactory } from '../src/index.ts'
-import { createMesh, type Mesh, type MeshOptions } from './mesh.ts'
-
-const open: Mesh[] = []
-async function start(options: MeshOptions): Promise<Mesh> {
-  const mesh = await createMesh(options)
-  open.push(mesh)
-  return mesh
-}
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
+import { openMesh } from './mesh.ts'
 
 /** Gossip that says nothing of what is witnessed. */
 const silent: GossipFactory = (deps) => ({ ...createTreeGossip(deps), publish: () => undefined })
 
 test('a peer that nobody tells, and that does not ask, gets it from who has it', async () => {
-  const mesh = await start({ nodes: 3, seed: 'behind', gossip: silent })
+  const mesh = await openMesh({ nodes: 3, seed: 'behind', gossip: silent })
   const [hub, source, behind] = [mesh.node(0), mesh.node(1), mesh.node(2)]
   hub.service.want(behind.id, [])
   await mesh.until('the connection', () => hub.service.connectedPeers().length === 1)
@@ -30,7 +20,7 @@ test('a peer that nobody tells, and that does not ask, gets it from who has it',
 })
 
 test('in a full mesh it costs about a session for each peer, not one for each pair', async () => {
-  const mesh = await start({ nodes: 6, seed: 'storm' })
+  const mesh = await openMesh({ nodes: 6, seed: 'storm' })
   mesh.connectAll()
   await mesh.until('connections', () => mesh.nodes.every(({ service }) => service.connectedPeers().length === 5))
   await mesh.advance(20_000)

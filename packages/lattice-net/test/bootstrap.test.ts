@@ -1,19 +1,15 @@
 import { createAbortController, type PublicKey, toHex, toIntentionId } from '@lattice/model'
 import { net } from '@lattice/proto'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Frame, FrameInit } from '../src/frame.ts'
 import type { BootstrapPosition } from '../src/session-call.ts'
 import { createLogServer } from '../src/serve-log.ts'
 import { DEFAULT_LIMITS } from '../src/limits.ts'
-import { createMesh, type Mesh } from './mesh.ts'
+import { type Mesh, openMesh } from './mesh.ts'
 import type { ModelStore } from './model-store.ts'
 import { feed } from './drive.ts'
 import { createPair } from './pair.ts'
 
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 const { signal } = createAbortController()
 
 async function joinerOf(mesh: Mesh) {
@@ -22,8 +18,7 @@ async function joinerOf(mesh: Mesh) {
 
 describe('bootstrap', () => {
   test('fetches a whole store in the order of the log, with progress, and ends synced', async () => {
-    const mesh = await createMesh({ nodes: 2 })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 2 })
     mesh.connectAll()
     for (let run = 0; run < 12; run += 1) for (const { store } of mesh.nodes) store.write(100)
     await mesh.until('convergence', mesh.converged)
@@ -44,8 +39,7 @@ describe('bootstrap', () => {
   })
 
   test('goes on with another peer, and from the position that was kept', async () => {
-    const mesh = await createMesh({ nodes: 2 })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 2 })
     mesh.connectAll()
     for (let run = 0; run < 12; run += 1) mesh.node(0).store.write(200)
     await mesh.until('convergence', mesh.converged)
@@ -86,8 +80,7 @@ describe('bootstrap', () => {
   })
 
   test('without a peer that can be reached says so', async () => {
-    const mesh = await createMesh({ nodes: 2 })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 2 })
     mesh.network.cut(mesh.node(0).id, mesh.node(1).id)
     const peers = [{ peer: mesh.node(1).id, addresses: [] }]
     const work = mesh.node(0).service.bootstrap({ store: mesh.node(0).store, peers, signal })
@@ -122,8 +115,7 @@ describe('bootstrap', () => {
   ])(
     'of two peers, one that forges %s is scored and shut out, and the other serves the store',
     async (_, forge, why) => {
-      const mesh = await createMesh({ nodes: 2 })
-      open.push(mesh)
+      const mesh = await openMesh({ nodes: 2 })
       mesh.connectAll()
       for (let run = 0; run < 6; run += 1) mesh.node(0).store.write(200)
       await mesh.until('convergence', mesh.converged)
@@ -152,8 +144,7 @@ describe('bootstrap', () => {
   )
 
   test('one of them that takes for ever costs no more than its deadline', async () => {
-    const mesh = await createMesh({ nodes: 3 })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 3 })
     mesh.connectAll()
     for (let run = 0; run < 10; run += 1) mesh.node(run % 3).store.write(200)
     await mesh.until('convergence', mesh.converged)
@@ -173,8 +164,7 @@ describe('bootstrap', () => {
   })
 
   test('ends at once when it is aborted, and what is here is of use', async () => {
-    const mesh = await createMesh({ nodes: 2 })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 2 })
     mesh.connectAll()
     for (let run = 0; run < 12; run += 1) mesh.node(0).store.write(200)
     await mesh.until('convergence', mesh.converged)
@@ -193,8 +183,7 @@ describe('bootstrap', () => {
   })
 
   test('a store that the peer does not share fails by name, and the peer is not blamed', async () => {
-    const mesh = await createMesh({ nodes: 1, register: false })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 1, register: false })
     const joiner = await joinerOf(mesh)
     const peers = [{ peer: mesh.node(0).id, addresses: [] }]
     const work = joiner.service.bootstrap({ store: joiner.store, peers, signal })

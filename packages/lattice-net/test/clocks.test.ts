@@ -1,20 +1,10 @@
 import { type Clock, createAbortController, MAX_DRIFT_MS, type PublicKey, toSeed } from '@lattice/model'
 import type { Connection } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { encodeFrame } from '../src/frame.ts'
 import { DEFAULT_LIMITS, type NetworkEvent } from '../src/index.ts'
-import { createMesh, type Mesh, type MeshNode, type MeshOptions } from './mesh.ts'
-
-const open: Mesh[] = []
-async function start(options: MeshOptions): Promise<Mesh> {
-  const mesh = await createMesh(options)
-  open.push(mesh)
-  return mesh
-}
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
+import { type Mesh, type MeshNode, openMesh } from './mesh.ts'
 
 const { signal } = createAbortController()
 const YEAR_MS = 365 * 86_400_000
@@ -65,7 +55,7 @@ describe.each<[string, boolean]>([
     ['early', -YEAR_MS],
     ['late', 75 * YEAR_MS],
   ])('takes no time from strangers, however many agree: %s', async (__, byMs) => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const a = mesh.node(0)
     admit(a)
     if (isTold) tell(mesh, a)
@@ -81,7 +71,7 @@ describe.each<[string, boolean]>([
   })
 
   test('takes it from the peers of its store, whatever strangers say beside', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     const [a, b] = [mesh.node(0), mesh.node(1)]
     admit(a, b.id)
     if (isTold) tell(mesh, a, b.id)
@@ -100,7 +90,7 @@ describe.each<[string, boolean]>([
 
 describe('a peer that said a wrong time', () => {
   test('counts from when it is let in until it is removed, and so does the verdict', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const a = mesh.node(0)
     tell(mesh, a)
     const [stranger] = await strangersSay(mesh, a.id, [now(mesh) - MAX_DRIFT_MS])
@@ -117,7 +107,7 @@ describe('a peer that said a wrong time', () => {
   })
 
   test('counts as soon as there is a store that it may use', async () => {
-    const mesh = await start({ nodes: 1, register: false })
+    const mesh = await openMesh({ nodes: 1, register: false })
     const a = mesh.node(0)
     await strangersSay(mesh, a.id, [now(mesh) - MAX_DRIFT_MS])
     expect(a.service.peerTime()).toBeUndefined()
@@ -128,7 +118,7 @@ describe('a peer that said a wrong time', () => {
   })
 
   test('counts no more once the store is not here any more', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const a = mesh.node(0)
     const [peer] = await strangersSay(mesh, a.id, [now(mesh) - MAX_DRIFT_MS])
     if (peer === undefined) throw new Error('it is there')
@@ -141,7 +131,7 @@ describe('a peer that said a wrong time', () => {
   })
 
   test('has no verdict stand that nobody has told the end of: it is looked at with every tick', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const a = mesh.node(0)
     const [peer] = await strangersSay(mesh, a.id, [now(mesh) - MAX_DRIFT_MS])
     if (peer === undefined) throw new Error('it is there')
@@ -157,7 +147,7 @@ describe('a peer that said a wrong time', () => {
 
 describe('a peer that a store is fetched from', () => {
   test('has a say for as long as that takes', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const server = mesh.node(0)
     server.store.write(100, 200)
     const { clock } = mesh.scheduler

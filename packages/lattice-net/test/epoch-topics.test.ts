@@ -1,22 +1,12 @@
 /** The topic of a circle goes on with its epochs: nothing is lost over it, and what still comes by the one before counts. */
 import { type ParsedIntention, type PublicKey, toHex } from '@lattice/model'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createTopicBook, type TopicBook } from '../src/gossip/topic-book.ts'
 import type { GossipCircle } from '../src/gossip/gossip-circle.ts'
 import { gossipTopic, type Topic } from '../src/gossip/gossip-topic.ts'
 import { MAX_PAST_TOPICS } from '../src/limits.ts'
-import { createMesh, type Mesh, type MeshOptions } from './mesh.ts'
+import { type Mesh, openMesh } from './mesh.ts'
 import { createPair } from './pair.ts'
-
-const open: Mesh[] = []
-async function start(options: MeshOptions): Promise<Mesh> {
-  const mesh = await createMesh(options)
-  open.push(mesh)
-  return mesh
-}
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 
 /** An epoch by what node 0 writes now: who holds it goes by it. */
 function makeEpoch(mesh: Mesh, settled: boolean): ParsedIntention {
@@ -38,7 +28,7 @@ describe.each([
   ['circles that are told', told],
 ])('an epoch among %s', (_, connect) => {
   test.each([true, false])('changes the topic and loses nothing, settled (%s) or not', async (settled) => {
-    const mesh = await start({ nodes: 5, seed: 'topics' })
+    const mesh = await openMesh({ nodes: 5, seed: 'topics' })
     connect(mesh)
     const all = (): boolean => mesh.nodes.every(({ service }) => service.connectedPeers().length === 4)
     await mesh.until('connections', all)

@@ -1,17 +1,13 @@
 import { createAbortController, createSigner, type PublicKey, toSeed } from '@lattice/model'
 import type { BiStream, Connection, Transport } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { DIGEST_EXCHANGE_COST, PEER_DIGESTS, PEER_JOINS, PEER_LOG_READS } from '../src/defence-limits.ts'
 import { encodeFrame, type Frame, type FrameInit } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { DEFAULT_LIMITS, MAX_JOINS_PER_CONNECTION, WITNESS_PAGE_RECORDS_LONG } from '../src/limits.ts'
-import { createMesh, type Mesh } from './mesh.ts'
+import { type Mesh, openMesh } from './mesh.ts'
 
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 const { signal } = createAbortController()
 
 interface Flooder {
@@ -22,8 +18,7 @@ interface Flooder {
 
 /** Two honest nodes that share a store, in step. A peer that may use the store can ask for more than a stranger. */
 async function createVictims(): Promise<Mesh> {
-  const mesh = await createMesh({ nodes: 2, network: { latencyMs: { min: 1, max: 1 } } })
-  open.push(mesh)
+  const mesh = await openMesh({ nodes: 2, network: { latencyMs: { min: 1, max: 1 } } })
   mesh.connectAll()
   mesh.node(0).store.write(5)
   await mesh.until('the honest are in step', mesh.converged)

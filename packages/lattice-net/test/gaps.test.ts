@@ -8,16 +8,11 @@ import {
   toHex,
 } from '@lattice/model'
 import type { WitnessedBatch } from '@lattice/net-types'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { GossipFactory } from '../src/gossip.ts'
 import { createTreeGossip } from '../src/gossip/tree-gossip.ts'
 import { GAP_FETCHES_MAX, GAP_ROUNDS_MAX } from '../src/limits.ts'
-import { createMesh, type Mesh, type MeshNode } from './mesh.ts'
-
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
+import { type Mesh, type MeshNode, openMesh } from './mesh.ts'
 
 /** Gossip that hands nothing on while told so. */
 function lossy(): { readonly gossip: GossipFactory; loses: boolean } {
@@ -38,8 +33,7 @@ interface GapMesh {
 
 async function createGapMesh(nodes: number): Promise<GapMesh> {
   const control = lossy()
-  const mesh = await createMesh({ nodes, gossip: control.gossip, register: false })
-  open.push(mesh)
+  const mesh = await openMesh({ nodes, gossip: control.gossip, register: false })
   const served = mesh.nodes.map(({ store, service }): string[] => {
     const log: string[] = []
     service.register({
@@ -205,7 +199,6 @@ describe('a gap', () => {
       mesh.network.disconnect(mesh.node(0).id, mesh.node(1).id)
       await mesh.until('convergence', mesh.converged, 60_000)
       await mesh.close()
-      open.pop()
     }
   })
 })

@@ -1,17 +1,12 @@
 import { createAbortController, createSigner, type PublicKey, toSeed } from '@lattice/model'
 import type { BiStream, Connection } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { encodeFrame, type Frame, type FrameInit, toWire } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { gossipTopic } from '../src/gossip/gossip-topic.ts'
 import { GRAFT_IDS_MAX, IHAVE_IDS_MAX, SHUFFLE_SAMPLE_MAX } from '../src/limits.ts'
-import { createMesh, type Mesh } from './mesh.ts'
-
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
+import { type Mesh, openMesh } from './mesh.ts'
 
 interface Attacker {
   readonly mesh: Mesh
@@ -27,8 +22,7 @@ interface Attacker {
 
 /** A node and a peer that may use its store, which says what it likes over a gossip stream of its own. */
 async function attack({ isMember = true } = {}): Promise<Attacker> {
-  const mesh = await createMesh({ nodes: 1 })
-  open.push(mesh)
+  const mesh = await openMesh({ nodes: 1 })
   const pair = mesh.crypto.keyPairFromSeed(toSeed(new Uint8Array(32).fill(0xee)))
   const { publicKey: id } = createSigner(mesh.crypto, pair)
   if (!isMember) mesh.node(0).store.setAccess(() => 'none')
@@ -199,8 +193,7 @@ describe('a hostile neighbour', () => {
   })
 
   test('that pushes what the store does not accept is not helped along', async () => {
-    const mesh = await createMesh({ nodes: 3 })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 3 })
     const ids = mesh.nodes.map((node) => node.id)
     for (const { service } of mesh.nodes) service.circles([{ owner: mesh.storeId, peers: ids, stores: [mesh.storeId] }])
     await mesh.until('connections', () => mesh.nodes.every(({ service }) => service.connectedPeers().length === 2))

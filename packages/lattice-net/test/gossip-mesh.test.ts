@@ -1,16 +1,11 @@
 import { idKey, type PublicKey, toHex, toStoreId } from '@lattice/model'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createTreeGossip, type GossipFactory, type NetworkEvent } from '../src/index.ts'
 import { ACTIVE_VIEW, DEFAULT_LIMITS } from '../src/limits.ts'
-import { createMesh, type Mesh, type MeshOptions } from './mesh.ts'
+import { type Mesh, type MeshOptions, openMesh } from './mesh.ts'
 
 /** Just below what one operation may hold. */
 const LARGEST = 128 * 1024 - 64
-
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 
 /** Frames of one kind that came in, by all nodes. */
 interface Traffic {
@@ -52,8 +47,7 @@ interface Circled {
 /** Nodes that know of each other from data, and whose memberships have found each other. */
 async function circle(nodes: number, options: Partial<MeshOptions> = {}): Promise<Circled> {
   const { traffic, gossip } = tap()
-  const mesh = await createMesh({ nodes, gossip, ...options })
-  open.push(mesh)
+  const mesh = await openMesh({ nodes, gossip, ...options })
   const ids = mesh.nodes.map(({ id }) => id)
   for (const { service } of mesh.nodes) service.circles([{ owner: mesh.storeId, peers: ids, stores: [mesh.storeId] }])
   await mesh.until('neighbours', () => mesh.nodes.every(({ service }) => service.connectedPeers().length > 0))
@@ -223,8 +217,7 @@ describe('a circle of many peers', { timeout: 60_000 }, () => {
 describe('a store that few of a circle hold', { timeout: 60_000 }, () => {
   test('reaches them within seconds, though no neighbour holds it', async () => {
     const holders = [0, 5, 10]
-    const mesh = await createMesh({ nodes: 0, limits: { tickMs: 1_000, probeEveryMs: 1_000 } })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 0, limits: { tickMs: 1_000, probeEveryMs: 1_000 } })
     const ids: PublicKey[] = []
     for (let index = 0; index < 14; index += 1) {
       const service = { knownPeers: () => ids }
@@ -261,8 +254,7 @@ describe('a circle of few peers', () => {
 describe('a star', () => {
   test('passes on what its middle got by a session', async () => {
     const { gossip } = tap()
-    const mesh = await createMesh({ nodes: 4, gossip })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 4, gossip })
     const [middle, ...leaves] = mesh.nodes
     if (middle === undefined) throw new Error('there is a middle')
     mesh.node(3).store.write(40, 2_000)

@@ -1,7 +1,7 @@
 import { createAbortController, equalBytes, MAX_SIGNED_INTENTION_BYTES, toSeed } from '@lattice/model'
 import type { BiStream, Connection, PeerAccess } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { PEER_CONNECTIONS, PEER_HELD_BYTES, STRANGER_HELD_BYTES } from '../src/defence-limits.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { encodeFrame, type Frame, type FrameInit } from '../src/frame.ts'
@@ -13,17 +13,12 @@ import {
   RECONCILE_MESSAGE_BYTES,
   WANT_IDS_MAX,
 } from '../src/limits.ts'
-import { createMesh, type Mesh } from './mesh.ts'
+import { type Mesh, openMesh } from './mesh.ts'
 
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 const { signal } = createAbortController()
 
 async function twoNodes(limits: Partial<NetworkLimits> = {}): Promise<Mesh> {
-  const mesh = await createMesh({ nodes: 2, limits, network: { latencyMs: { min: 1, max: 1 } } })
-  open.push(mesh)
+  const mesh = await openMesh({ nodes: 2, limits, network: { latencyMs: { min: 1, max: 1 } } })
   return mesh
 }
 

@@ -1,17 +1,13 @@
 import { createAbortController, createSigner, type PublicKey, toSeed } from '@lattice/model'
 import type { BiStream, Connection, Transport } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { encodeFrame, type Frame, type FrameInit } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { SHUT_OUT_SCORE } from '../src/defence-limits.ts'
 import { DEFAULT_LIMITS, MAX_TURNED_AWAY } from '../src/limits.ts'
-import { createMesh, type Mesh } from './mesh.ts'
+import { type Mesh, openMesh } from './mesh.ts'
 
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 const { signal } = createAbortController()
 
 interface Attacker {
@@ -23,8 +19,7 @@ interface Attacker {
 
 /** A node with one service and a bare transport that says what it likes. */
 async function attack(limits: Partial<typeof DEFAULT_LIMITS> = {}): Promise<Attacker> {
-  const mesh = await createMesh({ nodes: 1, limits })
-  open.push(mesh)
+  const mesh = await openMesh({ nodes: 1, limits })
   const pair = mesh.crypto.keyPairFromSeed(toSeed(new Uint8Array(32).fill(0xee)))
   const { publicKey: id } = createSigner(mesh.crypto, pair)
   const transport = mesh.network.transport(id)
@@ -221,8 +216,7 @@ describe('a hostile peer', () => {
   })
 
   test('a store that fails holds up its own sessions only, and the failure stays here', async () => {
-    const mesh = await createMesh({ nodes: 2 })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 2 })
     mesh.node(0).store.write(10)
     mesh.node(1).store.beforeIngest = () => Promise.reject(new Error('no space left on /dev/secret'))
     mesh.connectAll()

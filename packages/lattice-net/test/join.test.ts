@@ -1,17 +1,12 @@
 import { createAbortController, toPublicKey } from '@lattice/model'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createInviter, createJoiner } from '../src/join.ts'
 import type { FrameInit } from '../src/frame.ts'
 import { MAX_JOINS_PER_CONNECTION } from '../src/limits.ts'
 import type { JoinHandler, JoinRefusalCode } from '../src/session-call.ts'
 import { converse, feed } from './drive.ts'
-import { createMesh, type Mesh } from './mesh.ts'
+import { openMesh } from './mesh.ts'
 import { createPair } from './pair.ts'
-
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 
 const secret = new Uint8Array(32).fill(9)
 const { signal } = createAbortController()
@@ -30,8 +25,7 @@ describe('join', () => {
         }
       },
     }
-    const mesh = await createMesh({ nodes: 1, joinHandler })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 1, joinHandler })
     const joiner = mesh.addNode({ register: false })
     const grant = await mesh.settle(
       joiner.service.join(
@@ -52,8 +46,7 @@ describe('join', () => {
     ['STORE_NOT_READY', 'not ready'],
     ['REVOKED', 'removed'],
   ])('a refusal reaches the joiner as its own error: %s', async (code, words) => {
-    const mesh = await createMesh({ nodes: 1, joinHandler: { redeem: async () => ({ kind: 'refused', code }) } })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 1, joinHandler: { redeem: async () => ({ kind: 'refused', code }) } })
     const joiner = mesh.addNode({ register: false })
     const request = { inviter: mesh.node(0).id, addresses: [], storeId: mesh.storeId, secret, name: '' }
     const failure = mesh.settle(joiner.service.join(request, signal))
@@ -70,8 +63,7 @@ describe('join', () => {
         return { kind: 'refused', code: 'TOKEN_UNKNOWN' }
       },
     }
-    const mesh = await createMesh({ nodes: 1, joinHandler })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 1, joinHandler })
     const joiner = mesh.addNode({ register: false })
     const request = { inviter: mesh.node(0).id, addresses: [], storeId: mesh.storeId, secret, name: '' }
     const codes: unknown[] = []
@@ -91,8 +83,7 @@ describe('join', () => {
     const joinHandler: JoinHandler = {
       redeem: async () => ({ kind: 'granted', storeType: 'test:model', witnessCount: 0, peers: [] }),
     }
-    const mesh = await createMesh({ nodes: 1, joinHandler })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 1, joinHandler })
     const joiner = mesh.addNode({ register: false })
     for (let count = 0; count < 2 * MAX_JOINS_PER_CONNECTION; count += 1) {
       const request = { inviter: mesh.node(0).id, addresses: [], storeId: mesh.storeId, secret, name: '' }
@@ -102,8 +93,7 @@ describe('join', () => {
   })
 
   test('an inviter that is not there is unreachable, and an abort is the reason given', async () => {
-    const mesh = await createMesh({ nodes: 1 })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 1 })
     const nobody = toPublicKey(new Uint8Array(32).fill(77))
     const request = { inviter: nobody, addresses: [], storeId: mesh.storeId, secret, name: '' }
     await expect(mesh.settle(mesh.node(0).service.join(request, signal))).rejects.toMatchObject({

@@ -3,7 +3,7 @@ import { createGenesis, equalBytes, parseStoreType, type StoreId, toStoreId } fr
 import type { ReplicatedStore } from '@lattice/net-types'
 import { expect, test } from 'vitest'
 import { DIGEST_STORES_TOLD } from '../src/limits.ts'
-import { createMesh, type Mesh, type MeshNode } from './mesh.ts'
+import { type Mesh, type MeshNode, openMesh } from './mesh.ts'
 import { createModelStore, type ModelStore } from './model-store.ts'
 
 /** Stores named before those that hold less. */
@@ -36,7 +36,7 @@ function addStore(mesh: Mesh, node: MeshNode, salt: number): ModelStore {
 }
 
 test('more stores than an exchange names are all compared, in whatever order each side has them, and none is taken for unshared', async () => {
-  const mesh = await createMesh({ nodes: 2, register: false })
+  const mesh = await openMesh({ nodes: 2, register: false })
   const [here, there] = [mesh.node(0), mesh.node(1)]
   const circle = { owner: mesh.storeId, peers: [here.id, there.id], stores: [] }
   for (const { service } of mesh.nodes) service.circles([circle])
@@ -61,5 +61,4 @@ test('more stores than an exchange names are all compared, in whatever order eac
     return pairs.every(isSame)
   })
   expect([...denied]).toEqual([])
-  await mesh.close()
 })

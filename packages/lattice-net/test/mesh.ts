@@ -24,6 +24,7 @@ import {
 import { openCrypto } from '@lattice/model/crypto'
 import { createManualScheduler, createSeededRandom, type ManualScheduler } from '@lattice/model/testing'
 import { createSimNetwork, type SimNetwork, type SimNetworkOptions } from '@lattice/net-sim'
+import { onTestFinished } from 'vitest'
 import {
   createNetworkService,
   type GossipFactory,
@@ -82,6 +83,14 @@ export interface MeshOptions extends NodeOptions {
 
 const refuseAll: JoinHandler = { redeem: async () => ({ kind: 'refused', code: 'TOKEN_UNKNOWN' }) }
 
+/** One that is closed as the test ends, whatever came of it. */
+export async function openMesh(options: MeshOptions): Promise<Mesh> {
+  const mesh = await createMesh(options)
+  onTestFinished(() => mesh.close())
+  return mesh
+}
+
+/** One that the caller closes. */
 export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const crypto = await openCrypto({ backend: 'wasm' })
   const random = createSeededRandom(options.seed ?? 'mesh')

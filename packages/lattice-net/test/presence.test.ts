@@ -1,21 +1,11 @@
 import { type Clock, createAbortController, type PublicKey, type Scheduler, toSeed, toHex } from '@lattice/model'
 import type { BiStream, Connection, Transport } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { encodeFrame } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { DEFAULT_LIMITS, type NetworkChange, type NetworkEvent } from '../src/index.ts'
-import { createMesh, type Mesh, type MeshNode, type MeshOptions } from './mesh.ts'
-
-const open: Mesh[] = []
-async function start(options: MeshOptions): Promise<Mesh> {
-  const mesh = await createMesh(options)
-  open.push(mesh)
-  return mesh
-}
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
+import { createMesh, type Mesh, type MeshNode, type MeshOptions, openMesh } from './mesh.ts'
 
 const { signal } = createAbortController()
 const { tickMs, silentMs, answerMs, probeRoundMs, awayPresenceMs } = DEFAULT_LIMITS
@@ -33,7 +23,7 @@ function eventsOf({ events }: MeshNode, ...kinds: readonly NetworkEvent['kind'][
 const isOnline = (from: MeshNode, peer: PublicKey): boolean | undefined => from.service.presence(peer)?.online
 
 async function pair(options: Partial<MeshOptions> = {}): Promise<{ mesh: Mesh; a: MeshNode; b: MeshNode }> {
-  const mesh = await start({ nodes: 2, ...options })
+  const mesh = await openMesh({ nodes: 2, ...options })
   const [a, b] = [mesh.node(0), mesh.node(1)]
   a.service.want(b.id, [])
   await mesh.until(
@@ -112,7 +102,7 @@ describe('a wall clock that is set', () => {
   test.each([DAY_MS, -DAY_MS, 5 * 365 * DAY_MS, -5 * 365 * DAY_MS])(
     'by %d ms breaks no connection, ages nobody, and has everything looked at',
     async (shiftMs) => {
-      const mesh = await start({ nodes: 1 })
+      const mesh = await openMesh({ nodes: 1 })
       const own = ownClock(mesh.scheduler)
       const changes: NetworkChange[] = []
       const a = mesh.addNode({
@@ -137,7 +127,7 @@ describe('a wall clock that is set', () => {
   )
 
   test('again and again costs no more than one look in a while', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const own = ownClock(mesh.scheduler)
     const changes: NetworkChange[] = []
     mesh.addNode({ service: { clock: own.clock, onNetworkChanged: (change) => changes.push(change) } })
@@ -195,7 +185,7 @@ function sleeper({ clock, after, soon }: Scheduler & { readonly clock: Clock }):
 
 describe('a machine that slept', () => {
   test('for eight hours in the middle of a session goes on where it was', async () => {
-    const mesh = await start({ nodes: 1, network: NUMB })
+    const mesh = await openMesh({ nodes: 1, network: NUMB })
     const machine = sleeper(mesh.scheduler)
     const b = mesh.node(0)
     const a = mesh.addNode({ service: machine.ports })
@@ -217,7 +207,7 @@ describe('a machine that slept', () => {
   })
 
   test('notices at the next tick that its peers are other ones by now, however silent the transport', async () => {
-    const mesh = await start({ nodes: 1, network: NUMB })
+    const mesh = await openMesh({ nodes: 1, network: NUMB })
     const machine = sleeper(mesh.scheduler)
     const changes: NetworkChange[] = []
     const a = mesh.addNode({ service: { ...machine.ports, onNetworkChanged: (change) => changes.push(change) } })
@@ -237,7 +227,7 @@ describe('a machine that slept', () => {
   })
 
   test('dials at once whom it waited to dial', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const own = ownClock(mesh.scheduler)
     const a = mesh.addNode({ service: { clock: own.clock } })
     const b = mesh.node(0)
@@ -254,7 +244,7 @@ describe('a machine that slept', () => {
 
 describe('another network', () => {
   test('is noticed by the addresses of the machine: peers are told, and what differs is reconciled', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     let addresses = ['10.0.0.2/24']
     const changes: NetworkChange[] = []
     const a = mesh.addNode({
@@ -282,7 +272,7 @@ describe('another network', () => {
 describe('peers that are no neighbours', () => {
   /** Nodes that know of each other and are connected to nobody in particular. */
   async function strangers(count: number, seed: string): Promise<Mesh> {
-    const mesh = await start({ nodes: 0, seed })
+    const mesh = await openMesh({ nodes: 0, seed })
     for (let index = 0; index < count; index += 1) {
       const node: { current?: MeshNode } = {}
       const knownPeers = (): readonly PublicKey[] =>
@@ -390,7 +380,7 @@ async function answerPing(stream: BiStream): Promise<void> {
 
 describe('a hostile peer', () => {
   test('that answers pings and nothing else is there, holds up nobody else, and is not called synced', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     const [a, b] = [mesh.node(0), mesh.node(1)]
     const { id, transport } = intruder(mesh, 1)
     const answer = async (): Promise<void> => {
@@ -415,7 +405,7 @@ describe('a hostile peer', () => {
   })
 
   test('that connects and drops in a loop is told of a few times', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const { id, transport } = intruder(mesh, 1)
     for (let round = 0; round < 100; round += 1) {
       const connection = await mesh.settle(transport.connect(mesh.node(0).id, { addresses: [], signal }))
@@ -429,7 +419,7 @@ describe('a hostile peer', () => {
   })
 
   test('that is dialled and drops at once is dialled at growing intervals', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const { id, transport } = intruder(mesh, 1)
     let dials = 0
     const drop = async (): Promise<void> => {
@@ -447,7 +437,7 @@ describe('a hostile peer', () => {
   })
 
   test('is 300 of them, there before a member and idle, and keeps out neither it nor who comes to join', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     const [a, b, joiner] = [mesh.node(0), mesh.node(1), mesh.addNode({ register: false })]
     const members = [a.id, b.id].map(toHex)
     a.store.setAccess((peer) => (members.includes(toHex(peer)) ? 'full' : 'none'))
@@ -470,7 +460,7 @@ describe('a hostile peer', () => {
   })
 
   test('is 300 of them, coming and going, and an honest peer is served all the same', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     const [a, b] = [mesh.node(0), mesh.node(1)]
     a.service.want(b.id, [])
     await mesh.until('connection', () => a.service.connectedPeers().length === 1 && mesh.converged())

@@ -8,20 +8,10 @@ import {
   toStoreId,
 } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { DEFAULT_LIMITS, type SyncOutcome } from '../src/index.ts'
-import { createMesh, type Mesh, type MeshNode, type MeshOptions } from './mesh.ts'
+import { type Mesh, type MeshNode, openMesh } from './mesh.ts'
 import { createModelStore, type ModelStore } from './model-store.ts'
-
-const open: Mesh[] = []
-async function start(options: MeshOptions): Promise<Mesh> {
-  const mesh = await createMesh(options)
-  open.push(mesh)
-  return mesh
-}
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 
 /** More stores of the same content on every node. */
 function addStores(mesh: Mesh, count: number): readonly (readonly ModelStore[])[] {
@@ -51,7 +41,7 @@ function sessionsOf({ events }: MeshNode): readonly SyncOutcome[] {
 describe('a reconnect', () => {
   test('of two nodes with 200 stores, of which 50 differ, takes one session for each of these, a few at once', async () => {
     const begun = new Map<string, number>()
-    const mesh = await start({ nodes: 2, seed: 'two' })
+    const mesh = await openMesh({ nodes: 2, seed: 'two' })
     const [a, b] = [mesh.node(0), mesh.node(1)]
     const stores = addStores(mesh, 199)
     for (const [left, right] of stores.slice(0, 50)) {
@@ -81,7 +71,7 @@ describe('a reconnect', () => {
   })
 
   test('of eight nodes that heal at once takes far fewer sessions than there are pairs and stores', async () => {
-    const mesh = await start({ nodes: 8, seed: 'many' })
+    const mesh = await openMesh({ nodes: 8, seed: 'many' })
     const stores = addStores(mesh, 2)
     mesh.connectAll()
     const connected = (): boolean => mesh.nodes.every(({ service }) => service.connectedPeers().length === 7)
@@ -106,7 +96,7 @@ describe('a reconnect', () => {
 
 describe('sync with peers that are named', () => {
   test('dials those that are not connected, says why of those it does not reach, and lets go again', async () => {
-    const mesh = await start({ nodes: 5 })
+    const mesh = await openMesh({ nodes: 5 })
     const [self, connected, distant, cut, stranger] = mesh.nodes
     if (!self || !connected || !distant || !cut || !stranger) throw new Error('there are five')
     // Nobody is a neighbour of anybody.
@@ -138,7 +128,7 @@ describe('sync with peers that are named', () => {
   })
 
   test('does not wait on a connection that only looks whole', async () => {
-    const mesh = await start({ nodes: 2, network: { idleTimeoutMs: 3_600_000 } })
+    const mesh = await openMesh({ nodes: 2, network: { idleTimeoutMs: 3_600_000 } })
     const [a, b] = [mesh.node(0), mesh.node(1)]
     a.service.want(b.id, [])
     await mesh.until('connection', () => a.service.connectedPeers().length === 1 && mesh.converged())
@@ -153,7 +143,7 @@ describe('sync with peers that are named', () => {
   })
 
   test('ends with the signal, whatever is under way', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     const [a, b] = [mesh.node(0), mesh.node(1)]
     mesh.network.cut(a.id, b.id)
     const controller = createAbortController()
@@ -171,7 +161,7 @@ describe('sync with peers that are named', () => {
   })
 
   test('names one that is shut out as such', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const a = mesh.node(0)
     const { publicKey: peer } = mesh.crypto.keyPairFromSeed(toSeed(new Uint8Array(32).fill(0xee)))
     const { signal } = createAbortController()

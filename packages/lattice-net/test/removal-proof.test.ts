@@ -2,20 +2,15 @@
 import { assert, createAbortController, idKey, type IntentionId } from '@lattice/model'
 import type { RemovalProof, WriterRefused } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { FrameInit } from '../src/frame.ts'
 import type { NetworkEvent } from '../src/index.ts'
 import { REMOVAL_PROOF_LOST_MS, REMOVAL_PROOF_PAUSE_MS } from '../src/limits.ts'
 import { createRevocationAsker, createRevocationServer, type RevokedStore } from '../src/revocation.ts'
 import { viewFor } from '../src/store-registry.ts'
 import { converse, feed } from './drive.ts'
-import { createMesh, type Mesh } from './mesh.ts'
+import { type Mesh, openMesh } from './mesh.ts'
 import { modelProof, removedPair } from './protocols.ts'
-
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 
 type Removed = Awaited<ReturnType<typeof removedPair>>
 
@@ -231,8 +226,7 @@ describe('who serves', () => {
 describe('among peers', () => {
   /** Node 0 says that it removed node 1, with what node 1 cannot have. */
   async function told(seed: string, answers: Parameters<typeof proofWith>[0]) {
-    const mesh = await createMesh({ nodes: 2, seed })
-    open.push(mesh)
+    const mesh = await openMesh({ nodes: 2, seed })
     const [keeper, removed] = [mesh.node(0), mesh.node(1)]
     keeper.store.write(20)
     const [epoch] = keeper.store.write(1)

@@ -5,7 +5,7 @@ import { BasesDiffer, BootstrapFailed } from '../src/index.ts'
 import { claimTo, comparedWith } from '../src/claimed-digest.ts'
 import { createLogServer } from '../src/serve-log.ts'
 import { feed } from './drive.ts'
-import { createMesh, type Mesh, type MeshNode } from './mesh.ts'
+import { type Mesh, type MeshNode, openMesh } from './mesh.ts'
 import { viewFor } from '../src/store-registry.ts'
 
 const sessions = ({ events }: MeshNode): number =>
@@ -23,7 +23,7 @@ function agree(a: MeshNode, b: MeshNode): boolean {
 async function behind(
   seed: string,
 ): Promise<{ readonly mesh: Mesh; readonly epoch: IntentionId; readonly late: MeshNode }> {
-  const mesh = await createMesh({ nodes: 2, seed })
+  const mesh = await openMesh({ nodes: 2, seed })
   mesh.connectAll()
   const [first, second] = [mesh.node(0), mesh.node(1)]
   // The latest messages are passed on to a new neighbour, whatever was cut: there are more.
@@ -54,7 +54,6 @@ describe('peers of whom some have cut their history', () => {
     second.store.write(1)
     await mesh.until('both have cut, and agree', () => agree(first, second), 20_000)
     expect(first.store.digest()).toMatchObject({ witnessCount: second.store.digest().witnessCount })
-    await mesh.close()
   })
 
   test('tell one that is behind so, once, and are asked no more until it has come back', async () => {
@@ -82,7 +81,6 @@ describe('peers of whom some have cut their history', () => {
     await mesh.until('all hold the same', mesh.converged, 20_000)
     late.store.write(1)
     await mesh.until('also what it writes', mesh.converged, 20_000)
-    await mesh.close()
   })
 })
 
@@ -103,7 +101,6 @@ describe('what lies below a cut', () => {
     )
     await expect(asked).rejects.toBeInstanceOf(BootstrapFailed)
     await expect(asked).rejects.toMatchObject({ detail: { codes: ['PRUNED'] } })
-    await mesh.close()
   })
 
   test('is left out of an answer to who lacks it, with the base that says why', async () => {
@@ -115,7 +112,6 @@ describe('what lies below a cut', () => {
     const ids = gone === undefined ? [] : [gone]
     const { sent } = await feed(server, [{ case: 'fetchIntentions', value: { storeId: mesh.storeId, ids } }])
     expect(sent).toMatchObject([{ case: 'intentions', value: { intentions: [], last: true, base: epoch } }])
-    await mesh.close()
   })
 
   test('is not looked for again and again by who lacks it: it learns that it is behind, and nobody is blamed', async () => {
@@ -135,7 +131,6 @@ describe('what lies below a cut', () => {
     expect(sessions(late) - fetched).toBeLessThanOrEqual(5)
     const blamed = late.events.filter((event) => 'kind' in event && event.kind === 'misbehaviour')
     expect(blamed).toEqual([])
-    await mesh.close()
   })
 })
 

@@ -12,7 +12,7 @@ import {
 } from '@lattice/model'
 import type { Transport } from '@lattice/net-types'
 import { net } from '@lattice/proto'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { encodeFrame, type Frame, type FrameInit } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { gossipTopic } from '../src/gossip/gossip-topic.ts'
@@ -21,18 +21,8 @@ import { MAX_REVOKING_EPOCHS, REVOCATION_ADMITTED_BY_MAX, REVOCATION_KNOWN_MAX }
 import { createRevocationAsker, createRevocationServer, type RevokedStore } from '../src/revocation.ts'
 import { type StoreQuestion, storeQuestions } from '../src/testing/store-questions.ts'
 import { feed, toFrame } from './drive.ts'
-import { createMesh, type Mesh, type MeshOptions } from './mesh.ts'
+import { type Mesh, openMesh } from './mesh.ts'
 import { createPair } from './pair.ts'
-
-const open: Mesh[] = []
-async function start(options: MeshOptions): Promise<Mesh> {
-  const mesh = await createMesh(options)
-  open.push(mesh)
-  return mesh
-}
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 
 class DiskIsFull extends LatticeError {
   override readonly name = 'DiskIsFull'
@@ -70,7 +60,7 @@ async function syncOnce(mesh: Mesh, index: number): Promise<SyncOutcome[]> {
 
 describe('a peer that was removed over a connection that lasts', () => {
   test('learns it where nobody sends it anything of the store, and it writes nothing', async () => {
-    const mesh = await start({ nodes: 2, seed: 'lasting' })
+    const mesh = await openMesh({ nodes: 2, seed: 'lasting' })
     const [keeper, removed] = [mesh.node(0), mesh.node(1)]
     const peers = [keeper.id, removed.id]
     for (const { service } of mesh.nodes) service.circles([{ owner: mesh.storeId, peers, stores: [mesh.storeId] }])
@@ -95,7 +85,7 @@ describe('a peer that was removed over a connection that lasts', () => {
 
 describe('a peer that was removed while it was away', () => {
   test('learns it as it connects, gets what it lacks up to there and nothing more, and nothing of it is taken', async () => {
-    const mesh = await start({ nodes: 2, seed: 'away' })
+    const mesh = await openMesh({ nodes: 2, seed: 'away' })
     const [keeper, removed] = [mesh.node(0), mesh.node(1)]
     for (let run = 0; run < 20; run += 1) keeper.store.write(100)
     const epoch = revoke(mesh, 1)
@@ -120,7 +110,7 @@ describe('a peer that was removed while it was away', () => {
 
   test('is told nothing by who is out here itself, once history is cut above that', async () => {
     for (const isCut of [false, true]) {
-      const mesh = await start({ nodes: 2, seed: `out for good: ${String(isCut)}` })
+      const mesh = await openMesh({ nodes: 2, seed: `out for good: ${String(isCut)}` })
       const [keeper, removed] = [mesh.node(0), mesh.node(1)]
       revoke(mesh, 1)
       if (isCut) removed.store.cutAbove()
@@ -132,7 +122,7 @@ describe('a peer that was removed while it was away', () => {
   })
 
   test('asks again over the connection it has, where its disk was full as it was answered', async () => {
-    const mesh = await start({ nodes: 2, seed: 'full' })
+    const mesh = await openMesh({ nodes: 2, seed: 'full' })
     const [keeper, removed] = [mesh.node(0), mesh.node(1)]
     const epoch = revoke(mesh, 1)
     let refused = 0
@@ -153,7 +143,7 @@ describe('a peer that was removed while it was away', () => {
   })
 
   test('is told in whatever protocol it asks, and by the typed refusal', async () => {
-    const mesh = await start({ nodes: 2, seed: 'typed' })
+    const mesh = await openMesh({ nodes: 2, seed: 'typed' })
     const [keeper, removed] = [mesh.node(0), mesh.node(1)]
     removed.service.want(keeper.id, [])
     await mesh.until('connection', () => removed.service.connectedPeers().length === 1)
@@ -169,7 +159,7 @@ describe('a peer that was removed while it was away', () => {
   })
 
   test('learns by its next push over a connection that goes on', async () => {
-    const mesh = await start({ nodes: 2, seed: 'push' })
+    const mesh = await openMesh({ nodes: 2, seed: 'push' })
     const [keeper, removed] = [mesh.node(0), mesh.node(1)]
     removed.service.want(keeper.id, [])
     await mesh.until('connection', () => removed.service.connectedPeers().length === 1)
@@ -187,7 +177,7 @@ describe('a peer that was removed while it was away', () => {
   })
 
   test('is dropped by its neighbours at once, and hears of nothing that follows', async () => {
-    const mesh = await start({ nodes: 3, seed: 'dropped' })
+    const mesh = await openMesh({ nodes: 3, seed: 'dropped' })
     mesh.connectAll()
     await mesh.until('connections', () => mesh.nodes.every(({ service }) => service.connectedPeers().length === 2))
     await mesh.advance(10_000)
@@ -203,7 +193,7 @@ describe('a peer that was removed while it was away', () => {
   })
 
   test('takes part again as soon as it is admitted', async () => {
-    const mesh = await start({ nodes: 2, seed: 'again' })
+    const mesh = await openMesh({ nodes: 2, seed: 'again' })
     const [keeper, removed] = [mesh.node(0), mesh.node(1)]
     revoke(mesh, 1)
     removed.service.want(keeper.id, [])
@@ -216,9 +206,9 @@ describe('a peer that was removed while it was away', () => {
   })
 
   test('lying about it brings nothing: what is named never comes', async () => {
-    const mesh = await start({ nodes: 2, seed: 'liar' })
+    const mesh = await openMesh({ nodes: 2, seed: 'liar' })
     const [liar, victim] = [mesh.node(0), mesh.node(1)]
-    const elsewhere = await start({ nodes: 1, seed: 'elsewhere' })
+    const elsewhere = await openMesh({ nodes: 1, seed: 'elsewhere' })
     const [foreign] = elsewhere.node(0).store.write(1)
     if (foreign === undefined) throw new Error('something was written')
     liar.store.setAccess(() => 'revoked')
@@ -262,7 +252,7 @@ const WALL = 1_795_000_000_000n
 
 describe('every question of a peer that was removed', () => {
   test('but that by what it was is refused by that name, or brings nothing', async () => {
-    const mesh = await start({ nodes: 1, seed: 'questions', limits: { muteMs: 1, muteMaxMs: 1 } })
+    const mesh = await openMesh({ nodes: 1, seed: 'questions', limits: { muteMs: 1, muteMaxMs: 1 } })
     const { store, id } = mesh.node(0)
     const [epoch] = store.write(3).slice(-1)
     if (epoch === undefined) throw new Error('something was written')

@@ -1,5 +1,5 @@
 import { createAbortController, isLatticeError, toHex, utf8Encode } from '@lattice/model'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   createTreeGossip,
   DEFAULT_LIMITS,
@@ -7,17 +7,7 @@ import {
   type NetworkEvent,
   type SyncOutcome,
 } from '../src/index.ts'
-import { createMesh, type Mesh, type MeshOptions } from './mesh.ts'
-
-const open: Mesh[] = []
-async function start(options: MeshOptions): Promise<Mesh> {
-  const mesh = await createMesh(options)
-  open.push(mesh)
-  return mesh
-}
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
+import { createMesh, type Mesh, openMesh } from './mesh.ts'
 
 async function syncOutcomes(mesh: Mesh, index: number): Promise<SyncOutcome[]> {
   const outcomes: SyncOutcome[] = []
@@ -31,7 +21,7 @@ async function syncOutcomes(mesh: Mesh, index: number): Promise<SyncOutcome[]> {
 
 describe('sync on connect', () => {
   test('two nodes with different writes hold the same once they connect', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     mesh.node(0).store.write(30)
     mesh.node(1).store.write(50)
     mesh.node(0).service.want(mesh.node(1).id, [])
@@ -40,7 +30,7 @@ describe('sync on connect', () => {
   })
 
   test('a write on one node reaches the other at once', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     mesh.node(0).service.want(mesh.node(1).id, [])
     await mesh.until('connection', () => mesh.node(1).service.connectedPeers().length === 1)
     await mesh.advance(5_000)
@@ -51,7 +41,7 @@ describe('sync on connect', () => {
   })
 
   test('sync says what was exchanged, and synced only of equal digests', async () => {
-    const mesh = await start({ nodes: 3 })
+    const mesh = await openMesh({ nodes: 3 })
     mesh.connectAll()
     await mesh.until('connections', () => mesh.nodes.every(({ service }) => service.connectedPeers().length === 2))
     await mesh.advance(5_000)
@@ -68,7 +58,7 @@ const allConnected = (mesh: Mesh): boolean =>
 
 describe('convergence', () => {
   test.each([1, 2, 3])('five nodes that write through partitions converge once these end (seed %i)', async (seed) => {
-    const mesh = await start({ nodes: 5, seed: `partition ${seed}` })
+    const mesh = await openMesh({ nodes: 5, seed: `partition ${seed}` })
     mesh.connectAll()
     await mesh.until('connections', () => allConnected(mesh))
     const ids = mesh.nodes.map(({ id }) => id)
@@ -84,7 +74,7 @@ describe('convergence', () => {
   })
 
   test('a node that hears only from one other passes on what that one has from a third', async () => {
-    const mesh = await start({ nodes: 3 })
+    const mesh = await openMesh({ nodes: 3 })
     mesh.node(0).service.want(mesh.node(1).id, [])
     mesh.node(1).service.want(mesh.node(2).id, [])
     await mesh.until('connections', () => mesh.node(1).service.connectedPeers().length === 2)
@@ -95,7 +85,7 @@ describe('convergence', () => {
   })
 
   test('connections that are lost again and again only delay', async () => {
-    const mesh = await start({ nodes: 3, seed: 'lossy', network: { loseOneIn: 25 } })
+    const mesh = await openMesh({ nodes: 3, seed: 'lossy', network: { loseOneIn: 25 } })
     mesh.connectAll()
     for (let round = 0; round < 20; round += 1) {
       for (const { store } of mesh.nodes) store.write(3)
@@ -167,7 +157,7 @@ describe('connections', () => {
 
   test('a peer that cannot be reached is dialled at growing intervals, up to the bound', async () => {
     const dials: number[] = []
-    const mesh = await start({
+    const mesh = await openMesh({
       nodes: 2,
       network: {
         onEvent: ({ kind }) => {
@@ -189,7 +179,7 @@ describe('connections', () => {
   })
 
   test('a peer that went away is seen as gone, and as back', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     const { service } = mesh.node(0)
     service.want(mesh.node(1).id, [])
     await mesh.until('connection', () => allConnected(mesh))
@@ -203,7 +193,7 @@ describe('connections', () => {
   })
 
   test('a peer that is wanted no more is not dialled again', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     mesh.node(0).service.want(mesh.node(1).id, [])
     await mesh.until('connection', () => allConnected(mesh))
     mesh.node(0).service.unwant(mesh.node(1).id)
@@ -213,7 +203,7 @@ describe('connections', () => {
   })
 
   test('a stranger that does nothing is shown out', async () => {
-    const mesh = await start({ nodes: 2, register: false })
+    const mesh = await openMesh({ nodes: 2, register: false })
     mesh.node(0).service.want(mesh.node(1).id, [])
     await mesh.until('connection', () => allConnected(mesh))
     mesh.node(0).service.unwant(mesh.node(1).id)
@@ -221,7 +211,7 @@ describe('connections', () => {
   })
 
   test('a node whose clock is ahead of its peers learns it', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const late = mesh.addNode()
     mesh.scheduler.clock.setWallMs(mesh.scheduler.clock.wallMs() + 1)
     mesh.node(0).service.want(late.id, [])
@@ -297,7 +287,7 @@ describe('close', () => {
   })
 
   test('a store that is unregistered is spoken of no more, and its sessions have ended', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     mesh.connectAll()
     await mesh.until('connection', () => allConnected(mesh))
     await mesh.advance(2_000)
@@ -314,7 +304,7 @@ describe('close', () => {
 
 describe('isolation', () => {
   test('a peer without access gets nothing, and the answer for a store that does not exist', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     mesh.node(0).store.setAccess(() => 'none')
     mesh.node(0).store.write(5)
     mesh.node(1).service.want(mesh.node(0).id, [])
@@ -333,7 +323,7 @@ describe('isolation', () => {
   })
 
   test('a peer that gains access is synced with by the next write', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     mesh.node(0).store.setAccess(() => 'none')
     mesh.node(0).store.write(5)
     mesh.node(1).service.want(mesh.node(0).id, [])
@@ -345,7 +335,7 @@ describe('isolation', () => {
   })
 
   test('sync of a store that is not registered is an error', async () => {
-    const mesh = await start({ nodes: 1, register: false })
+    const mesh = await openMesh({ nodes: 1, register: false })
     await expect(syncOutcomes(mesh, 0)).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' })
   })
 })
@@ -357,7 +347,7 @@ describe('push', () => {
       const direct = createTreeGossip(deps)
       return { ...direct, publish: (store, batch) => (lose ? undefined : direct.publish(store, batch)) }
     }
-    const mesh = await start({ nodes: 2, gossip })
+    const mesh = await openMesh({ nodes: 2, gossip })
     mesh.connectAll()
     await mesh.until('connection', () => allConnected(mesh))
     await mesh.advance(5_000)
@@ -392,7 +382,7 @@ describe('push', () => {
         },
       }
     }
-    const mesh = await start({ nodes: 2, gossip })
+    const mesh = await openMesh({ nodes: 2, gossip })
     mesh.connectAll()
     await mesh.until('connection', () => allConnected(mesh))
     await mesh.advance(5_000)
@@ -405,7 +395,7 @@ describe('push', () => {
   })
 
   test('more than the queue holds is reconciled instead', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     mesh.connectAll()
     await mesh.until('connection', () => allConnected(mesh))
     await mesh.advance(5_000)
@@ -414,7 +404,7 @@ describe('push', () => {
   })
 
   test('what a peer sent is not sent back to it', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     mesh.connectAll()
     await mesh.until('connection', () => allConnected(mesh))
     await mesh.advance(5_000)
@@ -426,7 +416,7 @@ describe('push', () => {
   })
 
   test('nodes that write to each other all the time settle with few sessions once they stop', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     mesh.connectAll()
     await mesh.until('connection', () => allConnected(mesh))
     for (let round = 0; round < 300; round += 1) {
@@ -443,7 +433,7 @@ describe('push', () => {
 
 describe('diagnosis', () => {
   test('says why a peer is not there, and forgets it once it is', async () => {
-    const mesh = await start({ nodes: 2 })
+    const mesh = await openMesh({ nodes: 2 })
     const [a, b] = [mesh.node(0), mesh.node(1)]
     mesh.network.partition([[a.id], [b.id]])
     a.service.want(b.id, ['sim:nowhere'])
@@ -461,7 +451,7 @@ describe('diagnosis', () => {
   })
 
   test('says that the peer does not have the store, until it does', async () => {
-    const mesh = await start({ nodes: 1 })
+    const mesh = await openMesh({ nodes: 1 })
     const a = mesh.node(0)
     const b = mesh.addNode({ register: false })
     a.service.want(b.id, [])

@@ -1,15 +1,10 @@
 import { createAbortController, createSigner, type StoreId, toHex, toSeed, toStoreId } from '@lattice/model'
 import type { BiStream } from '@lattice/net-types'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { encodeFrame } from '../src/frame.ts'
 import { gossipTopic } from '../src/gossip/gossip-topic.ts'
 import { storeQuestions } from '../src/testing/store-questions.ts'
-import { createMesh, type Mesh } from './mesh.ts'
-
-const open: Mesh[] = []
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
+import { type Mesh, openMesh } from './mesh.ts'
 
 const WALL = 1_795_000_000_000n
 
@@ -17,8 +12,7 @@ const WALL = 1_795_000_000_000n
 async function ask(prepare: Prepare, which: (mesh: Mesh) => StoreId): Promise<readonly unknown[]> {
   // Shut out for hardly any time, so that a question that breaks the protocol does not hide the next.
   const limits = { muteMs: 1, muteMaxMs: 1 }
-  const mesh = await createMesh({ nodes: 1, seed: 'unknown', limits, network: { latencyMs: { min: 5, max: 5 } } })
-  open.push(mesh)
+  const mesh = await openMesh({ nodes: 1, seed: 'unknown', limits, network: { latencyMs: { min: 5, max: 5 } } })
   await prepare(mesh)
   const storeId = which(mesh)
   const pair = mesh.crypto.keyPairFromSeed(toSeed(new Uint8Array(32).fill(0xee)))

@@ -114,7 +114,7 @@ export function createPruneRun(deps: PruneRunDeps, tell: (progress: DeletionProg
     isStateAt,
     prune,
     finish: () => finish(core, { bytes: sizeOf(log.path), goneCount: 0 }, tell),
-    tidy: () => shrink(core),
+    tidy: () => tidy(core),
   }
 }
 
@@ -150,19 +150,29 @@ function* finish(core: Core, before: Before, tell: (progress: DeletionProgress) 
     yield
   }
   yield* shrink(core)
+  yield* fold(core)
   const [row, epoch] = [log.base.row(), log.base.epoch()]
   if (row === undefined || epoch === undefined) return
   const intentions = row.gone_count - before.goneCount
   events.notify({ kind: 'pruned', epoch, intentions, bytesBefore: before.bytes, bytesAfter: sizeOf(log.path) })
 }
 
-function* shrink({ log: { database } }: Core): Stretch {
+function* tidy(core: Core): Stretch {
+  if (yield* shrink(core)) yield* fold(core)
+}
+
+/** Answers true where there was something to give back. */
+function* shrink({ log: { database } }: Core): Generator<void, boolean> {
   let isShrunk = false
   while (giveBack(database)) {
     isShrunk = true
     yield
   }
-  if (!isShrunk) return
+  return isShrunk
+}
+
+/** What was deleted was written to the write-ahead log first: of a small store that is most of what it takes. */
+function* fold({ log: { database } }: Core): Stretch {
   yield 'turn'
   database.checkpoint(false)
   yield 'turn'

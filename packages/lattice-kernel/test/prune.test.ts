@@ -83,6 +83,21 @@ describe('a prune', () => {
     expect(peekLog(directory)?.witnessCount).toBe(4)
   })
 
+  test('leaves less on the disk of a small store too, the write-ahead log taken with it', async () => {
+    const mesh = createMesh()
+    const { kernel, directory } = await mesh.open(creator, { snapshots: true })
+    const sizes = () => ['log.db', 'log.db-wal'].map((name) => statSync(join(directory, name)).size)
+    const writes = Array.from({ length: 40 }, (_, n) => ({ op: appOp(`set key-${n % 4} ${n}`) }))
+    await mesh.run(kernel.submitMany(writes))
+    const [file = 0, ahead = 0] = sizes()
+    await mesh.run(kernel.submitEpoch({ kind: 'prune' }))
+    while (kernel.base() === undefined || kernel.pruning().state !== 'idle') await mesh.scheduler.advanceAsync(1000)
+    const [left = 0, after] = sizes()
+    expect(after).toBe(0)
+    expect(left).toBeLessThan(file + ahead)
+    await mesh.run(kernel.close())
+  })
+
   test('waits for peers, for their roots, for agreement, and for a snapshot, and says so', async () => {
     const history = createPruneHistory(3)
     const { kernel } = await openPruning(history)

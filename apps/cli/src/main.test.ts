@@ -334,7 +334,7 @@ describe('work with stages', () => {
   test('join tells its stages on stderr and its outcome on stdout', async () => {
     const { stdout, stderr } = await run(shell('store join lattice1good'), nodeWith('notes'))
     expect(stdout).toMatchInlineSnapshot(`
-      "joined core:kvstore store notes (111111111111): 10 intentions in 500 ms
+      "joined core:kvstore store notes (111111111111) in 500 ms
       id 1111111111111111111111111111111111111111111111111111111111111111
       "
     `)

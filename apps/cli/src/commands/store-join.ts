@@ -26,7 +26,6 @@ async function joinStore({ out, backend, clock, signal }: CommandContext, token:
   const { store } = await backend()
   const bar = out.progress('receiving')
   let joined: daemon.StoreInfo | undefined
-  let received = 0n
   try {
     for await (const { progress } of store.join({ token: token.trim() }, { signal })) {
       switch (progress.case) {
@@ -35,7 +34,6 @@ async function joinStore({ out, backend, clock, signal }: CommandContext, token:
           await out.note(out.style.dim(stageText(progress.value)))
           break
         case 'bootstrap':
-          received = progress.value.done
           bar.update(Number(progress.value.done), Number(progress.value.total), bootstrapText(progress.value))
           break
         case 'joined':
@@ -56,8 +54,7 @@ async function joinStore({ out, backend, clock, signal }: CommandContext, token:
   await out.message(
     daemon.StoreInfoSchema,
     info,
-    () =>
-      `joined ${printable(info.storeType)} store ${describeStore(info)}: ${formatCount(received)} intentions in ${took}\nid ${toHex(info.id)}`,
+    () => `joined ${printable(info.storeType)} store ${describeStore(info)} in ${took}\nid ${toHex(info.id)}`,
   )
 }
 

@@ -1136,7 +1136,7 @@ export type BootstrapProgress = Message<"lattice.daemon.v1.BootstrapProgress"> &
   storeId: Uint8Array;
 
   /**
-   * Records of a peer's log that are here, of how many.
+   * Of a peer's log, or of what was cut and the state there, one after the other: how much is here, of how much.
    *
    * @generated from field: uint64 done = 2;
    */

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { isLatticeError } from '@lattice/model'
 import type { Core } from './core.ts'
+import { createRetryPause } from './retry-pause.ts'
 import { witnessNext } from './witness-next.ts'
 import type { Work } from './work-loop.ts'
 
@@ -106,20 +108,36 @@ export function createWitnessAll(core: Core): () => boolean {
   }
 }
 
-/** Witnesses what became ready without an arrival and belongs to no batch: by admission or by time. */
-export function createPump(core: Core, isOthers: () => boolean): Work {
+export interface Pump extends Work {
+  /** Tries nothing again any more. */
+  readonly cancel: () => void
+}
+
+/**
+ * Witnesses what became ready without an arrival and belongs to no batch: by admission or by time. Where that fails
+ * all is ready again, and is tried again later: at once it would only fail once more, for as long as a disk has no room.
+ */
+export function createPump(core: Core, isOthers: () => boolean, wake: () => void): Pump {
+  const { scheduler, logger } = core.options
   const step = createWitnessAll(core)
+  const pause = createRetryPause(scheduler, wake)
+  let isCancelled = false
   return {
     step: () => {
-      if (isOthers() || core.isBehind() || !core.witnesser.hasReady()) return undefined
+      if (isCancelled || pause.isOn() || isOthers() || core.isBehind() || !core.witnesser.hasReady()) return undefined
       try {
         step()
-        return COST_PER_STEP
       } catch (error) {
-        // All is ready again; the next arrival or recheck tries it.
-        core.options.logger.error('commit of floating intentions failed', { error })
-        return undefined
+        const message = 'what waited could not be committed: tried again later'
+        if (isLatticeError(error)) logger.warn(message, { error })
+        else logger.error(message, { error })
+        pause.begin()
       }
+      return COST_PER_STEP
+    },
+    cancel: () => {
+      isCancelled = true
+      pause.end()
     },
   }
 }

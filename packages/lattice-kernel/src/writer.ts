@@ -73,7 +73,7 @@ export function createWriter(core: Core, { rebuilding, snapshots, pruning, asked
   const timer = createFutureTimer({ scheduler, clock: options.clock, nowMs, earliestMs, onDue })
   const arm = createArming(timer)
   const flushing = createFlushWork(core, () => loop.wake())
-  const pump = createPump(core, ingests.isBusy)
+  const pump = createPump(core, ingests.isBusy, () => loop.wake())
   const waiting = [submits, bulks, ingests, jobs, pump]
   const works: readonly Work[] = [restating, catchUp, ...upkeep, ...waiting, flushing, arm, snapshots, asked, pruning]
   const loop = createWorkLoop({ scheduler, clock: options.clock, works, onFailure })
@@ -82,6 +82,7 @@ export function createWriter(core: Core, { rebuilding, snapshots, pruning, asked
     timer.cancel()
     flushing.cancel()
     restating.cancel()
+    pump.cancel()
   }
 
   function onFailure(cause: unknown): void {

@@ -11,11 +11,13 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
-import { genesisStoreId, isLatticeError } from '@lattice/model'
+import { basename, join } from 'node:path'
+import { genesisStoreId, isLatticeError, toIntentionId } from '@lattice/model'
+import { createManualScheduler } from '@lattice/model/testing'
 import type { StorageHooks, StoragePoint } from '@lattice/storage'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Kernel } from '../../src/index.ts'
+import { RETRY_MS } from '../../src/retry-pause.ts'
 import {
   at,
   createTestStore,
@@ -24,8 +26,11 @@ import {
   removeDirectories,
   signerOf,
   temporaryDirectory,
+  turnScheduler,
   write,
 } from '../harness.ts'
+import { createPruneHistory } from '../prune-history.ts'
+import { ingest, openPruning } from '../prune-pair.ts'
 import { appOp } from '../tracking-projector.ts'
 
 afterEach(removeDirectories)
@@ -105,6 +110,62 @@ async function expectSound(kernel: Kernel, acknowledged: readonly Uint8Array[]):
   const held = new Set(kernel.scanWitness(1, 4096).map(({ parsed }) => Buffer.from(parsed.id).toString('hex')))
   expect(acknowledged.filter((id) => !held.has(Buffer.from(id).toString('hex')))).toEqual([])
   for (const { id } of [first, second, third]) expect(kernel.has(id)).toBe(true)
+}
+
+describe('a disk that is full when the time of an epoch has come', () => {
+  test('is left alone for a while, and asked again', async () => {
+    const { kernel, early, manual, disk } = await openFull()
+    for (const asked of [1, 2]) {
+      expect(disk.refused).toBe(asked)
+      manual.advance(RETRY_MS)
+      await turned()
+    }
+    disk.isFull = false
+    const seen = kernel.waitFor(early.id)
+    manual.advance(RETRY_MS)
+    await seen
+    await kernel.close()
+  })
+
+  test('is not asked by a store that was closed', async () => {
+    const { kernel, manual, disk } = await openFull()
+    await kernel.close()
+    expect(manual.pending()).toBe(0)
+    expect(disk.refused).toBe(1)
+  })
+})
+
+/** A store that has refused such an epoch for want of room. */
+async function openFull() {
+  const manual = createManualScheduler()
+  const { clock } = manual
+  clock.setWallMs(at(1000).wall)
+  const disk = { isFull: false, refused: 0 }
+  const refuse = (point: StoragePoint, path: string): void => {
+    if (!disk.isFull || point !== 'write' || basename(path) !== 'log.db') return
+    disk.refused += 1
+    // Whoever asks for ever comes to an end.
+    if (disk.refused === 100) disk.isFull = false
+    throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
+  }
+  const history = createPruneHistory(29)
+  const scheduler = { ...manual, soon: turnScheduler.soon }
+  const { kernel } = await openPruning(history, { clock, scheduler, storageHooks: { at: refuse } })
+  await ingest(kernel, history.all)
+  const { op, intention } = history.prune(0)
+  if (op.kind !== 'epoch') throw new Error('a prune is an epoch')
+  const prev = toIntentionId(intention.storePrev)
+  const early = write(history.creator, { prev, deps: intention.causalDeps, at: at(61_500), op })
+  expect(await kernel.ingest([early], undefined)).toMatchObject([{ kind: 'floating', reason: 'future' }])
+  disk.isFull = true
+  manual.advance(600)
+  await turned()
+  return { kernel, early, manual, disk }
+}
+
+/** More turns of the event loop than anything takes here. */
+async function turned(): Promise<void> {
+  for (let turn = 0; turn < 200; turn += 1) await new Promise<void>((resolve) => void setImmediate(resolve))
 }
 
 describe('a disk that fails once', () => {

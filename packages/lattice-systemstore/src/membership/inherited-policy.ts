@@ -238,7 +238,7 @@ function isCutBy(by: readonly InheritedEpoch[], { epochs, pasts, author, at, lea
       compareBytes(cut.record.author, author) !== 0 &&
       cut.removals.some(({ peer, remains }) => compareBytes(peer, author) === 0 && levelOf(remains) < least) &&
       !pasts.follows(cut.at, at) &&
-      !isReadmitted({ epochs, pasts, by: cut.at, remains: 'none', peer: author, at }),
+      !isReadmitted({ epochs, pasts, by: cut.at, remains: 'reader', peer: author, at }),
   )
 }
 
@@ -253,6 +253,7 @@ interface Readmission {
   readonly pasts: Pasts
   /** The epoch that cuts. */
   readonly by: number
+  /** More than this is left to who was admitted again. */
   readonly remains: Removal['remains']
   readonly peer: PublicKey
 }
@@ -261,12 +262,12 @@ function isReadmitted({ at, ...readmission }: Readmission & { readonly at: numbe
   return readmissionsOf(readmission).some((epoch) => readmission.pasts.follows(at, epoch.at))
 }
 
-/** Later epochs that follow a parent in which more is left to the peer: it was admitted again there. */
+/** Later epochs that follow a parent in which more is left to the peer: it was admitted again there, if only to read. */
 function readmissionsOf({ epochs, pasts, by, remains, peer }: Readmission): readonly InheritedEpoch[] {
   return epochs.filter(({ at, claim, removals }) => {
     if (claim.parent === undefined || !pasts.follows(at, by)) return false
     const still = removals.find((removal) => compareBytes(removal.peer, peer) === 0)
-    return still === undefined || levelOf(still.remains) > Math.max(levelOf(remains), levelOf('reader'))
+    return still === undefined || levelOf(still.remains) > levelOf(remains)
   })
 }
 

@@ -190,4 +190,39 @@ describe('revoking a peer', () => {
     await mesh.converge(notes)
     expect([await get(mesh, 1, id, 'back'), await get(mesh, 1, notes, 'here')]).toEqual(['yes', 'too'])
   })
+
+  test('is followed to the end in a store below that missed how its peer came back, and was demoted', async () => {
+    const { mesh, id } = await team(6)
+    await using _ = mesh
+    const { id: notes } = await mesh.complete(mesh.node(0).createStore({ name: 'notes', parent: id }))
+    await mesh.converge(notes)
+    const following = () =>
+      mesh
+        .store(0, notes)
+        .kernel()
+        .epochs()
+        .filter(({ cause }) => cause.kind === 'parent')
+    await mesh.complete(mesh.store(2, id).revokeSelf())
+    await mesh.run(() => following().length === 1, 'the child has followed')
+    await mesh.complete(mesh.store(0, notes).archive())
+    await mesh.complete(mesh.node(2).join(await mesh.invite(0, id)))
+    await mesh.converge(id)
+    await mesh.complete(mesh.store(0, id).setPeerRole(keyOf(mesh, 2), system.Role.READER))
+    await mesh.complete(mesh.store(0, notes).unarchive())
+    await mesh.converge(id)
+    await mesh.run(() => following().length > 1, 'the child follows again')
+    await mesh.converge(notes)
+    await mesh.time.pass(60_000)
+    expect(following()).toHaveLength(2)
+    const { cutoffsOf } = mesh.store(0, notes).kernel().membership()
+    expect(cutoffsOf(mesh.node(2).id).map(({ remains, readmissions }) => [remains, readmissions.length])).toEqual([
+      ['none', 1],
+      ['reader', 0],
+    ])
+    // It may read there, as it may above.
+    await put(mesh, 0, notes, ['to', 'all'])
+    await mesh.converge(notes)
+    expect(await get(mesh, 2, notes, 'to')).toBe('all')
+    expect(await codeOf(mesh, put(mesh, 2, notes, ['no', 'more']))).toBe('REVOKED')
+  })
 })

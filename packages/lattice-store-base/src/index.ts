@@ -63,9 +63,9 @@ export {
 export { type CitationPlan, planCitations, unfoldCitations } from './plan-citations.ts'
 export { prefixedReadTable, prefixedWriteTable } from './prefix-table.ts'
 export type { Authority, ProjectedOp, Projector, ReadStoreTables, StoreTables } from './projector.ts'
+export { readCanonical } from './read-canonical.ts'
 export { emptyLog, type LoggedWrite, MAX_CURSOR_BYTES, type PlacedWrite, type ReadLog } from './read-log.ts'
 export type { AnyService, ServiceMethod } from './service.ts'
-export { readCanonical } from './read-canonical.ts'
 export { showBytes } from './show-bytes.ts'
 export type {
   AppliedOp,

@@ -231,7 +231,10 @@ interface MayBeCut {
   readonly least: number
 }
 
-/** True where somebody else's among these took the author's right, and it is not in the past of that nor made after a return. */
+/**
+ * True where somebody else's among these took the author's right, and it is not in the past of that nor made after a return.
+ * Who came back to read alone has no say: for that it takes more.
+ */
 function isCutBy(by: readonly InheritedEpoch[], { epochs, pasts, author, at, least }: MayBeCut): boolean {
   return by.some(
     (cut) =>

@@ -11,10 +11,14 @@ const peers: readonly PublicKey[] = Array.from({ length: BOOTSTRAP_PEERS + 1 }, 
 const epoch = toIntentionId(new Uint8Array(32).fill(0xee))
 const snapshot = { epoch, root: toHash(new Uint8Array(32).fill(0xaa)), rows: 1 }
 
-async function coordinatorOf(from = peers, above?: bigint, orWhole = false): Promise<SnapshotCoordinator> {
+const limits = { bootstrapOverdueMs: 3_000 }
+
+async function coordinatorOf(
+  from = peers,
+  { above, orWhole = false, nowMs = () => 0 }: { above?: bigint; orWhole?: boolean; nowMs?: () => number } = {},
+): Promise<SnapshotCoordinator> {
   const crypto = await openCrypto({ backend: 'wasm' })
-  const limits = { bootstrapOverdueMs: 3_000 }
-  return createSnapshotCoordinator({ crypto, peers: from, above, orWhole, position: undefined, nowMs: () => 0, limits })
+  return createSnapshotCoordinator({ crypto, peers: from, above, orWhole, position: undefined, nowMs, limits })
 }
 
 /** It is there, and serves the state. */
@@ -59,6 +63,56 @@ describe('a fetch from many', () => {
   })
 })
 
+describe('a silent peer', () => {
+  const nothing = { kind: 'base', offer: { base: undefined, snapshot: undefined } } as const
+  const [silent, other] = peers
+  if (silent === undefined || other === undefined) expect.unreachable()
+
+  function basesAsked(effects: readonly SnapshotEffect[]): readonly PublicKey[] {
+    return effects.flatMap((effect) => (effect.kind === 'ask' && effect.request.kind === 'base' ? [effect.peer] : []))
+  }
+
+  test('is waited for as long as an answer takes, and then another is taken', async () => {
+    let now = 0
+    const coordinator = await coordinatorOf([silent, other], { nowMs: () => now })
+    coordinator.start()
+    coordinator.connected(silent)
+    expect(askedForItems(serve(coordinator, other))).toEqual([])
+    now = limits.bootstrapOverdueMs - 1
+    expect(askedForItems(coordinator.tick())).toEqual([])
+    now = limits.bootstrapOverdueMs
+    expect(askedForItems(coordinator.tick())).toEqual([other])
+  })
+
+  test('does not end the fetch, nor hide who comes to serve the state meanwhile', async () => {
+    let now = 0
+    const coordinator = await coordinatorOf([silent, other], { above: 0n, nowMs: () => now })
+    coordinator.start()
+    coordinator.connected(silent)
+    coordinator.connected(other)
+    expect(basesAsked(coordinator.answered(other, nothing))).toEqual([])
+    now = limits.bootstrapOverdueMs
+    expect(coordinator.tick()).toEqual([
+      { kind: 'ask', peer: other, request: { kind: 'base' } },
+      { kind: 'wake', afterMs: limits.bootstrapOverdueMs / 2 },
+    ])
+    // Not twice at once.
+    expect(basesAsked(coordinator.tick())).toEqual([])
+    const offer = { base: { epoch, seq: 1n }, snapshot }
+    expect(askedForItems(coordinator.answered(other, { kind: 'base', offer }))).toEqual([other])
+  })
+
+  test('that is lost leaves it to those who answered', async () => {
+    const coordinator = await coordinatorOf([silent, other])
+    coordinator.start()
+    coordinator.connected(silent)
+    coordinator.connected(other)
+    coordinator.answered(other, nothing)
+    coordinator.tick()
+    expect(coordinator.gone(silent)).toContainEqual({ kind: 'unpruned' })
+  })
+})
+
 describe('a node whose own history was cut', () => {
   test.each([
     ['earlier', 3n, false],
@@ -67,7 +121,7 @@ describe('a node whose own history was cut', () => {
   ])('%s fetches only what was cut later', async (_, above, isFetched) => {
     const [first] = peers
     if (first === undefined) expect.unreachable()
-    const coordinator = await coordinatorOf([first], above)
+    const coordinator = await coordinatorOf([first], { above })
     coordinator.start()
     const effects = serve(coordinator, first)
     expect(askedForItems(effects)).toEqual(isFetched ? [first] : [])
@@ -87,7 +141,7 @@ describe('who has cut nothing, and has the state at some epoch', () => {
     ['but goes before these', true, [stale, whole], 'items of the second'],
   ] as const)('%s', async (_, orWhole, offers, expected) => {
     const from = peers.slice(0, offers.length)
-    const coordinator = await coordinatorOf(from, 1n, orWhole)
+    const coordinator = await coordinatorOf(from, { above: 1n, orWhole })
     coordinator.start()
     const effects = from.flatMap((peer) => coordinator.connected(peer))
     for (const [at, offer] of offers.entries()) {

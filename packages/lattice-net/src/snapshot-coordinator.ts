@@ -8,6 +8,8 @@
  * (`row-trace.ts`). Whoever sent something wrong is out, and nothing of it is left.
  *
  * What is served may be cut again meanwhile: then it is begun anew, a few times. A peer that is lost costs its open requests.
+ * One that is silent costs some seconds where another can be used; while nobody can, those are asked again who had nothing:
+ * they may be about to begin anew behind the cut themselves.
  *
  * Pure and synchronous: events in, effects out; time comes with the clock that is given.
  *
@@ -225,6 +227,11 @@ class Coordinator implements FetchView {
 
   tick(): void {
     this.#isWakeDue = false
+    if (this.#stage.kind !== 'choosing') return
+    for (const member of this.members()) {
+      const hasNothing = member.offer !== undefined && !this.#isUsable(member.offer)
+      if (hasNothing && member.asks.length === 0) this.ask(member, { kind: 'base' })
+    }
   }
 
   members(): readonly SnapshotMember[] {
@@ -276,12 +283,15 @@ class Coordinator implements FetchView {
     this.#effects.push({ kind: 'wake', afterMs: this.#options.limits.bootstrapOverdueMs / 2 })
   }
 
-  /** Whose foundation to take, once all who are there have said what they serve: the latest base, the first of equals. */
+  /**
+   * Whose foundation to take, once all who are there have said what they serve, or had time to: the latest base, the first of
+   * equals.
+   */
   #choose(): void {
     const resume = this.#resume
     if (resume?.snapshot !== undefined) return this.#beginRows(resume.base, resume.snapshot, resume.after)
-    if (this.#isAwaitingOffers()) return
-    const usable = this.members().filter(({ offer }) => offer?.snapshot !== undefined && this.#isServer(offer))
+    if (this.members().some(({ offer, asks }) => offer === undefined && !this.#isOverdue(asks))) return
+    const usable = this.members().filter(({ offer }) => offer !== undefined && this.#isUsable(offer))
     const before = resume && usable.find(({ key }) => key === idKey(resume.peer))
     if (before !== undefined && resume !== undefined && sameBase(before.offer?.snapshot?.epoch, resume.base)) {
       this.#stage = { kind: 'items', fetch: createItemFetch(before.key, resume.base, resume.items) }
@@ -297,8 +307,12 @@ class Coordinator implements FetchView {
     this.#stage = { kind: 'items', fetch: createItemFetch(server.key, base, 0) }
     this.#start({ kind: 'begin', base, peer: this.#roster.peerOf(server.key) })
   }
-  #isServer({ base }: BaseOffer): boolean {
-    return base !== undefined || this.#options.orWhole
+  #isUsable({ base, snapshot }: BaseOffer): boolean {
+    return snapshot !== undefined && (base !== undefined || this.#options.orWhole)
+  }
+  #isOverdue(asks: SnapshotMember['asks']): boolean {
+    const { nowMs, limits } = this.#options
+    return asks.some(({ atMs }) => nowMs() - atMs >= limits.bootstrapOverdueMs)
   }
   /** It was lost, and others are in its place. */
   #isCrowdedOut(key: IdKey): boolean {

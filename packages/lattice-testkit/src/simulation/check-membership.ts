@@ -118,7 +118,7 @@ function checkWritten(world: World, { name, id }: Pick<Held, 'name' | 'id'>, ind
       continue
     }
     const counts = isHere && !excluded.has(idKey(written.id))
-    const isBeyond = isBeyondCutoff(world, kernel, written)
+    const isBeyond = isBeyondCutoff(world, index, written)
     if (isBeyond === undefined || counts === !isBeyond) continue
     const what = `${name} on node-${index}: ${toHex(written.id)}, which node-${written.node} acknowledged, is ${
       isHere ? (counts ? 'there' : 'left out') : 'lacking'
@@ -143,7 +143,8 @@ function acknowledgedIn({ record }: World, storeId: Held['id']): readonly Acknow
 }
 
 /** Undefined where nobody who is up knows where it lies. */
-function isBeyondCutoff(world: World, kernel: Kernel, { id, node, storeId }: Acknowledged): boolean | undefined {
+function isBeyondCutoff(world: World, index: number, { id, node, storeId }: Acknowledged): boolean | undefined {
+  const kernel = world.mesh.store(index, storeId).kernel()
   const author = world.keyOf(node)
   if (author === undefined) return undefined
   const view = kernel.membership()
@@ -151,6 +152,8 @@ function isBeyondCutoff(world: World, kernel: Kernel, { id, node, storeId }: Ack
   // Who has left by force, though nobody who is in had it all, keeps what it has.
   if (!kernel.has(id) && storeIn(world, node, storeId) === undefined) return undefined
   const cutoffs = view.cutoffsOf(author).filter(({ remains }) => remains !== 'writer')
+  // Who is out above is served by nobody, also where no admin is left that would have the store follow (`whyUnfollowed`).
+  if (!kernel.has(id) && cutoffs.length === 0 && isOutAbove(world, index, author)) return undefined
   // Of what was cut nobody knows where it lay.
   if (kernel.base() !== undefined && !kernel.has(id)) return cutoffs.length > 0 ? undefined : false
   const after = cutoffs.filter(({ epoch }) => !isBefore(kernel, id, epoch))
@@ -159,6 +162,11 @@ function isBeyondCutoff(world: World, kernel: Kernel, { id, node, storeId }: Ack
   const witness = kernel.has(id) ? kernel : storeIn(world, node, storeId)?.kernel()
   if (witness?.has(id) !== true) return undefined
   return !after.every(({ readmissions }) => readmissions.some((admission) => isBefore(witness, admission, id)))
+}
+
+function isOutAbove({ mesh, stores }: World, index: number, author: PublicKey): boolean {
+  const cutoffs = mesh.store(index, stores.team).kernel().membership().cutoffsOf(author)
+  return cutoffs.some(({ remains, readmissions }) => remains !== 'writer' && readmissions.length === 0)
 }
 
 /** Of what is not here nothing is known, so it is before nothing. */
@@ -192,7 +200,7 @@ async function checkKeys(world: World, { name, id }: Held, index: number): Promi
   const kernel = store.kernel()
   for (const written of acknowledgedIn(world, id)) {
     if (written.key === undefined) continue
-    const isBeyond = isBeyondCutoff(world, kernel, written)
+    const isBeyond = isBeyondCutoff(world, index, written)
     const { value } = await world.mesh.complete(openKv(store).get(written.key))
     if (isBeyond === undefined || (value === undefined) === isBeyond) continue
     const isCut = kernel.base() !== undefined && !kernel.has(written.id)

@@ -151,11 +151,16 @@ export function isTold(
 
 /** What is fetched beside a store is gone once it is whole or given up. */
 export function whyFetching(
-  { mesh }: World,
+  world: World,
   { name, id, nodes }: { name: string; id: StoreId; nodes: readonly number[] },
 ): string | undefined {
-  const index = nodes.find((each) => existsSync(join(mesh.peers[each]?.dataDir() ?? '', 'stores', toHex(id), FETCHING)))
+  const index = nodes.find((each) => isFetching(world, each, id))
   return index === undefined ? undefined : `node-${index} is fetching ${name}`
+}
+
+/** Something of a store is fetched beside it, or is whole and not in place yet. */
+export function isFetching({ mesh }: Pick<World, 'mesh'>, index: number, id: StoreId): boolean {
+  return existsSync(join(mesh.peers[index]?.dataDir() ?? '', 'stores', toHex(id), FETCHING))
 }
 
 /** Deleting has ended where it was decided. */

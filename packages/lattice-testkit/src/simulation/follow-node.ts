@@ -6,6 +6,7 @@
 import { createAbortController, isLagged, type StoreId, toHex } from '@lattice/model'
 import type { Node, NodeEvent } from '@lattice/node'
 import { kernelOf } from '../replica-digest.ts'
+import { isFetching } from './check-history.ts'
 import { find } from './run-record.ts'
 import type { World } from './world.ts'
 
@@ -89,7 +90,8 @@ function sessionEnded(world: Omit<World, 'stores'>, index: number, outcome: Outc
     if (mesh.peers[node]?.isUp() !== true) continue
     const known = world.digests.get(digestsKey(node, outcome.storeId))
     if (known === undefined || known.has(digest)) continue
-    // A store is followed once it is in use: what it held while it was fetched nobody has noted.
+    // A store is followed once it is in use: what it held while it was fetched nobody has noted, also beside what was in use.
+    if (isFetching(world, node, outcome.storeId) || kernelOf(mesh.node(node), outcome.storeId) === undefined) continue
     if (outcome.theirs.witnessCount < (record.followedFrom.get(digestsKey(node, outcome.storeId)) ?? 0)) continue
     const what = `node-${index} said that it was synced with node-${peer ?? '?'} at ${digest}, which node-${node} never held`
     find(record, 'synced_is_true', what)

@@ -16,7 +16,7 @@
  * beside could never be placed. So a log is cut without somebody's word only once all who are active have seen it go: who of
  * them had cut by it had that word, and whatever it writes then has it in its past. Such a word counts like any other. Those
  * who write nothing are not asked; where one of them cut by a word that did not count, or before a fork came that all who
- * write have, it begins anew where it is cut, once two of these have built on what it cannot place.
+ * write have, it begins anew where it is cut, once two of these have built on what it cannot place, or the only other.
  *
  * What one writes whom nobody waits for may come to all but one before they cut, and keep them from it: then that one is alone
  * where it has cut, and begins anew where these have signed, see `returning-stores.ts` of the node.

@@ -36,15 +36,15 @@ function floats(
 }
 
 const root = floats(10, liar, [9], [9])
-const asked = (floating: readonly FloatingIntention[], active = [liar, anna, bert]): readonly IntentionId[] =>
-  placedElsewhere(floating, { by: anna, active })
+const asked = (floating: readonly FloatingIntention[], writers = [liar, anna, bert]): readonly IntentionId[] =>
+  placedElsewhere(floating, { by: anna, writers })
 
 test('what two of those that write built upon has a place, which the peer knows if it is one of them', () => {
   expect(asked([root, floats(11, anna, [10]), floats(12, bert, [10])])).toEqual([idOf(9)])
   expect(asked([floats(12, bert, [11]), floats(11, anna, [10]), root])).toEqual([idOf(9)])
   expect(asked([root, floats(11, cleo, [10]), floats(12, anna, [11]), floats(13, bert, [11])])).toEqual([idOf(9)])
   expect(
-    placedElsewhere([root, floats(11, anna, [10]), floats(12, bert, [10])], { by: cleo, active: [anna, bert, cleo] }),
+    placedElsewhere([root, floats(11, anna, [10]), floats(12, bert, [10])], { by: cleo, writers: [anna, bert, cleo] }),
   ).toEqual([])
 })
 
@@ -54,6 +54,18 @@ test('the word of one, of its author, or of who does not write, shows nothing', 
   expect(asked([root, floats(11, liar, [10]), floats(12, anna, [11])])).toEqual([])
   expect(asked([root, floats(11, anna, [10]), floats(12, cleo, [10])])).toEqual([])
   expect(asked([root, floats(11, anna, [8]), floats(12, bert, [8])])).toEqual([])
+})
+
+test('where there is only one other that writes, its word is enough, unless it is the author', () => {
+  const built = [root, floats(11, anna, [10])]
+  expect(asked(built, [anna])).toEqual([idOf(9)])
+  expect(asked(built, [anna, liar])).toEqual([idOf(9)])
+  expect(asked(built, [anna, bert])).toEqual([])
+  expect(asked([root, floats(11, bert, [10])], [anna])).toEqual([])
+  expect(asked([root, floats(11, liar, [10])], [liar])).toEqual([])
+  expect(placedElsewhere([root, floats(11, cleo, [10])], { by: cleo, writers: [anna] })).toEqual([])
+  expect(placedElsewhere([root, floats(11, liar, [10])], { by: liar, writers: [liar] })).toEqual([])
+  expect(asked(built, [])).toEqual([])
 })
 
 test('each that lacks something is looked at by itself', () => {

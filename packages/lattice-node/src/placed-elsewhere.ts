@@ -3,8 +3,8 @@
  *
  * Who cut a log knows of what is gone the places that what it keeps refers to. One who cut without something that was written
  * beside the cut cannot place it when it comes: what it cites is gone everywhere. Those who took it in before they cut go on
- * upon it, and then nothing of theirs can be placed here either. That several of them did shows that the places are known:
- * the word of its author alone shows nothing.
+ * upon it, and then nothing of theirs can be placed here either. That several of them did shows that the places are known, or
+ * that the only other did: the word of its author alone shows nothing.
  *
  * @module
  */
@@ -15,15 +15,14 @@ import { causesOf, idKey, type IdKey, type IntentionId, type PublicKey } from '@
 const LOOKS_MAX = 65_536
 
 /**
- * The causes that are missing of what two at least of `active` built upon, beside its author, `by` among them. `floating`: as
- * the kernel tells it.
+ * The causes that are missing of what `QUORUM` at least of the other `writers` built upon, beside its author, or the only one
+ * that there is, `by` among them. `floating`: as the kernel tells it.
  */
 export function placedElsewhere(
   floating: readonly FloatingIntention[],
-  { by, active }: { readonly by: PublicKey; readonly active: readonly PublicKey[] },
+  { by, writers }: { readonly by: PublicKey; readonly writers: readonly PublicKey[] },
 ): readonly IntentionId[] {
   const citing = citations(floating)
-  const writers = new Set(active.map(idKey))
   const causes = new Map<IdKey, IntentionId>()
   let looks = 0
   for (const { parsed, missing } of floating) {
@@ -38,9 +37,11 @@ export function placedElsewhere(
         builders.add(idKey(next.intention.author))
       }
     }
-    builders.delete(idKey(parsed.intention.author))
-    const isPlaced = builders.has(idKey(by)) && [...builders].filter((key) => writers.has(key)).length >= QUORUM
-    if (isPlaced) for (const id of missing) causes.set(idKey(id), id)
+    const author = idKey(parsed.intention.author)
+    builders.delete(author)
+    const others = writers.map(idKey).filter((key) => key !== author)
+    const least = Math.max(1, Math.min(QUORUM, others.length))
+    if (builders.has(idKey(by)) && others.filter((key) => builders.has(key)).length >= least) for (const id of missing) causes.set(idKey(id), id)
   }
   return [...causes.values()]
 }

@@ -283,7 +283,7 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
   readonly removal: () => { readonly epoch: IntentionId; readonly author: PublicKey } | undefined
   /**
    * At which epoch a foundation shows a peer that it was removed, where the past of what removed it was cut here, or one of
-   * those who admitted it again, by its own account, may not. Undefined where neither is so, and for any other peer.
+   * those who admitted it again, by its own account, lost rights itself. Undefined where neither is so, and for any other peer.
    */
   readonly removalFoundation: (peer: PublicKey, admittedBy: readonly PublicKey[]) => IntentionId | undefined
   /**

@@ -18,13 +18,16 @@ export function createRemovalFoundation(
     const [place, end] = [log.find(removal), log.find(epoch)]
     return equalBytes(removal, epoch) || (place !== undefined && end !== undefined && log.book.isBefore(place, end))
   }
-  /** Epochs that took rights from those who may not admit anybody any more; undefined where none of them is such. */
+  /**
+   * Epochs that took rights from those who may not have admitted anybody, also from who got them back later; undefined where
+   * none of them is such.
+   */
   function tookFrom(admitters: readonly PublicKey[]): readonly IntentionId[] | undefined {
     const view = log.book.view()
-    const isOut = (peer: PublicKey): boolean =>
-      !view.isHeard(peer) || view.cutoffsOf(peer).some(({ readmissions }) => readmissions.length === 0)
-    const out = admitters.filter(isOut)
-    return out.length === 0 ? undefined : out.flatMap((peer) => view.cutoffsOf(peer).map(({ epoch }) => epoch))
+    const taken = admitters
+      .filter((peer) => !view.isHeard(peer) || view.cutoffsOf(peer).length > 0)
+      .map((peer) => view.cutoffsOf(peer).map(({ epoch }) => epoch))
+    return taken.length === 0 ? undefined : taken.flat()
   }
   return {
     removalFoundation: (peer, admittedBy) => {

@@ -135,8 +135,12 @@ describe('a foundation that voids the admission after a removal that is here', (
     await last.kernel.close()
   })
 
-  test('is named to who says by whom it was admitted, where that one may not', async () => {
+  test.each([
+    ['may not', false],
+    ['might not then, and is back', true],
+  ])('is named to who says by whom it was admitted, where that one %s', async (_, isBack) => {
     const { history, later } = admittedInVain()
+    if (isBack) history.admit(1, 2, [later])
     const { kernel } = await openPlain({ storeId: history.storeId })
     const [stateRoot, chainEnds] = [new Uint8Array(32).fill(7), new Uint8Array(32).fill(8)]
     const value = create(weaver.EpochAckOpSchema, { epoch: later.id, stateRoot, chainEnds })

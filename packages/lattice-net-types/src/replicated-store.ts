@@ -100,7 +100,7 @@ export interface ReplicatedStore extends PrunedReplica {
   readonly readPast: (epochs: readonly IntentionId[], known: readonly IntentionId[]) => PastReader
   /**
    * At which epoch a foundation shows a peer that it was removed, where the past of what removed it was cut here, or one of
-   * those who admitted it again, by its own account, may not. Undefined where neither is so, and for any other peer. Its items are those of {@link PrunedReplica.readFoundation}.
+   * those who admitted it again, by its own account, lost rights itself. Undefined where neither is so, and for any other peer. Its items are those of {@link PrunedReplica.readFoundation}.
    */
   readonly removalFoundation: (peer: PublicKey, admittedBy: readonly PublicKey[]) => IntentionId | undefined
   /** Takes in such a foundation of a peer. Undefined while another is, and where none could show anything. */

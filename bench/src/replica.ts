@@ -29,7 +29,7 @@ export function replicaOf(kernel: Kernel): ReplicatedStore {
     storeType: kvStore.storeType,
     access: () => 'full',
     revokedBy: kernel.revokedBy,
-    limitedBy: kernel.limitedBy,
+    recordsAbout: kernel.recordsAbout,
     readmittedBy: kernel.readmittedBy,
     juniorsAgainst: kernel.juniorsAgainst,
     isOutForGood: kernel.isOutForGood,

@@ -22,8 +22,12 @@ export interface PastReader {
 export interface RevokedPast {
   /** The epochs that took all from the peer, sorted; empty for any other, and for one that was admitted again. */
   readonly revokedBy: (peer: PublicKey) => readonly IntentionId[]
-  /** These, and the epochs that took some of its rights, sorted: what it did at the same time may be void by any of them. */
-  readonly limitedBy: (peer: PublicKey) => readonly IntentionId[]
+  /**
+   * What tells what the peer may: these, the epochs that took some of its rights, and the admissions that gave them back; the
+   * latest first, so that the first have most of the others in their past. What it did at the same time as one of them may be
+   * void by it.
+   */
+  readonly recordsAbout: (peer: PublicKey) => readonly IntentionId[]
   /** Who admitted the peer again after an epoch took rights from it. */
   readonly readmittedBy: (peer: PublicKey) => readonly PublicKey[]
   /**
@@ -69,7 +73,11 @@ export function createRevokedPast(log: PastLog, self: PublicKey): RevokedPast {
   }
   return {
     revokedBy,
-    limitedBy: (peer) => sortedIds(cutoffsHere(peer).map(({ epoch }) => epoch)),
+    recordsAbout: (peer) => {
+      const ids = cutoffsHere(peer).flatMap(({ epoch, readmissions }) => [epoch, ...readmissions])
+      const seqOf = (id: IntentionId): number => log.find(id)?.seq ?? 0
+      return sortedIds(ids).toSorted((a, b) => seqOf(b) - seqOf(a))
+    },
     readmittedBy: (peer) => {
       const admissions = cutoffsHere(peer).flatMap(({ readmissions }) =>
         readmissions.flatMap((id) => log.find(id) ?? []),

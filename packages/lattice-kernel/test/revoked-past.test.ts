@@ -52,12 +52,15 @@ describe('what removed a peer', () => {
     expect(kernel.revokedBy(keyOf(4))).toEqual([])
     expect(kernel.revokedBy(keyOf(9))).toEqual([])
     // What else takes rights is told as well where somebody asks why a peer's acts are void.
-    expect(kernel.limitedBy(keyOf(4))).toEqual([demotion.id])
-    expect(kernel.limitedBy(keyOf(3))).toEqual(sorted)
-    expect(kernel.limitedBy(keyOf(9))).toEqual([])
+    expect(kernel.recordsAbout(keyOf(4))).toEqual([demotion.id])
+    expect(kernel.recordsAbout(keyOf(3)).toSorted(compareBytes)).toEqual(sorted)
+    expect(kernel.recordsAbout(keyOf(9))).toEqual([])
     const back = history.admit(1, 3, [removal, concurrent, demotion])
     await kernel.ingest([back], undefined)
     expect(kernel.revokedBy(keyOf(3))).toEqual([])
+    // And what let it in again, first.
+    expect(kernel.recordsAbout(keyOf(3))[0]).toEqual(back.id)
+    expect(kernel.recordsAbout(keyOf(3)).slice(1).toSorted(compareBytes)).toEqual(sorted)
     await kernel.close()
   })
 

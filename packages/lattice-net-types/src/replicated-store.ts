@@ -85,8 +85,8 @@ export interface ReplicatedStore extends PrunedReplica {
   readonly access: (peer: PublicKey) => PeerAccess
   /** The epochs that removed the peer, sorted; empty for any other. */
   readonly revokedBy: (peer: PublicKey) => readonly IntentionId[]
-  /** These, and those that took some of its rights, sorted. */
-  readonly limitedBy: (peer: PublicKey) => readonly IntentionId[]
+  /** These, those that took some of its rights, and the admissions that gave them back; the latest first. */
+  readonly recordsAbout: (peer: PublicKey) => readonly IntentionId[]
   /** Who admitted the peer again after an epoch took rights from it. */
   readonly readmittedBy: (peer: PublicKey) => readonly PublicKey[]
   /**

@@ -211,7 +211,8 @@ export const REVOCATION_KNOWN_MAX = 4096
 export const REVOCATION_ADMITTED_BY_MAX = 16
 
 /**
- * Epochs named as what removed a peer. Each is by another admin at about the same time; the first shows as much as all.
+ * Epochs named as what removed a peer. Each is by another admin at about the same time; the first shows as much as all. Of what
+ * else decides about a peer the latest are named, which have the others in their past.
  * @beyond The rest is not named. An answer with more breaks the protocol.
  */
 export const MAX_REVOKING_EPOCHS = 16
@@ -225,14 +226,14 @@ export const DOUBT_PAUSE_MS: number = 30_000
 
 /**
  * After a foundation that was to show that this node was removed and did not: checking one costs up to its whole size, and
- * who knew no better is told by others meanwhile.
+ * who knew no better is told by others meanwhile. So after a peer that says it was admitted again had nothing new to show for it.
  * @beyond None is taken from that peer before, whatever it says of the store.
  */
 export const REMOVAL_PROOF_PAUSE_MS: number = 10 * 60_000
 
 /**
  * After one that was cut short on its way: a connection that was lost is there again by then, and to begin one in vain costs
- * a bounded share of this node.
+ * a bounded share of this node. So after one that had something new.
  * @beyond As above.
  */
 export const REMOVAL_PROOF_LOST_MS = 30_000

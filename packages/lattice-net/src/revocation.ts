@@ -1,5 +1,6 @@
 /**
  * How a peer that was removed from a store learns by what: it asks, and is shown the epochs that removed it with their past.
+ * One that was admitted again says so as it asks, and is asked for that in the same way: whoever was away may not know.
  *
  * That is all a removed peer is served. What comes is taken in as from anybody, so a lie about a removal brings nothing: an
  * epoch counts here by its own bytes and those of its causes. Where these were cut everywhere, or somebody who may not has
@@ -58,7 +59,10 @@ export interface RevokedStore {
 export interface RevocationServerOptions {
   /** Undefined where the peer was not removed. `admittedBy`: who admitted it again, by its own account. */
   readonly resolve: (storeId: Uint8Array, admittedBy: readonly PublicKey[]) => RevokedStore | undefined
-  /** What removed another peer, for one that may use the store: nothing did where there are no epochs. Undefined for any other. */
+  /**
+   * What removed another peer, and let it in again, for one that may use the store: nothing did where there are no epochs.
+   * Undefined for any other.
+   */
   readonly about: (storeId: Uint8Array, peer: PublicKey | undefined) => RevokedStore | undefined
 }
 

@@ -1,5 +1,6 @@
 /**
- * Asks peers that say this node was removed from a store by what, and tells what they showed.
+ * Asks peers that say this node was removed from a store by what, and tells what they showed. Those that were removed here, and
+ * say that they were admitted again, are asked for that.
  *
  * One question at a time for each peer and store, and none once the store here says so itself, or where the peer is out by what
  * history is cut above: whatever is said then is no news. Questions follow what peers say over their connections, and end with
@@ -9,6 +10,7 @@
  * @module
  */
 import {
+  equalBytes,
   idKey,
   isLatticeError,
   type LatticeErrorCode,
@@ -56,16 +58,31 @@ export interface RevocationRunner {
   readonly told: (peer: PublicKey, storeId: StoreId) => void
   /**
    * A peer was shown what removed it. Where that was by its juniors it is asked what removed them: of two that removed each
-   * other the senior's counts, and nobody else may have it.
+   * other the senior's counts, and nobody else may have it. Where it claims to have been admitted again it is asked for that,
+   * for whoever let it in may be gone.
    */
-  readonly shown: (peer: PublicKey) => void
+  readonly shown: (peer: PublicKey, claim?: AdmissionClaim) => void
+}
+
+/** Of a peer that was removed from a store: it was admitted again, by these. */
+export interface AdmissionClaim {
+  readonly storeId: Uint8Array
+  readonly admittedBy: readonly PublicKey[]
+}
+
+/** What keeps questions apart that follow each other. */
+interface Pauses {
+  /** For a foundation: the last one of the peer showed nothing. */
+  readonly proofs: PeerPauses
+  /** For an admission: the peer was asked for it. */
+  readonly admissions: PeerPauses
 }
 
 export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRunner {
   /** By connection, so that what runs on one that ends holds up nothing on the next. */
   const running = new WeakMap<PeerLink, Set<string>>()
 
-  const pauses = createProofPauses(deps.nowMs)
+  const pauses: Pauses = { proofs: createPeerPauses(deps.nowMs), admissions: createPeerPauses(deps.nowMs) }
 
   function begin(link: PeerLink, storeId: StoreId, about?: PublicKey): void {
     const key = `${idKey(storeId)} ${about === undefined ? '' : idKey(about)}`
@@ -89,12 +106,15 @@ export function createRevocationRunner(deps: RevocationRunnerDeps): RevocationRu
       if (link === undefined || store === undefined || isKnown(deps, store) || store.isOutForGood(peer)) return
       begin(link, storeId)
     },
-    shown: (peer) => {
+    shown: (peer, claim) => {
       const link = deps.link(peer)
       if (link === undefined) return
       for (const storeId of deps.stores.revokedFor(peer)) {
         for (const junior of deps.stores.get(storeId)?.juniorsAgainst(peer) ?? []) begin(link, storeId, junior)
       }
+      const store = claim !== undefined && claim.admittedBy.length > 0 ? deps.stores.get(claim.storeId) : undefined
+      const isDue = store?.access(peer) === 'revoked' && !pauses.admissions.holds(peer, store.id)
+      if (store !== undefined && isDue) begin(link, store.id, peer)
     },
   }
 }
@@ -109,7 +129,7 @@ interface Question {
 /** Answers whether to ask again. */
 async function askOnce(
   deps: RevocationRunnerDeps,
-  pauses: ProofPauses,
+  { proofs, admissions }: Pauses,
   { link, storeId, about }: Question,
 ): Promise<boolean> {
   const { peer } = link
@@ -119,25 +139,29 @@ async function askOnce(
   let proof: RemovalProof | undefined
   const openProof = (): RemovalProof | undefined => {
     // What came before it may have told it all.
-    proof = isKnown(deps, store) || pauses.holds(peer, storeId) ? undefined : store.openRemovalProof(peer)
-    if (proof !== undefined) pauses.begin(peer, storeId, REMOVAL_PROOF_PAUSE_MS)
+    proof = isKnown(deps, store) || proofs.holds(peer, storeId) ? undefined : store.openRemovalProof(peer)
+    if (proof !== undefined) proofs.begin(peer, storeId, REMOVAL_PROOF_PAUSE_MS)
     return proof
   }
   try {
-    const { epochs } = await askWhatRemoved(link, {
+    const { epochs, witnessed } = await askWhatRemoved(link, {
       view,
       known: store.tipIds,
       perform: deps.perform,
       signal: deps.stores.signal(storeId),
       ...(about === undefined ? { openProof, admittedBy: store.readmittedBy(deps.self) } : { about }),
     })
+    if (about !== undefined && equalBytes(about, peer)) {
+      // More may follow what was new. One that has nothing can feed this node with nothing.
+      admissions.begin(peer, storeId, witnessed > 0 ? REMOVAL_PROOF_LOST_MS : REMOVAL_PROOF_PAUSE_MS)
+    }
     if (epochs.length === 0 || about !== undefined) return false
     const held = store.missing(epochs).length === 0 || isKnown(deps, store)
     deps.publish({ kind: 'revoked', storeId, peer, epochs, held })
     return false
   } catch (error) {
     // What was lost on the way says nothing of what was to come.
-    if (proof !== undefined && !isBlamed(error)) pauses.begin(peer, storeId, REMOVAL_PROOF_LOST_MS)
+    if (proof !== undefined && !isBlamed(error)) proofs.begin(peer, storeId, REMOVAL_PROOF_LOST_MS)
     // Scored where it was run; the next connection tells again.
     if (!isLatticeError(error)) deps.logger.warn('asking for a revocation failed', { peer: toHex(peer), error })
     return isLatticeError(error) && PASSING.has(error.code)
@@ -146,7 +170,7 @@ async function askOnce(
   }
 }
 
-async function askUntilAnswered(deps: RevocationRunnerDeps, pauses: ProofPauses, question: Question): Promise<void> {
+async function askUntilAnswered(deps: RevocationRunnerDeps, pauses: Pauses, question: Question): Promise<void> {
   const { retryMs: firstMs, retryMaxMs: maxMs } = deps.limits
   const { scheduler, random } = deps
   const { signal } = question.link
@@ -168,13 +192,13 @@ const PASSING: ReadonlySet<LatticeErrorCode> = new Set([
   'DEADLINE_EXCEEDED',
 ])
 
-/** From whom no foundation is taken for a while: the last one showed nothing. */
-interface ProofPauses {
+/** By peer and store, until when something is not asked for. */
+interface PeerPauses {
   readonly holds: (peer: PublicKey, storeId: StoreId) => boolean
   readonly begin: (peer: PublicKey, storeId: StoreId, pauseMs: number) => void
 }
 
-function createProofPauses(nowMs: () => number): ProofPauses {
+function createPeerPauses(nowMs: () => number): PeerPauses {
   /** The oldest first. */
   const until = new Map<string, number>()
   return {

@@ -44,7 +44,7 @@ export interface StoreRegistry {
   readonly revokedFor: (peer: PublicKey) => readonly StoreId[]
   /** The store for a peer that was removed from it, as far as that may see it. */
   readonly revoked: (peer: PublicKey, storeId: Uint8Array, admittedBy: readonly PublicKey[]) => RevokedStore | undefined
-  /** What took rights of another peer, or of nobody, for a peer that may use the store. */
+  /** What took rights of another peer, or of nobody, and gave them back, for a peer that may use the store. */
   readonly removalOf: (peer: PublicKey, storeId: Uint8Array, whose: PublicKey | undefined) => RevokedStore | undefined
   /** The store for taking in what the peer was asked for, whatever it may do itself. */
   readonly forAsking: (peer: PublicKey, storeId: Uint8Array) => SessionStore | undefined
@@ -147,7 +147,7 @@ function removalsOf(
       const store = find(storeId)
       if (store?.access(peer) !== 'full') return undefined
       const allowed = (): boolean => find(storeId) === store && store.access(peer) === 'full'
-      const epochs = whose === undefined ? [] : store.limitedBy(whose)
+      const epochs = whose === undefined ? [] : store.recordsAbout(whose)
       const { readPast, readFoundation } = store
       return { epochs, foundation: undefined, readPast, readFoundation, allowed }
     },

@@ -14,9 +14,10 @@ import { performCall } from './perform-call.ts'
 import { createPong } from './ping.ts'
 import { createLogServer } from './serve-log.ts'
 import { createRevocationServer } from './revocation.ts'
+import type { AdmissionClaim, RevocationRunner } from './run-revocation.ts'
 import { createSnapshotServer, type ServeSnapshotOptions } from './serve-snapshot.ts'
 import type { JoinHandler, SessionAnswer, SessionCall } from './session-call.ts'
-import { type Fail, refuse, tapFinish } from './session.ts'
+import { type Fail, refuse, type SessionMachine, tapFinish } from './session.ts'
 import type { StoreRegistry } from './store-registry.ts'
 import type { SyncRunner } from './sync-runner.ts'
 
@@ -27,7 +28,7 @@ export interface StreamAcceptorOptions {
   readonly syncs: SyncRunner
   readonly stores: Pick<StoreRegistry, 'resolve' | 'refusal' | 'revoked' | 'removalOf'>
   /** The peer was shown what removed it. */
-  readonly onAsked: (peer: PublicKey) => void
+  readonly onAsked: RevocationRunner['shown']
   /** What a digest exchange with the peer shows. */
   readonly digests: (peer: PublicKey) => DigestOptions
   readonly onAddresses: (peer: PublicKey, addresses: readonly string[]) => void
@@ -40,7 +41,7 @@ export interface StreamAcceptorOptions {
 export function createStreamAcceptor(
   options: StreamAcceptorOptions,
 ): (link: PeerLink, protocol: net.Protocol, version: number) => Accepted | Fail {
-  const { joinHandler, gossip, syncs, stores, digests, onAddresses, onDigests, onAsked } = options
+  const { joinHandler, gossip, syncs, stores, digests, onAddresses, onDigests } = options
   const useBy = (peer: PublicKey): ServeSnapshotOptions => ({
     resolve: (storeId) => stores.resolve(peer, storeId),
     refusal: (storeId) => stores.refusal(peer, storeId),
@@ -96,17 +97,28 @@ export function createStreamAcceptor(
         return { machine: createLogServer({ ...useBy(peer), pages: false }), perform }
       case net.Protocol.SNAPSHOT:
         return { machine: createSnapshotServer(useBy(peer)), perform }
-      case net.Protocol.REVOCATION: {
-        const machine = createRevocationServer({
-          resolve: (storeId, admittedBy) => stores.revoked(peer, storeId, admittedBy),
-          about: (storeId, whose) => stores.removalOf(peer, storeId, whose),
-        })
-        return { machine: tapFinish(machine, () => onAsked(peer)), perform }
-      }
+      case net.Protocol.REVOCATION:
+        return { machine: acceptRevocation(peer, options), perform }
       case net.Protocol.GOSSIP:
         return acceptGossip(link)
       default:
         return refuse(net.RefusalCode.PROTOCOL_UNKNOWN, 'this protocol is not spoken here')
     }
   }
+}
+
+/** Tells of the question once it is answered. */
+function acceptRevocation(
+  peer: PublicKey,
+  { stores, onAsked }: Pick<StreamAcceptorOptions, 'stores' | 'onAsked'>,
+): SessionMachine<number> {
+  let claim: AdmissionClaim | undefined
+  const machine = createRevocationServer({
+    resolve: (storeId, admittedBy) => {
+      claim = { storeId, admittedBy }
+      return stores.revoked(peer, storeId, admittedBy)
+    },
+    about: (storeId, whose) => stores.removalOf(peer, storeId, whose),
+  })
+  return tapFinish(machine, () => onAsked(peer, claim))
 }

@@ -54,6 +54,8 @@ export interface ModelStore extends ReplicatedStore, Pick<ModelBase, 'declare' |
   readonly setEpochs: (epochs: readonly ParsedIntention[], settled: boolean) => void
   /** Whoever is revoked is so below a cut. */
   readonly cutAbove: () => void
+  /** This node was admitted again by a record that is here. */
+  readonly setReadmission: (readmission: { readonly by: PublicKey; readonly record: IntentionId } | undefined) => void
   /** What the log records of an intention. */
   readonly get: (id: IntentionId) => ParsedIntention | undefined
   readonly recordsFrom: (seq: number) => readonly WitnessRecord[]
@@ -103,6 +105,7 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
   let isSettled = true
   let isOutForGood = false
   let removal: Parameters<ModelStore['setRemoval']>[0] = { foundation: undefined }
+  let readmission: Parameters<ModelStore['setReadmission']>[0]
   let calls = 0
   let intentionsIn = 0
 
@@ -216,8 +219,14 @@ export function createModelStore({ crypto, signer, clock, storeId, genesis }: Mo
     }),
     access: (peer) => access(peer),
     revokedBy: (peer) => (access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
-    limitedBy: (peer) => (access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
-    readmittedBy: () => [],
+    recordsAbout: (peer) => [
+      ...(readmission === undefined ? [] : [readmission.record]),
+      ...(access(peer) === 'revoked' ? epochs.map(({ id }) => id) : []),
+    ],
+    readmittedBy: () => (readmission === undefined ? [] : [readmission.by]),
+    setReadmission: (next) => {
+      readmission = next
+    },
     juniorsAgainst: () => [],
     isOutForGood: (peer) => isOutForGood && access(peer) === 'revoked',
     cutAbove: () => {

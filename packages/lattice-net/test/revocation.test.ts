@@ -17,7 +17,12 @@ import { encodeFrame, type Frame, type FrameInit } from '../src/frame.ts'
 import { createFrameDecoder } from '../src/frame-decoder.ts'
 import { gossipTopic } from '../src/gossip/gossip-topic.ts'
 import type { NetworkEvent, SyncOutcome } from '../src/index.ts'
-import { MAX_REVOKING_EPOCHS, REVOCATION_ADMITTED_BY_MAX, REVOCATION_KNOWN_MAX } from '../src/limits.ts'
+import {
+  MAX_REVOKING_EPOCHS,
+  REMOVAL_PROOF_PAUSE_MS,
+  REVOCATION_ADMITTED_BY_MAX,
+  REVOCATION_KNOWN_MAX,
+} from '../src/limits.ts'
 import { createRevocationAsker, createRevocationServer, type RevokedStore } from '../src/revocation.ts'
 import { type StoreQuestion, storeQuestions } from '../src/testing/store-questions.ts'
 import { feed, toFrame } from './drive.ts'
@@ -203,6 +208,49 @@ describe('a peer that was removed while it was away', () => {
     removed.store.write(5)
     await syncOnce(mesh, 1)
     expect(mesh.converged()).toBe(true)
+  })
+
+  test('and was admitted again shows that to who does not know, whoever let it in being gone', async () => {
+    const mesh = await openMesh({ nodes: 2, seed: 'shows' })
+    const [keeper, back] = [mesh.node(0), mesh.node(1)]
+    const epoch = revoke(mesh, 1)
+    back.store.setAccess(() => 'full')
+    const [admission] = back.store.write(1)
+    if (admission === undefined) throw new Error('something was written')
+    const after = back.store.write(3)
+    const isAdmitted = (): boolean => keeper.store.missing([admission.id]).length === 0
+    keeper.store.setAccess((key) => (toHex(key) === toHex(back.id) && !isAdmitted() ? 'revoked' : 'full'))
+    back.store.setReadmission({ by: keeper.id, record: admission.id })
+    back.service.want(keeper.id, [])
+    await mesh.until('it is known', isAdmitted)
+    expect(keeper.store.missing(after.map(({ id }) => id))).toHaveLength(3)
+    await syncOnce(mesh, 1)
+    expect(mesh.converged()).toBe(true)
+    expect(back.store.missing([epoch.id])).toEqual([])
+  })
+
+  test('and says in vain that it was admitted again is asked for that again after ten minutes', async () => {
+    const mesh = await openMesh({ nodes: 2, seed: 'claims' })
+    const [keeper, liar] = [mesh.node(0), mesh.node(1)]
+    const epoch = revoke(mesh, 1)
+    liar.store.setAccess(() => 'full')
+    liar.store.setReadmission({ by: keeper.id, record: epoch.id })
+    liar.service.want(keeper.id, [])
+    await mesh.until('it learns', () => notices(mesh, 1).length > 0)
+    await mesh.advance(5_000)
+    const [admission] = liar.store.write(1)
+    if (admission === undefined) throw new Error('something was written')
+    liar.store.setReadmission({ by: keeper.id, record: admission.id })
+    for (const isKnown of [false, true]) {
+      if (isKnown) await mesh.advance(REMOVAL_PROOF_PAUSE_MS)
+      mesh.network.partition([[keeper.id], [liar.id]])
+      await mesh.advance(60_000)
+      mesh.network.heal()
+      const told = notices(mesh, 1).length
+      await mesh.until('it is told again', () => notices(mesh, 1).length > told)
+      await mesh.advance(5_000)
+      expect(keeper.store.missing([admission.id]).length === 0).toBe(isKnown)
+    }
   })
 
   test('lying about it brings nothing: what is named never comes', async () => {

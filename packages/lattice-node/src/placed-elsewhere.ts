@@ -41,7 +41,8 @@ export function placedElsewhere(
     builders.delete(author)
     const others = writers.map(idKey).filter((key) => key !== author)
     const least = Math.max(1, Math.min(QUORUM, others.length))
-    if (builders.has(idKey(by)) && others.filter((key) => builders.has(key)).length >= least) for (const id of missing) causes.set(idKey(id), id)
+    if (builders.has(idKey(by)) && others.filter((key) => builders.has(key)).length >= least)
+      for (const id of missing) causes.set(idKey(id), id)
   }
   return [...causes.values()]
 }

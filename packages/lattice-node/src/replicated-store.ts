@@ -28,7 +28,7 @@ export function createReplicatedStore(options: ReplicatedStoreOptions): Replicat
     storeType,
     access: (peer) => accessOf(options, peer),
     revokedBy: kernel.revokedBy,
-    limitedBy: kernel.limitedBy,
+    recordsAbout: kernel.recordsAbout,
     readmittedBy: kernel.readmittedBy,
     juniorsAgainst: kernel.juniorsAgainst,
     isOutForGood: kernel.isOutForGood,

@@ -99,7 +99,10 @@ class Returning implements ReturningStores {
   differs(storeId: StoreId, peer: PublicKey): void {
     const kernel = this.#manager.entry(storeId)?.open?.kernel
     if (kernel?.base() === undefined || this.#rests.isPaused(idKey(storeId))) return
-    const writers = kernel.membership().active().filter((key) => !equalBytes(key, this.#context.id))
+    const writers = kernel
+      .membership()
+      .active()
+      .filter((key) => !equalBytes(key, this.#context.id))
     const wanted = placedElsewhere(kernel.floating(FLOATING_MAX), { by: peer, writers })
     if (wanted.length > 0) this.#begin(storeId, { peer, wanted, orWhole: false })
   }

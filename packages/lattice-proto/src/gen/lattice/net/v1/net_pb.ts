@@ -1290,7 +1290,8 @@ export type RevocationRequest = Message<"lattice.net.v1.RevocationRequest"> & {
   /**
    * Whose removal it is about; empty: the sender's own. A peer that was removed
    * by one that is its junior is asked what removed that one: it may void what
-   * removed the peer. Answered to who may use the store.
+   * removed the peer. One that was removed and says that it was admitted again
+   * (admitted_by) is asked about itself. Answered to who may use the store.
    *
    * @generated from field: bytes peer = 3;
    */
@@ -1313,12 +1314,14 @@ export const RevocationRequestSchema: GenMessage<RevocationRequest> = /*@__PURE_
   messageDesc(file_lattice_net_v1_net, 30);
 
 /**
- * What removed the asker, sorted; nothing where nothing did. Intentions follow,
- * the last frame marked: these epochs and their past without what is known, in
- * causal order, each author's run ending on a signed intention.
+ * What removed the asker, sorted; nothing where nothing did. Of another peer:
+ * the epochs that took rights from it and the admissions that gave them back,
+ * the latest first. Intentions follow, the last frame marked: these and their
+ * past without what is known, in causal order, each author's run ending on a
+ * signed intention.
  * Where the past of these was cut, it cannot be sent: then the foundation of the
  * named epoch shows them; so it does where somebody admitted the asker again who
- * may not. The asker may request that on the same stream after
+ * lost rights itself. The asker may request that on the same stream after
  * the last intentions, page by page, and is served nothing else of it.
  *
  * @generated from message lattice.net.v1.Revocation

@@ -25,7 +25,7 @@ import {
   ZERO_HASH,
 } from '@lattice/model'
 import { type Database, type StorageHooks, syncDirectory, translateStorageError } from '@lattice/storage'
-import type { MembershipPolicy } from '@lattice/store-base'
+import { type MembershipPolicy, mayComeToCount } from '@lattice/store-base'
 import { addInto } from '@lattice/sync'
 import { baseHash, type EarlyRecord } from './base-signature.ts'
 import { createByteArena } from './byte-arena.ts'
@@ -124,7 +124,10 @@ function makeIn(making: string, options: FoundationLogOptions): Problem | undefi
 function problemOf(log: LogStore, { parsed, meta }: LogEntry): Problem | undefined {
   const epoch = log.book.epochOf(parsed.id)
   const fault = epoch === undefined ? 'not_an_epoch' : log.book.view().faultOf(parsed.id)
-  if (fault !== undefined) return problem('base_invalid', `its base does not count: ${fault}`)
+  if (fault !== undefined) {
+    const isPending = fault !== 'not_an_epoch' && mayComeToCount(fault)
+    return problem(isPending ? 'base_undecided' : 'base_invalid', `its base does not count: ${fault}`)
+  }
   return log.excluded.isExcluded(meta) ? problem('base_invalid', 'its base is by one who was removed') : undefined
 }
 

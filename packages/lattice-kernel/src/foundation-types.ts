@@ -79,6 +79,8 @@ export type FoundationFault =
   | 'above_base'
   /** Its base is no epoch that counts. */
   | 'base_invalid'
+  /** Whether its base counts depends on what is not here of the parent: nobody is to blame, and later it may. */
+  | 'base_undecided'
   /** Something that has to be there is not: it was cut short. */
   | 'incomplete'
   /** Too few of those who have to vouch for a state at the base do. */

@@ -132,7 +132,8 @@ class Proof {
   async #end(): Promise<ProofRefused | boolean> {
     const writer = this.#open()
     const end = writer.finish()
-    if (!end.ok) return { code: end.error.code }
+    // It shows nothing to who has too little of the parent.
+    if (!end.ok) return end.error.code === 'base_undecided' ? false : { code: end.error.code }
     writer.close()
     removeFoundationStaging(this.#directory)
     const fault = this.#fault()

@@ -16,6 +16,7 @@ import {
 } from '@lattice/model'
 import { createSeededRandom } from '@lattice/model/testing'
 import { weaver } from '@lattice/proto'
+import type { MembershipPolicy } from '@lattice/store-base'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -52,14 +53,17 @@ afterAll(removeDirectories)
 type Spine = Extract<FoundationItem, { kind: 'spine' }>
 type Ack = Extract<FoundationItem, { kind: 'ack' }>
 
-function open(directory = temporaryDirectory()): { writer: FoundationWriter; directory: string } {
-  const about = { directory, storeId, crypto, signer: newcomer, membership: createModelPolicy() }
+function open(
+  directory = temporaryDirectory(),
+  membership: MembershipPolicy = createModelPolicy(),
+): { writer: FoundationWriter; directory: string } {
+  const about = { directory, storeId, crypto, signer: newcomer, membership }
   return { writer: createFoundationWriter({ ...about, clock: { wallMs: () => START_MS } }), directory }
 }
 
 /** What becomes of them: the end, or the code of the refusal, after which nothing is left. */
-function outcomeOf(list: readonly FoundationItem[]): FoundationEnd | string {
-  const { writer, directory } = open()
+function outcomeOf(list: readonly FoundationItem[], membership?: MembershipPolicy): FoundationEnd | string {
+  const { writer, directory } = open(temporaryDirectory(), membership)
   const added = writer.add(list)
   const finished = added.ok ? writer.finish() : added
   if (finished.ok) {
@@ -242,6 +246,18 @@ describe('a foundation', () => {
     const closing: FoundationItem = { kind: 'closing', intention: record, place: spineAt(1).place }
     expect(outcomeOf(replaced(grant, closing))).toBe('out_of_order')
   })
+
+  test.each(['parent_unknown', 'parent_void', 'admin_unknown'] as const)(
+    'is not judged where its base waits for what its store has from the parent: %s',
+    (fault) => {
+      const policy = createModelPolicy()
+      const waiting: MembershipPolicy = {
+        ...policy,
+        resolve: (history) => ({ ...policy.resolve(history), faultOf: () => fault }),
+      }
+      expect(outcomeOf(withBase(baseOp()), waiting)).toBe('base_undecided')
+    },
+  )
 
   test('has a base that counts by the rules', () => {
     const value = baseOp()

@@ -16,6 +16,7 @@ import {
 } from '@lattice/model'
 import { create } from '@bufbuild/protobuf'
 import { weaver } from '@lattice/proto'
+import type { MembershipPolicy } from '@lattice/store-base'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   encodeFoundationItem,
@@ -24,7 +25,7 @@ import {
   type KernelEvent,
   type ProofRefused,
 } from '../src/index.ts'
-import { createHistory, keyOf } from './cutoff-history.ts'
+import { createHistory, keyOf, modelPolicy } from './cutoff-history.ts'
 import { crypto, genesisOf, removeDirectories, signerOf, type TestKernel } from './harness.ts'
 import { removeOp } from './membership-model.ts'
 import { openPlain, vouchersOf } from './plain-foundation.ts'
@@ -168,6 +169,22 @@ test('an epoch that is not final is named by its author alone', async () => {
     expect(kernel.removalFoundation(keyOf(VICTIM), [keyOf(2)])).toEqual(named)
     await kernel.close()
   }
+})
+
+test('a foundation whose base waits for what its store has from the parent shows nothing, and nobody is blamed', async () => {
+  const { history, known, epoch } = removedAway()
+  const items = await foundationAt(history, epoch)
+  const membership: MembershipPolicy = {
+    ...modelPolicy,
+    resolve: (past) => {
+      const view = modelPolicy.resolve(past)
+      return { ...view, faultOf: (id) => (equalBytes(id, epoch.id) ? 'admin_unknown' : view.faultOf(id)) }
+    },
+  }
+  const victim = await openPlain({ storeId: history.storeId, signer: signerOf(VICTIM), membership })
+  await victim.kernel.ingest(known, undefined)
+  expect(await show(victim.kernel, items)).toBe(false)
+  await expectIn(victim)
 })
 
 describe('a foundation with the removal in it', () => {

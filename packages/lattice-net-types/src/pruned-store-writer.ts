@@ -13,6 +13,8 @@ import type { RowPlace, SnapshotRow } from './pruned-replica.ts'
 /** Why what a peer sent is not taken. `code` is a short name in lower case. */
 export interface WriterRefused {
   readonly code: string
+  /** For want of something else of this node: nobody is to blame, and later the same may be taken. */
+  readonly isPending?: boolean
 }
 
 /** What is taken in of a foundation that was begun. */

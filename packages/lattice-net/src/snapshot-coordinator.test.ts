@@ -113,6 +113,33 @@ describe('a silent peer', () => {
   })
 })
 
+describe('a foundation that cannot be judged yet', () => {
+  test("is nobody's fault: others are asked, and in the end it is to be tried again", async () => {
+    const [first, second, nobody] = peers
+    if (first === undefined || second === undefined || nobody === undefined) expect.unreachable()
+    const coordinator = await coordinatorOf([first, second, nobody])
+    coordinator.start()
+    coordinator.connected(first)
+    coordinator.connected(second)
+    coordinator.connected(nobody)
+    const offer = { base: { epoch, seq: 1n }, snapshot }
+    const whole = { base: undefined, snapshot: undefined }
+    coordinator.answered(nobody, { kind: 'base', offer: whole })
+    coordinator.answered(first, { kind: 'base', offer })
+    coordinator.answered(second, { kind: 'base', offer })
+    const told: SnapshotEffect[] = []
+    for (const server of [first, second]) {
+      coordinator.worked(undefined)
+      told.push(...coordinator.answered(server, { kind: 'items', items: [Uint8Array.of(1)], after: 0, total: 1 }))
+      told.push(...coordinator.worked(undefined))
+      told.push(...coordinator.worked({ code: 'base_undecided', isPending: true }))
+    }
+    expect(askedForItems(told)).toEqual([second])
+    expect(told.filter(({ kind }) => kind === 'bar')).toEqual([])
+    expect(told.at(-1)).toEqual({ kind: 'failed', why: 'base_undecided' })
+  })
+})
+
 describe('a node whose own history was cut', () => {
   test.each([
     ['earlier', 3n, false],

@@ -96,6 +96,8 @@ class Coordinator implements FetchView {
   #hasWhole = false
   /** So has one that has made room for others. */
   #hasCut = false
+  /** Why what a peer serves cannot be taken yet. */
+  #pending: string | undefined
   #effects: SnapshotEffect[] = []
 
   constructor(options: SnapshotCoordinatorOptions) {
@@ -206,13 +208,16 @@ class Coordinator implements FetchView {
       this.#beginRows(stage.fetch.base, result, undefined)
     } else if (stage.kind === 'rows' && work.kind === 'finish') this.#finish(stage)
   }
-  #refused(work: WriterWork, { code }: WriterRefused): void {
+  #refused(work: WriterWork, { code, isPending = false }: WriterRefused): void {
     const stage = this.#stage
     if (stage.kind === 'items') {
       // Nothing of it is left, whoever goes on.
       const { server } = stage.fetch
       this.#chooseAnew()
-      this.bar(server, `foundation_${code}`)
+      if (!isPending) return this.bar(server, `foundation_${code}`)
+      this.#pending = code
+      this.#hasCut = true
+      this.gone(server)
     } else if (stage.kind === 'rows') stage.fetch.refused(work, code, this)
   }
   #beginRows(base: IntentionId, target: WriterSnapshot, after: WriterPosition['after']): void {
@@ -354,7 +359,7 @@ class Coordinator implements FetchView {
     else
       this.#effects.push({
         kind: 'failed',
-        why: this.#hasCut || this.#members.size > 0 ? 'no_state_is_served' : undefined,
+        why: this.#pending ?? (this.#hasCut || this.#members.size > 0 ? 'no_state_is_served' : undefined),
       })
   }
 }

@@ -116,7 +116,7 @@ class Fetch {
 }
 
 function refusedBy({ code }: { readonly code: string }): WriterRefused {
-  return { code }
+  return code === 'base_undecided' ? { code, isPending: true } : { code }
 }
 
 function readNote(path: string): Pick<WriterPosition, 'base' | 'peer'> | undefined {

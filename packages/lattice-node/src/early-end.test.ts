@@ -15,7 +15,7 @@ import {
 } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
 import { expect, test } from 'vitest'
-import { earlyEnd } from './early-end.ts'
+import { earlyEnd, notWitnessed } from './early-end.ts'
 
 const crypto = await openCrypto({ backend: 'wasm' })
 const signer = createSigner(crypto, crypto.keyPairFromSeed(toSeed(new Uint8Array(32).fill(1))))
@@ -94,4 +94,16 @@ test('a long chain costs a few looks at each', () => {
   for (let n = 0; n < 3000; n += 1) chain.push(add('missing_causes', [chain.at(-1) ?? here]))
   expect(endOf(...chain)).toBeUndefined()
   expect(reads()).toBeLessThan(5 * chain.length)
+})
+
+test('what came before it was taken over is looked for as well, unless it is in the log', () => {
+  const kernel = { has: (id: IntentionId) => idKey(id) === idKey(here) }
+  const waiting = [
+    { kind: 'floating', id: nowhere, reason: 'future', missing: [] },
+    { kind: 'duplicate', id: nowhere },
+    { kind: 'invalid', id: undefined, code: 'any' },
+  ] as const
+  expect(
+    notWitnessed(kernel, [{ kind: 'witnessed', id: nowhere }, ...waiting, { kind: 'duplicate', id: here }]),
+  ).toEqual(waiting)
 })

@@ -7,7 +7,15 @@
  * @module
  */
 import type { Kernel } from '@lattice/kernel'
-import { causesOf, type IdKey, idKey, type IntentionId, isSigned } from '@lattice/model'
+import { causesOf, type IdKey, idKey, type IngestOutcome, type IntentionId, isSigned } from '@lattice/model'
+
+/** Of what was taken in, what is not in the log: also what had come before, from a peer, and waits. */
+export function notWitnessed(
+  kernel: Pick<Kernel, 'has'>,
+  outcomes: readonly IngestOutcome[],
+): readonly IngestOutcome[] {
+  return outcomes.filter(({ kind, id }) => kind !== 'witnessed' && !(kind === 'duplicate' && id && kernel.has(id)))
+}
 
 /** `floating`: this node's own, causes first. Undefined where none of them comes by time alone. */
 export function earlyEnd(

@@ -35,7 +35,7 @@ import type { NetworkService, PeerHint, SnapshotState } from '@lattice/net'
 import type { MembershipPolicy } from '@lattice/store-base'
 import { createStoreMembershipPolicy, createSystemLayer } from '@lattice/systemstore'
 import type { DoubtedPeers } from './doubted-peers.ts'
-import { earlyEnd } from './early-end.ts'
+import { earlyEnd, notWitnessed } from './early-end.ts'
 import { fetchedContradicted, fetchedUnheard, fetchedUnproven } from './life-errors.ts'
 import type { NodeContext } from './node-context.ts'
 import { type OpenStore, openStore, type OpenStoreOptions } from './open-store.ts'
@@ -215,8 +215,9 @@ async function takeOver(
       const outcomes = await kernel.ingest(part, undefined)
       const own = outcomes.filter((_outcome, index) => isBy(crypto, part[index], self))
       kept += own.filter(({ kind }) => kind === 'witnessed').length
-      isWaiting ||= own.some(({ kind }) => kind !== 'witnessed' && kind !== 'duplicate')
-      floating.push(...own.flatMap((outcome) => (outcome.kind === 'floating' ? [outcome.id] : [])))
+      const waiting = notWitnessed(kernel, own)
+      isWaiting ||= waiting.length > 0
+      floating.push(...waiting.flatMap(({ id }) => id ?? []))
     }
     const early = earlyEnd(kernel, floating)
     const hold = holdOfReturn(meta.writeHold(kernel.storeId), { isCut: isWaiting || old.isOwnChainCut(), early })

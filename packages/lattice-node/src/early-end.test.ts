@@ -8,6 +8,7 @@ import {
   type IntentionId,
   NO_HINTS,
   type ParsedIntention,
+  type Signer,
   signIntention,
   sortDeps,
   toIntentionId,
@@ -18,7 +19,9 @@ import { expect, test } from 'vitest'
 import { earlyEnd, notWitnessed } from './early-end.ts'
 
 const crypto = await openCrypto({ backend: 'wasm' })
-const signer = createSigner(crypto, crypto.keyPairFromSeed(toSeed(new Uint8Array(32).fill(1))))
+const signerOf = (byte: number): Signer =>
+  createSigner(crypto, crypto.keyPairFromSeed(toSeed(new Uint8Array(32).fill(byte))))
+const [signer, other] = [signerOf(1), signerOf(2)]
 /** Below the base, or witnessed: nobody waits for it. */
 const here = toIntentionId(new Uint8Array(32).fill(9))
 const nowhere = toIntentionId(new Uint8Array(32).fill(8))
@@ -30,11 +33,11 @@ function createFloating() {
   const add = (
     reason: FloatReason,
     [prev = here, ...deps]: readonly IntentionId[],
-    { close = true } = {},
+    { close = true, by = signer }: { close?: boolean; by?: Signer } = {},
   ): IntentionId => {
-    const parsed: ParsedIntention = signIntention(crypto, signer, {
+    const parsed: ParsedIntention = signIntention(crypto, by, {
       intention: {
-        author: signer.publicKey,
+        author: by.publicKey,
         timestamp: { wall: 1_795_000_000_000, counter: (counter += 1) },
         storePrev: prev,
         causalDeps: sortDeps([prev, ...deps]),
@@ -94,6 +97,16 @@ test('a long chain costs a few looks at each', () => {
   for (let n = 0; n < 3000; n += 1) chain.push(add('missing_causes', [chain.at(-1) ?? here]))
   expect(endOf(...chain)).toBeUndefined()
   expect(reads()).toBeLessThan(5 * chain.length)
+})
+
+test('what another wrote beyond a cutoff is taken as a link in its time, where all that it cites is', () => {
+  const { add, endOf } = createFloating()
+  const early = add('future', [here], { by: other })
+  const cut = add('revoked', [early], { by: other })
+  const more = add('missing_causes', [cut], { by: other })
+  const upon = add('missing_causes', [more])
+  expect(endOf(upon)).toEqual(upon)
+  expect(endOf(upon, add('missing_causes', [add('revoked', [nowhere], { by: other })]))).toEqual(upon)
 })
 
 test('what came before it was taken over is looked for as well, unless it is in the log', () => {

@@ -272,8 +272,9 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
    */
   readonly over: (base: IntentionId, isFounded?: boolean) => ReplicatedSet | undefined
   /**
-   * What another node begins with: at an epoch that `over` answers for, or at this node's own base. Undefined where there is
-   * none. A snapshot is of one epoch: who takes both asks for the foundation at that.
+   * What another node begins with: at an epoch that counts and follows this node's own base, or at that. Undefined where there
+   * is none. A snapshot is of one epoch: who takes both asks for the foundation at that. Who begins where `over` does not answer
+   * could not take in all that is here; it is shown no more than who is out.
    */
   readonly foundation: (at?: IntentionId) => Foundation | undefined
   /**

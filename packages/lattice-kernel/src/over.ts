@@ -91,7 +91,7 @@ export function createOver(deps: OverDeps): Pick<Kernel, 'over' | 'foundation'> 
       return set
     },
     foundation: (at = log.base.epoch()) => {
-      const epoch = at && founded(at)
+      const epoch = at && standing(at)
       return epoch && foundations.at(epoch)
     },
   }

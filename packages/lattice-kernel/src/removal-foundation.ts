@@ -1,5 +1,6 @@
 /**
- * With which foundation a peer that was removed is shown so, where it cannot be shown what did it with all its past.
+ * With which foundation a peer that was removed is shown so, where it cannot be shown what did it with all its past. It begins
+ * nothing there, so whatever is beside the epoch does not matter.
  *
  * @module
  */

@@ -49,9 +49,10 @@ function servedSnapshot(kernel: Kernel): ServedSnapshot | undefined {
   return served && { epoch: served.epoch, root: served.root, rows: served.rows.system + served.rows.app }
 }
 
-/** Enough peers signed the state there, and what it stands on can be given. */
+/** Enough peers signed the state there, what it stands on can be given, and who begins there can take in all that is here. */
 function isProvable(kernel: Kernel, epoch: IntentionId): boolean {
-  return kernel.epoch(epoch)?.mayBegin === true && kernel.foundation(epoch) !== undefined
+  const isOver = kernel.epoch(epoch)?.mayBegin === true && kernel.over(epoch, true) !== undefined
+  return isOver && kernel.foundation(epoch) !== undefined
 }
 
 function readSnapshot(kernel: Kernel, options: Parameters<Kernel['readSnapshot']>[0]): SnapshotRead | undefined {

@@ -21,7 +21,7 @@ import type { StoreManager } from './store-manager.ts'
 
 const idOf = (byte: number): IntentionId => toIntentionId(toHash(new Uint8Array(32).fill(byte)))
 const peerOf = (byte: number): PublicKey => toPublicKey(new Uint8Array(32).fill(byte))
-const [liar, anna, bert] = [peerOf(1), peerOf(2), peerOf(3)]
+const [liar, anna, bert, self] = [peerOf(1), peerOf(2), peerOf(3), peerOf(4)]
 const stores = [toStoreId(toHash(new Uint8Array(32).fill(8))), toStoreId(toHash(new Uint8Array(32).fill(9)))] as const
 
 /** What one author built on another's, which lacks a cause. */
@@ -35,7 +35,7 @@ function createScene(fetched: { outcome: AdoptedStore | undefined; served?: unkn
   const scheduler = createManualScheduler()
   const kernel = {
     base: () => ({ epoch: idOf(7), seq: 3n }),
-    membership: () => ({ active: () => [liar, anna, bert] }),
+    membership: () => ({ active: () => [liar, anna, bert, self] }),
     snapshot: () => ({ divergences: [] }),
     floating: () => [floating(10, liar, 6, false), floating(11, anna, 10, true), floating(12, bert, 10, true)],
   }
@@ -64,6 +64,7 @@ function createScene(fetched: { outcome: AdoptedStore | undefined; served?: unkn
     },
   } as unknown as StoreManager
   const context = {
+    id: self,
     scheduler,
     clock: scheduler.clock,
     meta: { setReplicatedCount: () => {} },

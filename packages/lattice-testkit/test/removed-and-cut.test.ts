@@ -135,6 +135,34 @@ describe('a peer that was removed while it was away, and the history of that cut
     expect(kernelOf(mesh, 3, id).base()).toEqual(base)
   })
 
+  test('is shown so where no history can be begun at its removal, for what was written beside it', async () => {
+    const scene = await away('beside')
+    await using mesh = scene.mesh
+    const { id } = scene
+    const setDormant = (index: number): Promise<unknown> =>
+      mesh.complete(mesh.store(0, id).setPeerStatus(`node-${index}`, system.PeerStatus.DORMANT))
+    await setDormant(3)
+    await meanwhile(scene, async () => prune(mesh, id, [0, 1, 2]))
+    await setDormant(2)
+    await mesh.converge(id, [0, 1, 2])
+    mesh.partition([0, 1], [2], [3])
+    await mesh.run(() => isAlone(mesh, 2, id), 'node 2 is alone')
+    await put(mesh, 2, id, ['beside', 'here'])
+    await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 3)))
+    await mesh.converge(id, [0, 1])
+    mesh.partition([0, 1, 2], [3])
+    await mesh.converge(id, [0, 1, 2])
+    const [removal] = kernelOf(mesh, 0, id).revokedBy(mesh.node(3).id)
+    if (removal === undefined) throw new Error('node 3 was removed')
+    await mesh.run(() => kernelOf(mesh, 0, id).epoch(removal)?.isFinal === true, 'its removal is final')
+    expect(kernelOf(mesh, 0, id).over(removal)).toBeUndefined()
+    mesh.heal()
+    await mesh.run(() => stateOf(mesh, 3, id) === 'revoked', 'node 3 knows')
+    await mesh.run(() => kernelOf(mesh, 3, id).projection().isStale !== true, 'its state follows')
+    await expectOut(mesh, id)
+    expect(kernelOf(mesh, 0, id).base()?.epoch).not.toEqual(removal)
+  })
+
   test('comes back by a new invite: it fetches the store anew, and what was cut is told', async () => {
     const scene = await away('again')
     await using mesh = scene.mesh

@@ -165,8 +165,12 @@ function isBeyondCutoff(world: World, index: number, { id, node, storeId }: Ackn
 }
 
 function isOutAbove({ mesh, stores }: World, index: number, author: PublicKey): boolean {
-  const cutoffs = mesh.store(index, stores.team).kernel().membership().cutoffsOf(author)
-  return cutoffs.some(({ remains, readmissions }) => remains !== 'writer' && readmissions.length === 0)
+  const view = mesh.store(index, stores.team).kernel().membership()
+  const isOut = view
+    .cutoffsOf(author)
+    .some(({ remains, readmissions }) => remains !== 'writer' && readmissions.length === 0)
+  // Or it was let in by somebody who was out by then.
+  return isOut || !view.isHeard(author)
 }
 
 /** Of what is not here nothing is known, so it is before nothing. */

@@ -135,7 +135,8 @@ async function askOnce(
   const { peer } = link
   const store = deps.stores.get(storeId)
   const view = deps.stores.forAsking(peer, storeId)
-  if (store === undefined || view === undefined || isKnown(deps, store)) return false
+  // What removed others may void what removed this node.
+  if (store === undefined || view === undefined || (about === undefined && isKnown(deps, store))) return false
   let proof: RemovalProof | undefined
   const openProof = (): RemovalProof | undefined => {
     // What came before it may have told it all.

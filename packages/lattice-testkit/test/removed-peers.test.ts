@@ -104,6 +104,23 @@ test('of two admins of whom the senior demotes the other, and is removed by it, 
   }
 })
 
+test('whom a junior removed after its senior learns from that one that it was not', async () => {
+  const { mesh, id } = await team(19, { admin: 1 })
+  await using _ = mesh
+  mesh.partition([0], [1, 2])
+  await mesh.run(() => isAlone(mesh, 0, id), 'node 0 is alone')
+  await mesh.complete(mesh.store(0, id).revokePeer(keyOf(mesh, 1)))
+  await mesh.complete(mesh.store(1, id).revokePeer(keyOf(mesh, 0)))
+  await mesh.complete(mesh.store(1, id).revokePeer(keyOf(mesh, 2)))
+  await mesh.run(() => removals(mesh, 2, id, 2).length === 1, 'node 2 knows')
+  expect(removals(mesh, 2, id, 0)).toHaveLength(1)
+  mesh.partition([0, 2], [1])
+  await mesh.run(() => removals(mesh, 2, id, 2).length === 0, 'node 2 knows better')
+  await put(mesh, 2, id, ['more', 'writes'])
+  await mesh.converge(id, [0, 2])
+  expect(await get(mesh, 0, id, 'more')).toBe('writes')
+})
+
 test('a peer that is invited again by somebody who turns out to be removed is told that it is not let in', async () => {
   const { mesh, id } = await team(18, { admin: 1, discovery: true })
   await using _ = mesh

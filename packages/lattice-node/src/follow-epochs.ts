@@ -11,6 +11,10 @@
  *
  * An epoch of a child that names one of the parent which never comes is set aside by an admin after a while.
  *
+ * Where the two differ once the child has followed, there is something to follow again: so it is where an epoch turned out
+ * void. One and the same is followed a while later then, as by who comes next: a fault in the rules must not make epochs
+ * without end.
+ *
  * @module
  */
 import type { Kernel } from '@lattice/kernel'
@@ -53,6 +57,8 @@ export function createEpochFollower(context: NodeContext, { entries, wake }: Epo
   const turns = createTurns({ scheduler, deadlineMs: FOLLOW_DEADLINE_MS, wake })
   const asideTurns = createTurns({ scheduler, deadlineMs: FOLLOW_DEADLINE_MS, wake })
   const undecided = createUndecidedEpochs({ clock, scheduler, wake })
+  /** By child, the epoch above that this node had it follow last. */
+  const followed = new WeakMap<Kernel, IdKey>()
   /** By child, the views that were found in agreement. */
   const agreed = new WeakMap<Kernel, readonly [MembershipView, MembershipView]>()
 
@@ -63,7 +69,8 @@ export function createEpochFollower(context: NodeContext, { entries, wake }: Epo
     if (known?.[0] === views[0] && known[1] === views[1]) return undefined
     const due = compare(context.id, above, kernel)
     if (due === undefined) agreed.set(kernel, views)
-    return due
+    const isAgain = due?.kernel === kernel && followed.get(kernel) === aboveIn(due.wish)
+    return isAgain ? { ...due, turn: due.turn + 1 } : due
   }
   function asideIn({ kernel }: Pair): Due | undefined {
     const epochs = undecided.overdue(kernel)
@@ -80,6 +87,8 @@ export function createEpochFollower(context: NodeContext, { entries, wake }: Epo
   async function make({ kernel, wish }: Due): Promise<boolean> {
     try {
       await kernel.submitEpoch(wish)
+      const above = aboveIn(wish)
+      if (above !== undefined) followed.set(kernel, above)
       return true
     } catch (error) {
       // It does not take writes now, or another was quicker: the next look tells.
@@ -115,6 +124,11 @@ export function createEpochFollower(context: NodeContext, { entries, wake }: Epo
       undecided.close()
     },
   }
+}
+
+/** The epoch above that an epoch is to follow. */
+function aboveIn(wish: EpochWish): IdKey | undefined {
+  return wish.kind === 'parent' ? idKey(wish.epoch) : undefined
 }
 
 /** What is asked of the store above. */

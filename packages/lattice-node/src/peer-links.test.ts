@@ -1,24 +1,13 @@
-import { create } from '@bufbuild/protobuf'
-import {
-  idKey,
-  type IdKey,
-  type PublicKey,
-  type ReadTable,
-  type StoreId,
-  toIntentionId,
-  toPublicKey,
-  toStoreId,
-} from '@lattice/model'
-import { createMemoryTable } from '@lattice/model/testing'
-import { weaver } from '@lattice/proto'
+import { idKey, type IdKey, type PublicKey, type StoreId, toPublicKey, toStoreId } from '@lattice/model'
 import type { ReadStoreTables } from '@lattice/store-base'
-import { admitPeer, createSystemLayer, setStrategy, type SystemWrite } from '@lattice/systemstore'
+import { admitPeer, setStrategy, type SystemWrite } from '@lattice/systemstore'
 import { describe, expect, test } from 'vitest'
 import type { NodeContext } from './node-context.ts'
 import type { Circle } from '@lattice/net'
 import type { WriteHold } from './meta-db.ts'
 import { createPeerLinks, type PeerLinks } from './peer-links.ts'
 import type { StoreManager } from './store-manager.ts'
+import { createTestTables, type TestTables } from './testing/system-tables.ts'
 
 const keyOf = (fill: number): PublicKey => toPublicKey(new Uint8Array(32).fill(fill))
 const idOf = (number: number): StoreId =>
@@ -31,43 +20,7 @@ const idOf = (number: number): StoreId =>
 const self = keyOf(1)
 const [anna, bert] = [keyOf(2), keyOf(3)]
 
-interface TestTables extends ReadStoreTables {
-  readonly submit: (write: SystemWrite) => void
-  /** Walks over the system table so far. */
-  readonly scans: () => number
-}
-
-function tablesOf(writes: readonly SystemWrite[]): TestTables {
-  const layer = createSystemLayer()
-  const tables = { system: createMemoryTable(), app: createMemoryTable() }
-  let applied = 0
-  let scans = 0
-  const apply = (op: weaver.UniversalOp['op'], isGenesis: boolean): void => {
-    applied += 1
-    const projected = {
-      id: toIntentionId(new Uint8Array(32).fill(applied)),
-      author: self,
-      timestamp: { wall: applied, counter: 0 },
-      deps: [],
-      op: create(weaver.UniversalOpSchema, { op }),
-      follows: () => true,
-      covers: () => false,
-    }
-    if (isGenesis) layer.applyGenesis(tables, projected)
-    else layer.apply(tables, projected)
-  }
-  apply({ case: 'genesis', value: create(weaver.GenesisOpSchema) }, true)
-  for (const { op } of writes) apply(op, false)
-  const { system } = tables
-  const counted: ReadTable = {
-    get: system.get,
-    scan: (range) => {
-      scans += 1
-      return system.scan(range)
-    },
-  }
-  return { system: counted, app: tables.app, submit: ({ op }) => apply(op, false), scans: () => scans }
-}
+const tablesOf = (writes: readonly SystemWrite[]): TestTables => createTestTables(self, writes)
 
 const admit = (peer: PublicKey): SystemWrite => admitPeer({ author: self, peer, role: 'writer', addedAt: 1 })
 

@@ -154,12 +154,16 @@ export function isFetchBegun(context: NodeContext, id: StoreId): boolean {
 /**
  * Puts what was fetched in place. The store is closed; a crash leaves the one or the other. Where the log that is here was
  * cut as late it stays, unless the other tells one of the places that are wanted, and what was fetched is dropped: undefined.
+ * So it is, `apart`, where the other was cut without what this one was cut at: what lies below that may be nowhere else.
  */
-export async function adoptFetched(context: NodeContext, deps: PrunedFetchDeps): Promise<AdoptedStore | undefined> {
+export async function adoptFetched(
+  context: NodeContext,
+  deps: PrunedFetchDeps,
+): Promise<AdoptedStore | 'apart' | undefined> {
   const { id, tablesOf, kernelOf, signal, wanted = [] } = deps
   const path = context.directory.storePath(id)
   const store = await openFetched(context, deps)
-  let adopted: AdoptedStore | undefined
+  let adopted: AdoptedStore | 'apart' | undefined
   try {
     const membership = createStoreMembershipPolicy(createParentPeers({ kernelOf, tablesOf }))
     adopted = await takeOver(context, store.kernel, { path, membership, signal, wanted })
@@ -167,7 +171,7 @@ export async function adoptFetched(context: NodeContext, deps: PrunedFetchDeps):
     await store.close()
   }
   // All that is worth keeping of the old log is in the new one, or put aside.
-  if (adopted !== undefined) commitFetched(path)
+  if (adopted !== undefined && adopted !== 'apart') commitFetched(path)
   else rmSync(fetchingPath(context, id), { recursive: true, force: true })
   return adopted
 }
@@ -201,12 +205,14 @@ async function takeOver(
   { crypto, signer, meta, id: self }: NodeContext,
   kernel: Kernel,
   { path, membership, signal, wanted }: TakeOver,
-): Promise<AdoptedStore | undefined> {
+): Promise<AdoptedStore | 'apart' | undefined> {
   const base = kernel.base()?.epoch
   if ((peekLog(path)?.witnessCount ?? 0) === 0) return { base, kept: 0, waiting: 0 }
   const old = openReingest({ directory: path, storeId: kernel.storeId, crypto, signer, membership, into: kernel })
   try {
-    if (!isBetter(kernel, old.base(), wanted)) return undefined
+    const before = old.base()
+    if (!isBetter(kernel, before, wanted)) return undefined
+    if (before !== undefined && kernel.epoch(before.epoch) === undefined) return 'apart'
     let kept = 0
     let isWaiting = false
     const floating: IntentionId[] = []

@@ -31,7 +31,7 @@ function floating(id: number, author: PublicKey, cause: number, isPlaced: boolea
 }
 
 /** Stores that are cut, in which two built on what has no place; each fetch ends with what `fetched` says. */
-function createScene(fetched: { outcome: AdoptedStore | undefined; served?: unknown }) {
+function createScene(fetched: { outcome: AdoptedStore | 'apart' | undefined; served?: unknown }) {
   const scheduler = createManualScheduler()
   const kernel = {
     base: () => ({ epoch: idOf(7), seq: 3n }),
@@ -43,7 +43,14 @@ function createScene(fetched: { outcome: AdoptedStore | undefined; served?: unkn
   const entries = new Map(
     stores.map((id) => [
       idKey(id),
-      { record: { id }, ready: true, repairing: false, parent: () => undefined, open: { kernel, replicated } },
+      {
+        record: { id },
+        ready: true,
+        repairing: false,
+        cutApartMs: undefined,
+        parent: () => undefined,
+        open: { kernel, replicated },
+      },
     ]),
   )
   const fetches: StoreId[] = []
@@ -80,6 +87,13 @@ function createScene(fetched: { outcome: AdoptedStore | undefined; served?: unkn
       await scheduler.advanceAsync(0)
       return fetches.length - before
     },
+    told: async (id: StoreId): Promise<number> => {
+      const before = fetches.length
+      returning.told(id, anna)
+      await scheduler.advanceAsync(0)
+      return fetches.length - before
+    },
+    isApart: (id: StoreId): boolean => entries.get(idKey(id))?.cutApartMs !== undefined,
     /** How many came of it after a while. */
     unknown: async (id: StoreId, ms: number): Promise<number> => {
       const before = fetches.length
@@ -110,6 +124,24 @@ test('after a fetch that told some the rest are looked for at once', async () =>
   const scene = createScene(fetched)
   expect(await scene.differs(stores[0])).toBe(1)
   expect(await scene.differs(stores[0])).toBe(1)
+})
+
+test('what was cut without what was cut here is fetched again after a while, whoever says so, until it can be taken', async () => {
+  const [store, other] = stores
+  const fetched: { outcome: AdoptedStore | 'apart' | undefined } = { outcome: 'apart' }
+  const scene = createScene(fetched)
+  expect(await scene.told(store)).toBe(1)
+  expect([scene.isApart(store), scene.isApart(other)]).toEqual([true, false])
+  expect([await scene.told(store), await scene.differs(store), await scene.told(other)]).toEqual([0, 0, 1])
+  await scene.pass(REST_MS - 1)
+  expect(await scene.told(store)).toBe(0)
+  await scene.pass(1)
+  expect(await scene.told(store)).toBe(1)
+  expect(await scene.told(store)).toBe(0)
+  fetched.outcome = { base: idOf(7), kept: 0, waiting: 0 }
+  await scene.pass(REST_MS)
+  expect(await scene.told(store)).toBe(1)
+  expect(scene.isApart(store)).toBe(false)
 })
 
 test('where nobody can begin with what is cut here the store is fetched, once that has been so for a while', async () => {

@@ -1,6 +1,9 @@
 /**
  * Brings stores back whose history others deleted while this node was away.
  *
+ * Not one whose history was cut here as well, where theirs was cut without that: it has what nobody else has, and a person
+ * decides.
+ *
  * The store stays in use while it is fetched beside, and is closed only to be replaced, which is short. Attempts are repeated
  * with growing pauses until one succeeds or nobody has cut anything: whoever said so and lied is out by then. One at a time
  * for each store.
@@ -52,8 +55,11 @@ export interface ReturningStores {
 
 /** Floating intentions that are looked at. */
 const FLOATING_MAX = 4096
-/** How long what nobody told is not looked for again: fetching a store takes a while. */
+/** How long what nobody told is not looked for again, nor what cannot be taken: fetching a store takes a while. */
 export const REST_MS: number = 10 * 60_000
+
+/** How long after it was found so a store counts as cut apart: it is found again every time somebody says so after a rest. */
+export const APART_MS: number = 3 * REST_MS
 
 /** How long nobody can begin where history is cut here, before it is fetched anew. */
 export const ALONE_MS: number = 2 * 60_000
@@ -85,11 +91,14 @@ class Returning implements ReturningStores {
   readonly #doubts = new Map<IdKey, DoubtedPeers>()
   /** Stores that are not fetched again for what nobody told: places, or a later state. */
   readonly #rests: Pauses<IdKey>
+  /** Stores that are not fetched again whoever says so: what there is was cut without what was cut here. */
+  readonly #aparts: Pauses<IdKey>
 
   constructor(context: NodeContext, manager: Manager) {
     this.#context = context
     this.#manager = manager
     this.#rests = createPauses(context.clock, REST_MS)
+    this.#aparts = createPauses(context.clock, REST_MS)
   }
 
   told(storeId: StoreId, peer: PublicKey): void {
@@ -131,8 +140,8 @@ class Returning implements ReturningStores {
 
   #begin(storeId: StoreId, why: Omit<Told, 'wakeUp'>): void {
     const entry = this.#manager.entry(storeId)
-    if (entry?.ready !== true || entry.repairing) return
     const key = idKey(storeId)
+    if (entry?.ready !== true || entry.repairing || this.#aparts.isPaused(key)) return
     const running = this.#running.get(key)
     if (running !== undefined) return running.nudge()
     const wakeUp = createWakeUp(this.#context.scheduler)
@@ -227,6 +236,12 @@ class Returning implements ReturningStores {
     const adopted = await this.#manager.closed.withClosed(storeId, (closed, signal) =>
       adoptFetched(this.#context, { ...this.#deps(closed, signal), wanted }),
     )
+    if (adopted === 'apart') {
+      entry.cutApartMs = this.#context.clock.monotonicMs()
+      this.#aparts.begin(idKey(storeId))
+      this.#context.logger.warn('store.cut_apart', { storeId })
+      return
+    }
     if (adopted === undefined) {
       if (wanted.length > 0 || orWhole) this.#rests.begin(idKey(storeId))
       return
@@ -234,6 +249,7 @@ class Returning implements ReturningStores {
     // What a peer once held was the log that was here: this one has fewer records.
     this.#context.meta.setReplicatedCount(storeId, undefined)
     entry.record = { ...entry.record, replicatedCount: undefined }
+    entry.cutApartMs = undefined
     const { base, kept, waiting } = adopted
     if (base === undefined) return
     this.#context.publish({ kind: 'returned', storeId, base, kept, waiting })

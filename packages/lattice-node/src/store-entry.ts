@@ -32,6 +32,8 @@ export interface StoreEntry {
   leaving: boolean
   /** It is in use, and this node was removed from it. */
   revoked: boolean
+  /** When it was last found that others have cut its history without what was cut here; monotonic. */
+  cutApartMs: number | undefined
   /** Its log is on this node. */
   hasData: boolean
   /** The children it declares, while it is in use. */
@@ -89,6 +91,7 @@ export function createStoreEntry(record: StoreRecord, { entryOf, hasData }: Entr
     repairing: false,
     leaving: false,
     revoked: false,
+    cutApartMs: undefined,
     hasData,
     declared: undefined,
     disowned: new Set(),

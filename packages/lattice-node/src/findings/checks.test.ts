@@ -18,6 +18,7 @@ const STORE: StoreSnapshot = {
   failure: undefined,
   bootstrap: undefined,
   awaiting: [],
+  isCutApart: false,
   open: undefined,
 }
 const OPEN: OpenSnapshot = {

@@ -14,6 +14,7 @@ import type { PeerEntry, StoreSummary } from '../store-types.ts'
 import type { OpenStore } from '../open-store.ts'
 import type { StoreEntry } from '../store-entry.ts'
 import { pruningOf } from '../history/prune-store.ts'
+import { APART_MS } from '../returning-stores.ts'
 import { findEpoch } from '../revoke-peer.ts'
 import { peerTable, type TablesOf } from '../store-peers.ts'
 import { viewPeers } from '../store-views.ts'
@@ -42,13 +43,14 @@ export function gatherStore(
   { entry, summary, tablesOf, isAsked }: GatherStore,
   nameOf: NameOf,
 ): StoreSnapshot {
-  const { failure, open, ready, bootstrap } = entry
+  const { failure, open, ready, bootstrap, cutApartMs } = entry
   return {
     ref: { id: summary.id, path: summary.path },
     state: summary.state,
     failure: failure === undefined ? undefined : toFailure(failure),
     bootstrap: bootstrap && gatherBootstrap(bootstrap, nameOf),
     awaiting: summary.awaiting.map(nameOf),
+    isCutApart: cutApartMs !== undefined && context.clock.monotonicMs() - cutApartMs < APART_MS,
     open: open !== undefined && ready ? gatherOpen(context, { open, tablesOf, isAsked }, nameOf) : undefined,
   }
 }

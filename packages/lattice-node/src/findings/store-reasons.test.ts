@@ -59,6 +59,7 @@ const STORE: StoreSnapshot = {
   failure: undefined,
   bootstrap: undefined,
   awaiting: [],
+  isCutApart: false,
   open: OPEN,
 }
 const STALLED = {
@@ -174,6 +175,13 @@ const cases: readonly (readonly [string, StoreSnapshot, string, string, string])
     'start nas and vps',
   ],
   [
+    'a history that was cut here and elsewhere, each without the other',
+    { ...STORE, isCutApart: true },
+    'problem cut_apart',
+    'history was deleted here, and by others that did not know of it',
+    'store leave 111111111111 --force',
+  ],
+  [
     'evicted',
     open({ floating: { ...OPEN.floating, evicted: 5 } }),
     'warning floating_evicted',
@@ -213,6 +221,7 @@ describe('epochs', () => {
     failure: undefined,
     bootstrap: undefined,
     awaiting: [],
+    isCutApart: false,
     open: {
       ...OPEN,
       replicas: [replica(nas)],

@@ -24,6 +24,7 @@ export function storeReasons(snapshot: StoreSnapshot, around: Circumstances): re
     ...(state === 'revoked' ? [revokedReason(snapshot)] : []),
     ...(bootstrap === undefined ? [] : [bootstrapReason(bootstrap)]),
     ...awaitingReason(snapshot),
+    ...(snapshot.isCutApart ? [cutApartReason(snapshot)] : []),
     ...(open === undefined ? [] : openReasons(snapshot, open, around)),
   ]
 }
@@ -40,6 +41,16 @@ function revokedReason({ ref }: StoreSnapshot): Reason {
     code: 'self_revoked',
     what: 'this node was removed from the store: it can read what it has, and what it writes would count nowhere',
     remedy: `ask an admin for a new invitation; \`lattice --store ${shortId(ref.id)} store debug excluded\` shows what was cut`,
+  }
+}
+
+function cutApartReason({ ref }: StoreSnapshot): Reason {
+  const id = shortId(ref.id)
+  return {
+    severity: 'problem',
+    code: 'cut_apart',
+    what: 'history was deleted here, and by others that did not know of it: neither can take in what the other has',
+    remedy: `on one side export what is to be kept, then \`lattice store leave ${id} --force\` and join by a new invite`,
   }
 }
 

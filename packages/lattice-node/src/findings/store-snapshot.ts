@@ -133,6 +133,8 @@ export interface StoreSnapshot {
   readonly failure: StoreFailure | undefined
   readonly bootstrap: BootstrapSnapshot | undefined
   readonly awaiting: readonly Named[]
+  /** Others have cut its history without what was cut here: neither can take in what the other has. */
+  readonly isCutApart: boolean
   readonly open: OpenSnapshot | undefined
 }
 

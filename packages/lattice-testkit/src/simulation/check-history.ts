@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type EpochStatus, FETCHING, type Kernel, QUORUM, type SignedRoot, signedStateOf } from '@lattice/kernel'
 import { equalBytes, type IntentionId, type PublicKey, type StoreId, toHex } from '@lattice/model'
-import { stateIn } from './gathering.ts'
+import { areCutApart, stateIn } from './gathering.ts'
 import type { Acknowledged } from './run-record.ts'
 import { find } from './run-record.ts'
 import { storeIn, type World } from './world.ts'
@@ -42,7 +42,7 @@ function checkBase(world: World, index: number, { name, id }: { readonly name: s
       )
     }
   } else if (equalBytes(base.epoch, seen.epoch)) return
-  else if (base.seq <= seen.seq || !kernel.isAncestor(seen.epoch, base.epoch)) {
+  else if (base.seq <= seen.seq || !kernel.has(seen.epoch) || !kernel.isAncestor(seen.epoch, base.epoch)) {
     find(
       record,
       'bases_move_forward',
@@ -145,8 +145,9 @@ export function isTold(
   if (kernel.membership().cutoffsOf(author).length > 0) return true
   if (writtenAnew.has(toHex(id)) || beingWrittenAnew.has(toHex(id))) return true
   const store = storeIn(world, node, storeId)
-  // Who is down or has left keeps what it has.
-  return store === undefined || store.kernel().has(id) || store.stranded().some((write) => equalBytes(write.id, id))
+  // Who is down or has left keeps what it has, and so does who was cut apart.
+  if (store === undefined || areCutApart(kernel, store.kernel())) return true
+  return store.kernel().has(id) || store.stranded().some((write) => equalBytes(write.id, id))
 }
 
 /** What is fetched beside a store is gone once it is whole or given up. */

@@ -4,11 +4,13 @@
  * A peer that was removed holds less than the others and keeps what they left out, so it is not compared with them. Who
  * was removed follows from the records alone: nodes of which each holds the same set say who is out, and whoever is out has
  * to know. One that left may not: nobody talks to it any more. Neither may one whose admission was cut off with whoever
- * admitted it: to the others it is a stranger. And of two that removed each other the senior stays, on its own, where the others
+ * admitted it: to the others it is a stranger. Of two that were waited for by nobody and each cut history without the other
+ * neither comes to the other. And of two that removed each other the senior stays, on its own, where the others
  * have cut history without its epoch: they can take in nothing that it has, nor it what they have.
  *
  * @module
  */
+import type { Kernel } from '@lattice/kernel'
 import { equalBytes, type StoreId } from '@lattice/model'
 import { readPeerStatus } from '@lattice/systemstore'
 import { heldDigest, heldDigests } from '../replica-digest.ts'
@@ -77,13 +79,24 @@ function whyApart(
       if (seen !== 'in') return `${name} is to know that node-${index} is ${seen}`
       continue
     }
-    if (state === undefined || state === 'left' || seen === 'stranger') continue
+    if (state === undefined || state === 'left' || seen === 'stranger' || isCutApart(world, first, index)) continue
     if (seen === 'in') return `${name} without node-${index} (${state})`
     if (state !== 'revoked' && !isParted(world, first, index)) {
       return `${name} has removed node-${index}, which says ${state}`
     }
   }
   return undefined
+}
+
+function isCutApart(world: Place, one: number, other: number): boolean {
+  const [a, b] = [one, other].map((index) => storeIn(world, index, world.stores.team)?.kernel())
+  return a !== undefined && b !== undefined && areCutApart(a, b)
+}
+
+/** Whether each has cut its history at an epoch that the other does not know. */
+export function areCutApart(one: Kernel, other: Kernel): boolean {
+  const [a, b] = [one.base(), other.base()]
+  return a !== undefined && b !== undefined && one.epoch(b.epoch) === undefined && other.epoch(a.epoch) === undefined
 }
 
 /** Whether a node says that a senior is out, by epochs below its cut, of authors whom that has removed by epochs unknown here. */

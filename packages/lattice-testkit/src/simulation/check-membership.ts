@@ -279,10 +279,12 @@ function isBelowBase(kernel: Kernel, epoch: IntentionId): boolean {
 
 /**
  * `parent_void`, `parent_unknown`: the epoch that it follows turned out not to stand, and is here or is not. `set_aside`: and
- * history was to be cut above it.
+ * history was to be cut above it. `admin_unknown`: whoever made its author an admin above turned out to be removed.
  */
 function isHonestVerdict({ fault }: EpochStatus): boolean {
-  return fault === undefined || ['outranked', 'parent_void', 'parent_unknown', 'set_aside'].includes(fault)
+  return (
+    fault === undefined || ['outranked', 'parent_void', 'parent_unknown', 'set_aside', 'admin_unknown'].includes(fault)
+  )
 }
 
 function hasFollowed(kernel: Kernel, { id }: EpochStatus, key: PublicKey): boolean {

@@ -294,7 +294,8 @@ function hasFollowed(kernel: Kernel, { id }: EpochStatus, key: PublicKey): boole
 
 /**
  * Why the epochs of a store are not at rest yet: several heads, or one that somebody who is here has not seen. Whoever is active
- * joins them: where that is nobody who keeps to the rules it may take for ever.
+ * joins them: where that is nobody who keeps to the rules it may take for ever. So it may where that is back above alone, and no
+ * admin that is active is left to have the store follow.
  */
 export function whyUnsettled(world: World, { name, id, nodes }: Held): string | undefined {
   const [first] = nodes
@@ -305,7 +306,7 @@ export function whyUnsettled(world: World, { name, id, nodes }: Held): string | 
     const isActive = kernel
       .membership()
       .active()
-      .some((key) => nodes.includes(world.indexOf(key) ?? -1))
+      .some((key) => nodes.includes(world.indexOf(key) ?? -1) && kernel.revokedBy(key).length === 0)
     return isActive ? `${name} has ${epochHeads.length} epoch heads` : undefined
   }
   const [head] = epochHeads

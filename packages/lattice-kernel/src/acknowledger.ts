@@ -31,6 +31,8 @@ import { JOINED_TIPS_MAX } from './resolve-causes.ts'
 export interface Acknowledger {
   /** From here on, what arrives is acknowledged; what arrived before, too. */
   readonly start: () => void
+  /** See `AutomaticWrites`. */
+  readonly reconsider: () => void
   /** Acknowledges now; undefined when there is nothing to acknowledge. */
   readonly emit: () => Promise<IntentionId | undefined>
   /** Emits no more. Resolves when what it was doing is done. */
@@ -103,6 +105,7 @@ export function createAcknowledger({ core, submit }: AcknowledgerDeps): Acknowle
       )
       arm(ackDelayMs)
     },
+    reconsider: () => arm(ackDelayMs),
     close: async () => {
       for (const cancel of cancels.splice(0)) cancel()
       await close()

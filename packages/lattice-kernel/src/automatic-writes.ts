@@ -11,6 +11,8 @@ import { createEpochJoiner, type EpochJoinerDeps } from './epoch-joiner.ts'
 
 export interface AutomaticWrites {
   readonly start: () => void
+  /** Looks again whether something is due: what another store says of who may write has changed. */
+  readonly reconsider: () => void
   readonly emitAck: Acknowledger['emit']
   /** Writes no more. Resolves when what is under way is done. */
   readonly close: () => Promise<void>
@@ -25,6 +27,9 @@ export function createAutomaticWrites(
     emitAck: acknowledger.emit,
     start: () => {
       for (const { start } of all) start()
+    },
+    reconsider: () => {
+      for (const { reconsider } of all) reconsider()
     },
     close: async () => {
       await Promise.all(all.map(async ({ close }) => close()))

@@ -19,6 +19,8 @@ import { isConcerned, type Submit, submitEpochAck } from './submit-epoch-ack.ts'
 
 export interface BaseVoucher {
   readonly start: () => void
+  /** See `AutomaticWrites`. */
+  readonly reconsider: () => void
   readonly close: () => Promise<void>
 }
 
@@ -68,6 +70,7 @@ export function createBaseVoucher({ core, submit, keptRoot }: BaseVoucherDeps): 
       )
       arm()
     },
+    reconsider: arm,
     close: async () => {
       for (const cancel of cancels.splice(0)) cancel()
       await followUp.close()

@@ -18,6 +18,8 @@ import { isConcerned, type Submit, submitEpochAck } from './submit-epoch-ack.ts'
 
 export interface EpochAcknowledger {
   readonly start: () => void
+  /** See `AutomaticWrites`. */
+  readonly reconsider: () => void
   readonly close: () => Promise<void>
 }
 
@@ -93,6 +95,7 @@ export function createEpochAcknowledger({ core, submit, rootOf }: EpochAcknowled
       )
       arm()
     },
+    reconsider: arm,
     close: async () => {
       for (const cancel of cancels.splice(0)) cancel()
       await followUp.close()

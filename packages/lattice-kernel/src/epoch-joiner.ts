@@ -13,6 +13,8 @@ import { createFollowUp } from './follow-up.ts'
 
 export interface EpochJoiner {
   readonly start: () => void
+  /** See `AutomaticWrites`. */
+  readonly reconsider: () => void
   readonly close: () => Promise<void>
 }
 
@@ -72,6 +74,7 @@ export function createEpochJoiner({ core, submitEpoch }: EpochJoinerDeps): Epoch
       )
       arm()
     },
+    reconsider: arm,
     close: async () => {
       for (const cancel of cancels.splice(0)) cancel()
       await followUp.close()

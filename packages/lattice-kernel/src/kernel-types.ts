@@ -207,7 +207,7 @@ export interface Kernel extends AsyncDisposable, DagQuestions, ChainReads, Revok
     batch: readonly SignedIntention[],
     source: PublicKey | undefined,
   ) => Promise<readonly IngestOutcome[]>
-  /** Looks again at everything that waits for admission or time. */
+  /** Looks again at everything that waits for admission or time, and at what this node has to write once it is admitted. */
   readonly recheckFloating: () => Promise<void>
   /** Resolves when `id` is witnessed; rejects with `KernelClosed`, or `signal.reason` once aborted. */
   readonly waitFor: (id: IntentionId, signal?: AbortSignal) => Promise<void>

@@ -61,7 +61,7 @@ export function createKernel(core: Core, projectionOver: ProjectionFactory): Sta
   const { rootOf = snapshots.rootOf } = core.options
   const automatic = createAutomaticWrites({ core, ...writes, rootOf, keptRoot: snapshots.keptRoot })
   const tellSettlement = settlementTold(core)
-  const jobs = jobsOf({ core, writer, rebuilding, tellSettlement })
+  const jobs = jobsOf({ core, writer, rebuilding, tellSettlement, automatic })
   const proofs = createRemovalProofs(core, jobs.recheckFloating)
 
   const close = async (): Promise<void> =>
@@ -127,6 +127,7 @@ interface JobsDeps {
   readonly writer: Pick<Writer, 'accept' | 'jobs'>
   readonly rebuilding: Pick<Rebuilding, 'job'>
   readonly tellSettlement: () => void
+  readonly automatic: AutomaticWrites
 }
 
 /** What the writer does between other work, when it is asked to. */
@@ -135,10 +136,14 @@ function jobsOf({
   writer,
   rebuilding,
   tellSettlement,
+  automatic,
 }: JobsDeps): Pick<Kernel, 'recheckFloating' | 'rebuild' | 'retry'> {
   const { accept, jobs } = writer
   return {
-    recheckFloating: async () => accept(async () => jobs.run(createRecheck(core, tellSettlement))),
+    recheckFloating: async () => {
+      await accept(async () => jobs.run(createRecheck(core, tellSettlement)))
+      automatic.reconsider()
+    },
     rebuild: async (onProgress) => accept(async () => jobs.run(rebuilding.job(onProgress))),
     retry: async () => accept(async () => jobs.run(createRetry(core))),
   }

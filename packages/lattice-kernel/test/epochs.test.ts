@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { create } from '@bufbuild/protobuf'
 import {
   assert,
+  equalBytes,
   type IntentionId,
   type KnownOp,
   type ParsedIntention,
@@ -18,6 +19,7 @@ import { system, weaver } from '@lattice/proto'
 import type { StoragePoint } from '@lattice/storage'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ACK_DEPS_MAX } from '../src/acknowledger.ts'
+import { EPOCH_ACK_DELAY_MS } from '../src/epoch-acknowledger.ts'
 import { type Kernel, type KernelEvent, peekLog, verifyLog } from '../src/index.ts'
 import { changeTable } from './damage.ts'
 import {
@@ -33,7 +35,8 @@ import {
   write,
 } from './harness.ts'
 import { admitOp, createModelPolicy } from './model-policy.ts'
-import { appOp } from './tracking-projector.ts'
+import { done, openIn, timeline } from './timeline.ts'
+import { appOp, openAuthority } from './tracking-projector.ts'
 
 afterEach(removeDirectories)
 
@@ -424,6 +427,29 @@ describe('settlement', () => {
     expect(told.splice(0)).toEqual([`1 ${toHex(bert.publicKey)}`])
     await kernel.ingest([write(bert, { prev: genesis.id, deps: [forged.id], at: at(6000) })], undefined)
     expect(told.splice(0)).toEqual(['0 settled', '1 settled'])
+    await kernel.close()
+  })
+
+  test('is acknowledged once this node may write, also where another store says so', async () => {
+    const { kernel, first } = await createSharedStore([anna.publicKey])
+    const scheduler = timeline()
+    let isAdmitted = false
+    const authority = {
+      ...openAuthority,
+      admits: (_: unknown, key: PublicKey) => isAdmitted || !equalBytes(key, anna.publicKey),
+    }
+    const about = { storeId: kernel.storeId, signer: anna, membership: createModelPolicy(), authority }
+    const { kernel: hers } = await openIn(scheduler, about)
+    const all = kernel.scanWitness(1, 100).map(({ parsed }) => parsed)
+    await done(scheduler, hers.ingest(all, undefined))
+    const isAcked = (): boolean => statusOf(hers, first)?.isSettled === true
+    await scheduler.advanceAsync(100 * EPOCH_ACK_DELAY_MS)
+    expect(isAcked()).toBe(false)
+    isAdmitted = true
+    await done(scheduler, hers.recheckFloating())
+    await scheduler.advanceAsync(EPOCH_ACK_DELAY_MS)
+    expect(isAcked()).toBe(true)
+    await done(scheduler, hers.close())
     await kernel.close()
   })
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createAbortController, isLagged, type StoreId, toHex } from '@lattice/model'
+import { createAbortController, equalBytes, isLagged, type StoreId, toHex } from '@lattice/model'
 import type { Node, NodeEvent } from '@lattice/node'
 import { kernelOf } from '../replica-digest.ts'
 import { isFetching } from './check-history.ts'
@@ -42,10 +42,13 @@ function takeIn(world: Omit<World, 'stores'>, index: number, { node, event }: { 
       return
     case 'fork_detected': {
       const author = world.indexOf(event.author)
-      if (author === plan.nodes) return
+      if (author === plan.nodes || isBeyondReturn(world, index, { author, storeId: event.storeId })) return
       find(record, 'own_chain_never_forks', `node-${index} saw a fork of node-${author ?? '?'}, which is honest`)
       return
     }
+    case 'returned':
+      record.returned.add(digestsKey(index, event.storeId))
+      return
     case 'stalled':
       // It goes on of itself once there is room: one that does not is never together with the others.
       if (record.hadFullDisk.has(index)) return
@@ -63,6 +66,22 @@ function takeIn(world: Omit<World, 'stores'>, index: number, { node, event }: { 
       return
     default:
   }
+}
+
+/**
+ * Whether a node has not come behind the cut yet at which the author of a chain began anew. It may hold what that could not take
+ * over, and whoever is away is not waited for: the branch goes once the node comes back itself.
+ */
+function isBeyondReturn(
+  { record, mesh }: Omit<World, 'stores'>,
+  index: number,
+  { author, storeId }: { readonly author: number | undefined; readonly storeId: StoreId },
+): boolean {
+  if (author === undefined || author === index || !record.returned.has(digestsKey(author, storeId))) return false
+  const [here, there] = [index, author].map((node) =>
+    mesh.peers[node]?.isUp() === true ? kernelOf(mesh.node(node), storeId)?.base()?.epoch : undefined,
+  )
+  return here === undefined || there === undefined || !equalBytes(here, there)
 }
 
 type Outcome = Extract<NodeEvent, { readonly kind: 'sync_result' }>['outcome']

@@ -69,6 +69,8 @@ export interface RunRecord {
   readonly forgedRoots: Set<string>
   /** By node and store, how much it held when it was followed first. */
   readonly followedFrom: Map<string, number>
+  /** By node and store: it began anew behind a cut. */
+  readonly returned: Set<string>
   /** Nodes that somebody meant to take a right from, or to let be away: what they are to others may have changed. */
   readonly unsteady: Set<number>
   /** Nodes that are being started or closed. */
@@ -111,6 +113,7 @@ export function createRunRecord(plan: SimulationPlan, onLine?: (line: string) =>
     lyingEpochs: new Set(),
     forgedRoots: new Set(),
     followedFrom: new Map(),
+    returned: new Set(),
     unsteady: new Set(),
     busy: new Set(),
     returning: new Set(),

@@ -76,7 +76,8 @@ export interface AdoptedStore {
 /**
  * Fetches it; true once it is whole and its own log says that others go on from there, false where nobody cut anything. The
  * store may be in use meanwhile. Rejects as `NetworkService.fetchSnapshot`, or with `PEER_UNREACHABLE` or
- * `BOOTSTRAP_FAILED` where it is whole and nobody bears it out; the next call goes on where it was.
+ * `BOOTSTRAP_FAILED` where it is whole and nobody bears it out, or was a moment ago and nobody else cut anything; the next call
+ * goes on where it was.
  */
 export async function fetchPruned(context: NodeContext, fetch: PrunedFetch): Promise<boolean> {
   const { id, network, peers, doubts, signal, onProgress, orWhole = false } = fetch
@@ -98,6 +99,8 @@ export async function fetchPruned(context: NodeContext, fetch: PrunedFetch): Pro
         onProgress,
       })
       isWhole = outcome.kind === 'fetched'
+      // Who was left out may have told too early, and be the only one that has cut.
+      if (!isWhole && asked.length < peers.length) throw fetchedUnproven(id, undefined)
     }
   } finally {
     writer.close()

@@ -23,6 +23,7 @@ import { wasGiven } from '@lattice/systemstore'
 import { isCurrent } from '../replica-digest.ts'
 import { isTold } from './check-history.ts'
 import { BY_NO_ADMIN } from './forge-epochs.ts'
+import { standingOf } from './gathering.ts'
 import type { Acknowledged } from './run-record.ts'
 import { find } from './run-record.ts'
 import { storeIn, type World } from './world.ts'
@@ -152,8 +153,8 @@ function isBeyondCutoff(world: World, index: number, { id, node, storeId }: Ackn
   // Who has left by force, though nobody who is in had it all, keeps what it has.
   if (!kernel.has(id) && storeIn(world, node, storeId) === undefined) return undefined
   const cutoffs = view.cutoffsOf(author).filter(({ remains }) => remains !== 'writer')
-  // Who is out above is served by nobody, also where no admin is left that would have the store follow (`whyUnfollowed`).
-  if (!kernel.has(id) && cutoffs.length === 0 && isOutAbove(world, index, author)) return undefined
+  // Who is out is served by nobody, also below where no admin is left that would have the store follow (`whyUnfollowed`).
+  if (!kernel.has(id) && cutoffs.length === 0 && isOutside(world, index, author)) return undefined
   // Of what was cut nobody knows where it lay.
   if (kernel.base() !== undefined && !kernel.has(id)) return cutoffs.length > 0 ? undefined : false
   const after = cutoffs.filter(({ epoch }) => !isBefore(kernel, id, epoch))
@@ -164,13 +165,13 @@ function isBeyondCutoff(world: World, index: number, { id, node, storeId }: Ackn
   return !after.every(({ readmissions }) => readmissions.some((admission) => isBefore(witness, admission, id)))
 }
 
-function isOutAbove({ mesh, stores }: World, index: number, author: PublicKey): boolean {
-  const view = mesh.store(index, stores.team).kernel().membership()
+/** By the root as a node has it: it was removed, or let in by nobody or by somebody who was out by then. */
+function isOutside(world: World, index: number, author: PublicKey): boolean {
+  const view = world.mesh.store(index, world.stores.team).kernel().membership()
   const isOut = view
     .cutoffsOf(author)
     .some(({ remains, readmissions }) => remains !== 'writer' && readmissions.length === 0)
-  // Or it was let in by somebody who was out by then.
-  return isOut || !view.isHeard(author)
+  return isOut || !view.isHeard(author) || standingOf(world, index, world.indexOf(author) ?? index) === 'stranger'
 }
 
 /** Of what is not here nothing is known, so it is before nothing. */

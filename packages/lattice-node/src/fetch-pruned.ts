@@ -106,8 +106,13 @@ export async function fetchPruned(context: NodeContext, fetch: PrunedFetch): Pro
     writer.close()
   }
   if (isWhole) await prove(context, fetch, writer.servedBy())
-  else rmSync(directory, { recursive: true, force: true })
+  else dropFetched(context, id)
   return isWhole
+}
+
+/** Gives up what was begun, if anything was. */
+export function dropFetched(context: NodeContext, id: StoreId): void {
+  rmSync(fetchingPath(context, id), { recursive: true, force: true })
 }
 
 function openWriter(
@@ -142,7 +147,7 @@ async function prove(context: NodeContext, fetch: PrunedFetch, server: PublicKey
   }
   if (proof.kind === 'proven') return
   if (proof.kind === 'unheard') throw fetchedUnheard(id)
-  rmSync(fetchingPath(context, id), { recursive: true, force: true })
+  dropFetched(context, id)
   if (server !== undefined) doubts.doubt(server)
   if (proof.kind !== 'contradicted') throw fetchedUnproven(id, server)
   doubts.doubt(proof.by)
@@ -175,7 +180,7 @@ export async function adoptFetched(
   }
   // All that is worth keeping of the old log is in the new one, or put aside.
   if (adopted !== undefined && adopted !== 'apart') commitFetched(path)
-  else rmSync(fetchingPath(context, id), { recursive: true, force: true })
+  else dropFetched(context, id)
   return adopted
 }
 

@@ -1,3 +1,7 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FETCHING } from '@lattice/kernel'
 import {
   type AbortSignal,
   createAbortController,
@@ -12,12 +16,16 @@ import {
   toStoreId,
 } from '@lattice/model'
 import { createManualScheduler } from '@lattice/model/testing'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import type { AdoptedStore } from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
 import { ALONE_MS, createReturningStores, REST_MS } from './returning-stores.ts'
 import type { StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
+import { createTestTables } from './testing/system-tables.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'lattice-returning-'))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 const idOf = (byte: number): IntentionId => toIntentionId(toHash(new Uint8Array(32).fill(byte)))
 const peerOf = (byte: number): PublicKey => toPublicKey(new Uint8Array(32).fill(byte))
@@ -37,6 +45,8 @@ function createScene(fetched: { outcome: AdoptedStore | 'apart' | undefined; ser
     base: () => ({ epoch: idOf(7), seq: 3n }),
     membership: () => ({ active: () => [liar, anna, bert, self] }),
     snapshot: () => ({ divergences: [] }),
+    tables: () => createTestTables(self, []),
+    revokedBy: () => [idOf(1)],
     floating: () => [floating(10, liar, 6, false), floating(11, anna, 10, true), floating(12, bert, 10, true)],
   }
   const replicated = { snapshot: () => fetched.served }
@@ -72,6 +82,8 @@ function createScene(fetched: { outcome: AdoptedStore | 'apart' | undefined; ser
   } as unknown as StoreManager
   const context = {
     id: self,
+    directory: { storePath: () => root },
+    network: () => undefined,
     scheduler,
     clock: scheduler.clock,
     meta: { setReplicatedCount: () => {} },
@@ -92,6 +104,13 @@ function createScene(fetched: { outcome: AdoptedStore | 'apart' | undefined; ser
       returning.told(id, anna)
       await scheduler.advanceAsync(0)
       return fetches.length - before
+    },
+    /** The same, where the search is made in earnest. */
+    toldInEarnest: async (id: StoreId, ms: number): Promise<void> => {
+      waits = true
+      returning.told(id, anna)
+      waits = false
+      await scheduler.advanceAsync(ms)
     },
     isApart: (id: StoreId): boolean => entries.get(idKey(id))?.cutApartMs !== undefined,
     /** How many came of it after a while. */
@@ -142,6 +161,16 @@ test('what was cut without what was cut here is fetched again after a while, who
   await scene.pass(REST_MS)
   expect(await scene.told(store)).toBe(1)
   expect(scene.isApart(store)).toBe(false)
+})
+
+test('where whoever said so is removed, and nobody else is there, it is given up, and what was begun is dropped', async () => {
+  const begun = join(root, FETCHING)
+  mkdirSync(begun)
+  const scene = createScene({ outcome: undefined })
+  await scene.toldInEarnest(stores[0], 0)
+  expect(existsSync(begun)).toBe(false)
+  // It is not under way any more.
+  expect(await scene.told(stores[0])).toBe(1)
 })
 
 test('where nobody can begin with what is cut here the store is fetched, once that has been so for a while', async () => {

@@ -5,8 +5,8 @@
  * decides.
  *
  * The store stays in use while it is fetched beside, and is closed only to be replaced, which is short. Attempts are repeated
- * with growing pauses until one succeeds or nobody has cut anything: whoever said so and lied is out by then. One at a time
- * for each store.
+ * with growing pauses until one succeeds, nobody has cut anything, or nobody is left: whoever said so and lied is out by then.
+ * One at a time for each store.
  *
  * @module
  */
@@ -22,14 +22,14 @@ import {
 } from '@lattice/model'
 import { createDoubtedPeers, type DoubtedPeers } from './doubted-peers.ts'
 import { toFailure } from './failure.ts'
-import { adoptFetched, fetchPruned, isFetchBegun, type PrunedFetchDeps } from './fetch-pruned.ts'
+import { adoptFetched, dropFetched, fetchPruned, isFetchBegun, type PrunedFetchDeps } from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
 import { createPauses, type Pauses } from './pauses.ts'
 import { placedElsewhere } from './placed-elsewhere.ts'
 import { longerPauseMs, RETRY_FIRST_MS } from './retry-pauses.ts'
 import type { StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
-import { replicaPeers, tellers } from './store-peers.ts'
+import { peerTable, replicaPeers, tellers } from './store-peers.ts'
 import { createWakeUp, type WakeUp } from './wake-up.ts'
 
 export interface ReturningStores {
@@ -175,6 +175,10 @@ class Returning implements ReturningStores {
     for (let pauseMs = RETRY_FIRST_MS; entry.ready && isDue(); pauseMs = longerPauseMs(pauseMs)) {
       const network = this.#context.network()
       const peers = this.#peersOf(entry, peer)
+      if (peers.length === 0 && this.#arePeersKnown(entry)) {
+        dropFetched(this.#context, entry.record.id)
+        return false
+      }
       try {
         if (network !== undefined) {
           const { id: storeId } = entry.record
@@ -224,6 +228,11 @@ class Returning implements ReturningStores {
     const { id: self } = this.#context
     const others = open === undefined ? [] : replicaPeers(open.kernel.tables(), self, this.#manager.tablesOf)
     return tellers(told, others, (peer) => (open?.kernel.revokedBy(peer).length ?? 0) > 0)
+  }
+
+  /** Those of a store below are known once the one above is open. */
+  #arePeersKnown({ open }: StoreEntry): boolean {
+    return open !== undefined && peerTable(open.kernel.tables(), this.#manager.tablesOf) !== undefined
   }
 
   #deps({ record }: StoreEntry, signal: AbortSignal): PrunedFetchDeps {

@@ -42,7 +42,7 @@ import type { Place } from './reach-vector.ts'
 /** How what is witnessed is limited. Never changed once made. */
 export interface Cuts {
   readonly spans: CutoffSpans
-  /** Seqs of epochs that have no effect, ascending. */
+  /** Seqs of epochs that have no effect, or are excluded, ascending. */
   readonly faulty: readonly number[]
 }
 
@@ -212,14 +212,18 @@ class Excluded {
     const view = limits.view()
     const kept = findCutoffSpans(this.ports, view, limits.shown?.())
     const spans = overBase(base, kept)
-    const faulty = faultyOf(epochs.filter(({ id }) => isOutOfState(view.faultOf(id))))
     const rows = new Map<number, ExcludedRow>()
-    if (kept.size === 0) return { cuts: { spans, faulty }, rows }
     // What lies below the base is in the past of something that counts.
-    const roots = rootsOf(limits, view, kept)
-    for (const [lane, first] of findExcluded(this.ports, kept, roots)) {
+    const excluded = kept.size === 0 ? [] : findExcluded(this.ports, kept, rootsOf(limits, view, kept))
+    for (const [lane, first] of excluded) {
       rows.set(lane, { lane, first, last: authors.lane(lane).head.position })
     }
+    // Also one that may come to count is in no state while it is no part of the set: not everybody has it.
+    const isLeftOut = (id: IntentionId): boolean => {
+      const place = rows.size === 0 ? undefined : find(id)
+      return place !== undefined && place.position >= (rows.get(place.lane)?.first ?? Infinity)
+    }
+    const faulty = faultyOf(epochs.filter(({ id }) => isOutOfState(view.faultOf(id)) || isLeftOut(id)))
     return { cuts: { spans, faulty }, rows }
   }
 

@@ -1,12 +1,13 @@
 /** A removal, case by case: what goes, what comes back, what a crash or a hostile peer can do about it. */
 import { idKey, type IntentionId, type ParsedIntention, toHex, toIntentionId, utf8Encode } from '@lattice/model'
 import type { StorageHooks, StoragePoint } from '@lattice/storage'
+import type { MembershipPolicy } from '@lattice/store-base'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Kernel, KernelEvent } from '../src/index.ts'
 import { createHistory, keyOf, modelPolicy, openCut } from './cutoff-history.ts'
 import { createCutoffProjector, cutoffAuthority } from './cutoff-projector.ts'
 import { changeTable } from './damage.ts'
-import { removeDirectories, signerOf } from './harness.ts'
+import { openTestKernel, removeDirectories, signerOf } from './harness.ts'
 import { done, openIn, timeline } from './timeline.ts'
 
 afterEach(removeDirectories)
@@ -143,6 +144,48 @@ test('epochs of who is removed come to the same where they come before that remo
   await other.ingest([first, second], undefined)
   await other.recheckFloating()
   expect(kernel.excluded(10).filter(({ isLink }) => isLink)).toEqual([])
+  await expectSame(kernel, other)
+  await kernel.close()
+})
+
+test('an epoch that may come to count is in no state while it is excluded: not everybody has it', async () => {
+  const history = createHistory()
+  const waiting = history.remove(3, 4, history.start)
+  const before = [...history.all]
+  const removal = history.remove(1, 3, history.start)
+  const membership: MembershipPolicy = {
+    ...modelPolicy,
+    resolve: (past) => {
+      const view = modelPolicy.resolve(past)
+      const faultOf = (id: IntentionId) => (idKey(id) === idKey(waiting.id) ? 'admin_unknown' : view.faultOf(id))
+      return { ...view, faultOf }
+    },
+  }
+  const open = async (): Promise<Kernel> => {
+    const tracking = createCutoffProjector()
+    const apply: typeof tracking.apply = (tables, op) => {
+      if (op.op?.op.case !== 'epoch') return tracking.apply(tables, op)
+      tables.system.set(utf8Encode(`epoch/${toHex(op.id)}`), op.id)
+      return { kind: 'applied', events: [] }
+    }
+    const about = { storeId: history.storeId, signer: signerOf(9), membership, authority: cutoffAuthority }
+    return (await openTestKernel({ ...about, ackDelayMs: Infinity, projector: { ...tracking, apply } })).kernel
+  }
+  const kernel = await open()
+  await kernel.ingest(before, undefined)
+  const isInState = (): boolean => kernel.tables().system.get(utf8Encode(`epoch/${toHex(waiting.id)}`)) !== undefined
+  expect(isInState()).toBe(true)
+  await kernel.ingest([removal], undefined)
+  await kernel.recheckFloating()
+  expect(kernel.excluded(10)).toMatchObject([{ id: waiting.id, isLink: false }])
+  expect(isInState()).toBe(false)
+  const other = await open()
+  await other.ingest(
+    history.all.filter((each) => each !== waiting),
+    undefined,
+  )
+  await other.recheckFloating()
+  expect(other.has(waiting.id)).toBe(false)
   await expectSame(kernel, other)
   await kernel.close()
 })

@@ -4,7 +4,8 @@
  * That an epoch was seen follows from the DAG; an ack of it says besides what state its author has there. An ack that is
  * beyond a cutoff says nothing, and which are may change with every record. Kept is what may come to say something new: of
  * two on one chain, with the same admissions of their author in their past, the later counts only where the earlier does.
- * So what is kept follows the number of epochs, peers and admissions, whatever a peer sends.
+ * So what is kept follows the number of epochs, peers and admissions, whatever a peer sends. Of an epoch below the base
+ * nothing is: the first acks are gone with it, and what comes after them would say something new where they are.
  *
  * @module
  */
@@ -46,6 +47,8 @@ export interface EpochAcks {
 export interface EpochAcksDeps {
   readonly epochOf: (id: IntentionId) => { readonly meta: IntentionMeta } | undefined
   readonly isBefore: (a: IntentionMeta, b: IntentionMeta) => boolean
+  /** True for what lies below the base. */
+  readonly isBelow: (place: Pick<IntentionMeta, 'lane' | 'position'>) => boolean
   /** How many admissions of an author are in the past of what it wrote. */
   readonly admissionsBefore: (author: PublicKey, place: IntentionMeta) => number
 }
@@ -62,7 +65,7 @@ interface Ack {
   readonly admissions: number
 }
 
-export function createEpochAcks({ epochOf, isBefore, admissionsBefore }: EpochAcksDeps): EpochAcks {
+export function createEpochAcks({ epochOf, isBefore, isBelow, admissionsBefore }: EpochAcksDeps): EpochAcks {
   const byEpoch = new Map<IdKey, Map<IdKey, Ack[]>>()
   const kept: Ack[] = []
 
@@ -83,7 +86,7 @@ export function createEpochAcks({ epochOf, isBefore, admissionsBefore }: EpochAc
       if (named.length !== HASH_BYTES) return
       const id = toIntentionId(named)
       const acknowledged = epochOf(id)
-      if (acknowledged === undefined || !isBefore(acknowledged.meta, meta)) return
+      if (acknowledged === undefined || isBelow(acknowledged.meta) || !isBefore(acknowledged.meta, meta)) return
       const author = toPublicKey(parsed.intention.author.slice())
       const state = signedStateOf(parsed.op.value)
       const ack: Ack = { meta, epoch: idKey(id), author, state, admissions: admissionsBefore(author, meta) }

@@ -19,6 +19,7 @@ import { type BookView, createBookView } from './book-view.ts'
 import { createEpochAcks, type EpochAcks } from './epoch-acks.ts'
 import { type BookRow, type BookRows, createEpochRows } from './epoch-rows.ts'
 import type { FindMeta } from './lane-book.ts'
+import type { PrunedBase } from './log-base.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogReader } from './log-reader.ts'
@@ -56,19 +57,20 @@ export interface EpochBookDeps {
   readonly reader: Pick<LogReader, 'at' | 'from'>
   readonly find: FindMeta
   readonly reach: Pick<LogReach, 'vectorOf' | 'isAncestor'>
+  readonly base: Pick<PrunedBase, 'isBelow'>
   readonly policy: MembershipPolicy | undefined
 }
 
 /** Records read at once from a log whose book is behind. */
 const PAGE = 256
 
-export function createEpochBook({ database, reader, find, reach, policy }: EpochBookDeps): EpochBook {
+export function createEpochBook({ database, reader, find, reach, base, policy }: EpochBookDeps): EpochBook {
   const rows = createEpochRows(database)
   const items = new BookItems()
   const order = createRecordOrder({ find: (id) => items.find(id)?.meta ?? find(id) }, reach)
   const view = createBookView(items, order, policy)
   const admissions = createAdmissionIndex({ policy, items: () => items.all, isBefore: order.isBefore })
-  const acks = acksOf({ items, reach, admissions })
+  const acks = acksOf({ items, reach, base, admissions })
   /** What is on disk of items and acks, up to which record, and the last record that was looked at. */
   let stored = { items: 0, acks: 0, seq: 0 }
   let upto = 0
@@ -141,11 +143,16 @@ export function createEpochBook({ database, reader, find, reach, policy }: Epoch
 function acksOf({
   items,
   reach,
+  base,
   admissions,
-}: Pick<EpochBookDeps, 'reach'> & { readonly items: BookItems; readonly admissions: AdmissionIndex }): EpochAcks {
+}: Pick<EpochBookDeps, 'reach' | 'base'> & {
+  readonly items: BookItems
+  readonly admissions: AdmissionIndex
+}): EpochAcks {
   return createEpochAcks({
     epochOf: (id) => items.epochOf(id),
     isBefore: reach.isAncestor,
+    isBelow: base.isBelow,
     admissionsBefore: admissions.countBefore,
   })
 }

@@ -106,7 +106,7 @@ export function createLogStore({ database, crypto, signer, opened, ...options }:
   const quiet = createQuietSpans(database)
   const range = createRangeNodes(database, () => rangeTableOf(base.number()))
   const reach = createLogReach(database, find, base)
-  const book = createEpochBook({ database, reader, find, reach, policy: membership })
+  const book = createEpochBook({ database, reader, find, reach, base, policy: membership })
   const removals = removalsOf(book)
   const limits = limitsWith(limitsOf(book), removals)
   const headSeq = (): number => tail.meta().headSeq

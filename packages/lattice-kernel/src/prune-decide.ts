@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { toIntentionId } from '@lattice/model'
 import { addInto, subtractFrom } from '@lattice/sync'
 import { baseHash } from './base-signature.ts'
 import type { Core } from './core.ts'
 import { baseAnchors, baseLanes } from './log-base.ts'
+import type { LogStore } from './log-store.ts'
 import type { Gathered } from './prune-gather.ts'
 import { spanRowsOf, writeSpans } from './prune-rows.ts'
 import { hashBefore } from './reading.ts'
@@ -35,7 +37,7 @@ export function decidePrune(core: Core, gathered: Gathered): void {
   const cuts = log.excluded.cuts()
   const voidEpochs = cuts.faulty.map((epoch) => log.entryAt(epoch).meta)
   const spans = spanRowsOf({ spans: cuts.spans, voidEpochs }, below.lastOf)
-  const lostAcks = log.book.rows().acks.filter((ack) => ack < seq && isBelow(log.entryAt(ack).meta, below.lastOf))
+  const lostAcks = log.book.rows().acks.filter((ack) => isOfBelow(log, ack, below.lastOf))
   log.prune((database) => {
     rows.write()
     writeSpans(database, number, spans)
@@ -53,9 +55,9 @@ export function decidePrune(core: Core, gathered: Gathered): void {
   })
 }
 
-function isBelow(
-  { lane, position }: { readonly lane: number; readonly position: number },
-  lastOf: (lane: number) => number,
-): boolean {
-  return position <= lastOf(lane)
+/** Whether an ack is of an epoch that will lie below the base. */
+function isOfBelow(log: LogStore, ack: number, lastOf: (lane: number) => number): boolean {
+  const { op } = log.entryAt(ack).parsed
+  const place = op.kind === 'epochAck' ? log.find(toIntentionId(op.value.epoch)) : undefined
+  return place !== undefined && place.position <= lastOf(place.lane)
 }

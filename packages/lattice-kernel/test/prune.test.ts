@@ -312,6 +312,25 @@ describe('a pruned store', () => {
     await whole.close()
   })
 
+  test('is sound where somebody said of an epoch below the base what it had said there before', async () => {
+    const history = createPruneHistory(34)
+    const { kernel: whole } = await openPruning(history, { snapshots: false })
+    const { kernel: pruned, directory } = await openPruning(history)
+    history.writes(12)
+    const below = history.prune(0)
+    const root = new Uint8Array(32).fill(7)
+    history.sees(0, [history.ack(1, below, root)])
+    for (const kernel of [whole, pruned]) await ingest(kernel, history.all)
+    const epoch = history.prune(0)
+    const again = history.ack(1, below, root, [epoch])
+    await finishPrune(history, { pruned, whole }, { epoch, early: [again] })
+    expect(pruned.has(again.id)).toBe(true)
+    expect((await pruned.verify({ full: true })).problems).toEqual([])
+    await pruned.close()
+    expect(await verifyLog(aboutLog(history, directory))).toMatchObject({ outcome: 'sound' })
+    await whole.close()
+  })
+
   test('has its indexes made again by a repair, and damage to what is known of the rest is named', async () => {
     const { pruned, whole, history, epoch, directory, options } = await openPair(33)
     await pruned.close()

@@ -66,6 +66,8 @@ describe('exit codes', () => {
     'store import /nowhere/at/all.jsonl',
     'store import x.txt --separator=',
     '--data-dir a --socket b node status',
+    '--offline node status',
+    '--no-relay put k v',
   ])('%s is misuse: 2', async (line) => {
     const { exitCode, stdout, stderr } = await run(shell(line), nodeWith('notes'))
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })

@@ -25,7 +25,7 @@ export interface Session {
 /** Connects to the node at `location`, or opens it. */
 export function openBackend(location: NodeLocation): Promise<LatticeBackend> {
   const { dataDir, socket, embedded } = location
-  return embedded ? openEmbeddedBackend(dataDir) : connectBackend({ socket })
+  return embedded === undefined ? connectBackend({ socket }) : openEmbeddedBackend(dataDir, embedded)
 }
 
 /** A session over a backend that somebody else opened and closes. */

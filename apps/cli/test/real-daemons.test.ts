@@ -8,6 +8,7 @@ const UNICODE_DATA = fileURLToPath(new URL('../../../examples/unicode/UnicodeDat
 const { daemon, folder, on, running } = createDaemonGroup('lattice-cli-')
 /** What these tests read of the documents. */
 interface Document {
+  readonly addresses: readonly string[]
   readonly id: string
   readonly nextPageToken: string
   readonly stateDigest: string
@@ -151,7 +152,7 @@ describe('one node', () => {
       const second = await lattice(['daemon', '--data-dir', folder('alone'), '--offline'])
       expect(second.exitCode).toBe(1)
       expect(second.stderr).toMatch(/^error: /u)
-      const embedded = await at('--embedded', 'node', 'status')
+      const embedded = await at('--embedded', '--offline', 'node', 'status')
       expect(embedded.exitCode).toBe(1)
     },
     SLOW,
@@ -162,9 +163,14 @@ test(
   '--embedded needs no daemon and leaves a data directory that is closed',
   async () => {
     const at = on('embedded')
-    await ok(at('--embedded', 'store', 'create', 'notes'))
-    await ok(at('--embedded', 'put', 'k', 'v'))
-    expect(await ok(at('--embedded', 'get', 'k'))).toBe('v\n')
+    const offline = ['--embedded', '--offline']
+    await ok(at(...offline, 'store', 'create', 'notes'))
+    await ok(at(...offline, 'put', 'k', 'v'))
+    expect(await ok(at(...offline, 'get', 'k'))).toBe('v\n')
+    // What listens has an address to say.
+    expect(await json(at(...offline, '--json', 'node', 'status'))).toMatchObject({ addresses: [] })
+    const direct = await json(at('--embedded', '--no-relay', '--json', 'node', 'status'))
+    expect(direct.addresses).not.toEqual([])
   },
   SLOW,
 )
@@ -207,7 +213,7 @@ test(
     expect(missed.stderr).toContain('1 of 1 peer could not be synced')
     await daemon('b', ...flags)
     await ok(a('store', 'sync'))
-    const used = await lattice(['--data-dir', folder('c'), '--embedded', 'store', 'join', token])
+    const used = await lattice(['--data-dir', folder('c'), '--embedded', '--no-relay', 'store', 'join', token])
     expect(used.exitCode).toBe(5)
     expect(used.stderr).toMatch(/^(?:connecting|showing)[\s\S]*error: /u)
   },

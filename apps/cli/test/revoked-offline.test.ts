@@ -44,8 +44,10 @@ test(
       return stores[0]?.state ?? ''
     }
     await until('desk', async () => (await stateAt('desk')) === 'STORE_STATE_REVOKED')
-    const cut = JSON.parse(await ok(desk('--json', 'store', 'debug', 'excluded', 'team'))) as Excluded
-    expect(cut.entries).toHaveLength(LATER.length)
+    const listed = await ok(desk('--json', 'store', 'debug', 'excluded', 'team'))
+    expect((JSON.parse(listed) as Excluded).entries).toHaveLength(LATER.length)
+    // So a list shows what is in one: what is not found in those of the others below is not there.
+    for (const key of LATER) expect(listed).toContain(`"${key}\\" \\"unseen`)
     expect(JSON.parse((await desk('--json', '--store', 'team', 'put', 'more', 'x')).stderr)).toMatchObject({
       error: { code: 'REVOKED' },
     })
@@ -58,7 +60,9 @@ test(
       for (const key of LATER) expect((await on(name)('get', key)).stdout).toBe('')
       const kept = JSON.parse(await ok(on(name)('--json', 'store', 'debug', 'excluded', 'team'))) as Excluded
       expect(kept.entries).toEqual([])
-      expect(await ok(on(name)('store', 'debug', 'floating', 'team'))).not.toContain('unseen')
+      const floating = await ok(on(name)('--json', 'store', 'debug', 'floating', 'team'))
+      expect(floating).toContain('"total"')
+      for (const written of [...LATER, 'unseen']) expect(floating).not.toContain(written)
     }
     for (const key of LATER) expect((await desk('get', key)).stdout).toBe('')
     expect(await reads('desk', 'before')).toBe('counts')

@@ -13,7 +13,7 @@ const TIMEOUT_MS: number = 20 * 60_000
 const KINDS = [
   'spikes resends lostConnections replays redials',
   'crash crash_at_point stop partition one_way_cut disconnect skew skew_far disk_full weather',
-  'forge_digest lie_about_count withhold bad_signature garbage oversized repeat done_early fall_silent end_early fork',
+  'forge_digest lie_about_count lie_about_time withhold bad_signature garbage oversized repeat done_early fall_silent end_early fork',
   'invent_ids graft_or_prune other_topic invent_peers forge_epoch forge_ack backdate_epoch',
   'revoke revoke_self demote promote_again dormant invite_again join_again',
   'prune prune_and_crash prune_apart prune_and_revoke prune_policy lie_about_state',

@@ -22,11 +22,11 @@ const SEED = 118
 export type Sabotage = (world: World) => void
 export type Planted = readonly [bug: string, invariant: string, options: Partial<RunOptions>]
 
-/** Runs with a bug that is there to be found, and by this rule. */
+/** Runs with a bug that is there to be found, and by this rule. Resolves with what a person is told. */
 export async function expectFound(
   invariant: string,
   options: Partial<RunOptions> & { readonly prepared: PreparedMesh },
-): Promise<void> {
+): Promise<string> {
   const outcome = await runSimulation({ ...QUIET, seed: SEED, ...options }).catch((error: unknown) => error)
   if (!(outcome instanceof SimulationFailed)) throw new Error(`nothing was found: ${JSON.stringify(outcome)}`)
   expect(outcome.finding).toMatchObject({ invariant })
@@ -34,6 +34,7 @@ export async function expectFound(
   expect(outcome.message).toMatch(/^seed 118 broke `\w+` in step \d+ \((chaos|heal|check)\), after \d+ ms/)
   expect(outcome.message).toContain('options: {"seed":118')
   expect(outcome.message).toContain('again: npm run sim -- --seed 118 --nodes 3 --minutes ')
+  return outcome.message
 }
 
 /** Does it once, as soon as things go on. */

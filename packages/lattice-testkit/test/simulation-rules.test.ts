@@ -57,6 +57,8 @@ function turnBackDisk(): Sabotage {
       cpSync(peer.dataDir(), taken, { recursive: true })
     } else if (record.acknowledged.filter(({ node }) => node === 0).length > 2 && !record.acts.has('turned back')) {
       record.acts.set('turned back', 1)
+      // That it lacks them itself is another rule.
+      record.acknowledged.splice(0, Infinity, ...record.acknowledged.filter(({ node }) => node !== 0))
       mesh.crash(0)
       rmSync(peer.dataDir(), { recursive: true })
       cpSync(taken, peer.dataDir(), { recursive: true })
@@ -203,6 +205,25 @@ const PLANTED: readonly Planted[] = [
     },
   ],
   [
+    'a node that goes on after it was closed',
+    'closes_cleanly',
+    {
+      sabotage: atTheEnd(({ mesh: { time } }) => {
+        const goOn = (): void => void time.scheduler.after(1_000, goOn)
+        goOn()
+      }),
+    },
+  ],
+  [
+    'a node that cannot be closed',
+    'runs_to_its_end',
+    {
+      sabotage: atTheEnd(({ mesh }) => {
+        Object.assign(mesh, { close: () => Promise.reject(new Error('planted')) })
+      }),
+    },
+  ],
+  [
     'a course that breaks off',
     'runs_to_its_end',
     {
@@ -216,6 +237,31 @@ const PLANTED: readonly Planted[] = [
 describe('a planted bug is found', () => {
   test.each(PLANTED)('%s', { timeout: TIMEOUT_MS }, async (_, invariant, options) => {
     await expectFound(invariant, { prepared, ...options })
+  })
+
+  test('an own write that is gone for one step', { timeout: TIMEOUT_MS }, async () => {
+    let isGone = false
+    const sabotage = (world: World): void => {
+      if (isGone || !world.record.acknowledged.some(({ node }) => node === 0)) return
+      isGone = true
+      replaceKernel(world, () => ({ has: () => false }))
+    }
+    expect(await expectFound('acknowledged_is_kept', { prepared, minutes: 0.3, sabotage })).toContain('(chaos)')
+  })
+
+  test('what a rule of a step finds once while all come together', { timeout: TIMEOUT_MS }, async () => {
+    const sabotage = once(({ mesh }) => {
+      const { heal, connectionCount } = mesh.network
+      const counts = [1_000]
+      Object.assign(mesh.network, {
+        heal: () => {
+          heal()
+          mesh.crash(0)
+          Object.assign(mesh.network, { connectionCount: () => counts.pop() ?? connectionCount() })
+        },
+      })
+    })
+    expect(await expectFound('connections_are_bounded', { prepared, sabotage })).toContain('(heal)')
   })
 
   test('a promise that fails and that nobody looks at', { timeout: TIMEOUT_MS }, async () => {

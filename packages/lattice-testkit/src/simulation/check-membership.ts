@@ -82,17 +82,20 @@ export function linksText(kernel: Kernel): string {
     .join(' ')
 }
 
-/** Nothing that a node says is left out is in its state. Asked of one node in each step. */
+/** Nothing that a node says is left out is in its state. */
 export function checkExcludedNow(world: World): void {
-  const { record, honest, stores } = world
-  const index = honest[record.step % honest.length]
-  const kernel = index === undefined ? undefined : storeIn(world, index, stores.watched)?.kernel()
+  for (const index of world.honest) checkExcludedOn(world, index)
+}
+
+function checkExcludedOn(world: World, index: number): void {
+  const kernel = storeIn(world, index, world.stores.watched)?.kernel()
   if (kernel === undefined || kernel.membership().limited().length === 0) return
   if (!isCurrent(kernel)) return
   for (const { id, author } of kernel.excluded(ALL)) {
     if (kernel.tables().app.get(id) === undefined) continue
-    const what = `node-${index ?? '?'} has ${toHex(id)} of node-${world.indexOf(author) ?? '?'} in its state, which it left out`
-    find(record, 'nothing_beyond_a_cutoff', what)
+    const who = world.indexOf(author) ?? '?'
+    const what = `node-${index} has ${toHex(id)} of node-${who} in its state, which it left out`
+    find(world.record, 'nothing_beyond_a_cutoff', what)
   }
 }
 

@@ -29,12 +29,13 @@ const MAX_LINKS_PER_PAIR = 6
 /** Timers of all nodes at once: those of sessions, stores and connections, and messages on their way. */
 const MAX_TIMERS = 20_000
 
-/** What holds between any two events. */
+/** What holds between any two events: asked after each act, and at each look while everybody comes together. */
 export function checkStep(world: World): void {
   const { record, watch, mesh, honest } = world
   for (const violation of watch.violations()) find(record, 'applied_once_after_causes', violation)
   for (const index of honest) {
     for (const storeId of Object.values(world.stores)) checkBounds(world, index, storeId)
+    checkOwnWrites(world, index)
   }
   checkEqualDigests(world)
   checkExcludedNow(world)
@@ -262,12 +263,12 @@ function checkTokens(world: World): void {
   if (extra > uses) find(world.record, 'tokens_are_bounded', `${extra} nodes joined by tokens of ${uses} uses`)
 }
 
-/** After a start from disk: what the node itself acknowledged is there. */
-export function checkOwnWrites(world: World, index: number): void {
+/** What a node itself acknowledged is in its log, after a start from disk as well, until that is cut. */
+function checkOwnWrites(world: World, index: number): void {
   for (const { storeId, id, node } of world.record.acknowledged) {
     if (node !== index) continue
     const store = storeIn(world, index, storeId)
     if (store === undefined || store.kernel().has(id) || store.kernel().base() !== undefined) continue
-    find(world.record, 'acknowledged_is_kept', `node-${index} lacks ${toHex(id)}, its own, after it was started`)
+    find(world.record, 'acknowledged_is_kept', `node-${index} lacks ${toHex(id)}, its own`)
   }
 }

@@ -13,7 +13,7 @@ import { SimulationFailed, type SimulationFinding } from './failure.ts'
 import { explainDifference } from './explain.ts'
 import { bringUp, comeBack, disturb } from './faults.ts'
 import { forge } from './forge-epochs.ts'
-import { checkEnd, checkOwnWrites, checkStep, difference } from './invariants.ts'
+import { checkEnd, checkStep, difference } from './invariants.ts'
 import { members } from './gathering.ts'
 import { drawPlan, type SimulationOptions, type SimulationPlan } from './plan.ts'
 import type { PreparedMesh, SharedStores } from './prepared-mesh.ts'
@@ -57,6 +57,10 @@ const LOOK_MS = 20
 const LOOK_PART = 0.05
 /** After that it has to stay so: what follows a write by itself is over by then. */
 const QUIET_MS = 8_000
+/** Between two looks at the rules meanwhile. */
+const QUIET_LOOK_MS = 1_000
+/** What nodes that are closed left on its way has come, or was given up. */
+const SILENT_MS = 30_000
 
 /** Rejects with {@link SimulationFailed}. */
 export async function runSimulation(options: RunOptions): Promise<SimulationResult> {
@@ -72,7 +76,9 @@ export async function runSimulation(options: RunOptions): Promise<SimulationResu
     const healMs = await heal(world)
     await settle(world, options.sabotage)
     if (plan.reopens) await reopen(world)
-    return resultOf(world, healMs)
+    const result = resultOf(world, healMs)
+    await close(world)
+    return result
   } catch (error) {
     if (error instanceof SimulationFailed) throw error
     throw failed(world, { invariant: 'runs_to_its_end', message: String(error) }, error)
@@ -135,6 +141,7 @@ async function untilTogether(world: World, invariant: string): Promise<number> {
     if (sinceMs() > HEAL_DEADLINE_MS) throw failed(world, { invariant, message: why(world) })
     // Looking costs more than most of what happens meanwhile.
     await mesh.time.pass(LOOK_MS + Math.floor(sinceMs() * LOOK_PART))
+    checkStep(world)
   }
   throwFound(world)
   return sinceMs()
@@ -147,7 +154,10 @@ function why(world: World): string {
 async function settle(world: World, sabotage: RunOptions['sabotage']): Promise<void> {
   const { record, mesh, plan } = world
   record.phase = 'check'
-  if (plan.watchesQuiet) await mesh.time.pass(QUIET_MS)
+  for (let ms = 0; plan.watchesQuiet && ms < QUIET_MS; ms += QUIET_LOOK_MS) {
+    await mesh.time.pass(QUIET_LOOK_MS)
+    checkStep(world)
+  }
   await untilTogether(world, 'stays_together')
   sabotage?.(world)
   await checkEnd(world)
@@ -174,7 +184,18 @@ async function reopen(world: World): Promise<void> {
         find(record, 'reopens_as_it_was', `node-${first} lacks ${toHex(id)} of ${name}`)
     }
   }
-  checkOwnWrites(world, first)
+  checkStep(world)
+  throwFound(world)
+}
+
+/** Closes every node for good: none of them fails to, and nothing of them goes on. */
+async function close(world: World): Promise<void> {
+  const { mesh, record } = world
+  await mesh.close()
+  await mesh.time.pass(SILENT_MS)
+  const links = mesh.network.connectionCount()
+  const timers = mesh.time.scheduler.pending()
+  if (links + timers > 0) find(record, 'closes_cleanly', `${links} connections and ${timers} timers are left`)
   throwFound(world)
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from 'node:path'
-import type { Clock, Logger, PublicKey, Scheduler } from '@lattice/model'
+import type { Cancel, Clock, Logger, PublicKey, Scheduler } from '@lattice/model'
 import type { SeededRandom } from '@lattice/model/testing'
 import type { Node } from '@lattice/node'
 import type { StorageHooks, StoragePoint } from '@lattice/storage'
@@ -34,6 +34,8 @@ export interface Gate {
   state: 'open' | 'crashed' | 'released'
   /** Of the state databases opened behind it. */
   readonly marks: Map<string, FileMark>
+  /** Ends each timer that waits behind it. */
+  readonly timers: Set<Cancel>
 }
 
 export function createInstance(root: string, index: number): Instance {
@@ -53,7 +55,7 @@ export function createInstance(root: string, index: number): Instance {
 }
 
 export function createGate(): Gate {
-  return { state: 'open', marks: new Map() }
+  return { state: 'open', marks: new Map(), timers: new Set() }
 }
 
 export interface CrashOptions {
@@ -104,12 +106,20 @@ export function hooksOf(
 
 /** Timers of a node that crashed do nothing, until it is let go. */
 export function gatedScheduler(scheduler: Scheduler, gate: Gate): Scheduler {
-  const guard = (task: () => void) => (): void => {
-    if (gate.state !== 'crashed') task()
+  const behindGate = (begin: (task: () => void) => Cancel, task: () => void): Cancel => {
+    const cancel = begin(() => {
+      gate.timers.delete(cancel)
+      if (gate.state !== 'crashed') task()
+    })
+    gate.timers.add(cancel)
+    return () => {
+      gate.timers.delete(cancel)
+      cancel()
+    }
   }
   return {
-    after: (delayMs, task) => scheduler.after(delayMs, guard(task)),
-    soon: (task) => scheduler.soon(guard(task)),
+    after: (delayMs, task) => behindGate((guarded) => scheduler.after(delayMs, guarded), task),
+    soon: (task) => behindGate(scheduler.soon, task),
   }
 }
 

@@ -238,6 +238,7 @@ export async function createSimMesh(options: SimMeshOptions): Promise<SimMesh> {
         gate.state = 'released'
         // However broken it is: what it cannot close now goes with the process.
         await time.complete(node.close(), LAST_MOMENTS_MS).catch(() => undefined)
+        for (const cancel of gate.timers) cancel()
       }
     }
   }

@@ -13,6 +13,7 @@ import { track } from '../src/simulation/track.ts'
 import { members } from '../src/simulation/gathering.ts'
 import { drawPlan } from '../src/simulation/plan.ts'
 import { createRunRecord } from '../src/simulation/run-record.ts'
+import { runSeeds } from '../src/simulation/run-seeds.ts'
 import { readCommand } from '../src/simulation/sim-command.ts'
 import { watchLines } from '../src/simulation/watch-lines.ts'
 import type { World } from '../src/simulation/world.ts'
@@ -65,6 +66,22 @@ test(
     expect(first.plan).toMatchObject({ activeView: 2, discovery: true, lateNodes: 1, membershipPercent: 69 })
     const other = await runSimulation({ ...options, seed: 12 })
     expect(other.traceHash).not.toBe(first.traceHash)
+  },
+)
+
+test(
+  'in every process, too: stores made in the course, history cut, a network in parts',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const options = { nodes: NODES, minutes: 0.2 } as const
+    const here = await runSimulation({ ...options, seed: 367 })
+    expect(here.plan).toMatchObject({ fresh: true, historyPercent: 29, cutsApart: 1, discovery: true })
+    expect(here.plan.faults).toContain('partition')
+    expect(here.faults['partition']).toBeGreaterThan(0)
+    const { traceHash, events, virtualMs, bytes } = here
+    const reports = await runSeeds({ ...options, seeds: [367, 367], jobs: 2 })
+    const there = { kind: 'passed', result: { traceHash, events, virtualMs, bytes } }
+    expect(reports).toMatchObject([there, there])
   },
 )
 

@@ -8,7 +8,7 @@
  * @module
  */
 import { encodeFoundationItem, type Kernel, type LogBase } from '@lattice/kernel'
-import { type IntentionId, isLatticeError } from '@lattice/model'
+import { equalBytes, type IntentionId, isLatticeError } from '@lattice/model'
 import type { FoundationRead, PrunedReplica, ReplicaBase, ServedSnapshot, SnapshotRead } from '@lattice/net-types'
 
 export function createPrunedReplica(kernel: Kernel): PrunedReplica {
@@ -44,8 +44,10 @@ function readFoundation(
 
 function servedSnapshot(kernel: Kernel): ServedSnapshot | undefined {
   const { base, settled, divergences } = kernel.snapshot()
-  if (divergences.length > 0) return undefined
-  const served = [base, settled].find((info) => info !== undefined && isProvable(kernel, info.epoch))
+  // Where others signed another state later, or fewer of them did, what is proved is still so.
+  const isWrong = (epoch: IntentionId): boolean =>
+    divergences.some((each) => each.isOutvoted && equalBytes(each.epoch, epoch))
+  const served = [base, settled].find((info) => info && !isWrong(info.epoch) && isProvable(kernel, info.epoch))
   return served && { epoch: served.epoch, root: served.root, rows: served.rows.system + served.rows.app }
 }
 

@@ -70,3 +70,27 @@ test('a state that differs on one node is told everywhere, and no history is cut
   await put(mesh, 0, id, ['after', 'v'])
   await mesh.run(() => records(1) === records(0), 'and get about')
 })
+
+test('who joins begins with an earlier state while one of three signs another than the two', async () => {
+  const machines = createMachines()
+  await using mesh = await createSimMesh({ seed: 'liar-joined', nodes: 4, startNodes: 3, openers: machines.openers })
+  const { id } = await mesh.complete(mesh.node(0).createStore({ name: 'shared' }))
+  for (const index of [1, LIAR]) await mesh.complete(mesh.node(index).join(await mesh.invite(0, id)))
+  for (let n = 0; n < 6; n += 1) await put(mesh, n % 3, id, [`k${n}`, 'before'])
+  await mesh.converge(id)
+  await mesh.complete(mesh.store(0, id).prune())
+  const bases = (): readonly unknown[] => [...HONEST, LIAR].map((index) => mesh.store(index, id).kernel().base())
+  await mesh.run(() => bases().every((base) => base !== undefined), 'all have cut')
+  const base = mesh.store(0, id).kernel().base()
+
+  machines.lieOnLast()
+  for (let n = 0; n < 6; n += 1) await put(mesh, n % 3, id, [`k${n}`, 'after'])
+  expect(await mesh.complete(mesh.store(0, id).prune())).toMatchObject({ outcome: 'begun' })
+  const differs = (index: number): boolean => mesh.store(index, id).kernel().snapshot().divergences.length > 0
+  await mesh.run(() => [...HONEST, LIAR].every(differs), 'all know that states differ')
+
+  await mesh.start(3)
+  await mesh.complete(mesh.node(3).join(await mesh.invite(0, id)))
+  await mesh.run(() => mesh.isConverged(id, [0, 3]), 'the newcomer has what the honest have')
+  expect(mesh.store(3, id).kernel().base()).toEqual(base)
+})

@@ -1,6 +1,7 @@
 /**
  * Three real daemons on hosts of their own, which a script cuts off, moves and kills while they are written to. After each
- * round they converge by themselves: nothing is asked to be synchronised, and nothing acknowledged is lost.
+ * round all that was acknowledged comes to each by itself. Then all else is the same, too: since acknowledgements go on being
+ * written, whoever looks different is compared with until a look finds all equal.
  */
 import { assert, type StoreId } from '@lattice/model'
 import { createSeededRandom, type SeededRandom } from '@lattice/model/testing'

@@ -59,8 +59,10 @@ const LOOK_PART = 0.05
 const QUIET_MS = 8_000
 /** Between two looks at the rules meanwhile. */
 const QUIET_LOOK_MS = 1_000
-/** What nodes that are closed left on its way has come, or was given up. */
-const SILENT_MS = 30_000
+/** What is on its way as nodes close has come by then, was given up, or is a fault that ends. */
+const SILENT_MS = 10 * 60_000
+/** Between two looks whether it has. */
+const SILENT_LOOK_MS = 10_000
 
 /** Rejects with {@link SimulationFailed}. */
 export async function runSimulation(options: RunOptions): Promise<SimulationResult> {
@@ -192,10 +194,9 @@ async function reopen(world: World): Promise<void> {
 async function close(world: World): Promise<void> {
   const { mesh, record } = world
   await mesh.close()
-  await mesh.time.pass(SILENT_MS)
-  const links = mesh.network.connectionCount()
-  const timers = mesh.time.scheduler.pending()
-  if (links + timers > 0) find(record, 'closes_cleanly', `${links} connections and ${timers} timers are left`)
+  const left = (): number => mesh.network.connectionCount() + mesh.time.scheduler.pending()
+  for (let ms = 0; ms < SILENT_MS && left() > 0; ms += SILENT_LOOK_MS) await mesh.time.pass(SILENT_LOOK_MS)
+  if (left() > 0) find(record, 'closes_cleanly', `${left()} connections and timers are left`)
   throwFound(world)
 }
 

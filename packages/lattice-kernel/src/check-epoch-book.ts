@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { type Crypto, toIntentionId } from '@lattice/model'
+import type { Crypto } from '@lattice/model'
 import type { Database } from '@lattice/storage'
 import type { MembershipPolicy } from '@lattice/store-base'
+import { acknowledgedPlace } from './epoch-acks.ts'
 import { createEpochBook } from './epoch-book.ts'
 import type { BookRows } from './epoch-rows.ts'
 import { createIdIndex } from './id-index.ts'
@@ -81,8 +82,8 @@ function remake(
     if (entry !== undefined) book.advance(entry)
   }
   const isOfUse = (ack: number): boolean => {
-    const op = reader.at(ack)?.parsed.op
-    const place = op?.kind === 'epochAck' ? find(toIntentionId(op.value.epoch)) : undefined
+    const entry = reader.at(ack)
+    const place = entry && acknowledgedPlace(entry.parsed, find)
     return place === undefined || !base.isBelow(place)
   }
   return { ...book.rows(), isOfUse }

@@ -18,6 +18,7 @@ import {
   toIntentionId,
   toPublicKey,
 } from '@lattice/model'
+import type { FindMeta } from './lane-book.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import { type SignedState, signedStateOf, withState } from './signed-state.ts'
 
@@ -63,6 +64,11 @@ interface Ack {
   /** None from a peer without state. */
   readonly state: SignedState | undefined
   readonly admissions: number
+}
+
+/** Where the epoch lies that a kept ack is of. Undefined where that is not here, and for anything else. */
+export function acknowledgedPlace({ op }: LogEntry['parsed'], find: FindMeta): IntentionMeta | undefined {
+  return op.kind === 'epochAck' ? find(toIntentionId(op.value.epoch)) : undefined
 }
 
 export function createEpochAcks({ epochOf, isBefore, isBelow, admissionsBefore }: EpochAcksDeps): EpochAcks {

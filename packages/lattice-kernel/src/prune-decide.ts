@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { toIntentionId } from '@lattice/model'
 import { addInto, subtractFrom } from '@lattice/sync'
 import { baseHash } from './base-signature.ts'
 import type { Core } from './core.ts'
+import { acknowledgedPlace } from './epoch-acks.ts'
 import { baseAnchors, baseLanes } from './log-base.ts'
 import type { LogStore } from './log-store.ts'
 import type { Gathered } from './prune-gather.ts'
@@ -57,7 +57,6 @@ export function decidePrune(core: Core, gathered: Gathered): void {
 
 /** Whether an ack is of an epoch that will lie below the base. */
 function isOfBelow(log: LogStore, ack: number, lastOf: (lane: number) => number): boolean {
-  const { op } = log.entryAt(ack).parsed
-  const place = op.kind === 'epochAck' ? log.find(toIntentionId(op.value.epoch)) : undefined
+  const place = acknowledgedPlace(log.entryAt(ack).parsed, log.find)
   return place !== undefined && place.position <= lastOf(place.lane)
 }

@@ -91,14 +91,11 @@ class Returning implements ReturningStores {
   readonly #doubts = new Map<IdKey, DoubtedPeers>()
   /** Stores that are not fetched again for what nobody told: places, or a later state. */
   readonly #rests: Pauses<IdKey>
-  /** Stores that are not fetched again whoever says so: what there is was cut without what was cut here. */
-  readonly #aparts: Pauses<IdKey>
 
   constructor(context: NodeContext, manager: Manager) {
     this.#context = context
     this.#manager = manager
     this.#rests = createPauses(context.clock, REST_MS)
-    this.#aparts = createPauses(context.clock, REST_MS)
   }
 
   told(storeId: StoreId, peer: PublicKey): void {
@@ -141,7 +138,7 @@ class Returning implements ReturningStores {
   #begin(storeId: StoreId, why: Omit<Told, 'wakeUp'>): void {
     const entry = this.#manager.entry(storeId)
     const key = idKey(storeId)
-    if (entry?.ready !== true || entry.repairing || this.#aparts.isPaused(key)) return
+    if (entry?.ready !== true || entry.repairing || this.#isApart(entry)) return
     const running = this.#running.get(key)
     if (running !== undefined) return running.nudge()
     const wakeUp = createWakeUp(this.#context.scheduler)
@@ -230,6 +227,11 @@ class Returning implements ReturningStores {
     return tellers(told, others, (peer) => (open?.kernel.revokedBy(peer).length ?? 0) > 0)
   }
 
+  /** Not fetched again whoever says so: what there is was cut without what was cut here. */
+  #isApart({ cutApartMs }: StoreEntry): boolean {
+    return cutApartMs !== undefined && this.#context.clock.monotonicMs() - cutApartMs < REST_MS
+  }
+
   /** Those of a store below are known once the one above is open. */
   #arePeersKnown({ open }: StoreEntry): boolean {
     return open !== undefined && peerTable(open.kernel.tables(), this.#manager.tablesOf) !== undefined
@@ -247,7 +249,6 @@ class Returning implements ReturningStores {
     )
     if (adopted === 'apart') {
       entry.cutApartMs = this.#context.clock.monotonicMs()
-      this.#aparts.begin(idKey(storeId))
       this.#context.logger.warn('store.cut_apart', { storeId })
       return
     }

@@ -8,6 +8,7 @@ import {
   type IdKey,
   idKey,
   type IntentionId,
+  type NumberedEpoch,
   toIntentionId,
   toPublicKey,
   type UniversalOp,
@@ -25,6 +26,11 @@ export interface BookItem {
 /** An intention that is an epoch by its form. */
 export interface BookEpoch extends BookItem {
   readonly record: MembershipRecord & { readonly op: Extract<UniversalOp, { kind: 'epoch' }> }
+}
+
+/** As epochs are compared by. */
+export function numbered({ record }: BookEpoch): NumberedEpoch {
+  return { epoch: record.id, seq: record.op.value.seq }
 }
 
 export class BookItems {

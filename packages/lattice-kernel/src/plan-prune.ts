@@ -3,7 +3,16 @@
  *
  * @module
  */
-import { assert, causesOf, equalBytes, type IdKey, idKey, type IntentionId, type PublicKey } from '@lattice/model'
+import {
+  assert,
+  causesOf,
+  compareEpochs,
+  equalBytes,
+  type IdKey,
+  idKey,
+  type IntentionId,
+  type PublicKey,
+} from '@lattice/model'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { type EpochStatus, epochStatuses } from './epoch-status.ts'
@@ -52,10 +61,10 @@ interface Choice {
   readonly options: PrunePlanOptions
 }
 
-/** The newest epoch that leaves as much as has to stay; of two with one number the first by id. */
+/** The first epoch by rank that leaves as much as has to stay. */
 function findBase({ core: { log, isClosed } }: PlanPruneDeps, { statuses, base, options }: Choice): Found | undefined {
   const { keepCount = 0, keepMs = 0, nowMs } = options
-  const ordered = statuses.toSorted((a, b) => Number(b.seq - a.seq) || (idKey(a.id) < idKey(b.id) ? -1 : 1))
+  const ordered = statuses.toSorted((a, b) => compareEpochs({ epoch: a.id, seq: a.seq }, { epoch: b.id, seq: b.seq }))
   for (const status of ordered) {
     const epoch = log.book.epochOf(status.id)
     if (epoch === undefined || status.fault !== undefined || log.excluded.isExcluded(epoch.meta)) continue

@@ -11,7 +11,8 @@
  *
  * @module
  */
-import { compareBytes, equalBytes } from '@lattice/model'
+import { compareEpochs, equalBytes } from '@lattice/model'
+import { numbered } from './book-items.ts'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { epochStatuses } from './epoch-status.ts'
@@ -69,9 +70,8 @@ function standingPrunes({ log, isClosed }: TargetSource): readonly PruneTarget[]
     .sort((a, b) => byRank(a.base, b.base) || byRank(a.by, b.by))
 }
 
-/** The higher number first, then the lower id. */
 function byRank(a: BookEpoch, b: BookEpoch): number {
-  return Number(b.record.op.value.seq - a.record.op.value.seq) || compareBytes(a.record.id, b.record.id)
+  return compareEpochs(numbered(a), numbered(b))
 }
 
 /** True while the same epoch is to be the base. */

@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { compareBytes, type IdKey, idKey, type PublicKey, readPublicKey } from '@lattice/model'
+import { compareEpochs, type IdKey, idKey, type PublicKey, readPublicKey } from '@lattice/model'
+import { numbered } from './book-items.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { LogStore } from './log-store.ts'
 
@@ -19,7 +20,7 @@ export interface Settlement {
   readonly hasSeen: (epoch: BookEpoch, key: PublicKey) => boolean
   /** False for an epoch without effect. */
   readonly isSettled: (epoch: BookEpoch) => boolean
-  /** The settled epoch with the highest number; of several the first by id. */
+  /** The settled epoch that goes before the others. */
   readonly newestSettled: () => BookEpoch | undefined
   /** The number of the newest settled epoch plus one; 0 without one. */
   readonly settledSeq: () => number
@@ -73,7 +74,7 @@ export function createSettlement({ counted, excluded, reach, book, meta }: LogSt
     const { headSeq } = meta()
     const [version, without] = [book.version(), excluded.version()]
     if (newest?.headSeq !== headSeq || newest.version !== version || newest.excludedAt !== without) {
-      const epoch = book.valid().toSorted(byNumber).find(isSettled)
+      const epoch = book.valid().toSorted(byRank).find(isSettled)
       newest = { headSeq, version, excludedAt: without, epoch }
     }
     return newest.epoch
@@ -102,9 +103,8 @@ export function createSettlement({ counted, excluded, reach, book, meta }: LogSt
   }
 }
 
-/** Newest first, the same on every node. */
-function byNumber(a: BookEpoch, b: BookEpoch): number {
-  return Number(b.record.op.value.seq - a.record.op.value.seq) || compareBytes(a.record.id, b.record.id)
+function byRank(a: BookEpoch, b: BookEpoch): number {
+  return compareEpochs(numbered(a), numbered(b))
 }
 
 /** The keys that an epoch names; what is no key is none. */

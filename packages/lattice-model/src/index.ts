@@ -28,6 +28,7 @@ export {
   type ProvenFork,
   verifyForkProof,
 } from './fork-proof.ts'
+export { compareEpochs, type NumberedEpoch } from './epoch-rank.ts'
 export { createGenesis, type GenesisInfo, genesisStoreId, type NotGenesis, readGenesis } from './genesis.ts'
 export {
   compareHlc,

@@ -1,17 +1,17 @@
-import { type IntentionId, toIntentionId } from '@lattice/model'
+import { type IntentionId, type NumberedEpoch, toIntentionId } from '@lattice/model'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type BaseChoice, type BaseQuestion, chooseBase, type ToldBase } from './bases.ts'
+import { type BaseChoice, type BaseQuestion, chooseBase } from './bases.ts'
 
 const idOf = (fill: number): IntentionId => toIntentionId(new Uint8Array(32).fill(fill))
-const baseOf = (fill: number, seq: number): ToldBase => ({ epoch: idOf(fill), seq: BigInt(seq) })
+const baseOf = (fill: number, seq: number): NumberedEpoch => ({ epoch: idOf(fill), seq: BigInt(seq) })
 
 const EARLY = baseOf(1, 3)
 const LATE = baseOf(2, 7)
 const BESIDE = baseOf(9, 7)
 
-const over = (base: ToldBase | undefined): BaseChoice => ({ kind: 'over', base: base?.epoch })
-const disagree = (returning: 'us' | 'peer' | 'neither'): BaseChoice => ({ kind: 'disagree', returning })
+const over = (base: NumberedEpoch | undefined): BaseChoice => ({ kind: 'over', base: base?.epoch })
+const disagree = (returning: 'us' | 'peer'): BaseChoice => ({ kind: 'disagree', returning })
 
 describe('the base of a session', () => {
   test.each<[string, BaseQuestion, BaseChoice]>([
@@ -28,7 +28,8 @@ describe('the base of a session', () => {
     ['ours, which the peer does not have, and it cut nothing', of(LATE, undefined, false, false), disagree('peer')],
     ['unknown to each other, ours later', of(LATE, EARLY, false, false), disagree('peer')],
     ['unknown to each other, theirs later', of(EARLY, LATE, false, false), disagree('us')],
-    ['unknown to each other, of one number', of(LATE, BESIDE, false, false), disagree('neither')],
+    ['unknown to each other, of one number: the lower id stands', of(LATE, BESIDE, false, false), disagree('peer')],
+    ['and the higher gives way', of(BESIDE, LATE, false, false), disagree('us')],
   ])('%s', (_, question, choice) => {
     expect(chooseBase(question)).toEqual(choice)
   })
@@ -45,7 +46,7 @@ describe('the base of a session', () => {
         if (mine.kind === 'over') expect(yours).toEqual(mine)
         else {
           expect(mine.kind).toBe('disagree')
-          const mirror = { us: 'peer', peer: 'us', neither: 'neither' } as const
+          const mirror = { us: 'peer', peer: 'us' } as const
           expect(yours).toEqual({ kind: 'disagree', returning: mirror[(mine as { returning: 'us' }).returning] })
         }
       }),
@@ -54,8 +55,8 @@ describe('the base of a session', () => {
 })
 
 function of(
-  ours: ToldBase | undefined,
-  theirs: ToldBase | undefined,
+  ours: NumberedEpoch | undefined,
+  theirs: NumberedEpoch | undefined,
   isTheirsHere: boolean,
   isOursThere: boolean | undefined,
 ): BaseQuestion {

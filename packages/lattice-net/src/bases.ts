@@ -3,23 +3,20 @@
  *
  * A base can be taken by who has that epoch and did not cut later: it leaves out what lies below it. Where neither side has
  * the other's, one is behind what the other cut: its history lacks causes that nobody gives it any more. It is *returning*.
- * That is the one with the earlier base, or without any. Two of one number are concurrent: an epoch that joins them comes.
+ * That is the one with the earlier base, or without any; of two with one number, which are concurrent, the one whose base
+ * gives way by the rule for epochs.
  *
  * Pure. Both sides come to the same from what they know, each from its place.
  *
  * @module
  */
-import { assert, type IntentionId } from '@lattice/model'
-import type { ReplicaBase } from '@lattice/net-types'
+import { assert, compareEpochs, type IntentionId, type NumberedEpoch } from '@lattice/model'
 import { sameBase } from './claimed-digest.ts'
-
-/** A base as it is told. */
-export type ToldBase = Pick<ReplicaBase, 'epoch' | 'seq'>
 
 export interface BaseQuestion {
   /** This side's; undefined for the whole history. */
-  readonly ours: ToldBase | undefined
-  readonly theirs: ToldBase | undefined
+  readonly ours: NumberedEpoch | undefined
+  readonly theirs: NumberedEpoch | undefined
   /** This side can make the set over `theirs`. */
   readonly isTheirsHere: boolean
   /** The same of the peer and `ours`; undefined while the peer has not been asked. */
@@ -36,8 +33,8 @@ export type BaseChoice =
 /** There is no set to compare. */
 export interface BasesDisagree {
   readonly kind: 'disagree'
-  /** Who has to fetch the store anew; `neither` while an epoch that joins both bases is to come. */
-  readonly returning: 'us' | 'peer' | 'neither'
+  /** Who has to fetch the store anew. */
+  readonly returning: 'us' | 'peer'
 }
 
 export function chooseBase({ ours, theirs, isTheirsHere, isOursThere }: BaseQuestion): BaseChoice {
@@ -48,9 +45,8 @@ export function chooseBase({ ours, theirs, isTheirsHere, isOursThere }: BaseQues
   return { kind: 'disagree', returning: returningOf(ours, theirs) }
 }
 
-function returningOf(ours: ToldBase | undefined, theirs: ToldBase | undefined): BasesDisagree['returning'] {
+function returningOf(ours: NumberedEpoch | undefined, theirs: NumberedEpoch | undefined): BasesDisagree['returning'] {
   assert(ours !== undefined || theirs !== undefined, 'whole histories are compared')
   if (ours === undefined) return 'us'
-  if (theirs === undefined || theirs.seq < ours.seq) return 'peer'
-  return theirs.seq > ours.seq ? 'us' : 'neither'
+  return theirs === undefined || compareEpochs(ours, theirs) < 0 ? 'peer' : 'us'
 }

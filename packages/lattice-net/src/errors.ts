@@ -92,11 +92,11 @@ export class PeerTooSlow extends LatticeError {
 
 /**
  * What this node and the peer keep of the store's history has no beginning in common. Where `returning` is `us`, this node
- * has to fetch the store by its snapshot; where it is `peer`, that one has; else an epoch that joins both is waited for.
+ * has to fetch the store by its snapshot; where it is `peer`, that one has.
  */
 export class BasesDiffer extends LatticeError {
   override readonly name = 'BasesDiffer'
-  readonly code: 'PRUNED' | 'BASE_UNKNOWN' | 'STORE_NOT_READY'
+  readonly code: 'PRUNED' | 'BASE_UNKNOWN'
   override readonly detail: {
     readonly returning: BasesDisagree['returning']
     /** The peer's; undefined where it keeps the whole history. */
@@ -120,10 +120,6 @@ const BASES_DIFFER = {
   peer: {
     code: 'BASE_UNKNOWN',
     message: 'the peer lacks history that was deleted here: it has to fetch the store by its snapshot',
-  },
-  neither: {
-    code: 'STORE_NOT_READY',
-    message: 'this node and the peer cut the history at different epochs: they wait for one that joins them',
   },
 } as const
 

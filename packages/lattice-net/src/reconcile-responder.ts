@@ -5,11 +5,11 @@
  *
  * @module
  */
-import { assert, equalBytes, type IntentionId, readIntentionId, type StoreId } from '@lattice/model'
+import { assert, equalBytes, type IntentionId, type NumberedEpoch, readIntentionId, type StoreId } from '@lattice/model'
 import type { ReplicaDigest } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import type { ReconcilePart } from '@lattice/sync'
-import { chooseBase, type ToldBase } from './bases.ts'
+import { chooseBase } from './bases.ts'
 import { sameBase } from './claimed-digest.ts'
 import { type Closing, createClosing } from './closing.ts'
 import type { Frame } from './frame.ts'
@@ -73,7 +73,7 @@ interface Difference {
 interface Renamed {
   readonly store: SessionStore
   /** What the peer began with. */
-  readonly theirs: ToldBase | undefined
+  readonly theirs: NumberedEpoch | undefined
 }
 
 type State =

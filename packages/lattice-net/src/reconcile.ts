@@ -13,10 +13,9 @@
  *
  * @module
  */
-import { equalBytes, HASH_BYTES, readIntentionId, readStoreId, type StoreId } from '@lattice/model'
+import { equalBytes, HASH_BYTES, type NumberedEpoch, readIntentionId, readStoreId, type StoreId } from '@lattice/model'
 import type { ChainTip, ReplicaDigest } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
-import type { ToldBase } from './bases.ts'
 import { type FrameInit, readCount } from './frame.ts'
 import { readBase } from './session-base.ts'
 import type { ClaimedDigest } from './session-call.ts'
@@ -36,7 +35,7 @@ export interface ReconcileOutcome extends TransferCounts {
 export interface ReadHello {
   readonly storeId: StoreId
   readonly claim: ClaimedDigest
-  readonly base: ToldBase | undefined
+  readonly base: NumberedEpoch | undefined
   readonly tips: readonly ChainTip[] | undefined
   /** The first message of the difference, where one came along. */
   readonly message: Uint8Array | undefined
@@ -47,7 +46,7 @@ export interface ReadHello {
 /** What a `Hello` says beside its digest. */
 export interface HelloExtras {
   /** Over which the digest is. */
-  readonly base?: ToldBase | undefined
+  readonly base?: NumberedEpoch | undefined
   readonly tipMap?: TipMap | undefined
   readonly message?: Uint8Array | undefined
   readonly isApart?: boolean | undefined

@@ -14,7 +14,7 @@ import { pairKey } from './session-slots.ts'
 
 export interface ReturningBook {
   /** A session with the peer showed it. */
-  readonly note: (peer: PublicKey, storeId: StoreId, error: Pick<BasesDiffer, 'detail' | 'base'>) => void
+  readonly note: (peer: PublicKey, storeId: StoreId, error: Pick<BasesDiffer, 'base'>) => void
   /** True while it is so. */
   readonly holds: (peer: PublicKey, storeId: StoreId) => boolean
   readonly forgetPeer: (peer: PublicKey) => void
@@ -49,8 +49,7 @@ export function createReturningBook({ store: storeOf, claim }: ReturningBookOpti
     for (const [key, entry] of entries) if (isGone(entry)) entries.delete(key)
   }
   return {
-    note: (peer, storeId, { detail, base }) => {
-      if (detail.returning === 'neither') return
+    note: (peer, storeId, { base }) => {
       const ours = storeOf(storeId)?.base()?.epoch
       entries.set(pairKey(peer, storeId), { peer, storeId, ours, theirs: base })
     },

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { AbortSignal, Crypto, IntentionId, PublicKey, StoreId } from '@lattice/model'
+import type { AbortSignal, Crypto, IntentionId, NumberedEpoch, PublicKey, StoreId } from '@lattice/model'
 import type { PrunedStoreWriter } from '@lattice/net-types'
 import { net } from '@lattice/proto'
 import { BootstrapFailed, PeerRefused, PeerViolation } from './errors.ts'
@@ -22,8 +22,10 @@ export interface SnapshotFetch {
   /** A few at a time are fetched from. The caller vouches for them. */
   readonly peers: readonly PeerHint[]
   readonly writer: PrunedStoreWriter
-  /** The number of the base that this node has: only a later one is worth fetching. */
-  readonly above?: bigint
+  /** The base that this node has: only one that goes before it is worth fetching. */
+  readonly above?: NumberedEpoch
+  /** And that one, from somebody else. */
+  readonly orSame?: boolean
   /** Also from who has cut nothing, at whichever epoch that has signed state. */
   readonly orWhole?: boolean
   readonly onProgress?: (progress: SnapshotState) => void
@@ -61,12 +63,13 @@ class SnapshotRun {
   readonly #shell: Shell
 
   constructor(fetch: SnapshotFetch, deps: RunSnapshotDeps) {
-    const { storeId, peers, writer, above, orWhole = false, signal } = fetch
+    const { storeId, peers, writer, above, orSame = false, orWhole = false, signal } = fetch
     this.#fetch = fetch
     this.#coordinator = createSnapshotCoordinator({
       ...deps,
       peers: peers.map(({ peer }) => peer),
       above,
+      orSame,
       orWhole,
       position: writer.position(),
     })

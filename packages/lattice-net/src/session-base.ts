@@ -3,17 +3,16 @@
  *
  * @module
  */
-import { readIntentionId } from '@lattice/model'
+import { type NumberedEpoch, readIntentionId } from '@lattice/model'
 import type { SetOverBase } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
-import type { ToldBase } from './bases.ts'
 import { sameBase } from './claimed-digest.ts'
 import type { SessionStore } from './session-call.ts'
 
 /** A store together with the base over which it is compared. */
 export interface BasedStore {
   readonly store: SessionStore
-  readonly base: ToldBase | undefined
+  readonly base: NumberedEpoch | undefined
   /** Intentions of the chains' beginnings that are not in the set. */
   readonly goneCount: number
 }
@@ -25,7 +24,7 @@ export function overOwnBase(store: SessionStore): BasedStore {
 }
 
 /** Over a later base that is here; undefined for any other. */
-export function overLaterBase(store: SessionStore, base: ToldBase): BasedStore | undefined {
+export function overLaterBase(store: SessionStore, base: NumberedEpoch): BasedStore | undefined {
   const set = store.over(base.epoch)
   if (set === undefined) return undefined
   const before = store.base()
@@ -44,7 +43,10 @@ export function isStillOver({ store, base }: BasedStore): boolean {
 }
 
 /** The base that a `Hello` names; `malformed` when it is none. */
-export function readBase({ base, baseSeq }: Pick<net.Hello, 'base' | 'baseSeq'>): ToldBase | 'malformed' | undefined {
+export function readBase({
+  base,
+  baseSeq,
+}: Pick<net.Hello, 'base' | 'baseSeq'>): NumberedEpoch | 'malformed' | undefined {
   if (base.length === 0) return baseSeq === 0n ? undefined : 'malformed'
   const epoch = readIntentionId(base)
   return epoch === undefined ? 'malformed' : { epoch, seq: baseSeq }

@@ -12,13 +12,13 @@ import {
   type Hash,
   HASH_BYTES,
   type IntentionId,
+  type NumberedEpoch,
   readIntentionId,
   toHash,
 } from '@lattice/model'
 import type { StoreId } from '@lattice/model'
 import type { RowPlace, SnapshotRow, WriterSnapshot } from '@lattice/net-types'
 import type { net } from '@lattice/proto'
-import type { ToldBase } from './bases.ts'
 import { type Frame, type FrameInit, readCount } from './frame.ts'
 import {
   FOUNDATION_PAGE_ITEMS_MAX,
@@ -50,7 +50,7 @@ export interface RowsRequest {
 /** What a peer says that it serves. */
 export interface BaseOffer {
   /** Undefined where it has the whole history. */
-  readonly base: ToldBase | undefined
+  readonly base: NumberedEpoch | undefined
   readonly snapshot: (WriterSnapshot & { readonly rows: number }) | undefined
 }
 

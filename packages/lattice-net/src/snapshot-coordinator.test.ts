@@ -1,24 +1,32 @@
-import { equalBytes, type PublicKey, toHash, toIntentionId, toPublicKey } from '@lattice/model'
+import { equalBytes, type IntentionId, type PublicKey, toHash, toIntentionId, toPublicKey } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
 import { describe, expect, test } from 'vitest'
 import { BOOTSTRAP_PEERS } from './limits.ts'
-import { createSnapshotCoordinator, type SnapshotCoordinator } from './snapshot-coordinator.ts'
+import {
+  createSnapshotCoordinator,
+  type SnapshotCoordinator,
+  type SnapshotCoordinatorOptions,
+} from './snapshot-coordinator.ts'
 import type { SnapshotEffect } from './snapshot-effect.ts'
 
 const peers: readonly PublicKey[] = Array.from({ length: BOOTSTRAP_PEERS + 1 }, (_, index) =>
   toPublicKey(new Uint8Array(32).fill(index + 1)),
 )
-const epoch = toIntentionId(new Uint8Array(32).fill(0xee))
+const [earlier, epoch, later] = [0xdd, 0xee, 0xff].map((byte) => toIntentionId(new Uint8Array(32).fill(byte))) as [
+  IntentionId,
+  IntentionId,
+  IntentionId,
+]
 const snapshot = { epoch, root: toHash(new Uint8Array(32).fill(0xaa)), rows: 1 }
 
 const limits = { bootstrapOverdueMs: 3_000 }
 
 async function coordinatorOf(
   from = peers,
-  { above, orWhole = false, nowMs = () => 0 }: { above?: bigint; orWhole?: boolean; nowMs?: () => number } = {},
+  { above, orSame = false, orWhole = false, nowMs = () => 0 }: Partial<SnapshotCoordinatorOptions> = {},
 ): Promise<SnapshotCoordinator> {
   const crypto = await openCrypto({ backend: 'wasm' })
-  return createSnapshotCoordinator({ crypto, peers: from, above, orWhole, position: undefined, nowMs, limits })
+  return createSnapshotCoordinator({ crypto, peers: from, above, orSame, orWhole, position: undefined, nowMs, limits })
 }
 
 /** It is there, and serves the state. */
@@ -86,7 +94,7 @@ describe('a silent peer', () => {
 
   test('does not end the fetch, nor hide who comes to serve the state meanwhile', async () => {
     let now = 0
-    const coordinator = await coordinatorOf([silent, other], { above: 0n, nowMs: () => now })
+    const coordinator = await coordinatorOf([silent, other], { above: { epoch: later, seq: 0n }, nowMs: () => now })
     coordinator.start()
     coordinator.connected(silent)
     coordinator.connected(other)
@@ -142,13 +150,16 @@ describe('a foundation that cannot be judged yet', () => {
 
 describe('a node whose own history was cut', () => {
   test.each([
-    ['earlier', 3n, false],
-    ['at the same', 1n, false],
-    ['before any other', 0n, true],
-  ])('%s fetches only what was cut later', async (_, above, isFetched) => {
+    ['later', { epoch, seq: 3n }, false, false],
+    ['at the same', { epoch, seq: 1n }, false, false],
+    ['at the same, of which something is wanted', { epoch, seq: 1n }, true, true],
+    ['before any other', { epoch: later, seq: 0n }, false, true],
+    ['beside it, at an epoch that goes before', { epoch: earlier, seq: 1n }, true, false],
+    ['beside it, at one that gives way', { epoch: later, seq: 1n }, false, true],
+  ])('%s fetches only what goes before that', async (_, above, orSame, isFetched) => {
     const [first] = peers
     if (first === undefined) expect.unreachable()
-    const coordinator = await coordinatorOf([first], { above })
+    const coordinator = await coordinatorOf([first], { above, orSame })
     coordinator.start()
     const effects = serve(coordinator, first)
     expect(askedForItems(effects)).toEqual(isFetched ? [first] : [])
@@ -168,7 +179,7 @@ describe('who has cut nothing, and has the state at some epoch', () => {
     ['but goes before these', true, [stale, whole], 'items of the second'],
   ] as const)('%s', async (_, orWhole, offers, expected) => {
     const from = peers.slice(0, offers.length)
-    const coordinator = await coordinatorOf(from, { above: 1n, orWhole })
+    const coordinator = await coordinatorOf(from, { above: { epoch, seq: 1n }, orWhole })
     coordinator.start()
     const effects = from.flatMap((peer) => coordinator.connected(peer))
     for (const [at, offer] of offers.entries()) {

@@ -15,7 +15,16 @@
  *
  * @module
  */
-import { assert, type Crypto, type IdKey, idKey, type IntentionId, type PublicKey } from '@lattice/model'
+import {
+  assert,
+  compareEpochs,
+  type Crypto,
+  type IdKey,
+  idKey,
+  type IntentionId,
+  type NumberedEpoch,
+  type PublicKey,
+} from '@lattice/model'
 import type { WriterPosition, WriterRefused, WriterSnapshot } from '@lattice/net-types'
 import { sameBase } from './claimed-digest.ts'
 import { BOOTSTRAP_PEERS, type NetworkLimits, SNAPSHOT_RESTARTS_MAX } from './limits.ts'
@@ -31,8 +40,10 @@ export interface SnapshotCoordinatorOptions {
   readonly crypto: Crypto
   /** In the order in which they are tried. */
   readonly peers: readonly PublicKey[]
-  /** The number of this node's own base, which a base worth fetching is above; undefined without one. */
-  readonly above: bigint | undefined
+  /** This node's own base, which one that is worth fetching goes before; undefined without one. */
+  readonly above: NumberedEpoch | undefined
+  /** And that one itself. */
+  readonly orSame: boolean
   /** Who has cut nothing is of use as well, where it has the state at some epoch. */
   readonly orWhole: boolean
   /** What is taken in already. */
@@ -188,10 +199,12 @@ class Coordinator implements FetchView {
     } else if (this.#stage.kind === 'rows') this.#stage.fetch.came(answer, { member, ask, view: this })
   }
 
-  /** What is not above this node's own base it has. */
+  /** What this node's own base goes before it has. */
   #isOfUse({ base }: BaseOffer): boolean {
-    const { above, orWhole } = this.#options
-    return above === undefined || (base === undefined ? orWhole : base.seq > above)
+    const { above, orSame, orWhole } = this.#options
+    if (above === undefined) return true
+    if (base === undefined) return orWhole
+    return sameBase(base.epoch, above.epoch) ? orSame : compareEpochs(base, above) < 0
   }
 
   worked(result: WriterResult): void {
@@ -289,8 +302,8 @@ class Coordinator implements FetchView {
   }
 
   /**
-   * Whose foundation to take, once all who are there have said what they serve, or had time to: the latest base, the first of
-   * equals.
+   * Whose foundation to take, once all who are there have said what they serve, or had time to: the base that goes
+   * before the others.
    */
   #choose(): void {
     const resume = this.#resume
@@ -305,7 +318,7 @@ class Coordinator implements FetchView {
     // Whose numbering it was may still come, unless others that can be used are in its place.
     const isComing = resume !== undefined && this.#roster.isExpected(idKey(resume.peer))
     if (isComing && (usable.length === 0 || this.#roster.connecting() > 0)) return
-    const [server] = usable.toSorted((a, b) => compareSeqs(seqOf(b), seqOf(a)))
+    const [server] = usable.toSorted(byBase)
     // What a log begins with is asked for where the state is: a later epoch than that of the cut, or the same.
     const base = server?.offer?.snapshot?.epoch
     if (server === undefined || base === undefined) return
@@ -364,12 +377,11 @@ class Coordinator implements FetchView {
   }
 }
 
-function seqOf({ offer }: SnapshotMember): bigint {
-  return offer?.base?.seq ?? -1n
-}
-
-function compareSeqs(a: bigint, b: bigint): number {
-  return a === b ? 0 : a < b ? -1 : 1
+/** What nobody has cut comes last. */
+function byBase({ offer: a }: SnapshotMember, { offer: b }: SnapshotMember): number {
+  if (a?.base === undefined || b?.base === undefined)
+    return Number(a?.base === undefined) - Number(b?.base === undefined)
+  return compareEpochs(a.base, b.base)
 }
 
 function bytesOf(work: WriterWork): number {

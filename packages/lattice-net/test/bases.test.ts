@@ -1,4 +1,4 @@
-import { equalBytes, type IntentionId } from '@lattice/model'
+import { compareBytes, equalBytes, type IntentionId } from '@lattice/model'
 import { net } from '@lattice/proto'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -207,7 +207,7 @@ describe('who is behind a base', () => {
     expect([other.a.failure, other.b.failure]).toMatchObject([peer, { ...us, base: late }])
   })
 
-  test('neither, where both numbers are the same: they wait for the epoch that joins them', async () => {
+  test('learns so by the ids, where both numbers are the same', async () => {
     const { a, c, epoch, declareTo } = await basedPeers()
     const [mine, theirs] = [epoch(a), epoch(c)]
     declareTo(a.store)
@@ -219,10 +219,8 @@ describe('who is behind a base', () => {
     sameNumber(a.store, mine)
     sameNumber(c.store, theirs)
     const result = await session(a, c)
-    expect([result.a.failure, result.b.failure]).toMatchObject([
-      { kind: 'bases', returning: 'neither' },
-      { kind: 'bases', returning: 'neither' },
-    ])
+    const [stands, givesWay] = compareBytes(mine, theirs) < 0 ? [result.a, result.b] : [result.b, result.a]
+    expect([stands.failure, givesWay.failure]).toMatchObject([peer, us])
   })
 })
 

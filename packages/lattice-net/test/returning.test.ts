@@ -138,5 +138,4 @@ test('who has to come back is told in words', () => {
   const base = undefined
   expect(new BasesDiffer({ returning: 'us', base })).toMatchObject({ code: 'PRUNED' })
   expect(new BasesDiffer({ returning: 'peer', base })).toMatchObject({ code: 'BASE_UNKNOWN' })
-  expect(new BasesDiffer({ returning: 'neither', base })).toMatchObject({ code: 'STORE_NOT_READY' })
 })

@@ -22,9 +22,11 @@ import {
 } from '@lattice/kernel'
 import {
   type AbortSignal,
+  compareEpochs,
   type Crypto,
   equalBytes,
   type IntentionId,
+  type NumberedEpoch,
   parseSignedIntention,
   parseStoreType,
   type PublicKey,
@@ -54,8 +56,10 @@ export interface PrunedFetchDeps extends Pick<OpenStoreOptions, 'id' | 'storeTyp
 export interface PrunedFetch extends PrunedFetchDeps {
   readonly network: NetworkService
   readonly peers: readonly PeerHint[]
-  /** The number of the base of what is here: a later one is fetched. */
-  readonly above?: bigint
+  /** The base of what is here: one that goes before it is fetched. */
+  readonly above?: NumberedEpoch
+  /** Or that one, from somebody else. */
+  readonly orSame?: boolean
   /** Also from who has cut nothing, and at whichever epoch that has signed state. */
   readonly orWhole?: boolean
   /** Of this store, over all attempts. */
@@ -80,7 +84,7 @@ export interface AdoptedStore {
  * goes on where it was.
  */
 export async function fetchPruned(context: NodeContext, fetch: PrunedFetch): Promise<boolean> {
-  const { id, network, peers, doubts, signal, onProgress, orWhole = false } = fetch
+  const { id, network, peers, doubts, signal, onProgress, orSame = false, orWhole = false } = fetch
   const above = fetch.above === undefined ? {} : { above: fetch.above }
   const directory = fetchingPath(context, id)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
@@ -94,6 +98,7 @@ export async function fetchPruned(context: NodeContext, fetch: PrunedFetch): Pro
         peers: asked,
         writer,
         ...above,
+        orSame,
         orWhole,
         signal,
         onProgress,
@@ -161,7 +166,7 @@ export function isFetchBegun(context: NodeContext, id: StoreId): boolean {
 
 /**
  * Puts what was fetched in place. The store is closed; a crash leaves the one or the other. Where the log that is here was
- * cut as late it stays, unless the other tells one of the places that are wanted, and what was fetched is dropped: undefined.
+ * cut there, or at an epoch that goes before that, it stays, unless the other tells one of the places that are wanted, and what was fetched is dropped: undefined.
  * So it is, `apart`, where the other was cut without what this one was cut at: what lies below that may be nowhere else.
  */
 export async function adoptFetched(
@@ -250,11 +255,11 @@ function* strandedPages(old: Reingest): Iterable<readonly StrandedWrite[]> {
   }
 }
 
-/** Whether the log is cut later than another, or at the same and tells a place that is wanted. */
+/** Whether the log is cut where that goes before where another is, or at the same and tells a place that is wanted. */
 function isBetter(kernel: Kernel, other: LogBase, wanted: readonly IntentionId[]): boolean {
   const base = kernel.base()
   if (base === undefined || other === undefined) return other === undefined
-  if (!equalBytes(base.epoch, other.epoch)) return base.seq > other.seq
+  if (!equalBytes(base.epoch, other.epoch)) return compareEpochs(base, other) < 0
   return kernel.missing(wanted).length < wanted.length
 }
 

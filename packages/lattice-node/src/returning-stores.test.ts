@@ -5,25 +5,33 @@ import { FETCHING } from '@lattice/kernel'
 import {
   type AbortSignal,
   createAbortController,
+  createSigner,
   idKey,
   type IntentionId,
+  type LatticeErrorCode,
   NO_HINTS,
   type PublicKey,
   type StoreId,
   toHash,
   toIntentionId,
   toPublicKey,
+  toSeed,
   toStoreId,
 } from '@lattice/model'
+import { openCrypto } from '@lattice/model/crypto'
 import { createManualScheduler } from '@lattice/model/testing'
+import { BootstrapFailed, type SnapshotOutcome } from '@lattice/net'
+import { admitPeer } from '@lattice/systemstore'
 import { afterAll, expect, test } from 'vitest'
 import type { AdoptedStore } from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
 import { ALONE_MS, createReturningStores, REST_MS } from './returning-stores.ts'
+import { RETRY_FIRST_MS } from './retry-pauses.ts'
 import type { StoreEntry } from './store-entry.ts'
 import type { StoreManager } from './store-manager.ts'
 import { createTestTables } from './testing/system-tables.ts'
 
+const crypto = await openCrypto({ backend: 'wasm' })
 const root = mkdtempSync(join(tmpdir(), 'lattice-returning-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
@@ -38,14 +46,27 @@ function floating(id: number, author: PublicKey, cause: number, isPlaced: boolea
   return { parsed: { id: idOf(id), intention }, reason: 'missing_causes', missing: isPlaced ? [] : [idOf(cause)] }
 }
 
+interface Asked {
+  /** Active in each store. */
+  readonly peers: readonly PublicKey[]
+  readonly fetchSnapshot: () => Promise<SnapshotOutcome>
+}
+
 /** Stores that are cut, in which two built on what has no place; each fetch ends with what `fetched` says. */
-function createScene(fetched: { outcome: AdoptedStore | 'apart' | undefined; served?: unknown }) {
+function createScene(
+  fetched: { outcome: AdoptedStore | 'apart' | undefined; served?: unknown },
+  { peers = [], fetchSnapshot }: Partial<Asked> = {},
+) {
   const scheduler = createManualScheduler()
   const kernel = {
     base: () => ({ epoch: idOf(7), seq: 3n }),
     membership: () => ({ active: () => [liar, anna, bert, self] }),
     snapshot: () => ({ divergences: [] }),
-    tables: () => createTestTables(self, []),
+    tables: () =>
+      createTestTables(
+        self,
+        peers.map((peer) => admitPeer({ author: self, peer, role: 'writer', addedAt: 1 })),
+      ),
     revokedBy: () => [idOf(1)],
     floating: () => [floating(10, liar, 6, false), floating(11, anna, 10, true), floating(12, bert, 10, true)],
   }
@@ -54,7 +75,7 @@ function createScene(fetched: { outcome: AdoptedStore | 'apart' | undefined; ser
     stores.map((id) => [
       idKey(id),
       {
-        record: { id },
+        record: { id, storeType: 'core:kvstore' },
         ready: true,
         repairing: false,
         cutApartMs: undefined,
@@ -82,11 +103,14 @@ function createScene(fetched: { outcome: AdoptedStore | 'apart' | undefined; ser
   } as unknown as StoreManager
   const context = {
     id: self,
+    crypto,
+    signer: createSigner(crypto, crypto.keyPairFromSeed(toSeed(new Uint8Array(32).fill(1)))),
+    openers: new Map(),
     directory: { storePath: () => root },
-    network: () => undefined,
+    network: () => fetchSnapshot && { fetchSnapshot },
     scheduler,
     clock: scheduler.clock,
-    meta: { setReplicatedCount: () => {} },
+    meta: { setReplicatedCount: () => {}, addresses: () => [] },
     publish: () => {},
     logger: { info: () => {}, warn: () => {} },
   } as unknown as NodeContext
@@ -171,6 +195,23 @@ test('where whoever said so is removed, and nobody else is there, it is given up
   expect(existsSync(begun)).toBe(false)
   // It is not under way any more.
   expect(await scene.told(stores[0])).toBe(1)
+})
+
+test('where all hold this node for removed it is given up until one says so anew; where one is only away it is tried again', async () => {
+  let codes: LatticeErrorCode[] = ['REVOKED', 'PEER_UNREACHABLE']
+  let asked = 0
+  const fetchSnapshot = (): Promise<SnapshotOutcome> => {
+    asked += 1
+    return Promise.reject(new BootstrapFailed('nobody gives it', { codes }))
+  }
+  const scene = createScene({ outcome: undefined }, { peers: [anna, bert], fetchSnapshot })
+  await scene.toldInEarnest(stores[0], RETRY_FIRST_MS)
+  expect([asked, existsSync(join(root, FETCHING))]).toEqual([2, true])
+  codes = ['REVOKED']
+  await scene.pass(REST_MS)
+  expect([asked, existsSync(join(root, FETCHING))]).toEqual([3, false])
+  await scene.toldInEarnest(stores[0], 0)
+  expect(asked).toBe(4)
 })
 
 test('where nobody can begin with what is cut here the store is fetched, once that has been so for a while', async () => {

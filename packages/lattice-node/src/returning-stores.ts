@@ -5,7 +5,8 @@
  * decides.
  *
  * The store stays in use while it is fetched beside, and is closed only to be replaced, which is short. Attempts are repeated
- * with growing pauses until one succeeds, nobody has cut anything, or nobody is left: whoever said so and lied is out by then.
+ * with growing pauses until one succeeds, nobody has cut anything, nobody is left, or all refuse this node as removed: whoever
+ * said so and lied is out by then.
  * One at a time for each store.
  *
  * @module
@@ -20,9 +21,17 @@ import {
   type PublicKey,
   type StoreId,
 } from '@lattice/model'
+import { BootstrapFailed } from '@lattice/net'
 import { createDoubtedPeers, type DoubtedPeers } from './doubted-peers.ts'
 import { toFailure } from './failure.ts'
-import { adoptFetched, dropFetched, fetchPruned, isFetchBegun, type PrunedFetchDeps } from './fetch-pruned.ts'
+import {
+  adoptFetched,
+  dropFetched,
+  fetchPruned,
+  isFetchBegun,
+  type PrunedFetch,
+  type PrunedFetchDeps,
+} from './fetch-pruned.ts'
 import type { NodeContext } from './node-context.ts'
 import { createPauses, type Pauses } from './pauses.ts'
 import { placedElsewhere } from './placed-elsewhere.ts'
@@ -172,10 +181,7 @@ class Returning implements ReturningStores {
     for (let pauseMs = RETRY_FIRST_MS; entry.ready && isDue(); pauseMs = longerPauseMs(pauseMs)) {
       const network = this.#context.network()
       const peers = this.#peersOf(entry, peer)
-      if (peers.length === 0 && this.#arePeersKnown(entry)) {
-        dropFetched(this.#context, entry.record.id)
-        return false
-      }
+      if (peers.length === 0 && this.#arePeersKnown(entry)) return this.#giveUp(entry)
       try {
         if (network !== undefined) {
           const { id: storeId } = entry.record
@@ -193,9 +199,15 @@ class Returning implements ReturningStores {
         signal.throwIfAborted()
         if (!isLatticeError(error)) throw error
         this.#context.logger.warn('store.return_retry', { storeId: entry.record.id, ...toFailure(error) })
+        if (isRefused(error)) return this.#giveUp(entry)
       }
       await wakeUp.wait(pauseMs, signal)
     }
+    return false
+  }
+
+  #giveUp({ record }: StoreEntry): false {
+    dropFetched(this.#context, record.id)
     return false
   }
 
@@ -267,6 +279,13 @@ class Returning implements ReturningStores {
   }
 }
 
+/** All that were asked hold this node for removed: once one does not, its session tells of the cut again. */
+function isRefused(error: unknown): boolean {
+  if (!(error instanceof BootstrapFailed)) return false
+  const { codes } = error.detail
+  return codes.length > 0 && codes.every((code) => code === 'REVOKED')
+}
+
 /** Nobody can begin where history is cut here, nor at a later epoch that is signed: there is none, or it cannot be handed on. */
 function isAlone({ open, ready }: StoreEntry): boolean {
   if (!ready || open?.kernel.base() === undefined) return false
@@ -274,8 +293,7 @@ function isAlone({ open, ready }: StoreEntry): boolean {
 }
 
 /** History that is cut where it is cut here needs no fetching, but for places that are not known here; nor one that is cut before. */
-function aboveOf({ open }: StoreEntry, wanted: readonly IntentionId[]): { readonly above?: bigint } {
-  const base = open?.kernel.base()
-  if (base === undefined) return {}
-  return { above: wanted.length > 0 ? base.seq - 1n : base.seq }
+function aboveOf({ open }: StoreEntry, wanted: readonly IntentionId[]): Pick<PrunedFetch, 'above' | 'orSame'> {
+  const above = open?.kernel.base()
+  return above === undefined ? {} : { above, orSame: wanted.length > 0 }
 }

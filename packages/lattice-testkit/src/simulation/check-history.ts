@@ -7,7 +7,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type EpochStatus, FETCHING, type Kernel, QUORUM, type SignedRoot, signedStateOf } from '@lattice/kernel'
-import { equalBytes, type IntentionId, type PublicKey, type StoreId, toHex } from '@lattice/model'
+import {
+  compareEpochs,
+  equalBytes,
+  type IntentionId,
+  type NumberedEpoch,
+  type PublicKey,
+  type StoreId,
+  toHex,
+} from '@lattice/model'
 import { areCutApart, stateIn } from './gathering.ts'
 import type { Acknowledged } from './run-record.ts'
 import { find } from './run-record.ts'
@@ -16,7 +24,10 @@ import { storeIn, type World } from './world.ts'
 /** Records read at once. */
 const RECORDS = 4096
 
-/** The base of a node moves to a later epoch or stays, and the epoch is one that history may be cut at. */
+/**
+ * The base of a node moves to a later epoch or stays, and the epoch is one that history may be cut at. Of two with one number,
+ * which know nothing of each other, the one gives way to the other.
+ */
 export function checkBases(world: World): void {
   for (const index of world.honest) {
     for (const [name, id] of Object.entries(world.stores)) checkBase(world, index, { name, id })
@@ -42,7 +53,7 @@ function checkBase(world: World, index: number, { name, id }: { readonly name: s
       )
     }
   } else if (equalBytes(base.epoch, seen.epoch)) return
-  else if (base.seq <= seen.seq || !kernel.has(seen.epoch) || !kernel.isAncestor(seen.epoch, base.epoch)) {
+  else if (compareEpochs(base, seen) > 0 || !kernel.has(seen.epoch) || !isReached(kernel, seen, base)) {
     find(
       record,
       'bases_move_forward',
@@ -57,6 +68,10 @@ function checkBase(world: World, index: number, { name, id }: { readonly name: s
   const why = whyNoBase(world, kernel, base.epoch)
   if (why !== undefined)
     find(record, 'cuts_are_agreed', `${name} on node-${index} is cut at ${toHex(base.epoch)}, ${why}`)
+}
+
+function isReached(kernel: Kernel, from: NumberedEpoch, to: NumberedEpoch): boolean {
+  return from.seq === to.seq || kernel.isAncestor(from.epoch, to.epoch)
 }
 
 function hasLeft(world: World, index: number, id: StoreId): boolean {

@@ -316,7 +316,10 @@ export function whyUnsettled(world: World, { name, id, nodes }: Held): string | 
   const [head] = epochHeads
   if (head === undefined) return undefined
   const epoch = kernel.epochs().find((each) => equalBytes(each.id, head))
-  const awaited = epoch?.waitingFor.flatMap((key) => world.indexOf(key) ?? []).filter((index) => nodes.includes(index))
+  const awaited = epoch?.waitingFor
+    .filter((key) => kernel.revokedBy(key).length === 0)
+    .flatMap((key) => world.indexOf(key) ?? [])
+    .filter((index) => nodes.includes(index))
   if (awaited === undefined || awaited.length === 0) return undefined
   return `${name}: the epoch ${toHex(head).slice(0, 12)} waits for node-${awaited.join()}`
 }

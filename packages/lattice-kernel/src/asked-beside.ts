@@ -44,7 +44,7 @@ const FINDINGS_MAX = 4
 
 interface Finding {
   readonly epoch: BookEpoch
-  /** Of what is excluded nothing is asked. */
+  /** Of what is excluded: what asks after it asks about something else. */
   readonly version: number
   readonly seqs: Set<number>
   readonly found: Map<IdKey, IntentionId>

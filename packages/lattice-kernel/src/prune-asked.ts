@@ -4,14 +4,16 @@
  * An operation that does not have the base in its past is applied on top of state at the base when state is made anew, and
  * asks whether it follows, or covers, what stands there. For what has the base in its past the answer is yes; for the
  * others it depends on a place that would be forgotten. So they are applied once over a snapshot, in memory and for nobody
- * to see, and what they ask about is kept as an anchor.
+ * to see, and what they ask about is kept as an anchor: one after the other, as they count now, and each by itself, as if
+ * nothing were excluded: what is excluded now counts at an epoch where nobody knew yet of what excludes it, and may count again.
  *
  * @module
  */
 import type { IntentionId } from '@lattice/model'
+import type { AppliedCuts } from './applied-cuts.ts'
 import type { Core } from './core.ts'
 import type { Downset } from './downset.ts'
-import type { ProjectionFactory } from './projection.ts'
+import type { Projection, ProjectionFactory } from './projection.ts'
 import type { WholeSnapshot } from './snapshot-files.ts'
 
 export interface AskedDeps {
@@ -25,14 +27,43 @@ export interface AskedDeps {
 
 /** Applies these records; tells what they asked about. Yields after each. */
 export function* findAsked(
-  { core, projectionOver, snapshot, below }: AskedDeps,
+  deps: AskedDeps,
   seqs: readonly number[],
   note: (id: IntentionId) => void,
 ): Generator<void, void, undefined> {
-  const { log, dag, cover, cuts, options } = core
-  const made = projectionOver(snapshot.state, {
+  const { core, below } = deps
+  const { log, options } = core
+  const [inOrder, alone] = [trialOf(deps, note), trialOf(deps, note, () => 'full')]
+  try {
+    for (const seq of seqs) {
+      const entry = log.entryAt(seq)
+      if (entry.meta.position <= below.lastOf(entry.meta.lane)) continue
+      inOrder.apply(entry, 'record')
+      alone.apply(entry, 'record')
+      alone.discard()
+      yield
+    }
+  } catch (error) {
+    // A machine that fails stalls the state in use as well; what was asked about until then is kept.
+    options.logger.warn('operations beside the base could not be tried', { error })
+  } finally {
+    for (const trial of [inOrder, alone]) {
+      trial.discard()
+      trial.flush.stop()
+    }
+  }
+}
+
+/** State of which nothing is published, over the snapshot. */
+function trialOf(
+  { core, projectionOver, snapshot }: AskedDeps,
+  note: (id: IntentionId) => void,
+  modeOf: AppliedCuts['modeOf'] = core.cuts.modeOf,
+): Projection {
+  const { dag, cover, cuts } = core
+  return projectionOver(snapshot.state, {
     // What it was made with was looked at.
-    cuts: { ...cuts, compare: () => () => true, isMarkOf: () => true },
+    cuts: { ...cuts, modeOf, compare: () => () => true, isMarkOf: () => true },
     follows: (entry, ancestor) => {
       note(ancestor)
       return dag.follows(entry, ancestor)
@@ -42,18 +73,4 @@ export function* findAsked(
       return cover.isBelowEpoch(entry, id)
     },
   })
-  try {
-    for (const seq of seqs) {
-      const entry = log.entryAt(seq)
-      if (entry.meta.position <= below.lastOf(entry.meta.lane)) continue
-      made.apply(entry, 'record')
-      yield
-    }
-  } catch (error) {
-    // A machine that fails stalls the state in use as well; what was asked about until then is kept.
-    options.logger.warn('operations beside the base could not be tried', { error })
-  } finally {
-    made.discard()
-    made.flush.stop()
-  }
 }

@@ -71,3 +71,27 @@ test('much that was written beside the epoch is looked through in slices, and no
   expect(before.length).toBeGreaterThan(0)
   expect(before).toEqual(after)
 })
+
+test('what is excluded asks as well: at an epoch whose author did not know why, it counts', async () => {
+  const history = createPruneHistory(1)
+  const { kernel } = await openPruning(history)
+  const below = history.put(1, [history.genesis])
+  // Its author goes on: of the last of each the place is kept in any case.
+  history.sees(0, [history.put(1, [history.genesis])])
+  const epoch = history.prune(0)
+  const beside = history.put(2, [history.genesis])
+  const made = until(kernel, (event) => event.kind === 'snapshot_made' && toHex(event.epoch) === toHex(epoch.id))
+  await ingest(kernel, history.all)
+  await made
+  const root = kernel.snapshot().candidate?.root ?? expect.unreachable()
+  const removal = history.remove(0, 2)
+  const acks = [1, 3].map((by) => history.ack(by, removal, root, [beside]))
+  const done = until(kernel, ({ kind }) => kind === 'pruned')
+  await ingest(kernel, [removal, ...[1, 3].map((by) => history.ack(by, epoch, root)), ...acks])
+  await done
+  expect(kernel.excluded(10).map(({ id }) => id)).toEqual([beside.id])
+  expect(kernel.base()?.epoch).toEqual(epoch.id)
+  const anchors = itemsOf(kernel).flatMap((item) => (item.kind === 'anchor' ? [toHex(item.id)] : []))
+  expect(anchors).toContain(toHex(below.id))
+  await kernel.close()
+})

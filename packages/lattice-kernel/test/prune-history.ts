@@ -66,6 +66,8 @@ export interface PruneHistory {
   readonly part: (by: number) => ParsedIntention
   /** A write that cites these. `from`: a branch from there, the author goes on from where it was. */
   readonly write: (by: number, deps: readonly ParsedIntention[], from?: ParsedIntention) => ParsedIntention
+  /** A write that takes the place of those it covers, and cites these. */
+  readonly put: (by: number, deps: readonly ParsedIntention[]) => ParsedIntention
   readonly sees: (by: number, what: readonly ParsedIntention[]) => void
   readonly isBelow: (intention: ParsedIntention, epoch: ParsedIntention) => boolean
   readonly random: ReturnType<typeof createSeededRandom>
@@ -222,6 +224,12 @@ export function createPruneHistory(
         appOp(`set one v${time}`),
         deps.map(({ id }) => id),
         { from },
+      ),
+    put: (by, deps) =>
+      add(
+        peerAt(by),
+        appOp(`put one v${time}`),
+        deps.map(({ id }) => id),
       ),
     sees: (by, what) => {
       for (const intention of what) see(peerAt(by), intention)

@@ -222,21 +222,33 @@ async function checkKeys(world: World, { name, id }: Held, index: number): Promi
   }
 }
 
-/** What was settled stays so, but for who was out or away meanwhile and has not seen it. */
+/**
+ * What was settled stays so, but for who was out or away meanwhile and has not seen it. And but for who has come back to where
+ * others cut without its author, while they were waited for by nobody there.
+ */
 function checkSettled(world: World, { name, id }: Held, index: number): void {
   const { record } = world
   const told = record.settled.filter((each) => each.node === index && equalBytes(each.storeId, id))
   if (told.length === 0) return
   const kernel = world.mesh.store(index, id).kernel()
   const epochs = new Map(kernel.epochs().map((epoch) => [idKey(epoch.id), epoch]))
-  for (const { epoch } of told) {
+  for (const { epoch, author } of told) {
     const now = epochs.get(idKey(epoch))
-    if (now === undefined) find(record, 'settled_stays', `${name} on node-${index} lacks the epoch ${toHex(epoch)}`)
+    if (now === undefined && !isCutWithout(kernel, author))
+      find(record, 'settled_stays', `${name} on node-${index} lacks the epoch ${toHex(epoch)}`)
     if (now === undefined || now.fault !== undefined || now.isSettled || isBelowBase(kernel, now.id)) continue
     const holders = now.waitingFor.filter((key) => !record.unsteady.has(world.indexOf(key) ?? -1))
     if (holders.length === 0) continue
     find(record, 'settled_stays', `${name} on node-${index}: ${toHex(epoch)} waits for ${holders.map(toHex).join()}`)
   }
+}
+
+/** History is cut at an epoch that its author made alone, or waiting for others. */
+function isCutWithout(kernel: Kernel, author: PublicKey | undefined): boolean {
+  const base = kernel.base()
+  const cut = base && kernel.epochs().find(({ id }) => equalBytes(id, base.epoch))
+  if (cut === undefined) return false
+  return author === undefined || ![cut.author, ...cut.required].some((key) => equalBytes(key, author))
 }
 
 /**

@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { createAbortController, equalBytes, isLagged, type StoreId, toHex } from '@lattice/model'
+import {
+  createAbortController,
+  equalBytes,
+  type IntentionId,
+  isLagged,
+  type PublicKey,
+  type StoreId,
+  toHex,
+} from '@lattice/model'
 import type { Node, NodeEvent } from '@lattice/node'
 import { kernelOf } from '../replica-digest.ts'
 import { isFetching } from './check-history.ts'
@@ -59,13 +67,20 @@ function takeIn(world: Omit<World, 'stores'>, index: number, { node, event }: { 
       find(record, 'stores_stay_whole', `node-${index}: ${event.failure.code} ${event.failure.message}`)
       return
     case 'epoch_settled':
-      record.settled.push({ node: index, storeId: event.storeId, epoch: event.epoch })
+      record.settled.push({ node: index, storeId: event.storeId, epoch: event.epoch, author: authorOf(node, event) })
       return
     case 'sync_result':
       sessionEnded(world, index, event.outcome)
       return
     default:
   }
+}
+
+function authorOf(
+  node: Node,
+  { storeId, epoch }: { readonly storeId: StoreId; readonly epoch: IntentionId },
+): PublicKey | undefined {
+  return kernelOf(node, storeId)?.get(epoch)?.parsed.intention.author
 }
 
 /**

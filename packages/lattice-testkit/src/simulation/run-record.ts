@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock, IntentionId, LogFields, StoreId } from '@lattice/model'
+import type { Clock, IntentionId, LogFields, PublicKey, StoreId } from '@lattice/model'
 import type { SimulationFinding } from './failure.ts'
 import type { HostileHabit } from './kinds.ts'
 import { createJournal, type Journal } from './journal.ts'
@@ -21,6 +21,8 @@ export interface Acknowledged {
 /** An epoch that a node said is settled. */
 export interface ToldSettled {
   readonly node: number
+  /** Of the epoch; undefined where the node has it no more. */
+  readonly author: PublicKey | undefined
   readonly storeId: StoreId
   readonly epoch: IntentionId
 }

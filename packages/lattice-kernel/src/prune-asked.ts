@@ -3,9 +3,9 @@
  *
  * An operation that does not have the base in its past is applied on top of state at the base when state is made anew, and
  * asks whether it follows, or covers, what stands there. For what has the base in its past the answer is yes; for the
- * others it depends on a place that would be forgotten. So they are applied once over a snapshot, in memory and for nobody
- * to see, and what they ask about is kept as an anchor: one after the other, as they count now, and each by itself, as if
- * nothing were excluded: what is excluded now counts at an epoch where nobody knew yet of what excludes it, and may count again.
+ * others it depends on a place that would be forgotten. So they are applied over a snapshot, in memory and for nobody
+ * to see, and what they ask about is kept as an anchor. Once as they count now, and once as if nothing were excluded: what
+ * is excluded now counts at an epoch where nobody knew yet of what excludes it, and may count again.
  *
  * @module
  */
@@ -33,21 +33,19 @@ export function* findAsked(
 ): Generator<void, void, undefined> {
   const { core, below } = deps
   const { log, options } = core
-  const [inOrder, alone] = [trialOf(deps, note), trialOf(deps, note, () => 'full')]
+  const trials = [trialOf(deps, note), trialOf(deps, note, () => 'full')]
   try {
     for (const seq of seqs) {
       const entry = log.entryAt(seq)
       if (entry.meta.position <= below.lastOf(entry.meta.lane)) continue
-      inOrder.apply(entry, 'record')
-      alone.apply(entry, 'record')
-      alone.discard()
+      for (const trial of trials) trial.apply(entry, 'record')
       yield
     }
   } catch (error) {
     // A machine that fails stalls the state in use as well; what was asked about until then is kept.
     options.logger.warn('operations beside the base could not be tried', { error })
   } finally {
-    for (const trial of [inOrder, alone]) {
+    for (const trial of trials) {
       trial.discard()
       trial.flush.stop()
     }

@@ -82,9 +82,9 @@ export function createSliceReader(core: Core): SliceReader {
     const parsed = result.value
     const { id } = parsed
     if (isGenesis(parsed.intention) && !equalBytes(id, storeId)) return { kind: 'invalid', code: 'foreign_genesis', id }
-    // What is later than all that is witnessed is not among it.
+    // What is later than all that is witnessed is not among it; it may still fork what is gone.
     const isLater = parsed.intention.timestamp.wall > core.log.meta().highestWall
-    if (!isLater && (core.log.find(id) !== undefined || isPruned(core, parsed))) return { kind: 'duplicate', id }
+    if ((!isLater && core.log.find(id) !== undefined) || isPruned(core, parsed)) return { kind: 'duplicate', id }
     const key = idKey(id)
     const others = onTheWay.get(key) ?? 0
     onTheWay.set(key, others + 1)

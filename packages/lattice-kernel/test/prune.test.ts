@@ -282,6 +282,17 @@ describe('of what is gone', () => {
     await pruned.close()
     await whole.close()
   })
+
+  test('nothing is forked any more, whatever time the fork gives itself', async () => {
+    const { pruned, whole, history } = await openPair(22)
+    const before = pruned.digest()
+    const fork = history.write(1, [history.genesis], history.genesis)
+    expect(await whole.ingest([fork], undefined)).toMatchObject([{ kind: 'witnessed' }])
+    expect(await pruned.ingest([fork], undefined)).toMatchObject([{ kind: 'duplicate' }])
+    expect(pruned.digest()).toEqual(before)
+    await pruned.close()
+    await whole.close()
+  })
 })
 
 describe('a pruned store', () => {

@@ -48,6 +48,13 @@ test('what two of those that write built upon has a place, which the peer knows 
   ).toEqual([])
 })
 
+test('so it has where they built upon what lacks it in several ways, or lack it themselves', () => {
+  expect(asked([root, floats(11, anna, [9], [9]), floats(12, bert, [10])])).toEqual([idOf(9)])
+  expect(asked([root, floats(11, bert, [9], [9]), floats(12, anna, [9], [9])])).toEqual([idOf(9)])
+  expect(asked([floats(11, bert, [9], [9]), floats(12, anna, [9], [9])])).toEqual([])
+  expect(asked([floats(11, bert, [9], [9]), floats(12, anna, [9], [9])], [anna, bert])).toEqual([idOf(9)])
+})
+
 test('the word of one, of its author, or of who does not write, shows nothing', () => {
   expect(asked([root])).toEqual([])
   expect(asked([root, floats(11, anna, [10]), floats(12, anna, [11])])).toEqual([])

@@ -15,34 +15,48 @@ import { causesOf, idKey, type IdKey, type IntentionId, type PublicKey } from '@
 const LOOKS_MAX = 65_536
 
 /**
- * The causes that are missing of what `QUORUM` at least of the other `writers` built upon, beside its author, or the only one
- * that there is, `by` among them. `floating`: as the kernel tells it.
+ * The causes that are missing of what `QUORUM` at least of the other `writers` built upon, beside an author of what lacks them,
+ * or the only one that there is, `by` among them. `floating`: as the kernel tells it.
  */
 export function placedElsewhere(
   floating: readonly FloatingIntention[],
   { by, writers }: { readonly by: PublicKey; readonly writers: readonly PublicKey[] },
 ): readonly IntentionId[] {
   const citing = citations(floating)
-  const causes = new Map<IdKey, IntentionId>()
+  const keys = writers.map(idKey)
   let looks = 0
-  for (const { parsed, missing } of floating) {
-    if (missing.length === 0) continue
+
+  /** Who built upon the cause, at any distance; undefined where that takes too many looks. */
+  function buildersOn(cause: IdKey): ReadonlySet<IdKey> | undefined {
     const builders = new Set<IdKey>()
-    const seen = new Set<IdKey>([idKey(parsed.id)])
+    const seen = new Set<IdKey>([cause])
     for (const key of seen) {
       for (const next of citing.get(key) ?? []) {
         looks += 1
-        if (looks > LOOKS_MAX) return [...causes.values()]
+        if (looks > LOOKS_MAX) return undefined
         seen.add(idKey(next.id))
         builders.add(idKey(next.intention.author))
       }
     }
-    const author = idKey(parsed.intention.author)
-    builders.delete(author)
-    const others = writers.map(idKey).filter((key) => key !== author)
+    return builders
+  }
+  function isBorneOut(builders: ReadonlySet<IdKey>, author: IdKey): boolean {
+    const others = keys.filter((key) => key !== author)
     const least = Math.max(1, Math.min(QUORUM, others.length))
-    if (builders.has(idKey(by)) && others.filter((key) => builders.has(key)).length >= least)
-      for (const id of missing) causes.set(idKey(id), id)
+    const count = others.filter((key) => builders.has(key)).length
+    return author !== idKey(by) && builders.has(idKey(by)) && count >= least
+  }
+
+  const causes = new Map<IdKey, IntentionId>()
+  const known = new Map<IdKey, ReadonlySet<IdKey>>()
+  for (const { parsed, missing } of floating) {
+    for (const id of missing) {
+      const key = idKey(id)
+      const builders = known.get(key) ?? buildersOn(key)
+      if (builders === undefined) return [...causes.values()]
+      known.set(key, builders)
+      if (isBorneOut(builders, idKey(parsed.intention.author))) causes.set(key, id)
+    }
   }
   return [...causes.values()]
 }

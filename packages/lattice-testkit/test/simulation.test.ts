@@ -314,8 +314,8 @@ const PLANTED: readonly Planted[] = [
     'an epoch that was settled and is gone',
     'settled_stays',
     {
-      sabotage: atTheEnd(({ record, stores }) => {
-        record.settled.push({ node: 0, storeId: stores.team, epoch: stores.watched as never })
+      sabotage: atTheEnd(({ record, stores, keyOf }) => {
+        record.settled.push({ node: 0, author: keyOf(0), storeId: stores.team, epoch: stores.watched as never })
       }),
     },
   ],

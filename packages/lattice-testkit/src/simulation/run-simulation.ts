@@ -21,7 +21,7 @@ import { find } from './run-record.ts'
 import { openWorld } from './open-world.ts'
 import { FAIR_CONDITIONS } from './weather.ts'
 import type { PlantMachine } from './watched-machine.ts'
-import type { World } from './world.ts'
+import { storeIn, type World } from './world.ts'
 
 export interface SimulationResult {
   readonly plan: SimulationPlan
@@ -176,7 +176,9 @@ async function reopen(world: World): Promise<void> {
   const before = tipsOf(world, first)
   await mesh.stop(first)
   bringUp(world, first)
-  await mesh.run(() => record.findings.length > 0 || mesh.peers[first]?.isUp() === true, 'the node is up again')
+  // What a store is fetched anew for is gone on with at once, and may take its place just then.
+  const isInUse = (): boolean => before.every(([name]) => storeIn(world, first, world.stores[name]) !== undefined)
+  await mesh.run(() => record.findings.length > 0 || isInUse(), 'the node is up again')
   throwFound(world)
   for (const [name, ids] of before) {
     const kernel = mesh.store(first, world.stores[name]).kernel()

@@ -131,6 +131,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
     isAppended: ({ meta }) => meta.seq <= log.meta().headSeq,
     follows: dag.follows,
   })
+  const self = options.signer.publicKey
   const standing = createRunStanding({
     limits: log.excluded,
     floating: pool.get,
@@ -164,7 +165,7 @@ function assemble(options: KernelOptions, { log, pool, state }: Opened): [Core, 
     {
       projection: projectionOver(state),
       createWitnesser: ({ admits, admitsByUse }) =>
-        createWitnesser({ log, pool, time, admits, admitsByUse, standing, cover }),
+        createWitnesser({ self, log, pool, time, admits, admitsByUse, standing, cover }),
     },
   )
   return [core, projectionOver]

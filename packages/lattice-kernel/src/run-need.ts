@@ -1,5 +1,6 @@
 /**
- * Which runs beyond a cutoff are needed: something that counts waits for them, at any distance.
+ * Which runs beyond a cutoff are needed: something that counts waits for them, at any distance. So are those of this node
+ * itself once it may write again: its next write goes on from them, and without them it would fork its chain.
  *
  * Each run waits for one thing at a time, so what a run needs is a line of runs, and is marked along it when the run is
  * looked at; what comes into the line later sees who waits for it. A mark that outlives its reason has something
@@ -7,7 +8,7 @@
  *
  * @module
  */
-import { type IdKey, type IntentionId, isSigned, type PublicKey, toIntentionId } from '@lattice/model'
+import { type IdKey, idKey, type IntentionId, isSigned, type PublicKey, toIntentionId } from '@lattice/model'
 import type { FloatingEntry, Wait } from './floating-entry.ts'
 import type { FloatingPool } from './floating-pool.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
@@ -23,6 +24,7 @@ export interface RunNeed {
 }
 
 export interface RunNeedDeps {
+  readonly self: PublicKey
   readonly pool: Pick<FloatingPool, 'get' | 'waitingOn' | 'revokedFrom'>
   readonly standing: RunStanding
   readonly admits: (author: PublicKey) => boolean
@@ -36,7 +38,8 @@ export interface RunNeedDeps {
 }
 
 export function createRunNeed(deps: RunNeedDeps): RunNeed {
-  const { pool, standing, admits, admitsByUse, isGone, find, entryAt, again } = deps
+  const { self, pool, standing, admits, admitsByUse, isGone, find, entryAt, again } = deps
+  const selfKey = idKey(self)
   const isHeldBack = (closer: FloatingEntry): boolean => standing.of(closer) === 'beyond'
 
   /** Whether what this run waits for is needed. */
@@ -53,6 +56,10 @@ export function createRunNeed(deps: RunNeedDeps): RunNeed {
   /** What signs a run that goes on from an unsigned record vouches for that as well, and is held with it. */
   function vouchesFor(parent: IntentionMeta | undefined): boolean {
     return parent !== undefined && parent.seq > 1 && !isGone(parent) && !isSigned(entryAt(parent.seq).parsed)
+  }
+
+  function isToGoOn(run: readonly FloatingEntry[]): boolean {
+    return run.at(-1)?.authorKey === selfKey && !standing.isAuthorCut(self, undefined)
   }
 
   /** What a run goes on from, where that is witnessed. Newest first. */
@@ -77,7 +84,8 @@ export function createRunNeed(deps: RunNeedDeps): RunNeed {
   }
 
   return {
-    isNeeded: (run, parent) => run.at(-1)?.isNeeded === true || vouchesFor(parent) || hasBackedWaiter(run),
+    isNeeded: (run, parent) =>
+      run.at(-1)?.isNeeded === true || vouchesFor(parent) || hasBackedWaiter(run) || isToGoOn(run),
     waitOf: (closer, wait) => {
       if (!standing.isAnyLimited() && !admitsByUse()) return wait
       if (!isBacked(closer)) {

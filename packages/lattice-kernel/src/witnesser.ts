@@ -36,6 +36,7 @@ export interface Witnesser {
 }
 
 export interface WitnesserDeps {
+  readonly self: PublicKey
   readonly log: LogStore
   readonly pool: FloatingPool
   readonly time: KernelTime
@@ -49,12 +50,12 @@ export interface WitnesserDeps {
 export const MISSING_MAX = 64
 
 export function createWitnesser(deps: WitnesserDeps): Witnesser {
-  const { log, pool, time, admits, admitsByUse, standing } = deps
+  const { self, log, pool, time, admits, admitsByUse, standing } = deps
   const ready = createReadyHeap()
   const woken = createWoken((entry) => consider([entry]))
   const { isGone } = log.base
   const { entryAt, find } = log
-  const need = createRunNeed({ pool, standing, admits, admitsByUse, isGone, find, entryAt, again: woken.add })
+  const need = createRunNeed({ self, pool, standing, admits, admitsByUse, isGone, find, entryAt, again: woken.add })
   const check = checkDepsOf(deps, need)
 
   function consider(closers: Iterable<FloatingEntry>): void {

@@ -235,6 +235,29 @@ describe('a node that is removed', () => {
     expect(kernel.isAncestor(own, after)).toBe(true)
     await kernel.close()
   })
+  test('goes on from its own that came after the removal, as one behind a cut brings it, once it is invited', async () => {
+    const history = createHistory()
+    const { kernel } = await openCut({ storeId: history.storeId, signer: signerOf(3) })
+    const epoch = history.remove(1, 3, history.start)
+    const own = history.write(3, 'set own 1')
+    await kernel.ingest([...history.start, epoch], undefined)
+    expect(await kernel.ingest([own], undefined)).toMatchObject([{ kind: 'floating', reason: 'revoked' }])
+    const back = history.admit(1, 3, [])
+    await kernel.ingest([back], undefined)
+    await kernel.recheckFloating()
+    expect(kernel.excluded(10)).toMatchObject([{ id: own.id, isLink: false }])
+    // Others do not have it, and the set is the same.
+    const other = await fresh(history.storeId, [...history.start, epoch, back])
+    expect(kernel.digest().fingerprint).toEqual(other.digest().fingerprint)
+    await other.close()
+    const after = await kernel.submit(
+      { kind: 'appData', schema: 1, value: utf8Encode('set after 1') },
+      { deps: () => [back.id] },
+    )
+    expect(kernel.get(after)?.parsed.intention.storePrev).toEqual(own.id)
+    expect(kernel.excluded(10)).toMatchObject([{ id: own.id, isLink: true }])
+    await kernel.close()
+  })
 })
 
 describe('a hostile author', () => {

@@ -2,8 +2,8 @@
  * Where this node's own chain ends among what came along and only waits for its time, as what was written while the clock was
  * ahead.
  *
- * What follows something that nobody takes any more, as an own write beyond a cutoff, is here in full as well and waits for
- * ever. What another wrote beyond one is taken as a link once its time has come, for what this node wrote upon it.
+ * What follows something that nobody takes any more, as an own write beyond a cutoff while this node is removed, is here in full
+ * as well and waits for ever. What another wrote beyond one is taken as a link once its time has come, for what this node wrote upon it.
  *
  * @module
  */

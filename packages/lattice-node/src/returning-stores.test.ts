@@ -20,7 +20,7 @@ import {
 } from '@lattice/model'
 import { openCrypto } from '@lattice/model/crypto'
 import { createManualScheduler } from '@lattice/model/testing'
-import { BootstrapFailed, type SnapshotOutcome } from '@lattice/net'
+import { BootstrapFailed, type SnapshotFetch, type SnapshotOutcome } from '@lattice/net'
 import { admitPeer } from '@lattice/systemstore'
 import { afterAll, expect, test } from 'vitest'
 import type { AdoptedStore } from './fetch-pruned.ts'
@@ -49,7 +49,7 @@ function floating(id: number, author: PublicKey, cause: number, isPlaced: boolea
 interface Asked {
   /** Active in each store. */
   readonly peers: readonly PublicKey[]
-  readonly fetchSnapshot: () => Promise<SnapshotOutcome>
+  readonly fetchSnapshot: (fetch: SnapshotFetch) => Promise<SnapshotOutcome>
 }
 
 /** Stores that are cut, in which two built on what has no place; each fetch ends with what `fetched` says. */
@@ -146,6 +146,13 @@ function createScene(
       await scheduler.advanceAsync(ms)
       return fetches.length - before
     },
+    /** The same, where the search is made in earnest. */
+    differsInEarnest: async (id: StoreId): Promise<void> => {
+      waits = true
+      returning.differs(id, anna)
+      waits = false
+      await scheduler.advanceAsync(0)
+    },
     pass: (ms: number) => scheduler.advanceAsync(ms),
   }
 }
@@ -160,6 +167,23 @@ test('places that a fetch did not tell are looked for again after a while, of ea
   expect(await scene.differs(store)).toBe(0)
   await scene.pass(1)
   expect(await scene.differs(store)).toBe(1)
+})
+
+test('places are asked of who has cut nothing as well; where it serves no state they are looked for again after a while', async () => {
+  const asked: unknown[] = []
+  const fetchSnapshot = ({ orWhole, orSame }: SnapshotFetch): Promise<SnapshotOutcome> => {
+    asked.push([orWhole, orSame])
+    return Promise.resolve({ kind: 'unpruned' })
+  }
+  const scene = createScene({ outcome: undefined }, { peers: [anna, bert], fetchSnapshot })
+  await scene.differsInEarnest(stores[0])
+  expect(asked).toEqual([[true, true]])
+  await scene.pass(REST_MS - 1)
+  await scene.differsInEarnest(stores[0])
+  expect(asked).toHaveLength(1)
+  await scene.pass(1)
+  await scene.differsInEarnest(stores[0])
+  expect(asked).toHaveLength(2)
 })
 
 test('after a fetch that told some the rest are looked for at once', async () => {

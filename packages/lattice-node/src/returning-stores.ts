@@ -164,6 +164,7 @@ class Returning implements ReturningStores {
     try {
       const isWhole = await this.#manager.run((signal) => this.#fetchUntilWhole(entry, { ...told, signal }))
       if (isWhole && entry.ready) await this.#replace(entry, told)
+      else if (told.wanted.length > 0) this.#rests.begin(idKey(id))
     } catch (error) {
       // The node closes, or its disk is full: what was fetched stays, and the next time goes on there.
       logger.warn('store.return_failed', { storeId: id, ...toFailure(error) })
@@ -189,7 +190,8 @@ class Returning implements ReturningStores {
             ...this.#deps(entry, signal),
             network,
             ...aboveOf(entry, wanted),
-            orWhole,
+            // Who has cut nothing has placed all that it has.
+            orWhole: orWhole || wanted.length > 0,
             doubts: this.#doubtsOf(storeId),
             peers: peers.map((each) => ({ peer: each, addresses: this.#context.meta.addresses(each) })),
             onProgress: (state) => this.#context.publish({ kind: 'bootstrap_progress', storeId, ...state }),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { causesOf, type IntentionId } from '@lattice/model'
+import { causesOf, compareHlc, type Hlc, type IntentionId } from '@lattice/model'
 import { createDagQuestions, type DagQuestions } from './dag-questions.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { IntentionMeta, LogEntry, LogTip } from './log-entry.ts'
@@ -62,9 +62,10 @@ type BaseLog = Pick<LogStore, 'base' | 'find' | 'reach' | 'meta' | 'book'>
 
 /**
  * The answer for an ancestor that is not here: true for what has the base of a pruned log in its past, or what was the base
- * before it. What is in the past of those may be gone; of what else an operation asks about the place is kept.
+ * before it. What is in the past of those may be gone; of what else an operation asks about the place is kept, if it was here
+ * by then. `at`: the time of the ancestor, where it is known: what is no earlier than an epoch is not in its past.
  */
-export function followsBase(log: BaseLog, { meta, parsed }: Pick<LogEntry, 'meta' | 'parsed'>): boolean {
+export function followsBase(log: BaseLog, { meta, parsed }: Pick<LogEntry, 'meta' | 'parsed'>, at?: Hlc): boolean {
   const epoch = log.base.epoch()
   if (epoch === undefined) return false
   const causes =
@@ -73,7 +74,10 @@ export function followsBase(log: BaseLog, { meta, parsed }: Pick<LogEntry, 'meta
     causes.some((cause) => (cause.seq === base.seq && cause !== meta) || log.reach.isAncestor(base, cause))
   const base = log.find(epoch)
   if (base === undefined) return false
-  return isAtOrAfter(base) || formerBases(log, base).some((former) => isAtOrAfter(former.meta))
+  const mayCover = (epoch: IntentionMeta): boolean => at === undefined || compareHlc(at, epoch.timestamp) < 0
+  return [base, ...formerBases(log, base).map((former) => former.meta)].some(
+    (each) => mayCover(each) && isAtOrAfter(each),
+  )
 }
 
 /** Epochs in the past of the base that a prune named: what was the base once is among them. */

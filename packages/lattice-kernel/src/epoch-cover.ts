@@ -5,15 +5,15 @@
  *
  * @module
  */
-import type { IntentionId } from '@lattice/model'
+import type { Hlc, IntentionId } from '@lattice/model'
 import { type DagQueries, followsBase } from './dag-queries.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { IntentionMeta, LogEntry } from './log-entry.ts'
 import type { LogStore } from './log-store.ts'
 
 export interface EpochCover {
-  /** True for what lies below an epoch in the past of `entry`, which need not be appended. */
-  readonly isBelowEpoch: (entry: LogEntry, id: IntentionId) => boolean
+  /** True for what lies below an epoch in the past of `entry`, which need not be appended. `at`: its time, where it is known. */
+  readonly isBelowEpoch: (entry: LogEntry, id: IntentionId, at: Hlc | undefined) => boolean
   /**
    * The epochs that are among these places or in their past, and neither among `known` nor in their past; none of them is
    * in the past of another.
@@ -31,11 +31,11 @@ export function createEpochCover(log: CoverLog, { follows }: Pick<DagQueries, 'f
   const { find, reach, book } = log
   return {
     lastSeq: book.lastSeq,
-    isBelowEpoch: (entry, id) => {
+    isBelowEpoch: (entry, id, at) => {
       if (book.lastSeq() === 0) return false
       const place = find(id)
       // What is not here any more lies below the base.
-      if (place === undefined) return followsBase(log, entry)
+      if (place === undefined) return followsBase(log, entry, at)
       const valid = book.valid()
       // The latest first: most of what is asked about came after all of them.
       for (let index = valid.length - 1; index >= 0; index -= 1) {

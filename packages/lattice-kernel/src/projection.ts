@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { assert, type Clock, equalBytes, type Logger } from '@lattice/model'
+import { assert, type Clock, equalBytes, type Hlc, type Logger } from '@lattice/model'
 import {
   createOverlayTable,
   type OverlayTable,
@@ -35,7 +35,7 @@ export interface ProjectionDeps {
   readonly projector: Projector
   readonly follows: (entry: LogEntry, ancestor: ProjectedOp['id']) => boolean
   /** True for what lies below an epoch that is in the past of the operation. */
-  readonly isBelowEpoch: (entry: LogEntry, id: ProjectedOp['id']) => boolean
+  readonly isBelowEpoch: (entry: LogEntry, id: ProjectedOp['id'], at: Hlc | undefined) => boolean
   /** What an operation cites, folded citations included. */
   readonly depsOf: (entry: LogEntry) => ProjectedOp['deps']
   /** What does not count, or counts as a writer's. */
@@ -318,7 +318,7 @@ function applyOp(
     deps,
     op: toEnvelope(op),
     follows: (ancestor) => follows(entry, ancestor),
-    covers: (other) => isBelowEpoch(entry, other) || deps.some((dep) => equalBytes(dep, other)),
+    covers: (other, at) => isBelowEpoch(entry, other, at) || deps.some((dep) => equalBytes(dep, other)),
     ...(mode === 'writer' && { limit: 'writer' as const }),
   }
   return op.kind === 'genesis' ? projector.applyGenesis(tables, projected) : projector.apply(tables, projected)

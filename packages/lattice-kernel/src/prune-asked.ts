@@ -66,9 +66,9 @@ function trialOf(
       note(ancestor)
       return dag.follows(entry, ancestor)
     },
-    isBelowEpoch: (entry, id) => {
+    isBelowEpoch: (entry, id, at) => {
       note(id)
-      return cover.isBelowEpoch(entry, id)
+      return cover.isBelowEpoch(entry, id, at)
     },
   })
 }

@@ -283,6 +283,29 @@ describe('of what is gone', () => {
     await whole.close()
   })
 
+  test('what nobody waited for takes the place of nothing that came after what it had seen', async () => {
+    const history = createPruneHistory(24, { isLastReader: true })
+    const { kernel: pruned } = await openPruning(history)
+    const { kernel: whole } = await openPruning(history, { snapshots: false })
+    const kernels = { pruned, whole }
+    const covered = history.put(1, [history.genesis])
+    history.sees(0, [history.write(1, [covered])])
+    for (const kernel of [pruned, whole]) await ingest(kernel, history.all)
+    const first = history.prune(0)
+    await finishPrune(history, kernels, { epoch: first, early: [] })
+    // It had seen the first cut, and comes after the second.
+    const late = history.put(3, [first])
+    const beside = history.put(1, [first])
+    history.sees(0, [history.part(1), history.write(1, [beside])])
+    for (const kernel of [pruned, whole]) await ingest(kernel, history.all.slice(-3))
+    const second = history.prune(0)
+    await finishPrune(history, kernels, { epoch: second, early: [] })
+    expect([covered, beside].map(({ id }) => pruned.has(id))).toEqual([false, false])
+    for (const kernel of [pruned, whole]) await ingest(kernel, [late])
+    expect(toHex(await pruned.stateDigest())).toBe(toHex(await whole.stateDigest()))
+    for (const kernel of [pruned, whole]) await kernel.close()
+  })
+
   test('nothing is forked any more, whatever time the fork gives itself', async () => {
     const { pruned, whole, history } = await openPair(22)
     const before = pruned.digest()

@@ -97,13 +97,17 @@ export function createTrackingProjector(): TrackingProjector {
 /** Heads of a key, each with its value; a write takes the place of those it covers. */
 function putHead(
   { app }: StoreTables,
-  { id, covers }: ProjectedOp,
+  { id, timestamp, covers }: ProjectedOp,
   { key, value }: { readonly key: string; readonly value: string },
 ): void {
   const row = utf8Encode(`key/${key}`)
   const heads = (utf8Decode(app.get(row) ?? new Uint8Array()) ?? '').split('\n').filter((head) => head !== '')
-  const kept = heads.filter((head) => !covers(toIntentionId(fromHex(head.split(' ')[0] ?? '') ?? id)))
-  app.set(row, utf8Encode([...kept, `${toHex(id)} ${value}`].sort().join('\n')))
+  const kept = heads.filter((head) => {
+    const [of = '', , wall, counter] = head.split(' ')
+    return !covers(toIntentionId(fromHex(of) ?? id), { wall: Number(wall), counter: Number(counter) })
+  })
+  const { wall, counter } = timestamp
+  app.set(row, utf8Encode([...kept, `${toHex(id)} ${value} ${wall} ${counter}`].sort().join('\n')))
 }
 
 /** The heads of a key as `put` left them: ids in hex. */

@@ -38,7 +38,7 @@ export interface KvWrite {
   /** True for what is in its past. Asked of heads by the same author that it does not cite. */
   readonly follows?: (ancestor: IntentionId) => boolean
   /** True for what it replaces without citing it: what lies below an epoch in its past. Asked of heads it does not cite. */
-  readonly covers?: (id: IntentionId) => boolean
+  readonly covers?: (id: IntentionId, at: Hlc) => boolean
   /** 1 to 4,096 bytes. */
   readonly key: Uint8Array
   readonly state: KvState
@@ -78,9 +78,9 @@ function withoutReplaced(
   heads: readonly KvHead[],
   { deps, author, follows, covers }: Pick<KvWrite, 'deps' | 'author' | 'follows' | 'covers'>,
 ): readonly KvHead[] {
-  return heads.filter(({ id, author: other }) => {
+  return heads.filter(({ id, timestamp, author: other }) => {
     if (includesSorted(deps, id)) return false
-    return !(equalBytes(other, author) && follows?.(id) === true) && covers?.(id) !== true
+    return !(equalBytes(other, author) && follows?.(id) === true) && covers?.(id, timestamp) !== true
   })
 }
 

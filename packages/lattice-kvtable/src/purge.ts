@@ -10,7 +10,15 @@
  *
  * @module
  */
-import { compareBytes, type IdKey, idKey, type IntentionId, type ReadTable, type WriteTable } from '@lattice/model'
+import {
+  compareBytes,
+  type Hlc,
+  type IdKey,
+  idKey,
+  type IntentionId,
+  type ReadTable,
+  type WriteTable,
+} from '@lattice/model'
 import { readsTheSame, type Resolved, resolveHeads } from './resolve.ts'
 import { decodeHeads, encodeHeads, type KvHead } from './value-codec.ts'
 
@@ -45,13 +53,15 @@ const ID_BYTES = 34
  */
 export function applyPurge(
   table: WriteTable,
-  { key, tombstones, covers }: KvPurge & { readonly covers: (id: IntentionId) => boolean },
+  { key, tombstones, covers }: KvPurge & { readonly covers: (id: IntentionId, at: Hlc) => boolean },
 ): KvPurged | undefined {
   const stored = table.get(key)
   if (stored === undefined) return undefined
   const named = new Set<IdKey>(tombstones.map(idKey))
   const heads = decodeHeads(stored)
-  const kept = heads.filter(({ id, state }) => state.kind === 'value' || !named.has(idKey(id)) || !covers(id))
+  const kept = heads.filter(
+    ({ id, timestamp, state }) => state.kind === 'value' || !named.has(idKey(id)) || !covers(id, timestamp),
+  )
   if (kept.length === heads.length) return undefined
   const [winner, ...losers] = kept
   if (winner === undefined) {

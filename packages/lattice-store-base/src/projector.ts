@@ -36,9 +36,9 @@ export interface ProjectedOp {
   readonly follows: (ancestor: IntentionId) => boolean
   /**
    * True for what this operation replaces where it writes to the same place: what is among its deps, and what lies below
-   * an epoch in its past, which nobody cites any more.
+   * an epoch in its past, which nobody cites any more. `at`: the timestamp of the one that is asked about, where it is known.
    */
-  readonly covers: (id: IntentionId) => boolean
+  readonly covers: (id: IntentionId, at?: Hlc) => boolean
   /** `writer`: an epoch took more than that from the author, and the operation does not precede it. Authorize it so. */
   readonly limit?: 'writer'
 }

@@ -34,9 +34,10 @@ export interface AppliedOp {
   readonly follows: (ancestor: IntentionId) => boolean
   /**
    * True for what this operation replaces where it writes to the same place: its deps, and what lies below an epoch of
-   * the store in its past, for no author cites that any more. A fact of the DAG, too.
+   * the store in its past, for no author cites that any more. A fact of the DAG, too. `at`: the timestamp of the one that is
+   * asked about. Give it where it is at hand: of what was deleted with the history it may be all that tells.
    */
-  readonly covers: (id: IntentionId) => boolean
+  readonly covers: (id: IntentionId, at?: Hlc) => boolean
   /** Schema version of the machine that wrote the payload. */
   readonly schema: number
   readonly payload: Uint8Array

@@ -192,8 +192,8 @@ function replacedBy(
   standing: readonly KvHead[],
 ): readonly IntentionId[] {
   return standing
-    .map((head) => head.id)
-    .filter((head) => follows(head) || covers(head))
+    .filter(({ id, timestamp }) => follows(id) || covers(id, timestamp))
+    .map(({ id }) => id)
     .toSorted(compareBytes)
 }
 

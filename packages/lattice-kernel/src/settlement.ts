@@ -4,7 +4,8 @@
  * A peer has seen an epoch when it is in the past of one of its tips, whatever it wrote; what is excluded is no tip. What is
  * beyond a cutoff and links what is not is on the way to all that its author writes once it is back, so it has seen what
  * that says it has. Once seen it stays seen while nothing more is excluded, so each peer is asked about until it has and not
- * again. Who has to may change: a peer that is removed or dormant holds nothing up, and counts again when it is back.
+ * again. Who has to may change: a peer that is removed or dormant holds nothing up, and counts again when it is back. Where
+ * nobody is active, as while the store is closed that has the peers of this one, all are waited for: nobody knows who is out.
  *
  * @module
  */
@@ -14,7 +15,7 @@ import type { BookEpoch } from './epoch-book.ts'
 import type { LogStore } from './log-store.ts'
 
 export interface Settlement {
-  /** The keys that an epoch names, that are still active and have not seen it. */
+  /** The keys that an epoch names, that are still active, if anybody is, and have not seen it. */
   readonly waitingFor: (epoch: BookEpoch) => readonly PublicKey[]
   /** True when the peer has the epoch in the past of what it wrote, or wrote it. */
   readonly hasSeen: (epoch: BookEpoch, key: PublicKey) => boolean
@@ -63,7 +64,8 @@ export function createSettlement({ counted, excluded, reach, book, meta }: LogSt
 
   function* missing(epoch: BookEpoch): Generator<PublicKey, void, undefined> {
     const active = new Set(book.view().active().map(idKey))
-    for (const key of requiredOf(epoch)) if (active.has(idKey(key)) && !hasSeen(epoch, key)) yield key
+    const isAwaited = (key: PublicKey): boolean => active.size === 0 || active.has(idKey(key))
+    for (const key of requiredOf(epoch)) if (isAwaited(key) && !hasSeen(epoch, key)) yield key
   }
 
   function isSettled(epoch: BookEpoch): boolean {

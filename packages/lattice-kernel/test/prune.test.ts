@@ -123,6 +123,38 @@ describe('a prune', () => {
     await bare.close()
   })
 
+  test('waits for all that it names while nobody knows who is active', async () => {
+    const history = createPruneHistory(5)
+    const policy = createModelPolicy()
+    let isKnown = true
+    const { kernel } = await openPruning(history, {
+      membership: {
+        ...policy,
+        resolve: (past) => {
+          const view = policy.resolve(past)
+          return { ...view, active: () => (isKnown ? view.active() : []) }
+        },
+      },
+    })
+    history.writes(10)
+    await ingest(kernel, history.all)
+    const epoch = history.prune(0)
+    const made = until(kernel, ({ kind }) => kind === 'snapshot_made')
+    await ingest(kernel, [epoch])
+    await made
+    const root = kernel.snapshot().candidate?.root ?? expect.unreachable()
+    isKnown = false
+    // Enough have signed it, and one has not seen it.
+    await ingest(
+      kernel,
+      [1, 2].map((by) => history.ack(by, epoch, root)),
+    )
+    expect(kernel.epoch(epoch.id)).toMatchObject({ isSettled: false, waitingFor: [history.peers[3]?.publicKey] })
+    expect(kernel.pruning()).toMatchObject({ state: 'waiting', waitsFor: 'settlement' })
+    expect(kernel.base()).toBeUndefined()
+    await kernel.close()
+  })
+
   test('waits for the state there, where only one at a later epoch is here that may never be settled', async () => {
     const history = createPruneHistory(11)
     const { kernel } = await openPruning(history)

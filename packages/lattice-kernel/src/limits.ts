@@ -10,7 +10,10 @@ import type { Cutoff, MembershipView } from '@lattice/store-base'
 import type { BookItem } from './book-items.ts'
 import type { BookEpoch, EpochBook } from './epoch-book.ts'
 
-export type LimitsView = Pick<MembershipView, 'cutoffsOf' | 'isHeard' | 'limited' | 'mayOutrank' | 'faultOf' | 'hasSay'>
+export type LimitsView = Pick<
+  MembershipView,
+  'cutoffsOf' | 'isHeard' | 'limited' | 'mayOutrank' | 'mayReturn' | 'faultOf' | 'hasSay'
+>
 
 /** An intention that is an epoch by its form, whether it counts or not. */
 export interface LimitingEpoch {
@@ -72,9 +75,10 @@ export function wholeCutoffs(view: LimitsView, author: PublicKey): readonly Cuto
 
 /**
  * True for an author whose epochs are held although nothing else of it is: one of its own may void every epoch that removed
- * it.
+ * it, or follow its return.
  */
 export function mayEndItsCutoffs(view: LimitsView, author: PublicKey): boolean {
   const cutoffs = wholeCutoffs(view, author)
-  return view.isHeard(author) && cutoffs.length > 0 && cutoffs.every(({ epoch }) => view.mayOutrank(author, epoch))
+  if (!view.isHeard(author) || cutoffs.length === 0) return false
+  return view.mayReturn(author) || cutoffs.every(({ epoch }) => view.mayOutrank(author, epoch))
 }

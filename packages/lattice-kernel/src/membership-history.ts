@@ -80,5 +80,6 @@ export const NOBODY_KNOWN: MembershipView = {
   isAdmin: () => false,
   isSenior: () => false,
   mayOutrank: () => false,
+  mayReturn: () => false,
   hasSay: () => false,
 }

@@ -258,6 +258,7 @@ function viewOf(
       return taking.length === 0 ? undefined : taking.map(({ epoch }) => epoch)
     },
     isAdmin: () => false,
+    mayReturn: () => false,
     hasSay: (author, op) => {
       const own = grants.filter(({ peer }) => equalBytes(peer, author))
       const earliest = own.map(turnAt).sort((a, b) => a - b)[0]

@@ -216,6 +216,7 @@ function viewOf(history: MembershipHistory): MembershipView {
     isAdmin: (peer) => rankOf(counting, history, peer) === 'admin',
     isSenior: (a) => creator !== undefined && equalBytes(a, creator),
     mayOutrank: (peer) => creator !== undefined && equalBytes(peer, creator),
+    mayReturn: () => false,
     hasSay: (author) => creator !== undefined && equalBytes(author, creator),
   }
 }

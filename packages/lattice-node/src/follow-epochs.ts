@@ -7,7 +7,7 @@
  * same are joined like any.
  *
  * A peer that was admitted again is back in the children only by an epoch of the parent that has its admission in its past:
- * where the newest is older, an admin makes one that removes nobody.
+ * where the newest is older, an admin makes one that removes nobody. Whoever is back may have the children follow that itself.
  *
  * An epoch of a child that names one of the parent which never comes is set aside by an admin after a while.
  *
@@ -108,7 +108,7 @@ export function createEpochFollower(context: NodeContext, { entries, wake }: Epo
           [asideTurns, asideIn],
         ] as const) {
           // Anew for each: what the first made has changed what there is.
-          const pair = pairOf(entry)
+          const pair = pairOf(context.id, entry)
           const due = pair && find(pair)
           if (due !== undefined && made.has(due.kernel)) continue
           if (!isNow(byTurn, key, due) || due === undefined) continue
@@ -140,10 +140,12 @@ interface Pair {
   readonly kernel: Kernel
 }
 
-function pairOf({ open, ready, revoked, parent }: StoreEntry): Pair | undefined {
+/** Of a store that this node was removed from, too, once it is back above: it may be the only one that is left to follow. */
+function pairOf(self: PublicKey, { open, ready, revoked, parent }: StoreEntry): Pair | undefined {
   const above = parent()?.open?.kernel
-  if (!ready || revoked || open === undefined || above === undefined) return undefined
+  if (!ready || open === undefined || above === undefined) return undefined
   const { kernel } = open
+  if (revoked && !kernel.membership().mayReturn(self)) return undefined
   return readStrategy(kernel.tables().system)?.kind === 'inherited' ? { above, kernel } : undefined
 }
 

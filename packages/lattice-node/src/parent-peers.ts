@@ -45,6 +45,10 @@ export function createParentPeers({ kernelOf, tablesOf }: ParentPeersOptions): (
         },
         active: () => view()?.active() ?? [],
         isAdmin: (peer) => view()?.isAdmin(peer) ?? false,
+        isBefore: (epoch, other) => {
+          const kernel = open()
+          return kernel !== undefined && isBefore(kernel, epoch, other)
+        },
         isSenior: (a, b) => view()?.isSenior(a, b) ?? false,
         wasRemoved: (peer) => (view()?.cutoffsOf(peer).length ?? 0) > 0,
         // What somebody once was is not taken back by anything that comes.

@@ -115,6 +115,11 @@ export interface MembershipView {
    */
   readonly mayOutrank: (peer: PublicKey, epoch: IntentionId) => boolean
   /**
+   * True where an epoch of the peer's own would end what stands against it: it was let in again where the peers are told from,
+   * and this store is to follow.
+   */
+  readonly mayReturn: (peer: PublicKey) => boolean
+  /**
    * True for a record that may change this view although it is beyond a cutoff of its author: it may come to have been
    * decided before a removal that stands. Who keeps what is beyond out has to take these in, or nodes would differ by what
    * came first. Beside them only an epoch matters that has one without effect in its past: that judged it by another view.

@@ -45,6 +45,8 @@ function policyOf(
     within: (epochs) => within?.(epochs) ?? peers,
     active: () => active.toReversed(),
     wasAdmin: (peer) => rank(peer) < Infinity,
+    // Its epochs have numbers, in the order in which they follow each other.
+    isBefore: (epoch, other) => compareBytes(epoch, other) < 0,
     isAdmin: (peer) => rank(peer) < Infinity && active.some((each) => equalBytes(each, peer)),
     isSenior: (a, b) => rank(a) < rank(b),
     wasRemoved: (peer) =>
@@ -140,6 +142,7 @@ describe('a store with inherited peers', () => {
             active: () => [],
             wasAdmin: () => true,
             isAdmin: () => false,
+            isBefore: () => true,
             isSenior: () => false,
             wasRemoved: () => false,
           }
@@ -151,6 +154,40 @@ describe('a store with inherited peers', () => {
     expect([past?.faultOf(cut.id), past?.limited()]).toEqual([undefined, [bert]])
     policy.resolvePast?.(historyOf([dag.genesis, cut, back]))
     expect(asked).toEqual([[first], [first, second]])
+  })
+
+  test('lets who is back above follow that itself, and nothing but that', () => {
+    const dag = createDag(creator)
+    const cut = follow(dag, anna, { parent: 2, seq: 0 })
+    const early = follow(dag, bert, { parent: 1, seq: 1 })
+    const own = follow(dag, bert, { parent: 3, seq: 1, deps: [cut] })
+    const late = dag.add(bert, epochOp({ seq: 2 }), [own])
+    const removed = new Map<string, readonly Removal[]>([
+      [first, []],
+      [second, [gone(bert)]],
+      [idKey(epochOf(3)), []],
+    ])
+    const view = policyOf(removed).resolve(dag.history())
+    // Before it was removed nothing was taken from it above either: naming that ends nothing.
+    expect([early, own, late].map(({ id }) => view.faultOf(id))).toEqual(['outranked', undefined, undefined])
+    expect(view.cutoffsOf(bert)).toEqual([{ epoch: cut.id, remains: 'none', readmissions: [own.id] }])
+    expect([bert, anna, cleo].map(view.mayReturn)).toEqual([true, false, false])
+    expect([cut, late].map(({ op }) => view.hasSay(bert, op))).toEqual([true, false])
+    const away = policyOf(removed, { active: [creator, anna] }).resolve(dag.history())
+    expect([away.mayReturn(bert), away.hasSay(bert, own.op)]).toEqual([false, false])
+  })
+
+  test('has nobody let back in by who names what was before it was removed', () => {
+    const dag = createDag(creator)
+    const cut = follow(dag, anna, { parent: 2, seq: 0 })
+    const old = follow(dag, cleo, { parent: 1, seq: 1 })
+    const removed = new Map([
+      [first, []],
+      [second, [gone(bert)]],
+    ])
+    const view = policyOf(removed).resolve(dag.history())
+    expect(view.faultOf(old.id)).toBeUndefined()
+    expect(view.cutoffsOf(bert)).toEqual([{ epoch: cut.id, remains: 'none', readmissions: [] }])
   })
 
   test('hears a peer again after an epoch that follows a parent where it is back', () => {

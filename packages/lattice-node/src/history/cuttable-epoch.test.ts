@@ -26,6 +26,7 @@ function viewOf(peers: 'removed' | 'nobody'): MembershipView {
     isAdmin: () => false,
     isSenior: () => false,
     mayOutrank: () => false,
+    mayReturn: () => false,
     hasSay: () => false,
   }
 }

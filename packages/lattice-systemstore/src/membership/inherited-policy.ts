@@ -63,6 +63,8 @@ export interface ParentPeers {
   /** True for a peer of which an epoch that counts took a right, also if it is back. */
   readonly wasRemoved: (peer: PublicKey) => boolean
   readonly isAdmin: (peer: PublicKey) => boolean
+  /** True for an epoch that is in the past of another; false where one of them is not here. */
+  readonly isBefore: (epoch: IntentionId, other: IntentionId) => boolean
   readonly isSenior: (a: PublicKey, b: PublicKey) => boolean
 }
 
@@ -126,22 +128,21 @@ function resolveInherited({ records: given, follows }: MembershipHistory, parent
     }
   }
   const known = valid.filter(({ record }) => !faults.has(idKey(record.id)))
-  for (const epoch of setAside(known, pasts)) faults.set(idKey(epoch), 'set_aside')
+  for (const epoch of setAside(known, { pasts, parent })) faults.set(idKey(epoch), 'set_aside')
   const counting = known.filter(({ record }) => !faults.has(idKey(record.id)))
-  const standing = decide(counting, pasts, parent)
+  const standing = decide(counting, { pasts, parent })
   for (const epoch of counting) if (!standing.includes(epoch)) faults.set(idKey(epoch.record.id), 'outranked')
-  return { standing, valid, faults, pasts, cutoffsOf: (author) => cutoffsIn(standing, pasts, author) }
+  return { standing, valid, faults, pasts, cutoffsOf: (author) => cutoffsIn(standing, { pasts, parent }, author) }
 }
 
 /**
  * What is set aside by these epochs. An author that was removed has no say, whether or not that epoch is set aside itself, so
  * that what somebody else may do about it is not to be had by oneself.
  */
-function setAside(epochs: readonly InheritedEpoch[], pasts: Pasts): readonly IntentionId[] {
-  return epochs.flatMap(({ at, record: { author }, claim: { aside } }) => {
-    if (aside.length === 0) return []
-    const isCut = isCutBy(epochs, { epochs, pasts, author, at, least: levelOf('admin') })
-    return isCut ? [] : aside
+function setAside(epochs: readonly InheritedEpoch[], about: About): readonly IntentionId[] {
+  return epochs.flatMap((epoch) => {
+    const { aside } = epoch.claim
+    return aside.length === 0 || isCutBy(epochs, epoch, { ...about, epochs }) ? [] : aside
   })
 }
 
@@ -200,11 +201,18 @@ function hasSeveralHeads(epochs: readonly InheritedEpoch[], pasts: Pasts): boole
   return last !== undefined && epochs.some(({ at }) => at !== last.at && !pasts.follows(last.at, at))
 }
 
+/** What a question about epochs is answered by. */
+interface About {
+  readonly pasts: Pasts
+  readonly parent: ParentPeers
+}
+
 /**
  * Those of peers that nobody removed first, whoever follows the parent for the others, and then those of senior ones: one
- * stands unless one that stands cuts its author, and nothing in its past repairs that.
+ * stands unless one that stands cuts its author, and nothing in its past repairs that, nor it itself.
  */
-function decide(epochs: readonly InheritedEpoch[], pasts: Pasts, parent: ParentPeers): readonly InheritedEpoch[] {
+function decide(epochs: readonly InheritedEpoch[], about: About): readonly InheritedEpoch[] {
+  const { parent } = about
   const standing: InheritedEpoch[] = []
   const roundOf = ({ record }: InheritedEpoch): number => (parent.wasRemoved(record.author) ? 1 : 0)
   const inTurn = epochs.toSorted(
@@ -213,36 +221,30 @@ function decide(epochs: readonly InheritedEpoch[], pasts: Pasts, parent: ParentP
       compareTurns(parent, one.record.author, other.record.author) ||
       one.at - other.at,
   )
-  for (const epoch of inTurn) {
-    const { at, record, claim } = epoch
-    const least = isPrivileged(claim) ? levelOf('admin') : WRITER_LEVEL
-    if (!isCutBy(standing, { epochs, pasts, author: record.author, at, least })) standing.push(epoch)
-  }
+  for (const epoch of inTurn) if (!isCutBy(standing, epoch, { ...about, epochs })) standing.push(epoch)
   return standing
 }
 
-interface MayBeCut {
-  /** Among which an admission may be followed again. */
-  readonly epochs: readonly InheritedEpoch[]
-  readonly pasts: Pasts
-  readonly author: PublicKey
-  readonly at: number
-  /** What its author has to be. */
-  readonly least: number
-}
-
 /**
- * True where somebody else's among these took the author's right, and it is not in the past of that nor made after a return.
- * Who came back to read alone has no say: for that it takes more.
+ * True where somebody else's among these took the author's right, and it is not in the past of that nor made after a return,
+ * nor follows that return itself: whoever is back alone has nobody else to do it. Who came back to read alone has no say: for
+ * that it takes more. `epochs`: among which an admission may be followed again.
  */
-function isCutBy(by: readonly InheritedEpoch[], { epochs, pasts, author, at, least }: MayBeCut): boolean {
-  return by.some(
-    (cut) =>
-      compareBytes(cut.record.author, author) !== 0 &&
-      cut.removals.some(({ peer, remains }) => compareBytes(peer, author) === 0 && levelOf(remains) < least) &&
-      !pasts.follows(cut.at, at) &&
-      !isReadmitted({ epochs, pasts, by: cut.at, remains: 'reader', peer: author, at }),
-  )
+function isCutBy(
+  by: readonly InheritedEpoch[],
+  epoch: InheritedEpoch,
+  about: About & { readonly epochs: readonly InheritedEpoch[] },
+): boolean {
+  const { author } = epoch.record
+  const least = isPrivileged(epoch.claim) ? levelOf('admin') : WRITER_LEVEL
+  return by.some((cut) => {
+    if (compareBytes(cut.record.author, author) === 0 || about.pasts.follows(cut.at, epoch.at)) return false
+    const isTaken = cut.removals.some(
+      ({ peer, remains }) => compareBytes(peer, author) === 0 && levelOf(remains) < least,
+    )
+    const readmission: Readmission = { ...about, by: cut, remains: 'reader', peer: author }
+    return isTaken && !isReturn(epoch, readmission) && !isReadmitted({ ...readmission, at: epoch.at })
+  })
 }
 
 function compareTurns(parent: ParentPeers, a: PublicKey, b: PublicKey): number {
@@ -251,11 +253,10 @@ function compareTurns(parent: ParentPeers, a: PublicKey, b: PublicKey): number {
   return compareBytes(a, b)
 }
 
-interface Readmission {
+interface Readmission extends About {
   readonly epochs: readonly InheritedEpoch[]
-  readonly pasts: Pasts
   /** The epoch that cuts. */
-  readonly by: number
+  readonly by: InheritedEpoch
   /** More than this is left to who was admitted again. */
   readonly remains: Removal['remains']
   readonly peer: PublicKey
@@ -265,23 +266,34 @@ function isReadmitted({ at, ...readmission }: Readmission & { readonly at: numbe
   return readmissionsOf(readmission).some((epoch) => readmission.pasts.follows(at, epoch.at))
 }
 
-/** Later epochs that follow a parent in which more is left to the peer: it was admitted again there, if only to read. */
-function readmissionsOf({ epochs, pasts, by, remains, peer }: Readmission): readonly InheritedEpoch[] {
-  return epochs.filter(({ at, claim, removals }) => {
-    if (claim.parent === undefined || !pasts.follows(at, by)) return false
-    const still = removals.find((removal) => compareBytes(removal.peer, peer) === 0)
-    return still === undefined || levelOf(still.remains) > levelOf(remains)
-  })
+function readmissionsOf(readmission: Readmission): readonly InheritedEpoch[] {
+  return readmission.epochs.filter((epoch) => isReturn(epoch, readmission))
 }
 
-function cutoffsIn(standing: readonly InheritedEpoch[], pasts: Pasts, author: PublicKey): readonly Cutoff[] {
+/**
+ * True for a later epoch that follows a later one of the parent, in which more is left to the peer: it was admitted again there,
+ * if only to read. What it names has to be later as well: before it was removed nothing was taken from it either.
+ */
+function isReturn(
+  { at, claim, removals }: InheritedEpoch,
+  { pasts, parent, by, remains, peer }: Omit<Readmission, 'epochs'>,
+) {
+  const [named, cut] = [claim.parent, by.claim.parent]
+  if (named === undefined || cut === undefined || !pasts.follows(at, by.at)) return false
+  if (!parent.isBefore(cut.epoch, named.epoch)) return false
+  const still = removals.find((removal) => compareBytes(removal.peer, peer) === 0)
+  return still === undefined || levelOf(still.remains) > levelOf(remains)
+}
+
+function cutoffsIn(standing: readonly InheritedEpoch[], about: About, author: PublicKey): readonly Cutoff[] {
   return standing
     .toSorted((one, other) => one.at - other.at)
-    .flatMap(({ at, record, removals }) => {
+    .flatMap((by) => {
+      const { record, removals } = by
       const removal = removals.find(({ peer }) => compareBytes(peer, author) === 0)
       if (removal === undefined) return []
       const { remains } = removal
-      const readmissions = readmissionsOf({ epochs: standing, pasts, by: at, remains, peer: author })
+      const readmissions = readmissionsOf({ ...about, epochs: standing, by, remains, peer: author })
       return [{ epoch: record.id, remains, readmissions: readmissions.map((each) => each.record.id) }]
     })
 }
@@ -291,6 +303,8 @@ function viewOf({ standing, faults, cutoffsOf }: Resolved, parent: ParentPeers):
   const limited = new Map(
     standing.flatMap((epoch) => epoch.removals.map(({ peer }): [IdKey, PublicKey] => [idKey(peer), peer])),
   )
+  const mayReturn = (peer: PublicKey): boolean =>
+    limited.has(idKey(peer)) && parent.active().some((other) => equalBytes(other, peer))
   return {
     faultOf: (epoch) => (removals.has(idKey(epoch)) ? undefined : (faults.get(idKey(epoch)) ?? 'not_entitled')),
     removalsOf: (epoch) => removals.get(idKey(epoch)) ?? [],
@@ -307,12 +321,14 @@ function viewOf({ standing, faults, cutoffsOf }: Resolved, parent: ParentPeers):
       const epoch = standing.find(({ record }) => equalBytes(record.id, id))
       return epoch !== undefined && compareTurns(parent, peer, epoch.record.author) < 0
     },
-    hasSay: (author, { kind }) =>
-      kind === 'epoch' &&
-      standing.some(({ record, removals: taken }) => {
-        const order = compareTurns(parent, author, record.author)
-        return order < 0 ? taken.length > 0 : order === 0 && taken.some(({ peer }) => equalBytes(peer, author))
-      }),
+    mayReturn,
+    hasSay: (author, op) =>
+      op.kind === 'epoch' &&
+      ((op.value.cause?.cause.case === 'parent' && mayReturn(author)) ||
+        standing.some(({ record, removals: taken }) => {
+          const order = compareTurns(parent, author, record.author)
+          return order < 0 ? taken.length > 0 : order === 0 && taken.some(({ peer }) => equalBytes(peer, author))
+        })),
   }
 }
 

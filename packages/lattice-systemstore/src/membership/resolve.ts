@@ -137,6 +137,8 @@ function createView({
       const epoch = stands.get(idKey(id))
       return epoch !== undefined && ofPeer(peer, (number) => standing.mayOutrank(number, epoch), false)
     },
+    // Whoever lets a peer in again does it here.
+    mayReturn: () => false,
     hasSay: (author, op) => {
       const number = graph.numberOf(author)
       if (number === undefined || !isMembershipRecord(op)) return false

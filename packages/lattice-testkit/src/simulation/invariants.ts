@@ -226,8 +226,8 @@ async function checkRoots({ mesh, record }: World, { name, id, nodes }: Held): P
 }
 
 /**
- * Whoever wrote something that is witnessed was admitted. What admitted a peer may be gone above, where history was cut without
- * it, and what the peer wrote below stays.
+ * Whoever wrote something that is witnessed was admitted. What others built upon of who was let in in vain stays as a link. And
+ * what admitted a peer may be gone above, where history was cut without it, while what the peer wrote below stays.
  */
 function checkAuthors(world: World, { name, id, nodes }: Held): void {
   const { team } = world.stores
@@ -235,8 +235,10 @@ function checkAuthors(world: World, { name, id, nodes }: Held): void {
     const store = world.mesh.store(index, id)
     const admitted = new Set(store.peers().map(({ publicKey }) => idKey(publicKey)))
     const isCutAbove = !equalBytes(id, team) && storeIn(world, index, team)?.kernel().base() !== undefined
-    for (const { author } of store.kernel().tips()) {
-      if (admitted.has(idKey(author)) || (isCutAbove && world.indexOf(author) !== undefined)) continue
+    const { tips, membership } = store.kernel()
+    for (const { author } of tips()) {
+      if (admitted.has(idKey(author)) || !membership().isHeard(author)) continue
+      if (isCutAbove && world.indexOf(author) !== undefined) continue
       find(world.record, 'authors_are_admitted', `${name} on node-${index} holds what ${toHex(author)} wrote`)
     }
   }

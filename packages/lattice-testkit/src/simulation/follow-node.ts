@@ -85,18 +85,22 @@ function authorOf(
 
 /**
  * Whether a node has not come behind the cut yet at which the author of a chain began anew. It may hold what that could not take
- * over, and whoever is away is not waited for: the branch goes once the node comes back itself.
+ * over, and whoever is away is not waited for: the branch goes once the node comes back itself. Nor is a branch known to anybody
+ * else that the node leaves out: its author wrote it while it was removed, and could not place it any more as it came back.
  */
 function isBeyondReturn(
-  { record, mesh }: Omit<World, 'stores'>,
+  world: Omit<World, 'stores'>,
   index: number,
   { author, storeId }: { readonly author: number | undefined; readonly storeId: StoreId },
 ): boolean {
+  const { record, mesh } = world
   if (author === undefined || author === index || !record.returned.has(digestsKey(author, storeId))) return false
   const [here, there] = [index, author].map((node) =>
     mesh.peers[node]?.isUp() === true ? kernelOf(mesh.node(node), storeId)?.base()?.epoch : undefined,
   )
-  return here === undefined || there === undefined || !equalBytes(here, there)
+  if (here === undefined || there === undefined || !equalBytes(here, there)) return true
+  const kernel = mesh.peers[index]?.isUp() === true ? kernelOf(mesh.node(index), storeId) : undefined
+  return kernel?.excluded(MAX_EXCLUDED).some((each) => !each.isLink && world.indexOf(each.author) === author) === true
 }
 
 type Outcome = Extract<NodeEvent, { readonly kind: 'sync_result' }>['outcome']

@@ -59,7 +59,8 @@ export function createRunNeed(deps: RunNeedDeps): RunNeed {
   }
 
   function isToGoOn(run: readonly FloatingEntry[]): boolean {
-    return run.at(-1)?.authorKey === selfKey && !standing.isAuthorCut(self, undefined)
+    const closer = run.at(-1)
+    return closer?.authorKey === selfKey && isHeldBack(closer) && !standing.isAuthorCut(self, undefined)
   }
 
   /** What a run goes on from, where that is witnessed. Newest first. */

@@ -160,6 +160,7 @@ describe('a store with inherited peers', () => {
     const dag = createDag(creator)
     const cut = follow(dag, anna, { parent: 2, seq: 0 })
     const early = follow(dag, bert, { parent: 1, seq: 1 })
+    const upon = dag.add(bert, epochOp({ seq: 2 }), [early])
     const own = follow(dag, bert, { parent: 3, seq: 1, deps: [cut] })
     const late = dag.add(bert, epochOp({ seq: 2 }), [own])
     const removed = new Map<string, readonly Removal[]>([
@@ -169,7 +170,8 @@ describe('a store with inherited peers', () => {
     ])
     const view = policyOf(removed).resolve(dag.history())
     // Before it was removed nothing was taken from it above either: naming that ends nothing.
-    expect([early, own, late].map(({ id }) => view.faultOf(id))).toEqual(['outranked', undefined, undefined])
+    const faults = [early, upon, own, late].map(({ id }) => view.faultOf(id))
+    expect(faults).toEqual(['outranked', 'outranked', undefined, undefined])
     expect(view.cutoffsOf(bert)).toEqual([{ epoch: cut.id, remains: 'none', readmissions: [own.id] }])
     expect([bert, anna, cleo].map(view.mayReturn)).toEqual([true, false, false])
     expect([cut, late].map(({ op }) => view.hasSay(bert, op))).toEqual([true, false])

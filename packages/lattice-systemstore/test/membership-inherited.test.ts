@@ -174,9 +174,11 @@ describe('a store with inherited peers', () => {
     expect(faults).toEqual(['outranked', 'outranked', undefined, undefined])
     expect(view.cutoffsOf(bert)).toEqual([{ epoch: cut.id, remains: 'none', readmissions: [own.id] }])
     expect([bert, anna, cleo].map(view.mayReturn)).toEqual([true, false, false])
-    expect([cut, late].map(({ op }) => view.hasSay(bert, op))).toEqual([true, false])
+    expect([early, own, late].map(({ op }) => view.hasSay(bert, op))).toEqual([false, true, false])
+    expect(view.hasSay(anna, own.op)).toBe(false)
     const away = policyOf(removed, { active: [creator, anna] }).resolve(dag.history())
-    expect([away.mayReturn(bert), away.hasSay(bert, own.op)]).toEqual([false, false])
+    // Who is away is no matter of what others hold.
+    expect([away.mayReturn(bert), away.hasSay(bert, own.op)]).toEqual([false, true])
   })
 
   test('has nobody let back in by who names what was before it was removed', () => {

@@ -22,6 +22,7 @@ import {
   readPublicKey,
   type StoreId,
 } from '@lattice/model'
+import type { weaver } from '@lattice/proto'
 import {
   type Cutoff,
   type EpochFault,
@@ -37,7 +38,7 @@ import {
 } from '@lattice/store-base'
 import { createPasts, type Pasts } from './pasts.ts'
 import { refused } from './permit.ts'
-import { type EpochClaim, levelOf, readRecord } from './records.ts'
+import { type EpochClaim, levelOf, readEpochClaim, readRecord } from './records.ts'
 import { takenBy } from './resolve.ts'
 
 /** What stands removed by an epoch of the parent and by those in its past, or why it has no effect. */
@@ -270,17 +271,22 @@ function readmissionsOf(readmission: Readmission): readonly InheritedEpoch[] {
   return readmission.epochs.filter((epoch) => isReturn(epoch, readmission))
 }
 
+/** True for a later epoch that follows the peer's return. */
+function isReturn({ at, claim, removals }: InheritedEpoch, readmission: Omit<Readmission, 'epochs'>): boolean {
+  const { pasts, by } = readmission
+  return pasts.follows(at, by.at) && isBackAt({ named: claim.parent, removals }, readmission)
+}
+
 /**
- * True for a later epoch that follows a later one of the parent, in which more is left to the peer: it was admitted again there,
- * if only to read. What it names has to be later as well: before it was removed nothing was taken from it either.
+ * True for an epoch of the parent that comes after the one by which the peer was removed, and leaves it more: it was admitted again
+ * there, if only to read. Before it was removed nothing was taken from it either.
  */
-function isReturn(
-  { at, claim, removals }: InheritedEpoch,
-  { pasts, parent, by, remains, peer }: Omit<Readmission, 'epochs'>,
-) {
-  const [named, cut] = [claim.parent, by.claim.parent]
-  if (named === undefined || cut === undefined || !pasts.follows(at, by.at)) return false
-  if (!parent.isBefore(cut.epoch, named.epoch)) return false
+function isBackAt(
+  { named, removals }: Pick<InheritedEpoch, 'removals'> & { readonly named: EpochClaim['parent'] },
+  { parent, by, remains, peer }: Omit<Readmission, 'epochs' | 'pasts'>,
+): boolean {
+  const cut = by.claim.parent
+  if (named === undefined || cut === undefined || !parent.isBefore(cut.epoch, named.epoch)) return false
   const still = removals.find((removal) => compareBytes(removal.peer, peer) === 0)
   return still === undefined || levelOf(still.remains) > levelOf(remains)
 }
@@ -303,8 +309,6 @@ function viewOf({ standing, faults, cutoffsOf }: Resolved, parent: ParentPeers):
   const limited = new Map(
     standing.flatMap((epoch) => epoch.removals.map(({ peer }): [IdKey, PublicKey] => [idKey(peer), peer])),
   )
-  const mayReturn = (peer: PublicKey): boolean =>
-    limited.has(idKey(peer)) && parent.active().some((other) => equalBytes(other, peer))
   return {
     faultOf: (epoch) => (removals.has(idKey(epoch)) ? undefined : (faults.get(idKey(epoch)) ?? 'not_entitled')),
     removalsOf: (epoch) => removals.get(idKey(epoch)) ?? [],
@@ -321,15 +325,34 @@ function viewOf({ standing, faults, cutoffsOf }: Resolved, parent: ParentPeers):
       const epoch = standing.find(({ record }) => equalBytes(record.id, id))
       return epoch !== undefined && compareTurns(parent, peer, epoch.record.author) < 0
     },
-    mayReturn,
+    mayReturn: (peer) => limited.has(idKey(peer)) && parent.active().some((other) => equalBytes(other, peer)),
     hasSay: (author, op) =>
       op.kind === 'epoch' &&
-      ((op.value.cause?.cause.case === 'parent' && mayReturn(author)) ||
+      (followsOwnReturn(op.value, { standing, parent, author }) ||
         standing.some(({ record, removals: taken }) => {
           const order = compareTurns(parent, author, record.author)
           return order < 0 ? taken.length > 0 : order === 0 && taken.some(({ peer }) => equalBytes(peer, author))
         })),
   }
+}
+
+/** Whether an epoch of a peer that was removed names one of the parent by which that is back. */
+function followsOwnReturn(
+  op: weaver.EpochOp,
+  {
+    standing,
+    parent,
+    author,
+  }: Pick<Resolved, 'standing'> & { readonly parent: ParentPeers; readonly author: PublicKey },
+): boolean {
+  const named = readEpochClaim(op)?.parent
+  const found = named && parentEpochOf(named, parent)
+  if (found === undefined || found.fault !== undefined) return false
+  return standing.some(
+    (by) =>
+      by.removals.some(({ peer }) => equalBytes(peer, author)) &&
+      isBackAt({ named, removals: found.removals }, { parent, by, remains: 'reader', peer: author }),
+  )
 }
 
 function permitInherited(

@@ -131,7 +131,8 @@ export function levelOf(role: Role): number {
   return LEVELS[role]
 }
 
-function readEpochClaim(op: weaver.EpochOp): EpochClaim | undefined {
+/** Undefined for what has no meaning. */
+export function readEpochClaim(op: weaver.EpochOp): EpochClaim | undefined {
   const cause = op.cause?.cause
   if (cause?.case === undefined) return undefined
   // A field that this version does not know may change the meaning of those it does.

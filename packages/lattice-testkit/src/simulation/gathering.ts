@@ -6,7 +6,8 @@
  * to know. One that left may not: nobody talks to it any more. Neither may one whose admission was cut off with whoever
  * admitted it: to the others it is a stranger. Of two that were waited for by nobody and each cut history without the other
  * neither comes to the other. And of two that removed each other the senior stays, on its own, where the others
- * have cut history without its epoch: they can take in nothing that it has, nor it what they have.
+ * have cut history without its epoch: they can take in nothing that it has, nor it what they have. So does who knows the senior's
+ * epoch, where that has come back to the others.
  *
  * @module
  */
@@ -99,17 +100,24 @@ export function areCutApart(one: Kernel, other: Kernel): boolean {
   return a !== undefined && b !== undefined && one.epoch(b.epoch) === undefined && other.epoch(a.epoch) === undefined
 }
 
-/** Whether a node says that a senior is out, by epochs below its cut, of authors whom that has removed by epochs unknown here. */
-function isParted(world: Place, at: number, senior: number): boolean {
-  const [kernel, other] = [at, senior].map((index) => storeIn(world, index, world.stores.team)?.kernel())
-  const key = world.keyOf(senior)
+/**
+ * Whether a node says that another is out, by epochs below its cut, and the other has epochs unknown here that take rights from their
+ * authors and outrank them: its own, or a senior's that has come back here without them.
+ */
+function isParted(world: Place, at: number, of: number): boolean {
+  const [kernel, other] = [at, of].map((index) => storeIn(world, index, world.stores.team)?.kernel())
+  const key = world.keyOf(of)
   const cut = kernel?.epoch(kernel.base()?.epoch ?? world.stores.team)
   if (kernel === undefined || other === undefined || key === undefined || cut === undefined) return false
   return kernel.revokedBy(key).every((id) => {
     const removal = kernel.epoch(id)
-    const against = removal === undefined ? [] : other.revokedBy(removal.author)
-    const isUnheard = against.length > 0 && against.every((each) => kernel.epoch(each) === undefined)
-    return removal !== undefined && removal.seq <= cut.seq && isUnheard && kernel.membership().mayOutrank(key, id)
+    if (removal === undefined || removal.seq > cut.seq) return false
+    const against = other
+      .membership()
+      .cutoffsOf(removal.author)
+      .flatMap(({ epoch }) => other.epoch(epoch) ?? [])
+    const isUnheard = against.every((each) => kernel.epoch(each.id) === undefined)
+    return isUnheard && against.some(({ author }) => kernel.membership().mayOutrank(author, id))
   })
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  compareEpochs,
   decodeUniversalOp,
   type IdKey,
   idKey,
@@ -28,8 +29,12 @@ export interface BookEpoch extends BookItem {
   readonly record: MembershipRecord & { readonly op: Extract<UniversalOp, { kind: 'epoch' }> }
 }
 
-/** As epochs are compared by. */
-export function numbered({ record }: BookEpoch): NumberedEpoch {
+/** As `compareEpochs`. */
+export function byRank(a: BookEpoch, b: BookEpoch): number {
+  return compareEpochs(numbered(a), numbered(b))
+}
+
+function numbered({ record }: BookEpoch): NumberedEpoch {
   return { epoch: record.id, seq: record.op.value.seq }
 }
 

@@ -4,7 +4,7 @@
  * An operation that does not have the base in its past is applied on top of state at the base when state is made anew, and
  * asks whether it follows, or covers, what stands there. For what has the base in its past the answer is yes; for the
  * others it depends on a place that would be forgotten. So they are applied over a snapshot, in memory and for nobody
- * to see, and what they ask about is kept as an anchor. Once as they count now, and once as if nothing were excluded: what
+ * to see, and what they ask about is kept as an anchor. Once as they count now, and, where something is excluded, once as if nothing were: what
  * is excluded now counts at an epoch where nobody knew yet of what excludes it, and may count again.
  *
  * @module
@@ -33,7 +33,9 @@ export function* findAsked(
 ): Generator<void, void, undefined> {
   const { core, below } = deps
   const { log, options } = core
-  const trials = [trialOf(deps, note), trialOf(deps, note, () => 'full')]
+  const { spans, faulty } = log.excluded.cuts()
+  const isAnyCut = spans.size > 0 || faulty.length > 0
+  const trials = [trialOf(deps, note), ...(isAnyCut ? [trialOf(deps, note, () => 'full')] : [])]
   try {
     for (const seq of seqs) {
       const entry = log.entryAt(seq)

@@ -11,8 +11,8 @@
  *
  * @module
  */
-import { compareEpochs, equalBytes } from '@lattice/model'
-import { numbered } from './book-items.ts'
+import { equalBytes } from '@lattice/model'
+import { byRank } from './book-items.ts'
 import type { Core } from './core.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import { epochStatuses } from './epoch-status.ts'
@@ -68,10 +68,6 @@ function standingPrunes({ log, isClosed }: TargetSource): readonly PruneTarget[]
       return known === undefined || isBefore(known, target)
     })
     .sort((a, b) => byRank(a.base, b.base) || byRank(a.by, b.by))
-}
-
-function byRank(a: BookEpoch, b: BookEpoch): number {
-  return compareEpochs(numbered(a), numbered(b))
 }
 
 /** True while the same epoch is to be the base. */

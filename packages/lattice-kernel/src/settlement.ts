@@ -9,8 +9,8 @@
  *
  * @module
  */
-import { compareEpochs, type IdKey, idKey, type PublicKey, readPublicKey } from '@lattice/model'
-import { numbered } from './book-items.ts'
+import { type IdKey, idKey, type PublicKey, readPublicKey } from '@lattice/model'
+import { byRank } from './book-items.ts'
 import type { BookEpoch } from './epoch-book.ts'
 import type { LogStore } from './log-store.ts'
 
@@ -103,10 +103,6 @@ export function createSettlement({ counted, excluded, reach, book, meta }: LogSt
       newest = undefined
     },
   }
-}
-
-function byRank(a: BookEpoch, b: BookEpoch): number {
-  return compareEpochs(numbered(a), numbered(b))
 }
 
 /** The keys that an epoch names; what is no key is none. */
